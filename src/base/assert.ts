@@ -1,0 +1,29 @@
+/**
+ * Assertions state what cannot happen. They stay on in production, carry the values that
+ * contradict them, and are never caught to go on: a log that finds itself impossible stops.
+ * What *can* happen (bad input, a full disk) is a typed error, never an assertion.
+ */
+
+export class AssertionError extends Error {
+  override readonly name = 'AssertionError'
+}
+
+/** Throws unless `condition` holds. Put the numbers into `values`, not into the sentence. */
+export function assert(
+  condition: unknown,
+  sentence: string,
+  values?: Readonly<Record<string, unknown>>,
+): asserts condition {
+  if (!condition) throw new AssertionError(sentence + describe(values))
+}
+
+/** Marks a branch that the types already exclude. */
+export function unreachable(value: never): never {
+  throw new AssertionError(`unreachable value ${String(value)}`)
+}
+
+function describe(values: Readonly<Record<string, unknown>> | undefined): string {
+  if (values === undefined) return ''
+  const pairs = Object.entries(values).map(([name, value]) => `${name}=${String(value)}`)
+  return ` (${pairs.join(', ')})`
+}

@@ -1,0 +1,356 @@
+/**
+ * Big-endian bytes, Kafka's way: fixed-width integers, zigzag varints (records) and unsigned
+ * varints (flexible messages). Readers check every bound before they touch or allocate
+ * anything; what does not fit is a BytesError, never a wrong value.
+ *
+ * 64-bit integers travel as `number`. A value outside the safe integers cannot be represented
+ * and is refused: no offset, timestamp or producer id that Kafka hands out comes near it.
+ */
+
+export class BytesError extends Error {
+  override readonly name = 'BytesError'
+}
+
+export const VARINT_MAX_BYTES = 5
+export const VARLONG_MAX_BYTES = 10
+
+const TWO_32 = 0x1_0000_0000
+
+/** A Buffer over the same memory: no copy. */
+export function asBuffer(bytes: Uint8Array): Buffer {
+  if (bytes instanceof Buffer) return bytes
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+export function bytesEqual(a: Uint8Array, b: Uint8Array): boolean {
+  return a.byteLength === b.byteLength && asBuffer(a).equals(b)
+}
+
+// ── 64-bit integers in place ─────────────────────────────────────────────────────────────
+
+/** Writes a safe integer as a signed 64-bit value. */
+export function putInt64(buffer: Buffer, value: number, at: number): void {
+  if (value === (value | 0)) {
+    buffer.writeInt32BE(value >> 31, at)
+    buffer.writeInt32BE(value, at + 4)
+    return
+  }
+  const high = Math.floor(value / TWO_32)
+  buffer.writeInt32BE(high, at)
+  buffer.writeUInt32BE(value - high * TWO_32, at + 4)
+}
+
+/** Reads a signed 64-bit value; the result may be unsafe (check with Number.isSafeInteger). */
+export function getInt64(buffer: Buffer, at: number): number {
+  return buffer.readInt32BE(at) * TWO_32 + buffer.readUInt32BE(at + 4)
+}
+
+// ── varints in place ─────────────────────────────────────────────────────────────────────
+
+/** Bytes of the zigzag varint of a 32-bit integer. */
+export function varintSize(value: number): number {
+  const zigzag = (value << 1) ^ (value >> 31)
+  return zigzag >= 0 && zigzag < 0x80 ? 1 : uvarintSize(zigzag >>> 0)
+}
+
+/** Bytes of the unsigned varint of a 32-bit integer. */
+export function uvarintSize(value: number): number {
+  if (value < 0x80) return 1
+  if (value < 0x4000) return 2
+  if (value < 0x20_0000) return 3
+  return value < 0x1000_0000 ? 4 : 5
+}
+
+/** Writes a zigzag varint, returns the position after it. */
+export function putVarint(buffer: Uint8Array, value: number, at: number): number {
+  const zigzag = (value << 1) ^ (value >> 31)
+  if (zigzag >= 0 && zigzag < 0x4000) {
+    if (zigzag < 0x80) {
+      buffer[at] = zigzag
+      return at + 1
+    }
+    buffer[at] = (zigzag & 0x7f) | 0x80
+    buffer[at + 1] = zigzag >>> 7
+    return at + 2
+  }
+  return putUvarint(buffer, zigzag >>> 0, at)
+}
+
+/** Writes an unsigned varint of at most 32 bits, returns the position after it. */
+export function putUvarint(buffer: Uint8Array, value: number, at: number): number {
+  let rest = value
+  let position = at
+  while (rest >= 0x80) {
+    buffer[position++] = (rest & 0x7f) | 0x80
+    rest >>>= 7
+  }
+  buffer[position++] = rest
+  return position
+}
+
+/** Bytes of the zigzag varint of a safe integer. */
+export function varlongSize(value: number): number {
+  if (value === (value | 0)) return varintSize(value)
+  let rest = value < 0 ? -(value + 1) : value
+  let size = 1
+  for (rest = Math.floor(rest / 0x40); rest > 0; rest = Math.floor(rest / 0x80)) size++
+  return size
+}
+
+/** Writes the zigzag varint of a safe integer, returns the position after it. */
+export function putVarlong(buffer: Uint8Array, value: number, at: number): number {
+  if (value === (value | 0)) return putVarint(buffer, value, at)
+  // zigzag(n) = 2n for n ≥ 0 and −2n − 1 below: its lowest bit is the sign, the rest magnitude.
+  let rest = value < 0 ? -(value + 1) : value
+  let low = (rest % 0x40) * 2 + (value < 0 ? 1 : 0)
+  rest = Math.floor(rest / 0x40)
+  let position = at
+  while (rest > 0) {
+    buffer[position++] = low | 0x80
+    low = rest % 0x80
+    rest = Math.floor(rest / 0x80)
+  }
+  buffer[position++] = low
+  return position
+}
+
+// ── reader ───────────────────────────────────────────────────────────────────────────────
+
+/** Reads forward through `bytes[start, end)`; never beyond. */
+export class ByteReader {
+  readonly #buffer: Buffer
+  readonly #end: number
+  #at: number
+
+  constructor(bytes: Uint8Array, start = 0, end = bytes.byteLength) {
+    this.#buffer = asBuffer(bytes)
+    this.#at = start
+    this.#end = end
+  }
+
+  get position(): number {
+    return this.#at
+  }
+
+  get remaining(): number {
+    return this.#end - this.#at
+  }
+
+  int8(): number {
+    return this.#buffer.readInt8(this.#advance(1))
+  }
+
+  int16(): number {
+    return this.#buffer.readInt16BE(this.#advance(2))
+  }
+
+  uint16(): number {
+    return this.#buffer.readUInt16BE(this.#advance(2))
+  }
+
+  int32(): number {
+    return this.#buffer.readInt32BE(this.#advance(4))
+  }
+
+  uint32(): number {
+    return this.#buffer.readUInt32BE(this.#advance(4))
+  }
+
+  float64(): number {
+    return this.#buffer.readDoubleBE(this.#advance(8))
+  }
+
+  int64(): number {
+    const at = this.#advance(8)
+    return safe(getInt64(this.#buffer, at), at)
+  }
+
+  uvarint(): number {
+    const at = this.#at
+    let value = 0
+    for (let index = 0; index < VARINT_MAX_BYTES; index++) {
+      const byte = this.#byte()
+      value += (byte & 0x7f) * 2 ** (7 * index)
+      if (byte < 0x80) {
+        if (value >= TWO_32) break
+        return value
+      }
+    }
+    throw new BytesError(`varint at byte ${at} is longer than 32 bits`)
+  }
+
+  varint(): number {
+    const raw = this.uvarint()
+    return (raw >>> 1) ^ -(raw & 1)
+  }
+
+  varlong(): number {
+    const at = this.#at
+    const first = this.#byte()
+    let magnitude = (first & 0x7f) >>> 1
+    let more = first >= 0x80
+    for (let index = 1, scale = 0x40; more; index++, scale *= 0x80) {
+      if (index === VARLONG_MAX_BYTES) {
+        throw new BytesError(`varlong at byte ${at} is longer than 64 bits`)
+      }
+      const byte = this.#byte()
+      magnitude += (byte & 0x7f) * scale
+      more = byte >= 0x80
+    }
+    return safe(first & 1 ? -magnitude - 1 : magnitude, at)
+  }
+
+  /** The next `length` bytes as a view: no copy. */
+  bytes(length: number): Buffer {
+    if (length < 0) throw new BytesError(`negative length ${length} at byte ${this.#at}`)
+    const at = this.#advance(length)
+    return this.#buffer.subarray(at, at + length)
+  }
+
+  /** The next `length` bytes as UTF-8. */
+  utf8(length: number): string {
+    if (length < 0) throw new BytesError(`negative length ${length} at byte ${this.#at}`)
+    const at = this.#advance(length)
+    return this.#buffer.toString('utf8', at, at + length)
+  }
+
+  /** A count of things that take at least `minBytes` each: bounded by what is left. */
+  count(value: number, minBytes = 1): number {
+    if (value < 0 || value * minBytes > this.remaining) {
+      throw new BytesError(
+        `count ${value} at byte ${this.#at} cannot fit into ${this.remaining} bytes`,
+      )
+    }
+    return value
+  }
+
+  #byte(): number {
+    return this.#buffer[this.#advance(1)] as number
+  }
+
+  #advance(length: number): number {
+    const at = this.#at
+    if (length > this.#end - at) {
+      throw new BytesError(`${length} bytes wanted at byte ${at}, ${this.#end - at} left`)
+    }
+    this.#at = at + length
+    return at
+  }
+}
+
+function safe(value: number, at: number): number {
+  if (!Number.isSafeInteger(value)) {
+    throw new BytesError(`64-bit integer at byte ${at} is outside ±(2^53 − 1)`)
+  }
+  return value
+}
+
+// ── writer ───────────────────────────────────────────────────────────────────────────────
+
+/** Writes forward into a buffer that grows as needed. */
+export class ByteWriter {
+  #buffer: Buffer
+  #at = 0
+
+  constructor(capacity = 64) {
+    this.#buffer = Buffer.allocUnsafe(capacity)
+  }
+
+  get length(): number {
+    return this.#at
+  }
+
+  int8(value: number): this {
+    const at = this.#advance(1)
+    this.#buffer.writeInt8(value, at)
+    return this
+  }
+
+  int16(value: number): this {
+    const at = this.#advance(2)
+    this.#buffer.writeInt16BE(value, at)
+    return this
+  }
+
+  uint16(value: number): this {
+    const at = this.#advance(2)
+    this.#buffer.writeUInt16BE(value, at)
+    return this
+  }
+
+  int32(value: number): this {
+    const at = this.#advance(4)
+    this.#buffer.writeInt32BE(value, at)
+    return this
+  }
+
+  uint32(value: number): this {
+    const at = this.#advance(4)
+    this.#buffer.writeUInt32BE(value, at)
+    return this
+  }
+
+  float64(value: number): this {
+    const at = this.#advance(8)
+    this.#buffer.writeDoubleBE(value, at)
+    return this
+  }
+
+  int64(value: number): this {
+    if (!Number.isSafeInteger(value)) throw new BytesError(`${value} is not a safe integer`)
+    const at = this.#advance(8)
+    putInt64(this.#buffer, value, at)
+    return this
+  }
+
+  uvarint(value: number): this {
+    this.#reserve(VARINT_MAX_BYTES)
+    this.#at = putUvarint(this.#buffer, value, this.#at)
+    return this
+  }
+
+  varint(value: number): this {
+    this.#reserve(VARINT_MAX_BYTES)
+    this.#at = putVarint(this.#buffer, value, this.#at)
+    return this
+  }
+
+  varlong(value: number): this {
+    this.#reserve(VARLONG_MAX_BYTES)
+    this.#at = putVarlong(this.#buffer, value, this.#at)
+    return this
+  }
+
+  bytes(value: Uint8Array): this {
+    const at = this.#advance(value.byteLength)
+    this.#buffer.set(value, at)
+    return this
+  }
+
+  utf8(value: string): this {
+    const length = Buffer.byteLength(value)
+    const at = this.#advance(length)
+    this.#buffer.write(value, at, length, 'utf8')
+    return this
+  }
+
+  /** What was written, as a view; the writer must not be used afterwards. */
+  finish(): Buffer {
+    return this.#buffer.subarray(0, this.#at)
+  }
+
+  #advance(length: number): number {
+    this.#reserve(length)
+    const at = this.#at
+    this.#at = at + length
+    return at
+  }
+
+  #reserve(length: number): void {
+    const needed = this.#at + length
+    if (needed <= this.#buffer.length) return
+    const grown = Buffer.allocUnsafe(Math.max(needed, this.#buffer.length * 2))
+    grown.set(this.#buffer.subarray(0, this.#at))
+    this.#buffer = grown
+  }
+}

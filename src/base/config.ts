@@ -1,0 +1,191 @@
+/**
+ * Options as tables: one row per option gives its default, its type for the compiler, its check
+ * at run time and the sentence a user reads when the value is wrong.
+ *
+ * Only own enumerable keys of the user's object are read; a key that is not in the table is an
+ * error, because a misspelt option that is ignored is worse than one that is refused.
+ */
+
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+}
+
+/** What values an option takes. */
+export interface OptionType<T> {
+  /** Completes the sentence "expected …". */
+  readonly expected: string
+  /** The value as given in code, or undefined when it is not acceptable. */
+  parse(value: unknown): T | undefined
+  /** The value as written in text (a stored topic setting, a command line). */
+  parseText(text: string): T | undefined
+}
+
+export interface Option<T> {
+  readonly type: OptionType<T>
+  readonly fallback: T
+}
+
+export type OptionTable = Readonly<Record<string, Option<unknown>>>
+
+export type OptionValues<T extends OptionTable> = {
+  readonly [K in keyof T]: T[K] extends Option<infer V> ? V : never
+}
+
+export function option<T>(type: OptionType<T>, fallback: T): Option<T> {
+  return { type, fallback }
+}
+
+/** An option that may stay unset. */
+export function optional<T>(type: OptionType<T>): Option<T | undefined> {
+  return { type, fallback: undefined }
+}
+
+// ── types ────────────────────────────────────────────────────────────────────────────────
+
+/** A safe integer in [min, max]. */
+export function integer(min: number, max: number = Number.MAX_SAFE_INTEGER): OptionType<number> {
+  const parse = (value: unknown): number | undefined =>
+    Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max
+      ? (value as number)
+      : undefined
+  return {
+    expected: rangeSentence(min, max),
+    parse,
+    parseText: text => (/^-?\d{1,19}$/.test(text) ? parse(clampToSafe(Number(text))) : undefined),
+  }
+}
+
+function rangeSentence(min: number, max: number): string {
+  if (max === Number.MAX_SAFE_INTEGER) return `a whole number of at least ${min}`
+  return `a whole number from ${min} to ${max}`
+}
+
+/** Kafka writes "for ever" as 2^63 − 1; the largest safe integer says the same here. */
+function clampToSafe(value: number): number {
+  return Math.min(value, Number.MAX_SAFE_INTEGER)
+}
+
+/** A finite number in [min, max]. */
+export function ratio(min: number, max: number): OptionType<number> {
+  const parse = (value: unknown): number | undefined =>
+    typeof value === 'number' && value >= min && value <= max ? value : undefined
+  return {
+    expected: `a number from ${min} to ${max}`,
+    parse,
+    parseText: text => (text.trim() === '' ? undefined : parse(Number(text))),
+  }
+}
+
+export const flag: OptionType<boolean> = {
+  expected: 'true or false',
+  parse: value => (typeof value === 'boolean' ? value : undefined),
+  parseText: text => (text === 'true' ? true : text === 'false' ? false : undefined),
+}
+
+export const text: OptionType<string> = {
+  expected: 'a non-empty string',
+  parse: value => (typeof value === 'string' && value !== '' ? value : undefined),
+  parseText: value => (value === '' ? undefined : value),
+}
+
+/** One of a few words (or numbers). */
+export function oneOf<const T extends string | number>(...words: readonly T[]): OptionType<T> {
+  return {
+    expected: `one of ${words.map(word => JSON.stringify(word)).join(', ')}`,
+    parse: value => words.find(word => word === value),
+    parseText: value => words.find(word => String(word) === value),
+  }
+}
+
+/** A value that only code can give: checked by `accepts`, never written as text. */
+export function instance<T>(expected: string, accepts: (value: unknown) => boolean): OptionType<T> {
+  return {
+    expected,
+    parse: value => (accepts(value) ? (value as T) : undefined),
+    parseText: () => undefined,
+  }
+}
+
+export function hasMethods(...names: readonly string[]): (value: unknown) => boolean {
+  return value =>
+    typeof value === 'object' &&
+    value !== null &&
+    names.every(name => typeof (value as Record<string, unknown>)[name] === 'function')
+}
+
+// ── reading ──────────────────────────────────────────────────────────────────────────────
+
+/**
+ * The values of `input` by `table`, defaults filled in, frozen. `what` names the thing in the
+ * sentence of the error: "producer option lingerMs: expected …".
+ */
+export function readOptions<T extends OptionTable>(
+  table: T,
+  input: unknown,
+  what: string,
+): OptionValues<T> {
+  const given = ownEntries(input ?? {}, what)
+  const values = Object.create(null) as Record<string, unknown>
+  for (const [key, row] of Object.entries(table)) values[key] = row.fallback
+  for (const [key, value] of given) {
+    const row = Object.hasOwn(table, key) ? table[key] : undefined
+    if (row === undefined) throw new ConfigError(unknownKey(what, key, Object.keys(table)))
+    if (value === undefined) continue
+    const parsed = row.type.parse(value)
+    if (parsed === undefined) {
+      throw new ConfigError(`${what} ${key}: expected ${row.type.expected}, got ${show(value)}`)
+    }
+    values[key] = parsed
+  }
+  return Object.freeze(values) as OptionValues<T>
+}
+
+/** Own enumerable entries of a plain object; anything else is refused. */
+export function ownEntries(input: unknown, what: string): [string, unknown][] {
+  if (typeof input !== 'object' || input === null || Array.isArray(input)) {
+    throw new ConfigError(`${what}s: expected an object, got ${show(input)}`)
+  }
+  return Object.entries(input)
+}
+
+export function unknownKey(what: string, key: string, known: readonly string[]): string {
+  const near = nearest(key, known)
+  const hint = near === undefined ? `known are ${known.join(', ')}` : `did you mean ${near}?`
+  return `${what} ${JSON.stringify(key)} does not exist: ${hint}`
+}
+
+/** A short picture of a value for an error's sentence; never the whole of a long one. */
+export function show(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.slice(0, 60))
+  if (typeof value === 'function') return 'a function'
+  if (typeof value === 'bigint') return `${value}n`
+  if (typeof value !== 'object' || value === null) return String(value)
+  return Array.isArray(value) ? 'an array' : `an object (${value.constructor?.name ?? 'no type'})`
+}
+
+/** The known word with the fewest edits, when it is close enough to be what was meant. */
+function nearest(word: string, known: readonly string[]): string | undefined {
+  let best: string | undefined
+  let bestDistance = Math.min(3, Math.ceil(word.length / 3)) + 1
+  for (const candidate of known) {
+    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase())
+    if (distance < bestDistance) {
+      best = candidate
+      bestDistance = distance
+    }
+  }
+  return best
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const change = a[i - 1] === b[j - 1] ? 0 : 1
+      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + change))
+    }
+    row = next
+  }
+  return row[b.length]!
+}

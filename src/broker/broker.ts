@@ -1,0 +1,281 @@
+/**
+ * One node: the logs placed on it, the coordinator of its groups, and a handler for each request.
+ *
+ * Opening: logs of every partition the metadata places here, each at its recovery point; left-overs
+ * of deleted topics go; then the broker answers. Closing: nothing new is taken, chores end, high
+ * watermarks are written, logs close.
+ */
+
+import type { Clock } from '../base/clock.js'
+import type { Logger } from '../base/logger.js'
+import type { Random } from '../base/random.js'
+import { createTopic, type ControllerContext } from '../coordinator/controller.js'
+import { GroupCoordinator } from '../coordinator/group-coordinator.js'
+import type { TopicImage } from '../coordinator/metadata.js'
+import type { LogManager } from '../log/log-manager.js'
+import { isPartlogError, PartlogError } from '../model/errors.js'
+import { checkTopicName, isInternalTopic, OFFSETS_TOPIC } from '../model/names.js'
+import type { Durability, Partition } from '../partition/partition.js'
+import type { ApiName, Request, Response } from '../protocol/api.js'
+import {
+  HIGH_WATERMARK_CHECKPOINT_INTERVAL_MS,
+  OFFSETS_TOPIC_PARTITIONS,
+  OFFSETS_TOPIC_SEGMENT_BYTES,
+  RECOVERY_CHECKPOINT_INTERVAL_MS,
+  RETENTION_CHECK_INTERVAL_MS,
+  RETENTION_INITIAL_DELAY_MS,
+  type BrokerSettings,
+} from './config.js'
+import type { BrokerContext, BrokerEndpoint, ControllerDoor } from './context.js'
+import { fetch } from './fetch.js'
+import {
+  findCoordinator,
+  joinGroup,
+  leaveGroup,
+  listGroups,
+  offsetCommit,
+  offsetFetch,
+} from './groups.js'
+import { Housekeeping, type Chore } from './housekeeping.js'
+import { PartitionJournal } from './journal.js'
+import { metadata } from './metadata.js'
+import { deleteRecords, listOffsets } from './offsets.js'
+import { produce } from './produce.js'
+import { ReplicaManager } from './replica-manager.js'
+import {
+  createPartitions,
+  createTopics,
+  deleteTopics,
+  describeConfigs,
+  incrementalAlterConfigs,
+} from './topics.js'
+
+type Handler<A extends ApiName> = (
+  broker: BrokerContext,
+  request: Request<A>,
+  signal?: AbortSignal,
+) => Response<A> | Promise<Response<A>>
+
+const HANDLERS: { readonly [A in ApiName]: Handler<A> } = {
+  Produce: produce,
+  Fetch: fetch,
+  ListOffsets: listOffsets,
+  Metadata: metadata,
+  OffsetCommit: offsetCommit,
+  OffsetFetch: offsetFetch,
+  FindCoordinator: findCoordinator,
+  JoinGroup: joinGroup,
+  LeaveGroup: leaveGroup,
+  ListGroups: listGroups,
+  CreateTopics: createTopics,
+  DeleteTopics: deleteTopics,
+  DeleteRecords: deleteRecords,
+  DescribeConfigs: describeConfigs,
+  CreatePartitions: createPartitions,
+  IncrementalAlterConfigs: incrementalAlterConfigs,
+}
+
+export interface BrokerOptions {
+  readonly nodeId: number
+  readonly clusterId: string
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  readonly settings: BrokerSettings
+  readonly durability: Durability
+  readonly logs: LogManager
+  readonly controller: ControllerDoor
+  readonly brokers: readonly BrokerEndpoint[]
+}
+
+export class Broker implements BrokerContext {
+  readonly nodeId: number
+  readonly clusterId: string
+  readonly clock: Clock
+  readonly random: Random
+  readonly settings: BrokerSettings
+  readonly brokers: readonly BrokerEndpoint[]
+  readonly controller: ControllerDoor
+  readonly controllerContext: ControllerContext
+  readonly logs: LogManager
+  readonly replicas: ReplicaManager
+  readonly #logger: Logger
+  #housekeeping: Housekeeping | undefined
+  #coordinator: Promise<GroupCoordinator> | undefined
+  #isClosed = false
+
+  private constructor(options: BrokerOptions) {
+    const { nodeId, clock, logger, logs, durability, brokers, random } = options
+    this.nodeId = nodeId
+    this.clusterId = options.clusterId
+    this.clock = clock
+    this.random = random
+    this.settings = options.settings
+    this.brokers = brokers
+    this.controller = options.controller
+    this.controllerContext = { brokerIds: brokers.map(broker => broker.nodeId), random }
+    this.logs = logs
+    this.#logger = logger
+    this.replicas = new ReplicaManager({ nodeId, logs, durability, clock, logger })
+  }
+
+  static async open(options: BrokerOptions): Promise<Broker> {
+    const broker = new Broker(options)
+    await broker.#finishDeletions()
+    await broker.applyMetadata(false)
+    // What recovery found must not be looked for again, should the next crash come soon.
+    await broker.logs.writeCheckpoints()
+    broker.#housekeeping = new Housekeeping(broker.clock, options.logger, broker.#chores())
+    return broker
+  }
+
+  /** Folders that belong to nothing the metadata knows: reported, and left alone. */
+  get strangers(): string[] {
+    return this.logs.strangers([...this.replicas.partitions].map(p => p.topicPartition))
+  }
+
+  /** Answers a request, at once if nothing has to be waited for. Throws CLOSED. */
+  handle<A extends ApiName>(
+    api: A,
+    request: Request<A>,
+    signal?: AbortSignal,
+  ): Response<A> | Promise<Response<A>> {
+    if (this.#isClosed) throw new PartlogError('CLOSED', `broker ${this.nodeId} is closed`)
+    return HANDLERS[api](this, request, signal)
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    await this.#housekeeping?.stop()
+    const closed = new PartlogError('CLOSED', `broker ${this.nodeId} is closed`, {
+      outcomeUnknown: true,
+    })
+    const watermarks = this.#highWatermarks()
+    for (const partition of this.replicas.partitions) partition.retire(closed)
+    await this.logs.writeHighWatermarks(watermarks)
+    await this.logs.close()
+  }
+
+  // ── for the handlers ───────────────────────────────────────────────────────────────────
+
+  async applyMetadata(isNew: boolean): Promise<void> {
+    await this.replicas.apply(this.controller.image, isNew)
+  }
+
+  async topic(name: string, mayCreate: boolean): Promise<TopicImage> {
+    checkTopicName(name)
+    const { image } = this.controller
+    const found = image.topics.get(name)
+    if (found !== undefined) return found
+    if (!mayCreate || !this.settings.autoCreateTopics || isInternalTopic(name)) {
+      throw new PartlogError('UNKNOWN_TOPIC_OR_PARTITION', `topic ${name} does not exist`)
+    }
+    await this.#createTopic(name, this.settings.defaultPartitions, {})
+    return image.topics.get(name) as TopicImage
+  }
+
+  groups(): Promise<GroupCoordinator> {
+    this.#coordinator ??= this.#loadGroups().catch((error: unknown) => {
+      this.#coordinator = undefined
+      throw error
+    })
+    return this.#coordinator
+  }
+
+  async groupsIfAny(): Promise<GroupCoordinator | undefined> {
+    return this.controller.image.topics.has(OFFSETS_TOPIC) ? await this.groups() : undefined
+  }
+
+  async #loadGroups(): Promise<GroupCoordinator> {
+    if (!this.controller.image.topics.has(OFFSETS_TOPIC)) {
+      await this.#createTopic(OFFSETS_TOPIC, OFFSETS_TOPIC_PARTITIONS, {
+        'cleanup.policy': 'compact',
+        'segment.bytes': OFFSETS_TOPIC_SEGMENT_BYTES,
+      })
+    }
+    const partition = this.replicas.partition(OFFSETS_TOPIC, 0)
+    const journal = new PartitionJournal(partition, this.clock)
+    return await GroupCoordinator.load(journal, this.clock, this.random)
+  }
+
+  /** Two who want the same topic at once both get it. */
+  async #createTopic(
+    name: string,
+    partitionCount: number,
+    config: Readonly<Record<string, unknown>>,
+  ): Promise<void> {
+    const { defaultReplicationFactor: replicationFactor } = this.settings
+    const topic = { name, partitionCount, replicationFactor, config }
+    try {
+      await this.controller.run(image => createTopic(image, topic, this.controllerContext))
+    } catch (error) {
+      if (!isPartlogError(error, 'TOPIC_ALREADY_EXISTS')) throw error
+    }
+    await this.applyMetadata(true)
+  }
+
+  // ── now and then ───────────────────────────────────────────────────────────────────────
+
+  #chores(): Chore[] {
+    return [
+      {
+        name: 'retention',
+        initialDelayMs: RETENTION_INITIAL_DELAY_MS,
+        intervalMs: RETENTION_CHECK_INTERVAL_MS,
+        run: () => this.#deleteOldSegments(),
+      },
+      {
+        name: 'recovery point checkpoint',
+        initialDelayMs: RECOVERY_CHECKPOINT_INTERVAL_MS,
+        intervalMs: RECOVERY_CHECKPOINT_INTERVAL_MS,
+        run: () => this.logs.checkpointAll(),
+      },
+      {
+        name: 'high watermark checkpoint',
+        initialDelayMs: HIGH_WATERMARK_CHECKPOINT_INTERVAL_MS,
+        intervalMs: HIGH_WATERMARK_CHECKPOINT_INTERVAL_MS,
+        run: () => this.#checkpointHighWatermarks(),
+      },
+    ]
+  }
+
+  async #deleteOldSegments(): Promise<void> {
+    for (const partition of this.replicas.partitions) {
+      if (partition.offlineReason !== undefined) continue
+      await partition.log.deleteOldSegments(partition.highWatermark)
+    }
+  }
+
+  #lastWatermarks = ''
+
+  async #checkpointHighWatermarks(): Promise<void> {
+    const watermarks = this.#highWatermarks()
+    const text = watermarks.map(({ offset }) => offset).join()
+    if (text === this.#lastWatermarks) return
+    await this.logs.writeHighWatermarks(watermarks)
+    this.#lastWatermarks = text
+  }
+
+  #highWatermarks() {
+    const online = (partition: Partition): boolean => partition.offlineReason === undefined
+    return [...this.replicas.partitions]
+      .filter(online)
+      .map(({ topicPartition, highWatermark }) => ({
+        ...topicPartition,
+        offset: highWatermark,
+      }))
+  }
+
+  /** A crash may have come between a topic's deletion and that of its folders. */
+  async #finishDeletions(): Promise<void> {
+    const { image } = this.controller
+    await this.logs.removeDeletedFolders()
+    for (const folder of this.logs.strangers([])) {
+      const topicId = await this.logs.topicIdOf(folder)
+      if (topicId === undefined || !image.wasRemoved(topicId)) continue
+      this.#logger.info(`${folder} belongs to a topic that was deleted, it is removed`)
+      await this.logs.deleteFolder(folder)
+    }
+  }
+}

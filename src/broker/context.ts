@@ -1,0 +1,47 @@
+/** What a handler may use of its broker. */
+
+import type { Clock } from '../base/clock.js'
+import type { Random } from '../base/random.js'
+import type { ControllerContext } from '../coordinator/controller.js'
+import type { GroupCoordinator } from '../coordinator/group-coordinator.js'
+import type { ClusterImage, TopicImage } from '../coordinator/metadata.js'
+import type { Decision } from '../coordinator/state-machine.js'
+import type { LogManager } from '../log/log-manager.js'
+import type { BrokerSettings } from './config.js'
+import type { ReplicaManager } from './replica-manager.js'
+
+export interface BrokerEndpoint {
+  readonly nodeId: number
+  readonly host: string
+  readonly port: number
+}
+
+/** The controller, as a broker talks to it. */
+export interface ControllerDoor {
+  readonly image: ClusterImage
+  /** Takes a decision and has it committed. */
+  run<T>(decide: (image: ClusterImage) => Decision<T>): Promise<T>
+}
+
+export interface BrokerContext {
+  readonly nodeId: number
+  readonly clusterId: string
+  readonly clock: Clock
+  readonly random: Random
+  readonly settings: BrokerSettings
+  readonly brokers: readonly BrokerEndpoint[]
+  readonly controller: ControllerDoor
+  readonly controllerContext: ControllerContext
+  readonly replicas: ReplicaManager
+  readonly logs: LogManager
+  /** Brings what this broker keeps in line with the metadata; `isNew` after making topics. */
+  applyMetadata(isNew: boolean): Promise<void>
+  /**
+   * The coordinator of the groups kept here; makes `__consumer_offsets` when it is first needed.
+   */
+  groups(): Promise<GroupCoordinator>
+  /** The coordinator if there has ever been a group. */
+  groupsIfAny(): Promise<GroupCoordinator | undefined>
+  /** The topic, made first if it is not there and may be made. */
+  topic(name: string, mayCreate: boolean): Promise<TopicImage>
+}

@@ -1,0 +1,18 @@
+/**
+ * Errors as they travel in a response: Kafka's number, and the sentence for clients in the process.
+ */
+
+import { errorId, toPartlogError } from '../model/errors.js'
+
+export interface ErrorFields {
+  readonly errorCode: number
+  readonly errorMessage: string | null
+}
+
+export const NO_ERROR: ErrorFields = { errorCode: 0, errorMessage: null }
+
+/** The fields that say what went wrong. */
+export function errorFields(error: unknown): ErrorFields {
+  const { code, message } = toPartlogError(error)
+  return { errorCode: errorId(code), errorMessage: message.slice(code.length + 2) }
+}

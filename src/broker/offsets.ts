@@ -1,0 +1,78 @@
+/** ListOffsets (v1–v10) and DeleteRecords (v0–v2): where a log begins, ends, and holds a time. */
+
+import type { Partition } from '../partition/partition.js'
+import {
+  EARLIEST_TIMESTAMP,
+  LATEST_TIMESTAMP,
+  MAX_TIMESTAMP,
+  type DeleteRecordsRequest,
+  type DeleteRecordsResponse,
+  type ListOffsetsRequest,
+  type ListOffsetsResponse,
+} from '../protocol/messages/offsets.js'
+import type { OffsetAndTimestamp } from '../log/log-reader.js'
+import type { BrokerContext } from './context.js'
+import { errorFields, NO_ERROR } from './errors.js'
+
+export async function listOffsets(
+  broker: BrokerContext,
+  request: ListOffsetsRequest,
+): Promise<ListOffsetsResponse> {
+  const topics = request.topics.map(async ({ name, partitions }) => ({
+    name,
+    partitions: await Promise.all(
+      partitions.map(async ({ partitionIndex, timestamp, currentLeaderEpoch = -1 }) => {
+        try {
+          const partition = broker.replicas.partition(name, partitionIndex)
+          partition.checkLeaderEpoch(currentLeaderEpoch)
+          const found = await findOffset(partition, timestamp)
+          const { offset = -1, timestamp: foundTimestamp = -1 } = found ?? {}
+          const { leaderEpoch } = partition
+          return { partitionIndex, ...NO_ERROR, offset, timestamp: foundTimestamp, leaderEpoch }
+        } catch (error) {
+          return { partitionIndex, ...errorFields(error) }
+        }
+      }),
+    ),
+  }))
+  return { topics: await Promise.all(topics) }
+}
+
+async function findOffset(
+  partition: Partition,
+  timestamp: number,
+): Promise<OffsetAndTimestamp | undefined> {
+  const { log, highWatermark } = partition
+  switch (timestamp) {
+    case EARLIEST_TIMESTAMP:
+      return { offset: log.logStartOffset, timestamp: -1 }
+    case LATEST_TIMESTAMP:
+      return { offset: highWatermark, timestamp: -1 }
+    case MAX_TIMESTAMP:
+      return await partition.findNewest()
+    default:
+      return await partition.findTimestamp(timestamp)
+  }
+}
+
+/** Answers when the new log start survives a power cut. */
+export async function deleteRecords(
+  broker: BrokerContext,
+  request: DeleteRecordsRequest,
+): Promise<DeleteRecordsResponse> {
+  const topics = request.topics.map(({ name, partitions }) => ({
+    name,
+    partitions: partitions.map(({ partitionIndex, offset }) => {
+      try {
+        const lowWatermark = broker.replicas
+          .partition(name, partitionIndex)
+          .deleteRecordsBefore(offset)
+        return { partitionIndex, ...NO_ERROR, lowWatermark }
+      } catch (error) {
+        return { partitionIndex, ...errorFields(error), lowWatermark: -1 }
+      }
+    }),
+  }))
+  await broker.logs.writeCheckpoints()
+  return { topics }
+}

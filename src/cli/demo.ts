@@ -1,0 +1,195 @@
+/** `partlog demo`: events from a file through producer, partitions and a consumer group. */
+
+import { integer, text } from '../base/config.js'
+import { Cluster } from '../cluster.js'
+import { NodeDisk } from '../disk/node-disk.js'
+import { inspectPartition } from '../log/inspect.js'
+import { command, optionalValue, valued } from './command.js'
+import { freshPath, openLines, openSink } from './files.js'
+import { ensureTopic, importWithProgress, type ImportRequest, type ImportResult } from './import.js'
+import { orderLines } from './orders.js'
+import type { Output } from './output.js'
+import { Progress } from './progress.js'
+import { clock, JSON_OPTION } from './shared.js'
+import { bytesText, grouped, secondsText, table } from './table.js'
+
+const TOPIC = 'orders'
+const GROUP = 'demo'
+
+interface PartitionResult {
+  readonly partition: number
+  readonly endOffset: number
+  readonly committed: number
+  readonly read: number
+  readonly segments: number
+  readonly bytes: number
+}
+
+export const demoCommand = command({
+  name: 'demo',
+  summary: 'Writes a stream of orders, imports it, reads it back through a consumer group.',
+  words: [],
+  options: {
+    file: optionalValue(text, 'PATH', 'import this file instead (JSON lines, or any lines)'),
+    key: optionalValue(text, 'FIELD', 'the field that is the key (default id)'),
+    records: valued(integer(1, 100_000_000), 200_000, 'N', 'orders to write (default 200,000)'),
+    partitions: valued(integer(1, 1_000), 6, 'N', 'partitions of the topic (default 6)'),
+    seed: valued(integer(0), 1, 'N', 'the same seed gives the same orders (default 1)'),
+    dir: valued(
+      text,
+      './data/demo',
+      'DIR',
+      'where to put it (default ./data/demo, or the next free)',
+    ),
+    json: JSON_OPTION,
+  },
+  examples: ['npm run demo', 'npm run demo -- --file events.jsonl --key id'],
+  run: async ({ options, output }) => {
+    const dir = freshPath(options.dir)
+    const file = options.file ?? (await writeOrders(`${dir}/orders.jsonl`, options, output))
+    const request = { ...(await requestFor(file, options.key)), file }
+    const { written, readMs, partitions } = await runThrough(dir, request, options, output)
+    const total = partitions.reduce((sum, each) => sum + each.read, 0)
+    const isComplete = total === written.records
+    if (options.json) await output.json({ dir, file, written, readMs, partitions, isComplete })
+    else await show(output, { dir, written, readMs, partitions })
+    if (!isComplete) output.note(`only ${total} of ${written.records} records came back`)
+    return isComplete ? 0 : 1
+  },
+})
+
+async function runThrough(
+  dir: string,
+  request: ImportRequest,
+  { partitions }: { readonly partitions: number },
+  output: Output,
+) {
+  const cluster = await Cluster.open({ dir })
+  let written: ImportResult
+  let read: Map<number, number>
+  let readMs: number
+  let offsets: Awaited<ReturnType<typeof cluster.admin.listGroupOffsets>>
+  try {
+    await ensureTopic(cluster, TOPIC, partitions)
+    written = await importWithProgress(cluster, request, output, false)
+    const started = clock.monotonicMs()
+    read = await readBack(cluster, written.records, output)
+    readMs = clock.monotonicMs() - started
+    offsets = await cluster.admin.listGroupOffsets(GROUP)
+  } finally {
+    await cluster.close()
+  }
+  const disk = new NodeDisk(dir, { readOnly: true })
+  const results: PartitionResult[] = []
+  for (const { partition, offset, endOffset } of offsets) {
+    const { segments } = await inspectPartition(disk, `broker-1/${TOPIC}-${partition}`)
+    const bytes = segments.reduce((sum, segment) => sum + segment.bytes, 0)
+    const count = read.get(partition) ?? 0
+    results.push({
+      partition,
+      endOffset,
+      committed: offset,
+      read: count,
+      segments: segments.length,
+      bytes,
+    })
+  }
+  return { written, readMs, partitions: results }
+}
+
+/** Reads everything through a group and commits it; counts by partition. */
+async function readBack(
+  cluster: Cluster,
+  total: number,
+  output: Output,
+): Promise<Map<number, number>> {
+  const consumer = cluster.consumer({ groupId: GROUP, autoOffsetReset: 'earliest' })
+  const progress = new Progress(output, clock, 'reading  ')
+  const counts = new Map<number, number>()
+  const done = new AbortController()
+  let read = 0
+  await consumer.subscribe([TOPIC])
+  await consumer.run({
+    signal: done.signal,
+    eachBatch: ({ partition, records }) => {
+      counts.set(partition, (counts.get(partition) ?? 0) + records.length)
+      read += records.length
+      progress.show(read, total, `${grouped(read)} records`)
+      if (read >= total) done.abort()
+    },
+  })
+  progress.end()
+  await consumer.close()
+  return counts
+}
+
+async function writeOrders(
+  path: string,
+  { records, seed }: { readonly records: number; readonly seed: number },
+  output: Output,
+): Promise<string> {
+  const progress = new Progress(output, clock, 'writing  ')
+  const sink = openSink(path)
+  let chunk: string[] = []
+  let lines = 0
+  for (const line of orderLines(records, seed)) {
+    chunk.push(line, '\n')
+    if (++lines % 1000 !== 0) continue
+    await sink.write(chunk.join(''))
+    chunk = []
+    progress.show(lines, records, `${grouped(lines)} orders`)
+  }
+  await sink.write(chunk.join(''))
+  await sink.end()
+  progress.end()
+  return path
+}
+
+/** How to import a file: JSON by its `id`, or whatever is not JSON as plain lines. */
+async function requestFor(file: string, key: string | undefined): Promise<ImportRequest> {
+  const base = { file, topic: TOPIC, timestamp: undefined, skip: 0 }
+  const first = await firstLine(file)
+  try {
+    const parsed: unknown = JSON.parse(first)
+    const hasId = typeof parsed === 'object' && parsed !== null && 'id' in parsed
+    return { ...base, format: 'json', key: key ?? (hasId ? 'id' : undefined) }
+  } catch {
+    return { ...base, format: 'lines', key }
+  }
+}
+
+async function firstLine(file: string): Promise<string> {
+  for await (const lines of openLines(file).lines()) return String(lines[0])
+  return ''
+}
+
+async function show(
+  output: Output,
+  result: {
+    readonly dir: string
+    readonly written: ImportResult
+    readonly readMs: number
+    readonly partitions: readonly PartitionResult[]
+  },
+): Promise<void> {
+  const { dir, written, readMs, partitions } = result
+  const rows = partitions.map(each => [
+    each.partition,
+    each.read,
+    each.endOffset,
+    each.committed,
+    each.segments,
+    each.bytes,
+  ])
+  const head = ['PARTITION', 'RECORDS', 'END OFFSET', 'COMMITTED', 'SEGMENTS', 'BYTES']
+  await output.line(table(head, rows))
+  const onDisk = partitions.reduce((sum, each) => sum + each.bytes, 0)
+  await output.line('')
+  await output.line(
+    `written  ${grouped(written.records)} records, ${bytesText(written.bytes)} in ` +
+      `${secondsText(written.ms)}, each safe from a power cut before it counted`,
+  )
+  await output.line(`read     ${grouped(written.records)} records in ${secondsText(readMs)}`)
+  await output.line(`on disk  ${bytesText(onDisk)} in ${dir}/broker-1, a Kafka log directory`)
+  await output.line(`look in  partlog inspect ${dir} --batches`)
+}

@@ -1,0 +1,131 @@
+/** `partlog inspect PATH`: what is in a folder of logs, down to batches and index entries. */
+
+import { NodeDisk } from '../disk/node-disk.js'
+import { findPartitions } from '../log/log-directory.js'
+import { inspectPartition, type Inspection, type InspectVisitor } from '../log/inspect.js'
+import type { Batch } from '../model/batch.js'
+import { command, toggle } from './command.js'
+import type { Output } from './output.js'
+import { JSON_OPTION } from './shared.js'
+import { table } from './table.js'
+
+export const inspectCommand = command({
+  name: 'inspect',
+  summary: 'Shows the segments of a partition, of a Kafka log directory or of a cluster.',
+  words: ['PATH'],
+  options: {
+    batches: toggle('also every batch'),
+    index: toggle('also every index entry'),
+    json: JSON_OPTION,
+  },
+  examples: ['partlog inspect ./data/broker-1/orders-0 --batches'],
+  run: async ({ words, options, output }) => {
+    const disk = new NodeDisk(words[0] as string, { readOnly: true })
+    let problems = 0
+    for (const { folder, topic, partition } of await findPartitions(disk)) {
+      const name = `${topic}-${partition}`
+      const details: object[] = []
+      const inspection = await inspectPartition(disk, folder, visitorOf(options, details))
+      problems += inspection.problems.length
+      if (options.json) await showJson(output, name, inspection, details)
+      else await showTable(output, name, inspection, details)
+    }
+    return problems === 0 ? 0 : 1
+  },
+})
+
+function visitorOf(
+  options: { readonly batches: boolean; readonly index: boolean },
+  details: object[],
+): InspectVisitor {
+  return {
+    ...(options.batches
+      ? { onBatch: (batch, position) => void details.push(batchDetail(batch, position)) }
+      : {}),
+    ...(options.index
+      ? {
+          onOffsetEntry: (offset, position) =>
+            void details.push({ entry: 'offset', offset, position }),
+          onTimeEntry: (timestamp, offset) =>
+            void details.push({ entry: 'time', timestamp, offset }),
+        }
+      : {}),
+  }
+}
+
+function batchDetail(batch: Batch, position: number): object {
+  return {
+    entry: 'batch',
+    position,
+    baseOffset: batch.baseOffset,
+    lastOffset: batch.lastOffset,
+    records: batch.recordsCount,
+    bytes: batch.size,
+    codec: batch.codec ?? 'unknown',
+    leaderEpoch: batch.leaderEpoch,
+    maxTimestamp: batch.maxTimestamp,
+    timestampType: batch.timestampType,
+    producerId: batch.producerId,
+    isControl: batch.isControl,
+    isTransactional: batch.isTransactional,
+  }
+}
+
+async function showJson(
+  output: Output,
+  name: string,
+  { segments, problems }: Inspection,
+  details: readonly object[],
+): Promise<void> {
+  for (const segment of segments)
+    await output.json({ partition: name, entry: 'segment', ...segment })
+  for (const detail of details) await output.json({ partition: name, ...detail })
+  for (const problem of problems)
+    await output.json({ partition: name, entry: 'problem', ...problem })
+}
+
+async function showTable(
+  output: Output,
+  name: string,
+  { segments, problems }: Inspection,
+  details: readonly object[],
+): Promise<void> {
+  await output.line(`${name}`)
+  const head = [
+    'SEGMENT',
+    'BYTES',
+    'BATCHES',
+    'RECORDS',
+    'FIRST',
+    'LAST',
+    'MISSING',
+    'INDEX',
+    'TIMES',
+    'CODECS',
+  ]
+  const rows = segments.map(each => [
+    each.baseOffset,
+    each.bytes,
+    each.batches,
+    each.records,
+    each.firstOffset,
+    each.lastOffset,
+    each.missingOffsets,
+    each.offsetIndexEntries,
+    each.timeIndexEntries,
+    Object.entries(each.codecs)
+      .map(([codec, count]) => `${codec}:${count}`)
+      .join(' ') || null,
+  ])
+  await output.line(table(head, rows))
+  for (const detail of details) await output.line(`  ${detailLine(detail)}`)
+  for (const { file, position, problem } of problems) {
+    await output.line(`  WRONG ${file} at ${position}: ${problem}`)
+  }
+}
+
+function detailLine(detail: object): string {
+  return Object.entries(detail)
+    .map(([key, value]) => (key === 'entry' ? String(value).padEnd(6) : `${key}=${String(value)}`))
+    .join(' ')
+}

@@ -1,0 +1,71 @@
+#!/usr/bin/env node
+/**
+ * The `partlog` command. Exit codes: 0 done, 1 it did not work or something is wrong, 2 the words
+ * of the call were wrong.
+ */
+
+import packageJson from '../../package.json'
+import { helpOf, parseCall, UsageError, type Command } from './command.js'
+import { demoCommand } from './demo.js'
+import { groupsCommand } from './groups.js'
+import { importCommand } from './import.js'
+import { inspectCommand } from './inspect.js'
+import { commandLine, exitWith, Output } from './output.js'
+import { replayCommand } from './replay.js'
+import { topicsCommand } from './topics.js'
+import { verifyCommand } from './verify.js'
+
+const COMMANDS: readonly Command[] = [
+  demoCommand,
+  importCommand,
+  replayCommand,
+  topicsCommand,
+  groupsCommand,
+  inspectCommand,
+  verifyCommand,
+]
+
+async function main(output: Output): Promise<number> {
+  const [name, ...args] = commandLine()
+  if (name === undefined || name === '--help' || name === 'help') {
+    await output.line(overview())
+    return name === undefined ? 2 : 0
+  }
+  if (name === '--version') {
+    await output.line(packageJson.version)
+    return 0
+  }
+  const command = COMMANDS.find(candidate => candidate.name === name)
+  if (command === undefined) {
+    const known = COMMANDS.map(each => each.name).join(', ')
+    throw new UsageError(`partlog: expected one of ${known}, got ${JSON.stringify(name)}`)
+  }
+  if (args.includes('--help')) {
+    await output.line(helpOf(command))
+    return 0
+  }
+  return await command.run({ ...parseCall(command, args), output })
+}
+
+function overview(): string {
+  const rows = COMMANDS.map(({ name, summary }) => `  ${name.padEnd(10)} ${summary}`)
+  return [
+    "partlog: Kafka's model in a folder.",
+    '',
+    'Usage: partlog COMMAND [words] [options]     partlog COMMAND --help',
+    '',
+    ...rows,
+  ].join('\n')
+}
+
+/** One line about what went wrong. */
+function sentenceOf(error: unknown): string {
+  if (error instanceof UsageError) return error.message
+  return `partlog: ${error instanceof Error ? error.message : String(error)}`
+}
+
+const output = new Output()
+main(output).then(exitWith, (error: unknown) => {
+  output.note(sentenceOf(error))
+  exitWith(error instanceof UsageError ? 2 : 1)
+})

@@ -1,0 +1,69 @@
+/**
+ * Where the command's words go: data to standard output, everything else to standard error. The
+ * only home of the process's streams. A reader that goes away (`| head`) ends the command quietly.
+ */
+
+export class Output {
+  #isClosed = false
+
+  constructor(
+    readonly stdout: NodeJS.WriteStream = process.stdout,
+    readonly stderr: NodeJS.WriteStream = process.stderr,
+  ) {
+    stdout.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error
+      this.#isClosed = true
+    })
+    stderr.on('error', () => undefined) // nobody is left to be told
+  }
+
+  /** Nobody reads the data any more: there is no point in going on. */
+  get isClosed(): boolean {
+    return this.#isClosed
+  }
+
+  /** Writes data; resolves when there is room for more. */
+  async write(data: string | Uint8Array): Promise<void> {
+    if (this.#isClosed || this.stdout.write(data)) return
+    await new Promise<void>(resolve => {
+      const done = (): void => {
+        this.stdout.off('drain', done).off('close', done).off('error', done)
+        resolve()
+      }
+      this.stdout.on('drain', done).on('close', done).on('error', done)
+    })
+  }
+
+  async line(text: string): Promise<void> {
+    await this.write(`${text}\n`)
+  }
+
+  async json(value: unknown): Promise<void> {
+    await this.line(JSON.stringify(value))
+  }
+
+  /** Says something to a person. */
+  note(text: string): void {
+    this.stderr.write(`${text}\n`)
+  }
+
+  /** Is a person watching standard error? */
+  get isWatched(): boolean {
+    return this.stderr.isTTY === true
+  }
+}
+
+/** Ends with a code once everything written has gone out. */
+export function exitWith(code: number): void {
+  process.exitCode = code
+}
+
+/** The words after the command's name. */
+export function commandLine(): string[] {
+  return process.argv.slice(2)
+}
+
+/** May colours be used? (https://no-color.org) */
+export function mayColor(): boolean {
+  return (process.env['NO_COLOR'] ?? '') === ''
+}

@@ -1,0 +1,72 @@
+/**
+ * Records as lines of JSON, without loss:
+ *
+ *   {"partition":0,"offset":17,"timestamp":1700000000000,
+ *    "key":"k","value":"v","headers":[["h","x"]]}        (on one line)
+ *
+ * Bytes that are valid UTF-8 stand as a string, all others as {"base64":"…"}; null is no key, a
+ * tombstone, or a header without a value. The order of the fields is always the same, so equal
+ * records give equal lines.
+ */
+
+import { isUtf8 } from 'node:buffer'
+import type { Message } from '../client/messages.js'
+import type { StoredTopicRecord } from '../log/log-directory.js'
+import type { BytesIn, HeaderIn } from '../model/record.js'
+
+type JsonBytes = string | { readonly base64: string } | null
+
+const FIELDS = ['partition', 'offset', 'timestamp', 'key', 'value', 'headers']
+
+export function recordLine(record: StoredTopicRecord): string {
+  const { partition, offset, timestamp, key, value, headers } = record
+  return JSON.stringify({
+    partition,
+    offset,
+    timestamp: timestamp < 0 ? null : timestamp,
+    key: jsonBytes(key),
+    value: jsonBytes(value),
+    headers: headers.map(header => [header.key, jsonBytes(header.value)]),
+  })
+}
+
+/** Is this line one of an export, by the names of its fields? */
+export function isRecordLine(parsed: unknown): boolean {
+  if (typeof parsed !== 'object' || parsed === null) return false
+  return Object.keys(parsed).join() === FIELDS.join()
+}
+
+/** The message of an exported line. Throws with the reason when it is none. */
+export function parseRecordLine(line: string): Message & { readonly partition: number } {
+  const parsed: unknown = JSON.parse(line)
+  if (!isRecordLine(parsed)) throw new Error(`expected the fields ${FIELDS.join(', ')}`)
+  const { partition, timestamp, key, value, headers } = parsed as Record<string, unknown>
+  if (!Number.isInteger(partition)) throw new Error('partition: expected a whole number')
+  if (!Array.isArray(headers)) throw new Error('headers: expected a list of pairs')
+  return {
+    partition: partition as number,
+    key: bytesOf(key, 'key'),
+    value: bytesOf(value, 'value'),
+    headers: headers.map(headerOf),
+    ...(timestamp === null ? {} : { timestamp: timestamp as number }),
+  }
+}
+
+function headerOf(pair: unknown): HeaderIn {
+  const [key, value] = Array.isArray(pair) ? (pair as unknown[]) : []
+  if (typeof key !== 'string') throw new Error('headers: expected a list of pairs')
+  return [key, bytesOf(value, `header ${key}`)]
+}
+
+function jsonBytes(bytes: Uint8Array | null): JsonBytes {
+  if (bytes === null) return null
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  return isUtf8(buffer) ? buffer.toString('utf8') : { base64: buffer.toString('base64') }
+}
+
+function bytesOf(json: unknown, what: string): BytesIn {
+  if (json === null || typeof json === 'string') return json
+  const base64 = (json as { base64?: unknown } | undefined)?.base64
+  if (typeof base64 === 'string') return Buffer.from(base64, 'base64')
+  throw new Error(`${what}: expected a string, null or {"base64":…}`)
+}

@@ -1,0 +1,74 @@
+/** `partlog topics [TOPIC]`: what there is, and how much of it. */
+
+import type { Cluster } from '../cluster.js'
+import { command, toggle } from './command.js'
+import { DIR_OPTION, JSON_OPTION, reading } from './shared.js'
+import { table } from './table.js'
+
+interface PartitionRow {
+  readonly topic: string
+  readonly partition: number
+  readonly leader: number
+  readonly firstOffset: number
+  readonly endOffset: number
+  readonly records: number
+}
+
+export const topicsCommand = command({
+  name: 'topics',
+  summary: 'Lists topics, or the partitions of one.',
+  words: ['[TOPIC]'],
+  options: {
+    dir: DIR_OPTION,
+    internal: toggle('also the topics of the system'),
+    json: JSON_OPTION,
+  },
+  examples: ['partlog topics', 'partlog topics orders --json'],
+  run: async ({ words, options, output }) => {
+    await reading(options.dir, async cluster => {
+      const [topic] = words
+      if (topic !== undefined) {
+        const rows = await partitionRows(cluster, topic)
+        if (options.json) for (const row of rows) await output.json(row)
+        else await output.line(partitionTable(rows))
+        return
+      }
+      const names = await cluster.admin.listTopics({ includeInternal: options.internal })
+      const rows = []
+      for (const name of names) rows.push(topicRow(name, await partitionRows(cluster, name)))
+      if (options.json) for (const row of rows) await output.json(row)
+      else await output.line(topicTable(rows))
+    })
+    return 0
+  },
+})
+
+async function partitionRows(cluster: Cluster, topic: string): Promise<PartitionRow[]> {
+  const { partitions } = await cluster.admin.describeTopic(topic)
+  const first = await cluster.admin.listOffsets(topic, 'earliest')
+  const end = await cluster.admin.listOffsets(topic, 'latest')
+  return partitions.map(({ partition, leader }, index) => {
+    const firstOffset = first[index]?.offset ?? 0
+    const endOffset = end[index]?.offset ?? 0
+    return { topic, partition, leader, firstOffset, endOffset, records: endOffset - firstOffset }
+  })
+}
+
+function topicRow(topic: string, partitions: readonly PartitionRow[]) {
+  const records = partitions.reduce((sum, each) => sum + each.records, 0)
+  return { topic, partitions: partitions.length, records }
+}
+
+function topicTable(rows: readonly ReturnType<typeof topicRow>[]): string {
+  return table(
+    ['TOPIC', 'PARTITIONS', 'RECORDS'],
+    rows.map(({ topic, partitions, records }) => [topic, partitions, records]),
+  )
+}
+
+function partitionTable(rows: readonly PartitionRow[]): string {
+  return table(
+    ['PARTITION', 'LEADER', 'FIRST', 'END', 'RECORDS'],
+    rows.map(each => [each.partition, each.leader, each.firstOffset, each.endOffset, each.records]),
+  )
+}

@@ -1,0 +1,86 @@
+/** `partlog verify PATH`: every byte of a folder looked at, nothing written. */
+
+import { NodeDisk } from '../disk/node-disk.js'
+import { findPartitions } from '../log/log-directory.js'
+import { inspectPartition, type Problem, type SegmentSummary } from '../log/inspect.js'
+import { checkRootFiles } from '../log/verify-root.js'
+import { command } from './command.js'
+import { Progress } from './progress.js'
+import { clock, JSON_OPTION } from './shared.js'
+import { bytesText, grouped } from './table.js'
+
+export const verifyCommand = command({
+  name: 'verify',
+  summary:
+    'Checks every byte of a folder of logs, reads only. Exit code 1 when something is wrong.',
+  words: ['PATH'],
+  options: { json: JSON_OPTION },
+  examples: ['partlog verify ./data', 'partlog verify /var/lib/kafka/data'],
+  run: async ({ words, options, output }) => {
+    const disk = new NodeDisk(words[0] as string, { readOnly: true })
+    const partitions = await findPartitions(disk)
+    const problems: Problem[] = await checkRootFiles(
+      disk,
+      partitions.map(each => each.folder),
+    )
+    const segments: SegmentSummary[] = []
+    const progress = new Progress(output, clock, 'verifying')
+    for (const [index, { folder }] of partitions.entries()) {
+      progress.show(index, partitions.length, folder)
+      const inspection = await inspectPartition(disk, folder)
+      problems.push(...inspection.problems)
+      segments.push(...inspection.segments)
+    }
+    progress.end()
+    const totals = totalsOf(segments, partitions.length)
+    for (const problem of problems) {
+      const { file, position, problem: what } = problem
+      await (options.json ? output.json(problem) : output.line(`${file} at ${position}: ${what}`))
+    }
+    if (options.json) await output.json({ ...totals, problems: problems.length })
+    else output.note(summaryOf(totals, problems.length))
+    return problems.length === 0 ? 0 : 1
+  },
+})
+
+interface Totals {
+  readonly partitions: number
+  readonly segments: number
+  readonly batches: number
+  readonly records: number
+  readonly bytes: number
+  /** Batches whose records were not looked into, by codec. */
+  readonly notRead: Readonly<Record<string, number>>
+}
+
+function totalsOf(segments: readonly SegmentSummary[], partitions: number): Totals {
+  const sum = (pick: (segment: SegmentSummary) => number): number =>
+    segments.reduce((total, segment) => total + pick(segment), 0)
+  const notRead: Record<string, number> = {}
+  for (const { codecs } of segments) {
+    for (const [codec, count] of Object.entries(codecs)) {
+      if (codec !== 'none' && codec !== 'gzip') notRead[codec] = (notRead[codec] ?? 0) + count
+    }
+  }
+  return {
+    partitions,
+    segments: segments.length,
+    batches: sum(segment => segment.batches),
+    records: sum(segment => segment.records),
+    bytes: sum(segment => segment.bytes),
+    notRead,
+  }
+}
+
+function summaryOf(totals: Totals, problems: number): string {
+  const { partitions, segments, batches, records, bytes, notRead } = totals
+  const unread = Object.entries(notRead).map(
+    ([codec, count]) => `; ${count} batches of ${codec} by their checksum only`,
+  )
+  return (
+    `${grouped(partitions)} partitions, ${grouped(segments)} segments, ` +
+    `${grouped(batches)} batches, ${grouped(records)} records, ${bytesText(bytes)}: ` +
+    (problems === 0 ? 'nothing wrong' : `${problems} problems`) +
+    unread.join('')
+  )
+}

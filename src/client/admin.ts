@@ -1,0 +1,430 @@
+/** Administration: topics, their settings and records, groups and their offsets. */
+
+import type { Clock } from '../base/clock.js'
+import { show } from '../base/config.js'
+import type { Random } from '../base/random.js'
+import { PartlogError } from '../model/errors.js'
+import {
+  checkGroupId,
+  checkOffset,
+  checkPartition,
+  checkTopicName,
+  type TopicPartition,
+} from '../model/names.js'
+import {
+  parseTopicConfig,
+  type TopicConfigInput,
+  type TopicSetting,
+} from '../model/topic-settings.js'
+import type { ApiName, Request, Response } from '../protocol/api.js'
+import { ANY_NODE, type Channel } from '../protocol/channel.js'
+import { GROUP_KEY } from '../protocol/messages/groups.js'
+import {
+  EARLIEST_TIMESTAMP,
+  LATEST_TIMESTAMP,
+  MAX_TIMESTAMP,
+} from '../protocol/messages/offsets.js'
+import { CONFIG_OPERATION, CONFIG_SOURCE, TOPIC_RESOURCE } from '../protocol/messages/topics.js'
+import { ADMIN_OPTIONS, clientSettings, type AdminSettings } from './config.js'
+import { throwIfError } from './errors.js'
+import { knownTopic, MetadataCache, type KnownTopic } from './metadata-cache.js'
+import { byLeader, listOffsets, type ListedOffset } from './requests.js'
+import { withRetries } from './retry.js'
+
+/** Options of an admin client. */
+export interface AdminOptions {
+  /** How long a broker may take to answer. Milliseconds. Default 30,000. */
+  readonly requestTimeoutMs?: number
+  /** How long a call may take with all its repetitions. Milliseconds. Default 60,000. */
+  readonly defaultApiTimeoutMs?: number
+  /** Wait before the first repetition; doubles each time. Milliseconds. Default 100. */
+  readonly retryBackoffMs?: number
+  /** Longest wait before a repetition. Milliseconds. Default 1,000. */
+  readonly retryBackoffMaxMs?: number
+}
+
+/** A topic to be made. */
+export interface NewTopic {
+  /** 1 to 249 of the characters a–z A–Z 0–9 . _ - */
+  readonly topic: string
+  /** Default: the cluster's `defaultPartitions`. */
+  readonly partitions?: number
+  /** Default: the cluster's `defaultReplicationFactor`. */
+  readonly replicationFactor?: number
+  /** Settings under Kafka's dotted names; what is left out has Kafka's default. */
+  readonly config?: TopicConfigInput
+  /** Only check whether it could be made. Default false. */
+  readonly validateOnly?: boolean
+}
+
+/** A partition and who keeps it. */
+export interface PartitionDescription {
+  readonly partition: number
+  /** Broker id, −1 when nobody leads it now. */
+  readonly leader: number
+  readonly leaderEpoch: number
+  /** Broker ids, the preferred leader first. */
+  readonly replicas: readonly number[]
+  readonly isr: readonly number[]
+}
+
+/** A topic and its partitions. */
+export interface TopicDescription {
+  readonly topic: string
+  readonly topicId: string
+  /** Belongs to the system: readable, never written by applications. */
+  readonly isInternal: boolean
+  readonly partitions: readonly PartitionDescription[]
+}
+
+/** A setting of a topic. */
+export interface TopicSettingValue {
+  readonly name: TopicSetting
+  /** null when it is not set and has no default. */
+  readonly value: string | null
+  readonly isDefault: boolean
+}
+
+/** A place in a log: an offset, or an offset found by time. */
+export type OffsetSpec = 'earliest' | 'latest' | 'max-timestamp' | number | Date
+
+/** A group as `listGroups` gives it. */
+export interface GroupListing {
+  readonly groupId: string
+  /** 'Empty' or 'Stable', as Kafka names them. */
+  readonly state: string
+}
+
+/** What a group has committed for a partition, and how far behind it is. */
+export interface GroupOffsetListing extends TopicPartition {
+  /** The next offset to read. */
+  readonly offset: number
+  readonly metadata: string
+  /** The offset behind the last committed record of the partition. */
+  readonly endOffset: number
+  /** Records the group has not read yet. */
+  readonly lag: number
+}
+
+export interface AdminContext {
+  readonly channel: Channel
+  readonly clock: Clock
+  readonly random: Random
+  readonly checkOpen: () => void
+}
+
+const SPECIAL_TIMESTAMPS: Readonly<Record<string, number>> = {
+  earliest: EARLIEST_TIMESTAMP,
+  latest: LATEST_TIMESTAMP,
+  'max-timestamp': MAX_TIMESTAMP,
+}
+
+/** Manages a cluster. Reached as `cluster.admin`. Every rejection is a PartlogError. */
+export class Admin {
+  readonly #context: AdminContext
+  readonly #settings: AdminSettings
+  readonly #metadata: MetadataCache
+
+  /** Internal: use `cluster.admin`. */
+  constructor(context: AdminContext, options: AdminOptions = {}) {
+    const { channel, clock } = context
+    this.#context = context
+    this.#settings = clientSettings(ADMIN_OPTIONS, options, 'admin option')
+    this.#metadata = new MetadataCache({ channel, clock, maxAgeMs: 0, mayCreate: false })
+  }
+
+  // ── topics ─────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Makes a topic; resolves when it is durable and its partitions can be written.
+   * Rejects with TOPIC_ALREADY_EXISTS, INVALID_TOPIC_EXCEPTION, INVALID_PARTITIONS,
+   * INVALID_REPLICATION_FACTOR or INVALID_CONFIG; then nothing was made.
+   */
+  async createTopic(topic: NewTopic): Promise<void> {
+    const { validateOnly = false } = topic ?? {}
+    const request = { topics: [newTopicFields(topic)], validateOnly }
+    const { topics } = await this.#ask('CreateTopics', request)
+    for (const answer of topics) throwIfError(answer, `topic ${answer.name}`)
+  }
+
+  /** Deletes a topic with all its records. Rejects with UNKNOWN_TOPIC_OR_PARTITION. */
+  async deleteTopic(topic: string): Promise<void> {
+    checkTopicName(topic)
+    const request = { topics: [{ name: topic }], timeoutMs: this.#settings.requestTimeoutMs }
+    const { responses } = await this.#ask('DeleteTopics', request)
+    for (const answer of responses) throwIfError(answer, `topic ${topic}`)
+  }
+
+  /** The names of all topics, sorted; those of the system only when asked for. */
+  async listTopics(options: { readonly includeInternal?: boolean } = {}): Promise<string[]> {
+    const topics = await this.#allTopics()
+    return topics
+      .filter(topic => options.includeInternal === true || !topic.isInternal)
+      .map(topic => topic.name)
+      .sort()
+  }
+
+  /** A topic and its partitions. Rejects with UNKNOWN_TOPIC_OR_PARTITION. */
+  async describeTopic(topic: string): Promise<TopicDescription> {
+    checkTopicName(topic)
+    const request = { topics: [{ name: topic }], allowAutoTopicCreation: false }
+    const { topics } = await this.#ask('Metadata', request)
+    const found = topics[0]
+    if (found === undefined) throw new PartlogError('UNKNOWN_SERVER_ERROR', 'no answer')
+    throwIfError(found, `topic ${topic}`)
+    return {
+      topic,
+      topicId: found.topicId ?? '',
+      isInternal: found.isInternal ?? false,
+      partitions: found.partitions.map(each => ({
+        partition: each.partitionIndex,
+        leader: each.leaderId,
+        leaderEpoch: each.leaderEpoch ?? -1,
+        replicas: each.replicaNodes,
+        isr: each.isrNodes,
+      })),
+    }
+  }
+
+  /**
+   * Gives a topic more partitions: `partitions` is their number afterwards. Records stay where they
+   * are, but keys may go to other partitions from then on. Rejects with INVALID_PARTITIONS when the
+   * number does not grow.
+   */
+  async createPartitions(request: {
+    readonly topic: string
+    readonly partitions: number
+  }): Promise<void> {
+    const { topic, partitions } = request ?? {}
+    checkTopicName(topic)
+    checkCount(partitions, 'partitions')
+    const { results } = await this.#ask('CreatePartitions', {
+      topics: [{ name: topic, count: partitions, assignments: null }],
+      timeoutMs: this.#settings.requestTimeoutMs,
+      validateOnly: false,
+    })
+    for (const answer of results) throwIfError(answer, `topic ${topic}`)
+  }
+
+  // ── settings ───────────────────────────────────────────────────────────────────────────
+
+  /** All settings of a topic, under Kafka's names. */
+  async describeConfig(topic: string): Promise<TopicSettingValue[]> {
+    checkTopicName(topic)
+    const resource = { resourceType: TOPIC_RESOURCE, resourceName: topic, configurationKeys: null }
+    const { results } = await this.#ask('DescribeConfigs', { resources: [resource] })
+    return results.flatMap(answer => {
+      throwIfError(answer, `settings of topic ${topic}`)
+      return answer.configs.map(({ name, value, configSource }) => ({
+        name: name as TopicSetting,
+        value,
+        isDefault: configSource === CONFIG_SOURCE.default,
+      }))
+    })
+  }
+
+  /**
+   * Changes settings of a topic, at once and durably; null takes one back to its default. Rejects
+   * with INVALID_CONFIG; then none of them has changed.
+   */
+  async alterConfig(
+    topic: string,
+    changes: { readonly [K in TopicSetting]?: TopicConfigInput[K] | null },
+  ): Promise<void> {
+    checkTopicName(topic)
+    const entries = Object.entries(changes ?? {})
+    const given = Object.fromEntries(entries.filter(([, value]) => value !== null))
+    const set = Object.entries(parseTopicConfig(given)).map(([name, value]) => ({
+      name,
+      value,
+      configOperation: CONFIG_OPERATION.set,
+    }))
+    const taken = entries
+      .filter(([, value]) => value === null)
+      .map(([name]) => ({ name, value: null, configOperation: CONFIG_OPERATION.delete }))
+    const resource = {
+      resourceType: TOPIC_RESOURCE,
+      resourceName: topic,
+      configs: [...set, ...taken],
+    }
+    const request = { resources: [resource], validateOnly: false }
+    const { responses } = await this.#ask('IncrementalAlterConfigs', request)
+    for (const answer of responses) throwIfError(answer, `settings of topic ${topic}`)
+  }
+
+  // ── records ────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Deletes the records of a partition below `offset`; 'latest' means all that are committed.
+   * Resolves with the new first offset when that is durable. Rejects with OFFSET_OUT_OF_RANGE.
+   */
+  async deleteRecords(
+    request: TopicPartition & { readonly offset: number | 'latest' },
+  ): Promise<number> {
+    const { topic, partition, offset } = request ?? {}
+    checkTopicName(topic)
+    checkPartition(partition)
+    if (offset !== 'latest') checkOffset(offset)
+    const wanted = { partitionIndex: partition, offset: offset === 'latest' ? -1 : offset }
+    const leader = await this.#leaderOf(request)
+    const { topics } = await this.#askNode(leader, 'DeleteRecords', {
+      topics: [{ name: topic, partitions: [wanted] }],
+      timeoutMs: this.#settings.requestTimeoutMs,
+    })
+    const answer = topics[0]?.partitions[0]
+    if (answer === undefined) throw new PartlogError('UNKNOWN_SERVER_ERROR', 'no answer')
+    throwIfError(answer, `records of ${topic}-${partition}`)
+    return answer.lowWatermark
+  }
+
+  /**
+   * Offsets of a topic's partitions: the first ('earliest'), the one behind the last committed
+   * ('latest', default), that of the newest time ('max-timestamp'), or the first record that is not
+   * older than a time. null when there is none.
+   */
+  async listOffsets(
+    topic: string,
+    at: OffsetSpec = 'latest',
+  ): Promise<(TopicPartition & { offset: number | null; timestamp: number | null })[]> {
+    const timestamp = checkedSpec(at)
+    const { partitions } = await this.describeTopic(topic)
+    const queries = partitions.map(({ partition }) => ({ topic, partition, timestamp }))
+    const found = await this.#retrying(() =>
+      listOffsets(this.#context.channel, this.#metadata, queries),
+    )
+    return found.map(({ partition, offset, timestamp: time }) => ({
+      topic,
+      partition,
+      offset: offset < 0 ? null : offset,
+      timestamp: time < 0 ? null : time,
+    }))
+  }
+
+  // ── groups ─────────────────────────────────────────────────────────────────────────────
+
+  /** All groups that have a member or have committed something, sorted by id. */
+  async listGroups(): Promise<GroupListing[]> {
+    const { groups, errorCode } = await this.#ask('ListGroups', {})
+    throwIfError({ errorCode }, 'groups')
+    return groups
+      .map(({ groupId, groupState = '' }) => ({ groupId, state: groupState }))
+      .sort((a, b) => (a.groupId < b.groupId ? -1 : 1))
+  }
+
+  /** What a group has committed, with its lag; sorted by topic and partition. */
+  async listGroupOffsets(groupId: string): Promise<GroupOffsetListing[]> {
+    checkGroupId(groupId)
+    const coordinator = await this.#coordinatorOf(groupId)
+    const request = { groups: [{ groupId, topics: null }] }
+    const { groups } = await this.#askNode(coordinator, 'OffsetFetch', request)
+    const committed = groups.flatMap(group => {
+      const { errorCode = 0, errorMessage = null } = group
+      throwIfError({ errorCode, errorMessage }, `offsets of group ${groupId}`)
+      return group.topics.flatMap(({ name: topic, partitions }) =>
+        partitions.map(({ partitionIndex, committedOffset, metadata }) => ({
+          topic,
+          partition: partitionIndex,
+          offset: committedOffset,
+          metadata: metadata ?? '',
+        })),
+      )
+    })
+    const ends = await this.#endsOf(committed)
+    return committed
+      .map(each => ({ ...each, endOffset: ends.get(`${each.topic}-${each.partition}`) ?? 0 }))
+      .map(each => ({ ...each, lag: Math.max(each.endOffset - each.offset, 0) }))
+      .sort((a, b) =>
+        a.topic === b.topic ? a.partition - b.partition : a.topic < b.topic ? -1 : 1,
+      )
+  }
+
+  // ── inside ─────────────────────────────────────────────────────────────────────────────
+
+  async #allTopics(): Promise<KnownTopic[]> {
+    const { topics } = await this.#ask('Metadata', { topics: null })
+    return topics.map(knownTopic)
+  }
+
+  async #endsOf(partitions: readonly TopicPartition[]): Promise<Map<string, number>> {
+    const queries = partitions.map(({ topic, partition }) => ({
+      topic,
+      partition,
+      timestamp: LATEST_TIMESTAMP,
+    }))
+    const found = await this.#retrying(() =>
+      listOffsets(this.#context.channel, this.#metadata, queries),
+    )
+    return new Map(
+      found.map((each: ListedOffset) => [`${each.topic}-${each.partition}`, each.offset]),
+    )
+  }
+
+  async #leaderOf(partition: TopicPartition): Promise<number> {
+    return await this.#retrying(async () => {
+      const [leader] = (await byLeader(this.#metadata, [partition])).keys()
+      return leader as number
+    })
+  }
+
+  async #coordinatorOf(groupId: string): Promise<number> {
+    const request = { keyType: GROUP_KEY, coordinatorKeys: [groupId] }
+    const { coordinators } = await this.#ask('FindCoordinator', request)
+    const found = coordinators[0]
+    if (found === undefined) throw new PartlogError('UNKNOWN_SERVER_ERROR', 'no answer')
+    throwIfError(found, `the coordinator of group ${groupId}`)
+    return found.nodeId
+  }
+
+  async #ask<A extends ApiName>(api: A, request: Request<A>): Promise<Response<A>> {
+    return await this.#askNode(ANY_NODE, api, request)
+  }
+
+  async #askNode<A extends ApiName>(
+    nodeId: number,
+    api: A,
+    request: Request<A>,
+  ): Promise<Response<A>> {
+    return await this.#retrying(() => this.#context.channel.send(nodeId, api, request))
+  }
+
+  async #retrying<T>(attempt: () => Promise<T> | T): Promise<T> {
+    this.#context.checkOpen()
+    const { clock, random } = this.#context
+    const { retryBackoffMs, retryBackoffMaxMs, defaultApiTimeoutMs: timeoutMs } = this.#settings
+    const options = { clock, random, retryBackoffMs, retryBackoffMaxMs, timeoutMs }
+    return await withRetries(attempt, options)
+  }
+}
+
+function newTopicFields(topic: NewTopic): Request<'CreateTopics'>['topics'][number] {
+  const { topic: name, partitions, replicationFactor, config } = topic ?? {}
+  checkTopicName(name)
+  if (partitions !== undefined) checkCount(partitions, 'partitions')
+  if (replicationFactor !== undefined) checkCount(replicationFactor, 'replicationFactor')
+  const texts = parseTopicConfig(config)
+  return {
+    name,
+    numPartitions: partitions ?? -1,
+    replicationFactor: replicationFactor ?? -1,
+    assignments: [],
+    configs: Object.entries(texts).map(([key, value]) => ({ name: key, value })),
+  }
+}
+
+function checkCount(count: unknown, what: string): asserts count is number {
+  if (Number.isInteger(count) && (count as number) >= 1 && (count as number) < 2 ** 31) return
+  const code = what === 'partitions' ? 'INVALID_PARTITIONS' : 'INVALID_REPLICATION_FACTOR'
+  throw new PartlogError(code, `${what}: expected a whole number of at least 1, got ${show(count)}`)
+}
+
+function checkedSpec(at: OffsetSpec): number {
+  const ms = at instanceof Date ? at.getTime() : at
+  if (typeof ms === 'string' && Object.hasOwn(SPECIAL_TIMESTAMPS, ms)) {
+    return SPECIAL_TIMESTAMPS[ms] as number
+  }
+  if (Number.isSafeInteger(ms) && (ms as number) >= 0) return ms as number
+  throw new PartlogError(
+    'INVALID_ARGUMENT',
+    `expected 'earliest', 'latest', 'max-timestamp', a Date or milliseconds, got ${show(at)}`,
+  )
+}

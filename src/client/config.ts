@@ -1,0 +1,96 @@
+/**
+ * Options of the clients: Kafka's names in camelCase and Kafka's defaults (4.3), except for the few
+ * that the README lists with their reasons (here: lingerMs and batchSize).
+ */
+
+import {
+  flag,
+  instance,
+  integer,
+  oneOf,
+  option,
+  optional,
+  readOptions,
+  text,
+  type OptionTable,
+  type OptionValues,
+} from '../base/config.js'
+import { SUPPORTED_CODECS } from '../model/compression.js'
+import { checkedConfig } from '../model/errors.js'
+import type { PartitionerFunction } from './partitioner.js'
+import type { Deserializer } from './serdes.js'
+
+const INT_MAX = 2 ** 31 - 1
+const isFunction = (value: unknown): boolean => typeof value === 'function'
+
+/** Who must have a record before a send resolves: all in-sync replicas, the leader, nobody. */
+export type Acks = 'all' | 1 | 0
+
+export const PRODUCER_OPTIONS = {
+  clientId: option(text, 'partlog'),
+  acks: option(oneOf<Acks>('all', 1, 0), 'all'),
+  lingerMs: option(integer(0, INT_MAX), 0),
+  batchSize: option(integer(1, INT_MAX), 262_144),
+  bufferMemory: option(integer(1), 33_554_432),
+  maxBlockMs: option(integer(0), 60_000),
+  maxRequestSize: option(integer(1, INT_MAX), 1_048_576),
+  requestTimeoutMs: option(integer(1, INT_MAX), 30_000),
+  deliveryTimeoutMs: option(integer(1, INT_MAX), 120_000),
+  retryBackoffMs: option(integer(0), 100),
+  retryBackoffMaxMs: option(integer(0), 1_000),
+  metadataMaxAgeMs: option(integer(0), 300_000),
+  compression: option(oneOf(...SUPPORTED_CODECS), 'none'),
+  partitioner: optional(instance<PartitionerFunction>('a function', isFunction)),
+} satisfies OptionTable
+
+export type ProducerSettings = OptionValues<typeof PRODUCER_OPTIONS>
+
+const SERDE_NAMES = ['bytes', 'string', 'json'] as const
+export type DeserializerOption = (typeof SERDE_NAMES)[number] | Deserializer<unknown>
+
+const deserializer = instance<DeserializerOption>(
+  `${SERDE_NAMES.map(name => `'${name}'`).join(', ')} or a function`,
+  value => isFunction(value) || SERDE_NAMES.some(name => name === value),
+)
+
+export const CONSUMER_OPTIONS = {
+  groupId: optional(text),
+  clientId: option(text, 'partlog'),
+  autoOffsetReset: option(oneOf('latest', 'earliest', 'none'), 'latest'),
+  enableAutoCommit: option(flag, true),
+  autoCommitIntervalMs: option(integer(0), 5_000),
+  fetchMinBytes: option(integer(0, INT_MAX), 1),
+  fetchMaxWaitMs: option(integer(0, INT_MAX), 500),
+  fetchMaxBytes: option(integer(0, INT_MAX), 52_428_800),
+  maxPartitionFetchBytes: option(integer(0, INT_MAX), 1_048_576),
+  maxPollRecords: option(integer(1), 500),
+  checkCrcs: option(flag, true),
+  allowAutoCreateTopics: option(flag, true),
+  requestTimeoutMs: option(integer(1, INT_MAX), 30_000),
+  defaultApiTimeoutMs: option(integer(1, INT_MAX), 60_000),
+  retryBackoffMs: option(integer(0), 100),
+  retryBackoffMaxMs: option(integer(0), 1_000),
+  metadataMaxAgeMs: option(integer(0), 300_000),
+  keyDeserializer: option(deserializer, 'bytes'),
+  valueDeserializer: option(deserializer, 'bytes'),
+} satisfies OptionTable
+
+export type ConsumerSettings = OptionValues<typeof CONSUMER_OPTIONS>
+
+export const ADMIN_OPTIONS = {
+  requestTimeoutMs: option(integer(1, INT_MAX), 30_000),
+  defaultApiTimeoutMs: option(integer(1, INT_MAX), 60_000),
+  retryBackoffMs: option(integer(0), 100),
+  retryBackoffMaxMs: option(integer(0), 1_000),
+} satisfies OptionTable
+
+export type AdminSettings = OptionValues<typeof ADMIN_OPTIONS>
+
+/** The user's options checked, defaults filled in. Throws INVALID_CONFIG with a sentence. */
+export function clientSettings<T extends OptionTable>(
+  table: T,
+  input: unknown,
+  what: string,
+): OptionValues<T> {
+  return checkedConfig(() => readOptions(table, input, what))
+}

@@ -1,0 +1,108 @@
+/** What applications say to a consumer, and what they hear. */
+
+import type { TopicPartition } from '../model/names.js'
+import type { DeserializerOption } from './config.js'
+import type { ConsumerRecord } from './consumer-record.js'
+
+/** Options of a consumer. Kafka's names in camelCase and Kafka's defaults. */
+export interface ConsumerOptions<
+  K extends DeserializerOption = 'bytes',
+  V extends DeserializerOption = 'bytes',
+> {
+  /** The group that offsets are committed for. Needed to `subscribe` and to commit. */
+  readonly groupId?: string
+  /** Names the client in errors and logs. Default 'partlog'. */
+  readonly clientId?: string
+  /**
+   * Where to begin when the group has committed nothing, or the committed offset is gone: at the
+   * 'latest' records (default), the 'earliest', or 'none': then reading fails.
+   */
+  readonly autoOffsetReset?: 'latest' | 'earliest' | 'none'
+  /**
+   * Commit by itself what was processed, every `autoCommitIntervalMs` and at close. Default true.
+   * A record is never committed before it was processed; see {@link Consumer} for what that means.
+   */
+  readonly enableAutoCommit?: boolean
+  /** Milliseconds between automatic commits. Default 5,000. */
+  readonly autoCommitIntervalMs?: number
+  /** A fetch waits until so many bytes are there. Default 1. */
+  readonly fetchMinBytes?: number
+  /** … but no longer than this. Milliseconds. Default 500. */
+  readonly fetchMaxWaitMs?: number
+  /** Bytes a fetch brings at most, and about what is kept ready. Default 52,428,800. */
+  readonly fetchMaxBytes?: number
+  /**
+   * Bytes a fetch brings of one partition at most; a larger first batch still comes. Default 1 MiB.
+   */
+  readonly maxPartitionFetchBytes?: number
+  /** Records a poll or a batch handler gets at most. Default 500. */
+  readonly maxPollRecords?: number
+  /** Compare the checksum of every batch. Default true. */
+  readonly checkCrcs?: boolean
+  /** May subscribing make a topic that does not exist? Default true; the cluster has a say, too. */
+  readonly allowAutoCreateTopics?: boolean
+  /** How long a broker may take to answer. Milliseconds. Default 30,000. */
+  readonly requestTimeoutMs?: number
+  /** How long a call may take with all its repetitions. Milliseconds. Default 60,000. */
+  readonly defaultApiTimeoutMs?: number
+  /** Wait before the first repetition; doubles each time. Milliseconds. Default 100. */
+  readonly retryBackoffMs?: number
+  /** Longest wait before a repetition. Milliseconds. Default 1,000. */
+  readonly retryBackoffMaxMs?: number
+  /**
+   * How often new partitions of subscribed topics are looked for. Milliseconds. Default 300,000.
+   */
+  readonly metadataMaxAgeMs?: number
+  /** 'bytes' (default), 'string', 'json' or a function. null keys stay null. */
+  readonly keyDeserializer?: K
+  /** 'bytes' (default), 'string', 'json' or a function. Tombstones stay null. */
+  readonly valueDeserializer?: V
+}
+
+/** An offset to commit: the next one to read. */
+export interface OffsetToCommit extends TopicPartition {
+  readonly offset: number
+  /** Kept with the offset, up to 4,096 bytes. Default ''. */
+  readonly metadata?: string
+}
+
+/** What to commit. Without either: everything handed out so far. */
+export interface CommitRequest {
+  /** These records are done: commits each one's offset + 1. */
+  readonly records?: Iterable<TopicPartition & { readonly offset: number }>
+  /** Exactly these offsets. */
+  readonly offsets?: Iterable<OffsetToCommit>
+  /** Kept with the offsets of `records`, or of everything handed out. */
+  readonly metadata?: string
+}
+
+/** An offset a group has committed. */
+export interface CommittedPosition extends TopicPartition {
+  /** The next offset to read; null when nothing is committed. */
+  readonly offset: number | null
+  readonly metadata: string
+}
+
+/** Records of one partition, in order. */
+export interface RecordBatch<K, V> extends TopicPartition {
+  readonly records: readonly ConsumerRecord<K, V>[]
+  /** The first offset that is not committed by the brokers yet, as the last fetch told. */
+  readonly highWatermark: number
+}
+
+export interface PollOptions {
+  /** How long to wait for the first record. Milliseconds. Default 1,000. */
+  readonly timeoutMs?: number
+  /** Gives up waiting: poll rejects with the signal's reason. */
+  readonly signal?: AbortSignal
+}
+
+/** Handlers of `run`: one for records, or one for batches. */
+export interface RunOptions<K, V> {
+  /** Called with each record, one after the other; the next one waits until it resolves. */
+  readonly eachRecord?: (record: ConsumerRecord<K, V>) => Promise<void> | void
+  /** Called with up to maxPollRecords records of one partition. */
+  readonly eachBatch?: (batch: RecordBatch<K, V>) => Promise<void> | void
+  /** Ends the run after the handler under way; `run` resolves. */
+  readonly signal?: AbortSignal
+}

@@ -1,0 +1,150 @@
+/** Records as applications see them, and how fetched bytes become them. */
+
+import { asBuffer } from '../base/bytes.js'
+import { Batch, batchesOf, frameAt, whyInvalid } from '../model/batch.js'
+import { PartlogError } from '../model/errors.js'
+import type { Header, TimestampType } from '../model/record.js'
+import { RecordCursor } from '../model/record-cursor.js'
+import { deserialize, type Deserializer } from './serdes.js'
+
+/** A record read from a topic. */
+export interface ConsumerRecord<K = Uint8Array, V = Uint8Array> {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  /** Milliseconds since 1970; −1 when the record has none. */
+  readonly timestamp: number
+  readonly timestampType: TimestampType
+  /** null when the record has no key. */
+  readonly key: K | null
+  /** null for a tombstone. */
+  readonly value: V | null
+  /** In order; keys may repeat. */
+  readonly headers: readonly Header[]
+  /** Which leadership of the partition wrote it; −1 when unknown. */
+  readonly leaderEpoch: number
+}
+
+export interface Deserializers {
+  readonly key: Deserializer<unknown> | undefined
+  readonly value: Deserializer<unknown> | undefined
+}
+
+export interface ChunkOptions {
+  readonly topic: string
+  readonly partition: number
+  /** Records below are skipped: the first batch may begin before what was asked for. */
+  readonly from: number
+  readonly checkCrcs: boolean
+  readonly deserializers: Deserializers
+}
+
+/** The bytes of one fetch of one partition, turned into records bit by bit. */
+export class RecordChunk {
+  readonly #bytes: Buffer
+  readonly #options: ChunkOptions
+  #at = 0
+  #batch: Batch | undefined
+  #cursor: RecordCursor | undefined
+  #hasRecord = false
+  #nextOffset: number
+  /** The offset behind its last whole batch: where the next fetch goes on. */
+  readonly endOffset: number
+
+  constructor(bytes: Uint8Array, options: ChunkOptions) {
+    this.#bytes = asBuffer(bytes)
+    this.#options = options
+    this.#nextOffset = options.from
+    let end = options.from
+    for (const batch of batchesOf(this.#bytes)) end = batch.nextOffset
+    this.endOffset = Math.max(end, options.from)
+  }
+
+  get size(): number {
+    return this.#bytes.length
+  }
+
+  /** The offset behind everything taken so far, control records and gaps included. */
+  get nextOffset(): number {
+    return this.#nextOffset
+  }
+
+  /**
+   * Up to `max` records; fewer at the end. Throws what is wrong with the next record; the ones
+   * before it are handed out first.
+   */
+  take(max: number): ConsumerRecord<unknown, unknown>[] {
+    const records: ConsumerRecord<unknown, unknown>[] = []
+    try {
+      while (records.length < max && this.#toNextRecord()) {
+        records.push(this.#record())
+        this.#hasRecord = false
+        this.#nextOffset = (records.at(-1) as ConsumerRecord).offset + 1
+      }
+    } catch (error) {
+      if (records.length === 0) throw error
+    }
+    return records
+  }
+
+  /** Stands on the next record to hand out; false at the end. Standing already is fine. */
+  #toNextRecord(): boolean {
+    if (this.#hasRecord) return true
+    for (;;) {
+      if (this.#cursor === undefined && !this.#toNextBatch()) return false
+      const cursor = this.#cursor as RecordCursor
+      while (cursor.next()) {
+        if (cursor.offset < this.#nextOffset) continue
+        this.#hasRecord = true
+        return true
+      }
+      this.#cursor = undefined
+      this.#nextOffset = Math.max(this.#nextOffset, (this.#batch as Batch).nextOffset)
+    }
+  }
+
+  #toNextBatch(): boolean {
+    for (;;) {
+      const size = frameAt(this.#bytes, this.#at, this.#bytes.length)
+      if (size <= 0 || this.#at + size > this.#bytes.length) return false // a cut batch comes again
+      const batch = new Batch(this.#bytes, this.#at)
+      if (this.#options.checkCrcs) this.#check(batch)
+      this.#at += size
+      if (batch.isControl || batch.nextOffset <= this.#nextOffset) {
+        this.#nextOffset = Math.max(this.#nextOffset, batch.nextOffset)
+        continue
+      }
+      this.#cursor = new RecordCursor(batch)
+      this.#batch = batch
+      return true
+    }
+  }
+
+  #check(batch: Batch): void {
+    const reason = whyInvalid(batch)
+    if (reason === undefined) return
+    const { topic, partition } = this.#options
+    throw new PartlogError(
+      'CORRUPT_MESSAGE',
+      `${topic}-${partition}: the batch at offset ${batch.baseOffset} is damaged: ${reason}`,
+    )
+  }
+
+  #record(): ConsumerRecord<unknown, unknown> {
+    const { topic, partition, deserializers } = this.#options
+    const cursor = this.#cursor as RecordCursor
+    const { offset, timestamp, timestampType, headers } = cursor
+    let key: unknown = cursor.key
+    let value: unknown = cursor.value
+    if (deserializers.key !== undefined && key !== null) {
+      const context = { topic, partition, offset, headers }
+      key = deserialize(deserializers.key, key as Uint8Array, context, 'key')
+    }
+    if (deserializers.value !== undefined && value !== null) {
+      const context = { topic, partition, offset, headers }
+      value = deserialize(deserializers.value, value as Uint8Array, context, 'value')
+    }
+    const { leaderEpoch } = this.#batch as Batch
+    return { topic, partition, offset, timestamp, timestampType, key, value, headers, leaderEpoch }
+  }
+}

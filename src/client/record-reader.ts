@@ -1,0 +1,186 @@
+/**
+ * The ways to read: `poll`, `for await` and `run`. One at a time; each has its own idea of when a
+ * record counts as processed (see {@link Consumer}).
+ */
+
+import type { Clock } from '../base/clock.js'
+import { show } from '../base/config.js'
+import { PartlogError } from '../model/errors.js'
+import type { PollOptions, RunOptions } from './consumer-options.js'
+import type { ConsumerRecord } from './consumer-record.js'
+import type { Fetcher, Taken } from './fetcher.js'
+import type { PartitionState } from './partition-state.js'
+import { RecordIterator } from './record-iterator.js'
+
+const POLL_TIMEOUT_MS = 1_000
+
+type AnyRecord = ConsumerRecord<unknown, unknown>
+type Handlers = RunOptions<unknown, unknown>
+
+export interface RecordReaderOptions {
+  readonly fetcher: Fetcher
+  readonly clock: Clock
+  readonly maxPollRecords: number
+  readonly states: () => Iterable<PartitionState>
+}
+
+export class RecordReader {
+  readonly #options: RecordReaderOptions
+  /** What is reading now, for the sentence of the error. */
+  #current: string | undefined
+  /** Found after records that had to be handed out first. */
+  #pendingError: unknown
+
+  constructor(options: RecordReaderOptions) {
+    this.#options = options
+  }
+
+  async poll({ timeoutMs = POLL_TIMEOUT_MS, signal }: PollOptions): Promise<AnyRecord[]> {
+    if (typeof timeoutMs !== 'number' || !(timeoutMs >= 0)) {
+      const got = show(timeoutMs)
+      throw new PartlogError('INVALID_ARGUMENT', `timeoutMs: expected a number ≥ 0, got ${got}`)
+    }
+    const { clock, fetcher, states } = this.#options
+    this.#begin('poll')
+    try {
+      for (const state of states()) state.markDeliveredProcessed()
+      const deadline = clock.monotonicMs() + timeoutMs
+      for (;;) {
+        const records = this.#takeForPoll()
+        if (records.length > 0 || fetcher.isStopped) return records
+        const leftMs = deadline - clock.monotonicMs()
+        if (leftMs <= 0) return records
+        await this.#arrival(leftMs, signal)
+      }
+    } finally {
+      this.#current = undefined
+    }
+  }
+
+  iterate(): RecordIterator {
+    this.#begin('a for await loop')
+    return new RecordIterator({
+      nextTaken: () => this.#nextTaken(),
+      onDone: () => (this.#current = undefined),
+    })
+  }
+
+  async run({ eachRecord, eachBatch, signal }: Handlers): Promise<void> {
+    this.#begin('run')
+    try {
+      for (;;) {
+        const taken = await this.#nextTaken(signal)
+        if (taken === undefined) return
+        if (eachBatch !== undefined) await this.#handBatch(taken, eachBatch)
+        else if (eachRecord !== undefined) await this.#handRecords(taken, eachRecord, signal)
+      }
+    } finally {
+      this.#current = undefined
+    }
+  }
+
+  async #handBatch(
+    { state, version, records }: Taken,
+    eachBatch: NonNullable<Handlers['eachBatch']>,
+  ): Promise<void> {
+    const { topic, partition, highWatermark } = state
+    state.delivered = (records.at(-1) as AnyRecord).offset + 1
+    try {
+      await eachBatch({ topic, partition, highWatermark, records })
+    } catch (error) {
+      if (state.version === version) comeAgain(state, (records[0] as AnyRecord).offset)
+      throw error
+    }
+    if (state.version === version) state.markDeliveredProcessed()
+  }
+
+  async #handRecords(
+    { state, version, records }: Taken,
+    eachRecord: NonNullable<Handlers['eachRecord']>,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    for (const record of records) {
+      if (state.version !== version) return // moved by the handler
+      if (state.isPaused || signal?.aborted || this.#options.fetcher.isStopped) {
+        return state.rewindTo(record.offset)
+      }
+      state.delivered = record.offset + 1
+      try {
+        await eachRecord(record)
+      } catch (error) {
+        if (state.version === version) comeAgain(state, record.offset)
+        throw error
+      }
+      if (state.version === version) state.markDeliveredProcessed()
+    }
+  }
+
+  /** Records of one partition, or undefined when the consumer is closed or the signal aborts. */
+  async #nextTaken(signal?: AbortSignal): Promise<Taken | undefined> {
+    const { fetcher, maxPollRecords } = this.#options
+    for (;;) {
+      if (fetcher.isStopped || signal?.aborted) return undefined
+      const taken = fetcher.take(maxPollRecords)
+      if (taken !== undefined) return taken
+      await this.#arrival(undefined, signal).catch((error: unknown) => {
+        if (!signal?.aborted) throw error
+      })
+    }
+  }
+
+  #takeForPoll(): AnyRecord[] {
+    const { fetcher, maxPollRecords } = this.#options
+    const records: AnyRecord[] = []
+    this.#throwPending()
+    try {
+      while (records.length < maxPollRecords) {
+        const taken = fetcher.take(maxPollRecords - records.length)
+        if (taken === undefined) break
+        records.push(...taken.records)
+        taken.state.delivered = (taken.records.at(-1) as AnyRecord).offset + 1
+      }
+    } catch (error) {
+      if (records.length === 0) throw error
+      this.#pendingError = error
+    }
+    return records
+  }
+
+  #throwPending(): void {
+    const error = this.#pendingError
+    this.#pendingError = undefined
+    if (error !== undefined) throw error
+  }
+
+  /** Resolves when there may be records, or the time is over; rejects when the signal aborts. */
+  #arrival(timeoutMs: number | undefined, signal: AbortSignal | undefined): Promise<void> {
+    const { fetcher, clock } = this.#options
+    fetcher.wake()
+    return new Promise((resolve, reject) => {
+      const end = (settle: () => void): void => {
+        timer?.cancel()
+        signal?.removeEventListener('abort', onAbort)
+        settle()
+      }
+      const onAbort = (): void => end(() => reject(signal?.reason as Error))
+      const timer = timeoutMs === undefined ? undefined : clock.after(timeoutMs, () => end(resolve))
+      signal?.addEventListener('abort', onAbort, { once: true })
+      if (signal?.aborted) return onAbort()
+      void fetcher.arrivals.wait().then(() => end(resolve))
+    })
+  }
+
+  #begin(reader: string): void {
+    if (this.#current !== undefined) {
+      const sentence = `${reader} is not possible while ${this.#current} is reading`
+      throw new PartlogError('INVALID_REQUEST', sentence)
+    }
+    this.#current = reader
+  }
+}
+
+/** A handler has failed: its records come again. */
+function comeAgain(state: PartitionState, offset: number): void {
+  state.delivered = offset
+  state.rewindTo(offset)
+}

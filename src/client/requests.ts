@@ -1,0 +1,101 @@
+/** Requests that go to the leaders of several partitions, and their answers put together again. */
+
+import type { TopicPartition } from '../model/names.js'
+import { PartlogError } from '../model/errors.js'
+import type { Channel } from '../protocol/channel.js'
+import { LATEST_TIMESTAMP } from '../protocol/messages/offsets.js'
+import { errorFrom } from './errors.js'
+import type { MetadataCache } from './metadata-cache.js'
+
+/** A place found by ListOffsets. */
+export interface ListedOffset extends TopicPartition {
+  /** −1 when no record is that young. */
+  readonly offset: number
+  readonly timestamp: number
+  readonly leaderEpoch: number
+}
+
+export interface TimestampQuery extends TopicPartition {
+  /** Milliseconds since 1970, or one of the special timestamps. */
+  readonly timestamp: number
+}
+
+/** The leader of a partition, asked for if it is not known. Throws when there is none. */
+export async function leaderOf(
+  metadata: MetadataCache,
+  { topic, partition }: TopicPartition,
+): Promise<number> {
+  const known = metadata.known(topic) ?? (await metadata.refresh(topic))
+  const found = known.partitions[partition]
+  if (found === undefined) {
+    throw new PartlogError(
+      'UNKNOWN_TOPIC_OR_PARTITION',
+      `topic ${topic} has ${known.partitions.length} partitions, there is no ${partition}`,
+    )
+  }
+  if (found.leaderId >= 0) return found.leaderId
+  metadata.invalidate(topic)
+  throw new PartlogError('LEADER_NOT_AVAILABLE', `${topic}-${partition} has no leader`)
+}
+
+/** Groups things by the leader of their partition. */
+export async function byLeader<T extends TopicPartition>(
+  metadata: MetadataCache,
+  things: readonly T[],
+): Promise<Map<number, T[]>> {
+  const groups = new Map<number, T[]>()
+  for (const thing of things) {
+    const leader = await leaderOf(metadata, thing)
+    const group = groups.get(leader)
+    if (group === undefined) groups.set(leader, [thing])
+    else group.push(thing)
+  }
+  return groups
+}
+
+/** Groups things by their topic, in the shape requests have. */
+export function byTopic<T extends TopicPartition, P>(
+  things: readonly T[],
+  shape: (thing: T) => P,
+): { readonly name: string; readonly partitions: P[] }[] {
+  const topics = new Map<string, P[]>()
+  for (const thing of things) {
+    const partitions = topics.get(thing.topic)
+    if (partitions === undefined) topics.set(thing.topic, [shape(thing)])
+    else partitions.push(shape(thing))
+  }
+  return [...topics].map(([name, partitions]) => ({ name, partitions }))
+}
+
+/** Offsets by time, in the order of the queries. Throws the first error of any partition. */
+export async function listOffsets(
+  channel: Channel,
+  metadata: MetadataCache,
+  queries: readonly TimestampQuery[],
+): Promise<ListedOffset[]> {
+  const found = new Map<string, ListedOffset>()
+  for (const [leader, group] of await byLeader(metadata, queries)) {
+    const topics = byTopic(group, ({ partition, timestamp }) => ({
+      partitionIndex: partition,
+      timestamp,
+    }))
+    const response = await channel.send(leader, 'ListOffsets', { topics })
+    for (const { name: topic, partitions } of response.topics) {
+      for (const answer of partitions) {
+        const partition = answer.partitionIndex
+        const error = errorFrom(answer, `offsets of ${topic}-${partition}`)
+        if (error !== undefined) {
+          metadata.invalidate(topic)
+          throw error
+        }
+        const { offset = -1, timestamp = LATEST_TIMESTAMP, leaderEpoch = -1 } = answer
+        found.set(`${topic}-${partition}`, { topic, partition, offset, timestamp, leaderEpoch })
+      }
+    }
+  }
+  return queries.map(({ topic, partition }) => {
+    const answer = found.get(`${topic}-${partition}`)
+    if (answer !== undefined) return answer
+    throw new PartlogError('UNKNOWN_SERVER_ERROR', `no answer for ${topic}-${partition}`)
+  })
+}

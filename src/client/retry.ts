@@ -1,0 +1,49 @@
+/** When to try again: Kafka's exponential back-off with jitter, until a deadline. */
+
+import { sleep, type Clock } from '../base/clock.js'
+import type { Random } from '../base/random.js'
+import { toPartlogError, type PartlogError } from '../model/errors.js'
+
+export interface BackoffOptions {
+  readonly retryBackoffMs: number
+  readonly retryBackoffMaxMs: number
+}
+
+/** Milliseconds to wait after the given number of failures: doubling, ±20 %, bounded. */
+export function backoffMs(
+  { retryBackoffMs, retryBackoffMaxMs }: BackoffOptions,
+  failures: number,
+  random: Random,
+): number {
+  const plain = Math.min(retryBackoffMs * 2 ** Math.max(failures - 1, 0), retryBackoffMaxMs)
+  return Math.round(plain * (0.8 + random.int(400) / 1000))
+}
+
+export interface RetryOptions extends BackoffOptions {
+  readonly clock: Clock
+  readonly random: Random
+  readonly timeoutMs: number
+  readonly signal?: AbortSignal | undefined
+  /** Called before the next attempt. */
+  readonly onRetry?: (error: PartlogError) => void
+}
+
+/** Runs `attempt` until it succeeds, fails for good, or the time is over. */
+export async function withRetries<T>(
+  attempt: () => Promise<T> | T,
+  options: RetryOptions,
+): Promise<T> {
+  const { clock, random, timeoutMs, signal, onRetry } = options
+  const deadline = clock.monotonicMs() + timeoutMs
+  for (let failures = 1; ; failures++) {
+    try {
+      return await attempt()
+    } catch (thrown) {
+      const error = toPartlogError(thrown)
+      const waitMs = backoffMs(options, failures, random)
+      if (!error.retriable || clock.monotonicMs() + waitMs >= deadline) throw error
+      onRetry?.(error)
+      await sleep(clock, waitMs, signal)
+    }
+  }
+}

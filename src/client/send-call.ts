@@ -1,0 +1,102 @@
+/** One call of `send`: its messages, what became of them so far, and the promise it returned. */
+
+import { Deferred } from '../base/tasks.js'
+import { toPartlogError } from '../model/errors.js'
+import { recordSizeMax } from '../model/batch-builder.js'
+import type { BytesIn, HeaderIn } from '../model/record.js'
+import type { BatchOwner, Receipt } from './accumulator.js'
+import type { Message, RecordMetadata } from './messages.js'
+
+/** Headers as pairs, of each message that has any. */
+export type SendHeaders = readonly (readonly HeaderIn[])[] | undefined
+
+export class SendCall implements BatchOwner {
+  /** In the order of the messages. */
+  readonly receipts: Receipt[] = []
+  /** Where each message goes; chosen for all of them before the first is taken in. */
+  partitions: readonly number[] | undefined
+  readonly #deferred = new Deferred<RecordMetadata[]>()
+  readonly #onSettled: (call: SendCall) => void
+  #messages: readonly Message[]
+  #headers: SendHeaders
+  #heldBytes = 0
+  #openBatches = 0
+  #error: Error | undefined
+  #isAppended = false
+
+  constructor(
+    readonly topic: string,
+    messages: readonly Message[],
+    headers: SendHeaders,
+    onSettled: (call: SendCall) => void,
+  ) {
+    this.#messages = messages
+    this.#headers = headers
+    this.#onSettled = onSettled
+  }
+
+  get messages(): readonly Message[] {
+    return this.#messages
+  }
+  get headers(): SendHeaders {
+    return this.#headers
+  }
+  get promise(): Promise<RecordMetadata[]> {
+    return this.#deferred.promise
+  }
+  /** How many messages are in batches. */
+  get appendedCount(): number {
+    return this.receipts.length
+  }
+
+  /** Bytes that are kept for this call because it had to wait; 0 if it did not. */
+  get heldBytes(): number {
+    return this.#heldBytes
+  }
+
+  /** The call has to wait: from now on the application may change its bytes. */
+  hold(): void {
+    if (this.#heldBytes > 0) return
+    this.#heldBytes = 1 // also a call without a byte waits
+    this.#headers = this.#headers?.map(pairs => pairs.map(([key, value]) => [key, copied(value)]))
+    this.#messages = this.#messages.map(({ key = null, value, timestamp, partition }, index) => {
+      this.#heldBytes += recordSizeMax(key, value, this.#headers?.[index] ?? [])
+      const time = timestamp === undefined ? {} : { timestamp: Number(timestamp) }
+      const place = partition === undefined ? {} : { partition }
+      return { key: copied(key), value: copied(value), ...time, ...place }
+    })
+  }
+
+  /** Every message is in a batch. */
+  allAppended(): void {
+    this.#isAppended = true
+    this.#settleIfDone()
+  }
+
+  /** No more messages of this call go into batches. */
+  fail(error: Error): void {
+    this.#error ??= error
+    this.allAppended()
+  }
+
+  batchAdded(): void {
+    this.#openBatches++
+  }
+
+  batchDone(error: Error | undefined): void {
+    this.#openBatches--
+    this.#error ??= error
+    this.#settleIfDone()
+  }
+
+  #settleIfDone(): void {
+    if (!this.#isAppended || this.#openBatches > 0) return
+    this.#onSettled(this)
+    if (this.#error === undefined) this.#deferred.resolve(this.receipts)
+    else this.#deferred.reject(toPartlogError(this.#error))
+  }
+}
+
+function copied(content: BytesIn): BytesIn {
+  return content instanceof Uint8Array ? Uint8Array.from(content) : content
+}

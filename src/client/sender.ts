@@ -1,0 +1,293 @@
+/**
+ * Takes batches out of the accumulator when they are ready, sends them to their leaders and settles
+ * them: with offsets, again after a while, or with an error.
+ *
+ * One drain serves everything that became ready in a turn. A drain sends one request per leader, or
+ * more when they would be larger than maxRequestSize.
+ */
+
+import type { Clock, Timer } from '../base/clock.js'
+import type { Random } from '../base/random.js'
+import {
+  PartlogError,
+  toPartlogError,
+  withUnknownOutcome,
+  type ErrorCode,
+} from '../model/errors.js'
+import type { BatchOptions } from '../model/batch-builder.js'
+import type { Channel } from '../protocol/channel.js'
+import type { PartitionProduceResponse, ProduceResponse } from '../protocol/messages/produce.js'
+import type { Accumulator, PendingBatch, Row } from './accumulator.js'
+import type { Acks, ProducerSettings } from './config.js'
+import { errorFrom } from './errors.js'
+import type { MetadataCache } from './metadata-cache.js'
+import { backoffMs } from './retry.js'
+
+const ACKS_ON_WIRE: Readonly<Record<Acks, number>> = { all: -1, 1: 1, 0: 0 }
+
+/** After these the records may be in the log although the broker says that something failed. */
+const MAY_HAVE_APPENDED: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'REQUEST_TIMED_OUT',
+  'NOT_ENOUGH_REPLICAS_AFTER_APPEND',
+  'LOG_OFFLINE',
+  'UNKNOWN_SERVER_ERROR',
+])
+
+interface TopicData {
+  readonly name: string
+  readonly partitionData: { readonly index: number; readonly records: Buffer }[]
+}
+
+export interface SenderOptions {
+  readonly channel: Channel
+  readonly clock: Clock
+  readonly random: Random
+  readonly settings: ProducerSettings
+  readonly accumulator: Accumulator
+  readonly metadata: MetadataCache
+  /** Batches were settled: there may be room again. */
+  readonly onSettled: () => void
+}
+
+export class Sender {
+  readonly #options: SenderOptions
+  #isScheduled = false
+  #timer: Timer | undefined
+  #timerAtMs = Infinity
+  /** Ignore lingerMs: somebody waits for everything to go out. */
+  #isFlushing = false
+
+  readonly #batchOptions: BatchOptions
+
+  constructor(options: SenderOptions) {
+    this.#options = options
+    this.#batchOptions = { codec: options.settings.compression }
+  }
+
+  /** Something may be ready: look at the end of this turn. */
+  wake(): void {
+    if (this.#isScheduled) return
+    this.#isScheduled = true
+    this.#options.clock.soon(() => {
+      this.#isScheduled = false
+      this.#drain()
+    })
+  }
+
+  set isFlushing(isFlushing: boolean) {
+    this.#isFlushing = isFlushing
+    if (isFlushing) this.wake()
+  }
+
+  /** Stops the timers; batches that are still there fail. */
+  stop(error: Error): void {
+    this.#timer?.cancel()
+    for (const row of [...this.#options.accumulator.active]) {
+      for (const batch of [...row.batches]) {
+        this.#options.accumulator.settle(batch, error, !row.isInFlight)
+      }
+    }
+  }
+
+  #drain(): void {
+    const { accumulator, clock, settings } = this.#options
+    const now = clock.monotonicMs()
+    const lingerMs = this.#isFlushing ? 0 : settings.lingerMs
+    const byLeader = new Map<number, PendingBatch[]>()
+    for (const row of accumulator.active) {
+      this.#expire(row, now)
+      const batch = accumulator.ready(row, now, lingerMs)
+      const leader = batch === undefined ? this.#wakeFor(row, lingerMs) : this.#leaderOf(row)
+      if (batch === undefined || leader === undefined) continue
+      const batches = byLeader.get(leader)
+      if (batches === undefined) byLeader.set(leader, [batch])
+      else batches.push(batch)
+    }
+    for (const [leader, batches] of byLeader) this.#sendAll(leader, batches)
+  }
+
+  /** Batches that have been waiting for too long fail, the ones under way as well. */
+  #expire(row: Row, now: number): void {
+    const { accumulator, settings } = this.#options
+    const isOverdue = (batch: PendingBatch | undefined): boolean =>
+      batch !== undefined && now - batch.createdAtMs >= settings.deliveryTimeoutMs
+    if (!isOverdue(row.batches[0])) return
+    const underWay = row.isInFlight ? row.batches[0] : undefined
+    for (const batch of row.batches.filter(isOverdue)) {
+      const isInFlight = batch === underWay
+      const sentence =
+        `${batch.receipts.length} records for ${row.topic}-${row.partition} were not ` +
+        `acknowledged within ${settings.deliveryTimeoutMs} ms`
+      const error = new PartlogError('DELIVERY_TIMED_OUT', sentence, {
+        outcomeUnknown: batch.outcomeUnknown || isInFlight,
+        ...(batch.lastError === undefined ? {} : { cause: batch.lastError }),
+      })
+      accumulator.settle(batch, error, !isInFlight)
+    }
+    this.#options.onSettled()
+  }
+
+  /** The partition's leader; undefined while it is being asked for. */
+  #leaderOf(row: Row): number | undefined {
+    const { metadata, settings, random } = this.#options
+    const partition = metadata.known(row.topic)?.partitions[row.partition]
+    if (partition !== undefined && partition.leaderId >= 0) return partition.leaderId
+    const later = (): void => this.#wakeAfter(backoffMs(settings, 1, random))
+    metadata.refresh(row.topic).then(
+      topic => ((topic.partitions[row.partition]?.leaderId ?? -1) >= 0 ? this.wake() : later()),
+      (error: unknown) => {
+        const first = row.batches[0]
+        if (first !== undefined) first.lastError = toPartlogError(error)
+        later()
+      },
+    )
+    return undefined
+  }
+
+  /** Looks again when the row's first batch has lingered, waited or lived long enough. */
+  #wakeFor(row: Row, lingerMs: number): undefined {
+    const { clock, settings } = this.#options
+    const first = row.batches[0]
+    if (first === undefined) return undefined
+    const readyAtMs = row.isInFlight
+      ? first.createdAtMs + settings.deliveryTimeoutMs
+      : Math.max(first.createdAtMs + lingerMs, first.notBeforeMs)
+    this.#wakeAfter(readyAtMs - clock.monotonicMs(), row.isInFlight)
+    return undefined
+  }
+
+  #wakeAfter(delayMs: number, isBackground = false): void {
+    const { clock } = this.#options
+    const atMs = clock.monotonicMs() + delayMs
+    if (atMs >= this.#timerAtMs) return
+    this.#timer?.cancel()
+    this.#timerAtMs = atMs
+    const onTime = (): void => {
+      this.#timerAtMs = Infinity
+      this.#drain()
+    }
+    this.#timer = clock.after(delayMs, onTime, isBackground ? 'background' : undefined)
+  }
+
+  // ── sending ────────────────────────────────────────────────────────────────────────────
+
+  #sendAll(leader: number, batches: readonly PendingBatch[]): void {
+    const { maxRequestSize, deliveryTimeoutMs } = this.#options.settings
+    let request: PendingBatch[] = []
+    let bytes = 0
+    for (const batch of batches) {
+      const { size } = batch.builder
+      if (request.length > 0 && bytes + size > maxRequestSize) {
+        this.#send(leader, request)
+        request = []
+        bytes = 0
+      }
+      request.push(batch)
+      bytes += size
+    }
+    this.#send(leader, request)
+    // Should no answer come, somebody has to look when the time is over.
+    this.#wakeAfter(deliveryTimeoutMs, true)
+  }
+
+  #send(leader: number, batches: readonly PendingBatch[]): void {
+    const { channel, settings } = this.#options
+    for (const batch of batches) {
+      batch.row.isInFlight = true
+      batch.attempts++
+    }
+    const acks = ACKS_ON_WIRE[settings.acks]
+    const { requestTimeoutMs: timeoutMs } = settings
+    try {
+      const topicData = this.#topicData(batches)
+      const answer = channel.send(leader, 'Produce', { acks, timeoutMs, topicData })
+      if (acks === 0) return this.#settleUnanswered(batches, answer)
+      if (!(answer instanceof Promise)) return this.#settleAnswered(batches, answer)
+      answer.then(
+        response => this.#settleAnswered(batches, response),
+        (error: unknown) => this.#settleFailed(batches, error),
+      )
+    } catch (error) {
+      this.#settleFailed(batches, error)
+    }
+  }
+
+  /** No answer came: the request may have arrived nevertheless. */
+  #settleFailed(batches: readonly PendingBatch[], error: unknown): void {
+    for (const batch of batches) {
+      batch.outcomeUnknown = true
+      this.#onError(batch, toPartlogError(error))
+    }
+    this.#afterAnswer()
+  }
+
+  /** There may be room again, and rows may be free again. */
+  #afterAnswer(): void {
+    this.#options.onSettled()
+    if (this.#options.accumulator.active.size > 0) this.wake()
+  }
+
+  #topicData(batches: readonly PendingBatch[]): TopicData[] {
+    const topics: TopicData[] = []
+    for (const batch of batches) {
+      const records = batch.seal(this.#batchOptions)
+      let topic = topics.find(candidate => candidate.name === batch.topic)
+      if (topic === undefined) topics.push((topic = { name: batch.topic, partitionData: [] }))
+      topic.partitionData.push({ index: batch.partition, records })
+    }
+    return topics
+  }
+
+  /** With acks 0 nobody looks at the answer; it only tells when the buffers are free again. */
+  #settleUnanswered(batches: readonly PendingBatch[], answer: unknown): void {
+    for (const batch of batches) {
+      batch.row.isInFlight = false
+      this.#options.accumulator.settle(batch, undefined, false)
+    }
+    if (answer instanceof Promise) answer.catch(() => undefined)
+    this.#afterAnswer()
+  }
+
+  #settleAnswered(batches: readonly PendingBatch[], response: ProduceResponse): void {
+    for (const batch of batches) {
+      const answer = response.responses
+        .find(topic => topic.name === batch.topic)
+        ?.partitionResponses.find(partition => partition.index === batch.partition)
+      if (answer === undefined) {
+        this.#onError(batch, new PartlogError('UNKNOWN_SERVER_ERROR', 'the broker did not answer'))
+        continue
+      }
+      const error = errorFrom(answer, `${batch.topic}-${batch.partition} refused the records`)
+      if (error === undefined) this.#onSuccess(batch, answer)
+      else this.#onError(batch, error)
+    }
+    this.#afterAnswer()
+  }
+
+  #onSuccess(batch: PendingBatch, answer: PartitionProduceResponse): void {
+    const { baseOffset, logAppendTimeMs = -1 } = answer
+    batch.row.isInFlight = false
+    batch.receipts.forEach((receipt, index) => {
+      receipt.offset = baseOffset + index
+      if (logAppendTimeMs >= 0) receipt.timestamp = logAppendTimeMs
+    })
+    this.#options.accumulator.settle(batch, undefined, true)
+  }
+
+  #onError(batch: PendingBatch, error: PartlogError): void {
+    const { accumulator, metadata, settings, clock, random } = this.#options
+    batch.row.isInFlight = false
+    if (batch.isSettled) return
+    if (MAY_HAVE_APPENDED.has(error.code)) batch.outcomeUnknown = true
+    if (error.code === 'MESSAGE_TOO_LARGE' && batch.receipts.length > 1) {
+      return accumulator.split(batch)
+    }
+    if (!error.retriable) {
+      const final = batch.outcomeUnknown ? withUnknownOutcome(error) : error
+      return accumulator.settle(batch, final, true)
+    }
+    batch.lastError = error
+    batch.notBeforeMs = clock.monotonicMs() + backoffMs(settings, batch.attempts, random)
+    metadata.invalidate(batch.topic)
+  }
+}

@@ -1,0 +1,72 @@
+/** From bytes to values: what a consumer does with keys and values before it hands them out. */
+
+import { PartlogError } from '../model/errors.js'
+import type { Header } from '../model/record.js'
+
+/** Where the bytes come from. */
+export interface DeserializerContext {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  readonly headers: readonly Header[]
+}
+
+/**
+ * Turns the bytes of a key or value into what the application works with. Never called for null.
+ * The bytes are a view of a fetched batch: copy them if they are kept for long. What it throws
+ * reaches the application as SERIALIZATION_FAILED, once, with the record's place in the sentence.
+ */
+export type Deserializer<T> = (bytes: Uint8Array, context: DeserializerContext) => T
+
+/** Any value that JSON can hold. */
+export type JsonValue =
+  string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue }
+
+/** The type a deserializer option gives. */
+export type Deserialized<D> = D extends 'bytes'
+  ? Uint8Array
+  : D extends 'string'
+    ? string
+    : D extends 'json'
+      ? JsonValue
+      : D extends Deserializer<infer T>
+        ? T
+        : never
+
+/** A deserializer for JSON of a type that is known (and not checked) by the application. */
+export function json<T = JsonValue>(): Deserializer<T> {
+  return bytes => JSON.parse(utf8(bytes)) as T
+}
+
+/** The function behind a named deserializer; undefined for 'bytes', which needs none. */
+export function deserializerOf(
+  option: 'bytes' | 'string' | 'json' | Deserializer<unknown>,
+): Deserializer<unknown> | undefined {
+  if (option === 'bytes') return undefined
+  if (option === 'string') return utf8
+  return option === 'json' ? json() : option
+}
+
+/** Runs a deserializer; what it throws becomes SERIALIZATION_FAILED. */
+export function deserialize(
+  deserializer: Deserializer<unknown>,
+  bytes: Uint8Array,
+  context: DeserializerContext,
+  part: 'key' | 'value',
+): unknown {
+  try {
+    return deserializer(bytes, context)
+  } catch (error) {
+    const { topic, partition, offset } = context
+    throw new PartlogError(
+      'SERIALIZATION_FAILED',
+      `the ${part} of ${topic}-${partition} offset ${offset} cannot be deserialized: ` +
+        (error instanceof Error ? error.message : String(error)),
+      { cause: error },
+    )
+  }
+}
+
+function utf8(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
+}

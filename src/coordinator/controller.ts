@@ -1,0 +1,184 @@
+/**
+ * Decisions about the cluster: each looks at the image, refuses with a PartlogError or says which
+ * records make it so. Pure; the state machine appends and replays.
+ */
+
+import type { Random } from '../base/random.js'
+import { randomUuid } from '../base/uuid.js'
+import { PartlogError } from '../model/errors.js'
+import { checkTopicName, isInternalTopic, PARTITIONS_MAX, topicsCollide } from '../model/names.js'
+import {
+  checkSettingName,
+  parseTopicConfig,
+  type TopicConfigText,
+} from '../model/topic-settings.js'
+import type { MetadataRecord } from '../protocol/messages/metadata-records.js'
+import { TOPIC_RESOURCE } from '../protocol/messages/topics.js'
+import { journalRecord, type ClusterImage, type TopicImage } from './metadata.js'
+import { placeReplicas } from './placement.js'
+import type { Decision } from './state-machine.js'
+
+/** Topics and partitions a cluster may have, all together: names come from users, too. */
+const TOPICS_MAX = 10_000
+const PARTITIONS_TOTAL_MAX = 100_000
+
+export interface NewTopic {
+  readonly name: string
+  readonly partitionCount: number
+  readonly replicationFactor: number
+  readonly config: Readonly<Record<string, unknown>>
+}
+
+export interface ControllerContext {
+  readonly brokerIds: readonly number[]
+  readonly random: Random
+}
+
+export function createTopic(
+  image: ClusterImage,
+  topic: NewTopic,
+  { brokerIds, random }: ControllerContext,
+): Decision<{ topicId: string }> {
+  const { name, partitionCount, replicationFactor } = topic
+  checkTopicName(name)
+  refuseExisting(image, name)
+  checkPartitionCount(image, partitionCount)
+  const config = parseTopicConfig(topic.config)
+  refuseCompaction(name, config)
+  const placement = placeReplicas({ brokerIds, partitionCount, replicationFactor })
+  const topicId = randomUuid(random)
+  const records: MetadataRecord[] = [
+    { kind: 'Topic', name, topicId },
+    ...configRecords(name, config),
+    ...placement.map((replicas, partition) => partitionRecord(topicId, partition, replicas)),
+  ]
+  return { records: records.map(journalRecord), answer: { topicId } }
+}
+
+export function deleteTopic(image: ClusterImage, name: string): Decision<{ topicId: string }> {
+  const { topicId, isInternal } = existingTopic(image, name)
+  if (isInternal) {
+    throw new PartlogError('INVALID_TOPIC_EXCEPTION', `topic ${name} belongs to the system`)
+  }
+  return { records: [journalRecord({ kind: 'RemoveTopic', topicId })], answer: { topicId } }
+}
+
+export function createPartitions(
+  image: ClusterImage,
+  name: string,
+  count: number,
+  { brokerIds }: ControllerContext,
+): Decision<undefined> {
+  const topic = existingTopic(image, name)
+  const before = topic.partitions.length
+  if (!Number.isInteger(count) || count <= before) {
+    throw new PartlogError(
+      'INVALID_PARTITIONS',
+      `topic ${name} has ${before} partitions; their number can only grow, got ${count}`,
+    )
+  }
+  checkPartitionCount(image, count - before)
+  const replicationFactor = topic.partitions[0]?.replicas.length ?? 1
+  const placement = placeReplicas({ brokerIds, partitionCount: count, replicationFactor })
+  const records = placement
+    .slice(before)
+    .map((replicas, index) => partitionRecord(topic.topicId, before + index, replicas))
+  return { records: records.map(journalRecord), answer: undefined }
+}
+
+/** Changes settings of a topic; null takes one back to its default. */
+export function alterConfig(
+  image: ClusterImage,
+  name: string,
+  changes: Readonly<Record<string, unknown>>,
+): Decision<undefined> {
+  existingTopic(image, name)
+  const given = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== null))
+  const config = parseTopicConfig(given)
+  refuseCompaction(name, config)
+  const taken = Object.keys(changes).filter(setting => changes[setting] === null)
+  for (const setting of taken) checkSettingName(setting)
+  const records = [
+    ...configRecords(name, config),
+    ...taken.map(setting => configRecord(name, setting, null)),
+  ]
+  return { records: records.map(journalRecord), answer: undefined }
+}
+
+/** The topic, or UNKNOWN_TOPIC_OR_PARTITION. */
+export function existingTopic(image: ClusterImage, name: string): TopicImage {
+  const topic = image.topics.get(name)
+  if (topic === undefined) {
+    throw new PartlogError('UNKNOWN_TOPIC_OR_PARTITION', `topic ${name} does not exist`)
+  }
+  return topic
+}
+
+function refuseExisting(image: ClusterImage, name: string): void {
+  if (image.topics.has(name)) {
+    throw new PartlogError('TOPIC_ALREADY_EXISTS', `topic ${name} exists already`)
+  }
+  for (const other of image.topics.keys()) {
+    if (topicsCollide(name, other)) {
+      throw new PartlogError(
+        'INVALID_TOPIC_EXCEPTION',
+        `topic ${name} differs from ${other} only in '.' and '_', which Kafka's metrics confuse`,
+      )
+    }
+  }
+  if (image.topics.size >= TOPICS_MAX) {
+    throw new PartlogError('POLICY_VIOLATION', `a cluster has at most ${TOPICS_MAX} topics`)
+  }
+}
+
+function checkPartitionCount(image: ClusterImage, count: number): void {
+  if (!Number.isInteger(count) || count < 1 || count > PARTITIONS_MAX) {
+    throw new PartlogError(
+      'INVALID_PARTITIONS',
+      `number of partitions: expected 1 to ${PARTITIONS_MAX}, got ${count}`,
+    )
+  }
+  let total = count
+  for (const topic of image.topics.values()) total += topic.partitions.length
+  if (total > PARTITIONS_TOTAL_MAX) {
+    throw new PartlogError(
+      'POLICY_VIOLATION',
+      `a cluster has at most ${PARTITIONS_TOTAL_MAX} partitions, this would make ${total}`,
+    )
+  }
+}
+
+/** A topic that says it is compacted and is not would be a promise broken. */
+function refuseCompaction(name: string, config: TopicConfigText): void {
+  if (config['cleanup.policy'] !== 'compact' || isInternalTopic(name)) return
+  throw new PartlogError(
+    'INVALID_CONFIG',
+    'cleanup.policy=compact is not built yet, only delete is',
+  )
+}
+
+function partitionRecord(
+  topicId: string,
+  partitionId: number,
+  replicas: readonly number[],
+): MetadataRecord {
+  const leader = replicas[0] as number
+  return {
+    kind: 'Partition',
+    partitionId,
+    topicId,
+    replicas,
+    isr: replicas,
+    leader,
+    leaderEpoch: 0,
+    partitionEpoch: 0,
+  }
+}
+
+function configRecords(topic: string, config: TopicConfigText): MetadataRecord[] {
+  return Object.entries(config).map(([name, value]) => configRecord(topic, name, value))
+}
+
+function configRecord(topic: string, name: string, value: string | null): MetadataRecord {
+  return { kind: 'Config', resourceType: TOPIC_RESOURCE, resourceName: topic, name, value }
+}

@@ -1,0 +1,197 @@
+/**
+ * One owner per folder, by a lock that the kernel drops by itself.
+ *
+ * Node has no flock. A file with a pid in it fails under contention: nothing compares and swaps on
+ * a file's existence, and two contenders that find a stale one can both steal it. So partlog uses
+ * what the kernel takes back when a process dies, whatever kills it:
+ *
+ *   Linux          an abstract Unix socket, its name made of the folder's inode and a random id
+ *                  kept in the folder. Holds within one network namespace.
+ *   macOS, BSD     open with O_EXLOCK
+ *   Windows        open with share mode 0
+ *
+ * Inside one process a registry answers first. Beside the lock lies a note about the holder: it is
+ * for the sentence of the error, never a reason to take or break the lock.
+ */
+
+import { randomBytes } from 'node:crypto'
+import {
+  closeSync,
+  constants,
+  linkSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { createServer, type Server } from 'node:net'
+import { hostname } from 'node:os'
+import { threadId } from 'node:worker_threads'
+
+/** Who owns a folder, as far as the note beside the lock tells. */
+export interface LockHolder {
+  readonly pid: number
+  readonly host: string
+  /** ISO time at which the folder was opened. */
+  readonly since: string
+}
+
+export class LockedError extends Error {
+  override readonly name = 'LockedError'
+
+  constructor(
+    readonly folder: string,
+    readonly holder: LockHolder | undefined,
+  ) {
+    super(`${folder} is owned by ${describe(holder)}`)
+  }
+}
+
+export class LockUnavailableError extends Error {
+  override readonly name = 'LockUnavailableError'
+}
+
+export interface FolderLock {
+  release(): Promise<void>
+}
+
+const LOCK_FILE = '.lock'
+const HOLDER_FILE = '.lock-holder'
+
+/** Every file that belongs to the lock, for those who list the folder. */
+export const LOCK_FILES: readonly string[] = [LOCK_FILE, HOLDER_FILE]
+
+/** Folders this process owns; shared by every copy of the package in it. */
+const REGISTRY_KEY = Symbol.for('partlog.lockedFolders')
+const registry = ((globalThis as Record<symbol, unknown>)[REGISTRY_KEY] ??=
+  new Set<string>()) as Set<string>
+
+/**
+ * Owns `folder` until released or until this process ends. Throws LockedError at once when
+ * somebody else does, LockUnavailableError where the platform has no such lock. `now` is the wall
+ * time for the note about the holder.
+ */
+export async function lockFolder(folder: string, now: number): Promise<FolderLock> {
+  const path = realpathSync(folder)
+  const { dev, ino } = statSync(path, { bigint: true })
+  const identity = `${dev}:${ino}`
+  if (registry.has(identity)) throw new LockedError(path, readHolder(path))
+  registry.add(identity)
+  try {
+    const release = await kernelLock(path, identity)
+    writeHolder(path, now)
+    return { release: () => releaseOnce(path, identity, release) }
+  } catch (error) {
+    registry.delete(identity)
+    throw error
+  }
+}
+
+type Release = () => Promise<void>
+
+async function releaseOnce(path: string, identity: string, release: Release): Promise<void> {
+  if (!registry.has(identity)) return
+  rmSync(`${path}/${HOLDER_FILE}`, { force: true })
+  await release()
+  registry.delete(identity)
+}
+
+function kernelLock(path: string, identity: string): Promise<Release> | Release {
+  switch (process.platform) {
+    case 'linux':
+      return lockBySocket(path, identity)
+    case 'darwin':
+    case 'freebsd':
+    case 'openbsd':
+    case 'netbsd':
+      return lockByOpenFlag(path, BSD_O_EXLOCK | constants.O_NONBLOCK)
+    case 'win32':
+      return lockByOpenFlag(path, WINDOWS_EXLOCK)
+    default:
+      throw new LockUnavailableError(`no kernel lock is known for ${process.platform}`)
+  }
+}
+
+// ── Linux ────────────────────────────────────────────────────────────────────────────────
+
+async function lockBySocket(path: string, identity: string): Promise<Release> {
+  const name = `\0partlog-${identity}-${folderId(path)}`
+  const server = createServer(socket => socket.destroy())
+  try {
+    await listen(server, name)
+  } catch (error) {
+    const isTaken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE'
+    throw isTaken ? new LockedError(path, readHolder(path)) : error
+  }
+  server.unref()
+  return () => new Promise<void>(resolve => server.close(() => resolve()))
+}
+
+function listen(server: Server, path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    // Without `exclusive` the workers of node:cluster would share one socket, and so the lock.
+    server.listen({ path, exclusive: true }, resolve)
+  })
+}
+
+/** 128 random bits, made once per folder, so that nobody outside can guess the socket's name. */
+function folderId(path: string): string {
+  const file = `${path}/${LOCK_FILE}`
+  const draft = `${file}-${process.pid}-${threadId}`
+  writeFileSync(draft, randomBytes(16).toString('hex'), { mode: 0o600 })
+  try {
+    linkSync(draft, file) // unlike a rename, a link never replaces what another one made
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  } finally {
+    rmSync(draft, { force: true })
+  }
+  return readFileSync(file, 'utf8')
+}
+
+// ── macOS, BSD, Windows ──────────────────────────────────────────────────────────────────
+
+const BSD_O_EXLOCK = 0x20
+/** libuv's UV_FS_O_EXLOCK: share mode 0. */
+const WINDOWS_EXLOCK = 0x1000_0000
+const TAKEN = new Set(['EWOULDBLOCK', 'EAGAIN', 'EBUSY', 'EPERM', 'EACCES'])
+
+function lockByOpenFlag(path: string, flag: number): Release {
+  const flags = constants.O_RDWR | constants.O_CREAT | flag
+  try {
+    const descriptor = openSync(`${path}/${LOCK_FILE}`, flags, 0o600)
+    return async () => closeSync(descriptor)
+  } catch (error) {
+    const isTaken = TAKEN.has((error as NodeJS.ErrnoException).code ?? '')
+    throw isTaken ? new LockedError(path, readHolder(path)) : error
+  }
+}
+
+// ── the note about the holder ────────────────────────────────────────────────────────────
+
+function writeHolder(path: string, now: number): void {
+  const holder: LockHolder = {
+    pid: process.pid,
+    host: hostname(),
+    since: new Date(now).toISOString(),
+  }
+  writeFileSync(`${path}/${HOLDER_FILE}`, JSON.stringify(holder), { mode: 0o600 })
+}
+
+function readHolder(path: string): LockHolder | undefined {
+  try {
+    return JSON.parse(readFileSync(`${path}/${HOLDER_FILE}`, 'utf8')) as LockHolder
+  } catch {
+    return undefined // the holder is just opening or closing, or wrote no note
+  }
+}
+
+function describe(holder: LockHolder | undefined): string {
+  if (holder === undefined) return 'another process'
+  const { pid, host, since } = holder
+  const who = pid === process.pid && host === hostname() ? 'this process' : `process ${pid}`
+  return `${who} on ${host} since ${since}`
+}

@@ -1,0 +1,316 @@
+/**
+ * A disk in memory: the same contract as files, for unit tests and for `Cluster.memory`.
+ *
+ * A disk made with `recordsHistory` also remembers every operation since it was made, so that
+ * crash.ts can work out what a power cut would have left. `beforeOperation` is called with each
+ * operation before it takes effect: it may throw to make the operation fail, or answer how many
+ * bytes of an append reach the file before it fails.
+ */
+
+import { assert } from '../base/assert.js'
+import { DiskError, parentOf, type Disk, type DiskEntry, type DiskFile } from './disk.js'
+
+/** What was done, in order. `file` numbers files by creation; names may change, it does not. */
+export type DiskOperation =
+  | { readonly kind: 'create'; readonly path: string; readonly file: number }
+  | { readonly kind: 'makeDirectory'; readonly path: string }
+  | {
+      readonly kind: 'append'
+      readonly path: string
+      readonly file: number
+      readonly position: number
+      readonly bytes: Uint8Array
+    }
+  | {
+      readonly kind: 'truncate'
+      readonly path: string
+      readonly file: number
+      readonly size: number
+    }
+  | { readonly kind: 'sync'; readonly path: string; readonly file: number }
+  | {
+      readonly kind: 'rename'
+      readonly path: string
+      readonly to: string
+      /** Undefined for a folder. */
+      readonly file: number | undefined
+    }
+  | { readonly kind: 'remove'; readonly path: string }
+  | { readonly kind: 'syncDirectory'; readonly path: string }
+  | { readonly kind: 'read'; readonly path: string; readonly file: number }
+
+/** Throw to fail the operation; a number lets an append write that many bytes, then fail. */
+export type OperationHook = (operation: DiskOperation) => undefined | ShortWrite
+
+/** An append that writes only its first bytes and then fails like a full disk, or as told. */
+export interface ShortWrite {
+  readonly writtenBytes: number
+  readonly code: string
+}
+
+export interface MemoryDiskOptions {
+  readonly recordsHistory?: boolean
+  readonly beforeOperation?: OperationHook
+}
+
+export class MemoryDisk implements Disk {
+  readonly location = 'memory'
+  readonly history: DiskOperation[] = []
+  /** May be exchanged while the disk is in use: this is how tests inject faults. */
+  beforeOperation: OperationHook | undefined
+  readonly #recordsHistory: boolean
+  readonly #nodes = new Map<string, Node>([['', { kind: 'directory' }]])
+  #filesMade = 0
+
+  constructor(options: MemoryDiskOptions = {}) {
+    this.#recordsHistory = options.recordsHistory ?? false
+    this.beforeOperation = options.beforeOperation
+  }
+
+  open(path: string): DiskFile {
+    const node = this.#nodes.get(path)
+    if (node === undefined) throw new DiskError('ENOENT', 'open', path)
+    if (node.kind !== 'file') throw new DiskError('EISDIR', 'open', path)
+    return new MemoryFile(node, this)
+  }
+
+  create(path: string): DiskFile {
+    this.#checkParent('create', path)
+    if (this.#nodes.has(path)) throw new DiskError('EEXIST', 'create', path)
+    const id = this.#filesMade++
+    const content = new Content()
+    const node: FileNode = { kind: 'file', id, path, content, hasLeftover: false }
+    this.perform({ kind: 'create', path, file: node.id })
+    this.#nodes.set(path, node)
+    return new MemoryFile(node, this)
+  }
+
+  list(path: string): readonly DiskEntry[] {
+    const node = this.#nodes.get(path)
+    if (node === undefined) throw new DiskError('ENOENT', 'list', path)
+    if (node.kind !== 'directory') throw new DiskError('ENOTDIR', 'list', path)
+    const entries: DiskEntry[] = []
+    for (const [candidate, { kind }] of this.#nodes) {
+      if (candidate === '' || parentOf(candidate) !== path) continue
+      entries.push({ name: candidate.slice(path === '' ? 0 : path.length + 1), kind })
+    }
+    return entries.sort((a, b) => (a.name < b.name ? -1 : 1))
+  }
+
+  exists(path: string): boolean {
+    return this.#nodes.has(path)
+  }
+
+  makeDirectory(path: string): void {
+    this.#checkParent('mkdir', path)
+    if (this.#nodes.has(path)) return
+    this.perform({ kind: 'makeDirectory', path })
+    this.#nodes.set(path, { kind: 'directory' })
+  }
+
+  rename(from: string, to: string): void {
+    const node = this.#nodes.get(from)
+    if (node === undefined) throw new DiskError('ENOENT', 'rename', from)
+    this.#checkParent('rename', to)
+    const file = node.kind === 'file' ? node.id : undefined
+    this.perform({ kind: 'rename', path: from, to, file })
+    for (const [path, moved] of [...this.#under(from)]) {
+      this.#nodes.delete(path)
+      const target = to + path.slice(from.length)
+      this.#nodes.set(target, moved)
+      if (moved.kind === 'file') moved.path = target
+    }
+  }
+
+  async remove(path: string): Promise<void> {
+    if (!this.#nodes.has(path)) return
+    this.perform({ kind: 'remove', path })
+    for (const [gone] of [...this.#under(path)]) this.#nodes.delete(gone)
+  }
+
+  async syncDirectory(path: string): Promise<void> {
+    if (!this.#nodes.has(path)) throw new DiskError('ENOENT', 'sync directory', path)
+    this.perform({ kind: 'syncDirectory', path })
+  }
+
+  /** Asks the hook, then notes the operation. Internal: files call it too. */
+  perform(operation: DiskOperation): ShortWrite | undefined {
+    const fault = this.beforeOperation?.(operation)
+    if (!this.#recordsHistory || operation.kind === 'read') return fault
+    if (fault === undefined || operation.kind !== 'append') this.history.push(operation)
+    else this.history.push(cutAppend(operation, fault))
+    return fault
+  }
+
+  /** A copy of `bytes` if the history needs one: callers reuse their buffers. */
+  forHistory(bytes: Uint8Array): Uint8Array {
+    return this.#recordsHistory ? Uint8Array.from(bytes) : bytes
+  }
+
+  #under(path: string): [string, Node][] {
+    const inside = `${path}/`
+    return [...this.#nodes].filter(
+      ([candidate]) => candidate === path || candidate.startsWith(inside),
+    )
+  }
+
+  #checkParent(operation: string, path: string): void {
+    const parent = this.#nodes.get(parentOf(path))
+    if (parent === undefined) throw new DiskError('ENOENT', operation, path)
+    if (parent.kind !== 'directory') throw new DiskError('ENOTDIR', operation, path)
+  }
+}
+
+function cutAppend(
+  operation: Extract<DiskOperation, { kind: 'append' }>,
+  fault: ShortWrite,
+): DiskOperation {
+  return { ...operation, bytes: operation.bytes.subarray(0, fault.writtenBytes) }
+}
+
+type Node = { readonly kind: 'directory' } | FileNode
+
+interface FileNode {
+  readonly kind: 'file'
+  readonly id: number
+  path: string
+  readonly content: Content
+  /** A failed append has left bytes behind the end. */
+  hasLeftover: boolean
+}
+
+class MemoryFile implements DiskFile {
+  readonly #node: FileNode
+  readonly #disk: MemoryDisk
+  #isClosed = false
+
+  constructor(node: FileNode, disk: MemoryDisk) {
+    this.#node = node
+    this.#disk = disk
+  }
+
+  get path(): string {
+    return this.#node.path
+  }
+
+  get size(): number {
+    return this.#node.content.size
+  }
+
+  async read(position: number, length: number): Promise<Buffer> {
+    this.#checkOpen('read')
+    this.#disk.perform({ kind: 'read', path: this.path, file: this.#node.id })
+    return this.#node.content.read(position, length)
+  }
+
+  append(bytes: Uint8Array): void {
+    this.#checkOpen('append')
+    const { path, size: position } = this
+    if (this.#node.hasLeftover) this.truncate(position)
+    const kept = this.#disk.forHistory(bytes)
+    const file = this.#node.id
+    const fault = this.#disk.perform({ kind: 'append', path, file, position, bytes: kept })
+    if (fault !== undefined) {
+      this.#node.hasLeftover = true
+      throw new DiskError(fault.code, 'append', path)
+    }
+    this.#node.content.append(bytes)
+  }
+
+  truncate(size: number): void {
+    this.#checkOpen('truncate')
+    assert(size <= this.size, 'a file is cut, not grown', { size, was: this.size })
+    this.#disk.perform({ kind: 'truncate', path: this.path, file: this.#node.id, size })
+    this.#node.content.truncate(size)
+    this.#node.hasLeftover = false
+  }
+
+  async sync(): Promise<void> {
+    this.#checkOpen('sync')
+    this.#disk.perform({ kind: 'sync', path: this.path, file: this.#node.id })
+  }
+
+  close(): void {
+    this.#isClosed = true
+  }
+
+  #checkOpen(operation: string): void {
+    if (this.#isClosed) throw new DiskError('EBADF', `${operation} closed file`, this.path)
+  }
+}
+
+// ── bytes of a file ──────────────────────────────────────────────────────────────────────
+
+/** Small files stay small: the first chunk doubles up to this size, all others have it. */
+const CHUNK_BYTES = 256 * 1024
+const FIRST_CHUNK_BYTES = 256
+
+class Content {
+  #chunks: Buffer[] = []
+  #size = 0
+
+  get size(): number {
+    return this.#size
+  }
+
+  append(bytes: Uint8Array): void {
+    for (let done = 0; done < bytes.byteLength;) {
+      const end = this.#size
+      const chunk = this.#chunkFor(end, bytes.byteLength - done)
+      const at = end % CHUNK_BYTES
+      const count = Math.min(bytes.byteLength - done, chunk.length - at)
+      chunk.set(bytes.subarray(done, done + count), at)
+      done += count
+      this.#size += count
+    }
+  }
+
+  truncate(size: number): void {
+    this.#size = size
+    this.#chunks.length = Math.ceil(size / CHUNK_BYTES)
+  }
+
+  /** A copy: what a caller does to it must not change the file. */
+  read(position: number, length: number): Buffer {
+    const wanted = Math.max(0, Math.min(length, this.#size - position))
+    const buffer = Buffer.allocUnsafeSlow(wanted)
+    for (let done = 0; done < wanted;) {
+      const chunk = this.#chunks[Math.floor((position + done) / CHUNK_BYTES)] as Buffer
+      const at = (position + done) % CHUNK_BYTES
+      done += chunk.copy(buffer, done, at, at + Math.min(wanted - done, CHUNK_BYTES - at))
+    }
+    return buffer
+  }
+
+  #chunkFor(position: number, more: number): Buffer {
+    const index = Math.floor(position / CHUNK_BYTES)
+    const chunk = this.#chunks[index]
+    if (chunk !== undefined && position % CHUNK_BYTES < chunk.length) return chunk
+    const needed = (position % CHUNK_BYTES) + more
+    const size = index > 0 ? CHUNK_BYTES : firstChunkSize(needed)
+    const grown = Buffer.alloc(size)
+    chunk?.copy(grown)
+    this.#chunks[index] = grown
+    return grown
+  }
+}
+
+function firstChunkSize(needed: number): number {
+  let size = FIRST_CHUNK_BYTES
+  while (size < needed && size < CHUNK_BYTES) size *= 2
+  return size
+}
+
+/** Fills an empty disk: folders first, then files with their bytes. For crash.ts and tests. */
+export function fillDisk(
+  disk: MemoryDisk,
+  directories: Iterable<string>,
+  files: Iterable<readonly [path: string, bytes: Uint8Array]>,
+): void {
+  for (const path of directories) disk.makeDirectory(path)
+  for (const [path, bytes] of files) {
+    const file = disk.create(path)
+    file.append(bytes)
+    file.close()
+  }
+}

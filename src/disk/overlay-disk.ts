@@ -1,0 +1,217 @@
+/**
+ * A disk that reads another one and keeps every change to itself, in memory. What lies below is
+ * never touched: this is how a folder is opened beside its writer, and how a Kafka broker's folder
+ * is read. Recovery, rebuilt indexes and checkpoints happen, but only here.
+ *
+ * A file below is seen as long as it was when it was opened first.
+ */
+
+import { assert } from '../base/assert.js'
+import { DiskError, join, parentOf, type Disk, type DiskEntry, type DiskFile } from './disk.js'
+import { MemoryDisk } from './memory-disk.js'
+
+export class OverlayDisk implements Disk {
+  readonly location: string
+  readonly #below: Disk
+  /** Files and folders made here, and the changed ends of files that lie below. */
+  readonly #above = new MemoryDisk()
+  readonly #nodes = new Map<string, OverlayNode>()
+  /** Paths below that were removed or renamed here. */
+  readonly #hidden = new Set<string>()
+
+  constructor(below: Disk) {
+    this.#below = below
+    this.location = below.location
+  }
+
+  open(path: string): DiskFile {
+    const known = this.#nodes.get(path)
+    if (known !== undefined) return new OverlayFile(known)
+    if (this.#above.exists(path)) return this.#above.open(path)
+    if (this.#isHidden(path)) throw new DiskError('ENOENT', 'open', path)
+    const node = new OverlayNode(path, this.#below.open(path))
+    this.#nodes.set(path, node)
+    return new OverlayFile(node)
+  }
+
+  create(path: string): DiskFile {
+    if (this.exists(path)) throw new DiskError('EEXIST', 'create', path)
+    this.#makeParents(path)
+    return this.#above.create(path)
+  }
+
+  list(path: string): readonly DiskEntry[] {
+    if (!this.exists(path)) throw new DiskError('ENOENT', 'list', path)
+    const entries = new Map<string, DiskEntry>()
+    if (this.#isBelow(path)) {
+      for (const entry of this.#below.list(path)) {
+        if (!this.#isHidden(join(path, entry.name))) entries.set(entry.name, entry)
+      }
+    }
+    if (this.#above.exists(path)) {
+      for (const entry of this.#above.list(path)) entries.set(entry.name, entry)
+    }
+    for (const node of this.#nodes.keys()) {
+      if (parentOf(node) !== path) continue
+      const name = path === '' ? node : node.slice(path.length + 1)
+      entries.set(name, { name, kind: 'file' })
+    }
+    return [...entries.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
+  }
+
+  exists(path: string): boolean {
+    return this.#nodes.has(path) || this.#above.exists(path) || this.#isBelow(path)
+  }
+
+  makeDirectory(path: string): void {
+    if (this.exists(path)) return
+    this.#makeParents(path)
+    this.#above.makeDirectory(path)
+  }
+
+  rename(from: string, to: string): void {
+    if (!this.exists(from)) throw new DiskError('ENOENT', 'rename', from)
+    if (this.#isFolder(from)) return this.#renameFolder(from, to)
+    this.#makeParents(to)
+    const node = this.#nodes.get(from) ?? this.#adopt(from)
+    this.#forget(to)
+    if (node === undefined) return this.#above.rename(from, to)
+    this.#nodes.delete(from)
+    this.#hidden.add(from)
+    node.path = to
+    this.#nodes.set(to, node)
+  }
+
+  async remove(path: string): Promise<void> {
+    if (!this.exists(path)) return
+    for (const node of [...this.#nodes.keys()]) {
+      if (node === path || node.startsWith(`${path}/`)) this.#nodes.delete(node)
+    }
+    await this.#above.remove(path)
+    this.#hidden.add(path)
+  }
+
+  async syncDirectory(path: string): Promise<void> {
+    if (!this.exists(path)) throw new DiskError('ENOENT', 'sync directory', path)
+  }
+
+  #renameFolder(from: string, to: string): void {
+    this.makeDirectory(to)
+    for (const { name } of this.list(from)) this.rename(join(from, name), join(to, name))
+    if (this.#above.exists(from)) this.#above.rename(from, to)
+    this.#hidden.add(from)
+  }
+
+  /** A file below that is renamed lives on here. */
+  #adopt(path: string): OverlayNode | undefined {
+    return this.#above.exists(path) ? undefined : new OverlayNode(path, this.#below.open(path))
+  }
+
+  #forget(path: string): void {
+    this.#nodes.delete(path)
+    if (this.#isBelow(path)) this.#hidden.add(path)
+  }
+
+  /** Folders that exist below get a twin above when something is made in them. */
+  #makeParents(path: string): void {
+    const parent = parentOf(path)
+    if (parent === '' || this.#above.exists(parent)) return
+    if (!this.exists(parent)) throw new DiskError('ENOENT', 'create', path)
+    this.#makeParents(parent)
+    this.#above.makeDirectory(parent)
+  }
+
+  #isFolder(path: string): boolean {
+    const entry = this.list(parentOf(path)).find(each => join(parentOf(path), each.name) === path)
+    return entry?.kind === 'directory'
+  }
+
+  #isBelow(path: string): boolean {
+    return !this.#isHidden(path) && this.#below.exists(path)
+  }
+
+  #isHidden(path: string): boolean {
+    for (let each = path; each !== ''; each = parentOf(each)) {
+      if (this.#hidden.has(each)) return true
+    }
+    return false
+  }
+}
+
+/** A file below, up to some byte, and what was appended here. */
+class OverlayNode {
+  /** Bytes that still count of the file below. */
+  keptBytes: number
+  readonly tail: DiskFile
+
+  constructor(
+    public path: string,
+    readonly below: DiskFile,
+  ) {
+    this.keptBytes = below.size
+    this.tail = new MemoryDisk().create('tail')
+  }
+
+  get size(): number {
+    return this.keptBytes + this.tail.size
+  }
+
+  truncate(size: number): void {
+    assert(size <= this.size, 'a file is cut, not grown', { size, was: this.size })
+    this.tail.truncate(Math.max(0, size - this.keptBytes))
+    this.keptBytes = Math.min(size, this.keptBytes)
+  }
+
+  async read(position: number, length: number): Promise<Buffer> {
+    const end = Math.min(position + length, this.size)
+    const fromBelow = Math.max(0, Math.min(end, this.keptBytes) - position)
+    const first = fromBelow > 0 ? await this.below.read(position, fromBelow) : Buffer.alloc(0)
+    if (end <= this.keptBytes) return first
+    const tailAt = Math.max(0, position - this.keptBytes)
+    const second = await this.tail.read(tailAt, end - this.keptBytes - tailAt)
+    return first.length === 0 ? second : Buffer.concat([first, second])
+  }
+}
+
+class OverlayFile implements DiskFile {
+  readonly #node: OverlayNode
+  #isClosed = false
+
+  constructor(node: OverlayNode) {
+    this.#node = node
+  }
+
+  get path(): string {
+    return this.#node.path
+  }
+  get size(): number {
+    return this.#node.size
+  }
+
+  async read(position: number, length: number): Promise<Buffer> {
+    this.#checkOpen('read')
+    return await this.#node.read(position, length)
+  }
+
+  append(bytes: Uint8Array): void {
+    this.#checkOpen('append')
+    this.#node.tail.append(bytes)
+  }
+
+  truncate(size: number): void {
+    this.#checkOpen('truncate')
+    this.#node.truncate(size)
+  }
+
+  async sync(): Promise<void> {
+    this.#checkOpen('sync')
+  }
+
+  close(): void {
+    this.#isClosed = true
+  }
+
+  #checkOpen(operation: string): void {
+    if (this.#isClosed) throw new DiskError('EBADF', `${operation} closed file`, this.path)
+  }
+}

@@ -1,0 +1,77 @@
+/** partlog: Kafka's model inside one Node process. The table of contents. */
+
+// The cluster, and what it gives.
+export { Cluster, type MemoryOptions, type OpenOptions, type RecoveryReport } from './cluster.js'
+export type { Durability } from './partition/partition.js'
+export type { RecoveryFinding } from './log/recovery.js'
+
+// Writing.
+export { Producer, type ProducerOptions, type SendRequest } from './client/producer.js'
+export type { Acks } from './client/config.js'
+export type { HeadersIn, Message, RecordMetadata } from './client/messages.js'
+export type { PartitionerFunction, PartitionerInput } from './client/partitioner.js'
+export type { BytesIn, Header, HeaderIn, TimestampType } from './model/record.js'
+
+// Reading.
+export { Consumer } from './client/consumer.js'
+export type {
+  CommitRequest,
+  CommittedPosition,
+  ConsumerOptions,
+  OffsetToCommit,
+  PollOptions,
+  RecordBatch,
+  RunOptions,
+} from './client/consumer-options.js'
+export type { ConsumerRecord } from './client/consumer-record.js'
+export type { DeserializerOption } from './client/config.js'
+export {
+  json,
+  type Deserialized,
+  type Deserializer,
+  type DeserializerContext,
+  type JsonValue,
+} from './client/serdes.js'
+
+// Managing.
+export {
+  Admin,
+  type AdminOptions,
+  type GroupListing,
+  type GroupOffsetListing,
+  type NewTopic,
+  type OffsetSpec,
+  type PartitionDescription,
+  type TopicDescription,
+  type TopicSettingValue,
+} from './client/admin.js'
+export type { TopicPartition } from './model/names.js'
+export type { TopicConfigInput, TopicSetting } from './model/topic-settings.js'
+
+// Folders as they lie on a disk.
+export {
+  openLogDirectory,
+  PartitionDirectory,
+  type LogDirectory,
+  type RecordRange,
+  type StoredTopicRecord,
+  type UnreadBatches,
+} from './log/log-directory.js'
+export type { Codec } from './model/compression.js'
+
+// Errors.
+export {
+  isPartlogError,
+  PartlogError,
+  type ErrorCode,
+  type PartlogErrorOptions,
+} from './model/errors.js'
+
+// What can be handed in: time, chance, a place for reports.
+export type { Clock, Timer } from './base/clock.js'
+export { VirtualClock, virtualClock } from './base/virtual-clock.js'
+export { seededRandom, type Random } from './base/random.js'
+export type { Logger, LogFields } from './base/logger.js'
+
+// The hashes that decide about partitions.
+export { murmur2, partitionOfKey } from './model/hashes.js'

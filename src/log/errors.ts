@@ -1,0 +1,36 @@
+/** What a log says when it cannot do what was asked. */
+
+import type { DiskError } from '../disk/disk.js'
+import { PartlogError } from '../model/errors.js'
+
+/** Bytes are not what was written. */
+export function corruptLog(name: string, what: string): PartlogError {
+  return new PartlogError(
+    'CORRUPT_LOG',
+    `${name} is offline, nothing was deleted: ${what}. Restore the file from a copy, or open ` +
+      "with onCorruption: 'truncate' to give up everything from there on",
+  )
+}
+
+/** A sync or a write has failed: what it left on the medium is unknown. */
+export function offlineError(name: string, cause: Error): PartlogError {
+  return new PartlogError(
+    'LOG_OFFLINE',
+    `${name} is offline until it is opened again: ${cause.message}`,
+    { cause, outcomeUnknown: true },
+  )
+}
+
+/** Something has run out, and may come back. */
+export function refusedAppend(name: string, cause: DiskError): PartlogError {
+  const sentence = `${name}: nothing was appended: ${cause.message}; reading goes on`
+  return new PartlogError('KAFKA_STORAGE_ERROR', sentence, { cause })
+}
+
+export function readError(name: string, cause: DiskError): PartlogError {
+  return new PartlogError('KAFKA_STORAGE_ERROR', `${name}: ${cause.message}`, { cause })
+}
+
+export function closedError(name: string): PartlogError {
+  return new PartlogError('CLOSED', `${name} is closed`)
+}

@@ -1,0 +1,345 @@
+/**
+ * All logs of one data folder: which there are, what is remembered about them in the checkpoint
+ * files, and whether the folder was closed cleanly.
+ *
+ * Order at opening: note the clean-shutdown marker, remove it, sync the folder, and only then touch
+ * a log, so that a crash while opening counts as a crash. Order at closing: close every log,
+ * write the checkpoints, then the marker.
+ *
+ * Nothing is deleted because nobody knows it: folders that are in no metadata are reported and
+ * left.
+ */
+
+import type { Clock, Timer } from '../base/clock.js'
+import type { Logger } from '../base/logger.js'
+import type { Random } from '../base/random.js'
+import { SerialQueue } from '../base/tasks.js'
+import { randomUuid, uuidHex } from '../base/uuid.js'
+import { isDiskError, join, replaceSmallFile, type Disk } from '../disk/disk.js'
+import { PartlogError, toPartlogError } from '../model/errors.js'
+import { partitionKey, type TopicPartition } from '../model/names.js'
+import type { Offset } from '../model/units.js'
+import {
+  readOffsets,
+  writeOffsets,
+  type OffsetCheckpoint,
+  type PartitionOffset,
+} from './checkpoints.js'
+import type { LogSettings } from './config.js'
+import { offlineError } from './errors.js'
+import {
+  CLEAN_SHUTDOWN,
+  deletedFolder,
+  HIGH_WATERMARK_CHECKPOINT,
+  isDeletedFolder,
+  LOG_START_CHECKPOINT,
+  META_PROPERTIES,
+  parsePartitionFolder,
+  partitionFolder,
+  RECOVERY_POINT_CHECKPOINT,
+} from './files.js'
+import { IndexCache } from './index-file.js'
+import type { Log } from './log.js'
+import { readMetaProperties, writeMetaProperties } from './meta-properties.js'
+import { checkTopicId, createLog, openLog, readTopicId, writeTopicId } from './open-log.js'
+import type { RecoveryFinding } from './recovery.js'
+
+/** Memory for indexes read from disk, all logs of a folder together. */
+const INDEX_CACHE_BYTES = 16 * 1024 * 1024
+
+export interface LogManagerOptions {
+  readonly disk: Disk
+  /** The data folder, made if it is not there. */
+  readonly root: string
+  readonly clusterId: string
+  readonly nodeId: number
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  readonly onCorruption: 'offline' | 'truncate'
+}
+
+/** A partition as the metadata knows it. */
+export interface KnownPartition extends TopicPartition {
+  readonly topicId: string
+  readonly settings: LogSettings
+}
+
+export class LogManager {
+  readonly root: string
+  readonly wasClosedCleanly: boolean
+  /** What recovery did, in the order it happened. */
+  readonly findings: RecoveryFinding[] = []
+  readonly #options: LogManagerOptions
+  readonly #cache = new IndexCache(INDEX_CACHE_BYTES)
+  readonly #logs = new Map<string, Log>()
+  /** Partitions that could not be opened: what the checkpoints said of them is kept. */
+  readonly #unopened = new Map<string, TopicPartition>()
+  readonly #checkpoints: SerialQueue = new SerialQueue()
+  /** As the files had them at opening. */
+  readonly #recoveryPoints: Map<string, Offset>
+  readonly #logStarts: Map<string, Offset>
+  readonly #removals = new Set<Timer>()
+  #isCheckpointWanted = false
+
+  private constructor(
+    options: LogManagerOptions,
+    wasClosedCleanly: boolean,
+    recoveryPoints: OffsetCheckpoint,
+    logStarts: OffsetCheckpoint,
+  ) {
+    this.root = options.root
+    this.wasClosedCleanly = wasClosedCleanly
+    this.#options = options
+    this.#recoveryPoints = new Map(recoveryPoints)
+    this.#logStarts = new Map(logStarts)
+  }
+
+  static async open(options: LogManagerOptions): Promise<LogManager> {
+    const { disk, root, logger } = options
+    const isNew = !disk.exists(root)
+    if (isNew) {
+      disk.makeDirectory(root)
+      await disk.syncDirectory('')
+    }
+    await claimFolder(options)
+    const marker = join(root, CLEAN_SHUTDOWN)
+    const wasClosedCleanly = disk.exists(marker)
+    const odd: string[] = []
+    const read = (name: string): Promise<OffsetCheckpoint> =>
+      readOffsets(disk, join(root, name), reason => odd.push(reason))
+    const recoveryPoints = await read(RECOVERY_POINT_CHECKPOINT)
+    const logStarts = await read(LOG_START_CHECKPOINT)
+    if (wasClosedCleanly) {
+      await disk.remove(marker)
+      await disk.syncDirectory(root)
+    }
+    for (const reason of odd) logger.warn(reason)
+    const isTrusted = isNew || (wasClosedCleanly && odd.length === 0)
+    return new LogManager(options, isTrusted, recoveryPoints, logStarts)
+  }
+
+  get logs(): IterableIterator<Log> {
+    return this.#logs.values()
+  }
+
+  /** Names in the data folder that belong to no partition of `known`, nor to the folder itself. */
+  strangers(known: Iterable<TopicPartition>): string[] {
+    const names = new Set([...known].map(partitionFolder))
+    return this.#options.disk
+      .list(this.root)
+      .filter(({ kind, name }) => kind === 'directory' && !names.has(name))
+      .map(({ name }) => name)
+      .filter(name => !isDeletedFolder(name))
+  }
+
+  // ── partitions ─────────────────────────────────────────────────────────────────────────
+
+  /**
+   * The log of a partition that the metadata had before: opened when its folder is there, made when
+   * a crash came before that. Throws CORRUPT_LOG or INCONSISTENT_TOPIC_ID when the folder must not
+   * be used.
+   */
+  async load(partition: KnownPartition): Promise<Log> {
+    const key = partitionKey(partition.topic, partition.partition)
+    try {
+      const log = await this.#openOrCreate(partition, key)
+      this.#logs.set(key, log)
+      return log
+    } catch (error) {
+      this.#unopened.set(key, partition)
+      throw isDiskError(error) ? offlineError(key, error) : toPartlogError(error)
+    }
+  }
+
+  /**
+   * The log of a partition that is new. What the checkpoints say of an older one of that name is
+   * forgotten first: it must never be held against the new log.
+   */
+  async create(partition: KnownPartition): Promise<Log> {
+    const key = partitionKey(partition.topic, partition.partition)
+    const wasKnown = this.#recoveryPoints.delete(key)
+    if (this.#logStarts.delete(key) || wasKnown) await this.writeCheckpoints()
+    return await this.load(partition)
+  }
+
+  /** Makes new names in the data folder survive a power cut. */
+  async syncNames(): Promise<void> {
+    await this.#options.disk.syncDirectory(this.root)
+  }
+
+  /** Takes a partition's folder out of use; its files go after a while. */
+  async delete(partition: TopicPartition, delayMs: number): Promise<void> {
+    const key = partitionKey(partition.topic, partition.partition)
+    const log = this.#logs.get(key)
+    this.#logs.delete(key)
+    this.#unopened.delete(key)
+    await log?.abandon()
+    await this.deleteFolder(partitionFolder(partition), delayMs)
+    await this.writeCheckpoints()
+  }
+
+  /** Renames a folder so that it counts as deleted; its files go after a while. */
+  async deleteFolder(folder: string, delayMs = 0): Promise<void> {
+    const { disk, random, clock } = this.#options
+    if (!disk.exists(join(this.root, folder))) return
+    const target = join(this.root, deletedFolder(folder, uuidHex(randomUuid(random))))
+    disk.rename(join(this.root, folder), target)
+    await this.syncNames()
+    const timer = clock.after(delayMs, () => this.#remove(target, timer), 'background')
+    this.#removals.add(timer)
+  }
+
+  /** Removes folders of deleted topics that an earlier process left. */
+  async removeDeletedFolders(): Promise<void> {
+    const { disk } = this.#options
+    for (const { kind, name } of disk.list(this.root)) {
+      if (kind === 'directory' && isDeletedFolder(name)) await disk.remove(join(this.root, name))
+    }
+  }
+
+  /** The topic id a folder of this name was made for, if it says. */
+  async topicIdOf(folder: string): Promise<string | undefined> {
+    if (parsePartitionFolder(folder) === undefined) return undefined
+    return await readTopicId(this.#options.disk, join(this.root, folder))
+  }
+
+  // ── checkpoints ────────────────────────────────────────────────────────────────────────
+
+  /** Writes the checkpoints soon; many wishes at once become one write. */
+  requestCheckpoint(): void {
+    if (this.#isCheckpointWanted) return
+    this.#isCheckpointWanted = true
+    this.writeCheckpoints().catch((error: unknown) => {
+      this.#options.logger.warn('checkpoints could not be written, will be tried again', { error })
+    })
+  }
+
+  /** Writes recovery points and log starts as they are now. Durable when it resolves. */
+  async writeCheckpoints(): Promise<void> {
+    await this.#checkpoints.run(async () => {
+      this.#isCheckpointWanted = false
+      const { disk } = this.#options
+      const path = (name: string): string => join(this.root, name)
+      await writeOffsets(disk, path(RECOVERY_POINT_CHECKPOINT), this.#recoveryPointLines())
+      await writeOffsets(disk, path(LOG_START_CHECKPOINT), this.#logStartLines())
+    })
+  }
+
+  /** Makes every log's records and indexes durable and writes that down. */
+  async checkpointAll(): Promise<void> {
+    for (const log of [...this.#logs.values()]) await log.checkpoint()
+    await this.writeCheckpoints()
+  }
+
+  /** Writes the high watermarks: where consumers may read to, should nobody know better. */
+  async writeHighWatermarks(offsets: Iterable<PartitionOffset>): Promise<void> {
+    const path = join(this.root, HIGH_WATERMARK_CHECKPOINT)
+    await this.#checkpoints.run(() => writeOffsets(this.#options.disk, path, offsets))
+  }
+
+  #recoveryPointLines(): PartitionOffset[] {
+    const lines = [...this.#logs.values()].map(log => ({
+      ...log.topicPartition,
+      offset: log.recoveryPoint,
+    }))
+    return [...lines, ...this.#keptLines(this.#recoveryPoints)]
+  }
+
+  #logStartLines(): PartitionOffset[] {
+    const lines = [...this.#logs.values()]
+      .filter(log => log.logStartOffset > log.firstSegmentOffset)
+      .map(log => ({ ...log.topicPartition, offset: log.logStartOffset }))
+    return [...lines, ...this.#keptLines(this.#logStarts)]
+  }
+
+  #keptLines(checkpoint: OffsetCheckpoint): PartitionOffset[] {
+    const lines: PartitionOffset[] = []
+    for (const [key, { topic, partition }] of this.#unopened) {
+      const offset = checkpoint.get(key)
+      if (offset !== undefined) lines.push({ topic, partition, offset })
+    }
+    return lines
+  }
+
+  // ── the end ────────────────────────────────────────────────────────────────────────────
+
+  /** Closes every log; the folder counts as closed cleanly when all of them could be. */
+  async close(): Promise<void> {
+    for (const timer of this.#removals) timer.cancel()
+    let isClean = this.#unopened.size === 0
+    for (const log of this.#logs.values()) isClean = (await log.close()) && isClean
+    await this.writeCheckpoints()
+    if (!isClean) return
+    const marker = Buffer.from('{"version":0,"brokerEpoch":-1}')
+    await replaceSmallFile(this.#options.disk, join(this.root, CLEAN_SHUTDOWN), marker)
+  }
+
+  /** Gives all files back as a crash would. */
+  async abandon(): Promise<void> {
+    for (const timer of this.#removals) timer.cancel()
+    for (const log of this.#logs.values()) await log.abandon()
+    await this.#checkpoints.idle()
+  }
+
+  async #openOrCreate(partition: KnownPartition, key: string): Promise<Log> {
+    const { disk, onCorruption, clock, random, logger } = this.#options
+    const { topic, topicId, settings } = partition
+    const folder = join(this.root, partitionFolder(partition))
+    const topicPartition = { topic, partition: partition.partition }
+    const context = { disk, folder, topicPartition, clock, random, logger, settings }
+    const withCache = { ...context, cache: this.#cache }
+    if (!disk.exists(folder)) {
+      refuseLostFolder(folder, this.#recoveryPoints.get(key) ?? 0, this.#logStarts.get(key) ?? 0)
+      return await createLog(withCache, topicId)
+    }
+    const storedId = await readTopicId(disk, folder)
+    checkTopicId(folder, storedId, topicId)
+    if (storedId === undefined) await writeTopicId(disk, folder, topicId)
+    const { log, findings } = await openLog(withCache, {
+      recoveryPoint: this.#recoveryPoints.get(key) ?? 0,
+      logStartOffset: this.#logStarts.get(key),
+      wasClosedCleanly: this.wasClosedCleanly,
+      onCorruption,
+    })
+    for (const finding of findings) {
+      logger.warn(`${folder}: ${finding.kind}`, { ...finding })
+      this.findings.push(finding)
+    }
+    return log
+  }
+
+  #remove(path: string, timer: Timer): void {
+    this.#removals.delete(timer)
+    this.#options.disk.remove(path).catch((error: unknown) => {
+      this.#options.logger.warn(`${path} stays for now`, { error })
+    })
+  }
+}
+
+/** Says whose folder this is, or makes sure that it is ours. */
+async function claimFolder(options: LogManagerOptions): Promise<void> {
+  const { disk, root, clusterId, nodeId, random, clock } = options
+  const path = join(root, META_PROPERTIES)
+  const meta = await readMetaProperties(disk, path)
+  if (meta === undefined) {
+    const directoryId = randomUuid(random)
+    return await writeMetaProperties(disk, path, { clusterId, nodeId, directoryId }, clock.now())
+  }
+  if (meta.clusterId !== clusterId || meta.nodeId !== nodeId) {
+    throw new PartlogError(
+      'INVALID_CONFIG',
+      `${root} belongs to node ${meta.nodeId} of cluster ${meta.clusterId}, ` +
+        `not to node ${nodeId} of cluster ${clusterId}`,
+    )
+  }
+}
+
+function refuseLostFolder(folder: string, recoveryPoint: Offset, logStart: Offset): void {
+  if (recoveryPoint <= logStart) return
+  throw new PartlogError(
+    'CORRUPT_LOG',
+    `${folder} is gone, it held records up to offset ${recoveryPoint}. Restore it from a copy, ` +
+      'or delete the topic',
+  )
+}

@@ -1,0 +1,256 @@
+/**
+ * From a partition's folder to its Log, and from nothing to both.
+ *
+ * A folder holds more than segments: Kafka's bookkeeping, files on their way out, bytes that an
+ * earlier recovery kept, whatever people put there. Only what is known to be left over is removed.
+ */
+
+import { join, readSmallFile, replaceSmallFile, type Disk } from '../disk/disk.js'
+import { PartlogError } from '../model/errors.js'
+import type { LeaderEpoch, Offset } from '../model/units.js'
+import { formatEpochs, parseEpochs } from './checkpoints.js'
+import {
+  isDeletedFile,
+  LEADER_EPOCH_CHECKPOINT,
+  parseSegmentFile,
+  PARTITION_METADATA,
+} from './files.js'
+import { corruptLog } from './errors.js'
+import { isAscending, LeaderEpochs } from './leader-epochs.js'
+import { Log, type LogContext } from './log.js'
+import {
+  recoverSegments,
+  resumeSegments,
+  type Recovered,
+  type RecoveryFinding,
+} from './recovery.js'
+import { scanBatches } from './scan.js'
+import { Segment } from './segment.js'
+
+const SMALL_FILE_MAX_BYTES = 1024 * 1024
+/** Kafka orders these beside a segment; without their `.log` they mean nothing. */
+const DERIVED_KINDS = new Set(['index', 'timeindex', 'txnindex'])
+
+export interface OpenLogOptions {
+  /** From the checkpoint; 0 when there is none. */
+  readonly recoveryPoint: Offset
+  /** From the checkpoint; the first segment's base when there is none. */
+  readonly logStartOffset: Offset | undefined
+  /** The broker that had the folder before closed it cleanly. */
+  readonly wasClosedCleanly: boolean
+  readonly onCorruption: 'offline' | 'truncate'
+}
+
+export interface OpenedLog {
+  readonly log: Log
+  readonly findings: readonly RecoveryFinding[]
+}
+
+/** Opens a partition's folder. Throws CORRUPT_LOG when its bytes are not what was written. */
+export async function openLog(context: LogContext, options: OpenLogOptions): Promise<OpenedLog> {
+  await removeLeftovers(context)
+  const found = segmentsIn(context)
+  if (found.length === 0) {
+    if (options.recoveryPoint > (options.logStartOffset ?? 0)) {
+      const { recoveryPoint } = options
+      const what = `${context.folder} held records up to offset ${recoveryPoint}, it has none`
+      throw corruptLog(context.folder, what)
+    }
+    found.push(newSegment(context, options.logStartOffset ?? 0))
+    await context.disk.syncDirectory(context.folder)
+  }
+  const storedEpochs = await readEpochs(context.disk, context.folder)
+  const latestEpoch = storedEpochs?.latest?.epoch
+  const recovered = await bringBack(context, found, options, latestEpoch).catch(
+    (error: unknown) => {
+      for (const segment of found) segment.close()
+      throw error
+    },
+  )
+  const opened = await startAtLogStart(context, recovered, options)
+  const epochs = await usableEpochs(storedEpochs, opened)
+  const { logEndOffset } = opened
+  const state = { ...opened, recoveryPoint: logEndOffset, epochs }
+  return { log: new Log(context, state), findings: recovered.findings }
+}
+
+/**
+ * Makes the folder of a new partition and an empty log in it. Durable but for the folder's name.
+ */
+export async function createLog(context: LogContext, topicId: string): Promise<Log> {
+  const { disk, folder } = context
+  disk.makeDirectory(folder)
+  await writeNewFile(disk, join(folder, PARTITION_METADATA), formatPartitionMetadata(topicId))
+  await writeNewFile(disk, join(folder, LEADER_EPOCH_CHECKPOINT), formatEpochs([]))
+  const segments = [newSegment(context, 0)]
+  await disk.syncDirectory(folder)
+  const state = { segments, logStartOffset: 0, logEndOffset: 0, recoveryPoint: 0 }
+  return new Log(context, { ...state, epochs: new LeaderEpochs() })
+}
+
+// ── the pieces ───────────────────────────────────────────────────────────────────────────
+
+async function bringBack(
+  context: LogContext,
+  segments: readonly Segment[],
+  options: OpenLogOptions,
+  latestEpoch: LeaderEpoch | undefined,
+): Promise<Recovered> {
+  const { disk, folder, topicPartition } = context
+  const recoveryOptions = {
+    disk,
+    folder,
+    name: `${topicPartition.topic}-${topicPartition.partition}`,
+    recoveryPoint: options.recoveryPoint,
+    hasGaps: context.settings.current.cleanupPolicy === 'compact',
+    onCorruption: options.onCorruption,
+    latestEpoch,
+  }
+  if (options.wasClosedCleanly) {
+    const resumed = await resumeSegments(segments, recoveryOptions)
+    if (resumed !== undefined) return resumed
+  }
+  return await recoverSegments(segments, recoveryOptions)
+}
+
+/** The log start may lie behind the end: records that were deleted may also be the ones lost. */
+async function startAtLogStart(
+  context: LogContext,
+  recovered: Recovered,
+  options: OpenLogOptions,
+): Promise<{ segments: readonly Segment[]; logStartOffset: Offset; logEndOffset: Offset }> {
+  const { segments, logEndOffset } = recovered
+  const first = (segments[0] as Segment).baseOffset
+  const logStartOffset = Math.max(options.logStartOffset ?? 0, first)
+  if (logStartOffset <= logEndOffset) return { segments, logStartOffset, logEndOffset }
+  for (const segment of segments) {
+    segment.close()
+    for (const path of segment.markDeleted()) await context.disk.remove(path)
+  }
+  const fresh = newSegment(context, logStartOffset)
+  await context.disk.syncDirectory(context.folder)
+  return { segments: [fresh], logStartOffset, logEndOffset: logStartOffset }
+}
+
+async function removeLeftovers({ disk, folder }: LogContext): Promise<void> {
+  const names = disk.list(folder).map(entry => entry.name)
+  const bases = new Set(names.filter(name => name.endsWith('.log')).map(stem))
+  for (const name of names) {
+    const parsed = parseSegmentFile(name)
+    const isOrphan =
+      parsed !== undefined && DERIVED_KINDS.has(parsed.kind) && !bases.has(stem(name))
+    if (isOrphan || isDeletedFile(name)) await disk.remove(join(folder, name))
+  }
+}
+
+function stem(name: string): string {
+  return name.slice(0, name.indexOf('.'))
+}
+
+function segmentsIn(context: LogContext): Segment[] {
+  return context.disk
+    .list(context.folder)
+    .map(entry => (entry.kind === 'file' ? parseSegmentFile(entry.name) : undefined))
+    .filter(parsed => parsed?.kind === 'log')
+    .map(parsed => Segment.open(segmentOptions(context, parsed?.baseOffset as Offset)))
+    .sort((a, b) => a.baseOffset - b.baseOffset)
+}
+
+function newSegment(context: LogContext, baseOffset: Offset): Segment {
+  return Segment.create(segmentOptions(context, baseOffset))
+}
+
+function segmentOptions(context: LogContext, baseOffset: Offset) {
+  const { disk, folder, cache, clock, settings } = context
+  return {
+    disk,
+    folder,
+    cache,
+    baseOffset,
+    settings,
+    jitterMs: 0,
+    createdAt: clock.now(),
+  }
+}
+
+async function writeNewFile(disk: Disk, path: string, text: string): Promise<void> {
+  await disk.remove(path)
+  const file = disk.create(path)
+  try {
+    file.append(Buffer.from(text))
+    await file.sync()
+  } finally {
+    file.close()
+  }
+}
+
+/**
+ * The epochs in the checkpoint, as far as the log goes; from the batches when it cannot be used.
+ */
+async function usableEpochs(
+  stored: LeaderEpochs | undefined,
+  state: { segments: readonly Segment[]; logStartOffset: Offset; logEndOffset: Offset },
+): Promise<LeaderEpochs> {
+  const isUsable = stored !== undefined && (stored.latest !== undefined || state.logEndOffset === 0)
+  const epochs = isUsable ? stored : await epochsOfBatches(state.segments)
+  // A leadership that has written nothing keeps its entry at the log's end.
+  epochs.truncateFromEnd(state.logEndOffset + 1)
+  epochs.truncateFromStart(state.logStartOffset)
+  return epochs
+}
+
+async function readEpochs(disk: Disk, folder: string): Promise<LeaderEpochs | undefined> {
+  try {
+    const path = join(folder, LEADER_EPOCH_CHECKPOINT)
+    const bytes = await readSmallFile(disk, path, SMALL_FILE_MAX_BYTES)
+    if (bytes === undefined) return undefined
+    const entries = parseEpochs(bytes.toString('utf8'))
+    return isAscending(entries) ? new LeaderEpochs(entries) : undefined
+  } catch {
+    return undefined // unreadable counts as absent: the batches know their epochs, too
+  }
+}
+
+async function epochsOfBatches(segments: readonly Segment[]): Promise<LeaderEpochs> {
+  const epochs = new LeaderEpochs()
+  for (const segment of segments) {
+    await scanBatches(
+      segment.file,
+      batch => {
+        if (batch.leaderEpoch > (epochs.latest?.epoch ?? -1)) {
+          epochs.assign(batch.leaderEpoch, batch.baseOffset)
+        }
+        return undefined
+      },
+      { checksCrc: false },
+    )
+  }
+  return epochs
+}
+
+// ── partition.metadata ───────────────────────────────────────────────────────────────────
+
+export function formatPartitionMetadata(topicId: string): string {
+  return `version: 0\ntopic_id: ${topicId}`
+}
+
+/** The topic id a partition's folder was made for; undefined when the file is absent or torn. */
+export async function readTopicId(disk: Disk, folder: string): Promise<string | undefined> {
+  const path = join(folder, PARTITION_METADATA)
+  const bytes = await readSmallFile(disk, path, SMALL_FILE_MAX_BYTES)
+  return /^\w+:\s*0\n\w+:\s*([A-Za-z0-9_-]{22})\s*$/.exec(bytes?.toString('utf8') ?? '')?.[1]
+}
+
+export async function writeTopicId(disk: Disk, folder: string, topicId: string): Promise<void> {
+  const bytes = Buffer.from(formatPartitionMetadata(topicId))
+  await replaceSmallFile(disk, join(folder, PARTITION_METADATA), bytes)
+}
+
+/** Throws INCONSISTENT_TOPIC_ID when the folder belongs to another topic of the same name. */
+export function checkTopicId(folder: string, stored: string | undefined, wanted: string): void {
+  if (stored === undefined || stored === wanted) return
+  throw new PartlogError(
+    'INCONSISTENT_TOPIC_ID',
+    `${folder} belongs to topic id ${stored}, the topic of that name has ${wanted}`,
+  )
+}

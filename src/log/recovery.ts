@@ -1,0 +1,324 @@
+/**
+ * Opening the segments of a log: after a clean close by looking at the end of the last one, after a
+ * crash by scanning what lies above the recovery point.
+ *
+ * Invariants
+ * - Nothing below the recovery point is scanned, cut or changed.
+ * - What is cut off is copied aside and synced before it is cut.
+ * - Corruption changes no record: the log stays as it is (indexes aside, which can always be
+ *   built again) and the caller gets the error.
+ * - Running it again, also after a crash in the middle of it, leads to the same log.
+ */
+
+import type { Disk } from '../disk/disk.js'
+import type { Batch } from '../model/batch.js'
+import type { PartlogError } from '../model/errors.js'
+import { NONE, type LeaderEpoch, type Offset, type Position } from '../model/units.js'
+import { hasLostSector, judge, type LogBreak } from './damage.js'
+import { corruptLog } from './errors.js'
+import { keptFile } from './files.js'
+import { IndexError } from './index-file.js'
+import { findBatch } from './scan.js'
+import type { Segment } from './segment.js'
+
+const COPY_BYTES = 1024 * 1024
+
+/** Something recovery found and what became of it. */
+export interface RecoveryFinding {
+  readonly kind: 'torn-tail' | 'corruption-cut' | 'index-rebuilt'
+  readonly file: string
+  readonly position: Position
+  /** Bytes that are no longer in the log. */
+  readonly bytes: number
+  readonly reason: string
+  /** Where the bytes are now. */
+  readonly keptIn: readonly string[]
+}
+
+export interface RecoveryOptions {
+  readonly disk: Disk
+  readonly folder: string
+  readonly name: string
+  /** Everything below is synced. */
+  readonly recoveryPoint: Offset
+  /** Are gaps between offsets normal here, because the log is compacted? */
+  readonly hasGaps: boolean
+  readonly onCorruption: 'offline' | 'truncate'
+  /** The newest leadership that is known to have written; undefined when nobody knows. */
+  readonly latestEpoch: LeaderEpoch | undefined
+}
+
+export interface Recovered {
+  readonly segments: readonly Segment[]
+  readonly logEndOffset: Offset
+  readonly findings: readonly RecoveryFinding[]
+}
+
+/** A place where the log cannot be read on. */
+interface Breakage {
+  readonly index: number
+  readonly position: Position
+  readonly reason: string
+  readonly isShort: boolean
+}
+
+/** The segments of a log after a clean close, or undefined when they contradict that. */
+export async function resumeSegments(
+  segments: readonly Segment[],
+  options: RecoveryOptions,
+): Promise<Recovered | undefined> {
+  const findings: RecoveryFinding[] = []
+  for (const segment of segments) {
+    if (segment.hasIndexFiles) continue
+    await segment.rebuildIndexes()
+    findings.push(rebuilt(segment, 'an index is missing'))
+  }
+  const last = segments.at(-1) as Segment
+  try {
+    await last.load()
+    let end = last.baseOffset
+    const scan = await last.replay(batch => {
+      end = batch.nextOffset
+      return undefined
+    })
+    if (scan.reason !== undefined || end < options.recoveryPoint) return undefined
+    for (const segment of segments) segment.syncedBytes = segment.size
+    return { segments, logEndOffset: end, findings }
+  } catch (error) {
+    if (error instanceof IndexError) return undefined
+    throw error
+  }
+}
+
+/** The segments of a log after a crash. Throws CORRUPT_LOG when it must not be touched. */
+export async function recoverSegments(
+  segments: readonly Segment[],
+  options: RecoveryOptions,
+): Promise<Recovered> {
+  return await new Recovery(segments, options).run()
+}
+
+class Recovery {
+  readonly #findings: RecoveryFinding[] = []
+  #segments: Segment[]
+  #end: Offset
+  #epoch: LeaderEpoch = NONE
+
+  constructor(
+    segments: readonly Segment[],
+    readonly options: RecoveryOptions,
+  ) {
+    this.#segments = [...segments]
+    this.#end = (segments[0] as Segment).baseOffset
+  }
+
+  async run(): Promise<Recovered> {
+    const first = this.#firstUnsynced()
+    for (const segment of this.#segments.slice(0, first)) await this.#ensureIndexes(segment)
+    const breakage = await this.#scanFrom(first)
+    if (breakage !== undefined) await this.#mend(breakage)
+    else this.#refuseLostEnd()
+    await this.#makeDurable(first)
+    return { segments: this.#segments, logEndOffset: this.#end, findings: this.#findings }
+  }
+
+  async #ensureIndexes(segment: Segment): Promise<void> {
+    if (segment.hasIndexFiles) return
+    await segment.rebuildIndexes()
+    this.#findings.push(rebuilt(segment, 'an index is missing'))
+  }
+
+  /** Every batch is fine, but some that were synced are no longer there. */
+  #refuseLostEnd(): void {
+    const { recoveryPoint, onCorruption } = this.options
+    if (this.#end >= recoveryPoint || onCorruption === 'truncate') return
+    const last = this.#segments.length - 1
+    const size = (this.#segments[last] as Segment).size
+    const reason = `the log ends at offset ${this.#end}, it was synced up to ${recoveryPoint}`
+    throw this.#corrupt(last, size, reason)
+  }
+
+  /** The segment that holds the recovery point. */
+  #firstUnsynced(): number {
+    const { recoveryPoint } = this.options
+    const index = this.#segments.findLastIndex(segment => segment.baseOffset <= recoveryPoint)
+    return Math.max(index, 0)
+  }
+
+  async #scanFrom(first: number): Promise<Breakage | undefined> {
+    for (let index = first; index < this.#segments.length; index++) {
+      const segment = this.#segments[index] as Segment
+      if (index > first && segment.baseOffset !== this.#end) {
+        const mismatch = this.#baseMismatch(index - 1, segment)
+        if (mismatch !== undefined) return mismatch
+      }
+      const breakage = await this.#scanSegment(segment, index, index === first)
+      if (breakage !== undefined) return breakage
+      if (index < this.#segments.length - 1) segment.seal()
+    }
+    return undefined
+  }
+
+  /** The segment before has ended too early for this one. */
+  #baseMismatch(before: number, segment: Segment): Breakage | undefined {
+    if (this.options.hasGaps && segment.baseOffset > this.#end) {
+      this.#end = segment.baseOffset
+      return undefined
+    }
+    const { baseOffset } = segment
+    const reason = `offset ${this.#end} should come next, the next segment has ${baseOffset}`
+    const position = (this.#segments[before] as Segment).size
+    return { index: before, position, reason, isShort: segment.baseOffset > this.#end }
+  }
+
+  async #scanSegment(
+    segment: Segment,
+    index: number,
+    isFirst: boolean,
+  ): Promise<Breakage | undefined> {
+    const isIndexed = isFirst && (await this.#keepIndexes(segment))
+    if (!isIndexed) segment.resetIndexes()
+    // Behind an index entry the first batch sets the count; at the start of a file the name does.
+    let expected = isIndexed ? undefined : segment.baseOffset
+    this.#end = segment.baseOffset
+    const scan = await segment.replay(batch => {
+      const reason = this.#whyNotNext(batch, expected)
+      if (reason !== undefined) return reason
+      this.#end = expected = batch.nextOffset
+      this.#epoch = batch.leaderEpoch
+      return undefined
+    })
+    if (scan.reason === undefined) return undefined
+    const { position, reason, isShort = false } = scan
+    return { index, position, reason, isShort }
+  }
+
+  /** Keeps the index entries below the recovery point, if they can be believed. */
+  async #keepIndexes(segment: Segment): Promise<boolean> {
+    if (!segment.hasIndexFiles || segment.baseOffset >= this.options.recoveryPoint) return false
+    try {
+      await segment.truncateIndexes(this.options.recoveryPoint)
+      const entry = segment.offsetIndex.last
+      if (entry === undefined) return false
+      await segment.positionOf(entry.offset)
+      return true
+    } catch (error) {
+      if (!(error instanceof IndexError)) throw error
+      this.#findings.push(rebuilt(segment, error.message))
+      return false
+    }
+  }
+
+  /** The CRC leaves out offset and epoch: they are compared with those of the batches around. */
+  #whyNotNext(batch: Batch, expected: Offset | undefined): string | undefined {
+    const { baseOffset, leaderEpoch } = batch
+    const { latestEpoch = Infinity } = this.options
+    if (leaderEpoch < this.#epoch || leaderEpoch > latestEpoch) {
+      return `leader epoch ${leaderEpoch} is outside [${this.#epoch}, ${latestEpoch}]`
+    }
+    if (expected === undefined || baseOffset === expected) return undefined
+    if (this.options.hasGaps && baseOffset > expected) return undefined
+    return `the batch begins at offset ${baseOffset}, ${expected} should come next`
+  }
+
+  // ── after a break ──────────────────────────────────────────────────────────────────────
+
+  async #mend(breakage: Breakage): Promise<void> {
+    const verdict = judge(await this.#facts(breakage))
+    if (verdict === 'corruption' && this.options.onCorruption === 'offline') {
+      throw this.#corrupt(breakage.index, breakage.position, breakage.reason)
+    }
+    await this.#cut(breakage, verdict === 'corruption' ? 'corruption-cut' : 'torn-tail')
+  }
+
+  async #facts({ index, position, isShort }: Breakage): Promise<LogBreak> {
+    const segment = this.#segments[index] as Segment
+    const resumesAt = await findBatch(segment.file, position + 1, this.#end + 1)
+    return {
+      offset: this.#end,
+      durableOffset: this.options.recoveryPoint,
+      isShort,
+      isFollowedInFile: resumesAt !== undefined,
+      isFollowedByFile: await this.#isFollowedByFile(index + 1),
+      hasLostSector: await this.#lostSector(segment, position, resumesAt ?? segment.size),
+    }
+  }
+
+  async #isFollowedByFile(from: number): Promise<boolean> {
+    for (const segment of this.#segments.slice(from)) {
+      if ((await findBatch(segment.file, 0, this.#end)) !== undefined) return true
+    }
+    return false
+  }
+
+  async #lostSector(segment: Segment, from: Position, to: Position): Promise<boolean> {
+    // Windows end on sector borders, so that no sector is split between two of them.
+    for (let at = from; at < to;) {
+      const end = Math.min(to, (Math.floor(at / COPY_BYTES) + 1) * COPY_BYTES)
+      if (hasLostSector(await segment.file.read(at, end - at), at)) return true
+      at = end
+    }
+    return false
+  }
+
+  /** Puts everything from the break on aside, then cuts it off. */
+  async #cut(breakage: Breakage, kind: RecoveryFinding['kind']): Promise<void> {
+    const { index, position, reason } = breakage
+    const segment = this.#segments[index] as Segment
+    const later = this.#segments.slice(index + 1)
+    const keptIn: string[] = []
+    let bytes = 0
+    for (const [cut, from] of [[segment, position] as const, ...later.map(s => [s, 0] as const)]) {
+      if (cut.size === from) continue
+      bytes += cut.size - from
+      keptIn.push(await this.#keepAside(cut, from))
+    }
+    await this.options.disk.syncDirectory(this.options.folder)
+    // From the end backwards: a crash in between leaves a shorter log, never one with a hole.
+    for (const gone of later.reverse()) {
+      gone.close()
+      for (const path of gone.markDeleted()) await this.options.disk.remove(path)
+    }
+    await this.options.disk.syncDirectory(this.options.folder)
+    segment.file.truncate(position)
+    this.#segments = this.#segments.slice(0, index + 1)
+    const { path: file } = segment.file
+    this.#findings.push({ kind, file, position, bytes, reason, keptIn })
+  }
+
+  async #keepAside(segment: Segment, from: Position): Promise<string> {
+    const { disk } = this.options
+    const path = keptFile(segment.file.path, from)
+    await disk.remove(path)
+    const copy = disk.create(path)
+    try {
+      for (let at = from; at < segment.size; at += COPY_BYTES) {
+        copy.append(await segment.file.read(at, COPY_BYTES))
+      }
+      await copy.sync()
+    } finally {
+      copy.close()
+    }
+    return path
+  }
+
+  /** What was found complete may still be in the page cache only: sync it before it is promised. */
+  async #makeDurable(first: number): Promise<void> {
+    for (const segment of this.#segments.slice(first)) {
+      await segment.file.sync()
+      await segment.syncIndexes()
+    }
+    for (const segment of this.#segments) segment.syncedBytes = segment.size
+    await this.options.disk.syncDirectory(this.options.folder)
+  }
+
+  #corrupt(index: number, position: Position, reason: string): PartlogError {
+    const file = (this.#segments[index] as Segment).file.path
+    return corruptLog(this.options.name, `${file} at position ${position}: ${reason}`)
+  }
+}
+
+function rebuilt(segment: Segment, reason: string): RecoveryFinding {
+  const { path: file } = segment.offsetIndex.file
+  return { kind: 'index-rebuilt', file, position: 0, bytes: 0, reason, keptIn: [] }
+}

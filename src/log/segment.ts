@@ -1,0 +1,342 @@
+/**
+ * A segment: one file of batches and its two indexes. The last segment of a log is the active one,
+ * which grows; all others are closed and never change.
+ *
+ * Invariants
+ * - The file's name is the base offset; every batch in it begins at or after it.
+ * - Each batch's offsets lie above those of the batch before.
+ * - `newest` is one value, time and offset together, so nobody sees half an update.
+ */
+
+import { assert } from '../base/assert.js'
+import { join, type Disk, type DiskFile } from '../disk/disk.js'
+import { Batch, BATCH_HEADER_BYTES, frameAt } from '../model/batch.js'
+import { NONE, type Offset, type Position, type Timestamp } from '../model/units.js'
+import type { LogSettings } from './config.js'
+import { deletedFile, SEGMENT_FILE_KINDS, segmentFile } from './files.js'
+import { IndexError, type IndexCache } from './index-file.js'
+import { OffsetIndex, type OffsetIndexEntry } from './offset-index.js'
+import { scanBatches, type ScanEnd } from './scan.js'
+import { TimeIndex, type TimeIndexEntry } from './time-index.js'
+
+const RELATIVE_OFFSET_MAX = 2 ** 31 - 1
+
+export interface SegmentOptions {
+  readonly disk: Disk
+  readonly folder: string
+  readonly baseOffset: Offset
+  readonly cache: IndexCache
+  readonly settings: LogSettings
+  /** What segment.jitter.ms took off segment.ms for this segment. */
+  readonly jitterMs: number
+  readonly createdAt: Timestamp
+}
+
+export class Segment {
+  readonly baseOffset: Offset
+  readonly file: DiskFile
+  readonly offsetIndex: OffsetIndex
+  readonly timeIndex: TimeIndex
+  /** Bytes known to survive a power cut. */
+  syncedBytes = 0
+  /** Bytes `[start, end)` whose checksums this process has computed or compared. */
+  verifiedStart: Position = 0
+  verifiedEnd: Position = 0
+  readonly #options: SegmentOptions
+  #newest: TimeIndexEntry | undefined
+  #firstTimestamp: Timestamp | undefined
+  #bytesSinceEntry = 0
+  #rebuilding: Promise<void> | undefined
+
+  private constructor(file: DiskFile, options: SegmentOptions) {
+    const { disk, folder, baseOffset, cache } = options
+    const { segmentIndexBytes } = options.settings.current
+    const path = (kind: 'index' | 'timeindex'): string =>
+      join(folder, segmentFile(baseOffset, kind))
+    this.baseOffset = baseOffset
+    this.file = file
+    this.#options = options
+    this.offsetIndex = new OffsetIndex(baseOffset, segmentIndexBytes, {
+      disk,
+      cache,
+      path: path('index'),
+    })
+    this.timeIndex = new TimeIndex(baseOffset, segmentIndexBytes, {
+      disk,
+      cache,
+      path: path('timeindex'),
+    })
+  }
+
+  /** A new, empty segment. Left-over index files of that name are emptied. */
+  static create(options: SegmentOptions): Segment {
+    const { disk, folder, baseOffset } = options
+    const path = join(folder, segmentFile(baseOffset, 'log'))
+    // An earlier attempt may have made the file and failed after that.
+    const file = disk.exists(path) ? disk.open(path) : disk.create(path)
+    assert(file.size === 0, 'a new segment takes no file with records', { path, size: file.size })
+    const segment = new Segment(file, options)
+    segment.offsetIndex.reset()
+    segment.timeIndex.reset()
+    return segment
+  }
+
+  /** A segment that exists. Its indexes are not looked at yet. */
+  static open(options: SegmentOptions): Segment {
+    const { disk, folder, baseOffset } = options
+    return new Segment(disk.open(join(folder, segmentFile(baseOffset, 'log'))), options)
+  }
+
+  get size(): number {
+    return this.file.size
+  }
+
+  get isDirty(): boolean {
+    return this.syncedBytes < this.file.size
+  }
+
+  get hasIndexFiles(): boolean {
+    const { disk } = this.#options
+    return disk.exists(this.offsetIndex.file.path) && disk.exists(this.timeIndex.file.path)
+  }
+
+  // ── growing ────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Must the log start a new segment before so many bytes, up to this offset and time, come in?
+   * Kafka's rule (LogSegment.shouldRoll): size, time of the data, indexes full, offsets too far.
+   */
+  shouldRoll(bytes: number, maxTimestamp: Timestamp, lastOffset: Offset, now: Timestamp): boolean {
+    const { segmentBytes, segmentMs } = this.#options.settings.current
+    if (this.size > segmentBytes - bytes) return true
+    if (lastOffset - this.baseOffset > RELATIVE_OFFSET_MAX) return true
+    if (this.offsetIndex.isFull || this.timeIndex.isFull) return true
+    return this.size > 0 && this.#ageMs(maxTimestamp, now) > segmentMs - this.#options.jitterMs
+  }
+
+  /** Adds batches that have their offsets, as they lie one after the other in `bytes`. */
+  append(bytes: Buffer, batches: readonly Batch[]): void {
+    let position = this.file.size
+    this.file.append(bytes)
+    this.noteVerified(position, this.file.size)
+    for (const batch of batches) {
+      this.note(batch, position)
+      position += batch.size
+    }
+  }
+
+  /** Takes a batch that stands in the file into indexes and times. */
+  note(batch: Batch, position: Position): void {
+    const { maxTimestamp, lastOffset } = batch
+    this.#firstTimestamp ??= maxTimestamp
+    if (this.#newest === undefined || maxTimestamp > this.#newest.timestamp) {
+      this.#newest = { timestamp: maxTimestamp, offset: lastOffset }
+    }
+    if (this.#bytesSinceEntry > this.#options.settings.current.indexIntervalBytes) {
+      this.offsetIndex.append(lastOffset, position)
+      this.#noteNewest()
+      this.#bytesSinceEntry = 0
+    }
+    this.#bytesSinceEntry += batch.size
+  }
+
+  /** The segment will not grow any more: its newest time goes into the index. */
+  seal(): void {
+    this.#noteNewest()
+    this.offsetIndex.file.spill()
+    this.timeIndex.file.spill()
+  }
+
+  /** Makes the indexes survive a power cut. */
+  async syncIndexes(): Promise<void> {
+    await this.offsetIndex.file.sync()
+    await this.timeIndex.file.sync()
+  }
+
+  // ── finding ────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Where the batch begins that holds `offset`, or the first one after it; the end of the file when
+   * there is none. Throws IndexError when the index leads nowhere.
+   */
+  async positionOf(offset: Offset): Promise<Position> {
+    return await this.scanFor(offset, await this.#indexedPosition(offset))
+  }
+
+  /** As `positionOf`, without an index: looks at every batch from a position on. */
+  async scanFor(offset: Offset, from: Position = 0): Promise<Position> {
+    let found: Position | undefined
+    const end = await scanBatches(
+      this.file,
+      (batch, position) => {
+        if (batch.lastOffset < offset) return undefined
+        found = position
+        return 'found'
+      },
+      { from, checksCrc: false },
+    )
+    return found ?? end.position
+  }
+
+  /** The newest record's time and the last offset of its batch; loads the index if need be. */
+  async newest(): Promise<TimeIndexEntry | undefined> {
+    if (this.#newest !== undefined || this.size === 0) return this.#newest
+    try {
+      await this.timeIndex.load()
+      this.#newest = this.timeIndex.last
+    } catch (error) {
+      if (!(error instanceof IndexError)) throw error
+      await this.rebuildIndexes()
+    }
+    return this.#newest
+  }
+
+  /** The newest record's time, as far as it is known without reading. */
+  get newestTimestamp(): Timestamp {
+    return this.#newest?.timestamp ?? NONE
+  }
+
+  async #indexedPosition(offset: Offset): Promise<Position> {
+    const entry = await this.offsetIndex.lookup(offset)
+    return entry.position === 0 ? 0 : await this.#checkedPosition(entry, offset)
+  }
+
+  /** An entry's position, if a batch begins there that lies where the entry says. */
+  async #checkedPosition(entry: OffsetIndexEntry, offset: Offset): Promise<Position> {
+    const header = await this.file.read(entry.position, BATCH_HEADER_BYTES)
+    const isBatch = header.length === BATCH_HEADER_BYTES && frameAt(header, 0, header.length) > 0
+    const batch = isBatch ? new Batch(header, 0) : undefined
+    if (batch === undefined || batch.baseOffset > offset || batch.lastOffset > entry.offset) {
+      throw new IndexError(
+        `${this.offsetIndex.file.path} points to position ${entry.position} for offset ` +
+          `${entry.offset}, where no such batch begins`,
+      )
+    }
+    return entry.position
+  }
+
+  // ── coming back ────────────────────────────────────────────────────────────────────────
+
+  /** Reads the indexes of an existing segment and the time of its first batch. */
+  async load(): Promise<void> {
+    await this.offsetIndex.load()
+    await this.timeIndex.load()
+    this.#newest = this.timeIndex.last
+    this.#bytesSinceEntry = 0
+    await this.#loadFirstTimestamp()
+  }
+
+  /**
+   * Checks every batch from the last index entry on and takes it into the indexes, as long as
+   * `visit` agrees. Returns where that ended.
+   */
+  async replay(visit: (batch: Batch) => string | undefined): Promise<ScanEnd> {
+    const entry = this.offsetIndex.last
+    const from = entry === undefined ? 0 : await this.#checkedPosition(entry, entry.offset)
+    const take = (batch: Batch, position: Position): string | undefined => {
+      const reason = visit(batch)
+      if (reason === undefined) this.#noteAgain(batch, position)
+      return reason
+    }
+    const end = await scanBatches(this.file, take, { from })
+    this.noteVerified(from, end.position)
+    return end
+  }
+
+  /** Takes note that the checksums of `[start, end)` are right. Keeps one range: the latest. */
+  noteVerified(start: Position, end: Position): void {
+    if (start > this.verifiedEnd || end < this.verifiedStart) {
+      this.verifiedStart = start
+      this.verifiedEnd = end
+      return
+    }
+    if (start < this.verifiedStart) this.verifiedStart = start
+    if (end > this.verifiedEnd) this.verifiedEnd = end
+  }
+
+  /** Forgets index entries at or above `offset`, before what follows is scanned again. */
+  async truncateIndexes(offset: Offset): Promise<void> {
+    await this.offsetIndex.truncateTo(offset)
+    await this.timeIndex.truncateTo(offset)
+    await this.load()
+  }
+
+  /** Empties the indexes, before the whole segment is scanned again. */
+  resetIndexes(): void {
+    this.offsetIndex.reset()
+    this.timeIndex.reset()
+    this.#newest = undefined
+    this.#firstTimestamp = undefined
+    this.#bytesSinceEntry = 0
+  }
+
+  /**
+   * Builds both indexes of a closed segment anew; those who ask while it happens share the work.
+   * The batches were checked when they were written.
+   */
+  async rebuildIndexes(): Promise<void> {
+    this.#rebuilding ??= this.#rebuild().finally(() => (this.#rebuilding = undefined))
+    await this.#rebuilding
+  }
+
+  async #rebuild(): Promise<void> {
+    this.resetIndexes()
+    await scanBatches(
+      this.file,
+      (batch, position) => {
+        this.note(batch, position)
+        return undefined
+      },
+      { checksCrc: false },
+    )
+    this.seal()
+  }
+
+  // ── going ──────────────────────────────────────────────────────────────────────────────
+
+  close(): void {
+    this.file.close()
+    this.offsetIndex.file.close()
+    this.timeIndex.file.close()
+  }
+
+  /** Renames all files of the segment for deletion; returns their new paths. */
+  markDeleted(): string[] {
+    const { disk, folder, baseOffset } = this.#options
+    const paths = SEGMENT_FILE_KINDS.map(kind => join(folder, segmentFile(baseOffset, kind)))
+    return paths
+      .filter(path => disk.exists(path))
+      .map(path => {
+        disk.rename(path, deletedFile(path))
+        return deletedFile(path)
+      })
+  }
+
+  /** As `note` for a batch behind the last index entry: the batch of the entry itself is in it. */
+  #noteAgain(batch: Batch, position: Position): void {
+    const { last } = this.offsetIndex
+    if (last !== undefined && batch.lastOffset <= last.offset) {
+      this.#bytesSinceEntry += batch.size
+      return
+    }
+    this.note(batch, position)
+  }
+
+  async #loadFirstTimestamp(): Promise<void> {
+    const header = await this.file.read(0, BATCH_HEADER_BYTES)
+    const isBatch = header.length === BATCH_HEADER_BYTES && frameAt(header, 0, header.length) > 0
+    this.#firstTimestamp = isBatch ? new Batch(header, 0).maxTimestamp : undefined
+  }
+
+  #noteNewest(): void {
+    if (this.#newest !== undefined) {
+      this.timeIndex.appendIfNewer(this.#newest.timestamp, this.#newest.offset)
+    }
+  }
+
+  #ageMs(maxTimestamp: Timestamp, now: Timestamp): number {
+    const first = this.#firstTimestamp
+    if (first !== undefined && first >= 0) return maxTimestamp - first
+    return now - this.#options.createdAt
+  }
+}

@@ -1,0 +1,172 @@
+/**
+ * Every way to fail, in one table. A code that Kafka has keeps Kafka's name and number; a few of
+ * partlog's own stand below with a negative number, which never goes over a wire.
+ *
+ * A code is API: it does not change. A sentence is for people: it may.
+ */
+
+import { AssertionError } from '../base/assert.js'
+import { BytesError } from '../base/bytes.js'
+import { ConfigError } from '../base/config.js'
+
+interface ErrorRow {
+  readonly id: number
+  /** The same call may succeed later without any change by the caller. */
+  readonly retriable: boolean
+}
+
+const final = (id: number): ErrorRow => ({ id, retriable: false })
+const retriable = (id: number): ErrorRow => ({ id, retriable: true })
+
+/** Kafka's error codes (clients/…/protocol/Errors.java), then partlog's own. */
+export const ERRORS = {
+  UNKNOWN_SERVER_ERROR: final(-1),
+  NONE: final(0),
+  OFFSET_OUT_OF_RANGE: final(1),
+  CORRUPT_MESSAGE: retriable(2),
+  UNKNOWN_TOPIC_OR_PARTITION: retriable(3),
+  LEADER_NOT_AVAILABLE: retriable(5),
+  NOT_LEADER_OR_FOLLOWER: retriable(6),
+  REQUEST_TIMED_OUT: retriable(7),
+  REPLICA_NOT_AVAILABLE: retriable(9),
+  MESSAGE_TOO_LARGE: final(10),
+  OFFSET_METADATA_TOO_LARGE: final(12),
+  NETWORK_EXCEPTION: retriable(13),
+  COORDINATOR_LOAD_IN_PROGRESS: retriable(14),
+  COORDINATOR_NOT_AVAILABLE: retriable(15),
+  NOT_COORDINATOR: retriable(16),
+  INVALID_TOPIC_EXCEPTION: final(17),
+  RECORD_LIST_TOO_LARGE: final(18),
+  NOT_ENOUGH_REPLICAS: retriable(19),
+  NOT_ENOUGH_REPLICAS_AFTER_APPEND: retriable(20),
+  INVALID_REQUIRED_ACKS: final(21),
+  ILLEGAL_GENERATION: final(22),
+  INCONSISTENT_GROUP_PROTOCOL: final(23),
+  INVALID_GROUP_ID: final(24),
+  UNKNOWN_MEMBER_ID: final(25),
+  INVALID_SESSION_TIMEOUT: final(26),
+  REBALANCE_IN_PROGRESS: final(27),
+  INVALID_COMMIT_OFFSET_SIZE: final(28),
+  INVALID_TIMESTAMP: final(32),
+  UNSUPPORTED_VERSION: final(35),
+  TOPIC_ALREADY_EXISTS: final(36),
+  INVALID_PARTITIONS: final(37),
+  INVALID_REPLICATION_FACTOR: final(38),
+  INVALID_REPLICA_ASSIGNMENT: final(39),
+  INVALID_CONFIG: final(40),
+  NOT_CONTROLLER: retriable(41),
+  INVALID_REQUEST: final(42),
+  POLICY_VIOLATION: final(44),
+  OUT_OF_ORDER_SEQUENCE_NUMBER: final(45),
+  INVALID_PRODUCER_EPOCH: final(47),
+  KAFKA_STORAGE_ERROR: retriable(56),
+  NON_EMPTY_GROUP: final(68),
+  GROUP_ID_NOT_FOUND: final(69),
+  FENCED_LEADER_EPOCH: retriable(74),
+  UNKNOWN_LEADER_EPOCH: retriable(75),
+  UNSUPPORTED_COMPRESSION_TYPE: final(76),
+  OFFSET_NOT_AVAILABLE: retriable(78),
+  MEMBER_ID_REQUIRED: final(79),
+  GROUP_MAX_SIZE_REACHED: final(81),
+  INVALID_RECORD: final(87),
+  UNKNOWN_TOPIC_ID: retriable(100),
+  INCONSISTENT_TOPIC_ID: retriable(103),
+
+  /** An argument of the wrong type or out of range. */
+  INVALID_ARGUMENT: final(-100),
+  /** The thing was closed before or during the call. */
+  CLOSED: final(-101),
+  /** Another process (or another Cluster in this one) owns the folder. */
+  LOCKED: final(-102),
+  /** The thing was opened for reading only. */
+  READ_ONLY: final(-103),
+  /** Bytes on disk are not what was written; the sentence names file and position. */
+  CORRUPT_LOG: final(-104),
+  /** A failed sync or write has taken a log offline until it is opened again. */
+  LOG_OFFLINE: final(-110),
+  /** A position is wanted, none is committed, and autoOffsetReset is 'none'. */
+  NO_OFFSET_FOR_PARTITION: final(-105),
+  /** The producer's memory or metadata did not become available in maxBlockMs. */
+  BUFFER_EXHAUSTED: retriable(-106),
+  /** Not delivered in deliveryTimeoutMs; `outcomeUnknown` says whether it may be in the log. */
+  DELIVERY_TIMED_OUT: final(-107),
+  /** A serializer or deserializer of the user threw; `cause` has its error. */
+  SERIALIZATION_FAILED: final(-108),
+  /** This platform offers no lock that the kernel drops by itself. */
+  LOCK_UNAVAILABLE: final(-109),
+} as const satisfies Readonly<Record<string, ErrorRow>>
+
+/** The name of an error: Kafka's where Kafka has one. Stable across versions. */
+export type ErrorCode = keyof typeof ERRORS
+
+const NAME_BY_ID = new Map<number, ErrorCode>(
+  Object.entries(ERRORS).map(([name, row]) => [row.id, name as ErrorCode]),
+)
+
+export function errorId(code: ErrorCode): number {
+  return ERRORS[code].id
+}
+
+/** The code of a number in a response; a number from a newer Kafka is an unknown error. */
+export function errorOf(id: number): ErrorCode {
+  return NAME_BY_ID.get(id) ?? 'UNKNOWN_SERVER_ERROR'
+}
+
+export interface PartlogErrorOptions {
+  readonly cause?: unknown
+  /** The request may or may not have taken effect. */
+  readonly outcomeUnknown?: boolean
+}
+
+/** What every rejected promise and every throwing call of partlog carries. */
+export class PartlogError extends Error {
+  override readonly name = 'PartlogError'
+  /** Stable; compare this, never the sentence. */
+  readonly code: ErrorCode
+  /** The same call may succeed later without any change by the caller. */
+  readonly retriable: boolean
+  /** True when the records of a failed send may nevertheless be in the log. */
+  readonly outcomeUnknown: boolean
+
+  constructor(code: ErrorCode, sentence: string, options: PartlogErrorOptions = {}) {
+    super(`${code}: ${sentence}`, 'cause' in options ? { cause: options.cause } : undefined)
+    this.code = code
+    this.retriable = ERRORS[code].retriable
+    this.outcomeUnknown = options.outcomeUnknown ?? false
+  }
+}
+
+/**
+ * True for a PartlogError, of the given code if one is given. Goes by name, not by class: an
+ * application may hold the ESM and the CommonJS copy of partlog at once.
+ */
+export function isPartlogError(error: unknown, code?: ErrorCode): error is PartlogError {
+  if (!(error instanceof Error) || error.name !== 'PartlogError') return false
+  return code === undefined || (error as PartlogError).code === code
+}
+
+/** Any thrown value as a PartlogError; what was not expected keeps its cause. */
+export function toPartlogError(error: unknown): PartlogError {
+  if (isPartlogError(error)) return error
+  const sentence = error instanceof Error ? error.message : String(error)
+  if (error instanceof ConfigError) return new PartlogError('INVALID_CONFIG', sentence)
+  if (error instanceof BytesError) return new PartlogError('CORRUPT_MESSAGE', sentence)
+  const what = error instanceof AssertionError ? 'assertion failed' : 'unexpected error'
+  return new PartlogError('UNKNOWN_SERVER_ERROR', `${what}: ${sentence}`, { cause: error })
+}
+
+/** The same error, saying that the request may have taken effect. */
+export function withUnknownOutcome(error: PartlogError): PartlogError {
+  if (error.outcomeUnknown) return error
+  const sentence = error.message.slice(`${error.code}: `.length)
+  return new PartlogError(error.code, sentence, { cause: error, outcomeUnknown: true })
+}
+
+/** Runs `read` on the user's options; what it refuses is an INVALID_CONFIG. */
+export function checkedConfig<T>(read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    throw toPartlogError(error)
+  }
+}

@@ -1,0 +1,94 @@
+/** Names people give, checked before anything is made of them. */
+
+import { PartlogError } from './errors.js'
+import { show } from '../base/config.js'
+
+export interface TopicPartition {
+  readonly topic: string
+  readonly partition: number
+}
+
+/** Where groups keep their committed offsets. */
+export const OFFSETS_TOPIC = '__consumer_offsets'
+/** The log that the state of the cluster is a fold over. */
+export const METADATA_TOPIC = '__cluster_metadata'
+
+const TOPIC_NAME_MAX = 249
+const TOPIC_CHARACTERS = /^[a-zA-Z0-9._-]+$/
+const GROUP_ID_MAX = 1024
+
+/** Partition numbers stay small enough that a folder's name fits into 255 bytes. */
+export const PARTITIONS_MAX = 99_999
+
+/** Topics that belong to the system: readable, but never created or written by users. */
+export function isInternalTopic(topic: string): boolean {
+  return topic === OFFSETS_TOPIC || topic === METADATA_TOPIC
+}
+
+/** Kafka's rule for topic names, as INVALID_TOPIC_EXCEPTION with the reason. */
+export function checkTopicName(topic: unknown): asserts topic is string {
+  const reason = whyNotTopic(topic)
+  if (reason !== undefined) {
+    throw new PartlogError('INVALID_TOPIC_EXCEPTION', `topic ${show(topic)}: ${reason}`)
+  }
+}
+
+export function isTopicName(topic: string): boolean {
+  return whyNotTopic(topic) === undefined
+}
+
+function whyNotTopic(topic: unknown): string | undefined {
+  if (typeof topic !== 'string') return 'a topic is named by a string'
+  if (topic === '') return 'the name is empty'
+  if (topic === '.' || topic === '..') return 'this name means a folder'
+  if (topic.length > TOPIC_NAME_MAX) {
+    return `the name has ${topic.length} characters, at most ${TOPIC_NAME_MAX} are allowed`
+  }
+  if (!TOPIC_CHARACTERS.test(topic)) {
+    return "only ASCII letters, digits, '.', '_' and '-' are allowed"
+  }
+  return undefined
+}
+
+/** Kafka's metrics write '.' as '_': two topics that differ only there collide. */
+export function topicsCollide(a: string, b: string): boolean {
+  return a !== b && a.replaceAll('.', '_') === b.replaceAll('.', '_')
+}
+
+/** A partition number: a whole number from 0 to {@link PARTITIONS_MAX} − 1. */
+export function checkPartition(partition: unknown): asserts partition is number {
+  const inRange =
+    Number.isInteger(partition) &&
+    (partition as number) >= 0 &&
+    (partition as number) < PARTITIONS_MAX
+  if (!inRange) {
+    throw new PartlogError(
+      'INVALID_PARTITIONS',
+      `partition: expected a whole number from 0 to ${PARTITIONS_MAX - 1}, got ${show(partition)}`,
+    )
+  }
+}
+
+/** An offset: a whole number from 0 to 2^53 − 1. */
+export function checkOffset(offset: unknown, what = 'offset'): asserts offset is number {
+  if (!Number.isSafeInteger(offset) || (offset as number) < 0) {
+    throw new PartlogError(
+      'INVALID_ARGUMENT',
+      `${what}: expected a whole number from 0 to 2^53 − 1, got ${show(offset)}`,
+    )
+  }
+}
+
+export function checkGroupId(groupId: unknown): asserts groupId is string {
+  if (typeof groupId !== 'string' || groupId === '' || groupId.length > GROUP_ID_MAX) {
+    throw new PartlogError(
+      'INVALID_GROUP_ID',
+      `group id: expected a string of 1 to ${GROUP_ID_MAX} characters, got ${show(groupId)}`,
+    )
+  }
+}
+
+/** One string per partition, for maps: `orders-3`. */
+export function partitionKey(topic: string, partition: number): string {
+  return `${topic}-${partition}`
+}

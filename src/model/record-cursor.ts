@@ -1,0 +1,209 @@
+/**
+ * Reads the records of one batch, one after the other. The cursor itself holds the fields of the
+ * record it stands on, so skipping a record allocates nothing; keys, values and headers become
+ * objects only when asked for, as views of the batch's bytes.
+ *
+ * Every length is checked against the record it stands in before it is used.
+ */
+
+import { asBuffer } from '../base/bytes.js'
+import { BATCH_HEADER_BYTES, type Batch } from './batch.js'
+import { decompress } from './compression.js'
+import { PartlogError } from './errors.js'
+import { NO_HEADERS, type Header, type StoredRecord, type TimestampType } from './record.js'
+import type { Offset, Timestamp } from './units.js'
+
+/** The smallest record: length, attributes, two deltas, null key, null value, no headers. */
+const RECORD_BYTES_MIN = 7
+const NULL_LENGTH = -1
+
+export class RecordCursor {
+  /** Offset of the current record. */
+  offset: Offset = 0
+  /** Timestamp of the current record. */
+  timestamp: Timestamp = 0
+  readonly timestampType: TimestampType
+
+  readonly #bytes: Buffer
+  readonly #end: number
+  readonly #baseOffset: Offset
+  readonly #baseTimestamp: Timestamp
+  readonly #appendTime: Timestamp
+  #left: number
+  #at: number
+  #recordEnd = 0
+  #keyAt = 0
+  #keyLength = NULL_LENGTH
+  #valueAt = 0
+  #valueLength = NULL_LENGTH
+  #headersAt = 0
+  #headerCount = 0
+
+  constructor(batch: Batch) {
+    const codec = batch.codec
+    if (codec === undefined) {
+      throw new PartlogError('UNSUPPORTED_COMPRESSION_TYPE', 'codec ids 5 to 7 do not exist')
+    }
+    const isPlain = codec === 'none'
+    this.#bytes = isPlain ? batch.buffer : asBuffer(decompress(codec, batch.payload))
+    this.#at = isPlain ? batch.start + BATCH_HEADER_BYTES : 0
+    this.#end = isPlain ? batch.end : this.#bytes.length
+    this.#left = batch.recordsCount
+    this.#baseOffset = batch.baseOffset
+    this.#baseTimestamp = batch.baseTimestamp
+    this.#appendTime = batch.maxTimestamp
+    this.timestampType = batch.timestampType
+    if (this.#left * RECORD_BYTES_MIN > this.#end - this.#at) {
+      throw this.#broken(`${this.#left} records cannot fit into ${this.#end - this.#at} bytes`)
+    }
+  }
+
+  /** Steps to the next record; false behind the last one. */
+  next(): boolean {
+    if (this.#left === 0) {
+      if (this.#at !== this.#end) throw this.#broken(`${this.#end - this.#at} bytes left over`)
+      return false
+    }
+    this.#left--
+    this.#recordEnd = this.#end
+    const length = this.#varint()
+    if (length < 0 || length > this.#end - this.#at) throw this.#broken(`length is ${length}`)
+    this.#recordEnd = this.#at + length
+    this.#readBody()
+    return true
+  }
+
+  get key(): Uint8Array | null {
+    return this.#view(this.#keyAt, this.#keyLength)
+  }
+
+  get value(): Uint8Array | null {
+    return this.#view(this.#valueAt, this.#valueLength)
+  }
+
+  /** The value as UTF-8 text, null for a tombstone. */
+  get valueText(): string | null {
+    return this.#text(this.#valueAt, this.#valueLength)
+  }
+
+  /** The key as UTF-8 text, null for no key. */
+  get keyText(): string | null {
+    return this.#text(this.#keyAt, this.#keyLength)
+  }
+
+  get headers(): readonly Header[] {
+    return this.#headerCount === 0 ? NO_HEADERS : this.#readHeaders()
+  }
+
+  /** The current record as an object of its own; its bytes are views of the batch. */
+  record(): StoredRecord {
+    const { offset, timestamp, timestampType, key, value, headers } = this
+    return { offset, timestamp, timestampType, key, value, headers }
+  }
+
+  #readBody(): void {
+    this.#at++ // attributes: always 0, never used
+    const timestampDelta = this.#varlong()
+    this.timestamp =
+      this.timestampType === 'LogAppendTime'
+        ? this.#appendTime
+        : this.#baseTimestamp + timestampDelta
+    this.offset = this.#baseOffset + this.#varint()
+    this.#keyLength = this.#fieldLength()
+    this.#keyAt = this.#at
+    if (this.#keyLength > 0) this.#at += this.#keyLength
+    this.#valueLength = this.#fieldLength()
+    this.#valueAt = this.#at
+    if (this.#valueLength > 0) this.#at += this.#valueLength
+    this.#headerCount = this.#varint()
+    this.#headersAt = this.#at
+    this.#skipHeaders()
+    if (this.#at !== this.#recordEnd) {
+      throw this.#broken(`${this.#recordEnd - this.#at} bytes between its fields and its end`)
+    }
+  }
+
+  #skipHeaders(): void {
+    if (this.#headerCount === 0) return
+    const left = this.#recordEnd - this.#at
+    if (this.#headerCount < 0 || this.#headerCount * 2 > left) {
+      throw this.#broken(`${this.#headerCount} headers cannot fit into ${left} bytes`)
+    }
+    for (let index = 0; index < this.#headerCount; index++) {
+      const keyLength = this.#fieldLength()
+      if (keyLength < 0) throw this.#broken('a header has no key')
+      this.#at += keyLength
+      const valueLength = this.#fieldLength()
+      this.#at += Math.max(valueLength, 0)
+    }
+  }
+
+  #readHeaders(): readonly Header[] {
+    const resumeAt = this.#at
+    this.#at = this.#headersAt
+    const headers: Header[] = []
+    for (let index = 0; index < this.#headerCount; index++) {
+      const keyLength = this.#fieldLength()
+      const key = this.#bytes.toString('utf8', this.#at, this.#at + keyLength)
+      this.#at += keyLength
+      const valueLength = this.#fieldLength()
+      headers.push({ key, value: this.#view(this.#at, valueLength) })
+      this.#at += Math.max(valueLength, 0)
+    }
+    this.#at = resumeAt
+    return headers
+  }
+
+  #fieldLength(): number {
+    const length = this.#varint()
+    if (length < NULL_LENGTH || length > this.#recordEnd - this.#at) {
+      throw this.#broken(`a field of ${length} bytes in ${this.#recordEnd - this.#at}`)
+    }
+    return length
+  }
+
+  #varint(): number {
+    const first = this.#byte()
+    if (first < 0x80) return (first >>> 1) ^ -(first & 1)
+    let raw = first & 0x7f
+    for (let shift = 7; shift < 35; shift += 7) {
+      const byte = this.#byte()
+      raw |= (byte & 0x7f) << shift
+      if (byte < 0x80) return (raw >>> 1) ^ -(raw & 1)
+    }
+    throw this.#broken('a varint has more than 5 bytes')
+  }
+
+  #varlong(): number {
+    const first = this.#byte()
+    let magnitude = (first & 0x7f) >>> 1
+    let byte = first
+    for (let scale = 0x40, count = 1; byte >= 0x80; scale *= 0x80, count++) {
+      if (count === 10) throw this.#broken('a varlong has more than 10 bytes')
+      byte = this.#byte()
+      magnitude += (byte & 0x7f) * scale
+    }
+    return first & 1 ? -magnitude - 1 : magnitude
+  }
+
+  #byte(): number {
+    if (this.#at >= this.#recordEnd) throw this.#broken('it ends inside a field')
+    return this.#bytes[this.#at++] as number
+  }
+
+  #view(at: number, length: number): Uint8Array | null {
+    if (length === NULL_LENGTH) return null
+    return new Uint8Array(this.#bytes.buffer, this.#bytes.byteOffset + at, length)
+  }
+
+  #text(at: number, length: number): string | null {
+    return length === NULL_LENGTH ? null : this.#bytes.toString('utf8', at, at + length)
+  }
+
+  #broken(what: string): PartlogError {
+    return new PartlogError(
+      'INVALID_RECORD',
+      `record ${this.#left} before the end of the batch at offset ${this.#baseOffset}: ${what}`,
+    )
+  }
+}

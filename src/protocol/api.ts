@@ -1,0 +1,72 @@
+/** What can be asked of a broker: each API with its number and its two messages. */
+
+import {
+  deleteRecordsRequest,
+  deleteRecordsResponse,
+  listOffsetsRequest,
+  listOffsetsResponse,
+} from './messages/offsets.js'
+import { fetchRequest, fetchResponse } from './messages/fetch.js'
+import {
+  findCoordinatorRequest,
+  findCoordinatorResponse,
+  joinGroupRequest,
+  joinGroupResponse,
+  leaveGroupRequest,
+  leaveGroupResponse,
+  listGroupsRequest,
+  listGroupsResponse,
+  offsetCommitRequest,
+  offsetCommitResponse,
+  offsetFetchRequest,
+  offsetFetchResponse,
+} from './messages/groups.js'
+import { metadataRequest, metadataResponse } from './messages/metadata.js'
+import { produceRequest, produceResponse } from './messages/produce.js'
+import {
+  createPartitionsRequest,
+  createPartitionsResponse,
+  createTopicsRequest,
+  createTopicsResponse,
+  deleteTopicsRequest,
+  deleteTopicsResponse,
+  describeConfigsRequest,
+  describeConfigsResponse,
+  incrementalAlterConfigsRequest,
+  incrementalAlterConfigsResponse,
+} from './messages/topics.js'
+import type { Message, ValueOf } from './schema.js'
+
+interface Api<Q, S> {
+  readonly key: number
+  readonly request: Message<Q>
+  readonly response: Message<S>
+}
+
+function api<Q, S>(key: number, request: Message<Q>, response: Message<S>): Api<Q, S> {
+  return { key, request, response }
+}
+
+/** Numbers are Kafka's (ApiKeys). */
+export const APIS = {
+  Produce: api(0, produceRequest, produceResponse),
+  Fetch: api(1, fetchRequest, fetchResponse),
+  ListOffsets: api(2, listOffsetsRequest, listOffsetsResponse),
+  Metadata: api(3, metadataRequest, metadataResponse),
+  OffsetCommit: api(8, offsetCommitRequest, offsetCommitResponse),
+  OffsetFetch: api(9, offsetFetchRequest, offsetFetchResponse),
+  FindCoordinator: api(10, findCoordinatorRequest, findCoordinatorResponse),
+  JoinGroup: api(11, joinGroupRequest, joinGroupResponse),
+  LeaveGroup: api(13, leaveGroupRequest, leaveGroupResponse),
+  ListGroups: api(16, listGroupsRequest, listGroupsResponse),
+  CreateTopics: api(19, createTopicsRequest, createTopicsResponse),
+  DeleteTopics: api(20, deleteTopicsRequest, deleteTopicsResponse),
+  DeleteRecords: api(21, deleteRecordsRequest, deleteRecordsResponse),
+  DescribeConfigs: api(32, describeConfigsRequest, describeConfigsResponse),
+  CreatePartitions: api(37, createPartitionsRequest, createPartitionsResponse),
+  IncrementalAlterConfigs: api(44, incrementalAlterConfigsRequest, incrementalAlterConfigsResponse),
+} as const
+
+export type ApiName = keyof typeof APIS
+export type Request<A extends ApiName> = ValueOf<(typeof APIS)[A]['request']>
+export type Response<A extends ApiName> = ValueOf<(typeof APIS)[A]['response']>

@@ -1,0 +1,27 @@
+/**
+ * The seam of the house: a typed request to a node, its response back. A client cannot tell whether
+ * the node is a function call away, simulated, or behind a network.
+ *
+ * Messages are read-only values. A channel inside the process passes them as they are; the bytes of
+ * a Produce request belong to the broker until it has answered, which may patch their offsets.
+ */
+
+import type { ApiName, Request, Response } from './api.js'
+
+/** Where to reach some node when none is known yet. */
+export const ANY_NODE = -1
+
+export interface Channel {
+  /**
+   * Sends a request. A channel inside the process may answer at once. Throws or rejects with
+   * NETWORK_EXCEPTION when the node cannot be reached and with CLOSED after close; errors of the
+   * API itself are codes in the response. When `signal` aborts, nobody waits for the answer any
+   * more: a node that holds a long poll may let go of it.
+   */
+  send<A extends ApiName>(
+    nodeId: number,
+    api: A,
+    request: Request<A>,
+    signal?: AbortSignal,
+  ): Response<A> | Promise<Response<A>>
+}

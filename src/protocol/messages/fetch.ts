@@ -1,0 +1,116 @@
+/** Fetch: record batches out of partitions, for consumers and followers alike. */
+
+import { ZERO_UUID } from '../../base/uuid.js'
+import {
+  array,
+  between,
+  int16,
+  int32,
+  int64,
+  int8,
+  message,
+  nullableArray,
+  nullableString,
+  records,
+  since,
+  string,
+  struct,
+  tagged,
+  unsent,
+  until,
+  uuid,
+  withDefault,
+  type ValueOf,
+} from '../schema.js'
+
+const RANGE = { versions: [4, 17], flexibleSince: 12 } as const
+
+/** Up to version 12 topics go by name, later by id; inside the process both are given. */
+const topicKey = {
+  topic: until(12, string, ''),
+  topicId: since(13, uuid, ZERO_UUID),
+}
+
+export const fetchRequest = message('FetchRequest', RANGE, {
+  clusterId: tagged(0, 12, nullableString, null),
+  /** The follower that asks; −1 for a consumer. */
+  replicaId: until(14, int32, -1),
+  replicaState: tagged(1, 15, struct({ replicaId: int32, replicaEpoch: int64 }), {
+    replicaId: -1,
+    replicaEpoch: -1,
+  }),
+  /** How long to wait for minBytes. */
+  maxWaitMs: int32,
+  minBytes: int32,
+  maxBytes: withDefault(int32, 2 ** 31 - 1),
+  /** 0: read uncommitted, 1: read committed. */
+  isolationLevel: withDefault(int8, 0),
+  sessionId: since(7, int32, 0),
+  sessionEpoch: since(7, int32, -1),
+  topics: array(
+    struct({
+      ...topicKey,
+      partitions: array(
+        struct({
+          partition: int32,
+          currentLeaderEpoch: since(9, int32, -1),
+          fetchOffset: int64,
+          lastFetchedEpoch: since(12, int32, -1),
+          logStartOffset: since(5, int64, -1),
+          partitionMaxBytes: int32,
+          replicaDirectoryId: tagged(0, 17, uuid, ZERO_UUID),
+        }),
+      ),
+    }),
+  ),
+  forgottenTopicsData: since(7, array(struct({ ...topicKey, partitions: array(int32) })), []),
+  rackId: since(11, string, ''),
+})
+
+const nodeEndpoint = struct({ nodeId: int32, host: string, port: int32, rack: nullableString })
+
+export const fetchResponse = message('FetchResponse', RANGE, {
+  throttleTimeMs: withDefault(int32, 0),
+  errorCode: since(7, int16, 0),
+  sessionId: since(7, int32, 0),
+  responses: array(
+    struct({
+      ...topicKey,
+      partitions: array(
+        struct({
+          partitionIndex: int32,
+          errorCode: int16,
+          errorMessage: unsent<string | null>(null),
+          highWatermark: int64,
+          lastStableOffset: withDefault(int64, -1),
+          logStartOffset: since(5, int64, -1),
+          divergingEpoch: tagged(0, 12, struct({ epoch: int32, endOffset: int64 }), {
+            epoch: -1,
+            endOffset: -1,
+          }),
+          currentLeader: tagged(1, 12, struct({ leaderId: int32, leaderEpoch: int32 }), {
+            leaderId: -1,
+            leaderEpoch: -1,
+          }),
+          snapshotId: tagged(2, 12, struct({ endOffset: int64, epoch: int32 }), {
+            endOffset: -1,
+            epoch: -1,
+          }),
+          abortedTransactions: between(
+            [4, Infinity],
+            nullableArray(struct({ producerId: int64, firstOffset: int64 })),
+            null,
+          ),
+          preferredReadReplica: since(11, int32, -1),
+          records,
+        }),
+      ),
+    }),
+  ),
+  nodeEndpoints: tagged(0, 16, array(nodeEndpoint), []),
+})
+
+export type FetchRequest = ValueOf<typeof fetchRequest>
+export type FetchResponse = ValueOf<typeof fetchResponse>
+export type FetchPartition = FetchRequest['topics'][number]['partitions'][number]
+export type PartitionFetchResponse = FetchResponse['responses'][number]['partitions'][number]

@@ -1,0 +1,222 @@
+/** Consumer groups: finding the coordinator, joining, committing offsets and reading them back. */
+
+import {
+  array,
+  bytes,
+  bool,
+  int16,
+  int32,
+  int64,
+  int8,
+  message,
+  nullableArray,
+  nullableString,
+  since,
+  string,
+  struct,
+  unsent,
+  withDefault,
+  type ValueOf,
+} from '../schema.js'
+
+/** What the key of FindCoordinator names. */
+export const GROUP_KEY = 0
+
+const FIND_RANGE = { versions: [4, 6], flexibleSince: 3 } as const
+
+export const findCoordinatorRequest = message('FindCoordinatorRequest', FIND_RANGE, {
+  keyType: withDefault(int8, GROUP_KEY),
+  coordinatorKeys: array(string),
+})
+
+export const findCoordinatorResponse = message('FindCoordinatorResponse', FIND_RANGE, {
+  throttleTimeMs: withDefault(int32, 0),
+  coordinators: array(
+    struct({
+      key: string,
+      nodeId: int32,
+      host: string,
+      port: int32,
+      errorCode: int16,
+      errorMessage: withDefault(nullableString, null),
+    }),
+  ),
+})
+
+// ── membership ───────────────────────────────────────────────────────────────────────────
+
+const JOIN_RANGE = { versions: [0, 9], flexibleSince: 6 } as const
+
+export const joinGroupRequest = message('JoinGroupRequest', JOIN_RANGE, {
+  groupId: string,
+  sessionTimeoutMs: int32,
+  rebalanceTimeoutMs: since(1, int32, -1),
+  /** Empty for one who is new. */
+  memberId: string,
+  groupInstanceId: since(5, nullableString, null),
+  protocolType: string,
+  protocols: array(struct({ name: string, metadata: bytes })),
+  reason: since(8, nullableString, null),
+  /** On a wire the request header carries it. */
+  clientId: unsent(''),
+})
+
+export const joinGroupResponse = message('JoinGroupResponse', JOIN_RANGE, {
+  throttleTimeMs: since(2, int32, 0),
+  errorCode: int16,
+  errorMessage: unsent<string | null>(null),
+  generationId: withDefault(int32, -1),
+  protocolType: since(7, nullableString, null),
+  protocolName: nullableString,
+  leader: string,
+  skipAssignment: since(9, bool, false),
+  memberId: string,
+  members: array(
+    struct({
+      memberId: string,
+      groupInstanceId: since(5, nullableString, null),
+      metadata: bytes,
+    }),
+  ),
+})
+
+const LEAVE_RANGE = { versions: [3, 5], flexibleSince: 4 } as const
+
+export const leaveGroupRequest = message('LeaveGroupRequest', LEAVE_RANGE, {
+  groupId: string,
+  members: array(
+    struct({
+      memberId: string,
+      groupInstanceId: withDefault(nullableString, null),
+      reason: since(5, nullableString, null),
+    }),
+  ),
+})
+
+export const leaveGroupResponse = message('LeaveGroupResponse', LEAVE_RANGE, {
+  throttleTimeMs: withDefault(int32, 0),
+  errorCode: int16,
+  members: array(
+    struct({
+      memberId: string,
+      groupInstanceId: withDefault(nullableString, null),
+      errorCode: int16,
+    }),
+  ),
+})
+
+const LIST_RANGE = { versions: [0, 5], flexibleSince: 3 } as const
+
+export const listGroupsRequest = message('ListGroupsRequest', LIST_RANGE, {
+  statesFilter: since(4, array(string), []),
+  typesFilter: since(5, array(string), []),
+})
+
+export const listGroupsResponse = message('ListGroupsResponse', LIST_RANGE, {
+  throttleTimeMs: since(1, int32, 0),
+  errorCode: int16,
+  groups: array(
+    struct({
+      groupId: string,
+      protocolType: string,
+      groupState: since(4, string, ''),
+      groupType: since(5, string, ''),
+    }),
+  ),
+})
+
+// ── committed offsets ────────────────────────────────────────────────────────────────────
+
+const COMMIT_RANGE = { versions: [2, 9], flexibleSince: 8 } as const
+
+export const offsetCommitRequest = message('OffsetCommitRequest', COMMIT_RANGE, {
+  groupId: string,
+  /** −1 for a consumer outside any generation. */
+  generationIdOrMemberEpoch: withDefault(int32, -1),
+  memberId: withDefault(string, ''),
+  groupInstanceId: since(7, nullableString, null),
+  topics: array(
+    struct({
+      name: string,
+      partitions: array(
+        struct({
+          partitionIndex: int32,
+          /** The next offset to read. */
+          committedOffset: int64,
+          committedLeaderEpoch: since(6, int32, -1),
+          committedMetadata: nullableString,
+        }),
+      ),
+    }),
+  ),
+})
+
+export const offsetCommitResponse = message('OffsetCommitResponse', COMMIT_RANGE, {
+  throttleTimeMs: since(3, int32, 0),
+  topics: array(
+    struct({
+      name: string,
+      partitions: array(
+        struct({
+          partitionIndex: int32,
+          errorCode: int16,
+          errorMessage: unsent<string | null>(null),
+        }),
+      ),
+    }),
+  ),
+})
+
+const FETCH_RANGE = { versions: [8, 9], flexibleSince: 6 } as const
+
+export const offsetFetchRequest = message('OffsetFetchRequest', FETCH_RANGE, {
+  groups: array(
+    struct({
+      groupId: string,
+      memberId: since(9, nullableString, null),
+      memberEpoch: since(9, int32, -1),
+      /** null asks for every partition the group has committed. */
+      topics: nullableArray(struct({ name: string, partitionIndexes: array(int32) })),
+    }),
+  ),
+  requireStable: withDefault(bool, false),
+})
+
+export const offsetFetchResponse = message('OffsetFetchResponse', FETCH_RANGE, {
+  throttleTimeMs: withDefault(int32, 0),
+  groups: array(
+    struct({
+      groupId: string,
+      topics: array(
+        struct({
+          name: string,
+          partitions: array(
+            struct({
+              partitionIndex: int32,
+              /** −1 when nothing is committed. */
+              committedOffset: int64,
+              committedLeaderEpoch: withDefault(int32, -1),
+              metadata: nullableString,
+              errorCode: int16,
+            }),
+          ),
+        }),
+      ),
+      errorCode: withDefault(int16, 0),
+      errorMessage: unsent<string | null>(null),
+    }),
+  ),
+})
+
+export type FindCoordinatorRequest = ValueOf<typeof findCoordinatorRequest>
+export type FindCoordinatorResponse = ValueOf<typeof findCoordinatorResponse>
+export type JoinGroupRequest = ValueOf<typeof joinGroupRequest>
+export type JoinGroupResponse = ValueOf<typeof joinGroupResponse>
+export type LeaveGroupRequest = ValueOf<typeof leaveGroupRequest>
+export type LeaveGroupResponse = ValueOf<typeof leaveGroupResponse>
+export type ListGroupsRequest = ValueOf<typeof listGroupsRequest>
+export type ListGroupsResponse = ValueOf<typeof listGroupsResponse>
+export type OffsetCommitRequest = ValueOf<typeof offsetCommitRequest>
+export type OffsetCommitResponse = ValueOf<typeof offsetCommitResponse>
+export type OffsetFetchRequest = ValueOf<typeof offsetFetchRequest>
+export type OffsetFetchResponse = ValueOf<typeof offsetFetchResponse>

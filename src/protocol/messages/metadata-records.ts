@@ -1,0 +1,106 @@
+/**
+ * The records of `__cluster_metadata`: the cluster's state is a fold over them. Kafka's KRaft
+ * records and their framing:
+ *
+ *   frame version uvarint 1 │ record type uvarint │ record version uvarint │ the record, flexible
+ */
+
+import { ByteReader, ByteWriter, BytesError } from '../../base/bytes.js'
+import { ZERO_UUID } from '../../base/uuid.js'
+import {
+  array,
+  int32,
+  int8,
+  message,
+  nullableArray,
+  nullableString,
+  read,
+  since,
+  string,
+  tagged,
+  uuid,
+  withDefault,
+  write,
+  type Message,
+  type ValueOf,
+} from '../schema.js'
+
+const V0 = { versions: [0, 0], flexibleSince: 0 } as const
+
+export const topicRecord = message('TopicRecord', V0, { name: string, topicId: uuid })
+
+export const partitionRecord = message(
+  'PartitionRecord',
+  { versions: [0, 2], flexibleSince: 0 },
+  {
+    partitionId: int32,
+    topicId: uuid,
+    replicas: array(int32),
+    isr: array(int32),
+    removingReplicas: withDefault(array(int32), []),
+    addingReplicas: withDefault(array(int32), []),
+    /** −1 when the partition has no leader. */
+    leader: int32,
+    leaderRecoveryState: tagged(0, 0, int8, 0),
+    leaderEpoch: int32,
+    partitionEpoch: int32,
+    directories: since(1, array(uuid), []),
+    eligibleLeaderReplicas: tagged(1, 2, nullableArray(int32), null),
+    lastKnownElr: tagged(2, 2, nullableArray(int32), null),
+  },
+)
+
+export const configRecord = message('ConfigRecord', V0, {
+  resourceType: int8,
+  resourceName: string,
+  name: string,
+  /** null takes the setting back. */
+  value: nullableString,
+})
+
+export const removeTopicRecord = message('RemoveTopicRecord', V0, {
+  topicId: withDefault(uuid, ZERO_UUID),
+})
+
+interface RecordRow<T> {
+  readonly type: number
+  readonly version: number
+  readonly layout: Message<T>
+}
+
+/** Every kind of record, with its number and the version partlog writes. */
+const RECORDS = {
+  Topic: { type: 2, version: 0, layout: topicRecord },
+  Partition: { type: 3, version: 1, layout: partitionRecord },
+  Config: { type: 4, version: 0, layout: configRecord },
+  RemoveTopic: { type: 9, version: 0, layout: removeTopicRecord },
+} as const
+
+type Records = typeof RECORDS
+
+/** A record with its kind: `{ kind: 'Topic', name, topicId }`. */
+export type MetadataRecord = {
+  [K in keyof Records]: { readonly kind: K } & ValueOf<Records[K]['layout']>
+}[keyof Records]
+
+const FRAME_VERSION = 1
+
+export function encodeMetadataRecord(record: MetadataRecord): Buffer {
+  const { type, version, layout } = RECORDS[record.kind] as RecordRow<MetadataRecord>
+  const writer = new ByteWriter().uvarint(FRAME_VERSION).uvarint(type).uvarint(version)
+  write(layout, writer, record, version)
+  return writer.finish()
+}
+
+/** The record, or undefined for a kind that is not known here. */
+export function decodeMetadataRecord(bytes: Uint8Array): MetadataRecord | undefined {
+  const reader = new ByteReader(bytes)
+  const frame = reader.uvarint()
+  if (frame !== FRAME_VERSION) throw new BytesError(`frame version ${frame} is not known`)
+  const type = reader.uvarint()
+  const version = reader.uvarint()
+  const found = Object.entries(RECORDS).find(([, row]) => row.type === type)
+  if (found === undefined) return undefined
+  const [kind, { layout }] = found
+  return { kind, ...read(layout as Message<object>, reader, version) } as MetadataRecord
+}

@@ -1,0 +1,69 @@
+/** Metadata: which brokers and topics there are, and who leads what. */
+
+import { ZERO_UUID } from '../../base/uuid.js'
+import {
+  array,
+  between,
+  bool,
+  int16,
+  int32,
+  message,
+  nullableArray,
+  nullableString,
+  since,
+  struct,
+  string,
+  unsent,
+  uuid,
+  withDefault,
+  type ValueOf,
+} from '../schema.js'
+
+const RANGE = { versions: [1, 12], flexibleSince: 9 } as const
+
+export const metadataRequest = message('MetadataRequest', RANGE, {
+  /** null asks for all topics. */
+  topics: nullableArray(struct({ topicId: since(10, uuid, ZERO_UUID), name: nullableString })),
+  allowAutoTopicCreation: since(4, bool, true),
+  includeClusterAuthorizedOperations: between([8, 10], bool, false),
+  includeTopicAuthorizedOperations: since(8, bool, false),
+})
+
+/** "The authorized operations were not asked for." */
+const NOT_ASKED = -(2 ** 31)
+
+export const metadataResponse = message('MetadataResponse', RANGE, {
+  throttleTimeMs: since(3, int32, 0),
+  brokers: array(
+    struct({ nodeId: int32, host: string, port: int32, rack: withDefault(nullableString, null) }),
+  ),
+  clusterId: since(2, nullableString, null),
+  controllerId: withDefault(int32, -1),
+  topics: array(
+    struct({
+      errorCode: int16,
+      errorMessage: unsent<string | null>(null),
+      name: nullableString,
+      topicId: since(10, uuid, ZERO_UUID),
+      isInternal: withDefault(bool, false),
+      partitions: array(
+        struct({
+          errorCode: int16,
+          partitionIndex: int32,
+          /** −1 when the partition has no leader. */
+          leaderId: int32,
+          leaderEpoch: since(7, int32, -1),
+          replicaNodes: array(int32),
+          isrNodes: array(int32),
+          offlineReplicas: since(5, array(int32), []),
+        }),
+      ),
+      topicAuthorizedOperations: since(8, int32, NOT_ASKED),
+    }),
+  ),
+  clusterAuthorizedOperations: between([8, 10], int32, NOT_ASKED),
+})
+
+export type MetadataRequest = ValueOf<typeof metadataRequest>
+export type MetadataResponse = ValueOf<typeof metadataResponse>
+export type TopicMetadata = MetadataResponse['topics'][number]

@@ -1,0 +1,97 @@
+/** Places in a log: ListOffsets finds them, DeleteRecords moves the first of them. */
+
+import {
+  array,
+  int16,
+  int32,
+  int64,
+  int8,
+  message,
+  since,
+  string,
+  struct,
+  unsent,
+  withDefault,
+  type ValueOf,
+} from '../schema.js'
+
+/** Special timestamps of ListOffsets. */
+export const LATEST_TIMESTAMP = -1
+export const EARLIEST_TIMESTAMP = -2
+export const MAX_TIMESTAMP = -3
+
+const LIST_RANGE = { versions: [1, 10], flexibleSince: 6 } as const
+
+export const listOffsetsRequest = message('ListOffsetsRequest', LIST_RANGE, {
+  replicaId: withDefault(int32, -1),
+  isolationLevel: since(2, int8, 0),
+  topics: array(
+    struct({
+      name: string,
+      partitions: array(
+        struct({
+          partitionIndex: int32,
+          currentLeaderEpoch: since(4, int32, -1),
+          /** A time, or one of the special ones above. */
+          timestamp: int64,
+        }),
+      ),
+    }),
+  ),
+  timeoutMs: since(10, int32, 0),
+})
+
+export const listOffsetsResponse = message('ListOffsetsResponse', LIST_RANGE, {
+  throttleTimeMs: since(2, int32, 0),
+  topics: array(
+    struct({
+      name: string,
+      partitions: array(
+        struct({
+          partitionIndex: int32,
+          errorCode: int16,
+          errorMessage: unsent<string | null>(null),
+          timestamp: withDefault(int64, -1),
+          /** −1 when no record is that young. */
+          offset: withDefault(int64, -1),
+          leaderEpoch: since(4, int32, -1),
+        }),
+      ),
+    }),
+  ),
+})
+
+const DELETE_RANGE = { versions: [0, 2], flexibleSince: 2 } as const
+
+export const deleteRecordsRequest = message('DeleteRecordsRequest', DELETE_RANGE, {
+  topics: array(
+    struct({
+      name: string,
+      /** Offset −1 stands for the high watermark. */
+      partitions: array(struct({ partitionIndex: int32, offset: int64 })),
+    }),
+  ),
+  timeoutMs: int32,
+})
+
+export const deleteRecordsResponse = message('DeleteRecordsResponse', DELETE_RANGE, {
+  throttleTimeMs: withDefault(int32, 0),
+  topics: array(
+    struct({
+      name: string,
+      partitions: array(
+        struct({
+          partitionIndex: int32,
+          lowWatermark: int64,
+          errorCode: int16,
+          errorMessage: unsent<string | null>(null),
+        }),
+      ),
+    }),
+  ),
+})
+
+export type ListOffsetsRequest = ValueOf<typeof listOffsetsRequest>
+export type ListOffsetsResponse = ValueOf<typeof listOffsetsResponse>
+export type DeleteRecordsRequest = ValueOf<typeof deleteRecordsRequest>
+export type DeleteRecordsResponse = ValueOf<typeof deleteRecordsResponse>

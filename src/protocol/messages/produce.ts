@@ -1,0 +1,69 @@
+/** Produce: record batches into partitions. One batch per partition and request. */
+
+import {
+  array,
+  int16,
+  int32,
+  int64,
+  message,
+  nullableString,
+  records,
+  since,
+  string,
+  struct,
+  tagged,
+  type ValueOf,
+} from '../schema.js'
+
+const RANGE = { versions: [3, 11], flexibleSince: 9 } as const
+
+export const produceRequest = message('ProduceRequest', RANGE, {
+  transactionalId: since(3, nullableString, null),
+  /** 0: no answer is awaited; 1: the leader has it; −1: all in-sync replicas have it. */
+  acks: int16,
+  timeoutMs: int32,
+  topicData: array(
+    struct({
+      name: string,
+      partitionData: array(struct({ index: int32, records })),
+    }),
+  ),
+})
+
+const leaderIdAndEpoch = struct({ leaderId: int32, leaderEpoch: int32 })
+
+export const produceResponse = message('ProduceResponse', RANGE, {
+  responses: array(
+    struct({
+      name: string,
+      partitionResponses: array(
+        struct({
+          index: int32,
+          errorCode: int16,
+          baseOffset: int64,
+          /** −1 unless the topic uses LogAppendTime. */
+          logAppendTimeMs: since(2, int64, -1),
+          logStartOffset: since(5, int64, -1),
+          recordErrors: since(
+            8,
+            array(
+              struct({
+                batchIndex: int32,
+                batchIndexErrorMessage: since(8, nullableString, null),
+              }),
+            ),
+            [],
+          ),
+          errorMessage: since(8, nullableString, null),
+          currentLeader: tagged(0, 10, leaderIdAndEpoch, { leaderId: -1, leaderEpoch: -1 }),
+        }),
+      ),
+    }),
+  ),
+  throttleTimeMs: since(1, int32, 0),
+})
+
+export type ProduceRequest = ValueOf<typeof produceRequest>
+export type ProduceResponse = ValueOf<typeof produceResponse>
+export type PartitionProduceResponse =
+  ProduceResponse['responses'][number]['partitionResponses'][number]

@@ -1,0 +1,209 @@
+/** Topics: making, changing and removing them. */
+
+import { ZERO_UUID } from '../../base/uuid.js'
+import {
+  array,
+  bool,
+  int16,
+  int32,
+  int8,
+  message,
+  nullableArray,
+  nullableString,
+  since,
+  string,
+  struct,
+  tagged,
+  uuid,
+  withDefault,
+  type ValueOf,
+} from '../schema.js'
+
+const CREATE_RANGE = { versions: [2, 7], flexibleSince: 5 } as const
+
+export const createTopicsRequest = message('CreateTopicsRequest', CREATE_RANGE, {
+  topics: array(
+    struct({
+      name: string,
+      /** −1: the broker's default. */
+      numPartitions: int32,
+      /** −1: the broker's default. */
+      replicationFactor: int16,
+      assignments: array(struct({ partitionIndex: int32, brokerIds: array(int32) })),
+      configs: array(struct({ name: string, value: nullableString })),
+    }),
+  ),
+  timeoutMs: withDefault(int32, 60_000),
+  validateOnly: withDefault(bool, false),
+})
+
+export const createTopicsResponse = message('CreateTopicsResponse', CREATE_RANGE, {
+  throttleTimeMs: withDefault(int32, 0),
+  topics: array(
+    struct({
+      name: string,
+      topicId: since(7, uuid, ZERO_UUID),
+      errorCode: int16,
+      errorMessage: withDefault(nullableString, null),
+      topicConfigErrorCode: tagged(0, 5, int16, 0),
+      numPartitions: since(5, int32, -1),
+      replicationFactor: since(5, int16, -1),
+      configs: since(
+        5,
+        nullableArray(
+          struct({
+            name: string,
+            value: nullableString,
+            readOnly: bool,
+            configSource: withDefault(int8, -1),
+            isSensitive: bool,
+          }),
+        ),
+        null,
+      ),
+    }),
+  ),
+})
+
+const DELETE_RANGE = { versions: [6, 6], flexibleSince: 4 } as const
+
+export const deleteTopicsRequest = message('DeleteTopicsRequest', DELETE_RANGE, {
+  /** By name, or by id with a null name. */
+  topics: array(
+    struct({ name: withDefault(nullableString, null), topicId: withDefault(uuid, ZERO_UUID) }),
+  ),
+  timeoutMs: int32,
+})
+
+export const deleteTopicsResponse = message('DeleteTopicsResponse', DELETE_RANGE, {
+  throttleTimeMs: withDefault(int32, 0),
+  responses: array(
+    struct({
+      name: nullableString,
+      topicId: withDefault(uuid, ZERO_UUID),
+      errorCode: int16,
+      errorMessage: withDefault(nullableString, null),
+    }),
+  ),
+})
+
+const PARTITIONS_RANGE = { versions: [0, 3], flexibleSince: 2 } as const
+
+export const createPartitionsRequest = message('CreatePartitionsRequest', PARTITIONS_RANGE, {
+  topics: array(
+    struct({
+      name: string,
+      /** How many partitions the topic has afterwards. */
+      count: int32,
+      assignments: nullableArray(struct({ brokerIds: array(int32) })),
+    }),
+  ),
+  timeoutMs: int32,
+  validateOnly: bool,
+})
+
+export const createPartitionsResponse = message('CreatePartitionsResponse', PARTITIONS_RANGE, {
+  throttleTimeMs: withDefault(int32, 0),
+  results: array(
+    struct({
+      name: string,
+      errorCode: int16,
+      errorMessage: withDefault(nullableString, null),
+    }),
+  ),
+})
+
+// ── settings ─────────────────────────────────────────────────────────────────────────────
+
+/** ConfigResource.Type.TOPIC */
+export const TOPIC_RESOURCE = 2
+/** ConfigEntry.ConfigSource */
+export const CONFIG_SOURCE = { topic: 1, default: 5 } as const
+/** AlterConfigOp.OpType */
+export const CONFIG_OPERATION = { set: 0, delete: 1 } as const
+
+const DESCRIBE_RANGE = { versions: [1, 4], flexibleSince: 4 } as const
+
+export const describeConfigsRequest = message('DescribeConfigsRequest', DESCRIBE_RANGE, {
+  resources: array(
+    struct({
+      resourceType: int8,
+      resourceName: string,
+      /** null asks for all. */
+      configurationKeys: nullableArray(string),
+    }),
+  ),
+  includeSynonyms: withDefault(bool, false),
+  includeDocumentation: since(3, bool, false),
+})
+
+export const describeConfigsResponse = message('DescribeConfigsResponse', DESCRIBE_RANGE, {
+  throttleTimeMs: withDefault(int32, 0),
+  results: array(
+    struct({
+      errorCode: int16,
+      errorMessage: nullableString,
+      resourceType: int8,
+      resourceName: string,
+      configs: array(
+        struct({
+          name: string,
+          value: nullableString,
+          readOnly: bool,
+          configSource: withDefault(int8, -1),
+          isSensitive: bool,
+          synonyms: withDefault(
+            array(struct({ name: string, value: nullableString, source: int8 })),
+            [],
+          ),
+          configType: since(3, int8, 0),
+          documentation: since(3, nullableString, null),
+        }),
+      ),
+    }),
+  ),
+})
+
+const ALTER_RANGE = { versions: [0, 1], flexibleSince: 1 } as const
+
+export const incrementalAlterConfigsRequest = message(
+  'IncrementalAlterConfigsRequest',
+  ALTER_RANGE,
+  {
+    resources: array(
+      struct({
+        resourceType: int8,
+        resourceName: string,
+        configs: array(struct({ name: string, configOperation: int8, value: nullableString })),
+      }),
+    ),
+    validateOnly: bool,
+  },
+)
+
+export const incrementalAlterConfigsResponse = message(
+  'IncrementalAlterConfigsResponse',
+  ALTER_RANGE,
+  {
+    throttleTimeMs: withDefault(int32, 0),
+    responses: array(
+      struct({
+        errorCode: int16,
+        errorMessage: nullableString,
+        resourceType: int8,
+        resourceName: string,
+      }),
+    ),
+  },
+)
+
+export type CreateTopicsRequest = ValueOf<typeof createTopicsRequest>
+export type CreateTopicsResponse = ValueOf<typeof createTopicsResponse>
+export type DeleteTopicsRequest = ValueOf<typeof deleteTopicsRequest>
+export type DeleteTopicsResponse = ValueOf<typeof deleteTopicsResponse>
+export type CreatePartitionsRequest = ValueOf<typeof createPartitionsRequest>
+export type CreatePartitionsResponse = ValueOf<typeof createPartitionsResponse>
+export type DescribeConfigsRequest = ValueOf<typeof describeConfigsRequest>
+export type DescribeConfigsResponse = ValueOf<typeof describeConfigsResponse>
+export type IncrementalAlterConfigsRequest = ValueOf<typeof incrementalAlterConfigsRequest>
+export type IncrementalAlterConfigsResponse = ValueOf<typeof incrementalAlterConfigsResponse>

@@ -1,0 +1,178 @@
+/**
+ * Crashes a scenario at every single operation of the disk, lets a power cut do its damage, opens
+ * what is left and asks the scenario whether everything acknowledged is there. Then the same again
+ * with a second crash at every operation of that opening.
+ */
+
+import { expect } from 'vitest'
+import { seededRandom } from '../../src/base/random.js'
+import { VirtualClock } from '../../src/base/virtual-clock.js'
+import { Cluster, type MemoryOptions } from '../../src/cluster.js'
+import { afterPowerCut, DAMAGES, type Damage } from '../../src/disk/crash.js'
+import { DiskError } from '../../src/disk/disk.js'
+import { MemoryDisk, type DiskOperation } from '../../src/disk/memory-disk.js'
+
+/** What a scenario may use, and where it notes what it was promised. */
+export interface World<Promises> {
+  readonly cluster: Cluster
+  readonly clock: VirtualClock
+  readonly promised: Promises
+}
+
+export interface Scenario<Promises> {
+  readonly options?: MemoryOptions
+  /** What has been promised before anything happens. */
+  readonly promises: () => Promises
+  /** Runs without a crash. */
+  readonly prepare?: (world: World<Promises>) => Promise<void>
+  /** Runs with a crash at each of its operations. */
+  readonly act: (world: World<Promises>) => Promise<void>
+  /** Was every promise kept? */
+  readonly check: (world: World<Promises>) => Promise<void>
+}
+
+/** How many throws of the dice per crash and kind of damage. */
+const THROWS = 2
+
+export interface Enumeration {
+  /** Crashes at different operations. */
+  crashes: number
+  /** Disks that were opened and checked after one crash, and after two. */
+  opened: number
+  openedTwice: number
+}
+
+/** Every crash of a scenario. Fails with the place, damage and seed of the first broken promise. */
+export async function enumerateCrashes<P>(scenario: Scenario<P>): Promise<Enumeration> {
+  const result: Enumeration = { crashes: 0, opened: 0, openedTwice: 0 }
+  for (let at = 0; ; at++) {
+    const crash = await crashAt(scenario, at)
+    if (crash === undefined) return result
+    result.crashes++
+    for (const damage of DAMAGES) {
+      for (let seed = 1; seed <= (damage === 'synced' ? 1 : THROWS); seed++) {
+        const where = `crash at operation ${at} (${crash.operation}), ${damage}, seed ${seed}`
+        const left = afterPowerCut(crash.history, damage, seededRandom(seed)).history
+        await checkAfter(scenario, copyOf(left), crash.promised, where)
+        result.opened++
+        const again = { left, promised: crash.promised, damage, seed, where }
+        if (seed === 1) result.openedTwice += await crashOpening(scenario, again)
+      }
+    }
+  }
+}
+
+interface Crash<P> {
+  readonly operation: string
+  readonly history: readonly DiskOperation[]
+  readonly promised: P
+}
+
+/** Runs a scenario until operation `at` of its act; undefined when it ended before. */
+async function crashAt<P>(scenario: Scenario<P>, at: number): Promise<Crash<P> | undefined> {
+  const disk = new MemoryDisk({ recordsHistory: true })
+  const world = await openWorld(scenario, disk, scenario.promises())
+  await scenario.prepare?.(world)
+  const power = cutPower(disk, at)
+  await Promise.race([scenario.act(world).catch(() => undefined), power.isOut])
+  await settle()
+  if (power.operation === undefined) {
+    disk.beforeOperation = undefined
+    await world.cluster.close()
+    return undefined
+  }
+  return { operation: power.operation, history: disk.history, promised: world.promised }
+}
+
+/** Crashes the opening of a disk at every operation, cuts the power again, and checks. */
+async function crashOpening<P>(
+  scenario: Scenario<P>,
+  first: {
+    readonly left: readonly DiskOperation[]
+    readonly promised: P
+    readonly damage: Damage
+    readonly seed: number
+    readonly where: string
+  },
+): Promise<number> {
+  const { left, promised, damage, seed, where } = first
+  for (let at = 0; ; at++) {
+    const disk = copyOf(left)
+    const power = cutPower(disk, at)
+    const opening = openWorld(scenario, disk, promised)
+    const opened = await Promise.race([opening.catch(() => undefined), power.isOut])
+    await settle()
+    if (power.operation === undefined) {
+      disk.beforeOperation = undefined
+      await opened?.cluster.close()
+      return at
+    }
+    const twice = afterPowerCut(disk.history, damage, seededRandom(seed + at))
+    const place = `${where}; then at operation ${at} (${power.operation}) of opening it`
+    await checkAfter(scenario, twice, promised, place)
+  }
+}
+
+/** A disk on which exactly this has happened, all of it durable. */
+function copyOf(history: readonly DiskOperation[]): MemoryDisk {
+  return afterPowerCut(history, 'synced', seededRandom(1))
+}
+
+async function openWorld<P>(
+  { options = {} }: Scenario<P>,
+  disk: MemoryDisk,
+  promised: P,
+): Promise<World<P>> {
+  const clock = new VirtualClock()
+  const random = seededRandom(7)
+  const cluster = await Cluster.onDisk(disk, { ...options, clock, random })
+  return { cluster, clock, promised }
+}
+
+async function checkAfter<P>(
+  scenario: Scenario<P>,
+  disk: MemoryDisk,
+  promised: P,
+  where: string,
+): Promise<void> {
+  try {
+    const world = await openWorld(scenario, disk, promised)
+    expect(world.cluster.recovery.offline).toEqual([])
+    await scenario.check(world)
+    await world.cluster.close()
+  } catch (error) {
+    throw new Error(`${where}: ${(error as Error).message}`, { cause: error })
+  }
+}
+
+interface Power {
+  /** Resolves when the power has gone. */
+  readonly isOut: Promise<undefined>
+  /** The operation that did not happen. */
+  readonly operation: string | undefined
+}
+
+/** The operation with this number does not happen, nor does any after it. Reads are not counted. */
+function cutPower(disk: MemoryDisk, at: number): Power {
+  let count = 0
+  let operation: string | undefined
+  let signal: () => void = () => undefined
+  const isOut = new Promise<undefined>(resolve => (signal = () => resolve(undefined)))
+  disk.beforeOperation = next => {
+    if (operation === undefined && (next.kind === 'read' || count++ < at)) return undefined
+    operation ??= `${next.kind} ${next.path}`
+    signal()
+    throw new DiskError('POWER', next.kind, next.path)
+  }
+  return {
+    isOut,
+    get operation() {
+      return operation
+    },
+  }
+}
+
+/** Lets everything that is already under way end. */
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < 3; turn++) await new Promise(resolve => setImmediate(resolve))
+}

@@ -1,0 +1,307 @@
+/**
+ * The rules of the house. A file imports from a lower storey or from its own room; clients see only
+ * what is said, never what is kept; time, chance, files, sockets and the console each have one
+ * home.
+ */
+
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import ts from 'typescript'
+import { describe, expect, it } from 'vitest'
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url))
+
+/** Each room with its storey. Rooms of one storey have no doors between them. */
+const STOREYS: Readonly<Record<string, number>> = {
+  base: 1,
+  model: 2,
+  disk: 2,
+  protocol: 3,
+  log: 3,
+  client: 4,
+  wire: 4,
+  coordinator: 4,
+  partition: 4,
+  broker: 5,
+  'cluster.ts': 6,
+  'index.ts': 6,
+  sim: 7,
+  cli: 7,
+}
+
+/** Rooms that may see only these, whatever lies below them. */
+const WALLS: Readonly<Record<string, readonly string[]>> = {
+  client: ['client', 'protocol', 'model', 'base'],
+  wire: ['wire', 'protocol', 'model', 'base'],
+}
+
+/** What is ambient in Node, and the only files that may touch it. */
+const HOMES: readonly { readonly what: RegExp; readonly files: readonly string[] }[] = [
+  { what: /\bDate\.now\(|\bperformance\.|new Date\(\)/, files: ['base/clock.ts'] },
+  {
+    what: /\bset(Timeout|Interval|Immediate)\(/,
+    files: ['base/clock.ts', 'base/virtual-clock.ts'],
+  },
+  { what: /\bMath\.random\(|'node:crypto'/, files: ['base/random.ts', 'disk/lock.ts'] },
+  { what: /'node:fs(\/promises)?'/, files: ['disk/node-disk.ts', 'disk/lock.ts', 'cli/files.ts'] },
+  { what: /'node:net'/, files: ['disk/lock.ts'] },
+  { what: /\bconsole\.|process\.std(out|err)\b/, files: ['cli/output.ts'] },
+  { what: /'node:zlib'/, files: ['model/compression.ts', 'cli/files.ts'] },
+]
+
+/** Rooms and files that decide and never wait. */
+const PURE = [
+  /^model\//,
+  /^protocol\//,
+  /^coordinator\/(group|placement|controller|metadata)\.ts$/,
+  /^log\/(retention|damage|config|files|leader-epochs)\.ts$/,
+  /^client\/(accumulator|partitioner|consumer-record|partition-state|messages)\.ts$/,
+  /^partition\/admission\.ts$/,
+]
+
+const TOP_LEVEL = new Set([
+  'package.json',
+  'package-lock.json',
+  'tsconfig.json',
+  'src',
+  'test',
+  'bench',
+  'README.md',
+  'LICENSE',
+  'CHANGELOG.md',
+])
+/** Made by tools, never committed. */
+const MADE = new Set(['node_modules', 'dist', 'data'])
+
+const FILE_LINES_MAX = 500
+const FUNCTION_LINES_MAX = 70
+const LINE_COLUMNS_MAX = 100
+const PARAMETERS_MAX = 4
+
+interface Source {
+  /** Relative to src. */
+  readonly path: string
+  readonly text: string
+  readonly node: ts.SourceFile
+}
+
+function filesUnder(folder: string): string[] {
+  return readdirSync(join(ROOT, folder), { withFileTypes: true }).flatMap(entry => {
+    const path = `${folder}/${entry.name}`
+    if (entry.isDirectory()) return entry.name === 'node_modules' ? [] : filesUnder(path)
+    return entry.name.endsWith('.ts') ? [path] : []
+  })
+}
+
+const SOURCES: readonly Source[] = filesUnder('src').map(path => {
+  const text = readFileSync(join(ROOT, path), 'utf8')
+  const node = ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true)
+  return { path: path.slice('src/'.length), text, node }
+})
+
+const roomOf = (path: string): string => path.split('/')[0] as string
+
+/** Text without comments: rules are for code. */
+function codeOf({ text }: Source): string {
+  const scanner = ts.createScanner(ts.ScriptTarget.Latest, false, ts.LanguageVariant.Standard, text)
+  return text.replace(/\/\*[\s\S]*?\*\/|(^|\s)\/\/.*$/gm, ' ') + scanner.getText().slice(0, 0)
+}
+
+/** Paths this file imports, relative to src; type imports too. */
+function importsOf({ path, node }: Source): string[] {
+  const found: string[] = []
+  node.forEachChild(child => {
+    if (!ts.isImportDeclaration(child) && !ts.isExportDeclaration(child)) return
+    const target = child.moduleSpecifier
+    if (target === undefined || !ts.isStringLiteral(target) || !target.text.startsWith('.')) return
+    found.push(join(path, '..', target.text).replace(/\.js$/, '.ts'))
+  })
+  return found
+}
+
+function visit(node: ts.Node, look: (node: ts.Node) => void): void {
+  look(node)
+  node.forEachChild(child => visit(child, look))
+}
+
+function linesOf(node: ts.Node, file: ts.SourceFile): number {
+  const { line: first } = file.getLineAndCharacterOfPosition(node.getStart(file))
+  return file.getLineAndCharacterOfPosition(node.end).line - first + 1
+}
+
+function placeOf({ path, node: file }: Source, node: ts.Node): string {
+  return `${path}:${file.getLineAndCharacterOfPosition(node.getStart(file)).line + 1}`
+}
+
+describe('the house', () => {
+  it('has only the rooms it was planned with', () => {
+    const rooms = new Set(SOURCES.map(source => roomOf(source.path)))
+    for (const room of rooms) expect(STOREYS, room).toHaveProperty([room])
+  })
+
+  it('imports only from lower storeys, or within a room', () => {
+    const wrong = SOURCES.flatMap(source =>
+      importsOf(source)
+        .filter(target => !target.startsWith('..'))
+        .filter(target => {
+          const [from, to] = [roomOf(source.path), roomOf(target)]
+          return from !== to && (STOREYS[to] as number) >= (STOREYS[from] as number)
+        })
+        // index.ts is the table of contents of the roof itself.
+        .filter(target => !(source.path === 'index.ts' && target === 'cluster.ts'))
+        .map(target => `${source.path} → ${target}`),
+    )
+    expect(wrong).toEqual([])
+  })
+
+  it('keeps clients behind their wall', () => {
+    const wrong = SOURCES.flatMap(source => {
+      const wall = WALLS[roomOf(source.path)]
+      if (wall === undefined) return []
+      return importsOf(source)
+        .filter(target => !wall.includes(roomOf(target)))
+        .map(target => `${source.path} → ${target}`)
+    })
+    expect(wrong).toEqual([])
+  })
+
+  it('has no import cycles, types counted', () => {
+    const graph = new Map(SOURCES.map(source => [source.path, importsOf(source)]))
+    const done = new Set<string>()
+    const cycles: string[] = []
+    const walk = (path: string, trail: readonly string[]): void => {
+      if (trail.includes(path)) cycles.push([...trail.slice(trail.indexOf(path)), path].join(' → '))
+      if (done.has(path) || trail.includes(path)) return
+      for (const target of graph.get(path) ?? []) walk(target, [...trail, path])
+      done.add(path)
+    }
+    for (const path of graph.keys()) walk(path, [])
+    expect(cycles).toEqual([])
+  })
+
+  it('has one barrel', () => {
+    const barrels = SOURCES.filter(({ node }) => node.statements.some(ts.isExportDeclaration)).map(
+      source => source.path,
+    )
+    expect(barrels).toEqual(['index.ts'])
+  })
+
+  it('gives time, chance, files, sockets and the console one home each', () => {
+    const wrong = SOURCES.flatMap(source =>
+      HOMES.filter(
+        ({ what, files }) => what.test(codeOf(source)) && !files.includes(source.path),
+      ).map(({ what }) => `${source.path}: ${String(what)}`),
+    )
+    expect(wrong).toEqual([])
+  })
+
+  it('lets pure rooms decide without waiting', () => {
+    const wrong = SOURCES.filter(({ path }) => PURE.some(rule => rule.test(path))).flatMap(
+      source => {
+        const found: string[] = []
+        visit(source.node, node => {
+          const isAsync = node.kind === ts.SyntaxKind.AsyncKeyword || ts.isAwaitExpression(node)
+          if (isAsync) found.push(placeOf(source, node))
+        })
+        return found
+      },
+    )
+    expect(wrong).toEqual([])
+  })
+})
+
+describe('code', () => {
+  it('has no any but in the combinators of the schema', () => {
+    const wrong = SOURCES.filter(({ path }) => path !== 'protocol/schema.ts').flatMap(source => {
+      const found: string[] = []
+      visit(source.node, node => {
+        if (node.kind === ts.SyntaxKind.AnyKeyword) found.push(placeOf(source, node))
+      })
+      return found
+    })
+    expect(wrong).toEqual([])
+  })
+
+  it('has no default exports and nothing unfinished', () => {
+    const wrong = SOURCES.filter(
+      source =>
+        /^export default/m.test(source.text) || /\b(TODO|FIXME|XXX|HACK)\b/.test(source.text),
+    ).map(source => source.path)
+    expect(wrong).toEqual([])
+  })
+
+  it(`has files of at most ${FILE_LINES_MAX} lines`, () => {
+    const wrong = SOURCES.map(({ path, text }) => ({
+      path,
+      lines: text.split('\n').length - 1,
+    })).filter(({ lines }) => lines > FILE_LINES_MAX)
+    expect(wrong).toEqual([])
+  })
+
+  it(`has functions of at most ${FUNCTION_LINES_MAX} lines and ${PARAMETERS_MAX} parameters`, () => {
+    const wrong = SOURCES.flatMap(source => {
+      const found: string[] = []
+      visit(source.node, node => {
+        if (!ts.isFunctionLike(node)) return
+        const lines = linesOf(node, source.node)
+        const count = node.parameters.length
+        if (lines > FUNCTION_LINES_MAX) found.push(`${placeOf(source, node)}: ${lines} lines`)
+        if (count > PARAMETERS_MAX) found.push(`${placeOf(source, node)}: ${count} parameters`)
+      })
+      return found
+    })
+    expect(wrong).toEqual([])
+  })
+
+  it(`has lines of at most ${LINE_COLUMNS_MAX} columns`, () => {
+    const wrong = SOURCES.flatMap(({ path, text }) =>
+      text
+        .split('\n')
+        .flatMap((line, index) =>
+          line.length > LINE_COLUMNS_MAX ? [`${path}:${index + 1}: ${line.length}`] : [],
+        ),
+    )
+    expect(wrong).toEqual([])
+  })
+
+  it('begins every file with what it is', () => {
+    const wrong = SOURCES.filter(({ text }) => !/^(#!.*\n)?\/\*\*/.test(text)).map(
+      ({ path }) => path,
+    )
+    expect(wrong).toEqual([])
+  })
+})
+
+describe('the project', () => {
+  const packageJson = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+    dependencies?: object
+    devDependencies: object
+  }
+
+  it('depends on nothing at run time, and on four tools to be built', () => {
+    expect(packageJson.dependencies).toBeUndefined()
+    expect(Object.keys(packageJson.devDependencies).sort()).toEqual([
+      '@types/node',
+      'tsup',
+      'typescript',
+      'vitest',
+    ])
+  })
+
+  it('has nothing else at its top level', () => {
+    const wrong = readdirSync(ROOT)
+      .filter(name => !name.startsWith('.'))
+      .filter(name => !TOP_LEVEL.has(name) && !MADE.has(name))
+    expect(wrong).toEqual([])
+  })
+
+  it('skips and narrows no tests', () => {
+    const wrong = filesUnder('test')
+      .filter(path => !path.endsWith('tidy.test.ts'))
+      .filter(path =>
+        /\b(it|test|describe)\.(only|skip|todo)\b/.test(readFileSync(join(ROOT, path), 'utf8')),
+      )
+    expect(wrong).toEqual([])
+  })
+})
