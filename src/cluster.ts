@@ -30,9 +30,8 @@ import { PartitionJournal } from './broker/journal.js'
 import { Admin } from './client/admin.js'
 import { Consumer } from './client/consumer.js'
 import type { ConsumerOptions } from './client/consumer-options.js'
-import type { DeserializerOption } from './client/config.js'
 import { Producer, type ProducerOptions } from './client/producer.js'
-import type { Deserialized } from './client/serdes.js'
+import type { Deserialized, Deserializer, DeserializerName } from './client/serdes.js'
 import { ClusterImage } from './coordinator/metadata.js'
 import { StateMachine } from './coordinator/state-machine.js'
 import { isDiskError, type Disk } from './disk/disk.js'
@@ -156,6 +155,7 @@ export class Cluster {
   readonly #parts: Parts
   readonly #channel: Channel
   readonly #clients = new Set<{ close(): Promise<void> }>()
+  readonly #givingUp = new AbortController()
   #closing: Promise<void> | undefined
 
   private constructor(parts: Parts) {
@@ -168,6 +168,7 @@ export class Cluster {
       clock,
       random,
       checkOpen: () => this.#checkOpen(),
+      closing: this.#givingUp.signal,
     })
   }
 
@@ -231,17 +232,28 @@ export class Cluster {
 
   /**
    * A consumer of this cluster. The types of its keys and values follow from the deserializers:
-   * `cluster.consumer({ groupId: 'g', valueDeserializer: 'string' })` gives strings. Throws
-   * INVALID_CONFIG for options.
+   * `cluster.consumer({ groupId: 'g', valueDeserializer: 'string' })` gives strings, a function
+   * what it returns. Throws INVALID_CONFIG for options.
    */
-  consumer<K extends DeserializerOption = 'bytes', V extends DeserializerOption = 'bytes'>(
-    options: ConsumerOptions<K, V> = {},
-  ): Consumer<Deserialized<K>, Deserialized<V>> {
+  consumer<
+    KeyName extends DeserializerName = 'bytes',
+    ValueName extends DeserializerName = 'bytes',
+    CustomKey = never,
+    CustomValue = never,
+  >(
+    options: ConsumerOptions<
+      KeyName | Deserializer<CustomKey>,
+      ValueName | Deserializer<CustomValue>
+    > = {},
+  ): Consumer<Deserialized<KeyName, CustomKey>, Deserialized<ValueName, CustomValue>> {
     this.#checkOpen()
     const { clock, random, logger } = this.#parts
     const onClose = (): void => void this.#clients.delete(consumer)
     const context = { channel: this.#channel, clock, random, logger, onClose }
-    const consumer = new Consumer<Deserialized<K>, Deserialized<V>>(context, options)
+    const consumer = new Consumer<
+      Deserialized<KeyName, CustomKey>,
+      Deserialized<ValueName, CustomValue>
+    >(context, options)
     this.#clients.add(consumer)
     return consumer
   }
@@ -261,6 +273,7 @@ export class Cluster {
 
   async #close(): Promise<void> {
     const { broker, controllerLogs, lock } = this.#parts
+    this.#givingUp.abort()
     try {
       await Promise.allSettled([...this.#clients].map(client => client.close()))
       await broker.close()

@@ -24,12 +24,14 @@ export type {
   RunOptions,
 } from './client/consumer-options.js'
 export type { ConsumerRecord } from './client/consumer-record.js'
-export type { DeserializerOption } from './client/config.js'
 export {
   json,
   type Deserialized,
+  type DeserializedByName,
   type Deserializer,
   type DeserializerContext,
+  type DeserializerName,
+  type DeserializerOption,
   type JsonValue,
 } from './client/serdes.js'
 

@@ -111,6 +111,8 @@ export interface AdminContext {
   readonly clock: Clock
   readonly random: Random
   readonly checkOpen: () => void
+  /** Aborts when the cluster is being closed. */
+  readonly closing: AbortSignal
 }
 
 const SPECIAL_TIMESTAMPS: Readonly<Record<string, number>> = {
@@ -389,9 +391,9 @@ export class Admin {
 
   async #retrying<T>(attempt: () => Promise<T> | T): Promise<T> {
     this.#context.checkOpen()
-    const { clock, random } = this.#context
+    const { clock, random, closing } = this.#context
     const { retryBackoffMs, retryBackoffMaxMs, defaultApiTimeoutMs: timeoutMs } = this.#settings
-    const options = { clock, random, retryBackoffMs, retryBackoffMaxMs, timeoutMs }
+    const options = { clock, random, retryBackoffMs, retryBackoffMaxMs, timeoutMs, closing }
     return await withRetries(attempt, options)
   }
 }

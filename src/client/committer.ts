@@ -33,12 +33,15 @@ export class Committer {
   /** Commits these offsets, after all commits that were asked for before. */
   async commit(offsets: readonly GroupOffset[]): Promise<void> {
     await this.#queue.run(async () => {
+      const states = [...this.#options.states()].map(state => [state, state.processed] as const)
       await this.#options.group.commit(offsets)
-      for (const state of this.#options.states()) {
+      for (const [state, processed] of states) {
         const done = offsets.findLast(
           ({ topic, partition }) => topic === state.topic && partition === state.partition,
         )
-        if (done !== undefined) state.committed = done.offset
+        if (done === undefined) continue
+        state.committed = done.offset
+        state.processedAtCommit = processed
       }
     })
   }
@@ -46,8 +49,10 @@ export class Committer {
   /** Commits what the application is done with and what is not committed yet. */
   async commitProcessed(): Promise<void> {
     const offsets: GroupOffset[] = []
-    for (const { topic, partition, processed, committed } of this.#options.states()) {
-      if (processed === undefined || processed === committed) continue
+    for (const state of this.#options.states()) {
+      const { topic, partition, processed, committed, processedAtCommit } = state
+      if (processed === undefined) continue
+      if (processed === committed || processed === processedAtCommit) continue
       offsets.push({ topic, partition, offset: processed, metadata: '', leaderEpoch: -1 })
     }
     if (offsets.length > 0) await this.commit(offsets)

@@ -18,7 +18,7 @@ import {
 import { SUPPORTED_CODECS } from '../model/compression.js'
 import { checkedConfig } from '../model/errors.js'
 import type { PartitionerFunction } from './partitioner.js'
-import type { Deserializer } from './serdes.js'
+import type { DeserializerName, DeserializerOption } from './serdes.js'
 
 const INT_MAX = 2 ** 31 - 1
 const isFunction = (value: unknown): boolean => typeof value === 'function'
@@ -45,8 +45,7 @@ export const PRODUCER_OPTIONS = {
 
 export type ProducerSettings = OptionValues<typeof PRODUCER_OPTIONS>
 
-const SERDE_NAMES = ['bytes', 'string', 'json'] as const
-export type DeserializerOption = (typeof SERDE_NAMES)[number] | Deserializer<unknown>
+const SERDE_NAMES: readonly DeserializerName[] = ['bytes', 'string', 'json']
 
 const deserializer = instance<DeserializerOption>(
   `${SERDE_NAMES.map(name => `'${name}'`).join(', ')} or a function`,

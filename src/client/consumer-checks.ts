@@ -54,6 +54,21 @@ export function groupOffset({
   return { topic, partition, offset, metadata, leaderEpoch: -1 }
 }
 
+/** The offsets to commit when these records are done: behind the last one of each partition. */
+export function offsetsAfter(
+  records: Iterable<TopicPartition & { readonly offset: number }>,
+  metadata: string,
+): GroupOffset[] {
+  const furthest = new Map<string, GroupOffset>()
+  for (const { topic, partition, offset } of records) {
+    checkOffset(offset)
+    const after = groupOffset({ topic, partition, offset: offset + 1, metadata })
+    const key = partitionKey(topic, partition)
+    if ((furthest.get(key)?.offset ?? 0) < after.offset) furthest.set(key, after)
+  }
+  return [...furthest.values()]
+}
+
 export function checkRun<K, V>(options: RunOptions<K, V>): RunOptions<K, V> {
   const { eachRecord, eachBatch } = options ?? {}
   const handlers = [eachRecord, eachBatch].filter(handler => typeof handler === 'function')

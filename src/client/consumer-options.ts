@@ -1,8 +1,8 @@
 /** What applications say to a consumer, and what they hear. */
 
 import type { TopicPartition } from '../model/names.js'
-import type { DeserializerOption } from './config.js'
 import type { ConsumerRecord } from './consumer-record.js'
+import type { DeserializerOption } from './serdes.js'
 
 /** Options of a consumer. Kafka's names in camelCase and Kafka's defaults. */
 export interface ConsumerOptions<
@@ -68,7 +68,7 @@ export interface OffsetToCommit extends TopicPartition {
 
 /** What to commit. Without either: everything handed out so far. */
 export interface CommitRequest {
-  /** These records are done: commits each one's offset + 1. */
+  /** These records are done: commits the offset + 1 of the last one of each partition. */
   readonly records?: Iterable<TopicPartition & { readonly offset: number }>
   /** Exactly these offsets. */
   readonly offsets?: Iterable<OffsetToCommit>

@@ -22,12 +22,7 @@ import {
 import type { Channel } from '../protocol/channel.js'
 import { EARLIEST_TIMESTAMP, LATEST_TIMESTAMP } from '../protocol/messages/offsets.js'
 import { Committer } from './committer.js'
-import {
-  clientSettings,
-  CONSUMER_OPTIONS,
-  type ConsumerSettings,
-  type DeserializerOption,
-} from './config.js'
+import { clientSettings, CONSUMER_OPTIONS, type ConsumerSettings } from './config.js'
 import type {
   CommitRequest,
   CommittedPosition,
@@ -42,6 +37,7 @@ import {
   groupOffset,
   needsGroup,
   noPartition,
+  offsetsAfter,
   partitionsOf,
 } from './consumer-checks.js'
 import type { ConsumerRecord } from './consumer-record.js'
@@ -53,7 +49,7 @@ import { PartitionState } from './partition-state.js'
 import { Positions } from './positions.js'
 import { RecordReader } from './record-reader.js'
 import type { RetryOptions } from './retry.js'
-import { deserializerOf } from './serdes.js'
+import { deserializerOf, type DeserializerOption } from './serdes.js'
 
 export interface ConsumerContext {
   readonly channel: Channel
@@ -86,6 +82,7 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
   #subscription: readonly string[] = []
   #metadataTimer: Timer | undefined
   #closing: Promise<void> | undefined
+  readonly #givingUp = new AbortController()
 
   /** Internal: use `cluster.consumer()`. */
   constructor(
@@ -127,6 +124,7 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
       onOutOfRange: (state, error) => {
         void this.#positions.recover(state, error).finally(() => this.#onMoved())
       },
+      onLost: state => void this.#positions.find(state).finally(() => this.#onMoved()),
     })
     const { maxPollRecords } = this.#settings
     this.#reader = new RecordReader({ fetcher: this.#fetcher, clock, maxPollRecords, states })
@@ -361,12 +359,7 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
 
   #offsetsToCommit({ records, offsets, metadata = '' }: CommitRequest): GroupOffset[] {
     if (offsets !== undefined) return [...offsets].map(groupOffset)
-    if (records !== undefined) {
-      return [...records].map(record => {
-        checkOffset(record.offset)
-        return groupOffset({ ...record, offset: record.offset + 1, metadata })
-      })
-    }
+    if (records !== undefined) return offsetsAfter(records, metadata)
     return [...this.#states.values()]
       .filter(state => state.delivered !== undefined)
       .map(({ topic, partition, delivered }) =>
@@ -393,6 +386,7 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
   async #close(): Promise<void> {
     this.#stopWatchingMetadata()
     this.#fetcher.stop()
+    this.#givingUp.abort()
     await this.#committer?.close()
     await this.#group?.leave().catch(() => undefined) // the coordinator may be gone already
     this.#context.onClose()
@@ -470,7 +464,8 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
   #retry(): RetryOptions {
     const { clock, random } = this.#context
     const { retryBackoffMs, retryBackoffMaxMs, defaultApiTimeoutMs: timeoutMs } = this.#settings
-    return { clock, random, timeoutMs, retryBackoffMs, retryBackoffMaxMs }
+    const { signal: closing } = this.#givingUp
+    return { clock, random, timeoutMs, retryBackoffMs, retryBackoffMaxMs, closing }
   }
 
   #checkOpen(): void {

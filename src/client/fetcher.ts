@@ -31,6 +31,8 @@ export interface FetcherOptions {
   readonly deserializers: Deserializers
   /** A partition's position is outside of its log. */
   readonly onOutOfRange: (state: PartitionState, error: PartlogError) => void
+  /** The application was told that a partition has no position: it may have one by now. */
+  readonly onLost: (state: PartitionState) => void
 }
 
 /** What was asked for a partition. */
@@ -121,6 +123,7 @@ export class Fetcher {
     const { error } = state
     if (error !== undefined) {
       state.error = undefined
+      if (state.position === undefined) this.#options.onLost(state)
       throw error
     }
     for (let chunk = state.chunks[0]; chunk !== undefined; chunk = state.chunks[0]) {
@@ -249,7 +252,8 @@ export class Fetcher {
     if (this.isStopped) return
     if (error.code === 'OFFSET_OUT_OF_RANGE') return this.#options.onOutOfRange(state, error)
     this.#options.metadata.invalidate(state.topic)
-    if (!error.retriable) {
+    // Retriable by its number, but the same bytes come every time: Kafka's consumer throws it, too.
+    if (!error.retriable || error.code === 'CORRUPT_MESSAGE') {
       state.error = error
       this.arrivals.notify()
     }

@@ -21,6 +21,8 @@ export class PartitionState {
   processed: number | undefined
   /** What the coordinator is known to have. */
   committed: number | undefined
+  /** What `processed` was at the last commit: until it moves, auto-commit leaves that one alone. */
+  processedAtCommit: number | undefined
   /** As the last fetch told. */
   highWatermark = -1
   isPaused = false

@@ -93,8 +93,17 @@ export class Positions {
       return
     }
     state.forgetPosition()
+    await this.#orError(state, this.reset([state]))
+  }
+
+  /** Looks for a position again; there was none to be had before. */
+  async find(state: PartitionState): Promise<void> {
+    await this.#orError(state, this.locate([state]))
+  }
+
+  async #orError(state: PartitionState, attempt: Promise<void>): Promise<void> {
     try {
-      await this.reset([state])
+      await attempt
     } catch (failure) {
       state.error = toPartlogError(failure)
     }

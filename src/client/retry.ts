@@ -2,7 +2,7 @@
 
 import { sleep, type Clock } from '../base/clock.js'
 import type { Random } from '../base/random.js'
-import { toPartlogError, type PartlogError } from '../model/errors.js'
+import { toPartlogError } from '../model/errors.js'
 
 export interface BackoffOptions {
   readonly retryBackoffMs: number
@@ -23,9 +23,8 @@ export interface RetryOptions extends BackoffOptions {
   readonly clock: Clock
   readonly random: Random
   readonly timeoutMs: number
-  readonly signal?: AbortSignal | undefined
-  /** Called before the next attempt. */
-  readonly onRetry?: (error: PartlogError) => void
+  /** The client is being closed: what has failed by now has failed. */
+  readonly closing?: AbortSignal
 }
 
 /** Runs `attempt` until it succeeds, fails for good, or the time is over. */
@@ -33,7 +32,7 @@ export async function withRetries<T>(
   attempt: () => Promise<T> | T,
   options: RetryOptions,
 ): Promise<T> {
-  const { clock, random, timeoutMs, signal, onRetry } = options
+  const { clock, random, timeoutMs, closing } = options
   const deadline = clock.monotonicMs() + timeoutMs
   for (let failures = 1; ; failures++) {
     try {
@@ -41,9 +40,11 @@ export async function withRetries<T>(
     } catch (thrown) {
       const error = toPartlogError(thrown)
       const waitMs = backoffMs(options, failures, random)
-      if (!error.retriable || clock.monotonicMs() + waitMs >= deadline) throw error
-      onRetry?.(error)
-      await sleep(clock, waitMs, signal)
+      const isOver = clock.monotonicMs() + waitMs >= deadline || closing?.aborted
+      if (!error.retriable || isOver) throw error
+      await sleep(clock, waitMs, closing).catch(() => {
+        throw error
+      })
     }
   }
 }

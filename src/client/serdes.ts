@@ -14,7 +14,7 @@ export interface DeserializerContext {
 /**
  * Turns the bytes of a key or value into what the application works with. Never called for null.
  * The bytes are a view of a fetched batch: copy them if they are kept for long. What it throws
- * reaches the application as SERIALIZATION_FAILED, once, with the record's place in the sentence.
+ * reaches the application as SERIALIZATION_FAILED with the record's place in the sentence; the position stays.
  */
 export type Deserializer<T> = (bytes: Uint8Array, context: DeserializerContext) => T
 
@@ -22,16 +22,25 @@ export type Deserializer<T> = (bytes: Uint8Array, context: DeserializerContext) 
 export type JsonValue =
   string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue }
 
-/** The type a deserializer option gives. */
-export type Deserialized<D> = D extends 'bytes'
-  ? Uint8Array
-  : D extends 'string'
-    ? string
-    : D extends 'json'
-      ? JsonValue
-      : D extends Deserializer<infer T>
-        ? T
-        : never
+/** What the deserializers that have names give. */
+export interface DeserializedByName {
+  readonly bytes: Uint8Array
+  readonly string: string
+  readonly json: JsonValue
+}
+
+export type DeserializerName = keyof DeserializedByName
+
+/**
+ * What a consumer's keys or values are: what its deserializer function gives, or else what the
+ * named one does.
+ */
+export type Deserialized<Name extends DeserializerName, Custom> = [Custom] extends [never]
+  ? DeserializedByName[Name]
+  : Custom
+
+/** How bytes become keys or values: by a named way, or by a function. */
+export type DeserializerOption = DeserializerName | Deserializer<unknown>
 
 /** A deserializer for JSON of a type that is known (and not checked) by the application. */
 export function json<T = JsonValue>(): Deserializer<T> {
@@ -39,9 +48,7 @@ export function json<T = JsonValue>(): Deserializer<T> {
 }
 
 /** The function behind a named deserializer; undefined for 'bytes', which needs none. */
-export function deserializerOf(
-  option: 'bytes' | 'string' | 'json' | Deserializer<unknown>,
-): Deserializer<unknown> | undefined {
+export function deserializerOf(option: DeserializerOption): Deserializer<unknown> | undefined {
   if (option === 'bytes') return undefined
   if (option === 'string') return utf8
   return option === 'json' ? json() : option

@@ -1,0 +1,553 @@
+import { describe, expect, it } from 'vitest'
+import type { ConsumerRecord } from '../../src/client/consumer-record.js'
+import { json } from '../../src/client/serdes.js'
+import type { JsonValue } from '../../src/client/serdes.js'
+import { PartlogError } from '../../src/model/errors.js'
+import type { Request } from '../../src/protocol/api.js'
+import { countRequests, intercept, isPending, orders, settle, world } from './world.js'
+
+const text = { valueDeserializer: 'string', autoOffsetReset: 'earliest' } as const
+const valuesOf = (records: readonly ConsumerRecord<unknown, unknown>[]): unknown[] =>
+  records.map(({ value }) => value)
+
+describe('poll', () => {
+  it('gives what is there, in order, and then waits', async () => {
+    const { cluster, clock, write } = await world()
+    await write(0, 'a', 'b', 'c')
+    const consumer = cluster.consumer(text)
+    await consumer.assign(orders())
+    expect(valuesOf(await consumer.poll())).toEqual(['a', 'b', 'c'])
+    const next = consumer.poll()
+    expect(await isPending(next, clock)).toBe(true)
+    await clock.advance(1_000)
+    expect(await next).toEqual([])
+  })
+
+  it('is woken by an append', async () => {
+    const { cluster, clock, write } = await world()
+    const consumer = cluster.consumer(text)
+    await consumer.assign(orders())
+    const polled = consumer.poll()
+    await settle(clock)
+    await write(0, 'new')
+    expect(valuesOf(await polled)).toEqual(['new'])
+    expect(clock.monotonicMs()).toBe(0)
+  })
+
+  it('with no time gives what has come already', async () => {
+    const { cluster, clock, write } = await world()
+    await write(0, 'a')
+    const consumer = cluster.consumer(text)
+    await consumer.assign(orders())
+    await settle(clock)
+    expect(valuesOf(await consumer.poll({ timeoutMs: 0 }))).toEqual(['a'])
+    expect(await consumer.poll({ timeoutMs: 0 })).toEqual([])
+  })
+
+  it('may wait for ever', async () => {
+    const { cluster, clock, write } = await world()
+    const consumer = cluster.consumer(text)
+    await consumer.assign(orders())
+    const polled = consumer.poll({ timeoutMs: Infinity })
+    await clock.advance(600_000)
+    await write(0, 'late')
+    expect(valuesOf(await polled)).toEqual(['late'])
+  })
+
+  it('ends with the signal, and the next poll goes on', async () => {
+    const { cluster, clock, write } = await world()
+    const consumer = cluster.consumer(text)
+    await consumer.assign(orders())
+    const controller = new AbortController()
+    const polled = consumer.poll({ signal: controller.signal })
+    await settle(clock)
+    controller.abort(new Error('enough'))
+    await expect(polled).rejects.toThrow('enough')
+    await expect(consumer.poll({ signal: AbortSignal.abort(new Error('no')) })).rejects.toThrow(
+      'no',
+    )
+    await write(0, 'a')
+    expect(valuesOf(await consumer.poll())).toEqual(['a'])
+  })
+
+  it('ends when the consumer is closed', async () => {
+    const { cluster, clock } = await world()
+    const consumer = cluster.consumer(text)
+    await consumer.assign(orders())
+    const polled = consumer.poll({ timeoutMs: Infinity })
+    await settle(clock)
+    await consumer.close()
+    expect(await polled).toEqual([])
+  })
+
+  it('gives maxPollRecords at most and serves all partitions', async () => {
+    const { cluster, clock, write } = await world(3)
+    for (const partition of [0, 1, 2]) await write(partition, ...Array(5).fill(`p${partition}`))
+    const consumer = cluster.consumer({ ...text, maxPollRecords: 4 })
+    await consumer.assign(orders(3))
+    await settle(clock)
+    const seen: unknown[] = []
+    const sizes: number[] = []
+    while (seen.length < 15) {
+      const records = await consumer.poll()
+      sizes.push(records.length)
+      seen.push(...valuesOf(records))
+    }
+    expect(sizes).toEqual([4, 4, 4, 3])
+    expect(seen.toSorted()).toEqual([
+      ...Array(5).fill('p0'),
+      ...Array(5).fill('p1'),
+      ...Array(5).fill('p2'),
+    ])
+  })
+
+  it('says everything about a record', async () => {
+    const { cluster, clock, writeMessages } = await world(2)
+    await writeMessages({
+      partition: 1,
+      key: 'k',
+      value: Buffer.of(0, 255),
+      timestamp: 5,
+      headers: { trace: 'x' },
+    })
+    await writeMessages({ partition: 1, value: null })
+    const consumer = cluster.consumer({ autoOffsetReset: 'earliest' })
+    await consumer.assign(orders(2))
+    await settle(clock)
+    const [first, second] = await consumer.poll()
+    expect(first).toEqual({
+      topic: 'orders',
+      partition: 1,
+      offset: 0,
+      timestamp: 5,
+      timestampType: 'CreateTime',
+      key: Uint8Array.from(Buffer.from('k')),
+      value: Uint8Array.of(0, 255),
+      headers: [{ key: 'trace', value: Uint8Array.from(Buffer.from('x')) }],
+      leaderEpoch: 0,
+    })
+    expect(second).toMatchObject({ offset: 1, timestamp: clock.now(), key: null, value: null })
+  })
+})
+
+describe('a long poll', () => {
+  it('asks once per fetchMaxWaitMs while nothing comes', async () => {
+    const { cluster, clock } = await world()
+    const fetches = countRequests('Fetch')
+    const consumer = cluster.consumer({ ...text, fetchMaxWaitMs: 500 })
+    await consumer.assign(orders())
+    const polled = consumer.poll({ timeoutMs: 10_000 })
+    await clock.advance(9_999)
+    expect(fetches()).toBe(20)
+    await clock.advance(1)
+    expect(await polled).toEqual([])
+  })
+
+  it('waits for fetchMinBytes, but not longer than fetchMaxWaitMs', async () => {
+    const { cluster, clock, write } = await world()
+    const consumer = cluster.consumer({ ...text, fetchMinBytes: 1_000, fetchMaxWaitMs: 300 })
+    await consumer.assign(orders())
+    const polled = consumer.poll()
+    await settle(clock)
+    await write(0, 'small')
+    await clock.advance(299)
+    expect(await isPending(polled, clock)).toBe(true)
+    await clock.advance(1)
+    expect(valuesOf(await polled)).toEqual(['small'])
+
+    const second = consumer.poll()
+    await settle(clock)
+    await write(0, 'x'.repeat(1_000))
+    expect((await second).length).toBe(1)
+    expect(clock.monotonicMs()).toBe(300)
+  })
+
+  it('fetches ahead while records are being taken, and not without end', async () => {
+    const { cluster, clock, write } = await world()
+    for (let n = 0; n < 20; n++) await write(0, `${n}`.padEnd(200))
+    const fetches = countRequests('Fetch')
+    const consumer = cluster.consumer({ ...text, maxPartitionFetchBytes: 250, maxPollRecords: 1 })
+    await consumer.assign(orders())
+    await settle(clock)
+    expect(fetches()).toBe(2)
+    await consumer.poll()
+    await settle(clock)
+    expect(fetches()).toBe(2)
+    await consumer.poll()
+    await settle(clock)
+    expect(fetches()).toBe(3)
+  })
+})
+
+describe('sizes', () => {
+  it.each([
+    { maxPartitionFetchBytes: 1 },
+    { fetchMaxBytes: 1 },
+    { maxPartitionFetchBytes: 0, fetchMaxBytes: 0 },
+  ])('%j: the first batch comes anyway', async sizes => {
+    const { cluster, clock, write } = await world(2)
+    await write(0, 'a'.repeat(1_000))
+    await write(0, 'b')
+    await write(1, 'c')
+    const consumer = cluster.consumer({ ...text, ...sizes })
+    await consumer.assign(orders(2))
+    const seen: unknown[] = []
+    while (seen.length < 3) {
+      const polled = consumer.poll()
+      await settle(clock)
+      seen.push(...valuesOf(await polled))
+    }
+    expect(seen.toSorted()).toEqual(['a'.repeat(1_000), 'b', 'c'])
+  })
+
+  it('maxPartitionFetchBytes and fetchMaxBytes bound what a fetch brings', async () => {
+    const { cluster, clock, write } = await world(4)
+    for (const partition of [0, 1, 2, 3]) {
+      for (let n = 0; n < 10; n++) await write(partition, 'x'.repeat(1_000))
+    }
+    const sizes: number[] = []
+    intercept(async (api, _request, next) => {
+      const response = (await next()) as { responses: { partitions: { records: Buffer }[] }[] }
+      if (api === 'Fetch') {
+        const records = response.responses.flatMap(each => each.partitions)
+        sizes.push(...records.map(each => each.records?.byteLength ?? 0))
+        sizes.push(-records.reduce((sum, each) => sum + (each.records?.byteLength ?? 0), 0))
+      }
+      return response
+    })
+    const limits = { maxPartitionFetchBytes: 3_500, fetchMaxBytes: 6_000 }
+    const consumer = cluster.consumer({ ...text, ...limits })
+    await consumer.assign(orders(4))
+    await settle(clock)
+    expect(sizes.length).toBeGreaterThan(4)
+    expect(Math.max(...sizes)).toBeGreaterThan(3_000)
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(3_500)
+    expect(-Math.min(...sizes)).toBeLessThanOrEqual(6_000)
+    let seen = 0
+    while (seen < 40) {
+      const polled = consumer.poll()
+      await settle(clock)
+      seen += (await polled).length
+    }
+    expect(seen).toBe(40)
+  })
+})
+
+describe('for await', () => {
+  it('gives records one by one until the consumer is closed', async () => {
+    const { cluster, clock, write } = await world()
+    await write(0, 'a', 'b')
+    const consumer = cluster.consumer(text)
+    await consumer.assign(orders())
+    const seen: unknown[] = []
+    const loop = (async () => {
+      for await (const record of consumer) seen.push(record.value)
+    })()
+    await settle(clock)
+    expect(seen).toEqual(['a', 'b'])
+    await write(0, 'c')
+    await settle(clock)
+    expect(seen).toEqual(['a', 'b', 'c'])
+    await consumer.close()
+    await loop
+  })
+
+  it('can be left and entered again: the next record comes next', async () => {
+    const { cluster, write } = await world()
+    await write(0, 'a', 'b', 'c')
+    const consumer = cluster.consumer(text)
+    await consumer.assign(orders())
+    const seen: unknown[] = []
+    for (let round = 0; round < 3; round++) {
+      for await (const record of consumer) {
+        seen.push(record.value)
+        break
+      }
+    }
+    expect(seen).toEqual(['a', 'b', 'c'])
+  })
+
+  it('a throw in the loop gives the place free', async () => {
+    const { cluster, write } = await world()
+    await write(0, 'a', 'b')
+    const consumer = cluster.consumer(text)
+    await consumer.assign(orders())
+    const loop = async (): Promise<void> => {
+      for await (const record of consumer) throw new Error(`no ${record.value}`)
+    }
+    await expect(loop()).rejects.toThrow('no a')
+    expect(valuesOf(await consumer.poll())).toEqual(['b'])
+  })
+
+  it('follows a seek and a pause made inside', async () => {
+    const { cluster, clock, write } = await world(2)
+    await write(0, 'a', 'b', 'c')
+    const consumer = cluster.consumer(text)
+    await consumer.assign(orders(2))
+    const seen: unknown[] = []
+    let hasSought = false
+    const loop = (async () => {
+      for await (const { value } of consumer) {
+        seen.push(value)
+        if (value === 'b' && !hasSought) {
+          hasSought = true
+          consumer.seek({ topic: 'orders', partition: 0, offset: 0 })
+        }
+        if (value === 'c') {
+          consumer.pause(orders(1))
+          await write(0, 'd')
+          await write(1, 'other')
+        }
+      }
+    })()
+    await settle(clock)
+    expect(seen).toEqual(['a', 'b', 'a', 'b', 'c', 'other'])
+    consumer.resume(orders(1))
+    await settle(clock)
+    expect(seen.at(-1)).toBe('d')
+    await consumer.close()
+    await loop
+  })
+})
+
+describe('run', () => {
+  it('calls eachRecord one after the other', async () => {
+    const { cluster, clock, write } = await world()
+    await write(0, 'a', 'b', 'c')
+    const consumer = cluster.consumer(text)
+    await consumer.assign(orders())
+    const log: string[] = []
+    const running = consumer.run({
+      eachRecord: async ({ value }) => {
+        log.push(`${value} begins`)
+        await clock.turn()
+        log.push(`${value} ends`)
+      },
+    })
+    await settle(clock)
+    await settle(clock)
+    expect(log).toEqual(['a begins', 'a ends', 'b begins', 'b ends', 'c begins', 'c ends'])
+    await consumer.close()
+    await running
+  })
+
+  it('calls eachBatch with records of one partition, maxPollRecords at most', async () => {
+    const { cluster, clock, write } = await world(2)
+    await write(0, 'a', 'b', 'c')
+    await write(1, 'x')
+    const consumer = cluster.consumer({ ...text, maxPollRecords: 2 })
+    await consumer.assign(orders(2))
+    const batches: unknown[] = []
+    const running = consumer.run({
+      eachBatch: ({ topic, partition, records, highWatermark }) => {
+        batches.push([`${topic}-${partition}`, valuesOf(records), highWatermark])
+      },
+    })
+    await settle(clock)
+    expect(batches.toSorted()).toEqual([
+      ['orders-0', ['a', 'b'], 3],
+      ['orders-0', ['c'], 3],
+      ['orders-1', ['x'], 1],
+    ])
+    await consumer.close()
+    await running
+  })
+
+  it.each(['eachRecord', 'eachBatch'] as const)(
+    'rejects when %s throws, and the record comes again',
+    async kind => {
+      const { cluster, write } = await world()
+      await write(0, 'a', 'b', 'c')
+      const consumer = cluster.consumer({ ...text, groupId: 'g' })
+      await consumer.subscribe(['orders'])
+      const fail = (): never => {
+        throw new Error('no')
+      }
+      const handler =
+        kind === 'eachBatch'
+          ? { eachBatch: fail }
+          : { eachRecord: ({ value }: { value: unknown }) => (value === 'b' ? fail() : undefined) }
+      await expect(consumer.run(handler)).rejects.toThrow('no')
+      const expected = kind === 'eachBatch' ? ['a', 'b', 'c'] : ['b', 'c']
+      const offset = 3 - expected.length
+      expect(await consumer.position({ topic: 'orders', partition: 0 })).toBe(offset)
+      await consumer.unsubscribe()
+      expect(await consumer.committed(orders())).toMatchObject([{ offset }])
+      await consumer.subscribe(['orders'])
+      expect(valuesOf(await consumer.poll())).toEqual(expected)
+    },
+  )
+
+  it('ends with the signal after the record in hand', async () => {
+    const { cluster, write } = await world()
+    await write(0, 'a', 'b', 'c')
+    const consumer = cluster.consumer(text)
+    await consumer.assign(orders())
+    const controller = new AbortController()
+    const seen: unknown[] = []
+    await consumer.run({
+      signal: controller.signal,
+      eachRecord: ({ value }) => {
+        seen.push(value)
+        if (value === 'b') controller.abort()
+      },
+    })
+    expect(seen).toEqual(['a', 'b'])
+    expect(valuesOf(await consumer.poll())).toEqual(['c'])
+  })
+
+  it('a handler may close the consumer', async () => {
+    const { cluster, write } = await world()
+    await write(0, 'a', 'b')
+    const consumer = cluster.consumer(text)
+    await consumer.assign(orders())
+    const seen: unknown[] = []
+    await consumer.run({
+      eachRecord: async ({ value }) => {
+        seen.push(value)
+        await consumer.close()
+      },
+    })
+    expect(seen).toEqual(['a'])
+  })
+})
+
+describe('one reader at a time', () => {
+  it('poll, for await and run refuse each other, and the place is free afterwards', async () => {
+    const { cluster, clock, write } = await world()
+    const consumer = cluster.consumer(text)
+    await consumer.assign(orders())
+    const polled = consumer.poll()
+    const refused = { code: 'INVALID_REQUEST', message: expect.stringContaining('poll is reading') }
+    await expect(consumer.poll()).rejects.toMatchObject(refused)
+    await expect(consumer.run({ eachRecord: () => undefined })).rejects.toMatchObject(refused)
+    expect(() => consumer[Symbol.asyncIterator]()).toThrow('poll is reading')
+    await settle(clock)
+    await write(0, 'a')
+    await polled
+    await write(0, 'b')
+    expect(valuesOf(await consumer.poll())).toEqual(['b'])
+  })
+
+  it('there must be something to read', async () => {
+    const { cluster } = await world()
+    const consumer = cluster.consumer(text)
+    await expect(consumer.poll()).rejects.toMatchObject({ code: 'INVALID_REQUEST' })
+    await expect(consumer.run({ eachRecord: () => undefined })).rejects.toMatchObject({
+      code: 'INVALID_REQUEST',
+    })
+  })
+})
+
+describe('deserializers', () => {
+  it('json, string and own ones; null stays null', async () => {
+    const { cluster, clock, writeMessages } = await world()
+    await writeMessages({ key: 'k1', value: '{"n":1}' }, { key: null, value: null })
+    const consumer = cluster.consumer({
+      autoOffsetReset: 'earliest',
+      keyDeserializer: (bytes, { topic, partition, offset }) =>
+        `${topic}-${partition}@${offset}:${Buffer.from(bytes).toString()}`,
+      valueDeserializer: 'json',
+    })
+    await consumer.assign(orders())
+    await settle(clock)
+    const records: ConsumerRecord<string, JsonValue>[] = await consumer.poll()
+    expect(records.map(({ key, value }) => [key, value])).toEqual([
+      ['orders-0@0:k1', { n: 1 }],
+      [null, null],
+    ])
+  })
+
+  it('json<T>() has a type', async () => {
+    const { cluster, write } = await world()
+    await write(0, '{"n":1}')
+    const consumer = cluster.consumer({
+      autoOffsetReset: 'earliest',
+      valueDeserializer: json<{ n: number }>(),
+    })
+    await consumer.assign(orders())
+    const [record] = await consumer.poll()
+    expect((record?.value?.n ?? 0) + 1).toBe(2)
+  })
+
+  it('a record that cannot be read stops there; seek leads past it', async () => {
+    const { cluster, write } = await world()
+    await write(0, '1', '2', 'not json', '4')
+    const consumer = cluster.consumer({ ...text, valueDeserializer: 'json' })
+    await consumer.assign(orders())
+    expect(valuesOf(await consumer.poll())).toEqual([1, 2])
+    for (let again = 0; again < 2; again++) {
+      const failure = (await consumer.poll().catch(error => error)) as PartlogError
+      expect(failure).toMatchObject({ code: 'SERIALIZATION_FAILED' })
+      expect(failure.message).toContain('orders-0')
+      expect(failure.message).toContain('offset 2')
+    }
+    expect(await consumer.position({ topic: 'orders', partition: 0 })).toBe(2)
+    consumer.seek({ topic: 'orders', partition: 0, offset: 3 })
+    expect(valuesOf(await consumer.poll())).toEqual([4])
+  })
+
+  it('the same in a for await loop and in run', async () => {
+    const { cluster, write } = await world()
+    await write(0, '1', 'not json')
+    const consumer = cluster.consumer({ ...text, valueDeserializer: 'json' })
+    await consumer.assign(orders())
+    const seen: unknown[] = []
+    const loop = async (): Promise<void> => {
+      for await (const { value } of consumer) seen.push(value)
+    }
+    await expect(loop()).rejects.toMatchObject({ code: 'SERIALIZATION_FAILED' })
+    await expect(
+      consumer.run({ eachRecord: ({ value }) => void seen.push(value) }),
+    ).rejects.toMatchObject({ code: 'SERIALIZATION_FAILED' })
+    expect(seen).toEqual([1])
+  })
+})
+
+describe('when fetching fails', () => {
+  it('for a while: it is tried again, with growing pauses', async () => {
+    const { cluster, clock, write } = await world()
+    await write(0, 'a')
+    const at: number[] = []
+    intercept((api, _request, next) => {
+      if (api !== 'Fetch') return next()
+      at.push(clock.monotonicMs())
+      if (at.length <= 4) throw new PartlogError('NETWORK_EXCEPTION', 'no line')
+      return next()
+    })
+    const consumer = cluster.consumer({ ...text, retryBackoffMs: 100, retryBackoffMaxMs: 400 })
+    await consumer.assign(orders())
+    const polled = consumer.poll({ timeoutMs: 60_000 })
+    await clock.advance(5_000)
+    expect(valuesOf(await polled)).toEqual(['a'])
+    const pauses = at.slice(1, 5).map((time, index) => time - (at[index] as number))
+    // Kafka's back-off: doubling, with a jitter of a fifth either way, up to the maximum.
+    const [first = 0, second = 0, third = 0, fourth = 0] = pauses
+    expect(first).toBeGreaterThanOrEqual(80)
+    expect(first).toBeLessThanOrEqual(120)
+    expect(second).toBeGreaterThanOrEqual(160)
+    expect(third).toBeGreaterThanOrEqual(320)
+    expect(fourth).toBeLessThanOrEqual(480)
+  })
+
+  it('for good: the reader hears it, and reading may be tried again', async () => {
+    const { cluster, clock, write } = await world()
+    await write(0, 'a')
+    let isBroken = true
+    intercept((api, request: Request<'Fetch'>, next) => {
+      if (api !== 'Fetch' || !isBroken) return next()
+      const partition = { partitionIndex: 0, errorCode: 2, highWatermark: -1, records: null }
+      const { topic } = request.topics[0] as { topic: string }
+      return { errorCode: 0, responses: [{ topic, partitions: [partition] }] }
+    })
+    const consumer = cluster.consumer(text)
+    await consumer.assign(orders())
+    await settle(clock)
+    const first = await consumer.poll().catch(error => error)
+    expect(first).toMatchObject({ code: 'CORRUPT_MESSAGE' })
+    isBroken = false
+    const polled = consumer.poll()
+    await clock.advance(500)
+    expect(valuesOf(await polled)).toEqual(['a'])
+  })
+})
