@@ -182,7 +182,7 @@ export class Cluster {
   static async open(options: OpenOptions): Promise<Cluster> {
     const settings = checkedConfig(() => readOptions(OPEN_OPTIONS, options, 'cluster option'))
     const { dir, readOnly } = settings
-    if (dir === undefined) {
+    if (dir === undefined || dir.includes('\0')) {
       throw new PartlogError('INVALID_CONFIG', `dir: expected a folder, got ${show(dir)}`)
     }
     const clock = settings.clock ?? new SystemClock()

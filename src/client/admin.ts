@@ -4,13 +4,7 @@ import type { Clock } from '../base/clock.js'
 import { show } from '../base/config.js'
 import type { Random } from '../base/random.js'
 import { PartlogError } from '../model/errors.js'
-import {
-  checkGroupId,
-  checkOffset,
-  checkPartition,
-  checkTopicName,
-  type TopicPartition,
-} from '../model/names.js'
+import { checkGroupId, checkOffset, checkTopicName, type TopicPartition } from '../model/names.js'
 import {
   parseTopicConfig,
   type TopicConfigInput,
@@ -25,6 +19,7 @@ import {
   MAX_TIMESTAMP,
 } from '../protocol/messages/offsets.js'
 import { CONFIG_OPERATION, CONFIG_SOURCE, TOPIC_RESOURCE } from '../protocol/messages/topics.js'
+import { checkFields, checkFlag, checkTopicPartition, invalidArgument } from './arguments.js'
 import { ADMIN_OPTIONS, clientSettings, type AdminSettings } from './config.js'
 import { throwIfError } from './errors.js'
 import { knownTopic, MetadataCache, type KnownTopic } from './metadata-cache.js'
@@ -115,6 +110,8 @@ export interface AdminContext {
   readonly closing: AbortSignal
 }
 
+const NEW_TOPIC_FIELDS = ['topic', 'partitions', 'replicationFactor', 'config', 'validateOnly']
+
 const SPECIAL_TIMESTAMPS: Readonly<Record<string, number>> = {
   earliest: EARLIEST_TIMESTAMP,
   latest: LATEST_TIMESTAMP,
@@ -143,7 +140,9 @@ export class Admin {
    * INVALID_REPLICATION_FACTOR or INVALID_CONFIG; then nothing was made.
    */
   async createTopic(topic: NewTopic): Promise<void> {
-    const { validateOnly = false } = topic ?? {}
+    checkFields(topic, 'topic', NEW_TOPIC_FIELDS)
+    const { validateOnly = false } = topic
+    checkFlag(validateOnly, 'validateOnly')
     const request = { topics: [newTopicFields(topic)], validateOnly }
     const { topics } = await this.#ask('CreateTopics', request)
     for (const answer of topics) throwIfError(answer, `topic ${answer.name}`)
@@ -159,6 +158,8 @@ export class Admin {
 
   /** The names of all topics, sorted; those of the system only when asked for. */
   async listTopics(options: { readonly includeInternal?: boolean } = {}): Promise<string[]> {
+    checkFields(options, 'listTopics', ['includeInternal'])
+    checkFlag(options.includeInternal, 'includeInternal')
     const topics = await this.#allTopics()
     return topics
       .filter(topic => options.includeInternal === true || !topic.isInternal)
@@ -197,7 +198,8 @@ export class Admin {
     readonly topic: string
     readonly partitions: number
   }): Promise<void> {
-    const { topic, partitions } = request ?? {}
+    checkFields(request, 'createPartitions', ['topic', 'partitions'])
+    const { topic, partitions } = request
     checkTopicName(topic)
     checkCount(partitions, 'partitions')
     const { results } = await this.#ask('CreatePartitions', {
@@ -234,7 +236,10 @@ export class Admin {
     changes: { readonly [K in TopicSetting]?: TopicConfigInput[K] | null },
   ): Promise<void> {
     checkTopicName(topic)
-    const entries = Object.entries(changes ?? {})
+    if (typeof changes !== 'object' || changes === null) {
+      throw invalidArgument('settings', 'an object', changes)
+    }
+    const entries = Object.entries(changes)
     const given = Object.fromEntries(entries.filter(([, value]) => value !== null))
     const set = Object.entries(parseTopicConfig(given)).map(([name, value]) => ({
       name,
@@ -263,9 +268,8 @@ export class Admin {
   async deleteRecords(
     request: TopicPartition & { readonly offset: number | 'latest' },
   ): Promise<number> {
-    const { topic, partition, offset } = request ?? {}
-    checkTopicName(topic)
-    checkPartition(partition)
+    checkTopicPartition(request)
+    const { topic, partition, offset } = request
     if (offset !== 'latest') checkOffset(offset)
     const wanted = { partitionIndex: partition, offset: offset === 'latest' ? -1 : offset }
     const leader = await this.#leaderOf(request)
@@ -399,7 +403,7 @@ export class Admin {
 }
 
 function newTopicFields(topic: NewTopic): Request<'CreateTopics'>['topics'][number] {
-  const { topic: name, partitions, replicationFactor, config } = topic ?? {}
+  const { topic: name, partitions, replicationFactor, config } = topic
   checkTopicName(name)
   if (partitions !== undefined) checkCount(partitions, 'partitions')
   if (replicationFactor !== undefined) checkCount(replicationFactor, 'replicationFactor')

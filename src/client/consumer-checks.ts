@@ -2,14 +2,15 @@
 
 import { show } from '../base/config.js'
 import { PartlogError } from '../model/errors.js'
+import { checkOffset, partitionKey, type TopicPartition } from '../model/names.js'
 import {
-  checkOffset,
-  checkPartition,
-  checkTopicName,
-  partitionKey,
-  type TopicPartition,
-} from '../model/names.js'
-import type { OffsetToCommit, RunOptions } from './consumer-options.js'
+  checkFields,
+  checkList,
+  checkSignal,
+  checkTopicPartition,
+  invalidArgument,
+} from './arguments.js'
+import type { CommitRequest, OffsetToCommit, PollOptions, RunOptions } from './consumer-options.js'
 import type { GroupOffset } from './group-client.js'
 
 export function partitionsOf(topic: {
@@ -19,19 +20,6 @@ export function partitionsOf(topic: {
   return topic.partitions.map(({ partition }) => ({ topic: topic.name, partition }))
 }
 
-export function checkPartitions(
-  partitions: unknown,
-): asserts partitions is readonly TopicPartition[] {
-  if (!Array.isArray(partitions)) {
-    const got = show(partitions)
-    throw new PartlogError('INVALID_ARGUMENT', `partitions: expected an array, got ${got}`)
-  }
-  for (const each of partitions as readonly Partial<TopicPartition>[]) {
-    checkTopicName(each?.topic)
-    checkPartition(each?.partition)
-  }
-}
-
 export function checkedTime(timestamp: unknown): number {
   const ms = timestamp instanceof Date ? timestamp.getTime() : timestamp
   if (Number.isSafeInteger(ms) && (ms as number) >= 0) return ms as number
@@ -39,18 +27,12 @@ export function checkedTime(timestamp: unknown): number {
   throw new PartlogError('INVALID_TIMESTAMP', `expected milliseconds since 1970, got ${got}`)
 }
 
-export function groupOffset({
-  topic,
-  partition,
-  offset,
-  metadata = '',
-}: OffsetToCommit): GroupOffset {
-  checkTopicName(topic)
-  checkPartition(partition)
+/** One offset as it is committed. */
+export function groupOffset(given: OffsetToCommit): GroupOffset {
+  checkTopicPartition(given)
+  const { topic, partition, offset, metadata = '' } = given
   checkOffset(offset)
-  if (typeof metadata !== 'string') {
-    throw new PartlogError('INVALID_ARGUMENT', `metadata: expected text, got ${show(metadata)}`)
-  }
+  if (typeof metadata !== 'string') throw invalidArgument('metadata', 'text', metadata)
   return { topic, partition, offset, metadata, leaderEpoch: -1 }
 }
 
@@ -60,8 +42,10 @@ export function offsetsAfter(
   metadata: string,
 ): GroupOffset[] {
   const furthest = new Map<string, GroupOffset>()
-  for (const { topic, partition, offset } of records) {
-    checkOffset(offset)
+  for (const record of records) {
+    checkTopicPartition(record)
+    checkOffset(record.offset)
+    const { topic, partition, offset } = record
     const after = groupOffset({ topic, partition, offset: offset + 1, metadata })
     const key = partitionKey(topic, partition)
     if ((furthest.get(key)?.offset ?? 0) < after.offset) furthest.set(key, after)
@@ -69,11 +53,30 @@ export function offsetsAfter(
   return [...furthest.values()]
 }
 
-export function checkRun<K, V>(options: RunOptions<K, V>): RunOptions<K, V> {
-  const { eachRecord, eachBatch } = options ?? {}
-  const handlers = [eachRecord, eachBatch].filter(handler => typeof handler === 'function')
-  if (handlers.length === 1) return options
-  throw new PartlogError('INVALID_ARGUMENT', 'run: expected either eachRecord or eachBatch')
+/** Nothing but `records` or `offsets`, and `metadata`. */
+export function checkCommit(request: CommitRequest): void {
+  checkFields(request, 'commit', ['records', 'offsets', 'metadata'])
+  const { records, offsets } = request
+  if (records !== undefined) checkList(records, 'records')
+  if (offsets !== undefined) checkList(offsets, 'offsets')
+  if (records === undefined || offsets === undefined) return
+  throw new PartlogError('INVALID_ARGUMENT', 'commit: expected records or offsets, not both')
+}
+
+export function checkPoll(options: PollOptions): void {
+  checkFields(options, 'poll', ['timeoutMs', 'signal'])
+  const { timeoutMs = 0, signal } = options
+  checkSignal(signal)
+  if (typeof timeoutMs === 'number' && timeoutMs >= 0) return
+  throw invalidArgument('timeoutMs', 'a number of at least 0', timeoutMs)
+}
+
+export function checkRun<K, V>(options: RunOptions<K, V>): void {
+  checkFields(options, 'run', ['eachRecord', 'eachBatch', 'signal'])
+  checkSignal(options.signal)
+  const handlers = [options.eachRecord, options.eachBatch].filter(each => each !== undefined)
+  if (handlers.length === 1 && typeof handlers[0] === 'function') return
+  throw new PartlogError('INVALID_ARGUMENT', 'run: expected a function, eachRecord or eachBatch')
 }
 
 export function needsGroup(what: string): PartlogError {

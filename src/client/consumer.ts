@@ -9,18 +9,17 @@
 import type { Clock, Timer } from '../base/clock.js'
 import type { Logger } from '../base/logger.js'
 import type { Random } from '../base/random.js'
-import { show } from '../base/config.js'
 import { PartlogError } from '../model/errors.js'
 import {
   checkGroupId,
   checkOffset,
-  checkPartition,
   checkTopicName,
   partitionKey,
   type TopicPartition,
 } from '../model/names.js'
 import type { Channel } from '../protocol/channel.js'
 import { EARLIEST_TIMESTAMP, LATEST_TIMESTAMP } from '../protocol/messages/offsets.js'
+import { checkPartitions, checkTopicPartition, invalidArgument } from './arguments.js'
 import { Committer } from './committer.js'
 import { clientSettings, CONSUMER_OPTIONS, type ConsumerSettings } from './config.js'
 import type {
@@ -31,8 +30,9 @@ import type {
   RunOptions,
 } from './consumer-options.js'
 import {
+  checkCommit,
   checkedTime,
-  checkPartitions,
+  checkPoll,
   checkRun,
   groupOffset,
   needsGroup,
@@ -141,9 +141,7 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
    */
   async subscribe(topics: readonly string[]): Promise<void> {
     this.#checkOpen()
-    if (!Array.isArray(topics)) {
-      throw new PartlogError('INVALID_ARGUMENT', `topics: expected an array, got ${show(topics)}`)
-    }
+    if (!Array.isArray(topics)) throw invalidArgument('topics', 'an array', topics)
     for (const topic of topics) checkTopicName(topic)
     if (this.#group === undefined) throw needsGroup('subscribe')
     const known = []
@@ -206,6 +204,7 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
    */
   async poll(options: PollOptions = {}): Promise<ConsumerRecord<K, V>[]> {
     this.#checkReadable()
+    checkPoll(options)
     return (await this.#reader.poll(options)) as ConsumerRecord<K, V>[]
   }
 
@@ -224,16 +223,18 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
    */
   async run(options: RunOptions<K, V>): Promise<void> {
     this.#checkReadable()
-    await this.#reader.run(checkRun(options) as RunOptions<unknown, unknown>)
+    checkRun(options)
+    await this.#reader.run(options as RunOptions<unknown, unknown>)
   }
 
   // ── positions ──────────────────────────────────────────────────────────────────────────
 
   /** Reads on from this offset. What lies before it counts as processed. */
-  seek({ topic, partition, offset }: TopicPartition & { readonly offset: number }): void {
+  seek(to: TopicPartition & { readonly offset: number }): void {
     this.#checkOpen()
-    checkOffset(offset)
-    this.#state({ topic, partition }).moveTo(offset)
+    const state = this.#state(to)
+    checkOffset(to.offset)
+    state.moveTo(to.offset)
     this.#onMoved()
   }
 
@@ -268,11 +269,13 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
   /** Hands out nothing of these partitions until they are resumed. */
   pause(partitions: readonly TopicPartition[]): void {
     this.#checkOpen()
+    checkPartitions(partitions)
     for (const state of this.#statesOf(partitions)) state.isPaused = true
   }
 
   resume(partitions: readonly TopicPartition[]): void {
     this.#checkOpen()
+    checkPartitions(partitions)
     for (const state of this.#statesOf(partitions)) state.isPaused = false
     this.#onMoved()
   }
@@ -336,6 +339,7 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
    */
   async commit(request: CommitRequest = {}): Promise<void> {
     this.#checkOpen()
+    checkCommit(request)
     if (this.#committer === undefined) throw needsGroup('commit')
     await this.#committer.commit(this.#offsetsToCommit(request))
     if (request.records !== undefined || request.offsets !== undefined) return
@@ -446,9 +450,9 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
     throw new PartlogError('INVALID_REQUEST', 'there is nothing to read: subscribe or assign first')
   }
 
-  #state({ topic, partition }: TopicPartition): PartitionState {
-    checkTopicName(topic)
-    checkPartition(partition)
+  #state(given: TopicPartition): PartitionState {
+    checkTopicPartition(given)
+    const { topic, partition } = given
     const state = this.#states.get(partitionKey(topic, partition))
     if (state !== undefined) return state
     const sentence = `${partitionKey(topic, partition)} is not assigned to this consumer`

@@ -18,6 +18,7 @@ import { recordSizeMax, sizeBound } from '../model/batch-builder.js'
 import { PartlogError, toPartlogError } from '../model/errors.js'
 import type { HeaderIn } from '../model/record.js'
 import type { Channel } from '../protocol/channel.js'
+import { checkFields, checkSignal, invalidArgument } from './arguments.js'
 import { Accumulator, type NewRecord, type Row } from './accumulator.js'
 import { BufferPool } from './buffer-pool.js'
 import { clientSettings, PRODUCER_OPTIONS, type Acks, type ProducerSettings } from './config.js'
@@ -93,6 +94,7 @@ export interface ProducerContext {
 const TOPICS_MAX = 1_000
 /** Sends that wait hold so many times bufferMemory at most. */
 const WAITING_FACTOR = 8
+const SEND_FIELDS = ['topic', 'messages']
 const NO_PAIRS: readonly HeaderIn[] = []
 
 interface Blocked {
@@ -165,10 +167,10 @@ export class Producer {
   async sendBatch(request: {
     readonly topicMessages: readonly SendRequest[]
   }): Promise<RecordMetadata[]> {
-    const { topicMessages } = (request ?? {}) as { topicMessages: readonly SendRequest[] }
+    checkFields(request, 'sendBatch', ['topicMessages'])
+    const { topicMessages } = request
     if (!Array.isArray(topicMessages)) {
-      const got = show(topicMessages)
-      throw new PartlogError('INVALID_ARGUMENT', `topicMessages: expected an array, got ${got}`)
+      throw invalidArgument('topicMessages', 'an array', topicMessages)
     }
     const calls = (topicMessages as readonly SendRequest[]).map(each => this.#checked(each))
     const outcomes = await Promise.allSettled(calls.map(call => this.#admit(call).promise))
@@ -182,6 +184,8 @@ export class Producer {
    */
   async flush(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
     if (this.#closing !== undefined) throw closedError('producer')
+    checkFields(options, 'flush', ['signal'])
+    checkSignal(options.signal)
     await abortable(this.#settleAll(), options.signal)
   }
 
@@ -200,8 +204,9 @@ export class Producer {
   /** The request as a call, when nothing is wrong with it. Changes nothing. */
   #checked(request: SendRequest): SendCall {
     if (this.#closing !== undefined) throw closedError('producer')
-    checkRequest(request)
+    checkFields(request, 'send', SEND_FIELDS)
     const { topic, messages } = request
+    checkTopicMessages(topic, messages)
     return new SendCall(topic, messages, this.#checkedHeaders(messages), settled => {
       this.#calls.delete(settled)
       this.#heldBytes -= settled.heldBytes
@@ -299,7 +304,7 @@ export class Producer {
   /** Puts messages into batches as long as there is memory; true when all are in. */
   #append(call: SendCall): boolean {
     const topic = this.#metadata.known(call.topic)
-    if (topic === undefined) {
+    if (topic === undefined || this.#mayHaveGrown(topic, call)) {
       this.#waitForTopic(call)
       return true
     }
@@ -335,8 +340,15 @@ export class Producer {
     return true
   }
 
+  /** A message names a partition that was not there when the topic was last asked for. */
+  #mayHaveGrown({ partitions }: KnownTopic, call: SendCall): boolean {
+    if (call.hasAskedForTopic) return false
+    return call.messages.some(({ partition = 0 }) => partition >= partitions.length)
+  }
+
   /** In order: the first one that waits for a topic asks for it. */
   #waitForTopic(call: SendCall): void {
+    call.hasAskedForTopic = true
     if (!this.#mayWait(call)) return
     const { topic } = call
     const waiting = this.#byTopic.get(topic)
@@ -397,15 +409,6 @@ export class Producer {
     this.#sender.stop(closedError('producer'))
     this.#context.onClose()
   }
-}
-
-function checkRequest(request: unknown): asserts request is SendRequest {
-  if (typeof request !== 'object' || request === null) {
-    const got = show(request)
-    throw new PartlogError('INVALID_ARGUMENT', `send: expected { topic, messages }, got ${got}`)
-  }
-  const { topic, messages } = request as Record<string, unknown>
-  checkTopicMessages(topic, messages)
 }
 
 function askPartitioner(

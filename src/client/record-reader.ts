@@ -4,7 +4,6 @@
  */
 
 import type { Clock } from '../base/clock.js'
-import { show } from '../base/config.js'
 import { PartlogError } from '../model/errors.js'
 import type { PollOptions, RunOptions } from './consumer-options.js'
 import type { ConsumerRecord } from './consumer-record.js'
@@ -36,10 +35,6 @@ export class RecordReader {
   }
 
   async poll({ timeoutMs = POLL_TIMEOUT_MS, signal }: PollOptions): Promise<AnyRecord[]> {
-    if (typeof timeoutMs !== 'number' || !(timeoutMs >= 0)) {
-      const got = show(timeoutMs)
-      throw new PartlogError('INVALID_ARGUMENT', `timeoutMs: expected a number ≥ 0, got ${got}`)
-    }
     const { clock, fetcher, states } = this.#options
     this.#begin('poll')
     try {

@@ -15,6 +15,8 @@ export class SendCall implements BatchOwner {
   readonly receipts: Receipt[] = []
   /** Where each message goes; chosen for all of them before the first is taken in. */
   partitions: readonly number[] | undefined
+  /** It has waited for the topic's partitions, so what is known is not older than the call. */
+  hasAskedForTopic = false
   readonly #deferred = new Deferred<RecordMetadata[]>()
   readonly #onSettled: (call: SendCall) => void
   #messages: readonly Message[]

@@ -14,7 +14,8 @@ export interface DeserializerContext {
 /**
  * Turns the bytes of a key or value into what the application works with. Never called for null.
  * The bytes are a view of a fetched batch: copy them if they are kept for long. What it throws
- * reaches the application as SERIALIZATION_FAILED with the record's place in the sentence; the position stays.
+ * reaches the application as SERIALIZATION_FAILED with the record's place in the sentence; the
+ * position stays.
  */
 export type Deserializer<T> = (bytes: Uint8Array, context: DeserializerContext) => T
 

@@ -328,12 +328,32 @@ describe('metadata', () => {
   it('that is old is asked for again beside the sends, and new partitions are used', async () => {
     const { cluster, clock, producer } = await ready({ metadataMaxAgeMs: 10_000 })
     cluster.leaders.set('orders', [1, 1])
-    await clock.advance(10_001)
-    const sendTo1 = (): Promise<unknown> =>
-      producer.send({ topic: 'orders', messages: [{ value: 'x', partition: 1 }] })
-    await expect(sendTo1()).rejects.toMatchObject({ code: 'INVALID_PARTITIONS' })
+    const placesOfTwo = async (): Promise<number[]> => {
+      const messages = [{ value: 'x' }, { value: 'y' }]
+      const places = await producer.send({ topic: 'orders', messages })
+      return places.map(({ partition }) => partition)
+    }
+    await clock.advance(10_000)
+    expect(await placesOfTwo()).toEqual([0, 0])
+    await clock.advance(1)
+    expect(await placesOfTwo()).toEqual([0, 0])
     await settle(clock)
-    await sendTo1()
+    expect((await placesOfTwo()).toSorted()).toEqual([0, 1])
+    expect(cluster.metadataRequests).toBe(2)
+  })
+
+  it('is asked for again when a message names a partition it does not have', async () => {
+    const { cluster, clock, producer } = await ready()
+    cluster.leaders.set('orders', [1, 1])
+    const sendTo = (partition: number): Promise<unknown> =>
+      producer.send({ topic: 'orders', messages: [{ value: `to ${partition}`, partition }] })
+    const sends = [sendTo(0), sendTo(1), sendTo(0)]
+    const refused = sendTo(2)
+    await expect(refused).rejects.toMatchObject({ code: 'INVALID_PARTITIONS' })
+    await Promise.all(sends)
+    await settle(clock)
+    expect(cluster.valuesIn('orders')).toEqual(['first', 'to 0', 'to 0'])
+    expect(cluster.valuesIn('orders', 1)).toEqual(['to 1'])
     expect(cluster.metadataRequests).toBe(2)
   })
 })
