@@ -33,15 +33,15 @@ export interface Clock {
 const TIMER_MAX_MS = 2 ** 31 - 1
 
 /**
- * How many `soon` callbacks in a row may run before timers and I/O of the host application
+ * How long `soon` callbacks may follow each other before timers and I/O of the host application
  * must get a turn: a tight loop of awaited sends would otherwise never let go of the thread.
  */
-const SOON_RUN_MAX = 256
+const TURN_MAX_MS = 10
 
 /** The real clock. */
 export class SystemClock implements Clock {
-  #soonRun = 0
-  #turnPending = false
+  #turnStartedAtMs = 0
+  #isTurnWatched = false
 
   now(): number {
     return Date.now()
@@ -67,17 +67,14 @@ export class SystemClock implements Clock {
   }
 
   soon(callback: () => void): void {
-    if (++this.#soonRun > SOON_RUN_MAX) {
-      setImmediate(callback)
-    } else {
-      process.nextTick(callback)
+    const now = this.monotonicMs()
+    if (!this.#isTurnWatched) {
+      this.#isTurnWatched = true
+      this.#turnStartedAtMs = now
+      setImmediate(() => (this.#isTurnWatched = false))
     }
-    if (this.#turnPending) return
-    this.#turnPending = true
-    setImmediate(() => {
-      this.#turnPending = false
-      this.#soonRun = 0
-    })
+    if (now - this.#turnStartedAtMs > TURN_MAX_MS) setImmediate(callback)
+    else process.nextTick(callback)
   }
 
   turn(): Promise<void> {

@@ -112,20 +112,32 @@ export class Fetcher {
   take(max: number): Taken | undefined {
     for (let turns = this.#states.length; turns > 0; turns--) {
       const state = this.#states[0] as PartitionState
+      if (!state.isPaused) this.#throwErrorOf(state)
       const taken = state.isPaused ? undefined : this.#takeFrom(state, max)
       if (taken !== undefined) return taken
-      this.#states.push(this.#states.shift() as PartitionState)
+      this.#toNextState()
     }
     return undefined
   }
 
-  #takeFrom(state: PartitionState, max: number): Taken | undefined {
+  #toNextState(): void {
+    this.#states.push(this.#states.shift() as PartitionState)
+  }
+
+  /** The others have their turn before this one can fail again. */
+  #throwErrorOf(state: PartitionState): void {
     const { error } = state
-    if (error !== undefined) {
-      state.error = undefined
-      if (state.position === undefined) this.#options.onLost(state)
-      throw error
+    if (error === undefined) return
+    state.error = undefined
+    this.#toNextState()
+    if (state.position === undefined) {
+      state.isLost = true
+      this.#delay(state)
     }
+    throw error
+  }
+
+  #takeFrom(state: PartitionState, max: number): Taken | undefined {
     for (let chunk = state.chunks[0]; chunk !== undefined; chunk = state.chunks[0]) {
       const records = chunk.take(max)
       state.position = chunk.nextOffset
@@ -159,10 +171,15 @@ export class Fetcher {
     const buffered = this.#states.reduce((sum, state) => sum + state.bufferedBytes, 0)
     const isFull = buffered >= this.#options.settings.fetchMaxBytes
     return this.#states.filter(state => {
-      if (state.position === undefined || state.isFetching || state.isPaused) return false
-      if (state.error !== undefined) return false
+      if (state.isFetching || state.isPaused || state.error !== undefined) return false
+      if (state.position === undefined && !state.isLost) return false
       if (state.notBeforeMs > now) {
         this.#wakeAfter(state.notBeforeMs - now)
+        return false
+      }
+      if (state.position === undefined) {
+        state.isLost = false
+        this.#options.onLost(state)
         return false
       }
       const limit = isFull ? 1 : CHUNKS_PER_PARTITION

@@ -31,6 +31,8 @@ export class PartitionState {
   notBeforeMs = 0
   failures = 0
   version = 0
+  /** The application knows that there is no position; it is looked for again after a while. */
+  isLost = false
   /** To be thrown at the application with the next records. */
   error: Error | undefined
 
@@ -53,6 +55,7 @@ export class PartitionState {
   /** Goes back to records that were taken but not handed out. */
   rewindTo(offset: number): void {
     this.position = offset
+    this.isLost = false
     this.error = undefined
     this.chunks.length = 0
     this.version++

@@ -47,7 +47,10 @@ export class Positions {
     )
   }
 
-  /** Moves states to where `autoOffsetReset` says. */
+  /**
+   * Moves states to where `autoOffsetReset` says. One whose partition cannot be read gets the
+   * error, and does not keep the others from being read.
+   */
   async reset(states: readonly PartitionState[]): Promise<void> {
     if (states.length === 0) return
     const { autoOffsetReset } = this.#options.settings
@@ -55,8 +58,13 @@ export class Positions {
       for (const state of states) state.error = noOffset(state)
       return
     }
-    const isEarliest = autoOffsetReset === 'earliest'
-    await this.moveTo(states, isEarliest ? EARLIEST_TIMESTAMP : LATEST_TIMESTAMP)
+    const timestamp = autoOffsetReset === 'earliest' ? EARLIEST_TIMESTAMP : LATEST_TIMESTAMP
+    try {
+      await this.moveTo(states, timestamp)
+    } catch (error) {
+      if (toPartlogError(error).retriable) throw error
+      await Promise.all(states.map(state => this.#orError(state, this.moveTo([state], timestamp))))
+    }
   }
 
   /** Moves states to the offset of a (special) timestamp, unless they were moved meanwhile. */

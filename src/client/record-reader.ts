@@ -47,6 +47,9 @@ export class RecordReader {
         if (leftMs <= 0) return records
         await this.#arrival(leftMs, signal)
       }
+    } catch (error) {
+      await clock.turn() // a loop that polls again and again must not hold the thread
+      throw error
     } finally {
       this.#current = undefined
     }

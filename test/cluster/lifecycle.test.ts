@@ -1,0 +1,394 @@
+/** Opening, closing and opening again, on files of the machine and in memory. */
+
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { VirtualClock } from '../../src/base/virtual-clock.js'
+import { Cluster } from '../../src/cluster.js'
+import { DiskError } from '../../src/disk/disk.js'
+import { MemoryDisk } from '../../src/disk/memory-disk.js'
+import { isPartlogError } from '../../src/model/errors.js'
+
+const text = { valueDeserializer: 'string', autoOffsetReset: 'earliest' } as const
+const first = { topic: 'orders', partition: 0 }
+
+function newFolder(): string {
+  const parent = mkdtempSync(join(tmpdir(), 'partlog-test-'))
+  onTestFinished(() => rmSync(parent, { recursive: true, force: true }))
+  return join(parent, 'data')
+}
+
+async function opened(dir: string, options: object = {}): Promise<Cluster> {
+  const cluster = await Cluster.open({ dir, ...options })
+  onTestFinished(() => cluster.close())
+  return cluster
+}
+
+async function valuesIn(cluster: Cluster, topic = 'orders', groupId?: string): Promise<unknown[]> {
+  const consumer = cluster.consumer({ ...text, ...(groupId === undefined ? {} : { groupId }) })
+  const { partitions } = await cluster.admin.describeTopic(topic)
+  const all = partitions.map(({ partition }) => ({ topic, partition }))
+  await consumer.assign(all)
+  const ends = await consumer.endOffsets(all)
+  const values: unknown[] = []
+  for (;;) {
+    const positions = await Promise.all(all.map(each => consumer.position(each)))
+    if (positions.every((position, index) => position >= (ends[index]?.offset ?? 0))) break
+    values.push(...(await consumer.poll()).map(({ value }) => value))
+  }
+  await consumer.close()
+  return values
+}
+
+/** Every file below a folder with its bytes. */
+function filesIn(dir: string): Map<string, string> {
+  const files = new Map<string, string>()
+  for (const entry of readdirSync(dir, { recursive: true, encoding: 'utf8' })) {
+    const path = join(dir, entry)
+    if (statSync(path).isFile()) files.set(entry, readFileSync(path).toString('base64'))
+  }
+  return files
+}
+
+describe('a folder', () => {
+  it('is made, and everything in it is there when it is opened again', async () => {
+    const dir = newFolder()
+    const before = await opened(dir)
+    expect(before.location).toBe(dir)
+    expect(before.recovery).toMatchObject({ findings: [], offline: [], strangers: [] })
+    await before.admin.createTopic({
+      topic: 'orders',
+      partitions: 2,
+      config: { 'retention.ms': -1 },
+    })
+    const { topicId } = await before.admin.describeTopic('orders')
+    const producer = before.producer()
+    await producer.send({ topic: 'orders', messages: [{ value: 'a', partition: 1 }] })
+    const consumer = before.consumer({ groupId: 'g' })
+    await consumer.assign([{ topic: 'orders', partition: 1 }])
+    await consumer.commit({
+      offsets: [{ topic: 'orders', partition: 1, offset: 1, metadata: 'm' }],
+    })
+    await before.close()
+
+    const after = await opened(dir)
+    expect(after.recovery.wasClosedCleanly).toBe(true)
+    expect(await after.admin.describeTopic('orders')).toMatchObject({ topicId })
+    const settings = await after.admin.describeConfig('orders')
+    expect(settings.find(({ name }) => name === 'retention.ms')).toMatchObject({ value: '-1' })
+    expect(await valuesIn(after)).toEqual(['a'])
+    expect(await after.admin.listGroupOffsets('g')).toEqual([
+      { topic: 'orders', partition: 1, offset: 1, metadata: 'm', endOffset: 1, lag: 0 },
+    ])
+    const [place] = await after
+      .producer()
+      .send({ topic: 'orders', messages: [{ value: 'b', partition: 1 }] })
+    expect(place?.offset).toBe(1)
+  })
+
+  it('has one owner at a time, who is named', async () => {
+    const dir = newFolder()
+    const owner = await opened(dir)
+    const refused = await Cluster.open({ dir }).catch((error: unknown) => error)
+    expect(refused).toMatchObject({
+      code: 'LOCKED',
+      message: expect.stringMatching(/is owned by this process on .* since 20/),
+    })
+    await owner.close()
+    await (await opened(dir)).close()
+  })
+
+  it('opened ten times at once has one owner', async () => {
+    const dir = newFolder()
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 10 }, () => Cluster.open({ dir })),
+    )
+    const owners = outcomes.flatMap(each => (each.status === 'fulfilled' ? [each.value] : []))
+    await Promise.all(owners.map(owner => owner.close()))
+    expect(owners).toHaveLength(1)
+    for (const each of outcomes) {
+      if (each.status === 'rejected') expect(each.reason).toMatchObject({ code: 'LOCKED' })
+    }
+  })
+
+  it('that cannot be opened gives the lock back', async () => {
+    const dir = newFolder()
+    const broken = await opened(dir)
+    await broken.admin.createTopic({ topic: 'orders' })
+    await broken.close()
+    await expect(Cluster.open({ dir, clock: 5 as never })).rejects.toMatchObject({
+      code: 'INVALID_CONFIG',
+    })
+    await (await opened(dir)).close()
+  })
+
+  it('that is a file is refused', async () => {
+    await expect(Cluster.open({ dir: process.execPath })).rejects.toMatchObject({
+      code: 'KAFKA_STORAGE_ERROR',
+    })
+  })
+})
+
+describe('read-only', () => {
+  it('shows a folder beside its owner, and changes nothing', async () => {
+    const dir = newFolder()
+    const owner = await opened(dir)
+    const producer = owner.producer()
+    await producer.send({ topic: 'orders', messages: [{ value: 'a' }] })
+    const before = filesIn(dir)
+
+    const reader = await opened(dir, { readOnly: true })
+    expect(await valuesIn(reader)).toEqual(['a'])
+    expect(filesIn(dir)).toEqual(before)
+
+    await producer.send({ topic: 'orders', messages: [{ value: 'b' }] })
+    expect(await valuesIn(reader)).toEqual(['a']) // as it was at opening
+    const again = await opened(dir, { readOnly: true })
+    expect(await valuesIn(again)).toEqual(['a', 'b'])
+    expect(await valuesIn(owner)).toEqual(['a', 'b'])
+  })
+
+  it('refuses everything that would change it', async () => {
+    const dir = newFolder()
+    const owner = await opened(dir)
+    await owner.producer().send({ topic: 'orders', messages: [{ value: 'a' }] })
+    await owner.close()
+    const before = filesIn(dir)
+    const { admin, ...rest } = { admin: (await opened(dir, { readOnly: true })).admin }
+    expect(rest).toEqual({})
+    const reader = await opened(dir, { readOnly: true })
+    const consumer = reader.consumer({ groupId: 'g' })
+    await consumer.assign([first])
+    const readOnly = { code: 'READ_ONLY' }
+    const calls = [
+      reader.producer().send({ topic: 'orders', messages: [{ value: 'b' }] }),
+      admin.createTopic({ topic: 'more' }),
+      admin.deleteTopic('orders'),
+      admin.createPartitions({ topic: 'orders', partitions: 2 }),
+      admin.alterConfig('orders', { 'retention.ms': 5 }),
+      admin.deleteRecords({ ...first, offset: 1 }),
+      consumer.commit({ offsets: [{ ...first, offset: 1 }] }),
+    ]
+    for (const call of calls) await expect(call).rejects.toMatchObject(readOnly)
+    await reader.close()
+    expect(filesIn(dir)).toEqual(before)
+  })
+
+  it('needs a folder that is a cluster', async () => {
+    const dir = newFolder()
+    await expect(Cluster.open({ dir, readOnly: true })).rejects.toMatchObject({
+      code: expect.stringMatching(/INVALID_ARGUMENT|KAFKA_STORAGE_ERROR/),
+    })
+    await expect(Cluster.open({ dir: tmpdir(), readOnly: true })).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      message: expect.stringContaining('openLogDirectory'),
+    })
+  })
+})
+
+describe('close', () => {
+  it('settles everything that is under way, and leaves no timer', async () => {
+    const clock = new VirtualClock()
+    const cluster = await Cluster.memory({ clock })
+    await cluster.admin.createTopic({ topic: 'orders' })
+    const producer = cluster.producer({ lingerMs: 60_000 })
+    const idle = cluster.consumer({ groupId: 'idle' })
+    await idle.subscribe(['orders'])
+    const looping = cluster.consumer(text)
+    await looping.assign([first])
+    const running = cluster.consumer(text)
+    await running.assign([first])
+    const polling = cluster.consumer(text)
+    await polling.assign([first])
+
+    const seen: unknown[] = []
+    const sent = producer.send({ topic: 'orders', messages: [{ value: 'lingers' }] })
+    const loop = (async () => {
+      for await (const { value } of looping) seen.push(value)
+    })()
+    const run = running.run({ eachRecord: () => undefined })
+    const poll = polling.poll({ timeoutMs: Infinity })
+    const flushed = producer.flush()
+    await clock.advance(0)
+    await cluster.close()
+    await Promise.all([loop, run, flushed])
+    expect(await sent).toMatchObject([{ offset: 0 }])
+    expect((await poll).length).toBeLessThanOrEqual(1)
+    expect(clock.pendingTimers).toBe(0)
+  })
+
+  it('can be called by anybody, as often as they like', async () => {
+    const cluster = await Cluster.memory()
+    const producer = cluster.producer()
+    await producer.send({ topic: 'orders', messages: [{ value: 'a' }] })
+    await Promise.all([cluster.close(), producer.close(), cluster.close()])
+    await cluster.close()
+    await cluster[Symbol.asyncDispose]()
+  })
+
+  it('afterwards everything says CLOSED', async () => {
+    const cluster = await Cluster.memory()
+    await cluster.admin.createTopic({ topic: 'orders' })
+    const { admin } = cluster
+    const producer = cluster.producer()
+    const consumer = cluster.consumer({ groupId: 'g' })
+    await consumer.subscribe(['orders'])
+    await cluster.close()
+    const closed = { code: 'CLOSED' }
+    const calls: (() => unknown)[] = [
+      () => cluster.producer(),
+      () => cluster.consumer(),
+      () => admin.listTopics(),
+      () => admin.createTopic({ topic: 'more' }),
+      () => producer.send({ topic: 'orders', messages: [{ value: 'a' }] }),
+      () => producer.flush(),
+      () => consumer.poll(),
+      () => consumer.subscribe(['orders']),
+      () => consumer.assign([first]),
+      () => consumer.commit(),
+      () => consumer.committed(),
+      () => consumer.seek({ ...first, offset: 0 }),
+      () => consumer.seekToEnd(),
+      () => consumer.pause([first]),
+      () => consumer.resume([first]),
+      () => consumer.position(first),
+      () => consumer.endOffsets([first]),
+      () => consumer.run({ eachRecord: () => undefined }),
+      () => consumer[Symbol.asyncIterator](),
+      () => consumer.unsubscribe(),
+    ]
+    for (const call of calls) {
+      const failure = await (async () => call())().catch((error: unknown) => error)
+      expect(isPartlogError(failure) ? failure : String(failure), call.toString()).toMatchObject(
+        closed,
+      )
+    }
+  })
+
+  it('disposes what `await using` holds', async () => {
+    const cluster = await Cluster.memory()
+    const producer = cluster.producer()
+    const consumer = cluster.consumer()
+    for (const each of [producer, consumer, cluster]) await each[Symbol.asyncDispose]()
+    expect(() => cluster.producer()).toThrow(expect.objectContaining({ code: 'CLOSED' }))
+  })
+})
+
+describe('a disk that fails', () => {
+  it('one partition is damaged: it is offline, the others work', async () => {
+    const disk = new MemoryDisk()
+    const before = await Cluster.onDisk(disk)
+    await before.admin.createTopic({ topic: 'orders', partitions: 2 })
+    const producer = before.producer()
+    for (const partition of [0, 1]) {
+      for (const value of ['a', 'b', 'c']) {
+        await producer.send({ topic: 'orders', messages: [{ value, partition }] })
+      }
+    }
+    await before.close()
+    const path = 'broker-1/orders-0/00000000000000000000.log'
+    await flipBit(disk, path, 100)
+
+    const after = await Cluster.onDisk(disk)
+    expect(after.recovery.wasClosedCleanly).toBe(true)
+    expect(after.recovery.offline).toMatchObject([
+      { topic: 'orders', partition: 0, error: { code: 'CORRUPT_LOG' } },
+    ])
+    const { message } = after.recovery.offline[0]?.error as Error
+    expect(message).toContain(`${path} at position 69`)
+    const consumer = after.consumer(text)
+    await consumer.assign([first, { topic: 'orders', partition: 1 }])
+    const values: unknown[] = []
+    const codes = new Set<unknown>()
+    while (values.length < 3 || codes.size === 0) {
+      await consumer.poll().then(
+        records => values.push(...records.map(({ value }) => value)),
+        (error: { code: string }) => codes.add(error.code),
+      )
+    }
+    expect(values).toEqual(['a', 'b', 'c'])
+    expect([...codes]).toEqual(['CORRUPT_LOG'])
+    const next = after.producer()
+    await expect(
+      next.send({ topic: 'orders', messages: [{ value: 'd', partition: 0 }] }),
+    ).rejects.toMatchObject({ code: 'CORRUPT_LOG' })
+    await next.send({ topic: 'orders', messages: [{ value: 'd', partition: 1 }] })
+    await after.close()
+
+    const cut = await Cluster.onDisk(disk, { onCorruption: 'truncate' })
+    expect(cut.recovery.offline).toEqual([])
+    expect(cut.recovery.findings.length).toBeGreaterThan(0)
+    await cut.producer().send({ topic: 'orders', messages: [{ value: 'new', partition: 0 }] })
+    await cut.close()
+  })
+
+  it('a full disk refuses records until there is room', async () => {
+    const disk = new MemoryDisk()
+    const clock = new VirtualClock()
+    const cluster = await Cluster.onDisk(disk, { clock })
+    await cluster.admin.createTopic({ topic: 'orders' })
+    const producer = cluster.producer()
+    const send = async (value: string) =>
+      await producer.send({ topic: 'orders', messages: [{ value }] })
+    await send('a')
+    disk.beforeOperation = operation => {
+      if (operation.kind === 'append') throw new DiskError('ENOSPC', 'write', operation.path)
+      return undefined
+    }
+    const waits = send('b')
+    await clock.advance(5_000)
+    expect(await valuesIn(cluster)).toEqual(['a'])
+    disk.beforeOperation = undefined
+    await clock.advance(5_000)
+    expect(await waits).toMatchObject([{ offset: 1 }])
+    expect(await valuesIn(cluster)).toEqual(['a', 'b'])
+    await cluster.close()
+  })
+
+  it('a sync that fails takes the partition offline; nothing unsure is shown as durable', async () => {
+    const disk = new MemoryDisk()
+    const cluster = await Cluster.onDisk(disk)
+    await cluster.admin.createTopic({ topic: 'orders', partitions: 2 })
+    const producer = cluster.producer()
+    const send = async (value: string, partition: number) =>
+      await producer.send({ topic: 'orders', messages: [{ value, partition }] })
+    await send('a', 0)
+    disk.beforeOperation = operation => {
+      if (operation.kind === 'sync' && operation.path.includes('orders-0')) {
+        throw new DiskError('EIO', 'fsync', operation.path)
+      }
+      return undefined
+    }
+    await expect(send('b', 0)).rejects.toMatchObject({ code: 'LOG_OFFLINE', outcomeUnknown: true })
+    disk.beforeOperation = undefined
+    await expect(send('c', 0)).rejects.toMatchObject({ code: 'LOG_OFFLINE' })
+    await send('d', 1)
+    await cluster.close()
+    const after = await Cluster.onDisk(disk)
+    expect(after.recovery.wasClosedCleanly).toBe(false)
+    expect(await valuesIn(after)).toEqual(expect.arrayContaining(['a', 'd']))
+    await after.close()
+  })
+
+  it('a damaged metadata log keeps the cluster closed', async () => {
+    const disk = new MemoryDisk()
+    const before = await Cluster.onDisk(disk)
+    await before.admin.createTopic({ topic: 'orders' })
+    await before.admin.createTopic({ topic: 'payments' })
+    await before.close()
+    await flipBit(disk, 'controller/__cluster_metadata-0/00000000000000000000.log', 70)
+    await expect(Cluster.onDisk(disk)).rejects.toMatchObject({ code: 'CORRUPT_LOG' })
+  })
+})
+
+async function flipBit(disk: MemoryDisk, path: string, position: number): Promise<void> {
+  const file = disk.open(path)
+  const bytes = await file.read(0, file.size)
+  file.close()
+  bytes[position] = (bytes[position] as number) ^ 1
+  await disk.remove(path)
+  const damaged = disk.create(path)
+  damaged.append(bytes)
+  damaged.close()
+}
