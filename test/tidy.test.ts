@@ -104,8 +104,7 @@ const roomOf = (path: string): string => path.split('/')[0] as string
 
 /** Text without comments: rules are for code. */
 function codeOf({ text }: Source): string {
-  const scanner = ts.createScanner(ts.ScriptTarget.Latest, false, ts.LanguageVariant.Standard, text)
-  return text.replace(/\/\*[\s\S]*?\*\/|(^|\s)\/\/.*$/gm, ' ') + scanner.getText().slice(0, 0)
+  return text.replace(/\/\*[\s\S]*?\*\/|(^|\s)\/\/.*$/gm, ' ')
 }
 
 /** Paths this file imports, relative to src; type imports too. */
