@@ -342,8 +342,6 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
     checkCommit(request)
     if (this.#committer === undefined) throw needsGroup('commit')
     await this.#committer.commit(this.#offsetsToCommit(request))
-    if (request.records !== undefined || request.offsets !== undefined) return
-    for (const state of this.#states.values()) state.markDeliveredProcessed()
   }
 
   /** What the group has committed for these partitions, for all assigned without an argument. */

@@ -115,21 +115,16 @@ export class Fetcher {
       if (!state.isPaused) this.#throwErrorOf(state)
       const taken = state.isPaused ? undefined : this.#takeFrom(state, max)
       if (taken !== undefined) return taken
-      this.#toNextState()
+      this.#states.push(this.#states.shift() as PartitionState)
     }
     return undefined
   }
 
-  #toNextState(): void {
-    this.#states.push(this.#states.shift() as PartitionState)
-  }
-
-  /** The others have their turn before this one can fail again. */
+  /** Once: then the partition is asked again, after a pause in which the others have their turn. */
   #throwErrorOf(state: PartitionState): void {
     const { error } = state
     if (error === undefined) return
     state.error = undefined
-    this.#toNextState()
     if (state.position === undefined) {
       state.isLost = true
       this.#delay(state)

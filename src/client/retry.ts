@@ -40,7 +40,7 @@ export async function withRetries<T>(
     } catch (thrown) {
       const error = toPartlogError(thrown)
       const waitMs = backoffMs(options, failures, random)
-      const isOver = clock.monotonicMs() + waitMs >= deadline || closing?.aborted
+      const isOver = clock.monotonicMs() + waitMs >= deadline
       if (!error.retriable || isOver) throw error
       await sleep(clock, waitMs, closing).catch(() => {
         throw error

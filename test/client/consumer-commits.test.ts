@@ -268,6 +268,24 @@ describe('auto-commit', () => {
     expect(commits()).toBe(0)
   })
 
+  it('one at a time: a slow coordinator is not asked again before it has answered', async () => {
+    const { clock, poll, write } = await ready()
+    await write(0, 'a')
+    await poll()
+    await write(0, 'b')
+    await poll()
+    const releases: (() => void)[] = []
+    intercept((api, _request, next) => {
+      if (api !== 'OffsetCommit') return next()
+      return new Promise<void>(resolve => releases.push(resolve)).then(() => next())
+    })
+    await clock.advance(20_000)
+    expect(releases).toHaveLength(1)
+    releases[0]?.()
+    await clock.advance(20_000)
+    expect(releases).toHaveLength(1)
+  })
+
   it('takes what was processed while a commit was under way next time', async () => {
     const { all, clock, consumer, write } = await ready()
     await write(0, 'a', 'b')
@@ -318,6 +336,19 @@ describe('auto-commit', () => {
 })
 
 describe('committed offsets', () => {
+  it('are not committed once more by whoever begins there', async () => {
+    const { cluster, consumer, poll, write } = await ready()
+    await write(0, 'a', 'b')
+    await poll()
+    await consumer.commit()
+    await consumer.close()
+    const commits = countRequests('OffsetCommit')
+    const next = cluster.consumer(options)
+    await next.subscribe(['orders'])
+    await next.close()
+    expect(commits()).toBe(0)
+  })
+
   it('are where the next consumer of the group begins', async () => {
     const { cluster, clock, consumer, poll, write } = await ready()
     await write(0, 'a', 'b', 'c')

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { PartlogError } from '../../src/model/errors.js'
+import type { Request } from '../../src/protocol/api.js'
 import { intercept, isPending, orders, settle, world, type World } from './world.js'
 
 const text = { valueDeserializer: 'string', autoOffsetReset: 'earliest' } as const
@@ -245,6 +246,31 @@ describe('seek', () => {
     expect(clock.monotonicMs()).toBe(0)
   })
 
+  it('an answer for the place that was left is thrown away', async () => {
+    const all = await world()
+    const { cluster, clock, write } = all
+    await write(0, 'a', 'b', 'c')
+    const releases: (() => void)[] = []
+    intercept((api, _request, next) => {
+      if (api !== 'Fetch') return next()
+      return Promise.resolve(next()).then(async answer => {
+        await new Promise<void>(resolve => releases.push(resolve))
+        return answer
+      })
+    })
+    const consumer = cluster.consumer(text)
+    await consumer.assign(orders())
+    await settle(clock)
+    consumer.seek({ ...first, offset: 2 })
+    await settle(clock)
+    const polled = consumer.poll()
+    for (let round = 0; round < 4; round++) {
+      for (const release of releases.splice(0)) release()
+      await settle(clock)
+    }
+    expect((await polled).map(({ value }) => value)).toEqual(['c'])
+  })
+
   it('wins over a reset that is under way', async () => {
     const all = await world()
     const { cluster, clock, write } = all
@@ -294,6 +320,23 @@ describe('pause and resume', () => {
     consumer.resume(orders())
     expect(consumer.paused()).toEqual([])
     expect(await polledBy(all, consumer)).toEqual(['b'])
+  })
+
+  it('what is paused is not fetched', async () => {
+    const { cluster, clock, write } = await world(2)
+    const consumer = cluster.consumer(text)
+    await consumer.assign(orders(2))
+    consumer.pause(orders())
+    const asked = new Set<number>()
+    intercept((api, request: Request<'Fetch'>, next) => {
+      if (api === 'Fetch') {
+        for (const each of request.topics[0]?.partitions ?? []) asked.add(each.partition)
+      }
+      return next()
+    })
+    await write(0, 'a')
+    await clock.advance(5_000)
+    expect([...asked]).toEqual([1])
   })
 
   it('resume wakes a poll that waits', async () => {
@@ -355,6 +398,19 @@ describe('offsets', () => {
     const asked = consumer.endOffsets(orders())
     await clock.advance(2_000)
     expect(await asked).toEqual([{ ...first, offset: 0 }])
+  })
+
+  it('also while assigning, which is given up on after defaultApiTimeoutMs', async () => {
+    const { cluster, clock } = await world(3)
+    const consumer = cluster.consumer({ ...text, defaultApiTimeoutMs: 3_000 })
+    intercept((api, _request, next) => {
+      if (api === 'ListOffsets') throw new PartlogError('NETWORK_EXCEPTION', 'no line')
+      return next()
+    })
+    const assigned = consumer.assign(orders(3))
+    assigned.catch(() => undefined)
+    await clock.advance(3_000)
+    await expect(assigned).rejects.toMatchObject({ code: 'NETWORK_EXCEPTION' })
   })
 
   it('and given up on after defaultApiTimeoutMs', async () => {

@@ -279,6 +279,27 @@ describe('for await', () => {
     expect(valuesOf(await consumer.poll())).toEqual(['b'])
   })
 
+  it('a pause holds back what was taken with the record in hand', async () => {
+    const { cluster, clock, write } = await world()
+    await write(0, 'a', 'b', 'c')
+    const consumer = cluster.consumer(text)
+    await consumer.assign(orders())
+    const seen: unknown[] = []
+    const loop = (async () => {
+      for await (const { value } of consumer) {
+        seen.push(value)
+        if (value === 'a') consumer.pause(orders())
+      }
+    })()
+    await settle(clock)
+    expect(seen).toEqual(['a'])
+    consumer.resume(orders())
+    await settle(clock)
+    expect(seen).toEqual(['a', 'b', 'c'])
+    await consumer.close()
+    await loop
+  })
+
   it('follows a seek and a pause made inside', async () => {
     const { cluster, clock, write } = await world(2)
     await write(0, 'a', 'b', 'c')
@@ -377,6 +398,28 @@ describe('run', () => {
       expect(valuesOf(await consumer.poll())).toEqual(expected)
     },
   )
+
+  it('follows a seek and a pause made by the handler', async () => {
+    const { cluster, clock, write } = await world()
+    await write(0, 'a', 'b', 'c')
+    const consumer = cluster.consumer(text)
+    await consumer.assign(orders())
+    const seen: unknown[] = []
+    const running = consumer.run({
+      eachRecord: ({ value }) => {
+        seen.push(value)
+        if (seen.length === 2) consumer.seek({ topic: 'orders', partition: 0, offset: 0 })
+        if (seen.length === 3) consumer.pause(orders())
+      },
+    })
+    await settle(clock)
+    expect(seen).toEqual(['a', 'b', 'a'])
+    consumer.resume(orders())
+    await settle(clock)
+    expect(seen).toEqual(['a', 'b', 'a', 'b', 'c'])
+    await consumer.close()
+    await running
+  })
 
   it('ends with the signal after the record in hand', async () => {
     const { cluster, write } = await world()
@@ -505,6 +548,82 @@ describe('deserializers', () => {
 })
 
 describe('when fetching fails', () => {
+  /** What a broker answers about a partition that it cannot read. */
+  const refusal = (request: Request<'Fetch'>, partition: number, errorCode: number) => ({
+    errorCode: 0,
+    responses: request.topics.map(({ topic = '', partitions }) => ({
+      topic,
+      partitions: partitions.map(each => ({
+        partitionIndex: each.partition,
+        errorCode: each.partition === partition ? errorCode : 0,
+        highWatermark: -1,
+        records: null,
+      })),
+    })),
+  })
+
+  it('the records of other partitions come first, then the error', async () => {
+    const { cluster, clock, write } = await world(2)
+    await write(0, 'a')
+    await write(1, 'b')
+    let isRefused = false
+    intercept((api, request: Request<'Fetch'>, next) => {
+      if (api !== 'Fetch' || isRefused) return next()
+      isRefused = true
+      return Promise.resolve(next()).then(answer => {
+        const [topic] = (answer as { responses: { partitions: object[] }[] }).responses
+        const [, refused] = refusal(request, 1, 2).responses[0]?.partitions ?? []
+        if (topic !== undefined && refused !== undefined) topic.partitions[1] = refused
+        return answer
+      })
+    })
+    const consumer = cluster.consumer(text)
+    await consumer.assign(orders(2))
+    await settle(clock)
+    expect(valuesOf(await consumer.poll())).toEqual(['a'])
+    await expect(consumer.poll()).rejects.toMatchObject({ code: 'CORRUPT_MESSAGE' })
+    const polled = consumer.poll({ timeoutMs: 5_000 })
+    await clock.advance(1_000)
+    expect(valuesOf(await polled)).toEqual(['b'])
+  })
+
+  it('a success makes the next pause short again', async () => {
+    const { cluster, clock, write } = await world()
+    const at: number[] = []
+    let failures = 0
+    intercept((api, _request, next) => {
+      if (api !== 'Fetch') return next()
+      at.push(clock.monotonicMs())
+      if (failures-- > 0) throw new PartlogError('NETWORK_EXCEPTION', 'no line')
+      return next()
+    })
+    const consumer = cluster.consumer({ ...text, retryBackoffMs: 100, retryBackoffMaxMs: 10_000 })
+    await consumer.assign(orders())
+    for (const value of ['a', 'b']) {
+      failures = 5
+      const polled = consumer.poll({ timeoutMs: 60_000 })
+      await write(0, value)
+      await clock.advance(20_000)
+      expect(valuesOf(await polled)).toEqual([value])
+    }
+    const gaps = at.slice(1).map((time, index) => time - (at[index] as number))
+    const shortOnes = gaps.filter(gap => gap >= 80 && gap <= 120)
+    expect(shortOnes).toHaveLength(2)
+  })
+
+  it('a loop that polls again and again lets others run', async () => {
+    const { cluster, write } = await world()
+    await write(0, 'not json')
+    const consumer = cluster.consumer({ ...text, valueDeserializer: 'json' })
+    await consumer.assign(orders())
+    let othersRan = false
+    setImmediate(() => (othersRan = true))
+    for (let polls = 0; !othersRan; polls++) {
+      expect(polls).toBeLessThan(100)
+      await expect(consumer.poll()).rejects.toMatchObject({ code: 'SERIALIZATION_FAILED' })
+    }
+  })
+
   it('for a while: it is tried again, with growing pauses', async () => {
     const { cluster, clock, write } = await world()
     await write(0, 'a')

@@ -259,6 +259,32 @@ describe('when a send fails', () => {
     await expect(sent).rejects.toMatchObject({ code: 'INVALID_TIMESTAMP', outcomeUnknown: true })
   })
 
+  it('some refusals come after the append: the outcome is unknown', async () => {
+    const { cluster, clock, send } = await ready({ deliveryTimeoutMs: 300 })
+    for (const error of ['REQUEST_TIMED_OUT', 'NOT_ENOUGH_REPLICAS_AFTER_APPEND'] as const) {
+      for (let n = 0; n < 10; n++) cluster.fates.push({ error })
+      const sent = send('x')
+      sent.catch(() => undefined)
+      await clock.advance(1_000)
+      await expect(sent).rejects.toMatchObject({ outcomeUnknown: true, cause: { code: error } })
+      cluster.fates.length = 0
+    }
+    cluster.fates.push({ error: 'LOG_OFFLINE' })
+    await expect(send('x')).rejects.toMatchObject({ code: 'LOG_OFFLINE', outcomeUnknown: true })
+    cluster.fates.push({ error: 'CORRUPT_LOG' })
+    await expect(send('x')).rejects.toMatchObject({ code: 'CORRUPT_LOG', outcomeUnknown: false })
+  })
+
+  it('halves of a batch whose answer was lost know that it may be in the log', async () => {
+    const { cluster, clock, send } = await ready()
+    cluster.fates.push({ throws: 'NETWORK_EXCEPTION' }, { error: 'MESSAGE_TOO_LARGE' })
+    cluster.fates.push({ error: 'INVALID_TIMESTAMP' }, { error: 'INVALID_TIMESTAMP' })
+    const sent = send('x', 'y')
+    sent.catch(() => undefined)
+    await clock.advance(1_000)
+    await expect(sent).rejects.toMatchObject({ code: 'INVALID_TIMESTAMP', outcomeUnknown: true })
+  })
+
   it('gives up after deliveryTimeoutMs, and says why and whether it may be in the log', async () => {
     const { cluster, clock, send } = await ready({ deliveryTimeoutMs: 5_000 })
     for (let n = 0; n < 100; n++) cluster.fates.push({ error: 'NOT_ENOUGH_REPLICAS' })
@@ -433,7 +459,12 @@ describe('bufferMemory', () => {
     await settle(clock)
     await Promise.allSettled(sends)
     expect(cluster.valuesIn('orders')).toHaveLength(31 - refused)
-    expect(await send('again')).toHaveLength(1)
+    cluster.isHolding = true // what waited does not count any more
+    const more = Array.from({ length: 10 }, () => send(KB))
+    for (const each of more) expect(await outcomeOf(each, clock)).toBe('pending')
+    cluster.isHolding = false
+    cluster.release()
+    await Promise.all(more)
   })
 })
 
