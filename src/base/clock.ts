@@ -36,12 +36,13 @@ const TIMER_MAX_MS = 2 ** 31 - 1
  * How long `soon` callbacks may follow each other before timers and I/O of the host application
  * must get a turn: a tight loop of awaited sends would otherwise never let go of the thread.
  */
-const TURN_MAX_MS = 10
+const SOON_RUN_MAX_MS = 1
 
 /** The real clock. */
 export class SystemClock implements Clock {
-  #turnStartedAtMs = 0
-  #isTurnWatched = false
+  /** When the first of the `soon` callbacks of this turn was asked for. */
+  #soonSinceMs = 0
+  #turnPending = false
 
   now(): number {
     return Date.now()
@@ -67,14 +68,16 @@ export class SystemClock implements Clock {
   }
 
   soon(callback: () => void): void {
-    const now = this.monotonicMs()
-    if (!this.#isTurnWatched) {
-      this.#isTurnWatched = true
-      this.#turnStartedAtMs = now
-      setImmediate(() => (this.#isTurnWatched = false))
+    const nowMs = this.monotonicMs()
+    if (!this.#turnPending) {
+      this.#turnPending = true
+      this.#soonSinceMs = nowMs
+      setImmediate(() => {
+        this.#turnPending = false
+      })
     }
-    if (now - this.#turnStartedAtMs > TURN_MAX_MS) setImmediate(callback)
-    else process.nextTick(callback)
+    if (nowMs - this.#soonSinceMs < SOON_RUN_MAX_MS) process.nextTick(callback)
+    else setImmediate(callback)
   }
 
   turn(): Promise<void> {
