@@ -5,7 +5,7 @@ import { Batch, batchesOf, frameAt, whyInvalid } from '../model/batch.js'
 import { PartlogError } from '../model/errors.js'
 import type { Header, TimestampType } from '../model/record.js'
 import { RecordCursor } from '../model/record-cursor.js'
-import { deserialize, type Deserializer } from './serdes.js'
+import { asText, deserialize, type Deserializer } from './serdes.js'
 
 /** A record read from a topic. */
 export interface ConsumerRecord<K = Uint8Array, V = Uint8Array> {
@@ -134,17 +134,22 @@ export class RecordChunk {
     const { topic, partition, deserializers } = this.#options
     const cursor = this.#cursor as RecordCursor
     const { offset, timestamp, timestampType, headers } = cursor
-    let key: unknown = cursor.key
-    let value: unknown = cursor.value
-    if (deserializers.key !== undefined && key !== null) {
-      const context = { topic, partition, offset, headers }
-      key = deserialize(deserializers.key, key as Uint8Array, context, 'key')
-    }
-    if (deserializers.value !== undefined && value !== null) {
-      const context = { topic, partition, offset, headers }
-      value = deserialize(deserializers.value, value as Uint8Array, context, 'value')
-    }
+    const { key: keyAs, value: valueAs } = deserializers
+    const key = keyAs === asText ? cursor.keyText : this.#deserialized(keyAs, cursor.key, 'key')
+    const value =
+      valueAs === asText ? cursor.valueText : this.#deserialized(valueAs, cursor.value, 'value')
     const { leaderEpoch } = this.#batch as Batch
     return { topic, partition, offset, timestamp, timestampType, key, value, headers, leaderEpoch }
+  }
+
+  #deserialized(
+    deserializer: Deserializer<unknown> | undefined,
+    bytes: Uint8Array | null,
+    part: 'key' | 'value',
+  ): unknown {
+    if (deserializer === undefined || bytes === null) return bytes
+    const { topic, partition } = this.#options
+    const { offset, headers } = this.#cursor as RecordCursor
+    return deserialize(deserializer, bytes, { topic, partition, offset, headers }, part)
   }
 }

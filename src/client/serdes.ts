@@ -45,13 +45,13 @@ export type DeserializerOption = DeserializerName | Deserializer<unknown>
 
 /** A deserializer for JSON of a type that is known (and not checked) by the application. */
 export function json<T = JsonValue>(): Deserializer<T> {
-  return bytes => JSON.parse(utf8(bytes)) as T
+  return bytes => JSON.parse(asText(bytes)) as T
 }
 
 /** The function behind a named deserializer; undefined for 'bytes', which needs none. */
 export function deserializerOf(option: DeserializerOption): Deserializer<unknown> | undefined {
   if (option === 'bytes') return undefined
-  if (option === 'string') return utf8
+  if (option === 'string') return asText
   return option === 'json' ? json() : option
 }
 
@@ -75,6 +75,7 @@ export function deserialize(
   }
 }
 
-function utf8(bytes: Uint8Array): string {
+/** The 'string' deserializer. Who reads from a batch can give its text without a view in between. */
+export function asText(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
 }
