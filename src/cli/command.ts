@@ -103,7 +103,12 @@ function parseWords(
   try {
     return parseArgs({ args: [...args], options: table, allowPositionals: true, strict: true })
   } catch (error) {
-    const [sentence] = (error as Error).message.split('. To specify')
+    // Node goes on with advice, some of it on lines of its own.
+    const { message } = error as Error
+    const ambiguous = /^Option '(--[a-z-]+)' argument is ambiguous/.exec(message)?.[1]
+    const sentence = ambiguous
+      ? `${ambiguous}: expected a value, got a word that begins with '-'`
+      : message.split(/\. To specify|\n/)[0]
     const known = Object.keys(options)
       .map(key => `--${key}`)
       .join(', ')

@@ -10,7 +10,7 @@ import { demoCommand } from './demo.js'
 import { groupsCommand } from './groups.js'
 import { importCommand } from './import.js'
 import { inspectCommand } from './inspect.js'
-import { commandLine, exitWith, Output } from './output.js'
+import { atEnd, commandLine, exitWith, Output } from './output.js'
 import { replayCommand } from './replay.js'
 import { topicsCommand } from './topics.js'
 import { verifyCommand } from './verify.js'
@@ -27,9 +27,13 @@ const COMMANDS: readonly Command[] = [
 
 async function main(output: Output): Promise<number> {
   const [name, ...args] = commandLine()
-  if (name === undefined || name === '--help' || name === 'help') {
+  if (name === undefined) {
+    output.note(overview()) // an answer to nothing that was asked: no data
+    return 2
+  }
+  if (name === '--help' || name === '-h' || name === 'help') {
     await output.line(overview())
-    return name === undefined ? 2 : 0
+    return 0
   }
   if (name === '--version') {
     await output.line(packageJson.version)
@@ -40,7 +44,7 @@ async function main(output: Output): Promise<number> {
     const known = COMMANDS.map(each => each.name).join(', ')
     throw new UsageError(`partlog: expected one of ${known}, got ${JSON.stringify(name)}`)
   }
-  if (args.includes('--help')) {
+  if (args.includes('--help') || args.includes('-h')) {
     await output.line(helpOf(command))
     return 0
   }
@@ -65,6 +69,12 @@ function sentenceOf(error: unknown): string {
 }
 
 const output = new Output()
+// Only now is it known whether what was written last has arrived.
+atEnd(() => {
+  if (output.failure === undefined) return
+  output.note(`partlog: standard output: ${output.failure.message}`)
+  exitWith(1)
+})
 main(output).then(exitWith, (error: unknown) => {
   output.note(sentenceOf(error))
   exitWith(error instanceof UsageError ? 2 : 1)

@@ -5,14 +5,15 @@
 
 export class Output {
   #isClosed = false
+  #failure: Error | undefined
 
   constructor(
     readonly stdout: NodeJS.WriteStream = process.stdout,
     readonly stderr: NodeJS.WriteStream = process.stderr,
   ) {
     stdout.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE') throw error
       this.#isClosed = true
+      if (error.code !== 'EPIPE') this.#failure ??= error
     })
     stderr.on('error', () => undefined) // nobody is left to be told
   }
@@ -20,6 +21,11 @@ export class Output {
   /** Nobody reads the data any more: there is no point in going on. */
   get isClosed(): boolean {
     return this.#isClosed
+  }
+
+  /** Why data did not reach its reader, if that is an error: a disk that is full, say. */
+  get failure(): Error | undefined {
+    return this.#failure
   }
 
   /** Writes data; resolves when there is room for more. */
@@ -56,6 +62,11 @@ export class Output {
 /** Ends with a code once everything written has gone out. */
 export function exitWith(code: number): void {
   process.exitCode = code
+}
+
+/** Calls `callback` when nothing is left to do or to write. */
+export function atEnd(callback: () => void): void {
+  process.once('beforeExit', callback)
 }
 
 /** The words after the command's name. */

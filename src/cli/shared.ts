@@ -16,12 +16,16 @@ export const DIR_OPTION = valued(
 )
 export const JSON_OPTION = toggle('one JSON object per line instead of a table')
 
+/** Date.parse takes much else for a time: '1.5' is a day in January 2001. */
+const ISO_TIME = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?$/
+
 /** An offset, or a time as ISO 8601. */
 export const offsetOrTime: OptionType<number | Date> = {
   expected: 'an offset or an ISO time like 2016-01-31T12:00:00Z',
   parse: () => undefined,
   parseText: given => {
-    if (/^\d+$/.test(given)) return Number(given)
+    if (/^\d{1,15}$/.test(given)) return Number(given)
+    if (!ISO_TIME.test(given)) return undefined
     const ms = Date.parse(given)
     return Number.isNaN(ms) ? undefined : new Date(ms)
   },
