@@ -5,7 +5,7 @@ import { Cluster } from '../cluster.js'
 import { NodeDisk } from '../disk/node-disk.js'
 import { inspectPartition } from '../log/inspect.js'
 import { command, optionalValue, valued } from './command.js'
-import { freshPath, openLines, openSink } from './files.js'
+import { checkReadable, freshPath, openLines, openSink } from './files.js'
 import { ensureTopic, importWithProgress, type ImportRequest, type ImportResult } from './import.js'
 import { orderLines } from './orders.js'
 import type { Output } from './output.js'
@@ -46,6 +46,7 @@ export const demoCommand = command({
   examples: ['npm run demo', 'npm run demo -- --file events.jsonl --key id'],
   run: async ({ options, output }) => {
     const dir = freshPath(options.dir)
+    if (options.file !== undefined) checkReadable(options.file)
     const file = options.file ?? (await writeOrders(`${dir}/orders.jsonl`, options, output))
     const request = { ...(await requestFor(file, options.key)), file }
     const { written, readMs, partitions } = await runThrough(dir, request, options, output)
@@ -71,7 +72,8 @@ async function runThrough(
   let offsets: Awaited<ReturnType<typeof cluster.admin.listGroupOffsets>>
   try {
     await ensureTopic(cluster, TOPIC, partitions)
-    written = await importWithProgress(cluster, request, output, false)
+    const producer = cluster.producer()
+    written = await importWithProgress(async () => producer, { ...request, json: false }, output)
     const started = clock.monotonicMs()
     read = await readBack(cluster, written.records, output)
     readMs = clock.monotonicMs() - started
@@ -108,6 +110,7 @@ async function readBack(
   const counts = new Map<number, number>()
   const done = new AbortController()
   let read = 0
+  if (total === 0) done.abort() // nothing would ever come
   await consumer.subscribe([TOPIC])
   await consumer.run({
     signal: done.signal,

@@ -30,6 +30,13 @@ export interface LineReader {
   lines(): AsyncGenerator<readonly Buffer[]>
 }
 
+/** Throws when there is no such file to read; standard input ('-') is always there. */
+export function checkReadable(path: string): void {
+  if (path !== '-' && statSync(path).isDirectory()) {
+    throw new Error(`${path}: expected a file, this is a folder`)
+  }
+}
+
 /** Opens a file, or standard input for '-'. Throws the system's error when that fails. */
 export function openLines(path: string): LineReader {
   const size = path === '-' ? undefined : statSync(path).size

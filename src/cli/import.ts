@@ -6,7 +6,7 @@ import { Cluster } from '../cluster.js'
 import type { Message, RecordMetadata } from '../client/messages.js'
 import { isPartlogError } from '../model/errors.js'
 import { command, optionalValue, UsageError, valued } from './command.js'
-import { openLines } from './files.js'
+import { checkReadable, openLines } from './files.js'
 import type { Output } from './output.js'
 import { Progress } from './progress.js'
 import { isRecordLine, parseRecordLine } from './records.js'
@@ -26,6 +26,9 @@ export interface ImportRequest {
   readonly skip: number
 }
 
+/** Gives the producer for some messages when their topic is ready for them. */
+type ProducerFor = (messages: readonly Message[]) => Promise<Producer>
+
 export interface ImportResult {
   readonly records: number
   readonly bytes: number
@@ -35,14 +38,9 @@ export interface ImportResult {
 /** Sends under way before the next lines are read: enough to keep the disk busy. */
 const SENDS_MAX = 8
 
-/** A line that cannot be imported; the sentence names it. */
-export class LineError extends Error {
-  override readonly name = 'LineError'
-}
-
 /** Reads a file into a topic; `onAcknowledged` hears how many lines are safe, in order. */
 export async function importFile(
-  producer: Producer,
+  producerFor: ProducerFor,
   request: ImportRequest,
   onAcknowledged: (lines: number, bytesRead: number, size: number | undefined) => void,
 ): Promise<ImportResult> {
@@ -57,21 +55,57 @@ export async function importFile(
     acknowledged += metadata.length
     onAcknowledged(acknowledged, reader.bytesRead, reader.size)
   }
-  for await (const lines of reader.lines()) {
-    const messages: Message[] = []
-    for (const line of lines) {
-      if (++lineNumber <= request.skip) continue
-      messages.push(messageOf(line, lineNumber, request))
-      bytes += line.length
+  try {
+    for await (const lines of reader.lines()) {
+      const { messages, problem } = messagesOf(lines, lineNumber, request)
+      if (messages.length === 0 && problem !== undefined) throw problem
+      lineNumber += lines.length
+      if (messages.length === 0) continue
+      for (const { value } of messages) bytes += value === null ? 0 : Buffer.byteLength(value)
+      const producer = await producerFor(messages)
+      const sent = producer.send({ topic: request.topic, messages })
+      sent.catch(() => undefined) // told when its turn comes
+      underWay.push(sent)
+      if (problem !== undefined) throw problem
+      if (underWay.length >= SENDS_MAX) await settleFirst()
     }
-    if (messages.length === 0) continue
-    const sent = producer.send({ topic: request.topic, messages })
-    sent.catch(() => undefined) // told when its turn comes
-    underWay.push(sent)
-    if (underWay.length >= SENDS_MAX) await settleFirst()
+    while (underWay.length > 0) await settleFirst()
+    if (acknowledged === request.skip) await producerFor([]) // also nothing wants its topic
+  } catch (error) {
+    while (underWay.length > 0) await settleFirst().catch(() => (underWay.length = 0))
+    throw error instanceof UsageError ? error : stopped(error as Error, acknowledged, request)
   }
-  while (underWay.length > 0) await settleFirst()
   return { records: acknowledged - request.skip, bytes, ms: clock.monotonicMs() - started }
+}
+
+/** What went wrong, and what that means for the rest of the file. */
+function stopped(error: Error, acknowledged: number, { file, skip }: ImportRequest): Error {
+  const name = file === '-' ? 'standard input' : file
+  const rest =
+    acknowledged === skip
+      ? 'nothing of it was imported'
+      : `its first ${acknowledged} lines are imported, the rest is not: go on with --skip ` +
+        String(acknowledged)
+  return new Error(`${name}: ${error.message}; ${rest}`, { cause: error })
+}
+
+/** The messages of some lines, up to the first that cannot be one. */
+function messagesOf(
+  lines: readonly Buffer[],
+  linesBefore: number,
+  request: ImportRequest,
+): { messages: Message[]; problem?: Error } {
+  const messages: Message[] = []
+  let lineNumber = linesBefore
+  for (const line of lines) {
+    if (++lineNumber <= request.skip) continue
+    try {
+      messages.push(messageOf(line, lineNumber, request))
+    } catch (error) {
+      return { messages, problem: error as Error }
+    }
+  }
+  return { messages }
 }
 
 function messageOf(line: Buffer, lineNumber: number, request: ImportRequest): Message {
@@ -80,7 +114,6 @@ function messageOf(line: Buffer, lineNumber: number, request: ImportRequest): Me
     if (format === 'records') return parseRecordLine(line.toString('utf8'))
     if (format === 'lines')
       return { key: key === undefined ? null : wordOf(line, key), value: line }
-    if (key === undefined && timestamp === undefined && lineNumber > 1) return { value: line }
     const parsed: unknown = JSON.parse(line.toString('utf8'))
     if (lineNumber === 1 && isRecordLine(parsed)) throw new UsageError(EXPORT_HINT)
     return {
@@ -90,8 +123,13 @@ function messageOf(line: Buffer, lineNumber: number, request: ImportRequest): Me
     }
   } catch (error) {
     if (error instanceof UsageError) throw error
-    throw new LineError(`line ${lineNumber}: ${(error as Error).message}`)
+    throw new Error(`line ${lineNumber}: ${oneLine((error as Error).message)}`)
   }
+}
+
+/** V8 quotes the text around what JSON.parse cannot read, line ends and all. */
+function oneLine(sentence: string): string {
+  return sentence.replace(/\s+/g, ' ')
 }
 
 const EXPORT_HINT =
@@ -116,30 +154,54 @@ function timeOf(parsed: unknown, field: string): number {
 }
 
 /**
- * Makes the topic if it is not there. It keeps its records for ever: retention goes by the time of
- * the records, and those of old events would be the first to go.
+ * Makes the topic if it is not there, with so many partitions. It keeps its records for ever:
+ * retention goes by the time of the records, and those of old events would be the first to go.
  */
 export async function ensureTopic(
-  cluster: Cluster,
+  { admin }: Cluster,
   topic: string,
   partitions: number | undefined,
-): Promise<void> {
+): Promise<{ readonly isNew: boolean; readonly partitions: number }> {
+  const count = partitions === undefined ? {} : { partitions }
+  let isNew = true
   try {
-    const config = { 'retention.ms': -1 }
-    await cluster.admin.createTopic({
-      topic,
-      config,
-      ...(partitions === undefined ? {} : { partitions }),
-    })
+    await admin.createTopic({ topic, config: { 'retention.ms': -1 }, ...count })
   } catch (error) {
     if (!isPartlogError(error, 'TOPIC_ALREADY_EXISTS')) throw error
-    const { partitions: existing } = await cluster.admin.describeTopic(topic)
-    if (partitions !== undefined && existing.length !== partitions) {
-      throw new UsageError(
-        `partlog import: topic ${topic} has ${existing.length} partitions, ` +
-          `--partitions says ${partitions}`,
-      )
+    isNew = false
+  }
+  return { isNew, partitions: (await admin.describeTopic(topic)).partitions.length }
+}
+
+/**
+ * Makes the topic when the first messages are known to be good. Without --partitions a topic that
+ * is made here gets as many as the records name, or they could not go back to where they were.
+ */
+function topicFor(
+  cluster: Cluster,
+  topic: string,
+  wanted: number | undefined,
+): ProducerFor {
+  let made: { readonly isNew: boolean; partitions: number } | undefined
+  let producer = cluster.producer()
+  return async messages => {
+    if (made === undefined) {
+      made = await ensureTopic(cluster, topic, wanted)
+      if (wanted !== undefined && made.partitions !== wanted) {
+        throw new UsageError(
+          `partlog import: --partitions: expected ${made.partitions}, which topic ${topic} has ` +
+            `already, got "${wanted}"`,
+        )
+      }
     }
+    const needed = messages.reduce((most, { partition = 0 }) => Math.max(most, partition + 1), 0)
+    if (needed > made.partitions && made.isNew && wanted === undefined) {
+      await cluster.admin.createPartitions({ topic, partitions: needed })
+      made.partitions = needed
+      await producer.close() // it still believes in the partitions that it has seen
+      producer = cluster.producer()
+    }
+    return producer
   }
 }
 
@@ -182,12 +244,12 @@ export const importCommand = command({
     if (format === 'lines' && key !== undefined && !/^[1-9]\d*$/.test(key)) {
       throw new UsageError(`partlog import: --key: expected the number of a word, got "${key}"`)
     }
-    const request = { ...options, file: words[0] as string, topic }
-    openLines(request.file) // says at once when there is no such file
+    const file = words[0] as string
+    checkReadable(file)
     const cluster = await Cluster.open({ dir, durability })
     try {
-      await ensureTopic(cluster, topic, partitions)
-      const result = await importWithProgress(cluster, request, output, options.json)
+      const request = { ...options, file, topic }
+      const result = await importWithProgress(topicFor(cluster, topic, partitions), request, output)
       await tell(output, request, result, options.json)
       return 0
     } finally {
@@ -197,16 +259,15 @@ export const importCommand = command({
 })
 
 export async function importWithProgress(
-  cluster: Cluster,
-  request: ImportRequest,
+  producerFor: ProducerFor,
+  request: ImportRequest & { readonly json: boolean },
   output: Output,
-  asJson: boolean,
 ): Promise<ImportResult> {
   const progress = new Progress(output, clock, 'importing')
   try {
-    return await importFile(cluster.producer(), request, (lines, bytesRead, size) => {
+    return await importFile(producerFor, request, (lines, bytesRead, size) => {
       progress.show(bytesRead, size, `${grouped(lines)} lines`)
-      if (asJson) void output.json({ acknowledged: lines })
+      if (request.json) void output.json({ acknowledged: lines })
     })
   } finally {
     progress.end()
