@@ -22,7 +22,8 @@ export const inspectCommand = command({
   run: async ({ words, options, output }) => {
     const disk = new NodeDisk(words[0] as string, { readOnly: true })
     let problems = 0
-    for (const { folder, topic, partition } of await findPartitions(disk)) {
+    const all = await findPartitions(disk, { includeController: true })
+    for (const { folder, topic, partition } of all) {
       const name = `${topic}-${partition}`
       const details: object[] = []
       const inspection = await inspectPartition(disk, folder, visitorOf(options, details))

@@ -18,7 +18,7 @@ export const verifyCommand = command({
   examples: ['partlog verify ./data', 'partlog verify /var/lib/kafka/data'],
   run: async ({ words, options, output }) => {
     const disk = new NodeDisk(words[0] as string, { readOnly: true })
-    const partitions = await findPartitions(disk)
+    const partitions = await findPartitions(disk, { includeController: true })
     const problems: Problem[] = await checkRootFiles(
       disk,
       partitions.map(each => each.folder),

@@ -24,7 +24,7 @@ import {
 } from './files.js'
 import { isAscending } from './leader-epochs.js'
 import { readTopicId } from './open-log.js'
-import { scanBatches } from './scan.js'
+import { findBatch, scanBatches } from './scan.js'
 
 /** Something that is wrong, and where. */
 export interface Problem {
@@ -119,6 +119,7 @@ class SegmentWalk {
   #firstOffset: Offset | null = null
   #missing = 0
   #newest: Timestamp = NONE
+  #isBehindDamage = false
 
   constructor(options: WalkOptions) {
     this.#options = options
@@ -136,8 +137,7 @@ class SegmentWalk {
     this.#times = await this.#openIndex('timeindex', TIME_ENTRY_BYTES)
     const log = disk.open(this.#file)
     try {
-      const end = await scanBatches(log, (batch, position) => this.#visit(batch, position))
-      if (end.reason !== undefined) this.#wrong(end.position, end.reason)
+      await this.#walk(log)
       this.#leftOver(log.size)
       return this.#summary(log.size)
     } finally {
@@ -145,9 +145,32 @@ class SegmentWalk {
     }
   }
 
+  /** Every batch that is sound; what stands between two of them is wrong once. */
+  async #walk(log: DiskFile): Promise<void> {
+    for (let from: Position | undefined = 0; from !== undefined;) {
+      const visit = (batch: Batch, position: Position): undefined => this.#visit(batch, position)
+      const end = await scanBatches(log, visit, { from })
+      if (end.reason === undefined) return
+      this.#wrong(end.position, end.reason)
+      from = await findBatch(log, end.position + 1, this.nextOffset)
+      this.#isBehindDamage = true
+      this.#offsets.skipWhile(entry => entry.readInt32BE(4) < (from ?? log.size))
+      if (from === undefined) this.#times.skipWhile(() => true)
+    }
+  }
+
+  /** Entries about what is damaged are not wrong themselves: nobody knows what is true. */
+  #skipTimeEntries({ baseOffset }: Batch): void {
+    if (!this.#isBehindDamage) return
+    this.#isBehindDamage = false
+    const first = baseOffset - this.#options.baseOffset
+    this.#times.skipWhile(entry => entry.readInt32BE(8) < first)
+  }
+
   #visit(batch: Batch, position: Position): undefined {
     const { visitor } = this.#options
     visitor.onBatch?.(batch, position)
+    this.#skipTimeEntries(batch)
     this.#batches++
     this.#records += batch.recordsCount
     if (batch.isControl) this.#controlBatches++
@@ -310,6 +333,12 @@ class IndexWalk {
 
   step(): void {
     this.#next++
+  }
+
+  skipWhile(test: (entry: Buffer) => boolean): void {
+    for (let entry = this.peek(); entry !== undefined && test(entry); entry = this.peek()) {
+      this.step()
+    }
   }
 }
 

@@ -2,10 +2,11 @@
  * Folders of logs, read as they are: those of a Kafka broker, those of partlog, or a single
  * partition's. Nothing is written, no lock is taken, no index is needed.
  *
- * What is behind the last whole batch of a partition (the torn end of a crash) is not read.
+ * What is behind the last whole batch of a partition (the torn end of a crash) is not read. Damage
+ * before that is an error: an export that ends early and says nothing would pass for a whole one.
  */
 
-import { readSmallFile, join, type Disk } from '../disk/disk.js'
+import { readSmallFile, join, type Disk, type DiskFile } from '../disk/disk.js'
 import { NodeDisk } from '../disk/node-disk.js'
 import type { Batch } from '../model/batch.js'
 import { isSupported, type Codec } from '../model/compression.js'
@@ -19,12 +20,15 @@ import {
   LOG_START_CHECKPOINT,
   parsePartitionFolder,
   parseSegmentFile,
+  RECOVERY_POINT_CHECKPOINT,
   segmentFile,
 } from './files.js'
-import { readBatches } from './scan.js'
+import { findBatch, readBatches, type ScanEnd } from './scan.js'
 
 const CHECKPOINT_MAX_BYTES = 64 * 1024 * 1024
 const BROKER_FOLDER = /^broker-\d+$/
+/** Where a cluster keeps its own log, beside its brokers. */
+const CONTROLLER_FOLDER = 'controller'
 
 /** A record as it lies in a folder. */
 export interface StoredTopicRecord {
@@ -58,6 +62,12 @@ export interface RecordRange {
   readonly includeControl?: boolean
 }
 
+interface PartitionFacts extends TopicPartition {
+  readonly logStartOffset: Offset
+  /** Below it everything was synced. */
+  readonly recoveryPoint: Offset
+}
+
 /** The segments and records of one partition's folder. */
 export class PartitionDirectory {
   readonly topic: string
@@ -67,15 +77,17 @@ export class PartitionDirectory {
   /** The first offset that readers may see. */
   readonly logStartOffset: Offset
   readonly #disk: Disk
+  readonly #recoveryPoint: Offset
   readonly #unread = new Map<Codec | 'unknown', { batches: number; records: number }>()
 
   /** Internal: use {@link openLogDirectory}. */
-  constructor(disk: Disk, folder: string, name: TopicPartition, logStartOffset: Offset) {
+  constructor(disk: Disk, folder: string, facts: PartitionFacts) {
     this.#disk = disk
     this.folder = folder
-    this.topic = name.topic
-    this.partition = name.partition
-    this.logStartOffset = logStartOffset
+    this.topic = facts.topic
+    this.partition = facts.partition
+    this.logStartOffset = facts.logStartOffset
+    this.#recoveryPoint = facts.recoveryPoint
   }
 
   /** The base offsets of the segments, ascending. */
@@ -88,7 +100,7 @@ export class PartitionDirectory {
     return [...this.#unread].map(([codec, counts]) => ({ codec, ...counts }))
   }
 
-  /** The records in order. */
+  /** The records in order. Fails with CORRUPT_LOG at bytes that are not what was written. */
   async *records(range: RecordRange = {}): AsyncGenerator<StoredTopicRecord, void> {
     const bounds = boundsOf(range, this.logStartOffset)
     const bases = this.segments
@@ -108,10 +120,32 @@ export class PartitionDirectory {
   async *#batchesOf(base: Offset): AsyncGenerator<readonly Batch[], void> {
     const file = this.#disk.open(join(this.folder, segmentFile(base, 'log')))
     try {
-      yield* readBatches(file)
+      const batches = readBatches(file)
+      let nextOffset = base
+      for (;;) {
+        const step = await batches.next()
+        if (step.done) return await this.#checkEnd(file, base, nextOffset, step.value)
+        nextOffset = step.value.at(-1)?.nextOffset ?? nextOffset
+        yield step.value
+      }
     } finally {
       file.close()
     }
+  }
+
+  /** A torn tail is a normal end; anything else that is no batch is damage. */
+  async #checkEnd(file: DiskFile, base: Offset, offset: Offset, end: ScanEnd): Promise<void> {
+    const { position, reason } = end
+    if (reason === undefined) return
+    const isFollowed =
+      this.segments.some(next => next > base) ||
+      (await findBatch(file, position + 1, offset)) !== undefined
+    if (!isFollowed && offset >= this.#recoveryPoint) return
+    throw new PartlogError(
+      'CORRUPT_LOG',
+      `${join(this.folder, segmentFile(base, 'log'))} at position ${position}: ${reason}; ` +
+        `nothing of ${this.topic}-${this.partition} from offset ${offset} on was read`,
+    )
   }
 
   *#recordsOf(batch: Batch, bounds: Bounds): Generator<StoredTopicRecord> {
@@ -161,9 +195,19 @@ export async function openLogDirectory(path: string): Promise<LogDirectory> {
   return { partitions: await findPartitions(disk) }
 }
 
-/** All partitions' folders on a disk, whatever of the three it is. */
-export async function findPartitions(disk: Disk): Promise<PartitionDirectory[]> {
+/**
+ * All partitions' folders on a disk, whatever of the three it is; of a cluster also its own log if
+ * that is asked for.
+ */
+export async function findPartitions(
+  disk: Disk,
+  { includeController = false } = {},
+): Promise<PartitionDirectory[]> {
   const roots = rootsIn(disk)
+  const isCluster = roots[0] !== ''
+  if (includeController && isCluster && disk.exists(CONTROLLER_FOLDER)) {
+    roots.push(CONTROLLER_FOLDER)
+  }
   const found: PartitionDirectory[] = []
   for (const root of roots) found.push(...(await partitionsIn(disk, root)))
   if (found.length === 0 && segmentsOf(disk, '').length > 0) found.push(singlePartition(disk))
@@ -188,7 +232,8 @@ function rootsIn(disk: Disk): string[] {
 }
 
 async function partitionsIn(disk: Disk, root: string): Promise<PartitionDirectory[]> {
-  const logStarts = await logStartsOf(disk, root)
+  const logStarts = await checkpointOf(disk, join(root, LOG_START_CHECKPOINT))
+  const recoveryPoints = await checkpointOf(disk, join(root, RECOVERY_POINT_CHECKPOINT))
   const found: PartitionDirectory[] = []
   for (const { kind, name } of disk.list(root)) {
     const parsed = kind === 'directory' ? parsePartitionFolder(name) : undefined
@@ -196,8 +241,9 @@ async function partitionsIn(disk: Disk, root: string): Promise<PartitionDirector
     const folder = join(root, name)
     const first = segmentsOf(disk, folder)[0]
     if (first === undefined) continue
-    const logStart = Math.max(first, logStarts.get(name) ?? 0)
-    found.push(new PartitionDirectory(disk, folder, parsed, logStart))
+    const logStartOffset = Math.max(first, logStarts.get(name) ?? 0)
+    const recoveryPoint = recoveryPoints.get(name) ?? 0
+    found.push(new PartitionDirectory(disk, folder, { ...parsed, logStartOffset, recoveryPoint }))
   }
   return found
 }
@@ -206,7 +252,8 @@ async function partitionsIn(disk: Disk, root: string): Promise<PartitionDirector
 function singlePartition(disk: Disk): PartitionDirectory {
   const name = disk.location.slice(disk.location.lastIndexOf('/') + 1)
   const parsed = parsePartitionFolder(name) ?? { topic: name, partition: 0 }
-  return new PartitionDirectory(disk, '', parsed, segmentsOf(disk, '')[0] ?? 0)
+  const logStartOffset = segmentsOf(disk, '')[0] ?? 0
+  return new PartitionDirectory(disk, '', { ...parsed, logStartOffset, recoveryPoint: 0 })
 }
 
 function segmentsOf(disk: Disk, folder: string): Offset[] {
@@ -219,9 +266,8 @@ function segmentsOf(disk: Disk, folder: string): Offset[] {
     .sort((a, b) => a - b)
 }
 
-async function logStartsOf(disk: Disk, root: string): Promise<OffsetCheckpoint> {
+async function checkpointOf(disk: Disk, path: string): Promise<OffsetCheckpoint> {
   try {
-    const path = join(root, LOG_START_CHECKPOINT)
     const bytes = await readSmallFile(disk, path, CHECKPOINT_MAX_BYTES)
     return bytes === undefined ? new Map() : parseOffsets(bytes.toString('utf8'))
   } catch {
