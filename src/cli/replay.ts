@@ -25,6 +25,8 @@ type Format = 'records' | 'values'
 /** Where replayed records go. */
 interface Target {
   write(record: StoredTopicRecord): Promise<void>
+  /** Sends off what was collected. */
+  flush(): Promise<void>
   end(): Promise<void>
   /** Nobody takes any more. */
   readonly isClosed: boolean
@@ -74,11 +76,14 @@ export const replayCommand = command({
       each => each.topic === topic && (options.partition ?? each.partition) === each.partition,
     )
     if (partitions.length === 0) throw new UsageError(noSuchTopic(topic, options.partition, all))
+    if (options.to === topic) {
+      throw new UsageError(`partlog replay: --to: expected another topic, got ${topic}`)
+    }
     const { cluster, target } = await openTarget(options, partitions, output)
     try {
       const records = await replay(partitions, options, target, output)
       if (!output.isClosed)
-        await tell(output, topic, partitions, { ...records, asJson: options.json })
+        await tell(output, { ...options, topic }, partitions, records)
       return 0
     } finally {
       await cluster?.close()
@@ -109,7 +114,11 @@ async function replay(
   try {
     for await (const record of byTime(partitions.map(each => each.records(range)))) {
       if (target.isClosed) break
-      await pace(record.timestamp)
+      const pause = pace(record.timestamp)
+      if (pause !== undefined) {
+        await target.flush() // what is due does not wait for what is not
+        await pause
+      }
       await target.write(record)
       if (++records % 1024 === 0) progress.show(records, undefined, `${grouped(records)} records`)
     }
@@ -170,8 +179,18 @@ async function openTarget(
     }
   }
   const cluster = await Cluster.open({ dir })
-  await ensureTopic(cluster, to, Math.max(...partitions.map(each => each.partition)) + 1)
-  return { cluster, target: topicTarget(cluster, to) }
+  try {
+    const needed = Math.max(...partitions.map(each => each.partition)) + 1
+    const made = await ensureTopic(cluster, to, needed)
+    if (made.partitions >= needed) return { cluster, target: topicTarget(cluster, to) }
+    throw new UsageError(
+      `partlog replay: --to: expected a topic of at least ${needed} partitions, ` +
+        `${to} has ${made.partitions}`,
+    )
+  } catch (error) {
+    await cluster.close()
+    throw error
+  }
 }
 
 function lineTarget(
@@ -198,6 +217,7 @@ function lineTarget(
       bytes += line.length
       if (bytes >= CHUNK_BYTES) await flush()
     },
+    flush,
     async end() {
       await flush()
       await end()
@@ -216,7 +236,9 @@ function topicTarget(cluster: Cluster, topic: string): Target {
   let lastSend: Promise<RecordMetadata[]> = Promise.resolve([])
   const flush = async (): Promise<void> => {
     await lastSend
+    if (messages.length === 0) return
     lastSend = producer.send({ topic, messages })
+    lastSend.catch(() => undefined) // told when it is waited for
     messages = []
   }
   return {
@@ -227,6 +249,7 @@ function topicTarget(cluster: Cluster, topic: string): Target {
       messages.push({ partition, key, value, headers: pairs, ...time })
       if (messages.length === 1000) await flush()
     },
+    flush,
     async end() {
       await flush()
       await lastSend
@@ -248,15 +271,17 @@ function noSuchTopic(
 
 async function tell(
   output: Output,
-  topic: string,
+  { topic, to, json }: { topic: string; to: string | undefined; json: boolean },
   partitions: readonly PartitionDirectory[],
-  { records, ms, asJson }: { records: number; ms: number; asJson: boolean },
+  { records, ms }: { records: number; ms: number },
 ): Promise<void> {
   const unread = partitions.flatMap(each => each.unread)
   for (const { codec, batches, records: count } of unread) {
     output.note(`${batches} batches (${count} records) compressed with ${codec} were not read`)
   }
   const summary = { topic, records, seconds: ms / 1000, unread }
-  if (asJson) output.note(JSON.stringify(summary))
+  // Records on standard output are the data there; then the summary is none.
+  if (json && to !== undefined) await output.json(summary)
+  else if (json) output.note(JSON.stringify(summary))
   else output.note(`${grouped(records)} records of ${topic} in ${secondsText(ms)}`)
 }
