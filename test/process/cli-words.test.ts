@@ -1,0 +1,132 @@
+/** What the command makes of the words it is given: help, one line for wrong ones, exit codes. */
+
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { output, partlog, ROOT, tempFolder } from './helpers.js'
+
+const COMMANDS = ['demo', 'import', 'replay', 'topics', 'groups', 'inspect', 'verify']
+const cwd = tempFolder()
+
+beforeAll(() => {
+  writeFileSync(join(cwd, 'events.jsonl'), '{"id":"a"}\n{"id":"b"}\n')
+  output(['import', 'events.jsonl', '--topic', 'orders', '--partitions', '2'], { cwd })
+})
+
+describe('help', () => {
+  it('names every command', () => {
+    const help = output(['--help'])
+    for (const name of COMMANDS) expect(help).toContain(`\n  ${name} `)
+    expect(output(['-h'])).toBe(help)
+    expect(output(['help'])).toBe(help)
+  })
+
+  it.each(COMMANDS)('of %s shows its usage, its options and an example', name => {
+    const help = output([name, '--help'])
+    expect(help).toContain(`Usage: partlog ${name} `)
+    expect(help).toMatch(/\n {2}--json /)
+    expect(help).toContain(name === 'demo' ? '\n  $ npm run demo' : `\n  $ partlog ${name}`)
+    expect(output([name, '-h'])).toBe(help)
+  })
+
+  it('tells the version of the package', () => {
+    const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+      version: string
+    }
+    expect(output(['--version'])).toBe(`${version}\n`)
+  })
+
+  it('without any word is an error, and no data', () => {
+    const { code, stdout, stderr } = partlog([])
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect(stderr).toContain('Usage: partlog COMMAND')
+  })
+})
+
+const IMPORT = ['import', 'events.jsonl', '--topic', 't']
+
+/** Words that are wrong, and what the line about them must hold. */
+const WRONG: readonly (readonly [words: readonly string[], line: RegExp])[] = [
+  [['nope'], /expected one of demo, import, .*, got "nope"$/],
+  [['--dir', 'x'], /expected one of demo, import, .*, got "--dir"$/],
+  [['import'], /^partlog import: expected FILE\|-, got none$/],
+  [['import', 'a', 'b', '--topic', 't'], /expected FILE\|-, got a b$/],
+  [['import', 'events.jsonl'], /--topic: expected a name$/],
+  [['import', 'events.jsonl', '--topic', ''], /--topic: expected a non-empty string, got ""$/],
+  [['import', 'events.jsonl', '--topic'], /'--topic <value>' argument missing/],
+  [['import', 'events.jsonl', '--topic', '--json'], /--topic: expected a value, got a word that/],
+  [[...IMPORT, '--format', 'csv'], /expected one of "json", "lines", "records", got "csv"$/],
+  [[...IMPORT, '--partitions', '0'], /--partitions: expected a whole number from 1 to 99999/],
+  [[...IMPORT, '--partitions', 'six'], /--partitions: expected a whole number .*got "six"$/],
+  [[...IMPORT, '--partitions', '1.5'], /--partitions: expected a whole number .*got "1.5"$/],
+  [[...IMPORT, '--skip', '-1'], /--skip: expected a value, got a word that begins with '-'/],
+  [[...IMPORT, '--skip=-1'], /--skip: expected a whole number of at least 0, got "-1"$/],
+  [[...IMPORT, '--durability', 'none'], /--durability: expected one of "power", "process"/],
+  [[...IMPORT, '--format', 'lines', '--key', 'id'], /--key: expected the number of a word/],
+  [[...IMPORT, '--json=yes'], /'--json' does not take an argument/],
+  [[...IMPORT, '--topics', 't'], /Unknown option '--topics' \(options: --dir, --topic, /],
+  [
+    ['import', 'events.jsonl', '--topic', 'orders', '--partitions', '3'],
+    /--partitions: expected 2, which topic orders has already, got "3"$/,
+  ],
+  [['replay'], /^partlog replay: expected TOPIC, got none$/],
+  [['replay', 'nope'], /expected a topic of the folder \(orders\), got nope$/],
+  [['replay', 'orders', '--partition', '2'], /expected a topic of .*, got orders-2$/],
+  [['replay', 'orders', '--partition', 'x'], /--partition: expected a whole number from 0/],
+  [['replay', 'orders', '--from', '1.5'], /--from: expected an offset or an ISO time .*"1.5"$/],
+  [['replay', 'orders', '--from', 'day 1'], /--from: expected an offset or an ISO time/],
+  [['replay', 'orders', '--from', ''], /--from: expected an offset or an ISO time/],
+  [['replay', 'orders', '--until', '2016-13-45'], /--until: expected an offset or an ISO time/],
+  [['replay', 'orders', '--speed', '2x'], /--speed: expected one of "1x", "10x", "max"/],
+  [['replay', 'orders', '--format', 'json'], /--format: expected one of "records", "values"/],
+  [['replay', 'orders', '--to', ''], /--to: expected a non-empty string/],
+  [['replay', 'orders', '--to', 'orders'], /--to: expected another topic, got orders$/],
+  [['topics', 'a', 'b'], /expected \[TOPIC\], got a b$/],
+  [['topics', '--all'], /Unknown option '--all'/],
+  [['groups', 'a', 'b'], /expected \[GROUP\], got a b$/],
+  [['inspect'], /expected PATH, got none$/],
+  [['verify'], /expected PATH, got none$/],
+  [['verify', 'a', 'b'], /expected PATH, got a b$/],
+  [['demo', 'x'], /expected no words, got x$/],
+  [['demo', '--seed', 'x'], /--seed: expected a whole number/],
+]
+
+describe('wrong words', () => {
+  it.each(WRONG)('%j: one line, exit code 2, no data', (words, line) => {
+    const { code, stdout, stderr } = partlog(words, { cwd })
+    expect(stderr.trimEnd()).toMatch(line)
+    expect(stderr).toMatch(/^partlog[^\n]*\n$/)
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+  })
+})
+
+/** Words that are right, for things that are not: exit code 1. */
+const IMPOSSIBLE: readonly (readonly [words: readonly string[], line: RegExp])[] = [
+  [['import', 'nope.jsonl', '--topic', 't'], /ENOENT: .*nope\.jsonl/],
+  [['import', '.', '--topic', 't'], /^partlog: \.: expected a file, this is a folder$/],
+  [['import', 'events.jsonl', '--topic', 'a b'], /INVALID_TOPIC_EXCEPTION: topic "a b"/],
+  [['import', 'events.jsonl', '--topic', '__consumer_offsets'], /belongs to the system/],
+  [['replay', 'orders', '--dir', 'nope'], /nope does not exist$/],
+  [['topics', '--dir', 'nope'], /nope holds no partlog cluster/],
+  [['topics', 'nope'], /UNKNOWN_TOPIC_OR_PARTITION: topic nope does not exist$/],
+  [['groups', '--dir', 'nope'], /nope holds no partlog cluster/],
+  [['inspect', 'nope'], /nope does not exist$/],
+  [['verify', 'nope'], /nope does not exist$/],
+  [['demo', '--file', 'nope.jsonl', '--dir', 'unused'], /ENOENT: .*nope\.jsonl/],
+]
+
+describe('what is not possible', () => {
+  it.each(IMPOSSIBLE)('%j: one line, exit code 1, no data', (words, line) => {
+    const { code, stdout, stderr } = partlog(words, { cwd })
+    expect(stderr.trimEnd()).toMatch(line)
+    expect(stderr).toMatch(/^partlog[^\n]*\n$/)
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+  })
+
+  it('leaves nothing behind', () => {
+    expect(existsSync(join(cwd, 'nope'))).toBe(false)
+    expect(existsSync(join(cwd, 'unused'))).toBe(false)
+    const topics = output(['topics', '--json'], { cwd })
+    expect(topics).toBe('{"topic":"orders","partitions":2,"records":2}\n')
+  })
+})
