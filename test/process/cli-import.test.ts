@@ -1,0 +1,313 @@
+/** Lines into topics and out again: formats, keys, times, ranges, gzip, standard streams. */
+
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { gunzipSync, gzipSync } from 'node:zlib'
+import { describe, expect, it } from 'vitest'
+import { jsonLines, output, parseLines, partlog, tempFolder } from './helpers.js'
+
+interface RecordLine {
+  readonly partition: number
+  readonly offset: number
+  readonly timestamp: number
+  readonly key: string | null
+  readonly value: string | { readonly base64: string } | null
+}
+
+const START = Date.UTC(2016, 0, 31, 12)
+const EVENTS = Array.from({ length: 12 }, (_, n) => ({
+  id: `order-${n % 4}`,
+  n,
+  at: new Date(START + n * 1000).toISOString(),
+}))
+const LINES = EVENTS.map(event => JSON.stringify(event))
+const TEXT = LINES.map(line => `${line}\n`).join('')
+
+const cwd = tempFolder()
+const file = (name: string, content: string | Uint8Array): string => {
+  writeFileSync(join(cwd, name), content)
+  return join(cwd, name)
+}
+const events = file('events.jsonl', TEXT)
+/** A cluster's folder of its own. */
+const fresh = (): string => join(tempFolder(), 'data')
+const valuesOf = (dir: string, topic: string): string =>
+  output(['replay', topic, '--dir', dir, '--format', 'values'])
+const recordsOf = (dir: string, ...words: readonly string[]): RecordLine[] =>
+  jsonLines<RecordLine>(['replay', ...words, '--dir', dir])
+
+function imported(...words: readonly string[]): string {
+  const dir = fresh()
+  output(['import', events, '--topic', 'orders', '--dir', dir, ...words])
+  return dir
+}
+
+describe('import', () => {
+  it('keeps each line as a value, in order', () => {
+    expect(valuesOf(imported(), 'orders')).toBe(TEXT)
+  })
+
+  it('takes key and time from fields, and keeps the order of a key', () => {
+    const dir = imported('--key', 'id', '--timestamp', 'at', '--partitions', '3')
+    const records = recordsOf(dir, 'orders')
+    expect(records.map(each => each.value)).toEqual(LINES) // times ascend, so does the replay
+    expect(records.map(each => each.key)).toEqual(EVENTS.map(event => event.id))
+    expect(records.map(each => each.timestamp)).toEqual(EVENTS.map(event => Date.parse(event.at)))
+    const places = new Set(records.map(each => `${each.key} in ${each.partition}`))
+    expect(places.size).toBe(4)
+    expect(new Set(records.map(each => each.partition)).size).toBeGreaterThan(1)
+  })
+
+  it('takes times as milliseconds, keys as numbers and objects, and no key where none is', () => {
+    const dir = fresh()
+    const lines = ['{"k":7,"t":1000}', '{"k":{"a":1},"t":2000.4}', '{"t":3000}', '{"k":null,"t":4}']
+    const path = file('odd.jsonl', lines.join('\n'))
+    output(['import', path, '--topic', 'odd', '--dir', dir, '--key', 'k', '--timestamp', 't'])
+    const records = recordsOf(dir, 'odd', '--partition', '0')
+    expect(records.map(({ key, timestamp }) => [key, timestamp])).toEqual([
+      ['7', 1000],
+      ['{"a":1}', 2000],
+      [null, 3000],
+      [null, 4],
+    ])
+  })
+
+  it('takes any text with --format lines, and the n-th word as a key', () => {
+    const dir = fresh()
+    const bytes = Buffer.concat([
+      Buffer.from('GET /a 200\r\n\n'),
+      Buffer.from([0xff, 0x00, 0x20, 0x62, 0x0a]),
+      Buffer.from('no end'),
+    ])
+    const path = file('access.log', bytes)
+    output(['import', path, '--topic', 'access', '--dir', dir, '--format', 'lines', '--key', '2'])
+    const records = recordsOf(dir, 'access')
+    expect(records.map(({ key, value }) => [key, value])).toEqual([
+      ['/a', 'GET /a 200'],
+      [null, ''],
+      ['b', { base64: Buffer.from([0xff, 0x00, 0x20, 0x62]).toString('base64') }],
+      ['end', 'no end'],
+    ])
+  })
+
+  it('reads standard input for "-"', () => {
+    const dir = fresh()
+    const words = ['import', '-', '--topic', 'orders', '--dir', dir]
+    expect(partlog(words, { input: TEXT }).code).toBe(0)
+    expect(valuesOf(dir, 'orders')).toBe(TEXT)
+  })
+
+  it('makes the topic also when there are no lines', () => {
+    const dir = fresh()
+    const words = ['import', '-', '--topic', 'orders', '--dir', dir, '--partitions', '2']
+    const { code, stdout } = partlog([...words, '--json'])
+    expect(code).toBe(0)
+    expect(parseLines(stdout)).toMatchObject([{ records: 0, bytes: 0 }])
+    expect(jsonLines(['topics', '--dir', dir, '--json'])).toEqual([
+      { topic: 'orders', partitions: 2, records: 0 },
+    ])
+  })
+
+  it('reads and writes gzip by extension', () => {
+    const dir = fresh()
+    const packed = file('events.jsonl.gz', gzipSync(TEXT))
+    output(['import', packed, '--topic', 'orders', '--dir', dir])
+    expect(valuesOf(dir, 'orders')).toBe(TEXT)
+    const target = join(cwd, 'made/on/the/way/out.jsonl.gz')
+    output(['replay', 'orders', '--dir', dir, '--format', 'values', '--to', target])
+    expect(gunzipSync(readFileSync(target)).toString()).toBe(TEXT)
+  })
+
+  it('adds to a topic that is there', () => {
+    const dir = imported()
+    output(['import', events, '--topic', 'orders', '--dir', dir])
+    expect(valuesOf(dir, 'orders')).toBe(TEXT + TEXT)
+  })
+
+  it('keeps old events for ever: retention goes by their times', () => {
+    const dir = imported('--timestamp', 'at') // 2016, long before a default retention of a week
+    output(['import', events, '--topic', 'orders', '--dir', dir, '--timestamp', 'at'])
+    expect(recordsOf(dir, 'orders')).toHaveLength(24)
+  })
+
+  it('says with --json how many lines are safe and ends with a summary; without, no data', () => {
+    const words = ['import', events, '--topic', 'orders', '--dir', fresh()]
+    const lines = jsonLines([...words, '--json'])
+    expect(lines.at(-1)).toMatchObject({ topic: 'orders', file: events, records: 12 })
+    expect(lines.at(-1)?.['bytes']).toBe(TEXT.length - 12)
+    expect(lines.slice(0, -1)).toEqual([{ acknowledged: 12 }])
+    const { stdout, stderr } = partlog([...words, '--durability', 'process'])
+    expect(stdout).toBe('')
+    expect(stderr).toMatch(/^12 records \(\d+ B\) into orders in [\d.]+ s, [\d,]+ records\/s\n$/)
+  })
+})
+
+describe('a line that is wrong', () => {
+  const broken = (line: string): string => [...LINES.slice(0, 5), line, ...LINES.slice(5)].join('\n')
+
+  it.each([
+    ['no JSON', 'not json', [], /line 6: Unexpected token/],
+    ['an empty line', '', [], /line 6: Unexpected end of JSON input/],
+    ['without its time', '{"id":1}', ['--timestamp', 'at'], /line 6: at: expected a time, got und/],
+    ['with a wrong time', '{"at":"?"}', ['--timestamp', 'at'], /line 6: at: expected a time, got/],
+    ['no export', '{"a":1}', ['--format', 'records'], /line 1: expected the fields partition, off/],
+  ])('(%s) is named by its number', (_, line, words, sentence) => {
+    const path = file('broken.jsonl', broken(line))
+    const ended = partlog(['import', path, '--topic', 't', '--dir', fresh(), ...words])
+    expect(ended).toMatchObject({ code: 1, stdout: '' })
+    expect(ended.stderr).toMatch(/^partlog: [^\n]*\n$/)
+    expect(ended.stderr).toContain(`${path}: line `)
+    expect(ended.stderr).toMatch(sentence)
+  })
+
+  it('leaves the lines before it imported, and says how to go on', () => {
+    const dir = fresh()
+    const words = ['import', '-', '--topic', 'orders', '--dir', dir]
+    const { code, stderr } = partlog(words, { input: broken('{"id":') })
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/^partlog: standard input: line 6: .*go on with --skip 5\n$/)
+    expect(stderr).toContain('its first 5 lines are imported, the rest is not')
+    const again = partlog([...words, '--skip', '5'], { input: broken('{"id":"mended"}') })
+    expect(again.code).toBe(0)
+    expect(valuesOf(dir, 'orders')).toBe(`${broken('{"id":"mended"}')}\n`)
+  })
+
+  it('counts the skipped lines when it names the next place', () => {
+    const dir = fresh()
+    const words = ['import', '-', '--topic', 'orders', '--dir', dir, '--skip', '3']
+    const { stderr } = partlog(words, { input: broken('?') })
+    expect(stderr).toContain('go on with --skip 5')
+    expect(valuesOf(dir, 'orders')).toBe(`${LINES.slice(3, 5).join('\n')}\n`)
+  })
+
+  it('as the first one leaves no topic behind', () => {
+    const dir = fresh()
+    const words = ['import', '-', '--topic', 'orders', '--dir', dir]
+    expect(partlog(words, { input: '?' }).stderr).toContain('nothing of it was imported')
+    expect(output(['topics', '--dir', dir, '--json'])).toBe('')
+  })
+
+  it('far into a long file leaves everything before it imported', () => {
+    const dir = fresh()
+    const lines = Array.from({ length: 20_000 }, (_, n) => `{"n":${n}}`)
+    lines[15_000] = '{"n":'
+    const words = ['import', '-', '--topic', 'long', '--dir', dir, '--json']
+    const { code, stderr } = partlog(words, { input: lines.join('\n') })
+    expect(code).toBe(1)
+    expect(stderr).toContain('line 15001:')
+    expect(stderr).toContain('go on with --skip 15000')
+    expect(valuesOf(dir, 'long')).toBe(`${lines.slice(0, 15_000).join('\n')}\n`)
+  })
+})
+
+describe('a gzip file that is wrong', () => {
+  it.each([
+    ['no gzip at all', Buffer.from('{"id":1}\n'), 'incorrect header check'],
+    ['cut off', gzipSync(TEXT).subarray(0, -20), 'unexpected end of file'],
+  ])('(%s) is named, in one line', (_, bytes, sentence) => {
+    const path = file('wrong.jsonl.gz', bytes)
+    const ended = partlog(['import', path, '--topic', 't', '--dir', fresh()])
+    expect(ended).toMatchObject({ code: 1, stdout: '' })
+    expect(ended.stderr).toMatch(/^partlog: [^\n]*\n$/)
+    expect(ended.stderr).toContain(`${path}: ${sentence}; `)
+  })
+})
+
+describe('replay', () => {
+  const dir = imported('--key', 'id', '--timestamp', 'at', '--partitions', '3')
+  const numbers = (...words: readonly string[]): number[] =>
+    output(['replay', 'orders', '--dir', dir, '--format', 'values', ...words])
+      .split('\n')
+      .filter(line => line !== '')
+      .map(line => (JSON.parse(line) as { n: number }).n)
+  const at = (n: number): string => new Date(START + n * 1000).toISOString()
+
+  it('goes from a time until a time, the end excluded', () => {
+    expect(numbers('--from', at(3), '--until', at(6))).toEqual([3, 4, 5])
+    expect(numbers('--from', at(10))).toEqual([10, 11])
+    expect(numbers('--until', '2016-01-31T13:00:01+01:00')).toEqual([0])
+    expect(numbers('--from', '2016-02-01')).toEqual([])
+    expect(numbers('--until', '2016-02-01')).toHaveLength(12)
+  })
+
+  it('goes from an offset until an offset of each partition, the end excluded', () => {
+    const all = recordsOf(dir, 'orders')
+    const some = recordsOf(dir, 'orders', '--from', '1', '--until', '3')
+    expect(some).toEqual(all.filter(({ offset }) => offset >= 1 && offset < 3))
+    expect(some.length).toBeGreaterThan(2)
+  })
+
+  it('shows one partition alone', () => {
+    const all = recordsOf(dir, 'orders')
+    for (const partition of [0, 1, 2]) {
+      const records = recordsOf(dir, 'orders', '--partition', String(partition))
+      expect(records).toEqual(all.filter(each => each.partition === partition))
+    }
+  })
+
+  it('copies into another topic: partitions, keys, times and order stay', () => {
+    expect(partlog(['replay', 'orders', '--dir', dir, '--to', 'copy']).stdout).toBe('')
+    expect(recordsOf(dir, 'copy')).toEqual(recordsOf(dir, 'orders'))
+  })
+
+  it('copies into a topic that is there only if it has the partitions', () => {
+    output(['import', '-', '--topic', 'narrow', '--dir', dir, '--partitions', '2'])
+    const { code, stderr } = partlog(['replay', 'orders', '--dir', dir, '--to', 'narrow'])
+    expect(code).toBe(2)
+    expect(stderr).toBe(
+      'partlog replay: --to: expected a topic of at least 3 partitions, narrow has 2\n',
+    )
+    output(['import', '-', '--topic', 'wide', '--dir', dir, '--partitions', '4'])
+    output(['replay', 'orders', '--dir', dir, '--to', 'wide'])
+    expect(recordsOf(dir, 'wide')).toEqual(recordsOf(dir, 'orders'))
+  })
+
+  it('puts its summary on standard error, but where that is the only data', () => {
+    const records = partlog(['replay', 'orders', '--dir', dir, '--json'])
+    expect(parseLines(records.stdout)).toHaveLength(12)
+    expect(parseLines(records.stderr)).toMatchObject([{ topic: 'orders', records: 12 }])
+    const target = join(cwd, 'out.jsonl')
+    const toFile = partlog(['replay', 'orders', '--dir', dir, '--json', '--to', target])
+    expect(parseLines(toFile.stdout)).toMatchObject([{ topic: 'orders', records: 12, unread: [] }])
+    expect(toFile.stderr).toBe('')
+    expect(readFileSync(target, 'utf8')).toBe(records.stdout)
+  })
+
+  it('reads the folder of a broker and of a partition, too', () => {
+    const all = recordsOf(dir, 'orders')
+    expect(recordsOf(join(dir, 'broker-1'), 'orders')).toEqual(all)
+    const first = recordsOf(join(dir, 'broker-1/orders-0'), 'orders')
+    expect(first).toEqual(all.filter(each => each.partition === 0))
+  })
+
+  it('of an unknown topic names the ones there are', () => {
+    const { stderr } = partlog(['replay', 'nope', '--dir', join(dir, 'broker-1/orders-0')])
+    expect(stderr).toBe('partlog replay: expected a topic of the folder (orders), got nope\n')
+  })
+})
+
+describe('topics', () => {
+  const dir = imported('--key', 'id', '--partitions', '2')
+
+  it('are listed with partitions and records', () => {
+    expect(output(['topics', '--dir', dir])).toBe(
+      'TOPIC   PARTITIONS  RECORDS\norders           2       12\n',
+    )
+    expect(jsonLines(['topics', '--dir', dir, '--json'])).toEqual([
+      { topic: 'orders', partitions: 2, records: 12 },
+    ])
+  })
+
+  it('show their partitions', () => {
+    const rows = jsonLines(['topics', 'orders', '--dir', dir, '--json'])
+    expect(rows).toMatchObject([
+      { topic: 'orders', partition: 0, leader: 1, firstOffset: 0 },
+      { topic: 'orders', partition: 1, leader: 1, firstOffset: 0 },
+    ])
+    for (const row of rows) expect(row['records']).toBe(row['endOffset'])
+    expect(rows.reduce((sum, row) => sum + Number(row['records']), 0)).toBe(12)
+    const [head, ...lines] = output(['topics', 'orders', '--dir', dir]).trimEnd().split('\n')
+    expect(head).toBe('PARTITION  LEADER  FIRST  END  RECORDS')
+    expect(lines).toHaveLength(2)
+  })
+})
