@@ -1,0 +1,245 @@
+/**
+ * What the compiler must see, and what it must refuse. Checked by `npm run check`: a wrong type is
+ * an error here, and so is a use that should be refused and is not. Nothing of this is run.
+ */
+
+import {
+  Cluster,
+  isPartlogError,
+  json,
+  openLogDirectory,
+  virtualClock,
+  type Acks,
+  type Consumer,
+  type ConsumerOptions,
+  type ConsumerRecord,
+  type DeserializerContext,
+  type ErrorCode,
+  type Header,
+  type JsonValue,
+  type Message,
+  type PartlogError,
+  type Producer,
+  type RecordBatch,
+  type RecordMetadata,
+  type StoredTopicRecord,
+  type TopicSetting,
+} from '../../src/index.js'
+
+/** Compiles only for equal types: `any` equals nothing but itself. */
+type Equal<A, B> =
+  (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
+
+function same<A, B>(_: Equal<A, B>): void {}
+
+interface Order {
+  readonly id: string
+  readonly cents: number
+}
+
+// ── opening ──────────────────────────────────────────────────────────────────────────────
+
+export async function opening(): Promise<void> {
+  const cluster = await Cluster.open({ dir: './data' })
+  same<typeof cluster, Cluster>(true)
+  await Cluster.open({ dir: './data', readOnly: true, durability: 'process', onCorruption: 'offline' })
+  await Cluster.memory()
+  await Cluster.memory({ clock: virtualClock(), autoCreateTopics: false, logger: console })
+  same<typeof cluster.recovery.wasClosedCleanly, boolean>(true)
+
+  // @ts-expect-error a folder is needed
+  await Cluster.open()
+  // @ts-expect-error a folder is needed
+  await Cluster.open({})
+  // @ts-expect-error not a folder
+  await Cluster.open({ dir: 5 })
+  // @ts-expect-error no such durability
+  await Cluster.open({ dir: './data', durability: 'disk' })
+  // @ts-expect-error a misspelt option
+  await Cluster.open({ dir: './data', readonly: true })
+  // @ts-expect-error there is no folder in memory
+  await Cluster.memory({ dir: './data' })
+  // @ts-expect-error made by open and memory only
+  new Cluster({})
+  // @ts-expect-error what opening found cannot be changed
+  cluster.recovery.wasClosedCleanly = true
+  // @ts-expect-error there is one admin
+  cluster.admin = cluster.admin
+}
+
+export async function disposing(): Promise<void> {
+  await using cluster = await Cluster.memory()
+  await using producer = cluster.producer()
+  await using consumer = cluster.consumer()
+  same<typeof producer, Producer>(true)
+  same<typeof consumer, Consumer<Uint8Array, Uint8Array>>(true)
+  // @ts-expect-error closing takes time: `await using` is needed
+  using wrong = cluster.producer()
+  void wrong
+}
+
+// ── writing ──────────────────────────────────────────────────────────────────────────────
+
+export async function writing(cluster: Cluster): Promise<void> {
+  const producer = cluster.producer({ acks: 'all', lingerMs: 5 })
+  const metas = await producer.send({ topic: 't', messages: [{ key: 'k', value: 'v' }] })
+  same<typeof metas, RecordMetadata[]>(true)
+  same<(typeof metas)[number]['offset'], number>(true)
+  same<Acks, 0 | 1 | 'all'>(true)
+  const messages: readonly Message[] = [
+    { value: null },
+    { key: null, value: new Uint8Array(3), partition: 2, timestamp: new Date() },
+    { key: Buffer.from('k'), value: 'v', headers: { a: 'x', b: ['y', null] } },
+    { value: 'v', headers: [['a', 'x']] as const },
+    { value: 'v', headers: new Map([['a', Buffer.alloc(1)]]) },
+  ]
+  await producer.send({ topic: 't', messages })
+
+  // @ts-expect-error not one of 0, 1, 'all'
+  cluster.producer({ acks: 2 })
+  // @ts-expect-error a misspelt option
+  cluster.producer({ lingerMS: 5 })
+  // @ts-expect-error a time without its unit in the name
+  cluster.producer({ linger: 5 })
+  // @ts-expect-error a topic is needed
+  await producer.send({ messages: [{ value: 'v' }] })
+  // @ts-expect-error a list is needed
+  await producer.send({ topic: 't', messages: { value: 'v' } })
+  // @ts-expect-error a tombstone says so: value is null
+  await producer.send({ topic: 't', messages: [{ key: 'k' }] })
+  // @ts-expect-error objects do not serialize themselves
+  await producer.send({ topic: 't', messages: [{ value: { a: 1 } }] })
+  // @ts-expect-error nor do numbers
+  await producer.send({ topic: 't', messages: [{ key: 7, value: 'v' }] })
+  // @ts-expect-error an ISO time is no timestamp
+  await producer.send({ topic: 't', messages: [{ value: 'v', timestamp: '2026-01-01' }] })
+}
+
+// ── reading ──────────────────────────────────────────────────────────────────────────────
+
+export async function reading(cluster: Cluster): Promise<void> {
+  const bytes = cluster.consumer({ groupId: 'g' })
+  same<typeof bytes, Consumer<Uint8Array, Uint8Array>>(true)
+
+  const strings = cluster.consumer({ keyDeserializer: 'string', valueDeserializer: 'string' })
+  same<typeof strings, Consumer<string, string>>(true)
+
+  const mixed = cluster.consumer({ valueDeserializer: 'json' })
+  same<typeof mixed, Consumer<Uint8Array, JsonValue>>(true)
+
+  const orders = cluster.consumer({ groupId: 'g', valueDeserializer: json<Order>() })
+  same<typeof orders, Consumer<Uint8Array, Order>>(true)
+
+  const numbers = cluster.consumer({
+    keyDeserializer: (bytes, context) => {
+      same<typeof bytes, Uint8Array>(true)
+      same<typeof context, DeserializerContext>(true)
+      return bytes.length
+    },
+    valueDeserializer: bytes => new Date(bytes.length),
+  })
+  same<typeof numbers, Consumer<number, Date>>(true)
+
+  const options: ConsumerOptions<'string'> = { groupId: 'g' }
+  same<ReturnType<typeof cluster.consumer<'string'>>, Consumer<string, Uint8Array>>(true)
+  const known: Consumer<string, Uint8Array> = cluster.consumer(options)
+  void known
+
+  for await (const record of strings) {
+    same<typeof record, ConsumerRecord<string, string>>(true)
+    same<typeof record.key, string | null>(true)
+    same<typeof record.value, string | null>(true)
+    same<typeof record.headers, readonly Header[]>(true)
+    // @ts-expect-error a tombstone has no value
+    record.value.length
+    // @ts-expect-error records are as they were written
+    record.offset = 0
+  }
+  const polled = await orders.poll({ timeoutMs: 10, signal: AbortSignal.timeout(5) })
+  same<typeof polled, ConsumerRecord<Uint8Array, Order>[]>(true)
+  await orders.run({ eachRecord: record => same<typeof record.value, Order | null>(true) })
+  await orders.run({
+    eachBatch: async batch => same<typeof batch, RecordBatch<Uint8Array, Order>>(true),
+  })
+  await orders.commit({ records: polled })
+  await orders.commit({ offsets: [{ topic: 't', partition: 0, offset: 1 }] })
+}
+
+export async function readingWrong(cluster: Cluster): Promise<void> {
+  const consumer = cluster.consumer({ groupId: 'g', valueDeserializer: json<Order>() })
+  const [record] = await consumer.poll()
+  // @ts-expect-error there may be no record
+  record.value
+  // @ts-expect-error an order has no such field
+  record?.value?.price
+  // @ts-expect-error JSON of any kind must be looked at first
+  for await (const { value } of cluster.consumer({ valueDeserializer: 'json' })) value.id
+  // @ts-expect-error no such deserializer
+  cluster.consumer({ valueDeserializer: 'text' })
+  // @ts-expect-error a deserializer is given bytes
+  cluster.consumer({ valueDeserializer: (value: string) => value })
+  // @ts-expect-error a misspelt option
+  cluster.consumer({ groupID: 'g' })
+  // @ts-expect-error no such reset
+  cluster.consumer({ autoOffsetReset: 'beginning' })
+  // @ts-expect-error a list of topics
+  await consumer.subscribe('t')
+  // @ts-expect-error a partition has a number
+  await consumer.assign([{ topic: 't' }])
+  // @ts-expect-error an offset is a number
+  consumer.seek({ topic: 't', partition: 0, offset: 'earliest' })
+  // @ts-expect-error time-outs are in milliseconds, and say so
+  await consumer.poll({ timeout: 5 })
+}
+
+// ── managing ─────────────────────────────────────────────────────────────────────────────
+
+export async function managing({ admin }: Cluster): Promise<void> {
+  await admin.createTopic({
+    topic: 't',
+    partitions: 6,
+    config: { 'retention.ms': 7 * 86_400_000, 'cleanup.policy': 'delete' },
+  })
+  const setting: TopicSetting = 'segment.bytes'
+  void setting
+  same<Awaited<ReturnType<typeof admin.listTopics>>, string[]>(true)
+  const [offset] = await admin.listOffsets('t', 'earliest')
+  same<NonNullable<typeof offset>['offset'], number | null>(true)
+  await admin.listOffsets('t', new Date())
+  const [listing] = await admin.listGroupOffsets('g')
+  same<NonNullable<typeof listing>['lag'], number>(true)
+
+  // @ts-expect-error a name is needed
+  await admin.createTopic({ partitions: 6 })
+  // @ts-expect-error no such setting
+  await admin.createTopic({ topic: 't', config: { retentionMs: 1 } })
+  // @ts-expect-error no such place
+  await admin.listOffsets('t', 'beginning')
+  // @ts-expect-error one topic at a time
+  await admin.deleteTopic(['t'])
+}
+
+export async function folders(): Promise<void> {
+  const { partitions } = await openLogDirectory('./data')
+  for (const partition of partitions) {
+    for await (const record of partition.records({ from: 5, until: new Date() })) {
+      same<typeof record, StoredTopicRecord>(true)
+      same<typeof record.value, Uint8Array | null>(true)
+    }
+    // @ts-expect-error an ISO time is no Date
+    partition.records({ from: '2026-01-01' })
+  }
+}
+
+export function errors(error: unknown): ErrorCode | undefined {
+  // @ts-expect-error nobody knows yet what it is
+  error.code
+  if (isPartlogError(error, 'LOCKED')) {
+    same<typeof error, PartlogError>(true)
+    same<typeof error.retriable, boolean>(true)
+    return error.code
+  }
+  // @ts-expect-error no such code
+  isPartlogError(error, 'BUSY')
+  return undefined
+}
