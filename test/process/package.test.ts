@@ -1,0 +1,356 @@
+/** The package as users get it: packed, unpacked into a project of theirs, imported, compiled. */
+
+import { execFileSync, spawnSync } from 'node:child_process'
+import { mkdirSync, readdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import ts from 'typescript'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { node, ROOT, tempFolder, type Ended } from './helpers.js'
+
+const project = tempFolder()
+const installed = join(project, 'node_modules/partlog')
+let files: readonly string[] = []
+
+beforeAll(() => {
+  const pack = ['pack', '--ignore-scripts', '--json', '--pack-destination', project]
+  const told = execFileSync('npm', pack, { cwd: ROOT, encoding: 'utf8', stdio: 'pipe' })
+  const [{ filename }] = JSON.parse(told) as [{ filename: string }]
+  execFileSync('tar', ['-xzf', join(project, filename), '-C', project])
+  mkdirSync(join(project, 'node_modules/@types'), { recursive: true })
+  renameSync(join(project, 'package'), installed)
+  // What a TypeScript project for Node has beside partlog.
+  for (const name of ['@types/node', 'undici-types']) {
+    symlinkSync(join(ROOT, 'node_modules', name), join(project, 'node_modules', name))
+  }
+  files = readdirSync(installed, { recursive: true, encoding: 'utf8' }).sort()
+})
+
+/** Runs a file of the user's project. */
+function run(name: string, text: string, ...words: readonly string[]): Ended {
+  writeFileSync(join(project, name), text)
+  return node([name, ...words], { cwd: project })
+}
+
+interface PackageJson {
+  readonly version: string
+  readonly bin: Readonly<Record<string, string>>
+  readonly engines: Readonly<Record<string, string>>
+  readonly [key: string]: unknown
+}
+
+const packageJson = (): PackageJson =>
+  JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8')) as PackageJson
+
+describe('the package', () => {
+  it('contains what was built, what is to be read, and nothing else', () => {
+    const wanted = /^(dist(\/(index\.(js|cjs|d\.ts|d\.cts)|cli\.js)(\.map)?)?|package\.json)$/
+    const pages = /^(README\.md|LICENSE|CHANGELOG\.md)$/
+    expect(files.filter(name => !wanted.test(name) && !pages.test(name))).toEqual([])
+    for (const name of ['index.js', 'index.cjs', 'index.d.ts', 'index.d.cts', 'cli.js']) {
+      expect(files).toContain(`dist/${name}`)
+    }
+  })
+
+  it('depends on nothing and runs nothing when it is installed', () => {
+    const { dependencies, peerDependencies, optionalDependencies, engines } = packageJson()
+    expect([dependencies, peerDependencies, optionalDependencies]).toEqual([, , ,].fill(undefined))
+    expect(engines).toEqual({ node: '>=20.19' })
+    const scripts = Object.keys(packageJson()['scripts'] as object)
+    expect(scripts.filter(name => /install|prepare|prepublish/.test(name))).toEqual([])
+  })
+
+  it('imports only what Node brings along', () => {
+    for (const name of ['index.js', 'index.cjs', 'cli.js']) {
+      const text = readFileSync(join(installed, 'dist', name), 'utf8')
+      const imports = [...text.matchAll(/^import .* from ["'](.*)["'];?$|\brequire\("(.*?)"\)/gm)]
+      expect(imports.length, name).toBeGreaterThan(3)
+      const strangers = imports
+        .map(([, from, required]) => from ?? required ?? '')
+        .filter(from => !from.startsWith('node:') && !BUILT_IN.has(from))
+      expect(strangers, name).toEqual([])
+    }
+  })
+
+  it('brings a command that can be run as it is', () => {
+    const { bin, version } = packageJson()
+    const command = join(installed, bin['partlog'] as string)
+    const { status, stdout } = spawnSync(command, ['--version'], { encoding: 'utf8' })
+    expect({ status, stdout }).toEqual({ status: 0, stdout: `${version}\n` })
+  })
+
+  it('has one way in', () => {
+    const text = `
+      for (const path of ['partlog/dist/index.js', 'partlog/src/index.js', 'partlog/dist/cli.js'])
+        await import(path).catch(error => console.log(error.code))
+      const { createRequire } = await import('node:module')
+      console.log(createRequire(import.meta.url)('partlog/package.json').name)`
+    const refused = 'ERR_PACKAGE_PATH_NOT_EXPORTED\n'
+    expect(run('deep.mjs', text).stdout).toBe(`${refused}${refused}${refused}partlog\n`)
+  })
+})
+
+const BUILT_IN = new Set(['async_hooks', 'buffer', 'crypto', 'fs', 'net', 'os', 'path', 'stream'])
+  .add('stream/promises')
+  .add('util')
+  .add('worker_threads')
+  .add('zlib')
+
+/** Writes, reads and closes; ends with a line. `Cluster` must be there. */
+const USE = `
+async function use(cluster) {
+  const producer = cluster.producer()
+  await producer.send({ topic: 'words', messages: [{ key: 'k', value: 'hello' }] })
+  const options = { groupId: 'g', autoOffsetReset: 'earliest', valueDeserializer: 'string' }
+  const consumer = cluster.consumer(options)
+  await consumer.subscribe(['words'])
+  for await (const { value } of consumer) {
+    console.log(value)
+    break
+  }
+  const idle = cluster.consumer({ groupId: 'h' }) // left open: the cluster closes it
+  await idle.subscribe(['words'])
+  await cluster.close()
+}
+const [dir] = process.argv.slice(2)
+async function main() {
+  await use(await Cluster.memory())
+  await use(await Cluster.open({ dir }))
+  console.log('closed at ' + Date.now())
+  process.on('exit', () => console.log('ended at ' + Date.now()))
+}
+main()
+`
+
+/** After closing, the process ends by itself. Housekeeping and time-outs take far longer. */
+const END_MAX_MS = 1_000
+
+function expectUse({ code, stdout, stderr }: Ended): void {
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+  const told = /^hello\nhello\nclosed at (\d+)\nended at (\d+)\n$/.exec(stdout)
+  expect(told, stdout).not.toBeNull()
+  expect(Number(told?.[2]) - Number(told?.[1])).toBeLessThan(END_MAX_MS)
+}
+
+describe('a program that uses it ends by itself', () => {
+  it('as an ES module', () => {
+    expectUse(run('use.mjs', `import { Cluster } from 'partlog'\n${USE}`, tempFolder()))
+  })
+
+  it('as a CommonJS module', () => {
+    expectUse(run('use.cjs', `const { Cluster } = require('partlog')\n${USE}`, tempFolder()))
+  })
+
+  it("as TypeScript's `import partlog = require('partlog')`", () => {
+    const source = `import partlog = require('partlog')\nconst { Cluster } = partlog\n${USE}`
+    const options = { module: ts.ModuleKind.CommonJS, target: ts.ScriptTarget.ES2022 }
+    const { outputText } = ts.transpileModule(source, { compilerOptions: options })
+    expectUse(run('use-import.cjs', outputText, tempFolder()))
+  })
+
+  it('with both copies of the library in it: they know each other’s errors and locks', () => {
+    const text = `
+      import { createRequire } from 'node:module'
+      import * as esm from 'partlog'
+      const cjs = createRequire(import.meta.url)('partlog')
+      console.log(Object.keys(esm).sort().join() === Object.keys(cjs).sort().join())
+      const [dir] = process.argv.slice(2)
+      const cluster = await esm.Cluster.open({ dir })
+      const error = await cjs.Cluster.open({ dir }).catch(error => error)
+      console.log(esm.isPartlogError(error, 'LOCKED'), error instanceof esm.PartlogError)
+      await cluster.close()`
+    const ended = run('both.mjs', text, tempFolder())
+    expect(ended).toEqual({ code: 0, stdout: 'true\ntrue false\n', stderr: '' })
+  })
+})
+
+describe('close', () => {
+  it('settles every promise, and the process ends', () => {
+    const text = `
+      import { Cluster } from 'partlog'
+      const cluster = await Cluster.memory()
+      await cluster.admin.createTopic({ topic: 'words' })
+      const producer = cluster.producer({ lingerMs: 60_000, deliveryTimeoutMs: 120_000 })
+      const [a, b, c, d] = [0, 1, 2, 3].map(n => cluster.consumer({ groupId: 'g' + n }))
+      for (const consumer of [a, b, c]) await consumer.subscribe(['words'])
+      const waiting = {
+        send: producer.send({ topic: 'words', messages: [{ value: 'lingers' }] }),
+        poll: a.poll({ timeoutMs: 600_000 }),
+        next: b[Symbol.asyncIterator]().next(),
+        run: c.run({ eachRecord: () => undefined }),
+        subscribe: d.subscribe(['words']),
+      }
+      const settled = Object.entries(waiting).map(async ([name, promise]) => {
+        const how = await promise.then(() => 'resolved', error => error.code)
+        return name + ' ' + how
+      })
+      await new Promise(resolve => setImmediate(resolve))
+      await cluster.close()
+      await cluster.close()
+      console.log((await Promise.all(settled)).join('\\n'))
+      for (const use of [
+        () => cluster.producer(),
+        () => cluster.consumer(),
+        () => cluster.admin.listTopics(),
+        () => producer.send({ topic: 'words', messages: [{ value: 'late' }] }),
+        () => a.poll(),
+      ]) {
+        try { await use(); console.log('still works') } catch (error) { console.log(error.code) }
+      }`
+    const { code, stdout, stderr } = run('settle.mjs', text)
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    const lines = stdout.trimEnd().split('\n')
+    expect(lines[0]).toBe('send resolved') // what a producer holds is sent first
+    for (const line of lines.slice(1, 5)) expect(line).toMatch(/^\w+ (resolved|CLOSED)$/)
+    expect(lines.slice(5)).toEqual(Array.from({ length: 5 }, () => 'CLOSED'))
+  })
+
+  it('is what Symbol.asyncDispose does, of everything that closes', () => {
+    const text = `
+      import { Cluster } from 'partlog'
+      const cluster = await Cluster.memory()
+      const things = [cluster.producer(), cluster.consumer({ groupId: 'g' }), cluster]
+      for (const thing of things) {
+        if (typeof thing.close !== 'function') throw new Error('does not close')
+        await thing[Symbol.asyncDispose]()
+      }
+      if (typeof cluster.admin.close === 'function' && !cluster.admin[Symbol.asyncDispose])
+        throw new Error('admin closes')
+      for (const use of [
+        () => things[0].send({ topic: 't', messages: [{ value: 'v' }] }),
+        () => things[1].subscribe(['t']),
+        () => cluster.producer(),
+      ]) {
+        try { await use() } catch (error) { console.log(error.code) }
+      }`
+    const ended = run('dispose.mjs', text)
+    expect(ended).toEqual({ code: 0, stdout: 'CLOSED\nCLOSED\nCLOSED\n', stderr: '' })
+  })
+})
+
+// ── types ────────────────────────────────────────────────────────────────────────────────
+
+const TYPED = `
+export async function main(): Promise<void> {
+  const cluster: Cluster = await Cluster.open({ dir: './data', durability: 'process' })
+  await cluster.admin.createTopic({ topic: 't', partitions: 2, config: { 'retention.ms': -1 } })
+  const [meta] = await cluster.producer().send({ topic: 't', messages: [{ value: 'v' }] })
+  const offset: number | undefined = meta?.offset
+  const consumer = cluster.consumer({ groupId: 'g', valueDeserializer: 'string' })
+  for await (const record of consumer) {
+    const value: string | null = record.value
+    const key: Uint8Array | null = record.key
+    console.log(offset, value, key)
+  }
+  await cluster[Symbol.asyncDispose]()
+}
+`
+const IMPORT = `import { Cluster } from 'partlog'\n${TYPED}`
+const REQUIRE = `import partlog = require('partlog')\nimport Cluster = partlog.Cluster\n${TYPED}`
+const USING = `
+import { Cluster } from 'partlog'
+export async function brief(): Promise<string> {
+  await using cluster = await Cluster.memory()
+  await using producer = cluster.producer()
+  await using consumer = cluster.consumer()
+  return [cluster.location, String(producer), String(consumer)].join()
+}
+`
+
+type Sources = Readonly<Record<string, string>>
+
+/** TypeScript's own libraries and Node's types, parsed once for all programs. */
+const parsed = new Map<string, ts.SourceFile | undefined>()
+
+/** What TypeScript says about files of the user's project and about partlog's declarations. */
+function problemsIn(sources: Sources, more: ts.CompilerOptions): string[] {
+  for (const [name, text] of Object.entries(sources)) writeFileSync(join(project, name), text)
+  const options = { strict: true, noEmit: true, target: ts.ScriptTarget.ES2022, ...more }
+  const host = ts.createCompilerHost(options, true)
+  const parse = host.getSourceFile.bind(host)
+  host.getCurrentDirectory = () => project
+  host.getSourceFile = (name, how, ...rest) => {
+    if (!name.startsWith(ROOT)) return parse(name, how, ...rest)
+    const key = `${name} ${typeof how === 'object' ? how.impliedNodeFormat : ''}`
+    if (!parsed.has(key)) parsed.set(key, parse(name, how, ...rest))
+    return parsed.get(key)
+  }
+  const names = Object.keys(sources).map(name => join(project, name))
+  const program = ts.createProgram(names, options, host)
+  const files = program
+    .getSourceFiles()
+    .filter(({ fileName }) => /\/partlog\/dist\//.test(fileName) || names.includes(fileName))
+  expect(files).toHaveLength(names.length + new Set(names.map(declarationsFor)).size)
+  const found = [
+    ...program.getOptionsDiagnostics(),
+    ...program.getGlobalDiagnostics(),
+    ...files.flatMap(file => [
+      ...program.getSyntacticDiagnostics(file),
+      ...program.getSemanticDiagnostics(file),
+    ]),
+  ]
+  return found.map(({ file, start, messageText }) => {
+    const line = file?.getLineAndCharacterOfPosition(start ?? 0).line ?? -1
+    const text = ts.flattenDiagnosticMessageText(messageText, ' ')
+    return `${file?.fileName.split('/').at(-1)}:${line + 1} ${text}`
+  })
+
+  function declarationsFor(name: string): string {
+    return name.endsWith('.cts') && more.module !== ts.ModuleKind.CommonJS ? 'd.cts' : 'd.ts'
+  }
+}
+
+const { ModuleKind, ModuleResolutionKind } = ts
+
+/** Each way in which TypeScript finds the types of a package. */
+const RESOLUTIONS: readonly (readonly [string, ts.CompilerOptions, Sources])[] = [
+  [
+    'nodenext',
+    { module: ModuleKind.NodeNext, moduleResolution: ModuleResolutionKind.NodeNext },
+    { 'a.mts': IMPORT, 'b.cts': REQUIRE, 'c.mts': USING, 'd.cts': USING },
+  ],
+  [
+    'node16',
+    { module: ModuleKind.Node16, moduleResolution: ModuleResolutionKind.Node16 },
+    { 'a.mts': IMPORT, 'b.cts': REQUIRE },
+  ],
+  [
+    'bundler',
+    { module: ModuleKind.ESNext, moduleResolution: ModuleResolutionKind.Bundler },
+    { 'e.ts': IMPORT, 'f.ts': USING },
+  ],
+  [
+    'node10',
+    { module: ModuleKind.CommonJS, moduleResolution: ModuleResolutionKind.Node10 },
+    { 'g.ts': IMPORT, 'h.ts': REQUIRE },
+  ],
+]
+const NODENEXT = RESOLUTIONS[0]?.[1] as ts.CompilerOptions
+
+describe('types', () => {
+  it.each(RESOLUTIONS)(
+    'are found and hold with moduleResolution %s, declarations checked, no lib named',
+    (_, options, sources) => {
+      const settings = { ...options, skipLibCheck: false, exactOptionalPropertyTypes: true }
+      expect(problemsIn(sources, settings)).toEqual([])
+    },
+  )
+
+  it('refuse what is wrong, so they are not just `any`', () => {
+    const wrong = `
+import { Cluster } from 'partlog'
+const cluster = await Cluster.memory({ brokers: 'three' })
+cluster.producer({ acks: 2 })
+const record: { value: number } = (await cluster.consumer().poll())[0]!
+export { record }
+`
+    const problems = problemsIn({ 'wrong.mts': wrong }, NODENEXT)
+    const lines = problems.map(each => each.split(' ')[0])
+    expect(lines).toEqual(['wrong.mts:3', 'wrong.mts:4', 'wrong.mts:5'])
+  })
+
+  it('need no more than skipLibCheck where there are no types of Node', () => {
+    const lib = ['lib.es2022.d.ts', 'lib.esnext.disposable.d.ts', 'lib.dom.d.ts']
+    const settings = { ...NODENEXT, types: [], lib, skipLibCheck: true }
+    expect(problemsIn({ 'i.mts': IMPORT, 'j.mts': USING }, settings)).toEqual([])
+  })
+})
