@@ -36,20 +36,30 @@ export function isRecordLine(parsed: unknown): boolean {
   return Object.keys(parsed).join() === FIELDS.join()
 }
 
-/** The message of an exported line. Throws with the reason when it is none. */
+/**
+ * The message of an exported line. Throws with the reason when it is none: what only the producer
+ * refused would be a message of many, and its line unknown.
+ */
 export function parseRecordLine(line: string): Message & { readonly partition: number } {
   const parsed: unknown = JSON.parse(line)
   if (!isRecordLine(parsed)) throw new Error(`expected the fields ${FIELDS.join(', ')}`)
   const { partition, timestamp, key, value, headers } = parsed as Record<string, unknown>
-  if (!Number.isInteger(partition)) throw new Error('partition: expected a whole number')
+  if (!isCount(partition)) throw new Error('partition: expected a whole number')
+  if (timestamp !== null && !isCount(timestamp)) {
+    throw new Error('timestamp: expected milliseconds since 1970, or null')
+  }
   if (!Array.isArray(headers)) throw new Error('headers: expected a list of pairs')
   return {
-    partition: partition as number,
+    partition,
     key: bytesOf(key, 'key'),
     value: bytesOf(value, 'value'),
     headers: headers.map(headerOf),
-    ...(timestamp === null ? {} : { timestamp: timestamp as number }),
+    ...(timestamp === null ? {} : { timestamp }),
   }
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0
 }
 
 function headerOf(pair: unknown): HeaderIn {
@@ -67,6 +77,8 @@ function jsonBytes(bytes: Uint8Array | null): JsonBytes {
 function bytesOf(json: unknown, what: string): BytesIn {
   if (json === null || typeof json === 'string') return json
   const base64 = (json as { base64?: unknown } | undefined)?.base64
-  if (typeof base64 === 'string') return Buffer.from(base64, 'base64')
+  const bytes = typeof base64 === 'string' ? Buffer.from(base64, 'base64') : undefined
+  // Node leaves out what is not of the alphabet: then these are not the bytes that were meant.
+  if (bytes !== undefined && bytes.toString('base64') === base64) return bytes
   throw new Error(`${what}: expected a string, null or {"base64":…}`)
 }
