@@ -162,6 +162,25 @@ describe('a line that is wrong', () => {
     expect(ended.stderr).toMatch(sentence)
   })
 
+  it.each([
+    ['"partition":-1', /line 2: partition: expected a whole number/],
+    ['"timestamp":"x"', /line 2: timestamp: expected milliseconds since 1970, or null/],
+    ['"timestamp":1.5', /line 2: timestamp: expected milliseconds since 1970, or null/],
+    ['"key":7', /line 2: key: expected a string, null or {"base64":…}/],
+    ['"value":{"base64":"!!"}', /line 2: value: expected a string, null or {"base64":…}/],
+    ['"headers":{"a":"b"}', /line 2: headers: expected a list of pairs/],
+    ['"headers":[["a",1]]', /line 2: header a: expected a string, null or {"base64":…}/],
+  ])('of an export with %s is named by its number', (wrong, sentence) => {
+    const good = { partition: 0, offset: 0, timestamp: 1, key: null, value: 'v', headers: [] }
+    const bad = JSON.stringify({ ...good, ...(JSON.parse(`{${wrong}}`) as object) })
+    const input = `${JSON.stringify(good)}\n${bad}\n`
+    const words = ['import', '-', '--topic', 't', '--dir', fresh(), '--format', 'records']
+    const { code, stderr } = partlog(words, { input })
+    expect(code).toBe(1)
+    expect(stderr).toMatch(sentence)
+    expect(stderr).toMatch(/go on with --skip 1\n$/)
+  })
+
   it('leaves the lines before it imported, and says how to go on', () => {
     const dir = fresh()
     const words = ['import', '-', '--topic', 'orders', '--dir', dir]
