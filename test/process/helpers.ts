@@ -16,10 +16,15 @@ if (!existsSync(CLI) || !existsSync(LIBRARY)) {
   throw new Error('dist/ is missing: these tests run what was built, say `npm run build` first')
 }
 
+const tempFolders: string[] = []
+afterAll(() => {
+  for (const folder of tempFolders) rmSync(folder, { recursive: true, force: true })
+})
+
 /** A folder that is gone after the tests of the file. */
 export function tempFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'partlog-'))
-  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+  tempFolders.push(folder)
   return folder
 }
 
