@@ -177,11 +177,7 @@ export async function ensureTopic(
  * Makes the topic when the first messages are known to be good. Without --partitions a topic that
  * is made here gets as many as the records name, or they could not go back to where they were.
  */
-function topicFor(
-  cluster: Cluster,
-  topic: string,
-  wanted: number | undefined,
-): ProducerFor {
+function topicFor(cluster: Cluster, topic: string, wanted: number | undefined): ProducerFor {
   let made: { readonly isNew: boolean; partitions: number } | undefined
   let producer = cluster.producer()
   return async messages => {

@@ -82,8 +82,7 @@ export const replayCommand = command({
     const { cluster, target } = await openTarget(options, partitions, output)
     try {
       const records = await replay(partitions, options, target, output)
-      if (!output.isClosed)
-        await tell(output, { ...options, topic }, partitions, records)
+      if (!output.isClosed) await tell(output, { ...options, topic }, partitions, records)
       return 0
     } finally {
       await cluster?.close()

@@ -75,7 +75,7 @@ export function deserialize(
   }
 }
 
-/** The 'string' deserializer. Who reads from a batch can give its text without a view in between. */
+/** The 'string' deserializer; a batch that is read gives its text without a view in between. */
 export function asText(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
 }

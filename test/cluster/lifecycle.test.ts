@@ -162,15 +162,15 @@ describe('read-only', () => {
     await consumer.assign([first])
     const readOnly = { code: 'READ_ONLY' }
     const calls = [
-      reader.producer().send({ topic: 'orders', messages: [{ value: 'b' }] }),
-      admin.createTopic({ topic: 'more' }),
-      admin.deleteTopic('orders'),
-      admin.createPartitions({ topic: 'orders', partitions: 2 }),
-      admin.alterConfig('orders', { 'retention.ms': 5 }),
-      admin.deleteRecords({ ...first, offset: 1 }),
-      consumer.commit({ offsets: [{ ...first, offset: 1 }] }),
+      () => reader.producer().send({ topic: 'orders', messages: [{ value: 'b' }] }),
+      () => admin.createTopic({ topic: 'more' }),
+      () => admin.deleteTopic('orders'),
+      () => admin.createPartitions({ topic: 'orders', partitions: 2 }),
+      () => admin.alterConfig('orders', { 'retention.ms': 5 }),
+      () => admin.deleteRecords({ ...first, offset: 1 }),
+      () => consumer.commit({ offsets: [{ ...first, offset: 1 }] }),
     ]
-    for (const call of calls) await expect(call).rejects.toMatchObject(readOnly)
+    for (const call of calls) await expect(call()).rejects.toMatchObject(readOnly)
     await reader.close()
     expect(filesIn(dir)).toEqual(before)
   })

@@ -145,7 +145,8 @@ describe('import', () => {
 })
 
 describe('a line that is wrong', () => {
-  const broken = (line: string): string => [...LINES.slice(0, 5), line, ...LINES.slice(5)].join('\n')
+  const broken = (line: string): string =>
+    [...LINES.slice(0, 5), line, ...LINES.slice(5)].join('\n')
 
   it.each([
     ['no JSON', 'not json', [], /line 6: Unexpected token/],

@@ -182,7 +182,10 @@ describe('demo', () => {
     expect(lines).toHaveLength(3000)
     const values = output(['replay', 'orders', '--dir', 'demo', '--format', 'values'], { cwd })
     expect(values.trimEnd().split('\n').sort()).toEqual([...lines].sort())
-    const keys = jsonOrders().map(({ key, value }) => [key, (JSON.parse(value) as { id: string }).id])
+    const keys = jsonOrders().map(({ key, value }) => [
+      key,
+      (JSON.parse(value) as { id: string }).id,
+    ])
     for (const [key, id] of keys) expect(key).toBe(id)
     expect(partlog(['verify', 'demo'], { cwd }).code).toBe(0)
     expect(output(['groups', '--dir', 'demo', '--json'], { cwd })).toContain('"lag":0')

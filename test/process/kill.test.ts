@@ -52,9 +52,9 @@ async function writeAndKill(
 async function numbersIn(cluster: Cluster): Promise<number[][]> {
   const found: number[][] = []
   for (let partition = 0; partition < PARTITIONS; partition++) {
-    const [end] = await cluster.admin.listOffsets('numbers', 'latest').then(all =>
-      all.filter(each => each.partition === partition),
-    )
+    const [end] = await cluster.admin
+      .listOffsets('numbers', 'latest')
+      .then(all => all.filter(each => each.partition === partition))
     const consumer = cluster.consumer({ valueDeserializer: 'string', maxPollRecords: 10_000 })
     await consumer.assign([{ topic: 'numbers', partition }])
     consumer.seek({ topic: 'numbers', partition, offset: 0 })

@@ -42,7 +42,12 @@ interface Order {
 export async function opening(): Promise<void> {
   const cluster = await Cluster.open({ dir: './data' })
   same<typeof cluster, Cluster>(true)
-  await Cluster.open({ dir: './data', readOnly: true, durability: 'process', onCorruption: 'offline' })
+  await Cluster.open({
+    dir: './data',
+    readOnly: true,
+    durability: 'process',
+    onCorruption: 'offline',
+  })
   await Cluster.memory()
   await Cluster.memory({ clock: virtualClock(), autoCreateTopics: false, logger: console })
   same<typeof cluster.recovery.wasClosedCleanly, boolean>(true)
