@@ -34,6 +34,8 @@ export class IndexFile {
   /** Entries in the file; unknown until it has been looked at. */
   #persisted: number | undefined
   #loaded: Buffer | undefined
+  /** Counts the changes of the file: what was read before one is not what is there now. */
+  #changes = 0
 
   constructor(options: IndexFileOptions) {
     this.#options = options
@@ -54,8 +56,7 @@ export class IndexFile {
     const { disk, path } = this.#options
     if (this.#file !== undefined || disk.exists(path)) this.#open().truncate(0)
     this.#tail.length = 0
-    this.#persisted = 0
-    this.forget()
+    this.#changed(0)
   }
 
   /**
@@ -78,17 +79,16 @@ export class IndexFile {
     const file = this.#open()
     if (this.#tail.length === 0) return
     file.append(Buffer.from(this.#tail))
-    this.#persisted = this.count
+    const { count } = this
     this.#tail.length = 0
-    this.forget()
+    this.#changed(count)
   }
 
   /** Keeps the first `count` entries. */
   truncateTo(count: number): void {
     this.spill()
     this.#open().truncate(count * this.#options.entryBytes)
-    this.#persisted = count
-    this.forget()
+    this.#changed(count)
   }
 
   /** All entries, those of the tail too. Throws IndexError when the file cannot be believed. */
@@ -116,8 +116,10 @@ export class IndexFile {
 
   async #load(): Promise<Buffer> {
     const { entryBytes, check, cache } = this.#options
-    if (this.#loaded === undefined) {
+    while (this.#loaded === undefined) {
+      const changesBefore = this.#changes
       const bytes = await this.#readFile()
+      if (this.#changes !== changesBefore) continue
       if (bytes.length % entryBytes !== 0) {
         throw new IndexError(`${this.path} has ${bytes.length} bytes, no multiple of ${entryBytes}`)
       }
@@ -127,6 +129,12 @@ export class IndexFile {
     }
     cache.touch(this, this.#loaded.length)
     return this.#loaded
+  }
+
+  #changed(persisted: number): void {
+    this.#changes++
+    this.#persisted = persisted
+    this.forget()
   }
 
   /** Looking something up never makes a file: one that is not there is empty. */
