@@ -90,7 +90,7 @@ export class TimeIndex {
 
   #check(entries: Buffer): void {
     let timestamp = -1
-    let offset = -1
+    let offset = 0
     for (let at = 0; at < entries.length; at += ENTRY_BYTES) {
       const nextTimestamp = getInt64(entries, at)
       const nextOffset = entries.readInt32BE(at + 8)
