@@ -66,8 +66,9 @@ export function formatOffsets(offsets: Iterable<PartitionOffset>): string {
 }
 
 function numberOf(text: string | undefined): number {
-  const value = Number(text)
-  if (!Number.isSafeInteger(value) || value < 0) {
+  // Digits only: Number alone would take a damaged "1e00" or "0x10" for a number.
+  const value = /^\d+$/.test(text ?? '') ? Number(text) : NaN
+  if (!Number.isSafeInteger(value)) {
     throw new CheckpointError(`"${text}" is not a number from 0 to 2^53 − 1`)
   }
   return value
