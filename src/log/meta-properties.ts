@@ -29,9 +29,10 @@ export async function readMetaProperties(
     pairs.set(line.slice(0, equals).trim(), line.slice(equals + 1).trim())
   }
   const clusterId = pairs.get('cluster.id')
-  const nodeId = Number(pairs.get('node.id') ?? pairs.get('broker.id'))
-  if (clusterId === undefined || !Number.isInteger(nodeId)) return undefined
-  return { clusterId, nodeId, directoryId: pairs.get('directory.id') ?? '' }
+  const nodeId = pairs.get('node.id') ?? pairs.get('broker.id') ?? ''
+  // An empty value is what is left of a line that was cut: it names nobody.
+  if (!clusterId || !/^\d+$/.test(nodeId)) return undefined
+  return { clusterId, nodeId: Number(nodeId), directoryId: pairs.get('directory.id') ?? '' }
 }
 
 export async function writeMetaProperties(
