@@ -1,30 +1,40 @@
 /**
  * Looks at every byte of a partition's folder and says what is there and what is wrong. Reads only.
  *
+ * The CRC of a batch leaves out its offset and epoch: offsets must follow each other without a gap,
+ * unless the log was compacted, epochs must be those of the epoch checkpoint.
+ *
  * Both indexes are walked beside the batches: an offset entry must point to where a batch begins
- * that does not lie behind its offset; a time entry must not be older than a record up to its
- * offset. Entries of zeros at the end are what Kafka leaves of an index that it had sized in
- * advance.
+ * that does not lie behind its offset, and must not reach the batch of the next entry; a time entry
+ * must be the newest time of the records up to its offset. Entries of zeros at the end are what
+ * Kafka leaves of an index that it had sized in advance.
  */
 
-import { ByteReader } from '../base/bytes.js'
+import { ByteReader, getInt64 } from '../base/bytes.js'
 import { crc32c } from '../base/crc32c.js'
-import { join, type Disk, type DiskFile } from '../disk/disk.js'
+import { join, type Disk } from '../disk/disk.js'
 import type { Batch } from '../model/batch.js'
 import { isSupported } from '../model/compression.js'
 import { RecordCursor } from '../model/record-cursor.js'
-import { NONE, type Offset, type Position, type Timestamp } from '../model/units.js'
-import { parseEpochs } from './checkpoints.js'
+import {
+  NONE,
+  type LeaderEpoch,
+  type Offset,
+  type Position,
+  type Timestamp,
+} from '../model/units.js'
 import {
   LEADER_EPOCH_CHECKPOINT,
   parseSegmentFile,
   PARTITION_METADATA,
+  RECOVERY_POINT_CHECKPOINT,
   segmentFile,
   type SegmentFileKind,
 } from './files.js'
-import { isAscending } from './leader-epochs.js'
+import type { LeaderEpochs } from './leader-epochs.js'
 import { readTopicId } from './open-log.js'
 import { findBatch, scanBatches } from './scan.js'
+import { checkpointed, epochsOf, readWhole, wasCompacted, whyNotEpochs } from './surroundings.js'
 
 /** Something that is wrong, and where. */
 export interface Problem {
@@ -65,8 +75,6 @@ export interface Inspection {
   readonly problems: readonly Problem[]
 }
 
-const SMALL_FILE_MAX_BYTES = 64 * 1024 * 1024
-
 export async function inspectPartition(
   disk: Disk,
   folder: string,
@@ -80,12 +88,16 @@ export async function inspectPartition(
     files.some(file => file.baseOffset === baseOffset && file.kind === kind)
   const problems: Problem[] = []
   const segments: SegmentSummary[] = []
-  let expected: Offset = NONE
+  const epochs = await epochsOf(disk, folder)
+  const mayHaveGaps = await wasCompacted(disk, folder)
+  let end: LogEnd = { nextOffset: NONE, epoch: NONE }
   for (const { baseOffset } of files.filter(file => file.kind === 'log')) {
-    const walk = new SegmentWalk({ disk, folder, baseOffset, has, visitor, problems, expected })
+    const shared = { disk, folder, has, visitor, problems, epochs, mayHaveGaps }
+    const walk = new SegmentWalk({ ...shared, baseOffset, before: end })
     segments.push(await walk.run())
-    expected = walk.nextOffset
+    end = walk.end
   }
+  await checkEnd({ disk, folder, problems }, segments.at(-1), end)
   for (const { baseOffset, kind } of files) {
     const file = join(folder, segmentFile(baseOffset, kind))
     if (kind === 'snapshot') await checkSnapshot(disk, file, problems)
@@ -102,12 +114,22 @@ interface WalkOptions {
   readonly has: (baseOffset: Offset, kind: SegmentFileKind) => boolean
   readonly visitor: InspectVisitor
   readonly problems: Problem[]
-  /** Where the segment before has ended; −1 for the first. */
-  readonly expected: Offset
+  readonly epochs: LeaderEpochs
+  /** Offsets may be missing: the log was compacted, or nobody knows. */
+  readonly mayHaveGaps: boolean
+  /** Where the segment before has ended. */
+  readonly before: LogEnd
+}
+
+/** What must come next; −1 before the first segment. */
+interface LogEnd {
+  readonly nextOffset: Offset
+  readonly epoch: LeaderEpoch
 }
 
 class SegmentWalk {
-  nextOffset: Offset
+  #nextOffset: Offset
+  #epoch: LeaderEpoch
   readonly #options: WalkOptions
   readonly #file: string
   readonly #codecs: Record<string, number> = {}
@@ -124,14 +146,22 @@ class SegmentWalk {
   constructor(options: WalkOptions) {
     this.#options = options
     this.#file = this.#path('log')
-    this.nextOffset = Math.max(options.expected, options.baseOffset)
+    const { nextOffset, epoch } = options.before
+    const isFirst = nextOffset === NONE
+    this.#nextOffset =
+      isFirst || options.mayHaveGaps ? Math.max(nextOffset, options.baseOffset) : nextOffset
+    this.#epoch = epoch
     this.#offsets = new IndexWalk(Buffer.alloc(0), OFFSET_ENTRY_BYTES)
     this.#times = new IndexWalk(Buffer.alloc(0), TIME_ENTRY_BYTES)
   }
 
+  get end(): LogEnd {
+    return { nextOffset: this.#nextOffset, epoch: this.#epoch }
+  }
+
   async run(): Promise<SegmentSummary> {
-    const { disk, baseOffset, expected } = this.#options
-    if (expected > baseOffset)
+    const { disk, baseOffset, before } = this.#options
+    if (before.nextOffset > baseOffset)
       this.#wrong(0, `offsets from ${baseOffset} on stand in the segment before`)
     this.#offsets = await this.#openIndex('index', OFFSET_ENTRY_BYTES)
     this.#times = await this.#openIndex('timeindex', TIME_ENTRY_BYTES)
@@ -177,6 +207,7 @@ class SegmentWalk {
     const codec = batch.codec ?? 'unknown'
     this.#codecs[codec] = (this.#codecs[codec] ?? 0) + 1
     this.#checkOffsets(batch, position)
+    this.#checkEpoch(batch, position)
     this.#checkRecords(batch, position)
     this.#checkOffsetEntries(batch, position)
     this.#newest = Math.max(this.#newest, batch.maxTimestamp)
@@ -187,11 +218,25 @@ class SegmentWalk {
   #checkOffsets(batch: Batch, position: Position): void {
     const { baseOffset } = batch
     this.#firstOffset ??= baseOffset
-    if (baseOffset < this.nextOffset) {
-      this.#wrong(position, `offset ${baseOffset} comes after ${this.nextOffset - 1}`)
+    const missing = baseOffset - this.#nextOffset
+    if (missing < 0) {
+      this.#wrong(position, `offset ${baseOffset} comes after ${this.#nextOffset - 1}`)
+    } else if (missing > 0 && !this.#options.mayHaveGaps) {
+      this.#wrong(position, `${missing} offsets from ${this.#nextOffset} on are missing`)
     }
-    this.#missing += Math.max(baseOffset - this.nextOffset, 0)
-    this.nextOffset = Math.max(batch.nextOffset, this.nextOffset)
+    this.#missing += Math.max(missing, 0)
+    this.#nextOffset = Math.max(batch.nextOffset, this.#nextOffset)
+  }
+
+  #checkEpoch({ leaderEpoch, baseOffset }: Batch, position: Position): void {
+    const known = this.#options.epochs.epochAt(baseOffset)
+    if (known !== undefined && leaderEpoch !== known) {
+      this.#wrong(position, `leader epoch is ${leaderEpoch}, it was ${known} at that offset`)
+    } else if (leaderEpoch < this.#epoch) {
+      this.#wrong(position, `leader epoch ${leaderEpoch} comes after ${this.#epoch}`)
+    } else {
+      this.#epoch = leaderEpoch
+    }
   }
 
   #checkRecords(batch: Batch, position: Position): void {
@@ -227,8 +272,19 @@ class SegmentWalk {
         const problem = `offset ${offset} lies before the batch at ${at}`
         this.#wrongEntry('index', this.#offsets, problem)
       }
+      this.#checkEntryBefore(batch.baseOffset)
       this.#offsets.step()
     }
+  }
+
+  /** The entry before the next one must lie below `end`. */
+  #checkEntryBefore(end: Offset): void {
+    const before = this.#offsets.last
+    if (before === undefined) return
+    const offset = this.#options.baseOffset + before.readInt32BE(0)
+    if (offset < end) return
+    const problem = `offset ${offset} of an entry that ends below ${end}`
+    this.#wrongEntry('index', this.#offsets, problem, this.#offsets.position - OFFSET_ENTRY_BYTES)
   }
 
   #checkTimeEntries(batch: Batch): void {
@@ -238,8 +294,8 @@ class SegmentWalk {
       if (offset > batch.lastOffset) return
       const timestamp = Number(entry.readBigInt64BE(0))
       visitor.onTimeEntry?.(timestamp, offset)
-      if (timestamp < this.#newest) {
-        const problem = `a record up to offset ${offset} is of ${this.#newest}, not ${timestamp}`
+      if (timestamp !== this.#newest) {
+        const problem = `the newest up to offset ${offset} is of ${this.#newest}, not ${timestamp}`
         this.#wrongEntry('timeindex', this.#times, problem)
       }
       this.#times.step()
@@ -248,6 +304,7 @@ class SegmentWalk {
 
   /** Entries behind the last batch point to nothing. */
   #leftOver(size: number): void {
+    this.#checkEntryBefore(this.#nextOffset)
     if (this.#offsets.peek() !== undefined) {
       this.#wrongEntry('index', this.#offsets, `points behind the last batch (${size} bytes)`)
     }
@@ -278,7 +335,7 @@ class SegmentWalk {
       records: this.#records,
       controlBatches: this.#controlBatches,
       firstOffset: this.#firstOffset,
-      lastOffset: this.#firstOffset === null ? null : this.nextOffset - 1,
+      lastOffset: this.#firstOffset === null ? null : this.#nextOffset - 1,
       missingOffsets: this.#missing,
       newestTimestamp: this.#newest,
       codecs: this.#codecs,
@@ -295,8 +352,13 @@ class SegmentWalk {
     this.#options.problems.push({ file: this.#file, position, problem })
   }
 
-  #wrongEntry(kind: 'index' | 'timeindex', walk: IndexWalk, problem: string): void {
-    this.#options.problems.push({ file: this.#path(kind), position: walk.position, problem })
+  #wrongEntry(
+    kind: 'index' | 'timeindex',
+    walk: IndexWalk,
+    problem: string,
+    position: Position = walk.position,
+  ): void {
+    this.#options.problems.push({ file: this.#path(kind), position, problem })
   }
 }
 
@@ -331,6 +393,12 @@ class IndexWalk {
     return this.bytes.subarray(this.position, this.position + this.entryBytes)
   }
 
+  /** The entry that was stepped over last. */
+  get last(): Buffer | undefined {
+    if (this.#next === 0) return undefined
+    return this.bytes.subarray(this.position - this.entryBytes, this.position)
+  }
+
   step(): void {
     this.#next++
   }
@@ -340,6 +408,20 @@ class IndexWalk {
       this.step()
     }
   }
+}
+
+// ── the end ──────────────────────────────────────────────────────────────────────────────
+
+/** Offsets that were synced once must still be there. */
+async function checkEnd(
+  { disk, folder, problems }: { disk: Disk; folder: string; problems: Problem[] },
+  last: SegmentSummary | undefined,
+  { nextOffset }: LogEnd,
+): Promise<void> {
+  const synced = await checkpointed(disk, folder, RECOVERY_POINT_CHECKPOINT)
+  if (last === undefined || synced === undefined || nextOffset >= synced) return
+  const problem = `the log ends at offset ${nextOffset}, it was synced up to ${synced}`
+  problems.push({ file: last.file, position: last.bytes, problem })
 }
 
 // ── the other files ──────────────────────────────────────────────────────────────────────
@@ -374,14 +456,21 @@ async function checkTransactionIndex(disk: Disk, file: string, problems: Problem
       problems.push({ file, position: at, problem: 'the file ends inside an entry' })
       return
     }
-    const reader = new ByteReader(bytes, at)
-    const version = reader.int16()
-    const [, , lastOffset] = [reader.int64(), reader.int64(), reader.int64()]
-    if (version !== 0)
-      problems.push({ file, position: at, problem: `version ${version} is not known` })
-    if (lastOffset <= last) problems.push({ file, position: at, problem: 'offsets do not ascend' })
+    const version = bytes.readInt16BE(at)
+    const [producerId, firstOffset, lastOffset, stableOffset] = [2, 10, 18, 26].map(field =>
+      getInt64(bytes, at + field),
+    ) as [number, number, number, number]
+    const wrong = (problem: string): void => void problems.push({ file, position: at, problem })
+    if (version !== 0) wrong(`version ${version} is not known`)
+    if (![producerId, firstOffset, stableOffset].every(isCount)) wrong('a number is impossible')
+    if (firstOffset > lastOffset) wrong(`offset ${lastOffset} comes before ${firstOffset}`)
+    if (!isCount(lastOffset) || lastOffset <= last) wrong('offsets do not ascend')
     last = lastOffset
   }
+}
+
+function isCount(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0
 }
 
 async function checkTextFiles(disk: Disk, folder: string, problems: Problem[]): Promise<void> {
@@ -393,22 +482,5 @@ async function checkTextFiles(disk: Disk, folder: string, problems: Problem[]): 
   const metadata = join(folder, PARTITION_METADATA)
   if (disk.exists(metadata) && (await readTopicId(disk, folder)) === undefined) {
     problems.push({ file: metadata, position: 0, problem: 'names no topic id' })
-  }
-}
-
-function whyNotEpochs(text: string): string | undefined {
-  try {
-    return isAscending(parseEpochs(text)) ? undefined : 'epochs do not ascend'
-  } catch (error) {
-    return (error as Error).message
-  }
-}
-
-async function readWhole(disk: Disk, path: string): Promise<Buffer> {
-  const file: DiskFile = disk.open(path)
-  try {
-    return await file.read(0, Math.min(file.size, SMALL_FILE_MAX_BYTES))
-  } finally {
-    file.close()
   }
 }

@@ -1,0 +1,61 @@
+/**
+ * What is known about a partition from the small files in its folder and beside it, for those who
+ * only look. What cannot be read counts as not known.
+ */
+
+import { join, parentOf, type Disk } from '../disk/disk.js'
+import type { Offset } from '../model/units.js'
+import { parseEpochs, parseOffsets } from './checkpoints.js'
+import { CLEANER_CHECKPOINT, LEADER_EPOCH_CHECKPOINT } from './files.js'
+import { isAscending, LeaderEpochs } from './leader-epochs.js'
+
+const SMALL_FILE_MAX_BYTES = 64 * 1024 * 1024
+
+/**
+ * Only compaction takes offsets out of a log, and Kafka notes how far it has come. Of a folder
+ * whose surroundings cannot be seen nobody knows.
+ */
+export async function wasCompacted(disk: Disk, folder: string): Promise<boolean> {
+  return folder === '' || (await checkpointed(disk, folder, CLEANER_CHECKPOINT)) !== undefined
+}
+
+/** What a checkpoint beside the partition's folder says of it. */
+export async function checkpointed(
+  disk: Disk,
+  folder: string,
+  checkpoint: string,
+): Promise<Offset | undefined> {
+  const file = join(parentOf(folder), checkpoint)
+  if (folder === '' || !disk.exists(file)) return undefined
+  const name = folder.slice(folder.lastIndexOf('/') + 1)
+  try {
+    return parseOffsets((await readWhole(disk, file)).toString('utf8')).get(name)
+  } catch {
+    return undefined // checkRootFiles says what is wrong with it
+  }
+}
+
+/** The epochs in the checkpoint, none when they cannot be used. */
+export async function epochsOf(disk: Disk, folder: string): Promise<LeaderEpochs> {
+  const file = join(folder, LEADER_EPOCH_CHECKPOINT)
+  const text = disk.exists(file) ? (await readWhole(disk, file)).toString('utf8') : ''
+  return new LeaderEpochs(whyNotEpochs(text) === undefined ? parseEpochs(text) : [])
+}
+
+/** Why the text is no checkpoint of leader epochs; undefined when it is one. */
+export function whyNotEpochs(text: string): string | undefined {
+  try {
+    return isAscending(parseEpochs(text)) ? undefined : 'epochs do not ascend'
+  } catch (error) {
+    return (error as Error).message
+  }
+}
+
+export async function readWhole(disk: Disk, path: string): Promise<Buffer> {
+  const file = disk.open(path)
+  try {
+    return await file.read(0, Math.min(file.size, SMALL_FILE_MAX_BYTES))
+  } finally {
+    file.close()
+  }
+}
