@@ -45,7 +45,8 @@ export class Flusher {
 
   /** Sees to it that everything appended so far becomes durable soon. Failures go to the target. */
   request(): void {
-    this.#running ??= this.#run()
+    // A run without work would end before it is noted, and stand there for ever as under way.
+    if (this.#hasWork) this.#running ??= this.#run()
   }
 
   /** Resolves when everything appended before the call is durable. Rejects when that failed. */
@@ -63,9 +64,13 @@ export class Flusher {
     await this.#running
   }
 
+  get #hasWork(): boolean {
+    return this.#failure === undefined && this.#durableEnd < this.#target.logEndOffset
+  }
+
   async #run(): Promise<void> {
     try {
-      while (this.#failure === undefined && this.#durableEnd < this.#target.logEndOffset) {
+      while (this.#hasWork) {
         const { logEndOffset: end, appendedBytes } = this.#target
         await this.#target.syncNow()
         this.#durableEnd = end

@@ -206,6 +206,17 @@ describe('durability', () => {
     expect(syncs).toHaveLength(1)
   })
 
+  it('a wish to flush when everything is durable changes nothing', async () => {
+    const log = await create(world())
+    log.requestFlush()
+    append(log, ['a'])
+    // Looked at first: a flush that waits for nothing would spin in this turn for ever.
+    log.requestFlush()
+    for (let turn = 0; turn < 10; turn++) await Promise.resolve()
+    expect(log.durableEndOffset).toBe(1)
+    await log.flush()
+  })
+
   it('a failed sync takes the log offline and is never repeated', async () => {
     const w = world()
     const log = await create(w)
