@@ -1,0 +1,186 @@
+import { describe, expect, it } from 'vitest'
+import {
+  checkSettingName,
+  parseTopicConfig,
+  settingValue,
+  TOPIC_SETTINGS,
+  type TopicSetting,
+} from '../../src/model/topic-settings.js'
+import { logConfig } from '../../src/log/config.js'
+
+const DAY_MS = 86_400_000
+
+function refusal(input: unknown): string {
+  try {
+    parseTopicConfig(input)
+  } catch (error) {
+    expect(error).toMatchObject({ name: 'PartlogError', code: 'INVALID_CONFIG' })
+    return (error as Error).message
+  }
+  return 'accepted'
+}
+
+describe('the settings of a topic', () => {
+  it("have Kafka's names and defaults", () => {
+    const defaults = Object.fromEntries(
+      Object.entries(TOPIC_SETTINGS).map(([name, { fallback }]) => [name, fallback]),
+    )
+    expect(defaults).toEqual({
+      'segment.bytes': 1_073_741_824,
+      'internal.segment.bytes': undefined,
+      'segment.ms': 7 * DAY_MS,
+      'segment.jitter.ms': 0,
+      'segment.index.bytes': 10_485_760,
+      'index.interval.bytes': 4096,
+      'cleanup.policy': 'delete',
+      'retention.ms': 7 * DAY_MS,
+      'retention.bytes': -1,
+      'file.delete.delay.ms': 60_000,
+      'max.message.bytes': 1_048_588,
+      'message.timestamp.type': 'CreateTime',
+      'message.timestamp.before.max.ms': Number.MAX_SAFE_INTEGER,
+      'message.timestamp.after.max.ms': 3_600_000,
+      'min.insync.replicas': 1,
+      'unclean.leader.election.enable': false,
+    })
+  })
+
+  it('are kept as text, only those that were given', () => {
+    const texts = parseTopicConfig({
+      'retention.ms': 1000,
+      'segment.bytes': '1048576',
+      'unclean.leader.election.enable': true,
+      'cleanup.policy': 'delete',
+      'min.insync.replicas': undefined,
+    })
+    expect({ ...texts }).toEqual({
+      'retention.ms': '1000',
+      'segment.bytes': '1048576',
+      'unclean.leader.election.enable': 'true',
+      'cleanup.policy': 'delete',
+    })
+    expect({ ...parseTopicConfig(undefined) }).toEqual({})
+    expect({ ...parseTopicConfig(null) }).toEqual({})
+  })
+
+  it('come back as values, the others as their defaults', () => {
+    const texts = parseTopicConfig({
+      'retention.ms': '-1',
+      'unclean.leader.election.enable': 'true',
+    })
+    expect(settingValue(texts, 'retention.ms')).toBe(-1)
+    expect(settingValue(texts, 'unclean.leader.election.enable')).toBe(true)
+    expect(settingValue(texts, 'retention.bytes')).toBe(-1)
+    expect(settingValue(texts, 'internal.segment.bytes')).toBeUndefined()
+  })
+
+  it("take Kafka's word for ever", () => {
+    const texts = parseTopicConfig({ 'retention.ms': '9223372036854775807' })
+    expect(settingValue(texts, 'retention.ms')).toBe(Number.MAX_SAFE_INTEGER)
+  })
+
+  it.each([
+    ['segment.bytes', 1_048_576, 1_048_575],
+    ['segment.bytes', 2 ** 31 - 1, 2 ** 31],
+    ['internal.segment.bytes', 14, 13],
+    ['segment.ms', 1, 0],
+    ['segment.jitter.ms', 0, -1],
+    ['segment.index.bytes', 12, 11],
+    ['index.interval.bytes', 0, -1],
+    ['retention.ms', -1, -2],
+    ['retention.bytes', -1, -2],
+    ['file.delete.delay.ms', 0, -1],
+    ['max.message.bytes', 0, -1],
+    ['message.timestamp.after.max.ms', 0, -1],
+    ['message.timestamp.before.max.ms', 0, -1],
+    ['min.insync.replicas', 1, 0],
+  ] as const)('%s: %i is the last good value, %i is refused', (name, good, bad) => {
+    expect(settingValue(parseTopicConfig({ [name]: good }), name)).toBe(good)
+    expect(settingValue(parseTopicConfig({ [name]: String(good) }), name)).toBe(good)
+    expect(refusal({ [name]: bad })).toContain(`topic setting ${name}: expected a whole number`)
+    expect(refusal({ [name]: String(bad) })).toContain(`got "${bad}"`)
+  })
+
+  it.each([
+    [{ 'retention.ms': 1.5 }, 'got 1.5'],
+    [{ 'retention.ms': NaN }, 'got NaN'],
+    [{ 'retention.ms': '1d' }, 'got "1d"'],
+    [{ 'retention.ms': '' }, 'got ""'],
+    [{ 'retention.ms': ' 5' }, 'got " 5"'],
+    [{ 'retention.ms': '1e3' }, 'got "1e3"'],
+    [{ 'retention.ms': null }, 'got null'],
+    [{ 'retention.ms': 10n }, 'got 10n'],
+    [{ 'retention.ms': [1] }, 'got an array'],
+    [{ 'cleanup.policy': 'keep' }, 'one of "delete", "compact"'],
+    [{ 'message.timestamp.type': 'createtime' }, 'one of "CreateTime", "LogAppendTime"'],
+    [{ 'unclean.leader.election.enable': 'yes' }, 'expected true or false'],
+    [{ 'unclean.leader.election.enable': 1 }, 'expected true or false'],
+    ['retention.ms=5', 'topic settings: expected an object, got "retention.ms=5"'],
+    [[1], 'expected an object, got an array'],
+    [7, 'expected an object, got 7'],
+  ])('refuse %o', (input, sentence) => {
+    expect(refusal(input)).toContain(sentence)
+  })
+
+  it.each([
+    ['retention.m', 'did you mean retention.ms?'],
+    ['Retention.MS', 'did you mean retention.ms?'],
+    ['min.insync.replica', 'did you mean min.insync.replicas?'],
+    ['colour', 'known are segment.bytes'],
+    ['constructor', 'known are segment.bytes'],
+    ['toString', 'known are segment.bytes'],
+  ])('do not know %s', (name, hint) => {
+    const sentence = `topic setting "${name}" does not exist: ${hint}`
+    expect(refusal({ [name]: 1 })).toContain(sentence)
+    expect(() => checkSettingName(name)).toThrow(sentence)
+  })
+
+  it('are not fooled by a prototype', () => {
+    const input = JSON.parse('{"__proto__": {"retention.ms": "5"}}') as unknown
+    expect(refusal(input)).toContain('topic setting "__proto__" does not exist')
+    const inherited = Object.create({ 'retention.ms': '5' }) as object
+    expect({ ...parseTopicConfig(inherited) }).toEqual({})
+    expect(settingValue(parseTopicConfig({}), 'retention.ms')).toBe(7 * DAY_MS)
+  })
+})
+
+describe('the settings of a log', () => {
+  it('follow those of its topic, every one of them', () => {
+    const input: Readonly<Record<Exclude<TopicSetting, 'internal.segment.bytes'>, unknown>> = {
+      'segment.bytes': 2_000_000,
+      'segment.ms': 11,
+      'segment.jitter.ms': 12,
+      'segment.index.bytes': 13,
+      'index.interval.bytes': 14,
+      'cleanup.policy': 'compact',
+      'retention.ms': 15,
+      'retention.bytes': 16,
+      'file.delete.delay.ms': 17,
+      'max.message.bytes': 18,
+      'message.timestamp.type': 'LogAppendTime',
+      'message.timestamp.before.max.ms': 19,
+      'message.timestamp.after.max.ms': 20,
+      'min.insync.replicas': 21,
+      'unclean.leader.election.enable': true,
+    }
+    const config = {
+      segmentBytes: 2_000_000,
+      segmentMs: 11,
+      segmentJitterMs: 12,
+      segmentIndexBytes: 13,
+      indexIntervalBytes: 14,
+      cleanupPolicy: 'compact',
+      retentionMs: 15,
+      retentionBytes: 16,
+      fileDeleteDelayMs: 17,
+      maxMessageBytes: 18,
+      timestampType: 'LogAppendTime',
+      timestampBeforeMaxMs: 19,
+      timestampAfterMaxMs: 20,
+      minInsyncReplicas: 21,
+    }
+    expect(logConfig(parseTopicConfig(input))).toEqual(config)
+    const small = { ...input, 'internal.segment.bytes': 500 }
+    expect(logConfig(parseTopicConfig(small))).toEqual({ ...config, segmentBytes: 500 })
+  })
+})
