@@ -1,0 +1,99 @@
+import { gunzipSync, gzipSync } from 'node:zlib'
+import { describe, expect, it } from 'vitest'
+import { seededRandom } from '../../src/base/random.js'
+import { Batch, BATCH_HEADER_BYTES, whyInvalid, writeHeader } from '../../src/model/batch.js'
+import {
+  codecId,
+  codecOf,
+  compress,
+  decompress,
+  DECOMPRESSED_BYTES_MAX,
+  isSupported,
+} from '../../src/model/compression.js'
+import { RecordCursor } from '../../src/model/record-cursor.js'
+
+const bytes = (text: string): Buffer => Buffer.from(text)
+
+/** 64 KiB that claim to be one byte more than may come out. */
+const BOMB = gzipSync(Buffer.alloc(DECOMPRESSED_BYTES_MAX + 1))
+
+describe('codecs', () => {
+  it("have Kafka's numbers", () => {
+    const codecs = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const
+    expect(codecs.map(codecId)).toEqual([0, 1, 2, 3, 4])
+    expect([0, 1, 2, 3, 4, 5, 6, 7].map(codecOf)).toEqual([...codecs, ...Array(3).fill(undefined)])
+    expect(codecs.map(isSupported)).toEqual([true, true, false, false, false])
+  })
+
+  it.each(['snappy', 'lz4', 'zstd'] as const)('%s is refused by its name', codec => {
+    expect(() => decompress(codec, bytes('x'))).toThrow(
+      `UNSUPPORTED_COMPRESSION_TYPE: records are compressed with ${codec}; ` +
+        'partlog reads none and gzip',
+    )
+  })
+
+  it.each([5, 6, 7])('number %i, which nobody writes, is refused too', id => {
+    const batch = Buffer.alloc(BATCH_HEADER_BYTES)
+    const times = { baseTimestamp: 0, maxTimestamp: 0 }
+    writeHeader(batch, 0, batch.length, { lastOffsetDelta: 0, recordsCount: 1, ...times })
+    batch.writeInt16BE(id, 21)
+    expect(() => new RecordCursor(new Batch(batch, 0))).toThrow('UNSUPPORTED_COMPRESSION_TYPE')
+  })
+
+  it('none gives the very same bytes', () => {
+    const content = bytes('abc')
+    expect(compress('none', content)).toBe(content)
+    expect(decompress('none', content)).toBe(content)
+  })
+})
+
+describe('gzip', () => {
+  it.each([0, 1, 100, 65_536, 1_000_000])('gives %i bytes back', length => {
+    const content = Buffer.from(seededRandom(length).bytes(length))
+    expect(
+      Buffer.compare(Buffer.from(decompress('gzip', compress('gzip', content))), content),
+    ).toBe(0)
+    expect(Buffer.compare(gunzipSync(compress('gzip', content)), content)).toBe(0)
+  })
+
+  it('makes text smaller', () => {
+    expect(compress('gzip', bytes('hello '.repeat(1000))).byteLength).toBeLessThan(100)
+  })
+
+  it('reads streams of several members, as some clients write them', () => {
+    const both = Buffer.concat([gzipSync(bytes('one ')), gzipSync(bytes('two'))])
+    expect(Buffer.from(decompress('gzip', both)).toString()).toBe('one two')
+  })
+
+  it('that is damaged or cut anywhere is a CORRUPT_MESSAGE', () => {
+    const whole = gzipSync(bytes('a text that is long enough to be compressed, compressed'))
+    for (let end = 0; end < whole.length; end++) {
+      expect(() => decompress('gzip', whole.subarray(0, end)), `cut at ${end}`).toThrow(
+        /CORRUPT_MESSAGE: gzip stream is damaged/,
+      )
+    }
+    const rotten = Buffer.from(whole)
+    rotten[whole.length - 6]! ^= 1 // its checksum
+    expect(() => decompress('gzip', rotten)).toThrow('CORRUPT_MESSAGE')
+  })
+
+  it('may not grow without bound', () => {
+    expect(BOMB.length).toBeLessThan(100_000)
+    expect(() => decompress('gzip', BOMB)).toThrow(
+      'CORRUPT_MESSAGE: gzip stream grows beyond 67108864 bytes',
+    )
+  })
+
+  it('cannot grow without bound inside a batch whose checksum is right', () => {
+    const batch = Buffer.concat([Buffer.alloc(BATCH_HEADER_BYTES), BOMB])
+    writeHeader(batch, 0, batch.length, {
+      codec: 'gzip',
+      lastOffsetDelta: 0,
+      baseTimestamp: 0,
+      maxTimestamp: 0,
+      recordsCount: 1,
+    })
+    expect(whyInvalid(new Batch(batch, 0))).toBeUndefined()
+    expect(() => new RecordCursor(new Batch(batch, 0))).toThrow('grows beyond 67108864 bytes')
+  })
+})
