@@ -53,7 +53,7 @@ export class RecordCursor {
     this.#baseTimestamp = batch.baseTimestamp
     this.#appendTime = batch.maxTimestamp
     this.timestampType = batch.timestampType
-    if (this.#left * RECORD_BYTES_MIN > this.#end - this.#at) {
+    if (this.#left < 0 || this.#left * RECORD_BYTES_MIN > this.#end - this.#at) {
       throw this.#broken(`${this.#left} records cannot fit into ${this.#end - this.#at} bytes`)
     }
   }
