@@ -68,7 +68,7 @@ describe('a batch that outgrows its buffer', () => {
   })
 
   it('does not grow beyond its limit', () => {
-    const builder = new BatchBuilder(Buffer.alloc(100), 300, (_, bytes) => Buffer.alloc(bytes))
+    const builder = new BatchBuilder(Buffer.alloc(100), 300, (_, bytes) => Buffer.alloc(10 * bytes))
     expect(builder.tryAppend(T, null, 'x'.repeat(100), [])).toBe(true)
     expect(builder.tryAppend(T, null, 'x'.repeat(200), [])).toBe(false)
     expect(builder.tryAppend(T, null, 'x'.repeat(50), [])).toBe(true)

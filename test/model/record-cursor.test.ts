@@ -16,7 +16,7 @@ const AROUND = 64
 /** A valid batch of a few random records. */
 function randomBatch(random: Random): Buffer {
   const builder = new BatchBuilder(Buffer.alloc(4096))
-  const text = (): Uint8Array => random.bytes(random.int(40))
+  const text = (): Uint8Array => random.bytes(random.int(10))
   for (let n = random.int(5); n >= 0; n--) {
     const headers = Array.from(
       { length: random.int(3) },
