@@ -76,6 +76,9 @@ export class OverlayDisk implements Disk {
     const node = this.#nodes.get(from) ?? this.#adopt(from)
     this.#forget(to)
     if (node === undefined) return this.#above.rename(from, to)
+    // A file made here would show again when the one that replaces it is moved on. It goes at once:
+    // nothing in memory is waited for.
+    void this.#above.remove(to)
     this.#nodes.delete(from)
     this.#hidden.add(from)
     node.path = to
