@@ -81,8 +81,9 @@ export async function lockFolder(folder: string, now: number): Promise<FolderLoc
   registry.add(identity)
   try {
     const release = await kernelLock(path, identity)
-    writeHolder(path, now)
-    return { release: () => releaseOnce(path, identity, release) }
+    await writeHolder(path, now, release)
+    let released: Promise<void> | undefined
+    return { release: () => (released ??= giveBack(path, identity, release)) }
   } catch (error) {
     registry.delete(identity)
     throw error
@@ -91,8 +92,7 @@ export async function lockFolder(folder: string, now: number): Promise<FolderLoc
 
 type Release = () => Promise<void>
 
-async function releaseOnce(path: string, identity: string, release: Release): Promise<void> {
-  if (!registry.has(identity)) return
+async function giveBack(path: string, identity: string, release: Release): Promise<void> {
   rmSync(`${path}/${HOLDER_FILE}`, { force: true })
   await release()
   registry.delete(identity)
@@ -172,13 +172,19 @@ function lockByOpenFlag(path: string, flag: number): Release {
 
 // ── the note about the holder ────────────────────────────────────────────────────────────
 
-function writeHolder(path: string, now: number): void {
+/** Where no note can be written, the lock is given back: nobody could say who has it. */
+async function writeHolder(path: string, now: number, release: Release): Promise<void> {
   const holder: LockHolder = {
     pid: process.pid,
     host: hostname(),
     since: new Date(now).toISOString(),
   }
-  writeFileSync(`${path}/${HOLDER_FILE}`, JSON.stringify(holder), { mode: 0o600 })
+  try {
+    writeFileSync(`${path}/${HOLDER_FILE}`, JSON.stringify(holder), { mode: 0o600 })
+  } catch (error) {
+    await release()
+    throw error
+  }
 }
 
 function readHolder(path: string): LockHolder | undefined {
