@@ -1,0 +1,336 @@
+/** Every message in every version: what goes in comes out; bytes that are none are refused. */
+
+import { describe, expect, it } from 'vitest'
+import { BytesError } from '../../src/base/bytes.js'
+import { seededRandom, type Random } from '../../src/base/random.js'
+import { randomUuid, ZERO_UUID } from '../../src/base/uuid.js'
+import { APIS } from '../../src/protocol/api.js'
+import {
+  decodeVersioned,
+  encodeVersioned,
+  kindOf,
+  offsetCommitKey,
+  offsetCommitValue,
+} from '../../src/protocol/messages/group-records.js'
+import {
+  configRecord,
+  decodeMetadataRecord,
+  encodeMetadataRecord,
+  partitionRecord,
+  removeTopicRecord,
+  topicRecord,
+  type MetadataRecord,
+} from '../../src/protocol/messages/metadata-records.js'
+import * as schema from '../../src/protocol/schema.js'
+import { decode, encode, type Message, type Type } from '../../src/protocol/schema.js'
+import { vector } from '../golden/vectors.js'
+
+const MESSAGES: readonly Message<unknown>[] = [
+  ...Object.values(APIS).flatMap(api => [api.request, api.response]),
+  offsetCommitKey,
+  offsetCommitValue,
+  topicRecord,
+  partitionRecord,
+  configRecord,
+  removeTopicRecord,
+] as readonly Message<unknown>[]
+
+/**
+ * Makes up a value of any layout: a reader that answers every question by a throw of the dice. It
+ * is asked as in a version that is not flexible, so lengths and counts are plain integers.
+ */
+class DiceReader {
+  readonly position = 0
+  readonly #random: Random
+  #elements = 0
+
+  constructor(random: Random) {
+    this.#random = random
+  }
+
+  int8 = (): number => this.#random.int(256) - 128
+  int16 = (): number => this.#integer(2 ** 15)
+  uint16 = (): number => this.#random.int(2 ** 16)
+  int32 = (): number => this.#integer(2 ** 31)
+  int64 = (): number => (this.#random.int(2 ** 31) - 2 ** 30) * 2 ** 20 + this.#random.int(2 ** 20)
+  bytes = (length: number): Buffer =>
+    Buffer.from(this.#random.bytes(length === 16 ? 16 : length % 5))
+  utf8 = (length: number): string => [...'aä€😀xyz'].slice(0, length % 7).join('')
+  count = (value: number): number => (this.#elements++ > 40 ? 0 : value % 4)
+
+  /** A value, a length or a count; now and then the length of null. */
+  #integer(bound: number): number {
+    return this.#random.int(30) === 0 ? -1 : this.#random.int(bound)
+  }
+}
+
+function randomValue(message: Message<unknown>, version: number, random: Random): unknown {
+  for (;;) {
+    try {
+      const layout = { version, isFlexible: false }
+      return message.type.read(new DiceReader(random) as never, layout)
+    } catch (error) {
+      // The dice said null where there must be a value: once more.
+      if (!(error instanceof BytesError)) throw error
+    }
+  }
+}
+
+const versionsOf = ({ versions: [min, max] }: Message<unknown>): number[] =>
+  Array.from({ length: max - min + 1 }, (_, n) => min + n)
+
+describe('every message', () => {
+  it.each(MESSAGES.map(message => [message.name, message] as const))(
+    '%s comes out as it went in, in every version',
+    (_, message) => {
+      const random = seededRandom(1)
+      for (const version of versionsOf(message)) {
+        for (let round = 0; round < 15; round++) {
+          const value = randomValue(message, version, random)
+          const bytes = encode(message, value, version)
+          const back = decode(message, bytes, version)
+          expect(back, `version ${version}`).toEqual(value)
+          expect(encode(message, back, version).equals(bytes)).toBe(true)
+        }
+      }
+    },
+  )
+
+  it.each(MESSAGES.map(message => [message.name, message] as const))(
+    '%s refuses bytes that are cut or too many',
+    (_, message) => {
+      const random = seededRandom(2)
+      for (const version of versionsOf(message)) {
+        const bytes = encode(message, randomValue(message, version, random), version)
+        const more = Buffer.concat([bytes, Buffer.alloc(1)])
+        expect(() => decode(message, more, version)).toThrow('1 bytes left over')
+        for (let end = 0; end < bytes.length; end++) {
+          expect(() => decode(message, bytes.subarray(0, end), version)).toThrow(BytesError)
+        }
+      }
+    },
+  )
+
+  it.each(MESSAGES.map(message => [message.name, message] as const))(
+    '%s of any bytes is a value or a BytesError, and never large',
+    (_, message) => {
+      const random = seededRandom(3)
+      for (const version of versionsOf(message)) {
+        for (let round = 0; round < 20; round++) {
+          const bytes = encode(message, randomValue(message, version, random), version)
+          for (let n = random.int(3); n >= 0 && bytes.length > 0; n--) {
+            bytes[random.int(bytes.length)] = [0, 0x7f, 0x80, 0xff][random.int(4)] as number
+          }
+          try {
+            const value = decode(message, bytes, version)
+            expect(JSON.stringify(value).length).toBeLessThan(200_000)
+          } catch (error) {
+            expect(error).toBeInstanceOf(BytesError)
+          }
+        }
+      }
+    },
+  )
+
+  it('knows the versions it has and no others', () => {
+    for (const message of MESSAGES) {
+      const [min, max] = message.versions
+      for (const version of [min - 1, max + 1]) {
+        expect(() => decode(message, Buffer.alloc(0), version)).toThrow(
+          `${message.name} v${version} is outside ${min}–${max}`,
+        )
+        expect(() => encode(message, {}, version)).toThrow('is outside')
+      }
+    }
+  })
+
+  it('of an API has its number once', () => {
+    const keys = Object.values(APIS).map(({ key }) => key)
+    expect(new Set(keys).size).toBe(keys.length)
+    for (const [name, { request, response }] of Object.entries(APIS)) {
+      expect([request.name, response.name]).toEqual([`${name}Request`, `${name}Response`])
+      expect(request.versions).toEqual(response.versions)
+      expect(request.flexibleSince).toBe(response.flexibleSince)
+    }
+  })
+})
+
+describe("Kafka's bytes", () => {
+  const KEY = { group: 'g1', topic: 'orders', partition: 3 }
+  const VALUE = {
+    offset: 1234,
+    leaderEpoch: 5,
+    metadata: 'm',
+    commitTimestamp: 1_700_000_000_000,
+  }
+
+  it('the key of a committed offset', () => {
+    expect(encodeVersioned(offsetCommitKey, KEY, 1)).toEqual(
+      Buffer.from('00010002673100066f726465727300000003', 'hex'),
+    )
+    const golden = vector('offsetKey')
+    expect(kindOf(golden)).toBe(1)
+    expect(decodeVersioned(offsetCommitKey, golden)).toEqual(KEY)
+  })
+
+  it.each([0, 1, 2, 3, 4])('a committed offset in version %i', version => {
+    const golden = vector(`offsetValue_v${version}`)
+    const value = decodeVersioned(offsetCommitValue, golden)
+    expect(value).toMatchObject({ offset: 1234, commitTimestamp: VALUE.commitTimestamp })
+    expect(value.leaderEpoch).toBe(version >= 3 ? 5 : -1)
+    expect(value.topicId).toBe(ZERO_UUID)
+    expect(encodeVersioned(offsetCommitValue, value, version)).toEqual(golden)
+  })
+
+  it('a committed offset with the id of its topic', () => {
+    const golden = vector('offsetValue_v4_topicid')
+    const value = decodeVersioned(offsetCommitValue, golden)
+    expect(Buffer.from(value.topicId as string, 'base64url').toString('hex')).toBe(
+      '0123456789abcdef1122334455667788',
+    )
+    expect(encodeVersioned(offsetCommitValue, value, 4)).toEqual(golden)
+  })
+
+  it('the kind of a record is in its key', () => {
+    expect(kindOf(vector('groupKey'))).toBe(2)
+    expect([null, Buffer.alloc(0), Buffer.alloc(1)].map(kindOf)).toEqual(Array(3).fill(undefined))
+  })
+})
+
+describe('the records of the metadata log', () => {
+  const random = seededRandom(4)
+  const topicId = randomUuid(random)
+  const RECORDS: readonly MetadataRecord[] = [
+    { kind: 'Topic', name: 'orders', topicId },
+    {
+      kind: 'Partition',
+      partitionId: 3,
+      topicId,
+      replicas: [1, 2],
+      isr: [1],
+      leader: 1,
+      leaderEpoch: 4,
+      partitionEpoch: 9,
+    },
+    { kind: 'Config', resourceType: 2, resourceName: 'orders', name: 'retention.ms', value: '5' },
+    { kind: 'Config', resourceType: 2, resourceName: 'orders', name: 'retention.ms', value: null },
+    { kind: 'RemoveTopic', topicId },
+  ]
+
+  it.each(RECORDS.map(record => [record.kind, record] as const))('%s comes back', (_, record) => {
+    expect(decodeMetadataRecord(encodeMetadataRecord(record))).toMatchObject(record)
+  })
+
+  it('begin with frame, type and version', () => {
+    const heads = RECORDS.map(record => [...encodeMetadataRecord(record).subarray(0, 3)])
+    expect(heads).toEqual([
+      [1, 2, 0],
+      [1, 3, 1],
+      [1, 4, 0],
+      [1, 4, 0],
+      [1, 9, 0],
+    ])
+  })
+
+  it('of a kind that is not known are skipped, of a frame that is not known refused', () => {
+    expect(decodeMetadataRecord(Buffer.from([1, 27, 0, 1, 2, 3]))).toBeUndefined()
+    expect(() => decodeMetadataRecord(Buffer.from([2, 2, 0]))).toThrow('frame version 2')
+    expect(() => decodeMetadataRecord(Buffer.alloc(0))).toThrow(BytesError)
+    expect(() => decodeMetadataRecord(Buffer.from([1, 2, 9, 0]))).toThrow('TopicRecord v9')
+  })
+})
+
+describe('fields', () => {
+  const { array, between, bool, int32, message, nullableString, since, string, struct } = schema
+  const { tagged, unsent, until, uuid, withDefault } = schema
+  const example = message(
+    'Example',
+    { versions: [0, 5], flexibleSince: 3 },
+    {
+      name: string,
+      early: until(1, int32, 7),
+      late: since(4, int32, -1),
+      middle: between([2, 3], bool, true),
+      note: withDefault(nullableString, null),
+      inner: withDefault(array(struct({ id: int32 })), []),
+      extra: tagged(0, 3, int32, 5),
+      more: tagged(2, 5, string, ''),
+      here: unsent('inside'),
+    },
+  )
+
+  it('exist from one version to another and have their fallback elsewhere', () => {
+    const value = { name: 'n', early: 1, late: 2, middle: false, extra: 6, more: 'm', here: 'x' }
+    const seen = [0, 1, 2, 3, 4, 5].map(version => {
+      const { early, late, middle, extra, more, here } = decode(
+        example,
+        encode(example, value, version),
+        version,
+      )
+      return [early, late, middle, extra, more, here]
+    })
+    expect(seen).toEqual([
+      [1, -1, true, 5, '', 'inside'],
+      [1, -1, true, 5, '', 'inside'],
+      [7, -1, false, 5, '', 'inside'],
+      [7, -1, false, 6, '', 'inside'],
+      [7, 2, true, 6, '', 'inside'],
+      [7, 2, true, 6, 'm', 'inside'],
+    ])
+  })
+
+  it('may be left out when they have a fallback', () => {
+    expect(decode(example, encode(example, { name: 'n' }, 5), 5)).toEqual({
+      name: 'n',
+      early: 7,
+      late: -1,
+      middle: true,
+      note: null,
+      inner: [],
+      extra: 5,
+      more: '',
+      here: 'inside',
+    })
+  })
+
+  it('have the bytes of the wire', () => {
+    const hex = (version: number): string =>
+      encode(example, { name: 'né', inner: [{ id: 258 }], extra: 1 }, version).toString('hex')
+    // int16 length, int32 count
+    expect(hex(0)).toBe('00036ec3a9' + '00000007' + 'ffff' + '00000001' + '00000102')
+    // length + 1 as a varint, tagged fields at the end of each structure
+    expect(hex(3)).toBe('046ec3a9' + '01' + '00' + '02' + '00000102' + '00' + '01000400000001')
+  })
+
+  it('tagged ones that are not known are skipped', () => {
+    const bytes = Buffer.from('026e' + '00' + '01' + '02' + '0703ffffff' + '000400000009', 'hex')
+    // Version 3 has `middle` between name and note.
+    const withMiddle = Buffer.concat([bytes.subarray(0, 2), Buffer.from([1]), bytes.subarray(2)])
+    expect(decode(example, withMiddle, 3)).toMatchObject({ name: 'n', extra: 9 })
+  })
+
+  it('refuse null where there must be a value, and a count that cannot be', () => {
+    expect(() => decode(example, Buffer.from('ffff', 'hex'), 2)).toThrow('null at byte 2')
+    const endless = Buffer.from('0000' + '00000001' + 'ffff' + '7fffffff', 'hex')
+    expect(() => decode(example, endless, 0)).toThrow('count 2147483647 at byte')
+    const claims = message('Claims', { versions: [0, 0], flexibleSince: 9 }, { at: array(uuid) })
+    expect(() => decode(claims, Buffer.from('00000002' + '00'.repeat(31), 'hex'), 0)).toThrow(
+      'count 2',
+    )
+  })
+
+  it('of ids refuse text that is none', () => {
+    const ids = message('Ids', { versions: [0, 0], flexibleSince: 0 }, { id: uuid })
+    expect(() => encode(ids, { id: 'nonsense' }, 0)).toThrow('"nonsense" is not a uuid')
+  })
+
+  it('know the least that their values take', () => {
+    const least: readonly [Type<unknown>, number][] = [
+      [schema.int8, 1],
+      [schema.int64, 8],
+      [uuid, 16],
+      [struct({ a: schema.int16, b: int32, c: since(3, schema.int64, 0) }), 6],
+    ] as readonly [Type<unknown>, number][]
+    for (const [type, minBytes] of least) expect(type.minBytes).toBe(minBytes)
+  })
+})
