@@ -1,0 +1,218 @@
+import { describe, expect, it } from 'vitest'
+import { crc32c } from '../../src/base/crc32c.js'
+import { logConfig, type LogConfig } from '../../src/log/config.js'
+import { Batch, BATCH_HEADER_BYTES, writeHeader } from '../../src/model/batch.js'
+import { BatchBuilder, type BatchOptions } from '../../src/model/batch-builder.js'
+import { parseTopicConfig } from '../../src/model/topic-settings.js'
+import { admit } from '../../src/partition/admission.js'
+import { vector } from '../golden/vectors.js'
+
+const NOW = Date.UTC(2026, 0, 1)
+const HOUR = 3_600_000
+
+function config(settings: Record<string, unknown> = {}): LogConfig {
+  return logConfig(parseTopicConfig(settings))
+}
+
+/** A batch with records of these times, keys being given or not. */
+function batchAt(
+  times: readonly number[],
+  key: string | null = 'k',
+  options?: BatchOptions,
+): Buffer {
+  const builder = new BatchBuilder(Buffer.alloc(4096))
+  for (const time of times) builder.tryAppend(time, key, 'value', [])
+  return Buffer.from(builder.build(options))
+}
+
+const GOOD = (): Buffer => batchAt([NOW, NOW + 1])
+
+/** A batch with one good record under a header of its own. */
+function withHeader(header: Partial<Parameters<typeof writeHeader>[3]>): Buffer {
+  const bytes = batchAt([NOW])
+  const times = { baseTimestamp: NOW, maxTimestamp: NOW }
+  writeHeader(bytes, 0, bytes.length, { lastOffsetDelta: 0, recordsCount: 1, ...times, ...header })
+  return bytes
+}
+
+function refusal(records: Uint8Array, settings: Record<string, unknown> = {}): string {
+  try {
+    admit(records, config(settings), NOW)
+  } catch (error) {
+    expect(error).toMatchObject({ name: 'PartlogError' })
+    return (error as Error).message
+  }
+  return 'admitted'
+}
+
+describe('a batch from a producer', () => {
+  it('is let in as it is, a view of the same bytes', () => {
+    const bytes = GOOD()
+    const before = Buffer.from(bytes)
+    const batch = admit(bytes, config(), NOW)
+    expect(batch.recordsCount).toBe(2)
+    expect(batch.buffer.buffer).toBe(bytes.buffer)
+    expect(bytes.equals(before)).toBe(true)
+  })
+
+  it.each([{ codec: 'gzip' }, { producerId: 7, producerEpoch: 1, baseSequence: 3 }] as const)(
+    'may be %j',
+    options => {
+      expect(refusal(batchAt([NOW], 'k', options))).toBe('admitted')
+    },
+  )
+
+  it.each(['snappy', 'lz4', 'zstd'])(
+    'may be compressed with %s, which only clients read',
+    codec => {
+      expect(refusal(vector(codec))).toBe('admitted')
+    },
+  )
+
+  it('may come as plain bytes, not at the start of their memory', () => {
+    const memory = new Uint8Array(1000)
+    memory.set(GOOD(), 99)
+    expect(refusal(memory.subarray(99, 99 + GOOD().length))).toBe('admitted')
+  })
+})
+
+describe('bytes that are no batch', () => {
+  it('nothing, and every part of one', () => {
+    const good = GOOD()
+    for (let length = 0; length < good.length; length++) {
+      expect(refusal(good.subarray(0, length)), `${length} bytes`).toMatch(
+        /^CORRUPT_MESSAGE: \d+ bytes hold no whole batch$/,
+      )
+    }
+  })
+
+  it('more than one', () => {
+    expect(refusal(Buffer.concat([GOOD(), GOOD()]))).toMatch(/^INVALID_RECORD: .* not several$/)
+    expect(refusal(Buffer.concat([GOOD(), Buffer.alloc(1)]))).toMatch(/^INVALID_RECORD/)
+  })
+
+  it.each([
+    [0, 'message format 0 of Kafka before 0.11'],
+    [1, 'message format 1 of Kafka before 0.11'],
+    [3, 'magic is 3, expected 2'],
+  ])('those of magic %i', (magic, reason) => {
+    const bytes = GOOD()
+    bytes[16] = magic
+    expect(refusal(bytes)).toContain(`CORRUPT_MESSAGE: ${reason}`)
+  })
+
+  it('any with one flipped bit from the checksum on', () => {
+    const good = GOOD()
+    for (let at = 17; at < good.length; at++) {
+      const bytes = Buffer.from(good)
+      bytes[at]! ^= 0x04
+      expect(refusal(bytes), `byte ${at}`).toMatch(/^CORRUPT_MESSAGE: .*CRC-32C does not match/)
+    }
+  })
+
+  it('of a length that is not theirs', () => {
+    for (const length of [-1, 0, 48, 2 ** 31 - 1]) {
+      const bytes = GOOD()
+      bytes.writeInt32BE(length, 8)
+      expect(refusal(bytes)).toMatch(/^CORRUPT_MESSAGE/)
+    }
+  })
+})
+
+describe('a batch that contradicts itself is refused', () => {
+  it.each([
+    ['a negative delta', { lastOffsetDelta: -1 }, 'CORRUPT_MESSAGE'],
+    ['more records than offsets', { recordsCount: 2 }, 'CORRUPT_MESSAGE'],
+    ['fewer records than offsets', { lastOffsetDelta: 1 }, 'INVALID_RECORD: 1 records for 2'],
+    ['no records', { recordsCount: 0 }, 'INVALID_RECORD: 0 records for 1'],
+    ['a negative count', { recordsCount: -1 }, 'CORRUPT_MESSAGE'],
+    ['a control batch', { isControl: true }, 'INVALID_RECORD: producers write no control'],
+    [
+      'append time, which is not for producers to set',
+      { timestampType: 'LogAppendTime' as const },
+      'INVALID_TIMESTAMP',
+    ],
+  ])('%s', (_, header, reason) => {
+    expect(refusal(withHeader(header))).toContain(reason)
+  })
+
+  it.each([5, 6, 7])('codec %i, which nobody writes', codec => {
+    const bytes = withHeader({})
+    bytes.writeInt16BE(codec, 21)
+    bytes.writeUInt32BE(crc32c(bytes, 21), 17)
+    expect(refusal(bytes)).toBe(
+      `CORRUPT_MESSAGE: the batch is refused: codec ${codec} does not exist`,
+    )
+  })
+})
+
+describe('the size of a batch', () => {
+  it('is at most max.message.bytes', () => {
+    const { length } = GOOD()
+    expect(refusal(GOOD(), { 'max.message.bytes': length })).toBe('admitted')
+    expect(refusal(GOOD(), { 'max.message.bytes': length - 1 })).toBe(
+      `MESSAGE_TOO_LARGE: a batch of ${length} bytes is larger than max.message.bytes ` +
+        `(${length - 1})`,
+    )
+  })
+
+  it('is judged before anything is computed over it', () => {
+    const bytes = GOOD()
+    bytes[30]! ^= 1
+    expect(refusal(bytes, { 'max.message.bytes': 10 })).toContain('MESSAGE_TOO_LARGE')
+  })
+})
+
+describe('the times of records', () => {
+  const AFTER = { 'message.timestamp.after.max.ms': HOUR }
+  const BEFORE = { 'message.timestamp.before.max.ms': HOUR }
+
+  it.each([
+    [[NOW + HOUR], AFTER, true],
+    [[NOW + HOUR + 1], AFTER, false],
+    [[NOW, NOW + HOUR + 1, NOW], AFTER, false],
+    [[NOW - HOUR], BEFORE, true],
+    [[NOW - HOUR - 1], BEFORE, false],
+    [[NOW, NOW - HOUR - 1, NOW], BEFORE, false],
+    // Without a limit the past is as far away as one likes.
+    [[0, 1], {}, true],
+    // No time is not an old time.
+    [[-1, NOW], BEFORE, true],
+    [[NOW + HOUR + 1], {}, false],
+  ])('%j with %j: admitted %s', (times, settings, isGood) => {
+    const answer = refusal(batchAt(times), settings)
+    if (isGood) expect(answer).toBe('admitted')
+    else expect(answer).toMatch(/^INVALID_TIMESTAMP: record time \d+ lies more than 3600000 ms/)
+  })
+
+  it('do not matter where the broker sets them', () => {
+    const settings = { 'message.timestamp.type': 'LogAppendTime', ...AFTER, ...BEFORE }
+    expect(refusal(batchAt([0, NOW + 9 * HOUR]), settings)).toBe('admitted')
+  })
+
+  it('that cannot be read out of damaged records are an error of ours', () => {
+    const bytes = withHeader({})
+    bytes[BATCH_HEADER_BYTES] = 0x02
+    const batch = new Batch(bytes, 0)
+    const times = { baseTimestamp: NOW, maxTimestamp: NOW }
+    writeHeader(bytes, 0, batch.size, { lastOffsetDelta: 0, recordsCount: 1, ...times })
+    expect(refusal(bytes, BEFORE)).toMatch(/^INVALID_RECORD/)
+  })
+})
+
+describe('a compacted topic', () => {
+  const COMPACT = { 'cleanup.policy': 'compact' }
+
+  it('needs a key in every record', () => {
+    expect(refusal(batchAt([NOW, NOW]), COMPACT)).toBe('admitted')
+    expect(refusal(batchAt([NOW], ''), COMPACT)).toBe('admitted')
+    expect(refusal(batchAt([NOW], null), COMPACT)).toBe(
+      'INVALID_RECORD: records of a compacted topic need a key',
+    )
+    const builder = new BatchBuilder(Buffer.alloc(500))
+    builder.tryAppend(NOW, 'k', 'v', [])
+    builder.tryAppend(NOW, null, 'v', [])
+    expect(refusal(builder.build(), COMPACT)).toContain('need a key')
+    expect(refusal(builder.build())).toBe('admitted')
+  })
+})
