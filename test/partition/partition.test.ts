@@ -1,0 +1,217 @@
+import { describe, expect, it } from 'vitest'
+import { DiskError } from '../../src/disk/disk.js'
+import { batchesOf } from '../../src/model/batch.js'
+import { PartlogError } from '../../src/model/errors.js'
+import { Partition, type Durability } from '../../src/partition/partition.js'
+import { batchOf, contextOf, create, open, TOPIC_ID, world, type World } from '../log/helpers.js'
+
+const T = Date.UTC(2026, 0, 1)
+const ALL = { maxBytes: 1_000_000, minOneBatch: true }
+
+interface Held {
+  readonly w: World
+  readonly partition: Partition
+}
+
+async function leading(durability: Durability = 'power', epoch = 3): Promise<Held> {
+  const w = world()
+  const log = await create(w)
+  const { topicPartition, clock } = contextOf(w)
+  const options = { topicPartition, topicId: TOPIC_ID, durability, clock }
+  return { w, partition: await Partition.leading(options, log, epoch) }
+}
+
+async function offsetsIn(partition: Partition, from = 0): Promise<number[]> {
+  const { records } = await partition.read(from, ALL)
+  return [...batchesOf(records)].map(batch => batch.baseOffset)
+}
+
+/** Fails every sync of a log file from now on. */
+function breakSync({ disk }: World): void {
+  disk.beforeOperation = operation => {
+    if (operation.kind === 'sync') throw new DiskError('EIO', 'sync', operation.path)
+    return undefined
+  }
+}
+
+describe("in 'power' mode", () => {
+  it('a record is committed when it is durable, and read no sooner', async () => {
+    const { partition } = await leading('power')
+    expect(partition.append(batchOf(['a', 'b']))).toMatchObject({ firstOffset: 0, lastOffset: 1 })
+    expect([partition.highWatermark, partition.committedBytes]).toEqual([0, 0])
+    expect(await offsetsIn(partition)).toEqual([])
+    await partition.committed(2)
+    expect(partition.highWatermark).toBe(2)
+    expect(partition.log.durableEndOffset).toBe(2)
+    expect(partition.committedBytes).toBe(partition.log.appendedBytes)
+    expect(await offsetsIn(partition)).toEqual([0])
+  })
+
+  it('a leader that answers for itself has made it durable', async () => {
+    const { partition } = await leading('power')
+    partition.append(batchOf(['a']))
+    await partition.onLeader()
+    expect(partition.log.durableEndOffset).toBe(1)
+  })
+
+  it('a failed sync takes the partition offline, and those who wait are told', async () => {
+    const { w, partition } = await leading('power')
+    breakSync(w)
+    let changes = 0
+    partition.changes.watch(() => changes++)
+    partition.append(batchOf(['a']))
+    await expect(partition.committed(1)).rejects.toMatchObject({ code: 'LOG_OFFLINE' })
+    expect(partition.highWatermark).toBe(0)
+    expect(partition.offlineReason?.code).toBe('LOG_OFFLINE')
+    expect(changes).toBe(1)
+    expect(() => partition.append(batchOf(['b']))).toThrow('LOG_OFFLINE')
+    await expect(partition.read(0, ALL)).rejects.toMatchObject({ code: 'LOG_OFFLINE' })
+    await expect(partition.committed(1)).rejects.toMatchObject({ code: 'LOG_OFFLINE' })
+    await expect(partition.onLeader()).rejects.toMatchObject({ code: 'LOG_OFFLINE' })
+  })
+})
+
+describe("in 'process' mode", () => {
+  it('a record is committed as soon as it is written', async () => {
+    const { w, partition } = await leading('process')
+    const before = w.disk.history.length
+    partition.append(batchOf(['a', 'b']))
+    expect(partition.highWatermark).toBe(2)
+    await partition.committed(2)
+    await partition.onLeader()
+    expect(await offsetsIn(partition)).toEqual([0])
+    expect(w.disk.history.slice(before).map(({ kind }) => kind)).toEqual(['append'])
+    expect(partition.committedBytes).toBe(partition.log.appendedBytes)
+  })
+})
+
+describe('the high watermark', () => {
+  it('tells those who watch, once for each move, and wakes waiters in order', async () => {
+    const { partition } = await leading('process')
+    const seen: number[] = []
+    partition.changes.watch(() => void seen.push(partition.highWatermark))
+    const order: number[] = []
+    for (const offset of [1, 2, 3]) {
+      void partition.committed(offset).then(() => order.push(offset))
+    }
+    partition.append(batchOf(['a', 'b']))
+    partition.append(batchOf(['c']))
+    await Promise.resolve()
+    await Promise.resolve()
+    expect(seen).toEqual([2, 3])
+    expect(order).toEqual([1, 2, 3])
+  })
+
+  it('hides a batch that reaches above it', async () => {
+    const { w, partition } = await leading('power')
+    partition.append(batchOf(['a']))
+    await partition.committed(1)
+    w.disk.beforeOperation = undefined
+    partition.append(batchOf(['b', 'c']))
+    const { records, highWatermark, logStartOffset } = await partition.read(0, ALL)
+    expect([...batchesOf(records)].map(batch => batch.baseOffset)).toEqual([0])
+    expect([highWatermark, logStartOffset]).toEqual([1, 0])
+    expect(await partition.findNewest()).toEqual({ offset: 0, timestamp: T })
+  })
+
+  it('starts where recovery has ended', async () => {
+    const { w, partition } = await leading('process')
+    partition.append(batchOf(['a', 'b', 'c']))
+    await partition.log.abandon()
+    const { log } = await open(w)
+    const { topicPartition, clock } = contextOf(w)
+    const options = { topicPartition, topicId: TOPIC_ID, durability: 'power', clock } as const
+    const again = await Partition.leading(options, log, 4)
+    expect(again.highWatermark).toBe(3)
+    await again.committed(3)
+    expect(log.epochs.entries).toEqual([
+      { epoch: 3, startOffset: 0 },
+      { epoch: 4, startOffset: 3 },
+    ])
+  })
+})
+
+describe('appending', () => {
+  it('refuses what admission refuses, and nothing is written', async () => {
+    const { partition } = await leading()
+    const bytes = batchOf(['a'])
+    bytes[40]! ^= 1
+    expect(() => partition.append(bytes)).toThrow('CORRUPT_MESSAGE')
+    expect(partition.log.logEndOffset).toBe(0)
+  })
+
+  it('puts the epoch of its leadership into every batch', async () => {
+    const { partition } = await leading('process', 7)
+    partition.append(batchOf(['a']))
+    const { records } = await partition.read(0, ALL)
+    expect([...batchesOf(records)].map(batch => batch.leaderEpoch)).toEqual([7])
+    expect(partition.leaderEpoch).toBe(7)
+  })
+})
+
+describe('reading', () => {
+  it('refuses offsets outside of the log', async () => {
+    const { partition } = await leading('process')
+    partition.append(batchOf(['a']))
+    await expect(partition.read(2, ALL)).rejects.toMatchObject({ code: 'OFFSET_OUT_OF_RANGE' })
+    await expect(partition.read(-1, ALL)).rejects.toMatchObject({ code: 'OFFSET_OUT_OF_RANGE' })
+    expect((await partition.read(1, ALL)).records.length).toBe(0)
+  })
+
+  it('finds records by time', async () => {
+    const { partition } = await leading('process')
+    partition.append(batchOf(['a'], T))
+    partition.append(batchOf(['b'], T + 10))
+    expect(await partition.findTimestamp(T + 1)).toEqual({ offset: 1, timestamp: T + 10 })
+    expect(await partition.findTimestamp(T + 11)).toBeUndefined()
+    expect(await partition.findNewest()).toEqual({ offset: 1, timestamp: T + 10 })
+  })
+
+  it('compares the epoch a client believes in', async () => {
+    const { partition } = await leading('power', 3)
+    expect(() => partition.checkLeaderEpoch(-1)).not.toThrow()
+    expect(() => partition.checkLeaderEpoch(3)).not.toThrow()
+    expect(() => partition.checkLeaderEpoch(2)).toThrow('FENCED_LEADER_EPOCH: orders-0 is in')
+    expect(() => partition.checkLeaderEpoch(4)).toThrow('UNKNOWN_LEADER_EPOCH')
+  })
+})
+
+describe('deleting records', () => {
+  it('goes up to the high watermark and no further, and never back', async () => {
+    const { partition } = await leading('process')
+    for (const value of ['a', 'b', 'c']) partition.append(batchOf([value]))
+    expect(partition.deleteRecordsBefore(1)).toBe(1)
+    expect(partition.deleteRecordsBefore(0)).toBe(1)
+    expect(() => partition.deleteRecordsBefore(4)).toThrow('above the high watermark 3')
+    expect(partition.deleteRecordsBefore(-1)).toBe(3)
+    await expect(partition.read(2, ALL)).rejects.toMatchObject({ code: 'OFFSET_OUT_OF_RANGE' })
+  })
+})
+
+describe('a partition that is offline', () => {
+  it('says why to everyone', async () => {
+    const { topicPartition, clock } = contextOf(world())
+    const options = { topicPartition, topicId: TOPIC_ID, durability: 'power', clock } as const
+    const partition = Partition.offline(options, new PartlogError('CORRUPT_LOG', 'a bit is wrong'))
+    expect(partition.offlineReason?.code).toBe('CORRUPT_LOG')
+    expect([partition.leaderEpoch, partition.highWatermark, partition.committedBytes]).toEqual([
+      -1, 0, 0,
+    ])
+    expect(() => partition.append(batchOf(['a']))).toThrow('a bit is wrong')
+    expect(() => partition.log).toThrow('a bit is wrong')
+    expect(() => partition.deleteRecordsBefore(0)).toThrow('a bit is wrong')
+    await expect(partition.read(0, ALL)).rejects.toThrow('a bit is wrong')
+    await expect(partition.findNewest()).rejects.toThrow('a bit is wrong')
+    await expect(partition.committed(1)).rejects.toThrow('a bit is wrong')
+    expect(() => partition.checkLeaderEpoch(9)).not.toThrow()
+  })
+
+  it('keeps its first reason', async () => {
+    const { partition } = await leading()
+    const wait = partition.committed(5)
+    partition.retire(new PartlogError('UNKNOWN_TOPIC_OR_PARTITION', 'deleted'))
+    partition.retire(new PartlogError('CLOSED', 'closed'))
+    await expect(wait).rejects.toMatchObject({ code: 'UNKNOWN_TOPIC_OR_PARTITION' })
+    expect(partition.offlineReason?.code).toBe('UNKNOWN_TOPIC_OR_PARTITION')
+  })
+})
