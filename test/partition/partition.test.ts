@@ -47,6 +47,21 @@ describe("in 'power' mode", () => {
     expect(await offsetsIn(partition)).toEqual([0])
   })
 
+  it('what comes in while a sync is under way waits for the next one', async () => {
+    const { partition } = await leading('power')
+    const seen: number[][] = []
+    partition.changes.watch(() => {
+      seen.push([partition.highWatermark, partition.log.durableEndOffset])
+    })
+    partition.append(batchOf(['a']))
+    partition.append(batchOf(['b', 'c']))
+    await partition.committed(3)
+    expect(seen).toEqual([
+      [1, 1],
+      [3, 3],
+    ])
+  })
+
   it('a leader that answers for itself has made it durable', async () => {
     const { partition } = await leading('power')
     partition.append(batchOf(['a']))
