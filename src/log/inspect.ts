@@ -12,7 +12,7 @@
 
 import { ByteReader, getInt64 } from '../base/bytes.js'
 import { crc32c } from '../base/crc32c.js'
-import { join, type Disk } from '../disk/disk.js'
+import { join, type Disk, type DiskFile } from '../disk/disk.js'
 import type { Batch } from '../model/batch.js'
 import { isSupported } from '../model/compression.js'
 import { RecordCursor } from '../model/record-cursor.js'
@@ -90,7 +90,7 @@ export async function inspectPartition(
   const segments: SegmentSummary[] = []
   const epochs = await epochsOf(disk, folder)
   const mayHaveGaps = await wasCompacted(disk, folder)
-  let end: LogEnd = { nextOffset: NONE, epoch: NONE }
+  let end: LogEnd = { nextOffset: NONE, epoch: NONE, isDamaged: false }
   for (const { baseOffset } of files.filter(file => file.kind === 'log')) {
     const shared = { disk, folder, has, visitor, problems, epochs, mayHaveGaps }
     const walk = new SegmentWalk({ ...shared, baseOffset, before: end })
@@ -125,6 +125,8 @@ interface WalkOptions {
 interface LogEnd {
   readonly nextOffset: Offset
   readonly epoch: LeaderEpoch
+  /** What stands there is damaged: offsets may follow that nobody knows. */
+  readonly isDamaged: boolean
 }
 
 class SegmentWalk {
@@ -146,17 +148,17 @@ class SegmentWalk {
   constructor(options: WalkOptions) {
     this.#options = options
     this.#file = this.#path('log')
-    const { nextOffset, epoch } = options.before
-    const isFirst = nextOffset === NONE
-    this.#nextOffset =
-      isFirst || options.mayHaveGaps ? Math.max(nextOffset, options.baseOffset) : nextOffset
+    const { nextOffset, epoch, isDamaged } = options.before
+    const mayBeginLater = nextOffset === NONE || isDamaged || options.mayHaveGaps
+    this.#nextOffset = mayBeginLater ? Math.max(nextOffset, options.baseOffset) : nextOffset
     this.#epoch = epoch
     this.#offsets = new IndexWalk(Buffer.alloc(0), OFFSET_ENTRY_BYTES)
     this.#times = new IndexWalk(Buffer.alloc(0), TIME_ENTRY_BYTES)
   }
 
   get end(): LogEnd {
-    return { nextOffset: this.#nextOffset, epoch: this.#epoch }
+    const isDamaged = this.#isBehindDamage
+    return { nextOffset: this.#nextOffset, epoch: this.#epoch, isDamaged }
   }
 
   async run(): Promise<SegmentSummary> {
@@ -182,17 +184,15 @@ class SegmentWalk {
       const end = await scanBatches(log, visit, { from })
       if (end.reason === undefined) return
       this.#wrong(end.position, end.reason)
-      from = await findBatch(log, end.position + 1, this.nextOffset)
+      from = await findBatch(log, end.position + 1, this.#nextOffset)
       this.#isBehindDamage = true
       this.#offsets.skipWhile(entry => entry.readInt32BE(4) < (from ?? log.size))
-      if (from === undefined) this.#times.skipWhile(() => true)
     }
   }
 
   /** Entries about what is damaged are not wrong themselves: nobody knows what is true. */
   #skipTimeEntries({ baseOffset }: Batch): void {
     if (!this.#isBehindDamage) return
-    this.#isBehindDamage = false
     const first = baseOffset - this.#options.baseOffset
     this.#times.skipWhile(entry => entry.readInt32BE(8) < first)
   }
@@ -212,6 +212,7 @@ class SegmentWalk {
     this.#checkOffsetEntries(batch, position)
     this.#newest = Math.max(this.#newest, batch.maxTimestamp)
     this.#checkTimeEntries(batch)
+    this.#isBehindDamage = false
     return undefined
   }
 
@@ -221,7 +222,7 @@ class SegmentWalk {
     const missing = baseOffset - this.#nextOffset
     if (missing < 0) {
       this.#wrong(position, `offset ${baseOffset} comes after ${this.#nextOffset - 1}`)
-    } else if (missing > 0 && !this.#options.mayHaveGaps) {
+    } else if (missing > 0 && !this.#options.mayHaveGaps && !this.#isBehindDamage) {
       this.#wrong(position, `${missing} offsets from ${this.#nextOffset} on are missing`)
     }
     this.#missing += Math.max(missing, 0)
@@ -302,8 +303,9 @@ class SegmentWalk {
     }
   }
 
-  /** Entries behind the last batch point to nothing. */
+  /** Entries behind the last batch point to nothing, unless nobody knows which one is the last. */
   #leftOver(size: number): void {
+    if (this.#isBehindDamage) return
     this.#checkEntryBefore(this.#nextOffset)
     if (this.#offsets.peek() !== undefined) {
       this.#wrongEntry('index', this.#offsets, `points behind the last batch (${size} bytes)`)
@@ -416,8 +418,9 @@ class IndexWalk {
 async function checkEnd(
   { disk, folder, problems }: { disk: Disk; folder: string; problems: Problem[] },
   last: SegmentSummary | undefined,
-  { nextOffset }: LogEnd,
+  { nextOffset, isDamaged }: LogEnd,
 ): Promise<void> {
+  if (isDamaged) return // that is said already
   const synced = await checkpointed(disk, folder, RECOVERY_POINT_CHECKPOINT)
   if (last === undefined || synced === undefined || nextOffset >= synced) return
   const problem = `the log ends at offset ${nextOffset}, it was synced up to ${synced}`
