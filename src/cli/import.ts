@@ -179,7 +179,7 @@ export async function ensureTopic(
  */
 function topicFor(cluster: Cluster, topic: string, wanted: number | undefined): ProducerFor {
   let made: { readonly isNew: boolean; partitions: number } | undefined
-  let producer = cluster.producer()
+  const producer = cluster.producer()
   return async messages => {
     if (made === undefined) {
       made = await ensureTopic(cluster, topic, wanted)
@@ -194,8 +194,6 @@ function topicFor(cluster: Cluster, topic: string, wanted: number | undefined): 
     if (needed > made.partitions && made.isNew && wanted === undefined) {
       await cluster.admin.createPartitions({ topic, partitions: needed })
       made.partitions = needed
-      await producer.close() // it still believes in the partitions that it has seen
-      producer = cluster.producer()
     }
     return producer
   }
