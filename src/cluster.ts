@@ -208,7 +208,7 @@ export class Cluster {
     return new Cluster(await openParts(parts))
   }
 
-  /** Internal: a cluster on any disk, for tests that break it. */
+  /** @internal a cluster on any disk, for tests that break it. */
   static async onDisk(disk: Disk, options: MemoryOptions = {}): Promise<Cluster> {
     const settings = checkedConfig(() => readOptions(CLUSTER_OPTIONS, options, 'cluster option'))
     const clock = settings.clock ?? new SystemClock()

@@ -124,7 +124,7 @@ export class Admin {
   readonly #settings: AdminSettings
   readonly #metadata: MetadataCache
 
-  /** Internal: use `cluster.admin`. */
+  /** @internal use `cluster.admin`. */
   constructor(context: AdminContext, options: AdminOptions = {}) {
     const { channel, clock } = context
     this.#context = context

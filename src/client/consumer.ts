@@ -84,7 +84,7 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
   #closing: Promise<void> | undefined
   readonly #givingUp = new AbortController()
 
-  /** Internal: use `cluster.consumer()`. */
+  /** @internal use `cluster.consumer()`. */
   constructor(
     context: ConsumerContext,
     options: ConsumerOptions<DeserializerOption, DeserializerOption> = {},

@@ -125,7 +125,7 @@ export class Producer {
   #closing: Promise<void> | undefined
   #flushes = 0
 
-  /** Internal: use `cluster.producer()`. */
+  /** @internal use `cluster.producer()`. */
   constructor(context: ProducerContext, options: ProducerOptions = {}) {
     const { channel, clock, random } = context
     this.#context = context

@@ -80,7 +80,7 @@ export class PartitionDirectory {
   readonly #recoveryPoint: Offset
   readonly #unread = new Map<Codec | 'unknown', { batches: number; records: number }>()
 
-  /** Internal: use {@link openLogDirectory}. */
+  /** @internal use {@link openLogDirectory}. */
   constructor(disk: Disk, folder: string, facts: PartitionFacts) {
     this.#disk = disk
     this.folder = folder
