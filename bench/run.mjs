@@ -39,8 +39,8 @@ function isWanted(row, _, rows) {
   return isNamed(row) || rows.some(other => isNamed(other) && isBehind(row, other))
 }
 
-function isBehind({ name }, { peer, limit }) {
-  return name === peer || name === limit
+function isBehind({ name }, { peer, bare, limit }) {
+  return name === peer || name === bare || name === limit
 }
 
 /** Another row first in each round: the same one shall not always run behind a heavy one. */

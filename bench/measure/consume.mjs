@@ -10,15 +10,15 @@ const WAYS = {
     await consumer.run({
       signal: done.signal,
       eachBatch({ records }) {
-        for (const { key, value } of records) reading.take(key, value)
+        for (const { value } of records) reading.take(value)
         if (reading.count >= count) done.abort()
       },
     })
   },
 
   async forAwait(consumer, reading, count) {
-    for await (const { key, value } of consumer) {
-      reading.take(key, value)
+    for await (const { value } of consumer) {
+      reading.take(value)
       if (reading.count >= count) break
     }
   },
@@ -29,7 +29,6 @@ export async function measure({ dir, count, way, as = 'bytes' }) {
   const consumer = cluster.consumer({
     groupId: `bench-${process.pid}`,
     autoOffsetReset: 'earliest',
-    keyDeserializer: as,
     valueDeserializer: as,
   })
   const reading = new Reading()

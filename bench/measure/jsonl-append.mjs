@@ -1,23 +1,46 @@
-/** JSON lines: the same batches, one line per record, one write per batch. */
+/**
+ * JSON lines: the same batches, one line per record, one write per batch. By a stream as most
+ * programs do it (`createWriteStream`), or bare: written by hand, with or without syncs.
+ */
 
-import { closeSync, fdatasyncSync, fsyncSync, openSync, statSync, writeSync } from 'node:fs'
+import { once } from 'node:events'
+import {
+  closeSync,
+  createWriteStream,
+  fdatasyncSync,
+  fsyncSync,
+  openSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { readyPages } from '../parts/page-cache.mjs'
 import { RECORD_BYTES_MAX, recordsFrom } from '../parts/records.mjs'
 
 const BATCH_RECORDS = 1_000
 
-/** `sync`: 'never', 'end' (once, behind the last batch) or 'batch' (behind each). */
-export function measure({ dir, count, warmUp, sync }) {
-  write(join(dir, 'warm-up.jsonl'), warmUp, sync)
+/** `sync`: 'never', 'end' (once, behind the last batch) or 'batch' (behind each); none by a stream. */
+export async function measure({ dir, count, warmUp, sync }) {
+  const write = sync === undefined ? writeByStream : (file, n) => writeBare(file, n, sync)
+  await write(join(dir, 'warm-up.jsonl'), warmUp)
   const file = join(dir, 'records.jsonl')
   readyPages(dir, count * RECORD_BYTES_MAX)
   const startedAt = performance.now()
-  write(file, count, sync)
+  await write(file, count)
   return { count, ms: performance.now() - startedAt, bytes: statSync(file).size }
 }
 
-function write(file, count, sync) {
+async function writeByStream(file, count) {
+  const stream = createWriteStream(file)
+  for (let next = 0; next < count; next += BATCH_RECORDS) {
+    const records = recordsFrom(next, Math.min(BATCH_RECORDS, count - next))
+    if (!stream.write(linesOf(records))) await once(stream, 'drain')
+  }
+  stream.end()
+  await once(stream, 'close')
+}
+
+function writeBare(file, count, sync) {
   const fd = openSync(file, 'w')
   for (let next = 0; next < count; next += BATCH_RECORDS) {
     const records = recordsFrom(next, Math.min(BATCH_RECORDS, count - next))

@@ -1,24 +1,34 @@
-/** JSON lines: read in chunks, cut at the line ends, each line parsed. */
+/**
+ * JSON lines: each line parsed. By streams as most programs do it (`createReadStream`, `readline`),
+ * or bare: read in chunks by hand and cut at the line ends.
+ */
 
-import { closeSync, openSync, readSync } from 'node:fs'
+import { once } from 'node:events'
+import { closeSync, createReadStream, openSync, readSync } from 'node:fs'
+import { createInterface } from 'node:readline'
 import { StringDecoder } from 'node:string_decoder'
 import { Reading } from '../parts/records.mjs'
 
 const CHUNK_BYTES = 1 << 20
 
-export function measure({ file, count }) {
+export async function measure({ file, count, isBare }) {
   const reading = new Reading()
+  const take = line => reading.take(JSON.parse(line).value)
   const startedAt = performance.now()
-  eachLine(file, line => {
-    const { key, value } = JSON.parse(line)
-    reading.take(key, value)
-  })
+  if (isBare) eachLineBare(file, take)
+  else await eachLine(file, take)
   const ms = performance.now() - startedAt
   reading.finish(count)
   return { count, ms }
 }
 
-function eachLine(file, take) {
+async function eachLine(file, take) {
+  const lines = createInterface({ input: createReadStream(file), crlfDelay: Infinity })
+  lines.on('line', take)
+  await once(lines, 'close')
+}
+
+function eachLineBare(file, take) {
   const fd = openSync(file, 'r')
   const chunk = Buffer.allocUnsafe(CHUNK_BYTES)
   const decoder = new StringDecoder('utf8')

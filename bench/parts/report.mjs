@@ -17,10 +17,20 @@ export function summaryOf(plan, results) {
   return plan.map(row => {
     const own = figures.get(row.name)
     const timesPeer = ratio(own.median, figures.get(row.peer)?.median)
+    const timesBare = ratio(own.median, figures.get(row.bare)?.median)
     const timesLimit = ratio(own.bytesPerMs, figures.get(row.limit)?.bytesPerMs)
     const floor = row.floor && { ...row.floor, isReached: isReached(row.floor, own, timesPeer) }
-    const isPeer = /^(JSONL|raw) /.test(row.name)
-    return { name: row.name, unit: row.unit, isPeer, ...own, timesPeer, timesLimit, floor }
+    const isPeer = /^(JSONL|bare|raw) /.test(row.name)
+    return {
+      name: row.name,
+      unit: row.unit,
+      isPeer,
+      ...own,
+      timesPeer,
+      timesBare,
+      timesLimit,
+      floor,
+    }
   })
 }
 
@@ -49,20 +59,21 @@ function isReached({ timesPeer, atLeast, atMost }, own, measuredTimes) {
   return atLeast === undefined ? own.median <= atMost : own.median >= atLeast
 }
 
-const HEAD = ['', 'median', '', 'min – max', '× JSONL', '× raw', 'RSS', 'loop busy']
+const HEAD = ['', 'median', '', 'min – max', '× JSONL', '× bare', '× raw', 'RSS', 'loop busy']
 
 export function tableText(rows) {
   return table(
     HEAD,
-    rows.map(({ name, unit, median, min, max, timesPeer, timesLimit, rssBytes, loopBusyMs }) => [
-      name,
-      figure(median),
-      unit,
-      `${figure(min)} – ${figure(max)}`,
-      times(timesPeer),
-      times(timesLimit),
-      megabytes(rssBytes),
-      loopBusyMs === undefined ? '' : `${figure(loopBusyMs)} ms`,
+    rows.map(row => [
+      row.name,
+      figure(row.median),
+      row.unit,
+      `${figure(row.min)} – ${figure(row.max)}`,
+      times(row.timesPeer),
+      times(row.timesBare),
+      times(row.timesLimit),
+      megabytes(row.rssBytes),
+      row.loopBusyMs === undefined ? '' : `${figure(row.loopBusyMs)} ms`,
     ]),
   )
 }

@@ -104,14 +104,17 @@ export class Sender {
       else batches.push(batch)
     }
     for (const [leader, batches] of byLeader) this.#sendAll(leader, batches)
+    // Should no answer come, somebody has to look when the time is over.
+    if (byLeader.size > 0) this.#wakeAt(now + settings.deliveryTimeoutMs, 'background')
   }
 
   /** Batches that have been waiting for too long fail, the ones under way as well. */
   #expire(row: Row, now: number): void {
     const { accumulator, settings } = this.#options
-    const isOverdue = (batch: PendingBatch | undefined): boolean =>
-      batch !== undefined && now - batch.createdAtMs >= settings.deliveryTimeoutMs
-    if (!isOverdue(row.batches[0])) return
+    const createdBeforeMs = now - settings.deliveryTimeoutMs
+    const oldest = row.batches[0]
+    if (oldest === undefined || oldest.createdAtMs > createdBeforeMs) return
+    const isOverdue = (batch: PendingBatch): boolean => batch.createdAtMs <= createdBeforeMs
     const underWay = row.isInFlight ? row.batches[0] : undefined
     for (const batch of row.batches.filter(isOverdue)) {
       const isInFlight = batch === underWay
@@ -129,10 +132,12 @@ export class Sender {
 
   /** The partition's leader; undefined while it is being asked for. */
   #leaderOf(row: Row): number | undefined {
-    const { metadata, settings, random } = this.#options
+    const { metadata, settings, random, clock } = this.#options
     const partition = metadata.known(row.topic)?.partitions[row.partition]
     if (partition !== undefined && partition.leaderId >= 0) return partition.leaderId
-    const later = (): void => this.#wakeAfter(backoffMs(settings, 1, random))
+    const later = (): void => {
+      this.#wakeAt(clock.monotonicMs() + backoffMs(settings, 1, random))
+    }
     metadata.refresh(row.topic).then(
       topic => ((topic.partitions[row.partition]?.leaderId ?? -1) >= 0 ? this.wake() : later()),
       (error: unknown) => {
@@ -146,33 +151,30 @@ export class Sender {
 
   /** Looks again when the row's first batch has lingered, waited or lived long enough. */
   #wakeFor(row: Row, lingerMs: number): undefined {
-    const { clock, settings } = this.#options
+    const { deliveryTimeoutMs } = this.#options.settings
     const first = row.batches[0]
     if (first === undefined) return undefined
-    const readyAtMs = row.isInFlight
-      ? first.createdAtMs + settings.deliveryTimeoutMs
-      : Math.max(first.createdAtMs + lingerMs, first.notBeforeMs)
-    this.#wakeAfter(readyAtMs - clock.monotonicMs(), row.isInFlight)
+    if (row.isInFlight) this.#wakeAt(first.createdAtMs + deliveryTimeoutMs, 'background')
+    else this.#wakeAt(Math.max(first.createdAtMs + lingerMs, first.notBeforeMs))
     return undefined
   }
 
-  #wakeAfter(delayMs: number, isBackground = false): void {
-    const { clock } = this.#options
-    const atMs = clock.monotonicMs() + delayMs
+  #wakeAt(atMs: number, kind?: 'background'): void {
     if (atMs >= this.#timerAtMs) return
+    const { clock } = this.#options
     this.#timer?.cancel()
     this.#timerAtMs = atMs
     const onTime = (): void => {
       this.#timerAtMs = Infinity
       this.#drain()
     }
-    this.#timer = clock.after(delayMs, onTime, isBackground ? 'background' : undefined)
+    this.#timer = clock.after(atMs - clock.monotonicMs(), onTime, kind)
   }
 
   // ── sending ────────────────────────────────────────────────────────────────────────────
 
   #sendAll(leader: number, batches: readonly PendingBatch[]): void {
-    const { maxRequestSize, deliveryTimeoutMs } = this.#options.settings
+    const { maxRequestSize } = this.#options.settings
     let request: PendingBatch[] = []
     let bytes = 0
     for (const batch of batches) {
@@ -186,8 +188,6 @@ export class Sender {
       bytes += size
     }
     this.#send(leader, request)
-    // Should no answer come, somebody has to look when the time is over.
-    this.#wakeAfter(deliveryTimeoutMs, true)
   }
 
   #send(leader: number, batches: readonly PendingBatch[]): void {

@@ -12,6 +12,7 @@
 
 import { assert } from '../base/assert.js'
 import { putVarint, putVarlong, varintSize } from '../base/bytes.js'
+import { putUtf8 } from '../base/utf8.js'
 import { BATCH_HEADER_BYTES, writeHeader } from './batch.js'
 import { compress, type SupportedCodec } from './compression.js'
 import type { BytesIn, HeaderIn } from './record.js'
@@ -255,7 +256,7 @@ function putText(buffer: Buffer, content: string, at: number): number {
     }
     if (index === length) return at + length
   }
-  return at + buffer.write(content, at, 'utf8')
+  return at + putUtf8(buffer, content, at)
 }
 
 function compressed(plain: Buffer, codec: SupportedCodec): Buffer {

@@ -7,6 +7,7 @@
  */
 
 import { asBuffer } from '../base/bytes.js'
+import { getUtf8 } from '../base/utf8.js'
 import { BATCH_HEADER_BYTES, type Batch } from './batch.js'
 import { decompress } from './compression.js'
 import { PartlogError } from './errors.js'
@@ -144,7 +145,7 @@ export class RecordCursor {
     const headers: Header[] = []
     for (let index = 0; index < this.#headerCount; index++) {
       const keyLength = this.#fieldLength()
-      const key = this.#bytes.toString('utf8', this.#at, this.#at + keyLength)
+      const key = getUtf8(this.#bytes, this.#at, this.#at + keyLength)
       this.#at += keyLength
       const valueLength = this.#fieldLength()
       headers.push({ key, value: this.#view(this.#at, valueLength) })
@@ -197,7 +198,7 @@ export class RecordCursor {
   }
 
   #text(at: number, length: number): string | null {
-    return length === NULL_LENGTH ? null : this.#bytes.toString('utf8', at, at + length)
+    return length === NULL_LENGTH ? null : getUtf8(this.#bytes, at, at + length)
   }
 
   #broken(what: string): PartlogError {
