@@ -11,7 +11,7 @@ interface BareMethods {
 
 const { utf8Write, utf8Slice } = Buffer.prototype as BareMethods
 
-/** Writes text as UTF-8 and returns how many bytes it took; the caller has made sure of the room. */
+/** Writes text as UTF-8, returns how many bytes it took. The caller has made sure of the room. */
 export const putUtf8: (buffer: Buffer, text: string, at: number) => number =
   utf8Write === undefined
     ? (buffer, text, at) => buffer.write(text, at)

@@ -24,8 +24,10 @@ export interface Receipt {
   timestamp: number
 }
 
-/** Whoever waits for batches: told about each one it has records in. */
+/** Whoever waits for batches: told about each one it has records in. Its topic is one. */
 export interface BatchOwner {
+  /** Of its records so far, in their order. */
+  readonly receipts: Receipt[]
   /** One more batch holds records of this owner. */
   batchAdded(): void
   batchDone(error: Error | undefined): void
@@ -38,16 +40,18 @@ export interface NewRecord {
   headers: readonly HeaderIn[]
 }
 
-/** Records of one owner that stand together in a batch, up to the next run. */
+/**
+ * Records of one owner that stand together in a batch: those in `[from, to)` of the owner's that go
+ * to the batch's partition. So a record costs the batch no reference of its own.
+ */
 interface Run {
   readonly owner: BatchOwner
-  /** Index of its first record in the batch. */
   readonly from: number
+  to: number
 }
 
 /** Records of one partition that are sent together. */
 export class PendingBatch {
-  readonly receipts: Receipt[] = []
   readonly runs: Run[] = []
   attempts = 0
   /** Not to be sent before this time: it has failed and waits. */
@@ -57,7 +61,7 @@ export class PendingBatch {
   lastError: Error | undefined
   isSettled = false
   #sealed: Buffer | undefined
-  #lastOwner: BatchOwner | undefined
+  #lastRun: Run | undefined
 
   constructor(
     readonly row: Row,
@@ -75,14 +79,30 @@ export class PendingBatch {
     return this.#sealed !== undefined
   }
 
-  /** Takes note of a record that was added, and whose it is. */
-  note(receipt: Receipt, owner: BatchOwner): void {
-    if (owner !== this.#lastOwner) {
-      this.#lastOwner = owner
-      this.runs.push({ owner, from: this.receipts.length })
+  get count(): number {
+    return this.builder.count
+  }
+
+  /** Takes note of a record that was added: the owner's so many-th. */
+  note(owner: BatchOwner, index: number): void {
+    const run = this.#lastRun
+    if (run !== undefined && run.owner === owner) {
+      run.to = index + 1
+    } else {
+      this.#lastRun = { owner, from: index, to: index + 1 }
+      this.runs.push(this.#lastRun)
       owner.batchAdded()
     }
-    this.receipts.push(receipt)
+  }
+
+  /** Visits its records in their order. */
+  forEach(visit: (receipt: Receipt, owner: BatchOwner, index: number) => void): void {
+    for (const { owner, from, to } of this.runs) {
+      for (let index = from; index < to; index++) {
+        const receipt = owner.receipts[index] as Receipt
+        if (receipt.partition === this.partition) visit(receipt, owner, index)
+      }
+    }
   }
 
   /** The bytes to send; from the first call on the batch takes no more records. */
@@ -146,7 +166,7 @@ export class Accumulator {
   }
 
   /** Adds a record to the open batch of a row, or to a new one when it does not fit. */
-  append(row: Row, record: NewRecord, owner: BatchOwner, nowMs: number): Receipt {
+  append(row: Row, record: NewRecord, owner: BatchOwner, nowMs: number): void {
     const { timestamp, key, value, headers } = record
     let batch = row.openBatch
     let sizeBefore = batch === undefined ? 0 : batch.builder.size
@@ -157,9 +177,9 @@ export class Accumulator {
       assert(fits, 'a batch takes its first record')
     }
     this.#bytes += batch.builder.size - sizeBefore
-    const receipt = { topic: row.topic, partition: row.partition, offset: -1, timestamp }
-    batch.note(receipt, owner)
-    return receipt
+    const index = owner.receipts.length
+    owner.receipts.push({ topic: row.topic, partition: row.partition, offset: -1, timestamp })
+    batch.note(owner, index)
   }
 
   /**
@@ -167,23 +187,23 @@ export class Accumulator {
    * for the broker. Order and owners stay.
    */
   split(batch: PendingBatch): void {
-    const { row, receipts } = batch
-    const half = Math.ceil(receipts.length / 2)
+    const { row, count } = batch
     const cursor = new RecordCursor(new Batch(batch.seal({}), 0))
-    const halves = [0, half].map(from => {
-      const part = this.#emptyBatch(row, batch.createdAtMs)
-      part.outcomeUnknown = batch.outcomeUnknown
-      const to = from === 0 ? half : receipts.length
-      for (let index = from; index < to; index++) {
-        cursor.next()
-        const headers = cursor.headers.map(({ key, value }) => [key, value] as const)
-        const fits = part.builder.tryAppend(cursor.timestamp, cursor.key, cursor.value, headers)
-        assert(fits, 'half of a batch fits into one')
-        part.note(receipts[index] as Receipt, ownerAt(batch, index))
-      }
-      this.#bytes += part.builder.size
-      return part
+    const halves = [0, 1].map(() => {
+      const half = this.#emptyBatch(row, batch.createdAtMs)
+      half.outcomeUnknown = batch.outcomeUnknown
+      return half
+    }) as [PendingBatch, PendingBatch]
+    let moved = 0
+    batch.forEach((_receipt, owner, index) => {
+      const half = halves[moved++ < count / 2 ? 0 : 1]
+      cursor.next()
+      const headers = cursor.headers.map(({ key, value }) => [key, value] as const)
+      const fits = half.builder.tryAppend(cursor.timestamp, cursor.key, cursor.value, headers)
+      assert(fits, 'half of a batch fits into one')
+      half.note(owner, index)
     })
+    for (const half of halves) this.#bytes += half.builder.size
     row.batches.splice(row.batches.indexOf(batch), 0, ...halves)
     this.settle(batch, undefined, true)
   }
@@ -236,8 +256,4 @@ export class Accumulator {
     })
     return new PendingBatch(row, builder, nowMs)
   }
-}
-
-function ownerAt(batch: PendingBatch, index: number): BatchOwner {
-  return (batch.runs.findLast(run => run.from <= index) as Run).owner
 }

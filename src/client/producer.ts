@@ -245,7 +245,7 @@ export class Producer {
     let headers: (readonly HeaderIn[])[] | undefined
     for (let index = 0; index < messages.length; index++) {
       const message = messages[index] as Message
-      const pairs = headerPairs(message.headers, index)
+      const pairs = message.headers === undefined ? NO_PAIRS : headerPairs(message.headers, index)
       if (pairs.length > 0) headers ??= []
       if (headers !== undefined) headers[index] = pairs
       this.#checkSize(message, pairs, index)
@@ -304,7 +304,7 @@ export class Producer {
   /** Puts messages into batches as long as there is memory; true when all are in. */
   #append(call: SendCall): boolean {
     const topic = this.#metadata.known(call.topic)
-    if (topic === undefined || this.#mayHaveGrown(topic, call)) {
+    if (topic === undefined) {
       this.#waitForTopic(call)
       return true
     }
@@ -316,7 +316,11 @@ export class Producer {
     const { messages, receipts, headers } = call
     const record: NewRecord = { timestamp: now, key: null, value: null, headers: NO_PAIRS }
     try {
-      const partitions = (call.partitions ??= this.#partitionsOf(topic, messages))
+      const partitions = (call.partitions ??= this.#partitionsOf(topic, call))
+      if (partitions === undefined) {
+        this.#waitForTopic(call)
+        return true
+      }
       const rows = this.#accumulator.rowsOf(call.topic, topic.partitions.length)
       for (let index = receipts.length; index < messages.length; index++) {
         if (this.#accumulator.bytes >= bufferMemory) {
@@ -329,7 +333,7 @@ export class Producer {
         record.value = message.value
         if (headers !== undefined) record.headers = headers[index] ?? NO_PAIRS
         const row = rows[partitions[index] as number] as Row
-        receipts.push(this.#accumulator.append(row, record, call, nowMs))
+        this.#accumulator.append(row, record, call, nowMs)
       }
       call.allAppended()
     } catch (error) {
@@ -338,12 +342,6 @@ export class Producer {
     this.#accumulator.prune(TOPICS_MAX)
     this.#sender.wake()
     return true
-  }
-
-  /** A message names a partition that was not there when the topic was last asked for. */
-  #mayHaveGrown({ partitions }: KnownTopic, call: SendCall): boolean {
-    if (call.hasAskedForTopic) return false
-    return call.messages.some(({ partition = 0 }) => partition >= partitions.length)
   }
 
   /** In order: the first one that waits for a topic asks for it. */
@@ -360,9 +358,13 @@ export class Producer {
     }
   }
 
-  /** Chosen for all messages before the first one is taken in: one bad choice refuses the call. */
-  #partitionsOf({ name: topic, partitions }: KnownTopic, messages: readonly Message[]): number[] {
+  /**
+   * Chosen for all messages before the first one is taken in: one bad choice refuses the call.
+   * Undefined when the topic may have grown since it was last asked for.
+   */
+  #partitionsOf({ name: topic, partitions }: KnownTopic, call: SendCall): number[] | undefined {
     const partitionCount = partitions.length
+    const { messages, hasAskedForTopic } = call
     const { partitioner } = this.#settings
     const chosen =
       partitioner === undefined
@@ -373,6 +375,7 @@ export class Producer {
           )
     for (const partition of chosen) {
       if (Number.isInteger(partition) && partition >= 0 && partition < partitionCount) continue
+      if (Number.isInteger(partition) && partition > 0 && !hasAskedForTopic) return undefined
       throw new PartlogError(
         'INVALID_PARTITIONS',
         `topic ${topic} has ${partitionCount} partitions, there is no partition ${show(partition)}`,

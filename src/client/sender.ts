@@ -119,7 +119,7 @@ export class Sender {
     for (const batch of row.batches.filter(isOverdue)) {
       const isInFlight = batch === underWay
       const sentence =
-        `${batch.receipts.length} records for ${row.topic}-${row.partition} were not ` +
+        `${batch.count} records for ${row.topic}-${row.partition} were not ` +
         `acknowledged within ${settings.deliveryTimeoutMs} ms`
       const error = new PartlogError('DELIVERY_TIMED_OUT', sentence, {
         outcomeUnknown: batch.outcomeUnknown || isInFlight,
@@ -267,8 +267,9 @@ export class Sender {
   #onSuccess(batch: PendingBatch, answer: PartitionProduceResponse): void {
     const { baseOffset, logAppendTimeMs = -1 } = answer
     batch.row.isInFlight = false
-    batch.receipts.forEach((receipt, index) => {
-      receipt.offset = baseOffset + index
+    let offset = baseOffset
+    batch.forEach(receipt => {
+      receipt.offset = offset++
       if (logAppendTimeMs >= 0) receipt.timestamp = logAppendTimeMs
     })
     this.#options.accumulator.settle(batch, undefined, true)
@@ -279,7 +280,7 @@ export class Sender {
     batch.row.isInFlight = false
     if (batch.isSettled) return
     if (MAY_HAVE_APPENDED.has(error.code)) batch.outcomeUnknown = true
-    if (error.code === 'MESSAGE_TOO_LARGE' && batch.receipts.length > 1) {
+    if (error.code === 'MESSAGE_TOO_LARGE' && batch.count > 1) {
       return accumulator.split(batch)
     }
     if (!error.retriable) {
