@@ -20,11 +20,12 @@ export function summaryOf(plan, results) {
     const timesBare = ratio(own.median, figures.get(row.bare)?.median)
     const timesLimit = ratio(own.bytesPerMs, figures.get(row.limit)?.bytesPerMs)
     const floor = row.floor && { ...row.floor, isReached: isReached(row.floor, own, timesPeer) }
-    const isPeer = /^(JSONL|bare|raw) /.test(row.name)
+    // Memory is bounded by what is under way, except where the records themselves are kept in it.
+    const isBounded = row.dir !== 'none' && !/^(JSONL|bare|raw) /.test(row.name)
     return {
       name: row.name,
       unit: row.unit,
-      isPeer,
+      isBounded,
       ...own,
       timesPeer,
       timesBare,
@@ -80,7 +81,7 @@ export function tableText(rows) {
 
 export function floorsText(rows) {
   const lines = rows.filter(({ floor }) => floor !== undefined).map(floorLine)
-  const [largest] = rows.filter(({ isPeer }) => !isPeer).sort((a, b) => b.rssBytes - a.rssBytes)
+  const [largest] = rows.filter(({ isBounded }) => isBounded).sort((a, b) => b.rssBytes - a.rssBytes)
   if (largest !== undefined) lines.push(memoryLine(largest))
   return lines.join('\n')
 }
