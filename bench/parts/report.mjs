@@ -81,7 +81,9 @@ export function tableText(rows) {
 
 export function floorsText(rows) {
   const lines = rows.filter(({ floor }) => floor !== undefined).map(floorLine)
-  const [largest] = rows.filter(({ isBounded }) => isBounded).sort((a, b) => b.rssBytes - a.rssBytes)
+  const [largest] = rows
+    .filter(({ isBounded }) => isBounded)
+    .sort((a, b) => b.rssBytes - a.rssBytes)
   if (largest !== undefined) lines.push(memoryLine(largest))
   return lines.join('\n')
 }

@@ -1,8 +1,15 @@
 /** `partlog groups [GROUP]`: who has read how far, and how far they are behind. */
 
+import type { Admin } from '../client/admin.js'
+import { PartlogError } from '../model/errors.js'
 import { command } from './command.js'
 import { DIR_OPTION, JSON_OPTION, reading } from './shared.js'
 import { table } from './table.js'
+
+async function checkGroup(admin: Admin, group: string): Promise<void> {
+  if ((await admin.listGroups()).some(({ groupId }) => groupId === group)) return
+  throw new PartlogError('GROUP_ID_NOT_FOUND', `there is no group ${group}`)
+}
 
 export const groupsCommand = command({
   name: 'groups',
@@ -15,6 +22,7 @@ export const groupsCommand = command({
       const [group] = words
       if (group !== undefined) {
         const rows = await admin.listGroupOffsets(group)
+        if (rows.length === 0) await checkGroup(admin, group)
         if (options.json) for (const row of rows) await output.json({ group, ...row })
         else {
           const cells = rows.map(each => [

@@ -46,36 +46,38 @@ export async function importFile(
 ): Promise<ImportResult> {
   const started = clock.monotonicMs()
   const reader = openLines(request.file)
-  const underWay: Promise<RecordMetadata[]>[] = []
+  const underWay: { readonly sent: Promise<RecordMetadata[]>; readonly lines: number }[] = []
   let lineNumber = 0
   let acknowledged = request.skip
+  let records = 0
   let bytes = 0
   const settleFirst = async (): Promise<void> => {
-    const metadata = (await underWay.shift()) as RecordMetadata[]
-    acknowledged += metadata.length
+    const first = underWay.shift()
+    records += (await first?.sent)?.length ?? 0
+    acknowledged += first?.lines ?? 0
     onAcknowledged(acknowledged, reader.bytesRead, reader.size)
   }
   try {
     for await (const lines of reader.lines()) {
-      const { messages, problem } = messagesOf(lines, lineNumber, request)
+      const { messages, linesTaken, problem } = messagesOf(lines, lineNumber, request)
       if (messages.length === 0 && problem !== undefined) throw problem
       lineNumber += lines.length
-      if (messages.length === 0) continue
+      if (linesTaken === 0) continue
       for (const { value } of messages) bytes += value === null ? 0 : Buffer.byteLength(value)
       const producer = await producerFor(messages)
       const sent = producer.send({ topic: request.topic, messages })
       sent.catch(() => undefined) // told when its turn comes
-      underWay.push(sent)
+      underWay.push({ sent, lines: linesTaken })
       if (problem !== undefined) throw problem
       if (underWay.length >= SENDS_MAX) await settleFirst()
     }
     while (underWay.length > 0) await settleFirst()
-    if (acknowledged === request.skip) await producerFor([]) // also nothing wants its topic
+    if (records === 0) await producerFor([]) // also nothing wants its topic
   } catch (error) {
     while (underWay.length > 0) await settleFirst().catch(() => (underWay.length = 0))
     throw error instanceof UsageError ? error : stopped(error as Error, acknowledged, request)
   }
-  return { records: acknowledged - request.skip, bytes, ms: clock.monotonicMs() - started }
+  return { records, bytes, ms: clock.monotonicMs() - started }
 }
 
 /** What went wrong, and what that means for the rest of the file. */
@@ -89,23 +91,38 @@ function stopped(error: Error, acknowledged: number, { file, skip }: ImportReque
   return new Error(`${name}: ${error.message}; ${rest}`, { cause: error })
 }
 
+interface TakenLines {
+  readonly messages: Message[]
+  /** With the blank ones, which no event stands in unless any text is one. */
+  readonly linesTaken: number
+  readonly problem?: Error
+}
+
 /** The messages of some lines, up to the first that cannot be one. */
 function messagesOf(
   lines: readonly Buffer[],
   linesBefore: number,
   request: ImportRequest,
-): { messages: Message[]; problem?: Error } {
+): TakenLines {
   const messages: Message[] = []
   let lineNumber = linesBefore
+  let linesTaken = 0
   for (const line of lines) {
     if (++lineNumber <= request.skip) continue
     try {
-      messages.push(messageOf(line, lineNumber, request))
+      if (request.format === 'lines' || !isBlank(line)) {
+        messages.push(messageOf(line, lineNumber, request))
+      }
+      linesTaken++
     } catch (error) {
-      return { messages, problem: error as Error }
+      return { messages, linesTaken, problem: error as Error }
     }
   }
-  return { messages }
+  return { messages, linesTaken }
+}
+
+function isBlank(line: Buffer): boolean {
+  return line.every(byte => byte === 0x20 || byte === 0x09)
 }
 
 function messageOf(line: Buffer, lineNumber: number, request: ImportRequest): Message {
@@ -154,9 +171,15 @@ function timeOf(parsed: unknown, field: string): number {
 }
 
 /**
- * Makes the topic if it is not there, with so many partitions. It keeps its records for ever:
- * retention goes by the time of the records, and those of old events would be the first to go.
+ * Retention goes by the time of the records, and those of old events would be the first to go. What
+ * is planned for the future is an event, too.
  */
+const IMPORTED = {
+  'retention.ms': -1,
+  'message.timestamp.after.max.ms': Number.MAX_SAFE_INTEGER,
+} as const
+
+/** Makes the topic if it is not there, with so many partitions, for records of any time. */
 export async function ensureTopic(
   { admin }: Cluster,
   topic: string,
@@ -165,7 +188,7 @@ export async function ensureTopic(
   const count = partitions === undefined ? {} : { partitions }
   let isNew = true
   try {
-    await admin.createTopic({ topic, config: { 'retention.ms': -1 }, ...count })
+    await admin.createTopic({ topic, config: IMPORTED, ...count })
   } catch (error) {
     if (!isPartlogError(error, 'TOPIC_ALREADY_EXISTS')) throw error
     isNew = false

@@ -189,10 +189,16 @@ async function writeHolder(path: string, now: number, release: Release): Promise
 
 function readHolder(path: string): LockHolder | undefined {
   try {
-    return JSON.parse(readFileSync(`${path}/${HOLDER_FILE}`, 'utf8')) as LockHolder
+    const note: unknown = JSON.parse(readFileSync(`${path}/${HOLDER_FILE}`, 'utf8'))
+    return isHolder(note) ? note : undefined
   } catch {
     return undefined // the holder is just opening or closing, or wrote no note
   }
+}
+
+function isHolder(note: unknown): note is LockHolder {
+  const { pid, host, since } = (note ?? {}) as Partial<LockHolder>
+  return typeof pid === 'number' && typeof host === 'string' && typeof since === 'string'
 }
 
 function describe(holder: LockHolder | undefined): string {

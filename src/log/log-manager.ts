@@ -319,10 +319,11 @@ export class LogManager {
 
 /** Says whose folder this is, or makes sure that it is ours. */
 async function claimFolder(options: LogManagerOptions): Promise<void> {
-  const { disk, root, clusterId, nodeId, random, clock } = options
+  const { disk, root, clusterId, nodeId, random, clock, logger } = options
   const path = join(root, META_PROPERTIES)
   const meta = await readMetaProperties(disk, path)
   if (meta === undefined) {
+    if (disk.exists(path)) logger.warn(`${path} says nothing that can be read: written anew`)
     const directoryId = randomUuid(random)
     return await writeMetaProperties(disk, path, { clusterId, nodeId, directoryId }, clock.now())
   }

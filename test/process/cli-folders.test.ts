@@ -301,6 +301,8 @@ describe('groups', () => {
   it('are listed with what they have committed and how far behind they are', async () => {
     const folder = copy()
     expect(output(['groups', '--dir', folder, '--json'])).toBe('')
+    const { code, stderr } = partlog(['groups', 'nobody', '--dir', folder])
+    expect([code, stderr]).toEqual([1, expect.stringContaining('there is no group nobody')])
     const cluster = await Cluster.open({ dir: folder, durability: 'process' })
     const consumer = cluster.consumer({
       groupId: 'billing',

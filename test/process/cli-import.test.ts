@@ -48,6 +48,26 @@ describe('import', () => {
     expect(valuesOf(imported(), 'orders')).toBe(TEXT)
   })
 
+  it('skips blank lines, which count as lines', () => {
+    const text = `\n${LINES.slice(0, 3).join('\r\n \n')}\n\n\n`
+    const dir = fresh()
+    const blank = file('blank.jsonl', text)
+    const words = ['import', blank, '--topic', 'orders', '--dir', dir, '--json']
+    const told = jsonLines<{ acknowledged?: number; records?: number }>(words)
+    expect(told).toMatchObject([{ acknowledged: 8 }, { records: 3 }])
+    expect(valuesOf(dir, 'orders')).toBe(`${LINES.slice(0, 3).join('\n')}\n`)
+    const rest = jsonLines<{ records?: number }>([...words, '--skip', '4'])
+    expect(rest.at(-1)).toMatchObject({ records: 1 })
+  })
+
+  it('takes events of the future', () => {
+    const dir = fresh()
+    const event = JSON.stringify({ at: '2999-01-01T00:00:00Z' })
+    const future = file('future.jsonl', `${event}\n`)
+    output(['import', future, '--topic', 'orders', '--dir', dir, '--timestamp', 'at'])
+    expect(valuesOf(dir, 'orders')).toBe(`${event}\n`)
+  })
+
   it('takes key and time from fields, and keeps the order of a key', () => {
     const dir = imported('--key', 'id', '--timestamp', 'at', '--partitions', '3')
     const records = recordsOf(dir, 'orders')
@@ -150,7 +170,6 @@ describe('a line that is wrong', () => {
 
   it.each([
     ['no JSON', 'not json', [], /line 6: Unexpected token/],
-    ['an empty line', '', [], /line 6: Unexpected end of JSON input/],
     ['without its time', '{"id":1}', ['--timestamp', 'at'], /line 6: at: expected a time, got und/],
     ['with a wrong time', '{"at":"?"}', ['--timestamp', 'at'], /line 6: at: expected a time, got/],
     ['no export', '{"a":1}', ['--format', 'records'], /line 1: expected the fields partition, off/],
