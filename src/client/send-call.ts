@@ -63,9 +63,8 @@ export class SendCall implements BatchOwner {
     this.#headers = this.#headers?.map(pairs => pairs.map(([key, value]) => [key, copied(value)]))
     this.#messages = this.#messages.map(({ key = null, value, timestamp, partition }, index) => {
       this.#heldBytes += recordSizeMax(key, value, this.#headers?.[index] ?? [])
-      const time = timestamp === undefined ? {} : { timestamp: Number(timestamp) }
-      const place = partition === undefined ? {} : { partition }
-      return { key: copied(key), value: copied(value), ...time, ...place }
+      const time = timestamp === undefined ? undefined : Number(timestamp)
+      return { key: copied(key), value: copied(value), timestamp: time, partition }
     })
   }
 

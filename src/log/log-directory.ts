@@ -100,7 +100,10 @@ export class PartitionDirectory {
     return [...this.#unread].map(([codec, counts]) => ({ codec, ...counts }))
   }
 
-  /** The records in order. Fails with CORRUPT_LOG at bytes that are not what was written. */
+  /**
+   * The records in order, those of aborted transactions among them. Fails with CORRUPT_LOG at bytes
+   * that are not what was written; a torn tail is the end.
+   */
   async *records(range: RecordRange = {}): AsyncGenerator<StoredTopicRecord, void> {
     const bounds = boundsOf(range, this.logStartOffset)
     const bases = this.segments
@@ -155,11 +158,21 @@ export class PartitionDirectory {
     const { topic, partition } = this
     const { leaderEpoch } = batch
     for (const cursor = new RecordCursor(batch); cursor.next();) {
-      const { offset, timestamp, timestampType, key, value, headers } = cursor
+      const { offset, timestamp } = cursor
       if (offset < bounds.fromOffset || offset >= bounds.untilOffset) continue
       if (timestamp < bounds.fromTime || timestamp >= bounds.untilTime) continue
-      const place = { topic, partition, offset, timestamp, timestampType }
-      yield { ...place, key, value, headers, leaderEpoch, isControl }
+      yield {
+        topic,
+        partition,
+        offset,
+        timestamp,
+        timestampType: cursor.timestampType,
+        key: cursor.key,
+        value: cursor.value,
+        headers: cursor.headers,
+        leaderEpoch,
+        isControl,
+      }
     }
   }
 
