@@ -18,9 +18,10 @@ export class PartitionJournal implements Journal {
     this.#clock = clock
   }
 
-  async append(records: readonly JournalRecord[]): Promise<void> {
+  /** Not async: what is refused must be thrown before anybody believes it. */
+  append(records: readonly JournalRecord[]): Promise<void> {
     const { lastOffset } = this.#partition.append(this.#batchOf(records))
-    await this.#partition.committed(lastOffset + 1)
+    return this.#partition.committed(lastOffset + 1)
   }
 
   async *read(): AsyncGenerator<JournalRecord> {

@@ -61,7 +61,7 @@ export class Committer {
   /** The last commit, if commits are automatic; a failure means that records are read again. */
   async close(): Promise<void> {
     this.#timer?.cancel()
-    if (this.#options.settings.enableAutoCommit) await this.#autoCommit()
+    if (this.#options.settings.enableAutoCommit) await this.tryCommitProcessed()
     await this.#queue.idle()
   }
 
@@ -69,12 +69,13 @@ export class Committer {
     const { clock, settings } = this.#options
     const onTime = (): void => {
       this.#schedule()
-      if (!this.#isAutoCommitting) void this.#autoCommit()
+      if (!this.#isAutoCommitting) void this.tryCommitProcessed()
     }
     this.#timer = clock.after(settings.autoCommitIntervalMs, onTime, 'background')
   }
 
-  async #autoCommit(): Promise<void> {
+  /** As commitProcessed; a failure is reported only, the records come again. */
+  async tryCommitProcessed(): Promise<void> {
     this.#isAutoCommitting = true
     try {
       await this.commitProcessed()

@@ -9,6 +9,7 @@
 import type { Clock, Timer } from '../base/clock.js'
 import type { Logger } from '../base/logger.js'
 import type { Random } from '../base/random.js'
+import { SerialQueue } from '../base/tasks.js'
 import { PartlogError } from '../model/errors.js'
 import {
   checkGroupId,
@@ -79,6 +80,7 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
   readonly #fetcher: Fetcher
   readonly #reader: RecordReader
   readonly #states = new Map<string, PartitionState>()
+  readonly #changes = new SerialQueue()
   #subscription: readonly string[] = []
   #metadataTimer: Timer | undefined
   #closing: Promise<void> | undefined
@@ -144,11 +146,14 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
     if (!Array.isArray(topics)) throw invalidArgument('topics', 'an array', topics)
     for (const topic of topics) checkTopicName(topic)
     if (this.#group === undefined) throw needsGroup('subscribe')
+    await this.#change(() => this.#subscribe([...new Set(topics as readonly string[])]))
+  }
+
+  async #subscribe(topics: readonly string[]): Promise<void> {
     const known = []
-    for (const topic of new Set(topics as readonly string[])) {
-      known.push(await this.#metadata.refresh(topic))
-    }
-    await this.#group.join()
+    for (const topic of topics) known.push(await this.#metadata.refresh(topic))
+    await this.#group?.join()
+    this.#checkOpen() // close leaves the group when this has ended
     this.#subscription = known.map(topic => topic.name)
     await this.#replaceAssignment(known.flatMap(partitionsOf))
     this.#watchMetadata()
@@ -161,26 +166,34 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
   async assign(partitions: readonly TopicPartition[]): Promise<void> {
     this.#checkOpen()
     checkPartitions(partitions)
+    await this.#change(() => this.#assign([...partitions]))
+  }
+
+  async #assign(partitions: readonly TopicPartition[]): Promise<void> {
     for (const topic of new Set(partitions.map(each => each.topic))) {
       const { partitions: existing } = await this.#metadata.refresh(topic)
       for (const each of partitions) {
         if (each.topic === topic && each.partition >= existing.length) throw noPartition(each)
       }
     }
-    await this.#group?.leave()
+    this.#checkOpen()
     this.#stopWatchingMetadata()
     this.#subscription = []
     await this.#replaceAssignment(partitions)
+    await this.#group?.leave()
   }
 
   /** Reads nothing any more and leaves the group. What was processed is committed first. */
   async unsubscribe(): Promise<void> {
     this.#checkOpen()
-    this.#stopWatchingMetadata()
-    if (this.#settings.enableAutoCommit) await this.#committer?.commitProcessed()
-    await this.#group?.leave()
-    this.#subscription = []
-    await this.#replaceAssignment([])
+    await this.#change(async () => {
+      this.#checkOpen()
+      this.#stopWatchingMetadata()
+      if (this.#settings.enableAutoCommit) await this.#committer?.commitProcessed()
+      await this.#group?.leave()
+      this.#subscription = []
+      await this.#replaceAssignment([])
+    })
   }
 
   /** The topics subscribed to. */
@@ -389,6 +402,8 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
     this.#stopWatchingMetadata()
     this.#fetcher.stop()
     this.#givingUp.abort()
+    await this.#changes.idle()
+    this.#stopWatchingMetadata()
     await this.#committer?.close()
     await this.#group?.leave().catch(() => undefined) // the coordinator may be gone already
     this.#context.onClose()
@@ -396,11 +411,23 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
 
   // ── inside ─────────────────────────────────────────────────────────────────────────────
 
+  /** One change of what is read after the other, none when closing has begun. */
+  async #change(change: () => Promise<void>): Promise<void> {
+    await this.#changes.run(async () => {
+      this.#checkOpen()
+      await change()
+    })
+  }
+
   async #replaceAssignment(partitions: readonly TopicPartition[]): Promise<void> {
+    if (this.#settings.enableAutoCommit) await this.#committer?.tryCommitProcessed()
     const kept = new Map<string, PartitionState>()
     for (const { topic, partition } of partitions) {
       const key = partitionKey(topic, partition)
       kept.set(key, this.#states.get(key) ?? new PartitionState(topic, partition))
+    }
+    for (const [key, state] of this.#states) {
+      if (!kept.has(key)) state.forgetPosition() // whoever holds records of it must let go
     }
     this.#states.clear()
     for (const [key, state] of kept) this.#states.set(key, state)
@@ -438,6 +465,7 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
   }
 
   #onMoved(): void {
+    this.#reader.forgetPending()
     this.#fetcher.wake()
     this.#fetcher.arrivals.notify()
   }

@@ -112,9 +112,12 @@ export class Fetcher {
   take(max: number): Taken | undefined {
     for (let turns = this.#states.length; turns > 0; turns--) {
       const state = this.#states[0] as PartitionState
-      if (!state.isPaused) this.#throwErrorOf(state)
-      const taken = state.isPaused ? undefined : this.#takeFrom(state, max)
-      if (taken !== undefined) return taken
+      if (!state.isPaused) {
+        this.#throwErrorOf(state)
+        const taken = this.#takeFrom(state, max)
+        if (taken !== undefined) return taken
+        if (state.chunks.length > 0) turns = this.#states.length + 1 // once more round to it
+      }
       this.#states.push(this.#states.shift() as PartitionState)
     }
     return undefined
@@ -132,17 +135,18 @@ export class Fetcher {
     throw error
   }
 
+  /** Of one chunk only: whoever has more waits for its next turn. */
   #takeFrom(state: PartitionState, max: number): Taken | undefined {
-    for (let chunk = state.chunks[0]; chunk !== undefined; chunk = state.chunks[0]) {
-      const records = chunk.take(max)
-      state.position = chunk.nextOffset
-      if (records.length > 0) return { state, version: state.version, records }
-      state.chunks.shift()
-      // Control records and gaps only: there is nothing to process in them.
-      if (state.delivered === state.processed) state.processed = state.position
-      state.delivered = state.position
-      this.wake()
-    }
+    const chunk = state.chunks[0]
+    if (chunk === undefined) return undefined
+    const records = chunk.take(max)
+    state.position = chunk.nextOffset
+    if (records.length > 0) return { state, version: state.version, records }
+    state.chunks.shift()
+    // Control records and gaps only: there is nothing to process in them.
+    if (state.delivered === state.processed) state.processed = state.position
+    state.delivered = state.position
+    this.wake()
     return undefined
   }
 
@@ -207,8 +211,9 @@ export class Fetcher {
         leader,
         'Fetch',
         {
-          maxWaitMs: settings.fetchMaxWaitMs,
-          minBytes: settings.fetchMinBytes,
+          // At least something: answers without records, one after the other, would be a busy loop.
+          maxWaitMs: Math.max(settings.fetchMaxWaitMs, 1),
+          minBytes: Math.max(settings.fetchMinBytes, 1),
           maxBytes: settings.fetchMaxBytes,
           topics: this.#topics(asked),
         },

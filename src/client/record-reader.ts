@@ -134,7 +134,7 @@ export class RecordReader {
       while (records.length < maxPollRecords) {
         const taken = fetcher.take(maxPollRecords - records.length)
         if (taken === undefined) break
-        records.push(...taken.records)
+        for (const record of taken.records) records.push(record) // may be very many
         taken.state.delivered = (taken.records.at(-1) as AnyRecord).offset + 1
       }
     } catch (error) {
@@ -142,6 +142,11 @@ export class RecordReader {
       this.#pendingError = error
     }
     return records
+  }
+
+  /** Somebody has moved a position: what was found at the old one is of no interest. */
+  forgetPending(): void {
+    this.#pendingError = undefined
   }
 
   #throwPending(): void {
@@ -155,10 +160,14 @@ export class RecordReader {
     const { fetcher, clock } = this.#options
     fetcher.wake()
     return new Promise((resolve, reject) => {
+      let isOver = false
       const end = (settle: () => void): void => {
+        if (isOver) return
+        isOver = true
         timer?.cancel()
         signal?.removeEventListener('abort', onAbort)
         settle()
+        fetcher.arrivals.notify() // lets go of who waits there: it is only this one
       }
       const onAbort = (): void => end(() => reject(signal?.reason as Error))
       const timer = timeoutMs === undefined ? undefined : clock.after(timeoutMs, () => end(resolve))
