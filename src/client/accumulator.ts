@@ -30,7 +30,8 @@ export interface BatchOwner {
   readonly receipts: Receipt[]
   /** One more batch holds records of this owner. */
   batchAdded(): void
-  batchDone(error: Error | undefined): void
+  /** `isWritten`: the log has it. */
+  batchDone(error: Error | undefined, isWritten: boolean): void
 }
 
 export interface NewRecord {
@@ -205,7 +206,7 @@ export class Accumulator {
     })
     for (const half of halves) this.#bytes += half.builder.size
     row.batches.splice(row.batches.indexOf(batch), 0, ...halves)
-    this.settle(batch, undefined, true)
+    this.settle(batch, undefined, true, false)
   }
 
   /** The batch of a row that may be sent now, if there is one. */
@@ -217,7 +218,12 @@ export class Accumulator {
   }
 
   /** Takes a batch out and tells its owners. Its buffer returns to the pool if `isBufferFree`. */
-  settle(batch: PendingBatch, error: Error | undefined, isBufferFree: boolean): void {
+  settle(
+    batch: PendingBatch,
+    error: Error | undefined,
+    isBufferFree: boolean,
+    isWritten = error === undefined,
+  ): void {
     if (batch.isSettled) return
     batch.isSettled = true
     const { row, builder } = batch
@@ -227,7 +233,7 @@ export class Accumulator {
     row.sizeHint = builder.size
     this.#bytes -= builder.size
     if (isBufferFree) this.#options.pool.release(builder.buffer)
-    for (const { owner } of batch.runs) owner.batchDone(error)
+    for (const { owner } of batch.runs) owner.batchDone(error, isWritten)
   }
 
   /** Forgets topics that have nothing to send, should there be very many. */

@@ -221,7 +221,11 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
     return (await this.#reader.poll(options)) as ConsumerRecord<K, V>[]
   }
 
-  /** `for await (const record of consumer)`: ends when the consumer is closed. */
+  /**
+   * `for await (const record of consumer)`: ends when the consumer is closed. Whoever leaves the
+   * loop, by `break` or by a throw, gets the record in hand again with the next read, unless it was
+   * committed: `await consumer.commit()` before or after `break` says that it is done.
+   */
   [Symbol.asyncIterator](): AsyncIterableIterator<ConsumerRecord<K, V>> {
     this.#checkReadable()
     return this.#reader.iterate() as AsyncIterableIterator<unknown> as AsyncIterableIterator<
@@ -276,7 +280,7 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
     const state = this.#state(partition)
     if (state.position === undefined) await this.#positions.locate([state])
     if (state.error !== undefined) throw state.error
-    return (state.delivered ?? state.position) as number
+    return (state.leftAt ?? state.delivered ?? state.position) as number
   }
 
   /** Hands out nothing of these partitions until they are resumed. */

@@ -31,6 +31,8 @@ export class PartitionState {
   notBeforeMs = 0
   failures = 0
   version = 0
+  /** A loop was left while this record was in hand: it comes again unless it is committed. */
+  leftAt: number | undefined
   /** The application knows that there is no position; it is looked for again after a while. */
   isLost = false
   /** To be thrown at the application with the next records. */
@@ -45,9 +47,19 @@ export class PartitionState {
     return this.chunks.reduce((sum, chunk) => sum + chunk.size, 0)
   }
 
+  /** Whoever reads next begins with the record that was left in hand, if it was not committed. */
+  takeUpRecordLeft(): void {
+    const { leftAt } = this
+    this.leftAt = undefined
+    if (leftAt === undefined || (this.committed ?? -1) > leftAt) return
+    this.rewindTo(leftAt)
+    this.delivered = leftAt
+  }
+
   /** Sets the position from outside: what was fetched or taken before does not count any more. */
   moveTo(offset: number): void {
     this.rewindTo(offset)
+    this.leftAt = undefined
     this.delivered = offset
     this.processed = offset
   }
@@ -64,6 +76,7 @@ export class PartitionState {
   /** Forgets the position: it has to be found again. */
   forgetPosition(): void {
     this.position = undefined
+    this.leftAt = undefined
     this.chunks.length = 0
     this.version++
   }

@@ -122,6 +122,7 @@ export class Producer {
   readonly #blocked: Blocked[] = []
   /** What the calls hold that waited and are not settled. */
   #heldBytes = 0
+  readonly #givingUp = new AbortController()
   #closing: Promise<void> | undefined
   #flushes = 0
 
@@ -141,6 +142,7 @@ export class Producer {
       accumulator: this.#accumulator,
       metadata: this.#metadata,
       onSettled: () => this.#onRoom(),
+      isShortOfMemory: () => this.#blocked.length > 0,
     })
   }
 
@@ -149,8 +151,10 @@ export class Producer {
    * of each in the order given. Bytes may be changed again as soon as `send` has returned.
    *
    * Rejects with INVALID_ARGUMENT, INVALID_TOPIC_EXCEPTION, INVALID_TIMESTAMP or MESSAGE_TOO_LARGE
-   * before anything is written; with BUFFER_EXHAUSTED, DELIVERY_TIMED_OUT, LOG_OFFLINE,
-   * CORRUPT_LOG or what else the broker answers; with CLOSED after close.
+   * before anything is written; with BUFFER_EXHAUSTED, DELIVERY_TIMED_OUT, REQUEST_TIMED_OUT,
+   * LOG_OFFLINE, CORRUPT_LOG or what else the broker answers; with CLOSED after close. A call whose
+   * messages go to several partitions may fail in one of them only: then the error's
+   * `outcomeUnknown` is true.
    */
   send(request: SendRequest): Promise<RecordMetadata[]> {
     try {
@@ -216,11 +220,8 @@ export class Producer {
   #admit(call: SendCall): SendCall {
     const { topic } = call
     this.#calls.add(call)
-    if (this.#byTopic.has(topic) || this.#metadata.known(topic) === undefined) {
-      this.#waitForTopic(call)
-    } else {
-      this.#appendOrBlock(call)
-    }
+    if (this.#byTopic.has(topic)) this.#waitForTopic(call)
+    else this.#appendOrBlock(call)
     return call
   }
 
@@ -268,7 +269,9 @@ export class Producer {
 
   async #loadTopic(topic: string): Promise<void> {
     const { clock, random } = this.#context
-    const options = { ...this.#settings, clock, random, timeoutMs: this.#settings.maxBlockMs }
+    const { signal: closing } = this.#givingUp
+    const { maxBlockMs: timeoutMs } = this.#settings
+    const options = { ...this.#settings, clock, random, timeoutMs, closing }
     let failure: PartlogError | undefined
     try {
       await withRetries(() => this.#metadata.refresh(topic), options)
@@ -358,6 +361,16 @@ export class Producer {
     }
   }
 
+  /** Calls that wait for memory behind one that has to ask for their topic: they stay behind it. */
+  #moveBehind({ topic }: SendCall): void {
+    const behind = this.#blocked.filter(({ call }) => call.topic === topic)
+    for (const each of behind) {
+      each.timer.cancel()
+      this.#blocked.splice(this.#blocked.indexOf(each), 1)
+      this.#waitForTopic(each.call)
+    }
+  }
+
   /**
    * Chosen for all messages before the first one is taken in: one bad choice refuses the call.
    * Undefined when the topic may have grown since it was last asked for.
@@ -391,6 +404,7 @@ export class Producer {
       if (!this.#append(first.call)) return
       first.timer.cancel()
       this.#blocked.shift()
+      if (this.#byTopic.has(first.call.topic)) this.#moveBehind(first.call)
     }
   }
 
@@ -408,6 +422,7 @@ export class Producer {
   }
 
   async #close(): Promise<void> {
+    this.#givingUp.abort()
     await this.#settleAll()
     this.#sender.stop(closedError('producer'))
     this.#context.onClose()

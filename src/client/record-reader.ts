@@ -58,7 +58,7 @@ export class RecordReader {
   iterate(): RecordIterator {
     this.#begin('a for await loop')
     return new RecordIterator({
-      nextTaken: () => this.#nextTaken(),
+      nextTaken: signal => this.#nextTaken(signal),
       onDone: () => (this.#current = undefined),
     })
   }
@@ -183,6 +183,7 @@ export class RecordReader {
       throw new PartlogError('INVALID_REQUEST', sentence)
     }
     this.#current = reader
+    for (const state of this.#options.states()) state.takeUpRecordLeft()
   }
 }
 

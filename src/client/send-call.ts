@@ -1,7 +1,7 @@
 /** One call of `send`: its messages, what became of them so far, and the promise it returned. */
 
 import { Deferred } from '../base/tasks.js'
-import { toPartlogError } from '../model/errors.js'
+import { toPartlogError, withUnknownOutcome } from '../model/errors.js'
 import { recordSizeMax } from '../model/batch-builder.js'
 import type { BytesIn, HeaderIn } from '../model/record.js'
 import type { BatchOwner, Receipt } from './accumulator.js'
@@ -25,6 +25,8 @@ export class SendCall implements BatchOwner {
   #openBatches = 0
   #error: Error | undefined
   #isAppended = false
+  /** A batch of it was acknowledged, so "nothing was written" is not true any more. */
+  #isPartlyThere = false
 
   constructor(
     readonly topic: string,
@@ -84,8 +86,9 @@ export class SendCall implements BatchOwner {
     this.#openBatches++
   }
 
-  batchDone(error: Error | undefined): void {
+  batchDone(error: Error | undefined, isWritten: boolean): void {
     this.#openBatches--
+    this.#isPartlyThere ||= isWritten
     this.#error ??= error
     this.#settleIfDone()
   }
@@ -93,8 +96,9 @@ export class SendCall implements BatchOwner {
   #settleIfDone(): void {
     if (!this.#isAppended || this.#openBatches > 0) return
     this.#onSettled(this)
-    if (this.#error === undefined) this.#deferred.resolve(this.receipts)
-    else this.#deferred.reject(toPartlogError(this.#error))
+    if (this.#error === undefined) return this.#deferred.resolve(this.receipts)
+    const error = toPartlogError(this.#error)
+    this.#deferred.reject(this.#isPartlyThere ? withUnknownOutcome(error) : error)
   }
 }
 

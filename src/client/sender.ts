@@ -25,7 +25,10 @@ import { backoffMs } from './retry.js'
 
 const ACKS_ON_WIRE: Readonly<Record<Acks, number>> = { all: -1, 1: 1, 0: 0 }
 
-/** After these the records may be in the log although the broker says that something failed. */
+/**
+ * After these the records may be in the log although the broker says that something failed. They
+ * are not sent again: without producer ids nobody would notice that they are there twice.
+ */
 const MAY_HAVE_APPENDED: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'REQUEST_TIMED_OUT',
   'NOT_ENOUGH_REPLICAS_AFTER_APPEND',
@@ -47,13 +50,25 @@ export interface SenderOptions {
   readonly metadata: MetadataCache
   /** Batches were settled: there may be room again. */
   readonly onSettled: () => void
+  /** Sends wait for memory: what is there must not linger. */
+  readonly isShortOfMemory: () => boolean
+}
+
+class Alarm {
+  atMs = Infinity
+  timer: Timer | undefined
+
+  cancel(): void {
+    this.timer?.cancel()
+    this.atMs = Infinity
+  }
 }
 
 export class Sender {
   readonly #options: SenderOptions
   #isScheduled = false
-  #timer: Timer | undefined
-  #timerAtMs = Infinity
+  /** One that keeps the process alive, because something is to be sent, and one that does not. */
+  readonly #alarms = { foreground: new Alarm(), background: new Alarm() }
   /** Ignore lingerMs: somebody waits for everything to go out. */
   #isFlushing = false
 
@@ -81,7 +96,7 @@ export class Sender {
 
   /** Stops the timers; batches that are still there fail. */
   stop(error: Error): void {
-    this.#timer?.cancel()
+    for (const alarm of Object.values(this.#alarms)) alarm.cancel()
     for (const row of [...this.#options.accumulator.active]) {
       for (const batch of [...row.batches]) {
         this.#options.accumulator.settle(batch, error, !row.isInFlight)
@@ -90,9 +105,9 @@ export class Sender {
   }
 
   #drain(): void {
-    const { accumulator, clock, settings } = this.#options
+    const { accumulator, clock, settings, isShortOfMemory } = this.#options
     const now = clock.monotonicMs()
-    const lingerMs = this.#isFlushing ? 0 : settings.lingerMs
+    const lingerMs = this.#isFlushing || isShortOfMemory() ? 0 : settings.lingerMs
     const byLeader = new Map<number, PendingBatch[]>()
     for (const row of accumulator.active) {
       this.#expire(row, now)
@@ -136,7 +151,7 @@ export class Sender {
     const partition = metadata.known(row.topic)?.partitions[row.partition]
     if (partition !== undefined && partition.leaderId >= 0) return partition.leaderId
     const later = (): void => {
-      this.#wakeAt(clock.monotonicMs() + backoffMs(settings, 1, random))
+      this.#wakeAt(clock.monotonicMs() + backoffMs(settings, 1, random), 'foreground')
     }
     metadata.refresh(row.topic).then(
       topic => ((topic.partitions[row.partition]?.leaderId ?? -1) >= 0 ? this.wake() : later()),
@@ -155,20 +170,22 @@ export class Sender {
     const first = row.batches[0]
     if (first === undefined) return undefined
     if (row.isInFlight) this.#wakeAt(first.createdAtMs + deliveryTimeoutMs, 'background')
-    else this.#wakeAt(Math.max(first.createdAtMs + lingerMs, first.notBeforeMs))
+    else this.#wakeAt(Math.max(first.createdAtMs + lingerMs, first.notBeforeMs), 'foreground')
     return undefined
   }
 
-  #wakeAt(atMs: number, kind?: 'background'): void {
-    if (atMs >= this.#timerAtMs) return
+  #wakeAt(atMs: number, kind: 'foreground' | 'background'): void {
+    const alarm = this.#alarms[kind]
+    if (atMs >= alarm.atMs) return
     const { clock } = this.#options
-    this.#timer?.cancel()
-    this.#timerAtMs = atMs
+    alarm.cancel()
+    alarm.atMs = atMs
     const onTime = (): void => {
-      this.#timerAtMs = Infinity
+      alarm.atMs = Infinity
       this.#drain()
     }
-    this.#timer = clock.after(atMs - clock.monotonicMs(), onTime, kind)
+    const timerKind = kind === 'background' ? kind : undefined
+    alarm.timer = clock.after(atMs - clock.monotonicMs(), onTime, timerKind)
   }
 
   // ── sending ────────────────────────────────────────────────────────────────────────────
@@ -283,7 +300,7 @@ export class Sender {
     if (error.code === 'MESSAGE_TOO_LARGE' && batch.count > 1) {
       return accumulator.split(batch)
     }
-    if (!error.retriable) {
+    if (!error.retriable || MAY_HAVE_APPENDED.has(error.code)) {
       const final = batch.outcomeUnknown ? withUnknownOutcome(error) : error
       return accumulator.settle(batch, final, true)
     }

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { seededRandom } from '../../src/base/random.js'
 import { VirtualClock } from '../../src/base/virtual-clock.js'
 import type { Message } from '../../src/client/messages.js'
@@ -259,6 +259,20 @@ describe('when a send fails', () => {
     await expect(sent).rejects.toMatchObject({ code: 'INVALID_TIMESTAMP', outcomeUnknown: true })
   })
 
+  it('a call that failed in one partition only says that the outcome is unknown', async () => {
+    const cluster = new FakeCluster({ orders: [1, 1] })
+    const { producer } = await ready({}, cluster)
+    cluster.fates.push({ error: 'MESSAGE_TOO_LARGE', partition: 1 })
+    const messages = [
+      { value: 'there', partition: 0 },
+      { value: 'too large', partition: 1 },
+    ]
+    await expect(producer.send({ topic: 'orders', messages })).rejects.toMatchObject({
+      code: 'MESSAGE_TOO_LARGE',
+      outcomeUnknown: true,
+    })
+  })
+
   it('some refusals come after the append: the outcome is unknown', async () => {
     const { cluster, clock, send } = await ready({ deliveryTimeoutMs: 300 })
     for (const error of ['REQUEST_TIMED_OUT', 'NOT_ENOUGH_REPLICAS_AFTER_APPEND'] as const) {
@@ -266,7 +280,8 @@ describe('when a send fails', () => {
       const sent = send('x')
       sent.catch(() => undefined)
       await clock.advance(1_000)
-      await expect(sent).rejects.toMatchObject({ outcomeUnknown: true, cause: { code: error } })
+      await expect(sent).rejects.toMatchObject({ outcomeUnknown: true, code: error })
+      expect(cluster.fates).toHaveLength(9) // sent once: it might be in the log twice
       cluster.fates.length = 0
     }
     cluster.fates.push({ error: 'LOG_OFFLINE' })
@@ -444,6 +459,46 @@ describe('bufferMemory', () => {
     cluster.release()
     await settle(clock)
     await expect(sent).rejects.toMatchObject({ code: 'BUFFER_EXHAUSTED', outcomeUnknown: true })
+  })
+
+  it('does not wait for lingerMs when sends wait for room', async () => {
+    const { cluster, clock, send } = await ready({ bufferMemory: 2_500, lingerMs: 60_000 })
+    const sends = Array.from({ length: 6 }, () => send(KB))
+    for (const each of sends.slice(0, 3)) expect(await outcomeOf(each, clock)).toBe('resolved')
+    expect(clock.monotonicMs()).toBe(0)
+    await clock.advance(60_000)
+    await Promise.all(sends)
+    expect(cluster.valuesIn('orders')).toHaveLength(7)
+  })
+
+  it('order stays when a send that waits has to ask for the topic', async () => {
+    const { cluster, clock, producer, send } = await ready({ bufferMemory: 2_000 })
+    cluster.leaders.set('orders', [1, 1])
+    cluster.isHolding = true
+    const sendTwo = (): Promise<unknown> =>
+      producer.send({
+        topic: 'orders',
+        messages: [
+          { value: 'C', partition: 0 },
+          { value: 'elsewhere', partition: 1 },
+        ],
+      })
+    const sends = [
+      send('A'.repeat(1_800)),
+      send('B'.repeat(1_800)),
+      send('X'),
+      sendTwo(),
+      send('D'),
+    ]
+    await settle(clock)
+    cluster.isHolding = false
+    for (let round = 0; round < 5; round++) {
+      cluster.release()
+      await settle(clock)
+    }
+    await Promise.all(sends)
+    const order = cluster.valuesIn('orders').map(value => value?.slice(0, 1))
+    expect(order).toEqual(['f', 'A', 'B', 'X', 'C', 'D'])
   })
 
   it('what waits is bounded, too', async () => {
@@ -641,6 +696,42 @@ describe('flush and close', () => {
     await expect(
       producer.sendBatch({ topicMessages: [{ topic: 'orders', messages: [] }] }),
     ).rejects.toMatchObject(closed)
+  })
+
+  it('close does not go on asking for a topic', async () => {
+    const { clock, producer } = setup({}, new FakeCluster({}))
+    const sent = producer.send({ topic: 'nowhere', messages: [{ value: 'a' }] })
+    sent.catch(() => undefined)
+    await clock.advance(1_000)
+    await producer.close()
+    await expect(sent).rejects.toMatchObject({ code: 'UNKNOWN_TOPIC_OR_PARTITION' })
+    expect(clock.monotonicMs()).toBe(1_000)
+    expect(clock.pendingTimers).toBe(0)
+  })
+
+  it('what lingers keeps the process alive, what is under way does not', async () => {
+    const { cluster, clock, producer, send } = await ready({
+      lingerMs: 900,
+      deliveryTimeoutMs: 1_000,
+    })
+    const kinds: (string | undefined)[] = []
+    const after = clock.after.bind(clock)
+    const spy = vi.spyOn(clock, 'after')
+    spy.mockImplementation(((delayMs: number, callback: () => void, kind?: 'background') => {
+      kinds.push(kind)
+      return after(delayMs, callback)
+    }) as typeof clock.after)
+    const first = send('a')
+    await producer.flush()
+    await first
+    await clock.advance(300)
+    kinds.length = 0
+    const second = send('b') // its linger ends after the timer of the first one
+    await settle(clock)
+    expect(kinds).toEqual([undefined])
+    await clock.advance(900)
+    await second
+    expect(cluster.valuesIn('orders')).toHaveLength(3)
   })
 
   it('close while nothing answers ends with deliveryTimeoutMs', async () => {
