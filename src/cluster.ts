@@ -20,7 +20,7 @@ import {
   show,
   text,
 } from './base/config.js'
-import { silentLogger, type Logger } from './base/logger.js'
+import { silentLogger, unbreakable, type Logger } from './base/logger.js'
 import { systemRandom, type Random } from './base/random.js'
 import { METADATA_TOPIC_ID, randomUuid } from './base/uuid.js'
 import { Broker } from './broker/broker.js'
@@ -62,7 +62,9 @@ const CLUSTER_OPTIONS = {
   autoCreateTopics: option(flag, true),
   defaultPartitions: option(integer(1, 99_999), 1),
   defaultReplicationFactor: option(integer(1, 1), 1),
-  clock: optional(instance<Clock>('a clock', hasMethods('now', 'monotonicMs', 'after'))),
+  clock: optional(
+    instance<Clock>('a clock', hasMethods('now', 'monotonicMs', 'after', 'soon', 'turn')),
+  ),
   random: optional(instance<Random>('a source of randomness', hasMethods('int', 'bytes'))),
   logger: option(
     instance<Logger>('a logger', hasMethods('debug', 'info', 'warn', 'error')),
@@ -305,7 +307,8 @@ interface OpenSettings {
 }
 
 async function openParts(settings: OpenSettings): Promise<Parts> {
-  const { disk, clock, logger, durability, onCorruption, readOnly } = settings
+  const { disk, clock, durability, onCorruption, readOnly } = settings
+  const logger = unbreakable(settings.logger)
   const random = settings.random ?? systemRandom()
   const startedAt = clock.monotonicMs()
   const clusterId = await clusterIdOf(disk, random)
@@ -429,7 +432,10 @@ async function lockOrThrow(dir: string, clock: Clock): Promise<FolderLock> {
     return await lockFolder(dir, clock.now())
   } catch (error) {
     if (error instanceof LockedError) {
-      throw new PartlogError('LOCKED', `${error.message}; it can be opened with readOnly: true`)
+      throw new PartlogError(
+        'LOCKED',
+        `${error.message}; meanwhile it can be read (readOnly: true)`,
+      )
     }
     if (error instanceof LockUnavailableError) {
       throw new PartlogError('LOCK_UNAVAILABLE', error.message)
@@ -447,6 +453,7 @@ function openError(error: unknown): PartlogError {
 function notACluster(dir: string): PartlogError {
   return new PartlogError(
     'INVALID_ARGUMENT',
-    `${dir} holds no partlog cluster; folders of Kafka brokers are read with openLogDirectory`,
+    `${dir} is no folder of a partlog cluster, which holds ${CONTROLLER_FOLDER}/ and ` +
+      `broker-${BROKER_ID}/; logs of Kafka brokers are read with openLogDirectory`,
   )
 }

@@ -23,7 +23,7 @@ const programs = [...README.matchAll(/```js\n(.*?)```/gs)]
 
 it.each([
   [0, '0: order-1 created\n'],
-  [1, '[]\n'],
+  [1, 'created\n[]\n'],
 ])('program %d', (index, output) => {
   expect(existsSync(join(ROOT, 'dist/index.js')), 'dist is missing: npm run build').toBe(true)
   const folder = mkdtempSync(join(tmpdir(), 'partlog-readme-'))

@@ -15,6 +15,25 @@ export interface Logger {
 
 const nothing = (): void => undefined
 
+/** A logger that throws must not break what it is told about. */
+export function unbreakable(logger: Logger): Logger {
+  const safely =
+    (level: keyof Logger) =>
+    (message: string, fields?: LogFields): void => {
+      try {
+        logger[level](message, fields)
+      } catch {
+        // There is nobody else to be told.
+      }
+    }
+  return {
+    debug: safely('debug'),
+    info: safely('info'),
+    warn: safely('warn'),
+    error: safely('error'),
+  }
+}
+
 export const silentLogger: Logger = {
   debug: nothing,
   info: nothing,

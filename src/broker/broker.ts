@@ -148,6 +148,7 @@ export class Broker implements BrokerContext {
     if (this.#isClosed) return
     this.#isClosed = true
     await this.#housekeeping?.stop()
+    await this.replicas.idle() // folders that are being made or taken away
     const closed = new PartlogError('CLOSED', `broker ${this.nodeId} is closed`, {
       outcomeUnknown: true,
     })
@@ -159,7 +160,12 @@ export class Broker implements BrokerContext {
 
   // ── for the handlers ───────────────────────────────────────────────────────────────────
 
+  /** Throws CLOSED once closing has begun: then it is done when the folder is opened again. */
   async applyMetadata(isNew: boolean): Promise<void> {
+    if (this.#isClosed) {
+      const sentence = `broker ${this.nodeId} is closed`
+      throw new PartlogError('CLOSED', sentence, { outcomeUnknown: true })
+    }
     await this.replicas.apply(this.controller.image, isNew)
   }
 

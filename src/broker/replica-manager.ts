@@ -70,6 +70,11 @@ export class ReplicaManager {
     })
   }
 
+  /** Resolves when nothing is being opened or taken away any more. */
+  async idle(): Promise<void> {
+    await this.#changes.idle()
+  }
+
   async #openMissing(image: ClusterImage, isNew: boolean): Promise<void> {
     const missing = [...image.topics.values()].flatMap(topic =>
       topic.partitions

@@ -194,5 +194,5 @@ async function show(
   )
   await output.line(`read     ${grouped(written.records)} records in ${secondsText(readMs)}`)
   await output.line(`on disk  ${bytesText(onDisk)} in ${dir}/broker-1, a Kafka log directory`)
-  await output.line(`look in  partlog inspect ${dir} --batches`)
+  await output.line(`look in  npx partlog inspect ${dir} --batches`)
 }

@@ -31,6 +31,8 @@ type ProducerFor = (messages: readonly Message[]) => Promise<Producer>
 
 export interface ImportResult {
   readonly records: number
+  /** Those whose key was asked for and is not there. */
+  readonly keyless: number
   readonly bytes: number
   readonly ms: number
 }
@@ -50,6 +52,7 @@ export async function importFile(
   let lineNumber = 0
   let acknowledged = request.skip
   let records = 0
+  let keyless = 0
   let bytes = 0
   const settleFirst = async (): Promise<void> => {
     const first = underWay.shift()
@@ -63,7 +66,10 @@ export async function importFile(
       if (messages.length === 0 && problem !== undefined) throw problem
       lineNumber += lines.length
       if (linesTaken === 0) continue
-      for (const { value } of messages) bytes += value === null ? 0 : Buffer.byteLength(value)
+      for (const { key, value } of messages) {
+        bytes += value === null ? 0 : Buffer.byteLength(value)
+        if (request.key !== undefined && (key ?? null) === null) keyless++
+      }
       const producer = await producerFor(messages)
       const sent = producer.send({ topic: request.topic, messages })
       sent.catch(() => undefined) // told when its turn comes
@@ -77,17 +83,20 @@ export async function importFile(
     while (underWay.length > 0) await settleFirst().catch(() => (underWay.length = 0))
     throw error instanceof UsageError ? error : stopped(error as Error, acknowledged, request)
   }
-  return { records, bytes, ms: clock.monotonicMs() - started }
+  return { records, keyless, bytes, ms: clock.monotonicMs() - started }
 }
 
 /** What went wrong, and what that means for the rest of the file. */
 function stopped(error: Error, acknowledged: number, { file, skip }: ImportRequest): Error {
   const name = file === '-' ? 'standard input' : file
   const rest =
-    acknowledged === skip
-      ? 'nothing of it was imported'
-      : `its first ${acknowledged} lines are imported, the rest is not: go on with --skip ` +
-        String(acknowledged)
+    isPartlogError(error) && error.outcomeUnknown
+      ? `its first ${acknowledged} lines are imported, some of those behind them may be, too: ` +
+        `--skip ${acknowledged} goes on, and may import them twice`
+      : acknowledged === skip
+        ? 'nothing of it was imported'
+        : `its first ${acknowledged} lines are imported, the rest is not: go on with --skip ` +
+          String(acknowledged)
   return new Error(`${name}: ${error.message}; ${rest}`, { cause: error })
 }
 
@@ -293,13 +302,14 @@ export async function importWithProgress(
 
 async function tell(
   output: Output,
-  { file, topic }: ImportRequest,
-  { records, bytes, ms }: ImportResult,
+  { file, topic, key }: ImportRequest,
+  { records, keyless, bytes, ms }: ImportResult,
   asJson: boolean,
 ): Promise<void> {
-  if (asJson) return await output.json({ topic, file, records, bytes, seconds: ms / 1000 })
+  if (asJson) return await output.json({ topic, file, records, keyless, bytes, seconds: ms / 1000 })
   const rate = ms > 0 ? `, ${grouped((records / ms) * 1000)} records/s` : ''
   output.note(
     `${grouped(records)} records (${bytesText(bytes)}) into ${topic} in ${secondsText(ms)}${rate}`,
   )
+  if (keyless > 0) output.note(`${grouped(keyless)} of them have no ${key}, so no key`)
 }

@@ -57,7 +57,7 @@ export const CONSUMER_OPTIONS = {
   clientId: option(text, 'partlog'),
   autoOffsetReset: option(oneOf('latest', 'earliest', 'none'), 'latest'),
   enableAutoCommit: option(flag, true),
-  autoCommitIntervalMs: option(integer(0), 5_000),
+  autoCommitIntervalMs: option(integer(1), 5_000),
   fetchMinBytes: option(integer(0, INT_MAX), 1),
   fetchMaxWaitMs: option(integer(0, INT_MAX), 500),
   fetchMaxBytes: option(integer(0, INT_MAX), 52_428_800),
@@ -69,7 +69,7 @@ export const CONSUMER_OPTIONS = {
   defaultApiTimeoutMs: option(integer(1, INT_MAX), 60_000),
   retryBackoffMs: option(integer(0), 100),
   retryBackoffMaxMs: option(integer(0), 1_000),
-  metadataMaxAgeMs: option(integer(0), 300_000),
+  metadataMaxAgeMs: option(integer(1), 300_000),
   keyDeserializer: option(deserializer, 'bytes'),
   valueDeserializer: option(deserializer, 'bytes'),
 } satisfies OptionTable

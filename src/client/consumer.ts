@@ -6,7 +6,7 @@
  * is refused. Seeking, pausing and committing are possible at any time.
  */
 
-import type { Clock, Timer } from '../base/clock.js'
+import type { Clock } from '../base/clock.js'
 import type { Logger } from '../base/logger.js'
 import type { Random } from '../base/random.js'
 import { SerialQueue } from '../base/tasks.js'
@@ -51,6 +51,7 @@ import { Positions } from './positions.js'
 import { RecordReader } from './record-reader.js'
 import type { RetryOptions } from './retry.js'
 import { deserializerOf, type DeserializerOption } from './serdes.js'
+import { TopicWatch } from './topic-watch.js'
 
 export interface ConsumerContext {
   readonly channel: Channel
@@ -79,10 +80,10 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
   readonly #positions: Positions
   readonly #fetcher: Fetcher
   readonly #reader: RecordReader
+  readonly #topicWatch: TopicWatch
   readonly #states = new Map<string, PartitionState>()
   readonly #changes = new SerialQueue()
   #subscription: readonly string[] = []
-  #metadataTimer: Timer | undefined
   #closing: Promise<void> | undefined
   readonly #givingUp = new AbortController()
 
@@ -128,7 +129,9 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
       },
       onLost: state => void this.#positions.find(state).finally(() => this.#onMoved()),
     })
-    const { maxPollRecords } = this.#settings
+    const { maxPollRecords, metadataMaxAgeMs: intervalMs } = this.#settings
+    const refresh = (): Promise<void> => this.#change(() => this.#refreshSubscription())
+    this.#topicWatch = new TopicWatch({ clock, logger, intervalMs, refresh })
     this.#reader = new RecordReader({ fetcher: this.#fetcher, clock, maxPollRecords, states })
   }
 
@@ -156,7 +159,7 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
     this.#checkOpen() // close leaves the group when this has ended
     this.#subscription = known.map(topic => topic.name)
     await this.#replaceAssignment(known.flatMap(partitionsOf))
-    this.#watchMetadata()
+    this.#topicWatch.start()
   }
 
   /**
@@ -177,7 +180,7 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
       }
     }
     this.#checkOpen()
-    this.#stopWatchingMetadata()
+    this.#topicWatch.stop()
     this.#subscription = []
     await this.#replaceAssignment(partitions)
     await this.#group?.leave()
@@ -188,7 +191,7 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
     this.#checkOpen()
     await this.#change(async () => {
       this.#checkOpen()
-      this.#stopWatchingMetadata()
+      this.#topicWatch.stop()
       if (this.#settings.enableAutoCommit) await this.#committer?.commitProcessed()
       await this.#group?.leave()
       this.#subscription = []
@@ -403,11 +406,11 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
   }
 
   async #close(): Promise<void> {
-    this.#stopWatchingMetadata()
+    this.#topicWatch.stop()
     this.#fetcher.stop()
     this.#givingUp.abort()
     await this.#changes.idle()
-    this.#stopWatchingMetadata()
+    this.#topicWatch.stop()
     await this.#committer?.close()
     await this.#group?.leave().catch(() => undefined) // the coordinator may be gone already
     this.#context.onClose()
@@ -437,27 +440,6 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
     for (const [key, state] of kept) this.#states.set(key, state)
     await this.#positions.locate([...kept.values()])
     this.#fetcher.assign([...kept.values()])
-  }
-
-  /** New partitions of subscribed topics are found when the metadata is asked for again. */
-  #watchMetadata(): void {
-    this.#stopWatchingMetadata()
-    const { clock } = this.#context
-    const onTime = (): void => {
-      this.#refreshSubscription()
-        .catch((error: unknown) => {
-          this.#context.logger.warn('metadata could not be refreshed', { error })
-        })
-        .finally(() => {
-          if (this.#metadataTimer !== undefined) this.#watchMetadata()
-        })
-    }
-    this.#metadataTimer = clock.after(this.#settings.metadataMaxAgeMs, onTime, 'background')
-  }
-
-  #stopWatchingMetadata(): void {
-    this.#metadataTimer?.cancel()
-    this.#metadataTimer = undefined
   }
 
   async #refreshSubscription(): Promise<void> {

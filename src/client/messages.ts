@@ -84,6 +84,7 @@ export function headerPairs(headers: HeadersIn | undefined, index: number): read
     return pairs
   }
   for (const [key, value] of Object.entries(headers)) {
+    if (value === undefined) continue // a header that may be there or not
     const values = Array.isArray(value) ? (value as readonly BytesIn[]) : [value as BytesIn]
     for (const each of values) pairs.push(checkHeader([key, each], index))
   }

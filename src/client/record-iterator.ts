@@ -12,6 +12,8 @@ import type { Taken } from './fetcher.js'
 export interface RecordSource {
   /** The next records, or undefined when there will be none any more or the signal aborts. */
   nextTaken(signal: AbortSignal): Promise<Taken | undefined>
+  /** The consumer is closed: nothing is handed out any more. */
+  readonly isStopped: boolean
   /** The loop is over. */
   onDone(): void
 }
@@ -89,7 +91,7 @@ export class RecordIterator implements AsyncIterableIterator<ConsumerRecord<unkn
     if (taken === undefined || taken.state.version !== taken.version) return undefined
     const { state, records } = taken
     state.processed = state.delivered
-    if (state.isPaused) return undefined
+    if (state.isPaused || this.#source.isStopped) return undefined
     const value = records[this.#index]
     if (value === undefined) return undefined
     this.#index++

@@ -57,7 +57,11 @@ export class RecordReader {
 
   iterate(): RecordIterator {
     this.#begin('a for await loop')
+    const { fetcher } = this.#options
     return new RecordIterator({
+      get isStopped() {
+        return fetcher.isStopped
+      },
       nextTaken: signal => this.#nextTaken(signal),
       onDone: () => (this.#current = undefined),
     })

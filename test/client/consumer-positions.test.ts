@@ -92,6 +92,41 @@ describe('subscribe', () => {
     expect(await polledBy(all, consumer)).toEqual(['b'])
   })
 
+  it('what is under way when the consumer is closed leaves no member behind', async () => {
+    const { cluster, clock } = await world()
+    const one = cluster.consumer({ groupId: 'g' })
+    const subscribed = one.subscribe(['orders'])
+    subscribed.catch(() => undefined)
+    await one.close()
+    await expect(subscribed).rejects.toMatchObject({ code: 'CLOSED' })
+    const two = cluster.consumer({ groupId: 'g' })
+    await Promise.all([two.subscribe(['orders']), two.subscribe(['orders'])])
+    await two.close()
+    await cluster.close()
+    expect(clock.pendingTimers).toBe(0)
+  })
+
+  it('what is not read any more stops coming, and what was processed is committed', async () => {
+    const all = await world(2)
+    const { cluster, clock, write } = all
+    await write(0, 'a', 'b', 'c')
+    await write(1, 'x')
+    const consumer = cluster.consumer({ ...text, groupId: 'g' })
+    await consumer.assign(orders(1))
+    const seen: unknown[] = []
+    const loop = (async () => {
+      for await (const { value } of consumer) {
+        seen.push(value)
+        if (value === 'b') await consumer.assign([{ topic: 'orders', partition: 1 }])
+      }
+    })()
+    await settle(clock)
+    expect(seen).toEqual(['a', 'b', 'x'])
+    expect(await consumer.committed(orders(1))).toMatchObject([{ offset: 1 }])
+    await consumer.close()
+    await loop
+  })
+
   it('unsubscribe leaves the group and commits what was processed', async () => {
     const all = await world()
     const { cluster, write } = all

@@ -130,7 +130,55 @@ describe('poll', () => {
   })
 })
 
+describe('fairness', () => {
+  it('a partition with very many records does not keep the others waiting', async () => {
+    const { cluster, clock, write } = await world(2)
+    for (let n = 0; n < 30; n++) await write(0, ...Array<string>(50).fill('much'))
+    await write(1, 'little')
+    const consumer = cluster.consumer({
+      ...text,
+      maxPollRecords: 10,
+      maxPartitionFetchBytes: 4_000,
+    })
+    await consumer.assign(orders(2))
+    let before = 0
+    for (;;) {
+      await settle(clock)
+      const records = await consumer.poll()
+      if (records.some(({ partition }) => partition === 1)) break
+      before += records.length
+    }
+    expect(before).toBeLessThanOrEqual(300) // one fetch of the other
+  })
+
+  it('a poll may bring very many records', async () => {
+    const { cluster, clock, writeMessages } = await world()
+    const messages = Array.from({ length: 150_000 }, () => ({ value: null }))
+    await writeMessages(...messages.slice(0, 75_000))
+    await writeMessages(...messages.slice(75_000))
+    const sizes = { maxPollRecords: 1_000_000, maxPartitionFetchBytes: 10_000_000 }
+    const consumer = cluster.consumer({ ...text, ...sizes })
+    await consumer.assign(orders())
+    await settle(clock)
+    let seen = 0
+    while (seen < 150_000) seen += (await consumer.poll()).length
+    expect(seen).toBe(150_000)
+  })
+})
+
 describe('a long poll', () => {
+  it.each([{ fetchMaxWaitMs: 0 }, { fetchMinBytes: 0 }])(
+    '%j does not ask without end',
+    async of => {
+      const { cluster, clock } = await world()
+      const fetches = countRequests('Fetch')
+      const consumer = cluster.consumer({ ...text, ...of })
+      await consumer.assign(orders())
+      for (let turn = 0; turn < 50; turn++) await settle(clock)
+      expect(fetches()).toBeLessThan(3)
+    },
+  )
+
   it('asks once per fetchMaxWaitMs while nothing comes', async () => {
     const { cluster, clock } = await world()
     const fetches = countRequests('Fetch')
@@ -250,6 +298,23 @@ describe('for await', () => {
     expect(seen).toEqual(['a', 'b', 'c'])
     await consumer.close()
     await loop
+  })
+
+  it('ends with the record in hand when the consumer is closed', async () => {
+    const { cluster, clock, write } = await world()
+    await write(0, 'a', 'b', 'c', 'd')
+    const consumer = cluster.consumer({ ...text, groupId: 'g' })
+    await consumer.subscribe(['orders'])
+    const seen: unknown[] = []
+    for await (const { value } of consumer) {
+      seen.push(value)
+      if (value === 'b') void consumer.close()
+      await settle(clock)
+    }
+    expect(seen).toEqual(['a', 'b'])
+    const next = cluster.consumer({ ...text, groupId: 'g' })
+    await next.subscribe(['orders'])
+    expect(await next.position({ topic: 'orders', partition: 0 })).toBe(1)
   })
 
   it('can be left and entered again: the record in hand comes again', async () => {
@@ -586,6 +651,10 @@ describe('deserializers', () => {
       expect(failure.message).toContain('offset 2')
     }
     expect(await consumer.position({ topic: 'orders', partition: 0 })).toBe(2)
+    consumer.seek({ topic: 'orders', partition: 0, offset: 3 })
+    expect(valuesOf(await consumer.poll())).toEqual([4])
+    consumer.seek({ topic: 'orders', partition: 0, offset: 0 })
+    expect(valuesOf(await consumer.poll())).toEqual([1, 2]) // and it knows of the bad one behind
     consumer.seek({ topic: 'orders', partition: 0, offset: 3 })
     expect(valuesOf(await consumer.poll())).toEqual([4])
   })

@@ -218,6 +218,32 @@ describe('close', () => {
     expect(clock.pendingTimers).toBe(0)
   })
 
+  it.each([
+    [
+      'is being made',
+      (cluster: Cluster) => cluster.admin.createTopic({ topic: 'many', partitions: 150 }),
+    ],
+    ['is being deleted', (cluster: Cluster) => cluster.admin.deleteTopic('old')],
+  ])('waits for a topic that %s, and gives the folder back whole', async (_, change) => {
+    const dir = newFolder()
+    const cluster = await opened(dir)
+    await cluster.admin.createTopic({ topic: 'old', partitions: 100 })
+    const changed = change(cluster).then(
+      () => 'done',
+      (error: { code: string }) => error.code,
+    )
+    for (let turn = 0; turn < 30; turn++) await new Promise(resolve => setImmediate(resolve))
+    await cluster.close()
+    const left = filesIn(dir)
+    expect(await changed).toMatch(/done|CLOSED/)
+    expect(filesIn(dir)).toEqual(left)
+    const next = await opened(dir)
+    expect(next.recovery).toMatchObject({ wasClosedCleanly: true, offline: [] })
+    for (const topic of await next.admin.listTopics()) {
+      await next.producer().send({ topic, messages: [{ value: 'a' }] })
+    }
+  })
+
   it('can be called by anybody, as often as they like', async () => {
     const cluster = await Cluster.memory()
     const producer = cluster.producer()
@@ -343,6 +369,73 @@ describe('a disk that fails', () => {
     await clock.advance(5_000)
     expect(await waits).toMatchObject([{ offset: 1 }])
     expect(await valuesIn(cluster)).toEqual(['a', 'b'])
+    await cluster.close()
+  })
+
+  it('a full disk that has room again takes commits and topics again', async () => {
+    const disk = new MemoryDisk()
+    const clock = new VirtualClock()
+    const cluster = await Cluster.onDisk(disk, { clock })
+    await cluster.admin.createTopic({ topic: 'orders' })
+    const consumer = cluster.consumer({ groupId: 'g', defaultApiTimeoutMs: 1_000 })
+    await consumer.assign([first])
+    const commit = async (offset: number): Promise<void> =>
+      await consumer.commit({ offsets: [{ ...first, offset }] })
+    await commit(1)
+    disk.beforeOperation = operation => {
+      if (operation.kind === 'append') throw new DiskError('ENOSPC', 'write', operation.path)
+      return undefined
+    }
+    const refused = [commit(2), cluster.admin.createTopic({ topic: 'more' })]
+    for (const each of refused) each.catch(() => undefined)
+    await clock.advance(120_000)
+    for (const each of refused) {
+      await expect(each).rejects.toMatchObject({ code: 'KAFKA_STORAGE_ERROR' })
+    }
+    expect(await cluster.admin.listTopics()).toEqual(['orders'])
+    expect(await consumer.committed()).toMatchObject([{ offset: 1 }])
+    disk.beforeOperation = undefined
+    await commit(3)
+    await cluster.admin.createTopic({ topic: 'more' })
+    expect(await consumer.committed()).toMatchObject([{ offset: 3 }])
+    await cluster.close()
+    const after = await Cluster.onDisk(disk)
+    expect(await after.admin.listTopics()).toEqual(['more', 'orders'])
+    await after.close()
+  })
+
+  it('a commit that is too large is refused, and only that one', async () => {
+    const cluster = await Cluster.memory()
+    await cluster.admin.createTopic({ topic: 'orders', partitions: 300 })
+    const consumer = cluster.consumer({ groupId: 'g' })
+    const offsets = Array.from({ length: 300 }, (_, partition) => ({
+      topic: 'orders',
+      partition,
+      offset: 1,
+      metadata: 'x'.repeat(4_000),
+    }))
+    await expect(consumer.commit({ offsets })).rejects.toMatchObject({ code: 'MESSAGE_TOO_LARGE' })
+    await consumer.commit({ offsets: offsets.slice(0, 10) })
+    expect(await consumer.committed([first])).toMatchObject([{ offset: 1 }])
+    await cluster.close()
+  })
+
+  it('a logger that throws breaks nothing', async () => {
+    const fail = (): never => {
+      throw new Error('the logger is broken, too')
+    }
+    const logger = { debug: fail, info: fail, warn: fail, error: fail }
+    const disk = new MemoryDisk()
+    const cluster = await Cluster.onDisk(disk, { logger })
+    await cluster.admin.createTopic({ topic: 'orders' })
+    disk.beforeOperation = operation => {
+      if (operation.kind === 'sync') throw new DiskError('EIO', 'fsync', operation.path)
+      return undefined
+    }
+    await expect(
+      cluster.producer().send({ topic: 'orders', messages: [{ value: 'a' }] }),
+    ).rejects.toMatchObject({ code: 'LOG_OFFLINE' })
+    disk.beforeOperation = undefined
     await cluster.close()
   })
 
