@@ -38,7 +38,6 @@ export {
 // Managing.
 export {
   Admin,
-  type AdminOptions,
   type GroupListing,
   type GroupOffsetListing,
   type NewTopic,

@@ -5,11 +5,13 @@
  * Durations and deadlines use `monotonicMs`; only timestamps that a user sees use `now`.
  */
 
+/** Something that will happen, as `Clock.after` gives it. */
 export interface Timer {
   /** Makes sure the callback does not run (any more). */
   cancel(): void
 }
 
+/** Time, handed in: see {@link virtualClock} for one that tests move. */
 export interface Clock {
   /** Wall time in whole milliseconds since 1970, as record timestamps have it. */
   now(): number

@@ -25,9 +25,9 @@ export interface ConsumerOptions<
   readonly enableAutoCommit?: boolean
   /** Milliseconds between automatic commits. Default 5,000. */
   readonly autoCommitIntervalMs?: number
-  /** A fetch waits until so many bytes are there. Default 1. */
+  /** A fetch waits until so many bytes are there. Default 1; 0 means 1. */
   readonly fetchMinBytes?: number
-  /** … but no longer than this. Milliseconds. Default 500. */
+  /** … but no longer than this. Milliseconds. Default 500; 0 means 1. */
   readonly fetchMaxWaitMs?: number
   /** Bytes a fetch brings at most, and about what is kept ready. Default 52,428,800. */
   readonly fetchMaxBytes?: number
@@ -41,7 +41,10 @@ export interface ConsumerOptions<
   readonly checkCrcs?: boolean
   /** May subscribing make a topic that does not exist? Default true; the cluster has a say, too. */
   readonly allowAutoCreateTopics?: boolean
-  /** How long a broker may take to answer. Milliseconds. Default 30,000. */
+  /**
+   * How long a broker may take to answer. Milliseconds. Default 30,000. It is for clusters over a
+   * network: in one process every request is answered.
+   */
   readonly requestTimeoutMs?: number
   /** How long a call may take with all its repetitions. Milliseconds. Default 60,000. */
   readonly defaultApiTimeoutMs?: number
@@ -90,6 +93,7 @@ export interface RecordBatch<K, V> extends TopicPartition {
   readonly highWatermark: number
 }
 
+/** How long a poll waits. */
 export interface PollOptions {
   /** How long to wait for the first record. Milliseconds. Default 1,000. */
   readonly timeoutMs?: number

@@ -59,6 +59,7 @@ export class PartitionState {
   /** Sets the position from outside: what was fetched or taken before does not count any more. */
   moveTo(offset: number): void {
     this.rewindTo(offset)
+    this.notBeforeMs = 0 // another place may be well
     this.leftAt = undefined
     this.delivered = offset
     this.processed = offset

@@ -12,6 +12,8 @@ import type { PartitionState } from './partition-state.js'
 import { RecordIterator } from './record-iterator.js'
 
 const POLL_TIMEOUT_MS = 1_000
+/** So long records may be handed out before timers and I/O of the application get a turn. */
+const TURN_MAX_MS = 2
 
 type AnyRecord = ConsumerRecord<unknown, unknown>
 type Handlers = RunOptions<unknown, unknown>
@@ -27,6 +29,7 @@ export class RecordReader {
   readonly #options: RecordReaderOptions
   /** What is reading now, for the sentence of the error. */
   #current: string | undefined
+  #turnedAtMs = 0
   /** Found after records that had to be handed out first. */
   #pendingError: unknown
 
@@ -41,6 +44,7 @@ export class RecordReader {
       for (const state of states()) state.markDeliveredProcessed()
       const deadline = clock.monotonicMs() + timeoutMs
       for (;;) {
+        await this.#letOthersRun()
         const records = this.#takeForPoll()
         if (records.length > 0 || fetcher.isStopped) return records
         const leftMs = deadline - clock.monotonicMs()
@@ -121,6 +125,7 @@ export class RecordReader {
   async #nextTaken(signal?: AbortSignal): Promise<Taken | undefined> {
     const { fetcher, maxPollRecords } = this.#options
     for (;;) {
+      await this.#letOthersRun()
       if (fetcher.isStopped || signal?.aborted) return undefined
       const taken = fetcher.take(maxPollRecords)
       if (taken !== undefined) return taken
@@ -179,6 +184,14 @@ export class RecordReader {
       if (signal?.aborted) return onAbort()
       void fetcher.arrivals.wait().then(() => end(resolve))
     })
+  }
+
+  /** Records that are here already come without a turn of the event loop: not for too long. */
+  async #letOthersRun(): Promise<void> {
+    const { clock } = this.#options
+    if (clock.monotonicMs() - this.#turnedAtMs <= TURN_MAX_MS) return
+    await clock.turn()
+    this.#turnedAtMs = clock.monotonicMs()
   }
 
   #begin(reader: string): void {

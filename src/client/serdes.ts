@@ -30,6 +30,7 @@ export interface DeserializedByName {
   readonly json: JsonValue
 }
 
+/** A deserializer that has a name: 'bytes', 'string' or 'json'. */
 export type DeserializerName = keyof DeserializedByName
 
 /**

@@ -53,6 +53,7 @@ export interface UnreadBatches {
   readonly records: number
 }
 
+/** Which records of a partition to read. */
 export interface RecordRange {
   /** Only records from this offset on, or not older than this time. Default: all. */
   readonly from?: number | Date

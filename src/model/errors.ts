@@ -112,6 +112,7 @@ export function errorOf(id: number): ErrorCode {
   return NAME_BY_ID.get(id) ?? 'UNKNOWN_SERVER_ERROR'
 }
 
+/** What a PartlogError may carry besides its code and sentence. */
 export interface PartlogErrorOptions {
   readonly cause?: unknown
   /** The request may or may not have taken effect. */

@@ -62,6 +62,7 @@ export const TOPIC_SETTINGS = {
   'unclean.leader.election.enable': option(flag, false),
 } as const
 
+/** The name of a topic's setting, as Kafka has it. */
 export type TopicSetting = keyof typeof TOPIC_SETTINGS
 
 /** Settings as a user gives them; values may be numbers, booleans or Kafka's text. */
