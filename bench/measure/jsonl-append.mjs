@@ -1,6 +1,6 @@
 /**
- * JSON lines: the same batches, one line per record, one write per batch. By a stream as most
- * programs do it (`createWriteStream`), or bare: written by hand, with or without syncs.
+ * JSON lines: the same batches, one line per record. By a stream, line by line, as most programs do
+ * it (`createWriteStream`); or bare: one write per batch by hand, with or without syncs.
  */
 
 import { once } from 'node:events'
@@ -34,7 +34,9 @@ async function writeByStream(file, count) {
   const stream = createWriteStream(file)
   for (let next = 0; next < count; next += BATCH_RECORDS) {
     const records = recordsFrom(next, Math.min(BATCH_RECORDS, count - next))
-    if (!stream.write(linesOf(records))) await once(stream, 'drain')
+    let hasRoom = true
+    for (const record of records) hasRoom = stream.write(lineOf(record))
+    if (!hasRoom) await once(stream, 'drain')
   }
   stream.end()
   await once(stream, 'close')
@@ -53,6 +55,10 @@ function writeBare(file, count, sync) {
 
 function linesOf(records) {
   let lines = ''
-  for (const record of records) lines += `${JSON.stringify(record)}\n`
+  for (const record of records) lines += lineOf(record)
   return lines
+}
+
+function lineOf(record) {
+  return `${JSON.stringify(record)}\n`
 }

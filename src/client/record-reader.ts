@@ -13,7 +13,7 @@ import { RecordIterator } from './record-iterator.js'
 
 const POLL_TIMEOUT_MS = 1_000
 /** So long records may be handed out before timers and I/O of the application get a turn. */
-const TURN_MAX_MS = 2
+const TURN_MAX_MS = 10
 
 type AnyRecord = ConsumerRecord<unknown, unknown>
 type Handlers = RunOptions<unknown, unknown>
