@@ -190,7 +190,6 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
   async unsubscribe(): Promise<void> {
     this.#checkOpen()
     await this.#change(async () => {
-      this.#checkOpen()
       this.#topicWatch.stop()
       if (this.#settings.enableAutoCommit) await this.#committer?.commitProcessed()
       await this.#group?.leave()
@@ -255,6 +254,7 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
     const state = this.#state(to)
     checkOffset(to.offset)
     state.moveTo(to.offset)
+    this.#reader.forgetPending()
     this.#onMoved()
   }
 
@@ -274,6 +274,7 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
   ): Promise<void> {
     this.#checkOpen()
     await this.#positions.moveTo(this.#statesOf(partitions), timestamp)
+    this.#reader.forgetPending()
     this.#onMoved()
   }
 
@@ -451,7 +452,6 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
   }
 
   #onMoved(): void {
-    this.#reader.forgetPending()
     this.#fetcher.wake()
     this.#fetcher.arrivals.notify()
   }
