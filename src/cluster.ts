@@ -380,7 +380,7 @@ function reportOf(
   broker: Broker,
   durationMs: number,
 ): RecoveryReport {
-  const offline = [...broker.replicas.partitions].flatMap(({ topicPartition, offlineReason }) =>
+  const offline = [...broker.replicas.partitions()].flatMap(({ topicPartition, offlineReason }) =>
     offlineReason === undefined ? [] : [{ ...topicPartition, error: offlineReason }],
   )
   return {

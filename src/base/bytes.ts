@@ -26,23 +26,46 @@ export function bytesEqual(a: Uint8Array, b: Uint8Array): boolean {
   return a.byteLength === b.byteLength && asBuffer(a).equals(b)
 }
 
-// ── 64-bit integers in place ─────────────────────────────────────────────────────────────
+// ── integers in place ────────────────────────────────────────────────────────────────────
+//
+// For places that are known to lie inside the buffer: nothing is checked, which makes them several
+// times as fast as Buffer's own methods. Whoever does not know asks a ByteReader.
+
+export function putInt16(buffer: Uint8Array, value: number, at: number): void {
+  buffer[at] = value >> 8
+  buffer[at + 1] = value
+}
+
+export function getInt16(buffer: Uint8Array, at: number): number {
+  return (((buffer[at] as number) << 24) >> 16) | (buffer[at + 1] as number)
+}
+
+/** Writes a 32-bit value, signed or unsigned. */
+export function putInt32(buffer: Uint8Array, value: number, at: number): void {
+  buffer[at] = value >> 24
+  buffer[at + 1] = value >> 16
+  buffer[at + 2] = value >> 8
+  buffer[at + 3] = value
+}
+
+export function getInt32(buffer: Uint8Array, at: number): number {
+  const high = ((buffer[at] as number) << 24) | ((buffer[at + 1] as number) << 16)
+  return high | ((buffer[at + 2] as number) << 8) | (buffer[at + 3] as number)
+}
+
+export function getUint32(buffer: Uint8Array, at: number): number {
+  return getInt32(buffer, at) >>> 0
+}
 
 /** Writes a safe integer as a signed 64-bit value. */
-export function putInt64(buffer: Buffer, value: number, at: number): void {
-  if (value === (value | 0)) {
-    buffer.writeInt32BE(value >> 31, at)
-    buffer.writeInt32BE(value, at + 4)
-    return
-  }
-  const high = Math.floor(value / TWO_32)
-  buffer.writeInt32BE(high, at)
-  buffer.writeUInt32BE(value - high * TWO_32, at + 4)
+export function putInt64(buffer: Uint8Array, value: number, at: number): void {
+  putInt32(buffer, value === (value | 0) ? value >> 31 : Math.floor(value / TWO_32), at)
+  putInt32(buffer, value, at + 4) // a shift takes a number modulo 2^32
 }
 
 /** Reads a signed 64-bit value; the result may be unsafe (check with Number.isSafeInteger). */
-export function getInt64(buffer: Buffer, at: number): number {
-  return buffer.readInt32BE(at) * TWO_32 + buffer.readUInt32BE(at + 4)
+export function getInt64(buffer: Uint8Array, at: number): number {
+  return getInt32(buffer, at) * TWO_32 + getUint32(buffer, at + 4)
 }
 
 // ── varints in place ─────────────────────────────────────────────────────────────────────

@@ -131,7 +131,7 @@ export class Broker implements BrokerContext {
 
   /** Folders that belong to nothing the metadata knows: reported, and left alone. */
   get strangers(): string[] {
-    return this.logs.strangers([...this.replicas.partitions].map(p => p.topicPartition))
+    return this.logs.strangers([...this.replicas.partitions()].map(p => p.topicPartition))
   }
 
   /** Answers a request, at once if nothing has to be waited for. Throws CLOSED. */
@@ -153,7 +153,7 @@ export class Broker implements BrokerContext {
       outcomeUnknown: true,
     })
     const watermarks = this.#highWatermarks()
-    for (const partition of this.replicas.partitions) partition.retire(closed)
+    for (const partition of this.replicas.partitions()) partition.retire(closed)
     await this.logs.writeHighWatermarks(watermarks)
     await this.logs.close()
   }
@@ -247,7 +247,7 @@ export class Broker implements BrokerContext {
   }
 
   async #deleteOldSegments(): Promise<void> {
-    for (const partition of this.replicas.partitions) {
+    for (const partition of this.replicas.partitions()) {
       if (partition.offlineReason !== undefined) continue
       await partition.log.deleteOldSegments(partition.highWatermark)
     }
@@ -265,7 +265,7 @@ export class Broker implements BrokerContext {
 
   #highWatermarks() {
     const online = (partition: Partition): boolean => partition.offlineReason === undefined
-    return [...this.replicas.partitions]
+    return [...this.replicas.partitions()]
       .filter(online)
       .map(({ topicPartition, highWatermark }) => ({
         ...topicPartition,

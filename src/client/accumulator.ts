@@ -26,6 +26,8 @@ export interface Receipt {
 
 /** Whoever waits for batches: told about each one it has records in. Its topic is one. */
 export interface BatchOwner {
+  /** Settles when it waits for nothing any more. */
+  readonly promise: Promise<unknown>
   /** Of its records so far, in their order. */
   readonly receipts: Receipt[]
   /** One more batch holds records of this owner. */
@@ -153,9 +155,18 @@ export class Accumulator {
   get bytes(): number {
     return this.#bytes
   }
-  /** Rows that hold batches. */
+  /** Are all batches settled? */
+  get isEmpty(): boolean {
+    return this.#bytes === 0
+  }
+  /** Rows that hold batches, or did until lately: see `rest`. */
   get active(): ReadonlySet<Row> {
     return this.#active
+  }
+
+  /** Nothing has come into an active row since its last batch was settled. */
+  rest(row: Row): void {
+    this.#active.delete(row)
   }
 
   /** The rows of a topic's partitions. */
@@ -229,11 +240,19 @@ export class Accumulator {
     const { row, builder } = batch
     if (row.batches[0] === batch) row.batches.shift()
     else row.batches.splice(row.batches.indexOf(batch), 1)
-    if (row.batches.length === 0) this.#active.delete(row)
     row.sizeHint = builder.size
     this.#bytes -= builder.size
     if (isBufferFree) this.#options.pool.release(builder.buffer)
     for (const { owner } of batch.runs) owner.batchDone(error, isWritten)
+  }
+
+  /** Those who wait for batches. */
+  owners(): Set<BatchOwner> {
+    const owners = new Set<BatchOwner>()
+    for (const { batches } of this.#active) {
+      for (const { runs } of batches) for (const { owner } of runs) owners.add(owner)
+    }
+    return owners
   }
 
   /** Forgets topics that have nothing to send, should there be very many. */

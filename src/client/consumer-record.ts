@@ -77,9 +77,10 @@ export class RecordChunk {
     const records: ConsumerRecord<unknown, unknown>[] = []
     try {
       while (records.length < max && this.#toNextRecord()) {
-        records.push(this.#record())
+        const record = this.#record()
+        records.push(record)
         this.#hasRecord = false
-        this.#nextOffset = (records.at(-1) as ConsumerRecord).offset + 1
+        this.#nextOffset = record.offset + 1
       }
     } catch (error) {
       if (records.length === 0) throw error

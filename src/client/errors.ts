@@ -2,20 +2,24 @@
 
 import { errorOf, PartlogError } from '../model/errors.js'
 
+/** What responses say when something failed. */
+export interface ErrorFields {
+  readonly errorCode: number
+  readonly errorMessage?: string | null
+}
+
 /** The error a response's fields describe, or undefined for none. */
-export function errorFrom(
-  fields: { readonly errorCode: number; readonly errorMessage?: string | null },
-  what: string,
-): PartlogError | undefined {
-  if (fields.errorCode === 0) return undefined
+export function errorFrom(fields: ErrorFields, what: string): PartlogError | undefined {
+  return fields.errorCode === 0 ? undefined : describedError(fields, what)
+}
+
+/** The error of a response that failed. */
+export function describedError(fields: ErrorFields, what: string): PartlogError {
   return new PartlogError(errorOf(fields.errorCode), fields.errorMessage ?? what)
 }
 
 /** Throws the error a response's fields describe, if there is one. */
-export function throwIfError(
-  fields: { readonly errorCode: number; readonly errorMessage?: string | null },
-  what: string,
-): void {
+export function throwIfError(fields: ErrorFields, what: string): void {
   const error = errorFrom(fields, what)
   if (error !== undefined) throw error
 }

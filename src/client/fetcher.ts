@@ -146,7 +146,8 @@ export class Fetcher {
     // Control records and gaps only: there is nothing to process in them.
     if (state.delivered === state.processed) state.processed = state.position
     state.delivered = state.position
-    this.wake()
+    // Now, not at the end of this turn: the disk reads while the application works on what is here.
+    this.#fetchMissing()
     return undefined
   }
 
@@ -230,7 +231,7 @@ export class Fetcher {
     this.#requests.delete(request)
     for (const state of states) state.isFetching = false
     this.arrivals.notify()
-    this.wake()
+    this.#fetchMissing()
   }
 
   #topics(asked: readonly Asked[]) {

@@ -19,7 +19,7 @@ import { PartlogError, toPartlogError } from '../model/errors.js'
 import type { HeaderIn } from '../model/record.js'
 import type { Channel } from '../protocol/channel.js'
 import { checkFields, checkSignal, invalidArgument } from './arguments.js'
-import { Accumulator, type NewRecord, type Row } from './accumulator.js'
+import { Accumulator, type BatchOwner, type NewRecord, type Row } from './accumulator.js'
 import { BufferPool } from './buffer-pool.js'
 import { clientSettings, PRODUCER_OPTIONS, type Acks, type ProducerSettings } from './config.js'
 import { closedError } from './errors.js'
@@ -115,13 +115,13 @@ export class Producer {
   readonly #accumulator: Accumulator
   readonly #sender: Sender
   readonly #partitioner = new Partitioner()
-  readonly #calls = new Set<SendCall>()
   /** Calls that wait for their topic's metadata, in order. */
   readonly #byTopic = new Map<string, SendCall[]>()
   /** Calls that wait for memory, in order. */
   readonly #blocked: Blocked[] = []
   /** What the calls hold that waited and are not settled. */
   #heldBytes = 0
+  readonly #onReleased = (bytes: number): void => void (this.#heldBytes -= bytes)
   readonly #givingUp = new AbortController()
   #closing: Promise<void> | undefined
   #flushes = 0
@@ -211,15 +211,11 @@ export class Producer {
     checkFields(request, 'send', SEND_FIELDS)
     const { topic, messages } = request
     checkTopicMessages(topic, messages)
-    return new SendCall(topic, messages, this.#checkedHeaders(messages), settled => {
-      this.#calls.delete(settled)
-      this.#heldBytes -= settled.heldBytes
-    })
+    return new SendCall(topic, messages, this.#checkedHeaders(messages), this.#onReleased)
   }
 
   #admit(call: SendCall): SendCall {
     const { topic } = call
-    this.#calls.add(call)
     if (this.#byTopic.has(topic)) this.#waitForTopic(call)
     else this.#appendOrBlock(call)
     return call
@@ -414,11 +410,18 @@ export class Producer {
     this.#flushes++
     this.#sender.isFlushing = true
     try {
-      await Promise.allSettled([...this.#calls].map(call => call.promise))
+      await Promise.allSettled(this.#unsettled().map(({ promise }) => promise))
     } finally {
       this.#flushes--
       if (this.#flushes === 0) this.#sender.isFlushing = false
     }
+  }
+
+  /** A call that is not settled waits: for its topic, for memory, or for batches. */
+  #unsettled(): BatchOwner[] {
+    const waiting = [...this.#byTopic.values()].flat()
+    const blocked = this.#blocked.map(({ call }) => call)
+    return [...waiting, ...blocked, ...this.#accumulator.owners()]
   }
 
   async #close(): Promise<void> {

@@ -18,7 +18,7 @@ export class SendCall implements BatchOwner {
   /** It has waited for the topic's partitions, so what is known is not older than the call. */
   hasAskedForTopic = false
   readonly #deferred = new Deferred<RecordMetadata[]>()
-  readonly #onSettled: (call: SendCall) => void
+  readonly #onReleased: (bytes: number) => void
   #messages: readonly Message[]
   #headers: SendHeaders
   #heldBytes = 0
@@ -32,11 +32,12 @@ export class SendCall implements BatchOwner {
     readonly topic: string,
     messages: readonly Message[],
     headers: SendHeaders,
-    onSettled: (call: SendCall) => void,
+    /** It is settled and holds nothing any more; called only if it ever held something. */
+    onReleased: (bytes: number) => void,
   ) {
     this.#messages = messages
     this.#headers = headers
-    this.#onSettled = onSettled
+    this.#onReleased = onReleased
   }
 
   get messages(): readonly Message[] {
@@ -95,7 +96,7 @@ export class SendCall implements BatchOwner {
 
   #settleIfDone(): void {
     if (!this.#isAppended || this.#openBatches > 0) return
-    this.#onSettled(this)
+    if (this.#heldBytes > 0) this.#onReleased(this.#heldBytes)
     if (this.#error === undefined) return this.#deferred.resolve(this.receipts)
     const error = toPartlogError(this.#error)
     this.#deferred.reject(this.#isPartlyThere ? withUnknownOutcome(error) : error)

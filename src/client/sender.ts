@@ -19,7 +19,7 @@ import type { Channel } from '../protocol/channel.js'
 import type { PartitionProduceResponse, ProduceResponse } from '../protocol/messages/produce.js'
 import type { Accumulator, PendingBatch, Row } from './accumulator.js'
 import type { Acks, ProducerSettings } from './config.js'
-import { errorFrom } from './errors.js'
+import { describedError } from './errors.js'
 import type { MetadataCache } from './metadata-cache.js'
 import { backoffMs } from './retry.js'
 
@@ -39,6 +39,17 @@ const MAY_HAVE_APPENDED: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 interface TopicData {
   readonly name: string
   readonly partitionData: { readonly index: number; readonly records: Buffer }[]
+}
+
+/** What goes to one leader in one drain. */
+interface Load {
+  readonly leader: number
+  readonly batches: PendingBatch[]
+}
+
+function load(loads: Load[], leader: number, batch: PendingBatch): void {
+  for (const each of loads) if (each.leader === leader) return void each.batches.push(batch)
+  loads.push({ leader, batches: [batch] })
 }
 
 export interface SenderOptions {
@@ -108,19 +119,20 @@ export class Sender {
     const { accumulator, clock, settings, isShortOfMemory } = this.#options
     const now = clock.monotonicMs()
     const lingerMs = this.#isFlushing || isShortOfMemory() ? 0 : settings.lingerMs
-    const byLeader = new Map<number, PendingBatch[]>()
+    const loads: Load[] = []
     for (const row of accumulator.active) {
+      if (row.batches.length === 0) {
+        accumulator.rest(row)
+        continue
+      }
       this.#expire(row, now)
       const batch = accumulator.ready(row, now, lingerMs)
       const leader = batch === undefined ? this.#wakeFor(row, lingerMs) : this.#leaderOf(row)
-      if (batch === undefined || leader === undefined) continue
-      const batches = byLeader.get(leader)
-      if (batches === undefined) byLeader.set(leader, [batch])
-      else batches.push(batch)
+      if (batch !== undefined && leader !== undefined) load(loads, leader, batch)
     }
-    for (const [leader, batches] of byLeader) this.#sendAll(leader, batches)
+    for (const { leader, batches } of loads) this.#sendAll(leader, batches)
     // Should no answer come, somebody has to look when the time is over.
-    if (byLeader.size > 0) this.#wakeAt(now + settings.deliveryTimeoutMs, 'background')
+    if (loads.length > 0) this.#wakeAt(now + settings.deliveryTimeoutMs, 'background')
   }
 
   /** Batches that have been waiting for too long fail, the ones under way as well. */
@@ -241,7 +253,7 @@ export class Sender {
   /** There may be room again, and rows may be free again. */
   #afterAnswer(): void {
     this.#options.onSettled()
-    if (this.#options.accumulator.active.size > 0) this.wake()
+    if (!this.#options.accumulator.isEmpty) this.wake()
   }
 
   #topicData(batches: readonly PendingBatch[]): TopicData[] {
@@ -267,16 +279,16 @@ export class Sender {
 
   #settleAnswered(batches: readonly PendingBatch[], response: ProduceResponse): void {
     for (const batch of batches) {
-      const answer = response.responses
-        .find(topic => topic.name === batch.topic)
-        ?.partitionResponses.find(partition => partition.index === batch.partition)
+      const answer = answerFor(response, batch.topic, batch.partition)
       if (answer === undefined) {
         this.#onError(batch, new PartlogError('UNKNOWN_SERVER_ERROR', 'the broker did not answer'))
         continue
       }
-      const error = errorFrom(answer, `${batch.topic}-${batch.partition} refused the records`)
-      if (error === undefined) this.#onSuccess(batch, answer)
-      else this.#onError(batch, error)
+      if (answer.errorCode === 0) this.#onSuccess(batch, answer)
+      else {
+        const sentence = `${batch.topic}-${batch.partition} refused the records`
+        this.#onError(batch, describedError(answer, sentence))
+      }
     }
     this.#afterAnswer()
   }
@@ -308,4 +320,16 @@ export class Sender {
     batch.notBeforeMs = clock.monotonicMs() + backoffMs(settings, batch.attempts, random)
     metadata.invalidate(batch.topic)
   }
+}
+
+function answerFor(
+  { responses }: ProduceResponse,
+  topic: string,
+  partition: number,
+): PartitionProduceResponse | undefined {
+  for (const { name, partitionResponses } of responses) {
+    if (name !== topic) continue
+    for (const answer of partitionResponses) if (answer.index === partition) return answer
+  }
+  return undefined
 }

@@ -22,7 +22,17 @@
  *   record has maxTimestamp.
  */
 
-import { asBuffer, getInt64, putInt64 } from '../base/bytes.js'
+import { assert } from '../base/assert.js'
+import {
+  asBuffer,
+  getInt16,
+  getInt32,
+  getInt64,
+  getUint32,
+  putInt16,
+  putInt32,
+  putInt64,
+} from '../base/bytes.js'
 import { crc32c } from '../base/crc32c.js'
 import { codecId, codecOf, type Codec } from './compression.js'
 import type { TimestampType } from './record.js'
@@ -63,7 +73,8 @@ export class Batch {
     /** Where in the buffer the batch starts. */
     readonly start: number,
   ) {
-    this.size = buffer.readInt32BE(start + LENGTH_AT) + LOG_OVERHEAD_BYTES
+    assert(start + BATCH_HEADER_BYTES <= buffer.length, 'a batch has its header', { start })
+    this.size = getInt32(buffer, start + LENGTH_AT) + LOG_OVERHEAD_BYTES
   }
 
   get end(): number {
@@ -73,7 +84,7 @@ export class Batch {
     return getInt64(this.buffer, this.start)
   }
   get lastOffsetDelta(): number {
-    return this.buffer.readInt32BE(this.start + LAST_OFFSET_DELTA_AT)
+    return getInt32(this.buffer, this.start + LAST_OFFSET_DELTA_AT)
   }
   get lastOffset(): Offset {
     return this.baseOffset + this.lastOffsetDelta
@@ -82,13 +93,13 @@ export class Batch {
     return this.lastOffset + 1
   }
   get leaderEpoch(): LeaderEpoch {
-    return this.buffer.readInt32BE(this.start + LEADER_EPOCH_AT)
+    return getInt32(this.buffer, this.start + LEADER_EPOCH_AT)
   }
   get crc(): number {
-    return this.buffer.readUInt32BE(this.start + CRC_AT)
+    return getUint32(this.buffer, this.start + CRC_AT)
   }
   get attributes(): number {
-    return this.buffer.readInt16BE(this.start + ATTRIBUTES_AT)
+    return getInt16(this.buffer, this.start + ATTRIBUTES_AT)
   }
   get baseTimestamp(): Timestamp {
     return getInt64(this.buffer, this.start + BASE_TIMESTAMP_AT)
@@ -100,13 +111,13 @@ export class Batch {
     return getInt64(this.buffer, this.start + PRODUCER_ID_AT)
   }
   get producerEpoch(): number {
-    return this.buffer.readInt16BE(this.start + PRODUCER_EPOCH_AT)
+    return getInt16(this.buffer, this.start + PRODUCER_EPOCH_AT)
   }
   get baseSequence(): number {
-    return this.buffer.readInt32BE(this.start + BASE_SEQUENCE_AT)
+    return getInt32(this.buffer, this.start + BASE_SEQUENCE_AT)
   }
   get recordsCount(): number {
-    return this.buffer.readInt32BE(this.start + RECORDS_COUNT_AT)
+    return getInt32(this.buffer, this.start + RECORDS_COUNT_AT)
   }
   /** Undefined for the ids 5 to 7, which no Kafka writes. */
   get codec(): Codec | undefined {
@@ -151,14 +162,14 @@ export const BROKEN = -1
 
 export function frameAt(buffer: Buffer, at: number, end: number): number {
   if (end - at < MAGIC_AT + 1) return SHORT
-  const size = buffer.readInt32BE(at + LENGTH_AT) + LOG_OVERHEAD_BYTES
+  const size = getInt32(buffer, at + LENGTH_AT) + LOG_OVERHEAD_BYTES
   if (size < BATCH_HEADER_BYTES || buffer[at + MAGIC_AT] !== MAGIC) return BROKEN
   return size
 }
 
 /** The sentence for a BROKEN frame. */
 export function whyBroken(buffer: Buffer, at: number): string {
-  const length = buffer.readInt32BE(at + LENGTH_AT)
+  const length = getInt32(buffer, at + LENGTH_AT)
   const magic = buffer[at + MAGIC_AT] as number
   if (magic === 0 || magic === 1) {
     if (length >= 14) return `message format ${magic} of Kafka before 0.11 is not supported`
@@ -206,13 +217,13 @@ export function* batchesOf(bytes: Uint8Array): Generator<Batch> {
 /** Gives the batch its place in the log. Leaves the CRC valid. */
 export function assignOffset(batch: Batch, baseOffset: Offset, leaderEpoch: LeaderEpoch): void {
   putInt64(batch.buffer, baseOffset, batch.start)
-  batch.buffer.writeInt32BE(leaderEpoch, batch.start + LEADER_EPOCH_AT)
+  putInt32(batch.buffer, leaderEpoch, batch.start + LEADER_EPOCH_AT)
 }
 
 /** Turns the batch's time into the broker's append time. Computes the CRC anew. */
 export function stampLogAppendTime(batch: Batch, now: Timestamp): void {
   const { buffer, start, attributes } = batch
-  buffer.writeInt16BE(attributes | LOG_APPEND_TIME_BIT, start + ATTRIBUTES_AT)
+  putInt16(buffer, attributes | LOG_APPEND_TIME_BIT, start + ATTRIBUTES_AT)
   putInt64(buffer, now, start + MAX_TIMESTAMP_AT)
   sealCrc(buffer, start, batch.end)
 }
@@ -239,17 +250,17 @@ export interface BatchHeader {
 /** Writes the header of the batch that fills `buffer[start, end)` and seals it with its CRC. */
 export function writeHeader(buffer: Buffer, start: number, end: number, h: BatchHeader): void {
   putInt64(buffer, h.baseOffset ?? 0, start)
-  buffer.writeInt32BE(end - start - LOG_OVERHEAD_BYTES, start + LENGTH_AT)
-  buffer.writeInt32BE(h.leaderEpoch ?? NONE, start + LEADER_EPOCH_AT)
+  putInt32(buffer, end - start - LOG_OVERHEAD_BYTES, start + LENGTH_AT)
+  putInt32(buffer, h.leaderEpoch ?? NONE, start + LEADER_EPOCH_AT)
   buffer[start + MAGIC_AT] = MAGIC
-  buffer.writeInt16BE(attributesOf(h), start + ATTRIBUTES_AT)
-  buffer.writeInt32BE(h.lastOffsetDelta, start + LAST_OFFSET_DELTA_AT)
+  putInt16(buffer, attributesOf(h), start + ATTRIBUTES_AT)
+  putInt32(buffer, h.lastOffsetDelta, start + LAST_OFFSET_DELTA_AT)
   putInt64(buffer, h.baseTimestamp, start + BASE_TIMESTAMP_AT)
   putInt64(buffer, h.maxTimestamp, start + MAX_TIMESTAMP_AT)
   putInt64(buffer, h.producerId ?? NONE, start + PRODUCER_ID_AT)
-  buffer.writeInt16BE(h.producerEpoch ?? NONE, start + PRODUCER_EPOCH_AT)
-  buffer.writeInt32BE(h.baseSequence ?? NONE, start + BASE_SEQUENCE_AT)
-  buffer.writeInt32BE(h.recordsCount, start + RECORDS_COUNT_AT)
+  putInt16(buffer, h.producerEpoch ?? NONE, start + PRODUCER_EPOCH_AT)
+  putInt32(buffer, h.baseSequence ?? NONE, start + BASE_SEQUENCE_AT)
+  putInt32(buffer, h.recordsCount, start + RECORDS_COUNT_AT)
   sealCrc(buffer, start, end)
 }
 
@@ -264,5 +275,5 @@ function attributesOf(header: BatchHeader): number {
 }
 
 function sealCrc(buffer: Buffer, start: number, end: number): void {
-  buffer.writeUInt32BE(crc32c(buffer, start + ATTRIBUTES_AT, end), start + CRC_AT)
+  putInt32(buffer, crc32c(buffer, start + ATTRIBUTES_AT, end), start + CRC_AT)
 }
