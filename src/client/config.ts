@@ -1,6 +1,7 @@
 /**
  * Options of the clients: Kafka's names in camelCase and Kafka's defaults (4.3), except for the few
- * that the README lists with their reasons (here: lingerMs and batchSize).
+ * that the README lists with their reasons (here: lingerMs, batchSize and
+ * maxPartitionFetchBytes).
  */
 
 import {
@@ -61,7 +62,7 @@ export const CONSUMER_OPTIONS = {
   fetchMinBytes: option(integer(0, INT_MAX), 1),
   fetchMaxWaitMs: option(integer(0, INT_MAX), 500),
   fetchMaxBytes: option(integer(0, INT_MAX), 52_428_800),
-  maxPartitionFetchBytes: option(integer(0, INT_MAX), 1_048_576),
+  maxPartitionFetchBytes: option(integer(0, INT_MAX), 786_432),
   maxPollRecords: option(integer(1), 500),
   checkCrcs: option(flag, true),
   allowAutoCreateTopics: option(flag, true),

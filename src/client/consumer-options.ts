@@ -32,7 +32,8 @@ export interface ConsumerOptions<
   /** Bytes a fetch brings at most, and about what is kept ready. Default 52,428,800. */
   readonly fetchMaxBytes?: number
   /**
-   * Bytes a fetch brings of one partition at most; a larger first batch still comes. Default 1 MiB.
+   * Bytes a fetch brings of one partition at most; a larger first batch still comes. Two of them
+   * are in memory: the one being read and the next. Default 786,432 (Kafka: 1,048,576).
    */
   readonly maxPartitionFetchBytes?: number
   /** Records a poll or a batch handler gets at most. Default 500. */

@@ -691,7 +691,8 @@ describe('when fetching fails', () => {
     })),
   })
 
-  it('the records of other partitions come first, then the error', async () => {
+  /** Partition 0 holds a record, partition 1 another, but the first time it is CORRUPT_MESSAGE. */
+  const halfBroken = async () => {
     const { cluster, clock, write } = await world(2)
     await write(0, 'a')
     await write(1, 'b')
@@ -709,11 +710,24 @@ describe('when fetching fails', () => {
     const consumer = cluster.consumer(text)
     await consumer.assign(orders(2))
     await settle(clock)
+    return { consumer, clock }
+  }
+
+  it('the records of other partitions come first, then the error', async () => {
+    const { consumer, clock } = await halfBroken()
     expect(valuesOf(await consumer.poll())).toEqual(['a'])
     await expect(consumer.poll()).rejects.toMatchObject({ code: 'CORRUPT_MESSAGE' })
     const polled = consumer.poll({ timeoutMs: 5_000 })
     await clock.advance(1_000)
     expect(valuesOf(await polled)).toEqual(['b'])
+  })
+
+  it('an error that waits behind records is told after a pause and a resume, too', async () => {
+    const { consumer } = await halfBroken()
+    expect(valuesOf(await consumer.poll())).toEqual(['a'])
+    consumer.pause(orders())
+    consumer.resume(orders())
+    await expect(consumer.poll()).rejects.toMatchObject({ code: 'CORRUPT_MESSAGE' })
   })
 
   it('a success makes the next pause short again', async () => {
