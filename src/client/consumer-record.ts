@@ -46,6 +46,7 @@ export class RecordChunk {
   #at = 0
   #batch: Batch | undefined
   #cursor: RecordCursor | undefined
+  #leaderEpoch = -1
   #hasRecord = false
   #nextOffset: number
   /** The offset behind its last whole batch: where the next fetch goes on. */
@@ -117,6 +118,7 @@ export class RecordChunk {
       }
       this.#cursor = new RecordCursor(batch)
       this.#batch = batch
+      this.#leaderEpoch = batch.leaderEpoch
       return true
     }
   }
@@ -139,7 +141,7 @@ export class RecordChunk {
     const key = keyAs === asText ? cursor.keyText : this.#deserialized(keyAs, cursor.key, 'key')
     const value =
       valueAs === asText ? cursor.valueText : this.#deserialized(valueAs, cursor.value, 'value')
-    const { leaderEpoch } = this.#batch as Batch
+    const leaderEpoch = this.#leaderEpoch
     return { topic, partition, offset, timestamp, timestampType, key, value, headers, leaderEpoch }
   }
 

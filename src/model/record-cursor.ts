@@ -3,7 +3,8 @@
  * record it stands on, so skipping a record allocates nothing; keys, values and headers become
  * objects only when asked for, as views of the batch's bytes.
  *
- * Every length is checked against the record it stands in before it is used.
+ * Every length is checked against the record it stands in before it is used, and in the end that
+ * the fields filled the record.
  */
 
 import { asBuffer } from '../base/bytes.js'
@@ -17,6 +18,7 @@ import type { Offset, Timestamp } from './units.js'
 /** The smallest record: length, attributes, two deltas, null key, null value, no headers. */
 const RECORD_BYTES_MIN = 7
 const NULL_LENGTH = -1
+const ENDS_EARLY = 'it ends inside a field'
 
 export class RecordCursor {
   /** Offset of the current record. */
@@ -120,7 +122,8 @@ export class RecordCursor {
     this.#headersAt = this.#at
     this.#skipHeaders()
     if (this.#at !== this.#recordEnd) {
-      throw this.#broken(`${this.#recordEnd - this.#at} bytes between its fields and its end`)
+      const left = this.#recordEnd - this.#at
+      throw this.#broken(left < 0 ? ENDS_EARLY : `${left} bytes between its fields and its end`)
     }
   }
 
@@ -158,17 +161,22 @@ export class RecordCursor {
   #fieldLength(): number {
     const length = this.#varint()
     if (length < NULL_LENGTH || length > this.#recordEnd - this.#at) {
-      throw this.#broken(`a field of ${length} bytes in ${this.#recordEnd - this.#at}`)
+      const left = this.#recordEnd - this.#at
+      throw this.#broken(left < 0 ? ENDS_EARLY : `a field of ${length} bytes in ${left}`)
     }
     return length
   }
 
+  // Neither checks where the record ends: whoever reads on behind it is found out by #readBody, and
+  // behind the buffer every byte is undefined, which goes on like 0x80 until the varint is too long.
+
   #varint(): number {
-    const first = this.#byte()
+    const bytes = this.#bytes
+    const first = bytes[this.#at++] as number
     if (first < 0x80) return (first >>> 1) ^ -(first & 1)
     let raw = first & 0x7f
     for (let shift = 7; shift < 35; shift += 7) {
-      const byte = this.#byte()
+      const byte = bytes[this.#at++] as number
       raw |= (byte & 0x7f) << shift
       if (byte < 0x80) return (raw >>> 1) ^ -(raw & 1)
     }
@@ -176,20 +184,16 @@ export class RecordCursor {
   }
 
   #varlong(): number {
-    const first = this.#byte()
+    const bytes = this.#bytes
+    const first = bytes[this.#at++] as number
+    if (first < 0x80) return (first >>> 1) ^ -(first & 1)
     let magnitude = (first & 0x7f) >>> 1
-    let byte = first
-    for (let scale = 0x40, count = 1; byte >= 0x80; scale *= 0x80, count++) {
-      if (count === 10) throw this.#broken('a varlong has more than 10 bytes')
-      byte = this.#byte()
+    for (let scale = 0x40, count = 1; count < 10; scale *= 0x80, count++) {
+      const byte = bytes[this.#at++] as number
       magnitude += (byte & 0x7f) * scale
+      if (byte < 0x80) return first & 1 ? -magnitude - 1 : magnitude
     }
-    return first & 1 ? -magnitude - 1 : magnitude
-  }
-
-  #byte(): number {
-    if (this.#at >= this.#recordEnd) throw this.#broken('it ends inside a field')
-    return this.#bytes[this.#at++] as number
+    throw this.#broken('a varlong has more than 10 bytes')
   }
 
   #view(at: number, length: number): Uint8Array | null {
