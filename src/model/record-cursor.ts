@@ -167,8 +167,8 @@ export class RecordCursor {
     return length
   }
 
-  // Neither checks where the record ends: whoever reads on behind it is found out by #readBody, and
-  // behind the buffer every byte is undefined, which goes on like 0x80 until the varint is too long.
+  // Neither checks where the record ends: whoever reads on behind it is found out by #readBody.
+  // Behind the buffer bytes are undefined, which go on like 0x80 until the varint is too long.
 
   #varint(): number {
     const bytes = this.#bytes
