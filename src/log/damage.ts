@@ -47,14 +47,16 @@ const ZERO_RUN_MIN = 17
 
 /**
  * Does `bytes`, which stood at `position` of the file, hold a sector that was never written?
- * Sectors are 512 bytes at multiples of 512. The one the break lies in counts from the break on.
+ * Sectors are 512 bytes at multiples of 512. The one the break lies in counts from the break on,
+ * and up to the end of the file when `isWholeTail` says that `bytes` go from the one to the other.
  */
-export function hasLostSector(bytes: Uint8Array, position: number): boolean {
+export function hasLostSector(bytes: Uint8Array, position: number, isWholeTail = false): boolean {
   let at = 0
   while (at < bytes.length) {
     const sectorEnd = (Math.floor((position + at) / SECTOR_BYTES) + 1) * SECTOR_BYTES - position
     const end = Math.min(sectorEnd, bytes.length)
-    const isWhole = end === sectorEnd && (end - at === SECTOR_BYTES || at === 0)
+    const isTail = isWholeTail && at === 0
+    const isWhole = isTail || (end === sectorEnd && (end - at === SECTOR_BYTES || at === 0))
     if (isWhole && end - at >= ZERO_RUN_MIN && isZero(bytes, at, end)) return true
     at = end
   }

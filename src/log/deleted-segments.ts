@@ -11,6 +11,7 @@ import type { Segment } from './segment.js'
 
 export interface DeletedSegmentsContext {
   readonly disk: Disk
+  readonly folder: string
   readonly clock: Clock
   readonly logger: Logger
 }
@@ -21,6 +22,26 @@ export class DeletedSegments {
 
   constructor(context: DeletedSegmentsContext) {
     this.#context = context
+  }
+
+  /**
+   * Renames the files of segments, the oldest first; removes them after `delayMs`. Each is gone for
+   * good before the next one goes: a power cut leaves no hole.
+   */
+  async addInOrder(segments: readonly Segment[], delayMs: number): Promise<void> {
+    const { disk, folder } = this.#context
+    for (const segment of segments) {
+      this.add(segment, delayMs)
+      await disk.syncDirectory(folder)
+    }
+  }
+
+  close(): void {
+    for (const [segment, timer] of this.#removals) {
+      timer.cancel()
+      segment.close()
+    }
+    this.#removals.clear()
   }
 
   /** Renames the segment's files now, removes them after `delayMs`. */
@@ -34,14 +55,6 @@ export class DeletedSegments {
       })
     }
     this.#removals.set(segment, this.#context.clock.after(delayMs, onTime, 'background'))
-  }
-
-  close(): void {
-    for (const [segment, timer] of this.#removals) {
-      timer.cancel()
-      segment.close()
-    }
-    this.#removals.clear()
   }
 
   async #remove(paths: readonly string[]): Promise<void> {

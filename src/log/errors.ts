@@ -2,6 +2,7 @@
 
 import type { DiskError } from '../disk/disk.js'
 import { PartlogError } from '../model/errors.js'
+import type { Position } from '../model/units.js'
 
 /** Bytes are not what was written. */
 export function corruptLog(name: string, what: string): PartlogError {
@@ -31,6 +32,21 @@ export function readError(name: string, cause: DiskError): PartlogError {
   return new PartlogError('KAFKA_STORAGE_ERROR', `${name}: ${cause.message}`, { cause })
 }
 
+/** Nothing is read or appended while a log is cut. */
+export function truncatingError(name: string): PartlogError {
+  const sentence = `${name} is being cut back to where it agrees with its leader`
+  return new PartlogError('NOT_LEADER_OR_FOLLOWER', sentence)
+}
+
 export function closedError(name: string): PartlogError {
   return new PartlogError('CLOSED', `${name} is closed`)
+}
+
+/** Bytes in a segment that are not what was written. */
+export class DamagedBytesError extends Error {
+  override readonly name = 'DamagedBytesError'
+
+  constructor(file: string, position: Position, reason: string) {
+    super(`${file} at position ${position}: ${reason}`)
+  }
 }

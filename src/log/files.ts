@@ -98,6 +98,12 @@ export function deletedFolder(folder: string, uniqueHex: string): string {
   return folder.slice(0, FOLDER_NAME_MAX - ending.length) + ending
 }
 
+/** What a folder is called that is kept, but not used: Kafka's `-stray`. */
+export function strayFolder(folder: string, uniqueHex: string): string {
+  const ending = `.${uniqueHex}-stray`
+  return folder.slice(0, FOLDER_NAME_MAX - ending.length) + ending
+}
+
 export function isDeletedFolder(name: string): boolean {
   return /\.[0-9a-f]{32}-delete$/.test(name)
 }

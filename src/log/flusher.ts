@@ -4,7 +4,7 @@
  * While a sync is under way, appends gather; the next sync takes them all. There is one sync of a
  * log at a time, and after one has failed there is none: what it left on the medium is unknown.
  *
- * Invariant: durableEndOffset ≤ the log's end; it only grows while the log is online.
+ * Invariant: durableEndOffset ≤ the log's end; it only goes back when the log is cut.
  */
 
 import type { Offset } from '../model/units.js'
@@ -12,7 +12,7 @@ import type { Offset } from '../model/units.js'
 export interface FlushTarget {
   /** The offset the next record would get. */
   readonly logEndOffset: Offset
-  /** Bytes appended since the log was opened. */
+  /** Bytes appended since the log was opened, less those cut off. */
   readonly appendedBytes: number
   /** Syncs what is there now, in the order it was written. */
   syncNow(): Promise<void>
@@ -52,11 +52,22 @@ export class Flusher {
   /** Resolves when everything appended before the call is durable. Rejects when that failed. */
   async flush(): Promise<void> {
     const wanted = this.#target.logEndOffset
-    while (this.#durableEnd < wanted) {
+    // What was cut off meanwhile needs no sync: waiting for it would never end.
+    while (this.#durableEnd < Math.min(wanted, this.#target.logEndOffset)) {
       if (this.#failure !== undefined) throw this.#failure
       this.request()
       await this.#running
     }
+  }
+
+  /** The log was cut while no sync was under way; what is left is durable up to `end`. */
+  cutTo(end: Offset): void {
+    this.#durableEnd = end
+    this.#durableBytes = Math.min(this.#durableBytes, this.#target.appendedBytes)
+  }
+
+  get isRunning(): boolean {
+    return this.#running !== undefined
   }
 
   /** Resolves when no sync is under way. */

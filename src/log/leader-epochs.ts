@@ -7,7 +7,16 @@
 
 import { assert } from '../base/assert.js'
 import type { EpochStart } from './checkpoints.js'
-import type { LeaderEpoch, Offset } from '../model/units.js'
+import { NONE, type LeaderEpoch, type Offset } from '../model/units.js'
+
+/** Where an epoch ends, as one log knows it; −1 and −1 when it cannot say. */
+export interface EpochEnd {
+  readonly epoch: LeaderEpoch
+  /** Exclusive: the offset behind the last record of the epoch. */
+  readonly endOffset: Offset
+}
+
+const UNKNOWN_END: EpochEnd = { epoch: NONE, endOffset: NONE }
 
 export class LeaderEpochs {
   #entries: EpochStart[]
@@ -24,6 +33,11 @@ export class LeaderEpochs {
 
   get latest(): EpochStart | undefined {
     return this.#entries.at(-1)
+  }
+
+  /** −1 when there is none. */
+  get latestEpoch(): LeaderEpoch {
+    return this.latest?.epoch ?? NONE
   }
 
   /**
@@ -45,6 +59,19 @@ export class LeaderEpochs {
   /** The epoch of the record at `offset`, or of the next one to come. */
   epochAt(offset: Offset): LeaderEpoch | undefined {
     return this.#entries.findLast(entry => entry.startOffset <= offset)?.epoch
+  }
+
+  /**
+   * Where `requested` ends here, or the nearest older epoch that is known; two logs agree up to the
+   * smaller of their answers. Kafka's rules (LeaderEpochFileCache.endOffsetFor).
+   */
+  endOffsetFor(requested: LeaderEpoch, logEndOffset: Offset): EpochEnd {
+    if (requested < 0) return UNKNOWN_END
+    if (requested === this.latestEpoch) return { epoch: requested, endOffset: logEndOffset }
+    const next = this.#entries.find(entry => entry.epoch > requested)
+    if (next === undefined) return UNKNOWN_END // it is newer than all that is known here
+    const known = this.#entries.findLast(entry => entry.epoch <= requested)
+    return { epoch: known?.epoch ?? requested, endOffset: next.startOffset }
   }
 
   /** Forgets what begins at or after `endOffset`; true when something did. */

@@ -37,6 +37,7 @@ import {
   parsePartitionFolder,
   partitionFolder,
   RECOVERY_POINT_CHECKPOINT,
+  strayFolder,
 } from './files.js'
 import { IndexCache } from './index-file.js'
 import type { Log } from './log.js'
@@ -79,6 +80,7 @@ export class LogManager {
   /** As the files had them at opening. */
   readonly #recoveryPoints: Map<string, Offset>
   readonly #logStarts: Map<string, Offset>
+  readonly #highWatermarks: OffsetCheckpoint
   readonly #removals = new Set<Timer>()
   #isCheckpointWanted = false
 
@@ -86,13 +88,14 @@ export class LogManager {
     options: LogManagerOptions,
     wasClosedCleanly: boolean,
     recoveryPoints: OffsetCheckpoint,
-    logStarts: OffsetCheckpoint,
+    { logStarts, highWatermarks }: Record<'logStarts' | 'highWatermarks', OffsetCheckpoint>,
   ) {
     this.root = options.root
     this.wasClosedCleanly = wasClosedCleanly
     this.#options = options
     this.#recoveryPoints = new Map(recoveryPoints)
     this.#logStarts = new Map(logStarts)
+    this.#highWatermarks = highWatermarks
   }
 
   static async open(options: LogManagerOptions): Promise<LogManager> {
@@ -110,13 +113,17 @@ export class LogManager {
       readOffsets(disk, join(root, name), reason => odd.push(reason))
     const recoveryPoints = await read(RECOVERY_POINT_CHECKPOINT)
     const logStarts = await read(LOG_START_CHECKPOINT)
+    const noWatermarks: string[] = [] // they are only a lower bound: without them it is 0
+    const highWatermarks = await readOffsets(disk, join(root, HIGH_WATERMARK_CHECKPOINT), reason =>
+      noWatermarks.push(reason),
+    )
     if (wasClosedCleanly) {
       await disk.remove(marker)
       await disk.syncDirectory(root)
     }
-    for (const reason of odd) logger.warn(reason)
+    for (const reason of [...odd, ...noWatermarks]) logger.warn(reason)
     const isTrusted = isNew || (wasClosedCleanly && odd.length === 0)
-    return new LogManager(options, isTrusted, recoveryPoints, logStarts)
+    return new LogManager(options, isTrusted, recoveryPoints, { logStarts, highWatermarks })
   }
 
   get logs(): IterableIterator<Log> {
@@ -179,6 +186,26 @@ export class LogManager {
     await this.writeCheckpoints()
   }
 
+  /**
+   * Takes a damaged log out of use and keeps its folder under another name, which is returned: a
+   * new copy is going to be made.
+   */
+  async setAside(partition: TopicPartition): Promise<string> {
+    const { disk, random } = this.#options
+    const key = partitionKey(partition.topic, partition.partition)
+    const log = this.#logs.get(key)
+    this.#logs.delete(key)
+    this.#unopened.delete(key)
+    await log?.abandon()
+    const folder = partitionFolder(partition)
+    const aside = strayFolder(folder, uuidHex(randomUuid(random)))
+    if (disk.exists(join(this.root, folder))) {
+      disk.rename(join(this.root, folder), join(this.root, aside))
+      await this.syncNames()
+    }
+    return aside
+  }
+
   /** Renames a folder so that it counts as deleted; its files go after a while. */
   async deleteFolder(folder: string, delayMs = 0): Promise<void> {
     const { disk, random, clock } = this.#options
@@ -238,6 +265,11 @@ export class LogManager {
     await this.#checkpoints.run(() => writeOffsets(this.#options.disk, path, offsets))
   }
 
+  /** As it was written last before this opening. */
+  highWatermarkOf({ topic, partition }: TopicPartition): Offset {
+    return this.#highWatermarks.get(partitionKey(topic, partition)) ?? 0
+  }
+
   #recoveryPointLines(): PartitionOffset[] {
     const lines = [...this.#logs.values()].map(log => ({
       ...log.topicPartition,
@@ -287,8 +319,9 @@ export class LogManager {
     const { topic, topicId, settings } = partition
     const folder = join(this.root, partitionFolder(partition))
     const topicPartition = { topic, partition: partition.partition }
+    const saveCheckpoints = (): Promise<void> => this.writeCheckpoints()
     const context = { disk, folder, topicPartition, clock, random, logger, settings }
-    const withCache = { ...context, cache: this.#cache }
+    const withCache = { ...context, cache: this.#cache, saveCheckpoints }
     if (!disk.exists(folder)) {
       refuseLostFolder(folder, this.#recoveryPoints.get(key) ?? 0, this.#logStarts.get(key) ?? 0)
       return await createLog(withCache, topicId)

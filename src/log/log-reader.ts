@@ -10,6 +10,7 @@ import { Batch, frameAt, SHORT, whyBroken, whyInvalid } from '../model/batch.js'
 import { isSupported } from '../model/compression.js'
 import { RecordCursor } from '../model/record-cursor.js'
 import { NONE, type Offset, type Position, type Timestamp } from '../model/units.js'
+import { DamagedBytesError } from './errors.js'
 import { IndexError } from './index-file.js'
 import { scanBatches } from './scan.js'
 import type { Segment } from './segment.js'
@@ -30,15 +31,6 @@ export interface ReadBounds {
 export interface OffsetAndTimestamp {
   readonly offset: Offset
   readonly timestamp: Timestamp
-}
-
-/** Bytes in a segment that are not what was written. */
-export class DamagedBytesError extends Error {
-  override readonly name = 'DamagedBytesError'
-
-  constructor(file: string, position: Position, reason: string) {
-    super(`${file} at position ${position}: ${reason}`)
-  }
 }
 
 interface Cursor {
@@ -67,6 +59,11 @@ export class LogReader {
       if (bytes !== undefined) return bytes
     }
     return NOTHING
+  }
+
+  /** Forgets where sequential readers would go on: positions are not what they were. */
+  forgetPositions(): void {
+    this.#cursors.length = 0
   }
 
   /** The first record at or after `logStartOffset` that is not older than `target`. */
@@ -106,7 +103,11 @@ export class LogReader {
     const chunk = await segment.file.read(position, Math.min(bounds.maxBytes, size - position))
     const bytes = await wholeFirstBatch(segment, position, chunk, bounds)
     const walked = wholeBatches(bytes, bounds.upTo)
-    if (walked.bytes === 0) return NOTHING
+    if (walked.bytes === 0) {
+      // Not because its offset is wrong, or a reader would wait there for ever.
+      if (!this.#hasGaps()) checkNeighbours(segment, position, from, firstWhole(bytes))
+      return NOTHING
+    }
     checkBytes(segment, position, bytes.subarray(0, walked.bytes))
     if (!this.#hasGaps()) checkNeighbours(segment, position, from, bytes.subarray(0, walked.bytes))
     const next = { segment, offset: walked.nextOffset, position: position + walked.bytes }
@@ -220,6 +221,12 @@ function wholeBatches(bytes: Buffer, upTo: Offset): { bytes: number; nextOffset:
     at += size
   }
   return { bytes: at, nextOffset }
+}
+
+/** The first batch, or nothing if it is cut. */
+function firstWhole(bytes: Buffer): Buffer {
+  const size = frameAt(bytes, 0, bytes.length)
+  return size > 0 && size <= bytes.length ? bytes.subarray(0, size) : NOTHING
 }
 
 /** Compares the checksums that this process has not compared yet. */

@@ -7,8 +7,8 @@
  *   logEndOffset     next to be written
  *   recoveryPoint    everything below is synced with its indexes; opening starts to scan here
  *
- * Invariants: logStartOffset ≤ logEndOffset, recoveryPoint ≤ durableEndOffset ≤ logEndOffset; an
- * offset is never given twice; the active segment is the last.
+ * Invariants: logStartOffset ≤ logEndOffset, recoveryPoint ≤ durableEndOffset ≤ logEndOffset; a
+ * leader gives no offset twice; the active segment is the last.
  *
  * Appending and starting a new segment are synchronous: nothing comes between looking at the end
  * and writing there. Syncing, deleting and the like happen behind, one task at a time.
@@ -18,145 +18,105 @@
  */
 
 import { assert } from '../base/assert.js'
-import type { Clock } from '../base/clock.js'
-import type { Logger } from '../base/logger.js'
-import type { Random } from '../base/random.js'
-import { SerialQueue } from '../base/tasks.js'
-import { isDiskError, join, replaceSmallFile, type Disk } from '../disk/disk.js'
+import { SerialQueue, Signal } from '../base/tasks.js'
 import { assignOffset, Batch, stampLogAppendTime } from '../model/batch.js'
-import { isPartlogError, PartlogError } from '../model/errors.js'
+import { PartlogError } from '../model/errors.js'
 import type { TopicPartition } from '../model/names.js'
-import type { LeaderEpoch, Offset, Timestamp } from '../model/units.js'
-import { formatEpochs } from './checkpoints.js'
-import type { LogConfig, LogSettings } from './config.js'
-import { closedError, corruptLog, offlineError, readError, refusedAppend } from './errors.js'
-import { LEADER_EPOCH_CHECKPOINT } from './files.js'
-import { DeletedSegments } from './deleted-segments.js'
+import { NONE, type LeaderEpoch, type Offset, type Timestamp } from '../model/units.js'
+import type { LogConfig } from './config.js'
+import { EpochFile } from './epoch-file.js'
+import { truncatingError } from './errors.js'
 import { Flusher } from './flusher.js'
-import type { IndexCache } from './index-file.js'
+import { followerBatches, segmentLoads } from './follower-batches.js'
 import type { LeaderEpochs } from './leader-epochs.js'
-import {
-  DamagedBytesError,
-  LogReader,
-  type OffsetAndTimestamp,
-  type ReadBounds,
-} from './log-reader.js'
-import { deletableSegments, type RetentionDecision } from './retention.js'
-import { Segment } from './segment.js'
-
-export interface LogContext {
-  readonly disk: Disk
-  readonly folder: string
-  readonly topicPartition: TopicPartition
-  readonly clock: Clock
-  readonly random: Random
-  readonly cache: IndexCache
-  readonly logger: Logger
-  readonly settings: LogSettings
-}
-
-export interface LogState {
-  readonly segments: readonly Segment[]
-  readonly logStartOffset: Offset
-  readonly logEndOffset: Offset
-  readonly recoveryPoint: Offset
-  readonly epochs: LeaderEpochs
-}
-
-export interface Appended {
-  readonly firstOffset: Offset
-  readonly lastOffset: Offset
-  /** The broker's time when the topic uses it, else −1. */
-  readonly logAppendTime: Timestamp
-}
-
-/** What the log tells the one who runs it. */
-export interface LogListener {
-  /** Everything below is durable now. */
-  onDurable(durableEndOffset: Offset): void
-  /** The log has gone offline. */
-  onOffline(error: PartlogError): void
-  /** A segment was closed and synced, or the log start moved: worth a checkpoint. */
-  onCheckpointable(): void
-}
+import { LogHealth } from './log-health.js'
+import type { Appended, LogContext, LogListener, LogState } from './log-words.js'
+import { LogReader, type OffsetAndTimestamp, type ReadBounds } from './log-reader.js'
+import type { Producers } from './producers.js'
+import type { Segment } from './segment.js'
+import { SegmentList } from './segment-list.js'
+import { Truncation, type LogMarks, type TruncationTarget } from './truncation.js'
 
 export class Log {
   readonly name: string
   readonly folder: string
   readonly epochs: LeaderEpochs
+  readonly producers: Producers
   readonly #context: LogContext
   readonly #reader: LogReader
   readonly #flusher: Flusher
+  readonly #health: LogHealth
   readonly #behind = new SerialQueue()
-  readonly #deleted: DeletedSegments
-  #segments: Segment[]
-  #logStartOffset: Offset
-  #logEndOffset: Offset
-  #recoveryPoint: Offset
-  /** Bytes appended since the log was opened. */
-  #appendedBytes = 0
+  readonly #epochFile: EpochFile
+  readonly #segments: SegmentList
+  readonly #truncation: Truncation
+  readonly #marks: LogMarks
+  /** Reads under way, and cuts that are under way or wait for their turn. */
+  #reads = 0
+  #cuts = 0
+  readonly #readsEnded = new Signal()
   #listener: LogListener | undefined
-  #offline: PartlogError | undefined
-  #isClosed = false
-  /** A segment file was made whose name is not synced yet. */
-  #hasNewNames = false
 
   constructor(context: LogContext, state: LogState) {
     const { topic, partition } = context.topicPartition
     this.name = `${topic}-${partition}`
     this.folder = context.folder
     this.epochs = state.epochs
+    this.producers = state.producers
     this.#context = context
-    this.#segments = [...state.segments]
-    this.#logStartOffset = state.logStartOffset
-    this.#logEndOffset = state.logEndOffset
-    this.#recoveryPoint = state.recoveryPoint
+    this.#segments = new SegmentList(context, state.segments)
+    const { logStartOffset, logEndOffset, recoveryPoint } = state
+    this.#marks = { logStartOffset, logEndOffset, recoveryPoint, appendedBytes: 0 }
+    this.#health = new LogHealth(this.name, context.logger, error =>
+      this.#listener?.onOffline(error),
+    )
     this.#reader = new LogReader(
-      () => this.#segments,
+      () => this.#segments.all,
       () => this.#hasGaps,
     )
-    this.#deleted = new DeletedSegments(context)
-    this.#flusher = new Flusher(this.#flushTarget(), state.logEndOffset)
+    this.#epochFile = new EpochFile(context.disk, context.folder, state.epochs)
+    this.#flusher = new Flusher(this.#flushTarget(), logEndOffset)
+    this.#truncation = new Truncation(this.#truncationTarget())
     assert(state.segments.length > 0, 'a log has an active segment', { log: this.name })
   }
 
   get logStartOffset(): Offset {
-    return this.#logStartOffset
+    return this.#marks.logStartOffset
   }
   get logEndOffset(): Offset {
-    return this.#logEndOffset
+    return this.#marks.logEndOffset
   }
   /** Everything below survives a power cut. */
   get durableEndOffset(): Offset {
     return this.#flusher.durableEndOffset
   }
   get recoveryPoint(): Offset {
-    return this.#recoveryPoint
+    return this.#marks.recoveryPoint
   }
   get config(): LogConfig {
     return this.#context.settings.current
   }
-  /** Bytes appended since the log was opened: how much is new for one who looked before. */
+  /** Bytes appended since the log was opened, less those cut off: how much is new. */
   get appendedBytes(): number {
-    return this.#appendedBytes
+    return this.#marks.appendedBytes
   }
   /** How many of them are durable. */
   get durableBytes(): number {
     return this.#flusher.durableBytes
   }
   get sizeBytes(): number {
-    return this.#segments.reduce((sum, segment) => sum + segment.size, 0)
+    return this.#segments.sizeBytes
   }
   get segmentCount(): number {
-    return this.#segments.length
+    return this.#segments.all.length
   }
   /** Base offset of the oldest segment; the log start may lie inside it. */
   get firstSegmentOffset(): Offset {
-    return (this.#segments[0] as Segment).baseOffset
+    return this.#segments.first.baseOffset
   }
   /** Why every call fails, if it does. */
   get offlineReason(): PartlogError | undefined {
-    return this.#offline
+    return this.#health.offlineReason
   }
   get topicPartition(): TopicPartition {
     return this.#context.topicPartition
@@ -178,17 +138,15 @@ export class Log {
     leaderEpoch: LeaderEpoch,
     now: Timestamp,
   ): Appended {
-    this.#checkOnline()
+    this.#checkSteady()
     const { config } = this
-    const firstOffset = this.#logEndOffset
+    const firstOffset = this.#marks.logEndOffset
     const isStamped = config.timestampType === 'LogAppendTime'
     let next = firstOffset
-    let newest = 0
     for (const batch of batches) {
       assignOffset(batch, next, leaderEpoch)
       if (isStamped) stampLogAppendTime(batch, now)
       next += batch.lastOffsetDelta + 1
-      newest = Math.max(newest, batch.maxTimestamp)
     }
     if (bytes.length > config.segmentBytes) {
       throw new PartlogError(
@@ -196,41 +154,78 @@ export class Log {
         `${this.name}: ${bytes.length} bytes do not fit into a segment of ${config.segmentBytes}`,
       )
     }
-    try {
-      if (this.#active.shouldRoll(bytes.length, newest, next - 1, now)) this.#roll()
-      this.#active.append(bytes, batches)
-    } catch (error) {
-      throw this.#writeFailed(error)
-    }
-    this.#logEndOffset = next
-    this.#appendedBytes += bytes.length
+    this.#write(bytes, batches, now)
     return { firstOffset, lastOffset: next - 1, logAppendTime: isStamped ? now : -1 }
   }
 
+  /**
+   * Writes what the leader has written, as it is: whole batches that begin where this log ends.
+   * They are checked first, and none is written when one is refused. Durable only after `flush`.
+   */
+  appendAsFollower(bytes: Buffer): Pick<Appended, 'firstOffset' | 'lastOffset'> {
+    this.#checkSteady()
+    const firstOffset = this.#marks.logEndOffset
+    const batches = followerBatches(bytes, {
+      name: this.name,
+      logEndOffset: firstOffset,
+      lastEpoch: this.epochs.epochAt(firstOffset - 1) ?? NONE,
+      hasGaps: this.#hasGaps,
+    })
+    const now = this.#context.clock.now()
+    for (const load of segmentLoads(batches, this.config.segmentBytes)) {
+      const [first, last] = [load[0] as Batch, load.at(-1) as Batch]
+      this.#write(bytes.subarray(first.start, last.end), load, now)
+    }
+    return {
+      firstOffset: batches[0]?.baseOffset ?? firstOffset,
+      lastOffset: this.#marks.logEndOffset - 1,
+    }
+  }
+
+  /** Writes batches that have their offsets, into a new segment if the active one has no room. */
+  #write(bytes: Buffer, batches: readonly Batch[], now: Timestamp): void {
+    const [first, last] = [batches[0], batches.at(-1)]
+    if (first === undefined || last === undefined) return
+    const newest = batches.reduce((max, batch) => Math.max(max, batch.maxTimestamp), 0)
+    try {
+      if (this.#segments.active.shouldRoll(bytes.length, newest, last.lastOffset, now)) {
+        this.#roll(first.baseOffset)
+      }
+      this.#segments.active.append(bytes, batches)
+    } catch (error) {
+      throw this.#health.writeFailed(error)
+    }
+    for (const batch of batches) {
+      this.#epochFile.note(batch.leaderEpoch, batch.baseOffset)
+      this.producers.note(batch, now)
+    }
+    this.#marks.logEndOffset = last.nextOffset
+    this.#marks.appendedBytes += bytes.length
+  }
+
   /** Closes the active segment and begins the next one. What it held is synced behind. */
-  #roll(): void {
-    const closed = this.#active
-    if (closed.baseOffset === this.#logEndOffset) return // empty: it is as good as a new one
-    closed.seal()
-    this.#segments.push(Segment.create(this.#segmentOptions(this.#logEndOffset)))
-    this.#hasNewNames = true
+  #roll(baseOffset = this.#marks.logEndOffset): void {
+    // An empty one is as good as a new one.
+    if (this.#segments.active.baseOffset === this.#marks.logEndOffset) return
+    const closed = this.#segments.roll(baseOffset)
+    this.producers.snapshot(baseOffset)
     void this.#behind.run(() => this.#settle(closed))
   }
 
   /** A closed segment becomes durable with its indexes: the recovery point moves behind it. */
   async #settle(closed: Segment): Promise<void> {
-    if (this.#offline !== undefined || !this.#segments.includes(closed)) return
+    if (this.offlineReason !== undefined || !this.#segments.has(closed)) return
     try {
       await this.#flusher.flush()
       await closed.syncIndexes()
+      await this.producers.sync(this.#segments.all)
     } catch (error) {
-      this.#syncFailed(error)
+      this.#health.syncFailed(error)
       return
     }
-    const index = this.#segments.indexOf(closed)
-    const next = this.#segments[index + 1]
-    if (index < 0 || next === undefined) return
-    this.#recoveryPoint = Math.max(this.#recoveryPoint, next.baseOffset)
+    const next = this.#segments.after(closed)
+    if (next === undefined) return
+    this.#marks.recoveryPoint = Math.max(this.#marks.recoveryPoint, next.baseOffset)
     this.#listener?.onCheckpointable()
   }
 
@@ -241,47 +236,46 @@ export class Log {
    * the end. Throws OFFSET_OUT_OF_RANGE outside [logStartOffset, logEndOffset].
    */
   async read(from: Offset, bounds: ReadBounds): Promise<Buffer> {
-    this.#checkOnline()
+    this.#checkSteady()
     this.checkInRange(from)
     if (from >= bounds.upTo) return Buffer.alloc(0)
     try {
       return await this.#reading(() => this.#reader.read(from, bounds))
     } catch (error) {
-      if (from < this.#logStartOffset) this.checkInRange(from) // deleted while it was being read
+      if (from < this.logStartOffset) this.checkInRange(from) // deleted while it was being read
       throw error
     }
   }
 
   checkInRange(offset: Offset): void {
-    if (offset >= this.#logStartOffset && offset <= this.#logEndOffset) return
+    const { logStartOffset, logEndOffset } = this.#marks
+    if (offset >= logStartOffset && offset <= logEndOffset) return
     throw new PartlogError(
       'OFFSET_OUT_OF_RANGE',
-      `${this.name}: offset ${offset} is outside [${this.#logStartOffset}, ${this.#logEndOffset}]`,
+      `${this.name}: offset ${offset} is outside [${logStartOffset}, ${logEndOffset}]`,
     )
   }
 
   /** The first record that is not older than `timestamp`. */
   async findTimestamp(timestamp: Timestamp): Promise<OffsetAndTimestamp | undefined> {
-    this.#checkOnline()
-    return await this.#reading(() => this.#reader.findTimestamp(timestamp, this.#logStartOffset))
+    this.#checkSteady()
+    return await this.#reading(() =>
+      this.#reader.findTimestamp(timestamp, this.#marks.logStartOffset),
+    )
   }
 
   /** The first record that has the newest time of all. */
   async findNewest(): Promise<OffsetAndTimestamp | undefined> {
-    this.#checkOnline()
-    return await this.#reading(() => this.#reader.findNewest(this.#logStartOffset))
+    this.#checkSteady()
+    return await this.#reading(() => this.#reader.findNewest(this.#marks.logStartOffset))
   }
 
   async #reading<T>(read: () => Promise<T>): Promise<T> {
+    this.#reads++
     try {
-      return await read()
-    } catch (error) {
-      if (this.#isClosed) throw closedError(this.name)
-      if (isDiskError(error)) throw readError(this.name, error)
-      if (!(error instanceof DamagedBytesError)) throw error
-      const corrupt = corruptLog(this.name, error.message)
-      this.#goOffline(corrupt)
-      throw corrupt
+      return await this.#health.reading(read)
+    } finally {
+      if (--this.#reads === 0) this.#readsEnded.notify()
     }
   }
 
@@ -289,27 +283,30 @@ export class Log {
 
   /** Sees to it that everything appended so far becomes durable soon; the listener is told. */
   requestFlush(): void {
-    if (this.#offline === undefined) this.#flusher.request()
+    if (this.offlineReason === undefined) this.#flusher.request()
   }
 
   /** Resolves when everything appended before the call survives a power cut. */
   async flush(): Promise<void> {
-    this.#checkOnline()
+    this.#health.checkOnline()
     await this.#flusher.flush()
   }
 
   /** Makes records and indexes durable, so that opening need not scan them. */
   async checkpoint(): Promise<void> {
     await this.#behind.run(async () => {
-      if (this.#offline !== undefined || this.#recoveryPoint === this.#logEndOffset) return
-      const active = this.#active
+      const { recoveryPoint, logEndOffset } = this.#marks
+      if (this.offlineReason !== undefined || recoveryPoint === logEndOffset) return
+      const active = this.#segments.active
       try {
+        this.producers.snapshot(this.#marks.logEndOffset)
         await this.#flusher.flush()
         const { durableEndOffset } = this
         await active.syncIndexes()
-        if (active === this.#active) this.#recoveryPoint = durableEndOffset
+        await this.producers.sync(this.#segments.all)
+        if (active === this.#segments.active) this.#marks.recoveryPoint = durableEndOffset
       } catch (error) {
-        this.#syncFailed(error)
+        this.#health.syncFailed(error)
       }
     })
   }
@@ -318,182 +315,168 @@ export class Log {
     const log = this
     return {
       get logEndOffset() {
-        return log.#logEndOffset
+        return log.#marks.logEndOffset
       },
       get appendedBytes() {
-        return log.#appendedBytes
+        return log.#marks.appendedBytes
       },
       syncNow: () => this.#syncNow(),
       onDurable: (end: Offset) => this.#listener?.onDurable(end),
-      onSyncFailed: (error: unknown) => this.#syncFailed(error),
+      onSyncFailed: (error: unknown) => this.#health.syncFailed(error),
     }
   }
 
   async #syncNow(): Promise<void> {
-    const hadNewNames = this.#hasNewNames
-    this.#hasNewNames = false
-    for (const segment of this.#segments.filter(candidate => candidate.isDirty)) {
-      if (!this.#segments.includes(segment)) continue // deleted while another one was synced
-      const { size } = segment
-      await segment.file.sync()
-      segment.syncedBytes = Math.max(segment.syncedBytes, size)
-    }
-    if (hadNewNames) await this.#context.disk.syncDirectory(this.folder)
+    await this.#epochFile.flush()
+    await this.#segments.sync()
   }
 
   // ── deletion ───────────────────────────────────────────────────────────────────────────
 
   /** Moves the log start up; whole segments below it go with the next retention run. */
   deleteRecordsBefore(offset: Offset): void {
-    this.#checkOnline()
+    this.#checkSteady()
     this.checkInRange(offset)
-    if (offset <= this.#logStartOffset) return
-    this.#logStartOffset = offset
+    if (offset <= this.#marks.logStartOffset) return
+    this.#marks.logStartOffset = offset
     this.#listener?.onCheckpointable()
   }
 
   /** Deletes segments that retention lets go; returns by how much the log start has moved. */
   async deleteOldSegments(highWatermark: Offset): Promise<number> {
     return await this.#behind.run(async () => {
-      if (this.#offline !== undefined || this.#isClosed) return 0
-      for (const segment of this.#segments) await segment.newest()
-      const before = this.#logStartOffset
-      const { count, reason } = this.#deletable(highWatermark)
+      if (this.offlineReason !== undefined || this.#health.isClosed) return 0
+      for (const segment of this.#segments.all) await segment.newest()
+      const before = this.#marks.logStartOffset
+      const { count, reason } = this.#segments.deletable({ ...this.#marks, highWatermark })
       if (count === 0) return 0
-      this.#dropSegments(count)
+      await this.#dropSegments(count)
       this.#context.logger.info(`${this.name}: ${count} segments deleted`, { reason })
-      await this.#writeEpochs()
-      return this.#logStartOffset - before
+      await this.#epochFile.write()
+      return this.#marks.logStartOffset - before
     })
   }
 
-  #deletable(highWatermark: Offset): RetentionDecision {
-    const { cleanupPolicy, retentionBytes, retentionMs } = this.config
-    const isDeleted = cleanupPolicy === 'delete'
-    const view = this.#segments.map((segment, index) => ({
-      nextOffset: this.#segments[index + 1]?.baseOffset ?? this.#logEndOffset,
-      bytes: segment.size,
-      // What has no time cannot be too old.
-      newestTimestamp: segment.newestTimestamp < 0 ? Infinity : segment.newestTimestamp,
-    }))
-    return deletableSegments(view, {
-      logStartOffset: this.#logStartOffset,
-      highWatermark,
-      retentionBytes: isDeleted ? retentionBytes : -1,
-      retentionMs: isDeleted ? retentionMs : -1,
-      now: this.#context.clock.now(),
-    })
-  }
-
-  #dropSegments(count: number): void {
-    if (count === this.#segments.length) this.#roll()
-    const gone = this.#segments.splice(0, count)
-    this.#logStartOffset = Math.max(this.#logStartOffset, this.firstSegmentOffset)
-    this.#recoveryPoint = Math.max(this.#recoveryPoint, this.#logStartOffset)
-    this.epochs.truncateFromStart(this.#logStartOffset)
-    for (const segment of gone) this.#deleted.add(segment, this.config.fileDeleteDelayMs)
+  #dropSegments(count: number): Promise<void> {
+    if (count === this.segmentCount) this.#roll()
+    const gone = this.#segments.dropOldest(count)
+    this.#marks.logStartOffset = Math.max(this.#marks.logStartOffset, this.firstSegmentOffset)
+    this.#marks.recoveryPoint = Math.max(this.#marks.recoveryPoint, this.#marks.logStartOffset)
+    this.epochs.truncateFromStart(this.#marks.logStartOffset)
     this.#listener?.onCheckpointable()
+    return gone
+  }
+
+  // ── truncation ─────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Removes every batch that reaches to `offset` or beyond: the log ends there, or before when a
+   * batch goes on across it. Below the log start it means everything. Durable when it resolves;
+   * until then nothing is read or appended (NOT_LEADER_OR_FOLLOWER).
+   */
+  async truncateTo(offset: Offset): Promise<void> {
+    await this.#cutting(() => this.#truncation.truncateTo(offset))
+  }
+
+  /** As `truncateTo`, but everything goes and the next record gets `offset`. */
+  async truncateFullyAndStartAt(offset: Offset): Promise<void> {
+    await this.#cutting(() => this.#truncation.startAgainAt(offset))
+  }
+
+  async #cutting(cut: () => Promise<void>): Promise<void> {
+    this.#health.checkOnline()
+    this.#cuts++
+    try {
+      await this.#behind.run(async () => {
+        this.#health.checkOnline()
+        await this.#health.reading(async () => {
+          const { logEndOffset } = this.#marks
+          await cut()
+          if (this.#marks.logEndOffset === logEndOffset) return
+          await this.producers.reload({ segments: this.#segments.all, ...this.#marks })
+        })
+      })
+    } finally {
+      this.#cuts--
+    }
+  }
+
+  #truncationTarget(): TruncationTarget {
+    const log = this
+    return {
+      marks: this.#marks,
+      segments: this.#segments,
+      reader: this.#reader,
+      flusher: this.#flusher,
+      epochs: this.epochs,
+      epochFile: this.#epochFile,
+      get isBusy() {
+        return log.#reads > 0 || log.#flusher.isRunning
+      },
+      idle: async () => {
+        await (this.#reads > 0 ? this.#readsEnded.wait() : this.#flusher.idle())
+        if (this.offlineReason !== undefined) throw this.offlineReason
+      },
+      saveCheckpoints: () => this.#context.saveCheckpoints(),
+      onFailed: error => this.#health.syncFailed(error),
+    }
   }
 
   // ── leadership ─────────────────────────────────────────────────────────────────────────
 
   /** Notes that a leadership begins at the log's end. Durable when it resolves. */
   async assignEpoch(epoch: LeaderEpoch): Promise<void> {
-    this.#checkOnline()
-    if (!this.epochs.assign(epoch, this.#logEndOffset)) return
-    await this.#behind.run(() => this.#writeEpochs())
-  }
-
-  async #writeEpochs(): Promise<void> {
-    const { disk } = this.#context
-    const text = formatEpochs(this.epochs.entries)
-    await replaceSmallFile(disk, join(this.folder, LEADER_EPOCH_CHECKPOINT), Buffer.from(text))
+    this.#health.checkOnline()
+    await this.#behind.run(async () => {
+      if (this.epochs.assign(epoch, this.#marks.logEndOffset)) await this.#epochFile.write()
+      else await this.#epochFile.flush()
+    })
   }
 
   // ── the end ────────────────────────────────────────────────────────────────────────────
 
   /** Makes everything durable and gives the files back. True when opening need not scan. */
   async close(): Promise<boolean> {
-    if (this.#isClosed) return this.#offline === undefined
-    this.#isClosed = true
+    if (this.#health.isClosed) return this.offlineReason === undefined
+    this.#health.isClosed = true
     await this.#behind.idle()
-    if (this.#offline === undefined) await this.#closeCleanly()
-    this.#giveUpFiles()
-    return this.#offline === undefined
+    if (this.offlineReason === undefined) await this.#closeCleanly()
+    this.#segments.close()
+    this.producers.close()
+    return this.offlineReason === undefined
   }
 
   /** Gives the files back as a crash would, without syncing anything. */
   async abandon(): Promise<void> {
-    this.#isClosed = true
-    this.#offline ??= closedError(this.name)
+    this.#health.abandon()
     await this.#flusher.idle().catch(() => undefined)
     await this.#behind.idle()
-    this.#giveUpFiles()
+    this.#segments.close()
+    this.producers.close()
   }
 
   async #closeCleanly(): Promise<void> {
     try {
       await this.#flusher.flush()
-      this.#active.seal()
-      await this.#active.syncIndexes()
-      if (this.#hasNewNames) await this.#context.disk.syncDirectory(this.folder)
-      this.#recoveryPoint = this.#logEndOffset
+      await this.#segments.sealAndSync()
+      this.producers.snapshot(this.#marks.logEndOffset)
+      await this.producers.sync(this.#segments.all)
+      this.#marks.recoveryPoint = this.#marks.logEndOffset
     } catch (error) {
-      this.#syncFailed(error)
+      this.#health.syncFailed(error)
     }
   }
 
-  #giveUpFiles(): void {
-    this.#deleted.close()
-    for (const segment of this.#segments) segment.close()
-  }
-
-  // ── failure ────────────────────────────────────────────────────────────────────────────
+  // ── its state ────────────────────────────────────────────────────────────────────────────
 
   /** A compacted log has offsets whose records are gone. */
   get #hasGaps(): boolean {
     return this.config.cleanupPolicy === 'compact'
   }
 
-  get #active(): Segment {
-    return this.#segments[this.#segments.length - 1] as Segment
-  }
-
-  #segmentOptions(baseOffset: Offset) {
-    const { disk, folder, cache, clock, random } = this.#context
-    const { segmentJitterMs } = this.config
-    return {
-      disk,
-      folder,
-      cache,
-      baseOffset,
-      settings: this.#context.settings,
-      jitterMs: segmentJitterMs === 0 ? 0 : random.int(segmentJitterMs),
-      createdAt: clock.now(),
-    }
-  }
-
-  #checkOnline(): void {
-    if (this.#offline !== undefined) throw this.#offline
-    if (this.#isClosed) throw closedError(this.name)
-  }
-
-  /** A full disk refuses an append; any other failure of the disk takes the log offline. */
-  #writeFailed(error: unknown): unknown {
-    if (!isDiskError(error)) return error
-    return error.isTransient ? refusedAppend(this.name, error) : this.#syncFailed(error)
-  }
-
-  #syncFailed(error: unknown): PartlogError {
-    const reason = isPartlogError(error) ? error : offlineError(this.name, error as Error)
-    return this.#goOffline(reason)
-  }
-
-  #goOffline(error: PartlogError): PartlogError {
-    if (this.#offline !== undefined) return this.#offline
-    this.#offline = error
-    this.#context.logger.error(`${this.name} is offline`, { error })
-    this.#listener?.onOffline(error)
-    return error
+  /** Neither offline nor about to be cut. */
+  #checkSteady(): void {
+    this.#health.checkOnline()
+    if (this.#cuts > 0) throw truncatingError(this.name)
   }
 }

@@ -88,7 +88,8 @@ export class OffsetIndex {
 
   #check(entries: Buffer): void {
     let offset = -1
-    let position = -1
+    // No entry points to a segment's first batch, but zeros of a lost sector would.
+    let position = 0
     for (let at = 0; at < entries.length; at += ENTRY_BYTES) {
       const nextOffset = entries.readInt32BE(at)
       const nextPosition = entries.readInt32BE(at + 4)

@@ -8,7 +8,8 @@
 import { join, readSmallFile, replaceSmallFile, type Disk } from '../disk/disk.js'
 import { PartlogError } from '../model/errors.js'
 import type { LeaderEpoch, Offset } from '../model/units.js'
-import { formatEpochs, parseEpochs } from './checkpoints.js'
+import { formatEpochs, parseEpochs, type EpochStart } from './checkpoints.js'
+import { EpochFile } from './epoch-file.js'
 import {
   isDeletedFile,
   LEADER_EPOCH_CHECKPOINT,
@@ -17,7 +18,9 @@ import {
 } from './files.js'
 import { corruptLog } from './errors.js'
 import { isAscending, LeaderEpochs } from './leader-epochs.js'
-import { Log, type LogContext } from './log.js'
+import { Log } from './log.js'
+import type { LogContext } from './log-words.js'
+import { Producers } from './producers.js'
 import {
   recoverSegments,
   resumeSegments,
@@ -68,9 +71,15 @@ export async function openLog(context: LogContext, options: OpenLogOptions): Pro
     },
   )
   const opened = await startAtLogStart(context, recovered, options)
-  const epochs = await usableEpochs(storedEpochs, opened)
+  const storedText = storedEpochs && formatEpochs(storedEpochs.entries)
+  const epochs = await usableEpochs(storedEpochs, recovered.epochStarts, opened)
+  if (formatEpochs(epochs.entries) !== storedText) {
+    // From now on what was learned lies below the recovery point, where nobody will look again.
+    await new EpochFile(context.disk, context.folder, epochs).write()
+  }
   const { logEndOffset } = opened
-  const state = { ...opened, recoveryPoint: logEndOffset, epochs }
+  const producers = await Producers.load(context, opened)
+  const state = { ...opened, recoveryPoint: logEndOffset, epochs, producers }
   return { log: new Log(context, state), findings: recovered.findings }
 }
 
@@ -84,8 +93,9 @@ export async function createLog(context: LogContext, topicId: string): Promise<L
   await writeNewFile(disk, join(folder, LEADER_EPOCH_CHECKPOINT), formatEpochs([]))
   const segments = [newSegment(context, 0)]
   await disk.syncDirectory(folder)
-  const state = { segments, logStartOffset: 0, logEndOffset: 0, recoveryPoint: 0 }
-  return new Log(context, { ...state, epochs: new LeaderEpochs() })
+  const extent = { segments, logStartOffset: 0, logEndOffset: 0, recoveryPoint: 0 }
+  const producers = Producers.none(context)
+  return new Log(context, { ...extent, epochs: new LeaderEpochs(), producers })
 }
 
 // ── the pieces ───────────────────────────────────────────────────────────────────────────
@@ -185,16 +195,21 @@ async function writeNewFile(disk: Disk, path: string, text: string): Promise<voi
 }
 
 /**
- * The epochs in the checkpoint, as far as the log goes; from the batches when it cannot be used.
+ * The epochs in the checkpoint, as far as the log goes, and those of batches that were written
+ * after it; all from the batches when it cannot be used.
  */
 async function usableEpochs(
   stored: LeaderEpochs | undefined,
+  scanned: readonly EpochStart[],
   state: { segments: readonly Segment[]; logStartOffset: Offset; logEndOffset: Offset },
 ): Promise<LeaderEpochs> {
   const isUsable = stored !== undefined && (stored.latest !== undefined || state.logEndOffset === 0)
   const epochs = isUsable ? stored : await epochsOfBatches(state.segments)
   // A leadership that has written nothing keeps its entry at the log's end.
   epochs.truncateFromEnd(state.logEndOffset + 1)
+  for (const { epoch, startOffset } of scanned) {
+    if (epoch > epochs.latestEpoch) epochs.assign(epoch, startOffset)
+  }
   epochs.truncateFromStart(state.logStartOffset)
   return epochs
 }
@@ -217,7 +232,7 @@ async function epochsOfBatches(segments: readonly Segment[]): Promise<LeaderEpoc
     await scanBatches(
       segment.file,
       batch => {
-        if (batch.leaderEpoch > (epochs.latest?.epoch ?? -1)) {
+        if (batch.leaderEpoch > epochs.latestEpoch) {
           epochs.assign(batch.leaderEpoch, batch.baseOffset)
         }
         return undefined

@@ -14,6 +14,7 @@ import type { Disk } from '../disk/disk.js'
 import type { Batch } from '../model/batch.js'
 import type { PartlogError } from '../model/errors.js'
 import { NONE, type LeaderEpoch, type Offset, type Position } from '../model/units.js'
+import type { EpochStart } from './checkpoints.js'
 import { hasLostSector, judge, type LogBreak } from './damage.js'
 import { corruptLog } from './errors.js'
 import { keptFile } from './files.js'
@@ -44,7 +45,7 @@ export interface RecoveryOptions {
   /** Are gaps between offsets normal here, because the log is compacted? */
   readonly hasGaps: boolean
   readonly onCorruption: 'offline' | 'truncate'
-  /** The newest leadership that is known to have written; undefined when nobody knows. */
+  /** The newest leadership in the folder's file; undefined when it does not say. */
   readonly latestEpoch: LeaderEpoch | undefined
 }
 
@@ -52,6 +53,8 @@ export interface Recovered {
   readonly segments: readonly Segment[]
   readonly logEndOffset: Offset
   readonly findings: readonly RecoveryFinding[]
+  /** Where an epoch begins among the batches that were scanned, or is in force at their start. */
+  readonly epochStarts: readonly EpochStart[]
 }
 
 /** A place where the log cannot be read on. */
@@ -83,7 +86,7 @@ export async function resumeSegments(
     })
     if (scan.reason !== undefined || end < options.recoveryPoint) return undefined
     for (const segment of segments) segment.syncedBytes = segment.size
-    return { segments, logEndOffset: end, findings }
+    return { segments, logEndOffset: end, findings, epochStarts: [] }
   } catch (error) {
     if (error instanceof IndexError) return undefined
     throw error
@@ -100,6 +103,7 @@ export async function recoverSegments(
 
 class Recovery {
   readonly #findings: RecoveryFinding[] = []
+  readonly #epochStarts: EpochStart[] = []
   #segments: Segment[]
   #end: Offset
   #epoch: LeaderEpoch = NONE
@@ -119,7 +123,12 @@ class Recovery {
     if (breakage !== undefined) await this.#mend(breakage)
     else this.#refuseLostEnd()
     await this.#makeDurable(first)
-    return { segments: this.#segments, logEndOffset: this.#end, findings: this.#findings }
+    return {
+      segments: this.#segments,
+      logEndOffset: this.#end,
+      findings: this.#findings,
+      epochStarts: this.#epochStarts,
+    }
   }
 
   async #ensureIndexes(segment: Segment): Promise<void> {
@@ -185,12 +194,17 @@ class Recovery {
       const reason = this.#whyNotNext(batch, expected)
       if (reason !== undefined) return reason
       this.#end = expected = batch.nextOffset
-      this.#epoch = batch.leaderEpoch
+      this.#noteEpoch(batch)
       return undefined
     })
     if (scan.reason === undefined) return undefined
     const { position, reason, isShort = false } = scan
     return { index, position, reason, isShort }
+  }
+
+  #noteEpoch({ leaderEpoch: epoch, baseOffset: startOffset }: Batch): void {
+    if (epoch > this.#epoch) this.#epochStarts.push({ epoch, startOffset })
+    this.#epoch = epoch
   }
 
   /** Keeps the index entries below the recovery point, if they can be believed. */
@@ -199,7 +213,8 @@ class Recovery {
     try {
       await segment.truncateIndexes(this.options.recoveryPoint)
       const entry = segment.offsetIndex.last
-      if (entry === undefined) return false
+      // A crash of an earlier recovery may have left one of them and not the other.
+      if (entry === undefined || segment.timeIndex.last === undefined) return false
       await segment.positionOf(entry.offset)
       return true
     } catch (error) {
@@ -209,10 +224,14 @@ class Recovery {
     }
   }
 
-  /** The CRC leaves out offset and epoch: they are compared with those of the batches around. */
+  /**
+   * The CRC leaves out offset and epoch: they are compared with those of the batches around. A
+   * batch that was not synced may have brought an epoch that is in no file yet.
+   */
   #whyNotNext(batch: Batch, expected: Offset | undefined): string | undefined {
-    const { baseOffset, leaderEpoch } = batch
-    const { latestEpoch = Infinity } = this.options
+    const { baseOffset, leaderEpoch, nextOffset } = batch
+    const wasSynced = nextOffset <= this.options.recoveryPoint
+    const latestEpoch = (wasSynced ? this.options.latestEpoch : undefined) ?? Infinity
     if (leaderEpoch < this.#epoch || leaderEpoch > latestEpoch) {
       return `leader epoch ${leaderEpoch} is outside [${this.#epoch}, ${latestEpoch}]`
     }
@@ -255,7 +274,9 @@ class Recovery {
     // Windows end on sector borders, so that no sector is split between two of them.
     for (let at = from; at < to;) {
       const end = Math.min(to, (Math.floor(at / COPY_BYTES) + 1) * COPY_BYTES)
-      if (hasLostSector(await segment.file.read(at, end - at), at)) return true
+      const bytes = await segment.file.read(at, end - at)
+      const isWholeTail = at === from && end === segment.size
+      if (hasLostSector(bytes, at, isWholeTail)) return true
       at = end
     }
     return false

@@ -13,6 +13,7 @@ import { join, type Disk, type DiskFile } from '../disk/disk.js'
 import { Batch, BATCH_HEADER_BYTES, frameAt } from '../model/batch.js'
 import { NONE, type Offset, type Position, type Timestamp } from '../model/units.js'
 import type { LogSettings } from './config.js'
+import { DamagedBytesError } from './errors.js'
 import { deletedFile, SEGMENT_FILE_KINDS, segmentFile } from './files.js'
 import { IndexError, type IndexCache } from './index-file.js'
 import { OffsetIndex, type OffsetIndexEntry } from './offset-index.js'
@@ -147,10 +148,10 @@ export class Segment {
     this.timeIndex.file.spill()
   }
 
-  /** Makes the indexes survive a power cut. */
+  /** Makes the indexes survive a power cut. Times come first: offsets are scanned from the last. */
   async syncIndexes(): Promise<void> {
-    await this.offsetIndex.file.sync()
     await this.timeIndex.file.sync()
+    await this.offsetIndex.file.sync()
   }
 
   // ── finding ────────────────────────────────────────────────────────────────────────────
@@ -290,6 +291,36 @@ export class Segment {
       { checksCrc: false },
     )
     this.seal()
+  }
+
+  // ── being cut ──────────────────────────────────────────────────────────────────────────
+
+  /** Cuts the file, where a batch begins. The indexes know nothing of it until `reindex`. */
+  cut(position: Position): void {
+    this.file.truncate(position)
+    this.syncedBytes = Math.min(this.syncedBytes, position)
+    this.verifiedStart = Math.min(this.verifiedStart, position)
+    this.verifiedEnd = Math.min(this.verifiedEnd, position)
+  }
+
+  /** Lets indexes and times follow a cut that left the offsets below `end`. Durable at the end. */
+  async reindex(end: Offset): Promise<void> {
+    const scan = await this.#replayBelow(end)
+    if (scan.reason !== undefined) {
+      throw new DamagedBytesError(this.file.path, scan.position, scan.reason)
+    }
+    await this.syncIndexes()
+  }
+
+  async #replayBelow(end: Offset): Promise<ScanEnd> {
+    try {
+      await this.truncateIndexes(end)
+      return await this.replay(() => undefined)
+    } catch (error) {
+      if (!(error instanceof IndexError)) throw error
+      this.resetIndexes()
+      return await this.replay(() => undefined)
+    }
   }
 
   // ── going ──────────────────────────────────────────────────────────────────────────────

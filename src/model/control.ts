@@ -3,9 +3,11 @@
  * Key: int16 version, int16 type. They take an offset and are never delivered.
  */
 
-import { ByteReader } from '../base/bytes.js'
+import { ByteReader, BytesError } from '../base/bytes.js'
 import type { Batch } from './batch.js'
+import { isPartlogError } from './errors.js'
 import { RecordCursor } from './record-cursor.js'
+import { NONE } from './units.js'
 
 const TYPES = [
   'ABORT',
@@ -26,4 +28,18 @@ export function controlTypeOf(batch: Batch): ControlType {
   const reader = new ByteReader(cursor.key)
   reader.int16()
   return TYPES[reader.int16()] ?? 'UNKNOWN'
+}
+
+/** The epoch of the coordinator that wrote the marker which ends a transaction; −1 without one. */
+export function coordinatorEpochOf(batch: Batch): number {
+  try {
+    const cursor = new RecordCursor(batch)
+    if (!cursor.next() || cursor.value === null) return NONE
+    const reader = new ByteReader(cursor.value)
+    reader.int16()
+    return reader.int32()
+  } catch (error) {
+    if (error instanceof BytesError || isPartlogError(error)) return NONE
+    throw error
+  }
 }

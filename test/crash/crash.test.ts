@@ -1,8 +1,11 @@
 /** What was acknowledged is there after any crash. One scenario per kind of change. */
 
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import type { Cluster } from '../../src/cluster.js'
 import { enumerateCrashes, type Scenario, type World } from './harness.js'
+
+/** Thousands of openings each, on a machine that may have other work. */
+vi.setConfig({ testTimeout: 120_000 })
 
 const SMALL = { 'internal.segment.bytes': 400, 'index.interval.bytes': 100, 'retention.ms': -1 }
 

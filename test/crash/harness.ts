@@ -7,7 +7,8 @@
 import { expect } from 'vitest'
 import { seededRandom } from '../../src/base/random.js'
 import { VirtualClock } from '../../src/base/virtual-clock.js'
-import { Cluster, type MemoryOptions } from '../../src/cluster.js'
+import type { MemoryOptions } from '../../src/broker/cluster-options.js'
+import { Cluster } from '../../src/cluster.js'
 import { afterPowerCut, DAMAGES, type Damage } from '../../src/disk/crash.js'
 import { DiskError } from '../../src/disk/disk.js'
 import { MemoryDisk, type DiskOperation } from '../../src/disk/memory-disk.js'
@@ -114,7 +115,7 @@ async function crashOpening<P>(
 }
 
 /** A disk on which exactly this has happened, all of it durable. */
-function copyOf(history: readonly DiskOperation[]): MemoryDisk {
+export function copyOf(history: readonly DiskOperation[]): MemoryDisk {
   return afterPowerCut(history, 'synced', seededRandom(1))
 }
 
@@ -145,7 +146,7 @@ async function checkAfter<P>(
   }
 }
 
-interface Power {
+export interface Power {
   /** Resolves when the power has gone. */
   readonly isOut: Promise<undefined>
   /** The operation that did not happen. */
@@ -153,7 +154,7 @@ interface Power {
 }
 
 /** The operation with this number does not happen, nor does any after it. Reads are not counted. */
-function cutPower(disk: MemoryDisk, at: number): Power {
+export function cutPower(disk: MemoryDisk, at: number): Power {
   let count = 0
   let operation: string | undefined
   let signal: () => void = () => undefined
@@ -173,6 +174,6 @@ function cutPower(disk: MemoryDisk, at: number): Power {
 }
 
 /** Lets everything that is already under way end. */
-async function settle(): Promise<void> {
+export async function settle(): Promise<void> {
   for (let turn = 0; turn < 3; turn++) await new Promise(resolve => setImmediate(resolve))
 }

@@ -111,6 +111,17 @@ describe('a sector that was never written', () => {
     expect(hasLostSector(content, position)).toBe(isLost)
   })
 
+  it.each([
+    ['zeros from the break on', bytes(100, [[0, 100]]), true],
+    ['zeros but for the end', bytes(100, [[0, 99]]), false],
+    ['zeros but for the start', bytes(100, [[1, 100]]), false],
+    ['zeros in the sector it ends in only', bytes(600, [[412, 600]]), false],
+    ['16 zeros, which a header may begin with', bytes(16, [[0, 16]]), false],
+  ])('ends a file that ends in %s: %s', (_, content, isLost) => {
+    expect(hasLostSector(content, 100, true)).toBe(isLost)
+    expect(hasLostSector(content, 100)).toBe(false)
+  })
+
   it('is found at any place', () => {
     for (let position = 0; position < 1024; position += 37) {
       for (let sector = Math.ceil(position / 512); sector < 6; sector++) {

@@ -7,9 +7,10 @@ import type { Disk } from '../../src/disk/disk.js'
 import { MemoryDisk } from '../../src/disk/memory-disk.js'
 import { logConfig, type LogConfig } from '../../src/log/config.js'
 import { IndexCache } from '../../src/log/index-file.js'
-import type { Log, LogContext } from '../../src/log/log.js'
+import type { Log } from '../../src/log/log.js'
+import type { LogContext } from '../../src/log/log-words.js'
 import { createLog, openLog, type OpenedLog, type OpenLogOptions } from '../../src/log/open-log.js'
-import { Batch, batchesOf } from '../../src/model/batch.js'
+import { assignOffset, Batch, batchesOf } from '../../src/model/batch.js'
 import { BatchBuilder } from '../../src/model/batch-builder.js'
 import { RecordCursor } from '../../src/model/record-cursor.js'
 import { parseTopicConfig } from '../../src/model/topic-settings.js'
@@ -22,6 +23,8 @@ export interface World {
   disk: MemoryDisk
   clock: VirtualClock
   config: LogConfig
+  /** What the log's manager would do. */
+  saveCheckpoints: () => Promise<void>
 }
 
 export function world(settings: Record<string, unknown> = {}): World {
@@ -29,10 +32,11 @@ export function world(settings: Record<string, unknown> = {}): World {
     disk: new MemoryDisk({ recordsHistory: true }),
     clock: new VirtualClock(),
     config: logConfig(parseTopicConfig(settings)),
+    saveCheckpoints: async () => undefined,
   }
 }
 
-export function contextOf(w: { disk: Disk; clock: VirtualClock; config: LogConfig }): LogContext {
+export function contextOf(w: Omit<World, 'disk'> & { disk: Disk }): LogContext {
   return {
     disk: w.disk,
     folder: FOLDER,
@@ -42,13 +46,19 @@ export function contextOf(w: { disk: Disk; clock: VirtualClock; config: LogConfi
     cache: new IndexCache(1024 * 1024),
     logger: silentLogger,
     settings: { current: w.config },
+    saveCheckpoints: () => w.saveCheckpoints(),
   }
 }
 
 export async function create(w: World): Promise<Log> {
-  const log = await createLog(contextOf(w), TOPIC_ID)
+  const log = await createEmpty(w)
   await log.assignEpoch(0)
   return log
+}
+
+/** A log that nobody has led yet. */
+export async function createEmpty(w: World): Promise<Log> {
+  return await createLog(contextOf(w), TOPIC_ID)
 }
 
 export async function open(w: World, options: Partial<OpenLogOptions> = {}): Promise<OpenedLog> {
@@ -66,6 +76,20 @@ export function batchOf(values: readonly string[], timestamp = Date.UTC(2026, 0,
   const builder = new BatchBuilder(Buffer.alloc(65_536))
   for (const value of values) builder.tryAppend(timestamp, null, value, [])
   return Buffer.from(builder.build())
+}
+
+/** A batch as a leader of `epoch` stores it at `baseOffset`. */
+export function copied(bytes: Buffer, baseOffset: number, epoch: number): Buffer {
+  assignOffset(new Batch(bytes, 0), baseOffset, epoch)
+  return bytes
+}
+
+/** Batches of one record each, as a leader of `epoch` stores them from `base` on. */
+export function history(base: number, count: number, epoch: number, prefix = 'v'): Buffer {
+  const all = Array.from({ length: count }, (_, n) =>
+    copied(batchOf([`${prefix}${base + n}`]), base + n, epoch),
+  )
+  return Buffer.concat(all)
 }
 
 export function append(log: Log, values: readonly string[], timestamp?: number): number {
@@ -97,6 +121,18 @@ export async function readAll(log: Log, from = log.logStartOffset): Promise<stri
     }
   }
   return lines
+}
+
+/** Everything in a log, as stored. */
+export async function logBytesOf(log: Log): Promise<Buffer> {
+  const parts: Buffer[] = []
+  for (let next = log.logStartOffset; next < log.logEndOffset;) {
+    const bounds = { upTo: log.logEndOffset, maxBytes: 65_536, minOneBatch: true }
+    const bytes = await log.read(next, bounds)
+    for (const batch of batchesOf(bytes)) next = batch.nextOffset
+    parts.push(bytes)
+  }
+  return Buffer.concat(parts)
 }
 
 /** `expected(3)` is ['0:v0', '1:v1', '2:v2']. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { seededRandom } from '../../src/base/random.js'
+import { seededRandom, type Random } from '../../src/base/random.js'
 import { isAscending, LeaderEpochs } from '../../src/log/leader-epochs.js'
 
 /** `epochs('0:0 5:92')` began epoch 0 at offset 0 and epoch 5 at 92. */
@@ -17,6 +17,47 @@ function entriesOf(text: string): { epoch: number; startOffset: number }[] {
 
 const show = ({ entries }: LeaderEpochs): string =>
   entries.map(({ epoch, startOffset }) => `${epoch}:${startOffset}`).join(' ')
+
+/** The epochs of a log, given the epoch of each of its records. */
+function cacheOf(log: readonly number[]): LeaderEpochs {
+  const cache = new LeaderEpochs()
+  log.forEach((epoch, offset) => {
+    if (epoch > cache.latestEpoch) cache.assign(epoch, offset)
+  })
+  return cache
+}
+
+/** Two logs of a common past. Each epoch had one leader, so no epoch has two histories. */
+function partedLogs(random: Random) {
+  const past: number[] = []
+  let epoch = 0
+  const write = (log: number[], most: number): void => {
+    for (let n = random.int(most + 1); n > 0; n--) log.push(epoch)
+  }
+  for (; epoch < 3; epoch++) write(past, 3)
+  const [leader, follower] = [[...past], [...past]]
+  epoch = past.at(-1) ?? 0
+  write(random.int(2) === 0 ? leader : follower, 2) // the other one did not get these
+  for (epoch = 3; epoch < 9; epoch++) write(random.int(2) === 0 ? leader : follower, 3)
+  leader.push(epoch)
+  const parting = leader.findIndex((of, offset) => follower[offset] !== of)
+  return { leader, follower, common: parting }
+}
+
+/** How a follower finds its way (KIP-595): it asks for its latest epoch, cuts, and asks again. */
+function whereTheyPart(leader: readonly number[], follower: readonly number[]): number {
+  const own = cacheOf(follower)
+  let end = follower.length
+  for (let asked = own.latestEpoch; asked >= 0; asked = own.latestEpoch) {
+    const answer = cacheOf(leader).endOffsetFor(asked, leader.length)
+    if (answer.epoch === asked && answer.endOffset >= end) return end
+    const known = own.endOffsetFor(answer.epoch, end)
+    end = Math.min(end, known.epoch < 0 ? 0 : known.endOffset)
+    if (known.epoch === answer.epoch) end = Math.min(end, answer.endOffset)
+    own.truncateFromEnd(end)
+  }
+  return end
+}
 
 describe('a leadership that begins', () => {
   it.each([
@@ -54,6 +95,42 @@ describe('the epoch of an offset', () => {
     expect(epochs('3:10').epochAt(9)).toBeUndefined()
     expect(epochs('').epochAt(0)).toBeUndefined()
     expect(epochs('').latest).toBeUndefined()
+  })
+})
+
+describe('the end of an epoch', () => {
+  it.each([
+    // known, requested, log end: epoch and where it ends
+    ['', -1, 0, -1, -1],
+    ['0:0 2:61', -1, 100, -1, -1],
+    ['', 0, 0, -1, -1],
+    // The latest one ends with the log.
+    ['0:0 2:61 5:92', 5, 100, 5, 100],
+    ['0:0', 0, 0, 0, 0],
+    // One that was not known ends like the one before it.
+    ['0:0 2:61 5:92', 0, 100, 0, 61],
+    ['0:0 2:61 5:92', 1, 100, 0, 61],
+    ['0:0 2:61 5:92', 2, 100, 2, 92],
+    ['0:0 2:61 5:92', 4, 100, 2, 92],
+    // Older than all: everything here is newer.
+    ['3:10 5:92', 2, 100, 2, 10],
+    // Newer than all: nobody here can say.
+    ['0:0 2:61 5:92', 6, 100, -1, -1],
+  ] as const)('%s, asked for %i with log end %i: %i, %i', (known, asked, end, epoch, endOffset) => {
+    expect(epochs(known).endOffsetFor(asked, end)).toEqual({ epoch, endOffset })
+  })
+
+  it('leads a follower to where two logs part, and cuts nothing they share', () => {
+    const random = seededRandom(5)
+    for (let round = 0; round < 300; round++) {
+      const { leader, follower, common } = partedLogs(random)
+      expect(follower.slice(0, common)).toEqual(leader.slice(0, common))
+      expect(whereTheyPart(leader, follower), `round ${round}`).toBe(common)
+    }
+  })
+
+  it('has a latest one, or −1', () => {
+    expect([epochs('').latestEpoch, epochs('0:0 4:7').latestEpoch]).toEqual([-1, 4])
   })
 })
 

@@ -13,7 +13,7 @@ import {
   type LogManagerOptions,
 } from '../../src/log/log-manager.js'
 import { parseTopicConfig } from '../../src/model/topic-settings.js'
-import { append, appendMany, expected, readAll, TOPIC_ID } from './helpers.js'
+import { append, appendMany, expected, history, readAll, TOPIC_ID } from './helpers.js'
 
 const ROOT = 'broker-1'
 const MARKER = `${ROOT}/.kafka_cleanshutdown`
@@ -412,5 +412,40 @@ describe('a topic that is deleted', () => {
     const before = names(h.disk)
     await manager.delete(known(7), 0)
     expect(names(h.disk)).toEqual([...new Set([...before, 'log-start-offset-checkpoint'])].sort())
+  })
+})
+
+describe('a log that is cut', () => {
+  it('has its recovery point lowered in the file: a crash does not call it damaged', async () => {
+    const h = house()
+    const manager = await openHouse(h)
+    const log = await manager.create(known(0))
+    log.appendAsFollower(history(0, 30, 0))
+    await manager.checkpointAll()
+    const linesOf = async (path: string): Promise<string> =>
+      (await h.disk.open(path).read(0, 100)).toString()
+    expect(await linesOf(RECOVERY_POINTS)).toBe('0\n1\norders 0 30\n')
+    await log.truncateTo(12)
+    expect(await linesOf(RECOVERY_POINTS)).toBe('0\n1\norders 0 12\n')
+    await manager.abandon()
+    const again = await openHouse(h)
+    expect(await readAll(await again.load(known(0)))).toEqual(expected(12))
+    expect(again.findings).toEqual([])
+  })
+
+  it('begins anew below its old log start, also after a crash', async () => {
+    const h = house()
+    const manager = await openHouse(h)
+    const log = await manager.create(known(0))
+    log.appendAsFollower(history(0, 30, 0))
+    log.deleteRecordsBefore(25)
+    await manager.checkpointAll()
+    await log.truncateTo(4)
+    log.appendAsFollower(history(4, 30, 1, 'w'))
+    await log.flush()
+    const disk = afterPowerCut(h.disk.history, 'synced', seededRandom(1))
+    await manager.abandon()
+    const again = await (await openHouse({ ...h, disk })).load(known(0))
+    expect(await readAll(again)).toEqual(expected(34, 4, 'w'))
   })
 })

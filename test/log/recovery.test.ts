@@ -316,3 +316,34 @@ describe('leader epochs', () => {
     expect((await open(damaged)).log.epochs.entries).toEqual(entries)
   })
 })
+
+describe('indexes that a crash of an earlier recovery left half written', () => {
+  it.each([
+    ['an offset index of zeros', '.index', Buffer.alloc(8)],
+    ['offsets without times', '.timeindex', Buffer.alloc(0)],
+    ['times without offsets', '.index', Buffer.alloc(0)],
+  ])('are built again: %s', async (_what, kind, bytes) => {
+    const w = world(SMALL)
+    const log = await create(w)
+    append(log, ['v0', 'v1'])
+    appendMany(log, 3, 'w') // the last of them gets an index entry
+    await log.close()
+    const left = await edited(w, files => {
+      files.set(LOG_0.replace('.log', kind), bytes)
+    })
+    const { log: again } = await open(left, { recoveryPoint: 5 })
+    expect(await readAll(again)).toEqual(['0:v0', '1:v1', '2:w0', '3:w1', '4:w2'])
+    expect(await again.findNewest()).toEqual({ offset: 0, timestamp: Date.UTC(2026, 0, 1) })
+  })
+})
+
+describe('a segment that ends in zeros', () => {
+  it('before one that was written is a write that did not happen', async () => {
+    const w = await edited(await crashed(10), files => {
+      files.get(LOG_0)?.fill(0, 6 * BATCH)
+    })
+    const { log, findings } = await open(w)
+    expect(await readAll(log)).toEqual(expected(6))
+    expect(findings.map(({ kind }) => kind)).toEqual(['torn-tail'])
+  })
+})

@@ -1,0 +1,41 @@
+/** The words between a log and those around it: what it is made of, what it answers and tells. */
+
+import type { PartlogError } from '../model/errors.js'
+import type { TopicPartition } from '../model/names.js'
+import type { Offset, Timestamp } from '../model/units.js'
+import type { LeaderEpochs } from './leader-epochs.js'
+import type { Producers } from './producers.js'
+import type { SegmentListContext } from './segment-list.js'
+import type { Segment } from './segment.js'
+
+export interface LogContext extends SegmentListContext {
+  readonly topicPartition: TopicPartition
+  /** Writes recovery point and log start of all logs as they are. Durable when it resolves. */
+  saveCheckpoints(): Promise<void>
+}
+
+export interface LogState {
+  readonly segments: readonly Segment[]
+  readonly logStartOffset: Offset
+  readonly logEndOffset: Offset
+  readonly recoveryPoint: Offset
+  readonly epochs: LeaderEpochs
+  readonly producers: Producers
+}
+
+export interface Appended {
+  readonly firstOffset: Offset
+  readonly lastOffset: Offset
+  /** The broker's time when the topic uses it, else −1. */
+  readonly logAppendTime: Timestamp
+}
+
+/** What the log tells the one who runs it. */
+export interface LogListener {
+  /** Everything below is durable now. */
+  onDurable(durableEndOffset: Offset): void
+  /** The log has gone offline. */
+  onOffline(error: PartlogError): void
+  /** A segment was closed and synced, or the log start moved: worth a checkpoint. */
+  onCheckpointable(): void
+}

@@ -1,0 +1,122 @@
+/**
+ * Cutting a log back: what a follower does with records that its leader does not have.
+ *
+ * The order, each step durable before the next
+ *   1. The checkpoint's recovery point is lowered to the new end: whatever a crash leaves of the
+ *      cut, opening scans all of it, and does not take what is gone for records lost.
+ *   2. Later segments go, the last one first, then the file is cut, then names and file are synced.
+ *      After a crash in between, the log ends at the old end, the new one or somewhere between.
+ *   3. Indexes and the epoch file follow.
+ * Nothing is appended meanwhile, so records of two histories are never in the files together.
+ * Nothing is read or synced at the moment of the cut, so nobody holds a position in what goes.
+ */
+
+import { isPartlogError, type PartlogError } from '../model/errors.js'
+import type { Offset } from '../model/units.js'
+import type { EpochFile } from './epoch-file.js'
+import { DamagedBytesError } from './errors.js'
+import type { Flusher } from './flusher.js'
+import type { LeaderEpochs } from './leader-epochs.js'
+import type { LogReader } from './log-reader.js'
+import type { Cut, SegmentList } from './segment-list.js'
+
+/** The numbers that say what a log holds. */
+export interface LogMarks {
+  logStartOffset: Offset
+  logEndOffset: Offset
+  recoveryPoint: Offset
+  /** Bytes appended since the log was opened, less those cut off. */
+  appendedBytes: number
+}
+
+export interface TruncationTarget {
+  readonly marks: LogMarks
+  readonly segments: SegmentList
+  readonly reader: LogReader
+  readonly flusher: Flusher
+  readonly epochs: LeaderEpochs
+  readonly epochFile: EpochFile
+  /** Somebody reads or syncs. */
+  readonly isBusy: boolean
+  /** Resolves when that may have changed. Throws when the log is offline. */
+  idle(): Promise<void>
+  /** Writes recovery point and log start as they are now. Durable when it resolves. */
+  saveCheckpoints(): Promise<void>
+  /** A cut has failed half-way. Gives the error for the caller. */
+  onFailed(error: unknown): PartlogError
+}
+
+export class Truncation {
+  readonly #log: TruncationTarget
+
+  constructor(log: TruncationTarget) {
+    this.#log = log
+  }
+
+  /** Removes every batch that reaches to `offset` or beyond. */
+  async truncateTo(offset: Offset): Promise<void> {
+    const { marks, segments, epochFile } = this.#log
+    if (offset >= marks.logEndOffset) return await this.#forgetEmptyLeadership()
+    const cut = await segments.findCut(offset)
+    if (cut.end < marks.logStartOffset) {
+      return await this.startAgainAt(Math.min(offset, marks.logStartOffset))
+    }
+    await this.#cut(cut, cut.end)
+    await this.#finish(async () => {
+      await segments.syncCut()
+      await segments.active.reindex(cut.end)
+      await epochFile.write()
+    })
+  }
+
+  /** Removes everything; the next record gets `offset`. */
+  async startAgainAt(offset: Offset): Promise<void> {
+    const { marks, segments, epochFile } = this.#log
+    const end = segments.first.baseOffset
+    await this.#cut({ index: 0, position: 0, end }, offset)
+    await this.#finish(async () => {
+      await segments.syncCut()
+      await segments.active.reindex(end)
+      await segments.replaceEmpty(offset)
+      await epochFile.write()
+      marks.recoveryPoint = offset
+      // The log start of before may lie above records to come: it must be forgotten by then.
+      await this.#log.saveCheckpoints()
+    })
+  }
+
+  /** As leader it may have noted an epoch and written nothing: its new leader has another one. */
+  async #forgetEmptyLeadership(): Promise<void> {
+    const { marks, epochs, epochFile } = this.#log
+    if (epochs.truncateFromEnd(marks.logEndOffset)) await epochFile.write()
+  }
+
+  /** The cut itself. An `end` that is not the cut's leaves an empty log. */
+  async #cut(cut: Cut, end: Offset): Promise<void> {
+    const { marks, segments, flusher, reader, epochs } = this.#log
+    marks.recoveryPoint = Math.min(marks.recoveryPoint, cut.end, end)
+    await this.#log.saveCheckpoints()
+    while (this.#log.isBusy) await this.#log.idle()
+    // From here on to the end nothing waits: nobody sees half a cut.
+    const isEmpty = cut.index === 0 && cut.position === 0
+    try {
+      marks.appendedBytes -= segments.cut(cut)
+    } catch (error) {
+      throw this.#log.onFailed(error)
+    }
+    marks.logEndOffset = end
+    if (isEmpty) marks.logStartOffset = end
+    flusher.cutTo(isEmpty ? end : Math.min(flusher.durableEndOffset, end))
+    reader.forgetPositions()
+    epochs.truncateFromEnd(isEmpty ? 0 : end)
+  }
+
+  async #finish(steps: () => Promise<void>): Promise<void> {
+    try {
+      await steps()
+    } catch (error) {
+      if (isPartlogError(error) || error instanceof DamagedBytesError) throw error
+      throw this.#log.onFailed(error)
+    }
+  }
+}

@@ -1,0 +1,20 @@
+/**
+ * Sequence numbers: a producer counts its records per partition, so that a broker sees when one is
+ * missing or comes twice. They begin at 0, and 0 follows 2³¹ − 1.
+ */
+
+export const SEQUENCE_MAX = 2 ** 31 - 1
+/** The last epoch of a producer id; then a new id is due. */
+export const PRODUCER_EPOCH_MAX = 2 ** 15 - 1
+
+const TURN = 2 ** 31
+
+export function sequenceAfter(sequence: number, count: number): number {
+  const sum = sequence + count
+  return sum > SEQUENCE_MAX ? sum - TURN : sum
+}
+
+export function sequenceBefore(sequence: number, count: number): number {
+  const difference = sequence - count
+  return difference < 0 ? difference + TURN : difference
+}
