@@ -113,12 +113,21 @@ export class PendingBatch {
     this.#sealed ??= this.builder.build(options)
     return this.#sealed
   }
+
+  /** It was refused, and goes out again as something else. */
+  unseal(): void {
+    this.#sealed = undefined
+  }
 }
 
 /** The batches of one partition, the oldest first. */
 export class Row {
   readonly batches: PendingBatch[] = []
   isInFlight = false
+  /** Under which id and epoch its records are counted, see ProducerIdentity. */
+  producerId = -1
+  producerEpoch = -1
+  nextSequence = 0
 
   /** The batch that records are added to, if there is one. */
   get openBatch(): PendingBatch | undefined {
@@ -255,12 +264,14 @@ export class Accumulator {
     return owners
   }
 
-  /** Forgets topics that have nothing to send, should there be very many. */
-  prune(topicsMax: number): void {
-    if (this.#rows.size <= topicsMax) return
+  /** Forgets topics that have nothing to send, should there be very many; true if it did. */
+  prune(topicsMax: number): boolean {
+    const before = this.#rows.size
+    if (before <= topicsMax) return false
     for (const [topic, rows] of this.#rows) {
       if (rows.every(row => row.batches.length === 0 && !row.isInFlight)) this.#rows.delete(topic)
     }
+    return this.#rows.size < before
   }
 
   #newBatch(row: Row, nowMs: number): PendingBatch {

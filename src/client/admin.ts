@@ -3,7 +3,7 @@
 import type { Clock } from '../base/clock.js'
 import { show } from '../base/config.js'
 import type { Random } from '../base/random.js'
-import { PartlogError } from '../model/errors.js'
+import { errorId, PartlogError } from '../model/errors.js'
 import { checkGroupId, checkOffset, checkTopicName, type TopicPartition } from '../model/names.js'
 import {
   parseTopicConfig,
@@ -12,6 +12,7 @@ import {
 } from '../model/topic-settings.js'
 import type { ApiName, Request, Response } from '../protocol/api.js'
 import { ANY_NODE, type Channel } from '../protocol/channel.js'
+import { ELECTION_TYPE } from '../protocol/messages/elections.js'
 import { GROUP_KEY } from '../protocol/messages/groups.js'
 import {
   EARLIEST_TIMESTAMP,
@@ -19,11 +20,18 @@ import {
   MAX_TIMESTAMP,
 } from '../protocol/messages/offsets.js'
 import { CONFIG_OPERATION, CONFIG_SOURCE, TOPIC_RESOURCE } from '../protocol/messages/topics.js'
-import { checkFields, checkFlag, checkTopicPartition, invalidArgument } from './arguments.js'
+import {
+  checkFields,
+  checkFlag,
+  checkPartitions,
+  checkTopicPartition,
+  invalidArgument,
+} from './arguments.js'
 import { ADMIN_OPTIONS, clientSettings, type AdminSettings } from './config.js'
 import { throwIfError } from './errors.js'
 import { knownTopic, MetadataCache, type KnownTopic } from './metadata-cache.js'
-import { byLeader, listOffsets, type ListedOffset } from './requests.js'
+import { byLeader, byTopic, listOffsets, type ListedOffset } from './requests.js'
+import { checkCount, newTopicFields, type NewTopic } from './new-topic.js'
 import { withRetries } from './retry.js'
 
 /** Options of an admin client. */
@@ -36,20 +44,6 @@ export interface AdminOptions {
   readonly retryBackoffMs?: number
   /** Longest wait before a repetition. Milliseconds. Default 1,000. */
   readonly retryBackoffMaxMs?: number
-}
-
-/** A topic to be made. */
-export interface NewTopic {
-  /** 1 to 249 of the characters a–z A–Z 0–9 . _ - */
-  readonly topic: string
-  /** Default: the cluster's `defaultPartitions`. */
-  readonly partitions?: number
-  /** Default: the cluster's `defaultReplicationFactor`. */
-  readonly replicationFactor?: number
-  /** Settings under Kafka's dotted names; what is left out has Kafka's default. */
-  readonly config?: TopicConfigInput
-  /** Only check whether it could be made. Default false. */
-  readonly validateOnly?: boolean
 }
 
 /** A partition and who keeps it. */
@@ -70,6 +64,13 @@ export interface TopicDescription {
   /** Belongs to the system: readable, never written by applications. */
   readonly isInternal: boolean
   readonly partitions: readonly PartitionDescription[]
+}
+
+/** An election that is asked for. */
+export interface ElectLeadersRequest {
+  readonly type: 'preferred' | 'unclean'
+  /** Default: all partitions of all topics. */
+  readonly partitions?: readonly TopicPartition[]
 }
 
 /** A setting of a topic. */
@@ -110,8 +111,6 @@ export interface AdminContext {
   readonly closing: AbortSignal
 }
 
-const NEW_TOPIC_FIELDS = ['topic', 'partitions', 'replicationFactor', 'config', 'validateOnly']
-
 const SPECIAL_TIMESTAMPS: Readonly<Record<string, number>> = {
   earliest: EARLIEST_TIMESTAMP,
   latest: LATEST_TIMESTAMP,
@@ -140,10 +139,10 @@ export class Admin {
    * INVALID_REPLICATION_FACTOR or INVALID_CONFIG; then nothing was made.
    */
   async createTopic(topic: NewTopic): Promise<void> {
-    checkFields(topic, 'topic', NEW_TOPIC_FIELDS)
+    const fields = newTopicFields(topic)
     const { validateOnly = false } = topic
     checkFlag(validateOnly, 'validateOnly')
-    const request = { topics: [newTopicFields(topic)], validateOnly }
+    const request = { topics: [fields], validateOnly }
     const { topics } = await this.#ask('CreateTopics', request)
     for (const answer of topics) throwIfError(answer, `topic ${answer.name}`)
   }
@@ -208,6 +207,36 @@ export class Admin {
       validateOnly: false,
     })
     for (const answer of results) throwIfError(answer, `topic ${topic}`)
+  }
+
+  /**
+   * Has the leaders of partitions elected: 'preferred' gives the leadership back to the first of
+   * the replicas, 'unclean' to any that is alive where nobody leads, which may lose records.
+   * Partitions that need no election are left as they are. Rejects with
+   * PREFERRED_LEADER_NOT_AVAILABLE or ELIGIBLE_LEADERS_NOT_AVAILABLE when one could not be had,
+   * after all were tried; with UNKNOWN_TOPIC_OR_PARTITION.
+   */
+  async electLeaders(request: ElectLeadersRequest): Promise<void> {
+    checkFields(request, 'electLeaders', ['type', 'partitions'])
+    const { type, partitions } = request
+    if (type !== 'preferred' && type !== 'unclean') {
+      throw invalidArgument('type', "'preferred' or 'unclean'", type)
+    }
+    if (partitions !== undefined) checkPartitions(partitions)
+    const topics = partitions && byTopic(partitions, ({ partition }) => partition)
+    const answer = await this.#ask('ElectLeaders', {
+      electionType: ELECTION_TYPE[type],
+      topicPartitions:
+        topics?.map(({ name: topic, partitions: of }) => ({ topic, partitions: of })) ?? null,
+      timeoutMs: this.#settings.requestTimeoutMs,
+    })
+    const notNeeded = errorId('ELECTION_NOT_NEEDED')
+    for (const { topic, partitionResult } of answer.replicaElectionResults) {
+      for (const result of partitionResult) {
+        if (result.errorCode === notNeeded) continue
+        throwIfError(result, `electing the leader of ${topic}-${result.partitionId}`)
+      }
+    }
   }
 
   // ── settings ───────────────────────────────────────────────────────────────────────────
@@ -310,9 +339,13 @@ export class Admin {
 
   /** All groups that have a member or have committed something, sorted by id. */
   async listGroups(): Promise<GroupListing[]> {
-    const { groups, errorCode } = await this.#ask('ListGroups', {})
-    throwIfError({ errorCode }, 'groups')
-    return groups
+    const { brokers } = await this.#ask('Metadata', { topics: [] })
+    const answers = await Promise.all(
+      brokers.map(({ nodeId }) => this.#askNode(nodeId, 'ListGroups', {})),
+    )
+    for (const { errorCode } of answers) throwIfError({ errorCode }, 'groups')
+    return answers
+      .flatMap(({ groups }) => groups)
       .map(({ groupId, groupState = '' }) => ({ groupId, state: groupState }))
       .sort((a, b) => (a.groupId < b.groupId ? -1 : 1))
   }
@@ -400,27 +433,6 @@ export class Admin {
     const options = { clock, random, retryBackoffMs, retryBackoffMaxMs, timeoutMs, closing }
     return await withRetries(attempt, options)
   }
-}
-
-function newTopicFields(topic: NewTopic): Request<'CreateTopics'>['topics'][number] {
-  const { topic: name, partitions, replicationFactor, config } = topic
-  checkTopicName(name)
-  if (partitions !== undefined) checkCount(partitions, 'partitions')
-  if (replicationFactor !== undefined) checkCount(replicationFactor, 'replicationFactor')
-  const texts = parseTopicConfig(config)
-  return {
-    name,
-    numPartitions: partitions ?? -1,
-    replicationFactor: replicationFactor ?? -1,
-    assignments: [],
-    configs: Object.entries(texts).map(([key, value]) => ({ name: key, value })),
-  }
-}
-
-function checkCount(count: unknown, what: string): asserts count is number {
-  if (Number.isInteger(count) && (count as number) >= 1 && (count as number) < 2 ** 31) return
-  const code = what === 'partitions' ? 'INVALID_PARTITIONS' : 'INVALID_REPLICATION_FACTOR'
-  throw new PartlogError(code, `${what}: expected a whole number of at least 1, got ${show(count)}`)
 }
 
 function checkedSpec(at: OffsetSpec): number {

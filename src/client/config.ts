@@ -12,12 +12,13 @@ import {
   option,
   optional,
   readOptions,
+  show,
   text,
   type OptionTable,
   type OptionValues,
 } from '../base/config.js'
 import { SUPPORTED_CODECS } from '../model/compression.js'
-import { checkedConfig } from '../model/errors.js'
+import { checkedConfig, PartlogError } from '../model/errors.js'
 import type { PartitionerFunction } from './partitioner.js'
 import type { DeserializerName, DeserializerOption } from './serdes.js'
 
@@ -30,6 +31,7 @@ export type Acks = 'all' | 1 | 0
 export const PRODUCER_OPTIONS = {
   clientId: option(text, 'partlog'),
   acks: option(oneOf<Acks>('all', 1, 0), 'all'),
+  enableIdempotence: optional(flag),
   lingerMs: option(integer(0, INT_MAX), 0),
   batchSize: option(integer(1, INT_MAX), 262_144),
   bufferMemory: option(integer(1), 33_554_432),
@@ -45,6 +47,15 @@ export const PRODUCER_OPTIONS = {
 } satisfies OptionTable
 
 export type ProducerSettings = OptionValues<typeof PRODUCER_OPTIONS>
+
+/** On unless something else is said. Throws INVALID_CONFIG when `acks` are too few for it. */
+export function isIdempotent({ acks, enableIdempotence }: ProducerSettings): boolean {
+  if (enableIdempotence === true && acks !== 'all') {
+    const sentence = `enableIdempotence: needs acks 'all', got acks ${show(acks)}`
+    throw new PartlogError('INVALID_CONFIG', sentence)
+  }
+  return enableIdempotence ?? acks === 'all'
+}
 
 const SERDE_NAMES: readonly DeserializerName[] = ['bytes', 'string', 'json']
 

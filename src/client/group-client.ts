@@ -36,6 +36,8 @@ const COORDINATOR_MOVED = new Set(['NOT_COORDINATOR', 'COORDINATOR_NOT_AVAILABLE
 export class GroupClient {
   readonly #options: GroupClientOptions
   #coordinator: number | undefined
+  /** The coordinator was lost: the next one may not know this member. */
+  #hasMoved = false
   #memberId = ''
   #generationId = -1
 
@@ -46,6 +48,10 @@ export class GroupClient {
   /** Becomes a member; does nothing when it is one already. */
   async join(): Promise<void> {
     if (this.#memberId !== '') return
+    await withRetries(() => this.#join(), this.#options.retry)
+  }
+
+  async #join(): Promise<void> {
     const { groupId, clientId } = this.#options
     const response = await this.#ask('JoinGroup', {
       groupId,
@@ -55,7 +61,7 @@ export class GroupClient {
       protocolType: PROTOCOL_TYPE,
       protocols: [{ name: 'range', metadata: new Uint8Array(0) }],
     })
-    throwIfError(response, `joining group ${groupId}`)
+    this.#throwIfError(errorFrom(response, `joining group ${groupId}`))
     this.#memberId = response.memberId
     this.#generationId = response.generationId ?? -1
   }
@@ -72,8 +78,11 @@ export class GroupClient {
   /** Commits offsets; resolves when the coordinator has them. Throws the first error. */
   async commit(offsets: readonly GroupOffset[]): Promise<void> {
     if (offsets.length === 0) return
+    const isMember = this.#memberId !== ''
     await withRetries(async () => {
       const { groupId } = this.#options
+      // The coordinator has moved, and the new one does not know its members yet.
+      if (isMember && this.#memberId === '') await this.#join()
       const response = await this.#ask('OffsetCommit', {
         groupId,
         memberId: this.#memberId,
@@ -128,6 +137,7 @@ export class GroupClient {
       return await channel.send(this.#coordinator, api, request)
     } catch (error) {
       this.#coordinator = undefined
+      this.#hasMoved = true
       throw toPartlogError(error)
     }
   }
@@ -148,7 +158,14 @@ export class GroupClient {
 
   #throwIfError(error: PartlogError | undefined): void {
     if (error === undefined) return
-    if (COORDINATOR_MOVED.has(error.code)) this.#coordinator = undefined
-    throw error
+    if (COORDINATOR_MOVED.has(error.code)) {
+      this.#coordinator = undefined
+      this.#hasMoved = true
+    }
+    if (error.code !== 'UNKNOWN_MEMBER_ID' || !this.#hasMoved || this.#memberId === '') throw error
+    this.#hasMoved = false
+    this.#memberId = ''
+    this.#generationId = -1
+    throw new PartlogError('NOT_COORDINATOR', error.message, { cause: error }) // tried again
   }
 }

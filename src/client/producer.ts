@@ -6,7 +6,7 @@
  *
  * Order: records of one partition are written in the order of their sends, also when a batch has to
  * be sent again, because a partition has at most one batch under way. A batch whose answer got lost
- * is sent again and may then be in the log twice; producer ids, which prevent that, are to come.
+ * is sent again under the same number, by which the broker knows it: it is in the log once.
  */
 
 import type { Clock, Timer } from '../base/clock.js'
@@ -40,6 +40,11 @@ export interface ProducerOptions {
    * `durability`.
    */
   readonly acks?: Acks
+  /**
+   * Are batches numbered, so that one that has to be sent again is written once? Default true, as
+   * long as `acks` is 'all': with fewer acks it is false, and true is refused.
+   */
+  readonly enableIdempotence?: boolean
   /**
    * How long a batch waits for more records. Milliseconds. Default 0 (Kafka: 5): everything sent in
    * one turn of the event loop shares a batch anyway.
@@ -338,7 +343,7 @@ export class Producer {
     } catch (error) {
       call.fail(toPartlogError(error))
     }
-    this.#accumulator.prune(TOPICS_MAX)
+    if (this.#accumulator.prune(TOPICS_MAX)) this.#sender.forgetSequences()
     this.#sender.wake()
     return true
   }

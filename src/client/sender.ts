@@ -9,25 +9,27 @@
 import type { Clock, Timer } from '../base/clock.js'
 import type { Random } from '../base/random.js'
 import {
+  errorId,
   PartlogError,
   toPartlogError,
   withUnknownOutcome,
   type ErrorCode,
 } from '../model/errors.js'
 import type { BatchOptions } from '../model/batch-builder.js'
-import type { Channel } from '../protocol/channel.js'
+import { ANY_NODE, type Channel } from '../protocol/channel.js'
 import type { PartitionProduceResponse, ProduceResponse } from '../protocol/messages/produce.js'
 import type { Accumulator, PendingBatch, Row } from './accumulator.js'
-import type { Acks, ProducerSettings } from './config.js'
-import { describedError } from './errors.js'
+import { isIdempotent, type Acks, type ProducerSettings } from './config.js'
+import { describedError, throwIfError } from './errors.js'
 import type { MetadataCache } from './metadata-cache.js'
+import { ProducerIdentity } from './producer-identity.js'
 import { backoffMs } from './retry.js'
 
 const ACKS_ON_WIRE: Readonly<Record<Acks, number>> = { all: -1, 1: 1, 0: 0 }
 
 /**
- * After these the records may be in the log although the broker says that something failed. They
- * are not sent again: without producer ids nobody would notice that they are there twice.
+ * After these the records may be in the log although the broker says that something failed. Only
+ * an idempotent producer sends them again: else nobody would notice that they are there twice.
  */
 const MAY_HAVE_APPENDED: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'REQUEST_TIMED_OUT',
@@ -35,6 +37,9 @@ const MAY_HAVE_APPENDED: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'LOG_OFFLINE',
   'UNKNOWN_SERVER_ERROR',
 ])
+
+const DUPLICATE = errorId('DUPLICATE_SEQUENCE_NUMBER')
+const INT_MAX = 2 ** 31 - 1
 
 interface TopicData {
   readonly name: string
@@ -84,10 +89,21 @@ export class Sender {
   #isFlushing = false
 
   readonly #batchOptions: BatchOptions
+  /** Undefined without idempotence. */
+  readonly #identity: ProducerIdentity | undefined
+  #isAskingForId = false
+  #idFailures = 0
 
   constructor(options: SenderOptions) {
     this.#options = options
-    this.#batchOptions = { codec: options.settings.compression }
+    const { settings } = options
+    this.#batchOptions = { codec: settings.compression }
+    this.#identity = isIdempotent(settings) ? new ProducerIdentity(this.#batchOptions) : undefined
+  }
+
+  /** Rows were forgotten, and with them how far they have counted. */
+  forgetSequences(): void {
+    this.#identity?.beginAnew()
   }
 
   /** Something may be ready: look at the end of this turn. */
@@ -120,6 +136,7 @@ export class Sender {
     const now = clock.monotonicMs()
     const lingerMs = this.#isFlushing || isShortOfMemory() ? 0 : settings.lingerMs
     const loads: Load[] = []
+    let isIdMissing = false
     for (const row of accumulator.active) {
       if (row.batches.length === 0) {
         accumulator.rest(row)
@@ -127,12 +144,55 @@ export class Sender {
       }
       this.#expire(row, now)
       const batch = accumulator.ready(row, now, lingerMs)
+      if (batch !== undefined && this.#needsId(batch)) {
+        isIdMissing = true
+        this.#wakeAt(batch.createdAtMs + settings.deliveryTimeoutMs, 'background')
+        continue
+      }
       const leader = batch === undefined ? this.#wakeFor(row, lingerMs) : this.#leaderOf(row)
       if (batch !== undefined && leader !== undefined) load(loads, leader, batch)
     }
     for (const { leader, batches } of loads) this.#sendAll(leader, batches)
+    if (isIdMissing) void this.#askForId()
     // Should no answer come, somebody has to look when the time is over.
     if (loads.length > 0) this.#wakeAt(now + settings.deliveryTimeoutMs, 'background')
+  }
+
+  #needsId(batch: PendingBatch): boolean {
+    return this.#identity !== undefined && !this.#identity.isKnown && !batch.isSealed
+  }
+
+  async #askForId(): Promise<void> {
+    if (this.#isAskingForId) return
+    this.#isAskingForId = true
+    let failure: PartlogError | undefined
+    try {
+      const request = { transactionalId: null, transactionTimeoutMs: INT_MAX }
+      const answer = await this.#options.channel.send(ANY_NODE, 'InitProducerId', request)
+      throwIfError(answer, 'no producer id')
+      this.#identity?.set(answer.producerId, answer.producerEpoch)
+    } catch (error) {
+      failure = toPartlogError(error)
+    }
+    this.#isAskingForId = false
+    if (failure !== undefined) return this.#onIdRefused(failure)
+    this.#idFailures = 0
+    this.wake()
+  }
+
+  /** As long as it may help it is tried again: the batches have their deadlines. */
+  #onIdRefused(error: PartlogError): void {
+    const { accumulator, clock, settings, random, onSettled } = this.#options
+    for (const { batches } of [...accumulator.active]) {
+      for (const batch of batches.filter(each => this.#needsId(each))) {
+        if (error.retriable) batch.lastError = error
+        else accumulator.settle(batch, this.#outcomeOf(batch, error), true)
+      }
+    }
+    this.#idFailures++
+    const waitMs = backoffMs(settings, this.#idFailures, random)
+    if (error.retriable) this.#wakeAt(clock.monotonicMs() + waitMs, 'foreground')
+    else onSettled()
   }
 
   /** Batches that have been waiting for too long fail, the ones under way as well. */
@@ -142,7 +202,8 @@ export class Sender {
     const oldest = row.batches[0]
     if (oldest === undefined || oldest.createdAtMs > createdBeforeMs) return
     const isOverdue = (batch: PendingBatch): boolean => batch.createdAtMs <= createdBeforeMs
-    const underWay = row.isInFlight ? row.batches[0] : undefined
+    // Behind one that was given up under way stand batches that were never sent.
+    const underWay = row.isInFlight && oldest.attempts > 0 ? oldest : undefined
     for (const batch of row.batches.filter(isOverdue)) {
       const isInFlight = batch === underWay
       const sentence =
@@ -152,6 +213,7 @@ export class Sender {
         outcomeUnknown: batch.outcomeUnknown || isInFlight,
         ...(batch.lastError === undefined ? {} : { cause: batch.lastError }),
       })
+      if (!isInFlight) this.#giveUp(batch)
       accumulator.settle(batch, error, !isInFlight)
     }
     this.#options.onSettled()
@@ -259,7 +321,7 @@ export class Sender {
   #topicData(batches: readonly PendingBatch[]): TopicData[] {
     const topics: TopicData[] = []
     for (const batch of batches) {
-      const records = batch.seal(this.#batchOptions)
+      const records = this.#identity?.seal(batch) ?? batch.seal(this.#batchOptions)
       let topic = topics.find(candidate => candidate.name === batch.topic)
       if (topic === undefined) topics.push((topic = { name: batch.topic, partitionData: [] }))
       topic.partitionData.push({ index: batch.partition, records })
@@ -284,7 +346,8 @@ export class Sender {
         this.#onError(batch, new PartlogError('UNKNOWN_SERVER_ERROR', 'the broker did not answer'))
         continue
       }
-      if (answer.errorCode === 0) this.#onSuccess(batch, answer)
+      // A duplicate that is too old for the broker to know its place is there nevertheless.
+      if (answer.errorCode === 0 || answer.errorCode === DUPLICATE) this.#onSuccess(batch, answer)
       else {
         const sentence = `${batch.topic}-${batch.partition} refused the records`
         this.#onError(batch, describedError(answer, sentence))
@@ -298,7 +361,7 @@ export class Sender {
     batch.row.isInFlight = false
     let offset = baseOffset
     batch.forEach(receipt => {
-      receipt.offset = offset++
+      receipt.offset = baseOffset < 0 ? baseOffset : offset++
       if (logAppendTimeMs >= 0) receipt.timestamp = logAppendTimeMs
     })
     this.#options.accumulator.settle(batch, undefined, true)
@@ -307,18 +370,33 @@ export class Sender {
   #onError(batch: PendingBatch, error: PartlogError): void {
     const { accumulator, metadata, settings, clock, random } = this.#options
     batch.row.isInFlight = false
-    if (batch.isSettled) return
-    if (MAY_HAVE_APPENDED.has(error.code)) batch.outcomeUnknown = true
+    if (batch.isSettled) return this.#giveUp(batch)
+    const mayBeThere = MAY_HAVE_APPENDED.has(error.code)
+    if (mayBeThere) batch.outcomeUnknown = true
     if (error.code === 'MESSAGE_TOO_LARGE' && batch.count > 1) {
+      this.#identity?.takeBack(batch)
       return accumulator.split(batch)
     }
-    if (!error.retriable || MAY_HAVE_APPENDED.has(error.code)) {
-      const final = batch.outcomeUnknown ? withUnknownOutcome(error) : error
-      return accumulator.settle(batch, final, true)
+    if (this.#identity !== undefined && error.code === 'OUT_OF_ORDER_SEQUENCE_NUMBER') {
+      // What was acknowledged before is gone (an unclean election): it goes on in a new epoch.
+      this.#giveUp(batch)
+      batch.unseal()
+    } else if (!error.retriable || (mayBeThere && this.#identity === undefined)) {
+      this.#giveUp(batch)
+      return accumulator.settle(batch, this.#outcomeOf(batch, error), true)
     }
     batch.lastError = error
     batch.notBeforeMs = clock.monotonicMs() + backoffMs(settings, batch.attempts, random)
     metadata.invalidate(batch.topic)
+  }
+
+  /** A batch that was sent and is not sent again: its sequence may be missing, or be there. */
+  #giveUp(batch: PendingBatch): void {
+    if (batch.isSealed) this.#identity?.giveUp(batch.row)
+  }
+
+  #outcomeOf(batch: PendingBatch, error: PartlogError): PartlogError {
+    return batch.outcomeUnknown ? withUnknownOutcome(error) : error
   }
 }
 

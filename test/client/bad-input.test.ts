@@ -174,7 +174,7 @@ describe('a consumer is told', () => {
 describe('a cluster is told', () => {
   it.each([
     [{ brokers: 0 }],
-    [{ brokers: 3 }],
+    [{ brokers: 65 }],
     [{ durability: 'none' }],
     [{ onCorruption: 'ignore' }],
     [{ defaultPartitions: 0 }],

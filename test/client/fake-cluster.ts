@@ -1,9 +1,11 @@
 /**
  * A cluster for client tests, made of nothing but answers: topics with a leader per partition,
- * batches taken as they come. A test can hold answers back, spoil them, or lose them.
+ * batches taken as they come, each once if its producer numbers them. A test can hold answers back,
+ * spoil them, or lose them.
  */
 
-import { Batch } from '../../src/model/batch.js'
+import { ProducerState } from '../../src/log/producer-state.js'
+import { assignOffset, Batch } from '../../src/model/batch.js'
 import { errorId, PartlogError, type ErrorCode } from '../../src/model/errors.js'
 import { RecordCursor } from '../../src/model/record-cursor.js'
 import type { ApiName, Request, Response } from '../../src/protocol/api.js'
@@ -31,8 +33,15 @@ interface Refusal {
   readonly partition?: number
 }
 
-/** What happens to the next Produce request: refused, not delivered, or never answered. */
-export type Fate = Refusal | { readonly throws: ErrorCode } | 'lost'
+/**
+ * What happens to the next Produce request: refused, not delivered, appended although an error is
+ * answered (or thrown), or never answered.
+ */
+export type Fate =
+  | Refusal
+  | { readonly throws: ErrorCode; readonly isAppended?: boolean }
+  | { readonly appendedBut: ErrorCode }
+  | 'lost'
 
 type Answer = () => void
 
@@ -45,20 +54,33 @@ export class FakeCluster implements Channel {
   /** Errors of the next Metadata requests. */
   readonly metadataFates: ErrorCode[] = []
   metadataRequests = 0
+  /** What becomes of the next requests for a producer id: an error, or no answer. */
+  readonly idFates: (ErrorCode | 'lost')[] = []
+  idRequests = 0
+  /** The epoch of ids that are given: a test may begin near the last one. */
+  firstEpoch = 0
   /** Answers wait for `release` while this is true. */
   isHolding = false
   logAppendTimeMs = -1
   readonly #held: Answer[] = []
-  readonly #logs = new Map<string, Arrived[]>()
-  readonly #ends = new Map<string, number>()
+  readonly #logs = new Map<string, FakeLog>()
 
   constructor(topics: Readonly<Record<string, number[]>> = { orders: [1] }) {
     for (const [topic, leaders] of Object.entries(topics)) this.leaders.set(topic, leaders)
   }
 
   send<A extends ApiName>(nodeId: number, api: A, request: Request<A>): Promise<Response<A>> {
+    if (api === 'InitProducerId') return this.#producerId() as Promise<Response<A>>
     const answer = api === 'Metadata' ? this.#metadata(request) : this.#produce(nodeId, request)
     return answer as Promise<Response<A>>
+  }
+
+  async #producerId(): Promise<Response<'InitProducerId'>> {
+    this.idRequests++
+    const fate = this.idFates.shift()
+    if (fate === 'lost') return await new Promise(() => undefined)
+    const errorCode = fate === undefined ? 0 : errorId(fate)
+    return { errorCode, producerId: 1_000 + this.idRequests, producerEpoch: this.firstEpoch }
   }
 
   /** Gives the answers that were held back. */
@@ -72,7 +94,8 @@ export class FakeCluster implements Channel {
 
   /** The values in a partition's log. */
   valuesIn(topic: string, partition = 0): (string | null)[] {
-    return (this.#logs.get(`${topic}-${partition}`) ?? []).flatMap(batch => batch.values)
+    const batches = this.#logs.get(`${topic}-${partition}`)?.batches ?? []
+    return batches.flatMap(batch => batch.values)
   }
 
   async #metadata(given: unknown): Promise<unknown> {
@@ -106,9 +129,12 @@ export class FakeCluster implements Channel {
     if (fate === 'lost') return new Promise(() => undefined)
     return new Promise((resolve, reject) => {
       const answer = (): void => {
-        if (fate !== undefined && 'throws' in fate) reject(new PartlogError(fate.throws, 'no line'))
-        else
+        if (fate !== undefined && 'throws' in fate) {
+          if (fate.isAppended) for (const batch of batches) this.#append(batch)
+          reject(new PartlogError(fate.throws, 'no line'))
+        } else {
           resolve({ responses: topicData.map(({ name }) => this.#answerFor(name, batches, fate)) })
+        }
       }
       if (this.isHolding) this.#held.push(answer)
       else answer()
@@ -118,31 +144,52 @@ export class FakeCluster implements Channel {
   #answerFor(
     name: string,
     batches: readonly Arrived[],
-    fate: Refusal | undefined,
+    fate: Refusal | { readonly appendedBut: ErrorCode } | undefined,
   ): { name: string; partitionResponses: PartitionProduceResponse[] } {
     const ofTopic = batches.filter(({ topic }) => topic === name)
-    return { name, partitionResponses: ofTopic.map(batch => this.#answerForBatch(batch, fate)) }
+    const partitionResponses = ofTopic.map(batch => {
+      if (fate === undefined || 'error' in fate) return this.#answerForBatch(batch, fate)
+      return { ...this.#answerForBatch(batch, undefined), errorCode: errorId(fate.appendedBut) }
+    })
+    return { name, partitionResponses }
   }
 
   #answerForBatch(batch: Arrived, fate: Refusal | undefined): PartitionProduceResponse {
     const { partition } = batch
     const isSpoilt = fate !== undefined && (fate.partition ?? partition) === partition
-    return {
-      index: partition,
-      errorCode: isSpoilt ? errorId(fate.error) : 0,
-      baseOffset: isSpoilt ? -1 : this.#append(batch),
-      logAppendTimeMs: this.logAppendTimeMs,
+    if (isSpoilt) return { index: partition, errorCode: errorId(fate.error), baseOffset: -1 }
+    try {
+      const baseOffset = this.#append(batch)
+      return { index: partition, errorCode: 0, baseOffset, logAppendTimeMs: this.logAppendTimeMs }
+    } catch (error) {
+      const { code } = error as PartlogError
+      return { index: partition, errorCode: errorId(code), baseOffset: -1 }
     }
   }
 
+  /** Where the batch stands; throws when its sequence is not the next one. */
   #append(batch: Arrived): number {
     const key = `${batch.topic}-${batch.partition}`
-    const log = this.#logs.get(key) ?? []
-    const end = this.#ends.get(key) ?? 0
-    this.#logs.set(key, [...log, batch])
-    this.#ends.set(key, end + batch.values.length)
+    const { batches, producers, end } = this.#logs.get(key) ?? emptyLog()
+    const header = new Batch(batch.bytes, 0)
+    const written = producers.check(header)
+    if (written !== undefined) return written.firstOffset
+    assignOffset(header, end, 0)
+    producers.update(header, 0)
+    const log = { batches: [...batches, batch], producers, end: end + batch.values.length }
+    this.#logs.set(key, log)
     return end
   }
+}
+
+interface FakeLog {
+  readonly batches: readonly Arrived[]
+  readonly producers: ProducerState
+  readonly end: number
+}
+
+function emptyLog(): FakeLog {
+  return { batches: [], producers: new ProducerState(), end: 0 }
 }
 
 /** Copies what arrived: the producer uses its buffers again. */

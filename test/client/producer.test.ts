@@ -274,7 +274,10 @@ describe('when a send fails', () => {
   })
 
   it('some refusals come after the append: the outcome is unknown', async () => {
-    const { cluster, clock, send } = await ready({ deliveryTimeoutMs: 300 })
+    const { cluster, clock, send } = await ready({
+      deliveryTimeoutMs: 300,
+      enableIdempotence: false,
+    })
     for (const error of ['REQUEST_TIMED_OUT', 'NOT_ENOUGH_REPLICAS_AFTER_APPEND'] as const) {
       for (let n = 0; n < 10; n++) cluster.fates.push({ error })
       const sent = send('x')

@@ -1,0 +1,15 @@
+/** Producer ids: the controller hands them out to brokers in blocks. Pure. */
+
+import { journalRecord, type ClusterImage } from './metadata.js'
+import type { Decision } from './state-machine.js'
+
+/** Ids in a block: Kafka's number. */
+export const PRODUCER_ID_BLOCK = 1_000
+
+/** The first id of a block that is the broker's from now on. */
+export function allocateProducerIds(image: ClusterImage, brokerId: number): Decision<number> {
+  const first = image.nextProducerId
+  const nextProducerId = first + PRODUCER_ID_BLOCK
+  const record = { kind: 'ProducerIds', brokerId, brokerEpoch: -1, nextProducerId } as const
+  return { records: [journalRecord(record)], answer: first }
+}

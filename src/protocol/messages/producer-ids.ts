@@ -1,0 +1,35 @@
+/** InitProducerId: the id under which a producer numbers its batches. */
+
+import {
+  int16,
+  int32,
+  int64,
+  message,
+  nullableString,
+  since,
+  unsent,
+  withDefault,
+  type ValueOf,
+} from '../schema.js'
+
+const RANGE = { versions: [0, 4], flexibleSince: 2 } as const
+
+export const initProducerIdRequest = message('InitProducerIdRequest', RANGE, {
+  /** null: an idempotent producer without transactions. */
+  transactionalId: nullableString,
+  transactionTimeoutMs: withDefault(int32, 60_000),
+  /** The id it has, −1 for none. */
+  producerId: since(3, int64, -1),
+  producerEpoch: since(3, int16, -1),
+})
+
+export const initProducerIdResponse = message('InitProducerIdResponse', RANGE, {
+  throttleTimeMs: withDefault(int32, 0),
+  errorCode: int16,
+  errorMessage: unsent<string | null>(null),
+  producerId: int64,
+  producerEpoch: int16,
+})
+
+export type InitProducerIdRequest = ValueOf<typeof initProducerIdRequest>
+export type InitProducerIdResponse = ValueOf<typeof initProducerIdResponse>

@@ -1,0 +1,124 @@
+/** Producer ids and what a broker does with them, through a whole cluster. */
+
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { seededRandom } from '../../src/base/random.js'
+import { VirtualClock } from '../../src/base/virtual-clock.js'
+import { initProducerId, ProducerIds } from '../../src/broker/producer-ids.js'
+import type { BrokerContext, ControllerDoor } from '../../src/broker/context.js'
+import { Cluster } from '../../src/cluster.js'
+import { ArrayJournal } from '../../src/coordinator/journal.js'
+import { ClusterImage } from '../../src/coordinator/metadata.js'
+import { StateMachine } from '../../src/coordinator/state-machine.js'
+import { MemoryDisk } from '../../src/disk/memory-disk.js'
+import { Batch, batchesOf } from '../../src/model/batch.js'
+import { intercept } from '../client/world.js'
+
+async function controllerOf(journal: ArrayJournal): Promise<ControllerDoor> {
+  const machine = await StateMachine.load(journal, new ClusterImage())
+  return { image: machine.state, run: decide => machine.run(decide) }
+}
+
+describe('ids', () => {
+  it('are never given twice: not by two brokers, not after a crash', async () => {
+    const journal = new ArrayJournal()
+    const given = new Set<number>()
+    let count = 0
+    for (let life = 0; life < 3; life++) {
+      const controller = await controllerOf(journal)
+      const brokers = [1, 2].map(id => new ProducerIds(id, controller))
+      for (let n = 0; n < 1_500; n++) {
+        for (const ids of brokers) given.add(await ids.next())
+        count += 2
+      }
+    }
+    expect(given.size).toBe(count)
+    expect(journal.records).toHaveLength(12)
+  })
+
+  it('that many want at once come from one block', async () => {
+    const journal = new ArrayJournal()
+    const ids = new ProducerIds(1, await controllerOf(journal))
+    const wanted = await Promise.all(Array.from({ length: 1_001 }, () => ids.next()))
+    expect(new Set(wanted).size).toBe(1_001)
+    expect(journal.records).toHaveLength(2)
+    expect(ids.next()).toBeTypeOf('number') // at once
+  })
+
+  it('are for those without transactions; an error of the controller is the answer', async () => {
+    const controller = {
+      image: new ClusterImage(),
+      run: () => Promise.reject(new Error('no')),
+    } as ControllerDoor
+    const broker = { producerIds: new ProducerIds(1, controller) } as unknown as BrokerContext
+    const ask = (transactionalId: string | null): unknown =>
+      initProducerId(broker, { transactionalId, transactionTimeoutMs: 1 })
+    expect(ask('t')).toMatchObject({
+      errorCode: 42,
+      errorMessage: 'there are no transactions here yet',
+      producerId: -1,
+    })
+    expect(await ask(null)).toMatchObject({ errorCode: -1, producerId: -1, producerEpoch: -1 })
+  })
+})
+
+describe('a cluster', () => {
+  it('knows a batch that comes again after it was opened again', async () => {
+    const disk = new MemoryDisk()
+    const opened = async (): Promise<Cluster> => {
+      const cluster = await Cluster.onDisk(disk, { random: seededRandom(1) })
+      onTestFinished(() => cluster.close())
+      return cluster
+    }
+    const sent: Buffer[] = []
+    intercept((api, request, next) => {
+      if (api !== 'Produce') return next()
+      const bytes = recordsOf(request)
+      if (sent.length === 2)
+        bytes.set(sent[0] as Buffer) // they are as long
+      else sent.push(Buffer.from(bytes))
+      return next()
+    })
+    const before = await opened()
+    await before.producer().send({ topic: 'orders', messages: [{ value: 'a' }] })
+    await before.close()
+    const after = await opened()
+    const producer = after.producer()
+    await producer.send({ topic: 'orders', messages: [{ value: 'b' }] })
+    const [first, second] = sent.map(bytes => new Batch(bytes, 0).producerId)
+    expect(second).toBe((first as number) + 1_000) // the rest of the block is lost
+    const again = await producer.send({ topic: 'orders', messages: [{ value: 'c' }] })
+    expect(again).toMatchObject([{ offset: 0 }])
+  })
+
+  it('forgets producers after a day, and not before', async () => {
+    const clock = new VirtualClock()
+    const cluster = await Cluster.memory({ clock })
+    onTestFinished(() => cluster.close())
+    const producer = cluster.producer()
+    let first: Buffer | undefined
+    intercept((api, request, next) => {
+      if (api !== 'Produce') return next()
+      first ??= Buffer.from(recordsOf(request))
+      recordsOf(request).set(first)
+      return next()
+    })
+    const send = (): Promise<unknown> =>
+      producer.send({ topic: 'orders', messages: [{ value: 'a' }] })
+    expect(await send()).toMatchObject([{ offset: 0 }])
+    await clock.advance(86_000_000)
+    expect(await send()).toMatchObject([{ offset: 0 }])
+    await clock.advance(1_000_000)
+    expect(await send()).toMatchObject([{ offset: 1 }])
+  })
+})
+
+interface Produced {
+  readonly topicData: readonly { readonly partitionData: readonly { readonly records: Buffer }[] }[]
+}
+
+/** The bytes of the one batch in a request. */
+function recordsOf(request: unknown): Buffer {
+  const { topicData } = request as Produced
+  const bytes = topicData[0]?.partitionData[0]?.records as Buffer
+  return [...batchesOf(bytes)].length === 1 ? bytes : Buffer.alloc(0)
+}
