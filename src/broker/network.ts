@@ -1,0 +1,431 @@
+/**
+ * The wires between the nodes of a cluster: every request goes over them, and this is where it is
+ * held up or lost.
+ *
+ *   sent → partition → drop → delay → fault rules → handled → drop → delay → answered
+ *
+ * While nothing of this is set, a request is a call of the node's handler and nothing more. Errors
+ * of the network are NETWORK_EXCEPTION; the outcome is unknown unless nothing was sent.
+ */
+
+import { assert } from '../base/assert.js'
+import type { Clock, Timer } from '../base/clock.js'
+import type { Random } from '../base/random.js'
+import { isPartlogError, PartlogError } from '../model/errors.js'
+import type { ApiName, Request, Response } from '../protocol/api.js'
+import { ANY_NODE, type Channel } from '../protocol/channel.js'
+import { splitRequest } from './fault-answers.js'
+import type { Fault, FaultRoute, FaultSource } from './faults.js'
+import {
+  CLIENT,
+  CONTROLLER,
+  NetworkRules,
+  type ClusterNetwork,
+  type DropOptions,
+  type NetworkLink,
+  type NetworkNode,
+  type Passing,
+} from './network-rules.js'
+
+/** An answer that may already be there. */
+type Answer<A extends ApiName> = Response<A> | Promise<Response<A>>
+
+/** What a node does with a request: answers it, at once if nothing has to be waited for. */
+export type NodeHandle = <A extends ApiName>(
+  api: A,
+  request: Request<A>,
+  signal: AbortSignal | undefined,
+  from: number,
+) => Answer<A>
+
+export interface NetworkOptions {
+  readonly clock: Clock
+  /** Decides about drops with a probability. */
+  readonly random: Random
+  readonly faults: FaultSource
+}
+
+/** A request, with everything that was said when it was sent. */
+interface Sent<A extends ApiName> extends FaultRoute {
+  readonly api: A
+  readonly request: Request<A>
+  readonly signal: AbortSignal | undefined
+}
+
+/** Something between two nodes that somebody waits for, until it is cut off. */
+interface Trip extends Passing {
+  readonly cut: (error: PartlogError) => void
+}
+
+function tripOf({ api, from, to }: Passing, cut: Trip['cut']): Trip {
+  return { api, from, to, cut }
+}
+
+/** The network as the roof uses it: nodes are attached to it and talk over its channels. */
+export class Network implements ClusterNetwork {
+  readonly #clock: Clock
+  readonly #rules: NetworkRules
+  readonly #faults: FaultSource
+  /** By id. */
+  readonly #nodes: (NodeHandle | undefined)[] = []
+  readonly #trips = new Set<Trip>()
+  /** Those that have something on them. */
+  readonly #lines = new Map<string, Line>()
+  /** No rule is set, and nothing is on a line that what is sent now must not overtake. */
+  #isCalm = true
+  #isClosed = false
+
+  constructor({ clock, random, faults }: NetworkOptions) {
+    this.#clock = clock
+    this.#rules = new NetworkRules(random)
+    this.#faults = faults
+  }
+
+  // ── nodes ──────────────────────────────────────────────────────────────────────────────
+
+  /** From now on `handle` answers for the node: a broker's id from 1, or 0. */
+  attach(nodeId: number, handle: NodeHandle): void {
+    assert(Number.isSafeInteger(nodeId) && nodeId >= 0, 'nodes are numbered from 0', { nodeId })
+    assert(this.#nodes[nodeId] === undefined, 'a node is attached once', { nodeId })
+    assert(!this.#isClosed, 'nothing is attached to a closed network', { nodeId })
+    this.#rules.know(nodeId)
+    this.#nodes[nodeId] = handle
+  }
+
+  /**
+   * The node is gone: what it has not answered, and what it waits for itself, fails at once with
+   * NETWORK_EXCEPTION, outcome unknown. Requests to it are refused until it is attached again.
+   */
+  detach(nodeId: number): void {
+    this.#nodes[nodeId] = undefined
+    this.#cut(
+      ({ from, to }) => from === nodeId || to === nodeId,
+      ({ api }) => unanswered(`${nameOf(nodeId)} went away while ${api} was under way`),
+    )
+  }
+
+  isAttached(nodeId: number): boolean {
+    return this.#nodes[nodeId] !== undefined
+  }
+
+  /** What is under way and what is sent later fails with CLOSED; no timer is left. */
+  close(): void {
+    this.#isClosed = true
+    this.#nodes.length = 0
+    this.#cut(
+      () => true,
+      ({ api }) => {
+        const sentence = `the cluster was closed while ${api} was under way`
+        return new PartlogError('CLOSED', sentence, { outcomeUnknown: true })
+      },
+    )
+  }
+
+  /**
+   * Does no partition stand between the two? For those who call each other without a message. Says
+   * nothing about whether they run.
+   */
+  reaches(a: number, b: number): boolean {
+    return this.#rules.reaches(a, b)
+  }
+
+  /**
+   * The channel of one node, or (`from` is CLIENT) of one client with its `clientId`. ANY_NODE is
+   * the broker with the lowest id that is attached and reachable; after a request to it was lost,
+   * the next one.
+   */
+  channelFrom(from: number, client = ''): Channel {
+    let lostAt = 0
+    const send = <A extends ApiName>(
+      nodeId: number,
+      api: A,
+      request: Request<A>,
+      signal?: AbortSignal,
+    ): Answer<A> => {
+      const to = nodeId === ANY_NODE ? this.#anyNode(from, lostAt) : nodeId
+      if (this.#isCalm && this.#faults.isEmpty) {
+        const handle = this.#nodes[to]
+        if (handle === undefined) throw this.#notThere(to)
+        const answer = handle(api, request, signal, from)
+        if (!(answer instanceof Promise)) return answer
+        return this.#track({ api, from, to }, answer)
+      }
+      const answer = this.#carry({ from, to, api, request, signal, client })
+      if (nodeId === ANY_NODE && answer instanceof Promise) {
+        answer.catch((error: unknown) => {
+          if (isPartlogError(error, 'NETWORK_EXCEPTION')) lostAt = to
+        })
+      }
+      return answer
+    }
+    return { send }
+  }
+
+  /** The first broker behind `after`, round the ids. Throws when there is none. */
+  #anyNode(from: number, after: number): number {
+    if (this.#isClosed) throw closed()
+    const highest = this.#nodes.length - 1
+    for (let step = 0; step < highest; step++) {
+      const nodeId = 1 + ((after + step) % highest)
+      if (this.#nodes[nodeId] !== undefined && this.reaches(from, nodeId)) return nodeId
+    }
+    throw refused(`no broker can be reached from ${nameOf(from)}`)
+  }
+
+  /** Throws when nothing can be sent. */
+  #handleOf({ from, to }: Passing): NodeHandle {
+    const handle = this.#nodes[to]
+    if (handle === undefined) throw this.#notThere(to)
+    if (!this.reaches(from, to)) throw refused(parted(from, to))
+    return handle
+  }
+
+  #notThere(nodeId: number): PartlogError {
+    if (this.#isClosed) return closed()
+    const isKnown = this.#rules.isKnown(nodeId)
+    return refused(isKnown ? `${nameOf(nodeId)} is not running` : `there is no ${nameOf(nodeId)}`)
+  }
+
+  #cut(isCut: (sent: Passing) => boolean, errorOf: (sent: Passing) => PartlogError): void {
+    for (const trip of [...this.#trips]) {
+      if (!isCut(trip)) continue
+      this.#trips.delete(trip)
+      trip.cut(errorOf(trip))
+    }
+  }
+
+  // ── the way of a request while something is set: at once all the same if it is not meant ───
+
+  #carry<A extends ApiName>(sent: Sent<A>): Answer<A> {
+    this.#handleOf(sent)
+    if (this.#isDropped(sent, false)) return this.#lost(sent, 'request')
+    return this.#pass(sent, false, () => this.#arrive(sent))
+  }
+
+  #arrive<A extends ApiName>(sent: Sent<A>): Answer<A> {
+    this.#handleOf(sent)
+    const { api, request } = sent
+    const fault = this.#faults.isEmpty ? undefined : this.#faults.match(api, request, sent)
+    return fault === undefined ? this.#handle(sent) : this.#spoil(sent, fault)
+  }
+
+  #spoil<A extends ApiName>(sent: Sent<A>, fault: Fault): Answer<A> {
+    switch (fault.kind) {
+      case 'error': {
+        const { rest, answer } = splitRequest(sent.api, sent.request, fault)
+        if (rest === undefined) return this.#bringBack(sent, answer(undefined))
+        const handled = this.#handle({ ...sent, request: rest })
+        return handled instanceof Promise ? handled.then(answer) : answer(handled)
+      }
+      case 'delay':
+        return this.#later(
+          sent,
+          arrive => {
+            const timer = this.#clock.after(fault.delayMs, arrive)
+            return () => timer.cancel()
+          },
+          () => this.#handle(sent),
+        )
+      case 'drop':
+        return this.#lost(sent, 'request')
+      case 'dropAnswer': {
+        const lose = (): Promise<never> => this.#lost(sent, 'answer')
+        return Promise.resolve(this.#handle(sent)).then(lose, lose)
+      }
+    }
+  }
+
+  /** Has the node handle it and brings the answer back. */
+  #handle<A extends ApiName>(sent: Sent<A>): Answer<A> {
+    const { api, request, signal, from } = sent
+    const answer = this.#handleOf(sent)(api, request, signal, from)
+    if (!(answer instanceof Promise)) return this.#bringBack(sent, answer)
+    return this.#track(sent, answer)
+  }
+
+  #bringBack<A extends ApiName>(sent: Passing, response: Response<A>): Answer<A> {
+    if (this.#isCalm) return response
+    if (this.#isDropped(sent, true)) return this.#lost(sent, 'answer')
+    return this.#pass(sent, true, () => response)
+  }
+
+  /** The answer that is to come, unless it is cut off before. */
+  #track<A extends ApiName>(sent: Passing, answer: Promise<Response<A>>): Promise<Response<A>> {
+    return new Promise((resolve, reject) => {
+      const trip = tripOf(sent, reject)
+      this.#trips.add(trip)
+      answer.then(
+        response => {
+          if (this.#trips.delete(trip)) resolve(this.#bringBack(sent, response))
+        },
+        (error: unknown) => {
+          this.#trips.delete(trip)
+          reject(error)
+        },
+      )
+    })
+  }
+
+  /** `arrive` when the message has come to the end of its line: at once if nothing delays it. */
+  #pass<T>(sent: Passing, isAnswer: boolean, arrive: () => T | Promise<T>): T | Promise<T> {
+    const delayMs = this.#rules.delayMs(sent, isAnswer)
+    const name = `${sent.api} ${sent.from} ${sent.to} ${isAnswer}`
+    const line = this.#lines.get(name)
+    if (line !== undefined) return this.#later(sent, go => line.pass(delayMs, go), arrive)
+    if (delayMs === 0) return arrive()
+    const made = new Line(this.#clock, () => {
+      this.#lines.delete(name)
+      this.#update()
+    })
+    this.#lines.set(name, made)
+    this.#update()
+    return this.#later(sent, go => made.pass(delayMs, go), arrive)
+  }
+
+  /**
+   * `next` when `wait` calls back, unless it is cut off before; `wait` returns how to end the
+   * waiting. `next` runs within the callback: what is sent after it must not come before it.
+   */
+  #later<T>(
+    sent: Passing,
+    wait: (go: () => void) => () => void,
+    next: () => T | Promise<T>,
+  ): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const cut = (error: PartlogError): void => {
+        stop()
+        reject(error)
+      }
+      const trip = tripOf(sent, cut)
+      this.#trips.add(trip)
+      const stop = wait(() => {
+        if (!this.#trips.delete(trip)) return
+        try {
+          resolve(next())
+        } catch (error) {
+          reject(error)
+        }
+      })
+    })
+  }
+
+  #isDropped(sent: Passing, isAnswer: boolean): boolean {
+    const isDropped = this.#rules.drops(sent, isAnswer)
+    if (isDropped) this.#update() // it may have been the last time
+    return isDropped
+  }
+
+  #lost({ api, to }: Passing, what: 'request' | 'answer'): Promise<never> {
+    const sentence = `the connection to ${nameOf(to)} was lost, and with it the ${what} of ${api}`
+    return Promise.reject(unanswered(sentence))
+  }
+
+  // ── what people do to it ───────────────────────────────────────────────────────────────
+
+  partition(...groups: readonly (readonly NetworkNode[])[]): void {
+    this.#rules.partition(groups)
+    this.#update()
+    this.#cut(
+      ({ from, to }) => !this.reaches(from, to),
+      ({ api, from, to }) => unanswered(`${parted(from, to)} while ${api} was under way`),
+    )
+  }
+
+  heal(): void {
+    this.#rules.heal()
+    this.#update()
+  }
+
+  delay(ms: number, link: NetworkLink = {}): void {
+    this.#rules.delay(ms, link)
+    this.#update()
+  }
+
+  drop(link: NetworkLink = {}, options: DropOptions = {}): void {
+    this.#rules.drop(link, options)
+    this.#update()
+  }
+
+  #update(): void {
+    this.#isCalm = this.#rules.isEmpty && this.#lines.size === 0
+  }
+}
+
+// ── delayed messages ─────────────────────────────────────────────────────────────────────
+
+interface Message {
+  /** When it arrives, unless one before it takes longer. */
+  readonly dueMs: number
+  readonly arrive: () => void
+}
+
+/** Messages arrive in the order in which they were sent, however long each should take. */
+class Line {
+  readonly #clock: Clock
+  readonly #onEmpty: () => void
+  readonly #messages: Message[] = []
+  /** For the first message. */
+  #timer: Timer | undefined
+
+  constructor(clock: Clock, onEmpty: () => void) {
+    this.#clock = clock
+    this.#onEmpty = onEmpty
+  }
+
+  /** Calls `arrive` when the message is there; the returned function takes it off the line. */
+  pass(delayMs: number, arrive: () => void): () => void {
+    const message = { dueMs: this.#clock.monotonicMs() + delayMs, arrive }
+    this.#messages.push(message)
+    if (this.#messages.length === 1) this.#awaitFirst()
+    return () => {
+      const place = this.#messages.indexOf(message)
+      if (place < 0) return // it arrives in this very turn
+      this.#messages.splice(place, 1)
+      if (place > 0) return
+      this.#timer?.cancel()
+      this.#awaitFirst()
+    }
+  }
+
+  #awaitFirst(): void {
+    const first = this.#messages[0]
+    if (first === undefined) return this.#onEmpty()
+    const restMs = first.dueMs - this.#clock.monotonicMs()
+    this.#timer = this.#clock.after(restMs, () => this.#deliver())
+  }
+
+  #deliver(): void {
+    const now = this.#clock.monotonicMs()
+    // The first one is due whatever the clock says: timers may be early by a fraction.
+    const later = this.#messages.findIndex(({ dueMs }, index) => index > 0 && dueMs > now)
+    const count = later < 0 ? this.#messages.length : later
+    const arrived = this.#messages.splice(0, count)
+    this.#awaitFirst()
+    for (const { arrive } of arrived) arrive()
+  }
+}
+
+// ── errors ───────────────────────────────────────────────────────────────────────────────
+
+function nameOf(nodeId: number): string {
+  if (nodeId === CLIENT) return 'the clients'
+  return nodeId === CONTROLLER ? 'the controller' : `broker ${nodeId}`
+}
+
+function parted(from: number, to: number): string {
+  return `${nameOf(to)} cannot be reached from ${nameOf(from)}, the network is partitioned`
+}
+
+/** Nothing was sent. */
+function refused(sentence: string): PartlogError {
+  return new PartlogError('NETWORK_EXCEPTION', sentence)
+}
+
+/** It was sent, and nobody knows what became of it. */
+function unanswered(sentence: string): PartlogError {
+  return new PartlogError('NETWORK_EXCEPTION', sentence, { outcomeUnknown: true })
+}
+
+function closed(): PartlogError {
+  return new PartlogError('CLOSED', 'the cluster is closed')
+}
