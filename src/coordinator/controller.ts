@@ -15,7 +15,7 @@ import {
 import type { MetadataRecord } from '../protocol/messages/metadata-records.js'
 import { TOPIC_RESOURCE } from '../protocol/messages/topics.js'
 import { journalRecord, type ClusterImage, type TopicImage } from './metadata.js'
-import { placeReplicas } from './placement.js'
+import { checkAssignment, placeReplicas, type PlacementBroker } from './placement.js'
 import type { Decision } from './state-machine.js'
 
 /** Topics and partitions a cluster may have, all together: names come from users, too. */
@@ -26,6 +26,8 @@ export interface NewTopic {
   readonly name: string
   readonly partitionCount: number
   readonly replicationFactor: number
+  /** The brokers of each partition, where the caller chooses them. */
+  readonly assignment?: readonly (readonly number[])[] | undefined
   readonly config: Readonly<Record<string, unknown>>
 }
 
@@ -45,12 +47,16 @@ export function createTopic(
   checkPartitionCount(image, partitionCount)
   const config = parseTopicConfig(topic.config)
   refuseCompaction(name, config)
-  const placement = placeReplicas({ brokerIds, partitionCount, replicationFactor })
+  const { assignment } = topic
+  if (assignment !== undefined) checkAssignment(assignment, brokerIds)
+  const brokers = placementBrokers(image, brokerIds)
+  const request = { brokers, partitionCount, replicationFactor, random }
+  const placement = assignment ?? placeReplicas(request)
   const topicId = randomUuid(random)
   const records: MetadataRecord[] = [
     { kind: 'Topic', name, topicId },
     ...configRecords(name, config),
-    ...placement.map((replicas, partition) => partitionRecord(topicId, partition, replicas)),
+    ...placement.map((replicas, partition) => partitionRecord(image, topicId, partition, replicas)),
   ]
   return { records: records.map(journalRecord), answer: { topicId } }
 }
@@ -67,7 +73,7 @@ export function createPartitions(
   image: ClusterImage,
   name: string,
   count: number,
-  { brokerIds }: ControllerContext,
+  { brokerIds, random }: ControllerContext,
 ): Decision<undefined> {
   const topic = existingTopic(image, name)
   const before = topic.partitions.length
@@ -79,10 +85,17 @@ export function createPartitions(
   }
   checkPartitionCount(image, count - before)
   const replicationFactor = topic.partitions[0]?.replicas.length ?? 1
-  const placement = placeReplicas({ brokerIds, partitionCount: count, replicationFactor })
-  const records = placement
-    .slice(before)
-    .map((replicas, index) => partitionRecord(topic.topicId, before + index, replicas))
+  const placement = placeReplicas({
+    brokers: placementBrokers(image, brokerIds),
+    partitionCount: count - before,
+    replicationFactor,
+    firstPartition: before,
+    start: Math.max(0, brokerIds.indexOf(topic.partitions[0]?.replicas[0] ?? -1)),
+    random,
+  })
+  const records = placement.map((replicas, index) =>
+    partitionRecord(image, topic.topicId, before + index, replicas),
+  )
   return { records: records.map(journalRecord), answer: undefined }
 }
 
@@ -157,18 +170,31 @@ function refuseCompaction(name: string, config: TopicConfigText): void {
   )
 }
 
+function placementBrokers(
+  image: ClusterImage,
+  brokerIds: readonly number[],
+): readonly PlacementBroker[] {
+  return brokerIds.map(id => {
+    const { rack = null, isFenced = false } = image.brokers.get(id) ?? {}
+    return { id, rack, isFenced }
+  })
+}
+
+/** In sync from the beginning are those who are alive; the first of them leads. */
 function partitionRecord(
+  image: ClusterImage,
   topicId: string,
   partitionId: number,
   replicas: readonly number[],
 ): MetadataRecord {
-  const leader = replicas[0] as number
+  const isr = replicas.filter(id => image.brokers.get(id)?.isFenced !== true)
+  const leader = isr[0] ?? -1
   return {
     kind: 'Partition',
     partitionId,
     topicId,
     replicas,
-    isr: replicas,
+    isr: isr.length === 0 ? replicas.slice(0, 1) : isr,
     leader,
     leaderEpoch: 0,
     partitionEpoch: 0,

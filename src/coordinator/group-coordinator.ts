@@ -138,13 +138,16 @@ export class GroupCoordinator {
     }))
   }
 
-  /** Takes back every commit for a topic that is no more. */
-  async forgetTopic(topic: string): Promise<void> {
+  /** Takes back every commit for topics that are no more. */
+  async forgetTopics(isGone: (topic: string) => boolean): Promise<void> {
     await this.#machine.run(state => {
       const records = [...state.groups].flatMap(group =>
         [...group.offsets]
-          .filter(committed => committed.topic === topic)
-          .map(({ partition }) => ({ key: keyOf(group.groupId, topic, partition), value: null })),
+          .filter(({ topic }) => isGone(topic))
+          .map(({ topic, partition }) => ({
+            key: keyOf(group.groupId, topic, partition),
+            value: null,
+          })),
       )
       return { records, answer: undefined }
     })

@@ -9,6 +9,7 @@ import type { LeaderEpoch } from '../model/units.js'
 import {
   decodeMetadataRecord,
   encodeMetadataRecord,
+  NO_LEADER_CHANGE,
   type MetadataRecord,
 } from '../protocol/messages/metadata-records.js'
 import { TOPIC_RESOURCE } from '../protocol/messages/topics.js'
@@ -23,6 +24,17 @@ export interface PartitionImage {
   /** −1 when there is none. */
   readonly leader: number
   readonly leaderEpoch: LeaderEpoch
+  /** Raised by every change: who wants to change the partition says which state it has seen. */
+  readonly partitionEpoch: number
+}
+
+export interface BrokerImage {
+  readonly id: number
+  readonly rack: string | null
+  /** Of its latest registration. */
+  readonly brokerEpoch: number
+  /** It is not heard of: it leads nothing and is in no ISR that has other members. */
+  readonly isFenced: boolean
 }
 
 export interface TopicImage {
@@ -35,14 +47,53 @@ export interface TopicImage {
   readonly config: TopicConfigText
 }
 
+export type PartitionListener = (
+  topic: TopicImage,
+  before: PartitionImage | undefined,
+  after: PartitionImage,
+) => void
+
 export class ClusterImage implements Fold {
   readonly #topics = new Map<string, TopicImage>()
   readonly #namesById = new Map<string, string>()
   readonly #removedIds = new Set<string>()
+  #nextProducerId = 0
+  readonly #brokers = new Map<number, BrokerImage>()
+  #onChange: PartitionListener = () => undefined
+
+  /** Called for each change of a partition that is replayed from now on. */
+  listen(onChange: PartitionListener): void {
+    this.#onChange = onChange
+  }
+
+  /** The state as it is now, which later records do not change. */
+  snapshot(): ClusterImage {
+    const copy = new ClusterImage()
+    for (const [name, topic] of this.#topics) copy.#topics.set(name, topic)
+    for (const [id, name] of this.#namesById) copy.#namesById.set(id, name)
+    for (const id of this.#removedIds) copy.#removedIds.add(id)
+    for (const [id, broker] of this.#brokers) copy.#brokers.set(id, broker)
+    copy.#nextProducerId = this.#nextProducerId
+    return copy
+  }
+
+  /** By id. */
+  get brokers(): ReadonlyMap<number, BrokerImage> {
+    return this.#brokers
+  }
+
+  isAlive(brokerId: number): boolean {
+    return this.#brokers.get(brokerId)?.isFenced === false
+  }
 
   /** All topics, in the order of their creation. */
   get topics(): ReadonlyMap<string, TopicImage> {
     return this.#topics
+  }
+
+  /** The first producer id that no broker has. */
+  get nextProducerId(): number {
+    return this.#nextProducerId
   }
 
   topicById(topicId: string): TopicImage | undefined {
@@ -66,18 +117,33 @@ export class ClusterImage implements Fold {
         return this.#addTopic(record.name, record.topicId)
       case 'Partition': {
         const { partitionId: partition, replicas, isr, leader, leaderEpoch } = record
-        const image = { partition, replicas, isr, leader, leaderEpoch }
-        return this.#change(record.topicId, topic => {
-          const partitions = [...topic.partitions]
-          partitions[partition] = image
-          return { ...topic, partitions }
-        })
+        const { partitionEpoch } = record
+        const image = { partition, replicas, isr, leader, leaderEpoch, partitionEpoch }
+        return this.#setPartition(record.topicId, partition, () => image)
       }
+      case 'PartitionChange':
+        return this.#setPartition(record.topicId, record.partitionId, partition =>
+          partition === undefined ? undefined : changed(partition, record),
+        )
       case 'Config':
         if (record.resourceType === TOPIC_RESOURCE) this.#setConfig(record)
         return
       case 'RemoveTopic':
         return this.#removeTopic(record.topicId ?? '')
+      case 'ProducerIds':
+        this.#nextProducerId = record.nextProducerId
+        return
+      case 'RegisterBroker': {
+        const { brokerId: id, rack, brokerEpoch, fenced = true } = record
+        this.#brokers.set(id, { id, rack, brokerEpoch, isFenced: fenced })
+        return
+      }
+      case 'BrokerRegistrationChange': {
+        const broker = this.#brokers.get(record.brokerId)
+        const { fenced = 0 } = record
+        if (broker === undefined || fenced === 0) return
+        this.#brokers.set(broker.id, { ...broker, isFenced: fenced > 0 })
+      }
     }
   }
 
@@ -104,9 +170,34 @@ export class ClusterImage implements Fold {
     this.#removedIds.add(topicId)
   }
 
-  #change(topicId: string, change: (topic: TopicImage) => TopicImage): void {
+  #setPartition(
+    topicId: string,
+    partition: number,
+    change: (before: PartitionImage | undefined) => PartitionImage | undefined,
+  ): void {
     const topic = this.topicById(topicId)
-    if (topic !== undefined) this.#topics.set(topic.name, change(topic))
+    const before = topic?.partitions[partition]
+    const after = change(before)
+    if (topic === undefined || after === undefined) return
+    const partitions = [...topic.partitions]
+    partitions[partition] = after
+    this.#topics.set(topic.name, { ...topic, partitions })
+    this.#onChange(topic, before, after)
+  }
+}
+
+type PartitionChange = Extract<MetadataRecord, { kind: 'PartitionChange' }>
+
+function changed(before: PartitionImage, change: PartitionChange): PartitionImage {
+  const { isr, replicas, leader = NO_LEADER_CHANGE } = change
+  const hasNewLeader = leader !== NO_LEADER_CHANGE
+  return {
+    ...before,
+    replicas: replicas ?? before.replicas,
+    isr: isr ?? before.isr,
+    leader: hasNewLeader ? leader : before.leader,
+    leaderEpoch: before.leaderEpoch + (hasNewLeader ? 1 : 0),
+    partitionEpoch: before.partitionEpoch + 1,
   }
 }
 

@@ -26,6 +26,7 @@ export function admit(records: Uint8Array, config: LogConfig, now: Timestamp): B
   if (batch.timestampType === 'LogAppendTime') {
     throw new PartlogError('INVALID_TIMESTAMP', 'append time is for the broker to set')
   }
+  checkProducer(batch)
   const { recordsCount, lastOffsetDelta } = batch
   if (recordsCount === 0 || recordsCount !== lastOffsetDelta + 1) {
     throw invalidRecord(`${recordsCount} records for ${lastOffsetDelta + 1} offsets`)
@@ -45,6 +46,19 @@ function onlyBatch(bytes: Buffer): Batch {
     throw invalidRecord('a request brings one batch per partition, not several')
   }
   return new Batch(bytes, 0)
+}
+
+/** What the batch says of its producer; whether its sequence comes next is for the log to say. */
+function checkProducer(batch: Batch): void {
+  if (batch.isTransactional) {
+    throw new PartlogError('INVALID_TXN_STATE', 'the records belong to no transaction known here')
+  }
+  const { producerId } = batch
+  if (producerId < 0 || (batch.baseSequence >= 0 && batch.producerEpoch >= 0)) return
+  const { producerEpoch, baseSequence } = batch
+  throw invalidRecord(
+    `producer ${producerId} sends epoch ${producerEpoch} and sequence ${baseSequence}`,
+  )
 }
 
 function checkTimes(batch: Batch, config: LogConfig, now: Timestamp): void {

@@ -1,56 +1,68 @@
 /**
  * A partition on one broker: its role, its log, and what readers may see of it.
  *
- *   role       appends                reads                      ends by
- *   leader     yes                    up to the high watermark   its log going offline
- *   offline    refused with reason    refused with reason        being opened again
+ *   role       appends                reads                         ends by
+ *   leader     from producers         consumers: below the high     another leadership, or its log
+ *              and coordinators       watermark; followers: all     going offline
+ *   follower   from its leader        refused                       the same
+ *   idle       refused                refused                       a leadership being known
+ *   offline    refused with reason    refused with reason           being opened again
  *
- * The high watermark is exclusive: records below it are committed, consumers see those only. With
- * one replica it is that replica's durable end in 'power' mode, its log end in 'process' mode.
+ * The high watermark is exclusive: records below it are committed, consumers see those only. It is
+ * the least end of those who count (isr.ts), where the leader's own is its durable end in 'power'
+ * mode, its log end in 'process' mode; followers fetch on only when what they have is as durable.
+ * It stands still while fewer replicas are in sync than min.insync.replicas asks for (KIP-966).
  *
- * Invariant: logStartOffset ≤ highWatermark ≤ logEndOffset, and the high watermark never goes back.
+ * Invariant: logStartOffset ≤ highWatermark ≤ logEndOffset. On a leader it never goes back; on a
+ * follower it does when the log is truncated.
  */
 
-import type { Clock } from '../base/clock.js'
-import type { Appended, Log } from '../log/log.js'
+import type { Log } from '../log/log.js'
+import type { Appended } from '../log/log-words.js'
 import type { OffsetAndTimestamp, ReadBounds } from '../log/log-reader.js'
-import { PartlogError } from '../model/errors.js'
+import type { Batch } from '../model/batch.js'
+import { isPartlogError, PartlogError, toPartlogError } from '../model/errors.js'
 import type { TopicPartition } from '../model/names.js'
 import type { LeaderEpoch, Offset, Timestamp } from '../model/units.js'
 import { admit } from './admission.js'
+import {
+  appendedBefore,
+  checkAfterAppend,
+  checkBeforeAppend,
+  divergence,
+  minIsr,
+} from './checks.js'
+import { CommittedBytes } from './committed-bytes.js'
 import { OffsetWaiters, Watchers } from './delayed.js'
-
-/** What an acknowledged record survives: the death of the process, or a power cut as well. */
-export type Durability = 'power' | 'process'
-
-type Role =
-  | { readonly kind: 'leader'; readonly epoch: LeaderEpoch }
-  | { readonly kind: 'offline'; readonly error: PartlogError }
-
-export interface PartitionOptions {
-  readonly topicPartition: TopicPartition
-  readonly topicId: string
-  readonly durability: Durability
-  readonly clock: Clock
-}
-
-/** What may be read of a partition, as a reader is told. */
-export interface PartitionRead {
-  readonly records: Buffer
-  readonly highWatermark: Offset
-  readonly logStartOffset: Offset
-}
+import { InSyncReplicas, type IsrView } from './isr.js'
+import {
+  DEAF,
+  type FollowerFetch,
+  type Leadership,
+  type LeaderRole,
+  type PartitionListener,
+  type PartitionOptions,
+  type PartitionRead,
+  type Role,
+} from './roles.js'
 
 export class Partition {
-  /** Told when the high watermark moves or the partition goes offline. */
+  /** Told when records come in, the high watermark moves or the role changes. */
   readonly changes = new Watchers()
   readonly topicPartition: TopicPartition
   readonly topicId: string
   readonly #options: PartitionOptions
   readonly #waiters = new OffsetWaiters()
+  #listener = DEAF
   #role: Role
+  #roleVersion = 0
+  /** Other brokers keep the partition as well: what fails here may work there. */
+  #isReplicated = false
   #log: Log | undefined
   #highWatermark: Offset = 0
+  readonly #committed = new CommittedBytes()
+  /** The latest truncation of the log. */
+  #cutting: Promise<void> = Promise.resolve()
 
   private constructor(options: PartitionOptions, role: Role, log: Log | undefined) {
     this.topicPartition = options.topicPartition
@@ -65,26 +77,35 @@ export class Partition {
     return new Partition(options, { kind: 'offline', error }, undefined)
   }
 
-  /** A partition that this broker leads from now on. */
-  static async leading(
-    options: PartitionOptions,
-    log: Log,
-    epoch: LeaderEpoch,
-  ): Promise<Partition> {
-    await log.assignEpoch(epoch)
-    const partition = new Partition(options, { kind: 'leader', epoch }, log)
+  /** A partition that waits to be told who leads. `highWatermark`: as it was known before. */
+  static open(options: PartitionOptions, log: Log, highWatermark: Offset): Partition {
+    const partition = new Partition(options, { kind: 'idle' }, log)
     log.listen({
       onDurable: () => partition.#advance(),
-      onOffline: error => partition.#goOffline(error),
-      onCheckpointable: () => partition.onCheckpointable(),
+      onOffline: error => partition.#fail(error),
+      onCheckpointable: () => partition.#listener.onCheckpointable(),
     })
-    // What recovery found is durable, and nobody else has a say: all of it is committed.
-    partition.#highWatermark = log.logEndOffset
+    const { logStartOffset, logEndOffset } = log
+    partition.#highWatermark = Math.max(logStartOffset, Math.min(highWatermark, logEndOffset))
     return partition
   }
 
-  /** Set by the broker: something about the log is worth writing into a checkpoint. */
-  onCheckpointable: () => void = () => undefined
+  /** A partition of which this broker has the only copy. */
+  static async leading(
+    options: PartitionOptions,
+    log: Log,
+    leaderEpoch: LeaderEpoch,
+  ): Promise<Partition> {
+    const partition = Partition.open(options, log, log.logEndOffset)
+    const only = [options.brokerId]
+    const alone = { replicas: only, isr: only, partitionEpoch: 0, leader: options.brokerId }
+    await partition.become({ ...alone, leaderEpoch })
+    return partition
+  }
+
+  listen(listener: PartitionListener): void {
+    this.#listener = listener
+  }
 
   get highWatermark(): Offset {
     return this.#highWatermark
@@ -92,36 +113,142 @@ export class Partition {
   /** Bytes committed since the log was opened: how much is new for one who looked before. */
   get committedBytes(): number {
     if (this.#log === undefined) return 0
+    if (!this.#isAlone) return this.#committed.bytes
     return this.#options.durability === 'power' ? this.#log.durableBytes : this.#log.appendedBytes
   }
+  /** Of the leadership this broker knows, its own or another's; −1 when there is none. */
   get leaderEpoch(): LeaderEpoch {
-    return this.#role.kind === 'leader' ? this.#role.epoch : -1
+    return this.#role.kind === 'leader' || this.#role.kind === 'follower' ? this.#role.epoch : -1
+  }
+  /** Who leads, as far as it is known here; −1 for nobody. */
+  get leaderId(): number {
+    if (this.#role.kind === 'leader') return this.#options.brokerId
+    return this.#role.kind === 'follower' ? this.#role.leaderId : -1
+  }
+  /** Grows with every change of the role. */
+  get roleVersion(): number {
+    return this.#roleVersion
+  }
+  get state(): Role['kind'] {
+    return this.#role.kind
+  }
+  get isLeader(): boolean {
+    return this.#role.kind === 'leader'
   }
   get offlineReason(): PartlogError | undefined {
     return this.#role.kind === 'offline' ? this.#role.error : undefined
   }
-  /** The log; throws why there is none when the partition is offline. */
+  /** The log of the leader; throws when this broker does not lead the partition. */
   get log(): Log {
     return this.#leaderLog()
+  }
+  /** The log, whatever the role is; undefined when it could not be opened. */
+  get replicaLog(): Log | undefined {
+    return this.#log
+  }
+  /** The in-sync replicas as the leader sees them; undefined on others. */
+  get isr(): InSyncReplicas | undefined {
+    return this.#role.kind === 'leader' ? this.#role.isr : undefined
+  }
+  /** The end that counts here: what is as durable as the cluster promises. */
+  get countedEnd(): Offset {
+    if (this.#log === undefined) return 0
+    const { durableEndOffset, logEndOffset } = this.#log
+    return this.#options.durability === 'power' ? durableEndOffset : logEndOffset
+  }
+
+  // ── roles ──────────────────────────────────────────────────────────────────────────────
+
+  /** Takes up what the controller says; news of an older leadership are ignored. */
+  async become(leadership: Leadership): Promise<void> {
+    const { leader, leaderEpoch } = leadership
+    this.#isReplicated = leadership.replicas.length > 1
+    if (this.#role.kind === 'offline' || leaderEpoch < this.leaderEpoch) return
+    if (leaderEpoch === this.leaderEpoch) return this.#updateIsr(leadership)
+    this.#stepDown(`epoch ${leaderEpoch} of broker ${leader} has begun`)
+    if (leader === this.#options.brokerId) return await this.#lead(leadership)
+    this.#play(
+      leader < 0 ? { kind: 'idle' } : { kind: 'follower', epoch: leaderEpoch, leaderId: leader },
+    )
+    this.changes.notify()
+  }
+
+  async #lead(leadership: Leadership): Promise<void> {
+    await this.#cutting.catch(() => undefined) // the leadership begins where the log ends then
+    const log = this.#log as Log
+    const { leaderEpoch: epoch } = leadership
+    const epochStart = log.logEndOffset
+    const isr = new InSyncReplicas(this.#options.brokerId, leadership, this.#nowMs())
+    const isWritten = log.assignEpoch(epoch)
+    this.#play({ kind: 'leader', epoch, epochStart, isr })
+    this.#advance()
+    this.changes.notify()
+    try {
+      await isWritten
+    } catch (error) {
+      this.#fail(toPartlogError(error))
+    }
+  }
+
+  #updateIsr(view: IsrView): void {
+    if (this.#role.kind !== 'leader') return
+    this.#role.isr.update(view, this.#nowMs())
+    this.#advance()
+  }
+
+  /** Whoever waits for this leadership is told that it is over. */
+  #stepDown(why: string): void {
+    if (this.#role.kind !== 'leader') return
+    this.#play({ kind: 'idle' })
+    this.#committed.forget()
+    this.#waiters.fail(this.#notLeader(why))
+  }
+
+  /** The partition is taken away: whoever waits for it is told. */
+  retire(error: PartlogError): void {
+    this.#goOffline(error)
   }
 
   // ── writing ────────────────────────────────────────────────────────────────────────────
 
-  /** Takes one batch from a producer. It is committed when `committed` of its end resolves. */
-  append(records: Uint8Array): Appended {
-    const log = this.#leaderLog()
+  /**
+   * Takes one batch from a producer. It is committed when `committed` of its end resolves. One that
+   * is in the log already is not written again: the answer says where it stands.
+   * `needsIsr`: refuse with NOT_ENOUGH_REPLICAS what could not be acknowledged by all.
+   */
+  append(records: Uint8Array, needsIsr = false): Appended {
+    const { isr, epoch } = this.#leader()
+    const log = this.#log as Log
+    if (needsIsr) checkBeforeAppend(this.#name, log.config, isr)
     const now = this.#options.clock.now()
     const batch = admit(records, log.config, now)
-    const appended = log.append(batch.buffer, [batch], this.leaderEpoch, now)
+    const written = log.producers.check(batch)
+    if (written !== undefined) return appendedBefore(written, log.config)
+    const appended = this.#write(batch, isr, epoch, now)
+    if (!isr.isAlone) {
+      this.#committed.grown(log.logEndOffset, log.appendedBytes)
+      this.changes.notify()
+    }
     if (this.#options.durability === 'process') this.#advance()
     else log.requestFlush()
     return appended
   }
 
+  /** A disk without room refuses; others may have some, so they get the leadership. */
+  #write(batch: Batch, isr: InSyncReplicas, epoch: LeaderEpoch, now: Timestamp): Appended {
+    try {
+      return (this.#log as Log).append(batch.buffer, [batch], epoch, now)
+    } catch (error) {
+      const isRefused = isPartlogError(error, 'KAFKA_STORAGE_ERROR')
+      if (isRefused && isr.committed.isr.length > 1) this.#listener.onOffline(error)
+      throw isPartlogError(error) ? this.#forClients(error) : error
+    }
+  }
+
   /** Resolves when the high watermark has reached `offset`; rejects when that cannot happen. */
   async committed(offset: Offset): Promise<void> {
     if (this.#highWatermark >= offset) return
-    if (this.#role.kind === 'offline') throw this.#role.error
+    if (this.#role.kind === 'offline') throw this.#forClients(this.#role.error)
     await this.#waiters.wait(offset)
   }
 
@@ -130,33 +257,142 @@ export class Partition {
     if (this.#options.durability === 'power') await this.#leaderLog().flush()
   }
 
+  /** Throws when so few replicas are in sync by now that an append must not be acknowledged. */
+  checkAfterAppend(): void {
+    const { isr } = this.#leader()
+    checkAfterAppend(this.#name, this.#leaderLog().config, isr)
+  }
+
   // ── reading ────────────────────────────────────────────────────────────────────────────
 
   /** Committed batches from `from` on. Throws OFFSET_OUT_OF_RANGE. */
   async read(from: Offset, bounds: Omit<ReadBounds, 'upTo'>): Promise<PartitionRead> {
     const log = this.#leaderLog()
     const upTo = this.#highWatermark
-    const records = await log.read(from, { ...bounds, upTo })
+    const records = await this.#reading(log.read(from, { ...bounds, upTo }))
     return { records, highWatermark: upTo, logStartOffset: log.logStartOffset }
+  }
+
+  /**
+   * What a follower lacks, committed or not. What it asks for tells what it has: the high watermark
+   * may move, the follower may join the ISR.
+   */
+  async readAsFollower(
+    { replicaId, fetchOffset, lastEpoch }: FollowerFetch,
+    bounds: Omit<ReadBounds, 'upTo'>,
+  ): Promise<PartitionRead> {
+    const { isr } = this.#leader()
+    const log = this.#log as Log
+    if (!isr.has(replicaId)) {
+      throw new PartlogError('REPLICA_NOT_AVAILABLE', `${this.#name} is not on broker ${replicaId}`)
+    }
+    const { logStartOffset, logEndOffset } = log
+    const known = { highWatermark: this.#highWatermark, logStartOffset }
+    const diverging = divergence(log, { fetchOffset, lastEpoch })
+    if (diverging !== undefined) return { ...known, records: Buffer.alloc(0), diverging }
+    const records = await this.#reading(log.read(fetchOffset, { ...bounds, upTo: logEndOffset }))
+    if (this.isr === isr) this.#noteFetch(replicaId, fetchOffset, logEndOffset)
+    return { ...known, records }
+  }
+
+  #noteFetch(replicaId: number, fetchOffset: Offset, leaderEnd: Offset): void {
+    const { isr, epochStart } = this.#leader()
+    isr.fetched(replicaId, fetchOffset, leaderEnd, this.#nowMs())
+    this.#advance()
+    if (isr.pending !== undefined || !this.#options.isAlive(replicaId)) return
+    if (!isr.mayJoin(replicaId, this.#highWatermark, epochStart)) return
+    this.#propose(isr, [...isr.committed.isr, replicaId])
+  }
+
+  /** Looks for members that have been behind for too long; called now and then. */
+  shrinkIsr(): void {
+    if (this.#role.kind !== 'leader') return
+    const { isr } = this.#role
+    if (isr.pending !== undefined) return
+    const { logEndOffset } = this.log
+    const behind = isr.laggards(logEndOffset, this.#nowMs(), this.#options.lagMaxMs)
+    if (behind.length === 0) return
+    this.#propose(
+      isr,
+      isr.committed.isr.filter(id => !behind.includes(id)),
+    )
+  }
+
+  #propose(isr: InSyncReplicas, wanted: readonly number[]): void {
+    isr.propose(wanted)
+    this.#listener.onIsrWanted()
   }
 
   /** The first committed record that is not older than `timestamp`. */
   async findTimestamp(timestamp: Timestamp): Promise<OffsetAndTimestamp | undefined> {
-    return this.#ifCommitted(await this.#leaderLog().findTimestamp(timestamp))
+    return this.#ifCommitted(await this.#reading(this.#leaderLog().findTimestamp(timestamp)))
   }
 
   /** The first record with the newest time. */
   async findNewest(): Promise<OffsetAndTimestamp | undefined> {
-    return this.#ifCommitted(await this.#leaderLog().findNewest())
+    return this.#ifCommitted(await this.#reading(this.#leaderLog().findNewest()))
+  }
+
+  /**
+   * The end for readers. A new leader may not know yet how far its predecessor had committed: it
+   * says so rather than go back (Kafka's OFFSET_NOT_AVAILABLE).
+   */
+  get visibleEnd(): Offset {
+    const { epochStart } = this.#leader()
+    if (this.#highWatermark >= epochStart) return this.#highWatermark
+    throw new PartlogError(
+      'OFFSET_NOT_AVAILABLE',
+      `${this.#name}: the new leader does not know the end yet, ${this.#highWatermark} is certain`,
+    )
   }
 
   /** Kafka's check of the epoch a client believes in; −1 is not compared. */
   checkLeaderEpoch(claimed: LeaderEpoch): void {
-    if (claimed < 0 || this.#role.kind !== 'leader' || claimed === this.#role.epoch) return
-    const { topic, partition } = this.topicPartition
-    const sentence = `${topic}-${partition} is in leader epoch ${this.#role.epoch}, not ${claimed}`
-    const code = claimed < this.#role.epoch ? 'FENCED_LEADER_EPOCH' : 'UNKNOWN_LEADER_EPOCH'
+    const { leaderEpoch } = this
+    if (claimed < 0 || leaderEpoch < 0 || claimed === leaderEpoch) return
+    const sentence = `${this.#name} is in leader epoch ${leaderEpoch}, not ${claimed}`
+    const code = claimed < leaderEpoch ? 'FENCED_LEADER_EPOCH' : 'UNKNOWN_LEADER_EPOCH'
     throw new PartlogError(code, sentence)
+  }
+
+  // ── following ──────────────────────────────────────────────────────────────────────────
+
+  /** Still following in this epoch? Answers of an older leader are of no interest. */
+  isFollowing(epoch: LeaderEpoch): boolean {
+    return this.#role.kind === 'follower' && this.#role.epoch === epoch
+  }
+
+  /** Appends what the leader has sent, byte for byte, and takes over its view of the partition. */
+  appendFromLeader({ records, highWatermark, logStartOffset }: PartitionRead): void {
+    const log = this.#log as Log
+    if (records.length > 0) log.appendAsFollower(records)
+    const end = log.logEndOffset
+    this.#highWatermark = Math.max(log.logStartOffset, Math.min(highWatermark, end))
+    if (logStartOffset > log.logStartOffset) {
+      log.deleteRecordsBefore(Math.min(logStartOffset, this.#highWatermark))
+    }
+    this.changes.notify()
+  }
+
+  /** Makes what was appended as durable as the cluster promises: then it counts. */
+  async settle(): Promise<void> {
+    if (this.#options.durability === 'power') await (this.#log as Log).flush()
+  }
+
+  /** Cuts off what the leader does not have. */
+  async truncateTo(offset: Offset): Promise<void> {
+    const log = this.#log as Log
+    this.#highWatermark = Math.min(this.#highWatermark, offset)
+    this.#cutting = log.truncateTo(offset)
+    await this.#cutting
+    this.#highWatermark = Math.min(this.#highWatermark, log.logEndOffset)
+  }
+
+  /** Begins anew at `offset`: the leader has nothing older. */
+  async restartAt(offset: Offset): Promise<void> {
+    this.#cutting = (this.#log as Log).truncateFullyAndStartAt(offset)
+    await this.#cutting
+    this.#highWatermark = offset
   }
 
   // ── deleting ───────────────────────────────────────────────────────────────────────────
@@ -175,14 +411,55 @@ export class Partition {
     return log.logStartOffset
   }
 
-  /** The partition is taken away: whoever waits for it is told. */
-  retire(error: PartlogError): void {
-    this.#goOffline(error)
+  // ── the pieces ─────────────────────────────────────────────────────────────────────────
+
+  get #name(): string {
+    const { topic, partition } = this.topicPartition
+    return `${topic}-${partition}`
+  }
+
+  async #reading<T>(reading: Promise<T>): Promise<T> {
+    try {
+      return await reading
+    } catch (error) {
+      throw isPartlogError(error, 'CORRUPT_LOG') ? this.#forClients(error) : error
+    }
+  }
+
+  /** Where others keep the partition, too, one of them will lead it: it is worth trying again. */
+  #forClients(error: PartlogError): PartlogError {
+    if (!this.#isReplicated || error.retriable || error.code === 'CLOSED') return error
+    const { outcomeUnknown } = error
+    return new PartlogError('KAFKA_STORAGE_ERROR', error.message, { cause: error, outcomeUnknown })
+  }
+
+  #play(role: Role): void {
+    this.#role = role
+    this.#roleVersion++
+  }
+
+  get #isAlone(): boolean {
+    return this.#role.kind === 'leader' && this.#role.isr.isAlone
+  }
+
+  #nowMs(): number {
+    return this.#options.clock.monotonicMs()
+  }
+
+  #leader(): LeaderRole {
+    if (this.#role.kind === 'leader') return this.#role
+    if (this.#role.kind === 'offline') throw this.#forClients(this.#role.error)
+    throw this.#notLeader('another broker leads it')
   }
 
   #leaderLog(): Log {
-    if (this.#role.kind === 'offline') throw this.#role.error
+    this.#leader()
     return this.#log as Log
+  }
+
+  #notLeader(why: string): PartlogError {
+    const sentence = `broker ${this.#options.brokerId} does not lead ${this.#name}: ${why}`
+    return new PartlogError('NOT_LEADER_OR_FOLLOWER', sentence)
   }
 
   #ifCommitted(found: OffsetAndTimestamp | undefined): OffsetAndTimestamp | undefined {
@@ -190,18 +467,30 @@ export class Partition {
   }
 
   #advance(): void {
+    if (this.#role.kind !== 'leader') return
+    const { isr } = this.#role
     const log = this.#log as Log
-    const end = this.#options.durability === 'power' ? log.durableEndOffset : log.logEndOffset
+    if (!isr.isAlone && isr.committed.isr.length < minIsr(log.config, isr)) return
+    const own = this.countedEnd
+    const end = isr.isAlone ? own : isr.committedEnd(own, this.#nowMs(), this.#options)
     if (end <= this.#highWatermark) return
     this.#highWatermark = end
+    this.#committed.advance(end)
     this.#waiters.advance(end)
     this.changes.notify()
   }
 
+  #fail(error: PartlogError): void {
+    if (this.#role.kind === 'offline') return
+    this.#goOffline(error)
+    this.#listener.onOffline(error)
+  }
+
   #goOffline(error: PartlogError): void {
     if (this.#role.kind === 'offline') return
-    this.#role = { kind: 'offline', error }
-    this.#waiters.fail(error)
+    this.#play({ kind: 'offline', error })
+    this.#committed.forget()
+    this.#waiters.fail(this.#forClients(error))
     this.changes.notify()
   }
 }

@@ -6,6 +6,7 @@ import {
   listOffsetsRequest,
   listOffsetsResponse,
 } from './messages/offsets.js'
+import { electLeadersRequest, electLeadersResponse } from './messages/elections.js'
 import { fetchRequest, fetchResponse } from './messages/fetch.js'
 import {
   findCoordinatorRequest,
@@ -22,6 +23,7 @@ import {
   offsetFetchResponse,
 } from './messages/groups.js'
 import { metadataRequest, metadataResponse } from './messages/metadata.js'
+import { initProducerIdRequest, initProducerIdResponse } from './messages/producer-ids.js'
 import { produceRequest, produceResponse } from './messages/produce.js'
 import {
   createPartitionsRequest,
@@ -62,8 +64,10 @@ export const APIS = {
   CreateTopics: api(19, createTopicsRequest, createTopicsResponse),
   DeleteTopics: api(20, deleteTopicsRequest, deleteTopicsResponse),
   DeleteRecords: api(21, deleteRecordsRequest, deleteRecordsResponse),
+  InitProducerId: api(22, initProducerIdRequest, initProducerIdResponse),
   DescribeConfigs: api(32, describeConfigsRequest, describeConfigsResponse),
   CreatePartitions: api(37, createPartitionsRequest, createPartitionsResponse),
+  ElectLeaders: api(43, electLeadersRequest, electLeadersResponse),
   IncrementalAlterConfigs: api(44, incrementalAlterConfigsRequest, incrementalAlterConfigsResponse),
 } as const
 

@@ -1,11 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import { DiskError } from '../../src/disk/disk.js'
 import { batchesOf } from '../../src/model/batch.js'
+import { BatchBuilder } from '../../src/model/batch-builder.js'
 import { PartlogError } from '../../src/model/errors.js'
-import { Partition, type Durability } from '../../src/partition/partition.js'
+import { Partition } from '../../src/partition/partition.js'
+import type { Durability } from '../../src/partition/roles.js'
 import { batchOf, contextOf, create, open, TOPIC_ID, world, type World } from '../log/helpers.js'
 
 const T = Date.UTC(2026, 0, 1)
+const PLACE = { brokerId: 1, lagMaxMs: 30_000, isAlive: () => true }
 const ALL = { maxBytes: 1_000_000, minOneBatch: true }
 
 interface Held {
@@ -13,11 +16,15 @@ interface Held {
   readonly partition: Partition
 }
 
-async function leading(durability: Durability = 'power', epoch = 3): Promise<Held> {
-  const w = world()
+async function leading(
+  durability: Durability = 'power',
+  epoch = 3,
+  settings: Record<string, unknown> = {},
+): Promise<Held> {
+  const w = world(settings)
   const log = await create(w)
   const { topicPartition, clock } = contextOf(w)
-  const options = { topicPartition, topicId: TOPIC_ID, durability, clock }
+  const options = { topicPartition, topicId: TOPIC_ID, durability, clock, ...PLACE }
   return { w, partition: await Partition.leading(options, log, epoch) }
 }
 
@@ -135,7 +142,13 @@ describe('the high watermark', () => {
     await partition.log.abandon()
     const { log } = await open(w)
     const { topicPartition, clock } = contextOf(w)
-    const options = { topicPartition, topicId: TOPIC_ID, durability: 'power', clock } as const
+    const options = {
+      topicPartition,
+      topicId: TOPIC_ID,
+      durability: 'power',
+      clock,
+      ...PLACE,
+    } as const
     const again = await Partition.leading(options, log, 4)
     expect(again.highWatermark).toBe(3)
     await again.committed(3)
@@ -161,6 +174,55 @@ describe('appending', () => {
     const { records } = await partition.read(0, ALL)
     expect([...batchesOf(records)].map(batch => batch.leaderEpoch)).toEqual([7])
     expect(partition.leaderEpoch).toBe(7)
+  })
+})
+
+describe('a batch that comes again', () => {
+  const numbered = (baseSequence: number, ...values: string[]): Buffer => {
+    const builder = new BatchBuilder(Buffer.alloc(4096))
+    for (const value of values) builder.tryAppend(T, null, value, [])
+    return Buffer.from(builder.build({ producerId: 7, producerEpoch: 0, baseSequence }))
+  }
+
+  it('is not written: the answer names the first copy', async () => {
+    const { partition } = await leading('process')
+    partition.append(batchOf(['first']))
+    const answer = partition.append(numbered(0, 'a', 'b'))
+    expect(answer).toEqual({ firstOffset: 1, lastOffset: 2, logAppendTime: -1 })
+    partition.append(numbered(2, 'c'))
+    expect(partition.append(numbered(0, 'a', 'b'))).toEqual(answer)
+    expect(partition.log.logEndOffset).toBe(4)
+  })
+
+  it('has the time the broker gave to the first copy', async () => {
+    const { partition, w } = await leading('process', 3, {
+      'message.timestamp.type': 'LogAppendTime',
+    })
+    await w.clock.advance(1_000)
+    const { logAppendTime } = partition.append(numbered(0, 'a'))
+    await w.clock.advance(1_000)
+    expect(partition.append(numbered(0, 'a'))).toMatchObject({ logAppendTime })
+    expect(logAppendTime).toBeGreaterThan(0)
+  })
+
+  it('is refused when it does not come next, and nothing is written', async () => {
+    const { partition } = await leading('process')
+    partition.append(numbered(0, 'a'))
+    expect(() => partition.append(numbered(2, 'c'))).toThrow('OUT_OF_ORDER_SEQUENCE_NUMBER')
+    expect(partition.log.logEndOffset).toBe(1)
+    partition.append(numbered(1, 'b'))
+  })
+
+  it('is no more known for what a full disk has refused', async () => {
+    const { partition, w } = await leading('process')
+    w.disk.beforeOperation = ({ kind, path }) => {
+      if (kind === 'append') throw new DiskError('ENOSPC', 'append', path)
+      return undefined
+    }
+    expect(() => partition.append(numbered(0, 'a'))).toThrow('KAFKA_STORAGE_ERROR')
+    w.disk.beforeOperation = undefined
+    expect(partition.append(numbered(0, 'a'))).toMatchObject({ firstOffset: 0 })
+    expect(partition.log.logEndOffset).toBe(1)
   })
 })
 
@@ -206,7 +268,13 @@ describe('deleting records', () => {
 describe('a partition that is offline', () => {
   it('says why to everyone', async () => {
     const { topicPartition, clock } = contextOf(world())
-    const options = { topicPartition, topicId: TOPIC_ID, durability: 'power', clock } as const
+    const options = {
+      topicPartition,
+      topicId: TOPIC_ID,
+      durability: 'power',
+      clock,
+      ...PLACE,
+    } as const
     const partition = Partition.offline(options, new PartlogError('CORRUPT_LOG', 'a bit is wrong'))
     expect(partition.offlineReason?.code).toBe('CORRUPT_LOG')
     expect([partition.leaderEpoch, partition.highWatermark, partition.committedBytes]).toEqual([

@@ -215,6 +215,7 @@ describe('the records of the metadata log', () => {
     { kind: 'Config', resourceType: 2, resourceName: 'orders', name: 'retention.ms', value: '5' },
     { kind: 'Config', resourceType: 2, resourceName: 'orders', name: 'retention.ms', value: null },
     { kind: 'RemoveTopic', topicId },
+    { kind: 'ProducerIds', brokerId: 1, brokerEpoch: -1, nextProducerId: 3_000 },
   ]
 
   it.each(RECORDS.map(record => [record.kind, record] as const))('%s comes back', (_, record) => {
@@ -229,11 +230,12 @@ describe('the records of the metadata log', () => {
       [1, 4, 0],
       [1, 4, 0],
       [1, 9, 0],
+      [1, 15, 0],
     ])
   })
 
   it('of a kind that is not known are skipped, of a frame that is not known refused', () => {
-    expect(decodeMetadataRecord(Buffer.from([1, 27, 0, 1, 2, 3]))).toBeUndefined()
+    expect(decodeMetadataRecord(Buffer.from([1, 28, 0, 1, 2, 3]))).toBeUndefined()
     expect(() => decodeMetadataRecord(Buffer.from([2, 2, 0]))).toThrow('frame version 2')
     expect(() => decodeMetadataRecord(Buffer.alloc(0))).toThrow(BytesError)
     expect(() => decodeMetadataRecord(Buffer.from([1, 2, 9, 0]))).toThrow('TopicRecord v9')

@@ -9,7 +9,10 @@ import { ByteReader, ByteWriter, BytesError } from '../../base/bytes.js'
 import { ZERO_UUID } from '../../base/uuid.js'
 import {
   array,
+  bool,
+  int16,
   int32,
+  int64,
   int8,
   message,
   nullableArray,
@@ -17,7 +20,9 @@ import {
   read,
   since,
   string,
+  struct,
   tagged,
+  uint16,
   uuid,
   withDefault,
   write,
@@ -50,6 +55,62 @@ export const partitionRecord = message(
   },
 )
 
+/** In `leader`: it stays. Another value is a new leadership, also when it is the same broker. */
+export const NO_LEADER_CHANGE = -2
+
+/** What changes; each change raises the partition epoch, a new leader the leader epoch as well. */
+export const partitionChangeRecord = message(
+  'PartitionChangeRecord',
+  { versions: [0, 2], flexibleSince: 0 },
+  {
+    partitionId: int32,
+    topicId: uuid,
+    isr: tagged(0, 0, nullableArray(int32), null),
+    leader: tagged(1, 0, int32, NO_LEADER_CHANGE),
+    replicas: tagged(2, 0, nullableArray(int32), null),
+    removingReplicas: tagged(3, 0, nullableArray(int32), null),
+    addingReplicas: tagged(4, 0, nullableArray(int32), null),
+    leaderRecoveryState: tagged(5, 0, int8, -1),
+    eligibleLeaderReplicas: tagged(6, 2, nullableArray(int32), null),
+    lastKnownElr: tagged(7, 2, nullableArray(int32), null),
+    directories: tagged(8, 1, nullableArray(uuid), null),
+  },
+)
+
+const endPoint = struct({ name: string, host: string, port: uint16, securityProtocol: int16 })
+const feature = struct({
+  name: string,
+  minSupportedVersion: int16,
+  maxSupportedVersion: int16,
+})
+
+export const registerBrokerRecord = message(
+  'RegisterBrokerRecord',
+  { versions: [0, 1], flexibleSince: 0 },
+  {
+    brokerId: int32,
+    incarnationId: withDefault(uuid, ZERO_UUID),
+    brokerEpoch: int64,
+    endPoints: withDefault(array(endPoint), []),
+    features: withDefault(array(feature), []),
+    rack: nullableString,
+    fenced: withDefault(bool, true),
+    inControlledShutdown: since(1, bool, false),
+  },
+)
+
+/** In `fenced`: 1 fences the broker, −1 lets it in again, 0 leaves it. */
+export const brokerRegistrationChangeRecord = message(
+  'BrokerRegistrationChangeRecord',
+  { versions: [0, 1], flexibleSince: 0 },
+  {
+    brokerId: int32,
+    brokerEpoch: int64,
+    fenced: tagged(0, 0, int8, 0),
+    inControlledShutdown: tagged(1, 1, int8, 0),
+  },
+)
+
 export const configRecord = message('ConfigRecord', V0, {
   resourceType: int8,
   resourceName: string,
@@ -60,6 +121,14 @@ export const configRecord = message('ConfigRecord', V0, {
 
 export const removeTopicRecord = message('RemoveTopicRecord', V0, {
   topicId: withDefault(uuid, ZERO_UUID),
+})
+
+/** A broker has taken the ids below `nextProducerId` that nobody had yet. */
+export const producerIdsRecord = message('ProducerIdsRecord', V0, {
+  brokerId: int32,
+  /** −1: there are no registrations of brokers here. */
+  brokerEpoch: int64,
+  nextProducerId: int64,
 })
 
 interface RecordRow<T> {
@@ -73,7 +142,11 @@ const RECORDS = {
   Topic: { type: 2, version: 0, layout: topicRecord },
   Partition: { type: 3, version: 1, layout: partitionRecord },
   Config: { type: 4, version: 0, layout: configRecord },
+  PartitionChange: { type: 5, version: 0, layout: partitionChangeRecord },
   RemoveTopic: { type: 9, version: 0, layout: removeTopicRecord },
+  ProducerIds: { type: 15, version: 0, layout: producerIdsRecord },
+  BrokerRegistrationChange: { type: 17, version: 1, layout: brokerRegistrationChangeRecord },
+  RegisterBroker: { type: 27, version: 1, layout: registerBrokerRecord },
 } as const
 
 type Records = typeof RECORDS

@@ -1,0 +1,61 @@
+/** What a leader looks at before it answers. Pure. */
+
+import type { LogConfig } from '../log/config.js'
+import type { LeaderEpochs } from '../log/leader-epochs.js'
+import type { Appended } from '../log/log-words.js'
+import type { WrittenBatch } from '../log/producer-state.js'
+import { PartlogError } from '../model/errors.js'
+import type { LeaderEpoch, Offset } from '../model/units.js'
+import type { InSyncReplicas } from './isr.js'
+
+/** How many replicas have to be in sync: no more than there are. */
+export function minIsr({ minInsyncReplicas }: LogConfig, isr: InSyncReplicas): number {
+  return Math.min(minInsyncReplicas, isr.committed.replicas.length)
+}
+
+/** Throws NOT_ENOUGH_REPLICAS: an append could not be acknowledged by all. */
+export function checkBeforeAppend(name: string, config: LogConfig, isr: InSyncReplicas): void {
+  const inSync = isr.committed.isr.length
+  const needed = minIsr(config, isr)
+  if (inSync >= needed) return
+  const sentence = `${name}: ${inSync} in sync, min.insync.replicas asks for ${needed}`
+  throw new PartlogError('NOT_ENOUGH_REPLICAS', sentence)
+}
+
+/** Throws NOT_ENOUGH_REPLICAS_AFTER_APPEND: so few are left that it must not be acknowledged. */
+export function checkAfterAppend(name: string, config: LogConfig, isr: InSyncReplicas): void {
+  const needed = minIsr(config, isr)
+  if (isr.maximalSize >= needed) return
+  throw new PartlogError(
+    'NOT_ENOUGH_REPLICAS_AFTER_APPEND',
+    `${name}: ${isr.maximalSize} in sync, min.insync.replicas asks for ${needed}; the records ` +
+      'are in the log',
+    { outcomeUnknown: true },
+  )
+}
+
+export interface FollowerEnd {
+  readonly fetchOffset: Offset
+  /** Of its last record; −1 when it has none. */
+  readonly lastEpoch: LeaderEpoch
+}
+
+/** Where the epoch of the follower's last record ends here, if the follower has more of it. */
+export function divergence(
+  { epochs, logEndOffset, name }: { epochs: LeaderEpochs; logEndOffset: Offset; name: string },
+  { fetchOffset, lastEpoch }: FollowerEnd,
+): { readonly epoch: LeaderEpoch; readonly endOffset: Offset } | undefined {
+  if (lastEpoch < 0) return undefined
+  const { epoch, endOffset } = epochs.endOffsetFor(lastEpoch, logEndOffset)
+  if (epoch < 0) {
+    const sentence = `${name}: epoch ${lastEpoch} is not known to the leader`
+    throw new PartlogError('OFFSET_OUT_OF_RANGE', sentence)
+  }
+  return epoch < lastEpoch || endOffset < fetchOffset ? { epoch, endOffset } : undefined
+}
+
+/** The answer to a batch that is in the log already. */
+export function appendedBefore(batch: WrittenBatch, { timestampType }: LogConfig): Appended {
+  const { firstOffset, lastOffset, timestamp } = batch
+  return { firstOffset, lastOffset, logAppendTime: timestampType === 'CreateTime' ? -1 : timestamp }
+}

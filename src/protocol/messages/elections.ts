@@ -1,0 +1,43 @@
+/** ElectLeaders: a leader is to be elected now, the preferred one or any that is alive. */
+
+import {
+  array,
+  int16,
+  int32,
+  int8,
+  message,
+  nullableArray,
+  nullableString,
+  since,
+  string,
+  struct,
+  withDefault,
+  type ValueOf,
+} from '../schema.js'
+
+const RANGE = { versions: [0, 2], flexibleSince: 2 } as const
+
+export const ELECTION_TYPE = { preferred: 0, unclean: 1 } as const
+
+export const electLeadersRequest = message('ElectLeadersRequest', RANGE, {
+  electionType: since(1, int8, ELECTION_TYPE.preferred),
+  /** null: every partition there is. */
+  topicPartitions: nullableArray(struct({ topic: string, partitions: array(int32) })),
+  timeoutMs: int32,
+})
+
+export const electLeadersResponse = message('ElectLeadersResponse', RANGE, {
+  throttleTimeMs: withDefault(int32, 0),
+  errorCode: since(1, int16, 0),
+  replicaElectionResults: array(
+    struct({
+      topic: string,
+      partitionResult: array(
+        struct({ partitionId: int32, errorCode: int16, errorMessage: nullableString }),
+      ),
+    }),
+  ),
+})
+
+export type ElectLeadersRequest = ValueOf<typeof electLeadersRequest>
+export type ElectLeadersResponse = ValueOf<typeof electLeadersResponse>

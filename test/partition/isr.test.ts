@@ -1,0 +1,110 @@
+import { describe, expect, it } from 'vitest'
+import { InSyncReplicas } from '../../src/partition/isr.js'
+
+const RULES = { lagMaxMs: 30_000, isAlive: () => true }
+const view = (isr: number[], partitionEpoch = 0) => ({
+  replicas: [1, 2, 3],
+  isr,
+  partitionEpoch,
+})
+
+/** Broker 1 leads; the others have fetched from these offsets, while the leader was at 10. */
+function replicas(isr: number[], ends: Record<number, number> = {}, nowMs = 1_000) {
+  const all = new InSyncReplicas(1, view(isr), nowMs)
+  for (const [id, end] of Object.entries(ends)) all.fetched(Number(id), end, 10, nowMs)
+  return all
+}
+
+describe('the committed end', () => {
+  it.each<[string, number[], Record<number, number>, number]>([
+    ['is that of the slowest member', [1, 2, 3], { 2: 8, 3: 5 }, 5],
+    ['waits for members that have not fetched yet', [1, 2, 3], { 2: 8 }, -1],
+    ['waits for nobody else', [1, 2], { 2: 8, 3: 5 }, 8],
+    ['is the own one without followers in sync', [1], { 2: 8, 3: 5 }, 10],
+    ['waits for one that is caught up and about to join', [1, 2], { 2: 10, 3: 10 }, 10],
+  ])('%s', (_, isr, ends, expected) => {
+    expect(replicas(isr, ends).committedEnd(10, 1_000, RULES)).toBe(expected)
+  })
+
+  it('does not pass one that was caught up lately, if it is alive', () => {
+    const all = replicas([1, 2], { 2: 10, 3: 10 })
+    all.fetched(2, 20, 20, 2_000)
+    expect(all.committedEnd(20, 2_000, RULES)).toBe(10)
+    expect(all.committedEnd(20, 2_000, { ...RULES, isAlive: id => id !== 3 })).toBe(20)
+    expect(all.committedEnd(20, 31_001, RULES)).toBe(20)
+  })
+
+  it('counts the larger set while a change is under way, either way', () => {
+    const growing = replicas([1, 2], { 2: 10, 3: 4 })
+    growing.propose([1, 2, 3])
+    expect([growing.maximalSize, growing.committedEnd(10, 1_000, RULES)]).toEqual([3, 4])
+    const shrinking = replicas([1, 2, 3], { 2: 10, 3: 4 })
+    shrinking.propose([1, 2])
+    expect([shrinking.maximalSize, shrinking.committedEnd(10, 1_000, RULES)]).toEqual([3, 4])
+    shrinking.update(view([1, 2], 1), 1_000)
+    expect([shrinking.maximalSize, shrinking.committedEnd(10, 1_000, RULES)]).toEqual([2, 10])
+  })
+
+  it('after a proposal that was refused is as before', () => {
+    const all = replicas([1, 2], { 2: 10, 3: 4 })
+    all.propose([1, 2, 3])
+    all.giveUpProposal()
+    expect([all.pending, all.committedEnd(10, 1_000, RULES)]).toEqual([undefined, 10])
+  })
+})
+
+describe('laggards', () => {
+  it('are members behind for longer than allowed, never those at the end', () => {
+    const all = replicas([1, 2, 3], { 2: 10, 3: 9 })
+    expect(all.laggards(10, 31_000, 30_000)).toEqual([])
+    expect(all.laggards(10, 31_001, 30_000)).toEqual([3])
+    expect(all.laggards(11, 31_001, 30_000)).toEqual([2, 3])
+  })
+
+  it('a follower that has what there was at its last fetch was caught up then', () => {
+    const all = new InSyncReplicas(1, view([1, 2]), 0)
+    all.fetched(2, 5, 10, 1_000)
+    all.fetched(2, 10, 20, 20_000) // it has the 10 of its last fetch: caught up at 1,000
+    expect(all.laggards(20, 31_000, 30_000)).toEqual([])
+    expect(all.laggards(20, 31_001, 30_000)).toEqual([2])
+  })
+
+  it('leave out the leader', () => {
+    expect(replicas([1]).laggards(99, 1e9, 1)).toEqual([])
+  })
+})
+
+describe('who may join', () => {
+  it.each<[string, number, number, number, boolean]>([
+    ['has everything', 10, 10, 10, true],
+    ['lacks what is visible', 9, 10, 5, false],
+    ['lacks what the leadership began with', 9, 5, 10, false],
+    ['has more than both', 11, 10, 10, true],
+  ])('one that %s', (_, end, highWatermark, epochStart, expected) => {
+    const all = replicas([1, 2], { 3: end })
+    expect(all.mayJoin(3, highWatermark, epochStart)).toBe(expected)
+  })
+
+  it('nobody who is in, or on the way in, or no replica', () => {
+    const all = replicas([1, 2], { 2: 10, 3: 10 })
+    expect([all.mayJoin(2, 0, 0), all.mayJoin(4, 0, 0)]).toEqual([false, false])
+    all.propose([1, 2, 3])
+    expect(all.mayJoin(3, 0, 0)).toBe(false)
+  })
+})
+
+it('older news than what is known are ignored', () => {
+  const all = replicas([1, 2])
+  all.update(view([1, 2, 3], 2), 0)
+  all.update(view([1], 1), 0)
+  expect(all.committed.isr).toEqual([1, 2, 3])
+})
+
+it('one that was put out is waited for again only when it fetches', () => {
+  const all = replicas([1, 2, 3], { 2: 10, 3: 10 })
+  all.update(view([1, 2], 1), 1_000)
+  all.fetched(2, 20, 20, 1_000)
+  expect(all.committedEnd(20, 1_000, RULES)).toBe(20)
+  all.fetched(3, 20, 20, 1_500)
+  expect(all.committedEnd(25, 1_500, RULES)).toBe(20)
+})
