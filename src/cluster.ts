@@ -4,115 +4,51 @@
  *
  *   <dir>/.lock  .lock-holder          one owner at a time
  *   <dir>/controller/                  the log that the cluster's state is a fold over
- *   <dir>/broker-1/                    a Kafka log directory
+ *   <dir>/broker-1/ broker-2/ …        Kafka log directories
  */
 
 import { SystemClock, type Clock } from './base/clock.js'
-import {
-  flag,
-  hasMethods,
-  instance,
-  integer,
-  oneOf,
-  option,
-  optional,
-  readOptions,
-  show,
-  text,
-} from './base/config.js'
-import { silentLogger, unbreakable, type Logger } from './base/logger.js'
+import { readOptions, show } from './base/config.js'
+import { unbreakable, type Logger } from './base/logger.js'
 import { systemRandom, type Random } from './base/random.js'
-import { METADATA_TOPIC_ID, randomUuid } from './base/uuid.js'
-import { Broker } from './broker/broker.js'
-import { METADATA_LOG_CONFIG } from './broker/config.js'
-import type { ControllerDoor } from './broker/context.js'
-import { PartitionJournal } from './broker/journal.js'
+import { randomUuid } from './base/uuid.js'
+import { BrokerHandle } from './broker/broker-handle.js'
+import {
+  brokerFolder,
+  BrokerSet,
+  checkBrokerId,
+  CONTROLLER_FOLDER,
+  type BrokerSetOptions,
+} from './broker/broker-set.js'
+import {
+  CLUSTER_OPTIONS,
+  OPEN_OPTIONS,
+  REPLICATION_FACTOR,
+  type MemoryOptions,
+  type OpenOptions,
+} from './broker/cluster-options.js'
+import { describeCluster, type ClusterView } from './broker/describe.js'
+import { EVENT_NAMES, EventSource, type ClusterEvents, type EventName } from './broker/events.js'
+import { ClusterFaults } from './broker/faults.js'
+import { Network } from './broker/network.js'
+import { CLIENT, type ClusterNetwork } from './broker/network-rules.js'
 import { Admin } from './client/admin.js'
 import { Consumer } from './client/consumer.js'
 import type { ConsumerOptions } from './client/consumer-options.js'
 import { Producer, type ProducerOptions } from './client/producer.js'
 import type { Deserialized, Deserializer, DeserializerName } from './client/serdes.js'
-import { ClusterImage } from './coordinator/metadata.js'
-import { StateMachine } from './coordinator/state-machine.js'
 import { isDiskError, type Disk } from './disk/disk.js'
 import { lockFolder, LockedError, LockUnavailableError, type FolderLock } from './disk/lock.js'
 import { MemoryDisk } from './disk/memory-disk.js'
 import { makeFolder, NodeDisk } from './disk/node-disk.js'
 import { OverlayDisk } from './disk/overlay-disk.js'
-import { logConfig } from './log/config.js'
 import { META_PROPERTIES } from './log/files.js'
-import { LogManager } from './log/log-manager.js'
 import { readMetaProperties } from './log/meta-properties.js'
 import type { RecoveryFinding } from './log/recovery.js'
 import { checkedConfig, PartlogError, toPartlogError } from './model/errors.js'
-import { METADATA_TOPIC } from './model/names.js'
-import { Partition, type Durability } from './partition/partition.js'
-import type { ApiName, Request, Response } from './protocol/api.js'
-import { ANY_NODE, type Channel } from './protocol/channel.js'
-
-/** The controller is a node of its own: its log is not among the brokers'. */
-const CONTROLLER_ID = 0
-const CONTROLLER_FOLDER = 'controller'
-const BROKER_ID = 1
-
-const CLUSTER_OPTIONS = {
-  brokers: option(integer(1, 1), 1),
-  durability: option(oneOf<Durability>('power', 'process'), 'power'),
-  onCorruption: option(oneOf('offline', 'truncate'), 'offline'),
-  autoCreateTopics: option(flag, true),
-  defaultPartitions: option(integer(1, 99_999), 1),
-  defaultReplicationFactor: option(integer(1, 1), 1),
-  clock: optional(
-    instance<Clock>('a clock', hasMethods('now', 'monotonicMs', 'after', 'soon', 'turn')),
-  ),
-  random: optional(instance<Random>('a source of randomness', hasMethods('int', 'bytes'))),
-  logger: option(
-    instance<Logger>('a logger', hasMethods('debug', 'info', 'warn', 'error')),
-    silentLogger,
-  ),
-} as const
-
-const OPEN_OPTIONS = { ...CLUSTER_OPTIONS, dir: optional(text), readOnly: option(flag, false) }
-
-/** Options every cluster has. */
-export interface MemoryOptions {
-  /** How many simulated brokers. Default 1; more are to come. */
-  readonly brokers?: 1
-  /**
-   * What an acknowledged record survives: 'power' (default) a power cut, so every acknowledgement
-   * waits for the disk; 'process' the death of the process.
-   */
-  readonly durability?: Durability
-  /**
-   * What to do about bytes that are not what was written: 'offline' (default) takes the partition
-   * out of service and touches nothing; 'truncate' gives up everything from there on, keeping a
-   * copy.
-   */
-  readonly onCorruption?: 'offline' | 'truncate'
-  /** Make a topic when it is first used (Kafka's auto.create.topics.enable). Default true. */
-  readonly autoCreateTopics?: boolean
-  /** Partitions of a topic made without a number (Kafka's num.partitions). Default 1. */
-  readonly defaultPartitions?: number
-  /** Copies of a topic made without a number. Default 1, the number of brokers. */
-  readonly defaultReplicationFactor?: number
-  /** The time, for tests: see {@link virtualClock}. Default: the real one. */
-  readonly clock?: Clock
-  /** Chance, for tests that must repeat: see {@link seededRandom}. Default: the system's. */
-  readonly random?: Random
-  /** Where background facts are reported. Default: nowhere. `console` fits. */
-  readonly logger?: Logger
-}
-
-/** Options of a cluster in a folder. */
-export interface OpenOptions extends MemoryOptions {
-  /** The folder, made if it is not there. */
-  readonly dir: string
-  /**
-   * Look, but do not touch: possible beside the process that owns the folder. Shows the folder as
-   * it is at opening; everything that would change it is refused with READ_ONLY. Default false.
-   */
-  readonly readOnly?: boolean
-}
+import type { Durability } from './partition/roles.js'
+import type { ApiName } from './protocol/api.js'
+import type { Channel } from './protocol/channel.js'
 
 /** What opening a folder found. */
 export interface RecoveryReport {
@@ -132,8 +68,10 @@ export interface RecoveryReport {
 }
 
 interface Parts {
-  readonly broker: Broker
-  readonly controllerLogs: LogManager
+  readonly brokers: BrokerSet
+  readonly network: Network
+  readonly faults: ClusterFaults
+  readonly events: EventSource
   readonly lock: FolderLock | undefined
   readonly clock: Clock
   readonly random: Random
@@ -154,6 +92,10 @@ export class Cluster {
   readonly admin: Admin
   /** What opening found; nothing in memory. */
   readonly recovery: RecoveryReport
+  /** The wires between the brokers, the controller and the clients: to be cut, slowed, healed. */
+  readonly network: ClusterNetwork
+  /** Faults in single requests, for tests. */
+  readonly faults: ClusterFaults
   readonly #parts: Parts
   readonly #channel: Channel
   readonly #clients = new Set<{ close(): Promise<void> }>()
@@ -161,10 +103,12 @@ export class Cluster {
   #closing: Promise<void> | undefined
 
   private constructor(parts: Parts) {
-    const { broker, clock, random } = parts
+    const { brokers, network, faults, clock, random } = parts
     this.#parts = parts
     this.recovery = parts.recovery
-    this.#channel = localChannel(broker, parts.isReadOnly)
+    this.faults = faults
+    this.network = watched(network, () => brokers.onNetworkChanged())
+    this.#channel = this.#channelOf('admin')
     this.admin = new Admin({
       channel: this.#channel,
       clock,
@@ -227,7 +171,8 @@ export class Cluster {
     this.#checkOpen()
     const { clock, random } = this.#parts
     const onClose = (): void => void this.#clients.delete(producer)
-    const producer = new Producer({ channel: this.#channel, clock, random, onClose }, options)
+    const channel = this.#channelOf(options.clientId)
+    const producer = new Producer({ channel, clock, random, onClose }, options)
     this.#clients.add(producer)
     return producer
   }
@@ -251,13 +196,48 @@ export class Cluster {
     this.#checkOpen()
     const { clock, random, logger } = this.#parts
     const onClose = (): void => void this.#clients.delete(consumer)
-    const context = { channel: this.#channel, clock, random, logger, onClose }
+    const channel = this.#channelOf(options.clientId)
+    const context = { channel, clock, random, logger, onClose }
     const consumer = new Consumer<
       Deserialized<KeyName, CustomKey>,
       Deserialized<ValueName, CustomValue>
     >(context, options)
     this.#clients.add(consumer)
     return consumer
+  }
+
+  /** One of the brokers, 1 to their number. Throws INVALID_ARGUMENT. */
+  broker(id: number): BrokerHandle {
+    this.#checkOpen()
+    checkBrokerId(this.#parts.brokers, id)
+    return new BrokerHandle(this.#parts.brokers, id)
+  }
+
+  /** All brokers. */
+  get brokers(): readonly BrokerHandle[] {
+    const { brokers } = this.#parts
+    return brokers.brokerIds.map(id => new BrokerHandle(brokers, id))
+  }
+
+  /** How everything stands: brokers, and of each partition leader, ISR and every copy. */
+  describe(): ClusterView {
+    this.#checkOpen()
+    return describeCluster(this.#parts.brokers)
+  }
+
+  /**
+   * Calls `listener` for each event of a kind: 'leader', 'isr', 'truncation', 'dataLoss',
+   * 'repair'. Returns a function that ends it. Throws INVALID_ARGUMENT for an unknown kind.
+   */
+  on<E extends EventName>(name: E, listener: (event: ClusterEvents[E]) => void): () => void {
+    if (!EVENT_NAMES.includes(name)) {
+      const expected = EVENT_NAMES.join(', ')
+      throw new PartlogError('INVALID_ARGUMENT', `event: expected ${expected}, got ${show(name)}`)
+    }
+    if (typeof listener !== 'function') {
+      throw new PartlogError('INVALID_ARGUMENT', `listener: expected a function`)
+    }
+    return this.#parts.events.on(name, listener)
   }
 
   /**
@@ -274,15 +254,20 @@ export class Cluster {
   }
 
   async #close(): Promise<void> {
-    const { broker, controllerLogs, lock } = this.#parts
+    const { brokers, lock } = this.#parts
     this.#givingUp.abort()
     try {
       await Promise.allSettled([...this.#clients].map(client => client.close()))
-      await broker.close()
-      await controllerLogs.close()
+      await brokers.close()
     } finally {
       await lock?.release()
     }
+  }
+
+  #channelOf(clientId: unknown): Channel {
+    const { network, isReadOnly } = this.#parts
+    const channel = network.channelFrom(CLIENT, typeof clientId === 'string' ? clientId : 'partlog')
+    return isReadOnly ? readingOnly(channel) : channel
   }
 
   #checkOpen(): void {
@@ -301,72 +286,73 @@ interface OpenSettings {
   readonly onCorruption: 'offline' | 'truncate'
   readonly autoCreateTopics: boolean
   readonly defaultPartitions: number
-  readonly defaultReplicationFactor: number
+  readonly defaultReplicationFactor: number | undefined
+  readonly replicaLagTimeMaxMs: number
+  readonly brokerSessionTimeoutMs: number
+  readonly brokers: number | undefined
+  readonly racks: readonly (string | null)[]
   readonly lock?: FolderLock | undefined
   readonly readOnly: boolean
 }
 
 async function openParts(settings: OpenSettings): Promise<Parts> {
-  const { disk, clock, durability, onCorruption, readOnly } = settings
+  const { disk, clock, readOnly: isReadOnly, lock } = settings
   const logger = unbreakable(settings.logger)
   const random = settings.random ?? systemRandom()
   const startedAt = clock.monotonicMs()
-  const clusterId = await clusterIdOf(disk, random)
-  const common = { disk, clusterId, clock, random, logger, onCorruption }
-  const controllerLogs = await LogManager.open({
-    ...common,
-    root: CONTROLLER_FOLDER,
-    nodeId: CONTROLLER_ID,
-  })
-  const controller = await openController(controllerLogs, clock)
-  const logs = await LogManager.open({ ...common, root: `broker-${BROKER_ID}`, nodeId: BROKER_ID })
-  const broker = await Broker.open({
-    nodeId: BROKER_ID,
-    clusterId,
-    clock,
+  const faults = new ClusterFaults()
+  const network = new Network({ clock, random, faults })
+  const events = new EventSource(error => logger.error('a listener has thrown', { error }))
+  const { defaultReplicationFactor = Math.min(REPLICATION_FACTOR, settings.brokers ?? 1) } =
+    settings
+  const autoCreateTopics = settings.autoCreateTopics && !isReadOnly
+  let opened: BrokerSet | undefined
+  const brokers = await BrokerSet.open({
+    ...settings,
+    diskOf: () => disk,
+    clusterId: await clusterIdOf(disk, random),
     random,
     logger,
-    durability,
-    logs,
-    controller,
-    settings: { ...settings, autoCreateTopics: settings.autoCreateTopics && !readOnly },
-    brokers: [{ nodeId: BROKER_ID, host: `broker-${BROKER_ID}`, port: 9092 }],
+    settings: { ...settings, autoCreateTopics, defaultReplicationFactor },
+    brokerCount: settings.brokers,
+    network,
+    ...reportsOf(events, () => opened),
   })
-  const recovery = reportOf([controllerLogs, logs], broker, clock.monotonicMs() - startedAt)
-  const { lock } = settings
+  opened = brokers
+  const recovery = reportOf(brokers, clock.monotonicMs() - startedAt)
   const { location } = disk
-  return {
-    broker,
-    controllerLogs,
-    lock,
-    clock,
-    random,
-    logger,
-    isReadOnly: readOnly,
-    recovery,
-    location,
-  }
+  const common = { clock, random, logger, isReadOnly, recovery, location, lock }
+  return { ...common, brokers, network, faults, events }
 }
 
-/** The cluster's state: the metadata log, replayed. */
-async function openController(logs: LogManager, clock: Clock): Promise<ControllerDoor> {
-  const topicPartition = { topic: METADATA_TOPIC, partition: 0 }
-  const settings = { current: logConfig(METADATA_LOG_CONFIG) }
-  const known = { ...topicPartition, topicId: METADATA_TOPIC_ID, settings }
-  const log = await logs.load(known)
-  await logs.syncNames()
-  // Topics are few and everything rests on them: their log is durable whatever the records' is.
-  const durability = 'power'
-  const options = { topicPartition, topicId: METADATA_TOPIC_ID, durability, clock } as const
-  const partition = await Partition.leading(options, log, 0)
-  partition.onCheckpointable = () => logs.requestCheckpoint()
-  const journal = new PartitionJournal(partition, clock)
-  const machine = await StateMachine.load(journal, new ClusterImage())
+type Reports = Pick<BrokerSetOptions, 'onNews' | 'onTruncated' | 'onRepairing'>
+
+/** What brokers and controller do, as events. */
+function reportsOf(events: EventSource, brokers: () => BrokerSet | undefined): Reports {
   return {
-    get image() {
-      return machine.state
+    onNews({ topic, partition, before, after }) {
+      if (before === undefined) return
+      const { leader, leaderEpoch, isr } = after
+      const place = { topic, partition }
+      if (leaderEpoch !== before.leaderEpoch) {
+        const isUnclean = leader >= 0 && !before.isr.includes(leader)
+        const previousLeader = before.leader
+        events.emit('leader', { ...place, leader, leaderEpoch, previousLeader, isUnclean })
+        const loss = isUnclean ? brokers()?.lossUnder(leader, place) : undefined
+        if (loss !== undefined) events.emit('dataLoss', { ...place, broker: leader, ...loss })
+      }
+      if (isr.join() !== before.isr.join()) {
+        events.emit('isr', { ...place, isr, previousIsr: before.isr })
+      }
     },
-    run: decide => machine.run(decide),
+    onRepairing: (broker, { topicPartition }, folder) =>
+      events.emit('repair', { ...topicPartition, broker, folder }),
+    onTruncated(broker, { partition, fromOffset, toOffset, highWatermark }) {
+      const place = { ...partition.topicPartition, broker }
+      events.emit('truncation', { ...place, fromOffset, toOffset })
+      if (toOffset >= highWatermark) return
+      events.emit('dataLoss', { ...place, fromOffset: toOffset, toOffset: highWatermark })
+    },
   }
 }
 
@@ -375,19 +361,16 @@ async function clusterIdOf(disk: Disk, random: Random): Promise<string> {
   return meta?.clusterId ?? randomUuid(random)
 }
 
-function reportOf(
-  managers: readonly LogManager[],
-  broker: Broker,
-  durationMs: number,
-): RecoveryReport {
-  const offline = [...broker.replicas.partitions()].flatMap(({ topicPartition, offlineReason }) =>
-    offlineReason === undefined ? [] : [{ ...topicPartition, error: offlineReason }],
-  )
+function reportOf({ managers, running }: BrokerSet, durationMs: number): RecoveryReport {
+  const brokers = [...running]
+  const partitions = brokers.flatMap(({ replicas }) => [...replicas.partitions()])
   return {
     wasClosedCleanly: managers.every(manager => manager.wasClosedCleanly),
     findings: managers.flatMap(manager => manager.findings),
-    offline,
-    strangers: broker.strangers,
+    offline: partitions.flatMap(({ topicPartition, offlineReason }) =>
+      offlineReason === undefined ? [] : [{ ...topicPartition, error: offlineReason }],
+    ),
+    strangers: brokers.flatMap(({ strangers }) => strangers),
     durationMs,
   }
 }
@@ -405,25 +388,29 @@ const READING: ReadonlySet<ApiName> = new Set<ApiName>([
   'DescribeConfigs',
 ])
 
-function localChannel(broker: Broker, isReadOnly: boolean): Channel {
+function readingOnly(channel: Channel): Channel {
   return {
-    send<A extends ApiName>(
-      nodeId: number,
-      api: A,
-      request: Request<A>,
-      signal?: AbortSignal,
-    ): Response<A> | Promise<Response<A>> {
-      if (nodeId !== ANY_NODE && nodeId !== broker.nodeId) {
-        throw new PartlogError('NETWORK_EXCEPTION', `there is no broker ${nodeId}`)
-      }
-      if (isReadOnly && !READING.has(api)) {
-        throw new PartlogError(
-          'READ_ONLY',
-          `${api} is not possible: the folder is open for reading`,
-        )
-      }
-      return broker.handle(api, request, signal)
+    send(nodeId, api, request, signal) {
+      if (READING.has(api)) return channel.send(nodeId, api, request, signal)
+      const sentence = `${api} is not possible: the folder is open for reading`
+      throw new PartlogError('READ_ONLY', sentence)
     },
+  }
+}
+
+/** The network in the hands of people: whoever is cut off from the controller is told. */
+function watched(network: Network, onChanged: () => Promise<void>): ClusterNetwork {
+  return {
+    partition(...groups) {
+      network.partition(...groups)
+      void onChanged()
+    },
+    heal() {
+      network.heal()
+      void onChanged()
+    },
+    delay: (ms, link) => network.delay(ms, link),
+    drop: (link, options) => network.drop(link, options),
   }
 }
 
@@ -454,6 +441,6 @@ function notACluster(dir: string): PartlogError {
   return new PartlogError(
     'INVALID_ARGUMENT',
     `${dir} is no folder of a partlog cluster, which holds ${CONTROLLER_FOLDER}/ and ` +
-      `broker-${BROKER_ID}/; logs of Kafka brokers are read with openLogDirectory`,
+      `${brokerFolder(1)}/; logs of Kafka brokers are read with openLogDirectory`,
   )
 }

@@ -1,9 +1,43 @@
 /** partlog: Kafka's model inside one Node process. The table of contents. */
 
 // The cluster, and what it gives.
-export { Cluster, type MemoryOptions, type OpenOptions, type RecoveryReport } from './cluster.js'
-export type { Durability } from './partition/partition.js'
+export { Cluster, type RecoveryReport } from './cluster.js'
+export type { MemoryOptions, OpenOptions } from './broker/cluster-options.js'
+export type { Durability } from './partition/roles.js'
 export type { RecoveryFinding } from './log/recovery.js'
+
+// Its brokers, and what can be done to them.
+export { BrokerHandle } from './broker/broker-handle.js'
+export type {
+  BrokerView,
+  ClusterView,
+  PartitionView,
+  ReplicaView,
+  TopicView,
+} from './broker/describe.js'
+export type {
+  ClusterEvents,
+  DataLossEvent,
+  EventName,
+  IsrEvent,
+  LeaderEvent,
+  RepairEvent,
+  TruncationEvent,
+} from './broker/events.js'
+export {
+  ClusterFaults,
+  type FaultApi,
+  type FaultBuilder,
+  type FaultErrorCode,
+  type FaultFilter,
+  type FaultRule,
+} from './broker/faults.js'
+export type {
+  ClusterNetwork,
+  DropOptions,
+  NetworkLink,
+  NetworkNode,
+} from './broker/network-rules.js'
 
 // Writing.
 export { Producer, type ProducerOptions, type SendRequest } from './client/producer.js'
@@ -38,14 +72,15 @@ export {
 // Managing.
 export {
   Admin,
+  type ElectLeadersRequest,
   type GroupListing,
   type GroupOffsetListing,
-  type NewTopic,
   type OffsetSpec,
   type PartitionDescription,
   type TopicDescription,
   type TopicSettingValue,
 } from './client/admin.js'
+export type { NewTopic } from './client/new-topic.js'
 export type { TopicPartition } from './model/names.js'
 export type { TopicConfigInput, TopicSetting } from './model/topic-settings.js'
 

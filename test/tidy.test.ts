@@ -54,9 +54,10 @@ const HOMES: readonly { readonly what: RegExp; readonly files: readonly string[]
 const PURE = [
   /^model\//,
   /^protocol\//,
-  /^coordinator\/(group|placement|controller|metadata)\.ts$/,
-  /^log\/(retention|damage|config|files|leader-epochs)\.ts$/,
-  /^client\/(accumulator|partitioner|consumer-record|partition-state|messages)\.ts$/,
+  /^coordinator\/(group|placement|controller|metadata|producer-ids|elections|brokers)\.ts$/,
+  /^log\/(retention|damage|config|files|leader-epochs|follower-batches|producer-state)\.ts$/,
+  /^partition\/isr\.ts$/,
+  /^client\/(accumulator|producer-identity|partitioner|consumer-record|partition-state|messages)\.ts$/,
   /^partition\/admission\.ts$/,
 ]
 

@@ -9,24 +9,30 @@
 import type { Clock } from '../base/clock.js'
 import type { Logger } from '../base/logger.js'
 import type { Random } from '../base/random.js'
+import { alterIsr, replicaFailed } from '../coordinator/brokers.js'
 import { createTopic, type ControllerContext } from '../coordinator/controller.js'
 import { GroupCoordinator } from '../coordinator/group-coordinator.js'
 import type { TopicImage } from '../coordinator/metadata.js'
 import type { LogManager } from '../log/log-manager.js'
 import { isPartlogError, PartlogError } from '../model/errors.js'
 import { checkTopicName, isInternalTopic, OFFSETS_TOPIC } from '../model/names.js'
-import type { Durability, Partition } from '../partition/partition.js'
+import type { Partition } from '../partition/partition.js'
+import type { Durability } from '../partition/roles.js'
 import type { ApiName, Request, Response } from '../protocol/api.js'
+import type { Channel } from '../protocol/channel.js'
 import {
   HIGH_WATERMARK_CHECKPOINT_INTERVAL_MS,
   OFFSETS_TOPIC_PARTITIONS,
   OFFSETS_TOPIC_SEGMENT_BYTES,
+  PRODUCER_ID_CHECK_INTERVAL_MS,
+  PRODUCER_ID_EXPIRATION_MS,
   RECOVERY_CHECKPOINT_INTERVAL_MS,
   RETENTION_CHECK_INTERVAL_MS,
   RETENTION_INITIAL_DELAY_MS,
   type BrokerSettings,
 } from './config.js'
 import type { BrokerContext, BrokerEndpoint, ControllerDoor } from './context.js'
+import { electLeaders } from './elections.js'
 import { fetch } from './fetch.js'
 import {
   findCoordinator,
@@ -41,7 +47,9 @@ import { PartitionJournal } from './journal.js'
 import { metadata } from './metadata.js'
 import { deleteRecords, listOffsets } from './offsets.js'
 import { produce } from './produce.js'
-import { ReplicaManager } from './replica-manager.js'
+import { initProducerId, ProducerIds } from './producer-ids.js'
+import type { Truncation } from './replica-fetcher.js'
+import { ReplicaManager, type ReplicaListener } from './replica-manager.js'
 import {
   createPartitions,
   createTopics,
@@ -72,7 +80,9 @@ const HANDLERS: { readonly [A in ApiName]: Handler<A> } = {
   DeleteRecords: deleteRecords,
   DescribeConfigs: describeConfigs,
   CreatePartitions: createPartitions,
+  ElectLeaders: electLeaders,
   IncrementalAlterConfigs: incrementalAlterConfigs,
+  InitProducerId: initProducerId,
 }
 
 export interface BrokerOptions {
@@ -86,6 +96,10 @@ export interface BrokerOptions {
   readonly logs: LogManager
   readonly controller: ControllerDoor
   readonly brokers: readonly BrokerEndpoint[]
+  /** To the other brokers. */
+  readonly channel: Channel
+  readonly onTruncated: (truncation: Truncation) => void
+  readonly onRepairing: (partition: Partition, folder: string) => void
 }
 
 export class Broker implements BrokerContext {
@@ -99,9 +113,12 @@ export class Broker implements BrokerContext {
   readonly controllerContext: ControllerContext
   readonly logs: LogManager
   readonly replicas: ReplicaManager
+  readonly producerIds: ProducerIds
   readonly #logger: Logger
   #housekeeping: Housekeeping | undefined
   #coordinator: Promise<GroupCoordinator> | undefined
+  /** The leadership of its journal's partition. */
+  #coordinatorEpoch = -1
   #isClosed = false
 
   private constructor(options: BrokerOptions) {
@@ -116,13 +133,23 @@ export class Broker implements BrokerContext {
     this.controllerContext = { brokerIds: brokers.map(broker => broker.nodeId), random }
     this.logs = logs
     this.#logger = logger
-    this.replicas = new ReplicaManager({ nodeId, logs, durability, clock, logger })
+    this.producerIds = new ProducerIds(nodeId, options.controller)
+    const { replicaLagTimeMaxMs: lagMaxMs } = options.settings
+    const { channel, onTruncated, onRepairing } = options
+    const listener: ReplicaListener = {
+      changeIsr: partition => this.#changeIsr(partition),
+      replicaFailed: (partition, error) => this.#replicaFailed(partition, error),
+      repairing: onRepairing,
+      truncated: onTruncated,
+    }
+    const common = { nodeId, logs, durability, clock, logger }
+    this.replicas = new ReplicaManager({ ...common, lagMaxMs, channel, listener })
   }
 
   static async open(options: BrokerOptions): Promise<Broker> {
     const broker = new Broker(options)
     await broker.#finishDeletions()
-    await broker.applyMetadata(false)
+    await broker.replicas.open(broker.controller.image)
     // What recovery found must not be looked for again, should the next crash come soon.
     await broker.logs.writeCheckpoints()
     broker.#housekeeping = new Housekeeping(broker.clock, options.logger, broker.#chores())
@@ -144,10 +171,25 @@ export class Broker implements BrokerContext {
     return HANDLERS[api](this, request, signal)
   }
 
+  /** Dies as a process does: nothing is written any more, nothing is said. */
+  async kill(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    const gone = new PartlogError('NETWORK_EXCEPTION', `broker ${this.nodeId} is gone`, {
+      outcomeUnknown: true,
+    })
+    for (const partition of this.replicas.partitions()) partition.retire(gone)
+    await this.replicas.stopReplication()
+    await this.#housekeeping?.stop()
+    await this.replicas.idle()
+    await this.logs.abandon()
+  }
+
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
     await this.#housekeeping?.stop()
+    await this.replicas.stopReplication()
     await this.replicas.idle() // folders that are being made or taken away
     const closed = new PartlogError('CLOSED', `broker ${this.nodeId} is closed`, {
       outcomeUnknown: true,
@@ -161,12 +203,32 @@ export class Broker implements BrokerContext {
   // ── for the handlers ───────────────────────────────────────────────────────────────────
 
   /** Throws CLOSED once closing has begun: then it is done when the folder is opened again. */
-  async applyMetadata(isNew: boolean): Promise<void> {
+  async applyMetadata(): Promise<void> {
     if (this.#isClosed) {
       const sentence = `broker ${this.nodeId} is closed`
       throw new PartlogError('CLOSED', sentence, { outcomeUnknown: true })
     }
-    await this.replicas.apply(this.controller.image, isNew)
+    await this.replicas.apply(this.controller.image)
+    this.#followGroups()
+  }
+
+  retryReplication(): void {
+    this.replicas.retryNow()
+  }
+
+  /** The coordinator works where the partition of its journal is led, and forgets what is gone. */
+  #followGroups(): void {
+    const partition = this.replicas.find(OFFSETS_TOPIC, 0)
+    if (partition?.isLeader !== true || partition.leaderEpoch !== this.#coordinatorEpoch) {
+      this.#coordinator = undefined
+      return
+    }
+    const { topics } = this.controller.image
+    this.#coordinator
+      ?.then(coordinator => coordinator.forgetTopics(topic => !topics.has(topic)))
+      .catch((error: unknown) => {
+        this.#logger.warn('offsets of topics that are gone stay for now', { error })
+      })
   }
 
   async topic(name: string, mayCreate: boolean): Promise<TopicImage> {
@@ -181,7 +243,33 @@ export class Broker implements BrokerContext {
     return image.topics.get(name) as TopicImage
   }
 
-  groups(): Promise<GroupCoordinator> {
+  async coordinatorId(): Promise<number> {
+    await this.#makeOffsetsTopic()
+    const { topics } = this.controller.image
+    const leader = topics.get(OFFSETS_TOPIC)?.partitions[0]?.leader ?? -1
+    if (leader === this.nodeId) await this.groups()
+    if (leader >= 0) return leader
+    const sentence = `nobody leads ${OFFSETS_TOPIC}-0, which the groups are kept in`
+    throw new PartlogError('COORDINATOR_NOT_AVAILABLE', sentence)
+  }
+
+  get isCoordinator(): boolean {
+    return this.replicas.find(OFFSETS_TOPIC, 0)?.isLeader === true
+  }
+
+  async groups(): Promise<GroupCoordinator> {
+    await this.#makeOffsetsTopic()
+    const { leaderEpoch, isLeader } = this.replicas.partition(OFFSETS_TOPIC, 0)
+    if (!isLeader) {
+      const sentence = `broker ${this.nodeId} does not coordinate the groups`
+      throw new PartlogError('NOT_COORDINATOR', sentence)
+    }
+    if (leaderEpoch !== this.#coordinatorEpoch) this.#coordinator = undefined
+    this.#coordinatorEpoch = leaderEpoch
+    return await this.#loadedGroups()
+  }
+
+  #loadedGroups(): Promise<GroupCoordinator> {
     this.#coordinator ??= this.#loadGroups().catch((error: unknown) => {
       this.#coordinator = undefined
       throw error
@@ -193,13 +281,15 @@ export class Broker implements BrokerContext {
     return this.controller.image.topics.has(OFFSETS_TOPIC) ? await this.groups() : undefined
   }
 
+  async #makeOffsetsTopic(): Promise<void> {
+    if (this.controller.image.topics.has(OFFSETS_TOPIC)) return
+    await this.#createTopic(OFFSETS_TOPIC, OFFSETS_TOPIC_PARTITIONS, {
+      'cleanup.policy': 'compact',
+      'segment.bytes': OFFSETS_TOPIC_SEGMENT_BYTES,
+    })
+  }
+
   async #loadGroups(): Promise<GroupCoordinator> {
-    if (!this.controller.image.topics.has(OFFSETS_TOPIC)) {
-      await this.#createTopic(OFFSETS_TOPIC, OFFSETS_TOPIC_PARTITIONS, {
-        'cleanup.policy': 'compact',
-        'segment.bytes': OFFSETS_TOPIC_SEGMENT_BYTES,
-      })
-    }
     const partition = this.replicas.partition(OFFSETS_TOPIC, 0)
     const journal = new PartitionJournal(partition, this.clock)
     return await GroupCoordinator.load(journal, this.clock, this.random)
@@ -217,14 +307,43 @@ export class Broker implements BrokerContext {
       await this.controller.run(image => createTopic(image, topic, this.controllerContext))
     } catch (error) {
       if (!isPartlogError(error, 'TOPIC_ALREADY_EXISTS')) throw error
+      await this.applyMetadata() // whoever made it may still be at it
     }
-    await this.applyMetadata(true)
+  }
+
+  // ── replicas ───────────────────────────────────────────────────────────────────────────
+
+  async #changeIsr(partition: Partition): Promise<void> {
+    const { isr, leaderEpoch, topicPartition } = partition
+    if (isr?.pending === undefined) return
+    const { partitionEpoch } = isr.committed
+    const change = { leaderEpoch, partitionEpoch, isr: isr.pending, brokerId: this.nodeId }
+    await this.controller.run(image => alterIsr(image, { ...topicPartition, ...change }))
+  }
+
+  /** Others go on without a replica that failed; where there are none its reason is the answer. */
+  #replicaFailed({ topicPartition }: Partition, error: PartlogError): void {
+    const { topic, partition } = topicPartition
+    const replicas = this.controller.image.topics.get(topic)?.partitions[partition]?.replicas ?? []
+    if (replicas.length < 2 || this.#isClosed) return
+    this.controller
+      .run(image => replicaFailed(image, this.nodeId, topicPartition))
+      .catch((cause: unknown) => {
+        this.#logger.warn(`${topic}-${partition} has failed, and nobody knows`, { error, cause })
+      })
   }
 
   // ── now and then ───────────────────────────────────────────────────────────────────────
 
   #chores(): Chore[] {
+    const shrinkIntervalMs = Math.ceil(this.settings.replicaLagTimeMaxMs / 2)
     return [
+      {
+        name: 'in-sync replicas',
+        initialDelayMs: shrinkIntervalMs,
+        intervalMs: shrinkIntervalMs,
+        run: () => Promise.resolve(this.replicas.shrinkIsrs()),
+      },
       {
         name: 'retention',
         initialDelayMs: RETENTION_INITIAL_DELAY_MS,
@@ -243,14 +362,24 @@ export class Broker implements BrokerContext {
         intervalMs: HIGH_WATERMARK_CHECKPOINT_INTERVAL_MS,
         run: () => this.#checkpointHighWatermarks(),
       },
+      {
+        name: 'producer id expiration',
+        initialDelayMs: PRODUCER_ID_CHECK_INTERVAL_MS,
+        intervalMs: PRODUCER_ID_CHECK_INTERVAL_MS,
+        run: () => this.#expireProducers(),
+      },
     ]
   }
 
   async #deleteOldSegments(): Promise<void> {
     for (const partition of this.replicas.partitions()) {
       if (partition.offlineReason !== undefined) continue
-      await partition.log.deleteOldSegments(partition.highWatermark)
+      await partition.replicaLog?.deleteOldSegments(partition.highWatermark)
     }
+  }
+
+  async #expireProducers(): Promise<void> {
+    for (const log of this.logs.logs) log.producers.expire(PRODUCER_ID_EXPIRATION_MS)
   }
 
   #lastWatermarks = ''

@@ -10,10 +10,23 @@ export const RECOVERY_CHECKPOINT_INTERVAL_MS = 60_000
 /** How often high watermarks are written. */
 export const HIGH_WATERMARK_CHECKPOINT_INTERVAL_MS = 5_000
 
+/** Producers that are quiet for so long are forgotten (producer.id.expiration.ms). */
+export const PRODUCER_ID_EXPIRATION_MS = 86_400_000
+/** How often partitions look for such (producer.id.expiration.check.interval.ms). */
+export const PRODUCER_ID_CHECK_INTERVAL_MS = 600_000
+
 /** The most one fetch answers with, whatever the consumer allows (fetch.max.bytes). */
 export const FETCH_MAX_BYTES = 57_671_680
 /** The longest a fetch is held, whatever the consumer asks. */
 export const FETCH_MAX_WAIT_MS = 300_000
+
+/** replica.fetch.wait.max.ms: how long a leader may hold a follower's fetch. */
+export const REPLICA_FETCH_WAIT_MAX_MS = 500
+/** replica.fetch.max.bytes, of one partition, and replica.fetch.response.max.bytes. */
+export const REPLICA_FETCH_MAX_BYTES = 1_048_576
+export const REPLICA_FETCH_RESPONSE_MAX_BYTES = 10_485_760
+/** replica.fetch.backoff.ms: how long a partition is left alone after an error. */
+export const REPLICA_FETCH_BACKOFF_MS = 1_000
 
 /** Partitions of `__consumer_offsets`: one per broker (Kafka: 50, spread over many brokers). */
 export const OFFSETS_TOPIC_PARTITIONS = 1
@@ -33,4 +46,8 @@ export interface BrokerSettings {
   readonly defaultPartitions: number
   /** Copies of a topic made without a number (default.replication.factor). */
   readonly defaultReplicationFactor: number
+  /** A member of the ISR that lags for longer is put out (replica.lag.time.max.ms). */
+  readonly replicaLagTimeMaxMs: number
+  /** A broker the controller does not hear of for so long is fenced (broker.session.timeout.ms). */
+  readonly brokerSessionTimeoutMs: number
 }

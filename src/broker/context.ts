@@ -23,6 +23,12 @@ export interface ControllerDoor {
   run<T>(decide: (image: ClusterImage) => Decision<T>): Promise<T>
 }
 
+/** Where producers get their ids. */
+export interface ProducerIdSource {
+  /** An id that was never given before; at once while there are some in store. */
+  next(): number | Promise<number>
+}
+
 export interface BrokerContext {
   readonly nodeId: number
   readonly clusterId: string
@@ -34,12 +40,15 @@ export interface BrokerContext {
   readonly controllerContext: ControllerContext
   readonly replicas: ReplicaManager
   readonly logs: LogManager
-  /** Brings what this broker keeps in line with the metadata; `isNew` after making topics. */
-  applyMetadata(isNew: boolean): Promise<void>
+  readonly producerIds: ProducerIdSource
   /**
    * The coordinator of the groups kept here; makes `__consumer_offsets` when it is first needed.
    */
   groups(): Promise<GroupCoordinator>
+  /** The broker that coordinates the groups, or COORDINATOR_NOT_AVAILABLE. */
+  coordinatorId(): Promise<number>
+  /** Does this broker coordinate the groups? */
+  readonly isCoordinator: boolean
   /** The coordinator if there has ever been a group. */
   groupsIfAny(): Promise<GroupCoordinator | undefined>
   /** The topic, made first if it is not there and may be made. */

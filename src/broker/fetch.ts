@@ -29,16 +29,28 @@ export async function fetch(
   const { clock } = broker
   const deadline = clock.monotonicMs() + Math.min(request.maxWaitMs, FETCH_MAX_WAIT_MS)
   const reads = readsOf(broker, request)
+  const isFollower = request.replicaId !== undefined && request.replicaId >= 0
+  const bytesOf = isFollower ? appendedBytes : committedBytes
+  let watermarks = watermarksOf(reads)
   for (;;) {
-    const seen = committedBytes(reads)
-    const { answers, bytes, hasError } = await readAll(reads, request)
+    const seen = bytesOf(reads)
+    const { answers, bytes, hasNews } = await readAll(reads, request)
     const timeoutMs = deadline - clock.monotonicMs()
-    if (bytes >= request.minBytes || hasError || timeoutMs <= 0 || signal?.aborted) {
-      return responseOf(reads, answers)
+    const isOver = timeoutMs <= 0 || signal?.aborted === true
+    // A follower learns how far it may let others read, as soon as that has changed.
+    const hasMoved = isFollower && watermarksOf(reads) !== watermarks
+    if (bytes >= request.minBytes || hasNews || isOver) return responseOf(reads, answers)
+    if (hasMoved) {
+      watermarks = watermarksOf(reads)
+      const again = await readAll(reads, request)
+      return responseOf(reads, again.answers)
     }
     const missing = request.minBytes - bytes
+    const roles = rolesOf(reads)
     const isReady = (): boolean =>
-      committedBytes(reads) - seen >= missing || reads.some(read => read.partition?.offlineReason)
+      bytesOf(reads) - seen >= missing ||
+      rolesOf(reads) !== roles ||
+      (isFollower && watermarksOf(reads) !== watermarks)
     const sources = reads.flatMap(({ partition }) => partition?.changes ?? [])
     await waitUntil(isReady, sources, { clock, timeoutMs, signal })
   }
@@ -61,6 +73,20 @@ function readsOf(broker: BrokerContext, request: FetchRequest): Read[] {
   )
 }
 
+/** Grows when one of the partitions gets another leader or goes offline. */
+function rolesOf(reads: readonly Read[]): number {
+  return reads.reduce((sum, { partition }) => sum + (partition?.roleVersion ?? 0), 0)
+}
+
+/** Grows when one of the high watermarks does. */
+function watermarksOf(reads: readonly Read[]): number {
+  return reads.reduce((sum, { partition }) => sum + (partition?.highWatermark ?? 0), 0)
+}
+
+function appendedBytes(reads: readonly Read[]): number {
+  return reads.reduce((sum, { partition }) => sum + (partition?.replicaLog?.appendedBytes ?? 0), 0)
+}
+
 function committedBytes(reads: readonly Read[]): number {
   return reads.reduce((sum, { partition }) => sum + (partition?.committedBytes ?? 0), 0)
 }
@@ -68,7 +94,8 @@ function committedBytes(reads: readonly Read[]): number {
 interface ReadResult {
   readonly answers: readonly PartitionFetchResponse[]
   readonly bytes: number
-  readonly hasError: boolean
+  /** An error, or where logs part: nothing to wait with. */
+  readonly hasNews: boolean
 }
 
 async function readAll(reads: readonly Read[], request: FetchRequest): Promise<ReadResult> {
@@ -76,26 +103,33 @@ async function readAll(reads: readonly Read[], request: FetchRequest): Promise<R
   const limit = Math.min(request.maxBytes ?? FETCH_MAX_BYTES, FETCH_MAX_BYTES)
   let bytes = 0
   for (const read of reads) {
-    const answer = await readOne(read, Math.max(limit - bytes, 0), bytes === 0)
+    const room = { maxBytes: Math.max(limit - bytes, 0), minOneBatch: bytes === 0 }
+    const answer = await readOne(read, request.replicaId ?? -1, room)
     answers.push(answer)
     bytes += answer.records?.byteLength ?? 0
   }
-  return { answers, bytes, hasError: answers.some(answer => answer.errorCode !== 0) }
+  const isNews = ({ errorCode, divergingEpoch }: PartitionFetchResponse): boolean =>
+    errorCode !== 0 || divergingEpoch !== undefined
+  return { answers, bytes, hasNews: answers.some(isNews) }
 }
 
 async function readOne(
   { topic, wanted, partition }: Read,
-  maxBytes: number,
-  isFirst: boolean,
+  replicaId: number,
+  room: { readonly maxBytes: number; readonly minOneBatch: boolean },
 ): Promise<PartitionFetchResponse> {
   const partitionIndex = wanted.partition
   try {
     if (partition === undefined) throw unknownPartition(topic, partitionIndex)
     partition.checkLeaderEpoch(wanted.currentLeaderEpoch ?? -1)
-    const { records, highWatermark, logStartOffset } = await partition.read(wanted.fetchOffset, {
-      maxBytes: Math.min(wanted.partitionMaxBytes, maxBytes),
-      minOneBatch: isFirst,
-    })
+    const maxBytes = Math.min(wanted.partitionMaxBytes, room.maxBytes)
+    const bounds = { maxBytes, minOneBatch: room.minOneBatch }
+    const { fetchOffset, lastFetchedEpoch: lastEpoch = -1 } = wanted
+    const read =
+      replicaId < 0
+        ? await partition.read(fetchOffset, bounds)
+        : await partition.readAsFollower({ replicaId, fetchOffset, lastEpoch }, bounds)
+    const { records, highWatermark, logStartOffset, diverging } = read
     return {
       partitionIndex,
       errorCode: 0,
@@ -104,10 +138,12 @@ async function readOne(
       lastStableOffset: highWatermark,
       logStartOffset,
       records,
+      ...(diverging === undefined ? {} : { divergingEpoch: diverging }),
     }
   } catch (error) {
     const highWatermark = partition?.highWatermark ?? -1
-    return { partitionIndex, ...errorFields(error), highWatermark, records: null }
+    const logStartOffset = partition?.replicaLog?.logStartOffset ?? -1
+    return { partitionIndex, ...errorFields(error), highWatermark, logStartOffset, records: null }
   }
 }
 

@@ -1,6 +1,6 @@
 /**
  * FindCoordinator (v4–v6), JoinGroup and LeaveGroup, ListGroups, OffsetCommit and OffsetFetch
- * (v8–v9). One broker coordinates all groups so far.
+ * (v8–v9). The broker that leads the partition of `__consumer_offsets` coordinates all groups.
  */
 
 import type { CommittedOffset } from '../coordinator/group.js'
@@ -33,10 +33,9 @@ export async function findCoordinator(
       if ((request.keyType ?? GROUP_KEY) !== GROUP_KEY) {
         throw new PartlogError('INVALID_REQUEST', 'only groups have a coordinator here')
       }
-      await broker.groups()
-      const self = broker.brokers.find(({ nodeId }) => nodeId === broker.nodeId)
-      const { host = '', port = -1 } = self ?? {}
-      coordinators.push({ key, nodeId: broker.nodeId, host, port, ...NO_ERROR })
+      const nodeId = await broker.coordinatorId()
+      const { host = '', port = -1 } = broker.brokers.find(each => each.nodeId === nodeId) ?? {}
+      coordinators.push({ key, nodeId, host, port, ...NO_ERROR })
     } catch (error) {
       coordinators.push({ key, nodeId: -1, host: '', port: -1, ...errorFields(error) })
     }
@@ -87,8 +86,9 @@ export async function leaveGroup(
   return { errorCode: 0, members }
 }
 
+/** Those this broker coordinates. */
 export async function listGroups(broker: BrokerContext): Promise<ListGroupsResponse> {
-  const coordinator = await broker.groupsIfAny()
+  const coordinator = broker.isCoordinator ? await broker.groups() : undefined
   const groups = [...(coordinator?.groups ?? [])].map(({ groupId, state, member }) => ({
     groupId,
     protocolType: member?.protocolType ?? '',
@@ -151,7 +151,7 @@ function isCommittable(
   partition: number,
   outcomes: Map<string, unknown>,
 ): boolean {
-  const exists = broker.replicas.find(topic, partition) !== undefined
+  const exists = broker.controller.image.topics.get(topic)?.partitions[partition] !== undefined
   if (exists && !isInternalTopic(topic)) return true
   const reason = new PartlogError(
     'UNKNOWN_TOPIC_OR_PARTITION',
@@ -167,10 +167,10 @@ export async function offsetFetch(
   broker: BrokerContext,
   request: OffsetFetchRequest,
 ): Promise<OffsetFetchResponse> {
-  const coordinator = await broker.groupsIfAny()
   const groups: OffsetFetchResponse['groups'][number][] = []
   for (const { groupId, topics } of request.groups) {
     try {
+      const coordinator = await broker.groupsIfAny()
       const committed = (await coordinator?.committedOffsets(groupId)) ?? []
       const answer = topics === null ? allTopics(committed) : wantedTopics(committed, topics)
       groups.push({ groupId, topics: answer })

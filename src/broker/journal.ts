@@ -25,7 +25,10 @@ export class PartitionJournal implements Journal {
   }
 
   async *read(): AsyncGenerator<JournalRecord> {
-    const { log, highWatermark } = this.#partition
+    const { log } = this.#partition
+    // A new leader learns only bit by bit that what it has is committed.
+    await this.#partition.committed(log.logEndOffset)
+    const { highWatermark } = this.#partition
     for (let next = log.logStartOffset; next < highWatermark;) {
       const { records } = await this.#partition.read(next, {
         maxBytes: READ_BYTES,

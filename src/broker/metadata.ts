@@ -1,7 +1,7 @@
 /** Metadata (v1–v12): the brokers and the topics asked for, made on the way if that is wished. */
 
-import type { TopicImage } from '../coordinator/metadata.js'
-import { errorId, toPartlogError } from '../model/errors.js'
+import type { PartitionImage, TopicImage } from '../coordinator/metadata.js'
+import { errorId, type PartlogError } from '../model/errors.js'
 import type {
   MetadataRequest,
   MetadataResponse,
@@ -15,7 +15,9 @@ export async function metadata(
   request: MetadataRequest,
 ): Promise<MetadataResponse> {
   return {
-    brokers: broker.brokers.map(({ nodeId, host, port }) => ({ nodeId, host, port })),
+    brokers: broker.brokers
+      .filter(({ nodeId }) => broker.controller.image.isAlive(nodeId))
+      .map(({ nodeId, host, port }) => ({ nodeId, host, port, rack: rackOf(broker, nodeId) })),
     clusterId: broker.clusterId,
     controllerId: broker.nodeId,
     topics: await topicsOf(broker, request),
@@ -46,17 +48,38 @@ function describe(broker: BrokerContext, topic: TopicImage): TopicMetadata {
     name: topic.name,
     topicId: topic.topicId,
     isInternal: topic.isInternal,
-    partitions: topic.partitions.map(({ partition, leader, leaderEpoch, replicas, isr }) => {
-      const { offlineReason } = broker.replicas.find(topic.name, partition) ?? {}
+    partitions: topic.partitions.map(image => {
+      const { partition, leader, leaderEpoch, replicas, isr } = image
+      const dead = replicas.filter(id => !broker.controller.image.isAlive(id))
+      const isBroken = brokenHere(broker, topic.name, image) !== undefined
       return {
-        errorCode: offlineReason === undefined ? 0 : errorId(toPartlogError(offlineReason).code),
+        errorCode: partitionError(broker, topic.name, image),
         partitionIndex: partition,
         leaderId: leader,
         leaderEpoch,
         replicaNodes: replicas,
         isrNodes: isr,
-        offlineReplicas: offlineReason === undefined ? [] : [broker.nodeId],
+        offlineReplicas: isBroken ? [...dead, broker.nodeId] : dead,
       }
     }),
   }
+}
+
+function partitionError(broker: BrokerContext, topic: string, partition: PartitionImage): number {
+  const reason = brokenHere(broker, topic, partition)
+  // Where no other replica is, the reason is the answer to those who ask.
+  if (reason !== undefined && partition.replicas.length === 1) return errorId(reason.code)
+  return partition.leader < 0 ? errorId('LEADER_NOT_AVAILABLE') : 0
+}
+
+function brokenHere(
+  broker: BrokerContext,
+  topic: string,
+  { partition }: PartitionImage,
+): PartlogError | undefined {
+  return broker.replicas.find(topic, partition)?.offlineReason
+}
+
+function rackOf(broker: BrokerContext, nodeId: number): string | null {
+  return broker.controller.image.brokers.get(nodeId)?.rack ?? null
 }

@@ -42,12 +42,12 @@ async function findOffset(
   partition: Partition,
   timestamp: number,
 ): Promise<OffsetAndTimestamp | undefined> {
-  const { log, highWatermark } = partition
+  const { log } = partition
   switch (timestamp) {
     case EARLIEST_TIMESTAMP:
       return { offset: log.logStartOffset, timestamp: -1 }
     case LATEST_TIMESTAMP:
-      return { offset: highWatermark, timestamp: -1 }
+      return { offset: partition.visibleEnd, timestamp: -1 }
     case MAX_TIMESTAMP:
       return await partition.findNewest()
     default:

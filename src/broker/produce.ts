@@ -76,7 +76,9 @@ function appendTo(
       throw new PartlogError('INVALID_TOPIC_EXCEPTION', `topic ${topic} belongs to the system`)
     }
     const partition = broker.replicas.partition(topic, index)
-    const { firstOffset, lastOffset, logAppendTime } = partition.append(records ?? NO_BYTES)
+    const needsIsr = acks === -1
+    const appended = partition.append(records ?? NO_BYTES, needsIsr)
+    const { firstOffset, lastOffset, logAppendTime } = appended
     const acknowledged = acknowledgement(broker, partition, {
       acks,
       timeoutMs,
@@ -121,7 +123,7 @@ function acknowledgement(
   { acks, timeoutMs, end }: Acknowledgement,
 ): Promise<void> | undefined {
   if (acks === 0 || partition.highWatermark >= end) return undefined
-  const done = acks === 1 ? partition.onLeader() : partition.committed(end)
+  const done = acks === 1 ? partition.onLeader() : onAll(partition, end)
   const late = (): PartlogError => {
     const { topic, partition: number } = partition.topicPartition
     return new PartlogError(
@@ -132,6 +134,11 @@ function acknowledgement(
     )
   }
   return inTime(broker, done, late, timeoutMs)
+}
+
+async function onAll(partition: Partition, end: number): Promise<void> {
+  await partition.committed(end)
+  partition.checkAfterAppend()
 }
 
 /** `done`, or the error of `late` when it takes longer than `timeoutMs`. */

@@ -1,7 +1,8 @@
 /**
  * The partitions this broker keeps. Brings them in line with the metadata: opens or makes what is
- * placed here, retires what was deleted. Doing it again changes nothing, so the same call serves
- * opening after a crash and every change while running.
+ * placed here, retires what was deleted, takes up leaderships, follows the leaders of the others.
+ * Doing it again changes nothing, so the same call serves opening after a crash and every change
+ * while running.
  */
 
 import type { Clock } from '../base/clock.js'
@@ -13,7 +14,10 @@ import type { LogManager } from '../log/log-manager.js'
 import { PartlogError, toPartlogError } from '../model/errors.js'
 import { partitionKey } from '../model/names.js'
 import type { TopicConfigText } from '../model/topic-settings.js'
-import { Partition, type Durability } from '../partition/partition.js'
+import { Partition } from '../partition/partition.js'
+import type { Durability, PartitionListener } from '../partition/roles.js'
+import type { Channel } from '../protocol/channel.js'
+import { ReplicaFetcher, type Truncation } from './replica-fetcher.js'
 
 export interface ReplicaManagerOptions {
   readonly nodeId: number
@@ -21,6 +25,22 @@ export interface ReplicaManagerOptions {
   readonly durability: Durability
   readonly clock: Clock
   readonly logger: Logger
+  readonly lagMaxMs: number
+  /** To the other brokers. */
+  readonly channel: Channel
+  /** What becomes of replicas, for those who have a say in it. */
+  readonly listener: ReplicaListener
+}
+
+export interface ReplicaListener {
+  /** A leader wants another ISR; resolves when the controller has agreed. */
+  changeIsr(partition: Partition): Promise<void>
+  /** The log of a replica has gone offline. */
+  replicaFailed(partition: Partition, error: PartlogError): void
+  /** A damaged replica is copied anew; what was left of it is kept in `folder`. */
+  repairing(partition: Partition, folder: string): void
+  /** A follower has cut off records that its leader does not have. */
+  truncated(truncation: Truncation): void
 }
 
 /**
@@ -36,6 +56,10 @@ export class ReplicaManager {
   /** By topic id; shared by all logs of a topic. */
   readonly #settings = new Map<string, TopicLogSettings>()
   readonly #changes = new SerialQueue()
+  /** By leader. */
+  readonly #fetchers = new Map<number, ReplicaFetcher>()
+  #image: ClusterImage | undefined
+  #isReplicationPaused = false
 
   constructor(options: ReplicaManagerOptions) {
     this.#options = options
@@ -45,26 +69,41 @@ export class ReplicaManager {
     for (const ofTopic of this.#partitions.values()) yield* ofTopic.values()
   }
 
-  /** The partition, or UNKNOWN_TOPIC_OR_PARTITION. */
+  /** The partition, or why it is not here. */
   partition(topic: string, partition: number): Partition {
     const found = this.find(topic, partition)
     if (found !== undefined) return found
-    throw new PartlogError(
-      'UNKNOWN_TOPIC_OR_PARTITION',
-      `partition ${partitionKey(topic, partition)} does not exist`,
-    )
+    const name = partitionKey(topic, partition)
+    if (this.#image?.topics.get(topic)?.partitions[partition] !== undefined) {
+      const sentence = `${name} is not on broker ${this.#options.nodeId}`
+      throw new PartlogError('NOT_LEADER_OR_FOLLOWER', sentence)
+    }
+    throw new PartlogError('UNKNOWN_TOPIC_OR_PARTITION', `partition ${name} does not exist`)
   }
 
   find(topic: string, partition: number): Partition | undefined {
     return this.#partitions.get(topic)?.get(partition)
   }
 
-  /** Opens everything the metadata places here. `isNew`: these topics were just made. */
-  async apply(image: ClusterImage, isNew: boolean): Promise<void> {
+  /** Opens what is placed here, for the first time: it may have been here before. */
+  async open(image: ClusterImage): Promise<void> {
     await this.#changes.run(async () => {
+      this.#image = image
+      this.#updateSettings(image)
+      await this.#openMissing(image, false)
+    })
+  }
+
+  /** Does what the metadata says. What is not open yet has just been made. */
+  async apply(image: ClusterImage): Promise<void> {
+    await this.#changes.run(async () => {
+      this.#image = image
       this.#updateSettings(image)
       await this.#retireDeleted(image)
-      await this.#openMissing(image, isNew)
+      await this.#openMissing(image, true)
+      await this.#replaceDamaged(image)
+      await this.#takeUpRoles(image)
+      this.#assignFetchers()
       for (const topicId of this.#settings.keys()) {
         if (image.topicById(topicId) === undefined) this.#settings.delete(topicId)
       }
@@ -76,19 +115,120 @@ export class ReplicaManager {
     await this.#changes.idle()
   }
 
+  /** How far the logs go that could be opened. */
+  endOf(topic: string, partition: number): { epoch: number; offset: number } | undefined {
+    const log = this.find(topic, partition)?.replicaLog
+    if (log === undefined || log.offlineReason !== undefined) return undefined
+    return { epoch: log.epochs.epochAt(log.logEndOffset - 1) ?? -1, offset: log.logEndOffset }
+  }
+
+  /** Members of an ISR that lag are put out. */
+  shrinkIsrs(): void {
+    for (const partition of this.partitions()) partition.shrinkIsr()
+  }
+
+  // ── replication ────────────────────────────────────────────────────────────────────────
+
+  set isReplicationPaused(isPaused: boolean) {
+    this.#isReplicationPaused = isPaused
+    for (const fetcher of this.#fetchers.values()) fetcher.isPaused = isPaused
+  }
+
+  /** The network has changed: what could not be reached may be there again. */
+  retryNow(): void {
+    for (const fetcher of this.#fetchers.values()) fetcher.retryNow()
+  }
+
+  async stopReplication(): Promise<void> {
+    const fetchers = [...this.#fetchers.values()]
+    this.#fetchers.clear()
+    await Promise.all(fetchers.map(fetcher => fetcher.stop()))
+  }
+
+  async #takeUpRoles(image: ClusterImage): Promise<void> {
+    const taken: Promise<void>[] = []
+    for (const partition of this.partitions()) {
+      const { topic, partition: number } = partition.topicPartition
+      const leadership = image.topics.get(topic)?.partitions[number]
+      if (leadership !== undefined) taken.push(partition.become(leadership))
+    }
+    await Promise.all(taken)
+  }
+
+  #assignFetchers(): void {
+    const byLeader = new Map<number, Partition[]>()
+    for (const partition of this.partitions()) {
+      const { leaderId } = partition
+      if (leaderId < 0 || leaderId === this.#options.nodeId) continue
+      const partitions = byLeader.get(leaderId)
+      if (partitions === undefined) byLeader.set(leaderId, [partition])
+      else partitions.push(partition)
+    }
+    for (const [leaderId, fetcher] of this.#fetchers) {
+      if (byLeader.has(leaderId)) continue
+      this.#fetchers.delete(leaderId)
+      void fetcher.stop()
+    }
+    for (const [leaderId, partitions] of byLeader) this.#fetcherOf(leaderId).assign(partitions)
+  }
+
+  #fetcherOf(leaderId: number): ReplicaFetcher {
+    const known = this.#fetchers.get(leaderId)
+    if (known !== undefined) return known
+    const { nodeId: brokerId, channel, clock, logger, listener } = this.#options
+    const onTruncated = (truncation: Truncation): void => listener.truncated(truncation)
+    const fetcher = new ReplicaFetcher({ brokerId, leaderId, channel, clock, logger, onTruncated })
+    fetcher.isPaused = this.#isReplicationPaused
+    this.#fetchers.set(leaderId, fetcher)
+    return fetcher
+  }
+
+  async #changeIsr(partition: Partition): Promise<void> {
+    const { isr } = partition
+    try {
+      await this.#options.listener.changeIsr(partition)
+    } catch (error) {
+      const { topic, partition: number } = partition.topicPartition
+      const name = partitionKey(topic, number)
+      this.#options.logger.debug(`the ISR of ${name} was not changed`, { error })
+      isr?.giveUpProposal()
+    }
+  }
+
+  /**
+   * A log whose bytes are not what was written is copied anew from the leader, if that is another
+   * broker; what is left of it is kept aside.
+   */
+  async #replaceDamaged(image: ClusterImage): Promise<void> {
+    for (const damaged of [...this.partitions()]) {
+      const { topic: name, partition } = damaged.topicPartition
+      const topic = image.topics.get(name)
+      const leader = topic?.partitions[partition]?.leader ?? -1
+      if (damaged.offlineReason?.code !== 'CORRUPT_LOG' || topic === undefined) continue
+      if (leader < 0 || leader === this.#options.nodeId) continue
+      const folder = await this.#options.logs.setAside(damaged.topicPartition)
+      const copy = await this.#open(topic, partition, { isNew: true, isOnly: false })
+      await this.#options.logs.syncNames()
+      this.#ofTopic(name).set(partition, copy)
+      this.#options.listener.repairing(copy, folder)
+    }
+  }
+
+  // ── opening and retiring ───────────────────────────────────────────────────────────────
+
   async #openMissing(image: ClusterImage, isNew: boolean): Promise<void> {
     const missing = [...image.topics.values()].flatMap(topic =>
       topic.partitions
         .filter(({ replicas }) => replicas.includes(this.#options.nodeId))
         .filter(({ partition }) => this.find(topic.name, partition) === undefined)
-        .map(({ partition, leaderEpoch }) => ({ topic, partition, leaderEpoch })),
+        .map(({ partition, replicas }) => ({ topic, partition, isOnly: replicas.length === 1 })),
     )
     if (missing.length === 0) return
     const queue = missing.values()
     const opened: Partition[] = []
     const work = async (): Promise<void> => {
-      for (const { topic, partition, leaderEpoch } of queue) {
-        opened.push(await this.#open(topic, partition, leaderEpoch, isNew))
+      for (const { topic, partition, isOnly } of queue) {
+        opened.push(await this.#open(topic, partition, { isNew, isOnly }))
       }
     }
     await Promise.all(Array.from({ length: OPEN_AT_ONCE }, work))
@@ -103,26 +243,37 @@ export class ReplicaManager {
   async #open(
     topic: TopicImage,
     partition: number,
-    leaderEpoch: number,
-    isNew: boolean,
+    { isNew, isOnly }: { readonly isNew: boolean; readonly isOnly: boolean },
   ): Promise<Partition> {
-    const { logs, durability, clock, logger } = this.#options
+    const { nodeId: brokerId, logs, durability, clock, logger, lagMaxMs } = this.#options
     const topicPartition = { topic: topic.name, partition }
-    const options = { topicPartition, topicId: topic.topicId, durability, clock }
-    const known = {
-      ...topicPartition,
-      topicId: topic.topicId,
-      settings: this.#settings.get(topic.topicId) as TopicLogSettings,
-    }
+    const { topicId } = topic
+    const isAlive = (id: number): boolean => this.#image?.isAlive(id) ?? false
+    const rules = { lagMaxMs, isAlive }
+    const options = { brokerId, topicPartition, topicId, durability, clock, ...rules }
+    const settings = this.#settings.get(topicId) as TopicLogSettings
+    const known = { ...topicPartition, topicId, settings }
     try {
       const log = isNew ? await logs.create(known) : await logs.load(known)
-      const opened = await Partition.leading(options, log, leaderEpoch)
-      opened.onCheckpointable = () => logs.requestCheckpoint()
+      // What recovery found is durable; where nobody else has a say, all of it is committed.
+      const highWatermark = isOnly ? log.logEndOffset : logs.highWatermarkOf(topicPartition)
+      const opened = Partition.open(options, log, highWatermark)
+      opened.listen(this.#listenerOf(opened))
       return opened
     } catch (error) {
       const reason = toPartlogError(error)
       logger.error(`${partitionKey(topic.name, partition)} cannot be opened`, { error: reason })
-      return Partition.offline(options, reason)
+      const broken = Partition.offline(options, reason)
+      this.#options.listener.replicaFailed(broken, reason)
+      return broken
+    }
+  }
+
+  #listenerOf(partition: Partition): PartitionListener {
+    return {
+      onCheckpointable: () => this.#options.logs.requestCheckpoint(),
+      onIsrWanted: () => void this.#changeIsr(partition),
+      onOffline: error => this.#options.listener.replicaFailed(partition, error),
     }
   }
 

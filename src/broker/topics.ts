@@ -41,17 +41,16 @@ export async function createTopics(
   const topics: CreateTopicsResponse['topics'][number][] = []
   for (const { name, numPartitions, replicationFactor, assignments, configs } of request.topics) {
     try {
-      if (assignments.length > 0) {
-        const sentence = 'replicas cannot be assigned by hand yet'
-        throw new PartlogError('INVALID_REPLICA_ASSIGNMENT', sentence)
-      }
       if (isInternalTopic(name)) {
         throw new PartlogError('INVALID_TOPIC_EXCEPTION', `topic ${name} belongs to the system`)
       }
       const { settings } = broker
+      const assignment = assignmentOf(assignments)
+      const wanted = numPartitions === DEFAULT ? settings.defaultPartitions : numPartitions
       const topic = {
         name,
-        partitionCount: numPartitions === DEFAULT ? settings.defaultPartitions : numPartitions,
+        partitionCount: assignment?.length ?? wanted,
+        assignment,
         replicationFactor:
           replicationFactor === DEFAULT ? settings.defaultReplicationFactor : replicationFactor,
         config: Object.fromEntries(
@@ -67,6 +66,18 @@ export async function createTopics(
   return { topics }
 }
 
+/** The brokers by partition; undefined when they are for the controller to choose. */
+function assignmentOf(
+  assignments: CreateTopicsRequest['topics'][number]['assignments'],
+): (readonly number[])[] | undefined {
+  if (assignments.length === 0) return undefined
+  const sorted = [...assignments].sort((a, b) => a.partitionIndex - b.partitionIndex)
+  const isComplete = sorted.every(({ partitionIndex }, index) => partitionIndex === index)
+  if (isComplete) return sorted.map(({ brokerIds }) => brokerIds)
+  const sentence = 'replica assignment: partitions are numbered from 0, without a gap'
+  throw new PartlogError('INVALID_REPLICA_ASSIGNMENT', sentence)
+}
+
 async function createOne(
   broker: BrokerContext,
   topic: Parameters<typeof decideTopic>[1],
@@ -74,9 +85,7 @@ async function createOne(
 ): Promise<{ topicId: string }> {
   const { controller, controllerContext } = broker
   if (validateOnly) return decideTopic(controller.image, topic, controllerContext).answer
-  const answer = await controller.run(image => decideTopic(image, topic, controllerContext))
-  await broker.applyMetadata(true)
-  return answer
+  return await controller.run(image => decideTopic(image, topic, controllerContext))
 }
 
 export async function deleteTopics(
@@ -88,8 +97,6 @@ export async function deleteTopics(
     const wanted = name ?? broker.controller.image.topicById(topicId)?.name ?? ''
     try {
       const answer = await broker.controller.run(image => decideDeletion(image, wanted))
-      await broker.applyMetadata(false)
-      await (await broker.groupsIfAny())?.forgetTopic(wanted)
       responses.push({ name: wanted, topicId: answer.topicId, ...NO_ERROR })
     } catch (error) {
       responses.push({ name: wanted, ...errorFields(error) })
@@ -110,7 +117,6 @@ export async function createPartitions(
         decidePartitions(controller.image, name, count, controllerContext)
       } else {
         await controller.run(image => decidePartitions(image, name, count, controllerContext))
-        await broker.applyMetadata(true)
       }
       results.push({ name, ...NO_ERROR })
     } catch (error) {
@@ -165,7 +171,6 @@ export async function incrementalAlterConfigs(
       if (request.validateOnly) alterConfig(controller.image, resourceName, changes)
       else {
         await controller.run(image => alterConfig(image, resourceName, changes))
-        await broker.applyMetadata(false)
       }
       responses.push({ ...resource, ...NO_ERROR })
     } catch (error) {

@@ -5,7 +5,8 @@ import { Cluster } from '../cluster.js'
 import { NodeDisk } from '../disk/node-disk.js'
 import { inspectPartition } from '../log/inspect.js'
 import { command, optionalValue, valued } from './command.js'
-import { checkReadable, freshPath, openLines, openSink } from './files.js'
+import { Failover, type FailoverResult } from './demo-failover.js'
+import { checkReadable, freshPath, openLines, openSink, sizeOf } from './files.js'
 import { ensureTopic, importWithProgress, type ImportRequest, type ImportResult } from './import.js'
 import { orderLines } from './orders.js'
 import type { Output } from './output.js'
@@ -15,6 +16,10 @@ import { bytesText, grouped, secondsText, table } from './table.js'
 
 const TOPIC = 'orders'
 const GROUP = 'demo'
+
+function isWell({ missing, doubled, outOfOrder, isHealed }: FailoverResult): boolean {
+  return missing === 0 && doubled === 0 && outOfOrder === 0 && isHealed
+}
 
 interface PartitionResult {
   readonly partition: number
@@ -34,6 +39,7 @@ export const demoCommand = command({
     key: optionalValue(text, 'FIELD', 'the field that is the key (default id)'),
     records: valued(integer(1, 100_000_000), 200_000, 'N', 'orders to write (default 200,000)'),
     partitions: valued(integer(1, 1_000), 6, 'N', 'partitions of the topic (default 6)'),
+    brokers: valued(integer(1, 64), 1, 'N', 'brokers; with more than 1 a leader dies (default 1)'),
     seed: valued(integer(0), 1, 'N', 'the same seed gives the same orders (default 1)'),
     dir: valued(
       text,
@@ -49,12 +55,13 @@ export const demoCommand = command({
     if (options.file !== undefined) checkReadable(options.file)
     const file = options.file ?? (await writeOrders(`${dir}/orders.jsonl`, options, output))
     const request = { ...(await requestFor(file, options.key)), file }
-    const { written, readMs, partitions } = await runThrough(dir, request, options, output)
+    const run = await runThrough(dir, request, options, output)
+    const { written, partitions, failover } = run
     const total = partitions.reduce((sum, each) => sum + each.read, 0)
-    const isComplete = total === written.records
-    if (options.json) await output.json({ dir, file, written, readMs, partitions, isComplete })
-    else await show(output, { dir, written, readMs, partitions })
-    if (!isComplete) output.note(`only ${total} of ${written.records} records came back`)
+    const isComplete = total === written.records && (failover === undefined || isWell(failover))
+    if (options.json) await output.json({ dir, file, ...run, isComplete })
+    else await show(output, { dir, ...run })
+    if (!isComplete) output.note(`only ${total} of ${written.records} records came back as sent`)
     return isComplete ? 0 : 1
   },
 })
@@ -62,29 +69,37 @@ export const demoCommand = command({
 async function runThrough(
   dir: string,
   request: ImportRequest,
-  { partitions }: { readonly partitions: number },
+  { partitions, brokers }: { readonly partitions: number; readonly brokers: number },
   output: Output,
 ) {
-  const cluster = await Cluster.open({ dir })
+  const cluster = await Cluster.open({ dir, brokers })
+  const size = sizeOf(request.file) ?? 0
+  const failover = brokers > 1 ? new Failover(cluster, TOPIC, size / 2, output) : undefined
   let written: ImportResult
   let read: Map<number, number>
   let readMs: number
   let offsets: Awaited<ReturnType<typeof cluster.admin.listGroupOffsets>>
+  let failed: FailoverResult | undefined
   try {
     await ensureTopic(cluster, TOPIC, partitions)
-    const producer = cluster.producer()
+    const producer = failover?.producer ?? cluster.producer()
     written = await importWithProgress(async () => producer, { ...request, json: false }, output)
+    await failover?.heal()
     const started = clock.monotonicMs()
-    read = await readBack(cluster, written.records, output)
+    read = await readBack(cluster, written.records, failover, output)
     readMs = clock.monotonicMs() - started
     offsets = await cluster.admin.listGroupOffsets(GROUP)
+    failed = failover?.result
   } finally {
     await cluster.close()
   }
   const disk = new NodeDisk(dir, { readOnly: true })
   const results: PartitionResult[] = []
   for (const { partition, offset, endOffset } of offsets) {
-    const { segments } = await inspectPartition(disk, `broker-1/${TOPIC}-${partition}`)
+    const folder = Array.from({ length: brokers }, (_, index) => `broker-${index + 1}`)
+      .map(broker => `${broker}/${TOPIC}-${partition}`)
+      .find(path => disk.exists(path)) as string
+    const { segments } = await inspectPartition(disk, folder)
     const bytes = segments.reduce((sum, segment) => sum + segment.bytes, 0)
     const count = read.get(partition) ?? 0
     results.push({
@@ -96,13 +111,14 @@ async function runThrough(
       bytes,
     })
   }
-  return { written, readMs, partitions: results }
+  return { written, readMs, partitions: results, failover: failed }
 }
 
 /** Reads everything through a group and commits it; counts by partition. */
 async function readBack(
   cluster: Cluster,
   total: number,
+  failover: Failover | undefined,
   output: Output,
 ): Promise<Map<number, number>> {
   const consumer = cluster.consumer({ groupId: GROUP, autoOffsetReset: 'earliest' })
@@ -117,6 +133,7 @@ async function readBack(
     eachBatch: ({ partition, records }) => {
       counts.set(partition, (counts.get(partition) ?? 0) + records.length)
       read += records.length
+      if (failover !== undefined) for (const record of records) failover.check(record)
       progress.show(read, total, `${grouped(read)} records`)
       if (read >= total) done.abort()
     },
@@ -173,9 +190,10 @@ async function show(
     readonly written: ImportResult
     readonly readMs: number
     readonly partitions: readonly PartitionResult[]
+    readonly failover: FailoverResult | undefined
   },
 ): Promise<void> {
-  const { dir, written, readMs, partitions } = result
+  const { dir, written, readMs, partitions, failover } = result
   const rows = partitions.map(each => [
     each.partition,
     each.read,
@@ -193,6 +211,17 @@ async function show(
       `${secondsText(written.ms)}, each safe from a power cut before it counted`,
   )
   await output.line(`read     ${grouped(written.records)} records in ${secondsText(readMs)}`)
+  if (failover !== undefined) {
+    const { killed, failoverMs, acknowledged, missing, doubled, outOfOrder, isHealed } = failover
+    await output.line(
+      `broker ${killed} was killed halfway; ${failoverMs.toFixed(0)} ms later its successor ` +
+        'acknowledged records',
+    )
+    await output.line(
+      `of ${grouped(acknowledged)} acknowledged records ${missing} are missing, ${doubled} are ` +
+        `others, ${outOfOrder} out of order; all replicas in sync: ${isHealed ? 'yes' : 'NO'}`,
+    )
+  }
   await output.line(`on disk  ${bytesText(onDisk)} in ${dir}/broker-1, a Kafka log directory`)
   await output.line(`look in  npx partlog inspect ${dir} --batches`)
 }

@@ -37,9 +37,14 @@ export function checkReadable(path: string): void {
   }
 }
 
+/** Bytes of a file; undefined for standard input ('-'). */
+export function sizeOf(path: string): number | undefined {
+  return path === '-' ? undefined : statSync(path).size
+}
+
 /** Opens a file, or standard input for '-'. Throws the system's error when that fails. */
 export function openLines(path: string): LineReader {
-  const size = path === '-' ? undefined : statSync(path).size
+  const size = sizeOf(path)
   const file: ReadStream | undefined = path === '-' ? undefined : createReadStream(path)
   const source: Readable = file ?? process.stdin
   const plain: Readable = path.endsWith('.gz') ? gunzipped(source) : source

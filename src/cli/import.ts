@@ -27,7 +27,7 @@ export interface ImportRequest {
 }
 
 /** Gives the producer for some messages when their topic is ready for them. */
-type ProducerFor = (messages: readonly Message[]) => Promise<Producer>
+type ProducerFor = (messages: readonly Message[]) => Promise<Pick<Producer, 'send'>>
 
 export interface ImportResult {
   readonly records: number

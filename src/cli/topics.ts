@@ -1,7 +1,9 @@
 /** `partlog topics [TOPIC]`: what there is, and how much of it. */
 
+import type { PartitionView, ReplicaView } from '../broker/describe.js'
 import type { Cluster } from '../cluster.js'
 import { command, toggle } from './command.js'
+import type { Output } from './output.js'
 import { DIR_OPTION, JSON_OPTION, reading } from './shared.js'
 import { table } from './table.js'
 
@@ -21,12 +23,14 @@ export const topicsCommand = command({
   options: {
     dir: DIR_OPTION,
     internal: toggle('also the topics of the system'),
+    describe: toggle('leader, ISR and every copy of each partition'),
     json: JSON_OPTION,
   },
-  examples: ['partlog topics', 'partlog topics orders --json'],
+  examples: ['partlog topics', 'partlog topics orders --json', 'partlog topics --describe'],
   run: async ({ words, options, output }) => {
     await reading(options.dir, async cluster => {
       const [topic] = words
+      if (options.describe) return await describeAll(cluster, topic, options, output)
       if (topic !== undefined) {
         const rows = await partitionRows(cluster, topic)
         if (options.json) for (const row of rows) await output.json(row)
@@ -42,6 +46,46 @@ export const topicsCommand = command({
     return 0
   },
 })
+
+/** One row per copy: what people look at when replication does not do what they expect. */
+async function describeAll(
+  cluster: Cluster,
+  topic: string | undefined,
+  { json, internal }: { readonly json: boolean; readonly internal: boolean },
+  output: Output,
+): Promise<void> {
+  if (topic !== undefined) await cluster.admin.describeTopic(topic) // it is there
+  const { topics } = cluster.describe()
+  const wanted = topics.filter(each =>
+    topic === undefined ? internal || !each.isInternal : each.topic === topic,
+  )
+  const rows = wanted.flatMap(({ topic: name, partitions }) =>
+    partitions.flatMap(({ copies, ...partition }) =>
+      copies.map(copy => ({ topic: name, ...partition, ...copy })),
+    ),
+  )
+  if (json) for (const row of rows) await output.json(row)
+  else await output.line(copyTable(rows))
+}
+
+type CopyRow = Omit<PartitionView, 'copies'> & ReplicaView & { readonly topic: string }
+
+function copyTable(rows: readonly CopyRow[]): string {
+  return table(
+    ['PARTITION', 'LEADER', 'EPOCH', 'ISR', 'BROKER', 'STATE', 'FIRST', 'COMMITTED', 'END'],
+    rows.map(each => [
+      `${each.topic}-${each.partition}`,
+      each.leader < 0 ? 'none' : each.leader,
+      each.leaderEpoch,
+      each.isr.join(','),
+      each.broker,
+      each.state,
+      each.logStartOffset,
+      each.highWatermark,
+      each.logEndOffset,
+    ]),
+  )
+}
 
 async function partitionRows(cluster: Cluster, topic: string): Promise<PartitionRow[]> {
   const { partitions } = await cluster.admin.describeTopic(topic)

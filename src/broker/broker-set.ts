@@ -1,0 +1,274 @@
+/**
+ * The nodes of one process: the controller, the brokers, and the network between them. Each broker
+ * has a folder of its own and can be stopped, killed and started while the others go on.
+ *
+ *   opening   the metadata log is replayed; every broker opens its logs; the controller takes note
+ *             of who is there; after a crash leaders are elected by what their logs hold; then the
+ *             brokers take up their roles
+ *   kill      the broker answers nothing any more and writes nothing any more; the controller
+ *             learns of it at once, for it is a function call away
+ */
+
+import type { Clock } from '../base/clock.js'
+import type { Logger } from '../base/logger.js'
+import type { Random } from '../base/random.js'
+import { METADATA_TOPIC_ID } from '../base/uuid.js'
+import {
+  admitBroker,
+  fenceBroker,
+  formCluster,
+  recoverLeaders,
+  type LogEnds,
+} from '../coordinator/brokers.js'
+import { ClusterImage } from '../coordinator/metadata.js'
+import { StateMachine } from '../coordinator/state-machine.js'
+import type { Disk } from '../disk/disk.js'
+import { logConfig } from '../log/config.js'
+import { LogManager } from '../log/log-manager.js'
+import { PartlogError } from '../model/errors.js'
+import { METADATA_TOPIC, partitionKey, type TopicPartition } from '../model/names.js'
+import { Partition } from '../partition/partition.js'
+import type { Durability } from '../partition/roles.js'
+import { Broker } from './broker.js'
+import { METADATA_LOG_CONFIG, type BrokerSettings } from './config.js'
+import { Controller, CONTROLLER_ID, type PartitionNews } from './controller.js'
+import { PartitionJournal } from './journal.js'
+import { Network } from './network.js'
+import type { Truncation } from './replica-fetcher.js'
+
+export const CONTROLLER_FOLDER = 'controller'
+
+export interface BrokerSetOptions {
+  /** Where a broker, or the controller (0), keeps its folder. */
+  readonly diskOf: (nodeId: number) => Disk
+  readonly clusterId: string
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  readonly durability: Durability
+  readonly onCorruption: 'offline' | 'truncate'
+  readonly settings: BrokerSettings
+  /** How many brokers; undefined: as many as there were, or 1. */
+  readonly brokerCount: number | undefined
+  /** Of broker 1, 2, …; null or absent for none. */
+  readonly racks: readonly (string | null)[]
+  readonly network: Network
+  readonly onNews: (news: PartitionNews) => void
+  readonly onTruncated: (brokerId: number, truncation: Truncation) => void
+  readonly onRepairing: (brokerId: number, partition: Partition, folder: string) => void
+}
+
+export function brokerFolder(nodeId: number): string {
+  return `broker-${nodeId}`
+}
+
+export class BrokerSet {
+  readonly controller: Controller
+  readonly brokerIds: readonly number[]
+  /** Those of the controller first. */
+  readonly managers: LogManager[]
+  readonly #options: BrokerSetOptions
+  readonly #running = new Map<number, Broker>()
+  /** How far leaders that are gone had committed, by partition: what must not be lost. */
+  readonly #committed = new Map<string, number>()
+  /** Starting and stopping, per broker, one after the other. */
+  readonly #changing = new Map<number, Promise<void>>()
+
+  private constructor(options: BrokerSetOptions, controller: Controller, logs: LogManager) {
+    this.#options = options
+    this.controller = controller
+    this.managers = [logs]
+    const count = options.brokerCount ?? Math.max(1, ...controller.image.brokers.keys())
+    this.brokerIds = Array.from({ length: count }, (_, index) => index + 1)
+  }
+
+  static async open(options: BrokerSetOptions): Promise<BrokerSet> {
+    const logs = await openManager(options, CONTROLLER_ID)
+    const set = new BrokerSet(options, await openController(options, logs), logs)
+    await Promise.all(set.brokerIds.map(id => set.#openBroker(id)))
+    await set.#form()
+    return set
+  }
+
+  broker(nodeId: number): Broker | undefined {
+    return this.#running.get(nodeId)
+  }
+
+  get running(): IterableIterator<Broker> {
+    return this.#running.values()
+  }
+
+  /** Ends a broker as a program that is told to end: it hands over what it leads first. */
+  stop(nodeId: number): Promise<void> {
+    return this.#change(nodeId, async broker => {
+      if (broker === undefined) return
+      await this.controller.run(image => fenceBroker(image, nodeId))
+      await this.#take(nodeId, () => broker.close())
+    })
+  }
+
+  /** Ends a broker as a program that dies. */
+  kill(nodeId: number): Promise<void> {
+    return this.#change(nodeId, async broker => {
+      if (broker === undefined) return
+      const elected = (): Promise<void> => this.controller.run(image => fenceBroker(image, nodeId))
+      await this.#take(nodeId, async () => void (await Promise.all([broker.kill(), elected()])))
+    })
+  }
+
+  /** Starts a broker that was stopped or killed. */
+  start(nodeId: number): Promise<void> {
+    return this.#change(nodeId, async broker => {
+      if (broker !== undefined) return
+      const opened = await this.#openBroker(nodeId)
+      const ends = opened.logs.wasClosedCleanly ? undefined : this.#logEnds
+      const news = { id: nodeId, rack: this.#rackOf(nodeId) }
+      await this.controller.commit(image => admitBroker(image, news, ends))
+      this.#attach(opened)
+      await this.controller.tellAll()
+      for (const other of this.#running.values()) other.replicas.retryNow()
+    })
+  }
+
+  /** The network was cut or healed: who reaches the controller now? */
+  async onNetworkChanged(): Promise<void> {
+    const { network } = this.#options
+    await Promise.all(
+      this.brokerIds.map(id =>
+        this.controller.setReachable(id, network.reaches(CONTROLLER_ID, id)),
+      ),
+    )
+    for (const broker of this.#running.values()) broker.replicas.retryNow()
+  }
+
+  /** Committed records that a new leader does not have, as far as that is known in this process. */
+  lossUnder(leader: number, { topic, partition }: TopicPartition) {
+    const toOffset = this.#committed.get(partitionKey(topic, partition)) ?? 0
+    const end = this.#logEnds(leader, topic, partition)
+    if (end === undefined || end.offset >= toOffset) return undefined
+    this.#committed.set(partitionKey(topic, partition), end.offset)
+    return { fromOffset: end.offset, toOffset }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#changing.values())
+    // All of them first: none shall wait for another that is closed already.
+    await Promise.all([...this.#running.values()].map(broker => broker.replicas.stopReplication()))
+    for (const [nodeId, broker] of this.#running) {
+      this.controller.detach(nodeId)
+      await broker.close()
+    }
+    this.#options.network.close()
+    await (this.managers[0] as LogManager).close()
+  }
+
+  // ── the pieces ─────────────────────────────────────────────────────────────────────────
+
+  readonly #logEnds: LogEnds = (brokerId, topic, partition) =>
+    this.#running.get(brokerId)?.replicas.endOf(topic, partition)
+
+  async #change(
+    nodeId: number,
+    task: (broker: Broker | undefined) => Promise<void>,
+  ): Promise<void> {
+    const before = this.#changing.get(nodeId) ?? Promise.resolve()
+    const done = before.then(() => task(this.#running.get(nodeId)))
+    const settled = done.catch(() => undefined)
+    this.#changing.set(nodeId, settled)
+    await done
+  }
+
+  async #take(nodeId: number, end: () => Promise<void>): Promise<void> {
+    this.#noteCommitted(nodeId)
+    this.#running.delete(nodeId)
+    this.controller.detach(nodeId)
+    this.#options.network.detach(nodeId)
+    await end()
+  }
+
+  #noteCommitted(nodeId: number): void {
+    for (const partition of this.#running.get(nodeId)?.replicas.partitions() ?? []) {
+      if (!partition.isLeader) continue
+      const { topic, partition: number } = partition.topicPartition
+      this.#committed.set(partitionKey(topic, number), partition.highWatermark)
+    }
+  }
+
+  /** Who is there is written down; after a crash the longest logs lead. */
+  async #form(): Promise<void> {
+    const brokers = this.brokerIds.map(id => ({ id, rack: this.#rackOf(id) }))
+    await this.controller.commit(image => formCluster(image, brokers))
+    const wasClosedCleanly = this.managers.every(manager => manager.wasClosedCleanly)
+    if (!wasClosedCleanly) {
+      await this.controller.commit(image => recoverLeaders(image, this.#logEnds))
+    }
+    for (const broker of this.#running.values()) this.#attach(broker)
+    await Promise.all([...this.#running.values()].map(broker => broker.applyMetadata()))
+  }
+
+  #attach(broker: Broker): void {
+    this.controller.attach(broker)
+    this.#options.network.attach(broker.nodeId, (api, request, signal) =>
+      broker.handle(api, request, signal),
+    )
+  }
+
+  async #openBroker(nodeId: number): Promise<Broker> {
+    const { network, onTruncated, onRepairing, ...common } = this.#options
+    const logs = await openManager(this.#options, nodeId)
+    const broker = await Broker.open({
+      ...common,
+      nodeId,
+      logs,
+      controller: this.controller.doorOf(nodeId),
+      brokers: this.brokerIds.map(id => ({ nodeId: id, host: brokerFolder(id), port: 9092 })),
+      channel: network.channelFrom(nodeId),
+      onTruncated: truncation => onTruncated(nodeId, truncation),
+      onRepairing: (partition, folder) => onRepairing(nodeId, partition, folder),
+    })
+    this.managers[nodeId] = logs
+    this.#running.set(nodeId, broker)
+    return broker
+  }
+
+  #rackOf(nodeId: number): string | null {
+    return this.#options.racks[nodeId - 1] ?? null
+  }
+}
+
+/** The broker, or INVALID_ARGUMENT when there is none of that number. */
+export function checkBrokerId(set: BrokerSet, nodeId: unknown): asserts nodeId is number {
+  if (set.brokerIds.includes(nodeId as number)) return
+  const known = set.brokerIds.join(', ')
+  throw new PartlogError('INVALID_ARGUMENT', `broker: expected ${known}, got ${String(nodeId)}`)
+}
+
+async function openManager(options: BrokerSetOptions, nodeId: number): Promise<LogManager> {
+  const { diskOf, clusterId, clock, random, logger, onCorruption } = options
+  const root = nodeId === CONTROLLER_ID ? CONTROLLER_FOLDER : brokerFolder(nodeId)
+  const common = { clusterId, clock, random, logger, onCorruption }
+  return await LogManager.open({ ...common, disk: diskOf(nodeId), root, nodeId })
+}
+
+/** The cluster's state: the metadata log, replayed. */
+async function openController(options: BrokerSetOptions, logs: LogManager): Promise<Controller> {
+  const { clock, logger, onNews, settings } = options
+  const topicPartition = { topic: METADATA_TOPIC, partition: 0 }
+  const topicId = METADATA_TOPIC_ID
+  const config = { current: logConfig(METADATA_LOG_CONFIG) }
+  const log = await logs.load({ ...topicPartition, topicId, settings: config })
+  await logs.syncNames()
+  // Topics are few and everything rests on them: their log is durable whatever the records' is.
+  const rules = { lagMaxMs: Infinity, isAlive: () => true }
+  const place = { brokerId: CONTROLLER_ID, topicPartition, topicId, clock, ...rules }
+  const partition = await Partition.leading({ ...place, durability: 'power' }, log, 0)
+  partition.listen({
+    onCheckpointable: () => logs.requestCheckpoint(),
+    onIsrWanted: () => undefined,
+    onOffline: () => undefined,
+  })
+  const journal = new PartitionJournal(partition, clock)
+  const machine = await StateMachine.load(journal, new ClusterImage())
+  const { brokerSessionTimeoutMs: sessionTimeoutMs } = settings
+  return new Controller({ machine, clock, logger, sessionTimeoutMs, onNews })
+}

@@ -1,0 +1,118 @@
+/** What a cluster can be told when it is opened. */
+
+import type { Clock } from '../base/clock.js'
+import {
+  flag,
+  hasMethods,
+  instance,
+  integer,
+  oneOf,
+  option,
+  optional,
+  text,
+} from '../base/config.js'
+import { silentLogger, type Logger } from '../base/logger.js'
+import type { Random } from '../base/random.js'
+import type { Durability } from '../partition/roles.js'
+
+/** More would only be slower: they share one process. */
+const BROKERS_MAX = 64
+/** default.replication.factor: as many copies as a cluster usually has, if there are brokers. */
+export const REPLICATION_FACTOR = 3
+
+export const CLUSTER_OPTIONS = {
+  brokers: optional(integer(1, BROKERS_MAX)),
+  racks: option(
+    instance<readonly (string | null)[]>('a list of names, one per broker', isListOfNames),
+    [],
+  ),
+  durability: option(oneOf<Durability>('power', 'process'), 'power'),
+  onCorruption: option(oneOf('offline', 'truncate'), 'offline'),
+  autoCreateTopics: option(flag, true),
+  defaultPartitions: option(integer(1, 99_999), 1),
+  defaultReplicationFactor: optional(integer(1, BROKERS_MAX)),
+  replicaLagTimeMaxMs: option(integer(1), 30_000),
+  brokerSessionTimeoutMs: option(integer(1), 9_000),
+  clock: optional(
+    instance<Clock>('a clock', hasMethods('now', 'monotonicMs', 'after', 'soon', 'turn')),
+  ),
+  random: optional(instance<Random>('a source of randomness', hasMethods('int', 'bytes'))),
+  logger: option(
+    instance<Logger>('a logger', hasMethods('debug', 'info', 'warn', 'error')),
+    silentLogger,
+  ),
+} as const
+
+export const OPEN_OPTIONS = {
+  ...CLUSTER_OPTIONS,
+  dir: optional(text),
+  readOnly: option(flag, false),
+}
+
+/** Options every cluster has. */
+export interface MemoryOptions {
+  /**
+   * How many simulated brokers, each with its own folder and its own copies. Default: as many as
+   * the folder knows, 1 when it is new.
+   */
+  readonly brokers?: number
+  /**
+   * The racks of broker 1, 2, …: copies of a partition are spread over them (Kafka's broker.rack).
+   * Default: none.
+   */
+  readonly racks?: readonly (string | null)[]
+  /**
+   * What an acknowledged record survives: 'power' (default) a power cut, so every acknowledgement
+   * waits for the disk; 'process' the death of the process.
+   */
+  readonly durability?: Durability
+  /**
+   * What to do about bytes that are not what was written: 'offline' (default) takes the partition
+   * out of service and touches nothing; 'truncate' gives up everything from there on, keeping a
+   * copy.
+   */
+  readonly onCorruption?: 'offline' | 'truncate'
+  /** Make a topic when it is first used (Kafka's auto.create.topics.enable). Default true. */
+  readonly autoCreateTopics?: boolean
+  /** Partitions of a topic made without a number (Kafka's num.partitions). Default 1. */
+  readonly defaultPartitions?: number
+  /**
+   * Copies of a topic made without a number (Kafka's default.replication.factor). Default 3, or
+   * the number of brokers if they are fewer.
+   */
+  readonly defaultReplicationFactor?: number
+  /**
+   * An in-sync replica that has been behind for longer is put out of the ISR (Kafka's
+   * replica.lag.time.max.ms). Looked for twice in that time. Milliseconds. Default 30,000.
+   */
+  readonly replicaLagTimeMaxMs?: number
+  /**
+   * A broker that the network has cut off from the controller for so long is fenced: others lead
+   * its partitions (Kafka's broker.session.timeout.ms). Milliseconds. Default 9,000.
+   */
+  readonly brokerSessionTimeoutMs?: number
+  /** The time, for tests: see {@link virtualClock}. Default: the real one. */
+  readonly clock?: Clock
+  /** Chance, for tests that must repeat: see {@link seededRandom}. Default: the system's. */
+  readonly random?: Random
+  /** Where background facts are reported. Default: nowhere. `console` fits. */
+  readonly logger?: Logger
+}
+
+/** Options of a cluster in a folder. */
+export interface OpenOptions extends MemoryOptions {
+  /** The folder, made if it is not there. */
+  readonly dir: string
+  /**
+   * Look, but do not touch: possible beside the process that owns the folder. Shows the folder as
+   * it is at opening; everything that would change it is refused with READ_ONLY. Default false.
+   */
+  readonly readOnly?: boolean
+}
+
+function isListOfNames(given: unknown): given is readonly (string | null)[] {
+  return (
+    Array.isArray(given) &&
+    given.every(name => name === null || (typeof name === 'string' && name !== ''))
+  )
+}

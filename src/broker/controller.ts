@@ -1,0 +1,150 @@
+/**
+ * The controller while it runs: takes decisions, has them committed and tells the brokers. A broker
+ * that cannot reach it goes on with what it knew; when it has not been heard of for
+ * broker.session.timeout.ms it is fenced, and others lead its partitions.
+ */
+
+import type { Clock, Timer } from '../base/clock.js'
+import type { Logger } from '../base/logger.js'
+import { admitBroker, fenceBroker } from '../coordinator/brokers.js'
+import type { ClusterImage, PartitionImage } from '../coordinator/metadata.js'
+import type { Decision, StateMachine } from '../coordinator/state-machine.js'
+import { PartlogError } from '../model/errors.js'
+import type { TopicPartition } from '../model/names.js'
+import type { ControllerDoor } from './context.js'
+
+/** The node id of the controller; brokers are numbered from 1. */
+export const CONTROLLER_ID = 0
+
+/** A broker, as the controller knows it. */
+export interface ControlledBroker {
+  readonly nodeId: number
+  /** Does what the metadata says now. */
+  applyMetadata(): Promise<void>
+  /** Others have done what it says, too: who could not be followed a moment ago may lead by now. */
+  retryReplication(): void
+}
+
+/** A partition's state before and after a decision. */
+export interface PartitionNews extends TopicPartition {
+  readonly before: PartitionImage | undefined
+  readonly after: PartitionImage
+}
+
+export interface ControllerOptions {
+  readonly machine: StateMachine<ClusterImage>
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly sessionTimeoutMs: number
+  readonly onNews: (news: PartitionNews) => void
+}
+
+interface Session {
+  readonly broker: ControlledBroker
+  /** What the broker knows while it cannot reach the controller. */
+  frozen: ClusterImage | undefined
+  expiry: Timer | undefined
+}
+
+export class Controller {
+  readonly #options: ControllerOptions
+  readonly #sessions = new Map<number, Session>()
+
+  constructor(options: ControllerOptions) {
+    this.#options = options
+    this.image.listen((topic, before, after) => {
+      options.onNews({ topic: topic.name, partition: after.partition, before, after })
+    })
+  }
+
+  get image(): ClusterImage {
+    return this.#options.machine.state
+  }
+
+  /** Takes a decision; resolves when it is committed and every broker that can be reached acts. */
+  async run<T>(decide: (image: ClusterImage) => Decision<T>): Promise<T> {
+    const answer = await this.#options.machine.run(decide)
+    await this.tellAll()
+    return answer
+  }
+
+  /** Commits a decision without telling anybody: while the cluster is being put together. */
+  async commit<T>(decide: (image: ClusterImage) => Decision<T>): Promise<T> {
+    return await this.#options.machine.run(decide)
+  }
+
+  /** How a broker sees the controller. */
+  doorOf(nodeId: number): ControllerDoor {
+    const controller = this
+    return {
+      get image() {
+        return controller.#sessions.get(nodeId)?.frozen ?? controller.image
+      },
+      run: decide => controller.#runFor(nodeId, decide),
+    }
+  }
+
+  /** A broker runs and wants to be told. */
+  attach(broker: ControlledBroker): void {
+    this.#sessions.set(broker.nodeId, { broker, frozen: undefined, expiry: undefined })
+  }
+
+  /** A broker does not run any more. */
+  detach(nodeId: number): void {
+    this.#sessions.get(nodeId)?.expiry?.cancel()
+    this.#sessions.delete(nodeId)
+  }
+
+  /** The network between a broker and the controller is cut, or whole again. */
+  async setReachable(nodeId: number, isReachable: boolean): Promise<void> {
+    const session = this.#sessions.get(nodeId)
+    if (session === undefined || isReachable === (session.frozen === undefined)) return
+    if (!isReachable) return this.#cutOff(nodeId, session)
+    session.frozen = undefined
+    session.expiry?.cancel()
+    const { brokers } = this.image
+    const known = brokers.get(nodeId)
+    if (known?.isFenced === true) await this.run(image => admitBroker(image, known))
+    else await session.broker.applyMetadata()
+  }
+
+  #cutOff(nodeId: number, session: Session): void {
+    const { clock, sessionTimeoutMs, logger } = this.#options
+    session.frozen = this.image.snapshot()
+    session.expiry = clock.after(sessionTimeoutMs, () => {
+      this.run(image => fenceBroker(image, nodeId)).catch((error: unknown) => {
+        logger.error(`broker ${nodeId} could not be fenced`, { error })
+      })
+    })
+  }
+
+  async #runFor<T>(nodeId: number, decide: (image: ClusterImage) => Decision<T>): Promise<T> {
+    const session = this.#sessions.get(nodeId)
+    if (session?.frozen !== undefined) {
+      const sentence = `broker ${nodeId} cannot reach the controller`
+      throw new PartlogError('NETWORK_EXCEPTION', sentence)
+    }
+    const answer = await this.#options.machine.run(decide)
+    const own = session?.broker.applyMetadata()
+    await Promise.all([own, this.tellAll(nodeId)])
+    session?.broker.retryReplication()
+    return answer
+  }
+
+  /**
+   * Every broker that can be reached does what the metadata says. What one cannot do is its own
+   * affair: it says so in its log, and to those who ask it.
+   */
+  async tellAll(exceptNodeId?: number): Promise<void> {
+    const told = [...this.#sessions.values()]
+      .filter(({ broker, frozen }) => frozen === undefined && broker.nodeId !== exceptNodeId)
+      .map(({ broker }) =>
+        broker.applyMetadata().catch((error: unknown) => {
+          const { logger } = this.#options
+          logger.warn(`broker ${broker.nodeId} did not take over the metadata`, { error })
+        }),
+      )
+    await Promise.all(told)
+    for (const { broker } of this.#sessions.values()) broker.retryReplication()
+  }
+}

@@ -1,0 +1,250 @@
+/**
+ * Keeps the partitions that one broker leads copied to this one, with the Fetch requests consumers
+ * use: one request for all of them, held by the leader until there is something.
+ *
+ *   ask from the own log end, naming the epoch of the last record
+ *     ├─ records    append them as they are, make them durable, ask again
+ *     ├─ diverging  cut off what the leader does not have, ask again
+ *     └─ error      leave the partition alone for a while
+ *
+ * Asking from X says that everything below is here, so nothing is asked for before what came is as
+ * durable as the cluster promises.
+ */
+
+import type { Clock, Timer } from '../base/clock.js'
+import type { Logger } from '../base/logger.js'
+import { asBuffer } from '../base/bytes.js'
+import { abortable, Signal } from '../base/tasks.js'
+import type { Log } from '../log/log.js'
+import { errorOf, toPartlogError } from '../model/errors.js'
+import type { LeaderEpoch } from '../model/units.js'
+import type { Partition } from '../partition/partition.js'
+import type { Channel } from '../protocol/channel.js'
+import type { FetchRequest, PartitionFetchResponse } from '../protocol/messages/fetch.js'
+import {
+  REPLICA_FETCH_BACKOFF_MS,
+  REPLICA_FETCH_MAX_BYTES,
+  REPLICA_FETCH_RESPONSE_MAX_BYTES,
+  REPLICA_FETCH_WAIT_MAX_MS,
+} from './config.js'
+
+export interface Truncation {
+  readonly partition: Partition
+  readonly fromOffset: number
+  readonly toOffset: number
+  /** What this broker knew to be committed. */
+  readonly highWatermark: number
+}
+
+export interface ReplicaFetcherOptions {
+  readonly brokerId: number
+  readonly leaderId: number
+  readonly channel: Channel
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly onTruncated: (truncation: Truncation) => void
+}
+
+interface Target {
+  readonly partition: Partition
+  readonly epoch: LeaderEpoch
+  readonly log: Log
+}
+
+export class ReplicaFetcher {
+  readonly #options: ReplicaFetcherOptions
+  readonly #changes = new Signal()
+  readonly #notBeforeMs = new Map<Partition, number>()
+  #partitions: readonly Partition[] = []
+  #underWay: AbortController | undefined
+  #timer: Timer | undefined
+  #isPaused = false
+  #isStopped = false
+  readonly #running: Promise<void>
+
+  constructor(options: ReplicaFetcherOptions) {
+    this.#options = options
+    this.#running = this.#run()
+  }
+
+  /** What is to be copied from now on. */
+  assign(partitions: readonly Partition[]): void {
+    const isSame =
+      partitions.length === this.#partitions.length &&
+      partitions.every((partition, index) => partition === this.#partitions[index])
+    this.#partitions = partitions
+    for (const each of this.#notBeforeMs.keys()) {
+      if (!partitions.includes(each)) this.#notBeforeMs.delete(each)
+    }
+    if (!isSame) this.#wake()
+  }
+
+  /** The leader may be another one, or there again: nothing is left alone any more. */
+  retryNow(): void {
+    if (this.#notBeforeMs.size === 0) return
+    this.#notBeforeMs.clear()
+    this.#wake()
+  }
+
+  set isPaused(isPaused: boolean) {
+    this.#isPaused = isPaused
+    this.#wake()
+  }
+
+  /** Resolves when nothing is written any more. */
+  async stop(): Promise<void> {
+    this.#isStopped = true
+    this.#wake()
+    await this.#running
+  }
+
+  #wake(): void {
+    this.#underWay?.abort()
+    this.#changes.notify()
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#isStopped) {
+      const targets = this.#isPaused ? [] : this.#targets()
+      if (targets.length === 0) await this.#changes.wait()
+      else await this.#copy(targets)
+    }
+    this.#timer?.cancel()
+  }
+
+  /** Partitions that may be asked for now; sets the alarm for those that have to wait. */
+  #targets(): Target[] {
+    const now = this.#options.clock.monotonicMs()
+    const targets: Target[] = []
+    let nextMs = Infinity
+    for (const partition of this.#partitions) {
+      const { leaderEpoch: epoch, replicaLog: log } = partition
+      const notBefore = this.#notBeforeMs.get(partition) ?? 0
+      if (notBefore > now) nextMs = Math.min(nextMs, notBefore)
+      else if (log !== undefined && partition.isFollowing(epoch)) {
+        targets.push({ partition, epoch, log })
+      }
+    }
+    this.#timer?.cancel()
+    this.#timer = undefined
+    if (nextMs < Infinity) {
+      const onTime = (): void => this.#wake()
+      this.#timer = this.#options.clock.after(nextMs - now, onTime, 'background')
+    }
+    return targets
+  }
+
+  async #copy(targets: readonly Target[]): Promise<void> {
+    const { channel, leaderId } = this.#options
+    this.#underWay = new AbortController()
+    const { signal } = this.#underWay
+    try {
+      const sent = channel.send(leaderId, 'Fetch', this.#request(targets), signal)
+      const response = await abortable(Promise.resolve(sent), signal)
+      if (this.#isStopped || this.#isPaused) return
+      const work: Promise<void>[] = []
+      for (const { topic, partitions } of response.responses) {
+        for (const answer of partitions) {
+          const target = targets.find(
+            ({ partition: { topicPartition } }) =>
+              topicPartition.topic === topic && topicPartition.partition === answer.partitionIndex,
+          )
+          if (target !== undefined) work.push(this.#take(target, answer))
+        }
+      }
+      await Promise.all(work)
+    } catch (error) {
+      if (signal.aborted) return
+      this.#options.logger.debug(`broker ${leaderId} cannot be read from`, { error })
+      for (const { partition } of targets) this.#leaveAlone(partition)
+    } finally {
+      this.#underWay = undefined
+    }
+  }
+
+  #request(targets: readonly Target[]): FetchRequest {
+    const topics = new Map<string, FetchRequest['topics'][number]['partitions'][number][]>()
+    for (const { partition, epoch, log } of targets) {
+      const { topic, partition: number } = partition.topicPartition
+      const wanted = {
+        partition: number,
+        currentLeaderEpoch: epoch,
+        fetchOffset: log.logEndOffset,
+        lastFetchedEpoch: log.epochs.latest?.epoch ?? -1,
+        logStartOffset: log.logStartOffset,
+        partitionMaxBytes: REPLICA_FETCH_MAX_BYTES,
+      }
+      const ofTopic = topics.get(topic)
+      if (ofTopic === undefined) topics.set(topic, [wanted])
+      else ofTopic.push(wanted)
+    }
+    return {
+      replicaId: this.#options.brokerId,
+      maxWaitMs: REPLICA_FETCH_WAIT_MAX_MS,
+      minBytes: 1,
+      maxBytes: REPLICA_FETCH_RESPONSE_MAX_BYTES,
+      topics: [...topics].map(([topic, partitions]) => ({ topic, partitions })),
+    }
+  }
+
+  async #take(target: Target, answer: PartitionFetchResponse): Promise<void> {
+    const { partition, epoch } = target
+    if (!partition.isFollowing(epoch)) return
+    try {
+      const { divergingEpoch: diverging } = answer
+      if (answer.errorCode !== 0) await this.#onError(target, answer)
+      else if (diverging !== undefined && diverging.epoch >= 0) {
+        await this.#truncate(target, commonEnd(target.log, diverging))
+      } else await this.#append(target, answer)
+    } catch (error) {
+      const { topic, partition: number } = partition.topicPartition
+      const reason = toPartlogError(error)
+      this.#options.logger.warn(`${topic}-${number} cannot follow`, { error: reason })
+      this.#leaveAlone(partition)
+    }
+  }
+
+  async #append({ partition }: Target, answer: PartitionFetchResponse): Promise<void> {
+    const records = asBuffer(answer.records ?? NOTHING)
+    const { highWatermark, logStartOffset = 0 } = answer
+    partition.appendFromLeader({ records, highWatermark, logStartOffset })
+    if (records.length > 0) await partition.settle()
+  }
+
+  async #onError(target: Target, answer: PartitionFetchResponse): Promise<void> {
+    const { partition, log } = target
+    const { logStartOffset = -1, highWatermark } = answer
+    if (errorOf(answer.errorCode) !== 'OFFSET_OUT_OF_RANGE' || logStartOffset < 0) {
+      return this.#leaveAlone(partition)
+    }
+    if (logStartOffset <= log.logEndOffset) return await this.#truncate(target, highWatermark)
+    await partition.restartAt(logStartOffset)
+  }
+
+  async #truncate({ partition, log }: Target, offset: number): Promise<void> {
+    const fromOffset = log.logEndOffset
+    const { highWatermark } = partition
+    await partition.truncateTo(offset)
+    const toOffset = log.logEndOffset
+    if (toOffset < fromOffset) {
+      this.#options.onTruncated({ partition, fromOffset, toOffset, highWatermark })
+    }
+  }
+
+  #leaveAlone(partition: Partition): void {
+    const untilMs = this.#options.clock.monotonicMs() + REPLICA_FETCH_BACKOFF_MS
+    this.#notBeforeMs.set(partition, untilMs)
+  }
+}
+
+const NOTHING = new Uint8Array(0)
+
+/** Up to where the own log can be the leader's: by epochs, never by the high watermark. */
+function commonEnd(
+  log: Log,
+  diverging: { readonly epoch: LeaderEpoch; readonly endOffset: number },
+): number {
+  const own = log.epochs.endOffsetFor(diverging.epoch, log.logEndOffset)
+  if (own.epoch === diverging.epoch) return Math.min(own.endOffset, diverging.endOffset)
+  return own.endOffset
+}

@@ -1,0 +1,158 @@
+/**
+ * The demo with several brokers: halfway through the import the leader of a partition is killed,
+ * each change is told as it happens, and every acknowledged record is looked for afterwards.
+ */
+
+import type { ConsumerRecord } from '../client/consumer-record.js'
+import type { Producer, SendRequest } from '../client/producer.js'
+import type { RecordMetadata } from '../client/messages.js'
+import type { Cluster } from '../cluster.js'
+import { crc32c } from '../base/crc32c.js'
+import type { Output } from './output.js'
+import { clock } from './shared.js'
+
+const HEAL_MAX_MS = 60_000
+const LOOK_AGAIN_MS = 50
+
+/** What became of the acknowledged records. */
+export interface FailoverResult {
+  readonly killed: number
+  /** From the leader's death to the first record acknowledged by its successor. */
+  readonly failoverMs: number
+  readonly acknowledged: number
+  readonly missing: number
+  readonly doubled: number
+  readonly outOfOrder: number
+  /** Every partition has all its replicas in sync again. */
+  readonly isHealed: boolean
+}
+
+export class Failover {
+  readonly #cluster: Cluster
+  readonly #topic: string
+  readonly #killAtBytes: number
+  readonly #producer: Producer
+  readonly #startedMs = clock.monotonicMs()
+  /** Checksums of what was acknowledged, by partition and offset. */
+  readonly #acknowledged = new Map<number, number[]>()
+  readonly #read = new Map<number, number>()
+  #count = 0
+  #bytes = 0
+  #killed = 0
+  #killedMs = 0
+  #failoverMs = -1
+  #hasNewLeader = false
+  #doubled = 0
+  #outOfOrder = 0
+
+  constructor(cluster: Cluster, topic: string, killAtBytes: number, output: Output) {
+    this.#cluster = cluster
+    this.#topic = topic
+    this.#killAtBytes = killAtBytes
+    this.#producer = cluster.producer({ acks: 'all' })
+    const tell = (text: string): void => {
+      const seconds = (clock.monotonicMs() - this.#startedMs) / 1000
+      output.note(`${seconds.toFixed(3).padStart(9)} s  ${text}`)
+    }
+    cluster.on('leader', ({ topic: name, partition, leader, leaderEpoch }) => {
+      if (name === topic && partition === 0) this.#hasNewLeader = true
+      if (name === topic) tell(`${name}-${partition}: broker ${leader} leads, epoch ${leaderEpoch}`)
+    })
+    cluster.on('isr', ({ topic: name, partition, isr }) => {
+      if (name === topic) tell(`${name}-${partition}: in sync are brokers ${isr.join(', ')}`)
+    })
+    cluster.on('truncation', ({ partition, broker, fromOffset, toOffset }) => {
+      tell(`${topic}-${partition}: broker ${broker} gives up ${fromOffset - toOffset} records`)
+    })
+    this.#tell = tell
+  }
+
+  readonly #tell: (text: string) => void
+
+  /** The producer, whose acknowledgements go into the books. */
+  readonly producer: Pick<Producer, 'send'> = {
+    send: async request => {
+      const places = await this.#producer.send(request)
+      this.#note(request, places)
+      if (this.#killed === 0 && this.#bytes >= this.#killAtBytes) this.#killLeader()
+      return places
+    },
+  }
+
+  /** Starts the broker again, and waits until all replicas are in sync. */
+  async heal(): Promise<void> {
+    await this.#producer.close()
+    if (this.#killed > 0) {
+      this.#tell(`broker ${this.#killed} starts again`)
+      await this.#cluster.broker(this.#killed).start()
+    }
+    const deadline = clock.monotonicMs() + HEAL_MAX_MS
+    while (!this.#isHealed && clock.monotonicMs() < deadline) {
+      await new Promise<void>(resolve => clock.after(LOOK_AGAIN_MS, resolve))
+    }
+  }
+
+  /** Looks up a record that came back. */
+  check({ partition, offset, value }: ConsumerRecord): void {
+    const expected = this.#acknowledged.get(partition)?.[offset]
+    const last = this.#read.get(partition) ?? -1
+    if (offset <= last) this.#outOfOrder++
+    this.#read.set(partition, offset)
+    if (expected === undefined || expected !== crcOf(value)) this.#doubled++
+    else this.#count--
+  }
+
+  get result(): FailoverResult {
+    const sent = [...this.#acknowledged.values()].reduce((sum, each) => sum + countOf(each), 0)
+    return {
+      killed: this.#killed,
+      failoverMs: this.#failoverMs,
+      acknowledged: sent,
+      missing: this.#count,
+      doubled: this.#doubled,
+      outOfOrder: this.#outOfOrder,
+      isHealed: this.#isHealed,
+    }
+  }
+
+  get #isHealed(): boolean {
+    const topic = this.#cluster.describe().topics.find(each => each.topic === this.#topic)
+    return topic?.partitions.every(({ isr, replicas }) => isr.length === replicas.length) ?? false
+  }
+
+  #note({ messages }: SendRequest, places: readonly RecordMetadata[]): void {
+    const isFirst = this.#hasNewLeader && this.#failoverMs < 0
+    if (isFirst && places.some(({ partition }) => partition === 0)) {
+      this.#failoverMs = clock.monotonicMs() - this.#killedMs
+      this.#tell(`first record acknowledged by the new leader, ${this.#failoverMs.toFixed(0)} ms`)
+    }
+    for (const [index, { partition, offset }] of places.entries()) {
+      const value = messages[index]?.value ?? null
+      const offsets = this.#acknowledged.get(partition) ?? []
+      this.#acknowledged.set(partition, offsets)
+      offsets[offset] = crcOf(value)
+      this.#count++
+      this.#bytes += value === null ? 0 : Buffer.byteLength(value)
+    }
+  }
+
+  /** Partition 0 is the one whose leader dies. */
+  #killLeader(): void {
+    const topic = this.#cluster.describe().topics.find(each => each.topic === this.#topic)
+    this.#killed = topic?.partitions[0]?.leader ?? 1
+    this.#killedMs = clock.monotonicMs()
+    this.#tell(`broker ${this.#killed}, which leads ${this.#topic}-0, is killed`)
+    void this.#cluster.broker(this.#killed).kill()
+  }
+}
+
+function crcOf(value: string | Uint8Array | null): number {
+  return value === null ? -1 : crc32c(typeof value === 'string' ? Buffer.from(value) : value)
+}
+
+/** Of a list with holes. */
+function countOf(values: readonly number[]): number {
+  let count = 0
+  values.forEach(() => count++)
+  return count
+}

@@ -1,0 +1,184 @@
+/** What clients notice when brokers come and go: nothing is lost, doubled or reordered. */
+
+import { expect, it, onTestFinished } from 'vitest'
+import { seededRandom } from '../../src/base/random.js'
+import { VirtualClock } from '../../src/base/virtual-clock.js'
+import type { MemoryOptions } from '../../src/broker/cluster-options.js'
+import { Cluster } from '../../src/cluster.js'
+import { MemoryDisk } from '../../src/disk/memory-disk.js'
+
+async function world(options: MemoryOptions = {}, disk = new MemoryDisk()) {
+  const clock = new VirtualClock()
+  const random = seededRandom(5)
+  const cluster = await Cluster.onDisk(disk, { brokers: 3, clock, random, ...options })
+  onTestFinished(() => cluster.close())
+  /** Lets time pass until it is done. */
+  const passing = async <T>(done: Promise<T>): Promise<T> => {
+    let isOver = false
+    const noted = done.finally(() => (isOver = true))
+    noted.catch(() => undefined)
+    while (!isOver) await clock.advance(50)
+    return noted
+  }
+  const leader = (topic = 'orders', partition = 0): number =>
+    cluster.describe().topics.find(each => each.topic === topic)?.partitions[partition]?.leader ??
+    -1
+  const isFull = (): boolean =>
+    cluster
+      .describe()
+      .topics.every(({ partitions }) =>
+        partitions.every(({ isr, replicas }) => isr.length === replicas.length),
+      )
+  return { cluster, clock, disk, passing, leader, isFull }
+}
+
+type World = Awaited<ReturnType<typeof world>>
+
+async function valuesOf({ cluster, passing }: World, count: number): Promise<string[]> {
+  const consumer = cluster.consumer({ autoOffsetReset: 'earliest', valueDeserializer: 'string' })
+  await passing(consumer.assign([{ topic: 'orders', partition: 0 }]))
+  const seen: string[] = []
+  while (seen.length < count) {
+    const records = await passing(consumer.poll({ timeoutMs: 1_000 }))
+    if (records.length === 0) break
+    seen.push(...records.map(({ value }) => value as string))
+  }
+  expect(await passing(consumer.poll({ timeoutMs: 100 }))).toEqual([])
+  await passing(consumer.close())
+  return seen
+}
+
+it('every broker is killed in turn while a producer sends', async () => {
+  const all = await world()
+  const { cluster, clock, passing, isFull } = all
+  await passing(cluster.admin.createTopic({ topic: 'orders', replicationFactor: 3 }))
+  const producer = cluster.producer()
+  const sends: Promise<unknown>[] = []
+  for (let n = 0; n < 60; n++) {
+    sends.push(producer.send({ topic: 'orders', messages: [{ value: `${n}` }] }))
+    if (n % 20 === 10) await cluster.broker((n - 10) / 20 + 1).kill()
+    if (n % 20 === 15) await cluster.broker((n - 15) / 20 + 1).start()
+    await clock.advance(100)
+  }
+  await passing(Promise.all(sends))
+  expect(await valuesOf(all, 60)).toEqual(Array.from({ length: 60 }, (_, n) => `${n}`))
+  await clock.advance(5_000)
+  expect(isFull()).toBe(true)
+})
+
+it.each(['request', 'answer'] as const)('a lost %s is sent again and is there once', async what => {
+  const all = await world()
+  const { cluster, passing } = all
+  await passing(cluster.admin.createTopic({ topic: 'orders', replicationFactor: 3 }))
+  const rule = cluster.faults.on('produce', { topic: 'orders' })
+  const fault = (what === 'request' ? rule.drop() : rule.dropAnswer()).times(3)
+  const producer = cluster.producer()
+  for (const value of ['a', 'b', 'c']) {
+    await passing(producer.send({ topic: 'orders', messages: [{ value }] }))
+  }
+  expect(fault.count).toBe(3)
+  expect(cluster.faults.unused()).toEqual([])
+  expect(await valuesOf(all, 3)).toEqual(['a', 'b', 'c'])
+})
+
+it('a refusal by rule is looked up and tried again', async () => {
+  const all = await world()
+  const { cluster, passing } = all
+  await passing(cluster.admin.createTopic({ topic: 'orders', replicationFactor: 3 }))
+  const fault = cluster.faults.on('produce', { topic: 'orders' }).error('NOT_LEADER_OR_FOLLOWER')
+  fault.times(3)
+  await passing(cluster.producer().send({ topic: 'orders', messages: [{ value: 'a' }] }))
+  expect(fault.isSpent).toBe(true)
+  expect(await valuesOf(all, 1)).toEqual(['a'])
+})
+
+it('a consumer group goes on when its coordinator dies', async () => {
+  const all = await world()
+  const { cluster, clock, passing, leader } = all
+  await passing(cluster.admin.createTopic({ topic: 'orders', replicationFactor: 3 }))
+  const producer = cluster.producer()
+  const messages = ['a', 'b', 'c', 'd'].map(value => ({ value }))
+  await passing(producer.send({ topic: 'orders', messages }))
+  const options = { groupId: 'g', autoOffsetReset: 'earliest', maxPollRecords: 2 } as const
+  const consumer = cluster.consumer({ ...options, valueDeserializer: 'string' })
+  await passing(consumer.subscribe(['orders']))
+  const poll = async () => (await passing(consumer.poll())).map(({ value }) => value)
+  expect(await poll()).toEqual(['a', 'b'])
+  await passing(consumer.commit())
+  await cluster.broker(leader('__consumer_offsets')).kill()
+  expect(await poll()).toEqual(['c', 'd'])
+  await passing(consumer.commit())
+  await clock.advance(1_000)
+  const listed = await passing(cluster.admin.listGroupOffsets('g'))
+  expect(listed).toMatchObject([{ topic: 'orders', offset: 4, lag: 0 }])
+  expect(await passing(cluster.admin.listGroups())).toMatchObject([{ groupId: 'g' }])
+})
+
+it('all brokers at once: a power cut and a new start keep what was acknowledged', async () => {
+  const disk = new MemoryDisk()
+  const all = await world({}, disk)
+  const { cluster, passing } = all
+  await passing(cluster.admin.createTopic({ topic: 'orders', replicationFactor: 3 }))
+  const producer = cluster.producer()
+  for (const value of ['a', 'b']) {
+    await passing(producer.send({ topic: 'orders', messages: [{ value }] }))
+  }
+  for (const broker of cluster.brokers) await broker.kill()
+  expect(all.leader()).toBe(-1)
+  for (const broker of cluster.brokers) await broker.start()
+  await passing(producer.send({ topic: 'orders', messages: [{ value: 'c' }] }))
+  expect(await valuesOf(all, 3)).toEqual(['a', 'b', 'c'])
+})
+
+it('a folder of three brokers opens again with three', async () => {
+  const disk = new MemoryDisk()
+  const first = await world({ racks: ['x', 'y', null] }, disk)
+  await first.passing(first.cluster.admin.createTopic({ topic: 'orders', partitions: 3 }))
+  await first.cluster.close()
+  const again = await world({ brokers: undefined }, disk)
+  const { brokers, topics } = again.cluster.describe()
+  expect(brokers.map(({ id, isAlive }) => [id, isAlive])).toEqual([
+    [1, true],
+    [2, true],
+    [3, true],
+  ])
+  expect(topics[0]?.partitions.map(({ isr }) => isr.length)).toEqual([3, 3, 3])
+})
+
+it('with fewer brokers the others are dead, and what they led is led by those who are there', async () => {
+  const disk = new MemoryDisk()
+  const first = await world({}, disk)
+  await first.passing(first.cluster.admin.createTopic({ topic: 'orders', partitions: 3 }))
+  await first.cluster.close()
+  const again = await world({ brokers: 1 }, disk)
+  const { topics } = again.cluster.describe()
+  expect(topics[0]?.partitions.map(({ leader, isr }) => [leader, isr])).toEqual([
+    [1, [1]],
+    [1, [1]],
+    [1, [1]],
+  ])
+})
+
+it('a disk that kept less than it said does not win over a replica that has more', async () => {
+  const disk = new MemoryDisk()
+  const all = await world({}, disk)
+  const { cluster, clock, passing, leader } = all
+  const losses: unknown[] = []
+  cluster.on('leader', event => losses.push([event.leader, event.isUnclean]))
+  await passing(cluster.admin.createTopic({ topic: 'orders', assignment: [[1, 2]] }))
+  const producer = cluster.producer()
+  for (const value of ['a', 'b', 'c']) {
+    await passing(producer.send({ topic: 'orders', messages: [{ value }] }))
+  }
+  await cluster.broker(2).kill()
+  await cluster.broker(1).kill()
+  const file = disk.open('broker-1/orders-0/00000000000000000000.log')
+  file.truncate(Math.floor(file.size / 2)) // its tail is gone although it was synced
+  file.close()
+  await cluster.broker(2).start()
+  expect(leader()).toBe(-1) // the last one in sync is waited for
+  await cluster.broker(1).start()
+  await clock.advance(1_000)
+  expect([leader(), losses.at(-1)]).toEqual([2, [2, true]])
+  expect(await valuesOf(all, 3)).toEqual(['a', 'b', 'c'])
+})

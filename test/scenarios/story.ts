@@ -1,0 +1,140 @@
+/**
+ * A cluster in memory whose life is written down: what is done to it, what happens by itself, and
+ * how it stands. The text is compared with the file beside the test; time does not pass by itself.
+ */
+
+import { expect, onTestFinished } from 'vitest'
+import { seededRandom } from '../../src/base/random.js'
+import { VirtualClock } from '../../src/base/virtual-clock.js'
+import type { MemoryOptions } from '../../src/broker/cluster-options.js'
+import type { PartitionView, ReplicaView } from '../../src/broker/describe.js'
+import type { Producer } from '../../src/client/producer.js'
+import { Cluster } from '../../src/cluster.js'
+import { isPartlogError } from '../../src/model/errors.js'
+
+const ZERO_MS = 0
+
+/** A send that may still be under way: a promise in a promise would be waited for. */
+export interface Sent {
+  outcome(): Promise<string>
+}
+
+export class Story {
+  readonly #lines: string[] = []
+  readonly #startedMs: number
+
+  private constructor(
+    readonly cluster: Cluster,
+    readonly clock: VirtualClock,
+  ) {
+    this.#startedMs = clock.monotonicMs()
+    cluster.on('leader', ({ topic, partition, leader, leaderEpoch, isUnclean }) => {
+      const who = leader < 0 ? 'nobody leads' : `broker ${leader} leads`
+      const how = isUnclean ? ', elected out of sync' : ''
+      this.#note(`${topic}-${partition}: ${who} in epoch ${leaderEpoch}${how}`)
+    })
+    cluster.on('isr', ({ topic, partition, isr }) => {
+      this.#note(`${topic}-${partition}: in sync are ${isr.join(', ')}`)
+    })
+    cluster.on('truncation', ({ topic, partition, broker, fromOffset, toOffset }) => {
+      this.#note(`${topic}-${partition}: broker ${broker} cuts ${fromOffset} back to ${toOffset}`)
+    })
+    cluster.on('dataLoss', ({ topic, partition, broker, fromOffset, toOffset }) => {
+      const range = `[${fromOffset}, ${toOffset})`
+      this.#note(`${topic}-${partition}: broker ${broker} has LOST committed records ${range}`)
+    })
+  }
+
+  static async begin(options: MemoryOptions = {}): Promise<Story> {
+    const clock = new VirtualClock()
+    const random = seededRandom(7)
+    const cluster = await Cluster.memory({ brokers: 3, clock, random, ...options })
+    onTestFinished(() => cluster.close())
+    return new Story(cluster, clock)
+  }
+
+  /** Something is done; what follows from it at once is awaited. */
+  async act(what: string, action: () => unknown): Promise<void> {
+    this.#lines.push(`> ${what}`)
+    await action()
+    await this.settle()
+  }
+
+  /** Lets everything run that can run without time passing. */
+  async settle(): Promise<void> {
+    for (let turn = 0; turn < 20; turn++) await this.clock.advance(ZERO_MS)
+  }
+
+  async wait(ms: number): Promise<void> {
+    this.#lines.push(`> ${ms.toLocaleString('en-US')} ms pass`)
+    await this.clock.advance(ms)
+    await this.settle()
+  }
+
+  /** Sends one value to partition 0 and notes how that ended, or that it has not ended yet. */
+  async send(producer: Producer, value: string, topic = 'orders'): Promise<Sent> {
+    this.#lines.push(`> send ${value}`)
+    let outcome: string | undefined
+    const sent = producer
+      .send({ topic, messages: [{ value, partition: 0 }] })
+      .then(
+        ([place]) => `${value}: acknowledged at offset ${place?.offset}`,
+        (error: unknown) => `${value}: ${isPartlogError(error) ? error.code : String(error)}`,
+      )
+      .then(text => {
+        this.#note(text)
+        return (outcome = text)
+      })
+    await this.settle()
+    if (outcome === undefined) this.#note(`${value}: waits`)
+    return { outcome: () => sent }
+  }
+
+  /** What a new reader sees of a topic. */
+  async read(topic = 'orders'): Promise<void> {
+    const consumer = this.cluster.consumer({
+      autoOffsetReset: 'earliest',
+      valueDeserializer: 'string',
+    })
+    await consumer.assign([{ topic, partition: 0 }])
+    const seen: string[] = []
+    for (;;) {
+      const polled = consumer.poll({ timeoutMs: 50 })
+      await this.clock.advance(50)
+      const records = await polled
+      if (records.length === 0) break
+      seen.push(...records.map(({ value }) => value ?? 'null'))
+    }
+    await consumer.close()
+    this.#note(`a consumer reads: ${seen.join(' ') || 'nothing'}`)
+  }
+
+  /** How a partition stands, on each of its brokers. */
+  show(topic = 'orders', partition = 0): void {
+    const found = this.partition(topic, partition)
+    const leader = found.leader < 0 ? 'none' : found.leader
+    const isr = found.isr.join(',')
+    this.#note(`${topic}-${partition}: leader ${leader}, epoch ${found.leaderEpoch}, ISR ${isr}`)
+    for (const copy of found.copies) this.#note(`  broker ${copyText(copy)}`)
+  }
+
+  partition(topic = 'orders', partition = 0): PartitionView {
+    const found = this.cluster.describe().topics.find(each => each.topic === topic)
+    return found?.partitions[partition] as PartitionView
+  }
+
+  /** Compares everything so far with `<name>.txt`. */
+  async end(name: string): Promise<void> {
+    await expect(`${this.#lines.join('\n')}\n`).toMatchFileSnapshot(`${name}.txt`)
+  }
+
+  #note(text: string): void {
+    const at = ((this.clock.monotonicMs() - this.#startedMs) / 1000).toFixed(2)
+    this.#lines.push(`${at.padStart(8)} s  ${text}`)
+  }
+}
+
+function copyText({ broker, state, logStartOffset, highWatermark, logEndOffset }: ReplicaView) {
+  if (logEndOffset < 0) return `${broker} ${state}`
+  return `${broker} ${state.padEnd(8)} [${logStartOffset}, ${logEndOffset}) hw ${highWatermark}`
+}
