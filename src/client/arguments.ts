@@ -9,7 +9,8 @@ export function checkFields(given: unknown, what: string, names: readonly string
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
     throw invalidArgument(what, 'an object', given)
   }
-  for (const name of Object.keys(given)) {
+  // Not Object.keys: this way a call costs no list.
+  for (const name in given) {
     if (names.includes(name)) continue
     throw new PartlogError('INVALID_ARGUMENT', unknownKey(`${what} field`, name, names))
   }

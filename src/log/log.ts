@@ -186,7 +186,8 @@ export class Log {
   #write(bytes: Buffer, batches: readonly Batch[], now: Timestamp): void {
     const [first, last] = [batches[0], batches.at(-1)]
     if (first === undefined || last === undefined) return
-    const newest = batches.reduce((max, batch) => Math.max(max, batch.maxTimestamp), 0)
+    let newest = 0
+    for (const { maxTimestamp } of batches) if (maxTimestamp > newest) newest = maxTimestamp
     try {
       if (this.#segments.active.shouldRoll(bytes.length, newest, last.lastOffset, now)) {
         this.#roll(first.baseOffset)

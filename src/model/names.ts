@@ -25,12 +25,17 @@ export function isInternalTopic(topic: string): boolean {
   return topic === OFFSETS_TOPIC || topic === METADATA_TOPIC
 }
 
+/** Sends go to the same topic again and again: its name was looked at the first time. */
+let lastGood: string | undefined
+
 /** Kafka's rule for topic names, as INVALID_TOPIC_EXCEPTION with the reason. */
 export function checkTopicName(topic: unknown): asserts topic is string {
+  if (topic === lastGood && topic !== undefined) return
   const reason = whyNotTopic(topic)
   if (reason !== undefined) {
     throw new PartlogError('INVALID_TOPIC_EXCEPTION', `topic ${show(topic)}: ${reason}`)
   }
+  lastGood = topic as string
 }
 
 export function isTopicName(topic: string): boolean {

@@ -219,7 +219,7 @@ export class Partition {
   append(records: Uint8Array, needsIsr = false): Appended {
     const { isr, epoch } = this.#leader()
     const log = this.#log as Log
-    if (needsIsr) checkBeforeAppend(this.#name, log.config, isr)
+    if (needsIsr) checkBeforeAppend(log.name, log.config, isr)
     const now = this.#options.clock.now()
     const batch = admit(records, log.config, now)
     const written = log.producers.check(batch)
@@ -260,7 +260,8 @@ export class Partition {
   /** Throws when so few replicas are in sync by now that an append must not be acknowledged. */
   checkAfterAppend(): void {
     const { isr } = this.#leader()
-    checkAfterAppend(this.#name, this.#leaderLog().config, isr)
+    const log = this.#leaderLog()
+    checkAfterAppend(log.name, log.config, isr)
   }
 
   // ── reading ────────────────────────────────────────────────────────────────────────────
