@@ -309,7 +309,6 @@ async function openParts(settings: OpenSettings): Promise<Parts> {
   let opened: BrokerSet | undefined
   const brokers = await BrokerSet.open({
     ...settings,
-    diskOf: () => disk,
     clusterId: await clusterIdOf(disk, random),
     random,
     logger,

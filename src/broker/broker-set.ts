@@ -31,16 +31,17 @@ import { Partition } from '../partition/partition.js'
 import type { Durability } from '../partition/roles.js'
 import { Broker } from './broker.js'
 import { METADATA_LOG_CONFIG, type BrokerSettings } from './config.js'
-import { Controller, CONTROLLER_ID, type PartitionNews } from './controller.js'
+import { Controller, type PartitionNews } from './controller.js'
 import { PartitionJournal } from './journal.js'
 import { Network } from './network.js'
+import { CONTROLLER } from './network-rules.js'
 import type { Truncation } from './replica-fetcher.js'
 
 export const CONTROLLER_FOLDER = 'controller'
 
 export interface BrokerSetOptions {
-  /** Where a broker, or the controller (0), keeps its folder. */
-  readonly diskOf: (nodeId: number) => Disk
+  /** Where brokers and controller keep their folders. */
+  readonly disk: Disk
   readonly clusterId: string
   readonly clock: Clock
   readonly random: Random
@@ -69,7 +70,7 @@ export class BrokerSet {
   readonly managers: LogManager[]
   readonly #options: BrokerSetOptions
   readonly #running = new Map<number, Broker>()
-  /** How far leaders that are gone had committed, by partition: what must not be lost. */
+  /** How far leaders that are gone had committed, by topic id and number: what must not be lost. */
   readonly #committed = new Map<string, number>()
   /** Starting and stopping, per broker, one after the other. */
   readonly #changing = new Map<number, Promise<void>>()
@@ -83,7 +84,7 @@ export class BrokerSet {
   }
 
   static async open(options: BrokerSetOptions): Promise<BrokerSet> {
-    const logs = await openManager(options, CONTROLLER_ID)
+    const logs = await openManager(options, CONTROLLER)
     const set = new BrokerSet(options, await openController(options, logs), logs)
     await Promise.all(set.brokerIds.map(id => set.#openBroker(id)))
     await set.#form()
@@ -120,13 +121,16 @@ export class BrokerSet {
   start(nodeId: number): Promise<void> {
     return this.#change(nodeId, async broker => {
       if (broker !== undefined) return
+      if (!this.#options.network.reaches(CONTROLLER, nodeId)) {
+        const sentence = `broker ${nodeId} cannot reach the controller`
+        throw new PartlogError('NETWORK_EXCEPTION', sentence)
+      }
       const opened = await this.#openBroker(nodeId)
       const ends = opened.logs.wasClosedCleanly ? undefined : this.#logEnds
       const news = { id: nodeId, rack: this.#rackOf(nodeId) }
       await this.controller.commit(image => admitBroker(image, news, ends))
       this.#attach(opened)
       await this.controller.tellAll()
-      for (const other of this.#running.values()) other.replicas.retryNow()
     })
   }
 
@@ -134,19 +138,19 @@ export class BrokerSet {
   async onNetworkChanged(): Promise<void> {
     const { network } = this.#options
     await Promise.all(
-      this.brokerIds.map(id =>
-        this.controller.setReachable(id, network.reaches(CONTROLLER_ID, id)),
-      ),
+      this.brokerIds.map(id => this.controller.setReachable(id, network.reaches(CONTROLLER, id))),
     )
     for (const broker of this.#running.values()) broker.replicas.retryNow()
   }
 
   /** Committed records that a new leader does not have, as far as that is known in this process. */
   lossUnder(leader: number, { topic, partition }: TopicPartition) {
-    const toOffset = this.#committed.get(partitionKey(topic, partition)) ?? 0
+    const topicId = this.controller.image.topics.get(topic)?.topicId ?? ''
+    const key = partitionKey(topicId, partition)
+    const toOffset = this.#committed.get(key) ?? 0
     const end = this.#logEnds(leader, topic, partition)
     if (end === undefined || end.offset >= toOffset) return undefined
-    this.#committed.set(partitionKey(topic, partition), end.offset)
+    this.#committed.set(key, end.offset)
     return { fromOffset: end.offset, toOffset }
   }
 
@@ -189,8 +193,9 @@ export class BrokerSet {
   #noteCommitted(nodeId: number): void {
     for (const partition of this.#running.get(nodeId)?.replicas.partitions() ?? []) {
       if (!partition.isLeader) continue
-      const { topic, partition: number } = partition.topicPartition
-      this.#committed.set(partitionKey(topic, number), partition.highWatermark)
+      const key = partitionKey(partition.topicId, partition.topicPartition.partition)
+      const known = this.#committed.get(key) ?? 0 // one who is cut off may know less than others
+      this.#committed.set(key, Math.max(known, partition.highWatermark))
     }
   }
 
@@ -244,10 +249,10 @@ export function checkBrokerId(set: BrokerSet, nodeId: unknown): asserts nodeId i
 }
 
 async function openManager(options: BrokerSetOptions, nodeId: number): Promise<LogManager> {
-  const { diskOf, clusterId, clock, random, logger, onCorruption } = options
-  const root = nodeId === CONTROLLER_ID ? CONTROLLER_FOLDER : brokerFolder(nodeId)
+  const { disk, clusterId, clock, random, logger, onCorruption } = options
+  const root = nodeId === CONTROLLER ? CONTROLLER_FOLDER : brokerFolder(nodeId)
   const common = { clusterId, clock, random, logger, onCorruption }
-  return await LogManager.open({ ...common, disk: diskOf(nodeId), root, nodeId })
+  return await LogManager.open({ ...common, disk, root, nodeId })
 }
 
 /** The cluster's state: the metadata log, replayed. */
@@ -260,7 +265,7 @@ async function openController(options: BrokerSetOptions, logs: LogManager): Prom
   await logs.syncNames()
   // Topics are few and everything rests on them: their log is durable whatever the records' is.
   const rules = { lagMaxMs: Infinity, isAlive: () => true }
-  const place = { brokerId: CONTROLLER_ID, topicPartition, topicId, clock, ...rules }
+  const place = { brokerId: CONTROLLER, topicPartition, topicId, clock, ...rules }
   const partition = await Partition.leading({ ...place, durability: 'power' }, log, 0)
   partition.listen({
     onCheckpointable: () => logs.requestCheckpoint(),

@@ -12,7 +12,7 @@ import type { Random } from '../base/random.js'
 import { alterIsr, replicaFailed } from '../coordinator/brokers.js'
 import { createTopic, type ControllerContext } from '../coordinator/controller.js'
 import { GroupCoordinator } from '../coordinator/group-coordinator.js'
-import type { TopicImage } from '../coordinator/metadata.js'
+import type { ClusterImage, TopicImage } from '../coordinator/metadata.js'
 import type { LogManager } from '../log/log-manager.js'
 import { isPartlogError, PartlogError } from '../model/errors.js'
 import { checkTopicName, isInternalTopic, OFFSETS_TOPIC } from '../model/names.js'
@@ -142,7 +142,8 @@ export class Broker implements BrokerContext {
       repairing: onRepairing,
       truncated: onTruncated,
     }
-    const common = { nodeId, logs, durability, clock, logger }
+    const image = (): ClusterImage => this.controller.image
+    const common = { nodeId, logs, durability, clock, logger, image }
     this.replicas = new ReplicaManager({ ...common, lagMaxMs, channel, listener })
   }
 

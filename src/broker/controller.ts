@@ -13,9 +13,6 @@ import { PartlogError } from '../model/errors.js'
 import type { TopicPartition } from '../model/names.js'
 import type { ControllerDoor } from './context.js'
 
-/** The node id of the controller; brokers are numbered from 1. */
-export const CONTROLLER_ID = 0
-
 /** A broker, as the controller knows it. */
 export interface ControlledBroker {
   readonly nodeId: number
@@ -125,17 +122,19 @@ export class Controller {
       throw new PartlogError('NETWORK_EXCEPTION', sentence)
     }
     const answer = await this.#options.machine.run(decide)
-    const own = session?.broker.applyMetadata()
-    await Promise.all([own, this.tellAll(nodeId)])
-    session?.broker.retryReplication()
+    await Promise.all([session?.broker.applyMetadata(), this.#tellOthers(nodeId)])
+    this.#retryReplication()
     return answer
   }
 
-  /**
-   * Every broker that can be reached does what the metadata says. What one cannot do is its own
-   * affair: it says so in its log, and to those who ask it.
-   */
-  async tellAll(exceptNodeId?: number): Promise<void> {
+  /** Every broker that can be reached does what the metadata says. */
+  async tellAll(): Promise<void> {
+    await this.#tellOthers(undefined)
+    this.#retryReplication()
+  }
+
+  /** What one cannot do is its own affair: it says so in its log, and to those who ask it. */
+  async #tellOthers(exceptNodeId: number | undefined): Promise<void> {
     const told = [...this.#sessions.values()]
       .filter(({ broker, frozen }) => frozen === undefined && broker.nodeId !== exceptNodeId)
       .map(({ broker }) =>
@@ -145,6 +144,9 @@ export class Controller {
         }),
       )
     await Promise.all(told)
+  }
+
+  #retryReplication(): void {
     for (const { broker } of this.#sessions.values()) broker.retryReplication()
   }
 }

@@ -31,26 +31,26 @@ export async function fetch(
   const reads = readsOf(broker, request)
   const isFollower = request.replicaId !== undefined && request.replicaId >= 0
   const bytesOf = isFollower ? appendedBytes : committedBytes
-  let watermarks = watermarksOf(reads)
+  const asked = watermarksOf(reads)
+  // What a follower says it has was true when it asked, not when something has woken its request.
+  if (isFollower) for (const read of reads) noteFetch(read, request.replicaId as number)
   for (;;) {
     const seen = bytesOf(reads)
+    const roles = rolesOf(reads)
+    const told = watermarksOf(reads)
     const { answers, bytes, hasNews } = await readAll(reads, request)
     const timeoutMs = deadline - clock.monotonicMs()
     const isOver = timeoutMs <= 0 || signal?.aborted === true
     // A follower learns how far it may let others read, as soon as that has changed.
-    const hasMoved = isFollower && watermarksOf(reads) !== watermarks
-    if (bytes >= request.minBytes || hasNews || isOver) return responseOf(reads, answers)
-    if (hasMoved) {
-      watermarks = watermarksOf(reads)
-      const again = await readAll(reads, request)
-      return responseOf(reads, again.answers)
+    const hasMoved = isFollower && told !== asked
+    if (bytes >= request.minBytes || hasNews || hasMoved || isOver) {
+      return responseOf(reads, answers)
     }
     const missing = request.minBytes - bytes
-    const roles = rolesOf(reads)
     const isReady = (): boolean =>
       bytesOf(reads) - seen >= missing ||
       rolesOf(reads) !== roles ||
-      (isFollower && watermarksOf(reads) !== watermarks)
+      (isFollower && watermarksOf(reads) !== told)
     const sources = reads.flatMap(({ partition }) => partition?.changes ?? [])
     await waitUntil(isReady, sources, { clock, timeoutMs, signal })
   }
@@ -71,6 +71,12 @@ function readsOf(broker: BrokerContext, request: FetchRequest): Read[] {
       partition: broker.replicas.find(topic, wanted.partition),
     })),
   )
+}
+
+/** Takes a follower at its word, where that can be true; where not, reading says why. */
+function noteFetch({ partition, wanted }: Read, replicaId: number): void {
+  const { fetchOffset, lastFetchedEpoch: lastEpoch = -1, currentLeaderEpoch = -1 } = wanted
+  partition?.noteFetch({ replicaId, fetchOffset, lastEpoch }, currentLeaderEpoch)
 }
 
 /** Grows when one of the partitions gets another leader or goes offline. */

@@ -143,12 +143,10 @@ export class ReplicaFetcher {
       const response = await abortable(Promise.resolve(sent), signal)
       if (this.#isStopped || this.#isPaused) return
       const work: Promise<void>[] = []
-      for (const { topic, partitions } of response.responses) {
+      const byTopic = targetsByTopic(targets)
+      for (const { topic = '', partitions } of response.responses) {
         for (const answer of partitions) {
-          const target = targets.find(
-            ({ partition: { topicPartition } }) =>
-              topicPartition.topic === topic && topicPartition.partition === answer.partitionIndex,
-          )
+          const target = byTopic.get(topic)?.get(answer.partitionIndex)
           if (target !== undefined) work.push(this.#take(target, answer))
         }
       }
@@ -163,27 +161,23 @@ export class ReplicaFetcher {
   }
 
   #request(targets: readonly Target[]): FetchRequest {
-    const topics = new Map<string, FetchRequest['topics'][number]['partitions'][number][]>()
-    for (const { partition, epoch, log } of targets) {
-      const { topic, partition: number } = partition.topicPartition
-      const wanted = {
-        partition: number,
-        currentLeaderEpoch: epoch,
-        fetchOffset: log.logEndOffset,
-        lastFetchedEpoch: log.epochs.latest?.epoch ?? -1,
-        logStartOffset: log.logStartOffset,
-        partitionMaxBytes: REPLICA_FETCH_MAX_BYTES,
-      }
-      const ofTopic = topics.get(topic)
-      if (ofTopic === undefined) topics.set(topic, [wanted])
-      else ofTopic.push(wanted)
-    }
+    const wanted = ({ epoch, log }: Target, partition: number) => ({
+      partition,
+      currentLeaderEpoch: epoch,
+      fetchOffset: log.logEndOffset,
+      lastFetchedEpoch: log.epochs.latestEpoch,
+      logStartOffset: log.logStartOffset,
+      partitionMaxBytes: REPLICA_FETCH_MAX_BYTES,
+    })
     return {
       replicaId: this.#options.brokerId,
       maxWaitMs: REPLICA_FETCH_WAIT_MAX_MS,
       minBytes: 1,
       maxBytes: REPLICA_FETCH_RESPONSE_MAX_BYTES,
-      topics: [...topics].map(([topic, partitions]) => ({ topic, partitions })),
+      topics: [...targetsByTopic(targets)].map(([topic, ofTopic]) => ({
+        topic,
+        partitions: [...ofTopic].map(([partition, target]) => wanted(target, partition)),
+      })),
     }
   }
 
@@ -238,6 +232,17 @@ export class ReplicaFetcher {
 }
 
 const NOTHING = new Uint8Array(0)
+
+function targetsByTopic(targets: readonly Target[]): Map<string, Map<number, Target>> {
+  const topics = new Map<string, Map<number, Target>>()
+  for (const target of targets) {
+    const { topic, partition } = target.partition.topicPartition
+    const ofTopic = topics.get(topic)
+    if (ofTopic === undefined) topics.set(topic, new Map([[partition, target]]))
+    else ofTopic.set(partition, target)
+  }
+  return topics
+}
 
 /** Up to where the own log can be the leader's: by epochs, never by the high watermark. */
 function commonEnd(

@@ -26,6 +26,8 @@ export interface ReplicaManagerOptions {
   readonly clock: Clock
   readonly logger: Logger
   readonly lagMaxMs: number
+  /** The metadata as this broker knows it. */
+  readonly image: () => ClusterImage
   /** To the other brokers. */
   readonly channel: Channel
   /** What becomes of replicas, for those who have a say in it. */
@@ -58,7 +60,6 @@ export class ReplicaManager {
   readonly #changes = new SerialQueue()
   /** By leader. */
   readonly #fetchers = new Map<number, ReplicaFetcher>()
-  #image: ClusterImage | undefined
   #isReplicationPaused = false
 
   constructor(options: ReplicaManagerOptions) {
@@ -74,7 +75,7 @@ export class ReplicaManager {
     const found = this.find(topic, partition)
     if (found !== undefined) return found
     const name = partitionKey(topic, partition)
-    if (this.#image?.topics.get(topic)?.partitions[partition] !== undefined) {
+    if (this.#options.image().topics.get(topic)?.partitions[partition] !== undefined) {
       const sentence = `${name} is not on broker ${this.#options.nodeId}`
       throw new PartlogError('NOT_LEADER_OR_FOLLOWER', sentence)
     }
@@ -88,7 +89,6 @@ export class ReplicaManager {
   /** Opens what is placed here, for the first time: it may have been here before. */
   async open(image: ClusterImage): Promise<void> {
     await this.#changes.run(async () => {
-      this.#image = image
       this.#updateSettings(image)
       await this.#openMissing(image, false)
     })
@@ -97,7 +97,6 @@ export class ReplicaManager {
   /** Does what the metadata says. What is not open yet has just been made. */
   async apply(image: ClusterImage): Promise<void> {
     await this.#changes.run(async () => {
-      this.#image = image
       this.#updateSettings(image)
       await this.#retireDeleted(image)
       await this.#openMissing(image, true)
@@ -248,7 +247,7 @@ export class ReplicaManager {
     const { nodeId: brokerId, logs, durability, clock, logger, lagMaxMs } = this.#options
     const topicPartition = { topic: topic.name, partition }
     const { topicId } = topic
-    const isAlive = (id: number): boolean => this.#image?.isAlive(id) ?? false
+    const isAlive = (id: number): boolean => this.#options.image().isAlive(id)
     const rules = { lagMaxMs, isAlive }
     const options = { brokerId, topicPartition, topicId, durability, clock, ...rules }
     const settings = this.#settings.get(topicId) as TopicLogSettings

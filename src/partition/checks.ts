@@ -1,7 +1,7 @@
 /** What a leader looks at before it answers. Pure. */
 
 import type { LogConfig } from '../log/config.js'
-import type { LeaderEpochs } from '../log/leader-epochs.js'
+import type { EpochEnd, LeaderEpochs } from '../log/leader-epochs.js'
 import type { Appended } from '../log/log-words.js'
 import type { WrittenBatch } from '../log/producer-state.js'
 import { PartlogError } from '../model/errors.js'
@@ -40,18 +40,30 @@ export interface FollowerEnd {
   readonly lastEpoch: LeaderEpoch
 }
 
+/** What is looked at in the leader's log. */
+interface LeaderLog {
+  readonly epochs: LeaderEpochs
+  readonly logEndOffset: Offset
+  readonly name: string
+}
+
 /** Where the epoch of the follower's last record ends here, if the follower has more of it. */
-export function divergence(
-  { epochs, logEndOffset, name }: { epochs: LeaderEpochs; logEndOffset: Offset; name: string },
+export function divergence(log: LeaderLog, follower: FollowerEnd): EpochEnd | undefined {
+  if (!hasParted(log, follower)) return undefined
+  const end = log.epochs.endOffsetFor(follower.lastEpoch, log.logEndOffset)
+  if (end.epoch >= 0) return end
+  const sentence = `${log.name}: epoch ${follower.lastEpoch} is not known to the leader`
+  throw new PartlogError('OFFSET_OUT_OF_RANGE', sentence)
+}
+
+/** Is the follower's log not the beginning of the leader's? */
+export function hasParted(
+  { epochs, logEndOffset }: LeaderLog,
   { fetchOffset, lastEpoch }: FollowerEnd,
-): { readonly epoch: LeaderEpoch; readonly endOffset: Offset } | undefined {
-  if (lastEpoch < 0) return undefined
+): boolean {
+  if (lastEpoch < 0) return false
   const { epoch, endOffset } = epochs.endOffsetFor(lastEpoch, logEndOffset)
-  if (epoch < 0) {
-    const sentence = `${name}: epoch ${lastEpoch} is not known to the leader`
-    throw new PartlogError('OFFSET_OUT_OF_RANGE', sentence)
-  }
-  return epoch < lastEpoch || endOffset < fetchOffset ? { epoch, endOffset } : undefined
+  return epoch < lastEpoch || endOffset < fetchOffset
 }
 
 /** The answer to a batch that is in the log already. */

@@ -6,7 +6,7 @@
 import type { Offset } from '../model/units.js'
 
 export class CommittedBytes {
-  /** What the log held at which end, until that is committed. */
+  /** How much came in up to which end, until that is committed. */
   #marks: { readonly end: Offset; readonly bytes: number }[] = []
   #bytes = 0
 
@@ -14,7 +14,7 @@ export class CommittedBytes {
     return this.#bytes
   }
 
-  /** The log has grown: it ends at `end` and has taken in so many bytes. */
+  /** The log has grown by so many bytes, and ends at `end`. */
   grown(end: Offset, bytes: number): void {
     this.#marks.push({ end, bytes })
   }
@@ -24,7 +24,7 @@ export class CommittedBytes {
     let passed = 0
     for (const mark of this.#marks) {
       if (mark.end > end) break
-      this.#bytes = mark.bytes
+      this.#bytes += mark.bytes
       passed++
     }
     if (passed > 0) this.#marks.splice(0, passed)

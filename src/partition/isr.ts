@@ -138,11 +138,6 @@ export class InSyncReplicas {
     return follower.end >= highWatermark && follower.end >= epochStart
   }
 
-  /** Log ends as followers told them; −1 for those who have not. */
-  endOf(brokerId: number): Offset {
-    return this.#followers.get(brokerId)?.end ?? -1
-  }
-
   #isMaximal(brokerId: number): boolean {
     return this.#committed.isr.includes(brokerId) || (this.#pending?.includes(brokerId) ?? false)
   }

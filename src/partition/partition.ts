@@ -30,6 +30,7 @@ import {
   checkAfterAppend,
   checkBeforeAppend,
   divergence,
+  hasParted,
   minIsr,
 } from './checks.js'
 import { CommittedBytes } from './committed-bytes.js'
@@ -150,12 +151,6 @@ export class Partition {
   get isr(): InSyncReplicas | undefined {
     return this.#role.kind === 'leader' ? this.#role.isr : undefined
   }
-  /** The end that counts here: what is as durable as the cluster promises. */
-  get countedEnd(): Offset {
-    if (this.#log === undefined) return 0
-    const { durableEndOffset, logEndOffset } = this.#log
-    return this.#options.durability === 'power' ? durableEndOffset : logEndOffset
-  }
 
   // ── roles ──────────────────────────────────────────────────────────────────────────────
 
@@ -175,12 +170,14 @@ export class Partition {
 
   async #lead(leadership: Leadership): Promise<void> {
     await this.#cutting.catch(() => undefined) // the leadership begins where the log ends then
+    if (this.state === 'offline') return
     const log = this.#log as Log
     const { leaderEpoch: epoch } = leadership
     const epochStart = log.logEndOffset
     const isr = new InSyncReplicas(this.#options.brokerId, leadership, this.#nowMs())
     const isWritten = log.assignEpoch(epoch)
     this.#play({ kind: 'leader', epoch, epochStart, isr })
+    this.#committed.grown(epochStart, epochStart - this.#highWatermark)
     this.#advance()
     this.changes.notify()
     try {
@@ -226,7 +223,7 @@ export class Partition {
     if (written !== undefined) return appendedBefore(written, log.config)
     const appended = this.#write(batch, isr, epoch, now)
     if (!isr.isAlone) {
-      this.#committed.grown(log.logEndOffset, log.appendedBytes)
+      this.#committed.grown(log.logEndOffset, batch.size)
       this.changes.notify()
     }
     if (this.#options.durability === 'process') this.#advance()
@@ -274,10 +271,7 @@ export class Partition {
     return { records, highWatermark: upTo, logStartOffset: log.logStartOffset }
   }
 
-  /**
-   * What a follower lacks, committed or not. What it asks for tells what it has: the high watermark
-   * may move, the follower may join the ISR.
-   */
+  /** What a follower lacks, committed or not. */
   async readAsFollower(
     { replicaId, fetchOffset, lastEpoch }: FollowerFetch,
     bounds: Omit<ReadBounds, 'upTo'>,
@@ -292,13 +286,21 @@ export class Partition {
     const diverging = divergence(log, { fetchOffset, lastEpoch })
     if (diverging !== undefined) return { ...known, records: Buffer.alloc(0), diverging }
     const records = await this.#reading(log.read(fetchOffset, { ...bounds, upTo: logEndOffset }))
-    if (this.isr === isr) this.#noteFetch(replicaId, fetchOffset, logEndOffset)
     return { ...known, records }
   }
 
-  #noteFetch(replicaId: number, fetchOffset: Offset, leaderEnd: Offset): void {
-    const { isr, epochStart } = this.#leader()
-    isr.fetched(replicaId, fetchOffset, leaderEnd, this.#nowMs())
+  /**
+   * What a follower asks for tells what it has: the high watermark may move, the follower may join
+   * the ISR. Ignored unless it follows this leadership, on a log that has not parted from this one.
+   */
+  noteFetch({ replicaId, fetchOffset, lastEpoch }: FollowerFetch, claimed: LeaderEpoch): void {
+    if (this.#role.kind !== 'leader') return
+    const { isr, epoch, epochStart } = this.#role
+    const log = this.#log as Log
+    const isHere = fetchOffset >= log.logStartOffset && fetchOffset <= log.logEndOffset
+    if ((claimed >= 0 && claimed !== epoch) || !isHere) return
+    if (hasParted(log, { fetchOffset, lastEpoch })) return
+    isr.fetched(replicaId, fetchOffset, log.logEndOffset, this.#nowMs())
     this.#advance()
     if (isr.pending !== undefined || !this.#options.isAlive(replicaId)) return
     if (!isr.mayJoin(replicaId, this.#highWatermark, epochStart)) return
@@ -472,7 +474,7 @@ export class Partition {
     const { isr } = this.#role
     const log = this.#log as Log
     if (!isr.isAlone && isr.committed.isr.length < minIsr(log.config, isr)) return
-    const own = this.countedEnd
+    const own = this.#options.durability === 'power' ? log.durableEndOffset : log.logEndOffset
     const end = isr.isAlone ? own : isr.committedEnd(own, this.#nowMs(), this.#options)
     if (end <= this.#highWatermark) return
     this.#highWatermark = end

@@ -7,6 +7,7 @@ import type { Acks } from '../../src/client/config.js'
 import { Cluster } from '../../src/cluster.js'
 import { DiskError } from '../../src/disk/disk.js'
 import { MemoryDisk } from '../../src/disk/memory-disk.js'
+import { flipBit } from './damage.js'
 
 interface World {
   readonly disk: MemoryDisk
@@ -134,14 +135,3 @@ describe('bytes that are not what was written', () => {
     expect(folders.filter(name => /^orders-0\..*-stray$/.test(name))).toHaveLength(1)
   })
 })
-
-async function flipBit(disk: MemoryDisk, path: string, position: number): Promise<void> {
-  const file = disk.open(path)
-  const bytes = await file.read(0, file.size)
-  file.close()
-  bytes[position] = (bytes[position] as number) ^ 1
-  await disk.remove(path)
-  const damaged = disk.create(path)
-  damaged.append(bytes)
-  damaged.close()
-}

@@ -182,3 +182,26 @@ it('a disk that kept less than it said does not win over a replica that has more
   expect([leader(), losses.at(-1)]).toEqual([2, [2, true]])
   expect(await valuesOf(all, 3)).toEqual(['a', 'b', 'c'])
 })
+
+it('a broker that the network keeps from the controller does not start', async () => {
+  const { cluster, passing } = await world()
+  await cluster.broker(2).kill()
+  cluster.network.partition([2], [0, 1, 3])
+  await expect(cluster.broker(2).start()).rejects.toMatchObject({ code: 'NETWORK_EXCEPTION' })
+  expect(cluster.broker(2).isRunning).toBe(false)
+  cluster.network.heal()
+  await passing(cluster.broker(2).start())
+  expect(cluster.broker(2).isRunning).toBe(true)
+})
+
+it('a follower may follow at once when a topic is made, without a pause', async () => {
+  const { cluster, clock } = await world()
+  const startedMs = clock.monotonicMs()
+  const made = cluster.admin.createTopic({ topic: 'orders', partitions: 3, replicationFactor: 3 })
+  for (let turn = 0; turn < 20; turn++) await clock.advance(0)
+  await made
+  const sent = cluster.producer().send({ topic: 'orders', messages: [{ value: 'a' }] })
+  for (let turn = 0; turn < 20; turn++) await clock.advance(0)
+  await sent
+  expect(clock.monotonicMs()).toBe(startedMs)
+})

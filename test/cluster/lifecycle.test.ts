@@ -9,6 +9,7 @@ import { Cluster } from '../../src/cluster.js'
 import { DiskError } from '../../src/disk/disk.js'
 import { MemoryDisk } from '../../src/disk/memory-disk.js'
 import { isPartlogError } from '../../src/model/errors.js'
+import { flipBit } from './damage.js'
 
 const text = { valueDeserializer: 'string', autoOffsetReset: 'earliest' } as const
 const first = { topic: 'orders', partition: 0 }
@@ -474,14 +475,3 @@ describe('a disk that fails', () => {
     await expect(Cluster.onDisk(disk)).rejects.toMatchObject({ code: 'CORRUPT_LOG' })
   })
 })
-
-async function flipBit(disk: MemoryDisk, path: string, position: number): Promise<void> {
-  const file = disk.open(path)
-  const bytes = await file.read(0, file.size)
-  file.close()
-  bytes[position] = (bytes[position] as number) ^ 1
-  await disk.remove(path)
-  const damaged = disk.create(path)
-  damaged.append(bytes)
-  damaged.close()
-}
