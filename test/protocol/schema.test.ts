@@ -6,8 +6,16 @@ import { seededRandom, type Random } from '../../src/base/random.js'
 import { randomUuid, ZERO_UUID } from '../../src/base/uuid.js'
 import { APIS } from '../../src/protocol/api.js'
 import {
+  consumerProtocolAssignment,
+  consumerProtocolSubscription,
+} from '../../src/protocol/messages/consumer-protocol.js'
+import {
   decodeVersioned,
   encodeVersioned,
+  GROUP_METADATA_KIND,
+  GROUP_METADATA_VALUE_VERSION,
+  groupMetadataKey,
+  groupMetadataValue,
   kindOf,
   offsetCommitKey,
   offsetCommitValue,
@@ -29,6 +37,10 @@ const MESSAGES: readonly Message<unknown>[] = [
   ...Object.values(APIS).flatMap(api => [api.request, api.response]),
   offsetCommitKey,
   offsetCommitValue,
+  groupMetadataKey,
+  groupMetadataValue,
+  consumerProtocolSubscription,
+  consumerProtocolAssignment,
   topicRecord,
   partitionRecord,
   configRecord,
@@ -189,6 +201,79 @@ describe("Kafka's bytes", () => {
       '0123456789abcdef1122334455667788',
     )
     expect(encodeVersioned(offsetCommitValue, value, 4)).toEqual(golden)
+  })
+
+  it('the key of a group', () => {
+    const golden = vector('groupKey')
+    const key = { group: 'g1' }
+    expect(encodeVersioned(groupMetadataKey, key, GROUP_METADATA_KIND)).toEqual(golden)
+    expect(decodeVersioned(groupMetadataKey, golden)).toEqual(key)
+  })
+
+  const GROUP = {
+    protocolType: 'consumer',
+    generation: 4,
+    protocol: 'range',
+    leader: 'm-1',
+    currentStateTimestamp: VALUE.commitTimestamp,
+    members: [
+      {
+        memberId: 'm-1',
+        groupInstanceId: null,
+        clientId: 'c',
+        clientHost: '/127.0.0.1',
+        rebalanceTimeout: 300_000,
+        sessionTimeout: 45_000,
+      },
+    ],
+  }
+  const EMPTY_GROUP = { ...GROUP, generation: 5, protocol: null, leader: null, members: [] }
+
+  it('a group with a member', () => {
+    const golden = vector('groupValue_v3')
+    const value = decodeVersioned(groupMetadataValue, golden)
+    expect(value).toMatchObject(GROUP)
+    expect(encodeVersioned(groupMetadataValue, value, GROUP_METADATA_VALUE_VERSION)).toEqual(golden)
+  })
+
+  it('a group in older versions lacks what came later', () => {
+    const golden = vector('groupValue_v3')
+    const timestamp = golden.indexOf(vector('groupValue_v3_empty').subarray(-12, -4))
+    const instance = golden.indexOf('ffff0001', 'hex')
+    const rebalance = golden.indexOf('000493e0', 'hex')
+    /** The golden bytes without some of them. */
+    const older = (version: number, ...gone: readonly (readonly [number, number])[]) => {
+      const kept = [...golden].filter((_, at) =>
+        gone.every(([start, length]) => at < start || at >= start + length),
+      )
+      return Buffer.from([0, version, ...kept.slice(2)])
+    }
+    const [member] = GROUP.members
+    const v2 = older(2, [instance, 2])
+    const v1 = older(1, [instance, 2], [timestamp, 8])
+    const v0 = older(0, [instance, 2], [timestamp, 8], [rebalance, 4])
+    expect(decodeVersioned(groupMetadataValue, v2)).toMatchObject(GROUP)
+    expect(decodeVersioned(groupMetadataValue, v1)).toMatchObject({
+      ...GROUP,
+      currentStateTimestamp: -1,
+    })
+    expect(decodeVersioned(groupMetadataValue, v0)).toMatchObject({
+      ...GROUP,
+      currentStateTimestamp: -1,
+      members: [{ ...member, rebalanceTimeout: -1 }],
+    })
+    for (const [version, bytes] of [v0, v1, v2].entries()) {
+      const value = decodeVersioned(groupMetadataValue, bytes)
+      expect(encodeVersioned(groupMetadataValue, value, version)).toEqual(bytes)
+    }
+  })
+
+  it('a group without members', () => {
+    const golden = vector('groupValue_v3_empty')
+    expect(decodeVersioned(groupMetadataValue, golden)).toEqual(EMPTY_GROUP)
+    expect(encodeVersioned(groupMetadataValue, EMPTY_GROUP, GROUP_METADATA_VALUE_VERSION)).toEqual(
+      golden,
+    )
   })
 
   it('the kind of a record is in its key', () => {

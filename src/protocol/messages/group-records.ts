@@ -9,14 +9,18 @@
 import { ByteReader, ByteWriter } from '../../base/bytes.js'
 import { ZERO_UUID } from '../../base/uuid.js'
 import {
+  array,
   between,
+  bytes,
   int16,
   int32,
   int64,
   message,
+  nullableString,
   read,
   since,
   string,
+  struct,
   tagged,
   uuid,
   write,
@@ -51,8 +55,47 @@ export const offsetCommitValue = message(
   },
 )
 
+export const GROUP_METADATA_KIND = 2
+
+export const groupMetadataKey = message(
+  'GroupMetadataKey',
+  { versions: [GROUP_METADATA_KIND, GROUP_METADATA_KIND], flexibleSince: Infinity },
+  { group: string },
+)
+
+/** Kafka knows version 4 as well, and does not write it. */
+export const GROUP_METADATA_VALUE_VERSION = 3
+
+const groupMember = struct({
+  memberId: string,
+  groupInstanceId: since(3, nullableString, null),
+  clientId: string,
+  clientHost: string,
+  rebalanceTimeout: since(1, int32, -1),
+  sessionTimeout: int32,
+  /** Of the protocol that was chosen. */
+  subscription: bytes,
+  assignment: bytes,
+})
+
+/** A generation of a group: who is in it, and who got what. */
+export const groupMetadataValue = message(
+  'GroupMetadataValue',
+  { versions: [0, 4], flexibleSince: 4 },
+  {
+    protocolType: string,
+    generation: int32,
+    protocol: nullableString,
+    leader: nullableString,
+    currentStateTimestamp: since(2, int64, -1),
+    members: array(groupMember),
+  },
+)
+
 export type OffsetCommitKey = ValueOf<typeof offsetCommitKey>
 export type OffsetCommitValue = ValueOf<typeof offsetCommitValue>
+export type GroupMetadataKey = ValueOf<typeof groupMetadataKey>
+export type GroupMetadataValue = ValueOf<typeof groupMetadataValue>
 
 /** An int16 and a message in the version it names. */
 export function encodeVersioned<T>(layout: Message<T>, value: T, version: number): Buffer {

@@ -1,0 +1,57 @@
+/** What all assignors need: members and topics in an order that is the same for everybody. */
+
+import type { TopicPartition } from '../model/names.js'
+import type { Assignment, AssignmentInput, MemberSubscription } from './assignor.js'
+
+/** UTF-16 order, as Java compares strings: the same on every machine, in every language. */
+export function compareText(a: string, b: string): number {
+  if (a === b) return 0
+  return a < b ? -1 : 1
+}
+
+/** By topic, then by number. */
+export function compareTopicPartitions(a: TopicPartition, b: TopicPartition): number {
+  return compareText(a.topic, b.topic) || a.partition - b.partition
+}
+
+/**
+ * Static members first, by their instance id: so a member that starts anew, with another member id,
+ * keeps its place. Then the others by member id.
+ */
+export function compareMembers(a: MemberSubscription, b: MemberSubscription): number {
+  if (a.groupInstanceId !== undefined && b.groupInstanceId !== undefined) {
+    return compareText(a.groupInstanceId, b.groupInstanceId)
+  }
+  if (a.groupInstanceId !== undefined) return -1
+  if (b.groupInstanceId !== undefined) return 1
+  return compareText(a.memberId, b.memberId)
+}
+
+/** Everybody, with nothing yet. */
+export function emptyAssignment(members: readonly MemberSubscription[]): Assignment {
+  return new Map(members.map(({ memberId }) => [memberId, []]))
+}
+
+/** The topics somebody wants and that have partitions, by name. */
+export function wantedTopics({ topics, members }: AssignmentInput): string[] {
+  const wanted = new Set(members.flatMap(member => member.topics))
+  return [...wanted].filter(topic => (topics.get(topic)?.partitions ?? 0) > 0).sort(compareText)
+}
+
+/** The rack of a member; an empty name is none. */
+export function rackOf({ rackId }: MemberSubscription): string | undefined {
+  return rackId === '' ? undefined : rackId
+}
+
+/**
+ * Can anything be won by looking at racks? Only where members and replicas share some, and not
+ * every partition is in all of them anyway.
+ */
+export function racksMatter(
+  memberRacks: ReadonlySet<string>,
+  partitionRacks: readonly ReadonlySet<string>[],
+): boolean {
+  const all = new Set(partitionRacks.flatMap(racks => [...racks]))
+  if (![...memberRacks].some(rack => all.has(rack))) return false
+  return partitionRacks.some(racks => racks.size < all.size)
+}

@@ -1,0 +1,141 @@
+/**
+ * What consumers of a group tell each other through the coordinator, which passes it on unread:
+ *
+ *   subscription   int16 version │ topics │ user data │ 1+: owned │ 2+: generation │ 3+: rack
+ *   assignment     int16 version │ partitions │ user data
+ *
+ * New versions only add fields at the end. So a version that is not known yet is read as the
+ * highest that is, and what follows is left alone. Version 3 is written, as Kafka does.
+ */
+
+import { ByteReader, BytesError } from '../../base/bytes.js'
+import { PartlogError } from '../../model/errors.js'
+import type { TopicPartition } from '../../model/names.js'
+import { compareTopicPartitions } from '../assignment.js'
+import type { MemberSubscription } from '../assignor.js'
+import {
+  array,
+  int32,
+  message,
+  nullableBytes,
+  nullableString,
+  read,
+  since,
+  string,
+  struct,
+  type Message,
+  type ValueOf,
+} from '../schema.js'
+import { encodeVersioned } from './group-records.js'
+
+/** The protocol type of every group of consumers. */
+export const CONSUMER_PROTOCOL = 'consumer'
+
+/** The highest version of both messages, and the one that is written. */
+export const CONSUMER_PROTOCOL_VERSION = 3
+
+const RANGE = { versions: [0, CONSUMER_PROTOCOL_VERSION], flexibleSince: Infinity } as const
+
+/** The partitions of one topic. */
+export const topicPartitions = struct({ topic: string, partitions: array(int32) })
+
+export const consumerProtocolSubscription = message('ConsumerProtocolSubscription', RANGE, {
+  topics: array(string),
+  userData: nullableBytes,
+  ownedPartitions: since(1, array(topicPartitions), []),
+  generationId: since(2, int32, -1),
+  rackId: since(3, nullableString, null),
+})
+
+export const consumerProtocolAssignment = message('ConsumerProtocolAssignment', RANGE, {
+  assignedPartitions: array(topicPartitions),
+  userData: nullableBytes,
+})
+
+type TopicPartitions = ValueOf<typeof topicPartitions>
+
+/** A subscription without who it is of: the coordinator adds that. */
+export type SubscriptionFields = Omit<MemberSubscription, 'memberId' | 'groupInstanceId'>
+
+/** What the leader has decided for one member. */
+export interface MemberAssignment {
+  readonly partitions: TopicPartition[]
+  readonly userData?: Uint8Array
+}
+
+/** Topics and partitions go out sorted: equal subscriptions are equal bytes. */
+export function encodeSubscription(subscription: SubscriptionFields): Buffer {
+  const { topics, userData = null, ownedPartitions, generationId, rackId = null } = subscription
+  const value = {
+    topics: [...topics].sort(),
+    userData,
+    ownedPartitions: byTopic([...ownedPartitions].sort(compareTopicPartitions)),
+    generationId,
+    rackId,
+  }
+  return encodeVersioned(consumerProtocolSubscription, value, CONSUMER_PROTOCOL_VERSION)
+}
+
+/** User data is a view into `bytes`. */
+export function decodeSubscription(
+  bytes: Uint8Array,
+  memberId: string,
+  groupInstanceId?: string,
+): MemberSubscription {
+  const value = readAnyVersion(consumerProtocolSubscription, bytes)
+  const { topics, userData, ownedPartitions = [], generationId = -1, rackId } = value
+  return {
+    memberId,
+    ...(groupInstanceId === undefined ? {} : { groupInstanceId }),
+    topics,
+    ownedPartitions: flat(ownedPartitions),
+    generationId,
+    // Like none: an empty name is no rack.
+    ...(rackId ? { rackId } : {}),
+    ...(userData === null ? {} : { userData }),
+  }
+}
+
+/** Keeps the order: topics as they come first, partitions as the assignor listed them. */
+export function encodeAssignment(
+  partitions: readonly TopicPartition[],
+  userData: Uint8Array | null = null,
+): Buffer {
+  const value = { assignedPartitions: byTopic(partitions), userData }
+  return encodeVersioned(consumerProtocolAssignment, value, CONSUMER_PROTOCOL_VERSION)
+}
+
+/** User data is a view into `bytes`. No bytes at all are no partitions: the member has none. */
+export function decodeAssignment(bytes: Uint8Array): MemberAssignment {
+  if (bytes.byteLength === 0) return { partitions: [] }
+  const { assignedPartitions, userData } = readAnyVersion(consumerProtocolAssignment, bytes)
+  const partitions = flat(assignedPartitions)
+  return userData === null ? { partitions } : { partitions, userData }
+}
+
+/** One entry per topic, in the order in which they first come. */
+export function byTopic(partitions: readonly TopicPartition[]): TopicPartitions[] {
+  const numbers = new Map<string, number[]>()
+  for (const { topic, partition } of partitions) {
+    const known = numbers.get(topic)
+    if (known === undefined) numbers.set(topic, [partition])
+    else known.push(partition)
+  }
+  return [...numbers].map(([topic, list]) => ({ topic, partitions: list }))
+}
+
+export function flat(topics: readonly TopicPartitions[]): TopicPartition[] {
+  return topics.flatMap(({ topic, partitions }) =>
+    partitions.map(partition => ({ topic, partition })),
+  )
+}
+
+function readAnyVersion<T>(layout: Message<T>, bytes: Uint8Array): T {
+  try {
+    const reader = new ByteReader(bytes)
+    return read(layout, reader, Math.min(reader.int16(), layout.versions[1]))
+  } catch (error) {
+    if (!(error instanceof BytesError)) throw error
+    throw new PartlogError('CORRUPT_MESSAGE', `${layout.name}: ${error.message}`, { cause: error })
+  }
+}
