@@ -32,6 +32,7 @@ import { EVENT_NAMES, EventSource, type ClusterEvents, type EventName } from './
 import { ClusterFaults } from './broker/faults.js'
 import { Network } from './broker/network.js'
 import { CLIENT, type ClusterNetwork } from './broker/network-rules.js'
+import type { GroupListener } from './coordinator/rebalance-news.js'
 import { Admin } from './client/admin.js'
 import { Consumer } from './client/consumer.js'
 import type { ConsumerOptions } from './client/consumer-options.js'
@@ -227,7 +228,8 @@ export class Cluster {
 
   /**
    * Calls `listener` for each event of a kind: 'leader', 'isr', 'truncation', 'dataLoss',
-   * 'repair'. Returns a function that ends it. Throws INVALID_ARGUMENT for an unknown kind.
+   * 'repair', 'rebalance', 'sharedGroup'. Returns a function that ends it. Throws
+   * INVALID_ARGUMENT for an unknown kind.
    */
   on<E extends EventName>(name: E, listener: (event: ClusterEvents[E]) => void): () => void {
     if (!EVENT_NAMES.includes(name)) {
@@ -289,6 +291,11 @@ interface OpenSettings {
   readonly defaultReplicationFactor: number | undefined
   readonly replicaLagTimeMaxMs: number
   readonly brokerSessionTimeoutMs: number
+  readonly groupInitialRebalanceDelayMs: number
+  readonly groupMinSessionTimeoutMs: number
+  readonly groupMaxSessionTimeoutMs: number
+  readonly groupMaxSize: number
+  readonly offsetsRetentionMinutes: number
   readonly brokers: number | undefined
   readonly racks: readonly (string | null)[]
   readonly lock?: FolderLock | undefined
@@ -316,6 +323,7 @@ async function openParts(settings: OpenSettings): Promise<Parts> {
     brokerCount: settings.brokers,
     network,
     ...reportsOf(events, () => opened),
+    groupListener: groupListener(events, logger),
   })
   opened = brokers
   const recovery = reportOf(brokers, clock.monotonicMs() - startedAt)
@@ -352,6 +360,25 @@ function reportsOf(events: EventSource, brokers: () => BrokerSet | undefined): R
       if (toOffset >= highWatermark) return
       events.emit('dataLoss', { ...place, fromOffset: toOffset, toOffset: highWatermark })
     },
+  }
+}
+
+/** What happens in groups, as events. A rebalance is a normal thing; a shared id may be none. */
+function groupListener(events: EventSource, logger: Logger): GroupListener {
+  return {
+    rebalanced(event) {
+      const { groupId, generationId, reason, members } = event
+      logger.info(`group ${groupId} is in generation ${generationId}: ${reason}`, {
+        members: members.map(({ clientId }) => clientId),
+      })
+      events.emit('rebalance', event)
+    },
+    shared(event) {
+      logger.warn(`group ${event.groupId} may be shared by mistake: ${event.reason}`)
+      events.emit('sharedGroup', event)
+    },
+    changed: () => undefined,
+    failed: (sentence, error) => logger.error(sentence, { error }),
   }
 }
 

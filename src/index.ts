@@ -24,6 +24,11 @@ export type {
   RepairEvent,
   TruncationEvent,
 } from './broker/events.js'
+export type {
+  GroupMemberName,
+  RebalanceEvent,
+  SharedGroupEvent,
+} from './coordinator/rebalance-news.js'
 export {
   ClusterFaults,
   type FaultApi,
@@ -52,10 +57,13 @@ export type {
   CommitRequest,
   CommittedPosition,
   ConsumerOptions,
+  GroupMetadata,
   OffsetToCommit,
+  PartitionsListener,
   PollOptions,
   RecordBatch,
   RunOptions,
+  SubscribeOptions,
 } from './client/consumer-options.js'
 export type { ConsumerRecord } from './client/consumer-record.js'
 export {
@@ -68,6 +76,16 @@ export {
   type DeserializerOption,
   type JsonValue,
 } from './client/serdes.js'
+
+// Sharing partitions out among the members of a group.
+export type { AssignorName } from './client/assignors.js'
+export type {
+  AssignableTopic,
+  Assignment,
+  AssignmentInput,
+  Assignor,
+  MemberSubscription,
+} from './protocol/assignor.js'
 
 // Managing.
 export {

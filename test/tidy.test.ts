@@ -54,7 +54,9 @@ const HOMES: readonly { readonly what: RegExp; readonly files: readonly string[]
 const PURE = [
   /^model\//,
   /^protocol\//,
-  /^coordinator\/(group|placement|controller|metadata|producer-ids|elections|brokers)\.ts$/,
+  /^coordinator\/(placement|controller|metadata|producer-ids|elections|brokers)\.ts$/,
+  /^coordinator\/(group|group-(states|journal)|groups-state|member|membership)\.ts$/,
+  /^coordinator\/(offset-expiration|rebalance-news)\.ts$/,
   /^log\/(retention|damage|config|files|leader-epochs|follower-batches|producer-state)\.ts$/,
   /^partition\/isr\.ts$/,
   /^client\/(accumulator|producer-identity|partitioner|consumer-record|partition-state|messages)\.ts$/,

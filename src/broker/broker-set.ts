@@ -27,6 +27,7 @@ import { logConfig } from '../log/config.js'
 import { LogManager } from '../log/log-manager.js'
 import { PartlogError } from '../model/errors.js'
 import { METADATA_TOPIC, partitionKey, type TopicPartition } from '../model/names.js'
+import type { GroupListener } from '../coordinator/rebalance-news.js'
 import { Partition } from '../partition/partition.js'
 import type { Durability } from '../partition/roles.js'
 import { Broker } from './broker.js'
@@ -57,6 +58,7 @@ export interface BrokerSetOptions {
   readonly onNews: (news: PartitionNews) => void
   readonly onTruncated: (brokerId: number, truncation: Truncation) => void
   readonly onRepairing: (brokerId: number, partition: Partition, folder: string) => void
+  readonly groupListener: GroupListener
 }
 
 export function brokerFolder(nodeId: number): string {

@@ -11,8 +11,8 @@ import type { Logger } from '../base/logger.js'
 import type { Random } from '../base/random.js'
 import { alterIsr, replicaFailed } from '../coordinator/brokers.js'
 import { createTopic, type ControllerContext } from '../coordinator/controller.js'
-import { GroupCoordinator } from '../coordinator/group-coordinator.js'
 import type { ClusterImage, TopicImage } from '../coordinator/metadata.js'
+import type { GroupListener } from '../coordinator/rebalance-news.js'
 import type { LogManager } from '../log/log-manager.js'
 import { isPartlogError, PartlogError } from '../model/errors.js'
 import { checkTopicName, isInternalTopic, OFFSETS_TOPIC } from '../model/names.js'
@@ -22,7 +22,7 @@ import type { ApiName, Request, Response } from '../protocol/api.js'
 import type { Channel } from '../protocol/channel.js'
 import {
   HIGH_WATERMARK_CHECKPOINT_INTERVAL_MS,
-  OFFSETS_TOPIC_PARTITIONS,
+  OFFSETS_RETENTION_CHECK_INTERVAL_MS,
   OFFSETS_TOPIC_SEGMENT_BYTES,
   PRODUCER_ID_CHECK_INTERVAL_MS,
   PRODUCER_ID_EXPIRATION_MS,
@@ -34,16 +34,11 @@ import {
 import type { BrokerContext, BrokerEndpoint, ControllerDoor } from './context.js'
 import { electLeaders } from './elections.js'
 import { fetch } from './fetch.js'
-import {
-  findCoordinator,
-  joinGroup,
-  leaveGroup,
-  listGroups,
-  offsetCommit,
-  offsetFetch,
-} from './groups.js'
+import { deleteGroups, describeGroups, listGroups } from './group-admin.js'
+import { GroupCoordinators } from './group-coordinators.js'
+import { offsetCommit, offsetDelete, offsetFetch } from './group-offsets.js'
+import { findCoordinator, heartbeat, joinGroup, leaveGroup, syncGroup } from './groups.js'
 import { Housekeeping, type Chore } from './housekeeping.js'
-import { PartitionJournal } from './journal.js'
 import { metadata } from './metadata.js'
 import { deleteRecords, listOffsets } from './offsets.js'
 import { produce } from './produce.js'
@@ -73,16 +68,21 @@ const HANDLERS: { readonly [A in ApiName]: Handler<A> } = {
   OffsetFetch: offsetFetch,
   FindCoordinator: findCoordinator,
   JoinGroup: joinGroup,
+  Heartbeat: heartbeat,
   LeaveGroup: leaveGroup,
+  SyncGroup: syncGroup,
+  DescribeGroups: describeGroups,
   ListGroups: listGroups,
   CreateTopics: createTopics,
   DeleteTopics: deleteTopics,
   DeleteRecords: deleteRecords,
   DescribeConfigs: describeConfigs,
   CreatePartitions: createPartitions,
+  DeleteGroups: deleteGroups,
   ElectLeaders: electLeaders,
   IncrementalAlterConfigs: incrementalAlterConfigs,
   InitProducerId: initProducerId,
+  OffsetDelete: offsetDelete,
 }
 
 export interface BrokerOptions {
@@ -100,6 +100,7 @@ export interface BrokerOptions {
   readonly channel: Channel
   readonly onTruncated: (truncation: Truncation) => void
   readonly onRepairing: (partition: Partition, folder: string) => void
+  readonly groupListener: GroupListener
 }
 
 export class Broker implements BrokerContext {
@@ -114,11 +115,9 @@ export class Broker implements BrokerContext {
   readonly logs: LogManager
   readonly replicas: ReplicaManager
   readonly producerIds: ProducerIds
+  readonly groups: GroupCoordinators
   readonly #logger: Logger
   #housekeeping: Housekeeping | undefined
-  #coordinator: Promise<GroupCoordinator> | undefined
-  /** The leadership of its journal's partition. */
-  #coordinatorEpoch = -1
   #isClosed = false
 
   private constructor(options: BrokerOptions) {
@@ -145,6 +144,14 @@ export class Broker implements BrokerContext {
     const image = (): ClusterImage => this.controller.image
     const common = { nodeId, logs, durability, clock, logger, image }
     this.replicas = new ReplicaManager({ ...common, lagMaxMs, channel, listener })
+    this.groups = new GroupCoordinators({
+      ...{ nodeId, clock, random, logger, image },
+      settings: options.settings,
+      listener: options.groupListener,
+      replicas: this.replicas,
+      applyMetadata: () => this.applyMetadata(),
+      makeTopic: () => this.#makeOffsetsTopic(),
+    })
   }
 
   static async open(options: BrokerOptions): Promise<Broker> {
@@ -179,6 +186,7 @@ export class Broker implements BrokerContext {
     const gone = new PartlogError('NETWORK_EXCEPTION', `broker ${this.nodeId} is gone`, {
       outcomeUnknown: true,
     })
+    this.groups.stop()
     for (const partition of this.replicas.partitions()) partition.retire(gone)
     await this.replicas.stopReplication()
     await this.#housekeeping?.stop()
@@ -189,6 +197,7 @@ export class Broker implements BrokerContext {
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
+    this.groups.stop()
     await this.#housekeeping?.stop()
     await this.replicas.stopReplication()
     await this.replicas.idle() // folders that are being made or taken away
@@ -210,26 +219,11 @@ export class Broker implements BrokerContext {
       throw new PartlogError('CLOSED', sentence, { outcomeUnknown: true })
     }
     await this.replicas.apply(this.controller.image)
-    this.#followGroups()
+    this.groups.follow()
   }
 
   retryReplication(): void {
     this.replicas.retryNow()
-  }
-
-  /** The coordinator works where the partition of its journal is led, and forgets what is gone. */
-  #followGroups(): void {
-    const partition = this.replicas.find(OFFSETS_TOPIC, 0)
-    if (partition?.isLeader !== true || partition.leaderEpoch !== this.#coordinatorEpoch) {
-      this.#coordinator = undefined
-      return
-    }
-    const { topics } = this.controller.image
-    this.#coordinator
-      ?.then(coordinator => coordinator.forgetTopics(topic => !topics.has(topic)))
-      .catch((error: unknown) => {
-        this.#logger.warn('offsets of topics that are gone stay for now', { error })
-      })
   }
 
   async topic(name: string, mayCreate: boolean): Promise<TopicImage> {
@@ -244,56 +238,12 @@ export class Broker implements BrokerContext {
     return image.topics.get(name) as TopicImage
   }
 
-  async coordinatorId(): Promise<number> {
-    await this.#makeOffsetsTopic()
-    const { topics } = this.controller.image
-    const leader = topics.get(OFFSETS_TOPIC)?.partitions[0]?.leader ?? -1
-    if (leader === this.nodeId) await this.groups()
-    if (leader >= 0) return leader
-    const sentence = `nobody leads ${OFFSETS_TOPIC}-0, which the groups are kept in`
-    throw new PartlogError('COORDINATOR_NOT_AVAILABLE', sentence)
-  }
-
-  get isCoordinator(): boolean {
-    return this.replicas.find(OFFSETS_TOPIC, 0)?.isLeader === true
-  }
-
-  async groups(): Promise<GroupCoordinator> {
-    await this.#makeOffsetsTopic()
-    const { leaderEpoch, isLeader } = this.replicas.partition(OFFSETS_TOPIC, 0)
-    if (!isLeader) {
-      const sentence = `broker ${this.nodeId} does not coordinate the groups`
-      throw new PartlogError('NOT_COORDINATOR', sentence)
-    }
-    if (leaderEpoch !== this.#coordinatorEpoch) this.#coordinator = undefined
-    this.#coordinatorEpoch = leaderEpoch
-    return await this.#loadedGroups()
-  }
-
-  #loadedGroups(): Promise<GroupCoordinator> {
-    this.#coordinator ??= this.#loadGroups().catch((error: unknown) => {
-      this.#coordinator = undefined
-      throw error
-    })
-    return this.#coordinator
-  }
-
-  async groupsIfAny(): Promise<GroupCoordinator | undefined> {
-    return this.controller.image.topics.has(OFFSETS_TOPIC) ? await this.groups() : undefined
-  }
-
   async #makeOffsetsTopic(): Promise<void> {
     if (this.controller.image.topics.has(OFFSETS_TOPIC)) return
-    await this.#createTopic(OFFSETS_TOPIC, OFFSETS_TOPIC_PARTITIONS, {
+    await this.#createTopic(OFFSETS_TOPIC, this.brokers.length, {
       'cleanup.policy': 'compact',
       'segment.bytes': OFFSETS_TOPIC_SEGMENT_BYTES,
     })
-  }
-
-  async #loadGroups(): Promise<GroupCoordinator> {
-    const partition = this.replicas.partition(OFFSETS_TOPIC, 0)
-    const journal = new PartitionJournal(partition, this.clock)
-    return await GroupCoordinator.load(journal, this.clock, this.random)
   }
 
   /** Two who want the same topic at once both get it. */
@@ -369,6 +319,12 @@ export class Broker implements BrokerContext {
         intervalMs: PRODUCER_ID_CHECK_INTERVAL_MS,
         run: () => this.#expireProducers(),
       },
+      {
+        name: 'offset expiration',
+        initialDelayMs: OFFSETS_RETENTION_CHECK_INTERVAL_MS,
+        intervalMs: OFFSETS_RETENTION_CHECK_INTERVAL_MS,
+        run: () => this.#expireOffsets(),
+      },
     ]
   }
 
@@ -381,6 +337,10 @@ export class Broker implements BrokerContext {
 
   async #expireProducers(): Promise<void> {
     for (const log of this.logs.logs) log.producers.expire(PRODUCER_ID_EXPIRATION_MS)
+  }
+
+  async #expireOffsets(): Promise<void> {
+    for (const coordinator of this.groups.loaded) await coordinator.expireOffsets()
   }
 
   #lastWatermarks = ''

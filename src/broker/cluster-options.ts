@@ -33,6 +33,11 @@ export const CLUSTER_OPTIONS = {
   defaultReplicationFactor: optional(integer(1, BROKERS_MAX)),
   replicaLagTimeMaxMs: option(integer(1), 30_000),
   brokerSessionTimeoutMs: option(integer(1), 9_000),
+  groupInitialRebalanceDelayMs: option(integer(0), 0),
+  groupMinSessionTimeoutMs: option(integer(1), 6_000),
+  groupMaxSessionTimeoutMs: option(integer(1), 1_800_000),
+  groupMaxSize: option(integer(1), 10_000),
+  offsetsRetentionMinutes: option(integer(1), 10_080),
   clock: optional(
     instance<Clock>('a clock', hasMethods('now', 'monotonicMs', 'after', 'soon', 'turn')),
   ),
@@ -91,6 +96,25 @@ export interface MemoryOptions {
    * its partitions (Kafka's broker.session.timeout.ms). Milliseconds. Default 9,000.
    */
   readonly brokerSessionTimeoutMs?: number
+  /**
+   * How long a group that was empty waits for more members before it first assigns partitions
+   * (Kafka's group.initial.rebalance.delay.ms). Milliseconds. Default 0 (Kafka: 3,000).
+   */
+  readonly groupInitialRebalanceDelayMs?: number
+  /**
+   * The shortest session a member of a group may ask for (Kafka's group.min.session.timeout.ms).
+   * Milliseconds. Default 6,000.
+   */
+  readonly groupMinSessionTimeoutMs?: number
+  /** The longest one (Kafka's group.max.session.timeout.ms). Milliseconds. Default 1,800,000. */
+  readonly groupMaxSessionTimeoutMs?: number
+  /** Members a group may have (Kafka's group.max.size). Default 10,000. */
+  readonly groupMaxSize?: number
+  /**
+   * Committed offsets are forgotten so long after their group has become empty (Kafka's
+   * offsets.retention.minutes). Minutes. Default 10,080: seven days.
+   */
+  readonly offsetsRetentionMinutes?: number
   /** The time, for tests: see {@link virtualClock}. Default: the real one. */
   readonly clock?: Clock
   /** Chance, for tests that must repeat: see {@link seededRandom}. Default: the system's. */

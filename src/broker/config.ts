@@ -1,5 +1,7 @@
 /** Settings of a broker: Kafka's names and defaults (4.3), except where the README says why not. */
 
+import type { GroupCoordinatorSettings } from '../coordinator/group-coordinator.js'
+
 /**
  * How often retention looks for segments to delete, and how long it waits before the first time.
  */
@@ -28,8 +30,8 @@ export const REPLICA_FETCH_RESPONSE_MAX_BYTES = 10_485_760
 /** replica.fetch.backoff.ms: how long a partition is left alone after an error. */
 export const REPLICA_FETCH_BACKOFF_MS = 1_000
 
-/** Partitions of `__consumer_offsets`: one per broker (Kafka: 50, spread over many brokers). */
-export const OFFSETS_TOPIC_PARTITIONS = 1
+/** How often offsets are looked for that have ended (offsets.retention.check.interval.ms). */
+export const OFFSETS_RETENTION_CHECK_INTERVAL_MS = 600_000
 /** offsets.topic.segment.bytes */
 export const OFFSETS_TOPIC_SEGMENT_BYTES = 104_857_600
 
@@ -39,7 +41,7 @@ export const METADATA_LOG_CONFIG = {
   'retention.ms': '-1',
 } as const
 
-export interface BrokerSettings {
+export interface BrokerSettings extends GroupCoordinatorSettings {
   /** Make a topic when somebody asks for one that does not exist (auto.create.topics.enable). */
   readonly autoCreateTopics: boolean
   /** Partitions of a topic made without a number (num.partitions). */

@@ -3,11 +3,11 @@
 import type { Clock } from '../base/clock.js'
 import type { Random } from '../base/random.js'
 import type { ControllerContext } from '../coordinator/controller.js'
-import type { GroupCoordinator } from '../coordinator/group-coordinator.js'
 import type { ClusterImage, TopicImage } from '../coordinator/metadata.js'
 import type { Decision } from '../coordinator/state-machine.js'
 import type { LogManager } from '../log/log-manager.js'
 import type { BrokerSettings } from './config.js'
+import type { GroupCoordinators } from './group-coordinators.js'
 import type { ReplicaManager } from './replica-manager.js'
 
 export interface BrokerEndpoint {
@@ -41,16 +41,8 @@ export interface BrokerContext {
   readonly replicas: ReplicaManager
   readonly logs: LogManager
   readonly producerIds: ProducerIdSource
-  /**
-   * The coordinator of the groups kept here; makes `__consumer_offsets` when it is first needed.
-   */
-  groups(): Promise<GroupCoordinator>
-  /** The broker that coordinates the groups, or COORDINATOR_NOT_AVAILABLE. */
-  coordinatorId(): Promise<number>
-  /** Does this broker coordinate the groups? */
-  readonly isCoordinator: boolean
-  /** The coordinator if there has ever been a group. */
-  groupsIfAny(): Promise<GroupCoordinator | undefined>
+  /** Who coordinates the groups; makes `__consumer_offsets` when it is first needed. */
+  readonly groups: GroupCoordinators
   /** The topic, made first if it is not there and may be made. */
   topic(name: string, mayCreate: boolean): Promise<TopicImage>
 }

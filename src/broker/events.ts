@@ -1,5 +1,6 @@
 /** What happens in a cluster, for those who watch. */
 
+import type { RebalanceEvent, SharedGroupEvent } from '../coordinator/rebalance-news.js'
 import type { TopicPartition } from '../model/names.js'
 
 /** A leadership has begun, or ended without another one beginning. */
@@ -49,6 +50,8 @@ export interface ClusterEvents {
   readonly truncation: TruncationEvent
   readonly dataLoss: DataLossEvent
   readonly repair: RepairEvent
+  readonly rebalance: RebalanceEvent
+  readonly sharedGroup: SharedGroupEvent
 }
 
 export type EventName = keyof ClusterEvents
@@ -58,6 +61,8 @@ export const EVENT_NAMES: readonly EventName[] = [
   'truncation',
   'dataLoss',
   'repair',
+  'rebalance',
+  'sharedGroup',
 ]
 
 type Listener<E extends EventName> = (event: ClusterEvents[E]) => void

@@ -272,7 +272,19 @@ const SHAPES: { readonly [A in ApiName]: Shape<A> } = {
     memberId: '',
     members: [],
   })),
-  LeaveGroup: whole(({ errorCode }) => ({ errorCode, members: [] })),
+  LeaveGroup: whole(error => ({ ...error, members: [] })),
+  SyncGroup: whole(error => ({ ...error, assignment: new Uint8Array(0) })),
+  Heartbeat: whole(error => error),
+  DescribeGroups: whole((error, { groups }) => ({
+    groups: groups.map(groupId => ({
+      ...error,
+      ...{ groupId, groupState: '', protocolType: '', protocolData: '', members: [] },
+    })),
+  })),
+  DeleteGroups: whole((error, { groupsNames }) => ({
+    results: groupsNames.map(groupId => ({ groupId, ...error })),
+  })),
+  OffsetDelete: whole(error => ({ ...error, topics: [] })),
   InitProducerId: whole(({ errorCode }) => ({
     errorCode,
     producerId: -1,

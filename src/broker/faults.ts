@@ -24,7 +24,10 @@ export type FaultApi =
   | 'offsetFetch'
   | 'findCoordinator'
   | 'joinGroup'
+  | 'heartbeat'
   | 'leaveGroup'
+  | 'syncGroup'
+  | 'describeGroups'
   | 'listGroups'
   | 'createTopics'
   | 'deleteTopics'
@@ -32,8 +35,10 @@ export type FaultApi =
   | 'initProducerId'
   | 'describeConfigs'
   | 'createPartitions'
+  | 'deleteGroups'
   | 'electLeaders'
   | 'incrementalAlterConfigs'
+  | 'offsetDelete'
 
 // Named one by one, so that the declarations need not show every message; none may be left out.
 type Missing = Exclude<Uncapitalize<ApiName>, FaultApi> | Exclude<FaultApi, Uncapitalize<ApiName>>

@@ -1,27 +1,29 @@
 /**
- * FindCoordinator (v4–v6), JoinGroup and LeaveGroup, ListGroups, OffsetCommit and OffsetFetch
- * (v8–v9). The broker that leads the partition of `__consumer_offsets` coordinates all groups.
+ * FindCoordinator (v4–v6), JoinGroup, SyncGroup, Heartbeat and LeaveGroup. The broker that leads a
+ * group's partition of `__consumer_offsets` coordinates it.
  */
 
-import type { CommittedOffset } from '../coordinator/group.js'
+import { abortable } from '../base/tasks.js'
+import { MemberIdRequired } from '../coordinator/member.js'
 import { PartlogError } from '../model/errors.js'
-import { isInternalTopic } from '../model/names.js'
 import {
   GROUP_KEY,
   type FindCoordinatorRequest,
   type FindCoordinatorResponse,
+  type HeartbeatRequest,
+  type HeartbeatResponse,
   type JoinGroupRequest,
   type JoinGroupResponse,
   type LeaveGroupRequest,
   type LeaveGroupResponse,
-  type ListGroupsResponse,
-  type OffsetCommitRequest,
-  type OffsetCommitResponse,
-  type OffsetFetchRequest,
-  type OffsetFetchResponse,
+  type SyncGroupRequest,
+  type SyncGroupResponse,
 } from '../protocol/messages/groups.js'
 import type { BrokerContext } from './context.js'
 import { errorFields, NO_ERROR } from './errors.js'
+
+/** The longest a heartbeat is held, whatever the member asks. */
+const MAX_WAIT_MS = 300_000
 
 export async function findCoordinator(
   broker: BrokerContext,
@@ -33,7 +35,7 @@ export async function findCoordinator(
       if ((request.keyType ?? GROUP_KEY) !== GROUP_KEY) {
         throw new PartlogError('INVALID_REQUEST', 'only groups have a coordinator here')
       }
-      const nodeId = await broker.coordinatorId()
+      const nodeId = await broker.groups.brokerOf(key)
       const { host = '', port = -1 } = broker.brokers.find(each => each.nodeId === nodeId) ?? {}
       coordinators.push({ key, nodeId, host, port, ...NO_ERROR })
     } catch (error) {
@@ -43,175 +45,96 @@ export async function findCoordinator(
   return { coordinators }
 }
 
-const NOBODY = { protocolName: null, leader: '', memberId: '', members: [] }
-
 export async function joinGroup(
   broker: BrokerContext,
   request: JoinGroupRequest,
 ): Promise<JoinGroupResponse> {
+  const { groupId, groupInstanceId = null, clientId = '', clientHost = '' } = request
+  const { sessionTimeoutMs, rebalanceTimeoutMs = -1, requiresMemberId = true } = request
+  const { memberId, protocolType, protocols } = request
   try {
-    const { groupId, memberId, clientId = '', protocolType, protocols } = request
-    const protocol = protocols[0]
-    if (protocol === undefined) {
-      throw new PartlogError('INCONSISTENT_GROUP_PROTOCOL', 'a member brings at least one protocol')
-    }
-    const member = (await broker.groups()).join(groupId, memberId, clientId, protocolType)
-    return {
-      ...NO_ERROR,
-      generationId: member.generationId,
-      protocolType,
-      protocolName: protocol.name,
-      leader: member.memberId,
-      memberId: member.memberId,
-      members: [{ memberId: member.memberId, metadata: protocol.metadata }],
-    }
+    const coordinator = await broker.groups.of(groupId)
+    const answer = await coordinator.join(groupId, {
+      ...{ memberId, groupInstanceId, clientId, clientHost, requiresMemberId },
+      ...{ protocolType, protocols, sessionTimeoutMs },
+      // Those who do not say how long they may take (v0) have as long as a session.
+      rebalanceTimeoutMs: rebalanceTimeoutMs < 0 ? sessionTimeoutMs : rebalanceTimeoutMs,
+    })
+    return { ...NO_ERROR, ...answer }
   } catch (error) {
-    return { ...errorFields(error), ...NOBODY }
+    const id = error instanceof MemberIdRequired ? error.memberId : memberId
+    const nobody = { protocolName: null, leader: '', memberId: id, members: [] }
+    return { ...errorFields(error), ...nobody }
   }
+}
+
+export async function syncGroup(
+  broker: BrokerContext,
+  request: SyncGroupRequest,
+): Promise<SyncGroupResponse> {
+  const { groupId, groupInstanceId = null, protocolType = null, protocolName = null } = request
+  try {
+    const coordinator = await broker.groups.of(groupId)
+    const given = { ...request, groupInstanceId, protocolType, protocolName }
+    return { ...NO_ERROR, ...(await coordinator.sync(groupId, given)) }
+  } catch (error) {
+    return { ...errorFields(error), assignment: new Uint8Array(0) }
+  }
+}
+
+export async function heartbeat(
+  broker: BrokerContext,
+  request: HeartbeatRequest,
+  signal?: AbortSignal,
+): Promise<HeartbeatResponse> {
+  const { groupId, memberId, generationId, groupInstanceId = null, maxWaitMs = 0 } = request
+  const member = { memberId, generationId, groupInstanceId }
+  try {
+    const coordinator = await broker.groups.of(groupId)
+    coordinator.heartbeat(groupId, member)
+    if (maxWaitMs <= 0) return NO_ERROR
+    await newsWithin(broker, coordinator.news(groupId), Math.min(maxWaitMs, MAX_WAIT_MS), signal)
+    if (signal?.aborted !== true) coordinator.heartbeat(groupId, member)
+    return NO_ERROR
+  } catch (error) {
+    return errorFields(error)
+  }
+}
+
+/** A member in this process need not ask again and again: it hears of a rebalance at once. */
+async function newsWithin(
+  { clock }: BrokerContext,
+  news: Promise<void>,
+  maxWaitMs: number,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const over = new AbortController()
+  const end = (): void => over.abort()
+  const timer = clock.after(maxWaitMs, end, 'background')
+  signal?.addEventListener('abort', end, { once: true })
+  if (signal?.aborted) end()
+  await abortable(news, over.signal).catch(() => undefined)
+  signal?.removeEventListener('abort', end)
+  timer.cancel()
 }
 
 export async function leaveGroup(
   broker: BrokerContext,
   request: LeaveGroupRequest,
 ): Promise<LeaveGroupResponse> {
-  const coordinator = await broker.groups()
-  const members = request.members.map(({ memberId }) => {
-    try {
-      coordinator.leave(request.groupId, memberId)
-      return { memberId, errorCode: 0 }
-    } catch (error) {
-      return { memberId, errorCode: errorFields(error).errorCode }
-    }
-  })
-  return { errorCode: 0, members }
-}
-
-/** Those this broker coordinates. */
-export async function listGroups(broker: BrokerContext): Promise<ListGroupsResponse> {
-  const coordinator = broker.isCoordinator ? await broker.groups() : undefined
-  const groups = [...(coordinator?.groups ?? [])].map(({ groupId, state, member }) => ({
-    groupId,
-    protocolType: member?.protocolType ?? '',
-    groupState: state,
-    groupType: 'classic',
-  }))
-  return { errorCode: 0, groups }
-}
-
-// ── committed offsets ────────────────────────────────────────────────────────────────────
-
-export async function offsetCommit(
-  broker: BrokerContext,
-  request: OffsetCommitRequest,
-): Promise<OffsetCommitResponse> {
-  const outcomes = new Map<string, unknown>()
-  const offsets = request.topics.flatMap(({ name: topic, partitions }) =>
-    partitions
-      .filter(({ partitionIndex }) => isCommittable(broker, topic, partitionIndex, outcomes))
-      .map(each => ({
-        topic,
-        partition: each.partitionIndex,
-        offset: each.committedOffset,
-        leaderEpoch: each.committedLeaderEpoch ?? -1,
-        metadata: each.committedMetadata ?? '',
-      })),
-  )
-  const error = await commitAll(broker, request, offsets)
-  return {
-    topics: request.topics.map(({ name, partitions }) => ({
-      name,
-      partitions: partitions.map(({ partitionIndex }) => {
-        const reason = outcomes.get(`${name}-${partitionIndex}`) ?? error
-        const fields = reason === undefined ? NO_ERROR : errorFields(reason)
-        return { partitionIndex, ...fields }
-      }),
-    })),
-  }
-}
-
-async function commitAll(
-  broker: BrokerContext,
-  request: OffsetCommitRequest,
-  offsets: Parameters<Awaited<ReturnType<BrokerContext['groups']>>['commit']>[0]['offsets'],
-): Promise<unknown> {
-  const { groupId, memberId = '', generationIdOrMemberEpoch: generationId = -1 } = request
   try {
-    const coordinator = await broker.groups()
-    await coordinator.commit({ groupId, memberId, generationId, offsets })
-    return undefined
+    const coordinator = await broker.groups.of(request.groupId)
+    const members = request.members.map(({ memberId, groupInstanceId = null, reason }) => {
+      const name = { memberId, groupInstanceId }
+      try {
+        coordinator.leave(request.groupId, name, reason ?? '')
+        return { ...name, errorCode: 0 }
+      } catch (error) {
+        return { ...name, errorCode: errorFields(error).errorCode }
+      }
+    })
+    return { ...NO_ERROR, members }
   } catch (error) {
-    return error
-  }
-}
-
-/** Notes why not when the partition is none that a group may commit for. */
-function isCommittable(
-  broker: BrokerContext,
-  topic: string,
-  partition: number,
-  outcomes: Map<string, unknown>,
-): boolean {
-  const exists = broker.controller.image.topics.get(topic)?.partitions[partition] !== undefined
-  if (exists && !isInternalTopic(topic)) return true
-  const reason = new PartlogError(
-    'UNKNOWN_TOPIC_OR_PARTITION',
-    `partition ${topic}-${partition} does not exist`,
-  )
-  outcomes.set(`${topic}-${partition}`, reason)
-  return false
-}
-
-const NOT_COMMITTED = { committedOffset: -1, committedLeaderEpoch: -1, metadata: '', errorCode: 0 }
-
-export async function offsetFetch(
-  broker: BrokerContext,
-  request: OffsetFetchRequest,
-): Promise<OffsetFetchResponse> {
-  const groups: OffsetFetchResponse['groups'][number][] = []
-  for (const { groupId, topics } of request.groups) {
-    try {
-      const coordinator = await broker.groupsIfAny()
-      const committed = (await coordinator?.committedOffsets(groupId)) ?? []
-      const answer = topics === null ? allTopics(committed) : wantedTopics(committed, topics)
-      groups.push({ groupId, topics: answer })
-    } catch (error) {
-      groups.push({ groupId, topics: [], ...errorFields(error) })
-    }
-  }
-  return { groups }
-}
-
-type GroupTopics = OffsetFetchResponse['groups'][number]['topics']
-
-function allTopics(committed: readonly CommittedOffset[]): GroupTopics {
-  const names = [...new Set(committed.map(({ topic }) => topic))]
-  return names.map(name => ({
-    name,
-    partitions: committed.filter(({ topic }) => topic === name).map(fieldsOf),
-  }))
-}
-
-function wantedTopics(
-  committed: readonly CommittedOffset[],
-  topics: readonly { readonly name: string; readonly partitionIndexes: readonly number[] }[],
-): GroupTopics {
-  return topics.map(({ name, partitionIndexes }) => ({
-    name,
-    partitions: partitionIndexes.map(partitionIndex => {
-      const found = committed.find(
-        ({ topic, partition }) => topic === name && partition === partitionIndex,
-      )
-      return found === undefined ? { partitionIndex, ...NOT_COMMITTED } : fieldsOf(found)
-    }),
-  }))
-}
-
-function fieldsOf({ partition, offset, leaderEpoch, metadata }: CommittedOffset) {
-  return {
-    partitionIndex: partition,
-    committedOffset: offset,
-    committedLeaderEpoch: leaderEpoch,
-    metadata,
-    errorCode: 0,
+    return { ...errorFields(error), members: [] }
   }
 }

@@ -20,7 +20,7 @@ export class PartitionJournal implements Journal {
 
   /** Not async: what is refused must be thrown before anybody believes it. */
   append(records: readonly JournalRecord[]): Promise<void> {
-    const { lastOffset } = this.#partition.append(this.#batchOf(records))
+    const { lastOffset } = this.#partition.append(this.#batchOf(records), true)
     return this.#partition.committed(lastOffset + 1)
   }
 

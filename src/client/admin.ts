@@ -380,8 +380,8 @@ export class Admin {
   // ── inside ─────────────────────────────────────────────────────────────────────────────
 
   async #allTopics(): Promise<KnownTopic[]> {
-    const { topics } = await this.#ask('Metadata', { topics: null })
-    return topics.map(knownTopic)
+    const { topics, brokers } = await this.#ask('Metadata', { topics: null })
+    return topics.map(topic => knownTopic(topic, brokers))
   }
 
   async #endsOf(partitions: readonly TopicPartition[]): Promise<Map<string, number>> {

@@ -19,6 +19,8 @@ import {
 } from '../base/config.js'
 import { SUPPORTED_CODECS } from '../model/compression.js'
 import { checkedConfig, PartlogError } from '../model/errors.js'
+import type { Assignor } from '../protocol/assignor.js'
+import { isListOfAssignors, type AssignorName } from './assignors.js'
 import type { PartitionerFunction } from './partitioner.js'
 import type { DeserializerName, DeserializerOption } from './serdes.js'
 
@@ -64,9 +66,20 @@ const deserializer = instance<DeserializerOption>(
   value => isFunction(value) || SERDE_NAMES.some(name => name === value),
 )
 
+const assignorList = instance<readonly (AssignorName | Assignor)[]>(
+  "a list of 'range', 'roundrobin', 'sticky', 'cooperative-sticky' or assignors",
+  isListOfAssignors,
+)
+
 export const CONSUMER_OPTIONS = {
   groupId: optional(text),
   clientId: option(text, 'partlog'),
+  groupInstanceId: optional(text),
+  sessionTimeoutMs: option(integer(1, INT_MAX), 45_000),
+  heartbeatIntervalMs: optional(integer(1, INT_MAX)),
+  maxPollIntervalMs: option(integer(1, INT_MAX), 300_000),
+  partitionAssignmentStrategy: option(assignorList, ['range', 'cooperative-sticky']),
+  clientRack: optional(text),
   autoOffsetReset: option(oneOf('latest', 'earliest', 'none'), 'latest'),
   enableAutoCommit: option(flag, true),
   autoCommitIntervalMs: option(integer(1), 5_000),
@@ -87,6 +100,22 @@ export const CONSUMER_OPTIONS = {
 } satisfies OptionTable
 
 export type ConsumerSettings = OptionValues<typeof CONSUMER_OPTIONS>
+
+/** Kafka's heartbeat.interval.ms. */
+const HEARTBEAT_INTERVAL_MS = 3_000
+
+/** Three heartbeats fit into a session. Throws INVALID_CONFIG. */
+export function heartbeatIntervalOf(settings: ConsumerSettings): number {
+  const { sessionTimeoutMs, heartbeatIntervalMs } = settings
+  const longestMs = Math.max(Math.floor(sessionTimeoutMs / 3), 1)
+  const intervalMs = heartbeatIntervalMs ?? Math.min(HEARTBEAT_INTERVAL_MS, longestMs)
+  if (intervalMs <= longestMs) return intervalMs
+  throw new PartlogError(
+    'INVALID_CONFIG',
+    `heartbeatIntervalMs: ${intervalMs} is more than a third of sessionTimeoutMs ` +
+      `(${sessionTimeoutMs}): one lost heartbeat would look like a dead member`,
+  )
+}
 
 export const ADMIN_OPTIONS = {
   requestTimeoutMs: option(integer(1, INT_MAX), 30_000),

@@ -10,15 +10,14 @@ import {
   checkTopicPartition,
   invalidArgument,
 } from './arguments.js'
-import type { CommitRequest, OffsetToCommit, PollOptions, RunOptions } from './consumer-options.js'
+import type {
+  CommitRequest,
+  OffsetToCommit,
+  PollOptions,
+  RunOptions,
+  SubscribeOptions,
+} from './consumer-options.js'
 import type { GroupOffset } from './group-client.js'
-
-export function partitionsOf(topic: {
-  readonly name: string
-  readonly partitions: readonly { readonly partition: number }[]
-}): TopicPartition[] {
-  return topic.partitions.map(({ partition }) => ({ topic: topic.name, partition }))
-}
 
 export function checkedTime(timestamp: unknown): number {
   const ms = timestamp instanceof Date ? timestamp.getTime() : timestamp
@@ -77,6 +76,18 @@ export function checkRun<K, V>(options: RunOptions<K, V>): void {
   const handlers = [options.eachRecord, options.eachBatch].filter(each => each !== undefined)
   if (handlers.length === 1 && typeof handlers[0] === 'function') return
   throw new PartlogError('INVALID_ARGUMENT', 'run: expected a function, eachRecord or eachBatch')
+}
+
+const LISTENERS = ['onPartitionsAssigned', 'onPartitionsRevoked', 'onPartitionsLost'] as const
+
+export function checkSubscribe(options: SubscribeOptions): void {
+  checkFields(options, 'subscribe', [...LISTENERS, 'signal'])
+  checkSignal(options.signal)
+  for (const name of LISTENERS) {
+    const listener = options[name]
+    if (listener === undefined || typeof listener === 'function') continue
+    throw invalidArgument(name, 'a function', listener)
+  }
 }
 
 export function needsGroup(what: string): PartlogError {

@@ -1,6 +1,8 @@
 /** What applications say to a consumer, and what they hear. */
 
 import type { TopicPartition } from '../model/names.js'
+import type { Assignor } from '../protocol/assignor.js'
+import type { AssignorName } from './assignors.js'
 import type { ConsumerRecord } from './consumer-record.js'
 import type { DeserializerOption } from './serdes.js'
 
@@ -11,8 +13,40 @@ export interface ConsumerOptions<
 > {
   /** The group that offsets are committed for. Needed to `subscribe` and to commit. */
   readonly groupId?: string
-  /** Names the client in errors and logs. Default 'partlog'. */
+  /** Names the client in errors and logs, and to its group. Default 'partlog'. */
   readonly clientId?: string
+  /**
+   * Makes it a static member of its group (Kafka's group.instance.id, KIP-345): when it is closed
+   * and started again within `sessionTimeoutMs` it gets its partitions back, and the others do not
+   * notice. Each member needs its own. Default: none.
+   */
+  readonly groupInstanceId?: string
+  /**
+   * A member that the coordinator does not hear of for so long is out of the group: others get its
+   * partitions. Within the cluster's groupMinSessionTimeoutMs and groupMaxSessionTimeoutMs.
+   * Milliseconds. Default 45,000.
+   */
+  readonly sessionTimeoutMs?: number
+  /**
+   * How often the member says that it is alive, by itself. At most a third of `sessionTimeoutMs`.
+   * Milliseconds. Default 3,000, or that third if it is less.
+   */
+  readonly heartbeatIntervalMs?: number
+  /**
+   * A member that has not asked for its next record or batch for so long leaves the group; it joins
+   * again when it does. Also how long a rebalance waits for the records members have in hand.
+   * Milliseconds. Default 300,000.
+   */
+  readonly maxPollIntervalMs?: number
+  /**
+   * How the group shares out partitions, the best first: 'range', 'roundrobin', 'sticky',
+   * 'cooperative-sticky', or an {@link Assignor} of your own. All members need one in common. With
+   * cooperative ones only, members keep reading during a rebalance what they keep. Default
+   * ['range', 'cooperative-sticky'].
+   */
+  readonly partitionAssignmentStrategy?: readonly (AssignorName | Assignor)[]
+  /** Where the consumer runs (Kafka's client.rack); assignors may prefer near copies. */
+  readonly clientRack?: string
   /**
    * Where to begin when the group has committed nothing, or the committed offset is gone: at the
    * 'latest' records (default), the 'earliest', or 'none': then reading fails.
@@ -61,6 +95,40 @@ export interface ConsumerOptions<
   readonly keyDeserializer?: K
   /** 'bytes' (default), 'string', 'json' or a function. Tombstones stay null. */
   readonly valueDeserializer?: V
+}
+
+/** Told when the group moves partitions. It is waited for, and may commit. */
+export type PartitionsListener = (partitions: TopicPartition[]) => Promise<void> | void
+
+/** How to subscribe. */
+export interface SubscribeOptions {
+  /**
+   * Partitions have come, their positions are known; `seek` here to begin elsewhere. Also called
+   * with none when the group has rebalanced and nothing new has come.
+   */
+  readonly onPartitionsAssigned?: PartitionsListener
+  /**
+   * Partitions go to other members: the last moment to commit for them. What was processed has
+   * been committed already, with `enableAutoCommit`.
+   */
+  readonly onPartitionsRevoked?: PartitionsListener
+  /**
+   * Partitions are gone, because the group has not heard of this member in time: others may read
+   * them already, and nothing can be committed any more. Default: `onPartitionsRevoked`.
+   */
+  readonly onPartitionsLost?: PartitionsListener
+  /** Gives up waiting: subscribe rejects with the signal's reason; the member goes on joining. */
+  readonly signal?: AbortSignal
+}
+
+/** Who a consumer is in its group. */
+export interface GroupMetadata {
+  readonly groupId: string
+  readonly groupInstanceId: string | null
+  /** Empty while it is no member. */
+  readonly memberId: string
+  /** −1 while it is no member. */
+  readonly generationId: number
 }
 
 /** An offset to commit: the next one to read. */

@@ -6,60 +6,46 @@
  * is refused. Seeking, pausing and committing are possible at any time.
  */
 
-import type { Clock } from '../base/clock.js'
-import type { Logger } from '../base/logger.js'
-import type { Random } from '../base/random.js'
 import { SerialQueue } from '../base/tasks.js'
 import { PartlogError } from '../model/errors.js'
-import {
-  checkGroupId,
-  checkOffset,
-  checkTopicName,
-  partitionKey,
-  type TopicPartition,
-} from '../model/names.js'
-import type { Channel } from '../protocol/channel.js'
+import { checkOffset, partitionKey, type TopicPartition } from '../model/names.js'
 import { EARLIEST_TIMESTAMP, LATEST_TIMESTAMP } from '../protocol/messages/offsets.js'
-import { checkPartitions, checkTopicPartition, invalidArgument } from './arguments.js'
-import { Committer } from './committer.js'
+import {
+  checkFields,
+  checkPartitions,
+  checkSignal,
+  checkTopicPartition,
+  invalidArgument,
+} from './arguments.js'
 import { clientSettings, CONSUMER_OPTIONS, type ConsumerSettings } from './config.js'
 import type {
   CommitRequest,
   CommittedPosition,
   ConsumerOptions,
+  GroupMetadata,
   PollOptions,
   RunOptions,
+  SubscribeOptions,
 } from './consumer-options.js'
 import {
   checkCommit,
   checkedTime,
   checkPoll,
   checkRun,
+  checkSubscribe,
   groupOffset,
   needsGroup,
   noPartition,
   offsetsAfter,
-  partitionsOf,
 } from './consumer-checks.js'
+import { consumerParts, type ConsumerContext, type ConsumerParts } from './consumer-parts.js'
 import type { ConsumerRecord } from './consumer-record.js'
 import { closedError } from './errors.js'
-import { Fetcher } from './fetcher.js'
-import { GroupClient, type GroupOffset } from './group-client.js'
-import { MetadataCache } from './metadata-cache.js'
-import { PartitionState } from './partition-state.js'
-import { Positions } from './positions.js'
-import { RecordReader } from './record-reader.js'
-import type { RetryOptions } from './retry.js'
-import { deserializerOf, type DeserializerOption } from './serdes.js'
-import { TopicWatch } from './topic-watch.js'
-
-export interface ConsumerContext {
-  readonly channel: Channel
-  readonly clock: Clock
-  readonly random: Random
-  readonly logger: Logger
-  readonly onClose: () => void
-}
+import type { GroupOffset } from './group-client.js'
+import type { PartitionState } from './partition-state.js'
+import type { DeserializerOption } from './serdes.js'
+import type { Subscriber } from './subscriber.js'
+import { checkedTopics, type TopicsWanted } from './subscription.js'
 
 /**
  * Reads records from topics. Made by `cluster.consumer()`.
@@ -72,18 +58,10 @@ export interface ConsumerContext {
 export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
   ConsumerRecord<K, V>
 > {
-  readonly #context: ConsumerContext
   readonly #settings: ConsumerSettings
-  readonly #metadata: MetadataCache
-  readonly #group: GroupClient | undefined
-  readonly #committer: Committer | undefined
-  readonly #positions: Positions
-  readonly #fetcher: Fetcher
-  readonly #reader: RecordReader
-  readonly #topicWatch: TopicWatch
-  readonly #states = new Map<string, PartitionState>()
+  readonly #parts: ConsumerParts
+  readonly #onClosed: () => void
   readonly #changes = new SerialQueue()
-  #subscription: readonly string[] = []
   #closing: Promise<void> | undefined
   readonly #givingUp = new AbortController()
 
@@ -92,74 +70,44 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
     context: ConsumerContext,
     options: ConsumerOptions<DeserializerOption, DeserializerOption> = {},
   ) {
-    const { channel, clock, random, logger } = context
-    this.#context = context
     this.#settings = clientSettings(CONSUMER_OPTIONS, options, 'consumer option')
-    const { groupId, clientId, metadataMaxAgeMs: maxAgeMs } = this.#settings
-    if (groupId !== undefined) checkGroupId(groupId)
-    const retry = this.#retry()
-    const states = (): Iterable<PartitionState> => this.#states.values()
-    const mayCreate = this.#settings.allowAutoCreateTopics
-    this.#metadata = new MetadataCache({ channel, clock, maxAgeMs, mayCreate })
-    if (groupId !== undefined) {
-      const group = new GroupClient({ channel, groupId, clientId, retry })
-      this.#group = group
-      this.#committer = new Committer({ group, clock, logger, settings: this.#settings, states })
-    }
-    const metadata = this.#metadata
-    this.#positions = new Positions({
-      channel,
-      metadata,
-      settings: this.#settings,
-      group: this.#group,
-      retry,
-    })
-    this.#fetcher = new Fetcher({
-      channel,
-      clock,
-      random,
-      metadata,
-      settings: this.#settings,
-      deserializers: {
-        key: deserializerOf(this.#settings.keyDeserializer),
-        value: deserializerOf(this.#settings.valueDeserializer),
-      },
-      onOutOfRange: (state, error) => {
-        void this.#positions.recover(state, error).finally(() => this.#onMoved())
-      },
-      onLost: state => void this.#positions.find(state).finally(() => this.#onMoved()),
-    })
-    const { maxPollRecords, metadataMaxAgeMs: intervalMs } = this.#settings
-    const refresh = (): Promise<void> => this.#change(() => this.#refreshSubscription())
-    this.#topicWatch = new TopicWatch({ clock, logger, intervalMs, refresh })
-    this.#reader = new RecordReader({ fetcher: this.#fetcher, clock, maxPollRecords, states })
+    this.#parts = consumerParts(context, this.#settings, this.#givingUp.signal)
+    this.#onClosed = context.onClose
   }
 
   // ── what to read ───────────────────────────────────────────────────────────────────────
 
   /**
-   * Joins the group and reads these topics, instead of what was read before. Resolves when the
-   * positions are known: what is written from then on is seen. Needs `groupId`.
+   * Joins the group and reads these topics, or every topic whose name matches, instead of what was
+   * read before: those of their partitions that the group gives to this member. Resolves when it
+   * has given them and the positions are known: what is written to them from then on is seen. So it
+   * waits for the other members, who finish the records they have in hand first; at most for their
+   * `maxPollIntervalMs`. The records of the last poll count as processed. Needs `groupId`.
    *
-   * Rejects with GROUP_MAX_SIZE_REACHED when the group has a member already (groups of several are
-   * not built yet), UNKNOWN_TOPIC_OR_PARTITION when a topic does not exist and may not be made.
+   * Rejects with UNKNOWN_TOPIC_OR_PARTITION when a topic does not exist and may not be made,
+   * INCONSISTENT_GROUP_PROTOCOL when the members have no assignor in common,
+   * GROUP_MAX_SIZE_REACHED, INVALID_SESSION_TIMEOUT, FENCED_INSTANCE_ID when another consumer has
+   * joined with the same `groupInstanceId`.
    */
-  async subscribe(topics: readonly string[]): Promise<void> {
+  async subscribe(
+    topics: readonly string[] | RegExp,
+    options: SubscribeOptions = {},
+  ): Promise<void> {
     this.#checkOpen()
-    if (!Array.isArray(topics)) throw invalidArgument('topics', 'an array', topics)
-    for (const topic of topics) checkTopicName(topic)
-    if (this.#group === undefined) throw needsGroup('subscribe')
-    await this.#change(() => this.#subscribe([...new Set(topics as readonly string[])]))
+    const wanted = checkedTopics(topics)
+    checkSubscribe(options)
+    const subscriber = this.#needSubscriber('subscribe')
+    await this.#change(() => this.#subscribe(subscriber, wanted, options))
   }
 
-  async #subscribe(topics: readonly string[]): Promise<void> {
-    const known = []
-    for (const topic of topics) known.push(await this.#metadata.refresh(topic))
-    await this.#group?.join()
-    this.#checkOpen() // close leaves the group when this has ended
-    this.#subscription = known.map(topic => topic.name)
-    await this.#replaceAssignment(known.flatMap(partitionsOf))
-    this.#topicWatch.start()
+  async #subscribe(
+    subscriber: Subscriber,
+    wanted: TopicsWanted,
+    options: SubscribeOptions,
+  ): Promise<void> {
+    this.#parts.reader.markPolledProcessed()
+    if (!subscriber.isSubscribed) await this.#replaceAssignment([])
+    await subscriber.subscribe(wanted, options)
   }
 
   /**
@@ -174,38 +122,65 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
 
   async #assign(partitions: readonly TopicPartition[]): Promise<void> {
     for (const topic of new Set(partitions.map(each => each.topic))) {
-      const { partitions: existing } = await this.#metadata.refresh(topic)
+      const { partitions: existing } = await this.#parts.metadata.refresh(topic)
       for (const each of partitions) {
         if (each.topic === topic && each.partition >= existing.length) throw noPartition(each)
       }
     }
     this.#checkOpen()
-    this.#topicWatch.stop()
-    this.#subscription = []
+    await this.#parts.group?.subscriber.leave('partitions are assigned by hand')
     await this.#replaceAssignment(partitions)
-    await this.#group?.leave()
   }
 
   /** Reads nothing any more and leaves the group. What was processed is committed first. */
   async unsubscribe(): Promise<void> {
     this.#checkOpen()
     await this.#change(async () => {
-      this.#topicWatch.stop()
-      if (this.#settings.enableAutoCommit) await this.#committer?.commitProcessed()
-      await this.#group?.leave()
-      this.#subscription = []
+      await this.#parts.group?.subscriber.leave('unsubscribed')
       await this.#replaceAssignment([])
     })
   }
 
-  /** The topics subscribed to. */
+  /**
+   * Resolves when this member of the group has its partitions and no rebalance is under way, as far
+   * as it knows; at once for partitions assigned by hand. Rejects with what keeps it out of the
+   * group, or with the signal's reason.
+   */
+  async ready(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    this.#checkOpen()
+    checkFields(options, 'ready', ['signal'])
+    checkSignal(options.signal)
+    await this.#parts.group?.subscriber.ready(options.signal)
+  }
+
+  /**
+   * Has the group share out its partitions anew, soon: it does not wait for that (Kafka's
+   * enforceRebalance, KIP-568). `reason` is told to the coordinator.
+   */
+  enforceRebalance(reason = 'the application wants it'): void {
+    this.#checkOpen()
+    if (typeof reason !== 'string') throw invalidArgument('reason', 'text', reason)
+    const subscriber = this.#needSubscriber('enforceRebalance')
+    if (subscriber.isSubscribed) return subscriber.rebalance(reason)
+    throw new PartlogError('INVALID_REQUEST', 'enforceRebalance needs a subscription')
+  }
+
+  /** Who this consumer is in its group at present. Needs `groupId`. */
+  groupMetadata(): GroupMetadata {
+    const { group } = this.#parts
+    if (group === undefined) throw needsGroup('groupMetadata')
+    const { groupId, groupInstanceId, identity } = group.client
+    return { groupId, groupInstanceId, ...identity }
+  }
+
+  /** The topics subscribed to; with a pattern those that match it now. */
   subscription(): string[] {
-    return [...this.#subscription]
+    return [...(this.#parts.group?.subscriber.topics() ?? [])]
   }
 
   /** The partitions that are read. */
   assignment(): TopicPartition[] {
-    return [...this.#states.values()].map(({ topic, partition }) => ({ topic, partition }))
+    return this.#parts.assigned.list()
   }
 
   // ── reading ────────────────────────────────────────────────────────────────────────────
@@ -220,7 +195,7 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
   async poll(options: PollOptions = {}): Promise<ConsumerRecord<K, V>[]> {
     this.#checkReadable()
     checkPoll(options)
-    return (await this.#reader.poll(options)) as ConsumerRecord<K, V>[]
+    return (await this.#parts.reader.poll(options)) as ConsumerRecord<K, V>[]
   }
 
   /**
@@ -230,7 +205,7 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<ConsumerRecord<K, V>> {
     this.#checkReadable()
-    return this.#reader.iterate() as AsyncIterableIterator<unknown> as AsyncIterableIterator<
+    return this.#parts.reader.iterate() as AsyncIterableIterator<unknown> as AsyncIterableIterator<
       ConsumerRecord<K, V>
     >
   }
@@ -243,7 +218,7 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
   async run(options: RunOptions<K, V>): Promise<void> {
     this.#checkReadable()
     checkRun(options)
-    await this.#reader.run(options as RunOptions<unknown, unknown>)
+    await this.#parts.reader.run(options as RunOptions<unknown, unknown>)
   }
 
   // ── positions ──────────────────────────────────────────────────────────────────────────
@@ -254,8 +229,8 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
     const state = this.#state(to)
     checkOffset(to.offset)
     state.moveTo(to.offset)
-    this.#reader.forgetPending()
-    this.#onMoved()
+    this.#parts.reader.forgetPending()
+    this.#parts.fetcher.moved()
   }
 
   /** Reads on from the first records of these partitions, of all without an argument. */
@@ -273,16 +248,16 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
     timestamp: number,
   ): Promise<void> {
     this.#checkOpen()
-    await this.#positions.moveTo(this.#statesOf(partitions), timestamp)
-    this.#reader.forgetPending()
-    this.#onMoved()
+    await this.#parts.positions.moveTo(this.#statesOf(partitions), timestamp)
+    this.#parts.reader.forgetPending()
+    this.#parts.fetcher.moved()
   }
 
   /** The offset of the next record to be handed out. */
   async position(partition: TopicPartition): Promise<number> {
     this.#checkOpen()
     const state = this.#state(partition)
-    if (state.position === undefined) await this.#positions.locate([state])
+    if (state.position === undefined) await this.#parts.positions.locate([state])
     if (state.error !== undefined) throw state.error
     return (state.leftAt ?? state.delivered ?? state.position) as number
   }
@@ -298,12 +273,12 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
     this.#checkOpen()
     checkPartitions(partitions)
     for (const state of this.#statesOf(partitions)) state.isPaused = false
-    this.#onMoved()
+    this.#parts.fetcher.moved()
   }
 
   /** The partitions that are paused. */
   paused(): TopicPartition[] {
-    return [...this.#states.values()]
+    return [...this.#parts.assigned.states]
       .filter(state => state.isPaused)
       .map(({ topic, partition }) => ({ topic, partition }))
   }
@@ -318,7 +293,7 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
     this.#checkOpen()
     checkPartitions(queries)
     const checked = queries.map(query => ({ ...query, timestamp: checkedTime(query.timestamp) }))
-    const found = await this.#positions.listTimes(checked)
+    const found = await this.#parts.positions.listTimes(checked)
     return found.map(({ topic, partition, offset, timestamp }) => ({
       topic,
       partition,
@@ -347,7 +322,7 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
   ): Promise<(TopicPartition & { offset: number })[]> {
     this.#checkOpen()
     checkPartitions(partitions)
-    const found = await this.#positions.list(partitions, timestamp)
+    const found = await this.#parts.positions.list(partitions, timestamp)
     return found.map(({ topic, partition, offset }) => ({ topic, partition, offset }))
   }
 
@@ -361,17 +336,18 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
   async commit(request: CommitRequest = {}): Promise<void> {
     this.#checkOpen()
     checkCommit(request)
-    if (this.#committer === undefined) throw needsGroup('commit')
-    await this.#committer.commit(this.#offsetsToCommit(request))
+    if (this.#parts.group === undefined) throw needsGroup('commit')
+    await this.#parts.group.committer.commit(this.#offsetsToCommit(request))
   }
 
   /** What the group has committed for these partitions, for all assigned without an argument. */
   async committed(partitions?: readonly TopicPartition[]): Promise<CommittedPosition[]> {
     this.#checkOpen()
-    if (this.#group === undefined) throw needsGroup('committed')
+    const { group } = this.#parts
+    if (group === undefined) throw needsGroup('committed')
     const wanted = partitions ?? this.assignment()
     checkPartitions(wanted)
-    const found = await this.#group.committed(wanted)
+    const found = await group.client.committed(wanted)
     return wanted.map(({ topic, partition }) => {
       const each = found.find(
         candidate => candidate.topic === topic && candidate.partition === partition,
@@ -383,7 +359,7 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
   #offsetsToCommit({ records, offsets, metadata = '' }: CommitRequest): GroupOffset[] {
     if (offsets !== undefined) return [...offsets].map(groupOffset)
     if (records !== undefined) return offsetsAfter(records, metadata)
-    return [...this.#states.values()]
+    return [...this.#parts.assigned.states]
       .filter(state => state.delivered !== undefined)
       .map(({ topic, partition, delivered }) =>
         groupOffset({ topic, partition, offset: delivered as number, metadata }),
@@ -407,14 +383,14 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
   }
 
   async #close(): Promise<void> {
-    this.#topicWatch.stop()
-    this.#fetcher.stop()
+    const { fetcher, group } = this.#parts
+    fetcher.stop()
     this.#givingUp.abort()
+    await group?.subscriber.leave('closed') // so that no change waits for the group
     await this.#changes.idle()
-    this.#topicWatch.stop()
-    await this.#committer?.close()
-    await this.#group?.leave().catch(() => undefined) // the coordinator may be gone already
-    this.#context.onClose()
+    await group?.subscriber.leave('closed')
+    await group?.committer.close()
+    this.#onClosed()
   }
 
   // ── inside ─────────────────────────────────────────────────────────────────────────────
@@ -428,60 +404,34 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
   }
 
   async #replaceAssignment(partitions: readonly TopicPartition[]): Promise<void> {
-    if (this.#settings.enableAutoCommit) await this.#committer?.tryCommitProcessed()
-    const kept = new Map<string, PartitionState>()
-    for (const { topic, partition } of partitions) {
-      const key = partitionKey(topic, partition)
-      kept.set(key, this.#states.get(key) ?? new PartitionState(topic, partition))
-    }
-    for (const [key, state] of this.#states) {
-      if (!kept.has(key)) state.forgetPosition() // whoever holds records of it must let go
-    }
-    this.#states.clear()
-    for (const [key, state] of kept) this.#states.set(key, state)
-    await this.#positions.locate([...kept.values()])
-    this.#fetcher.assign([...kept.values()])
+    if (this.#settings.enableAutoCommit) await this.#parts.group?.committer.tryCommitProcessed()
+    await this.#parts.assigned.replace(partitions, this.#parts.positions, this.#parts.fetcher)
   }
 
-  async #refreshSubscription(): Promise<void> {
-    const known = []
-    for (const topic of this.#subscription) known.push(await this.#metadata.refresh(topic))
-    const partitions = known.flatMap(partitionsOf)
-    if (this.#closing !== undefined || partitions.length === this.#states.size) return
-    await this.#replaceAssignment(partitions)
-  }
-
-  #onMoved(): void {
-    this.#fetcher.wake()
-    this.#fetcher.arrivals.notify()
+  #needSubscriber(what: string): Subscriber {
+    if (this.#parts.group === undefined) throw needsGroup(what)
+    return this.#parts.group.subscriber
   }
 
   #checkReadable(): void {
     this.#checkOpen()
-    if (this.#states.size > 0 || this.#subscription.length > 0) return
+    if (this.#parts.assigned.size > 0 || this.#parts.group?.subscriber.isSubscribed === true) return
     throw new PartlogError('INVALID_REQUEST', 'there is nothing to read: subscribe or assign first')
   }
 
   #state(given: TopicPartition): PartitionState {
     checkTopicPartition(given)
-    const { topic, partition } = given
-    const state = this.#states.get(partitionKey(topic, partition))
+    const state = this.#parts.assigned.find(given)
     if (state !== undefined) return state
-    const sentence = `${partitionKey(topic, partition)} is not assigned to this consumer`
+    const name = partitionKey(given.topic, given.partition)
+    const sentence = `${name} is not assigned to this consumer`
     throw new PartlogError('INVALID_REQUEST', sentence)
   }
 
   #statesOf(partitions: readonly TopicPartition[] | undefined): PartitionState[] {
-    if (partitions === undefined) return [...this.#states.values()]
+    if (partitions === undefined) return [...this.#parts.assigned.states]
     checkPartitions(partitions)
     return partitions.map(partition => this.#state(partition))
-  }
-
-  #retry(): RetryOptions {
-    const { clock, random } = this.#context
-    const { retryBackoffMs, retryBackoffMaxMs, defaultApiTimeoutMs: timeoutMs } = this.#settings
-    const { signal: closing } = this.#givingUp
-    return { clock, random, timeoutMs, retryBackoffMs, retryBackoffMaxMs, closing }
   }
 
   #checkOpen(): void {

@@ -91,6 +91,12 @@ export class Fetcher {
     })
   }
 
+  /** A position has changed. */
+  moved(): void {
+    this.wake()
+    this.arrivals.notify()
+  }
+
   /** A fetch for a position that was left since need not be waited for. */
   #abortOutdated(): void {
     for (const { asked, controller } of this.#requests) {

@@ -6,7 +6,7 @@
 import type { Clock } from '../base/clock.js'
 import { PartlogError } from '../model/errors.js'
 import { ANY_NODE, type Channel } from '../protocol/channel.js'
-import type { TopicMetadata } from '../protocol/messages/metadata.js'
+import type { BrokerMetadata, TopicMetadata } from '../protocol/messages/metadata.js'
 import { throwIfError } from './errors.js'
 
 export interface PartitionLeader {
@@ -14,6 +14,8 @@ export interface PartitionLeader {
   /** −1 when nobody leads it now. */
   readonly leaderId: number
   readonly leaderEpoch: number
+  /** Of the brokers that have a copy. */
+  readonly racks: readonly string[]
 }
 
 export interface KnownTopic {
@@ -84,23 +86,25 @@ export class MetadataCache {
     const metadata = response.topics.find(topic => topic.name === name)
     if (metadata === undefined) throw unknownTopic(name)
     throwIfError(metadata, `metadata of topic ${name}`)
-    const topic = knownTopic(metadata)
+    const topic = knownTopic(metadata, response.brokers)
     if (this.#entries.size >= TOPICS_MAX) this.#entries.clear()
     this.#entries.set(name, { topic, fetchedAtMs: clock.monotonicMs() })
     return topic
   }
 }
 
-export function knownTopic(metadata: TopicMetadata): KnownTopic {
+export function knownTopic(metadata: TopicMetadata, brokers: BrokerMetadata): KnownTopic {
+  const rackOf = new Map(brokers.map(({ nodeId, rack }) => [nodeId, rack]))
   return {
     name: metadata.name ?? '',
     topicId: metadata.topicId ?? '',
     isInternal: metadata.isInternal ?? false,
     partitions: metadata.partitions
-      .map(({ partitionIndex, leaderId, leaderEpoch = -1 }) => ({
+      .map(({ partitionIndex, leaderId, leaderEpoch = -1, replicaNodes }) => ({
         partition: partitionIndex,
         leaderId,
         leaderEpoch,
+        racks: replicaNodes.flatMap(nodeId => rackOf.get(nodeId) ?? []),
       }))
       .sort((a, b) => a.partition - b.partition),
   }

@@ -8,8 +8,11 @@
 
 import type { ConsumerRecord } from './consumer-record.js'
 import type { Taken } from './fetcher.js'
+import type { ReadingGate } from './reading-gate.js'
 
 export interface RecordSource {
+  /** While it is wanted, records are not handed out of hand. */
+  readonly gate: Pick<ReadingGate, 'asks' | 'isWanted'>
   /** The next records, or undefined when there will be none any more or the signal aborts. */
   nextTaken(signal: AbortSignal): Promise<Taken | undefined>
   /** The consumer is closed: nothing is handed out any more. */
@@ -90,8 +93,10 @@ export class RecordIterator implements AsyncIterableIterator<ConsumerRecord<unkn
     const taken = this.#taken
     if (taken === undefined || taken.state.version !== taken.version) return undefined
     const { state, records } = taken
+    const { gate, isStopped } = this.#source
     state.processed = state.delivered
-    if (state.isPaused || this.#source.isStopped) return undefined
+    gate.asks++
+    if (state.isPaused || isStopped || gate.isWanted) return undefined
     const value = records[this.#index]
     if (value === undefined) return undefined
     this.#index++

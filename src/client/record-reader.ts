@@ -9,6 +9,7 @@ import type { PollOptions, RunOptions } from './consumer-options.js'
 import type { ConsumerRecord } from './consumer-record.js'
 import type { Fetcher, Taken } from './fetcher.js'
 import type { PartitionState } from './partition-state.js'
+import type { ReadingGate } from './reading-gate.js'
 import { RecordIterator } from './record-iterator.js'
 
 const POLL_TIMEOUT_MS = 1_000
@@ -23,6 +24,7 @@ export interface RecordReaderOptions {
   readonly clock: Clock
   readonly maxPollRecords: number
   readonly states: () => Iterable<PartitionState>
+  readonly gate: ReadingGate
 }
 
 export class RecordReader {
@@ -30,7 +32,7 @@ export class RecordReader {
   /** What is reading now, for the sentence of the error. */
   #current: string | undefined
   #turnedAtMs = 0
-  /** Found after records that had to be handed out first. */
+  /** Found after records that had to be handed out first, or outside of reading. */
   #pendingError: unknown
 
   constructor(options: RecordReaderOptions) {
@@ -38,20 +40,16 @@ export class RecordReader {
   }
 
   async poll({ timeoutMs = POLL_TIMEOUT_MS, signal }: PollOptions): Promise<AnyRecord[]> {
-    const { clock, fetcher, states } = this.#options
+    const { clock, states, gate } = this.#options
     this.#begin('poll')
     try {
       for (const state of states()) state.markDeliveredProcessed()
-      const deadline = clock.monotonicMs() + timeoutMs
-      for (;;) {
-        await this.#letOthersRun()
-        const records = this.#takeForPoll()
-        if (records.length > 0 || fetcher.isStopped) return records
-        const leftMs = deadline - clock.monotonicMs()
-        if (leftMs <= 0) return records
-        await this.#arrival(leftMs, signal)
-      }
+      const records = await this.#waitForPoll(clock.monotonicMs() + timeoutMs, signal)
+      if (records.length > 0) gate.handOut()
+      else gate.leave()
+      return records
     } catch (error) {
+      gate.leave()
       await clock.turn() // a loop that polls again and again must not hold the thread
       throw error
     } finally {
@@ -59,15 +57,29 @@ export class RecordReader {
     }
   }
 
+  async #waitForPoll(deadline: number, signal: AbortSignal | undefined): Promise<AnyRecord[]> {
+    const { clock, fetcher, gate } = this.#options
+    for (;;) {
+      await this.#letOthersRun()
+      await gate.pass()
+      const records = this.#takeForPoll()
+      if (records.length > 0 || fetcher.isStopped) return records
+      const leftMs = deadline - clock.monotonicMs()
+      if (leftMs <= 0) return records
+      await this.#arrival(leftMs, signal)
+    }
+  }
+
   iterate(): RecordIterator {
     this.#begin('a for await loop')
-    const { fetcher } = this.#options
+    const { fetcher, gate } = this.#options
     return new RecordIterator({
+      gate,
       get isStopped() {
         return fetcher.isStopped
       },
       nextTaken: signal => this.#nextTaken(signal),
-      onDone: () => (this.#current = undefined),
+      onDone: () => this.#end(),
     })
   }
 
@@ -81,7 +93,7 @@ export class RecordReader {
         else if (eachRecord !== undefined) await this.#handRecords(taken, eachRecord, signal)
       }
     } finally {
-      this.#current = undefined
+      this.#end()
     }
   }
 
@@ -107,9 +119,9 @@ export class RecordReader {
   ): Promise<void> {
     for (const record of records) {
       if (state.version !== version) return // moved by the handler
-      if (state.isPaused || signal?.aborted || this.#options.fetcher.isStopped) {
-        return state.rewindTo(record.offset)
-      }
+      const { fetcher, gate } = this.#options
+      const mustPause = state.isPaused || gate.isWanted || fetcher.isStopped
+      if (mustPause || signal?.aborted) return state.rewindTo(record.offset)
       state.delivered = record.offset + 1
       try {
         await eachRecord(record)
@@ -118,17 +130,23 @@ export class RecordReader {
         throw error
       }
       if (state.version === version) state.markDeliveredProcessed()
+      gate.asks++
     }
   }
 
   /** Records of one partition, or undefined when the consumer is closed or the signal aborts. */
   async #nextTaken(signal?: AbortSignal): Promise<Taken | undefined> {
-    const { fetcher, maxPollRecords } = this.#options
+    const { fetcher, maxPollRecords, gate } = this.#options
     for (;;) {
       await this.#letOthersRun()
+      await gate.pass()
       if (fetcher.isStopped || signal?.aborted) return undefined
+      this.#throwPending()
       const taken = fetcher.take(maxPollRecords)
-      if (taken !== undefined) return taken
+      if (taken !== undefined) {
+        gate.handOut()
+        return taken
+      }
       await this.#arrival(undefined, signal).catch((error: unknown) => {
         if (!signal?.aborted) throw error
       })
@@ -151,6 +169,21 @@ export class RecordReader {
       this.#pendingError = error
     }
     return records
+  }
+
+  /** Nobody reads: the application is done with what a poll has given it. */
+  markPolledProcessed(): void {
+    if (this.#current !== undefined) return
+    for (const state of this.#options.states()) {
+      if (state.leftAt === undefined) state.markDeliveredProcessed()
+    }
+    this.#options.gate.leave()
+  }
+
+  /** To be thrown at whoever reads next. */
+  fail(error: unknown): void {
+    this.#pendingError ??= error
+    this.#options.fetcher.arrivals.notify()
   }
 
   /** Somebody has moved a position: what was found at the old one is of no interest. */
@@ -192,6 +225,11 @@ export class RecordReader {
     if (clock.monotonicMs() - this.#turnedAtMs <= TURN_MAX_MS) return
     await clock.turn()
     this.#turnedAtMs = clock.monotonicMs()
+  }
+
+  #end(): void {
+    this.#current = undefined
+    this.#options.gate.leave()
   }
 
   #begin(reader: string): void {

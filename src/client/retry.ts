@@ -2,7 +2,7 @@
 
 import { sleep, type Clock } from '../base/clock.js'
 import type { Random } from '../base/random.js'
-import { toPartlogError } from '../model/errors.js'
+import { toPartlogError, type PartlogError } from '../model/errors.js'
 
 export interface BackoffOptions {
   readonly retryBackoffMs: number
@@ -25,6 +25,8 @@ export interface RetryOptions extends BackoffOptions {
   readonly timeoutMs: number
   /** The client is being closed: what has failed by now has failed. */
   readonly closing?: AbortSignal
+  /** Errors that may pass; those that say so by themselves without it. */
+  readonly isRetriable?: (error: PartlogError) => boolean
 }
 
 /** Runs `attempt` until it succeeds, fails for good, or the time is over. */
@@ -33,6 +35,7 @@ export async function withRetries<T>(
   options: RetryOptions,
 ): Promise<T> {
   const { clock, random, timeoutMs, closing } = options
+  const { isRetriable = ({ retriable }: PartlogError) => retriable } = options
   const deadline = clock.monotonicMs() + timeoutMs
   for (let failures = 1; ; failures++) {
     try {
@@ -41,7 +44,7 @@ export async function withRetries<T>(
       const error = toPartlogError(thrown)
       const waitMs = backoffMs(options, failures, random)
       const isOver = clock.monotonicMs() + waitMs >= deadline
-      if (!error.retriable || isOver) throw error
+      if (!isRetriable(error) || isOver) throw error
       await sleep(clock, waitMs, closing).catch(() => {
         throw error
       })

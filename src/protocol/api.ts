@@ -9,18 +9,30 @@ import {
 import { electLeadersRequest, electLeadersResponse } from './messages/elections.js'
 import { fetchRequest, fetchResponse } from './messages/fetch.js'
 import {
+  deleteGroupsRequest,
+  deleteGroupsResponse,
+  describeGroupsRequest,
+  describeGroupsResponse,
+  listGroupsRequest,
+  listGroupsResponse,
+  offsetDeleteRequest,
+  offsetDeleteResponse,
+} from './messages/group-admin.js'
+import {
   findCoordinatorRequest,
   findCoordinatorResponse,
+  heartbeatRequest,
+  heartbeatResponse,
   joinGroupRequest,
   joinGroupResponse,
   leaveGroupRequest,
   leaveGroupResponse,
-  listGroupsRequest,
-  listGroupsResponse,
   offsetCommitRequest,
   offsetCommitResponse,
   offsetFetchRequest,
   offsetFetchResponse,
+  syncGroupRequest,
+  syncGroupResponse,
 } from './messages/groups.js'
 import { metadataRequest, metadataResponse } from './messages/metadata.js'
 import { initProducerIdRequest, initProducerIdResponse } from './messages/producer-ids.js'
@@ -59,7 +71,10 @@ export const APIS = {
   OffsetFetch: api(9, offsetFetchRequest, offsetFetchResponse),
   FindCoordinator: api(10, findCoordinatorRequest, findCoordinatorResponse),
   JoinGroup: api(11, joinGroupRequest, joinGroupResponse),
+  Heartbeat: api(12, heartbeatRequest, heartbeatResponse),
   LeaveGroup: api(13, leaveGroupRequest, leaveGroupResponse),
+  SyncGroup: api(14, syncGroupRequest, syncGroupResponse),
+  DescribeGroups: api(15, describeGroupsRequest, describeGroupsResponse),
   ListGroups: api(16, listGroupsRequest, listGroupsResponse),
   CreateTopics: api(19, createTopicsRequest, createTopicsResponse),
   DeleteTopics: api(20, deleteTopicsRequest, deleteTopicsResponse),
@@ -67,8 +82,10 @@ export const APIS = {
   InitProducerId: api(22, initProducerIdRequest, initProducerIdResponse),
   DescribeConfigs: api(32, describeConfigsRequest, describeConfigsResponse),
   CreatePartitions: api(37, createPartitionsRequest, createPartitionsResponse),
+  DeleteGroups: api(42, deleteGroupsRequest, deleteGroupsResponse),
   ElectLeaders: api(43, electLeadersRequest, electLeadersResponse),
   IncrementalAlterConfigs: api(44, incrementalAlterConfigsRequest, incrementalAlterConfigsResponse),
+  OffsetDelete: api(47, offsetDeleteRequest, offsetDeleteResponse),
 } as const
 
 export type ApiName = keyof typeof APIS

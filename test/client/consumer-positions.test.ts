@@ -66,20 +66,6 @@ describe('subscribe', () => {
     expect(await polledBy(all, consumer)).toEqual(['there'])
   })
 
-  it('a second member of a group is refused until groups of several are built', async () => {
-    const { cluster } = await world()
-    const one = cluster.consumer({ groupId: 'g' })
-    await one.subscribe(['orders'])
-    const two = cluster.consumer({ groupId: 'g' })
-    await expect(two.subscribe(['orders'])).rejects.toMatchObject({
-      code: 'GROUP_MAX_SIZE_REACHED',
-    })
-    expect(two.assignment()).toEqual([])
-    await one.close()
-    await two.subscribe(['orders'])
-    expect(two.assignment()).toEqual(orders())
-  })
-
   it('again, with other topics, keeps the places of what stays', async () => {
     const all = await world()
     const { cluster, write } = all
@@ -146,6 +132,19 @@ describe('subscribe', () => {
 })
 
 describe('assign', () => {
+  it('again keeps the places of what stays, with a group and without', async () => {
+    for (const groupId of ['g', undefined]) {
+      const all = await world(2)
+      await all.write(0, 'a', 'b')
+      const options = groupId === undefined ? text : { ...text, groupId, enableAutoCommit: false }
+      const consumer = all.cluster.consumer({ ...options, maxPollRecords: 1 })
+      await consumer.assign(orders(1))
+      expect(await polledBy(all, consumer)).toEqual(['a'])
+      await consumer.assign(orders(2))
+      expect(await polledBy(all, consumer)).toEqual(['b'])
+    }
+  })
+
   it('needs no group and replaces what was read before', async () => {
     const all = await world(3)
     const { cluster, write } = all

@@ -390,9 +390,7 @@ describe('a disk that fails', () => {
     const refused = [commit(2), cluster.admin.createTopic({ topic: 'more' })]
     for (const each of refused) each.catch(() => undefined)
     await clock.advance(120_000)
-    for (const each of refused) {
-      await expect(each).rejects.toMatchObject({ code: 'KAFKA_STORAGE_ERROR' })
-    }
+    for (const each of refused) await expect(each).rejects.toThrow('KAFKA_STORAGE_ERROR')
     expect(await cluster.admin.listTopics()).toEqual(['orders'])
     expect(await consumer.committed()).toMatchObject([{ offset: 1 }])
     disk.beforeOperation = undefined
@@ -415,7 +413,7 @@ describe('a disk that fails', () => {
       offset: 1,
       metadata: 'x'.repeat(4_000),
     }))
-    await expect(consumer.commit({ offsets })).rejects.toMatchObject({ code: 'MESSAGE_TOO_LARGE' })
+    await expect(consumer.commit({ offsets })).rejects.toThrow('MESSAGE_TOO_LARGE')
     await consumer.commit({ offsets: offsets.slice(0, 10) })
     expect(await consumer.committed([first])).toMatchObject([{ offset: 1 }])
     await cluster.close()

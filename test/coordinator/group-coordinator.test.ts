@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { seededRandom } from '../../src/base/random.js'
-import { VirtualClock } from '../../src/base/virtual-clock.js'
-import { GroupCoordinator, type OffsetToCommit } from '../../src/coordinator/group-coordinator.js'
+import type { GroupCoordinator } from '../../src/coordinator/group-coordinator.js'
 import { ArrayJournal } from '../../src/coordinator/journal.js'
 import {
   encodeVersioned,
@@ -9,34 +8,16 @@ import {
   offsetCommitValue,
 } from '../../src/protocol/messages/group-records.js'
 import { vector } from '../golden/vectors.js'
-
-async function coordinator(journal = new ArrayJournal()) {
-  const clock = new VirtualClock()
-  const groups = await GroupCoordinator.load(journal, clock, seededRandom(1))
-  return { journal, clock, groups }
-}
-
-const at = (topic: string, partition: number, offset: number, metadata = ''): OffsetToCommit => ({
-  topic,
-  partition,
-  offset,
-  leaderEpoch: 2,
-  metadata,
-})
-
-/** A commit of one who is no member. */
-const outside = (groupId: string, ...offsets: OffsetToCommit[]) => ({
-  groupId,
-  memberId: '',
-  generationId: -1,
-  offsets,
-})
+import { at, groupWorld as coordinator, newcomer, outside } from './group-world.js'
 
 /** Everything the groups have committed. */
-function pictureOf(groups: GroupCoordinator): unknown {
-  return [...groups.groups]
-    .map(group => [group.groupId, [...group.offsets].sort((a, b) => a.partition - b.partition)])
-    .sort()
+async function pictureOf(groups: GroupCoordinator): Promise<unknown> {
+  const pictures: unknown[] = []
+  for (const { groupId } of groups.groups) {
+    const offsets = await groups.committedOffsets(groupId)
+    pictures.push([groupId, offsets.toSorted((a, b) => a.partition - b.partition)])
+  }
+  return pictures.toSorted()
 }
 
 async function expectSameAfterReplay(
@@ -44,7 +25,7 @@ async function expectSameAfterReplay(
   groups: GroupCoordinator,
 ): Promise<void> {
   const again = await coordinator(new ArrayJournal([...journal.records]))
-  expect(pictureOf(again.groups)).toEqual(pictureOf(groups))
+  expect(await pictureOf(again.groups)).toEqual(await pictureOf(groups))
 }
 
 describe('committed offsets', () => {
@@ -53,7 +34,7 @@ describe('committed offsets', () => {
     await groups.commit(outside('g', at('orders', 0, 5), at('orders', 1, 7, 'm')))
     await clock.advance(1000)
     await groups.commit(outside('g', at('orders', 0, 6)))
-    const common = { topic: 'orders', leaderEpoch: 2 }
+    const common = { topic: 'orders', leaderEpoch: 2, expiresAt: -1 }
     expect(await groups.committedOffsets('g')).toEqual([
       { ...common, partition: 0, offset: 6, metadata: '', committedAt: clock.now() },
       { ...common, partition: 1, offset: 7, metadata: 'm', committedAt: clock.now() - 1000 },
@@ -84,9 +65,20 @@ describe('committed offsets', () => {
     ])
     const { groups } = await coordinator(journal)
     expect(await groups.committedOffsets('g')).toEqual([
-      { topic: 't', partition: 0, offset: 9, leaderEpoch: -1, metadata: '', committedAt: 5 },
+      {
+        topic: 't',
+        partition: 0,
+        offset: 9,
+        leaderEpoch: -1,
+        metadata: '',
+        committedAt: 5,
+        expiresAt: -1,
+      },
     ])
-    expect([...groups.groups]).toHaveLength(1)
+    expect(groups.groups.map(group => [group.groupId, group.state])).toEqual([
+      ['g1', 'Stable'],
+      ['g', 'Empty'],
+    ])
   })
 
   it('are committed all or none', async () => {
@@ -105,7 +97,7 @@ describe('committed offsets', () => {
     await groups.commit(outside('g', at('gone', 0, 1), at('stays', 0, 2)))
     await groups.commit(outside('h', at('gone', 3, 4)))
     await groups.forgetTopics(topic => topic === 'gone')
-    expect(pictureOf(groups)).toMatchObject([['g', [{ topic: 'stays' }]]])
+    expect(await pictureOf(groups)).toMatchObject([['g', [{ topic: 'stays' }]]])
     expect(journal.records.slice(-2).map(({ value }) => value)).toEqual([null, null])
     await expectSameAfterReplay(journal, groups)
   })
@@ -117,63 +109,29 @@ describe('committed offsets', () => {
 })
 
 describe('a member', () => {
-  it('joins, commits in its generation, and leaves', async () => {
-    const { journal, groups } = await coordinator()
-    const member = groups.join('g', '', 'app', 'consumer')
-    expect(member).toMatchObject({ clientId: 'app', generationId: 1, protocolType: 'consumer' })
-    expect(member.memberId).toMatch(/^app-[0-9a-f]{32}$/)
-    const { memberId } = member
-    const commit = (generationId: number, id = memberId) =>
-      groups.commit({ groupId: 'g', memberId: id, generationId, offsets: [at('t', 0, 1)] })
-    await commit(1)
-    await expect(commit(0)).rejects.toMatchObject({ code: 'ILLEGAL_GENERATION' })
-    await expect(commit(1, 'stranger')).rejects.toMatchObject({ code: 'UNKNOWN_MEMBER_ID' })
-    await expect(commit(-1, '')).rejects.toMatchObject({ code: 'UNKNOWN_MEMBER_ID' })
-    groups.leave('g', memberId)
-    await expect(commit(1)).rejects.toMatchObject({ code: 'UNKNOWN_MEMBER_ID' })
-    await commit(-1, '')
-    expect(journal.records).toHaveLength(2)
-  })
-
-  it('that joins again is in a new generation', async () => {
+  it('joins, gets what it assigns itself, commits in its generation, and leaves', async () => {
     const { groups } = await coordinator()
-    const { memberId } = groups.join('g', '', 'app', 'consumer')
-    expect(groups.join('g', memberId, 'app', 'consumer').generationId).toBe(2)
-    const commit = { groupId: 'g', memberId, offsets: [at('t', 0, 1)] }
-    await expect(groups.commit({ ...commit, generationId: 1 })).rejects.toMatchObject({
-      code: 'ILLEGAL_GENERATION',
+    const { memberId, leader, generationId } = await groups.join('g', newcomer())
+    expect({ leader, generationId }).toEqual({ leader: memberId, generationId: 1 })
+    expect(memberId).toMatch(/^app-[0-9a-f]{32}$/)
+    const name = { memberId, groupInstanceId: null, generationId }
+    const commit = (request: object) =>
+      groups.commit({ ...outside('g', at('t', 0, 1)), ...name, ...request })
+    await expect(commit({})).rejects.toMatchObject({ code: 'REBALANCE_IN_PROGRESS' })
+    const assignments = [{ memberId, assignment: Buffer.from('all') }]
+    const protocol = { protocolType: 'consumer', protocolName: 'range' }
+    const synced = await groups.sync('g', { ...name, ...protocol, assignments })
+    expect(synced.assignment).toEqual(Buffer.from('all'))
+    await commit({})
+    await expect(commit({ generationId: 0 })).rejects.toMatchObject({ code: 'ILLEGAL_GENERATION' })
+    const stranger = { memberId: 'stranger' }
+    await expect(commit(stranger)).rejects.toMatchObject({ code: 'UNKNOWN_MEMBER_ID' })
+    await expect(commit({ memberId: '', generationId: -1 })).rejects.toMatchObject({
+      code: 'UNKNOWN_MEMBER_ID',
     })
-    await groups.commit({ ...commit, generationId: 2 })
-  })
-
-  it('is alone: a second one is refused, and told why', async () => {
-    const { groups } = await coordinator()
-    const { memberId } = groups.join('g', '', 'app', 'consumer')
-    expect(() => groups.join('g', '', 'other', 'consumer')).toThrow(
-      'GROUP_MAX_SIZE_REACHED: group g has a member (client app)',
-    )
-    groups.leave('g', memberId)
-    expect(groups.join('g', '', 'other', 'consumer').clientId).toBe('other')
-  })
-
-  it('of nothing cannot leave', async () => {
-    const { groups } = await coordinator()
-    expect(() => groups.leave('g', 'm')).toThrow('UNKNOWN_MEMBER_ID')
-    groups.join('g', '', 'app', 'consumer')
-    expect(() => groups.leave('g', 'm')).toThrow('group g has no member "m"')
-    expect(() => groups.join('', '', 'app', 'consumer')).toThrow('INVALID_GROUP_ID')
-  })
-
-  it('that leaves a group without commits leaves no group behind', async () => {
-    const { groups } = await coordinator()
-    const { memberId } = groups.join('g', '', 'app', 'consumer')
-    expect([...groups.groups].map(group => [group.groupId, group.state])).toEqual([['g', 'Stable']])
-    groups.leave('g', memberId)
-    expect([...groups.groups]).toEqual([])
-    await groups.commit(outside('h', at('t', 0, 1)))
-    const member = groups.join('h', '', 'app', 'consumer')
-    groups.leave('h', member.memberId)
-    expect([...groups.groups].map(group => [group.groupId, group.state])).toEqual([['h', 'Empty']])
+    groups.leave('g', name, '')
+    await expect(commit({})).rejects.toMatchObject({ code: 'UNKNOWN_MEMBER_ID' })
+    await commit({ memberId: '', generationId: -1 })
   })
 })
 

@@ -1,4 +1,7 @@
-/** Consumer groups: finding the coordinator, joining, committing offsets and reading them back. */
+/**
+ * Consumer groups: finding the coordinator, being a member, committing offsets and reading them
+ * back.
+ */
 
 import {
   array,
@@ -57,8 +60,11 @@ export const joinGroupRequest = message('JoinGroupRequest', JOIN_RANGE, {
   protocolType: string,
   protocols: array(struct({ name: string, metadata: bytes })),
   reason: since(8, nullableString, null),
-  /** On a wire the request header carries it. */
+  /** On a wire the request's header and its connection tell. */
   clientId: unsent(''),
+  clientHost: unsent(''),
+  /** False for those before v4, who cannot come back with the id they are given (KIP-394). */
+  requiresMemberId: unsent(true),
 })
 
 export const joinGroupResponse = message('JoinGroupResponse', JOIN_RANGE, {
@@ -96,6 +102,7 @@ export const leaveGroupRequest = message('LeaveGroupRequest', LEAVE_RANGE, {
 export const leaveGroupResponse = message('LeaveGroupResponse', LEAVE_RANGE, {
   throttleTimeMs: withDefault(int32, 0),
   errorCode: int16,
+  errorMessage: unsent<string | null>(null),
   members: array(
     struct({
       memberId: string,
@@ -105,24 +112,43 @@ export const leaveGroupResponse = message('LeaveGroupResponse', LEAVE_RANGE, {
   ),
 })
 
-const LIST_RANGE = { versions: [0, 5], flexibleSince: 3 } as const
+const SYNC_RANGE = { versions: [0, 5], flexibleSince: 4 } as const
 
-export const listGroupsRequest = message('ListGroupsRequest', LIST_RANGE, {
-  statesFilter: since(4, array(string), []),
-  typesFilter: since(5, array(string), []),
+export const syncGroupRequest = message('SyncGroupRequest', SYNC_RANGE, {
+  groupId: string,
+  generationId: int32,
+  memberId: string,
+  groupInstanceId: since(3, nullableString, null),
+  protocolType: since(5, nullableString, null),
+  protocolName: since(5, nullableString, null),
+  /** The leader's; empty from everybody else. */
+  assignments: array(struct({ memberId: string, assignment: bytes })),
 })
 
-export const listGroupsResponse = message('ListGroupsResponse', LIST_RANGE, {
+export const syncGroupResponse = message('SyncGroupResponse', SYNC_RANGE, {
   throttleTimeMs: since(1, int32, 0),
   errorCode: int16,
-  groups: array(
-    struct({
-      groupId: string,
-      protocolType: string,
-      groupState: since(4, string, ''),
-      groupType: since(5, string, ''),
-    }),
-  ),
+  errorMessage: unsent<string | null>(null),
+  protocolType: since(5, nullableString, null),
+  protocolName: since(5, nullableString, null),
+  assignment: bytes,
+})
+
+const HEARTBEAT_RANGE = { versions: [0, 4], flexibleSince: 4 } as const
+
+export const heartbeatRequest = message('HeartbeatRequest', HEARTBEAT_RANGE, {
+  groupId: string,
+  generationId: int32,
+  memberId: string,
+  groupInstanceId: since(3, nullableString, null),
+  /** In one process the coordinator may hold it so long, until it has news for the member. */
+  maxWaitMs: unsent(0),
+})
+
+export const heartbeatResponse = message('HeartbeatResponse', HEARTBEAT_RANGE, {
+  throttleTimeMs: since(1, int32, 0),
+  errorCode: int16,
+  errorMessage: unsent<string | null>(null),
 })
 
 // ── committed offsets ────────────────────────────────────────────────────────────────────
@@ -214,8 +240,10 @@ export type JoinGroupRequest = ValueOf<typeof joinGroupRequest>
 export type JoinGroupResponse = ValueOf<typeof joinGroupResponse>
 export type LeaveGroupRequest = ValueOf<typeof leaveGroupRequest>
 export type LeaveGroupResponse = ValueOf<typeof leaveGroupResponse>
-export type ListGroupsRequest = ValueOf<typeof listGroupsRequest>
-export type ListGroupsResponse = ValueOf<typeof listGroupsResponse>
+export type SyncGroupRequest = ValueOf<typeof syncGroupRequest>
+export type SyncGroupResponse = ValueOf<typeof syncGroupResponse>
+export type HeartbeatRequest = ValueOf<typeof heartbeatRequest>
+export type HeartbeatResponse = ValueOf<typeof heartbeatResponse>
 export type OffsetCommitRequest = ValueOf<typeof offsetCommitRequest>
 export type OffsetCommitResponse = ValueOf<typeof offsetCommitResponse>
 export type OffsetFetchRequest = ValueOf<typeof offsetFetchRequest>

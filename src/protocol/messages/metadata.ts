@@ -67,3 +67,4 @@ export const metadataResponse = message('MetadataResponse', RANGE, {
 export type MetadataRequest = ValueOf<typeof metadataRequest>
 export type MetadataResponse = ValueOf<typeof metadataResponse>
 export type TopicMetadata = MetadataResponse['topics'][number]
+export type BrokerMetadata = MetadataResponse['brokers']

@@ -1,0 +1,102 @@
+/** The parts of a consumer, put together. */
+
+import type { Clock } from '../base/clock.js'
+import type { Logger } from '../base/logger.js'
+import type { Random } from '../base/random.js'
+import { checkGroupId, type TopicPartition } from '../model/names.js'
+import type { Channel } from '../protocol/channel.js'
+import { AssignedPartitions } from './assigned-partitions.js'
+import { assignorsOf } from './assignors.js'
+import { Committer } from './committer.js'
+import type { ConsumerSettings } from './config.js'
+import { Fetcher } from './fetcher.js'
+import { GroupClient } from './group-client.js'
+import { MetadataCache } from './metadata-cache.js'
+import type { PartitionState } from './partition-state.js'
+import { Positions } from './positions.js'
+import { ReadingGate } from './reading-gate.js'
+import { RecordReader } from './record-reader.js'
+import { deserializerOf } from './serdes.js'
+import { Subscriber } from './subscriber.js'
+
+export interface ConsumerContext {
+  readonly channel: Channel
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  readonly onClose: () => void
+}
+
+/** What only a consumer with a groupId has. */
+export interface GroupParts {
+  readonly client: GroupClient
+  readonly committer: Committer
+  readonly subscriber: Subscriber
+}
+
+export interface ConsumerParts {
+  readonly metadata: MetadataCache
+  readonly assigned: AssignedPartitions
+  readonly positions: Positions
+  readonly fetcher: Fetcher
+  readonly reader: RecordReader
+  readonly group: GroupParts | undefined
+}
+
+/** `closing` aborts when the consumer is being closed: what has failed by then has failed. */
+export function consumerParts(
+  context: ConsumerContext,
+  settings: ConsumerSettings,
+  closing: AbortSignal,
+): ConsumerParts {
+  const { channel, clock, random, logger } = context
+  const { groupId, groupInstanceId = null, maxPollRecords } = settings
+  if (groupId !== undefined) checkGroupId(groupId)
+  const assignors = assignorsOf(settings.partitionAssignmentStrategy)
+  const { allowAutoCreateTopics: mayCreate, metadataMaxAgeMs: maxAgeMs } = settings
+  const metadata = new MetadataCache({ channel, clock, maxAgeMs, mayCreate })
+  const assigned = new AssignedPartitions()
+  const { retryBackoffMs, retryBackoffMaxMs, defaultApiTimeoutMs: timeoutMs } = settings
+  const retry = { clock, random, timeoutMs, retryBackoffMs, retryBackoffMaxMs, closing }
+  const owns = (partition: TopicPartition): boolean => assigned.find(partition) !== undefined
+  const client =
+    groupId === undefined
+      ? undefined
+      : new GroupClient({ channel, groupId, groupInstanceId, retry, owns })
+  const positions = new Positions({ channel, metadata, settings, group: client, retry })
+  const common = { channel, clock, random, logger, settings, metadata }
+  const fetcher = fetcherOf(common, positions)
+  const states = (): Iterable<PartitionState> => assigned.states
+  const gate = new ReadingGate(clock)
+  const reader = new RecordReader({ fetcher, clock, maxPollRecords, states, gate })
+  const parts = { metadata, assigned, positions, fetcher, reader }
+  if (client === undefined) return { ...parts, group: undefined }
+  const committer = new Committer({ group: client, clock, logger, settings, states })
+  const subscriber = new Subscriber({
+    ...{ ...common, client, assignors, committer, assigned, positions, fetcher, gate },
+    onFailure: error => reader.fail(error),
+  })
+  return { ...parts, group: { client, committer, subscriber } }
+}
+
+function fetcherOf(
+  common: Omit<ConsumerContext, 'onClose'> & {
+    readonly settings: ConsumerSettings
+    readonly metadata: MetadataCache
+  },
+  positions: Positions,
+): Fetcher {
+  const { keyDeserializer, valueDeserializer } = common.settings
+  const fetcher = new Fetcher({
+    ...common,
+    deserializers: {
+      key: deserializerOf(keyDeserializer),
+      value: deserializerOf(valueDeserializer),
+    },
+    onOutOfRange: (state, error) => {
+      void positions.recover(state, error).finally(() => fetcher.moved())
+    },
+    onLost: state => void positions.find(state).finally(() => fetcher.moved()),
+  })
+  return fetcher
+}

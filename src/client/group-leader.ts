@@ -1,0 +1,100 @@
+/** What the leader of a group does: looks at what everybody says, and shares out the partitions. */
+
+import { PartlogError, toPartlogError } from '../model/errors.js'
+import type { TopicPartition } from '../model/names.js'
+import type { AssignableTopic, Assignor, MemberSubscription } from '../protocol/assignor.js'
+import { decodeSubscription, encodeAssignment } from '../protocol/messages/consumer-protocol.js'
+import type { JoinGroupResponse, SyncGroupRequest } from '../protocol/messages/groups.js'
+import type { KnownTopic, MetadataCache } from './metadata-cache.js'
+
+export type Assignments = SyncGroupRequest['assignments']
+
+/** How many partitions each topic of a group had when they were shared out. */
+export type PartitionCounts = ReadonlyMap<string, number>
+
+export interface SharedOut {
+  readonly assignments: Assignments
+  readonly counts: PartitionCounts
+}
+
+export async function shareOut(
+  assignor: Assignor,
+  roll: JoinGroupResponse['members'],
+  metadata: MetadataCache,
+): Promise<SharedOut> {
+  const members = roll.map(({ memberId, groupInstanceId, metadata: bytes }) =>
+    decodeSubscription(bytes, memberId, groupInstanceId ?? undefined),
+  )
+  const topics = await topicsOf(members, metadata)
+  const shares = assigned(assignor, members, topics)
+  return {
+    assignments: members.map(({ memberId }) => ({
+      memberId,
+      assignment: encodeAssignment(shares.get(memberId) ?? []),
+    })),
+    counts: new Map([...topics].map(([name, { partitions }]) => [name, partitions])),
+  }
+}
+
+/** Topics that are not there (any more) are left out; the others are shared out. */
+async function topicsOf(
+  members: readonly MemberSubscription[],
+  metadata: MetadataCache,
+): Promise<Map<string, AssignableTopic>> {
+  const names = new Set(members.flatMap(({ topics }) => topics))
+  const known = await Promise.all([...names].map(name => topicIfAny(name, metadata)))
+  const topics = new Map<string, AssignableTopic>()
+  for (const topic of known) {
+    if (topic === undefined) continue
+    const racks = topic.partitions.map(({ racks: names }) => names)
+    topics.set(topic.name, { partitions: topic.partitions.length, racks })
+  }
+  return topics
+}
+
+async function topicIfAny(name: string, metadata: MetadataCache): Promise<KnownTopic | undefined> {
+  try {
+    return await metadata.refresh(name)
+  } catch (error) {
+    const { code } = toPartlogError(error)
+    if (code === 'UNKNOWN_TOPIC_OR_PARTITION' || code === 'INVALID_TOPIC_EXCEPTION')
+      return undefined
+    throw error
+  }
+}
+
+/** An assignor may be the application's: what it returns is looked at. */
+function assigned(
+  assignor: Assignor,
+  members: readonly MemberSubscription[],
+  topics: ReadonlyMap<string, AssignableTopic>,
+): ReadonlyMap<string, readonly TopicPartition[]> {
+  let shares: ReadonlyMap<string, readonly TopicPartition[]>
+  try {
+    shares = assignor.assign({ topics, members })
+  } catch (cause) {
+    const sentence = `assignor "${assignor.name}" has thrown: ${String(cause)}`
+    throw new PartlogError('INCONSISTENT_GROUP_PROTOCOL', sentence, { cause })
+  }
+  const taken = new Set<string>()
+  for (const [memberId, partitions] of shares) {
+    const member = members.find(each => each.memberId === memberId)
+    if (member === undefined) throw misassigned(assignor, `there is no member "${memberId}"`)
+    for (const { topic, partition } of partitions) {
+      const name = `${topic}-${partition}`
+      const exists = partition >= 0 && partition < (topics.get(topic)?.partitions ?? 0)
+      if (!exists) throw misassigned(assignor, `there is no partition ${name}`)
+      if (taken.has(name)) throw misassigned(assignor, `${name} is given to two members`)
+      if (!member.topics.includes(topic)) {
+        throw misassigned(assignor, `member "${memberId}" did not subscribe to ${topic}`)
+      }
+      taken.add(name)
+    }
+  }
+  return shares
+}
+
+function misassigned({ name }: Assignor, what: string): PartlogError {
+  const sentence = `assignor "${name}" has decided what cannot be: ${what}`
+  return new PartlogError('INCONSISTENT_GROUP_PROTOCOL', sentence)
+}

@@ -1,0 +1,165 @@
+/**
+ * A consumer's subscription: joins its group, takes and gives back partitions as the group says,
+ * tells the application, and looks now and then whether there are other topics or partitions.
+ */
+
+import type { Clock } from '../base/clock.js'
+import { sleep } from '../base/clock.js'
+import type { Logger } from '../base/logger.js'
+import { abortable } from '../base/tasks.js'
+import { toPartlogError, type PartlogError } from '../model/errors.js'
+import type { TopicPartition } from '../model/names.js'
+import type { Channel } from '../protocol/channel.js'
+import type { AssignedPartitions } from './assigned-partitions.js'
+import type { Committer } from './committer.js'
+import type { ConsumerSettings } from './config.js'
+import type { SubscribeOptions } from './consumer-options.js'
+import type { Fetcher } from './fetcher.js'
+import type { GroupClient } from './group-client.js'
+import { GroupMember, type GroupMemberOptions, type MemberHost } from './group-member.js'
+import type { MetadataCache } from './metadata-cache.js'
+import type { Positions } from './positions.js'
+import { topicsWanted, type TopicsWanted } from './subscription.js'
+import { TopicWatch } from './topic-watch.js'
+
+export interface SubscriberOptions extends Omit<GroupMemberOptions, 'host'> {
+  readonly channel: Channel
+  readonly client: GroupClient
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly metadata: MetadataCache
+  readonly settings: ConsumerSettings
+  readonly committer: Committer
+  readonly assigned: AssignedPartitions
+  readonly positions: Positions
+  readonly fetcher: Fetcher
+  /** To be thrown at whoever reads next. */
+  readonly onFailure: (error: PartlogError) => void
+}
+
+type Listener = NonNullable<SubscribeOptions['onPartitionsAssigned']>
+
+export class Subscriber implements MemberHost {
+  readonly #options: SubscriberOptions
+  readonly #member: GroupMember
+  readonly #watch: TopicWatch
+  #wanted: TopicsWanted | undefined
+  #topics: readonly string[] = []
+  #listeners: SubscribeOptions = {}
+
+  constructor(options: SubscriberOptions) {
+    this.#options = options
+    this.#member = new GroupMember({ ...options, host: this })
+    const { clock, logger, settings } = options
+    const refresh = (): Promise<void> => this.#refresh()
+    const { metadataMaxAgeMs: intervalMs } = settings
+    this.#watch = new TopicWatch({ clock, logger, intervalMs, refresh })
+  }
+
+  get isSubscribed(): boolean {
+    return this.#wanted !== undefined
+  }
+
+  // ── what the consumer asks for ─────────────────────────────────────────────────────────
+
+  /** Resolves when the group has given this consumer its partitions. */
+  async subscribe(wanted: TopicsWanted, listeners: SubscribeOptions): Promise<void> {
+    const topics = await topicsWanted(wanted, this.#options)
+    this.#options.client.isMemberOnly = true
+    this.#wanted = wanted
+    this.#topics = topics
+    this.#listeners = listeners
+    this.#watch.start()
+    this.#member.rejoin('the subscription is new', { isHurried: true })
+    await this.#member.ready(listeners.signal)
+  }
+
+  async ready(signal?: AbortSignal): Promise<void> {
+    await this.#member.ready(signal)
+  }
+
+  rebalance(reason: string): void {
+    this.#member.rejoin(reason)
+  }
+
+  /** Gives everything back and leaves the group. */
+  async leave(reason: string): Promise<void> {
+    const { clock, settings, client } = this.#options
+    if (!this.isSubscribed) return
+    this.#watch.stop()
+    const patience = new AbortController()
+    const done = new AbortController()
+    sleep(clock, settings.defaultApiTimeoutMs, done.signal).then(
+      () => patience.abort(),
+      () => undefined,
+    )
+    await this.#member.leave(reason, patience.signal)
+    done.abort()
+    this.#wanted = undefined
+    this.#topics = []
+    client.isMemberOnly = false
+  }
+
+  async #refresh(): Promise<void> {
+    const { metadata } = this.#options
+    if (this.#wanted === undefined) return
+    const topics = await topicsWanted(this.#wanted, this.#options)
+    const isSame = topics.join() === this.#topics.join()
+    this.#topics = topics
+    if (!isSame) return this.#member.rejoin('there are other topics')
+    for (const [topic, count] of this.#member.countsAsLeader ?? []) {
+      const { partitions } = await metadata.refresh(topic)
+      if (partitions.length !== count) this.#member.rejoin(`${topic} has other partitions`)
+    }
+  }
+
+  // ── what the member has done ───────────────────────────────────────────────────────────
+
+  topics(): readonly string[] {
+    return this.#topics
+  }
+
+  owned(): TopicPartition[] {
+    return this.#options.assigned.list()
+  }
+
+  async revoke(partitions: readonly TopicPartition[], signal: AbortSignal): Promise<void> {
+    const { committer, settings, assigned, fetcher } = this.#options
+    if (settings.enableAutoCommit) await abortable(committer.tryCommitProcessed(), signal)
+    await this.#tell(this.#listeners.onPartitionsRevoked, partitions, signal)
+    assigned.drop(partitions, fetcher)
+  }
+
+  async lose(partitions: readonly TopicPartition[], signal: AbortSignal): Promise<void> {
+    const { assigned, fetcher } = this.#options
+    const { onPartitionsLost, onPartitionsRevoked } = this.#listeners
+    assigned.drop(partitions, fetcher)
+    if (partitions.length === 0) return
+    await this.#tell(onPartitionsLost ?? onPartitionsRevoked, partitions, signal)
+  }
+
+  async take(partitions: readonly TopicPartition[], signal: AbortSignal): Promise<void> {
+    const { assigned, positions, fetcher } = this.#options
+    await assigned.add(partitions, positions, fetcher)
+    if (signal.aborted) return
+    await this.#tell(this.#listeners.onPartitionsAssigned, partitions, signal)
+  }
+
+  failed(error: PartlogError): void {
+    this.#options.onFailure(error)
+  }
+
+  /** What a listener throws is told to whoever reads next; the partitions change nevertheless. */
+  async #tell(
+    listener: Listener | undefined,
+    partitions: readonly TopicPartition[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (listener === undefined) return
+    try {
+      await abortable(Promise.resolve(listener([...partitions])), signal)
+    } catch (error) {
+      if (!signal.aborted) this.#options.onFailure(toPartlogError(error))
+    }
+  }
+}

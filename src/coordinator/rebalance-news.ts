@@ -1,0 +1,188 @@
+/** Gathers what has changed from one generation of a group to the next, and tells it. */
+
+import type { Clock } from '../base/clock.js'
+import type { TopicPartition } from '../model/names.js'
+import {
+  CONSUMER_PROTOCOL,
+  decodeAssignment,
+  decodeSubscription,
+} from '../protocol/messages/consumer-protocol.js'
+import type { Member } from './member.js'
+import type { Membership } from './membership.js'
+
+/** One member of a group, for people. */
+export interface GroupMemberName {
+  readonly memberId: string
+  readonly groupInstanceId: string | null
+  readonly clientId: string
+}
+
+/** A rebalance is over. */
+export interface RebalanceEvent {
+  readonly groupId: string
+  /** The generation that has begun. */
+  readonly generationId: number
+  /** What set it off. */
+  readonly reason: string
+  readonly joined: readonly GroupMemberName[]
+  /** Those who have left by themselves. */
+  readonly left: readonly GroupMemberName[]
+  /** Those who were not heard of in time. */
+  readonly timedOut: readonly GroupMemberName[]
+  /** Everybody in the new generation, with what each had before and has now. */
+  readonly members: readonly (GroupMemberName & {
+    readonly before: readonly TopicPartition[]
+    readonly after: readonly TopicPartition[]
+  })[]
+  /** From what set it off to the last member's partitions. Milliseconds. */
+  readonly durationMs: number
+}
+
+/** Members of one group that do not seem to belong together. */
+export interface SharedGroupEvent {
+  readonly groupId: string
+  readonly members: readonly (GroupMemberName & { readonly topics: readonly string[] })[]
+  /** Why they seem to be different services. */
+  readonly reason: string
+}
+
+export interface GroupListener {
+  rebalanced(event: RebalanceEvent): void
+  shared(event: SharedGroupEvent): void
+  /** Anything that others can see has changed: members, state, offsets. */
+  changed(): void
+  failed(sentence: string, error: unknown): void
+}
+
+export class RebalanceNews {
+  readonly #membership: Membership
+  readonly #listener: GroupListener
+  readonly #clock: Clock
+  #since: number | undefined
+  #reason = ''
+  readonly #joined = new Set<Member>()
+  readonly #left = new Set<Member>()
+  readonly #timedOut = new Set<Member>()
+  #before = new Map<Member, Uint8Array>()
+  #lastStrangers = ''
+
+  constructor(membership: Membership, listener: GroupListener, clock: Clock) {
+    this.#membership = membership
+    this.#listener = listener
+    this.#clock = clock
+    this.#remember()
+  }
+
+  joined(member: Member): void {
+    this.#joined.add(member)
+    this.#listener.changed()
+  }
+
+  left(member: Member): void {
+    this.#gone(member, this.#left)
+  }
+
+  timedOut(member: Member): void {
+    this.#gone(member, this.#timedOut)
+  }
+
+  #gone(member: Member, list: Set<Member>): void {
+    this.#before.delete(member)
+    if (!this.#joined.delete(member)) list.add(member)
+    this.#listener.changed()
+  }
+
+  /** A second reason on the way belongs to the same rebalance. */
+  begins(reason: string): void {
+    if (this.#since === undefined) {
+      this.#since = this.#clock.monotonicMs()
+      this.#reason = reason
+    }
+    this.#listener.changed()
+  }
+
+  ends(): void {
+    const since = this.#since ?? this.#clock.monotonicMs()
+    const event: RebalanceEvent = {
+      groupId: this.#membership.groupId,
+      generationId: this.#membership.generation,
+      reason: this.#reason,
+      joined: [...this.#joined].map(nameOf),
+      left: [...this.#left].map(nameOf),
+      timedOut: [...this.#timedOut].map(nameOf),
+      members: [...this.#membership.members].map(member => ({
+        ...nameOf(member),
+        before: this.#partitionsIn(this.#before.get(member)),
+        after: this.#partitionsIn(member.assignment),
+      })),
+      durationMs: this.#clock.monotonicMs() - since,
+    }
+    for (const names of [this.#joined, this.#left, this.#timedOut]) names.clear()
+    this.#since = undefined
+    this.#remember()
+    this.#listener.rebalanced(event)
+    this.#listener.changed()
+    this.#lookForStrangers()
+  }
+
+  #remember(): void {
+    this.#before = new Map([...this.#membership.members].map(each => [each, each.assignment]))
+  }
+
+  #lookForStrangers(): void {
+    const event = strangersIn(this.#membership)
+    const key = event === undefined ? '' : event.members.map(({ clientId }) => clientId).join()
+    if (event !== undefined && key !== this.#lastStrangers) this.#listener.shared(event)
+    this.#lastStrangers = key
+  }
+
+  /** Other protocols than that of consumers have bytes nobody here can read. */
+  #partitionsIn(assignment: Uint8Array | undefined): readonly TopicPartition[] {
+    if (assignment === undefined || this.#membership.protocolType !== CONSUMER_PROTOCOL) return []
+    return readable(() => decodeAssignment(assignment).partitions) ?? []
+  }
+}
+
+function nameOf({ memberId, groupInstanceId, clientId }: Member): GroupMemberName {
+  return { memberId, groupInstanceId, clientId }
+}
+
+/**
+ * Two services that share a group id by mistake: each gets only a part of the records. They give
+ * themselves away by their subscriptions, or by clients of different names; names that differ only
+ * at their end (`billing-1`, `billing-2`) are copies of one service.
+ */
+export function strangersIn({ groupId, members, protocolName, protocolType }: Membership) {
+  if (protocolType !== CONSUMER_PROTOCOL) return undefined
+  const all = [...members].map(member => {
+    const bytes = member.metadataFor(protocolName)
+    const topics = readable(() => decodeSubscription(bytes, member.memberId).topics) ?? []
+    return { ...nameOf(member), topics: [...topics].sort() }
+  })
+  const first = all[0]
+  if (first === undefined) return undefined
+  const reasonFor = (other: (typeof all)[number]): string | undefined => {
+    const pair = `clients "${first.clientId}" and "${other.clientId}"`
+    if (first.topics.join() !== other.topics.join()) return `${pair} read different topics`
+    if (serviceOf(first.clientId) === serviceOf(other.clientId)) return undefined
+    return `${pair} seem to be different services`
+  }
+  for (const other of all) {
+    const reason = reasonFor(other)
+    if (reason !== undefined) return { groupId, members: [first, other], reason }
+  }
+  return undefined
+}
+
+/** The name without what tells copies apart: a number, a letter, something hexadecimal. */
+function serviceOf(clientId: string): string {
+  return clientId.replace(/([-_.#:](\d+|[a-z]|[0-9a-f-]{5,}))+$/i, '')
+}
+
+function readable<T>(read: () => T): T | undefined {
+  try {
+    return read()
+  } catch {
+    return undefined
+  }
+}

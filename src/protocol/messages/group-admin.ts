@@ -1,0 +1,120 @@
+/** Consumer groups, seen from outside: listing, describing and deleting them and their offsets. */
+
+import {
+  array,
+  bool,
+  bytes,
+  int16,
+  int32,
+  message,
+  nullableString,
+  since,
+  string,
+  struct,
+  unsent,
+  withDefault,
+  type ValueOf,
+} from '../schema.js'
+
+const LIST_RANGE = { versions: [0, 5], flexibleSince: 3 } as const
+
+export const listGroupsRequest = message('ListGroupsRequest', LIST_RANGE, {
+  /** States to list; all when there are none. */
+  statesFilter: since(4, array(string), []),
+  typesFilter: since(5, array(string), []),
+})
+
+export const listGroupsResponse = message('ListGroupsResponse', LIST_RANGE, {
+  throttleTimeMs: since(1, int32, 0),
+  errorCode: int16,
+  groups: array(
+    struct({
+      groupId: string,
+      protocolType: string,
+      groupState: since(4, string, ''),
+      groupType: since(5, string, ''),
+    }),
+  ),
+})
+
+const DESCRIBE_RANGE = { versions: [0, 6], flexibleSince: 5 } as const
+/** Nobody asked what a client is authorized to do. */
+const NOT_ASKED = -2_147_483_648
+
+export const describeGroupsRequest = message('DescribeGroupsRequest', DESCRIBE_RANGE, {
+  groups: array(string),
+  includeAuthorizedOperations: since(3, bool, false),
+})
+
+export const describeGroupsResponse = message('DescribeGroupsResponse', DESCRIBE_RANGE, {
+  throttleTimeMs: since(1, int32, 0),
+  groups: array(
+    struct({
+      errorCode: int16,
+      errorMessage: since(6, nullableString, null),
+      groupId: string,
+      groupState: string,
+      protocolType: string,
+      /** The name of the assignor. */
+      protocolData: string,
+      members: array(
+        struct({
+          memberId: string,
+          groupInstanceId: since(4, nullableString, null),
+          clientId: string,
+          clientHost: string,
+          memberMetadata: bytes,
+          memberAssignment: bytes,
+        }),
+      ),
+      authorizedOperations: since(3, int32, NOT_ASKED),
+    }),
+  ),
+})
+
+const DELETE_RANGE = { versions: [0, 2], flexibleSince: 2 } as const
+
+export const deleteGroupsRequest = message('DeleteGroupsRequest', DELETE_RANGE, {
+  groupsNames: array(string),
+})
+
+export const deleteGroupsResponse = message('DeleteGroupsResponse', DELETE_RANGE, {
+  throttleTimeMs: withDefault(int32, 0),
+  results: array(
+    struct({ groupId: string, errorCode: int16, errorMessage: unsent<string | null>(null) }),
+  ),
+})
+
+const OFFSET_DELETE_RANGE = { versions: [0, 0], flexibleSince: Infinity } as const
+
+export const offsetDeleteRequest = message('OffsetDeleteRequest', OFFSET_DELETE_RANGE, {
+  groupId: string,
+  topics: array(struct({ name: string, partitions: array(struct({ partitionIndex: int32 })) })),
+})
+
+export const offsetDeleteResponse = message('OffsetDeleteResponse', OFFSET_DELETE_RANGE, {
+  errorCode: int16,
+  errorMessage: unsent<string | null>(null),
+  throttleTimeMs: withDefault(int32, 0),
+  topics: array(
+    struct({
+      name: string,
+      partitions: array(
+        struct({
+          partitionIndex: int32,
+          errorCode: int16,
+          errorMessage: unsent<string | null>(null),
+        }),
+      ),
+    }),
+  ),
+})
+
+export type ListGroupsRequest = ValueOf<typeof listGroupsRequest>
+export type ListGroupsResponse = ValueOf<typeof listGroupsResponse>
+export type DescribeGroupsRequest = ValueOf<typeof describeGroupsRequest>
+export type DescribeGroupsResponse = ValueOf<typeof describeGroupsResponse>
+export type DeleteGroupsRequest = ValueOf<typeof deleteGroupsRequest>
+export type DeleteGroupsResponse = ValueOf<typeof deleteGroupsResponse>
+export type OffsetDeleteRequest = ValueOf<typeof offsetDeleteRequest>
+export type OffsetDeleteResponse = ValueOf<typeof offsetDeleteResponse>
