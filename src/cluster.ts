@@ -11,15 +11,10 @@ import { SystemClock, type Clock } from './base/clock.js'
 import { readOptions, show } from './base/config.js'
 import { unbreakable, type Logger } from './base/logger.js'
 import { systemRandom, type Random } from './base/random.js'
+import { Signal } from './base/tasks.js'
 import { randomUuid } from './base/uuid.js'
 import { BrokerHandle } from './broker/broker-handle.js'
-import {
-  brokerFolder,
-  BrokerSet,
-  checkBrokerId,
-  CONTROLLER_FOLDER,
-  type BrokerSetOptions,
-} from './broker/broker-set.js'
+import { brokerFolder, BrokerSet, checkBrokerId, CONTROLLER_FOLDER } from './broker/broker-set.js'
 import {
   CLUSTER_OPTIONS,
   OPEN_OPTIONS,
@@ -31,8 +26,15 @@ import { describeCluster, type ClusterView } from './broker/describe.js'
 import { EVENT_NAMES, EventSource, type ClusterEvents, type EventName } from './broker/events.js'
 import { ClusterFaults } from './broker/faults.js'
 import { Network } from './broker/network.js'
+import { groupListener, reportsOf } from './broker/reports.js'
+import {
+  checkCondition,
+  checkUntilOptions,
+  until,
+  type Condition,
+  type UntilOptions,
+} from './broker/until.js'
 import { CLIENT, type ClusterNetwork } from './broker/network-rules.js'
-import type { GroupListener } from './coordinator/rebalance-news.js'
 import { Admin } from './client/admin.js'
 import { Consumer } from './client/consumer.js'
 import type { ConsumerOptions } from './client/consumer-options.js'
@@ -73,6 +75,8 @@ interface Parts {
   readonly network: Network
   readonly faults: ClusterFaults
   readonly events: EventSource
+  /** Notified when a group has changed, or an application has processed records. */
+  readonly news: Signal
   readonly lock: FolderLock | undefined
   readonly clock: Clock
   readonly random: Random
@@ -195,10 +199,11 @@ export class Cluster {
     > = {},
   ): Consumer<Deserialized<KeyName, CustomKey>, Deserialized<ValueName, CustomValue>> {
     this.#checkOpen()
-    const { clock, random, logger } = this.#parts
+    const { clock, random, logger, news } = this.#parts
     const onClose = (): void => void this.#clients.delete(consumer)
     const channel = this.#channelOf(options.clientId)
-    const context = { channel, clock, random, logger, onClose }
+    const onProgress = (): void => news.notify()
+    const context = { channel, clock, random, logger, onClose, onProgress }
     const consumer = new Consumer<
       Deserialized<KeyName, CustomKey>,
       Deserialized<ValueName, CustomValue>
@@ -240,6 +245,37 @@ export class Cluster {
       throw new PartlogError('INVALID_ARGUMENT', `listener: expected a function`)
     }
     return this.#parts.events.on(name, listener)
+  }
+
+  /**
+   * Resolves when the cluster has come to a state: a group is stable (`{ group, stable: true }`,
+   * with `members` exactly so many), it has processed and committed everything there is
+   * (`{ group, lag: 0 }`), a topic has so many records (`{ topic, records: n }`). For tests that
+   * would else sleep. What consumers of this cluster have processed is committed on the way,
+   * unless they do that themselves (`enableAutoCommit: false`); records of a poll count as
+   * processed at the next poll.
+   *
+   * Rejects with REQUEST_TIMED_OUT when the signal aborts, saying what is still missing; with
+   * INVALID_ARGUMENT for another condition.
+   */
+  async until(condition: Condition, options: UntilOptions = {}): Promise<void> {
+    this.#checkOpen()
+    checkCondition(condition)
+    checkUntilOptions(options)
+    const { brokers, news, clock } = this.#parts
+    const commitProcessed = (groupId: string): void => {
+      for (const client of this.#clients) {
+        if (client instanceof Consumer) void client.commitProcessed(groupId)
+      }
+    }
+    const { signal: closing } = this.#givingUp
+    const { signal = closing } = options
+    const context = { brokers, news, clock, commitProcessed }
+    const waiting = until(condition, { signal: AbortSignal.any([closing, signal]) }, context)
+    await waiting.catch((error: unknown) => {
+      this.#checkOpen()
+      throw error
+    })
   }
 
   /**
@@ -309,6 +345,7 @@ async function openParts(settings: OpenSettings): Promise<Parts> {
   const startedAt = clock.monotonicMs()
   const faults = new ClusterFaults()
   const network = new Network({ clock, random, faults })
+  const news = new Signal()
   const events = new EventSource(error => logger.error('a listener has thrown', { error }))
   const { defaultReplicationFactor = Math.min(REPLICATION_FACTOR, settings.brokers ?? 1) } =
     settings
@@ -323,63 +360,13 @@ async function openParts(settings: OpenSettings): Promise<Parts> {
     brokerCount: settings.brokers,
     network,
     ...reportsOf(events, () => opened),
-    groupListener: groupListener(events, logger),
+    groupListener: groupListener(events, news, logger),
   })
   opened = brokers
   const recovery = reportOf(brokers, clock.monotonicMs() - startedAt)
   const { location } = disk
   const common = { clock, random, logger, isReadOnly, recovery, location, lock }
-  return { ...common, brokers, network, faults, events }
-}
-
-type Reports = Pick<BrokerSetOptions, 'onNews' | 'onTruncated' | 'onRepairing'>
-
-/** What brokers and controller do, as events. */
-function reportsOf(events: EventSource, brokers: () => BrokerSet | undefined): Reports {
-  return {
-    onNews({ topic, partition, before, after }) {
-      if (before === undefined) return
-      const { leader, leaderEpoch, isr } = after
-      const place = { topic, partition }
-      if (leaderEpoch !== before.leaderEpoch) {
-        const isUnclean = leader >= 0 && !before.isr.includes(leader)
-        const previousLeader = before.leader
-        events.emit('leader', { ...place, leader, leaderEpoch, previousLeader, isUnclean })
-        const loss = isUnclean ? brokers()?.lossUnder(leader, place) : undefined
-        if (loss !== undefined) events.emit('dataLoss', { ...place, broker: leader, ...loss })
-      }
-      if (isr.join() !== before.isr.join()) {
-        events.emit('isr', { ...place, isr, previousIsr: before.isr })
-      }
-    },
-    onRepairing: (broker, { topicPartition }, folder) =>
-      events.emit('repair', { ...topicPartition, broker, folder }),
-    onTruncated(broker, { partition, fromOffset, toOffset, highWatermark }) {
-      const place = { ...partition.topicPartition, broker }
-      events.emit('truncation', { ...place, fromOffset, toOffset })
-      if (toOffset >= highWatermark) return
-      events.emit('dataLoss', { ...place, fromOffset: toOffset, toOffset: highWatermark })
-    },
-  }
-}
-
-/** What happens in groups, as events. A rebalance is a normal thing; a shared id may be none. */
-function groupListener(events: EventSource, logger: Logger): GroupListener {
-  return {
-    rebalanced(event) {
-      const { groupId, generationId, reason, members } = event
-      logger.info(`group ${groupId} is in generation ${generationId}: ${reason}`, {
-        members: members.map(({ clientId }) => clientId),
-      })
-      events.emit('rebalance', event)
-    },
-    shared(event) {
-      logger.warn(`group ${event.groupId} may be shared by mistake: ${event.reason}`)
-      events.emit('sharedGroup', event)
-    },
-    changed: () => undefined,
-    failed: (sentence, error) => logger.error(sentence, { error }),
-  }
+  return { ...common, brokers, network, faults, events, news }
 }
 
 async function clusterIdOf(disk: Disk, random: Random): Promise<string> {

@@ -3,6 +3,7 @@
 // The cluster, and what it gives.
 export { Cluster, type RecoveryReport } from './cluster.js'
 export type { MemoryOptions, OpenOptions } from './broker/cluster-options.js'
+export type { Condition, UntilOptions } from './broker/until.js'
 export type { Durability } from './partition/roles.js'
 export type { RecoveryFinding } from './log/recovery.js'
 

@@ -25,6 +25,8 @@ export interface ConsumerContext {
   readonly random: Random
   readonly logger: Logger
   readonly onClose: () => void
+  /** The application is done with records, or asks for some. */
+  readonly onProgress?: () => void
 }
 
 /** What only a consumer with a groupId has. */
@@ -68,6 +70,7 @@ export function consumerParts(
   const fetcher = fetcherOf(common, positions)
   const states = (): Iterable<PartitionState> => assigned.states
   const gate = new ReadingGate(clock)
+  if (context.onProgress !== undefined) gate.onProgress = context.onProgress
   const reader = new RecordReader({ fetcher, clock, maxPollRecords, states, gate })
   const parts = { metadata, assigned, positions, fetcher, reader }
   if (client === undefined) return { ...parts, group: undefined }

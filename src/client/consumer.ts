@@ -366,6 +366,13 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
       )
   }
 
+  /** @internal commits what the application is done with, if commits are automatic. */
+  async commitProcessed(groupId: string): Promise<void> {
+    const { enableAutoCommit, groupId: own } = this.#settings
+    if (!enableAutoCommit || own !== groupId) return
+    await this.#parts.group?.committer.tryCommitProcessed()
+  }
+
   // ── the end ────────────────────────────────────────────────────────────────────────────
 
   /**

@@ -10,6 +10,8 @@ import { abortable, Deferred } from '../base/tasks.js'
 export class ReadingGate {
   /** Told when the application asks for more; not for every single record. */
   onAsked: (() => void) | undefined
+  /** The same, for those outside. */
+  onProgress: (() => void) | undefined
   /** Grows with every record or batch the application is done with. */
   asks = 0
   readonly #clock: Clock
@@ -40,6 +42,7 @@ export class ReadingGate {
     this.#isWaiting = true
     this.#putDown()
     this.onAsked?.()
+    this.onProgress?.()
     return this.#held?.promise
   }
 

@@ -274,7 +274,12 @@ export class GroupCoordinator {
   get groups(): GroupView[] {
     const ids = new Set([...this.#machine.state.groups].map(({ groupId }) => groupId))
     for (const groupId of this.#living.keys()) ids.add(groupId)
-    return [...ids].map(groupId => this.#view(groupId))
+    return [...ids].map(groupId => this.#viewOf(groupId))
+  }
+
+  /** undefined: there is no such group. */
+  view(groupId: string): GroupView | undefined {
+    return this.#exists(groupId) ? this.#viewOf(groupId) : undefined
   }
 
   /** Throws GROUP_ID_NOT_FOUND. */
@@ -282,10 +287,10 @@ export class GroupCoordinator {
     checkGroupId(groupId)
     this.#checkInOffice()
     this.#checkExists(groupId)
-    return this.#view(groupId)
+    return this.#viewOf(groupId)
   }
 
-  #view(groupId: string): GroupView {
+  #viewOf(groupId: string): GroupView {
     const membership = this.#living.get(groupId)?.membership
     if (membership === undefined) {
       return { groupId, state: 'Empty', protocolType: '', protocolName: '', members: [] }
@@ -349,14 +354,18 @@ export class GroupCoordinator {
     if (this.#resignedWith !== undefined) throw this.#resignedWith
   }
 
+  #exists(groupId: string): boolean {
+    return this.#living.has(groupId) || this.#machine.state.find(groupId) !== undefined
+  }
+
   #checkExists(groupId: string): void {
-    if (this.#living.has(groupId) || this.#machine.state.find(groupId) !== undefined) return
+    if (this.#exists(groupId)) return
     throw new PartlogError('GROUP_ID_NOT_FOUND', `there is no group ${groupId}`)
   }
 
   /** Throws when this would be one group too many. */
   #checkRoomFor(groupId: string): void {
-    if (this.#living.has(groupId) || this.#machine.state.find(groupId) !== undefined) return
+    if (this.#exists(groupId)) return
     if (Math.max(this.#living.size, this.#machine.state.size) < GROUPS_MAX) return
     throw new PartlogError('POLICY_VIOLATION', `a coordinator keeps at most ${GROUPS_MAX} groups`)
   }

@@ -1,0 +1,148 @@
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { virtualClock } from '../../src/base/virtual-clock.js'
+import { Cluster } from '../../src/cluster.js'
+
+async function shop(partitions = 2) {
+  const clock = virtualClock()
+  const cluster = await Cluster.memory({ clock })
+  onTestFinished(() => cluster.close())
+  await cluster.admin.createTopic({ topic: 'orders', partitions })
+  const producer = cluster.producer()
+  const write = async (...values: string[]): Promise<void> => {
+    await producer.send({ topic: 'orders', messages: values.map(value => ({ value })) })
+  }
+  const billing = (options: object = {}) =>
+    cluster.consumer({ groupId: 'billing', autoOffsetReset: 'earliest', ...options })
+  return { cluster, clock, write, billing }
+}
+
+/** What `promise` comes to, if it comes to something without time passing. */
+async function outcome(promise: Promise<void>, clock: { advance(ms: number): Promise<void> }) {
+  let result: unknown = 'waits'
+  promise.then(
+    () => (result = 'done'),
+    (error: unknown) => (result = (error as Error).message),
+  )
+  for (let turn = 0; turn < 20; turn++) await clock.advance(0)
+  return result
+}
+
+describe('until', () => {
+  it('a topic has so many records', async () => {
+    const { cluster, clock, write } = await shop()
+    const two = cluster.until({ topic: 'orders', records: 2 })
+    await write('a')
+    expect(await outcome(two, clock)).toBe('waits')
+    await write('b')
+    expect(await outcome(two, clock)).toBe('done')
+    await cluster.until({ topic: 'orders', records: 2 })
+  })
+
+  it('a group is stable, with so many members', async () => {
+    const { cluster, clock, billing } = await shop()
+    const any = cluster.until({ group: 'billing', stable: true })
+    const two = cluster.until({ group: 'billing', stable: true, members: 2 })
+    expect(await outcome(any, clock)).toBe('waits')
+    const one = billing()
+    await one.subscribe(['orders'])
+    expect(await outcome(any, clock)).toBe('done')
+    expect(await outcome(two, clock)).toBe('waits')
+    await billing().subscribe(['orders'])
+    expect(await outcome(two, clock)).toBe('done')
+    await one.close()
+    expect(
+      await outcome(cluster.until({ group: 'billing', stable: true, members: 2 }), clock),
+    ).toBe('waits')
+  })
+
+  it('a group has processed everything, without waiting for a commit that comes by itself', async () => {
+    const { cluster, clock, write, billing } = await shop()
+    await write('a', 'b', 'c')
+    const consumer = billing({ valueDeserializer: 'string' })
+    await consumer.subscribe(['orders'])
+    const done = cluster.until({ group: 'billing', lag: 0 })
+    expect(await outcome(done, clock)).toBe('waits')
+    const seen: unknown[] = []
+    let release = (): void => undefined
+    void consumer.run({
+      eachRecord: async ({ value }) => {
+        seen.push(value)
+        if (seen.length === 3) await new Promise<void>(resolve => (release = resolve))
+      },
+    })
+    expect(await outcome(done, clock)).toBe('waits')
+    expect(seen).toHaveLength(3)
+    release()
+    expect(await outcome(done, clock)).toBe('done')
+    await write('d')
+    await cluster.until({ group: 'billing', lag: 1 })
+    await cluster.until({ group: 'billing', lag: 0 })
+    expect(seen).toHaveLength(4)
+  })
+
+  it('an application has committed by itself, if it wants to', async () => {
+    const { cluster, clock, write, billing } = await shop(1)
+    await write('a', 'b')
+    const consumer = billing({ enableAutoCommit: false })
+    await consumer.subscribe(['orders'])
+    expect(await consumer.poll()).toHaveLength(2)
+    const done = cluster.until({ group: 'billing', lag: 0 })
+    await consumer.poll({ timeoutMs: 0 })
+    expect(await outcome(done, clock)).toBe('waits')
+    await consumer.commit()
+    expect(await outcome(done, clock)).toBe('done')
+  })
+
+  it.each([
+    [{ topic: 'orders', records: 9 }, 'topic orders has 3 of 9 records'],
+    [{ topic: 'none', records: 1 }, 'there is no topic none'],
+    [{ group: 'none', stable: true }, 'there is no group none'],
+    [{ group: 'billing', stable: true, members: 2 }, 'group billing is Stable with 1 of 2 members'],
+    [
+      { group: 'billing', lag: 0 },
+      'group billing lacks 3 records: orders-0 (committed nothing of 2), orders-1 ' +
+        '(committed nothing of 1)',
+    ],
+  ] as const)(
+    'gives up when it is told to, and says what is missing: %o',
+    async (what, sentence) => {
+      const { cluster, clock, billing } = await shop()
+      const messages = [0, 0, 1].map(partition => ({ partition, value: 'x' }))
+      await cluster.producer().send({ topic: 'orders', messages })
+      await billing({ enableAutoCommit: false }).subscribe(['orders'])
+      const giveUp = new AbortController()
+      const waiting = cluster.until(what, { signal: giveUp.signal })
+      expect(await outcome(waiting, clock)).toBe('waits')
+      giveUp.abort()
+      expect(await outcome(waiting, clock)).toBe(`REQUEST_TIMED_OUT: gave up waiting: ${sentence}`)
+    },
+  )
+
+  it('ends with the cluster', async () => {
+    const { cluster, clock } = await shop()
+    const waiting = cluster.until({ topic: 'orders', records: 1 })
+    const end = outcome(waiting, clock)
+    await cluster.close()
+    expect(await end).toBe('CLOSED: the cluster is closed')
+    await expect(cluster.until({ topic: 'orders', records: 0 })).rejects.toThrow('CLOSED')
+  })
+
+  it.each([
+    [undefined],
+    [{}],
+    [{ group: 'g' }],
+    [{ group: '', lag: 0 }],
+    [{ group: 'g', lag: -1 }],
+    [{ group: 'g', stable: false }],
+    [{ group: 'g', stable: true, members: 0.5 }],
+    [{ group: 'g', stable: true, lag: 0 }],
+    [{ topic: 'orders' }],
+    [{ topic: 'a b', records: 1 }],
+  ])('refuses another condition: %o', async condition => {
+    const { cluster } = await shop()
+    const waiting = cluster.until(condition as never)
+    await expect(waiting).rejects.toMatchObject({
+      code: expect.stringMatching(/^INVALID_(ARGUMENT|GROUP_ID|TOPIC_EXCEPTION)$/),
+    })
+  })
+})
