@@ -10,6 +10,7 @@ export const PRODUCER_ID_BLOCK = 1_000
 export function allocateProducerIds(image: ClusterImage, brokerId: number): Decision<number> {
   const first = image.nextProducerId
   const nextProducerId = first + PRODUCER_ID_BLOCK
-  const record = { kind: 'ProducerIds', brokerId, brokerEpoch: -1, nextProducerId } as const
+  const { brokerEpoch = -1 } = image.brokers.get(brokerId) ?? {}
+  const record = { kind: 'ProducerIds', brokerId, brokerEpoch, nextProducerId } as const
   return { records: [journalRecord(record)], answer: first }
 }

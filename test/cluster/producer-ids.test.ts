@@ -6,11 +6,13 @@ import { VirtualClock } from '../../src/base/virtual-clock.js'
 import { initProducerId, ProducerIds } from '../../src/broker/producer-ids.js'
 import type { BrokerContext, ControllerDoor } from '../../src/broker/context.js'
 import { Cluster } from '../../src/cluster.js'
+import { admitBroker } from '../../src/coordinator/brokers.js'
 import { ArrayJournal } from '../../src/coordinator/journal.js'
 import { ClusterImage } from '../../src/coordinator/metadata.js'
 import { StateMachine } from '../../src/coordinator/state-machine.js'
 import { MemoryDisk } from '../../src/disk/memory-disk.js'
 import { Batch, batchesOf } from '../../src/model/batch.js'
+import { decodeMetadataRecord } from '../../src/protocol/messages/metadata-records.js'
 import { intercept } from '../client/world.js'
 
 async function controllerOf(journal: ArrayJournal): Promise<ControllerDoor> {
@@ -42,6 +44,17 @@ describe('ids', () => {
     expect(new Set(wanted).size).toBe(1_001)
     expect(journal.records).toHaveLength(2)
     expect(ids.next()).toBeTypeOf('number') // at once
+  })
+
+  it('are written down with the registration of the broker that has taken them', async () => {
+    const journal = new ArrayJournal()
+    const controller = await controllerOf(journal)
+    const broker = { id: 2, rack: null }
+    for (let n = 0; n < 3; n++) await controller.run(image => admitBroker(image, broker))
+    await new ProducerIds(2, controller).next()
+    const { value } = journal.records.at(-1) as { value: Uint8Array }
+    const record = { kind: 'ProducerIds', brokerId: 2, brokerEpoch: 2, nextProducerId: 1_000 }
+    expect(decodeMetadataRecord(value)).toEqual(record)
   })
 
   it('are for those without transactions; an error of the controller is the answer', async () => {

@@ -21,10 +21,14 @@ import {
   offsetCommitValue,
 } from '../../src/protocol/messages/group-records.js'
 import {
+  brokerRegistrationChangeRecord,
   configRecord,
   decodeMetadataRecord,
   encodeMetadataRecord,
+  partitionChangeRecord,
   partitionRecord,
+  producerIdsRecord,
+  registerBrokerRecord,
   removeTopicRecord,
   topicRecord,
   type MetadataRecord,
@@ -45,6 +49,10 @@ const MESSAGES: readonly Message<unknown>[] = [
   partitionRecord,
   configRecord,
   removeTopicRecord,
+  partitionChangeRecord,
+  registerBrokerRecord,
+  brokerRegistrationChangeRecord,
+  producerIdsRecord,
 ] as readonly Message<unknown>[]
 
 /**

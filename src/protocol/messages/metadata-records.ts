@@ -126,7 +126,7 @@ export const removeTopicRecord = message('RemoveTopicRecord', V0, {
 /** A broker has taken the ids below `nextProducerId` that nobody had yet. */
 export const producerIdsRecord = message('ProducerIdsRecord', V0, {
   brokerId: int32,
-  /** −1: there are no registrations of brokers here. */
+  /** Of the registration of the broker that took them. */
   brokerEpoch: int64,
   nextProducerId: int64,
 })
@@ -146,7 +146,7 @@ const RECORDS = {
   RemoveTopic: { type: 9, version: 0, layout: removeTopicRecord },
   ProducerIds: { type: 15, version: 0, layout: producerIdsRecord },
   BrokerRegistrationChange: { type: 17, version: 1, layout: brokerRegistrationChangeRecord },
-  RegisterBroker: { type: 27, version: 1, layout: registerBrokerRecord },
+  RegisterBroker: { type: 0, version: 1, layout: registerBrokerRecord },
 } as const
 
 type Records = typeof RECORDS
