@@ -10,6 +10,8 @@ import type { MemoryOptions } from '../../src/broker/cluster-options.js'
 import type { PartitionView, ReplicaView } from '../../src/broker/describe.js'
 import type { Producer } from '../../src/client/producer.js'
 import { Cluster } from '../../src/cluster.js'
+import { MemoryDisk } from '../../src/disk/memory-disk.js'
+import { batchesOf } from '../../src/model/batch.js'
 import { isPartlogError } from '../../src/model/errors.js'
 
 const ZERO_MS = 0
@@ -26,31 +28,36 @@ export class Story {
   private constructor(
     readonly cluster: Cluster,
     readonly clock: VirtualClock,
+    readonly disk: MemoryDisk,
   ) {
     this.#startedMs = clock.monotonicMs()
     cluster.on('leader', ({ topic, partition, leader, leaderEpoch, isUnclean }) => {
       const who = leader < 0 ? 'nobody leads' : `broker ${leader} leads`
       const how = isUnclean ? ', elected out of sync' : ''
-      this.#note(`${topic}-${partition}: ${who} in epoch ${leaderEpoch}${how}`)
+      this.note(`${topic}-${partition}: ${who} in epoch ${leaderEpoch}${how}`)
     })
     cluster.on('isr', ({ topic, partition, isr }) => {
-      this.#note(`${topic}-${partition}: in sync are ${isr.join(', ')}`)
+      this.note(`${topic}-${partition}: in sync are ${isr.join(', ')}`)
     })
     cluster.on('truncation', ({ topic, partition, broker, fromOffset, toOffset }) => {
-      this.#note(`${topic}-${partition}: broker ${broker} cuts ${fromOffset} back to ${toOffset}`)
+      this.note(`${topic}-${partition}: broker ${broker} cuts ${fromOffset} back to ${toOffset}`)
     })
     cluster.on('dataLoss', ({ topic, partition, broker, fromOffset, toOffset }) => {
       const range = `[${fromOffset}, ${toOffset})`
-      this.#note(`${topic}-${partition}: broker ${broker} has LOST committed records ${range}`)
+      this.note(`${topic}-${partition}: broker ${broker} has LOST committed records ${range}`)
+    })
+    cluster.on('repair', ({ topic, partition, broker }) => {
+      this.note(`${topic}-${partition}: broker ${broker} copies it anew, its own was damaged`)
     })
   }
 
   static async begin(options: MemoryOptions = {}): Promise<Story> {
     const clock = new VirtualClock()
     const random = seededRandom(7)
-    const cluster = await Cluster.memory({ brokers: 3, clock, random, ...options })
+    const disk = new MemoryDisk()
+    const cluster = await Cluster.onDisk(disk, { brokers: 3, clock, random, ...options })
     onTestFinished(() => cluster.close())
-    return new Story(cluster, clock)
+    return new Story(cluster, clock, disk)
   }
 
   /** Something is done; what follows from it at once is awaited. */
@@ -82,11 +89,11 @@ export class Story {
         (error: unknown) => `${value}: ${isPartlogError(error) ? error.code : String(error)}`,
       )
       .then(text => {
-        this.#note(text)
+        this.note(text)
         return (outcome = text)
       })
     await this.settle()
-    if (outcome === undefined) this.#note(`${value}: waits`)
+    if (outcome === undefined) this.note(`${value}: waits`)
     return { outcome: () => sent }
   }
 
@@ -106,7 +113,7 @@ export class Story {
       seen.push(...records.map(({ value }) => value ?? 'null'))
     }
     await consumer.close()
-    this.#note(`a consumer reads: ${seen.join(' ') || 'nothing'}`)
+    this.note(`a consumer reads: ${seen.join(' ') || 'nothing'}`)
   }
 
   /** How a partition stands, on each of its brokers. */
@@ -114,8 +121,8 @@ export class Story {
     const found = this.partition(topic, partition)
     const leader = found.leader < 0 ? 'none' : found.leader
     const isr = found.isr.join(',')
-    this.#note(`${topic}-${partition}: leader ${leader}, epoch ${found.leaderEpoch}, ISR ${isr}`)
-    for (const copy of found.copies) this.#note(`  broker ${copyText(copy)}`)
+    this.note(`${topic}-${partition}: leader ${leader}, epoch ${found.leaderEpoch}, ISR ${isr}`)
+    for (const copy of found.copies) this.note(`  broker ${copyText(copy)}`)
   }
 
   partition(topic = 'orders', partition = 0): PartitionView {
@@ -123,12 +130,44 @@ export class Story {
     return found?.partitions[partition] as PartitionView
   }
 
+  /** Who runs, and whom the controller counts on. */
+  showBrokers(): void {
+    for (const { id, rack, isRunning, isAlive } of this.cluster.describe().brokers) {
+      const runs = isRunning ? 'runs' : 'does not run'
+      this.note(`broker ${id}, rack ${rack}: ${runs}, ${isAlive ? 'alive' : 'fenced'}`)
+    }
+  }
+
+  /** The batches in a log: who numbered them, and how. */
+  async showBatches(broker: number, topic = 'orders', partition = 0): Promise<void> {
+    const file = this.disk.open(`broker-${broker}/${topic}-${partition}/${'0'.repeat(20)}.log`)
+    const bytes = await file.read(0, file.size)
+    file.close()
+    this.note(`${topic}-${partition} on broker ${broker}`)
+    for (const { baseOffset, producerId, producerEpoch, baseSequence } of batchesOf(bytes)) {
+      const who = `producer ${producerId}, epoch ${producerEpoch}, sequence ${baseSequence}`
+      this.note(`  offset ${baseOffset}: ${who}`)
+    }
+  }
+
+  /** Something asked for, and what came of it: a word, or the code of an error. */
+  async ask(what: string, question: () => Promise<unknown>): Promise<void> {
+    this.#lines.push(`> ${what}`)
+    const answer = await question().then(
+      () => 'done',
+      (error: unknown) => (isPartlogError(error) ? error.code : String(error)),
+    )
+    await this.settle()
+    this.note(answer)
+  }
+
   /** Compares everything so far with `<name>.txt`. */
   async end(name: string): Promise<void> {
     await expect(`${this.#lines.join('\n')}\n`).toMatchFileSnapshot(`${name}.txt`)
   }
 
-  #note(text: string): void {
+  /** Something that is to be in the story. */
+  note(text: string): void {
     const at = ((this.clock.monotonicMs() - this.#startedMs) / 1000).toFixed(2)
     this.#lines.push(`${at.padStart(8)} s  ${text}`)
   }
