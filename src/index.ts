@@ -99,7 +99,7 @@ export {
   type TopicDescription,
   type TopicSettingValue,
 } from './client/admin.js'
-export type { NewTopic } from './client/new-topic.js'
+export type { NewPartitions, NewTopic } from './client/new-topic.js'
 export type { TopicPartition } from './model/names.js'
 export type { TopicConfigInput, TopicSetting } from './model/topic-settings.js'
 

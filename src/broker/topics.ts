@@ -111,13 +111,12 @@ export async function createPartitions(
 ): Promise<CreatePartitionsResponse> {
   const results: CreatePartitionsResponse['results'][number][] = []
   const { controller, controllerContext } = broker
-  for (const { name, count } of request.topics) {
+  for (const { name, count, assignments } of request.topics) {
     try {
-      if (request.validateOnly) {
-        decidePartitions(controller.image, name, count, controllerContext)
-      } else {
-        await controller.run(image => decidePartitions(image, name, count, controllerContext))
-      }
+      const assignment = assignments?.map(({ brokerIds }) => brokerIds)
+      const more = { name, count, assignment }
+      if (request.validateOnly) decidePartitions(controller.image, more, controllerContext)
+      else await controller.run(image => decidePartitions(image, more, controllerContext))
       results.push({ name, ...NO_ERROR })
     } catch (error) {
       results.push({ name, ...errorFields(error) })

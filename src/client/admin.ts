@@ -31,7 +31,12 @@ import { ADMIN_OPTIONS, clientSettings, type AdminSettings } from './config.js'
 import { throwIfError } from './errors.js'
 import { knownTopic, MetadataCache, type KnownTopic } from './metadata-cache.js'
 import { byLeader, byTopic, listOffsets, type ListedOffset } from './requests.js'
-import { checkCount, newTopicFields, type NewTopic } from './new-topic.js'
+import {
+  newPartitionsFields,
+  newTopicFields,
+  type NewPartitions,
+  type NewTopic,
+} from './new-topic.js'
 import { withRetries } from './retry.js'
 
 /** Options of an admin client. */
@@ -191,22 +196,16 @@ export class Admin {
   /**
    * Gives a topic more partitions: `partitions` is their number afterwards. Records stay where they
    * are, but keys may go to other partitions from then on. Rejects with INVALID_PARTITIONS when the
-   * number does not grow.
+   * number does not grow, with INVALID_REPLICA_ASSIGNMENT when `assignments` do not fit; then
+   * nothing has changed.
    */
-  async createPartitions(request: {
-    readonly topic: string
-    readonly partitions: number
-  }): Promise<void> {
-    checkFields(request, 'createPartitions', ['topic', 'partitions'])
-    const { topic, partitions } = request
-    checkTopicName(topic)
-    checkCount(partitions, 'partitions')
+  async createPartitions(request: NewPartitions): Promise<void> {
     const { results } = await this.#ask('CreatePartitions', {
-      topics: [{ name: topic, count: partitions, assignments: null }],
+      topics: [newPartitionsFields(request)],
       timeoutMs: this.#settings.requestTimeoutMs,
-      validateOnly: false,
+      validateOnly: request.validateOnly ?? false,
     })
-    for (const answer of results) throwIfError(answer, `topic ${topic}`)
+    for (const answer of results) throwIfError(answer, `topic ${request.topic}`)
   }
 
   /**

@@ -48,8 +48,8 @@ export function createTopic(
   const config = parseTopicConfig(topic.config)
   refuseCompaction(name, config)
   const { assignment } = topic
-  if (assignment !== undefined) checkAssignment(assignment, brokerIds)
   const brokers = placementBrokers(image, brokerIds)
+  if (assignment !== undefined) checkAssignment(assignment, { brokers })
   const request = { brokers, partitionCount, replicationFactor, random }
   const placement = assignment ?? placeReplicas(request)
   const topicId = randomUuid(random)
@@ -69,12 +69,21 @@ export function deleteTopic(image: ClusterImage, name: string): Decision<{ topic
   return { records: [journalRecord({ kind: 'RemoveTopic', topicId })], answer: { topicId } }
 }
 
+/** A topic gets more partitions. */
+export interface MorePartitions {
+  readonly name: string
+  /** How many it has afterwards. */
+  readonly count: number
+  /** The brokers of each new partition, where the caller chooses them. */
+  readonly assignment?: readonly (readonly number[])[] | undefined
+}
+
 export function createPartitions(
   image: ClusterImage,
-  name: string,
-  count: number,
-  { brokerIds, random }: ControllerContext,
+  more: MorePartitions,
+  context: ControllerContext,
 ): Decision<undefined> {
+  const { name, count } = more
   const topic = existingTopic(image, name)
   const before = topic.partitions.length
   if (!Number.isInteger(count) || count <= before) {
@@ -84,19 +93,38 @@ export function createPartitions(
     )
   }
   checkPartitionCount(image, count - before)
-  const replicationFactor = topic.partitions[0]?.replicas.length ?? 1
-  const placement = placeReplicas({
-    brokers: placementBrokers(image, brokerIds),
-    partitionCount: count - before,
-    replicationFactor,
-    firstPartition: before,
-    start: Math.max(0, brokerIds.indexOf(topic.partitions[0]?.replicas[0] ?? -1)),
-    random,
-  })
-  const records = placement.map((replicas, index) =>
+  const records = placementOfMore(image, topic, more, context).map((replicas, index) =>
     partitionRecord(image, topic.topicId, before + index, replicas),
   )
   return { records: records.map(journalRecord), answer: undefined }
+}
+
+/** Where the new partitions go: where the caller says, with as many replicas as the others. */
+function placementOfMore(
+  image: ClusterImage,
+  { name, partitions }: TopicImage,
+  { count, assignment }: MorePartitions,
+  { brokerIds, random }: ControllerContext,
+): readonly (readonly number[])[] {
+  const first = partitions[0]?.replicas ?? []
+  const firstPartition = partitions.length
+  const partitionCount = count - firstPartition
+  const brokers = placementBrokers(image, brokerIds)
+  const replicationFactor = Math.max(1, first.length)
+  if (assignment === undefined) {
+    const start = Math.max(0, brokerIds.indexOf(first[0] ?? -1))
+    const place = { brokers, firstPartition, start, random }
+    return placeReplicas({ ...place, partitionCount, replicationFactor })
+  }
+  if (assignment.length !== partitionCount) {
+    const sentence = `topic ${name} gets ${partitionCount} more partitions`
+    throw new PartlogError(
+      'INVALID_REPLICA_ASSIGNMENT',
+      `${sentence}, brokers are given for ${assignment.length}`,
+    )
+  }
+  checkAssignment(assignment, { brokers, firstPartition, replicationFactor })
+  return assignment
 }
 
 /** Changes settings of a topic; null takes one back to its default. */

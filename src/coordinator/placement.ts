@@ -107,24 +107,38 @@ function replicasFrom(ring: Ring, first: number, shift: number, replicas: number
   return chosen.map(({ id }) => id)
 }
 
+/** What an assignment by hand has to fit. */
+export interface AssignmentPlace {
+  readonly brokers: readonly PlacementBroker[]
+  /** The number of the first partition it names; above 0 when a topic gets more. Default 0. */
+  readonly firstPartition?: number
+  /** How many replicas partition 0 has, where it is there already. */
+  readonly replicationFactor?: number | undefined
+}
+
 /** Throws INVALID_REPLICA_ASSIGNMENT unless each partition can be kept where the caller says. */
 export function checkAssignment(
   assignment: readonly (readonly number[])[],
-  brokerIds: Iterable<number>,
+  { brokers, firstPartition = 0, replicationFactor }: AssignmentPlace,
 ): void {
-  const known = new Set(brokerIds)
+  const byId = new Map(brokers.map(broker => [broker.id, broker]))
   const [first] = assignment
   if (first === undefined) throw badAssignment('it names no partition')
-  assignment.forEach((replicas, partition) => {
+  const factor = replicationFactor ?? first.length
+  assignment.forEach((replicas, index) => {
+    const partition = firstPartition + index
     const where = `partition ${partition} on brokers [${replicas.join(', ')}]`
     if (replicas.length === 0) throw badAssignment(`partition ${partition} has no broker`)
-    if (replicas.length !== first.length) {
-      throw badAssignment(`${where}: ${replicas.length} replicas, partition 0 has ${first.length}`)
-    }
-    const unknown = replicas.find(id => !known.has(id))
+    const unknown = replicas.find(id => !byId.has(id))
     if (unknown !== undefined) throw badAssignment(`${where}: there is no broker ${unknown}`)
-    const twice = replicas.find((id, index) => replicas.indexOf(id) !== index)
+    const twice = replicas.find((id, place) => replicas.indexOf(id) !== place)
     if (twice !== undefined) throw badAssignment(`${where}: broker ${twice} comes twice`)
+    if (replicas.length !== factor) {
+      throw badAssignment(`${where}: ${replicas.length} replicas, partition 0 has ${factor}`)
+    }
+    if (replicas.every(id => byId.get(id)?.isFenced === true)) {
+      throw badAssignment(`${where}: none of them is alive`)
+    }
   })
 }
 

@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { Cluster } from '../../src/cluster.js'
 import { PartlogError } from '../../src/model/errors.js'
 import { intercept, isPending, orders, settle, world } from './world.js'
 
@@ -177,6 +178,48 @@ describe('createPartitions', () => {
     const { cluster } = await world(2)
     const request = { topic: 'orders', partitions }
     await expect(cluster.admin.createPartitions(request)).rejects.toMatchObject({ code })
+    expect((await cluster.admin.describeTopic('orders')).partitions).toHaveLength(2)
+  })
+
+  it('puts them where it is told to', async () => {
+    const cluster = await Cluster.memory({ brokers: 3 })
+    onTestFinished(() => cluster.close())
+    const { admin } = cluster
+    await admin.createTopic({ topic: 'orders', assignment: [[1, 2]] })
+    const more = { topic: 'orders', partitions: 3 }
+    const assignments = [
+      [3, 1],
+      [2, 3],
+    ]
+    await admin.createPartitions({ ...more, assignments, validateOnly: true })
+    expect((await admin.describeTopic('orders')).partitions).toHaveLength(1)
+    await admin.createPartitions({ ...more, assignments })
+    const { partitions } = await admin.describeTopic('orders')
+    expect(partitions).toMatchObject([
+      { replicas: [1, 2], leader: 1 },
+      { replicas: [3, 1], leader: 3 },
+      { replicas: [2, 3], leader: 2, isr: [2, 3] },
+    ])
+    const messages = [{ value: 'a', partition: 2 }]
+    expect(await cluster.producer().send({ topic: 'orders', messages })).toMatchObject([
+      { offset: 0 },
+    ])
+  })
+
+  it('puts them nowhere else', async () => {
+    const { cluster } = await world(2)
+    for (const [assignments, code] of [
+      [[[1], [1]], 'INVALID_REPLICA_ASSIGNMENT'],
+      [[[2]], 'INVALID_REPLICA_ASSIGNMENT'],
+      [[[1, 2]], 'INVALID_REPLICA_ASSIGNMENT'],
+      [[], 'INVALID_ARGUMENT'],
+      [[[]], 'INVALID_ARGUMENT'],
+      [[['1']], 'INVALID_ARGUMENT'],
+      ['1', 'INVALID_ARGUMENT'],
+    ] as [never, string][]) {
+      const request = { topic: 'orders', partitions: 3, assignments }
+      await expect(cluster.admin.createPartitions(request)).rejects.toMatchObject({ code })
+    }
     expect((await cluster.admin.describeTopic('orders')).partitions).toHaveLength(2)
   })
 

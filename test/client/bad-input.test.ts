@@ -206,6 +206,7 @@ describe('an admin is told', () => {
     const { cluster, write } = await world()
     await write(0, 'a')
     const { admin } = cluster
+    const more = { topic: 'orders', partitions: 2 }
     const calls: [() => unknown, ErrorCode][] = [
       [() => admin.createTopic(any(undefined)), 'INVALID_ARGUMENT'],
       [() => admin.createTopic(any('fresh')), 'INVALID_ARGUMENT'],
@@ -215,6 +216,8 @@ describe('an admin is told', () => {
       [() => admin.deleteTopic(any(undefined)), 'INVALID_TOPIC_EXCEPTION'],
       [() => admin.describeTopic(any({ topic: 'orders' })), 'INVALID_TOPIC_EXCEPTION'],
       [() => admin.createPartitions(any(undefined)), 'INVALID_ARGUMENT'],
+      [() => admin.createPartitions(any({ ...more, assignment: [[1]] })), 'INVALID_ARGUMENT'],
+      [() => admin.createPartitions(any({ ...more, validateOnly: 'no' })), 'INVALID_ARGUMENT'],
       [() => admin.alterConfig('orders', any(5)), 'INVALID_ARGUMENT'],
       [() => admin.deleteRecords(any(undefined)), 'INVALID_ARGUMENT'],
       [() => admin.deleteRecords(any({ ...first })), 'INVALID_ARGUMENT'],

@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from 'vitest'
 import { seededRandom } from '../../src/base/random.js'
+import { admitBroker, fenceBroker } from '../../src/coordinator/brokers.js'
 import {
   alterConfig,
   createPartitions,
@@ -32,8 +33,8 @@ async function cluster(brokerIds: readonly number[] = [1, 2, 3]) {
     image: machine.state,
     create: (name: string, some: Partial<NewTopic> = {}) =>
       machine.run(image => createTopic(image, topic(name, some), context)),
-    grow: (name: string, count: number) =>
-      machine.run(image => createPartitions(image, name, count, context)),
+    grow: (name: string, count: number, assignment?: number[][]) =>
+      machine.run(image => createPartitions(image, { name, count, assignment }, context)),
     alter: (name: string, changes: Record<string, unknown>) =>
       machine.run(image => alterConfig(image, name, changes)),
     remove: (name: string) => machine.run(image => deleteTopic(image, name)),
@@ -150,6 +151,52 @@ describe('more partitions', () => {
       [2, 1],
     ])
     await expectSameAfterReplay(house)
+  })
+
+  it('go where the caller says', async () => {
+    const house = await cluster()
+    await house.create('orders', { partitionCount: 1, replicationFactor: 2 })
+    const assignment = [
+      [3, 1],
+      [2, 3],
+    ]
+    await house.grow('orders', 3, assignment)
+    const after = house.image.topics.get('orders')?.partitions ?? []
+    expect(after.map(({ replicas }) => replicas)).toEqual([[1, 2], ...assignment])
+    expect(after.map(({ leader }) => leader)).toEqual([1, 3, 2])
+    await expectSameAfterReplay(house)
+  })
+
+  it.each([
+    ['too few of them', '1 2'],
+    ['too many of them', '1 2|2 3|3 1'],
+    ['none', ''],
+    ['other numbers of replicas', '1 2|3'],
+    ['brokers that there are not', '1 2|3 4'],
+    ['a broker twice', '1 2|3 3'],
+    ['no broker for one', '1 2|'],
+  ])('of which the caller gives %s are refused', async (_, text) => {
+    const words = (line: string): number[] => line.split(' ').filter(Boolean).map(Number)
+    const assignment = text === '' ? [] : text.split('|').map(words)
+    const house = await cluster()
+    await house.create('orders', { partitionCount: 1, replicationFactor: 2 })
+    const before = house.journal.records.length
+    await expect(house.grow('orders', 3, assignment)).rejects.toMatchObject({
+      code: 'INVALID_REPLICA_ASSIGNMENT',
+    })
+    expect(house.journal.records.length).toBe(before)
+  })
+
+  it('on brokers none of which is alive are refused, as are topics', async () => {
+    const house = await cluster()
+    for (const id of [1, 2])
+      await house.machine.run(image => admitBroker(image, { id, rack: null }))
+    await house.machine.run(image => fenceBroker(image, 2))
+    await house.create('orders')
+    const refused = { code: 'INVALID_REPLICA_ASSIGNMENT' }
+    await expect(house.grow('orders', 2, [[2]])).rejects.toMatchObject(refused)
+    await expect(house.create('more', { assignment: [[2]] })).rejects.toMatchObject(refused)
+    await house.grow('orders', 2, [[1]])
   })
 
   it.each([2, 1, 0, -1, 2.5, NaN])('must be more: %d is refused', async count => {

@@ -144,17 +144,15 @@ describe('replicas', () => {
 })
 
 describe('an assignment by hand', () => {
+  const THREE = [1, 2, 3].map(id => ({ id, rack: null }))
+  const words = (line: string): number[] => line.split(' ').filter(Boolean).map(Number)
+  const lists = (text: string): number[][] => (text === '' ? [] : text.split('|').map(words))
+
   it('may be anything that is possible', () => {
-    expect(() => checkAssignment([[1], [1], [3]], [1, 2, 3])).not.toThrow()
-    expect(() =>
-      checkAssignment(
-        [
-          [3, 1],
-          [1, 2],
-        ],
-        new Set([1, 2, 3]),
-      ),
-    ).not.toThrow()
+    expect(() => checkAssignment(lists('1|1|3'), { brokers: THREE })).not.toThrow()
+    expect(() => checkAssignment(lists('3 1|1 2'), { brokers: THREE })).not.toThrow()
+    const more = { brokers: THREE, firstPartition: 4, replicationFactor: 2 }
+    expect(() => checkAssignment(lists('2 3'), more)).not.toThrow()
   })
 
   it.each([
@@ -164,10 +162,26 @@ describe('an assignment by hand', () => {
     ['1|4', 'partition 1 on brokers [4]: there is no broker 4'],
     ['1 2|2 2', 'partition 1 on brokers [2, 2]: broker 2 comes twice'],
   ])('of %s is refused: %s', (text, why) => {
-    const words = (line: string): number[] => line.split(' ').filter(Boolean).map(Number)
-    const assignment = text === '' ? [] : text.split('|').map(words)
-    expect(() => checkAssignment(assignment, [1, 2, 3])).toThrow(
+    expect(() => checkAssignment(lists(text), { brokers: THREE })).toThrow(
       `INVALID_REPLICA_ASSIGNMENT: replica assignment: ${why}`,
+    )
+  })
+
+  it('of partitions that come later is like that of partition 0', () => {
+    const more = { brokers: THREE, firstPartition: 4, replicationFactor: 2 }
+    expect(() => checkAssignment(lists('1 2|3'), more)).toThrow(
+      'partition 5 on brokers [3]: 1 replicas, partition 0 has 2',
+    )
+    expect(() => checkAssignment(lists('3'), more)).toThrow(
+      'partition 4 on brokers [3]: 1 replicas, partition 0 has 2',
+    )
+  })
+
+  it('needs a broker that is alive for each partition', () => {
+    const brokers = THREE.map(broker => ({ ...broker, isFenced: broker.id !== 1 }))
+    expect(() => checkAssignment(lists('2 1'), { brokers })).not.toThrow()
+    expect(() => checkAssignment(lists('2 1|3 2'), { brokers })).toThrow(
+      'partition 1 on brokers [3, 2]: none of them is alive',
     )
   })
 })
