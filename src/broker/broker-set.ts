@@ -20,7 +20,7 @@ import {
   recoverLeaders,
   type LogEnds,
 } from '../coordinator/brokers.js'
-import { ClusterImage } from '../coordinator/metadata.js'
+import { ClusterImage, type ReplicaHealth } from '../coordinator/metadata.js'
 import { StateMachine } from '../coordinator/state-machine.js'
 import type { Disk } from '../disk/disk.js'
 import { logConfig } from '../log/config.js'
@@ -88,6 +88,7 @@ export class BrokerSet {
   static async open(options: BrokerSetOptions): Promise<BrokerSet> {
     const logs = await openManager(options, CONTROLLER)
     const set = new BrokerSet(options, await openController(options, logs), logs)
+    set.controller.image.consult(set.#isUsable)
     await Promise.all(set.brokerIds.map(id => set.#openBroker(id)))
     await set.#form()
     return set
@@ -172,6 +173,9 @@ export class BrokerSet {
 
   readonly #logEnds: LogEnds = (brokerId, topic, partition) =>
     this.#running.get(brokerId)?.replicas.endOf(topic, partition)
+
+  readonly #isUsable: ReplicaHealth = (brokerId, topic, partition) =>
+    this.#running.get(brokerId)?.replicas.find(topic, partition)?.offlineReason === undefined
 
   async #change(
     nodeId: number,

@@ -47,25 +47,20 @@ export function formCluster(
   )
   for (const { id, brokerEpoch } of missing) records.push(liveness(id, brokerEpoch, FENCED))
   const isAlive = (id: number): boolean => brokers.some(broker => broker.id === id)
-  records.push(
-    ...elections(
-      image,
-      () => true,
-      topic => rulesOf(topic, isAlive),
-    ),
-  )
+  const rules = ruler(image, isAlive)
+  records.push(...elections(image, () => true, rules))
   return decided(records)
 }
 
 /** After a crash of everything: logs may have lost their ends, whoever has most leads. */
 export function recoverLeaders(image: ClusterImage, ends: LogEnds): Decision<undefined> {
   const records: MetadataRecord[] = []
+  const rules = ruler(image, id => image.isAlive(id))
   for (const topic of image.topics.values()) {
     for (const partition of topic.partitions) {
       if (partition.replicas.length === 1) continue // nobody to differ from
       const endOf = (id: number): LogEnd | undefined => ends(id, topic.name, partition.partition)
-      const rules = { ...rulesOf(topic, id => image.isAlive(id)), endOf }
-      const change = electLongest(partition, rules)
+      const change = electLongest(partition, { ...rules(topic, partition), endOf })
       if (change !== undefined) records.push(recordOf(topic, partition, change))
     }
   }
@@ -79,7 +74,7 @@ export function fenceBroker(image: ClusterImage, brokerId: number): Decision<und
   const isAlive = (id: number): boolean => id !== brokerId && image.isAlive(id)
   return decided([
     liveness(brokerId, broker.brokerEpoch, FENCED),
-    ...elections(image, involves(brokerId), topic => rulesOf(topic, isAlive)),
+    ...elections(image, involves(brokerId), ruler(image, isAlive)),
   ])
 }
 
@@ -93,9 +88,10 @@ export function admitBroker(
   const isAlive = (other: number): boolean => other === id || image.isAlive(other)
   const leaderless = ({ leader, replicas }: PartitionImage): boolean =>
     leader === NO_LEADER && replicas.includes(id)
-  const rules = (topic: TopicImage, { partition }: PartitionImage): ElectionRules => ({
-    ...rulesOf(topic, isAlive),
-    endOf: ends === undefined ? undefined : broker => ends(broker, topic.name, partition),
+  const usual = ruler(image, isAlive)
+  const rules: Ruler = (topic, partition) => ({
+    ...usual(topic, partition),
+    endOf: ends === undefined ? undefined : broker => ends(broker, topic.name, partition.partition),
   })
   return decided([registration(id, rack, brokerEpoch), ...elections(image, leaderless, rules)])
 }
@@ -106,17 +102,10 @@ export function replicaFailed(
   brokerId: number,
   { topic: name, partition }: { readonly topic: string; readonly partition: number },
 ): Decision<undefined> {
-  const topic = image.topics.get(name)
-  const found = topic?.partitions[partition]
-  if (topic === undefined || found === undefined) return decided([])
+  const found = image.topics.get(name)?.partitions[partition]
+  if (found === undefined) return decided([])
   const isAlive = (id: number): boolean => id !== brokerId && image.isAlive(id)
-  return decided(
-    elections(
-      image,
-      each => each === found,
-      () => rulesOf(topic, isAlive),
-    ),
-  )
+  return decided(elections(image, each => each === found, ruler(image, isAlive)))
 }
 
 // ── in-sync replicas ─────────────────────────────────────────────────────────────────────
@@ -175,7 +164,7 @@ export function electLeader(
   if (partition === undefined) {
     throw new PartlogError('UNKNOWN_TOPIC_OR_PARTITION', `partition ${what} does not exist`)
   }
-  const rules = rulesOf(topic, id => image.isAlive(id))
+  const rules = ruler(image, id => image.isAlive(id))(topic, partition)
   if (type === 'unclean') return electUnclean(topic, partition, rules)
   const change = electPreferred(partition, rules)
   if (change === 'not needed') {
@@ -209,7 +198,7 @@ function electUnclean(
 function elections(
   image: ClusterImage,
   concerns: (partition: PartitionImage) => boolean,
-  rules: (topic: TopicImage, partition: PartitionImage) => ElectionRules,
+  rules: Ruler,
 ): MetadataRecord[] {
   const records: MetadataRecord[] = []
   for (const topic of image.topics.values()) {
@@ -226,9 +215,18 @@ function involves(brokerId: number): (partition: PartitionImage) => boolean {
   return ({ leader, isr }) => leader === brokerId || isr.includes(brokerId)
 }
 
-function rulesOf(topic: TopicImage, isAlive: (id: number) => boolean): ElectionRules {
-  const allowsUnclean = settingValue(topic.config, 'unclean.leader.election.enable') === true
-  return { isAlive, allowsUnclean }
+/** Says by which rules the leader of a partition is elected. */
+type Ruler = (topic: TopicImage, partition: PartitionImage) => ElectionRules
+
+/**
+ * A replica that cannot be used counts as little as one whose broker is dead. The only one leads
+ * nevertheless: it can say what is wrong.
+ */
+function ruler(image: ClusterImage, isAlive: (id: number) => boolean): Ruler {
+  return ({ name, config }, { partition, replicas }) => ({
+    isAlive: id => isAlive(id) && (replicas.length === 1 || image.isUsable(id, name, partition)),
+    allowsUnclean: settingValue(config, 'unclean.leader.election.enable') === true,
+  })
 }
 
 function registered(image: ClusterImage, brokerId: number) {

@@ -23,6 +23,7 @@ export interface LogEnd {
 }
 
 export interface ElectionRules {
+  /** Its broker is alive, and can use its replica. */
   readonly isAlive: (brokerId: number) => boolean
   /** unclean.leader.election.enable of the topic, or an unclean election that was asked for. */
   readonly allowsUnclean: boolean

@@ -53,6 +53,12 @@ export type PartitionListener = (
   after: PartitionImage,
 ) => void
 
+/**
+ * Can a broker that runs use its replica? Told by the brokers, not by the log: a disk that was
+ * broken may be whole when the broker starts again.
+ */
+export type ReplicaHealth = (brokerId: number, topic: string, partition: number) => boolean
+
 export class ClusterImage implements Fold {
   readonly #topics = new Map<string, TopicImage>()
   readonly #namesById = new Map<string, string>()
@@ -60,10 +66,20 @@ export class ClusterImage implements Fold {
   #nextProducerId = 0
   readonly #brokers = new Map<number, BrokerImage>()
   #onChange: PartitionListener = () => undefined
+  #isUsable: ReplicaHealth = () => true
 
   /** Called for each change of a partition that is replayed from now on. */
   listen(onChange: PartitionListener): void {
     this.#onChange = onChange
+  }
+
+  /** From now on decisions ask there which replicas can be used. */
+  consult(isUsable: ReplicaHealth): void {
+    this.#isUsable = isUsable
+  }
+
+  isUsable(brokerId: number, topic: string, partition: number): boolean {
+    return this.#isUsable(brokerId, topic, partition)
   }
 
   /** The state as it is now, which later records do not change. */

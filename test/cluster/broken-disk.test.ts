@@ -38,8 +38,7 @@ async function world(): Promise<World> {
 async function sent({ cluster, clock }: World, value: string, acks: Acks = 'all') {
   const producer = cluster.producer({ acks })
   const sending = producer.send({ topic: 'orders', messages: [{ value }] })
-  await clock.advance(60_000)
-  const [place] = await sending
+  const [[place]] = await Promise.all([sending, clock.advance(60_000)])
   await producer.close()
   return place?.offset ?? -1
 }
@@ -133,5 +132,93 @@ describe('bytes that are not what was written', () => {
     expect(copyOn(all, first)).toMatchObject({ logEndOffset: 4, isInSync: true })
     const folders = all.disk.list(`broker-${first}`).map(({ name }) => name)
     expect(folders.filter(name => /^orders-0\..*-stray$/.test(name))).toHaveLength(1)
+  })
+})
+
+describe('the last in-sync replica, when its bytes are not what was written', () => {
+  const LOG = 'broker-1/orders-0/00000000000000000000.log'
+
+  /** Orders on brokers 1 and 2, neither of which runs; only 1 has b and c; b is damaged. */
+  async function damaged(): Promise<World> {
+    const all = await opened(new MemoryDisk())
+    await all.cluster.admin.createTopic({ topic: 'orders', assignment: [[1, 2]] })
+    await sent(all, 'a')
+    await all.cluster.broker(2).kill()
+    for (const value of ['b', 'c']) await sent(all, value)
+    await all.cluster.broker(1).kill()
+    await flipBit(all.disk, LOG, 100)
+    return all
+  }
+
+  const start = async ({ cluster }: World, ...ids: number[]): Promise<void> => {
+    for (const id of ids) await cluster.broker(id).start()
+  }
+
+  const electUnclean = ({ cluster }: World): Promise<void> =>
+    cluster.admin.electLeaders({ type: 'unclean' })
+
+  it('does not lead, and nobody leads in its place', async () => {
+    const all = await damaged()
+    await start(all, 1, 2)
+    const producer = all.cluster.producer({ deliveryTimeoutMs: 30_000 })
+    const sending = producer.send({ topic: 'orders', messages: [{ value: 'd' }] })
+    await Promise.all([
+      expect(sending).rejects.toMatchObject({ code: 'DELIVERY_TIMED_OUT' }),
+      all.clock.advance(40_000),
+    ])
+    expect(leaderOf(all)).toBe(-1)
+    expect(copyOn(all, 1)).toMatchObject({ state: 'offline', isInSync: true })
+    expect(copyOn(all, 2)).toMatchObject({ state: 'idle', isInSync: false, logEndOffset: 1 })
+  })
+
+  it('does not lead when everything is opened again, whoever comes and goes', async () => {
+    const before = await damaged()
+    await before.cluster.close()
+    const all = await opened(before.disk)
+    const partition = { topic: 'orders', partition: 0 }
+    expect(all.cluster.recovery.offline).toMatchObject([partition])
+    expect(leaderOf(all)).toBe(-1)
+    for (const broker of [3, 2]) {
+      await all.cluster.broker(broker).kill()
+      await start(all, broker)
+    }
+    expect(leaderOf(all)).toBe(-1)
+    const preferred = { type: 'preferred', partitions: [partition] } as const
+    await expect(all.cluster.admin.electLeaders(preferred)).rejects.toMatchObject({
+      code: 'PREFERRED_LEADER_NOT_AVAILABLE',
+    })
+  })
+
+  it('is given up by an unclean election, which it does not win, and copied anew', async () => {
+    const all = await damaged()
+    await start(all, 1, 2)
+    await electUnclean(all)
+    await all.clock.advance(2_000)
+    expect(leaderOf(all)).toBe(2)
+    expect(await sent(all, 'd')).toBe(1)
+    expect(all.events).toContain('repair on 1')
+    expect(copyOn(all, 1)).toMatchObject({ state: 'follower', isInSync: true, logEndOffset: 2 })
+  })
+
+  it('leads again when its bytes are there again', async () => {
+    const all = await damaged()
+    await start(all, 1)
+    expect(leaderOf(all)).toBe(-1)
+    await all.cluster.broker(1).kill()
+    await flipBit(all.disk, LOG, 100)
+    await start(all, 1)
+    expect(leaderOf(all)).toBe(1)
+    expect(await sent(all, 'd')).toBe(3)
+  })
+
+  it('leads, and says what is wrong, where it is the only replica', async () => {
+    const all = await opened(new MemoryDisk())
+    await all.cluster.admin.createTopic({ topic: 'orders', assignment: [[1]] })
+    for (const value of ['a', 'b', 'c']) await sent(all, value)
+    await all.cluster.broker(1).kill()
+    await flipBit(all.disk, LOG, 100)
+    await start(all, 1)
+    expect(leaderOf(all)).toBe(1)
+    await expect(sent(all, 'd')).rejects.toMatchObject({ code: 'CORRUPT_LOG' })
   })
 })
