@@ -14,12 +14,14 @@ import type { Offset } from '../model/units.js'
 interface Follower {
   /** Where its last fetch began; −1 when it has not fetched since this leadership began. */
   end: Offset
-  /** When it last had everything the leader had. */
+  /** When it last had everything the leader had; NEVER as well. */
   caughtUpMs: number
   /** When it last fetched, and what the leader had then. */
   fetchedMs: number
   leaderEndThen: Offset
 }
+
+const NEVER = -Infinity
 
 export interface IsrView {
   readonly isr: readonly number[]
@@ -75,7 +77,7 @@ export class InSyncReplicas {
     if (view.partitionEpoch <= this.#committed.partitionEpoch) return
     for (const [id, follower] of this.#followers) {
       // Whoever is put out is waited for again when it has shown that it is still there.
-      if (this.#committed.isr.includes(id) && !view.isr.includes(id)) follower.caughtUpMs = 0
+      if (this.#committed.isr.includes(id) && !view.isr.includes(id)) follower.caughtUpMs = NEVER
     }
     this.#committed = view
     this.#pending = undefined
@@ -97,7 +99,7 @@ export class InSyncReplicas {
     const follower = this.#followers.get(brokerId)
     if (follower === undefined) return
     if (offset >= leaderEnd) follower.caughtUpMs = nowMs
-    else if (follower.fetchedMs > 0 && offset >= follower.leaderEndThen) {
+    else if (offset >= follower.leaderEndThen) {
       follower.caughtUpMs = Math.max(follower.caughtUpMs, follower.fetchedMs)
     }
     follower.end = offset
@@ -112,8 +114,8 @@ export class InSyncReplicas {
   committedEnd(leaderEnd: Offset, nowMs: number, { lagMaxMs, isAlive }: IsrRules): Offset {
     let end = leaderEnd
     for (const [id, follower] of this.#followers) {
-      const isLately = follower.caughtUpMs > 0 && nowMs - follower.caughtUpMs <= lagMaxMs
-      const mayJoinSoon = isLately && follower.end >= 0 && isAlive(id)
+      const isLately = nowMs - follower.caughtUpMs <= lagMaxMs
+      const mayJoinSoon = isLately && isAlive(id)
       if (this.#isMaximal(id) || mayJoinSoon) end = Math.min(end, follower.end)
     }
     return end
@@ -149,8 +151,8 @@ export class InSyncReplicas {
     }
     for (const id of replicas) {
       if (id === this.#leaderId || this.#followers.has(id)) continue
-      const caughtUpMs = isr.includes(id) ? nowMs : 0
-      this.#followers.set(id, { end: -1, caughtUpMs, fetchedMs: 0, leaderEndThen: 0 })
+      const caughtUpMs = isr.includes(id) ? nowMs : NEVER
+      this.#followers.set(id, { end: -1, caughtUpMs, fetchedMs: NEVER, leaderEndThen: 0 })
     }
   }
 }

@@ -31,7 +31,20 @@ describe('the committed end', () => {
     all.fetched(2, 20, 20, 2_000)
     expect(all.committedEnd(20, 2_000, RULES)).toBe(10)
     expect(all.committedEnd(20, 2_000, { ...RULES, isAlive: id => id !== 3 })).toBe(20)
+    expect(all.committedEnd(20, 31_000, RULES)).toBe(10)
     expect(all.committedEnd(20, 31_001, RULES)).toBe(20)
+  })
+
+  it('does not pass one that was caught up when the clock began', () => {
+    const all = replicas([1, 2], { 2: 10, 3: 10 }, 0)
+    all.fetched(2, 20, 20, 1)
+    expect(all.committedEnd(20, 1, RULES)).toBe(10)
+  })
+
+  it('passes one that has fetched and was never caught up', () => {
+    const all = replicas([1, 2], { 2: 10, 3: 4 }, 0)
+    all.fetched(3, 5, 12, 1)
+    expect(all.committedEnd(10, 1, RULES)).toBe(10)
   })
 
   it('counts the larger set while a change is under way, either way', () => {
@@ -91,6 +104,20 @@ describe('who may join', () => {
     all.propose([1, 2, 3])
     expect(all.mayJoin(3, 0, 0)).toBe(false)
   })
+})
+
+it('news that are known already leave the wish that is under way', () => {
+  const all = replicas([1, 2])
+  all.propose([1, 2, 3])
+  all.update(view([1, 2], 0), 0)
+  expect(all.pending).toEqual([1, 2, 3])
+})
+
+it('replicas come and go with the news', () => {
+  const all = replicas([1, 2, 3], { 2: 10, 3: 4 })
+  all.update({ replicas: [1, 2, 4], isr: [1, 2], partitionEpoch: 1 }, 2_000)
+  expect([2, 3, 4].map(id => all.has(id))).toEqual([true, false, true])
+  expect(all.committedEnd(10, 2_000, RULES)).toBe(10)
 })
 
 it('older news than what is known are ignored', () => {

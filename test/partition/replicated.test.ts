@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
+import { DiskError } from '../../src/disk/disk.js'
 import { Partition } from '../../src/partition/partition.js'
-import { batchOf, contextOf, create, TOPIC_ID, world } from '../log/helpers.js'
+import { batchOf, contextOf, create, history, TOPIC_ID, world } from '../log/helpers.js'
 
 const BOUNDS = { maxBytes: 1_000_000, minOneBatch: true }
 
 /** A partition on broker 1, as it is before anybody leads it. */
-async function opened(settings: Record<string, unknown> = {}) {
-  const w = world(settings)
+async function opened(settings: Record<string, unknown> = {}, w = world(settings)) {
   const { topicPartition, clock } = contextOf(w)
   const rules = { lagMaxMs: 30_000, isAlive: () => true, durability: 'process' as const }
   const place = { brokerId: 1, topicPartition, topicId: TOPIC_ID, clock }
@@ -58,6 +58,96 @@ describe('what a follower says', () => {
   })
 })
 
+describe('a log that has parted from the leader', () => {
+  /** Records 0 and 1 of epoch 1, 2 and 3 of epoch 5. */
+  async function two() {
+    const { partition } = await leading({ before: 2 })
+    for (const value of ['c', 'd']) partition.append(batchOf([value]))
+    return partition
+  }
+
+  it.each<[string, number, number, object | undefined]>([
+    ['it is as far', 4, 5, undefined],
+    ['it is at the end of the old epoch', 2, 1, undefined],
+    ['it has more of the old epoch', 3, 1, { epoch: 1, endOffset: 2 }],
+    ['it has an epoch in between, and is shorter', 1, 3, { epoch: 1, endOffset: 2 }],
+    ['it has nothing', 0, -1, undefined],
+  ])('%s: asked from %d in epoch %d', async (_, offset, epoch, diverging) => {
+    const partition = await two()
+    const read = await partition.readAsFollower(fetchFrom(offset, epoch), BOUNDS)
+    expect(read.diverging).toEqual(diverging)
+    expect(read.records.length > 0).toBe(diverging === undefined && offset < 4)
+    partition.noteFetch(fetchFrom(offset, epoch), 5)
+    const isHigher = diverging === undefined && offset > 2
+    expect(partition.highWatermark).toBe(isHigher ? offset : 2)
+  })
+
+  it('in an epoch the leader does not know begins anew elsewhere', async () => {
+    const partition = await two()
+    await expect(partition.readAsFollower(fetchFrom(2, 9), BOUNDS)).rejects.toMatchObject({
+      code: 'OFFSET_OUT_OF_RANGE',
+      message: expect.stringContaining('epoch 9 is not known'),
+    })
+  })
+})
+
+describe('the ISR', () => {
+  it('has shrunk: what waited for who was put out is committed at once', async () => {
+    const { partition, shrunk } = await leading()
+    partition.append(batchOf(['a']))
+    const committed = partition.committed(1)
+    await shrunk([1])
+    expect(partition.highWatermark).toBe(1)
+    await committed
+  })
+
+  it('has another leader now: who waited is told', async () => {
+    const { partition } = await leading()
+    partition.append(batchOf(['a']))
+    const refused = expect(partition.committed(1)).rejects.toMatchObject({
+      code: 'NOT_LEADER_OR_FOLLOWER',
+      retriable: true,
+    })
+    await partition.become({ ...VIEW, isr: [1, 2], leaderEpoch: 6, leader: 2, partitionEpoch: 1 })
+    await refused
+  })
+
+  it.each<[string, number[], number]>([
+    ['has others: one of them is to lead', [1, 2], 1],
+    ['has no others: there is nobody to lead', [1], 0],
+  ])('when the disk is full %s', async (_, isr, times) => {
+    const w = world()
+    const partition = await opened({}, w)
+    await partition.become({ ...VIEW, isr, leaderEpoch: 5 })
+    let told = 0
+    const silent = { onCheckpointable: () => undefined, onIsrWanted: () => undefined }
+    partition.listen({ ...silent, onOffline: () => told++ })
+    w.disk.beforeOperation = ({ kind, path }) => {
+      if (kind === 'append') throw new DiskError('ENOSPC', kind, path)
+      return undefined
+    }
+    expect(() => partition.append(batchOf(['a']))).toThrow('KAFKA_STORAGE_ERROR')
+    expect([told, partition.state]).toEqual([times, 'leader'])
+  })
+
+  it('is known as the latest news have it', async () => {
+    const { partition, shrunk } = await leading()
+    await shrunk([1])
+    await partition.become({ ...VIEW, isr: [1, 2], leaderEpoch: 4, leader: 2, partitionEpoch: 9 })
+    expect([partition.isLeader, partition.leaderEpoch]).toEqual([true, 5])
+    expect(partition.isr?.committed.isr).toEqual([1])
+  })
+
+  it('that is asked for counts when an append is to be acknowledged', async () => {
+    const { partition, shrunk } = await leading({ isr: [1, 2], minIsr: 2 })
+    await shrunk([1])
+    expect(() => partition.checkAfterAppend()).toThrow('NOT_ENOUGH_REPLICAS_AFTER_APPEND')
+    partition.noteFetch(fetchFrom(0), 5)
+    expect(partition.isr?.pending).toEqual([1, 2])
+    partition.checkAfterAppend()
+  })
+})
+
 describe('min.insync.replicas', () => {
   it('refuses before the append what all could not acknowledge, and only that', async () => {
     const { partition } = await leading({ isr: [1], minIsr: 2 })
@@ -84,6 +174,62 @@ describe('min.insync.replicas', () => {
 })
 
 describe('a new leader', () => {
+  const FOLLOWING = { replicas: [1, 2], isr: [1, 2], partitionEpoch: 0, leader: 2, leaderEpoch: 1 }
+  const LEADING = { ...FOLLOWING, leader: 1, leaderEpoch: 2 }
+
+  /** A follower with records 0, 1 and 2, of which it knows one to be committed. */
+  async function following(w = world()) {
+    const partition = await opened({}, w)
+    await partition.become(FOLLOWING)
+    const records = history(0, 3, 1)
+    partition.appendFromLeader({ records, highWatermark: 1, logStartOffset: 0 })
+    return { partition, w }
+  }
+
+  it('that is alone in sync has committed what it has', async () => {
+    const { partition } = await following()
+    await partition.become({ ...LEADING, isr: [1] })
+    expect([partition.highWatermark, partition.visibleEnd]).toEqual([3, 3])
+  })
+
+  it('begins where its log ends when a truncation under way is done', async () => {
+    const { partition } = await following()
+    const cutting = partition.truncateTo(2)
+    await Promise.all([partition.become(LEADING), cutting])
+    expect(partition.log.epochs.endOffsetFor(1, 2)).toEqual({ epoch: 1, endOffset: 2 })
+    expect(partition.append(batchOf(['x'])).firstOffset).toBe(2)
+    partition.noteFetch(fetchFrom(2, 1), 2)
+    expect(partition.visibleEnd).toBe(2)
+  })
+
+  it('does not lead when that truncation has failed', async () => {
+    const { partition, w } = await following()
+    w.disk.beforeOperation = ({ kind, path }) => {
+      if (kind === 'truncate') throw new DiskError('EIO', kind, path)
+      return undefined
+    }
+    const cutting = partition.truncateTo(2)
+    const outcome = expect(cutting).rejects.toThrow('EIO')
+    await partition.become(LEADING)
+    await outcome
+    expect(partition.state).toBe('offline')
+  })
+
+  it('counts no bytes of an earlier leadership that were never committed', async () => {
+    const { partition } = await following()
+    await partition.become(LEADING)
+    partition.append(batchOf(['never committed'.repeat(9)]))
+    await partition.become({ ...FOLLOWING, leaderEpoch: 3 })
+    await partition.truncateTo(1)
+    await partition.become({ ...LEADING, leaderEpoch: 4 })
+    const before = partition.committedBytes
+    const batch = batchOf(['x'])
+    partition.append(batch)
+    partition.noteFetch(fetchFrom(2, 4), 4)
+    expect(partition.highWatermark).toBe(2)
+    expect(partition.committedBytes - before).toBe(batch.length)
+  })
+
   it('does not know the end before its epoch is committed, and wakes readers then', async () => {
     const { partition } = await leading({ before: 3 })
     // What it led alone was committed; nobody has told how far the leader in between had come.
