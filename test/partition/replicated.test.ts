@@ -3,12 +3,15 @@ import { DiskError } from '../../src/disk/disk.js'
 import { Partition } from '../../src/partition/partition.js'
 import { batchOf, contextOf, create, history, TOPIC_ID, world } from '../log/helpers.js'
 
+/** The controller does not count on it. */
+const DEAD = 9
 const BOUNDS = { maxBytes: 1_000_000, minOneBatch: true }
 
 /** A partition on broker 1, as it is before anybody leads it. */
 async function opened(settings: Record<string, unknown> = {}, w = world(settings)) {
   const { topicPartition, clock } = contextOf(w)
-  const rules = { lagMaxMs: 30_000, isAlive: () => true, durability: 'process' as const }
+  const isAlive = (brokerId: number): boolean => brokerId !== DEAD
+  const rules = { lagMaxMs: 30_000, isAlive, durability: 'process' as const }
   const place = { brokerId: 1, topicPartition, topicId: TOPIC_ID, clock }
   return Partition.open({ ...place, ...rules }, await create(w), 0)
 }
@@ -138,6 +141,34 @@ describe('the ISR', () => {
     expect(partition.isr?.committed.isr).toEqual([1])
   })
 
+  it('is asked for anew only when the controller has answered', async () => {
+    const w = world()
+    const partition = await opened({}, w)
+    await partition.become({ ...VIEW, isr: [1, 3], leaderEpoch: 5 })
+    let wishes = 0
+    const silent = { onCheckpointable: () => undefined, onOffline: () => undefined }
+    partition.listen({ ...silent, onIsrWanted: () => wishes++ })
+    partition.append(batchOf(['a']))
+    partition.noteFetch(fetchFrom(1), 5)
+    expect([partition.isr?.pending, wishes]).toEqual([[1, 3, 2], 1])
+    partition.noteFetch(fetchFrom(1), 5)
+    await w.clock.advance(31_000)
+    partition.shrinkIsr() // 3 lags
+    expect([partition.isr?.pending, wishes]).toEqual([[1, 3, 2], 1])
+    partition.isr?.giveUpProposal()
+    partition.shrinkIsr()
+    expect([partition.isr?.pending, wishes]).toEqual([[1], 2])
+    partition.noteFetch(fetchFrom(1, 5), 5)
+    expect([partition.isr?.pending, wishes]).toEqual([[1], 2])
+  })
+
+  it('is not joined by a broker the controller does not count on', async () => {
+    const partition = await opened()
+    await partition.become({ ...VIEW, replicas: [1, DEAD], isr: [1], leaderEpoch: 5 })
+    partition.noteFetch(fetchFrom(0, -1, DEAD), 5)
+    expect(partition.isr?.pending).toBeUndefined()
+  })
+
   it('that is asked for counts when an append is to be acknowledged', async () => {
     const { partition, shrunk } = await leading({ isr: [1, 2], minIsr: 2 })
     await shrunk([1])
@@ -170,6 +201,45 @@ describe('min.insync.replicas', () => {
   it('never asks for more than there are', async () => {
     const { partition } = await leading({ isr: [1, 2, 3], minIsr: 9 })
     expect(partition.append(batchOf(['a']), true).lastOffset).toBe(0)
+  })
+})
+
+describe('a follower', () => {
+  const NOTHING = Buffer.alloc(0)
+
+  async function following() {
+    const partition = await opened()
+    await partition.become({ ...VIEW, isr: [1, 2, 3], leader: 2, leaderEpoch: 1 })
+    const records = history(0, 4, 1)
+    partition.appendFromLeader({ records, highWatermark: 3, logStartOffset: 0 })
+    const marks = (): unknown[] => [partition.replicaLog?.logStartOffset, partition.highWatermark]
+    return { partition, marks }
+  }
+
+  it('forgets what its leader has deleted, as far as it knows that to be committed', async () => {
+    const { partition, marks } = await following()
+    partition.appendFromLeader({ records: NOTHING, highWatermark: 3, logStartOffset: 2 })
+    expect(marks()).toEqual([2, 3])
+    partition.appendFromLeader({ records: NOTHING, highWatermark: 3, logStartOffset: 4 })
+    expect(marks()).toEqual([3, 3])
+  })
+
+  it('takes over a high watermark as far as it has records', async () => {
+    const { partition, marks } = await following()
+    partition.appendFromLeader({ records: NOTHING, highWatermark: 9, logStartOffset: 0 })
+    expect(marks()).toEqual([0, 4])
+    partition.appendFromLeader({ records: NOTHING, highWatermark: 2, logStartOffset: 0 })
+    expect(marks()).toEqual([0, 2]) // of a new leader, who does not know yet
+    await partition.truncateTo(1)
+    expect(marks()).toEqual([0, 1])
+  })
+
+  it('that begins anew has nothing before, whatever its leader knows', async () => {
+    const { partition, marks } = await following()
+    await partition.restartAt(7)
+    expect(marks()).toEqual([7, 7])
+    partition.appendFromLeader({ records: NOTHING, highWatermark: 5, logStartOffset: 0 })
+    expect(marks()).toEqual([7, 7])
   })
 })
 
