@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { DiskError } from '../../src/disk/disk.js'
 import { Partition } from '../../src/partition/partition.js'
-import { batchOf, contextOf, create, history, TOPIC_ID, world } from '../log/helpers.js'
+import { batchOf, contextOf, copied, create, history, TOPIC_ID, world } from '../log/helpers.js'
 
 /** The controller does not count on it. */
 const DEAD = 9
@@ -232,6 +232,15 @@ describe('a follower', () => {
     expect(marks()).toEqual([0, 2]) // of a new leader, who does not know yet
     await partition.truncateTo(1)
     expect(marks()).toEqual([0, 1])
+  })
+
+  it('is cut before the batch that reaches too far, and its high watermark with it', async () => {
+    const partition = await opened()
+    await partition.become({ ...VIEW, isr: [1, 2, 3], leader: 2, leaderEpoch: 1 })
+    const records = copied(batchOf(['a', 'b', 'c']), 0, 1)
+    partition.appendFromLeader({ records, highWatermark: 3, logStartOffset: 0 })
+    await partition.truncateTo(2)
+    expect([partition.replicaLog?.logEndOffset, partition.highWatermark]).toEqual([0, 0])
   })
 
   it('that begins anew has nothing before, whatever its leader knows', async () => {
