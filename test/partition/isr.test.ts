@@ -55,6 +55,7 @@ describe('the committed end', () => {
     shrinking.propose([1, 2])
     expect([shrinking.maximalSize, shrinking.committedEnd(10, 1_000, RULES)]).toEqual([3, 4])
     shrinking.update(view([1, 2], 1), 1_000)
+    expect(shrinking.pending).toBeUndefined()
     expect([shrinking.maximalSize, shrinking.committedEnd(10, 1_000, RULES)]).toEqual([2, 10])
   })
 

@@ -1,0 +1,125 @@
+/** Leaderships that go from one broker to another: what is told, and what is lost. */
+
+import { describe, expect, it } from 'vitest'
+import { seededRandom } from '../../src/base/random.js'
+import { VirtualClock } from '../../src/base/virtual-clock.js'
+import type { MemoryOptions } from '../../src/broker/cluster-options.js'
+import type { ClusterEvents } from '../../src/broker/events.js'
+import { Cluster } from '../../src/cluster.js'
+import { MemoryDisk } from '../../src/disk/memory-disk.js'
+import { valuesOf, world, type World } from './world.js'
+
+const SEND = (value: string) => ({ topic: 'orders', messages: [{ value }] })
+
+async function orders(assignment: number[][], config = {}): Promise<World> {
+  const all = await world()
+  await all.passing(all.cluster.admin.createTopic({ topic: 'orders', assignment, config }))
+  return all
+}
+
+const copiesIn = ({ cluster }: World): number[] =>
+  cluster
+    .describe()
+    .topics[0]?.partitions[0]?.copies.map(({ logEndOffset }) => logEndOffset) as number[]
+
+describe('a leader', () => {
+  it('that is stopped hands over: who waits for it goes to the next one', async () => {
+    const all = await orders([[1, 2, 3]])
+    const { cluster, passing, settle } = all
+    const producer = cluster.producer()
+    await passing(producer.send(SEND('a')))
+    for (const id of [2, 3]) cluster.broker(id).pauseReplication()
+    const sent = producer.send(SEND('b'))
+    await settle()
+    const stopped = cluster.broker(1).stop()
+    for (const id of [2, 3]) cluster.broker(id).resumeReplication()
+    await passing(stopped)
+    expect(await passing(sent)).toMatchObject([{ offset: 1 }])
+    expect(await valuesOf(all, 2)).toEqual(['a', 'b'])
+  })
+
+  it('that can be reached again is followed at once', async () => {
+    const all = await orders([[1, 2, 3]])
+    const { cluster, clock, passing, settle } = all
+    cluster.network.partition([1], [2, 3])
+    await clock.advance(2_300)
+    await passing(cluster.producer({ acks: 1 }).send(SEND('a')))
+    await clock.advance(300)
+    expect(copiesIn(all)).toEqual([1, 0, 0])
+    cluster.network.heal()
+    await settle()
+    expect(copiesIn(all)).toEqual([1, 1, 1])
+  })
+})
+
+describe('after a crash of everything', () => {
+  it('the one with the longest log leads, though the leader of before is there', async () => {
+    const disk = new MemoryDisk()
+    const options = { brokers: 3, clock: new VirtualClock(), random: seededRandom(5) }
+    const { admin, ...before } = await openedOn(disk, options)
+    await admin.createTopic({ topic: 'orders', assignment: [[1, 2, 3]] })
+    for (const value of ['a', 'b', 'c']) await before.send(value)
+    // It is left as it is. Its disk has lied to broker 1, which has only a half of it.
+    const file = disk.open('broker-1/orders-0/00000000000000000000.log')
+    file.truncate(Math.floor(file.size / 2))
+    file.close()
+    const all = await world({}, disk)
+    expect(all.leader()).toBe(2)
+    expect(await valuesOf(all, 3)).toEqual(['a', 'b', 'c'])
+    await all.clock.advance(2_000)
+    expect(copiesIn(all)).toEqual([3, 3, 3])
+  })
+
+  /** A cluster nobody closes. */
+  async function openedOn(disk: MemoryDisk, options: MemoryOptions) {
+    const cluster = await Cluster.onDisk(disk, options)
+    const producer = cluster.producer()
+    const { admin } = cluster
+    return { admin, send: (value: string) => producer.send(SEND(value)) }
+  }
+})
+
+describe('a broker', () => {
+  it('that is told several things at once does them in their order', async () => {
+    const { cluster, passing } = await orders([[1, 2, 3]])
+    const broker = cluster.broker(2)
+    await passing(Promise.all([broker.kill(), broker.start()]))
+    expect(broker.isRunning).toBe(true)
+    await passing(Promise.all([broker.stop(), broker.start(), broker.kill()]))
+    expect(broker.isRunning).toBe(false)
+  })
+})
+
+describe('records that are lost', () => {
+  /** Broker 2 is out of sync and leads, for 1 is dead; then 1 is back. */
+  async function uncleanly(all: World): Promise<void> {
+    const { cluster, clock } = all
+    await cluster.broker(1).kill()
+    await cluster.broker(2).start()
+    await clock.advance(1_000)
+    await cluster.broker(1).start()
+    await clock.advance(1_000)
+    await cluster.admin.electLeaders({ type: 'preferred' })
+    await clock.advance(1_000)
+  }
+
+  it('are told of once, and only if there are any', async () => {
+    const all = await orders([[1, 2]], { 'unclean.leader.election.enable': true })
+    const { cluster, passing } = all
+    const lost: ClusterEvents['dataLoss'][] = []
+    cluster.on('dataLoss', event => lost.push(event))
+    const producer = cluster.producer()
+    await passing(producer.send(SEND('a')))
+    await cluster.broker(2).kill()
+    await uncleanly(all) // nothing came in meanwhile
+    expect(lost).toEqual([])
+    await cluster.broker(2).kill()
+    for (const value of ['b', 'c']) await passing(producer.send(SEND(value)))
+    await uncleanly(all)
+    const place = { topic: 'orders', partition: 0, broker: 2 }
+    expect(lost).toEqual([{ ...place, fromOffset: 1, toOffset: 3 }])
+    await cluster.broker(2).kill()
+    await uncleanly(all)
+    expect(lost).toHaveLength(1)
+  })
+})
