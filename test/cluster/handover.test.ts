@@ -90,6 +90,24 @@ describe('a broker', () => {
   })
 })
 
+describe('a leader that cannot reach the controller', () => {
+  it('asks for another ISR again when it can', async () => {
+    const all = await world({ brokerSessionTimeoutMs: 600_000 })
+    const { cluster, clock, passing } = all
+    await passing(cluster.admin.createTopic({ topic: 'orders', assignment: [[1, 2, 3]] }))
+    const isr = (): unknown => cluster.describe().topics[0]?.partitions[0]?.isr
+    cluster.network.partition([1], [0])
+    cluster.broker(3).pauseReplication()
+    const sent = cluster.producer({ requestTimeoutMs: 110_000 }).send(SEND('a'))
+    await clock.advance(50_000)
+    expect(isr()).toEqual([1, 2, 3])
+    cluster.network.heal()
+    await clock.advance(50_000)
+    expect(isr()).toEqual([1, 2])
+    expect(await passing(sent)).toMatchObject([{ offset: 0 }])
+  })
+})
+
 describe('records that are lost', () => {
   /** Broker 2 is out of sync and leads, for 1 is dead; then 1 is back. */
   async function uncleanly(all: World): Promise<void> {
