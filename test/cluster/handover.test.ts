@@ -83,7 +83,7 @@ describe('a broker', () => {
   it('that is told several things at once does them in their order', async () => {
     const { cluster, passing } = await orders([[1, 2, 3]])
     const broker = cluster.broker(2)
-    await passing(Promise.all([broker.kill(), broker.start()]))
+    await passing(Promise.all([broker.stop(), broker.start()]))
     expect(broker.isRunning).toBe(true)
     await passing(Promise.all([broker.stop(), broker.start(), broker.kill()]))
     expect(broker.isRunning).toBe(false)
@@ -96,15 +96,20 @@ describe('a leader that cannot reach the controller', () => {
     const { cluster, clock, passing } = all
     await passing(cluster.admin.createTopic({ topic: 'orders', assignment: [[1, 2, 3]] }))
     const isr = (): unknown => cluster.describe().topics[0]?.partitions[0]?.isr
+    const producer = cluster.producer({ requestTimeoutMs: 110_000 })
+    await passing(producer.send(SEND('a')))
     cluster.network.partition([1], [0])
     cluster.broker(3).pauseReplication()
-    const sent = cluster.producer({ requestTimeoutMs: 110_000 }).send(SEND('a'))
+    const sent = producer.send(SEND('b'))
     await clock.advance(50_000)
-    expect(isr()).toEqual([1, 2, 3])
+    expect([copiesIn(all), isr()]).toEqual([
+      [2, 2, 1],
+      [1, 2, 3],
+    ])
     cluster.network.heal()
     await clock.advance(50_000)
     expect(isr()).toEqual([1, 2])
-    expect(await passing(sent)).toMatchObject([{ offset: 0 }])
+    expect(await passing(sent)).toMatchObject([{ offset: 1 }])
   })
 })
 
