@@ -120,6 +120,7 @@ export {
   PartlogError,
   type ErrorCode,
   type PartlogErrorOptions,
+  type RecordPlace,
 } from './model/errors.js'
 
 // What can be handed in: time, chance, a place for reports.

@@ -2,7 +2,7 @@
 
 import { show } from '../base/config.js'
 import { PartlogError } from '../model/errors.js'
-import { checkOffset, partitionKey, type TopicPartition } from '../model/names.js'
+import { checkOffset, checkTopicName, partitionKey, type TopicPartition } from '../model/names.js'
 import {
   checkFields,
   checkList,
@@ -71,11 +71,19 @@ export function checkPoll(options: PollOptions): void {
 }
 
 export function checkRun<K, V>(options: RunOptions<K, V>): void {
-  checkFields(options, 'run', ['eachRecord', 'eachBatch', 'signal'])
-  checkSignal(options.signal)
-  const handlers = [options.eachRecord, options.eachBatch].filter(each => each !== undefined)
-  if (handlers.length === 1 && typeof handlers[0] === 'function') return
-  throw new PartlogError('INVALID_ARGUMENT', 'run: expected a function, eachRecord or eachBatch')
+  checkFields(options, 'run', ['eachRecord', 'eachBatch', 'retries', 'deadLetterTopic', 'signal'])
+  const { eachRecord, eachBatch, retries = 0, deadLetterTopic, signal } = options
+  checkSignal(signal)
+  if (!Number.isSafeInteger(retries) || retries < 0) {
+    throw invalidArgument('retries', 'a whole number of at least 0', retries)
+  }
+  if (deadLetterTopic !== undefined) checkTopicName(deadLetterTopic)
+  const handlers = [eachRecord, eachBatch].filter(each => each !== undefined)
+  if (handlers.length !== 1 || typeof handlers[0] !== 'function') {
+    throw new PartlogError('INVALID_ARGUMENT', 'run: expected a function, eachRecord or eachBatch')
+  }
+  if (deadLetterTopic === undefined || eachBatch === undefined) return
+  throw new PartlogError('INVALID_ARGUMENT', 'run: deadLetterTopic needs eachRecord')
 }
 
 const LISTENERS = ['onPartitionsAssigned', 'onPartitionsRevoked', 'onPartitionsLost'] as const

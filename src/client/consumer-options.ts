@@ -176,6 +176,23 @@ export interface RunOptions<K, V> {
   readonly eachRecord?: (record: ConsumerRecord<K, V>) => Promise<void> | void
   /** Called with up to maxPollRecords records of one partition. */
   readonly eachBatch?: (batch: RecordBatch<K, V>) => Promise<void> | void
+  /**
+   * How often a handler that throws is called again with the same record or batch, after a pause
+   * of `retryBackoffMs` that doubles up to `retryBackoffMaxMs`. The member stays in its group
+   * meanwhile, for `maxPollIntervalMs`; a rebalance ends the pause, and the records come again
+   * after it. Default 0.
+   */
+  readonly retries?: number
+  /**
+   * Where a record goes that `eachRecord` was not done with after all retries, or that could not
+   * be deserialized: then it counts as processed, and the run goes on. It keeps its bytes, headers
+   * and time, and gets headers that say what was wrong: `errors.topic`, `errors.partition`,
+   * `errors.offset`, `errors.group.id`, `errors.client.id`, `errors.attempts`,
+   * `errors.exception.class.name`, `errors.exception.message`. The topic is made like any other.
+   * When it cannot be written, `run` rejects and the record comes again. Default: none. Not for
+   * `eachBatch`, where nobody knows which record was at fault.
+   */
+  readonly deadLetterTopic?: string
   /** Ends the run after the handler under way; `run` resolves. */
   readonly signal?: AbortSignal
 }

@@ -9,12 +9,14 @@ import { AssignedPartitions } from './assigned-partitions.js'
 import { assignorsOf } from './assignors.js'
 import { Committer } from './committer.js'
 import type { ConsumerSettings } from './config.js'
+import { DeadLetters } from './dead-letters.js'
 import { Fetcher } from './fetcher.js'
 import { GroupClient } from './group-client.js'
 import { MetadataCache } from './metadata-cache.js'
 import type { PartitionState } from './partition-state.js'
 import { Positions } from './positions.js'
 import { ReadingGate } from './reading-gate.js'
+import { RecordHandling, type Handlers } from './record-handling.js'
 import { RecordReader } from './record-reader.js'
 import { deserializerOf } from './serdes.js'
 import { Subscriber } from './subscriber.js'
@@ -42,6 +44,7 @@ export interface ConsumerParts {
   readonly positions: Positions
   readonly fetcher: Fetcher
   readonly reader: RecordReader
+  readonly deadLetters: DeadLetters
   readonly group: GroupParts | undefined
 }
 
@@ -71,8 +74,12 @@ export function consumerParts(
   const states = (): Iterable<PartitionState> => assigned.states
   const gate = new ReadingGate(clock)
   if (context.onProgress !== undefined) gate.onProgress = context.onProgress
-  const reader = new RecordReader({ fetcher, clock, maxPollRecords, states, gate })
-  const parts = { metadata, assigned, positions, fetcher, reader }
+  const { clientId } = settings
+  const deadLetters = new DeadLetters({ ...common, retry, clientId, groupId })
+  const handled = { ...common, fetcher, gate, deadLetters, closing, states }
+  const handling = (handlers: Handlers): RecordHandling => new RecordHandling(handled, handlers)
+  const reader = new RecordReader({ fetcher, clock, maxPollRecords, states, gate, handling })
+  const parts = { metadata, assigned, positions, fetcher, reader, deadLetters }
   if (client === undefined) return { ...parts, group: undefined }
   const committer = new Committer({ group: client, clock, logger, settings, states })
   const subscriber = new Subscriber({

@@ -212,8 +212,10 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
 
   /**
    * Calls a handler with each record or batch, in order, until the consumer is closed or the signal
-   * aborts; then it resolves. When a handler throws, `run` rejects with what it threw; the position
-   * goes back to the failed record or batch, and nothing of it is committed.
+   * aborts; then it resolves. A handler that throws is called again as often as `retries` allows.
+   * Then, and so at once by default, the record goes to the `deadLetterTopic`, if there is one, or
+   * `run` rejects with what the handler threw: the position goes back to the failed record or
+   * batch, and nothing of it is committed.
    */
   async run(options: RunOptions<K, V>): Promise<void> {
     this.#checkReadable()
@@ -397,6 +399,7 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
     await this.#changes.idle()
     await group?.subscriber.leave('closed')
     await group?.committer.close()
+    await this.#parts.deadLetters.close()
     this.#onClosed()
   }
 

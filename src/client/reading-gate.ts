@@ -12,6 +12,8 @@ export class ReadingGate {
   onAsked: (() => void) | undefined
   /** The same, for those outside. */
   onProgress: (() => void) | undefined
+  /** Told when somebody wants the record in hand to be put down. */
+  onWanted: (() => void) | undefined
   /** Grows with every record or batch the application is done with. */
   asks = 0
   readonly #clock: Clock
@@ -82,6 +84,7 @@ export class ReadingGate {
   async hold(hurry: AbortSignal): Promise<() => void> {
     if (this.#isInHand && !hurry.aborted) {
       this.#entering = new Deferred<void>()
+      this.onWanted?.()
       await abortable(this.#entering.promise, hurry).catch(() => undefined)
       this.#entering = undefined
     }

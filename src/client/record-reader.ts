@@ -5,19 +5,16 @@
 
 import type { Clock } from '../base/clock.js'
 import { PartlogError } from '../model/errors.js'
-import type { PollOptions, RunOptions } from './consumer-options.js'
-import type { ConsumerRecord } from './consumer-record.js'
+import type { PollOptions } from './consumer-options.js'
 import type { Fetcher, Taken } from './fetcher.js'
 import type { PartitionState } from './partition-state.js'
 import type { ReadingGate } from './reading-gate.js'
+import type { AnyRecord, Handlers, RecordHandling } from './record-handling.js'
 import { RecordIterator } from './record-iterator.js'
 
 const POLL_TIMEOUT_MS = 1_000
 /** So long records may be handed out before timers and I/O of the application get a turn. */
 const TURN_MAX_MS = 10
-
-type AnyRecord = ConsumerRecord<unknown, unknown>
-type Handlers = RunOptions<unknown, unknown>
 
 export interface RecordReaderOptions {
   readonly fetcher: Fetcher
@@ -25,6 +22,7 @@ export interface RecordReaderOptions {
   readonly maxPollRecords: number
   readonly states: () => Iterable<PartitionState>
   readonly gate: ReadingGate
+  readonly handling: (handlers: Handlers) => RecordHandling
 }
 
 export class RecordReader {
@@ -83,54 +81,28 @@ export class RecordReader {
     })
   }
 
-  async run({ eachRecord, eachBatch, signal }: Handlers): Promise<void> {
+  async run(handlers: Handlers): Promise<void> {
     this.#begin('run')
+    const handling = this.#options.handling(handlers)
     try {
       for (;;) {
-        const taken = await this.#nextTaken(signal)
+        const taken = await this.#nextReadable(handlers, handling)
         if (taken === undefined) return
-        if (eachBatch !== undefined) await this.#handBatch(taken, eachBatch)
-        else if (eachRecord !== undefined) await this.#handRecords(taken, eachRecord, signal)
+        await handling.handle(taken)
       }
     } finally {
       this.#end()
     }
   }
 
-  async #handBatch(
-    { state, version, records }: Taken,
-    eachBatch: NonNullable<Handlers['eachBatch']>,
-  ): Promise<void> {
-    const { topic, partition, highWatermark } = state
-    state.delivered = (records.at(-1) as AnyRecord).offset + 1
-    try {
-      await eachBatch({ topic, partition, highWatermark, records })
-    } catch (error) {
-      if (state.version === version) comeAgain(state, (records[0] as AnyRecord).offset)
-      throw error
-    }
-    if (state.version === version) state.markDeliveredProcessed()
-  }
-
-  async #handRecords(
-    { state, version, records }: Taken,
-    eachRecord: NonNullable<Handlers['eachRecord']>,
-    signal: AbortSignal | undefined,
-  ): Promise<void> {
-    for (const record of records) {
-      if (state.version !== version) return // moved by the handler
-      const { fetcher, gate } = this.#options
-      const mustPause = state.isPaused || gate.isWanted || fetcher.isStopped
-      if (mustPause || signal?.aborted) return state.rewindTo(record.offset)
-      state.delivered = record.offset + 1
+  /** The next records, past those that only the dead letters can take. */
+  async #nextReadable({ signal }: Handlers, handling: RecordHandling): Promise<Taken | undefined> {
+    for (;;) {
       try {
-        await eachRecord(record)
+        return await this.#nextTaken(signal)
       } catch (error) {
-        if (state.version === version) comeAgain(state, record.offset)
-        throw error
+        if (!(await handling.bury(error))) throw error
       }
-      if (state.version === version) state.markDeliveredProcessed()
-      gate.asks++
     }
   }
 
@@ -240,10 +212,4 @@ export class RecordReader {
     this.#current = reader
     for (const state of this.#options.states()) state.takeUpRecordLeft()
   }
-}
-
-/** A handler has failed: its records come again. */
-function comeAgain(state: PartitionState, offset: number): void {
-  state.delivered = offset
-  state.rewindTo(offset)
 }

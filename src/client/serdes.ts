@@ -71,7 +71,7 @@ export function deserialize(
       'SERIALIZATION_FAILED',
       `the ${part} of ${topic}-${partition} offset ${offset} cannot be deserialized: ` +
         (error instanceof Error ? error.message : String(error)),
-      { cause: error },
+      { cause: error, record: { topic, partition, offset } },
     )
   }
 }

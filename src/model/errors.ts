@@ -122,9 +122,18 @@ export function errorOf(id: number): ErrorCode {
   return NAME_BY_ID.get(id) ?? 'UNKNOWN_SERVER_ERROR'
 }
 
+/** Where a record lies. */
+export interface RecordPlace {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+}
+
 /** What a PartlogError may carry besides its code and sentence. */
 export interface PartlogErrorOptions {
   readonly cause?: unknown
+  /** The record it is about. */
+  readonly record?: RecordPlace
   /** The request may or may not have taken effect. */
   readonly outcomeUnknown?: boolean
 }
@@ -138,12 +147,15 @@ export class PartlogError extends Error {
   readonly retriable: boolean
   /** True when the records of a failed send may nevertheless be in the log. */
   readonly outcomeUnknown: boolean
+  /** The record that a SERIALIZATION_FAILED of a consumer is about; else undefined. */
+  readonly record: RecordPlace | undefined
 
   constructor(code: ErrorCode, sentence: string, options: PartlogErrorOptions = {}) {
     super(`${code}: ${sentence}`, 'cause' in options ? { cause: options.cause } : undefined)
     this.code = code
     this.retriable = ERRORS[code].retriable
     this.outcomeUnknown = options.outcomeUnknown ?? false
+    this.record = options.record
   }
 }
 
