@@ -20,7 +20,9 @@ import type { Partition } from '../partition/partition.js'
 import type { Durability } from '../partition/roles.js'
 import type { ApiName, Request, Response } from '../protocol/api.js'
 import type { Channel } from '../protocol/channel.js'
+import { compactLogs } from './compaction.js'
 import {
+  COMPACTION_INTERVAL_MS,
   HIGH_WATERMARK_CHECKPOINT_INTERVAL_MS,
   OFFSETS_RETENTION_CHECK_INTERVAL_MS,
   OFFSETS_TOPIC_SEGMENT_BYTES,
@@ -302,6 +304,12 @@ export class Broker implements BrokerContext {
         run: () => this.#deleteOldSegments(),
       },
       {
+        name: 'compaction',
+        initialDelayMs: COMPACTION_INTERVAL_MS,
+        intervalMs: COMPACTION_INTERVAL_MS,
+        run: signal => this.#compact(signal),
+      },
+      {
         name: 'recovery point checkpoint',
         initialDelayMs: RECOVERY_CHECKPOINT_INTERVAL_MS,
         intervalMs: RECOVERY_CHECKPOINT_INTERVAL_MS,
@@ -333,6 +341,11 @@ export class Broker implements BrokerContext {
       if (partition.offlineReason !== undefined) continue
       await partition.replicaLog?.deleteOldSegments(partition.highWatermark)
     }
+  }
+
+  async #compact(signal: AbortSignal): Promise<void> {
+    const partitions = (): Iterable<Partition> => this.replicas.partitions()
+    await compactLogs({ partitions, logger: this.#logger, signal })
   }
 
   async #expireProducers(): Promise<void> {

@@ -7,6 +7,8 @@ import type { GroupCoordinatorSettings } from '../coordinator/group-coordinator.
  */
 export const RETENTION_CHECK_INTERVAL_MS = 300_000
 export const RETENTION_INITIAL_DELAY_MS = 30_000
+/** How often brokers look for logs to compact (log.cleaner.backoff.ms). */
+export const COMPACTION_INTERVAL_MS = 15_000
 /** How often recovery points are written (log.flush.offset.checkpoint.interval.ms). */
 export const RECOVERY_CHECKPOINT_INTERVAL_MS = 60_000
 /** How often high watermarks are written. */

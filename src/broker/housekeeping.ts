@@ -7,14 +7,15 @@ export interface Chore {
   readonly name: string
   readonly initialDelayMs: number
   readonly intervalMs: number
-  readonly run: () => Promise<void>
+  /** Ends early when the signal aborts. */
+  readonly run: (signal: AbortSignal) => Promise<void>
 }
 
 /** Runs chores in the background, each one again `intervalMs` after it has ended. */
 export class Housekeeping {
   readonly #timers = new Map<Chore, Timer>()
   readonly #running = new Set<Promise<void>>()
-  #isStopped = false
+  readonly #stopping = new AbortController()
 
   constructor(
     private readonly clock: Clock,
@@ -26,7 +27,7 @@ export class Housekeeping {
 
   /** No chore begins any more; resolves when those under way have ended. */
   async stop(): Promise<void> {
-    this.#isStopped = true
+    this.#stopping.abort()
     for (const timer of this.#timers.values()) timer.cancel()
     await Promise.all(this.#running)
   }
@@ -41,10 +42,10 @@ export class Housekeeping {
 
   async #run(chore: Chore): Promise<void> {
     try {
-      await chore.run()
+      await chore.run(this.#stopping.signal)
     } catch (error) {
       this.logger.warn(`${chore.name} failed, will be tried again`, { error })
     }
-    if (!this.#isStopped) this.#schedule(chore, chore.intervalMs)
+    if (!this.#stopping.signal.aborted) this.#schedule(chore, chore.intervalMs)
   }
 }

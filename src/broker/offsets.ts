@@ -1,5 +1,6 @@
 /** ListOffsets (v1–v10) and DeleteRecords (v0–v2): where a log begins, ends, and holds a time. */
 
+import { checkMayDelete } from '../partition/checks.js'
 import type { Partition } from '../partition/partition.js'
 import {
   EARLIEST_TIMESTAMP,
@@ -64,9 +65,9 @@ export async function deleteRecords(
     name,
     partitions: partitions.map(({ partitionIndex, offset }) => {
       try {
-        const lowWatermark = broker.replicas
-          .partition(name, partitionIndex)
-          .deleteRecordsBefore(offset)
+        const partition = broker.replicas.partition(name, partitionIndex)
+        checkMayDelete(partition.log.name, partition.log.config)
+        const lowWatermark = partition.deleteRecordsBefore(offset)
         return { partitionIndex, ...NO_ERROR, lowWatermark }
       } catch (error) {
         return { partitionIndex, ...errorFields(error), lowWatermark: -1 }

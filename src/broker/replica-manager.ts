@@ -304,8 +304,9 @@ export class ReplicaManager {
   #updateSettings(image: ClusterImage): void {
     for (const topic of image.topics.values()) {
       const settings = this.#settings.get(topic.topicId)
-      if (settings?.config === topic.config) continue
-      const changed = { config: topic.config, current: logConfig(topic.config) }
+      const { config } = topic
+      if (settings?.config === config) continue
+      const changed = { config, current: logConfig(config, topic.wasCompacted) }
       if (settings === undefined) this.#settings.set(topic.topicId, changed)
       else Object.assign(settings, changed)
     }

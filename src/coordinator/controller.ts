@@ -6,9 +6,10 @@
 import type { Random } from '../base/random.js'
 import { randomUuid } from '../base/uuid.js'
 import { PartlogError } from '../model/errors.js'
-import { checkTopicName, isInternalTopic, PARTITIONS_MAX, topicsCollide } from '../model/names.js'
+import { checkTopicName, PARTITIONS_MAX, topicsCollide } from '../model/names.js'
 import {
   checkSettingName,
+  checkTogether,
   parseTopicConfig,
   type TopicConfigText,
 } from '../model/topic-settings.js'
@@ -46,7 +47,7 @@ export function createTopic(
   refuseExisting(image, name)
   checkPartitionCount(image, partitionCount)
   const config = parseTopicConfig(topic.config)
-  refuseCompaction(name, config)
+  checkTogether(config)
   const { assignment } = topic
   const brokers = placementBrokers(image, brokerIds)
   if (assignment !== undefined) checkAssignment(assignment, { brokers })
@@ -133,12 +134,13 @@ export function alterConfig(
   name: string,
   changes: Readonly<Record<string, unknown>>,
 ): Decision<undefined> {
-  existingTopic(image, name)
+  const topic = existingTopic(image, name)
   const given = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== null))
   const config = parseTopicConfig(given)
-  refuseCompaction(name, config)
   const taken = Object.keys(changes).filter(setting => changes[setting] === null)
   for (const setting of taken) checkSettingName(setting)
+  const kept = Object.entries(topic.config).filter(([setting]) => !taken.includes(setting))
+  checkTogether({ ...Object.fromEntries(kept), ...config })
   const records = [
     ...configRecords(name, config),
     ...taken.map(setting => configRecord(name, setting, null)),
@@ -187,15 +189,6 @@ function checkPartitionCount(image: ClusterImage, count: number): void {
       `a cluster has at most ${PARTITIONS_TOTAL_MAX} partitions, this would make ${total}`,
     )
   }
-}
-
-/** A topic that says it is compacted and is not would be a promise broken. */
-function refuseCompaction(name: string, config: TopicConfigText): void {
-  if (config['cleanup.policy'] !== 'compact' || isInternalTopic(name)) return
-  throw new PartlogError(
-    'INVALID_CONFIG',
-    'cleanup.policy=compact is not built yet, only delete is',
-  )
 }
 
 function placementBrokers(

@@ -4,7 +4,7 @@
  */
 
 import { isInternalTopic } from '../model/names.js'
-import type { TopicConfigText } from '../model/topic-settings.js'
+import { settingValue, type TopicConfigText } from '../model/topic-settings.js'
 import type { LeaderEpoch } from '../model/units.js'
 import {
   decodeMetadataRecord,
@@ -45,6 +45,8 @@ export interface TopicImage {
   readonly partitions: readonly PartitionImage[]
   /** What differs from the defaults. */
   readonly config: TopicConfigText
+  /** It is compacted, or was once: offsets of its logs may be missing. */
+  readonly wasCompacted: boolean
 }
 
 export type PartitionListener = (
@@ -165,7 +167,8 @@ export class ClusterImage implements Fold {
 
   #addTopic(name: string, topicId: string): void {
     const isInternal = isInternalTopic(name)
-    this.#topics.set(name, { name, topicId, isInternal, partitions: [], config: {} })
+    const topic = { name, topicId, isInternal, partitions: [], config: {}, wasCompacted: false }
+    this.#topics.set(name, topic)
     this.#namesById.set(topicId, name)
   }
 
@@ -176,7 +179,8 @@ export class ClusterImage implements Fold {
       Object.entries(topic.config).filter(([name]) => name !== record.name),
     )
     if (record.value !== null) config[record.name] = record.value
-    this.#topics.set(topic.name, { ...topic, config })
+    const wasCompacted = topic.wasCompacted || isCompacted(config)
+    this.#topics.set(topic.name, { ...topic, config, wasCompacted })
   }
 
   #removeTopic(topicId: string): void {
@@ -215,6 +219,10 @@ function changed(before: PartitionImage, change: PartitionChange): PartitionImag
     leaderEpoch: before.leaderEpoch + (hasNewLeader ? 1 : 0),
     partitionEpoch: before.partitionEpoch + 1,
   }
+}
+
+function isCompacted(config: TopicConfigText): boolean {
+  return settingValue(config, 'cleanup.policy').includes('compact')
 }
 
 /** A metadata record as it goes into the journal: Kafka's have no key. */

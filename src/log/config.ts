@@ -9,7 +9,16 @@ export interface LogConfig {
   readonly segmentJitterMs: number
   readonly segmentIndexBytes: number
   readonly indexIntervalBytes: number
-  readonly cleanupPolicy: 'delete' | 'compact'
+  /** Only the newest record of each key is kept. */
+  readonly isCompacted: boolean
+  /** Old segments are deleted by age and size. */
+  readonly isDeleted: boolean
+  /** It is compacted, or was once: offsets may be missing. */
+  readonly mayHaveGaps: boolean
+  readonly minCleanableDirtyRatio: number
+  readonly minCompactionLagMs: number
+  readonly maxCompactionLagMs: number
+  readonly deleteRetentionMs: number
   readonly retentionMs: number
   readonly retentionBytes: number
   readonly fileDeleteDelayMs: number
@@ -25,15 +34,26 @@ export interface LogSettings {
   readonly current: LogConfig
 }
 
-export function logConfig(texts: TopicConfigText): LogConfig {
+/** `wasCompacted`: the topic had another policy before. */
+export function logConfig(texts: TopicConfigText, wasCompacted = false): LogConfig {
   const of = <K extends TopicSetting>(name: K) => settingValue(texts, name)
+  const isCompacted = of('cleanup.policy').includes('compact')
+  const maxCompactionLagMs = of('max.compaction.lag.ms')
+  const segmentMs = of('segment.ms')
   return {
     segmentBytes: of('internal.segment.bytes') ?? of('segment.bytes'),
-    segmentMs: of('segment.ms'),
+    // What is in the active segment is not compacted: it must be closed in time.
+    segmentMs: isCompacted ? Math.min(segmentMs, maxCompactionLagMs) : segmentMs,
     segmentJitterMs: of('segment.jitter.ms'),
     segmentIndexBytes: of('segment.index.bytes'),
     indexIntervalBytes: of('index.interval.bytes'),
-    cleanupPolicy: of('cleanup.policy'),
+    isCompacted,
+    isDeleted: of('cleanup.policy').includes('delete'),
+    mayHaveGaps: isCompacted || wasCompacted,
+    minCleanableDirtyRatio: of('min.cleanable.dirty.ratio'),
+    minCompactionLagMs: of('min.compaction.lag.ms'),
+    maxCompactionLagMs,
+    deleteRetentionMs: of('delete.retention.ms'),
     retentionMs: of('retention.ms'),
     retentionBytes: of('retention.bytes'),
     fileDeleteDelayMs: of('file.delete.delay.ms'),

@@ -7,6 +7,8 @@
 import type { Clock, Timer } from '../base/clock.js'
 import type { Logger } from '../base/logger.js'
 import type { Disk } from '../disk/disk.js'
+import type { Offset } from '../model/units.js'
+import type { SegmentFileKind } from './files.js'
 import type { Segment } from './segment.js'
 
 export interface DeletedSegmentsContext {
@@ -16,9 +18,16 @@ export interface DeletedSegmentsContext {
   readonly logger: Logger
 }
 
+interface Removal {
+  readonly segment: Segment
+  readonly timer: Timer
+  readonly paths: readonly string[]
+}
+
 export class DeletedSegments {
   readonly #context: DeletedSegmentsContext
-  readonly #removals = new Map<Segment, Timer>()
+  /** By base offset: a log that is compacted often has several that were called the same. */
+  readonly #removals = new Map<Offset, Removal>()
 
   constructor(context: DeletedSegmentsContext) {
     this.#context = context
@@ -37,24 +46,32 @@ export class DeletedSegments {
   }
 
   close(): void {
-    for (const [segment, timer] of this.#removals) {
+    for (const { segment, timer } of this.#removals.values()) {
       timer.cancel()
       segment.close()
     }
     this.#removals.clear()
   }
 
-  /** Renames the segment's files now, removes them after `delayMs`. */
-  add(segment: Segment, delayMs: number): void {
-    const paths = segment.markDeleted()
+  /**
+   * Renames the segment's files now, all of them by default, and removes them after `delayMs`. One
+   * of the same base offset that still waits makes room: whoever reads it has to begin again.
+   */
+  add(segment: Segment, delayMs: number, kinds?: readonly SegmentFileKind[]): void {
+    const { baseOffset } = segment
+    const before = this.#removals.get(baseOffset)
+    before?.timer.cancel()
+    before?.segment.close()
+    const paths = [...new Set([...(before?.paths ?? []), ...segment.markDeleted(kinds)])]
     const onTime = (): void => {
-      this.#removals.delete(segment)
+      this.#removals.delete(baseOffset)
       segment.close()
       this.#remove(paths).catch((error: unknown) => {
         this.#context.logger.warn('a deleted segment stays for now', { paths, error })
       })
     }
-    this.#removals.set(segment, this.#context.clock.after(delayMs, onTime, 'background'))
+    const timer = this.#context.clock.after(delayMs, onTime, 'background')
+    this.#removals.set(baseOffset, { segment, timer, paths })
   }
 
   async #remove(paths: readonly string[]): Promise<void> {

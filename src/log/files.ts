@@ -7,12 +7,15 @@
  *   <root>/recovery-point-offset-checkpoint       below it everything is synced, per partition
  *   <root>/log-start-offset-checkpoint
  *   <root>/replication-offset-checkpoint          high watermarks
+ *   <root>/cleaner-offset-checkpoint              where compaction goes on
  *   <root>/<topic>-<partition>/
  *     00000000000000000042.log                    a segment; the name is its base offset
  *     00000000000000000042.index .timeindex .txnindex
  *     00000000000000000042.snapshot               producer state of everything below the offset
  *     leader-epoch-checkpoint  partition.metadata
  *     …​.deleted                                   on its way out
+ *     …​.cleaned                                   being written by compaction
+ *     …​.swap                                      written, about to take the place of others
  *     00000000000000000042.log.1234.kept          bytes recovery cut off at position 1234
  */
 
@@ -29,6 +32,8 @@ export const LEADER_EPOCH_CHECKPOINT = 'leader-epoch-checkpoint'
 export const PARTITION_METADATA = 'partition.metadata'
 
 const DELETED_SUFFIX = '.deleted'
+export const CLEANED_SUFFIX = '.cleaned'
+export const SWAP_SUFFIX = '.swap'
 const KEPT_SUFFIX = '.kept'
 const FOLDER_DELETE_SUFFIX = '-delete'
 const FOLDER_NAME_MAX = 255
@@ -56,6 +61,11 @@ export function parseSegmentFile(name: string): SegmentFileName | undefined {
   const baseOffset = Number(match[1])
   if (!Number.isSafeInteger(baseOffset)) return undefined
   return { baseOffset, kind: match[2] as SegmentFileKind }
+}
+
+/** As `parseSegmentFile` for a name that goes on with `suffix`. */
+export function parseSuffixedFile(name: string, suffix: string): SegmentFileName | undefined {
+  return name.endsWith(suffix) ? parseSegmentFile(name.slice(0, -suffix.length)) : undefined
 }
 
 export function deletedFile(name: string): string {

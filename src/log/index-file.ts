@@ -103,6 +103,11 @@ export class IndexFile {
     await this.#file?.sync()
   }
 
+  /** Opens the file, if there is one: from now on it is this one, whatever its name will be. */
+  hold(): void {
+    if (this.#options.disk.exists(this.#options.path)) this.#open()
+  }
+
   /** Drops what was read from the file; it can be read again. */
   forget(): void {
     if (this.#loaded !== undefined) this.#options.cache.remove(this)

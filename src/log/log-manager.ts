@@ -20,6 +20,7 @@ import { PartlogError, toPartlogError } from '../model/errors.js'
 import { partitionKey, type TopicPartition } from '../model/names.js'
 import type { Offset } from '../model/units.js'
 import {
+  formatOffsets,
   readOffsets,
   writeOffsets,
   type OffsetCheckpoint,
@@ -29,6 +30,7 @@ import type { LogSettings } from './config.js'
 import { offlineError } from './errors.js'
 import {
   CLEAN_SHUTDOWN,
+  CLEANER_CHECKPOINT,
   deletedFolder,
   HIGH_WATERMARK_CHECKPOINT,
   isDeletedFolder,
@@ -81,6 +83,8 @@ export class LogManager {
   readonly #recoveryPoints: Map<string, Offset>
   readonly #logStarts: Map<string, Offset>
   readonly #highWatermarks: OffsetCheckpoint
+  readonly #firstDirty: Map<string, Offset>
+  #cleanerLines: string | undefined
   readonly #removals = new Set<Timer>()
   #isCheckpointWanted = false
 
@@ -88,14 +92,15 @@ export class LogManager {
     options: LogManagerOptions,
     wasClosedCleanly: boolean,
     recoveryPoints: OffsetCheckpoint,
-    { logStarts, highWatermarks }: Record<'logStarts' | 'highWatermarks', OffsetCheckpoint>,
+    others: Record<'logStarts' | 'highWatermarks' | 'firstDirty', OffsetCheckpoint>,
   ) {
     this.root = options.root
     this.wasClosedCleanly = wasClosedCleanly
     this.#options = options
     this.#recoveryPoints = new Map(recoveryPoints)
-    this.#logStarts = new Map(logStarts)
-    this.#highWatermarks = highWatermarks
+    this.#logStarts = new Map(others.logStarts)
+    this.#highWatermarks = others.highWatermarks
+    this.#firstDirty = new Map(others.firstDirty)
   }
 
   static async open(options: LogManagerOptions): Promise<LogManager> {
@@ -113,17 +118,19 @@ export class LogManager {
       readOffsets(disk, join(root, name), reason => odd.push(reason))
     const recoveryPoints = await read(RECOVERY_POINT_CHECKPOINT)
     const logStarts = await read(LOG_START_CHECKPOINT)
-    const noWatermarks: string[] = [] // they are only a lower bound: without them it is 0
-    const highWatermarks = await readOffsets(disk, join(root, HIGH_WATERMARK_CHECKPOINT), reason =>
-      noWatermarks.push(reason),
-    )
+    const missed: string[] = [] // these are only lower bounds: without them it is 0
+    const readBounds = (name: string): Promise<OffsetCheckpoint> =>
+      readOffsets(disk, join(root, name), reason => missed.push(reason))
+    const highWatermarks = await readBounds(HIGH_WATERMARK_CHECKPOINT)
+    const firstDirty = await readBounds(CLEANER_CHECKPOINT)
     if (wasClosedCleanly) {
       await disk.remove(marker)
       await disk.syncDirectory(root)
     }
-    for (const reason of [...odd, ...noWatermarks]) logger.warn(reason)
+    for (const reason of [...odd, ...missed]) logger.warn(reason)
     const isTrusted = isNew || (wasClosedCleanly && odd.length === 0)
-    return new LogManager(options, isTrusted, recoveryPoints, { logStarts, highWatermarks })
+    const others = { logStarts, highWatermarks, firstDirty }
+    return new LogManager(options, isTrusted, recoveryPoints, others)
   }
 
   get logs(): IterableIterator<Log> {
@@ -165,8 +172,9 @@ export class LogManager {
    */
   async create(partition: KnownPartition): Promise<Log> {
     const key = partitionKey(partition.topic, partition.partition)
-    const wasKnown = this.#recoveryPoints.delete(key)
-    if (this.#logStarts.delete(key) || wasKnown) await this.writeCheckpoints()
+    const known = [this.#recoveryPoints, this.#logStarts, this.#firstDirty]
+    const forgotten = known.filter(offsets => offsets.delete(key))
+    if (forgotten.length > 0) await this.writeCheckpoints()
     return await this.load(partition)
   }
 
@@ -250,7 +258,18 @@ export class LogManager {
       const path = (name: string): string => join(this.root, name)
       await writeOffsets(disk, path(RECOVERY_POINT_CHECKPOINT), this.#recoveryPointLines())
       await writeOffsets(disk, path(LOG_START_CHECKPOINT), this.#logStartLines())
+      await this.#writeCleanerCheckpoint(path(CLEANER_CHECKPOINT))
     })
+  }
+
+  /** Only when it has changed: most clusters compact little. */
+  async #writeCleanerCheckpoint(path: string): Promise<void> {
+    const offsets = this.#firstDirtyLines()
+    const lines = formatOffsets(offsets)
+    const isNew = this.#cleanerLines === undefined && offsets.length === 0
+    if (lines === this.#cleanerLines || (isNew && !this.#options.disk.exists(path))) return
+    await writeOffsets(this.#options.disk, path, offsets)
+    this.#cleanerLines = lines
   }
 
   /** Makes every log's records and indexes durable and writes that down. */
@@ -283,6 +302,14 @@ export class LogManager {
       .filter(log => log.logStartOffset > log.firstSegmentOffset)
       .map(log => ({ ...log.topicPartition, offset: log.logStartOffset }))
     return [...lines, ...this.#keptLines(this.#logStarts)]
+  }
+
+  /** Of every log that may have gaps: who reads the folder knows by it that they are normal. */
+  #firstDirtyLines(): PartitionOffset[] {
+    const lines = [...this.#logs.values()]
+      .filter(log => log.config.mayHaveGaps)
+      .map(log => ({ ...log.topicPartition, offset: log.firstDirtyOffset }))
+    return [...lines, ...this.#keptLines(this.#firstDirty)]
   }
 
   #keptLines(checkpoint: OffsetCheckpoint): PartitionOffset[] {
@@ -332,6 +359,7 @@ export class LogManager {
     const { log, findings } = await openLog(withCache, {
       recoveryPoint: this.#recoveryPoints.get(key) ?? 0,
       logStartOffset: this.#logStarts.get(key),
+      firstDirtyOffset: this.#firstDirty.get(key) ?? 0,
       wasClosedCleanly: this.wasClosedCleanly,
       onCorruption,
     })

@@ -52,13 +52,39 @@ export class LogReader {
 
   /** Whole batches from the one that holds `from` on; empty when there is nothing below `upTo`. */
   async read(from: Offset, bounds: ReadBounds): Promise<Buffer> {
-    const segments = this.#segments()
-    for (let index = floorSegment(segments, from); index < segments.length; index++) {
-      const segment = segments[index] as Segment
-      const bytes = await this.#readSegment(segment, from, bounds)
-      if (bytes !== undefined) return bytes
+    return (
+      (await this.#steadily(from, async segments => {
+        for (let index = floorSegment(segments, from); index < segments.length; index++) {
+          const segment = segments[index] as Segment
+          const bytes = await this.#readSegment(segment, from, bounds)
+          if (bytes !== undefined) return bytes
+        }
+        return undefined
+      })) ?? NOTHING
+    )
+  }
+
+  /**
+   * Looks for something at or after `from`. Segments may be replaced meanwhile, and their files
+   * closed: what has failed or found nothing begins again with those that are there now.
+   */
+  async #steadily<T>(
+    from: Offset,
+    look: (segments: readonly Segment[]) => Promise<T | undefined>,
+  ): Promise<T | undefined> {
+    for (;;) {
+      const segments = this.#segments()
+      const isOutdated = (): boolean => {
+        const now = this.#segments()
+        return now !== segments && (now[0] as Segment).baseOffset <= from
+      }
+      try {
+        const found = await look(segments)
+        if (found !== undefined || !isOutdated()) return found
+      } catch (error) {
+        if (!isOutdated()) throw error
+      }
     }
-    return NOTHING
   }
 
   /** Forgets where sequential readers would go on: positions are not what they were. */
@@ -71,24 +97,33 @@ export class LogReader {
     target: Timestamp,
     logStartOffset: Offset,
   ): Promise<OffsetAndTimestamp | undefined> {
-    for (const segment of this.#segments()) {
-      const newest = await segment.newest()
-      if (newest === undefined || newest.timestamp < target) continue
-      const older = await this.#lookupTime(segment, target)
-      const from = Math.max(older === undefined ? 0 : older.offset + 1, logStartOffset)
-      const found = await this.#findInSegment(segment, target, from)
-      if (found !== undefined) return found
-    }
-    return undefined
+    return await this.#steadily(logStartOffset, async segments => {
+      for (const segment of segments) {
+        const newest = await segment.newest()
+        if (newest === undefined || newest.timestamp < target) continue
+        const older = await this.#lookupTime(segment, target)
+        const from = Math.max(older === undefined ? 0 : older.offset + 1, logStartOffset)
+        const found = await this.#findInSegment(segment, target, from)
+        if (found !== undefined) return found
+      }
+      return undefined
+    })
   }
 
   /** The first record with the greatest time of the log. */
   async findNewest(logStartOffset: Offset): Promise<OffsetAndTimestamp | undefined> {
-    let newest: Timestamp = NONE
-    for (const segment of this.#segments()) {
-      newest = Math.max(newest, (await segment.newest())?.timestamp ?? NONE)
-    }
-    return newest < 0 ? undefined : await this.findTimestamp(newest, logStartOffset)
+    return await this.#steadily(logStartOffset, async segments => {
+      let newest: Timestamp = NONE
+      for (const segment of segments) {
+        newest = Math.max(newest, (await segment.newest())?.timestamp ?? NONE)
+      }
+      if (newest < 0) return undefined
+      const found = await this.findTimestamp(newest, logStartOffset)
+      if (found !== undefined || !this.#hasGaps()) return found
+      // A batch that compaction has emptied keeps its time: look at the records themselves.
+      const left = await newestOfRecords(segments, logStartOffset)
+      return left < 0 ? undefined : await this.findTimestamp(left, logStartOffset)
+    })
   }
 
   /** Undefined when the segment holds nothing at or after `from`. */
@@ -261,6 +296,16 @@ function checkNeighbours(segment: Segment, position: Position, from: Offset, byt
     expected = batch.nextOffset
     at += batch.size
   }
+}
+
+/** The newest time of a batch that has records; −1 when there is none. */
+async function newestOfRecords(segments: readonly Segment[], from: Offset): Promise<Timestamp> {
+  let newest: Timestamp = NONE
+  const visit = ({ recordsCount, lastOffset, maxTimestamp }: Batch): undefined => {
+    if (recordsCount > 0 && lastOffset >= from) newest = Math.max(newest, maxTimestamp)
+  }
+  for (const segment of segments) await scanBatches(segment.file, visit, { checksCrc: false })
+  return newest
 }
 
 /** The first record of the batch at or after `from` that is not older than `target`. */

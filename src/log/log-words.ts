@@ -19,6 +19,8 @@ export interface LogState {
   readonly logStartOffset: Offset
   readonly logEndOffset: Offset
   readonly recoveryPoint: Offset
+  /** Compaction goes on here. */
+  readonly firstDirtyOffset: Offset
   readonly epochs: LeaderEpochs
   readonly producers: Producers
 }

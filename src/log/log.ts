@@ -23,6 +23,8 @@ import { assignOffset, Batch, stampLogAppendTime } from '../model/batch.js'
 import { PartlogError } from '../model/errors.js'
 import type { TopicPartition } from '../model/names.js'
 import { NONE, type LeaderEpoch, type Offset, type Timestamp } from '../model/units.js'
+import { LogCleaner } from './cleaner.js'
+import type { CleanerTarget } from './cleaning.js'
 import type { LogConfig } from './config.js'
 import { EpochFile } from './epoch-file.js'
 import { truncatingError } from './errors.js'
@@ -42,6 +44,7 @@ export class Log {
   readonly folder: string
   readonly epochs: LeaderEpochs
   readonly producers: Producers
+  readonly cleaner: LogCleaner
   readonly #context: LogContext
   readonly #reader: LogReader
   readonly #flusher: Flusher
@@ -65,8 +68,9 @@ export class Log {
     this.producers = state.producers
     this.#context = context
     this.#segments = new SegmentList(context, state.segments)
-    const { logStartOffset, logEndOffset, recoveryPoint } = state
-    this.#marks = { logStartOffset, logEndOffset, recoveryPoint, appendedBytes: 0 }
+    const { logStartOffset, logEndOffset, recoveryPoint, firstDirtyOffset } = state
+    const places = { logStartOffset, logEndOffset, recoveryPoint, firstDirtyOffset }
+    this.#marks = { ...places, appendedBytes: 0 }
     this.#health = new LogHealth(this.name, context.logger, error =>
       this.#listener?.onOffline(error),
     )
@@ -76,7 +80,8 @@ export class Log {
     )
     this.#epochFile = new EpochFile(context.disk, context.folder, state.epochs)
     this.#flusher = new Flusher(this.#flushTarget(), logEndOffset)
-    this.#truncation = new Truncation(this.#truncationTarget())
+    this.#truncation = new Truncation(this.#parts())
+    this.cleaner = new LogCleaner(this.#parts())
     assert(state.segments.length > 0, 'a log has an active segment', { log: this.name })
   }
 
@@ -92,6 +97,9 @@ export class Log {
   }
   get recoveryPoint(): Offset {
     return this.#marks.recoveryPoint
+  }
+  get firstDirtyOffset(): Offset {
+    return this.#marks.firstDirtyOffset
   }
   get config(): LogConfig {
     return this.#context.settings.current
@@ -207,7 +215,7 @@ export class Log {
   /** Closes the active segment and begins the next one. What it held is synced behind. */
   #roll(baseOffset = this.#marks.logEndOffset): void {
     // An empty one is as good as a new one.
-    if (this.#segments.active.baseOffset === this.#marks.logEndOffset) return
+    if (this.#segments.active.baseOffset === baseOffset) return
     const closed = this.#segments.roll(baseOffset)
     this.producers.snapshot(baseOffset)
     void this.#behind.run(() => this.#settle(closed))
@@ -402,11 +410,17 @@ export class Log {
     }
   }
 
-  #truncationTarget(): TruncationTarget {
+  /** What those work on who cut and compact the log. */
+  #parts(): TruncationTarget & CleanerTarget {
     const log = this
     return {
+      name: this.name,
+      context: this.#context,
+      health: this.#health,
+      behind: this.#behind,
       marks: this.#marks,
       segments: this.#segments,
+      producers: this.producers,
       reader: this.#reader,
       flusher: this.#flusher,
       epochs: this.epochs,
@@ -414,12 +428,13 @@ export class Log {
       get isBusy() {
         return log.#reads > 0 || log.#flusher.isRunning
       },
+      get isBeingCut() {
+        return log.#cuts > 0
+      },
       idle: async () => {
         await (this.#reads > 0 ? this.#readsEnded.wait() : this.#flusher.idle())
         if (this.offlineReason !== undefined) throw this.offlineReason
       },
-      saveCheckpoints: () => this.#context.saveCheckpoints(),
-      onFailed: error => this.#health.syncFailed(error),
     }
   }
 
@@ -440,6 +455,7 @@ export class Log {
   async close(): Promise<boolean> {
     if (this.#health.isClosed) return this.offlineReason === undefined
     this.#health.isClosed = true
+    await this.cleaner.idle()
     await this.#behind.idle()
     if (this.offlineReason === undefined) await this.#closeCleanly()
     this.#segments.close()
@@ -450,6 +466,7 @@ export class Log {
   /** Gives the files back as a crash would, without syncing anything. */
   async abandon(): Promise<void> {
     this.#health.abandon()
+    await this.cleaner.idle()
     await this.#flusher.idle().catch(() => undefined)
     await this.#behind.idle()
     this.#segments.close()
@@ -472,7 +489,7 @@ export class Log {
 
   /** A compacted log has offsets whose records are gone. */
   get #hasGaps(): boolean {
-    return this.config.cleanupPolicy === 'compact'
+    return this.config.mayHaveGaps
   }
 
   /** Neither offline nor about to be cut. */

@@ -29,6 +29,7 @@ import {
 } from './recovery.js'
 import { scanBatches } from './scan.js'
 import { Segment } from './segment.js'
+import { finishSwaps } from './swap.js'
 
 const SMALL_FILE_MAX_BYTES = 1024 * 1024
 /** Kafka orders these beside a segment; without their `.log` they mean nothing. */
@@ -39,6 +40,8 @@ export interface OpenLogOptions {
   readonly recoveryPoint: Offset
   /** From the checkpoint; the first segment's base when there is none. */
   readonly logStartOffset: Offset | undefined
+  /** Where compaction goes on, from the checkpoint; 0 when there is none. */
+  readonly firstDirtyOffset?: Offset
   /** The broker that had the folder before closed it cleanly. */
   readonly wasClosedCleanly: boolean
   readonly onCorruption: 'offline' | 'truncate'
@@ -51,6 +54,7 @@ export interface OpenedLog {
 
 /** Opens a partition's folder. Throws CORRUPT_LOG when its bytes are not what was written. */
 export async function openLog(context: LogContext, options: OpenLogOptions): Promise<OpenedLog> {
+  await finishSwaps(context, options.onCorruption)
   await removeLeftovers(context)
   const found = segmentsIn(context)
   if (found.length === 0) {
@@ -79,7 +83,8 @@ export async function openLog(context: LogContext, options: OpenLogOptions): Pro
   }
   const { logEndOffset } = opened
   const producers = await Producers.load(context, opened)
-  const state = { ...opened, recoveryPoint: logEndOffset, epochs, producers }
+  const { firstDirtyOffset = 0 } = options
+  const state = { ...opened, recoveryPoint: logEndOffset, firstDirtyOffset, epochs, producers }
   return { log: new Log(context, state), findings: recovered.findings }
 }
 
@@ -95,7 +100,8 @@ export async function createLog(context: LogContext, topicId: string): Promise<L
   await disk.syncDirectory(folder)
   const extent = { segments, logStartOffset: 0, logEndOffset: 0, recoveryPoint: 0 }
   const producers = Producers.none(context)
-  return new Log(context, { ...extent, epochs: new LeaderEpochs(), producers })
+  const epochs = new LeaderEpochs()
+  return new Log(context, { ...extent, firstDirtyOffset: 0, epochs, producers })
 }
 
 // ── the pieces ───────────────────────────────────────────────────────────────────────────
@@ -112,7 +118,7 @@ async function bringBack(
     folder,
     name: `${topicPartition.topic}-${topicPartition.partition}`,
     recoveryPoint: options.recoveryPoint,
-    hasGaps: context.settings.current.cleanupPolicy === 'compact',
+    hasGaps: context.settings.current.mayHaveGaps,
     onCorruption: options.onCorruption,
     latestEpoch,
   }
@@ -134,8 +140,9 @@ async function startAtLogStart(
   const logStartOffset = Math.max(options.logStartOffset ?? 0, first)
   if (logStartOffset <= logEndOffset) return { segments, logStartOffset, logEndOffset }
   for (const segment of segments) {
+    const paths = segment.markDeleted()
     segment.close()
-    for (const path of segment.markDeleted()) await context.disk.remove(path)
+    for (const path of paths) await context.disk.remove(path)
   }
   const fresh = newSegment(context, logStartOffset)
   await context.disk.syncDirectory(context.folder)

@@ -139,6 +139,11 @@ export class ProducerState {
     return { firstOffset: lastOffset - offsetDelta, lastOffset, timestamp }
   }
 
+  /** Does this batch hold the last records of a producer who is known? */
+  isLast({ producerId, lastOffset }: Batch): boolean {
+    return producerId >= 0 && this.#producers.get(producerId)?.last?.lastOffset === lastOffset
+  }
+
   /** Takes note of a batch that is in the log. `now` is the broker's time. */
   update(batch: Batch, now: Timestamp): void {
     const { producerId } = batch

@@ -80,6 +80,11 @@ export class Producers {
     return this.#state.check(batch)
   }
 
+  /** Does this batch hold the last records of a producer who is known? */
+  isLast(batch: Batch): boolean {
+    return this.#state.isLast(batch)
+  }
+
   /** Takes note of a batch that was appended. */
   note(batch: Batch, now: number): void {
     this.#state.update(batch, now)

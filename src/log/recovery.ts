@@ -297,8 +297,9 @@ class Recovery {
     await this.options.disk.syncDirectory(this.options.folder)
     // From the end backwards: a crash in between leaves a shorter log, never one with a hole.
     for (const gone of later.reverse()) {
+      const paths = gone.markDeleted()
       gone.close()
-      for (const path of gone.markDeleted()) await this.options.disk.remove(path)
+      for (const path of paths) await this.options.disk.remove(path)
     }
     await this.options.disk.syncDirectory(this.options.folder)
     segment.file.truncate(position)

@@ -6,12 +6,13 @@
 import type { Clock } from '../base/clock.js'
 import type { Logger } from '../base/logger.js'
 import type { Random } from '../base/random.js'
-import type { Disk } from '../disk/disk.js'
+import { join, type Disk } from '../disk/disk.js'
 import { Batch, BATCH_HEADER_BYTES, frameAt } from '../model/batch.js'
-import type { Offset, Position } from '../model/units.js'
+import type { Offset, Position, Timestamp } from '../model/units.js'
 import type { LogSettings } from './config.js'
 import { DeletedSegments } from './deleted-segments.js'
 import { DamagedBytesError } from './errors.js'
+import { CLEANED_SUFFIX, SEGMENT_FILE_KINDS, segmentFile } from './files.js'
 import { IndexError, type IndexCache } from './index-file.js'
 import { floorSegment } from './log-reader.js'
 import { deletableSegments, type RetentionDecision } from './retention.js'
@@ -33,6 +34,8 @@ export interface Cut {
   readonly position: Position
   /** Where the log ends then. */
   readonly end: Offset
+  /** What is below is certainly there: less than `end` when that lies in a gap. */
+  readonly recoveryPoint: Offset
 }
 
 export class SegmentList {
@@ -41,6 +44,7 @@ export class SegmentList {
   #segments: Segment[]
   /** A segment file was made whose name is not synced yet. */
   #hasNewNames = false
+  #changes = 0
 
   constructor(context: SegmentListContext, segments: readonly Segment[]) {
     this.#context = context
@@ -50,6 +54,10 @@ export class SegmentList {
 
   get all(): readonly Segment[] {
     return this.#segments
+  }
+  /** Grows when records are cut off or deleted: what was seen before may be gone. */
+  get changes(): number {
+    return this.#changes
   }
   get first(): Segment {
     return this.#segments[0] as Segment
@@ -83,7 +91,11 @@ export class SegmentList {
   /** Takes the oldest segments away, one after the other. One must be left. */
   async dropOldest(count: number): Promise<void> {
     const { fileDeleteDelayMs } = this.#context.settings.current
-    await this.#deleted.addInOrder(this.#segments.splice(0, count), fileDeleteDelayMs)
+    const gone = this.#segments.slice(0, count)
+    // Not in place: whoever goes through the list must not miss one.
+    this.#segments = this.#segments.slice(count)
+    this.#changes++
+    await this.#deleted.addInOrder(gone, fileDeleteDelayMs)
   }
 
   /** How many of the oldest segments retention lets go. Their newest times must be known. */
@@ -92,13 +104,11 @@ export class SegmentList {
     readonly logEndOffset: Offset
     readonly highWatermark: Offset
   }): RetentionDecision {
-    const { cleanupPolicy, retentionBytes, retentionMs } = this.#context.settings.current
-    const isDeleted = cleanupPolicy === 'delete'
+    const { isDeleted, retentionBytes, retentionMs } = this.#context.settings.current
     const view = this.#segments.map((segment, index) => ({
       nextOffset: this.#segments[index + 1]?.baseOffset ?? marks.logEndOffset,
       bytes: segment.size,
-      // What has no time cannot be too old.
-      newestTimestamp: segment.newestTimestamp < 0 ? Infinity : segment.newestTimestamp,
+      newestTimestamp: ageOf(segment),
     }))
     return deletableSegments(view, {
       ...marks,
@@ -132,17 +142,24 @@ export class SegmentList {
       return await segment.scanFor(offset)
     })
     // In a compacted log there may be nothing from `offset` to the next segment.
-    if (position === segment.size) return { index, position, end: offset }
+    if (position === segment.size) return this.#cutAt(index, position, offset)
     const header = await segment.file.read(position, BATCH_HEADER_BYTES)
     if (frameAt(header, 0, header.length) <= 0 || header.length < BATCH_HEADER_BYTES) {
       throw new DamagedBytesError(segment.file.path, position, 'no batch begins there')
     }
-    return { index, position, end: Math.min(offset, new Batch(header, 0).baseOffset) }
+    return this.#cutAt(index, position, Math.min(offset, new Batch(header, 0).baseOffset))
+  }
+
+  #cutAt(index: number, position: Position, end: Offset): Cut {
+    const { mayHaveGaps } = this.#context.settings.current
+    const { baseOffset } = this.#segments[index] as Segment
+    return { index, position, end, recoveryPoint: mayHaveGaps ? baseOffset : end }
   }
 
   /** Takes away what lies behind a cut; returns how many bytes that were. */
   cut({ index, position }: Cut): number {
     const before = this.sizeBytes
+    this.#changes++
     // From the end backwards: a crash in between leaves a shorter log, never one with a hole.
     const { fileDeleteDelayMs } = this.#context.settings.current
     for (const segment of this.#segments.splice(index + 1).reverse()) {
@@ -165,6 +182,31 @@ export class SegmentList {
     this.#segments.push(Segment.create(this.#options(baseOffset)))
     await this.#syncNames()
     await this.dropOldest(1)
+  }
+
+  // ── being compacted ────────────────────────────────────────────────────────────────────
+
+  /** An empty segment that is not in the list, in files of their own. */
+  async createCleaned(baseOffset: Offset): Promise<Segment> {
+    const { disk, folder } = this.#context
+    // What an attempt that failed has left.
+    for (const name of namesOf(baseOffset)) await disk.remove(join(folder, name + CLEANED_SUFFIX))
+    return Segment.create({ ...this.#options(baseOffset), suffix: CLEANED_SUFFIX })
+  }
+
+  /**
+   * A segment takes the place of neighbours, the first of which has its base offset, and keeps its
+   * snapshot. The files of the others are renamed; readers may finish.
+   */
+  replace(old: readonly Segment[], fresh: Segment): void {
+    const index = this.#segments.indexOf(old[0] as Segment)
+    const [before, after] = [this.#segments.slice(0, index), this.#segments.slice(index)]
+    this.#segments = [...before, fresh, ...after.slice(old.length)]
+    const { fileDeleteDelayMs } = this.#context.settings.current
+    const withoutSnapshot = SEGMENT_FILE_KINDS.filter(kind => kind !== 'snapshot')
+    for (const [at, segment] of old.entries()) {
+      this.#deleted.add(segment, fileDeleteDelayMs, at === 0 ? withoutSnapshot : undefined)
+    }
   }
 
   // ── the end ────────────────────────────────────────────────────────────────────────────
@@ -199,4 +241,14 @@ export class SegmentList {
       createdAt: clock.now(),
     }
   }
+}
+
+/** What has no time cannot be too old; what holds nothing keeps nothing from being deleted. */
+function ageOf({ newestTimestamp, size }: Segment): Timestamp {
+  if (newestTimestamp >= 0) return newestTimestamp
+  return size === 0 ? -Infinity : Infinity
+}
+
+function namesOf(baseOffset: Offset): string[] {
+  return SEGMENT_FILE_KINDS.map(kind => segmentFile(baseOffset, kind))
 }

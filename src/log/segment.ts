@@ -14,7 +14,7 @@ import { Batch, BATCH_HEADER_BYTES, frameAt } from '../model/batch.js'
 import { NONE, type Offset, type Position, type Timestamp } from '../model/units.js'
 import type { LogSettings } from './config.js'
 import { DamagedBytesError } from './errors.js'
-import { deletedFile, SEGMENT_FILE_KINDS, segmentFile } from './files.js'
+import { deletedFile, SEGMENT_FILE_KINDS, segmentFile, type SegmentFileKind } from './files.js'
 import { IndexError, type IndexCache } from './index-file.js'
 import { OffsetIndex, type OffsetIndexEntry } from './offset-index.js'
 import { scanBatches, type ScanEnd } from './scan.js'
@@ -31,6 +31,8 @@ export interface SegmentOptions {
   /** What segment.jitter.ms took off segment.ms for this segment. */
   readonly jitterMs: number
   readonly createdAt: Timestamp
+  /** What its files' names end in, until they are given their own. */
+  readonly suffix?: string
 }
 
 export class Segment {
@@ -50,10 +52,9 @@ export class Segment {
   #rebuilding: Promise<void> | undefined
 
   private constructor(file: DiskFile, options: SegmentOptions) {
-    const { disk, folder, baseOffset, cache } = options
+    const { disk, baseOffset, cache } = options
     const { segmentIndexBytes } = options.settings.current
-    const path = (kind: 'index' | 'timeindex'): string =>
-      join(folder, segmentFile(baseOffset, kind))
+    const path = (kind: 'index' | 'timeindex'): string => pathOf(options, kind)
     this.baseOffset = baseOffset
     this.file = file
     this.#options = options
@@ -71,8 +72,8 @@ export class Segment {
 
   /** A new, empty segment. Left-over index files of that name are emptied. */
   static create(options: SegmentOptions): Segment {
-    const { disk, folder, baseOffset } = options
-    const path = join(folder, segmentFile(baseOffset, 'log'))
+    const { disk } = options
+    const path = pathOf(options, 'log')
     // An earlier attempt may have made the file and failed after that.
     const file = disk.exists(path) ? disk.open(path) : disk.create(path)
     assert(file.size === 0, 'a new segment takes no file with records', { path, size: file.size })
@@ -84,8 +85,7 @@ export class Segment {
 
   /** A segment that exists. Its indexes are not looked at yet. */
   static open(options: SegmentOptions): Segment {
-    const { disk, folder, baseOffset } = options
-    return new Segment(disk.open(join(folder, segmentFile(baseOffset, 'log'))), options)
+    return new Segment(options.disk.open(pathOf(options, 'log')), options)
   }
 
   get size(): number {
@@ -190,6 +190,16 @@ export class Segment {
       await this.rebuildIndexes()
     }
     return this.#newest
+  }
+
+  /** Finds out the time of the first batch. */
+  async first(): Promise<void> {
+    if (this.#firstTimestamp === undefined) await this.#loadFirstTimestamp()
+  }
+
+  /** The time of the first batch, as far as it is known without reading. */
+  get firstTimestamp(): Timestamp {
+    return this.#firstTimestamp ?? NONE
   }
 
   /** The newest record's time, as far as it is known without reading. */
@@ -303,23 +313,31 @@ export class Segment {
     this.verifiedEnd = Math.min(this.verifiedEnd, position)
   }
 
-  /** Lets indexes and times follow a cut that left the offsets below `end`. Durable at the end. */
-  async reindex(end: Offset): Promise<void> {
-    const scan = await this.#replayBelow(end)
+  /**
+   * Lets indexes and times follow a cut that left the offsets below `end`. Durable when it resolves,
+   * with the offset behind the last batch.
+   */
+  async reindex(end: Offset): Promise<Offset> {
+    let nextOffset = this.baseOffset
+    const scan = await this.#replayBelow(end, batch => {
+      nextOffset = batch.nextOffset
+      return undefined
+    })
     if (scan.reason !== undefined) {
       throw new DamagedBytesError(this.file.path, scan.position, scan.reason)
     }
     await this.syncIndexes()
+    return nextOffset
   }
 
-  async #replayBelow(end: Offset): Promise<ScanEnd> {
+  async #replayBelow(end: Offset, visit: (batch: Batch) => undefined): Promise<ScanEnd> {
     try {
       await this.truncateIndexes(end)
-      return await this.replay(() => undefined)
+      return await this.replay(visit)
     } catch (error) {
       if (!(error instanceof IndexError)) throw error
       this.resetIndexes()
-      return await this.replay(() => undefined)
+      return await this.replay(visit)
     }
   }
 
@@ -331,16 +349,26 @@ export class Segment {
     this.timeIndex.file.close()
   }
 
-  /** Renames all files of the segment for deletion; returns their new paths. */
-  markDeleted(): string[] {
+  /**
+   * Renames files of the segment for deletion, all of them by default; returns their new paths.
+   * Whoever reads the segment goes on in the same files, whatever their old names lead to.
+   */
+  markDeleted(kinds: readonly SegmentFileKind[] = SEGMENT_FILE_KINDS): string[] {
     const { disk, folder, baseOffset } = this.#options
-    const paths = SEGMENT_FILE_KINDS.map(kind => join(folder, segmentFile(baseOffset, kind)))
-    return paths
+    this.#openIndexes()
+    return kinds
+      .map(kind => join(folder, segmentFile(baseOffset, kind)))
       .filter(path => disk.exists(path))
       .map(path => {
         disk.rename(path, deletedFile(path))
         return deletedFile(path)
       })
+  }
+
+  /** A file that is open follows its renames; one that is not would be looked for by name. */
+  #openIndexes(): void {
+    this.offsetIndex.file.hold()
+    this.timeIndex.file.hold()
   }
 
   /** As `note` for a batch behind the last index entry: the batch of the entry itself is in it. */
@@ -370,4 +398,11 @@ export class Segment {
     if (first !== undefined && first >= 0) return maxTimestamp - first
     return now - this.#options.createdAt
   }
+}
+
+function pathOf(
+  { folder, baseOffset, suffix = '' }: SegmentOptions,
+  kind: SegmentFileKind,
+): string {
+  return join(folder, segmentFile(baseOffset, kind) + suffix)
 }

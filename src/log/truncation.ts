@@ -11,13 +11,15 @@
  * Nothing is read or synced at the moment of the cut, so nobody holds a position in what goes.
  */
 
-import { isPartlogError, type PartlogError } from '../model/errors.js'
+import { isPartlogError } from '../model/errors.js'
 import type { Offset } from '../model/units.js'
 import type { EpochFile } from './epoch-file.js'
 import { DamagedBytesError } from './errors.js'
 import type { Flusher } from './flusher.js'
 import type { LeaderEpochs } from './leader-epochs.js'
+import type { LogHealth } from './log-health.js'
 import type { LogReader } from './log-reader.js'
+import type { LogContext } from './log-words.js'
 import type { Cut, SegmentList } from './segment-list.js'
 
 /** The numbers that say what a log holds. */
@@ -25,11 +27,15 @@ export interface LogMarks {
   logStartOffset: Offset
   logEndOffset: Offset
   recoveryPoint: Offset
+  /** Compaction goes on here. */
+  firstDirtyOffset: Offset
   /** Bytes appended since the log was opened, less those cut off. */
   appendedBytes: number
 }
 
 export interface TruncationTarget {
+  readonly context: LogContext
+  readonly health: LogHealth
   readonly marks: LogMarks
   readonly segments: SegmentList
   readonly reader: LogReader
@@ -40,10 +46,6 @@ export interface TruncationTarget {
   readonly isBusy: boolean
   /** Resolves when that may have changed. Throws when the log is offline. */
   idle(): Promise<void>
-  /** Writes recovery point and log start as they are now. Durable when it resolves. */
-  saveCheckpoints(): Promise<void>
-  /** A cut has failed half-way. Gives the error for the caller. */
-  onFailed(error: unknown): PartlogError
 }
 
 export class Truncation {
@@ -64,7 +66,8 @@ export class Truncation {
     await this.#cut(cut, cut.end)
     await this.#finish(async () => {
       await segments.syncCut()
-      await segments.active.reindex(cut.end)
+      const end = await segments.active.reindex(cut.end)
+      if (end < cut.end) await this.#beginBehindGap(cut.end)
       await epochFile.write()
     })
   }
@@ -73,7 +76,7 @@ export class Truncation {
   async startAgainAt(offset: Offset): Promise<void> {
     const { marks, segments, epochFile } = this.#log
     const end = segments.first.baseOffset
-    await this.#cut({ index: 0, position: 0, end }, offset)
+    await this.#cut({ index: 0, position: 0, end, recoveryPoint: end }, offset)
     await this.#finish(async () => {
       await segments.syncCut()
       await segments.active.reindex(end)
@@ -81,8 +84,16 @@ export class Truncation {
       await epochFile.write()
       marks.recoveryPoint = offset
       // The log start of before may lie above records to come: it must be forgotten by then.
-      await this.#log.saveCheckpoints()
+      await this.#log.context.saveCheckpoints()
     })
+  }
+
+  /** No batch goes up to the log's end: only the name of a segment can say where it is. */
+  async #beginBehindGap(end: Offset): Promise<void> {
+    const { segments } = this.#log
+    const closed = segments.roll(end)
+    await closed.syncIndexes()
+    await segments.sync()
   }
 
   /** As leader it may have noted an epoch and written nothing: its new leader has another one. */
@@ -94,15 +105,16 @@ export class Truncation {
   /** The cut itself. An `end` that is not the cut's leaves an empty log. */
   async #cut(cut: Cut, end: Offset): Promise<void> {
     const { marks, segments, flusher, reader, epochs } = this.#log
-    marks.recoveryPoint = Math.min(marks.recoveryPoint, cut.end, end)
-    await this.#log.saveCheckpoints()
+    marks.recoveryPoint = Math.min(marks.recoveryPoint, cut.recoveryPoint, end)
+    marks.firstDirtyOffset = Math.min(marks.firstDirtyOffset, cut.end, end)
+    await this.#log.context.saveCheckpoints()
     while (this.#log.isBusy) await this.#log.idle()
     // From here on to the end nothing waits: nobody sees half a cut.
     const isEmpty = cut.index === 0 && cut.position === 0
     try {
       marks.appendedBytes -= segments.cut(cut)
     } catch (error) {
-      throw this.#log.onFailed(error)
+      throw this.#log.health.syncFailed(error)
     }
     marks.logEndOffset = end
     if (isEmpty) marks.logStartOffset = end
@@ -116,7 +128,7 @@ export class Truncation {
       await steps()
     } catch (error) {
       if (isPartlogError(error) || error instanceof DamagedBytesError) throw error
-      throw this.#log.onFailed(error)
+      throw this.#log.health.syncFailed(error)
     }
   }
 }

@@ -228,6 +228,16 @@ export function stampLogAppendTime(batch: Batch, now: Timestamp): void {
   sealCrc(buffer, start, batch.end)
 }
 
+/** The same batch with its records decompressed. Its checksum is not computed: never stored. */
+export function unpacked(batch: Batch, payload: Uint8Array): Batch {
+  const bytes = Buffer.allocUnsafe(BATCH_HEADER_BYTES + payload.byteLength)
+  batch.buffer.copy(bytes, 0, batch.start, batch.start + BATCH_HEADER_BYTES)
+  bytes.set(payload, BATCH_HEADER_BYTES)
+  putInt32(bytes, bytes.length - LOG_OVERHEAD_BYTES, LENGTH_AT)
+  putInt16(bytes, batch.attributes & ~CODEC_MASK, ATTRIBUTES_AT)
+  return new Batch(bytes, 0)
+}
+
 // ── writing a header ─────────────────────────────────────────────────────────────────────
 
 export interface BatchHeader {

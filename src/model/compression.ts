@@ -3,7 +3,7 @@
  * gzip comes from node:zlib; the others are recognised and named, not yet read.
  */
 
-import { constants, gunzipSync, gzipSync } from 'node:zlib'
+import { constants, gunzip, gunzipSync, gzip, gzipSync } from 'node:zlib'
 import { PartlogError } from './errors.js'
 
 export type Codec = 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd'
@@ -50,6 +50,30 @@ export function decompress(codec: Codec, bytes: Uint8Array): Uint8Array {
   } catch (error) {
     throw new PartlogError('CORRUPT_MESSAGE', whyNotGunzipped(error), { cause: error })
   }
+}
+
+// ── behind ───────────────────────────────────────────────────────────────────────────────
+
+/** As `compress`, in another thread. */
+export function compressBehind(codec: SupportedCodec, bytes: Uint8Array): Promise<Uint8Array> {
+  if (codec === 'none') return Promise.resolve(bytes)
+  return new Promise((resolve, reject) => {
+    gzip(bytes, { level: constants.Z_DEFAULT_COMPRESSION }, (error, result) => {
+      if (error === null) resolve(result)
+      else reject(error)
+    })
+  })
+}
+
+/** As `decompress`, in another thread. */
+export function decompressBehind(codec: SupportedCodec, bytes: Uint8Array): Promise<Uint8Array> {
+  if (codec === 'none') return Promise.resolve(bytes)
+  return new Promise((resolve, reject) => {
+    gunzip(bytes, { maxOutputLength: DECOMPRESSED_BYTES_MAX }, (error, result) => {
+      if (error === null) resolve(result)
+      else reject(new PartlogError('CORRUPT_MESSAGE', whyNotGunzipped(error), { cause: error }))
+    })
+  })
 }
 
 function whyNotGunzipped(error: unknown): string {

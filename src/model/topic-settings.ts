@@ -12,6 +12,7 @@ import {
   option,
   optional,
   ownEntries,
+  ratio,
   show,
   unknownKey,
   type OptionType,
@@ -22,11 +23,7 @@ const FOR_EVER = Number.MAX_SAFE_INTEGER
 const INT_MAX = 2 ** 31 - 1
 const DAY_MS = 86_400_000
 
-/**
- * `compact` is not in this list for users yet: a topic that says it is compacted and is not would
- * be a promise broken. The coordinator's own topic is created with it, as in Kafka.
- */
-const cleanupPolicy = oneOf('delete', 'compact')
+const cleanupPolicy = oneOf('delete', 'compact', 'compact,delete', 'delete,compact')
 
 export const TOPIC_SETTINGS = {
   /** A segment is closed before it grows beyond this. Bytes; Kafka allows no less than 1 MiB. */
@@ -41,7 +38,16 @@ export const TOPIC_SETTINGS = {
   'segment.index.bytes': option(integer(12, INT_MAX), 10 * 1024 * 1024),
   /** An index entry is written after so many bytes of records. */
   'index.interval.bytes': option(integer(0, INT_MAX), 4096),
+  /** What becomes of old records: `delete` by age and size, `compact` all but a key's newest. */
   'cleanup.policy': option(cleanupPolicy, 'delete'),
+  /** Compaction begins when more than this part of the closed segments is new since the last. */
+  'min.cleanable.dirty.ratio': option(ratio(0, 1), 0.5),
+  /** Records younger than this are not compacted. Milliseconds. */
+  'min.compaction.lag.ms': option(integer(0), 0),
+  /** Records older than this are compacted, whatever the ratio says. Milliseconds. */
+  'max.compaction.lag.ms': option(integer(1), FOR_EVER),
+  /** How long a tombstone stays after the first compaction that meets it. Milliseconds. */
+  'delete.retention.ms': option(integer(0), DAY_MS),
   /** Closed segments whose newest record is older are deleted. Milliseconds; −1 keeps all. */
   'retention.ms': option(integer(-1), 7 * DAY_MS),
   /** The oldest closed segments are deleted while what is left is larger. Bytes; −1 keeps all. */
@@ -84,6 +90,19 @@ export function parseTopicConfig(input: unknown): TopicConfigText {
       texts[name] = settingText(name, value)
     }
     return texts
+  })
+}
+
+/** Throws INVALID_CONFIG when settings, each of which is fine, contradict each other. */
+export function checkTogether(texts: TopicConfigText): void {
+  checkedConfig(() => {
+    const least = settingValue(texts, 'min.compaction.lag.ms')
+    const most = settingValue(texts, 'max.compaction.lag.ms')
+    if (least <= most) return
+    throw new ConfigError(
+      `topic setting min.compaction.lag.ms: expected at most max.compaction.lag.ms (${most}), ` +
+        `got ${least}`,
+    )
   })
 }
 

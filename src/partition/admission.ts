@@ -32,7 +32,7 @@ export function admit(records: Uint8Array, config: LogConfig, now: Timestamp): B
     throw invalidRecord(`${recordsCount} records for ${lastOffsetDelta + 1} offsets`)
   }
   if (config.timestampType === 'CreateTime') checkTimes(batch, config, now)
-  if (config.cleanupPolicy === 'compact') checkKeys(batch)
+  if (config.isCompacted) checkKeys(batch)
   return batch
 }
 

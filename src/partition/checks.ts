@@ -34,6 +34,13 @@ export function checkAfterAppend(name: string, config: LogConfig, isr: InSyncRep
   )
 }
 
+/** Throws POLICY_VIOLATION: what is compacted is no queue whose beginning may go. */
+export function checkMayDelete(name: string, { isCompacted, isDeleted }: LogConfig): void {
+  if (isDeleted || !isCompacted) return
+  const sentence = `${name}: records of a compacted topic go by their keys: write tombstones`
+  throw new PartlogError('POLICY_VIOLATION', sentence)
+}
+
 export interface FollowerEnd {
   readonly fetchOffset: Offset
   /** Of its last record; −1 when it has none. */

@@ -112,7 +112,7 @@ describe('topics', () => {
       [{ topic: 'x', config: { 'retention.ms': -2 } }, 'INVALID_CONFIG'],
       [{ topic: 'x', config: { 'retention.ms': '7d' } }, 'INVALID_CONFIG'],
       [{ topic: 'x', config: { 'segment.bytes': 14 } }, 'INVALID_CONFIG'],
-      [{ topic: 'x', config: { 'cleanup.policy': 'compact' } }, 'INVALID_CONFIG'],
+      [{ topic: 'x', config: { 'min.cleanable.dirty.ratio': 1.1 } }, 'INVALID_CONFIG'],
       [{ topic: 'x', config: { 'retention.hours': 1 } as object }, 'INVALID_CONFIG'],
       [{ topic: 'x', config: JSON.parse('{"__proto__":1}') as object }, 'INVALID_CONFIG'],
     ]

@@ -95,7 +95,11 @@ describe('a topic', () => {
     ['new', { replicationFactor: 0 }, 'INVALID_REPLICATION_FACTOR'],
     ['new', { replicationFactor: 4 }, 'INVALID_REPLICATION_FACTOR'],
     ['new', { config: { 'retention.m': 5 } }, 'INVALID_CONFIG'],
-    ['new', { config: { 'cleanup.policy': 'compact' } }, 'INVALID_CONFIG'],
+    [
+      'new',
+      { config: { 'min.compaction.lag.ms': 2, 'max.compaction.lag.ms': 1 } },
+      'INVALID_CONFIG',
+    ],
   ])('%s with %j is refused: %s', async (name, some, code) => {
     const house = await cluster()
     await house.create('orders')
@@ -105,7 +109,7 @@ describe('a topic', () => {
     expect(house.journal.records.length).toBe(before)
   })
 
-  it('of the system may be compacted, and cannot be deleted', async () => {
+  it('of the system cannot be deleted', async () => {
     const house = await cluster()
     await house.create('__consumer_offsets', { config: { 'cleanup.policy': 'compact' } })
     expect(house.image.topics.get('__consumer_offsets')?.isInternal).toBe(true)
@@ -223,12 +227,33 @@ describe('settings', () => {
   it.each([
     [{ 'retention.ms': -2 }, 'INVALID_CONFIG'],
     [{ 'retention.ms': 5, nonsense: null }, 'INVALID_CONFIG'],
-    [{ 'cleanup.policy': 'compact' }, 'INVALID_CONFIG'],
+    [{ 'min.compaction.lag.ms': 2, 'max.compaction.lag.ms': 1 }, 'INVALID_CONFIG'],
   ])('%j are refused as a whole', async (changes, code) => {
     const house = await cluster()
     await house.create('orders')
     await expect(house.alter('orders', changes)).rejects.toMatchObject({ code })
     expect(house.image.topics.get('orders')?.config).toEqual({})
+  })
+
+  it('are looked at together with those that stay', async () => {
+    const house = await cluster()
+    await house.create('orders', { config: { 'max.compaction.lag.ms': 10 } })
+    const longer = { 'min.compaction.lag.ms': 11 }
+    await expect(house.alter('orders', longer)).rejects.toMatchObject({ code: 'INVALID_CONFIG' })
+    await house.alter('orders', { ...longer, 'max.compaction.lag.ms': null })
+    expect(house.image.topics.get('orders')?.config).toEqual({ 'min.compaction.lag.ms': '11' })
+  })
+
+  it('that compact a topic are remembered when they are taken back', async () => {
+    const house = await cluster()
+    await house.create('orders')
+    const wasCompacted = (): boolean | undefined => house.image.topics.get('orders')?.wasCompacted
+    expect(wasCompacted()).toBe(false)
+    await house.alter('orders', { 'cleanup.policy': 'compact,delete' })
+    expect(wasCompacted()).toBe(true)
+    await house.alter('orders', { 'cleanup.policy': null })
+    expect(wasCompacted()).toBe(true)
+    await expectSameAfterReplay(house)
   })
 
   it('of a topic that does not exist are refused', async () => {

@@ -33,6 +33,10 @@ describe('the settings of a topic', () => {
       'segment.index.bytes': 10_485_760,
       'index.interval.bytes': 4096,
       'cleanup.policy': 'delete',
+      'min.cleanable.dirty.ratio': 0.5,
+      'min.compaction.lag.ms': 0,
+      'max.compaction.lag.ms': Number.MAX_SAFE_INTEGER,
+      'delete.retention.ms': 86_400_000,
       'retention.ms': 7 * DAY_MS,
       'retention.bytes': -1,
       'file.delete.delay.ms': 60_000,
@@ -153,6 +157,10 @@ describe('the settings of a log', () => {
       'segment.index.bytes': 13,
       'index.interval.bytes': 14,
       'cleanup.policy': 'compact',
+      'min.cleanable.dirty.ratio': 0.25,
+      'min.compaction.lag.ms': 22,
+      'max.compaction.lag.ms': 23,
+      'delete.retention.ms': 24,
       'retention.ms': 15,
       'retention.bytes': 16,
       'file.delete.delay.ms': 17,
@@ -169,7 +177,13 @@ describe('the settings of a log', () => {
       segmentJitterMs: 12,
       segmentIndexBytes: 13,
       indexIntervalBytes: 14,
-      cleanupPolicy: 'compact',
+      isCompacted: true,
+      isDeleted: false,
+      mayHaveGaps: true,
+      minCleanableDirtyRatio: 0.25,
+      minCompactionLagMs: 22,
+      maxCompactionLagMs: 23,
+      deleteRetentionMs: 24,
       retentionMs: 15,
       retentionBytes: 16,
       fileDeleteDelayMs: 17,
@@ -182,5 +196,27 @@ describe('the settings of a log', () => {
     expect(logConfig(parseTopicConfig(input))).toEqual(config)
     const small = { ...input, 'internal.segment.bytes': 500 }
     expect(logConfig(parseTopicConfig(small))).toEqual({ ...config, segmentBytes: 500 })
+  })
+
+  it.each([
+    ['delete', { isCompacted: false, isDeleted: true, mayHaveGaps: false }],
+    ['compact', { isCompacted: true, isDeleted: false, mayHaveGaps: true }],
+    ['compact,delete', { isCompacted: true, isDeleted: true, mayHaveGaps: true }],
+    ['delete,compact', { isCompacted: true, isDeleted: true, mayHaveGaps: true }],
+  ])('with cleanup.policy %s', (policy, expected) => {
+    expect(logConfig(parseTopicConfig({ 'cleanup.policy': policy }))).toMatchObject(expected)
+  })
+
+  it('remember that offsets may be missing since it was compacted', () => {
+    const config = logConfig(parseTopicConfig({}), true)
+    expect(config).toMatchObject({ isCompacted: false, mayHaveGaps: true })
+  })
+
+  it('close segments of a compacted log in time to compact them', () => {
+    const lag = { 'max.compaction.lag.ms': 1000 }
+    const compacted = { ...lag, 'cleanup.policy': 'compact' }
+    expect(logConfig(parseTopicConfig(compacted)).segmentMs).toBe(1000)
+    expect(logConfig(parseTopicConfig({ ...compacted, 'segment.ms': 10 })).segmentMs).toBe(10)
+    expect(logConfig(parseTopicConfig(lag)).segmentMs).toBe(7 * DAY_MS)
   })
 })

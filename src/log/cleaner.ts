@@ -1,0 +1,114 @@
+/**
+ * When a log is compacted, and when that is given up. The work itself is in cleaning.ts.
+ *
+ * A cleaning goes on beside appends and reads. A log that is cut, loses its oldest segments or is
+ * closed meanwhile makes it worthless: it is given up, and what was written goes.
+ */
+
+import { isPartlogError, type ErrorCode } from '../model/errors.js'
+import type { Offset } from '../model/units.js'
+import { Cleaning, type CleanedSource, type Cleaned, type CleanerTarget } from './cleaning.js'
+import { needsTimes, planCompaction, type CompactionPlan } from './compaction.js'
+import type { LogConfig } from './config.js'
+
+/** The log has changed, or is not there any more. */
+class GivenUpError extends Error {}
+
+/** These come again with the next attempt. */
+const LASTING: readonly ErrorCode[] = ['INVALID_RECORD', 'CORRUPT_MESSAGE', 'RECORD_LIST_TOO_LARGE']
+
+export class LogCleaner {
+  readonly #log: CleanerTarget
+  #running: Promise<unknown> | undefined
+  #isUncleanable = false
+
+  constructor(log: CleanerTarget) {
+    this.#log = log
+  }
+
+  /** What there is to clean below the high watermark; undefined when it is not worth it yet. */
+  async plan(highWatermark: Offset): Promise<CompactionPlan | undefined> {
+    if (!this.#config.isCompacted || this.#isUncleanable || !this.#isOpen) return undefined
+    if (needsTimes(this.#config)) await this.#loadTimes()
+    const { context, marks } = this.#log
+    const settledOffset = Math.min(highWatermark, marks.recoveryPoint)
+    const now = context.clock.now()
+    return planCompaction(this.#segments(), { ...marks, settledOffset }, this.#config, now)
+  }
+
+  /**
+   * Cleans what there is to clean. Undefined when there was nothing, or when it was given up
+   * because the log was cut or closed, or `signal` has aborted, or another cleaning is under way.
+   */
+  async clean(highWatermark: Offset, signal?: AbortSignal): Promise<Cleaned | undefined> {
+    if (this.#running !== undefined) return undefined
+    const cleaning = this.#clean(highWatermark, signal)
+    this.#running = cleaning.catch(() => undefined)
+    try {
+      return await cleaning
+    } finally {
+      this.#running = undefined
+    }
+  }
+
+  /** Resolves when no cleaning is under way. One that is gives up when the log is closed. */
+  async idle(): Promise<void> {
+    await this.#running
+  }
+
+  async #clean(highWatermark: Offset, signal?: AbortSignal): Promise<Cleaned | undefined> {
+    const { segments, health } = this.#log
+    const { changes } = segments
+    const check = (): void => {
+      const isOutdated = segments.changes !== changes || this.#log.isBeingCut
+      if (isOutdated || !this.#isOpen || signal?.aborted === true) throw new GivenUpError()
+    }
+    try {
+      const plan = await this.plan(highWatermark)
+      if (plan === undefined) return undefined
+      return await health.reading(() => this.#run(plan, check))
+    } catch (error) {
+      if (error instanceof GivenUpError || health.isClosed) return undefined
+      if (isPartlogError(error)) this.#isUncleanable = LASTING.includes(error.code)
+      throw error
+    }
+  }
+
+  async #run(plan: CompactionPlan, check: () => void): Promise<Cleaned> {
+    try {
+      check()
+      return await new Cleaning(this.#log, plan, check).run(this.#segments())
+    } catch (error) {
+      if (this.#log.health.offlineReason === undefined) check() // what a cut does is no damage
+      throw error
+    }
+  }
+
+  get #config(): LogConfig {
+    return this.#log.context.settings.current
+  }
+
+  get #isOpen(): boolean {
+    const { isClosed, offlineReason } = this.#log.health
+    return !isClosed && offlineReason === undefined
+  }
+
+  async #loadTimes(): Promise<void> {
+    for (const segment of this.#log.segments.all.slice(0, -1)) {
+      await segment.newest()
+      await segment.first()
+    }
+  }
+
+  #segments(): CleanedSource[] {
+    const { all } = this.#log.segments
+    return all.map((segment, index) => ({
+      segment,
+      baseOffset: segment.baseOffset,
+      endOffset: all[index + 1]?.baseOffset ?? this.#log.marks.logEndOffset,
+      bytes: segment.size,
+      firstTimestamp: segment.firstTimestamp,
+      newestTimestamp: segment.newestTimestamp,
+    }))
+  }
+}
