@@ -82,7 +82,7 @@ export class Cleaning {
 
   async run(sources: readonly CleanedSource[]): Promise<Cleaned> {
     const { context, marks, producers } = this.#log
-    const map = new OffsetMap(context.random)
+    const map = new OffsetMap(context.random, context.offsetMapBytes)
     const endOffset = await this.#fill(map, sources)
     const filter = new BatchFilter({
       map,

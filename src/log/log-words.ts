@@ -10,6 +10,8 @@ import type { Segment } from './segment.js'
 
 export interface LogContext extends SegmentListContext {
   readonly topicPartition: TopicPartition
+  /** What a compaction may take for its keys; see OFFSET_MAP_BYTES_MAX. */
+  readonly offsetMapBytes?: number
   /** Writes recovery point and log start of all logs as they are. Durable when it resolves. */
   saveCheckpoints(): Promise<void>
 }

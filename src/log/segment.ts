@@ -314,8 +314,8 @@ export class Segment {
   }
 
   /**
-   * Lets indexes and times follow a cut that left the offsets below `end`. Durable when it resolves,
-   * with the offset behind the last batch.
+   * Lets indexes and times follow a cut that left the offsets below `end`. Durable when it
+   * resolves, with the offset behind the last batch.
    */
   async reindex(end: Offset): Promise<Offset> {
     let nextOffset = this.baseOffset

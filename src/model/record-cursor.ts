@@ -99,7 +99,7 @@ export class RecordCursor {
     return this.#headerCount === 0 ? NO_HEADERS : this.#readHeaders()
   }
 
-  // ── for those who look at very many: no bytes are copied, no views made ──────────────────────────────
+  // ── for those who look at very many: nothing is copied ─────────────────────────────────
 
   /** What the places below are places in. */
   get bytes(): Buffer {
@@ -117,7 +117,7 @@ export class RecordCursor {
     return this.#valueLength !== NULL_LENGTH
   }
 
-  /** Where key, value and headers lie, with their lengths: all that does not depend on the batch. */
+  /** Where key, value and headers lie: all that does not depend on the batch around it. */
   get fieldsRange(): { readonly start: number; readonly end: number } {
     return { start: this.#fieldsAt, end: this.#recordEnd }
   }

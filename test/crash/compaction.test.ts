@@ -78,7 +78,6 @@ class Keeper {
   async clean(): Promise<void> {
     await this.log.cleaner.clean(HIGHEST)
   }
-
 }
 
 function folded(pairs: readonly string[]): Map<string, string> {
