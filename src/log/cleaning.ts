@@ -62,6 +62,7 @@ export interface Cleaned {
   readonly endOffset: Offset
   readonly bytesBefore: number
   readonly bytesAfter: number
+  readonly tookMs: number
 }
 
 export interface CleanedSource extends CompactionSegment {
@@ -82,6 +83,7 @@ export class Cleaning {
 
   async run(sources: readonly CleanedSource[]): Promise<Cleaned> {
     const { context, marks, producers } = this.#log
+    const beganMs = context.clock.monotonicMs()
     const map = new OffsetMap(context.random, context.offsetMapBytes)
     const endOffset = await this.#fill(map, sources)
     const filter = new BatchFilter({
@@ -102,7 +104,8 @@ export class Cleaning {
     marks.firstDirtyOffset = endOffset
     await context.saveCheckpoints()
     const bytesBefore = cleaned.reduce((sum, { bytes }) => sum + bytes, 0)
-    return { endOffset, bytesBefore, bytesAfter }
+    const tookMs = context.clock.monotonicMs() - beganMs
+    return { endOffset, bytesBefore, bytesAfter, tookMs }
   }
 
   /** Notes the keys of what is new; resolves with the offset up to which that went. */
