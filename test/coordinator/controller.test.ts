@@ -74,6 +74,7 @@ describe('a topic', () => {
         topicId,
         isInternal: false,
         config: { 'retention.ms': '5' },
+        wasCompacted: false,
         partitions: [
           partition,
           { ...partition, isr: [2, 3], leader: 2, partition: 1, replicas: [2, 3] },
