@@ -404,6 +404,30 @@ describe('what happens meanwhile', () => {
     expect(namesIn(w, /cleaned/)).toEqual([])
   })
 
+  it.each([
+    ['just before a swap', 'sync', /log\.cleaned$/],
+    ['just after it', 'rename', /timeindex\.swap$/],
+  ])('the log is cut %s: nothing is noted of what is gone', async (_, kind, path) => {
+    const { w, log } = await withRecords()
+    let cutting: Promise<void> | undefined
+    w.disk.beforeOperation = operation => {
+      const isNow = operation.kind === kind && path.test(operation.path)
+      if (isNow) cutting ??= log.truncateTo(20)
+      return undefined
+    }
+    expect(await log.cleaner.clean(HIGHEST)).toBeUndefined()
+    await cutting
+    expect(cutting).toBeDefined()
+    expect(log.logEndOffset).toBeLessThanOrEqual(20)
+    expect(log.firstDirtyOffset).toBe(0)
+    expect((await recordsIn(log)).every(({ offset }) => offset < 20)).toBe(true)
+    expect(namesIn(w, /cleaned|swap/)).toEqual([])
+    put(log, 'after=1')
+    expect((await linesIn(log)).at(-1)).toBe(`${log.logEndOffset - 1}:after=1`)
+    await log.close()
+    expect(log.offlineReason).toBeUndefined()
+  })
+
   it('somebody wants it to end', async () => {
     const { w, log } = await withRecords()
     const { reached, goOn } = pausedAt(w, 'create', /log.cleaned$/)
