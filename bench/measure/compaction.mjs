@@ -29,6 +29,7 @@ export async function measure({ dir, count, keys, compression }) {
   await producer.flush()
   cleaned.length = 0 // deletions are told as well
   await cluster.admin.alterConfig(TOPIC, { 'min.cleanable.dirty.ratio': 0 })
+  await new Promise(resolve => setTimeout(resolve, 1000)) // what filling has left behind
   forgetLoop()
   for (let waits = 0; cleaned.length === 0; waits++) {
     if (waits > 1200) throw new Error('nothing was compacted within a minute')

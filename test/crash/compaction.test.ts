@@ -120,7 +120,7 @@ async function checkRecords(log: Log, written: readonly string[]): Promise<void>
   const pairs = records.map(({ key, value }) => (value === null ? `${key}` : `${key}=${value}`))
   expect(pairs).toEqual(records.map(({ offset }) => written[offset]))
   const offsets = records.map(({ offset }) => offset)
-  expect(offsets).toEqual([...offsets].sort((a, b) => a - b))
+  expect(offsets).toEqual([...new Set(offsets)].sort((a, b) => a - b))
   expect(folded(pairs)).toEqual(folded(written))
   for (const { timestamp, offset } of records) {
     // Records of one batch are a millisecond apart, from ten times its base offset on.
