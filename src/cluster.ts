@@ -52,6 +52,9 @@ import { checkedConfig, PartlogError, toPartlogError } from './model/errors.js'
 import type { Durability } from './partition/roles.js'
 import type { ApiName } from './protocol/api.js'
 import type { Channel } from './protocol/channel.js'
+import { Doors } from './wire/doors.js'
+import type { SocketFactory } from './wire/socket-factory.js'
+import type { Listening, ListenOptions } from './wire/tcp-server.js'
 
 /** What opening a folder found. */
 export interface RecoveryReport {
@@ -104,6 +107,7 @@ export class Cluster {
   readonly #parts: Parts
   readonly #channel: Channel
   readonly #clients = new Set<{ close(): Promise<void> }>()
+  readonly #doors: Doors
   readonly #givingUp = new AbortController()
   #closing: Promise<void> | undefined
 
@@ -113,6 +117,12 @@ export class Cluster {
     this.recovery = parts.recovery
     this.faults = faults
     this.network = watched(network, () => brokers.onNetworkChanged())
+    this.#doors = new Doors({
+      logger: parts.logger,
+      brokerIds: brokers.brokerIds,
+      isRunning: id => brokers.broker(id) !== undefined,
+      channelOf: clientId => this.#channelOf(clientId),
+    })
     this.#channel = this.#channelOf('admin')
     this.admin = new Admin({
       channel: this.#channel,
@@ -225,6 +235,31 @@ export class Cluster {
     return brokers.brokerIds.map(id => new BrokerHandle(brokers, id))
   }
 
+  /** The brokers' addresses for clients that connect through {@link Cluster.socketFactory}. */
+  get bootstrap(): string[] {
+    return this.#doors.bootstrap
+  }
+
+  /**
+   * A door for Kafka clients that take a socket factory, without any port: kafkajs, and so NestJS.
+   * `new Kafka({ brokers: cluster.bootstrap, socketFactory: cluster.socketFactory })`.
+   */
+  get socketFactory(): SocketFactory {
+    this.#checkOpen()
+    return this.#doors.socketFactory
+  }
+
+  /**
+   * Opens a port for each broker, for Kafka clients of any kind. Only programs on this machine can
+   * connect unless `host` says otherwise: there is no password. Ends with the cluster, or with
+   * `close` of what it resolves with. Rejects with NETWORK_EXCEPTION when a port is taken, with
+   * INVALID_CONFIG for options.
+   */
+  async listen(options: ListenOptions = {}): Promise<Listening> {
+    this.#checkOpen()
+    return await this.#doors.listen(options)
+  }
+
   /** How everything stands: brokers, and of each partition leader, ISR and every copy. */
   describe(): ClusterView {
     this.#checkOpen()
@@ -296,6 +331,7 @@ export class Cluster {
     this.#givingUp.abort()
     try {
       await Promise.allSettled([...this.#clients].map(client => client.close()))
+      await this.#doors.close()
       await brokers.close()
     } finally {
       await lock?.release()

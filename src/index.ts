@@ -114,6 +114,10 @@ export {
 } from './log/log-directory.js'
 export type { Codec } from './model/compression.js'
 
+// Doors for clients that speak Kafka's protocol.
+export type { SocketFactory, SocketRequest } from './wire/socket-factory.js'
+export type { Listening, ListenOptions } from './wire/tcp-server.js'
+
 // Errors.
 export {
   isPartlogError,

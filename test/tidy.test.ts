@@ -45,7 +45,7 @@ const HOMES: readonly { readonly what: RegExp; readonly files: readonly string[]
   },
   { what: /\bMath\.random\(|'node:crypto'/, files: ['base/random.ts', 'disk/lock.ts'] },
   { what: /'node:fs(\/promises)?'/, files: ['disk/node-disk.ts', 'disk/lock.ts', 'cli/files.ts'] },
-  { what: /'node:net'/, files: ['disk/lock.ts'] },
+  { what: /'node:net'/, files: ['disk/lock.ts', 'wire/tcp-server.ts'] },
   { what: /\bconsole\.|process\.std(out|err)\b/, files: ['cli/output.ts'] },
   { what: /'node:zlib'/, files: ['model/compression.ts', 'cli/files.ts'] },
 ]

@@ -58,19 +58,23 @@ export async function fetch(
 
 interface Read {
   readonly topic: string
+  readonly topicId: string
   readonly wanted: FetchPartition
   /** Undefined when there is no such partition. */
   readonly partition: Partition | undefined
 }
 
 function readsOf(broker: BrokerContext, request: FetchRequest): Read[] {
-  return request.topics.flatMap(({ topic = '', partitions }) =>
-    partitions.map(wanted => ({
+  return request.topics.flatMap(({ topic: name = '', topicId = '', partitions }) => {
+    // From version 13 on topics go by their ids.
+    const topic = name === '' ? (broker.controller.image.topicById(topicId)?.name ?? '') : name
+    return partitions.map(wanted => ({
       topic,
+      topicId,
       wanted,
       partition: broker.replicas.find(topic, wanted.partition),
-    })),
-  )
+    }))
+  })
 }
 
 /** Takes a follower at its word, where that can be true; where not, reading says why. */
@@ -120,12 +124,13 @@ async function readAll(reads: readonly Read[], request: FetchRequest): Promise<R
 }
 
 async function readOne(
-  { topic, wanted, partition }: Read,
+  { topic, topicId, wanted, partition }: Read,
   replicaId: number,
   room: { readonly maxBytes: number; readonly minOneBatch: boolean },
 ): Promise<PartitionFetchResponse> {
   const partitionIndex = wanted.partition
   try {
+    if (topic === '') throw unknownTopicId(topicId)
     if (partition === undefined) throw unknownPartition(topic, partitionIndex)
     partition.checkLeaderEpoch(wanted.currentLeaderEpoch ?? -1)
     const maxBytes = Math.min(wanted.partitionMaxBytes, room.maxBytes)
@@ -160,17 +165,27 @@ function unknownPartition(topic: string, partition: number): PartlogError {
   )
 }
 
+function unknownTopicId(topicId: string): PartlogError {
+  return new PartlogError('UNKNOWN_TOPIC_ID', `there is no topic with the id ${topicId}`)
+}
+
+interface TopicAnswers {
+  readonly topic: string
+  readonly topicId: string
+  readonly partitions: PartitionFetchResponse[]
+}
+
 /** The answers under the topics they were asked for, which come in runs. */
 function responseOf(
   reads: readonly Read[],
   answers: readonly PartitionFetchResponse[],
 ): FetchResponse {
-  const responses: { topic: string; partitions: PartitionFetchResponse[] }[] = []
-  for (const [index, { topic }] of reads.entries()) {
+  const responses: TopicAnswers[] = []
+  for (const [index, { topic, topicId }] of reads.entries()) {
     const answer = answers[index] as PartitionFetchResponse
     const last = responses.at(-1)
-    if (last?.topic === topic) last.partitions.push(answer)
-    else responses.push({ topic, partitions: [answer] })
+    if (last?.topic === topic && last.topicId === topicId) last.partitions.push(answer)
+    else responses.push({ topic, topicId, partitions: [answer] })
   }
   return { errorCode: 0, sessionId: 0, responses }
 }

@@ -380,7 +380,15 @@ export class GroupMember {
       this.#forgetMembership(error.code)
       return this.rejoin(error.message)
     }
-    void this.#giveUp(error, this.#life.signal)
+    void this.#giveUp(error, this.#startOver())
+  }
+
+  /** Ends what is under way; what comes next is another life. */
+  #startOver(): AbortSignal {
+    this.#life.abort()
+    this.#hurry.abort()
+    this.#life = new AbortController()
+    return this.#life.signal
   }
 
   #noteProgress(): void {
@@ -403,10 +411,7 @@ export class GroupMember {
     this.#isLeader = false
     this.#wanted = undefined
     this.#isIdle = true
-    this.#life.abort() // a rebalance that waits for the application
-    this.#hurry.abort()
-    this.#life = new AbortController()
-    const life = this.#life.signal
+    const life = this.#startOver() // a rebalance may be waiting for the application
     void host.lose(host.owned(), life).then(() => {
       if (this.#isIdle && gate.isWaiting) this.rejoin('the application reads again')
     })

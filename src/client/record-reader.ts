@@ -56,10 +56,10 @@ export class RecordReader {
   }
 
   async #waitForPoll(deadline: number, signal: AbortSignal | undefined): Promise<AnyRecord[]> {
-    const { clock, fetcher, gate } = this.#options
+    const { clock, fetcher } = this.#options
     for (;;) {
       await this.#letOthersRun()
-      await gate.pass()
+      await this.#throughGate()
       const records = this.#takeForPoll()
       if (records.length > 0 || fetcher.isStopped) return records
       const leftMs = deadline - clock.monotonicMs()
@@ -111,7 +111,7 @@ export class RecordReader {
     const { fetcher, maxPollRecords, gate } = this.#options
     for (;;) {
       await this.#letOthersRun()
-      await gate.pass()
+      await this.#throughGate()
       if (fetcher.isStopped || signal?.aborted) return undefined
       this.#throwPending()
       const taken = fetcher.take(maxPollRecords)
@@ -189,6 +189,12 @@ export class RecordReader {
       if (signal?.aborted) return onAbort()
       void fetcher.arrivals.wait().then(() => end(resolve))
     })
+  }
+
+  /** The gate may be held again before whoever waited has gone through. */
+  async #throughGate(): Promise<void> {
+    const { gate } = this.#options
+    for (let held = gate.pass(); held !== undefined; held = gate.pass()) await held
   }
 
   /** Records that are here already come without a turn of the event loop: not for too long. */

@@ -199,6 +199,13 @@ export function between<T>(range: readonly [number, number], type: Type<T>, fall
   return { type, since: range[0], until: range[1], fallback }
 }
 
+/** A field that a value always has, whatever the versions in which it travels. */
+export type RequiredField<T> = Field<T> & { readonly isRequired: true }
+
+export function required<T>(field: Field<T>): RequiredField<T> {
+  return { ...field, isRequired: true }
+}
+
 /** A tagged field: on the wire only when it differs from its fallback. */
 export function tagged<T>(tag: number, version: number, type: Type<T>, fallback: T): Field<T> {
   return { type, since: version, until: Infinity, fallback, tag }
@@ -217,7 +224,7 @@ type AnyField = Field<any>
 export type Fields = Readonly<Record<string, AnyType | AnyField>>
 
 type RequiredKeys<F extends Fields> = {
-  [K in keyof F]: F[K] extends AnyField ? never : K
+  [K in keyof F]: F[K] extends RequiredField<any> ? K : F[K] extends AnyField ? never : K
 }[keyof F]
 type ValueIn<S> = S extends Field<infer T> ? T : S extends Type<infer T> ? T : never
 

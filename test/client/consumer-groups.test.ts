@@ -419,6 +419,30 @@ describe('a static member', () => {
   })
 })
 
+describe('a static member that is fenced', () => {
+  it('while it waits for its application does not fence the other one in turn', async () => {
+    const all = await world(2)
+    await all.write(0, 'a')
+    const one = await joined(all, { groupInstanceId: 'i-1', clientId: 'one' })
+    let release = (): void => undefined
+    const run = one.run({
+      eachRecord: () => new Promise<void>(resolve => (release = resolve)),
+    })
+    run.catch(() => undefined)
+    await settle(all.clock)
+    const other = member(all, { clientId: 'other' })
+    const waiting = other.subscribe(['orders'])
+    expect(await isPending(waiting, all.clock)).toBe(true)
+    const again = member(all, { groupInstanceId: 'i-1', clientId: 'again' })
+    await again.subscribe(['orders'])
+    release()
+    await expect(run).rejects.toMatchObject({ code: 'FENCED_INSTANCE_ID' })
+    await waiting
+    await stable(all, again, other)
+    expect([counts(one), counts(again, other)]).toEqual([[0], [1, 1]])
+  })
+})
+
 describe('a consumer refuses', () => {
   it('heartbeats that leave no room for a lost one', async () => {
     const { cluster } = await world()

@@ -5,8 +5,9 @@
 
 import {
   array,
-  bytes,
+  between,
   bool,
+  bytes,
   int16,
   int32,
   int64,
@@ -14,10 +15,12 @@ import {
   message,
   nullableArray,
   nullableString,
+  required,
   since,
   string,
   struct,
   unsent,
+  until,
   withDefault,
   type ValueOf,
 } from '../schema.js'
@@ -25,25 +28,32 @@ import {
 /** What the key of FindCoordinator names. */
 export const GROUP_KEY = 0
 
-const FIND_RANGE = { versions: [4, 6], flexibleSince: 3 } as const
+const FIND_RANGE = { versions: [0, 6], flexibleSince: 3 } as const
 
+/** Up to version 3 it asks for one key, and the answer is about that. */
 export const findCoordinatorRequest = message('FindCoordinatorRequest', FIND_RANGE, {
-  keyType: withDefault(int8, GROUP_KEY),
-  coordinatorKeys: array(string),
+  key: until(3, string, ''),
+  keyType: since(1, int8, GROUP_KEY),
+  coordinatorKeys: required(since(4, array(string), [])),
+})
+
+const coordinator = struct({
+  key: string,
+  nodeId: int32,
+  host: string,
+  port: int32,
+  errorCode: int16,
+  errorMessage: withDefault(nullableString, null),
 })
 
 export const findCoordinatorResponse = message('FindCoordinatorResponse', FIND_RANGE, {
-  throttleTimeMs: withDefault(int32, 0),
-  coordinators: array(
-    struct({
-      key: string,
-      nodeId: int32,
-      host: string,
-      port: int32,
-      errorCode: int16,
-      errorMessage: withDefault(nullableString, null),
-    }),
-  ),
+  throttleTimeMs: since(1, int32, 0),
+  errorCode: until(3, int16, 0),
+  errorMessage: between([1, 3], nullableString, null),
+  nodeId: until(3, int32, -1),
+  host: until(3, string, ''),
+  port: until(3, int32, -1),
+  coordinators: required(since(4, array(coordinator), [])),
 })
 
 // ── membership ───────────────────────────────────────────────────────────────────────────
@@ -86,30 +96,32 @@ export const joinGroupResponse = message('JoinGroupResponse', JOIN_RANGE, {
   ),
 })
 
-const LEAVE_RANGE = { versions: [3, 5], flexibleSince: 4 } as const
+const LEAVE_RANGE = { versions: [0, 5], flexibleSince: 4 } as const
 
+const leavingMember = struct({
+  memberId: string,
+  groupInstanceId: withDefault(nullableString, null),
+  reason: since(5, nullableString, null),
+})
+
+/** Up to version 2 one member leaves. */
 export const leaveGroupRequest = message('LeaveGroupRequest', LEAVE_RANGE, {
   groupId: string,
-  members: array(
-    struct({
-      memberId: string,
-      groupInstanceId: withDefault(nullableString, null),
-      reason: since(5, nullableString, null),
-    }),
-  ),
+  memberId: until(2, string, ''),
+  members: required(since(3, array(leavingMember), [])),
+})
+
+const memberThatLeft = struct({
+  memberId: string,
+  groupInstanceId: withDefault(nullableString, null),
+  errorCode: int16,
 })
 
 export const leaveGroupResponse = message('LeaveGroupResponse', LEAVE_RANGE, {
-  throttleTimeMs: withDefault(int32, 0),
+  throttleTimeMs: since(1, int32, 0),
   errorCode: int16,
   errorMessage: unsent<string | null>(null),
-  members: array(
-    struct({
-      memberId: string,
-      groupInstanceId: withDefault(nullableString, null),
-      errorCode: int16,
-    }),
-  ),
+  members: required(since(3, array(memberThatLeft), [])),
 })
 
 const SYNC_RANGE = { versions: [0, 5], flexibleSince: 4 } as const
@@ -193,45 +205,52 @@ export const offsetCommitResponse = message('OffsetCommitResponse', COMMIT_RANGE
   ),
 })
 
-const FETCH_RANGE = { versions: [8, 9], flexibleSince: 6 } as const
+const FETCH_RANGE = { versions: [1, 9], flexibleSince: 6 } as const
 
+const fetchedTopic = struct({ name: string, partitionIndexes: array(int32) })
+
+const askedGroup = struct({
+  groupId: string,
+  memberId: since(9, nullableString, null),
+  memberEpoch: since(9, int32, -1),
+  /** null asks for every partition the group has committed. */
+  topics: nullableArray(fetchedTopic),
+})
+
+/** Up to version 7 it asks about one group. */
 export const offsetFetchRequest = message('OffsetFetchRequest', FETCH_RANGE, {
-  groups: array(
+  groupId: until(7, string, ''),
+  topics: until(7, nullableArray(fetchedTopic), null),
+  groups: required(since(8, array(askedGroup), [])),
+  requireStable: since(7, bool, false),
+})
+
+const committedTopic = struct({
+  name: string,
+  partitions: array(
     struct({
-      groupId: string,
-      memberId: since(9, nullableString, null),
-      memberEpoch: since(9, int32, -1),
-      /** null asks for every partition the group has committed. */
-      topics: nullableArray(struct({ name: string, partitionIndexes: array(int32) })),
+      partitionIndex: int32,
+      /** −1 when nothing is committed. */
+      committedOffset: int64,
+      committedLeaderEpoch: since(5, int32, -1),
+      metadata: nullableString,
+      errorCode: int16,
     }),
   ),
-  requireStable: withDefault(bool, false),
+})
+
+const answeredGroup = struct({
+  groupId: string,
+  topics: array(committedTopic),
+  errorCode: withDefault(int16, 0),
+  errorMessage: unsent<string | null>(null),
 })
 
 export const offsetFetchResponse = message('OffsetFetchResponse', FETCH_RANGE, {
-  throttleTimeMs: withDefault(int32, 0),
-  groups: array(
-    struct({
-      groupId: string,
-      topics: array(
-        struct({
-          name: string,
-          partitions: array(
-            struct({
-              partitionIndex: int32,
-              /** −1 when nothing is committed. */
-              committedOffset: int64,
-              committedLeaderEpoch: withDefault(int32, -1),
-              metadata: nullableString,
-              errorCode: int16,
-            }),
-          ),
-        }),
-      ),
-      errorCode: withDefault(int16, 0),
-      errorMessage: unsent<string | null>(null),
-    }),
-  ),
+  throttleTimeMs: since(3, int32, 0),
+  topics: until(7, array(committedTopic), []),
+  errorCode: between([2, 7], int16, 0),
+  groups: required(since(8, array(answeredGroup), [])),
 })
 
 export type FindCoordinatorRequest = ValueOf<typeof findCoordinatorRequest>

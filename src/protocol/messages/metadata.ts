@@ -15,11 +15,10 @@ import {
   string,
   unsent,
   uuid,
-  withDefault,
   type ValueOf,
 } from '../schema.js'
 
-const RANGE = { versions: [1, 12], flexibleSince: 9 } as const
+const RANGE = { versions: [0, 12], flexibleSince: 9 } as const
 
 export const metadataRequest = message('MetadataRequest', RANGE, {
   /** null asks for all topics. */
@@ -35,17 +34,17 @@ const NOT_ASKED = -(2 ** 31)
 export const metadataResponse = message('MetadataResponse', RANGE, {
   throttleTimeMs: since(3, int32, 0),
   brokers: array(
-    struct({ nodeId: int32, host: string, port: int32, rack: withDefault(nullableString, null) }),
+    struct({ nodeId: int32, host: string, port: int32, rack: since(1, nullableString, null) }),
   ),
   clusterId: since(2, nullableString, null),
-  controllerId: withDefault(int32, -1),
+  controllerId: since(1, int32, -1),
   topics: array(
     struct({
       errorCode: int16,
       errorMessage: unsent<string | null>(null),
       name: nullableString,
       topicId: since(10, uuid, ZERO_UUID),
-      isInternal: withDefault(bool, false),
+      isInternal: since(1, bool, false),
       partitions: array(
         struct({
           errorCode: int16,

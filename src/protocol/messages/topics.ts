@@ -10,10 +10,12 @@ import {
   message,
   nullableArray,
   nullableString,
+  required,
   since,
   string,
   struct,
   tagged,
+  until,
   uuid,
   withDefault,
   type ValueOf,
@@ -65,13 +67,17 @@ export const createTopicsResponse = message('CreateTopicsResponse', CREATE_RANGE
   ),
 })
 
-const DELETE_RANGE = { versions: [6, 6], flexibleSince: 4 } as const
+const DELETE_RANGE = { versions: [1, 6], flexibleSince: 4 } as const
+
+const topicToDelete = struct({
+  name: withDefault(nullableString, null),
+  topicId: withDefault(uuid, ZERO_UUID),
+})
 
 export const deleteTopicsRequest = message('DeleteTopicsRequest', DELETE_RANGE, {
-  /** By name, or by id with a null name. */
-  topics: array(
-    struct({ name: withDefault(nullableString, null), topicId: withDefault(uuid, ZERO_UUID) }),
-  ),
+  /** By name, or by id with a null name; up to version 5 by name. */
+  topics: required(since(6, array(topicToDelete), [])),
+  topicNames: until(5, array(string), []),
   timeoutMs: int32,
 })
 
@@ -80,9 +86,9 @@ export const deleteTopicsResponse = message('DeleteTopicsResponse', DELETE_RANGE
   responses: array(
     struct({
       name: nullableString,
-      topicId: withDefault(uuid, ZERO_UUID),
+      topicId: since(6, uuid, ZERO_UUID),
       errorCode: int16,
-      errorMessage: withDefault(nullableString, null),
+      errorMessage: since(5, nullableString, null),
     }),
   ),
 })

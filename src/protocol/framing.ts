@@ -1,0 +1,122 @@
+/**
+ * Requests and responses as they follow each other on a wire:
+ *
+ *   int32 size │ header │ body
+ *
+ *   request header    int16 api │ int16 version │ int32 correlation id │ client id │ flexible: tags
+ *   response header   int32 correlation id │ flexible: tags (ApiVersions: never)
+ *
+ * The client id is a nullable string with an int16 length in every version.
+ */
+
+import { ByteReader, ByteWriter, BytesError } from '../base/bytes.js'
+import { APIS, type ApiName, type Request, type Response } from './api.js'
+import { nullableString, read, write, type Message } from './schema.js'
+
+/** Bytes of the size before a frame. */
+export const SIZE_BYTES = 4
+
+export interface RequestHeader {
+  readonly apiKey: number
+  readonly version: number
+  readonly correlationId: number
+  readonly clientId: string | null
+}
+
+/** What a connection needs to know of an API. */
+export interface WireApi<Q, S> {
+  readonly key: number
+  readonly request: Message<Q>
+  readonly response: Message<S>
+  /** Its response header never has tags: who reads it may not know the version. */
+  readonly hasPlainHeader?: boolean
+}
+
+const NAME_BY_KEY = new Map(Object.entries(APIS).map(([name, { key }]) => [key, name as ApiName]))
+const PLAIN = { version: 0, isFlexible: false } as const
+
+export function apiOfKey(key: number): ApiName | undefined {
+  return NAME_BY_KEY.get(key)
+}
+
+/** The API of a name, typed for it. */
+export function wireApi<A extends ApiName>(name: A): WireApi<Request<A>, Response<A>> {
+  return APIS[name] as unknown as WireApi<Request<A>, Response<A>>
+}
+
+/** The part of a header that is the same in all its versions. */
+export function readRequestHeader(reader: ByteReader): RequestHeader {
+  const apiKey = reader.int16()
+  const version = reader.int16()
+  const correlationId = reader.int32()
+  return { apiKey, version, correlationId, clientId: nullableString.read(reader, PLAIN) }
+}
+
+/** The body behind a header. */
+export function readRequestBody<Q, S>(
+  api: WireApi<Q, S>,
+  { version }: RequestHeader,
+  reader: ByteReader,
+): Q {
+  if (version >= api.request.flexibleSince) skipTags(reader)
+  const body = read(api.request, reader, version)
+  if (reader.remaining === 0) return body
+  throw new BytesError(`${api.request.name} v${version}: ${reader.remaining} bytes left over`)
+}
+
+export function encodeRequest<Q, S>(
+  api: WireApi<Q, S>,
+  { version, correlationId, clientId }: Omit<RequestHeader, 'apiKey'>,
+  body: Q,
+): Buffer {
+  const writer = new ByteWriter(256)
+  writer.int32(0).int16(api.key).int16(version).int32(correlationId)
+  nullableString.write(writer, clientId, PLAIN)
+  if (version >= api.request.flexibleSince) writer.uvarint(0)
+  write(api.request, writer, body, version)
+  return sized(writer)
+}
+
+export function encodeResponse<Q, S>(
+  api: WireApi<Q, S>,
+  { version, correlationId }: Pick<RequestHeader, 'version' | 'correlationId'>,
+  body: S,
+): Buffer {
+  const writer = new ByteWriter(256)
+  writer.int32(0).int32(correlationId)
+  if (hasTags(api, version)) writer.uvarint(0)
+  write(api.response, writer, body, version)
+  return sized(writer)
+}
+
+export function readCorrelationId(reader: ByteReader): number {
+  return reader.int32()
+}
+
+/** The body behind a correlation id. */
+export function readResponseBody<Q, S>(api: WireApi<Q, S>, version: number, reader: ByteReader): S {
+  if (hasTags(api, version)) skipTags(reader)
+  return read(api.response, reader, version)
+}
+
+function hasTags({ response, hasPlainHeader }: WireApi<never, never>, version: number): boolean
+function hasTags<Q, S>(api: WireApi<Q, S>, version: number): boolean
+function hasTags(
+  { response, hasPlainHeader = false }: WireApi<unknown, unknown>,
+  version: number,
+): boolean {
+  return !hasPlainHeader && version >= response.flexibleSince
+}
+
+function sized(writer: ByteWriter): Buffer {
+  const frame = writer.finish()
+  frame.writeInt32BE(frame.length - SIZE_BYTES, 0)
+  return frame
+}
+
+function skipTags(reader: ByteReader): void {
+  for (let left = reader.count(reader.uvarint(), 2); left > 0; left--) {
+    reader.uvarint()
+    reader.bytes(reader.uvarint())
+  }
+}

@@ -1,0 +1,52 @@
+/** All doors of a cluster: the one without a port, and those that listen. */
+
+import { readOptions } from '../base/config.js'
+import { checkedConfig } from '../model/errors.js'
+import { Door, type DoorOptions } from './door.js'
+import { endpointInProcess, socketFactory, type SocketFactory } from './socket-factory.js'
+import { listen, LISTEN_OPTIONS, type Listening, type ListenOptions } from './tcp-server.js'
+import { addressOf } from './wire-answers.js'
+
+export interface DoorsOptions extends DoorOptions {
+  readonly brokerIds: readonly number[]
+  readonly isRunning: (nodeId: number) => boolean
+}
+
+export class Doors {
+  readonly #options: DoorsOptions
+  readonly #open = new Set<{ close(): Promise<void> }>()
+  #socketFactory: SocketFactory | undefined
+
+  constructor(options: DoorsOptions) {
+    this.#options = options
+  }
+
+  get bootstrap(): string[] {
+    return this.#options.brokerIds.map(id => addressOf(endpointInProcess(id)))
+  }
+
+  get socketFactory(): SocketFactory {
+    const { brokerIds, isRunning } = this.#options
+    return (this.#socketFactory ??= socketFactory(this.#door(), brokerIds, isRunning))
+  }
+
+  async listen(options: ListenOptions): Promise<Listening> {
+    const settings = checkedConfig(() => readOptions(LISTEN_OPTIONS, options, 'listen option'))
+    const { host, advertisedHost = host } = settings
+    const { brokerIds, isRunning } = this.#options
+    const place = { ...settings, advertisedHost, door: this.#door(), brokerIds, isRunning }
+    const listening = await listen(place)
+    this.#open.add(listening)
+    return listening
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled([...this.#open].map(each => each.close()))
+  }
+
+  #door(): Door {
+    const door = new Door(this.#options)
+    this.#open.add(door)
+    return door
+  }
+}

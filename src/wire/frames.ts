@@ -1,0 +1,80 @@
+/**
+ * Cuts a stream of bytes into frames, each behind its size. A size that cannot be one is found out
+ * before anything is kept: bytes of HTTP or TLS look like frames of a gigabyte.
+ */
+
+import { SIZE_BYTES } from '../protocol/framing.js'
+
+/** socket.request.max.bytes */
+export const FRAME_MAX_BYTES = 104_857_600
+
+export class FrameError extends Error {
+  override readonly name = 'FrameError'
+}
+
+/** The frames of a stream, one after the other; ends with it. Throws {@link FrameError}. */
+export async function* framesOf(
+  stream: AsyncIterable<Uint8Array>,
+  maxBytes = FRAME_MAX_BYTES,
+): AsyncGenerator<Buffer, undefined> {
+  const pending = new Pending()
+  for await (const chunk of stream) {
+    pending.add(chunk)
+    for (let size = pending.size; size !== undefined; size = pending.size) {
+      if (size < 0 || size > maxBytes) {
+        throw new FrameError(`a frame of ${size} bytes: at most ${maxBytes} are taken`)
+      }
+      const frame = pending.take(size)
+      if (frame === undefined) break
+      yield frame
+    }
+  }
+  if (pending.length > 0) throw new FrameError(`the stream ends within a frame`)
+}
+
+/** Bytes that have come and are no frame yet. */
+class Pending {
+  #chunks: Uint8Array[] = []
+  length = 0
+
+  add(chunk: Uint8Array): void {
+    this.#chunks.push(chunk)
+    this.length += chunk.byteLength
+  }
+
+  /** Of the next frame; undefined when it has not come yet. */
+  get size(): number | undefined {
+    return this.length < SIZE_BYTES ? undefined : this.#head(SIZE_BYTES).readInt32BE(0)
+  }
+
+  /** The next frame, if it is all here. */
+  take(size: number): Buffer | undefined {
+    const end = SIZE_BYTES + size
+    if (this.length < end) return undefined
+    const all = this.#head(end)
+    const rest = all.subarray(end)
+    this.#chunks = rest.length > 0 ? [rest, ...this.#chunks.slice(1)] : this.#chunks.slice(1)
+    this.length -= end
+    return all.subarray(SIZE_BYTES, end)
+  }
+
+  /** Puts so many bytes at least into the first chunk: large frames are put together once. */
+  #head(bytes: number): Buffer {
+    let count = 0
+    let size = 0
+    while (size < bytes) size += (this.#chunks[count++] as Uint8Array).byteLength
+    const head = count === 1 ? toBuffer(this.#chunks[0] as Uint8Array) : this.#joined(count)
+    this.#chunks.splice(0, count, head)
+    return head
+  }
+
+  #joined(count: number): Buffer {
+    return Buffer.concat(this.#chunks.slice(0, count))
+  }
+}
+
+function toBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes)
+    ? bytes
+    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}

@@ -1,0 +1,151 @@
+/**
+ * One client at the door of a broker: reads its requests, one after the other as Kafka does, and
+ * writes the answers in their order. What is no request ends the connection, as in Kafka; nothing
+ * is done for it. A broker that cannot be reached looks like one that is gone.
+ */
+
+import type { Duplex } from 'node:stream'
+import { ByteReader, BytesError } from '../base/bytes.js'
+import type { Logger } from '../base/logger.js'
+import { errorId, isPartlogError } from '../model/errors.js'
+import type { ApiName, Request, Response } from '../protocol/api.js'
+import type { Channel } from '../protocol/channel.js'
+import {
+  apiOfKey,
+  encodeResponse,
+  readRequestBody,
+  readRequestHeader,
+  wireApi,
+  type RequestHeader,
+  type WireApi,
+} from '../protocol/framing.js'
+import {
+  apiVersionsRequest,
+  apiVersionsResponse,
+  type ApiVersionsRequest,
+  type ApiVersionsResponse,
+} from '../protocol/messages/api-versions.js'
+import { newShape, oldShape } from '../protocol/old-shapes.js'
+import { FrameError, framesOf } from './frames.js'
+import { API_VERSIONS_KEY, API_VERSIONS_MAX, apiVersions, versionsOf } from './versions.js'
+import { answerAbroad, type EndpointOf } from './wire-answers.js'
+
+export interface ServerConnectionOptions {
+  readonly stream: Duplex
+  readonly nodeId: number
+  /** The way to the broker of a client that calls itself so. */
+  readonly channelOf: (clientId: string) => Channel
+  readonly endpointOf: EndpointOf
+  /** Where the client is, for those who describe groups. */
+  readonly clientHost: string
+  readonly logger: Logger
+}
+
+const API_VERSIONS: WireApi<ApiVersionsRequest, ApiVersionsResponse> = {
+  key: API_VERSIONS_KEY,
+  request: apiVersionsRequest,
+  response: apiVersionsResponse,
+  hasPlainHeader: true,
+}
+
+/** A request that cannot be answered: the connection ends. */
+class Unanswerable extends Error {}
+
+export class ServerConnection {
+  readonly #options: ServerConnectionOptions
+  readonly #gone = new AbortController()
+
+  constructor(options: ServerConnectionOptions) {
+    this.#options = options
+    options.stream.on('error', () => undefined) // its end is all there is to know
+    options.stream.once('close', () => this.#gone.abort())
+  }
+
+  /** Resolves when the connection has ended, whoever ended it. */
+  async serve(): Promise<void> {
+    const { stream, logger, clientHost } = this.#options
+    try {
+      for await (const frame of framesOf(stream as AsyncIterable<Uint8Array>)) {
+        await this.#answer(frame)
+      }
+    } catch (error) {
+      if (!this.#gone.signal.aborted && isOddity(error)) {
+        logger.info(`a connection of ${clientHost} was closed`, { error })
+      }
+    } finally {
+      stream.destroy()
+    }
+  }
+
+  close(): void {
+    this.#options.stream.destroy()
+  }
+
+  async #answer(frame: Buffer): Promise<void> {
+    const reader = new ByteReader(frame)
+    const header = readRequestHeader(reader)
+    if (header.apiKey === API_VERSIONS_KEY) return this.#answerVersions(header, reader)
+    const api = apiOfKey(header.apiKey)
+    if (api === undefined) throw new Unanswerable(`there is no API ${header.apiKey}`)
+    const { min, max } = versionsOf(api)
+    if (header.version < min || header.version > max) {
+      throw new Unanswerable(`${api} v${header.version}: ${min} to ${max} are served`)
+    }
+    const request = readRequestBody(wireApi(api), header, reader)
+    const response = await this.#ask(api, header, request as Request<typeof api>)
+    if (isFireAndForget(api, request)) return
+    await this.#write(encodeResponse(wireApi(api), header, response))
+  }
+
+  async #ask<A extends ApiName>(
+    api: A,
+    { version, clientId }: RequestHeader,
+    given: Request<A>,
+  ): Promise<Response<A>> {
+    const { nodeId, channelOf, endpointOf, clientHost } = this.#options
+    const client = clientId ?? ''
+    const request = newShape(api, version, { ...given, ...caller(api, client, clientHost) })
+    const answer = await channelOf(client).send(nodeId, api, request, this.#gone.signal)
+    const response = answerAbroad(api, answer, endpointOf)
+    return oldShape(api, version, { request, response })
+  }
+
+  /** A version that is not known is answered in the oldest, with those that are. */
+  async #answerVersions(header: RequestHeader, reader: ByteReader): Promise<void> {
+    const isKnown = header.version >= 0 && header.version <= API_VERSIONS_MAX
+    if (isKnown) readRequestBody(API_VERSIONS, header, reader)
+    const version = isKnown ? header.version : 0
+    const body = apiVersions(isKnown ? 0 : errorId('UNSUPPORTED_VERSION'))
+    await this.#write(encodeResponse(API_VERSIONS, { ...header, version }, body))
+  }
+
+  /** Resolves when the client can take more: one that does not read is not answered any more. */
+  async #write(frame: Buffer): Promise<void> {
+    const { stream } = this.#options
+    if (stream.write(frame) || this.#gone.signal.aborted) return
+    await new Promise<void>(resolve => {
+      const onReady = (): void => {
+        stream.off('drain', onReady)
+        stream.off('close', onReady)
+        resolve()
+      }
+      stream.on('drain', onReady)
+      stream.on('close', onReady)
+    })
+  }
+}
+
+/** Produce with acks 0 is not answered. */
+function isFireAndForget(api: ApiName, request: unknown): boolean {
+  return api === 'Produce' && (request as Request<'Produce'>).acks === 0
+}
+
+/** What a request does not say itself, because its header and connection do. */
+function caller(api: ApiName, clientId: string, clientHost: string): object {
+  return api === 'JoinGroup' ? { clientId, clientHost } : {}
+}
+
+function isOddity(error: unknown): boolean {
+  if (error instanceof FrameError || error instanceof BytesError) return true
+  return error instanceof Unanswerable || !isPartlogError(error)
+}

@@ -1,0 +1,273 @@
+import type { Duplex } from 'node:stream'
+import { describe, expect, it } from 'vitest'
+import { encodeRequest, wireApi } from '../../src/protocol/framing.js'
+import { batchOf } from '../log/helpers.js'
+import { API_VERSIONS, wireWorld } from './client.js'
+
+describe('ApiVersions', () => {
+  it.each([0, 1, 2, 3, 4])('v%d says what can be asked', async version => {
+    const { connect } = await wireWorld()
+    const { errorCode, apiKeys } = await connect().askApi(API_VERSIONS, version, {})
+    expect(errorCode).toBe(0)
+    const range = (key: number) => apiKeys.find(({ apiKey }) => apiKey === key)
+    expect(range(18)).toEqual({ apiKey: 18, minVersion: 0, maxVersion: 4 })
+    expect(range(1)).toEqual({ apiKey: 1, minVersion: 4, maxVersion: 17 })
+    expect(apiKeys.map(({ apiKey }) => apiKey)).toEqual(
+      apiKeys.map(({ apiKey }) => apiKey).toSorted((a, b) => a - b),
+    )
+  })
+
+  it('of an unknown version is answered in the oldest one, with error 35', async () => {
+    const { connect } = await wireWorld()
+    const client = connect()
+    const future = { ...API_VERSIONS, request: { ...API_VERSIONS.request, versions: [0, 99] } }
+    const answer = await client.askApi({ ...API_VERSIONS, ...future } as never, 99, {}, 0)
+    expect(answer).toMatchObject({ errorCode: 35 })
+    expect((answer as { apiKeys: unknown[] }).apiKeys.length).toBeGreaterThan(20)
+    expect(await client.askApi(API_VERSIONS, 2, {})).toMatchObject({ errorCode: 0 })
+  })
+})
+
+describe('older versions', () => {
+  async function shop() {
+    const world = await wireWorld({ brokers: 3, groupMinSessionTimeoutMs: 1 })
+    await world.cluster.admin.createTopic({ topic: 'orders', partitions: 2 })
+    return { ...world, client: world.connect() }
+  }
+
+  it('of Metadata: all topics are an empty list first, then null', async () => {
+    const { client } = await shop()
+    for (const version of [0, 1, 12]) {
+      const topics = version === 0 ? [] : null
+      const { brokers, topics: found } = await client.ask('Metadata', version, { topics })
+      expect(brokers.map(({ nodeId, host, port }) => `${nodeId} ${host}:${port}`)).toEqual([
+        '1 broker-1:9092',
+        '2 broker-2:9092',
+        '3 broker-3:9092',
+      ])
+      expect(found.map(({ name }) => name)).toContain('orders')
+    }
+    const { topics } = await client.ask('Metadata', 1, { topics: [] })
+    expect(topics).toEqual([])
+  })
+
+  it('of FindCoordinator, OffsetCommit, OffsetFetch: one group each', async () => {
+    const { connect, client } = await shop()
+    for (const version of [0, 2, 3, 4, 6]) {
+      const request = { key: 'g', coordinatorKeys: ['g'] }
+      const found = await client.ask('FindCoordinator', version, request)
+      const place = version < 4 ? found : found.coordinators[0]
+      expect(place).toMatchObject({ errorCode: 0, port: 9092 })
+      const coordinator = connect(place?.nodeId)
+      const topics = [
+        {
+          name: 'orders',
+          partitions: [{ partitionIndex: 1, committedOffset: version, committedMetadata: 'm' }],
+        },
+      ]
+      await coordinator.ask('OffsetCommit', 2, { groupId: 'g', topics })
+      const wanted = [{ name: 'orders', partitionIndexes: [0, 1] }]
+      const old = await coordinator.ask('OffsetFetch', 4, {
+        ...{ groupId: 'g', topics: wanted, groups: [] },
+      })
+      expect(old.topics?.[0]?.partitions).toMatchObject([
+        { partitionIndex: 0, committedOffset: -1, errorCode: 0 },
+        { partitionIndex: 1, committedOffset: version, metadata: 'm' },
+      ])
+      const all = await coordinator.ask('OffsetFetch', 9, {
+        groups: [{ groupId: 'g', topics: null }],
+      })
+      expect(all.groups[0]?.topics[0]?.partitions).toMatchObject([{ committedOffset: version }])
+    }
+  })
+
+  it('of JoinGroup and LeaveGroup: no id has to be fetched first, one member leaves', async () => {
+    const { cluster, connect, client } = await shop()
+    const { nodeId = -1 } = await client.ask('FindCoordinator', 0, {
+      ...{ key: 'g', coordinatorKeys: [] },
+    })
+    const coordinator = connect(nodeId)
+    const request = {
+      ...{ groupId: 'g', sessionTimeoutMs: 30_000, memberId: '', protocolType: 'consumer' },
+      protocols: [{ name: 'range', metadata: new Uint8Array(0) }],
+    }
+    const joined = await coordinator.ask('JoinGroup', 0, request)
+    expect(joined).toMatchObject({ errorCode: 0, generationId: 1, leader: joined.memberId })
+    expect(joined.memberId).toMatch(/^app-/)
+    const { memberId } = joined
+    expect(
+      await coordinator.ask('LeaveGroup', 1, { groupId: 'g', memberId, members: [] }),
+    ).toMatchObject({ errorCode: 0 })
+    expect(
+      await coordinator.ask('LeaveGroup', 0, { groupId: 'g', memberId, members: [] }),
+    ).toMatchObject({ errorCode: 25 })
+    const again = await coordinator.ask('JoinGroup', 4, request)
+    expect(again.errorCode).toBe(79) // MEMBER_ID_REQUIRED
+    expect(cluster.location).toBe('memory')
+  })
+
+  it('of DeleteTopics: names', async () => {
+    const { cluster, client } = await shop()
+    const request = { topicNames: ['orders', 'none'], topics: [], timeoutMs: 1_000 }
+    const { responses } = await client.ask('DeleteTopics', 3, request)
+    expect(responses).toMatchObject([
+      { name: 'orders', errorCode: 0 },
+      { name: 'none', errorCode: 3 },
+    ])
+    expect(await cluster.admin.listTopics()).toEqual([])
+  })
+
+  it('of Fetch: topics by name, later by id', async () => {
+    const { cluster, connect, client } = await shop()
+    await cluster.producer().send({ topic: 'orders', messages: [{ partition: 0, value: 'a' }] })
+    const { topics } = await client.ask('Metadata', 12, { topics: [{ name: 'orders' }] })
+    const [{ topicId = '', partitions = [] } = {}] = topics
+    const leader = connect(partitions.find(({ partitionIndex }) => partitionIndex === 0)?.leaderId)
+    for (const version of [4, 11, 12, 13, 17]) {
+      const wanted = { partition: 0, fetchOffset: 0, partitionMaxBytes: 10_000 }
+      const { responses } = await leader.ask('Fetch', version, {
+        ...{ maxWaitMs: 0, minBytes: 1, replicaId: -1 },
+        topics: [{ topic: 'orders', topicId, partitions: [wanted] }],
+      })
+      const name = version < 13 ? { topic: 'orders' } : { topicId }
+      expect(responses).toMatchObject([{ ...name, partitions: [{ errorCode: 0 }] }])
+      expect(responses[0]?.partitions[0]?.records?.byteLength).toBeGreaterThan(60)
+    }
+  })
+})
+
+describe('a client that writes', () => {
+  const produce = (acks: number, records: Uint8Array) => ({
+    ...{ transactionalId: null, acks, timeoutMs: 1_000 },
+    topicData: [{ name: 'orders', partitionData: [{ index: 0, records }] }],
+  })
+
+  it('is answered in order, unless it wants no answer', async () => {
+    const { cluster, connect } = await wireWorld()
+    await cluster.admin.createTopic({ topic: 'orders' })
+    const client = connect()
+    client.send(wireApi('Produce'), 7, produce(0, batchOf(['a'])))
+    const { responses } = await client.ask('Produce', 7, produce(-1, batchOf(['b'])))
+    expect(responses[0]?.partitionResponses).toMatchObject([{ errorCode: 0, baseOffset: 1 }])
+    await cluster.until({ topic: 'orders', records: 2 })
+  })
+
+  it('is told what is wrong with its records, and nothing is stored', async () => {
+    const { cluster, connect } = await wireWorld()
+    await cluster.admin.createTopic({ topic: 'orders' })
+    const damaged = batchOf(['a'])
+    damaged[damaged.length - 1] = damaged.at(-1)! ^ 1
+    const { responses } = await connect().ask('Produce', 11, produce(-1, damaged))
+    expect(responses[0]?.partitionResponses).toMatchObject([{ errorCode: 2, baseOffset: -1 }])
+    await cluster.until({ topic: 'orders', records: 0 })
+    expect(cluster.describe().topics[0]?.partitions[0]?.copies[0]?.logEndOffset).toBe(0)
+  })
+})
+
+describe('a peer that is no client', () => {
+  const metadata = (): Buffer =>
+    encodeRequest(
+      wireApi('Metadata'),
+      { version: 4, correlationId: 1, clientId: 'x' },
+      { topics: null },
+    )
+  const changed = (at: number, value: number): Buffer => {
+    const frame = metadata()
+    frame.writeInt16BE(value, at)
+    return frame
+  }
+
+  it.each<[string, () => Uint8Array]>([
+    ['HTTP', () => Buffer.from('GET / HTTP/1.1\r\nHost: x\r\n\r\n')],
+    ['TLS', () => Buffer.from('16030100c8010000c4030300000000', 'hex')],
+    ['an API that is not there', () => changed(4, 999)],
+    ['a version that is not served', () => changed(6, 99)],
+    ['a negative version', () => changed(6, -1)],
+    [
+      'bytes left over',
+      () => Buffer.concat([Buffer.from([0, 0, 0, 30]), metadata().subarray(4), Buffer.alloc(99)]),
+    ],
+    [
+      'a count that cannot be',
+      () => {
+        const frame = metadata()
+        frame.writeInt32BE(0x7fffffff, 15)
+        return frame
+      },
+    ],
+    ['an empty frame', () => Buffer.alloc(4)],
+  ])('is let go, and nobody else notices: %s', async (_, bytes) => {
+    const { cluster, connect } = await wireWorld()
+    const [stranger, client] = [connect(), connect()]
+    stranger.socket.write(bytes())
+    expect(await stranger.ended()).toBe(true)
+    expect(await client.ask('Metadata', 4, { topics: [] })).toMatchObject({ topics: [] })
+    expect(await cluster.admin.listTopics()).toEqual([])
+  })
+
+  it('may go in the middle of a frame, or while it waits for an answer', async () => {
+    const { cluster, connect } = await wireWorld()
+    await cluster.admin.createTopic({ topic: 'orders' })
+    const half = connect()
+    half.socket.write(metadata().subarray(0, 9))
+    half.socket.end()
+    expect(await half.ended()).toBe(true)
+    const waiting = connect()
+    const wanted = { partition: 0, fetchOffset: 0, partitionMaxBytes: 10_000 }
+    waiting.send(wireApi('Fetch'), 11, {
+      ...{ maxWaitMs: 300_000, minBytes: 1, replicaId: -1 },
+      topics: [{ topic: 'orders', partitions: [wanted] }],
+    })
+    waiting.socket.destroy()
+    await cluster.close() // nothing holds it up
+  })
+})
+
+describe('brokers behind a wire', () => {
+  it('that die end their connections, and refuse new ones until they are back', async () => {
+    const { cluster, connect } = await wireWorld({ brokers: 2 })
+    const client = connect(2)
+    await client.ask('Metadata', 4, { topics: [] })
+    await cluster.broker(2).kill()
+    client.send(wireApi('Metadata'), 4, { topics: [] })
+    expect(await client.ended()).toBe(true)
+    const refused = connect(2)
+    await expect(refused.frame()).rejects.toThrow('ECONNREFUSED')
+    await cluster.broker(2).start()
+    expect(await connect(2).ask('Metadata', 4, { topics: [] })).toMatchObject({ topics: [] })
+  })
+
+  it('say errors in numbers that clients know', async () => {
+    const { cluster, connect } = await wireWorld()
+    await cluster.admin.createTopic({ topic: 'orders' })
+    cluster.faults.on('listOffsets').error('LOG_OFFLINE')
+    const partitions = [{ partitionIndex: 0, timestamp: -1 }]
+    const { topics } = await connect().ask('ListOffsets', 3, {
+      ...{ replicaId: -1, topics: [{ name: 'orders', partitions }] },
+    })
+    expect(topics[0]?.partitions[0]?.errorCode).toBe(56) // KAFKA_STORAGE_ERROR
+  })
+
+  it('follow rules about faults of this client', async () => {
+    const { cluster, connect } = await wireWorld()
+    await cluster.admin.createTopic({ topic: 'orders' })
+    cluster.faults.on('listOffsets', { client: 'app' }).error('NOT_LEADER_OR_FOLLOWER').times(1)
+    cluster.faults.on('listOffsets', { client: 'other' }).error('LEADER_NOT_AVAILABLE').times(1)
+    const client = connect()
+    const ask = async (): Promise<number | undefined> => {
+      const partitions = [{ partitionIndex: 0, timestamp: -1 }]
+      const topics = [{ name: 'orders', partitions }]
+      const answer = await client.ask('ListOffsets', 3, { replicaId: -1, topics })
+      return answer.topics[0]?.partitions[0]?.errorCode
+    }
+    expect([await ask(), await ask()]).toEqual([6, 0])
+  })
+
+  it('that are nowhere are refused', async () => {
+    const { cluster } = await wireWorld()
+    const request = { host: 'x', port: 1, onConnect: () => undefined }
+    const socket = cluster.socketFactory<Duplex>(request)
+    const error = await new Promise<Error>(resolve => socket.once('error', resolve))
+    expect(error).toMatchObject({ code: 'ECONNREFUSED' })
+  })
+})
