@@ -434,6 +434,7 @@ const READING: ReadonlySet<ApiName> = new Set<ApiName>([
   'OffsetFetch',
   'FindCoordinator',
   'ListGroups',
+  'DescribeGroups',
   'DescribeConfigs',
 ])
 

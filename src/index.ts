@@ -92,13 +92,28 @@ export type {
 export {
   Admin,
   type ElectLeadersRequest,
-  type GroupListing,
-  type GroupOffsetListing,
   type OffsetSpec,
   type PartitionDescription,
   type TopicDescription,
   type TopicSettingValue,
 } from './client/admin.js'
+export type {
+  ActiveGroupOptions,
+  DeleteGroupOffsetsRequest,
+  GroupDescription,
+  GroupLag,
+  GroupListing,
+  GroupMemberDescription,
+  GroupOffsetListing,
+  GroupState,
+  ListGroupsOptions,
+  PartitionLag,
+  RemoveMembersRequest,
+  ResetOffset,
+  ResetOffsetsRequest,
+  ResetTarget,
+  SetOffsetsRequest,
+} from './client/group-admin-options.js'
 export type { NewPartitions, NewTopic } from './client/new-topic.js'
 export type { TopicPartition } from './model/names.js'
 export type { TopicConfigInput, TopicSetting } from './model/topic-settings.js'

@@ -1,25 +1,21 @@
 /** Administration: topics, their settings and records, groups and their offsets. */
 
-import type { Clock } from '../base/clock.js'
 import { show } from '../base/config.js'
-import type { Random } from '../base/random.js'
 import { errorId, PartlogError } from '../model/errors.js'
-import { checkGroupId, checkOffset, checkTopicName, type TopicPartition } from '../model/names.js'
+import { checkOffset, checkTopicName, type TopicPartition } from '../model/names.js'
 import {
   parseTopicConfig,
   type TopicConfigInput,
   type TopicSetting,
 } from '../model/topic-settings.js'
-import type { ApiName, Request, Response } from '../protocol/api.js'
-import { ANY_NODE, type Channel } from '../protocol/channel.js'
 import { ELECTION_TYPE } from '../protocol/messages/elections.js'
-import { GROUP_KEY } from '../protocol/messages/groups.js'
 import {
   EARLIEST_TIMESTAMP,
   LATEST_TIMESTAMP,
   MAX_TIMESTAMP,
 } from '../protocol/messages/offsets.js'
 import { CONFIG_OPERATION, CONFIG_SOURCE, TOPIC_RESOURCE } from '../protocol/messages/topics.js'
+import { AdminRequests, type AdminContext } from './admin-requests.js'
 import {
   checkFields,
   checkFlag,
@@ -29,15 +25,28 @@ import {
 } from './arguments.js'
 import { ADMIN_OPTIONS, clientSettings, type AdminSettings } from './config.js'
 import { throwIfError } from './errors.js'
-import { knownTopic, MetadataCache, type KnownTopic } from './metadata-cache.js'
-import { byLeader, byTopic, listOffsets, type ListedOffset } from './requests.js'
+import { GroupAdmin } from './group-admin.js'
+import type {
+  DeleteGroupOffsetsRequest,
+  GroupDescription,
+  GroupLag,
+  GroupListing,
+  GroupOffsetListing,
+  ListGroupsOptions,
+  RemoveMembersRequest,
+  ResetOffset,
+  ResetOffsetsRequest,
+  SetOffsetsRequest,
+} from './group-admin-options.js'
+import { GroupOffsets } from './group-offsets.js'
+import { knownTopic, type KnownTopic } from './metadata-cache.js'
 import {
   newPartitionsFields,
   newTopicFields,
   type NewPartitions,
   type NewTopic,
 } from './new-topic.js'
-import { withRetries } from './retry.js'
+import { byTopic } from './requests.js'
 
 /** Options of an admin client. */
 export interface AdminOptions {
@@ -89,33 +98,6 @@ export interface TopicSettingValue {
 /** A place in a log: an offset, or an offset found by time. */
 export type OffsetSpec = 'earliest' | 'latest' | 'max-timestamp' | number | Date
 
-/** A group as `listGroups` gives it. */
-export interface GroupListing {
-  readonly groupId: string
-  /** 'Empty' or 'Stable', as Kafka names them. */
-  readonly state: string
-}
-
-/** What a group has committed for a partition, and how far behind it is. */
-export interface GroupOffsetListing extends TopicPartition {
-  /** The next offset to read. */
-  readonly offset: number
-  readonly metadata: string
-  /** The offset behind the last committed record of the partition. */
-  readonly endOffset: number
-  /** Records the group has not read yet. */
-  readonly lag: number
-}
-
-export interface AdminContext {
-  readonly channel: Channel
-  readonly clock: Clock
-  readonly random: Random
-  readonly checkOpen: () => void
-  /** Aborts when the cluster is being closed. */
-  readonly closing: AbortSignal
-}
-
 const SPECIAL_TIMESTAMPS: Readonly<Record<string, number>> = {
   earliest: EARLIEST_TIMESTAMP,
   latest: LATEST_TIMESTAMP,
@@ -124,16 +106,17 @@ const SPECIAL_TIMESTAMPS: Readonly<Record<string, number>> = {
 
 /** Manages a cluster. Reached as `cluster.admin`. Every rejection is a PartlogError. */
 export class Admin {
-  readonly #context: AdminContext
   readonly #settings: AdminSettings
-  readonly #metadata: MetadataCache
+  readonly #requests: AdminRequests
+  readonly #groups: GroupAdmin
+  readonly #groupOffsets: GroupOffsets
 
   /** @internal use `cluster.admin`. */
   constructor(context: AdminContext, options: AdminOptions = {}) {
-    const { channel, clock } = context
-    this.#context = context
     this.#settings = clientSettings(ADMIN_OPTIONS, options, 'admin option')
-    this.#metadata = new MetadataCache({ channel, clock, maxAgeMs: 0, mayCreate: false })
+    this.#requests = new AdminRequests(context, this.#settings)
+    this.#groups = new GroupAdmin(this.#requests)
+    this.#groupOffsets = new GroupOffsets(this.#requests)
   }
 
   // ── topics ─────────────────────────────────────────────────────────────────────────────
@@ -148,7 +131,7 @@ export class Admin {
     const { validateOnly = false } = topic
     checkFlag(validateOnly, 'validateOnly')
     const request = { topics: [fields], validateOnly }
-    const { topics } = await this.#ask('CreateTopics', request)
+    const { topics } = await this.#requests.ask('CreateTopics', request)
     for (const answer of topics) throwIfError(answer, `topic ${answer.name}`)
   }
 
@@ -156,7 +139,7 @@ export class Admin {
   async deleteTopic(topic: string): Promise<void> {
     checkTopicName(topic)
     const request = { topics: [{ name: topic }], timeoutMs: this.#settings.requestTimeoutMs }
-    const { responses } = await this.#ask('DeleteTopics', request)
+    const { responses } = await this.#requests.ask('DeleteTopics', request)
     for (const answer of responses) throwIfError(answer, `topic ${topic}`)
   }
 
@@ -175,7 +158,7 @@ export class Admin {
   async describeTopic(topic: string): Promise<TopicDescription> {
     checkTopicName(topic)
     const request = { topics: [{ name: topic }], allowAutoTopicCreation: false }
-    const { topics } = await this.#ask('Metadata', request)
+    const { topics } = await this.#requests.ask('Metadata', request)
     const found = topics[0]
     if (found === undefined) throw new PartlogError('UNKNOWN_SERVER_ERROR', 'no answer')
     throwIfError(found, `topic ${topic}`)
@@ -200,7 +183,7 @@ export class Admin {
    * nothing has changed.
    */
   async createPartitions(request: NewPartitions): Promise<void> {
-    const { results } = await this.#ask('CreatePartitions', {
+    const { results } = await this.#requests.ask('CreatePartitions', {
       topics: [newPartitionsFields(request)],
       timeoutMs: this.#settings.requestTimeoutMs,
       validateOnly: request.validateOnly ?? false,
@@ -223,7 +206,7 @@ export class Admin {
     }
     if (partitions !== undefined) checkPartitions(partitions)
     const topics = partitions && byTopic(partitions, ({ partition }) => partition)
-    const answer = await this.#ask('ElectLeaders', {
+    const answer = await this.#requests.ask('ElectLeaders', {
       electionType: ELECTION_TYPE[type],
       topicPartitions:
         topics?.map(({ name: topic, partitions: of }) => ({ topic, partitions: of })) ?? null,
@@ -244,7 +227,7 @@ export class Admin {
   async describeConfig(topic: string): Promise<TopicSettingValue[]> {
     checkTopicName(topic)
     const resource = { resourceType: TOPIC_RESOURCE, resourceName: topic, configurationKeys: null }
-    const { results } = await this.#ask('DescribeConfigs', { resources: [resource] })
+    const { results } = await this.#requests.ask('DescribeConfigs', { resources: [resource] })
     return results.flatMap(answer => {
       throwIfError(answer, `settings of topic ${topic}`)
       return answer.configs.map(({ name, value, configSource }) => ({
@@ -283,7 +266,7 @@ export class Admin {
       configs: [...set, ...taken],
     }
     const request = { resources: [resource], validateOnly: false }
-    const { responses } = await this.#ask('IncrementalAlterConfigs', request)
+    const { responses } = await this.#requests.ask('IncrementalAlterConfigs', request)
     for (const answer of responses) throwIfError(answer, `settings of topic ${topic}`)
   }
 
@@ -300,8 +283,8 @@ export class Admin {
     const { topic, partition, offset } = request
     if (offset !== 'latest') checkOffset(offset)
     const wanted = { partitionIndex: partition, offset: offset === 'latest' ? -1 : offset }
-    const leader = await this.#leaderOf(request)
-    const { topics } = await this.#askNode(leader, 'DeleteRecords', {
+    const leader = await this.#requests.leaderOf(request)
+    const { topics } = await this.#requests.askNode(leader, 'DeleteRecords', {
       topics: [{ name: topic, partitions: [wanted] }],
       timeoutMs: this.#settings.requestTimeoutMs,
     })
@@ -323,9 +306,7 @@ export class Admin {
     const timestamp = checkedSpec(at)
     const { partitions } = await this.describeTopic(topic)
     const queries = partitions.map(({ partition }) => ({ topic, partition, timestamp }))
-    const found = await this.#retrying(() =>
-      listOffsets(this.#context.channel, this.#metadata, queries),
-    )
+    const found = await this.#requests.listOffsets(queries)
     return found.map(({ partition, offset, timestamp: time }) => ({
       topic,
       partition,
@@ -337,100 +318,82 @@ export class Admin {
   // ── groups ─────────────────────────────────────────────────────────────────────────────
 
   /** All groups that have a member or have committed something, sorted by id. */
-  async listGroups(): Promise<GroupListing[]> {
-    const { brokers } = await this.#ask('Metadata', { topics: [] })
-    const answers = await Promise.all(
-      brokers.map(({ nodeId }) => this.#askNode(nodeId, 'ListGroups', {})),
-    )
-    for (const { errorCode } of answers) throwIfError({ errorCode }, 'groups')
-    return answers
-      .flatMap(({ groups }) => groups)
-      .map(({ groupId, groupState = '' }) => ({ groupId, state: groupState }))
-      .sort((a, b) => (a.groupId < b.groupId ? -1 : 1))
+  async listGroups(options: ListGroupsOptions = {}): Promise<GroupListing[]> {
+    return await this.#groups.list(options)
+  }
+
+  /** A group and its members. Rejects with GROUP_ID_NOT_FOUND. */
+  async describeGroup(groupId: string): Promise<GroupDescription> {
+    return await this.#groups.describe(groupId)
+  }
+
+  /** Groups and their members, in the order of the ids. Rejects with GROUP_ID_NOT_FOUND. */
+  async describeGroups(groupIds: readonly string[]): Promise<GroupDescription[]> {
+    return await this.#groups.describeAll(groupIds)
+  }
+
+  /**
+   * Forgets groups and all they have committed. Rejects with NON_EMPTY_GROUP for one that has
+   * members and with GROUP_ID_NOT_FOUND, after all were tried; the sentence names who failed.
+   */
+  async deleteGroups(groupIds: readonly string[]): Promise<void> {
+    await this.#groups.delete(groupIds)
+  }
+
+  /**
+   * Takes members out of a group, all or certain ones (KIP-571). A consumer that lives joins again
+   * by itself; what it has not committed it reads again. Rejects with UNKNOWN_MEMBER_ID when one
+   * that was named is not in the group, after the others were taken out; with GROUP_ID_NOT_FOUND.
+   */
+  async removeMembers(request: RemoveMembersRequest): Promise<void> {
+    await this.#groups.removeMembers(request)
   }
 
   /** What a group has committed, with its lag; sorted by topic and partition. */
   async listGroupOffsets(groupId: string): Promise<GroupOffsetListing[]> {
-    checkGroupId(groupId)
-    const coordinator = await this.#coordinatorOf(groupId)
-    const request = { groups: [{ groupId, topics: null }] }
-    const { groups } = await this.#askNode(coordinator, 'OffsetFetch', request)
-    const committed = groups.flatMap(group => {
-      const { errorCode = 0, errorMessage = null } = group
-      throwIfError({ errorCode, errorMessage }, `offsets of group ${groupId}`)
-      return group.topics.flatMap(({ name: topic, partitions }) =>
-        partitions.map(({ partitionIndex, committedOffset, metadata }) => ({
-          topic,
-          partition: partitionIndex,
-          offset: committedOffset,
-          metadata: metadata ?? '',
-        })),
-      )
-    })
-    const ends = await this.#endsOf(committed)
-    return committed
-      .map(each => ({ ...each, endOffset: ends.get(`${each.topic}-${each.partition}`) ?? 0 }))
-      .map(each => ({ ...each, lag: Math.max(each.endOffset - each.offset, 0) }))
-      .sort((a, b) =>
-        a.topic === b.topic ? a.partition - b.partition : a.topic < b.topic ? -1 : 1,
-      )
+    return await this.#groupOffsets.list(groupId)
+  }
+
+  /**
+   * How far behind a group is, in every partition that it has committed or that a member reads.
+   * Rejects with GROUP_ID_NOT_FOUND.
+   */
+  async groupLag(groupId: string): Promise<GroupLag> {
+    return await this.#groupOffsets.lag(groupId)
+  }
+
+  /**
+   * Commits offsets for a group, all or none; makes the group if there is none. Rejects with
+   * NON_EMPTY_GROUP while the group has members, unless `evenIfActive` is said; with
+   * UNKNOWN_TOPIC_OR_PARTITION.
+   */
+  async setOffsets(request: SetOffsetsRequest): Promise<void> {
+    await this.#groupOffsets.set(request)
+  }
+
+  /**
+   * Moves a group to another place in its partitions, and tells where it was and where it is now.
+   * With `dryRun` it only tells. Rejects as `setOffsets` does, also with `dryRun`; with
+   * GROUP_ID_NOT_FOUND when neither topics nor partitions are given and there is no such group;
+   * with NO_OFFSET_FOR_PARTITION when there is nothing `shiftBy` could count from.
+   */
+  async resetOffsets(request: ResetOffsetsRequest): Promise<ResetOffset[]> {
+    return await this.#groupOffsets.reset(request)
+  }
+
+  /**
+   * Takes back what a group has committed for these partitions, all or none. Rejects with
+   * GROUP_SUBSCRIBED_TO_TOPIC while a member reads the topic, with GROUP_ID_NOT_FOUND.
+   */
+  async deleteGroupOffsets(request: DeleteGroupOffsetsRequest): Promise<void> {
+    await this.#groupOffsets.delete(request)
   }
 
   // ── inside ─────────────────────────────────────────────────────────────────────────────
 
   async #allTopics(): Promise<KnownTopic[]> {
-    const { topics, brokers } = await this.#ask('Metadata', { topics: null })
+    const { topics, brokers } = await this.#requests.ask('Metadata', { topics: null })
     return topics.map(topic => knownTopic(topic, brokers))
-  }
-
-  async #endsOf(partitions: readonly TopicPartition[]): Promise<Map<string, number>> {
-    const queries = partitions.map(({ topic, partition }) => ({
-      topic,
-      partition,
-      timestamp: LATEST_TIMESTAMP,
-    }))
-    const found = await this.#retrying(() =>
-      listOffsets(this.#context.channel, this.#metadata, queries),
-    )
-    return new Map(
-      found.map((each: ListedOffset) => [`${each.topic}-${each.partition}`, each.offset]),
-    )
-  }
-
-  async #leaderOf(partition: TopicPartition): Promise<number> {
-    return await this.#retrying(async () => {
-      const [leader] = (await byLeader(this.#metadata, [partition])).keys()
-      return leader as number
-    })
-  }
-
-  async #coordinatorOf(groupId: string): Promise<number> {
-    const request = { keyType: GROUP_KEY, coordinatorKeys: [groupId] }
-    const { coordinators } = await this.#ask('FindCoordinator', request)
-    const found = coordinators[0]
-    if (found === undefined) throw new PartlogError('UNKNOWN_SERVER_ERROR', 'no answer')
-    throwIfError(found, `the coordinator of group ${groupId}`)
-    return found.nodeId
-  }
-
-  async #ask<A extends ApiName>(api: A, request: Request<A>): Promise<Response<A>> {
-    return await this.#askNode(ANY_NODE, api, request)
-  }
-
-  async #askNode<A extends ApiName>(
-    nodeId: number,
-    api: A,
-    request: Request<A>,
-  ): Promise<Response<A>> {
-    return await this.#retrying(() => this.#context.channel.send(nodeId, api, request))
-  }
-
-  async #retrying<T>(attempt: () => Promise<T> | T): Promise<T> {
-    this.#context.checkOpen()
-    const { clock, random, closing } = this.#context
-    const { retryBackoffMs, retryBackoffMaxMs, defaultApiTimeoutMs: timeoutMs } = this.#settings
-    const options = { clock, random, retryBackoffMs, retryBackoffMaxMs, timeoutMs, closing }
-    return await withRetries(attempt, options)
   }
 }
 

@@ -32,9 +32,10 @@ export class Committer {
 
   /** Commits these offsets, after all commits that were asked for before. */
   async commit(offsets: readonly GroupOffset[]): Promise<void> {
+    const { stay } = this.#options.group
     await this.#queue.run(async () => {
       const states = [...this.#options.states()].map(state => [state, state.processed] as const)
-      await this.#options.group.commit(offsets)
+      await this.#options.group.commit(offsets, stay)
       for (const [state, processed] of states) {
         const done = offsets.findLast(
           ({ topic, partition }) => topic === state.topic && partition === state.partition,

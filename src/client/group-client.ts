@@ -1,14 +1,11 @@
-/**
- * A consumer's line to the coordinator of its group: finds it, commits offsets and reads them back.
- * A coordinator that has moved is looked for again.
- */
+/** What a consumer has of its group: who it is there, and the offsets it commits and reads back. */
 
-import { PartlogError, toPartlogError } from '../model/errors.js'
+import { PartlogError } from '../model/errors.js'
 import type { TopicPartition } from '../model/names.js'
 import type { ApiName, Request, Response } from '../protocol/api.js'
-import { ANY_NODE, type Channel } from '../protocol/channel.js'
-import { GROUP_KEY } from '../protocol/messages/groups.js'
-import { errorFrom, throwIfError, type ErrorFields } from './errors.js'
+import type { Channel } from '../protocol/channel.js'
+import { CoordinatorLine } from './coordinator-line.js'
+import type { ErrorFields } from './errors.js'
 import { byTopic } from './requests.js'
 import { withRetries, type RetryOptions } from './retry.js'
 
@@ -38,17 +35,35 @@ export interface GroupClientOptions {
   readonly owns: (partition: TopicPartition) => boolean
 }
 
-const COORDINATOR_MOVED = new Set(['NOT_COORDINATOR', 'COORDINATOR_NOT_AVAILABLE'])
-
 export class GroupClient {
   readonly #options: GroupClientOptions
-  #coordinator: number | undefined
-  identity: MemberIdentity = NO_MEMBER
+  readonly #line: CoordinatorLine
+  #identity: MemberIdentity = NO_MEMBER
+  #stay = 0
   /** It has subscribed: only as a member may it commit. */
   isMemberOnly = false
 
   constructor(options: GroupClientOptions) {
     this.#options = options
+    this.#line = new CoordinatorLine(options.channel, options.groupId)
+  }
+
+  get identity(): MemberIdentity {
+    return this.#identity
+  }
+  set identity(identity: MemberIdentity) {
+    // One without a generation is out of the group, as far as it knows.
+    if (this.#identity.generationId < 0 !== identity.generationId < 0) this.#stay++
+    this.#identity = identity
+  }
+
+  /**
+   * Counts its stays in the group, and those outside. What was processed in one of them is not
+   * committed in another: meanwhile somebody else may have read on, or an admin may have moved the
+   * group to another place.
+   */
+  get stay(): number {
+    return this.#stay
   }
 
   get groupId(): string {
@@ -62,9 +77,10 @@ export class GroupClient {
 
   /**
    * Commits offsets; resolves when the coordinator has them. Throws the first error. A commit that
-   * meets a rebalance goes through in the new generation, if the partitions are still owned.
+   * meets a rebalance goes through in the new generation, if the partitions are still owned and
+   * the consumer has been in the group all the time since `stay`.
    */
-  async commit(offsets: readonly GroupOffset[]): Promise<void> {
+  async commit(offsets: readonly GroupOffset[], stay = this.stay): Promise<void> {
     if (offsets.length === 0) return
     const { generationId: generationAtCall } = this.identity
     let sentAs = this.identity
@@ -75,8 +91,9 @@ export class GroupClient {
     }
     const attempt = async (): Promise<void> => {
       sentAs = this.identity
-      if (sentAs.generationId !== generationAtCall) this.#checkOwned(offsets)
       if (this.isMemberOnly && sentAs.memberId === '') throw this.#notAMember()
+      if (stay !== this.stay) throw this.#wasAway()
+      if (sentAs.generationId !== generationAtCall) this.#checkOwned(offsets)
       await this.#commitAs(sentAs, offsets)
     }
     await withRetries(attempt, { ...this.#options.retry, isRetriable })
@@ -111,6 +128,13 @@ export class GroupClient {
       `group ${this.groupId} has rebalanced, and ${topic}-${partition} belongs to this consumer ` +
       'no more: its records since the last commit come again, elsewhere'
     throw new PartlogError('ILLEGAL_GENERATION', sentence)
+  }
+
+  #wasAway(): PartlogError {
+    const sentence =
+      `this consumer was out of group ${this.groupId} meanwhile: what it processed before is not ` +
+      'committed any more, the group may have gone on elsewhere'
+    return new PartlogError('ILLEGAL_GENERATION', sentence)
   }
 
   #notAMember(): PartlogError {
@@ -153,34 +177,11 @@ export class GroupClient {
     request: Request<A>,
     signal?: AbortSignal,
   ): Promise<Response<A>> {
-    this.#coordinator ??= await this.#findCoordinator()
-    try {
-      return await this.#options.channel.send(this.#coordinator, api, request, signal)
-    } catch (error) {
-      if (signal?.aborted !== true) this.#coordinator = undefined
-      throw toPartlogError(error)
-    }
+    return await this.#line.ask(api, request, signal)
   }
 
   /** Throws the error of an answer; one that says so makes the coordinator be looked for again. */
   check(answer: ErrorFields, what: string): void {
-    const error = errorFrom(answer, what)
-    if (error === undefined) return
-    if (COORDINATOR_MOVED.has(error.code)) this.#coordinator = undefined
-    throw error
-  }
-
-  async #findCoordinator(): Promise<number> {
-    const { channel, groupId } = this.#options
-    const { coordinators } = await channel.send(ANY_NODE, 'FindCoordinator', {
-      keyType: GROUP_KEY,
-      coordinatorKeys: [groupId],
-    })
-    const found = coordinators.find(({ key }) => key === groupId)
-    if (found === undefined) {
-      throw new PartlogError('COORDINATOR_NOT_AVAILABLE', `group ${groupId} has no coordinator`)
-    }
-    throwIfError(found, `the coordinator of group ${groupId}`)
-    return found.nodeId
+    this.#line.check(answer, what)
   }
 }

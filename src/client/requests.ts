@@ -2,6 +2,7 @@
 
 import type { TopicPartition } from '../model/names.js'
 import { PartlogError } from '../model/errors.js'
+import type { Request, Response } from '../protocol/api.js'
 import type { Channel } from '../protocol/channel.js'
 import { LATEST_TIMESTAMP } from '../protocol/messages/offsets.js'
 import { errorFrom } from './errors.js'
@@ -67,6 +68,14 @@ export function byTopic<T extends TopicPartition, P>(
   return [...topics].map(([name, partitions]) => ({ name, partitions }))
 }
 
+async function asked(
+  channel: Channel,
+  leader: number,
+  request: Request<'ListOffsets'>,
+): Promise<Response<'ListOffsets'>> {
+  return await channel.send(leader, 'ListOffsets', request)
+}
+
 /** Offsets by time, in the order of the queries. Throws the first error of any partition. */
 export async function listOffsets(
   channel: Channel,
@@ -79,7 +88,10 @@ export async function listOffsets(
       partitionIndex: partition,
       timestamp,
     }))
-    const response = await channel.send(leader, 'ListOffsets', { topics })
+    const response = await asked(channel, leader, { topics }).catch((error: unknown) => {
+      for (const { name } of topics) metadata.invalidate(name) // others may lead by now
+      throw error
+    })
     for (const { name: topic, partitions } of response.topics) {
       for (const answer of partitions) {
         const partition = answer.partitionIndex

@@ -1,0 +1,84 @@
+/** How an admin asks: any broker, a certain one, or the leaders of partitions; again if need be. */
+
+import type { Clock } from '../base/clock.js'
+import type { Random } from '../base/random.js'
+import type { PartlogError } from '../model/errors.js'
+import type { TopicPartition } from '../model/names.js'
+import type { ApiName, Request, Response } from '../protocol/api.js'
+import { ANY_NODE, type Channel } from '../protocol/channel.js'
+import type { AdminSettings } from './config.js'
+import { knownTopic, MetadataCache, type KnownTopic } from './metadata-cache.js'
+import { byLeader, listOffsets, type ListedOffset, type TimestampQuery } from './requests.js'
+import { withRetries } from './retry.js'
+
+export interface AdminContext {
+  readonly channel: Channel
+  readonly clock: Clock
+  readonly random: Random
+  readonly checkOpen: () => void
+  /** Aborts when the cluster is being closed. */
+  readonly closing: AbortSignal
+}
+
+export class AdminRequests {
+  readonly #context: AdminContext
+  readonly #settings: AdminSettings
+  readonly #metadata: MetadataCache
+
+  constructor(context: AdminContext, settings: AdminSettings) {
+    const { channel, clock } = context
+    this.#context = context
+    this.#settings = settings
+    this.#metadata = new MetadataCache({ channel, clock, maxAgeMs: 0, mayCreate: false })
+  }
+
+  get channel(): Channel {
+    return this.#context.channel
+  }
+
+  async ask<A extends ApiName>(api: A, request: Request<A>): Promise<Response<A>> {
+    return await this.askNode(ANY_NODE, api, request)
+  }
+
+  async askNode<A extends ApiName>(
+    nodeId: number,
+    api: A,
+    request: Request<A>,
+  ): Promise<Response<A>> {
+    return await this.retrying(() => this.channel.send(nodeId, api, request))
+  }
+
+  async leaderOf(partition: TopicPartition): Promise<number> {
+    return await this.retrying(async () => {
+      const [leader] = (await byLeader(this.#metadata, [partition])).keys()
+      return leader as number
+    })
+  }
+
+  async listOffsets(queries: readonly TimestampQuery[]): Promise<ListedOffset[]> {
+    return await this.retrying(() => listOffsets(this.channel, this.#metadata, queries))
+  }
+
+  /** Those of these topics that there are. */
+  async topics(names: Iterable<string>): Promise<Map<string, KnownTopic>> {
+    const topics = [...new Set(names)].map(name => ({ name }))
+    const request = { topics, allowAutoTopicCreation: false }
+    const { topics: found, brokers } = await this.ask('Metadata', request)
+    const known = found.filter(({ errorCode }) => errorCode === 0)
+    return new Map(known.map(topic => [topic.name ?? '', knownTopic(topic, brokers)]))
+  }
+
+  /** Repeats what may pass, or what `isRetriable` says. */
+  async retrying<T>(
+    attempt: () => Promise<T> | T,
+    isRetriable?: (error: PartlogError) => boolean,
+  ): Promise<T> {
+    this.#context.checkOpen()
+    const { clock, random, closing } = this.#context
+    const { retryBackoffMs, retryBackoffMaxMs, defaultApiTimeoutMs: timeoutMs } = this.#settings
+    return await withRetries(attempt, {
+      ...{ clock, random, retryBackoffMs, retryBackoffMaxMs, timeoutMs, closing },
+      ...(isRetriable === undefined ? {} : { isRetriable }),
+    })
+  }
+}
