@@ -19,21 +19,43 @@ export const JSON_OPTION = toggle('one JSON object per line instead of a table')
 /** Date.parse takes much else for a time: '1.5' is a day in January 2001. */
 const ISO_TIME = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?$/
 
-/** An offset, or a time as ISO 8601. */
-export const offsetOrTime: OptionType<number | Date> = {
-  expected: 'an offset or an ISO time like 2016-01-31T12:00:00Z',
+function parseTime(given: string): Date | undefined {
+  if (!ISO_TIME.test(given)) return undefined
+  const ms = Date.parse(given)
+  return Number.isNaN(ms) ? undefined : new Date(ms)
+}
+
+/** A time as ISO 8601. */
+export const isoTime: OptionType<Date> = {
+  expected: 'an ISO time like 2016-01-31T12:00:00Z',
   parse: () => undefined,
-  parseText: given => {
-    if (/^\d{1,15}$/.test(given)) return Number(given)
-    if (!ISO_TIME.test(given)) return undefined
-    const ms = Date.parse(given)
-    return Number.isNaN(ms) ? undefined : new Date(ms)
-  },
+  parseText: parseTime,
+}
+
+/** An offset, or a time. */
+export const offsetOrTime: OptionType<number | Date> = {
+  expected: `an offset or ${isoTime.expected}`,
+  parse: () => undefined,
+  parseText: given => (/^\d{1,15}$/.test(given) ? Number(given) : parseTime(given)),
 }
 
 /** Opens the cluster for looking only, runs `use`, closes it. */
 export async function reading<T>(dir: string, use: (cluster: Cluster) => Promise<T>): Promise<T> {
   const cluster = await Cluster.open({ dir, readOnly: true })
+  try {
+    return await use(cluster)
+  } finally {
+    await cluster.close()
+  }
+}
+
+/**
+ * Opens the cluster to change it, runs `use`, closes it. A folder that is none of a cluster stays
+ * as it is.
+ */
+export async function writing<T>(dir: string, use: (cluster: Cluster) => Promise<T>): Promise<T> {
+  await reading(dir, async () => undefined)
+  const cluster = await Cluster.open({ dir })
   try {
     return await use(cluster)
   } finally {

@@ -1,6 +1,7 @@
 /** What applications get wrong: a code and a sentence, before anything has changed. */
 
 import { describe, expect, it } from 'vitest'
+import type { Admin } from '../../src/client/admin.js'
 import type { Consumer } from '../../src/client/consumer.js'
 import { Cluster } from '../../src/cluster.js'
 import { isPartlogError, type ErrorCode } from '../../src/model/errors.js'
@@ -201,6 +202,65 @@ describe('a cluster is told', () => {
   )
 })
 
+function groupCalls(admin: Admin): [() => unknown, ErrorCode][] {
+  const g = { groupId: 'g' }
+  const reset = (fields: object) => () => admin.resetOffsets(any({ ...g, ...fields }))
+  const wrong: (() => unknown)[] = [
+    () => admin.listGroups(any({ state: ['Empty'] })),
+    () => admin.listGroups(any({ states: ['empty'] })),
+    () => admin.listGroups(any({ states: 'Empty' })),
+    () => admin.describeGroups(any('g')),
+    () => admin.deleteGroups(any('g')),
+    () => admin.deleteGroups(any(undefined)),
+    () => admin.removeMembers(any({ ...g, members: 'x' })),
+    () => admin.removeMembers(any({ ...g, members: ['x'] })),
+    () => admin.removeMembers({ ...g, members: [{ memberId: '' }] }),
+    () => admin.removeMembers(any({ ...g, members: [{}] })),
+    () => admin.removeMembers(any({ ...g, members: [{ memberId: 'x', groupInstanceId: 'y' }] })),
+    () => admin.removeMembers(any({ ...g, member: [] })),
+    () => admin.setOffsets(any({ ...g, offsets: first })),
+    () => admin.setOffsets(any({ ...g, offsets: [first] })),
+    () => admin.setOffsets(any({ ...g, offsets: [{ ...first, offset: -1 }] })),
+    () => admin.setOffsets({ ...g, offsets: [1, 2].map(offset => ({ ...first, offset })) }),
+    () => admin.setOffsets(any({ ...g, offsets: [], evenIfActive: 1 })),
+    () => admin.setOffsets(any({ ...g, offsets: [], force: true })),
+    () => admin.deleteGroupOffsets(any(g)),
+    () => admin.deleteGroupOffsets(any({ ...g, partitions: [{ topic: 'orders' }], x: 1 })),
+  ]
+  const noTargets = [undefined, null, 'newest', 5, [], {}, { at: 1 }, { offset: -1 }]
+  const wrongResets = [
+    ...noTargets.map(to => ({ to })),
+    { to: { offset: 1, shiftBy: 1 } },
+    { to: { shiftBy: 1.5 } },
+    { to: { offsets: [first] } },
+    { to: { offsets: [1, 2].map(offset => ({ ...first, offset })) } },
+    { to: { offsets: [{ ...first, offset: 1 }] }, topics: ['orders'] },
+    { to: { offsets: [{ ...first, offset: 1 }] }, partitions: [first] },
+    { to: 'latest', topics: 'orders' },
+    { to: 'latest', partitions: first },
+    { to: 'latest', dryRun: 'yes' },
+    { to: 'latest', evenIfActive: 'yes' },
+    { to: 'latest', execute: true },
+  ].map(reset)
+  return [
+    ...[...wrong, ...wrongResets].map((call): [() => unknown, ErrorCode] => [
+      call,
+      'INVALID_ARGUMENT',
+    ]),
+    [reset({ to: { timestamp: '2026-01-01' } }), 'INVALID_TIMESTAMP'],
+    [reset({ to: { timestamp: -1 } }), 'INVALID_TIMESTAMP'],
+    [reset({ to: 'latest', topics: ['a b'] }), 'INVALID_TOPIC_EXCEPTION'],
+    [() => admin.resetOffsets({ groupId: '', to: 'latest' }), 'INVALID_GROUP_ID'],
+    [() => admin.describeGroup(''), 'INVALID_GROUP_ID'],
+    [() => admin.describeGroups(['g', '']), 'INVALID_GROUP_ID'],
+    [() => admin.deleteGroups(['g', '']), 'INVALID_GROUP_ID'],
+    [() => admin.groupLag(any(undefined)), 'INVALID_GROUP_ID'],
+    [() => admin.removeMembers({ groupId: '' }), 'INVALID_GROUP_ID'],
+    [() => admin.setOffsets({ groupId: '', offsets: [] }), 'INVALID_GROUP_ID'],
+    [() => admin.deleteGroupOffsets({ groupId: '', partitions: [] }), 'INVALID_GROUP_ID'],
+  ]
+}
+
 describe('an admin is told', () => {
   it('about everything that is wrong, and has changed nothing', async () => {
     const { cluster, write } = await world()
@@ -233,6 +293,7 @@ describe('an admin is told', () => {
       [() => admin.listOffsets('orders', NaN), 'INVALID_ARGUMENT'],
       [() => admin.listGroupOffsets(any(undefined)), 'INVALID_GROUP_ID'],
       [() => admin.listGroupOffsets(''), 'INVALID_GROUP_ID'],
+      ...groupCalls(admin),
     ]
     for (const [call, code] of calls) {
       const failure = await failureOf(call)

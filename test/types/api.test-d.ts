@@ -15,13 +15,18 @@ import {
   type ConsumerRecord,
   type DeserializerContext,
   type ErrorCode,
+  type GroupDescription,
+  type GroupState,
   type Header,
   type JsonValue,
   type Message,
+  type PartitionLag,
   type PartlogError,
   type Producer,
   type RecordBatch,
   type RecordMetadata,
+  type ResetOffset,
+  type ResetTarget,
   type StoredTopicRecord,
   type TopicSetting,
 } from '../../src/index.js'
@@ -213,7 +218,37 @@ export async function managing({ admin }: Cluster): Promise<void> {
   await admin.listOffsets('t', new Date())
   const [listing] = await admin.listGroupOffsets('g')
   same<NonNullable<typeof listing>['lag'], number>(true)
+  const [group] = await admin.listGroups({ states: ['Stable', 'Empty'] })
+  same<NonNullable<typeof group>['state'], GroupState>(true)
+  same<Awaited<ReturnType<typeof admin.describeGroup>>, GroupDescription>(true)
+  const { partitions, totalLag } = await admin.groupLag('g')
+  same<typeof totalLag, number>(true)
+  same<typeof partitions, readonly PartitionLag[]>(true)
+  const targets: readonly ResetTarget[] = [
+    'earliest',
+    { timestamp: new Date() },
+    { shiftBy: -5 },
+    { offsets: [{ topic: 't', partition: 0, offset: 1 }] },
+  ]
+  for (const to of targets) {
+    const done = await admin.resetOffsets({ groupId: 'g', to, topics: ['t'], dryRun: true })
+    same<typeof done, ResetOffset[]>(true)
+  }
+  await admin.removeMembers({
+    groupId: 'g',
+    members: [{ memberId: 'm' }, { groupInstanceId: 'i' }],
+  })
 
+  // @ts-expect-error no such state
+  await admin.listGroups({ states: ['Idle'] })
+  // @ts-expect-error no such place
+  await admin.resetOffsets({ groupId: 'g', to: 'beginning' })
+  // @ts-expect-error where to?
+  await admin.resetOffsets({ groupId: 'g' })
+  // @ts-expect-error a list of groups
+  await admin.deleteGroups('g')
+  // @ts-expect-error a member has one of two names
+  await admin.removeMembers({ groupId: 'g', members: ['m'] })
   // @ts-expect-error a name is needed
   await admin.createTopic({ partitions: 6 })
   // @ts-expect-error no such setting

@@ -1,0 +1,103 @@
+/** `partlog groups GROUP --reset-offsets`: where a group goes on reading. */
+
+import type { OptionType } from '../base/config.js'
+import type {
+  ResetOffset,
+  ResetOffsetsRequest,
+  ResetTarget,
+} from '../client/group-admin-options.js'
+import { isTopicName, type TopicPartition } from '../model/names.js'
+import { UsageError } from './command.js'
+import type { Output } from './output.js'
+import { reading, writing } from './shared.js'
+import { table } from './table.js'
+
+/** A topic, or some of its partitions. */
+export interface TopicPlace {
+  readonly topics?: readonly string[]
+  readonly partitions?: readonly TopicPartition[]
+}
+
+const TOPIC_PLACE = /^([^:]+)(?::(\d{1,5}(?:,\d{1,5})*))?$/
+
+/** `orders`, `orders:0` or `orders:0,2`. */
+export const topicPlace: OptionType<TopicPlace> = {
+  expected: 'a topic, or a topic and partitions like orders:0,2',
+  parse: () => undefined,
+  parseText: given => {
+    const [, topic = '', numbers] = TOPIC_PLACE.exec(given) ?? []
+    if (!isTopicName(topic)) return undefined
+    if (numbers === undefined) return { topics: [topic] }
+    return { partitions: numbers.split(',').map(each => ({ topic, partition: Number(each) })) }
+  },
+}
+
+export interface ResetOptions {
+  readonly dir: string
+  readonly json: boolean
+  readonly topic: TopicPlace | undefined
+  readonly execute: boolean
+  readonly 'dry-run': boolean
+  readonly 'to-earliest': boolean
+  readonly 'to-latest': boolean
+  readonly 'to-offset': number | undefined
+  readonly 'to-datetime': Date | undefined
+  readonly 'shift-by': number | undefined
+}
+
+const TARGETS = ['to-earliest', 'to-latest', 'to-offset', 'to-datetime', 'shift-by'] as const
+
+function isGiven(value: unknown): boolean {
+  return value !== undefined && value !== false
+}
+
+/** A word that would be ignored is a wrong one. */
+export function checkNoReset(options: ResetOptions): void {
+  const given = [...TARGETS, 'topic', 'dry-run', 'execute'] as const
+  const stray = given.find(name => isGiven(options[name]))
+  if (stray === undefined) return
+  throw new UsageError(`partlog groups: --${stray}: only with --reset-offsets`)
+}
+
+function targetOf(options: ResetOptions): ResetTarget {
+  const given = TARGETS.filter(name => isGiven(options[name]))
+  if (given.length !== 1) {
+    const known = TARGETS.map(name => `--${name}`).join(', ')
+    const got = given.length === 0 ? 'none' : given.map(name => `--${name}`).join(' and ')
+    throw new UsageError(`partlog groups: --reset-offsets: expected one of ${known}, got ${got}`)
+  }
+  const { 'to-offset': offset, 'to-datetime': timestamp, 'shift-by': shiftBy } = options
+  if (offset !== undefined) return { offset }
+  if (timestamp !== undefined) return { timestamp }
+  if (shiftBy !== undefined) return { shiftBy }
+  return options['to-earliest'] ? 'earliest' : 'latest'
+}
+
+export async function resetGroup(
+  group: string,
+  options: ResetOptions,
+  output: Output,
+): Promise<void> {
+  const { dir, execute, topic, json } = options
+  if (execute && options['dry-run']) {
+    throw new UsageError('partlog groups: expected --dry-run or --execute, not both')
+  }
+  const request: ResetOffsetsRequest = {
+    groupId: group,
+    to: targetOf(options),
+    ...topic,
+    dryRun: !execute,
+    // Members that died with their process: whoever has the folder to himself knows that.
+    evenIfActive: true,
+  }
+  const open = execute ? writing : reading
+  const rows = await open(dir, ({ admin }) => admin.resetOffsets(request))
+  if (json) for (const row of rows) await output.json({ group, ...row })
+  else await output.line(resetTable(group, rows))
+  if (!execute) output.note('partlog: nothing was changed: --execute does it')
+}
+
+function resetTable(group: string, rows: readonly ResetOffset[]): string {
+  const cells = rows.map(each => [group, each.topic, each.partition, each.before, each.offset])
+  return table(['GROUP', 'TOPIC', 'PARTITION', 'CURRENT-OFFSET', 'NEW-OFFSET'], cells)
+}
