@@ -1,4 +1,4 @@
-/** Commands that look at a folder: verify, inspect, groups; beside a writer, and after damage. */
+/** Commands that look at a folder: verify, inspect; beside a writer, and after damage. */
 
 import { cpSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -13,7 +13,7 @@ const INDEX = 'broker-1/orders-0/00000000000000000000.index'
 const TIMES = 'broker-1/orders-0/00000000000000000000.timeindex'
 const CONTROLLER_LOG = 'controller/__cluster_metadata-0/00000000000000000000.log'
 
-/** Batches of 5 records in partition 0; small segments in another topic; a group. */
+/** Batches of 5 records in partition 0; small segments in another topic. */
 beforeAll(async () => {
   const cluster = await Cluster.open({ dir, durability: 'process' })
   await cluster.admin.createTopic({ topic: 'orders', partitions: 2 })
@@ -293,45 +293,6 @@ describe('inspect', () => {
     expect(code).toBe(1)
     expect(parseLines(stdout)).toContainEqual(
       expect.objectContaining({ entry: 'problem', partition: 'orders-0', file: LOG, position: 0 }),
-    )
-  })
-})
-
-describe('groups', () => {
-  it('are listed with what they have committed and how far behind they are', async () => {
-    const folder = copy()
-    expect(output(['groups', '--dir', folder, '--json'])).toBe('')
-    const { code, stderr } = partlog(['groups', 'nobody', '--dir', folder])
-    expect([code, stderr]).toEqual([1, expect.stringContaining('there is no group nobody')])
-    const cluster = await Cluster.open({ dir: folder, durability: 'process' })
-    const consumer = cluster.consumer({
-      groupId: 'billing',
-      autoOffsetReset: 'earliest',
-      enableAutoCommit: false,
-    })
-    await consumer.subscribe(['orders'])
-    await consumer.poll({ timeoutMs: 10_000 })
-    await consumer.commit({ offsets: [{ topic: 'orders', partition: 0, offset: 150 }] })
-    await cluster.close()
-    expect(jsonLines(['groups', '--dir', folder, '--json'])).toEqual([
-      { group: 'billing', state: 'Empty', partitions: 1, lag: 50 },
-    ])
-    expect(jsonLines(['groups', 'billing', '--dir', folder, '--json'])).toEqual([
-      {
-        group: 'billing',
-        topic: 'orders',
-        partition: 0,
-        offset: 150,
-        metadata: '',
-        endOffset: 200,
-        lag: 50,
-      },
-    ])
-    expect(output(['groups', '--dir', folder])).toBe(
-      'GROUP    STATE  PARTITIONS  LAG\nbilling  Empty           1   50\n',
-    )
-    expect(output(['groups', 'billing', '--dir', folder])).toMatch(
-      /^TOPIC +PARTITION +COMMITTED +END +LAG +METADATA\norders +0 +150 +200 +50$/m,
     )
   })
 })

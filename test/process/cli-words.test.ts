@@ -45,6 +45,8 @@ describe('help', () => {
 
 const IMPORT = ['import', 'events.jsonl', '--topic', 't']
 
+const RESET = ['groups', 'a', '--reset-offsets']
+
 /** Words that are wrong, and what the line about them must hold. */
 const WRONG: readonly (readonly [words: readonly string[], line: RegExp])[] = [
   [['nope'], /expected one of demo, import, .*, got "nope"$/],
@@ -84,6 +86,20 @@ const WRONG: readonly (readonly [words: readonly string[], line: RegExp])[] = [
   [['topics', 'a', 'b'], /expected \[TOPIC\], got a b$/],
   [['topics', '--all'], /Unknown option '--all'/],
   [['groups', 'a', 'b'], /expected \[GROUP\], got a b$/],
+  [['groups', 'a', '--group', 'b'], /expected GROUP or --group, not both$/],
+  [['groups', '--members', '--state'], /expected one thing to do, got --members and --state$/],
+  [['groups', '--delete'], /--delete: expected a GROUP$/],
+  [['groups', '--reset-offsets', '--to-latest'], /--reset-offsets: expected a GROUP$/],
+  [RESET, /--reset-offsets: expected one of --to-earliest, --to-latest, .*, got none$/],
+  [[...RESET, '--to-latest', '--shift-by=-1'], /got --to-latest and --shift-by$/],
+  [[...RESET, '--to-latest', '--execute', '--dry-run'], /expected --dry-run or --execute, not/],
+  [[...RESET, '--to-offset', 'x'], /--to-offset: expected a whole number of at least 0, got "x"$/],
+  [[...RESET, '--to-datetime', '5'], /--to-datetime: expected an ISO time like .*got "5"$/],
+  [[...RESET, '--to-latest', '--topic', 'a:x'], /--topic: expected a topic, or a topic and part/],
+  [[...RESET, '--to-latest', '--topic', 'a b'], /--topic: expected a topic, or a topic and part/],
+  [['groups', 'a', '--to-latest'], /--to-latest: only with --reset-offsets$/],
+  [['groups', 'a', '--delete', '--execute'], /--execute: only with --reset-offsets$/],
+  [['groups', '--topic', 'a'], /--topic: only with --reset-offsets$/],
   [['inspect'], /expected PATH, got none$/],
   [['verify'], /expected PATH, got none$/],
   [['verify', 'a', 'b'], /expected PATH, got a b$/],
@@ -110,6 +126,16 @@ const IMPOSSIBLE: readonly (readonly [words: readonly string[], line: RegExp])[]
   [['topics', '--dir', 'nope'], /nope is no folder of a partlog cluster/],
   [['topics', 'nope'], /UNKNOWN_TOPIC_OR_PARTITION: topic nope does not exist$/],
   [['groups', '--dir', 'nope'], /nope is no folder of a partlog cluster/],
+  [['groups', 'a', '--delete', '--dir', 'nope'], /nope is no folder of a partlog cluster/],
+  [
+    [...RESET, '--to-latest', '--topic', 'orders', '--execute', '--dir', 'nope'],
+    /nope is no folder of a partlog cluster/,
+  ],
+  [['groups', 'a'], /GROUP_ID_NOT_FOUND: there is no group a$/],
+  [['groups', 'a', '--members'], /GROUP_ID_NOT_FOUND: there is no group a$/],
+  [['groups', 'a', '--delete'], /GROUP_ID_NOT_FOUND: there is no group a$/],
+  [[...RESET, '--to-latest', '--execute'], /GROUP_ID_NOT_FOUND: there is no group a$/],
+  [[...RESET, '--to-latest', '--topic', 'nope'], /UNKNOWN_TOPIC_OR_PARTITION: topic nope does/],
   [['inspect', 'nope'], /nope does not exist$/],
   [['verify', 'nope'], /nope does not exist$/],
   [['demo', '--file', 'nope.jsonl', '--dir', 'unused'], /ENOENT: .*nope\.jsonl/],
