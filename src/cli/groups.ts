@@ -184,7 +184,6 @@ function stateRows(groups: readonly GroupDescription[]): Rows {
 // ── changing ─────────────────────────────────────────────────────────────────────────────
 
 async function deleteGroup(group: string, { dir }: GroupsOptions): Promise<void> {
-  await reading(dir, ({ admin }) => admin.describeGroup(group)) // there is one
   await writing(dir, async ({ admin }) => {
     // Members that died with their process: whoever has the folder to himself knows that.
     await admin.removeMembers({ groupId: group })

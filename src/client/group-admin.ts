@@ -169,7 +169,6 @@ function describedMember(member: DescribedMember, protocolType: string): GroupMe
 
 /** Any client can say anything: what it says is not worth losing sight of the others. */
 function topicsOf({ memberId, memberMetadata }: DescribedMember): readonly string[] {
-  if (memberMetadata.byteLength === 0) return []
   try {
     return decodeSubscription(memberMetadata, memberId).topics
   } catch {
@@ -201,7 +200,6 @@ export async function leaveGroup(
   line: CoordinatorLine,
   members: readonly LeavingMember[],
 ): Promise<{ readonly name: string; readonly wasThere: boolean }[]> {
-  if (members.length === 0) return []
   const { groupId } = line
   const answer: LeaveGroupResponse = await line.ask('LeaveGroup', { groupId, members })
   line.check(answer, `taking members out of group ${groupId}`)

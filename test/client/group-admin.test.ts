@@ -4,7 +4,11 @@ import { describe, expect, it } from 'vitest'
 import type { ConsumerOptions } from '../../src/client/consumer-options.js'
 import type { Consumer } from '../../src/client/consumer.js'
 import type { ResetOffsetsRequest } from '../../src/client/group-admin-options.js'
-import { PartlogError } from '../../src/model/errors.js'
+import { errorId, PartlogError } from '../../src/model/errors.js'
+import {
+  encodeAssignment,
+  encodeSubscription,
+} from '../../src/protocol/messages/consumer-protocol.js'
 import type { Request } from '../../src/protocol/api.js'
 import { countRequests, intercept, isPending, orders, settle, world, type World } from './world.js'
 
@@ -64,6 +68,21 @@ describe('groups are listed', () => {
     ])
     expect(await admin.listGroups({ states: ['Empty'] })).toHaveLength(8)
     expect(await admin.listGroups({ states: ['Dead'] })).toEqual([])
+  })
+
+  it('once, also while two brokers name it, and when one has to be asked again', async () => {
+    const all = await world(1, { brokers: 3 })
+    await commitAs(all, 'g', 0)
+    const group = { groupId: 'g', protocolType: '', groupState: 'Empty' }
+    intercept((api, _request, next) =>
+      api === 'ListGroups' ? { errorCode: 0, groups: [group] } : next(),
+    )
+    all.cluster.faults.on('listGroups').error('COORDINATOR_LOAD_IN_PROGRESS').times(2)
+    const listed = all.cluster.admin.listGroups()
+    await all.clock.advance(5_000)
+    expect(await listed).toEqual([{ groupId: 'g', state: 'Empty', protocolType: '' }])
+    all.cluster.faults.on('listGroups').error('INVALID_REQUEST')
+    await expect(all.cluster.admin.listGroups()).rejects.toMatchObject({ code: 'INVALID_REQUEST' })
   })
 
   it('also when a broker dies meanwhile', async () => {
@@ -126,18 +145,23 @@ describe('a group is described', () => {
     await joining
   })
 
+  const subscription = encodeSubscription({ topics: ['t'], ownedPartitions: [], generationId: 1 })
+  const garbage = Buffer.from([0, 3, 255])
+
   it.each([
-    ['consumer', 'words nobody knows', [], []],
-    ['connect', 'of another kind', [], []],
-  ])('with members of type %s and %s', async (protocolType, _, topics, partitions) => {
+    ['consumer', 'words of consumers', subscription, ['t'], [{ topic: 't', partition: 7 }]],
+    ['consumer', 'words nobody knows', garbage, [], []],
+    ['connect', 'words of another kind', subscription, [], []],
+  ])('with members of type %s and %s', async (protocolType, _, bytes, topics, partitions) => {
     const all = await world(1)
     await commitAs(all, 'g', 0)
-    const bytes = Buffer.from([0, 3, 255])
+    const assignment = encodeAssignment([{ topic: 't', partition: 7 }])
     intercept(async (api, _request, next) => {
       const answer = (await next()) as { groups: object[] }
       if (api !== 'DescribeGroups') return answer
       const strange = { memberId: 'm', clientId: 'c', clientHost: '/1.2.3.4' }
-      const words = { memberMetadata: bytes, memberAssignment: bytes }
+      const isGarbage = bytes === garbage
+      const words = { memberMetadata: bytes, memberAssignment: isGarbage ? bytes : assignment }
       const group = { ...answer.groups[0], protocolType, members: [{ ...strange, ...words }] }
       return { ...answer, groups: [group] }
     })
@@ -649,17 +673,99 @@ describe('an active group is moved', () => {
   })
 })
 
+describe('commits of a member', () => {
+  it('go through when they meet a rebalance, in the new generation', async () => {
+    const all = await world(1)
+    const one = await joined(all, { clientId: 'c0', enableAutoCommit: false })
+    const { generationId } = one.groupMetadata()
+    all.cluster.faults.on('offsetCommit', { client: 'c0' }).error('REBALANCE_IN_PROGRESS')
+    const commit = one.commit({ offsets: [{ ...first, offset: 5 }] })
+    await settle(all.clock)
+    one.enforceRebalance()
+    await stable(all, one)
+    expect(one.groupMetadata().generationId).toBe(generationId + 1)
+    expect(await isPending(commit, all.clock)).toBe(true)
+    await all.clock.advance(1_000)
+    await commit
+    expect(await committed(all)).toEqual([5])
+  })
+
+  it('that were asked for while it was out of the group are not made when it is back', async () => {
+    const all = await world(1)
+    await all.write(0, 'a', 'b')
+    const one = await joined(all, { enableAutoCommit: false })
+    let done = (): void => undefined
+    let answer = (): void => undefined
+    let handled = 0
+    intercept(async (api, request: Request<'OffsetCommit'>, next) => {
+      if (api !== 'OffsetCommit' || (request.memberId ?? '') === '') return next()
+      await new Promise<void>(resolve => (answer = resolve))
+      return next()
+    })
+    void one.run({
+      eachRecord: () =>
+        new Promise<void>(resolve => {
+          done = resolve
+          if (handled++ > 0) resolve()
+        }),
+    })
+    await settle(all.clock)
+    const slow = one.commit({ offsets: [{ ...first, offset: 1 }] })
+    await settle(all.clock)
+    const to = { offset: 2 }
+    await all.cluster.admin.resetOffsets({
+      ...{ groupId: 'g', to, partitions: [first], evenIfActive: true },
+    })
+    await settle(all.clock)
+    const late = one.commit({ offsets: [{ ...first, offset: 1 }] })
+    for (const each of [slow, late]) each.catch(() => undefined)
+    done()
+    await stable(all, one)
+    answer()
+    await all.clock.advance(1_000)
+    await expect(slow).rejects.toMatchObject({ code: 'ILLEGAL_GENERATION' })
+    await expect(late).rejects.toMatchObject({ code: 'ILLEGAL_GENERATION' })
+    expect(await committed(all)).toEqual([2])
+  })
+})
+
 describe('members are removed', () => {
   it('all: they join again by themselves', async () => {
     const all = await world(2)
     const [one, two] = [await joined(all), await joined(all, { groupInstanceId: 'i-2' })]
     await stable(all, one, two)
     const before = [one, two].map(each => each.groupMetadata().memberId)
+    const asked: unknown[] = []
+    intercept((api, request: Request<'LeaveGroup'>, next) => {
+      if (api === 'LeaveGroup') asked.push(...request.members)
+      return next()
+    })
     await all.cluster.admin.removeMembers({ groupId: 'g' })
     await stable(all, one, two)
     const after = [one, two].map(each => each.groupMetadata().memberId)
     for (const id of after) expect(before).not.toContain(id)
+    expect(asked).toMatchObject([
+      { memberId: before[0], groupInstanceId: null },
+      { memberId: '', groupInstanceId: 'i-2' },
+    ])
     expect(one.assignment().length + two.assignment().length).toBe(2)
+  })
+
+  it('all: one that has gone by itself meanwhile is no error, another error is one', async () => {
+    const all = await world(1)
+    const one = await joined(all)
+    let errorCode = errorId('UNKNOWN_MEMBER_ID')
+    intercept((api, { members }: Request<'LeaveGroup'>, next) =>
+      api === 'LeaveGroup'
+        ? { errorCode: 0, members: members.map(each => ({ ...each, errorCode })) }
+        : next(),
+    )
+    await all.cluster.admin.removeMembers({ groupId: 'g' })
+    errorCode = errorId('FENCED_INSTANCE_ID')
+    await expect(all.cluster.admin.removeMembers({ groupId: 'g' })).rejects.toMatchObject({
+      code: 'FENCED_INSTANCE_ID',
+      message: expect.stringContaining(`taking "${one.groupMetadata().memberId}" out of group g`),
+    })
   })
 
   it('some: the dead by their ids, static ones by their instance', async () => {
@@ -720,6 +826,14 @@ describe('a coordinator that is away is looked for again', () => {
       admin => admin.deleteGroupOffsets({ groupId: 'g', partitions: [first] }),
     ],
     ['removeMembers', 'DescribeGroups', admin => admin.removeMembers({ groupId: 'g' })],
+    [
+      'removing certain members',
+      'LeaveGroup',
+      async admin => {
+        const removed = admin.removeMembers({ groupId: 'g', members: [{ memberId: 'x' }] })
+        await expect(removed).rejects.toMatchObject({ code: 'UNKNOWN_MEMBER_ID' })
+      },
+    ],
   ]
 
   const CODES = [
@@ -744,6 +858,14 @@ describe('a coordinator that is away is looked for again', () => {
       expect(searches()).toBe(code === 'COORDINATOR_LOAD_IN_PROGRESS' ? 1 : 3)
     },
   )
+
+  it('unless it cannot be found for good', async () => {
+    const all = await world(1)
+    all.cluster.faults.on('findCoordinator').error('INVALID_REQUEST')
+    await expect(all.cluster.admin.describeGroup('g')).rejects.toMatchObject({
+      code: 'INVALID_REQUEST',
+    })
+  })
 
   it('when it has died', async () => {
     const all = await world(1, { brokers: 3 })

@@ -121,6 +121,8 @@ describe('groups are shown', () => {
     const before = contentOf(killed)
     const [row] = jsonLines(['groups', 'g', '--dir', killed, '--json'])
     expect(row).toMatchObject({ offset: 10, lag: 0, clientId: 'c' })
+    const text = output(['groups', 'g', '--dir', killed])
+    expect(text).toMatch(/^g +orders +0 +10 +10 +0 +c-\w+ +- +c$/m)
     const id = String(row?.['memberId'])
     expect(id).toMatch(/^c-/)
     const all = [
