@@ -315,6 +315,14 @@ describe('the lag of a group', () => {
     expect((await lag).totalLag).toBe(2)
   })
 
+  it('is never less than nothing: offsets may be set behind the end', async () => {
+    const all = await world(1)
+    await commitAs(all, 'g', 7)
+    const [place] = (await all.cluster.admin.groupLag('g')).partitions
+    expect(place).toMatchObject({ offset: 7, endOffset: 0, lag: 0 })
+    expect(await all.cluster.admin.listGroupOffsets('g')).toMatchObject([{ endOffset: 0, lag: 0 }])
+  })
+
   it('of nobody is refused', async () => {
     const { cluster } = await world(1)
     await expect(cluster.admin.groupLag('nobody')).rejects.toMatchObject({
