@@ -353,7 +353,7 @@ export class Broker implements BrokerContext {
   }
 
   async #expireOffsets(): Promise<void> {
-    for (const coordinator of this.groups.loaded) await coordinator.expireOffsets()
+    await Promise.all(this.groups.loaded.map(coordinator => coordinator.expireOffsets()))
   }
 
   #lastWatermarks = ''

@@ -20,7 +20,9 @@ export async function listGroups(
 ): Promise<ListGroupsResponse> {
   const fits = (filter: readonly string[], value: string): boolean =>
     filter.length === 0 || filter.some(each => each.toLowerCase() === value.toLowerCase())
-  const groups = (await broker.groups.all())
+  const coordinators = await broker.groups.all().catch(errorFields)
+  if (!Array.isArray(coordinators)) return { errorCode: coordinators.errorCode, groups: [] }
+  const groups = coordinators
     .flatMap(coordinator => coordinator.groups)
     .filter(({ state }) => fits(statesFilter, state) && fits(typesFilter, GROUP_TYPE))
     .map(({ groupId, protocolType, state: groupState }) => {

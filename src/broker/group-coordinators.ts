@@ -7,13 +7,14 @@
 import type { Clock } from '../base/clock.js'
 import type { Logger } from '../base/logger.js'
 import type { Random } from '../base/random.js'
+import { coordinatorError, loaded } from '../coordinator/coordinator-errors.js'
 import {
   GroupCoordinator,
   type GroupCoordinatorSettings,
 } from '../coordinator/group-coordinator.js'
 import type { ClusterImage } from '../coordinator/metadata.js'
 import type { GroupListener } from '../coordinator/rebalance-news.js'
-import { PartlogError } from '../model/errors.js'
+import { PartlogError, toPartlogError } from '../model/errors.js'
 import { partitionOfGroup } from '../model/hashes.js'
 import { OFFSETS_TOPIC } from '../model/names.js'
 import type { Partition } from '../partition/partition.js'
@@ -54,7 +55,7 @@ export class GroupCoordinators {
 
   /** Those in office, once they are loaded. */
   async all(): Promise<GroupCoordinator[]> {
-    return await Promise.all([...this.#offices.values()].map(({ loading }) => loading))
+    return await Promise.all([...this.#offices.values()].map(office => this.#loaded(office)))
   }
 
   /** Those that are loaded already. */
@@ -77,7 +78,17 @@ export class GroupCoordinators {
     const number = await this.#partitionOf(groupId)
     const partition = await this.#partition(number)
     if (partition === undefined || !partition.isLeader) throw this.#notMine(groupId)
-    return await this.#officeOf(partition).loading
+    return await this.#loaded(this.#officeOf(partition))
+  }
+
+  /** Throws COORDINATOR_LOAD_IN_PROGRESS when it takes too long. */
+  async #loaded({ coordinator, loading }: Office): Promise<GroupCoordinator> {
+    if (coordinator !== undefined) return coordinator
+    try {
+      return await loaded(loading, this.#options.clock)
+    } catch (error) {
+      throw coordinatorError(toPartlogError(error))
+    }
   }
 
   /** The metadata may say so already, while the partition is still being opened. */
@@ -104,11 +115,11 @@ export class GroupCoordinators {
         partition?.isLeader === true && partition.leaderEpoch === office.leaderEpoch
       if (!isInOffice) this.#retire(number, office)
     }
-    const { topics } = image()
+    const isGone = (topic: string): boolean => !image().topics.has(topic)
     for (const partition of this.#options.replicas.partitions()) {
       if (partition.topicPartition.topic !== OFFSETS_TOPIC || !partition.isLeader) continue
       this.#officeOf(partition)
-        .loading.then(coordinator => coordinator.forgetTopics(topic => !topics.has(topic)))
+        .loading.then(coordinator => coordinator.forgetTopics(isGone))
         .catch((error: unknown) => {
           logger.warn('offsets of topics that are gone stay for now', { error })
         })

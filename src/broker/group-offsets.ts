@@ -3,7 +3,7 @@
 import type { OffsetToCommit } from '../coordinator/group-coordinator.js'
 import type { CommittedOffset } from '../coordinator/group-journal.js'
 import { PartlogError } from '../model/errors.js'
-import { isInternalTopic } from '../model/names.js'
+import { isInternalTopic, partitionKey, type TopicPartition } from '../model/names.js'
 import type { OffsetDeleteRequest, OffsetDeleteResponse } from '../protocol/messages/group-admin.js'
 import type {
   OffsetCommitRequest,
@@ -12,32 +12,45 @@ import type {
   OffsetFetchResponse,
 } from '../protocol/messages/groups.js'
 import type { BrokerContext } from './context.js'
-import { errorFields, NO_ERROR } from './errors.js'
+import { errorFields, NO_ERROR, type ErrorFields } from './errors.js'
+
+/** Why a partition's offset was not committed, by its key; or for all of them at once. */
+class Refusals {
+  readonly #reasons = new Map<string, unknown>()
+  ofAll: unknown
+
+  add({ topic, partition }: TopicPartition, reason: unknown): void {
+    this.#reasons.set(partitionKey(topic, partition), reason)
+  }
+
+  fieldsOf(topic: string, partition: number): ErrorFields {
+    const reason = this.#reasons.get(partitionKey(topic, partition)) ?? this.ofAll
+    return reason === undefined ? NO_ERROR : errorFields(reason)
+  }
+}
 
 export async function offsetCommit(
   broker: BrokerContext,
   request: OffsetCommitRequest,
 ): Promise<OffsetCommitResponse> {
-  const outcomes = new Map<string, unknown>()
+  const refusals = new Refusals()
   const offsets = request.topics.flatMap(({ name: topic, partitions }) =>
     partitions
-      .filter(({ partitionIndex }) => isCommittable(broker, topic, partitionIndex, outcomes))
       .map(each => ({
         topic,
         partition: each.partitionIndex,
         offset: each.committedOffset,
         leaderEpoch: each.committedLeaderEpoch ?? -1,
         metadata: each.committedMetadata ?? '',
-      })),
+      }))
+      .filter(each => isCommittable(broker, each) || refuseUnknown(each, refusals)),
   )
-  const error = await commitAll(broker, request, offsets)
+  await commitAll(broker, request, offsets, refusals)
   return {
     topics: request.topics.map(({ name, partitions }) => ({
       name,
       partitions: partitions.map(({ partitionIndex }) => {
-        const reason = outcomes.get(`${name}-${partitionIndex}`) ?? error
-        const fields = reason === undefined ? NO_ERROR : errorFields(reason)
-        return { partitionIndex, ...fields }
+        return { partitionIndex, ...refusals.fieldsOf(name, partitionIndex) }
       }),
     })),
   }
@@ -47,32 +60,30 @@ async function commitAll(
   broker: BrokerContext,
   request: OffsetCommitRequest,
   offsets: readonly OffsetToCommit[],
-): Promise<unknown> {
+  refusals: Refusals,
+): Promise<void> {
   const { groupId, memberId = '', groupInstanceId = null } = request
   const { generationIdOrMemberEpoch: generationId = -1 } = request
   try {
     const coordinator = await broker.groups.of(groupId)
-    await coordinator.commit({ groupId, memberId, groupInstanceId, generationId, offsets })
-    return undefined
+    const commit = { groupId, memberId, groupInstanceId, generationId, offsets }
+    for (const [offset, error] of await coordinator.commit(commit)) refusals.add(offset, error)
   } catch (error) {
-    return error
+    refusals.ofAll = error
   }
 }
 
-/** Notes why not when the partition is none that a group may commit for. */
-function isCommittable(
-  broker: BrokerContext,
-  topic: string,
-  partition: number,
-  outcomes: Map<string, unknown>,
-): boolean {
-  const exists = broker.controller.image.topics.get(topic)?.partitions[partition] !== undefined
-  if (exists && !isInternalTopic(topic)) return true
-  const reason = new PartlogError(
-    'UNKNOWN_TOPIC_OR_PARTITION',
-    `partition ${topic}-${partition} does not exist`,
-  )
-  outcomes.set(`${topic}-${partition}`, reason)
+function isCommittable(broker: BrokerContext, place: TopicPartition): boolean {
+  return exists(broker, place) && !isInternalTopic(place.topic)
+}
+
+function exists(broker: BrokerContext, { topic, partition }: TopicPartition): boolean {
+  return broker.controller.image.topics.get(topic)?.partitions[partition] !== undefined
+}
+
+function refuseUnknown(place: TopicPartition, refusals: Refusals): false {
+  const sentence = `partition ${place.topic}-${place.partition} does not exist`
+  refusals.add(place, new PartlogError('UNKNOWN_TOPIC_OR_PARTITION', sentence))
   return false
 }
 
@@ -131,17 +142,23 @@ function fieldsOf({ partition, offset, leaderEpoch, metadata }: CommittedOffset)
   }
 }
 
-/** Takes commits back, all or none. */
+/** Takes commits back, but those of topics the group reads. */
 export async function offsetDelete(
   broker: BrokerContext,
   { groupId, topics }: OffsetDeleteRequest,
 ): Promise<OffsetDeleteResponse> {
-  const partitions = topics.flatMap(({ name: topic, partitions: indexes }) =>
-    indexes.map(({ partitionIndex: partition }) => ({ topic, partition })),
-  )
+  const refusals = new Refusals()
+  const partitions = topics
+    .flatMap(({ name: topic, partitions: indexes }) =>
+      indexes.map(({ partitionIndex: partition }) => ({ topic, partition })),
+    )
+    .filter(each => exists(broker, each) || refuseUnknown(each, refusals))
   try {
     const coordinator = await broker.groups.of(groupId)
-    await coordinator.deleteOffsets(groupId, partitions)
+    for (const place of await coordinator.deleteOffsets(groupId, partitions)) {
+      const sentence = `group ${groupId} reads topic ${place.topic}`
+      refusals.add(place, new PartlogError('GROUP_SUBSCRIBED_TO_TOPIC', sentence))
+    }
   } catch (error) {
     return { ...errorFields(error), topics: [] }
   }
@@ -149,7 +166,9 @@ export async function offsetDelete(
     ...NO_ERROR,
     topics: topics.map(({ name, partitions: indexes }) => ({
       name,
-      partitions: indexes.map(({ partitionIndex }) => ({ partitionIndex, ...NO_ERROR })),
+      partitions: indexes.map(({ partitionIndex }) => {
+        return { partitionIndex, ...refusals.fieldsOf(name, partitionIndex) }
+      }),
     })),
   }
 }

@@ -5,7 +5,7 @@
 
 import { abortable } from '../base/tasks.js'
 import { MemberIdRequired } from '../coordinator/member.js'
-import { PartlogError } from '../model/errors.js'
+import { isPartlogError, PartlogError } from '../model/errors.js'
 import {
   GROUP_KEY,
   type FindCoordinatorRequest,
@@ -62,10 +62,15 @@ export async function joinGroup(
     })
     return { ...NO_ERROR, ...answer }
   } catch (error) {
-    const id = error instanceof MemberIdRequired ? error.memberId : memberId
-    const nobody = { protocolName: null, leader: '', memberId: id, members: [] }
-    return { ...errorFields(error), ...nobody }
+    const nobody = { protocolName: null, leader: '', members: [] }
+    return { ...errorFields(error), ...nobody, memberId: idAfter(error, memberId) }
   }
+}
+
+/** Under which id the member has to try again. */
+function idAfter(error: unknown, memberId: string): string {
+  if (error instanceof MemberIdRequired) return error.memberId
+  return isPartlogError(error, 'GROUP_MAX_SIZE_REACHED') ? '' : memberId
 }
 
 export async function syncGroup(
@@ -124,14 +129,14 @@ export async function leaveGroup(
 ): Promise<LeaveGroupResponse> {
   try {
     const coordinator = await broker.groups.of(request.groupId)
-    const members = request.members.map(({ memberId, groupInstanceId = null, reason }) => {
-      const name = { memberId, groupInstanceId }
-      try {
-        coordinator.leave(request.groupId, name, reason ?? '')
-        return { ...name, errorCode: 0 }
-      } catch (error) {
-        return { ...name, errorCode: errorFields(error).errorCode }
-      }
+    const leaving = request.members.map(({ memberId, groupInstanceId = null, reason }) => {
+      return { memberId, groupInstanceId, reason: reason ?? '' }
+    })
+    const outcomes = coordinator.leave(request.groupId, leaving)
+    const members = leaving.map(({ memberId, groupInstanceId }, index) => {
+      const error = outcomes[index]
+      const errorCode = error === undefined ? 0 : errorFields(error).errorCode
+      return { memberId, groupInstanceId, errorCode }
     })
     return { ...NO_ERROR, members }
   } catch (error) {

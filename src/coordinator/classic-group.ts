@@ -6,74 +6,34 @@
  *   a new generation ──▶ CompletingRebalance ──▶ the leader has assigned, and that is in the log
  *   ──▶ Stable
  *
- * Nothing is decided across an `await` but one thing: what the leader assigned counts only if the
- * generation it was for still stands when it is in the log.
+ * Nothing is decided across an `await` but two things: what the leader assigned counts only if the
+ * generation it was for still stands when it is in the log; a static member that is back has its
+ * place when that is in the log, if it was not taken from it meanwhile.
  */
 
-import type { Clock, Timer } from '../base/clock.js'
-import type { Random } from '../base/random.js'
-import { Signal } from '../base/tasks.js'
 import { uuidHex, randomUuid } from '../base/uuid.js'
 import { PartlogError, toPartlogError } from '../model/errors.js'
-import type { MemberAssignmentBytes } from './group-journal.js'
 import {
   Member,
   MemberIdRequired,
   type JoinAnswer,
   type JoinRequest,
-  type Parked,
+  type LeavingMember,
+  type MemberClaims,
+  type MemberInGeneration,
+  type MemberName,
   type SyncAnswer,
+  type SyncRequest,
 } from './member.js'
-import { MemberSessions } from './member-sessions.js'
 import type { Membership } from './membership.js'
-import { RebalanceNews, type GroupListener } from './rebalance-news.js'
+import { Rebalance, type ClassicGroupOptions } from './rebalance.js'
 
 /** A new member that does not stay until the others have joined is forgotten after this. */
 const NEW_MEMBER_JOIN_TIMEOUT_MS = 300_000
 
-export interface GroupSettings {
-  /** group.min.session.timeout.ms and group.max.session.timeout.ms */
-  readonly groupMinSessionTimeoutMs: number
-  readonly groupMaxSessionTimeoutMs: number
-  /** group.initial.rebalance.delay.ms */
-  readonly groupInitialRebalanceDelayMs: number
-  /** group.max.size */
-  readonly groupMaxSize: number
-}
-
-export interface ClassicGroupOptions {
-  readonly clock: Clock
-  readonly random: Random
-  readonly settings: GroupSettings
-  readonly listener: GroupListener
-  /** Has the generation kept in the log, with these assignments or with those there are. */
-  readonly keep: (membership: Membership, assignments?: MemberAssignmentBytes) => Promise<void>
-}
-
-export interface SyncRequest {
-  readonly memberId: string
-  readonly groupInstanceId: string | null
-  readonly generationId: number
-  readonly protocolType: string | null
-  readonly protocolName: string | null
-  readonly assignments: readonly { readonly memberId: string; readonly assignment: Uint8Array }[]
-}
-
-export type MemberName = Pick<SyncRequest, 'memberId' | 'groupInstanceId'>
-export type MemberInGeneration = MemberName & Pick<SyncRequest, 'generationId'>
-
 export class ClassicGroup {
   readonly #options: ClassicGroupOptions
-  readonly #news: RebalanceNews
-  readonly #sessions: MemberSessions
-  /** Notified when members have to do something. */
-  readonly #restless = new Signal()
-  /** Sent away with an id, and not back yet. */
-  readonly #pending = new Map<string, Timer>()
-  #joinTimer: Timer | undefined
-  #syncTimer: Timer | undefined
-  /** Somebody has come while the first members are waited for. */
-  #hasNewcomer = false
+  readonly #rebalance: Rebalance
   /** The generation whose assignment is on its way to the log. */
   #keepingGeneration = -1
 
@@ -82,17 +42,19 @@ export class ClassicGroup {
     options: ClassicGroupOptions,
   ) {
     this.#options = options
-    this.#news = new RebalanceNews(membership, options.listener, options.clock)
-    this.#sessions = new MemberSessions(options.clock, member => this.#expire(member))
+    this.#rebalance = new Rebalance(membership, options)
     for (const member of membership.members) {
       member.isNew = false
-      this.#sessions.prolong(member)
+      this.#rebalance.sessions.prolong(member)
     }
+    const { groupMaxSize } = options.settings
+    if (membership.size <= groupMaxSize) return
+    this.#rebalance.begin(`it has ${membership.size} members, at most ${groupMaxSize} may be in it`)
   }
 
   /** Somebody was sent away with an id, and may be back any moment. */
   get isExpected(): boolean {
-    return this.#pending.size > 0
+    return this.#rebalance.pending.size > 0
   }
 
   // ── joining ────────────────────────────────────────────────────────────────────────────
@@ -109,32 +71,34 @@ export class ClassicGroup {
     if (memberId === '') {
       return groupInstanceId === null ? this.#joinAsNew(request) : this.#joinAsStatic(request)
     }
-    if (this.#pending.has(memberId)) return this.#admit(request, memberId)
+    if (this.#rebalance.pending.has(memberId)) return this.#joinAsPending(request)
     return this.#joinAgain(membership.member(memberId, groupInstanceId), request)
   }
 
   #joinAsNew(request: JoinRequest): Promise<JoinAnswer> {
     const memberId = this.#newId(request.clientId)
     if (!request.requiresMemberId) return this.#admit(request, memberId)
-    const forget = (): void => {
-      this.#pending.delete(memberId)
-      this.#completeIfAllJoined()
-    }
-    const { clock } = this.#options
-    this.#pending.set(memberId, clock.after(request.sessionTimeoutMs, forget, 'background'))
+    const { pending } = this.#rebalance
+    pending.add(memberId, request.sessionTimeoutMs, () => this.#rebalance.completeIfAllJoined())
     throw new MemberIdRequired(memberId)
   }
 
+  #joinAsPending(request: JoinRequest): Promise<JoinAnswer> {
+    const { memberId, groupInstanceId } = request
+    if (groupInstanceId !== null) {
+      const sentence = `"${memberId}" was given to a dynamic member, not to "${groupInstanceId}"`
+      throw new PartlogError('INVALID_REQUEST', sentence)
+    }
+    this.#rebalance.pending.remove(memberId)
+    return this.#admit(request, memberId)
+  }
+
   #admit(request: JoinRequest, memberId: string): Promise<JoinAnswer> {
-    const { membership } = this
-    this.#forgetPending(memberId)
     const member = new Member({ ...request, memberId })
-    membership.add(member, request.protocolType)
-    this.#hasNewcomer = true
-    this.#sessions.prolong(member, NEW_MEMBER_JOIN_TIMEOUT_MS)
+    this.membership.add(member, request.protocolType)
+    this.#rebalance.sessions.prolong(member, NEW_MEMBER_JOIN_TIMEOUT_MS)
     const answer = this.#park(member)
-    this.#news.joined(member)
-    this.#rebalance(`client ${member.clientId} joins`)
+    this.#rebalance.admitted(member)
     return answer
   }
 
@@ -147,20 +111,16 @@ export class ClassicGroup {
     if (member === undefined) return this.#admit(request, memberId)
     const sentence = `group ${membership.groupId}: another client joined as "${groupInstanceId}"`
     member.fail(new PartlogError('FENCED_INSTANCE_ID', sentence))
-    this.#restless.notify()
-    const { memberId: oldId, protocols: oldProtocols } = member
+    this.#rebalance.restless.notify()
+    const before = { ...member }
     membership.rename(member, memberId)
-    member.update(request)
-    this.#sessions.prolong(member)
-    if (membership.state !== 'Stable' || !this.#staysAsItIs()) {
-      const answer = this.#park(member)
-      this.#rebalance(`static member "${groupInstanceId}" is back with other assignors`)
-      return answer
-    }
-    return this.#takePlace(member, () => {
-      membership.rename(member, oldId)
-      member.protocols = oldProtocols
-    })
+    membership.update(member, request)
+    member.isNew = false
+    this.#rebalance.sessions.prolong(member)
+    const answer = this.#park(member)
+    if (membership.state === 'Stable' && this.#staysAsItIs()) void this.#takePlace(member, before)
+    else this.#rebalance.joined(`static member "${groupInstanceId}" is back`)
+    return answer
   }
 
   #staysAsItIs(): boolean {
@@ -168,20 +128,25 @@ export class ClassicGroup {
   }
 
   /** Nobody else notices: the generation stays, its new member id is kept. */
-  async #takePlace(member: Member, undo: () => void): Promise<JoinAnswer> {
+  async #takePlace(
+    member: Member,
+    before: MemberClaims & { readonly memberId: string },
+  ): Promise<void> {
     const { membership } = this
-    const { generation } = membership
-    try {
-      await this.#options.keep(membership)
-    } catch (error) {
-      undo()
-      throw error
-    }
-    if (membership.generation !== generation) {
-      const sentence = `group ${membership.groupId} has begun to rebalance`
-      throw new PartlogError('UNKNOWN_MEMBER_ID', sentence)
-    }
-    return membership.joinAnswer(member, true)
+    const { memberId } = member
+    const failure = await this.#options.keep(membership).then(() => undefined, toPartlogError)
+    // Another client may have its place by now; if the group rebalances, this one joins with it.
+    if (membership.find(memberId) !== member || membership.state !== 'Stable') return
+    if (failure === undefined) return this.#answerAtOnce(member)
+    membership.rename(member, before.memberId)
+    membership.update(member, before)
+    this.#rebalance.sessions.prolong(member)
+    member.fail(failure)
+  }
+
+  #answerAtOnce(member: Member): void {
+    this.#rebalance.sessions.prolong(member)
+    member.answerJoin(this.membership.joinAnswer(member, true))
   }
 
   #joinAgain(member: Member, request: JoinRequest): Promise<JoinAnswer> {
@@ -191,13 +156,13 @@ export class ClassicGroup {
     const leads = member.memberId === membership.leaderId
     const isSame = member.says(request.protocols)
     if (join !== 'wait' && isSame && !(join === 'answerSameFollower' && leads)) {
-      this.#sessions.prolong(member)
+      this.#rebalance.sessions.prolong(member)
       return Promise.resolve(membership.joinAnswer(member))
     }
-    member.update(request)
+    membership.update(member, request)
     const answer = this.#park(member)
     const what = isSame ? 'asks for a rebalance' : 'says something new'
-    this.#rebalance(`client ${member.clientId} ${what}`)
+    this.#rebalance.joined(`client ${member.clientId} ${what}`)
     return answer
   }
 
@@ -207,98 +172,6 @@ export class ClassicGroup {
     return new Promise((resolve, reject) => (member.joining = { resolve, reject }))
   }
 
-  // ── rebalancing ────────────────────────────────────────────────────────────────────────
-
-  #rebalance(reason: string): void {
-    if (this.membership.state === 'PreparingRebalance') this.#completeIfAllJoined()
-    else this.#prepare(reason)
-  }
-
-  #prepare(reason: string): void {
-    const { membership } = this
-    const { clock, settings } = this.#options
-    const isFirst = membership.state === 'Empty'
-    if (membership.state === 'CompletingRebalance') {
-      this.#failSyncs(new PartlogError('REBALANCE_IN_PROGRESS', `group rebalances: ${reason}`))
-    }
-    this.#syncTimer?.cancel()
-    this.#news.begins(reason)
-    this.#restless.notify()
-    membership.enter('PreparingRebalance', clock.now())
-    const { groupInitialRebalanceDelayMs: delayMs } = settings
-    if (!isFirst) return this.#completeIfAllJoinedOrWait()
-    this.#waitForFirst(delayMs, Math.max(membership.rebalanceTimeoutMs - delayMs, 0))
-  }
-
-  /** Others may be about to join a new group: every one that does prolongs the wait. */
-  #waitForFirst(delayMs: number, leftMs: number): void {
-    this.#hasNewcomer = false
-    if (delayMs <= 0) return this.#complete()
-    const { clock, settings } = this.#options
-    this.#joinTimer = clock.after(delayMs, () => {
-      if (!this.#hasNewcomer || leftMs <= 0) return this.#complete()
-      const nextMs = Math.min(settings.groupInitialRebalanceDelayMs, leftMs)
-      this.#waitForFirst(nextMs, Math.max(leftMs - nextMs, 0))
-    })
-  }
-
-  #completeIfAllJoined(): void {
-    const { state, previousState } = this.membership
-    if (state !== 'PreparingRebalance' || previousState === 'Empty') return
-    if (this.#haveAllJoined) this.#complete()
-  }
-
-  #completeIfAllJoinedOrWait(): void {
-    if (this.#haveAllJoined) return this.#complete()
-    this.#joinTimer?.cancel()
-    const { rebalanceTimeoutMs } = this.membership
-    this.#joinTimer = this.#options.clock.after(rebalanceTimeoutMs, () => this.#complete())
-  }
-
-  get #haveAllJoined(): boolean {
-    return this.#pending.size === 0 && this.membership.haveAllJoined
-  }
-
-  /** Whoever has not joined by now is out; static members have until their session ends. */
-  #complete(): void {
-    const { membership } = this
-    this.#joinTimer?.cancel()
-    for (const member of [...membership.members]) {
-      if (member.joining !== undefined || member.groupInstanceId !== null) continue
-      this.#remove(member, 'did not join in time')
-      this.#news.timedOut(member)
-    }
-    if (membership.size > 0 && !membership.electJoinedLeader()) {
-      return this.#completeIfAllJoinedOrWait()
-    }
-    membership.beginGeneration(this.#options.clock.now())
-    if (membership.state === 'Empty') this.#keepEmpty()
-    else this.#answerJoins()
-  }
-
-  #keepEmpty(): void {
-    this.#news.ends()
-    this.#options.keep(this.membership).catch((error: unknown) => {
-      const { groupId } = this.membership
-      this.#options.listener.failed(`group ${groupId}: its end is not in the log`, error)
-    })
-  }
-
-  #answerJoins(): void {
-    const { membership } = this
-    const { generation, rebalanceTimeoutMs } = membership
-    const onTime = (): void => this.#expelUnsynced(generation)
-    this.#syncTimer = this.#options.clock.after(rebalanceTimeoutMs, onTime)
-    for (const member of membership.members) {
-      member.owesSync = true
-      member.forget()
-      member.isNew = false
-      if (member.joining === undefined) continue // static, and away: its session still runs
-      this.#sessions.prolong(member)
-      member.answerJoin(membership.joinAnswer(member))
-    }
-  }
-
   // ── what everybody gets ────────────────────────────────────────────────────────────────
 
   sync(request: SyncRequest): Promise<SyncAnswer> {
@@ -306,7 +179,7 @@ export class ClassicGroup {
     const member = this.#memberInGeneration(request)
     const { protocolType, protocolName } = request
     const isSame = (given: string | null, own: string | null): boolean =>
-      given === null || given === own
+      given === null || own === null || given === own
     if (!isSame(protocolType, membership.protocolType)) {
       throw this.#inconsistent(`its protocol type is ${membership.protocolType}`)
     }
@@ -314,13 +187,12 @@ export class ClassicGroup {
       throw this.#inconsistent(`its assignor is ${membership.protocolName}`)
     }
     membership.checkAllowed('sync')
-    member.owesSync = false
-    this.#sessions.prolong(member)
+    this.#rebalance.synced(member)
     if (membership.row.sync === 'answer') return Promise.resolve(membership.syncAnswer(member))
     const again = new PartlogError('REBALANCE_IN_PROGRESS', 'the member has asked again')
     member.syncing?.reject(again)
     const answer = new Promise<SyncAnswer>((resolve, reject) => {
-      member.syncing = { resolve, reject } satisfies Parked<SyncAnswer>
+      member.syncing = { resolve, reject }
     })
     if (member.memberId === membership.leaderId) void this.#assign(request.assignments)
     return answer
@@ -332,62 +204,24 @@ export class ClassicGroup {
     if (this.#keepingGeneration === generation) return // the leader has asked again
     this.#keepingGeneration = generation
     const assignments = new Map(given.map(each => [each.memberId, each.assignment]))
-    const isOver = (): boolean =>
-      membership.state !== 'CompletingRebalance' || membership.generation !== generation
-    try {
-      await this.#options.keep(membership, assignments)
-    } catch (error) {
-      this.#keepingGeneration = -1
-      if (isOver()) return
-      this.#failSyncs(toPartlogError(error))
-      return this.#prepare('the assignment could not be kept')
-    }
-    if (!isOver()) this.#stabilize(assignments)
-  }
-
-  #stabilize(assignments: MemberAssignmentBytes): void {
-    const { membership } = this
-    for (const member of membership.members) {
-      member.assignment = assignments.get(member.memberId) ?? new Uint8Array(0)
-    }
-    membership.enter('Stable', this.#options.clock.now())
-    for (const member of membership.members) {
-      if (member.syncing === undefined) continue
-      this.#sessions.prolong(member)
-      member.answerSync(membership.syncAnswer(member))
-    }
-    this.#news.ends()
-  }
-
-  #failSyncs(error: PartlogError): void {
-    for (const member of this.membership.members) {
-      member.forget()
-      member.fail(error)
-    }
-  }
-
-  /** Whoever has joined and never asked for its partitions is gone. */
-  #expelUnsynced(generation: number): void {
-    const { membership } = this
-    if (membership.generation !== generation) return
-    if (membership.state !== 'CompletingRebalance' && membership.state !== 'Stable') return
-    const silent = [...membership.members].filter(({ owesSync }) => owesSync)
-    if (silent.length === 0) return
-    for (const member of silent) this.#remove(member, 'never asked for its partitions')
-    for (const member of silent) this.#news.timedOut(member)
-    this.#prepare(`${silent.length} members never asked for their partitions`)
+    const kept = this.#options.keep(membership, assignments)
+    const failure = await kept.then(() => undefined, toPartlogError)
+    if (membership.state !== 'CompletingRebalance' || membership.generation !== generation) return
+    if (failure === undefined) return this.#rebalance.end(assignments)
+    this.#rebalance.failSyncs(failure)
+    this.#rebalance.begin('the assignment could not be kept')
   }
 
   // ── staying and going ──────────────────────────────────────────────────────────────────
 
   /** Resolves when a rebalance begins, or the group is gone: members want to know. */
   news(): Promise<void> {
-    return this.#restless.wait()
+    return this.#rebalance.restless.wait()
   }
 
   heartbeat(request: MemberInGeneration): void {
     const member = this.#memberInGeneration(request)
-    this.#sessions.prolong(member)
+    this.#rebalance.sessions.prolong(member)
     this.membership.checkAllowed('heartbeat')
   }
 
@@ -400,62 +234,46 @@ export class ClassicGroup {
     const member = membership.member(memberId, groupInstanceId)
     membership.checkGeneration(generationId)
     membership.checkAllowed('commit')
-    this.#sessions.prolong(member)
+    this.#rebalance.sessions.prolong(member)
   }
 
-  /** Takes a member out; the others share its partitions. A static one may go by its instance. */
-  leave({ memberId, groupInstanceId }: MemberName, reason: string): void {
-    const { membership } = this
+  /**
+   * Takes members out; the others share their partitions. A static one may go by its instance. The
+   * answer says of each why it could not.
+   */
+  leave(leaving: readonly LeavingMember[]): (PartlogError | undefined)[] {
     this.#checkAlive()
-    if (this.#pending.has(memberId)) {
-      this.#forgetPending(memberId)
-      return this.#completeIfAllJoined()
-    }
+    const reasons: string[] = []
+    const outcomes = leaving.map(each => {
+      if (this.#rebalance.pending.remove(each.memberId)) return undefined
+      try {
+        reasons.push(this.#takeOut(each))
+        return undefined
+      } catch (error) {
+        if (error instanceof PartlogError) return error
+        throw error
+      }
+    })
+    if (reasons.length > 0) this.#rebalance.gone(reasons.join(', '))
+    else this.#rebalance.completeIfAllJoined()
+    return outcomes
+  }
+
+  #takeOut({ memberId, groupInstanceId, reason }: LeavingMember): string {
+    const { membership } = this
     const byInstance =
       memberId === '' && groupInstanceId !== null ? membership.staticMember(groupInstanceId) : null
     const member = byInstance ?? membership.member(memberId, groupInstanceId)
-    this.#remove(member, 'has left')
-    this.#news.left(member)
-    this.#afterRemoval(`client ${member.clientId} leaves${reason === '' ? '' : `: ${reason}`}`)
-  }
-
-  #afterRemoval(reason: string): void {
-    const { state } = this.membership
-    if (state === 'Stable' || state === 'CompletingRebalance') this.#prepare(reason)
-    else this.#completeIfAllJoined()
-  }
-
-  #remove(member: Member, what: string): void {
-    const { membership } = this
-    this.#sessions.end(member)
-    membership.remove(member)
-    this.#restless.notify()
-    const sentence = `group ${membership.groupId}: member "${member.memberId}" ${what}`
-    member.fail(new PartlogError('UNKNOWN_MEMBER_ID', sentence))
-  }
-
-  /** One that waits for others is alive: it is waited with. */
-  #expire(member: Member): void {
-    const isWaiting = member.joining !== undefined || member.syncing !== undefined
-    if (isWaiting && !member.isNew) return
-    this.#remove(member, 'was not heard of in time')
-    this.#news.timedOut(member)
-    this.#afterRemoval(`session of client ${member.clientId} has ended`)
+    this.#rebalance.remove(member, 'has left')
+    this.#rebalance.news.left(member)
+    return `client ${member.clientId} leaves${reason === '' ? '' : `: ${reason}`}`
   }
 
   /** The group is deleted, or another broker coordinates it now. */
   resign(error: PartlogError): void {
-    const { membership } = this
-    this.#joinTimer?.cancel()
-    this.#syncTimer?.cancel()
-    for (const timer of this.#pending.values()) timer.cancel()
-    this.#pending.clear()
-    for (const member of membership.members) {
-      this.#sessions.end(member)
-      member.fail(error)
-    }
-    this.#restless.notify()
-    if (membership.state !== 'Dead') membership.enter('Dead', this.#options.clock.now())
+    this.#rebalance.stop(error)
+    if (this.membership.state === 'Dead') return
+    this.membership.enter('Dead', this.#options.clock.now())
   }
 
   // ── checks ─────────────────────────────────────────────────────────────────────────────
@@ -473,20 +291,30 @@ export class ClassicGroup {
     throw new PartlogError('COORDINATOR_NOT_AVAILABLE', sentence)
   }
 
-  /** Members there are may always join again. */
-  #checkRoom({ memberId, groupInstanceId }: MemberName): void {
+  /** Who is one too many does not stay: its id is forgotten. */
+  #checkRoom(request: MemberName): void {
+    if (this.#hasRoomFor(request)) return
     const { membership } = this
     const { groupMaxSize: maxSize } = this.#options.settings
-    if (membership.find(memberId) !== undefined || this.#pending.has(memberId)) return
-    if (groupInstanceId !== null && membership.staticMember(groupInstanceId) !== undefined) return
-    if (membership.size + this.#pending.size < maxSize) return
+    this.#rebalance.pending.remove(request.memberId)
+    const member = membership.find(request.memberId)
+    if (member !== undefined) this.#rebalance.remove(member, 'is one too many')
+    this.#rebalance.completeIfAllJoined()
     const sentence = `group ${membership.groupId} has ${maxSize} members already`
     throw new PartlogError('GROUP_MAX_SIZE_REACHED', sentence)
   }
 
-  #forgetPending(memberId: string): void {
-    this.#pending.get(memberId)?.cancel()
-    this.#pending.delete(memberId)
+  /**
+   * While the group rebalances those count who have joined: if it has too many members, the last
+   * to join again are out. A static member that is back takes its own place.
+   */
+  #hasRoomFor({ memberId, groupInstanceId }: MemberName): boolean {
+    const { membership } = this
+    const { groupMaxSize: maxSize } = this.#options.settings
+    const member = membership.find(memberId) ?? membership.staticMember(groupInstanceId ?? '')
+    if (membership.state === 'Empty' || membership.size < maxSize) return true
+    if (membership.state !== 'PreparingRebalance') return member !== undefined
+    return member?.joining !== undefined || membership.joinedCount < maxSize
   }
 
   #newId(name: string): string {

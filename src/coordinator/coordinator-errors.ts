@@ -27,11 +27,21 @@ export function coordinatorError(error: PartlogError): PartlogError {
 
 /** What is not committed in the log in time may still be, later. */
 export function answered<T>(run: Promise<T>, clock: Clock): Promise<T> {
+  const sentence = `not replicated within ${COMMIT_TIMEOUT_MS} ms`
+  return within(run, clock, () => {
+    return new PartlogError('REQUEST_TIMED_OUT', sentence, { outcomeUnknown: true })
+  })
+}
+
+/** A coordinator that cannot read its log, because that is not replicated yet. */
+export function loaded<T>(loading: Promise<T>, clock: Clock): Promise<T> {
+  const sentence = `the coordinator was not loaded within ${COMMIT_TIMEOUT_MS} ms`
+  return within(loading, clock, () => new PartlogError('COORDINATOR_LOAD_IN_PROGRESS', sentence))
+}
+
+function within<T>(run: Promise<T>, clock: Clock, late: () => PartlogError): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = clock.after(COMMIT_TIMEOUT_MS, () => {
-      const sentence = `not replicated within ${COMMIT_TIMEOUT_MS} ms`
-      reject(new PartlogError('REQUEST_TIMED_OUT', sentence, { outcomeUnknown: true }))
-    })
+    const timer = clock.after(COMMIT_TIMEOUT_MS, () => reject(late()))
     run.then(resolve, reject).finally(() => timer.cancel())
   })
 }

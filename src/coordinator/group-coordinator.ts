@@ -9,14 +9,8 @@ import type { Random } from '../base/random.js'
 import { PartlogError, toPartlogError } from '../model/errors.js'
 import { checkGroupId, type TopicPartition } from '../model/names.js'
 import type { LeaderEpoch, Offset } from '../model/units.js'
-import { CONSUMER_PROTOCOL, decodeSubscription } from '../protocol/messages/consumer-protocol.js'
-import {
-  ClassicGroup,
-  type GroupSettings,
-  type MemberInGeneration,
-  type MemberName,
-  type SyncRequest,
-} from './classic-group.js'
+import { CONSUMER_PROTOCOL } from '../protocol/messages/consumer-protocol.js'
+import { ClassicGroup } from './classic-group.js'
 import { answered, coordinatorError } from './coordinator-errors.js'
 import type { Group } from './group.js'
 import {
@@ -28,18 +22,30 @@ import {
   type CommittedOffset,
   type MemberAssignmentBytes,
 } from './group-journal.js'
-import type { GroupState } from './group-states.js'
+import { viewOf, type GroupView } from './group-view.js'
 import { GroupsState } from './groups-state.js'
 import type { Journal, JournalRecord } from './journal.js'
-import type { JoinAnswer, JoinRequest, SyncAnswer } from './member.js'
+import type {
+  JoinAnswer,
+  JoinRequest,
+  LeavingMember,
+  MemberInGeneration,
+  MemberName,
+  SyncAnswer,
+  SyncRequest,
+} from './member.js'
 import { Membership } from './membership.js'
-import { hasExpired } from './offset-expiration.js'
+import { expirationOf } from './offset-expiration.js'
+import type { GroupSettings } from './rebalance.js'
 import type { GroupListener } from './rebalance-news.js'
 import { StateMachine, type Decision } from './state-machine.js'
+import { mayRead } from './subscriptions.js'
 
 /** Kafka's offset.metadata.max.bytes. */
 const METADATA_MAX_BYTES = 4096
 const GROUPS_MAX = 100_000
+/** Records of one append that takes back what has expired. */
+const CLEANED_AT_ONCE = 1_000
 
 export interface GroupCoordinatorSettings extends GroupSettings {
   /** offsets.retention.minutes */
@@ -64,23 +70,6 @@ export interface CommitRequest extends MemberInGeneration {
   readonly offsets: readonly OffsetToCommit[]
 }
 
-/** A group, seen from outside. */
-export interface GroupView {
-  readonly groupId: string
-  readonly state: GroupState
-  readonly protocolType: string
-  /** The assignor. */
-  readonly protocolName: string
-  readonly members: readonly {
-    readonly memberId: string
-    readonly groupInstanceId: string | null
-    readonly clientId: string
-    readonly clientHost: string
-    readonly metadata: Uint8Array
-    readonly assignment: Uint8Array
-  }[]
-}
-
 export class GroupCoordinator {
   readonly #machine: StateMachine<GroupsState>
   readonly #options: GroupCoordinatorOptions
@@ -94,7 +83,7 @@ export class GroupCoordinator {
     for (const { groupId, generation } of machine.state.groups) {
       if (generation === undefined) continue
       const membership = new Membership(groupId, now)
-      restoreGeneration(membership, generation, now)
+      restoreGeneration(membership, generation)
       this.#bringToLife(membership)
     }
   }
@@ -142,8 +131,12 @@ export class GroupCoordinator {
     await this.#living.get(groupId)?.news()
   }
 
-  leave(groupId: string, member: MemberName, reason: string): void {
-    this.#alive(groupId, member).leave(member, reason)
+  /** Says of each why it could not go. */
+  leave(groupId: string, members: readonly LeavingMember[]): (PartlogError | undefined)[] {
+    checkGroupId(groupId)
+    this.#checkInOffice()
+    const group = this.#living.get(groupId)
+    return group?.leave(members) ?? members.map(each => unknownMember(groupId, each.memberId))
   }
 
   #alive(groupId: string, { memberId }: MemberName): ClassicGroup {
@@ -173,27 +166,31 @@ export class GroupCoordinator {
 
   // ── committed offsets ──────────────────────────────────────────────────────────────────
 
-  /** Commits offsets, all or none; resolves when they are committed in the log. */
-  async commit(request: CommitRequest): Promise<void> {
+  /** Resolves when the offsets are committed in the log, but those it says of why they are not. */
+  async commit(request: CommitRequest): Promise<ReadonlyMap<OffsetToCommit, PartlogError>> {
     const { groupId, offsets } = request
     checkGroupId(groupId)
-    await this.#run(() => {
+    const refused = await this.#run(() => {
       this.#checkRoomFor(groupId)
-      for (const { metadata } of offsets) checkMetadata(metadata)
       this.#checkCommit(request)
+      const answer = tooLong(offsets)
       const committedAt = this.#options.clock.now()
-      const records = offsets.map(each =>
-        offsetRecord(groupId, { ...each, committedAt, expiresAt: -1 }),
-      )
-      return { records, answer: undefined }
+      const records = offsets
+        .filter(each => !answer.has(each))
+        .map(each => offsetRecord(groupId, { ...each, committedAt, expiresAt: -1 }))
+      return { records, answer }
     })
     this.#options.listener.changed()
+    return refused
   }
 
   #checkCommit(request: CommitRequest): void {
     const group = this.#living.get(request.groupId)
     if (group !== undefined) return group.checkCommit(request)
     if (request.generationId < 0) return // nobody is in the group: offsets can be kept for it
+    if (this.#machine.state.find(request.groupId) !== undefined) {
+      throw unknownMember(request.groupId, request.memberId)
+    }
     const sentence = `group ${request.groupId} has no generation ${request.generationId}`
     throw new PartlogError('ILLEGAL_GENERATION', sentence)
   }
@@ -208,64 +205,67 @@ export class GroupCoordinator {
 
   /** Takes back every commit for topics that are no more. */
   async forgetTopics(isGone: (topic: string) => boolean): Promise<void> {
-    await this.#run(state => {
-      const records = [...state.groups].flatMap(group =>
-        tombstones(group, ({ topic }) => isGone(topic)),
-      )
-      return { records, answer: undefined }
-    })
+    await this.#clean(group => tombstones(group, ({ topic }) => isGone(topic)))
   }
 
-  /** Takes back what a group has committed for these partitions; it must not read them. */
-  async deleteOffsets(groupId: string, partitions: readonly TopicPartition[]): Promise<void> {
-    await this.#run(state => {
+  /**
+   * Takes back what a group has committed for these partitions, but those of topics that it reads:
+   * these it answers.
+   */
+  async deleteOffsets<P extends TopicPartition>(
+    groupId: string,
+    partitions: readonly P[],
+  ): Promise<readonly P[]> {
+    checkGroupId(groupId)
+    const kept = await this.#run(state => {
       this.#checkExists(groupId)
-      const read = this.#topicsReadBy(groupId)
-      for (const { topic } of partitions) {
-        if (read?.has(topic) !== true) continue
-        const sentence = `group ${groupId} reads topic ${topic}`
-        throw new PartlogError('GROUP_SUBSCRIBED_TO_TOPIC', sentence)
-      }
+      const membership = this.#living.get(groupId)?.membership
+      checkOffsetsAreOfConsumers(membership)
+      const answer = partitions.filter(({ topic }) => mayRead(membership, topic))
       const group = state.find(groupId)
       const records = partitions
+        .filter(each => !answer.includes(each))
         .filter(({ topic, partition }) => group?.offsetOf(topic, partition) !== undefined)
         .map(({ topic, partition }) => offsetTombstone(groupId, topic, partition))
-      return { records, answer: undefined }
+      return { records, answer }
     })
     this.#options.listener.changed()
+    return kept
   }
 
   /** Forgets what has not been of use for long, and groups of which nothing is left. */
   async expireOffsets(): Promise<void> {
     const { clock, settings } = this.#options
     const rules = { now: clock.now(), retentionMs: settings.offsetsRetentionMinutes * 60_000 }
-    await this.#run(state => {
-      const records: JournalRecord[] = []
-      for (const group of state.groups) {
-        const membership = this.#living.get(group.groupId)?.membership
-        const life = { membership, topics: this.#topicsReadBy(group.groupId) }
-        const old = tombstones(group, offset => hasExpired(offset, life, rules))
-        records.push(...old)
-        const isIdle = (membership?.state ?? 'Empty') === 'Empty'
-        if (!isIdle || old.length < group.offsetCount) continue
-        records.push(groupTombstone(group.groupId))
-      }
-      return { records, answer: undefined }
+    await this.#clean(group => {
+      const membership = this.#living.get(group.groupId)?.membership
+      const old = tombstones(group, expirationOf(membership, rules))
+      const isIdle = (membership?.state ?? 'Empty') === 'Empty'
+      const isOver = isIdle && old.length === group.offsetCount
+      return isOver ? [...old, groupTombstone(group.groupId)] : old
     })
-    this.#forgetDeserted()
-  }
-
-  /** Groups without members, offsets or anything in the log: nobody could ask for them. */
-  #forgetDeserted(): void {
-    for (const [groupId, group] of this.#living) {
-      if (group.membership.state !== 'Empty' || group.isExpected) continue
-      if (this.#machine.state.find(groupId) === undefined) this.#bury(groupId)
+    for (const [groupId, { isExpected }] of this.#living) {
+      if (!isExpected) this.#buryIfEmpty(groupId)
     }
   }
 
-  #bury(groupId: string): void {
-    const gone = new PartlogError('GROUP_ID_NOT_FOUND', `group ${groupId} was deleted`)
-    this.#living.get(groupId)?.resign(gone)
+  /** Many small appends: all records together could be more than one takes. */
+  async #clean(recordsOf: (group: Group) => readonly JournalRecord[]): Promise<void> {
+    const groups = [...this.#machine.state.groups]
+    const runs = groups.flatMap(group =>
+      chunksOf(recordsOf(group)).map(records => this.#run(() => ({ records, answer: undefined }))),
+    )
+    const results = await Promise.allSettled(runs)
+    for (const result of results) if (result.status === 'rejected') throw result.reason
+    if (runs.length > 0) this.#options.listener.changed()
+  }
+
+  /** Whoever has joined since is in the group as it was: its next generation is kept again. */
+  #buryIfEmpty(groupId: string): void {
+    const group = this.#living.get(groupId)
+    if (group?.membership.state !== 'Empty') return
+    if (this.#machine.state.find(groupId)?.generation !== undefined) return
+    group.resign(new PartlogError('GROUP_ID_NOT_FOUND', `group ${groupId} was deleted`))
     this.#living.delete(groupId)
   }
 
@@ -291,25 +291,7 @@ export class GroupCoordinator {
   }
 
   #viewOf(groupId: string): GroupView {
-    const membership = this.#living.get(groupId)?.membership
-    if (membership === undefined) {
-      return { groupId, state: 'Empty', protocolType: '', protocolName: '', members: [] }
-    }
-    const { state, protocolType, protocolName, members } = membership
-    return {
-      groupId,
-      state,
-      protocolType: protocolType ?? '',
-      protocolName: state === 'Stable' ? (protocolName ?? '') : '',
-      members: [...members].map(member => ({
-        memberId: member.memberId,
-        groupInstanceId: member.groupInstanceId,
-        clientId: member.clientId,
-        clientHost: member.clientHost,
-        metadata: member.metadataFor(protocolName),
-        assignment: member.assignment,
-      })),
-    }
+    return viewOf(groupId, this.#living.get(groupId)?.membership)
   }
 
   /** Forgets a group and its offsets. Throws GROUP_ID_NOT_FOUND, or NON_EMPTY_GROUP. */
@@ -325,30 +307,13 @@ export class GroupCoordinator {
       const group = state.find(groupId)
       const records = group === undefined ? [] : tombstones(group, () => true)
       if (group?.generation !== undefined) records.push(groupTombstone(groupId))
-      this.#bury(groupId)
       return { records, answer: undefined }
     })
+    this.#buryIfEmpty(groupId)
     this.#options.listener.changed()
   }
 
   // ── inside ─────────────────────────────────────────────────────────────────────────────
-
-  /** What the members of a group read, if they say so in words that are known here. */
-  #topicsReadBy(groupId: string): Set<string> | undefined {
-    const membership = this.#living.get(groupId)?.membership
-    if (membership === undefined || membership.protocolType !== CONSUMER_PROTOCOL) return undefined
-    const topics = new Set<string>()
-    try {
-      for (const member of membership.members) {
-        const metadata = member.metadataFor(membership.protocolName)
-        if (metadata.byteLength === 0) return undefined
-        for (const topic of decodeSubscription(metadata, member.memberId).topics) topics.add(topic)
-      }
-    } catch {
-      return undefined
-    }
-    return topics
-  }
 
   #checkInOffice(): void {
     if (this.#resignedWith !== undefined) throw this.#resignedWith
@@ -380,6 +345,13 @@ export class GroupCoordinator {
   }
 }
 
+function chunksOf(records: readonly JournalRecord[]): (readonly JournalRecord[])[] {
+  const count = Math.ceil(records.length / CLEANED_AT_ONCE)
+  return Array.from({ length: count }, (_, index) =>
+    records.slice(index * CLEANED_AT_ONCE, (index + 1) * CLEANED_AT_ONCE),
+  )
+}
+
 function tombstones(group: Group, isOver: (offset: CommittedOffset) => boolean): JournalRecord[] {
   return [...group.offsets]
     .filter(isOver)
@@ -390,11 +362,22 @@ function unknownMember(groupId: string, memberId: string): PartlogError {
   return new PartlogError('UNKNOWN_MEMBER_ID', `group ${groupId} has no member "${memberId}"`)
 }
 
-function checkMetadata(metadata: string): void {
-  const size = Buffer.byteLength(metadata)
-  if (size <= METADATA_MAX_BYTES) return
-  throw new PartlogError(
-    'OFFSET_METADATA_TOO_LARGE',
-    `metadata of a commit: ${size} bytes, at most ${METADATA_MAX_BYTES} are kept`,
-  )
+function tooLong(offsets: readonly OffsetToCommit[]): Map<OffsetToCommit, PartlogError> {
+  const refused = new Map<OffsetToCommit, PartlogError>()
+  for (const offset of offsets) {
+    const size = Buffer.byteLength(offset.metadata)
+    if (size <= METADATA_MAX_BYTES) continue
+    const sentence = `metadata of a commit: ${size} bytes, at most ${METADATA_MAX_BYTES} are kept`
+    refused.set(offset, new PartlogError('OFFSET_METADATA_TOO_LARGE', sentence))
+  }
+  return refused
+}
+
+/** What members that are no consumers read is not known: while they are there, all of it counts. */
+function checkOffsetsAreOfConsumers(membership: Membership | undefined): void {
+  if (membership === undefined || membership.state === 'Empty') return
+  const { groupId, protocolType, state, size } = membership
+  if (protocolType === CONSUMER_PROTOCOL) return
+  const sentence = `group ${groupId} of type "${protocolType}" is ${state}, with ${size} members`
+  throw new PartlogError('NON_EMPTY_GROUP', sentence)
 }

@@ -129,11 +129,7 @@ function assignmentOf(member: Member, given: MemberAssignmentBytes | undefined):
 }
 
 /** The other way round: brings a membership to what is kept. */
-export function restoreGeneration(
-  membership: Membership,
-  value: GroupMetadataValue,
-  now: Timestamp,
-): void {
+export function restoreGeneration(membership: Membership, value: GroupMetadataValue): void {
   const { protocolType, generation, protocol: protocolName, leader: leaderId } = value
   const { currentStateTimestamp: since = -1 } = value
   const members = value.members.map(kept => {
@@ -147,8 +143,7 @@ export function restoreGeneration(
     member.assignment = assignment
     return member
   })
-  const when = since < 0 ? now : since
-  membership.restore({ generation, protocolType, protocolName, leaderId, since: when, members })
+  membership.restore({ generation, protocolType, protocolName, leaderId, since, members })
 }
 
 function offsetKey(group: string, topic: string, partition: number): Buffer {

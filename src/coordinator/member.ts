@@ -46,6 +46,20 @@ export interface SyncAnswer {
   readonly assignment: Uint8Array
 }
 
+export interface SyncRequest {
+  readonly memberId: string
+  readonly groupInstanceId: string | null
+  readonly generationId: number
+  readonly protocolType: string | null
+  readonly protocolName: string | null
+  /** The leader's; empty from everybody else. */
+  readonly assignments: readonly { readonly memberId: string; readonly assignment: Uint8Array }[]
+}
+
+export type MemberName = Pick<SyncRequest, 'memberId' | 'groupInstanceId'>
+export type MemberInGeneration = MemberName & Pick<SyncRequest, 'generationId'>
+export type LeavingMember = MemberName & { readonly reason: string }
+
 /** Somebody whose answer has to wait. */
 export interface Parked<T> {
   resolve(answer: T): void
@@ -59,10 +73,12 @@ export class MemberIdRequired extends PartlogError {
   }
 }
 
-export type MemberTraits = Pick<
+/** What a member may say anew when it joins again. */
+export type MemberClaims = Pick<
   JoinRequest,
-  'groupInstanceId' | 'clientId' | 'clientHost' | 'sessionTimeoutMs' | 'rebalanceTimeoutMs'
-> & { readonly memberId: string; readonly protocols: readonly MemberProtocol[] }
+  'clientId' | 'clientHost' | 'sessionTimeoutMs' | 'rebalanceTimeoutMs' | 'protocols'
+>
+export type MemberTraits = MemberClaims & MemberName
 
 const NOTHING = new Uint8Array(0)
 
@@ -96,13 +112,13 @@ export class Member {
     this.protocols = traits.protocols
   }
 
-  /** Takes over what a member says when it joins again. */
-  update(request: JoinRequest): void {
-    this.clientId = request.clientId
-    this.clientHost = request.clientHost
-    this.sessionTimeoutMs = request.sessionTimeoutMs
-    this.rebalanceTimeoutMs = request.rebalanceTimeoutMs
-    this.protocols = request.protocols
+  /** Only through {@link Membership}, which counts protocols. */
+  update(claims: MemberClaims): void {
+    this.clientId = claims.clientId
+    this.clientHost = claims.clientHost
+    this.sessionTimeoutMs = claims.sessionTimeoutMs
+    this.rebalanceTimeoutMs = claims.rebalanceTimeoutMs
+    this.protocols = claims.protocols
   }
 
   /** Has it said exactly this before? */

@@ -9,12 +9,14 @@ import { assert } from '../base/assert.js'
 import { PartlogError, type ErrorCode } from '../model/errors.js'
 import type { Timestamp } from '../model/units.js'
 import { GROUP_STATES, type GroupState, type GroupStateRow } from './group-states.js'
-import type { JoinAnswer, Member, MemberProtocol, SyncAnswer } from './member.js'
+import type { JoinAnswer, Member, MemberClaims, MemberProtocol, SyncAnswer } from './member.js'
 
 export class Membership {
   readonly #members = new Map<string, Member>()
   /** Member ids of static members, by their instance ids. */
   readonly #statics = new Map<string, string>()
+  /** How many members know an assignor. */
+  readonly #knownBy = new Map<string, number>()
   #state: GroupState = 'Empty'
   #previousState: GroupState = 'Empty'
   #stateSince: Timestamp
@@ -36,6 +38,7 @@ export class Membership {
   get previousState(): GroupState {
     return this.#previousState
   }
+  /** −1: nobody knows, the log was written by an old version of Kafka. */
   get stateSince(): Timestamp {
     return this.#stateSince
   }
@@ -69,6 +72,9 @@ export class Membership {
   get haveAllJoined(): boolean {
     for (const { joining } of this.members) if (joining === undefined) return false
     return true
+  }
+  get joinedCount(): number {
+    return [...this.members].filter(({ joining }) => joining !== undefined).length
   }
 
   enter(state: GroupState, now: Timestamp): void {
@@ -142,6 +148,7 @@ export class Membership {
       this.#leaderId = null
     }
     this.#members.set(member.memberId, member)
+    this.#count(member, 1)
     if (member.groupInstanceId !== null) {
       this.#statics.set(member.groupInstanceId, member.memberId)
     }
@@ -150,11 +157,27 @@ export class Membership {
 
   remove(member: Member): void {
     const { memberId, groupInstanceId } = member
-    this.#members.delete(memberId)
+    if (!this.#members.delete(memberId)) return
+    this.#count(member, -1)
     if (groupInstanceId !== null && this.#statics.get(groupInstanceId) === memberId) {
       this.#statics.delete(groupInstanceId)
     }
     if (this.#leaderId === memberId) this.#leaderId = [...this.#members.keys()][0] ?? null
+  }
+
+  /** Takes over what a member says when it joins again. */
+  update(member: Member, claims: MemberClaims): void {
+    this.#count(member, -1)
+    member.update(claims)
+    this.#count(member, 1)
+  }
+
+  #count({ protocols }: Member, change: 1 | -1): void {
+    for (const name of new Set(protocols.map(each => each.name))) {
+      const count = (this.#knownBy.get(name) ?? 0) + change
+      if (count > 0) this.#knownBy.set(name, count)
+      else this.#knownBy.delete(name)
+    }
   }
 
   /** A static member has come back: it is the same one under another id. */
@@ -183,23 +206,19 @@ export class Membership {
     if (protocolType === '' || protocols.length === 0) return false
     if (this.#members.size === 0) return true
     if (protocolType !== this.#protocolType) return false
-    const common = this.#commonProtocols()
-    return protocols.some(({ name }) => common.has(name))
+    return protocols.some(this.#isCommon)
   }
 
-  #commonProtocols(): Set<string> {
-    const all = [...this.members].map(({ protocols }) => protocols.map(({ name }) => name))
-    return new Set(all[0]?.filter(name => all.every(names => names.includes(name))))
-  }
+  readonly #isCommon = ({ name }: MemberProtocol): boolean =>
+    this.#knownBy.get(name) === this.#members.size
 
   /** The assignor most members like best, of those that all of them know. */
   selectProtocol(): string {
-    const common = this.#commonProtocols()
-    assert(common.size > 0, 'members without a common protocol')
-    const votes = new Map([...common].map(name => [name, 0]))
+    const votes = new Map<string, number>()
     for (const { protocols } of this.members) {
-      const { name } = protocols.find(each => common.has(each.name)) as MemberProtocol
-      votes.set(name, (votes.get(name) as number) + 1)
+      const liked = protocols.find(this.#isCommon)
+      assert(liked !== undefined, 'members without a common protocol')
+      votes.set(liked.name, (votes.get(liked.name) ?? 0) + 1)
     }
     return [...votes].reduce((best, each) => (each[1] > best[1] ? each : best))[0]
   }

@@ -8,6 +8,7 @@ import type { Timestamp } from '../model/units.js'
 import { CONSUMER_PROTOCOL } from '../protocol/messages/consumer-protocol.js'
 import type { CommittedOffset } from './group-journal.js'
 import type { Membership } from './membership.js'
+import { topicsReadBy } from './subscriptions.js'
 
 export interface ExpirationRules {
   readonly now: Timestamp
@@ -15,32 +16,30 @@ export interface ExpirationRules {
   readonly retentionMs: number
 }
 
-export interface GroupLife {
-  readonly membership: Membership | undefined
-  /** What its members read; undefined when that is not known. */
-  readonly topics: ReadonlySet<string> | undefined
-}
-
-export function hasExpired(
-  offset: CommittedOffset,
-  { membership, topics }: GroupLife,
+/** Which offsets of a group have ended; undefined for a group that nobody ever joined. */
+export function expirationOf(
+  membership: Membership | undefined,
   { now, retentionMs }: ExpirationRules,
-): boolean {
-  if (offset.expiresAt >= 0) return now >= offset.expiresAt
-  const since = baseOf(offset, membership, topics)
-  return since !== undefined && now - since >= retentionMs
+): (offset: CommittedOffset) => boolean {
+  const baseOf = baseIn(membership)
+  return offset => {
+    const since = baseOf(offset)
+    if (since === undefined) return false
+    return offset.expiresAt >= 0 ? now >= offset.expiresAt : now - since >= retentionMs
+  }
 }
 
 /** From when on it counts; undefined: it is in use. */
-function baseOf(
-  { topic, committedAt }: CommittedOffset,
+function baseIn(
   membership: Membership | undefined,
-  topics: ReadonlySet<string> | undefined,
-): Timestamp | undefined {
-  if (membership === undefined || membership.protocolType === null) return committedAt
+): (offset: CommittedOffset) => Timestamp | undefined {
+  if (membership === undefined || membership.protocolType === null) {
+    return ({ committedAt }) => committedAt
+  }
   const { state, stateSince, protocolType } = membership
-  if (state === 'Empty') return stateSince
+  if (state === 'Empty') return ({ committedAt }) => (stateSince < 0 ? committedAt : stateSince)
   const isKnown = protocolType === CONSUMER_PROTOCOL && state === 'Stable'
-  if (!isKnown || topics === undefined) return undefined
-  return topics.has(topic) ? undefined : committedAt
+  const topics = isKnown ? topicsReadBy(membership) : undefined
+  if (topics === undefined) return () => undefined
+  return ({ topic, committedAt }) => (topics.has(topic) ? undefined : committedAt)
 }

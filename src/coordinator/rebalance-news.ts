@@ -174,9 +174,19 @@ export function strangersIn({ groupId, members, protocolName, protocolType }: Me
   return undefined
 }
 
-/** The name without what tells copies apart: a number, a letter, something hexadecimal. */
+/**
+ * What tells copies of a service apart, at the end of their names: a number, a letter, something
+ * hexadecimal, or what Kubernetes makes up for a pod, which has no vowels.
+ */
+const COPY = /[-_.#:@](\d+|[a-z]|[0-9a-f]{4,}|[bcdfghjklmnpqrstvwxz0-9]{5,})$|\d+$/i
+/** Longer names are compared by their beginnings. */
+const NAME_LENGTH_MAX = 255
+
+/** The name without what tells copies apart. */
 function serviceOf(clientId: string): string {
-  return clientId.replace(/([-_.#:](\d+|[a-z]|[0-9a-f-]{5,}))+$/i, '')
+  const name = clientId.slice(0, NAME_LENGTH_MAX)
+  const service = name.replace(COPY, '')
+  return service === name ? name : serviceOf(service)
 }
 
 function readable<T>(read: () => T): T | undefined {

@@ -81,15 +81,20 @@ describe('committed offsets', () => {
     ])
   })
 
-  it('are committed all or none', async () => {
+  it('are committed, but those with too much to say', async () => {
     const { journal, groups } = await coordinator()
     const tooMuch = at('orders', 1, 7, 'ä'.repeat(2049))
-    await expect(groups.commit(outside('g', at('orders', 0, 5), tooMuch))).rejects.toMatchObject({
+    const refused = await groups.commit(outside('g', at('orders', 0, 5), tooMuch))
+    expect([...refused.keys()]).toEqual([tooMuch])
+    expect(refused.get(tooMuch)).toMatchObject({
       code: 'OFFSET_METADATA_TOO_LARGE',
       message: expect.stringContaining('4098 bytes, at most 4096'),
     })
-    expect(journal.records).toEqual([])
-    await groups.commit(outside('g', at('orders', 1, 7, 'ä'.repeat(2048))))
+    expect(journal.records).toHaveLength(1)
+    expect(await groups.commit(outside('g', at('orders', 1, 7, 'ä'.repeat(2048))))).toEqual(
+      new Map(),
+    )
+    expect(await groups.committedOffsets('g')).toHaveLength(2)
   })
 
   it('of a topic that is no more are taken back, in every group', async () => {
@@ -129,7 +134,7 @@ describe('a member', () => {
     await expect(commit({ memberId: '', generationId: -1 })).rejects.toMatchObject({
       code: 'UNKNOWN_MEMBER_ID',
     })
-    groups.leave('g', name, '')
+    groups.leave('g', [{ ...name, reason: '' }])
     await expect(commit({})).rejects.toMatchObject({ code: 'UNKNOWN_MEMBER_ID' })
     await commit({ memberId: '', generationId: -1 })
   })

@@ -1,0 +1,45 @@
+/** A group, seen from outside. */
+
+import type { GroupState } from './group-states.js'
+import type { Membership } from './membership.js'
+
+export interface GroupView {
+  readonly groupId: string
+  readonly state: GroupState
+  readonly protocolType: string
+  /** The assignor. */
+  readonly protocolName: string
+  readonly members: readonly {
+    readonly memberId: string
+    readonly groupInstanceId: string | null
+    readonly clientId: string
+    readonly clientHost: string
+    readonly metadata: Uint8Array
+    readonly assignment: Uint8Array
+  }[]
+}
+
+const NOTHING = new Uint8Array(0)
+
+/** What its members read and have is told of a stable group only: else it is about to change. */
+export function viewOf(groupId: string, membership: Membership | undefined): GroupView {
+  if (membership === undefined) {
+    return { groupId, state: 'Empty', protocolType: '', protocolName: '', members: [] }
+  }
+  const { state, protocolType, protocolName, members } = membership
+  const isStable = state === 'Stable'
+  return {
+    groupId,
+    state,
+    protocolType: protocolType ?? '',
+    protocolName: isStable ? (protocolName ?? '') : '',
+    members: [...members].map(member => ({
+      memberId: member.memberId,
+      groupInstanceId: member.groupInstanceId,
+      clientId: member.clientId,
+      clientHost: member.clientHost,
+      metadata: isStable ? member.metadataFor(protocolName) : NOTHING,
+      assignment: isStable ? member.assignment : NOTHING,
+    })),
+  }
+}
