@@ -148,13 +148,18 @@ export class Member {
     parked?.resolve(answer)
   }
 
+  failSync(error: PartlogError): void {
+    const parked = this.syncing
+    this.syncing = undefined
+    parked?.reject(error)
+  }
+
   /** Whatever it waits for will not come. */
   fail(error: PartlogError): void {
-    const { joining, syncing } = this
+    const parked = this.joining
     this.joining = undefined
-    this.syncing = undefined
-    joining?.reject(error)
-    syncing?.reject(error)
+    parked?.reject(error)
+    this.failSync(error)
   }
 
   forget(): void {

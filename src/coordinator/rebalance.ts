@@ -193,7 +193,7 @@ export class Rebalance {
     for (const member of this.#membership.members) {
       member.forget()
       if (member.syncing !== undefined) this.sessions.prolong(member)
-      member.fail(error)
+      member.failSync(error)
     }
   }
 

@@ -8,8 +8,15 @@ import {
   type OffsetToCommit,
 } from '../../src/coordinator/group-coordinator.js'
 import { ArrayJournal } from '../../src/coordinator/journal.js'
-import type { JoinRequest } from '../../src/coordinator/member.js'
+import type { GroupView } from '../../src/coordinator/group-view.js'
+import {
+  MemberIdRequired,
+  type JoinAnswer,
+  type JoinRequest,
+  type SyncAnswer,
+} from '../../src/coordinator/member.js'
 import type { RebalanceEvent, SharedGroupEvent } from '../../src/coordinator/rebalance-news.js'
+import type { PartlogError } from '../../src/model/errors.js'
 import { encodeSubscription } from '../../src/protocol/messages/consumer-protocol.js'
 
 export const SETTINGS: GroupCoordinatorSettings = {
@@ -19,6 +26,9 @@ export const SETTINGS: GroupCoordinatorSettings = {
   groupMaxSize: 100,
   offsetsRetentionMinutes: 10_080,
 }
+
+/** Two coordinators do not give out the same ids. */
+let worlds = 0
 
 export interface GroupWorld {
   readonly journal: ArrayJournal
@@ -44,7 +54,7 @@ export async function groupWorld(
     failed: (sentence: string) => void failures.push(sentence),
   }
   const groups = await GroupCoordinator.load(journal, {
-    ...{ clock, listener, random: seededRandom(1) },
+    ...{ clock, listener, random: seededRandom(++worlds) },
     settings: { ...SETTINGS, ...settings },
   })
   return { journal, clock, groups, rebalances, shared, failures }
@@ -84,3 +94,121 @@ export const outside = (groupId: string, ...offsets: OffsetToCommit[]) => ({
   ...{ groupId, memberId: '', groupInstanceId: null, generationId: -1 },
   offsets,
 })
+
+/** A call, and what has come of it so far. */
+export interface Call<T> {
+  readonly promise: Promise<T>
+  answer?: T
+  error?: PartlogError
+}
+
+export function called<T>(run: () => Promise<T> | T): Call<T> {
+  const promise = (async () => await run())()
+  const call: Call<T> = { promise }
+  promise.then(
+    answer => (call.answer = answer),
+    (error: PartlogError) => (call.error = error),
+  )
+  return call
+}
+
+/** In a word: what was refused, what waits, what was answered. */
+export function outcomeOf(call: Call<unknown>): string {
+  if (call.error !== undefined) return call.error.code
+  return 'answer' in call ? 'yes' : 'waits'
+}
+
+/** Somebody who is, was or will be in the group. */
+export class Someone {
+  memberId = ''
+  generationId = -1
+  readonly groupInstanceId: string | null
+  readonly request: JoinRequest
+
+  constructor(
+    readonly groups: () => GroupCoordinator,
+    request: Partial<JoinRequest> = {},
+    readonly groupId = 'g',
+  ) {
+    this.request = newcomer(request)
+    this.groupInstanceId = this.request.groupInstanceId
+  }
+
+  get name() {
+    const { memberId, groupInstanceId, generationId } = this
+    return { memberId, groupInstanceId, generationId }
+  }
+
+  join(more: Partial<JoinRequest> = {}): Call<JoinAnswer> {
+    return called(async () => {
+      const { memberId } = this
+      const request = { ...this.request, memberId, ...more }
+      const answer = await this.groups()
+        .join(this.groupId, request)
+        .catch((error: unknown) => {
+          if (error instanceof MemberIdRequired) this.memberId = error.memberId
+          throw error
+        })
+      this.memberId = answer.memberId
+      this.generationId = answer.generationId
+      return answer
+    })
+  }
+
+  /** The leader says who gets what; each gets its own name. */
+  sync(...all: readonly Someone[]): Call<SyncAnswer> {
+    const assignments = all.map(({ memberId }) => ({ memberId, assignment: Buffer.from(memberId) }))
+    const protocol = { protocolType: this.request.protocolType, protocolName: null }
+    return called(() =>
+      this.groups().sync(this.groupId, { ...this.name, ...protocol, assignments }),
+    )
+  }
+
+  heartbeat(): Call<void> {
+    return called(() => this.groups().heartbeat(this.groupId, this.name))
+  }
+
+  commit(offset = 1): Call<unknown> {
+    const { groupId } = this
+    const offsets = [at('orders', 0, offset)]
+    return called(() => this.groups().commit({ groupId, ...this.name, offsets }))
+  }
+
+  leave(): Call<void> {
+    return called(() => {
+      const [error] = this.groups().leave(this.groupId, [{ ...this.name, reason: '' }])
+      if (error !== undefined) throw error
+    })
+  }
+}
+
+export interface Party extends GroupWorld {
+  readonly all: Someone[]
+  readonly view: () => GroupView
+}
+
+/** Members that have joined together: the first leads, generation 1 waits for its assignment. */
+export async function party(
+  requests: readonly Partial<JoinRequest>[],
+  settings: Partial<GroupCoordinatorSettings> = {},
+  journal = new ArrayJournal(),
+): Promise<Party> {
+  const world = await groupWorld(journal, { groupInitialRebalanceDelayMs: 1_000, ...settings })
+  const all = requests.map(request => new Someone(() => world.groups, request))
+  const joins = all.map(each => each.join())
+  await world.clock.advance(2_000)
+  await Promise.all(joins.map(({ promise }) => promise))
+  return { ...world, all, view: () => world.groups.describe('g') }
+}
+
+/** The same, and each has what it was assigned. */
+export async function stableParty(
+  requests: readonly Partial<JoinRequest>[],
+  settings?: Partial<GroupCoordinatorSettings>,
+  journal?: ArrayJournal,
+): Promise<Party> {
+  const world = await party(requests, settings, journal)
+  const syncs = world.all.map(each => each.sync(...world.all))
+  await Promise.all(syncs.map(({ promise }) => promise))
+  return world
+}
