@@ -98,7 +98,7 @@ export class Rebalance {
     if (delayMs <= 0) return this.#complete()
     const { clock, settings } = this.#options
     this.#joinTimer = clock.after(delayMs, () => {
-      if (!this.#hasNewcomer || leftMs <= 0) return this.#complete()
+      if (!this.#hasNewcomer) return this.#complete()
       const nextMs = Math.min(settings.groupInitialRebalanceDelayMs, leftMs)
       this.#waitForFirst(nextMs, Math.max(leftMs - nextMs, 0))
     })
