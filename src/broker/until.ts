@@ -6,7 +6,7 @@
 import type { Clock } from '../base/clock.js'
 import { hasMethods, show } from '../base/config.js'
 import { abortable, Signal } from '../base/tasks.js'
-import type { GroupView } from '../coordinator/group-coordinator.js'
+import type { GroupView } from '../coordinator/group-view.js'
 import type { CommittedOffset } from '../coordinator/group-journal.js'
 import { PartlogError } from '../model/errors.js'
 import { checkGroupId, checkTopicName, partitionKey, type TopicPartition } from '../model/names.js'
