@@ -312,7 +312,7 @@ export class ClassicGroup {
     const { membership } = this
     const { groupMaxSize: maxSize } = this.#options.settings
     const member = membership.find(memberId) ?? membership.staticMember(groupInstanceId ?? '')
-    if (membership.state === 'Empty' || membership.size < maxSize) return true
+    if (membership.size < maxSize) return true
     if (membership.state !== 'PreparingRebalance') return member !== undefined
     return member?.joining !== undefined || membership.joinedCount < maxSize
   }

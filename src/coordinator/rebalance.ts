@@ -151,12 +151,10 @@ export class Rebalance {
   /** Static members who are away get the new generation's time as well. */
   #answerJoins(): void {
     const membership = this.#membership
-    const { generation, rebalanceTimeoutMs } = membership
-    const onTime = (): void => this.#expelUnsynced(generation)
-    this.#syncTimer = this.#options.clock.after(rebalanceTimeoutMs, onTime)
+    const { rebalanceTimeoutMs } = membership
+    this.#syncTimer = this.#options.clock.after(rebalanceTimeoutMs, () => this.#expelUnsynced())
     for (const member of membership.members) {
       member.owesSync = true
-      member.forget()
       member.isNew = false
       this.sessions.prolong(member)
       member.answerJoin(membership.joinAnswer(member))
@@ -198,10 +196,8 @@ export class Rebalance {
   }
 
   /** Whoever has joined and never asked for its partitions is gone. */
-  #expelUnsynced(generation: number): void {
+  #expelUnsynced(): void {
     const membership = this.#membership
-    if (membership.generation !== generation) return
-    if (membership.state !== 'CompletingRebalance' && membership.state !== 'Stable') return
     const silent = [...membership.members].filter(({ owesSync }) => owesSync)
     if (silent.length === 0) return
     for (const member of silent) this.remove(member, 'never asked for its partitions')
@@ -215,7 +211,6 @@ export class Rebalance {
     const membership = this.#membership
     this.sessions.end(member)
     membership.remove(member)
-    this.restless.notify()
     const sentence = `group ${membership.groupId}: member "${member.memberId}" ${what}`
     member.fail(new PartlogError('UNKNOWN_MEMBER_ID', sentence))
   }

@@ -113,6 +113,11 @@ describe('a rebalance', () => {
     const world = await two()
     const { clock, groups, leader, follower, rebalances } = world
     const joining = [new Someone(() => groups).join(), follower.join()]
+    const nothing = new Uint8Array(0)
+    expect(world.view()).toMatchObject({ state: 'PreparingRebalance', protocolName: '' })
+    for (const { metadata, assignment } of world.view().members) {
+      expect([metadata, assignment]).toEqual([nothing, nothing])
+    }
     await live(world, 9_000, leader, follower)
     expect(outcomes(...joining)).toEqual(['waits', 'waits'])
     joining.push(leader.join())
@@ -365,6 +370,19 @@ describe('members that never ask for their partitions', () => {
     await world.clock.advance(0)
     expect(outcomeOf(syncing)).toBe('REBALANCE_IN_PROGRESS')
     await world.clock.advance(10_000)
+    expect(membersOf(world)).toEqual([leader.memberId])
+  })
+
+  it('are not those who wait for a slow leader; they have a new session when it has assigned', async () => {
+    const world = await party([{}, {}])
+    const [leader, patient] = world.all as [Someone, Someone]
+    const syncing = patient.sync()
+    await live(world, 15_000, leader)
+    await leader.sync(...world.all).promise
+    await syncing.promise
+    await live(world, 9_999, leader)
+    expect(membersOf(world)).toHaveLength(2)
+    await world.clock.advance(1)
     expect(membersOf(world)).toEqual([leader.memberId])
   })
 
@@ -721,6 +739,21 @@ describe('while the log takes its time', () => {
     expect(joining.answer?.generationId).toBe(3)
   })
 
+  it('whoever came and went while a group was deleted is remembered', async () => {
+    const world = await stableSlowly([{}])
+    world.all[0]?.leave()
+    const deleting = world.groups.deleteGroup('g')
+    const someone = new Someone(() => world.groups)
+    someone.join()
+    await world.clock.advance(1_000)
+    someone.leave()
+    for (const { resolve } of world.journal.waiting) resolve()
+    await deleting
+    const next = new Someone(() => world.groups).join()
+    await world.clock.advance(1_000)
+    expect(next.answer?.generationId).toBe(5)
+  })
+
   it('whoever joins while a group is deleted is in it', async () => {
     const world = await stableSlowly([{}])
     world.all[0]?.leave()
@@ -777,9 +810,11 @@ describe('a group that is full', () => {
     const all = [1, 2, 3].map(() => new Someone(() => groups))
     for (const each of all) each.join({ requiresMemberId: true })
     await clock.advance(0)
-    const joining = all.map(each => each.join())
+    const joining = [...all, all[0] as Someone].map(each => each.join())
     await clock.advance(2_000)
-    expect(outcomes(...joining)).toEqual(['yes', 'yes', 'GROUP_MAX_SIZE_REACHED'])
+    expect(outcomes(...joining)).toEqual([
+      ...['REBALANCE_IN_PROGRESS', 'yes', 'GROUP_MAX_SIZE_REACHED', 'yes'],
+    ])
     const again = (all[2] as Someone).join()
     ;(all[0] as Someone).leave()
     await clock.advance(0)

@@ -198,6 +198,14 @@ describe('groups', () => {
     expect(journal.records).toEqual([])
   })
 
+  it('with members stay in the log, whether they have committed or not', async () => {
+    const world = await withMember()
+    await world.pass(60)
+    const again = await groupWorld(new ArrayJournal([...world.journal.records]))
+    expect(again.groups.describe('g')).toMatchObject({ state: 'Stable' })
+    expect(again.groups.describe('g').members).toHaveLength(1)
+  })
+
   it('with very many offsets are cleaned bit by bit', async () => {
     const world = await groupWorld(undefined, settings)
     const many = Array.from({ length: 2_500 }, (_, partition) => at('a', partition, 1))

@@ -92,6 +92,31 @@ describe('a rebalance that is over', () => {
     ])
   })
 
+  it('is one, also when it had to begin again', async () => {
+    const all = await world()
+    const [one, two] = [all.next('one'), all.next('two')]
+    one.join()
+    await all.clock.advance(2_500) // it has joined, and not assigned yet
+    await round(all, [one, 0], [two, 1])
+    expect(all.rebalances).toMatchObject([
+      { generationId: 2, reason: 'client one joins', durationMs: 6_500 },
+    ])
+  })
+
+  it('names those who did not join in time, and those who waited and were put out', async () => {
+    const all = await world()
+    const [one, late] = [all.next('one'), all.next('late', { sessionTimeoutMs: 90_000 })]
+    await round(all, [one, 0], [late, 1])
+    const joining = one.join({ rebalanceTimeoutMs: 60_000 })
+    await all.clock.advance(60_000)
+    await joining.promise
+    await round(all, [one, 0, 1])
+    expect(all.rebalances[1]).toMatchObject({
+      ...{ generationId: 2, reason: 'client one asks for a rebalance', durationMs: 64_000 },
+      ...{ joined: [], left: [], timedOut: [{ clientId: 'late' }] },
+    })
+  })
+
   it('is told without partitions where nobody can read them', async () => {
     const { rebalances } = await stableParty([{ protocolType: 'connect' }, {}].slice(0, 1))
     expect(rebalances[0]?.members).toMatchObject([{ before: [], after: [] }])
