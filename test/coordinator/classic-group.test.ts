@@ -373,6 +373,19 @@ describe('members that never ask for their partitions', () => {
     expect(membersOf(world)).toEqual([leader.memberId])
   })
 
+  it('have the whole time of their generation, whatever was left of the one before', async () => {
+    const world = await party([{}, {}])
+    const [leader, silent] = world.all as [Someone, Someone]
+    await live(world, 30_000, leader, silent)
+    const joining = [leader.join({ protocols: saying(['other']) }), silent.join()]
+    await Promise.all(joining.map(({ promise }) => promise))
+    await leader.sync(...world.all).promise
+    await live(world, 59_999, leader, silent)
+    expect(membersOf(world)).toHaveLength(2)
+    await world.clock.advance(1)
+    expect(membersOf(world)).toEqual([leader.memberId])
+  })
+
   it('are not those who wait for a slow leader; they have a new session when it has assigned', async () => {
     const world = await party([{}, {}])
     const [leader, patient] = world.all as [Someone, Someone]
@@ -811,6 +824,8 @@ describe('a group that is full', () => {
     for (const each of all) each.join({ requiresMemberId: true })
     await clock.advance(0)
     const joining = [...all, all[0] as Someone].map(each => each.join())
+    await clock.advance(0)
+    expect(clock.pendingTimers).toBe(3) // two sessions and the first rebalance
     await clock.advance(2_000)
     expect(outcomes(...joining)).toEqual([
       ...['REBALANCE_IN_PROGRESS', 'yes', 'GROUP_MAX_SIZE_REACHED', 'yes'],

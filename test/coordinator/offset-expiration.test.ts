@@ -103,6 +103,8 @@ describe('offsets of a group with members', () => {
       settings,
       world.clock,
     )
+    await again.groups.expireOffsets()
+    expect(await topicsLeft(again)).toEqual(['orders'])
     await world.clock.advance(1)
     for (const { groups } of [world, again]) {
       await groups.expireOffsets()
