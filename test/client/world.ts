@@ -51,16 +51,18 @@ export async function isPending(promise: Promise<unknown>, clock: VirtualClock):
 type Handle = typeof Broker.prototype.handle
 type Interceptor = (api: ApiName, request: never, next: () => ReturnType<Handle>) => unknown
 
-/** Lets a test see, delay or refuse what reaches the broker. */
-export function intercept(interceptor: Interceptor): void {
+/** Lets a test see, delay or refuse what reaches the broker, until it ends or the test does. */
+export function intercept(interceptor: Interceptor): () => void {
   const handle = Broker.prototype.handle
   const spy = vi.spyOn(Broker.prototype, 'handle')
-  onTestFinished(() => spy.mockRestore())
+  const end = (): void => void spy.mockRestore()
+  onTestFinished(end)
   spy.mockImplementation(function (this: Broker, api, request, signal) {
     return interceptor(api, request as never, () =>
       handle.call(this, api, request as never, signal),
     ) as ReturnType<Handle>
   } as Handle)
+  return end
 }
 
 /** How many requests of a kind reach the broker from now on. */
