@@ -234,8 +234,9 @@ export class GroupMember {
 
   async #rebalance(life: AbortSignal): Promise<void> {
     await this.#prepare(life)
+    const reason = this.#wanted ?? ''
     this.#wanted = undefined
-    const joined = await this.#join(life)
+    const joined = await this.#join(reason, life)
     const assigned = await this.#sync(joined, life)
     this.#askedAtMs = this.#options.clock.monotonicMs()
     this.#heartbeat.start()
@@ -267,7 +268,7 @@ export class GroupMember {
     }
   }
 
-  async #join(life: AbortSignal): Promise<JoinGroupResponse> {
+  async #join(reason: string, life: AbortSignal): Promise<JoinGroupResponse> {
     const { client, settings } = this.#options
     const { groupId, groupInstanceId, identity } = client
     this.#heartbeat.stop()
@@ -280,11 +281,11 @@ export class GroupMember {
       rebalanceTimeoutMs: settings.maxPollIntervalMs,
       protocolType: CONSUMER_PROTOCOL,
       protocols: this.#protocols(),
-      reason: this.#wanted ?? '',
+      reason,
     })
     if (isMemberIdRequired(answer)) {
       client.identity = { memberId: answer.memberId, generationId: -1 }
-      return await this.#join(life)
+      return await this.#join(reason, life)
     }
     client.check(answer, `joining group ${groupId}`)
     client.identity = { memberId: answer.memberId, generationId: answer.generationId ?? -1 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { ConsumerOptions } from '../../src/client/consumer-options.js'
 import type { Consumer } from '../../src/client/consumer.js'
 import type { RebalanceEvent } from '../../src/coordinator/rebalance-news.js'
-import { isPending, orders, settle, world, type World } from './world.js'
+import { intercept, isPending, orders, settle, world, type World } from './world.js'
 
 const text = { autoOffsetReset: 'earliest', valueDeserializer: 'string' } as const
 type Options = ConsumerOptions<'bytes', 'string'>
@@ -222,8 +222,14 @@ describe('a group rebalances', () => {
     const [one, two] = [await joined(all), await joined(all)]
     await stable(all, one, two)
     const { generationId } = one.groupMetadata()
+    const reasons: unknown[] = []
+    intercept((api, request: { readonly reason?: string }, next) => {
+      if (api === 'JoinGroup') reasons.push(request.reason)
+      return next()
+    })
     two.enforceRebalance('because')
     await stable(all, one, two)
+    expect(reasons).toEqual(['because', 'the group rebalances'])
     expect(one.groupMetadata().generationId).toBe(generationId + 1)
     expect(two.groupMetadata()).toMatchObject({ groupId: 'g', generationId: generationId + 1 })
   })

@@ -12,7 +12,9 @@ import type { Producer } from '../../src/client/producer.js'
 import { Cluster } from '../../src/cluster.js'
 import { MemoryDisk } from '../../src/disk/memory-disk.js'
 import { batchesOf } from '../../src/model/batch.js'
+import type { RebalanceEvent } from '../../src/coordinator/rebalance-news.js'
 import { isPartlogError } from '../../src/model/errors.js'
+import type { TopicPartition } from '../../src/model/names.js'
 
 const ZERO_MS = 0
 
@@ -49,6 +51,8 @@ export class Story {
     cluster.on('repair', ({ topic, partition, broker }) => {
       this.note(`${topic}-${partition}: broker ${broker} copies it anew, its own was damaged`)
     })
+    cluster.on('rebalance', event => this.#noteRebalance(event))
+    cluster.on('sharedGroup', ({ groupId, reason }) => this.note(`group ${groupId}: ${reason}`))
   }
 
   static async begin(options: MemoryOptions = {}): Promise<Story> {
@@ -166,6 +170,15 @@ export class Story {
     await expect(`${this.#lines.join('\n')}\n`).toMatchFileSnapshot(`${name}.txt`)
   }
 
+  #noteRebalance({ groupId, generationId, reason, timedOut, members }: RebalanceEvent): void {
+    this.note(`group ${groupId}, generation ${generationId}: ${reason}`)
+    for (const { clientId } of timedOut) this.note(`  ${clientId} was not heard of in time`)
+    for (const { clientId, before, after } of members.toSorted(byClientId)) {
+      const [had, has] = [partitionsText(before), partitionsText(after)]
+      this.note(`  ${clientId.padEnd(10)} ${had === has ? `keeps ${has}` : `${had} → ${has}`}`)
+    }
+  }
+
   /** Something that is to be in the story. */
   note(text: string): void {
     const at = ((this.clock.monotonicMs() - this.#startedMs) / 1000).toFixed(2)
@@ -176,4 +189,16 @@ export class Story {
 function copyText({ broker, state, logStartOffset, highWatermark, logEndOffset }: ReplicaView) {
   if (logEndOffset < 0) return `${broker} ${state}`
   return `${broker} ${state.padEnd(8)} [${logStartOffset}, ${logEndOffset}) hw ${highWatermark}`
+}
+
+/** Those of orders by their numbers. */
+export function partitionsText(partitions: readonly TopicPartition[]): string {
+  const names = partitions.map(({ topic, partition }) =>
+    topic === 'orders' ? String(partition) : `${topic}-${partition}`,
+  )
+  return names.toSorted().join(' ') || 'nothing'
+}
+
+function byClientId(one: { readonly clientId: string }, other: typeof one): number {
+  return one.clientId < other.clientId ? -1 : 1
 }
