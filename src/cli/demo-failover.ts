@@ -8,7 +8,6 @@ import type { Producer, SendRequest } from '../client/producer.js'
 import type { RecordMetadata } from '../client/messages.js'
 import type { Cluster } from '../cluster.js'
 import { crc32c } from '../base/crc32c.js'
-import type { Output } from './output.js'
 import { clock } from './shared.js'
 
 const HEAL_MAX_MS = 60_000
@@ -27,12 +26,19 @@ export interface FailoverResult {
   readonly isHealed: boolean
 }
 
+export interface FailoverOptions {
+  readonly cluster: Cluster
+  readonly topic: string
+  /** So many bytes are acknowledged when the leader dies. */
+  readonly killAtBytes: number
+  readonly tell: (text: string) => void
+}
+
 export class Failover {
   readonly #cluster: Cluster
   readonly #topic: string
   readonly #killAtBytes: number
   readonly #producer: Producer
-  readonly #startedMs = clock.monotonicMs()
   /** Checksums of what was acknowledged, by partition and offset. */
   readonly #acknowledged = new Map<number, number[]>()
   readonly #read = new Map<number, number>()
@@ -45,15 +51,11 @@ export class Failover {
   #doubled = 0
   #outOfOrder = 0
 
-  constructor(cluster: Cluster, topic: string, killAtBytes: number, output: Output) {
+  constructor({ cluster, topic, killAtBytes, tell }: FailoverOptions) {
     this.#cluster = cluster
     this.#topic = topic
     this.#killAtBytes = killAtBytes
     this.#producer = cluster.producer({ acks: 'all' })
-    const tell = (text: string): void => {
-      const seconds = (clock.monotonicMs() - this.#startedMs) / 1000
-      output.note(`${seconds.toFixed(3).padStart(9)} s  ${text}`)
-    }
     cluster.on('leader', ({ topic: name, partition, leader, leaderEpoch }) => {
       if (name === topic && partition === 0) this.#hasNewLeader = true
       if (name === topic) tell(`${name}-${partition}: broker ${leader} leads, epoch ${leaderEpoch}`)
@@ -82,9 +84,14 @@ export class Failover {
   /** Starts the broker again, and waits until all replicas are in sync. */
   async heal(): Promise<void> {
     await this.#producer.close()
-    if (this.#killed > 0) {
-      this.#tell(`broker ${this.#killed} starts again`)
-      await this.#cluster.broker(this.#killed).start()
+    await this.restart(this.#killed)
+  }
+
+  /** The same for any broker, none is 0. */
+  async restart(broker: number): Promise<void> {
+    if (broker > 0) {
+      this.#tell(`broker ${broker} starts again`)
+      await this.#cluster.broker(broker).start()
     }
     const deadline = clock.monotonicMs() + HEAL_MAX_MS
     while (!this.#isHealed && clock.monotonicMs() < deadline) {

@@ -6,12 +6,19 @@ import { NodeDisk } from '../disk/node-disk.js'
 import { inspectPartition } from '../log/inspect.js'
 import { command, optionalValue, valued } from './command.js'
 import { Failover, type FailoverResult } from './demo-failover.js'
+import {
+  SESSION_TIMEOUT_MS,
+  SharedReading,
+  type SharedReadingOptions,
+  type SharedReadingResult,
+  WORK_MS,
+} from './demo-group.js'
 import { checkReadable, freshPath, openLines, openSink, sizeOf } from './files.js'
 import { ensureTopic, importWithProgress, type ImportRequest, type ImportResult } from './import.js'
 import { orderLines } from './orders.js'
 import type { Output } from './output.js'
 import { Progress } from './progress.js'
-import { clock, JSON_OPTION } from './shared.js'
+import { clock, JSON_OPTION, storyteller } from './shared.js'
 import { bytesText, grouped, secondsText, table } from './table.js'
 
 const TOPIC = 'orders'
@@ -40,6 +47,12 @@ export const demoCommand = command({
     records: valued(integer(1, 100_000_000), 200_000, 'N', 'orders to write (default 200,000)'),
     partitions: valued(integer(1, 1_000), 6, 'N', 'partitions of the topic (default 6)'),
     brokers: valued(integer(1, 64), 1, 'N', 'brokers; with more than 1 a leader dies (default 1)'),
+    consumers: valued(
+      integer(1, 1_000),
+      1,
+      'N',
+      'consumers; with more than 1 one dies, one joins (default 1)',
+    ),
     seed: valued(integer(0), 1, 'N', 'the same seed gives the same orders (default 1)'),
     dir: valued(
       text,
@@ -49,7 +62,11 @@ export const demoCommand = command({
     ),
     json: JSON_OPTION,
   },
-  examples: ['npm run demo', 'npm run demo -- --file events.jsonl --key id'],
+  examples: [
+    'npm run demo',
+    'npm run demo -- --file events.jsonl --key id',
+    'npm run demo -- --brokers 3 --consumers 3',
+  ],
   run: async ({ options, output }) => {
     const dir = freshPath(options.dir)
     if (options.file !== undefined) checkReadable(options.file)
@@ -58,7 +75,9 @@ export const demoCommand = command({
     const run = await runThrough(dir, request, options, output)
     const { written, partitions, failover } = run
     const total = partitions.reduce((sum, each) => sum + each.read, 0)
-    const isComplete = total === written.records && (failover === undefined || isWell(failover))
+    const isCommitted = partitions.every(each => each.committed === each.endOffset)
+    const isComplete =
+      total === written.records && isCommitted && (failover === undefined || isWell(failover))
     if (options.json) await output.json({ dir, file, ...run, isComplete })
     else await show(output, { dir, ...run })
     if (!isComplete) output.note(`only ${total} of ${written.records} records came back as sent`)
@@ -69,25 +88,36 @@ export const demoCommand = command({
 async function runThrough(
   dir: string,
   request: ImportRequest,
-  { partitions, brokers }: { readonly partitions: number; readonly brokers: number },
+  { partitions, brokers, consumers }: Sizes,
   output: Output,
 ) {
-  const cluster = await Cluster.open({ dir, brokers })
-  const size = sizeOf(request.file) ?? 0
-  const failover = brokers > 1 ? new Failover(cluster, TOPIC, size / 2, output) : undefined
+  const cluster = await Cluster.open({
+    ...{ dir, brokers },
+    ...(consumers > 1 ? { groupMinSessionTimeoutMs: SESSION_TIMEOUT_MS } : {}),
+  })
+  const tell = storyteller(output)
+  const killAtBytes = (sizeOf(request.file) ?? 0) / 2
+  const failover =
+    brokers > 1 ? new Failover({ cluster, topic: TOPIC, killAtBytes, tell }) : undefined
   let written: ImportResult
   let read: Map<number, number>
   let readMs: number
   let offsets: Awaited<ReturnType<typeof cluster.admin.listGroupOffsets>>
   let failed: FailoverResult | undefined
+  let group: SharedReadingResult | undefined
   try {
     await ensureTopic(cluster, TOPIC, partitions)
     const producer = failover?.producer ?? cluster.producer()
     written = await importWithProgress(async () => producer, { ...request, json: false }, output)
     await failover?.heal()
     const started = clock.monotonicMs()
-    read = await readBack(cluster, written.records, failover, output)
+    if (consumers > 1) {
+      const shared = sharedReading({ cluster, consumers, failover, tell }, output)
+      read = await shared.read()
+      group = shared.result
+    } else read = await readBack(cluster, written.records, failover, output)
     readMs = clock.monotonicMs() - started
+    if (group?.killedBroker !== undefined) await failover?.restart(group.killedBroker)
     offsets = await cluster.admin.listGroupOffsets(GROUP)
     failed = failover?.result
   } finally {
@@ -111,7 +141,35 @@ async function runThrough(
       bytes,
     })
   }
-  return { written, readMs, partitions: results, failover: failed }
+  return { written, readMs, partitions: results, failover: failed, group }
+}
+
+interface Sizes {
+  readonly partitions: number
+  readonly brokers: number
+  readonly consumers: number
+}
+
+function sharedReading(
+  given: Pick<SharedReadingOptions, 'cluster' | 'consumers' | 'tell'> & {
+    readonly failover: Failover | undefined
+  },
+  output: Output,
+): SharedReading {
+  const { cluster, consumers, tell, failover } = given
+  const progress = new Progress(output, clock, 'reading  ')
+  return new SharedReading({
+    ...{ cluster, consumers, topic: TOPIC, groupId: GROUP },
+    tell: text => {
+      progress.end()
+      tell(text)
+    },
+    onProgress: (read, total) => {
+      progress.show(read, total, `${grouped(read)} records`)
+      if (read === total) progress.end()
+    },
+    onFirst: record => failover?.check(record),
+  })
 }
 
 /** Reads everything through a group and commits it; counts by partition. */
@@ -191,9 +249,10 @@ async function show(
     readonly readMs: number
     readonly partitions: readonly PartitionResult[]
     readonly failover: FailoverResult | undefined
+    readonly group: SharedReadingResult | undefined
   },
 ): Promise<void> {
-  const { dir, written, readMs, partitions, failover } = result
+  const { dir, written, readMs, partitions, failover, group } = result
   const rows = partitions.map(each => [
     each.partition,
     each.read,
@@ -210,7 +269,9 @@ async function show(
     `written  ${grouped(written.records)} records, ${bytesText(written.bytes)} in ` +
       `${secondsText(written.ms)}, each safe from a power cut before it counted`,
   )
-  await output.line(`read     ${grouped(written.records)} records in ${secondsText(readMs)}`)
+  const work = group === undefined ? '' : `, with ${WORK_MS} ms of work for each batch`
+  await output.line(`read     ${grouped(written.records)} records in ${secondsText(readMs)}${work}`)
+  if (group !== undefined) await showGroup(output, group)
   if (failover !== undefined) {
     const { killed, failoverMs, acknowledged, missing, doubled, outOfOrder, isHealed } = failover
     await output.line(
@@ -224,4 +285,18 @@ async function show(
   }
   await output.line(`on disk  ${bytesText(onDisk)} in ${dir}/broker-1, a Kafka log directory`)
   await output.line(`look in  npx partlog inspect ${dir} --batches`)
+}
+
+async function showGroup(
+  output: Output,
+  { members, processed, redelivered, lost, rebalances }: SharedReadingResult,
+): Promise<void> {
+  const rows = members.map(({ name, records, again, fate }) => [name, records, again, fate])
+  await output.line('')
+  await output.line(table(['MEMBER', 'RECORDS', 'AGAIN', 'FATE'], rows))
+  await output.line('')
+  await output.line(
+    `group    ${grouped(processed)} records processed at least once, ${grouped(lost)} lost; ` +
+      `${grouped(redelivered)} came again; ${rebalances} rebalances`,
+  )
 }

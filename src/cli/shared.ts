@@ -5,6 +5,7 @@ import { SystemClock } from '../base/clock.js'
 import { text, type OptionType } from '../base/config.js'
 import { Cluster } from '../cluster.js'
 import { toggle, valued } from './command.js'
+import type { Output } from './output.js'
 
 export const clock: Clock = new SystemClock()
 
@@ -15,6 +16,15 @@ export const DIR_OPTION = valued(
   'the folder of the cluster (default ./data)',
 )
 export const JSON_OPTION = toggle('one JSON object per line instead of a table')
+
+/** Tells what happens, each time with the seconds since the beginning. */
+export function storyteller(output: Output): (text: string) => void {
+  const startedMs = clock.monotonicMs()
+  return text => {
+    const seconds = (clock.monotonicMs() - startedMs) / 1000
+    output.note(`${seconds.toFixed(3).padStart(9)} s  ${text}`)
+  }
+}
 
 /** Date.parse takes much else for a time: '1.5' is a day in January 2001. */
 const ISO_TIME = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?$/

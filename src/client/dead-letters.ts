@@ -14,7 +14,7 @@ import type { Channel } from '../protocol/channel.js'
 import { errorFrom } from './errors.js'
 import type { MetadataCache } from './metadata-cache.js'
 import { Producer } from './producer.js'
-import { leaderOf } from './requests.js'
+import { answerOfLeader, leaderOf } from './requests.js'
 import { withRetries, type RetryOptions } from './retry.js'
 
 /** A record is fetched with what comes with it in its batch. */
@@ -76,14 +76,18 @@ export class DeadLetters {
     throw new PartlogError('OFFSET_OUT_OF_RANGE', sentence)
   }
 
-  async #fetch({ topic, partition, offset }: RecordPlace): Promise<Buffer> {
+  async #fetch(place: RecordPlace): Promise<Buffer> {
+    const { topic, partition, offset } = place
     const { channel, metadata } = this.#options
     const leader = await leaderOf(metadata, { topic, partition })
     const wanted = { partition, fetchOffset: offset, partitionMaxBytes: FETCH_BYTES }
-    const { responses } = await channel.send(leader, 'Fetch', {
+    const request = {
       ...{ maxWaitMs: 0, minBytes: 0, maxBytes: FETCH_BYTES },
       topics: [{ topic, partitions: [wanted] }],
-    })
+    }
+    const { responses } = await answerOfLeader(metadata, [place], () =>
+      channel.send(leader, 'Fetch', request),
+    )
     const answer = responses[0]?.partitions[0]
     if (answer === undefined) throw new PartlogError('UNKNOWN_SERVER_ERROR', 'no answer')
     const error = errorFrom(answer, `${topic}-${partition} cannot be read`)

@@ -2,7 +2,6 @@
 
 import type { TopicPartition } from '../model/names.js'
 import { PartlogError } from '../model/errors.js'
-import type { Request, Response } from '../protocol/api.js'
 import type { Channel } from '../protocol/channel.js'
 import { LATEST_TIMESTAMP } from '../protocol/messages/offsets.js'
 import { errorFrom } from './errors.js'
@@ -68,12 +67,18 @@ export function byTopic<T extends TopicPartition, P>(
   return [...topics].map(([name, partitions]) => ({ name, partitions }))
 }
 
-async function asked(
-  channel: Channel,
-  leader: number,
-  request: Request<'ListOffsets'>,
-): Promise<Response<'ListOffsets'>> {
-  return await channel.send(leader, 'ListOffsets', request)
+/** Asks the leader of partitions; one that does not answer may lead them no more. */
+export async function answerOfLeader<T>(
+  metadata: MetadataCache,
+  partitions: readonly TopicPartition[],
+  ask: () => Promise<T> | T,
+): Promise<T> {
+  try {
+    return await ask()
+  } catch (error) {
+    for (const { topic } of partitions) metadata.invalidate(topic)
+    throw error
+  }
 }
 
 /** Offsets by time, in the order of the queries. Throws the first error of any partition. */
@@ -88,10 +93,9 @@ export async function listOffsets(
       partitionIndex: partition,
       timestamp,
     }))
-    const response = await asked(channel, leader, { topics }).catch((error: unknown) => {
-      for (const { name } of topics) metadata.invalidate(name) // others may lead by now
-      throw error
-    })
+    const response = await answerOfLeader(metadata, group, () =>
+      channel.send(leader, 'ListOffsets', { topics }),
+    )
     for (const { name: topic, partitions } of response.topics) {
       for (const answer of partitions) {
         const partition = answer.partitionIndex

@@ -70,6 +70,52 @@ it('a consumer group goes on when its coordinator dies', async () => {
   expect(await passing(cluster.admin.listGroups())).toMatchObject([{ groupId: 'g' }])
 })
 
+it('offsets are asked of the new leader when the one that is known has died', async () => {
+  const all = await world()
+  const { cluster, clock, passing, leader } = all
+  await passing(cluster.admin.createTopic({ topic: 'orders', replicationFactor: 3 }))
+  await passing(cluster.producer().send({ topic: 'orders', messages: [{ value: 'a' }] }))
+  const consumer = cluster.consumer()
+  const partitions = [{ topic: 'orders', partition: 0 }]
+  const end = [{ ...partitions[0], offset: 1 }]
+  const ask = async (): Promise<void> => {
+    expect(await passing(consumer.endOffsets(partitions))).toEqual(end)
+    expect(await passing(cluster.admin.listOffsets('orders'))).toMatchObject(end)
+  }
+  await ask()
+  await cluster.broker(leader()).kill()
+  const killedMs = clock.monotonicMs()
+  await ask()
+  expect(clock.monotonicMs() - killedMs).toBeLessThan(1_000)
+})
+
+it('dead letters are fetched from the new leader, too', async () => {
+  const all = await world()
+  const { cluster, clock, passing, leader } = all
+  await passing(cluster.admin.createTopic({ topic: 'orders', replicationFactor: 3 }))
+  const producer = cluster.producer()
+  for (const value of ['a', 'b', 'c', 'd']) {
+    await passing(producer.send({ topic: 'orders', messages: [{ value }] }))
+  }
+  // It has fetched ahead as far as it may, and so does not hear of the death itself.
+  const options = { autoOffsetReset: 'earliest', maxPartitionFetchBytes: 1 } as const
+  const consumer = cluster.consumer({ groupId: 'g', ...options })
+  await passing(consumer.subscribe(['orders']))
+  const run = consumer.run({
+    deadLetterTopic: 'dead',
+    eachRecord: async ({ offset }) => {
+      await new Promise<void>(resolve => clock.after(10, resolve))
+      if (offset === 0) await cluster.broker(leader()).kill()
+      throw new Error('mine')
+    },
+  })
+  await clock.advance(2_000)
+  await passing(cluster.until({ topic: 'dead', records: 4 }))
+  expect(clock.monotonicMs()).toBeLessThan(5_000)
+  await passing(consumer.close())
+  await run
+})
+
 it('all brokers at once: a power cut and a new start keep what was acknowledged', async () => {
   const disk = new MemoryDisk()
   const all = await world({}, disk)

@@ -1,0 +1,270 @@
+/**
+ * The demo with several consumers: they share the partitions as members of one group. Halfway one
+ * of them is killed with work that is done and not committed, another one joins, and the broker
+ * that coordinates them is killed, if there is another. Every change is told as it happens; the
+ * books say what each has read, what came again and whether anything is missing.
+ */
+
+import { sleep, type Timer } from '../base/clock.js'
+import { Deferred } from '../base/tasks.js'
+import type { RebalanceEvent } from '../coordinator/rebalance-news.js'
+import type { FaultApi } from '../broker/faults.js'
+import type { RecordBatch } from '../client/consumer-options.js'
+import type { ConsumerRecord } from '../client/consumer-record.js'
+import type { Consumer } from '../client/consumer.js'
+import type { Cluster } from '../cluster.js'
+import { partitionOfGroup } from '../model/hashes.js'
+import { OFFSETS_TOPIC } from '../model/names.js'
+import { clock } from './shared.js'
+
+/** Short, so that the dead are missed soon. */
+export const SESSION_TIMEOUT_MS = 1_500
+/** Records are read in about so many batches, and each is some work: there is time for changes. */
+const BATCHES = 450
+const BATCH_RECORDS_MAX = 500
+export const WORK_MS = 20
+/** Reading has failed when so long nothing new was read, by default. */
+const PATIENCE_MS = 20_000
+/** When they happen, as shares of the records. */
+const KILL_AT = 0.5
+const JOIN_AT = 0.6
+const COORDINATOR_DIES_AT = 0.65
+
+/** All that a member says. */
+const SAYS: readonly FaultApi[] = [
+  'fetch',
+  'heartbeat',
+  'joinGroup',
+  'leaveGroup',
+  'offsetCommit',
+  'syncGroup',
+]
+
+/** What one member has read. */
+export interface MemberResult {
+  readonly name: string
+  readonly records: number
+  /** Records that had been processed before. */
+  readonly again: number
+  readonly fate: string
+}
+
+/** What became of the records. */
+export interface SharedReadingResult {
+  readonly members: readonly MemberResult[]
+  readonly processed: number
+  readonly redelivered: number
+  readonly lost: number
+  readonly rebalances: number
+  /** The broker that coordinated the group when it was killed, if one was. */
+  readonly killedBroker: number | undefined
+}
+
+export interface SharedReadingOptions {
+  readonly cluster: Cluster
+  readonly topic: string
+  readonly groupId: string
+  readonly consumers: number
+  readonly tell: (text: string) => void
+  readonly onProgress: (processed: number, total: number) => void
+  /** Told of each record when it comes for the first time. */
+  readonly onFirst: (record: ConsumerRecord) => void
+  readonly patienceMs?: number
+}
+
+type Batch = RecordBatch<Uint8Array, Uint8Array>
+
+interface Member {
+  readonly name: string
+  readonly consumer: Consumer
+  /** Resolves when it reads no more. */
+  life: Promise<void>
+  records: number
+  again: number
+  fate: string
+  isKilled: boolean
+}
+
+export class SharedReading {
+  readonly #options: SharedReadingOptions
+  readonly #members: Member[] = []
+  /** Of each partition: which records have been processed. */
+  readonly #books = new Map<number, Uint8Array>()
+  readonly #over = new Deferred<void>()
+  readonly #ending = new AbortController()
+  /** What is still to happen: at how many processed records, and what. */
+  #plan: (readonly [at: number, change: (by: Member) => void])[] = []
+  #total = 0
+  #processed = 0
+  #redelivered = 0
+  #rebalances = 0
+  #killedBroker: number | undefined
+  #patience: Timer | undefined
+
+  constructor(options: SharedReadingOptions) {
+    this.#options = options
+  }
+
+  /** Reads everything there is; resolves with the number of records of each partition. */
+  async read(): Promise<Map<number, number>> {
+    const { cluster, topic, groupId, consumers } = this.#options
+    for (const { partition, offset } of await cluster.admin.listOffsets(topic, 'latest')) {
+      const book = new Uint8Array(offset ?? 0)
+      this.#books.set(partition, book)
+      this.#total += book.length
+    }
+    this.#plan = [
+      [this.#total * KILL_AT, by => this.#kill(by)],
+      [this.#total * JOIN_AT, () => this.#join('joined')],
+      [this.#total * COORDINATOR_DIES_AT, () => this.#killCoordinator()],
+    ]
+    const stops = this.#watch(groupId)
+    for (let n = 0; n < consumers; n++) this.#join('stayed')
+    if (this.#total === 0) this.#over.resolve() // nothing would ever come
+    this.#waitOn()
+    await this.#over.promise
+    stops.forEach(stop => stop()) // that everybody leaves in the end is no news
+    await this.#end()
+    return new Map([...this.#books].map(([partition, book]) => [partition, countOf(book)]))
+  }
+
+  get result(): SharedReadingResult {
+    const members = this.#members.map(({ name, records, again, fate }) => ({
+      ...{ name, records, again, fate },
+    }))
+    return {
+      members,
+      processed: this.#processed,
+      redelivered: this.#redelivered,
+      lost: this.#total - this.#processed,
+      rebalances: this.#rebalances,
+      killedBroker: this.#killedBroker,
+    }
+  }
+
+  // ── members ────────────────────────────────────────────────────────────────────────────
+
+  #join(fate: string): void {
+    const { cluster, groupId } = this.#options
+    const name = `member-${this.#members.length + 1}`
+    const consumer = cluster.consumer({
+      ...{ groupId, clientId: name, autoOffsetReset: 'earliest' },
+      ...{ sessionTimeoutMs: SESSION_TIMEOUT_MS, autoCommitIntervalMs: SESSION_TIMEOUT_MS / 10 },
+      maxPollRecords: Math.min(Math.ceil(this.#total / BATCHES) + 1, BATCH_RECORDS_MAX),
+    })
+    const life = Promise.resolve()
+    const member = { name, consumer, life, records: 0, again: 0, fate, isKilled: false }
+    this.#members.push(member)
+    member.life = this.#live(member)
+  }
+
+  async #live(member: Member): Promise<void> {
+    const { topic, tell } = this.#options
+    const { signal } = this.#ending
+    try {
+      await member.consumer.subscribe([topic], { signal })
+      await member.consumer.run({ signal, eachBatch: batch => this.#work(member, batch) })
+    } catch (error) {
+      if (signal.aborted || member.isKilled) return
+      member.fate = `ended: ${(error as Error).message}`
+      tell(`${member.name} ${member.fate}`)
+    }
+  }
+
+  async #work(member: Member, { partition, records }: Batch): Promise<void> {
+    const book = this.#books.get(partition) as Uint8Array
+    await sleep(clock, WORK_MS)
+    const before = this.#processed
+    for (const record of records) this.#note(member, record, book)
+    if (this.#processed > before) this.#waitOn()
+    this.#options.onProgress(this.#processed, this.#total)
+    while (this.#plan[0] !== undefined && this.#processed >= this.#plan[0][0]) {
+      this.#plan.shift()?.[1](member)
+    }
+    if (this.#processed === this.#total) this.#over.resolve()
+    if (member.isKilled) await new Promise<never>(() => undefined)
+  }
+
+  #note(member: Member, record: ConsumerRecord, book: Uint8Array): void {
+    member.records++
+    if (book[record.offset] === 0) {
+      book[record.offset] = 1
+      this.#processed++
+      this.#options.onFirst(record)
+    } else {
+      member.again++
+      this.#redelivered++
+    }
+  }
+
+  // ── changes ────────────────────────────────────────────────────────────────────────────
+
+  /** Nothing is heard of it any more; what it has just done is not committed. */
+  #kill(member: Member): void {
+    const { cluster, tell } = this.#options
+    member.isKilled = true
+    member.fate = 'killed'
+    for (const api of SAYS) cluster.faults.on(api, { client: member.name }).drop().always()
+    tell(`${member.name} is killed, with work that is done and not committed`)
+  }
+
+  #killCoordinator(): void {
+    const { cluster, groupId, tell } = this.#options
+    if (cluster.brokers.length === 1) return
+    const offsets = cluster.describe().topics.find(({ topic }) => topic === OFFSETS_TOPIC)
+    const number = partitionOfGroup(groupId, offsets?.partitions.length ?? 1)
+    const leader = offsets?.partitions[number]?.leader ?? -1
+    if (leader < 0) return
+    this.#killedBroker = leader
+    tell(`broker ${leader}, which coordinates the group, is killed`)
+    void cluster.broker(leader).kill()
+  }
+
+  #watch(groupId: string): (() => void)[] {
+    const { cluster, tell } = this.#options
+    const onRebalance = (event: RebalanceEvent): void => {
+      if (event.groupId !== groupId) return
+      this.#rebalances++
+      const shares = event.members.map(({ clientId, after }) => {
+        const numbers = after.map(({ partition }) => partition).join(' ')
+        return `${clientId} [${numbers}]`
+      })
+      const { generationId, reason, durationMs, timedOut } = event
+      const missed = timedOut.map(({ clientId }) => `, ${clientId} is missed`).join('')
+      const took = `${durationMs.toFixed(0)} ms`
+      const now = shares.toSorted().join(', ')
+      tell(`generation ${generationId}, ${reason}${missed} (${took}): ${now}`)
+    }
+    return [
+      cluster.on('rebalance', onRebalance),
+      cluster.on('leader', ({ topic, partition, leader }) => {
+        if (topic !== OFFSETS_TOPIC || leader < 0) return
+        tell(`broker ${leader} coordinates what is kept in ${topic}-${partition}`)
+      }),
+    ]
+  }
+
+  // ── the end ────────────────────────────────────────────────────────────────────────────
+
+  #waitOn(): void {
+    const { tell, patienceMs = PATIENCE_MS } = this.#options
+    this.#patience?.cancel()
+    this.#patience = clock.after(patienceMs, () => {
+      tell(`nothing new was read for ${patienceMs / 1000} s: giving up`)
+      this.#over.resolve()
+    })
+  }
+
+  /** Those who live commit what they have done, and leave. */
+  async #end(): Promise<void> {
+    this.#patience?.cancel()
+    this.#ending.abort()
+    const living = this.#members.filter(({ isKilled }) => !isKilled)
+    await Promise.all(living.map(({ life }) => life))
+    await Promise.all(living.map(({ consumer }) => consumer.close()))
+  }
+}
+
+function countOf(book: Uint8Array): number {
+  return book.reduce((sum, each) => sum + each, 0)
+}
