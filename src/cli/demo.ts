@@ -28,6 +28,26 @@ function isWell({ missing, doubled, outOfOrder, isHealed }: FailoverResult): boo
   return missing === 0 && doubled === 0 && outOfOrder === 0 && isHealed
 }
 
+/** What the demo goes by when it says that all is well. */
+export interface DemoRun {
+  readonly written: Pick<ImportResult, 'records'>
+  readonly partitions: readonly Pick<PartitionResult, 'read' | 'committed' | 'endOffset'>[]
+  readonly failover?: FailoverResult | undefined
+  readonly group?: Pick<SharedReadingResult, 'lost'> | undefined
+}
+
+/** Every record was written, read and committed, and nothing that was acknowledged is missing. */
+export function cameBack(run: DemoRun): boolean {
+  const { written, partitions, failover, group } = run
+  const isCommitted = partitions.every(each => each.committed === each.endOffset)
+  const isAllRead = totalOf(run) === written.records && (group?.lost ?? 0) === 0
+  return isAllRead && isCommitted && (failover === undefined || isWell(failover))
+}
+
+function totalOf({ partitions }: DemoRun): number {
+  return partitions.reduce((sum, each) => sum + each.read, 0)
+}
+
 interface PartitionResult {
   readonly partition: number
   readonly endOffset: number
@@ -73,11 +93,9 @@ export const demoCommand = command({
     const file = options.file ?? (await writeOrders(`${dir}/orders.jsonl`, options, output))
     const request = { ...(await requestFor(file, options.key)), file }
     const run = await runThrough(dir, request, options, output)
-    const { written, partitions, failover } = run
-    const total = partitions.reduce((sum, each) => sum + each.read, 0)
-    const isCommitted = partitions.every(each => each.committed === each.endOffset)
-    const isComplete =
-      total === written.records && isCommitted && (failover === undefined || isWell(failover))
+    const { written } = run
+    const total = totalOf(run)
+    const isComplete = cameBack(run)
     if (options.json) await output.json({ dir, file, ...run, isComplete })
     else await show(output, { dir, ...run })
     if (!isComplete) output.note(`only ${total} of ${written.records} records came back as sent`)

@@ -1,0 +1,31 @@
+import { expect, it } from 'vitest'
+import { cameBack, type DemoRun } from '../../src/cli/demo.js'
+
+const partition = { read: 5, committed: 5, endOffset: 5 }
+const failover = {
+  ...{ killed: 1, failoverMs: 9, acknowledged: 10 },
+  ...{ missing: 0, doubled: 0, outOfOrder: 0, isHealed: true },
+}
+const well: DemoRun = {
+  written: { records: 10 },
+  partitions: [partition, partition],
+  failover,
+  group: { lost: 0 },
+}
+
+it('is content when every record came back and was committed', () => {
+  expect(cameBack(well)).toBe(true)
+  expect(cameBack({ ...well, failover: undefined, group: undefined })).toBe(true)
+})
+
+it.each<[string, Partial<DemoRun>]>([
+  ['a record was not read', { partitions: [partition, { ...partition, read: 4 }] }],
+  ['a commit is missing', { partitions: [partition, { ...partition, committed: 4 }] }],
+  ['the group has lost one', { group: { lost: 1 } }],
+  ['an acknowledged one is missing', { failover: { ...failover, missing: 1 } }],
+  ['one is doubled', { failover: { ...failover, doubled: 1 } }],
+  ['one is out of order', { failover: { ...failover, outOfOrder: 1 } }],
+  ['a replica is not in sync', { failover: { ...failover, isHealed: false } }],
+])('is not content when %s', (_, wrong) => {
+  expect(cameBack({ ...well, ...wrong })).toBe(false)
+})
