@@ -33,9 +33,12 @@ const REBALANCES = ['range', 'cooperative-sticky'].flatMap(strategy =>
     params: { kind: 'rebalance', members, partitions, strategy },
   })),
 )
-const IDLE = [false, true].map(isReading => ({
-  name: `${most} idle members, ${isReading ? 'heartbeats and fetches' : 'heartbeats'}`,
-  params: { kind: 'idle', members: most, partitions, seconds, isReading },
+const IDLE = [
+  { what: 'heartbeats', fetchMaxWaitMs: 600_000 },
+  { what: 'heartbeats, and fetches every 500 ms', fetchMaxWaitMs: 500 },
+].map(({ what, fetchMaxWaitMs }) => ({
+  name: `${most} idle members: ${what}`,
+  params: { kind: 'idle', members: most, partitions, seconds, fetchMaxWaitMs },
 }))
 const COMMITS = ['process', 'power'].flatMap(durability =>
   [1, UNDER_WAY].map(consumers => ({

@@ -50,19 +50,20 @@ async function shared(cluster, members, partitions) {
   await cluster.until({ group: GROUP, stable: true, members: members.length })
 }
 
-/** CPU that members cost who have nothing to do, beside a cluster without members. */
-async function idle({ members, partitions, seconds, isReading }) {
+/**
+ * CPU that members cost who have nothing to do, beside a cluster without members. A fetch that waits
+ * for so long is none.
+ */
+async function idle({ members, partitions, seconds, fetchMaxWaitMs }) {
   const cluster = await Cluster.memory()
   await cluster.admin.createTopic({ topic: TOPIC, partitions })
   const alone = await cpuOver(seconds)
-  const all = membersOf(cluster, members)
+  const all = membersOf(cluster, members, { fetchMaxWaitMs })
   await Promise.all(all.map(each => each.subscribe([TOPIC])))
-  const runs = isReading ? all.map(each => each.run({ eachBatch() {} })) : []
   await shared(cluster, all, partitions)
   await after(1_000)
   const us = ((await cpuOver(seconds)) - alone) / members / seconds
   await cluster.close()
-  await Promise.all(runs)
   return { us }
 }
 
