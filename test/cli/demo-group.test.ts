@@ -29,6 +29,8 @@ it('books every record, though a member and its coordinator die', async () => {
   expect(new Set(seen).size).toBe(100)
   expect(seen).toHaveLength(100)
   expect(result).toMatchObject({ processed: 100, lost: 0, killedBroker: expect.any(Number) })
+  const dead = cluster.describe().brokers.filter(({ isRunning }) => !isRunning)
+  expect(dead.map(({ id }) => id)).toEqual([result.killedBroker])
   expect(result.members.map(({ fate }) => fate).toSorted()).toEqual(['joined', 'killed', 'stayed'])
   const again = result.members.reduce((sum, member) => sum + member.again, 0)
   const read = result.members.reduce((sum, member) => sum + member.records, 0)
