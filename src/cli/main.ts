@@ -12,6 +12,7 @@ import { importCommand } from './import.js'
 import { inspectCommand } from './inspect.js'
 import { atEnd, commandLine, exitWith, Output } from './output.js'
 import { replayCommand } from './replay.js'
+import { serveCommand } from './serve.js'
 import { topicsCommand } from './topics.js'
 import { verifyCommand } from './verify.js'
 
@@ -21,6 +22,7 @@ const COMMANDS: readonly Command[] = [
   replayCommand,
   topicsCommand,
   groupsCommand,
+  serveCommand,
   inspectCommand,
   verifyCommand,
 ]

@@ -78,3 +78,14 @@ export function commandLine(): string[] {
 export function mayColor(): boolean {
   return (process.env['NO_COLOR'] ?? '') === ''
 }
+
+/** Resolves with the first of these signals; until then the process stays. */
+export function told(...signals: readonly NodeJS.Signals[]): Promise<string> {
+  return new Promise(resolve => {
+    const onSignal = (signal: NodeJS.Signals): void => {
+      for (const each of signals) process.off(each, onSignal)
+      resolve(signal)
+    }
+    for (const signal of signals) process.on(signal, onSignal)
+  })
+}

@@ -1,0 +1,76 @@
+/** `partlog serve`: a cluster for Kafka clients of any kind, until it is told to end. */
+
+import { integer, text, type OptionType } from '../base/config.js'
+import { Cluster } from '../cluster.js'
+import { isPartlogError } from '../model/errors.js'
+import { command, optionalValue, toggle, valued } from './command.js'
+import { told, type Output } from './output.js'
+import { DIR_OPTION, JSON_OPTION } from './shared.js'
+
+interface WantedTopic {
+  readonly topic: string
+  readonly partitions: number
+}
+
+const PARTITIONS_MAX = 10_000
+
+/** `orders:6,payments`: names with numbers of partitions. */
+const topicList: OptionType<readonly WantedTopic[]> = {
+  expected: 'names with numbers of partitions, like orders:6,payments:3',
+  parse: () => undefined,
+  parseText(given) {
+    const topics = given.split(',').map(each => /^([a-zA-Z0-9._-]+)(?::(\d{1,5}))?$/.exec(each))
+    const wanted = topics.map(match => ({ topic: match?.[1], partitions: Number(match?.[2] ?? 1) }))
+    const isFine = ({ topic, partitions }: (typeof wanted)[number]): boolean =>
+      topic !== undefined && partitions >= 1 && partitions <= PARTITIONS_MAX
+    return wanted.every(isFine) ? (wanted as WantedTopic[]) : undefined
+  },
+}
+
+export const serveCommand = command({
+  name: 'serve',
+  summary: 'Lets Kafka clients come in by TCP, until SIGINT or SIGTERM.',
+  words: [],
+  options: {
+    dir: DIR_OPTION,
+    memory: toggle('nothing is kept: a cluster in memory'),
+    brokers: optionalValue(integer(1, 64), 'N', 'simulated brokers (default: as the folder has)'),
+    port: valued(integer(0, 65_535), 9_092, 'PORT', 'of broker 1, the others follow; 0: any free'),
+    host: valued(text, '127.0.0.1', 'HOST', 'to listen on; others than this machine get in!'),
+    topic: valued(topicList, [], 'NAME:N,…', 'topics to make if they are not there'),
+    json: JSON_OPTION,
+  },
+  examples: [
+    'partlog serve --dir ./data --topic orders:6',
+    'partlog serve --memory --brokers 3 --port 0 --json',
+  ],
+  run: async ({ options, output }) => {
+    const { dir, brokers, memory, port, host, topic: topics } = options
+    const size = brokers === undefined ? {} : { brokers }
+    const cluster = memory ? await Cluster.memory(size) : await Cluster.open({ dir, ...size })
+    try {
+      for (const each of topics) await makeIfMissing(cluster, each)
+      const { bootstrap } = await cluster.listen({ port, host })
+      await tell(bootstrap, options.json, output)
+      output.note(`${cluster.location} is served; Ctrl-C ends it`)
+      output.note(`${await told('SIGINT', 'SIGTERM')}: closing`)
+    } finally {
+      await cluster.close()
+    }
+    return 0
+  },
+})
+
+async function makeIfMissing(cluster: Cluster, { topic, partitions }: WantedTopic): Promise<void> {
+  try {
+    await cluster.admin.createTopic({ topic, partitions })
+  } catch (error) {
+    if (!isPartlogError(error, 'TOPIC_ALREADY_EXISTS')) throw error
+  }
+}
+
+/** The addresses, so that a script can read them. */
+async function tell(bootstrap: readonly string[], json: boolean, output: Output): Promise<void> {
+  if (json) await output.json({ bootstrap })
+  else await output.line(bootstrap.join(','))
+}
