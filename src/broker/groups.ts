@@ -51,12 +51,12 @@ export async function joinGroup(
 ): Promise<JoinGroupResponse> {
   const { groupId, groupInstanceId = null, clientId = '', clientHost = '' } = request
   const { sessionTimeoutMs, rebalanceTimeoutMs = -1, requiresMemberId = true } = request
-  const { memberId, protocolType, protocols } = request
+  const { memberId, protocolType, protocols, reason } = request
   try {
     const coordinator = await broker.groups.of(groupId)
     const answer = await coordinator.join(groupId, {
       ...{ memberId, groupInstanceId, clientId, clientHost, requiresMemberId },
-      ...{ protocolType, protocols, sessionTimeoutMs },
+      ...{ protocolType, protocols, sessionTimeoutMs, reason: reason ?? '' },
       // Those who do not say how long they may take (v0) have as long as a session.
       rebalanceTimeoutMs: rebalanceTimeoutMs < 0 ? sessionTimeoutMs : rebalanceTimeoutMs,
     })

@@ -8,7 +8,13 @@ import type { ApiName, Request, Response } from '../protocol/api.js'
 import { ANY_NODE, type Channel } from '../protocol/channel.js'
 import type { AdminSettings } from './config.js'
 import { knownTopic, MetadataCache, type KnownTopic } from './metadata-cache.js'
-import { byLeader, listOffsets, type ListedOffset, type TimestampQuery } from './requests.js'
+import {
+  answerOfLeader,
+  leaderOf,
+  listOffsets,
+  type ListedOffset,
+  type TimestampQuery,
+} from './requests.js'
 import { withRetries } from './retry.js'
 
 export interface AdminContext {
@@ -48,10 +54,18 @@ export class AdminRequests {
     return await this.retrying(() => this.channel.send(nodeId, api, request))
   }
 
-  async leaderOf(partition: TopicPartition): Promise<number> {
+  /** Asks whoever leads the partition, until `read` makes something of the answer. */
+  async askLeader<A extends ApiName, T>(
+    partition: TopicPartition,
+    api: A,
+    request: Request<A>,
+    read: (response: Response<A>) => T,
+  ): Promise<T> {
     return await this.retrying(async () => {
-      const [leader] = (await byLeader(this.#metadata, [partition])).keys()
-      return leader as number
+      const leader = await leaderOf(this.#metadata, partition)
+      return await answerOfLeader(this.#metadata, [partition], async () =>
+        read(await this.channel.send(leader, api, request)),
+      )
     })
   }
 

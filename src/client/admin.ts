@@ -283,15 +283,16 @@ export class Admin {
     const { topic, partition, offset } = request
     if (offset !== 'latest') checkOffset(offset)
     const wanted = { partitionIndex: partition, offset: offset === 'latest' ? -1 : offset }
-    const leader = await this.#requests.leaderOf(request)
-    const { topics } = await this.#requests.askNode(leader, 'DeleteRecords', {
+    const deletion = {
       topics: [{ name: topic, partitions: [wanted] }],
       timeoutMs: this.#settings.requestTimeoutMs,
+    }
+    return await this.#requests.askLeader(request, 'DeleteRecords', deletion, ({ topics }) => {
+      const answer = topics[0]?.partitions[0]
+      if (answer === undefined) throw new PartlogError('UNKNOWN_SERVER_ERROR', 'no answer')
+      throwIfError(answer, `records of ${topic}-${partition}`)
+      return answer.lowWatermark
     })
-    const answer = topics[0]?.partitions[0]
-    if (answer === undefined) throw new PartlogError('UNKNOWN_SERVER_ERROR', 'no answer')
-    throwIfError(answer, `records of ${topic}-${partition}`)
-    return answer.lowWatermark
   }
 
   /**

@@ -31,6 +31,9 @@ import { Rebalance, type ClassicGroupOptions } from './rebalance.js'
 /** A new member that does not stay until the others have joined is forgotten after this. */
 const NEW_MEMBER_JOIN_TIMEOUT_MS = 300_000
 
+/** Of what a member gives as its reason, so much is kept: it comes from outside. */
+const REASON_MAX = 255
+
 export class ClassicGroup {
   readonly #options: ClassicGroupOptions
   readonly #rebalance: Rebalance
@@ -162,7 +165,8 @@ export class ClassicGroup {
     membership.update(member, request)
     const answer = this.#park(member)
     const what = isSame ? 'asks for a rebalance' : 'says something new'
-    this.#rebalance.joined(`client ${member.clientId} ${what}`)
+    const why = request.reason ? `: ${request.reason.slice(0, REASON_MAX)}` : ''
+    this.#rebalance.joined(`client ${member.clientId} ${what}${why}`)
     return answer
   }
 

@@ -22,6 +22,8 @@ export interface JoinRequest {
   readonly rebalanceTimeoutMs: number
   readonly protocolType: string
   readonly protocols: readonly MemberProtocol[]
+  /** Why it joins (again), for people (KIP-800). */
+  readonly reason?: string
 }
 
 export interface JoinAnswer {
