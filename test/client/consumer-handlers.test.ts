@@ -122,6 +122,27 @@ describe('a handler that throws', () => {
   })
 })
 
+describe('a handler that never resolves', () => {
+  it('keeps neither its partition nor its consumer', async () => {
+    const all = await world(1)
+    await all.write(0, 'a', 'b')
+    const one = await reading(all, { maxPollIntervalMs: 30_000 })
+    const seen: unknown[] = []
+    const eachRecord: Run['eachRecord'] = ({ value }) => {
+      seen.push(value)
+      return new Promise<void>(() => undefined)
+    }
+    const state = watch(one.run({ eachRecord }))
+    await settle(all.clock)
+    const joining = reading(all)
+    await all.clock.advance(40_000)
+    const two = await joining
+    expect((await two.poll()).map(({ value }) => value)).toEqual(['a', 'b'])
+    expect([seen, one.assignment(), state()]).toEqual([['a'], [], 'runs'])
+    await one.close() // does not wait for the handler
+  })
+})
+
 describe('dead letters', () => {
   async function read({ cluster }: World, topic: string) {
     const consumer = cluster.consumer({ autoOffsetReset: 'earliest' })
