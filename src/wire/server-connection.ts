@@ -65,7 +65,11 @@ export class ServerConnection {
   async serve(): Promise<void> {
     const { stream, logger, clientHost } = this.#options
     try {
-      for await (const frame of framesOf(stream as AsyncIterable<Uint8Array>)) {
+      const frames = framesOf(stream as AsyncIterable<Uint8Array>)
+      for (let next = frames.next(); ;) {
+        const { value: frame, done } = await next
+        if (done === true) return
+        next = this.#readAhead(frames)
         await this.#answer(frame)
       }
     } catch (error) {
@@ -79,6 +83,16 @@ export class ServerConnection {
 
   close(): void {
     this.#options.stream.destroy()
+  }
+
+  /** One frame ahead of what is being answered: so a client that goes meanwhile is noticed. */
+  #readAhead(
+    frames: AsyncGenerator<Buffer, undefined>,
+  ): Promise<IteratorResult<Buffer, undefined>> {
+    const next = frames.next()
+    const leave = (): void => this.#gone.abort()
+    next.then(({ done }) => (done === true ? leave() : undefined), leave)
+    return next
   }
 
   async #answer(frame: Buffer): Promise<void> {

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { describe, expect, it } from 'vitest'
+import { virtualClock } from '../../src/base/virtual-clock.js'
 import { encodeRequest, wireApi } from '../../src/protocol/framing.js'
 import { batchOf } from '../log/helpers.js'
 import { API_VERSIONS, wireWorld } from './client.js'
@@ -26,6 +27,21 @@ describe('ApiVersions', () => {
     expect((answer as { apiKeys: unknown[] }).apiKeys.length).toBeGreaterThan(20)
     expect(await client.askApi(API_VERSIONS, 2, {})).toMatchObject({ errorCode: 0 })
   })
+})
+
+it('the header of an ApiVersions answer has no tags in any version', async () => {
+  const { connect } = await wireWorld()
+  for (const version of [3, 4]) {
+    const client = connect()
+    const id = client.send(API_VERSIONS, version, {})
+    const frame = await client.frame()
+    const { apiKeys } = await client.askApi(API_VERSIONS, version, {})
+    expect([frame.readInt32BE(0), frame.readInt16BE(4), frame[6]]).toEqual([
+      id,
+      0,
+      apiKeys.length + 1,
+    ])
+  }
 })
 
 describe('older versions', () => {
@@ -67,7 +83,7 @@ describe('older versions', () => {
       ]
       await coordinator.ask('OffsetCommit', 2, { groupId: 'g', topics })
       const wanted = [{ name: 'orders', partitionIndexes: [0, 1] }]
-      const old = await coordinator.ask('OffsetFetch', 4, {
+      const old = await coordinator.ask('OffsetFetch', version < 3 ? 4 : 7, {
         ...{ groupId: 'g', topics: wanted, groups: [] },
       })
       expect(old.topics?.[0]?.partitions).toMatchObject([
@@ -101,6 +117,9 @@ describe('older versions', () => {
     expect(
       await coordinator.ask('LeaveGroup', 0, { groupId: 'g', memberId, members: [] }),
     ).toMatchObject({ errorCode: 25 })
+    expect(
+      await coordinator.ask('LeaveGroup', 2, { groupId: 'g', memberId, members: [] }),
+    ).toMatchObject({ errorCode: 25 })
     const again = await coordinator.ask('JoinGroup', 4, request)
     expect(again.errorCode).toBe(79) // MEMBER_ID_REQUIRED
     expect(cluster.location).toBe('memory')
@@ -114,6 +133,8 @@ describe('older versions', () => {
       { name: 'orders', errorCode: 0 },
       { name: 'none', errorCode: 3 },
     ])
+    const again = await client.ask('DeleteTopics', 5, request)
+    expect(again.responses.map(({ errorCode }) => errorCode)).toEqual([3, 3])
     expect(await cluster.admin.listTopics()).toEqual([])
   })
 
@@ -134,6 +155,16 @@ describe('older versions', () => {
       expect(responses[0]?.partitions[0]?.records?.byteLength).toBeGreaterThan(60)
     }
   })
+})
+
+it('a topic id that nobody has is an error of its own', async () => {
+  const { connect } = await wireWorld()
+  const wanted = { partition: 0, fetchOffset: 0, partitionMaxBytes: 10_000 }
+  const topicId = 'ASNFZ4mrze8RIjNEVWZ3iA'
+  const { responses } = await connect().ask('Fetch', 13, {
+    ...{ maxWaitMs: 0, minBytes: 1, replicaId: -1, topics: [{ topicId, partitions: [wanted] }] },
+  })
+  expect(responses).toMatchObject([{ topicId, partitions: [{ errorCode: 100 }] }])
 })
 
 describe('a client that writes', () => {
@@ -185,7 +216,11 @@ describe('a peer that is no client', () => {
     ['a negative version', () => changed(6, -1)],
     [
       'bytes left over',
-      () => Buffer.concat([Buffer.from([0, 0, 0, 30]), metadata().subarray(4), Buffer.alloc(99)]),
+      () => {
+        const frame = Buffer.concat([metadata(), Buffer.alloc(1)])
+        frame.writeInt32BE(frame.length - 4)
+        return frame
+      },
     ],
     [
       'a count that cannot be',
@@ -223,7 +258,30 @@ describe('a peer that is no client', () => {
   })
 })
 
+it('nobody waits any more for a client that has gone', async () => {
+  const clock = virtualClock()
+  const { cluster, connect } = await wireWorld({ clock })
+  await cluster.admin.createTopic({ topic: 'orders' })
+  const timers = clock.pendingTimers
+  const waiting = connect()
+  const wanted = { partition: 0, fetchOffset: 0, partitionMaxBytes: 10_000 }
+  waiting.send(wireApi('Fetch'), 11, {
+    ...{ maxWaitMs: 300_000, minBytes: 1, replicaId: -1 },
+    topics: [{ topic: 'orders', partitions: [wanted] }],
+  })
+  while (clock.pendingTimers === timers) await clock.turn()
+  waiting.socket.destroy()
+  while (clock.pendingTimers > timers) await clock.turn()
+})
+
 describe('brokers behind a wire', () => {
+  it('have no address when there is none', async () => {
+    const { cluster, connect } = await wireWorld()
+    cluster.faults.on('findCoordinator').error('COORDINATOR_NOT_AVAILABLE')
+    const { coordinators } = await connect().ask('FindCoordinator', 4, { coordinatorKeys: ['g'] })
+    expect(coordinators).toMatchObject([{ nodeId: -1, host: '', port: -1, errorCode: 15 }])
+  })
+
   it('that die end their connections, and refuse new ones until they are back', async () => {
     const { cluster, connect } = await wireWorld({ brokers: 2 })
     const client = connect(2)

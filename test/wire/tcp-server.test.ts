@@ -18,7 +18,18 @@ describe('listen', () => {
       expect(address).toMatch(/^127\.0\.0\.1:\d+$/)
       const { brokers } = await reach(address).ask('Metadata', 5, { topics: [] })
       expect(brokers.map(({ host, port }) => `${host}:${port}`)).toEqual(bootstrap)
+      const request = { coordinatorKeys: ['g'] }
+      const { coordinators } = await reach(address).ask('FindCoordinator', 4, request)
+      expect(bootstrap).toContain(`${coordinators[0]?.host}:${coordinators[0]?.port}`)
     }
+  })
+
+  it('lets nobody in to a broker that is down', async () => {
+    const { cluster } = await wireWorld({ brokers: 2 })
+    const { bootstrap } = await cluster.listen({ port: 0 })
+    await cluster.broker(2).kill()
+    const client = reach(bootstrap[1] as string)
+    expect(await client.ended()).toBe(true)
   })
 
   it('tells clients another host when it is told to', async () => {
