@@ -255,9 +255,24 @@ export class SharedReading {
     })
   }
 
+  /**
+   * What the killed one had done and not committed comes again to the others: the end is when that
+   * is committed, too.
+   */
+  async #catchUp(): Promise<void> {
+    const { cluster, groupId, tell, patienceMs = PATIENCE_MS } = this.#options
+    const patience = new AbortController()
+    const timer = clock.after(patienceMs, () => patience.abort())
+    await cluster
+      .until({ group: groupId, lag: 0 }, { signal: patience.signal })
+      .catch((error: unknown) => tell((error as Error).message))
+    timer.cancel()
+  }
+
   /** Those who live commit what they have done, and leave. */
   async #end(): Promise<void> {
     this.#patience?.cancel()
+    if (this.#processed === this.#total) await this.#catchUp()
     this.#ending.abort()
     const living = this.#members.filter(({ isKilled }) => !isKilled)
     await Promise.all(living.map(({ life }) => life))
