@@ -42,6 +42,8 @@ interface Office {
   readonly loading: Promise<GroupCoordinator>
   /** Once it is loaded. */
   coordinator?: GroupCoordinator
+  /** How many topics had been removed when it last forgot their offsets. */
+  forgotten?: number
 }
 
 export class GroupCoordinators {
@@ -108,22 +110,30 @@ export class GroupCoordinators {
 
   /** The metadata has changed: coordinators come and go with leaderships, and with topics. */
   follow(): void {
-    const { logger, image } = this.#options
     for (const [number, office] of this.#offices) {
       const partition = this.#options.replicas.find(OFFSETS_TOPIC, number)
       const isInOffice =
         partition?.isLeader === true && partition.leaderEpoch === office.leaderEpoch
       if (!isInOffice) this.#retire(number, office)
     }
-    const isGone = (topic: string): boolean => !image().topics.has(topic)
     for (const partition of this.#options.replicas.partitions()) {
       if (partition.topicPartition.topic !== OFFSETS_TOPIC || !partition.isLeader) continue
-      this.#officeOf(partition)
-        .loading.then(coordinator => coordinator.forgetTopics(isGone))
-        .catch((error: unknown) => {
-          logger.warn('offsets of topics that are gone stay for now', { error })
-        })
+      this.#forgetRemoved(this.#officeOf(partition))
     }
+  }
+
+  /** Most news of the metadata is not of topics that are gone: then nobody looks through groups. */
+  #forgetRemoved(office: Office): void {
+    const { logger, image } = this.#options
+    const { removedTopics } = image()
+    if (office.forgotten === removedTopics) return
+    office.forgotten = removedTopics
+    office.loading
+      .then(coordinator => coordinator.forgetTopics(topic => !image().topics.has(topic)))
+      .catch((error: unknown) => {
+        delete office.forgotten
+        logger.warn('offsets of topics that are gone stay for now', { error })
+      })
   }
 
   /** The broker stops: whoever waits here is told. */

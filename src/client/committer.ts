@@ -7,8 +7,10 @@
 import type { Clock, Timer } from '../base/clock.js'
 import type { Logger } from '../base/logger.js'
 import { SerialQueue } from '../base/tasks.js'
+import { toPartlogError } from '../model/errors.js'
 import type { ConsumerSettings } from './config.js'
-import type { GroupClient, GroupOffset } from './group-client.js'
+import type { GroupClient } from './group-client.js'
+import type { GroupOffset } from './offset-commit.js'
 import type { PartitionState } from './partition-state.js'
 
 export interface CommitterOptions {
@@ -17,7 +19,15 @@ export interface CommitterOptions {
   readonly logger: Logger
   readonly settings: ConsumerSettings
   readonly states: () => Iterable<PartitionState>
+  /** Aborts when the consumer is being closed. */
+  readonly closing: AbortSignal
 }
+
+/**
+ * How often the last commit of a consumer is tried: calls are not repeated when it closes, but a
+ * coordinator that has just died has a successor at once.
+ */
+const TRIES_AT_CLOSE = 3
 
 export class Committer {
   readonly #options: CommitterOptions
@@ -79,12 +89,23 @@ export class Committer {
   async tryCommitProcessed(): Promise<void> {
     this.#isAutoCommitting = true
     try {
-      await this.commitProcessed()
+      await this.#commitStubbornly()
     } catch (error) {
       const sentence = 'offsets could not be committed; records since the last commit come again'
       this.#options.logger.warn(sentence, { error })
     } finally {
       this.#isAutoCommitting = false
+    }
+  }
+
+  async #commitStubbornly(): Promise<void> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await this.commitProcessed()
+      } catch (error) {
+        const isLast = !this.#options.closing.aborted || tries >= TRIES_AT_CLOSE
+        if (isLast || !toPartlogError(error).retriable) throw error
+      }
     }
   }
 }

@@ -17,7 +17,7 @@ import type {
   RunOptions,
   SubscribeOptions,
 } from './consumer-options.js'
-import type { GroupOffset } from './group-client.js'
+import type { GroupOffset } from './offset-commit.js'
 
 export function checkedTime(timestamp: unknown): number {
   const ms = timestamp instanceof Date ? timestamp.getTime() : timestamp

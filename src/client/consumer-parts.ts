@@ -81,7 +81,7 @@ export function consumerParts(
   const reader = new RecordReader({ fetcher, clock, maxPollRecords, states, gate, handling })
   const parts = { metadata, assigned, positions, fetcher, reader, deadLetters }
   if (client === undefined) return { ...parts, group: undefined }
-  const committer = new Committer({ group: client, clock, logger, settings, states })
+  const committer = new Committer({ ...common, group: client, states, closing })
   const subscriber = new Subscriber({
     ...{ ...common, client, assignors, committer, assigned, positions, fetcher, gate },
     onFailure: error => reader.fail(error),

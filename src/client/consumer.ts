@@ -41,7 +41,7 @@ import {
 import { consumerParts, type ConsumerContext, type ConsumerParts } from './consumer-parts.js'
 import type { ConsumerRecord } from './consumer-record.js'
 import { closedError } from './errors.js'
-import type { GroupOffset } from './group-client.js'
+import type { GroupOffset } from './offset-commit.js'
 import type { PartitionState } from './partition-state.js'
 import type { DeserializerOption } from './serdes.js'
 import type { Subscriber } from './subscriber.js'

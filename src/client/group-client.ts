@@ -6,16 +6,9 @@ import type { ApiName, Request, Response } from '../protocol/api.js'
 import type { Channel } from '../protocol/channel.js'
 import { CoordinatorLine } from './coordinator-line.js'
 import type { ErrorFields } from './errors.js'
+import { commitOffsets, type Committing, type GroupOffset } from './offset-commit.js'
 import { byTopic } from './requests.js'
 import { withRetries, type RetryOptions } from './retry.js'
-
-/** An offset as a group keeps it. */
-export interface GroupOffset extends TopicPartition {
-  /** The next offset to read. */
-  readonly offset: number
-  readonly metadata: string
-  readonly leaderEpoch: number
-}
 
 /** Who a consumer is in its group. */
 export interface MemberIdentity {
@@ -94,30 +87,16 @@ export class GroupClient {
       if (this.isMemberOnly && sentAs.memberId === '') throw this.#notAMember()
       if (stay !== this.stay) throw this.#wasAway()
       if (sentAs.generationId !== generationAtCall) this.#checkOwned(offsets)
-      await this.#commitAs(sentAs, offsets)
+      await commitOffsets(this.#line, offsets, this.#signature)
     }
     await withRetries(attempt, { ...this.#options.retry, isRetriable })
   }
 
-  async #commitAs(identity: MemberIdentity, offsets: readonly GroupOffset[]): Promise<void> {
-    const { groupId, groupInstanceId } = this.#options
-    const { topics } = await this.ask('OffsetCommit', {
-      groupId,
-      memberId: identity.memberId,
-      generationIdOrMemberEpoch: identity.generationId,
-      ...(identity.memberId === '' ? {} : { groupInstanceId }),
-      topics: byTopic(offsets, ({ partition, offset, metadata, leaderEpoch }) => ({
-        partitionIndex: partition,
-        committedOffset: offset,
-        committedLeaderEpoch: leaderEpoch,
-        committedMetadata: metadata,
-      })),
-    })
-    for (const { name, partitions } of topics) {
-      for (const answer of partitions) {
-        this.check(answer, `commit for ${name}-${answer.partitionIndex} in group ${groupId}`)
-      }
-    }
+  /** As whom it commits. */
+  get #signature(): Committing {
+    const { memberId, generationId: generationIdOrMemberEpoch } = this.identity
+    const { groupInstanceId } = memberId === '' ? { groupInstanceId: null } : this
+    return { memberId, generationIdOrMemberEpoch, groupInstanceId }
   }
 
   #checkOwned(offsets: readonly GroupOffset[]): void {

@@ -79,7 +79,7 @@ export class GroupMember {
   #failure: PartlogError | undefined
   /** What has kept it from joining since when. */
   #trouble: { readonly error: PartlogError; readonly sinceMs: number } | undefined
-  /** What the group gave it last, in which generation; assignors may want to know. */
+  /** What the group gave it last; assignors may want to know. */
   #given: readonly TopicPartition[] = []
   #counts: PartitionCounts = new Map()
   #isLeader = false
@@ -152,7 +152,8 @@ export class GroupMember {
     this.#wanted = undefined
     this.#life = new AbortController()
     const owned = host.owned()
-    if (owned.length > 0) await host.revoke(owned, signal)
+    // One that takes too long does not keep it in the group.
+    if (owned.length > 0) await host.revoke(owned, signal).catch(() => undefined)
     const { memberId } = client.identity
     client.identity = NO_MEMBER
     this.#isLeader = false

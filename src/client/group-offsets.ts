@@ -26,7 +26,7 @@ import type {
   ResetOffsetsRequest,
   SetOffsetsRequest,
 } from './group-admin-options.js'
-import type { GroupOffset } from './group-client.js'
+import { commitOffsets, type GroupOffset } from './offset-commit.js'
 import { checkNoneTwice, checkReset, resetOffset, resetTime } from './offset-reset.js'
 import { byTopic } from './requests.js'
 
@@ -141,7 +141,7 @@ export class GroupOffsets {
       const group = evenIfActive ? await describedIfAny(line) : undefined
       const gone = group === undefined ? undefined : leaveGroup(line, leavingMembers(group))
       // Not one after the other: a member that hears that it is out must not be back before.
-      const [committed] = await Promise.allSettled([commitFor(line, offsets), gone])
+      const [committed] = await Promise.allSettled([commitOffsets(line, offsets), gone])
       if (committed.status === 'rejected') throw committed.reason
     }
     const wasFaster = (error: PartlogError): boolean => error.code === 'UNKNOWN_MEMBER_ID'
@@ -264,25 +264,6 @@ async function committedBy(line: CoordinatorLine): Promise<Committed[]> {
       })),
     )
   })
-}
-
-/** Commits as nobody in particular, which only a group without members allows. */
-async function commitFor(line: CoordinatorLine, offsets: readonly GroupOffset[]): Promise<void> {
-  const { groupId } = line
-  const { topics } = await line.ask('OffsetCommit', {
-    groupId,
-    topics: byTopic(offsets, ({ partition, offset, metadata, leaderEpoch }) => ({
-      partitionIndex: partition,
-      committedOffset: offset,
-      committedLeaderEpoch: leaderEpoch,
-      committedMetadata: metadata,
-    })),
-  })
-  for (const { name, partitions } of topics) {
-    for (const answer of partitions) {
-      line.check(answer, `offset of ${name}-${answer.partitionIndex} in group ${groupId}`)
-    }
-  }
 }
 
 // ── small things ─────────────────────────────────────────────────────────────────────────

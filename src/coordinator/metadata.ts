@@ -119,6 +119,11 @@ export class ClusterImage implements Fold {
     return name === undefined ? undefined : this.#topics.get(name)
   }
 
+  /** Grows when a topic is removed. */
+  get removedTopics(): number {
+    return this.#removedIds.size
+  }
+
   /** Was a topic of this id deleted on purpose? What is left of it may go. */
   wasRemoved(topicId: string): boolean {
     return this.#removedIds.has(topicId)

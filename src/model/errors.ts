@@ -147,15 +147,15 @@ export class PartlogError extends Error {
   readonly retriable: boolean
   /** True when the records of a failed send may nevertheless be in the log. */
   readonly outcomeUnknown: boolean
-  /** The record that a SERIALIZATION_FAILED of a consumer is about; else undefined. */
-  readonly record: RecordPlace | undefined
+  /** The record that a SERIALIZATION_FAILED of a consumer is about; else it is not there. */
+  declare readonly record?: RecordPlace
 
   constructor(code: ErrorCode, sentence: string, options: PartlogErrorOptions = {}) {
     super(`${code}: ${sentence}`, 'cause' in options ? { cause: options.cause } : undefined)
     this.code = code
     this.retriable = ERRORS[code].retriable
     this.outcomeUnknown = options.outcomeUnknown ?? false
-    this.record = options.record
+    if (options.record !== undefined) this.record = options.record
   }
 }
 

@@ -35,14 +35,28 @@ export function answerAbroad<A extends ApiName>(
   return withEndpoints(api, withKnownErrors(response), endpointOf)
 }
 
+/** Copied only where something has to change: answers may hold a thousand partitions. */
 function withKnownErrors<T>(value: T): T {
+  if (!hasOwnError(value)) return value
   if (Array.isArray(value)) return value.map(each => withKnownErrors<unknown>(each)) as T
-  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return value
-  const entries = Object.entries(value).map(([name, field]: [string, unknown]) => {
-    const isOwn = name === 'errorCode' && typeof field === 'number' && field < -1
-    return [name, isOwn ? abroad(field) : withKnownErrors(field)]
-  })
+  const entries = Object.entries(value as object).map(([name, field]: [string, unknown]) => [
+    name,
+    isOwnError(name, field) ? abroad(field) : withKnownErrors(field),
+  ])
   return Object.fromEntries(entries) as T
+}
+
+function hasOwnError(value: unknown): boolean {
+  if (Array.isArray(value)) return value.some(hasOwnError)
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return false
+  for (const [name, field] of Object.entries(value)) {
+    if (isOwnError(name, field) || hasOwnError(field)) return true
+  }
+  return false
+}
+
+function isOwnError(name: string, field: unknown): field is number {
+  return name === 'errorCode' && typeof field === 'number' && field < -1
 }
 
 function abroad(code: number): number {

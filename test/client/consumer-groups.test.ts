@@ -281,6 +281,21 @@ describe('a group rebalances', () => {
 })
 
 describe('a member that changes over', () => {
+  it('commits what it processed when it closes, though its coordinator has just died', async () => {
+    const all = await world(1, { brokers: 3 })
+    const { cluster, clock } = all
+    await all.write(0, 'a', 'b')
+    const one = await joined(all)
+    const seen: string[] = []
+    void one.run({ eachRecord: ({ value }) => void seen.push(value ?? '') })
+    await settle(clock)
+    expect(seen).toEqual(['a', 'b'])
+    const { coordinator } = await cluster.admin.describeGroup('g')
+    await Promise.all([cluster.broker(coordinator).kill(), one.close()])
+    const { partitions } = await cluster.admin.groupLag('g')
+    expect(partitions.map(({ offset }) => offset)).toEqual([2])
+  })
+
   it('finishes the record in hand, and commits it, before others get the partition', async () => {
     const all = await world(2)
     await all.write(0, 'a', 'b')
