@@ -35,11 +35,7 @@ import {
   type UntilOptions,
 } from './broker/until.js'
 import { CLIENT, type ClusterNetwork } from './broker/network-rules.js'
-import { Admin } from './client/admin.js'
-import { Consumer } from './client/consumer.js'
-import type { ConsumerOptions } from './client/consumer-options.js'
-import { Producer, type ProducerOptions } from './client/producer.js'
-import type { Deserialized, Deserializer, DeserializerName } from './client/serdes.js'
+import { KafkaCluster } from './client/kafka-cluster.js'
 import { isDiskError, type Disk } from './disk/disk.js'
 import { lockFolder, LockedError, LockUnavailableError, type FolderLock } from './disk/lock.js'
 import { MemoryDisk } from './disk/memory-disk.js'
@@ -95,9 +91,7 @@ interface Parts {
  * Made by {@link Cluster.open} or {@link Cluster.memory}. Close it with `close()` or `await using`:
  * closing ends its producers and consumers, makes everything durable and frees the folder.
  */
-export class Cluster {
-  /** Topics, settings, records, groups. */
-  readonly admin: Admin
+export class Cluster extends KafkaCluster {
   /** What opening found; nothing in memory. */
   readonly recovery: RecoveryReport
   /** The wires between the brokers, the controller and the clients: to be cut, slowed, healed. */
@@ -105,14 +99,15 @@ export class Cluster {
   /** Faults in single requests, for tests. */
   readonly faults: ClusterFaults
   readonly #parts: Parts
-  readonly #channel: Channel
-  readonly #clients = new Set<{ close(): Promise<void> }>()
   readonly #doors: Doors
-  readonly #givingUp = new AbortController()
-  #closing: Promise<void> | undefined
 
   private constructor(parts: Parts) {
-    const { brokers, network, faults, clock, random } = parts
+    const { brokers, network, faults, clock, random, logger, news } = parts
+    super({
+      ...{ clock, random, logger },
+      channelFor: ({ clientId }) => ({ channel: channelOf(parts, clientId) }),
+      onProgress: () => news.notify(),
+    })
     this.#parts = parts
     this.recovery = parts.recovery
     this.faults = faults
@@ -121,15 +116,7 @@ export class Cluster {
       logger: parts.logger,
       brokerIds: brokers.brokerIds,
       isRunning: id => brokers.broker(id) !== undefined,
-      channelOf: clientId => this.#channelOf(clientId),
-    })
-    this.#channel = this.#channelOf('admin')
-    this.admin = new Admin({
-      channel: this.#channel,
-      clock,
-      random,
-      checkOpen: () => this.#checkOpen(),
-      closing: this.#givingUp.signal,
+      channelOf: clientId => channelOf(parts, clientId),
     })
   }
 
@@ -181,50 +168,9 @@ export class Cluster {
     return this.#parts.location
   }
 
-  /** A producer of this cluster. Throws INVALID_CONFIG for options. */
-  producer(options: ProducerOptions = {}): Producer {
-    this.#checkOpen()
-    const { clock, random } = this.#parts
-    const onClose = (): void => void this.#clients.delete(producer)
-    const channel = this.#channelOf(options.clientId)
-    const producer = new Producer({ channel, clock, random, onClose }, options)
-    this.#clients.add(producer)
-    return producer
-  }
-
-  /**
-   * A consumer of this cluster. The types of its keys and values follow from the deserializers:
-   * `cluster.consumer({ groupId: 'g', valueDeserializer: 'string' })` gives strings, a function
-   * what it returns. Throws INVALID_CONFIG for options.
-   */
-  consumer<
-    KeyName extends DeserializerName = 'bytes',
-    ValueName extends DeserializerName = 'bytes',
-    CustomKey = never,
-    CustomValue = never,
-  >(
-    options: ConsumerOptions<
-      KeyName | Deserializer<CustomKey>,
-      ValueName | Deserializer<CustomValue>
-    > = {},
-  ): Consumer<Deserialized<KeyName, CustomKey>, Deserialized<ValueName, CustomValue>> {
-    this.#checkOpen()
-    const { clock, random, logger, news } = this.#parts
-    const onClose = (): void => void this.#clients.delete(consumer)
-    const channel = this.#channelOf(options.clientId)
-    const onProgress = (): void => news.notify()
-    const context = { channel, clock, random, logger, onClose, onProgress }
-    const consumer = new Consumer<
-      Deserialized<KeyName, CustomKey>,
-      Deserialized<ValueName, CustomValue>
-    >(context, options)
-    this.#clients.add(consumer)
-    return consumer
-  }
-
   /** One of the brokers, 1 to their number. Throws INVALID_ARGUMENT. */
   broker(id: number): BrokerHandle {
-    this.#checkOpen()
+    this.checkOpen()
     checkBrokerId(this.#parts.brokers, id)
     return new BrokerHandle(this.#parts.brokers, id)
   }
@@ -245,7 +191,7 @@ export class Cluster {
    * `new Kafka({ brokers: cluster.bootstrap, socketFactory: cluster.socketFactory })`.
    */
   get socketFactory(): SocketFactory {
-    this.#checkOpen()
+    this.checkOpen()
     return this.#doors.socketFactory
   }
 
@@ -256,13 +202,13 @@ export class Cluster {
    * INVALID_CONFIG for options.
    */
   async listen(options: ListenOptions = {}): Promise<Listening> {
-    this.#checkOpen()
+    this.checkOpen()
     return await this.#doors.listen(options)
   }
 
   /** How everything stands: brokers, and of each partition leader, ISR and every copy. */
   describe(): ClusterView {
-    this.#checkOpen()
+    this.checkOpen()
     return describeCluster(this.#parts.brokers)
   }
 
@@ -294,58 +240,32 @@ export class Cluster {
    * INVALID_ARGUMENT for another condition.
    */
   async until(condition: Condition, options: UntilOptions = {}): Promise<void> {
-    this.#checkOpen()
+    this.checkOpen()
     checkCondition(condition)
     checkUntilOptions(options)
     const { brokers, news, clock } = this.#parts
     const commitProcessed = (groupId: string): void => {
-      for (const client of this.#clients) {
-        if (client instanceof Consumer) void client.commitProcessed(groupId)
-      }
+      for (const consumer of this.consumers) void consumer.commitProcessed(groupId)
     }
-    const { signal: closing } = this.#givingUp
+    const { closing } = this
     const { signal = closing } = options
     const context = { brokers, news, clock, commitProcessed }
     const waiting = until(condition, { signal: AbortSignal.any([closing, signal]) }, context)
     await waiting.catch((error: unknown) => {
-      this.#checkOpen()
+      this.checkOpen()
       throw error
     })
   }
 
-  /**
-   * Closes producers (what they hold is sent first) and consumers, makes everything durable, frees
-   * the folder. Every promise of the cluster settles. Calling it again waits for the same.
-   */
-  close(): Promise<void> {
-    this.#closing ??= this.#close()
-    return this.#closing
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close()
-  }
-
-  async #close(): Promise<void> {
+  /** @internal Everything is made durable, and the folder is freed. */
+  protected override async closeRest(): Promise<void> {
     const { brokers, lock } = this.#parts
-    this.#givingUp.abort()
     try {
-      await Promise.allSettled([...this.#clients].map(client => client.close()))
       await this.#doors.close()
       await brokers.close()
     } finally {
       await lock?.release()
     }
-  }
-
-  #channelOf(clientId: unknown): Channel {
-    const { network, isReadOnly } = this.#parts
-    const channel = network.channelFrom(CLIENT, typeof clientId === 'string' ? clientId : 'partlog')
-    return isReadOnly ? readingOnly(channel) : channel
-  }
-
-  #checkOpen(): void {
-    if (this.#closing !== undefined) throw new PartlogError('CLOSED', 'the cluster is closed')
   }
 }
 
@@ -372,6 +292,11 @@ interface OpenSettings {
   readonly racks: readonly (string | null)[]
   readonly lock?: FolderLock | undefined
   readonly readOnly: boolean
+}
+
+function channelOf({ network, isReadOnly }: Parts, clientId: unknown): Channel {
+  const channel = network.channelFrom(CLIENT, typeof clientId === 'string' ? clientId : 'partlog')
+  return isReadOnly ? readingOnly(channel) : channel
 }
 
 async function openParts(settings: OpenSettings): Promise<Parts> {

@@ -4,6 +4,7 @@
 export { Cluster, type RecoveryReport } from './cluster.js'
 export type { MemoryOptions, OpenOptions } from './broker/cluster-options.js'
 export type { Condition, UntilOptions } from './broker/until.js'
+export { KafkaCluster } from './client/kafka-cluster.js'
 export type { Durability } from './partition/roles.js'
 export type { RecoveryFinding } from './log/recovery.js'
 
@@ -128,6 +129,11 @@ export {
   type UnreadBatches,
 } from './log/log-directory.js'
 export type { Codec } from './model/compression.js'
+
+// Clients of this library on a Kafka cluster elsewhere.
+export { connect, RemoteCluster, type ConnectOptions } from './connect.js'
+export type { SaslOptions } from './wire/sasl.js'
+export type { TlsOptions } from './wire/dial.js'
 
 // Doors for clients that speak Kafka's protocol.
 export type { SocketFactory, SocketRequest } from './wire/socket-factory.js'

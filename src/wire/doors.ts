@@ -5,7 +5,7 @@ import { checkedConfig } from '../model/errors.js'
 import { Door, type DoorOptions } from './door.js'
 import { endpointInProcess, socketFactory, type SocketFactory } from './socket-factory.js'
 import { listen, LISTEN_OPTIONS, type Listening, type ListenOptions } from './tcp-server.js'
-import { addressOf } from './wire-answers.js'
+import { addressOf } from './addresses.js'
 
 export interface DoorsOptions extends DoorOptions {
   readonly brokerIds: readonly number[]

@@ -7,7 +7,7 @@
 import type { Duplex } from 'node:stream'
 import type { Door } from './door.js'
 import { MemorySocket } from './memory-socket.js'
-import { addressOf, type Endpoint } from './wire-answers.js'
+import { addressOf, type Endpoint } from './addresses.js'
 
 const PORT = 9092
 

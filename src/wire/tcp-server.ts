@@ -4,7 +4,7 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import { integer, option, optional, text } from '../base/config.js'
 import { PartlogError } from '../model/errors.js'
 import type { Door } from './door.js'
-import { addressOf, type Endpoint } from './wire-answers.js'
+import { addressOf, type Endpoint } from './addresses.js'
 
 /** Where to listen. */
 export interface ListenOptions {

@@ -5,16 +5,7 @@
 
 import { errorId, errorOf, type ErrorCode } from '../model/errors.js'
 import type { ApiName, Response } from '../protocol/api.js'
-
-export interface Endpoint {
-  readonly host: string
-  readonly port: number
-}
-
-/** As clients take it. */
-export function addressOf({ host, port }: Endpoint): string {
-  return `${host}:${port}`
-}
+import type { Endpoint } from './addresses.js'
 
 /** Where a client of this door reaches a broker. */
 export type EndpointOf = (nodeId: number) => Endpoint

@@ -1,0 +1,26 @@
+/** Where brokers are, as Kafka writes it: `host:port`, `[::1]:9092`. */
+
+import { show } from '../base/config.js'
+import { PartlogError } from '../model/errors.js'
+
+export interface Endpoint {
+  readonly host: string
+  readonly port: number
+}
+
+const ADDRESS = /^(?:\[([0-9a-f:.%\w]+)\]|([^:[\]/\s]+)):(\d{1,5})$/i
+
+/** As clients take it. */
+export function addressOf({ host, port }: Endpoint): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+}
+
+/** Throws INVALID_CONFIG for what is no address. */
+export function endpointOf(address: unknown): Endpoint {
+  const [, v6, name, digits] = ADDRESS.exec(typeof address === 'string' ? address.trim() : '') ?? []
+  const host = v6 ?? name
+  const port = Number(digits)
+  if (host !== undefined && port > 0 && port < 65_536) return { host, port }
+  const sentence = `bootstrapServers: expected "host:port", got ${show(address)}`
+  throw new PartlogError('INVALID_CONFIG', sentence)
+}

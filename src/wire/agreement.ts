@@ -1,0 +1,102 @@
+/**
+ * What a client and a broker can say to each other: on each connection the client asks for the
+ * versions that the broker serves, and uses the newest that both know (KIP-35, KIP-511).
+ */
+
+import { version as ownVersion } from '../../package.json'
+import { ByteReader } from '../base/bytes.js'
+import { errorId, errorOf, PartlogError } from '../model/errors.js'
+import type { ApiName } from '../protocol/api.js'
+import type { WireApi } from '../protocol/framing.js'
+import {
+  apiVersionsRequest,
+  apiVersionsResponse,
+  type ApiVersionsRequest,
+  type ApiVersionsResponse,
+} from '../protocol/messages/api-versions.js'
+import type { Message } from '../protocol/schema.js'
+import type { ClientConnection } from './client-connection.js'
+import { API_VERSIONS_KEY, type VersionRange } from './versions.js'
+
+/** Newer ones name topics by ids, which clients of this process do not. */
+const NEWEST: { readonly [A in ApiName]?: number } = { Fetch: 12 }
+
+/** The version of ApiVersions that is tried first; brokers before Kafka 2.4 know less. */
+const ASKED_FIRST = 3
+const UNSUPPORTED_VERSION = errorId('UNSUPPORTED_VERSION')
+const PLAIN = { version: 0, isFlexible: false } as const
+
+/** Whatever version was asked for: the answer to one that is not known has version 0. */
+const anyVersion: Message<ApiVersionsResponse> = {
+  ...apiVersionsResponse,
+  type: {
+    ...apiVersionsResponse.type,
+    read(reader, layout) {
+      const body = reader.bytes(reader.remaining)
+      const isUnknown = new ByteReader(body).int16() === UNSUPPORTED_VERSION
+      return apiVersionsResponse.type.read(new ByteReader(body), isUnknown ? PLAIN : layout)
+    },
+  },
+}
+
+const API_VERSIONS: WireApi<ApiVersionsRequest, ApiVersionsResponse> = {
+  key: API_VERSIONS_KEY,
+  request: apiVersionsRequest,
+  response: anyVersion,
+  hasPlainHeader: true,
+}
+
+const WHO = { clientSoftwareName: 'partlog', clientSoftwareVersion: ownVersion }
+
+/** A connection on which both sides know what can be asked. */
+export class Agreement {
+  readonly #served: ReadonlyMap<number, VersionRange>
+
+  private constructor(
+    readonly connection: ClientConnection,
+    served: ApiVersionsResponse['apiKeys'],
+    readonly timeoutMs: number,
+  ) {
+    this.#served = new Map(
+      served.map(({ apiKey, minVersion: min, maxVersion: max }) => [apiKey, { min, max }]),
+    )
+  }
+
+  /** Rejects with NETWORK_EXCEPTION, with UNSUPPORTED_VERSION when they have none in common. */
+  static async on(connection: ClientConnection, timeoutMs: number): Promise<Agreement> {
+    let answer = await connection.ask(API_VERSIONS, ASKED_FIRST, WHO, timeoutMs)
+    if (answer.errorCode === UNSUPPORTED_VERSION) {
+      const own = answer.apiKeys.find(({ apiKey }) => apiKey === API_VERSIONS_KEY)
+      const version = Math.min(Math.max(own?.maxVersion ?? 0, 0), ASKED_FIRST - 1)
+      answer = await connection.ask(API_VERSIONS, version, WHO, timeoutMs)
+    }
+    if (answer.errorCode !== 0) {
+      throw new PartlogError(errorOf(answer.errorCode), 'the broker does not say what it serves')
+    }
+    return new Agreement(connection, answer.apiKeys, timeoutMs)
+  }
+
+  /** The newest version that both know. Throws UNSUPPORTED_VERSION. */
+  versionOf<Q, S>({ key, request }: WireApi<Q, S>, newest = Infinity): number {
+    const served = this.#served.get(key)
+    const name = request.name.replace(/Request$/, '')
+    if (served === undefined) {
+      throw new PartlogError('UNSUPPORTED_VERSION', `the broker does not serve ${name}`)
+    }
+    const [min, max] = request.versions
+    const version = Math.min(max, newest, served.max)
+    if (version >= Math.max(min, served.min)) return version
+    const sentence = `${name}: the broker serves versions ${served.min} to ${served.max}`
+    throw new PartlogError('UNSUPPORTED_VERSION', `${sentence}, this client knows ${min} to ${max}`)
+  }
+
+  /** Asks in the newest version that both know. */
+  async ask<Q, S>(api: WireApi<Q, S>, request: Q): Promise<S> {
+    return await this.connection.ask(api, this.versionOf(api), request, this.timeoutMs)
+  }
+}
+
+/** Up to which version a client asks. */
+export function newestOf(api: ApiName): number {
+  return NEWEST[api] ?? Infinity
+}

@@ -1,0 +1,161 @@
+/** The way of one client to one broker: its connections, opened when they are needed. */
+
+import { sleep, type Clock } from '../base/clock.js'
+import type { Random } from '../base/random.js'
+import { abortable } from '../base/tasks.js'
+import { PartlogError } from '../model/errors.js'
+import type { ApiName, Request, Response } from '../protocol/api.js'
+import { wireApi } from '../protocol/framing.js'
+import { answeredShape, askedShape } from '../protocol/old-shapes.js'
+import { addressOf, type Endpoint } from './addresses.js'
+import { Agreement, newestOf } from './agreement.js'
+import { ClientConnection } from './client-connection.js'
+import { dial, type TlsOptions } from './dial.js'
+import { Lane, laneOf, LANES, type LaneName, type Opened } from './lane.js'
+import { authenticate, type SaslOptions } from './sasl.js'
+
+export interface BrokerLineOptions {
+  readonly clock: Clock
+  readonly random: Random
+  readonly clientId: string
+  readonly tls: TlsOptions | undefined
+  readonly sasl: SaslOptions | undefined
+  readonly requestTimeoutMs: number
+  readonly setupTimeoutMs: number
+  readonly reconnectBackoffMs: number
+  readonly reconnectBackoffMaxMs: number
+  readonly maxIdleMs: number
+  /** Aborts when the client is being closed. */
+  readonly closing: AbortSignal
+}
+
+/** A JoinGroup may take so much longer than the rebalance that it waits for. */
+const JOIN_LAPSE_MS = 5_000
+/** A session is renewed before it ends: of its time this much is used. */
+const SESSION_SHARE = 0.85
+
+export class BrokerLine {
+  readonly #endpoint: Endpoint
+  readonly #options: BrokerLineOptions
+  readonly #lanes: Readonly<Record<LaneName, Lane>>
+  #failures = 0
+  #notBeforeMs = -Infinity
+
+  constructor(endpoint: Endpoint, options: BrokerLineOptions) {
+    this.#endpoint = endpoint
+    this.#options = options
+    const open = (): Promise<Opened> => this.#open()
+    const isUsable = (opened: Opened): boolean => this.#isUsable(opened)
+    const lane = (name: LaneName): Lane => new Lane({ limit: LANES[name], open, isUsable })
+    this.#lanes = { plain: lane('plain'), fetch: lane('fetch'), join: lane('join') }
+  }
+
+  /** A connection is there, or nothing is known against opening one. */
+  get isPromising(): boolean {
+    return this.#lanes.plain.isOpen || this.#notBeforeMs <= this.#options.clock.monotonicMs()
+  }
+
+  get waitingCount(): number {
+    return Object.values(this.#lanes).reduce((sum, lane) => sum + lane.waitingCount, 0)
+  }
+
+  /**
+   * Rejects with NETWORK_EXCEPTION when the broker cannot be reached or does not answer, with
+   * UNSUPPORTED_VERSION when it does not know what is asked; outcome unknown if it was sent.
+   */
+  async ask<A extends ApiName>(
+    api: A,
+    request: Request<A>,
+    signal?: AbortSignal,
+  ): Promise<Response<A>> {
+    const { agreement } = await abortable(this.#lanes[laneOf(api)].pick(), signal)
+    const { connection } = agreement
+    const version = agreement.versionOf(wireApi(api), newestOf(api))
+    const asked = askedShape(api, version, request)
+    if (isUnanswered(api, request)) {
+      await connection.tell(wireApi(api), version, asked)
+      return { responses: [] } as unknown as Response<A>
+    }
+    const timeoutMs = timeoutOf(api, request, this.#options.requestTimeoutMs)
+    const answer = connection.ask(wireApi(api), version, asked, timeoutMs)
+    const response = await abortable(answer, signal)
+    return answeredShape(api, version, { request, response })
+  }
+
+  close(why = 'the client was closed'): void {
+    for (const lane of Object.values(this.#lanes)) lane.close(why)
+  }
+
+  // ── connections ────────────────────────────────────────────────────────────────────────
+
+  #isUsable({ agreement: { connection }, expiresAtMs }: Opened): boolean {
+    const { clock, maxIdleMs } = this.#options
+    const now = clock.monotonicMs()
+    const isIdle = connection.waitingCount === 0 && now - connection.usedAtMs >= maxIdleMs
+    return connection.isOpen && !isIdle && now < expiresAtMs
+  }
+
+  async #open(): Promise<Opened> {
+    const { clock, closing } = this.#options
+    try {
+      const waitMs = this.#notBeforeMs - clock.monotonicMs()
+      if (waitMs > 0) await sleep(clock, waitMs, closing)
+      closing.throwIfAborted()
+      const opened = await this.#shakeHands()
+      this.#failures = 0
+      return opened
+    } catch (error) {
+      if (closing.aborted) throw new PartlogError('CLOSED', 'the client is closed')
+      this.#failures++
+      this.#notBeforeMs = clock.monotonicMs() + this.#backoffMs()
+      throw error
+    }
+  }
+
+  /** Connected, agreed on versions, let in. Nothing was asked yet, whatever fails. */
+  async #shakeHands(): Promise<Opened> {
+    const { clock, tls, setupTimeoutMs, clientId, sasl, random, closing } = this.#options
+    const stream = await dial(this.#endpoint, { clock, tls, timeoutMs: setupTimeoutMs })
+    const address = addressOf(this.#endpoint)
+    const connection = new ClientConnection({ stream, address, clientId, clock })
+    const onClose = (): void => connection.close('the client was closed')
+    closing.addEventListener('abort', onClose, { once: true })
+    try {
+      const agreement = await Agreement.on(connection, this.#options.requestTimeoutMs)
+      const lifetimeMs = sasl === undefined ? 0 : await authenticate(agreement, sasl, random)
+      closing.throwIfAborted()
+      const share = lifetimeMs === 0 ? Infinity : lifetimeMs * SESSION_SHARE
+      return { agreement, expiresAtMs: clock.monotonicMs() + share }
+    } catch (error) {
+      connection.close()
+      throw withKnownOutcome(error)
+    } finally {
+      closing.removeEventListener('abort', onClose)
+    }
+  }
+
+  #backoffMs(): number {
+    const { reconnectBackoffMs, reconnectBackoffMaxMs, random } = this.#options
+    const plain = Math.min(reconnectBackoffMs * 2 ** (this.#failures - 1), reconnectBackoffMaxMs)
+    return Math.round(plain * (0.8 + random.int(400) / 1000))
+  }
+}
+
+/** Produce with acks 0. */
+function isUnanswered(api: ApiName, request: unknown): boolean {
+  return api === 'Produce' && (request as Request<'Produce'>).acks === 0
+}
+
+/** What waits at the broker is given that time as well. */
+function timeoutOf(api: ApiName, request: unknown, requestTimeoutMs: number): number {
+  if (api === 'Fetch') return requestTimeoutMs + (request as Request<'Fetch'>).maxWaitMs
+  if (api !== 'JoinGroup') return requestTimeoutMs
+  const { rebalanceTimeoutMs = -1, sessionTimeoutMs } = request as Request<'JoinGroup'>
+  return Math.max(requestTimeoutMs, Math.max(rebalanceTimeoutMs, sessionTimeoutMs) + JOIN_LAPSE_MS)
+}
+
+function withKnownOutcome(error: unknown): unknown {
+  if (!(error instanceof PartlogError) || !error.outcomeUnknown) return error
+  const sentence = error.message.slice(`${error.code}: `.length)
+  return new PartlogError(error.code, sentence, { cause: error.cause })
+}

@@ -1,0 +1,169 @@
+/**
+ * One connection to a broker. Requests go out as they come; a broker answers them one after the
+ * other, so the next answer belongs to the request that has waited longest.
+ *
+ * A connection that has failed in any way is of no use any more: everything that waits on it is
+ * told NETWORK_EXCEPTION, outcome unknown.
+ */
+
+import type { Duplex } from 'node:stream'
+import { ByteReader } from '../base/bytes.js'
+import type { Clock, Timer } from '../base/clock.js'
+import { Deferred } from '../base/tasks.js'
+import { PartlogError } from '../model/errors.js'
+import {
+  encodeRequest,
+  readCorrelationId,
+  readResponseBody,
+  type WireApi,
+} from '../protocol/framing.js'
+import { framesOf } from './frames.js'
+
+export interface ClientConnectionOptions {
+  readonly stream: Duplex
+  /** For sentences. */
+  readonly address: string
+  readonly clientId: string
+  readonly clock: Clock
+}
+
+/** A request whose answer has not come yet. */
+interface Waiting {
+  readonly correlationId: number
+  readonly name: string
+  readonly read: (reader: ByteReader) => void
+  readonly fail: (error: PartlogError) => void
+  readonly timer: Timer
+}
+
+/** The next correlation id is one more, within int32. */
+const CORRELATION_IDS = 2 ** 31
+
+export class ClientConnection {
+  readonly #options: ClientConnectionOptions
+  readonly #waiting: Waiting[] = []
+  #correlationId = 0
+  #failure: PartlogError | undefined
+  #usedAtMs: number
+
+  constructor(options: ClientConnectionOptions) {
+    this.#options = options
+    this.#usedAtMs = options.clock.monotonicMs()
+    options.stream.on('error', error => this.#fail(error.message))
+    options.stream.once('close', () => this.#fail('it was closed'))
+    void this.#readAll()
+  }
+
+  get isOpen(): boolean {
+    return this.#failure === undefined
+  }
+
+  /** Requests that wait for their answers. */
+  get waitingCount(): number {
+    return this.#waiting.length
+  }
+
+  /** When something was sent last. */
+  get usedAtMs(): number {
+    return this.#usedAtMs
+  }
+
+  /** Sends a request. Rejects with NETWORK_EXCEPTION when no answer comes within `timeoutMs`. */
+  ask<Q, S>(api: WireApi<Q, S>, version: number, request: Q, timeoutMs: number): Promise<S> {
+    const answer = new Deferred<S>()
+    const correlationId = this.#nextCorrelationId()
+    const { name } = api.request
+    try {
+      this.#write(api, { version, correlationId }, request)
+    } catch (error) {
+      answer.reject(error)
+      return answer.promise
+    }
+    const onTime = (): void => this.#fail(`${name} was not answered within ${timeoutMs} ms`)
+    this.#waiting.push({
+      correlationId,
+      name,
+      read: reader => answer.resolve(readResponseBody(api, version, reader)),
+      fail: answer.reject.bind(answer),
+      timer: this.#options.clock.after(timeoutMs, onTime),
+    })
+    return answer.promise
+  }
+
+  /** Sends a request that is never answered; resolves when the network has taken it. */
+  async tell<Q, S>(api: WireApi<Q, S>, version: number, request: Q): Promise<void> {
+    const taken = new Deferred<void>()
+    const onTaken = (error?: Error | null): void => {
+      if (error) taken.reject(this.#broken(error.message))
+      else taken.resolve()
+    }
+    this.#write(api, { version, correlationId: this.#nextCorrelationId() }, request, onTaken)
+    await taken.promise
+  }
+
+  close(why = 'it was closed'): void {
+    this.#fail(why)
+  }
+
+  #write<Q, S>(
+    api: WireApi<Q, S>,
+    header: { readonly version: number; readonly correlationId: number },
+    request: Q,
+    onTaken?: (error?: Error | null) => void,
+  ): void {
+    if (this.#failure !== undefined) {
+      throw new PartlogError('NETWORK_EXCEPTION', 'the connection is broken: nothing was sent')
+    }
+    const { stream, clientId, clock } = this.#options
+    this.#usedAtMs = clock.monotonicMs()
+    stream.write(encodeRequest(api, { ...header, clientId }, request), onTaken)
+  }
+
+  #nextCorrelationId(): number {
+    this.#correlationId = (this.#correlationId + 1) % CORRELATION_IDS
+    return this.#correlationId
+  }
+
+  async #readAll(): Promise<void> {
+    try {
+      for await (const frame of framesOf(this.#options.stream as AsyncIterable<Uint8Array>)) {
+        this.#onAnswer(new ByteReader(frame))
+      }
+      this.#fail('the broker has closed it')
+    } catch (error) {
+      this.#fail((error as Error).message)
+    }
+  }
+
+  /** Throws when the answer is none to what was asked. */
+  #onAnswer(reader: ByteReader): void {
+    const waiting = this.#waiting.shift()
+    const correlationId = readCorrelationId(reader)
+    if (waiting?.correlationId !== correlationId) {
+      if (waiting !== undefined) this.#waiting.unshift(waiting)
+      throw new Error(`an answer to request ${correlationId}, which was not the next one`)
+    }
+    waiting.timer.cancel()
+    try {
+      waiting.read(reader)
+    } catch (error) {
+      this.#waiting.unshift(waiting)
+      throw new Error(`${waiting.name}: ${(error as Error).message}`)
+    }
+  }
+
+  #fail(why: string): void {
+    if (this.#failure !== undefined) return
+    this.#failure = this.#broken(why)
+    this.#options.stream.destroy()
+    for (const { timer, fail } of this.#waiting.splice(0)) {
+      timer.cancel()
+      fail(this.#broken(why))
+    }
+  }
+
+  #broken(why: string): PartlogError {
+    const sentence = `the connection to ${this.#options.address} is broken: ${why}`
+    return new PartlogError('NETWORK_EXCEPTION', sentence, { outcomeUnknown: true })
+  }
+}

@@ -1,0 +1,85 @@
+/** Connects to a broker: TCP, or TLS over it. */
+
+import { connect as connectTcp, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+import type { Clock } from '../base/clock.js'
+import { PartlogError } from '../model/errors.js'
+import { addressOf, type Endpoint } from './addresses.js'
+
+/** How a TLS connection is made; what `node:tls` takes, as far as a client needs it. */
+export interface TlsOptions {
+  /** Certificates of those who may vouch for the brokers, PEM. Default: those of Node. */
+  readonly ca?: string | Uint8Array | readonly (string | Uint8Array)[]
+  /** The client's own certificate, PEM, where brokers want one. */
+  readonly cert?: string | Uint8Array
+  /** Its private key, PEM. */
+  readonly key?: string | Uint8Array
+  /** Of the key. */
+  readonly passphrase?: string
+  /** The name that the broker's certificate must have. Default: the host connected to. */
+  readonly servername?: string
+  /** False takes any certificate: then nobody knows who is at the other end. Default true. */
+  readonly rejectUnauthorized?: boolean
+}
+
+export interface DialOptions {
+  readonly clock: Clock
+  readonly tls: TlsOptions | undefined
+  /** socket.connection.setup.timeout.ms */
+  readonly timeoutMs: number
+}
+
+/** Rejects with NETWORK_EXCEPTION; nothing was sent then. */
+export async function dial(endpoint: Endpoint, options: DialOptions): Promise<Socket> {
+  const { clock, timeoutMs, tls } = options
+  const socket = opening(endpoint, tls)
+  const timer = clock.after(timeoutMs, () => {
+    socket.destroy(new Error(`no connection within ${timeoutMs} ms`))
+  })
+  try {
+    await connected(socket, tls === undefined ? 'connect' : 'secureConnect')
+    return socket
+  } catch (cause) {
+    socket.destroy()
+    const sentence = `${addressOf(endpoint)} cannot be reached: ${reasonOf(cause)}`
+    throw new PartlogError('NETWORK_EXCEPTION', sentence, { cause })
+  } finally {
+    timer.cancel()
+  }
+}
+
+function opening({ host, port }: Endpoint, tls: TlsOptions | undefined): Socket {
+  const common = { host, port, noDelay: true, keepAlive: true }
+  if (tls === undefined) return connectTcp(common)
+  const { ca, cert, key, ...rest } = tls
+  return connectTls({
+    ...common,
+    ...rest,
+    ...(ca === undefined ? {} : { ca: [ca].flat().map(pem) }),
+    ...(cert === undefined ? {} : { cert: pem(cert) }),
+    ...(key === undefined ? {} : { key: pem(key) }),
+  })
+}
+
+function pem(given: string | Uint8Array): string | Buffer {
+  return typeof given === 'string' ? given : Buffer.from(given)
+}
+
+function connected(socket: Socket, event: 'connect' | 'secureConnect'): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onClose = (): void => reject(new Error('the connection was closed'))
+    socket.once('error', reject)
+    socket.once('close', onClose)
+    socket.once(event, () => {
+      socket.off('error', reject)
+      socket.off('close', onClose)
+      resolve()
+    })
+  })
+}
+
+/** A name that has several addresses fails with all of them. */
+function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.map(reasonOf).join('; ')
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,0 +1,101 @@
+/**
+ * SCRAM (RFC 5802, as Kafka uses it): both sides prove that they know the password, and nobody who
+ * listens learns it.
+ *
+ *   → n,,n=user,r=nonce                  ← r=nonce + theirs,s=salt,i=iterations
+ *   → c=biws,r=…,p=proof                 ← v=proof of the broker
+ */
+
+import { createHash, createHmac, pbkdf2, timingSafeEqual } from 'node:crypto'
+import { promisify } from 'node:util'
+import type { Random } from '../base/random.js'
+import { PartlogError } from '../model/errors.js'
+
+export type ScramHash = 'sha256' | 'sha512'
+
+export interface ScramOptions {
+  readonly hash: ScramHash
+  readonly username: string
+  readonly password: string
+  readonly random: Random
+}
+
+/** A broker that asks for more work than this is none; Kafka's default is 4,096. */
+const ITERATIONS_MAX = 1_000_000
+/** Kafka's own minimum: with less, whoever listens could try out passwords. */
+const ITERATIONS_MIN = 4_096
+const NONCE_BYTES = 24
+/** "No channel binding", in base64. */
+const NO_BINDING = 'biws'
+
+const derive = promisify(pbkdf2)
+
+export class ScramClient {
+  readonly #options: ScramOptions
+  readonly #nonce: string
+  /** Set when the client has proved itself: what the broker's proof must be. */
+  #expected: Buffer | undefined
+
+  constructor(options: ScramOptions) {
+    this.#options = options
+    this.#nonce = Buffer.from(options.random.bytes(NONCE_BYTES)).toString('base64')
+  }
+
+  first(): Buffer {
+    return Buffer.from(`n,,${this.#bare}`)
+  }
+
+  /** What to say next; undefined when both are known to each other. */
+  async next(challenge: Buffer): Promise<Buffer | undefined> {
+    const text = challenge.toString()
+    if (this.#expected === undefined) return await this.#prove(text)
+    this.#check(text, this.#expected)
+    return undefined
+  }
+
+  get #bare(): string {
+    const name = this.#options.username.replaceAll('=', '=3D').replaceAll(',', '=2C')
+    return `n=${name},r=${this.#nonce}`
+  }
+
+  async #prove(serverFirst: string): Promise<Buffer> {
+    const { hash, password } = this.#options
+    const { r: nonce = '', s: salt = '', i = '' } = fieldsOf(serverFirst)
+    const iterations = Number(i)
+    if (!nonce.startsWith(this.#nonce) || nonce === this.#nonce || salt === '') {
+      throw refused('the broker did not answer what it was asked')
+    }
+    if (!(iterations >= ITERATIONS_MIN && iterations <= ITERATIONS_MAX)) {
+      const range = `${ITERATIONS_MIN} to ${ITERATIONS_MAX}`
+      throw refused(`the broker asks for ${i} iterations: expected ${range}`)
+    }
+    const bytes = hash === 'sha256' ? 32 : 64
+    const salted = await derive(password, Buffer.from(salt, 'base64'), iterations, bytes, hash)
+    const withoutProof = `c=${NO_BINDING},r=${nonce}`
+    const said = `${this.#bare},${serverFirst},${withoutProof}`
+    const mac = (key: Buffer, data: string): Buffer => createHmac(hash, key).update(data).digest()
+    const clientKey = mac(salted, 'Client Key')
+    const storedKey = createHash(hash).update(clientKey).digest()
+    const signature = mac(storedKey, said)
+    this.#expected = mac(mac(salted, 'Server Key'), said)
+    const proof = clientKey.map((byte, at) => byte ^ (signature[at] as number))
+    return Buffer.from(`${withoutProof},p=${Buffer.from(proof).toString('base64')}`)
+  }
+
+  #check(serverFinal: string, expected: Buffer): void {
+    const { v = '', e } = fieldsOf(serverFinal)
+    if (e !== undefined) throw refused(e)
+    const proof = Buffer.from(v, 'base64')
+    if (proof.length === expected.length && timingSafeEqual(proof, expected)) return
+    throw refused('the broker does not know the password')
+  }
+}
+
+/** `a=…,b=…` */
+function fieldsOf(text: string): { readonly [name: string]: string | undefined } {
+  return Object.fromEntries(text.split(',').map(field => [field.slice(0, 1), field.slice(2)]))
+}
+
+function refused(why: string): PartlogError {
+  return new PartlogError('SASL_AUTHENTICATION_FAILED', why)
+}

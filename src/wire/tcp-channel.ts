@@ -1,0 +1,145 @@
+/**
+ * A channel to any Kafka cluster: who is there is learnt from the answers, and each broker has its
+ * own connections. One channel serves one client, because what one client waits for at a broker
+ * must not hold up another.
+ */
+
+import { PartlogError, toPartlogError } from '../model/errors.js'
+import type { ApiName, Request, Response } from '../protocol/api.js'
+import { ANY_NODE, type Channel } from '../protocol/channel.js'
+import { addressOf, type Endpoint } from './addresses.js'
+import { BrokerLine, type BrokerLineOptions } from './broker-line.js'
+
+export interface TcpChannelOptions extends Omit<BrokerLineOptions, 'closing'> {
+  /** Where to begin: any of the brokers. */
+  readonly bootstrap: readonly Endpoint[]
+}
+
+/** Brokers before KRaft take these at the controller only. */
+const FOR_CONTROLLER: ReadonlySet<ApiName> = new Set<ApiName>([
+  'CreateTopics',
+  'DeleteTopics',
+  'CreatePartitions',
+  'ElectLeaders',
+])
+
+export class TcpChannel implements Channel {
+  readonly #options: TcpChannelOptions
+  readonly #closing = new AbortController()
+  /** By address. */
+  readonly #lines = new Map<string, BrokerLine>()
+  #nodes = new Map<number, Endpoint>()
+  /** So that not every client begins with the same broker. */
+  #turn: number
+
+  constructor(options: TcpChannelOptions) {
+    this.#options = options
+    this.#turn = options.random.int(Math.max(options.bootstrap.length, 1))
+  }
+
+  async send<A extends ApiName>(
+    nodeId: number,
+    api: A,
+    request: Request<A>,
+    signal?: AbortSignal,
+  ): Promise<Response<A>> {
+    this.#checkOpen()
+    const response =
+      nodeId === ANY_NODE
+        ? await this.#askAnybody(api, request, signal)
+        : await this.#lineToNode(nodeId).ask(api, request, signal)
+    if (api === 'Metadata') this.#onMetadata(response as Response<'Metadata'>)
+    if (api === 'FindCoordinator') this.#onCoordinators(response as Response<'FindCoordinator'>)
+    return response
+  }
+
+  /** What is under way fails with NETWORK_EXCEPTION, what comes later with CLOSED. */
+  close(): void {
+    this.#closing.abort()
+    for (const line of this.#lines.values()) line.close()
+  }
+
+  #checkOpen(): void {
+    if (this.#closing.signal.aborted) throw new PartlogError('CLOSED', 'the client is closed')
+  }
+
+  // ── whom to ask ────────────────────────────────────────────────────────────────────────
+
+  async #askAnybody<A extends ApiName>(
+    api: A,
+    request: Request<A>,
+    signal: AbortSignal | undefined,
+  ): Promise<Response<A>> {
+    if (FOR_CONTROLLER.has(api)) {
+      const { controllerId = -1 } = await this.send(ANY_NODE, 'Metadata', { topics: [] }, signal)
+      if (controllerId >= 0) return await this.#lineToNode(controllerId).ask(api, request, signal)
+    }
+    let failure: PartlogError | undefined
+    for (const line of this.#candidates()) {
+      try {
+        return await line.ask(api, request, signal)
+      } catch (error) {
+        failure = toPartlogError(error)
+        // Only one that could not be reached: what was sent may have been done.
+        if (failure.code !== 'NETWORK_EXCEPTION' || failure.outcomeUnknown) throw failure
+        this.#turn++
+      }
+    }
+    throw failure ?? new PartlogError('NETWORK_EXCEPTION', 'no broker is known')
+  }
+
+  /** Brokers that are known, then those to begin with; those that could not be reached last. */
+  #candidates(): BrokerLine[] {
+    const known = rotated([...this.#nodes.values()], this.#turn)
+    const first = rotated(this.#options.bootstrap, this.#turn)
+    const lines = [...new Set([...known, ...first].map(endpoint => this.#lineTo(endpoint)))]
+    const [promising, others] = [
+      lines.filter(line => line.isPromising),
+      lines.filter(line => !line.isPromising),
+    ]
+    return [...promising, ...others]
+  }
+
+  #lineToNode(nodeId: number): BrokerLine {
+    const endpoint = this.#nodes.get(nodeId)
+    if (endpoint !== undefined) return this.#lineTo(endpoint)
+    throw new PartlogError(
+      'NETWORK_EXCEPTION',
+      `broker ${nodeId} is not among those that are there`,
+    )
+  }
+
+  #lineTo(endpoint: Endpoint): BrokerLine {
+    const address = addressOf(endpoint)
+    let line = this.#lines.get(address)
+    if (line === undefined) {
+      line = new BrokerLine(endpoint, { ...this.#options, closing: this.#closing.signal })
+      this.#lines.set(address, line)
+    }
+    return line
+  }
+
+  // ── who is there ───────────────────────────────────────────────────────────────────────
+
+  #onMetadata({ brokers }: Response<'Metadata'>): void {
+    if (brokers.length === 0) return // one that is starting knows nobody yet
+    this.#nodes = new Map(brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }]))
+    const known = new Set([...this.#nodes.values(), ...this.#options.bootstrap].map(addressOf))
+    for (const [address, line] of this.#lines) {
+      if (known.has(address) || line.waitingCount > 0) continue
+      line.close('the broker is not there any more')
+      this.#lines.delete(address)
+    }
+  }
+
+  #onCoordinators({ coordinators }: Response<'FindCoordinator'>): void {
+    for (const { nodeId, host, port, errorCode } of coordinators) {
+      if (errorCode === 0 && nodeId >= 0) this.#nodes.set(nodeId, { host, port })
+    }
+  }
+}
+
+function rotated<T>(list: readonly T[], by: number): T[] {
+  const at = list.length === 0 ? 0 : by % list.length
+  return [...list.slice(at), ...list.slice(0, at)]
+}
