@@ -41,19 +41,14 @@ import { GroupCoordinators } from './group-coordinators.js'
 import { offsetCommit, offsetDelete, offsetFetch } from './group-offsets.js'
 import { findCoordinator, heartbeat, joinGroup, leaveGroup, syncGroup } from './groups.js'
 import { Housekeeping, type Chore } from './housekeeping.js'
-import { metadata } from './metadata.js'
-import { deleteRecords, listOffsets } from './offsets.js'
+import { describeCluster, metadata } from './metadata.js'
+import { deleteRecords, listOffsets, offsetForLeaderEpoch } from './offsets.js'
 import { produce } from './produce.js'
 import { initProducerId, ProducerIds } from './producer-ids.js'
 import type { Truncation } from './replica-fetcher.js'
 import { ReplicaManager, type ReplicaListener } from './replica-manager.js'
-import {
-  createPartitions,
-  createTopics,
-  deleteTopics,
-  describeConfigs,
-  incrementalAlterConfigs,
-} from './topics.js'
+import { alterConfigs, describeConfigs, incrementalAlterConfigs } from './topic-configs.js'
+import { createPartitions, createTopics, deleteTopics } from './topics.js'
 
 type Handler<A extends ApiName> = (
   broker: BrokerContext,
@@ -85,6 +80,9 @@ const HANDLERS: { readonly [A in ApiName]: Handler<A> } = {
   IncrementalAlterConfigs: incrementalAlterConfigs,
   InitProducerId: initProducerId,
   OffsetDelete: offsetDelete,
+  OffsetForLeaderEpoch: offsetForLeaderEpoch,
+  AlterConfigs: alterConfigs,
+  DescribeCluster: describeCluster,
 }
 
 export interface BrokerOptions {

@@ -213,8 +213,15 @@ function nothingToFail({ errorCode, errorMessage }: ErrorFields): PartlogError {
 // ── the requests ─────────────────────────────────────────────────────────────────────────
 
 const OFFSETS = { list: 'topics', name: 'name', parts: 'partitions', index: 'partitionIndex' }
+const EPOCHS = { list: 'topics', name: 'topic', parts: 'partitions', index: 'partition' }
 const TOPICS = { list: 'topics', name: 'name' }
 const RESOURCES = { list: 'resources', name: 'resourceName' }
+
+const ALTERED: TopicShape = {
+  asked: RESOURCES,
+  answered: { list: 'responses', name: 'resourceName' },
+  failed: ({ resourceType }) => ({ resourceType }),
+}
 
 const SHAPES: { readonly [A in ApiName]: Shape<A> } = {
   Produce: perPartition({
@@ -236,6 +243,7 @@ const SHAPES: { readonly [A in ApiName]: Shape<A> } = {
     answered: OFFSETS,
     failed: { lowWatermark: -1 },
   }),
+  OffsetForLeaderEpoch: perPartition({ asked: EPOCHS, answered: EPOCHS }),
   Metadata: perTopic({
     asked: TOPICS,
     answered: TOPICS,
@@ -254,11 +262,8 @@ const SHAPES: { readonly [A in ApiName]: Shape<A> } = {
     answered: { list: 'results', name: 'resourceName' },
     failed: ({ resourceType }) => ({ resourceType, configs: [] }),
   }),
-  IncrementalAlterConfigs: perTopic({
-    asked: RESOURCES,
-    answered: { list: 'responses', name: 'resourceName' },
-    failed: ({ resourceType }) => ({ resourceType }),
-  }),
+  AlterConfigs: perTopic(ALTERED),
+  IncrementalAlterConfigs: perTopic(ALTERED),
   OffsetFetch: whole((error, { groups }) => ({
     groups: groups.map(({ groupId }) => ({ groupId, topics: [], ...error })),
   })),
@@ -291,5 +296,6 @@ const SHAPES: { readonly [A in ApiName]: Shape<A> } = {
     producerEpoch: -1,
   })),
   ElectLeaders: whole(({ errorCode }) => ({ errorCode, replicaElectionResults: [] })),
+  DescribeCluster: whole(error => ({ ...error, clusterId: '', brokers: [] })),
   ListGroups: whole(({ errorCode }) => ({ errorCode, groups: [] })),
 }

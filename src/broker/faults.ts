@@ -39,6 +39,9 @@ export type FaultApi =
   | 'electLeaders'
   | 'incrementalAlterConfigs'
   | 'offsetDelete'
+  | 'offsetForLeaderEpoch'
+  | 'alterConfigs'
+  | 'describeCluster'
 
 // Named one by one, so that the declarations need not show every message; none may be left out.
 type Missing = Exclude<Uncapitalize<ApiName>, FaultApi> | Exclude<FaultApi, Uncapitalize<ApiName>>

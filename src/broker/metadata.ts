@@ -1,14 +1,22 @@
-/** Metadata (v1–v12): the brokers and the topics asked for, made on the way if that is wished. */
+/**
+ * Metadata (v0–v12): the brokers and the topics asked for, made on the way if that is wished.
+ * DescribeCluster (v0–v2): the brokers, also those that are gone.
+ */
 
 import type { PartitionImage, TopicImage } from '../coordinator/metadata.js'
-import { errorId, type PartlogError } from '../model/errors.js'
+import { errorId, PartlogError } from '../model/errors.js'
+import {
+  ENDPOINT_TYPE,
+  type DescribeClusterRequest,
+  type DescribeClusterResponse,
+} from '../protocol/messages/cluster.js'
 import type {
   MetadataRequest,
   MetadataResponse,
   TopicMetadata,
 } from '../protocol/messages/metadata.js'
 import type { BrokerContext } from './context.js'
-import { errorFields } from './errors.js'
+import { errorFields, NO_ERROR } from './errors.js'
 
 export async function metadata(
   broker: BrokerContext,
@@ -82,4 +90,25 @@ function brokenHere(
 
 function rackOf(broker: BrokerContext, nodeId: number): string | null {
   return broker.controller.image.brokers.get(nodeId)?.rack ?? null
+}
+
+export async function describeCluster(
+  broker: BrokerContext,
+  { endpointType = ENDPOINT_TYPE.brokers, includeFencedBrokers = false }: DescribeClusterRequest,
+): Promise<DescribeClusterResponse> {
+  const { image } = broker.controller
+  if (endpointType !== ENDPOINT_TYPE.brokers) {
+    const isKnown = endpointType === ENDPOINT_TYPE.controllers
+    const code = isKnown ? 'MISMATCHED_ENDPOINT_TYPE' : 'UNSUPPORTED_ENDPOINT_TYPE'
+    const error = new PartlogError(code, 'brokers are asked about brokers')
+    return { ...errorFields(error), endpointType, clusterId: '', brokers: [] }
+  }
+  const brokers = broker.brokers
+    .map(({ nodeId, host, port }) => {
+      const isFenced = !image.isAlive(nodeId)
+      return { brokerId: nodeId, host, port, rack: rackOf(broker, nodeId), isFenced }
+    })
+    .filter(({ isFenced }) => includeFencedBrokers || !isFenced)
+  const { clusterId, nodeId: controllerId } = broker
+  return { ...NO_ERROR, endpointType, clusterId, controllerId, brokers }
 }

@@ -1,4 +1,7 @@
-/** ListOffsets (v1–v10) and DeleteRecords (v0–v2): where a log begins, ends, and holds a time. */
+/**
+ * ListOffsets (v1–v10), OffsetForLeaderEpoch (v2–v4) and DeleteRecords (v0–v2): where a log begins,
+ * ends, holds a time, and where its epochs ended.
+ */
 
 import { checkMayDelete } from '../partition/checks.js'
 import type { Partition } from '../partition/partition.js'
@@ -10,6 +13,8 @@ import {
   type DeleteRecordsResponse,
   type ListOffsetsRequest,
   type ListOffsetsResponse,
+  type OffsetForLeaderEpochRequest,
+  type OffsetForLeaderEpochResponse,
 } from '../protocol/messages/offsets.js'
 import type { OffsetAndTimestamp } from '../log/log-reader.js'
 import type { BrokerContext } from './context.js'
@@ -54,6 +59,27 @@ async function findOffset(
     default:
       return await partition.findTimestamp(timestamp)
   }
+}
+
+export async function offsetForLeaderEpoch(
+  broker: BrokerContext,
+  request: OffsetForLeaderEpochRequest,
+): Promise<OffsetForLeaderEpochResponse> {
+  const topics = request.topics.map(({ topic, partitions }) => ({
+    topic,
+    partitions: partitions.map(({ partition: index, leaderEpoch, currentLeaderEpoch = -1 }) => {
+      try {
+        const partition = broker.replicas.partition(topic, index)
+        partition.checkLeaderEpoch(currentLeaderEpoch)
+        const { epochs, logEndOffset } = partition.log
+        const { epoch, endOffset } = epochs.endOffsetFor(leaderEpoch, logEndOffset)
+        return { partition: index, ...NO_ERROR, leaderEpoch: epoch, endOffset }
+      } catch (error) {
+        return { partition: index, ...errorFields(error) }
+      }
+    }),
+  }))
+  return { topics }
 }
 
 /** Answers when the new log start survives a power cut. */

@@ -1,69 +1,92 @@
 /**
- * CreateTopics (v2–v7), DeleteTopics (v6), CreatePartitions (v0–v3), DescribeConfigs (v1–v4) and
- * IncrementalAlterConfigs (v0–v1). Each asks the controller for a decision, waits until it is
- * committed and until this broker has done what it says.
+ * CreateTopics (v2–v7), DeleteTopics (v6) and CreatePartitions (v0–v3). Each asks the controller
+ * for a decision, waits until it is committed and until this broker has done what it says.
  */
 
+import { ZERO_UUID } from '../base/uuid.js'
 import {
-  alterConfig,
   createPartitions as decidePartitions,
   createTopic as decideTopic,
   deleteTopic as decideDeletion,
-  existingTopic,
+  type NewTopic,
 } from '../coordinator/controller.js'
 import { PartlogError } from '../model/errors.js'
 import { isInternalTopic } from '../model/names.js'
-import { settingValue, TOPIC_SETTINGS, type TopicSetting } from '../model/topic-settings.js'
-import {
-  CONFIG_OPERATION,
-  CONFIG_SOURCE,
-  TOPIC_RESOURCE,
-  type CreatePartitionsRequest,
-  type CreatePartitionsResponse,
-  type CreateTopicsRequest,
-  type CreateTopicsResponse,
-  type DeleteTopicsRequest,
-  type DeleteTopicsResponse,
-  type DescribeConfigsRequest,
-  type DescribeConfigsResponse,
-  type IncrementalAlterConfigsRequest,
-  type IncrementalAlterConfigsResponse,
+import { parseTopicConfig } from '../model/topic-settings.js'
+import type {
+  CreatePartitionsRequest,
+  CreatePartitionsResponse,
+  CreateTopicsRequest,
+  CreateTopicsResponse,
+  DeleteTopicsRequest,
+  DeleteTopicsResponse,
 } from '../protocol/messages/topics.js'
 import type { BrokerContext } from './context.js'
 import { errorFields, NO_ERROR } from './errors.js'
+import { topicEntries } from './topic-entries.js'
 
 const DEFAULT = -1
 
+type NewTopicRequest = CreateTopicsRequest['topics'][number]
+type CreatedTopic = CreateTopicsResponse['topics'][number]
+
 export async function createTopics(
   broker: BrokerContext,
-  request: CreateTopicsRequest,
+  { topics: wanted, validateOnly = false }: CreateTopicsRequest,
 ): Promise<CreateTopicsResponse> {
-  const topics: CreateTopicsResponse['topics'][number][] = []
-  for (const { name, numPartitions, replicationFactor, assignments, configs } of request.topics) {
+  const topics: CreatedTopic[] = []
+  for (const request of wanted) {
+    const { name } = request
     try {
-      if (isInternalTopic(name)) {
-        throw new PartlogError('INVALID_TOPIC_EXCEPTION', `topic ${name} belongs to the system`)
-      }
-      const { settings } = broker
-      const assignment = assignmentOf(assignments)
-      const wanted = numPartitions === DEFAULT ? settings.defaultPartitions : numPartitions
-      const topic = {
+      checkNamedOnce(
         name,
-        partitionCount: assignment?.length ?? wanted,
-        assignment,
-        replicationFactor:
-          replicationFactor === DEFAULT ? settings.defaultReplicationFactor : replicationFactor,
-        config: Object.fromEntries(
-          configs.map(({ name: key, value }) => [key, value ?? undefined]),
-        ),
-      }
-      const { topicId } = await createOne(broker, topic, request.validateOnly ?? false)
-      topics.push({ name, topicId, ...NO_ERROR, numPartitions: topic.partitionCount })
+        wanted.map(each => each.name),
+      )
+      const topic = newTopicOf(broker, request)
+      const { topicId } = await createOne(broker, topic, validateOnly)
+      topics.push({ name, topicId, ...NO_ERROR, ...shapeOf(topic) })
     } catch (error) {
       topics.push({ name, ...errorFields(error) })
     }
   }
   return { topics }
+}
+
+function newTopicOf({ settings }: BrokerContext, request: NewTopicRequest): NewTopic {
+  const { name, numPartitions, replicationFactor, assignments, configs } = request
+  if (isInternalTopic(name)) {
+    throw new PartlogError('INVALID_TOPIC_EXCEPTION', `topic ${name} belongs to the system`)
+  }
+  if (assignments.length > 0 && (numPartitions !== DEFAULT || replicationFactor !== DEFAULT)) {
+    const sentence = 'an assignment says how many partitions and replicas there are'
+    throw new PartlogError('INVALID_REQUEST', sentence)
+  }
+  const unset = configs.find(({ value }) => value === null)
+  if (unset !== undefined) throw new PartlogError('INVALID_CONFIG', `${unset.name} has no value`)
+  const assignment = assignmentOf(assignments)
+  const wanted = numPartitions === DEFAULT ? settings.defaultPartitions : numPartitions
+  return {
+    name,
+    partitionCount: assignment?.length ?? wanted,
+    assignment,
+    replicationFactor:
+      replicationFactor === DEFAULT ? settings.defaultReplicationFactor : replicationFactor,
+    config: Object.fromEntries(configs.map(({ name: key, value }) => [key, value])),
+  }
+}
+
+/** What a topic has become, from its settings to the number of its replicas. */
+function shapeOf(topic: NewTopic): Partial<CreatedTopic> {
+  return {
+    numPartitions: topic.partitionCount,
+    replicationFactor: topic.assignment?.[0]?.length ?? topic.replicationFactor,
+    configs: topicEntries(parseTopicConfig(topic.config)),
+  }
+}
+
+function checkNamedOnce(name: string, names: readonly string[]): void {
+  if (names.filter(each => each === name).length === 1) return
+  throw new PartlogError('INVALID_REQUEST', `topic ${name} is named twice`)
 }
 
 /** The brokers by partition; undefined when they are for the controller to choose. */
@@ -80,7 +103,7 @@ function assignmentOf(
 
 async function createOne(
   broker: BrokerContext,
-  topic: Parameters<typeof decideTopic>[1],
+  topic: NewTopic,
   validateOnly: boolean,
 ): Promise<{ topicId: string }> {
   const { controller, controllerContext } = broker
@@ -88,21 +111,42 @@ async function createOne(
   return await controller.run(image => decideTopic(image, topic, controllerContext))
 }
 
+type TopicToDelete = DeleteTopicsRequest['topics'][number]
+
 export async function deleteTopics(
   broker: BrokerContext,
   request: DeleteTopicsRequest,
 ): Promise<DeleteTopicsResponse> {
   const responses: DeleteTopicsResponse['responses'][number][] = []
-  for (const { name, topicId = '' } of request.topics) {
-    const wanted = name ?? broker.controller.image.topicById(topicId)?.name ?? ''
+  for (const wanted of request.topics) {
+    const { name = null, topicId = ZERO_UUID } = wanted
     try {
-      const answer = await broker.controller.run(image => decideDeletion(image, wanted))
-      responses.push({ name: wanted, topicId: answer.topicId, ...NO_ERROR })
+      checkTopicToDelete(wanted, request.topics)
+      const topic = name ?? nameOf(broker, topicId)
+      const answer = await broker.controller.run(image => decideDeletion(image, topic))
+      responses.push({ name: topic, topicId: answer.topicId, ...NO_ERROR })
     } catch (error) {
-      responses.push({ name: wanted, ...errorFields(error) })
+      responses.push({ name, topicId, ...errorFields(error) })
     }
   }
   return { responses }
+}
+
+function nameOf({ controller }: BrokerContext, topicId: string): string {
+  const topic = controller.image.topicById(topicId)
+  if (topic !== undefined) return topic.name
+  throw new PartlogError('UNKNOWN_TOPIC_ID', `there is no topic with the id ${topicId}`)
+}
+
+function checkTopicToDelete(wanted: TopicToDelete, all: readonly TopicToDelete[]): void {
+  const { name = null, topicId = ZERO_UUID } = wanted
+  if ((name === null) === (topicId === ZERO_UUID)) {
+    throw new PartlogError('INVALID_REQUEST', 'a topic is deleted by its name or by its id')
+  }
+  const isSame = (each: TopicToDelete): boolean =>
+    name === null ? each.topicId === topicId : each.name === name
+  if (all.filter(isSame).length === 1) return
+  throw new PartlogError('INVALID_REQUEST', `topic ${name ?? topicId} is named twice`)
 }
 
 export async function createPartitions(
@@ -123,76 +167,4 @@ export async function createPartitions(
     }
   }
   return { results }
-}
-
-// ── settings ─────────────────────────────────────────────────────────────────────────────
-
-export async function describeConfigs(
-  broker: BrokerContext,
-  request: DescribeConfigsRequest,
-): Promise<DescribeConfigsResponse> {
-  const results = request.resources.map(({ resourceType, resourceName, configurationKeys }) => {
-    const resource = { resourceType, resourceName }
-    try {
-      checkResource(resourceType)
-      const { config } = existingTopic(broker.controller.image, resourceName)
-      const names = Object.keys(TOPIC_SETTINGS) as TopicSetting[]
-      const wanted = names.filter(name => configurationKeys?.includes(name) ?? true)
-      const configs = wanted.map(name => {
-        const value = settingValue(config, name)
-        return {
-          name,
-          value: value === undefined ? null : String(value),
-          readOnly: false,
-          isSensitive: false,
-          configSource: name in config ? CONFIG_SOURCE.topic : CONFIG_SOURCE.default,
-        }
-      })
-      return { ...resource, ...NO_ERROR, configs }
-    } catch (error) {
-      return { ...resource, ...errorFields(error), configs: [] }
-    }
-  })
-  return { results }
-}
-
-export async function incrementalAlterConfigs(
-  broker: BrokerContext,
-  request: IncrementalAlterConfigsRequest,
-): Promise<IncrementalAlterConfigsResponse> {
-  const responses: IncrementalAlterConfigsResponse['responses'][number][] = []
-  for (const { resourceType, resourceName, configs } of request.resources) {
-    const resource = { resourceType, resourceName }
-    try {
-      checkResource(resourceType)
-      const changes = Object.fromEntries(configs.map(change => [change.name, changedValue(change)]))
-      const { controller } = broker
-      if (request.validateOnly) alterConfig(controller.image, resourceName, changes)
-      else {
-        await controller.run(image => alterConfig(image, resourceName, changes))
-      }
-      responses.push({ ...resource, ...NO_ERROR })
-    } catch (error) {
-      responses.push({ ...resource, ...errorFields(error) })
-    }
-  }
-  return { responses }
-}
-
-interface ConfigChange {
-  readonly name: string
-  readonly configOperation: number
-  readonly value: string | null
-}
-
-/** The new text, null to take the setting back. */
-function changedValue({ name, configOperation, value }: ConfigChange): string | null {
-  if (configOperation === CONFIG_OPERATION.delete) return null
-  if (configOperation === CONFIG_OPERATION.set) return value
-  throw new PartlogError('INVALID_CONFIG', `${name}: only set and delete are possible`)
-}
-
-function checkResource(resourceType: number): void {
-  if (resourceType === TOPIC_RESOURCE) return
-  throw new PartlogError('INVALID_REQUEST', 'only topics have settings here')
 }

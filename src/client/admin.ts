@@ -14,7 +14,7 @@ import {
   LATEST_TIMESTAMP,
   MAX_TIMESTAMP,
 } from '../protocol/messages/offsets.js'
-import { CONFIG_OPERATION, CONFIG_SOURCE, TOPIC_RESOURCE } from '../protocol/messages/topics.js'
+import { CONFIG_OPERATION, CONFIG_SOURCE, TOPIC_RESOURCE } from '../protocol/messages/configs.js'
 import { AdminRequests, type AdminContext } from './admin-requests.js'
 import {
   checkFields,

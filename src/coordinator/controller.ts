@@ -14,7 +14,7 @@ import {
   type TopicConfigText,
 } from '../model/topic-settings.js'
 import type { MetadataRecord } from '../protocol/messages/metadata-records.js'
-import { TOPIC_RESOURCE } from '../protocol/messages/topics.js'
+import { TOPIC_RESOURCE } from '../protocol/messages/configs.js'
 import { journalRecord, type ClusterImage, type TopicImage } from './metadata.js'
 import { checkAssignment, placeReplicas, type PlacementBroker } from './placement.js'
 import type { Decision } from './state-machine.js'

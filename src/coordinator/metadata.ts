@@ -12,7 +12,7 @@ import {
   NO_LEADER_CHANGE,
   type MetadataRecord,
 } from '../protocol/messages/metadata-records.js'
-import { TOPIC_RESOURCE } from '../protocol/messages/topics.js'
+import { TOPIC_RESOURCE } from '../protocol/messages/configs.js'
 import type { JournalRecord } from './journal.js'
 import type { Fold } from './state-machine.js'
 

@@ -95,6 +95,8 @@ export const ERRORS = {
   BROKER_ID_NOT_REGISTERED: final(102),
   INCONSISTENT_TOPIC_ID: retriable(103),
   INELIGIBLE_REPLICA: final(107),
+  MISMATCHED_ENDPOINT_TYPE: final(114),
+  UNSUPPORTED_ENDPOINT_TYPE: final(115),
 
   /** An argument of the wrong type or out of range. */
   INVALID_ARGUMENT: final(-100),

@@ -1,10 +1,21 @@
 /** What can be asked of a broker: each API with its number and its two messages. */
 
+import { describeClusterRequest, describeClusterResponse } from './messages/cluster.js'
+import {
+  alterConfigsRequest,
+  alterConfigsResponse,
+  describeConfigsRequest,
+  describeConfigsResponse,
+  incrementalAlterConfigsRequest,
+  incrementalAlterConfigsResponse,
+} from './messages/configs.js'
 import {
   deleteRecordsRequest,
   deleteRecordsResponse,
   listOffsetsRequest,
   listOffsetsResponse,
+  offsetForLeaderEpochRequest,
+  offsetForLeaderEpochResponse,
 } from './messages/offsets.js'
 import { electLeadersRequest, electLeadersResponse } from './messages/elections.js'
 import { fetchRequest, fetchResponse } from './messages/fetch.js'
@@ -44,10 +55,6 @@ import {
   createTopicsResponse,
   deleteTopicsRequest,
   deleteTopicsResponse,
-  describeConfigsRequest,
-  describeConfigsResponse,
-  incrementalAlterConfigsRequest,
-  incrementalAlterConfigsResponse,
 } from './messages/topics.js'
 import type { Message, ValueOf } from './schema.js'
 
@@ -80,12 +87,15 @@ export const APIS = {
   DeleteTopics: api(20, deleteTopicsRequest, deleteTopicsResponse),
   DeleteRecords: api(21, deleteRecordsRequest, deleteRecordsResponse),
   InitProducerId: api(22, initProducerIdRequest, initProducerIdResponse),
+  OffsetForLeaderEpoch: api(23, offsetForLeaderEpochRequest, offsetForLeaderEpochResponse),
   DescribeConfigs: api(32, describeConfigsRequest, describeConfigsResponse),
+  AlterConfigs: api(33, alterConfigsRequest, alterConfigsResponse),
   CreatePartitions: api(37, createPartitionsRequest, createPartitionsResponse),
   DeleteGroups: api(42, deleteGroupsRequest, deleteGroupsResponse),
   ElectLeaders: api(43, electLeadersRequest, electLeadersResponse),
   IncrementalAlterConfigs: api(44, incrementalAlterConfigsRequest, incrementalAlterConfigsResponse),
   OffsetDelete: api(47, offsetDeleteRequest, offsetDeleteResponse),
+  DescribeCluster: api(60, describeClusterRequest, describeClusterResponse),
 } as const
 
 export type ApiName = keyof typeof APIS

@@ -129,6 +129,17 @@ function notNull<T>(type: Type<T | null>): Type<T> {
   }
 }
 
+/** May be null from a version on. Before it, null is refused, and written as `empty`. */
+export function nullableSince<T>(version: number, type: Type<T | null>, empty: T): Type<T | null> {
+  const strict = notNull(type)
+  return {
+    minBytes: type.minBytes,
+    read: (reader, layout) => (layout.version < version ? strict : type).read(reader, layout),
+    write: (writer, value, layout) =>
+      type.write(writer, layout.version < version ? (value ?? empty) : value, layout),
+  }
+}
+
 export const nullableString: Type<string | null> = nullableOf<string>(
   'int16',
   (reader, length) => reader.utf8(length),

@@ -65,6 +65,11 @@ function withEndpoints<A extends ApiName>(
     const metadata = response as Response<'Metadata'>
     return { ...metadata, brokers: placed(metadata.brokers) } as Response<A>
   }
+  if (api === 'DescribeCluster') {
+    const cluster = response as Response<'DescribeCluster'>
+    const brokers = cluster.brokers.map(each => ({ ...each, ...endpointOf(each.brokerId) }))
+    return { ...cluster, brokers } as Response<A>
+  }
   if (api === 'FindCoordinator') {
     const found = response as Response<'FindCoordinator'>
     return { ...found, coordinators: placed(found.coordinators) } as Response<A>

@@ -245,7 +245,8 @@ describe('settings', () => {
     expect(byName.get('retention.ms')).toMatchObject({ value: '-1', isDefault: false })
     expect(byName.get('retention.bytes')).toMatchObject({ value: '1000', isDefault: false })
     expect(byName.get('segment.bytes')).toMatchObject({ value: '1073741824', isDefault: true })
-    expect(byName.get('internal.segment.bytes')).toMatchObject({ value: null, isDefault: true })
+    expect(byName.get('max.compaction.lag.ms')?.value).toBe('9223372036854775807') // as Kafka says
+    expect(byName.has('internal.segment.bytes')).toBe(false) // unless it was set
     await expect(admin.describeConfig('nowhere')).rejects.toMatchObject({
       code: 'UNKNOWN_TOPIC_OR_PARTITION',
     })

@@ -18,6 +18,9 @@ describe('listen', () => {
       expect(address).toMatch(/^127\.0\.0\.1:\d+$/)
       const { brokers } = await reach(address).ask('Metadata', 5, { topics: [] })
       expect(brokers.map(({ host, port }) => `${host}:${port}`)).toEqual(bootstrap)
+      const asked = { includeClusterAuthorizedOperations: false }
+      const described = await reach(address).ask('DescribeCluster', 0, asked)
+      expect(described.brokers.map(({ host, port }) => `${host}:${port}`)).toEqual(bootstrap)
       const request = { coordinatorKeys: ['g'] }
       const { coordinators } = await reach(address).ask('FindCoordinator', 4, request)
       expect(bootstrap).toContain(`${coordinators[0]?.host}:${coordinators[0]?.port}`)

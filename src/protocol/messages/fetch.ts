@@ -67,7 +67,12 @@ export const fetchRequest = message('FetchRequest', RANGE, {
   rackId: since(11, string, ''),
 })
 
-const nodeEndpoint = struct({ nodeId: int32, host: string, port: int32, rack: nullableString })
+export const nodeEndpoint = struct({
+  nodeId: int32,
+  host: string,
+  port: int32,
+  rack: nullableString,
+})
 
 export const fetchResponse = message('FetchResponse', RANGE, {
   throttleTimeMs: withDefault(int32, 0),
@@ -107,6 +112,7 @@ export const fetchResponse = message('FetchResponse', RANGE, {
       ),
     }),
   ),
+  /** Where the leaders are that the answer names. */
   nodeEndpoints: tagged(0, 16, array(nodeEndpoint), []),
 })
 

@@ -14,6 +14,7 @@ import {
   int8,
   message,
   nullableArray,
+  nullableSince,
   nullableString,
   required,
   since,
@@ -83,7 +84,7 @@ export const joinGroupResponse = message('JoinGroupResponse', JOIN_RANGE, {
   errorMessage: unsent<string | null>(null),
   generationId: withDefault(int32, -1),
   protocolType: since(7, nullableString, null),
-  protocolName: nullableString,
+  protocolName: nullableSince(7, nullableString, ''),
   leader: string,
   skipAssignment: since(9, bool, false),
   memberId: string,
@@ -173,6 +174,8 @@ export const offsetCommitRequest = message('OffsetCommitRequest', COMMIT_RANGE, 
   generationIdOrMemberEpoch: withDefault(int32, -1),
   memberId: withDefault(string, ''),
   groupInstanceId: since(7, nullableString, null),
+  /** How long the commit is kept; brokers have decided that since KIP-211. */
+  retentionTimeMs: until(4, int64, -1),
   topics: array(
     struct({
       name: string,
@@ -220,7 +223,7 @@ const askedGroup = struct({
 /** Up to version 7 it asks about one group. */
 export const offsetFetchRequest = message('OffsetFetchRequest', FETCH_RANGE, {
   groupId: until(7, string, ''),
-  topics: until(7, nullableArray(fetchedTopic), null),
+  topics: until(7, nullableSince(2, nullableArray(fetchedTopic), []), null),
   groups: required(since(8, array(askedGroup), [])),
   requireStable: since(7, bool, false),
 })

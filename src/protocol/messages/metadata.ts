@@ -9,6 +9,7 @@ import {
   int32,
   message,
   nullableArray,
+  nullableSince,
   nullableString,
   since,
   struct,
@@ -20,9 +21,14 @@ import {
 
 const RANGE = { versions: [0, 12], flexibleSince: 9 } as const
 
+const askedTopic = struct({
+  topicId: since(10, uuid, ZERO_UUID),
+  name: nullableSince(10, nullableString, ''),
+})
+
 export const metadataRequest = message('MetadataRequest', RANGE, {
   /** null asks for all topics. */
-  topics: nullableArray(struct({ topicId: since(10, uuid, ZERO_UUID), name: nullableString })),
+  topics: nullableSince(1, nullableArray(askedTopic), []),
   allowAutoTopicCreation: since(4, bool, true),
   includeClusterAuthorizedOperations: between([8, 10], bool, false),
   includeTopicAuthorizedOperations: since(8, bool, false),
@@ -42,7 +48,8 @@ export const metadataResponse = message('MetadataResponse', RANGE, {
     struct({
       errorCode: int16,
       errorMessage: unsent<string | null>(null),
-      name: nullableString,
+      /** null where a topic was asked for by an id that nobody has. */
+      name: nullableSince(12, nullableString, ''),
       topicId: since(10, uuid, ZERO_UUID),
       isInternal: since(1, bool, false),
       partitions: array(

@@ -1,4 +1,7 @@
-/** Places in a log: ListOffsets finds them, DeleteRecords moves the first of them. */
+/**
+ * Places in a log: ListOffsets finds them, OffsetForLeaderEpoch tells where an epoch ended,
+ * DeleteRecords moves the first of them.
+ */
 
 import {
   array,
@@ -61,6 +64,46 @@ export const listOffsetsResponse = message('ListOffsetsResponse', LIST_RANGE, {
   ),
 })
 
+const EPOCH_RANGE = { versions: [2, 4], flexibleSince: 4 } as const
+
+export const offsetForLeaderEpochRequest = message('OffsetForLeaderEpochRequest', EPOCH_RANGE, {
+  /** −1 for a consumer, −2 for one who only looks. */
+  replicaId: since(3, int32, -2),
+  topics: array(
+    struct({
+      topic: string,
+      partitions: array(
+        struct({
+          partition: int32,
+          currentLeaderEpoch: withDefault(int32, -1),
+          /** The epoch whose end is asked for. */
+          leaderEpoch: int32,
+        }),
+      ),
+    }),
+  ),
+})
+
+export const offsetForLeaderEpochResponse = message('OffsetForLeaderEpochResponse', EPOCH_RANGE, {
+  throttleTimeMs: withDefault(int32, 0),
+  topics: array(
+    struct({
+      topic: string,
+      partitions: array(
+        struct({
+          errorCode: int16,
+          errorMessage: unsent<string | null>(null),
+          partition: int32,
+          /** The largest epoch that is known and not larger than the one asked for. */
+          leaderEpoch: withDefault(int32, -1),
+          /** Exclusive; −1 when nothing is known. */
+          endOffset: withDefault(int64, -1),
+        }),
+      ),
+    }),
+  ),
+})
+
 const DELETE_RANGE = { versions: [0, 2], flexibleSince: 2 } as const
 
 export const deleteRecordsRequest = message('DeleteRecordsRequest', DELETE_RANGE, {
@@ -93,5 +136,7 @@ export const deleteRecordsResponse = message('DeleteRecordsResponse', DELETE_RAN
 
 export type ListOffsetsRequest = ValueOf<typeof listOffsetsRequest>
 export type ListOffsetsResponse = ValueOf<typeof listOffsetsResponse>
+export type OffsetForLeaderEpochRequest = ValueOf<typeof offsetForLeaderEpochRequest>
+export type OffsetForLeaderEpochResponse = ValueOf<typeof offsetForLeaderEpochResponse>
 export type DeleteRecordsRequest = ValueOf<typeof deleteRecordsRequest>
 export type DeleteRecordsResponse = ValueOf<typeof deleteRecordsResponse>

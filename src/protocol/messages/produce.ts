@@ -1,5 +1,6 @@
 /** Produce: record batches into partitions. One batch per partition and request. */
 
+import { nodeEndpoint } from './fetch.js'
 import {
   array,
   int16,
@@ -61,6 +62,8 @@ export const produceResponse = message('ProduceResponse', RANGE, {
     }),
   ),
   throttleTimeMs: since(1, int32, 0),
+  /** Where the leaders are that the answer names. */
+  nodeEndpoints: tagged(0, 10, array(nodeEndpoint), []),
 })
 
 export type ProduceRequest = ValueOf<typeof produceRequest>

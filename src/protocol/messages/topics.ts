@@ -9,6 +9,7 @@ import {
   int8,
   message,
   nullableArray,
+  nullableSince,
   nullableString,
   required,
   since,
@@ -61,7 +62,7 @@ export const createTopicsResponse = message('CreateTopicsResponse', CREATE_RANGE
             isSensitive: bool,
           }),
         ),
-        null,
+        [],
       ),
     }),
   ),
@@ -85,7 +86,7 @@ export const deleteTopicsResponse = message('DeleteTopicsResponse', DELETE_RANGE
   throttleTimeMs: withDefault(int32, 0),
   responses: array(
     struct({
-      name: nullableString,
+      name: nullableSince(6, nullableString, ''),
       topicId: since(6, uuid, ZERO_UUID),
       errorCode: int16,
       errorMessage: since(5, nullableString, null),
@@ -119,97 +120,9 @@ export const createPartitionsResponse = message('CreatePartitionsResponse', PART
   ),
 })
 
-// ── settings ─────────────────────────────────────────────────────────────────────────────
-
-/** ConfigResource.Type.TOPIC */
-export const TOPIC_RESOURCE = 2
-/** ConfigEntry.ConfigSource */
-export const CONFIG_SOURCE = { topic: 1, default: 5 } as const
-/** AlterConfigOp.OpType */
-export const CONFIG_OPERATION = { set: 0, delete: 1 } as const
-
-const DESCRIBE_RANGE = { versions: [1, 4], flexibleSince: 4 } as const
-
-export const describeConfigsRequest = message('DescribeConfigsRequest', DESCRIBE_RANGE, {
-  resources: array(
-    struct({
-      resourceType: int8,
-      resourceName: string,
-      /** null asks for all. */
-      configurationKeys: nullableArray(string),
-    }),
-  ),
-  includeSynonyms: withDefault(bool, false),
-  includeDocumentation: since(3, bool, false),
-})
-
-export const describeConfigsResponse = message('DescribeConfigsResponse', DESCRIBE_RANGE, {
-  throttleTimeMs: withDefault(int32, 0),
-  results: array(
-    struct({
-      errorCode: int16,
-      errorMessage: nullableString,
-      resourceType: int8,
-      resourceName: string,
-      configs: array(
-        struct({
-          name: string,
-          value: nullableString,
-          readOnly: bool,
-          configSource: withDefault(int8, -1),
-          isSensitive: bool,
-          synonyms: withDefault(
-            array(struct({ name: string, value: nullableString, source: int8 })),
-            [],
-          ),
-          configType: since(3, int8, 0),
-          documentation: since(3, nullableString, null),
-        }),
-      ),
-    }),
-  ),
-})
-
-const ALTER_RANGE = { versions: [0, 1], flexibleSince: 1 } as const
-
-export const incrementalAlterConfigsRequest = message(
-  'IncrementalAlterConfigsRequest',
-  ALTER_RANGE,
-  {
-    resources: array(
-      struct({
-        resourceType: int8,
-        resourceName: string,
-        configs: array(struct({ name: string, configOperation: int8, value: nullableString })),
-      }),
-    ),
-    validateOnly: bool,
-  },
-)
-
-export const incrementalAlterConfigsResponse = message(
-  'IncrementalAlterConfigsResponse',
-  ALTER_RANGE,
-  {
-    throttleTimeMs: withDefault(int32, 0),
-    responses: array(
-      struct({
-        errorCode: int16,
-        errorMessage: nullableString,
-        resourceType: int8,
-        resourceName: string,
-      }),
-    ),
-  },
-)
-
 export type CreateTopicsRequest = ValueOf<typeof createTopicsRequest>
 export type CreateTopicsResponse = ValueOf<typeof createTopicsResponse>
 export type DeleteTopicsRequest = ValueOf<typeof deleteTopicsRequest>
 export type DeleteTopicsResponse = ValueOf<typeof deleteTopicsResponse>
 export type CreatePartitionsRequest = ValueOf<typeof createPartitionsRequest>
 export type CreatePartitionsResponse = ValueOf<typeof createPartitionsResponse>
-export type DescribeConfigsRequest = ValueOf<typeof describeConfigsRequest>
-export type DescribeConfigsResponse = ValueOf<typeof describeConfigsResponse>
-export type IncrementalAlterConfigsRequest = ValueOf<typeof incrementalAlterConfigsRequest>
-export type IncrementalAlterConfigsResponse = ValueOf<typeof incrementalAlterConfigsResponse>

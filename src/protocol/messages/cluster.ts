@@ -1,0 +1,51 @@
+/** DescribeCluster: the brokers there are, for administrators. */
+
+import {
+  array,
+  bool,
+  int16,
+  int32,
+  int8,
+  message,
+  nullableString,
+  since,
+  string,
+  struct,
+  withDefault,
+  type ValueOf,
+} from '../schema.js'
+
+const RANGE = { versions: [0, 2], flexibleSince: 0 } as const
+
+/** Whom a client asks about. */
+export const ENDPOINT_TYPE = { brokers: 1, controllers: 2 } as const
+/** Nobody asked what a client is authorized to do. */
+const NOT_ASKED = -(2 ** 31)
+
+export const describeClusterRequest = message('DescribeClusterRequest', RANGE, {
+  includeClusterAuthorizedOperations: bool,
+  endpointType: since(1, int8, ENDPOINT_TYPE.brokers),
+  includeFencedBrokers: since(2, bool, false),
+})
+
+export const describeClusterResponse = message('DescribeClusterResponse', RANGE, {
+  throttleTimeMs: withDefault(int32, 0),
+  errorCode: int16,
+  errorMessage: withDefault(nullableString, null),
+  endpointType: since(1, int8, ENDPOINT_TYPE.brokers),
+  clusterId: string,
+  controllerId: withDefault(int32, -1),
+  brokers: array(
+    struct({
+      brokerId: int32,
+      host: string,
+      port: int32,
+      rack: withDefault(nullableString, null),
+      isFenced: since(2, bool, false),
+    }),
+  ),
+  clusterAuthorizedOperations: withDefault(int32, NOT_ASKED),
+})
+
+export type DescribeClusterRequest = ValueOf<typeof describeClusterRequest>
+export type DescribeClusterResponse = ValueOf<typeof describeClusterResponse>

@@ -1,0 +1,129 @@
+/** Settings: describing them, replacing all of a topic's, changing single ones. */
+
+import {
+  array,
+  bool,
+  int16,
+  int32,
+  int8,
+  message,
+  nullableArray,
+  nullableString,
+  since,
+  string,
+  struct,
+  withDefault,
+  type ValueOf,
+} from '../schema.js'
+
+/** ConfigResource.Type.TOPIC */
+export const TOPIC_RESOURCE = 2
+/** ConfigEntry.ConfigSource */
+export const CONFIG_SOURCE = { topic: 1, default: 5 } as const
+/** ConfigDef.Type, as DescribeConfigs numbers it */
+export const CONFIG_TYPE = { boolean: 1, string: 2, int: 3, long: 5, double: 6, list: 7 } as const
+/** AlterConfigOp.OpType */
+export const CONFIG_OPERATION = { set: 0, delete: 1, append: 2, subtract: 3 } as const
+
+const DESCRIBE_RANGE = { versions: [1, 4], flexibleSince: 4 } as const
+
+export const describeConfigsRequest = message('DescribeConfigsRequest', DESCRIBE_RANGE, {
+  resources: array(
+    struct({
+      resourceType: int8,
+      resourceName: string,
+      /** null asks for all. */
+      configurationKeys: nullableArray(string),
+    }),
+  ),
+  includeSynonyms: withDefault(bool, false),
+  includeDocumentation: since(3, bool, false),
+})
+
+export const describeConfigsResponse = message('DescribeConfigsResponse', DESCRIBE_RANGE, {
+  throttleTimeMs: withDefault(int32, 0),
+  results: array(
+    struct({
+      errorCode: int16,
+      errorMessage: nullableString,
+      resourceType: int8,
+      resourceName: string,
+      configs: array(
+        struct({
+          name: string,
+          value: nullableString,
+          readOnly: bool,
+          configSource: withDefault(int8, -1),
+          isSensitive: bool,
+          synonyms: withDefault(
+            array(struct({ name: string, value: nullableString, source: int8 })),
+            [],
+          ),
+          configType: since(3, int8, 0),
+          documentation: since(3, nullableString, null),
+        }),
+      ),
+    }),
+  ),
+})
+
+const REPLACE_RANGE = { versions: [0, 2], flexibleSince: 2 } as const
+
+const answerPerResource = array(
+  struct({
+    errorCode: int16,
+    errorMessage: nullableString,
+    resourceType: int8,
+    resourceName: string,
+  }),
+)
+
+/** The settings that are given are all there are afterwards. */
+export const alterConfigsRequest = message('AlterConfigsRequest', REPLACE_RANGE, {
+  resources: array(
+    struct({
+      resourceType: int8,
+      resourceName: string,
+      configs: array(struct({ name: string, value: nullableString })),
+    }),
+  ),
+  validateOnly: bool,
+})
+
+export const alterConfigsResponse = message('AlterConfigsResponse', REPLACE_RANGE, {
+  throttleTimeMs: withDefault(int32, 0),
+  responses: answerPerResource,
+})
+
+const ALTER_RANGE = { versions: [0, 1], flexibleSince: 1 } as const
+
+export const incrementalAlterConfigsRequest = message(
+  'IncrementalAlterConfigsRequest',
+  ALTER_RANGE,
+  {
+    resources: array(
+      struct({
+        resourceType: int8,
+        resourceName: string,
+        configs: array(struct({ name: string, configOperation: int8, value: nullableString })),
+      }),
+    ),
+    validateOnly: bool,
+  },
+)
+
+export const incrementalAlterConfigsResponse = message(
+  'IncrementalAlterConfigsResponse',
+  ALTER_RANGE,
+  {
+    throttleTimeMs: withDefault(int32, 0),
+    responses: answerPerResource,
+  },
+)
+
+export type DescribeConfigsRequest = ValueOf<typeof describeConfigsRequest>
+export type DescribeConfigsResponse = ValueOf<typeof describeConfigsResponse>
+export type AlterConfigsRequest = ValueOf<typeof alterConfigsRequest>
+export type AlterConfigsResponse = ValueOf<typeof alterConfigsResponse>
+export type IncrementalAlterConfigsRequest = ValueOf<typeof incrementalAlterConfigsRequest>
+export type IncrementalAlterConfigsResponse = ValueOf<typeof incrementalAlterConfigsResponse>
