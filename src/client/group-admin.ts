@@ -39,6 +39,8 @@ const STATES: readonly string[] = [
   'CompletingRebalance',
   'Stable',
   'Dead',
+  'Assigning',
+  'Reconciling',
 ] satisfies GroupState[]
 
 const UNKNOWN_MEMBER_ID = errorId('UNKNOWN_MEMBER_ID')
@@ -64,7 +66,7 @@ export class GroupAdmin {
       // While a coordinator moves, two brokers may name the same group.
       return [...new Map(groups.map(each => [each.groupId, each])).values()]
         .map(({ groupId, groupState = '', protocolType }) => {
-          return { groupId, state: groupState as GroupState, protocolType }
+          return { groupId, state: (groupState || 'Unknown') as GroupState, protocolType }
         })
         .sort((a, b) => compareText(a.groupId, b.groupId))
     })

@@ -15,7 +15,7 @@ export interface Exchange<A extends ApiName> {
 
 /** `request` and `response` fill in what the other shape says, and leave the rest as it is. */
 interface Turning<A extends ApiName> {
-  readonly request: (request: Request<A>) => Request<A>
+  readonly request: (request: Request<A>, version: number) => Request<A>
   readonly response: (exchange: Exchange<A>) => Response<A>
 }
 
@@ -27,6 +27,9 @@ interface Shape<A extends ApiName> {
   /** A new request goes out in the old shape, its old answer comes in. */
   readonly asked: Turning<A>
 }
+
+/** The version from which on OffsetFetch may ask for all that a group has committed. */
+const ALL_OFFSETS_SINCE = 2
 
 function same<A extends ApiName>(): Turning<A> {
   return { request: request => request, response: ({ response }) => response }
@@ -57,8 +60,11 @@ const SHAPES: { readonly [A in ApiName]?: Shape<A> } = {
       response: ({ response }) => ({ ...response, ...oneGroup(response) }),
     },
     asked: {
-      request: request => {
+      request: (request, version) => {
         const { groupId, topics } = only('OffsetFetch', request.groups)
+        if (topics === null && version < ALL_OFFSETS_SINCE) {
+          throw tooOld('OffsetFetch of all offsets of a group: this broker wants their partitions')
+        }
         return { ...request, groupId, topics }
       },
       response: ({ request, response }) => {
@@ -97,6 +103,18 @@ const SHAPES: { readonly [A in ApiName]?: Shape<A> } = {
     asked: {
       ...same<'DeleteTopics'>(),
       request: request => ({ ...request, topicNames: request.topics.map(each => each.name ?? '') }),
+    },
+  },
+  ListGroups: {
+    until: 3,
+    served: same(),
+    asked: {
+      ...same<'ListGroups'>(),
+      request: request => {
+        const isFiltered = (request.statesFilter ?? []).length > 0
+        if (isFiltered) throw tooOld('ListGroups by state: this broker lists them all')
+        return request
+      },
     },
   },
   Metadata: {
@@ -143,8 +161,11 @@ function oneGroup({
 function only<T>(api: ApiName, list: readonly T[]): T {
   const [first] = list
   if (list.length === 1 && first !== undefined) return first
-  const sentence = `${api} for ${list.length} at once: this broker takes one after the other`
-  throw new PartlogError('UNSUPPORTED_VERSION', sentence)
+  throw tooOld(`${api} for ${list.length} at once: this broker takes one after the other`)
+}
+
+function tooOld(sentence: string): PartlogError {
+  return new PartlogError('UNSUPPORTED_VERSION', sentence)
 }
 
 function turning<A extends ApiName>(
@@ -164,7 +185,7 @@ export function newShape<A extends ApiName>(
   version: number,
   request: Request<A>,
 ): Request<A> {
-  return turning(api, version, 'served')?.request(request) ?? request
+  return turning(api, version, 'served')?.request(request, version) ?? request
 }
 
 /** The answer to it, in the shape of its version. */
@@ -184,7 +205,7 @@ export function askedShape<A extends ApiName>(
   version: number,
   request: Request<A>,
 ): Request<A> {
-  return turning(api, version, 'asked')?.request(request) ?? request
+  return turning(api, version, 'asked')?.request(request, version) ?? request
 }
 
 /** The answer to it, in its newest shape. */

@@ -3,7 +3,7 @@
 import { sleep, type Clock } from '../base/clock.js'
 import type { Random } from '../base/random.js'
 import { abortable } from '../base/tasks.js'
-import { PartlogError } from '../model/errors.js'
+import { isPartlogError, PartlogError } from '../model/errors.js'
 import type { ApiName, Request, Response } from '../protocol/api.js'
 import { wireApi } from '../protocol/framing.js'
 import { answeredShape, askedShape } from '../protocol/old-shapes.js'
@@ -31,6 +31,8 @@ export interface BrokerLineOptions {
 
 /** A JoinGroup may take so much longer than the rebalance that it waits for. */
 const JOIN_LAPSE_MS = 5_000
+/** What else than Kafka's protocol a port may want. */
+const HINT = 'it said nothing yet: does this port want TLS, or a password?'
 /** A session is renewed before it ends: of its time this much is used. */
 const SESSION_SHARE = 0.85
 
@@ -128,7 +130,7 @@ export class BrokerLine {
       return { agreement, expiresAtMs: clock.monotonicMs() + share }
     } catch (error) {
       connection.close()
-      throw withKnownOutcome(error)
+      throw refusedAtTheDoor(error)
     } finally {
       closing.removeEventListener('abort', onClose)
     }
@@ -154,8 +156,9 @@ function timeoutOf(api: ApiName, request: unknown, requestTimeoutMs: number): nu
   return Math.max(requestTimeoutMs, Math.max(rebalanceTimeoutMs, sessionTimeoutMs) + JOIN_LAPSE_MS)
 }
 
-function withKnownOutcome(error: unknown): unknown {
-  if (!(error instanceof PartlogError) || !error.outcomeUnknown) return error
+/** Nothing was asked yet, so nothing was done. */
+function refusedAtTheDoor(error: unknown): unknown {
+  if (!isPartlogError(error, 'NETWORK_EXCEPTION') || !error.outcomeUnknown) return error
   const sentence = error.message.slice(`${error.code}: `.length)
-  return new PartlogError(error.code, sentence, { cause: error.cause })
+  return new PartlogError(error.code, `${sentence} (${HINT})`, { cause: error })
 }

@@ -69,8 +69,8 @@ export async function authenticate(
   const mechanism = options.mechanism.toUpperCase()
   const { errorCode, mechanisms } = await agreement.ask(HANDSHAKE, { mechanism })
   if (errorCode !== 0) {
-    const sentence = `${mechanism} is not taken, but ${mechanisms.join(', ') || 'nothing'}`
-    throw new PartlogError(errorOf(errorCode), sentence)
+    const others = mechanisms.length === 0 ? 'no password' : mechanisms.join(', ')
+    throw new PartlogError(errorOf(errorCode), `${mechanism} is not taken here, but ${others}`)
   }
   const exchange = exchangeOf(options, random)
   let lifetimeMs = 0

@@ -63,8 +63,13 @@ describe("bytes that Kafka's definitions give", () => {
   })
 
   it('are there for every version that is served', () => {
-    const served = [...LAYOUTS].flatMap(([name, { versions: [min, max] }]) =>
-      Array.from({ length: max - min + 1 }, (_, index) => `${name} v${min + index}`),
+    const served = [...LAYOUTS].flatMap(
+      ([
+        name,
+        {
+          versions: [min, max],
+        },
+      ]) => Array.from({ length: max - min + 1 }, (_, index) => `${name} v${min + index}`),
     )
     const known = new Set(MESSAGES.filter(({ isRefused }) => !isRefused).map(idOf))
     expect(served.filter(each => !known.has(each))).toEqual([])

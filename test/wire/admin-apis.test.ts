@@ -72,8 +72,15 @@ describe('DescribeCluster', () => {
       const { brokers } = await client.ask('DescribeCluster', 2, request)
       return brokers.map(({ brokerId, isFenced }) => [brokerId, isFenced])
     }
-    expect(await ask(false)).toEqual([[1, false], [2, false]])
-    expect(await ask(true)).toEqual([[1, false], [2, false], [3, true]])
+    expect(await ask(false)).toEqual([
+      [1, false],
+      [2, false],
+    ])
+    expect(await ask(true)).toEqual([
+      [1, false],
+      [2, false],
+      [3, true],
+    ])
   })
 
   it('is about brokers only', async () => {
@@ -122,7 +129,11 @@ describe('settings', () => {
     const broker = { ...config({}), resourceType: 4, resourceName: '1' }
     const nowhere = { ...config({}), resourceName: 'nowhere' }
     const twice = config({ 'retention.ms': '1' })
-    const doubled = { ...config({}), resourceName: 'other', configs: [...twice.configs, ...twice.configs] }
+    const doubled = {
+      ...config({}),
+      resourceName: 'other',
+      configs: [...twice.configs, ...twice.configs],
+    }
     const request = { resources: [broker, nowhere, twice, twice, doubled], validateOnly: false }
     const { responses } = await client.ask('AlterConfigs', 2, request)
     expect(responses.map(({ errorCode }) => errorCode)).toEqual([42, 3, 42, 42, 42])
@@ -191,10 +202,15 @@ describe('CreateTopics', () => {
     const { client } = await shop()
     const configs = [{ name: 'retention.ms', value: '5' }]
     const request = {
-      topics: [topic('small', { configs }), topic('placed', { assignments: [
-        { partitionIndex: 1, brokerIds: [3, 1] },
-        { partitionIndex: 0, brokerIds: [2, 3] },
-      ] })],
+      topics: [
+        topic('small', { configs }),
+        topic('placed', {
+          assignments: [
+            { partitionIndex: 1, brokerIds: [3, 1] },
+            { partitionIndex: 0, brokerIds: [2, 3] },
+          ],
+        }),
+      ],
       validateOnly: only,
     }
     const { topics } = await client.ask('CreateTopics', 7, request)
@@ -210,7 +226,9 @@ describe('CreateTopics', () => {
     })
     expect(topics[1]?.configs?.every(({ configSource }) => configSource === 5)).toBe(true)
     const { topics: found } = await client.ask('Metadata', 12, { topics: null })
-    expect(found.map(({ name }) => name).sort()).toEqual(only ? ['orders'] : ['orders', 'placed', 'small'])
+    expect(found.map(({ name }) => name).sort()).toEqual(
+      only ? ['orders'] : ['orders', 'placed', 'small'],
+    )
   })
 
   it('refuses what contradicts itself, topic by topic', async () => {
