@@ -5,9 +5,9 @@ import type { OffsetToCommit } from './consumer-options.js'
 
 /**
  * The state of a group, as Kafka names it: 'Empty' without members, 'Stable' when all have their
- * partitions, the others while they are shared out. 'Assigning' and 'Reconciling' are of groups with
- * the newer protocol (KIP-848), on brokers elsewhere; 'Unknown' is all that brokers before Kafka 2.6
- * say in a list.
+ * partitions, the others while they are shared out. 'Assigning' and 'Reconciling' are of groups
+ * with the newer protocol (KIP-848), on brokers elsewhere; 'Unknown' is all that brokers before
+ * Kafka 2.6 say in a list.
  */
 export type GroupState =
   | 'Empty'
