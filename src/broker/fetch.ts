@@ -8,7 +8,6 @@
  */
 
 import { PartlogError } from '../model/errors.js'
-import { partitionKey } from '../model/names.js'
 import { waitUntil } from '../partition/delayed.js'
 import type { Partition } from '../partition/partition.js'
 import type {
@@ -19,7 +18,14 @@ import type {
 } from '../protocol/messages/fetch.js'
 import { FETCH_MAX_BYTES, FETCH_MAX_WAIT_MS } from './config.js'
 import type { BrokerContext } from './context.js'
+import { currentLeader, nodeEndpoints } from './current-leader.js'
 import { errorFields } from './errors.js'
+
+/** isolationLevel: records of transactions that ended only. */
+const READ_COMMITTED = 1
+const NO_RECORDS = new Uint8Array(0)
+/** Errors of which an answer says who leads instead. */
+const LED_ELSEWHERE = ['NOT_LEADER_OR_FOLLOWER', 'FENCED_LEADER_EPOCH'] as const
 
 export async function fetch(
   broker: BrokerContext,
@@ -27,6 +33,7 @@ export async function fetch(
   signal?: AbortSignal,
 ): Promise<FetchResponse> {
   const { clock } = broker
+  if (wantsSession(request)) return { ...errorFields(noSession()), sessionId: 0, responses: [] }
   const deadline = clock.monotonicMs() + Math.min(request.maxWaitMs, FETCH_MAX_WAIT_MS)
   const reads = readsOf(broker, request)
   const isFollower = request.replicaId !== undefined && request.replicaId >= 0
@@ -38,13 +45,13 @@ export async function fetch(
     const seen = bytesOf(reads)
     const roles = rolesOf(reads)
     const told = watermarksOf(reads)
-    const { answers, bytes, hasNews } = await readAll(reads, request)
+    const { answers, bytes, hasNews } = await readAll(broker, reads, request)
     const timeoutMs = deadline - clock.monotonicMs()
     const isOver = timeoutMs <= 0 || signal?.aborted === true
     // A follower learns how far it may let others read, as soon as that has changed.
     const hasMoved = isFollower && told !== asked
     if (bytes >= request.minBytes || hasNews || hasMoved || isOver) {
-      return responseOf(reads, answers)
+      return responseOf(broker, reads, answers)
     }
     const missing = request.minBytes - bytes
     const isReady = (): boolean =>
@@ -54,6 +61,15 @@ export async function fetch(
     const sources = reads.flatMap(({ partition }) => partition?.changes ?? [])
     await waitUntil(isReady, sources, { clock, timeoutMs, signal })
   }
+}
+
+/** Only what goes on in a session: what begins or ends one says in full what it wants. */
+function wantsSession({ sessionEpoch = -1 }: FetchRequest): boolean {
+  return sessionEpoch > 0
+}
+
+function noSession(): PartlogError {
+  return new PartlogError('FETCH_SESSION_ID_NOT_FOUND', 'no sessions are kept')
 }
 
 interface Read {
@@ -108,13 +124,17 @@ interface ReadResult {
   readonly hasNews: boolean
 }
 
-async function readAll(reads: readonly Read[], request: FetchRequest): Promise<ReadResult> {
+async function readAll(
+  broker: BrokerContext,
+  reads: readonly Read[],
+  request: FetchRequest,
+): Promise<ReadResult> {
   const answers: PartitionFetchResponse[] = []
   const limit = Math.min(request.maxBytes ?? FETCH_MAX_BYTES, FETCH_MAX_BYTES)
   let bytes = 0
   for (const read of reads) {
     const room = { maxBytes: Math.max(limit - bytes, 0), minOneBatch: bytes === 0 }
-    const answer = await readOne(read, request.replicaId ?? -1, room)
+    const answer = await readOne(broker, read, request, room)
     answers.push(answer)
     bytes += answer.records?.byteLength ?? 0
   }
@@ -124,22 +144,23 @@ async function readAll(reads: readonly Read[], request: FetchRequest): Promise<R
 }
 
 async function readOne(
+  broker: BrokerContext,
   { topic, topicId, wanted, partition }: Read,
-  replicaId: number,
+  { replicaId = -1, isolationLevel = 0 }: FetchRequest,
   room: { readonly maxBytes: number; readonly minOneBatch: boolean },
 ): Promise<PartitionFetchResponse> {
   const partitionIndex = wanted.partition
   try {
     if (topic === '') throw unknownTopicId(topicId)
-    if (partition === undefined) throw unknownPartition(topic, partitionIndex)
-    partition.checkLeaderEpoch(wanted.currentLeaderEpoch ?? -1)
+    const found = partition ?? broker.replicas.partition(topic, partitionIndex)
+    found.checkLeaderEpoch(wanted.currentLeaderEpoch ?? -1)
     const maxBytes = Math.min(wanted.partitionMaxBytes, room.maxBytes)
     const bounds = { maxBytes, minOneBatch: room.minOneBatch }
     const { fetchOffset, lastFetchedEpoch: lastEpoch = -1 } = wanted
     const read =
       replicaId < 0
-        ? await partition.read(fetchOffset, bounds)
-        : await partition.readAsFollower({ replicaId, fetchOffset, lastEpoch }, bounds)
+        ? await found.read(fetchOffset, bounds)
+        : await found.readAsFollower({ replicaId, fetchOffset, lastEpoch }, bounds)
     const { records, highWatermark, logStartOffset, diverging } = read
     return {
       partitionIndex,
@@ -148,21 +169,19 @@ async function readOne(
       highWatermark,
       lastStableOffset: highWatermark,
       logStartOffset,
+      // null where transactions do not matter
+      abortedTransactions: isolationLevel === READ_COMMITTED ? [] : null,
       records,
       ...(diverging === undefined ? {} : { divergingEpoch: diverging }),
     }
   } catch (error) {
     const highWatermark = partition?.highWatermark ?? -1
     const logStartOffset = partition?.replicaLog?.logStartOffset ?? -1
-    return { partitionIndex, ...errorFields(error), highWatermark, logStartOffset, records: null }
+    const failed = { partitionIndex, ...errorFields(error), highWatermark, logStartOffset }
+    const place = { topic, partition: partitionIndex, errorCode: failed.errorCode }
+    const leader = currentLeader(broker, place, LED_ELSEWHERE)
+    return { ...failed, ...leader, records: NO_RECORDS }
   }
-}
-
-function unknownPartition(topic: string, partition: number): PartlogError {
-  return new PartlogError(
-    'UNKNOWN_TOPIC_OR_PARTITION',
-    `partition ${partitionKey(topic, partition)} does not exist`,
-  )
 }
 
 function unknownTopicId(topicId: string): PartlogError {
@@ -177,6 +196,7 @@ interface TopicAnswers {
 
 /** The answers under the topics they were asked for, which come in runs. */
 function responseOf(
+  broker: BrokerContext,
   reads: readonly Read[],
   answers: readonly PartitionFetchResponse[],
 ): FetchResponse {
@@ -187,5 +207,6 @@ function responseOf(
     if (last?.topic === topic && last.topicId === topicId) last.partitions.push(answer)
     else responses.push({ topic, topicId, partitions: [answer] })
   }
-  return { errorCode: 0, sessionId: 0, responses }
+  const endpoints = nodeEndpoints(broker, answers)
+  return { errorCode: 0, sessionId: 0, responses, nodeEndpoints: endpoints }
 }

@@ -9,6 +9,7 @@ import type {
   ListGroupsRequest,
   ListGroupsResponse,
 } from '../protocol/messages/group-admin.js'
+import { operationsOn } from './authorized.js'
 import type { BrokerContext } from './context.js'
 import { errorFields, NO_ERROR } from './errors.js'
 
@@ -35,10 +36,14 @@ type DescribedGroup = DescribeGroupsResponse['groups'][number]
 
 export async function describeGroups(
   broker: BrokerContext,
-  request: DescribeGroupsRequest,
+  { groups: wanted, includeAuthorizedOperations = false }: DescribeGroupsRequest,
 ): Promise<DescribeGroupsResponse> {
   const groups: DescribedGroup[] = []
-  for (const groupId of request.groups) groups.push(await describeGroup(broker, groupId))
+  const authorizedOperations = operationsOn('group', includeAuthorizedOperations)
+  for (const groupId of wanted) {
+    const group = await describeGroup(broker, groupId)
+    groups.push(group.errorCode === 0 ? { ...group, authorizedOperations } : group)
+  }
   return { groups }
 }
 

@@ -37,7 +37,8 @@ export async function findCoordinator(
       }
       const nodeId = await broker.groups.brokerOf(key)
       const { host = '', port = -1 } = broker.brokers.find(each => each.nodeId === nodeId) ?? {}
-      coordinators.push({ key, nodeId, host, port, ...NO_ERROR })
+      // Kafka says nothing here rather than null.
+      coordinators.push({ key, nodeId, host, port, errorCode: 0, errorMessage: '' })
     } catch (error) {
       coordinators.push({ key, nodeId: -1, host: '', port: -1, ...errorFields(error) })
     }

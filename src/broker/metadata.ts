@@ -3,6 +3,7 @@
  * DescribeCluster (v0–v2): the brokers, also those that are gone.
  */
 
+import { ZERO_UUID } from '../base/uuid.js'
 import type { PartitionImage, TopicImage } from '../coordinator/metadata.js'
 import { errorId, PartlogError } from '../model/errors.js'
 import {
@@ -15,6 +16,7 @@ import type {
   MetadataResponse,
   TopicMetadata,
 } from '../protocol/messages/metadata.js'
+import { operationsOn } from './authorized.js'
 import type { BrokerContext } from './context.js'
 import { errorFields, NO_ERROR } from './errors.js'
 
@@ -22,6 +24,7 @@ export async function metadata(
   broker: BrokerContext,
   request: MetadataRequest,
 ): Promise<MetadataResponse> {
+  const { includeClusterAuthorizedOperations = false } = request
   return {
     brokers: broker.brokers
       .filter(({ nodeId }) => broker.controller.image.isAlive(nodeId))
@@ -29,25 +32,45 @@ export async function metadata(
     clusterId: broker.clusterId,
     controllerId: broker.nodeId,
     topics: await topicsOf(broker, request),
+    clusterAuthorizedOperations: operationsOn('cluster', includeClusterAuthorizedOperations),
   }
 }
 
-async function topicsOf(
-  broker: BrokerContext,
-  { topics, allowAutoTopicCreation = true }: MetadataRequest,
-): Promise<TopicMetadata[]> {
+async function topicsOf(broker: BrokerContext, request: MetadataRequest): Promise<TopicMetadata[]> {
+  const { topics, allowAutoTopicCreation = true } = request
+  const { includeTopicAuthorizedOperations = false } = request
   const { image } = broker.controller
-  if (topics === null) return [...image.topics.values()].map(topic => describe(broker, topic))
-  const described: TopicMetadata[] = []
-  for (const { name, topicId } of topics) {
-    const wanted = name ?? image.topicById(topicId ?? '')?.name ?? ''
+  const topicAuthorizedOperations = operationsOn('topic', includeTopicAuthorizedOperations)
+  const described = (topic: TopicImage): TopicMetadata => {
+    return { ...describe(broker, topic), topicAuthorizedOperations }
+  }
+  if (topics === null) return [...image.topics.values()].map(described)
+  const ids = idsOf(topics)
+  if (ids.size > 0) {
+    return [...ids].map(topicId => {
+      const topic = image.topicById(topicId)
+      return topic === undefined ? unknownTopic(topicId) : described(topic)
+    })
+  }
+  const answers: TopicMetadata[] = []
+  for (const name of new Set(topics.map(topic => topic.name ?? ''))) {
     try {
-      described.push(describe(broker, await broker.topic(wanted, allowAutoTopicCreation)))
+      answers.push(described(await broker.topic(name, allowAutoTopicCreation)))
     } catch (error) {
-      described.push({ ...errorFields(error), name: wanted, partitions: [] })
+      answers.push({ ...errorFields(error), name, partitions: [] })
     }
   }
-  return described
+  return answers
+}
+
+/** Where one topic is asked for by its id, names do not count. */
+function idsOf(topics: NonNullable<MetadataRequest['topics']>): ReadonlySet<string> {
+  return new Set(topics.map(({ topicId = ZERO_UUID }) => topicId).filter(id => id !== ZERO_UUID))
+}
+
+function unknownTopic(topicId: string): TopicMetadata {
+  const error = new PartlogError('UNKNOWN_TOPIC_ID', `there is no topic with the id ${topicId}`)
+  return { ...errorFields(error), name: null, topicId, partitions: [] }
 }
 
 function describe(broker: BrokerContext, topic: TopicImage): TopicMetadata {
@@ -94,8 +117,9 @@ function rackOf(broker: BrokerContext, nodeId: number): string | null {
 
 export async function describeCluster(
   broker: BrokerContext,
-  { endpointType = ENDPOINT_TYPE.brokers, includeFencedBrokers = false }: DescribeClusterRequest,
+  request: DescribeClusterRequest,
 ): Promise<DescribeClusterResponse> {
+  const { endpointType = ENDPOINT_TYPE.brokers, includeFencedBrokers = false } = request
   const { image } = broker.controller
   if (endpointType !== ENDPOINT_TYPE.brokers) {
     const isKnown = endpointType === ENDPOINT_TYPE.controllers
@@ -110,5 +134,10 @@ export async function describeCluster(
     })
     .filter(({ isFenced }) => includeFencedBrokers || !isFenced)
   const { clusterId, nodeId: controllerId } = broker
-  return { ...NO_ERROR, endpointType, clusterId, controllerId, brokers }
+  const clusterAuthorizedOperations = operationsOn(
+    'cluster',
+    request.includeClusterAuthorizedOperations,
+  )
+  const whole = { clusterId, controllerId, brokers, clusterAuthorizedOperations }
+  return { ...NO_ERROR, endpointType, ...whole }
 }

@@ -3,10 +3,15 @@
  * ends, holds a time, and where its epochs ended.
  */
 
+import { repeated } from '../base/repeated.js'
+import { PartlogError } from '../model/errors.js'
+import { isInternalTopic, partitionKey } from '../model/names.js'
 import { checkMayDelete } from '../partition/checks.js'
 import type { Partition } from '../partition/partition.js'
 import {
+  EARLIEST_LOCAL_TIMESTAMP,
   EARLIEST_TIMESTAMP,
+  LATEST_TIERED_TIMESTAMP,
   LATEST_TIMESTAMP,
   MAX_TIMESTAMP,
   type DeleteRecordsRequest,
@@ -24,17 +29,21 @@ export async function listOffsets(
   broker: BrokerContext,
   request: ListOffsetsRequest,
 ): Promise<ListOffsetsResponse> {
+  const doubled = repeated(
+    request.topics.flatMap(({ name, partitions }) =>
+      partitions.map(({ partitionIndex }) => partitionKey(name, partitionIndex)),
+    ),
+  )
   const topics = request.topics.map(async ({ name, partitions }) => ({
     name,
     partitions: await Promise.all(
       partitions.map(async ({ partitionIndex, timestamp, currentLeaderEpoch = -1 }) => {
         try {
+          if (doubled.has(partitionKey(name, partitionIndex))) throw askedTwice()
           const partition = broker.replicas.partition(name, partitionIndex)
           partition.checkLeaderEpoch(currentLeaderEpoch)
           const found = await findOffset(partition, timestamp)
-          const { offset = -1, timestamp: foundTimestamp = -1 } = found ?? {}
-          const { leaderEpoch } = partition
-          return { partitionIndex, ...NO_ERROR, offset, timestamp: foundTimestamp, leaderEpoch }
+          return { partitionIndex, ...NO_ERROR, ...found }
         } catch (error) {
           return { partitionIndex, ...errorFields(error) }
         }
@@ -44,21 +53,34 @@ export async function listOffsets(
   return { topics: await Promise.all(topics) }
 }
 
-async function findOffset(
-  partition: Partition,
-  timestamp: number,
-): Promise<OffsetAndTimestamp | undefined> {
+async function findOffset(partition: Partition, timestamp: number): Promise<FoundOffset> {
   const { log } = partition
+  const place = (found: OffsetAndTimestamp | undefined): FoundOffset =>
+    found === undefined ? {} : { ...found, leaderEpoch: log.epochs.epochAt(found.offset) ?? -1 }
   switch (timestamp) {
     case EARLIEST_TIMESTAMP:
-      return { offset: log.logStartOffset, timestamp: -1 }
+    case EARLIEST_LOCAL_TIMESTAMP:
+      return place({ offset: log.logStartOffset, timestamp: -1 })
     case LATEST_TIMESTAMP:
-      return { offset: partition.visibleEnd, timestamp: -1 }
+      return { offset: partition.visibleEnd, timestamp: -1, leaderEpoch: partition.leaderEpoch }
     case MAX_TIMESTAMP:
-      return await partition.findNewest()
+      return place(await partition.findNewest())
+    case LATEST_TIERED_TIMESTAMP:
+      return {} // nothing is kept elsewhere
     default:
-      return await partition.findTimestamp(timestamp)
+      if (timestamp < 0) throw new PartlogError('UNSUPPORTED_VERSION', `no time: ${timestamp}`)
+      return place(await partition.findTimestamp(timestamp))
   }
+}
+
+/** What is left out was not found. */
+interface FoundOffset extends Partial<OffsetAndTimestamp> {
+  /** Of the record at the offset, or of the next one to come. */
+  readonly leaderEpoch?: number
+}
+
+function askedTwice(): PartlogError {
+  return new PartlogError('INVALID_REQUEST', 'a partition is asked for twice')
 }
 
 export async function offsetForLeaderEpoch(
@@ -92,6 +114,7 @@ export async function deleteRecords(
     partitions: partitions.map(({ partitionIndex, offset }) => {
       try {
         const partition = broker.replicas.partition(name, partitionIndex)
+        if (isInternalTopic(name)) throw notForUsers(name)
         checkMayDelete(partition.log.name, partition.log.config)
         const lowWatermark = partition.deleteRecordsBefore(offset)
         return { partitionIndex, ...NO_ERROR, lowWatermark }
@@ -102,4 +125,8 @@ export async function deleteRecords(
   }))
   await broker.logs.writeCheckpoints()
   return { topics }
+}
+
+function notForUsers(name: string): PartlogError {
+  return new PartlogError('INVALID_TOPIC_EXCEPTION', `topic ${name} belongs to the system`)
 }

@@ -8,8 +8,11 @@
  * A partition that fails does not hold up the others. Transactions are not known here yet.
  */
 
+import { asBuffer } from '../base/bytes.js'
+import { Batch, frameAt } from '../model/batch.js'
 import { PartlogError } from '../model/errors.js'
 import { isInternalTopic, partitionKey } from '../model/names.js'
+import { RefusedRecords } from '../partition/admission.js'
 import type { Partition } from '../partition/partition.js'
 import type {
   PartitionProduceResponse,
@@ -17,6 +20,7 @@ import type {
   ProduceResponse,
 } from '../protocol/messages/produce.js'
 import type { BrokerContext } from './context.js'
+import { currentLeader, nodeEndpoints } from './current-leader.js'
 import { errorFields } from './errors.js'
 
 const FAILED = { baseOffset: -1, logAppendTimeMs: -1, logStartOffset: -1 }
@@ -45,13 +49,33 @@ export function produce(
     }
     responses.push({ name, partitionResponses })
   }
-  return pending.length === 0 ? { responses } : Promise.all(pending).then(() => ({ responses }))
+  const whole = (): ProduceResponse => withLeaders(broker, responses)
+  return pending.length === 0 ? whole() : Promise.all(pending).then(whole)
 }
 
 interface TopicResponse {
   readonly name: string
   readonly partitionResponses: readonly PartitionProduceResponse[]
 }
+
+/** Those that fail because another broker leads say which one. */
+function withLeaders(broker: BrokerContext, responses: readonly TopicResponse[]): ProduceResponse {
+  const failed = ({ partitionResponses }: TopicResponse): boolean =>
+    partitionResponses.some(({ errorCode }) => errorCode !== 0)
+  if (!responses.some(failed)) return { responses }
+  const answers = responses.map(({ name, partitionResponses }) => ({
+    name,
+    partitionResponses: partitionResponses.map(answer => {
+      const place = { topic: name, partition: answer.index, errorCode: answer.errorCode }
+      return { ...answer, ...currentLeader(broker, place, LED_ELSEWHERE) }
+    }),
+  }))
+  const partitions = answers.flatMap(({ partitionResponses }) => partitionResponses)
+  return { responses: answers, nodeEndpoints: nodeEndpoints(broker, partitions) }
+}
+
+/** Errors of which an answer says who leads instead. */
+const LED_ELSEWHERE = ['NOT_LEADER_OR_FOLLOWER'] as const
 
 interface PartitionRecords {
   readonly topic: string
@@ -67,15 +91,17 @@ interface AppendAnswer {
 
 function appendTo(
   broker: BrokerContext,
-  { acks, timeoutMs }: ProduceRequest,
+  request: ProduceRequest,
   { topic, index, records }: PartitionRecords,
 ): AppendAnswer {
+  const { acks, timeoutMs } = request
   try {
     checkAcks(acks)
     if (isInternalTopic(topic)) {
       throw new PartlogError('INVALID_TOPIC_EXCEPTION', `topic ${topic} belongs to the system`)
     }
     const partition = broker.replicas.partition(topic, index)
+    checkRecords(request, records)
     const needsIsr = acks === -1
     const appended = partition.append(records ?? NO_BYTES, needsIsr)
     const { firstOffset, lastOffset, logAppendTime } = appended
@@ -101,7 +127,24 @@ function appendTo(
 const NO_BYTES = new Uint8Array(0)
 
 function failure(index: number, error: unknown): PartitionProduceResponse {
-  return { index, ...errorFields(error), ...FAILED }
+  const recordErrors = error instanceof RefusedRecords ? error.recordErrors : []
+  return { index, ...errorFields(error), ...FAILED, recordErrors }
+}
+
+/** What only a batch can be wrong with that has come over a wire. */
+function checkRecords(request: ProduceRequest, bytes: Uint8Array | null): void {
+  const { isUntouched = false, mayBeZstd = true } = request
+  if (!isUntouched) return
+  const records = asBuffer(bytes ?? NO_BYTES)
+  const size = frameAt(records, 0, records.length)
+  if (size <= 0 || size > records.length) return // why is said later
+  const { codec, baseOffset } = new Batch(records, 0)
+  if (!mayBeZstd && codec === 'zstd') {
+    throw new PartlogError('UNSUPPORTED_COMPRESSION_TYPE', 'zstd came with version 7 of Produce')
+  }
+  if (baseOffset !== 0) {
+    throw new PartlogError('INVALID_RECORD', `base offset ${baseOffset}: the broker gives it`)
+  }
 }
 
 function checkAcks(acks: number): void {

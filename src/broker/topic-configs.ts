@@ -3,6 +3,7 @@
  * IncrementalAlterConfigs (v0–v1), of topics.
  */
 
+import { repeated } from '../base/repeated.js'
 import { alterConfig, existingTopic } from '../coordinator/controller.js'
 import type { ClusterImage } from '../coordinator/metadata.js'
 import type { Decision } from '../coordinator/state-machine.js'
@@ -95,12 +96,13 @@ async function changeAll<R extends Resource>(
 ): Promise<Answer[]> {
   const { controller } = broker
   const answers: Answer[] = []
+  const doubled = repeated(request.resources.map(keyOf))
   for (const resource of request.resources) {
     const { resourceType, resourceName } = resource
     const decide = (image: ClusterImage): Decision<undefined> =>
       alterConfig(image, resourceName, changesOf(image, resource))
     try {
-      checkAppearsOnce(request.resources, resource)
+      if (doubled.has(keyOf(resource))) throw namedTwice(resourceName)
       checkNames(resource.configs)
       checkResource(resourceType)
       if (request.validateOnly) decide(controller.image)
@@ -144,17 +146,17 @@ function checkResource(resourceType: number): void {
   throw new PartlogError('INVALID_REQUEST', 'only topics have settings here')
 }
 
-function checkAppearsOnce(resources: readonly Resource[], resource: Resource): void {
-  const { resourceType, resourceName } = resource
-  const same = resources.filter(
-    each => each.resourceType === resourceType && each.resourceName === resourceName,
-  )
-  if (same.length > 1) throw new PartlogError('INVALID_REQUEST', `${resourceName} is named twice`)
+function keyOf({ resourceType, resourceName }: Resource): string {
+  return `${resourceType} ${resourceName}`
 }
 
 function checkNames(configs: readonly { readonly name: string }[]): void {
-  if (new Set(configs.map(({ name }) => name)).size === configs.length) return
-  throw new PartlogError('INVALID_REQUEST', 'a setting is named twice')
+  const [doubled] = repeated(configs.map(({ name }) => name))
+  if (doubled !== undefined) throw namedTwice(doubled)
+}
+
+function namedTwice(name: string): PartlogError {
+  return new PartlogError('INVALID_REQUEST', `${name} is named twice`)
 }
 
 function checkNotNull(name: string, value: string | null): asserts value is string {

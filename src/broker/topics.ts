@@ -3,6 +3,7 @@
  * for a decision, waits until it is committed and until this broker has done what it says.
  */
 
+import { repeated } from '../base/repeated.js'
 import { ZERO_UUID } from '../base/uuid.js'
 import {
   createPartitions as decidePartitions,
@@ -35,13 +36,11 @@ export async function createTopics(
   { topics: wanted, validateOnly = false }: CreateTopicsRequest,
 ): Promise<CreateTopicsResponse> {
   const topics: CreatedTopic[] = []
+  const doubled = repeated(wanted.map(({ name }) => name))
   for (const request of wanted) {
     const { name } = request
     try {
-      checkNamedOnce(
-        name,
-        wanted.map(each => each.name),
-      )
+      checkNamedOnce(name, doubled)
       const topic = newTopicOf(broker, request)
       const { topicId } = await createOne(broker, topic, validateOnly)
       topics.push({ name, topicId, ...NO_ERROR, ...shapeOf(topic) })
@@ -84,8 +83,8 @@ function shapeOf(topic: NewTopic): Partial<CreatedTopic> {
   }
 }
 
-function checkNamedOnce(name: string, names: readonly string[]): void {
-  if (names.filter(each => each === name).length === 1) return
+function checkNamedOnce(name: string, doubled: ReadonlySet<string>): void {
+  if (!doubled.has(name)) return
   throw new PartlogError('INVALID_REQUEST', `topic ${name} is named twice`)
 }
 
@@ -118,10 +117,12 @@ export async function deleteTopics(
   request: DeleteTopicsRequest,
 ): Promise<DeleteTopicsResponse> {
   const responses: DeleteTopicsResponse['responses'][number][] = []
+  const doubled = repeated(request.topics.map(({ name, topicId }) => name ?? topicId ?? ''))
   for (const wanted of request.topics) {
     const { name = null, topicId = ZERO_UUID } = wanted
     try {
-      checkTopicToDelete(wanted, request.topics)
+      checkTopicToDelete(wanted)
+      checkNamedOnce(name ?? topicId, doubled)
       const topic = name ?? nameOf(broker, topicId)
       const answer = await broker.controller.run(image => decideDeletion(image, topic))
       responses.push({ name: topic, topicId: answer.topicId, ...NO_ERROR })
@@ -138,15 +139,9 @@ function nameOf({ controller }: BrokerContext, topicId: string): string {
   throw new PartlogError('UNKNOWN_TOPIC_ID', `there is no topic with the id ${topicId}`)
 }
 
-function checkTopicToDelete(wanted: TopicToDelete, all: readonly TopicToDelete[]): void {
-  const { name = null, topicId = ZERO_UUID } = wanted
-  if ((name === null) === (topicId === ZERO_UUID)) {
-    throw new PartlogError('INVALID_REQUEST', 'a topic is deleted by its name or by its id')
-  }
-  const isSame = (each: TopicToDelete): boolean =>
-    name === null ? each.topicId === topicId : each.name === name
-  if (all.filter(isSame).length === 1) return
-  throw new PartlogError('INVALID_REQUEST', `topic ${name ?? topicId} is named twice`)
+function checkTopicToDelete({ name = null, topicId = ZERO_UUID }: TopicToDelete): void {
+  if ((name === null) !== (topicId === ZERO_UUID)) return
+  throw new PartlogError('INVALID_REQUEST', 'a topic is deleted by its name or by its id')
 }
 
 export async function createPartitions(
@@ -155,8 +150,10 @@ export async function createPartitions(
 ): Promise<CreatePartitionsResponse> {
   const results: CreatePartitionsResponse['results'][number][] = []
   const { controller, controllerContext } = broker
+  const doubled = repeated(request.topics.map(({ name }) => name))
   for (const { name, count, assignments } of request.topics) {
     try {
+      checkNamedOnce(name, doubled)
       const assignment = assignments?.map(({ brokerIds }) => brokerIds)
       const more = { name, count, assignment }
       if (request.validateOnly) decidePartitions(controller.image, more, controllerContext)

@@ -40,7 +40,7 @@ import { NONE, type LeaderEpoch, type Offset, type Timestamp } from './units.js'
 
 const LENGTH_AT = 8
 const LEADER_EPOCH_AT = 12
-const MAGIC_AT = 16
+export const MAGIC_AT = 16
 const CRC_AT = 17
 const ATTRIBUTES_AT = 21
 const LAST_OFFSET_DELTA_AT = 23

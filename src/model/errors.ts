@@ -73,6 +73,7 @@ export const ERRORS = {
   UNKNOWN_PRODUCER_ID: final(59),
   NON_EMPTY_GROUP: final(68),
   GROUP_ID_NOT_FOUND: final(69),
+  FETCH_SESSION_ID_NOT_FOUND: retriable(70),
   LISTENER_NOT_FOUND: retriable(72),
   TOPIC_DELETION_DISABLED: final(73),
   FENCED_LEADER_EPOCH: retriable(74),

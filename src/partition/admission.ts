@@ -4,11 +4,28 @@
  */
 
 import { asBuffer } from '../base/bytes.js'
-import { Batch, BROKEN, frameAt, SHORT, whyBroken, whyInvalid } from '../model/batch.js'
-import { PartlogError } from '../model/errors.js'
+import { Batch, BROKEN, frameAt, MAGIC_AT, SHORT, whyBroken, whyInvalid } from '../model/batch.js'
+import { PartlogError, type ErrorCode } from '../model/errors.js'
 import { RecordCursor } from '../model/record-cursor.js'
 import type { Timestamp } from '../model/units.js'
 import type { LogConfig } from '../log/config.js'
+
+/** What is wrong with one record of a batch. */
+export interface RecordError {
+  /** Its place in the batch. */
+  readonly batchIndex: number
+  readonly batchIndexErrorMessage: string
+}
+
+/** A batch is refused because of some of its records. */
+export class RefusedRecords extends PartlogError {
+  readonly recordErrors: readonly RecordError[]
+
+  constructor(code: ErrorCode, sentence: string, recordErrors: readonly RecordError[]) {
+    super(code, sentence)
+    this.recordErrors = recordErrors
+  }
+}
 
 /** The one batch in `records`, if it may be appended. Throws a PartlogError that says why not. */
 export function admit(records: Uint8Array, config: LogConfig, now: Timestamp): Batch {
@@ -20,8 +37,10 @@ export function admit(records: Uint8Array, config: LogConfig, now: Timestamp): B
     )
   }
   const invalid = whyInvalid(batch)
-  if (invalid !== undefined)
-    throw new PartlogError('CORRUPT_MESSAGE', `the batch is refused: ${invalid}`)
+  if (invalid !== undefined) {
+    const code = batch.hasValidCrc ? 'INVALID_RECORD' : 'CORRUPT_MESSAGE'
+    throw new PartlogError(code, `the batch is refused: ${invalid}`)
+  }
   if (batch.isControl) throw invalidRecord('producers write no control batches')
   if (batch.timestampType === 'LogAppendTime') {
     throw new PartlogError('INVALID_TIMESTAMP', 'append time is for the broker to set')
@@ -38,9 +57,12 @@ export function admit(records: Uint8Array, config: LogConfig, now: Timestamp): B
 
 function onlyBatch(bytes: Buffer): Batch {
   const size = frameAt(bytes, 0, bytes.length)
-  if (size === BROKEN) throw new PartlogError('CORRUPT_MESSAGE', whyBroken(bytes, 0))
+  if (size === BROKEN) {
+    const code = isOldFormat(bytes) ? 'INVALID_RECORD' : 'CORRUPT_MESSAGE'
+    throw new PartlogError(code, whyBroken(bytes, 0))
+  }
   if (size === SHORT || size > bytes.length) {
-    throw new PartlogError('CORRUPT_MESSAGE', `${bytes.length} bytes hold no whole batch`)
+    throw invalidRecord(`${bytes.length} bytes hold no whole batch`)
   }
   if (size < bytes.length) {
     throw invalidRecord('a request brings one batch per partition, not several')
@@ -63,29 +85,52 @@ function checkProducer(batch: Batch): void {
 
 function checkTimes(batch: Batch, config: LogConfig, now: Timestamp): void {
   const { timestampAfterMaxMs: after, timestampBeforeMaxMs: before } = config
+  const late = `record time ${batch.maxTimestamp} lies more than ${after} ms after the broker's`
   if (batch.maxTimestamp > now + after) {
-    throw invalidTimestamp(batch.maxTimestamp, `${after} ms after`)
+    // The batch's own word is enough: nothing is unpacked to find the records.
+    if (batch.codec === 'none') {
+      refuse('INVALID_TIMESTAMP', batch, ({ timestamp }) =>
+        timestamp > now + after ? late : undefined,
+      )
+    }
+    throw new PartlogError('INVALID_TIMESTAMP', late)
   }
   if (before === Number.MAX_SAFE_INTEGER) return
-  for (const cursor = new RecordCursor(batch); cursor.next();) {
-    const { timestamp } = cursor
-    if (timestamp >= 0 && timestamp < now - before) {
-      throw invalidTimestamp(timestamp, `${before} ms before`)
-    }
-  }
+  refuse('INVALID_TIMESTAMP', batch, ({ timestamp }) =>
+    timestamp >= 0 && timestamp < now - before
+      ? `record time ${timestamp} lies more than ${before} ms before the broker's`
+      : undefined,
+  )
 }
 
 function checkKeys(batch: Batch): void {
-  for (const cursor = new RecordCursor(batch); cursor.next();) {
-    if (cursor.key === null) throw invalidRecord('records of a compacted topic need a key')
+  refuse('INVALID_RECORD', batch, ({ key }) =>
+    key === null ? 'records of a compacted topic need a key' : undefined,
+  )
+}
+
+/** Refuses the batch for the records of which `reasonOf` says what is wrong. */
+function refuse(
+  code: ErrorCode,
+  batch: Batch,
+  reasonOf: (record: RecordCursor) => string | undefined,
+): void {
+  const recordErrors: RecordError[] = []
+  const cursor = new RecordCursor(batch)
+  for (let batchIndex = 0; cursor.next(); batchIndex++) {
+    const reason = reasonOf(cursor)
+    if (reason === undefined) continue
+    recordErrors.push({ batchIndex, batchIndexErrorMessage: reason })
+  }
+  const [first] = recordErrors
+  if (first !== undefined) {
+    throw new RefusedRecords(code, first.batchIndexErrorMessage, recordErrors)
   }
 }
 
-function invalidTimestamp(timestamp: Timestamp, limit: string): PartlogError {
-  return new PartlogError(
-    'INVALID_TIMESTAMP',
-    `record time ${timestamp} lies more than ${limit} the broker's`,
-  )
+/** The messages of Kafka before 0.11, whole as far as that can be seen. */
+function isOldFormat(bytes: Buffer): boolean {
+  return bytes[MAGIC_AT] === 0 || bytes[MAGIC_AT] === 1
 }
 
 function invalidRecord(sentence: string): PartlogError {

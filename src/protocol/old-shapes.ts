@@ -1,153 +1,179 @@
 /**
- * Messages whose older versions have another shape: one thing where newer ones have a list. Nodes
- * and clients of this process speak the newest shape only; whoever stands at a wire turns older
- * ones into it and back.
+ * Messages whose older versions have another shape, one thing where newer ones have a list, or know
+ * fewer errors. The nodes of this process speak the newest shape only; whoever stands at a wire
+ * turns older ones into it and back. How older brokers are asked is in `asked-shapes.ts`.
  */
 
-import { PartlogError } from '../model/errors.js'
+import { errorId, type ErrorCode } from '../model/errors.js'
 import type { ApiName, Request, Response } from './api.js'
+import {
+  EARLIEST_LOCAL_TIMESTAMP,
+  LATEST_TIERED_TIMESTAMP,
+  MAX_TIMESTAMP,
+} from './messages/offsets.js'
 
-/** A request with the answer to it. */
-export interface Exchange<A extends ApiName> {
+interface Asked<A extends ApiName> {
   readonly request: Request<A>
-  readonly response: Response<A>
-}
-
-/** `request` and `response` fill in what the other shape says, and leave the rest as it is. */
-interface Turning<A extends ApiName> {
-  readonly request: (request: Request<A>, version: number) => Request<A>
-  readonly response: (exchange: Exchange<A>) => Response<A>
+  readonly version: number
 }
 
 interface Shape<A extends ApiName> {
   /** Versions up to this one are old. */
   readonly until: number
-  /** An old request comes in, its answer goes out in the old shape. */
-  readonly served: Turning<A>
-  /** A new request goes out in the old shape, its old answer comes in. */
-  readonly asked: Turning<A>
+  readonly request?: (request: Request<A>) => Request<A>
+  readonly response?: (response: Response<A>, asked: Asked<A>) => Response<A>
 }
 
-/** The version from which on OffsetFetch may ask for all that a group has committed. */
-const ALL_OFFSETS_SINCE = 2
-
-function same<A extends ApiName>(): Turning<A> {
-  return { request: request => request, response: ({ response }) => response }
-}
-
-const SHAPES: { readonly [A in ApiName]?: Shape<A> } = {
-  FindCoordinator: {
-    until: 3,
-    served: {
+const SHAPES: { readonly [A in ApiName]?: readonly Shape<A>[] } = {
+  // zstd came with version 7 (KIP-110).
+  Produce: [{ until: 6, request: request => ({ ...request, mayBeZstd: false }) }],
+  Fetch: [
+    { until: 5, response: fetchWithoutStorageError },
+    // Who leads instead is told from version 16 on (KIP-951).
+    { until: 15, response: fetchWithoutLeaders },
+  ],
+  ListOffsets: [
+    { until: 8, response: offsetsOfKnownTimes },
+    { until: 4, response: offsetsWithoutUnavailable },
+  ],
+  FindCoordinator: [
+    {
+      until: 3,
       request: request => ({ ...request, coordinatorKeys: [request.key ?? ''] }),
-      response: ({ response }) => ({ ...response, ...response.coordinators[0] }),
+      response: response => {
+        const [found] = response.coordinators
+        const isFound = found?.errorCode === 0
+        return { ...response, ...found, ...(isFound ? { errorMessage: 'NONE' } : {}) }
+      },
     },
-    asked: {
-      request: request => ({ ...request, key: only('FindCoordinator', request.coordinatorKeys) }),
-      response: ({ request, response }) => ({
-        ...response,
-        coordinators: [{ ...oneCoordinator(response), key: request.coordinatorKeys[0] ?? '' }],
-      }),
-    },
-  },
-  OffsetFetch: {
-    until: 7,
-    served: {
+  ],
+  OffsetFetch: [
+    {
+      until: 7,
       request: request => {
         const { groupId = '', topics = null } = request
         return { ...request, groups: [{ groupId, topics }] }
       },
-      response: ({ response }) => ({ ...response, ...oneGroup(response) }),
+      response: response => ({ ...response, ...oneGroup(response) }),
     },
-    asked: {
-      request: (request, version) => {
-        const { groupId, topics } = only('OffsetFetch', request.groups)
-        if (topics === null && version < ALL_OFFSETS_SINCE) {
-          throw tooOld('OffsetFetch of all offsets of a group: this broker wants their partitions')
-        }
-        return { ...request, groupId, topics }
-      },
-      response: ({ request, response }) => {
-        const { topics = [], errorCode = 0 } = response
-        const groupId = request.groups[0]?.groupId ?? ''
-        return { ...response, groups: [{ groupId, topics, errorCode }] }
-      },
-    },
-  },
-  LeaveGroup: {
-    until: 2,
-    served: {
+    { until: 1, response: offsetsWithErrorEach },
+  ],
+  LeaveGroup: [
+    {
+      until: 2,
       request: request => ({ ...request, members: [{ memberId: request.memberId ?? '' }] }),
-      response: ({ response }) => ({
+      response: response => ({
         ...response,
         errorCode: response.errorCode || (response.members[0]?.errorCode ?? 0),
       }),
     },
-    asked: {
-      request: request => ({ ...request, memberId: only('LeaveGroup', request.members).memberId }),
-      response: ({ request, response }) => ({
-        ...response,
-        members: request.members.map(({ memberId }) => ({ memberId, errorCode: 0 })),
-      }),
-    },
-  },
-  DeleteTopics: {
-    until: 5,
-    served: {
-      ...same<'DeleteTopics'>(),
+  ],
+  DeleteTopics: [
+    {
+      until: 5,
       request: request => ({
         ...request,
         topics: (request.topicNames ?? []).map(name => ({ name })),
       }),
     },
-    asked: {
-      ...same<'DeleteTopics'>(),
-      request: request => ({ ...request, topicNames: request.topics.map(each => each.name ?? '') }),
-    },
-  },
-  ListGroups: {
-    until: 3,
-    served: same(),
-    asked: {
-      ...same<'ListGroups'>(),
-      request: request => {
-        const isFiltered = (request.statesFilter ?? []).length > 0
-        if (isFiltered) throw tooOld('ListGroups by state: this broker lists them all')
-        return request
-      },
-    },
-  },
-  Metadata: {
-    // Version 0 has no null: an empty list asks for all topics.
-    until: 0,
-    served: {
-      ...same<'Metadata'>(),
+  ],
+  Metadata: [
+    {
+      // Version 0 has no null: an empty list asks for all topics.
+      until: 0,
       request: request => ({ ...request, topics: request.topics?.length ? request.topics : null }),
     },
-    asked: {
-      ...same<'Metadata'>(),
-      request: request => ({ ...request, topics: request.topics ?? [] }),
-    },
-  },
-  JoinGroup: {
+  ],
+  JoinGroup: [
     // Those before KIP-394 do not come back with the id they are given.
-    until: 3,
-    served: {
-      ...same<'JoinGroup'>(),
-      request: request => ({ ...request, requiresMemberId: false }),
+    { until: 3, request: request => ({ ...request, requiresMemberId: false }) },
+  ],
+  DescribeGroups: [
+    {
+      // A group that is not there is dead, and that is no error yet.
+      until: 5,
+      response: response => ({
+        ...response,
+        groups: response.groups.map(group => withoutError(group, 'GROUP_ID_NOT_FOUND', 'NONE')),
+      }),
     },
-    asked: same(),
-  },
+  ],
 }
 
-function oneCoordinator({
-  nodeId = -1,
-  host = '',
-  port = -1,
-  errorCode = 0,
-  errorMessage = null,
-}: Response<'FindCoordinator'>): Omit<Response<'FindCoordinator'>['coordinators'][number], 'key'> {
-  return { nodeId, host, port, errorCode, errorMessage }
+// ── older answers ────────────────────────────────────────────────────────────────────────
+
+/** An error that a version does not know, as the one that makes its clients do the same. */
+function withoutError<T extends { readonly errorCode: number }>(
+  answer: T,
+  unknown: ErrorCode,
+  known: ErrorCode,
+): T {
+  return answer.errorCode === errorId(unknown) ? { ...answer, errorCode: errorId(known) } : answer
+}
+
+type FetchAnswer = Response<'Fetch'>
+type FetchPartition = FetchAnswer['responses'][number]['partitions'][number]
+
+function eachFetched(
+  response: FetchAnswer,
+  change: (partition: FetchPartition) => FetchPartition,
+): FetchAnswer {
+  const responses = response.responses.map(topic => {
+    return { ...topic, partitions: topic.partitions.map(change) }
+  })
+  return { ...response, responses }
+}
+
+function fetchWithoutStorageError(response: FetchAnswer): FetchAnswer {
+  return eachFetched(response, partition =>
+    withoutError(partition, 'KAFKA_STORAGE_ERROR', 'NOT_LEADER_OR_FOLLOWER'),
+  )
+}
+
+function fetchWithoutLeaders(response: FetchAnswer): FetchAnswer {
+  if ((response.nodeEndpoints ?? []).length === 0) return response
+  return eachFetched(response, ({ currentLeader: _, ...partition }) => partition)
+}
+
+type OffsetsAnswer = Response<'ListOffsets'>
+type OffsetsPartition = OffsetsAnswer['topics'][number]['partitions'][number]
+
+function eachListed(
+  response: OffsetsAnswer,
+  change: (partition: OffsetsPartition, place: readonly [number, number]) => OffsetsPartition,
+): OffsetsAnswer {
+  const topics = response.topics.map((topic, at) => ({
+    ...topic,
+    partitions: topic.partitions.map((partition, index) => change(partition, [at, index])),
+  }))
+  return { ...response, topics }
+}
+
+function offsetsWithoutUnavailable(response: OffsetsAnswer): OffsetsAnswer {
+  return eachListed(response, partition =>
+    withoutError(partition, 'OFFSET_NOT_AVAILABLE', 'LEADER_NOT_AVAILABLE'),
+  )
+}
+
+/** The first version that knows a special time. */
+const SINCE = new Map([
+  [MAX_TIMESTAMP, 7],
+  [EARLIEST_LOCAL_TIMESTAMP, 8],
+  [LATEST_TIERED_TIMESTAMP, 9],
+])
+
+function offsetsOfKnownTimes(
+  response: OffsetsAnswer,
+  { request, version }: Asked<'ListOffsets'>,
+): OffsetsAnswer {
+  return eachListed(response, (partition, [at, index]) => {
+    const timestamp = request.topics[at]?.partitions[index]?.timestamp ?? 0
+    if (version >= (SINCE.get(timestamp) ?? 0)) return partition
+    return {
+      partitionIndex: partition.partitionIndex,
+      errorCode: errorId('UNSUPPORTED_VERSION'),
+    }
+  })
 }
 
 function oneGroup({
@@ -157,62 +183,46 @@ function oneGroup({
   return { topics, errorCode }
 }
 
-/** What stands alone in a list, because older versions have no list. */
-function only<T>(api: ApiName, list: readonly T[]): T {
-  const [first] = list
-  if (list.length === 1 && first !== undefined) return first
-  throw tooOld(`${api} for ${list.length} at once: this broker takes one after the other`)
+/** Version 1 has no error of a group: each partition has it. */
+function offsetsWithErrorEach(
+  response: Response<'OffsetFetch'>,
+  { request }: Asked<'OffsetFetch'>,
+): Response<'OffsetFetch'> {
+  const { errorCode = 0 } = response
+  if (errorCode === 0) return response
+  const failed = { committedOffset: -1, metadata: '', errorCode }
+  const topics = (request.topics ?? []).map(({ name, partitionIndexes }) => ({
+    name,
+    partitions: partitionIndexes.map(partitionIndex => ({ partitionIndex, ...failed })),
+  }))
+  return { ...response, topics }
 }
 
-function tooOld(sentence: string): PartlogError {
-  return new PartlogError('UNSUPPORTED_VERSION', sentence)
+function shapesOf<A extends ApiName>(api: A, version: number): readonly Shape<A>[] {
+  const shapes = (SHAPES[api] ?? []) as readonly Shape<A>[]
+  return shapes.filter(({ until }) => version <= until)
 }
-
-function turning<A extends ApiName>(
-  api: A,
-  version: number,
-  way: 'served' | 'asked',
-): Turning<A> | undefined {
-  const shape = SHAPES[api] as Shape<A> | undefined
-  return shape === undefined || version > shape.until ? undefined : shape[way]
-}
-
-// ── for those who answer ─────────────────────────────────────────────────────────────────
 
 /** A request in its newest shape. */
 export function newShape<A extends ApiName>(
   api: A,
   version: number,
-  request: Request<A>,
+  given: Request<A>,
 ): Request<A> {
-  return turning(api, version, 'served')?.request(request, version) ?? request
+  return shapesOf(api, version).reduce(
+    (request, shape) => shape.request?.(request) ?? request,
+    given,
+  )
 }
 
 /** The answer to it, in the shape of its version. */
 export function oldShape<A extends ApiName>(
   api: A,
   version: number,
-  exchange: Exchange<A>,
+  { request, response }: { readonly request: Request<A>; readonly response: Response<A> },
 ): Response<A> {
-  return turning(api, version, 'served')?.response(exchange) ?? exchange.response
-}
-
-// ── for those who ask ────────────────────────────────────────────────────────────────────
-
-/** A request in the shape of its version. Throws UNSUPPORTED_VERSION when that has no room. */
-export function askedShape<A extends ApiName>(
-  api: A,
-  version: number,
-  request: Request<A>,
-): Request<A> {
-  return turning(api, version, 'asked')?.request(request, version) ?? request
-}
-
-/** The answer to it, in its newest shape. */
-export function answeredShape<A extends ApiName>(
-  api: A,
-  version: number,
-  exchange: Exchange<A>,
-): Response<A> {
-  return turning(api, version, 'asked')?.response(exchange) ?? exchange.response
+  return shapesOf(api, version).reduce(
+    (answer, shape) => shape.response?.(answer, { request, version }) ?? answer,
+    response,
+  )
 }

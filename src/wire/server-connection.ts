@@ -7,7 +7,7 @@
 import type { Duplex } from 'node:stream'
 import { ByteReader, BytesError } from '../base/bytes.js'
 import type { Logger } from '../base/logger.js'
-import { errorId, isPartlogError } from '../model/errors.js'
+import { errorOf, isPartlogError } from '../model/errors.js'
 import type { ApiName, Request, Response } from '../protocol/api.js'
 import type { Channel } from '../protocol/channel.js'
 import {
@@ -27,7 +27,15 @@ import {
 } from '../protocol/messages/api-versions.js'
 import { newShape, oldShape } from '../protocol/old-shapes.js'
 import { FrameError, framesOf } from './frames.js'
-import { API_VERSIONS_KEY, API_VERSIONS_MAX, apiVersions, versionsOf } from './versions.js'
+import {
+  API_VERSIONS_KEY,
+  API_VERSIONS_MAX,
+  apiVersions,
+  isSoftwareNamed,
+  NOT_NAMED,
+  UNKNOWN_VERSION,
+  versionsOf,
+} from './versions.js'
 import { answerAbroad, type EndpointOf } from './wire-answers.js'
 
 export interface ServerConnectionOptions {
@@ -107,7 +115,7 @@ export class ServerConnection {
     }
     const request = readRequestBody(wireApi(api), header, reader)
     const response = await this.#ask(api, header, request as Request<typeof api>)
-    if (isFireAndForget(api, request)) return
+    if (isFireAndForget(api, request)) return checkDone(response as Response<'Produce'>)
     await this.#write(encodeResponse(wireApi(api), header, response))
   }
 
@@ -124,13 +132,17 @@ export class ServerConnection {
     return oldShape(api, version, { request, response })
   }
 
-  /** A version that is not known is answered in the oldest, with those that are. */
+  /** A version that is not known is answered in the oldest, with those of this request that are. */
   async #answerVersions(header: RequestHeader, reader: ByteReader): Promise<void> {
     const isKnown = header.version >= 0 && header.version <= API_VERSIONS_MAX
-    if (isKnown) readRequestBody(API_VERSIONS, header, reader)
-    const version = isKnown ? header.version : 0
-    const body = apiVersions(isKnown ? 0 : errorId('UNSUPPORTED_VERSION'))
-    await this.#write(encodeResponse(API_VERSIONS, { ...header, version }, body))
+    if (!isKnown) {
+      await this.#write(encodeResponse(API_VERSIONS, { ...header, version: 0 }, UNKNOWN_VERSION))
+      return
+    }
+    const request = readRequestBody(API_VERSIONS, header, reader)
+    const isNamed = header.version < 3 || isSoftwareNamed(request)
+    const body = isNamed ? apiVersions() : NOT_NAMED
+    await this.#write(encodeResponse(API_VERSIONS, header, body))
   }
 
   /** Resolves when the client can take more: one that does not read is not answered any more. */
@@ -154,8 +166,19 @@ function isFireAndForget(api: ApiName, request: unknown): boolean {
   return api === 'Produce' && (request as Request<'Produce'>).acks === 0
 }
 
+/** Who wants no answer is told in this way only: it loses the connection, and looks around. */
+function checkDone({ responses }: Response<'Produce'>): void {
+  for (const { name, partitionResponses } of responses) {
+    for (const { index, errorCode } of partitionResponses) {
+      if (errorCode === 0) continue
+      throw new Unanswerable(`a send to ${name}-${index} has failed: ${errorOf(errorCode)}`)
+    }
+  }
+}
+
 /** What a request does not say itself, because its header and connection do. */
 function caller(api: ApiName, clientId: string, clientHost: string): object {
+  if (api === 'Produce') return { isUntouched: true }
   return api === 'JoinGroup' ? { clientId, clientHost } : {}
 }
 

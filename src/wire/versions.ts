@@ -1,8 +1,9 @@
 /** What can be asked over a wire: every API, in the versions that both its messages cover. */
 
+import { errorId } from '../model/errors.js'
 import { APIS, type ApiName } from '../protocol/api.js'
 import { wireApi } from '../protocol/framing.js'
-import type { ApiVersionsResponse } from '../protocol/messages/api-versions.js'
+import type { ApiVersionsRequest, ApiVersionsResponse } from '../protocol/messages/api-versions.js'
 
 /** ApiVersions is answered by whoever holds the wire: it is about the wire. */
 export const API_VERSIONS_KEY = 18
@@ -21,14 +22,32 @@ export function versionsOf(api: ApiName): VersionRange {
   }
 }
 
+const OWN = { apiKey: API_VERSIONS_KEY, minVersion: 0, maxVersion: API_VERSIONS_MAX }
+
 const SERVED: ApiVersionsResponse['apiKeys'] = [
   ...(Object.keys(APIS) as ApiName[]).map(name => {
     const { min: minVersion, max: maxVersion } = versionsOf(name)
     return { apiKey: wireApi(name).key, minVersion, maxVersion }
   }),
-  { apiKey: API_VERSIONS_KEY, minVersion: 0, maxVersion: API_VERSIONS_MAX },
+  OWN,
 ].sort((a, b) => a.apiKey - b.apiKey)
 
-export function apiVersions(errorCode = 0): ApiVersionsResponse {
-  return { errorCode, apiKeys: SERVED }
+export function apiVersions(): ApiVersionsResponse {
+  return { errorCode: 0, apiKeys: SERVED }
+}
+
+/** To a version that is newer than those: it names the versions of this one request. */
+export const UNKNOWN_VERSION: ApiVersionsResponse = {
+  errorCode: errorId('UNSUPPORTED_VERSION'),
+  apiKeys: [OWN],
+}
+
+/** To a client that does not say who it is, in characters that fit into a metric (KIP-511). */
+export const NOT_NAMED: ApiVersionsResponse = { errorCode: errorId('INVALID_REQUEST'), apiKeys: [] }
+
+const SOFTWARE = /^[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?$/
+
+export function isSoftwareNamed(request: ApiVersionsRequest): boolean {
+  const { clientSoftwareName = '', clientSoftwareVersion = '' } = request
+  return SOFTWARE.test(clientSoftwareName) && SOFTWARE.test(clientSoftwareVersion)
 }

@@ -65,6 +65,11 @@ function withEndpoints<A extends ApiName>(
     const metadata = response as Response<'Metadata'>
     return { ...metadata, brokers: placed(metadata.brokers) } as Response<A>
   }
+  if (api === 'Produce' || api === 'Fetch') {
+    const named = response as { readonly nodeEndpoints?: readonly { readonly nodeId: number }[] }
+    if ((named.nodeEndpoints ?? []).length === 0) return response
+    return { ...named, nodeEndpoints: placed(named.nodeEndpoints ?? []) } as Response<A>
+  }
   if (api === 'DescribeCluster') {
     const cluster = response as Response<'DescribeCluster'>
     const brokers = cluster.brokers.map(each => ({ ...each, ...endpointOf(each.brokerId) }))

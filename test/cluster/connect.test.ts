@@ -4,6 +4,7 @@ import {
   connect,
   type ConnectOptions,
   type KafkaCluster,
+  type PartlogError,
   type PartitionDescription,
 } from '../../src/index.js'
 import { APIS, type ApiName } from '../../src/protocol/api.js'
@@ -91,7 +92,7 @@ async function session(cluster: KafkaCluster): Promise<unknown[]> {
     (await admin.listGroups()).map(({ groupId }) => groupId),
   )
   const { coordinator, ...group } = await admin.describeGroup('g')
-  seen.push(group)
+  seen.push(group, await admin.describeGroup('nobody').catch((error: PartlogError) => error.code))
   const to = { timestamp: 1_010 } as const
   seen.push(await admin.resetOffsets({ groupId: 'g', topics: ['orders'], to }))
   seen.push(await admin.listOffsets('orders', 'earliest'))

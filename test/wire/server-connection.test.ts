@@ -3,12 +3,12 @@ import { describe, expect, it } from 'vitest'
 import { virtualClock } from '../../src/base/virtual-clock.js'
 import { encodeRequest, wireApi } from '../../src/protocol/framing.js'
 import { batchOf } from '../log/helpers.js'
-import { API_VERSIONS, wireWorld } from './client.js'
+import { API_VERSIONS, SOFTWARE, wireWorld } from './client.js'
 
 describe('ApiVersions', () => {
   it.each([0, 1, 2, 3, 4])('v%d says what can be asked', async version => {
     const { connect } = await wireWorld()
-    const { errorCode, apiKeys } = await connect().askApi(API_VERSIONS, version, {})
+    const { errorCode, apiKeys } = await connect().askApi(API_VERSIONS, version, SOFTWARE)
     expect(errorCode).toBe(0)
     const range = (key: number) => apiKeys.find(({ apiKey }) => apiKey === key)
     expect(range(18)).toEqual({ apiKey: 18, minVersion: 0, maxVersion: 4 })
@@ -23,19 +23,34 @@ describe('ApiVersions', () => {
     const client = connect()
     const future = { ...API_VERSIONS, request: { ...API_VERSIONS.request, versions: [0, 99] } }
     const answer = await client.askApi({ ...API_VERSIONS, ...future } as never, 99, {}, 0)
-    expect(answer).toMatchObject({ errorCode: 35 })
-    expect((answer as { apiKeys: unknown[] }).apiKeys.length).toBeGreaterThan(20)
-    expect(await client.askApi(API_VERSIONS, 2, {})).toMatchObject({ errorCode: 0 })
+    const own = { apiKey: 18, minVersion: 0, maxVersion: 4 }
+    expect(answer).toMatchObject({ errorCode: 35, apiKeys: [own] })
+    expect(await client.askApi(API_VERSIONS, 2, SOFTWARE)).toMatchObject({ errorCode: 0 })
   })
+})
+
+it.each([
+  ['no name', '', '1.0', 42],
+  ['no version', 'app', '', 42],
+  ['a name with a space', 'my app', '1.0', 42],
+  ['a name that ends in a dot', 'app.', '1.0', 42],
+  ['a name of one letter', 'a', '1', 0],
+  ['a name with what is allowed', 'my-app.js', '1.0-RC1', 0],
+])('ApiVersions wants to know who asks: %s', async (_, name, softwareVersion, errorCode) => {
+  const { connect } = await wireWorld()
+  const request = { clientSoftwareName: name, clientSoftwareVersion: softwareVersion }
+  const answer = await connect().askApi(API_VERSIONS, 3, request)
+  expect(answer.errorCode).toBe(errorCode)
+  expect(answer.apiKeys.length > 0).toBe(errorCode === 0)
 })
 
 it('the header of an ApiVersions answer has no tags in any version', async () => {
   const { connect } = await wireWorld()
   for (const version of [3, 4]) {
     const client = connect()
-    const id = client.send(API_VERSIONS, version, {})
+    const id = client.send(API_VERSIONS, version, SOFTWARE)
     const frame = await client.frame()
-    const { apiKeys } = await client.askApi(API_VERSIONS, version, {})
+    const { apiKeys } = await client.askApi(API_VERSIONS, version, SOFTWARE)
     expect([frame.readInt32BE(0), frame.readInt16BE(4), frame[6]]).toEqual([
       id,
       0,

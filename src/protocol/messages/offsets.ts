@@ -22,6 +22,9 @@ import {
 export const LATEST_TIMESTAMP = -1
 export const EARLIEST_TIMESTAMP = -2
 export const MAX_TIMESTAMP = -3
+/** Where the part of a log begins, and ends, that is kept on brokers, and elsewhere. */
+export const EARLIEST_LOCAL_TIMESTAMP = -4
+export const LATEST_TIERED_TIMESTAMP = -5
 
 const LIST_RANGE = { versions: [1, 10], flexibleSince: 6 } as const
 

@@ -13,6 +13,7 @@ import {
   string,
   struct,
   tagged,
+  unsent,
   type ValueOf,
 } from '../schema.js'
 
@@ -29,6 +30,10 @@ export const produceRequest = message('ProduceRequest', RANGE, {
       partitionData: array(struct({ index: int32, records })),
     }),
   ),
+  /** It came over a wire: no broker can have written offsets into its batches yet. */
+  isUntouched: unsent(false),
+  /** False for those before v7, which do not know zstd (KIP-110). */
+  mayBeZstd: unsent(true),
 })
 
 const leaderIdAndEpoch = struct({ leaderId: int32, leaderEpoch: int32 })
