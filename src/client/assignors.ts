@@ -4,7 +4,10 @@ import { PartlogError } from '../model/errors.js'
 import { ASSIGNORS } from '../protocol/assignors.js'
 import type { Assignor } from '../protocol/assignor.js'
 
-/** One of Kafka's own. */
+/**
+ * One of Kafka's own; 'RoundRobinAssigner' is the one that kafkajs uses, for groups with members of
+ * both.
+ */
 export type AssignorName = keyof typeof ASSIGNORS
 
 export function isListOfAssignors(given: unknown): given is readonly (AssignorName | Assignor)[] {

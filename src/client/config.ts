@@ -20,6 +20,7 @@ import {
 import { SUPPORTED_CODECS } from '../model/compression.js'
 import { checkedConfig, PartlogError } from '../model/errors.js'
 import type { Assignor } from '../protocol/assignor.js'
+import { ASSIGNORS } from '../protocol/assignors.js'
 import { isListOfAssignors, type AssignorName } from './assignors.js'
 import type { PartitionerFunction } from './partitioner.js'
 import type { DeserializerName, DeserializerOption } from './serdes.js'
@@ -67,7 +68,7 @@ const deserializer = instance<DeserializerOption>(
 )
 
 const assignorList = instance<readonly (AssignorName | Assignor)[]>(
-  "a list of 'range', 'roundrobin', 'sticky', 'cooperative-sticky' or assignors",
+  `a list of ${Object.keys(ASSIGNORS).join(', ')} or assignors`,
   isListOfAssignors,
 )
 

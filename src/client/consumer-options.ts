@@ -40,9 +40,9 @@ export interface ConsumerOptions<
   readonly maxPollIntervalMs?: number
   /**
    * How the group shares out partitions, the best first: 'range', 'roundrobin', 'sticky',
-   * 'cooperative-sticky', or an {@link Assignor} of your own. All members need one in common. With
-   * cooperative ones only, members keep reading during a rebalance what they keep. Default
-   * ['range', 'cooperative-sticky'].
+   * 'cooperative-sticky', 'RoundRobinAssigner' (what kafkajs uses), or an {@link Assignor} of your
+   * own. All members need one in common. With cooperative ones only, members keep reading during a
+   * rebalance what they keep. Default ['range', 'cooperative-sticky'].
    */
   readonly partitionAssignmentStrategy?: readonly (AssignorName | Assignor)[]
   /** Where the consumer runs (Kafka's client.rack); assignors may prefer near copies. */
