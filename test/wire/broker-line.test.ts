@@ -1,0 +1,242 @@
+import { createServer, type AddressInfo, type Socket } from 'node:net'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { seededRandom } from '../../src/base/random.js'
+import { VirtualClock } from '../../src/base/virtual-clock.js'
+import { BrokerLine, type BrokerLineOptions } from '../../src/wire/broker-line.js'
+import { fakeBroker, isPendingAfter, until, type Answers } from './fake-broker.js'
+
+const heartbeat = { groupId: 'g', generationId: 1, memberId: 'm' }
+const alive: Answers = { Heartbeat: () => ({ errorCode: 0 }) }
+
+function lineTo(port: number, options: Partial<BrokerLineOptions> = {}) {
+  const clock = new VirtualClock()
+  const closing = new AbortController()
+  const line = new BrokerLine(
+    { host: '127.0.0.1', port },
+    {
+      clock,
+      random: { ...seededRandom(1), int: () => 200 }, // no jitter
+      clientId: 'app',
+      tls: undefined,
+      sasl: undefined,
+      requestTimeoutMs: 30_000,
+      setupTimeoutMs: 10_000,
+      reconnectBackoffMs: 50,
+      reconnectBackoffMaxMs: 150,
+      maxIdleMs: 1_000_000,
+      closing: closing.signal,
+      ...options,
+    },
+  )
+  const close = (): void => {
+    closing.abort()
+    line.close()
+  }
+  onTestFinished(close)
+  const beat = () => line.ask('Heartbeat', heartbeat)
+  return { line, clock, closing, close, beat }
+}
+
+async function failure(promise: Promise<unknown>): Promise<unknown> {
+  return await promise.then(
+    () => undefined,
+    (error: unknown) => error,
+  )
+}
+
+describe('a broker that cannot be reached', () => {
+  it('is tried again after a pause that doubles, up to a bound, and begins anew', async () => {
+    const broker = await fakeBroker(alive)
+    await broker.close()
+    const { line, clock, beat } = lineTo(broker.port)
+    expect(line.isPromising).toBe(true)
+    expect(await failure(beat())).toMatchObject({ code: 'NETWORK_EXCEPTION' })
+    for (const pauseMs of [50, 100, 150, 150]) {
+      expect(line.isPromising).toBe(false)
+      const next = beat()
+      expect(await isPendingAfter(next, clock, pauseMs - 1)).toBe(true)
+      await clock.advance(1)
+      expect(await failure(next)).toMatchObject({ code: 'NETWORK_EXCEPTION' })
+    }
+    const again = await fakeBroker(alive, broker.port)
+    await clock.advance(150)
+    expect(line.isPromising).toBe(true)
+    expect(await beat()).toMatchObject({ errorCode: 0 })
+    await again.close()
+    await until(() => line.waitingCount === 0 && again.sockets.size === 0)
+    await failure(beat())
+    const next = beat()
+    expect(await isPendingAfter(next, clock, 49)).toBe(true)
+    await clock.advance(1)
+    await failure(next)
+  })
+
+  it('is not waited for when the caller gives up, or the client is closed', async () => {
+    const broker = await fakeBroker(alive)
+    await broker.close()
+    const { line, clock, close, beat } = lineTo(broker.port)
+    await failure(beat())
+    const patience = new AbortController()
+    const impatient = line.ask('Heartbeat', heartbeat, patience.signal)
+    const other = beat()
+    patience.abort(new Error('enough'))
+    await expect(impatient).rejects.toThrow('enough')
+    close()
+    expect(await failure(other)).toMatchObject({ code: 'CLOSED' })
+    expect(await failure(beat())).toMatchObject({ code: 'CLOSED' })
+    expect(clock.pendingTimers).toBe(0)
+  })
+})
+
+describe('a connection that is being opened', () => {
+  it('is given up when the broker says nothing', async () => {
+    const broker = await fakeBroker(alive)
+    broker.versionsError = undefined
+    const { clock, beat } = lineTo(broker.port, { requestTimeoutMs: 400 })
+    const waiting = beat()
+    await until(() => broker.sockets.size === 1)
+    expect(await isPendingAfter(waiting, clock, 399)).toBe(true)
+    await clock.advance(1)
+    expect(await failure(waiting)).toMatchObject({
+      code: 'NETWORK_EXCEPTION',
+      outcomeUnknown: false,
+      message: expect.stringContaining('TLS'),
+    })
+    await until(() => broker.sockets.size === 0)
+  })
+
+  it('is closed when the broker refuses', async () => {
+    const broker = await fakeBroker(alive)
+    broker.versionsError = 42
+    const { beat, clock } = lineTo(broker.port)
+    expect(await failure(beat())).toMatchObject({ code: 'INVALID_REQUEST' })
+    await until(() => broker.sockets.size === 0)
+    expect(clock.pendingTimers).toBe(0)
+  })
+
+  it('is closed with the client', async () => {
+    const broker = await fakeBroker(alive)
+    broker.versionsError = undefined
+    const { beat, close, clock } = lineTo(broker.port)
+    const waiting = beat()
+    await until(() => broker.sockets.size === 1)
+    close()
+    expect(await failure(waiting)).toMatchObject({ code: 'CLOSED' })
+    await until(() => broker.sockets.size === 0)
+    expect(clock.pendingTimers).toBe(0)
+  })
+
+  it('takes as long as it may, and no longer', async () => {
+    const sockets: Socket[] = []
+    const silent = createServer(socket => void sockets.push(socket.on('error', () => undefined)))
+    await new Promise<void>(resolve => silent.listen(0, '127.0.0.1', resolve))
+    onTestFinished(() => void silent.close())
+    const { port } = silent.address() as AddressInfo
+    const { beat, clock } = lineTo(port, { tls: {}, setupTimeoutMs: 300 })
+    const waiting = beat()
+    await until(() => sockets.length === 1)
+    expect(await isPendingAfter(waiting, clock, 299)).toBe(true)
+    await clock.advance(1)
+    expect(await failure(waiting)).toMatchObject({
+      code: 'NETWORK_EXCEPTION',
+      message: expect.stringContaining('no connection within 300 ms'),
+    })
+    expect(clock.pendingTimers).toBe(0)
+  })
+})
+
+describe('a request', () => {
+  const never = (): undefined => undefined
+  const silent: Answers = { Heartbeat: never, Fetch: never, JoinGroup: never }
+  const fetch = { maxWaitMs: 1_000, minBytes: 1, topics: [] }
+  const join = (rebalanceTimeoutMs: number, sessionTimeoutMs: number) => ({
+    ...{ groupId: 'g', memberId: '', protocolType: 'consumer', protocols: [] },
+    ...{ rebalanceTimeoutMs, sessionTimeoutMs },
+  })
+
+  it.each([
+    ['is waited for as long as the client says', 'Heartbeat', heartbeat, 500],
+    ['that may wait at the broker is given that time too', 'Fetch', fetch, 1_500],
+    ['for a rebalance is given the rebalance', 'JoinGroup', join(60_000, 10_000), 65_000],
+    ['or the session, if that is longer', 'JoinGroup', join(1_000, 10_000), 15_000],
+  ] as const)('%s', async (_what, api, request, timeoutMs) => {
+    const broker = await fakeBroker(silent)
+    const { line, clock } = lineTo(broker.port, { requestTimeoutMs: 500 })
+    const waiting = line.ask(api, request as never)
+    await until(() => broker.asked.length === 1)
+    expect(await isPendingAfter(waiting, clock, timeoutMs - 1)).toBe(true)
+    await clock.advance(1)
+    expect(await failure(waiting)).toMatchObject({
+      code: 'NETWORK_EXCEPTION',
+      outcomeUnknown: true,
+    })
+  })
+
+  it('that is given up leaves its connection of use', async () => {
+    let answers = 0
+    const broker = await fakeBroker({
+      Heartbeat: () => (answers++ === 0 ? undefined : { errorCode: 0 }),
+    })
+    const { line } = lineTo(broker.port)
+    const patience = new AbortController()
+    const waiting = line.ask('Heartbeat', heartbeat, patience.signal)
+    await until(() => broker.asked.length === 1)
+    patience.abort(new Error('enough'))
+    await expect(waiting).rejects.toThrow('enough')
+    expect(broker.sockets.size).toBe(1)
+  })
+
+  it('without acks is not answered, and nothing waits for it', async () => {
+    const broker = await fakeBroker({ ...alive, Produce: never })
+    const { line, beat, clock } = lineTo(broker.port)
+    const produce = { acks: 0, timeoutMs: 1, topicData: [] }
+    expect(await line.ask('Produce', produce)).toEqual({ responses: [] })
+    expect(line.waitingCount).toBe(0)
+    expect(await beat()).toMatchObject({ errorCode: 0 })
+    expect([broker.connections, clock.pendingTimers]).toEqual([1, 0])
+  })
+})
+
+describe('a connection', () => {
+  it('on which something waits is not idle', async () => {
+    let count = 0
+    const broker = await fakeBroker({
+      Heartbeat: () => (count++ === 1 ? undefined : { errorCode: 0 }),
+    })
+    const { beat, clock } = lineTo(broker.port, { maxIdleMs: 1_000 })
+    await beat()
+    void failure(beat())
+    await until(() => broker.asked.length === 2)
+    await clock.advance(1_500)
+    void failure(beat())
+    await until(() => broker.asked.length === 3)
+    expect(broker.connections).toBe(1)
+  })
+
+  it('that is idle for too long is closed and replaced', async () => {
+    const broker = await fakeBroker(alive)
+    const { beat, clock } = lineTo(broker.port, { maxIdleMs: 1_000 })
+    await beat()
+    await clock.advance(999)
+    await beat()
+    expect(broker.connections).toBe(1)
+    await clock.advance(1_000)
+    await beat()
+    expect(broker.connections).toBe(2)
+    await until(() => broker.sockets.size === 1)
+  })
+
+  it('is replaced before the broker stops believing its password', async () => {
+    const broker = await fakeBroker(alive)
+    broker.lifetimeMs = 1_000
+    const sasl = { mechanism: 'plain', username: 'a', password: 'b' } as const
+    const { beat, clock } = lineTo(broker.port, { sasl })
+    await beat()
+    await clock.advance(849)
+    await beat()
+    expect(broker.connections).toBe(1)
+    await clock.advance(1)
+    await beat()
+    expect(broker.connections).toBe(2)
+  })
+})

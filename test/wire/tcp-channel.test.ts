@@ -1,0 +1,172 @@
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { seededRandom } from '../../src/base/random.js'
+import { VirtualClock } from '../../src/base/virtual-clock.js'
+import { ANY_NODE } from '../../src/protocol/channel.js'
+import { TcpChannel } from '../../src/wire/tcp-channel.js'
+import { fakeBroker, until, type Answers, type FakeBroker } from './fake-broker.js'
+
+const HOST = '127.0.0.1'
+const beat = { groupId: 'g', generationId: 1, memberId: 'm' }
+
+function channelTo(...brokers: readonly FakeBroker[]): TcpChannel {
+  const channel = new TcpChannel({
+    bootstrap: brokers.map(({ port }) => ({ host: HOST, port })),
+    clock: new VirtualClock(),
+    random: { ...seededRandom(1), int: () => 0 },
+    clientId: 'app',
+    tls: undefined,
+    sasl: undefined,
+    requestTimeoutMs: 30_000,
+    setupTimeoutMs: 10_000,
+    reconnectBackoffMs: 50,
+    reconnectBackoffMaxMs: 50,
+    maxIdleMs: 1_000_000,
+  })
+  onTestFinished(() => channel.close())
+  return channel
+}
+
+/** Brokers that know of each other, numbered from 1; broker 2 is the controller. */
+async function brokers(count: number, answers: Answers = {}) {
+  const all: FakeBroker[] = []
+  let known: readonly number[] = Array.from({ length: count }, (_, at) => at + 1)
+  const metadata = () => ({
+    brokers: known.map(nodeId => ({ nodeId, host: HOST, port: all[nodeId - 1]!.port })),
+    controllerId: 2,
+    topics: [],
+  })
+  for (let nodeId = 1; nodeId <= count; nodeId++) {
+    all.push(
+      await fakeBroker({
+        Metadata: metadata,
+        Heartbeat: () => ({ errorCode: 0 }),
+        ...answers,
+      }),
+    )
+  }
+  return { all, know: (...nodeIds: number[]) => void (known = nodeIds) }
+}
+
+const unreachable = expect.objectContaining({ code: 'NETWORK_EXCEPTION', outcomeUnknown: false })
+
+describe('a channel to a cluster', () => {
+  it('learns from metadata who is there, and asks each at its own place', async () => {
+    const { all } = await brokers(3)
+    const channel = channelTo(all[0]!)
+    await expect(channel.send(3, 'Heartbeat', beat)).rejects.toEqual(unreachable)
+    await channel.send(ANY_NODE, 'Metadata', { topics: [] })
+    await channel.send(3, 'Heartbeat', beat)
+    expect(all.map(({ asked }) => asked)).toEqual([['Metadata'], [], ['Heartbeat']])
+  })
+
+  it('learns where a coordinator is when that is all it is told', async () => {
+    const { all } = await brokers(2)
+    const [first, second] = all as [FakeBroker, FakeBroker]
+    const place = { key: 'g', nodeId: 7, host: HOST, port: second.port, errorCode: 0 }
+    const lost = { ...place, nodeId: 8, errorCode: 15 }
+    const finder = await fakeBroker({
+      FindCoordinator: () => ({ coordinators: [place, lost] }),
+    })
+    const channel = channelTo(finder)
+    await channel.send(ANY_NODE, 'FindCoordinator', { coordinatorKeys: ['g'] })
+    await channel.send(7, 'Heartbeat', beat)
+    expect([first.asked, second.asked]).toEqual([[], ['Heartbeat']])
+    await expect(channel.send(8, 'Heartbeat', beat)).rejects.toEqual(unreachable)
+  })
+
+  it('asks the controller for what only that may do', async () => {
+    const { all } = await brokers(3, { DeleteTopics: () => ({ responses: [] }) })
+    const channel = channelTo(all[0]!)
+    await channel.send(ANY_NODE, 'DeleteTopics', { topics: [{ name: 'a' }], timeoutMs: 1 })
+    expect(all.map(({ asked }) => asked)).toEqual([['Metadata'], ['DeleteTopics'], []])
+  })
+
+  it('goes on to the next when one cannot be reached, and stays there', async () => {
+    const { all } = await brokers(3)
+    const [first, second] = all as [FakeBroker, FakeBroker]
+    await first.close()
+    const channel = channelTo(first, second)
+    await channel.send(ANY_NODE, 'Heartbeat', beat)
+    await channel.send(ANY_NODE, 'Heartbeat', beat)
+    expect(second.asked).toEqual(['Heartbeat', 'Heartbeat'])
+  })
+
+  it('begins anew with those it was given when all that it knows are gone', async () => {
+    const { all, know } = await brokers(2)
+    const [first, second] = all as [FakeBroker, FakeBroker]
+    const channel = channelTo(first)
+    know(2)
+    await channel.send(ANY_NODE, 'Metadata', { topics: [] })
+    await channel.send(ANY_NODE, 'Heartbeat', beat)
+    expect(second.asked).toEqual(['Heartbeat'])
+    await second.close()
+    await expect(channel.send(2, 'Heartbeat', beat)).rejects.toMatchObject({
+      code: 'NETWORK_EXCEPTION',
+    })
+    await channel.send(ANY_NODE, 'Heartbeat', beat)
+    expect(first.asked).toEqual(['Metadata', 'Heartbeat'])
+  })
+
+  it('does not ask somebody else what may have been done already', async () => {
+    const deaf = await fakeBroker({ InitProducerId: () => void deaf.close() as undefined })
+    const { all } = await brokers(1, {
+      InitProducerId: () => ({ errorCode: 0, producerId: 1, producerEpoch: 0 }),
+    })
+    const channel = channelTo(deaf, all[0]!)
+    const request = { transactionalId: null, transactionTimeoutMs: 1 }
+    await expect(channel.send(ANY_NODE, 'InitProducerId', request)).rejects.toMatchObject({
+      code: 'NETWORK_EXCEPTION',
+      outcomeUnknown: true,
+    })
+    expect(all[0]!.asked).toEqual([])
+  })
+
+  it('closes its connections to brokers that are not there any more', async () => {
+    const { all, know } = await brokers(3)
+    const channel = channelTo(all[0]!)
+    await channel.send(ANY_NODE, 'Metadata', { topics: [] })
+    await channel.send(2, 'Heartbeat', beat)
+    await channel.send(3, 'Heartbeat', beat)
+    know(1, 3)
+    await channel.send(1, 'Metadata', { topics: [] })
+    await until(() => all[1]!.sockets.size === 0)
+    expect(all[2]!.sockets.size).toBe(1)
+    await expect(channel.send(2, 'Heartbeat', beat)).rejects.toEqual(unreachable)
+  })
+
+  it('but not while something waits there', async () => {
+    const { all, know } = await brokers(2, { Heartbeat: () => undefined })
+    const channel = channelTo(all[0]!)
+    await channel.send(ANY_NODE, 'Metadata', { topics: [] })
+    const waiting = channel.send(2, 'Heartbeat', beat).catch(() => undefined)
+    await until(() => all[1]!.asked.length === 1)
+    know(1)
+    await channel.send(1, 'Metadata', { topics: [] })
+    await channel.send(1, 'Metadata', { topics: [] })
+    expect(all[1]!.sockets.size).toBe(1)
+    channel.close()
+    await waiting
+  })
+
+  it('goes on with whom it knows when a broker knows nobody yet', async () => {
+    const { all, know } = await brokers(2)
+    const channel = channelTo(all[0]!)
+    await channel.send(ANY_NODE, 'Metadata', { topics: [] })
+    know()
+    await channel.send(1, 'Metadata', { topics: [] })
+    await channel.send(2, 'Heartbeat', beat)
+    expect(all[1]!.asked).toEqual(['Heartbeat'])
+  })
+
+  it('answers nothing after close', async () => {
+    const { all } = await brokers(1, { Heartbeat: () => undefined })
+    const channel = channelTo(all[0]!)
+    await channel.send(ANY_NODE, 'Metadata', { topics: [] })
+    const waiting = channel.send(1, 'Heartbeat', beat)
+    await until(() => all[0]!.asked.length === 2)
+    channel.close()
+    await expect(waiting).rejects.toMatchObject({ code: 'NETWORK_EXCEPTION', outcomeUnknown: true })
+    await expect(channel.send(1, 'Heartbeat', beat)).rejects.toMatchObject({ code: 'CLOSED' })
+    await until(() => all[0]!.sockets.size === 0)
+  })
+})
