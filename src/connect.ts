@@ -50,6 +50,9 @@ export interface ConnectOptions {
   readonly logger?: Logger
 }
 
+/** What the channels of all clients have in common. */
+type Channels = Omit<TcpChannelOptions, 'clientId'>
+
 const INT_MAX = 2 ** 31 - 1
 
 const isText = (value: unknown): boolean => typeof value === 'string' && value !== ''
@@ -112,12 +115,16 @@ export class RemoteCluster extends KafkaCluster {
   /** The addresses it was given. */
   readonly bootstrapServers: readonly string[]
 
-  /** @internal */
-  constructor(options: Omit<TcpChannelOptions, 'clientId'>, logger: Logger, servers: string[]) {
-    const { clock, random } = options
-    const channelFor = (client: ChannelRequest): ClientChannel => channelOf(options, client)
+  private constructor(channels: Channels, logger: Logger, servers: readonly string[]) {
+    const { clock, random } = channels
+    const channelFor = (client: ChannelRequest): ClientChannel => channelOf(channels, client)
     super({ clock, random, logger, channelFor })
     this.bootstrapServers = servers
+  }
+
+  /** @internal */
+  static over(channels: Channels, logger: Logger, servers: readonly string[]): RemoteCluster {
+    return new RemoteCluster(channels, logger, servers)
   }
 
   /** @internal */
@@ -139,7 +146,7 @@ export async function connect(options: ConnectOptions): Promise<RemoteCluster> {
     readOptions(CONNECT_OPTIONS, options, 'connect option'),
   )
   const servers = serversOf(settings.bootstrapServers)
-  const channels = {
+  const channels: Channels = {
     clock: new SystemClock(),
     random: systemRandom(),
     bootstrap: servers.map(endpointOf),
@@ -152,12 +159,12 @@ export async function connect(options: ConnectOptions): Promise<RemoteCluster> {
     maxIdleMs: settings.connectionsMaxIdleMs,
   }
   await tryOut(channels)
-  return new RemoteCluster(channels, unbreakable(logger), servers)
+  return RemoteCluster.over(channels, unbreakable(logger), servers)
 }
 
 /** Is anybody there? Asked on a connection of its own, which is closed again. */
-async function tryOut(options: Omit<TcpChannelOptions, 'clientId'>): Promise<void> {
-  const { channel, release } = channelOf(options, {})
+async function tryOut(channels: Channels): Promise<void> {
+  const { channel, release } = channelOf(channels, {})
   try {
     await channel.send(ANY_NODE, 'Metadata', { topics: [] })
   } finally {
@@ -166,11 +173,11 @@ async function tryOut(options: Omit<TcpChannelOptions, 'clientId'>): Promise<voi
 }
 
 function channelOf(
-  options: Omit<TcpChannelOptions, 'clientId'>,
+  channels: Channels,
   { clientId, requestTimeoutMs }: ChannelRequest,
 ): ClientChannel {
   const channel = new TcpChannel({
-    ...options,
+    ...channels,
     clientId: typeof clientId === 'string' ? clientId : 'partlog',
     ...(typeof requestTimeoutMs === 'number' ? { requestTimeoutMs } : {}),
   })

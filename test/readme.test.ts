@@ -24,7 +24,8 @@ const programs = [...README.matchAll(/```js\n(.*?)```/gs)]
 it.each([
   [0, '0: order-1 created\n'],
   [1, 'created\n[]\n'],
-  [2, 'broker 2 leads orders\non offset 1, as if nothing had happened\n'],
+  [2, 'hello\n'],
+  [3, 'broker 2 leads orders\non offset 1, as if nothing had happened\n'],
 ])('program %d', (index, output) => {
   expect(existsSync(join(ROOT, 'dist/index.js')), 'dist is missing: npm run build').toBe(true)
   const folder = mkdtempSync(join(tmpdir(), 'partlog-readme-'))
@@ -37,7 +38,7 @@ it.each([
 })
 
 it('has no other programs', () => {
-  expect(programs).toHaveLength(3)
+  expect(programs).toHaveLength(4)
 })
 
 it('names files that exist', () => {

@@ -47,7 +47,7 @@ export abstract class KafkaCluster {
   #closing: Promise<void> | undefined
 
   /** @internal */
-  constructor(parts: KafkaClusterParts) {
+  protected constructor(parts: KafkaClusterParts) {
     const { clock, random } = parts
     this.#parts = parts
     this.#adminChannel = parts.channelFor({ clientId: 'admin' })
@@ -108,8 +108,9 @@ export abstract class KafkaCluster {
   }
 
   /**
-   * Closes producers (what they hold is sent first), consumers and everything else the cluster has
-   * open here. Every promise of the cluster settles. Calling it again waits for the same.
+   * Closes producers (what they hold is sent first) and consumers. An embedded cluster then makes
+   * everything durable and frees its folder; a remote one closes its connections. Every promise of
+   * the cluster settles. Calling it again waits for the same.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close()

@@ -5,6 +5,7 @@
 
 import {
   Cluster,
+  connect,
   isPartlogError,
   json,
   openLogDirectory,
@@ -19,12 +20,14 @@ import {
   type GroupState,
   type Header,
   type JsonValue,
+  type KafkaCluster,
   type Message,
   type PartitionLag,
   type PartlogError,
   type Producer,
   type RecordBatch,
   type RecordMetadata,
+  type RemoteCluster,
   type ResetOffset,
   type ResetTarget,
   type StoredTopicRecord,
@@ -75,6 +78,39 @@ export async function opening(): Promise<void> {
   cluster.recovery.wasClosedCleanly = true
   // @ts-expect-error there is one admin
   cluster.admin = cluster.admin
+}
+
+export async function connecting(): Promise<void> {
+  const remote = await connect({ bootstrapServers: ['a:9092'], ssl: true })
+  same<typeof remote, RemoteCluster>(true)
+  await connect({
+    bootstrapServers: 'a:9092,b:9092',
+    ssl: { ca: Buffer.from(''), rejectUnauthorized: true },
+    sasl: { mechanism: 'scram-sha-256', username: 'a', password: 'b' },
+  })
+  const anywhere: KafkaCluster[] = [remote, await Cluster.memory()]
+  for (const cluster of anywhere) {
+    same<ReturnType<typeof cluster.producer>, Producer>(true)
+    const consumer = cluster.consumer({ valueDeserializer: 'string' })
+    same<typeof consumer, Consumer<Uint8Array, string>>(true)
+    await cluster.close()
+  }
+
+  // @ts-expect-error where?
+  await connect({})
+  // @ts-expect-error no such way
+  await connect({
+    bootstrapServers: 'a:1',
+    sasl: { mechanism: 'gssapi', username: '', password: '' },
+  })
+  // @ts-expect-error only an embedded cluster can be broken
+  remote.faults.on('produce')
+  // @ts-expect-error only an embedded cluster knows its brokers
+  remote.broker(1)
+  // @ts-expect-error it is made by connect
+  new RemoteCluster()
+  // @ts-expect-error parts are made by clusters
+  remote.checkOpen()
 }
 
 export async function disposing(): Promise<void> {
