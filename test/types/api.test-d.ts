@@ -98,11 +98,9 @@ export async function connecting(): Promise<void> {
 
   // @ts-expect-error where?
   await connect({})
+  const login = { username: 'a', password: 'b' }
   // @ts-expect-error no such way
-  await connect({
-    bootstrapServers: 'a:1',
-    sasl: { mechanism: 'gssapi', username: '', password: '' },
-  })
+  await connect({ bootstrapServers: 'a:1', sasl: { ...login, mechanism: 'gssapi' } })
   // @ts-expect-error only an embedded cluster can be broken
   remote.faults.on('produce')
   // @ts-expect-error only an embedded cluster knows its brokers
