@@ -113,11 +113,13 @@ export class Cluster extends KafkaCluster {
     this.faults = faults
     this.network = watched(network, () => brokers.onNetworkChanged())
     this.#doors = new Doors({
+      clock,
       logger: parts.logger,
       brokerIds: brokers.brokerIds,
       isRunning: id => brokers.broker(id) !== undefined,
       channelOf: clientId => channelOf(parts, clientId),
     })
+    brokers.listen(nodeId => this.#doors.disconnect(nodeId))
   }
 
   /**
@@ -361,6 +363,8 @@ const READING: ReadonlySet<ApiName> = new Set<ApiName>([
   'ListGroups',
   'DescribeGroups',
   'DescribeConfigs',
+  'OffsetForLeaderEpoch',
+  'DescribeCluster',
 ])
 
 function readingOnly(channel: Channel): Channel {

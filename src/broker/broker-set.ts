@@ -77,6 +77,8 @@ export class BrokerSet {
   /** Starting and stopping, per broker, one after the other. */
   readonly #changing = new Map<number, Promise<void>>()
 
+  #onGone: (nodeId: number) => void = () => undefined
+
   private constructor(options: BrokerSetOptions, controller: Controller, logs: LogManager) {
     this.#options = options
     this.controller = controller
@@ -100,6 +102,11 @@ export class BrokerSet {
 
   get running(): IterableIterator<Broker> {
     return this.#running.values()
+  }
+
+  /** Tells `onGone` of every broker that was stopped or killed. */
+  listen(onGone: (nodeId: number) => void): void {
+    this.#onGone = onGone
   }
 
   /** Ends a broker as a program that is told to end: it hands over what it leads first. */
@@ -193,6 +200,7 @@ export class BrokerSet {
     this.#running.delete(nodeId)
     this.controller.detach(nodeId)
     this.#options.network.detach(nodeId)
+    this.#onGone(nodeId)
     await end()
   }
 

@@ -167,7 +167,7 @@ export function nullableArray<T>(element: Type<T>): Type<readonly T[] | null> {
   return nullableOf<readonly T[]>(
     'int32',
     (reader, length, layout) => {
-      const count = reader.count(length, element.minBytes)
+      const count = reader.count(length, Math.max(1, element.minBytes))
       return Array.from({ length: count }, () => element.read(reader, layout))
     },
     (writer, value, layout) => {

@@ -8,17 +8,25 @@ import { SIZE_BYTES } from '../protocol/framing.js'
 /** socket.request.max.bytes */
 export const FRAME_MAX_BYTES = 104_857_600
 
+/** Chunks of so many bytes are kept as they came. */
+const SMALL_BYTES = 16_384
+
 export class FrameError extends Error {
   override readonly name = 'FrameError'
 }
 
-/** The frames of a stream, one after the other; ends with it. Throws {@link FrameError}. */
+/**
+ * The frames of a stream, one after the other; ends with it. Throws {@link FrameError}. `onBytes`
+ * is called whenever some have come.
+ */
 export async function* framesOf(
   stream: AsyncIterable<Uint8Array>,
   maxBytes = FRAME_MAX_BYTES,
+  onBytes?: () => void,
 ): AsyncGenerator<Buffer, undefined> {
   const pending = new Pending()
   for await (const chunk of stream) {
+    onBytes?.()
     pending.add(chunk)
     for (let size = pending.size; size !== undefined; size = pending.size) {
       if (size < 0 || size > maxBytes) {
@@ -40,6 +48,21 @@ class Pending {
   add(chunk: Uint8Array): void {
     this.#chunks.push(chunk)
     this.length += chunk.byteLength
+    this.#joinSmall()
+  }
+
+  /**
+   * Bytes that come one by one must not cost a hundred times their size. Of two small chunks the
+   * later one is the smaller one: each byte is copied a few times only.
+   */
+  #joinSmall(): void {
+    for (;;) {
+      const [before, last] = this.#chunks.slice(-2)
+      if (before === undefined || last === undefined) return
+      if (Math.max(before.byteLength, last.byteLength) >= SMALL_BYTES) return
+      if (before.byteLength > last.byteLength) return
+      this.#chunks.splice(-2, 2, Buffer.concat([before, last]))
+    }
   }
 
   /** Of the next frame; undefined when it has not come yet. */

@@ -6,6 +6,7 @@
 
 import type { Duplex } from 'node:stream'
 import { ByteReader, BytesError } from '../base/bytes.js'
+import type { Clock } from '../base/clock.js'
 import type { Logger } from '../base/logger.js'
 import { errorOf, isPartlogError } from '../model/errors.js'
 import type { ApiName, Request, Response } from '../protocol/api.js'
@@ -26,7 +27,8 @@ import {
   type ApiVersionsResponse,
 } from '../protocol/messages/api-versions.js'
 import { newShape, oldShape } from '../protocol/old-shapes.js'
-import { FrameError, framesOf } from './frames.js'
+import { FRAME_MAX_BYTES, FrameError, framesOf } from './frames.js'
+import { IdleWatch } from './idle.js'
 import {
   API_VERSIONS_KEY,
   API_VERSIONS_MAX,
@@ -47,6 +49,9 @@ export interface ServerConnectionOptions {
   /** Where the client is, for those who describe groups. */
   readonly clientHost: string
   readonly logger: Logger
+  readonly clock: Clock
+  /** A client that says nothing for so long, and waits for nothing, is let go. */
+  readonly maxIdleMs: number
 }
 
 const API_VERSIONS: WireApi<ApiVersionsRequest, ApiVersionsResponse> = {
@@ -62,9 +67,20 @@ class Unanswerable extends Error {}
 export class ServerConnection {
   readonly #options: ServerConnectionOptions
   readonly #gone = new AbortController()
+  readonly #idle: IdleWatch
+  #isAsking = false
 
   constructor(options: ServerConnectionOptions) {
     this.#options = options
+    const { clock, maxIdleMs, clientHost, logger } = options
+    this.#idle = new IdleWatch({
+      ...{ clock, maxIdleMs },
+      isBusy: () => this.#isAsking,
+      onIdle: () => {
+        logger.info(`a connection of ${clientHost} was idle for ${maxIdleMs} ms, it is closed`)
+        this.close()
+      },
+    })
     options.stream.on('error', () => undefined) // its end is all there is to know
     options.stream.once('close', () => this.#gone.abort())
   }
@@ -73,7 +89,8 @@ export class ServerConnection {
   async serve(): Promise<void> {
     const { stream, logger, clientHost } = this.#options
     try {
-      const frames = framesOf(stream as AsyncIterable<Uint8Array>)
+      const onBytes = (): void => this.#idle.touch()
+      const frames = framesOf(stream as AsyncIterable<Uint8Array>, FRAME_MAX_BYTES, onBytes)
       for (let next = frames.next(); ;) {
         const { value: frame, done } = await next
         if (done === true) return
@@ -85,8 +102,13 @@ export class ServerConnection {
         logger.info(`a connection of ${clientHost} was closed`, { error })
       }
     } finally {
+      this.#idle.end()
       stream.destroy()
     }
+  }
+
+  get nodeId(): number {
+    return this.#options.nodeId
   }
 
   close(): void {
@@ -127,9 +149,22 @@ export class ServerConnection {
     const { nodeId, channelOf, endpointOf, clientHost } = this.#options
     const client = clientId ?? ''
     const request = newShape(api, version, { ...given, ...caller(api, client, clientHost) })
-    const answer = await channelOf(client).send(nodeId, api, request, this.#gone.signal)
+    const answer = await this.#busy(async () =>
+      channelOf(client).send(nodeId, api, request, this.#gone.signal),
+    )
     const response = answerAbroad(api, answer, endpointOf)
     return oldShape(api, version, { request, response })
+  }
+
+  /** However long a broker takes for an answer, the client is not idle. */
+  async #busy<T>(ask: () => Promise<T>): Promise<T> {
+    this.#isAsking = true
+    try {
+      return await ask()
+    } finally {
+      this.#isAsking = false
+      this.#idle.touch()
+    }
   }
 
   /** A version that is not known is answered in the oldest, with those of this request that are. */

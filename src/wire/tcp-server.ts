@@ -3,8 +3,8 @@
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { integer, option, optional, text } from '../base/config.js'
 import { PartlogError } from '../model/errors.js'
-import type { Door } from './door.js'
 import { addressOf, type Endpoint } from './addresses.js'
+import { CONNECTIONS_MAX, CONNECTIONS_MAX_IDLE_MS, type Door } from './door.js'
 
 /** Where to listen. */
 export interface ListenOptions {
@@ -19,18 +19,29 @@ export interface ListenOptions {
   readonly host?: string
   /** The host that clients are told. Default: `host`. */
   readonly advertisedHost?: string
+  /** More clients than this are refused. Default 10,000. */
+  readonly maxConnections?: number
+  /**
+   * A client that sends nothing for so many milliseconds, by the cluster's clock, and waits for no
+   * answer, loses its connection. Default 600,000.
+   */
+  readonly connectionsMaxIdleMs?: number
 }
 
 export const LISTEN_OPTIONS = {
   port: option(integer(0, 65_535), 9_092),
   host: option(text, '127.0.0.1'),
   advertisedHost: optional(text),
+  maxConnections: option(integer(1), CONNECTIONS_MAX),
+  connectionsMaxIdleMs: option(integer(1), CONNECTIONS_MAX_IDLE_MS),
 } as const
 
 /** Brokers that listen. */
 export interface Listening {
   /** `host:port` of each broker, as clients take it. */
   readonly bootstrap: readonly string[]
+  /** Clients that are connected now. */
+  readonly connectionCount: number
   /** Ends the connections and frees the ports. */
   close(): Promise<void>
 }
@@ -63,6 +74,9 @@ export async function listen(options: TcpServerOptions): Promise<Listening> {
   }
   return {
     bootstrap: [...endpoints.values()].map(addressOf),
+    get connectionCount() {
+      return options.door.connectionCount
+    },
     async close() {
       const freed = servers.map(closed)
       await options.door.close()

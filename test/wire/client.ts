@@ -1,5 +1,6 @@
 /** A small client that speaks in bytes, in the versions a test wants. */
 
+import { connect as connectTo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { onTestFinished } from 'vitest'
 import { ByteReader } from '../../src/base/bytes.js'
@@ -73,6 +74,12 @@ export class WireClient {
   async ended(): Promise<boolean> {
     return (await this.#frames.next()).done === true
   }
+}
+
+/** A client at a port. */
+export function reach(address: string): WireClient {
+  const [host, port] = address.split(':')
+  return new WireClient(connectTo({ host: host as string, port: Number(port) }))
 }
 
 export async function wireWorld(options: MemoryOptions = {}) {

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { describe, expect, it } from 'vitest'
 import { silentLogger } from '../../src/base/logger.js'
+import { virtualClock } from '../../src/base/virtual-clock.js'
 import { Door } from '../../src/wire/door.js'
 import { MemorySocket } from '../../src/wire/memory-socket.js'
 
@@ -50,6 +51,7 @@ describe('a door that is closed', () => {
   it('lets nobody in', async () => {
     const door = new Door({
       logger: silentLogger,
+      clock: virtualClock(),
       channelOf: () => ({ send: () => undefined as never }),
     })
     const place = { nodeId: 1, endpointOf: () => ({ host: '', port: 0 }), clientHost: '' }

@@ -277,8 +277,9 @@ it('nobody waits any more for a client that has gone', async () => {
   const clock = virtualClock()
   const { cluster, connect } = await wireWorld({ clock })
   await cluster.admin.createTopic({ topic: 'orders' })
-  const timers = clock.pendingTimers
   const waiting = connect()
+  await waiting.ask('Metadata', 4, { topics: [] })
+  const timers = clock.pendingTimers
   const wanted = { partition: 0, fetchOffset: 0, partitionMaxBytes: 10_000 }
   waiting.send(wireApi('Fetch'), 11, {
     ...{ maxWaitMs: 300_000, minBytes: 1, replicaId: -1 },
@@ -302,7 +303,6 @@ describe('brokers behind a wire', () => {
     const client = connect(2)
     await client.ask('Metadata', 4, { topics: [] })
     await cluster.broker(2).kill()
-    client.send(wireApi('Metadata'), 4, { topics: [] })
     expect(await client.ended()).toBe(true)
     const refused = connect(2)
     await expect(refused.frame()).rejects.toThrow('ECONNREFUSED')

@@ -1,13 +1,7 @@
-import { connect } from 'node:net'
 import { once } from 'node:events'
 import { describe, expect, it } from 'vitest'
 import { Cluster } from '../../src/cluster.js'
-import { WireClient, wireWorld } from './client.js'
-
-function reach(address: string): WireClient {
-  const [host, port] = address.split(':')
-  return new WireClient(connect({ host: host as string, port: Number(port) }))
-}
+import { reach, wireWorld } from './client.js'
 
 describe('listen', () => {
   it('gives each broker a port on this machine, and tells clients where', async () => {
