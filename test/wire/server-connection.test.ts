@@ -96,7 +96,8 @@ describe('older versions', () => {
           partitions: [{ partitionIndex: 1, committedOffset: version, committedMetadata: 'm' }],
         },
       ]
-      await coordinator.ask('OffsetCommit', 2, { groupId: 'g', topics })
+      const commit = { groupId: 'g', topics, retentionTimeMs: 60_000 }
+      await coordinator.ask('OffsetCommit', 2, commit)
       const wanted = [{ name: 'orders', partitionIndexes: [0, 1] }]
       const old = await coordinator.ask('OffsetFetch', version < 3 ? 4 : 7, {
         ...{ groupId: 'g', topics: wanted, groups: [] },
