@@ -31,10 +31,20 @@ function vectorResult(name: string): Record<string, string> {
 }
 
 describe("Kafka's own assignors", () => {
-  it.each(NAMES)('%s: gives the same', name => {
+  it.each(NAMES.filter(name => name !== 'RoundRobinAssigner'))('%s: gives the same', name => {
     const cases = KAFKA.cases.filter(({ assignor }) => assignor === name)
     expect(cases.length).toBeGreaterThan(name.includes('sticky') ? 40 : 5)
     for (const each of cases) expect(assign(each), JSON.stringify(each)).toEqual(each.result)
+  })
+
+  it('roundrobin: gives the same under the name that kafkajs has for it', () => {
+    const cases = KAFKA.cases.filter(({ assignor }) => assignor === 'roundrobin')
+    for (const each of cases) {
+      expect(assign({ ...each, assignor: 'RoundRobinAssigner' })).toEqual(each.result)
+    }
+    expect(ASSIGNORS.RoundRobinAssigner).toMatchObject({
+      ...{ name: 'RoundRobinAssigner', protocol: 'eager' },
+    })
   })
 
   const ALL = { topics: 't0 t1' }
