@@ -166,13 +166,15 @@ export class Admin {
       topic,
       topicId: found.topicId ?? '',
       isInternal: found.isInternal ?? false,
-      partitions: found.partitions.map(each => ({
-        partition: each.partitionIndex,
-        leader: each.leaderId,
-        leaderEpoch: each.leaderEpoch ?? -1,
-        replicas: each.replicaNodes,
-        isr: each.isrNodes,
-      })),
+      partitions: found.partitions
+        .map(each => ({
+          partition: each.partitionIndex,
+          leader: each.leaderId,
+          leaderEpoch: each.leaderEpoch ?? -1,
+          replicas: each.replicaNodes,
+          isr: each.isrNodes,
+        }))
+        .sort((a, b) => a.partition - b.partition), // brokers name them in any order
     }
   }
 

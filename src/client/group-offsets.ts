@@ -253,7 +253,7 @@ async function describedIfAny(line: CoordinatorLine): Promise<GroupDescription |
 async function committedBy(line: CoordinatorLine): Promise<Committed[]> {
   const { groupId } = line
   const { groups } = await line.ask('OffsetFetch', { groups: [{ groupId, topics: null }] })
-  return groups.flatMap(({ errorCode = 0, errorMessage = null, topics }) => {
+  const committed = groups.flatMap(({ errorCode = 0, errorMessage = null, topics }) => {
     line.check({ errorCode, errorMessage }, `offsets of group ${groupId}`)
     return topics.flatMap(({ name: topic, partitions }) =>
       partitions.map(({ partitionIndex, committedOffset, metadata }) => ({
@@ -264,6 +264,7 @@ async function committedBy(line: CoordinatorLine): Promise<Committed[]> {
       })),
     )
   })
+  return committed.sort(compareTopicPartitions)
 }
 
 // ── small things ─────────────────────────────────────────────────────────────────────────

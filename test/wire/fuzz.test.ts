@@ -4,7 +4,12 @@ import { ByteReader, BytesError } from '../../src/base/bytes.js'
 import { seededRandom, type Random } from '../../src/base/random.js'
 import { virtualClock } from '../../src/base/virtual-clock.js'
 import { APIS, type ApiName, type Request } from '../../src/protocol/api.js'
-import { encodeRequest, readRequestBody, readRequestHeader, wireApi } from '../../src/protocol/framing.js'
+import {
+  encodeRequest,
+  readRequestBody,
+  readRequestHeader,
+  wireApi,
+} from '../../src/protocol/framing.js'
 import { batchOf } from '../log/helpers.js'
 import { MESSAGES } from '../golden/messages.js'
 import { wireWorld } from './client.js'
@@ -43,20 +48,29 @@ function realRequests(): Candidate[] {
   }
   const epochs = [{ topic: 'orders', partitions: [{ partition: 0, leaderEpoch: 0 }] }]
   const lists = [{ name: 'orders', partitions: [{ partitionIndex: 0, timestamp: 0 }] }]
-  return [3, 5, 9, 11].map(version => real('Produce', version, produce)).concat(
-    real('Fetch', 11, { maxWaitMs: 9, minBytes: 1, topics: [{ topic: 'orders', partitions: [wanted] }] }),
-    real('ListOffsets', 5, { topics: lists }),
-    real('OffsetForLeaderEpoch', 4, { topics: epochs }),
-    real('OffsetCommit', 7, { groupId: 'g', topics: [{ name: 'orders', partitions: [committed] }] }),
-    real('OffsetFetch', 8, { groups: [{ groupId: 'g', topics: null }] }),
-    real('JoinGroup', 3, joining),
-    real('JoinGroup', 6, joining),
-    real('DescribeGroups', 5, { groups: ['g'] }),
-    real('Metadata', 12, { topics: [{ name: 'orders' }] }),
-    real('DescribeConfigs', 4, {
-      resources: [{ resourceType: 2, resourceName: 'orders', configurationKeys: null }],
-    }),
-  )
+  return [3, 5, 9, 11]
+    .map(version => real('Produce', version, produce))
+    .concat(
+      real('Fetch', 11, {
+        maxWaitMs: 9,
+        minBytes: 1,
+        topics: [{ topic: 'orders', partitions: [wanted] }],
+      }),
+      real('ListOffsets', 5, { topics: lists }),
+      real('OffsetForLeaderEpoch', 4, { topics: epochs }),
+      real('OffsetCommit', 7, {
+        groupId: 'g',
+        topics: [{ name: 'orders', partitions: [committed] }],
+      }),
+      real('OffsetFetch', 8, { groups: [{ groupId: 'g', topics: null }] }),
+      real('JoinGroup', 3, joining),
+      real('JoinGroup', 6, joining),
+      real('DescribeGroups', 5, { groups: ['g'] }),
+      real('Metadata', 12, { topics: [{ name: 'orders' }] }),
+      real('DescribeConfigs', 4, {
+        resources: [{ resourceType: 2, resourceName: 'orders', configurationKeys: null }],
+      }),
+    )
 }
 
 const EXTREMES = [0x00, 0x01, 0x7f, 0x80, 0xfe, 0xff]

@@ -260,7 +260,10 @@ describe('bytes that are no requests', () => {
     ['a text longer than all there is', framed(3, 4, hex('00 00 00 01 7f ff 61 01'))],
     ['a text of minus two', framed(10, 0, hex('ff fe'))],
     ['a null where there is none', framed(10, 0, hex('ff ff'))],
-    ['records of two gigabytes', framed(0, 7, hex('ffff ffff 000003e8 00000001 0001 78 00000001 00000000 7fffffff'))],
+    [
+      'records of two gigabytes',
+      framed(0, 7, hex('ffff ffff 000003e8 00000001 0001 78 00000001 00000000 7fffffff')),
+    ],
     ['tags of a billion', framed(3, 9, hex('ff ff ff ff 03 00 01 00 00 00'))],
     ['a tag larger than the frame', framed(3, 9, hex('01 63 ff ff 03 00 01 00 00 00'))],
     ['tags within tags that are none', framed(1, 12, hex('01 00 01 02'))],

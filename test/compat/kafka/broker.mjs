@@ -12,16 +12,23 @@ const START_MS = 60_000
 const STOP_MS = 20_000
 const JAVA = ['-Xmx512m', '-Dorg.slf4j.simpleLogger.defaultLogLevel=error', ...CLASSPATH]
 const HOST = '127.0.0.1'
+const PROTOCOLS = ['CONTROLLER:PLAINTEXT']
+  .concat(['PLAINTEXT', 'SASL_PLAINTEXT', 'SSL', 'SASL_SSL'].map(name => `${name}:${name}`))
+  .join(',')
 
-/** ports: of what is told to clients; default: where the broker listens. */
-export async function startBroker({ advertisedPort, settings = {} } = {}) {
+/**
+ * `advertisedPort`: what is told to clients; default: where the broker listens. `listeners`: more of
+ * them, as `{ SASL_PLAINTEXT: port }`. `scram`: users, as StorageTool's --add-scram takes them.
+ */
+export async function startBroker(options = {}) {
+  const { advertisedPort, settings = {}, listeners = {}, scram = [] } = options
   const dir = mkdtempSync(join(tmpdir(), 'partlog-kafka-'))
   try {
     const [port, controllerPort] = await freePorts(2)
     const file = join(dir, 'server.properties')
-    const ports = { port, controllerPort, advertisedPort: advertisedPort ?? port }
+    const ports = { port, controllerPort, advertisedPort: advertisedPort ?? port, listeners }
     writeFileSync(file, propertiesText({ ...propertiesOf(join(dir, 'logs'), ports), ...settings }))
-    format(file)
+    format(file, scram)
     const child = spawn('java', [...JAVA, 'kafka.Kafka', file], {
       stdio: ['ignore', 'pipe', 'pipe'],
     })
@@ -90,13 +97,15 @@ class Broker {
   }
 }
 
-function propertiesOf(logs, { port, controllerPort, advertisedPort }) {
+function propertiesOf(logs, { port, controllerPort, advertisedPort, listeners }) {
+  const more = Object.entries(listeners).map(([name, own]) => `,${name}://localhost:${own}`).join('')
   return {
     'process.roles': 'broker,controller',
     'node.id': 1,
     'controller.quorum.voters': `1@${HOST}:${controllerPort}`,
-    listeners: `PLAINTEXT://${HOST}:${port},CONTROLLER://${HOST}:${controllerPort}`,
-    'advertised.listeners': `PLAINTEXT://${HOST}:${advertisedPort}`,
+    listeners: `PLAINTEXT://${HOST}:${port},CONTROLLER://${HOST}:${controllerPort}${more}`,
+    'advertised.listeners': `PLAINTEXT://${HOST}:${advertisedPort}${more}`,
+    'listener.security.protocol.map': PROTOCOLS,
     'controller.listener.names': 'CONTROLLER',
     'inter.broker.listener.name': 'PLAINTEXT',
     'log.dirs': logs,
@@ -115,9 +124,10 @@ function propertiesText(properties) {
     .join('')
 }
 
-function format(file) {
+function format(file, scram) {
   const id = randomBytes(16).toString('base64url')
-  const tool = ['kafka.tools.StorageTool', 'format', '--cluster-id', id, '--config', file]
+  const users = scram.flatMap(user => ['--add-scram', user])
+  const tool = ['kafka.tools.StorageTool', 'format', '--cluster-id', id, '--config', file, ...users]
   const { status, stdout, stderr } = spawnSync('java', [...JAVA, ...tool], { encoding: 'utf8' })
   if (status !== 0) throw new Error(`the storage was not formatted: ${stdout}${stderr}`)
 }
