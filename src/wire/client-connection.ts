@@ -50,7 +50,6 @@ export class ClientConnection {
     this.#options = options
     this.#usedAtMs = options.clock.monotonicMs()
     options.stream.on('error', error => this.#fail(error.message))
-    options.stream.once('close', () => this.#fail('it was closed'))
     void this.#readAll()
   }
 

@@ -126,6 +126,25 @@ describe('a connection that is being opened', () => {
     expect(clock.pendingTimers).toBe(0)
   })
 
+  it('is closed with the client while it is not even there', async () => {
+    const broker = await fakeBroker(alive)
+    const { beat, close, clock } = lineTo(broker.port)
+    const waiting = beat()
+    close()
+    expect(await failure(waiting)).toMatchObject({ code: 'CLOSED' })
+    await until(() => broker.connections === 1 && broker.sockets.size === 0)
+    expect([broker.asked, clock.pendingTimers]).toEqual([[], 0])
+  })
+
+  it('is not opened any more when the client is closed', async () => {
+    const broker = await fakeBroker(alive)
+    const { beat, close, clock } = lineTo(broker.port)
+    close()
+    expect(await failure(beat())).toMatchObject({ code: 'CLOSED' })
+    expect(await isPendingAfter(Promise.resolve(), clock, 0)).toBe(false)
+    expect(broker.connections).toBe(0)
+  })
+
   it('takes as long as it may, and no longer', async () => {
     const sockets: Socket[] = []
     const silent = createServer(socket => void sockets.push(socket.on('error', () => undefined)))
