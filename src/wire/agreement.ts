@@ -66,9 +66,7 @@ export class Agreement {
   static async on(connection: ClientConnection, timeoutMs: number): Promise<Agreement> {
     let answer = await connection.ask(API_VERSIONS, ASKED_FIRST, WHO, timeoutMs)
     if (answer.errorCode === UNSUPPORTED_VERSION) {
-      const own = answer.apiKeys.find(({ apiKey }) => apiKey === API_VERSIONS_KEY)
-      const version = Math.min(Math.max(own?.maxVersion ?? 0, 0), ASKED_FIRST - 1)
-      answer = await connection.ask(API_VERSIONS, version, WHO, timeoutMs)
+      answer = await connection.ask(API_VERSIONS, 0, WHO, timeoutMs)
     }
     if (answer.errorCode !== 0) {
       throw new PartlogError(errorOf(answer.errorCode), 'the broker does not say what it serves')

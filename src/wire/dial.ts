@@ -1,5 +1,6 @@
 /** Connects to a broker: TCP, or TLS over it. */
 
+import { once } from 'node:events'
 import { connect as connectTcp, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import type { Clock } from '../base/clock.js'
@@ -37,7 +38,7 @@ export async function dial(endpoint: Endpoint, options: DialOptions): Promise<So
     socket.destroy(new Error(`no connection within ${timeoutMs} ms`))
   })
   try {
-    await connected(socket, tls === undefined ? 'connect' : 'secureConnect')
+    await once(socket, tls === undefined ? 'connect' : 'secureConnect')
     return socket
   } catch (cause) {
     socket.destroy()
@@ -63,19 +64,6 @@ function opening({ host, port }: Endpoint, tls: TlsOptions | undefined): Socket 
 
 function pem(given: string | Uint8Array): string | Buffer {
   return typeof given === 'string' ? given : Buffer.from(given)
-}
-
-function connected(socket: Socket, event: 'connect' | 'secureConnect'): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const onClose = (): void => reject(new Error('the connection was closed'))
-    socket.once('error', reject)
-    socket.once('close', onClose)
-    socket.once(event, () => {
-      socket.off('error', reject)
-      socket.off('close', onClose)
-      resolve()
-    })
-  })
 }
 
 /** A name that has several addresses fails with all of them. */

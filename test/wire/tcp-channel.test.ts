@@ -6,12 +6,17 @@ import { TcpChannel } from '../../src/wire/tcp-channel.js'
 import { fakeBroker, until, type Answers, type FakeBroker } from './fake-broker.js'
 
 const HOST = '127.0.0.1'
+const alive: Answers = { Heartbeat: () => ({ errorCode: 0 }) }
 const beat = { groupId: 'g', generationId: 1, memberId: 'm' }
 
 function channelTo(...brokers: readonly FakeBroker[]): TcpChannel {
+  return channelWith(new VirtualClock(), ...brokers)
+}
+
+function channelWith(clock: VirtualClock, ...brokers: readonly FakeBroker[]): TcpChannel {
   const channel = new TcpChannel({
     bootstrap: brokers.map(({ port }) => ({ host: HOST, port })),
-    clock: new VirtualClock(),
+    clock,
     random: { ...seededRandom(1), int: () => 0 },
     clientId: 'app',
     tls: undefined,
@@ -39,7 +44,7 @@ async function brokers(count: number, answers: Answers = {}) {
     all.push(
       await fakeBroker({
         Metadata: metadata,
-        Heartbeat: () => ({ errorCode: 0 }),
+        ...alive,
         ...answers,
       }),
     )
@@ -85,10 +90,24 @@ describe('a channel to a cluster', () => {
     const { all } = await brokers(3)
     const [first, second] = all as [FakeBroker, FakeBroker]
     await first.close()
+    const clock = new VirtualClock()
+    const channel = channelWith(clock, first, second)
+    await channel.send(ANY_NODE, 'Heartbeat', beat)
+    const again = await fakeBroker(alive, first.port)
+    await clock.advance(60)
+    await channel.send(ANY_NODE, 'Heartbeat', beat)
+    expect([second.asked, again.connections]).toEqual([['Heartbeat', 'Heartbeat'], 0])
+  })
+
+  it('does not go on when a broker answers, whatever it answers', async () => {
+    const { all } = await brokers(2)
+    const [first, second] = all as [FakeBroker, FakeBroker]
+    first.versionsError = 42
     const channel = channelTo(first, second)
-    await channel.send(ANY_NODE, 'Heartbeat', beat)
-    await channel.send(ANY_NODE, 'Heartbeat', beat)
-    expect(second.asked).toEqual(['Heartbeat', 'Heartbeat'])
+    await expect(channel.send(ANY_NODE, 'Heartbeat', beat)).rejects.toMatchObject({
+      code: 'INVALID_REQUEST',
+    })
+    expect(second.connections).toBe(0)
   })
 
   it('begins anew with those it was given when all that it knows are gone', async () => {
@@ -166,7 +185,10 @@ describe('a channel to a cluster', () => {
     await until(() => all[0]!.asked.length === 2)
     channel.close()
     await expect(waiting).rejects.toMatchObject({ code: 'NETWORK_EXCEPTION', outcomeUnknown: true })
-    await expect(channel.send(1, 'Heartbeat', beat)).rejects.toMatchObject({ code: 'CLOSED' })
+    for (const nodeId of [1, 99, ANY_NODE]) {
+      const late = channel.send(nodeId, 'Heartbeat', beat)
+      await expect(late).rejects.toMatchObject({ code: 'CLOSED' })
+    }
     await until(() => all[0]!.sockets.size === 0)
   })
 })
