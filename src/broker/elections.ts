@@ -1,6 +1,7 @@
 /** ElectLeaders (v0–v2). Each partition is a decision of its own. */
 
 import { electLeader, type ElectionType } from '../coordinator/brokers.js'
+import { PartlogError } from '../model/errors.js'
 import {
   ELECTION_TYPE,
   type ElectLeadersRequest,
@@ -9,6 +10,11 @@ import {
 import type { BrokerContext } from './context.js'
 import { errorFields, NO_ERROR } from './errors.js'
 
+const TYPES: ReadonlyMap<number, ElectionType> = new Map([
+  [ELECTION_TYPE.preferred, 'preferred'],
+  [ELECTION_TYPE.unclean, 'unclean'],
+])
+
 type PartitionResult =
   ElectLeadersResponse['replicaElectionResults'][number]['partitionResult'][number]
 
@@ -16,7 +22,11 @@ export async function electLeaders(
   broker: BrokerContext,
   { electionType, topicPartitions }: ElectLeadersRequest,
 ): Promise<ElectLeadersResponse> {
-  const type = electionType === ELECTION_TYPE.unclean ? 'unclean' : 'preferred'
+  const type = TYPES.get(electionType ?? ELECTION_TYPE.preferred)
+  if (type === undefined) {
+    const error = new PartlogError('INVALID_REQUEST', `no election has the type ${electionType}`)
+    return { ...errorFields(error), replicaElectionResults: [] }
+  }
   const replicaElectionResults: ElectLeadersResponse['replicaElectionResults'][number][] = []
   for (const { topic, partitions } of topicPartitions ?? allPartitions(broker)) {
     const partitionResult: PartitionResult[] = []

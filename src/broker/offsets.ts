@@ -116,6 +116,7 @@ export async function deleteRecords(
         const partition = broker.replicas.partition(name, partitionIndex)
         if (isInternalTopic(name)) throw notForUsers(name)
         checkMayDelete(partition.log.name, partition.log.config)
+        if (offset < HIGH_WATERMARK) throw outOfRange(offset)
         const lowWatermark = partition.deleteRecordsBefore(offset)
         return { partitionIndex, ...NO_ERROR, lowWatermark }
       } catch (error) {
@@ -125,6 +126,13 @@ export async function deleteRecords(
   }))
   await broker.logs.writeCheckpoints()
   return { topics }
+}
+
+/** As the offset to delete up to: everything that is committed. */
+const HIGH_WATERMARK = -1
+
+function outOfRange(offset: number): PartlogError {
+  return new PartlogError('OFFSET_OUT_OF_RANGE', `no record has the offset ${offset}`)
 }
 
 function notForUsers(name: string): PartlogError {

@@ -351,3 +351,28 @@ it('records of the system are not deleted', async () => {
   const codes = answer.topics[0]?.partitions.map(({ errorCode }) => errorCode)
   expect(codes).toContain(17)
 })
+
+it('records are deleted up to an offset there is, or all of them', async () => {
+  const { client } = await shop()
+  await produce(client, batchOf(['a', 'b']))
+  const remove = async (offset: number) => {
+    const topics = [{ name: 'orders', partitions: [{ partitionIndex: 0, offset }] }]
+    const answer = await client.ask('DeleteRecords', 2, { topics, timeoutMs: 1_000 })
+    const { errorCode, lowWatermark } = answer.topics[0]!.partitions[0]!
+    return [errorCode, lowWatermark]
+  }
+  expect(await remove(-2)).toEqual([1, -1])
+  expect(await remove(3)).toEqual([1, -1])
+  expect(await remove(1)).toEqual([0, 1])
+  expect(await remove(-1)).toEqual([0, 2])
+})
+
+it('an election that there is not is refused', async () => {
+  const { client } = await shop()
+  const elect = async (electionType: number) => {
+    const topicPartitions = [{ topic: 'orders', partitions: [0] }]
+    return await client.ask('ElectLeaders', 2, { electionType, topicPartitions, timeoutMs: 1_000 })
+  }
+  expect(await elect(5)).toMatchObject({ errorCode: 42, replicaElectionResults: [] })
+  expect(await elect(0)).toMatchObject({ errorCode: 0, replicaElectionResults: [{}] })
+})
