@@ -4,6 +4,7 @@
  * turns older ones into it and back. How older brokers are asked is in `asked-shapes.ts`.
  */
 
+import { ZERO_UUID } from '../base/uuid.js'
 import { errorId, type ErrorCode } from '../model/errors.js'
 import type { ApiName, Request, Response } from './api.js'
 import {
@@ -83,6 +84,13 @@ const SHAPES: { readonly [A in ApiName]?: readonly Shape<A>[] } = {
       until: 0,
       request: request => ({ ...request, topics: request.topics?.length ? request.topics : null }),
     },
+    {
+      // Versions 10 and 11 have room for ids, but only names may be asked for.
+      until: 11,
+      request: request =>
+        asksById(request) ? { ...request, allowAutoTopicCreation: false } : request,
+      response: metadataByNameOnly,
+    },
   ],
   JoinGroup: [
     // Those before KIP-394 do not come back with the id they are given.
@@ -109,6 +117,27 @@ function withoutError<T extends { readonly errorCode: number }>(
   known: ErrorCode,
 ): T {
   return answer.errorCode === errorId(unknown) ? { ...answer, errorCode: errorId(known) } : answer
+}
+
+function asksById({ topics }: Request<'Metadata'>): boolean {
+  const isById = ({
+    name,
+    topicId = ZERO_UUID,
+  }: {
+    name: string | null
+    topicId?: string
+  }): boolean => name === null || topicId !== ZERO_UUID
+  return topics?.some(isById) ?? false
+}
+
+function metadataByNameOnly(
+  response: Response<'Metadata'>,
+  { request }: Asked<'Metadata'>,
+): Response<'Metadata'> {
+  if (!asksById(request)) return response
+  const errorCode = errorId('INVALID_REQUEST')
+  const topics = (request.topics ?? []).map(topic => ({ ...topic, errorCode, partitions: [] }))
+  return { ...response, topics }
 }
 
 type FetchAnswer = Response<'Fetch'>

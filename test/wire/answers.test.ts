@@ -246,6 +246,22 @@ describe('an answer to Metadata', () => {
     ])
   })
 
+  it.each([10, 11])('v%d asks for names only', async version => {
+    const { cluster, client } = await shop()
+    const { topics: all } = await client.ask('Metadata', 12, { topics: [{ name: 'single' }] })
+    const topicId = all[0]?.topicId ?? ''
+    const topics = [{ name: 'single' }, { name: null, topicId }, { name: 'new' }]
+    const answer = await client.ask('Metadata', version, { topics })
+    expect(answer.topics).toMatchObject([
+      { errorCode: 42, name: 'single' },
+      { errorCode: 42, name: '', topicId },
+      { errorCode: 42, name: 'new' },
+    ])
+    const named = await client.ask('Metadata', version, { topics: [{ name: 'single' }] })
+    expect(named.topics).toMatchObject([{ errorCode: 0, name: 'single', topicId }])
+    expect(await cluster.admin.listTopics()).toEqual(['orders', 'single'])
+  })
+
   it('names each topic once, and makes those that may be made', async () => {
     const { cluster, client } = await shop()
     const ask = async (version: number, allowAutoTopicCreation: boolean, ...names: string[]) => {
