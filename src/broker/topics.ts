@@ -60,8 +60,6 @@ function newTopicOf({ settings }: BrokerContext, request: NewTopicRequest): NewT
     const sentence = 'an assignment says how many partitions and replicas there are'
     throw new PartlogError('INVALID_REQUEST', sentence)
   }
-  const unset = configs.find(({ value }) => value === null)
-  if (unset !== undefined) throw new PartlogError('INVALID_CONFIG', `${unset.name} has no value`)
   const assignment = assignmentOf(assignments)
   const wanted = numPartitions === DEFAULT ? settings.defaultPartitions : numPartitions
   return {

@@ -105,6 +105,8 @@ describe('a broker that does not lead', () => {
     }
     const fine = await produce(connect(1), batchOf(['a']), { version: 10 })
     expect(fine.nodeEndpoints).toEqual([])
+    const bad = await produce(connect(1), null, { version: 10 })
+    expect(bad).toMatchObject({ errorCode: 87, currentLeader: { leaderId: -1 }, nodeEndpoints: [] })
     const old = await produce(client, batchOf(['a']), { version: 9 })
     expect(old).toMatchObject({ errorCode: 6, currentLeader: { leaderId: -1 } })
     const nowhere = await produce(client, batchOf(['a']), { version: 10, topic: 'nowhere' })
@@ -336,6 +338,61 @@ describe('answers about groups', () => {
     expect(found).toMatchObject({ errorCode: 0, errorMessage: 'NONE', port: 9092 })
     const other = { key: 'g', keyType: 7, coordinatorKeys: [] }
     expect(await client.ask('FindCoordinator', 2, other)).toMatchObject({ errorCode: 42, port: -1 })
+  })
+
+  it('are about several groups at once, whether they are stable or not', async () => {
+    const { client, connect } = await shop()
+    const keys = ['one', 'two', 'three', 'four']
+    const { coordinators } = await client.ask('FindCoordinator', 4, { coordinatorKeys: keys })
+    expect(coordinators.map(({ key }) => key)).toEqual(keys)
+    const here = coordinators.filter(({ nodeId }) => nodeId === coordinators[0]?.nodeId)
+    const coordinator = connect(coordinators[0]?.nodeId)
+    const partitions = [{ partitionIndex: 0, committedOffset: 7, committedMetadata: 'm' }]
+    const topics = [{ name: 'orders', partitions }]
+    await coordinator.ask('OffsetCommit', 8, { groupId: 'one', topics })
+    const wanted = [{ name: 'orders', partitionIndexes: [0] }]
+    for (const requireStable of [false, true]) {
+      const { groups } = await coordinator.ask('OffsetFetch', 8, {
+        requireStable,
+        groups: [
+          { groupId: 'one', topics: null },
+          ...here.slice(1).map(({ key }) => ({ groupId: key, topics: wanted })),
+        ],
+      })
+      expect(groups.map(({ groupId, topics: [topic] }) => ({ groupId, ...topic }))).toEqual(
+        here.map(({ key }) => ({
+          ...{ groupId: key, name: 'orders' },
+          partitions: [
+            {
+              ...{ partitionIndex: 0, committedLeaderEpoch: -1, errorCode: 0 },
+              committedOffset: key === 'one' ? 7 : -1,
+              metadata: key === 'one' ? 'm' : '',
+            },
+          ],
+        })),
+      )
+    }
+  })
+
+  it('are listed by state and type, where a version can ask for them', async () => {
+    const { client, connect } = await shop()
+    const { coordinators } = await client.ask('FindCoordinator', 4, { coordinatorKeys: ['g'] })
+    const coordinator = connect(coordinators[0]?.nodeId)
+    const partitions = [{ partitionIndex: 0, committedOffset: 0, committedMetadata: '' }]
+    await coordinator.ask('OffsetCommit', 8, {
+      ...{ groupId: 'g', topics: [{ name: 'orders', partitions }] },
+    })
+    const ask = async (version: number, statesFilter: string[], typesFilter: string[] = []) =>
+      (await coordinator.ask('ListGroups', version, { statesFilter, typesFilter })).groups
+    const [group] = await ask(5, [])
+    expect(group).toEqual({
+      ...{ groupId: 'g', protocolType: '', groupState: 'Empty', groupType: 'classic' },
+    })
+    expect(await ask(4, ['Stable', 'empty'])).toMatchObject([{ groupId: 'g', groupType: '' }])
+    expect(await ask(4, ['Stable'])).toEqual([])
+    expect(await ask(5, [], ['Classic'])).toHaveLength(1)
+    expect(await ask(5, [], ['consumer'])).toEqual([])
+    expect(await ask(3, [])).toMatchObject([{ groupId: 'g', groupState: '' }])
   })
 
   it('have an error for each partition, before there was one for the group', async () => {
