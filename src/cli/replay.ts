@@ -4,12 +4,7 @@ import { sleep } from '../base/clock.js'
 import { integer, oneOf, text } from '../base/config.js'
 import { Cluster } from '../cluster.js'
 import type { Message, RecordMetadata } from '../client/messages.js'
-import {
-  openLogDirectory,
-  type PartitionDirectory,
-  type RecordRange,
-  type StoredTopicRecord,
-} from '../log/log-directory.js'
+import type { PartitionDirectory, RecordRange, StoredTopicRecord } from '../log/log-directory.js'
 import { command, optionalValue, UsageError, valued } from './command.js'
 import { isFileName, openSink } from './files.js'
 import { ensureTopic } from './import.js'
@@ -18,6 +13,7 @@ import type { Output } from './output.js'
 import { Progress } from './progress.js'
 import { recordLine } from './records.js'
 import { clock, DIR_OPTION, JSON_OPTION, offsetOrTime } from './shared.js'
+import { sourceTopic } from './source.js'
 import { grouped, secondsText } from './table.js'
 
 type Format = 'records' | 'values'
@@ -71,10 +67,7 @@ export const replayCommand = command({
   ],
   run: async ({ words, options, output }) => {
     const topic = words[0] as string
-    const { partitions: all } = await openLogDirectory(options.dir)
-    const partitions = all.filter(
-      each => each.topic === topic && (options.partition ?? each.partition) === each.partition,
-    )
+    const { partitions, all } = await sourceTopic(options.dir, topic, options.partition)
     if (partitions.length === 0) throw new UsageError(noSuchTopic(topic, options.partition, all))
     if (options.to === topic) {
       throw new UsageError(`partlog replay: --to: expected another topic, got ${topic}`)

@@ -321,6 +321,21 @@ describe('replay', () => {
     expect(first).toEqual(all.filter(each => each.partition === 0))
   })
 
+  it('shows each record once where several brokers keep copies: as the leader has them', async () => {
+    const folder = fresh()
+    const cluster = await Cluster.open({ dir: folder, brokers: 3 })
+    await cluster.admin.createTopic({ topic: 'orders', assignment: [[2, 1, 3]] })
+    const send = (value: string) =>
+      cluster.producer().send({ topic: 'orders', messages: [{ value }] })
+    await send('everybody has it')
+    await cluster.broker(1).kill()
+    await cluster.broker(3).kill()
+    await send('only the leader has it')
+    await cluster.close()
+    const values = recordsOf(folder, 'orders').map(({ value }) => value)
+    expect(values).toEqual(['everybody has it', 'only the leader has it'])
+  })
+
   it('of an unknown topic names the ones there are', () => {
     const { stderr } = partlog(['replay', 'nope', '--dir', join(dir, 'broker-1/orders-0')])
     expect(stderr).toBe('partlog replay: expected a topic of the folder (orders), got nope\n')
