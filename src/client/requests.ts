@@ -28,6 +28,7 @@ export async function leaderOf(
   const known = metadata.known(topic) ?? (await metadata.refresh(topic))
   const found = known.partitions[partition]
   if (found === undefined) {
+    metadata.invalidate(topic) // it may have been added since
     throw new PartlogError(
       'UNKNOWN_TOPIC_OR_PARTITION',
       `topic ${topic} has ${known.partitions.length} partitions, there is no ${partition}`,

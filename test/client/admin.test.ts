@@ -327,6 +327,17 @@ describe('deleteRecords', () => {
 })
 
 describe('listOffsets', () => {
+  it('tells of partitions that were added since the last time', async () => {
+    const { cluster, clock } = await world(1)
+    await cluster.admin.listOffsets('orders')
+    await cluster.admin.createPartitions({ topic: 'orders', partitions: 2 })
+    const listed = cluster.admin.listOffsets('orders')
+    await settle(clock)
+    await clock.advance(200)
+    expect(await isPending(listed, clock)).toBe(false)
+    expect(await listed).toHaveLength(2)
+  })
+
   it('by both ends, by time, by the newest time', async () => {
     const { cluster, writeMessages } = await world(1)
     for (const timestamp of [1_000, 9_000, 3_000]) {
