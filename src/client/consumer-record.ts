@@ -2,7 +2,7 @@
 
 import { asBuffer } from '../base/bytes.js'
 import { Batch, batchesOf, frameAt, whyInvalid } from '../model/batch.js'
-import { PartlogError } from '../model/errors.js'
+import { PartlogError, toPartlogError } from '../model/errors.js'
 import type { Header, TimestampType } from '../model/record.js'
 import { RecordCursor } from '../model/record-cursor.js'
 import { asText, deserialize, type Deserializer } from './serdes.js'
@@ -111,15 +111,28 @@ export class RecordChunk {
       if (size <= 0 || this.#at + size > this.#bytes.length) return false // a cut batch comes again
       const batch = new Batch(this.#bytes, this.#at)
       if (this.#options.checkCrcs) this.#check(batch)
-      this.#at += size
       if (batch.isControl || batch.nextOffset <= this.#nextOffset) {
+        this.#at += size
         this.#nextOffset = Math.max(this.#nextOffset, batch.nextOffset)
         continue
       }
-      this.#cursor = new RecordCursor(batch)
+      this.#cursor = this.#opened(batch)
+      this.#at += size // one that cannot be read stays, or the next poll would begin behind it
       this.#batch = batch
       this.#leaderEpoch = batch.leaderEpoch
       return true
+    }
+  }
+
+  #opened(batch: Batch): RecordCursor {
+    try {
+      return new RecordCursor(batch)
+    } catch (cause) {
+      const { code, message } = toPartlogError(cause)
+      const { topic, partition } = this.#options
+      const sentence = message.slice(`${code}: `.length)
+      const where = `${topic}-${partition}: the batch at offset ${batch.baseOffset}`
+      throw new PartlogError(code, `${where} cannot be read: ${sentence}`, { cause })
     }
   }
 

@@ -1,12 +1,17 @@
 import { describe, expect, it } from 'vitest'
+import { crc32c } from '../../src/base/crc32c.js'
 import type { ConsumerRecord } from '../../src/client/consumer-record.js'
 import { json } from '../../src/client/serdes.js'
 import type { JsonValue } from '../../src/client/serdes.js'
+import { singleRecordBatch } from '../../src/model/batch-builder.js'
 import { PartlogError } from '../../src/model/errors.js'
 import type { Request } from '../../src/protocol/api.js'
 import { countRequests, intercept, isPending, orders, settle, world } from './world.js'
 
 const text = { valueDeserializer: 'string', autoOffsetReset: 'earliest' } as const
+/** In the header of a batch. */
+const CRC_AT = 17
+const ATTRIBUTES_AT = 21
 const valuesOf = (records: readonly ConsumerRecord<unknown, unknown>[]): unknown[] =>
   records.map(({ value }) => value)
 
@@ -811,5 +816,37 @@ describe('when fetching fails', () => {
     const polled = consumer.poll()
     await clock.advance(500)
     expect(valuesOf(await polled)).toEqual(['a'])
+  })
+
+  it('at a batch that cannot be read: each poll says so, none begins behind it', async () => {
+    const { cluster } = await world()
+    const zstd = singleRecordBatch(1, null, 'compressed')
+    zstd.writeInt16BE(4, ATTRIBUTES_AT)
+    zstd.writeUInt32BE(crc32c(zstd, ATTRIBUTES_AT, zstd.length), CRC_AT)
+    const readable = [0, 2].map(n => singleRecordBatch(1, null, String(n)))
+    intercept((api, request: Request<'Fetch'>, next) => {
+      if (api !== 'Fetch') return next()
+      const [first = zstd, second = zstd] = readable
+      const batches = [first, zstd, second].map(batch => Buffer.from(batch))
+      batches.forEach((batch, offset) => batch.writeBigInt64BE(BigInt(offset), 0))
+      const records = Buffer.concat(batches)
+      const partition = { partitionIndex: 0, errorCode: 0, highWatermark: 3, records }
+      const { topic } = request.topics[0] as { topic: string }
+      return { errorCode: 0, responses: [{ topic, partitions: [partition] }] }
+    })
+    const consumer = cluster.consumer(text)
+    await consumer.assign(orders())
+    expect(valuesOf(await consumer.poll())).toEqual(['0'])
+    for (let n = 0; n < 3; n++) {
+      await expect(consumer.poll()).rejects.toMatchObject({
+        code: 'UNSUPPORTED_COMPRESSION_TYPE',
+        message: expect.stringContaining(
+          'orders-0: the batch at offset 1 cannot be read',
+        ) as string,
+      })
+      expect(await consumer.position({ topic: 'orders', partition: 0 })).toBe(1)
+    }
+    consumer.seek({ topic: 'orders', partition: 0, offset: 2 })
+    expect(valuesOf(await consumer.poll())).toEqual(['2'])
   })
 })
