@@ -7,6 +7,7 @@ import {
   createWriteStream,
   existsSync,
   mkdirSync,
+  readFileSync,
   statSync,
   type ReadStream,
 } from 'node:fs'
@@ -20,6 +21,9 @@ const CARRIAGE_RETURN = 0x0d
 
 /** A line longer than this is not a line: nobody keeps a whole file in memory by mistake. */
 const LINE_BYTES_MAX = 16 * 1024 * 1024
+
+/** Certificates of all who are trusted by anybody take a quarter of this. */
+const TEXT_BYTES_MAX = 1024 * 1024
 
 export interface LineReader {
   /** Bytes read of the file so far, as it lies on the disk. */
@@ -35,6 +39,16 @@ export function checkReadable(path: string): void {
   if (path !== '-' && statSync(path).isDirectory()) {
     throw new Error(`${path}: expected a file, this is a folder`)
   }
+}
+
+/** A text file that is small when it is the right one. Throws the system's error, or that. */
+export function readText(path: string): string {
+  checkReadable(path)
+  const { size } = statSync(path)
+  if (size > TEXT_BYTES_MAX) {
+    throw new Error(`${path}: ${size} bytes are more than the ${TEXT_BYTES_MAX} expected at most`)
+  }
+  return readFileSync(path, 'utf8')
 }
 
 /** Bytes of a file; undefined for standard input ('-'). */

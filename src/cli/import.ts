@@ -183,7 +183,7 @@ function timeOf(parsed: unknown, field: string): number {
  * Retention goes by the time of the records, and those of old events would be the first to go. What
  * is planned for the future is an event, too.
  */
-const IMPORTED = {
+export const IMPORTED = {
   'retention.ms': -1,
   'message.timestamp.after.max.ms': Number.MAX_SAFE_INTEGER,
 } as const

@@ -74,9 +74,14 @@ export function commandLine(): string[] {
   return process.argv.slice(2)
 }
 
+/** What the environment says under a name. */
+export function environment(name: string): string | undefined {
+  return process.env[name]
+}
+
 /** May colours be used? (https://no-color.org) */
 export function mayColor(): boolean {
-  return (process.env['NO_COLOR'] ?? '') === ''
+  return (environment('NO_COLOR') ?? '') === ''
 }
 
 /** Resolves with the first of these signals; until then the process stays. */

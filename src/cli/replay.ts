@@ -2,39 +2,27 @@
 
 import { sleep } from '../base/clock.js'
 import { integer, oneOf, text } from '../base/config.js'
-import { Cluster } from '../cluster.js'
-import type { Message, RecordMetadata } from '../client/messages.js'
-import type { PartitionDirectory, RecordRange, StoredTopicRecord } from '../log/log-directory.js'
+import type { PartitionDirectory, RecordRange } from '../log/log-directory.js'
+import { arrivedTable } from './arrived.js'
 import { command, optionalValue, UsageError, valued } from './command.js'
-import { isFileName, openSink } from './files.js'
-import { ensureTopic } from './import.js'
+import {
+  checkNoKafkaOptions,
+  isKafkaAddress,
+  KAFKA_OPTIONS,
+  type KafkaOptions,
+} from './kafka-address.js'
 import { byTime } from './merge.js'
 import type { Output } from './output.js'
 import { Progress } from './progress.js'
-import { recordLine } from './records.js'
+import { openKafkaTarget } from './replay-kafka.js'
+import { openTarget, type Format, type OpenTarget, type Target } from './replay-target.js'
 import { clock, DIR_OPTION, JSON_OPTION, offsetOrTime } from './shared.js'
 import { sourceTopic } from './source.js'
 import { grouped, secondsText } from './table.js'
 
-type Format = 'records' | 'values'
-
-/** Where replayed records go. */
-interface Target {
-  write(record: StoredTopicRecord): Promise<void>
-  /** Sends off what was collected. */
-  flush(): Promise<void>
-  end(): Promise<void>
-  /** Nobody takes any more. */
-  readonly isClosed: boolean
-}
-
-/** Lines are collected up to this size before they are written. */
-const CHUNK_BYTES = 64 * 1024
-const NEWLINE = Buffer.from('\n')
-
 export const replayCommand = command({
   name: 'replay',
-  summary: "Writes a topic's records to standard output, a file or another topic.",
+  summary: "Writes a topic's records to standard output, a file or another topic, here or there.",
   words: ['TOPIC'],
   options: {
     dir: { ...DIR_OPTION, help: 'the folder of a cluster, or of a Kafka broker (default ./data)' },
@@ -56,32 +44,49 @@ export const replayCommand = command({
     to: optionalValue(
       text,
       'FILE|TOPIC',
-      'a file (has a / or ends in .jsonl, .txt …), else a topic',
+      'a file (has a / or ends in .jsonl, .txt …), else a topic; or kafka://host:port/topic',
     ),
+    ...KAFKA_OPTIONS,
     json: JSON_OPTION,
   },
   examples: [
     'partlog replay orders --from 2016-03-01T00:00:00Z --until 2016-04-01T00:00:00Z > march.jsonl',
     'partlog replay orders --to orders-copy',
+    'partlog replay orders --to kafka://kafka-1:9092,kafka-2:9092/orders',
     'partlog replay my-topic --dir /var/lib/kafka/data --format values',
   ],
   run: async ({ words, options, output }) => {
     const topic = words[0] as string
-    const { partitions, all } = await sourceTopic(options.dir, topic, options.partition)
+    const source = await sourceTopic(options.dir, topic, options.partition)
+    const { partitions, all } = source
     if (partitions.length === 0) throw new UsageError(noSuchTopic(topic, options.partition, all))
-    if (options.to === topic) {
-      throw new UsageError(`partlog replay: --to: expected another topic, got ${topic}`)
-    }
-    const { cluster, target } = await openTarget(options, partitions, output)
+    checkTarget(topic, options)
+    const { to } = options
+    const opened = isKafkaAddress(to)
+      ? await openKafkaTarget({ ...options, to, topic }, source, output)
+      : await openTarget(options, source, output)
+    const what = { ...options, topic, partitions, opened, output }
     try {
-      const records = await replay(partitions, options, target, output)
-      if (!output.isClosed) await tell(output, { ...options, topic }, partitions, records)
+      const done = await replay(partitions, options, opened.target, output)
+      if (!output.isClosed) await tell(what, done)
       return 0
+    } catch (error) {
+      const explained = await opened.explain?.(error)
+      if (explained !== undefined) await tellArrived(what)
+      throw explained ?? error
     } finally {
-      await cluster?.close()
+      await opened.close()
     }
   },
 })
+
+function checkTarget(topic: string, options: KafkaOptions & { readonly to: string | undefined }) {
+  const { to } = options
+  if (to === topic) {
+    throw new UsageError(`partlog replay: --to: expected another topic, got ${topic}`)
+  }
+  if (!isKafkaAddress(to)) checkNoKafkaOptions('replay', options)
+}
 
 interface ReplayOptions extends RecordRange {
   readonly from: number | Date | undefined
@@ -135,120 +140,6 @@ function paceOf(speed: string): (timestamp: number) => Promise<void> | undefined
   }
 }
 
-// ── targets ──────────────────────────────────────────────────────────────────────────────
-
-interface TargetOptions {
-  readonly dir: string
-  readonly to: string | undefined
-  readonly format: Format
-}
-
-async function openTarget(
-  { dir, to, format }: TargetOptions,
-  partitions: readonly PartitionDirectory[],
-  output: Output,
-): Promise<{ cluster?: Cluster; target: Target }> {
-  if (to === undefined) {
-    const isClosed = (): boolean => output.isClosed
-    return {
-      target: lineTarget(
-        format,
-        data => output.write(data),
-        async () => undefined,
-        isClosed,
-      ),
-    }
-  }
-  if (isFileName(to)) {
-    const sink = openSink(to)
-    return {
-      target: lineTarget(
-        format,
-        data => sink.write(data),
-        () => sink.end(),
-        () => false,
-      ),
-    }
-  }
-  const cluster = await Cluster.open({ dir })
-  try {
-    const needed = Math.max(...partitions.map(each => each.partition)) + 1
-    const made = await ensureTopic(cluster, to, needed)
-    if (made.partitions >= needed) return { cluster, target: topicTarget(cluster, to) }
-    throw new UsageError(
-      `partlog replay: --to: expected a topic of at least ${needed} partitions, ` +
-        `${to} has ${made.partitions}`,
-    )
-  } catch (error) {
-    await cluster.close()
-    throw error
-  }
-}
-
-function lineTarget(
-  format: Format,
-  write: (data: Buffer) => Promise<void>,
-  end: () => Promise<void>,
-  isClosed: () => boolean,
-): Target {
-  let chunk: Buffer[] = []
-  let bytes = 0
-  const flush = async (): Promise<void> => {
-    const data = Buffer.concat(chunk)
-    chunk = []
-    bytes = 0
-    if (data.length > 0) await write(data)
-  }
-  return {
-    get isClosed() {
-      return isClosed()
-    },
-    async write(record) {
-      const line = format === 'values' ? valueLine(record) : Buffer.from(`${recordLine(record)}\n`)
-      chunk.push(line)
-      bytes += line.length
-      if (bytes >= CHUNK_BYTES) await flush()
-    },
-    flush,
-    async end() {
-      await flush()
-      await end()
-    },
-  }
-}
-
-function valueLine({ value }: StoredTopicRecord): Buffer {
-  return Buffer.concat([value ?? NEWLINE.subarray(0, 0), NEWLINE])
-}
-
-/** Records keep partition, key, headers and time; their offsets are given anew. */
-function topicTarget(cluster: Cluster, topic: string): Target {
-  const producer = cluster.producer()
-  let messages: Message[] = []
-  let lastSend: Promise<RecordMetadata[]> = Promise.resolve([])
-  const flush = async (): Promise<void> => {
-    await lastSend
-    if (messages.length === 0) return
-    lastSend = producer.send({ topic, messages })
-    lastSend.catch(() => undefined) // told when it is waited for
-    messages = []
-  }
-  return {
-    isClosed: false,
-    async write({ partition, key, value, headers, timestamp }) {
-      const pairs = headers.map(header => [header.key, header.value] as const)
-      const time = timestamp < 0 ? {} : { timestamp }
-      messages.push({ partition, key, value, headers: pairs, ...time })
-      if (messages.length === 1000) await flush()
-    },
-    flush,
-    async end() {
-      await flush()
-      await lastSend
-    },
-  }
-}
-
 // ── words ────────────────────────────────────────────────────────────────────────────────
 
 function noSuchTopic(
@@ -261,19 +152,34 @@ function noSuchTopic(
   return `partlog replay: expected a topic of the folder (${known}), got ${what}`
 }
 
-async function tell(
-  output: Output,
-  { topic, to, json }: { topic: string; to: string | undefined; json: boolean },
-  partitions: readonly PartitionDirectory[],
-  { records, ms }: { records: number; ms: number },
-): Promise<void> {
+interface Telling {
+  readonly topic: string
+  readonly to: string | undefined
+  readonly json: boolean
+  readonly partitions: readonly PartitionDirectory[]
+  readonly opened: OpenTarget
+  readonly output: Output
+}
+
+async function tell(what: Telling, { records, ms }: { records: number; ms: number }) {
+  const { topic, to, json, partitions, opened, output } = what
   const unread = partitions.flatMap(each => each.unread)
   for (const { codec, batches, records: count } of unread) {
     output.note(`${batches} batches (${count} records) compressed with ${codec} were not read`)
   }
-  const summary = { topic, records, seconds: ms / 1000, unread }
+  if (!json) await tellArrived(what)
+  const arrived = opened.arrived === undefined ? {} : { partitions: opened.arrived() }
+  const summary = { topic, records, seconds: ms / 1000, unread, ...arrived }
   // Records on standard output are the data there; then the summary is none.
   if (json && to !== undefined) await output.json(summary)
   else if (json) output.note(JSON.stringify(summary))
   else output.note(`${grouped(records)} records of ${topic} in ${secondsText(ms)}`)
+}
+
+/** How far each partition is, also when it went no further. */
+async function tellArrived({ topic, json, opened, output }: Telling): Promise<void> {
+  const arrived = opened.arrived?.()
+  if (arrived === undefined) return
+  if (json) await output.json({ topic, partitions: arrived })
+  else await output.line(arrivedTable(arrived))
 }

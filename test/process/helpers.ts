@@ -1,11 +1,12 @@
 /** Runs the built command as users do: a process of its own, over folders of its own. */
 
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterAll, expect } from 'vitest'
+import { afterAll, expect, onTestFinished } from 'vitest'
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 export const CLI = join(ROOT, 'dist/cli.js')
@@ -48,6 +49,38 @@ const COMMAND_MAX_MS = 15_000
 /** Runs `partlog` with these words until it ends. */
 export function partlog(words: readonly string[], options: RunOptions = {}): Ended {
   return node([...(options.node ?? []), CLI, ...words], options)
+}
+
+export interface Running {
+  readonly child: ChildProcess
+  /** Resolves as soon as standard output and error, together, hold the text. */
+  readonly said: (text: string) => Promise<void>
+  readonly ended: Promise<Ended>
+}
+
+/** Starts `partlog` beside the test, which can serve it meanwhile. Killed when the test is over. */
+export function started(words: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  const child = spawn(process.execPath, [CLI, ...words], { env: { ...cleanEnv(), ...env } })
+  onTestFinished(() => void child.kill('SIGKILL'))
+  const texts = { stdout: '', stderr: '' }
+  const waiting = new Set<() => void>()
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].on('data', (chunk: Buffer) => {
+      texts[name] += chunk.toString()
+      for (const look of waiting) look()
+    })
+  }
+  const over = once(child, 'close').then(([code]) => ({ code: code as number | null, ...texts }))
+  const said = (text: string): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const look = (): void => {
+        if ((texts.stdout + texts.stderr).includes(text)) resolve()
+      }
+      waiting.add(look)
+      look()
+      void over.then(() => reject(new Error(`it ended and never said "${text}": ${texts.stderr}`)))
+    })
+  return { child, said, ended: over } satisfies Running
 }
 
 /** Runs node with these words until it ends. */

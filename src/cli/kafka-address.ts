@@ -1,0 +1,101 @@
+/** Where a Kafka cluster is and how a command is let in: `kafka://host:9092,host:9092/topic`. */
+
+import { oneOf, text } from '../base/config.js'
+import { connect, type RemoteCluster } from '../connect.js'
+import { isTopicName } from '../model/names.js'
+import { optionalValue, toggle, UsageError, type OptionsOf } from './command.js'
+import { readText } from './files.js'
+import { environment } from './output.js'
+
+/** A topic of a cluster elsewhere. */
+export interface KafkaAddress {
+  readonly bootstrapServers: readonly string[]
+  readonly topic: string
+}
+
+const SCHEME = 'kafka://'
+const EXPECTED = 'kafka://host:port/topic (several: kafka://a:9092,b:9092/topic)'
+const SERVER = /^(?:\[[0-9a-f:.%\w]+\]|[^:[\]/\s@?#]+):\d{1,5}$/i
+
+/** What the password is called in the environment. */
+const PASSWORD = 'PARTLOG_PASSWORD'
+
+/** The options of every command that talks to a cluster elsewhere. */
+export const KAFKA_OPTIONS = {
+  ssl: toggle('kafka:// with TLS; certificates that Node trusts'),
+  ca: optionalValue(text, 'FILE', '… that this PEM file vouches for (and --ssl)'),
+  sasl: optionalValue(
+    oneOf('plain', 'scram-sha-256', 'scram-sha-512'),
+    'MECHANISM',
+    'kafka:// with a password: plain, scram-sha-256 or scram-sha-512',
+  ),
+  username: optionalValue(
+    text,
+    'NAME',
+    `… of this user; the password is in $${PASSWORD}: words of a command can be seen by others`,
+  ),
+}
+
+export type KafkaOptions = OptionsOf<typeof KAFKA_OPTIONS>
+
+export function isKafkaAddress(given: string | undefined): given is string {
+  return given?.startsWith(SCHEME) === true
+}
+
+/** Throws UsageError for what is no address; `option` names where it stood. */
+export function parseKafkaAddress(option: string, given: string): KafkaAddress {
+  const rest = isKafkaAddress(given) ? given.slice(SCHEME.length) : ''
+  const [servers = '', topic, ...more] = rest.split('/')
+  if (servers.includes('@')) {
+    throw new UsageError(
+      `${option}: no user and no password in the address, where others can see them: ` +
+        `say --sasl, --username, and the password in $${PASSWORD}`,
+    )
+  }
+  const bootstrapServers = servers.split(',')
+  const isWhole = bootstrapServers.every(isServer) && more.length === 0
+  if (isWhole && topic !== undefined && isTopicName(topic)) return { bootstrapServers, topic }
+  throw new UsageError(`${option}: expected ${EXPECTED}, got ${JSON.stringify(given)}`)
+}
+
+function isServer(given: string): boolean {
+  const port = Number(given.slice(given.lastIndexOf(':') + 1))
+  return SERVER.test(given) && port > 0 && port < 65_536
+}
+
+/** A word that would be ignored is a wrong one. */
+export function checkNoKafkaOptions(command: string, options: KafkaOptions): void {
+  const given = (['ssl', 'ca', 'sasl', 'username'] as const).find(
+    name => options[name] !== undefined && options[name] !== false,
+  )
+  if (given === undefined) return
+  throw new UsageError(`partlog ${command}: --${given}: only with ${SCHEME}…`)
+}
+
+/** Connects as the options say. Throws UsageError when they do not fit together. */
+export async function connectTo(
+  { bootstrapServers }: KafkaAddress,
+  command: string,
+  options: KafkaOptions,
+): Promise<RemoteCluster> {
+  const sasl = saslOf(command, options)
+  const { ssl, ca } = options
+  return await connect({
+    bootstrapServers,
+    ssl: ca === undefined ? ssl : { ca: readText(ca) },
+    ...(sasl === undefined ? {} : { sasl }),
+  })
+}
+
+function saslOf(command: string, { sasl: mechanism, username }: KafkaOptions) {
+  const wrong = (name: string, sentence: string): UsageError =>
+    new UsageError(`partlog ${command}: --${name}: ${sentence}`)
+  if (mechanism === undefined) {
+    if (username !== undefined) throw wrong('username', 'needs --sasl')
+    return undefined
+  }
+  if (username === undefined) throw wrong('sasl', 'needs --username')
+  const password = environment(PASSWORD)
+  if (password !== undefined && password !== '') return { mechanism, username, password }
+  throw wrong('sasl', `needs the password in the environment, as ${PASSWORD}`)
+}

@@ -1,0 +1,176 @@
+/**
+ * Records on their way from the partitions of one topic into another topic, maybe far away. Each
+ * source partition is a lane: its records are sent in their order, and it is known how far they
+ * are acknowledged.
+ *
+ *   write → lanes fill up → a round: one send per lane → acknowledged → the next round
+ *
+ * While a round is under way the next one is filled, so two of them are in memory at most. A lane
+ * has one batch of a partition under way: a batch that fails cannot leave a hole before one that
+ * does not. After a failure no further round is sent.
+ */
+
+import type { Message, RecordMetadata } from '../client/messages.js'
+import type { Producer, ProducerOptions } from '../client/producer.js'
+import { BATCH_HEADER_BYTES } from '../model/batch.js'
+import { recordSizeMax } from '../model/batch-builder.js'
+import type { Header } from '../model/record.js'
+
+/** A record of a folder, or of a consumer. */
+export interface SourceRecord {
+  readonly partition: number
+  readonly offset: number
+  readonly timestamp: number
+  readonly key: Uint8Array | null
+  readonly value: Uint8Array | null
+  readonly headers: readonly Header[]
+}
+
+/** Offsets, the end not among them. */
+export interface OffsetRange {
+  readonly from: number
+  readonly until: number
+}
+
+/** How far the records of one source partition have got. */
+export interface LaneReport {
+  readonly partition: number
+  /** Those that are acknowledged. */
+  readonly records: number
+  /** Their offsets at the source. */
+  readonly source: OffsetRange | undefined
+  /** Their offsets in the target; undefined also when they went to several partitions. */
+  readonly target: OffsetRange | undefined
+  /** The first record that is not acknowledged, as far as one was seen. */
+  readonly next: number | undefined
+}
+
+/** What one batch takes: with Kafka's default max.message.bytes it is never split. */
+const LANE_BYTES_MAX = 1_000_000
+const ROUND_BYTES_MAX = 4 * 1024 * 1024
+/** For small records: objects cost more than their bytes. */
+const ROUND_RECORDS_MAX = 20_000
+
+/** For a producer that sends rounds: each lane one batch, all of a leader in one request. */
+export const ROUND_PRODUCER: ProducerOptions = {
+  batchSize: LANE_BYTES_MAX + BATCH_HEADER_BYTES,
+  maxRequestSize: 4 * ROUND_BYTES_MAX,
+}
+
+interface Lane {
+  readonly partition: number
+  messages: Message[]
+  bytes: number
+  /** Offsets of the first and the last of `messages`. */
+  first: number
+  last: number
+  records: number
+  source: OffsetRange | undefined
+  target: OffsetRange | undefined
+}
+
+export interface LanesOptions {
+  readonly producer: Pick<Producer, 'send'>
+  readonly topic: string
+  /** Do records keep their partition? Else their keys decide, and the keyless take turns. */
+  readonly keepPartitions: boolean
+}
+
+export class Lanes {
+  readonly #options: LanesOptions
+  readonly #lanes = new Map<number, Lane>()
+  #bytes = 0
+  #records = 0
+  #underWay: Promise<void> = Promise.resolve()
+  /** First offsets of what was sent and is not acknowledged. */
+  readonly #unsettled = new Map<number, number>()
+
+  constructor(options: LanesOptions) {
+    this.#options = options
+  }
+
+  /** Takes a record; waits while there is no room for it. Rejects with what a round failed with. */
+  async write(record: SourceRecord): Promise<void> {
+    const { offset, timestamp, key, value } = record
+    const headers = record.headers.map(header => [header.key, header.value] as const)
+    const bytes = recordSizeMax(key, value, headers)
+    if (this.#isFull(record, bytes)) await this.flush()
+    const lane = this.#laneOf(record.partition)
+    const time = timestamp < 0 ? {} : { timestamp }
+    const place = this.#options.keepPartitions ? { partition: record.partition } : {}
+    if (lane.messages.length === 0) lane.first = offset
+    lane.messages.push({ key, value, headers, ...time, ...place })
+    lane.last = offset
+    lane.bytes += bytes
+    this.#bytes += bytes
+    this.#records++
+  }
+
+  #isFull({ partition }: SourceRecord, bytes: number): boolean {
+    if (this.#records === 0) return false
+    if (this.#records >= ROUND_RECORDS_MAX || this.#bytes + bytes > ROUND_BYTES_MAX) return true
+    const lane = this.#lanes.get(partition)
+    return lane !== undefined && lane.bytes > 0 && lane.bytes + bytes > LANE_BYTES_MAX
+  }
+
+  /** Sends off what was collected, when the round before it is acknowledged. */
+  async flush(): Promise<void> {
+    await this.#underWay
+    if (this.#records === 0) return
+    this.#bytes = 0
+    this.#records = 0
+    this.#underWay = this.#sendRound()
+    this.#underWay.catch(() => undefined) // told when it is waited for
+  }
+
+  /** Resolves when everything that was written is acknowledged. */
+  async settle(): Promise<void> {
+    await this.flush()
+    await this.#underWay
+  }
+
+  /** How far each lane is, by partition. */
+  get reports(): LaneReport[] {
+    return [...this.#lanes.values()]
+      .sort((a, b) => a.partition - b.partition)
+      .map(({ partition, records, source, target, messages, first }) => {
+        const waiting = messages.length > 0 ? first : source?.until
+        const next = this.#unsettled.get(partition) ?? waiting
+        return { partition, records, source, target, next }
+      })
+  }
+
+  async #sendRound(): Promise<void> {
+    const filled = [...this.#lanes.values()].filter(({ messages }) => messages.length > 0)
+    const outcomes = await Promise.allSettled(filled.map(lane => this.#sendLane(lane)))
+    const failed = outcomes.find(({ status }) => status === 'rejected')
+    if (failed !== undefined) throw (failed as PromiseRejectedResult).reason
+  }
+
+  async #sendLane(lane: Lane): Promise<void> {
+    const { partition, messages, first, last } = lane
+    lane.messages = []
+    lane.bytes = 0
+    this.#unsettled.set(partition, first)
+    const places = await this.#options.producer.send({ topic: this.#options.topic, messages })
+    this.#unsettled.delete(partition)
+    lane.records += messages.length
+    lane.source = { from: lane.source?.from ?? first, until: last + 1 }
+    if (this.#options.keepPartitions) lane.target = grown(lane.target, places)
+  }
+
+  #laneOf(partition: number): Lane {
+    let lane = this.#lanes.get(partition)
+    if (lane === undefined) {
+      const empty = { messages: [], bytes: 0, first: -1, last: -1, records: 0 }
+      lane = { partition, ...empty, source: undefined, target: undefined }
+      this.#lanes.set(partition, lane)
+    }
+    return lane
+  }
+}
+
+function grown(range: OffsetRange | undefined, places: readonly RecordMetadata[]): OffsetRange {
+  const from = range?.from ?? (places[0] as RecordMetadata).offset
+  return { from, until: (places.at(-1) as RecordMetadata).offset + 1 }
+}

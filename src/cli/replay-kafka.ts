@@ -1,0 +1,101 @@
+/** `partlog replay TOPIC --to kafka://…`: the records of a folder into a topic of a cluster. */
+
+import type { Admin } from '../client/admin.js'
+import type { StoredTopicRecord } from '../log/log-directory.js'
+import { isPartlogError } from '../model/errors.js'
+import { arrivedOf } from './arrived.js'
+import { carriedSettings, ensureCarried } from './carried-topic.js'
+import { IMPORTED } from './import.js'
+import { connectTo, parseKafkaAddress, type KafkaOptions } from './kafka-address.js'
+import { Lanes, ROUND_PRODUCER } from './lanes.js'
+import type { Output } from './output.js'
+import type { OpenTarget } from './replay-target.js'
+import { settingsOf, type SourceTopic } from './source.js'
+
+export interface KafkaTargetOptions extends KafkaOptions {
+  readonly dir: string
+  /** The topic that is read. */
+  readonly topic: string
+  readonly to: string
+  readonly from: number | Date | undefined
+}
+
+export async function openKafkaTarget(
+  options: KafkaTargetOptions,
+  source: SourceTopic,
+  output: Output,
+): Promise<OpenTarget> {
+  const address = parseKafkaAddress('partlog replay: --to', options.to)
+  const cluster = await connectTo(address, 'replay', options)
+  try {
+    const { topic } = address
+    const partitions = await readyTopic(cluster.admin, topic, options, source)
+    const keepPartitions = partitions === source.count
+    if (!keepPartitions) output.note(placedAnew(topic, partitions, source.count))
+    const producer = cluster.producer({ ...ROUND_PRODUCER, clientId: 'partlog-replay' })
+    const lanes = new Lanes({ producer, topic, keepPartitions })
+    return {
+      target: kafkaTarget(lanes),
+      close: () => cluster.close(),
+      arrived: () => arrivedOf(lanes.reports),
+      explain: error => explained(error, lanes, options, source),
+    }
+  } catch (error) {
+    await cluster.close()
+    throw error
+  }
+}
+
+/** The target topic, made if it is not there; gives how many partitions it has. */
+async function readyTopic(
+  admin: Admin,
+  topic: string,
+  { dir, topic: sourceName }: KafkaTargetOptions,
+  { count }: SourceTopic,
+): Promise<number> {
+  const settings = await settingsOf(dir, sourceName)
+  const config = settings === undefined ? IMPORTED : carriedSettings(settings)
+  return (await ensureCarried(admin, { topic, partitions: count, config })).partitions
+}
+
+function placedAnew(topic: string, partitions: number, count: number): string {
+  return (
+    `partlog: ${topic} has ${partitions} partitions there and ${count} here: ` +
+    'records go where their keys say, those without a key in turns'
+  )
+}
+
+function kafkaTarget(lanes: Lanes) {
+  return {
+    isClosed: false,
+    write: (record: StoredTopicRecord) => lanes.write(record),
+    flush: () => lanes.flush(),
+    end: () => lanes.settle(),
+  }
+}
+
+// ── words ────────────────────────────────────────────────────────────────────────────────
+
+/** What went wrong, and how to send the rest. What was read before it is still sent if it can. */
+async function explained(
+  error: unknown,
+  lanes: Lanes,
+  { from }: KafkaTargetOptions,
+  { partitions }: SourceTopic,
+): Promise<Error> {
+  const failure = await lanes.settle().then(
+    () => error,
+    (later: unknown) => later,
+  )
+  const reports = new Map(lanes.reports.map(each => [each.partition, each]))
+  const rest = partitions.map(({ partition, logStartOffset }) => {
+    const begin = from instanceof Date ? from.toISOString() : (from ?? logStartOffset)
+    return `--partition ${partition} --from ${reports.get(partition)?.next ?? begin}`
+  })
+  const twice =
+    isPartlogError(failure) && failure.outcomeUnknown
+      ? ' (some of the records behind that may be there, too: they come twice then)'
+      : ''
+  const sentence = (failure as Error).message
+  return new Error(`${sentence}; go on with ${rest.join(', then ')}${twice}`, { cause: failure })
+}

@@ -1,0 +1,152 @@
+/** Where `partlog replay` writes to: standard output, a file, another topic. */
+
+import type { Arrived } from './arrived.js'
+import type { Message, RecordMetadata } from '../client/messages.js'
+import { Cluster } from '../cluster.js'
+import type { StoredTopicRecord } from '../log/log-directory.js'
+import { UsageError } from './command.js'
+import { isFileName, openSink } from './files.js'
+import { ensureTopic } from './import.js'
+import type { Output } from './output.js'
+import { recordLine } from './records.js'
+import type { SourceTopic } from './source.js'
+
+export type Format = 'records' | 'values'
+
+/** Where replayed records go. */
+export interface Target {
+  write(record: StoredTopicRecord): Promise<void>
+  /** Sends off what was collected. */
+  flush(): Promise<void>
+  end(): Promise<void>
+  /** Nobody takes any more. */
+  readonly isClosed: boolean
+}
+
+export interface OpenTarget {
+  readonly target: Target
+  readonly close: () => Promise<void>
+  /** What has arrived where, if that is known. */
+  readonly arrived?: () => readonly Arrived[]
+  /** An error of the replay, with how to go on. */
+  readonly explain?: (error: unknown) => Promise<unknown>
+}
+
+export interface TargetOptions {
+  readonly dir: string
+  readonly to: string | undefined
+  readonly format: Format
+}
+
+/** Lines are collected up to this size before they are written. */
+const CHUNK_BYTES = 64 * 1024
+const NEWLINE = Buffer.from('\n')
+
+const nothing = async (): Promise<void> => undefined
+
+export async function openTarget(
+  options: TargetOptions,
+  source: SourceTopic,
+  output: Output,
+): Promise<OpenTarget> {
+  const { dir, to, format } = options
+  if (to === undefined) {
+    const isClosed = (): boolean => output.isClosed
+    const write = (data: Buffer): Promise<void> => output.write(data)
+    return { target: lineTarget(format, write, nothing, isClosed), close: nothing }
+  }
+  if (isFileName(to)) {
+    const sink = openSink(to)
+    const write = (data: Buffer): Promise<void> => sink.write(data)
+    const target = lineTarget(
+      format,
+      write,
+      () => sink.end(),
+      () => false,
+    )
+    return { target, close: nothing }
+  }
+  return await openTopic(dir, to, source)
+}
+
+async function openTopic(dir: string, to: string, source: SourceTopic): Promise<OpenTarget> {
+  const cluster = await Cluster.open({ dir })
+  try {
+    const needed = Math.max(...source.partitions.map(each => each.partition)) + 1
+    const made = await ensureTopic(cluster, to, needed)
+    if (made.partitions >= needed) {
+      return { target: topicTarget(cluster, to), close: () => cluster.close() }
+    }
+    throw new UsageError(
+      `partlog replay: --to: expected a topic of at least ${needed} partitions, ` +
+        `${to} has ${made.partitions}`,
+    )
+  } catch (error) {
+    await cluster.close()
+    throw error
+  }
+}
+
+function lineTarget(
+  format: Format,
+  write: (data: Buffer) => Promise<void>,
+  end: () => Promise<void>,
+  isClosed: () => boolean,
+): Target {
+  let chunk: Buffer[] = []
+  let bytes = 0
+  const flush = async (): Promise<void> => {
+    const data = Buffer.concat(chunk)
+    chunk = []
+    bytes = 0
+    if (data.length > 0) await write(data)
+  }
+  return {
+    get isClosed() {
+      return isClosed()
+    },
+    async write(record) {
+      const line = format === 'values' ? valueLine(record) : Buffer.from(`${recordLine(record)}\n`)
+      chunk.push(line)
+      bytes += line.length
+      if (bytes >= CHUNK_BYTES) await flush()
+    },
+    flush,
+    async end() {
+      await flush()
+      await end()
+    },
+  }
+}
+
+function valueLine({ value }: StoredTopicRecord): Buffer {
+  return Buffer.concat([value ?? NEWLINE.subarray(0, 0), NEWLINE])
+}
+
+/** Records keep partition, key, headers and time; their offsets are given anew. */
+function topicTarget(cluster: Cluster, topic: string): Target {
+  const producer = cluster.producer()
+  let messages: Message[] = []
+  let lastSend: Promise<RecordMetadata[]> = Promise.resolve([])
+  const flush = async (): Promise<void> => {
+    await lastSend
+    if (messages.length === 0) return
+    lastSend = producer.send({ topic, messages })
+    lastSend.catch(() => undefined) // told when it is waited for
+    messages = []
+  }
+  return {
+    isClosed: false,
+    async write({ partition, key, value, headers, timestamp }) {
+      const pairs = headers.map(header => [header.key, header.value] as const)
+      const time = timestamp < 0 ? {} : { timestamp }
+      messages.push({ partition, key, value, headers: pairs, ...time })
+      if (messages.length === 1000) await flush()
+    },
+    flush,
+    async end() {
+      await flush()
+      await lastSend
+    },
+  }
+}
