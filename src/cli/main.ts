@@ -11,6 +11,7 @@ import { groupsCommand } from './groups.js'
 import { importCommand } from './import.js'
 import { inspectCommand } from './inspect.js'
 import { atEnd, commandLine, exitWith, Output } from './output.js'
+import { mirrorCommand } from './mirror.js'
 import { replayCommand } from './replay.js'
 import { serveCommand } from './serve.js'
 import { topicsCommand } from './topics.js'
@@ -20,6 +21,7 @@ const COMMANDS: readonly Command[] = [
   demoCommand,
   importCommand,
   replayCommand,
+  mirrorCommand,
   topicsCommand,
   groupsCommand,
   serveCommand,

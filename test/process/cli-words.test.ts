@@ -5,7 +5,17 @@ import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { output, partlog, ROOT, tempFolder } from './helpers.js'
 
-const COMMANDS = ['demo', 'import', 'replay', 'topics', 'groups', 'serve', 'inspect', 'verify']
+const COMMANDS = [
+  'demo',
+  'import',
+  'replay',
+  'mirror',
+  'topics',
+  'groups',
+  'serve',
+  'inspect',
+  'verify',
+]
 const cwd = tempFolder()
 
 beforeAll(() => {

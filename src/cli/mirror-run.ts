@@ -1,0 +1,255 @@
+/**
+ * The work of `partlog mirror`: reads the partitions of a topic elsewhere from where the copy ends,
+ * and writes what it reads into the same partitions of the copy.
+ *
+ *   plan → poll → lanes → acknowledged → positions kept → poll …
+ */
+
+import { abortable } from '../base/tasks.js'
+import type { Consumer } from '../client/consumer.js'
+
+import type { ConsumerRecord } from '../client/consumer-record.js'
+import type { TopicPartition } from '../model/names.js'
+import { Lanes, ROUND_PRODUCER, type LaneReport } from './lanes.js'
+import {
+  isCopyOf,
+  planMirror,
+  type MirrorPlan,
+  type PartitionPlan,
+  type PlanParts,
+  type PlanRequest,
+} from './mirror-plan.js'
+import type { MirrorPosition } from './mirror-positions.js'
+import { clock } from './shared.js'
+
+export interface MirrorRequest extends PlanRequest {
+  /** Go on when the end is reached. */
+  readonly follow: boolean
+  /** Ends the work after what is in hand. */
+  readonly signal: AbortSignal
+  /** Called once. */
+  readonly onPlan: (plan: MirrorPlan) => void
+  /** So many offsets of so many were read; of those seen at the beginning. */
+  readonly onProgress: (done: number, total: number) => void
+  /** Everything that was there at the beginning is copied. */
+  readonly onCaughtUp: () => void
+}
+
+/** What has become of a partition, and how much higher the source's offsets are at its end. */
+export interface MirrorReport extends LaneReport {
+  readonly shift: number
+}
+
+const POLL_RECORDS_MAX = 5_000
+const POLL_MS = 250
+/** A crash makes the next run read again what came since the positions were kept. */
+const KEEP_EVERY_MS = 1_000
+/** Is the source still there, and with as many partitions? */
+const LOOK_EVERY_MS = 3_000
+
+/** One partition while it is read. */
+interface Reading extends PartitionPlan {
+  /** So many of the next records are in the copy already. */
+  copied: number
+  /** The offset behind the last record that came. */
+  seen: number
+  /** The offset behind what is settled. */
+  next: number
+  /** What is known to be kept. */
+  kept: number | undefined
+}
+
+type Ending = 'end' | 'signal' | 'grown'
+
+export class Mirror {
+  readonly #parts: PlanParts
+  readonly #request: MirrorRequest
+  readonly #lanes: Lanes
+  #plan: MirrorPlan | undefined
+  #readings = new Map<number, Reading>()
+  #keptAtMs = -Infinity
+  #lookedAtMs = 0
+  #hasCaughtUp = false
+
+  constructor(parts: PlanParts, request: MirrorRequest) {
+    this.#parts = parts
+    this.#request = request
+    const producer = parts.target.producer(ROUND_PRODUCER)
+    this.#lanes = new Lanes({ producer, topic: request.topic, keepPartitions: true })
+  }
+
+  /** Copies until the end, or until the signal: then it tells by `hasCaughtUp` how far it was. */
+  async run(): Promise<void> {
+    let ending: Ending
+    do ending = await this.#runPlan()
+    while (ending === 'grown')
+  }
+
+  /** Everything that was there at the beginning is copied. */
+  get hasCaughtUp(): boolean {
+    return this.#hasCaughtUp
+  }
+
+  get reports(): MirrorReport[] {
+    const lanes = new Map(this.#lanes.reports.map(report => [report.partition, report]))
+    return [...this.#readings.values()].map(({ partition, next, targetEnd }) => {
+      const nothing = { records: 0, source: undefined, target: undefined, next }
+      const report = { partition, ...nothing, ...lanes.get(partition) }
+      return { ...report, shift: next - (report.target?.until ?? targetEnd) }
+    })
+  }
+
+  async #runPlan(): Promise<Ending> {
+    const { source, positions } = this.#parts
+    const { from, onPlan } = this.#request
+    const plan = await planMirror(this.#parts, this.#request)
+    if (this.#plan === undefined) onPlan(plan)
+    this.#plan = plan
+    this.#readings = new Map(
+      plan.partitions.map(each => {
+        const known = positions.of(this.#request.topic, each.partition)
+        const kept = known?.target.topicId === plan.targetId ? known.source.offset : undefined
+        return [each.partition, { ...each, seen: each.start, next: each.start, kept }]
+      }),
+    )
+    await this.#keep() // before the first record: else nobody would know where it came from
+    await using consumer = source.consumer({
+      clientId: 'partlog-mirror',
+      autoOffsetReset: 'none',
+      allowAutoCreateTopics: false,
+      maxPollRecords: POLL_RECORDS_MAX,
+    })
+    await consumer.assign(plan.partitions.map(({ partition }) => ({ topic: from, partition })))
+    for (const { partition, start } of plan.partitions) {
+      consumer.seek({ topic: from, partition, offset: start })
+    }
+    return await this.#readAll(consumer)
+  }
+
+  async #readAll(consumer: Consumer): Promise<Ending> {
+    try {
+      while (!this.#isOver()) {
+        if (await this.#hasGrown()) return 'grown'
+        const records = await consumer.poll({ timeoutMs: POLL_MS, signal: this.#request.signal })
+        for (const record of records) await this.#take(consumer, record)
+        await this.#afterPoll(consumer, records.length === 0)
+      }
+      return 'end'
+    } catch (error) {
+      if (error !== this.#request.signal.reason) throw error
+      return 'signal'
+    } finally {
+      await this.#settle(consumer)
+      await this.#keep()
+    }
+  }
+
+  async #take(consumer: Consumer, record: ConsumerRecord): Promise<void> {
+    const { follow } = this.#request
+    const { partition, offset } = record
+    const reading = this.#readings.get(partition) as Reading
+    reading.seen = offset + 1
+    if (!follow && offset >= reading.end) return consumer.pause([this.#sourceOf(reading)])
+    if (reading.copied > 0) return this.#recognize(reading, record)
+    await this.#lanes.write(record)
+  }
+
+  /** It is in the copy already: the last of these must be the copy's last one. */
+  #recognize(reading: Reading, record: ConsumerRecord): void {
+    const { copied, lastCopied } = reading
+    const isFine = copied > 1 || lastCopied === undefined || isCopyOf(lastCopied, record)
+    if (!isFine) throw this.#notTheSame(reading)
+    reading.copied--
+  }
+
+  #notTheSame({ partition, targetEnd }: Reading): Error {
+    const { topic } = this.#request
+    return new Error(
+      `${topic}-${partition}: the record at offset ${targetEnd - 1} is not that of the source: ` +
+        'somebody else has written to it, or the source was compacted; say another --topic',
+    )
+  }
+
+  async #afterPoll(consumer: Consumer, isIdle: boolean): Promise<void> {
+    const now = clock.monotonicMs()
+    const isTime = now - this.#keptAtMs >= KEEP_EVERY_MS
+    if (isIdle || isTime || this.#mayBeOver()) await this.#settle(consumer)
+    if (isTime) await this.#keep()
+    this.#tellProgress()
+  }
+
+  /** All that was asked for has come, unless it ends with what are no records. */
+  #mayBeOver(): boolean {
+    if (this.#hasCaughtUp) return false
+    return [...this.#readings.values()].every(({ seen, end }) => seen >= end)
+  }
+
+  /** Everything that was read is in the copy; then it is known how far each partition is. */
+  async #settle(consumer: Consumer): Promise<void> {
+    await this.#lanes.settle()
+    for (const reading of this.#readings.values()) {
+      const position = await consumer.position(this.#sourceOf(reading))
+      reading.next = this.#request.follow ? position : Math.min(position, reading.end)
+    }
+  }
+
+  /** Keeps the positions that have changed; only after everything is acknowledged. */
+  async #keep(): Promise<void> {
+    const { sourceId, targetId } = this.#plan as MirrorPlan
+    const { from, topic } = this.#request
+    const ends = new Map(this.#lanes.reports.map(each => [each.partition, each.target?.until]))
+    const changed = new Map<number, MirrorPosition>()
+    for (const { partition, next, copied, kept, targetEnd } of this.#readings.values()) {
+      if (copied > 0 || next === kept) continue
+      changed.set(partition, {
+        source: { topic: from, topicId: sourceId, offset: next },
+        target: { topicId: targetId, offset: ends.get(partition) ?? targetEnd },
+      })
+    }
+    await this.#parts.positions.write(topic, changed)
+    for (const partition of changed.keys()) {
+      const reading = this.#readings.get(partition) as Reading
+      reading.kept = reading.next
+    }
+    this.#keptAtMs = clock.monotonicMs()
+  }
+
+  /** Has everything been copied that there was? Goes on nevertheless when it follows. */
+  #isOver(): boolean {
+    const { follow, onCaughtUp } = this.#request
+    if (this.#hasCaughtUp) return !follow
+    const readings = [...this.#readings.values()]
+    if (readings.some(({ next, end }) => next < end)) return false
+    const odd = readings.find(({ copied }) => copied > 0)
+    if (odd !== undefined) throw this.#notTheSame(odd)
+    this.#hasCaughtUp = true
+    onCaughtUp()
+    return !follow
+  }
+
+  /** Looks at the source now and then. Throws when it cannot be reached, or is another topic. */
+  async #hasGrown(): Promise<boolean> {
+    const now = clock.monotonicMs()
+    if (now - this.#lookedAtMs < LOOK_EVERY_MS) return false
+    this.#lookedAtMs = now
+    const { source } = this.#parts
+    const { from, follow, signal } = this.#request
+    const { topicId, partitions } = await abortable(source.admin.describeTopic(from), signal)
+    if (topicId !== this.#plan?.sourceId) throw new Error(`${from} is another topic by now`)
+    return follow && partitions.length > this.#readings.size
+  }
+
+  #tellProgress(): void {
+    let done = 0
+    let total = 0
+    for (const { start, next, end } of this.#readings.values()) {
+      done += next - start
+      total += end - start
+    }
+    this.#request.onProgress(done, total)
+  }
+
+  #sourceOf({ partition }: Reading): TopicPartition {
+    return { topic: this.#request.from, partition }
+  }
+}

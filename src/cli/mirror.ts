@@ -1,0 +1,135 @@
+/** `partlog mirror`: a topic of a Kafka cluster into a folder, again and again. */
+
+import { text } from '../base/config.js'
+import { Cluster } from '../cluster.js'
+import { checkTopicName } from '../model/names.js'
+import { arrivedOf, arrivedTable } from './arrived.js'
+import { command, optionalValue, toggle, UsageError, type OptionsOf } from './command.js'
+import { connectTo, KAFKA_OPTIONS, parseKafkaAddress, type KafkaAddress } from './kafka-address.js'
+import { MirrorPositions, POSITIONS_TOPIC } from './mirror-positions.js'
+import { Mirror, type MirrorReport, type MirrorRequest } from './mirror-run.js'
+import { told, type Output } from './output.js'
+import { Progress } from './progress.js'
+import { clock, DIR_OPTION, JSON_OPTION, offsetOrTime } from './shared.js'
+import { grouped, secondsText } from './table.js'
+
+const OPTIONS = {
+  from: optionalValue(text, 'ADDRESS', 'kafka://host:port/topic (needed)'),
+  dir: DIR_OPTION,
+  topic: optionalValue(text, 'NAME', 'the copy (default: named like the topic)'),
+  'from-offset': optionalValue(
+    offsetOrTime,
+    'OFFSET|TIME',
+    'where a first run begins (default: the first record); later ones go on where it ended',
+  ),
+  follow: toggle('go on at the end, until SIGINT or SIGTERM'),
+  'skip-deleted': toggle('go on behind records that the source deleted before they were mirrored'),
+  ...KAFKA_OPTIONS,
+  json: JSON_OPTION,
+}
+
+type MirrorOptions = OptionsOf<typeof OPTIONS>
+
+export const mirrorCommand = command({
+  name: 'mirror',
+  summary: 'Copies a topic of a Kafka cluster into a folder; goes on where it ended the last time.',
+  words: [],
+  options: OPTIONS,
+  examples: [
+    'partlog mirror --from kafka://kafka-1:9092,kafka-2:9092/orders --dir ./data',
+    'partlog mirror --from kafka://kafka-1:9092/orders --follow',
+  ],
+  run: async ({ options, output }) => {
+    const { from, dir } = options
+    if (from === undefined) throw new UsageError('partlog mirror: --from: expected an address')
+    const address = parseKafkaAddress('partlog mirror: --from', from)
+    const topic = options.topic ?? address.topic
+    checkTopicName(topic)
+    if (topic === POSITIONS_TOPIC) {
+      throw new UsageError(`partlog mirror: --topic: ${topic} is where positions are kept`)
+    }
+    await using source = await connectTo(address, 'mirror', options)
+    await source.admin.describeTopic(address.topic) // else a folder would be made for nothing
+    await using target = await Cluster.open({ dir })
+    const positions = await MirrorPositions.read(target)
+    return await mirror({ source, target, positions }, { ...options, address, topic }, output)
+  },
+})
+
+interface Wanted extends MirrorOptions {
+  readonly address: KafkaAddress
+  /** Of the copy. */
+  readonly topic: string
+}
+
+async function mirror(
+  parts: ConstructorParameters<typeof Mirror>[0],
+  wanted: Wanted,
+  output: Output,
+): Promise<number> {
+  const started = clock.monotonicMs()
+  const progress = new Progress(output, clock, 'mirroring')
+  const ending = new AbortController()
+  const signalled = told('SIGINT', 'SIGTERM').then(signal => {
+    output.note(`${signal}: ending`)
+    ending.abort()
+  })
+  void signalled
+  const work = new Mirror(parts, requestOf(wanted, ending.signal, progress, output))
+  try {
+    await work.run()
+  } finally {
+    progress.end()
+    await tell(wanted, work.reports, clock.monotonicMs() - started, output)
+  }
+  if (wanted.follow || work.hasCaughtUp) return 0
+  output.note('partlog: not finished: the same command goes on')
+  return 1
+}
+
+function requestOf(
+  wanted: Wanted,
+  signal: AbortSignal,
+  progress: Progress,
+  output: Output,
+): MirrorRequest {
+  const { address, topic, follow, 'from-offset': first } = wanted
+  return {
+    ...{ from: address.topic, topic, first, follow, signal },
+    skipDeleted: wanted['skip-deleted'],
+    onPlan: ({ isFirst }) => {
+      if (isFirst || first === undefined) return
+      output.note(`partlog: ${topic} goes on where it ended; --from-offset is for a first run`)
+    },
+    onProgress: (done, total) => progress.show(done, total, `${grouped(done)} records`),
+    onCaughtUp: () => {
+      if (follow) output.note(`${topic} is a copy of all there was; follows until Ctrl-C`)
+    },
+  }
+}
+
+async function tell(
+  { address, topic, json }: Wanted,
+  reports: readonly MirrorReport[],
+  ms: number,
+  output: Output,
+): Promise<void> {
+  if (reports.length === 0) return // it could not begin
+  const records = reports.reduce((sum, each) => sum + each.records, 0)
+  const partitions = arrivedOf(reports)
+  if (json) {
+    const shifted = partitions.map((each, n) => ({ ...each, shift: reports[n]?.shift ?? 0 }))
+    const summary = { from: address.topic, topic, records, seconds: ms / 1000 }
+    return await output.json({ ...summary, partitions: shifted })
+  }
+  await output.line(arrivedTable(partitions))
+  output.note(`${grouped(records)} records into ${topic} in ${secondsText(ms)}; ${shifts(reports)}`)
+}
+
+/** A copy has no gaps: where the source has some, or begins later, offsets differ. */
+function shifts(reports: readonly MirrorReport[]): string {
+  const shifted = reports.filter(({ shift }) => shift !== 0)
+  if (shifted.length === 0) return 'offsets are those of the source'
+  const each = shifted.map(({ partition, shift }) => `${shift} in partition ${partition}`)
+  return `offsets at the source are higher now, by ${each.join(', ')}`
+}
