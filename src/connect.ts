@@ -134,7 +134,7 @@ export class RemoteCluster extends KafkaCluster {
 }
 
 /**
- * Connects to a Kafka cluster: Apache Kafka 2.1 or newer, or what speaks its protocol. Resolves
+ * Connects to a Kafka cluster: Apache Kafka 2.4 or newer, or what speaks its protocol. Resolves
  * when one of the brokers has answered.
  *
  * Rejects with NETWORK_EXCEPTION when none of them can be reached, SASL_AUTHENTICATION_FAILED or

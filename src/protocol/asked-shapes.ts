@@ -7,6 +7,7 @@
 
 import { errorId, PartlogError } from '../model/errors.js'
 import type { ApiName, Request, Response } from './api.js'
+import { MAX_TIMESTAMP } from './messages/offsets.js'
 
 /** A request with the answer to it. */
 export interface Exchange<A extends ApiName> {
@@ -60,6 +61,16 @@ const SHAPES: { readonly [A in ApiName]?: Shape<A> } = {
   DeleteTopics: {
     until: 5,
     request: request => ({ ...request, topicNames: request.topics.map(each => each.name ?? '') }),
+  },
+  ListOffsets: {
+    // They would take it for a time in 1969.
+    until: 6,
+    request: request => {
+      const times = request.topics.flatMap(({ partitions }) => partitions)
+      const isAsked = times.some(({ timestamp }) => timestamp === MAX_TIMESTAMP)
+      if (isAsked) throw tooOld('ListOffsets by the newest time: this broker does not know it')
+      return request
+    },
   },
   ListGroups: {
     until: 3,

@@ -28,6 +28,10 @@ describe('what older brokers are asked', () => {
     const everything = { groups: [{ groupId: 'g', topics: null }] }
     expect(() => askedShape('OffsetFetch', 1, everything)).toThrow(tooOld)
     expect(askedShape('OffsetFetch', 2, everything)).toMatchObject({ topics: null })
+    const newest = [{ partitionIndex: 0, timestamp: -3 }]
+    const byTime = { topics: [{ name: 'a', partitions: newest }] }
+    expect(() => askedShape('ListOffsets', 6, byTime)).toThrow(tooOld)
+    expect(askedShape('ListOffsets', 7, byTime)).toBe(byTime)
     expect(() => askedShape('ListGroups', 3, { statesFilter: ['Empty'] })).toThrow(tooOld)
     expect(askedShape('ListGroups', 3, { statesFilter: [] })).toBeDefined()
   })
