@@ -412,6 +412,10 @@ describe('fields', () => {
     expect(() => decode(claims, Buffer.from('00000002' + '00'.repeat(31), 'hex'), 0)).toThrow(
       'count 2',
     )
+    // Of things that take no room there are not two billion, either.
+    const nothing = { of: array(struct({ later: since(5, int32, 0) })) }
+    const empty = message('Empty', { versions: [0, 5], flexibleSince: 9 }, nothing)
+    expect(() => decode(empty, Buffer.from('7fffffff', 'hex'), 0)).toThrow('count 2147483647')
   })
 
   it('of ids refuse text that is none', () => {

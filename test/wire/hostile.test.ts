@@ -101,6 +101,24 @@ describe('a client that says nothing', () => {
   })
 })
 
+it('bytes of half a frame are a sign of life, but no answer', async () => {
+  const clock = virtualClock()
+  const limits = { maxConnections: 10, maxIdleMs: 1_000 }
+  const channelOf = (): Channel => ({ send: () => ({}) as never })
+  const door = new Door({ clock, logger: silentLogger, channelOf }, limits)
+  const [ours, theirs] = MemorySocket.pair()
+  door.admit(ours, { nodeId: 1, endpointOf: () => ({ host: '', port: 0 }), clientHost: '' })
+  for (let at = 0; at < 3; at++) {
+    await clock.advance(999)
+    theirs.write(metadata().subarray(at, at + 1))
+    for (let n = 0; n < 5; n++) await turn()
+  }
+  await clock.advance(999)
+  expect(door.connectionCount).toBe(1)
+  await clock.advance(1)
+  await until(() => door.connectionCount === 0)
+})
+
 describe('a watch over what is idle', () => {
   function watched(maxIdleMs = 100) {
     const clock = virtualClock()
