@@ -41,8 +41,14 @@ function connected(cluster, t) {
     logLevel: logLevel.NOTHING,
     retry: { initialRetryTime: 50, retries: 20 },
   })
+  const clients = []
+  t.after(async () => {
+    // While there is a cluster to leave: kafkajs tries for minutes otherwise.
+    await Promise.allSettled(clients.map(client => client.disconnect()))
+    await cluster.close()
+  })
   const open = async client => {
-    t.after(() => client.disconnect())
+    clients.push(client)
     await client.connect()
     return client
   }
@@ -68,7 +74,6 @@ function connected(cluster, t) {
 
 test('a session of kafkajs through the socket factory', { timeout: 120_000 }, async t => {
   const cluster = await Cluster.memory({ brokers: 3 })
-  t.after(() => cluster.close())
   const kafka = connected(cluster, t)
   const admin = await kafka.admin()
   await admin.createTopics({ topics: [{ topic: TOPIC, numPartitions: 4, replicationFactor: 3 }] })
@@ -149,7 +154,6 @@ test('a session of kafkajs through the socket factory', { timeout: 120_000 }, as
 
 test('offsets and groups outlive their consumers; groups and topics can be deleted', async t => {
   const cluster = await Cluster.memory()
-  t.after(() => cluster.close())
   const kafka = connected(cluster, t)
   const admin = await kafka.admin()
   await admin.createTopics({ topics: [{ topic: TOPIC, numPartitions: 1 }] })
