@@ -296,7 +296,7 @@ export class GroupMember {
   #protocols() {
     const { assignors, settings, host, client } = this.#options
     const { generationId } = client.identity
-    const ownedPartitions = this.#isEager ? [] : host.owned()
+    const ownedPartitions = host.owned() // none where everything is given back first
     return assignors.map(assignor => {
       const userData = assignor.userData?.(this.#given, generationId)
       const metadata = encodeSubscription({

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import type { ConsumerOptions } from '../../src/client/consumer-options.js'
 import type { Consumer } from '../../src/client/consumer.js'
+import { errorId } from '../../src/model/errors.js'
+import type { Request } from '../../src/protocol/api.js'
 import type { RebalanceEvent } from '../../src/coordinator/rebalance-news.js'
 import { intercept, isPending, orders, settle, world, type World } from './world.js'
 
@@ -234,6 +236,15 @@ describe('a group rebalances', () => {
     expect(two.groupMetadata()).toMatchObject({ groupId: 'g', generationId: generationId + 1 })
   })
 
+  it('not when a member has just joined and did not ask yet', async () => {
+    const all = await watched()
+    await all.clock.advance(600_000)
+    const one = await joined(all)
+    await all.clock.advance(290_000)
+    await stable(all, one)
+    expect([counts(one), all.events.length]).toEqual([[2], 1])
+  })
+
   it('when a member does not ask for more, and again when it does', async () => {
     const all = await watched()
     const { clock } = all
@@ -401,6 +412,41 @@ describe('a member that changes over', () => {
   })
 })
 
+describe('a member whose heartbeat is refused', () => {
+  /** Refuses the next heartbeat. */
+  function refuseOne(code: 'ILLEGAL_GENERATION' | 'UNKNOWN_MEMBER_ID'): void {
+    let left = 1
+    intercept((api, _request, next) =>
+      api === 'Heartbeat' && left-- > 0 ? { errorCode: errorId(code) } : next(),
+    )
+  }
+
+  async function refused(code: 'ILLEGAL_GENERATION' | 'UNKNOWN_MEMBER_ID') {
+    const all = await world(2)
+    await all.write(0, 'a')
+    const one = member(all)
+    const told: string[] = []
+    await one.subscribe(['orders'], {
+      onPartitionsLost: () => void told.push('lost'),
+      onPartitionsRevoked: () => void told.push('revoked'),
+    })
+    const { memberId } = one.groupMetadata()
+    refuseOne(code)
+    await all.clock.advance(60_000) // the group waits for who it knows
+    await stable(all, one)
+    expect(counts(one)).toEqual([2])
+    return { told, isSame: one.groupMetadata().memberId === memberId }
+  }
+
+  it('because of another generation has lost its partitions, and stays who it is', async () => {
+    expect(await refused('ILLEGAL_GENERATION')).toEqual({ told: ['lost'], isSame: true })
+  })
+
+  it('because nobody knows it has lost them, and comes as somebody else', async () => {
+    expect(await refused('UNKNOWN_MEMBER_ID')).toEqual({ told: ['lost'], isSame: false })
+  })
+})
+
 describe('a static member', () => {
   it('comes back to its partitions, and nobody notices', async () => {
     const all = await world(4)
@@ -416,6 +462,22 @@ describe('a static member', () => {
     expect(again.assignment()).toEqual(before)
     expect(generations).toHaveLength(length)
     expect(counts(one, again)).toEqual([2, 2])
+  })
+
+  it('that leads the group is told not to share out again when it comes back', async () => {
+    const all = await world(4)
+    const leader = await joined(all, { groupInstanceId: 'i-1' })
+    const other = await joined(all, { groupInstanceId: 'i-2' })
+    await stable(all, leader, other)
+    const before = leader.assignment()
+    await leader.close()
+    const shared: number[] = []
+    intercept((api, { assignments }: Request<'SyncGroup'>, next) => {
+      if (api === 'SyncGroup') shared.push(assignments.length)
+      return next()
+    })
+    const again = await joined(all, { groupInstanceId: 'i-1' })
+    expect([shared, again.assignment()]).toEqual([[0], before])
   })
 
   it('is missed when it stays away for longer than its session', async () => {
