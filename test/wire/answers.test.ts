@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { crc32c } from '../../src/base/crc32c.js'
 import { wireApi } from '../../src/protocol/framing.js'
 import { batchOf } from '../log/helpers.js'
-import { wireWorld, type WireClient } from './client.js'
+import { reach, wireWorld, type WireClient } from './client.js'
 
 const UNKNOWN_ID = 'ASNFZ4mrze8RIjNEVWZ3iA'
 const NOW = Date.UTC(2026, 0, 1)
@@ -111,6 +111,15 @@ describe('a broker that does not lead', () => {
     expect(old).toMatchObject({ errorCode: 6, currentLeader: { leaderId: -1 } })
     const nowhere = await produce(client, batchOf(['a']), { version: 10, topic: 'nowhere' })
     expect(nowhere).toMatchObject({ errorCode: 3, nodeEndpoints: [] })
+  })
+
+  it('says at which address of this door', async () => {
+    const { cluster } = await shop()
+    const { bootstrap } = await cluster.listen({ port: 0 })
+    const client = reach(bootstrap[1] as string)
+    const { nodeEndpoints } = await produce(client, batchOf(['a']), { version: 10 })
+    const [host, port] = bootstrap[0]?.split(':') ?? []
+    expect(nodeEndpoints).toEqual([{ nodeId: 1, host, port: Number(port), rack: null }])
   })
 
   it.each([12, 15, 16])('says who does to those who read with version %d', async version => {

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { seededRandom } from '../../src/base/random.js'
 import { framesOf } from '../../src/wire/frames.js'
 
@@ -20,6 +20,16 @@ async function read(chunks: Uint8Array[], maxBytes?: number): Promise<string[]> 
 }
 
 describe('frames', () => {
+  it('whose bytes come one by one are kept in a few pieces', async () => {
+    const bytes = frame('x'.repeat(5_000))
+    const concat = vi.spyOn(Buffer, 'concat')
+    const got = await read([...bytes].map(byte => Buffer.from([byte])))
+    const pieces = Math.max(...concat.mock.calls.map(([list]) => list.length))
+    concat.mockRestore()
+    expect(got).toEqual(['x'.repeat(5_000)])
+    expect(pieces).toBeLessThan(20)
+  })
+
   it('come out whole, however their bytes come in', async () => {
     const random = seededRandom(5)
     for (let round = 0; round < 200; round++) {
