@@ -36,7 +36,7 @@ export function carriedSettings(settings: readonly TopicSettingValue[]): TopicCo
 }
 
 /** How many partitions a topic has, undefined when there is none of this name. */
-export async function partitionsOf(admin: Admin, topic: string): Promise<number | undefined> {
+async function partitionsOf(admin: Admin, topic: string): Promise<number | undefined> {
   try {
     return (await admin.describeTopic(topic)).partitions.length
   } catch (error) {
@@ -51,20 +51,17 @@ export interface CarriedTopic {
   readonly config: TopicConfigInput
 }
 
-/** Makes the topic if there is none; gives how many partitions it has, and whether it is new. */
-export async function ensureCarried(
-  admin: Admin,
-  wanted: CarriedTopic,
-): Promise<{ readonly partitions: number; readonly isNew: boolean }> {
+/** Makes the topic if there is none; gives how many partitions it has. */
+export async function ensureCarried(admin: Admin, wanted: CarriedTopic): Promise<number> {
   const existing = await partitionsOf(admin, wanted.topic)
-  if (existing !== undefined) return { partitions: existing, isNew: false }
+  if (existing !== undefined) return existing
   try {
     await admin.createTopic(wanted)
   } catch (error) {
     if (!isPartlogError(error, 'INVALID_CONFIG')) throw error
     await admin.createTopic({ ...wanted, config: withoutTimeBounds(wanted.config) })
   }
-  return { partitions: wanted.partitions, isNew: true }
+  return wanted.partitions
 }
 
 function withoutTimeBounds(config: TopicConfigInput): TopicConfigInput {

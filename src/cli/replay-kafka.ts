@@ -55,7 +55,7 @@ async function readyTopic(
 ): Promise<number> {
   const settings = await settingsOf(dir, sourceName)
   const config = settings === undefined ? IMPORTED : carriedSettings(settings)
-  return (await ensureCarried(admin, { topic, partitions: count, config })).partitions
+  return await ensureCarried(admin, { topic, partitions: count, config })
 }
 
 function placedAnew(topic: string, partitions: number, count: number): string {

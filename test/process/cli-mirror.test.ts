@@ -166,6 +166,18 @@ describe('a mirror', () => {
     await isEqual()
   })
 
+  it('ends at the end it saw at the beginning, also when records come all the time', async () => {
+    const { start, isEqual, send, dir, cluster } = await source(500)
+    const slow = cluster.faults.on('fetch').delay(1_000).always()
+    const running = start('--json')
+    while ((await storedCount(dir, '__mirror_positions')) === 0) await new Promise(setImmediate)
+    await send(oddMessages(200, PARTITIONS))
+    expect((await summaryOf(running)).records).toBe(500)
+    slow.remove()
+    expect((await summaryOf(start('--json'))).records).toBe(200)
+    await isEqual()
+  })
+
   it('notices new partitions while it follows, and afterwards', async () => {
     const { start, isEqual, send, cluster, dir } = await source(100)
     const { child, said, ended } = start('--follow')
@@ -183,8 +195,10 @@ describe('a mirror', () => {
 
   it('reads gzip', async () => {
     const { start, isEqual, cluster } = await source(0)
-    const producer = cluster.producer({ compression: 'gzip' })
-    await producer.send({ topic: 'orders', messages: oddMessages(500, PARTITIONS) })
+    const producer = cluster.producer({ compression: 'gzip', maxRequestSize: 4_000_000 })
+    const large = { value: Buffer.alloc(3_000_000, 7) } // here it is larger than there
+    const messages = [...oddMessages(500, PARTITIONS), large]
+    await producer.send({ topic: 'orders', messages })
     await summaryOf(start('--json'))
     await isEqual()
   })
@@ -342,6 +356,17 @@ describe('a mirror ends with a sentence', () => {
     const { code, stderr } = await start().ended
     expect(code).toBe(1)
     expect(stderr).toMatch(/^partlog: orders-0 mirrors a topic that is another one by now: say/)
+  })
+
+  it('when the source is made anew while it follows', async () => {
+    const { start, cluster } = await source(0) // so that no offset can tell
+    const { said, ended } = start('--follow')
+    await said('is a copy of all there was')
+    await cluster.admin.deleteTopic('orders')
+    await cluster.admin.createTopic({ topic: 'orders', partitions: PARTITIONS })
+    const { code, stderr } = await ended
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/^partlog: orders is another topic by now$/m)
   })
 
   it('when the topic is not there, and makes no folder', async () => {
