@@ -99,6 +99,9 @@ function randomValue(message: Message<unknown>, version: number, random: Random)
 const versionsOf = ({ versions: [min, max] }: Message<unknown>): number[] =>
   Array.from({ length: max - min + 1 }, (_, n) => min + n)
 
+const isFlexible = ({ versions, flexibleSince }: Message<unknown>): boolean =>
+  flexibleSince <= versions[1]
+
 describe('every message', () => {
   it.each(MESSAGES.map(message => [message.name, message] as const))(
     '%s comes out as it went in, in every version',
@@ -148,6 +151,23 @@ describe('every message', () => {
             expect(error).toBeInstanceOf(BytesError)
           }
         }
+      }
+    },
+  )
+
+  it.each(MESSAGES.filter(isFlexible).map(message => [message.name, message] as const))(
+    '%s skips tagged fields it does not know, in every flexible version',
+    (_, message) => {
+      const random = seededRandom(4)
+      for (const version of versionsOf(message)) {
+        if (version < message.flexibleSince) continue
+        const value = randomValue(message, version, random)
+        const bytes = encode(message, value, version)
+        // The last byte counts the tagged fields: none. Now there is one, with three bytes.
+        expect(bytes.at(-1)).toBe(0)
+        const tagged = Buffer.from([1, 99, 3, 1, 2, 3])
+        const more = Buffer.concat([bytes.subarray(0, -1), tagged])
+        expect(decode(message, more, version), `version ${version}`).toEqual(value)
       }
     },
   )
