@@ -402,7 +402,7 @@ export class GroupMember {
 
   /** The application has not asked for more for so long: others can have its partitions. */
   #leaveAsTooSlow(): void {
-    const { client, host, logger, settings, gate } = this.#options
+    const { client, host, logger, settings } = this.#options
     const { memberId } = client.identity
     logger.warn(
       `a consumer of group ${client.groupId} has not asked for records for more than ` +
@@ -414,9 +414,7 @@ export class GroupMember {
     this.#wanted = undefined
     this.#isIdle = true
     const life = this.#startOver() // a rebalance may be waiting for the application
-    void host.lose(host.owned(), life).then(() => {
-      if (this.#isIdle && gate.isWaiting) this.rejoin('the application reads again')
-    })
+    void host.lose(host.owned(), life)
     if (client.groupInstanceId !== null) return
     void this.#sayGoodbye(memberId, 'maxPollIntervalMs is over').catch(() => undefined)
   }

@@ -245,6 +245,16 @@ describe('a group rebalances', () => {
     expect([counts(one), all.events.length]).toEqual([[2], 1])
   })
 
+  it('not when a member has been waiting for records all the time', async () => {
+    const all = await watched()
+    const one = await joined(all)
+    const polling = one.poll({ timeoutMs: 900_000 })
+    await all.clock.advance(700_000)
+    expect([counts(one), all.events.length]).toEqual([[2], 1])
+    await all.write(0, 'a')
+    expect(await polling).toHaveLength(1)
+  })
+
   it('when a member does not ask for more, and again when it does', async () => {
     const all = await watched()
     const { clock } = all
@@ -523,6 +533,30 @@ describe('a static member that is fenced', () => {
     await waiting
     await stable(all, again, other)
     expect([counts(one), counts(again, other)]).toEqual([[0], [1, 1]])
+  })
+})
+
+describe('a consumer whose coordinator does not come', () => {
+  it('tries again, and says so when defaultApiTimeoutMs is over', async () => {
+    const all = await world(2)
+    let asked = 0
+    const end = intercept((api, _request, next) => {
+      if (api !== 'JoinGroup') return next()
+      asked++
+      return { errorCode: errorId('COORDINATOR_NOT_AVAILABLE') }
+    })
+    const one = member(all)
+    const subscribing = one.subscribe(['orders'])
+    const outcome = expect(subscribing).rejects.toMatchObject({ code: 'COORDINATOR_NOT_AVAILABLE' })
+    await all.clock.advance(59_000)
+    expect(await isPending(subscribing, all.clock)).toBe(true)
+    await all.clock.advance(2_000)
+    await outcome
+    expect(asked).toBeGreaterThan(50)
+    end()
+    await all.clock.advance(2_000) // it has gone on trying
+    await stable(all, one)
+    expect(counts(one)).toEqual([2])
   })
 })
 
