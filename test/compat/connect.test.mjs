@@ -12,20 +12,11 @@ import { connect } from '../../dist/index.js'
 import { freePorts, startBroker } from './kafka/broker.mjs'
 import { missingKafka } from './kafka/jars.mjs'
 import { Cluster } from './partlog.mjs'
+import { kafkaTarget, missingBroker } from './targets.mjs'
+import { waitFor } from './wait.mjs'
 
 const { Kafka, logLevel } = kafkajs
-const missing = missingKafka()
-const skip = missing === undefined ? false : missing
-
 const pause = ms => new Promise(resolve => setTimeout(resolve, ms))
-
-async function waitFor(what, isSo) {
-  const deadline = Date.now() + 30_000
-  while (!(await isSo())) {
-    assert.ok(Date.now() < deadline, `waited for ${what}`)
-    await pause(10)
-  }
-}
 
 const member = groupId => ({
   groupId,
@@ -39,7 +30,7 @@ const member = groupId => ({
 /** What an application does, and what it gets to see. */
 async function session(cluster) {
   const { admin } = cluster
-  const topic = 'session'
+  const topic = 'own-session'
   const seen = {}
   const errorOf = promise => promise.then(() => 'none', error => error.code)
   const config = { 'retention.ms': 86_400_000, 'min.insync.replicas': 1 }
@@ -68,11 +59,11 @@ async function session(cluster) {
   await zipped.send({ topic, messages: [{ partition: 1, value: 'z'.repeat(1_000), timestamp: 1 }] })
   await zipped.close()
   seen.read = await read(cluster, topic, 31)
-  seen.lag = await admin.groupLag('g')
-  const { coordinator, ...group } = await admin.describeGroup('g')
+  seen.lag = await admin.groupLag('own-group')
+  const { coordinator, ...group } = await admin.describeGroup('own-group')
   seen.group = group
   const to = { timestamp: Date.UTC(2026, 10, 1) + 10 }
-  seen.reset = await admin.resetOffsets({ groupId: 'g', topics: [topic], to })
+  seen.reset = await admin.resetOffsets({ groupId: 'own-group', topics: [topic], to })
   seen.ends = await admin.listOffsets(topic)
   seen.newest = await admin.listOffsets(topic, 'max-timestamp')
   seen.low = await admin.deleteRecords({ topic, partition: 0, offset: 1 })
@@ -83,10 +74,10 @@ async function session(cluster) {
     return (await admin.describeTopic(topic)).partitions.length === 5
   })
   seen.fewer = await errorOf(admin.createPartitions({ topic, partitions: 2 }))
-  await admin.deleteGroupOffsets({ groupId: 'g', partitions: [{ topic, partition: 1 }] })
-  seen.offsets = await admin.listGroupOffsets('g')
-  await admin.deleteGroups(['g'])
-  seen.nobody = await errorOf(admin.describeGroup('g'))
+  await admin.deleteGroupOffsets({ groupId: 'own-group', partitions: [{ topic, partition: 1 }] })
+  seen.offsets = await admin.listGroupOffsets('own-group')
+  await admin.deleteGroups(['own-group'])
+  seen.nobody = await errorOf(admin.describeGroup('own-group'))
   await admin.deleteTopic(topic)
   await waitFor('the topic to go', async () => !(await admin.listTopics()).includes(topic))
   seen.gone = await errorOf(admin.describeTopic(topic))
@@ -96,7 +87,7 @@ async function session(cluster) {
 
 async function read(cluster, topic, count) {
   const records = []
-  const members = [cluster.consumer(member('g')), cluster.consumer(member('g'))]
+  const members = [cluster.consumer(member('own-group')), cluster.consumer(member('own-group'))]
   await Promise.all(members.map(each => each.subscribe([topic])))
   const runs = members.map(each =>
     each.run({
@@ -112,17 +103,17 @@ async function read(cluster, topic, count) {
   return records.toSorted((a, b) => a.partition - b.partition || a.offset - b.offset)
 }
 
-describe('partlog clients on a real broker', { skip }, () => {
-  let broker
+describe('partlog clients on a real broker', { skip: missingBroker() }, () => {
+  let target
   let cluster
 
   before(async () => {
-    broker = await startBroker()
-    cluster = await connect({ bootstrapServers: broker.address })
+    target = await kafkaTarget()
+    cluster = await connect({ bootstrapServers: target.bootstrap })
   })
   after(async () => {
     await cluster?.close()
-    await broker?.stop()
+    await target?.close()
   })
 
   test('see what they see of an embedded cluster', async () => {
@@ -134,20 +125,20 @@ describe('partlog clients on a real broker', { skip }, () => {
   })
 
   test('share a group with kafkajs', async () => {
-    const address = { brokers: [broker.address] }
-    await shareGroup(cluster, new Kafka({ ...address, logLevel: logLevel.NOTHING }))
+    const brokers = target.bootstrap
+    await shareGroup(cluster, new Kafka({ brokers, logLevel: logLevel.NOTHING }))
   })
 
   test('send a million records in order, and read them all', async () => {
-    await cluster.admin.createTopic({ topic: 'many', partitions: 3, replicationFactor: 1 })
+    await cluster.admin.createTopic({ topic: 'own-many', partitions: 3, replicationFactor: 1 })
     const producer = cluster.producer({ lingerMs: 5 })
     for (let at = 0; at < 1_000_000; at += 50_000) {
       const values = Array.from({ length: 50_000 }, (_, more) => at + more)
       const messages = values.map(value => ({ partition: value % 3, value: String(value) }))
-      await producer.send({ topic: 'many', messages })
+      await producer.send({ topic: 'own-many', messages })
     }
-    const consumer = cluster.consumer({ ...member('many'), maxPollRecords: 10_000 })
-    await consumer.subscribe(['many'])
+    const consumer = cluster.consumer({ ...member('own-many'), maxPollRecords: 10_000 })
+    await consumer.subscribe(['own-many'])
     const next = [0, 1, 2]
     let count = 0
     while (count < 1_000_000) {
@@ -171,10 +162,10 @@ test('partlog clients share a group of an embedded cluster with kafkajs', async 
 
 /** One member of each kind: all records once, offsets of one are the offsets of the other. */
 async function shareGroup(cluster, kafka) {
-  const topic = 'shared'
+  const topic = 'own-shared'
   await cluster.admin.createTopic({ topic, partitions: 4, replicationFactor: 1 })
   const seen = { ours: [], theirs: [] }
-  const theirs = kafka.consumer({ groupId: 'both', heartbeatInterval: 200, sessionTimeout: 6_000 })
+  const theirs = kafka.consumer({ groupId: 'own-both', heartbeatInterval: 200, sessionTimeout: 6_000 })
   await theirs.connect()
   await theirs.subscribe({ topic, fromBeginning: true })
   await theirs.run({
@@ -183,7 +174,7 @@ async function shareGroup(cluster, kafka) {
     },
   })
   const ours = cluster.consumer({
-    ...member('both'),
+    ...member('own-both'),
     partitionAssignmentStrategy: ['RoundRobinAssigner'],
   })
   await ours.subscribe([topic])
@@ -191,7 +182,7 @@ async function shareGroup(cluster, kafka) {
     eachRecord: ({ partition, value }) => void seen.ours.push([partition, value]),
   })
   const stable = async count => {
-    const { state, members } = await cluster.admin.describeGroup('both')
+    const { state, members } = await cluster.admin.describeGroup('own-both')
     return state === 'Stable' && members.length === count
   }
   await waitFor('a group of two', () => stable(2))
@@ -216,13 +207,13 @@ async function shareGroup(cluster, kafka) {
   await running
   const admin = kafka.admin()
   await admin.connect()
-  const [{ partitions }] = await admin.fetchOffsets({ groupId: 'both', topics: [topic] })
+  const [{ partitions }] = await admin.fetchOffsets({ groupId: 'own-both', topics: [topic] })
   assert.deepEqual(partitions.map(({ offset }) => offset), ['20', '20', '20', '20'])
   await admin.disconnect()
   await producer.close()
 }
 
-describe('partlog clients that say who they are', { skip }, () => {
+describe('partlog clients that say who they are', { skip: missingKafka() }, () => {
   const login = { username: 'alice', password: 'secret' }
   let broker
   let ports
