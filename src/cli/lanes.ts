@@ -107,7 +107,6 @@ export class Lanes {
   }
 
   #isFull({ partition }: SourceRecord, bytes: number): boolean {
-    if (this.#records === 0) return false
     if (this.#records >= ROUND_RECORDS_MAX || this.#bytes + bytes > ROUND_BYTES_MAX) return true
     const lane = this.#lanes.get(partition)
     return lane !== undefined && lane.bytes > 0 && lane.bytes + bytes > LANE_BYTES_MAX

@@ -7,6 +7,7 @@ import { PartlogError } from '../../src/model/errors.js'
 interface Sent {
   readonly partition: number | undefined
   readonly values: number
+  readonly times: readonly unknown[]
   readonly answer: () => Promise<void>
   readonly refuse: () => Promise<void>
 }
@@ -28,6 +29,7 @@ function world(keepPartitions = true) {
       sent.push({
         partition,
         values: messages.length,
+        times: messages.map(({ timestamp }) => timestamp),
         answer: async () => (resolve(places), await turn()),
         refuse: async () => (reject(new PartlogError('POLICY_VIOLATION', 'no')), await turn()),
       })
@@ -71,12 +73,21 @@ describe('lanes', () => {
       { partition: 0, ...nothing, next: 3 },
       { partition: 1, ...nothing, next: 5 },
     ])
+    expect(await isPending(settled)).toBe(true)
     for (const each of sent) await each.answer()
     await settled
     expect(lanes.reports).toMatchObject([
       { source: { from: 3, until: 4 }, target: { from: 100, until: 101 }, next: 4 },
       { records: 2, source: { from: 5, until: 9 }, target: { from: 100, until: 102 }, next: 9 },
     ])
+    await lanes.write(record(1, 20))
+    const again = lanes.settle()
+    await turn()
+    await sent[2]?.answer()
+    await again
+    expect(lanes.reports[1]).toMatchObject({
+      ...{ records: 3, source: { from: 5, until: 21 }, target: { from: 100, until: 103 } },
+    })
   })
 
   it('have one round under way, while the next one is filled', async () => {
@@ -115,6 +126,14 @@ describe('lanes', () => {
     await sent[0]?.answer()
     await lanes.write(record(0, 2))
     expect(sent.map(({ values }) => values)).toEqual([1, 1])
+  })
+
+  it('leave the time of a record that has none to the target', async () => {
+    const { lanes, sent } = world()
+    await lanes.write({ ...record(0, 0), timestamp: -1 })
+    await lanes.write(record(0, 1))
+    await lanes.flush()
+    expect(sent[0]?.times).toEqual([undefined, 0])
   })
 
   it('send nothing after a failure, and know what is missing', async () => {

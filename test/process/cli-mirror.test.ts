@@ -283,7 +283,8 @@ describe('offsets', () => {
       value: String(day),
       timestamp: Date.UTC(2016, 0, day),
     }))
-    await cluster.producer().send({ topic: 'orders', messages })
+    const old = { partition: 1, value: 'all older', timestamp: 1 }
+    await cluster.producer().send({ topic: 'orders', messages: [...messages, old] })
     await summaryOf(start('--from-offset', '2016-01-02T00:00:00Z', '--json'))
     const values = (await storedRecords(dir, 'orders')).map(({ value }) => value)
     expect(values).toEqual(['32', '33'])

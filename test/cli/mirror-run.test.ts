@@ -1,0 +1,82 @@
+/** The moments between two writes, where a mirror may die: records first, or positions first? */
+
+import { expect, it, onTestFinished } from 'vitest'
+import { MirrorPositions, POSITIONS_TOPIC } from '../../src/cli/mirror-positions.js'
+import { Mirror } from '../../src/cli/mirror-run.js'
+import { Cluster } from '../../src/cluster.js'
+
+async function world() {
+  const [source, target] = [await Cluster.memory(), await Cluster.memory()]
+  onTestFinished(() => source.close())
+  onTestFinished(() => target.close())
+  await source.admin.createTopic({ topic: 'orders', partitions: 2 })
+  const messages = Array.from({ length: 40 }, (_, n) => ({ value: String(n), partition: n % 2 }))
+  await source.producer().send({ topic: 'orders', messages })
+  const nothing = (): void => undefined
+  const mirror = async (): Promise<Mirror> => {
+    const positions = await MirrorPositions.read(target)
+    const work = new Mirror(
+      { source, target, positions },
+      {
+        ...{ from: 'orders', topic: 'copy', first: undefined, skipDeleted: false, follow: false },
+        ...{ onPlan: nothing, onProgress: nothing, onCaughtUp: nothing },
+        signal: new AbortController().signal,
+      },
+    )
+    await work.run()
+    return work
+  }
+  const copied = async (): Promise<(number | null)[]> =>
+    (await target.admin.listOffsets('copy')).map(({ offset }) => offset)
+  return { source, target, mirror, copied }
+}
+
+it('writes no record before it is known where the copy began', async () => {
+  const { target, mirror, copied } = await world()
+  target.faults.on('produce', { topic: POSITIONS_TOPIC }).error('POLICY_VIOLATION')
+  await expect(mirror()).rejects.toMatchObject({ code: 'POLICY_VIOLATION' })
+  expect(await copied()).toEqual([0, 0])
+  await mirror()
+  expect(await copied()).toEqual([20, 20])
+})
+
+it('that died between records and their positions does not write them again', async () => {
+  const { target, mirror, copied } = await world()
+  const fault = target.faults.on('produce', { topic: POSITIONS_TOPIC })
+  const dying = fault.error('POLICY_VIOLATION').after(1).always()
+  await expect(mirror()).rejects.toMatchObject({ code: 'POLICY_VIOLATION' })
+  expect(dying.count).toBeGreaterThan(0)
+  dying.remove()
+  expect(await copied()).toEqual([20, 20])
+  const { reports } = await mirror()
+  expect(reports.map(({ records, next, shift }) => [records, next, shift])).toEqual([
+    [0, 20, 0],
+    [0, 20, 0],
+  ])
+  expect(await copied()).toEqual([20, 20])
+})
+
+it('that died between two partitions writes what is missing', async () => {
+  const { target, mirror, copied } = await world()
+  target.faults.on('produce', { topic: 'copy', partition: 1 }).error('POLICY_VIOLATION')
+  await expect(mirror()).rejects.toMatchObject({ code: 'POLICY_VIOLATION' })
+  expect(await copied()).toEqual([20, 0])
+  const { reports } = await mirror()
+  expect(reports.map(({ records }) => records)).toEqual([0, 20])
+  expect(await copied()).toEqual([20, 20])
+})
+
+it('that cannot read on keeps what it has, and where that came from', async () => {
+  const { source, mirror, copied } = await world()
+  const messages = Array.from({ length: 200 }, () => ({ value: 'v'.repeat(10_000), partition: 0 }))
+  await source.producer().send({ topic: 'orders', messages })
+  const fault = source.faults.on('fetch').error('TOPIC_AUTHORIZATION_FAILED').after(2).always()
+  await expect(mirror()).rejects.toMatchObject({ code: 'TOPIC_AUTHORIZATION_FAILED' })
+  fault.remove()
+  const [first, second] = (await copied()) as [number, number]
+  expect(first).toBeGreaterThan(0)
+  expect(first).toBeLessThan(220)
+  const { reports } = await mirror()
+  expect(reports.map(({ records }) => records)).toEqual([220 - first, 20 - second])
+  expect(await copied()).toEqual([220, 20])
+})
