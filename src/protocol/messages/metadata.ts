@@ -19,7 +19,7 @@ import {
   type ValueOf,
 } from '../schema.js'
 
-const RANGE = { versions: [0, 12], flexibleSince: 9 } as const
+const RANGE = { versions: [0, 13], flexibleSince: 9 } as const
 
 const askedTopic = struct({
   topicId: since(10, uuid, ZERO_UUID),
@@ -68,6 +68,7 @@ export const metadataResponse = message('MetadataResponse', RANGE, {
     }),
   ),
   clusterAuthorizedOperations: between([8, 10], int32, NOT_ASKED),
+  errorCode: since(13, int16, 0),
 })
 
 export type MetadataRequest = ValueOf<typeof metadataRequest>

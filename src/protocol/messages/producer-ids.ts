@@ -12,7 +12,7 @@ import {
   type ValueOf,
 } from '../schema.js'
 
-const RANGE = { versions: [0, 4], flexibleSince: 2 } as const
+const RANGE = { versions: [0, 5], flexibleSince: 2 } as const
 
 export const initProducerIdRequest = message('InitProducerIdRequest', RANGE, {
   /** null: an idempotent producer without transactions. */
