@@ -8,7 +8,7 @@ import { missingKafka } from './kafka/jars.mjs'
 import { Cluster } from './partlog.mjs'
 import { waitFor } from './wait.mjs'
 
-const PARTITIONS = 4
+export const PARTITIONS = 4
 /** Set by run.mjs, which starts one broker for all files. */
 const { COMPAT_KAFKA: RUNNING, COMPAT_NO_KAFKA: NONE } = process.env
 
