@@ -96,8 +96,10 @@ describe('the package', () => {
   })
 })
 
-const BUILT_IN = new Set(['async_hooks', 'buffer', 'crypto', 'fs', 'net', 'os', 'path', 'stream'])
+const BUILT_IN = new Set(['async_hooks', 'buffer', 'crypto', 'events', 'fs', 'net', 'os', 'path'])
+  .add('stream')
   .add('stream/promises')
+  .add('tls')
   .add('util')
   .add('worker_threads')
   .add('zlib')
