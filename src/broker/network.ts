@@ -13,7 +13,7 @@ import type { Clock, Timer } from '../base/clock.js'
 import type { Random } from '../base/random.js'
 import { isPartlogError, PartlogError } from '../model/errors.js'
 import type { ApiName, Request, Response } from '../protocol/api.js'
-import { ANY_NODE, type Channel } from '../protocol/channel.js'
+import { ANY_NODE, isUnanswered, type Channel } from '../protocol/channel.js'
 import { splitRequest } from './fault-answers.js'
 import type { Fault, FaultRoute, FaultSource } from './faults.js'
 import {
@@ -29,6 +29,8 @@ import {
 
 /** An answer that may already be there. */
 type Answer<A extends ApiName> = Response<A> | Promise<Response<A>>
+
+const NO_ANSWERS: Response<'Produce'> = { responses: [] }
 
 /** What a node does with a request: answers it, at once if nothing has to be waited for. */
 export type NodeHandle = <A extends ApiName>(
@@ -151,6 +153,10 @@ export class Network implements ClusterNetwork {
         return this.#track({ api, from, to }, answer)
       }
       const answer = this.#carry({ from, to, api, request, signal, client })
+      if (answer instanceof Promise && isUnanswered(api, request)) {
+        answer.catch(() => undefined) // nobody hears of it
+        return NO_ANSWERS as unknown as Response<A>
+      }
       if (nodeId === ANY_NODE && answer instanceof Promise) {
         answer.catch((error: unknown) => {
           if (isPartlogError(error, 'NETWORK_EXCEPTION')) lostAt = to

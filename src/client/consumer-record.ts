@@ -128,9 +128,8 @@ export class RecordChunk {
     try {
       return new RecordCursor(batch)
     } catch (cause) {
-      const { code, message } = toPartlogError(cause)
+      const { code, sentence } = toPartlogError(cause)
       const { topic, partition } = this.#options
-      const sentence = message.slice(`${code}: `.length)
       const where = `${topic}-${partition}: the batch at offset ${batch.baseOffset}`
       throw new PartlogError(code, `${where} cannot be read: ${sentence}`, { cause })
     }

@@ -11,10 +11,10 @@ import type { Random } from '../base/random.js'
 import { Signal } from '../base/tasks.js'
 import { toPartlogError, type PartlogError } from '../model/errors.js'
 import type { Channel } from '../protocol/channel.js'
-import type { PartitionFetchResponse } from '../protocol/messages/fetch.js'
+import type { FetchResponse, PartitionFetchResponse } from '../protocol/messages/fetch.js'
 import type { ConsumerSettings } from './config.js'
 import { RecordChunk, type ConsumerRecord, type Deserializers } from './consumer-record.js'
-import { errorFrom } from './errors.js'
+import { errorFrom, throwIfError } from './errors.js'
 import type { MetadataCache } from './metadata-cache.js'
 import type { PartitionState } from './partition-state.js'
 import { backoffMs } from './retry.js'
@@ -226,9 +226,13 @@ export class Fetcher {
         },
         request.controller.signal,
       )
+      throwIfError({ errorCode: response.errorCode ?? 0 }, `broker ${leader} refuses to be read`)
+      let answers = 0
       for (const { topic = '', partitions } of response.responses) {
         for (const answer of partitions) this.#onAnswer(asked, topic, answer)
+        answers += partitions.length
       }
+      if (answers < asked.length) this.#delayUnanswered(asked, response)
     } catch (error) {
       for (const { state, version } of asked) {
         if (state.version === version) this.#onError(state, toPartlogError(error))
@@ -253,6 +257,17 @@ export class Fetcher {
       else topic.push(wanted)
     }
     return [...byTopic].map(([topic, partitions]) => ({ topic, partitions }))
+  }
+
+  /** A broker that says nothing about a partition is not asked again and again. */
+  #delayUnanswered(asked: readonly Asked[], { responses }: FetchResponse): void {
+    for (const { state } of asked) {
+      const isAnswered = responses.some(
+        ({ topic, partitions }) =>
+          topic === state.topic && partitions.some(each => each.partitionIndex === state.partition),
+      )
+      if (!isAnswered) this.#delay(state)
+    }
   }
 
   #onAnswer(asked: readonly Asked[], topic: string, answer: PartitionFetchResponse): void {

@@ -10,6 +10,7 @@ import type { Clock, Timer } from '../base/clock.js'
 import type { Random } from '../base/random.js'
 import {
   errorId,
+  isPartlogError,
   PartlogError,
   toPartlogError,
   withUnknownOutcome,
@@ -292,22 +293,23 @@ export class Sender {
     try {
       const topicData = this.#topicData(batches)
       const answer = channel.send(leader, 'Produce', { acks, timeoutMs, topicData })
-      if (acks === 0) return this.#settleUnanswered(batches, answer)
-      if (!(answer instanceof Promise)) return this.#settleAnswered(batches, answer)
-      answer.then(
-        response => this.#settleAnswered(batches, response),
-        (error: unknown) => this.#settleFailed(batches, error),
-      )
+      const settle = (response: ProduceResponse): void =>
+        acks === 0
+          ? this.#settleUnanswered(batches, response)
+          : this.#settleAnswered(batches, response)
+      if (!(answer instanceof Promise)) return settle(answer)
+      answer.then(settle, (error: unknown) => this.#settleFailed(batches, error))
     } catch (error) {
       this.#settleFailed(batches, error)
     }
   }
 
   /** No answer came: the request may have arrived nevertheless. */
-  #settleFailed(batches: readonly PendingBatch[], error: unknown): void {
+  #settleFailed(batches: readonly PendingBatch[], thrown: unknown): void {
+    const error = toPartlogError(thrown)
     for (const batch of batches) {
-      batch.outcomeUnknown = true
-      this.#onError(batch, toPartlogError(error))
+      if (error.outcomeUnknown || !isPartlogError(thrown)) batch.outcomeUnknown = true
+      this.#onError(batch, error)
     }
     this.#afterAnswer()
   }
@@ -329,13 +331,18 @@ export class Sender {
     return topics
   }
 
-  /** With acks 0 nobody looks at the answer; it only tells when the buffers are free again. */
-  #settleUnanswered(batches: readonly PendingBatch[], answer: unknown): void {
+  /**
+   * With acks 0 a send is done when the request is on its way. What a broker in this process says
+   * nevertheless is not for the application, but whoever does not lead any more is not asked again.
+   */
+  #settleUnanswered(batches: readonly PendingBatch[], response: ProduceResponse): void {
+    const { accumulator, metadata } = this.#options
     for (const batch of batches) {
       batch.row.isInFlight = false
-      this.#options.accumulator.settle(batch, undefined, false)
+      const { errorCode = 0 } = answerFor(response, batch.topic, batch.partition) ?? {}
+      if (errorCode !== 0) metadata.invalidate(batch.topic)
+      accumulator.settle(batch, undefined, false)
     }
-    if (answer instanceof Promise) answer.catch(() => undefined)
     this.#afterAnswer()
   }
 

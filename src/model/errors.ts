@@ -174,6 +174,11 @@ export class PartlogError extends Error {
     this.outcomeUnknown = options.outcomeUnknown ?? false
     if (options.record !== undefined) this.record = options.record
   }
+
+  /** The message without the code before it. */
+  get sentence(): string {
+    return this.message.slice(this.code.length + 2)
+  }
 }
 
 /**
@@ -198,7 +203,7 @@ export function toPartlogError(error: unknown): PartlogError {
 /** The same error, saying that the request may have taken effect. */
 export function withUnknownOutcome(error: PartlogError): PartlogError {
   if (error.outcomeUnknown) return error
-  const sentence = error.message.slice(`${error.code}: `.length)
+  const { sentence } = error
   return new PartlogError(error.code, sentence, { cause: error, outcomeUnknown: true })
 }
 

@@ -17,6 +17,9 @@ export interface Channel {
    * NETWORK_EXCEPTION when the node cannot be reached and with CLOSED after close; errors of the
    * API itself are codes in the response. When `signal` aborts, nobody waits for the answer any
    * more: a node that holds a long poll may let go of it.
+   *
+   * What is not answered (Produce with acks 0) resolves without answers when it is on its way; a
+   * channel inside the process may have the answer nevertheless.
    */
   send<A extends ApiName>(
     nodeId: number,
@@ -24,4 +27,9 @@ export interface Channel {
     request: Request<A>,
     signal?: AbortSignal,
   ): Response<A> | Promise<Response<A>>
+}
+
+/** Produce with acks 0: whoever asks is not told what becomes of it. */
+export function isUnanswered(api: ApiName, request: unknown): boolean {
+  return api === 'Produce' && (request as Request<'Produce'>).acks === 0
 }

@@ -6,6 +6,7 @@ import { abortable } from '../base/tasks.js'
 import { isPartlogError, PartlogError } from '../model/errors.js'
 import type { ApiName, Request, Response } from '../protocol/api.js'
 import { answeredShape, askedShape } from '../protocol/asked-shapes.js'
+import { isUnanswered } from '../protocol/channel.js'
 import { wireApi } from '../protocol/framing.js'
 import { addressOf, type Endpoint } from './addresses.js'
 import { Agreement, newestOf } from './agreement.js'
@@ -70,12 +71,14 @@ export class BrokerLine {
     request: Request<A>,
     signal?: AbortSignal,
   ): Promise<Response<A>> {
-    const { agreement } = await abortable(this.#lanes[laneOf(api)].pick(), signal)
+    const lane = this.#lanes[laneOf(api)]
+    if (isUnanswered(api, request) && lane.takeLostWord()) throw this.#lostWord()
+    const { agreement } = await abortable(lane.pick(), signal)
     const { connection } = agreement
     const version = agreement.versionOf(wireApi(api), newestOf(api))
     const asked = askedShape(api, version, request)
     if (isUnanswered(api, request)) {
-      await connection.tell(wireApi(api), version, asked)
+      await connection.tell(wireApi(api), version, asked, this.#options.requestTimeoutMs)
       return { responses: [] } as unknown as Response<A>
     }
     const timeoutMs = timeoutOf(api, request, this.#options.requestTimeoutMs)
@@ -86,6 +89,12 @@ export class BrokerLine {
 
   close(why = 'the client was closed'): void {
     for (const lane of Object.values(this.#lanes)) lane.close(why)
+  }
+
+  /** Of what was sent before: what is asked now was not sent. */
+  #lostWord(): PartlogError {
+    const sentence = `${addressOf(this.#endpoint)} has hung up on what needed no answer`
+    return new PartlogError('NETWORK_EXCEPTION', sentence)
   }
 
   // ── connections ────────────────────────────────────────────────────────────────────────
@@ -117,12 +126,13 @@ export class BrokerLine {
   /** Connected, agreed on versions, let in. Nothing was asked yet, whatever fails. */
   async #shakeHands(): Promise<Opened> {
     const { clock, tls, setupTimeoutMs, clientId, sasl, random, closing } = this.#options
-    const stream = await dial(this.#endpoint, { clock, tls, timeoutMs: setupTimeoutMs })
+    const stream = await dial(this.#endpoint, { clock, tls, timeoutMs: setupTimeoutMs, closing })
     const address = addressOf(this.#endpoint)
     const connection = new ClientConnection({ stream, address, clientId, clock })
     const onClose = (): void => connection.close('the client was closed')
     closing.addEventListener('abort', onClose, { once: true })
     try {
+      closing.throwIfAborted()
       const agreement = await Agreement.on(connection, this.#options.requestTimeoutMs)
       const lifetimeMs = sasl === undefined ? 0 : await authenticate(agreement, sasl, random)
       closing.throwIfAborted()
@@ -143,11 +153,6 @@ export class BrokerLine {
   }
 }
 
-/** Produce with acks 0. */
-function isUnanswered(api: ApiName, request: unknown): boolean {
-  return api === 'Produce' && (request as Request<'Produce'>).acks === 0
-}
-
 /** What waits at the broker is given that time as well. */
 function timeoutOf(api: ApiName, request: unknown, requestTimeoutMs: number): number {
   if (api === 'Fetch') return requestTimeoutMs + (request as Request<'Fetch'>).maxWaitMs
@@ -159,6 +164,5 @@ function timeoutOf(api: ApiName, request: unknown, requestTimeoutMs: number): nu
 /** Nothing was asked yet, so nothing was done. */
 function refusedAtTheDoor(error: unknown): unknown {
   if (!isPartlogError(error, 'NETWORK_EXCEPTION') || !error.outcomeUnknown) return error
-  const sentence = error.message.slice(`${error.code}: `.length)
-  return new PartlogError(error.code, `${sentence} (${HINT})`, { cause: error })
+  return new PartlogError(error.code, `${error.sentence} (${HINT})`, { cause: error })
 }

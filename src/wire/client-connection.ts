@@ -44,6 +44,8 @@ export class ClientConnection {
   readonly #waiting: Waiting[] = []
   #correlationId = 0
   #failure: PartlogError | undefined
+  /** Something was sent that is never answered, and nothing behind it was answered yet. */
+  #isWordOut = false
   #usedAtMs: number
 
   constructor(options: ClientConnectionOptions) {
@@ -60,6 +62,11 @@ export class ClientConnection {
   /** Requests that wait for their answers. */
   get waitingCount(): number {
     return this.#waiting.length
+  }
+
+  /** It has ended after something was sent that is never answered, and perhaps because of it. */
+  get hasLostWord(): boolean {
+    return this.#failure !== undefined && this.#isWordOut
   }
 
   /** When something was sent last. */
@@ -89,15 +96,27 @@ export class ClientConnection {
     return answer.promise
   }
 
-  /** Sends a request that is never answered; resolves when the network has taken it. */
-  async tell<Q, S>(api: WireApi<Q, S>, version: number, request: Q): Promise<void> {
+  /**
+   * Sends a request that is never answered; resolves when the network has taken it. Rejects with
+   * NETWORK_EXCEPTION when it does not within `timeoutMs`.
+   */
+  async tell<Q, S>(
+    api: WireApi<Q, S>,
+    version: number,
+    request: Q,
+    timeoutMs: number,
+  ): Promise<void> {
     const taken = new Deferred<void>()
     const onTaken = (error?: Error | null): void => {
       if (error) taken.reject(this.#broken(error.message))
       else taken.resolve()
     }
     this.#write(api, { version, correlationId: this.#nextCorrelationId() }, request, onTaken)
-    await taken.promise
+    this.#isWordOut = true
+    const { name } = api.request
+    const onTime = (): void => this.#fail(`${name} was not taken within ${timeoutMs} ms`)
+    const timer = this.#options.clock.after(timeoutMs, onTime)
+    await taken.promise.finally(() => timer.cancel())
   }
 
   close(why = 'it was closed'): void {
@@ -136,19 +155,19 @@ export class ClientConnection {
 
   /** Throws when the answer is none to what was asked. */
   #onAnswer(reader: ByteReader): void {
-    const waiting = this.#waiting.shift()
+    const waiting = this.#waiting[0]
     const correlationId = readCorrelationId(reader)
     if (waiting?.correlationId !== correlationId) {
-      if (waiting !== undefined) this.#waiting.unshift(waiting)
       throw new Error(`an answer to request ${correlationId}, which was not the next one`)
     }
-    waiting.timer.cancel()
     try {
       waiting.read(reader)
     } catch (error) {
-      this.#waiting.unshift(waiting)
       throw new Error(`${waiting.name}: ${(error as Error).message}`)
     }
+    waiting.timer.cancel()
+    this.#waiting.shift()
+    this.#isWordOut = false // it was read before this request was
   }
 
   #fail(why: string): void {

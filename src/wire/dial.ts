@@ -28,24 +28,30 @@ export interface DialOptions {
   readonly tls: TlsOptions | undefined
   /** socket.connection.setup.timeout.ms */
   readonly timeoutMs: number
+  /** Aborts when nobody wants the connection any more. */
+  readonly closing: AbortSignal
 }
 
 /** Rejects with NETWORK_EXCEPTION; nothing was sent then. */
 export async function dial(endpoint: Endpoint, options: DialOptions): Promise<Socket> {
-  const { clock, timeoutMs, tls } = options
-  const socket = opening(endpoint, tls)
-  const timer = clock.after(timeoutMs, () => {
-    socket.destroy(new Error(`no connection within ${timeoutMs} ms`))
-  })
+  const { clock, timeoutMs, tls, closing } = options
+  let socket: Socket | undefined
+  const giveUp = (why: string): void => void socket?.destroy(new Error(why))
+  const onClosing = (): void => giveUp('it is not wanted any more')
+  const timer = clock.after(timeoutMs, () => giveUp(`no connection within ${timeoutMs} ms`))
+  closing.addEventListener('abort', onClosing, { once: true })
   try {
+    socket = opening(endpoint, tls) // throws for a port that is none
+    socket.on('error', () => undefined) // whoever waits for it is told
     await once(socket, tls === undefined ? 'connect' : 'secureConnect')
     return socket
   } catch (cause) {
-    socket.destroy()
+    socket?.destroy()
     const sentence = `${addressOf(endpoint)} cannot be reached: ${reasonOf(cause)}`
     throw new PartlogError('NETWORK_EXCEPTION', sentence, { cause })
   } finally {
     timer.cancel()
+    closing.removeEventListener('abort', onClosing)
   }
 }
 

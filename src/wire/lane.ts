@@ -35,6 +35,8 @@ export class Lane {
   readonly #options: LaneOptions
   #ready: Opened[] = []
   readonly #opening = new Set<Promise<Opened>>()
+  #closedBecause: string | undefined
+  #hasLostWord = false
 
   constructor(options: LaneOptions) {
     this.#options = options
@@ -44,9 +46,12 @@ export class Lane {
     return this.#ready.some(this.#options.isUsable)
   }
 
-  /** Requests that wait for their answers. */
+  /** Requests that wait for their answers, or for a connection. */
   get waitingCount(): number {
-    return this.#ready.reduce((sum, { agreement }) => sum + agreement.connection.waitingCount, 0)
+    const opening = this.#opening.size
+    return this.#ready.reduce((sum, { agreement: { connection } }) => {
+      return sum + connection.waitingCount
+    }, opening)
   }
 
   /** The connection for the next request: an idle one, a new one, or the one with least to do. */
@@ -58,7 +63,20 @@ export class Lane {
     return best ?? (await (this.#opening.values().next().value ?? this.#open()))
   }
 
+  /**
+   * Has a connection ended that had taken something which is never answered? The broker may have
+   * refused it, and has no other way to say so. Asked once.
+   */
+  takeLostWord(): boolean {
+    this.#sweep()
+    const hadLost = this.#hasLostWord
+    this.#hasLostWord = false
+    return hadLost
+  }
+
+  /** Also what is being opened now, once it is there. */
   close(why: string): void {
+    this.#closedBecause = why
     for (const { agreement } of this.#ready.splice(0)) agreement.connection.close(why)
   }
 
@@ -67,7 +85,8 @@ export class Lane {
     this.#opening.add(opening)
     try {
       const opened = await opening
-      this.#ready.push(opened)
+      if (this.#closedBecause === undefined) this.#ready.push(opened)
+      else opened.agreement.connection.close(this.#closedBecause)
       return opened
     } finally {
       this.#opening.delete(opening)
@@ -79,6 +98,7 @@ export class Lane {
     const { isUsable } = this.#options
     this.#ready = this.#ready.filter(opened => {
       const { connection } = opened.agreement
+      if (connection.hasLostWord) this.#hasLostWord = true
       if (!connection.isOpen) return false
       if (isUsable(opened) || connection.waitingCount > 0) return true
       connection.close('it is too old')

@@ -65,7 +65,8 @@ export class ScramClient {
     if (!nonce.startsWith(this.#nonce) || nonce === this.#nonce || salt === '') {
       throw refused('the broker did not answer what it was asked')
     }
-    if (!(iterations >= ITERATIONS_MIN && iterations <= ITERATIONS_MAX)) {
+    const isWhole = Number.isSafeInteger(iterations)
+    if (!isWhole || iterations < ITERATIONS_MIN || iterations > ITERATIONS_MAX) {
       const range = `${ITERATIONS_MIN} to ${ITERATIONS_MAX}`
       throw refused(`the broker asks for ${i} iterations: expected ${range}`)
     }

@@ -10,7 +10,7 @@ import type { Clock } from '../base/clock.js'
 import type { Logger } from '../base/logger.js'
 import { errorOf, isPartlogError } from '../model/errors.js'
 import type { ApiName, Request, Response } from '../protocol/api.js'
-import type { Channel } from '../protocol/channel.js'
+import { isUnanswered, type Channel } from '../protocol/channel.js'
 import {
   apiOfKey,
   encodeResponse,
@@ -137,7 +137,7 @@ export class ServerConnection {
     }
     const request = readRequestBody(wireApi(api), header, reader)
     const response = await this.#ask(api, header, request as Request<typeof api>)
-    if (isFireAndForget(api, request)) return checkDone(response as Response<'Produce'>)
+    if (isUnanswered(api, request)) return checkDone(response as Response<'Produce'>)
     await this.#write(encodeResponse(wireApi(api), header, response))
   }
 
@@ -194,11 +194,6 @@ export class ServerConnection {
       stream.on('close', onReady)
     })
   }
-}
-
-/** Produce with acks 0 is not answered. */
-function isFireAndForget(api: ApiName, request: unknown): boolean {
-  return api === 'Produce' && (request as Request<'Produce'>).acks === 0
 }
 
 /** Who wants no answer is told in this way only: it loses the connection, and looks around. */

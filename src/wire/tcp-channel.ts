@@ -79,10 +79,12 @@ export class TcpChannel implements Channel {
       try {
         return await line.ask(api, request, signal)
       } catch (error) {
+        signal?.throwIfAborted()
         failure = toPartlogError(error)
+        if (failure.code !== 'NETWORK_EXCEPTION') throw failure
+        this.#turn++ // the next time it is somebody else's
         // Only one that could not be reached: what was sent may have been done.
-        if (failure.code !== 'NETWORK_EXCEPTION' || failure.outcomeUnknown) throw failure
-        this.#turn++
+        if (failure.outcomeUnknown) throw failure
       }
     }
     throw failure ?? new PartlogError('NETWORK_EXCEPTION', 'no broker is known')

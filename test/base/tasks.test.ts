@@ -112,6 +112,10 @@ describe('a promise that can be given up', () => {
   it('rejects with the reason when it is aborted, before or during', async () => {
     const never = new Promise<void>(() => undefined)
     await expect(abortable(never, AbortSignal.abort(new Error('before')))).rejects.toThrow('before')
+    // What it rejects with later is nobody's business; unheard it would end the process.
+    const late = Promise.reject(new Error('late'))
+    await expect(abortable(late, AbortSignal.abort(new Error('before')))).rejects.toThrow('before')
+    await new Promise(resolve => setImmediate(resolve))
     const controller = new AbortController()
     const waiting = abortable(never, controller.signal)
     controller.abort(new Error('during'))

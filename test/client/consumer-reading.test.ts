@@ -850,3 +850,35 @@ describe('when fetching fails', () => {
     expect(valuesOf(await consumer.poll())).toEqual(['2'])
   })
 })
+
+describe('a broker that answers oddly', () => {
+  it('with an error for all of a fetch has it told', async () => {
+    const { cluster } = await world()
+    intercept((api, _request, next) =>
+      api === 'Fetch' ? { errorCode: 31, responses: [] } : next(),
+    )
+    const consumer = cluster.consumer(text)
+    await consumer.assign(orders())
+    await expect(consumer.poll()).rejects.toMatchObject({ code: 'CLUSTER_AUTHORIZATION_FAILED' })
+  })
+
+  it('with nothing about a partition is not asked all the time', async () => {
+    const { cluster, clock } = await world()
+    let asked = 0
+    const end = intercept((api, _request, next) => {
+      if (api !== 'Fetch') return next()
+      asked++
+      return { errorCode: 0, responses: [] }
+    })
+    const consumer = cluster.consumer(text)
+    await consumer.assign(orders())
+    await clock.advance(10_000)
+    expect(asked).toBeGreaterThan(5)
+    expect(asked).toBeLessThan(25)
+    end()
+    const polling = consumer.poll()
+    await cluster.producer().send({ topic: 'orders', messages: [{ value: 'a' }] })
+    await clock.advance(2_000)
+    expect(valuesOf(await polling)).toEqual(['a'])
+  })
+})

@@ -127,11 +127,11 @@ export class FakeCluster implements Channel {
     this.arrivals.push({ nodeId, acks, batches })
     const fate = this.fates.shift()
     if (fate === 'lost') return new Promise(() => undefined)
-    return new Promise((resolve, reject) => {
+    const produced = new Promise((resolve, reject) => {
       const answer = (): void => {
         if (fate !== undefined && 'throws' in fate) {
           if (fate.isAppended) for (const batch of batches) this.#append(batch)
-          reject(new PartlogError(fate.throws, 'no line'))
+          reject(new PartlogError(fate.throws, 'no line', { outcomeUnknown: true }))
         } else {
           resolve({ responses: topicData.map(({ name }) => this.#answerFor(name, batches, fate)) })
         }
@@ -139,6 +139,7 @@ export class FakeCluster implements Channel {
       if (this.isHolding) this.#held.push(answer)
       else answer()
     })
+    return acks === 0 ? Promise.resolve({ responses: [] }) : produced
   }
 
   #answerFor(

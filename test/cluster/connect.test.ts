@@ -354,6 +354,29 @@ describe('brokers that go', () => {
   })
 })
 
+describe.each(['elsewhere', 'in this process'])('acks 0, brokers %s', place => {
+  it('follows a leader that moves', async () => {
+    const cluster = await Cluster.memory({ brokers: 2 })
+    onTestFinished(() => cluster.close())
+    await cluster.admin.createTopic({ topic: 'orders', assignment: [[1, 2]] })
+    const leader = () => cluster.describe().topics.find(({ topic }) => topic === 'orders')
+    await cluster.broker(1).kill()
+    await cluster.broker(1).start()
+    await until(() => leader()?.partitions[0]?.isr.length === 2)
+    const far = place === 'elsewhere' ? (await behind(cluster)).far : cluster
+    const producer = far.producer({ acks: 0, retryBackoffMs: 1 })
+    const end = async () => (await cluster.admin.listOffsets('orders'))[0]?.offset
+    await producer.send({ topic: 'orders', messages: [{ value: 'a' }] })
+    while ((await end()) !== 1) await new Promise(resolve => setImmediate(resolve))
+    await cluster.admin.electLeaders({ type: 'preferred' })
+    expect(leader()?.partitions[0]?.leader).toBe(1)
+    while ((await end()) === 1) {
+      await producer.send({ topic: 'orders', messages: [{ value: 'b' }] })
+      await new Promise(resolve => setImmediate(resolve))
+    }
+  })
+})
+
 describe('a password', () => {
   const PLAIN = { mechanism: 'plain', username: 'alice', password: 'secret' } as const
 

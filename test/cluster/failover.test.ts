@@ -207,3 +207,30 @@ it('a follower may follow at once when a topic is made, without a pause', async 
   await sent
   expect(clock.monotonicMs()).toBe(startedMs)
 })
+
+it('a send that needs no answer is done when it is on its way', async () => {
+  const { cluster, clock, passing } = await world()
+  await passing(cluster.admin.createTopic({ topic: 'orders' }))
+  const producer = cluster.producer({ acks: 0 })
+  await passing(producer.send({ topic: 'orders', messages: [{ value: 'a' }] }))
+  cluster.faults.on('produce', { topic: 'orders' }).delay(10_000)
+  const before = clock.now()
+  await producer.send({ topic: 'orders', messages: [{ value: 'b' }] })
+  expect(clock.now()).toBe(before)
+})
+
+it('a send that never got away is known not to be in the log', async () => {
+  const { cluster, clock, passing } = await world()
+  await passing(cluster.admin.createTopic({ topic: 'orders', replicationFactor: 1 }))
+  const producer = cluster.producer({ deliveryTimeoutMs: 1_000 })
+  await passing(producer.send({ topic: 'orders', messages: [{ value: 'a' }] }))
+  const { topics } = cluster.describe()
+  const leader = topics.find(({ topic }) => topic === 'orders')?.partitions[0]?.leader as number
+  await cluster.broker(leader).kill()
+  const sent = producer.send({ topic: 'orders', messages: [{ value: 'b' }] })
+  const outcome = expect(sent).rejects.toMatchObject({
+    ...{ code: 'DELIVERY_TIMED_OUT', outcomeUnknown: false },
+  })
+  await clock.advance(2_000)
+  await outcome
+})

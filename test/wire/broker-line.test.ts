@@ -37,6 +37,18 @@ function lineTo(port: number, options: Partial<BrokerLineOptions> = {}) {
   return { line, clock, closing, close, beat }
 }
 
+/** Takes connections and says nothing. */
+async function silentServer() {
+  const sockets: Socket[] = []
+  const server = createServer(socket => {
+    socket.on('error', () => undefined).resume()
+    sockets.push(socket)
+  })
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => void server.close())
+  return { sockets, port: (server.address() as AddressInfo).port }
+}
+
 async function failure(promise: Promise<unknown>): Promise<unknown> {
   return await promise.then(
     () => undefined,
@@ -132,7 +144,7 @@ describe('a connection that is being opened', () => {
     const waiting = beat()
     close()
     expect(await failure(waiting)).toMatchObject({ code: 'CLOSED' })
-    await until(() => broker.connections === 1 && broker.sockets.size === 0)
+    await until(() => broker.sockets.size === 0)
     expect([broker.asked, clock.pendingTimers]).toEqual([[], 0])
   })
 
@@ -145,12 +157,19 @@ describe('a connection that is being opened', () => {
     expect(broker.connections).toBe(0)
   })
 
+  it('ends at once with the client, however long it might have taken', async () => {
+    const { sockets, port } = await silentServer()
+    const { beat, clock, close } = lineTo(port, { tls: {} })
+    const waiting = beat()
+    await until(() => sockets.length === 1)
+    close()
+    expect(await failure(waiting)).toMatchObject({ code: 'CLOSED' })
+    await until(() => sockets[0]?.destroyed === true)
+    expect(clock.pendingTimers).toBe(0)
+  })
+
   it('takes as long as it may, and no longer', async () => {
-    const sockets: Socket[] = []
-    const silent = createServer(socket => void sockets.push(socket.on('error', () => undefined)))
-    await new Promise<void>(resolve => silent.listen(0, '127.0.0.1', resolve))
-    onTestFinished(() => void silent.close())
-    const { port } = silent.address() as AddressInfo
+    const { sockets, port } = await silentServer()
     const { beat, clock } = lineTo(port, { tls: {}, setupTimeoutMs: 300 })
     const waiting = beat()
     await until(() => sockets.length === 1)
@@ -213,6 +232,42 @@ describe('a request', () => {
     expect(line.waitingCount).toBe(0)
     expect(await beat()).toMatchObject({ errorCode: 0 })
     expect([broker.connections, clock.pendingTimers]).toEqual([1, 0])
+  })
+})
+
+describe('a request that is not answered', () => {
+  const produce = { acks: 0, timeoutMs: 1, topicData: [] }
+
+  it('and ends its connection is told with the next one', async () => {
+    const broker = await fakeBroker({
+      ...alive,
+      Produce: () => void broker.sockets.forEach(socket => socket.destroy()) as undefined,
+    })
+    const { line, beat } = lineTo(broker.port)
+    await line.ask('Produce', produce)
+    await until(() => broker.connections === 1 && broker.sockets.size === 0)
+    await new Promise(resolve => setImmediate(resolve))
+    expect(await failure(line.ask('Produce', produce))).toMatchObject({
+      code: 'NETWORK_EXCEPTION',
+      outcomeUnknown: false,
+    })
+    expect(broker.asked).toEqual(['Produce'])
+    await beat()
+    await line.ask('Produce', produce) // it was told once
+    await until(() => broker.asked.length === 3)
+  })
+
+  it('is fine when something behind it was answered', async () => {
+    const broker = await fakeBroker({ ...alive, Produce: () => undefined })
+    const { line, beat } = lineTo(broker.port)
+    await line.ask('Produce', produce)
+    await beat()
+    broker.sockets.forEach(socket => socket.destroy())
+    await until(() => broker.sockets.size === 0)
+    await new Promise(resolve => setImmediate(resolve))
+    await line.ask('Produce', produce)
+    await until(() => broker.asked.length === 3)
+    expect(broker.connections).toBe(2)
   })
 })
 

@@ -123,13 +123,30 @@ describe('a connection to a broker', () => {
   it('tells without waiting for an answer', async () => {
     const { connection, asked } = connected()
     const request = { acks: 0, timeoutMs: 1, topicData: [] }
-    await connection.tell(PRODUCE, 7, request)
+    await connection.tell(PRODUCE, 7, request, 1_000)
     expect((await asked()).apiKey).toBe(0)
     expect(connection.waitingCount).toBe(0)
     connection.close()
-    await expect(connection.tell(PRODUCE, 7, request)).rejects.toEqual(
+    await expect(connection.tell(PRODUCE, 7, request, 1_000)).rejects.toEqual(
       broken('nothing was sent', false),
     )
+  })
+
+  it('does not tell for longer than it may', async () => {
+    const { connection, clock, theirs } = connected()
+    theirs.pause() // nobody reads
+    const large = {
+      name: 'orders',
+      partitionData: [{ index: 0, records: Buffer.alloc(1_000_000) }],
+    }
+    const request = { acks: 0, timeoutMs: 1, topicData: [large] }
+    const told = Array.from({ length: 3 }, () => connection.tell(PRODUCE, 7, request, 500))
+    const outcomes = Promise.allSettled(told)
+    await clock.advance(499)
+    expect(connection.isOpen).toBe(true)
+    await clock.advance(1)
+    expect((await outcomes).at(-1)).toMatchObject({ reason: { code: 'NETWORK_EXCEPTION' } })
+    expect([connection.isOpen, clock.pendingTimers]).toEqual([false, 0])
   })
 
   it('refuses at once what cannot be written, and stays of use', async () => {

@@ -101,6 +101,17 @@ describe('a lane', () => {
     expect(lane.isOpen).toBe(true)
   })
 
+  it('counts those who wait for a connection, and closes what comes when it is closed', async () => {
+    const { lane, fakes, opening, pick } = laneWith(1)
+    const picked = pick()
+    expect(lane.waitingCount).toBe(1)
+    lane.close('the end')
+    opening[0]?.resolve()
+    await picked
+    expect(fakes[0]!.closedBecause).toBe('the end')
+    expect([lane.waitingCount, lane.isOpen]).toEqual([0, false])
+  })
+
   it('closes all that it has', async () => {
     const { lane, fakes, pickNow } = laneWith(1)
     await pickNow()

@@ -67,6 +67,7 @@ describe('SCRAM', () => {
     ['a nonce that is only its own', (own: string) => `r=${own},${s},i=4096`, 'did not answer'],
     ['no salt', (own: string) => `r=${own}x,i=4096`, 'did not answer'],
     ['too few iterations', (own: string) => `r=${own}x,${s},i=4095`, '4095'],
+    ['half an iteration', (own: string) => `r=${own}x,${s},i=4096.5`, '4096.5'],
     ['endless work', (own: string) => `r=${own}x,${s},i=1000001`, '1000001'],
     ['no iterations', (own: string) => `r=${own}x,${s}`, 'iterations'],
     ['nothing', () => '', 'did not answer'],

@@ -140,6 +140,45 @@ describe('a channel to a cluster', () => {
     expect(all[0]!.asked).toEqual([])
   })
 
+  it('asks somebody else the next time when one does not answer', async () => {
+    const { all } = await brokers(2, { Metadata: () => undefined })
+    const [mute, other] = all as [FakeBroker, FakeBroker]
+    const clock = new VirtualClock()
+    const channel = channelWith(clock, mute, other)
+    const asking = channel.send(ANY_NODE, 'Metadata', { topics: [] })
+    const outcome = expect(asking).rejects.toMatchObject({ outcomeUnknown: true })
+    await until(() => mute.asked.length === 1)
+    await clock.advance(30_000)
+    await outcome
+    await channel.send(ANY_NODE, 'Heartbeat', beat)
+    expect(other.asked).toEqual(['Heartbeat'])
+  })
+
+  it('says why when its caller gives up', async () => {
+    const { all } = await brokers(1, { Metadata: () => undefined })
+    const channel = channelTo(all[0]!)
+    const patience = new AbortController()
+    const asking = channel.send(ANY_NODE, 'Metadata', { topics: [] }, patience.signal)
+    await until(() => all[0]!.asked.length === 1)
+    const reason = new Error('enough')
+    patience.abort(reason)
+    await expect(asking).rejects.toBe(reason)
+  })
+
+  it('cannot be led to a port that is none', async () => {
+    const places = [70_000, -1].map((port, nodeId) => ({ nodeId, host: HOST, port }))
+    const odd = await fakeBroker({
+      Metadata: () => ({ brokers: places, controllerId: 0, topics: [] }),
+      ...alive,
+    })
+    const channel = channelTo(odd)
+    await channel.send(ANY_NODE, 'Metadata', { topics: [] })
+    await expect(channel.send(0, 'Heartbeat', beat)).rejects.toEqual(unreachable)
+    await expect(channel.send(1, 'Heartbeat', beat)).rejects.toEqual(unreachable)
+    await channel.send(ANY_NODE, 'Heartbeat', beat)
+    expect(odd.asked).toEqual(['Metadata', 'Heartbeat'])
+  })
+
   it('closes its connections to brokers that are not there any more', async () => {
     const { all, know } = await brokers(3)
     const channel = channelTo(all[0]!)
