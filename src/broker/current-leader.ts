@@ -6,6 +6,15 @@
 import { errorOf, type ErrorCode } from '../model/errors.js'
 import type { BrokerContext, BrokerEndpoint } from './context.js'
 
+/** Errors of which an answer of Produce says who leads instead. */
+export const PRODUCE_LED_ELSEWHERE: readonly ErrorCode[] = ['NOT_LEADER_OR_FOLLOWER']
+
+/** Those of Fetch, which names the epoch its reader knows. */
+export const FETCH_LED_ELSEWHERE: readonly ErrorCode[] = [
+  'NOT_LEADER_OR_FOLLOWER',
+  'FENCED_LEADER_EPOCH',
+]
+
 export interface CurrentLeader {
   readonly leaderId: number
   readonly leaderEpoch: number

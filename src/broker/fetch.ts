@@ -18,14 +18,12 @@ import type {
 } from '../protocol/messages/fetch.js'
 import { FETCH_MAX_BYTES, FETCH_MAX_WAIT_MS } from './config.js'
 import type { BrokerContext } from './context.js'
-import { currentLeader, nodeEndpoints } from './current-leader.js'
+import { currentLeader, FETCH_LED_ELSEWHERE, nodeEndpoints } from './current-leader.js'
 import { errorFields } from './errors.js'
 
 /** isolationLevel: records of transactions that ended only. */
 const READ_COMMITTED = 1
 const NO_RECORDS = new Uint8Array(0)
-/** Errors of which an answer says who leads instead. */
-const LED_ELSEWHERE = ['NOT_LEADER_OR_FOLLOWER', 'FENCED_LEADER_EPOCH'] as const
 
 export async function fetch(
   broker: BrokerContext,
@@ -179,7 +177,7 @@ async function readOne(
     const logStartOffset = partition?.replicaLog?.logStartOffset ?? -1
     const failed = { partitionIndex, ...errorFields(error), highWatermark, logStartOffset }
     const place = { topic, partition: partitionIndex, errorCode: failed.errorCode }
-    const leader = currentLeader(broker, place, LED_ELSEWHERE)
+    const leader = currentLeader(broker, place, FETCH_LED_ELSEWHERE)
     return { ...failed, ...leader, records: NO_RECORDS }
   }
 }

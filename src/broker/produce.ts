@@ -20,7 +20,7 @@ import type {
   ProduceResponse,
 } from '../protocol/messages/produce.js'
 import type { BrokerContext } from './context.js'
-import { currentLeader, nodeEndpoints } from './current-leader.js'
+import { currentLeader, nodeEndpoints, PRODUCE_LED_ELSEWHERE } from './current-leader.js'
 import { errorFields } from './errors.js'
 
 const FAILED = { baseOffset: -1, logAppendTimeMs: -1, logStartOffset: -1 }
@@ -67,15 +67,12 @@ function withLeaders(broker: BrokerContext, responses: readonly TopicResponse[])
     name,
     partitionResponses: partitionResponses.map(answer => {
       const place = { topic: name, partition: answer.index, errorCode: answer.errorCode }
-      return { ...answer, ...currentLeader(broker, place, LED_ELSEWHERE) }
+      return { ...answer, ...currentLeader(broker, place, PRODUCE_LED_ELSEWHERE) }
     }),
   }))
   const partitions = answers.flatMap(({ partitionResponses }) => partitionResponses)
   return { responses: answers, nodeEndpoints: nodeEndpoints(broker, partitions) }
 }
-
-/** Errors of which an answer says who leads instead. */
-const LED_ELSEWHERE = ['NOT_LEADER_OR_FOLLOWER'] as const
 
 interface PartitionRecords {
   readonly topic: string
