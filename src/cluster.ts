@@ -119,7 +119,7 @@ export class Cluster extends KafkaCluster {
       isRunning: id => brokers.broker(id) !== undefined,
       channelOf: clientId => channelOf(parts, clientId),
     })
-    brokers.listen(nodeId => this.#doors.disconnect(nodeId))
+    brokers.listen(this.#doors)
   }
 
   /**

@@ -61,6 +61,14 @@ export interface BrokerSetOptions {
   readonly groupListener: GroupListener
 }
 
+/** One who has to know which brokers run. */
+export interface BrokerListener {
+  /** It was stopped or killed. */
+  gone(nodeId: number): void
+  /** It runs again; it counts as started when this resolves. */
+  started(nodeId: number): Promise<void>
+}
+
 export function brokerFolder(nodeId: number): string {
   return `broker-${nodeId}`
 }
@@ -77,7 +85,7 @@ export class BrokerSet {
   /** Starting and stopping, per broker, one after the other. */
   readonly #changing = new Map<number, Promise<void>>()
 
-  #onGone: (nodeId: number) => void = () => undefined
+  #listener: BrokerListener | undefined
 
   private constructor(options: BrokerSetOptions, controller: Controller, logs: LogManager) {
     this.#options = options
@@ -104,9 +112,8 @@ export class BrokerSet {
     return this.#running.values()
   }
 
-  /** Tells `onGone` of every broker that was stopped or killed. */
-  listen(onGone: (nodeId: number) => void): void {
-    this.#onGone = onGone
+  listen(listener: BrokerListener): void {
+    this.#listener = listener
   }
 
   /** Ends a broker as a program that is told to end: it hands over what it leads first. */
@@ -141,6 +148,7 @@ export class BrokerSet {
       await this.controller.commit(image => admitBroker(image, news, ends))
       this.#attach(opened)
       await this.controller.tellAll()
+      await this.#listener?.started(nodeId)
     })
   }
 
@@ -200,7 +208,7 @@ export class BrokerSet {
     this.#running.delete(nodeId)
     this.controller.detach(nodeId)
     this.#options.network.detach(nodeId)
-    this.#onGone(nodeId)
+    this.#listener?.gone(nodeId)
     await end()
   }
 

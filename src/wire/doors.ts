@@ -2,9 +2,9 @@
 
 import { readOptions } from '../base/config.js'
 import { checkedConfig } from '../model/errors.js'
-import { Door, type DoorLimits, type DoorOptions } from './door.js'
+import { Door, type DoorOptions } from './door.js'
 import { endpointInProcess, socketFactory, type SocketFactory } from './socket-factory.js'
-import { listen, LISTEN_OPTIONS, type Listening, type ListenOptions } from './tcp-server.js'
+import { LISTEN_OPTIONS, TcpServer, type Listening, type ListenOptions } from './tcp-server.js'
 import { addressOf } from './addresses.js'
 
 export interface DoorsOptions extends DoorOptions {
@@ -14,9 +14,8 @@ export interface DoorsOptions extends DoorOptions {
 
 export class Doors {
   readonly #options: DoorsOptions
-  readonly #open = new Set<{ close(): Promise<void> }>()
-  readonly #doors = new Set<Door>()
-  #socketFactory: SocketFactory | undefined
+  readonly #servers = new Set<TcpServer>()
+  #portless: { readonly door: Door; readonly socketFactory: SocketFactory } | undefined
 
   constructor(options: DoorsOptions) {
     this.#options = options
@@ -27,35 +26,44 @@ export class Doors {
   }
 
   get socketFactory(): SocketFactory {
-    const { brokerIds, isRunning } = this.#options
-    return (this.#socketFactory ??= socketFactory(this.#door(), brokerIds, isRunning))
+    return (this.#portless ??= this.#withoutPort()).socketFactory
   }
 
   async listen(options: ListenOptions): Promise<Listening> {
     const settings = checkedConfig(() => readOptions(LISTEN_OPTIONS, options, 'listen option'))
-    const { host, advertisedHost = host } = settings
-    const { brokerIds, isRunning } = this.#options
+    const { host, port, advertisedHost = host } = settings
+    const { brokerIds, isRunning, logger } = this.#options
     const { maxConnections, connectionsMaxIdleMs: maxIdleMs } = settings
-    const door = this.#door({ maxConnections, maxIdleMs })
-    const place = { ...settings, advertisedHost, door, brokerIds, isRunning }
-    const listening = await listen(place)
-    this.#open.add(listening)
-    return listening
+    const server: TcpServer = new TcpServer({
+      ...{ host, port, advertisedHost, brokerIds, isRunning, logger },
+      door: new Door(this.#options, { maxConnections, maxIdleMs }),
+      onClosed: () => this.#servers.delete(server),
+    })
+    // Before it listens: brokers may come and go, and the cluster may be closed, meanwhile.
+    this.#servers.add(server)
+    await server.open()
+    return server
+  }
+
+  /** A broker has started; resolves when clients get in. */
+  async started(nodeId: number): Promise<void> {
+    await Promise.all([...this.#servers].map(server => server.started(nodeId)))
   }
 
   /** A broker has gone: its clients notice at once, as those of a process that ends. */
-  disconnect(nodeId: number): void {
-    for (const door of this.#doors) door.disconnect(nodeId)
+  gone(nodeId: number): void {
+    this.#portless?.door.disconnect(nodeId)
+    for (const server of this.#servers) server.gone(nodeId)
   }
 
   async close(): Promise<void> {
-    await Promise.allSettled([...this.#open].map(each => each.close()))
+    const open = [...this.#servers, ...(this.#portless === undefined ? [] : [this.#portless.door])]
+    await Promise.allSettled(open.map(each => each.close()))
   }
 
-  #door(limits?: DoorLimits): Door {
-    const door = new Door(this.#options, limits)
-    this.#doors.add(door)
-    this.#open.add(door)
-    return door
+  #withoutPort() {
+    const { brokerIds, isRunning } = this.#options
+    const door = new Door(this.#options)
+    return { door, socketFactory: socketFactory(door, brokerIds, isRunning) }
   }
 }

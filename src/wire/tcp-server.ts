@@ -1,7 +1,12 @@
-/** The door with a port: one listening socket for each broker. */
+/**
+ * The door with a port: one listening socket for each broker that runs. The port of one that is
+ * down refuses, as that of a program that has ended, and is its own again when it starts.
+ */
 
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { integer, option, optional, text } from '../base/config.js'
+import type { Logger } from '../base/logger.js'
+import { SerialQueue } from '../base/tasks.js'
 import { PartlogError } from '../model/errors.js'
 import { addressOf, type Endpoint } from './addresses.js'
 import { CONNECTIONS_MAX, CONNECTIONS_MAX_IDLE_MS, type Door } from './door.js'
@@ -48,54 +53,151 @@ export interface Listening {
 
 export interface TcpServerOptions {
   readonly door: Door
+  readonly logger: Logger
   readonly brokerIds: readonly number[]
   readonly isRunning: (nodeId: number) => boolean
   readonly host: string
   readonly port: number
   readonly advertisedHost: string
+  readonly onClosed: () => void
 }
 
-/** Rejects with NETWORK_EXCEPTION when a port is taken; then none is kept. */
-export async function listen(options: TcpServerOptions): Promise<Listening> {
-  const endpoints = new Map<number, Endpoint>()
-  const servers: Server[] = []
-  const { brokerIds, port, advertisedHost: host } = options
-  try {
-    for (const [index, nodeId] of brokerIds.entries()) {
-      const server = serverOf(nodeId, endpoints, options)
-      servers.push(server)
-      const own = await bound(server, options.host, port === 0 ? 0 : port + index)
-      endpoints.set(nodeId, { host, port: own })
+export class TcpServer implements Listening {
+  readonly #options: TcpServerOptions
+  readonly #ports: ReadonlyMap<number, Port>
+  #isClosed = false
+
+  constructor(options: TcpServerOptions) {
+    const { brokerIds, host, port, isRunning } = options
+    this.#options = options
+    const portOf = (nodeId: number, index: number): Port =>
+      new Port({
+        ...{ host, number: port === 0 ? 0 : port + index },
+        isWanted: () => !this.#isClosed && isRunning(nodeId),
+        onSocket: socket => this.#admit(nodeId, socket),
+      })
+    this.#ports = new Map(brokerIds.map((id, index) => [id, portOf(id, index)] as const))
+  }
+
+  get bootstrap(): string[] {
+    return [...this.#ports.keys()].map(id => addressOf(this.#endpointOf(id)))
+  }
+
+  get connectionCount(): number {
+    return this.#options.door.connectionCount
+  }
+
+  /**
+   * Takes all ports, those of brokers that are down too, to know them. Rejects with
+   * NETWORK_EXCEPTION when one is taken, with CLOSED when it was closed meanwhile; then none is
+   * kept.
+   */
+  async open(): Promise<void> {
+    try {
+      for (const port of this.#ports.values()) {
+        if (this.#isClosed) break
+        await port.open()
+      }
+    } catch (cause) {
+      await this.close()
+      const { host, port } = this.#options
+      const sentence = `cannot listen on ${host}:${port}: ${(cause as Error).message}`
+      throw new PartlogError('NETWORK_EXCEPTION', sentence, { cause })
     }
-  } catch (cause) {
-    await Promise.all(servers.map(closed))
-    const sentence = `cannot listen on ${options.host}:${port}: ${(cause as Error).message}`
-    throw new PartlogError('NETWORK_EXCEPTION', sentence, { cause })
+    if (this.#isClosed) throw new PartlogError('CLOSED', 'the cluster is closed')
   }
-  return {
-    bootstrap: [...endpoints.values()].map(addressOf),
-    get connectionCount() {
-      return options.door.connectionCount
-    },
-    async close() {
-      const freed = servers.map(closed)
-      await options.door.close()
-      await Promise.all(freed)
-    },
-  }
-}
 
-function serverOf(
-  nodeId: number,
-  endpoints: ReadonlyMap<number, Endpoint>,
-  { door, isRunning }: TcpServerOptions,
-): Server {
-  return createServer({ noDelay: true, keepAlive: true }, (socket: Socket) => {
+  /** A broker has started: its port is open. If another has it by now, that is a warning. */
+  async started(nodeId: number): Promise<void> {
+    try {
+      await this.#ports.get(nodeId)?.open()
+    } catch (error) {
+      const address = addressOf(this.#endpointOf(nodeId))
+      this.#options.logger.warn(`broker ${nodeId} cannot listen on ${address} again`, { error })
+    }
+  }
+
+  /** A broker has gone: its port refuses. */
+  gone(nodeId: number): void {
+    this.#ports.get(nodeId)?.shut()
+    this.#options.door.disconnect(nodeId)
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    const freed = [...this.#ports.values()].map(port => port.close())
+    await this.#options.door.close()
+    await Promise.all(freed)
+    this.#options.onClosed()
+  }
+
+  #endpointOf(nodeId: number): Endpoint {
+    const port = this.#ports.get(nodeId)?.number ?? 0
+    return port === 0 ? { host: '', port: -1 } : { host: this.#options.advertisedHost, port }
+  }
+
+  #admit(nodeId: number, socket: Socket): void {
     const clientHost = `/${socket.remoteAddress ?? ''}`
-    const endpointOf = (id: number): Endpoint => endpoints.get(id) ?? { host: '', port: -1 }
+    const endpointOf = (id: number): Endpoint => this.#endpointOf(id)
+    const { door, isRunning } = this.#options
     const isAdmitted = isRunning(nodeId) && door.admit(socket, { nodeId, endpointOf, clientHost })
     if (!isAdmitted) socket.destroy()
-  })
+  }
+}
+
+interface PortOptions {
+  readonly host: string
+  /** 0: any free one, and from then on that one. */
+  readonly number: number
+  readonly isWanted: () => boolean
+  readonly onSocket: (socket: Socket) => void
+}
+
+class Port {
+  readonly #options: PortOptions
+  /** A server cannot be closed while it is being bound: whoever wants another state waits. */
+  readonly #turns = new SerialQueue()
+  #server: Server | undefined
+  #number: number
+
+  constructor(options: PortOptions) {
+    this.#options = options
+    this.#number = options.number
+  }
+
+  /** 0 while it is not known. */
+  get number(): number {
+    return this.#number
+  }
+
+  /** Takes its number, finding it out, and stays open if it is wanted. */
+  open(): Promise<void> {
+    return this.#turns.run(() => this.#bind())
+  }
+
+  /** At once; connections go on. */
+  shut(): void {
+    this.#server?.close()
+    this.#server = undefined
+  }
+
+  /** Resolves when its connections have ended, too. */
+  close(): Promise<void> {
+    return this.#turns.run(async () => {
+      const server = this.#server
+      this.#server = undefined
+      if (server !== undefined) await closed(server)
+    })
+  }
+
+  async #bind(): Promise<void> {
+    if (this.#server !== undefined) return
+    const { host, isWanted, onSocket } = this.#options
+    const server = createServer({ noDelay: true, keepAlive: true }, onSocket)
+    this.#number = await bound(server, host, this.#number)
+    this.#server = server
+    if (!isWanted()) this.shut()
+  }
 }
 
 function bound(server: Server, host: string, port: number): Promise<number> {

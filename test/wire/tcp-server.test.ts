@@ -1,7 +1,21 @@
 import { once } from 'node:events'
-import { describe, expect, it } from 'vitest'
+import { createServer } from 'node:net'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { silentLogger } from '../../src/base/logger.js'
 import { Cluster } from '../../src/cluster.js'
+import type { PartlogError } from '../../src/model/errors.js'
+import type { Listening } from '../../src/wire/tcp-server.js'
 import { reach, wireWorld } from './client.js'
+
+/** Nobody listens there; a connection that comes about is ended. */
+async function isRefused(address: string): Promise<boolean> {
+  const { socket } = reach(address)
+  const error = await once(socket, 'connect').catch((reason: unknown) => reason)
+  socket.destroy()
+  return (error as { code?: string }).code === 'ECONNREFUSED'
+}
 
 describe('listen', () => {
   it('gives each broker a port on this machine, and tells clients where', async () => {
@@ -21,12 +35,66 @@ describe('listen', () => {
     }
   })
 
-  it('lets nobody in to a broker that is down', async () => {
+  it.each(['kill', 'stop'] as const)('refuses at a broker that is down: %s', async how => {
     const { cluster } = await wireWorld({ brokers: 2 })
     const { bootstrap } = await cluster.listen({ port: 0 })
-    await cluster.broker(2).kill()
-    const client = reach(bootstrap[1] as string)
+    const [first, second] = bootstrap as [string, string]
+    const client = reach(second)
+    await client.ask('Metadata', 5, { topics: [] })
+    await cluster.broker(2)[how]()
     expect(await client.ended()).toBe(true)
+    expect(await isRefused(second)).toBe(true)
+    await reach(first).ask('Metadata', 5, { topics: [] })
+    await cluster.broker(2).start()
+    const { brokers } = await reach(second).ask('Metadata', 5, { topics: [] })
+    expect(brokers.map(({ host, port }) => `${host}:${port}`)).toEqual(bootstrap)
+  })
+
+  it('knows the port of a broker that is down from the start', async () => {
+    const { cluster } = await wireWorld({ brokers: 2 })
+    await cluster.broker(2).kill()
+    const { bootstrap } = await cluster.listen({ port: 0 })
+    expect(await isRefused(bootstrap[1] as string)).toBe(true)
+    await cluster.broker(2).start()
+    await reach(bootstrap[1] as string).ask('Metadata', 5, { topics: [] })
+  })
+
+  it('copes with brokers that come and go while it begins', async () => {
+    const { cluster } = await wireWorld({ brokers: 3 })
+    await cluster.broker(3).kill()
+    const listening = cluster.listen({ port: 0 })
+    await Promise.all([cluster.broker(1).kill(), cluster.broker(3).start()])
+    const { bootstrap } = await listening
+    expect(await Promise.all(bootstrap.map(isRefused))).toEqual([true, false, false])
+  })
+
+  it('warns when the port of a broker that starts is taken', async () => {
+    const warn = vi.fn()
+    const cluster = await Cluster.memory({ logger: { ...silentLogger, warn }, brokers: 2 })
+    onTestFinished(() => cluster.close())
+    const { bootstrap } = await cluster.listen({ port: 0 })
+    const address = bootstrap[1] as string
+    await cluster.broker(2).kill()
+    const other = createServer().listen(Number(address.split(':')[1]), '127.0.0.1')
+    await once(other, 'listening')
+    await cluster.broker(2).start()
+    expect(cluster.broker(2).isRunning).toBe(true)
+    const sentence = `broker 2 cannot listen on ${address} again`
+    const error = expect.objectContaining({ code: 'EADDRINUSE' })
+    expect(warn.mock.calls).toEqual([[sentence, { error }]])
+    other.close()
+    await cluster.broker(2).kill()
+    await cluster.broker(2).start()
+    await reach(address).ask('Metadata', 5, { topics: [] })
+  })
+
+  it('stays closed when a broker starts again', async () => {
+    const { cluster } = await wireWorld()
+    const listening = await cluster.listen({ port: 0 })
+    await listening.close()
+    await cluster.broker(1).kill()
+    await cluster.broker(1).start()
+    expect(await isRefused(listening.bootstrap[0] as string)).toBe(true)
   })
 
   it('tells clients another host when it is told to', async () => {
@@ -55,14 +123,44 @@ describe('listen', () => {
     await client.ask('Metadata', 5, { topics: [] })
     await first.close()
     expect(await client.ended()).toBe(true)
-    const socket = reach(first.bootstrap[0] as string).socket
-    expect((await once(socket, 'error'))[0]).toMatchObject({ code: 'ECONNREFUSED' })
+    expect(await isRefused(first.bootstrap[0] as string)).toBe(true)
     const second = await cluster.listen({ port: 0 })
     const other = reach(second.bootstrap[0] as string)
     await other.ask('Metadata', 5, { topics: [] })
     await cluster.close()
     expect(await other.ended()).toBe(true)
     await expect(cluster.listen()).rejects.toMatchObject({ code: 'CLOSED' })
+  })
+
+  it('leaves nothing behind in the cluster when it is closed', async () => {
+    setFlagsFromString('--expose-gc')
+    const collect = runInNewContext('gc') as () => void
+    const { cluster } = await wireWorld()
+    let listening: Listening | undefined = await cluster.listen({ port: 0 })
+    const kept = new WeakRef(listening)
+    await listening.close()
+    listening = undefined
+    const isGone = (): boolean => {
+      collect()
+      return kept.deref() === undefined
+    }
+    await vi.waitFor(() => expect(isGone()).toBe(true))
+  })
+
+  it('is given up by a cluster that is closed meanwhile', async () => {
+    const other = await wireWorld()
+    const before = await other.cluster.listen({ port: 0 })
+    await before.close()
+    const address = before.bootstrap[0] as string
+    const cluster = await Cluster.memory({ brokers: 2 })
+    const port = Number(address.split(':')[1])
+    const listening = cluster.listen({ port }).then(
+      () => 'listens',
+      (error: unknown) => (error as PartlogError).code,
+    )
+    await cluster.close()
+    expect(await listening).toBe('CLOSED')
+    expect(await isRefused(address)).toBe(true)
   })
 
   it.each([[{ port: -1 }], [{ port: 70_000 }], [{ host: '' }], [{ ports: 1 }]])(
