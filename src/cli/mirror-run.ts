@@ -7,7 +7,6 @@
 
 import { abortable } from '../base/tasks.js'
 import type { Consumer } from '../client/consumer.js'
-
 import type { ConsumerRecord } from '../client/consumer-record.js'
 import type { TopicPartition } from '../model/names.js'
 import { Lanes, ROUND_PRODUCER, type LaneReport } from './lanes.js'
@@ -51,8 +50,8 @@ const LOOK_EVERY_MS = 3_000
 interface Reading extends PartitionPlan {
   /** So many of the next records are in the copy already. */
   copied: number
-  /** The offset behind the last record that came. */
-  seen: number
+  /** The offset behind what was taken: it is in the copy, or on its way there. */
+  taken: number
   /** The offset behind what is settled. */
   next: number
   /** What is known to be kept. */
@@ -109,7 +108,7 @@ export class Mirror {
       plan.partitions.map(each => {
         const known = positions.of(this.#request.topic, each.partition)
         const kept = known?.target.topicId === plan.targetId ? known.source.offset : undefined
-        return [each.partition, { ...each, seen: each.start, next: each.start, kept }]
+        return [each.partition, { ...each, taken: each.start, next: each.start, kept }]
       }),
     )
     await this.#keep() // before the first record: else nobody would know where it came from
@@ -132,14 +131,15 @@ export class Mirror {
         if (await this.#hasGrown()) return 'grown'
         const records = await consumer.poll({ timeoutMs: POLL_MS, signal: this.#request.signal })
         for (const record of records) await this.#take(consumer, record)
-        await this.#afterPoll(consumer, records.length === 0)
+        await this.#passGaps(consumer) // only now: before, it is behind records that nobody took
+        await this.#afterPoll(records.length === 0)
       }
       return 'end'
     } catch (error) {
       if (error !== this.#request.signal.reason) throw error
       return 'signal'
     } finally {
-      await this.#settle(consumer)
+      await this.#settle()
       await this.#keep()
     }
   }
@@ -148,10 +148,18 @@ export class Mirror {
     const { follow } = this.#request
     const { partition, offset } = record
     const reading = this.#readings.get(partition) as Reading
-    reading.seen = offset + 1
     if (!follow && offset >= reading.end) return consumer.pause([this.#sourceOf(reading)])
-    if (reading.copied > 0) return this.#recognize(reading, record)
-    await this.#lanes.write(record)
+    if (reading.copied > 0) this.#recognize(reading, record)
+    else await this.#lanes.write(record)
+    reading.taken = offset + 1
+  }
+
+  /** Every record that came is taken; behind them may be what are no records. */
+  async #passGaps(consumer: Consumer): Promise<void> {
+    for (const reading of this.#readings.values()) {
+      const position = await consumer.position(this.#sourceOf(reading))
+      reading.taken = this.#request.follow ? position : Math.min(position, reading.end)
+    }
   }
 
   /** It is in the copy already: the last of these must be the copy's last one. */
@@ -170,27 +178,24 @@ export class Mirror {
     )
   }
 
-  async #afterPoll(consumer: Consumer, isIdle: boolean): Promise<void> {
+  async #afterPoll(isIdle: boolean): Promise<void> {
     const now = clock.monotonicMs()
     const isTime = now - this.#keptAtMs >= KEEP_EVERY_MS
-    if (isIdle || isTime || this.#mayBeOver()) await this.#settle(consumer)
+    if (isIdle || isTime || this.#mayBeOver()) await this.#settle()
     if (isTime) await this.#keep()
     this.#tellProgress()
   }
 
-  /** All that was asked for has come, unless it ends with what are no records. */
+  /** All that was asked for has come. */
   #mayBeOver(): boolean {
     if (this.#hasCaughtUp) return false
-    return [...this.#readings.values()].every(({ seen, end }) => seen >= end)
+    return [...this.#readings.values()].every(({ taken, end }) => taken >= end)
   }
 
-  /** Everything that was read is in the copy; then it is known how far each partition is. */
-  async #settle(consumer: Consumer): Promise<void> {
+  /** Everything that was taken is in the copy. */
+  async #settle(): Promise<void> {
     await this.#lanes.settle()
-    for (const reading of this.#readings.values()) {
-      const position = await consumer.position(this.#sourceOf(reading))
-      reading.next = this.#request.follow ? position : Math.min(position, reading.end)
-    }
+    for (const reading of this.#readings.values()) reading.next = reading.taken
   }
 
   /** Keeps the positions that have changed; only after everything is acknowledged. */

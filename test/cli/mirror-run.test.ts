@@ -2,7 +2,7 @@
 
 import { expect, it, onTestFinished } from 'vitest'
 import { MirrorPositions, POSITIONS_TOPIC } from '../../src/cli/mirror-positions.js'
-import { Mirror } from '../../src/cli/mirror-run.js'
+import { Mirror, type MirrorRequest } from '../../src/cli/mirror-run.js'
 import { Cluster } from '../../src/cluster.js'
 
 async function world() {
@@ -13,7 +13,7 @@ async function world() {
   const messages = Array.from({ length: 40 }, (_, n) => ({ value: String(n), partition: n % 2 }))
   await source.producer().send({ topic: 'orders', messages })
   const nothing = (): void => undefined
-  const mirror = async (): Promise<Mirror> => {
+  const mirror = async (more: Partial<MirrorRequest> = {}): Promise<Mirror> => {
     const positions = await MirrorPositions.read(target)
     const work = new Mirror(
       { source, target, positions },
@@ -21,6 +21,7 @@ async function world() {
         ...{ from: 'orders', topic: 'copy', first: undefined, skipDeleted: false, follow: false },
         ...{ onPlan: nothing, onProgress: nothing, onCaughtUp: nothing },
         signal: new AbortController().signal,
+        ...more,
       },
     )
     await work.run()
@@ -28,7 +29,13 @@ async function world() {
   }
   const copied = async (): Promise<(number | null)[]> =>
     (await target.admin.listOffsets('copy')).map(({ offset }) => offset)
-  return { source, target, mirror, copied }
+  /** Source offset and copy offset of each partition. */
+  const kept = async (): Promise<(number | undefined)[][]> => {
+    const positions = await MirrorPositions.read(target)
+    const each = [0, 1].map(partition => positions.of('copy', partition))
+    return each.map(position => [position?.source.offset, position?.target.offset])
+  }
+  return { source, target, mirror, copied, kept }
 }
 
 it('writes no record before it is known where the copy began', async () => {
@@ -79,4 +86,18 @@ it('that cannot read on keeps what it has, and where that came from', async () =
   const { reports } = await mirror()
   expect(reports.map(({ records }) => records)).toEqual([220 - first, 20 - second])
   expect(await copied()).toEqual([220, 20])
+})
+
+it.each([0, 1])('keeps no position before records it did not take (%i)', async partition => {
+  const { source, target, mirror, copied, kept } = await world()
+  await mirror()
+  await target.producer().send({ topic: 'copy', messages: [{ value: 'foreign', partition }] })
+  const messages = Array.from({ length: 6 }, (_, n) => ({ value: 'more', partition: n % 2 }))
+  await source.producer().send({ topic: 'orders', messages })
+  const sentence = `copy-${partition}: the record at offset 20 is not that of the source`
+  await expect(mirror()).rejects.toThrow(sentence)
+  const [ends, positions] = [await copied(), await kept()]
+  expect(positions[partition]).toEqual([20, 20])
+  const other = ends[1 - partition] as number
+  expect(positions[1 - partition]).toEqual([other, other])
 })
