@@ -5,11 +5,11 @@ import type { Admin } from '../client/admin.js'
 import type { ConsumerRecord } from '../client/consumer-record.js'
 import type { KafkaCluster } from '../client/kafka-cluster.js'
 import type { Cluster } from '../cluster.js'
-import { partitionKey } from '../model/names.js'
+import { partitionKey, type TopicPartition } from '../model/names.js'
 import { carriedSettings, ensureCarried } from './carried-topic.js'
 import { IMPORTED } from './import.js'
 import type { MirrorPositions } from './mirror-positions.js'
-import { startOf } from './mirror-start.js'
+import { startOf, type Search } from './mirror-start.js'
 
 export interface PlanRequest {
   /** The topic at the source. */
@@ -55,6 +55,10 @@ export interface PlanParts {
   readonly positions: MirrorPositions
 }
 
+interface Place extends TopicPartition {
+  readonly offset: number
+}
+
 export async function planMirror(parts: PlanParts, request: PlanRequest): Promise<MirrorPlan> {
   const { source, target, positions } = parts
   const { from, topic } = request
@@ -76,16 +80,17 @@ export async function planMirror(parts: PlanParts, request: PlanRequest): Promis
   for (let partition = 0; partition < count; partition++) {
     const end = ends.get(partition) ?? 0
     const targetEnd = targetEnds.get(partition) ?? 0
-    const { offset, copied } = startOf({
+    const last = { topic, partition, offset: targetEnd - 1 }
+    const { offset, copied } = await startOf({
       name: partitionKey(topic, partition),
       position: positions.of(topic, partition),
       source: { topicId: described.topicId, from: starts.get(partition) ?? 0, until: end },
       target: { topicId: targetId, until: targetEnd },
       first: firsts?.get(partition),
       skipDeleted: request.skipDeleted,
+      findLastCopied: search => findCopied(parts, last, { ...search, topic: from, until: end }),
     })
-    const place = { topic, partition, offset: targetEnd - 1 }
-    const lastCopied = copied > 0 ? await recordAt(target, place) : undefined
+    const lastCopied = copied > 0 ? await recordAt(target, last) : undefined
     partitions.push({ partition, start: offset, copied, lastCopied, end, targetEnd })
   }
   // Only now: a topic that turned out to be somebody else's stays as it was.
@@ -131,7 +136,7 @@ async function firstOffsets(
 /** A record of the copy; undefined when it is not there any more. */
 async function recordAt(
   target: Cluster,
-  { offset, ...partition }: { topic: string; partition: number; offset: number },
+  { offset, ...partition }: Place,
 ): Promise<ConsumerRecord | undefined> {
   await using consumer = target.consumer({ autoOffsetReset: 'none', maxPollRecords: 1 })
   await consumer.assign([partition])
@@ -141,6 +146,35 @@ async function recordAt(
     if (record !== undefined) return record.offset === offset ? record : undefined
   }
   return undefined
+}
+
+/** The offset at the source of a record of the copy; undefined when it is not among those. */
+async function findCopied(
+  { source, target }: PlanParts,
+  place: Place,
+  { topic, from, until, records }: Search & { readonly topic: string; readonly until: number },
+): Promise<number | undefined> {
+  const copy = await recordAt(target, place)
+  if (copy === undefined) throw cannotTell(place)
+  const partition = { topic, partition: place.partition }
+  await using consumer = source.consumer({ autoOffsetReset: 'none' })
+  await consumer.assign([partition])
+  consumer.seek({ ...partition, offset: from })
+  let left = records
+  while (left > 0 && (await consumer.position(partition)) < until) {
+    const some = (await consumer.poll()).slice(0, left)
+    const found = some.find(record => isCopyOf(copy, record))
+    if (found !== undefined) return found.offset
+    left -= some.length
+  }
+  return undefined
+}
+
+function cannotTell(place: Place): Error {
+  return new Error(
+    `${partitionKey(place.topic, place.partition)}: its last record was compacted, and the ` +
+      'source has deleted records: how many of them are copies cannot be told; say another --topic',
+  )
 }
 
 /** Is this what was copied? A source record without a time got one when it was written. */

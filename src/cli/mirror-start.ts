@@ -16,6 +16,15 @@ export interface PartitionFacts {
   readonly first: number | undefined
   /** Go on behind records that are gone at the source, instead of failing. */
   readonly skipDeleted: boolean
+  /** Looks at the source, from its first record on, for the record the copy ends with. */
+  readonly findLastCopied: (search: Search) => Promise<number | undefined>
+}
+
+export interface Search {
+  /** No offset before this one can be that of the record. */
+  readonly from: number
+  /** It is among so many records. */
+  readonly records: number
 }
 
 export interface MirrorStart {
@@ -26,7 +35,7 @@ export interface MirrorStart {
 }
 
 /** Throws an Error that says what to do when there is no such place. */
-export function startOf(facts: PartitionFacts): MirrorStart {
+export async function startOf(facts: PartitionFacts): Promise<MirrorStart> {
   const { name, position, source, target, first } = facts
   // A copy that was deleted and made again has none of what the position speaks of.
   if (position === undefined || position.target.topicId !== target.topicId) {
@@ -49,17 +58,32 @@ export function startOf(facts: PartitionFacts): MirrorStart {
     )
   }
   if (source.from <= offset) return { offset, copied }
-  return startBehindDeleted(facts, next)
+  return { offset: await behindDeleted(facts, { offset, copied }), copied: 0 }
 }
 
-/** The source has deleted records from the position on. */
-function startBehindDeleted({ name, source, skipDeleted }: PartitionFacts, next: number) {
-  const { from } = source
-  if (from <= next) return { offset: from, copied: next - from }
-  if (skipDeleted) return { offset: from, copied: 0 }
+/**
+ * The source has deleted records from the position on. How many of those that came into the copy
+ * after it, nobody can count: offsets may have gaps. But the last of them is known by what it says.
+ */
+async function behindDeleted(facts: PartitionFacts, position: MirrorStart): Promise<number> {
+  const { name, source, skipDeleted } = facts
+  const { copied } = position
+  const next = position.offset + copied // if there are no gaps, else it is higher
+  if (copied > 0) {
+    const search = { from: Math.max(next - 1, source.from), records: copied }
+    const last = await facts.findLastCopied(search)
+    if (last !== undefined) return last + 1
+  }
+  if (next > source.from) {
+    throw new Error(
+      `${name}: its last record is not among those of the source from offset ${source.from} on: ` +
+        'somebody else has written to it, or the source was compacted; say another --topic',
+    )
+  }
+  if (next === source.from || skipDeleted) return source.from
   throw new Error(
-    `${name}: the source has deleted offsets ${next} to ${from - 1} before they were mirrored; ` +
-      '--skip-deleted goes on behind them',
+    `${name}: the source has deleted offsets ${next} to ${source.from - 1} before they were ` +
+      `mirrored${copied > 0 ? ', if they were records' : ''}; --skip-deleted goes on behind them`,
   )
 }
 

@@ -1,12 +1,12 @@
 /** The moments between two writes, where a mirror may die: records first, or positions first? */
 
-import { expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { MirrorPositions, POSITIONS_TOPIC } from '../../src/cli/mirror-positions.js'
 import { Mirror, type MirrorRequest } from '../../src/cli/mirror-run.js'
-import { Cluster } from '../../src/cluster.js'
+import { Cluster, virtualClock, type MemoryOptions } from '../../src/index.js'
 
-async function world() {
-  const [source, target] = [await Cluster.memory(), await Cluster.memory()]
+async function world(options: MemoryOptions = {}) {
+  const [source, target] = [await Cluster.memory(options), await Cluster.memory()]
   onTestFinished(() => source.close())
   onTestFinished(() => target.close())
   await source.admin.createTopic({ topic: 'orders', partitions: 2 })
@@ -100,4 +100,69 @@ it.each([0, 1])('keeps no position before records it did not take (%i)', async p
   expect(positions[partition]).toEqual([20, 20])
   const other = ends[1 - partition] as number
   expect(positions[1 - partition]).toEqual([other, other])
+})
+
+describe('from a source with gaps that deletes its first records', () => {
+  const gap = (n: number) => ({ partition: 0, key: `k${n}`, value: `${n}`, timestamp: 1 })
+
+  /** The copy has 60 records that no position speaks of; between them the source has gaps. */
+  async function gapWorld() {
+    const clock = virtualClock()
+    const parts = await world({ clock })
+    const { source, target, mirror } = parts
+    const config = {
+      ...{ 'cleanup.policy': 'compact,delete', 'retention.ms': -1 },
+      ...{ 'internal.segment.bytes': 1_000, 'min.cleanable.dirty.ratio': 0 },
+    } as const
+    await source.admin.createTopic({ topic: 'table', config })
+    const producer = source.producer()
+    const put = async (count: number, keys: number): Promise<void> => {
+      for (let n = 0; n < count; n++) {
+        const messages = [{ ...gap(n % keys), value: `${keys} ${n}` }]
+        await producer.send({ topic: 'table', messages })
+      }
+    }
+    await put(60, 60)
+    await put(60, 7)
+    await put(60, 60)
+    await clock.advance(60_000)
+    const fault = target.faults.on('produce', { topic: POSITIONS_TOPIC })
+    fault.error('POLICY_VIOLATION').after(1).always()
+    await expect(mirror({ from: 'table' })).rejects.toMatchObject({ code: 'POLICY_VIOLATION' })
+    target.faults.clear()
+    const goOn = (skipDeleted: boolean) => mirror({ from: 'table', skipDeleted })
+    const values = async (): Promise<(string | null)[]> => {
+      await using consumer = target.consumer({
+        ...{ autoOffsetReset: 'earliest', valueDeserializer: 'string' },
+      })
+      const all = { topic: 'copy', partition: 0 }
+      await consumer.assign([all])
+      const [end] = await consumer.endOffsets([all])
+      const found: (string | null)[] = []
+      while ((await consumer.position(all)) < (end?.offset ?? 0)) {
+        found.push(...(await consumer.poll()).map(({ value }) => value))
+      }
+      return found
+    }
+    return { ...parts, put, goOn, values }
+  }
+
+  it.each([true, false])('writes no record twice (--skip-deleted %s)', async skipDeleted => {
+    const { source, put, goOn, values } = await gapWorld()
+    const before = await values()
+    await source.admin.deleteRecords({ topic: 'table', partition: 0, offset: 150 })
+    await put(3, 3)
+    await goOn(skipDeleted)
+    expect(await values()).toEqual([...before, '3 0', '3 1', '3 2'])
+  })
+
+  it('goes on behind what is gone when it may', async () => {
+    const { source, put, goOn, values } = await gapWorld()
+    const before = await values()
+    await put(3, 3)
+    await source.admin.deleteRecords({ topic: 'table', partition: 0, offset: 182 })
+    await expect(goOn(false)).rejects.toThrow('if they were records; --skip-deleted goes on')
+    await goOn(true)
+    expect(await values()).toEqual([...before, '3 2'])
+  })
 })

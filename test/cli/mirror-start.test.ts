@@ -12,9 +12,12 @@ interface Given {
   readonly ids?: { readonly source?: string; readonly copy?: string }
   readonly first?: number
   readonly skipDeleted?: boolean
+  /** Where the source has the record the copy ends with. */
+  readonly last?: number
 }
 
-function factsOf({ source, copy, at, ids = {}, first, skipDeleted = false }: Given) {
+function factsOf({ source, copy, at, ids = {}, ...more }: Given) {
+  const { first, skipDeleted = false, last } = more
   const position = at && {
     source: { topic: 'orders', topicId: 's', offset: at[0] },
     target: { topicId: 't', offset: at[1] },
@@ -26,11 +29,13 @@ function factsOf({ source, copy, at, ids = {}, first, skipDeleted = false }: Giv
     target: { topicId: ids.copy ?? 't', until: copy },
     first,
     skipDeleted,
+    findLastCopied: ({ from }) =>
+      Promise.resolve(last !== undefined && last >= from ? last : undefined),
   } satisfies PartitionFacts
 }
 
-const start = (given: Given): readonly [number, number] => {
-  const { offset, copied } = startOf(factsOf(given))
+const start = async (given: Given): Promise<readonly [number, number]> => {
+  const { offset, copied } = await startOf(factsOf(given))
   return [offset, copied]
 }
 
@@ -44,42 +49,55 @@ describe('a first run begins', () => {
     [{ source: [4, 10], copy: 0, first: 11 }, 10],
     // The copy was deleted and made again: nothing of it is there.
     [{ source: [4, 10], copy: 0, at: [7, 3], ids: { copy: 'other' } }, 4],
-  ])('%j: at offset %i', (given, offset) => {
-    expect(start(given)).toEqual([offset, 0])
+  ])('%j: at offset %i', async (given, offset) => {
+    expect(await start(given)).toEqual([offset, 0])
   })
 
-  it('nowhere in a topic that has records of others', () => {
+  it('nowhere in a topic that has records of others', async () => {
     const sentence = 'copy-0 has records of others: say another --topic'
-    expect(() => start({ source: [0, 10], copy: 1 })).toThrow(sentence)
+    await expect(start({ source: [0, 10], copy: 1 })).rejects.toThrow(sentence)
     const again = { at: [7, 3], ids: { copy: 'other' } } as const
-    expect(() => start({ source: [0, 10], copy: 1, ...again })).toThrow(sentence)
+    await expect(start({ source: [0, 10], copy: 1, ...again })).rejects.toThrow(sentence)
   })
 })
 
 describe('a later run', () => {
-  it('goes on where the position is, wherever a first one would begin', () => {
-    expect(start({ source: [0, 10], copy: 3, at: [7, 3], first: 9 })).toEqual([7, 0])
-    expect(start({ source: [7, 10], copy: 3, at: [7, 3] })).toEqual([7, 0])
-    expect(start({ source: [0, 7], copy: 3, at: [7, 3] })).toEqual([7, 0])
+  it('goes on where the position is, wherever a first one would begin', async () => {
+    expect(await start({ source: [0, 10], copy: 3, at: [7, 3], first: 9 })).toEqual([7, 0])
+    expect(await start({ source: [7, 10], copy: 3, at: [7, 3] })).toEqual([7, 0])
+    expect(await start({ source: [0, 7], copy: 3, at: [7, 3] })).toEqual([7, 0])
   })
 
-  it('passes the records that came into the copy after the position', () => {
-    expect(start({ source: [0, 10], copy: 5, at: [7, 3] })).toEqual([7, 2])
-    expect(start({ source: [0, 9], copy: 5, at: [7, 3] })).toEqual([7, 2])
+  it('passes the records that came into the copy after the position', async () => {
+    expect(await start({ source: [0, 10], copy: 5, at: [7, 3] })).toEqual([7, 2])
+    expect(await start({ source: [0, 9], copy: 5, at: [7, 3] })).toEqual([7, 2])
   })
 
-  it('passes as many fewer as the source has deleted of them', () => {
-    expect(start({ source: [8, 10], copy: 5, at: [7, 3] })).toEqual([8, 1])
-    expect(start({ source: [9, 10], copy: 5, at: [7, 3] })).toEqual([9, 0])
+  it('goes on behind the last record of the copy when the source has deleted some', async () => {
+    expect(await start({ source: [8, 10], copy: 5, at: [7, 3], last: 8 })).toEqual([9, 0])
+    expect(await start({ source: [9, 10], copy: 5, at: [7, 3] })).toEqual([9, 0])
   })
 
-  it('skips what is gone only when it may', () => {
-    const gone: Given = { source: [9, 12], copy: 4, at: [7, 3] }
-    expect(() => start(gone)).toThrow(
-      'copy-0: the source has deleted offsets 8 to 8 before they were mirrored; ' +
-        '--skip-deleted goes on behind them',
+  it('does not take gaps of the source for records', async () => {
+    const gaps: Given = { source: [120, 160], copy: 60, at: [0, 0], last: 139 }
+    expect(await start(gaps)).toEqual([140, 0])
+    expect(await start({ ...gaps, skipDeleted: true })).toEqual([140, 0])
+    expect(await start({ ...gaps, source: [30, 160], last: 139 })).toEqual([140, 0])
+    const early = { ...gaps, source: [30, 160], last: 58 } as const // too few before it
+    await expect(start(early)).rejects.toThrow('copy-0: its last record is not among those of the')
+  })
+
+  it('skips what is gone only when it may', async () => {
+    const gone: Given = { source: [9, 12], copy: 3, at: [7, 3] }
+    const sentence = 'copy-0: the source has deleted offsets 7 to 8 before they were mirrored'
+    await expect(start(gone)).rejects.toThrow(`${sentence}; --skip-deleted goes on behind them`)
+    expect(await start({ ...gone, skipDeleted: true })).toEqual([9, 0])
+    const more: Given = { source: [9, 12], copy: 4, at: [7, 3] }
+    await expect(start(more)).rejects.toThrow(
+      'copy-0: the source has deleted offsets 8 to 8 before they were mirrored, if they were ' +
+        'records; --skip-deleted goes on behind them',
     )
-    expect(start({ ...gone, skipDeleted: true })).toEqual([9, 0])
+    expect(await start({ ...more, skipDeleted: true })).toEqual([9, 0])
   })
 
   it.each<[string, Given, string]>([
@@ -98,7 +116,7 @@ describe('a later run', () => {
       { source: [0, 10], copy: 3, at: [7, 3], ids: { source: 'other' } },
       'copy-0 mirrors a topic that is another one by now',
     ],
-  ])('refuses %s', (_, given, sentence) => {
-    expect(() => start(given)).toThrow(sentence)
+  ])('refuses %s', async (_, given, sentence) => {
+    await expect(start(given)).rejects.toThrow(sentence)
   })
 })
