@@ -62,8 +62,8 @@ interface Place extends TopicPartition {
 export async function planMirror(parts: PlanParts, request: PlanRequest): Promise<MirrorPlan> {
   const { source, target, positions } = parts
   const { from, topic } = request
-  const described = await source.admin.describeTopic(from)
-  const count = described.partitions.length
+  const { topicId: sourceId, partitions: there } = await source.admin.describeTopic(from)
+  const count = there.length
   await makeCopy(parts, request, count)
   const { topicId: targetId } = await target.admin.describeTopic(topic)
   const starts = await offsetsOf(source.admin, from, 'earliest')
@@ -84,7 +84,7 @@ export async function planMirror(parts: PlanParts, request: PlanRequest): Promis
     const { offset, copied } = await startOf({
       name: partitionKey(topic, partition),
       position: positions.of(topic, partition),
-      source: { topicId: described.topicId, from: starts.get(partition) ?? 0, until: end },
+      source: { topic: from, topicId: sourceId, from: starts.get(partition) ?? 0, until: end },
       target: { topicId: targetId, until: targetEnd },
       first: firsts?.get(partition),
       skipDeleted: request.skipDeleted,
@@ -96,7 +96,7 @@ export async function planMirror(parts: PlanParts, request: PlanRequest): Promis
   // Only now: a topic that turned out to be somebody else's stays as it was.
   if (targetEnds.size < count) await target.admin.createPartitions({ topic, partitions: count })
   const isFirst = positions.of(topic, 0)?.target.topicId !== targetId
-  return { sourceId: described.topicId, targetId, partitions, isFirst }
+  return { sourceId, targetId, partitions, isFirst }
 }
 
 /** What the source sets goes along, but what was mirrored stays, however old it is. */

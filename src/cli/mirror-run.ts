@@ -19,6 +19,7 @@ import {
   type PlanRequest,
 } from './mirror-plan.js'
 import type { MirrorPosition } from './mirror-positions.js'
+import { isAnotherTopic } from './mirror-start.js'
 import { clock } from './shared.js'
 
 export interface MirrorRequest extends PlanRequest {
@@ -240,7 +241,8 @@ export class Mirror {
     const { source } = this.#parts
     const { from, follow, signal } = this.#request
     const { topicId, partitions } = await abortable(source.admin.describeTopic(from), signal)
-    if (topicId !== this.#plan?.sourceId) throw new Error(`${from} is another topic by now`)
+    if (isAnotherTopic(this.#plan?.sourceId ?? topicId, topicId))
+      throw new Error(`${from} is another topic by now`)
     return follow && partitions.length > this.#readings.size
   }
 

@@ -1,5 +1,6 @@
 /** Where a mirror begins to read a partition, so that no record is missing and none comes twice. */
 
+import { ZERO_UUID } from '../base/uuid.js'
 import type { MirrorPosition } from './mirror-positions.js'
 
 /** What is known of a partition before it is mirrored. */
@@ -9,7 +10,12 @@ export interface PartitionFacts {
   /** undefined: it was never mirrored. */
   readonly position: MirrorPosition | undefined
   /** What the source has: [from, until). */
-  readonly source: { readonly topicId: string; readonly from: number; readonly until: number }
+  readonly source: {
+    readonly topic: string
+    readonly topicId: string
+    readonly from: number
+    readonly until: number
+  }
   /** Where the copy ends. */
   readonly target: { readonly topicId: string; readonly until: number }
   /** Where a first run begins. Default: with the first record there is. */
@@ -42,10 +48,8 @@ export async function startOf(facts: PartitionFacts): Promise<MirrorStart> {
     if (target.until > 0) throw new Error(`${name} has records of others: say another --topic`)
     return { offset: within(first ?? source.from, source), copied: 0 }
   }
-  const { topicId, offset } = position.source
-  if (topicId !== source.topicId) {
-    throw new Error(`${name} mirrors a topic that is another one by now: say another --topic`)
-  }
+  checkSameSource(name, position.source, source)
+  const { offset } = position.source
   const copied = target.until - position.target.offset
   if (copied < 0) {
     throw new Error(`${name} has lost ${-copied} records that were mirrored: say another --topic`)
@@ -59,6 +63,25 @@ export async function startOf(facts: PartitionFacts): Promise<MirrorStart> {
   }
   if (source.from <= offset) return { offset, copied }
   return { offset: await behindDeleted(facts, { offset, copied }), copied: 0 }
+}
+
+interface SourceName {
+  readonly topic: string
+  readonly topicId: string
+}
+
+function checkSameSource(name: string, known: SourceName, { topic, topicId }: SourceName): void {
+  if (known.topic !== topic) {
+    throw new Error(`${name} mirrors ${known.topic}, not ${topic}: say another --topic`)
+  }
+  if (isAnotherTopic(known.topicId, topicId)) {
+    throw new Error(`${name} mirrors a topic that is another one by now: say another --topic`)
+  }
+}
+
+/** Brokers before Kafka 2.8 do not tell ids: then nothing is known, also after they got newer. */
+export function isAnotherTopic(known: string, topicId: string): boolean {
+  return known !== topicId && known !== ZERO_UUID && topicId !== ZERO_UUID
 }
 
 /**

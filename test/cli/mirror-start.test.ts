@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { ZERO_UUID } from '../../src/base/uuid.js'
 import { startOf, type PartitionFacts } from '../../src/cli/mirror-start.js'
 
 /** What is known, with only what a test is about. */
@@ -9,7 +10,9 @@ interface Given {
   readonly copy: number
   /** The position kept: source offset, copy offset. */
   readonly at?: readonly [number, number]
-  readonly ids?: { readonly source?: string; readonly copy?: string }
+  readonly ids?: { readonly source?: string; readonly copy?: string; readonly known?: string }
+  /** What the topic at the source is called. */
+  readonly topic?: string
   readonly first?: number
   readonly skipDeleted?: boolean
   /** Where the source has the record the copy ends with. */
@@ -17,15 +20,15 @@ interface Given {
 }
 
 function factsOf({ source, copy, at, ids = {}, ...more }: Given) {
-  const { first, skipDeleted = false, last } = more
+  const { first, skipDeleted = false, last, topic = 'orders' } = more
   const position = at && {
-    source: { topic: 'orders', topicId: 's', offset: at[0] },
+    source: { topic: 'orders', topicId: ids.known ?? 's', offset: at[0] },
     target: { topicId: 't', offset: at[1] },
   }
   return {
     name: 'copy-0',
     position,
-    source: { topicId: ids.source ?? 's', from: source[0], until: source[1] },
+    source: { topic, topicId: ids.source ?? 's', from: source[0], until: source[1] },
     target: { topicId: ids.copy ?? 't', until: copy },
     first,
     skipDeleted,
@@ -100,6 +103,13 @@ describe('a later run', () => {
     expect(await start({ ...more, skipDeleted: true })).toEqual([9, 0])
   })
 
+  it('cannot compare what brokers do not tell', async () => {
+    const given: Given = { source: [0, 10], copy: 3, at: [7, 3] }
+    for (const ids of [{ known: ZERO_UUID }, { source: ZERO_UUID }]) {
+      expect(await start({ ...given, ids })).toEqual([7, 0])
+    }
+  })
+
   it.each<[string, Given, string]>([
     [
       'a source that lost records',
@@ -115,6 +125,14 @@ describe('a later run', () => {
       'a source that was made again',
       { source: [0, 10], copy: 3, at: [7, 3], ids: { source: 'other' } },
       'copy-0 mirrors a topic that is another one by now',
+    ],
+    [
+      'a source of another name, also when brokers tell no ids',
+      {
+        ...{ source: [0, 10], copy: 3, at: [7, 3], topic: 'payments' },
+        ids: { source: ZERO_UUID, known: ZERO_UUID },
+      },
+      'copy-0 mirrors orders, not payments: say another --topic',
     ],
   ])('refuses %s', async (_, given, sentence) => {
     await expect(start(given)).rejects.toThrow(sentence)
