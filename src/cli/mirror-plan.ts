@@ -16,7 +16,10 @@ export interface PlanRequest {
   readonly from: string
   /** Its copy. */
   readonly topic: string
-  /** Where a first run begins. Default: with the first record there is. */
+  /**
+   * Where a first run begins. Default: with the first record there is, as in partitions that the
+   * source gets later.
+   */
   readonly first: number | Date | undefined
   /** Go on behind records that are gone at the source, instead of failing. */
   readonly skipDeleted: boolean
@@ -75,7 +78,10 @@ export async function planMirror(parts: PlanParts, request: PlanRequest): Promis
         'say another --topic',
     )
   }
-  const firsts = await firstOffsets(source.admin, request, ends)
+  const isFirst = [...ends.keys()].every(
+    partition => positions.of(topic, partition)?.target.topicId !== targetId,
+  )
+  const firsts = isFirst ? await firstOffsets(source.admin, request, ends) : undefined
   const partitions: PartitionPlan[] = []
   for (let partition = 0; partition < count; partition++) {
     const end = ends.get(partition) ?? 0
@@ -95,7 +101,6 @@ export async function planMirror(parts: PlanParts, request: PlanRequest): Promis
   }
   // Only now: a topic that turned out to be somebody else's stays as it was.
   if (targetEnds.size < count) await target.admin.createPartitions({ topic, partitions: count })
-  const isFirst = positions.of(topic, 0)?.target.topicId !== targetId
   return { sourceId, targetId, partitions, isFirst }
 }
 

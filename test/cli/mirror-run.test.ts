@@ -102,6 +102,16 @@ it.each([0, 1])('keeps no position before records it did not take (%i)', async p
   expect(positions[1 - partition]).toEqual([other, other])
 })
 
+it('reads partitions that come later from their first record on', async () => {
+  const { source, mirror, copied } = await world()
+  await mirror({ first: 15 })
+  await source.admin.createPartitions({ topic: 'orders', partitions: 3 })
+  const messages = [1, 2, 3].map(n => ({ value: String(n), partition: 2 }))
+  await source.producer().send({ topic: 'orders', messages })
+  await mirror({ first: 2 })
+  expect(await copied()).toEqual([5, 5, 3])
+})
+
 describe('from a source with gaps that deletes its first records', () => {
   const gap = (n: number) => ({ partition: 0, key: `k${n}`, value: `${n}`, timestamp: 1 })
 
