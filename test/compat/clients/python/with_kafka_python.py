@@ -7,19 +7,6 @@ from kafka.admin import KafkaAdminClient, NewTopic
 from session import serve
 
 
-TRIES = 20
-
-
-def patiently(connect):
-    """At a port that accepts and hangs up, kafka-python's constructors raise ValueError."""
-    for _ in range(TRIES):
-        try:
-            return connect()
-        except ValueError as error:
-            failure = error
-    raise failure
-
-
 def in_order(offsets):
     return [offsets[key] for key in sorted(offsets)]
 
@@ -43,7 +30,7 @@ class KafkaPython:
         return {"partitions": len(partitions), "replicas": len(partitions[0]["replicas"])}
 
     def produce(self, topic, messages):
-        producer = patiently(lambda: KafkaProducer(**self._bootstrap, retries=20))
+        producer = KafkaProducer(**self._bootstrap, retries=20)
         sent = [producer.send(topic, **encoded(each)) for each in messages]
         places = [future.get(30) for future in sent]
         producer.close()
