@@ -165,7 +165,12 @@ async function shareGroup(cluster, kafka) {
   const topic = 'own-shared'
   await cluster.admin.createTopic({ topic, partitions: 4, replicationFactor: 1 })
   const seen = { ours: [], theirs: [] }
-  const theirs = kafka.consumer({ groupId: 'own-both', heartbeatInterval: 200, sessionTimeout: 6_000 })
+  const theirs = kafka.consumer({
+    groupId: 'own-both',
+    heartbeatInterval: 200,
+    sessionTimeout: 6_000,
+    maxWaitTimeInMs: 100, // it waits for its open poll when it leaves or rebalances
+  })
   await theirs.connect()
   await theirs.subscribe({ topic, fromBeginning: true })
   await theirs.run({

@@ -54,7 +54,12 @@ function connected(cluster, t) {
   }
   const consumer = async (name, seen) => {
     const client = await open(
-      kafka.consumer({ groupId: 'billing', sessionTimeout: 6_000, heartbeatInterval: 500 }),
+      kafka.consumer({
+        groupId: 'billing',
+        sessionTimeout: 6_000,
+        heartbeatInterval: 500,
+        maxWaitTimeInMs: 100, // it waits for its open poll when it leaves or rebalances
+      }),
     )
     await client.subscribe({ topic: TOPIC, fromBeginning: true })
     await client.run({
