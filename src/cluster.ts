@@ -74,7 +74,7 @@ interface Parts {
   readonly network: Network
   readonly faults: ClusterFaults
   readonly events: EventSource
-  /** Notified when a group has changed, or an application has processed records. */
+  /** Notified when groups or replicas have changed, or an application has processed records. */
   readonly news: Signal
   readonly lock: FolderLock | undefined
   readonly clock: Clock
@@ -323,6 +323,7 @@ async function openParts(settings: OpenSettings): Promise<Parts> {
     brokerCount: settings.brokers,
     network,
     ...reportsOf(events, () => opened),
+    onApplied: () => news.notify(),
     groupListener: groupListener(events, news, logger),
   })
   opened = brokers

@@ -58,6 +58,8 @@ export interface BrokerSetOptions {
   readonly onNews: (news: PartitionNews) => void
   readonly onTruncated: (brokerId: number, truncation: Truncation) => void
   readonly onRepairing: (brokerId: number, partition: Partition, folder: string) => void
+  /** A broker has done what the metadata says. */
+  readonly onApplied: () => void
   readonly groupListener: GroupListener
 }
 

@@ -100,6 +100,8 @@ export interface BrokerOptions {
   readonly channel: Channel
   readonly onTruncated: (truncation: Truncation) => void
   readonly onRepairing: (partition: Partition, folder: string) => void
+  /** What the metadata says was done. */
+  readonly onApplied: () => void
   readonly groupListener: GroupListener
 }
 
@@ -134,12 +136,13 @@ export class Broker implements BrokerContext {
     this.#logger = logger
     this.producerIds = new ProducerIds(nodeId, options.controller)
     const { replicaLagTimeMaxMs: lagMaxMs } = options.settings
-    const { channel, onTruncated, onRepairing } = options
+    const { channel, onTruncated, onRepairing, onApplied } = options
     const listener: ReplicaListener = {
       changeIsr: partition => this.#changeIsr(partition),
       replicaFailed: (partition, error) => this.#replicaFailed(partition, error),
       repairing: onRepairing,
       truncated: onTruncated,
+      applied: onApplied,
     }
     const image = (): ClusterImage => this.controller.image
     const common = { nodeId, logs, durability, clock, logger, image }

@@ -159,8 +159,9 @@ export class GroupCoordinators {
     office.loading.then(
       coordinator => {
         const isInOffice = this.#offices.get(number) === office && !this.#isStopped
-        if (isInOffice) office.coordinator = coordinator
-        else coordinator.resign(this.#retired(number))
+        if (!isInOffice) return coordinator.resign(this.#retired(number))
+        office.coordinator = coordinator
+        this.#options.listener.changed() // its groups can be seen
       },
       () => {
         if (this.#offices.get(number) === office) this.#offices.delete(number) // tried again

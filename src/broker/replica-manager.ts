@@ -43,6 +43,8 @@ export interface ReplicaListener {
   repairing(partition: Partition, folder: string): void
   /** A follower has cut off records that its leader does not have. */
   truncated(truncation: Truncation): void
+  /** What the metadata says was done: replicas may have come and gone. */
+  applied(): void
 }
 
 /**
@@ -106,6 +108,7 @@ export class ReplicaManager {
       for (const topicId of this.#settings.keys()) {
         if (image.topicById(topicId) === undefined) this.#settings.delete(topicId)
       }
+      this.#options.listener.applied()
     })
   }
 

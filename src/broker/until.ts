@@ -43,7 +43,10 @@ export interface UntilOptions {
 export interface UntilContext {
   readonly brokers: BrokerSet
   readonly clock: Clock
-  /** Notified when a group has changed, or an application has processed records. */
+  /**
+   * Notified when a group has changed, an application has processed records, or a broker has done
+   * what the metadata says: then there may be partitions that nobody watches yet.
+   */
   readonly news: Signal
   /** Has consumers of this process commit what their applications are done with. */
   readonly commitProcessed: (groupId: string) => void

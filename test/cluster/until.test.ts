@@ -38,6 +38,49 @@ describe('until', () => {
     await cluster.until({ topic: 'orders', records: 2 })
   })
 
+  it('a topic that is made later has so many records, in partitions that come later', async () => {
+    const { cluster, clock } = await shop()
+    const first = cluster.until({ topic: 'later', records: 1 })
+    const second = cluster.until({ topic: 'later', records: 2 })
+    expect(await outcome(first, clock)).toBe('waits')
+    const producer = cluster.producer()
+    const write = (partition: number) =>
+      producer.send({ topic: 'later', messages: [{ partition, value: 'x' }] })
+    await cluster.admin.createTopic({ topic: 'later', partitions: 1 })
+    expect(await outcome(first, clock)).toBe('waits')
+    await write(0)
+    expect(await outcome(first, clock)).toBe('done')
+    await cluster.admin.createPartitions({ topic: 'later', partitions: 2 })
+    expect(await outcome(second, clock)).toBe('waits')
+    await write(1)
+    expect(await outcome(second, clock)).toBe('done')
+  })
+
+  it('a topic has so many records when its broker is there again', async () => {
+    const { cluster, clock, write } = await shop()
+    await write('a')
+    await cluster.broker(1).kill()
+    const waiting = cluster.until({ topic: 'orders', records: 1 })
+    expect(await outcome(waiting, clock)).toBe('waits')
+    await cluster.broker(1).start()
+    expect(await outcome(waiting, clock)).toBe('done')
+  })
+
+  it('a group has processed everything when its coordinator is there again', async () => {
+    const { cluster, clock, write, billing } = await shop()
+    await write('a')
+    const consumer = billing()
+    await consumer.subscribe(['orders'])
+    expect(await consumer.poll()).toHaveLength(1)
+    await consumer.commit()
+    await consumer.close()
+    await cluster.broker(1).kill()
+    const waiting = cluster.until({ group: 'billing', lag: 0 })
+    expect(await outcome(waiting, clock)).toBe('waits')
+    await cluster.broker(1).start()
+    expect(await outcome(waiting, clock)).toBe('done')
+  })
+
   it('a group is stable, with so many members', async () => {
     const { cluster, clock, billing } = await shop()
     const any = cluster.until({ group: 'billing', stable: true })
