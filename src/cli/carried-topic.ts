@@ -6,7 +6,8 @@ import type { TopicConfigInput, TopicSetting } from '../model/topic-settings.js'
 
 /**
  * What records mean and how long they stay goes along. How a cluster keeps them (segments, syncs,
- * copies) is its own affair, and with LogAppendTime they would lose their times.
+ * copies) is its own affair, and with LogAppendTime they would lose their times. How old a record may be when it
+ * is written goes least of all: it was younger then.
  */
 const CARRIED: readonly TopicSetting[] = [
   'cleanup.policy',
@@ -17,15 +18,10 @@ const CARRIED: readonly TopicSetting[] = [
   'min.compaction.lag.ms',
   'max.compaction.lag.ms',
   'max.message.bytes',
-  'message.timestamp.before.max.ms',
-  'message.timestamp.after.max.ms',
 ]
 
 /** Not known to Kafka before 3.6, which takes records of any time. */
-const TIME_BOUNDS: readonly TopicSetting[] = [
-  'message.timestamp.before.max.ms',
-  'message.timestamp.after.max.ms',
-]
+const TIME_BOUND: TopicSetting = 'message.timestamp.after.max.ms'
 
 /** Of a topic's settings those that were set, and that go along. */
 export function carriedSettings(settings: readonly TopicSettingValue[]): TopicConfigInput {
@@ -59,12 +55,12 @@ export async function ensureCarried(admin: Admin, wanted: CarriedTopic): Promise
     await admin.createTopic(wanted)
   } catch (error) {
     if (!isPartlogError(error, 'INVALID_CONFIG')) throw error
-    await admin.createTopic({ ...wanted, config: withoutTimeBounds(wanted.config) })
+    await admin.createTopic({ ...wanted, config: withoutTimeBound(wanted.config) })
   }
   return wanted.partitions
 }
 
-function withoutTimeBounds(config: TopicConfigInput): TopicConfigInput {
+function withoutTimeBound(config: TopicConfigInput): TopicConfigInput {
   const entries = Object.entries(config)
-  return Object.fromEntries(entries.filter(([name]) => !TIME_BOUNDS.some(each => each === name)))
+  return Object.fromEntries(entries.filter(([name]) => name !== TIME_BOUND))
 }

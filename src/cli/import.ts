@@ -179,14 +179,11 @@ function timeOf(parsed: unknown, field: string): number {
   throw new Error(`${field}: expected a time, got ${JSON.stringify(value)}`)
 }
 
-/**
- * Retention goes by the time of the records, and those of old events would be the first to go. What
- * is planned for the future is an event, too.
- */
-export const IMPORTED = {
-  'retention.ms': -1,
-  'message.timestamp.after.max.ms': Number.MAX_SAFE_INTEGER,
-} as const
+/** What is planned for the future is an event, too. */
+export const OF_ANY_TIME = { 'message.timestamp.after.max.ms': Number.MAX_SAFE_INTEGER } as const
+
+/** Retention goes by the time of the records, and those of old events would be the first to go. */
+export const IMPORTED = { 'retention.ms': -1, ...OF_ANY_TIME } as const
 
 /** Makes the topic if it is not there, with so many partitions, for records of any time. */
 export async function ensureTopic(

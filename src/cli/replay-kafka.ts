@@ -5,7 +5,7 @@ import type { StoredTopicRecord } from '../log/log-directory.js'
 import { isPartlogError } from '../model/errors.js'
 import { arrivedOf } from './arrived.js'
 import { carriedSettings, ensureCarried } from './carried-topic.js'
-import { IMPORTED } from './import.js'
+import { IMPORTED, OF_ANY_TIME } from './import.js'
 import { connectTo, parseKafkaAddress, type KafkaOptions } from './kafka-address.js'
 import { Lanes, ROUND_PRODUCER } from './lanes.js'
 import type { Output } from './output.js'
@@ -54,7 +54,8 @@ async function readyTopic(
   { count }: SourceTopic,
 ): Promise<number> {
   const settings = await settingsOf(dir, sourceName)
-  const config = settings === undefined ? IMPORTED : carriedSettings(settings)
+  const config =
+    settings === undefined ? IMPORTED : { ...carriedSettings(settings), ...OF_ANY_TIME }
   return await ensureCarried(admin, { topic, partitions: count, config })
 }
 

@@ -59,6 +59,8 @@ it('takes along what was set, as far as it is about records', () => {
       { name: 'retention.ms', value: '5', isDefault: true },
       { name: 'retention.bytes', value: null, isDefault: false },
       { name: 'segment.bytes', value: '1048576', isDefault: false },
+      { name: 'message.timestamp.before.max.ms', value: '1000', isDefault: false },
+      { name: 'message.timestamp.after.max.ms', value: '1000', isDefault: false },
       { name: 'message.timestamp.type', value: 'LogAppendTime', isDefault: false },
       { name: 'min.insync.replicas', value: '2', isDefault: false },
     ]),

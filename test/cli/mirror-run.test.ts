@@ -112,6 +112,17 @@ it('reads partitions that come later from their first record on', async () => {
   expect(await copied()).toEqual([5, 5, 3])
 })
 
+it('takes records that have become older than the source takes now', async () => {
+  const clock = virtualClock()
+  const { source, mirror, copied } = await world({ clock })
+  const config = { 'message.timestamp.before.max.ms': 1_000 }
+  await source.admin.createTopic({ topic: 'young', partitions: 1, config })
+  await source.producer().send({ topic: 'young', messages: [{ value: 'old by now' }] })
+  await clock.advance(10_000)
+  await mirror({ from: 'young' })
+  expect(await copied()).toEqual([1])
+})
+
 describe('from a source with gaps that deletes its first records', () => {
   const gap = (n: number) => ({ partition: 0, key: `k${n}`, value: `${n}`, timestamp: 1 })
 

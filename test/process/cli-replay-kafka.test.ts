@@ -22,7 +22,10 @@ async function folderWith(messages: readonly Message[]): Promise<string> {
 
 beforeAll(async () => {
   const cluster = await Cluster.open({ dir, durability: 'process' })
-  const config = { 'retention.ms': -1, 'max.message.bytes': 3_000_000, 'segment.ms': 1_000 }
+  const config = {
+    ...{ 'retention.ms': -1, 'max.message.bytes': 3_000_000, 'segment.ms': 1_000 },
+    'message.timestamp.before.max.ms': 1_000_000_000_000,
+  }
   await cluster.admin.createTopic({ topic: 'orders', partitions: PARTITIONS, config })
   const producer = cluster.producer({ maxRequestSize: 2_500_000 })
   const large = { partition: 1, timestamp: 5, key: 'large', value: Buffer.alloc(2_000_000, 7) }
@@ -58,6 +61,7 @@ describe('a topic of a cluster', () => {
     const set = (await cluster.admin.describeConfig('copy')).filter(each => !each.isDefault)
     expect(set.map(({ name, value }) => [name, value]).sort()).toEqual([
       ['max.message.bytes', '3000000'],
+      ['message.timestamp.after.max.ms', String(Number.MAX_SAFE_INTEGER)],
       ['retention.ms', '-1'],
     ])
   })
