@@ -46,6 +46,8 @@ const POLL_MS = 250
 const KEEP_EVERY_MS = 1_000
 /** Is the source still there, and with as many partitions? */
 const LOOK_EVERY_MS = 3_000
+/** How long the last look may take. */
+const LAST_LOOK_MS = 3_000
 
 /** One partition while it is read. */
 interface Reading extends PartitionPlan {
@@ -69,6 +71,7 @@ export class Mirror {
   #readings = new Map<number, Reading>()
   #keptAtMs = -Infinity
   #lookedAtMs = 0
+  #partitionsThere = 0
   #hasCaughtUp = false
 
   constructor(parts: PlanParts, request: MirrorRequest) {
@@ -112,7 +115,6 @@ export class Mirror {
         return [each.partition, { ...each, taken: each.start, next: each.start, kept }]
       }),
     )
-    await this.#keep() // before the first record: else nobody would know where it came from
     await using consumer = source.consumer({
       clientId: 'partlog-mirror',
       autoOffsetReset: 'none',
@@ -127,22 +129,33 @@ export class Mirror {
   }
 
   async #readAll(consumer: Consumer): Promise<Ending> {
+    const { signal } = this.#request
+    let ending: Ending = 'signal'
     try {
-      while (!this.#isOver()) {
-        if (await this.#hasGrown()) return 'grown'
-        const records = await consumer.poll({ timeoutMs: POLL_MS, signal: this.#request.signal })
-        for (const record of records) await this.#take(consumer, record)
-        await this.#passGaps(consumer) // only now: before, it is behind records that nobody took
-        await this.#afterPoll(records.length === 0)
-      }
-      return 'end'
+      ending = await this.#readUntilOver(consumer)
     } catch (error) {
-      if (error !== this.#request.signal.reason) throw error
-      return 'signal'
-    } finally {
-      await this.#settle()
-      await this.#keep()
+      if (error !== signal.reason) {
+        await this.#settle()
+        await this.#keepLast().catch(() => undefined) // the first error is the one to tell
+        throw error
+      }
     }
+    await this.#settle()
+    await this.#keepLast()
+    return ending
+  }
+
+  async #readUntilOver(consumer: Consumer): Promise<Ending> {
+    const { signal } = this.#request
+    await this.#keep(signal) // before the first record: else nobody would know where it came from
+    while (!this.#isOver()) {
+      if (await this.#hasGrown()) return 'grown'
+      const records = await consumer.poll({ timeoutMs: POLL_MS, signal })
+      for (const record of records) await this.#take(consumer, record)
+      await this.#passGaps(consumer) // only now: before, it is behind records that nobody took
+      await this.#afterPoll(records.length === 0)
+    }
+    return 'end'
   }
 
   async #take(consumer: Consumer, record: ConsumerRecord): Promise<void> {
@@ -183,7 +196,7 @@ export class Mirror {
     const now = clock.monotonicMs()
     const isTime = now - this.#keptAtMs >= KEEP_EVERY_MS
     if (isIdle || isTime || this.#mayBeOver()) await this.#settle()
-    if (isTime) await this.#keep()
+    if (isTime) await this.#keep(this.#request.signal)
     this.#tellProgress()
   }
 
@@ -199,25 +212,47 @@ export class Mirror {
     for (const reading of this.#readings.values()) reading.next = reading.taken
   }
 
-  /** Keeps the positions that have changed; only after everything is acknowledged. */
-  async #keep(): Promise<void> {
+  /**
+   * Keeps the positions that have changed; only after everything is acknowledged, and if what was
+   * read until now is the topic they name.
+   */
+  async #keep(signal: AbortSignal): Promise<void> {
+    const { topic } = this.#request
+    const changed = this.#changed()
+    if (changed.size > 0) await this.#look(signal)
+    await this.#parts.positions.write(topic, changed)
+    for (const [partition, { source }] of changed) {
+      const reading = this.#readings.get(partition) as Reading
+      reading.kept = source.offset
+    }
+    this.#keptAtMs = clock.monotonicMs()
+  }
+
+  /** A source that does not answer is not waited for: what is copied by now is found again. */
+  async #keepLast(): Promise<void> {
+    const ending = new AbortController()
+    const timer = clock.after(LAST_LOOK_MS, () => ending.abort())
+    try {
+      await this.#keep(ending.signal)
+    } catch (error) {
+      if (error !== ending.signal.reason) throw error
+    } finally {
+      timer.cancel()
+    }
+  }
+
+  #changed(): Map<number, MirrorPosition> {
     const { sourceId, targetId } = this.#plan as MirrorPlan
-    const { from, topic } = this.#request
     const ends = new Map(this.#lanes.reports.map(each => [each.partition, each.target?.until]))
     const changed = new Map<number, MirrorPosition>()
     for (const { partition, next, copied, kept, targetEnd } of this.#readings.values()) {
       if (copied > 0 || next === kept) continue
       changed.set(partition, {
-        source: { topic: from, topicId: sourceId, offset: next },
+        source: { topic: this.#request.from, topicId: sourceId, offset: next },
         target: { topicId: targetId, offset: ends.get(partition) ?? targetEnd },
       })
     }
-    await this.#parts.positions.write(topic, changed)
-    for (const partition of changed.keys()) {
-      const reading = this.#readings.get(partition) as Reading
-      reading.kept = reading.next
-    }
-    this.#keptAtMs = clock.monotonicMs()
+    return changed
   }
 
   /** Has everything been copied that there was? Goes on nevertheless when it follows. */
@@ -233,17 +268,22 @@ export class Mirror {
     return !follow
   }
 
-  /** Looks at the source now and then. Throws when it cannot be reached, or is another topic. */
   async #hasGrown(): Promise<boolean> {
-    const now = clock.monotonicMs()
-    if (now - this.#lookedAtMs < LOOK_EVERY_MS) return false
-    this.#lookedAtMs = now
-    const { source } = this.#parts
-    const { from, follow, signal } = this.#request
-    const { topicId, partitions } = await abortable(source.admin.describeTopic(from), signal)
-    if (isAnotherTopic(this.#plan?.sourceId ?? topicId, topicId))
-      throw new Error(`${from} is another topic by now`)
-    return follow && partitions.length > this.#readings.size
+    const { follow, signal } = this.#request
+    if (clock.monotonicMs() - this.#lookedAtMs >= LOOK_EVERY_MS) await this.#look(signal)
+    return follow && this.#partitionsThere > this.#readings.size
+  }
+
+  /** Looks at the source. Throws when it cannot be reached, or is another topic. */
+  async #look(signal: AbortSignal): Promise<void> {
+    const { sourceId } = this.#plan as MirrorPlan
+    const { from } = this.#request
+    signal.throwIfAborted()
+    const looking = this.#parts.source.admin.describeTopic(from)
+    const { topicId, partitions } = await abortable(looking, signal)
+    if (isAnotherTopic(sourceId, topicId)) throw new Error(`${from} is another topic by now`)
+    this.#partitionsThere = partitions.length
+    this.#lookedAtMs = clock.monotonicMs()
   }
 
   #tellProgress(): void {

@@ -123,6 +123,23 @@ it('takes records that have become older than the source takes now', async () =>
   expect(await copied()).toEqual([1])
 })
 
+it('keeps no position of a source that is made anew while it follows', async () => {
+  const { source, mirror, kept } = await world()
+  const remake = async (): Promise<void> => {
+    await source.admin.deleteTopic('orders')
+    await source.admin.createTopic({ topic: 'orders', partitions: 2 })
+    const messages = Array.from({ length: 60 }, (_, n) => ({ value: 'new', partition: n % 2 }))
+    await source.producer().send({ topic: 'orders', messages })
+  }
+  const following = mirror({ follow: true, onCaughtUp: () => void remake() })
+  await expect(following).rejects.toThrow('orders is another topic by now')
+  for (const [from, until] of await kept()) {
+    expect(from).toBe(until)
+    expect(from).toBeLessThanOrEqual(20)
+  }
+  await expect(mirror()).rejects.toThrow('copy-0 mirrors a topic that is another one by now')
+})
+
 describe('from a source with gaps that deletes its first records', () => {
   const gap = (n: number) => ({ partition: 0, key: `k${n}`, value: `${n}`, timestamp: 1 })
 

@@ -359,17 +359,6 @@ describe('a mirror ends with a sentence', () => {
     expect(stderr).toMatch(/^partlog: orders-0 mirrors a topic that is another one by now: say/)
   })
 
-  it('when the source is made anew while it follows', async () => {
-    const { start, cluster } = await source(0) // so that no offset can tell
-    const { said, ended } = start('--follow')
-    await said('is a copy of all there was')
-    await cluster.admin.deleteTopic('orders')
-    await cluster.admin.createTopic({ topic: 'orders', partitions: PARTITIONS })
-    const { code, stderr } = await ended
-    expect(code).toBe(1)
-    expect(stderr).toMatch(/^partlog: orders is another topic by now$/m)
-  })
-
   it('when the topic is not there, and makes no folder', async () => {
     const { at } = await elsewhere()
     const dir = fresh()
