@@ -6,14 +6,17 @@
  *   write → lanes fill up → a round: one send per lane → acknowledged → the next round
  *
  * While a round is under way the next one is filled, so two of them are in memory at most. A lane
- * has one batch of a partition under way: a batch that fails cannot leave a hole before one that
- * does not. After a failure no further round is sent.
+ * has one send under way, and after a failure no further round is sent: what is missing is in the
+ * send that failed. As one batch it is there or not. But a target that takes smaller batches only
+ * makes the producer split it; then pieces behind one that failed may be there, and come twice when
+ * the lane goes on from `next`.
  */
 
 import type { Message, RecordMetadata } from '../client/messages.js'
 import type { Producer, ProducerOptions } from '../client/producer.js'
 import { BATCH_HEADER_BYTES } from '../model/batch.js'
 import { recordSizeMax } from '../model/batch-builder.js'
+import { PartlogError } from '../model/errors.js'
 import type { Header } from '../model/record.js'
 
 /** A record of a folder, or of a consumer. */
@@ -51,10 +54,14 @@ const ROUND_BYTES_MAX = 4 * 1024 * 1024
 /** For small records: objects cost more than their bytes. */
 const ROUND_RECORDS_MAX = 20_000
 
+/** A record that is larger than a round goes alone. Kafka takes requests up to 100 MiB. */
+export const RECORD_BYTES_MAX = 64 * 1024 * 1024
+
 /** For a producer that sends rounds: each lane one batch, all of a leader in one request. */
 export const ROUND_PRODUCER: ProducerOptions = {
   batchSize: LANE_BYTES_MAX + BATCH_HEADER_BYTES,
-  maxRequestSize: 4 * ROUND_BYTES_MAX,
+  maxRequestSize: RECORD_BYTES_MAX + BATCH_HEADER_BYTES,
+  bufferMemory: RECORD_BYTES_MAX + BATCH_HEADER_BYTES,
 }
 
 interface Lane {
@@ -89,11 +96,15 @@ export class Lanes {
     this.#options = options
   }
 
-  /** Takes a record; waits while there is no room for it. Rejects with what a round failed with. */
+  /**
+   * Takes a record; waits while there is no room for it. Rejects with what a round failed with, and
+   * with MESSAGE_TOO_LARGE.
+   */
   async write(record: SourceRecord): Promise<void> {
     const { offset, timestamp, key, value } = record
     const headers = record.headers.map(header => [header.key, header.value] as const)
     const bytes = recordSizeMax(key, value, headers)
+    if (bytes > RECORD_BYTES_MAX) throw tooLarge(record, bytes)
     if (this.#isFull(record, bytes)) await this.flush()
     const lane = this.#laneOf(record.partition)
     const time = timestamp < 0 ? {} : { timestamp }
@@ -167,6 +178,14 @@ export class Lanes {
     }
     return lane
   }
+}
+
+function tooLarge({ partition, offset }: SourceRecord, bytes: number): PartlogError {
+  return new PartlogError(
+    'MESSAGE_TOO_LARGE',
+    `partition ${partition}: the record at offset ${offset} takes up to ${bytes} bytes, more than ` +
+      `the ${RECORD_BYTES_MAX} that can be copied`,
+  )
 }
 
 function grown(range: OffsetRange | undefined, places: readonly RecordMetadata[]): OffsetRange {

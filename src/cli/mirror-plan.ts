@@ -5,9 +5,11 @@ import type { Admin } from '../client/admin.js'
 import type { ConsumerRecord } from '../client/consumer-record.js'
 import type { KafkaCluster } from '../client/kafka-cluster.js'
 import type { Cluster } from '../cluster.js'
+import { BATCH_HEADER_BYTES } from '../model/batch.js'
 import { partitionKey, type TopicPartition } from '../model/names.js'
 import { carriedSettings, ensureCarried } from './carried-topic.js'
 import { IMPORTED } from './import.js'
+import { RECORD_BYTES_MAX } from './lanes.js'
 import type { MirrorPositions } from './mirror-positions.js'
 import { startOf, type Search } from './mirror-start.js'
 
@@ -47,9 +49,6 @@ export interface MirrorPlan {
   /** Nothing was mirrored before. */
   readonly isFirst: boolean
 }
-
-/** Compressed records grow when they are read; the copy must take them nevertheless. */
-const MESSAGE_BYTES_MAX = 64 * 1024 * 1024
 
 /** Clusters and what is known of earlier runs. */
 export interface PlanParts {
@@ -111,7 +110,9 @@ async function makeCopy(
   partitions: number,
 ): Promise<void> {
   const carried = carriedSettings(await source.admin.describeConfig(from))
-  const kept = { ...IMPORTED, 'retention.bytes': -1, 'max.message.bytes': MESSAGE_BYTES_MAX }
+  // Compressed records grow when they are read; the copy must take them nevertheless.
+  const largest = { 'max.message.bytes': RECORD_BYTES_MAX + BATCH_HEADER_BYTES }
+  const kept = { ...IMPORTED, 'retention.bytes': -1, ...largest }
   await ensureCarried(target.admin, { topic, partitions, config: { ...carried, ...kept } })
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { Lanes, type SourceRecord } from '../../src/cli/lanes.js'
+import { Lanes, RECORD_BYTES_MAX, type SourceRecord } from '../../src/cli/lanes.js'
 import type { RecordMetadata } from '../../src/client/messages.js'
 import type { SendRequest } from '../../src/client/producer.js'
 import { PartlogError } from '../../src/model/errors.js'
@@ -126,6 +126,18 @@ describe('lanes', () => {
     await sent[0]?.answer()
     await lanes.write(record(0, 2))
     expect(sent.map(({ values }) => values)).toEqual([1, 1])
+  })
+
+  it('take no record that the producer would not take, and say which one it is', async () => {
+    const { lanes, sent } = world()
+    await lanes.write(record(2, 6))
+    await expect(lanes.write(record(2, 7, RECORD_BYTES_MAX))).rejects.toMatchObject({
+      code: 'MESSAGE_TOO_LARGE',
+      message: expect.stringContaining('partition 2: the record at offset 7 takes up to') as string,
+    })
+    await lanes.flush()
+    expect(sent.map(({ values }) => values)).toEqual([1])
+    expect(lanes.reports).toMatchObject([{ next: 6 }])
   })
 
   it('leave the time of a record that has none to the target', async () => {

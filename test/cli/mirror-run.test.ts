@@ -1,6 +1,7 @@
 /** The moments between two writes, where a mirror may die: records first, or positions first? */
 
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { RECORD_BYTES_MAX } from '../../src/cli/lanes.js'
 import { MirrorPositions, POSITIONS_TOPIC } from '../../src/cli/mirror-positions.js'
 import { Mirror, type MirrorRequest } from '../../src/cli/mirror-run.js'
 import { Cluster, virtualClock, type MemoryOptions } from '../../src/index.js'
@@ -110,6 +111,19 @@ it('reads partitions that come later from their first record on', async () => {
   await source.producer().send({ topic: 'orders', messages })
   await mirror({ first: 2 })
   expect(await copied()).toEqual([5, 5, 3])
+})
+
+it('takes records that are larger than a round', async () => {
+  const { source, mirror, copied } = await world()
+  const config = { 'max.message.bytes': 70_000_000 }
+  await source.admin.createTopic({ topic: 'large', partitions: 1, config })
+  const producer = source.producer({ maxRequestSize: 70_000_000, bufferMemory: 70_000_000 })
+  const sizes = [1, RECORD_BYTES_MAX - 100, 1]
+  for (const size of sizes) {
+    await producer.send({ topic: 'large', messages: [{ value: Buffer.alloc(size) }] })
+  }
+  await mirror({ from: 'large' })
+  expect(await copied()).toEqual([3])
 })
 
 it('takes records that have become older than the source takes now', async () => {
