@@ -452,6 +452,38 @@ describe('a member whose heartbeat is refused', () => {
     expect(await refused('ILLEGAL_GENERATION')).toEqual({ told: ['lost'], isSame: true })
   })
 
+  it('tells onPartitionsRevoked when nobody listens for the lost', async () => {
+    const all = await world(1)
+    const one = member(all)
+    const told: unknown[] = []
+    await one.subscribe(['orders'], { onPartitionsRevoked: each => void told.push(each) })
+    refuseOne('ILLEGAL_GENERATION')
+    await all.clock.advance(4_000)
+    await stable(all, one)
+    expect(told).toEqual([orders(1)])
+  })
+
+  it('tells nobody when it had nothing to lose', async () => {
+    const all = await world(1)
+    let told = 0
+    const both = [member(all), member(all)] as const
+    for (const each of both) {
+      await each.subscribe(['orders'], { onPartitionsLost: () => void told++ })
+    }
+    await stable(all, ...both)
+    const idle = both.find(each => each.assignment().length === 0) as Reader
+    const { memberId: idleId } = idle.groupMetadata()
+    let left = 1
+    intercept((api, { memberId }: Request<'Heartbeat'>, next) =>
+      api === 'Heartbeat' && memberId === idleId && left-- > 0
+        ? { errorCode: errorId('ILLEGAL_GENERATION') }
+        : next(),
+    )
+    await all.clock.advance(60_000)
+    await stable(all, ...both)
+    expect([told, left < 1]).toEqual([0, true])
+  })
+
   it('because nobody knows it has lost them, and comes as somebody else', async () => {
     expect(await refused('UNKNOWN_MEMBER_ID')).toEqual({ told: ['lost'], isSame: false })
   })
@@ -533,6 +565,20 @@ describe('a static member that is fenced', () => {
     await waiting
     await stable(all, again, other)
     expect([counts(one), counts(again, other)]).toEqual([[0], [1, 1]])
+  })
+})
+
+describe('a listener that never resolves', () => {
+  it('holds up the end of its consumer for defaultApiTimeoutMs, not for ever', async () => {
+    const all = await world(1)
+    const one = member(all)
+    await one.subscribe(['orders'], { onPartitionsRevoked: () => new Promise(() => undefined) })
+    const closing = one.close()
+    await all.clock.advance(59_000)
+    expect(await isPending(closing, all.clock)).toBe(true)
+    await all.clock.advance(1_000)
+    await closing
+    expect((await all.cluster.admin.describeGroup('g')).members).toEqual([])
   })
 })
 
