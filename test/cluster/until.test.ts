@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { virtualClock } from '../../src/base/virtual-clock.js'
 import { Cluster } from '../../src/cluster.js'
@@ -79,6 +82,27 @@ describe('until', () => {
     expect(await outcome(waiting, clock)).toBe('waits')
     await cluster.broker(1).start()
     expect(await outcome(waiting, clock)).toBe('done')
+  })
+
+  it('a group is seen when its coordinator has read it from its disk', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'partlog-until-'))
+    onTestFinished(() => rmSync(dir, { recursive: true }))
+    const cluster = await Cluster.open({ dir, durability: 'process' })
+    onTestFinished(() => cluster.close())
+    await cluster.admin.createTopic({ topic: 'orders', partitions: 1 })
+    const consumer = cluster.consumer({ groupId: 'billing' })
+    await consumer.subscribe(['orders'])
+    while (consumer.assignment().length === 0) await consumer.poll({ timeoutMs: 10 })
+    const place = { topic: 'orders', partition: 0, offset: 0, metadata: 'x'.repeat(4_000) }
+    for (let at = 0; at < 20; at++) await consumer.commit({ offsets: [place] })
+    await consumer.close()
+    await cluster.broker(1).kill()
+    const waiting = cluster.until(
+      { group: 'billing', lag: 0 },
+      { signal: AbortSignal.timeout(5_000) },
+    )
+    await cluster.broker(1).start()
+    await waiting
   })
 
   it('a group is stable, with so many members', async () => {
