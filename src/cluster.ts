@@ -200,8 +200,9 @@ export class Cluster extends KafkaCluster {
   /**
    * Opens a port for each broker, for Kafka clients of any kind. Only programs on this machine can
    * connect unless `host` says otherwise: there is no password. Ends with the cluster, or with
-   * `close` of what it resolves with. Rejects with NETWORK_EXCEPTION when a port is taken, with
-   * INVALID_CONFIG for options.
+   * `close` of what it resolves with. The port of a broker that is down refuses, until it starts.
+   * Rejects with NETWORK_EXCEPTION when a port is taken, with CLOSED when the cluster is closed
+   * meanwhile, with INVALID_CONFIG for options.
    */
   async listen(options: ListenOptions = {}): Promise<Listening> {
     this.checkOpen()

@@ -38,8 +38,9 @@ export class BrokerHandle {
 
   /**
    * Starts it again: it recovers its logs, takes up what waited for it, and follows the others
-   * until it is in sync. Resolves when it answers. Does nothing to one that runs. Rejects with
-   * NETWORK_EXCEPTION while the network keeps it from the controller.
+   * until it is in sync. Resolves when it answers, at its port too if it had one and no other
+   * program has taken it. Does nothing to one that runs. Rejects with NETWORK_EXCEPTION while the
+   * network keeps it from the controller.
    */
   start(): Promise<void> {
     return this.#set.start(this.id)
