@@ -3,6 +3,7 @@
 import { oneOf, text } from '../base/config.js'
 import { connect, type RemoteCluster } from '../connect.js'
 import { isTopicName } from '../model/names.js'
+import { endpointOf } from '../wire/addresses.js'
 import { optionalValue, toggle, UsageError, type OptionsOf } from './command.js'
 import { readText } from './files.js'
 import { environment } from './output.js'
@@ -15,7 +16,6 @@ export interface KafkaAddress {
 
 const SCHEME = 'kafka://'
 const EXPECTED = 'kafka://host:port/topic (several: kafka://a:9092,b:9092/topic)'
-const SERVER = /^(?:\[[0-9a-f:.%\w]+\]|[^:[\]/\s@?#]+):\d{1,5}$/i
 
 /** What the password is called in the environment. */
 const PASSWORD = 'PARTLOG_PASSWORD'
@@ -59,8 +59,12 @@ export function parseKafkaAddress(option: string, given: string): KafkaAddress {
 }
 
 function isServer(given: string): boolean {
-  const port = Number(given.slice(given.lastIndexOf(':') + 1))
-  return SERVER.test(given) && port > 0 && port < 65_536
+  try {
+    endpointOf(given)
+    return !/[\s?#]/.test(given) // an address of a page, or a list with blanks
+  } catch {
+    return false
+  }
 }
 
 /** A word that would be ignored is a wrong one. */
