@@ -6,8 +6,8 @@ import type { TopicConfigInput, TopicSetting } from '../model/topic-settings.js'
 
 /**
  * What records mean and how long they stay goes along. How a cluster keeps them (segments, syncs,
- * copies) is its own affair, and with LogAppendTime they would lose their times. How old a record may be when it
- * is written goes least of all: it was younger then.
+ * copies) is its own affair, and with LogAppendTime they would lose their times. How old a record
+ * may be when it is written goes least of all: it was younger then.
  */
 const CARRIED: readonly TopicSetting[] = [
   'cleanup.policy',

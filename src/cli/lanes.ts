@@ -8,8 +8,8 @@
  * While a round is under way the next one is filled, so two of them are in memory at most. A lane
  * has one send under way, and after a failure no further round is sent: what is missing is in the
  * send that failed. As one batch it is there or not. But a target that takes smaller batches only
- * makes the producer split it; then pieces behind one that failed may be there, and come twice when
- * the lane goes on from `next`.
+ * makes the producer split it; then pieces behind one that failed may be there (the failure says
+ * outcomeUnknown), and come twice when the lane goes on from `next`.
  */
 
 import type { Message, RecordMetadata } from '../client/messages.js'
@@ -183,8 +183,8 @@ export class Lanes {
 function tooLarge({ partition, offset }: SourceRecord, bytes: number): PartlogError {
   return new PartlogError(
     'MESSAGE_TOO_LARGE',
-    `partition ${partition}: the record at offset ${offset} takes up to ${bytes} bytes, more than ` +
-      `the ${RECORD_BYTES_MAX} that can be copied`,
+    `partition ${partition}: the record at offset ${offset} takes up to ${bytes} bytes, more ` +
+      `than the ${RECORD_BYTES_MAX} that can be copied`,
   )
 }
 

@@ -8,9 +8,9 @@ import { command, optionalValue, toggle, UsageError, type OptionsOf } from './co
 import { connectTo, KAFKA_OPTIONS, parseKafkaAddress, type KafkaAddress } from './kafka-address.js'
 import { MirrorPositions, POSITIONS_TOPIC } from './mirror-positions.js'
 import { Mirror, type MirrorReport, type MirrorRequest } from './mirror-run.js'
-import { told, type Output } from './output.js'
+import type { Output } from './output.js'
 import { Progress } from './progress.js'
-import { clock, DIR_OPTION, JSON_OPTION, offsetOrTime } from './shared.js'
+import { clock, DIR_OPTION, endingSignal, JSON_OPTION, offsetOrTime } from './shared.js'
 import { grouped, secondsText } from './table.js'
 
 const OPTIONS = {
@@ -69,13 +69,7 @@ async function mirror(
 ): Promise<number> {
   const started = clock.monotonicMs()
   const progress = new Progress(output, clock, 'mirroring')
-  const ending = new AbortController()
-  const signalled = told('SIGINT', 'SIGTERM').then(signal => {
-    output.note(`${signal}: ending`)
-    ending.abort()
-  })
-  void signalled
-  const work = new Mirror(parts, requestOf(wanted, ending.signal, progress, output))
+  const work = new Mirror(parts, requestOf(wanted, endingSignal(output), progress, output))
   try {
     await work.run()
   } finally {

@@ -10,6 +10,7 @@ import { connectTo, parseKafkaAddress, type KafkaOptions } from './kafka-address
 import { Lanes, ROUND_PRODUCER } from './lanes.js'
 import type { Output } from './output.js'
 import type { OpenTarget } from './replay-target.js'
+import { endingSignal } from './shared.js'
 import { settingsOf, type SourceTopic } from './source.js'
 
 export interface KafkaTargetOptions extends KafkaOptions {
@@ -18,6 +19,7 @@ export interface KafkaTargetOptions extends KafkaOptions {
   readonly topic: string
   readonly to: string
   readonly from: number | Date | undefined
+  readonly until: number | Date | undefined
 }
 
 export async function openKafkaTarget(
@@ -34,11 +36,14 @@ export async function openKafkaTarget(
     if (!keepPartitions) output.note(placedAnew(topic, partitions, source.count))
     const producer = cluster.producer({ ...ROUND_PRODUCER, clientId: 'partlog-replay' })
     const lanes = new Lanes({ producer, topic, keepPartitions })
+    const rest = (): string => restOf(lanes, options, source)
     return {
       target: kafkaTarget(lanes),
       close: () => cluster.close(),
       arrived: () => arrivedOf(lanes.reports),
-      explain: error => explained(error, lanes, options, source),
+      explain: error => explained(error, lanes, rest),
+      ending: endingSignal(output),
+      rest,
     }
   } catch (error) {
     await cluster.close()
@@ -78,25 +83,34 @@ function kafkaTarget(lanes: Lanes) {
 // ── words ────────────────────────────────────────────────────────────────────────────────
 
 /** What went wrong, and how to send the rest. What was read before it is still sent if it can. */
-async function explained(
-  error: unknown,
-  lanes: Lanes,
-  { from }: KafkaTargetOptions,
-  { partitions }: SourceTopic,
-): Promise<Error> {
-  const failure = await lanes.settle().then(
+async function explained(error: unknown, lanes: Lanes, rest: () => string): Promise<Error> {
+  const failure = (await lanes.settle().then(
     () => error,
     (later: unknown) => later,
-  )
-  const reports = new Map(lanes.reports.map(each => [each.partition, each]))
-  const rest = partitions.map(({ partition, logStartOffset }) => {
-    const begin = from instanceof Date ? from.toISOString() : (from ?? logStartOffset)
-    return `--partition ${partition} --from ${reports.get(partition)?.next ?? begin}`
-  })
+  )) as Error
   const twice =
     isPartlogError(failure) && failure.outcomeUnknown
       ? ' (some of the records behind that may be there, too: they come twice then)'
       : ''
-  const sentence = (failure as Error).message
-  return new Error(`${sentence}; go on with ${rest.join(', then ')}${twice}`, { cause: failure })
+  return new Error(`${failure.message}; go on with ${rest()}${twice}`, { cause: failure })
+}
+
+/** The words that send what is not acknowledged. */
+function restOf(
+  lanes: Lanes,
+  { from, until }: KafkaTargetOptions,
+  { partitions }: SourceTopic,
+): string {
+  const reports = new Map(lanes.reports.map(each => [each.partition, each]))
+  const end = until === undefined ? '' : ` --until ${placeText(until)}`
+  return partitions
+    .map(({ partition, logStartOffset }) => {
+      const begin = reports.get(partition)?.next ?? placeText(from ?? logStartOffset)
+      return `--partition ${partition} --from ${begin}${end}`
+    })
+    .join(', then ')
+}
+
+function placeText(place: number | Date): string {
+  return place instanceof Date ? place.toISOString() : String(place)
 }

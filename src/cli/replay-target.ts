@@ -30,6 +30,10 @@ export interface OpenTarget {
   readonly arrived?: () => readonly Arrived[]
   /** An error of the replay, with how to go on. */
   readonly explain?: (error: unknown) => Promise<unknown>
+  /** Ends the replay after what is in hand. Without it a signal ends the process. */
+  readonly ending?: AbortSignal
+  /** The words that go on after an early end. */
+  readonly rest?: () => string
 }
 
 export interface TargetOptions {

@@ -15,7 +15,7 @@ import { byTime } from './merge.js'
 import type { Output } from './output.js'
 import { Progress } from './progress.js'
 import { openKafkaTarget } from './replay-kafka.js'
-import { openTarget, type Format, type OpenTarget, type Target } from './replay-target.js'
+import { openTarget, type Format, type OpenTarget } from './replay-target.js'
 import { clock, DIR_OPTION, JSON_OPTION, offsetOrTime } from './shared.js'
 import { sourceTopic } from './source.js'
 import { grouped, secondsText } from './table.js'
@@ -67,9 +67,11 @@ export const replayCommand = command({
       : await openTarget(options, source, output)
     const what = { ...options, topic, partitions, opened, output }
     try {
-      const done = await replay(partitions, options, opened.target, output)
+      const done = await replay(partitions, options, opened, output)
       if (!output.isClosed) await tell(what, done)
-      return 0
+      if (done.isWhole || opened.rest === undefined) return 0
+      output.note(`partlog: not finished: go on with ${opened.rest()}`)
+      return 1
     } catch (error) {
       const explained = await opened.explain?.(error)
       if (explained !== undefined) await tellArrived(what)
@@ -97,25 +99,28 @@ interface ReplayOptions extends RecordRange {
 async function replay(
   partitions: readonly PartitionDirectory[],
   options: ReplayOptions,
-  target: Target,
+  { target, ending }: OpenTarget,
   output: Output,
-): Promise<{ records: number; ms: number }> {
+): Promise<{ records: number; ms: number; isWhole: boolean }> {
   const range: RecordRange = {
     ...(options.from === undefined ? {} : { from: options.from }),
     ...(options.until === undefined ? {} : { until: options.until }),
   }
   const started = clock.monotonicMs()
   const progress = new Progress(output, clock, 'replaying')
-  const pace = paceOf(options.speed)
+  const pace = paceOf(options.speed, ending)
+  const isOver = (): boolean => target.isClosed || ending?.aborted === true
+  let isWhole = true
   let records = 0
   try {
     for await (const record of byTime(partitions.map(each => each.records(range)))) {
-      if (target.isClosed) break
-      const pause = pace(record.timestamp)
+      const pause = isOver() ? undefined : pace(record.timestamp)
       if (pause !== undefined) {
         await target.flush() // what is due does not wait for what is not
         await pause
       }
+      isWhole = !isOver()
+      if (!isWhole) break
       await target.write(record)
       if (++records % 1024 === 0) progress.show(records, undefined, `${grouped(records)} records`)
     }
@@ -123,11 +128,14 @@ async function replay(
   } finally {
     progress.end()
   }
-  return { records, ms: clock.monotonicMs() - started }
+  return { records, ms: clock.monotonicMs() - started, isWhole }
 }
 
-/** Waits until a record of this time is due. */
-function paceOf(speed: string): (timestamp: number) => Promise<void> | undefined {
+/** Waits until a record of this time is due, or until the end. */
+function paceOf(
+  speed: string,
+  ending: AbortSignal | undefined,
+): (timestamp: number) => Promise<void> | undefined {
   if (speed === 'max') return () => undefined
   const factor = Number.parseInt(speed, 10)
   const started = clock.monotonicMs()
@@ -136,7 +144,7 @@ function paceOf(speed: string): (timestamp: number) => Promise<void> | undefined
     if (timestamp < 0) return undefined
     first ??= timestamp
     const waitMs = (timestamp - first) / factor - (clock.monotonicMs() - started)
-    return waitMs > 1 ? sleep(clock, waitMs) : undefined
+    return waitMs > 1 ? sleep(clock, waitMs, ending).catch(() => undefined) : undefined
   }
 }
 

@@ -5,7 +5,7 @@ import { SystemClock } from '../base/clock.js'
 import { text, type OptionType } from '../base/config.js'
 import { Cluster } from '../cluster.js'
 import { toggle, valued } from './command.js'
-import type { Output } from './output.js'
+import { told, type Output } from './output.js'
 
 export const clock: Clock = new SystemClock()
 
@@ -47,6 +47,16 @@ export const offsetOrTime: OptionType<number | Date> = {
   expected: `an offset or ${isoTime.expected}`,
   parse: () => undefined,
   parseText: given => (/^\d{1,15}$/.test(given) ? Number(given) : parseTime(given)),
+}
+
+/** Aborts at SIGINT or SIGTERM, for work that ends after what is in hand; a second one kills. */
+export function endingSignal(output: Output): AbortSignal {
+  const ending = new AbortController()
+  void told('SIGINT', 'SIGTERM').then(signal => {
+    output.note(`${signal}: ending`)
+    ending.abort()
+  })
+  return ending.signal
 }
 
 /** Opens the cluster for looking only, runs `use`, closes it. */

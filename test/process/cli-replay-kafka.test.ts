@@ -24,7 +24,7 @@ beforeAll(async () => {
   const cluster = await Cluster.open({ dir, durability: 'process' })
   const config = {
     ...{ 'retention.ms': -1, 'max.message.bytes': 3_000_000, 'segment.ms': 1_000 },
-    'message.timestamp.before.max.ms': 1_000_000_000_000,
+    'message.timestamp.before.max.ms': 9_000_000_000_000,
   }
   await cluster.admin.createTopic({ topic: 'orders', partitions: PARTITIONS, config })
   const producer = cluster.producer({ maxRequestSize: 2_500_000 })
@@ -61,7 +61,7 @@ describe('a topic of a cluster', () => {
     const set = (await cluster.admin.describeConfig('copy')).filter(each => !each.isDefault)
     expect(set.map(({ name, value }) => [name, value]).sort()).toEqual([
       ['max.message.bytes', '3000000'],
-      ['message.timestamp.after.max.ms', String(Number.MAX_SAFE_INTEGER)],
+      ['message.timestamp.after.max.ms', '9223372036854775807'],
       ['retention.ms', '-1'],
     ])
   })
@@ -158,6 +158,27 @@ describe('a topic of a cluster', () => {
   })
 })
 
+it.each(['SIGINT', 'SIGTERM'] as const)('%s ends it after what is in hand', async signal => {
+  const [hourMs, partition] = [3_600_000, 0]
+  const messages = [0, 1, 2].map(n => ({ partition, value: 'v', timestamp: n * hourMs }))
+  const folder = await folderWith(messages)
+  const { cluster, at } = await elsewhere()
+  await cluster.admin.createTopic({ topic: 'slow', partitions: 2 })
+  const words = ['replay', 'orders', '--dir', folder, '--to', at('slow'), '--speed', '1x']
+  const running = started([...words, '--until', '3'])
+  await cluster.until({ topic: 'slow', records: 1 })
+  running.child.kill(signal)
+  const { code, stdout, stderr } = await running.ended
+  expect(code).toBe(1)
+  expect(stderr).toMatch(
+    new RegExp(
+      `^${signal}: ending\n1 records of orders in [^\n]*\npartlog: not finished: go on with ` +
+        '--partition 0 --from 1 --until 3, then --partition 1 --from 0 --until 3\n$',
+    ),
+  )
+  expect(stdout.split('\n')[1]?.trim().split(/ +/)).toEqual(['0', '1', '0', '1', '0', '1'])
+})
+
 describe('a failure', () => {
   it('says how far each partition is, and the rest goes on where it says', async () => {
     const { cluster, at } = await elsewhere()
@@ -191,8 +212,11 @@ describe('a failure', () => {
   it('with nothing sent goes on where it was told to begin', async () => {
     const { cluster, at } = await elsewhere()
     cluster.faults.on('produce').error('TOPIC_AUTHORIZATION_FAILED', 'no').always()
-    const { stderr, stdout } = await replay(at('orders'), '--from', '20', '--json')
-    const where = [0, 1, 2].map(n => `--partition ${n} --from 20`).join(', then ')
+    const words = ['--from', '20', '--until', '2026-01-02T00:00:00Z', '--json']
+    const { stderr, stdout } = await replay(at('orders'), ...words)
+    const where = [0, 1, 2]
+      .map(n => `--partition ${n} --from 20 --until 2026-01-02T00:00:00.000Z`)
+      .join(', then ')
     expect(stderr).toBe(`partlog: TOPIC_AUTHORIZATION_FAILED: no; go on with ${where}\n`)
     const [{ partitions } = { partitions: [] }] = parseLines<{ partitions: object[] }>(stdout)
     expect(partitions).toHaveLength(3)
@@ -204,6 +228,19 @@ describe('a failure', () => {
     cluster.faults.on('produce').error('UNKNOWN_SERVER_ERROR', 'who knows').always()
     const { stderr } = await replay(at('orders'), '--partition', '0')
     expect(stderr).toMatch(/--partition 0 --from 0 \(some of the records .* come twice then\)\n$/)
+  })
+
+  it('of a record that is too large for the target names where it is, and what may be there', async () => {
+    const { cluster, at } = await elsewhere()
+    const config = { 'max.message.bytes': 10_000 }
+    await cluster.admin.createTopic({ topic: 'narrow', partitions: 2, config })
+    const small = Array.from({ length: 200 }, () => ({ partition: 0, value: 'v'.repeat(100) }))
+    const large = { partition: 0, value: Buffer.alloc(50_000) }
+    const folder = await folderWith([...small, large, ...small])
+    const words = ['replay', 'orders', '--dir', folder, '--to', at('narrow'), '--partition', '0']
+    const { code, stderr } = await started(words).ended
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/MESSAGE_TOO_LARGE.*; go on with --partition 0 --from 0 \(some of the /)
   })
 
   it('to reach anybody is fast', async () => {
