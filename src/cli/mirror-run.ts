@@ -95,10 +95,10 @@ export class Mirror {
 
   get reports(): MirrorReport[] {
     const lanes = new Map(this.#lanes.reports.map(report => [report.partition, report]))
-    return [...this.#readings.values()].map(({ partition, next, targetEnd }) => {
+    return [...this.#readings.values()].map(({ partition, next, copied, targetEnd }) => {
       const nothing = { records: 0, source: undefined, target: undefined, next }
       const report = { partition, ...nothing, ...lanes.get(partition) }
-      return { ...report, shift: next - (report.target?.until ?? targetEnd) }
+      return { ...report, shift: next + copied - (report.target?.until ?? targetEnd) }
     })
   }
 

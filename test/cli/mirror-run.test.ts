@@ -113,6 +113,42 @@ it('reads partitions that come later from their first record on', async () => {
   expect(await copied()).toEqual([5, 5, 3])
 })
 
+it('ends at the end it saw at the beginning, also when records come all the time', async () => {
+  const { source, mirror, copied } = await world()
+  const producer = source.producer()
+  const more = { topic: 'orders', messages: [{ value: 'later', partition: 1 }] }
+  const first = await mirror({ onPlan: () => void producer.send(more) })
+  expect(first.hasCaughtUp).toBe(true)
+  expect(await copied()).toEqual([20, 20])
+  const { reports } = await mirror()
+  expect(reports[0]).toMatchObject({ records: 0, shift: 0 })
+  expect(reports[1]?.records).toBeGreaterThan(0)
+})
+
+it('may begin at a time', async () => {
+  const { source, mirror, copied } = await world()
+  await source.admin.createTopic({ topic: 'days', partitions: 2 })
+  const messages = [1, 2, 3].map(day => ({
+    ...{ partition: 0, value: String(day), timestamp: Date.UTC(2016, 0, day) },
+  }))
+  const old = { partition: 1, value: 'all older', timestamp: 1 }
+  await source.producer().send({ topic: 'days', messages: [...messages, old] })
+  const { reports } = await mirror({ from: 'days', first: new Date('2016-01-02T00:00:00Z') })
+  expect(reports.map(({ source: read, shift }) => [read?.from, shift])).toEqual([
+    [1, 1],
+    [undefined, 1],
+  ])
+  expect(await copied()).toEqual([2, 0])
+})
+
+it('refuses a copy that has more partitions than the source', async () => {
+  const { target, mirror } = await world()
+  await target.admin.createTopic({ topic: 'copy', partitions: 4 })
+  await expect(mirror()).rejects.toThrow(
+    'copy has 4 partitions and orders at the source has 2: say another --topic',
+  )
+})
+
 it('takes records that are larger than a round', async () => {
   const { source, mirror, copied } = await world()
   const config = { 'max.message.bytes': 70_000_000 }
