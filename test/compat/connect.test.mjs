@@ -124,9 +124,9 @@ describe('partlog clients on a real broker', { skip: missingBroker() }, () => {
     for (const [what, seen] of Object.entries(here)) assert.deepEqual(there[what], seen, what)
   })
 
-  test('share a group with kafkajs', async () => {
+  test('share a group with kafkajs', async t => {
     const brokers = target.bootstrap
-    await shareGroup(cluster, new Kafka({ brokers, logLevel: logLevel.NOTHING }))
+    await shareGroup(t, cluster, new Kafka({ brokers, logLevel: logLevel.NOTHING }))
   })
 
   test('send a million records in order, and read them all', async () => {
@@ -153,17 +153,22 @@ describe('partlog clients on a real broker', { skip: missingBroker() }, () => {
   })
 })
 
-test('partlog clients share a group of an embedded cluster with kafkajs', async () => {
+test('partlog clients share a group of an embedded cluster with kafkajs', async t => {
   const embedded = await Cluster.memory()
   const { bootstrap: brokers, socketFactory } = embedded
-  await shareGroup(embedded, new Kafka({ brokers, socketFactory, logLevel: logLevel.NOTHING }))
+  await shareGroup(t, embedded, new Kafka({ brokers, socketFactory, logLevel: logLevel.NOTHING }))
   await embedded.close()
 })
 
 /** One member of each kind: all records once, offsets of one are the offsets of the other. */
-async function shareGroup(cluster, kafka) {
+async function shareGroup(t, cluster, kafka) {
   const topic = 'own-shared'
   await cluster.admin.createTopic({ topic, partitions: 4, replicationFactor: 1 })
+  const isKnown = () => cluster.admin.describeTopic(topic).then(
+    ({ partitions }) => partitions.every(({ leader }) => leader >= 0),
+    () => false,
+  )
+  await waitFor('the topic', isKnown) // a broker hears of it a little later
   const seen = { ours: [], theirs: [] }
   const theirs = kafka.consumer({
     groupId: 'own-both',
@@ -171,6 +176,7 @@ async function shareGroup(cluster, kafka) {
     sessionTimeout: 6_000,
     maxWaitTimeInMs: 100, // it waits for its open poll when it leaves or rebalances
   })
+  t.after(() => theirs.disconnect())
   await theirs.connect()
   await theirs.subscribe({ topic, fromBeginning: true })
   await theirs.run({
@@ -182,6 +188,7 @@ async function shareGroup(cluster, kafka) {
     ...member('own-both'),
     partitionAssignmentStrategy: ['RoundRobinAssigner'],
   })
+  t.after(() => ours.close())
   await ours.subscribe([topic])
   const running = ours.run({
     eachRecord: ({ partition, value }) => void seen.ours.push([partition, value]),
