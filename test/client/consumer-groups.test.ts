@@ -568,6 +568,27 @@ describe('a static member that is fenced', () => {
   })
 })
 
+describe('a listener that takes its time', () => {
+  it('gives nothing to read of partitions that are about to go', async () => {
+    const all = await world(2)
+    await all.write(0, 'a')
+    await all.write(1, 'x')
+    const one = member(all)
+    let release = (): void => undefined
+    const released = new Promise<void>(resolve => (release = resolve))
+    await one.subscribe(['orders'], { onPartitionsRevoked: () => released })
+    const two = member(all)
+    const waiting = two.subscribe(['orders'])
+    await settle(all.clock)
+    const polled = one.poll({ timeoutMs: 60_000 })
+    expect(await isPending(polled, all.clock)).toBe(true)
+    release()
+    await waiting
+    const both = [...(await polled), ...(await two.poll())]
+    expect(both.map(({ value }) => value).toSorted()).toEqual(['a', 'x'])
+  })
+})
+
 describe('a listener that never resolves', () => {
   it('holds up the end of its consumer for defaultApiTimeoutMs, not for ever', async () => {
     const all = await world(1)
