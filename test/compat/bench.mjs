@@ -49,7 +49,7 @@ const median = values => values.toSorted((a, b) => a - b)[values.length >> 1]
 /** Opens a place, a topic of its own and a client; closes them after `work`. */
 async function within(openPlace, work) {
   const { close, ...place } = await openPlace()
-  const kafka = new Kafka({ clientId: 'bench', logLevel: logLevel.ERROR, ...place })
+  const kafka = new Kafka({ clientId: 'bench', logLevel: logLevel.NOTHING, ...place })
   const clients = []
   const open = async client => {
     clients.push(client)
