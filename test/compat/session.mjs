@@ -108,7 +108,7 @@ async function readAndWrite(client, target, { topic, group, readers }) {
   await readers.waitFor('a share for each', () => shares().every(it => it === PARTITIONS / 2))
   await client.produce(topic, messagesOf('second', 20))
   await readers.waitFor('40 records', () => distinct(...both).size >= 40)
-  await target.kill?.(topic)
+  await target.kill?.(topic, client.canLoseCoordinator === false ? group : undefined)
   await client.produce(topic, messagesOf('third', 20))
   await readers.waitFor('60 records', () => distinct(...both).size >= 60)
   await target.restart?.()

@@ -3,7 +3,6 @@
  * Both have four partitions for topics that are made when they are first used.
  */
 
-import assert from 'node:assert/strict'
 import { startBroker } from './kafka/broker.mjs'
 import { missingKafka } from './kafka/jars.mjs'
 import { Cluster } from './partlog.mjs'
@@ -37,14 +36,17 @@ export async function partlogTarget({ isPortless = false } = {}) {
     ...(isPortless ? { socketFactory: cluster.socketFactory } : {}),
     replicas: 3,
     close: () => cluster.close(),
-    /** The leader of some partitions, the one clients ask first: others take over. */
-    async kill(topic) {
+    /**
+     * The leader of some partitions, the one clients ask first: others take over. Not the
+     * coordinator of `spared`, a group, if one is named.
+     */
+    async kill(topic, spared) {
       const leaders = () => {
         const found = cluster.describe().topics.find(each => each.topic === topic)
         return found.partitions.map(({ leader }) => leader)
       }
-      killed = cluster.broker(1)
-      assert.ok(leaders().includes(killed.id))
+      const { coordinator } = spared === undefined ? {} : await cluster.admin.describeGroup(spared)
+      killed = cluster.broker(leaders().sort().find(id => id !== coordinator))
       await killed.kill()
       await waitFor('new leaders', () => leaders().every(id => id > 0 && id !== killed.id))
     },

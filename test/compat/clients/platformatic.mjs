@@ -24,6 +24,8 @@ export function connect({ bootstrap }) {
 const FAILURES_MAX = 20
 
 class Platformatic {
+  /** It looks for a dead coordinator in metadata that does not name it: a TypeError. */
+  canLoseCoordinator = false
   #options
   #admin
 
