@@ -154,8 +154,10 @@ export async function connect(options: ConnectOptions): Promise<RemoteCluster> {
     sasl: saslOf(settings.sasl),
     requestTimeoutMs: settings.requestTimeoutMs,
     setupTimeoutMs: settings.connectionSetupTimeoutMs,
-    reconnectBackoffMs: settings.reconnectBackoffMs,
-    reconnectBackoffMaxMs: settings.reconnectBackoffMaxMs,
+    backoff: {
+      retryBackoffMs: settings.reconnectBackoffMs,
+      retryBackoffMaxMs: settings.reconnectBackoffMaxMs,
+    },
     maxIdleMs: settings.connectionsMaxIdleMs,
   }
   await tryOut(channels)

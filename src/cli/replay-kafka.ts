@@ -1,7 +1,6 @@
 /** `partlog replay TOPIC --to kafka://…`: the records of a folder into a topic of a cluster. */
 
 import type { Admin } from '../client/admin.js'
-import type { StoredTopicRecord } from '../log/log-directory.js'
 import { isPartlogError } from '../model/errors.js'
 import { arrivedOf } from './arrived.js'
 import { carriedSettings, ensureCarried } from './carried-topic.js'
@@ -9,7 +8,7 @@ import { IMPORTED, OF_ANY_TIME } from './import.js'
 import { connectTo, parseKafkaAddress, type KafkaOptions } from './kafka-address.js'
 import { Lanes, ROUND_PRODUCER } from './lanes.js'
 import type { Output } from './output.js'
-import type { OpenTarget } from './replay-target.js'
+import { lanesTarget, type OpenTarget } from './replay-target.js'
 import { endingSignal } from './shared.js'
 import { settingsOf, type SourceTopic } from './source.js'
 
@@ -38,7 +37,7 @@ export async function openKafkaTarget(
     const lanes = new Lanes({ producer, topic, keepPartitions })
     const rest = (): string => restOf(lanes, options, source)
     return {
-      target: kafkaTarget(lanes),
+      target: lanesTarget(lanes),
       close: () => cluster.close(),
       arrived: () => arrivedOf(lanes.reports),
       explain: error => explained(error, lanes, rest),
@@ -69,15 +68,6 @@ function placedAnew(topic: string, partitions: number, count: number): string {
     `partlog: ${topic} has ${partitions} partitions there and ${count} here: ` +
     'records go where their keys say, those without a key in turns'
   )
-}
-
-function kafkaTarget(lanes: Lanes) {
-  return {
-    isClosed: false,
-    write: (record: StoredTopicRecord) => lanes.write(record),
-    flush: () => lanes.flush(),
-    end: () => lanes.settle(),
-  }
 }
 
 // ── words ────────────────────────────────────────────────────────────────────────────────

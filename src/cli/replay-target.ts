@@ -1,12 +1,12 @@
 /** Where `partlog replay` writes to: standard output, a file, another topic. */
 
 import type { Arrived } from './arrived.js'
-import type { Message, RecordMetadata } from '../client/messages.js'
 import { Cluster } from '../cluster.js'
 import type { StoredTopicRecord } from '../log/log-directory.js'
 import { UsageError } from './command.js'
 import { isFileName, openSink } from './files.js'
 import { ensureTopic } from './import.js'
+import { Lanes, ROUND_PRODUCER } from './lanes.js'
 import type { Output } from './output.js'
 import { recordLine } from './records.js'
 import type { SourceTopic } from './source.js'
@@ -79,7 +79,9 @@ async function openTopic(dir: string, to: string, source: SourceTopic): Promise<
     const needed = Math.max(...source.partitions.map(each => each.partition)) + 1
     const made = await ensureTopic(cluster, to, needed)
     if (made.partitions >= needed) {
-      return { target: topicTarget(cluster, to), close: () => cluster.close() }
+      const producer = cluster.producer(ROUND_PRODUCER)
+      const lanes = new Lanes({ producer, topic: to, keepPartitions: true })
+      return { target: lanesTarget(lanes), close: () => cluster.close() }
     }
     throw new UsageError(
       `partlog replay: --to: expected a topic of at least ${needed} partitions, ` +
@@ -127,30 +129,12 @@ function valueLine({ value }: StoredTopicRecord): Buffer {
   return Buffer.concat([value ?? NEWLINE.subarray(0, 0), NEWLINE])
 }
 
-/** Records keep partition, key, headers and time; their offsets are given anew. */
-function topicTarget(cluster: Cluster, topic: string): Target {
-  const producer = cluster.producer()
-  let messages: Message[] = []
-  let lastSend: Promise<RecordMetadata[]> = Promise.resolve([])
-  const flush = async (): Promise<void> => {
-    await lastSend
-    if (messages.length === 0) return
-    lastSend = producer.send({ topic, messages })
-    lastSend.catch(() => undefined) // told when it is waited for
-    messages = []
-  }
+/** Records keep key, headers and time; their offsets are given anew. */
+export function lanesTarget(lanes: Lanes): Target {
   return {
     isClosed: false,
-    async write({ partition, key, value, headers, timestamp }) {
-      const pairs = headers.map(header => [header.key, header.value] as const)
-      const time = timestamp < 0 ? {} : { timestamp }
-      messages.push({ partition, key, value, headers: pairs, ...time })
-      if (messages.length === 1000) await flush()
-    },
-    flush,
-    async end() {
-      await flush()
-      await lastSend
-    },
+    write: record => lanes.write(record),
+    flush: () => lanes.flush(),
+    end: () => lanes.settle(),
   }
 }

@@ -6,6 +6,7 @@
  * second and is woken by an append; nothing here looks again and again.
  */
 
+import { backoffMs } from '../base/backoff.js'
 import type { Clock, Timer } from '../base/clock.js'
 import type { Random } from '../base/random.js'
 import { Signal } from '../base/tasks.js'
@@ -17,7 +18,6 @@ import { RecordChunk, type ConsumerRecord, type Deserializers } from './consumer
 import { errorFrom, throwIfError } from './errors.js'
 import type { MetadataCache } from './metadata-cache.js'
 import type { PartitionState } from './partition-state.js'
-import { backoffMs } from './retry.js'
 
 /** One chunk being taken from, one waiting. */
 const CHUNKS_PER_PARTITION = 2

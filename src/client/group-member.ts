@@ -9,6 +9,7 @@
  * place, one step after the other; `rejoin` and `leave` may be called at any time.
  */
 
+import { backoffMs } from '../base/backoff.js'
 import { sleep, type Clock } from '../base/clock.js'
 import type { Logger } from '../base/logger.js'
 import type { Random } from '../base/random.js'
@@ -29,7 +30,6 @@ import { shareOut, type Assignments, type PartitionCounts } from './group-leader
 import { Heartbeat } from './heartbeat.js'
 import type { MetadataCache } from './metadata-cache.js'
 import type { ReadingGate } from './reading-gate.js'
-import { backoffMs } from './retry.js'
 
 /** What a member has done for it: the consumer's side of partitions that come and go. */
 export interface MemberHost {

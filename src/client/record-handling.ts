@@ -6,6 +6,7 @@
  * letters. Until then it comes again, here or with another member of the group.
  */
 
+import { backoffMs } from '../base/backoff.js'
 import { sleep, type Clock } from '../base/clock.js'
 import type { Random } from '../base/random.js'
 import { isPartlogError, type PartlogError, type RecordPlace } from '../model/errors.js'
@@ -16,7 +17,6 @@ import type { DeadLetters } from './dead-letters.js'
 import type { Fetcher, Taken } from './fetcher.js'
 import type { PartitionState } from './partition-state.js'
 import type { ReadingGate } from './reading-gate.js'
-import { backoffMs } from './retry.js'
 
 export type AnyRecord = ConsumerRecord<unknown, unknown>
 export type Handlers = RunOptions<unknown, unknown>

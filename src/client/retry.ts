@@ -1,23 +1,9 @@
-/** When to try again: Kafka's exponential back-off with jitter, until a deadline. */
+/** Trying again, after a back-off, until a deadline. */
 
+import { backoffMs, type BackoffOptions } from '../base/backoff.js'
 import { sleep, type Clock } from '../base/clock.js'
 import type { Random } from '../base/random.js'
 import { toPartlogError, type PartlogError } from '../model/errors.js'
-
-export interface BackoffOptions {
-  readonly retryBackoffMs: number
-  readonly retryBackoffMaxMs: number
-}
-
-/** Milliseconds to wait after the given number of failures: doubling, ±20 %, bounded. */
-export function backoffMs(
-  { retryBackoffMs, retryBackoffMaxMs }: BackoffOptions,
-  failures: number,
-  random: Random,
-): number {
-  const plain = Math.min(retryBackoffMs * 2 ** Math.max(failures - 1, 0), retryBackoffMaxMs)
-  return Math.round(plain * (0.8 + random.int(400) / 1000))
-}
 
 export interface RetryOptions extends BackoffOptions {
   readonly clock: Clock

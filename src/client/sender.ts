@@ -6,6 +6,7 @@
  * more when they would be larger than maxRequestSize.
  */
 
+import { backoffMs } from '../base/backoff.js'
 import type { Clock, Timer } from '../base/clock.js'
 import type { Random } from '../base/random.js'
 import {
@@ -24,7 +25,6 @@ import { isIdempotent, type Acks, type ProducerSettings } from './config.js'
 import { describedError, throwIfError } from './errors.js'
 import type { MetadataCache } from './metadata-cache.js'
 import { ProducerIdentity } from './producer-identity.js'
-import { backoffMs } from './retry.js'
 
 const ACKS_ON_WIRE: Readonly<Record<Acks, number>> = { all: -1, 1: 1, 0: 0 }
 
@@ -293,15 +293,19 @@ export class Sender {
     try {
       const topicData = this.#topicData(batches)
       const answer = channel.send(leader, 'Produce', { acks, timeoutMs, topicData })
-      const settle = (response: ProduceResponse): void =>
-        acks === 0
-          ? this.#settleUnanswered(batches, response)
-          : this.#settleAnswered(batches, response)
-      if (!(answer instanceof Promise)) return settle(answer)
-      answer.then(settle, (error: unknown) => this.#settleFailed(batches, error))
+      if (!(answer instanceof Promise)) return this.#settle(batches, answer)
+      answer.then(
+        response => this.#settle(batches, response),
+        (error: unknown) => this.#settleFailed(batches, error),
+      )
     } catch (error) {
       this.#settleFailed(batches, error)
     }
+  }
+
+  #settle(batches: readonly PendingBatch[], response: ProduceResponse): void {
+    if (this.#options.settings.acks === 0) this.#settleUnanswered(batches, response)
+    else this.#settleAnswered(batches, response)
   }
 
   /** No answer came: the request may have arrived nevertheless. */

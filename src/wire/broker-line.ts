@@ -1,5 +1,6 @@
 /** The way of one client to one broker: its connections, opened when they are needed. */
 
+import { backoffMs, type BackoffOptions } from '../base/backoff.js'
 import { sleep, type Clock } from '../base/clock.js'
 import type { Random } from '../base/random.js'
 import { abortable } from '../base/tasks.js'
@@ -23,8 +24,8 @@ export interface BrokerLineOptions {
   readonly sasl: SaslOptions | undefined
   readonly requestTimeoutMs: number
   readonly setupTimeoutMs: number
-  readonly reconnectBackoffMs: number
-  readonly reconnectBackoffMaxMs: number
+  /** Before the broker is connected to again. */
+  readonly backoff: BackoffOptions
   readonly maxIdleMs: number
   /** Aborts when the client is being closed. */
   readonly closing: AbortSignal
@@ -107,7 +108,7 @@ export class BrokerLine {
   }
 
   async #open(): Promise<Opened> {
-    const { clock, closing } = this.#options
+    const { clock, closing, random, backoff } = this.#options
     try {
       const waitMs = this.#notBeforeMs - clock.monotonicMs()
       if (waitMs > 0) await sleep(clock, waitMs, closing)
@@ -118,7 +119,7 @@ export class BrokerLine {
     } catch (error) {
       if (closing.aborted) throw new PartlogError('CLOSED', 'the client is closed')
       this.#failures++
-      this.#notBeforeMs = clock.monotonicMs() + this.#backoffMs()
+      this.#notBeforeMs = clock.monotonicMs() + backoffMs(backoff, this.#failures, random)
       throw error
     }
   }
@@ -144,12 +145,6 @@ export class BrokerLine {
     } finally {
       closing.removeEventListener('abort', onClose)
     }
-  }
-
-  #backoffMs(): number {
-    const { reconnectBackoffMs, reconnectBackoffMaxMs, random } = this.#options
-    const plain = Math.min(reconnectBackoffMs * 2 ** (this.#failures - 1), reconnectBackoffMaxMs)
-    return Math.round(plain * (0.8 + random.int(400) / 1000))
   }
 }
 

@@ -23,8 +23,7 @@ function channelWith(clock: VirtualClock, ...brokers: readonly FakeBroker[]): Tc
     sasl: undefined,
     requestTimeoutMs: 30_000,
     setupTimeoutMs: 10_000,
-    reconnectBackoffMs: 50,
-    reconnectBackoffMaxMs: 50,
+    backoff: { retryBackoffMs: 50, retryBackoffMaxMs: 50 },
     maxIdleMs: 1_000_000,
   })
   onTestFinished(() => channel.close())
