@@ -117,7 +117,10 @@ async function throughput(openPlace) {
       }
       reader.run({ eachBatch }).catch(reject)
     })
-    return { produced: produced * 1_000, consumed: (seen / (performance.now() - readingMs)) * 1_000 }
+    return {
+      produced: produced * 1_000,
+      consumed: (seen / (performance.now() - readingMs)) * 1_000,
+    }
   })
 }
 

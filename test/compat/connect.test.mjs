@@ -32,7 +32,11 @@ async function session(cluster) {
   const { admin } = cluster
   const topic = 'own-session'
   const seen = {}
-  const errorOf = promise => promise.then(() => 'none', error => error.code)
+  const errorOf = promise =>
+    promise.then(
+      () => 'none',
+      error => error.code,
+    )
   const config = { 'retention.ms': 86_400_000, 'min.insync.replicas': 1 }
   await admin.createTopic({ topic, partitions: 4, replicationFactor: 1, config })
   await admin.alterConfig(topic, { 'max.message.bytes': 50_000 })
@@ -164,10 +168,11 @@ test('partlog clients share a group of an embedded cluster with kafkajs', async 
 async function shareGroup(t, cluster, kafka) {
   const topic = 'own-shared'
   await cluster.admin.createTopic({ topic, partitions: 4, replicationFactor: 1 })
-  const isKnown = () => cluster.admin.describeTopic(topic).then(
-    ({ partitions }) => partitions.every(({ leader }) => leader >= 0),
-    () => false,
-  )
+  const isKnown = () =>
+    cluster.admin.describeTopic(topic).then(
+      ({ partitions }) => partitions.every(({ leader }) => leader >= 0),
+      () => false,
+    )
   await waitFor('the topic', isKnown) // a broker hears of it a little later
   const seen = { ours: [], theirs: [] }
   const theirs = kafka.consumer({
@@ -220,7 +225,10 @@ async function shareGroup(t, cluster, kafka) {
   const admin = kafka.admin()
   await admin.connect()
   const [{ partitions }] = await admin.fetchOffsets({ groupId: 'own-both', topics: [topic] })
-  assert.deepEqual(partitions.map(({ offset }) => offset), ['20', '20', '20', '20'])
+  assert.deepEqual(
+    partitions.map(({ offset }) => offset),
+    ['20', '20', '20', '20'],
+  )
   await admin.disconnect()
   await producer.close()
 }

@@ -5,7 +5,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Cluster } from '../../dist/index.js'
 
-export { Cluster, murmur2, openLogDirectory, partitionOfKey } from '../../dist/index.js'
+export {
+  Cluster,
+  isPartlogError,
+  murmur2,
+  openLogDirectory,
+  partitionOfKey,
+  virtualClock,
+} from '../../dist/index.js'
 
 /** Lets `write` fill a cluster; returns the bytes of the log of each partition folder. */
 export async function logsAfter(write) {

@@ -11,7 +11,13 @@ try {
   const found =
     broker === undefined ? { COMPAT_NO_KAFKA: noKafka } : { COMPAT_KAFKA: broker.address }
   // Two at a time: they wait more than they work, but for each other's time-outs.
-  const args = ['--test', '--test-force-exit', '--test-concurrency=2', '--test-reporter=spec', ...process.argv.slice(2)]
+  const args = [
+    '--test',
+    '--test-force-exit',
+    '--test-concurrency=2',
+    '--test-reporter=spec',
+    ...process.argv.slice(2),
+  ]
   const tests = spawn(process.execPath, args, {
     stdio: 'inherit',
     env: { ...process.env, ...found },

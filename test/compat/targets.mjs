@@ -46,7 +46,11 @@ export async function partlogTarget({ isPortless = false } = {}) {
         return found.partitions.map(({ leader }) => leader)
       }
       const { coordinator } = spared === undefined ? {} : await cluster.admin.describeGroup(spared)
-      killed = cluster.broker(leaders().sort().find(id => id !== coordinator))
+      killed = cluster.broker(
+        leaders()
+          .sort()
+          .find(id => id !== coordinator),
+      )
       await killed.kill()
       await waitFor('new leaders', () => leaders().every(id => id > 0 && id !== killed.id))
     },

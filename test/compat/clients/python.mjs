@@ -38,8 +38,9 @@ function isExecutable(file) {
   }
 }
 
+/** Asked where the script will run: Python takes any folder beside it for a module. */
 function hasModule(python, module) {
-  return spawnSync(python, ['-c', `import ${module}`]).status === 0
+  return spawnSync(python, ['-c', `import ${module}`], { cwd: HERE }).status === 0
 }
 
 /** The client of a session: the process's steps, by their names. */

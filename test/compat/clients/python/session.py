@@ -24,8 +24,7 @@ def carry_out(client, consumers, order):
         consumers[order["id"]] = reader
         return order["id"]
     if step == "look":
-        reader = consumers[given[0]]
-        return {"records": list(reader.records), "partitions": reader.partitions()}
+        return consumers[given[0]].look()
     if step == "leave":
         return consumers.pop(given[0]).close()
     return getattr(client, step)(*given)
@@ -35,21 +34,27 @@ class Reader:
     """A consumer in a thread of its own."""
 
     def __init__(self, client, group, topic):
-        self.records = []
+        self._records = []
         self._is_closing = False
         self._consumer = client.open_consumer(group, topic)
         self._client = client
         self._assigned = []
+        self._failure = None
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 
     def _run(self):
-        while not self._is_closing:
-            self.records.extend(self._client.poll(self._consumer))
-            self._assigned = self._client.assigned(self._consumer)
+        try:
+            while not self._is_closing:
+                self._records.extend(self._client.poll(self._consumer))
+                self._assigned = self._client.assigned(self._consumer)
+        except Exception as error:  # told to whoever looks
+            self._failure = error
 
-    def partitions(self):
-        return self._assigned
+    def look(self):
+        if self._failure is not None:
+            raise self._failure
+        return {"records": list(self._records), "partitions": self._assigned}
 
     def close(self):
         self._is_closing = True

@@ -48,8 +48,13 @@ class KafkaPython:
         )
 
     def poll(self, consumer):
-        found = consumer.poll(timeout_ms=100).values()
-        return [record_of(record) for records in found for record in records]
+        try:
+            found = consumer.poll(timeout_ms=100)
+        except ValueError:
+            # The client met a socket in its selector that its heartbeat thread has closed: a race
+            # of its own, the next poll goes on.
+            return []
+        return [record_of(record) for records in found.values() for record in records]
 
     def assigned(self, consumer):
         return sorted(each.partition for each in consumer.assignment())
