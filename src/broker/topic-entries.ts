@@ -51,6 +51,7 @@ const KINDS: Readonly<Record<TopicSetting, Kind | undefined>> = {
   'retention.bytes': { type: long, broker: 'log.retention.bytes' },
   'file.delete.delay.ms': { type: long, broker: 'log.segment.delete.delay.ms' },
   'max.message.bytes': { type: int, broker: 'message.max.bytes' },
+  'compression.type': { type: string, broker: 'compression.type' },
   'message.timestamp.type': { type: string, broker: 'log.message.timestamp.type' },
   'message.timestamp.before.max.ms': {
     type: long,

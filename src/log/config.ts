@@ -1,6 +1,10 @@
 /** The settings of one log: a topic's settings as the values the log works with. */
 
+import type { SupportedCodec } from '../model/compression.js'
 import { settingValue, type TopicConfigText, type TopicSetting } from '../model/topic-settings.js'
+
+/** What compression.type asks for. */
+const CODECS = { producer: undefined, uncompressed: 'none', gzip: 'gzip' } as const
 
 /** Names say the units; meanings and defaults stand at TOPIC_SETTINGS. */
 export interface LogConfig {
@@ -23,6 +27,8 @@ export interface LogConfig {
   readonly retentionBytes: number
   readonly fileDeleteDelayMs: number
   readonly maxMessageBytes: number
+  /** The codec batches are brought into; undefined leaves them as they come. */
+  readonly codec: SupportedCodec | undefined
   readonly timestampType: 'CreateTime' | 'LogAppendTime'
   readonly timestampBeforeMaxMs: number
   readonly timestampAfterMaxMs: number
@@ -58,6 +64,7 @@ export function logConfig(texts: TopicConfigText, wasCompacted = false): LogConf
     retentionBytes: of('retention.bytes'),
     fileDeleteDelayMs: of('file.delete.delay.ms'),
     maxMessageBytes: of('max.message.bytes'),
+    codec: CODECS[of('compression.type')],
     timestampType: of('message.timestamp.type'),
     timestampBeforeMaxMs: of('message.timestamp.before.max.ms'),
     timestampAfterMaxMs: of('message.timestamp.after.max.ms'),

@@ -34,7 +34,14 @@ import {
   putInt64,
 } from '../base/bytes.js'
 import { crc32c } from '../base/crc32c.js'
-import { codecId, codecOf, type Codec } from './compression.js'
+import {
+  codecId,
+  codecOf,
+  compress,
+  decompress,
+  type Codec,
+  type SupportedCodec,
+} from './compression.js'
 import type { TimestampType } from './record.js'
 import { NONE, type LeaderEpoch, type Offset, type Timestamp } from './units.js'
 
@@ -230,11 +237,26 @@ export function stampLogAppendTime(batch: Batch, now: Timestamp): void {
 
 /** The same batch with its records decompressed. Its checksum is not computed: never stored. */
 export function unpacked(batch: Batch, payload: Uint8Array): Batch {
+  return withPayload(batch, 'none', payload)
+}
+
+/**
+ * The same batch with its records in this codec. Throws UNSUPPORTED_COMPRESSION_TYPE when the one
+ * they are in is not read here, CORRUPT_MESSAGE when they are not what their codec says.
+ */
+export function recompressed(batch: Batch, codec: SupportedCodec): Batch {
+  const records = decompress(batch.codec as Codec, batch.payload)
+  const packed = withPayload(batch, codec, compress(codec, records))
+  sealCrc(packed.buffer, packed.start, packed.end)
+  return packed
+}
+
+function withPayload(batch: Batch, codec: Codec, payload: Uint8Array): Batch {
   const bytes = Buffer.allocUnsafe(BATCH_HEADER_BYTES + payload.byteLength)
   batch.buffer.copy(bytes, 0, batch.start, batch.start + BATCH_HEADER_BYTES)
   bytes.set(payload, BATCH_HEADER_BYTES)
   putInt32(bytes, bytes.length - LOG_OVERHEAD_BYTES, LENGTH_AT)
-  putInt16(bytes, batch.attributes & ~CODEC_MASK, ATTRIBUTES_AT)
+  putInt16(bytes, (batch.attributes & ~CODEC_MASK) | codecId(codec), ATTRIBUTES_AT)
   return new Batch(bytes, 0)
 }
 

@@ -56,6 +56,11 @@ export const TOPIC_SETTINGS = {
   'file.delete.delay.ms': option(integer(0), 60_000),
   /** The largest batch accepted, compressed. Bytes. */
   'max.message.bytes': option(integer(0, INT_MAX), 1024 * 1024 + 12),
+  /**
+   * What batches are compressed with in the log: `producer` leaves them as they come. Kafka's
+   * snappy, lz4 and zstd are refused: partlog does not write them.
+   */
+  'compression.type': option(oneOf('producer', 'uncompressed', 'gzip'), 'producer'),
   /** Whose time a record carries: its producer's or that of the append. */
   'message.timestamp.type': option(oneOf('CreateTime', 'LogAppendTime'), 'CreateTime'),
   /** How far a record's time may lie before the broker's. Milliseconds. */

@@ -4,7 +4,16 @@
  */
 
 import { asBuffer } from '../base/bytes.js'
-import { Batch, BROKEN, frameAt, MAGIC_AT, SHORT, whyBroken, whyInvalid } from '../model/batch.js'
+import {
+  Batch,
+  BROKEN,
+  frameAt,
+  MAGIC_AT,
+  recompressed,
+  SHORT,
+  whyBroken,
+  whyInvalid,
+} from '../model/batch.js'
 import { PartlogError, type ErrorCode } from '../model/errors.js'
 import { RecordCursor } from '../model/record-cursor.js'
 import type { Timestamp } from '../model/units.js'
@@ -30,12 +39,7 @@ export class RefusedRecords extends PartlogError {
 /** The one batch in `records`, if it may be appended. Throws a PartlogError that says why not. */
 export function admit(records: Uint8Array, config: LogConfig, now: Timestamp): Batch {
   const batch = onlyBatch(asBuffer(records))
-  if (batch.size > config.maxMessageBytes) {
-    throw new PartlogError(
-      'MESSAGE_TOO_LARGE',
-      `a batch of ${batch.size} bytes is larger than max.message.bytes (${config.maxMessageBytes})`,
-    )
-  }
+  checkSize(batch, config)
   const invalid = whyInvalid(batch)
   if (invalid !== undefined) {
     const code = batch.hasValidCrc ? 'INVALID_RECORD' : 'CORRUPT_MESSAGE'
@@ -53,6 +57,22 @@ export function admit(records: Uint8Array, config: LogConfig, now: Timestamp): B
   if (config.timestampType === 'CreateTime') checkTimes(batch, config, now)
   if (config.isCompacted) checkKeys(batch)
   return batch
+}
+
+/** The batch as the topic wants it: itself, unless compression.type names another codec. */
+export function inTopicsCodec(batch: Batch, config: LogConfig): Batch {
+  if (config.codec === undefined || config.codec === batch.codec) return batch
+  const packed = recompressed(batch, config.codec)
+  checkSize(packed, config)
+  return packed
+}
+
+function checkSize({ size }: Batch, { maxMessageBytes }: LogConfig): void {
+  if (size <= maxMessageBytes) return
+  throw new PartlogError(
+    'MESSAGE_TOO_LARGE',
+    `a batch of ${size} bytes is larger than max.message.bytes (${maxMessageBytes})`,
+  )
 }
 
 function onlyBatch(bytes: Buffer): Batch {

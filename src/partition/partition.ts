@@ -24,7 +24,7 @@ import type { Batch } from '../model/batch.js'
 import { isPartlogError, PartlogError, toPartlogError } from '../model/errors.js'
 import type { TopicPartition } from '../model/names.js'
 import type { LeaderEpoch, Offset, Timestamp } from '../model/units.js'
-import { admit } from './admission.js'
+import { admit, inTopicsCodec } from './admission.js'
 import {
   appendedBefore,
   checkAfterAppend,
@@ -218,9 +218,10 @@ export class Partition {
     const log = this.#log as Log
     if (needsIsr) checkBeforeAppend(log.name, log.config, isr)
     const now = this.#options.clock.now()
-    const batch = admit(records, log.config, now)
-    const written = log.producers.check(batch)
+    const admitted = admit(records, log.config, now)
+    const written = log.producers.check(admitted)
     if (written !== undefined) return appendedBefore(written, log.config)
+    const batch = inTopicsCodec(admitted, log.config)
     const appended = this.#write(batch, isr, epoch, now)
     if (!isr.isAlone) {
       this.#committed.grown(log.logEndOffset, batch.size)

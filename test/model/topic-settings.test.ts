@@ -41,6 +41,7 @@ describe('the settings of a topic', () => {
       'retention.bytes': -1,
       'file.delete.delay.ms': 60_000,
       'max.message.bytes': 1_048_588,
+      'compression.type': 'producer',
       'message.timestamp.type': 'CreateTime',
       'message.timestamp.before.max.ms': Number.MAX_SAFE_INTEGER,
       'message.timestamp.after.max.ms': 3_600_000,
@@ -165,6 +166,7 @@ describe('the settings of a log', () => {
       'retention.bytes': 16,
       'file.delete.delay.ms': 17,
       'max.message.bytes': 18,
+      'compression.type': 'uncompressed',
       'message.timestamp.type': 'LogAppendTime',
       'message.timestamp.before.max.ms': 19,
       'message.timestamp.after.max.ms': 20,
@@ -173,6 +175,7 @@ describe('the settings of a log', () => {
     }
     const config = {
       segmentBytes: 2_000_000,
+      codec: 'none',
       segmentMs: 11,
       segmentJitterMs: 12,
       segmentIndexBytes: 13,

@@ -4,7 +4,7 @@ import { logConfig, type LogConfig } from '../../src/log/config.js'
 import { Batch, BATCH_HEADER_BYTES, writeHeader } from '../../src/model/batch.js'
 import { BatchBuilder, type BatchOptions } from '../../src/model/batch-builder.js'
 import { parseTopicConfig } from '../../src/model/topic-settings.js'
-import { admit } from '../../src/partition/admission.js'
+import { admit, inTopicsCodec } from '../../src/partition/admission.js'
 import { vector } from '../golden/vectors.js'
 
 const NOW = Date.UTC(2026, 0, 1)
@@ -218,5 +218,67 @@ describe('a compacted topic', () => {
     builder.tryAppend(NOW, null, 'v', [])
     expect(refusal(builder.build(), COMPACT)).toContain('need a key')
     expect(refusal(builder.build())).toBe('admitted')
+  })
+})
+
+describe("a topic's compression.type", () => {
+  const AS_SENT: BatchOptions = { producerId: 7, producerEpoch: 1, baseSequence: 3 }
+  const TIMES = [NOW, NOW - 5, NOW + 1]
+  const words = 'the same words again and again '.repeat(40)
+
+  function sent(codec: BatchOptions['codec'], text = words): Buffer {
+    const builder = new BatchBuilder(Buffer.alloc(16_384))
+    for (const time of TIMES) builder.tryAppend(time, 'k', text, [['h', 'v']])
+    return Buffer.from(builder.build({ ...AS_SENT, codec }))
+  }
+
+  function stored(records: Uint8Array, settings: Record<string, unknown>): Batch {
+    return inTopicsCodec(admit(records, config(settings), NOW), config(settings))
+  }
+
+  it.each([
+    ['producer', 'none'],
+    ['producer', 'gzip'],
+    ['uncompressed', 'none'],
+    ['gzip', 'gzip'],
+  ] as const)('%s leaves %s as it came', (type, codec) => {
+    const bytes = sent(codec)
+    const batch = stored(bytes, { 'compression.type': type })
+    expect(batch.buffer.buffer).toBe(bytes.buffer)
+    expect(batch.codec).toBe(codec)
+  })
+
+  it.each([
+    ['uncompressed', 'gzip', 'none'],
+    ['gzip', 'none', 'gzip'],
+  ] as const)('%s makes of %s: %s, with everything else as it was', (type, came, codec) => {
+    const batch = stored(sent(came), { 'compression.type': type })
+    // What this batch is when its producer compresses it in this way itself.
+    expect(batch.bytes.equals(sent(codec))).toBe(true)
+    expect(batch.hasValidCrc).toBe(true)
+  })
+
+  it('leaves opaque what stays, and cannot read what is to change', () => {
+    for (const codec of ['snappy', 'lz4', 'zstd']) {
+      expect(stored(vector(codec), { 'compression.type': 'producer' }).codec).toBe(codec)
+      for (const type of ['uncompressed', 'gzip']) {
+        expect(() => stored(vector(codec), { 'compression.type': type })).toThrow(
+          'UNSUPPORTED_COMPRESSION_TYPE',
+        )
+      }
+    }
+  })
+
+  it('does not let a batch grow beyond max.message.bytes', () => {
+    const settings = { 'compression.type': 'uncompressed', 'max.message.bytes': 1000 }
+    expect(sent('gzip').length).toBeLessThan(1000)
+    expect(() => stored(sent('gzip'), settings)).toThrow('MESSAGE_TOO_LARGE: a batch of 3')
+  })
+
+  it('finds out that a stream is damaged', () => {
+    const bytes = sent('gzip')
+    bytes[BATCH_HEADER_BYTES + 20]! ^= 0xff
+    bytes.writeUInt32BE(crc32c(bytes, 21, bytes.length) >>> 0, 17)
+    expect(() => stored(bytes, { 'compression.type': 'uncompressed' })).toThrow('CORRUPT_MESSAGE')
   })
 })
