@@ -117,7 +117,7 @@ export type {
 } from './client/group-admin-options.js'
 export type { NewPartitions, NewTopic } from './client/new-topic.js'
 export type { TopicPartition } from './model/names.js'
-export type { TopicConfigInput, TopicSetting } from './model/topic-settings.js'
+export type { KafkaTopicSetting, TopicConfigInput, TopicSetting } from './model/topic-settings.js'
 
 // Folders as they lie on a disk.
 export {

@@ -9,7 +9,7 @@ import type { TopicConfigInput, TopicSetting } from '../model/topic-settings.js'
  * copies) is its own affair, and with LogAppendTime they would lose their times. How old a record
  * may be when it is written goes least of all: it was younger then.
  */
-const CARRIED: readonly TopicSetting[] = [
+const CARRIED: readonly string[] = [
   'cleanup.policy',
   'retention.ms',
   'retention.bytes',
@@ -18,7 +18,7 @@ const CARRIED: readonly TopicSetting[] = [
   'min.compaction.lag.ms',
   'max.compaction.lag.ms',
   'max.message.bytes',
-]
+] satisfies TopicSetting[]
 
 /** Not known to Kafka before 3.6, which takes records of any time. */
 const TIME_BOUND: TopicSetting = 'message.timestamp.after.max.ms'

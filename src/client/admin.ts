@@ -4,7 +4,8 @@ import { show } from '../base/config.js'
 import { errorId, PartlogError } from '../model/errors.js'
 import { checkOffset, checkTopicName, type TopicPartition } from '../model/names.js'
 import {
-  parseTopicConfig,
+  settingTexts,
+  type KafkaTopicSetting,
   type TopicConfigInput,
   type TopicSetting,
 } from '../model/topic-settings.js'
@@ -89,7 +90,8 @@ export interface ElectLeadersRequest {
 
 /** A setting of a topic. */
 export interface TopicSettingValue {
-  readonly name: TopicSetting
+  /** A real broker has others besides those of TopicSetting. */
+  readonly name: TopicSetting | KafkaTopicSetting | (string & {})
   /** null when it is not set and has no default. */
   readonly value: string | null
   readonly isDefault: boolean
@@ -233,7 +235,7 @@ export class Admin {
     return results.flatMap(answer => {
       throwIfError(answer, `settings of topic ${topic}`)
       return answer.configs.map(({ name, value, configSource }) => ({
-        name: name as TopicSetting,
+        name,
         value,
         isDefault: configSource === CONFIG_SOURCE.default,
       }))
@@ -246,7 +248,7 @@ export class Admin {
    */
   async alterConfig(
     topic: string,
-    changes: { readonly [K in TopicSetting]?: TopicConfigInput[K] | null },
+    changes: { readonly [K in keyof TopicConfigInput]?: TopicConfigInput[K] | null },
   ): Promise<void> {
     checkTopicName(topic)
     if (typeof changes !== 'object' || changes === null) {
@@ -254,7 +256,7 @@ export class Admin {
     }
     const entries = Object.entries(changes)
     const given = Object.fromEntries(entries.filter(([, value]) => value !== null))
-    const set = Object.entries(parseTopicConfig(given)).map(([name, value]) => ({
+    const set = Object.entries(settingTexts(given)).map(([name, value]) => ({
       name,
       value,
       configOperation: CONFIG_OPERATION.set,

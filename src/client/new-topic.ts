@@ -3,7 +3,7 @@
 import { show } from '../base/config.js'
 import { PartlogError } from '../model/errors.js'
 import { checkTopicName } from '../model/names.js'
-import { parseTopicConfig, type TopicConfigInput } from '../model/topic-settings.js'
+import { settingTexts, type TopicConfigInput } from '../model/topic-settings.js'
 import type { Request } from '../protocol/api.js'
 import { checkFields, checkFlag, invalidArgument } from './arguments.js'
 
@@ -58,7 +58,7 @@ export function newTopicFields(topic: NewTopic): Request<'CreateTopics'>['topics
   if (partitions !== undefined) checkCount(partitions, 'partitions')
   if (replicationFactor !== undefined) checkCount(replicationFactor, 'replicationFactor')
   if (assignment !== undefined) checkAssignment(assignment, topic)
-  const texts = parseTopicConfig(config)
+  const texts = settingTexts(config)
   return {
     name,
     numPartitions: partitions ?? -1,

@@ -76,15 +76,48 @@ export const TOPIC_SETTINGS = {
 /** The name of a topic's setting, as Kafka has it. */
 export type TopicSetting = keyof typeof TOPIC_SETTINGS
 
+/** Settings that only topics of real Kafka brokers have: partlog's own refuse them. */
+export type KafkaTopicSetting =
+  | `compression.${'gzip' | 'lz4' | 'zstd'}.level`
+  | `${'leader' | 'follower'}.replication.throttled.replicas`
+  | `local.retention.${'bytes' | 'ms'}`
+  | `remote.${'storage.enable' | 'log.copy.disable' | 'log.delete.on.disable'}`
+  | 'flush.messages'
+  | 'flush.ms'
+  | 'message.downconversion.enable'
+  | 'message.format.version'
+  | 'message.timestamp.difference.max.ms'
+  | 'preallocate'
+
 /** Settings as a user gives them; values may be numbers, booleans or Kafka's text. */
 export type TopicConfigInput = {
   readonly [K in TopicSetting]?: (typeof TOPIC_SETTINGS)[K] extends { fallback: infer V }
     ? V | string
     : never
-}
+} & { readonly [K in KafkaTopicSetting]?: string | number | boolean }
 
 /** Settings as text, only those that differ from the default: how they are stored. */
 export type TopicConfigText = Readonly<Record<string, string>>
+
+/**
+ * A user's settings as requests carry them: which there are and what they may be is for the brokers
+ * to say. Throws INVALID_CONFIG for what cannot be a setting anywhere.
+ */
+export function settingTexts(input: unknown): TopicConfigText {
+  return checkedConfig(() => {
+    const given = ownEntries(input ?? {}, 'topic setting').filter(
+      ([, value]) => value !== undefined,
+    )
+    return Object.fromEntries(given.map(([name, value]) => [name, plainText(name, value)]))
+  })
+}
+
+function plainText(name: string, value: unknown): string {
+  if (['string', 'number', 'boolean'].includes(typeof value)) return String(value)
+  throw new ConfigError(
+    `topic setting ${name}: expected text, a number or true or false, got ${show(value)}`,
+  )
+}
 
 /** Checks a user's settings and gives their text. Throws INVALID_CONFIG with a sentence. */
 export function parseTopicConfig(input: unknown): TopicConfigText {

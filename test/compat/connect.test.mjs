@@ -128,6 +128,24 @@ describe('partlog clients on a real broker', { skip: missingBroker() }, () => {
     for (const [what, seen] of Object.entries(here)) assert.deepEqual(there[what], seen, what)
   })
 
+  test('make topics with settings that partlog has not', async () => {
+    const topic = 'other-settings'
+    const config = { 'compression.type': 'zstd', 'flush.ms': 60_000, preallocate: true }
+    await cluster.admin.createTopic({ topic, config })
+    await cluster.admin.alterConfig(topic, { 'flush.ms': null, 'flush.messages': 100 })
+    const found = async () => {
+      const all = await cluster.admin.describeConfig(topic)
+      // A broker may have a default of its own that counts as set.
+      const set = all.filter(({ name, isDefault }) => !isDefault && !name.startsWith('min.'))
+      return set.map(({ name, value }) => `${name}=${value}`).sort()
+    }
+    await waitFor('the settings', async () => (await found()).includes('flush.messages=100'))
+    const expected = ['compression.type=zstd', 'flush.messages=100', 'preallocate=true']
+    assert.deepEqual(await found(), expected)
+    const wrong = cluster.admin.createTopic({ topic: 'never', config: { 'flush.ms': -1 } })
+    await assert.rejects(wrong, { code: 'INVALID_CONFIG' })
+  })
+
   test('share a group with kafkajs', async t => {
     const brokers = target.bootstrap
     await shareGroup(t, cluster, new Kafka({ brokers, logLevel: logLevel.NOTHING }))

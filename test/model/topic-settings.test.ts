@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import {
   checkSettingName,
   parseTopicConfig,
+  settingTexts,
   settingValue,
   TOPIC_SETTINGS,
   type TopicSetting,
@@ -147,6 +148,21 @@ describe('the settings of a topic', () => {
     expect({ ...parseTopicConfig(inherited) }).toEqual({})
     expect(settingValue(parseTopicConfig({}), 'retention.ms')).toBe(7 * DAY_MS)
   })
+})
+
+describe('the settings in a request', () => {
+  it('are text; what they mean is for the brokers to say', () => {
+    const given = { 'flush.ms': 5, preallocate: true, x: 'y', none: undefined }
+    expect(settingTexts(given)).toEqual({ 'flush.ms': '5', preallocate: 'true', x: 'y' })
+    expect(settingTexts(undefined)).toEqual({})
+  })
+
+  it.each([[{ a: null }], [{ a: {} }], [{ a: ['b'] }], [{ a: () => 1 }], [5], ['a'], [[]]])(
+    'are never %j',
+    given => {
+      expect(() => settingTexts(given)).toThrow('INVALID_CONFIG')
+    },
+  )
 })
 
 describe('the settings of a log', () => {
