@@ -4,6 +4,7 @@ import type { OffsetToCommit } from '../coordinator/group-coordinator.js'
 import type { CommittedOffset } from '../coordinator/group-journal.js'
 import { PartlogError } from '../model/errors.js'
 import { isInternalTopic, partitionKey, type TopicPartition } from '../model/names.js'
+import { NONE } from '../model/units.js'
 import type { OffsetDeleteRequest, OffsetDeleteResponse } from '../protocol/messages/group-admin.js'
 import type {
   OffsetCommitRequest,
@@ -63,10 +64,11 @@ async function commitAll(
   refusals: Refusals,
 ): Promise<void> {
   const { groupId, memberId = '', groupInstanceId = null } = request
-  const { generationIdOrMemberEpoch: generationId = -1 } = request
+  const { generationIdOrMemberEpoch: generationId = -1, retentionTimeMs = NONE } = request
   try {
     const coordinator = await broker.groups.of(groupId)
-    const commit = { groupId, memberId, groupInstanceId, generationId, offsets }
+    const member = { memberId, groupInstanceId, generationId }
+    const commit = { groupId, ...member, offsets, retentionTimeMs }
     for (const [offset, error] of await coordinator.commit(commit)) refusals.add(offset, error)
   } catch (error) {
     refusals.ofAll = error

@@ -8,7 +8,7 @@ import type { Clock } from '../base/clock.js'
 import type { Random } from '../base/random.js'
 import { PartlogError, toPartlogError } from '../model/errors.js'
 import { checkGroupId, type TopicPartition } from '../model/names.js'
-import type { LeaderEpoch, Offset } from '../model/units.js'
+import { NONE, type LeaderEpoch, type Offset } from '../model/units.js'
 import { CONSUMER_PROTOCOL } from '../protocol/messages/consumer-protocol.js'
 import { ClassicGroup } from './classic-group.js'
 import { answered, coordinatorError } from './coordinator-errors.js'
@@ -35,7 +35,7 @@ import type {
   SyncRequest,
 } from './member.js'
 import { Membership } from './membership.js'
-import { expirationOf } from './offset-expiration.js'
+import { expirationOf, expiryOf } from './offset-expiration.js'
 import type { GroupSettings } from './rebalance.js'
 import type { GroupListener } from './rebalance-news.js'
 import { StateMachine, type Decision } from './state-machine.js'
@@ -68,6 +68,8 @@ export interface OffsetToCommit extends TopicPartition {
 export interface CommitRequest extends MemberInGeneration {
   readonly groupId: string
   readonly offsets: readonly OffsetToCommit[]
+  /** How long they are kept, as clients before KIP-211 said it; −1 or nothing: by the rules. */
+  readonly retentionTimeMs?: number
 }
 
 export class GroupCoordinator {
@@ -168,16 +170,17 @@ export class GroupCoordinator {
 
   /** Resolves when the offsets are committed in the log, but those it says of why they are not. */
   async commit(request: CommitRequest): Promise<ReadonlyMap<OffsetToCommit, PartlogError>> {
-    const { groupId, offsets } = request
+    const { groupId, offsets, retentionTimeMs = NONE } = request
     checkGroupId(groupId)
     const refused = await this.#run(() => {
       this.#checkRoomFor(groupId)
       this.#checkCommit(request)
       const answer = tooLong(offsets)
       const committedAt = this.#options.clock.now()
+      const expiresAt = expiryOf(committedAt, retentionTimeMs)
       const records = offsets
         .filter(each => !answer.has(each))
-        .map(each => offsetRecord(groupId, { ...each, committedAt, expiresAt: -1 }))
+        .map(each => offsetRecord(groupId, { ...each, committedAt, expiresAt }))
       return { records, answer }
     })
     this.#options.listener.changed()

@@ -1,6 +1,6 @@
 /** What a coordinator remembers of groups, as the records of `__consumer_offsets`. */
 
-import type { LeaderEpoch, Offset, Timestamp } from '../model/units.js'
+import { NONE, type LeaderEpoch, type Offset, type Timestamp } from '../model/units.js'
 import {
   decodeVersioned,
   encodeVersioned,
@@ -10,6 +10,7 @@ import {
   groupMetadataValue,
   kindOf,
   OFFSET_COMMIT_KIND,
+  EXPIRING_OFFSET_COMMIT_VALUE_VERSION,
   OFFSET_COMMIT_VALUE_VERSION,
   offsetCommitKey,
   offsetCommitValue,
@@ -65,7 +66,7 @@ function readOffset(key: Uint8Array, value: Uint8Array | null): GroupNews {
     leaderEpoch = -1,
     metadata,
     commitTimestamp: committedAt,
-    expireTimestamp: expiresAt = -1,
+    expireTimestamp: expiresAt = NONE,
   } = decodeVersioned(offsetCommitValue, value)
   const place = { topic, partition }
   const committed = { ...place, offset, leaderEpoch, metadata, committedAt, expiresAt }
@@ -74,14 +75,15 @@ function readOffset(key: Uint8Array, value: Uint8Array | null): GroupNews {
 
 // ── writing ──────────────────────────────────────────────────────────────────────────────
 
-export function offsetRecord(
-  groupId: string,
-  { topic, partition, offset, leaderEpoch, metadata, committedAt }: CommittedOffset,
-): JournalRecord {
-  const value = { offset, leaderEpoch, metadata, commitTimestamp: committedAt }
+export function offsetRecord(groupId: string, committed: CommittedOffset): JournalRecord {
+  const { topic, partition, offset, leaderEpoch, metadata } = committed
+  const { committedAt: commitTimestamp, expiresAt: expireTimestamp } = committed
+  const value = { offset, leaderEpoch, metadata, commitTimestamp, expireTimestamp }
+  const version =
+    expireTimestamp === NONE ? OFFSET_COMMIT_VALUE_VERSION : EXPIRING_OFFSET_COMMIT_VALUE_VERSION
   return {
     key: offsetKey(groupId, topic, partition),
-    value: encodeVersioned(offsetCommitValue, value, OFFSET_COMMIT_VALUE_VERSION),
+    value: encodeVersioned(offsetCommitValue, value, version),
   }
 }
 

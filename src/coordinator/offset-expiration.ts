@@ -4,7 +4,7 @@
  * long. Pure.
  */
 
-import type { Timestamp } from '../model/units.js'
+import { NONE, type Timestamp } from '../model/units.js'
 import { CONSUMER_PROTOCOL } from '../protocol/messages/consumer-protocol.js'
 import type { CommittedOffset } from './group-journal.js'
 import type { Membership } from './membership.js'
@@ -42,4 +42,10 @@ function baseIn(
   const topics = isKnown ? topicsReadBy(membership) : undefined
   if (topics === undefined) return () => undefined
   return ({ topic, committedAt }) => (topics.has(topic) ? undefined : committedAt)
+}
+
+/** When a commit ends whose client has said how long it is kept; −1 when it has not. */
+export function expiryOf(committedAt: Timestamp, retentionTimeMs: number): Timestamp {
+  if (retentionTimeMs === NONE) return NONE
+  return Math.min(committedAt + retentionTimeMs, Number.MAX_SAFE_INTEGER)
 }

@@ -1,6 +1,7 @@
 import { expect, it, onTestFinished } from 'vitest'
 import { virtualClock } from '../../src/base/virtual-clock.js'
 import { Cluster } from '../../src/cluster.js'
+import { wireWorld } from '../wire/client.js'
 
 const MINUTE = 60_000
 const place = { topic: 'orders', partition: 0 }
@@ -28,4 +29,27 @@ it('offsets end when their group has been empty for offsetsRetentionMinutes', as
   await clock.advance(20 * MINUTE)
   expect([await offsetsOf('living'), await offsetsOf('leaving')]).toEqual([1, undefined])
   expect((await cluster.admin.listGroups()).map(({ groupId }) => groupId)).toEqual(['living'])
+})
+
+it('a client of before KIP-211 says itself how long its commit is kept', async () => {
+  const clock = virtualClock()
+  const { cluster, connect } = await wireWorld({ clock })
+  await cluster.admin.createTopic({ topic: 'orders' })
+  const commit = async (groupId: string, version: number, retentionTimeMs: number) => {
+    const partitions = [{ partitionIndex: 0, committedOffset: 1, committedMetadata: '' }]
+    const topics = [{ name: 'orders', partitions }]
+    const request = { groupId, topics, retentionTimeMs }
+    const answer = await connect(1).ask('OffsetCommit', version, request)
+    expect(answer.topics[0]?.partitions).toMatchObject([{ errorCode: 0 }])
+  }
+  await commit('short', 2, 30 * MINUTE)
+  await commit('long', 4, 90 * MINUTE)
+  await commit('usual', 3, -1)
+  await commit('later', 5, 30 * MINUTE) // has no such field any more
+  const groups = async (): Promise<string[]> =>
+    (await cluster.admin.listGroups()).map(({ groupId }) => groupId)
+  await clock.advance(45 * MINUTE)
+  expect(await groups()).toEqual(['later', 'long', 'usual'])
+  await clock.advance(60 * MINUTE)
+  expect(await groups()).toEqual(['later', 'usual'])
 })

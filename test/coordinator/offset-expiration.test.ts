@@ -125,6 +125,37 @@ describe('offsets of a group with members', () => {
   })
 })
 
+describe('offsets whose client says how long they are kept', () => {
+  it.each([
+    [1_000, 1_000],
+    [2 * DAY, 2 * DAY],
+    [Number.MAX_SAFE_INTEGER, undefined],
+    [-1, 60 * MINUTE],
+    [undefined, 60 * MINUTE],
+  ])('%s ms: end after %s, also by a later coordinator', async (retentionTimeMs, end) => {
+    const world = await groupWorld(undefined, settings)
+    const commit = outside('g', at('orders', 0, 9))
+    await world.groups.commit(
+      retentionTimeMs === undefined ? commit : { ...commit, retentionTimeMs },
+    )
+    const [{ value } = { value: null }] = world.journal.records
+    // The version that has room for it, the newest for all others.
+    expect(value?.[1]).toBe(retentionTimeMs === undefined || retentionTimeMs < 0 ? 4 : 1)
+    const later = await groupWorld(new ArrayJournal(world.journal.records), settings, world.clock)
+    await world.clock.advance((end ?? 1_000 * DAY) - 1)
+    for (const each of [world, later]) {
+      await each.groups.expireOffsets()
+      expect(await topicsLeft(each)).toEqual(['orders'])
+    }
+    if (end === undefined) return
+    await world.clock.advance(1)
+    for (const each of [world, later]) {
+      await each.groups.expireOffsets()
+      expect(each.groups.groups).toEqual([])
+    }
+  })
+})
+
 describe('offsets with an end of their own', () => {
   const offsets = (expireTimestamp: number, topic = 'orders') => ({
     key: encodeVersioned(offsetCommitKey, { group: 'g', topic, partition: 0 }, 1),

@@ -42,6 +42,9 @@ export const OFFSET_COMMIT_KIND = 1
 /** Kafka 4.1 and later write version 4. */
 export const OFFSET_COMMIT_VALUE_VERSION = 4
 
+/** The only one that says when a commit ends. */
+export const EXPIRING_OFFSET_COMMIT_VALUE_VERSION = 1
+
 export const offsetCommitValue = message(
   'OffsetCommitValue',
   { versions: [0, 4], flexibleSince: 4 },

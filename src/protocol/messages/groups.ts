@@ -174,7 +174,7 @@ export const offsetCommitRequest = message('OffsetCommitRequest', COMMIT_RANGE, 
   generationIdOrMemberEpoch: withDefault(int32, -1),
   memberId: withDefault(string, ''),
   groupInstanceId: since(7, nullableString, null),
-  /** How long the commit is kept; brokers have decided that since KIP-211. */
+  /** How long the commit is kept; since KIP-211 clients leave that to the brokers. */
   retentionTimeMs: until(4, int64, -1),
   topics: array(
     struct({
