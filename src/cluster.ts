@@ -35,7 +35,8 @@ import {
   type UntilOptions,
 } from './broker/until.js'
 import { CLIENT, type ClusterNetwork } from './broker/network-rules.js'
-import { KafkaCluster } from './client/kafka-cluster.js'
+import { REQUEST_TIMEOUT_MS } from './client/config.js'
+import { KafkaCluster, type ChannelRequest } from './client/kafka-cluster.js'
 import { isDiskError, type Disk } from './disk/disk.js'
 import { lockFolder, LockedError, LockUnavailableError, type FolderLock } from './disk/lock.js'
 import { MemoryDisk } from './disk/memory-disk.js'
@@ -105,7 +106,9 @@ export class Cluster extends KafkaCluster {
     const { brokers, network, faults, clock, random, logger, news } = parts
     super({
       ...{ clock, random, logger },
-      channelFor: ({ clientId }) => ({ channel: channelOf(parts, clientId) }),
+      channelFor: ({ clientId, requestTimeoutMs = REQUEST_TIMEOUT_MS }) => ({
+        channel: channelOf(parts, { clientId, requestTimeoutMs }),
+      }),
       onProgress: () => news.notify(),
     })
     this.#parts = parts
@@ -117,7 +120,7 @@ export class Cluster extends KafkaCluster {
       logger: parts.logger,
       brokerIds: brokers.brokerIds,
       isRunning: id => brokers.broker(id) !== undefined,
-      channelOf: clientId => channelOf(parts, clientId),
+      channelOf: clientId => channelOf(parts, { clientId }),
     })
     brokers.listen(this.#doors)
   }
@@ -297,8 +300,13 @@ interface OpenSettings {
   readonly readOnly: boolean
 }
 
-function channelOf({ network, isReadOnly }: Parts, clientId: unknown): Channel {
-  const channel = network.channelFrom(CLIENT, typeof clientId === 'string' ? clientId : 'partlog')
+function channelOf(
+  { network, isReadOnly }: Parts,
+  { clientId, requestTimeoutMs }: ChannelRequest,
+): Channel {
+  const name = typeof clientId === 'string' ? clientId : 'partlog'
+  const patience = typeof requestTimeoutMs === 'number' ? requestTimeoutMs : undefined
+  const channel = network.channelFrom(CLIENT, name, patience)
   return isReadOnly ? readingOnly(channel) : channel
 }
 

@@ -14,6 +14,7 @@ import {
 } from './base/config.js'
 import { silentLogger, unbreakable, type Logger } from './base/logger.js'
 import { systemRandom } from './base/random.js'
+import { REQUEST_TIMEOUT_MS } from './client/config.js'
 import { KafkaCluster, type ChannelRequest, type ClientChannel } from './client/kafka-cluster.js'
 import { checkedConfig, PartlogError } from './model/errors.js'
 import { ANY_NODE } from './protocol/channel.js'
@@ -75,7 +76,7 @@ const CONNECT_OPTIONS = {
   sasl: optional(
     instance<SaslOptions>('an object', value => typeof value === 'object' && value !== null),
   ),
-  requestTimeoutMs: option(integer(1, INT_MAX), 30_000),
+  requestTimeoutMs: option(integer(1, INT_MAX), REQUEST_TIMEOUT_MS),
   connectionSetupTimeoutMs: option(integer(1, INT_MAX), 10_000),
   reconnectBackoffMs: option(integer(0, INT_MAX), 50),
   reconnectBackoffMaxMs: option(integer(0, INT_MAX), 1_000),

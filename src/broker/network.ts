@@ -11,9 +11,10 @@
 import { assert } from '../base/assert.js'
 import type { Clock, Timer } from '../base/clock.js'
 import type { Random } from '../base/random.js'
+import { Deferred } from '../base/tasks.js'
 import { isPartlogError, PartlogError } from '../model/errors.js'
 import type { ApiName, Request, Response } from '../protocol/api.js'
-import { ANY_NODE, isUnanswered, type Channel } from '../protocol/channel.js'
+import { ANY_NODE, isUnanswered, patienceMs, type Channel } from '../protocol/channel.js'
 import { splitRequest } from './fault-answers.js'
 import type { Fault, FaultRoute, FaultSource } from './faults.js'
 import {
@@ -134,9 +135,10 @@ export class Network implements ClusterNetwork {
   /**
    * The channel of one node, or (`from` is CLIENT) of one client with its `clientId`. ANY_NODE is
    * the broker with the lowest id that is attached and reachable; after a request to it was lost,
-   * the next one.
+   * the next one. What a rule holds up for longer than `requestTimeoutMs` (default: no matter how
+   * long) fails with NETWORK_EXCEPTION, outcome unknown.
    */
-  channelFrom(from: number, client = ''): Channel {
+  channelFrom(from: number, client = '', requestTimeoutMs?: number): Channel {
     let lostAt = 0
     const send = <A extends ApiName>(
       nodeId: number,
@@ -152,12 +154,16 @@ export class Network implements ClusterNetwork {
         if (!(answer instanceof Promise)) return answer
         return this.#track({ api, from, to }, answer)
       }
-      const answer = this.#carry({ from, to, api, request, signal, client })
-      if (answer instanceof Promise && isUnanswered(api, request)) {
-        answer.catch(() => undefined) // nobody hears of it
+      const sent = { from, to, api, request, signal, client }
+      const carried = this.#carry(sent)
+      if (!(carried instanceof Promise)) return carried
+      if (isUnanswered(api, request)) {
+        carried.catch(() => undefined) // nobody hears of it
         return NO_ANSWERS as unknown as Response<A>
       }
-      if (nodeId === ANY_NODE && answer instanceof Promise) {
+      const answer =
+        requestTimeoutMs === undefined ? carried : this.#inTime(sent, carried, requestTimeoutMs)
+      if (nodeId === ANY_NODE) {
         answer.catch((error: unknown) => {
           if (isPartlogError(error, 'NETWORK_EXCEPTION')) lostAt = to
         })
@@ -319,6 +325,24 @@ export class Network implements ClusterNetwork {
     const isDropped = this.#rules.drops(sent, isAnswer)
     if (isDropped) this.#update() // it may have been the last time
     return isDropped
+  }
+
+  /** The answer, if it comes before its client has had enough of waiting. */
+  async #inTime<A extends ApiName>(
+    { api, request, to }: Sent<A>,
+    answer: Promise<Response<A>>,
+    requestTimeoutMs: number,
+  ): Promise<Response<A>> {
+    const ms = patienceMs(api, request, requestTimeoutMs)
+    const late = new Deferred<never>()
+    const timer = this.#clock.after(ms, () => {
+      late.reject(unanswered(`${nameOf(to)} has not answered ${api} within ${ms} ms`))
+    })
+    try {
+      return await Promise.race([answer, late.promise])
+    } finally {
+      timer.cancel()
+    }
   }
 
   #lost({ api, to }: Passing, what: 'request' | 'answer'): Promise<never> {

@@ -28,6 +28,9 @@ import type { DeserializerName, DeserializerOption } from './serdes.js'
 const INT_MAX = 2 ** 31 - 1
 const isFunction = (value: unknown): boolean => typeof value === 'function'
 
+/** How long clients wait for an answer, by default. */
+export const REQUEST_TIMEOUT_MS = 30_000
+
 /** Who must have a record before a send resolves: all in-sync replicas, the leader, nobody. */
 export type Acks = 'all' | 1 | 0
 
@@ -40,7 +43,7 @@ export const PRODUCER_OPTIONS = {
   bufferMemory: option(integer(1), 33_554_432),
   maxBlockMs: option(integer(0), 60_000),
   maxRequestSize: option(integer(1, INT_MAX), 1_048_576),
-  requestTimeoutMs: option(integer(1, INT_MAX), 30_000),
+  requestTimeoutMs: option(integer(1, INT_MAX), REQUEST_TIMEOUT_MS),
   deliveryTimeoutMs: option(integer(1, INT_MAX), 120_000),
   retryBackoffMs: option(integer(0), 100),
   retryBackoffMaxMs: option(integer(0), 1_000),
@@ -91,7 +94,7 @@ export const CONSUMER_OPTIONS = {
   maxPollRecords: option(integer(1), 500),
   checkCrcs: option(flag, true),
   allowAutoCreateTopics: option(flag, true),
-  requestTimeoutMs: option(integer(1, INT_MAX), 30_000),
+  requestTimeoutMs: option(integer(1, INT_MAX), REQUEST_TIMEOUT_MS),
   defaultApiTimeoutMs: option(integer(1, INT_MAX), 60_000),
   retryBackoffMs: option(integer(0), 100),
   retryBackoffMaxMs: option(integer(0), 1_000),
@@ -119,7 +122,7 @@ export function heartbeatIntervalOf(settings: ConsumerSettings): number {
 }
 
 export const ADMIN_OPTIONS = {
-  requestTimeoutMs: option(integer(1, INT_MAX), 30_000),
+  requestTimeoutMs: option(integer(1, INT_MAX), REQUEST_TIMEOUT_MS),
   defaultApiTimeoutMs: option(integer(1, INT_MAX), 60_000),
   retryBackoffMs: option(integer(0), 100),
   retryBackoffMaxMs: option(integer(0), 1_000),

@@ -77,8 +77,8 @@ export interface ConsumerOptions<
   /** May subscribing make a topic that does not exist? Default true; the cluster has a say, too. */
   readonly allowAutoCreateTopics?: boolean
   /**
-   * How long a broker may take to answer. Milliseconds. Default 30,000. It is for clusters over a
-   * network: in one process every request is answered.
+   * How long a broker may take to answer, besides the time it was asked to wait. Milliseconds.
+   * Default 30,000. In one process only faults and delays keep an answer away.
    */
   readonly requestTimeoutMs?: number
   /** How long a call may take with all its repetitions. Milliseconds. Default 60,000. */

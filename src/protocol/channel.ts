@@ -33,3 +33,24 @@ export interface Channel {
 export function isUnanswered(api: ApiName, request: unknown): boolean {
   return api === 'Produce' && (request as Request<'Produce'>).acks === 0
 }
+
+/** A JoinGroup may take so much longer than the rebalance that it waits for. */
+const JOIN_LAPSE_MS = 5_000
+
+/** How long to wait for an answer: what waits at the node has that time as well. */
+export function patienceMs(api: ApiName, request: unknown, requestTimeoutMs: number): number {
+  switch (api) {
+    case 'Fetch':
+    case 'Heartbeat': {
+      const { maxWaitMs = 0 } = request as Request<'Fetch' | 'Heartbeat'>
+      return requestTimeoutMs + maxWaitMs
+    }
+    case 'JoinGroup': {
+      const { rebalanceTimeoutMs = -1, sessionTimeoutMs } = request as Request<'JoinGroup'>
+      const joiningMs = Math.max(rebalanceTimeoutMs, sessionTimeoutMs) + JOIN_LAPSE_MS
+      return Math.max(requestTimeoutMs, joiningMs)
+    }
+    default:
+      return requestTimeoutMs
+  }
+}

@@ -7,7 +7,7 @@ import { abortable } from '../base/tasks.js'
 import { isPartlogError, PartlogError } from '../model/errors.js'
 import type { ApiName, Request, Response } from '../protocol/api.js'
 import { answeredShape, askedShape } from '../protocol/asked-shapes.js'
-import { isUnanswered } from '../protocol/channel.js'
+import { isUnanswered, patienceMs } from '../protocol/channel.js'
 import { wireApi } from '../protocol/framing.js'
 import { addressOf, type Endpoint } from './addresses.js'
 import { Agreement, newestOf } from './agreement.js'
@@ -31,8 +31,6 @@ export interface BrokerLineOptions {
   readonly closing: AbortSignal
 }
 
-/** A JoinGroup may take so much longer than the rebalance that it waits for. */
-const JOIN_LAPSE_MS = 5_000
 /** What else than Kafka's protocol a port may want. */
 const HINT = 'it said nothing yet: does this port want TLS, or a password?'
 /** A session is renewed before it ends: of its time this much is used. */
@@ -82,7 +80,7 @@ export class BrokerLine {
       await connection.tell(wireApi(api), version, asked, this.#options.requestTimeoutMs)
       return { responses: [] } as unknown as Response<A>
     }
-    const timeoutMs = timeoutOf(api, request, this.#options.requestTimeoutMs)
+    const timeoutMs = patienceMs(api, request, this.#options.requestTimeoutMs)
     const answer = connection.ask(wireApi(api), version, asked, timeoutMs)
     const response = await abortable(answer, signal)
     return answeredShape(api, version, { request, response })
@@ -146,14 +144,6 @@ export class BrokerLine {
       closing.removeEventListener('abort', onClose)
     }
   }
-}
-
-/** What waits at the broker is given that time as well. */
-function timeoutOf(api: ApiName, request: unknown, requestTimeoutMs: number): number {
-  if (api === 'Fetch') return requestTimeoutMs + (request as Request<'Fetch'>).maxWaitMs
-  if (api !== 'JoinGroup') return requestTimeoutMs
-  const { rebalanceTimeoutMs = -1, sessionTimeoutMs } = request as Request<'JoinGroup'>
-  return Math.max(requestTimeoutMs, Math.max(rebalanceTimeoutMs, sessionTimeoutMs) + JOIN_LAPSE_MS)
 }
 
 /** Nothing was asked yet, so nothing was done. */

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { CLIENT } from '../../src/broker/network-rules.js'
 import type { ErrorCode } from '../../src/model/errors.js'
 import type { NodeHandle } from '../../src/broker/network.js'
-import { ANY_NODE } from '../../src/protocol/channel.js'
+import { ANY_NODE, type Channel } from '../../src/protocol/channel.js'
 import { ask, DONE, errorOf, note, TestNode, wires, type Wires } from './world.js'
 
 interface Nodes extends Wires {
@@ -405,6 +405,79 @@ describe('a delay', () => {
     expect(nodes[3]?.asked).toEqual(['a'])
     await clock.advance(1)
     expect(nodes[3]?.asked).toEqual(['a', 'b'])
+  })
+})
+
+describe('a client that does not wait for ever', () => {
+  const patient = ({ network }: Nodes): Channel => network.channelFrom(CLIENT, 'tester', 1_000)
+
+  it('hears nothing within its time: the outcome is unknown, and a late answer nothing', async () => {
+    const world = withNodes()
+    const { network, clock, nodes } = world
+    network.delay(1_001)
+    const failed = errorOf(ask(patient(world), 1, 'a'))
+    const order: string[] = []
+    note(order, 'a', failed)
+    await clock.advance(999)
+    expect(order).toEqual([])
+    await clock.advance(1)
+    expect(await failed).toMatchObject({
+      code: 'NETWORK_EXCEPTION',
+      outcomeUnknown: true,
+      message: 'NETWORK_EXCEPTION: broker 1 has not answered LeaveGroup within 1000 ms',
+    })
+    await clock.advance(1)
+    expect(nodes[1]?.asked).toEqual(['a']) // it was on its way all the same
+    expect(clock.pendingTimers).toBe(0)
+  })
+
+  it('hears in time what comes in time, and leaves no timer', async () => {
+    const world = withNodes()
+    world.network.delay(400)
+    world.network.delay(400, { answers: true })
+    const order: string[] = []
+    note(order, 'a', ask(patient(world), 1, 'a'))
+    await world.clock.advance(800)
+    expect(order).toEqual(['a'])
+    expect(world.clock.pendingTimers).toBe(0)
+  })
+
+  it.each([
+    ['Fetch', { maxWaitMs: 500, minBytes: 1, topics: [] }, 1_500],
+    ['Heartbeat', { groupId: 'g', generationId: 1, memberId: 'm', maxWaitMs: 700 }, 1_700],
+    ['JoinGroup', { sessionTimeoutMs: 6_000, rebalanceTimeoutMs: 9_000 }, 14_000],
+    ['JoinGroup', { sessionTimeoutMs: 6_000, rebalanceTimeoutMs: -1 }, 11_000],
+    ['ListGroups', {}, 1_000],
+  ] as const)('gives %s %j the time it is asked to wait, too', async (api, request, ms) => {
+    const world = withNodes()
+    world.network.delay(20_000)
+    const order: string[] = []
+    note(order, api, patient(world).send(1, api, request as never) as Promise<unknown>)
+    await world.clock.advance(ms - 1)
+    expect(order).toEqual([])
+    await world.clock.advance(1)
+    expect(order).toEqual([`${api}: NETWORK_EXCEPTION`])
+  })
+
+  it('tries another one the next time, when it asks anybody', async () => {
+    const world = withNodes()
+    world.network.delay(5_000, { to: 1 })
+    const channel = patient(world)
+    note([], 'a', ask(channel, ANY_NODE, 'a'))
+    await world.clock.advance(1_000)
+    await ask(channel, ANY_NODE, 'b')
+    expect(asked(world)).toEqual([[], ['b'], []])
+  })
+
+  it('does not wait where it waits for no answer', async () => {
+    const world = withNodes()
+    world.network.delay(5_000)
+    const request = { acks: 0, timeoutMs: 1, topicData: [] }
+    const answer = patient(world).send(1, 'Produce', request as never)
+    expect(await answer).toEqual({ responses: [] })
+    await world.clock.advance(5_000)
+    expect(asked(world)).toEqual([['Produce'], [], []])
+    expect(world.clock.pendingTimers).toBe(0)
   })
 })
 
