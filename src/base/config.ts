@@ -16,7 +16,7 @@ export interface OptionType<T> {
   readonly expected: string
   /** The value as given in code, or undefined when it is not acceptable. */
   parse(value: unknown): T | undefined
-  /** The value as written in text (a stored topic setting, a command line). */
+  /** The value as text (a stored topic setting, a command line); blanks may be round it. */
   parseText(text: string): T | undefined
 }
 
@@ -51,7 +51,8 @@ export function integer(min: number, max: number = Number.MAX_SAFE_INTEGER): Opt
   return {
     expected: rangeSentence(min, max),
     parse,
-    parseText: text => (/^-?\d{1,19}$/.test(text) ? parse(clampToSafe(Number(text))) : undefined),
+    parseText: text =>
+      /^\s*-?\d{1,19}\s*$/.test(text) ? parse(clampToSafe(Number(text))) : undefined,
   }
 }
 
@@ -76,10 +77,15 @@ export function ratio(min: number, max: number): OptionType<number> {
   }
 }
 
+const FLAGS = new Map([
+  ['true', true],
+  ['false', false],
+])
+
 export const flag: OptionType<boolean> = {
   expected: 'true or false',
   parse: value => (typeof value === 'boolean' ? value : undefined),
-  parseText: text => (text === 'true' ? true : text === 'false' ? false : undefined),
+  parseText: text => FLAGS.get(text.trim().toLowerCase()),
 }
 
 export const text: OptionType<string> = {

@@ -10,3 +10,14 @@ export function repeated<T>(values: Iterable<T>): ReadonlySet<T> {
   }
   return again
 }
+
+/** The list without what has the key of something before it. */
+export function distinctBy<T>(list: readonly T[], keyOf: (each: T) => unknown): T[] {
+  const seen = new Set<unknown>()
+  return list.filter(each => {
+    const key = keyOf(each)
+    if (seen.has(key)) return false
+    seen.add(key)
+    return true
+  })
+}

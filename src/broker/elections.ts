@@ -25,7 +25,7 @@ export async function electLeaders(
   const type = TYPES.get(electionType ?? ELECTION_TYPE.preferred)
   if (type === undefined) {
     const error = new PartlogError('INVALID_REQUEST', `no election has the type ${electionType}`)
-    return { ...errorFields(error), replicaElectionResults: [] }
+    return { ...errorFields(error), replicaElectionResults: refused(topicPartitions ?? [], error) }
   }
   const replicaElectionResults: ElectLeadersResponse['replicaElectionResults'][number][] = []
   for (const { topic, partitions } of topicPartitions ?? allPartitions(broker)) {
@@ -36,6 +36,16 @@ export async function electLeaders(
     replicaElectionResults.push({ topic, partitionResult })
   }
   return { errorCode: 0, replicaElectionResults }
+}
+
+function refused(
+  asked: NonNullable<ElectLeadersRequest['topicPartitions']>,
+  error: PartlogError,
+): ElectLeadersResponse['replicaElectionResults'] {
+  return asked.map(({ topic, partitions }) => ({
+    topic,
+    partitionResult: partitions.map(partitionId => ({ partitionId, ...errorFields(error) })),
+  }))
 }
 
 async function elect(

@@ -157,7 +157,7 @@ async function readOne(
     const { fetchOffset, lastFetchedEpoch: lastEpoch = -1 } = wanted
     const read =
       replicaId < 0
-        ? await found.read(fetchOffset, bounds)
+        ? await found.read(fetchOffset, bounds, lastEpoch)
         : await found.readAsFollower({ replicaId, fetchOffset, lastEpoch }, bounds)
     const { records, highWatermark, logStartOffset, diverging } = read
     return {
@@ -173,12 +173,15 @@ async function readOne(
       ...(diverging === undefined ? {} : { divergingEpoch: diverging }),
     }
   } catch (error) {
-    const highWatermark = partition?.highWatermark ?? -1
-    const logStartOffset = partition?.replicaLog?.logStartOffset ?? -1
+    // Where the log begins and how far it is committed is for followers to know then.
+    const known = replicaId < 0 ? undefined : partition
+    const highWatermark = known?.highWatermark ?? -1
+    const logStartOffset = known?.replicaLog?.logStartOffset ?? -1
     const failed = { partitionIndex, ...errorFields(error), highWatermark, logStartOffset }
     const place = { topic, partition: partitionIndex, errorCode: failed.errorCode }
     const leader = currentLeader(broker, place, FETCH_LED_ELSEWHERE)
-    return { ...failed, ...leader, records: NO_RECORDS }
+    const abortedTransactions = partition === undefined ? [] : null
+    return { ...failed, ...leader, abortedTransactions, records: NO_RECORDS }
   }
 }
 

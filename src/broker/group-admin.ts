@@ -73,7 +73,7 @@ export async function deleteGroups(
   { groupsNames }: DeleteGroupsRequest,
 ): Promise<DeleteGroupsResponse> {
   const results: DeleteGroupsResponse['results'][number][] = []
-  for (const groupId of groupsNames) {
+  for (const groupId of new Set(groupsNames)) {
     try {
       await (await broker.groups.of(groupId)).deleteGroup(groupId)
       results.push({ groupId, ...NO_ERROR })

@@ -3,7 +3,7 @@
 import type { OffsetToCommit } from '../coordinator/group-coordinator.js'
 import type { CommittedOffset } from '../coordinator/group-journal.js'
 import { PartlogError } from '../model/errors.js'
-import { isInternalTopic, partitionKey, type TopicPartition } from '../model/names.js'
+import { partitionKey, type TopicPartition } from '../model/names.js'
 import { NONE } from '../model/units.js'
 import type { OffsetDeleteRequest, OffsetDeleteResponse } from '../protocol/messages/group-admin.js'
 import type {
@@ -44,7 +44,7 @@ export async function offsetCommit(
         leaderEpoch: each.committedLeaderEpoch ?? -1,
         metadata: each.committedMetadata ?? '',
       }))
-      .filter(each => isCommittable(broker, each) || refuseUnknown(each, refusals)),
+      .filter(each => exists(broker, each) || refuseUnknown(each, refusals)),
   )
   await commitAll(broker, request, offsets, refusals)
   return {
@@ -73,10 +73,6 @@ async function commitAll(
   } catch (error) {
     refusals.ofAll = error
   }
-}
-
-function isCommittable(broker: BrokerContext, place: TopicPartition): boolean {
-  return exists(broker, place) && !isInternalTopic(place.topic)
 }
 
 function exists(broker: BrokerContext, { topic, partition }: TopicPartition): boolean {

@@ -125,7 +125,7 @@ export async function describeCluster(
     const isKnown = endpointType === ENDPOINT_TYPE.controllers
     const code = isKnown ? 'MISMATCHED_ENDPOINT_TYPE' : 'UNSUPPORTED_ENDPOINT_TYPE'
     const error = new PartlogError(code, 'brokers are asked about brokers')
-    return { ...errorFields(error), endpointType, clusterId: '', brokers: [] }
+    return { ...errorFields(error), clusterId: '', brokers: [] }
   }
   const brokers = broker.brokers
     .map(({ nodeId, host, port }) => {

@@ -3,7 +3,7 @@
  * ends, holds a time, and where its epochs ended.
  */
 
-import { repeated } from '../base/repeated.js'
+import { distinctBy, repeated } from '../base/repeated.js'
 import { PartlogError } from '../model/errors.js'
 import { isInternalTopic, partitionKey } from '../model/names.js'
 import { checkMayDelete } from '../partition/checks.js'
@@ -34,10 +34,12 @@ export async function listOffsets(
       partitions.map(({ partitionIndex }) => partitionKey(name, partitionIndex)),
     ),
   )
-  const topics = request.topics.map(async ({ name, partitions }) => ({
+  const asked = request.topics.filter(({ partitions }) => partitions.length > 0)
+  const topics = asked.map(async ({ name, partitions }) => ({
     name,
     partitions: await Promise.all(
-      partitions.map(async ({ partitionIndex, timestamp, currentLeaderEpoch = -1 }) => {
+      distinctBy(partitions, ({ partitionIndex }) => partitionIndex).map(async partitionAsked => {
+        const { partitionIndex, timestamp, currentLeaderEpoch = -1 } = partitionAsked
         try {
           if (doubled.has(partitionKey(name, partitionIndex))) throw askedTwice()
           const partition = broker.replicas.partition(name, partitionIndex)

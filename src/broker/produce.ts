@@ -9,10 +9,9 @@
  */
 
 import { asBuffer } from '../base/bytes.js'
-import { Batch, frameAt } from '../model/batch.js'
-import { PartlogError } from '../model/errors.js'
+import { errorOf, PartlogError, type ErrorCode } from '../model/errors.js'
 import { isInternalTopic, partitionKey } from '../model/names.js'
-import { RefusedRecords } from '../partition/admission.js'
+import { onlyBatch, RefusedRecords } from '../partition/admission.js'
 import type { Partition } from '../partition/partition.js'
 import type {
   PartitionProduceResponse,
@@ -22,8 +21,9 @@ import type {
 import type { BrokerContext } from './context.js'
 import { currentLeader, nodeEndpoints, PRODUCE_LED_ELSEWHERE } from './current-leader.js'
 import { errorFields } from './errors.js'
+import { checkForeignBatch } from './foreign-records.js'
 
-const FAILED = { baseOffset: -1, logAppendTimeMs: -1, logStartOffset: -1 }
+const FAILED = { baseOffset: -1, logAppendTimeMs: -1 }
 
 /**
  * Answers at once when nothing has to be waited for: in 'process' mode an append is a call down to
@@ -92,15 +92,19 @@ function appendTo(
   { topic, index, records }: PartitionRecords,
 ): AppendAnswer {
   const { acks, timeoutMs } = request
+  let partition: Partition | undefined
   try {
     checkAcks(acks)
     if (isInternalTopic(topic)) {
       throw new PartlogError('INVALID_TOPIC_EXCEPTION', `topic ${topic} belongs to the system`)
     }
-    const partition = broker.replicas.partition(topic, index)
-    checkRecords(request, records)
+    const bytes = records ?? NO_BYTES
+    const found = broker.replicas.partition(topic, index)
+    const foreign = request.isUntouched ? onlyBatch(asBuffer(bytes)) : undefined
+    partition = found // from here on it is the log that refuses
+    if (foreign !== undefined) checkForeignBatch(foreign, request)
     const needsIsr = acks === -1
-    const appended = partition.append(records ?? NO_BYTES, needsIsr)
+    const appended = partition.append(bytes, needsIsr)
     const { firstOffset, lastOffset, logAppendTime } = appended
     const acknowledged = acknowledgement(broker, partition, {
       acks,
@@ -117,31 +121,24 @@ function appendTo(
     }
     return { response, acknowledged }
   } catch (error) {
-    return { response: failure(index, error) }
+    return { response: failure(index, error, partition) }
   }
 }
 
 const NO_BYTES = new Uint8Array(0)
 
-function failure(index: number, error: unknown): PartitionProduceResponse {
-  const recordErrors = error instanceof RefusedRecords ? error.recordErrors : []
-  return { index, ...errorFields(error), ...FAILED, recordErrors }
-}
+/** Kafka does not say with these where the log begins. */
+const WITHOUT_START: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  ...(['NOT_LEADER_OR_FOLLOWER', 'MESSAGE_TOO_LARGE', 'CORRUPT_MESSAGE'] as const),
+  ...(['KAFKA_STORAGE_ERROR', 'LOG_OFFLINE', 'CORRUPT_LOG'] as const),
+])
 
-/** What only a batch can be wrong with that has come over a wire. */
-function checkRecords(request: ProduceRequest, bytes: Uint8Array | null): void {
-  const { isUntouched = false, mayBeZstd = true } = request
-  if (!isUntouched) return
-  const records = asBuffer(bytes ?? NO_BYTES)
-  const size = frameAt(records, 0, records.length)
-  if (size <= 0 || size > records.length) return // why is said later
-  const { codec, baseOffset } = new Batch(records, 0)
-  if (!mayBeZstd && codec === 'zstd') {
-    throw new PartlogError('UNSUPPORTED_COMPRESSION_TYPE', 'zstd came with version 7 of Produce')
-  }
-  if (baseOffset !== 0) {
-    throw new PartlogError('INVALID_RECORD', `base offset ${baseOffset}: the broker gives it`)
-  }
+function failure(index: number, error: unknown, partition?: Partition): PartitionProduceResponse {
+  const recordErrors = error instanceof RefusedRecords ? error.recordErrors : []
+  const fields = errorFields(error)
+  const log = WITHOUT_START.has(errorOf(fields.errorCode)) ? undefined : partition?.replicaLog
+  const logStartOffset = log?.logStartOffset ?? -1
+  return { index, ...fields, ...FAILED, logStartOffset, recordErrors }
 }
 
 function checkAcks(acks: number): void {

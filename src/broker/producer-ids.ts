@@ -7,6 +7,7 @@
 
 import { allocateProducerIds, PRODUCER_ID_BLOCK } from '../coordinator/producer-ids.js'
 import { PartlogError } from '../model/errors.js'
+import { NONE } from '../model/units.js'
 import type {
   InitProducerIdRequest,
   InitProducerIdResponse,
@@ -51,10 +52,14 @@ export class ProducerIds implements ProducerIdSource {
 /** A producer that has an id and asks again gets another one: without transactions it is no one. */
 export function initProducerId(
   broker: BrokerContext,
-  { transactionalId }: InitProducerIdRequest,
+  { transactionalId, producerId = NONE, producerEpoch = NONE }: InitProducerIdRequest,
 ): InitProducerIdResponse | Promise<InitProducerIdResponse> {
   if (transactionalId !== null) {
     const error = new PartlogError('INVALID_REQUEST', 'there are no transactions here yet')
+    return { ...errorFields(error), ...FAILED }
+  }
+  if ((producerId === NONE) !== (producerEpoch === NONE)) {
+    const error = new PartlogError('INVALID_REQUEST', 'a producer has an id and an epoch, or none')
     return { ...errorFields(error), ...FAILED }
   }
   const id = broker.producerIds.next()

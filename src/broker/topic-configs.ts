@@ -105,6 +105,7 @@ async function changeAll<R extends Resource>(
       if (doubled.has(keyOf(resource))) throw namedTwice(resourceName)
       checkNames(resource.configs)
       checkResource(resourceType)
+      checkTopic(resourceName)
       if (request.validateOnly) decide(controller.image)
       else await controller.run(decide)
       answers.push({ resourceType, resourceName, ...NO_ERROR })
@@ -144,6 +145,11 @@ function changedValue(
 function checkResource(resourceType: number): void {
   if (resourceType === TOPIC_RESOURCE) return
   throw new PartlogError('INVALID_REQUEST', 'only topics have settings here')
+}
+
+function checkTopic(name: string): void {
+  if (name === '') throw new PartlogError('INVALID_REQUEST', 'there are no settings of all topics')
+  checkTopicName(name)
 }
 
 function keyOf({ resourceType, resourceName }: Resource): string {

@@ -27,10 +27,8 @@ export interface Synonym {
 
 interface Kind {
   readonly type: number
-  /** The broker's setting that a topic falls back to. */
-  readonly broker: string
-  /** Its value, where it counts in another unit. */
-  readonly text?: string
+  /** The broker's setting that a topic falls back to, where that has a default of its own. */
+  readonly broker?: string
 }
 
 const { boolean, string, int, long, double, list } = CONFIG_TYPE
@@ -38,8 +36,8 @@ const { boolean, string, int, long, double, list } = CONFIG_TYPE
 const KINDS: Readonly<Record<TopicSetting, Kind | undefined>> = {
   'segment.bytes': { type: int, broker: 'log.segment.bytes' },
   'internal.segment.bytes': undefined,
-  'segment.ms': { type: long, broker: 'log.roll.hours', text: '168' },
-  'segment.jitter.ms': { type: long, broker: 'log.roll.jitter.hours' },
+  'segment.ms': { type: long },
+  'segment.jitter.ms': { type: long },
   'segment.index.bytes': { type: int, broker: 'log.index.size.max.bytes' },
   'index.interval.bytes': { type: int, broker: 'log.index.interval.bytes' },
   'cleanup.policy': { type: list, broker: 'log.cleanup.policy' },
@@ -47,7 +45,7 @@ const KINDS: Readonly<Record<TopicSetting, Kind | undefined>> = {
   'min.compaction.lag.ms': { type: long, broker: 'log.cleaner.min.compaction.lag.ms' },
   'max.compaction.lag.ms': { type: long, broker: 'log.cleaner.max.compaction.lag.ms' },
   'delete.retention.ms': { type: long, broker: 'log.cleaner.delete.retention.ms' },
-  'retention.ms': { type: long, broker: 'log.retention.hours', text: '168' },
+  'retention.ms': { type: long },
   'retention.bytes': { type: long, broker: 'log.retention.bytes' },
   'file.delete.delay.ms': { type: long, broker: 'log.segment.delete.delay.ms' },
   'max.message.bytes': { type: int, broker: 'message.max.bytes' },
@@ -89,10 +87,11 @@ export function typeOf(name: TopicSetting): number {
 export function synonymsOf({ name, value, configSource }: TopicEntry): Synonym[] {
   const own = { name, value, source: configSource }
   const kind = KINDS[name]
-  if (kind === undefined) return [own]
-  const text = kind.text ?? textOf({}, name)
+  const isSet = configSource === CONFIG_SOURCE.topic
+  if (kind?.broker === undefined) return isSet || kind === undefined ? [own] : []
+  const text = textOf({}, name)
   const inherited = { name: kind.broker, value: text, source: CONFIG_SOURCE.default }
-  return configSource === CONFIG_SOURCE.topic ? [own, inherited] : [inherited]
+  return isSet ? [own, inherited] : [inherited]
 }
 
 /** May values be added to it, and taken out? */
@@ -102,12 +101,13 @@ export function isList(name: string): boolean {
 
 /** The values of a setting that is a list. */
 export function partsOf(config: TopicConfigText, name: string): string[] {
-  const text = textOf(config, name as TopicSetting) ?? ''
+  const text = String(settingValue(config, name as TopicSetting) ?? '')
   return text.split(',').filter(part => part !== '')
 }
 
 function textOf(config: TopicConfigText, name: TopicSetting): string | null {
-  const value = settingValue(config, name)
+  if (Object.hasOwn(config, name)) return config[name] as string
+  const value = settingValue({}, name)
   if (value === undefined) return null
   return value === Number.MAX_SAFE_INTEGER ? LONG_MAX : String(value)
 }

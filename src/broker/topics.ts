@@ -3,7 +3,7 @@
  * for a decision, waits until it is committed and until this broker has done what it says.
  */
 
-import { repeated } from '../base/repeated.js'
+import { distinctBy, repeated } from '../base/repeated.js'
 import { ZERO_UUID } from '../base/uuid.js'
 import {
   createPartitions as decidePartitions,
@@ -37,7 +37,7 @@ export async function createTopics(
 ): Promise<CreateTopicsResponse> {
   const topics: CreatedTopic[] = []
   const doubled = repeated(wanted.map(({ name }) => name))
-  for (const request of wanted) {
+  for (const request of distinctBy(wanted, ({ name }) => name)) {
     const { name } = request
     try {
       checkNamedOnce(name, doubled)
@@ -115,17 +115,22 @@ export async function deleteTopics(
   request: DeleteTopicsRequest,
 ): Promise<DeleteTopicsResponse> {
   const responses: DeleteTopicsResponse['responses'][number][] = []
-  const doubled = repeated(request.topics.map(({ name, topicId }) => name ?? topicId ?? ''))
-  for (const wanted of request.topics) {
+  // A topic may be named once by its name and once by its id.
+  const keyOf = ({ name = null, topicId = ZERO_UUID }: TopicToDelete): string =>
+    name ?? broker.controller.image.topicById(topicId)?.name ?? topicId
+  const doubled = repeated(request.topics.map(keyOf))
+  for (const wanted of distinctBy(request.topics, keyOf)) {
     const { name = null, topicId = ZERO_UUID } = wanted
     try {
       checkTopicToDelete(wanted)
-      checkNamedOnce(name ?? topicId, doubled)
+      checkNamedOnce(keyOf(wanted), doubled)
       const topic = name ?? nameOf(broker, topicId)
       const answer = await broker.controller.run(image => decideDeletion(image, topic))
       responses.push({ name: topic, topicId: answer.topicId, ...NO_ERROR })
     } catch (error) {
-      responses.push({ name, topicId, ...errorFields(error) })
+      // Who has named it by its id as well is told that.
+      const byId = request.topics.find(each => each.name == null && keyOf(each) === name)
+      responses.push({ name, topicId: byId?.topicId ?? topicId, ...errorFields(error) })
     }
   }
   return { responses }
@@ -149,7 +154,7 @@ export async function createPartitions(
   const results: CreatePartitionsResponse['results'][number][] = []
   const { controller, controllerContext } = broker
   const doubled = repeated(request.topics.map(({ name }) => name))
-  for (const { name, count, assignments } of request.topics) {
+  for (const { name, count, assignments } of distinctBy(request.topics, topic => topic.name)) {
     try {
       checkNamedOnce(name, doubled)
       const assignment = assignments?.map(({ brokerIds }) => brokerIds)

@@ -287,7 +287,6 @@ export class GroupCoordinator {
 
   /** Throws GROUP_ID_NOT_FOUND. */
   describe(groupId: string): GroupView {
-    checkGroupId(groupId)
     this.#checkInOffice()
     this.#checkExists(groupId)
     return this.#viewOf(groupId)
@@ -299,7 +298,6 @@ export class GroupCoordinator {
 
   /** Forgets a group and its offsets. Throws GROUP_ID_NOT_FOUND, or NON_EMPTY_GROUP. */
   async deleteGroup(groupId: string): Promise<void> {
-    checkGroupId(groupId)
     await this.#run(state => {
       this.#checkExists(groupId)
       const membership = this.#living.get(groupId)?.membership

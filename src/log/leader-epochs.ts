@@ -66,7 +66,7 @@ export class LeaderEpochs {
    * smaller of their answers. Kafka's rules (LeaderEpochFileCache.endOffsetFor).
    */
   endOffsetFor(requested: LeaderEpoch, logEndOffset: Offset): EpochEnd {
-    if (requested < 0) return UNKNOWN_END
+    if (requested === NONE) return UNKNOWN_END
     if (requested === this.latestEpoch) return { epoch: requested, endOffset: logEndOffset }
     const next = this.#entries.find(entry => entry.epoch > requested)
     if (next === undefined) return UNKNOWN_END // it is newer than all that is known here

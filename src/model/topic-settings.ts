@@ -23,7 +23,18 @@ const FOR_EVER = Number.MAX_SAFE_INTEGER
 const INT_MAX = 2 ** 31 - 1
 const DAY_MS = 86_400_000
 
-const cleanupPolicy = oneOf('delete', 'compact', 'compact,delete', 'delete,compact')
+const policies = oneOf('delete', 'compact', 'compact,delete', 'delete,compact', '')
+/** A list: blanks around its words do not matter. With nothing in it nothing goes (KIP-1030). */
+const cleanupPolicy: typeof policies = {
+  ...policies,
+  parseText: text =>
+    policies.parseText(
+      text
+        .trim()
+        .split(/\s*,\s*/)
+        .join(),
+    ),
+}
 
 export const TOPIC_SETTINGS = {
   /** A segment is closed before it grows beyond this. Bytes; Kafka allows no less than 1 MiB. */

@@ -75,7 +75,8 @@ function checkSize({ size }: Batch, { maxMessageBytes }: LogConfig): void {
   )
 }
 
-function onlyBatch(bytes: Buffer): Batch {
+/** The one batch these bytes are. Throws INVALID_RECORD or CORRUPT_MESSAGE. */
+export function onlyBatch(bytes: Buffer): Batch {
   const size = frameAt(bytes, 0, bytes.length)
   if (size === BROKEN) {
     const code = isOldFormat(bytes) ? 'INVALID_RECORD' : 'CORRUPT_MESSAGE'

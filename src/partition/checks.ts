@@ -34,6 +34,13 @@ export function checkAfterAppend(name: string, config: LogConfig, isr: InSyncRep
   )
 }
 
+/** Throws FENCED_LEADER_EPOCH or UNKNOWN_LEADER_EPOCH: the client is behind, or we are. */
+export function checkSameEpoch(name: string, epoch: LeaderEpoch, claimed: LeaderEpoch): void {
+  if (claimed < 0 || epoch < 0 || claimed === epoch) return
+  const code = claimed < epoch ? 'FENCED_LEADER_EPOCH' : 'UNKNOWN_LEADER_EPOCH'
+  throw new PartlogError(code, `${name} is in leader epoch ${epoch}, not ${claimed}`)
+}
+
 /** Throws POLICY_VIOLATION: what is compacted is no queue whose beginning may go. */
 export function checkMayDelete(name: string, { isCompacted, isDeleted }: LogConfig): void {
   if (isDeleted || !isCompacted) return

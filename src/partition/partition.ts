@@ -23,15 +23,17 @@ import type { OffsetAndTimestamp, ReadBounds } from '../log/log-reader.js'
 import type { Batch } from '../model/batch.js'
 import { isPartlogError, PartlogError, toPartlogError } from '../model/errors.js'
 import type { TopicPartition } from '../model/names.js'
-import type { LeaderEpoch, Offset, Timestamp } from '../model/units.js'
+import { NONE, type LeaderEpoch, type Offset, type Timestamp } from '../model/units.js'
 import { admit, inTopicsCodec } from './admission.js'
 import {
   appendedBefore,
   checkAfterAppend,
   checkBeforeAppend,
+  checkSameEpoch,
   divergence,
   hasParted,
   minIsr,
+  type FollowerEnd,
 } from './checks.js'
 import { CommittedBytes } from './committed-bytes.js'
 import { OffsetWaiters, Watchers } from './delayed.js'
@@ -44,6 +46,7 @@ import {
   type PartitionListener,
   type PartitionOptions,
   type PartitionRead,
+  type ReaderBounds,
   type Role,
 } from './roles.js'
 
@@ -265,29 +268,30 @@ export class Partition {
   // ── reading ────────────────────────────────────────────────────────────────────────────
 
   /** Committed batches from `from` on. Throws OFFSET_OUT_OF_RANGE. */
-  async read(from: Offset, bounds: Omit<ReadBounds, 'upTo'>): Promise<PartitionRead> {
-    const log = this.#leaderLog()
-    const upTo = this.#highWatermark
-    const records = await this.#reading(log.read(from, { ...bounds, upTo }))
-    return { records, highWatermark: upTo, logStartOffset: log.logStartOffset }
+  async read(fetchOffset: Offset, bounds: ReaderBounds, lastEpoch = NONE): Promise<PartitionRead> {
+    const limits = { ...bounds, upTo: this.#highWatermark }
+    return await this.#readUpTo(this.#leaderLog(), { fetchOffset, lastEpoch }, limits)
   }
 
   /** What a follower lacks, committed or not. */
   async readAsFollower(
-    { replicaId, fetchOffset, lastEpoch }: FollowerFetch,
-    bounds: Omit<ReadBounds, 'upTo'>,
+    { replicaId, ...reader }: FollowerFetch,
+    bounds: ReaderBounds,
   ): Promise<PartitionRead> {
     const { isr } = this.#leader()
     const log = this.#log as Log
     if (!isr.has(replicaId)) {
       throw new PartlogError('REPLICA_NOT_AVAILABLE', `${this.#name} is not on broker ${replicaId}`)
     }
-    const { logStartOffset, logEndOffset } = log
-    const known = { highWatermark: this.#highWatermark, logStartOffset }
-    const diverging = divergence(log, { fetchOffset, lastEpoch })
+    return await this.#readUpTo(log, reader, { ...bounds, upTo: log.logEndOffset })
+  }
+
+  /** Whoever says what it has read last is told when that is not in this log. */
+  async #readUpTo(log: Log, reader: FollowerEnd, bounds: ReadBounds): Promise<PartitionRead> {
+    const known = { highWatermark: this.#highWatermark, logStartOffset: log.logStartOffset }
+    const diverging = divergence(log, reader)
     if (diverging !== undefined) return { ...known, records: Buffer.alloc(0), diverging }
-    const records = await this.#reading(log.read(fetchOffset, { ...bounds, upTo: logEndOffset }))
-    return { ...known, records }
+    return { ...known, records: await this.#reading(log.read(reader.fetchOffset, bounds)) }
   }
 
   /**
@@ -352,11 +356,7 @@ export class Partition {
 
   /** Kafka's check of the epoch a client believes in; −1 is not compared. */
   checkLeaderEpoch(claimed: LeaderEpoch): void {
-    const { leaderEpoch } = this
-    if (claimed < 0 || leaderEpoch < 0 || claimed === leaderEpoch) return
-    const sentence = `${this.#name} is in leader epoch ${leaderEpoch}, not ${claimed}`
-    const code = claimed < leaderEpoch ? 'FENCED_LEADER_EPOCH' : 'UNKNOWN_LEADER_EPOCH'
-    throw new PartlogError(code, sentence)
+    checkSameEpoch(this.#name, this.leaderEpoch, claimed)
   }
 
   // ── following ──────────────────────────────────────────────────────────────────────────

@@ -3,6 +3,7 @@
 import type { Clock } from '../base/clock.js'
 import type { PartlogError } from '../model/errors.js'
 import type { TopicPartition } from '../model/names.js'
+import type { ReadBounds } from '../log/log-reader.js'
 import type { LeaderEpoch, Offset } from '../model/units.js'
 import type { InSyncReplicas, IsrRules, IsrView } from './isr.js'
 
@@ -30,6 +31,9 @@ export interface PartitionOptions extends IsrRules {
   readonly durability: Durability
   readonly clock: Clock
 }
+
+/** How much a reader wants; how far it may read is for the leader to say. */
+export type ReaderBounds = Omit<ReadBounds, 'upTo'>
 
 /** What may be read of a partition, as a reader is told. */
 export interface PartitionRead {

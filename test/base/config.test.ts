@@ -99,11 +99,15 @@ describe('text', () => {
     texts.map(each => type.parseText(each))
 
   it('becomes a value, or is refused', () => {
-    expect(parsed(integer(-1), '0', '-1', '007', '-2', '1.5', '1e3', '', ' 1', '+1', 'x')).toEqual([
+    expect(parsed(integer(-1), '0', '-1', '007', '-2', '1.5', '1e3', '', '+1', 'x')).toEqual([
       0,
       -1,
       7,
-      ...Array<undefined>(7).fill(undefined),
+      ...Array<undefined>(6).fill(undefined),
+    ])
+    expect(parsed(integer(-1), ' 1', '2 ', '\n3\t', '1 2', ' ')).toEqual([
+      ...[1, 2, 3],
+      ...[undefined, undefined],
     ])
     const large = parsed(
       integer(0),
@@ -118,9 +122,8 @@ describe('text', () => {
       1,
       ...Array<undefined>(4).fill(undefined),
     ])
-    expect(parsed(flag, 'true', 'false', 'yes', '', 'True')).toEqual([
-      true,
-      false,
+    expect(parsed(flag, 'true', 'false', ' TRUE', 'False ', 'yes', '', 'tru')).toEqual([
+      ...[true, false, true, false],
       ...Array<undefined>(3).fill(undefined),
     ])
     expect(parsed(oneOf<'all' | 0 | 1>('all', 0, 1), 'all', '1', '2')).toEqual([

@@ -112,7 +112,8 @@ describe('the settings of a topic', () => {
     [{ 'retention.ms': NaN }, 'got NaN'],
     [{ 'retention.ms': '1d' }, 'got "1d"'],
     [{ 'retention.ms': '' }, 'got ""'],
-    [{ 'retention.ms': ' 5' }, 'got " 5"'],
+    [{ 'retention.ms': '5 6' }, 'got "5 6"'],
+    [{ 'cleanup.policy': 'delete,,compact' }, 'one of "delete", "compact"'],
     [{ 'retention.ms': '1e3' }, 'got "1e3"'],
     [{ 'retention.ms': null }, 'got null'],
     [{ 'retention.ms': 10n }, 'got 10n'],
@@ -147,6 +148,26 @@ describe('the settings of a topic', () => {
     const inherited = Object.create({ 'retention.ms': '5' }) as object
     expect({ ...parseTopicConfig(inherited) }).toEqual({})
     expect(settingValue(parseTopicConfig({}), 'retention.ms')).toBe(7 * DAY_MS)
+  })
+})
+
+describe('blanks, as Kafka takes them', () => {
+  it.each([
+    ['cleanup.policy', ' compact , delete ', 'compact,delete'],
+    ['cleanup.policy', 'delete,compact', 'delete,compact'],
+    ['cleanup.policy', '', ''],
+    ['segment.bytes', ' 2000000 ', 2_000_000],
+    ['unclean.leader.election.enable', 'TRUE', true],
+    ['min.cleanable.dirty.ratio', ' .5', 0.5],
+  ] as const)('%s "%s" is %j, and is kept as it was given', (name, text, value) => {
+    const texts = parseTopicConfig({ [name]: text })
+    expect(settingValue(texts, name)).toBe(value)
+    expect(texts[name]).toBe(text)
+  })
+
+  it('nothing goes from a topic without any policy', () => {
+    const config = logConfig(parseTopicConfig({ 'cleanup.policy': '' }))
+    expect([config.isCompacted, config.isDeleted]).toEqual([false, false])
   })
 })
 

@@ -1,0 +1,29 @@
+/** Where the edges are: what is asked there, and names that nobody has. */
+
+import type { ApiName, Request, Response } from '../../../src/protocol/api.js'
+import { wireApi } from '../../../src/protocol/framing.js'
+
+/** Asks a broker; `title` says what is special about it. */
+export type Ask = <A extends ApiName>(
+  title: string,
+  api: A,
+  version: number,
+  request: Request<A>,
+) => Promise<Response<A>>
+
+export interface Place {
+  readonly ask: Ask
+  /** Waits until a topic is there, or is not. */
+  readonly settled: (topic: string, isThere: boolean) => Promise<string>
+  readonly now: number
+}
+
+export const NO_TOPIC = 'nowhere'
+export const UNKNOWN_ID = 'AAAAAAAAQACAAAAAAAAABw'
+
+const range = (name: ApiName): [number, number] => [...wireApi(name).request.versions]
+
+/** The oldest and the newest version of an API. */
+export function ends(name: ApiName): number[] {
+  return [...new Set(range(name))]
+}
