@@ -21,7 +21,7 @@ export interface GroupView {
 
 const NOTHING = new Uint8Array(0)
 
-/** What its members read and have is told of a stable group only: else it is about to change. */
+/** What its members ask for is told of a stable group only: else it is about to change. */
 export function viewOf(groupId: string, membership: Membership | undefined): GroupView {
   if (membership === undefined) {
     return { groupId, state: 'Empty', protocolType: '', protocolName: '', members: [] }
@@ -39,7 +39,7 @@ export function viewOf(groupId: string, membership: Membership | undefined): Gro
       clientId: member.clientId,
       clientHost: member.clientHost,
       metadata: isStable ? member.metadataFor(protocolName) : NOTHING,
-      assignment: isStable ? member.assignment : NOTHING,
+      assignment: member.assignment,
     })),
   }
 }

@@ -115,8 +115,11 @@ describe('a rebalance', () => {
     const joining = [new Someone(() => groups).join(), follower.join()]
     const nothing = new Uint8Array(0)
     expect(world.view()).toMatchObject({ state: 'PreparingRebalance', protocolName: '' })
-    for (const { metadata, assignment } of world.view().members) {
-      expect([metadata, assignment]).toEqual([nothing, nothing])
+    const had = [leader, follower].map(({ memberId }) => memberId)
+    for (const { memberId, metadata, assignment } of world.view().members) {
+      expect(metadata).toEqual(nothing)
+      const kept = had.includes(memberId) ? Buffer.from(memberId) : nothing
+      expect(Buffer.from(assignment)).toEqual(Buffer.from(kept))
     }
     await live(world, 9_000, leader, follower)
     expect(outcomes(...joining)).toEqual(['waits', 'waits'])

@@ -109,50 +109,59 @@ function recordsIn(records: unknown): unknown {
 class Notes {
   readonly answers: Answers = {}
   readonly #connect: () => WireClient
-  #client: WireClient
+  /** For the question in hand, and for one that may have to wait. */
+  readonly #clients: [WireClient, WireClient]
 
   constructor(
     connect: () => WireClient,
     readonly now: number,
   ) {
     this.#connect = connect
-    this.#client = connect()
+    this.#clients = [connect(), connect()]
   }
 
   get place(): Place {
     const settled: Place['settled'] = (topic, isThere) => this.#settled(topic, isThere)
-    const ask: Ask = (title, api, version, request) =>
-      this.#note(`${api} v${version}: ${title}`, api, version, request)
-    return { ask, settled, now: this.now }
+    const until: Place['until'] = async (errorCode, api, version, request) => {
+      const isSo = (answer: unknown): boolean =>
+        (answer as { errorCode?: number }).errorCode === errorCode
+      while (!isSo(await this.#clients[0].ask(api, version, request))) await pause()
+    }
+    return { ask: this.#askOn(0), other: this.#askOn(1), until, settled, now: this.now }
   }
 
-  async #note<A extends ApiName>(
-    title: string,
-    api: A,
-    version: number,
-    request: Request<A>,
-  ): Promise<Response<A>> {
-    expect(this.answers, 'a title is used once').not.toHaveProperty([title])
-    try {
-      const answer = await this.#answer(api, version, request)
-      this.answers[title] = JSON.parse(JSON.stringify(comparable(answer, this.now)))
-      return answer
-    } catch (error) {
-      this.answers[title] = (error as Error).message
-      this.#client.socket.destroy()
-      this.#client = this.#connect()
-      return {} as Response<A>
+  #askOn(line: 0 | 1): Ask {
+    return async <A extends ApiName>(
+      title: string,
+      api: A,
+      version: number,
+      request: Request<A>,
+    ): Promise<Response<A>> => {
+      const name = `${api} v${version}: ${title}`
+      expect(this.answers, 'a title is used once').not.toHaveProperty([name])
+      this.answers[name] = 'not answered'
+      try {
+        const answer = await this.#answer(line, api, version, request)
+        this.answers[name] = JSON.parse(JSON.stringify(comparable(answer, this.now)))
+        return answer
+      } catch (error) {
+        this.answers[name] = (error as Error).message
+        this.#clients[line].socket.destroy()
+        this.#clients[line] = this.#connect()
+        return {} as Response<A>
+      }
     }
   }
 
   /** A coordinator that has just come into office wants to be asked again. */
   async #answer<A extends ApiName>(
+    line: 0 | 1,
     api: A,
     version: number,
     request: Request<A>,
   ): Promise<Response<A>> {
     for (;;) {
-      const answer = await inTime(this.#client.ask(api, version, request))
+      const answer = await inTime(this.#clients[line].ask(api, version, request))
       if (!NOT_READY.test(JSON.stringify(answer))) return answer
       await pause()
     }
@@ -161,7 +170,7 @@ class Notes {
   async #settled(topic: string, isThere: boolean): Promise<string> {
     const request = { topics: [{ name: topic }], allowAutoTopicCreation: false }
     for (;;) {
-      const { topics } = await this.#client.ask('Metadata', 12, request)
+      const { topics } = await this.#clients[0].ask('Metadata', 12, request)
       const [found] = topics
       const hasLeaders = found?.partitions.every(({ leaderId }) => leaderId >= 0) ?? false
       if ((found?.errorCode === 0 && hasLeaders) === isThere) return found?.topicId ?? ''

@@ -9,6 +9,7 @@ import { members } from './edges/members.js'
 import { metadata } from './edges/metadata.js'
 import { partitions } from './edges/partitions.js'
 import { reading } from './edges/reading.js'
+import { rebalance } from './edges/rebalance.js'
 import { produce } from './edges/records.js'
 import { settings } from './edges/settings.js'
 import { topics } from './edges/topics.js'
@@ -23,5 +24,6 @@ export async function edges(place: Place): Promise<void> {
   await reading(place)
   await groups(place)
   await members(place)
+  await rebalance(place)
   await cluster(place)
 }

@@ -13,6 +13,15 @@ export type Ask = <A extends ApiName>(
 
 export interface Place {
   readonly ask: Ask
+  /** As `ask`, on a connection of its own: what waits there holds up nothing here. */
+  readonly other: Ask
+  /** Asks until that is the error. */
+  readonly until: <A extends ApiName>(
+    errorCode: number,
+    api: A,
+    version: number,
+    request: Request<A>,
+  ) => Promise<void>
   /** Waits until a topic is there, or is not. */
   readonly settled: (topic: string, isThere: boolean) => Promise<string>
   readonly now: number
