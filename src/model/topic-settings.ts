@@ -24,7 +24,7 @@ const INT_MAX = 2 ** 31 - 1
 const DAY_MS = 86_400_000
 
 const policies = oneOf('delete', 'compact', 'compact,delete', 'delete,compact', '')
-/** A list: blanks around its words do not matter. With nothing in it nothing goes (KIP-1030). */
+/** A list: blanks around its words do not matter. With nothing in it nothing goes. */
 const cleanupPolicy: typeof policies = {
   ...policies,
   parseText: text =>
@@ -49,7 +49,10 @@ export const TOPIC_SETTINGS = {
   'segment.index.bytes': option(integer(12, INT_MAX), 10 * 1024 * 1024),
   /** An index entry is written after so many bytes of records. */
   'index.interval.bytes': option(integer(0, INT_MAX), 4096),
-  /** What becomes of old records: `delete` by age and size, `compact` all but a key's newest. */
+  /**
+   * What becomes of old records: `delete` by age and size, `compact` all but a key's newest, both
+   * (`compact,delete`), or nothing ('').
+   */
   'cleanup.policy': option(cleanupPolicy, 'delete'),
   /** Compaction begins when more than this part of the closed segments is new since the last. */
   'min.cleanable.dirty.ratio': option(ratio(0, 1), 0.5),
