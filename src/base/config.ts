@@ -16,7 +16,10 @@ export interface OptionType<T> {
   readonly expected: string
   /** The value as given in code, or undefined when it is not acceptable. */
   parse(value: unknown): T | undefined
-  /** The value as text (a stored topic setting, a command line); blanks may be round it. */
+  /**
+   * The value as text (a stored topic setting, a command line). Blanks round numbers, flags and
+   * words do not matter.
+   */
   parseText(text: string): T | undefined
 }
 
@@ -52,7 +55,9 @@ export function integer(min: number, max: number = Number.MAX_SAFE_INTEGER): Opt
     expected: rangeSentence(min, max),
     parse,
     parseText: text =>
-      /^\s*-?\d{1,19}\s*$/.test(text) ? parse(clampToSafe(Number(text))) : undefined,
+      /^\s*-?\d{1,19}\s*$/.test(text) && BigInt(text) <= LONG_MAX
+        ? parse(clampToSafe(Number(text)))
+        : undefined,
   }
 }
 
@@ -61,10 +66,15 @@ function rangeSentence(min: number, max: number): string {
   return `a whole number from ${min} to ${max}`
 }
 
+/** The largest number of Kafka's settings. */
+const LONG_MAX = 2n ** 63n - 1n
+
 /** Kafka writes "for ever" as 2^63 − 1; the largest safe integer says the same here. */
 function clampToSafe(value: number): number {
   return Math.min(value, Number.MAX_SAFE_INTEGER)
 }
+
+const DECIMAL = /^\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\s*$/i
 
 /** A finite number in [min, max]. */
 export function ratio(min: number, max: number): OptionType<number> {
@@ -73,7 +83,7 @@ export function ratio(min: number, max: number): OptionType<number> {
   return {
     expected: `a number from ${min} to ${max}`,
     parse,
-    parseText: text => (text.trim() === '' ? undefined : parse(Number(text))),
+    parseText: text => (DECIMAL.test(text) ? parse(Number(text)) : undefined),
   }
 }
 
@@ -99,7 +109,7 @@ export function oneOf<const T extends string | number>(...words: readonly T[]): 
   return {
     expected: `one of ${words.map(word => JSON.stringify(word)).join(', ')}`,
     parse: value => words.find(word => word === value),
-    parseText: value => words.find(word => String(word) === value),
+    parseText: value => words.find(word => String(word) === value.trim()),
   }
 }
 

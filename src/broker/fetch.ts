@@ -180,6 +180,7 @@ async function readOne(
     const failed = { partitionIndex, ...errorFields(error), highWatermark, logStartOffset }
     const place = { topic, partition: partitionIndex, errorCode: failed.errorCode }
     const leader = currentLeader(broker, place, FETCH_LED_ELSEWHERE)
+    // As in Kafka: what could not be read says nothing of transactions, what is not there has none.
     const abortedTransactions = partition === undefined ? [] : null
     return { ...failed, ...leader, abortedTransactions, records: NO_RECORDS }
   }

@@ -135,8 +135,8 @@ export class Network implements ClusterNetwork {
   /**
    * The channel of one node, or (`from` is CLIENT) of one client with its `clientId`. ANY_NODE is
    * the broker with the lowest id that is attached and reachable; after a request to it was lost,
-   * the next one. What a rule holds up for longer than `requestTimeoutMs` (default: no matter how
-   * long) fails with NETWORK_EXCEPTION, outcome unknown.
+   * the next one. While a rule is set, what is not answered within `requestTimeoutMs` (default: no
+   * matter how long) fails with NETWORK_EXCEPTION, outcome unknown.
    */
   channelFrom(from: number, client = '', requestTimeoutMs?: number): Channel {
     let lostAt = 0
@@ -152,7 +152,7 @@ export class Network implements ClusterNetwork {
         if (handle === undefined) throw this.#notThere(to)
         const answer = handle(api, request, signal, from)
         if (!(answer instanceof Promise)) return answer
-        return this.#track({ api, from, to }, answer)
+        return this.#track({ api, from, to }, answer, requestTimeoutMs)
       }
       const sent = { from, to, api, request, signal, client }
       const carried = this.#carry(sent)
@@ -161,8 +161,7 @@ export class Network implements ClusterNetwork {
         carried.catch(() => undefined) // nobody hears of it
         return NO_ANSWERS as unknown as Response<A>
       }
-      const answer =
-        requestTimeoutMs === undefined ? carried : this.#inTime(sent, carried, requestTimeoutMs)
+      const answer = this.#inTime(sent, carried, patienceOf(sent, requestTimeoutMs))
       if (nodeId === ANY_NODE) {
         answer.catch((error: unknown) => {
           if (isPartlogError(error, 'NETWORK_EXCEPTION')) lostAt = to
@@ -261,14 +260,23 @@ export class Network implements ClusterNetwork {
     return this.#pass(sent, true, () => response)
   }
 
-  /** The answer that is to come, unless it is cut off before. */
-  #track<A extends ApiName>(sent: Passing, answer: Promise<Response<A>>): Promise<Response<A>> {
+  /**
+   * The answer that is to come, unless it is cut off before. Rules may have been set since it was
+   * asked for: on its way back it may take `requestTimeoutMs`.
+   */
+  #track<A extends ApiName>(
+    sent: Passing,
+    answer: Promise<Response<A>>,
+    requestTimeoutMs?: number,
+  ): Promise<Response<A>> {
     return new Promise((resolve, reject) => {
       const trip = tripOf(sent, reject)
       this.#trips.add(trip)
       answer.then(
         response => {
-          if (this.#trips.delete(trip)) resolve(this.#bringBack(sent, response))
+          if (!this.#trips.delete(trip)) return
+          const back = this.#bringBack(sent, response)
+          resolve(back instanceof Promise ? this.#inTime(sent, back, requestTimeoutMs) : back)
         },
         (error: unknown) => {
           this.#trips.delete(trip)
@@ -329,11 +337,11 @@ export class Network implements ClusterNetwork {
 
   /** The answer, if it comes before its client has had enough of waiting. */
   async #inTime<A extends ApiName>(
-    { api, request, to }: Sent<A>,
+    { api, to }: Passing,
     answer: Promise<Response<A>>,
-    requestTimeoutMs: number,
+    ms: number | undefined,
   ): Promise<Response<A>> {
-    const ms = patienceMs(api, request, requestTimeoutMs)
+    if (ms === undefined) return await answer
     const late = new Deferred<never>()
     const timer = this.#clock.after(ms, () => {
       late.reject(unanswered(`${nameOf(to)} has not answered ${api} within ${ms} ms`))
@@ -379,6 +387,16 @@ export class Network implements ClusterNetwork {
   #update(): void {
     this.#isCalm = this.#rules.isEmpty && this.#lines.size === 0
   }
+}
+
+/** How long a client waits; in one process a heartbeat may be held until there is news. */
+function patienceOf(
+  { api, request }: { readonly api: ApiName; readonly request: Request<ApiName> },
+  requestTimeoutMs: number | undefined,
+): number | undefined {
+  if (requestTimeoutMs === undefined) return undefined
+  const { maxWaitMs = 0 } = api === 'Heartbeat' ? (request as Request<'Heartbeat'>) : {}
+  return patienceMs(api, request, requestTimeoutMs) + maxWaitMs
 }
 
 // ── delayed messages ─────────────────────────────────────────────────────────────────────

@@ -21,7 +21,6 @@ import type {
 import type { BrokerContext } from './context.js'
 import { currentLeader, nodeEndpoints, PRODUCE_LED_ELSEWHERE } from './current-leader.js'
 import { errorFields } from './errors.js'
-import { checkForeignBatch } from './foreign-records.js'
 
 const FAILED = { baseOffset: -1, logAppendTimeMs: -1 }
 
@@ -100,11 +99,9 @@ function appendTo(
     }
     const bytes = records ?? NO_BYTES
     const found = broker.replicas.partition(topic, index)
-    const foreign = request.isUntouched ? onlyBatch(asBuffer(bytes)) : undefined
+    if (request.isUntouched) checkForm(bytes, request)
     partition = found // from here on it is the log that refuses
-    if (foreign !== undefined) checkForeignBatch(foreign, request)
-    const needsIsr = acks === -1
-    const appended = partition.append(bytes, needsIsr)
+    const appended = partition.append(bytes, acks === -1, request.isUntouched ? 'foreign' : 'own')
     const { firstOffset, lastOffset, logAppendTime } = appended
     const acknowledged = acknowledgement(broker, partition, {
       acks,
@@ -139,6 +136,13 @@ function failure(index: number, error: unknown, partition?: Partition): Partitio
   const log = WITHOUT_START.has(errorOf(fields.errorCode)) ? undefined : partition?.replicaLog
   const logStartOffset = log?.logStartOffset ?? -1
   return { index, ...fields, ...FAILED, logStartOffset, recordErrors }
+}
+
+/** What is wrong with a request from a wire, whatever the log has to say. */
+function checkForm(bytes: Uint8Array, { mayBeZstd = true }: ProduceRequest): void {
+  const { codec } = onlyBatch(asBuffer(bytes))
+  if (codec !== 'zstd' || mayBeZstd) return
+  throw new PartlogError('UNSUPPORTED_COMPRESSION_TYPE', 'zstd came with version 7 of Produce')
 }
 
 function checkAcks(acks: number): void {

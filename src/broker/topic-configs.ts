@@ -133,7 +133,8 @@ function changedValue(
   if (!isList(name)) {
     throw new PartlogError('INVALID_CONFIG', `${name} is no list: it can be set or deleted`)
   }
-  const [before, given] = [partsOf(config, name), value.split(',')]
+  const before = partsOf(config, name)
+  const given = value.trim().split(/\s*,\s*/)
   if (configOperation === CONFIG_OPERATION.subtract) {
     return before.filter(part => !given.includes(part)).join()
   }

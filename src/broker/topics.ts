@@ -82,8 +82,11 @@ function shapeOf(topic: NewTopic): Partial<CreatedTopic> {
 }
 
 function checkNamedOnce(name: string, doubled: ReadonlySet<string>): void {
-  if (!doubled.has(name)) return
-  throw new PartlogError('INVALID_REQUEST', `topic ${name} is named twice`)
+  if (doubled.has(name)) throw namedTwice(name)
+}
+
+function namedTwice(name: string): PartlogError {
+  return new PartlogError('INVALID_REQUEST', `topic ${name} is named twice`)
 }
 
 /** The brokers by partition; undefined when they are for the controller to choose. */
@@ -115,25 +118,40 @@ export async function deleteTopics(
   request: DeleteTopicsRequest,
 ): Promise<DeleteTopicsResponse> {
   const responses: DeleteTopicsResponse['responses'][number][] = []
-  // A topic may be named once by its name and once by its id.
-  const keyOf = ({ name = null, topicId = ZERO_UUID }: TopicToDelete): string =>
-    name ?? broker.controller.image.topicById(topicId)?.name ?? topicId
-  const doubled = repeated(request.topics.map(keyOf))
-  for (const wanted of distinctBy(request.topics, keyOf)) {
-    const { name = null, topicId = ZERO_UUID } = wanted
+  for (const wanted of toDelete(broker, request)) {
+    const { name, topicId } = wanted
     try {
+      if (wanted.isRepeated) throw namedTwice(name ?? topicId)
       checkTopicToDelete(wanted)
-      checkNamedOnce(keyOf(wanted), doubled)
       const topic = name ?? nameOf(broker, topicId)
       const answer = await broker.controller.run(image => decideDeletion(image, topic))
       responses.push({ name: topic, topicId: answer.topicId, ...NO_ERROR })
     } catch (error) {
-      // Who has named it by its id as well is told that.
-      const byId = request.topics.find(each => each.name == null && keyOf(each) === name)
-      responses.push({ name, topicId: byId?.topicId ?? topicId, ...errorFields(error) })
+      responses.push({ name, topicId, ...errorFields(error) })
     }
   }
   return { responses }
+}
+
+interface Doomed {
+  readonly name: string | null
+  readonly topicId: string
+  readonly isRepeated: boolean
+}
+
+/** Each topic once, with all that it was named by: it may be by its name and by its id. */
+function toDelete({ controller }: BrokerContext, { topics }: DeleteTopicsRequest): Doomed[] {
+  const found = new Map<string, Doomed>()
+  for (const { name = null, topicId = ZERO_UUID } of topics) {
+    const key = name ?? controller.image.topicById(topicId)?.name ?? topicId
+    const before = found.get(key)
+    found.set(key, {
+      name: before?.name ?? name,
+      topicId: before === undefined || before.topicId === ZERO_UUID ? topicId : before.topicId,
+      isRepeated: before !== undefined,
+    })
+  }
+  return [...found.values()]
 }
 
 function nameOf({ controller }: BrokerContext, topicId: string): string {

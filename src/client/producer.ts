@@ -66,7 +66,10 @@ export interface ProducerOptions {
   readonly maxBlockMs?: number
   /** The largest record, and the most one request carries. Bytes. Default 1,048,576. */
   readonly maxRequestSize?: number
-  /** How long a broker may take to answer. Milliseconds. Default 30,000. */
+  /**
+   * How long a broker may take to answer; then the batch is sent again. Milliseconds. Default
+   * 30,000. In one process only faults and delays keep an answer away.
+   */
   readonly requestTimeoutMs?: number
   /** How long a send may take with all its repetitions. Milliseconds. Default 120,000. */
   readonly deliveryTimeoutMs?: number

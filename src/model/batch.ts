@@ -34,14 +34,7 @@ import {
   putInt64,
 } from '../base/bytes.js'
 import { crc32c } from '../base/crc32c.js'
-import {
-  codecId,
-  codecOf,
-  compress,
-  decompress,
-  type Codec,
-  type SupportedCodec,
-} from './compression.js'
+import { codecId, codecOf, compress, type Codec, type SupportedCodec } from './compression.js'
 import type { TimestampType } from './record.js'
 import { NONE, type LeaderEpoch, type Offset, type Timestamp } from './units.js'
 
@@ -240,13 +233,9 @@ export function unpacked(batch: Batch, payload: Uint8Array): Batch {
   return withPayload(batch, 'none', payload)
 }
 
-/**
- * The same batch with its records in this codec. Throws UNSUPPORTED_COMPRESSION_TYPE when the one
- * they are in is not read here, CORRUPT_MESSAGE when they are not what their codec says.
- */
-export function recompressed(batch: Batch, codec: SupportedCodec): Batch {
-  const records = decompress(batch.codec as Codec, batch.payload)
-  const packed = withPayload(batch, codec, compress(codec, records))
+/** The same batch with its plain records in this codec, and a checksum. */
+export function packedAs(codec: SupportedCodec, plain: Batch): Batch {
+  const packed = withPayload(plain, codec, compress(codec, plain.payload))
   sealCrc(packed.buffer, packed.start, packed.end)
   return packed
 }

@@ -24,16 +24,10 @@ const INT_MAX = 2 ** 31 - 1
 const DAY_MS = 86_400_000
 
 const policies = oneOf('delete', 'compact', 'compact,delete', 'delete,compact', '')
-/** A list: blanks around its words do not matter. With nothing in it nothing goes. */
+/** A list: blanks and repetitions do not matter. With nothing in it nothing goes (KIP-1161). */
 const cleanupPolicy: typeof policies = {
   ...policies,
-  parseText: text =>
-    policies.parseText(
-      text
-        .trim()
-        .split(/\s*,\s*/)
-        .join(),
-    ),
+  parseText: text => policies.parseText([...new Set(text.trim().split(/\s*,\s*/))].join()),
 }
 
 export const TOPIC_SETTINGS = {
@@ -71,8 +65,9 @@ export const TOPIC_SETTINGS = {
   /** The largest batch accepted, compressed. Bytes. */
   'max.message.bytes': option(integer(0, INT_MAX), 1024 * 1024 + 12),
   /**
-   * What batches are compressed with in the log: `producer` leaves them as they come. Kafka's
-   * snappy, lz4 and zstd are refused: partlog does not write them.
+   * What batches are compressed with in the log: `producer` leaves them as they come. The others
+   * cost what they save, within the append, which everybody waits for. Kafka's snappy, lz4 and zstd
+   * are refused: partlog does not write them.
    */
   'compression.type': option(oneOf('producer', 'uncompressed', 'gzip'), 'producer'),
   /** Whose time a record carries: its producer's or that of the append. */
@@ -127,7 +122,10 @@ export function settingTexts(input: unknown): TopicConfigText {
 }
 
 function plainText(name: string, value: unknown): string {
-  if (['string', 'number', 'boolean'].includes(typeof value)) return String(value)
+  const isPlain = typeof value === 'string' || typeof value === 'boolean'
+  // Beyond the safe integers a number in code is not the one that was written there.
+  const isNumber = typeof value === 'number' && Math.abs(value) <= Number.MAX_SAFE_INTEGER
+  if (isPlain || isNumber) return String(value)
   throw new ConfigError(
     `topic setting ${name}: expected text, a number or true or false, got ${show(value)}`,
   )

@@ -9,11 +9,13 @@ import {
   BROKEN,
   frameAt,
   MAGIC_AT,
-  recompressed,
+  packedAs,
   SHORT,
+  unpacked,
   whyBroken,
   whyInvalid,
 } from '../model/batch.js'
+import { decompress, type Codec } from '../model/compression.js'
 import { PartlogError, type ErrorCode } from '../model/errors.js'
 import { RecordCursor } from '../model/record-cursor.js'
 import type { Timestamp } from '../model/units.js'
@@ -36,8 +38,17 @@ export class RefusedRecords extends PartlogError {
   }
 }
 
+export interface Circumstances {
+  readonly config: LogConfig
+  readonly now: Timestamp
+  readonly origin?: Origin
+}
+
+/** Who has built a batch: `foreign` ones come over a wire, our own producers' are as they say. */
+export type Origin = 'own' | 'foreign'
+
 /** The one batch in `records`, if it may be appended. Throws a PartlogError that says why not. */
-export function admit(records: Uint8Array, config: LogConfig, now: Timestamp): Batch {
+export function admit(records: Uint8Array, { config, now, origin = 'own' }: Circumstances): Batch {
   const batch = onlyBatch(asBuffer(records))
   checkSize(batch, config)
   const invalid = whyInvalid(batch)
@@ -54,6 +65,7 @@ export function admit(records: Uint8Array, config: LogConfig, now: Timestamp): B
   if (recordsCount === 0 || recordsCount !== lastOffsetDelta + 1) {
     throw invalidRecord(`${recordsCount} records for ${lastOffsetDelta + 1} offsets`)
   }
+  if (origin === 'foreign') checkForeign(batch)
   if (config.timestampType === 'CreateTime') checkTimes(batch, config, now)
   if (config.isCompacted) checkKeys(batch)
   return batch
@@ -62,9 +74,33 @@ export function admit(records: Uint8Array, config: LogConfig, now: Timestamp): B
 /** The batch as the topic wants it: itself, unless compression.type names another codec. */
 export function inTopicsCodec(batch: Batch, config: LogConfig): Batch {
   if (config.codec === undefined || config.codec === batch.codec) return batch
-  const packed = recompressed(batch, config.codec)
+  const packed = packedAs(config.codec, batch.codec === 'none' ? batch : unpackedSound(batch))
   checkSize(packed, config)
   return packed
+}
+
+/** What was opaque is looked into now that it is unpacked. */
+function unpackedSound(batch: Batch): Batch {
+  const plain = unpacked(batch, decompress(batch.codec as Codec, batch.payload))
+  checkRecords(plain)
+  return plain
+}
+
+/** What is compressed stays opaque, as long as it is kept so. */
+function checkForeign(batch: Batch): void {
+  if (batch.baseOffset !== 0) {
+    throw invalidRecord(`base offset ${batch.baseOffset}: the broker gives it`)
+  }
+  if (batch.codec === 'none') checkRecords(batch)
+}
+
+/** Are there as many records as the batch says, each whole and in its place? */
+function checkRecords(batch: Batch): void {
+  const cursor = new RecordCursor(batch)
+  for (let index = 0; cursor.next(); index++) {
+    const delta = cursor.offset - batch.baseOffset
+    if (delta !== index) throw invalidRecord(`record ${index} has offset delta ${delta}`)
+  }
 }
 
 function checkSize({ size }: Batch, { maxMessageBytes }: LogConfig): void {

@@ -24,7 +24,7 @@ import type { Batch } from '../model/batch.js'
 import { isPartlogError, PartlogError, toPartlogError } from '../model/errors.js'
 import type { TopicPartition } from '../model/names.js'
 import { NONE, type LeaderEpoch, type Offset, type Timestamp } from '../model/units.js'
-import { admit, inTopicsCodec } from './admission.js'
+import { admit, inTopicsCodec, type Origin } from './admission.js'
 import {
   appendedBefore,
   checkAfterAppend,
@@ -216,12 +216,12 @@ export class Partition {
    * is in the log already is not written again: the answer says where it stands.
    * `needsIsr`: refuse with NOT_ENOUGH_REPLICAS what could not be acknowledged by all.
    */
-  append(records: Uint8Array, needsIsr = false): Appended {
+  append(records: Uint8Array, needsIsr = false, origin: Origin = 'own'): Appended {
     const { isr, epoch } = this.#leader()
     const log = this.#log as Log
     if (needsIsr) checkBeforeAppend(log.name, log.config, isr)
     const now = this.#options.clock.now()
-    const admitted = admit(records, log.config, now)
+    const admitted = admit(records, { config: log.config, now, origin })
     const written = log.producers.check(admitted)
     if (written !== undefined) return appendedBefore(written, log.config)
     const batch = inTopicsCodec(admitted, log.config)

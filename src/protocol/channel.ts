@@ -41,10 +41,7 @@ const JOIN_LAPSE_MS = 5_000
 export function patienceMs(api: ApiName, request: unknown, requestTimeoutMs: number): number {
   switch (api) {
     case 'Fetch':
-    case 'Heartbeat': {
-      const { maxWaitMs = 0 } = request as Request<'Fetch' | 'Heartbeat'>
-      return requestTimeoutMs + maxWaitMs
-    }
+      return requestTimeoutMs + (request as Request<'Fetch'>).maxWaitMs
     case 'JoinGroup': {
       const { rebalanceTimeoutMs = -1, sessionTimeoutMs } = request as Request<'JoinGroup'>
       const joiningMs = Math.max(rebalanceTimeoutMs, sessionTimeoutMs) + JOIN_LAPSE_MS

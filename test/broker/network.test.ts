@@ -431,6 +431,25 @@ describe('a client that does not wait for ever', () => {
     expect(clock.pendingTimers).toBe(0)
   })
 
+  it('nor for an answer that is held up by a rule of later', async () => {
+    const world = withNodes()
+    const { network, clock, nodes } = world
+    const [, first] = nodes as [unknown, TestNode]
+    first.isHolding = true
+    const order: string[] = []
+    note(order, 'a', ask(patient(world), 1, 'a'))
+    await clock.advance(5_000) // the node may take its time
+    network.delay(1_001, { answers: true })
+    first.answer()
+    await clock.advance(999)
+    expect(order).toEqual([])
+    await clock.advance(1)
+    expect(order).toEqual(['a: NETWORK_EXCEPTION'])
+    network.heal()
+    await clock.advance(1)
+    expect(clock.pendingTimers).toBe(0)
+  })
+
   it('hears in time what comes in time, and leaves no timer', async () => {
     const world = withNodes()
     world.network.delay(400)

@@ -1,10 +1,11 @@
+import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { crc32c } from '../../src/base/crc32c.js'
 import { logConfig, type LogConfig } from '../../src/log/config.js'
 import { Batch, BATCH_HEADER_BYTES, writeHeader } from '../../src/model/batch.js'
 import { BatchBuilder, type BatchOptions } from '../../src/model/batch-builder.js'
 import { parseTopicConfig } from '../../src/model/topic-settings.js'
-import { admit, inTopicsCodec } from '../../src/partition/admission.js'
+import { admit, inTopicsCodec, type Origin } from '../../src/partition/admission.js'
 import { vector } from '../golden/vectors.js'
 
 const NOW = Date.UTC(2026, 0, 1)
@@ -35,9 +36,13 @@ function withHeader(header: Partial<Parameters<typeof writeHeader>[3]>): Buffer 
   return bytes
 }
 
-function refusal(records: Uint8Array, settings: Record<string, unknown> = {}): string {
+function refusal(
+  records: Uint8Array,
+  settings: Record<string, unknown> = {},
+  origin: Origin = 'own',
+): string {
   try {
-    admit(records, config(settings), NOW)
+    admit(records, { config: config(settings), now: NOW, origin })
   } catch (error) {
     expect(error).toMatchObject({ name: 'PartlogError' })
     return (error as Error).message
@@ -49,7 +54,7 @@ describe('a batch from a producer', () => {
   it('is let in as it is, a view of the same bytes', () => {
     const bytes = GOOD()
     const before = Buffer.from(bytes)
-    const batch = admit(bytes, config(), NOW)
+    const batch = admit(bytes, { config: config(), now: NOW })
     expect(batch.recordsCount).toBe(2)
     expect(batch.buffer.buffer).toBe(bytes.buffer)
     expect(bytes.equals(before)).toBe(true)
@@ -221,6 +226,56 @@ describe('a compacted topic', () => {
   })
 })
 
+describe('a batch that has come over a wire', () => {
+  const foreign = (records: Uint8Array): string => refusal(records, {}, 'foreign')
+
+  it('is let in when it is what it says', () => {
+    expect(foreign(GOOD())).toBe('admitted')
+    expect(foreign(batchAt([NOW], null))).toBe('admitted')
+  })
+
+  it.each([
+    [{ recordsCount: 2, lastOffsetDelta: 1 }, /^INVALID_RECORD: /],
+    [{ baseOffset: 7 }, /^INVALID_RECORD: base offset 7/],
+  ])('is refused with %j', (header, sentence) => {
+    expect(foreign(withHeader(header))).toMatch(sentence)
+    // Our own producers are believed: their brokers may have written offsets already.
+    expect(refusal(withHeader(header))).toBe('admitted')
+  })
+
+  it('is refused with more records than it says, or with others', () => {
+    const bytes = batchAt([NOW, NOW])
+    const times = { baseTimestamp: NOW, maxTimestamp: NOW }
+    writeHeader(bytes, 0, bytes.length, { lastOffsetDelta: 0, recordsCount: 1, ...times })
+    expect(foreign(bytes)).toMatch(/^INVALID_RECORD: .*bytes left over/)
+    const shifted = batchAt([NOW])
+    shifted[BATCH_HEADER_BYTES + 3] = 0x02 // the offset delta, zigzag
+    writeHeader(shifted, 0, shifted.length, { lastOffsetDelta: 0, recordsCount: 1, ...times })
+    expect(foreign(shifted)).toBe('INVALID_RECORD: record 0 has offset delta 1')
+  })
+
+  it('is refused for its checksum before anything is looked into', () => {
+    const bytes = withHeader({ recordsCount: 2, lastOffsetDelta: 1 })
+    bytes[17]! ^= 1
+    expect(foreign(bytes)).toMatch(/^CORRUPT_MESSAGE/)
+  })
+
+  it('stays opaque when it is compressed', () => {
+    for (const codec of ['snappy', 'lz4', 'zstd']) expect(foreign(vector(codec))).toBe('admitted')
+    expect(foreign(packedJunk())).toBe('admitted')
+  })
+})
+
+/** A gzip stream with a good checksum round it, and no records in it. */
+function packedJunk(): Buffer {
+  const stream = gzipSync('hello, I am no record at all')
+  const bytes = Buffer.concat([Buffer.alloc(BATCH_HEADER_BYTES), stream])
+  const times = { baseTimestamp: NOW, maxTimestamp: NOW }
+  const header = { lastOffsetDelta: 1, recordsCount: 2, codec: 'gzip', ...times } as const
+  writeHeader(bytes, 0, bytes.length, header)
+  return bytes
+}
+
 describe("a topic's compression.type", () => {
   const AS_SENT: BatchOptions = { producerId: 7, producerEpoch: 1, baseSequence: 3 }
   const TIMES = [NOW, NOW - 5, NOW + 1]
@@ -233,7 +288,7 @@ describe("a topic's compression.type", () => {
   }
 
   function stored(records: Uint8Array, settings: Record<string, unknown>): Batch {
-    return inTopicsCodec(admit(records, config(settings), NOW), config(settings))
+    return inTopicsCodec(admit(records, { config: config(settings), now: NOW }), config(settings))
   }
 
   it.each([
@@ -273,6 +328,12 @@ describe("a topic's compression.type", () => {
     const settings = { 'compression.type': 'uncompressed', 'max.message.bytes': 1000 }
     expect(sent('gzip').length).toBeLessThan(1000)
     expect(() => stored(sent('gzip'), settings)).toThrow('MESSAGE_TOO_LARGE: a batch of 3')
+  })
+
+  it('keeps no records that are none', () => {
+    expect(stored(packedJunk(), {}).codec).toBe('gzip')
+    const settings = { 'compression.type': 'uncompressed' }
+    expect(() => stored(packedJunk(), settings)).toThrow('INVALID_RECORD')
   })
 
   it('finds out that a stream is damaged', () => {

@@ -1,5 +1,6 @@
 /** Batches, and the numbers of producers. */
 
+import { crc32c } from '../../../src/base/crc32c.js'
 import { writeHeader } from '../../../src/model/batch.js'
 import { BatchBuilder, type BatchOptions } from '../../../src/model/batch-builder.js'
 import type { Request } from '../../../src/protocol/api.js'
@@ -81,6 +82,10 @@ export async function produce({ ask, now }: Place): Promise<void> {
     }),
     { name: 'a.b' },
   )
+  const zstd = headed({})
+  zstd.writeInt16BE(4, 21)
+  zstd.writeUInt32BE(crc32c(zstd, 21, zstd.length) >>> 0, 17)
+  await records('zstd', zstd, { name: 'a.b' }, 6)
   await numbered({ ask, now })
 }
 

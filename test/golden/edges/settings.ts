@@ -81,6 +81,7 @@ async function alteration({ ask }: Pick<Place, 'ask'>): Promise<void> {
   await alter('an empty name', 'orders', [['', SET, '1']])
   await alter('append', 'orders', [['cleanup.policy', APPEND, 'compact']])
   await alter('append what is there', 'orders', [['cleanup.policy', APPEND, 'compact']])
+  await alter('append with blanks', 'orders', [['cleanup.policy', APPEND, ' compact ']])
   await alter('subtract', 'orders', [['cleanup.policy', SUBTRACT, 'compact']])
   await alter('subtract what is not there', 'orders', [['cleanup.policy', SUBTRACT, 'compact']])
   await alter('subtract all', 'orders', [['cleanup.policy', SUBTRACT, 'delete']])

@@ -74,6 +74,12 @@ export async function topics({ ask, settled }: Place): Promise<void> {
     ],
     'a value with blanks': [['cleanup.policy', ' compact , delete ']],
     'an empty list': [['cleanup.policy', '']],
+    'a word with blanks': [['message.timestamp.type', ' CreateTime ']],
+    'a word twice': [['cleanup.policy', 'delete,delete']],
+    'a word of nothing': [['cleanup.policy', 'delete,,compact']],
+    'more than there is': [['retention.ms', '9999999999999999999']],
+    'the most there is': [['retention.ms', '9223372036854775807']],
+    'a hexadecimal ratio': [['min.cleanable.dirty.ratio', '0x1']],
     'a boolean in capitals': [['unclean.leader.election.enable', 'TRUE']],
     'a boolean that is none': [['unclean.leader.election.enable', 'yes']],
     'a number with blanks': [['segment.bytes', ' 2000000 ']],
@@ -120,6 +126,7 @@ async function removal({ ask, settled }: Pick<Place, 'ask' | 'settled'>): Promis
     { name: null, topicId },
   ])
   await remove('one by its name and by its id', [{ name: 'doomed' }, { name: null, topicId }])
+  await remove('one by its id and by its name', [{ name: null, topicId }, { name: 'doomed' }])
   await remove('one by its id', [{ name: null, topicId }])
   await settled('doomed', false)
 }

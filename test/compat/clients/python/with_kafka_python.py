@@ -50,9 +50,11 @@ class KafkaPython:
     def poll(self, consumer):
         try:
             found = consumer.poll(timeout_ms=100)
-        except ValueError:
+        except ValueError as error:
             # The client met a socket in its selector that its heartbeat thread has closed: a race
             # of its own, the next poll goes on.
+            if "Invalid file descriptor" not in str(error):
+                raise
             return []
         return [record_of(record) for records in found.values() for record in records]
 
