@@ -58,7 +58,7 @@ export class Doors {
 
   async close(): Promise<void> {
     const open = [...this.#servers, ...(this.#portless === undefined ? [] : [this.#portless.door])]
-    await Promise.allSettled(open.map(each => each.close()))
+    await Promise.all(open.map(each => each.close()))
   }
 
   #withoutPort() {

@@ -75,6 +75,7 @@ export class TcpServer implements Listening {
         ...{ host, number: port === 0 ? 0 : port + index },
         isWanted: () => !this.#isClosed && isRunning(nodeId),
         onSocket: socket => this.#admit(nodeId, socket),
+        onError: error => options.logger.warn(`broker ${nodeId} cannot let a client in`, { error }),
       })
     this.#ports = new Map(brokerIds.map((id, index) => [id, portOf(id, index)] as const))
   }
@@ -151,6 +152,8 @@ interface PortOptions {
   readonly number: number
   readonly isWanted: () => boolean
   readonly onSocket: (socket: Socket) => void
+  /** A client that came could not be let in: files or memory are short, say. */
+  readonly onError: (error: Error) => void
 }
 
 class Port {
@@ -184,18 +187,16 @@ class Port {
   /** Resolves when its connections have ended, too. */
   close(): Promise<void> {
     return this.#turns.run(async () => {
-      const server = this.#server
-      this.#server = undefined
-      if (server !== undefined) await closed(server)
+      if (this.#server !== undefined) await closed(this.#server)
     })
   }
 
   async #bind(): Promise<void> {
     if (this.#server !== undefined) return
-    const { host, isWanted, onSocket } = this.#options
+    const { host, isWanted, onSocket, onError } = this.#options
     const server = createServer({ noDelay: true, keepAlive: true }, onSocket)
     this.#number = await bound(server, host, this.#number)
-    this.#server = server
+    this.#server = server.on('error', onError) // unheard it would end the process
     if (!isWanted()) this.shut()
   }
 }

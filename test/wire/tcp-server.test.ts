@@ -1,12 +1,14 @@
 import { once } from 'node:events'
-import { createServer } from 'node:net'
+import { createServer, Server } from 'node:net'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { SystemClock } from '../../src/base/clock.js'
 import { silentLogger } from '../../src/base/logger.js'
 import { Cluster } from '../../src/cluster.js'
 import type { PartlogError } from '../../src/model/errors.js'
-import type { Listening } from '../../src/wire/tcp-server.js'
+import { Door, type DoorLimits } from '../../src/wire/door.js'
+import { TcpServer, type Listening } from '../../src/wire/tcp-server.js'
 import { reach, wireWorld } from './client.js'
 
 /** Nobody listens there; a connection that comes about is ended. */
@@ -17,6 +19,28 @@ async function isRefused(address: string): Promise<boolean> {
   return (error as { code?: string }).code === 'ECONNREFUSED'
 }
 
+/** Two brokers' ports without a cluster, which would take turns with them by itself. */
+function twoPorts() {
+  const running = new Set([1, 2])
+  const warn = vi.fn()
+  const listen = vi.spyOn(Server.prototype, 'listen')
+  onTestFinished(() => listen.mockRestore())
+  const limits: DoorLimits = { maxConnections: 10, maxIdleMs: Infinity }
+  const channelOf = () => ({ send: () => new Promise<never>(() => undefined) })
+  const shared = { logger: silentLogger, clock: new SystemClock(), channelOf }
+  const server = new TcpServer({
+    ...{ host: '127.0.0.1', advertisedHost: '127.0.0.1', port: 0, brokerIds: [1, 2] },
+    ...{
+      logger: { ...silentLogger, warn },
+      door: new Door(shared, limits),
+      onClosed: () => undefined,
+    },
+    isRunning: nodeId => running.has(nodeId),
+  })
+  onTestFinished(() => server.close())
+  return { server, running, warn, sockets: listen.mock.contexts as readonly Server[] }
+}
+
 describe('listen', () => {
   it('gives each broker a port on this machine, and tells clients where', async () => {
     const { cluster } = await wireWorld({ brokers: 3 })
@@ -24,6 +48,7 @@ describe('listen', () => {
     expect(bootstrap).toHaveLength(3)
     for (const address of bootstrap) {
       expect(address).toMatch(/^127\.0\.0\.1:\d+$/)
+      expect(Number(address.split(':')[1])).toBeGreaterThan(1_023) // a free one, not 0 + 1
       const { brokers } = await reach(address).ask('Metadata', 5, { topics: [] })
       expect(brokers.map(({ host, port }) => `${host}:${port}`)).toEqual(bootstrap)
       const asked = { includeClusterAuthorizedOperations: false }
@@ -114,6 +139,79 @@ describe('listen', () => {
       code: 'NETWORK_EXCEPTION',
       message: expect.stringContaining('EADDRINUSE'),
     })
+  })
+
+  it('keeps no port when a later one cannot be had', async () => {
+    const { cluster } = await wireWorld({ brokers: 2 })
+    await expect(cluster.listen({ port: 65_535 })).rejects.toMatchObject({
+      code: 'NETWORK_EXCEPTION',
+    })
+    expect(await isRefused('127.0.0.1:65535')).toBe(true)
+  })
+
+  it('takes no further port when it is closed meanwhile, and gives back the first', async () => {
+    const { server } = twoPorts()
+    const opening = expect(server.open()).rejects.toMatchObject({ code: 'CLOSED' })
+    await server.close()
+    const bootstrap = [expect.stringMatching(/^127/), ':-1']
+    expect(server.bootstrap).toEqual(bootstrap)
+    await opening
+    expect(server.bootstrap).toEqual(bootstrap)
+    expect(await isRefused(server.bootstrap[0] as string)).toBe(true)
+  })
+
+  it('has ended when close resolves, not some time later', async () => {
+    const { server, sockets } = twoPorts()
+    await server.open()
+    let ended = 0
+    for (const each of sockets) each.once('close', () => ended++)
+    await server.close()
+    expect(ended).toBe(2)
+  })
+
+  it('opens a port once, however often it is told', async () => {
+    const { server, warn } = twoPorts()
+    await server.open()
+    server.gone(1)
+    await Promise.all([server.started(1), server.started(1)])
+    expect(warn).not.toHaveBeenCalled()
+  })
+
+  it('goes on when a client cannot be let in', async () => {
+    const { server, sockets, warn } = twoPorts()
+    await server.open()
+    const error = new Error('accept EMFILE')
+    sockets[1]?.emit('error', error)
+    expect(warn.mock.calls).toEqual([['broker 2 cannot let a client in', { error }]])
+    expect(await isRefused(server.bootstrap[1] as string)).toBe(false)
+  })
+
+  it('takes the ports that follow the one it is told', async () => {
+    const { cluster } = await wireWorld({ brokers: 2 })
+    // Below those that systems give out by themselves, but programs may have any of them.
+    for (let port = 29_092; port < 30_092; port += 100) {
+      const listening = await cluster.listen({ port }).catch(() => undefined)
+      if (listening === undefined) continue
+      expect(listening.bootstrap).toEqual([`127.0.0.1:${port}`, `127.0.0.1:${port + 1}`])
+      return
+    }
+    expect.fail('no two ports could be had')
+  })
+
+  it('stays closed when a broker starts while it closes', async () => {
+    const { server } = twoPorts()
+    await server.open()
+    server.gone(1)
+    await Promise.all([server.close(), server.started(1)])
+    expect(await isRefused(server.bootstrap[0] as string)).toBe(true)
+  })
+
+  it('lets nobody in at a broker that has gone before its port could', async () => {
+    const { server, running } = twoPorts()
+    await server.open()
+    running.delete(2)
+    expect(await reach(server.bootstrap[1] as string).ended()).toBe(true)
+    expect(server.connectionCount).toBe(0)
   })
 
   it('ends with close, or with the cluster', async () => {
