@@ -126,7 +126,6 @@ export class Lanes {
   /** Sends off what was collected, when the round before it is acknowledged. */
   async flush(): Promise<void> {
     await this.#underWay
-    if (this.#records === 0) return
     this.#bytes = 0
     this.#records = 0
     this.#underWay = this.#sendRound()

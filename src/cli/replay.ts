@@ -108,16 +108,17 @@ async function replay(
   }
   const started = clock.monotonicMs()
   const progress = new Progress(output, clock, 'replaying')
-  const pace = paceOf(options.speed, ending)
+  const waitMs = paceOf(options.speed)
   const isOver = (): boolean => target.isClosed || ending?.aborted === true
   let isWhole = true
   let records = 0
   try {
     for await (const record of byTime(partitions.map(each => each.records(range)))) {
-      const pause = isOver() ? undefined : pace(record.timestamp)
-      if (pause !== undefined) {
+      if (waitMs(record.timestamp) > 1) {
         await target.flush() // what is due does not wait for what is not
-        await pause
+        // Asked again: that took its time, and may have shown that nobody takes any more.
+        const restMs = isOver() ? 0 : waitMs(record.timestamp)
+        await sleep(clock, restMs, ending).catch(() => undefined)
       }
       isWhole = !isOver()
       if (!isWhole) break
@@ -131,20 +132,16 @@ async function replay(
   return { records, ms: clock.monotonicMs() - started, isWhole }
 }
 
-/** Waits until a record of this time is due, or until the end. */
-function paceOf(
-  speed: string,
-  ending: AbortSignal | undefined,
-): (timestamp: number) => Promise<void> | undefined {
-  if (speed === 'max') return () => undefined
+/** How long it takes until a record of this time is due. */
+function paceOf(speed: string): (timestamp: number) => number {
+  if (speed === 'max') return () => 0
   const factor = Number.parseInt(speed, 10)
   const started = clock.monotonicMs()
   let first: number | undefined
   return timestamp => {
-    if (timestamp < 0) return undefined
+    if (timestamp < 0) return 0
     first ??= timestamp
-    const waitMs = (timestamp - first) / factor - (clock.monotonicMs() - started)
-    return waitMs > 1 ? sleep(clock, waitMs, ending).catch(() => undefined) : undefined
+    return (timestamp - first) / factor - (clock.monotonicMs() - started)
   }
 }
 

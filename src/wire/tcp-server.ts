@@ -205,7 +205,6 @@ function bound(server: Server, host: string, port: number): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
     server.listen(port, host, () => {
-      server.off('error', reject)
       resolve((server.address() as AddressInfo).port)
     })
   })

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { recordSizeMax } from '../../src/model/batch-builder.js'
 import { Lanes, RECORD_BYTES_MAX, type SourceRecord } from '../../src/cli/lanes.js'
 import type { RecordMetadata } from '../../src/client/messages.js'
 import type { SendRequest } from '../../src/client/producer.js'
@@ -126,6 +127,23 @@ describe('lanes', () => {
     await sent[0]?.answer()
     await lanes.write(record(0, 2))
     expect(sent.map(({ values }) => values)).toEqual([1, 1])
+  })
+
+  it('send nothing early for a large record whose lane is empty', async () => {
+    const { lanes, sent } = world()
+    await lanes.write(record(0, 0))
+    await lanes.flush()
+    await sent[0]?.answer()
+    await lanes.write(record(1, 0))
+    await lanes.write(record(0, 1, 1_500_000))
+    expect(sent).toHaveLength(1)
+  })
+
+  it('take a record of just the size that the producer takes', async () => {
+    const { lanes } = world()
+    const framing = recordSizeMax(null, new Uint8Array(1_000), []) - 1_000
+    await lanes.write(record(0, 0, RECORD_BYTES_MAX - framing))
+    await expect(lanes.write(record(0, 1, RECORD_BYTES_MAX - framing + 1))).rejects.toThrow()
   })
 
   it('take no record that the producer would not take, and say which one it is', async () => {

@@ -9,3 +9,12 @@ it.each(['close', 'kill'] as const)('all who came in without a port are let go: 
   else await cluster.broker(1).kill()
   expect(await Promise.all(clients.map(client => client.ended()))).toEqual([true, true])
 })
+
+it('a broker that goes takes only its own clients along', async () => {
+  const { cluster, connect } = await wireWorld({ brokers: 2 })
+  const [stays, goes] = [connect(1), connect(2)]
+  for (const client of [stays, goes]) await client.ask('Metadata', 5, { topics: [] })
+  await cluster.broker(2).kill()
+  expect(await goes.ended()).toBe(true)
+  await stays.ask('Metadata', 5, { topics: [] })
+})
