@@ -1,0 +1,163 @@
+/** What a replay does where a process test would have to wait for hours, or for luck. */
+
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { PassThrough, Writable } from 'node:stream'
+import { fileURLToPath } from 'node:url'
+import { expect, it, onTestFinished } from 'vitest'
+import { parseCall } from '../../src/cli/command.js'
+import { Output } from '../../src/cli/output.js'
+import { replayCommand } from '../../src/cli/replay.js'
+import { Cluster, type Message } from '../../src/index.js'
+import { batchOf } from '../log/helpers.js'
+
+const GOLDEN = fileURLToPath(new URL('../golden', import.meta.url))
+const HOUR_MS = 3_600_000
+
+function tempFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'partlog-replay-'))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  return folder
+}
+
+async function folderWith(messages: readonly Message[]): Promise<string> {
+  const dir = tempFolder()
+  const cluster = await Cluster.open({ dir, durability: 'process' })
+  const config = { 'max.message.bytes': 3_000_000, 'retention.ms': -1 }
+  await cluster.admin.createTopic({ topic: 'orders', partitions: 2, config })
+  await cluster.admin.createTopic({ topic: 'roomy', partitions: 2, config })
+  await cluster.producer({ maxRequestSize: 3_000_000 }).send({ topic: 'orders', messages })
+  await cluster.close()
+  return dir
+}
+
+/** Standard streams that are read; or `stdout`, whatever that does. */
+function streams(stdout: Writable = new PassThrough()) {
+  const texts = { stdout: '', stderr: '' }
+  const stderr = Object.assign(new PassThrough(), { isTTY: true })
+  stdout.on('data', chunk => (texts.stdout += String(chunk)))
+  stderr.on('data', chunk => (texts.stderr += String(chunk)))
+  const output = new Output(stdout as NodeJS.WriteStream, stderr as unknown as NodeJS.WriteStream)
+  return { output, texts }
+}
+
+async function replay(words: readonly string[], stdout?: Writable) {
+  const { output, texts } = streams(stdout)
+  const code = await replayCommand.run({ ...parseCall(replayCommand, words), output })
+  return { code, ...texts }
+}
+
+/** A pipe whose reader has gone. */
+function closedPipe(): Writable {
+  const error = Object.assign(new Error('closed'), { code: 'EPIPE' })
+  return new Writable({ highWaterMark: 1, write: (_chunk, _encoding, done) => done(error) })
+}
+
+it.each([
+  ['at the write of a large record', 100_000],
+  ['at the flush before the wait', 1],
+])('does not wait for what nobody will read: %s', async (_, size) => {
+  const value = 'v'.repeat(size)
+  const messages = [0, 1, 2].map(n => ({ partition: 0, value, timestamp: n * HOUR_MS }))
+  const dir = await folderWith(messages)
+  const words = ['orders', '--dir', dir, '--speed', '1x']
+  const { code, stderr } = await replay(words, closedPipe())
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+})
+
+it('waits for what is due by the time that has passed, not from record to record', async () => {
+  const messages = Array.from({ length: 21 }, (_, n) => {
+    return { partition: 0, value: 'v', timestamp: 1_000 + n * 100 }
+  })
+  const dir = await folderWith(messages)
+  const { stderr } = await replay(['orders', '--dir', dir, '--speed', '10x', '--json'])
+  const { seconds } = JSON.parse(stderr) as { seconds: number }
+  expect(seconds).toBeGreaterThan(0.18)
+  expect(seconds).toBeLessThan(1) // from record to record it would be 2.1
+})
+
+it('hands out records without a time at once, and counts from the first that has one', async () => {
+  const place = join(tempFolder(), 'orders-0')
+  mkdirSync(place)
+  const file = join(place, '00000000000000000000.log')
+  writeFileSync(file, Buffer.concat([batchOf(['timeless'], -1)]))
+  const timed = join(place, '..', 'orders-1')
+  mkdirSync(timed)
+  writeFileSync(join(timed, '00000000000000000000.log'), batchOf(['timed'], 50 * HOUR_MS))
+  const words = ['orders', '--dir', join(place, '..'), '--speed', '1x', '--format', 'values']
+  expect((await replay(words)).stdout).toBe('timeless\ntimed\n')
+})
+
+it('takes its bar away before it says anything', async () => {
+  const messages = Array.from({ length: 2_000 }, (_, n) => ({ value: String(n) }))
+  const { stderr } = await replay(['orders', '--dir', await folderWith(messages)])
+  expect(stderr).toMatch(/^\r\u001b\[Kreplaying [^\n]*\r\u001b\[K2,000 records of orders/)
+})
+
+it('says what it could not read, by codec', async () => {
+  const { code, stderr } = await replay(['codecs', '--dir', join(GOLDEN, 'codecs-0')])
+  expect(code).toBe(0)
+  for (const codec of ['lz4', 'snappy', 'zstd']) {
+    const sentence = `\\d+ batches \\(\\d+ records\\) compressed with ${codec} were not read\n`
+    expect(stderr).toMatch(new RegExp(sentence))
+  }
+})
+
+it('takes large records into a topic that takes them', async () => {
+  const large = { partition: 1, value: Buffer.alloc(2_000_000, 7) }
+  const dir = await folderWith([large])
+  expect((await replay(['orders', '--dir', dir, '--to', 'roomy'])).code).toBe(0)
+  const { stdout } = await replay(['roomy', '--dir', dir, '--partition', '1'])
+  expect(stdout.length).toBeGreaterThan(2_000_000)
+})
+
+it('leaves the folder free, whether it worked or not', async () => {
+  const dir = await folderWith([0, 1].map(partition => ({ partition, value: 'v' })))
+  const before = await Cluster.open({ dir, durability: 'process' })
+  await before.admin.createTopic({ topic: 'narrow', partitions: 1 })
+  await before.close()
+  const to = (topic: string) => replay(['orders', '--dir', dir, '--to', topic])
+  await expect(to('narrow')).rejects.toThrow('expected a topic of at least 2 partitions')
+  await to('roomy')
+  const after = await Cluster.open({ dir })
+  await after.close()
+})
+
+it('of a partition that is not there says which one', async () => {
+  const dir = await folderWith([{ value: 'v' }])
+  await expect(replay(['orders', '--dir', dir, '--partition', '7'])).rejects.toThrow(
+    'expected a topic of the folder (orders, roomy), got orders-7',
+  )
+})
+
+it('into a file that cannot be written is an error', async () => {
+  const dir = await folderWith([{ value: 'v' }])
+  const taken = join(dir, 'folder.jsonl')
+  mkdirSync(taken)
+  await expect(replay(['orders', '--dir', dir, '--to', taken])).rejects.toThrow('EISDIR')
+  const fine = join(dir, 'fine.jsonl')
+  await replay(['orders', '--dir', dir, '--to', fine])
+  expect(readFileSync(fine, 'utf8').split('\n')).toHaveLength(2)
+})
+
+it('to a cluster goes on behind what is deleted, and gives its connection back', async () => {
+  const dir = await folderWith(Array.from({ length: 4 }, () => ({ partition: 0, value: 'v' })))
+  const local = await Cluster.open({ dir, durability: 'process' })
+  await local.admin.deleteRecords({ topic: 'orders', partition: 0, offset: 3 })
+  await local.close()
+  const there = await Cluster.memory()
+  onTestFinished(() => there.close())
+  const listening = await there.listen({ port: 0 })
+  const to = `kafka://${listening.bootstrap[0]}/orders`
+  there.faults.on('produce').error('TOPIC_AUTHORIZATION_FAILED', 'no').always()
+  const words = ['orders', '--dir', dir, '--to', to, '--json']
+  await expect(replay(words)).rejects.toThrow(
+    'no; go on with --partition 0 --from 3, then --partition 1 --from 0',
+  )
+  await expect.poll(() => listening.connectionCount).toBe(0)
+  there.faults.clear()
+  there.faults.on('createTopics').error('TOPIC_AUTHORIZATION_FAILED', 'no').always()
+  await expect(replay([...words.slice(0, 4), `${to}-2`])).rejects.toThrow('no')
+  await expect.poll(() => listening.connectionCount).toBe(0)
+})
