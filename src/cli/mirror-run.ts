@@ -149,6 +149,7 @@ export class Mirror {
     const { signal } = this.#request
     await this.#keep(signal) // before the first record: else nobody would know where it came from
     while (!this.#isOver()) {
+      signal.throwIfAborted() // poll would go on for as long as it has records at hand
       if (await this.#hasGrown()) return 'grown'
       const records = await consumer.poll({ timeoutMs: POLL_MS, signal })
       for (const record of records) await this.#take(consumer, record)

@@ -1,9 +1,10 @@
 /** The moments between two writes, where a mirror may die: records first, or positions first? */
 
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { RECORD_BYTES_MAX } from '../../src/cli/lanes.js'
 import { MirrorPositions, POSITIONS_TOPIC } from '../../src/cli/mirror-positions.js'
 import { Mirror, type MirrorRequest } from '../../src/cli/mirror-run.js'
+import { clock as systemClock } from '../../src/cli/shared.js'
 import { Cluster, virtualClock, type MemoryOptions } from '../../src/index.js'
 
 async function world(options: MemoryOptions = {}) {
@@ -188,6 +189,111 @@ it('keeps no position of a source that is made anew while it follows', async () 
     expect(from).toBeLessThanOrEqual(20)
   }
   await expect(mirror()).rejects.toThrow('copy-0 mirrors a topic that is another one by now')
+})
+
+it('that follows keeps how far it is, and tells its plan once, also when partitions come', async () => {
+  const { source, mirror, copied, kept } = await world()
+  const ending = new AbortController()
+  const more = async (): Promise<void> => {
+    await source.admin.createPartitions({ topic: 'orders', partitions: 3 })
+    const messages = Array.from({ length: 15 }, (_, n) => ({ value: 'more', partition: n % 3 }))
+    await source.producer().send({ topic: 'orders', messages })
+  }
+  const onPlan = vi.fn()
+  const onCaughtUp = (): void => void more()
+  const following = mirror({ follow: true, signal: ending.signal, onPlan, onCaughtUp })
+  await expect.poll(copied, { timeout: 10_000 }).toEqual([25, 25, 5])
+  ending.abort()
+  await following
+  expect(onPlan).toHaveBeenCalledTimes(1)
+  expect(await kept()).toEqual([
+    [25, 25],
+    [25, 25],
+  ])
+})
+
+it('leaves partitions that come meanwhile to the next run when it does not follow', async () => {
+  const { source, mirror, copied } = await world()
+  const grown = { topic: 'orders', partitions: 3 }
+  await mirror({ onPlan: () => void source.admin.createPartitions(grown) })
+  expect(await copied()).toEqual([20, 20])
+})
+
+it('keeps a position of a copy that was made anew, wherever the old one ended', async () => {
+  const { source, target, mirror } = await world()
+  await mirror()
+  await target.admin.deleteTopic('copy')
+  await source.admin.deleteRecords({ topic: 'orders', partition: 0, offset: 20 })
+  await mirror()
+  const { topicId } = await target.admin.describeTopic('copy')
+  const positions = await MirrorPositions.read(target)
+  expect(positions.of('copy', 0)?.target).toEqual({ topicId, offset: 0 })
+})
+
+it('is no copy of what is deleted while it begins', async () => {
+  const { source, mirror, copied } = await world()
+  const gone = { topic: 'orders', partition: 0, offset: 10 }
+  const onPlan = (): void => void source.admin.deleteRecords(gone)
+  await expect(mirror({ onPlan })).rejects.toMatchObject({ code: 'OFFSET_OUT_OF_RANGE' })
+  expect((await copied())[0]).toBe(0)
+})
+
+it('that is ended while it looks for its place shifts nothing', async () => {
+  const { target, mirror } = await world()
+  const fault = target.faults.on('produce', { topic: POSITIONS_TOPIC })
+  const dying = fault.error('POLICY_VIOLATION').after(1).always()
+  await expect(mirror()).rejects.toMatchObject({ code: 'POLICY_VIOLATION' })
+  dying.remove()
+  const { reports, hasCaughtUp } = await mirror({ signal: AbortSignal.abort() })
+  expect(reports.map(({ records, shift }) => [records, shift])).toEqual([
+    [0, 0],
+    [0, 0],
+  ])
+  expect(hasCaughtUp).toBe(false)
+})
+
+it('tells the first of two failures', async () => {
+  const { source, target, mirror } = await world()
+  const messages = Array.from({ length: 200 }, () => ({ value: 'v'.repeat(10_000), partition: 0 }))
+  await source.producer().send({ topic: 'orders', messages })
+  source.faults.on('fetch').error('TOPIC_AUTHORIZATION_FAILED').after(2).always()
+  const second = target.faults.on('produce', { topic: POSITIONS_TOPIC })
+  second.error('POLICY_VIOLATION').after(1).always()
+  await expect(mirror()).rejects.toMatchObject({ code: 'TOPIC_AUTHORIZATION_FAILED' })
+})
+
+describe('many records', () => {
+  async function manyWorld() {
+    const parts = await world()
+    const messages = Array.from({ length: 12_000 }, () => ({
+      ...{ value: 'v'.repeat(1_000), partition: 0 },
+    }))
+    await parts.source.producer().send({ topic: 'orders', messages })
+    return parts
+  }
+
+  it('that were read when a signal comes are in the copy, and kept', async () => {
+    const { mirror, copied, kept } = await manyWorld()
+    const ending = new AbortController()
+    await mirror({ signal: ending.signal, onProgress: () => ending.abort() })
+    const [end = null] = await copied()
+    expect(end).toBeGreaterThan(0)
+    expect(end).toBeLessThan(12_020)
+    expect((await kept())[0]).toEqual([end, end])
+  })
+
+  it('are all there before a position speaks of them', async () => {
+    const { mirror } = await manyWorld()
+    let now = 0
+    const flies = vi.spyOn(systemClock, 'monotonicMs').mockImplementation(() => (now += 2_000))
+    onTestFinished(() => flies.mockRestore())
+    const write = vi.spyOn(MirrorPositions.prototype, 'write')
+    onTestFinished(() => write.mockRestore())
+    await mirror()
+    const all = write.mock.calls.flatMap(([, positions]) => [...positions.values()])
+    expect(all.length).toBeGreaterThan(5)
+    for (const { source, target } of all) expect(source.offset).toBe(target.offset)
+  })
 })
 
 describe('from a source with gaps that deletes its first records', () => {
