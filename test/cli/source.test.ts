@@ -16,7 +16,7 @@ async function folder(): Promise<string> {
     [1, 2],
   ]
   await cluster.admin.createTopic({ topic: 'orders', assignment })
-  await cluster.admin.createTopic({ topic: 'orders-2' })
+  await cluster.admin.createTopic({ topic: 'orders-2', partitions: 5 })
   await cluster.close()
   return dir
 }
@@ -48,4 +48,11 @@ it('where the copy of a leader is gone, that of another broker is taken', async 
   const { partitions } = await sourceTopic(dir, 'orders', undefined)
   const folders = partitions.map(({ folder: place }) => place).sort()
   expect(folders).toEqual(['broker-1/orders-0', 'broker-1/orders-1', 'broker-1/orders-2'])
+})
+
+it('is looked at beside a process that writes', async () => {
+  const dir = await folder()
+  const cluster = await Cluster.open({ dir, brokers: 3 })
+  onTestFinished(() => cluster.close())
+  expect(await settingsOf(dir, 'orders')).toBeDefined()
 })
