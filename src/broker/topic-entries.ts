@@ -106,8 +106,8 @@ export function partsOf(config: TopicConfigText, name: string): string[] {
 }
 
 function textOf(config: TopicConfigText, name: TopicSetting): string | null {
-  if (Object.hasOwn(config, name)) return config[name] as string
-  const value = settingValue({}, name)
+  const value = settingValue(config, name)
   if (value === undefined) return null
-  return value === Number.MAX_SAFE_INTEGER ? LONG_MAX : String(value)
+  if (value === Number.MAX_SAFE_INTEGER) return LONG_MAX
+  return config[name] ?? String(value)
 }
