@@ -3,13 +3,14 @@
 import type { Arrived } from './arrived.js'
 import { Cluster } from '../cluster.js'
 import type { StoredTopicRecord } from '../log/log-directory.js'
+import { carriedSettings, ensureCarried } from './carried-topic.js'
 import { UsageError } from './command.js'
 import { isFileName, openSink } from './files.js'
-import { ensureTopic } from './import.js'
+import { IMPORTED } from './import.js'
 import { Lanes, ROUND_PRODUCER } from './lanes.js'
 import type { Output } from './output.js'
 import { recordLine } from './records.js'
-import type { SourceTopic } from './source.js'
+import { settingsOf, type SourceTopic } from './source.js'
 
 export type Format = 'records' | 'values'
 
@@ -38,6 +39,8 @@ export interface OpenTarget {
 
 export interface TargetOptions {
   readonly dir: string
+  /** The topic that is read. */
+  readonly topic: string
   readonly to: string | undefined
   readonly format: Format
 }
@@ -53,7 +56,7 @@ export async function openTarget(
   source: SourceTopic,
   output: Output,
 ): Promise<OpenTarget> {
-  const { dir, to, format } = options
+  const { to, format } = options
   if (to === undefined) {
     const isClosed = (): boolean => output.isClosed
     const write = (data: Buffer): Promise<void> => output.write(data)
@@ -70,22 +73,27 @@ export async function openTarget(
     )
     return { target, close: nothing }
   }
-  return await openTopic(dir, to, source)
+  return await openTopic({ ...options, to }, source)
 }
 
-async function openTopic(dir: string, to: string, source: SourceTopic): Promise<OpenTarget> {
+async function openTopic(
+  { dir, topic, to }: TargetOptions & { readonly to: string },
+  source: SourceTopic,
+): Promise<OpenTarget> {
+  // What the source takes its copy has to take; it keeps it, if the source does not say otherwise.
+  const config = { ...IMPORTED, ...carriedSettings((await settingsOf(dir, topic)) ?? []) }
   const cluster = await Cluster.open({ dir })
   try {
     const needed = Math.max(...source.partitions.map(each => each.partition)) + 1
-    const made = await ensureTopic(cluster, to, needed)
-    if (made.partitions >= needed) {
+    const partitions = await ensureCarried(cluster.admin, { topic: to, partitions: needed, config })
+    if (partitions >= needed) {
       const producer = cluster.producer(ROUND_PRODUCER)
       const lanes = new Lanes({ producer, topic: to, keepPartitions: true })
       return { target: lanesTarget(lanes), close: () => cluster.close() }
     }
     throw new UsageError(
       `partlog replay: --to: expected a topic of at least ${needed} partitions, ` +
-        `${to} has ${made.partitions}`,
+        `${to} has ${partitions}`,
     )
   } catch (error) {
     await cluster.close()

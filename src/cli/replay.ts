@@ -64,7 +64,7 @@ export const replayCommand = command({
     const { to } = options
     const opened = isKafkaAddress(to)
       ? await openKafkaTarget({ ...options, to, topic }, source, output)
-      : await openTarget(options, source, output)
+      : await openTarget({ ...options, topic }, source, output)
     const what = { ...options, topic, partitions, opened, output }
     try {
       const done = await replay(partitions, options, opened, output)

@@ -112,6 +112,21 @@ it('takes large records into a topic that takes them', async () => {
   expect(stdout.length).toBeGreaterThan(2_000_000)
 })
 
+it('makes a topic that takes what the one that is read took', async () => {
+  const large = { partition: 1, value: Buffer.alloc(2_000_000, 7) }
+  const dir = await folderWith([large])
+  expect((await replay(['orders', '--dir', dir, '--to', 'copy'])).code).toBe(0)
+  const cluster = await Cluster.open({ dir, durability: 'process' })
+  onTestFinished(() => cluster.close())
+  expect(await cluster.admin.listOffsets('copy')).toMatchObject([{ offset: 0 }, { offset: 1 }])
+  const set = (await cluster.admin.describeConfig('copy')).filter(({ isDefault }) => !isDefault)
+  expect(set.map(({ name, value }) => `${name}=${value}`)).toEqual([
+    'max.message.bytes=3000000',
+    'message.timestamp.after.max.ms=9223372036854775807',
+    'retention.ms=-1',
+  ])
+})
+
 it('leaves the folder free, whether it worked or not', async () => {
   const dir = await folderWith([0, 1].map(partition => ({ partition, value: 'v' })))
   const before = await Cluster.open({ dir, durability: 'process' })
