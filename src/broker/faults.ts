@@ -102,8 +102,9 @@ export interface FaultBuilder {
    */
   error(code: FaultErrorCode, message?: string): FaultRule
   /**
-   * The broker takes up the request so many milliseconds later, by the cluster's clock; later
-   * requests do not wait behind it. INVALID_ARGUMENT unless it is a number of at least 0.
+   * The broker takes up the request so many milliseconds later, by the cluster's clock, or never if
+   * its client has given it up by then (`requestTimeoutMs`); later requests do not wait behind it.
+   * INVALID_ARGUMENT unless it is a number of at least 0.
    */
   delay(ms: number): FaultRule
   /** The request is lost: not handled; who sent it sees NETWORK_EXCEPTION at once. */

@@ -56,12 +56,9 @@ interface Sent<A extends ApiName> extends FaultRoute {
 }
 
 /** Something between two nodes that somebody waits for, until it is cut off. */
-interface Trip extends Passing {
+interface Trip {
+  readonly sent: Passing
   readonly cut: (error: PartlogError) => void
-}
-
-function tripOf({ api, from, to }: Passing, cut: Trip['cut']): Trip {
-  return { api, from, to, cut }
 }
 
 /** The network as the roof uses it: nodes are attached to it and talk over its channels. */
@@ -199,9 +196,9 @@ export class Network implements ClusterNetwork {
 
   #cut(isCut: (sent: Passing) => boolean, errorOf: (sent: Passing) => PartlogError): void {
     for (const trip of [...this.#trips]) {
-      if (!isCut(trip)) continue
+      if (!isCut(trip.sent)) continue
       this.#trips.delete(trip)
-      trip.cut(errorOf(trip))
+      trip.cut(errorOf(trip.sent))
     }
   }
 
@@ -270,7 +267,7 @@ export class Network implements ClusterNetwork {
     requestTimeoutMs?: number,
   ): Promise<Response<A>> {
     return new Promise((resolve, reject) => {
-      const trip = tripOf(sent, reject)
+      const trip = { sent, cut: reject }
       this.#trips.add(trip)
       answer.then(
         response => {
@@ -316,7 +313,7 @@ export class Network implements ClusterNetwork {
         stop()
         reject(error)
       }
-      const trip = tripOf(sent, cut)
+      const trip = { sent, cut }
       this.#trips.add(trip)
       const stop = wait(() => {
         if (!this.#trips.delete(trip)) return
@@ -335,16 +332,25 @@ export class Network implements ClusterNetwork {
     return isDropped
   }
 
-  /** The answer, if it comes before its client has had enough of waiting. */
+  /**
+   * The answer, if it comes before its client has had enough of waiting and closes the connection:
+   * what is still under way on it then does not arrive, and holds up nothing behind it.
+   */
   async #inTime<A extends ApiName>(
-    { api, to }: Passing,
+    sent: Passing,
     answer: Promise<Response<A>>,
     ms: number | undefined,
   ): Promise<Response<A>> {
     if (ms === undefined) return await answer
     const late = new Deferred<never>()
     const timer = this.#clock.after(ms, () => {
-      late.reject(unanswered(`${nameOf(to)} has not answered ${api} within ${ms} ms`))
+      const { api, to } = sent
+      const error = unanswered(`${nameOf(to)} has not answered ${api} within ${ms} ms`)
+      late.reject(error)
+      this.#cut(
+        each => each === sent,
+        () => error,
+      )
     })
     try {
       return await Promise.race([answer, late.promise])

@@ -38,9 +38,13 @@ export async function world(options: MemoryOptions = {}, disk = new MemoryDisk()
 
 export type World = Awaited<ReturnType<typeof world>>
 
-export async function valuesOf({ cluster, passing }: World, count: number): Promise<string[]> {
+export async function valuesOf(
+  { cluster, passing }: World,
+  count: number,
+  partition = 0,
+): Promise<string[]> {
   const consumer = cluster.consumer({ autoOffsetReset: 'earliest', valueDeserializer: 'string' })
-  await passing(consumer.assign([{ topic: 'orders', partition: 0 }]))
+  await passing(consumer.assign([{ topic: 'orders', partition }]))
   const seen: string[] = []
   while (seen.length < count) {
     const records = await passing(consumer.poll({ timeoutMs: 1_000 }))

@@ -1,7 +1,6 @@
 /** What is disturbed on purpose, and how the cluster takes it: each story in a file beside this. */
 
 import { expect, it } from 'vitest'
-import type { Producer } from '../../src/client/producer.js'
 import { DiskError } from '../../src/disk/disk.js'
 import { flipBit } from '../cluster/damage.js'
 import { Story } from './story.js'
@@ -58,40 +57,22 @@ it('a batch whose answer was lost is there once', async () => {
   await story.end('a-lost-answer')
 })
 
-/** The next write takes 20 s on its way, and its producer waits for 3 s. */
-async function lateWrite(story: Story): Promise<Producer> {
+it('a batch that was given up goes with its connection, the next one numbers anew', async () => {
+  const story = await orders()
   const producer = story.cluster.producer({ deliveryTimeoutMs: 3_000, requestTimeoutMs: 3_000 })
   await story.send(producer, 'a')
   await story.act('the next write takes 20 s on its way', () =>
     story.cluster.faults.on('produce', { topic: 'orders' }).delay(20_000),
   )
   await story.send(producer, 'b')
-  return producer
-}
-
-it('a batch that was given up arrives nevertheless, the next one behind it', async () => {
-  const story = await orders()
-  const producer = await lateWrite(story)
-  await story.wait(21_000)
-  await story.read()
-  const sent = await story.send(producer, 'c')
-  await story.wait(1_000)
-  expect(await sent.outcome()).toContain('acknowledged')
-  await story.showBatches(1)
-  await story.read()
-  await story.end('a-late-batch')
-})
-
-it('a batch that was given up arrives behind the next one, and is refused', async () => {
-  const story = await orders()
-  const producer = await lateWrite(story)
   await story.wait(19_000)
+  await story.read()
   const sent = await story.send(producer, 'c')
   expect(await sent.outcome()).toContain('acknowledged')
   await story.wait(2_000)
   await story.showBatches(1)
   await story.read()
-  await story.end('a-batch-too-late')
+  await story.end('a-late-batch')
 })
 
 it('a gap in the numbers after a loss: the producer numbers anew', async () => {
