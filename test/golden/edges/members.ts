@@ -1,24 +1,7 @@
 /** Being a member. */
 
 import type { Request } from '../../../src/protocol/api.js'
-import { ends, type Ask, type Place } from './place.js'
-
-/** Version 0, one topic, no user data. */
-const SUBSCRIPTION = Buffer.from('00000000000100066f7264657273ffffffff', 'hex')
-
-type Join = Request<'JoinGroup'>
-
-function joining(groupId: string, more: Partial<Join> = {}): Join {
-  return {
-    groupId,
-    sessionTimeoutMs: 30_000,
-    rebalanceTimeoutMs: 30_000,
-    memberId: '',
-    protocolType: 'consumer',
-    protocols: [{ name: 'range', metadata: SUBSCRIPTION }],
-    ...more,
-  }
-}
+import { ends, joining, type Ask, type Join, type Place } from './place.js'
 
 export async function members({ ask }: Place): Promise<void> {
   const join = (title: string, request: Join, version = 9) =>

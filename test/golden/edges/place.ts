@@ -36,3 +36,21 @@ const range = (name: ApiName): [number, number] => [...wireApi(name).request.ver
 export function ends(name: ApiName): number[] {
   return [...new Set(range(name))]
 }
+
+/** What a consumer of orders says that it reads: version 0, no user data. */
+export const SUBSCRIPTION = Buffer.from('00000000000100066f7264657273ffffffff', 'hex')
+
+export type Join = Request<'JoinGroup'>
+
+/** A newcomer's request. */
+export function joining(groupId: string, more: Partial<Join> = {}): Join {
+  return {
+    groupId,
+    sessionTimeoutMs: 30_000,
+    rebalanceTimeoutMs: 30_000,
+    memberId: '',
+    protocolType: 'consumer',
+    protocols: [{ name: 'range', metadata: SUBSCRIPTION }],
+    ...more,
+  }
+}

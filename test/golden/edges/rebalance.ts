@@ -1,27 +1,12 @@
 /** Two members of a group, and members with names of their own. */
 
 import type { Request } from '../../../src/protocol/api.js'
-import type { Ask, Place } from './place.js'
+import { joining, SUBSCRIPTION, type Ask, type Join, type Place } from './place.js'
 
-type Join = Request<'JoinGroup'>
 type Sync = Request<'SyncGroup'>
 
-/** Version 0, one topic, no user data. */
-const SUBSCRIPTION = Buffer.from('00000000000100066f7264657273ffffffff', 'hex')
 const REBALANCE_IN_PROGRESS = 27
 const NOTHING = { protocolType: 'consumer', protocolName: 'range', assignments: [] }
-
-function joining(groupId: string, more: Partial<Join> = {}): Join {
-  return {
-    groupId,
-    sessionTimeoutMs: 30_000,
-    rebalanceTimeoutMs: 30_000,
-    memberId: '',
-    protocolType: 'consumer',
-    protocols: [{ name: 'range', metadata: SUBSCRIPTION }],
-    ...more,
-  }
-}
 
 const sharesOf = (...members: readonly string[]): Sync['assignments'] =>
   members.map((memberId, index) => ({ memberId, assignment: Buffer.from(`share ${index}`) }))
