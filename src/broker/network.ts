@@ -11,7 +11,6 @@
 import { assert } from '../base/assert.js'
 import type { Clock, Timer } from '../base/clock.js'
 import type { Random } from '../base/random.js'
-import { Deferred } from '../base/tasks.js'
 import { isPartlogError, PartlogError } from '../model/errors.js'
 import type { ApiName, Request, Response } from '../protocol/api.js'
 import { ANY_NODE, isUnanswered, patienceMs, type Channel } from '../protocol/channel.js'
@@ -222,7 +221,7 @@ export class Network implements ClusterNetwork {
       case 'error': {
         const { rest, answer } = splitRequest(sent.api, sent.request, fault)
         if (rest === undefined) return this.#bringBack(sent, answer(undefined))
-        const handled = this.#handle({ ...sent, request: rest })
+        const handled = this.#handle(sent, rest)
         return handled instanceof Promise ? handled.then(answer) : answer(handled)
       }
       case 'delay':
@@ -244,8 +243,8 @@ export class Network implements ClusterNetwork {
   }
 
   /** Has the node handle it and brings the answer back. */
-  #handle<A extends ApiName>(sent: Sent<A>): Answer<A> {
-    const { api, request, signal, from } = sent
+  #handle<A extends ApiName>(sent: Sent<A>, request = sent.request): Answer<A> {
+    const { api, signal, from } = sent
     const answer = this.#handleOf(sent)(api, request, signal, from)
     if (!(answer instanceof Promise)) return this.#bringBack(sent, answer)
     return this.#track(sent, answer)
@@ -342,18 +341,14 @@ export class Network implements ClusterNetwork {
     ms: number | undefined,
   ): Promise<Response<A>> {
     if (ms === undefined) return await answer
-    const late = new Deferred<never>()
-    const timer = this.#clock.after(ms, () => {
-      const { api, to } = sent
-      const error = unanswered(`${nameOf(to)} has not answered ${api} within ${ms} ms`)
-      late.reject(error)
+    const timer = this.#clock.after(ms, () =>
       this.#cut(
         each => each === sent,
-        () => error,
-      )
-    })
+        ({ api, to }) => unanswered(`${nameOf(to)} has not answered ${api} within ${ms} ms`),
+      ),
+    )
     try {
-      return await Promise.race([answer, late.promise])
+      return await answer
     } finally {
       timer.cancel()
     }

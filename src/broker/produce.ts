@@ -99,9 +99,9 @@ function appendTo(
     }
     const bytes = records ?? NO_BYTES
     const found = broker.replicas.partition(topic, index)
-    if (request.isUntouched) checkForm(bytes, request)
+    if (request.isForeign) checkForm(bytes, request)
     partition = found // from here on it is the log that refuses
-    const appended = partition.append(bytes, acks === -1, request.isUntouched ? 'foreign' : 'own')
+    const appended = partition.append(bytes, acks === -1, request.isForeign ? 'foreign' : 'own')
     const { firstOffset, lastOffset, logAppendTime } = appended
     const acknowledged = acknowledgement(broker, partition, {
       acks,

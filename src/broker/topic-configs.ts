@@ -9,6 +9,7 @@ import type { ClusterImage } from '../coordinator/metadata.js'
 import type { Decision } from '../coordinator/state-machine.js'
 import { PartlogError } from '../model/errors.js'
 import { checkTopicName } from '../model/names.js'
+import { listed } from '../model/topic-settings.js'
 import {
   CONFIG_OPERATION,
   TOPIC_RESOURCE,
@@ -134,7 +135,7 @@ function changedValue(
     throw new PartlogError('INVALID_CONFIG', `${name} is no list: it can be set or deleted`)
   }
   const before = partsOf(config, name)
-  const given = value.trim().split(/\s*,\s*/)
+  const given = listed(value)
   if (configOperation === CONFIG_OPERATION.subtract) {
     return before.filter(part => !given.includes(part)).join()
   }

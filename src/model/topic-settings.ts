@@ -27,7 +27,12 @@ const policies = oneOf('delete', 'compact', 'compact,delete', 'delete,compact', 
 /** A list: blanks and repetitions do not matter. With nothing in it nothing goes (KIP-1161). */
 const cleanupPolicy: typeof policies = {
   ...policies,
-  parseText: text => policies.parseText([...new Set(text.trim().split(/\s*,\s*/))].join()),
+  parseText: text => policies.parseText([...new Set(listed(text))].join()),
+}
+
+/** What stands in the text of a list. */
+export function listed(text: string): string[] {
+  return text.trim().split(/\s*,\s*/)
 }
 
 export const TOPIC_SETTINGS = {

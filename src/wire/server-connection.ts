@@ -208,7 +208,7 @@ function checkDone({ responses }: Response<'Produce'>): void {
 
 /** What a request does not say itself, because its header and connection do. */
 function caller(api: ApiName, clientId: string, clientHost: string): object {
-  if (api === 'Produce') return { isUntouched: true }
+  if (api === 'Produce') return { isForeign: true }
   return api === 'JoinGroup' ? { clientId, clientHost } : {}
 }
 

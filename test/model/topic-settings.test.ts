@@ -178,12 +178,19 @@ describe('the settings in a request', () => {
     expect(settingTexts(undefined)).toEqual({})
   })
 
-  it.each([[{ a: null }], [{ a: {} }], [{ a: ['b'] }], [{ a: () => 1 }], [5], ['a'], [[]]])(
-    'are never %j',
-    given => {
-      expect(() => settingTexts(given)).toThrow('INVALID_CONFIG')
-    },
-  )
+  it.each([
+    [{ a: null }],
+    [{ a: 2 ** 53 }],
+    [{ a: NaN }],
+    [{ a: {} }],
+    [{ a: ['b'] }],
+    [{ a: () => 1 }],
+    [5],
+    ['a'],
+    [[]],
+  ])('are never %j', given => {
+    expect(() => settingTexts(given)).toThrow('INVALID_CONFIG')
+  })
 })
 
 describe('the settings of a log', () => {

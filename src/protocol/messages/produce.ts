@@ -30,8 +30,8 @@ export const produceRequest = message('ProduceRequest', RANGE, {
       partitionData: array(struct({ index: int32, records })),
     }),
   ),
-  /** It came over a wire: no broker can have written offsets into its batches yet. */
-  isUntouched: unsent(false),
+  /** It came over a wire: its batches are looked into, and hold no offsets of a broker yet. */
+  isForeign: unsent(false),
   /** False for those before v7, which do not know zstd (KIP-110). */
   mayBeZstd: unsent(true),
 })
