@@ -457,6 +457,21 @@ describe('a client that does not wait for ever', () => {
     expect(clock.pendingTimers).toBe(0)
   })
 
+  it('gives up what is late, and nothing else that is on its way', async () => {
+    const world = withNodes()
+    world.network.delay(1_200)
+    const order: string[] = []
+    note(order, 'late', ask(patient(world), 1, 'late'))
+    await world.clock.advance(500)
+    world.network.delay(600)
+    note(order, 'in time', ask(patient(world), 1, 'in time'))
+    await world.clock.advance(500)
+    expect(order).toEqual(['late: NETWORK_EXCEPTION'])
+    await world.clock.advance(100)
+    expect(order).toEqual(['late: NETWORK_EXCEPTION', 'in time'])
+    expect(asked(world)).toEqual([['in time'], [], []])
+  })
+
   it('hears in time what comes in time, and leaves no timer', async () => {
     const world = withNodes()
     world.network.delay(400)
