@@ -5,10 +5,10 @@
  * a file's existence, and two contenders that find a stale one can both steal it. So partlog uses
  * what the kernel takes back when a process dies, whatever kills it:
  *
- *   Linux          an abstract Unix socket, its name made of the folder's inode and a random id
- *                  kept in the folder. Holds within one network namespace.
- *   macOS, BSD     open with O_EXLOCK
- *   Windows        open with share mode 0
+ *   Linux          an abstract Unix socket, named after the folder's device and inode: it hangs on no
+ *                  file that may be tidied away. Holds within one network namespace.
+ *   macOS, BSD     open of `.lock` with O_EXLOCK: there, removing `.lock` lets a second process in
+ *   Windows        open of `.lock` with share mode 0, which also keeps it from being removed
  *
  * Inside one process a registry answers first. Beside the lock lies a note about the holder: it is
  * for the sentence of the error, never a reason to take or break the lock.
@@ -18,6 +18,7 @@ import { randomBytes } from 'node:crypto'
 import {
   closeSync,
   constants,
+  existsSync,
   linkSync,
   openSync,
   readFileSync,
@@ -115,31 +116,117 @@ function kernelLock(path: string, identity: string): Promise<Release> | Release 
 }
 
 // ── Linux ────────────────────────────────────────────────────────────────────────────────
+//
+// All runtimes must make one name of one folder, and they cut names differently:
+//
+//   Node 20             pads each name with NULs to 108 bytes
+//   Node 22 and newer   bind the bytes they are given, up to 108
+//   Bun                 binds the bytes it is given, up to 107
+//
+// So the name is filled up to 108 bytes, which is the same for every Node and Deno, and Bun binds
+// the first 107 of them. Each looks for the other's form after binding its own: of two that come
+// at the same moment at least one sees the other.
+//
+// Version 0.1.0 named its socket after the inode and an id kept in `.lock`. Its names are taken as
+// well, as far as this runtime can bind them: no second owner gets in beside a holder of 0.1.0, and
+// 0.1.0 gets in beside none that runs on the same runtime.
+
+const NAME_BYTES = 108
+const IS_BUN = process.versions['bun'] !== undefined
+/** Every name is padded with NULs: two forms of it cannot be told apart, or bound both. */
+const PADS_NAMES = process.versions.node.startsWith('20.') && !IS_BUN
+const SOCKETS = '/proc/net/unix'
+
+interface SocketNames {
+  /** Bound in this order; whoever has the first owns the folder. */
+  readonly own: readonly string[]
+  /** Names that this runtime cannot bind, and others can. */
+  readonly others: readonly string[]
+}
+
+function socketNames(path: string, identity: string): SocketNames {
+  const long = `\0partlog-${identity}`.padEnd(NAME_BYTES, '.')
+  const short = long.slice(0, NAME_BYTES - 1)
+  const before = namesOfVersion010(path, identity)
+  if (IS_BUN) return { own: [short, ...before.exact], others: [long, ...before.padded] }
+  if (PADS_NAMES) return { own: [long, ...before.padded], others: [short, ...before.exact] }
+  return { own: [long, ...before.exact, ...before.padded], others: [short] }
+}
+
+interface NameForms {
+  readonly exact: readonly string[]
+  readonly padded: readonly string[]
+}
+
+/** None when `.lock` holds no id: 0.1.0 cannot have been here. */
+function namesOfVersion010(path: string, identity: string): NameForms {
+  const id = folderId(path)
+  if (!/^[0-9a-f]{32}$/.test(id)) return { exact: [], padded: [] }
+  const name = `\0partlog-${identity}-${id}`
+  return { exact: [name], padded: [name.padEnd(NAME_BYTES, '\0')] }
+}
 
 async function lockBySocket(path: string, identity: string): Promise<Release> {
-  const name = `\0partlog-${identity}-${folderId(path)}`
-  const server = createServer(socket => socket.destroy())
+  const { own, others } = socketNames(path, identity)
+  const servers: Server[] = []
+  const release: Release = async () => void (await Promise.all(servers.map(closed)))
   try {
-    await listen(server, name)
+    for (const name of own) servers.push(await listen(name))
+    const bound = boundSockets()
+    if (others.some(name => bound.has(name))) throw new LockedError(path, readHolder(path))
+    return release
   } catch (error) {
+    await release()
     const isTaken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE'
     throw isTaken ? new LockedError(path, readHolder(path)) : error
   }
-  server.unref()
-  return () => new Promise<void>(resolve => server.close(() => resolve()))
 }
 
-function listen(server: Server, path: string): Promise<void> {
+function listen(path: string): Promise<Server> {
+  const server = createServer(socket => socket.destroy())
   return new Promise((resolve, reject) => {
     server.once('error', reject)
     // Without `exclusive` the workers of node:cluster would share one socket, and so the lock.
-    server.listen({ path, exclusive: true }, resolve)
+    server.listen({ path, exclusive: true }, () => {
+      server.unref()
+      resolve(server)
+    })
   })
 }
 
-/** 128 random bits, made once per folder, so that nobody outside can guess the socket's name. */
+function closed(server: Server): Promise<void> {
+  return new Promise(resolve => server.close(() => resolve()))
+}
+
+/**
+ * The names of all abstract sockets of this network namespace. The kernel shows each NUL as '@'.
+ * Where it shows none (no /proc), only the names that were bound can be compared; that is not
+ * enough for Bun, which cannot bind what Node binds.
+ */
+function boundSockets(): ReadonlySet<string> {
+  let table: string
+  try {
+    table = readFileSync(SOCKETS, 'latin1')
+  } catch (error) {
+    if (!IS_BUN) return new Set()
+    throw new LockUnavailableError(`${SOCKETS} cannot be read: ${(error as Error).message}`)
+  }
+  const names = table.matchAll(/ (@\S+)$/gm)
+  return new Set(Array.from(names, ([, name]) => (name as string).replaceAll('@', '\0')))
+}
+
+/** What `.lock` holds: made by the first owner, 128 random bits as 32 hexadecimal digits. */
 function folderId(path: string): string {
   const file = `${path}/${LOCK_FILE}`
+  if (!existsSync(file)) makeFolderId(file)
+  try {
+    return readFileSync(file, 'latin1')
+  } catch {
+    return '' // a folder of that name, or removed just now: nothing hangs on it
+  }
+}
+
+function makeFolderId(file: string): void {
   const draft = `${file}-${process.pid}-${threadId}`
   writeFileSync(draft, randomBytes(16).toString('hex'), { mode: 0o600 })
   try {
@@ -149,7 +236,6 @@ function folderId(path: string): string {
   } finally {
     rmSync(draft, { force: true })
   }
-  return readFileSync(file, 'utf8')
 }
 
 // ── macOS, BSD, Windows ──────────────────────────────────────────────────────────────────

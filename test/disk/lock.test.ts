@@ -42,6 +42,24 @@ try {
 process.stdin.destroy()
 `
 
+/** Two workers, one after the other: the first keeps the lock while the second tries. */
+const CLUSTER_PROGRAM = `
+import cluster from 'node:cluster'
+import { once } from 'node:events'
+import { lockFolder } from './lock.mjs'
+const [folder] = process.argv.slice(2)
+if (cluster.isPrimary) {
+  for (let i = 0; i < 2; i++) {
+    const [answer] = await once(cluster.fork(), 'message')
+    console.log(answer)
+  }
+  for (const worker of Object.values(cluster.workers)) worker.kill('SIGKILL')
+} else {
+  const answer = await lockFolder(folder, ${NOW}).then(() => 'locked', error => error.name)
+  process.send(answer)
+}
+`
+
 let programs = ''
 const folders: string[] = []
 const children: ChildProcess[] = []
@@ -58,6 +76,7 @@ beforeAll(() => {
   const { outputText } = ts.transpileModule(readFileSync(SOURCE, 'utf8'), { compilerOptions })
   writeFileSync(join(programs, 'lock.mjs'), outputText)
   writeFileSync(join(programs, 'hold.mjs'), PROGRAM)
+  writeFileSync(join(programs, 'cluster.mjs'), CLUSTER_PROGRAM)
 })
 
 afterEach(() => {
@@ -164,6 +183,34 @@ describe('a folder that another process owns', () => {
     expect((await refusal(join(folder, '.', 'inner'))).holder?.pid).toBe(child.pid)
     renameSync(inner, join(folder, 'renamed'))
     expect((await refusal(join(folder, 'renamed'))).holder?.pid).toBe(child.pid)
+  })
+
+  const tamperings: Record<string, (file: string) => void> = {
+    removed: file => rmSync(file),
+    'replaced by another id': file => writeFileSync(file, '0'.repeat(32)),
+    emptied: file => writeFileSync(file, ''),
+    'replaced by a folder': file => (rmSync(file), mkdirSync(file)),
+  }
+  it.each(Object.keys(tamperings))('stays locked when .lock is %s', async name => {
+    const folder = freshFolder()
+    const { child, says } = start(folder)
+    expect(await says()).toBe('locked')
+    tamperings[name]?.(join(folder, '.lock'))
+    expect((await refusal(folder)).holder?.pid).toBe(child.pid)
+    await killed(child)
+    await (await lockFolder(folder, NOW)).release()
+  })
+
+  it('is refused to the other workers of a node:cluster, which share sockets', async () => {
+    const folder = freshFolder()
+    const primary = spawn(process.execPath, [join(programs, 'cluster.mjs'), folder], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    children.push(primary)
+    let said = ''
+    primary.stdout.setEncoding('utf8').on('data', (text: string) => (said += text))
+    await once(primary, 'close')
+    expect(said).toBe('locked\nLockedError\n')
   })
 
   it('can be copied, and the copy is free', async () => {
