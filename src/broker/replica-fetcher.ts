@@ -5,7 +5,11 @@
  *   ask from the own log end, naming the epoch of the last record
  *     ├─ records    append them as they are, make them durable, ask again
  *     ├─ diverging  cut off what the leader does not have, ask again
- *     └─ error      leave the partition alone for a while
+ *     └─ error, or an answer that changes nothing here although something must change:
+ *                   leave the partition alone for a while
+ *
+ * Whatever is answered, two requests without a pause between them have at least moved the log: no
+ * answer, given for ever, keeps the event loop from the program around.
  *
  * Asking from X says that everything below is here, so nothing is asked for before what came is as
  * durable as the cluster promises.
@@ -20,7 +24,11 @@ import { errorOf, toPartlogError } from '../model/errors.js'
 import type { LeaderEpoch } from '../model/units.js'
 import type { Partition } from '../partition/partition.js'
 import type { Channel } from '../protocol/channel.js'
-import type { FetchRequest, PartitionFetchResponse } from '../protocol/messages/fetch.js'
+import type {
+  FetchRequest,
+  FetchResponse,
+  PartitionFetchResponse,
+} from '../protocol/messages/fetch.js'
 import {
   REPLICA_FETCH_BACKOFF_MS,
   REPLICA_FETCH_MAX_BYTES,
@@ -107,7 +115,7 @@ export class ReplicaFetcher {
     while (!this.#isStopped) {
       const targets = this.#isPaused ? [] : this.#targets()
       if (targets.length === 0) await this.#changes.wait()
-      else await this.#copy(targets)
+      else if (!(await this.#copy(targets))) await this.#options.clock.turn()
     }
     this.#timer?.cancel()
   }
@@ -134,27 +142,23 @@ export class ReplicaFetcher {
     return targets
   }
 
-  async #copy(targets: readonly Target[]): Promise<void> {
+  /** Asks once for all targets. True when a log has grown or was cut. */
+  async #copy(targets: readonly Target[]): Promise<boolean> {
     const { channel, leaderId } = this.#options
     this.#underWay = new AbortController()
     const { signal } = this.#underWay
     try {
       const sent = channel.send(leaderId, 'Fetch', this.#request(targets), signal)
       const response = await abortable(Promise.resolve(sent), signal)
-      if (this.#isStopped || this.#isPaused) return
-      const work: Promise<void>[] = []
-      const byTopic = targetsByTopic(targets)
-      for (const { topic = '', partitions } of response.responses) {
-        for (const answer of partitions) {
-          const target = byTopic.get(topic)?.get(answer.partitionIndex)
-          if (target !== undefined) work.push(this.#take(target, answer))
-        }
-      }
-      await Promise.all(work)
+      if (this.#isStopped || this.#isPaused) return false
+      const answers = answersOf(response)
+      const taken = targets.map(target => this.#take(target, answers(target)))
+      return (await Promise.all(taken)).includes(true)
     } catch (error) {
-      if (signal.aborted) return
+      if (signal.aborted) return false
       this.#options.logger.debug(`broker ${leaderId} cannot be read from`, { error })
       for (const { partition } of targets) this.#leaveAlone(partition)
+      return false
     } finally {
       this.#underWay = undefined
     }
@@ -181,31 +185,36 @@ export class ReplicaFetcher {
     }
   }
 
-  async #take(target: Target, answer: PartitionFetchResponse): Promise<void> {
-    const { partition, epoch } = target
-    if (!partition.isFollowing(epoch)) return
+  /** Does what the answer asks for. True when the log has grown or was cut. */
+  async #take(target: Target, answer: PartitionFetchResponse | undefined): Promise<boolean> {
+    const { partition, epoch, log } = target
+    if (!partition.isFollowing(epoch)) return false
     try {
+      if (answer === undefined) return this.#leaveAlone(partition)
       const { divergingEpoch: diverging } = answer
-      if (answer.errorCode !== 0) await this.#onError(target, answer)
-      else if (diverging !== undefined && diverging.epoch >= 0) {
-        await this.#truncate(target, commonEnd(target.log, diverging))
-      } else await this.#append(target, answer)
+      if (answer.errorCode !== 0) return await this.#onError(target, answer)
+      if (diverging !== undefined && diverging.epoch >= 0) {
+        return await this.#truncate(target, commonEnd(log, diverging))
+      }
+      return await this.#append(target, answer)
     } catch (error) {
       const { topic, partition: number } = partition.topicPartition
       const reason = toPartlogError(error)
       this.#options.logger.warn(`${topic}-${number} cannot follow`, { error: reason })
-      this.#leaveAlone(partition)
+      return this.#leaveAlone(partition)
     }
   }
 
-  async #append({ partition }: Target, answer: PartitionFetchResponse): Promise<void> {
+  async #append({ partition }: Target, answer: PartitionFetchResponse): Promise<boolean> {
     const records = asBuffer(answer.records ?? NOTHING)
     const { highWatermark, logStartOffset = 0 } = answer
     partition.appendFromLeader({ records, highWatermark, logStartOffset })
-    if (records.length > 0) await partition.settle()
+    if (records.length === 0) return false
+    await partition.settle()
+    return true
   }
 
-  async #onError(target: Target, answer: PartitionFetchResponse): Promise<void> {
+  async #onError(target: Target, answer: PartitionFetchResponse): Promise<boolean> {
     const { partition, log } = target
     const { logStartOffset = -1, highWatermark } = answer
     if (errorOf(answer.errorCode) !== 'OFFSET_OUT_OF_RANGE' || logStartOffset < 0) {
@@ -213,21 +222,27 @@ export class ReplicaFetcher {
     }
     if (logStartOffset <= log.logEndOffset) return await this.#truncate(target, highWatermark)
     await partition.restartAt(logStartOffset)
+    return true
   }
 
-  async #truncate({ partition, log }: Target, offset: number): Promise<void> {
+  async #truncate({ partition, log }: Target, offset: number): Promise<boolean> {
     const fromOffset = log.logEndOffset
+    const { latestEpoch } = log.epochs
     const { highWatermark } = partition
     await partition.truncateTo(offset)
     const toOffset = log.logEndOffset
-    if (toOffset < fromOffset) {
-      this.#options.onTruncated({ partition, fromOffset, toOffset, highWatermark })
+    if (toOffset >= fromOffset) {
+      // An epoch without records may have been forgotten. Else the same answer would come again.
+      return log.epochs.latestEpoch === latestEpoch ? this.#leaveAlone(partition) : false
     }
+    this.#options.onTruncated({ partition, fromOffset, toOffset, highWatermark })
+    return true
   }
 
-  #leaveAlone(partition: Partition): void {
+  #leaveAlone(partition: Partition): false {
     const untilMs = this.#options.clock.monotonicMs() + REPLICA_FETCH_BACKOFF_MS
     this.#notBeforeMs.set(partition, untilMs)
+    return false
   }
 }
 
@@ -242,6 +257,18 @@ function targetsByTopic(targets: readonly Target[]): Map<string, Map<number, Tar
     else ofTopic.set(partition, target)
   }
   return topics
+}
+
+/** What a response says of a target. */
+function answersOf({ responses }: FetchResponse) {
+  const topics = new Map<string | undefined, Map<number, PartitionFetchResponse>>()
+  for (const { topic, partitions } of responses) {
+    const ofTopic = topics.get(topic) ?? new Map<number, PartitionFetchResponse>()
+    for (const answer of partitions) ofTopic.set(answer.partitionIndex, answer)
+    topics.set(topic, ofTopic)
+  }
+  return ({ partition: { topicPartition } }: Target): PartitionFetchResponse | undefined =>
+    topics.get(topicPartition.topic)?.get(topicPartition.partition)
 }
 
 /** Up to where the own log can be the leader's: by epochs, never by the high watermark. */

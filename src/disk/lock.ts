@@ -5,8 +5,8 @@
  * a file's existence, and two contenders that find a stale one can both steal it. So partlog uses
  * what the kernel takes back when a process dies, whatever kills it:
  *
- *   Linux          an abstract Unix socket, named after the folder's device and inode: it hangs on no
- *                  file that may be tidied away. Holds within one network namespace.
+ *   Linux          an abstract Unix socket, named after the folder's device and inode: it hangs on
+ *                  no file that may be tidied away. Holds within one network namespace.
  *   macOS, BSD     open of `.lock` with O_EXLOCK: there, removing `.lock` lets a second process in
  *   Windows        open of `.lock` with share mode 0, which also keeps it from being removed
  *

@@ -9,11 +9,14 @@ import type { Channel } from '../../src/protocol/channel.js'
 import type { FetchRequest, PartitionFetchResponse } from '../../src/protocol/messages/fetch.js'
 import { contextOf, createEmpty, history, TOPIC_ID, world } from '../log/helpers.js'
 
+/** The response has none for the partition. */
+const NO_ANSWER: Partial<PartitionFetchResponse> = {}
+
 /**
  * Broker 1 follows 2 in epoch 6, with records 0–1 of epoch 2 and 2–4 of epoch 4. The leader gives
  * one answer, and none to what is asked then.
  */
-async function asked(answer: Partial<PartitionFetchResponse>) {
+async function asked(answer: Partial<PartitionFetchResponse>, answersForEver = false) {
   const w = world()
   const { clock } = w
   const { topicPartition } = contextOf(w)
@@ -29,7 +32,8 @@ async function asked(answer: Partial<PartitionFetchResponse>) {
   const send = (_: number, __: string, request: FetchRequest) => {
     requests.push(request.topics[0]?.partitions[0])
     const partitions = [{ records: null, ...full }]
-    if (requests.length > 1) return new Promise(() => undefined)
+    if (requests.length > 1 && !answersForEver) return new Promise(() => undefined)
+    if (answer === NO_ANSWER) return { errorCode: errorId('UNKNOWN_SERVER_ERROR'), responses: [] }
     return { responses: [{ topic: 'orders', partitions }] }
   }
   const cuts: unknown[] = []
@@ -90,4 +94,30 @@ it('leaves a partition alone for a while after an error', async () => {
   expect(requests).toHaveLength(1)
   await settle(1)
   expect(requests).toHaveLength(2)
+})
+
+// A follower that asks again at once, for ever, would never let the program around have a turn:
+// without the pause these tests do not fail, they hang in the first turn.
+it.each<[string, Partial<PartitionFetchResponse>]>([
+  ['an error', { errorCode: errorId('NOT_LEADER_OR_FOLLOWER'), logStartOffset: -1 }],
+  ['an end above its own', { errorCode: errorId('OFFSET_OUT_OF_RANGE'), highWatermark: 9 }],
+  ['an end that is its own', { errorCode: errorId('OFFSET_OUT_OF_RANGE'), highWatermark: 5 }],
+  ['a parting behind its end', { divergingEpoch: { epoch: 4, endOffset: 9 } }],
+  ['records that do not fit', { records: history(9, 2, 6) }],
+  ['nothing for the partition', NO_ANSWER],
+])('asks once a second when it is told for ever: %s', async (_, answer) => {
+  const { requests, settle } = await asked(answer, true)
+  await settle(999)
+  expect(requests).toHaveLength(1)
+  await settle(1)
+  expect(requests).toHaveLength(2)
+  await settle(3_000)
+  expect(requests.length).toBeLessThanOrEqual(5)
+})
+
+it('leaves the event loop a turn when nothing is there, told at once and for ever', async () => {
+  const { requests, settle } = await asked({ highWatermark: 3 }, true)
+  const before = requests.length
+  await settle(0)
+  expect(requests.length).toBeGreaterThan(before)
 })
