@@ -8,8 +8,8 @@
  *     └─ error, or an answer that changes nothing here although something must change:
  *                   leave the partition alone for a while
  *
- * Whatever is answered, two requests without a pause between them have at least moved the log: no
- * answer, given for ever, keeps the event loop from the program around.
+ * Whatever is answered, for ever and at once: after some requests that have moved no log the event
+ * loop gets a turn, so the program around goes on.
  *
  * Asking from X says that everything below is here, so nothing is asked for before what came is as
  * durable as the cluster promises.
@@ -112,10 +112,12 @@ export class ReplicaFetcher {
   }
 
   async #run(): Promise<void> {
+    let inVain = 0
     while (!this.#isStopped) {
       const targets = this.#isPaused ? [] : this.#targets()
       if (targets.length === 0) await this.#changes.wait()
-      else if (!(await this.#copy(targets))) await this.#options.clock.turn()
+      else inVain = (await this.#copy(targets)) ? 0 : inVain + 1
+      if (inVain % IN_VAIN_MAX === IN_VAIN_MAX - 1) await this.#options.clock.turn()
     }
     this.#timer?.cancel()
   }
@@ -233,7 +235,7 @@ export class ReplicaFetcher {
     const toOffset = log.logEndOffset
     if (toOffset >= fromOffset) {
       // An epoch without records may have been forgotten. Else the same answer would come again.
-      return log.epochs.latestEpoch === latestEpoch ? this.#leaveAlone(partition) : false
+      return log.epochs.latestEpoch === latestEpoch ? this.#leaveAlone(partition) : true
     }
     this.#options.onTruncated({ partition, fromOffset, toOffset, highWatermark })
     return true
@@ -247,6 +249,8 @@ export class ReplicaFetcher {
 }
 
 const NOTHING = new Uint8Array(0)
+/** Requests that move no log until the event loop gets a turn; most wait at the leader meanwhile. */
+const IN_VAIN_MAX = 16
 
 function targetsByTopic(targets: readonly Target[]): Map<string, Map<number, Target>> {
   const topics = new Map<string, Map<number, Target>>()
