@@ -67,13 +67,38 @@ export interface DiskFile {
   append(bytes: Uint8Array): void
   /** Cuts the file to `size` bytes, which it must have. */
   truncate(size: number): void
-  /** Makes the file's bytes survive a power cut. Never call it again after it has failed. */
+  /**
+   * Makes the file's bytes survive a power cut. Never call it again after the sync itself has
+   * failed; when the file could not be opened for it (DiskError `isTransient`) nothing was synced.
+   */
   sync(): Promise<void>
   /** Gives the handle back. Calls after it throw. */
   close(): void
 }
 
+/** Something has run out that may come back: room, descriptors, a turn. */
 const TRANSIENT = new Set(['ENOSPC', 'EDQUOT', 'EFBIG', 'EMFILE', 'ENFILE', 'EAGAIN', 'EINTR'])
+
+/** What people know the commonest errors by. */
+const WORDS: Readonly<Record<string, string>> = {
+  ENOSPC: 'no space left on the disk',
+  EDQUOT: 'the disk quota is used up',
+  EFBIG: 'the file would be larger than the system allows',
+  EMFILE: 'the process has too many open files',
+  ENFILE: 'the system has too many open files',
+  EROFS: 'the file system is read-only',
+  EACCES: 'permission denied',
+  EPERM: 'not permitted',
+  ENOENT: 'no such file or folder',
+  ENOTDIR: 'not a folder',
+  EEXIST: 'it exists already',
+  EIO: 'the device failed',
+}
+
+export interface DiskErrorOptions extends ErrorOptions {
+  /** The disk's root, for the sentence: `path` itself is relative to it. */
+  readonly location?: string
+}
 
 /** What a failed disk operation throws: the system's error code, and which file. */
 export class DiskError extends Error {
@@ -82,17 +107,29 @@ export class DiskError extends Error {
   constructor(
     /** The system's name for it: ENOENT, ENOSPC, EIO … */
     readonly code: string,
+    /** What failed; operations that begin with 'sync' are those that wrote data to the medium. */
     readonly operation: string,
     readonly path: string,
-    options?: ErrorOptions,
+    options: DiskErrorOptions = {},
   ) {
-    super(`${operation} ${path === '' ? '(root)' : path}: ${code}`, options)
+    const { location, ...rest } = options
+    const words = WORDS[code]
+    const reason = words === undefined ? code : `${code} (${words})`
+    super(`${operation} ${shownPath(path, location)}: ${reason}`, rest)
   }
 
-  /** Something has run out that may come back: room on the disk, descriptors. */
+  /**
+   * It passes when there is room again: refused now, the same call may succeed later. A failed sync
+   * never does, whatever its code: what it left on the medium is not known.
+   */
   get isTransient(): boolean {
-    return TRANSIENT.has(this.code)
+    return TRANSIENT.has(this.code) && !this.operation.startsWith('sync')
   }
+}
+
+function shownPath(path: string, location: string | undefined): string {
+  if (location === undefined) return path === '' ? '(root)' : path
+  return path === '' ? location : `${location}/${path}`
 }
 
 export function isDiskError(error: unknown, code?: string): error is DiskError {

@@ -1,8 +1,6 @@
 /**
- * Files of the operating system, through node:fs.
- *
- * Descriptors are a bounded cache: a handle opens its file when it is used and may lose the
- * descriptor to another one in between, so ten thousand logs can be open in one process.
+ * Files of the operating system, through node:fs. A handle opens its file when it is used and may
+ * lose the descriptor to another one in between (descriptors.ts).
  */
 
 import {
@@ -26,7 +24,9 @@ import { dirname, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { assert } from '../base/assert.js'
 import { Limiter } from '../base/tasks.js'
+import { Descriptors, isOutOfDescriptors, type DescriptorHolder } from './descriptors.js'
 import { DiskError, type Disk, type DiskEntry, type DiskFile } from './disk.js'
+import { asDiskError, attempt, attempted, diskError, type Place } from './system-errors.js'
 
 const fdatasyncAsync = promisify(fdatasync)
 const fsyncAsync = promisify(fsync)
@@ -79,11 +79,10 @@ export class NodeDisk implements Disk {
   }
 
   list(path: string): readonly DiskEntry[] {
-    return attempt('list', path, () =>
-      readdirSync(this.#absolute(path), { withFileTypes: true })
-        .map(entry => ({ name: entry.name, kind: kindOf(entry) }))
-        .sort((a, b) => (a.name < b.name ? -1 : 1)),
-    )
+    const read = (): Dirent[] => readdirSync(this.#absolute(path), { withFileTypes: true })
+    return this.#attempt('list', path, () => this.#descriptors.withRoom(read))
+      .map(entry => ({ name: entry.name, kind: kindOf(entry) }))
+      .sort((a, b) => (a.name < b.name ? -1 : 1))
   }
 
   exists(path: string): boolean {
@@ -92,7 +91,7 @@ export class NodeDisk implements Disk {
 
   makeDirectory(path: string): void {
     this.#refuseIfReadOnly('mkdir', path)
-    attempt('mkdir', path, () => {
+    this.#attempt('mkdir', path, () => {
       try {
         mkdirSync(this.#absolute(path), { mode: DIRECTORY_MODE })
       } catch (error) {
@@ -103,40 +102,41 @@ export class NodeDisk implements Disk {
 
   rename(from: string, to: string): void {
     this.#refuseIfReadOnly('rename', from)
-    attempt('rename', from, () => renameSync(this.#absolute(from), this.#absolute(to)))
+    this.#attempt('rename', from, () => renameSync(this.#absolute(from), this.#absolute(to)))
     for (const file of this.#files) file.follow(from, to)
   }
 
   async remove(path: string): Promise<void> {
     this.#refuseIfReadOnly('remove', path)
-    await attemptAsync('remove', path, () =>
-      rmAsync(this.#absolute(path), { recursive: true, force: true }),
+    await attempted(this.#place('remove', path), () =>
+      this.#descriptors.withRoomAsync(() =>
+        rmAsync(this.#absolute(path), { recursive: true, force: true }),
+      ),
     )
   }
 
   async syncDirectory(path: string): Promise<void> {
     if (process.platform === 'win32') return // a folder cannot be opened there, nor needs it
-    await attemptAsync('sync directory', path, () =>
-      this.#syncs.run(async () => {
-        const descriptor = openSync(this.#absolute(path), constants.O_RDONLY)
-        try {
-          await fsyncAsync(descriptor)
-        } finally {
-          closeSync(descriptor)
-        }
-      }),
-    )
+    await this.#syncs.run(async () => {
+      const open = (): number => openSync(this.#absolute(path), constants.O_RDONLY)
+      const descriptor = this.#attempt('open', path, () => this.#descriptors.withRoom(open))
+      try {
+        await attempted(this.#place('sync directory', path), () => fsyncAsync(descriptor))
+      } finally {
+        closeSync(descriptor)
+      }
+    })
   }
 
   #handle(path: string, flags: number, operation: string): NodeFile {
     const file = new NodeFile(path, {
       flags: flags & ~(constants.O_CREAT | constants.O_EXCL),
-      absolute: relative => this.#absolute(relative),
+      location: this.location,
       descriptors: this.#descriptors,
       syncs: this.#syncs,
       onClose: closed => this.#files.delete(closed),
     })
-    attempt(operation, path, () => file.openNow(flags))
+    this.#attempt(operation, path, () => file.openNow(flags))
     this.#files.add(file)
     return file
   }
@@ -146,14 +146,23 @@ export class NodeDisk implements Disk {
   }
 
   #refuseIfReadOnly(operation: string, path: string): void {
-    if (this.#readOnly) throw new DiskError('EROFS', operation, path)
+    const { location } = this
+    if (this.#readOnly) throw new DiskError('EROFS', operation, path, { location })
+  }
+
+  #place(operation: string, path: string): Place {
+    return { operation, path, location: this.location }
+  }
+
+  #attempt<T>(operation: string, path: string, call: () => T): T {
+    return attempt(this.#place(operation, path), call)
   }
 }
 
 /** Makes a folder, with those above it, so that they survive a power cut. Throws DiskError. */
 export async function makeFolder(path: string): Promise<void> {
   const target = resolve(path)
-  const first = attempt('mkdir', path, () =>
+  const first = attempt({ operation: 'mkdir', path: '', location: path }, () =>
     mkdirSync(target, { recursive: true, mode: DIRECTORY_MODE }),
   )
   if (first === undefined) return // it was there
@@ -171,13 +180,13 @@ function kindOf(entry: Dirent): DiskEntry['kind'] {
 
 interface FileContext {
   readonly flags: number
-  readonly absolute: (path: string) => string
+  readonly location: string
   readonly descriptors: Descriptors
   readonly syncs: Limiter
   readonly onClose: (file: NodeFile) => void
 }
 
-class NodeFile implements DiskFile {
+class NodeFile implements DiskFile, DescriptorHolder {
   /** The descriptor, while the cache lets the file have one. */
   descriptor: number | undefined
   /** Operations on their way in another thread: the descriptor must stay. */
@@ -209,12 +218,8 @@ class NodeFile implements DiskFile {
     this.#size = fstatSync(this.descriptor as number).size
   }
 
-  reopen(): void {
-    this.context.descriptors.open(this, this.context.flags)
-  }
-
   openWith(flags: number): void {
-    this.descriptor = openSync(this.context.absolute(this.#path), flags, FILE_MODE)
+    this.descriptor = openSync(`${this.context.location}/${this.#path}`, flags, FILE_MODE)
   }
 
   dropDescriptor(): void {
@@ -228,25 +233,32 @@ class NodeFile implements DiskFile {
   }
 
   append(bytes: Uint8Array): void {
-    attempt('append', this.#path, () => {
-      const descriptor = this.#use()
+    const descriptor = this.#use()
+    try {
       if (this.#hasLeftover) this.#cutLeftover(descriptor)
       this.#hasLeftover = true
-      for (let done = 0; done < bytes.byteLength;) {
-        const left = bytes.byteLength - done
-        const written = writeSync(descriptor, bytes, done, left, this.#size + done)
-        if (written === 0) throw new DiskError('EIO', 'append', this.#path)
-        done += written
-      }
-      this.#hasLeftover = false
-      this.#size += bytes.byteLength
-    })
+      this.#write(descriptor, bytes)
+    } catch (error) {
+      throw asDiskError(error, this.#place('append'))
+    }
+    this.#hasLeftover = false
+    this.#size += bytes.byteLength
+  }
+
+  #write(descriptor: number, bytes: Uint8Array): void {
+    for (let done = 0; done < bytes.byteLength;) {
+      const left = bytes.byteLength - done
+      const written = writeSync(descriptor, bytes, done, left, this.#size + done)
+      if (written === 0) throw diskError('EIO', this.#place('append'))
+      done += written
+    }
   }
 
   truncate(size: number): void {
     assert(size <= this.#size, 'a file is cut, not grown', { size, was: this.#size })
-    attempt('truncate', this.#path, () => {
-      ftruncateSync(this.#use(), size)
+    const descriptor = this.#use()
+    attempt(this.#place('truncate'), () => {
+      ftruncateSync(descriptor, size)
       this.#size = size
       this.#hasLeftover = false
     })
@@ -277,19 +289,44 @@ class NodeFile implements DiskFile {
     this.#hasLeftover = false
   }
 
+  #place(operation: string): Place {
+    return { operation, path: this.#path, location: this.context.location }
+  }
+
+  /** Its own failure is that of an opening, whatever the descriptor is wanted for. */
   #use(): number {
-    if (this.#isClosed) throw new DiskError('EBADF', 'use closed file', this.#path)
+    if (this.#isClosed) throw diskError('EBADF', this.#place('use closed file'))
+    if (this.descriptor === undefined) {
+      attempt(this.#place('open'), () => this.context.descriptors.open(this, this.context.flags))
+    }
     return this.context.descriptors.use(this)
   }
 
   async #pinned<T>(operation: string, task: (descriptor: number) => Promise<T>): Promise<T> {
-    const descriptor = attempt(operation, this.#path, () => this.#use())
+    let descriptor = this.#useIfAny()
+    while (descriptor === undefined) {
+      await Descriptors.released.wait()
+      descriptor = this.#useIfAny()
+    }
+    Descriptors.pinned++
     this.pins++
     try {
-      return await attemptAsync(operation, this.#path, () => task(descriptor))
+      return await attempted(this.#place(operation), () => task(descriptor))
     } finally {
+      Descriptors.pinned--
       this.pins--
       if (this.#isClosed && this.pins === 0) this.context.descriptors.forget(this)
+      Descriptors.released.notify()
+    }
+  }
+
+  /** Undefined when there is no descriptor until an operation that is under way has ended. */
+  #useIfAny(): number | undefined {
+    try {
+      return this.#use()
+    } catch (error) {
+      if (Descriptors.pinned > 0 && isOutOfDescriptors(error)) return undefined
+      throw error
     }
   }
 }
@@ -308,85 +345,4 @@ function readFully(descriptor: number, buffer: Buffer, position: number): Promis
     }
     readOn(0)
   })
-}
-
-// ── descriptors ──────────────────────────────────────────────────────────────────────────
-
-/** Which files hold a descriptor: at most `limit`, the ones used last. */
-class Descriptors {
-  readonly #open = new Set<NodeFile>()
-  #latest: NodeFile | undefined
-
-  constructor(readonly limit: number) {}
-
-  use(file: NodeFile): number {
-    if (file.descriptor === undefined) file.reopen()
-    else if (this.#latest !== file) this.#touch(file)
-    return file.descriptor as number
-  }
-
-  open(file: NodeFile, flags: number): void {
-    this.#evict(this.#open.size - this.limit + 1)
-    try {
-      file.openWith(flags)
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException
-      if (code !== 'EMFILE' && code !== 'ENFILE') throw error
-      this.#evict(Math.ceil(this.#open.size / 2))
-      file.openWith(flags)
-    }
-    this.#touch(file)
-  }
-
-  forget(file: NodeFile): void {
-    this.#open.delete(file)
-    if (this.#latest === file) this.#latest = undefined
-    file.dropDescriptor()
-  }
-
-  #touch(file: NodeFile): void {
-    this.#open.delete(file)
-    this.#open.add(file)
-    this.#latest = file
-  }
-
-  /** Closes up to `count` descriptors that nothing is using, the longest unused first. */
-  #evict(count: number): void {
-    let left = count
-    for (const file of this.#open) {
-      if (left <= 0) return
-      if (file.pins > 0) continue
-      this.forget(file)
-      left--
-    }
-  }
-}
-
-// ── errors ───────────────────────────────────────────────────────────────────────────────
-
-function attempt<T>(operation: string, path: string, call: () => T): T {
-  try {
-    return call()
-  } catch (error) {
-    throw asDiskError(error, operation, path)
-  }
-}
-
-async function attemptAsync<T>(
-  operation: string,
-  path: string,
-  call: () => Promise<T>,
-): Promise<T> {
-  try {
-    return await call()
-  } catch (error) {
-    throw asDiskError(error, operation, path)
-  }
-}
-
-function asDiskError(error: unknown, operation: string, path: string): unknown {
-  if (error instanceof DiskError) return error
-  const { code } = error as NodeJS.ErrnoException
-  if (typeof code !== 'string') return error
-  return new DiskError(code, operation, path, { cause: error })
 }

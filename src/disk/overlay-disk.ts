@@ -3,7 +3,8 @@
  * never touched: this is how a folder is opened beside its writer, and how a Kafka broker's folder
  * is read. Recovery, rebuilt indexes and checkpoints happen, but only here.
  *
- * A file below is seen as long as it was when it was opened first.
+ * A file below is seen as long as it was when it was opened first. It is open below only while it
+ * is open here.
  */
 
 import { assert } from '../base/assert.js'
@@ -29,9 +30,10 @@ export class OverlayDisk implements Disk {
     if (known !== undefined) return new OverlayFile(known)
     if (this.#above.exists(path)) return this.#above.open(path)
     if (this.#isHidden(path)) throw new DiskError('ENOENT', 'open', path)
-    const node = new OverlayNode(path, this.#below.open(path))
+    const node = new OverlayNode(path, () => this.#below.open(path))
+    const file = new OverlayFile(node)
     this.#nodes.set(path, node)
-    return new OverlayFile(node)
+    return file
   }
 
   create(path: string): DiskFile {
@@ -107,7 +109,10 @@ export class OverlayDisk implements Disk {
 
   /** A file below that is renamed lives on here. */
   #adopt(path: string): OverlayNode | undefined {
-    return this.#above.exists(path) ? undefined : new OverlayNode(path, this.#below.open(path))
+    if (this.#above.exists(path)) return undefined
+    const node = new OverlayNode(path, () => this.#below.open(path))
+    new OverlayFile(node).close() // how long it is counts from now on
+    return node
   }
 
   #forget(path: string): void {
@@ -143,35 +148,60 @@ export class OverlayDisk implements Disk {
 
 /** A file below, up to some byte, and what was appended here. */
 class OverlayNode {
-  /** Bytes that still count of the file below. */
-  keptBytes: number
-  readonly tail: DiskFile
+  /** Bytes that still count of the file below; unknown until it was opened first. */
+  #keptBytes: number | undefined
+  readonly #tail: DiskFile
+  /** How often it is open, and the file below for all of them. */
+  #handles = 0
+  #file: DiskFile | undefined
 
   constructor(
     public path: string,
-    readonly below: DiskFile,
+    readonly openBelow: () => DiskFile,
   ) {
-    this.keptBytes = below.size
-    this.tail = new MemoryDisk().create('tail')
+    this.#tail = new MemoryDisk().create('tail')
   }
 
   get size(): number {
-    return this.keptBytes + this.tail.size
+    return this.#kept + this.#tail.size
+  }
+
+  get #kept(): number {
+    return this.#keptBytes ?? 0
+  }
+
+  open(): void {
+    this.#file ??= this.openBelow()
+    this.#keptBytes ??= this.#file.size
+    this.#handles++
+  }
+
+  close(): void {
+    assert(this.#handles > 0, 'only what is open is closed', { path: this.path })
+    if (--this.#handles > 0) return
+    this.#file?.close()
+    this.#file = undefined
+  }
+
+  append(bytes: Uint8Array): void {
+    this.#tail.append(bytes)
   }
 
   truncate(size: number): void {
     assert(size <= this.size, 'a file is cut, not grown', { size, was: this.size })
-    this.tail.truncate(Math.max(0, size - this.keptBytes))
-    this.keptBytes = Math.min(size, this.keptBytes)
+    this.#tail.truncate(Math.max(0, size - this.#kept))
+    this.#keptBytes = Math.min(size, this.#kept)
   }
 
   async read(position: number, length: number): Promise<Buffer> {
     const end = Math.min(position + length, this.size)
-    const fromBelow = Math.max(0, Math.min(end, this.keptBytes) - position)
-    const first = fromBelow > 0 ? await this.below.read(position, fromBelow) : Buffer.alloc(0)
-    if (end <= this.keptBytes) return first
-    const tailAt = Math.max(0, position - this.keptBytes)
-    const second = await this.tail.read(tailAt, end - this.keptBytes - tailAt)
+    const kept = this.#kept
+    const below = this.#file as DiskFile
+    const fromBelow = Math.max(0, Math.min(end, kept) - position)
+    const first = fromBelow > 0 ? await below.read(position, fromBelow) : Buffer.alloc(0)
+    if (end <= kept) return first
+    const tailAt = Math.max(0, position - kept)
+    const second = await this.#tail.read(tailAt, end - kept - tailAt)
     return first.length === 0 ? second : Buffer.concat([first, second])
   }
 }
@@ -181,6 +211,7 @@ class OverlayFile implements DiskFile {
   #isClosed = false
 
   constructor(node: OverlayNode) {
+    node.open()
     this.#node = node
   }
 
@@ -198,7 +229,7 @@ class OverlayFile implements DiskFile {
 
   append(bytes: Uint8Array): void {
     this.#checkOpen('append')
-    this.#node.tail.append(bytes)
+    this.#node.append(bytes)
   }
 
   truncate(size: number): void {
@@ -211,7 +242,9 @@ class OverlayFile implements DiskFile {
   }
 
   close(): void {
+    if (this.#isClosed) return
     this.#isClosed = true
+    this.#node.close()
   }
 
   #checkOpen(operation: string): void {

@@ -2,8 +2,10 @@ import { mkdtempSync, mkdirSync, rmSync, statSync, symlinkSync, writeFileSync } 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
-import { NodeDisk } from '../../src/disk/node-disk.js'
+import { DiskError } from '../../src/disk/disk.js'
+import { makeFolder, NodeDisk } from '../../src/disk/node-disk.js'
 import { diskContract } from './contract.js'
+import { limitDescriptors, systemError, wrapCalls } from './system-calls.js'
 
 const folders: string[] = []
 
@@ -67,7 +69,80 @@ describe('NodeDisk', () => {
     const folder = freshFolder()
     mkdirSync(join(folder, 'd'))
     const disk = new NodeDisk(folder)
-    expect(() => disk.list('nowhere')).toThrow('list nowhere: ENOENT')
+    const missing = join(folder, 'nowhere')
+    expect(() => disk.list('nowhere')).toThrow(`list ${missing}: ENOENT (no such file or folder)`)
     expect(() => disk.open('d')).toThrow('EISDIR')
+  })
+
+  it('names its root by its path', async () => {
+    const file = join(freshFolder(), 'file')
+    writeFileSync(file, 'x')
+    expect(() => new NodeDisk(file).list('')).toThrow(`list ${file}: ENOTDIR (not a folder)`)
+    const below = join(file, 'd')
+    await expect(makeFolder(below)).rejects.toThrow(`mkdir ${below}: ENOTDIR`)
+  })
+})
+
+describe('what a system call says', () => {
+  it.each([
+    ['ENOSPC', 28, 'ENOSPC', true],
+    ['UNKNOWN', 122, 'EDQUOT', true],
+    ['Unknown system error -122', 122, 'EDQUOT', true],
+    ['EFBIG', 27, 'EFBIG', true],
+    ['EIO', 5, 'EIO', false],
+    ['UNKNOWN', 9_999, 'UNKNOWN', false],
+  ])('%s, %i, is %s', (code, errno, name, isTransient) => {
+    const file = new NodeDisk(freshFolder()).create('a')
+    wrapCalls(['writeSync'], () => () => {
+      throw systemError(code, errno)
+    })
+    const failing = (): void => file.append(Buffer.from('x'))
+    expect(failing).toThrow(expect.objectContaining({ code: name, isTransient }))
+    file.close()
+  })
+
+  it.each(['ENOSPC', 'EDQUOT', 'EMFILE'])('is for good when a sync says %s', code => {
+    expect(new DiskError(code, 'append', 'a').isTransient).toBe(true)
+    expect(new DiskError(code, 'open', 'a').isTransient).toBe(true)
+    expect(new DiskError(code, 'sync', 'a').isTransient).toBe(false)
+    expect(new DiskError(code, 'sync directory', '').isTransient).toBe(false)
+  })
+})
+
+describe('when the process has no descriptor left', () => {
+  it('every call goes through at the cost of files that are not in use', async () => {
+    const [one, two] = [new NodeDisk(freshFolder()), new NodeDisk(freshFolder())]
+    const descriptors = limitDescriptors(6)
+    one.makeDirectory('d')
+    const files = Array.from({ length: 20 }, (_, index) =>
+      (index % 2 === 0 ? one : two).create(`f${index}`),
+    )
+    for (const [index, file] of files.entries()) {
+      file.append(Buffer.from(`${index}`))
+      await file.sync()
+      await two.syncDirectory('')
+      expect(one.list('')).toHaveLength(11)
+    }
+    const contents = files.map(async file => (await file.read(0, 9)).toString())
+    expect(await Promise.all(contents)).toEqual(files.map((_, index) => `${index}`))
+    await one.remove('d')
+    expect(descriptors.most).toBe(6)
+    for (const file of files) file.close()
+    expect(descriptors.open).toBe(0)
+  })
+
+  it('a call fails in passing when every file is in use', async () => {
+    const disk = new NodeDisk(freshFolder())
+    const descriptors = limitDescriptors(1)
+    const file = disk.create('a')
+    file.append(Buffer.from('x'))
+    const syncing = file.sync()
+    expect(() => disk.create('b')).toThrow(
+      expect.objectContaining({ code: 'EMFILE', isTransient: true }),
+    )
+    await syncing
+    disk.create('b').close()
+    file.close()
+    expect(descriptors.open).toBe(0)
   })
 })

@@ -1,13 +1,14 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, onTestFinished } from 'vitest'
 import { seededRandom, type Random } from '../../src/base/random.js'
 import { DiskError, parentOf, replaceSmallFile, type Disk } from '../../src/disk/disk.js'
 import { fillDisk, MemoryDisk } from '../../src/disk/memory-disk.js'
 import { NodeDisk } from '../../src/disk/node-disk.js'
 import { OverlayDisk } from '../../src/disk/overlay-disk.js'
 import { diskContract } from './contract.js'
+import { limitDescriptors } from './system-calls.js'
 
 diskContract('OverlayDisk', () => new OverlayDisk(new MemoryDisk()))
 diskContract('OverlayDisk over another', () => new OverlayDisk(new OverlayDisk(new MemoryDisk())))
@@ -62,6 +63,32 @@ describe('a disk above another', () => {
     expect(disk.open('a').size).toBe(3)
     file.append(bytes('!'))
     expect((await disk.open('a').read(0, 99)).toString()).toBe('<a>!')
+  })
+
+  it('keeps a file open below only while it is open here', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'partlog-overlay-'))
+    onTestFinished(() => rmSync(folder, { recursive: true }))
+    const files = new NodeDisk(folder)
+    for (const name of ['a', 'b']) files.create(name).append(bytes(`<${name}>`))
+    const disk = new OverlayDisk(new NodeDisk(folder, { readOnly: true }))
+    const descriptors = limitDescriptors(8)
+    const [one, again] = [disk.open('a'), disk.open('a')]
+    disk.rename('b', 'c')
+    expect(descriptors.open).toBe(1)
+    one.close()
+    one.close()
+    one.close()
+    expect((await again.read(0, 9)).toString()).toBe('<a>')
+    again.append(bytes('!'))
+    again.close()
+    expect(descriptors.open).toBe(0)
+    const later = disk.open('a')
+    expect((await later.read(0, 9)).toString()).toBe('<a>!')
+    later.close()
+    const moved = disk.open('c')
+    expect((await moved.read(0, 9)).toString()).toBe('<b>')
+    moved.close()
+    expect(descriptors.open).toBe(0)
   })
 
   it('reads across the seam between below and above, at every place', async () => {
