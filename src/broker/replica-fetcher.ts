@@ -249,7 +249,7 @@ export class ReplicaFetcher {
 }
 
 const NOTHING = new Uint8Array(0)
-/** Requests that move no log until the event loop gets a turn; most wait at the leader meanwhile. */
+/** Requests that move no log until the event loop gets a turn; most wait at the leader. */
 const IN_VAIN_MAX = 16
 
 function targetsByTopic(targets: readonly Target[]): Map<string, Map<number, Target>> {
