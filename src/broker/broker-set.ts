@@ -39,6 +39,8 @@ import { CONTROLLER } from './network-rules.js'
 import type { Truncation } from './replica-fetcher.js'
 
 export const CONTROLLER_FOLDER = 'controller'
+/** It leads the metadata log for ever. */
+const CONTROLLER_EPOCH = 0
 
 export interface BrokerSetOptions {
   /** Where brokers and controller keep their folders. */
@@ -285,12 +287,18 @@ async function openController(options: BrokerSetOptions, logs: LogManager): Prom
   const topicPartition = { topic: METADATA_TOPIC, partition: 0 }
   const topicId = METADATA_TOPIC_ID
   const config = { current: logConfig(METADATA_LOG_CONFIG) }
-  const log = await logs.load({ ...topicPartition, topicId, settings: config })
+  const log = await logs.load({
+    ...topicPartition,
+    topicId,
+    settings: config,
+    leaderEpoch: CONTROLLER_EPOCH,
+  })
   await logs.syncNames()
   // Topics are few and everything rests on them: their log is durable whatever the records' is.
   const rules = { lagMaxMs: Infinity, isAlive: () => true }
-  const place = { brokerId: CONTROLLER, topicPartition, topicId, clock, ...rules }
-  const partition = await Partition.leading({ ...place, durability: 'power' }, log, 0)
+  const durability = 'power' as const
+  const place = { brokerId: CONTROLLER, topicPartition, topicId, clock, durability, ...rules }
+  const partition = await Partition.leading(place, log, CONTROLLER_EPOCH)
   partition.listen({
     onCheckpointable: () => logs.requestCheckpoint(),
     onIsrWanted: () => undefined,

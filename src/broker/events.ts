@@ -26,6 +26,8 @@ export interface TruncationEvent extends TopicPartition {
   readonly fromOffset: number
   /** Where it ends now. */
   readonly toOffset: number
+  /** Files that keep what was cut off, below the cluster's folder. */
+  readonly keptIn: readonly string[]
 }
 
 /** Records that were committed, and that consumers may have seen, are in the log no more. */

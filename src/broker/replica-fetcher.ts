@@ -40,6 +40,8 @@ export interface Truncation {
   readonly partition: Partition
   readonly fromOffset: number
   readonly toOffset: number
+  /** Files of the partition's folder that keep what was cut off. */
+  readonly keptIn: readonly string[]
   /** What this broker knew to be committed. */
   readonly highWatermark: number
 }
@@ -223,7 +225,10 @@ export class ReplicaFetcher {
       return this.#leaveAlone(partition)
     }
     if (logStartOffset <= log.logEndOffset) return await this.#truncate(target, highWatermark)
-    await partition.restartAt(logStartOffset)
+    const { logEndOffset } = log
+    const keptIn = await partition.restartAt(logStartOffset)
+    const what = `begins anew at ${logStartOffset}, it ended at ${logEndOffset}`
+    this.#tellCut(partition, what, keptIn)
     return true
   }
 
@@ -231,14 +236,22 @@ export class ReplicaFetcher {
     const fromOffset = log.logEndOffset
     const { latestEpoch } = log.epochs
     const { highWatermark } = partition
-    await partition.truncateTo(offset)
+    const keptIn = await partition.truncateTo(offset)
     const toOffset = log.logEndOffset
     if (toOffset >= fromOffset) {
       // An epoch without records may have been forgotten. Else the same answer would come again.
       return log.epochs.latestEpoch === latestEpoch ? this.#leaveAlone(partition) : true
     }
-    this.#options.onTruncated({ partition, fromOffset, toOffset, highWatermark })
+    this.#tellCut(partition, `is cut from ${fromOffset} to ${toOffset}`, keptIn)
+    this.#options.onTruncated({ partition, fromOffset, toOffset, keptIn, highWatermark })
     return true
+  }
+
+  #tellCut({ topicPartition }: Partition, what: string, keptIn: readonly string[]): void {
+    if (keptIn.length === 0) return
+    const { topic, partition } = topicPartition
+    const sentence = `${topic}-${partition} ${what}, as broker ${this.#options.leaderId} has it`
+    this.#options.logger.warn(sentence, { keptIn })
   }
 
   #leaveAlone(partition: Partition): false {

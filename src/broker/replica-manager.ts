@@ -254,7 +254,8 @@ export class ReplicaManager {
     const rules = { lagMaxMs, isAlive }
     const options = { brokerId, topicPartition, topicId, durability, clock, ...rules }
     const settings = this.#settings.get(topicId) as TopicLogSettings
-    const known = { ...topicPartition, topicId, settings }
+    const { leaderEpoch = Infinity } = topic.partitions[partition] ?? {}
+    const known = { ...topicPartition, topicId, settings, leaderEpoch }
     try {
       const log = isNew ? await logs.create(known) : await logs.load(known)
       // What recovery found is durable; where nobody else has a say, all of it is committed.

@@ -28,9 +28,9 @@ export function reportsOf(events: EventSource, brokers: () => BrokerSet | undefi
     },
     onRepairing: (broker, { topicPartition }, folder) =>
       events.emit('repair', { ...topicPartition, broker, folder }),
-    onTruncated(broker, { partition, fromOffset, toOffset, highWatermark }) {
+    onTruncated(broker, { partition, fromOffset, toOffset, keptIn, highWatermark }) {
       const place = { ...partition.topicPartition, broker }
-      events.emit('truncation', { ...place, fromOffset, toOffset })
+      events.emit('truncation', { ...place, fromOffset, toOffset, keptIn })
       if (toOffset >= highWatermark) return
       events.emit('dataLoss', { ...place, fromOffset: toOffset, toOffset: highWatermark })
     },

@@ -7,7 +7,9 @@
  *                       an unclean election, which may lose records
  *
  * The last in-sync replica stays in the ISR when it dies: it is the one that is waited for. When it
- * comes back without the end of its log it does not win over a replica that has more (KIP-966).
+ * comes back without the end of its log it leads all the same: one that is out of sync and claims
+ * to have more may claim it by a file without a checksum. Only where the topic allows unclean
+ * elections the longer log wins (KIP-966).
  */
 
 import type { MetadataRecord } from '../protocol/messages/metadata-records.js'
@@ -46,7 +48,7 @@ export function electOnline(
 ): PartitionChange | undefined {
   const { isr, replicas, leader } = partition
   const aliveIsr = isr.filter(rules.isAlive)
-  const behind = rules.endOf === undefined ? undefined : longerThanIsr(partition, rules, aliveIsr)
+  const behind = rules.allowsUnclean ? longerThanIsr(partition, rules, aliveIsr) : undefined
   if (behind !== undefined) return { isr: [behind], leader: behind, isUnclean: true }
   if (aliveIsr.length > 0) {
     const chosen = aliveIsr.includes(leader) ? leader : firstOf(replicas, aliveIsr)

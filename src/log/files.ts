@@ -16,7 +16,7 @@
  *     …​.deleted                                   on its way out
  *     …​.cleaned                                   being written by compaction
  *     …​.swap                                      written, about to take the place of others
- *     00000000000000000042.log.1234.kept          bytes recovery cut off at position 1234
+ *     00000000000000000042.log.1234.kept          bytes that were cut off at position 1234
  */
 
 import { isTopicName, PARTITIONS_MAX, type TopicPartition } from '../model/names.js'
@@ -76,9 +76,12 @@ export function isDeletedFile(name: string): boolean {
   return name.endsWith(DELETED_SUFFIX)
 }
 
-/** Where recovery puts what it cuts off. No Kafka reads a file with this ending. */
-export function keptFile(name: string, position: Position): string {
-  return `${name}.${position}${KEPT_SUFFIX}`
+/**
+ * Where the bytes go that are cut off at a position, the nth time. No Kafka reads a file with this
+ * ending.
+ */
+export function keptFile(name: string, position: Position, nth = 1): string {
+  return `${name}.${position}${nth === 1 ? '' : `.${nth}`}${KEPT_SUFFIX}`
 }
 
 export function isKeptFile(name: string): boolean {

@@ -18,7 +18,7 @@ import { randomUuid, uuidHex } from '../base/uuid.js'
 import { isDiskError, join, replaceSmallFile, type Disk } from '../disk/disk.js'
 import { PartlogError, toPartlogError } from '../model/errors.js'
 import { partitionKey, type TopicPartition } from '../model/names.js'
-import type { Offset } from '../model/units.js'
+import type { LeaderEpoch, Offset } from '../model/units.js'
 import {
   formatOffsets,
   readOffsets,
@@ -66,6 +66,8 @@ export interface LogManagerOptions {
 export interface KnownPartition extends TopicPartition {
   readonly topicId: string
   readonly settings: LogSettings
+  /** Its epoch, if it is known: no batch can have a later one. */
+  readonly leaderEpoch?: LeaderEpoch
 }
 
 export class LogManager {
@@ -361,6 +363,7 @@ export class LogManager {
       logStartOffset: this.#logStarts.get(key),
       firstDirtyOffset: this.#firstDirty.get(key) ?? 0,
       wasClosedCleanly: this.wasClosedCleanly,
+      leaderEpochMax: partition.leaderEpoch ?? Infinity,
       onCorruption,
     })
     for (const finding of findings) {

@@ -34,6 +34,7 @@ import type { LeaderEpochs } from './leader-epochs.js'
 import { LogHealth } from './log-health.js'
 import type { Appended, LogContext, LogListener, LogState } from './log-words.js'
 import { LogReader, type OffsetAndTimestamp, type ReadBounds } from './log-reader.js'
+import { deleteOldSegments, type OldSegmentsTarget } from './old-segments.js'
 import type { Producers } from './producers.js'
 import type { Segment } from './segment.js'
 import { SegmentList } from './segment-list.js'
@@ -353,56 +354,38 @@ export class Log {
 
   /** Deletes segments that retention lets go; returns by how much the log start has moved. */
   async deleteOldSegments(highWatermark: Offset): Promise<number> {
-    return await this.#behind.run(async () => {
-      if (this.offlineReason !== undefined || this.#health.isClosed) return 0
-      for (const segment of this.#segments.all) await segment.newest()
-      const before = this.#marks.logStartOffset
-      const { count, reason } = this.#segments.deletable({ ...this.#marks, highWatermark })
-      if (count === 0) return 0
-      await this.#dropSegments(count)
-      this.#context.logger.info(`${this.name}: ${count} segments deleted`, { reason })
-      await this.#epochFile.write()
-      return this.#marks.logStartOffset - before
-    })
-  }
-
-  #dropSegments(count: number): Promise<void> {
-    if (count === this.segmentCount) this.#roll()
-    const gone = this.#segments.dropOldest(count)
-    this.#marks.logStartOffset = Math.max(this.#marks.logStartOffset, this.firstSegmentOffset)
-    this.#marks.recoveryPoint = Math.max(this.#marks.recoveryPoint, this.#marks.logStartOffset)
-    this.epochs.truncateFromStart(this.#marks.logStartOffset)
-    this.#listener?.onCheckpointable()
-    return gone
+    return await deleteOldSegments(this.#parts(), highWatermark)
   }
 
   // ── truncation ─────────────────────────────────────────────────────────────────────────
 
   /**
    * Removes every batch that reaches to `offset` or beyond: the log ends there, or before when a
-   * batch goes on across it. Below the log start it means everything. Durable when it resolves;
-   * until then nothing is read or appended (NOT_LEADER_OR_FOLLOWER).
+   * batch goes on across it. Below the log start it means everything. Durable when it resolves,
+   * with the files that keep what was cut off; until then nothing is read or appended
+   * (NOT_LEADER_OR_FOLLOWER).
    */
-  async truncateTo(offset: Offset): Promise<void> {
-    await this.#cutting(() => this.#truncation.truncateTo(offset))
+  async truncateTo(offset: Offset): Promise<readonly string[]> {
+    return await this.#cutting(() => this.#truncation.truncateTo(offset))
   }
 
   /** As `truncateTo`, but everything goes and the next record gets `offset`. */
-  async truncateFullyAndStartAt(offset: Offset): Promise<void> {
-    await this.#cutting(() => this.#truncation.startAgainAt(offset))
+  async truncateFullyAndStartAt(offset: Offset): Promise<readonly string[]> {
+    return await this.#cutting(() => this.#truncation.startAgainAt(offset))
   }
 
-  async #cutting(cut: () => Promise<void>): Promise<void> {
+  async #cutting(cut: () => Promise<readonly string[]>): Promise<readonly string[]> {
     this.#health.checkOnline()
     this.#cuts++
     try {
-      await this.#behind.run(async () => {
+      return await this.#behind.run(async () => {
         this.#health.checkOnline()
-        await this.#health.reading(async () => {
+        return await this.#health.reading(async () => {
           const { logEndOffset } = this.#marks
-          await cut()
-          if (this.#marks.logEndOffset === logEndOffset) return
+          const keptIn = await cut()
+          if (this.#marks.logEndOffset === logEndOffset) return keptIn
           await this.producers.reload({ segments: this.#segments.all, ...this.#marks })
+          return keptIn
         })
       })
     } finally {
@@ -410,8 +393,8 @@ export class Log {
     }
   }
 
-  /** What those work on who cut and compact the log. */
-  #parts(): TruncationTarget & CleanerTarget {
+  /** What those work on who cut the log, compact it or take its oldest segments away. */
+  #parts(): TruncationTarget & CleanerTarget & OldSegmentsTarget {
     const log = this
     return {
       name: this.name,
@@ -425,6 +408,8 @@ export class Log {
       flusher: this.#flusher,
       epochs: this.epochs,
       epochFile: this.#epochFile,
+      roll: () => this.#roll(),
+      onCheckpointable: () => this.#listener?.onCheckpointable(),
       get isBusy() {
         return log.#reads > 0 || log.#flusher.isRunning
       },

@@ -9,6 +9,7 @@ import { join, readSmallFile, replaceSmallFile, type Disk } from '../disk/disk.j
 import { PartlogError } from '../model/errors.js'
 import type { LeaderEpoch, Offset } from '../model/units.js'
 import { formatEpochs, parseEpochs, type EpochStart } from './checkpoints.js'
+import { epochsOfBatches, whyNotEpochsOf, type EpochExtent } from './epoch-check.js'
 import { EpochFile } from './epoch-file.js'
 import {
   isDeletedFile,
@@ -16,7 +17,7 @@ import {
   parseSegmentFile,
   PARTITION_METADATA,
 } from './files.js'
-import { corruptLog } from './errors.js'
+import { corruptLog, DamagedBytesError } from './errors.js'
 import { isAscending, LeaderEpochs } from './leader-epochs.js'
 import { Log } from './log.js'
 import type { LogContext } from './log-words.js'
@@ -27,7 +28,6 @@ import {
   type Recovered,
   type RecoveryFinding,
 } from './recovery.js'
-import { scanBatches } from './scan.js'
 import { Segment } from './segment.js'
 import { finishSwaps } from './swap.js'
 
@@ -44,6 +44,8 @@ export interface OpenLogOptions {
   readonly firstDirtyOffset?: Offset
   /** The broker that had the folder before closed it cleanly. */
   readonly wasClosedCleanly: boolean
+  /** The partition's own epoch, as the controller knows it: no batch can have a later one. */
+  readonly leaderEpochMax?: LeaderEpoch
   readonly onCorruption: 'offline' | 'truncate'
 }
 
@@ -66,26 +68,33 @@ export async function openLog(context: LogContext, options: OpenLogOptions): Pro
     found.push(newSegment(context, options.logStartOffset ?? 0))
     await context.disk.syncDirectory(context.folder)
   }
-  const storedEpochs = await readEpochs(context.disk, context.folder)
-  const latestEpoch = storedEpochs?.latest?.epoch
-  const recovered = await bringBack(context, found, options, latestEpoch).catch(
-    (error: unknown) => {
-      for (const segment of found) segment.close()
-      throw error
-    },
-  )
-  const opened = await startAtLogStart(context, recovered, options)
-  const storedText = storedEpochs && formatEpochs(storedEpochs.entries)
-  const epochs = await usableEpochs(storedEpochs, recovered.epochStarts, opened)
-  if (formatEpochs(epochs.entries) !== storedText) {
-    // From now on what was learned lies below the recovery point, where nobody will look again.
-    await new EpochFile(context.disk, context.folder, epochs).write()
+  try {
+    return await openSegments(context, found, options)
+  } catch (error) {
+    for (const segment of found) segment.close()
+    throw error instanceof DamagedBytesError ? corruptLog(nameOf(context), error.message) : error
   }
+}
+
+async function openSegments(
+  context: LogContext,
+  found: readonly Segment[],
+  options: OpenLogOptions,
+): Promise<OpenedLog> {
+  const recovered = await bringBack(context, found, options)
+  const opened = await startAtLogStart(context, recovered, options)
+  const findings = [...recovered.findings]
+  const epochs = await checkedEpochs(context, findings, {
+    ...opened,
+    epochStarts: recovered.epochStarts,
+    hasGaps: context.settings.current.mayHaveGaps,
+    leaderEpochMax: options.leaderEpochMax ?? Infinity,
+  })
   const { logEndOffset } = opened
   const producers = await Producers.load(context, opened)
   const { firstDirtyOffset = 0 } = options
   const state = { ...opened, recoveryPoint: logEndOffset, firstDirtyOffset, epochs, producers }
-  return { log: new Log(context, state), findings: recovered.findings }
+  return { log: new Log(context, state), findings }
 }
 
 /**
@@ -110,17 +119,16 @@ async function bringBack(
   context: LogContext,
   segments: readonly Segment[],
   options: OpenLogOptions,
-  latestEpoch: LeaderEpoch | undefined,
 ): Promise<Recovered> {
-  const { disk, folder, topicPartition } = context
+  const { disk, folder } = context
   const recoveryOptions = {
     disk,
     folder,
-    name: `${topicPartition.topic}-${topicPartition.partition}`,
+    name: nameOf(context),
     recoveryPoint: options.recoveryPoint,
     hasGaps: context.settings.current.mayHaveGaps,
     onCorruption: options.onCorruption,
-    latestEpoch,
+    leaderEpochMax: options.leaderEpochMax ?? Infinity,
   }
   if (options.wasClosedCleanly) {
     const resumed = await resumeSegments(segments, recoveryOptions)
@@ -147,6 +155,10 @@ async function startAtLogStart(
   const fresh = newSegment(context, logStartOffset)
   await context.disk.syncDirectory(context.folder)
   return { segments: [fresh], logStartOffset, logEndOffset: logStartOffset }
+}
+
+function nameOf({ topicPartition }: LogContext): string {
+  return `${topicPartition.topic}-${topicPartition.partition}`
 }
 
 async function removeLeftovers({ disk, folder }: LogContext): Promise<void> {
@@ -201,23 +213,39 @@ async function writeNewFile(disk: Disk, path: string, text: string): Promise<voi
   }
 }
 
+interface FoundLog extends EpochExtent {
+  readonly epochStarts: readonly EpochStart[]
+}
+
 /**
  * The epochs in the checkpoint, as far as the log goes, and those of batches that were written
- * after it; all from the batches when it cannot be used.
+ * after it; all from the batches when they contradict it. A leadership that has written nothing is
+ * forgotten: who had it notes it again when it takes it up.
  */
-async function usableEpochs(
-  stored: LeaderEpochs | undefined,
-  scanned: readonly EpochStart[],
-  state: { segments: readonly Segment[]; logStartOffset: Offset; logEndOffset: Offset },
+async function checkedEpochs(
+  { disk, folder }: LogContext,
+  findings: RecoveryFinding[],
+  log: FoundLog,
 ): Promise<LeaderEpochs> {
-  const isUsable = stored !== undefined && (stored.latest !== undefined || state.logEndOffset === 0)
-  const epochs = isUsable ? stored : await epochsOfBatches(state.segments)
-  // A leadership that has written nothing keeps its entry at the log's end.
-  epochs.truncateFromEnd(state.logEndOffset + 1)
-  for (const { epoch, startOffset } of scanned) {
+  const stored = await readEpochs(disk, folder)
+  const storedText = stored && formatEpochs(stored.entries)
+  let epochs = stored ?? new LeaderEpochs()
+  epochs.truncateFromEnd(log.logEndOffset)
+  for (const { epoch, startOffset } of log.epochStarts) {
     if (epoch > epochs.latestEpoch) epochs.assign(epoch, startOffset)
   }
-  epochs.truncateFromStart(state.logStartOffset)
+  epochs.truncateFromStart(log.logStartOffset)
+  const reason = await whyNotEpochsOf(log, epochs)
+  if (reason !== undefined) {
+    epochs = await epochsOfBatches(log.segments, log.leaderEpochMax)
+    epochs.truncateFromStart(log.logStartOffset)
+    const file = join(folder, LEADER_EPOCH_CHECKPOINT)
+    findings.push({ kind: 'epochs-rebuilt', file, position: 0, bytes: 0, reason, keptIn: [] })
+  }
+  if (formatEpochs(epochs.entries) !== storedText) {
+    // From now on what was learned lies below the recovery point, where nobody will look again.
+    await new EpochFile(disk, folder, epochs).write()
+  }
   return epochs
 }
 
@@ -231,23 +259,6 @@ async function readEpochs(disk: Disk, folder: string): Promise<LeaderEpochs | un
   } catch {
     return undefined // unreadable counts as absent: the batches know their epochs, too
   }
-}
-
-async function epochsOfBatches(segments: readonly Segment[]): Promise<LeaderEpochs> {
-  const epochs = new LeaderEpochs()
-  for (const segment of segments) {
-    await scanBatches(
-      segment.file,
-      batch => {
-        if (batch.leaderEpoch > epochs.latestEpoch) {
-          epochs.assign(batch.leaderEpoch, batch.baseOffset)
-        }
-        return undefined
-      },
-      { checksCrc: false },
-    )
-  }
-  return epochs
 }
 
 // ── partition.metadata ───────────────────────────────────────────────────────────────────

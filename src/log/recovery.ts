@@ -17,16 +17,23 @@ import { NONE, type LeaderEpoch, type Offset, type Position } from '../model/uni
 import type { EpochStart } from './checkpoints.js'
 import { hasLostSector, judge, type LogBreak } from './damage.js'
 import { corruptLog } from './errors.js'
-import { keptFile } from './files.js'
 import { IndexError } from './index-file.js'
+import { keepAside } from './kept.js'
 import { findBatch } from './scan.js'
 import type { Segment } from './segment.js'
 
-const COPY_BYTES = 1024 * 1024
+const WINDOW_BYTES = 1024 * 1024
+
+/**
+ * `torn-tail`: a write that was under way was cut off. `corruption-cut`: damage was cut off, as
+ * `onCorruption: 'truncate'` asks for. `index-rebuilt`, `epochs-rebuilt`: made anew from the
+ * batches.
+ */
+export type FindingKind = 'torn-tail' | 'corruption-cut' | 'index-rebuilt' | 'epochs-rebuilt'
 
 /** Something recovery found and what became of it. */
 export interface RecoveryFinding {
-  readonly kind: 'torn-tail' | 'corruption-cut' | 'index-rebuilt'
+  readonly kind: FindingKind
   readonly file: string
   readonly position: Position
   /** Bytes that are no longer in the log. */
@@ -45,8 +52,8 @@ export interface RecoveryOptions {
   /** Are gaps between offsets normal here, because the log is compacted? */
   readonly hasGaps: boolean
   readonly onCorruption: 'offline' | 'truncate'
-  /** The newest leadership in the folder's file; undefined when it does not say. */
-  readonly latestEpoch: LeaderEpoch | undefined
+  /** The partition's own epoch: no batch can have a later one. Infinity when it is not known. */
+  readonly leaderEpochMax: LeaderEpoch
 }
 
 export interface Recovered {
@@ -225,15 +232,13 @@ class Recovery {
   }
 
   /**
-   * The CRC leaves out offset and epoch: they are compared with those of the batches around. A
-   * batch that was not synced may have brought an epoch that is in no file yet.
+   * The CRC leaves out offset and epoch: they are compared with those of the batches around.
    */
   #whyNotNext(batch: Batch, expected: Offset | undefined): string | undefined {
-    const { baseOffset, leaderEpoch, nextOffset } = batch
-    const wasSynced = nextOffset <= this.options.recoveryPoint
-    const latestEpoch = (wasSynced ? this.options.latestEpoch : undefined) ?? Infinity
-    if (leaderEpoch < this.#epoch || leaderEpoch > latestEpoch) {
-      return `leader epoch ${leaderEpoch} is outside [${this.#epoch}, ${latestEpoch}]`
+    const { baseOffset, leaderEpoch } = batch
+    const { leaderEpochMax } = this.options
+    if (leaderEpoch < this.#epoch || leaderEpoch > leaderEpochMax) {
+      return `leader epoch ${leaderEpoch} is outside [${this.#epoch}, ${leaderEpochMax}]`
     }
     if (expected === undefined || baseOffset === expected) return undefined
     if (this.options.hasGaps && baseOffset > expected) return undefined
@@ -273,7 +278,7 @@ class Recovery {
   async #lostSector(segment: Segment, from: Position, to: Position): Promise<boolean> {
     // Windows end on sector borders, so that no sector is split between two of them.
     for (let at = from; at < to;) {
-      const end = Math.min(to, (Math.floor(at / COPY_BYTES) + 1) * COPY_BYTES)
+      const end = Math.min(to, (Math.floor(at / WINDOW_BYTES) + 1) * WINDOW_BYTES)
       const bytes = await segment.file.read(at, end - at)
       const isWholeTail = at === from && end === segment.size
       if (hasLostSector(bytes, at, isWholeTail)) return true
@@ -290,9 +295,9 @@ class Recovery {
     const keptIn: string[] = []
     let bytes = 0
     for (const [cut, from] of [[segment, position] as const, ...later.map(s => [s, 0] as const)]) {
-      if (cut.size === from) continue
+      const kept = await keepAside(this.options.disk, cut.file, from)
       bytes += cut.size - from
-      keptIn.push(await this.#keepAside(cut, from))
+      if (kept !== undefined) keptIn.push(kept)
     }
     await this.options.disk.syncDirectory(this.options.folder)
     // From the end backwards: a crash in between leaves a shorter log, never one with a hole.
@@ -306,22 +311,6 @@ class Recovery {
     this.#segments = this.#segments.slice(0, index + 1)
     const { path: file } = segment.file
     this.#findings.push({ kind, file, position, bytes, reason, keptIn })
-  }
-
-  async #keepAside(segment: Segment, from: Position): Promise<string> {
-    const { disk } = this.options
-    const path = keptFile(segment.file.path, from)
-    await disk.remove(path)
-    const copy = disk.create(path)
-    try {
-      for (let at = from; at < segment.size; at += COPY_BYTES) {
-        copy.append(await segment.file.read(at, COPY_BYTES))
-      }
-      await copy.sync()
-    } finally {
-      copy.close()
-    }
-    return path
   }
 
   /** What was found complete may still be in the page cache only: sync it before it is promised. */

@@ -32,6 +32,8 @@ export interface ScanOptions {
   readonly to?: Position
   /** Compare checksums. Default true. */
   readonly checksCrc?: boolean
+  /** How much of the file is read at a time, unless a batch is larger. Default 1 MiB. */
+  readonly windowBytes?: number
 }
 
 export async function scanBatches(
@@ -40,19 +42,23 @@ export async function scanBatches(
   options: ScanOptions = {},
 ): Promise<ScanEnd> {
   const { from = 0, to = file.size, checksCrc = true } = options
+  const { windowBytes: usualBytes = WINDOW_BYTES } = options
   let position = from
-  let windowBytes = WINDOW_BYTES
+  let windowBytes = usualBytes
   while (position < to) {
-    const window = await file.read(position, Math.min(windowBytes, to - position))
+    const wanted = Math.min(windowBytes, to - position)
+    const window = await file.read(position, wanted)
     const step = walkWindow(window, position, { visit, checksCrc })
     if (step.reason !== undefined) return step
     if (step.position === position) {
-      const needed = neededBytes(window, position, to)
+      // Somebody may have cut the file meanwhile: what is read is what there is.
+      const end = window.length < wanted ? position + window.length : to
+      const needed = neededBytes(window, position, end)
       if (needed === undefined)
-        return { position, reason: shortReason(to - position), isShort: true }
+        return { position, reason: shortReason(end - position), isShort: true }
       windowBytes = needed
     } else {
-      windowBytes = WINDOW_BYTES
+      windowBytes = usualBytes
     }
     position = step.position
   }

@@ -11,7 +11,13 @@
 import { assert } from '../base/assert.js'
 import { join, type Disk, type DiskFile } from '../disk/disk.js'
 import { Batch, BATCH_HEADER_BYTES, frameAt } from '../model/batch.js'
-import { NONE, type Offset, type Position, type Timestamp } from '../model/units.js'
+import {
+  NONE,
+  type LeaderEpoch,
+  type Offset,
+  type Position,
+  type Timestamp,
+} from '../model/units.js'
 import type { LogSettings } from './config.js'
 import { DamagedBytesError } from './errors.js'
 import { deletedFile, SEGMENT_FILE_KINDS, segmentFile, type SegmentFileKind } from './files.js'
@@ -35,6 +41,13 @@ export interface SegmentOptions {
   readonly suffix?: string
 }
 
+/** What a batch says of itself beside its records. */
+export interface BatchPlace {
+  readonly baseOffset: Offset
+  readonly lastOffset: Offset
+  readonly leaderEpoch: LeaderEpoch
+}
+
 export class Segment {
   readonly baseOffset: Offset
   readonly file: DiskFile
@@ -48,8 +61,10 @@ export class Segment {
   readonly #options: SegmentOptions
   #newest: TimeIndexEntry | undefined
   #firstTimestamp: Timestamp | undefined
+  #first: BatchPlace | undefined
   #bytesSinceEntry = 0
   #rebuilding: Promise<void> | undefined
+  #measuredBytes = 0
 
   private constructor(file: DiskFile, options: SegmentOptions) {
     const { disk, baseOffset, cache } = options
@@ -120,6 +135,7 @@ export class Segment {
     let position = this.file.size
     this.file.append(bytes)
     this.noteVerified(position, this.file.size)
+    if (this.#measuredBytes === position) this.#measuredBytes = this.file.size
     for (const batch of batches) {
       this.note(batch, position)
       position += batch.size
@@ -179,6 +195,27 @@ export class Segment {
     return found ?? end.position
   }
 
+  /** The last batch that ends below an offset, and the first that reaches it. */
+  async around(offset: Offset): Promise<{ before?: BatchPlace; at?: BatchPlace }> {
+    const around: { before?: BatchPlace; at?: BatchPlace } = {}
+    if (offset <= this.baseOffset) {
+      const at = await this.#firstBatch()
+      return at === undefined ? around : { at }
+    }
+    const from = await this.#indexedPosition(offset - 1).catch(orStart)
+    const visit = (batch: Batch): string | undefined => {
+      around[batch.lastOffset < offset ? 'before' : 'at'] = placeOf(batch)
+      return around.at === undefined ? undefined : FOUND
+    }
+    const { position, reason } = await scanBatches(this.file, visit, {
+      from,
+      checksCrc: false,
+      windowBytes: AROUND_BYTES,
+    })
+    if (reason === undefined || reason === FOUND) return around
+    throw new DamagedBytesError(this.file.path, position, reason)
+  }
+
   /** The newest record's time and the last offset of its batch; loads the index if need be. */
   async newest(): Promise<TimeIndexEntry | undefined> {
     if (this.#newest !== undefined || this.size === 0) return this.#newest
@@ -190,6 +227,31 @@ export class Segment {
       await this.rebuildIndexes()
     }
     return this.#newest
+  }
+
+  /** Are the times those of the batches, and not of an index without a checksum? */
+  get isMeasured(): boolean {
+    return this.#measuredBytes >= this.size
+  }
+
+  /** Asks every batch for its time. Throws DamagedBytesError where one cannot be believed. */
+  async measure(): Promise<void> {
+    const to = this.size
+    let newest: TimeIndexEntry | undefined
+    const { position, reason } = await scanBatches(
+      this.file,
+      ({ maxTimestamp: timestamp, lastOffset: offset }) => {
+        if (newest === undefined || timestamp > newest.timestamp) newest = { timestamp, offset }
+        return undefined
+      },
+      { to },
+    )
+    if (reason !== undefined) throw new DamagedBytesError(this.file.path, position, reason)
+    this.noteVerified(0, to)
+    this.#measuredBytes = to
+    // Some may have come in behind meanwhile.
+    const isNewer = this.newestTimestamp > (newest?.timestamp ?? NONE)
+    if (this.size === to || !isNewer) this.#newest = newest
   }
 
   /** Finds out the time of the first batch. */
@@ -278,6 +340,7 @@ export class Segment {
     this.timeIndex.reset()
     this.#newest = undefined
     this.#firstTimestamp = undefined
+    this.#first = undefined
     this.#bytesSinceEntry = 0
   }
 
@@ -308,6 +371,7 @@ export class Segment {
   /** Cuts the file, where a batch begins. The indexes know nothing of it until `reindex`. */
   cut(position: Position): void {
     this.file.truncate(position)
+    this.#measuredBytes = 0
     this.syncedBytes = Math.min(this.syncedBytes, position)
     this.verifiedStart = Math.min(this.verifiedStart, position)
     this.verifiedEnd = Math.min(this.verifiedEnd, position)
@@ -384,7 +448,14 @@ export class Segment {
   async #loadFirstTimestamp(): Promise<void> {
     const header = await this.file.read(0, BATCH_HEADER_BYTES)
     const isBatch = header.length === BATCH_HEADER_BYTES && frameAt(header, 0, header.length) > 0
-    this.#firstTimestamp = isBatch ? new Batch(header, 0).maxTimestamp : undefined
+    const batch = isBatch ? new Batch(header, 0) : undefined
+    this.#firstTimestamp = batch?.maxTimestamp
+    this.#first = batch === undefined ? undefined : placeOf(batch)
+  }
+
+  async #firstBatch(): Promise<BatchPlace | undefined> {
+    if (this.#first === undefined && this.size > 0) await this.#loadFirstTimestamp()
+    return this.#first
   }
 
   #noteNewest(): void {
@@ -398,6 +469,22 @@ export class Segment {
     if (first !== undefined && first >= 0) return maxTimestamp - first
     return now - this.#options.createdAt
   }
+}
+
+function placeOf({ baseOffset, lastOffset, leaderEpoch }: Batch): BatchPlace {
+  return { baseOffset, lastOffset, leaderEpoch }
+}
+
+/** An entry of the offset index stands for about so much. */
+const AROUND_BYTES = 8 * 1024
+
+/** No reason to stop for: what was looked for is there. */
+const FOUND = 'found'
+
+/** An index that leads nowhere is no index. */
+function orStart(error: unknown): Position {
+  if (error instanceof IndexError) return 0
+  throw error
 }
 
 function pathOf(

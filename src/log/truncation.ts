@@ -2,6 +2,7 @@
  * Cutting a log back: what a follower does with records that its leader does not have.
  *
  * The order, each step durable before the next
+ *   0. What goes is kept aside (kept.ts): who is told to cut may have been told wrongly.
  *   1. The checkpoint's recovery point is lowered to the new end: whatever a crash leaves of the
  *      cut, opening scans all of it, and does not take what is gone for records lost.
  *   2. Later segments go, the last one first, then the file is cut, then names and file are synced.
@@ -16,6 +17,7 @@ import type { Offset } from '../model/units.js'
 import type { EpochFile } from './epoch-file.js'
 import { DamagedBytesError } from './errors.js'
 import type { Flusher } from './flusher.js'
+import { keepAside } from './kept.js'
 import type { LeaderEpochs } from './leader-epochs.js'
 import type { LogHealth } from './log-health.js'
 import type { LogReader } from './log-reader.js'
@@ -55,28 +57,32 @@ export class Truncation {
     this.#log = log
   }
 
-  /** Removes every batch that reaches to `offset` or beyond. */
-  async truncateTo(offset: Offset): Promise<void> {
+  /** Removes every batch that reaches to `offset` or beyond; resolves with where it is kept. */
+  async truncateTo(offset: Offset): Promise<readonly string[]> {
     const { marks, segments, epochFile } = this.#log
-    if (offset >= marks.logEndOffset) return await this.#forgetEmptyLeadership()
+    if (offset >= marks.logEndOffset) {
+      await this.#forgetEmptyLeadership()
+      return []
+    }
     const cut = await segments.findCut(offset)
     if (cut.end < marks.logStartOffset) {
       return await this.startAgainAt(Math.min(offset, marks.logStartOffset))
     }
-    await this.#cut(cut, cut.end)
+    const keptIn = await this.#cut(cut, cut.end)
     await this.#finish(async () => {
       await segments.syncCut()
       const end = await segments.active.reindex(cut.end)
       if (end < cut.end) await this.#beginBehindGap(cut.end)
       await epochFile.write()
     })
+    return keptIn
   }
 
-  /** Removes everything; the next record gets `offset`. */
-  async startAgainAt(offset: Offset): Promise<void> {
+  /** Removes everything; the next record gets `offset`. Resolves with where it is kept. */
+  async startAgainAt(offset: Offset): Promise<readonly string[]> {
     const { marks, segments, epochFile } = this.#log
     const end = segments.first.baseOffset
-    await this.#cut({ index: 0, position: 0, end, recoveryPoint: end }, offset)
+    const keptIn = await this.#cut({ index: 0, position: 0, end, recoveryPoint: end }, offset)
     await this.#finish(async () => {
       await segments.syncCut()
       await segments.active.reindex(end)
@@ -86,6 +92,7 @@ export class Truncation {
       // The log start of before may lie above records to come: it must be forgotten by then.
       await this.#log.context.saveCheckpoints()
     })
+    return keptIn
   }
 
   /** No batch goes up to the log's end: only the name of a segment can say where it is. */
@@ -103,8 +110,9 @@ export class Truncation {
   }
 
   /** The cut itself. An `end` that is not the cut's leaves an empty log. */
-  async #cut(cut: Cut, end: Offset): Promise<void> {
+  async #cut(cut: Cut, end: Offset): Promise<readonly string[]> {
     const { marks, segments, flusher, reader, epochs } = this.#log
+    const keptIn = await this.#keepAside(cut)
     marks.recoveryPoint = Math.min(marks.recoveryPoint, cut.recoveryPoint, end)
     marks.firstDirtyOffset = Math.min(marks.firstDirtyOffset, cut.end, end)
     await this.#log.context.saveCheckpoints()
@@ -121,6 +129,22 @@ export class Truncation {
     flusher.cutTo(isEmpty ? end : Math.min(flusher.durableEndOffset, end))
     reader.forgetPositions()
     epochs.truncateFromEnd(isEmpty ? 0 : end)
+    return keptIn
+  }
+
+  async #keepAside({ index, position }: Cut): Promise<readonly string[]> {
+    const { context, segments } = this.#log
+    const kept: string[] = []
+    for (const [nth, { file }] of segments.all.slice(index).entries()) {
+      const copy = await keepAside(context.disk, file, nth === 0 ? position : 0)
+      if (copy !== undefined) kept.push(copy)
+    }
+    try {
+      if (kept.length > 0) await context.disk.syncDirectory(context.folder)
+    } catch (error) {
+      throw this.#log.health.syncFailed(error)
+    }
+    return kept
   }
 
   async #finish(steps: () => Promise<void>): Promise<void> {

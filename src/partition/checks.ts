@@ -48,6 +48,13 @@ export function checkMayDelete(name: string, { isCompacted, isDeleted }: LogConf
   throw new PartlogError('POLICY_VIOLATION', sentence)
 }
 
+/** Where others keep a partition, too, one of them will lead it: it is worth trying again. */
+export function forClients(error: PartlogError): PartlogError {
+  if (error.retriable || error.code === 'CLOSED') return error
+  const { outcomeUnknown } = error
+  return new PartlogError('KAFKA_STORAGE_ERROR', error.message, { cause: error, outcomeUnknown })
+}
+
 export interface FollowerEnd {
   readonly fetchOffset: Offset
   /** Of its last record; −1 when it has none. */

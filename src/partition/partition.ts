@@ -31,6 +31,7 @@ import {
   checkBeforeAppend,
   checkSameEpoch,
   divergence,
+  forClients,
   hasParted,
   minIsr,
   type FollowerEnd,
@@ -66,7 +67,7 @@ export class Partition {
   #highWatermark: Offset = 0
   readonly #committed = new CommittedBytes()
   /** The latest truncation of the log. */
-  #cutting: Promise<void> = Promise.resolve()
+  #cutting: Promise<readonly string[]> = Promise.resolve([])
 
   private constructor(options: PartitionOptions, role: Role, log: Log | undefined) {
     this.topicPartition = options.topicPartition
@@ -383,20 +384,20 @@ export class Partition {
     if (this.#options.durability === 'power') await (this.#log as Log).flush()
   }
 
-  /** Cuts off what the leader does not have. */
-  async truncateTo(offset: Offset): Promise<void> {
+  /** Cuts off what the leader does not have; resolves with the files that keep it. */
+  async truncateTo(offset: Offset): Promise<readonly string[]> {
     const log = this.#log as Log
     this.#highWatermark = Math.min(this.#highWatermark, offset)
-    this.#cutting = log.truncateTo(offset)
-    await this.#cutting
+    const keptIn = await (this.#cutting = log.truncateTo(offset))
     this.#highWatermark = Math.min(this.#highWatermark, log.logEndOffset)
+    return keptIn
   }
 
   /** Begins anew at `offset`: the leader has nothing older. */
-  async restartAt(offset: Offset): Promise<void> {
-    this.#cutting = (this.#log as Log).truncateFullyAndStartAt(offset)
-    await this.#cutting
+  async restartAt(offset: Offset): Promise<readonly string[]> {
+    const keptIn = await (this.#cutting = (this.#log as Log).truncateFullyAndStartAt(offset))
     this.#highWatermark = offset
+    return keptIn
   }
 
   // ── deleting ───────────────────────────────────────────────────────────────────────────
@@ -430,11 +431,8 @@ export class Partition {
     }
   }
 
-  /** Where others keep the partition, too, one of them will lead it: it is worth trying again. */
   #forClients(error: PartlogError): PartlogError {
-    if (!this.#isReplicated || error.retriable || error.code === 'CLOSED') return error
-    const { outcomeUnknown } = error
-    return new PartlogError('KAFKA_STORAGE_ERROR', error.message, { cause: error, outcomeUnknown })
+    return this.#isReplicated ? forClients(error) : error
   }
 
   #play(role: Role): void {

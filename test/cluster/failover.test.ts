@@ -1,6 +1,7 @@
 /** What clients notice when brokers come and go: nothing is lost, doubled or reordered. */
 
 import { expect, it } from 'vitest'
+import type { ClusterEvents } from '../../src/broker/events.js'
 import { MemoryDisk } from '../../src/disk/memory-disk.js'
 import { valuesOf, world } from './world.js'
 
@@ -161,13 +162,16 @@ it('with fewer brokers the others are dead, and what they led is led by those wh
   ])
 })
 
-it('a disk that kept less than it said does not win over a replica that has more', async () => {
+/** The last in sync comes back with half of its log, one that is not in sync has all of it. */
+async function lastComesBackShorter(config: object) {
   const disk = new MemoryDisk()
   const all = await world({}, disk)
   const { cluster, clock, passing, leader } = all
-  const losses: unknown[] = []
-  cluster.on('leader', event => losses.push([event.leader, event.isUnclean]))
-  await passing(cluster.admin.createTopic({ topic: 'orders', assignment: [[1, 2]] }))
+  const leaders: unknown[] = []
+  const cuts: ClusterEvents['truncation'][] = []
+  cluster.on('leader', event => leaders.push([event.leader, event.isUnclean]))
+  cluster.on('truncation', event => cuts.push(event))
+  await passing(cluster.admin.createTopic({ topic: 'orders', assignment: [[1, 2]], config }))
   const producer = cluster.producer()
   for (const value of ['a', 'b', 'c']) {
     await passing(producer.send({ topic: 'orders', messages: [{ value }] }))
@@ -178,11 +182,27 @@ it('a disk that kept less than it said does not win over a replica that has more
   file.truncate(Math.floor(file.size / 2)) // its tail is gone although it was synced
   file.close()
   await cluster.broker(2).start()
-  expect(leader()).toBe(-1) // the last one in sync is waited for
+  // The last one in sync is waited for.
+  expect(leader()).toBe('unclean.leader.election.enable' in config ? 2 : -1)
   await cluster.broker(1).start()
   await clock.advance(1_000)
-  expect([leader(), losses.at(-1)]).toEqual([2, [2, true]])
+  return { all, disk, cuts, leaders }
+}
+
+it('one that is not in sync and has more leads where unclean elections are allowed', async () => {
+  const { all, leaders } = await lastComesBackShorter({ 'unclean.leader.election.enable': true })
+  expect([all.leader(), leaders.at(-1)]).toEqual([2, [2, true]])
   expect(await valuesOf(all, 3)).toEqual(['a', 'b', 'c'])
+})
+
+it('else it does not lead, and what it had more is kept aside and told of', async () => {
+  const { all, leaders, cuts, disk } = await lastComesBackShorter({})
+  expect([all.leader(), leaders.at(-1)]).toEqual([1, [1, false]])
+  expect(await valuesOf(all, 1)).toEqual(['a'])
+  expect(cuts).toMatchObject([{ broker: 2, fromOffset: 3, toOffset: 1 }])
+  expect(cuts[0]?.keptIn).toEqual(['broker-2/orders-0/00000000000000000000.log.69.kept'])
+  const kept = disk.open(cuts[0]?.keptIn[0] as string)
+  expect(kept.size).toBe(2 * 69)
 })
 
 it('a broker that the network keeps from the controller does not start', async () => {

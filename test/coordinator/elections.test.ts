@@ -50,20 +50,24 @@ describe('when brokers come or go', () => {
   })
 })
 
-describe('a member that comes back without its end', () => {
+describe('a member that comes back without its end, where unclean elections are allowed', () => {
   const at = (epoch: number, offset: number): LogEnd => ({ epoch, offset })
   it.each<[string, Record<number, LogEnd>, object]>([
     ['does not win over one with more', { 1: at(4, 8), 2: at(4, 9) }, { leader: 2, isr: [2] }],
     ['nor over a later epoch', { 1: at(3, 99), 2: at(4, 1) }, { leader: 2, isr: [2] }],
     ['wins when nobody has more', { 1: at(4, 9), 2: at(4, 9), 3: at(3, 50) }, { leader: 1 }],
   ])('%s', (_, ends, expected) => {
-    const change = electOnline(partition([1], -1), rules([1, 2, 3], false, ends))
+    const change = electOnline(partition([1], -1), rules([1, 2, 3], true, ends))
     expect(change).toMatchObject({ isUnclean: 'isr' in expected, ...expected })
+    const asKafka = electOnline(partition([1], -1), rules([1, 2, 3], false, ends))
+    expect(asKafka).toEqual({ isr: [1], leader: 1, isUnclean: false })
+    const recovered = electLongest(partition([1], 1), rules([1, 2, 3], false, ends))
+    expect(recovered).toMatchObject({ isr: [1], leader: 1 })
   })
 
   it('is not judged while members that may have it all are missing', () => {
     const ends = { 1: at(4, 8), 2: at(4, 9) }
-    expect(electOnline(partition([1, 3], -1), rules([1, 2], false, ends))).toMatchObject({
+    expect(electOnline(partition([1, 3], -1), rules([1, 2], true, ends))).toMatchObject({
       leader: 1,
       isUnclean: false,
     })

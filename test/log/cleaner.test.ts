@@ -409,7 +409,7 @@ describe('what happens meanwhile', () => {
     ['just after it', 'rename', /timeindex\.swap$/],
   ])('the log is cut %s: nothing is noted of what is gone', async (_, kind, path) => {
     const { w, log } = await withRecords()
-    let cutting: Promise<void> | undefined
+    let cutting: Promise<unknown> | undefined
     w.disk.beforeOperation = operation => {
       const isNow = operation.kind === kind && path.test(operation.path)
       if (isNow) cutting ??= log.truncateTo(20)

@@ -167,7 +167,7 @@ describe('the epochs of a follower', () => {
     expect(epochsOf((await open(w, { recoveryPoint: 17 })).log)).toBe('1:0 3:5 8:11')
   })
 
-  it('of synced batches are those in the file, or the batch is damaged', async () => {
+  it('are those of the batches, whatever the file says', async () => {
     const w = world()
     const log = await createEmpty(w)
     log.appendAsFollower(Buffer.concat([history(0, 2, 1), history(2, 1, 9)]))
@@ -176,8 +176,25 @@ describe('the epochs of a follower', () => {
     await w.disk.remove(EPOCHS)
     const file = w.disk.create(EPOCHS)
     file.append(Buffer.from('0\n1\n1 0\n'))
-    await expect(open(w, { recoveryPoint: 3 })).rejects.toThrow('leader epoch 9 is outside')
-    expect(epochsOf((await open(w, { recoveryPoint: 2 })).log)).toBe('1:0 9:2')
+    const { log: again, findings } = await open(w, { recoveryPoint: 3, wasClosedCleanly: true })
+    expect(findings.at(-1)).toMatchObject({ kind: 'epochs-rebuilt', file: EPOCHS })
+    expect(epochsOf(again)).toBe('1:0 9:2')
+    expect((await w.disk.open(EPOCHS).read(0, 100)).toString()).toBe('0\n2\n1 0\n9 2\n')
+  })
+
+  it('cannot be later than that of the partition', async () => {
+    const w = world()
+    const log = await createEmpty(w)
+    log.appendAsFollower(Buffer.concat([history(0, 2, 1), history(2, 1, 9)]))
+    await log.close()
+    const late = 'leader epoch 9 is outside [1, 8]'
+    for (const wasClosedCleanly of [true, false]) {
+      const options = { recoveryPoint: 3, wasClosedCleanly }
+      await expect(open(w, { ...options, leaderEpochMax: 8 })).rejects.toThrow(late)
+      const opened = await open(w, { ...options, leaderEpochMax: 9 })
+      expect(opened.findings).toEqual([])
+      await opened.log.abandon()
+    }
   })
 
   it('of a leader come with the first record, too', async () => {

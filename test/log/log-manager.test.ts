@@ -147,7 +147,7 @@ describe('closing and opening again', () => {
       return undefined
     }
     const log = await manager.load(known(0))
-    expect(reads).toBeLessThanOrEqual(3)
+    expect(reads).toBeLessThanOrEqual(6)
     h.disk.beforeOperation = undefined
     expect(await readAll(log)).toEqual(expected(20))
     expect(manager.findings).toEqual([])

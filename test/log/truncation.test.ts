@@ -305,7 +305,7 @@ describe('while a log is cut', () => {
 })
 
 describe('the order of a cut', () => {
-  it('is checkpoint, segments from the end, file, syncs, indexes, epochs', async () => {
+  it('is copies, checkpoint, segments from the end, file, syncs, indexes, epochs', async () => {
     const w = world({ 'internal.segment.bytes': 500, 'index.interval.bytes': 0 })
     const log = await createEmpty(w)
     log.appendAsFollower(history(0, 24, 0))
@@ -319,7 +319,11 @@ describe('the order of a cut', () => {
     const steps = w.disk.history
       .slice(before)
       .map(({ kind, path }) => `${kind} ${path.replace('orders-0/0000000000000000', '')}`)
+    const kept = (file: string): string[] =>
+      ['create', 'append', 'sync'].map(kind => `${kind} ${file}.kept`)
     expect(steps).toEqual([
+      ...['0007.log.140', '0014.log.0', '0021.log.0'].flatMap(kept),
+      'syncDirectory orders-0',
       'makeDirectory saved-9-24',
       'rename 0021.log',
       'rename 0021.index',
@@ -382,7 +386,7 @@ describe('the order of a cut', () => {
       const log = await threes(w)
       await log.flush()
       w.disk.beforeOperation = operation => {
-        if (operation.kind === kind) throw new DiskError('EIO', kind, operation.path)
+        if (operation.kind === kind && !operation.path.endsWith('.kept')) throw new DiskError('EIO', kind, operation.path)
         return undefined
       }
       await expect(log.truncateTo(20)).rejects.toMatchObject({ code: 'LOG_OFFLINE' })
