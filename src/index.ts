@@ -120,14 +120,14 @@ export type { TopicPartition } from './model/names.js'
 export type { KafkaTopicSetting, TopicConfigInput, TopicSetting } from './model/topic-settings.js'
 
 // Folders as they lie on a disk.
+export { openLogDirectory, type LogDirectory } from './log/log-directory.js'
+export type { MissingOffsets, TornTail } from './log/batch-walk.js'
 export {
-  openLogDirectory,
   PartitionDirectory,
-  type LogDirectory,
   type RecordRange,
   type StoredTopicRecord,
   type UnreadBatches,
-} from './log/log-directory.js'
+} from './log/partition-directory.js'
 export type { Codec } from './model/compression.js'
 
 // Clients of this library on a Kafka cluster elsewhere.

@@ -101,7 +101,7 @@ function withoutReturn(line: Buffer): Buffer {
 
 export interface FileSink {
   write(data: string | Uint8Array): Promise<void>
-  /** Resolves when everything is in the file. */
+  /** Resolves when everything is in the file. May be called again. */
   end(): Promise<void>
 }
 
@@ -120,7 +120,7 @@ export function openSink(path: string): FileSink {
       await Promise.race([new Promise(resolve => target.once('drain', resolve)), done])
     },
     async end() {
-      target.end()
+      if (!target.writableEnded) target.end()
       await done
     },
   }

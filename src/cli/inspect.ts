@@ -1,8 +1,8 @@
 /** `partlog inspect PATH`: what is in a folder of logs, down to batches and index entries. */
 
-import { NodeDisk } from '../disk/node-disk.js'
-import { findPartitions } from '../log/log-directory.js'
-import { inspectPartition, type Inspection, type InspectVisitor } from '../log/inspect.js'
+import { diskAround, findPartitions } from '../log/log-directory.js'
+import { inspectPartition, type Inspection } from '../log/inspect.js'
+import type { InspectVisitor } from '../log/segment-walk.js'
 import type { Batch } from '../model/batch.js'
 import { command, toggle } from './command.js'
 import type { Output } from './output.js'
@@ -20,9 +20,9 @@ export const inspectCommand = command({
   },
   examples: ['partlog inspect ./data/broker-1/orders-0 --batches'],
   run: async ({ words, options, output }) => {
-    const disk = new NodeDisk(words[0] as string, { readOnly: true })
+    const { disk, folder: only } = diskAround(words[0] as string)
     let problems = 0
-    const all = await findPartitions(disk, { includeController: true })
+    const all = await findPartitions(disk, { folder: only, includeController: true })
     for (const { folder, topic, partition } of all) {
       const name = `${topic}-${partition}`
       const details: object[] = []
@@ -64,12 +64,17 @@ function batchDetail(batch: Batch, position: number): object {
     bytes: batch.size,
     codec: batch.codec ?? 'unknown',
     leaderEpoch: batch.leaderEpoch,
-    maxTimestamp: batch.maxTimestamp,
+    maxTimestamp: exactly(batch.maxTimestamp, () => batch.exactMaxTimestamp),
     timestampType: batch.timestampType,
-    producerId: batch.producerId,
+    producerId: exactly(batch.producerId, () => batch.exactProducerId),
     isControl: batch.isControl,
     isTransactional: batch.isTransactional,
   }
+}
+
+/** An int64: its digits as text where no number would do. */
+function exactly(value: number, exact: () => bigint): number | string {
+  return Number.isSafeInteger(value) ? value : String(exact())
 }
 
 async function showJson(

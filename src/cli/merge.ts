@@ -1,6 +1,6 @@
 /** Several ordered streams of records as one, by time; the order within each stream is kept. */
 
-import type { StoredTopicRecord } from '../log/log-directory.js'
+import type { StoredTopicRecord } from '../log/partition-directory.js'
 
 type Source = AsyncGenerator<StoredTopicRecord, void>
 

@@ -11,23 +11,26 @@
 
 import { isUtf8 } from 'node:buffer'
 import type { Message } from '../client/messages.js'
-import type { StoredTopicRecord } from '../log/log-directory.js'
+import type { StoredTopicRecord } from '../log/partition-directory.js'
 import type { BytesIn, HeaderIn } from '../model/record.js'
+
+/** What Kafka stores for a record without a time. */
+export const NO_TIME = -1
 
 type JsonBytes = string | { readonly base64: string } | null
 
 const FIELDS = ['partition', 'offset', 'timestamp', 'key', 'value', 'headers']
 
 export function recordLine(record: StoredTopicRecord): string {
-  const { partition, offset, timestamp, key, value, headers } = record
-  return JSON.stringify({
-    partition,
-    offset,
-    timestamp: timestamp < 0 ? null : timestamp,
+  const { partition, offset, timestamp, exactTimestamp, key, value, headers } = record
+  const rest = JSON.stringify({
     key: jsonBytes(key),
     value: jsonBytes(value),
     headers: headers.map(header => [header.key, jsonBytes(header.value)]),
   })
+  // Digits, where no number would do: JSON has no bound for them.
+  const time = timestamp === NO_TIME ? null : (exactTimestamp ?? timestamp)
+  return `{"partition":${partition},"offset":${offset},"timestamp":${time},${rest.slice(1)}`
 }
 
 /** Is this line one of an export, by the names of its fields? */

@@ -2,7 +2,7 @@
 
 import type { Arrived } from './arrived.js'
 import { Cluster } from '../cluster.js'
-import type { StoredTopicRecord } from '../log/log-directory.js'
+import type { StoredTopicRecord } from '../log/partition-directory.js'
 import { carriedSettings, ensureCarried } from './carried-topic.js'
 import { UsageError } from './command.js'
 import { isFileName, openSink } from './files.js'
@@ -71,7 +71,7 @@ export async function openTarget(
       () => sink.end(),
       () => false,
     )
-    return { target, close: nothing }
+    return { target, close: () => sink.end() }
   }
   return await openTopic({ ...options, to }, source)
 }

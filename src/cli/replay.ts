@@ -2,9 +2,14 @@
 
 import { sleep } from '../base/clock.js'
 import { integer, oneOf, text } from '../base/config.js'
-import type { PartitionDirectory, RecordRange } from '../log/log-directory.js'
+import { isPartlogError, PartlogError } from '../model/errors.js'
+import type {
+  PartitionDirectory,
+  RecordRange,
+  StoredTopicRecord,
+} from '../log/partition-directory.js'
 import { arrivedTable } from './arrived.js'
-import { command, optionalValue, UsageError, valued } from './command.js'
+import { command, optionalValue, toggle, UsageError, valued } from './command.js'
 import {
   checkNoKafkaOptions,
   isKafkaAddress,
@@ -29,6 +34,7 @@ export const replayCommand = command({
     from: optionalValue(offsetOrTime, 'OFFSET|TIME', 'the first offset, or the earliest time'),
     until: optionalValue(offsetOrTime, 'OFFSET|TIME', 'where to stop (exclusive)'),
     partition: optionalValue(integer(0, 99_999), 'N', 'only this partition'),
+    'skip-missing': toggle('go on behind what is lost, damaged or not readable, and name it'),
     speed: valued(
       oneOf('1x', '10x', 'max'),
       'max',
@@ -90,9 +96,10 @@ function checkTarget(topic: string, options: KafkaOptions & { readonly to: strin
   if (!isKafkaAddress(to)) checkNoKafkaOptions('replay', options)
 }
 
-interface ReplayOptions extends RecordRange {
+interface ReplayOptions {
   readonly from: number | Date | undefined
   readonly until: number | Date | undefined
+  readonly 'skip-missing': boolean
   readonly speed: string
 }
 
@@ -105,6 +112,7 @@ async function replay(
   const range: RecordRange = {
     ...(options.from === undefined ? {} : { from: options.from }),
     ...(options.until === undefined ? {} : { until: options.until }),
+    skipMissing: options['skip-missing'],
   }
   const started = clock.monotonicMs()
   const progress = new Progress(output, clock, 'replaying')
@@ -113,7 +121,7 @@ async function replay(
   let isWhole = true
   let records = 0
   try {
-    for await (const record of byTime(partitions.map(each => each.records(range)))) {
+    for await (const record of byTime(partitions.map(each => whole(each.records(range))))) {
       if (waitMs(record.timestamp) > 1) {
         await target.flush() // what is due does not wait for what is not
         // Asked again: that took its time, and may have shown that nobody takes any more.
@@ -126,10 +134,26 @@ async function replay(
       if (++records % 1024 === 0) progress.show(records, undefined, `${grouped(records)} records`)
     }
     await target.end()
+  } catch (error) {
+    await target.flush().catch(() => undefined) // all that stands before it; its error is the one
+    throw error
   } finally {
     progress.end()
   }
   return { records, ms: clock.monotonicMs() - started, isWhole }
+}
+
+/** An export that cannot be whole ends, and says how to have the rest. */
+async function* whole(
+  records: AsyncGenerator<StoredTopicRecord, void>,
+): AsyncGenerator<StoredTopicRecord, void> {
+  try {
+    yield* records
+  } catch (error) {
+    if (!isPartlogError(error)) throw error
+    const sentence = `${error.sentence}; --skip-missing goes on behind it`
+    throw new PartlogError(error.code, sentence, { cause: error })
+  }
 }
 
 /** How long it takes until a record of this time is due. */
@@ -169,16 +193,41 @@ interface Telling {
 async function tell(what: Telling, { records, ms }: { records: number; ms: number }) {
   const { topic, to, json, partitions, opened, output } = what
   const unread = partitions.flatMap(each => each.unread)
-  for (const { codec, batches, records: count } of unread) {
-    output.note(`${batches} batches (${count} records) compressed with ${codec} were not read`)
-  }
+  const missing = partitions.flatMap(missingIn)
+  tellLeftOut(partitions, output)
   if (!json) await tellArrived(what)
   const arrived = opened.arrived === undefined ? {} : { partitions: opened.arrived() }
-  const summary = { topic, records, seconds: ms / 1000, unread, ...arrived }
+  const summary = { topic, records, seconds: ms / 1000, unread, missing, ...arrived }
   // Records on standard output are the data there; then the summary is none.
   if (json && to !== undefined) await output.json(summary)
   else if (json) output.note(JSON.stringify(summary))
   else output.note(`${grouped(records)} records of ${topic} in ${secondsText(ms)}`)
+}
+
+function missingIn({ partition, missing }: PartitionDirectory) {
+  return missing.map(each => ({ partition, ...each }))
+}
+
+/** What was not read: of each kind of reason, so that nobody takes a part for the whole. */
+function tellLeftOut(partitions: readonly PartitionDirectory[], output: Output): void {
+  for (const each of partitions) {
+    const name = `${each.topic}-${each.partition}`
+    for (const { codec, batches, records: count } of each.unread) {
+      output.note(
+        `${name}: ${batches} batches (${count} records) compressed with ${codec} were not read`,
+      )
+    }
+    for (const { from, until, file, position, reason } of each.missing) {
+      const which = until - from === 1 ? `offset ${from}` : `offsets ${from} to ${until - 1}`
+      output.note(`${name}: ${which} left out, ${file} at position ${position}: ${reason}`)
+    }
+    const { tornTail: tail } = each
+    if (tail === undefined) continue
+    output.note(
+      `${name}: ${tail.file} at position ${tail.position}: the last ${tail.bytes} bytes are no ` +
+        'whole batch (a write that a crash cut short, or that is under way): not read',
+    )
+  }
 }
 
 /** How far each partition is, also when it went no further. */

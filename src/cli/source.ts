@@ -2,7 +2,8 @@
 
 import type { TopicSettingValue } from '../client/admin.js'
 import { Cluster } from '../cluster.js'
-import { openLogDirectory, type PartitionDirectory } from '../log/log-directory.js'
+import { openLogDirectory } from '../log/log-directory.js'
+import type { PartitionDirectory } from '../log/partition-directory.js'
 import { isPartlogError } from '../model/errors.js'
 
 export interface SourceTopic {

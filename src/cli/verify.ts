@@ -1,8 +1,9 @@
 /** `partlog verify PATH`: every byte of a folder looked at, nothing written. */
 
-import { NodeDisk } from '../disk/node-disk.js'
-import { findPartitions } from '../log/log-directory.js'
-import { inspectPartition, type Problem, type SegmentSummary } from '../log/inspect.js'
+import { diskAround, findPartitions } from '../log/log-directory.js'
+import type { Problem } from '../log/inspect-files.js'
+import { inspectPartition } from '../log/inspect.js'
+import type { SegmentSummary } from '../log/segment-walk.js'
 import { checkRootFiles } from '../log/verify-root.js'
 import { command } from './command.js'
 import { Progress } from './progress.js'
@@ -17,8 +18,8 @@ export const verifyCommand = command({
   options: { json: JSON_OPTION },
   examples: ['partlog verify ./data', 'partlog verify /var/lib/kafka/data'],
   run: async ({ words, options, output }) => {
-    const disk = new NodeDisk(words[0] as string, { readOnly: true })
-    const partitions = await findPartitions(disk, { includeController: true })
+    const { disk, folder: only } = diskAround(words[0] as string)
+    const partitions = await findPartitions(disk, { folder: only, includeController: true })
     const problems: Problem[] = await checkRootFiles(
       disk,
       partitions.map(each => each.folder),

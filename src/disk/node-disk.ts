@@ -17,15 +17,17 @@ import {
   readdirSync,
   renameSync,
   rm,
+  statSync,
   writeSync,
   type Dirent,
+  type Stats,
 } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { assert } from '../base/assert.js'
 import { Limiter } from '../base/tasks.js'
 import { Descriptors, isOutOfDescriptors, type DescriptorHolder } from './descriptors.js'
-import { DiskError, type Disk, type DiskEntry, type DiskFile } from './disk.js'
+import { DiskError, join, type Disk, type DiskEntry, type DiskFile } from './disk.js'
 import { asDiskError, attempt, attempted, diskError, type Place } from './system-errors.js'
 
 const fdatasyncAsync = promisify(fdatasync)
@@ -68,8 +70,8 @@ export class NodeDisk implements Disk {
   }
 
   open(path: string): DiskFile {
-    const flags = this.#readOnly ? constants.O_RDONLY : constants.O_RDWR
-    return this.#handle(path, flags | NO_FOLLOW, 'open')
+    const flags = this.#readOnly ? constants.O_RDONLY : constants.O_RDWR | NO_FOLLOW
+    return this.#handle(path, flags, 'open')
   }
 
   create(path: string): DiskFile {
@@ -81,7 +83,7 @@ export class NodeDisk implements Disk {
   list(path: string): readonly DiskEntry[] {
     const read = (): Dirent[] => readdirSync(this.#absolute(path), { withFileTypes: true })
     return this.#attempt('list', path, () => this.#descriptors.withRoom(read))
-      .map(entry => ({ name: entry.name, kind: kindOf(entry) }))
+      .map(entry => ({ name: entry.name, kind: this.#kindOf(path, entry) }))
       .sort((a, b) => (a.name < b.name ? -1 : 1))
   }
 
@@ -141,6 +143,14 @@ export class NodeDisk implements Disk {
     return file
   }
 
+  /** Links are followed as Kafka does: to folders always, to files where nothing is written. */
+  #kindOf(folder: string, entry: Dirent): DiskEntry['kind'] {
+    if (!entry.isSymbolicLink()) return kindOf(entry)
+    const target = targetOf(this.#absolute(join(folder, entry.name)))
+    if (target === undefined) return 'other'
+    return target.isFile() && !this.#readOnly ? 'other' : kindOf(target)
+  }
+
   #absolute(path: string): string {
     return path === '' ? this.location : `${this.location}/${path}`
   }
@@ -171,7 +181,16 @@ export async function makeFolder(path: string): Promise<void> {
   }
 }
 
-function kindOf(entry: Dirent): DiskEntry['kind'] {
+/** What a link leads to; undefined when it leads nowhere. */
+function targetOf(path: string): Stats | undefined {
+  try {
+    return statSync(path)
+  } catch {
+    return undefined
+  }
+}
+
+function kindOf(entry: Dirent | Stats): DiskEntry['kind'] {
   if (entry.isFile()) return 'file'
   return entry.isDirectory() ? 'directory' : 'other'
 }

@@ -1,190 +1,20 @@
 /**
  * Folders of logs, read as they are: those of a Kafka broker, those of partlog, or a single
- * partition's. Nothing is written, no lock is taken, no index is needed.
- *
- * What is behind the last whole batch of a partition (the torn end of a crash) is not read. Damage
- * before that is an error: an export that ends early and says nothing would pass for a whole one.
+ * partition's. Nothing is written, no lock is taken, no index is needed. Links to folders are
+ * followed, as Kafka does.
  */
 
-import { readSmallFile, join, type Disk, type DiskFile } from '../disk/disk.js'
+import { isDiskError, join, parentOf, type Disk } from '../disk/disk.js'
 import { NodeDisk } from '../disk/node-disk.js'
-import type { Batch } from '../model/batch.js'
-import { isSupported, type Codec } from '../model/compression.js'
-import { PartlogError } from '../model/errors.js'
-import type { TopicPartition } from '../model/names.js'
-import type { Header, TimestampType } from '../model/record.js'
-import { RecordCursor } from '../model/record-cursor.js'
+import { isPartlogError, PartlogError } from '../model/errors.js'
 import type { Offset } from '../model/units.js'
-import { parseOffsets, type OffsetCheckpoint } from './checkpoints.js'
-import {
-  LOG_START_CHECKPOINT,
-  parsePartitionFolder,
-  parseSegmentFile,
-  RECOVERY_POINT_CHECKPOINT,
-  segmentFile,
-} from './files.js'
-import { findBatch, readBatches, type ScanEnd } from './scan.js'
+import { parsePartitionFolder } from './files.js'
+import { knownBounds, segmentsOf, type KnownBounds } from './known-bounds.js'
+import { PartitionDirectory } from './partition-directory.js'
 
-const CHECKPOINT_MAX_BYTES = 64 * 1024 * 1024
 const BROKER_FOLDER = /^broker-\d+$/
 /** Where a cluster keeps its own log, beside its brokers. */
 const CONTROLLER_FOLDER = 'controller'
-
-/** A record as it lies in a folder. */
-export interface StoredTopicRecord {
-  readonly topic: string
-  readonly partition: number
-  readonly offset: number
-  /** Milliseconds since 1970; −1 when the record has none. */
-  readonly timestamp: number
-  readonly timestampType: TimestampType
-  readonly key: Uint8Array | null
-  readonly value: Uint8Array | null
-  readonly headers: readonly Header[]
-  readonly leaderEpoch: number
-  /** Written by the system for itself; only there when `includeControl` asks for it. */
-  readonly isControl: boolean
-}
-
-/** Batches whose codec partlog does not read, counted while records were read. */
-export interface UnreadBatches {
-  readonly codec: Codec | 'unknown'
-  readonly batches: number
-  readonly records: number
-}
-
-/** Which records of a partition to read. */
-export interface RecordRange {
-  /** Only records from this offset on, or not older than this time. Default: all. */
-  readonly from?: number | Date
-  /** Only records below this offset, or older than this time. Default: all. */
-  readonly until?: number | Date
-  /** Also the records the system has written for itself. Default false. */
-  readonly includeControl?: boolean
-}
-
-interface PartitionFacts extends TopicPartition {
-  readonly logStartOffset: Offset
-  /** Below it everything was synced. */
-  readonly recoveryPoint: Offset
-}
-
-/** The segments and records of one partition's folder. */
-export class PartitionDirectory {
-  readonly topic: string
-  readonly partition: number
-  /** The folder, relative to the disk. */
-  readonly folder: string
-  /** The first offset that readers may see. */
-  readonly logStartOffset: Offset
-  readonly #disk: Disk
-  readonly #recoveryPoint: Offset
-  readonly #unread = new Map<Codec | 'unknown', { batches: number; records: number }>()
-
-  /** @internal use {@link openLogDirectory}. */
-  constructor(disk: Disk, folder: string, facts: PartitionFacts) {
-    this.#disk = disk
-    this.folder = folder
-    this.topic = facts.topic
-    this.partition = facts.partition
-    this.logStartOffset = facts.logStartOffset
-    this.#recoveryPoint = facts.recoveryPoint
-  }
-
-  /** The base offsets of the segments, ascending. */
-  get segments(): readonly Offset[] {
-    return segmentsOf(this.#disk, this.folder)
-  }
-
-  /** Batches that could not be read so far, by codec. */
-  get unread(): readonly UnreadBatches[] {
-    return [...this.#unread].map(([codec, counts]) => ({ codec, ...counts }))
-  }
-
-  /**
-   * The records in order, those of aborted transactions among them. Fails with CORRUPT_LOG at bytes
-   * that are not what was written; a torn tail is the end.
-   */
-  async *records(range: RecordRange = {}): AsyncGenerator<StoredTopicRecord, void> {
-    const bounds = boundsOf(range, this.logStartOffset)
-    const bases = this.segments
-    for (const [index, base] of bases.entries()) {
-      const next = bases[index + 1]
-      if (next !== undefined && next <= bounds.fromOffset) continue
-      if (base >= bounds.untilOffset) return
-      for await (const batches of this.#batchesOf(base)) {
-        for (const batch of batches) {
-          if (batch.baseOffset >= bounds.untilOffset) return
-          if (batch.nextOffset > bounds.fromOffset) yield* this.#recordsOf(batch, bounds)
-        }
-      }
-    }
-  }
-
-  async *#batchesOf(base: Offset): AsyncGenerator<readonly Batch[], void> {
-    const file = this.#disk.open(join(this.folder, segmentFile(base, 'log')))
-    try {
-      const batches = readBatches(file)
-      let nextOffset = base
-      for (;;) {
-        const step = await batches.next()
-        if (step.done) return await this.#checkEnd(file, base, nextOffset, step.value)
-        nextOffset = step.value.at(-1)?.nextOffset ?? nextOffset
-        yield step.value
-      }
-    } finally {
-      file.close()
-    }
-  }
-
-  /** A torn tail is a normal end; anything else that is no batch is damage. */
-  async #checkEnd(file: DiskFile, base: Offset, offset: Offset, end: ScanEnd): Promise<void> {
-    const { position, reason } = end
-    if (reason === undefined) return
-    const isFollowed =
-      this.segments.some(next => next > base) ||
-      (await findBatch(file, position + 1, offset)) !== undefined
-    if (!isFollowed && offset >= this.#recoveryPoint) return
-    throw new PartlogError(
-      'CORRUPT_LOG',
-      `${join(this.folder, segmentFile(base, 'log'))} at position ${position}: ${reason}; ` +
-        `nothing of ${this.topic}-${this.partition} from offset ${offset} on was read`,
-    )
-  }
-
-  *#recordsOf(batch: Batch, bounds: Bounds): Generator<StoredTopicRecord> {
-    const { isControl } = batch
-    if (isControl && !bounds.includeControl) return
-    if (batch.codec === undefined || !isSupported(batch.codec)) return this.#countUnread(batch)
-    const { topic, partition } = this
-    const { leaderEpoch } = batch
-    for (const cursor = new RecordCursor(batch); cursor.next();) {
-      const { offset, timestamp } = cursor
-      if (offset < bounds.fromOffset || offset >= bounds.untilOffset) continue
-      if (timestamp < bounds.fromTime || timestamp >= bounds.untilTime) continue
-      yield {
-        topic,
-        partition,
-        offset,
-        timestamp,
-        timestampType: cursor.timestampType,
-        key: cursor.key,
-        value: cursor.value,
-        headers: cursor.headers,
-        leaderEpoch,
-        isControl,
-      }
-    }
-  }
-
-  #countUnread(batch: Batch): void {
-    const codec = batch.codec ?? 'unknown'
-    const counts = this.#unread.get(codec) ?? { batches: 0, records: 0 }
-    counts.batches++
-    counts.records += batch.recordsCount
-    this.#unread.set(codec, counts)
-  }
-}
 
 /** A folder of logs, open for reading. Made by {@link openLogDirectory}. */
 export interface LogDirectory {
@@ -205,18 +35,42 @@ export async function openLogDirectory(path: string): Promise<LogDirectory> {
   if (typeof path !== 'string' || path === '') {
     throw new PartlogError('INVALID_ARGUMENT', 'openLogDirectory: expected the path of a folder')
   }
-  const disk = new NodeDisk(path, { readOnly: true })
-  return { partitions: await findPartitions(disk) }
+  const { disk, folder } = diskAround(path)
+  return { partitions: await findPartitions(disk, { folder }) }
+}
+
+/** A place to look into: its path, on a disk that holds what stands beside it, too. */
+export interface LogPlace {
+  readonly disk: Disk
+  readonly folder: string
 }
 
 /**
- * All partitions' folders on a disk, whatever of the three it is; of a cluster also its own log if
- * that is asked for.
+ * The disk for a path. The folder of a partition is looked at from the folder around it, where the
+ * checkpoints stand.
  */
+export function diskAround(path: string): LogPlace {
+  const disk = new NodeDisk(path, { readOnly: true })
+  const { location } = disk
+  const name = location.slice(location.lastIndexOf('/') + 1)
+  const hasSegments = (segmentsAt(disk, '') ?? []).length > 0
+  if (!hasSegments || parsePartitionFolder(name) === undefined) return { disk, folder: '' }
+  return { disk: new NodeDisk(parentOf(location) || '/', { readOnly: true }), folder: name }
+}
+
+export interface FindOptions {
+  /** Only the partition in this folder, if it is not ''. */
+  readonly folder?: string
+  /** Of a cluster also its own log. Default false. */
+  readonly includeController?: boolean
+}
+
+/** All partitions' folders on a disk, whatever of the three it is. */
 export async function findPartitions(
   disk: Disk,
-  { includeController = false } = {},
+  { folder = '', includeController = false }: FindOptions = {},
 ): Promise<PartitionDirectory[]> {
+  if (folder !== '') return [await partitionAt(disk, folder)]
   const roots = rootsIn(disk)
   const isCluster = roots[0] !== ''
   if (includeController && isCluster && disk.exists(CONTROLLER_FOLDER)) {
@@ -224,7 +78,9 @@ export async function findPartitions(
   }
   const found: PartitionDirectory[] = []
   for (const root of roots) found.push(...(await partitionsIn(disk, root)))
-  if (found.length === 0 && segmentsOf(disk, '').length > 0) found.push(singlePartition(disk))
+  if (found.length === 0 && (segmentsAt(disk, '') ?? []).length > 0) {
+    found.push(await partitionAt(disk, ''))
+  }
   if (found.length === 0) {
     throw new PartlogError('INVALID_ARGUMENT', `${disk.location} holds no logs`)
   }
@@ -235,74 +91,82 @@ export async function findPartitions(
 
 /** The folders whose sub-folders are partitions: a cluster's brokers, or the folder itself. */
 function rootsIn(disk: Disk): string[] {
-  if (!disk.exists('')) {
-    throw new PartlogError('INVALID_ARGUMENT', `${disk.location} does not exist`)
-  }
-  const brokers = disk
-    .list('')
+  const brokers = lookInto(disk)
     .filter(({ kind, name }) => kind === 'directory' && BROKER_FOLDER.test(name))
-    .filter(({ name }) => segmentsOf(disk, name).length === 0)
+    .filter(({ name }) => (segmentsAt(disk, name) ?? []).length === 0)
   return brokers.length > 0 ? brokers.map(({ name }) => name) : ['']
 }
 
+const WHY_NOT: Readonly<Record<string, string>> = {
+  ENOENT: 'does not exist',
+  ENOTDIR: 'is a file: expected the folder of a cluster, of a Kafka broker or of a partition',
+  EACCES: 'may not be read by this user (EACCES)',
+  EPERM: 'may not be read by this user (EPERM)',
+}
+
+/** What the root holds. Throws INVALID_ARGUMENT, with the path, when that cannot be seen. */
+function lookInto(disk: Disk) {
+  try {
+    return disk.list('')
+  } catch (error) {
+    if (!isDiskError(error)) throw error
+    const why = WHY_NOT[error.code] ?? `cannot be read (${error.code})`
+    throw new PartlogError('INVALID_ARGUMENT', `${disk.location} ${why}`, { cause: error })
+  }
+}
+
 async function partitionsIn(disk: Disk, root: string): Promise<PartitionDirectory[]> {
-  const logStarts = await checkpointOf(disk, join(root, LOG_START_CHECKPOINT))
-  const recoveryPoints = await checkpointOf(disk, join(root, RECOVERY_POINT_CHECKPOINT))
   const found: PartitionDirectory[] = []
   for (const { kind, name } of disk.list(root)) {
-    const parsed = kind === 'directory' ? parsePartitionFolder(name) : undefined
-    if (parsed === undefined) continue
+    const isPartition = kind !== 'file' && parsePartitionFolder(name) !== undefined
+    if (!isPartition) continue
     const folder = join(root, name)
-    const first = segmentsOf(disk, folder)[0]
-    if (first === undefined) continue
-    const logStartOffset = Math.max(first, logStarts.get(name) ?? 0)
-    const recoveryPoint = recoveryPoints.get(name) ?? 0
-    found.push(new PartitionDirectory(disk, folder, { ...parsed, logStartOffset, recoveryPoint }))
+    const bounds = await knownBounds(disk, folder)
+    // One without a segment counts if it should have some, or cannot be seen (a broken link).
+    if (bounds.end === 0 && segmentsAt(disk, folder)?.length === 0) continue
+    found.push(await partitionAt(disk, folder, bounds))
   }
   return found
 }
 
-/** The disk is one partition's folder: its name says which. */
-function singlePartition(disk: Disk): PartitionDirectory {
-  const name = disk.location.slice(disk.location.lastIndexOf('/') + 1)
+/** The partition in a folder, or on the whole disk: the name of the folder says which. */
+async function partitionAt(
+  disk: Disk,
+  folder: string,
+  known?: KnownBounds,
+): Promise<PartitionDirectory> {
+  const path = folder === '' ? disk.location : folder
+  const name = path.slice(path.lastIndexOf('/') + 1)
   const parsed = parsePartitionFolder(name) ?? { topic: name, partition: 0 }
-  const logStartOffset = segmentsOf(disk, '')[0] ?? 0
-  return new PartitionDirectory(disk, '', { ...parsed, logStartOffset, recoveryPoint: 0 })
+  const bounds = known ?? (await knownBounds(disk, folder))
+  const bases = segmentsAt(disk, folder) ?? []
+  const first = bases[0] ?? bounds.start ?? 0
+  const begin = Math.min(first, bounds.start ?? first)
+  const all = new PartitionDirectory(disk, folder, { ...parsed, logStartOffset: begin, bounds })
+  const { visibleFrom } = bounds
+  if (visibleFrom <= begin) return all
+  // A checkpoint has no checksum: one that would hide the whole log has to prove itself.
+  const isRight = visibleFrom <= (bases.at(-1) ?? 0) || visibleFrom <= (await endOf(all))
+  const logStartOffset = isRight ? visibleFrom : begin
+  return new PartitionDirectory(disk, folder, { ...parsed, logStartOffset, bounds })
 }
 
-function segmentsOf(disk: Disk, folder: string): Offset[] {
-  return disk
-    .list(folder)
-    .flatMap(({ kind, name }) => {
-      const parsed = kind === 'file' ? parseSegmentFile(name) : undefined
-      return parsed?.kind === 'log' ? [parsed.baseOffset] : []
-    })
-    .sort((a, b) => a - b)
-}
-
-async function checkpointOf(disk: Disk, path: string): Promise<OffsetCheckpoint> {
+/** 0 when it cannot be read. */
+async function endOf(partition: PartitionDirectory): Promise<Offset> {
   try {
-    const bytes = await readSmallFile(disk, path, CHECKPOINT_MAX_BYTES)
-    return bytes === undefined ? new Map() : parseOffsets(bytes.toString('utf8'))
-  } catch {
-    return new Map() // unreadable counts as absent: then everything in the files is shown
+    return await partition.endOffset()
+  } catch (error) {
+    if (isPartlogError(error) || isDiskError(error)) return 0
+    throw error
   }
 }
 
-interface Bounds {
-  readonly fromOffset: number
-  readonly untilOffset: number
-  readonly fromTime: number
-  readonly untilTime: number
-  readonly includeControl: boolean
-}
-
-function boundsOf({ from, until, includeControl = false }: RecordRange, logStart: Offset): Bounds {
-  return {
-    includeControl,
-    fromOffset: Math.max(typeof from === 'number' ? from : 0, logStart),
-    untilOffset: typeof until === 'number' ? until : Infinity,
-    fromTime: from instanceof Date ? from.getTime() : -Infinity,
-    untilTime: until instanceof Date ? until.getTime() : Infinity,
+/** Undefined of a folder that cannot be looked into: those who read it will say so. */
+function segmentsAt(disk: Disk, folder: string): Offset[] | undefined {
+  try {
+    return segmentsOf(disk, folder)
+  } catch (error) {
+    if (isDiskError(error)) return undefined
+    throw error
   }
 }

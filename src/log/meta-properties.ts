@@ -22,17 +22,44 @@ export async function readMetaProperties(
   path: string,
 ): Promise<MetaProperties | undefined> {
   const bytes = await readSmallFile(disk, path, FILE_MAX_BYTES)
-  const pairs = new Map<string, string>()
-  for (const line of bytes?.toString('utf8').split('\n') ?? []) {
-    const equals = line.indexOf('=')
-    if (line.startsWith('#') || equals < 0) continue
-    pairs.set(line.slice(0, equals).trim(), line.slice(equals + 1).trim())
-  }
+  const pairs = pairsOf(bytes?.toString('utf8') ?? '')
   const clusterId = pairs.get('cluster.id')
   const nodeId = pairs.get('node.id') ?? pairs.get('broker.id') ?? ''
   // An empty value is what is left of a line that was cut: it names nobody.
   if (!clusterId || !/^\d+$/.test(nodeId)) return undefined
   return { clusterId, nodeId: Number(nodeId), directoryId: pairs.get('directory.id') ?? '' }
+}
+
+function pairsOf(text: string): Map<string, string> {
+  const pairs = new Map<string, string>()
+  for (const line of text.split('\n')) {
+    const equals = line.indexOf('=')
+    if (line.startsWith('#') || equals < 0) continue
+    pairs.set(line.slice(0, equals).trim(), line.slice(equals + 1).trim())
+  }
+  return pairs
+}
+
+/**
+ * Why a text is none that a Kafka broker has written; undefined when it is one. Version 0, of
+ * clusters with ZooKeeper, names the node as `broker.id`, and its cluster only since Kafka 0.10.1.
+ */
+export function whyNotMetaProperties(text: string): string | undefined {
+  const pairs = pairsOf(text)
+  const version = pairs.get('version')
+  if (version !== '0' && version !== '1') return `version ${version ?? '(none)'} is not known`
+  const names = version === '0' ? ['broker.id', 'node.id'] : ['node.id']
+  const node = names.map(name => pairs.get(name)).find(value => value !== undefined)
+  if (node === undefined || !/^\d+$/.test(node)) return 'names no node'
+  const cluster = pairs.get('cluster.id')
+  const mayBeAbsent = version === '0' && cluster === undefined
+  return cluster || mayBeAbsent ? undefined : 'names no cluster'
+}
+
+/** The same of a file. */
+export async function whyNotMetaFile(disk: Disk, path: string): Promise<string | undefined> {
+  const bytes = await readSmallFile(disk, path, FILE_MAX_BYTES)
+  return bytes === undefined ? undefined : whyNotMetaProperties(bytes.toString('utf8'))
 }
 
 export async function writeMetaProperties(

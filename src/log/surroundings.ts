@@ -11,12 +11,9 @@ import { isAscending, LeaderEpochs } from './leader-epochs.js'
 
 const SMALL_FILE_MAX_BYTES = 64 * 1024 * 1024
 
-/**
- * Only compaction takes offsets out of a log, and Kafka notes how far it has come. Of a folder
- * whose surroundings cannot be seen nobody knows.
- */
+/** Only compaction takes offsets out of a log, and Kafka notes how far it has come. */
 export async function wasCompacted(disk: Disk, folder: string): Promise<boolean> {
-  return folder === '' || (await checkpointed(disk, folder, CLEANER_CHECKPOINT)) !== undefined
+  return (await checkpointed(disk, folder, CLEANER_CHECKPOINT)) !== undefined
 }
 
 /** What a checkpoint beside the partition's folder says of it. */

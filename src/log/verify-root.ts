@@ -9,8 +9,8 @@ import {
   META_PROPERTIES,
   RECOVERY_POINT_CHECKPOINT,
 } from './files.js'
-import type { Problem } from './inspect.js'
-import { readMetaProperties } from './meta-properties.js'
+import type { Problem } from './inspect-files.js'
+import { whyNotMetaFile } from './meta-properties.js'
 
 const CHECKPOINTS = [
   RECOVERY_POINT_CHECKPOINT,
@@ -34,9 +34,8 @@ export async function checkRootFiles(
       if (problem !== undefined) problems.push({ file, position: 0, problem })
     }
     const meta = join(root, META_PROPERTIES)
-    if (disk.exists(meta) && (await readMetaProperties(disk, meta)) === undefined) {
-      problems.push({ file: meta, position: 0, problem: 'names no cluster and node' })
-    }
+    const problem = await whyNotMetaFile(disk, meta)
+    if (problem !== undefined) problems.push({ file: meta, position: 0, problem })
   }
   return problems
 }

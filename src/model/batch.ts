@@ -107,8 +107,18 @@ export class Batch {
   get maxTimestamp(): Timestamp {
     return getInt64(this.buffer, this.start + MAX_TIMESTAMP_AT)
   }
+  /** As it is stored: beyond 2^53 `baseTimestamp` is only the nearest number. */
+  get exactBaseTimestamp(): bigint {
+    return this.buffer.readBigInt64BE(this.start + BASE_TIMESTAMP_AT)
+  }
+  get exactMaxTimestamp(): bigint {
+    return this.buffer.readBigInt64BE(this.start + MAX_TIMESTAMP_AT)
+  }
   get producerId(): number {
     return getInt64(this.buffer, this.start + PRODUCER_ID_AT)
+  }
+  get exactProducerId(): bigint {
+    return this.buffer.readBigInt64BE(this.start + PRODUCER_ID_AT)
   }
   get producerEpoch(): number {
     return getInt16(this.buffer, this.start + PRODUCER_EPOCH_AT)
@@ -180,11 +190,12 @@ export function whyBroken(buffer: Buffer, at: number): string {
 
 /**
  * Why a whole batch cannot be believed, or undefined. Checks what the header claims about itself
- * and the CRC; whether it fits to its neighbours is for the log to say.
+ * and the CRC; whether it fits to its neighbours is for the log to say. Any int64 may be a time:
+ * there are producers that send nanoseconds, and Kafka takes them.
  */
 export function whyInvalid(batch: Batch): string | undefined {
   const { recordsCount, lastOffsetDelta, baseOffset } = batch
-  if (!Number.isSafeInteger(baseOffset) || baseOffset < 0) {
+  if (baseOffset < 0 || !Number.isSafeInteger(baseOffset + Math.max(lastOffsetDelta, 0))) {
     return `base offset ${baseOffset} is impossible`
   }
   if (!batch.hasValidCrc) return `CRC-32C does not match (stored ${hex(batch.crc)})`
@@ -193,7 +204,6 @@ export function whyInvalid(batch: Batch): string | undefined {
     return `${recordsCount} records in ${lastOffsetDelta + 1} offsets`
   }
   if (batch.codec === undefined) return `codec ${batch.attributes & CODEC_MASK} does not exist`
-  if (!Number.isSafeInteger(batch.maxTimestamp)) return 'max timestamp is not a time'
   return undefined
 }
 

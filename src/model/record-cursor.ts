@@ -18,15 +18,18 @@ import type { Offset, Timestamp } from './units.js'
 /** The smallest record: length, attributes, two deltas, null key, null value, no headers. */
 const RECORD_BYTES_MIN = 7
 const NULL_LENGTH = -1
+/** Sums of two numbers up to here are exact. Milliseconds get there in the year 144,683. */
+const EXACT_MAX = 2 ** 52
 const ENDS_EARLY = 'it ends inside a field'
 
 export class RecordCursor {
   /** Offset of the current record. */
   offset: Offset = 0
-  /** Timestamp of the current record. */
+  /** Timestamp of the current record; beyond 2^53 the nearest number, see `exactTimestamp`. */
   timestamp: Timestamp = 0
   readonly timestampType: TimestampType
 
+  readonly #batch: Batch
   readonly #bytes: Buffer
   readonly #end: number
   readonly #baseOffset: Offset
@@ -35,6 +38,7 @@ export class RecordCursor {
   #left: number
   #at: number
   #recordEnd = 0
+  #timestampDeltaAt = 0
   #fieldsAt = 0
   #keyAt = 0
   #keyLength = NULL_LENGTH
@@ -49,6 +53,7 @@ export class RecordCursor {
       throw new PartlogError('UNSUPPORTED_COMPRESSION_TYPE', 'codec ids 5 to 7 do not exist')
     }
     const isPlain = codec === 'none'
+    this.#batch = batch
     this.#bytes = isPlain ? batch.buffer : asBuffer(decompress(codec, batch.payload))
     this.#at = isPlain ? batch.start + BATCH_HEADER_BYTES : 0
     this.#end = isPlain ? batch.end : this.#bytes.length
@@ -95,6 +100,12 @@ export class RecordCursor {
     return this.#text(this.#keyAt, this.#keyLength)
   }
 
+  /** The timestamp as it is stored, an int64: nanoseconds, say, are no exact number. */
+  get exactTimestamp(): bigint {
+    if (this.timestampType === 'LogAppendTime') return this.#batch.exactMaxTimestamp
+    return BigInt.asIntN(64, this.#batch.exactBaseTimestamp + this.#exactTimestampDelta())
+  }
+
   get headers(): readonly Header[] {
     return this.#headerCount === 0 ? NO_HEADERS : this.#readHeaders()
   }
@@ -130,11 +141,8 @@ export class RecordCursor {
 
   #readBody(): void {
     this.#at++ // attributes: always 0, never used
-    const timestampDelta = this.#varlong()
-    this.timestamp =
-      this.timestampType === 'LogAppendTime'
-        ? this.#appendTime
-        : this.#baseTimestamp + timestampDelta
+    this.#timestampDeltaAt = this.#at
+    this.#readTimestamp(this.#varlong())
     this.offset = this.#baseOffset + this.#varint()
     this.#fieldsAt = this.#at
     this.#keyLength = this.#fieldLength()
@@ -150,6 +158,13 @@ export class RecordCursor {
       const left = this.#recordEnd - this.#at
       throw this.#broken(left < 0 ? ENDS_EARLY : `${left} bytes between its fields and its end`)
     }
+  }
+
+  #readTimestamp(delta: number): void {
+    const base = this.#baseTimestamp
+    if (this.timestampType === 'LogAppendTime') this.timestamp = this.#appendTime
+    else if (isExact(base) && isExact(delta)) this.timestamp = base + delta
+    else this.timestamp = Number(this.exactTimestamp)
   }
 
   #skipHeaders(): void {
@@ -221,6 +236,16 @@ export class RecordCursor {
     throw this.#broken('a varlong has more than 10 bytes')
   }
 
+  /** The delta once more; #varlong has seen where it ends. */
+  #exactTimestampDelta(): bigint {
+    let zigzag = 0n
+    for (let at = this.#timestampDeltaAt, shift = 0n; ; at++, shift += 7n) {
+      const byte = this.#bytes[at] as number
+      zigzag |= BigInt(byte & 0x7f) << shift
+      if (byte < 0x80) return BigInt.asIntN(64, (zigzag >> 1n) ^ -(zigzag & 1n))
+    }
+  }
+
   #view(at: number, length: number): Uint8Array | null {
     if (length === NULL_LENGTH) return null
     return new Uint8Array(this.#bytes.buffer, this.#bytes.byteOffset + at, length)
@@ -236,4 +261,8 @@ export class RecordCursor {
       `record ${this.#left} before the end of the batch at offset ${this.#baseOffset}: ${what}`,
     )
   }
+}
+
+function isExact(time: number): boolean {
+  return time <= EXACT_MAX && time >= -EXACT_MAX
 }

@@ -142,7 +142,8 @@ function checkProducer(batch: Batch): void {
 
 function checkTimes(batch: Batch, config: LogConfig, now: Timestamp): void {
   const { timestampAfterMaxMs: after, timestampBeforeMaxMs: before } = config
-  const late = `record time ${batch.maxTimestamp} lies more than ${after} ms after the broker's`
+  const time = batch.exactMaxTimestamp
+  const late = `record time ${time} lies more than ${after} ms after the broker's`
   if (batch.maxTimestamp > now + after) {
     // The batch's own word is enough: nothing is unpacked to find the records.
     if (batch.codec === 'none') {

@@ -47,7 +47,26 @@ describe('NodeDisk', () => {
     for (const file of files) file.close()
   })
 
-  it('follows no symbolic link to a file', () => {
+  it('follows links to folders, and to files where nothing is written', async () => {
+    const folder = freshFolder()
+    mkdirSync(join(folder, 'real'))
+    writeFileSync(join(folder, 'real/file'), 'x')
+    mkdirSync(join(folder, 'data'))
+    for (const name of ['real', 'real/file', 'nowhere']) {
+      symlinkSync(join(folder, name), join(folder, 'data', name.replace('/', '-')))
+    }
+    const kinds = (disk: NodeDisk) => disk.list('data').map(({ name, kind }) => `${name} ${kind}`)
+    expect(kinds(new NodeDisk(folder))).toEqual([
+      ...['nowhere other', 'real directory', 'real-file other'],
+    ])
+    const reading = new NodeDisk(folder, { readOnly: true })
+    expect(kinds(reading)).toEqual(['nowhere other', 'real directory', 'real-file file'])
+    const file = reading.open('data/real-file')
+    expect(String(await file.read(0, 1))).toBe('x')
+    file.close()
+  })
+
+  it('follows no symbolic link to a file that may be written', () => {
     const folder = freshFolder()
     writeFileSync(join(folder, 'secret'), 'x')
     symlinkSync(join(folder, 'secret'), join(folder, 'link'))

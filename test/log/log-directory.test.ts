@@ -1,15 +1,21 @@
-import { cpSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it } from 'vitest'
 import { fillDisk, MemoryDisk } from '../../src/disk/memory-disk.js'
-import {
-  findPartitions,
-  openLogDirectory,
-  type PartitionDirectory,
-  type RecordRange,
-} from '../../src/log/log-directory.js'
+import { NodeDisk } from '../../src/disk/node-disk.js'
+import { inspectPartition } from '../../src/log/inspect.js'
+import { findPartitions, openLogDirectory } from '../../src/log/log-directory.js'
+import type { PartitionDirectory, RecordRange } from '../../src/log/partition-directory.js'
 import { batchOf } from './helpers.js'
 import { assignOffset, Batch } from '../../src/model/batch.js'
 
@@ -204,10 +210,11 @@ describe('what Kafka has written', () => {
     const [partition] = partitions as [PartitionDirectory]
     expect([partition.topic, partition.partition]).toEqual(['orders', 0])
     const offsets: number[] = []
-    for await (const record of partition.records()) offsets.push(record.offset)
+    const all = { skipMissing: true } // a codec among them is not read
+    for await (const record of partition.records(all)) offsets.push(record.offset)
     const unread = partition.unread.reduce((sum, { records }) => sum + records, 0)
     const control: number[] = []
-    for await (const record of partition.records({ includeControl: true })) {
+    for await (const record of partition.records({ ...all, includeControl: true })) {
       if (record.isControl) control.push(record.offset)
     }
     expect(control.length).toBeGreaterThan(0)
@@ -216,14 +223,23 @@ describe('what Kafka has written', () => {
     expect(new Set([...offsets, ...control]).size + unread).toBe(122)
   })
 
-  it('in codecs that are not read is counted, once for each time it was passed', async () => {
+  it('in codecs that are not read is an error, or counted by those who go on', async () => {
     const { partitions } = await openLogDirectory(join(GOLDEN, 'codecs-0'))
     const [partition] = partitions as [PartitionDirectory]
     expect(partition.unread).toEqual([])
     let read = 0
-    for await (const _ of partition.records()) read++
+    const reading = (async () => {
+      for await (const _ of partition.records()) continue
+    })()
+    await expect(reading).rejects.toMatchObject({
+      code: 'UNSUPPORTED_COMPRESSION_TYPE',
+      message: expect.stringMatching(/offsets 240 to 279 are compressed with snappy.*from offset 240 on was/),
+    })
+    expect(partition.unread).toMatchObject([{ codec: 'snappy', batches: 1 }])
+    const { partitions: again } = await openLogDirectory(join(GOLDEN, 'codecs-0'))
+    for await (const _ of (again[0] as PartitionDirectory).records({ skipMissing: true })) read++
     expect(read).toBeGreaterThan(0)
-    const { unread } = partition
+    const { unread } = again[0] as PartitionDirectory
     expect(unread.map(({ codec }) => codec).sort()).toEqual(['lz4', 'snappy', 'zstd'])
     expect(unread.every(({ batches, records }) => batches > 0 && records >= batches)).toBe(true)
   })
@@ -247,7 +263,7 @@ describe('openLogDirectory', () => {
     const inside = await openLogDirectory(join(folder, 'orders-0'))
     const read = async (partition: PartitionDirectory): Promise<number> => {
       let count = 0
-      for await (const _ of partition.records()) count++
+      for await (const _ of partition.records({ skipMissing: true })) count++
       return count
     }
     const counts = [around, inside].map(({ partitions }) =>
@@ -256,6 +272,41 @@ describe('openLogDirectory', () => {
     const [first, second] = await Promise.all(counts)
     expect(first).toBe(second)
     expect(first).toBeGreaterThan(100)
+  })
+
+  it('follows links, as Kafka does', async () => {
+    const [elsewhere, folder] = [freshFolder(), freshFolder()]
+    mkdirSync(join(elsewhere, 'moved'))
+    writeFileSync(join(elsewhere, 'moved', SEGMENT), segment(0, ['a']))
+    symlinkSync(join(elsewhere, 'moved'), join(folder, 'orders-0'))
+    mkdirSync(join(folder, 'orders-1'))
+    symlinkSync(join(elsewhere, 'moved', SEGMENT), join(folder, 'orders-1', SEGMENT))
+    const { partitions } = await openLogDirectory(folder)
+    expect(namesOf(partitions)).toEqual(['orders 0 orders-0', 'orders 1 orders-1'])
+    for (const partition of partitions) expect(await valuesOf(partition)).toEqual(['0:a'])
+  })
+
+  it('does not leave out a partition that cannot be seen', async () => {
+    const folder = freshFolder()
+    symlinkSync(join(folder, 'nowhere'), join(folder, 'orders-0'))
+    const { partitions } = await openLogDirectory(folder)
+    expect(namesOf(partitions)).toEqual(['orders 0 orders-0'])
+    await expect(valuesOf(partitions[0] as PartitionDirectory)).rejects.toThrow('orders-0')
+    const disk = new NodeDisk(folder, { readOnly: true })
+    expect((await inspectPartition(disk, 'orders-0')).problems).toEqual([
+      { file: 'orders-0', position: 0, problem: 'cannot be looked into: ENOENT' },
+    ])
+  })
+
+  it('sees what the checkpoints around the folder of a partition know', async () => {
+    const folder = freshFolder()
+    mkdirSync(join(folder, 'orders-0'))
+    writeFileSync(join(folder, 'orders-0', SEGMENT), segment(0, ['a']))
+    writeFileSync(join(folder, 'recovery-point-offset-checkpoint'), '0\n1\norders 0 5\n')
+    const { partitions } = await openLogDirectory(join(folder, 'orders-0'))
+    await expect(valuesOf(partitions[0] as PartitionDirectory)).rejects.toThrow(
+      'the log ends there, it was synced up to 5; offsets 1 to 4 of orders-0 are missing',
+    )
   })
 
   it('names a single folder by what it is called', async () => {
@@ -276,7 +327,7 @@ describe('openLogDirectory', () => {
     const folder = freshFolder()
     mkdirSync(join(folder, 'orders-0'))
     const path = join(folder, 'orders-0', SEGMENT)
-    writeFileSync(path, Buffer.concat([segment(0, ['a']), Buffer.alloc(30, 0xff)]))
+    writeFileSync(path, Buffer.concat([segment(0, ['a']), segment(1, ['b']).subarray(0, 30)]))
     const before = [statSync(path), statSync(join(folder, 'orders-0')), statSync(folder)]
     const { partitions } = await openLogDirectory(folder)
     expect(await valuesOf(partitions[0] as PartitionDirectory)).toEqual(['0:a'])
@@ -290,7 +341,8 @@ describe('openLogDirectory', () => {
     ['', 'expected the path of a folder'],
     [undefined, 'expected the path of a folder'],
     [7, 'expected the path of a folder'],
-    ['/nowhere/at/all', 'does not exist'],
+    ['/nowhere/at/all', '/nowhere/at/all does not exist'],
+    [fileURLToPath(import.meta.url), 'log-directory.test.ts is a file: expected the folder'],
   ])('refuses %j', async (path, reason) => {
     await expect(openLogDirectory(path as string)).rejects.toMatchObject({
       code: 'INVALID_ARGUMENT',

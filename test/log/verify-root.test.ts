@@ -49,12 +49,30 @@ describe('the files beside the partitions', () => {
     ])
   })
 
-  it('meta.properties is named when it says nothing', async () => {
+  it.each([
+    ['nothing', '#\n', 'version (none) is not known'],
+    ['a later format', 'version=2\nnode.id=1\ncluster.id=c\n', 'version 2 is not known'],
+    ['no node', 'version=1\ncluster.id=c\n', 'names no node'],
+    ['half a node', 'version=1\ncluster.id=c\nnode.id=x\n', 'names no node'],
+    ['the node of version 0', 'version=1\ncluster.id=c\nbroker.id=1\n', 'names no node'],
+    ['no cluster', 'version=1\nnode.id=1\n', 'names no cluster'],
+    ['a cluster that was cut', 'version=0\nbroker.id=1\ncluster.id=\n', 'names no cluster'],
+  ])('meta.properties is named when it says %s', async (_, text, problem) => {
     const disk = await goodDisk()
-    await overwrite(disk, 'broker-2/meta.properties', '#\n')
+    await overwrite(disk, 'broker-2/meta.properties', text)
     expect(await checkRootFiles(disk, FOLDERS)).toEqual([
-      { file: 'broker-2/meta.properties', position: 0, problem: 'names no cluster and node' },
+      { file: 'broker-2/meta.properties', position: 0, problem },
     ])
+  })
+
+  it.each([
+    ['before 0.10.1', '#\n#Wed Aug 15 10:00:00 CST 2018\nversion=0\nbroker.id=0\n'],
+    ['up to 2.7', 'cluster.id=c\nversion=0\nbroker.id=0\n'],
+    ['on its way to KRaft', 'version=0\ncluster.id=c\nnode.id=0\ndirectory.id=d\n'],
+  ])('meta.properties of a Kafka %s is in order', async (_, text) => {
+    const disk = await goodDisk()
+    await overwrite(disk, 'broker-2/meta.properties', text)
+    expect(await checkRootFiles(disk, FOLDERS)).toEqual([])
   })
 
   it('are looked at where partitions are, nowhere else', async () => {
