@@ -292,6 +292,7 @@ async function openController(options: BrokerSetOptions, logs: LogManager): Prom
     topicId,
     settings: config,
     leaderEpoch: CONTROLLER_EPOCH,
+    isReplicated: false,
   })
   await logs.syncNames()
   // Topics are few and everything rests on them: their log is durable whatever the records' is.

@@ -255,7 +255,8 @@ export class ReplicaManager {
     const options = { brokerId, topicPartition, topicId, durability, clock, ...rules }
     const settings = this.#settings.get(topicId) as TopicLogSettings
     const { leaderEpoch = Infinity } = topic.partitions[partition] ?? {}
-    const known = { ...topicPartition, topicId, settings, leaderEpoch }
+    const place = { ...topicPartition, topicId, settings }
+    const known = { ...place, leaderEpoch, isReplicated: !isOnly }
     try {
       const log = isNew ? await logs.create(known) : await logs.load(known)
       // What recovery found is durable; where nobody else has a say, all of it is committed.

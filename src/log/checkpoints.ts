@@ -11,12 +11,10 @@
  * segment's.
  */
 
-import { readSmallFile, replaceSmallFile, type Disk } from '../disk/disk.js'
 import { partitionKey } from '../model/names.js'
 import type { LeaderEpoch, Offset } from '../model/units.js'
 
 const VERSION = '0'
-const FILE_MAX_BYTES = 64 * 1024 * 1024
 
 export class CheckpointError extends Error {
   override readonly name = 'CheckpointError'
@@ -72,29 +70,6 @@ function numberOf(text: string | undefined): number {
     throw new CheckpointError(`"${text}" is not a number from 0 to 2^53 − 1`)
   }
   return value
-}
-
-/** The offsets in a checkpoint file; none, with the reason told, when it is absent or odd. */
-export async function readOffsets(
-  disk: Disk,
-  path: string,
-  onOdd: (reason: string) => void,
-): Promise<OffsetCheckpoint> {
-  try {
-    const bytes = await readSmallFile(disk, path, FILE_MAX_BYTES)
-    return bytes === undefined ? new Map() : parseOffsets(bytes.toString('utf8'))
-  } catch (error) {
-    onOdd(`${path} cannot be used: ${(error as Error).message}`)
-    return new Map()
-  }
-}
-
-export async function writeOffsets(
-  disk: Disk,
-  path: string,
-  offsets: Iterable<PartitionOffset>,
-): Promise<void> {
-  await replaceSmallFile(disk, path, Buffer.from(formatOffsets(offsets)))
 }
 
 // ── leader epochs ────────────────────────────────────────────────────────────────────────

@@ -6,7 +6,7 @@
  * Pure: the caller gathers the facts, this file judges them.
  *
  *   clean        the log ends where its last batch ends
- *   torn-tail    a write that was under way when the power went
+ *   torn-tail    a write that was under way when the process died or the power went
  *   corruption   bytes that were safe once and are not any more
  */
 
@@ -20,6 +20,11 @@ export interface LogBreak {
   readonly offset: Offset
   /** Below it everything was synced, hence promised: the recovery point. */
   readonly durableOffset: Offset
+  /**
+   * A whole batch stands there whose checksum is right: only what the checksum leaves out (offset,
+   * length, epoch) is wrong. No write that was cut leaves that.
+   */
+  readonly isWhole: boolean
   /** The file just ends there, instead of holding something wrong. */
   readonly isShort: boolean
   /** A valid batch follows in the same file. */
@@ -33,10 +38,10 @@ export interface LogBreak {
 export function judge(found: LogBreak | undefined): Verdict {
   if (found === undefined) return 'clean'
   if (found.offset < found.durableOffset) return 'corruption'
-  if (!found.isFollowedInFile && !found.isFollowedByFile) return 'torn-tail'
-  // Something valid follows. Writes of one sync may reach the medium in any order, so this is still
-  // a torn tail if the gap looks like a write that did not happen: zeros, or a file too short. A
-  // length that only claims to go beyond the end does not count: it may itself be the rot.
+  if (found.isWhole) return 'corruption'
+  // A write that was cut leaves a file too short, a power cut may also leave zeros for sectors that
+  // were not written. Writes of one sync may reach the medium in any order, so something valid may
+  // follow. Bytes that are all there and are not what was written have rotted.
   if (found.hasLostSector) return 'torn-tail'
   return found.isShort && !found.isFollowedInFile ? 'torn-tail' : 'corruption'
 }

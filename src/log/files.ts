@@ -8,6 +8,7 @@
  *   <root>/log-start-offset-checkpoint
  *   <root>/replication-offset-checkpoint          high watermarks
  *   <root>/cleaner-offset-checkpoint              where compaction goes on
+ *   <root>/….sealed                               a second copy of each, with a checksum
  *   <root>/<topic>-<partition>/
  *     00000000000000000042.log                    a segment; the name is its base offset
  *     00000000000000000042.index .timeindex .txnindex
@@ -28,6 +29,8 @@ export const RECOVERY_POINT_CHECKPOINT = 'recovery-point-offset-checkpoint'
 export const LOG_START_CHECKPOINT = 'log-start-offset-checkpoint'
 export const HIGH_WATERMARK_CHECKPOINT = 'replication-offset-checkpoint'
 export const CLEANER_CHECKPOINT = 'cleaner-offset-checkpoint'
+/** A second copy of a checkpoint, with a checksum: see sealed-file.ts. Kafka does not read it. */
+export const SEALED_SUFFIX = '.sealed'
 export const LEADER_EPOCH_CHECKPOINT = 'leader-epoch-checkpoint'
 export const PARTITION_METADATA = 'partition.metadata'
 

@@ -19,26 +19,17 @@ import { isDiskError, join, replaceSmallFile, type Disk } from '../disk/disk.js'
 import { PartlogError, toPartlogError } from '../model/errors.js'
 import { partitionKey, type TopicPartition } from '../model/names.js'
 import type { LeaderEpoch, Offset } from '../model/units.js'
-import {
-  formatOffsets,
-  readOffsets,
-  writeOffsets,
-  type OffsetCheckpoint,
-  type PartitionOffset,
-} from './checkpoints.js'
+import { CheckpointFiles, type StoredCheckpoints } from './checkpoint-files.js'
+import type { OffsetCheckpoint, PartitionOffset } from './checkpoints.js'
 import type { LogSettings } from './config.js'
 import { offlineError } from './errors.js'
 import {
   CLEAN_SHUTDOWN,
-  CLEANER_CHECKPOINT,
   deletedFolder,
-  HIGH_WATERMARK_CHECKPOINT,
   isDeletedFolder,
-  LOG_START_CHECKPOINT,
   META_PROPERTIES,
   parsePartitionFolder,
   partitionFolder,
-  RECOVERY_POINT_CHECKPOINT,
   strayFolder,
 } from './files.js'
 import { IndexCache } from './index-file.js'
@@ -68,6 +59,8 @@ export interface KnownPartition extends TopicPartition {
   readonly settings: LogSettings
   /** Its epoch, if it is known: no batch can have a later one. */
   readonly leaderEpoch?: LeaderEpoch
+  /** Others keep it, too. Default: perhaps. */
+  readonly isReplicated?: boolean
 }
 
 export class LogManager {
@@ -81,32 +74,37 @@ export class LogManager {
   /** Partitions that could not be opened: what the checkpoints said of them is kept. */
   readonly #unopened = new Map<string, TopicPartition>()
   readonly #checkpoints: SerialQueue = new SerialQueue()
+  readonly #files: CheckpointFiles
   /** As the files had them at opening. */
   readonly #recoveryPoints: Map<string, Offset>
   readonly #logStarts: Map<string, Offset>
   readonly #highWatermarks: OffsetCheckpoint
   readonly #firstDirty: Map<string, Offset>
-  #cleanerLines: string | undefined
+  /** Checksums cover what the files said of recovery points and log starts. */
+  readonly #isSealed: { readonly recoveryPoints: boolean; readonly logStarts: boolean }
   readonly #removals = new Set<Timer>()
   #isCheckpointWanted = false
 
   private constructor(
     options: LogManagerOptions,
     wasClosedCleanly: boolean,
-    recoveryPoints: OffsetCheckpoint,
-    others: Record<'logStarts' | 'highWatermarks' | 'firstDirty', OffsetCheckpoint>,
+    files: CheckpointFiles,
+    stored: StoredCheckpoints,
   ) {
     this.root = options.root
     this.wasClosedCleanly = wasClosedCleanly
     this.#options = options
-    this.#recoveryPoints = new Map(recoveryPoints)
-    this.#logStarts = new Map(others.logStarts)
-    this.#highWatermarks = others.highWatermarks
-    this.#firstDirty = new Map(others.firstDirty)
+    this.#files = files
+    this.#recoveryPoints = new Map(stored.recoveryPoints.offsets)
+    this.#logStarts = new Map(stored.logStarts.offsets)
+    this.#highWatermarks = stored.highWatermarks.offsets
+    this.#firstDirty = new Map(stored.firstDirty.offsets)
+    const { isSealed: recoveryPoints } = stored.recoveryPoints
+    this.#isSealed = { recoveryPoints, logStarts: stored.logStarts.isSealed }
   }
 
   static async open(options: LogManagerOptions): Promise<LogManager> {
-    const { disk, root, logger } = options
+    const { disk, root } = options
     const isNew = !disk.exists(root)
     if (isNew) {
       disk.makeDirectory(root)
@@ -115,24 +113,19 @@ export class LogManager {
     await claimFolder(options)
     const marker = join(root, CLEAN_SHUTDOWN)
     const wasClosedCleanly = disk.exists(marker)
-    const odd: string[] = []
-    const read = (name: string): Promise<OffsetCheckpoint> =>
-      readOffsets(disk, join(root, name), reason => odd.push(reason))
-    const recoveryPoints = await read(RECOVERY_POINT_CHECKPOINT)
-    const logStarts = await read(LOG_START_CHECKPOINT)
-    const missed: string[] = [] // these are only lower bounds: without them it is 0
-    const readBounds = (name: string): Promise<OffsetCheckpoint> =>
-      readOffsets(disk, join(root, name), reason => missed.push(reason))
-    const highWatermarks = await readBounds(HIGH_WATERMARK_CHECKPOINT)
-    const firstDirty = await readBounds(CLEANER_CHECKPOINT)
+    const files = new CheckpointFiles(disk, root)
+    const findings: RecoveryFinding[] = []
+    const stored = await files.read(findings)
     if (wasClosedCleanly) {
       await disk.remove(marker)
       await disk.syncDirectory(root)
     }
-    for (const reason of [...odd, ...missed]) logger.warn(reason)
-    const isTrusted = isNew || (wasClosedCleanly && odd.length === 0)
-    const others = { logStarts, highWatermarks, firstDirty }
-    return new LogManager(options, isTrusted, recoveryPoints, others)
+    // The others are only lower bounds: without them it is 0.
+    const isReadable = stored.recoveryPoints.isReadable && stored.logStarts.isReadable
+    const isTrusted = isNew || (wasClosedCleanly && isReadable)
+    const manager = new LogManager(options, isTrusted, files, stored)
+    manager.#note(root, findings)
+    return manager
   }
 
   get logs(): IterableIterator<Log> {
@@ -256,22 +249,10 @@ export class LogManager {
   async writeCheckpoints(): Promise<void> {
     await this.#checkpoints.run(async () => {
       this.#isCheckpointWanted = false
-      const { disk } = this.#options
-      const path = (name: string): string => join(this.root, name)
-      await writeOffsets(disk, path(RECOVERY_POINT_CHECKPOINT), this.#recoveryPointLines())
-      await writeOffsets(disk, path(LOG_START_CHECKPOINT), this.#logStartLines())
-      await this.#writeCleanerCheckpoint(path(CLEANER_CHECKPOINT))
+      await this.#files.writeRecoveryPoints(this.#recoveryPointLines())
+      await this.#files.writeLogStarts(this.#logStartLines())
+      await this.#files.writeFirstDirty(this.#firstDirtyLines())
     })
-  }
-
-  /** Only when it has changed: most clusters compact little. */
-  async #writeCleanerCheckpoint(path: string): Promise<void> {
-    const offsets = this.#firstDirtyLines()
-    const lines = formatOffsets(offsets)
-    const isNew = this.#cleanerLines === undefined && offsets.length === 0
-    if (lines === this.#cleanerLines || (isNew && !this.#options.disk.exists(path))) return
-    await writeOffsets(this.#options.disk, path, offsets)
-    this.#cleanerLines = lines
   }
 
   /** Makes every log's records and indexes durable and writes that down. */
@@ -282,8 +263,7 @@ export class LogManager {
 
   /** Writes the high watermarks: where consumers may read to, should nobody know better. */
   async writeHighWatermarks(offsets: Iterable<PartitionOffset>): Promise<void> {
-    const path = join(this.root, HIGH_WATERMARK_CHECKPOINT)
-    await this.#checkpoints.run(() => writeOffsets(this.#options.disk, path, offsets))
+    await this.#checkpoints.run(() => this.#files.writeHighWatermarks(offsets))
   }
 
   /** As it was written last before this opening. */
@@ -361,16 +341,22 @@ export class LogManager {
     const { log, findings } = await openLog(withCache, {
       recoveryPoint: this.#recoveryPoints.get(key) ?? 0,
       logStartOffset: this.#logStarts.get(key),
+      isSealed: this.#isSealed,
       firstDirtyOffset: this.#firstDirty.get(key) ?? 0,
       wasClosedCleanly: this.wasClosedCleanly,
       leaderEpochMax: partition.leaderEpoch ?? Infinity,
+      isReplicated: partition.isReplicated ?? true,
       onCorruption,
     })
+    this.#note(folder, findings)
+    return log
+  }
+
+  #note(folder: string, findings: readonly RecoveryFinding[]): void {
     for (const finding of findings) {
-      logger.warn(`${folder}: ${finding.kind}`, { ...finding })
+      this.#options.logger.warn(`${folder}: ${finding.kind}`, { ...finding })
       this.findings.push(finding)
     }
-    return log
   }
 
   #remove(path: string, timer: Timer): void {

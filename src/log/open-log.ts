@@ -5,7 +5,7 @@
  * earlier recovery kept, whatever people put there. Only what is known to be left over is removed.
  */
 
-import { join, readSmallFile, replaceSmallFile, type Disk } from '../disk/disk.js'
+import { join, parentOf, readSmallFile, replaceSmallFile, type Disk } from '../disk/disk.js'
 import { PartlogError } from '../model/errors.js'
 import type { LeaderEpoch, Offset } from '../model/units.js'
 import { formatEpochs, parseEpochs, type EpochStart } from './checkpoints.js'
@@ -14,6 +14,7 @@ import { EpochFile } from './epoch-file.js'
 import {
   isDeletedFile,
   LEADER_EPOCH_CHECKPOINT,
+  LOG_START_CHECKPOINT,
   parseSegmentFile,
   PARTITION_METADATA,
 } from './files.js'
@@ -40,10 +41,14 @@ export interface OpenLogOptions {
   readonly recoveryPoint: Offset
   /** From the checkpoint; the first segment's base when there is none. */
   readonly logStartOffset: Offset | undefined
+  /** Checksums cover these two: they are what was written. Default: no. */
+  readonly isSealed?: { readonly recoveryPoints: boolean; readonly logStarts: boolean }
   /** Where compaction goes on, from the checkpoint; 0 when there is none. */
   readonly firstDirtyOffset?: Offset
   /** The broker that had the folder before closed it cleanly. */
   readonly wasClosedCleanly: boolean
+  /** Other brokers keep the partition, too. Default: perhaps. */
+  readonly isReplicated?: boolean
   /** The partition's own epoch, as the controller knows it: no batch can have a later one. */
   readonly leaderEpochMax?: LeaderEpoch
   readonly onCorruption: 'offline' | 'truncate'
@@ -82,8 +87,11 @@ async function openSegments(
   options: OpenLogOptions,
 ): Promise<OpenedLog> {
   const recovered = await bringBack(context, found, options)
-  const opened = await startAtLogStart(context, recovered, options)
   const findings = [...recovered.findings]
+  const logStart = options.logStartOffset ?? 0
+  const isPossible = options.isSealed?.logStarts === true || logStart <= recovered.logEndOffset
+  if (!isPossible) findings.push(oddLogStart(context, logStart, recovered.logEndOffset))
+  const opened = await startAtLogStart(context, recovered, isPossible ? logStart : 0)
   const epochs = await checkedEpochs(context, findings, {
     ...opened,
     epochStarts: recovered.epochStarts,
@@ -126,7 +134,10 @@ async function bringBack(
     folder,
     name: nameOf(context),
     recoveryPoint: options.recoveryPoint,
+    isSealed: options.isSealed?.recoveryPoints === true,
+    wasClosedCleanly: options.wasClosedCleanly,
     hasGaps: context.settings.current.mayHaveGaps,
+    isReplicated: options.isReplicated ?? true,
     onCorruption: options.onCorruption,
     leaderEpochMax: options.leaderEpochMax ?? Infinity,
   }
@@ -137,15 +148,22 @@ async function bringBack(
   return await recoverSegments(segments, recoveryOptions)
 }
 
+/** A log start behind the log's end, in a file without a checksum, would delete all of it. */
+function oddLogStart({ folder }: LogContext, start: Offset, end: Offset): RecoveryFinding {
+  const file = join(parentOf(folder), LOG_START_CHECKPOINT)
+  const reason = `${folder} ends at offset ${end}, it cannot begin at ${start}`
+  return { kind: 'checkpoint-ignored', file, position: 0, bytes: 0, reason, keptIn: [] }
+}
+
 /** The log start may lie behind the end: records that were deleted may also be the ones lost. */
 async function startAtLogStart(
   context: LogContext,
   recovered: Recovered,
-  options: OpenLogOptions,
+  logStart: Offset,
 ): Promise<{ segments: readonly Segment[]; logStartOffset: Offset; logEndOffset: Offset }> {
   const { segments, logEndOffset } = recovered
   const first = (segments[0] as Segment).baseOffset
-  const logStartOffset = Math.max(options.logStartOffset ?? 0, first)
+  const logStartOffset = Math.max(logStart, first)
   if (logStartOffset <= logEndOffset) return { segments, logStartOffset, logEndOffset }
   for (const segment of segments) {
     const paths = segment.markDeleted()

@@ -14,22 +14,27 @@ import type { Disk } from '../disk/disk.js'
 import type { Batch } from '../model/batch.js'
 import type { PartlogError } from '../model/errors.js'
 import { NONE, type LeaderEpoch, type Offset, type Position } from '../model/units.js'
+import { factsOf, type Breakage } from './break-facts.js'
 import type { EpochStart } from './checkpoints.js'
-import { hasLostSector, judge, type LogBreak } from './damage.js'
+import { judge } from './damage.js'
 import { corruptLog } from './errors.js'
 import { IndexError } from './index-file.js'
 import { keepAside } from './kept.js'
-import { findBatch } from './scan.js'
 import type { Segment } from './segment.js'
-
-const WINDOW_BYTES = 1024 * 1024
 
 /**
  * `torn-tail`: a write that was under way was cut off. `corruption-cut`: damage was cut off, as
  * `onCorruption: 'truncate'` asks for. `index-rebuilt`, `epochs-rebuilt`: made anew from the
- * batches.
+ * batches. `checkpoint-restored`: a checkpoint and its sealed copy are not the same, the one whose
+ * checksum is right was taken. `checkpoint-ignored`: it cannot be read, or contradicts the log.
  */
-export type FindingKind = 'torn-tail' | 'corruption-cut' | 'index-rebuilt' | 'epochs-rebuilt'
+export type FindingKind =
+  | 'torn-tail'
+  | 'corruption-cut'
+  | 'index-rebuilt'
+  | 'epochs-rebuilt'
+  | 'checkpoint-restored'
+  | 'checkpoint-ignored'
 
 /** Something recovery found and what became of it. */
 export interface RecoveryFinding {
@@ -49,8 +54,14 @@ export interface RecoveryOptions {
   readonly name: string
   /** Everything below is synced. */
   readonly recoveryPoint: Offset
+  /** A checksum covers the recovery point: it is what was written. */
+  readonly isSealed: boolean
+  /** The log was closed cleanly, so it ends at the recovery point. */
+  readonly wasClosedCleanly: boolean
   /** Are gaps between offsets normal here, because the log is compacted? */
   readonly hasGaps: boolean
+  /** Others keep the partition, too: what came from them may have gaps where none was compacted. */
+  readonly isReplicated: boolean
   readonly onCorruption: 'offline' | 'truncate'
   /** The partition's own epoch: no batch can have a later one. Infinity when it is not known. */
   readonly leaderEpochMax: LeaderEpoch
@@ -62,14 +73,6 @@ export interface Recovered {
   readonly findings: readonly RecoveryFinding[]
   /** Where an epoch begins among the batches that were scanned, or is in force at their start. */
   readonly epochStarts: readonly EpochStart[]
-}
-
-/** A place where the log cannot be read on. */
-interface Breakage {
-  readonly index: number
-  readonly position: Position
-  readonly reason: string
-  readonly isShort: boolean
 }
 
 /** The segments of a log after a clean close, or undefined when they contradict that. */
@@ -87,11 +90,15 @@ export async function resumeSegments(
   try {
     await last.load()
     let end = last.baseOffset
-    const scan = await last.replay(batch => {
-      end = batch.nextOffset
-      return undefined
+    let isFirst = last.offsetIndex.last !== undefined
+    const scan = await last.replay(({ baseOffset, nextOffset }) => {
+      const isNext = isFirst || baseOffset === end || (options.hasGaps && baseOffset > end)
+      isFirst = false
+      end = nextOffset
+      return isNext ? undefined : `offset ${baseOffset} does not come next`
     })
     if (scan.reason !== undefined || end < options.recoveryPoint) return undefined
+    if (options.isSealed && end > options.recoveryPoint) return undefined
     for (const segment of segments) segment.syncedBytes = segment.size
     return { segments, logEndOffset: end, findings, epochStarts: [] }
   } catch (error) {
@@ -114,6 +121,8 @@ class Recovery {
   #segments: Segment[]
   #end: Offset
   #epoch: LeaderEpoch = NONE
+  /** The last batch, if it has left a gap: the one behind it may show that its offset is wrong. */
+  #jump: { readonly position: Position; readonly from: Offset } | undefined
 
   constructor(
     segments: readonly Segment[],
@@ -156,7 +165,8 @@ class Recovery {
 
   /** The segment that holds the recovery point. */
   #firstUnsynced(): number {
-    const { recoveryPoint } = this.options
+    // Whoever gives up damage wants it gone wherever it is.
+    const recoveryPoint = this.options.onCorruption === 'truncate' ? 0 : this.options.recoveryPoint
     const index = this.#segments.findLastIndex(segment => segment.baseOffset <= recoveryPoint)
     return Math.max(index, 0)
   }
@@ -177,14 +187,25 @@ class Recovery {
 
   /** The segment before has ended too early for this one. */
   #baseMismatch(before: number, segment: Segment): Breakage | undefined {
-    if (this.options.hasGaps && segment.baseOffset > this.#end) {
+    if (this.#mayBeGap(segment.baseOffset)) {
       this.#end = segment.baseOffset
       return undefined
     }
     const { baseOffset } = segment
     const reason = `offset ${this.#end} should come next, the next segment has ${baseOffset}`
     const position = (this.#segments[before] as Segment).size
-    return { index: before, position, reason, isShort: segment.baseOffset > this.#end }
+    const isShort = segment.baseOffset > this.#end
+    return { index: before, position, reason, isShort, isWhole: false }
+  }
+
+  /**
+   * Compaction takes offsets away below the recovery point only, and what is appended here follows
+   * without a gap. A copy of what others have compacted may have gaps anywhere.
+   */
+  #mayBeGap(next: Offset): boolean {
+    const { hasGaps, isReplicated, isSealed, recoveryPoint } = this.options
+    if (!hasGaps || next < this.#end) return false
+    return isReplicated || !isSealed || next <= recoveryPoint
   }
 
   async #scanSegment(
@@ -195,18 +216,39 @@ class Recovery {
     const isIndexed = isFirst && (await this.#keepIndexes(segment))
     if (!isIndexed) segment.resetIndexes()
     // Behind an index entry the first batch sets the count; at the start of a file the name does.
-    let expected = isIndexed ? undefined : segment.baseOffset
+    let isKnown = !isIndexed
     this.#end = segment.baseOffset
-    const scan = await segment.replay(batch => {
-      const reason = this.#whyNotNext(batch, expected)
+    const limit = this.#limitOf(index)
+    let isWhole = false
+    this.#jump = undefined
+    const scan = await segment.replay((batch, position) => {
+      const reason = this.#whyNotNext(batch, { isKnown, limit })
+      isWhole = reason !== undefined
       if (reason !== undefined) return reason
-      this.#end = expected = batch.nextOffset
+      this.#jump =
+        isKnown && batch.baseOffset > this.#end ? { position, from: this.#end } : undefined
+      isKnown = true
+      this.#end = batch.nextOffset
       this.#noteEpoch(batch)
       return undefined
     })
     if (scan.reason === undefined) return undefined
-    const { position, reason, isShort = false } = scan
-    return { index, position, reason, isShort }
+    const { reason, isShort = false } = scan
+    return { index, position: this.#blamed(scan.position, isWhole), reason, isShort, isWhole }
+  }
+
+  /** Offsets of a segment lie below those of the next one. */
+  #limitOf(index: number): Offset {
+    const { wasClosedCleanly, isSealed, recoveryPoint } = this.options
+    const next = this.#segments[index + 1]?.baseOffset
+    return next ?? (wasClosedCleanly && isSealed ? recoveryPoint : Infinity)
+  }
+
+  /** Behind a gap and a batch comes one that lies in the gap: it is the batch that is wrong. */
+  #blamed(position: Position, isWhole: boolean): Position {
+    if (!isWhole || this.#jump === undefined) return position
+    this.#end = this.#jump.from
+    return this.#jump.position
   }
 
   #noteEpoch({ leaderEpoch: epoch, baseOffset: startOffset }: Batch): void {
@@ -234,57 +276,29 @@ class Recovery {
   /**
    * The CRC leaves out offset and epoch: they are compared with those of the batches around.
    */
-  #whyNotNext(batch: Batch, expected: Offset | undefined): string | undefined {
-    const { baseOffset, leaderEpoch } = batch
+  #whyNotNext(
+    { baseOffset, leaderEpoch, nextOffset }: Batch,
+    { isKnown, limit }: { readonly isKnown: boolean; readonly limit: Offset },
+  ): string | undefined {
     const { leaderEpochMax } = this.options
     if (leaderEpoch < this.#epoch || leaderEpoch > leaderEpochMax) {
       return `leader epoch ${leaderEpoch} is outside [${this.#epoch}, ${leaderEpochMax}]`
     }
-    if (expected === undefined || baseOffset === expected) return undefined
-    if (this.options.hasGaps && baseOffset > expected) return undefined
-    return `the batch begins at offset ${baseOffset}, ${expected} should come next`
+    if (nextOffset > limit) return `the batch ends at ${nextOffset - 1}, offsets end below ${limit}`
+    if (!isKnown || baseOffset === this.#end || this.#mayBeGap(baseOffset)) return undefined
+    return `the batch begins at offset ${baseOffset}, ${this.#end} should come next`
   }
 
   // ── after a break ──────────────────────────────────────────────────────────────────────
 
   async #mend(breakage: Breakage): Promise<void> {
-    const verdict = judge(await this.#facts(breakage))
+    const { recoveryPoint } = this.options
+    const log = { segments: this.#segments, end: this.#end, recoveryPoint }
+    const verdict = judge(await factsOf(breakage, log))
     if (verdict === 'corruption' && this.options.onCorruption === 'offline') {
       throw this.#corrupt(breakage.index, breakage.position, breakage.reason)
     }
     await this.#cut(breakage, verdict === 'corruption' ? 'corruption-cut' : 'torn-tail')
-  }
-
-  async #facts({ index, position, isShort }: Breakage): Promise<LogBreak> {
-    const segment = this.#segments[index] as Segment
-    const resumesAt = await findBatch(segment.file, position + 1, this.#end + 1)
-    return {
-      offset: this.#end,
-      durableOffset: this.options.recoveryPoint,
-      isShort,
-      isFollowedInFile: resumesAt !== undefined,
-      isFollowedByFile: await this.#isFollowedByFile(index + 1),
-      hasLostSector: await this.#lostSector(segment, position, resumesAt ?? segment.size),
-    }
-  }
-
-  async #isFollowedByFile(from: number): Promise<boolean> {
-    for (const segment of this.#segments.slice(from)) {
-      if ((await findBatch(segment.file, 0, this.#end)) !== undefined) return true
-    }
-    return false
-  }
-
-  async #lostSector(segment: Segment, from: Position, to: Position): Promise<boolean> {
-    // Windows end on sector borders, so that no sector is split between two of them.
-    for (let at = from; at < to;) {
-      const end = Math.min(to, (Math.floor(at / WINDOW_BYTES) + 1) * WINDOW_BYTES)
-      const bytes = await segment.file.read(at, end - at)
-      const isWholeTail = at === from && end === segment.size
-      if (hasLostSector(bytes, at, isWholeTail)) return true
-      at = end
-    }
-    return false
   }
 
   /** Puts everything from the break on aside, then cuts it off. */

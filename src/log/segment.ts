@@ -23,7 +23,7 @@ import { DamagedBytesError } from './errors.js'
 import { deletedFile, SEGMENT_FILE_KINDS, segmentFile, type SegmentFileKind } from './files.js'
 import { IndexError, type IndexCache } from './index-file.js'
 import { OffsetIndex, type OffsetIndexEntry } from './offset-index.js'
-import { scanBatches, type ScanEnd } from './scan.js'
+import { scanBatches, type BatchVisitor, type ScanEnd } from './scan.js'
 import { TimeIndex, type TimeIndexEntry } from './time-index.js'
 
 const RELATIVE_OFFSET_MAX = 2 ** 31 - 1
@@ -303,11 +303,11 @@ export class Segment {
    * Checks every batch from the last index entry on and takes it into the indexes, as long as
    * `visit` agrees. Returns where that ended.
    */
-  async replay(visit: (batch: Batch) => string | undefined): Promise<ScanEnd> {
+  async replay(visit: BatchVisitor): Promise<ScanEnd> {
     const entry = this.offsetIndex.last
     const from = entry === undefined ? 0 : await this.#checkedPosition(entry, entry.offset)
     const take = (batch: Batch, position: Position): string | undefined => {
-      const reason = visit(batch)
+      const reason = visit(batch, position)
       if (reason === undefined) this.#noteAgain(batch, position)
       return reason
     }
@@ -394,7 +394,7 @@ export class Segment {
     return nextOffset
   }
 
-  async #replayBelow(end: Offset, visit: (batch: Batch) => undefined): Promise<ScanEnd> {
+  async #replayBelow(end: Offset, visit: BatchVisitor): Promise<ScanEnd> {
     try {
       await this.truncateIndexes(end)
       return await this.replay(visit)

@@ -55,6 +55,8 @@ const RECORDS_COUNT_AT = 57
 export const BATCH_HEADER_BYTES = 61
 /** Base offset and length: what stands before the bytes that `length` counts. */
 export const LOG_OVERHEAD_BYTES = 12
+/** What the CRC covers begins here. */
+export const CRC_START = ATTRIBUTES_AT
 const MAGIC = 2
 
 const CODEC_MASK = 0b111
@@ -152,7 +154,7 @@ export class Batch {
     return this.buffer.subarray(this.start + BATCH_HEADER_BYTES, this.end)
   }
   get hasValidCrc(): boolean {
-    return crc32c(this.buffer, this.start + ATTRIBUTES_AT, this.end) === this.crc
+    return crc32c(this.buffer, this.start + CRC_START, this.end) === this.crc
   }
   /** The bytes of the whole batch, a view. */
   get bytes(): Buffer {
@@ -306,5 +308,5 @@ function attributesOf(header: BatchHeader): number {
 }
 
 function sealCrc(buffer: Buffer, start: number, end: number): void {
-  putInt32(buffer, crc32c(buffer, start + ATTRIBUTES_AT, end), start + CRC_AT)
+  putInt32(buffer, crc32c(buffer, start + CRC_START, end), start + CRC_AT)
 }

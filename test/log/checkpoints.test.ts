@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
 import { seededRandom } from '../../src/base/random.js'
-import { MemoryDisk } from '../../src/disk/memory-disk.js'
 import {
   CheckpointError,
   formatCheckpoint,
@@ -9,8 +8,6 @@ import {
   parseCheckpoint,
   parseEpochs,
   parseOffsets,
-  readOffsets,
-  writeOffsets,
 } from '../../src/log/checkpoints.js'
 import { vectorLines } from '../golden/vectors.js'
 
@@ -103,55 +100,6 @@ describe('a checkpoint of offsets', () => {
         expect(error).toBeInstanceOf(CheckpointError)
       }
     }
-  })
-})
-
-describe('a checkpoint file', () => {
-  async function read(disk: MemoryDisk): Promise<{ offsets: unknown[]; odd: string[] }> {
-    const odd: string[] = []
-    const offsets = await readOffsets(disk, 'd/checkpoint', reason => odd.push(reason))
-    return { offsets: [...offsets], odd }
-  }
-
-  function diskWith(text: string | undefined): MemoryDisk {
-    const disk = new MemoryDisk()
-    disk.makeDirectory('d')
-    if (text !== undefined) disk.create('d/checkpoint').append(Buffer.from(text))
-    return disk
-  }
-
-  it('comes back as it was written, also over an older one', async () => {
-    const disk = diskWith('0\n1\nold 0 1\n')
-    await writeOffsets(disk, 'd/checkpoint', OFFSETS)
-    expect(await read(disk)).toEqual({
-      offsets: [
-        ['orders-0', 122],
-        ['a-b.c_d-11', 7],
-      ],
-      odd: [],
-    })
-    expect(disk.list('d').map(entry => entry.name)).toEqual(['checkpoint'])
-  })
-
-  it('that is absent is empty, and nothing odd', async () => {
-    expect(await read(diskWith(undefined))).toEqual({ offsets: [], odd: [] })
-  })
-
-  it('that is damaged is empty, and the reason is told with its name', async () => {
-    const { offsets, odd } = await read(diskWith('0\n7\norders 0 122\n'))
-    expect(offsets).toEqual([])
-    expect(odd).toEqual(['d/checkpoint cannot be used: 7 lines announced, 1 there'])
-  })
-
-  it('that the disk cannot read is empty, and the reason is told', async () => {
-    const disk = diskWith('0\n1\norders 0 122\n')
-    disk.beforeOperation = operation => {
-      if (operation.kind === 'read') throw new Error('EIO: the disk is old')
-      return undefined
-    }
-    const { offsets, odd } = await read(disk)
-    expect(offsets).toEqual([])
-    expect(odd).toEqual(['d/checkpoint cannot be used: EIO: the disk is old'])
   })
 })
 

@@ -5,6 +5,7 @@ import { hasLostSector, judge, type LogBreak, type Verdict } from '../../src/log
 const BREAK: LogBreak = {
   offset: 100,
   durableOffset: 100,
+  isWhole: false,
   isShort: false,
   isFollowedInFile: false,
   isFollowedByFile: false,
@@ -17,10 +18,13 @@ describe('what a break means', () => {
   })
 
   const CASES: readonly [string, Partial<LogBreak>, Verdict][] = [
-    ['wrong bytes at the end', {}, 'torn-tail'],
+    ['wrong bytes at the end', {}, 'corruption'],
     ['the file ends inside a batch', { isShort: true }, 'torn-tail'],
     ['zeros at the end', { hasLostSector: true }, 'torn-tail'],
-    ['far above the recovery point', { durableOffset: 7 }, 'torn-tail'],
+    ['far above the recovery point', { durableOffset: 7 }, 'corruption'],
+    ['a whole batch with a wrong offset', { isWhole: true }, 'corruption'],
+    ['a whole batch with a wrong length', { isWhole: true, isShort: true }, 'corruption'],
+    ['a whole batch that holds zeros', { isWhole: true, hasLostSector: true }, 'corruption'],
     ['wrong bytes, a batch behind them', { isFollowedInFile: true }, 'corruption'],
     ['wrong bytes, a batch in the next file', { isFollowedByFile: true }, 'corruption'],
     [
@@ -71,6 +75,7 @@ describe('what a break means', () => {
           for (const lost of flags) {
             const facts = { isShort, isFollowedInFile, isFollowedByFile, hasLostSector: lost }
             expect(judge({ ...BREAK, ...facts })).not.toBe('clean')
+            expect(judge({ ...BREAK, ...facts, isWhole: true })).toBe('corruption')
           }
         }
       }

@@ -75,11 +75,13 @@ describe('where compaction goes on', () => {
     const { logs } = await cleanedOnce(disk)
     await logs.close()
     await disk.remove(CHECKPOINT)
+    await disk.remove(`${CHECKPOINT}.sealed`)
     disk.create(CHECKPOINT).append(Buffer.from('nonsense'))
     const warnings: string[] = []
     const again = await manager(disk, warnings)
     expect((await again.load(known())).firstDirtyOffset).toBe(0)
-    expect(warnings.join()).toContain('cleaner-offset-checkpoint cannot be used')
+    expect(warnings).toEqual(['broker-1: checkpoint-ignored'])
+    expect(again.findings[0]?.file).toBe(CHECKPOINT)
     expect(again.wasClosedCleanly).toBe(true)
   })
 

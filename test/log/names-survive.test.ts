@@ -55,10 +55,11 @@ describe('records', () => {
     await log.close()
     await makeDurable(w.disk)
     // The records that were deleted are the ones a crash has lost.
-    const { log: again } = await open(w, { logStartOffset: 10 })
+    const isSealed = { recoveryPoints: true, logStarts: true }
+    const { log: again } = await open(w, { logStartOffset: 10, isSealed })
     expect(append(again, ['v10'])).toBe(10)
     await again.flush()
-    const { log: after } = await open(powerCut(w), { logStartOffset: 10 })
+    const { log: after } = await open(powerCut(w), { isSealed, logStartOffset: 10 })
     expect(await readAll(after)).toEqual(['10:v10'])
   })
 

@@ -1,10 +1,14 @@
 import { describe, expect, it } from 'vitest'
+import { Batch } from '../../src/model/batch.js'
+import { BatchBuilder } from '../../src/model/batch-builder.js'
 import { fillDisk, MemoryDisk } from '../../src/disk/memory-disk.js'
 import {
   append,
   appendMany,
+  batchOf,
   create,
   expected,
+  history,
   open,
   readAll,
   world,
@@ -142,10 +146,49 @@ describe('after a crash', () => {
     }
   })
 
-  it('a flipped bit above the recovery point, nothing behind it: a torn tail', async () => {
-    const w = await edited(await crashed(5), files => flip(files, LOG_0, 4 * BATCH + 65))
-    const { log } = await open(w)
-    expect(log.logEndOffset).toBe(4)
+  it('a flipped bit of the last batch is no torn tail, wherever it is', async () => {
+    for (let byte = 0; byte < BATCH; byte++) {
+      const w = await edited(await crashed(5), files => flip(files, LOG_0, 4 * BATCH + byte))
+      const before = await logBytes(w.disk)
+      const opening = open(w, { leaderEpochMax: 0 })
+      await expect(opening, `byte ${byte}`).rejects.toMatchObject({
+        code: 'CORRUPT_LOG',
+        message: expect.stringContaining('.log at position 280'),
+      })
+      expect(await logBytes(w.disk)).toEqual(before)
+    }
+  })
+
+  it('nor is a length that is wrong in any bit, at the end or in the middle', async () => {
+    for (const batch of [2, 4]) {
+      for (let bit = 0; bit < 32; bit++) {
+        const w = await edited(await crashed(5), files => {
+          const bytes = files.get(LOG_0) as Buffer
+          bytes[batch * BATCH + 8 + (bit >> 3)]! ^= 1 << (bit & 7)
+        })
+        await expect(open(w), `${batch}, bit ${bit}`).rejects.toMatchObject({ code: 'CORRUPT_LOG' })
+      }
+    }
+  })
+
+  it('a torn tail may hold whole batches, which prove nothing', async () => {
+    const inner = Buffer.concat([batchOf(['x']), history(7, 3, 0)])
+    for (let torn = 1; torn < inner.length + 61; torn += 13) {
+      const w = await crashed(5, { 'internal.segment.bytes': 10_000 })
+      const log = (await open(w)).log
+      const builder = new BatchBuilder(Buffer.alloc(4096))
+      builder.tryAppend(0, null, inner, [])
+      const bytes = Buffer.from(builder.build())
+      log.append(bytes, [new Batch(bytes, 0)], 0, 0)
+      await log.abandon()
+      const short = await edited(w, files => {
+        const bytes = files.get(LOG_0) as Buffer
+        files.set(LOG_0, bytes.subarray(0, bytes.length - torn))
+      })
+      const opened = await open(short)
+      expect(opened.log.logEndOffset).toBe(5)
+      expect(opened.findings).toMatchObject([{ kind: 'torn-tail', position: 5 * BATCH }])
+    }
   })
 
   it('a flipped bit with valid batches behind it is corruption: nothing is touched', async () => {
@@ -298,9 +341,19 @@ describe('the log start', () => {
 
   it('may lie behind the end: then the log begins there', async () => {
     const w = await crashed(5)
-    const { log } = await open(w, { logStartOffset: 9 })
+    const isSealed = { recoveryPoints: true, logStarts: true }
+    const { log } = await open(w, { logStartOffset: 9, isSealed })
     expect([log.logStartOffset, log.logEndOffset]).toEqual([9, 9])
     expect(append(log, ['x'])).toBe(9)
+  })
+
+  it('behind the end is ignored, and told, when no checksum covers it', async () => {
+    const w = await crashed(5)
+    const { log, findings } = await open(w, { logStartOffset: 905 })
+    expect([log.logStartOffset, log.logEndOffset]).toEqual([0, 5])
+    expect(await readAll(log)).toEqual(expected(5))
+    const reason = 'orders-0 ends at offset 5, it cannot begin at 905'
+    expect(findings).toMatchObject([{ kind: 'checkpoint-ignored', reason }])
   })
 })
 
