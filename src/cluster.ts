@@ -37,7 +37,7 @@ import {
 import { CLIENT, type ClusterNetwork } from './broker/network-rules.js'
 import { REQUEST_TIMEOUT_MS } from './client/config.js'
 import { KafkaCluster, type ChannelRequest } from './client/kafka-cluster.js'
-import { isDiskError, type Disk } from './disk/disk.js'
+import type { Disk } from './disk/disk.js'
 import { lockFolder, LockedError, LockUnavailableError, type FolderLock } from './disk/lock.js'
 import { MemoryDisk } from './disk/memory-disk.js'
 import { makeFolder, NodeDisk } from './disk/node-disk.js'
@@ -149,7 +149,7 @@ export class Cluster extends KafkaCluster {
       return new Cluster(await openParts({ ...settings, clock, disk, lock, readOnly }))
     } catch (error) {
       await lock?.release()
-      throw openError(error)
+      throw toPartlogError(error)
     }
   }
 
@@ -269,6 +269,8 @@ export class Cluster extends KafkaCluster {
     try {
       await this.#doors.close()
       await brokers.close()
+    } catch (error) {
+      throw toPartlogError(error)
     } finally {
       await lock?.release()
     }
@@ -418,12 +420,6 @@ async function lockOrThrow(dir: string, clock: Clock): Promise<FolderLock> {
     }
     throw error
   }
-}
-
-/** A disk that cannot be used is no surprise; anything else that is not ours is. */
-function openError(error: unknown): PartlogError {
-  if (!isDiskError(error)) return toPartlogError(error)
-  return new PartlogError('KAFKA_STORAGE_ERROR', error.message, { cause: error })
 }
 
 function notACluster(dir: string): PartlogError {

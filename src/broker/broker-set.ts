@@ -21,11 +21,11 @@ import {
   type LogEnds,
 } from '../coordinator/brokers.js'
 import { ClusterImage, type ReplicaHealth } from '../coordinator/metadata.js'
-import { StateMachine } from '../coordinator/state-machine.js'
+import { NOTHING, StateMachine } from '../coordinator/state-machine.js'
 import type { Disk } from '../disk/disk.js'
 import { logConfig } from '../log/config.js'
 import { LogManager } from '../log/log-manager.js'
-import { PartlogError } from '../model/errors.js'
+import { PartlogError, toPartlogError } from '../model/errors.js'
 import { METADATA_TOPIC, partitionKey, type TopicPartition } from '../model/names.js'
 import type { GroupListener } from '../coordinator/rebalance-news.js'
 import { Partition } from '../partition/partition.js'
@@ -101,11 +101,21 @@ export class BrokerSet {
 
   static async open(options: BrokerSetOptions): Promise<BrokerSet> {
     const logs = await openManager(options, CONTROLLER)
-    const set = new BrokerSet(options, await openController(options, logs), logs)
-    set.controller.image.consult(set.#isUsable)
-    await Promise.all(set.brokerIds.map(id => set.#openBroker(id)))
-    await set.#form()
-    return set
+    let set: BrokerSet | undefined
+    try {
+      const made = new BrokerSet(options, await openController(options, logs), logs)
+      set = made
+      set.controller.image.consult(set.#isUsable)
+      // All of them, also when one cannot: what is still opening could not be given back.
+      const opened = await Promise.allSettled(made.brokerIds.map(id => made.#openBroker(id)))
+      for (const each of opened) if (each.status === 'rejected') throw each.reason
+      await set.#form()
+      return set
+    } catch (error) {
+      for (const broker of set?.running ?? []) await broker.kill()
+      await logs.abandon()
+      throw error
+    }
   }
 
   broker(nodeId: number): Broker | undefined {
@@ -133,7 +143,9 @@ export class BrokerSet {
   kill(nodeId: number): Promise<void> {
     return this.#change(nodeId, async broker => {
       if (broker === undefined) return
-      const elected = (): Promise<void> => this.controller.run(image => fenceBroker(image, nodeId))
+      const isBack = (): boolean => this.#running.has(nodeId)
+      const elected = (): Promise<void> =>
+        this.controller.insist(image => (isBack() ? NOTHING : fenceBroker(image, nodeId)))
       await this.#take(nodeId, async () => void (await Promise.all([broker.kill(), elected()])))
     })
   }
@@ -149,7 +161,13 @@ export class BrokerSet {
       const opened = await this.#openBroker(nodeId)
       const ends = opened.logs.wasClosedCleanly ? undefined : this.#logEnds
       const news = { id: nodeId, rack: this.#rackOf(nodeId) }
-      await this.controller.commit(image => admitBroker(image, news, ends))
+      try {
+        await this.controller.commit(image => admitBroker(image, news, ends))
+      } catch (error) {
+        this.#running.delete(nodeId) // nobody knows of it: it can be started again
+        await opened.kill()
+        throw error
+      }
       this.#attach(opened)
       await this.controller.tellAll()
       await this.#listener?.started(nodeId)
@@ -180,12 +198,17 @@ export class BrokerSet {
     await Promise.all(this.#changing.values())
     // All of them first: none shall wait for another that is closed already.
     await Promise.all([...this.#running.values()].map(broker => broker.replicas.stopReplication()))
+    const failures: unknown[] = []
+    const noted = (closing: Promise<void>): Promise<void> =>
+      closing.catch((error: unknown) => void failures.push(error))
     for (const [nodeId, broker] of this.#running) {
       this.controller.detach(nodeId)
-      await broker.close()
+      await noted(broker.close())
     }
     this.#options.network.close()
-    await (this.managers[0] as LogManager).close()
+    this.controller.stop()
+    await noted((this.managers[0] as LogManager).close())
+    if (failures.length > 0) throw failures[0]
   }
 
   // ── the pieces ─────────────────────────────────────────────────────────────────────────
@@ -201,7 +224,11 @@ export class BrokerSet {
     task: (broker: Broker | undefined) => Promise<void>,
   ): Promise<void> {
     const before = this.#changing.get(nodeId) ?? Promise.resolve()
-    const done = before.then(() => task(this.#running.get(nodeId)))
+    const done = before
+      .then(() => task(this.#running.get(nodeId)))
+      .catch((error: unknown) => {
+        throw toPartlogError(error)
+      })
     const settled = done.catch(() => undefined)
     this.#changing.set(nodeId, settled)
     await done

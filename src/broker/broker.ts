@@ -13,6 +13,7 @@ import { alterIsr, replicaFailed } from '../coordinator/brokers.js'
 import { createTopic, type ControllerContext } from '../coordinator/controller.js'
 import type { ClusterImage, TopicImage } from '../coordinator/metadata.js'
 import type { GroupListener } from '../coordinator/rebalance-news.js'
+import { NOTHING } from '../coordinator/state-machine.js'
 import type { LogManager } from '../log/log-manager.js'
 import { isPartlogError, PartlogError } from '../model/errors.js'
 import { checkTopicName, isInternalTopic, OFFSETS_TOPIC } from '../model/names.js'
@@ -159,10 +160,17 @@ export class Broker implements BrokerContext {
 
   static async open(options: BrokerOptions): Promise<Broker> {
     const broker = new Broker(options)
-    await broker.#finishDeletions()
-    await broker.replicas.open(broker.controller.image)
+    try {
+      await broker.#finishDeletions()
+      await broker.replicas.open(broker.controller.image)
+    } catch (error) {
+      await broker.kill() // what it has opened is given back
+      throw error
+    }
     // What recovery found must not be looked for again, should the next crash come soon.
-    await broker.logs.writeCheckpoints()
+    await broker.logs.writeCheckpoints().catch((error: unknown) => {
+      options.logger.warn('checkpoints could not be written, will be tried again', { error })
+    })
     broker.#housekeeping = new Housekeeping(broker.clock, options.logger, broker.#chores())
     return broker
   }
@@ -209,7 +217,9 @@ export class Broker implements BrokerContext {
     })
     const watermarks = this.#highWatermarks()
     for (const partition of this.replicas.partitions()) partition.retire(closed)
-    await this.logs.writeHighWatermarks(watermarks)
+    await this.logs.writeHighWatermarks(watermarks).catch((error: unknown) => {
+      this.#logger.warn('high watermarks could not be written', { error }) // they are lower bounds
+    })
     await this.logs.close()
   }
 
@@ -276,15 +286,20 @@ export class Broker implements BrokerContext {
   }
 
   /** Others go on without a replica that failed; where there are none its reason is the answer. */
-  #replicaFailed({ topicPartition }: Partition, error: PartlogError): void {
+  #replicaFailed(replica: Partition, error: PartlogError): void {
+    const { topicPartition } = replica
     const { topic, partition } = topicPartition
     const replicas = this.controller.image.topics.get(topic)?.partitions[partition]?.replicas ?? []
     if (replicas.length < 2 || this.#isClosed) return
-    this.controller
-      .run(image => replicaFailed(image, this.nodeId, topicPartition))
-      .catch((cause: unknown) => {
-        this.#logger.warn(`${topic}-${partition} has failed, and nobody knows`, { error, cause })
-      })
+    const failed = (image: ClusterImage) => replicaFailed(image, this.nodeId, topicPartition)
+    const isOffline = (): boolean => !this.#isClosed && replica.offlineReason !== undefined
+    const isForGood = isOffline()
+    const said = isForGood
+      ? this.controller.insist(image => (isOffline() ? failed(image) : NOTHING))
+      : this.controller.run(failed) // said again with the next append that is refused
+    said.catch((cause: unknown) => {
+      this.#logger.warn(`${topic}-${partition} has failed, and nobody knows yet`, { error, cause })
+    })
   }
 
   // ── now and then ───────────────────────────────────────────────────────────────────────
@@ -340,7 +355,11 @@ export class Broker implements BrokerContext {
   async #deleteOldSegments(): Promise<void> {
     for (const partition of this.replicas.partitions()) {
       if (partition.offlineReason !== undefined) continue
-      await partition.replicaLog?.deleteOldSegments(partition.highWatermark)
+      const { replicaLog: log, highWatermark } = partition
+      await log?.deleteOldSegments(highWatermark).catch((error: unknown) => {
+        // The next log may have what makes room for this one.
+        this.#logger.warn(`${log.name}: old segments stay for now`, { error })
+      })
     }
   }
 

@@ -21,6 +21,8 @@ export interface ControllerDoor {
   readonly image: ClusterImage
   /** Takes a decision and has it committed. */
   run<T>(decide: (image: ClusterImage) => Decision<T>): Promise<T>
+  /** As `run`; what finds no room, which rejects, is tried again until it is taken. */
+  insist(decide: (image: ClusterImage) => Decision<void>): Promise<void>
 }
 
 /** Where producers get their ids. */

@@ -8,8 +8,8 @@ import type { Clock, Timer } from '../base/clock.js'
 import type { Logger } from '../base/logger.js'
 import { admitBroker, fenceBroker } from '../coordinator/brokers.js'
 import type { ClusterImage, PartitionImage } from '../coordinator/metadata.js'
-import type { Decision, StateMachine } from '../coordinator/state-machine.js'
-import { PartlogError } from '../model/errors.js'
+import { NOTHING, type Decision, type StateMachine } from '../coordinator/state-machine.js'
+import { isPartlogError, PartlogError } from '../model/errors.js'
 import type { TopicPartition } from '../model/names.js'
 import type { ControllerDoor } from './context.js'
 
@@ -36,6 +36,9 @@ export interface ControllerOptions {
   readonly onNews: (news: PartitionNews) => void
 }
 
+/** How long to wait until a decision that found no room is written. */
+const RETRY_MS = 1_000
+
 interface Session {
   readonly broker: ControlledBroker
   /** What the broker knows while it cannot reach the controller. */
@@ -46,6 +49,7 @@ interface Session {
 export class Controller {
   readonly #options: ControllerOptions
   readonly #sessions = new Map<number, Session>()
+  readonly #retries = new Set<Timer>()
 
   constructor(options: ControllerOptions) {
     this.#options = options
@@ -65,6 +69,40 @@ export class Controller {
     return answer
   }
 
+  /**
+   * Takes a decision that must be taken. While the log has no room for it, which rejects, it is
+   * tried again until it is taken. `decide` looks each time whether it is still wanted.
+   */
+  async insist(decide: (image: ClusterImage) => Decision<void>): Promise<void> {
+    try {
+      await this.run(decide)
+    } catch (error) {
+      this.#tryAgainIfItPasses(error, decide)
+      throw error
+    }
+  }
+
+  #tryAgainIfItPasses(error: unknown, decide: (image: ClusterImage) => Decision<void>): void {
+    if (!isPartlogError(error, 'KAFKA_STORAGE_ERROR')) return
+    const timer = this.#options.clock.after(
+      RETRY_MS,
+      () => {
+        this.#retries.delete(timer)
+        this.insist(decide).catch((error: unknown) => {
+          this.#options.logger.warn('a decision could not be written yet', { error })
+        })
+      },
+      'background',
+    )
+    this.#retries.add(timer)
+  }
+
+  /** Nothing is tried again any more. */
+  stop(): void {
+    for (const timer of this.#retries) timer.cancel()
+    this.#retries.clear()
+  }
+
   /** Commits a decision without telling anybody: while the cluster is being put together. */
   async commit<T>(decide: (image: ClusterImage) => Decision<T>): Promise<T> {
     return await this.#options.machine.run(decide)
@@ -78,6 +116,7 @@ export class Controller {
         return controller.#sessions.get(nodeId)?.frozen ?? controller.image
       },
       run: decide => controller.#runFor(nodeId, decide),
+      insist: decide => controller.#insistFor(nodeId, decide),
     }
   }
 
@@ -109,10 +148,21 @@ export class Controller {
     const { clock, sessionTimeoutMs, logger } = this.#options
     session.frozen = this.image.snapshot()
     session.expiry = clock.after(sessionTimeoutMs, () => {
-      this.run(image => fenceBroker(image, nodeId)).catch((error: unknown) => {
+      const isBack = (): boolean => session.frozen === undefined
+      const fenced = this.insist(image => (isBack() ? NOTHING : fenceBroker(image, nodeId)))
+      fenced.catch((error: unknown) => {
         logger.error(`broker ${nodeId} could not be fenced`, { error })
       })
     })
+  }
+
+  async #insistFor(nodeId: number, decide: (image: ClusterImage) => Decision<void>): Promise<void> {
+    try {
+      await this.#runFor(nodeId, decide)
+    } catch (error) {
+      this.#tryAgainIfItPasses(error, decide)
+      throw error
+    }
   }
 
   async #runFor<T>(nodeId: number, decide: (image: ClusterImage) => Decision<T>): Promise<T> {

@@ -71,15 +71,20 @@ export class GroupCoordinators {
     const { topics } = this.#options.image()
     const leader = topics.get(OFFSETS_TOPIC)?.partitions[number]?.leader ?? -1
     if (leader >= 0) return leader
-    const sentence = `nobody leads ${OFFSETS_TOPIC}-${number}, which group ${groupId} is kept in`
-    throw new PartlogError('COORDINATOR_NOT_AVAILABLE', sentence)
+    const { offlineReason: cause } = this.#options.replicas.find(OFFSETS_TOPIC, number) ?? {}
+    const because = cause === undefined ? '' : `: ${cause.sentence}`
+    throw new PartlogError(
+      'COORDINATOR_NOT_AVAILABLE',
+      `no broker leads ${OFFSETS_TOPIC}-${number}, which keeps group ${groupId}${because}`,
+      { cause },
+    )
   }
 
   /** The coordinator of a group. Throws NOT_COORDINATOR: another broker's. */
   async of(groupId: string): Promise<GroupCoordinator> {
     const number = await this.#partitionOf(groupId)
     const partition = await this.#partition(number)
-    if (partition === undefined || !partition.isLeader) throw this.#notMine(groupId)
+    if (partition?.isLeader !== true) throw this.#refusal(groupId, partition?.offlineReason)
     return await this.#loaded(this.#officeOf(partition))
   }
 
@@ -186,7 +191,9 @@ export class GroupCoordinators {
     return new PartlogError('NOT_COORDINATOR', sentence)
   }
 
-  #notMine(groupId: string): PartlogError {
+  /** Where the log of its offsets is offline, that is the reason. */
+  #refusal(groupId: string, reason: PartlogError | undefined): PartlogError {
+    if (reason !== undefined) return coordinatorError(reason)
     const sentence = `broker ${this.#options.nodeId} does not coordinate group ${groupId}`
     return new PartlogError('NOT_COORDINATOR', sentence)
   }

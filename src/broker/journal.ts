@@ -24,6 +24,10 @@ export class PartitionJournal implements Journal {
     return this.#partition.committed(lastOffset + 1)
   }
 
+  async settled(): Promise<void> {
+    await this.#partition.committed(this.#partition.log.logEndOffset)
+  }
+
   async *read(): AsyncGenerator<JournalRecord> {
     const { log } = this.#partition
     // A new leader learns only bit by bit that what it has is committed.

@@ -170,11 +170,19 @@ function acknowledgement(
     return new PartlogError(
       'REQUEST_TIMED_OUT',
       `${partitionKey(topic, number)}: offset ${end} was not committed within ${timeoutMs} ms; ` +
-        'the records are in the log and may still be',
+        `the records are in the log and may still be${waitsFor(partition, end)}`,
       { outcomeUnknown: true },
     )
   }
   return inTime(broker, done, late, timeoutMs)
+}
+
+/** What is waited for, as far as the leader knows: its own disk, or other replicas. */
+function waitsFor({ replicaLog, isr }: Partition, end: number): string {
+  const { stalled } = replicaLog ?? {}
+  if (stalled !== undefined) return ` (${stalled.sentence})`
+  const missing = isr?.missing(end) ?? []
+  return missing.length === 0 ? '' : ` (in-sync replicas ${missing.join(', ')} do not have it yet)`
 }
 
 async function onAll(partition: Partition, end: number): Promise<void> {

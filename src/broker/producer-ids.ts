@@ -19,12 +19,12 @@ const FAILED = { producerId: -1, producerEpoch: -1 }
 
 export class ProducerIds implements ProducerIdSource {
   readonly #brokerId: number
-  readonly #controller: ControllerDoor
+  readonly #controller: Pick<ControllerDoor, 'run'>
   #next = 0
   #end = 0
   #allocation: Promise<void> | undefined
 
-  constructor(brokerId: number, controller: ControllerDoor) {
+  constructor(brokerId: number, controller: Pick<ControllerDoor, 'run'>) {
     this.#brokerId = brokerId
     this.#controller = controller
   }

@@ -5,11 +5,12 @@
  * while running.
  */
 
-import type { Clock } from '../base/clock.js'
+import type { Clock, Timer } from '../base/clock.js'
 import type { Logger } from '../base/logger.js'
 import { SerialQueue } from '../base/tasks.js'
 import type { ClusterImage, TopicImage } from '../coordinator/metadata.js'
 import { logConfig, type LogConfig, type LogSettings } from '../log/config.js'
+import { DISK_RETRY_MS } from '../log/log-health.js'
 import type { LogManager } from '../log/log-manager.js'
 import { PartlogError, toPartlogError } from '../model/errors.js'
 import { partitionKey } from '../model/names.js'
@@ -62,7 +63,11 @@ export class ReplicaManager {
   readonly #changes = new SerialQueue()
   /** By leader. */
   readonly #fetchers = new Map<number, ReplicaFetcher>()
+  /** Replicas whose disk had no room to open them, and whether they were new: opened again soon. */
+  readonly #waiting = new Map<Partition, { readonly isNew: boolean }>()
+  #retry: Timer | undefined
   #isReplicationPaused = false
+  #isStopped = false
 
   constructor(options: ReplicaManagerOptions) {
     this.#options = options
@@ -102,6 +107,7 @@ export class ReplicaManager {
       this.#updateSettings(image)
       await this.#retireDeleted(image)
       await this.#openMissing(image, true)
+      await this.#openWaiting(image)
       await this.#replaceDamaged(image)
       await this.#takeUpRoles(image)
       this.#assignFetchers()
@@ -142,6 +148,8 @@ export class ReplicaManager {
   }
 
   async stopReplication(): Promise<void> {
+    this.#retry?.cancel()
+    this.#isStopped = true
     const fetchers = [...this.#fetchers.values()]
     this.#fetchers.clear()
     await Promise.all(fetchers.map(fetcher => fetcher.stop()))
@@ -242,6 +250,33 @@ export class ReplicaManager {
     }
   }
 
+  /** What could not be opened for want of room: it may be there by now. */
+  async #openWaiting(image: ClusterImage): Promise<void> {
+    for (const [waiting, { isNew }] of [...this.#waiting]) {
+      this.#waiting.delete(waiting)
+      const { topic: name, partition } = waiting.topicPartition
+      const topic = image.topics.get(name)
+      if (topic === undefined || this.find(name, partition) !== waiting) continue
+      const isOnly = topic.partitions[partition]?.replicas.length === 1
+      const opened = await this.#open(topic, partition, { isNew, isOnly })
+      await this.#options.logs.syncNames()
+      this.#ofTopic(name).set(partition, opened)
+    }
+  }
+
+  #openLater(partition: Partition, isNew: boolean): void {
+    this.#waiting.set(partition, { isNew })
+    if (this.#retry !== undefined || this.#isStopped) return
+    const { clock, logger, image } = this.#options
+    const onTime = (): void => {
+      this.#retry = undefined
+      this.apply(image()).catch((error: unknown) => {
+        logger.warn('replicas could not be opened yet', { error })
+      })
+    }
+    this.#retry = clock.after(DISK_RETRY_MS, onTime, 'background')
+  }
+
   async #open(
     topic: TopicImage,
     partition: number,
@@ -268,6 +303,7 @@ export class ReplicaManager {
       const reason = toPartlogError(error)
       logger.error(`${partitionKey(topic.name, partition)} cannot be opened`, { error: reason })
       const broken = Partition.offline(options, reason)
+      if (reason.code === 'KAFKA_STORAGE_ERROR') this.#openLater(broken, isNew)
       this.#options.listener.replicaFailed(broken, reason)
       return broken
     }

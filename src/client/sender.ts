@@ -39,6 +39,11 @@ const MAY_HAVE_APPENDED: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'UNKNOWN_SERVER_ERROR',
 ])
 
+/** The last thing that went wrong, for the sentence of a send that ran out of time. */
+function becauseOf(error: Error | undefined): string {
+  return error === undefined ? '' : `; last error: ${error.message}`
+}
+
 const DUPLICATE = errorId('DUPLICATE_SEQUENCE_NUMBER')
 const INT_MAX = 2 ** 31 - 1
 
@@ -209,7 +214,7 @@ export class Sender {
       const isInFlight = batch === underWay
       const sentence =
         `${batch.count} records for ${row.topic}-${row.partition} were not ` +
-        `acknowledged within ${settings.deliveryTimeoutMs} ms`
+        `acknowledged within ${settings.deliveryTimeoutMs} ms${becauseOf(batch.lastError)}`
       const error = new PartlogError('DELIVERY_TIMED_OUT', sentence, {
         outcomeUnknown: batch.outcomeUnknown || isInFlight,
         ...(batch.lastError === undefined ? {} : { cause: batch.lastError }),

@@ -11,9 +11,12 @@ export interface JournalRecord {
 export interface Journal {
   /**
    * Appends the records, all or none of them, before it returns; throws when it cannot. The promise
-   * resolves when they are committed.
+   * resolves when they are committed. It rejects with KAFKA_STORAGE_ERROR when that takes until the
+   * disk has room again: they are there nevertheless.
    */
   append(records: readonly JournalRecord[]): Promise<void>
+  /** Resolves when everything appended is committed. Rejects as the promise of `append` does. */
+  settled(): Promise<void>
   /** Every committed record, the oldest first. */
   read(): AsyncIterable<JournalRecord>
 }
@@ -25,6 +28,8 @@ export class ArrayJournal implements Journal {
   async append(records: readonly JournalRecord[]): Promise<void> {
     this.records.push(...records)
   }
+
+  async settled(): Promise<void> {}
 
   async *read(): AsyncGenerator<JournalRecord> {
     yield* this.records

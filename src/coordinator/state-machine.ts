@@ -10,7 +10,7 @@
  * not used any more.
  */
 
-import { toPartlogError, type PartlogError } from '../model/errors.js'
+import { isPartlogError, toPartlogError, type PartlogError } from '../model/errors.js'
 import type { Journal, JournalRecord } from './journal.js'
 
 /** A state that is a fold over records. */
@@ -23,11 +23,16 @@ export interface Decision<T> {
   readonly answer: T
 }
 
+/** Nothing is to be changed. */
+export const NOTHING: Decision<void> = { records: [], answer: undefined }
+
 export class StateMachine<S extends Fold> {
   readonly #journal: Journal
   readonly #state: S
   #failure: PartlogError | undefined
   #lastCommit: Promise<void> = Promise.resolve()
+  /** Records are in the journal, and in the state, that the disk has no room to make durable. */
+  #isStalled = false
 
   private constructor(journal: Journal, state: S) {
     this.#journal = journal
@@ -48,6 +53,7 @@ export class StateMachine<S extends Fold> {
   /** Takes a decision; what `decide` throws is thrown and nothing has changed. */
   async run<T>(decide: (state: S) => Decision<T>): Promise<T> {
     if (this.#failure !== undefined) throw this.#failure
+    if (this.#isStalled) await this.#settle()
     const { records, answer } = decide(this.#state)
     if (records.length > 0) {
       this.#lastCommit = this.#commit(this.#journal.append(records))
@@ -61,8 +67,19 @@ export class StateMachine<S extends Fold> {
     try {
       await appended
     } catch (error) {
+      if (isPartlogError(error, 'KAFKA_STORAGE_ERROR')) {
+        this.#isStalled = true
+        throw error
+      }
       this.#failure ??= toPartlogError(error)
       throw this.#failure
     }
+  }
+
+  /** What was appended before the disk ran out of room counts, once it is committed. */
+  async #settle(): Promise<void> {
+    await this.#journal.settled()
+    this.#isStalled = false
+    this.#lastCommit = Promise.resolve()
   }
 }

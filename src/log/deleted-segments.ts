@@ -33,18 +33,6 @@ export class DeletedSegments {
     this.#context = context
   }
 
-  /**
-   * Renames the files of segments, the oldest first; removes them after `delayMs`. Each is gone for
-   * good before the next one goes: a power cut leaves no hole.
-   */
-  async addInOrder(segments: readonly Segment[], delayMs: number): Promise<void> {
-    const { disk, folder } = this.#context
-    for (const segment of segments) {
-      this.add(segment, delayMs)
-      await disk.syncDirectory(folder)
-    }
-  }
-
   close(): void {
     for (const { segment, timer } of this.#removals.values()) {
       timer.cancel()

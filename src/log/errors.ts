@@ -28,6 +28,18 @@ export function refusedAppend(name: string, cause: DiskError): PartlogError {
   return new PartlogError('KAFKA_STORAGE_ERROR', sentence, { cause })
 }
 
+/** A log that was not opened yet waits for something that may come back. */
+export function unopenedError(name: string, cause: DiskError): PartlogError {
+  const sentence = `${name} cannot be opened yet: ${cause.message}; tried again`
+  return new PartlogError('KAFKA_STORAGE_ERROR', sentence, { cause })
+}
+
+/** What was appended waits for the same thing. */
+export function stalledError(name: string, cause: DiskError): PartlogError {
+  const sentence = `${name}: what was appended is not durable yet: ${cause.message}; tried again`
+  return new PartlogError('KAFKA_STORAGE_ERROR', sentence, { cause, outcomeUnknown: true })
+}
+
 export function readError(name: string, cause: DiskError): PartlogError {
   return new PartlogError('KAFKA_STORAGE_ERROR', `${name}: ${cause.message}`, { cause })
 }

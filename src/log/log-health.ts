@@ -1,10 +1,16 @@
 /**
- * Whether a log can be used, and what the failures of its disk mean for it: a full disk refuses,
- * anything else takes the log offline until it is opened again.
+ * Whether a log can be used, and what the failures of its disk mean for it.
+ *
+ *   failure                        an append       what is done behind       a sync of data
+ *   passes (no room, no            is refused      waits and tries again,    –
+ *   descriptor: isTransient)                       or is left for later
+ *   any other                      takes the log offline until it is opened again
  */
 
+import type { Clock, Timer } from '../base/clock.js'
 import type { Logger } from '../base/logger.js'
-import { isDiskError } from '../disk/disk.js'
+import { Signal } from '../base/tasks.js'
+import { isDiskError, type DiskError } from '../disk/disk.js'
 import { isPartlogError, type PartlogError } from '../model/errors.js'
 import {
   closedError,
@@ -13,19 +19,49 @@ import {
   offlineError,
   readError,
   refusedAppend,
+  stalledError,
 } from './errors.js'
 
-export class LogHealth {
-  isClosed = false
-  readonly #name: string
-  readonly #logger: Logger
-  readonly #onOffline: (error: PartlogError) => void
-  #offline: PartlogError | undefined
+/** How long to wait until a disk that had no room is asked again. */
+export const DISK_RETRY_MS = 1_000
 
-  constructor(name: string, logger: Logger, onOffline: (error: PartlogError) => void) {
-    this.#name = name
-    this.#logger = logger
-    this.#onOffline = onOffline
+export interface LogHealthContext {
+  readonly name: string
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly onStalled: (error: PartlogError) => void
+  readonly onOffline: (error: PartlogError) => void
+}
+
+export class LogHealth {
+  readonly #context: LogHealthContext
+  readonly #closed = new Signal()
+  #isClosed = false
+  #offline: PartlogError | undefined
+  #stalled: PartlogError | undefined
+  #lastTold = ''
+
+  constructor(context: LogHealthContext) {
+    this.#context = context
+  }
+
+  get #name(): string {
+    return this.#context.name
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed
+  }
+
+  /** Nothing is taken any more, and nothing waits for the disk to get better. */
+  close(): void {
+    this.#isClosed = true
+    this.#closed.notify()
+  }
+
+  /** Why what was appended cannot be made durable at present, if it cannot. */
+  get stalled(): PartlogError | undefined {
+    return this.#stalled
   }
 
   /** Why every call fails, if it does. */
@@ -35,13 +71,13 @@ export class LogHealth {
 
   checkOnline(): void {
     if (this.#offline !== undefined) throw this.#offline
-    if (this.isClosed) throw closedError(this.#name)
+    if (this.#isClosed) throw closedError(this.#name)
   }
 
   /** Given up as a crash would: nothing works any more, and nobody is told. */
   abandon(): void {
-    this.isClosed = true
     this.#offline ??= closedError(this.#name)
+    this.close()
   }
 
   /** Runs something that reads; what goes wrong becomes an error that says what it means. */
@@ -49,7 +85,7 @@ export class LogHealth {
     try {
       return await read()
     } catch (error) {
-      if (this.isClosed) throw closedError(this.#name)
+      if (this.#isClosed) throw closedError(this.#name)
       if (isDiskError(error)) throw readError(this.#name, error)
       if (!(error instanceof DamagedBytesError)) throw error
       const corrupt = corruptLog(this.#name, error.message)
@@ -64,6 +100,57 @@ export class LogHealth {
     return error.isTransient ? refusedAppend(this.#name, error) : this.syncFailed(error)
   }
 
+  /**
+   * Does `task` again, after a pause, as long as it fails in a way that passes; meanwhile the log
+   * is stalled. Throws any other failure, and the last one when the log is closed.
+   */
+  async untilItPasses(task: () => Promise<void>): Promise<void> {
+    for (;;) {
+      try {
+        await task()
+        this.#stalled = undefined
+        return
+      } catch (error) {
+        if (!this.#passes(error) || this.#isClosed) throw error
+        this.#stalled = stalledError(this.#name, error)
+        this.#context.onStalled(this.#stalled)
+      }
+      await this.#pause()
+    }
+  }
+
+  /**
+   * Does `task` unless the log is offline. What fails in a way that passes is left for another
+   * time, anything else takes the log offline.
+   */
+  async orLater(task: () => Promise<void>): Promise<void> {
+    if (this.#offline !== undefined) return
+    try {
+      await task()
+    } catch (error) {
+      if (!this.#passes(error)) this.syncFailed(error)
+    }
+  }
+
+  /** True for a failure that passes, which is told once. */
+  #passes(error: unknown): error is DiskError {
+    if (!isDiskError(error) || !error.isTransient) return false
+    if (this.#lastTold !== error.message) {
+      this.#context.logger.warn(`${this.#name} waits for its disk`, { error })
+    }
+    this.#lastTold = error.message
+    return true
+  }
+
+  async #pause(): Promise<void> {
+    let timer: Timer | undefined
+    const passed = new Promise<void>(resolve => {
+      timer = this.#context.clock.after(DISK_RETRY_MS, resolve, 'background')
+    })
+    await Promise.race([passed, this.#closed.wait()])
+    timer?.cancel()
+  }
+
   /** What is on the medium is not known any more. */
   syncFailed(error: unknown): PartlogError {
     const reason = isPartlogError(error) ? error : offlineError(this.#name, error as Error)
@@ -73,8 +160,8 @@ export class LogHealth {
   #goOffline(error: PartlogError): PartlogError {
     if (this.#offline !== undefined) return this.#offline
     this.#offline = error
-    this.#logger.error(`${this.#name} is offline`, { error })
-    this.#onOffline(error)
+    this.#context.logger.error(`${this.#name} is offline`, { error })
+    this.#context.onOffline(error)
     return error
   }
 }

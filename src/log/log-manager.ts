@@ -22,7 +22,7 @@ import type { LeaderEpoch, Offset } from '../model/units.js'
 import { CheckpointFiles, type StoredCheckpoints } from './checkpoint-files.js'
 import type { OffsetCheckpoint, PartitionOffset } from './checkpoints.js'
 import type { LogSettings } from './config.js'
-import { offlineError } from './errors.js'
+import { offlineError, unopenedError } from './errors.js'
 import {
   CLEAN_SHUTDOWN,
   deletedFolder,
@@ -147,17 +147,20 @@ export class LogManager {
   /**
    * The log of a partition that the metadata had before: opened when its folder is there, made when
    * a crash came before that. Throws CORRUPT_LOG or INCONSISTENT_TOPIC_ID when the folder must not
-   * be used.
+   * be used, LOG_OFFLINE when the disk fails, KAFKA_STORAGE_ERROR when that passes: then it may be
+   * called again.
    */
   async load(partition: KnownPartition): Promise<Log> {
     const key = partitionKey(partition.topic, partition.partition)
     try {
       const log = await this.#openOrCreate(partition, key)
       this.#logs.set(key, log)
+      this.#unopened.delete(key)
       return log
     } catch (error) {
       this.#unopened.set(key, partition)
-      throw isDiskError(error) ? offlineError(key, error) : toPartlogError(error)
+      if (!isDiskError(error)) throw toPartlogError(error)
+      throw error.isTransient ? unopenedError(key, error) : offlineError(key, error)
     }
   }
 
@@ -305,13 +308,31 @@ export class LogManager {
 
   // ── the end ────────────────────────────────────────────────────────────────────────────
 
-  /** Closes every log; the folder counts as closed cleanly when all of them could be. */
+  /**
+   * Closes every log; the folder counts as closed cleanly when all of them could be. Checkpoints
+   * that cannot be written cost the next opening a scan, nothing else. Throws LOG_OFFLINE, after
+   * everything is closed, when records of a log could not be made durable.
+   */
   async close(): Promise<void> {
     for (const timer of this.#removals) timer.cancel()
     let isClean = this.#unopened.size === 0
-    for (const log of this.#logs.values()) isClean = (await log.close()) && isClean
-    await this.writeCheckpoints()
-    if (!isClean) return
+    let loss: PartlogError | undefined
+    for (const log of this.#logs.values()) {
+      const wasOnline = log.offlineReason === undefined
+      isClean = (await log.close()) && isClean
+      if (wasOnline && log.durableEndOffset < log.logEndOffset) loss ??= log.offlineReason
+    }
+    try {
+      await this.writeCheckpoints()
+      if (isClean) await this.#writeMarker()
+    } catch (error) {
+      const { logger } = this.#options
+      logger.warn(`${this.root} was not closed cleanly, opening it will scan`, { error })
+    }
+    if (loss !== undefined) throw loss
+  }
+
+  async #writeMarker(): Promise<void> {
     const marker = Buffer.from('{"version":0,"brokerEpoch":-1}')
     await replaceSmallFile(this.#options.disk, join(this.root, CLEAN_SHUTDOWN), marker)
   }

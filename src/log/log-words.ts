@@ -38,6 +38,8 @@ export interface Appended {
 export interface LogListener {
   /** Everything below is durable now. */
   onDurable(durableEndOffset: Offset): void
+  /** What was appended cannot be made durable until the disk has room again. */
+  onStalled(error: PartlogError): void
   /** The log has gone offline. */
   onOffline(error: PartlogError): void
   /** A segment was closed and synced, or the log start moved: worth a checkpoint. */

@@ -33,10 +33,9 @@ import { followerBatches, segmentLoads } from './follower-batches.js'
 import type { LeaderEpochs } from './leader-epochs.js'
 import { LogHealth } from './log-health.js'
 import type { Appended, LogContext, LogListener, LogState } from './log-words.js'
-import { LogReader, type OffsetAndTimestamp, type ReadBounds } from './log-reader.js'
+import { floorSegment, LogReader, type OffsetAndTimestamp, type ReadBounds } from './log-reader.js'
 import { deleteOldSegments, type OldSegmentsTarget } from './old-segments.js'
 import type { Producers } from './producers.js'
-import type { Segment } from './segment.js'
 import { SegmentList } from './segment-list.js'
 import { Truncation, type LogMarks, type TruncationTarget } from './truncation.js'
 
@@ -72,9 +71,11 @@ export class Log {
     const { logStartOffset, logEndOffset, recoveryPoint, firstDirtyOffset } = state
     const places = { logStartOffset, logEndOffset, recoveryPoint, firstDirtyOffset }
     this.#marks = { ...places, appendedBytes: 0 }
-    this.#health = new LogHealth(this.name, context.logger, error =>
-      this.#listener?.onOffline(error),
-    )
+    this.#health = new LogHealth({
+      ...{ name: this.name, clock: context.clock, logger: context.logger },
+      onStalled: error => this.#listener?.onStalled(error),
+      onOffline: error => this.#listener?.onOffline(error),
+    })
     this.#reader = new LogReader(
       () => this.#segments.all,
       () => this.#hasGaps,
@@ -122,6 +123,10 @@ export class Log {
   /** Base offset of the oldest segment; the log start may lie inside it. */
   get firstSegmentOffset(): Offset {
     return this.#segments.first.baseOffset
+  }
+  /** Why what was appended cannot be made durable at present, if it cannot: it is tried again. */
+  get stalled(): PartlogError | undefined {
+    return this.#health.stalled
   }
   /** Why every call fails, if it does. */
   get offlineReason(): PartlogError | undefined {
@@ -217,26 +222,27 @@ export class Log {
   #roll(baseOffset = this.#marks.logEndOffset): void {
     // An empty one is as good as a new one.
     if (this.#segments.active.baseOffset === baseOffset) return
-    const closed = this.#segments.roll(baseOffset)
+    this.#segments.roll(baseOffset)
     this.producers.snapshot(baseOffset)
-    void this.#behind.run(() => this.#settle(closed))
+    void this.#behind.run(() => this.#health.orLater(() => this.#settle()))
   }
 
-  /** A closed segment becomes durable with its indexes: the recovery point moves behind it. */
-  async #settle(closed: Segment): Promise<void> {
-    if (this.offlineReason !== undefined || !this.#segments.has(closed)) return
-    try {
+  /**
+   * Closed segments become durable with their indexes: the recovery point moves behind each. What
+   * finds no room is left for the next call.
+   */
+  async #settle(): Promise<void> {
+    const { all } = this.#segments
+    for (const closed of all.slice(floorSegment(all, this.#marks.recoveryPoint), -1)) {
+      const next = this.#segments.after(closed)
+      if (next === undefined || this.offlineReason !== undefined) return
       await this.#flusher.flush()
       await closed.syncIndexes()
       await this.producers.sync(this.#segments.all)
-    } catch (error) {
-      this.#health.syncFailed(error)
-      return
+      if (!this.#segments.has(closed)) return
+      this.#marks.recoveryPoint = Math.max(this.#marks.recoveryPoint, next.baseOffset)
+      this.#listener?.onCheckpointable()
     }
-    const next = this.#segments.after(closed)
-    if (next === undefined) return
-    this.#marks.recoveryPoint = Math.max(this.#marks.recoveryPoint, next.baseOffset)
-    this.#listener?.onCheckpointable()
   }
 
   // ── read ───────────────────────────────────────────────────────────────────────────────
@@ -304,21 +310,20 @@ export class Log {
 
   /** Makes records and indexes durable, so that opening need not scan them. */
   async checkpoint(): Promise<void> {
-    await this.#behind.run(async () => {
-      const { recoveryPoint, logEndOffset } = this.#marks
-      if (this.offlineReason !== undefined || recoveryPoint === logEndOffset) return
-      const active = this.#segments.active
-      try {
-        this.producers.snapshot(this.#marks.logEndOffset)
+    await this.#behind.run(() =>
+      this.#health.orLater(async () => {
+        await this.#settle()
+        const { recoveryPoint, logEndOffset } = this.#marks
+        if (recoveryPoint === logEndOffset) return
+        const active = this.#segments.active
+        this.producers.snapshot(logEndOffset)
         await this.#flusher.flush()
         const { durableEndOffset } = this
         await active.syncIndexes()
         await this.producers.sync(this.#segments.all)
         if (active === this.#segments.active) this.#marks.recoveryPoint = durableEndOffset
-      } catch (error) {
-        this.#health.syncFailed(error)
-      }
-    })
+      }),
+    )
   }
 
   #flushTarget() {
@@ -330,7 +335,7 @@ export class Log {
       get appendedBytes() {
         return log.#marks.appendedBytes
       },
-      syncNow: () => this.#syncNow(),
+      syncNow: () => this.#health.untilItPasses(() => this.#syncNow()),
       onDurable: (end: Offset) => this.#listener?.onDurable(end),
       onSyncFailed: (error: unknown) => this.#health.syncFailed(error),
     }
@@ -384,7 +389,8 @@ export class Log {
           const { logEndOffset } = this.#marks
           const keptIn = await cut()
           if (this.#marks.logEndOffset === logEndOffset) return keptIn
-          await this.producers.reload({ segments: this.#segments.all, ...this.#marks })
+          const extent = { segments: this.#segments.all, ...this.#marks }
+          await this.#health.untilItPasses(() => this.producers.reload(extent))
           return keptIn
         })
       })
@@ -428,10 +434,13 @@ export class Log {
   /** Notes that a leadership begins at the log's end. Durable when it resolves. */
   async assignEpoch(epoch: LeaderEpoch): Promise<void> {
     this.#health.checkOnline()
-    await this.#behind.run(async () => {
-      if (this.epochs.assign(epoch, this.#marks.logEndOffset)) await this.#epochFile.write()
-      else await this.#epochFile.flush()
-    })
+    await this.#behind.run(() =>
+      // Without room for it the epoch is written before anything of it is synced.
+      this.#health.orLater(async () => {
+        if (this.epochs.assign(epoch, this.#marks.logEndOffset)) await this.#epochFile.write()
+        else await this.#epochFile.flush()
+      }),
+    )
   }
 
   // ── the end ────────────────────────────────────────────────────────────────────────────
@@ -439,7 +448,7 @@ export class Log {
   /** Makes everything durable and gives the files back. True when opening need not scan. */
   async close(): Promise<boolean> {
     if (this.#health.isClosed) return this.offlineReason === undefined
-    this.#health.isClosed = true
+    this.#health.close()
     await this.cleaner.idle()
     await this.#behind.idle()
     if (this.offlineReason === undefined) await this.#closeCleanly()

@@ -14,6 +14,7 @@ import type { LogHealth } from './log-health.js'
 import type { LogContext } from './log-words.js'
 import type { RetentionDecision } from './retention.js'
 import type { SegmentList } from './segment-list.js'
+import type { Segment } from './segment.js'
 import type { LogMarks } from './truncation.js'
 
 export interface OldSegmentsTarget {
@@ -44,7 +45,7 @@ export async function deleteOldSegments(
     const before = log.marks.logStartOffset
     await drop(log, count)
     log.context.logger.info(`${log.name}: ${count} segments deleted`, { reason })
-    await log.epochFile.write()
+    await log.health.orLater(() => log.epochFile.write())
     return log.marks.logStartOffset - before
   })
 }
@@ -63,14 +64,14 @@ async function decide(
   }
 }
 
-/** Not async up to the first file: nobody sees a log that begins at two places. */
-function drop(log: OldSegmentsTarget, count: number): Promise<void> {
+/** The log start moves first: a file that cannot be taken away now goes another time. */
+async function drop(log: OldSegmentsTarget, count: number): Promise<void> {
   const { segments, marks, epochs } = log
   if (count === segments.all.length) log.roll()
-  const gone = segments.dropOldest(count)
-  marks.logStartOffset = Math.max(marks.logStartOffset, segments.first.baseOffset)
+  const { baseOffset } = segments.all[count] as Segment
+  marks.logStartOffset = Math.max(marks.logStartOffset, baseOffset)
   marks.recoveryPoint = Math.max(marks.recoveryPoint, marks.logStartOffset)
   epochs.truncateFromStart(marks.logStartOffset)
   log.onCheckpointable()
-  return gone
+  await segments.dropOldest(count)
 }

@@ -88,14 +88,21 @@ export class SegmentList {
     return closed
   }
 
-  /** Takes the oldest segments away, one after the other. One must be left. */
+  /**
+   * Takes the oldest segments away, one after the other; one must be left. Each is gone for good
+   * before the next one goes, so a power cut leaves no hole, and neither does a disk that refuses.
+   */
   async dropOldest(count: number): Promise<void> {
+    const { disk, folder } = this.#context
     const { fileDeleteDelayMs } = this.#context.settings.current
-    const gone = this.#segments.slice(0, count)
-    // Not in place: whoever goes through the list must not miss one.
-    this.#segments = this.#segments.slice(count)
-    this.#changes++
-    await this.#deleted.addInOrder(gone, fileDeleteDelayMs)
+    for (const oldest of this.#segments.slice(0, count)) {
+      if (this.first !== oldest) return // cut off meanwhile
+      this.#deleted.add(oldest, fileDeleteDelayMs)
+      // Not in place: whoever goes through the list must not miss one.
+      this.#segments = this.#segments.slice(1)
+      this.#changes++
+      await disk.syncDirectory(folder)
+    }
   }
 
   /** How many of the oldest segments retention lets go. Their newest times must be known. */
@@ -122,13 +129,18 @@ export class SegmentList {
   async sync(): Promise<void> {
     const hadNewNames = this.#hasNewNames
     this.#hasNewNames = false
-    for (const segment of this.#segments.filter(candidate => candidate.isDirty)) {
-      if (!this.has(segment)) continue // deleted while another one was synced
-      const { size } = segment
-      await segment.file.sync()
-      segment.syncedBytes = Math.max(segment.syncedBytes, size)
+    try {
+      for (const segment of this.#segments.filter(candidate => candidate.isDirty)) {
+        if (!this.has(segment)) continue // deleted while another one was synced
+        const { size } = segment
+        await segment.file.sync()
+        segment.syncedBytes = Math.max(segment.syncedBytes, size)
+      }
+      if (hadNewNames) await this.#syncNames()
+    } catch (error) {
+      this.#hasNewNames ||= hadNewNames
+      throw error
     }
-    if (hadNewNames) await this.#syncNames()
   }
 
   // ── being cut ──────────────────────────────────────────────────────────────────────────

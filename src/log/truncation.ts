@@ -149,7 +149,7 @@ export class Truncation {
 
   async #finish(steps: () => Promise<void>): Promise<void> {
     try {
-      await steps()
+      await this.#log.health.untilItPasses(steps)
     } catch (error) {
       if (isPartlogError(error) || error instanceof DamagedBytesError) throw error
       throw this.#log.health.syncFailed(error)

@@ -196,8 +196,14 @@ export function toPartlogError(error: unknown): PartlogError {
   const sentence = error instanceof Error ? error.message : String(error)
   if (error instanceof ConfigError) return new PartlogError('INVALID_CONFIG', sentence)
   if (error instanceof BytesError) return new PartlogError('CORRUPT_MESSAGE', sentence)
+  if (isFromDisk(error)) return new PartlogError('KAFKA_STORAGE_ERROR', sentence, { cause: error })
   const what = error instanceof AssertionError ? 'assertion failed' : 'unexpected error'
   return new PartlogError('UNKNOWN_SERVER_ERROR', `${what}: ${sentence}`, { cause: error })
+}
+
+/** By name, as the disk is a room of its own: its sentence names operation, file and reason. */
+function isFromDisk(error: unknown): boolean {
+  return error instanceof Error && error.name === 'DiskError'
 }
 
 /** The same error, saying that the request may have taken effect. */

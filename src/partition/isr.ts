@@ -130,6 +130,11 @@ export class InSyncReplicas {
     })
   }
 
+  /** Members of the ISR that are not known to have everything below `offset`. */
+  missing(offset: Offset): number[] {
+    return this.#committed.isr.filter(id => (this.#followers.get(id)?.end ?? offset) < offset)
+  }
+
   /**
    * May it join? It has what is visible, and what this leadership began with: else it could be
    * elected and lack records that consumers have seen.

@@ -87,6 +87,7 @@ export class Partition {
     const partition = new Partition(options, { kind: 'idle' }, log)
     log.listen({
       onDurable: () => partition.#advance(),
+      onStalled: error => partition.#waiters.fail(error),
       onOffline: error => partition.#fail(error),
       onCheckpointable: () => partition.#listener.onCheckpointable(),
     })
@@ -247,10 +248,14 @@ export class Partition {
     }
   }
 
-  /** Resolves when the high watermark has reached `offset`; rejects when that cannot happen. */
+  /**
+   * Resolves when the high watermark has reached `offset`. Rejects when that cannot happen, and
+   * while the disk has no room for it: then it may be asked again.
+   */
   async committed(offset: Offset): Promise<void> {
     if (this.#highWatermark >= offset) return
     if (this.#role.kind === 'offline') throw this.#forClients(this.#role.error)
+    if (this.#log?.stalled !== undefined) throw this.#log.stalled
     await this.#waiters.wait(offset)
   }
 

@@ -30,6 +30,13 @@ class SlowJournal implements Journal {
     return commit.promise
   }
 
+  /** What the disk has no room for, if there is none. */
+  stalled: PartlogError | undefined
+
+  async settled(): Promise<void> {
+    if (this.stalled !== undefined) throw this.stalled
+  }
+
   async *read(): AsyncGenerator<JournalRecord> {
     yield* this.records
   }
@@ -118,5 +125,25 @@ describe('a state machine', () => {
     await expect(machine.run(look)).rejects.toMatchObject({ code: 'LOG_OFFLINE' })
     await expect(machine.run(add(4))).rejects.toMatchObject({ code: 'LOG_OFFLINE' })
     expect(journal.records).toHaveLength(2)
+  })
+
+  it('goes on when what it appended is committed after all', async () => {
+    const journal = new SlowJournal()
+    const machine = await StateMachine.load(journal, new Sum())
+    const stalled = new PartlogError('KAFKA_STORAGE_ERROR', 'no room', { outcomeUnknown: true })
+    journal.stalled = stalled
+    const first = machine.run(add(5))
+    journal.commits[0]?.reject(stalled)
+    await expect(first).rejects.toBe(stalled)
+    await expect(machine.run(add(1))).rejects.toBe(stalled)
+    await expect(machine.run(look)).rejects.toBe(stalled)
+    expect(journal.records).toHaveLength(1)
+    journal.stalled = undefined
+    expect(await machine.run(look)).toBe(5)
+    const second = machine.run(add(1))
+    await Promise.resolve()
+    await Promise.resolve()
+    journal.commits[1]?.resolve()
+    expect(await second).toBe(6)
   })
 })
