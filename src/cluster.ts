@@ -291,6 +291,8 @@ interface OpenSettings {
   readonly defaultReplicationFactor: number | undefined
   readonly replicaLagTimeMaxMs: number
   readonly brokerSessionTimeoutMs: number
+  readonly autoLeaderRebalanceEnable: boolean
+  readonly leaderImbalanceCheckIntervalSeconds: number
   readonly groupInitialRebalanceDelayMs: number
   readonly groupMinSessionTimeoutMs: number
   readonly groupMaxSessionTimeoutMs: number
@@ -324,13 +326,19 @@ async function openParts(settings: OpenSettings): Promise<Parts> {
   const { defaultReplicationFactor = Math.min(REPLICATION_FACTOR, settings.brokers ?? 1) } =
     settings
   const autoCreateTopics = settings.autoCreateTopics && !isReadOnly
+  const autoLeaderRebalanceEnable = settings.autoLeaderRebalanceEnable && !isReadOnly
   let opened: BrokerSet | undefined
   const brokers = await BrokerSet.open({
     ...settings,
     clusterId: await clusterIdOf(disk, random),
     random,
     logger,
-    settings: { ...settings, autoCreateTopics, defaultReplicationFactor },
+    settings: {
+      ...settings,
+      autoCreateTopics,
+      autoLeaderRebalanceEnable,
+      defaultReplicationFactor,
+    },
     brokerCount: settings.brokers,
     network,
     ...reportsOf(events, () => opened),

@@ -154,7 +154,7 @@ export class BrokerSet {
   start(nodeId: number): Promise<void> {
     return this.#change(nodeId, async broker => {
       if (broker !== undefined) return
-      if (!this.#options.network.reaches(CONTROLLER, nodeId)) {
+      if (!this.#reachesController(nodeId)) {
         const sentence = `broker ${nodeId} cannot reach the controller`
         throw new PartlogError('NETWORK_EXCEPTION', sentence)
       }
@@ -169,6 +169,8 @@ export class BrokerSet {
         throw error
       }
       this.#attach(opened)
+      // It may have been cut off while its logs were being opened.
+      await this.controller.setReachable(nodeId, this.#reachesController(nodeId))
       await this.controller.tellAll()
       await this.#listener?.started(nodeId)
     })
@@ -176,9 +178,8 @@ export class BrokerSet {
 
   /** The network was cut or healed: who reaches the controller now? */
   async onNetworkChanged(): Promise<void> {
-    const { network } = this.#options
     await Promise.all(
-      this.brokerIds.map(id => this.controller.setReachable(id, network.reaches(CONTROLLER, id))),
+      this.brokerIds.map(id => this.controller.setReachable(id, this.#reachesController(id))),
     )
     for (const broker of this.#running.values()) broker.replicas.retryNow()
   }
@@ -196,6 +197,7 @@ export class BrokerSet {
 
   async close(): Promise<void> {
     await Promise.all(this.#changing.values())
+    await this.controller.stop()
     // All of them first: none shall wait for another that is closed already.
     await Promise.all([...this.#running.values()].map(broker => broker.replicas.stopReplication()))
     const failures: unknown[] = []
@@ -218,6 +220,10 @@ export class BrokerSet {
 
   readonly #isUsable: ReplicaHealth = (brokerId, topic, partition) =>
     this.#running.get(brokerId)?.replicas.find(topic, partition)?.offlineReason === undefined
+
+  #reachesController(nodeId: number): boolean {
+    return this.#options.network.reaches(CONTROLLER, nodeId)
+  }
 
   async #change(
     nodeId: number,
@@ -262,6 +268,7 @@ export class BrokerSet {
     }
     for (const broker of this.#running.values()) this.#attach(broker)
     await Promise.all([...this.#running.values()].map(broker => broker.applyMetadata()))
+    if (this.brokerIds.length > 1) this.controller.start()
   }
 
   #attach(broker: Broker): void {
@@ -335,5 +342,10 @@ async function openController(options: BrokerSetOptions, logs: LogManager): Prom
   const journal = new PartitionJournal(partition, clock)
   const machine = await StateMachine.load(journal, new ClusterImage())
   const { brokerSessionTimeoutMs: sessionTimeoutMs } = settings
-  return new Controller({ machine, clock, logger, sessionTimeoutMs, onNews })
+  const { autoLeaderRebalanceEnable, leaderImbalanceCheckIntervalSeconds } = settings
+  const balanceIntervalMs = autoLeaderRebalanceEnable
+    ? leaderImbalanceCheckIntervalSeconds * 1_000
+    : undefined
+  const common = { machine, clock, logger, sessionTimeoutMs, onNews }
+  return new Controller({ ...common, balanceIntervalMs })
 }

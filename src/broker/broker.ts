@@ -162,7 +162,7 @@ export class Broker implements BrokerContext {
     const broker = new Broker(options)
     try {
       await broker.#finishDeletions()
-      await broker.replicas.open(broker.controller.image)
+      await broker.replicas.open()
     } catch (error) {
       await broker.kill() // what it has opened is given back
       throw error
@@ -198,10 +198,14 @@ export class Broker implements BrokerContext {
       outcomeUnknown: true,
     })
     this.groups.stop()
-    for (const partition of this.replicas.partitions()) partition.retire(gone)
+    const retire = (): void => {
+      for (const partition of this.replicas.partitions()) partition.retire(gone)
+    }
+    retire()
     await this.replicas.stopReplication()
     await this.#housekeeping?.stop()
     await this.replicas.idle()
+    retire() // and those that were being made
     await this.logs.abandon()
   }
 
@@ -231,7 +235,7 @@ export class Broker implements BrokerContext {
       const sentence = `broker ${this.nodeId} is closed`
       throw new PartlogError('CLOSED', sentence, { outcomeUnknown: true })
     }
-    await this.replicas.apply(this.controller.image)
+    await this.replicas.apply()
     this.groups.follow()
   }
 
@@ -241,14 +245,17 @@ export class Broker implements BrokerContext {
 
   async topic(name: string, mayCreate: boolean): Promise<TopicImage> {
     checkTopicName(name)
-    const { image } = this.controller
-    const found = image.topics.get(name)
+    const find = (): TopicImage | undefined => this.controller.image.topics.get(name)
+    const found = find()
     if (found !== undefined) return found
+    const unknown = `topic ${name} does not exist`
     if (!mayCreate || !this.settings.autoCreateTopics || isInternalTopic(name)) {
-      throw new PartlogError('UNKNOWN_TOPIC_OR_PARTITION', `topic ${name} does not exist`)
+      throw new PartlogError('UNKNOWN_TOPIC_OR_PARTITION', unknown)
     }
     await this.#createTopic(name, this.settings.defaultPartitions, {})
-    return image.topics.get(name) as TopicImage
+    const made = find()
+    if (made !== undefined) return made
+    throw new PartlogError('UNKNOWN_TOPIC_OR_PARTITION', `${unknown}: it was deleted meanwhile`)
   }
 
   async #makeOffsetsTopic(): Promise<void> {

@@ -17,6 +17,8 @@ import type { Durability } from '../partition/roles.js'
 
 /** More would only be slower: they share one process. */
 const BROKERS_MAX = 64
+/** So that it can be told in milliseconds. */
+const SECONDS_MAX = 2 ** 31 - 1
 /** default.replication.factor: as many copies as a cluster usually has, if there are brokers. */
 export const REPLICATION_FACTOR = 3
 
@@ -33,6 +35,8 @@ export const CLUSTER_OPTIONS = {
   defaultReplicationFactor: optional(integer(1, BROKERS_MAX)),
   replicaLagTimeMaxMs: option(integer(1), 30_000),
   brokerSessionTimeoutMs: option(integer(1), 9_000),
+  autoLeaderRebalanceEnable: option(flag, true),
+  leaderImbalanceCheckIntervalSeconds: option(integer(1, SECONDS_MAX), 300),
   groupInitialRebalanceDelayMs: option(integer(0), 0),
   groupMinSessionTimeoutMs: option(integer(1), 6_000),
   groupMaxSessionTimeoutMs: option(integer(1), 1_800_000),
@@ -96,6 +100,14 @@ export interface MemoryOptions {
    * its partitions (Kafka's broker.session.timeout.ms). Milliseconds. Default 9,000.
    */
   readonly brokerSessionTimeoutMs?: number
+  /**
+   * Leaderships go back to the preferred replicas (the first of each partition's) that are in sync,
+   * every `leaderImbalanceCheckIntervalSeconds` (Kafka's auto.leader.rebalance.enable). Default
+   * true.
+   */
+  readonly autoLeaderRebalanceEnable?: boolean
+  /** Kafka's leader.imbalance.check.interval.seconds. Seconds. Default 300. */
+  readonly leaderImbalanceCheckIntervalSeconds?: number
   /**
    * How long a group that was empty waits for more members before it first assigns partitions
    * (Kafka's group.initial.rebalance.delay.ms). Milliseconds. Default 0 (Kafka: 3,000).

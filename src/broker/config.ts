@@ -54,4 +54,8 @@ export interface BrokerSettings extends GroupCoordinatorSettings {
   readonly replicaLagTimeMaxMs: number
   /** A broker the controller does not hear of for so long is fenced (broker.session.timeout.ms). */
   readonly brokerSessionTimeoutMs: number
+  /** Leaderships go back to preferred leaders (auto.leader.rebalance.enable) … */
+  readonly autoLeaderRebalanceEnable: boolean
+  /** … as often as that (leader.imbalance.check.interval.seconds). */
+  readonly leaderImbalanceCheckIntervalSeconds: number
 }

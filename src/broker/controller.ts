@@ -6,12 +6,13 @@
 
 import type { Clock, Timer } from '../base/clock.js'
 import type { Logger } from '../base/logger.js'
-import { admitBroker, fenceBroker } from '../coordinator/brokers.js'
+import { admitBroker, balanceLeaders, fenceBroker } from '../coordinator/brokers.js'
 import type { ClusterImage, PartitionImage } from '../coordinator/metadata.js'
 import { NOTHING, type Decision, type StateMachine } from '../coordinator/state-machine.js'
 import { isPartlogError, PartlogError } from '../model/errors.js'
 import type { TopicPartition } from '../model/names.js'
 import type { ControllerDoor } from './context.js'
+import { Housekeeping } from './housekeeping.js'
 
 /** A broker, as the controller knows it. */
 export interface ControlledBroker {
@@ -33,11 +34,15 @@ export interface ControllerOptions {
   readonly clock: Clock
   readonly logger: Logger
   readonly sessionTimeoutMs: number
+  /** How often leaderships go back to preferred leaders; undefined: only when somebody asks. */
+  readonly balanceIntervalMs: number | undefined
   readonly onNews: (news: PartitionNews) => void
 }
 
 /** How long to wait until a decision that found no room is written. */
 const RETRY_MS = 1_000
+/** Leaderships that move in one decision; Kafka moves up to 1,000. */
+const BALANCED_AT_ONCE = 1_000
 
 interface Session {
   readonly broker: ControlledBroker
@@ -50,6 +55,7 @@ export class Controller {
   readonly #options: ControllerOptions
   readonly #sessions = new Map<number, Session>()
   readonly #retries = new Set<Timer>()
+  #housekeeping: Housekeeping | undefined
 
   constructor(options: ControllerOptions) {
     this.#options = options
@@ -60,6 +66,28 @@ export class Controller {
 
   get image(): ClusterImage {
     return this.#options.machine.state
+  }
+
+  /** The cluster is put together: from now on it looks after itself. */
+  start(): void {
+    const { clock, logger, balanceIntervalMs: intervalMs } = this.#options
+    if (intervalMs === undefined) return
+    const run = (signal: AbortSignal): Promise<void> => this.#balance(signal)
+    const chore = { name: 'preferred leaders', initialDelayMs: intervalMs, intervalMs, run }
+    this.#housekeeping = new Housekeeping(clock, logger, [chore])
+  }
+
+  async stop(): Promise<void> {
+    await this.#housekeeping?.stop()
+  }
+
+  async #balance(signal: AbortSignal): Promise<void> {
+    let moved = BALANCED_AT_ONCE
+    while (moved === BALANCED_AT_ONCE && !signal.aborted) {
+      // Looked at first: a decision that changes nothing would have every broker told.
+      const wanted = balanceLeaders(this.image, 1).answer
+      moved = wanted && (await this.run(image => balanceLeaders(image, BALANCED_AT_ONCE)))
+    }
   }
 
   /** Takes a decision; resolves when it is committed and every broker that can be reached acts. */

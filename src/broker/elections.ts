@@ -1,7 +1,7 @@
 /** ElectLeaders (v0–v2). Each partition is a decision of its own. */
 
 import { electLeader, type ElectionType } from '../coordinator/brokers.js'
-import { PartlogError } from '../model/errors.js'
+import { errorId, PartlogError } from '../model/errors.js'
 import {
   ELECTION_TYPE,
   type ElectLeadersRequest,
@@ -14,6 +14,8 @@ const TYPES: ReadonlyMap<number, ElectionType> = new Map([
   [ELECTION_TYPE.preferred, 'preferred'],
   [ELECTION_TYPE.unclean, 'unclean'],
 ])
+
+const NOT_NEEDED = errorId('ELECTION_NOT_NEEDED')
 
 type PartitionResult =
   ElectLeadersResponse['replicaElectionResults'][number]['partitionResult'][number]
@@ -31,8 +33,12 @@ export async function electLeaders(
   for (const { topic, partitions } of topicPartitions ?? allPartitions(broker)) {
     const partitionResult: PartitionResult[] = []
     for (const partition of partitions) {
-      partitionResult.push(await elect(broker, type, { topic, partition }))
+      const result = await elect(broker, type, { topic, partition })
+      // Where all were asked for, those that are led as they should be are not worth a word.
+      const isWanted = topicPartitions !== null || result.errorCode !== NOT_NEEDED
+      if (isWanted) partitionResult.push(result)
     }
+    if (topicPartitions === null && partitionResult.length === 0) continue
     replicaElectionResults.push({ topic, partitionResult })
   }
   return { errorCode: 0, replicaElectionResults }

@@ -7,6 +7,7 @@
  * tells clients to ask in full. Records of transactions are not filtered yet.
  */
 
+import { ZERO_UUID } from '../base/uuid.js'
 import { PartlogError } from '../model/errors.js'
 import { waitUntil } from '../partition/delayed.js'
 import type { Partition } from '../partition/partition.js'
@@ -151,6 +152,10 @@ async function readOne(
   try {
     if (topic === '') throw unknownTopicId(topicId)
     const found = partition ?? broker.replicas.partition(topic, partitionIndex)
+    // Inside the process both are given: the topic of that name may be another one by now.
+    if (topicId !== '' && topicId !== ZERO_UUID && found.topicId !== topicId) {
+      throw unknownTopicId(topicId)
+    }
     found.checkLeaderEpoch(wanted.currentLeaderEpoch ?? -1)
     const maxBytes = Math.min(wanted.partitionMaxBytes, room.maxBytes)
     const bounds = { maxBytes, minOneBatch: room.minOneBatch }

@@ -130,13 +130,19 @@ export class GroupCoordinators {
   /** Most news of the metadata is not of topics that are gone: then nobody looks through groups. */
   #forgetRemoved(office: Office): void {
     const { logger, image } = this.#options
+    const { forgotten } = office
     const { removedTopics } = image()
-    if (office.forgotten === removedTopics) return
+    if (forgotten === removedTopics) return
     office.forgotten = removedTopics
+    // Noted now: by the time the coordinator is loaded there may be another topic of that name.
+    const removed = forgotten === undefined ? undefined : image().removedSince(forgotten)
+    const isGone = (topic: string): boolean =>
+      removed?.has(topic) === true || !image().topics.has(topic)
     office.loading
-      .then(coordinator => coordinator.forgetTopics(topic => !image().topics.has(topic)))
+      .then(coordinator => coordinator.forgetTopics(isGone))
       .catch((error: unknown) => {
-        delete office.forgotten
+        if (forgotten === undefined) delete office.forgotten
+        else office.forgotten = Math.min(office.forgotten ?? forgotten, forgotten)
         logger.warn('offsets of topics that are gone stay for now', { error })
       })
   }

@@ -43,6 +43,7 @@ export async function offsetCommit(
         offset: each.committedOffset,
         leaderEpoch: each.committedLeaderEpoch ?? -1,
         metadata: each.committedMetadata ?? '',
+        topicId: each.topicId ?? '',
       }))
       .filter(each => exists(broker, each) || refuseUnknown(each, refusals)),
   )
@@ -75,8 +76,14 @@ async function commitAll(
   }
 }
 
-function exists(broker: BrokerContext, { topic, partition }: TopicPartition): boolean {
-  return broker.controller.image.topics.get(topic)?.partitions[partition] !== undefined
+/** A topic that was made anew is not the one that was read. */
+function exists(
+  broker: BrokerContext,
+  { topic, partition, topicId = '' }: TopicPartition & { readonly topicId?: string },
+): boolean {
+  const found = broker.controller.image.topics.get(topic)
+  if (topicId !== '' && found?.topicId !== topicId) return false
+  return found?.partitions[partition] !== undefined
 }
 
 function refuseUnknown(place: TopicPartition, refusals: Refusals): false {

@@ -25,13 +25,14 @@ export async function metadata(
   request: MetadataRequest,
 ): Promise<MetadataResponse> {
   const { includeClusterAuthorizedOperations = false } = request
+  const topics = await topicsOf(broker, request) // first: its leaders are among the brokers then
   return {
     brokers: broker.brokers
       .filter(({ nodeId }) => broker.controller.image.isAlive(nodeId))
       .map(({ nodeId, host, port }) => ({ nodeId, host, port, rack: rackOf(broker, nodeId) })),
     clusterId: broker.clusterId,
     controllerId: broker.nodeId,
-    topics: await topicsOf(broker, request),
+    topics,
     clusterAuthorizedOperations: operationsOn('cluster', includeClusterAuthorizedOperations),
   }
 }

@@ -94,16 +94,21 @@ export class ReplicaManager {
   }
 
   /** Opens what is placed here, for the first time: it may have been here before. */
-  async open(image: ClusterImage): Promise<void> {
+  async open(): Promise<void> {
     await this.#changes.run(async () => {
+      const image = this.#options.image().snapshot()
       this.#updateSettings(image)
       await this.#openMissing(image, false)
     })
   }
 
-  /** Does what the metadata says. What is not open yet has just been made. */
-  async apply(image: ClusterImage): Promise<void> {
+  /**
+   * Does what the metadata says when its turn has come. It works on a picture: what changes
+   * meanwhile is applied next, as a whole. What is not open yet has just been made.
+   */
+  async apply(): Promise<void> {
     await this.#changes.run(async () => {
+      const image = this.#options.image().snapshot()
       this.#updateSettings(image)
       await this.#retireDeleted(image)
       await this.#openMissing(image, true)

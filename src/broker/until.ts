@@ -160,9 +160,12 @@ function missingLag(
   if (state !== 'Stable' && state !== 'Empty') return `group ${groupId} is ${state}`
   const places = placesOf(view, offsets)
   if (places.size === 0) return `group ${groupId} has neither partitions nor commits`
+  const { topics } = brokers.controller.image
   let total = 0
   const behind: string[] = []
   for (const [name, { place, committed }] of places) {
+    // Nothing is left to read of a topic that is deleted, whatever a group believes to own.
+    if (topics.get(place.topic)?.partitions[place.partition] === undefined) continue
     const partition = leaderOf(brokers, place)
     if (partition === undefined) return `${name} has no leader`
     const from = committed ?? partition.log.logStartOffset
@@ -206,9 +209,10 @@ interface FoundGroup {
 async function groupOf(brokers: BrokerSet, groupId: string): Promise<FoundGroup | undefined> {
   for (const { groups } of brokers.running) {
     for (const coordinator of groups.loaded) {
-      const view = coordinator.view(groupId)
-      if (view === undefined) continue
-      return { view, offsets: await coordinator.committedOffsets(groupId) }
+      if (coordinator.view(groupId) === undefined) continue
+      const offsets = await coordinator.committedOffsets(groupId)
+      const view = coordinator.view(groupId) // as it is now, not as it was before the wait
+      if (view !== undefined) return { view, offsets }
     }
   }
   return undefined

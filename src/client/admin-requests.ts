@@ -12,10 +12,11 @@ import {
   answerOfLeader,
   leaderOf,
   listOffsets,
+  retriedWhileThere,
   type ListedOffset,
   type TimestampQuery,
 } from './requests.js'
-import { withRetries } from './retry.js'
+import { withRetries, type RetryOptions } from './retry.js'
 
 export interface AdminContext {
   readonly channel: Channel
@@ -61,16 +62,27 @@ export class AdminRequests {
     request: Request<A>,
     read: (response: Response<A>) => T,
   ): Promise<T> {
-    return await this.retrying(async () => {
-      const leader = await leaderOf(this.#metadata, partition)
+    return await this.#whileThere([partition], async () => {
+      const { leaderId } = await leaderOf(this.#metadata, partition)
       return await answerOfLeader(this.#metadata, [partition], async () =>
-        read(await this.channel.send(leader, api, request)),
+        read(await this.channel.send(leaderId, api, request)),
       )
     })
   }
 
   async listOffsets(queries: readonly TimestampQuery[]): Promise<ListedOffset[]> {
-    return await this.retrying(() => listOffsets(this.channel, this.#metadata, queries))
+    const attempt = (): Promise<ListedOffset[]> =>
+      listOffsets(this.channel, this.#metadata, queries)
+    return await this.#whileThere(queries, attempt)
+  }
+
+  /** Repeats what may pass; what is not there is told at once. */
+  async #whileThere<T>(
+    places: readonly TopicPartition[],
+    attempt: () => Promise<T>,
+  ): Promise<T> {
+    this.#context.checkOpen()
+    return await retriedWhileThere(this.#metadata, places, attempt, this.#retry)
   }
 
   /** Those of these topics that there are. */
@@ -88,11 +100,13 @@ export class AdminRequests {
     isRetriable?: (error: PartlogError) => boolean,
   ): Promise<T> {
     this.#context.checkOpen()
+    const rule = isRetriable === undefined ? {} : { isRetriable }
+    return await withRetries(attempt, { ...this.#retry, ...rule })
+  }
+
+  get #retry(): RetryOptions {
     const { clock, random, closing } = this.#context
     const { retryBackoffMs, retryBackoffMaxMs, defaultApiTimeoutMs: timeoutMs } = this.#settings
-    return await withRetries(attempt, {
-      ...{ clock, random, retryBackoffMs, retryBackoffMaxMs, timeoutMs, closing },
-      ...(isRetriable === undefined ? {} : { isRetriable }),
-    })
+    return { clock, random, retryBackoffMs, retryBackoffMaxMs, timeoutMs, closing }
   }
 }

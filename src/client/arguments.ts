@@ -22,6 +22,10 @@ export function checkFlag(given: unknown, what: string): void {
   }
 }
 
+export function checkText(given: unknown, what: string): void {
+  if (typeof given !== 'string') throw invalidArgument(what, 'text', given)
+}
+
 export function checkSignal(given: unknown): void {
   // Not by class: a test environment may bring its own.
   if (given === undefined || hasMethods('addEventListener', 'removeEventListener')(given)) return

@@ -48,7 +48,9 @@ export class AssignedPartitions {
       await positions.locate(added)
     } catch (failure) {
       const error = toPartlogError(failure)
-      for (const state of added) if (state.position === undefined) state.error = error
+      const isLost = (state: PartitionState): boolean =>
+        state.position === undefined && !state.isLost
+      for (const state of added) if (isLost(state)) state.error = error
     }
     fetcher.assign([...this.states])
   }

@@ -7,7 +7,7 @@
 import type { Clock, Timer } from '../base/clock.js'
 import type { Logger } from '../base/logger.js'
 import { SerialQueue } from '../base/tasks.js'
-import { toPartlogError } from '../model/errors.js'
+import { PartlogError, toPartlogError } from '../model/errors.js'
 import type { ConsumerSettings } from './config.js'
 import type { GroupClient } from './group-client.js'
 import type { GroupOffset } from './offset-commit.js'
@@ -19,6 +19,8 @@ export interface CommitterOptions {
   readonly logger: Logger
   readonly settings: ConsumerSettings
   readonly states: () => Iterable<PartitionState>
+  /** Something that was read is not there any more. */
+  readonly onGone: () => void
   /** Aborts when the consumer is being closed. */
   readonly closing: AbortSignal
 }
@@ -40,33 +42,65 @@ export class Committer {
     if (options.settings.enableAutoCommit) this.#schedule()
   }
 
-  /** Commits these offsets, after all commits that were asked for before. */
+  /**
+   * Commits these offsets, after all commits that were asked for before. Throws
+   * UNKNOWN_TOPIC_OR_PARTITION when one of them is for a partition that is not there; the others
+   * are committed then.
+   */
   async commit(offsets: readonly GroupOffset[]): Promise<void> {
-    const { stay } = this.#options.group
-    await this.#queue.run(async () => {
-      const states = [...this.#options.states()].map(state => [state, state.processed] as const)
-      await this.#options.group.commit(offsets, stay)
-      for (const [state, processed] of states) {
-        const done = offsets.findLast(
-          ({ topic, partition }) => topic === state.topic && partition === state.partition,
-        )
+    const [gone] = await this.#commit(offsets)
+    if (gone === undefined) return
+    const { topic, partition } = gone
+    const sentence = `partition ${topic}-${partition} does not exist: nothing is committed for it`
+    throw new PartlogError('UNKNOWN_TOPIC_OR_PARTITION', `${sentence}, the others are`)
+  }
+
+  /** The same, for what this consumer has read: what is gone cannot be read again. */
+  async commitRead(offsets: readonly GroupOffset[]): Promise<void> {
+    const gone = await this.#commit(offsets)
+    if (gone.length === 0) return
+    const names = gone.map(({ topic, partition }) => `${topic}-${partition}`)
+    const sentence = `${names.join(', ')}: nothing is committed for partitions that are gone`
+    this.#options.logger.warn(sentence)
+    for (const state of this.#options.states()) {
+      if (gone.some(each => isOf(each, state))) state.markDeliveredProcessed()
+    }
+  }
+
+  async #commit(offsets: readonly GroupOffset[]): Promise<GroupOffset[]> {
+    const { group, states, onGone } = this.#options
+    const { stay } = group
+    return await this.#queue.run(async () => {
+      const before = [...states()].map(state => ({ state, ...noted(state) }))
+      const gone = await group.commit(offsets, stay)
+      for (const { state, processed, version } of before) {
+        const done = offsets.findLast(each => isOf(each, state))
         if (done === undefined) continue
-        state.committed = done.offset
         state.processedAtCommit = processed
+        if (gone.includes(done)) continue
+        state.committed = done.offset
+        if (state.version === version) state.mayCommitBack = false
       }
+      if (gone.length > 0) onGone()
+      return gone
     })
   }
 
-  /** Commits what the application is done with and what is not committed yet. */
+  /**
+   * Commits what the application is done with and what is not committed yet. What was committed
+   * stays: a commit goes back only where the position was moved back, by a seek or because the log
+   * was cut or is another one.
+   */
   async commitProcessed(): Promise<void> {
     const offsets: GroupOffset[] = []
     for (const state of this.#options.states()) {
-      const { topic, partition, processed, committed, processedAtCommit } = state
+      const { processed, committed, processedAtCommit, mayCommitBack } = state
       if (processed === undefined) continue
       if (processed === committed || processed === processedAtCommit) continue
-      offsets.push({ topic, partition, offset: processed, metadata: '', leaderEpoch: -1 })
+      if (processed < (committed ?? 0) && !mayCommitBack) continue
+      offsets.push(state.offsetToCommit(processed))
     }
-    if (offsets.length > 0) await this.commit(offsets)
+    if (offsets.length > 0) await this.commitRead(offsets)
   }
 
   /** The last commit, if commits are automatic; a failure means that records are read again. */
@@ -108,4 +142,12 @@ export class Committer {
       }
     }
   }
+}
+
+function isOf({ topic, partition }: GroupOffset, state: PartitionState): boolean {
+  return topic === state.topic && partition === state.partition
+}
+
+function noted({ processed, version }: PartitionState) {
+  return { processed, version }
 }

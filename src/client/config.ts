@@ -23,6 +23,7 @@ import type { Assignor } from '../protocol/assignor.js'
 import { ASSIGNORS } from '../protocol/assignors.js'
 import { isListOfAssignors, type AssignorName } from './assignors.js'
 import type { PartitionerFunction } from './partitioner.js'
+import { isResetPolicy, RESET_POLICIES, type AutoOffsetReset } from './reset-policy.js'
 import type { DeserializerName, DeserializerOption } from './serdes.js'
 
 const INT_MAX = 2 ** 31 - 1
@@ -84,7 +85,7 @@ export const CONSUMER_OPTIONS = {
   maxPollIntervalMs: option(integer(1, INT_MAX), 300_000),
   partitionAssignmentStrategy: option(assignorList, ['range', 'cooperative-sticky']),
   clientRack: optional(text),
-  autoOffsetReset: option(oneOf('latest', 'earliest', 'none'), 'latest'),
+  autoOffsetReset: option(instance<AutoOffsetReset>(RESET_POLICIES, isResetPolicy), 'latest'),
   enableAutoCommit: option(flag, true),
   autoCommitIntervalMs: option(integer(1), 5_000),
   fetchMinBytes: option(integer(0, INT_MAX), 1),

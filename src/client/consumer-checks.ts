@@ -7,6 +7,7 @@ import {
   checkFields,
   checkList,
   checkSignal,
+  checkText,
   checkTopicPartition,
   invalidArgument,
 } from './arguments.js'
@@ -29,23 +30,30 @@ export function checkedTime(timestamp: unknown): number {
 /** One offset as it is committed. */
 export function groupOffset(given: OffsetToCommit): GroupOffset {
   checkTopicPartition(given)
-  const { topic, partition, offset, metadata = '' } = given
+  const { topic, partition, offset, metadata = '', leaderEpoch = -1 } = given
   checkOffset(offset)
-  if (typeof metadata !== 'string') throw invalidArgument('metadata', 'text', metadata)
-  return { topic, partition, offset, metadata, leaderEpoch: -1 }
+  checkText(metadata, 'metadata')
+  checkEpoch(leaderEpoch)
+  return { topic, partition, offset, metadata, leaderEpoch }
+}
+
+/** −1 stands for none. */
+export function checkEpoch(given: unknown): void {
+  if (Number.isSafeInteger(given) && Number(given) >= -1 && Number(given) < 2 ** 31) return
+  throw invalidArgument('leaderEpoch', 'a whole number', given)
 }
 
 /** The offsets to commit when these records are done: behind the last one of each partition. */
 export function offsetsAfter(
-  records: Iterable<TopicPartition & { readonly offset: number }>,
+  records: Iterable<TopicPartition & { readonly offset: number; readonly leaderEpoch?: number }>,
   metadata: string,
 ): GroupOffset[] {
   const furthest = new Map<string, GroupOffset>()
   for (const record of records) {
     checkTopicPartition(record)
     checkOffset(record.offset)
-    const { topic, partition, offset } = record
-    const after = groupOffset({ topic, partition, offset: offset + 1, metadata })
+    const { topic, partition, offset, leaderEpoch = -1 } = record
+    const after = groupOffset({ topic, partition, offset: offset + 1, metadata, leaderEpoch })
     const key = partitionKey(topic, partition)
     if ((furthest.get(key)?.offset ?? 0) < after.offset) furthest.set(key, after)
   }

@@ -4,6 +4,7 @@ import type { TopicPartition } from '../model/names.js'
 import type { Assignor } from '../protocol/assignor.js'
 import type { AssignorName } from './assignors.js'
 import type { ConsumerRecord } from './consumer-record.js'
+import type { AutoOffsetReset } from './reset-policy.js'
 import type { DeserializerOption } from './serdes.js'
 
 /** Options of a consumer. Kafka's names in camelCase and Kafka's defaults. */
@@ -49,9 +50,16 @@ export interface ConsumerOptions<
   readonly clientRack?: string
   /**
    * Where to begin when the group has committed nothing, or the committed offset is gone: at the
-   * 'latest' records (default), the 'earliest', or 'none': then reading fails.
+   * 'latest' records (default), the 'earliest', those of the last hour ('by_duration:PT1H',
+   * KIP-1106; at the end when there are none), or 'none': then reading fails with
+   * NO_OFFSET_FOR_PARTITION or OFFSET_OUT_OF_RANGE. A new partition of a topic begins so, too: with
+   * 'latest' its first records may be missed.
+   *
+   * After an unclean election has cut a log below what was read, reading goes on at the first
+   * offset that is known to differ, and a warning says so; with 'none' it fails with LOG_TRUNCATION
+   * (KIP-320).
    */
-  readonly autoOffsetReset?: 'latest' | 'earliest' | 'none'
+  readonly autoOffsetReset?: AutoOffsetReset
   /**
    * Commit by itself what was processed, every `autoCommitIntervalMs` and at close. Default true.
    * A record is never committed before it was processed; see {@link Consumer} for what that means.
@@ -136,12 +144,19 @@ export interface OffsetToCommit extends TopicPartition {
   readonly offset: number
   /** Kept with the offset, up to 4,096 bytes. Default ''. */
   readonly metadata?: string
+  /**
+   * The leader epoch of the record before (a record's `leaderEpoch`): one who begins there notices
+   * when the log was cut meanwhile (KIP-320). Default: what this consumer has read, else none.
+   */
+  readonly leaderEpoch?: number
 }
 
 /** What to commit. Without either: everything handed out so far. */
 export interface CommitRequest {
   /** These records are done: commits the offset + 1 of the last one of each partition. */
-  readonly records?: Iterable<TopicPartition & { readonly offset: number }>
+  readonly records?: Iterable<
+    TopicPartition & { readonly offset: number; readonly leaderEpoch?: number }
+  >
   /** Exactly these offsets. */
   readonly offsets?: Iterable<OffsetToCommit>
   /** Kept with the offsets of `records`, or of everything handed out. */
@@ -153,6 +168,8 @@ export interface CommittedPosition extends TopicPartition {
   /** The next offset to read; null when nothing is committed. */
   readonly offset: number | null
   readonly metadata: string
+  /** Of the record before it, for `seek`; −1 when it was not committed. */
+  readonly leaderEpoch: number
 }
 
 /** Records of one partition, in order. */

@@ -12,7 +12,8 @@ import type { ConsumerSettings } from './config.js'
 import { DeadLetters } from './dead-letters.js'
 import { Fetcher } from './fetcher.js'
 import { GroupClient } from './group-client.js'
-import { MetadataCache } from './metadata-cache.js'
+import { isThere, MetadataCache } from './metadata-cache.js'
+import type { GroupOffset } from './offset-commit.js'
 import type { PartitionState } from './partition-state.js'
 import { Positions } from './positions.js'
 import { ReadingGate } from './reading-gate.js'
@@ -58,19 +59,22 @@ export function consumerParts(
   const { groupId, groupInstanceId = null, maxPollRecords } = settings
   if (groupId !== undefined) checkGroupId(groupId)
   const assignors = assignorsOf(settings.partitionAssignmentStrategy)
-  const { allowAutoCreateTopics: mayCreate, metadataMaxAgeMs: maxAgeMs } = settings
-  const metadata = new MetadataCache({ channel, clock, maxAgeMs, mayCreate })
+  const { metadataMaxAgeMs: maxAgeMs } = settings
+  const metadata = new MetadataCache({ channel, clock, maxAgeMs, mayCreate: false })
   const assigned = new AssignedPartitions()
   const { retryBackoffMs, retryBackoffMaxMs, defaultApiTimeoutMs: timeoutMs } = settings
   const retry = { clock, random, timeoutMs, retryBackoffMs, retryBackoffMaxMs, closing }
   const owns = (partition: TopicPartition): boolean => assigned.find(partition) !== undefined
+  const exists = (offset: GroupOffset): Promise<boolean> => isThere(metadata, offset)
   const client =
     groupId === undefined
       ? undefined
-      : new GroupClient({ channel, groupId, groupInstanceId, retry, owns })
-  const positions = new Positions({ channel, metadata, settings, group: client, retry })
+      : new GroupClient({ channel, groupId, groupInstanceId, retry, owns, exists })
+  const positions = new Positions({ channel, metadata, settings, group: client, retry, logger })
   const common = { channel, clock, random, logger, settings, metadata }
-  const fetcher = fetcherOf(common, positions)
+  let subscriber: Subscriber | undefined
+  const onGone = (): void => subscriber?.topicGone()
+  const fetcher = fetcherOf({ ...common, onGone }, positions)
   const states = (): Iterable<PartitionState> => assigned.states
   const gate = new ReadingGate(clock)
   if (context.onProgress !== undefined) gate.onProgress = context.onProgress
@@ -81,8 +85,8 @@ export function consumerParts(
   const reader = new RecordReader({ fetcher, clock, maxPollRecords, states, gate, handling })
   const parts = { metadata, assigned, positions, fetcher, reader, deadLetters }
   if (client === undefined) return { ...parts, group: undefined }
-  const committer = new Committer({ ...common, group: client, states, closing })
-  const subscriber = new Subscriber({
+  const committer = new Committer({ ...common, group: client, states, closing, onGone })
+  subscriber = new Subscriber({
     ...{ ...common, client, assignors, committer, assigned, positions, fetcher, gate },
     onFailure: error => reader.fail(error),
   })
@@ -93,6 +97,7 @@ function fetcherOf(
   common: Omit<ConsumerContext, 'onClose'> & {
     readonly settings: ConsumerSettings
     readonly metadata: MetadataCache
+    readonly onGone: () => void
   },
   positions: Positions,
 ): Fetcher {
@@ -103,10 +108,24 @@ function fetcherOf(
       key: deserializerOf(keyDeserializer),
       value: deserializerOf(valueDeserializer),
     },
-    onOutOfRange: (state, error) => {
-      void positions.recover(state, error).finally(() => fetcher.moved())
+    onTrouble: {
+      outOfRange: (state, error) => moved(state, positions.recover(state, error)),
+      parted(state, end) {
+        positions.parted(state, end)
+        if (state.error !== undefined) fetcher.delay(state)
+      },
+      madeAnew: state => moved(state, positions.beginAnew(state)),
+      gone: common.onGone,
+      lost: state => moved(state, positions.find(state)),
     },
-    onLost: state => void positions.find(state).finally(() => fetcher.moved()),
   })
+  const moved = async (state: PartitionState, change: Promise<void>): Promise<void> => {
+    await change
+    if (state.isLost) {
+      fetcher.delay(state)
+      common.onGone()
+    }
+    fetcher.moved()
+  }
   return fetcher
 }

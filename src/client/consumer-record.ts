@@ -5,6 +5,7 @@ import { Batch, batchesOf, frameAt, whyInvalid } from '../model/batch.js'
 import { PartlogError, toPartlogError } from '../model/errors.js'
 import type { Header, TimestampType } from '../model/record.js'
 import { RecordCursor } from '../model/record-cursor.js'
+import type { EpochTrail } from './epoch-trail.js'
 import { asText, deserialize, type Deserializer } from './serdes.js'
 
 /** A record read from a topic. */
@@ -37,6 +38,8 @@ export interface ChunkOptions {
   readonly from: number
   readonly checkCrcs: boolean
   readonly deserializers: Deserializers
+  /** Told which leaderships have written what is here. */
+  readonly epochs?: EpochTrail
 }
 
 /** The bytes of one fetch of one partition, turned into records bit by bit. */
@@ -57,7 +60,12 @@ export class RecordChunk {
     this.#options = options
     this.#nextOffset = options.from
     let end = options.from
-    for (const batch of batchesOf(this.#bytes)) end = batch.nextOffset
+    for (const batch of batchesOf(this.#bytes)) {
+      end = batch.nextOffset
+      if (end > options.from) {
+        options.epochs?.note(batch.leaderEpoch, Math.max(batch.baseOffset, options.from))
+      }
+    }
     this.endOffset = Math.max(end, options.from)
   }
 

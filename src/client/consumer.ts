@@ -14,8 +14,8 @@ import {
   checkFields,
   checkPartitions,
   checkSignal,
+  checkText,
   checkTopicPartition,
-  invalidArgument,
 } from './arguments.js'
 import { clientSettings, CONSUMER_OPTIONS, type ConsumerSettings } from './config.js'
 import type {
@@ -30,6 +30,7 @@ import type {
 import {
   checkCommit,
   checkedTime,
+  checkEpoch,
   checkPoll,
   checkRun,
   checkSubscribe,
@@ -122,7 +123,8 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
 
   async #assign(partitions: readonly TopicPartition[]): Promise<void> {
     for (const topic of new Set(partitions.map(each => each.topic))) {
-      const { partitions: existing } = await this.#parts.metadata.refresh(topic)
+      const { allowAutoCreateTopics: mayCreate } = this.#settings
+      const { partitions: existing } = await this.#parts.metadata.refresh(topic, { mayCreate })
       for (const each of partitions) {
         if (each.topic === topic && each.partition >= existing.length) throw noPartition(each)
       }
@@ -159,7 +161,7 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
    */
   enforceRebalance(reason = 'the application wants it'): void {
     this.#checkOpen()
-    if (typeof reason !== 'string') throw invalidArgument('reason', 'text', reason)
+    checkText(reason, 'reason')
     const subscriber = this.#needSubscriber('enforceRebalance')
     if (subscriber.isSubscribed) return subscriber.rebalance(reason)
     throw new PartlogError('INVALID_REQUEST', 'enforceRebalance needs a subscription')
@@ -225,12 +227,17 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
 
   // ── positions ──────────────────────────────────────────────────────────────────────────
 
-  /** Reads on from this offset. What lies before it counts as processed. */
-  seek(to: TopicPartition & { readonly offset: number }): void {
+  /**
+   * Reads on from this offset. What lies before it counts as processed. `leaderEpoch` (of the
+   * record before, as `committed` tells it): reading notices when the log was cut since (KIP-320).
+   */
+  seek(to: TopicPartition & { readonly offset: number; readonly leaderEpoch?: number }): void {
     this.#checkOpen()
     const state = this.#state(to)
-    checkOffset(to.offset)
-    state.moveTo(to.offset)
+    const { offset, leaderEpoch = -1 } = to
+    checkOffset(offset)
+    checkEpoch(leaderEpoch)
+    state.moveTo(offset, leaderEpoch)
     this.#parts.reader.forgetPending()
     this.#parts.fetcher.moved()
   }
@@ -332,14 +339,25 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
 
   /**
    * Commits for the group: everything handed out, certain records (each as its offset + 1), or
-   * certain offsets. Resolves when the coordinator has them, as durably as it promises. Needs
-   * `groupId`.
+   * certain offsets. Resolves when the coordinator has them, as durably as it promises. With it
+   * the records of the last poll are done, if none of them is left out: a rebalance does not wait
+   * for the next poll. Needs `groupId`.
+   *
+   * Rejects with ILLEGAL_GENERATION or UNKNOWN_MEMBER_ID when the group has gone on without this
+   * member; with UNKNOWN_TOPIC_OR_PARTITION for records or offsets of a topic that was deleted,
+   * after the others were committed (what was handed out of it is left out).
    */
   async commit(request: CommitRequest = {}): Promise<void> {
     this.#checkOpen()
     checkCommit(request)
-    if (this.#parts.group === undefined) throw needsGroup('commit')
-    await this.#parts.group.committer.commit(this.#offsetsToCommit(request))
+    const { group, reader } = this.#parts
+    if (group === undefined) throw needsGroup('commit')
+    const offsets = this.#offsetsToCommit(request)
+    const namesNone = request.records === undefined && request.offsets === undefined
+    const polls = reader.polls
+    if (namesNone) await group.committer.commitRead(offsets)
+    else await group.committer.commit(offsets)
+    reader.committed(polls)
   }
 
   /** What the group has committed for these partitions, for all assigned without an argument. */
@@ -354,18 +372,28 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
       const each = found.find(
         candidate => candidate.topic === topic && candidate.partition === partition,
       )
-      return { topic, partition, offset: each?.offset ?? null, metadata: each?.metadata ?? '' }
+      const { offset = null, metadata = '', leaderEpoch = -1 } = each ?? {}
+      return { topic, partition, offset, metadata, leaderEpoch }
     })
   }
 
   #offsetsToCommit({ records, offsets, metadata = '' }: CommitRequest): GroupOffset[] {
-    if (offsets !== undefined) return [...offsets].map(groupOffset)
-    if (records !== undefined) return offsetsAfter(records, metadata)
-    return [...this.#parts.assigned.states]
-      .filter(state => state.delivered !== undefined)
-      .map(({ topic, partition, delivered }) =>
-        groupOffset({ topic, partition, offset: delivered as number, metadata }),
-      )
+    if (offsets !== undefined) return [...offsets].map(given => this.#withEpoch(groupOffset(given)))
+    if (records !== undefined) {
+      return offsetsAfter(records, metadata).map(each => this.#withEpoch(each))
+    }
+    checkText(metadata, 'metadata')
+    return [...this.#parts.assigned.states].flatMap(state =>
+      state.delivered === undefined ? [] : state.offsetToCommit(state.delivered, metadata),
+    )
+  }
+
+  /** What this consumer has read is known better than by the offset alone. */
+  #withEpoch(given: GroupOffset): GroupOffset {
+    const state = this.#parts.assigned.find(given)
+    if (state === undefined || given.leaderEpoch >= 0) return given
+    if (given.offset > (state.delivered ?? -1)) return given
+    return { ...given, leaderEpoch: state.epochs.before(given.offset) }
   }
 
   /** @internal commits what the application is done with, if commits are automatic. */

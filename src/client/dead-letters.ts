@@ -79,14 +79,17 @@ export class DeadLetters {
   async #fetch(place: RecordPlace): Promise<Buffer> {
     const { topic, partition, offset } = place
     const { channel, metadata } = this.#options
-    const leader = await leaderOf(metadata, { topic, partition })
-    const wanted = { partition, fetchOffset: offset, partitionMaxBytes: FETCH_BYTES }
+    const { leaderId, leaderEpoch } = await leaderOf(metadata, { topic, partition })
+    const wanted = {
+      ...{ partition, fetchOffset: offset, partitionMaxBytes: FETCH_BYTES },
+      currentLeaderEpoch: leaderEpoch,
+    }
     const request = {
       ...{ maxWaitMs: 0, minBytes: 0, maxBytes: FETCH_BYTES },
       topics: [{ topic, partitions: [wanted] }],
     }
     const { responses } = await answerOfLeader(metadata, [place], () =>
-      channel.send(leader, 'Fetch', request),
+      channel.send(leaderId, 'Fetch', request),
     )
     const answer = responses[0]?.partitions[0]
     if (answer === undefined) throw new PartlogError('UNKNOWN_SERVER_ERROR', 'no answer')

@@ -24,6 +24,12 @@ export function throwIfError(fields: ErrorFields, what: string): void {
   if (error !== undefined) throw error
 }
 
+/** What code of the application has thrown, which is nobody else's fault. */
+export function callbackError(what: string, cause: unknown): PartlogError {
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  return new PartlogError('CALLBACK_FAILED', `${what} threw: ${reason}`, { cause })
+}
+
 export function closedError(what: string): PartlogError {
   return new PartlogError('CLOSED', `the ${what} is closed`)
 }

@@ -10,14 +10,25 @@ import { backoffMs } from '../base/backoff.js'
 import type { Clock, Timer } from '../base/clock.js'
 import type { Random } from '../base/random.js'
 import { Signal } from '../base/tasks.js'
-import { toPartlogError, type PartlogError } from '../model/errors.js'
+import { toPartlogError, type ErrorCode, type PartlogError } from '../model/errors.js'
 import type { Channel } from '../protocol/channel.js'
-import type { FetchResponse, PartitionFetchResponse } from '../protocol/messages/fetch.js'
+import type {
+  FetchPartition,
+  FetchResponse,
+  PartitionFetchResponse,
+} from '../protocol/messages/fetch.js'
 import type { ConsumerSettings } from './config.js'
 import { RecordChunk, type ConsumerRecord, type Deserializers } from './consumer-record.js'
+import type { EpochEnd } from './epoch-trail.js'
 import { errorFrom, throwIfError } from './errors.js'
 import type { MetadataCache } from './metadata-cache.js'
 import type { PartitionState } from './partition-state.js'
+
+/** The topic is not there any more, or another one has its name. */
+const GONE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'UNKNOWN_TOPIC_OR_PARTITION',
+  'UNKNOWN_TOPIC_ID',
+])
 
 /** One chunk being taken from, one waiting. */
 const CHUNKS_PER_PARTITION = 2
@@ -29,10 +40,22 @@ export interface FetcherOptions {
   readonly settings: ConsumerSettings
   readonly metadata: MetadataCache
   readonly deserializers: Deserializers
-  /** A partition's position is outside of its log. */
-  readonly onOutOfRange: (state: PartitionState, error: PartlogError) => void
-  /** The application was told that a partition has no position: it may have one by now. */
-  readonly onLost: (state: PartitionState) => void
+  /** What becomes of positions that cannot be read from. */
+  readonly onTrouble: PositionTrouble
+}
+
+/** What a fetch finds out about a position. */
+export interface PositionTrouble {
+  /** It is outside of its log. */
+  outOfRange(state: PartitionState, error: PartlogError): Promise<void>
+  /** Records that were read are not in the leader's log: it ends like theirs at `end`. */
+  parted(state: PartitionState, end: EpochEnd): void
+  /** It counts records of a topic that was deleted; another one has its name now. */
+  madeAnew(state: PartitionState): Promise<void>
+  /** The topic is not there any more. */
+  gone(state: PartitionState): void
+  /** The application was told that there is none: there may be one by now. */
+  lost(state: PartitionState): Promise<void>
 }
 
 /** What was asked for a partition. */
@@ -40,6 +63,7 @@ interface Asked {
   readonly state: PartitionState
   readonly version: number
   readonly from: number
+  readonly leaderEpoch: number
 }
 
 interface FetchUnderWay {
@@ -177,7 +201,8 @@ export class Fetcher {
     const buffered = this.#states.reduce((sum, state) => sum + state.bufferedBytes, 0)
     const isFull = buffered >= this.#options.settings.fetchMaxBytes
     return this.#states.filter(state => {
-      if (state.isFetching || state.isPaused || state.error !== undefined) return false
+      if (state.isFetching || state.isPaused || state.isInQuestion) return false
+      if (state.error !== undefined) return false
       if (state.position === undefined && !state.isLost) return false
       if (state.notBeforeMs > now) {
         this.#wakeAfter(state.notBeforeMs - now)
@@ -185,7 +210,7 @@ export class Fetcher {
       }
       if (state.position === undefined) {
         state.isLost = false
-        this.#options.onLost(state)
+        void this.#options.onTrouble.lost(state)
         return false
       }
       const limit = isFull ? 1 : CHUNKS_PER_PARTITION
@@ -194,12 +219,21 @@ export class Fetcher {
   }
 
   #leaderOf(state: PartitionState): number | undefined {
-    const { metadata } = this.#options
-    const leader = metadata.known(state.topic)?.partitions[state.partition]?.leaderId ?? -1
+    const { metadata, onTrouble } = this.#options
+    const topic = metadata.known(state.topic)
+    if (topic !== undefined && topic.topicId !== state.topicId) {
+      const isAnother = state.topicId !== ''
+      state.topicId = topic.topicId
+      if (isAnother) {
+        void onTrouble.madeAnew(state)
+        return undefined
+      }
+    }
+    const leader = topic?.partitions[state.partition]?.leaderId ?? -1
     if (leader >= 0) return leader
     metadata.refresh(state.topic).then(
-      topic => {
-        if ((topic.partitions[state.partition]?.leaderId ?? -1) >= 0) this.wake()
+      ({ partitions }) => {
+        if ((partitions[state.partition]?.leaderId ?? -1) >= 0) this.wake()
         else this.#delay(state)
       },
       (error: unknown) => this.#onError(state, toPartlogError(error)),
@@ -209,7 +243,7 @@ export class Fetcher {
 
   async #fetch(leader: number, states: readonly PartitionState[]): Promise<void> {
     const { channel, settings } = this.#options
-    const asked = states.map(state => ({ state, version: state.version, from: nextFetch(state) }))
+    const asked = states.map(state => this.#asked(state))
     const request = { asked, controller: new AbortController() }
     this.#requests.add(request)
     for (const state of states) state.isFetching = true
@@ -244,19 +278,25 @@ export class Fetcher {
     this.#fetchMissing()
   }
 
+  #asked(state: PartitionState): Asked {
+    const { topic, partition, version } = state
+    const known = this.#options.metadata.known(topic)?.partitions[partition]
+    return { state, version, from: nextFetch(state), leaderEpoch: known?.leaderEpoch ?? -1 }
+  }
+
+  /** A leader of another epoch refuses; one that has not what was read says where they part. */
   #topics(asked: readonly Asked[]) {
     const { maxPartitionFetchBytes: partitionMaxBytes } = this.#options.settings
-    const byTopic = new Map<
-      string,
-      { partition: number; fetchOffset: number; partitionMaxBytes: number }[]
-    >()
-    for (const { state, from } of asked) {
-      const wanted = { partition: state.partition, fetchOffset: from, partitionMaxBytes }
+    const byTopic = new Map<string, { topicId: string; partitions: FetchPartition[] }>()
+    for (const { state, from, leaderEpoch: currentLeaderEpoch } of asked) {
+      const lastFetchedEpoch = state.epochs.before(from)
+      const place = { partition: state.partition, fetchOffset: from, partitionMaxBytes }
+      const wanted = { ...place, currentLeaderEpoch, lastFetchedEpoch }
       const topic = byTopic.get(state.topic)
-      if (topic === undefined) byTopic.set(state.topic, [wanted])
-      else topic.push(wanted)
+      if (topic !== undefined) topic.partitions.push(wanted)
+      else byTopic.set(state.topic, { topicId: state.topicId, partitions: [wanted] })
     }
-    return [...byTopic].map(([topic, partitions]) => ({ topic, partitions }))
+    return [...byTopic].map(([topic, rest]) => ({ topic, ...rest }))
   }
 
   /** A broker that says nothing about a partition is not asked again and again. */
@@ -280,22 +320,32 @@ export class Fetcher {
     if (error !== undefined) return this.#onError(state, error)
     state.failures = 0
     state.highWatermark = answer.highWatermark
+    const { divergingEpoch: end } = answer
+    if (end !== undefined && end.endOffset >= 0) return this.#options.onTrouble.parted(state, end)
     if (answer.records === null || answer.records.byteLength === 0) return
     const { deserializers, settings } = this.#options
     const { checkCrcs } = settings
-    const options = { topic, partition: state.partition, from, checkCrcs, deserializers }
+    const { partition, epochs } = state
+    const options = { topic, partition, from, checkCrcs, deserializers, epochs }
     state.chunks.push(new RecordChunk(answer.records, options))
   }
 
   #onError(state: PartitionState, error: PartlogError): void {
     if (this.isStopped) return
-    if (error.code === 'OFFSET_OUT_OF_RANGE') return this.#options.onOutOfRange(state, error)
-    this.#options.metadata.invalidate(state.topic)
+    const { onTrouble, metadata } = this.#options
+    if (error.code === 'OFFSET_OUT_OF_RANGE') return void onTrouble.outOfRange(state, error)
+    if (GONE.has(error.code)) onTrouble.gone(state)
+    metadata.invalidate(state.topic)
     // Retriable by its number, but the same bytes come every time: Kafka's consumer throws it, too.
     if (!error.retriable || error.code === 'CORRUPT_MESSAGE') {
       state.error = error
       this.arrivals.notify()
     }
+    this.#delay(state)
+  }
+
+  /** What was found out comes again: the others have their turn first. */
+  delay(state: PartitionState): void {
     this.#delay(state)
   }
 

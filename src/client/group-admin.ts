@@ -9,7 +9,7 @@ import { ANY_NODE } from '../protocol/channel.js'
 import {
   CONSUMER_PROTOCOL,
   decodeAssignment,
-  decodeSubscription,
+  decodeSubscribedTopics,
 } from '../protocol/messages/consumer-protocol.js'
 import type { DescribeGroupsResponse } from '../protocol/messages/group-admin.js'
 import type { LeaveGroupRequest, LeaveGroupResponse } from '../protocol/messages/groups.js'
@@ -170,9 +170,9 @@ function describedMember(member: DescribedMember, protocolType: string): GroupMe
 }
 
 /** Any client can say anything: what it says is not worth losing sight of the others. */
-function topicsOf({ memberId, memberMetadata }: DescribedMember): readonly string[] {
+function topicsOf({ memberMetadata }: DescribedMember): readonly string[] {
   try {
-    return decodeSubscription(memberMetadata, memberId).topics
+    return decodeSubscribedTopics(memberMetadata)
   } catch {
     return []
   }

@@ -6,7 +6,12 @@ import type { ApiName, Request, Response } from '../protocol/api.js'
 import type { Channel } from '../protocol/channel.js'
 import { CoordinatorLine } from './coordinator-line.js'
 import type { ErrorFields } from './errors.js'
-import { commitOffsets, type Committing, type GroupOffset } from './offset-commit.js'
+import {
+  tryCommitOffsets,
+  type Committing,
+  type GroupOffset,
+  type RefusedOffset,
+} from './offset-commit.js'
 import { byTopic } from './requests.js'
 import { withRetries, type RetryOptions } from './retry.js'
 
@@ -26,6 +31,8 @@ export interface GroupClientOptions {
   readonly retry: RetryOptions
   /** Does this consumer read the partition now? */
   readonly owns: (partition: TopicPartition) => boolean
+  /** Is the partition there, as far as brokers tell? */
+  readonly exists: (offset: GroupOffset) => Promise<boolean>
 }
 
 export class GroupClient {
@@ -69,12 +76,15 @@ export class GroupClient {
   // ── committed offsets ──────────────────────────────────────────────────────────────────
 
   /**
-   * Commits offsets; resolves when the coordinator has them. Throws the first error. A commit that
-   * meets a rebalance goes through in the new generation, if the partitions are still owned and
-   * the consumer has been in the group all the time since `stay`.
+   * Commits offsets; resolves when the coordinator has them, with those of partitions that are not
+   * there any more: nothing can be kept for these. Throws the first error. A commit that meets a
+   * rebalance goes through in the new generation, if the partitions are still owned and the
+   * consumer has been in the group all the time since `stay`.
    */
-  async commit(offsets: readonly GroupOffset[], stay = this.stay): Promise<void> {
-    if (offsets.length === 0) return
+  async commit(offsets: readonly GroupOffset[], stay = this.stay): Promise<GroupOffset[]> {
+    const gone: GroupOffset[] = []
+    if (offsets.length === 0) return gone
+    let left = offsets
     const { generationId: generationAtCall } = this.identity
     let sentAs = this.identity
     const isRetriable = ({ code, retriable }: PartlogError): boolean => {
@@ -86,10 +96,24 @@ export class GroupClient {
       sentAs = this.identity
       if (this.isMemberOnly && sentAs.memberId === '') throw this.#notAMember()
       if (stay !== this.stay) throw this.#wasAway()
-      if (sentAs.generationId !== generationAtCall) this.#checkOwned(offsets)
-      await commitOffsets(this.#line, offsets, this.#signature)
+      if (sentAs.generationId !== generationAtCall) this.#checkOwned(left)
+      const refused = await tryCommitOffsets(this.#line, left, this.#signature)
+      const failed: RefusedOffset[] = []
+      for (const each of refused) {
+        if (await this.#isGone(each)) gone.push(each.offset)
+        else failed.push(each)
+      }
+      left = failed.map(({ offset }) => offset)
+      if (failed[0] !== undefined) throw failed[0].error
     }
     await withRetries(attempt, { ...this.#options.retry, isRetriable })
+    return gone
+  }
+
+  /** The coordinator may not have heard of a topic that is new: others are asked. */
+  async #isGone({ offset, error }: RefusedOffset): Promise<boolean> {
+    if (error.code !== 'UNKNOWN_TOPIC_OR_PARTITION') return false
+    return !(await this.#options.exists(offset))
   }
 
   /** As whom it commits. */

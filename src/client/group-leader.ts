@@ -9,7 +9,7 @@ import type { KnownTopic, MetadataCache } from './metadata-cache.js'
 
 export type Assignments = SyncGroupRequest['assignments']
 
-/** How many partitions each topic of a group had when they were shared out. */
+/** How many partitions each topic of a group had when they were shared out; 0: it is not there. */
 export type PartitionCounts = ReadonlyMap<string, number>
 
 export interface SharedOut {
@@ -25,24 +25,43 @@ export async function shareOut(
   const members = roll.map(({ memberId, groupInstanceId, metadata: bytes }) =>
     decodeSubscription(bytes, memberId, groupInstanceId ?? undefined),
   )
-  const topics = await topicsOf(members, metadata)
+  const names = [...new Set(members.flatMap(({ topics: wanted }) => wanted))]
+  const topics = await topicsOf(names, metadata)
   const shares = assigned(assignor, members, topics)
   return {
     assignments: members.map(({ memberId }) => ({
       memberId,
       assignment: encodeAssignment(shares.get(memberId) ?? []),
     })),
-    counts: new Map([...topics].map(([name, { partitions }]) => [name, partitions])),
+    counts: new Map(names.map(name => [name, topics.get(name)?.partitions ?? 0])),
   }
+}
+
+/**
+ * A topic that has not as many partitions any more as when they were shared out, and what has
+ * become of it. What cannot be told now is looked at again later.
+ */
+export async function whatHasChanged(
+  counts: PartitionCounts,
+  metadata: MetadataCache,
+): Promise<string | undefined> {
+  const looks = [...counts].map(async ([name, count]) => {
+    const { length } = (await topicIfAny(name, metadata))?.partitions ?? []
+    if (length === count) return undefined
+    return length === 0 ? `${name} is gone` : `${name} has other partitions`
+  })
+  const seen = await Promise.allSettled(looks)
+  for (const look of seen) if (look.status === 'fulfilled' && look.value) return look.value
+  for (const look of seen) if (look.status === 'rejected') throw look.reason
+  return undefined
 }
 
 /** Topics that are not there (any more) are left out; the others are shared out. */
 async function topicsOf(
-  members: readonly MemberSubscription[],
+  names: readonly string[],
   metadata: MetadataCache,
 ): Promise<Map<string, AssignableTopic>> {
-  const names = new Set(members.flatMap(({ topics }) => topics))
-  const known = await Promise.all([...names].map(name => topicIfAny(name, metadata)))
+  const known = await Promise.all(names.map(name => topicIfAny(name, metadata)))
   const topics = new Map<string, AssignableTopic>()
   for (const topic of known) {
     if (topic === undefined) continue
@@ -52,6 +71,7 @@ async function topicsOf(
   return topics
 }
 
+/** Asking makes no topic: that is for those who subscribe to it. */
 async function topicIfAny(name: string, metadata: MetadataCache): Promise<KnownTopic | undefined> {
   try {
     return await metadata.refresh(name)

@@ -49,7 +49,7 @@ export class GroupOffsets {
 
   async list(groupId: string): Promise<GroupOffsetListing[]> {
     checkGroupId(groupId)
-    const committed = await this.#committed(this.#lineTo(groupId))
+    const committed = await this.#thoseThatExist(await this.#committed(this.#lineTo(groupId)))
     const ends = await this.#offsetsOf(committed, LATEST_TIMESTAMP)
     return committed.map((each, index) => {
       const endOffset = ends[index] as number
@@ -105,7 +105,8 @@ export class GroupOffsets {
     const group = await this.#find(line)
     if (group === undefined && namesNothing(request)) throw noGroup(groupId)
     if (!evenIfActive && group !== undefined && group.state !== 'Empty') throw inUse(group)
-    const places = await this.#plan(request, await this.#committed(line))
+    const committed = await this.#thoseThatExist(await this.#committed(line))
+    const places = await this.#plan(request, committed)
     const offsets = places.map(each => ({ ...each, metadata: '', leaderEpoch: -1 }))
     if (!dryRun) await this.#commit(line, offsets, evenIfActive)
     return places
@@ -118,6 +119,8 @@ export class GroupOffsets {
     checkPartitions(partitions)
     const line = this.#lineTo(groupId)
     const topics = byTopic(partitions, ({ partition }) => ({ partitionIndex: partition }))
+    const mayPass = ({ retriable, code }: PartlogError): boolean =>
+      retriable && code !== 'UNKNOWN_TOPIC_OR_PARTITION'
     await this.#requests.retrying(async () => {
       const answer = await line.ask('OffsetDelete', { groupId, topics })
       line.check(answer, `offsets of group ${groupId}`)
@@ -126,7 +129,7 @@ export class GroupOffsets {
           line.check(each, `offset of ${name}-${each.partitionIndex} in group ${groupId}`)
         }
       }
-    })
+    }, mayPass)
   }
 
   // ── committing for a group ─────────────────────────────────────────────────────────────
@@ -220,6 +223,14 @@ export class GroupOffsets {
   /** What cannot be found is told at once: it will not come by waiting. */
   async #checkExist(partitions: readonly TopicPartition[]): Promise<void> {
     checkAmong(await this.#requests.topics(partitions.map(({ topic }) => topic)), partitions)
+  }
+
+  /** What is committed for a topic that is deleted is about to be forgotten. */
+  async #thoseThatExist<T extends TopicPartition>(places: readonly T[]): Promise<T[]> {
+    const topics = await this.#requests.topics(places.map(({ topic }) => topic))
+    return places.filter(
+      ({ topic, partition }) => topics.get(topic)?.partitions[partition] !== undefined,
+    )
   }
 
   async #offsetsOf(partitions: readonly TopicPartition[], timestamp: number): Promise<number[]> {

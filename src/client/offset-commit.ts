@@ -1,5 +1,6 @@
 /** Commits offsets for a group: as a member of it, or, while it has none, as nobody. */
 
+import { isPartlogError, type PartlogError } from '../model/errors.js'
 import type { TopicPartition } from '../model/names.js'
 import type { Request } from '../protocol/api.js'
 import type { CoordinatorLine } from './coordinator-line.js'
@@ -10,7 +11,16 @@ export interface GroupOffset extends TopicPartition {
   /** The next offset to read. */
   readonly offset: number
   readonly metadata: string
+  /** Of the record before it; −1 when that is not known. */
   readonly leaderEpoch: number
+  /** Of the topic that was read: another one may have its name by now. Brokers here compare it. */
+  readonly topicId?: string
+}
+
+/** An offset that was not committed, and why. */
+export interface RefusedOffset {
+  readonly offset: GroupOffset
+  readonly error: PartlogError
 }
 
 /** As whom; without it as nobody, which only a group without members allows. */
@@ -25,20 +35,41 @@ export async function commitOffsets(
   offsets: readonly GroupOffset[],
   member: Committing = {},
 ): Promise<void> {
+  const [refused] = await tryCommitOffsets(line, offsets, member)
+  if (refused !== undefined) throw refused.error
+}
+
+/** Asks once. Those that are not named in the answer are committed. */
+export async function tryCommitOffsets(
+  line: CoordinatorLine,
+  offsets: readonly GroupOffset[],
+  member: Committing = {},
+): Promise<RefusedOffset[]> {
   const { groupId } = line
   const { topics } = await line.ask('OffsetCommit', {
     groupId,
     ...member,
-    topics: byTopic(offsets, ({ partition, offset, metadata, leaderEpoch }) => ({
+    topics: byTopic(offsets, ({ partition, offset, metadata, leaderEpoch, topicId = '' }) => ({
       partitionIndex: partition,
       committedOffset: offset,
       committedLeaderEpoch: leaderEpoch,
       committedMetadata: metadata,
+      topicId,
     })),
   })
+  const refused: RefusedOffset[] = []
   for (const { name, partitions } of topics) {
     for (const answer of partitions) {
-      line.check(answer, `commit for ${name}-${answer.partitionIndex} in group ${groupId}`)
+      try {
+        line.check(answer, `commit for ${name}-${answer.partitionIndex} in group ${groupId}`)
+      } catch (error) {
+        if (!isPartlogError(error)) throw error
+        const isIt = ({ topic, partition }: GroupOffset): boolean =>
+          topic === name && partition === answer.partitionIndex
+        const offset = offsets.findLast(isIt)
+        if (offset !== undefined) refused.push({ offset, error })
+      }
     }
   }
+  return refused
 }

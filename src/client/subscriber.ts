@@ -7,19 +7,21 @@ import type { Clock } from '../base/clock.js'
 import { sleep } from '../base/clock.js'
 import type { Logger } from '../base/logger.js'
 import { abortable } from '../base/tasks.js'
-import { toPartlogError, type PartlogError } from '../model/errors.js'
+import type { PartlogError } from '../model/errors.js'
 import type { TopicPartition } from '../model/names.js'
 import type { Channel } from '../protocol/channel.js'
 import type { AssignedPartitions } from './assigned-partitions.js'
 import type { Committer } from './committer.js'
 import type { ConsumerSettings } from './config.js'
 import type { SubscribeOptions } from './consumer-options.js'
+import { callbackError } from './errors.js'
 import type { Fetcher } from './fetcher.js'
 import type { GroupClient } from './group-client.js'
+import { whatHasChanged } from './group-leader.js'
 import { GroupMember, type GroupMemberOptions, type MemberHost } from './group-member.js'
 import type { MetadataCache } from './metadata-cache.js'
 import type { Positions } from './positions.js'
-import { topicsWanted, type TopicsWanted } from './subscription.js'
+import { topicsSubscribed, topicsToSubscribe, type TopicsWanted } from './subscription.js'
 import { TopicWatch } from './topic-watch.js'
 
 export interface SubscriberOptions extends Omit<GroupMemberOptions, 'host'> {
@@ -37,7 +39,7 @@ export interface SubscriberOptions extends Omit<GroupMemberOptions, 'host'> {
   readonly onFailure: (error: PartlogError) => void
 }
 
-type Listener = NonNullable<SubscribeOptions['onPartitionsAssigned']>
+type ListenerName = Exclude<keyof SubscribeOptions, 'signal'>
 
 export class Subscriber implements MemberHost {
   readonly #options: SubscriberOptions
@@ -52,8 +54,8 @@ export class Subscriber implements MemberHost {
     this.#member = new GroupMember({ ...options, host: this })
     const { clock, logger, settings } = options
     const refresh = (): Promise<void> => this.#refresh()
-    const { metadataMaxAgeMs: intervalMs } = settings
-    this.#watch = new TopicWatch({ clock, logger, intervalMs, refresh })
+    const { metadataMaxAgeMs: intervalMs, retryBackoffMaxMs: pauseMs } = settings
+    this.#watch = new TopicWatch({ clock, logger, intervalMs, pauseMs, refresh })
   }
 
   get isSubscribed(): boolean {
@@ -64,7 +66,8 @@ export class Subscriber implements MemberHost {
 
   /** Resolves when the group has given this consumer its partitions. */
   async subscribe(wanted: TopicsWanted, listeners: SubscribeOptions): Promise<void> {
-    const topics = await topicsWanted(wanted, this.#options)
+    const { allowAutoCreateTopics: mayCreate } = this.#options.settings
+    const topics = await topicsToSubscribe(wanted, mayCreate, this.#options)
     this.#options.client.isMemberOnly = true
     this.#wanted = wanted
     this.#topics = topics
@@ -100,17 +103,29 @@ export class Subscriber implements MemberHost {
     client.isMemberOnly = false
   }
 
+  /** A topic that is read is not there any more: what else has changed is not waited for. */
+  topicGone(): void {
+    if (this.isSubscribed) this.#watch.lookNow()
+  }
+
+  /** Kafka's rejoinNeededOrPending: the leader compares what there is with what it shared out. */
   async #refresh(): Promise<void> {
-    const { metadata } = this.#options
-    if (this.#wanted === undefined) return
-    const topics = await topicsWanted(this.#wanted, this.#options)
+    const { metadata, channel } = this.#options
+    const wanted = this.#wanted
+    if (wanted === undefined) return
+    const topics = await topicsSubscribed(wanted, channel)
+    if (wanted !== this.#wanted) return // subscribed anew meanwhile
     const isSame = topics.join() === this.#topics.join()
     this.#topics = topics
     if (!isSame) return this.#member.rejoin('there are other topics')
-    for (const [topic, count] of this.#member.countsAsLeader ?? []) {
-      const { partitions } = await metadata.refresh(topic)
-      if (partitions.length !== count) this.#member.rejoin(`${topic} has other partitions`)
+    const counts = this.#member.countsAsLeader
+    if (counts === undefined) {
+      await Promise.allSettled(topics.map(topic => metadata.refresh(topic)))
+      return
     }
+    const change = await whatHasChanged(counts, metadata)
+    const isCurrent = counts === this.#member.countsAsLeader
+    if (isCurrent && change !== undefined) this.#member.rejoin(change)
   }
 
   // ── what the member has done ───────────────────────────────────────────────────────────
@@ -126,23 +141,24 @@ export class Subscriber implements MemberHost {
   async revoke(partitions: readonly TopicPartition[], signal: AbortSignal): Promise<void> {
     const { committer, settings, assigned, fetcher } = this.#options
     if (settings.enableAutoCommit) await abortable(committer.tryCommitProcessed(), signal)
-    await this.#tell(this.#listeners.onPartitionsRevoked, partitions, signal)
+    await this.#tell('onPartitionsRevoked', partitions, signal)
     assigned.drop(partitions, fetcher)
   }
 
   async lose(partitions: readonly TopicPartition[], signal: AbortSignal): Promise<void> {
     const { assigned, fetcher } = this.#options
-    const { onPartitionsLost, onPartitionsRevoked } = this.#listeners
+    const { onPartitionsLost } = this.#listeners
     assigned.drop(partitions, fetcher)
     if (partitions.length === 0) return
-    await this.#tell(onPartitionsLost ?? onPartitionsRevoked, partitions, signal)
+    const told = onPartitionsLost === undefined ? 'onPartitionsRevoked' : 'onPartitionsLost'
+    await this.#tell(told, partitions, signal)
   }
 
   async take(partitions: readonly TopicPartition[], signal: AbortSignal): Promise<void> {
     const { assigned, positions, fetcher } = this.#options
     await assigned.add(partitions, positions, fetcher)
     if (signal.aborted) return
-    await this.#tell(this.#listeners.onPartitionsAssigned, partitions, signal)
+    await this.#tell('onPartitionsAssigned', partitions, signal)
   }
 
   failed(error: PartlogError): void {
@@ -151,15 +167,16 @@ export class Subscriber implements MemberHost {
 
   /** What a listener throws is told to whoever reads next; the partitions change nevertheless. */
   async #tell(
-    listener: Listener | undefined,
+    name: ListenerName,
     partitions: readonly TopicPartition[],
     signal: AbortSignal,
   ): Promise<void> {
+    const listener = this.#listeners[name]
     if (listener === undefined) return
     try {
       await abortable(Promise.resolve(listener([...partitions])), signal)
     } catch (error) {
-      if (!signal.aborted) this.#options.onFailure(toPartlogError(error))
+      if (!signal.aborted) this.#options.onFailure(callbackError(`the listener ${name}`, error))
     }
   }
 }

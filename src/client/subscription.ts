@@ -20,14 +20,23 @@ export interface SubscriptionContext {
   readonly metadata: MetadataCache
 }
 
-/** The topics as they are now, sorted. Throws for a name that is not there and may not be made. */
-export async function topicsWanted(
+/**
+ * The topics as they are now, sorted. Those that are named are made if they are not there and may
+ * be; throws for one that may not. A pattern makes none.
+ */
+export async function topicsToSubscribe(
   wanted: TopicsWanted,
+  mayCreate: boolean,
   { channel, metadata }: SubscriptionContext,
 ): Promise<string[]> {
   if (wanted instanceof RegExp) return await matching(wanted, channel)
-  for (const topic of wanted) await metadata.refresh(topic)
+  for (const topic of wanted) await metadata.refresh(topic, { mayCreate })
   return [...wanted].sort()
+}
+
+/** The same later on: a name stays subscribed when its topic is gone, for it may come back. */
+export async function topicsSubscribed(wanted: TopicsWanted, channel: Channel): Promise<string[]> {
+  return wanted instanceof RegExp ? await matching(wanted, channel) : [...wanted].sort()
 }
 
 async function matching(pattern: RegExp, channel: Channel): Promise<string[]> {

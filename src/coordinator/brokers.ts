@@ -148,6 +148,25 @@ export function alterIsr(image: ClusterImage, change: IsrChange): Decision<undef
   return decided([changeRecord(topic.topicId, change.partition, { isr, leader: undefined })])
 }
 
+// ── preferred leaders ────────────────────────────────────────────────────────────────────
+
+/**
+ * Leaderships go back to the preferred replicas that are in sync (Kafka's
+ * maybeBalancePartitionLeaders). A few at a time: each one ends what is under way there.
+ */
+export function balanceLeaders(image: ClusterImage, most: number): Decision<number> {
+  const rules = ruler(image, id => image.isAlive(id))
+  const records: MetadataRecord[] = []
+  for (const topic of image.topics.values()) {
+    for (const partition of topic.partitions) {
+      if (records.length >= most) break
+      const change = electPreferred(partition, rules(topic, partition))
+      if (typeof change !== 'string') records.push(recordOf(topic, partition, change))
+    }
+  }
+  return { records: records.map(journalRecord), answer: records.length }
+}
+
 // ── elections that are asked for ─────────────────────────────────────────────────────────
 
 export type ElectionType = 'preferred' | 'unclean'

@@ -64,10 +64,12 @@ export function createTopic(
 
 export function deleteTopic(image: ClusterImage, name: string): Decision<{ topicId: string }> {
   const { topicId, isInternal } = existingTopic(image, name)
-  if (isInternal) {
-    throw new PartlogError('INVALID_TOPIC_EXCEPTION', `topic ${name} belongs to the system`)
-  }
+  if (isInternal) throw ofTheSystem(name)
   return { records: [journalRecord({ kind: 'RemoveTopic', topicId })], answer: { topicId } }
+}
+
+function ofTheSystem(name: string): PartlogError {
+  return new PartlogError('INVALID_TOPIC_EXCEPTION', `topic ${name} belongs to the system`)
 }
 
 /** A topic gets more partitions. */
@@ -86,6 +88,8 @@ export function createPartitions(
 ): Decision<undefined> {
   const { name, count } = more
   const topic = existingTopic(image, name)
+  // Whoever is kept in a partition is found by the number of partitions.
+  if (topic.isInternal) throw ofTheSystem(name)
   const before = topic.partitions.length
   if (!Number.isInteger(count) || count <= before) {
     throw new PartlogError(

@@ -306,8 +306,8 @@ export class GroupCoordinator {
         throw new PartlogError('NON_EMPTY_GROUP', sentence)
       }
       const group = state.find(groupId)
-      const records = group === undefined ? [] : tombstones(group, () => true)
-      if (group?.generation !== undefined) records.push(groupTombstone(groupId))
+      if (group === undefined) return { records: [], answer: undefined }
+      const records = [...tombstones(group, () => true), groupTombstone(groupId)]
       return { records, answer: undefined }
     })
     this.#buryIfEmpty(groupId)

@@ -22,13 +22,15 @@ export class GroupsState implements Fold {
   replay(record: JournalRecord): void {
     const news = readGroupRecord(record)
     if (news === undefined) return
-    const group = this.#ensure(news.groupId)
+    const isNew = news.kind === 'offset' || news.kind === 'generation'
+    const group = isNew ? this.#ensure(news.groupId) : this.#groups.get(news.groupId)
+    if (group === undefined) return // of what is taken back here nothing is left
     if (news.kind === 'offset') group.keep(news.offset)
     else if (news.kind === 'noOffset') group.drop(news.topic, news.partition)
     else group.generation = news.kind === 'generation' ? news.value : undefined
-    if (group.generation === undefined && group.offsetCount === 0) {
-      this.#groups.delete(news.groupId)
-    }
+    // A group is there until it is taken back itself, also without its last offset.
+    const isOver = news.kind === 'noGeneration' && group.offsetCount === 0
+    if (isOver) this.#groups.delete(news.groupId)
   }
 
   #ensure(groupId: string): Group {

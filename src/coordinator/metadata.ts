@@ -64,7 +64,8 @@ export type ReplicaHealth = (brokerId: number, topic: string, partition: number)
 export class ClusterImage implements Fold {
   readonly #topics = new Map<string, TopicImage>()
   readonly #namesById = new Map<string, string>()
-  readonly #removedIds = new Set<string>()
+  /** Topics that were deleted, by id, in the order of their deletion. */
+  readonly #removed = new Map<string, string>()
   #nextProducerId = 0
   readonly #brokers = new Map<number, BrokerImage>()
   #onChange: PartitionListener = () => undefined
@@ -89,7 +90,7 @@ export class ClusterImage implements Fold {
     const copy = new ClusterImage()
     for (const [name, topic] of this.#topics) copy.#topics.set(name, topic)
     for (const [id, name] of this.#namesById) copy.#namesById.set(id, name)
-    for (const id of this.#removedIds) copy.#removedIds.add(id)
+    for (const [id, name] of this.#removed) copy.#removed.set(id, name)
     for (const [id, broker] of this.#brokers) copy.#brokers.set(id, broker)
     copy.#nextProducerId = this.#nextProducerId
     return copy
@@ -121,12 +122,17 @@ export class ClusterImage implements Fold {
 
   /** Grows when a topic is removed. */
   get removedTopics(): number {
-    return this.#removedIds.size
+    return this.#removed.size
+  }
+
+  /** The names of topics that were removed since there were so many of them. */
+  removedSince(count: number): ReadonlySet<string> {
+    return new Set([...this.#removed.values()].slice(count))
   }
 
   /** Was a topic of this id deleted on purpose? What is left of it may go. */
   wasRemoved(topicId: string): boolean {
-    return this.#removedIds.has(topicId)
+    return this.#removed.has(topicId)
   }
 
   replay({ value }: JournalRecord): void {
@@ -192,7 +198,7 @@ export class ClusterImage implements Fold {
     const topic = this.topicById(topicId)
     if (topic !== undefined) this.#topics.delete(topic.name)
     this.#namesById.delete(topicId)
-    this.#removedIds.add(topicId)
+    this.#removed.set(topicId, topic?.name ?? '')
   }
 
   #setPartition(

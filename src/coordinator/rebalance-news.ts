@@ -5,7 +5,7 @@ import type { TopicPartition } from '../model/names.js'
 import {
   CONSUMER_PROTOCOL,
   decodeAssignment,
-  decodeSubscription,
+  decodeSubscribedTopics,
 } from '../protocol/messages/consumer-protocol.js'
 import type { Member } from './member.js'
 import type { Membership } from './membership.js'
@@ -148,45 +148,54 @@ function nameOf({ memberId, groupInstanceId, clientId }: Member): GroupMemberNam
 }
 
 /**
- * Two services that share a group id by mistake: each gets only a part of the records. They give
- * themselves away by their subscriptions, or by clients of different names; names that differ only
- * at their end (`billing-1`, `billing-2`) are copies of one service.
+ * Two services that share a group id by mistake: they read topics that have nothing to do with each
+ * other, and set off rebalances of each other. Nothing else says so: copies of one service may have
+ * any names (of hosts, processes, pods), and a version that reads one topic more is rolled out
+ * member by member.
  */
 export function strangersIn({ groupId, members, protocolName, protocolType }: Membership) {
   if (protocolType !== CONSUMER_PROTOCOL) return undefined
-  const all = [...members].map(member => {
+  const readers = [...members].flatMap(member => {
     const bytes = member.metadataFor(protocolName)
-    const topics = readable(() => decodeSubscription(bytes, member.memberId).topics) ?? []
-    return { ...nameOf(member), topics: [...topics].sort() }
+    const topics = readable(() => decodeSubscribedTopics(bytes)) ?? []
+    return topics.length === 0 ? [] : { ...nameOf(member), topics: [...topics].sort() }
   })
-  const first = all[0]
+  const [first] = readers
   if (first === undefined) return undefined
-  const reasonFor = (other: (typeof all)[number]): string | undefined => {
-    const pair = `clients "${first.clientId}" and "${other.clientId}"`
-    if (first.topics.join() !== other.topics.join()) return `${pair} read different topics`
-    if (serviceOf(first.clientId) === serviceOf(other.clientId)) return undefined
-    return `${pair} seem to be different services`
-  }
-  for (const other of all) {
-    const reason = reasonFor(other)
-    if (reason !== undefined) return { groupId, members: [first, other], reason }
-  }
-  return undefined
+  const related = topicsRelatedTo(first.topics, readers)
+  const other = readers.find(({ topics }) => !related.has(topics[0] as string))
+  if (other === undefined) return undefined
+  const [one, two] = [first, other].map(({ topics }) => topics.slice(0, NAMED_MAX).join(', '))
+  const pair = `clients "${first.clientId}" and "${other.clientId}"`
+  const reason = `${pair} read topics that nobody reads together: ${one} and ${two}`
+  return { groupId, members: [first, other], reason }
 }
 
-/**
- * What tells copies of a service apart, at the end of their names: a number, a letter, something
- * hexadecimal, or what Kubernetes makes up for a pod, which has no vowels.
- */
-const COPY = /[-_.#:@](\d+|[a-z]|[0-9a-f]{4,}|[bcdfghjklmnpqrstvwxz0-9]{5,})$|\d+$/i
-/** Longer names are compared by their beginnings. */
-const NAME_LENGTH_MAX = 255
+/** So many topics of each are named. */
+const NAMED_MAX = 3
 
-/** The name without what tells copies apart. */
-function serviceOf(clientId: string): string {
-  const name = clientId.slice(0, NAME_LENGTH_MAX)
-  const service = name.replace(COPY, '')
-  return service === name ? name : serviceOf(service)
+/** These topics, those that one of their readers reads as well, and so on. */
+function topicsRelatedTo(
+  topics: readonly string[],
+  readers: readonly { readonly topics: readonly string[] }[],
+): ReadonlySet<string> {
+  const readersOf = new Map<string, (typeof readers)[number][]>()
+  for (const reader of readers) {
+    for (const topic of reader.topics) {
+      const known = readersOf.get(topic)
+      if (known === undefined) readersOf.set(topic, [reader])
+      else known.push(reader)
+    }
+  }
+  const related = new Set(topics)
+  // A set goes on over what is added on the way.
+  for (const topic of related) {
+    for (const reader of readersOf.get(topic) ?? []) {
+      for (const each of reader.topics) related.add(each)
+    }
+    readersOf.delete(topic) // its readers are through
+  }
+  return related
 }
 
 function readable<T>(read: () => T): T | undefined {

@@ -1,6 +1,9 @@
 /** What the members of a group read, if they say so in words that are known here. Pure. */
 
-import { CONSUMER_PROTOCOL, decodeSubscription } from '../protocol/messages/consumer-protocol.js'
+import {
+  CONSUMER_PROTOCOL,
+  decodeSubscribedTopics,
+} from '../protocol/messages/consumer-protocol.js'
 import type { Membership } from './membership.js'
 
 /** undefined: nobody can tell. */
@@ -10,7 +13,7 @@ export function topicsReadBy(membership: Membership): ReadonlySet<string> | unde
   try {
     for (const member of membership.members) {
       const metadata = member.metadataFor(membership.protocolName)
-      for (const topic of decodeSubscription(metadata, member.memberId).topics) topics.add(topic)
+      for (const topic of decodeSubscribedTopics(metadata)) topics.add(topic)
     }
   } catch {
     return undefined

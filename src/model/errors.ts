@@ -113,6 +113,13 @@ export const ERRORS = {
   LOG_OFFLINE: final(-110),
   /** A position is wanted, none is committed, and autoOffsetReset is 'none'. */
   NO_OFFSET_FOR_PARTITION: final(-105),
+  /**
+   * A log was cut below what a reader has read, by an unclean election; `record` is the first
+   * offset known to differ (Kafka's LogTruncationException).
+   */
+  LOG_TRUNCATION: final(-111),
+  /** Code of the application that partlog has called threw; `cause` has its error. */
+  CALLBACK_FAILED: final(-112),
   /** The producer's memory or metadata did not become available in maxBlockMs. */
   BUFFER_EXHAUSTED: retriable(-106),
   /** Not delivered in deliveryTimeoutMs; `outcomeUnknown` says whether it may be in the log. */
@@ -149,7 +156,7 @@ export interface RecordPlace {
 /** What a PartlogError may carry besides its code and sentence. */
 export interface PartlogErrorOptions {
   readonly cause?: unknown
-  /** The record it is about. */
+  /** The record it is about, or the offset. */
   readonly record?: RecordPlace
   /** The request may or may not have taken effect. */
   readonly outcomeUnknown?: boolean
@@ -164,7 +171,10 @@ export class PartlogError extends Error {
   readonly retriable: boolean
   /** True when the records of a failed send may nevertheless be in the log. */
   readonly outcomeUnknown: boolean
-  /** The record that a SERIALIZATION_FAILED of a consumer is about; else it is not there. */
+  /**
+   * The record that a SERIALIZATION_FAILED of a consumer is about, or the first offset that is
+   * known to differ after a LOG_TRUNCATION; else it is not there.
+   */
   declare readonly record?: RecordPlace
 
   constructor(code: ErrorCode, sentence: string, options: PartlogErrorOptions = {}) {

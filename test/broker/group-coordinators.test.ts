@@ -396,6 +396,24 @@ describe('one broker', () => {
       ask(1, 'OffsetFetch', { groups: [{ groupId: 'g', topics: null }] }),
     )
     expect(fetched.groups).toMatchObject([{ groupId: 'g', topics: [] }])
-    expect((await ask(1, 'ListGroups', {})).groups).toEqual([])
+    const empty = [{ groupId: 'g', groupState: 'Empty' }] // until it expires
+    expect((await ask(1, 'ListGroups', {})).groups).toMatchObject(empty)
+  })
+
+  it('forgets them also when another topic has its name at once', async () => {
+    const { ask, cluster, passing } = await alone()
+    await ask(1, 'OffsetCommit', commitOf('g', [0, 1]))
+    const anew = { topic: 'orders', partitions: 1 }
+    for (let moment = 0; moment <= 30; moment++) {
+      const deleted = cluster.admin.deleteTopic('orders')
+      for (let turns = 0; turns < moment; turns++) await undefined
+      const made = cluster.admin.createTopic(anew)
+      await passing(Promise.all([deleted, made]))
+      const fetched = await passing(
+        ask(1, 'OffsetFetch', { groups: [{ groupId: 'g', topics: null }] }),
+      )
+      expect(fetched.groups, `${moment} turns later`).toMatchObject([{ groupId: 'g', topics: [] }])
+      await ask(1, 'OffsetCommit', commitOf('g', [0, 1]))
+    }
   })
 })

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Consumer } from '../../src/client/consumer.js'
 import type { ConsumerRecord } from '../../src/client/consumer-record.js'
-import { PartlogError } from '../../src/model/errors.js'
+import { errorId, PartlogError } from '../../src/model/errors.js'
 import type { Request } from '../../src/protocol/api.js'
 import { countRequests, intercept, isPending, orders, settle, world, type World } from './world.js'
 
@@ -50,8 +50,8 @@ describe('commit', () => {
     await consumer.commit({ records: records.slice(0, 2), metadata: 'half way' })
     expect(await committed(all)).toEqual([2, null])
     expect(await consumer.committed(orders(2))).toEqual([
-      { ...first, offset: 2, metadata: 'half way' },
-      { topic: 'orders', partition: 1, offset: null, metadata: '' },
+      { ...first, offset: 2, metadata: 'half way', leaderEpoch: 0 },
+      { topic: 'orders', partition: 1, offset: null, metadata: '', leaderEpoch: -1 },
     ])
   })
 
@@ -122,18 +122,38 @@ describe('commit', () => {
     ).rejects.toMatchObject({ code: 'OFFSET_METADATA_TOO_LARGE' })
   })
 
-  it('for a topic that does not exist is tried for a while, as by Kafka’s consumer', async () => {
-    const { clock, consumer } = await ready(1, { ...manual, defaultApiTimeoutMs: 3_000 })
-    const nowhere = { topic: 'nowhere', partition: 0, offset: 1 }
-    const committing = consumer.commit({ offsets: [nowhere] })
-    expect(await isPending(committing, clock)).toBe(true)
-    await clock.advance(3_000)
-    const unknown = { code: 'UNKNOWN_TOPIC_OR_PARTITION' }
-    await expect(committing).rejects.toMatchObject(unknown)
-    const again = consumer.commit({ offsets: [nowhere] })
-    expect(await isPending(again, clock)).toBe(true)
-    await consumer.close() // gives up at once
-    await expect(again).rejects.toMatchObject(unknown)
+  it('for a partition that is not there is refused at once, others are committed', async () => {
+    const { all, consumer } = await ready(1, manual)
+    for (const place of [
+      { topic: 'nowhere', partition: 0 },
+      { topic: 'orders', partition: 1 },
+    ]) {
+      const offset = place.partition + 1
+      const offsets = [
+        { ...place, offset: 1 },
+        { ...first, offset },
+      ]
+      const unknown = { code: 'UNKNOWN_TOPIC_OR_PARTITION' }
+      await expect(consumer.commit({ offsets })).rejects.toMatchObject(unknown)
+      expect(await committed(all)).toEqual([offset])
+    }
+    expect(await all.cluster.admin.listTopics()).toEqual(['orders']) // asking has made none
+  })
+
+  it('for a topic the coordinator has not heard of yet is tried again', async () => {
+    const { all, clock, consumer } = await ready(1, manual)
+    let refusals = 0
+    intercept((api, _request, next) => {
+      if (api !== 'OffsetCommit' || refusals++ > 0) return next()
+      const errorCode = errorId('UNKNOWN_TOPIC_OR_PARTITION')
+      const partitions = [{ partitionIndex: 0, errorCode, errorMessage: null }]
+      return { topics: [{ name: 'orders', partitions }] }
+    })
+    const committing = consumer.commit({ offsets: [{ ...first, offset: 1 }] })
+    await clock.advance(1_000)
+    await committing
+    expect(refusals).toBe(2)
+    expect(await committed(all)).toEqual([1])
   })
 })
 

@@ -5,6 +5,7 @@ import { seededRandom } from '../../src/base/random.js'
 import {
   admitBroker,
   alterIsr,
+  balanceLeaders,
   electLeader,
   fenceBroker,
   formCluster,
@@ -187,6 +188,22 @@ describe('an ISR that is asked for', () => {
     if (what === 'with one that is dead') await fence(2)
     const { partitionEpoch } = partition() as { partitionEpoch: number }
     expect(() => alterIsr(image, wish({ partitionEpoch, ...change }))).toThrow(code)
+  })
+})
+
+describe('leaders that are not the preferred ones', () => {
+  it('go back when the preferred ones are alive and in sync, so many at a time', async () => {
+    const { image, run, fence, admit, state } = await house([1, 2])
+    expect(balanceLeaders(image, 10)).toEqual({ records: [], answer: 0 })
+    await fence(1)
+    expect(balanceLeaders(image, 10).answer).toBe(0) // it is dead
+    await admit(1)
+    expect(balanceLeaders(image, 10).answer).toBe(0) // it is not in sync
+    const wish = { ...ORDERS, brokerId: 2, leaderEpoch: 1, partitionEpoch: 1, isr: [1, 2] }
+    await run(() => alterIsr(image, wish))
+    expect(balanceLeaders(image, 0).answer).toBe(0)
+    await run(() => ({ ...balanceLeaders(image, 10), answer: undefined }))
+    expect(state()).toEqual([1, 2, '1,2'])
   })
 })
 

@@ -54,6 +54,19 @@ async function expectSameAfterReplay({ journal, image }: House): Promise<void> {
   expect(pictureOf(again.state)).toEqual(pictureOf(image))
 }
 
+describe('a topic of the system', () => {
+  it('keeps its partitions: whoever is kept in them is found by their number', async () => {
+    const house = await cluster()
+    const name = '__consumer_offsets'
+    await house.create(name, { partitionCount: 3 })
+    await expect(house.grow(name, 5)).rejects.toMatchObject({ code: 'INVALID_TOPIC_EXCEPTION' })
+    await expect(house.remove(name)).rejects.toMatchObject({ code: 'INVALID_TOPIC_EXCEPTION' })
+    expect(house.image.topics.get(name)?.partitions).toHaveLength(3)
+    await house.alter(name, { 'retention.ms': 5 }) // as Kafka has it
+    await expectSameAfterReplay(house)
+  })
+})
+
 describe('a topic', () => {
   it('is made with its partitions and settings', async () => {
     const house = await cluster()

@@ -102,9 +102,30 @@ describe('committed offsets', () => {
     await groups.commit(outside('g', at('gone', 0, 1), at('stays', 0, 2)))
     await groups.commit(outside('h', at('gone', 3, 4)))
     await groups.forgetTopics(topic => topic === 'gone')
-    expect(await pictureOf(groups)).toMatchObject([['g', [{ topic: 'stays' }]]])
+    expect(await pictureOf(groups)).toMatchObject([
+      ['g', [{ topic: 'stays' }]],
+      ['h', []], // it stays until it expires
+    ])
     expect(journal.records.slice(-2).map(({ value }) => value)).toEqual([null, null])
     await expectSameAfterReplay(journal, groups)
+  })
+
+  it('leave a group behind that stays until it expires or is deleted', async () => {
+    for (const end of ['expires', 'deleted'] as const) {
+      const { journal, groups, clock } = await coordinator()
+      await groups.commit(outside('g', at('t', 0, 1)))
+      await groups.deleteOffsets('g', [{ topic: 't', partition: 0 }])
+      expect(groups.groups).toMatchObject([{ groupId: 'g', state: 'Empty' }])
+      expect(groups.describe('g').members).toEqual([])
+      await expectSameAfterReplay(journal, groups)
+      if (end === 'deleted') await groups.deleteGroup('g')
+      else await groups.expireOffsets()
+      expect(groups.groups).toEqual([])
+      expect(() => groups.describe('g')).toThrow('GROUP_ID_NOT_FOUND')
+      await expect(groups.deleteGroup('g')).rejects.toMatchObject({ code: 'GROUP_ID_NOT_FOUND' })
+      await expectSameAfterReplay(journal, groups)
+      await clock.advance(0)
+    }
   })
 
   it('of a group without a name are refused', async () => {

@@ -6,6 +6,7 @@ import {
   consumerProtocolAssignment,
   consumerProtocolSubscription,
   decodeAssignment,
+  decodeSubscribedTopics,
   decodeSubscription,
   encodeAssignment,
   encodeSubscription,
@@ -28,6 +29,9 @@ const FULL = {
   generationId: 9,
   rackId: 'east',
 }
+
+/** Of FULL: its version, its topics, its user data. */
+const VERSION_0_BYTES = 2 + 4 + 2 + 1 + 4 + 3
 
 /** The error of bytes that are none. */
 function refusal(decode: () => unknown): unknown {
@@ -92,9 +96,32 @@ describe('a subscription', () => {
     expect(decodeSubscription(bytes, 'm')).not.toHaveProperty('rackId')
   })
 
+  it.each([0, 1, 2, 3, 17])('of version %i that ends as version 0 does is read so', version => {
+    const bytes = encodeSubscription(FULL).subarray(0, VERSION_0_BYTES)
+    bytes.writeInt16BE(version)
+    const { topics, userData } = FULL
+    const nothingElse = { ownedPartitions: [], generationId: -1 }
+    const read = decodeSubscription(bytes, 'm')
+    expect(read).toEqual({ memberId: 'm', topics, userData, ...nothingElse })
+  })
+
+  it('tells its topics whatever its version says follows', () => {
+    const whole = encodeSubscription(FULL)
+    for (let end = VERSION_0_BYTES; end <= whole.length; end++) {
+      for (const version of [0, 1, 3, 17]) {
+        const bytes = Buffer.from(whole.subarray(0, end))
+        bytes.writeInt16BE(version)
+        expect(decodeSubscribedTopics(bytes)).toEqual(FULL.topics)
+      }
+    }
+    const cut = refusal(() => decodeSubscribedTopics(whole.subarray(0, 8)))
+    expect(isPartlogError(cut, 'CORRUPT_MESSAGE')).toBe(true)
+  })
+
   it('that is cut, or of no version, is refused', () => {
     const bytes = encodeSubscription(FULL)
     for (let end = 0; end < bytes.length; end++) {
+      if (end === VERSION_0_BYTES) continue
       const error = refusal(() => decodeSubscription(bytes.subarray(0, end), 'm'))
       expect(isPartlogError(error, 'CORRUPT_MESSAGE'), `${end} bytes`).toBe(true)
     }

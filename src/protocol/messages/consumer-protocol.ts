@@ -76,13 +76,14 @@ export function encodeSubscription(subscription: SubscriptionFields): Buffer {
   return encodeVersioned(consumerProtocolSubscription, value, CONSUMER_PROTOCOL_VERSION)
 }
 
-/** User data is a view into `bytes`. */
+/** User data is a view into `bytes`. One that ends where version 0 does is read so. */
 export function decodeSubscription(
   bytes: Uint8Array,
   memberId: string,
   groupInstanceId?: string,
 ): MemberSubscription {
-  const value = readAnyVersion(consumerProtocolSubscription, bytes)
+  const highest = endsEarly(bytes) ? 0 : CONSUMER_PROTOCOL_VERSION
+  const value = readVersion(consumerProtocolSubscription, bytes, highest)
   const { topics, userData, ownedPartitions = [], generationId = -1, rackId } = value
   return {
     memberId,
@@ -94,6 +95,15 @@ export function decodeSubscription(
     ...(rackId ? { rackId } : {}),
     ...(userData === null ? {} : { userData }),
   }
+}
+
+/**
+ * The topics of a subscription, whatever its version says follows: what the coordinator reads, as
+ * Kafka's (ClassicGroup.computeSubscribedTopics). Some clients say "version 1" and end where
+ * version 0 does.
+ */
+export function decodeSubscribedTopics(bytes: Uint8Array): readonly string[] {
+  return readVersion(consumerProtocolSubscription, bytes, 0).topics
 }
 
 /** Keeps the order: topics as they come first, partitions as the assignor listed them. */
@@ -108,7 +118,11 @@ export function encodeAssignment(
 /** User data is a view into `bytes`. No bytes at all are no partitions: the member has none. */
 export function decodeAssignment(bytes: Uint8Array): MemberAssignment {
   if (bytes.byteLength === 0) return { partitions: [] }
-  const { assignedPartitions, userData } = readAnyVersion(consumerProtocolAssignment, bytes)
+  const { assignedPartitions, userData } = readVersion(
+    consumerProtocolAssignment,
+    bytes,
+    CONSUMER_PROTOCOL_VERSION,
+  )
   const partitions = flat(assignedPartitions)
   return userData === null ? { partitions } : { partitions, userData }
 }
@@ -130,10 +144,23 @@ export function flat(topics: readonly TopicPartitions[]): TopicPartition[] {
   )
 }
 
-function readAnyVersion<T>(layout: Message<T>, bytes: Uint8Array): T {
+function endsEarly(bytes: Uint8Array): boolean {
+  const reader = new ByteReader(bytes)
+  try {
+    reader.int16()
+    read(consumerProtocolSubscription, reader, 0)
+    return reader.remaining === 0
+  } catch (error) {
+    if (error instanceof BytesError) return false
+    throw error
+  }
+}
+
+/** As the version that stands in front, but no higher than `highest`. */
+function readVersion<T>(layout: Message<T>, bytes: Uint8Array, highest: number): T {
   try {
     const reader = new ByteReader(bytes)
-    return read(layout, reader, Math.min(reader.int16(), layout.versions[1]))
+    return read(layout, reader, Math.min(reader.int16(), highest))
   } catch (error) {
     if (!(error instanceof BytesError)) throw error
     throw new PartlogError('CORRUPT_MESSAGE', `${layout.name}: ${error.message}`, { cause: error })

@@ -186,6 +186,8 @@ export const offsetCommitRequest = message('OffsetCommitRequest', COMMIT_RANGE, 
           committedOffset: int64,
           committedLeaderEpoch: since(6, int32, -1),
           committedMetadata: nullableString,
+          /** Of the topic that was read, from a client in this process; empty from others. */
+          topicId: unsent(''),
         }),
       ),
     }),
