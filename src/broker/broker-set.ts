@@ -208,7 +208,7 @@ export class BrokerSet {
       await noted(broker.close())
     }
     this.#options.network.close()
-    this.controller.stop()
+    await this.controller.stop() // what brokers have asked for while they closed
     await noted((this.managers[0] as LogManager).close())
     if (failures.length > 0) throw failures[0]
   }

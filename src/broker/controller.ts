@@ -77,10 +77,6 @@ export class Controller {
     this.#housekeeping = new Housekeeping(clock, logger, [chore])
   }
 
-  async stop(): Promise<void> {
-    await this.#housekeeping?.stop()
-  }
-
   async #balance(signal: AbortSignal): Promise<void> {
     let moved = BALANCED_AT_ONCE
     while (moved === BALANCED_AT_ONCE && !signal.aborted) {
@@ -125,10 +121,11 @@ export class Controller {
     this.#retries.add(timer)
   }
 
-  /** Nothing is tried again any more. */
-  stop(): void {
+  /** Nothing is tried again any more, and nothing begins by itself. */
+  async stop(): Promise<void> {
     for (const timer of this.#retries) timer.cancel()
     this.#retries.clear()
+    await this.#housekeeping?.stop()
   }
 
   /** Commits a decision without telling anybody: while the cluster is being put together. */

@@ -272,10 +272,10 @@ export class ReplicaManager {
   #openLater(partition: Partition, isNew: boolean): void {
     this.#waiting.set(partition, { isNew })
     if (this.#retry !== undefined || this.#isStopped) return
-    const { clock, logger, image } = this.#options
+    const { clock, logger } = this.#options
     const onTime = (): void => {
       this.#retry = undefined
-      this.apply(image()).catch((error: unknown) => {
+      this.apply().catch((error: unknown) => {
         logger.warn('replicas could not be opened yet', { error })
       })
     }
