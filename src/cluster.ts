@@ -322,7 +322,9 @@ async function openParts(settings: OpenSettings): Promise<Parts> {
   const faults = new ClusterFaults()
   const network = new Network({ clock, random, faults })
   const news = new Signal()
-  const events = new EventSource(error => logger.error('a listener has thrown', { error }))
+  const events = new EventSource((name, error) =>
+    logger.error(`a listener of '${name}' has thrown`, { error }),
+  )
   const { defaultReplicationFactor = Math.min(REPLICATION_FACTOR, settings.brokers ?? 1) } =
     settings
   const autoCreateTopics = settings.autoCreateTopics && !isReadOnly
@@ -330,6 +332,7 @@ async function openParts(settings: OpenSettings): Promise<Parts> {
   let opened: BrokerSet | undefined
   const brokers = await BrokerSet.open({
     ...settings,
+    isReadOnly,
     clusterId: await clusterIdOf(disk, random),
     random,
     logger,

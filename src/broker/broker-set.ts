@@ -33,6 +33,7 @@ import type { Durability } from '../partition/roles.js'
 import { Broker } from './broker.js'
 import { METADATA_LOG_CONFIG, type BrokerSettings } from './config.js'
 import { Controller, type PartitionNews } from './controller.js'
+import type { MetGroups } from './group-coordinators.js'
 import { PartitionJournal } from './journal.js'
 import { Network } from './network.js'
 import { CONTROLLER } from './network-rules.js'
@@ -63,6 +64,8 @@ export interface BrokerSetOptions {
   /** A broker has done what the metadata says. */
   readonly onApplied: () => void
   readonly groupListener: GroupListener
+  /** Another process may own the folder, and have members of groups that live. */
+  readonly isReadOnly: boolean
 }
 
 /** One who has to know which brokers run. */
@@ -72,6 +75,8 @@ export interface BrokerListener {
   /** It runs again; it counts as started when this resolves. */
   started(nodeId: number): Promise<void>
 }
+
+const ALL_MET: MetGroups = { has: () => true, add: () => undefined }
 
 export function brokerFolder(nodeId: number): string {
   return `broker-${nodeId}`
@@ -88,11 +93,13 @@ export class BrokerSet {
   readonly #committed = new Map<string, number>()
   /** Starting and stopping, per broker, one after the other. */
   readonly #changing = new Map<number, Promise<void>>()
+  readonly #metGroups: MetGroups
 
   #listener: BrokerListener | undefined
 
   private constructor(options: BrokerSetOptions, controller: Controller, logs: LogManager) {
     this.#options = options
+    this.#metGroups = options.isReadOnly ? ALL_MET : new Set()
     this.controller = controller
     this.managers = [logs]
     const count = options.brokerCount ?? Math.max(1, ...controller.image.brokers.keys())
@@ -288,6 +295,7 @@ export class BrokerSet {
       controller: this.controller.doorOf(nodeId),
       brokers: this.brokerIds.map(id => ({ nodeId: id, host: brokerFolder(id), port: 9092 })),
       channel: network.channelFrom(nodeId),
+      metGroups: this.#metGroups,
       onTruncated: truncation => onTruncated(nodeId, truncation),
       onRepairing: (partition, folder) => onRepairing(nodeId, partition, folder),
     })

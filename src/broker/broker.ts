@@ -38,7 +38,7 @@ import type { BrokerContext, BrokerEndpoint, ControllerDoor } from './context.js
 import { electLeaders } from './elections.js'
 import { fetch } from './fetch.js'
 import { deleteGroups, describeGroups, listGroups } from './group-admin.js'
-import { GroupCoordinators } from './group-coordinators.js'
+import { GroupCoordinators, type MetGroups } from './group-coordinators.js'
 import { offsetCommit, offsetDelete, offsetFetch } from './group-offsets.js'
 import { findCoordinator, heartbeat, joinGroup, leaveGroup, syncGroup } from './groups.js'
 import { Housekeeping, type Chore } from './housekeeping.js'
@@ -104,6 +104,7 @@ export interface BrokerOptions {
   /** What the metadata says was done. */
   readonly onApplied: () => void
   readonly groupListener: GroupListener
+  readonly metGroups: MetGroups
 }
 
 export class Broker implements BrokerContext {
@@ -155,6 +156,7 @@ export class Broker implements BrokerContext {
       replicas: this.replicas,
       applyMetadata: () => this.applyMetadata(),
       makeTopic: () => this.#makeOffsetsTopic(),
+      met: options.metGroups,
     })
   }
 

@@ -72,9 +72,9 @@ type Listener<E extends EventName> = (event: ClusterEvents[E]) => void
 /** Tells everybody who listens; what a listener throws is reported, and the others are told. */
 export class EventSource {
   readonly #listeners = new Map<EventName, Set<Listener<never>>>()
-  readonly #onError: (error: unknown) => void
+  readonly #onError: (name: EventName, error: unknown) => void
 
-  constructor(onError: (error: unknown) => void) {
+  constructor(onError: (name: EventName, error: unknown) => void) {
     this.#onError = onError
   }
 
@@ -89,10 +89,12 @@ export class EventSource {
 
   emit<E extends EventName>(name: E, event: ClusterEvents[E]): void {
     for (const listener of this.#listeners.get(name) ?? []) {
+      const failed = (error: unknown): void => this.#onError(name, error)
       try {
-        ;(listener as Listener<E>)(event)
+        const result: unknown = (listener as Listener<E>)(event)
+        if (result instanceof Promise) result.catch(failed) // nobody waits for it
       } catch (error) {
-        this.#onError(error)
+        failed(error)
       }
     }
   }

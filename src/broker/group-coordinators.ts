@@ -34,6 +34,13 @@ export interface GroupCoordinatorsOptions {
   readonly applyMetadata: () => Promise<void>
   /** Makes `__consumer_offsets` if it is not there. */
   readonly makeTopic: () => Promise<void>
+  readonly met: MetGroups
+}
+
+/** Partitions of `__consumer_offsets` whose groups this process has met, on whatever broker. */
+export interface MetGroups {
+  has(partition: number): boolean
+  add(partition: number): void
 }
 
 /** A coordinator in office, for one leadership of its partition. */
@@ -182,9 +189,14 @@ export class GroupCoordinators {
   }
 
   async #load(partition: Partition): Promise<GroupCoordinator> {
-    const { clock, random, settings, listener } = this.#options
+    const { clock, random, settings, listener, met } = this.#options
     const journal = new PartitionJournal(partition, clock)
-    return await GroupCoordinator.load(journal, { clock, random, settings, listener })
+    const { partition: number } = partition.topicPartition
+    const isOfFormerProcess = !met.has(number)
+    const common = { clock, random, settings, listener }
+    const coordinator = await GroupCoordinator.load(journal, { ...common, isOfFormerProcess })
+    met.add(number)
+    return coordinator
   }
 
   #retire(number: number, office: Office): void {

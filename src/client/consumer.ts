@@ -354,10 +354,9 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
     if (group === undefined) throw needsGroup('commit')
     const offsets = this.#offsetsToCommit(request)
     const namesNone = request.records === undefined && request.offsets === undefined
-    const polls = reader.polls
     if (namesNone) await group.committer.commitRead(offsets)
     else await group.committer.commit(offsets)
-    reader.committed(polls)
+    reader.committed()
   }
 
   /** What the group has committed for these partitions, for all assigned without an argument. */

@@ -1,6 +1,7 @@
 /** What the leader of a group does: looks at what everybody says, and shares out the partitions. */
 
-import { PartlogError, toPartlogError } from '../model/errors.js'
+import { show } from '../base/config.js'
+import { isPartlogError, PartlogError, toPartlogError } from '../model/errors.js'
 import type { TopicPartition } from '../model/names.js'
 import type { AssignableTopic, Assignor, MemberSubscription } from '../protocol/assignor.js'
 import { decodeSubscription, encodeAssignment } from '../protocol/messages/consumer-protocol.js'
@@ -96,13 +97,33 @@ function assigned(
     const sentence = `assignor "${assignor.name}" has thrown: ${String(cause)}`
     throw new PartlogError('INCONSISTENT_GROUP_PROTOCOL', sentence, { cause })
   }
+  try {
+    checkShares(assignor, members, { topics, shares })
+  } catch (cause) {
+    if (isPartlogError(cause)) throw cause
+    const expected = 'expected a Map of member ids to lists of { topic, partition }'
+    throw misassigned(assignor, `${expected}, got ${show(shares)}`)
+  }
+  return shares
+}
+
+/** Throws what cannot be; anything else that it throws is because these are no shares. */
+function checkShares(
+  assignor: Assignor,
+  members: readonly MemberSubscription[],
+  { topics, shares }: {
+    readonly topics: ReadonlyMap<string, AssignableTopic>
+    readonly shares: ReadonlyMap<string, readonly TopicPartition[]>
+  },
+): void {
   const taken = new Set<string>()
   for (const [memberId, partitions] of shares) {
     const member = members.find(each => each.memberId === memberId)
     if (member === undefined) throw misassigned(assignor, `there is no member "${memberId}"`)
     for (const { topic, partition } of partitions) {
       const name = `${topic}-${partition}`
-      const exists = partition >= 0 && partition < (topics.get(topic)?.partitions ?? 0)
+      const count = topics.get(topic)?.partitions ?? 0
+      const exists = Number.isInteger(partition) && partition >= 0 && partition < count
       if (!exists) throw misassigned(assignor, `there is no partition ${name}`)
       if (taken.has(name)) throw misassigned(assignor, `${name} is given to two members`)
       if (!member.topics.includes(topic)) {
@@ -111,7 +132,8 @@ function assigned(
       taken.add(name)
     }
   }
-  return shares
+  // Asked like any other map afterwards.
+  for (const { memberId } of members) shares.get(memberId)
 }
 
 function misassigned({ name }: Assignor, what: string): PartlogError {

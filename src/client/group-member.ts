@@ -10,6 +10,7 @@
  */
 
 import { backoffMs } from '../base/backoff.js'
+import { show } from '../base/config.js'
 import { sleep, type Clock } from '../base/clock.js'
 import type { Logger } from '../base/logger.js'
 import type { Random } from '../base/random.js'
@@ -25,6 +26,7 @@ import {
 } from '../protocol/messages/consumer-protocol.js'
 import type { JoinGroupResponse } from '../protocol/messages/groups.js'
 import { heartbeatIntervalOf, type ConsumerSettings } from './config.js'
+import { callbackError } from './errors.js'
 import { NO_MEMBER, type GroupClient } from './group-client.js'
 import { shareOut, type Assignments, type PartitionCounts } from './group-leader.js'
 import { Heartbeat } from './heartbeat.js'
@@ -58,6 +60,8 @@ export interface GroupMemberOptions {
   readonly host: MemberHost
 }
 
+/** A rebalance that waits for records in hand for longer is worth a warning. */
+const HOLD_UP_MS = 3_000
 const MEMBER_ID_REQUIRED = errorId('MEMBER_ID_REQUIRED')
 /** The group knows this member no more. */
 const LOST: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['UNKNOWN_MEMBER_ID', 'ILLEGAL_GENERATION'])
@@ -261,11 +265,31 @@ export class GroupMember {
   async #holding(life: AbortSignal, change: () => Promise<void>): Promise<void> {
     this.#hurry = new AbortController()
     if (life.aborted || this.#isHurried) this.#hurry.abort()
-    const release = await this.#options.gate.hold(this.#hurry.signal)
+    const release = await this.#hold(this.#hurry.signal)
     try {
       if (!life.aborted) await change()
     } finally {
       release()
+    }
+  }
+
+  /** Whoever holds up a whole group is named, soon. */
+  async #hold(hurry: AbortSignal): Promise<() => void> {
+    const { clock, logger, gate, client, settings } = this.#options
+    const warn = (): void => {
+      const who = `client ${settings.clientId}, member "${client.identity.memberId}"`
+      logger.warn(
+        `group ${client.groupId} rebalances, and all of it waits for this consumer (${who}): it ` +
+          'has records in hand. It goes on when they are done: when the handler resolves, at the ' +
+          'next poll, with commit() or close(); if not, without this consumer, after ' +
+          `maxPollIntervalMs (${settings.maxPollIntervalMs} ms)`,
+      )
+    }
+    const timer = clock.after(HOLD_UP_MS, warn, 'background')
+    try {
+      return await gate.hold(hurry)
+    } finally {
+      timer.cancel()
     }
   }
 
@@ -298,7 +322,7 @@ export class GroupMember {
     const { generationId } = client.identity
     const ownedPartitions = host.owned() // none where everything is given back first
     return assignors.map(assignor => {
-      const userData = assignor.userData?.(this.#given, generationId)
+      const userData = userDataOf(assignor, this.#given, generationId)
       const metadata = encodeSubscription({
         topics: host.topics(),
         ownedPartitions,
@@ -426,6 +450,23 @@ export class GroupMember {
   ): Promise<Response<A>> {
     return await abortable(this.#options.client.ask(api, request), life)
   }
+}
+
+/** An assignor may be the application's. */
+function userDataOf(
+  assignor: Assignor,
+  given: readonly TopicPartition[],
+  generationId: number,
+): Uint8Array | undefined {
+  const what = `userData of assignor "${assignor.name}"`
+  let bytes: unknown
+  try {
+    bytes = assignor.userData?.(given, generationId)
+  } catch (error) {
+    throw callbackError(what, error)
+  }
+  if (bytes === undefined || bytes instanceof Uint8Array) return bytes
+  throw new PartlogError('CALLBACK_FAILED', `${what} gave ${show(bytes)}, expected bytes`)
 }
 
 /** Sent back once, to come with the id it was given (KIP-394). */

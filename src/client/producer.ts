@@ -447,7 +447,8 @@ function askPartitioner(
   try {
     return partitioner(input)
   } catch (cause) {
-    const sentence = `the partitioner threw for a message of topic ${input.topic}`
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    const sentence = `the partitioner threw for a message of topic ${input.topic}: ${reason}`
     throw new PartlogError('INVALID_ARGUMENT', sentence, { cause })
   }
 }

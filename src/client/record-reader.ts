@@ -30,8 +30,6 @@ export class RecordReader {
   /** What is reading now, for the sentence of the error. */
   #current: string | undefined
   #turnedAtMs = 0
-  /** Counts the polls that have handed something out. */
-  polls = 0
   /** Found after records that had to be handed out first, or outside of reading. */
   #pendingError: unknown
 
@@ -45,11 +43,8 @@ export class RecordReader {
     try {
       for (const state of states()) state.markDeliveredProcessed()
       const records = await this.#waitForPoll(clock.monotonicMs() + timeoutMs, signal)
-      if (records.length === 0) gate.leave()
-      else {
-        this.polls++
-        gate.handOut()
-      }
+      if (records.length > 0) gate.handOut()
+      else gate.leave()
       return records
     } catch (error) {
       gate.leave()
@@ -158,11 +153,11 @@ export class RecordReader {
   }
 
   /**
-   * A commit has gone through that began after so many polls: if it covers all that was handed out,
-   * nothing of the last poll is in hand any more. In a loop the handler goes on with its record.
+   * A commit has gone through: if it covers all that was handed out, nothing of the last poll is in
+   * hand any more. In a loop the handler goes on with its record.
    */
-  committed(polls: number): void {
-    if (this.#current !== undefined || polls !== this.polls) return
+  committed(): void {
+    if (this.#current !== undefined) return
     for (const { delivered = 0, processed = 0, committed = 0, leftAt } of this.#options.states()) {
       if (leftAt !== undefined || delivered > Math.max(processed, committed)) return
     }

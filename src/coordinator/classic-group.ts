@@ -14,6 +14,7 @@
 import { uuidHex, randomUuid } from '../base/uuid.js'
 import { PartlogError, toPartlogError } from '../model/errors.js'
 import {
+  livesInProcess,
   Member,
   MemberIdRequired,
   type JoinAnswer,
@@ -30,6 +31,9 @@ import { Rebalance, type ClassicGroupOptions } from './rebalance.js'
 
 /** A new member that does not stay until the others have joined is forgotten after this. */
 const NEW_MEMBER_JOIN_TIMEOUT_MS = 300_000
+
+/** So many clients are named in a reason. */
+const NAMED_MAX = 5
 
 /** Of what a member gives as its reason, so much is kept: it comes from outside. */
 const REASON_MAX = 255
@@ -271,6 +275,31 @@ export class ClassicGroup {
     this.#rebalance.remove(member, 'has left')
     this.#rebalance.news.left(member)
     return `client ${member.clientId} leaves${reason === '' ? '' : `: ${reason}`}`
+  }
+
+  /**
+   * The process that coordinated the group has died, and is back. Members that lived in it are gone
+   * with it; those elsewhere have lost their connections and are back in seconds, if at all. Static
+   * ones, here and there, are expected for as long as ever.
+   */
+  outliveProcess(): void {
+    const { settings } = this.#options
+    const gone = [...this.membership.members].filter(
+      member => member.groupInstanceId === null && livesInProcess(member),
+    )
+    for (const member of gone) {
+      this.#rebalance.remove(member, 'went with its process')
+      this.#rebalance.news.left(member)
+    }
+    for (const member of this.membership.members) {
+      if (member.groupInstanceId !== null) continue
+      const { sessionTimeoutMs } = member
+      const graceMs = Math.min(sessionTimeoutMs, settings.groupMinSessionTimeoutMs)
+      this.#rebalance.sessions.shorten(member, graceMs)
+    }
+    if (gone.length === 0) return
+    const names = [...new Set(gone.map(({ clientId }) => clientId))].slice(0, NAMED_MAX)
+    this.#rebalance.gone(`the process of clients ${names.join(', ')} has ended`)
   }
 
   /** The group is deleted, or another broker coordinates it now. */

@@ -57,6 +57,8 @@ export interface GroupCoordinatorOptions {
   readonly random: Random
   readonly settings: GroupCoordinatorSettings
   readonly listener: GroupListener
+  /** Whoever was in the groups was there before this process. Default false. */
+  readonly isOfFormerProcess?: boolean
 }
 
 export interface OffsetToCommit extends TopicPartition {
@@ -86,7 +88,8 @@ export class GroupCoordinator {
       if (generation === undefined) continue
       const membership = new Membership(groupId, now)
       restoreGeneration(membership, generation)
-      this.#bringToLife(membership)
+      const group = this.#bringToLife(membership)
+      if (options.isOfFormerProcess === true) group.outliveProcess()
     }
   }
 

@@ -23,6 +23,14 @@ export class MemberSessions {
     if (!isLater) this.#arm(member)
   }
 
+  /** It has so long at most, unless it is heard of. */
+  shorten(member: Member, timeoutMs: number): void {
+    const atMs = this.#clock.monotonicMs() + timeoutMs
+    if (atMs >= member.expiresAtMs) return
+    member.expiresAtMs = atMs
+    this.#arm(member)
+  }
+
   end(member: Member): void {
     member.expiry?.cancel()
     member.expiry = undefined

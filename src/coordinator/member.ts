@@ -62,6 +62,11 @@ export type MemberName = Pick<SyncRequest, 'memberId' | 'groupInstanceId'>
 export type MemberInGeneration = MemberName & Pick<SyncRequest, 'generationId'>
 export type LeavingMember = MemberName & { readonly reason: string }
 
+/** Kafka writes where a connection comes from as `host/address`; inside the process is no host. */
+export function livesInProcess({ clientHost }: Pick<JoinRequest, 'clientHost'>): boolean {
+  return !clientHost.includes('/')
+}
+
 /** Somebody whose answer has to wait. */
 export interface Parked<T> {
   resolve(answer: T): void
