@@ -56,6 +56,8 @@ export class Controller {
   readonly #sessions = new Map<number, Session>()
   readonly #retries = new Set<Timer>()
   #housekeeping: Housekeeping | undefined
+  #isTellingLater = false
+  #isStopped = false
 
   constructor(options: ControllerOptions) {
     this.#options = options
@@ -88,7 +90,7 @@ export class Controller {
 
   /** Takes a decision; resolves when it is committed and every broker that can be reached acts. */
   async run<T>(decide: (image: ClusterImage) => Decision<T>): Promise<T> {
-    const answer = await this.#options.machine.run(decide)
+    const answer = await this.commit(decide)
     await this.tellAll()
     return answer
   }
@@ -106,23 +108,35 @@ export class Controller {
     }
   }
 
+  /** What is in the log counts when the disk has room for it: then all are told. */
+  #tellLater(): void {
+    if (this.#isTellingLater) return
+    this.#isTellingLater = true
+    this.#after(async () => {
+      this.#isTellingLater = false
+      await this.run(() => NOTHING)
+    })
+  }
+
   #tryAgainIfItPasses(error: unknown, decide: (image: ClusterImage) => Decision<void>): void {
-    if (!isPartlogError(error, 'KAFKA_STORAGE_ERROR')) return
-    const timer = this.#options.clock.after(
-      RETRY_MS,
-      () => {
-        this.#retries.delete(timer)
-        this.insist(decide).catch((error: unknown) => {
-          this.#options.logger.warn('a decision could not be written yet', { error })
-        })
-      },
-      'background',
-    )
+    if (isPartlogError(error, 'KAFKA_STORAGE_ERROR')) this.#after(() => this.insist(decide))
+  }
+
+  /** Calls `retry` after a pause; what goes wrong then is told. */
+  #after(retry: () => Promise<void>): void {
+    if (this.#isStopped) return
+    const { clock, logger } = this.#options
+    const onTime = (): void => {
+      this.#retries.delete(timer)
+      retry().catch((error: unknown) => logger.warn('the metadata waits for its disk', { error }))
+    }
+    const timer = clock.after(RETRY_MS, onTime, 'background')
     this.#retries.add(timer)
   }
 
   /** Nothing is tried again any more, and nothing begins by itself. */
   async stop(): Promise<void> {
+    this.#isStopped = true
     for (const timer of this.#retries) timer.cancel()
     this.#retries.clear()
     await this.#housekeeping?.stop()
@@ -130,7 +144,12 @@ export class Controller {
 
   /** Commits a decision without telling anybody: while the cluster is being put together. */
   async commit<T>(decide: (image: ClusterImage) => Decision<T>): Promise<T> {
-    return await this.#options.machine.run(decide)
+    try {
+      return await this.#options.machine.run(decide)
+    } catch (error) {
+      if (isPartlogError(error, 'KAFKA_STORAGE_ERROR') && error.outcomeUnknown) this.#tellLater()
+      throw error
+    }
   }
 
   /** How a broker sees the controller. */
@@ -196,7 +215,7 @@ export class Controller {
       const sentence = `broker ${nodeId} cannot reach the controller`
       throw new PartlogError('NETWORK_EXCEPTION', sentence)
     }
-    const answer = await this.#options.machine.run(decide)
+    const answer = await this.commit(decide)
     await Promise.all([session?.broker.applyMetadata(), this.#tellOthers(nodeId)])
     this.#retryReplication()
     return answer

@@ -223,8 +223,7 @@ export class ReplicaManager {
       if (leader < 0 || leader === this.#options.nodeId) continue
       const folder = await this.#options.logs.setAside(damaged.topicPartition)
       const copy = await this.#open(topic, partition, { isNew: true, isOnly: false })
-      await this.#options.logs.syncNames()
-      this.#ofTopic(name).set(partition, copy)
+      await this.#take([copy], true)
       this.#options.listener.repairing(copy, folder)
     }
   }
@@ -247,8 +246,25 @@ export class ReplicaManager {
       }
     }
     await Promise.all(Array.from({ length: OPEN_AT_ONCE }, work))
-    await this.#options.logs.syncNames()
-    // Only now: nothing may be acknowledged in a folder whose name a power cut could take.
+    await this.#take(opened, isNew)
+  }
+
+  /**
+   * Takes up what was opened, once its names are durable: nothing may be acknowledged in a folder
+   * whose name a power cut could take. Where that fails it is given back, and opened again soon.
+   */
+  async #take(opened: readonly Partition[], isNew: boolean): Promise<void> {
+    const { logs, logger } = this.#options
+    try {
+      await logs.syncNames()
+    } catch (error) {
+      logger.warn('the names of new logs are not durable yet', { error })
+      for (const each of opened) {
+        each.retire(toPartlogError(error))
+        await logs.giveBack(each.topicPartition)
+        this.#openLater(each, isNew)
+      }
+    }
     for (const each of opened) {
       const { topic, partition } = each.topicPartition
       this.#ofTopic(topic).set(partition, each)
@@ -263,9 +279,7 @@ export class ReplicaManager {
       const topic = image.topics.get(name)
       if (topic === undefined || this.find(name, partition) !== waiting) continue
       const isOnly = topic.partitions[partition]?.replicas.length === 1
-      const opened = await this.#open(topic, partition, { isNew, isOnly })
-      await this.#options.logs.syncNames()
-      this.#ofTopic(name).set(partition, opened)
+      await this.#take([await this.#open(topic, partition, { isNew, isOnly })], isNew)
     }
   }
 

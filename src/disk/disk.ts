@@ -30,6 +30,7 @@ export interface Disk {
   create(path: string): DiskFile
   /** What a folder holds, sorted by name. Throws DiskError ENOENT or ENOTDIR. */
   list(path: string): readonly DiskEntry[]
+  /** Throws DiskError where it may not be looked at, which is not the same as not being there. */
   exists(path: string): boolean
   /** Makes a folder inside one that exists; one that is there already is fine. */
   makeDirectory(path: string): void

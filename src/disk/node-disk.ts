@@ -6,7 +6,6 @@
 import {
   closeSync,
   constants,
-  existsSync,
   fdatasync,
   fstatSync,
   fsync,
@@ -17,6 +16,7 @@ import {
   readdirSync,
   renameSync,
   rm,
+  statSync,
   statSync,
   writeSync,
   type Dirent,
@@ -88,7 +88,8 @@ export class NodeDisk implements Disk {
   }
 
   exists(path: string): boolean {
-    return existsSync(this.#absolute(path))
+    const look = (): unknown => statSync(this.#absolute(path), { throwIfNoEntry: false })
+    return this.#attempt('look at', path, look) !== undefined
   }
 
   makeDirectory(path: string): void {

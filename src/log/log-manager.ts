@@ -176,6 +176,16 @@ export class LogManager {
     return await this.load(partition)
   }
 
+  /** Gives back a log as a crash would; it can be loaded again. */
+  async giveBack(partition: TopicPartition): Promise<void> {
+    const key = partitionKey(partition.topic, partition.partition)
+    const log = this.#logs.get(key)
+    if (log === undefined) return
+    this.#logs.delete(key)
+    this.#unopened.set(key, partition)
+    await log.abandon()
+  }
+
   /** Makes new names in the data folder survive a power cut. */
   async syncNames(): Promise<void> {
     await this.#options.disk.syncDirectory(this.root)
