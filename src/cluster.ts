@@ -37,7 +37,7 @@ import {
 import { CLIENT, type ClusterNetwork } from './broker/network-rules.js'
 import { REQUEST_TIMEOUT_MS } from './client/config.js'
 import { KafkaCluster, type ChannelRequest } from './client/kafka-cluster.js'
-import type { Disk } from './disk/disk.js'
+import { isDiskError, type Disk } from './disk/disk.js'
 import { lockFolder, LockedError, LockUnavailableError, type FolderLock } from './disk/lock.js'
 import { MemoryDisk } from './disk/memory-disk.js'
 import { makeFolder, NodeDisk } from './disk/node-disk.js'
@@ -129,8 +129,9 @@ export class Cluster extends KafkaCluster {
    * Opens a cluster in a folder, making it if there is none. After a crash only what was not known
    * to be durable is scanned; a partition that turns out to be damaged is offline, the others work.
    *
-   * Rejects with LOCKED when another process owns the folder, with INVALID_CONFIG for options, with
-   * CORRUPT_LOG when the log of the cluster's metadata is damaged.
+   * Rejects with LOCKED when another process owns the folder, with READ_ONLY when this user or its
+   * file system does not let it be written, with INVALID_CONFIG for options, with CORRUPT_LOG when
+   * the log of the cluster's metadata is damaged, with KAFKA_STORAGE_ERROR when the disk fails.
    */
   static async open(options: OpenOptions): Promise<Cluster> {
     const settings = checkedConfig(() => readOptions(OPEN_OPTIONS, options, 'cluster option'))
@@ -145,11 +146,11 @@ export class Cluster extends KafkaCluster {
       if (!readOnly) lock = await lockOrThrow(dir, clock)
       const files = new NodeDisk(dir, { readOnly })
       const disk = readOnly ? new OverlayDisk(files) : files
-      if (readOnly && !disk.exists(CONTROLLER_FOLDER)) throw notACluster(dir)
+      if (readOnly && !isClusterFolder(files)) throw notACluster(dir)
       return new Cluster(await openParts({ ...settings, clock, disk, lock, readOnly }))
     } catch (error) {
       await lock?.release()
-      throw toPartlogError(error)
+      throw readOnly ? toPartlogError(error) : openError(dir, error)
     }
   }
 
@@ -431,6 +432,21 @@ async function lockOrThrow(dir: string, clock: Clock): Promise<FolderLock> {
     }
     throw error
   }
+}
+
+/** Throws DiskError where the folder may not be looked at. */
+function isClusterFolder(files: Disk): boolean {
+  return files.exists('') && files.list('').some(({ name }) => name === CONTROLLER_FOLDER)
+}
+
+/** A folder that may only be read says so, and the way in. */
+function openError(dir: string, error: unknown): PartlogError {
+  if (!isDiskError(error) || !['EROFS', 'EACCES', 'EPERM'].includes(error.code)) {
+    return toPartlogError(error)
+  }
+  const { message } = error
+  const sentence = `${dir} cannot be opened for writing: ${message}; readOnly: true only reads it`
+  return new PartlogError('READ_ONLY', sentence, { cause: error })
 }
 
 function notACluster(dir: string): PartlogError {

@@ -30,6 +30,7 @@ import {
 import { createServer, type Server } from 'node:net'
 import { hostname } from 'node:os'
 import { threadId } from 'node:worker_threads'
+import { asDiskError } from './system-errors.js'
 
 /** Who owns a folder, as far as the note beside the lock tells. */
 export interface LockHolder {
@@ -71,10 +72,18 @@ const registry = ((globalThis as Record<symbol, unknown>)[REGISTRY_KEY] ??=
 
 /**
  * Owns `folder` until released or until this process ends. Throws LockedError at once when
- * somebody else does, LockUnavailableError where the platform has no such lock. `now` is the wall
- * time for the note about the holder.
+ * somebody else does, LockUnavailableError where the platform has no such lock, DiskError where the
+ * folder cannot be written. `now` is the wall time for the note about the holder.
  */
 export async function lockFolder(folder: string, now: number): Promise<FolderLock> {
+  try {
+    return await lock(folder, now)
+  } catch (error) {
+    throw asDiskError(error, { operation: 'lock', path: '', location: folder })
+  }
+}
+
+async function lock(folder: string, now: number): Promise<FolderLock> {
   const path = realpathSync(folder)
   const { dev, ino } = statSync(path, { bigint: true })
   const identity = `${dev}:${ino}`

@@ -17,7 +17,6 @@ import {
   renameSync,
   rm,
   statSync,
-  statSync,
   writeSync,
   type Dirent,
   type Stats,

@@ -105,7 +105,7 @@ export const ERRORS = {
   CLOSED: final(-101),
   /** Another process (or another Cluster in this one) owns the folder. */
   LOCKED: final(-102),
-  /** The thing was opened for reading only. */
+  /** The thing was opened for reading only, or can only be read. */
   READ_ONLY: final(-103),
   /** Bytes on disk are not what was written; the sentence names file and position. */
   CORRUPT_LOG: final(-104),

@@ -1,6 +1,13 @@
 /** Opening, closing and opening again, on files of the machine and in memory. */
 
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
@@ -9,6 +16,7 @@ import { Cluster } from '../../src/cluster.js'
 import { DiskError } from '../../src/disk/disk.js'
 import { MemoryDisk } from '../../src/disk/memory-disk.js'
 import { isPartlogError } from '../../src/model/errors.js'
+import { systemError, wrapCalls } from '../disk/system-calls.js'
 import { flipBit } from './damage.js'
 
 const text = { valueDeserializer: 'string', autoOffsetReset: 'earliest' } as const
@@ -51,6 +59,47 @@ function filesIn(dir: string): Map<string, string> {
   }
   return files
 }
+
+describe('a folder that cannot be had', () => {
+  it.each([
+    ['EROFS', 30],
+    ['EACCES', 13],
+    ['EPERM', 1],
+  ])('is READ_ONLY when the system says %s, and the way in is named', async (code, errno) => {
+    const dir = newFolder()
+    await (await opened(dir)).close()
+    wrapCalls(['writeFileSync'], () => () => {
+      throw systemError(code, errno, 'open')
+    })
+    const error: unknown = await Cluster.open({ dir }).catch((reason: unknown) => reason)
+    expect(error).toMatchObject({ code: 'READ_ONLY' })
+    expect((error as Error).message).toMatch(new RegExp(`${dir} .*${code}.*readOnly: true`))
+    await (await opened(dir, { readOnly: true })).close()
+  })
+
+  it('is named when it is a file, or below one', async () => {
+    const file = `${newFolder()}-file`
+    writeFileSync(file, '')
+    for (const dir of [file, join(file, 'd')]) {
+      for (const readOnly of [true, false]) {
+        const opening = Cluster.open({ dir, readOnly })
+        await expect(opening, `${readOnly}`).rejects.toThrow(dir)
+        await expect(opening).rejects.not.toMatchObject({ code: 'UNKNOWN_SERVER_ERROR' })
+      }
+    }
+  })
+
+  it('is no foreign folder because it may not be looked at', async () => {
+    const dir = newFolder()
+    await (await opened(dir)).close()
+    wrapCalls(['readdirSync', 'statSync'], () => () => {
+      throw systemError('EACCES', 13, 'scandir')
+    })
+    const opening = Cluster.open({ dir, readOnly: true })
+    await expect(opening).rejects.toThrow(/EACCES \(permission denied\)/)
+    await expect(opening).rejects.toThrow(dir)
+  })
+})
 
 describe('a folder', () => {
   it('is made, and everything in it is there when it is opened again', async () => {

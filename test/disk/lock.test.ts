@@ -21,11 +21,14 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { LOCK_FILES, LockedError, lockFolder } from '../../src/disk/lock.js'
 
 const NOW = Date.UTC(2026, 0, 1)
-const SOURCE = fileURLToPath(new URL('../../src/disk/lock.ts', import.meta.url))
+/** The lock and what it imports. */
+const SOURCES = ['lock', 'system-errors', 'disk']
+const sourceOf = (name: string): string =>
+  fileURLToPath(new URL(`../../src/disk/${name}.ts`, import.meta.url))
 
 /** Locks the folder, says so, and lets go when told. `hurry` waits for a common start. */
 const PROGRAM = `
-import { lockFolder } from './lock.mjs'
+import { lockFolder } from './lock.js'
 const [folder, hurry] = process.argv.slice(2)
 process.stdin.setEncoding('utf8')
 const told = () => new Promise(resolve => process.stdin.once('data', resolve))
@@ -46,7 +49,7 @@ process.stdin.destroy()
 const CLUSTER_PROGRAM = `
 import cluster from 'node:cluster'
 import { once } from 'node:events'
-import { lockFolder } from './lock.mjs'
+import { lockFolder } from './lock.js'
 const [folder] = process.argv.slice(2)
 if (cluster.isPrimary) {
   for (let i = 0; i < 2; i++) {
@@ -73,8 +76,12 @@ function freshFolder(): string {
 beforeAll(() => {
   programs = mkdtempSync(join(tmpdir(), 'partlog-lock-program-'))
   const compilerOptions = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext }
-  const { outputText } = ts.transpileModule(readFileSync(SOURCE, 'utf8'), { compilerOptions })
-  writeFileSync(join(programs, 'lock.mjs'), outputText)
+  writeFileSync(join(programs, 'package.json'), '{ "type": "module" }')
+  for (const name of SOURCES) {
+    const text = readFileSync(sourceOf(name), 'utf8')
+    const { outputText } = ts.transpileModule(text, { compilerOptions })
+    writeFileSync(join(programs, `${name}.js`), outputText)
+  }
   writeFileSync(join(programs, 'hold.mjs'), PROGRAM)
   writeFileSync(join(programs, 'cluster.mjs'), CLUSTER_PROGRAM)
 })
