@@ -41,8 +41,8 @@ const WALLS: Readonly<Record<string, readonly string[]>> = {
 const HOMES: readonly { readonly what: RegExp; readonly files: readonly string[] }[] = [
   { what: /\bDate\.now\(|\bperformance\.|new Date\(\)/, files: ['base/clock.ts'] },
   {
-    what: /\bset(Timeout|Interval|Immediate)\(/,
-    files: ['base/clock.ts', 'base/virtual-clock.ts'],
+    what: /\bset(Timeout|Interval|Immediate)\(|\bnextTick\b|\bqueueMicrotask\b|'node:timers/,
+    files: ['base/clock.ts'],
   },
   {
     what: /\bMath\.random\(|'node:crypto'/,

@@ -3,7 +3,20 @@
  * everything above asks a Clock, so a test can hand in one that it advances by hand.
  *
  * Durations and deadlines use `monotonicMs`; only timestamps that a user sees use `now`.
+ *
+ * Fake timers of test runners replace globals and properties of `process`. So the real ones are
+ * taken hold of when this file loads, from Node's modules where those have them: these are real
+ * also when the fakes came first. Whatever process.nextTick is by then, `soon` works.
  */
+
+import { performance } from 'node:perf_hooks'
+import process from 'node:process'
+import timers from 'node:timers'
+
+const { clearTimeout, setImmediate, setTimeout } = timers
+const { nextTick } = process
+const wallTime = Date.now
+const monotonicTime = performance.now.bind(performance)
 
 /** Something that will happen, as `Clock.after` gives it. */
 export interface Timer {
@@ -40,18 +53,58 @@ const TIMER_MAX_MS = 2 ** 31 - 1
  */
 const SOON_RUN_MAX_MS = 1
 
+// ── turns of the event loop ──────────────────────────────────────────────────────────────
+
+/** Callbacks of `atTurnEnd` that have not run yet. */
+const pending: (() => void)[] = []
+/** The end of this turn looks after them, whatever becomes of the ticks. */
+let isTurnWatched = false
+/** Counts the turns in which something was asked for. */
+let turns = 0
+
+function runNext(): void {
+  pending.shift()?.()
+}
+
+function endTurn(): void {
+  isTurnWatched = false
+  while (pending.length > 0) runNext()
+}
+
+function watchTurn(): void {
+  if (isTurnWatched) return
+  isTurnWatched = true
+  turns++
+  setImmediate(endTurn)
+}
+
+/**
+ * Calls `callback` at the end of this turn: by process.nextTick, or, where that was replaced by one
+ * that does nothing, in the next turn.
+ */
+export function atTurnEnd(callback: () => void): void {
+  watchTurn()
+  pending.push(callback)
+  nextTick(runNext)
+}
+
+/** Resolves in the next turn of the event loop. */
+export function nextTurn(): Promise<void> {
+  return new Promise(resolve => setImmediate(resolve))
+}
+
 /** The real clock. */
 export class SystemClock implements Clock {
-  /** When the first of the `soon` callbacks of this turn was asked for. */
+  /** The turn in which `soon` was called last, and when that was for the first time. */
+  #soonTurn = 0
   #soonSinceMs = 0
-  #turnPending = false
 
   now(): number {
-    return Date.now()
+    return wallTime()
   }
 
   monotonicMs(): number {
-    return performance.now()
+    return monotonicTime()
   }
 
   after(delayMs: number, callback: () => void, kind?: 'background'): Timer {
@@ -71,19 +124,17 @@ export class SystemClock implements Clock {
 
   soon(callback: () => void): void {
     const nowMs = this.monotonicMs()
-    if (!this.#turnPending) {
-      this.#turnPending = true
+    watchTurn()
+    if (this.#soonTurn !== turns) {
+      this.#soonTurn = turns
       this.#soonSinceMs = nowMs
-      setImmediate(() => {
-        this.#turnPending = false
-      })
     }
-    if (nowMs - this.#soonSinceMs < SOON_RUN_MAX_MS) process.nextTick(callback)
+    if (nowMs - this.#soonSinceMs < SOON_RUN_MAX_MS) atTurnEnd(callback)
     else setImmediate(callback)
   }
 
   turn(): Promise<void> {
-    return new Promise(resolve => setImmediate(resolve))
+    return nextTurn()
   }
 }
 

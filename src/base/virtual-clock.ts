@@ -4,7 +4,7 @@
  * became runnable runs to its end, so each callback sees a settled world.
  */
 
-import type { Clock, Timer } from './clock.js'
+import { atTurnEnd, nextTurn, type Clock, type Timer } from './clock.js'
 import { assert } from './assert.js'
 
 interface Entry {
@@ -42,11 +42,11 @@ export class VirtualClock implements Clock {
   }
 
   soon(callback: () => void): void {
-    process.nextTick(callback)
+    atTurnEnd(callback)
   }
 
   turn(): Promise<void> {
-    return new Promise(resolve => setImmediate(resolve))
+    return nextTurn()
   }
 
   /** Timers that wait. After everything is closed there should be none. */

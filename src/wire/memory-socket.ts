@@ -5,6 +5,7 @@
  */
 
 import { Duplex } from 'node:stream'
+import { atTurnEnd } from '../base/clock.js'
 
 /** One end, with what clients expect of a socket of `node:net`. */
 export class MemorySocket extends Duplex {
@@ -29,7 +30,7 @@ export class MemorySocket extends Duplex {
 
   override _write(chunk: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
     const bytes = Buffer.from(chunk) // the writer may use its buffer again
-    process.nextTick(() => {
+    atTurnEnd(() => {
       const peer = this.#peer
       if (peer === undefined || peer.destroyed) return done(new Error('write EPIPE'))
       if (peer.push(bytes)) done()
@@ -38,7 +39,7 @@ export class MemorySocket extends Duplex {
   }
 
   override _final(done: () => void): void {
-    process.nextTick(() => {
+    atTurnEnd(() => {
       this.#peer?.push(null)
       done()
     })
@@ -51,7 +52,7 @@ export class MemorySocket extends Duplex {
     done(error)
     if (peer === undefined || peer.destroyed) return
     // What was written before is still read.
-    process.nextTick(() => {
+    atTurnEnd(() => {
       if (!peer.readableEnded) peer.push(null)
       peer.#peer = undefined
     })

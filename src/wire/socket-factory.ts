@@ -5,6 +5,7 @@
  */
 
 import type { Duplex } from 'node:stream'
+import { atTurnEnd } from '../base/clock.js'
 import type { Door } from './door.js'
 import { MemorySocket } from './memory-socket.js'
 import { addressOf, type Endpoint } from './addresses.js'
@@ -46,13 +47,13 @@ export function socketFactory(
     const place = { endpointOf: endpointInProcess, clientHost: 'in-process' }
     const isHere = nodeId !== undefined && isRunning(nodeId)
     if (isHere && door.admit(ours, { ...place, nodeId })) {
-      process.nextTick(onConnect)
+      atTurnEnd(onConnect)
     } else {
       const error = Object.assign(new Error(`connect ECONNREFUSED ${address}`), {
         code: 'ECONNREFUSED',
         syscall: 'connect',
       })
-      process.nextTick(() => theirs.destroy(error))
+      atTurnEnd(() => theirs.destroy(error))
     }
     return theirs as Duplex as Socket
   }
