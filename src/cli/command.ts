@@ -11,8 +11,12 @@ export class UsageError extends Error {
 
 export interface CommandOption<T> {
   /** undefined: a switch without a value. */
-  readonly type: OptionType<T> | undefined
+  readonly type: OptionType<unknown> | undefined
+  /** May be given again, and each time means one more. Else once is enough. */
+  readonly isRepeatable?: boolean
   readonly fallback: T
+  /** What was given is not said again: it may be a password in the wrong place. */
+  readonly isSecret?: boolean
   /** How the value is called in the help, e.g. DIR. */
   readonly value?: string
   readonly help: string
@@ -38,6 +42,8 @@ export interface Command<O extends CommandOptions = CommandOptions> {
 export interface Call<O extends CommandOptions> {
   readonly words: readonly string[]
   readonly options: OptionsOf<O>
+  /** The names of the options that were said. */
+  readonly given: ReadonlySet<keyof O>
   readonly output: Output
 }
 
@@ -63,6 +69,15 @@ export function optionalValue<T>(
   return { type, fallback: undefined, value, help }
 }
 
+/** One that may be given several times: all values, none without it. */
+export function repeatable<T>(
+  type: OptionType<T>,
+  value: string,
+  help: string,
+): CommandOption<readonly T[]> {
+  return { type, fallback: [], isRepeatable: true, value, help }
+}
+
 export function toggle(help: string): CommandOption<boolean> {
   return { type: undefined, fallback: false, help }
 }
@@ -75,33 +90,51 @@ export function parseCall(
   const parsed = parseWords(name, options, args)
   const wanted = words.filter(word => !word.startsWith('['))
   if (parsed.positionals.length < wanted.length || parsed.positionals.length > words.length) {
+    // Not which: a word in a wrong place may be a password.
     const expected = words.length === 0 ? 'no words' : words.join(' ')
-    const got = parsed.positionals.length === 0 ? 'none' : parsed.positionals.join(' ')
+    const count = parsed.positionals.length
+    const got = count === 0 ? 'none' : `${count} word${count === 1 ? '' : 's'}`
     throw new UsageError(`partlog ${name}: expected ${expected}, got ${got}`)
   }
   const values: Record<string, unknown> = {}
-  for (const [key, { type, fallback }] of Object.entries(options)) {
-    const given = parsed.values[key]
-    if (given === undefined) values[key] = fallback
-    else if (type === undefined) values[key] = given
-    else values[key] = parseValue(name, key, type, String(given))
+  for (const [key, option] of Object.entries(options)) {
+    values[key] = valueOf(`partlog ${name}: --${key}`, option, parsed.values[key])
   }
-  return { words: parsed.positionals, options: values }
+  return { words: parsed.positionals, options: values, given: new Set(Object.keys(parsed.values)) }
+}
+
+function valueOf(
+  where: string,
+  { type, fallback, isRepeatable = false, isSecret = false }: CommandOption<unknown>,
+  given: readonly (string | boolean)[] | undefined,
+): unknown {
+  if (given === undefined) return fallback
+  if (isRepeatable && type !== undefined) {
+    return given.map(each => parseValue(where, type, String(each)))
+  }
+  if (given.length > 1) throw new UsageError(`${where}: expected once, got ${given.length} times`)
+  if (type === undefined) return given[0]
+  const value = type.parseText(String(given[0]))
+  if (value === undefined && isSecret) throw new UsageError(`${where}: expected ${type.expected}`)
+  return parseValue(where, type, String(given[0]))
 }
 
 function parseWords(
   name: string,
   options: CommandOptions,
   args: readonly string[],
-): { values: Record<string, unknown>; positionals: string[] } {
+): { values: Record<string, (string | boolean)[] | undefined>; positionals: string[] } {
   const table = Object.fromEntries(
     Object.entries(options).map(([key, { type }]) => [
       key,
-      { type: type === undefined ? ('boolean' as const) : ('string' as const) },
+      { type: type === undefined ? ('boolean' as const) : ('string' as const), multiple: true },
     ]),
   )
   try {
-    return parseArgs({ args: [...args], options: table, allowPositionals: true, strict: true })
+    const { values, positionals } = parseArgs({
+      ...{ args: [...args], options: table, allowPositionals: true, strict: true },
+    })
+    return { values: values as Record<string, (string | boolean)[] | undefined>, positionals }
   } catch (error) {
     // Node goes on with advice, some of it on lines of its own.
     const { message } = error as Error
@@ -116,12 +149,10 @@ function parseWords(
   }
 }
 
-function parseValue<T>(name: string, key: string, type: OptionType<T>, given: string): T {
+function parseValue(where: string, type: OptionType<unknown>, given: string): unknown {
   const value = type.parseText(given)
   if (value === undefined) {
-    throw new UsageError(
-      `partlog ${name}: --${key}: expected ${type.expected}, got ${JSON.stringify(given)}`,
-    )
+    throw new UsageError(`${where}: expected ${type.expected}, got ${JSON.stringify(given)}`)
   }
   return value
 }

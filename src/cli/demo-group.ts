@@ -66,6 +66,8 @@ export interface SharedReadingOptions {
   readonly groupId: string
   readonly consumers: number
   readonly tell: (text: string) => void
+  /** Ends the reading before its end. */
+  readonly signal?: AbortSignal
   readonly onProgress: (processed: number, total: number) => void
   /** Told of each record when it comes for the first time. */
   readonly onFirst: (record: ConsumerRecord) => void
@@ -121,6 +123,8 @@ export class SharedReading {
     const stops = this.#watch(groupId)
     for (let n = 0; n < consumers; n++) this.#join('stayed')
     if (this.#total === 0) this.#over.resolve() // nothing would ever come
+    this.#options.signal?.addEventListener('abort', () => this.#over.resolve(), { once: true })
+    if (this.#options.signal?.aborted === true) this.#over.resolve()
     this.#waitOn()
     await this.#over.promise
     stops.forEach(stop => stop()) // that everybody leaves in the end is no news

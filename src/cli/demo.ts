@@ -4,7 +4,7 @@ import { integer, text } from '../base/config.js'
 import { Cluster } from '../cluster.js'
 import { NodeDisk } from '../disk/node-disk.js'
 import { inspectPartition } from '../log/inspect.js'
-import { command, optionalValue, valued } from './command.js'
+import { command, optionalValue, UsageError, valued } from './command.js'
 import { Failover, type FailoverResult } from './demo-failover.js'
 import {
   SESSION_TIMEOUT_MS,
@@ -14,11 +14,12 @@ import {
   WORK_MS,
 } from './demo-group.js'
 import { checkReadable, freshPath, openLines, openSink, sizeOf } from './files.js'
-import { ensureTopic, importWithProgress, type ImportRequest, type ImportResult } from './import.js'
+import type { ImportRequest, ImportResult } from './import-run.js'
+import { ensureTopic, importWithProgress } from './import.js'
 import { orderLines } from './orders.js'
 import type { Output } from './output.js'
 import { Progress } from './progress.js'
-import { clock, JSON_OPTION, storyteller } from './shared.js'
+import { clock, closing, endingSignal, JSON_OPTION, storyteller } from './shared.js'
 import { bytesText, grouped, secondsText, table } from './table.js'
 
 const TOPIC = 'orders'
@@ -87,11 +88,14 @@ export const demoCommand = command({
     'npm run demo -- --file events.jsonl --key id',
     'npm run demo -- --brokers 3 --consumers 3',
   ],
-  run: async ({ options, output }) => {
+  run: async ({ options, output, given }) => {
+    checkFitting(given)
     const dir = freshPath(options.dir)
     if (options.file !== undefined) checkReadable(options.file)
-    const file = options.file ?? (await writeOrders(`${dir}/orders.jsonl`, options, output))
-    const request = { ...(await requestFor(file, options.key)), file }
+    const signal = endingSignal(output)
+    const file =
+      options.file ?? (await writeOrders(`${dir}/orders.jsonl`, options, { output, signal }))
+    const request = { ...(await requestFor(file, options.key)), file, signal }
     const run = await runThrough(dir, request, options, output)
     const { written } = run
     const total = totalOf(run)
@@ -103,44 +107,70 @@ export const demoCommand = command({
   },
 })
 
-async function runThrough(
-  dir: string,
-  request: ImportRequest,
-  { partitions, brokers, consumers }: Sizes,
-  output: Output,
-) {
+/** An option that would change nothing is a wrong one. */
+function checkFitting(given: ReadonlySet<string>): void {
+  const stray = ['records', 'seed'].find(name => given.has(name))
+  if (!given.has('file') || stray === undefined) return
+  throw new UsageError(`partlog demo: --${stray}: not with --file, which has the records`)
+}
+
+async function runThrough(dir: string, request: DemoRequest, sizes: Sizes, output: Output) {
+  const { brokers, consumers } = sizes
   const cluster = await Cluster.open({
     ...{ dir, brokers },
     ...(consumers > 1 ? { groupMinSessionTimeoutMs: SESSION_TIMEOUT_MS } : {}),
   })
+  const ran = await closing(cluster, () => writeAndRead(cluster, request, sizes, output))
+  const { written, readMs, failover, group } = ran
+  return { written, readMs, partitions: await resultsOf(dir, sizes, ran), failover, group }
+}
+
+type DemoRequest = ImportRequest & { readonly signal: AbortSignal }
+
+async function writeAndRead(
+  cluster: Cluster,
+  request: DemoRequest,
+  { partitions, brokers, consumers }: Sizes,
+  output: Output,
+) {
   const tell = storyteller(output)
   const killAtBytes = (sizeOf(request.file) ?? 0) / 2
   const failover =
     brokers > 1 ? new Failover({ cluster, topic: TOPIC, killAtBytes, tell }) : undefined
-  let written: ImportResult
+  await ensureTopic(cluster, TOPIC, partitions)
+  const producer = failover?.producer ?? cluster.producer()
+  const target = async () => ({ producer })
+  const written = await importWithProgress(target, { ...request, json: false }, output)
+  await failover?.heal()
+  const started = clock.monotonicMs()
   let read: Map<number, number>
-  let readMs: number
-  let offsets: Awaited<ReturnType<typeof cluster.admin.listGroupOffsets>>
-  let failed: FailoverResult | undefined
   let group: SharedReadingResult | undefined
-  try {
-    await ensureTopic(cluster, TOPIC, partitions)
-    const producer = failover?.producer ?? cluster.producer()
-    written = await importWithProgress(async () => producer, { ...request, json: false }, output)
-    await failover?.heal()
-    const started = clock.monotonicMs()
-    if (consumers > 1) {
-      const shared = sharedReading({ cluster, consumers, failover, tell }, output)
-      read = await shared.read()
-      group = shared.result
-    } else read = await readBack(cluster, written.records, failover, output)
-    readMs = clock.monotonicMs() - started
-    if (group?.killedBroker !== undefined) await failover?.restart(group.killedBroker)
-    offsets = await cluster.admin.listGroupOffsets(GROUP)
-    failed = failover?.result
-  } finally {
-    await cluster.close()
-  }
+  const { signal } = request
+  if (consumers > 1) {
+    const shared = sharedReading({ cluster, consumers, failover, tell, signal }, output)
+    read = await shared.read()
+    group = shared.result
+  } else read = await readBack(cluster, { total: written.records, failover, signal }, output)
+  const readMs = clock.monotonicMs() - started
+  if (group?.killedBroker !== undefined) await failover?.restart(group.killedBroker)
+  const offsets = await cluster.admin.listGroupOffsets(GROUP)
+  return { written, readMs, read, offsets, failover: failover?.result, group }
+}
+
+interface ReadOffsets {
+  readonly read: ReadonlyMap<number, number>
+  readonly offsets: readonly {
+    readonly partition: number
+    readonly offset: number
+    readonly endOffset: number
+  }[]
+}
+
+async function resultsOf(
+  dir: string,
+  { brokers }: Sizes,
+  { read, offsets }: ReadOffsets,
+): Promise<PartitionResult[]> {
   const disk = new NodeDisk(dir, { readOnly: true })
   const results: PartitionResult[] = []
   for (const { partition, offset, endOffset } of offsets) {
@@ -149,17 +179,16 @@ async function runThrough(
       .find(path => disk.exists(path)) as string
     const { segments } = await inspectPartition(disk, folder)
     const bytes = segments.reduce((sum, segment) => sum + segment.bytes, 0)
-    const count = read.get(partition) ?? 0
     results.push({
       partition,
       endOffset,
       committed: offset,
-      read: count,
+      read: read.get(partition) ?? 0,
       segments: segments.length,
       bytes,
     })
   }
-  return { written, readMs, partitions: results, failover: failed, group }
+  return results
 }
 
 interface Sizes {
@@ -169,15 +198,15 @@ interface Sizes {
 }
 
 function sharedReading(
-  given: Pick<SharedReadingOptions, 'cluster' | 'consumers' | 'tell'> & {
+  given: Pick<SharedReadingOptions, 'cluster' | 'consumers' | 'tell' | 'signal'> & {
     readonly failover: Failover | undefined
   },
   output: Output,
 ): SharedReading {
-  const { cluster, consumers, tell, failover } = given
+  const { cluster, consumers, tell, failover, signal } = given
   const progress = new Progress(output, clock, 'reading  ')
   return new SharedReading({
-    ...{ cluster, consumers, topic: TOPIC, groupId: GROUP },
+    ...{ cluster, consumers, topic: TOPIC, groupId: GROUP, signal },
     tell: text => {
       progress.end()
       tell(text)
@@ -190,11 +219,16 @@ function sharedReading(
   })
 }
 
+interface ReadingBack {
+  readonly total: number
+  readonly failover: Failover | undefined
+  readonly signal: AbortSignal
+}
+
 /** Reads everything through a group and commits it; counts by partition. */
 async function readBack(
   cluster: Cluster,
-  total: number,
-  failover: Failover | undefined,
+  { total, failover, signal }: ReadingBack,
   output: Output,
 ): Promise<Map<number, number>> {
   const consumer = cluster.consumer({ groupId: GROUP, autoOffsetReset: 'earliest' })
@@ -205,7 +239,7 @@ async function readBack(
   if (total === 0) done.abort() // nothing would ever come
   await consumer.subscribe([TOPIC])
   await consumer.run({
-    signal: done.signal,
+    signal: AbortSignal.any([done.signal, signal]),
     eachBatch: ({ partition, records }) => {
       counts.set(partition, (counts.get(partition) ?? 0) + records.length)
       read += records.length
@@ -222,7 +256,7 @@ async function readBack(
 async function writeOrders(
   path: string,
   { records, seed }: { readonly records: number; readonly seed: number },
-  output: Output,
+  { output, signal }: { readonly output: Output; readonly signal: AbortSignal },
 ): Promise<string> {
   const progress = new Progress(output, clock, 'writing  ')
   const sink = openSink(path)
@@ -233,6 +267,7 @@ async function writeOrders(
     if (++lines % 1000 !== 0) continue
     await sink.write(chunk.join(''))
     chunk = []
+    if (signal.aborted) throw new Error(`${path}: ended after ${lines} of ${records} orders`)
     progress.show(lines, records, `${grouped(lines)} orders`)
   }
   await sink.write(chunk.join(''))
@@ -243,7 +278,8 @@ async function writeOrders(
 
 /** How to import a file: JSON by its `id`, or whatever is not JSON as plain lines. */
 async function requestFor(file: string, key: string | undefined): Promise<ImportRequest> {
-  const base = { file, topic: TOPIC, timestamp: undefined, skip: 0 }
+  const rules = { timestamp: undefined, times: {}, badLines: 'stop', hasAdvice: false } as const
+  const base = { file, topic: TOPIC, skip: 0, ...rules }
   const first = await firstLine(file)
   try {
     const parsed: unknown = JSON.parse(first)
@@ -255,7 +291,11 @@ async function requestFor(file: string, key: string | undefined): Promise<Import
 }
 
 async function firstLine(file: string): Promise<string> {
-  for await (const lines of openLines(file).lines()) return String(lines[0])
+  try {
+    for await (const [line] of openLines(file).lines()) return String(line)
+  } catch (error) {
+    throw new Error(`${file}: ${(error as Error).message}`, { cause: error })
+  }
   return ''
 }
 

@@ -25,13 +25,26 @@ const LINE_BYTES_MAX = 16 * 1024 * 1024
 /** Certificates of all who are trusted by anybody take a quarter of this. */
 const TEXT_BYTES_MAX = 1024 * 1024
 
+/** Stands for a line that was too long to be kept. */
+export class LineTooLong extends Error {
+  constructor() {
+    super(`it is longer than ${LINE_BYTES_MAX} bytes`)
+  }
+}
+
 export interface LineReader {
   /** Bytes read of the file so far, as it lies on the disk. */
   readonly bytesRead: number
   /** The file's size, undefined for a stream. */
   readonly size: number | undefined
-  /** The lines, without their ends, many at a time. */
-  lines(): AsyncGenerator<readonly Buffer[]>
+  /** The lines, without their ends, many at a time. Ends early when the signal aborts. */
+  lines(): AsyncGenerator<readonly (Buffer | LineTooLong)[]>
+}
+
+export interface OpenLinesOptions {
+  readonly signal?: AbortSignal | undefined
+  /** Every line has to be text in UTF-8. Default false: any bytes will do. */
+  readonly isText?: boolean
 }
 
 /** Throws when there is no such file to read; standard input ('-') is always there. */
@@ -56,8 +69,11 @@ export function sizeOf(path: string): number | undefined {
   return path === '-' ? undefined : statSync(path).size
 }
 
-/** Opens a file, or standard input for '-'. Throws the system's error when that fails. */
-export function openLines(path: string): LineReader {
+/**
+ * Opens a file, or standard input for '-'. A byte order mark of UTF-8 is no part of the first line;
+ * UTF-16 is an error of the reading. Throws the system's error when opening fails.
+ */
+export function openLines(path: string, options: OpenLinesOptions = {}): LineReader {
   const size = sizeOf(path)
   const file: ReadStream | undefined = path === '-' ? undefined : createReadStream(path)
   const source: Readable = file ?? process.stdin
@@ -67,8 +83,64 @@ export function openLines(path: string): LineReader {
     get bytesRead() {
       return file?.bytesRead ?? 0
     },
-    lines: () => splitLines(plain),
+    lines: () => untilAborted(plain, options),
   }
+}
+
+/** A stream that nothing comes from must not keep a signal waiting. */
+async function* untilAborted(source: Readable, { signal, isText = false }: OpenLinesOptions) {
+  const end = (): void => void source.destroy()
+  const isAborted = (): boolean => signal?.aborted === true
+  signal?.addEventListener('abort', end, { once: true })
+  if (isAborted()) return
+  try {
+    yield* splitLines(withoutMark(source, isText))
+  } catch (error) {
+    if (!isAborted()) throw error
+  } finally {
+    signal?.removeEventListener('abort', end)
+  }
+}
+
+const MARK_BYTES = 4
+
+/** Looks at the first bytes: they may tell of an encoding. */
+async function* withoutMark(source: Readable, isText: boolean): AsyncGenerator<Buffer> {
+  let head: Buffer | undefined = Buffer.alloc(0)
+  for await (const chunk of source as AsyncIterable<Buffer>) {
+    if (head === undefined) {
+      yield chunk
+      continue
+    }
+    head = Buffer.concat([head, chunk])
+    if (head.length < MARK_BYTES) continue
+    yield behindMark(head, isText)
+    head = undefined
+  }
+  if (head !== undefined && head.length > 0) yield behindMark(head, isText)
+}
+
+/** Throws for text in an encoding of wider units. */
+function behindMark(head: Buffer, isText: boolean): Buffer {
+  const wide = wideEncodingOf(head, isText)
+  if (wide !== undefined) {
+    const how = `iconv -f ${wide} -t UTF-8`
+    throw new Error(`it is in ${wide}, expected UTF-8 (${how} makes it so)`)
+  }
+  return head.subarray(0, 3).equals(UTF8_MARK) ? head.subarray(3) : head
+}
+
+const UTF8_MARK = Buffer.of(0xef, 0xbb, 0xbf)
+
+/** By its mark; JSON also by the zeros in every other byte, since it begins with ASCII. */
+function wideEncodingOf(head: Buffer, isText: boolean): string | undefined {
+  const [a, b, c, d] = head
+  if (a === 0xff && b === 0xfe) return c === 0 && d === 0 ? 'UTF-32' : 'UTF-16'
+  if (a === 0xfe && b === 0xff) return 'UTF-16'
+  if (a === 0 && b === 0 && c === 0xfe && d === 0xff) return 'UTF-32'
+  if (!isText || head.length < MARK_BYTES) return undefined
+  if (a !== 0 && b === 0 && c !== 0 && d === 0) return 'UTF-16LE'
+  return a === 0 && b !== 0 && c === 0 && d !== 0 ? 'UTF-16BE' : undefined
 }
 
 function gunzipped(source: Readable): Readable {
@@ -77,22 +149,29 @@ function gunzipped(source: Readable): Readable {
   return source.pipe(gunzip)
 }
 
-async function* splitLines(source: Readable): AsyncGenerator<readonly Buffer[]> {
+async function* splitLines(
+  source: AsyncIterable<Buffer>,
+): AsyncGenerator<readonly (Buffer | LineTooLong)[]> {
   let rest: Buffer = Buffer.alloc(0)
-  for await (const chunk of source as AsyncIterable<Buffer>) {
+  /** The line at hand is too long: its bytes are let go. */
+  let isTooLong = false
+  for await (const chunk of source) {
     const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
-    const lines: Buffer[] = []
+    const lines: (Buffer | LineTooLong)[] = []
     let from = 0
     for (let at = bytes.indexOf(NEWLINE); at >= 0; at = bytes.indexOf(NEWLINE, from)) {
-      lines.push(withoutReturn(bytes.subarray(from, at)))
+      const isLong = isTooLong || at - from > LINE_BYTES_MAX
+      lines.push(isLong ? new LineTooLong() : withoutReturn(bytes.subarray(from, at)))
+      isTooLong = false
       from = at + 1
     }
     rest = bytes.subarray(from)
-    if (rest.length > LINE_BYTES_MAX)
-      throw new Error(`a line is longer than ${LINE_BYTES_MAX} bytes`)
+    if (rest.length > LINE_BYTES_MAX) isTooLong = true
+    if (isTooLong) rest = Buffer.alloc(0)
     if (lines.length > 0) yield lines
   }
-  if (rest.length > 0) yield [withoutReturn(rest)]
+  if (isTooLong) yield [new LineTooLong()]
+  else if (rest.length > 0) yield [withoutReturn(rest)]
 }
 
 function withoutReturn(line: Buffer): Buffer {

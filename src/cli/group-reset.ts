@@ -35,7 +35,7 @@ export const topicPlace: OptionType<TopicPlace> = {
 export interface ResetOptions {
   readonly dir: string
   readonly json: boolean
-  readonly topic: TopicPlace | undefined
+  readonly topic: readonly TopicPlace[]
   readonly execute: boolean
   readonly 'dry-run': boolean
   readonly 'to-earliest': boolean
@@ -48,7 +48,7 @@ export interface ResetOptions {
 const TARGETS = ['to-earliest', 'to-latest', 'to-offset', 'to-datetime', 'shift-by'] as const
 
 function isGiven(value: unknown): boolean {
-  return value !== undefined && value !== false
+  return value !== undefined && value !== false && !(Array.isArray(value) && value.length === 0)
 }
 
 /** A word that would be ignored is a wrong one. */
@@ -73,6 +73,16 @@ function targetOf(options: ResetOptions): ResetTarget {
   return options['to-earliest'] ? 'earliest' : 'latest'
 }
 
+/** Several places as one: topics, and partitions of others. */
+function allOf(places: readonly TopicPlace[]): TopicPlace {
+  const topics = places.flatMap(each => each.topics ?? [])
+  const partitions = places.flatMap(each => each.partitions ?? [])
+  return {
+    ...(topics.length === 0 ? {} : { topics }),
+    ...(partitions.length === 0 ? {} : { partitions }),
+  }
+}
+
 export async function resetGroup(
   group: string,
   options: ResetOptions,
@@ -85,7 +95,7 @@ export async function resetGroup(
   const request: ResetOffsetsRequest = {
     groupId: group,
     to: targetOf(options),
-    ...topic,
+    ...allOf(topic),
     dryRun: !execute,
     // Members that died with their process: whoever has the folder to himself knows that.
     evenIfActive: true,

@@ -6,7 +6,7 @@
 import { integer, text } from '../base/config.js'
 import type { Admin } from '../client/admin.js'
 import type { GroupDescription, GroupLag } from '../client/group-admin-options.js'
-import { command, optionalValue, toggle, UsageError, type Call } from './command.js'
+import { command, optionalValue, repeatable, toggle, UsageError, type Call } from './command.js'
 import { checkNoReset, resetGroup, topicPlace } from './group-reset.js'
 import type { Output } from './output.js'
 import { DIR_OPTION, isoTime, JSON_OPTION, reading, writing } from './shared.js'
@@ -28,7 +28,7 @@ const OPTIONS = {
     'N',
     '… by so many records; back: --shift-by=-5',
   ),
-  topic: optionalValue(topicPlace, 'T[:p,p]', 'only this topic, or these partitions of it'),
+  topic: repeatable(topicPlace, 'T[:p,p]', 'only this topic, or these partitions of it; again …'),
   'dry-run': toggle('only shows where it would go on (the default)'),
   execute: toggle('does it'),
   delete: toggle('forgets a group and its offsets'),

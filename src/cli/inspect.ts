@@ -6,6 +6,7 @@ import type { InspectVisitor } from '../log/segment-walk.js'
 import type { Batch } from '../model/batch.js'
 import { command, toggle } from './command.js'
 import type { Output } from './output.js'
+import { plain } from './plain.js'
 import { JSON_OPTION } from './shared.js'
 import { table } from './table.js'
 
@@ -124,9 +125,9 @@ async function showTable(
       .join(' ') || null,
   ])
   await output.line(table(head, rows))
-  for (const detail of details) await output.line(`  ${detailLine(detail)}`)
+  for (const detail of details) await output.line(plain(`  ${detailLine(detail)}`))
   for (const { file, position, problem } of problems) {
-    await output.line(`  WRONG ${file} at ${position}: ${problem}`)
+    await output.line(plain(`  WRONG ${file} at ${position}: ${problem}`))
   }
 }
 

@@ -24,11 +24,14 @@ const PASSWORD = 'PARTLOG_PASSWORD'
 export const KAFKA_OPTIONS = {
   ssl: toggle('kafka:// with TLS; certificates that Node trusts'),
   ca: optionalValue(text, 'FILE', '… that this PEM file vouches for (and --ssl)'),
-  sasl: optionalValue(
-    oneOf('plain', 'scram-sha-256', 'scram-sha-512'),
-    'MECHANISM',
-    'kafka:// with a password: plain, scram-sha-256 or scram-sha-512',
-  ),
+  sasl: {
+    ...optionalValue(
+      oneOf('plain', 'scram-sha-256', 'scram-sha-512'),
+      'MECHANISM',
+      'kafka:// with a password: plain, scram-sha-256 or scram-sha-512',
+    ),
+    isSecret: true,
+  },
   username: optionalValue(
     text,
     'NAME',
@@ -46,7 +49,7 @@ export function isKafkaAddress(given: string | undefined): given is string {
 export function parseKafkaAddress(option: string, given: string): KafkaAddress {
   const rest = isKafkaAddress(given) ? given.slice(SCHEME.length) : ''
   const [servers = '', topic, ...more] = rest.split('/')
-  if (servers.includes('@')) {
+  if (rest.includes('@')) {
     throw new UsageError(
       `${option}: no user and no password in the address, where others can see them: ` +
         `say --sasl, --username, and the password in $${PASSWORD}`,

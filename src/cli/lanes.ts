@@ -5,6 +5,9 @@
  *
  *   write → lanes fill up → a round: one send per lane → acknowledged → the next round
  *
+ * Where the keys decide, records of one key may come from several lanes. Then a round is one send
+ * of all lanes, in the order in which the records were written.
+ *
  * While a round is under way the next one is filled, so two of them are in memory at most. A lane
  * has one send under way, and after a failure no further round is sent: what is missing is in the
  * send that failed. As one batch it is there or not. But a target that takes smaller batches only
@@ -18,12 +21,15 @@ import { BATCH_HEADER_BYTES } from '../model/batch.js'
 import { recordSizeMax } from '../model/batch-builder.js'
 import { PartlogError } from '../model/errors.js'
 import type { Header } from '../model/record.js'
+import { NONE } from '../model/units.js'
 
 /** A record of a folder, or of a consumer. */
 export interface SourceRecord {
   readonly partition: number
   readonly offset: number
   readonly timestamp: number
+  /** Where `timestamp` cannot say it. */
+  readonly exactTimestamp?: bigint
   readonly key: Uint8Array | null
   readonly value: Uint8Array | null
   readonly headers: readonly Header[]
@@ -66,7 +72,10 @@ export const ROUND_PRODUCER: ProducerOptions = {
 
 interface Lane {
   readonly partition: number
+  /** What goes with the next round; elsewhere, in their order, where the keys decide. */
   messages: Message[]
+  /** So many records go with the next round. */
+  waiting: number
   bytes: number
   /** Offsets of the first and the last of `messages`. */
   first: number
@@ -88,6 +97,8 @@ export class Lanes {
   readonly #lanes = new Map<number, Lane>()
   #bytes = 0
   #records = 0
+  /** Of all lanes, where the keys decide. */
+  #sequence: Message[] = []
   #underWay: Promise<void> = Promise.resolve()
   /** First offsets of what was sent and is not acknowledged. */
   readonly #unsettled = new Map<number, number>()
@@ -98,19 +109,22 @@ export class Lanes {
 
   /**
    * Takes a record; waits while there is no room for it. Rejects with what a round failed with, and
-   * with MESSAGE_TOO_LARGE.
+   * with MESSAGE_TOO_LARGE or INVALID_TIMESTAMP.
    */
   async write(record: SourceRecord): Promise<void> {
     const { offset, timestamp, key, value } = record
     const headers = record.headers.map(header => [header.key, header.value] as const)
     const bytes = recordSizeMax(key, value, headers)
     if (bytes > RECORD_BYTES_MAX) throw tooLarge(record, bytes)
+    if (!isTime(timestamp)) throw noTime(record)
     if (this.#isFull(record, bytes)) await this.flush()
     const lane = this.#laneOf(record.partition)
-    const time = timestamp < 0 ? {} : { timestamp }
-    const place = this.#options.keepPartitions ? { partition: record.partition } : {}
-    if (lane.messages.length === 0) lane.first = offset
-    lane.messages.push({ key, value, headers, ...time, ...place })
+    const { keepPartitions } = this.#options
+    const place = keepPartitions ? { partition: record.partition } : {}
+    const messages = keepPartitions ? lane.messages : this.#sequence
+    messages.push({ key, value, headers, timestamp, ...place })
+    if (lane.waiting === 0) lane.first = offset
+    lane.waiting++
     lane.last = offset
     lane.bytes += bytes
     this.#bytes += bytes
@@ -119,7 +133,7 @@ export class Lanes {
 
   #isFull({ partition }: SourceRecord, bytes: number): boolean {
     if (this.#records >= ROUND_RECORDS_MAX || this.#bytes + bytes > ROUND_BYTES_MAX) return true
-    const lane = this.#lanes.get(partition)
+    const lane = this.#options.keepPartitions ? this.#lanes.get(partition) : undefined
     return lane !== undefined && lane.bytes > 0 && lane.bytes + bytes > LANE_BYTES_MAX
   }
 
@@ -142,36 +156,56 @@ export class Lanes {
   get reports(): LaneReport[] {
     return [...this.#lanes.values()]
       .sort((a, b) => a.partition - b.partition)
-      .map(({ partition, records, source, target, messages, first }) => {
-        const waiting = messages.length > 0 ? first : source?.until
+      .map(({ partition, records, source, target, waiting: count, first }) => {
+        const waiting = count > 0 ? first : source?.until
         const next = this.#unsettled.get(partition) ?? waiting
         return { partition, records, source, target, next }
       })
   }
 
   async #sendRound(): Promise<void> {
-    const filled = [...this.#lanes.values()].filter(({ messages }) => messages.length > 0)
+    const filled = [...this.#lanes.values()].filter(({ waiting }) => waiting > 0)
+    if (!this.#options.keepPartitions) return await this.#sendSequence(filled)
     const outcomes = await Promise.allSettled(filled.map(lane => this.#sendLane(lane)))
     const failed = outcomes.find(({ status }) => status === 'rejected')
     if (failed !== undefined) throw (failed as PromiseRejectedResult).reason
   }
 
   async #sendLane(lane: Lane): Promise<void> {
-    const { partition, messages, first, last } = lane
+    const { messages } = lane
+    const acknowledged = this.#begin(lane)
+    const places = await this.#options.producer.send({ topic: this.#options.topic, messages })
+    acknowledged()
+    lane.target = grown(lane.target, places)
+  }
+
+  async #sendSequence(filled: readonly Lane[]): Promise<void> {
+    const messages = this.#sequence
+    if (messages.length === 0) return
+    this.#sequence = []
+    const acknowledged = filled.map(lane => this.#begin(lane))
+    await this.#options.producer.send({ topic: this.#options.topic, messages })
+    for (const note of acknowledged) note()
+  }
+
+  /** A lane's part of a round is on its way; gives what is to be noted when it is acknowledged. */
+  #begin(lane: Lane): () => void {
+    const { partition, first, last, waiting: records } = lane
     lane.messages = []
+    lane.waiting = 0
     lane.bytes = 0
     this.#unsettled.set(partition, first)
-    const places = await this.#options.producer.send({ topic: this.#options.topic, messages })
-    this.#unsettled.delete(partition)
-    lane.records += messages.length
-    lane.source = { from: lane.source?.from ?? first, until: last + 1 }
-    if (this.#options.keepPartitions) lane.target = grown(lane.target, places)
+    return () => {
+      this.#unsettled.delete(partition)
+      lane.records += records
+      lane.source = { from: lane.source?.from ?? first, until: last + 1 }
+    }
   }
 
   #laneOf(partition: number): Lane {
     let lane = this.#lanes.get(partition)
     if (lane === undefined) {
-      const empty = { messages: [], bytes: 0, first: -1, last: -1, records: 0 }
+      const empty = { messages: [], waiting: 0, bytes: 0, first: -1, last: -1, records: 0 }
       lane = { partition, ...empty, source: undefined, target: undefined }
       this.#lanes.set(partition, lane)
     }
@@ -184,6 +218,19 @@ function tooLarge({ partition, offset }: SourceRecord, bytes: number): PartlogEr
     'MESSAGE_TOO_LARGE',
     `partition ${partition}: the record at offset ${offset} takes up to ${bytes} bytes, more ` +
       `than the ${RECORD_BYTES_MAX} that can be copied`,
+  )
+}
+
+function isTime(timestamp: number): boolean {
+  return Number.isSafeInteger(timestamp) && timestamp >= NONE
+}
+
+function noTime({ partition, offset, timestamp, exactTimestamp }: SourceRecord): PartlogError {
+  const time = exactTimestamp ?? timestamp
+  return new PartlogError(
+    'INVALID_TIMESTAMP',
+    `partition ${partition}: the record at offset ${offset} is of ${time}, which is no time in ` +
+      'milliseconds: it cannot be copied (an export to a file can have it)',
   )
 }
 

@@ -12,6 +12,7 @@ import { importCommand } from './import.js'
 import { inspectCommand } from './inspect.js'
 import { atEnd, commandLine, exitWith, Output } from './output.js'
 import { mirrorCommand } from './mirror.js'
+import { plain } from './plain.js'
 import { replayCommand } from './replay.js'
 import { serveCommand } from './serve.js'
 import { topicsCommand } from './topics.js'
@@ -68,8 +69,8 @@ function overview(): string {
 
 /** One line about what went wrong. */
 function sentenceOf(error: unknown): string {
-  if (error instanceof UsageError) return error.message
-  return `partlog: ${error instanceof Error ? error.message : String(error)}`
+  if (error instanceof UsageError) return plain(error.message)
+  return plain(`partlog: ${error instanceof Error ? error.message : String(error)}`)
 }
 
 const output = new Output()

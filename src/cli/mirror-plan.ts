@@ -12,6 +12,7 @@ import { IMPORTED } from './import.js'
 import { RECORD_BYTES_MAX } from './lanes.js'
 import type { MirrorPositions } from './mirror-positions.js'
 import { startOf, type Search } from './mirror-start.js'
+import { timeIfBeyond } from './places.js'
 
 export interface PlanRequest {
   /** The topic at the source. */
@@ -48,6 +49,8 @@ export interface MirrorPlan {
   readonly partitions: readonly PartitionPlan[]
   /** Nothing was mirrored before. */
   readonly isFirst: boolean
+  /** The time that `first` was understood as, though it is a number. */
+  readonly firstAsTime: Date | undefined
 }
 
 /** Clusters and what is known of earlier runs. */
@@ -80,7 +83,9 @@ export async function planMirror(parts: PlanParts, request: PlanRequest): Promis
   const isFirst = [...ends.keys()].every(
     partition => positions.of(topic, partition)?.target.topicId !== targetId,
   )
-  const firsts = isFirst ? await firstOffsets(source.admin, request, ends) : undefined
+  const firstAsTime = timeIfBeyond(request.first, ends.values())
+  const first = firstAsTime ?? request.first
+  const firsts = isFirst ? await firstOffsets(source.admin, { from, first }, ends) : undefined
   const partitions: PartitionPlan[] = []
   for (let partition = 0; partition < count; partition++) {
     const end = ends.get(partition) ?? 0
@@ -100,7 +105,7 @@ export async function planMirror(parts: PlanParts, request: PlanRequest): Promis
   }
   // Only now: a topic that turned out to be somebody else's stays as it was.
   if (targetEnds.size < count) await target.admin.createPartitions({ topic, partitions: count })
-  return { sourceId, targetId, partitions, isFirst }
+  return { sourceId, targetId, partitions, isFirst, firstAsTime }
 }
 
 /** What the source sets goes along, but what was mirrored stays, however old it is. */
@@ -128,7 +133,7 @@ async function offsetsOf(
 /** Where a first run begins, if that was said; what is younger than all records is the end. */
 async function firstOffsets(
   admin: Admin,
-  { from, first }: PlanRequest,
+  { from, first }: Pick<PlanRequest, 'from' | 'first'>,
   ends: ReadonlyMap<number, number>,
 ): Promise<Map<number, number> | undefined> {
   if (first === undefined) return undefined

@@ -9,8 +9,9 @@ import { connectTo, KAFKA_OPTIONS, parseKafkaAddress, type KafkaAddress } from '
 import { MirrorPositions, POSITIONS_TOPIC } from './mirror-positions.js'
 import { Mirror, type MirrorReport, type MirrorRequest } from './mirror-run.js'
 import type { Output } from './output.js'
+import { offsetOrTime, takenForTime } from './places.js'
 import { Progress } from './progress.js'
-import { clock, DIR_OPTION, endingSignal, JSON_OPTION, offsetOrTime } from './shared.js'
+import { clock, closing, DIR_OPTION, endingSignal, JSON_OPTION } from './shared.js'
 import { grouped, secondsText } from './table.js'
 
 const OPTIONS = {
@@ -48,11 +49,15 @@ export const mirrorCommand = command({
     if (topic === POSITIONS_TOPIC) {
       throw new UsageError(`partlog mirror: --topic: ${topic} is where positions are kept`)
     }
-    await using source = await connectTo(address, 'mirror', options)
-    await source.admin.describeTopic(address.topic) // else a folder would be made for nothing
-    await using target = await Cluster.open({ dir })
-    const positions = await MirrorPositions.read(target)
-    return await mirror({ source, target, positions }, { ...options, address, topic }, output)
+    const source = await connectTo(address, 'mirror', options)
+    return await closing(source, async () => {
+      await source.admin.describeTopic(address.topic) // else a folder would be made for nothing
+      const target = await Cluster.open({ dir })
+      return await closing(target, async () => {
+        const positions = await MirrorPositions.read(target)
+        return await mirror({ source, target, positions }, { ...options, address, topic }, output)
+      })
+    })
   },
 })
 
@@ -91,7 +96,10 @@ function requestOf(
   return {
     ...{ from: address.topic, topic, first, follow, signal },
     skipDeleted: wanted['skip-deleted'],
-    onPlan: ({ isFirst }) => {
+    onPlan: ({ isFirst, firstAsTime }) => {
+      if (isFirst && firstAsTime !== undefined) {
+        output.note(takenForTime('from-offset', firstAsTime))
+      }
       if (isFirst || first === undefined) return
       output.note(`partlog: ${topic} goes on where it ended; --from-offset is for a first run`)
     },

@@ -3,6 +3,8 @@
  * only home of the process's streams. A reader that goes away (`| head`) ends the command quietly.
  */
 
+import { plainJson, plainLines, withoutSecrets } from './plain.js'
+
 export class Output {
   #isClosed = false
   #failure: Error | undefined
@@ -45,12 +47,12 @@ export class Output {
   }
 
   async json(value: unknown): Promise<void> {
-    await this.line(JSON.stringify(value))
+    await this.line(plainJson(value))
   }
 
-  /** Says something to a person. */
+  /** Says something to a person, without escape sequences and passwords of addresses. */
   note(text: string): void {
-    this.stderr.write(`${text}\n`)
+    this.stderr.write(`${withoutSecrets(plainLines(text))}\n`)
   }
 
   /** Is a person watching standard error? */

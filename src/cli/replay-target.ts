@@ -1,41 +1,18 @@
 /** Where `partlog replay` writes to: standard output, a file, another topic. */
 
-import type { Arrived } from './arrived.js'
 import { Cluster } from '../cluster.js'
 import type { StoredTopicRecord } from '../log/partition-directory.js'
 import { carriedSettings, ensureCarried } from './carried-topic.js'
-import { UsageError } from './command.js'
 import { isFileName, openSink } from './files.js'
 import { IMPORTED } from './import.js'
-import { Lanes, ROUND_PRODUCER } from './lanes.js'
+import type { OpenTarget, Target } from './open-target.js'
 import type { Output } from './output.js'
+import type { Place, PlaceIn } from './places.js'
 import { recordLine } from './records.js'
 import { settingsOf, type SourceTopic } from './source.js'
+import { topicTarget, type Placement } from './topic-target.js'
 
 export type Format = 'records' | 'values'
-
-/** Where replayed records go. */
-export interface Target {
-  write(record: StoredTopicRecord): Promise<void>
-  /** Sends off what was collected. */
-  flush(): Promise<void>
-  end(): Promise<void>
-  /** Nobody takes any more. */
-  readonly isClosed: boolean
-}
-
-export interface OpenTarget {
-  readonly target: Target
-  readonly close: () => Promise<void>
-  /** What has arrived where, if that is known. */
-  readonly arrived?: () => readonly Arrived[]
-  /** An error of the replay, with how to go on. */
-  readonly explain?: (error: unknown) => Promise<unknown>
-  /** Ends the replay after what is in hand. Without it a signal ends the process. */
-  readonly ending?: AbortSignal
-  /** The words that go on after an early end. */
-  readonly rest?: () => string
-}
 
 export interface TargetOptions {
   readonly dir: string
@@ -43,11 +20,16 @@ export interface TargetOptions {
   readonly topic: string
   readonly to: string | undefined
   readonly format: Format
+  readonly partitions: Placement | undefined
+  readonly from: PlaceIn | undefined
+  readonly until: Place | undefined
 }
 
 /** Lines are collected up to this size before they are written. */
 const CHUNK_BYTES = 64 * 1024
-const NEWLINE = Buffer.from('\n')
+const LINE_FEED = 0x0a
+const CARRIAGE_RETURN = 0x0d
+const NEWLINE = Buffer.of(LINE_FEED)
 
 const nothing = async (): Promise<void> => undefined
 
@@ -60,67 +42,88 @@ export async function openTarget(
   if (to === undefined) {
     const isClosed = (): boolean => output.isClosed
     const write = (data: Buffer): Promise<void> => output.write(data)
-    return { target: lineTarget(format, write, nothing, isClosed), close: nothing }
+    return linesInto(format, { write, end: nothing, isClosed })
   }
   if (isFileName(to)) {
     const sink = openSink(to)
-    const write = (data: Buffer): Promise<void> => sink.write(data)
-    const target = lineTarget(
-      format,
-      write,
-      () => sink.end(),
-      () => false,
-    )
-    return { target, close: () => sink.end() }
+    const end = (): Promise<void> => sink.end()
+    return linesInto(format, { write: data => sink.write(data), end, isClosed: () => false })
   }
-  return await openTopic({ ...options, to }, source)
+  return await openTopic({ ...options, to }, source, output)
 }
 
 async function openTopic(
-  { dir, topic, to }: TargetOptions & { readonly to: string },
+  options: TargetOptions & { readonly to: string },
   source: SourceTopic,
+  output: Output,
 ): Promise<OpenTarget> {
+  const { dir, topic, to } = options
   // What the source takes its copy has to take; it keeps it, if the source does not say otherwise.
   const config = { ...IMPORTED, ...carriedSettings((await settingsOf(dir, topic)) ?? []) }
+  const placement = options.partitions ?? 'by-key'
   const cluster = await Cluster.open({ dir })
   try {
-    const needed = Math.max(...source.partitions.map(each => each.partition)) + 1
-    const partitions = await ensureCarried(cluster.admin, { topic: to, partitions: needed, config })
-    if (partitions >= needed) {
-      const producer = cluster.producer(ROUND_PRODUCER)
-      const lanes = new Lanes({ producer, topic: to, keepPartitions: true })
-      return { target: lanesTarget(lanes), close: () => cluster.close() }
-    }
-    throw new UsageError(
-      `partlog replay: --to: expected a topic of at least ${needed} partitions, ` +
-        `${to} has ${partitions}`,
-    )
+    const wanted = { topic: to, partitions: source.count, config }
+    const partitions = await ensureCarried(cluster.admin, wanted)
+    const target = { ...options, topic: to, partitions, placement, saysKept: true, producer: {} }
+    return topicTarget(cluster, target, source, output)
   } catch (error) {
-    await cluster.close()
+    await cluster.close().catch(() => undefined)
     throw error
   }
 }
 
-function lineTarget(
-  format: Format,
-  write: (data: Buffer) => Promise<void>,
-  end: () => Promise<void>,
-  isClosed: () => boolean,
-): Target {
+interface LineSink {
+  readonly write: (data: Buffer) => Promise<void>
+  readonly end: () => Promise<void>
+  readonly isClosed: () => boolean
+}
+
+function linesInto(format: Format, sink: LineSink): OpenTarget {
+  const lost = new LostInLines()
+  const lineOf = (record: StoredTopicRecord): Buffer => {
+    if (format === 'records') return Buffer.from(`${recordLine(record)}\n`)
+    lost.note(record)
+    return Buffer.concat([record.value ?? NEWLINE.subarray(0, 0), NEWLINE])
+  }
+  return { target: lineTarget(lineOf, sink), close: sink.end, remarks: () => lost.remarks() }
+}
+
+/** What values are that lines of text cannot show. */
+class LostInLines {
+  #tombstones = 0
+  #broken = 0
+
+  note({ value }: StoredTopicRecord): void {
+    if (value === null) this.#tombstones++
+    else if (value.includes(LINE_FEED) || value.at(-1) === CARRIAGE_RETURN) this.#broken++
+  }
+
+  remarks(): string[] {
+    const kinds = [
+      ...(this.#broken === 0 ? [] : [`${this.#broken} values hold line breaks`]),
+      ...(this.#tombstones === 0 ? [] : [`${this.#tombstones} are null (an empty line each)`]),
+    ]
+    if (kinds.length === 0) return []
+    return [`${kinds.join(', ')}: as lines they cannot be told apart; --format records can`]
+  }
+}
+
+function lineTarget(lineOf: (record: StoredTopicRecord) => Buffer, sink: LineSink): Target {
   let chunk: Buffer[] = []
   let bytes = 0
   const flush = async (): Promise<void> => {
     const data = Buffer.concat(chunk)
     chunk = []
     bytes = 0
-    if (data.length > 0) await write(data)
+    if (data.length > 0) await sink.write(data)
   }
   return {
     get isClosed() {
-      return isClosed()
+      return sink.isClosed()
     },
     async write(record) {
-      const line = format === 'values' ? valueLine(record) : Buffer.from(`${recordLine(record)}\n`)
+      const line = lineOf(record)
       chunk.push(line)
       bytes += line.length
       if (bytes >= CHUNK_BYTES) await flush()
@@ -128,21 +131,7 @@ function lineTarget(
     flush,
     async end() {
       await flush()
-      await end()
+      await sink.end()
     },
-  }
-}
-
-function valueLine({ value }: StoredTopicRecord): Buffer {
-  return Buffer.concat([value ?? NEWLINE.subarray(0, 0), NEWLINE])
-}
-
-/** Records keep key, headers and time; their offsets are given anew. */
-export function lanesTarget(lanes: Lanes): Target {
-  return {
-    isClosed: false,
-    write: record => lanes.write(record),
-    flush: () => lanes.flush(),
-    end: () => lanes.settle(),
   }
 }

@@ -2,126 +2,219 @@
 
 import { sleep } from '../base/clock.js'
 import { integer, oneOf, text } from '../base/config.js'
+import type { PartitionDirectory, StoredTopicRecord } from '../log/partition-directory.js'
 import { isPartlogError, PartlogError } from '../model/errors.js'
-import type {
-  PartitionDirectory,
-  RecordRange,
-  StoredTopicRecord,
-} from '../log/partition-directory.js'
 import { arrivedTable } from './arrived.js'
-import { command, optionalValue, toggle, UsageError, valued } from './command.js'
-import {
-  checkNoKafkaOptions,
-  isKafkaAddress,
-  KAFKA_OPTIONS,
-  type KafkaOptions,
-} from './kafka-address.js'
+import { command, optionalValue, repeatable, toggle, UsageError, valued } from './command.js'
+import type { OptionsOf } from './command.js'
+import { isFileName } from './files.js'
+import { checkNoKafkaOptions, isKafkaAddress, KAFKA_OPTIONS } from './kafka-address.js'
 import { byTime } from './merge.js'
+import type { OpenTarget } from './open-target.js'
 import type { Output } from './output.js'
+import {
+  endsOf,
+  offsetOrTime,
+  placeInEach,
+  takenForTime,
+  timeIfBeyond,
+  type Place,
+  type PlaceIn,
+} from './places.js'
 import { Progress } from './progress.js'
 import { openKafkaTarget } from './replay-kafka.js'
-import { openTarget, type Format, type OpenTarget } from './replay-target.js'
-import { clock, DIR_OPTION, JSON_OPTION, offsetOrTime } from './shared.js'
-import { sourceTopic } from './source.js'
+import { openTarget, type Format } from './replay-target.js'
+import { clock, closing, DIR_OPTION, JSON_OPTION } from './shared.js'
+import { sourceTopic, type SourceTopic } from './source.js'
 import { grouped, secondsText } from './table.js'
+import type { Placement } from './topic-target.js'
+
+const OPTIONS = {
+  dir: { ...DIR_OPTION, help: 'the folder of a cluster, or of a Kafka broker (default ./data)' },
+  from: optionalValue(placeInEach, 'OFFSET|TIME', 'the first offset, or the earliest time'),
+  until: optionalValue(offsetOrTime, 'OFFSET|TIME', 'where to stop (exclusive)'),
+  partition: repeatable(integer(0, 99_999), 'N', 'only this partition; again: this one, too'),
+  'skip-missing': toggle('go on behind what is lost, damaged or not readable, and name it'),
+  speed: valued(
+    oneOf('1x', '10x', 'max'),
+    'max',
+    'SPEED',
+    'pace of the record times (default max)',
+  ),
+  format: valued(
+    oneOf<Format>('records', 'values'),
+    'records',
+    'FORMAT',
+    'records: JSON with key, headers and all (default); values: each value as a line',
+  ),
+  to: optionalValue(
+    text,
+    'FILE|TOPIC',
+    'a file (has a / or ends in .jsonl, .txt …), else a topic; or kafka://host:port/topic',
+  ),
+  partitions: optionalValue(
+    oneOf<Placement>('keep', 'by-key'),
+    'WHICH',
+    'of a topic: by-key places records anew (default), keep does not (kafka://: if it can)',
+  ),
+  ...KAFKA_OPTIONS,
+  json: JSON_OPTION,
+}
+
+type ReplayOptions = OptionsOf<typeof OPTIONS>
 
 export const replayCommand = command({
   name: 'replay',
   summary: "Writes a topic's records to standard output, a file or another topic, here or there.",
   words: ['TOPIC'],
-  options: {
-    dir: { ...DIR_OPTION, help: 'the folder of a cluster, or of a Kafka broker (default ./data)' },
-    from: optionalValue(offsetOrTime, 'OFFSET|TIME', 'the first offset, or the earliest time'),
-    until: optionalValue(offsetOrTime, 'OFFSET|TIME', 'where to stop (exclusive)'),
-    partition: optionalValue(integer(0, 99_999), 'N', 'only this partition'),
-    'skip-missing': toggle('go on behind what is lost, damaged or not readable, and name it'),
-    speed: valued(
-      oneOf('1x', '10x', 'max'),
-      'max',
-      'SPEED',
-      'pace of the record times (default max)',
-    ),
-    format: valued(
-      oneOf<Format>('records', 'values'),
-      'records',
-      'FORMAT',
-      'records: JSON with key, headers and all (default); values: each value as a line',
-    ),
-    to: optionalValue(
-      text,
-      'FILE|TOPIC',
-      'a file (has a / or ends in .jsonl, .txt …), else a topic; or kafka://host:port/topic',
-    ),
-    ...KAFKA_OPTIONS,
-    json: JSON_OPTION,
-  },
+  options: OPTIONS,
   examples: [
     'partlog replay orders --from 2016-03-01T00:00:00Z --until 2016-04-01T00:00:00Z > march.jsonl',
     'partlog replay orders --to orders-copy',
     'partlog replay orders --to kafka://kafka-1:9092,kafka-2:9092/orders',
     'partlog replay my-topic --dir /var/lib/kafka/data --format values',
   ],
-  run: async ({ words, options, output }) => {
+  run: async ({ words, options, output, given }) => {
     const topic = words[0] as string
+    checkTarget(topic, options, given)
     const source = await sourceTopic(options.dir, topic, options.partition)
-    const { partitions, all } = source
-    if (partitions.length === 0) throw new UsageError(noSuchTopic(topic, options.partition, all))
-    checkTarget(topic, options)
-    const { to } = options
-    const opened = isKafkaAddress(to)
-      ? await openKafkaTarget({ ...options, to, topic }, source, output)
-      : await openTarget({ ...options, topic }, source, output)
-    const what = { ...options, topic, partitions, opened, output }
-    try {
-      const done = await replay(partitions, options, opened, output)
-      if (!output.isClosed) await tell(what, done)
-      if (done.isWhole || opened.rest === undefined) return 0
-      output.note(`partlog: not finished: go on with ${opened.rest()}`)
-      return 1
-    } catch (error) {
-      const explained = await opened.explain?.(error)
-      if (explained !== undefined) await tellArrived(what)
-      throw explained ?? error
-    } finally {
-      await opened.close()
-    }
+    checkThere(topic, options, source)
+    const range = await rangeOf(options, source, output)
+    const opened = await open({ ...options, ...range, topic }, source, output)
+    return await closing(opened, async () => {
+      const what = { ...options, topic, partitions: source.partitions, opened, output }
+      try {
+        const done = await replay(source.partitions, { ...options, ...range }, opened, output)
+        if (!output.isClosed) await tell(what, done)
+        if (done.isWhole || opened.rest === undefined) return 0
+        output.note(`partlog: not finished: go on with ${opened.rest()}`)
+        return 1
+      } catch (error) {
+        const explained = await opened.explain?.(error)
+        if (explained !== undefined) await tellArrived(what)
+        throw explained ?? error
+      }
+    })
   },
 })
 
-function checkTarget(topic: string, options: KafkaOptions & { readonly to: string | undefined }) {
+type Wanted = ReplayOptions & Range & { readonly topic: string }
+
+async function open(wanted: Wanted, source: SourceTopic, output: Output): Promise<OpenTarget> {
+  const { to } = wanted
+  if (isKafkaAddress(to)) return await openKafkaTarget({ ...wanted, to }, source, output)
+  return await openTarget(wanted, source, output)
+}
+
+// ── what was asked for ───────────────────────────────────────────────────────────────────
+
+/** An option that would change nothing is a wrong one. */
+function checkTarget(
+  topic: string,
+  options: ReplayOptions,
+  given: ReadonlySet<keyof ReplayOptions>,
+): void {
   const { to } = options
   if (to === topic) {
     throw new UsageError(`partlog replay: --to: expected another topic, got ${topic}`)
   }
   if (!isKafkaAddress(to)) checkNoKafkaOptions('replay', options)
+  const isTopic = to !== undefined && (isKafkaAddress(to) || !isFileName(to))
+  if (!isTopic && given.has('partitions')) {
+    throw new UsageError('partlog replay: --partitions: only with --to TOPIC')
+  }
+  if (isTopic && given.has('format')) {
+    const why = 'not with --to TOPIC, which takes all of a record'
+    throw new UsageError(`partlog replay: --format: ${why}`)
+  }
 }
 
-interface ReplayOptions {
-  readonly from: number | Date | undefined
-  readonly until: number | Date | undefined
-  readonly 'skip-missing': boolean
+function checkThere(
+  topic: string,
+  { partition: wanted, from }: ReplayOptions,
+  { partitions, all }: SourceTopic,
+): void {
+  const there = new Set(partitions.map(({ partition }) => partition))
+  const absent = wanted.find(partition => !there.has(partition))
+  if (there.size === 0 || absent !== undefined) {
+    const known = [...new Set(all.map(each => each.topic))].join(', ')
+    const what = absent === undefined ? topic : `${topic}-${absent}`
+    throw new UsageError(
+      `partlog replay: expected a topic of the folder (${known}), got ${what}`,
+    )
+  }
+  const without = from instanceof Map ? [...there].find(each => !from.has(each)) : undefined
+  if (without === undefined) return
+  throw new UsageError(`partlog replay: --from: expected a place in partition ${without}, too`)
+}
+
+interface Range {
+  readonly from: PlaceIn | undefined
+  readonly until: Place | undefined
+}
+
+/** What the words mean; says so where it may not be what was meant. */
+async function rangeOf(
+  { from, until }: ReplayOptions,
+  { partitions }: SourceTopic,
+  output: Output,
+): Promise<Range> {
+  const isPlain = typeof from === 'number'
+  if (!isPlain && typeof until !== 'number') return { from, until }
+  const ends = await endsOf(partitions)
+  const begin = isPlain ? understood('from', from, ends, output) : from
+  const end = understood('until', until, ends, output)
+  if (typeof begin === 'number') tellOutside(begin, partitions, ends, output)
+  return { from: begin, until: end }
+}
+
+function understood(
+  option: string,
+  place: Place | undefined,
+  ends: readonly number[],
+  output: Output,
+): Place | undefined {
+  const time = timeIfBeyond(place, ends)
+  if (time !== undefined) output.note(takenForTime(option, time))
+  return time ?? place
+}
+
+function tellOutside(
+  from: number,
+  partitions: readonly PartitionDirectory[],
+  ends: readonly number[],
+  output: Output,
+): void {
+  if (ends.length === partitions.length && ends.every(end => from > end)) {
+    output.note(`partlog: --from ${from} lies behind the end: ${Math.max(...ends)} at most`)
+  }
+  for (const { topic, partition, logStartOffset } of partitions) {
+    if (from >= logStartOffset || from === 0) continue
+    output.note(`partlog: ${topic}-${partition} begins at offset ${logStartOffset}`)
+  }
+}
+
+// ── the work ─────────────────────────────────────────────────────────────────────────────
+
+interface Work extends Range {
   readonly speed: string
+  readonly 'skip-missing': boolean
 }
 
 async function replay(
   partitions: readonly PartitionDirectory[],
-  options: ReplayOptions,
+  work: Work,
   { target, ending }: OpenTarget,
   output: Output,
 ): Promise<{ records: number; ms: number; isWhole: boolean }> {
-  const range: RecordRange = {
-    ...(options.from === undefined ? {} : { from: options.from }),
-    ...(options.until === undefined ? {} : { until: options.until }),
-    skipMissing: options['skip-missing'],
-  }
   const started = clock.monotonicMs()
   const progress = new Progress(output, clock, 'replaying')
-  const waitMs = paceOf(options.speed)
+  const waitMs = paceOf(work.speed)
   const isOver = (): boolean => target.isClosed || ending?.aborted === true
   let isWhole = true
   let records = 0
   try {
-    for await (const record of byTime(partitions.map(each => whole(each.records(range))))) {
+    for await (const record of byTime(partitions.map(each => recordsOf(each, work)))) {
       if (waitMs(record.timestamp) > 1) {
         await target.flush() // what is due does not wait for what is not
         // Asked again: that took its time, and may have shown that nobody takes any more.
@@ -141,6 +234,16 @@ async function replay(
     progress.end()
   }
   return { records, ms: clock.monotonicMs() - started, isWhole }
+}
+
+function recordsOf(partition: PartitionDirectory, work: Work) {
+  const from = work.from instanceof Map ? work.from.get(partition.partition) : work.from
+  const range = {
+    ...(from === undefined ? {} : { from: from as Place }),
+    ...(work.until === undefined ? {} : { until: work.until }),
+    skipMissing: work['skip-missing'],
+  }
+  return whole(partition.records(range))
 }
 
 /** An export that cannot be whole ends, and says how to have the rest. */
@@ -171,16 +274,6 @@ function paceOf(speed: string): (timestamp: number) => number {
 
 // ── words ────────────────────────────────────────────────────────────────────────────────
 
-function noSuchTopic(
-  topic: string,
-  partition: number | undefined,
-  all: readonly PartitionDirectory[],
-): string {
-  const known = [...new Set(all.map(each => each.topic))].join(', ')
-  const what = partition === undefined ? topic : `${topic}-${partition}`
-  return `partlog replay: expected a topic of the folder (${known}), got ${what}`
-}
-
 interface Telling {
   readonly topic: string
   readonly to: string | undefined
@@ -195,8 +288,9 @@ async function tell(what: Telling, { records, ms }: { records: number; ms: numbe
   const unread = partitions.flatMap(each => each.unread)
   const missing = partitions.flatMap(missingIn)
   tellLeftOut(partitions, output)
+  for (const remark of opened.remarks?.() ?? []) output.note(`partlog: ${remark}`)
   if (!json) await tellArrived(what)
-  const arrived = opened.arrived === undefined ? {} : { partitions: opened.arrived() }
+  const arrived = isKafkaAddress(to) ? { partitions: opened.arrived?.() ?? [] } : {}
   const summary = { topic, records, seconds: ms / 1000, unread, missing, ...arrived }
   // Records on standard output are the data there; then the summary is none.
   if (json && to !== undefined) await output.json(summary)
@@ -231,8 +325,8 @@ function tellLeftOut(partitions: readonly PartitionDirectory[], output: Output):
 }
 
 /** How far each partition is, also when it went no further. */
-async function tellArrived({ topic, json, opened, output }: Telling): Promise<void> {
-  const arrived = opened.arrived?.()
+async function tellArrived({ topic, to, json, opened, output }: Telling): Promise<void> {
+  const arrived = isKafkaAddress(to) ? opened.arrived?.() : undefined
   if (arrived === undefined) return
   if (json) await output.json({ topic, partitions: arrived })
   else await output.line(arrivedTable(arrived))

@@ -3,9 +3,9 @@
 import { integer, text, type OptionType } from '../base/config.js'
 import { Cluster } from '../cluster.js'
 import { isPartlogError } from '../model/errors.js'
-import { command, optionalValue, toggle, valued } from './command.js'
+import { command, optionalValue, repeatable, toggle, UsageError, valued } from './command.js'
 import { told, type Output } from './output.js'
-import { DIR_OPTION, JSON_OPTION } from './shared.js'
+import { closing, DIR_OPTION, JSON_OPTION } from './shared.js'
 
 interface WantedTopic {
   readonly topic: string
@@ -37,27 +37,28 @@ export const serveCommand = command({
     brokers: optionalValue(integer(1, 64), 'N', 'simulated brokers (default: as the folder has)'),
     port: valued(integer(0, 65_535), 9_092, 'PORT', 'of broker 1, the others follow; 0: any free'),
     host: valued(text, '127.0.0.1', 'HOST', 'to listen on; others than this machine get in!'),
-    topic: valued(topicList, [], 'NAME:N,…', 'topics to make if they are not there'),
+    topic: repeatable(topicList, 'NAME:N,…', 'topics to make if they are not there'),
     json: JSON_OPTION,
   },
   examples: [
     'partlog serve --dir ./data --topic orders:6',
     'partlog serve --memory --brokers 3 --port 0 --json',
   ],
-  run: async ({ options, output }) => {
-    const { dir, brokers, memory, port, host, topic: topics } = options
+  run: async ({ options, output, given }) => {
+    const { dir, brokers, memory, port, host } = options
+    if (memory && given.has('dir')) {
+      throw new UsageError('partlog serve: expected --dir or --memory, not both')
+    }
     const size = brokers === undefined ? {} : { brokers }
     const cluster = memory ? await Cluster.memory(size) : await Cluster.open({ dir, ...size })
-    try {
-      for (const each of topics) await makeIfMissing(cluster, each)
+    return await closing(cluster, async () => {
+      for (const each of options.topic.flat()) await makeIfMissing(cluster, each)
       const { bootstrap } = await cluster.listen({ port, host })
       await tell(bootstrap, options.json, output)
       output.note(`${cluster.location} is served; Ctrl-C ends it`)
-      output.note(`${await told('SIGINT', 'SIGTERM')}: closing`)
-    } finally {
-      await cluster.close()
-    }
-    return 0
+      output.note(`${await told('SIGINT', 'SIGTERM', 'SIGHUP')}: closing`)
+      return 0
+    })
   },
 })
 

@@ -6,6 +6,7 @@ import { text, type OptionType } from '../base/config.js'
 import { Cluster } from '../cluster.js'
 import { toggle, valued } from './command.js'
 import { told, type Output } from './output.js'
+import { timeFromIso, UTC } from './time-text.js'
 
 export const clock: Clock = new SystemClock()
 
@@ -26,13 +27,13 @@ export function storyteller(output: Output): (text: string) => void {
   }
 }
 
-/** Date.parse takes much else for a time: '1.5' is a day in January 2001. */
-const ISO_TIME = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?$/
-
+/** A day, or a time that does not say its zone, is one of UTC, as for Kafka's tools. */
 function parseTime(given: string): Date | undefined {
-  if (!ISO_TIME.test(given)) return undefined
-  const ms = Date.parse(given)
-  return Number.isNaN(ms) ? undefined : new Date(ms)
+  try {
+    return new Date(Math.max(timeFromIso(given, UTC), 0)) // before 1970 there is nothing
+  } catch {
+    return undefined
+  }
 }
 
 /** A time as ISO 8601. */
@@ -42,31 +43,38 @@ export const isoTime: OptionType<Date> = {
   parseText: parseTime,
 }
 
-/** An offset, or a time. */
-export const offsetOrTime: OptionType<number | Date> = {
-  expected: `an offset or ${isoTime.expected}`,
-  parse: () => undefined,
-  parseText: given => (/^\d{1,15}$/.test(given) ? Number(given) : parseTime(given)),
-}
-
-/** Aborts at SIGINT or SIGTERM, for work that ends after what is in hand; a second one kills. */
+/** Aborts at the first signal that ends work, after what is in hand; a second one kills. */
 export function endingSignal(output: Output): AbortSignal {
   const ending = new AbortController()
-  void told('SIGINT', 'SIGTERM').then(signal => {
+  void told('SIGINT', 'SIGTERM', 'SIGHUP').then(signal => {
     output.note(`${signal}: ending`)
     ending.abort()
   })
   return ending.signal
 }
 
+/** Something that has to be closed. */
+export interface Closable {
+  close(): Promise<void>
+}
+
+/** Uses it and closes it. What goes wrong first is told, not what closing makes of it. */
+export async function closing<T>(thing: Closable, use: () => Promise<T>): Promise<T> {
+  let result: T
+  try {
+    result = await use()
+  } catch (error) {
+    await thing.close().catch(() => undefined)
+    throw error
+  }
+  await thing.close()
+  return result
+}
+
 /** Opens the cluster for looking only, runs `use`, closes it. */
 export async function reading<T>(dir: string, use: (cluster: Cluster) => Promise<T>): Promise<T> {
   const cluster = await Cluster.open({ dir, readOnly: true })
-  try {
-    return await use(cluster)
-  } finally {
-    await cluster.close()
-  }
+  return await closing(cluster, () => use(cluster))
 }
 
 /**
@@ -76,9 +84,5 @@ export async function reading<T>(dir: string, use: (cluster: Cluster) => Promise
 export async function writing<T>(dir: string, use: (cluster: Cluster) => Promise<T>): Promise<T> {
   await reading(dir, async () => undefined)
   const cluster = await Cluster.open({ dir })
-  try {
-    return await use(cluster)
-  } finally {
-    await cluster.close()
-  }
+  return await closing(cluster, () => use(cluster))
 }

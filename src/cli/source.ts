@@ -15,16 +15,16 @@ export interface SourceTopic {
   readonly all: readonly PartitionDirectory[]
 }
 
-/** The topic, or only one of its partitions. None of them when the folder does not have it. */
+/** The topic, or only some of its partitions. None of them when the folder does not have it. */
 export async function sourceTopic(
   dir: string,
   topic: string,
-  partition: number | undefined,
+  only: readonly number[],
 ): Promise<SourceTopic> {
   const { partitions: all } = await openLogDirectory(dir)
   const copies = all.filter(each => each.topic === topic)
   const count = copies.reduce((most, each) => Math.max(most, each.partition + 1), 0)
-  const wanted = copies.filter(each => (partition ?? each.partition) === each.partition)
+  const wanted = copies.filter(each => only.length === 0 || only.includes(each.partition))
   return { partitions: await oneCopyEach(dir, topic, wanted), count, all }
 }
 
@@ -32,8 +32,9 @@ export async function sourceTopic(
 async function oneCopyEach(
   dir: string,
   topic: string,
-  copies: readonly PartitionDirectory[],
+  all: readonly PartitionDirectory[],
 ): Promise<PartitionDirectory[]> {
+  const copies = all.filter(each => isThere(each) || !all.some(other => isCopy(each, other)))
   const chosen = new Map(copies.map(each => [each.partition, each]))
   if (chosen.size === copies.length) return [...copies]
   for (const { partition, leader } of (await lookInto(dir, topic))?.partitions ?? []) {
@@ -43,6 +44,15 @@ async function oneCopyEach(
     if (copy !== undefined) chosen.set(partition, copy)
   }
   return [...chosen.values()]
+}
+
+function isThere({ segments }: PartitionDirectory): boolean {
+  return segments.length > 0
+}
+
+/** Another copy of the same partition, with something in it. */
+function isCopy(copy: PartitionDirectory, other: PartitionDirectory): boolean {
+  return copy !== other && copy.partition === other.partition && isThere(other)
 }
 
 /** The settings of the topic; undefined for a folder of Kafka, which does not show them. */

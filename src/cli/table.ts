@@ -1,12 +1,17 @@
 /** Numbers and tables for people. */
 
-/** Columns aligned: text to the left, numbers to the right; an empty cell is '-'. */
+import { plain } from './plain.js'
+
+/**
+ * Columns aligned: text to the left, numbers to the right; an empty cell is '-'. A cell is one
+ * line, whatever its text holds.
+ */
 export function table(
   head: readonly string[],
   rows: readonly (readonly (string | number | null | undefined)[])[],
 ): string {
   const cells = rows.map(row =>
-    row.map(cell => (cell === null || cell === undefined ? '-' : String(cell))),
+    row.map(cell => (cell === null || cell === undefined ? '-' : plain(String(cell)))),
   )
   const isNumber = head.map((_, column) => rows.every(row => typeof row[column] !== 'string'))
   const widths = head.map((title, column) =>

@@ -2,7 +2,7 @@
 
 import type { PartitionView, ReplicaView } from '../broker/describe.js'
 import type { Cluster } from '../cluster.js'
-import { command, toggle } from './command.js'
+import { command, toggle, UsageError } from './command.js'
 import type { Output } from './output.js'
 import { DIR_OPTION, JSON_OPTION, reading } from './shared.js'
 import { table } from './table.js'
@@ -28,6 +28,9 @@ export const topicsCommand = command({
   },
   examples: ['partlog topics', 'partlog topics orders --json', 'partlog topics --describe'],
   run: async ({ words, options, output }) => {
+    if (words[0] !== undefined && options.internal) {
+      throw new UsageError('partlog topics: --internal: not with a TOPIC')
+    }
     await reading(options.dir, async cluster => {
       const [topic] = words
       if (options.describe) return await describeAll(cluster, topic, options, output)

@@ -6,6 +6,7 @@ import { inspectPartition } from '../log/inspect.js'
 import type { SegmentSummary } from '../log/segment-walk.js'
 import { checkRootFiles } from '../log/verify-root.js'
 import { command } from './command.js'
+import { plain } from './plain.js'
 import { Progress } from './progress.js'
 import { clock, JSON_OPTION } from './shared.js'
 import { bytesText, grouped } from './table.js'
@@ -36,7 +37,8 @@ export const verifyCommand = command({
     const totals = totalsOf(segments, partitions.length)
     for (const problem of problems) {
       const { file, position, problem: what } = problem
-      await (options.json ? output.json(problem) : output.line(`${file} at ${position}: ${what}`))
+      const line = plain(`${file} at ${position}: ${what}`)
+      await (options.json ? output.json(problem) : output.line(line))
     }
     if (options.json) await output.json({ ...totals, problems: problems.length })
     else output.note(summaryOf(totals, problems.length))

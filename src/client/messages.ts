@@ -4,6 +4,7 @@ import { PartlogError } from '../model/errors.js'
 import { show } from '../base/config.js'
 import { checkPartition, checkTopicName } from '../model/names.js'
 import type { BytesIn, HeaderIn } from '../model/record.js'
+import { NONE } from '../model/units.js'
 
 /**
  * Headers of a message: pairs in order, or an object of names and values. A value may be a list,
@@ -19,7 +20,7 @@ export interface Message {
   /** null is a tombstone. */
   readonly value: BytesIn
   readonly headers?: HeadersIn
-  /** Milliseconds since 1970, or a Date. Default: the time of `send`. */
+  /** Milliseconds since 1970, −1 for none, or a Date. Default: the time of `send`. */
   readonly timestamp?: number | Date
   /** Overrides the partitioner. */
   readonly partition?: number
@@ -68,9 +69,10 @@ export function checkTopicMessages(topic: unknown, messages: unknown): void {
 function checkTimestamp(timestamp: unknown, index: number): void {
   const ms = timestamp instanceof Date ? timestamp.getTime() : timestamp
   if (Number.isSafeInteger(ms) && (ms as number) >= 0) return
+  if (timestamp === NONE) return
   throw new PartlogError(
     'INVALID_TIMESTAMP',
-    `message ${index}: timestamp: expected milliseconds since 1970 or a Date, ` +
+    `message ${index}: timestamp: expected milliseconds since 1970, −1 for none, or a Date, ` +
       `got ${show(timestamp)}`,
   )
 }

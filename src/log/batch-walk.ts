@@ -69,7 +69,7 @@ export class BatchWalk {
 
   constructor(options: BatchWalkOptions) {
     this.#options = options
-    this.#bases = segmentsOf(options.disk, options.folder)
+    this.#bases = segmentsIn(options)
   }
 
   /** Known when all was read up to the end of the log. */
@@ -259,7 +259,8 @@ export class BatchWalk {
     const last = this.#bases.at(-1)
     if (this.#next >= bounds.end) return
     const file = last === undefined ? this.#options.folder : this.#path(last)
-    const reason = `the log ends there, it was ${bounds.endWord} up to ${bounds.end}`
+    const what = last === undefined ? 'no segment is there' : 'the log ends there'
+    const reason = `${what}, it was ${bounds.endWord} up to ${bounds.end}`
     this.#missed(bounds.end, { file, position: this.#sizeOf(last) }, reason)
   }
 
@@ -271,6 +272,16 @@ export class BatchWalk {
 
   #path(base: Offset): string {
     return join(this.#options.folder, segmentFile(base, 'log'))
+  }
+}
+
+/** None where the folder is gone: all that is known of it is missing then. */
+function segmentsIn({ disk, folder, bounds }: BatchWalkOptions): Offset[] {
+  try {
+    return segmentsOf(disk, folder)
+  } catch (error) {
+    if (bounds.end > 0 && isDiskError(error, 'ENOENT')) return []
+    throw error
   }
 }
 

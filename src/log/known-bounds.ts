@@ -71,7 +71,7 @@ function entriesOf(disk: Disk, folder: string): readonly DiskEntry[] {
   }
 }
 
-/** The base offsets of a folder's segments, ascending. */
+/** The base offsets of a folder's segments, ascending. Throws DiskError for what cannot be seen. */
 export function segmentsOf(disk: Disk, folder: string): Offset[] {
   return disk
     .list(folder)

@@ -8,9 +8,10 @@ import { isDiskError, join, parentOf, type Disk } from '../disk/disk.js'
 import { NodeDisk } from '../disk/node-disk.js'
 import { isPartlogError, PartlogError } from '../model/errors.js'
 import type { Offset } from '../model/units.js'
-import { parsePartitionFolder } from './files.js'
+import { parsePartitionFolder, RECOVERY_POINT_CHECKPOINT } from './files.js'
 import { knownBounds, segmentsOf, type KnownBounds } from './known-bounds.js'
 import { PartitionDirectory } from './partition-directory.js'
+import { checkpointIn } from './surroundings.js'
 
 const BROKER_FOLDER = /^broker-\d+$/
 /** Where a cluster keeps its own log, beside its brokers. */
@@ -117,9 +118,13 @@ function lookInto(disk: Disk) {
 
 async function partitionsIn(disk: Disk, root: string): Promise<PartitionDirectory[]> {
   const found: PartitionDirectory[] = []
-  for (const { kind, name } of disk.list(root)) {
-    const isPartition = kind !== 'file' && parsePartitionFolder(name) !== undefined
-    if (!isPartition) continue
+  const before = await foldersKnown(disk, root)
+  const there = disk.list(root).filter(({ kind }) => kind !== 'file')
+  // Topics may be deleted, or made, between two looks: what was known before and after is known.
+  const after = new Set(await foldersKnown(disk, root))
+  const known = before.filter(name => after.has(name))
+  for (const name of new Set([...there.map(each => each.name), ...known])) {
+    if (parsePartitionFolder(name) === undefined) continue
     const folder = join(root, name)
     const bounds = await knownBounds(disk, folder)
     // One without a segment counts if it should have some, or cannot be seen (a broken link).
@@ -127,6 +132,12 @@ async function partitionsIn(disk: Disk, root: string): Promise<PartitionDirector
     found.push(await partitionAt(disk, folder, bounds))
   }
   return found
+}
+
+/** The folders that should be there: something in them was synced once. */
+async function foldersKnown(disk: Disk, root: string): Promise<string[]> {
+  const offsets = await checkpointIn(disk, join(root, RECOVERY_POINT_CHECKPOINT))
+  return [...offsets].flatMap(([folder, offset]) => (offset > 0 ? [folder] : []))
 }
 
 /** The partition in a folder, or on the whole disk: the name of the folder says which. */

@@ -1,6 +1,6 @@
 /** The segments and records of one partition's folder, read as they are. */
 
-import { join, type Disk } from '../disk/disk.js'
+import { isDiskError, join, type Disk } from '../disk/disk.js'
 import type { Batch } from '../model/batch.js'
 import { isSupported, type Codec } from '../model/compression.js'
 import { PartlogError, toPartlogError } from '../model/errors.js'
@@ -85,9 +85,14 @@ export class PartitionDirectory {
     this.#bounds = facts.bounds
   }
 
-  /** The base offsets of the segments, ascending. */
+  /** The base offsets of the segments, ascending; none where the folder is gone. */
   get segments(): readonly Offset[] {
-    return segmentsOf(this.#disk, this.folder)
+    try {
+      return segmentsOf(this.#disk, this.folder)
+    } catch (error) {
+      if (isDiskError(error, 'ENOENT')) return []
+      throw error
+    }
   }
 
   /** Batches that could not be read so far, by codec. */

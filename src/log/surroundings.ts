@@ -5,7 +5,7 @@
 
 import { join, parentOf, type Disk } from '../disk/disk.js'
 import type { Offset } from '../model/units.js'
-import { parseEpochs, parseOffsets } from './checkpoints.js'
+import { parseEpochs, parseOffsets, type OffsetCheckpoint } from './checkpoints.js'
 import { CLEANER_CHECKPOINT, LEADER_EPOCH_CHECKPOINT } from './files.js'
 import { isAscending, LeaderEpochs } from './leader-epochs.js'
 
@@ -22,13 +22,18 @@ export async function checkpointed(
   folder: string,
   checkpoint: string,
 ): Promise<Offset | undefined> {
-  const file = join(parentOf(folder), checkpoint)
-  if (folder === '' || !disk.exists(file)) return undefined
+  if (folder === '') return undefined
   const name = folder.slice(folder.lastIndexOf('/') + 1)
+  return (await checkpointIn(disk, join(parentOf(folder), checkpoint))).get(name)
+}
+
+/** Offsets by the names of folders; none when the file is absent or cannot be used. */
+export async function checkpointIn(disk: Disk, file: string): Promise<OffsetCheckpoint> {
   try {
-    return parseOffsets((await readWhole(disk, file)).toString('utf8')).get(name)
+    if (!disk.exists(file)) return new Map()
+    return parseOffsets((await readWhole(disk, file)).toString('utf8'))
   } catch {
-    return undefined // checkRootFiles says what is wrong with it
+    return new Map() // checkRootFiles says what is wrong with it
   }
 }
 

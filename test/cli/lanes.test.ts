@@ -158,12 +158,12 @@ describe('lanes', () => {
     expect(lanes.reports).toMatchObject([{ next: 6 }])
   })
 
-  it('leave the time of a record that has none to the target', async () => {
+  it('keep that a record has no time', async () => {
     const { lanes, sent } = world()
     await lanes.write({ ...record(0, 0), timestamp: -1 })
     await lanes.write(record(0, 1))
     await lanes.flush()
-    expect(sent[0]?.times).toEqual([undefined, 0])
+    expect(sent[0]?.times).toEqual([-1, 0])
   })
 
   it('send nothing after a failure, and know what is missing', async () => {
@@ -191,5 +191,46 @@ describe('lanes', () => {
     await sent[0]?.answer()
     expect(lanes.reports).toMatchObject([{ partition: 3, source: { from: 0, until: 1 } }])
     expect(lanes.reports[0]?.target).toBeUndefined()
+  })
+
+  it('send all lanes in one order where the keys decide, and know how far each is', async () => {
+    const { lanes, sent } = world(false)
+    for (const [partition, offset] of [
+      [1, 5],
+      [0, 3],
+      [1, 8],
+    ] as const) {
+      await lanes.write({ ...record(partition, offset), timestamp: offset })
+    }
+    const settled = lanes.settle()
+    await turn()
+    expect(sent.map(({ times }) => times)).toEqual([[5, 3, 8]])
+    expect(lanes.reports).toMatchObject([
+      { partition: 0, records: 0, next: 3 },
+      { partition: 1, records: 0, next: 5 },
+    ])
+    await sent[0]?.answer()
+    await settled
+    expect(lanes.reports).toMatchObject([
+      { partition: 0, records: 1, source: { from: 3, until: 4 }, next: 4 },
+      { partition: 1, records: 2, source: { from: 5, until: 9 }, next: 9 },
+    ])
+  })
+
+  it.each([
+    [-2, undefined],
+    [2 ** 53, undefined],
+    [1.6e18, 1_600_000_000_123_456_789n],
+  ])('refuse a time that cannot be copied: %d', async (timestamp, exactTimestamp) => {
+    const { lanes, sent } = world()
+    const odd = { ...record(3, 7), timestamp, ...(exactTimestamp && { exactTimestamp }) }
+    await expect(lanes.write(odd)).rejects.toMatchObject({
+      code: 'INVALID_TIMESTAMP',
+      message: expect.stringContaining(
+        `partition 3: the record at offset 7 is of ${exactTimestamp ?? timestamp}, which is no time`,
+      ),
+    })
+    await lanes.settle()
+    expect(sent).toEqual([])
   })
 })

@@ -9,7 +9,7 @@ import { expect, it, onTestFinished } from 'vitest'
 import { parseCall } from '../../src/cli/command.js'
 import { Output } from '../../src/cli/output.js'
 import { replayCommand } from '../../src/cli/replay.js'
-import { Cluster, type Message } from '../../src/index.js'
+import { Cluster, openLogDirectory, type Message } from '../../src/index.js'
 import { batchOf } from '../log/helpers.js'
 
 const GOLDEN = fileURLToPath(new URL('../golden', import.meta.url))
@@ -111,7 +111,7 @@ it('ends where it cannot read on, unless it may leave that out: then it says wha
 it('takes large records into a topic that takes them', async () => {
   const large = { partition: 1, value: Buffer.alloc(2_000_000, 7) }
   const dir = await folderWith([large])
-  expect((await replay(['orders', '--dir', dir, '--to', 'roomy'])).code).toBe(0)
+  expect((await replay(['orders', '--dir', dir, '--to', 'roomy', '--partitions', 'keep'])).code).toBe(0)
   const { stdout } = await replay(['roomy', '--dir', dir, '--partition', '1'])
   expect(stdout.length).toBeGreaterThan(2_000_000)
 })
@@ -119,7 +119,8 @@ it('takes large records into a topic that takes them', async () => {
 it('makes a topic that takes what the one that is read took', async () => {
   const large = { partition: 1, value: Buffer.alloc(2_000_000, 7) }
   const dir = await folderWith([large])
-  expect((await replay(['orders', '--dir', dir, '--to', 'copy'])).code).toBe(0)
+  const words = ['orders', '--dir', dir, '--to', 'copy', '--partitions', 'keep']
+  expect((await replay(words)).code).toBe(0)
   const cluster = await Cluster.open({ dir, durability: 'process' })
   onTestFinished(() => cluster.close())
   expect(await cluster.admin.listOffsets('copy')).toMatchObject([{ offset: 0 }, { offset: 1 }])
@@ -136,7 +137,8 @@ it('leaves the folder free, whether it worked or not', async () => {
   const before = await Cluster.open({ dir, durability: 'process' })
   await before.admin.createTopic({ topic: 'narrow', partitions: 1 })
   await before.close()
-  const to = (topic: string) => replay(['orders', '--dir', dir, '--to', topic])
+  const keep = ['--partitions', 'keep']
+  const to = (topic: string) => replay(['orders', '--dir', dir, '--to', topic, ...keep])
   await expect(to('narrow')).rejects.toThrow('expected a topic of at least 2 partitions')
   await to('roomy')
   const after = await Cluster.open({ dir })
@@ -180,4 +182,61 @@ it('to a cluster goes on behind what is deleted, and gives its connection back',
   there.faults.on('createTopics').error('TOPIC_AUTHORIZATION_FAILED', 'no').always()
   await expect(replay([...words.slice(0, 4), `${to}-2`])).rejects.toThrow('no')
   await expect.poll(() => listening.connectionCount).toBe(0)
+})
+
+it('places the records of a key in one partition, in the order of their times', async () => {
+  const dir = tempFolder()
+  const before = await Cluster.open({ dir, durability: 'process' })
+  const keys = Array.from({ length: 8 }, (_, n) => `k${n}`)
+  const config = { 'retention.ms': -1 }
+  await before.admin.createTopic({ topic: 'old', partitions: 4, config })
+  await before.admin.createTopic({ topic: 'two', partitions: 2, config })
+  // Each key is in all of them, as after partitions were added.
+  const messages = Array.from({ length: 800 }, (_, n) => {
+    const key = keys[n % 8] as string
+    return { key, value: String(n), partition: (n >> 3) % 4, timestamp: 1_700_000_000_000 + n }
+  })
+  await before.producer().send({ topic: 'old', messages })
+  await before.close()
+  for (const [to, partitions] of [
+    ['new', 4],
+    ['two', 2],
+  ] as const) {
+    const { code, stderr } = await replay(['old', '--dir', dir, '--to', to])
+    expect(code).toBe(0)
+    expect(stderr).toContain(`${to} has ${partitions} partitions, the source has 4: records go`)
+    const { partitions: placed } = await openLogDirectory(join(dir, 'broker-1'))
+    const places = new Map<string, string[]>()
+    for (const partition of placed.filter(({ topic }) => topic === to)) {
+      for await (const { key, value } of partition.records()) {
+        const name = `${Buffer.from(key as Uint8Array).toString()} ${partition.partition}`
+        const bytes = Buffer.from(value as Uint8Array)
+        places.set(name, [...(places.get(name) ?? []), bytes.toString()])
+      }
+    }
+    expect(places.size).toBe(8) // each key in one partition, whole and in order
+    const values = [...places.values()].sort((a, b) => Number(a[0]) - Number(b[0]))
+    expect(values).toEqual(
+      keys.map((_, n) => Array.from({ length: 100 }, (__, m) => String(8 * m + n))),
+    )
+  }
+})
+
+it('into a topic here says how to go on, all partitions at once where the keys decide', async () => {
+  const dir = await folderWith([0, 0, 0, 1, 1].map(partition => ({ partition, value: 'v' })))
+  const local = await Cluster.open({ dir, durability: 'process' })
+  const config = { 'cleanup.policy': 'compact' } // takes no record without a key
+  await local.admin.createTopic({ topic: 'keyed', partitions: 2, config })
+  await local.admin.deleteRecords({ topic: 'orders', partition: 0, offset: 1 })
+  await local.close()
+  const words = ['orders', '--dir', dir, '--to', 'keyed', '--until', '9']
+  await expect(replay(words)).rejects.toThrow(
+    /INVALID_RECORD.*; go on with --from 0:1,1:0 --until 9$/,
+  )
+  await expect(replay([...words, '--partition', '1'])).rejects.toThrow(
+    /; go on with --partition 1 --from 0 --until 9$/,
+  )
+  await expect(replay([...words, '--partitions', 'keep'])).rejects.toThrow(
+    /; go on with --partition 0 --from 1 --until 9, then --partition 1 --from 0 --until 9$/,
+  )
 })

@@ -22,14 +22,14 @@ async function folder(): Promise<string> {
 }
 
 it('the copy of each partition is that of its leader', async () => {
-  const { partitions, count } = await sourceTopic(await folder(), 'orders', undefined)
+  const { partitions, count } = await sourceTopic(await folder(), 'orders', [])
   const folders = partitions.map(({ folder: place }) => place).sort()
   expect(folders).toEqual(['broker-1/orders-0', 'broker-1/orders-2', 'broker-3/orders-1'])
   expect(count).toBe(3)
 })
 
 it('one partition alone does not make the topic smaller', async () => {
-  const { partitions, count } = await sourceTopic(await folder(), 'orders', 1)
+  const { partitions, count } = await sourceTopic(await folder(), 'orders', [1])
   expect(partitions.map(({ folder: place }) => place)).toEqual(['broker-3/orders-1'])
   expect(count).toBe(3)
 })
@@ -37,7 +37,7 @@ it('one partition alone does not make the topic smaller', async () => {
 it('without its controller a folder has one copy of each nevertheless, and no settings', async () => {
   const dir = await folder()
   rmSync(join(dir, 'controller'), { recursive: true })
-  const { partitions } = await sourceTopic(dir, 'orders', undefined)
+  const { partitions } = await sourceTopic(dir, 'orders', [])
   expect(partitions.map(({ partition }) => partition).sort()).toEqual([0, 1, 2])
   expect(await settingsOf(dir, 'orders')).toBeUndefined()
 })
@@ -45,7 +45,7 @@ it('without its controller a folder has one copy of each nevertheless, and no se
 it('where the copy of a leader is gone, that of another broker is taken', async () => {
   const dir = await folder()
   rmSync(join(dir, 'broker-3/orders-1'), { recursive: true })
-  const { partitions } = await sourceTopic(dir, 'orders', undefined)
+  const { partitions } = await sourceTopic(dir, 'orders', [])
   const folders = partitions.map(({ folder: place }) => place).sort()
   expect(folders).toEqual(['broker-1/orders-0', 'broker-1/orders-1', 'broker-1/orders-2'])
 })

@@ -369,7 +369,7 @@ it.each([
   [['--from', 'orders'], /^partlog mirror: --from: expected kafka:\/\/host:port\/topic/],
   [['--from', 'kafka://h:1/a', '--topic', '__mirror_positions'], /where positions are kept$/],
   [['--from', 'kafka://h:1/a', '--from-offset', 'x'], /--from-offset: expected an offset or/],
-  [['orders'], /^partlog mirror: expected no words, got orders$/],
+  [['orders'], /^partlog mirror: expected no words, got 1 word$/],
 ])('the words %j are wrong', (words, line) => {
   const { code, stdout, stderr } = partlog(['mirror', ...words], { cwd: tempFolder() })
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' })

@@ -88,6 +88,7 @@ describe('a topic of a cluster', () => {
         records: 50,
         seconds: expect.any(Number) as number,
         unread: [],
+        missing: [],
         partitions: [
           {
             partition: 2,
@@ -120,7 +121,7 @@ describe('a topic of a cluster', () => {
       '--json',
     ]).ended
     expect(stderr).toBe(
-      'partlog: wide has 5 partitions there and 2 here: records go where their keys say, ' +
+      'partlog: wide has 5 partitions, the source has 2: records go where their keys say, ' +
         'those without a key in turns\n',
     )
     const [summary] = parseLines<{ partitions: { target: unknown }[] }>(stdout)

@@ -1,0 +1,351 @@
+/** What lines become, and how an import goes on that ended early. */
+
+import { spawn } from 'node:child_process'
+import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { CLI, ended, jsonLines, output, partlog, started, tempFolder } from './helpers.js'
+
+interface RecordLine {
+  readonly partition: number
+  readonly timestamp: number | null
+  readonly key: string | { readonly base64: string } | null
+  readonly value: string | null
+}
+
+const cwd = tempFolder()
+let files = 0
+function file(content: string | Uint8Array, ending = '.jsonl'): string {
+  const path = join(cwd, `${++files}${ending}`)
+  writeFileSync(path, content)
+  return path
+}
+const fresh = (): string => join(tempFolder(), 'data')
+const recordsOf = (dir: string, topic = 't'): RecordLine[] =>
+  jsonLines<RecordLine>(['replay', topic, '--dir', dir])
+
+function imported(content: string | Uint8Array, ...words: readonly string[]): RecordLine[] {
+  const dir = fresh()
+  output(['import', file(content), '--topic', 't', '--dir', dir, ...words])
+  return recordsOf(dir)
+}
+
+function refused(content: string | Uint8Array, ...words: readonly string[]): string {
+  const ended = partlog(['import', file(content), '--topic', 't', '--dir', fresh(), ...words])
+  expect(ended).toMatchObject({ code: 1, stdout: '' })
+  expect(ended.stderr).toMatch(/^partlog: [^\n]*\n$/)
+  return ended.stderr
+}
+
+describe('a key', () => {
+  const keys = (content: string | Uint8Array, ...words: readonly string[]) =>
+    imported(content, ...words).map(({ key }) => key)
+
+  it('is the text that stands in the line', () => {
+    const lines = ['653247040368672768', '653247040368672769', '1.10', '1.1', '"a\\nb"', 'true']
+    const content = lines.map(id => `{"id":${id}}`).join('\n')
+    expect(keys(content, '--key', 'id')).toEqual([...lines.slice(0, 4), 'a\nb', 'true'])
+  })
+
+  it('within an object, too, without the blanks around it', () => {
+    const line = '{"k":{ "id": 9007199254740993, "v": [1.10] }}'
+    expect(keys(line, '--key', 'k')).toEqual(['{"id":9007199254740993,"v":[1.10]}'])
+  })
+
+  it('is none where no event has the field, whatever it is called', () => {
+    expect(keys('{"a":1}\n{"a":2,"constructor":"c"}', '--key', 'constructor')).toEqual([null, 'c'])
+  })
+
+  it('in Latin-1 stays what it is, in a field and as a word', () => {
+    const bytes = ['M\xfcller', 'M\xf6ller'].map(name => Buffer.from(name, 'latin1'))
+    const expected = bytes.map(each => ({ base64: each.toString('base64') }))
+    const json = Buffer.from('{"n":"M\xfcller"}\n{"n":"M\xf6ller"}\n', 'latin1')
+    expect(keys(json, '--key', 'n')).toEqual(expected)
+    const words = Buffer.from('1 M\xfcller\n2\tM\xf6ller x\n', 'latin1')
+    expect(keys(words, '--format', 'lines', '--key', '2')).toEqual(expected)
+  })
+
+  it('that UTF-8 cannot hold is refused: two would become one', () => {
+    expect(refused('{"n":"\\ud800"}', '--key', 'n')).toContain('line 1: n: it has half a character')
+    const record = { partition: 0, timestamp: 1, key: '\ud800', value: 'v' }
+    const line = JSON.stringify(record)
+    expect(refused(line, '--format', 'records')).toContain('line 1: key: half a character')
+    const latin = Buffer.from('{"partition":0,"timestamp":1,"key":null,"value":"\xfc"}', 'latin1')
+    expect(refused(latin, '--format', 'records')).toContain('line 1: it is not UTF-8')
+  })
+})
+
+describe('a time', () => {
+  const times = (values: readonly unknown[], ...words: readonly string[]) => {
+    const lines = values.map(ts => JSON.stringify({ ts })).join('\n')
+    return imported(lines, '--timestamp', 'ts', ...words).map(({ timestamp }) => timestamp)
+  }
+  const T = 1_700_000_000_000
+
+  it('is what it says: a zone, or a clear unit', () => {
+    const values = ['2023-11-14T23:13:20+01:00', T / 1000, T, T * 1000, String(T * 1_000_000)]
+    expect(times(values)).toEqual(values.map(() => T))
+  })
+
+  it('or what the options say', () => {
+    expect(times([1, '2'], '--timestamp-unit', 's')).toEqual([1000, 2000])
+    const zone = ['--timezone', 'Europe/Berlin']
+    expect(times(['2023-11-14 23:13:20'], ...zone)).toEqual([T])
+  })
+
+  it.each([
+    ['"order-1"', 'expected a time, got "order-1": expected a time like 2016'],
+    ['true', 'expected a time, got true'],
+    ['null', 'expected a time, got null'],
+    ['"2018-08-31 09:30:00"', 'it does not say its zone: say --timezone UTC'],
+    ['1000', 'what it counts is not clear: say --timestamp-unit s, ms, us or ns'],
+    ['"1955-01-01T00:00:00Z"', 'it lies before 1970'],
+  ])('%s is refused, with the line', (value, why) => {
+    expect(refused(`{"ts":"${'2016-01-01'}T00:00:00Z"}\n{"ts":${value}}\n`, '--timestamp', 'ts'))
+      .toMatch(new RegExp(`line 2: ts: .*${why.replaceAll('.', '\\.')}`))
+  })
+
+  it('is told: what was understood', () => {
+    const path = file(`{"ts":${T / 1000}}\n{"ts":"2024-01-01T00:00:00Z"}\n`)
+    const words = ['import', path, '--topic', 't', '--dir', fresh(), '--timestamp', 'ts']
+    expect(partlog(words).stderr).toContain(
+      'their times go from 2023-11-14T22:13:20.000Z to 2024-01-01T00:00:00.000Z; numbers count s\n',
+    )
+  })
+
+  it('may be none, from one export to the next', () => {
+    const line = (timestamp: number | null): string =>
+      JSON.stringify({ value: 'v', key: null, timestamp, partition: 0, more: 1 })
+    const records = imported(`${line(null)}\n${line(5)}\n`, '--format', 'records')
+    expect(records.map(({ timestamp }) => timestamp)).toEqual([null, 5])
+  })
+
+  it('beyond 2^53 is refused in an export', () => {
+    const line = '{"partition":0,"timestamp":1600000000000000001,"key":null,"value":"v"}'
+    expect(refused(line, '--format', 'records')).toContain('line 1: timestamp: expected milli')
+  })
+})
+
+describe('options that would change nothing', () => {
+  const record = '{"partition":0,"timestamp":1,"key":null,"value":"v"}'
+  it.each([
+    [['--format', 'lines', '--timestamp', '1'], /--timestamp: not with --format lines: the lines/],
+    [['--format', 'records', '--timestamp', 'x'], /--timestamp: not with --format records: which/],
+    [['--format', 'records', '--key', 'value'], /--key: not with --format records, which has/],
+    [['--format', 'lines', '--timezone', 'UTC'], /--timezone: not with --format lines/],
+    [['--timezone', 'UTC'], /--timezone: needs --timestamp$/],
+    [['--timestamp-unit', 's'], /--timestamp-unit: needs --timestamp$/],
+    [['--skip', '1', '--skip', '2'], /--skip: expected once, got 2 times$/],
+    [['--timestamp', 't', '--timezone', 'Berlin'], /--timezone: expected a time zone like UTC/],
+  ])('%j is refused', (words, line) => {
+    const dir = fresh()
+    const path = file(`${record}\n`)
+    const { code, stderr } = partlog(['import', path, '--topic', 't', '--dir', dir, ...words])
+    expect(code).toBe(2)
+    expect(stderr.trimEnd()).toMatch(line)
+    expect(existsSync(dir)).toBe(false)
+  })
+
+  it.each([
+    [['demo', '--file', 'x', '--seed', '2'], /--seed: not with --file/],
+    [['serve', '--memory', '--dir', 'x'], /expected --dir or --memory, not both$/],
+    [['topics', 'orders', '--internal'], /--internal: not with a TOPIC$/],
+    [['replay', 'orders', '--partitions', 'keep'], /--partitions: only with --to TOPIC$/],
+    [['replay', 'orders', '--to', 'x', '--format', 'values'], /--format: not with --to TOPIC/],
+  ])('%j is refused', (words, line) => {
+    const { code, stderr } = partlog(words, { cwd })
+    expect(stderr.trimEnd()).toMatch(line)
+    expect(code).toBe(2)
+  })
+})
+
+describe('encodings', () => {
+  const mark = Buffer.of(0xef, 0xbb, 0xbf)
+  const text = Buffer.concat([mark, Buffer.from('{"id":"a"}\n{"id":"b"}\n')])
+
+  it('a byte order mark is dropped: of a file, of standard input, of gzip, of what is skipped', () => {
+    const values = ['{"id":"a"}', '{"id":"b"}']
+    expect(imported(text, '--key', 'id').map(({ value }) => value)).toEqual(values)
+    for (const words of [[file(gzipSync(text), '.jsonl.gz')], ['-'], ['-', '--skip', '1']]) {
+      const dir = fresh()
+      const all = ['import', ...words, '--topic', 't', '--dir', dir]
+      expect(partlog(all, { input: text }).code).toBe(0)
+      expect(recordsOf(dir).map(({ value }) => value)).toEqual(values.slice(words.length === 3 ? 1 : 0))
+    }
+  })
+
+  it('UTF-16 is named', () => {
+    const wide = Buffer.from('\ufeff{"id":"a"}\n', 'utf16le')
+    expect(refused(wide)).toMatch(/it is in UTF-16, expected UTF-8 .*; nothing of it was imported\n/)
+    expect(refused(wide.subarray(2))).toContain('it is in UTF-16LE')
+  })
+})
+
+describe('a bad line', () => {
+  const BAD: Readonly<Record<string, string>> = {
+    'a torn line': '{"id":"c',
+    'zeros after a crash': `${'\0'.repeat(100)}{"id":"x"}`,
+    'two events in one line': '{"id":"c"}{"id":"c2"}',
+    'a line of a log': 'WARN retrying',
+    'a line that is too long': 'x'.repeat(17 * 1024 * 1024),
+    'an event that is too large': `{"id":"${'x'.repeat(1_100_000)}"}`,
+  }
+  it.each(Object.entries(BAD))('%s: the advice gets on, behind it or without it', (_, bad) => {
+    const path = file(`{"id":"a"}\n{"id":"b"}\n${bad}\n{"id":"d"}\n`)
+    const dir = fresh()
+    const words = ['import', path, '--topic', 't', '--dir', dir, '--key', 'id']
+    const first = partlog(words)
+    expect(first.code).toBe(1)
+    expect(first.stderr).toMatch(/: line 3: .*; its first 2 lines are imported, the rest is not: /)
+    expect(first.stderr).toContain(
+      'go on behind line 3 with --skip 3, or with --skip 2 when it is mended; ' +
+        '--bad-lines skip leaves out all such lines\n',
+    )
+    expect(partlog([...words, '--skip', '3']).code).toBe(0)
+    expect(recordsOf(dir).map(({ key }) => key)).toEqual(['a', 'b', 'd'])
+    const other = fresh()
+    const skipping = partlog(['import', path, '--topic', 't', '--dir', other, '--bad-lines', 'skip'])
+    expect(skipping.code).toBe(0)
+    expect(skipping.stderr).toMatch(/line 3 is left out: [^\n]*\n3 records .*\n1 lines are left out/)
+    expect(recordsOf(other)).toHaveLength(3)
+  })
+
+  it('of a record that does not fit into the topic is named, too', () => {
+    const line = (partition: number): string =>
+      JSON.stringify({ partition, timestamp: 1, key: null, value: 'v' })
+    const dir = fresh()
+    const input = [0, 1, 5, 0].map(line).join('\n')
+    const words = ['import', '-', '--topic', 't', '--dir', dir, '--format', 'records']
+    const { stderr } = partlog([...words, '--partitions', '2'], { input })
+    expect(stderr).toContain('line 3: partition 5: the topic has 2 partitions; its first 2 lines are')
+    expect(recordsOf(dir)).toHaveLength(2)
+  })
+
+  it('many of them are counted, the first ones named, in JSON as well', () => {
+    const lines = Array.from({ length: 100 }, (_, n) => (n % 2 === 0 ? `{"n":${n}}` : 'bad'))
+    const path = file(lines.join('\n'))
+    const words = ['import', path, '--topic', 't', '--bad-lines', 'skip', '--dir', fresh()]
+    const { stderr } = partlog(words)
+    expect(stderr.match(/is left out: /g)).toHaveLength(10)
+    expect(stderr).toContain('50 lines are left out: they are no events\n')
+    const told = jsonLines([...words.slice(0, -1), fresh(), '--json'])
+    expect(told.filter(each => 'badLine' in each)).toHaveLength(10)
+    expect(told.at(-1)).toMatchObject({ records: 50, badLines: 50 })
+    expect(told).toContainEqual({ acknowledged: 100 })
+  })
+})
+
+describe('a signal', () => {
+  it.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('%s: says how many lines are in', async signal => {
+    const pad = 'x'.repeat(60)
+    const events = Array.from({ length: 300_000 }, (_, id) => JSON.stringify({ id, pad }))
+    const path = file(events.join('\n'))
+    const dir = fresh()
+    const { child, ended: over } = started(['import', path, '--topic', 't', '--dir', dir])
+    const log = join(dir, 'broker-1/t-0/00000000000000000000.log')
+    await expect.poll(() => existsSync(log) && statSync(log).size > 500_000, { interval: 5 }).toBe(true)
+    child.kill(signal)
+    const { code, stderr } = await over
+    expect(code).toBe(1)
+    const count = Number(/^partlog: .*: its first (\d+) lines are imported/m.exec(stderr)?.[1])
+    expect(stderr).toContain(`the rest is not: go on with --skip ${count}\n`)
+    expect(jsonLines(['topics', '--dir', dir, '--json'])).toMatchObject([{ records: count }])
+    const rest = ['import', path, '--topic', 't', '--dir', dir, '--skip', String(count)]
+    expect(partlog(rest).code).toBe(0)
+    expect(jsonLines(['topics', '--dir', dir, '--json'])).toMatchObject([{ records: 300_000 }])
+  })
+
+  it('is heard while nothing comes from standard input', async () => {
+    const dir = fresh()
+    const words = ['import', '-', '--topic', 't', '--dir', dir]
+    const child = spawn(process.execPath, [CLI, ...words, '--json'])
+    onTestFinished(() => void child.kill('SIGKILL'))
+    let stderr = ''
+    child.stderr.on('data', chunk => (stderr += String(chunk)))
+    const acknowledged = new Promise(resolve => child.stdout.once('data', resolve))
+    child.stdin.write('{"a":1}\n{"a":2}\n')
+    await acknowledged
+    child.kill('SIGINT')
+    expect(await ended(child)).toBe(1)
+    expect(stderr).toContain('its first 2 lines are imported, the rest is not: go on with --skip 2')
+  })
+})
+
+describe('records as lines', () => {
+  it('may have their fields in any order, more of them, and no headers', () => {
+    const record = { partition: 0, offset: 0, timestamp: 1000, key: 'a', value: 'x', headers: [] }
+    const sorted = Object.fromEntries(Object.entries(record).sort())
+    const { headers: _, offset: __, ...less } = record
+    const lines = [sorted, { topic: 't', ...record }, less].map(each => JSON.stringify(each))
+    const records = imported(lines.join('\n'), '--format', 'records')
+    expect(records.map(({ key, timestamp }) => [key, timestamp])).toEqual(
+      lines.map(() => ['a', 1000]),
+    )
+    const { value: ___, ...valueless } = record
+    expect(refused(JSON.stringify(valueless), '--format', 'records')).toContain('has no value')
+    const path = file(JSON.stringify({ topic: 't', ...sorted }))
+    const { code, stderr } = partlog(['import', path, '--topic', 't', '--dir', fresh()])
+    expect(code).toBe(2)
+    expect(stderr).toContain('say --format records')
+  })
+
+  it('values alone: what lines cannot show is said', () => {
+    const dir = fresh()
+    const values = ['plain', 'two\nlines', null, 'carriage\r', null]
+    const lines = values.map(value => JSON.stringify({ partition: 0, timestamp: 1, key: 'k', value }))
+    const path = file(lines.join('\n'))
+    output(['import', path, '--topic', 't', '--dir', dir, '--format', 'records'])
+    const { code, stderr } = partlog(['replay', 't', '--dir', dir, '--format', 'values'])
+    expect(code).toBe(0)
+    expect(stderr).toContain(
+      'partlog: 2 values hold line breaks, 2 are null (an empty line each): as lines they cannot ' +
+        'be told apart; --format records can\n',
+    )
+    expect(partlog(['replay', 't', '--dir', dir]).stderr).not.toContain('line breaks')
+  })
+
+  it('several partitions are asked for by name', () => {
+    const dir = fresh()
+    const lines = [0, 1, 2].map(partition =>
+      JSON.stringify({ partition, timestamp: 1, key: null, value: 'v' }),
+    )
+    output(['import', file(lines.join('\n')), '--topic', 't', '--dir', dir, '--format', 'records'])
+    const two = jsonLines<RecordLine>([
+      ...['replay', 't', '--dir', dir, '--partition', '0', '--partition', '2'],
+    ])
+    expect(two.map(({ partition }) => partition)).toEqual([0, 2])
+    const from = ['replay', 't', '--dir', dir, '--from', '0:1,1:0,2:0']
+    expect(jsonLines<RecordLine>(from).map(({ partition }) => partition)).toEqual([1, 2])
+    expect(partlog([...from.slice(0, -1), '0:1']).stderr).toContain('a place in partition 1, too')
+    expect(partlog(['replay', 't', '--dir', dir, '--partition', '7', '--partition', '0']).stderr)
+      .toContain('got t-7')
+  })
+
+  it('from milliseconds, as people write them', () => {
+    const dir = fresh()
+    const path = file('{"ts":1700000000000}\n{"ts":1500000000000}\n')
+    output(['import', path, '--topic', 't', '--timestamp', 'ts', '--dir', dir])
+    const words = ['replay', 't', '--dir', dir, '--format', 'values']
+    const from = partlog([...words, '--from', '1600000000000'])
+    expect(from.stdout).toBe('{"ts":1700000000000}\n')
+    expect(from.stderr).toContain('--from 1600000000000 is taken for a time, 2020-09-13T12:26:40')
+    expect(partlog([...words, '--until', '1600000000000']).stdout).toBe('{"ts":1500000000000}\n')
+    expect(partlog([...words, '--from', '7']).stderr).toContain('--from 7 lies behind the end: 2')
+  })
+})
+
+it('what cannot be looked into is named, with its path', () => {
+  const path = file('{}')
+  mkdirSync(join(cwd, 'empty'))
+  for (const [words, why] of [
+    [['verify', path], 'is a file: expected the folder of'],
+    [['inspect', path], 'is a file: expected the folder of'],
+    [['replay', 't', '--dir', path], 'is a file: expected the folder of'],
+    [['verify', join(cwd, 'empty')], 'holds no logs'],
+  ] as const) {
+    const { code, stderr } = partlog(words)
+    expect(code).toBe(1)
+    expect(stderr).toContain(`${words.at(-1)} ${why}`)
+  }
+})
