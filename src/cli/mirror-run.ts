@@ -63,6 +63,12 @@ interface Reading extends PartitionPlan {
 
 type Ending = 'end' | 'signal' | 'grown'
 
+class AnotherTopicError extends Error {
+  constructor(topic: string) {
+    super(`${topic} is another topic by now`)
+  }
+}
+
 export class Mirror {
   readonly #parts: PlanParts
   readonly #request: MirrorRequest
@@ -137,7 +143,7 @@ export class Mirror {
       if (error !== signal.reason) {
         await this.#settle()
         await this.#keepLast().catch(() => undefined) // the first error is the one to tell
-        throw error
+        throw await this.#whyOf(error)
       }
     }
     await this.#settle()
@@ -242,6 +248,20 @@ export class Mirror {
     }
   }
 
+  /** A consumer stumbles over a topic that was made anew in its own ways: that is the reason. */
+  async #whyOf(error: unknown): Promise<unknown> {
+    const ending = new AbortController()
+    const timer = clock.after(LAST_LOOK_MS, () => ending.abort())
+    try {
+      await this.#look(ending.signal)
+      return error
+    } catch (later) {
+      return later instanceof AnotherTopicError ? later : error
+    } finally {
+      timer.cancel()
+    }
+  }
+
   #changed(): Map<number, MirrorPosition> {
     const { sourceId, targetId } = this.#plan as MirrorPlan
     const ends = new Map(this.#lanes.reports.map(each => [each.partition, each.target?.until]))
@@ -282,7 +302,7 @@ export class Mirror {
     signal.throwIfAborted()
     const looking = this.#parts.source.admin.describeTopic(from)
     const { topicId, partitions } = await abortable(looking, signal)
-    if (isAnotherTopic(sourceId, topicId)) throw new Error(`${from} is another topic by now`)
+    if (isAnotherTopic(sourceId, topicId)) throw new AnotherTopicError(from)
     this.#partitionsThere = partitions.length
     this.#lookedAtMs = clock.monotonicMs()
   }

@@ -21,6 +21,7 @@ function file(content: string | Uint8Array, ending = '.jsonl'): string {
   writeFileSync(path, content)
   return path
 }
+const WAIT = { interval: 5, timeout: 15_000 }
 const fresh = (): string => join(tempFolder(), 'data')
 const recordsOf = (dir: string, topic = 't'): RecordLine[] =>
   jsonLines<RecordLine>(['replay', topic, '--dir', dir])
@@ -244,7 +245,7 @@ describe('a signal', () => {
     const dir = fresh()
     const { child, ended: over } = started(['import', path, '--topic', 't', '--dir', dir])
     const log = join(dir, 'broker-1/t-0/00000000000000000000.log')
-    await expect.poll(() => existsSync(log) && statSync(log).size > 500_000, { interval: 5 }).toBe(true)
+    await expect.poll(() => existsSync(log) && statSync(log).size > 500_000, WAIT).toBe(true)
     child.kill(signal)
     const { code, stderr } = await over
     expect(code).toBe(1)
