@@ -9,12 +9,18 @@
 
 import { SystemClock, type Clock } from './base/clock.js'
 import { readOptions, show } from './base/config.js'
-import { unbreakable, type Logger } from './base/logger.js'
+import { silentLogger, unbreakable, warnPeople, type Logger } from './base/logger.js'
 import { systemRandom, type Random } from './base/random.js'
 import { Signal } from './base/tasks.js'
 import { randomUuid } from './base/uuid.js'
 import { BrokerHandle } from './broker/broker-handle.js'
-import { brokerFolder, BrokerSet, checkBrokerId, CONTROLLER_FOLDER } from './broker/broker-set.js'
+import {
+  brokerFolder,
+  BrokerSet,
+  checkBrokerId,
+  CONTROLLER_FOLDER,
+  isNodeFolder,
+} from './broker/broker-set.js'
 import {
   CLUSTER_OPTIONS,
   OPEN_OPTIONS,
@@ -42,8 +48,7 @@ import { lockFolder, LockedError, LockUnavailableError, type FolderLock } from '
 import { MemoryDisk } from './disk/memory-disk.js'
 import { makeFolder, NodeDisk } from './disk/node-disk.js'
 import { OverlayDisk } from './disk/overlay-disk.js'
-import { META_PROPERTIES } from './log/files.js'
-import { readMetaProperties } from './log/meta-properties.js'
+import { clusterIdIn } from './log/meta-properties.js'
 import type { RecoveryFinding } from './log/recovery.js'
 import { checkedConfig, PartlogError, toPartlogError } from './model/errors.js'
 import type { Durability } from './partition/roles.js'
@@ -57,7 +62,7 @@ import type { Listening, ListenOptions } from './wire/tcp-server.js'
 export interface RecoveryReport {
   /** False after a crash; then what was not known to be durable has been checked. */
   readonly wasClosedCleanly: boolean
-  /** Torn tails that were cut, indexes that were built again, with file and position. */
+  /** Torn tails that were cut, files that were put right again, with file and position. */
   readonly findings: readonly RecoveryFinding[]
   /** Partitions that cannot be used, and why. */
   readonly offline: readonly {
@@ -69,6 +74,9 @@ export interface RecoveryReport {
   readonly strangers: readonly string[]
   readonly durationMs: number
 }
+
+/** How many cuts are told one by one. */
+const CUTS_TOLD_MAX = 10
 
 interface Parts {
   readonly brokers: BrokerSet
@@ -147,7 +155,9 @@ export class Cluster extends KafkaCluster {
       const files = new NodeDisk(dir, { readOnly })
       const disk = readOnly ? new OverlayDisk(files) : files
       if (readOnly && !isClusterFolder(files)) throw notACluster(dir)
-      return new Cluster(await openParts({ ...settings, clock, disk, lock, readOnly }))
+      const cluster = new Cluster(await openParts({ ...settings, clock, disk, lock, readOnly }))
+      if (settings.logger === silentLogger && !readOnly) tellOfCuts(cluster.recovery)
+      return cluster
     } catch (error) {
       await lock?.release()
       throw readOnly ? toPartlogError(error) : openError(dir, error)
@@ -357,8 +367,21 @@ async function openParts(settings: OpenSettings): Promise<Parts> {
 }
 
 async function clusterIdOf(disk: Disk, random: Random): Promise<string> {
-  const meta = await readMetaProperties(disk, `${CONTROLLER_FOLDER}/${META_PROPERTIES}`)
-  return meta?.clusterId ?? randomUuid(random)
+  const folders = disk
+    .list('')
+    .filter(({ kind, name }) => kind === 'directory' && isNodeFolder(name))
+    .map(({ name }) => name)
+  return (await clusterIdIn(disk, folders)) ?? randomUuid(random)
+}
+
+/** Records that were cut off are told of, also where nobody has handed in a logger. */
+function tellOfCuts({ findings }: RecoveryReport): void {
+  const cuts = findings.filter(({ kind }) => kind === 'torn-tail' || kind === 'corruption-cut')
+  for (const { kind, file, position, bytes, reason, keptIn } of cuts.slice(0, CUTS_TOLD_MAX)) {
+    const what = `${kind}: ${bytes} bytes were cut off ${file} at position ${position}: ${reason}`
+    warnPeople(`${what}. They are kept in ${keptIn.join(', ')}`)
+  }
+  if (cuts.length > CUTS_TOLD_MAX) warnPeople(`${cuts.length} cuts in all: see cluster.recovery`)
 }
 
 function reportOf({ managers, running }: BrokerSet, durationMs: number): RecoveryReport {

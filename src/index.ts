@@ -6,7 +6,7 @@ export type { MemoryOptions, OpenOptions } from './broker/cluster-options.js'
 export type { Condition, UntilOptions } from './broker/until.js'
 export { KafkaCluster } from './client/kafka-cluster.js'
 export type { Durability } from './partition/roles.js'
-export type { RecoveryFinding } from './log/recovery.js'
+export type { FindingKind, RecoveryFinding } from './log/recovery.js'
 
 // Its brokers, and what can be done to them.
 export { BrokerHandle } from './broker/broker-handle.js'

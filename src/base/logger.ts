@@ -34,6 +34,11 @@ export function unbreakable(logger: Logger): Logger {
   }
 }
 
+/** Tells people whose program has no logger; Node writes it to stderr, or tells 'warning'. */
+export function warnPeople(sentence: string): void {
+  process.emitWarning(sentence, 'PartlogWarning')
+}
+
 export const silentLogger: Logger = {
   debug: nothing,
   info: nothing,

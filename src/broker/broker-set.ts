@@ -82,6 +82,11 @@ export function brokerFolder(nodeId: number): string {
   return `broker-${nodeId}`
 }
 
+/** Is this what the folder of the controller, or of a broker, is called? */
+export function isNodeFolder(name: string): boolean {
+  return name === CONTROLLER_FOLDER || /^broker-[1-9]\d*$/.test(name)
+}
+
 export class BrokerSet {
   readonly controller: Controller
   readonly brokerIds: readonly number[]
@@ -319,7 +324,8 @@ export function checkBrokerId(set: BrokerSet, nodeId: unknown): asserts nodeId i
 async function openManager(options: BrokerSetOptions, nodeId: number): Promise<LogManager> {
   const { disk, clusterId, clock, random, logger, onCorruption } = options
   const root = nodeId === CONTROLLER ? CONTROLLER_FOLDER : brokerFolder(nodeId)
-  const common = { clusterId, clock, random, logger, onCorruption }
+  const isCommittedDurable = nodeId === CONTROLLER || options.durability === 'power'
+  const common = { clusterId, clock, random, logger, onCorruption, isCommittedDurable }
   return await LogManager.open({ ...common, disk, root, nodeId })
 }
 

@@ -9,7 +9,7 @@
 import type { Clock } from '../base/clock.js'
 import type { Logger } from '../base/logger.js'
 import type { Random } from '../base/random.js'
-import { alterIsr, replicaFailed } from '../coordinator/brokers.js'
+import { alterIsr, replicaFailed, replicaReturned } from '../coordinator/brokers.js'
 import { createTopic, type ControllerContext } from '../coordinator/controller.js'
 import type { ClusterImage, TopicImage } from '../coordinator/metadata.js'
 import type { GroupListener } from '../coordinator/rebalance-news.js'
@@ -142,6 +142,7 @@ export class Broker implements BrokerContext {
     const listener: ReplicaListener = {
       changeIsr: partition => this.#changeIsr(partition),
       replicaFailed: (partition, error) => this.#replicaFailed(partition, error),
+      replicaReturned: partition => this.#replicaReturned(partition),
       repairing: onRepairing,
       truncated: onTruncated,
       applied: onApplied,
@@ -170,7 +171,10 @@ export class Broker implements BrokerContext {
       throw error
     }
     // What recovery found must not be looked for again, should the next crash come soon.
-    await broker.logs.writeCheckpoints().catch((error: unknown) => {
+    const written = broker.logs
+      .writeCheckpoints()
+      .then(() => broker.logs.writeHighWatermarks(broker.#highWatermarks()))
+    await written.catch((error: unknown) => {
       options.logger.warn('checkpoints could not be written, will be tried again', { error })
     })
     broker.#housekeeping = new Housekeeping(broker.clock, options.logger, broker.#chores())
@@ -301,13 +305,24 @@ export class Broker implements BrokerContext {
     const replicas = this.controller.image.topics.get(topic)?.partitions[partition]?.replicas ?? []
     if (replicas.length < 2 || this.#isClosed) return
     const failed = (image: ClusterImage) => replicaFailed(image, this.nodeId, topicPartition)
-    const isOffline = (): boolean => !this.#isClosed && replica.offlineReason !== undefined
+    // By the time this is decided it may have been opened again: another replica is there then.
+    const now = (): Partition => this.replicas.find(topic, partition) ?? replica
+    const isOffline = (): boolean => !this.#isClosed && now().offlineReason !== undefined
     const isForGood = isOffline()
     const said = isForGood
       ? this.controller.insist(image => (isOffline() ? failed(image) : NOTHING))
       : this.controller.run(failed) // said again with the next append that is refused
     said.catch((cause: unknown) => {
       this.#logger.warn(`${topic}-${partition} has failed, and nobody knows yet`, { error, cause })
+    })
+  }
+
+  /** It could not be opened, and is open now. */
+  #replicaReturned({ topicPartition }: Partition): void {
+    const { topic, partition } = topicPartition
+    const said = this.controller.insist(image => replicaReturned(image, topicPartition))
+    said.catch((error: unknown) => {
+      this.#logger.warn(`${topic}-${partition} is open again, and nobody knows yet`, { error })
     })
   }
 
@@ -399,10 +414,15 @@ export class Broker implements BrokerContext {
     const online = (partition: Partition): boolean => partition.offlineReason === undefined
     return [...this.replicas.partitions()]
       .filter(online)
-      .map(({ topicPartition, highWatermark }) => ({
-        ...topicPartition,
-        offset: highWatermark,
-      }))
+      .map(partition => ({ ...partition.topicPartition, offset: this.#certainEnd(partition) }))
+  }
+
+  /** Where nobody else has the records, the next opening holds its log against this. */
+  #certainEnd({ topicPartition, highWatermark, replicaLog }: Partition): number {
+    const { topic, partition } = topicPartition
+    const { replicas } = this.controller.image.topics.get(topic)?.partitions[partition] ?? {}
+    if (replicas?.length !== 1 || replicaLog === undefined) return highWatermark
+    return Math.min(highWatermark, replicaLog.durableEndOffset)
   }
 
   /** A crash may have come between a topic's deletion and that of its folders. */

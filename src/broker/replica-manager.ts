@@ -40,6 +40,8 @@ export interface ReplicaListener {
   changeIsr(partition: Partition): Promise<void>
   /** The log of a replica has gone offline. */
   replicaFailed(partition: Partition, error: PartlogError): void
+  /** A replica that could not be opened is open now. */
+  replicaReturned(partition: Partition): void
   /** A damaged replica is copied anew; what was left of it is kept in `folder`. */
   repairing(partition: Partition, folder: string): void
   /** A follower has cut off records that its leader does not have. */
@@ -279,7 +281,9 @@ export class ReplicaManager {
       const topic = image.topics.get(name)
       if (topic === undefined || this.find(name, partition) !== waiting) continue
       const isOnly = topic.partitions[partition]?.replicas.length === 1
-      await this.#take([await this.#open(topic, partition, { isNew, isOnly })], isNew)
+      const again = await this.#open(topic, partition, { isNew, isOnly })
+      await this.#take([again], isNew)
+      if (again.offlineReason === undefined) this.#options.listener.replicaReturned(again)
     }
   }
 

@@ -108,6 +108,17 @@ export function replicaFailed(
   return decided(elections(image, each => each === found, ruler(image, isAlive)))
 }
 
+/** A replica can be used again: a partition that had waited for it has a leader again. */
+export function replicaReturned(
+  image: ClusterImage,
+  { topic: name, partition }: { readonly topic: string; readonly partition: number },
+): Decision<undefined> {
+  const found = image.topics.get(name)?.partitions[partition]
+  if (found?.leader !== NO_LEADER) return decided([])
+  const rules = ruler(image, id => image.isAlive(id))
+  return decided(elections(image, each => each === found, rules))
+}
+
 // ── in-sync replicas ─────────────────────────────────────────────────────────────────────
 
 /** What the leader of a partition wants its ISR to be (Kafka's AlterPartition). */

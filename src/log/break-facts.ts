@@ -38,7 +38,7 @@ export async function factsOf(
     readonly segments: readonly Segment[]
     /** The offset that should come next. */
     readonly end: Offset
-    readonly recoveryPoint: Offset
+    readonly durableOffset: Offset
   },
 ): Promise<LogBreak> {
   const segment = log.segments[index] as Segment
@@ -47,7 +47,7 @@ export async function factsOf(
   const gapEnd = (isInside ? undefined : resumesAt) ?? segment.size
   return {
     offset: log.end,
-    durableOffset: log.recoveryPoint,
+    durableOffset: log.durableOffset,
     isShort,
     isWhole: isWhole || (isInside && (await hasWrongLength(segment, position, log.end))),
     isFollowedInFile: resumesAt !== undefined && !isInside,

@@ -19,7 +19,7 @@ import {
   RECOVERY_POINT_CHECKPOINT,
 } from './files.js'
 import type { RecoveryFinding } from './recovery.js'
-import { SealedFile } from './sealed-file.js'
+import { SealedFile, type WriteCounts } from './sealed-file.js'
 
 /** What one of the files says. */
 export interface StoredOffsets {
@@ -46,7 +46,8 @@ export class CheckpointFiles {
   readonly #disk: Disk
 
   constructor(disk: Disk, root: string) {
-    const file = (name: string): SealedFile => new SealedFile(disk, join(root, name))
+    const counts: WriteCounts = new Map()
+    const file = (name: string): SealedFile => new SealedFile(disk, join(root, name), counts)
     this.#disk = disk
     this.#recoveryPoints = file(RECOVERY_POINT_CHECKPOINT)
     this.#logStarts = file(LOG_START_CHECKPOINT)
@@ -56,11 +57,21 @@ export class CheckpointFiles {
 
   /** What they say; what is wrong with them goes into `findings`. */
   async read(findings: RecoveryFinding[]): Promise<StoredCheckpoints> {
+    const all = [this.#recoveryPoints, this.#logStarts, this.#highWatermarks, this.#firstDirty]
+    const unreadable = new Map<SealedFile, string>()
+    for (const file of all) {
+      await file.load().catch((error: unknown) => {
+        if (!isDiskError(error)) throw error
+        unreadable.set(file, error.message)
+      })
+    }
+    const read = (file: SealedFile): StoredOffsets =>
+      offsetsIn(file, unreadable.get(file), findings)
     return {
-      recoveryPoints: await readFrom(this.#recoveryPoints, findings),
-      logStarts: await readFrom(this.#logStarts, findings),
-      highWatermarks: await readFrom(this.#highWatermarks, findings),
-      firstDirty: await readFrom(this.#firstDirty, findings),
+      recoveryPoints: read(this.#recoveryPoints),
+      logStarts: read(this.#logStarts),
+      highWatermarks: read(this.#highWatermarks),
+      firstDirty: read(this.#firstDirty),
     }
   }
 
@@ -85,18 +96,23 @@ export class CheckpointFiles {
 }
 
 /** One that cannot be read counts as absent, which costs time: see checkpoints.ts. */
-async function readFrom(file: SealedFile, findings: RecoveryFinding[]): Promise<StoredOffsets> {
+function offsetsIn(
+  file: SealedFile,
+  unreadable: string | undefined,
+  findings: RecoveryFinding[],
+): StoredOffsets {
   const found = (kind: 'checkpoint-restored' | 'checkpoint-ignored', reason: string): void => {
     findings.push({ kind, file: file.path, position: 0, bytes: 0, reason, keptIn: [] })
   }
   try {
-    const { text, isSealed, odd } = await file.read()
+    if (unreadable !== undefined) throw new CheckpointError(unreadable)
+    const { text, isSealed, odd } = file.content
     const offsets = text === undefined ? new Map<string, Offset>() : parseOffsets(text)
     if (odd !== undefined) found('checkpoint-restored', odd)
     return { offsets, isSealed, isReadable: true }
   } catch (error) {
-    if (!(error instanceof CheckpointError) && !isDiskError(error)) throw error
-    found('checkpoint-ignored', (error as Error).message)
+    if (!(error instanceof CheckpointError)) throw error
+    found('checkpoint-ignored', error.message)
     return { offsets: new Map(), isSealed: false, isReadable: false }
   }
 }

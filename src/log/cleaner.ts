@@ -95,7 +95,7 @@ export class LogCleaner {
 
   async #loadTimes(): Promise<void> {
     for (const segment of this.#log.segments.all.slice(0, -1)) {
-      await segment.newest()
+      await segment.times.newest()
       await segment.first()
     }
   }
@@ -108,7 +108,7 @@ export class LogCleaner {
       endOffset: all[index + 1]?.baseOffset ?? this.#log.marks.logEndOffset,
       bytes: segment.size,
       firstTimestamp: segment.firstTimestamp,
-      newestTimestamp: segment.newestTimestamp,
+      newestTimestamp: segment.times.newestTimestamp,
     }))
   }
 }

@@ -63,6 +63,9 @@ export class DeletedSegments {
   }
 
   async #remove(paths: readonly string[]): Promise<void> {
-    for (const path of paths) await this.#context.disk.remove(path)
+    const { disk, folder } = this.#context
+    // Else an index might come back under its old name, and its segment be missed.
+    await disk.syncDirectory(folder)
+    for (const path of paths) await disk.remove(path)
   }
 }

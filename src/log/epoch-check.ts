@@ -20,6 +20,8 @@ export interface EpochExtent {
   readonly segments: readonly Segment[]
   readonly logStartOffset: Offset
   readonly logEndOffset: Offset
+  /** The last batch, if it was seen already. */
+  readonly lastBatch: BatchPlace | undefined
   /** Offsets may be missing, because the log is compacted. */
   readonly hasGaps: boolean
   /** The partition's own epoch: no batch can have a later one. Infinity when it is not known. */
@@ -34,7 +36,10 @@ export async function whyNotEpochsOf(
   const { logStartOffset, logEndOffset, hasGaps } = log
   const begins = epochs.entries.slice(1).map(({ startOffset }) => startOffset)
   for (const offset of [logStartOffset, ...begins, logEndOffset]) {
-    const { before, at } = await batchesAround(log.segments, offset)
+    const isSeen = offset === logEndOffset && log.lastBatch !== undefined
+    const { before, at = undefined } = isSeen
+      ? { before: log.lastBatch }
+      : await batchesAround(log.segments, offset)
     const reason = whyNot(log, epochs, before) ?? whyNot(log, epochs, at)
     if (reason !== undefined) return reason
     const isBegin = offset > logStartOffset && offset < logEndOffset

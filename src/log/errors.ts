@@ -13,6 +13,12 @@ export function corruptLog(name: string, what: string): PartlogError {
   )
 }
 
+/** A small file does not say what it must: it is left as it is. */
+export function damagedFile(path: string, what: string): PartlogError {
+  const sentence = `${path} is damaged, it ${what}; nothing was changed. Restore it from a copy`
+  return new PartlogError('CORRUPT_LOG', sentence)
+}
+
 /** A sync or a write has failed: what it left on the medium is unknown. */
 export function offlineError(name: string, cause: Error): PartlogError {
   return new PartlogError(

@@ -55,6 +55,9 @@ function wholeBatchAt(bytes: Buffer, at: number, name: string): Batch {
   throw new PartlogError('CORRUPT_MESSAGE', `${name}: from the leader, at byte ${at}: ${why}`)
 }
 
+/** A segment's indexes count offsets from its first one, in 31 bits. */
+const OFFSETS_MAX = 2 ** 31
+
 /** Batches that lie one after the other, in groups that fit into a segment each. */
 export function segmentLoads(
   batches: readonly Batch[],
@@ -63,7 +66,8 @@ export function segmentLoads(
   const loads: Batch[][] = []
   let loadBytes = Infinity
   for (const batch of batches) {
-    if (loadBytes + batch.size > segmentBytes) {
+    const first = loads.at(-1)?.[0]?.baseOffset ?? 0
+    if (loadBytes + batch.size > segmentBytes || batch.nextOffset - first > OFFSETS_MAX) {
       loads.push([])
       loadBytes = 0
     }

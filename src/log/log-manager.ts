@@ -35,7 +35,14 @@ import {
 import { IndexCache } from './index-file.js'
 import type { Log } from './log.js'
 import { readMetaProperties, writeMetaProperties } from './meta-properties.js'
-import { checkTopicId, createLog, openLog, readTopicId, writeTopicId } from './open-log.js'
+import {
+  checkTopicId,
+  createLog,
+  openLog,
+  readTopicId,
+  refuseDamagedMetadata,
+  writeTopicId,
+} from './open-log.js'
 import type { RecoveryFinding } from './recovery.js'
 
 /** Memory for indexes read from disk, all logs of a folder together. */
@@ -51,6 +58,15 @@ export interface LogManagerOptions {
   readonly random: Random
   readonly logger: Logger
   readonly onCorruption: 'offline' | 'truncate'
+  /** What is committed survives a power cut. Default: no. */
+  readonly isCommittedDurable?: boolean
+}
+
+/** Which of the checkpoints are covered by checksums. */
+interface Sealed {
+  readonly recoveryPoints: boolean
+  readonly logStarts: boolean
+  readonly highWatermarks: boolean
 }
 
 /** A partition as the metadata knows it. */
@@ -78,10 +94,10 @@ export class LogManager {
   /** As the files had them at opening. */
   readonly #recoveryPoints: Map<string, Offset>
   readonly #logStarts: Map<string, Offset>
-  readonly #highWatermarks: OffsetCheckpoint
+  readonly #highWatermarks: Map<string, Offset>
   readonly #firstDirty: Map<string, Offset>
   /** Checksums cover what the files said of recovery points and log starts. */
-  readonly #isSealed: { readonly recoveryPoints: boolean; readonly logStarts: boolean }
+  readonly #isSealed: Sealed
   readonly #removals = new Set<Timer>()
   #isCheckpointWanted = false
 
@@ -97,10 +113,11 @@ export class LogManager {
     this.#files = files
     this.#recoveryPoints = new Map(stored.recoveryPoints.offsets)
     this.#logStarts = new Map(stored.logStarts.offsets)
-    this.#highWatermarks = stored.highWatermarks.offsets
+    this.#highWatermarks = new Map(stored.highWatermarks.offsets)
     this.#firstDirty = new Map(stored.firstDirty.offsets)
     const { isSealed: recoveryPoints } = stored.recoveryPoints
-    this.#isSealed = { recoveryPoints, logStarts: stored.logStarts.isSealed }
+    const { isSealed: highWatermarks } = stored.highWatermarks
+    this.#isSealed = { recoveryPoints, highWatermarks, logStarts: stored.logStarts.isSealed }
   }
 
   static async open(options: LogManagerOptions): Promise<LogManager> {
@@ -110,7 +127,7 @@ export class LogManager {
       disk.makeDirectory(root)
       await disk.syncDirectory('')
     }
-    await claimFolder(options)
+    await claimFolder(options, isNew)
     const marker = join(root, CLEAN_SHUTDOWN)
     const wasClosedCleanly = disk.exists(marker)
     const files = new CheckpointFiles(disk, root)
@@ -173,6 +190,9 @@ export class LogManager {
     const known = [this.#recoveryPoints, this.#logStarts, this.#firstDirty]
     const forgotten = known.filter(offsets => offsets.delete(key))
     if (forgotten.length > 0) await this.writeCheckpoints()
+    if (this.#highWatermarks.delete(key)) {
+      await this.writeHighWatermarks([...this.#highWatermarks].map(lineOf))
+    }
     return await this.load(partition)
   }
 
@@ -275,11 +295,16 @@ export class LogManager {
   }
 
   /** Writes the high watermarks: where consumers may read to, should nobody know better. */
-  async writeHighWatermarks(offsets: Iterable<PartitionOffset>): Promise<void> {
-    await this.#checkpoints.run(() => this.#files.writeHighWatermarks(offsets))
+  async writeHighWatermarks(offsets: readonly PartitionOffset[]): Promise<void> {
+    await this.#checkpoints.run(async () => {
+      await this.#files.writeHighWatermarks(offsets)
+      for (const { topic, partition, offset } of offsets) {
+        this.#highWatermarks.set(partitionKey(topic, partition), offset)
+      }
+    })
   }
 
-  /** As it was written last before this opening. */
+  /** As it was written last. */
   highWatermarkOf({ topic, partition }: TopicPartition): Offset {
     return this.#highWatermarks.get(partitionKey(topic, partition)) ?? 0
   }
@@ -368,9 +393,13 @@ export class LogManager {
     }
     const storedId = await readTopicId(disk, folder)
     checkTopicId(folder, storedId, topicId)
-    if (storedId === undefined) await writeTopicId(disk, folder, topicId)
+    if (storedId === undefined) {
+      refuseDamagedMetadata(disk, folder)
+      await writeTopicId(disk, folder, topicId)
+    }
     const { log, findings } = await openLog(withCache, {
       recoveryPoint: this.#recoveryPoints.get(key) ?? 0,
+      durableOffset: this.#durableOffsetOf(partition, key),
       logStartOffset: this.#logStarts.get(key),
       isSealed: this.#isSealed,
       firstDirtyOffset: this.#firstDirty.get(key) ?? 0,
@@ -381,6 +410,15 @@ export class LogManager {
     })
     this.#note(folder, findings)
     return log
+  }
+
+  /**
+   * Below it records were committed, and so durable, where nobody else has a say: the log must
+   * still have them. Others may have had it cut since.
+   */
+  #durableOffsetOf({ isReplicated = true }: KnownPartition, key: string): Offset {
+    const isSaid = this.#options.isCommittedDurable === true && this.#isSealed.highWatermarks
+    return isSaid && !isReplicated ? (this.#highWatermarks.get(key) ?? 0) : 0
   }
 
   #note(folder: string, findings: readonly RecoveryFinding[]): void {
@@ -398,20 +436,26 @@ export class LogManager {
   }
 }
 
+/** `a-b-7` is partition 7 of `a-b`. */
+function lineOf([key, offset]: readonly [string, Offset]): PartitionOffset {
+  const dash = key.lastIndexOf('-')
+  return { topic: key.slice(0, dash), partition: Number(key.slice(dash + 1)), offset }
+}
+
 /** Says whose folder this is, or makes sure that it is ours. */
-async function claimFolder(options: LogManagerOptions): Promise<void> {
+async function claimFolder(options: LogManagerOptions, isNew: boolean): Promise<void> {
   const { disk, root, clusterId, nodeId, random, clock, logger } = options
   const path = join(root, META_PROPERTIES)
   const meta = await readMetaProperties(disk, path)
   if (meta === undefined) {
-    if (disk.exists(path)) logger.warn(`${path} says nothing that can be read: written anew`)
+    if (!isNew) logger.warn(`${path} is missing, it is written anew`)
     const directoryId = randomUuid(random)
     return await writeMetaProperties(disk, path, { clusterId, nodeId, directoryId }, clock.now())
   }
   if (meta.clusterId !== clusterId || meta.nodeId !== nodeId) {
     throw new PartlogError(
       'INVALID_CONFIG',
-      `${root} belongs to node ${meta.nodeId} of cluster ${meta.clusterId}, ` +
+      `${path}: ${root} belongs to node ${meta.nodeId} of cluster ${meta.clusterId}, ` +
         `not to node ${nodeId} of cluster ${clusterId}`,
     )
   }

@@ -6,18 +6,24 @@
  * is known to be right, otherwise before it is handed out for the first time.
  */
 
-import { Batch, frameAt, SHORT, whyBroken, whyInvalid } from '../model/batch.js'
+import { getInt64 } from '../base/bytes.js'
+import { Batch, BATCH_HEADER_BYTES, frameAt, SHORT, whyBroken, whyInvalid } from '../model/batch.js'
 import { isSupported } from '../model/compression.js'
 import { RecordCursor } from '../model/record-cursor.js'
 import { NONE, type Offset, type Position, type Timestamp } from '../model/units.js'
+import type { LogSettings } from './config.js'
 import { DamagedBytesError } from './errors.js'
 import { IndexError } from './index-file.js'
+import type { LeaderEpochs } from './leader-epochs.js'
+import { whyOutOfPlace, type Surroundings } from './neighbours.js'
 import { scanBatches } from './scan.js'
 import type { Segment } from './segment.js'
 import type { TimeIndexEntry } from './time-index.js'
 
 /** Sequential readers whose next position is remembered. */
 const CURSORS_MAX = 32
+/** Of the base offset, which a batch begins with. */
+const OFFSET_BYTES = 8
 const NOTHING = Buffer.alloc(0)
 
 export interface ReadBounds {
@@ -39,18 +45,36 @@ interface Cursor {
   readonly position: Position
 }
 
+/** The log that is read, as it is at the moment. */
+export interface ReadLog {
+  readonly list: { readonly all: readonly Segment[] }
+  readonly marks: { readonly logEndOffset: Offset }
+  readonly settings: LogSettings
+  readonly epochs: LeaderEpochs
+}
+
 export class LogReader {
-  readonly #segments: () => readonly Segment[]
-  readonly #hasGaps: () => boolean
+  readonly #log: ReadLog
   /** Where sequential readers go on, the latest last. */
   readonly #cursors: Cursor[] = []
 
-  constructor(segments: () => readonly Segment[], hasGaps: () => boolean) {
-    this.#segments = segments
-    this.#hasGaps = hasGaps
+  constructor(log: ReadLog) {
+    this.#log = log
   }
 
-  /** Whole batches from the one that holds `from` on; empty when there is nothing below `upTo`. */
+  get #hasGaps(): boolean {
+    return this.#log.settings.current.mayHaveGaps
+  }
+
+  get #surroundings(): Surroundings {
+    const { epochs } = this.#log
+    return { hasGaps: this.#hasGaps, epochAt: offset => epochs.epochAt(offset) }
+  }
+
+  /**
+   * Whole batches from the one that holds `from` on; empty when there is nothing below `upTo`,
+   * which is at most the log's end. To find nothing where something must be is to find damage.
+   */
   async read(from: Offset, bounds: ReadBounds): Promise<Buffer> {
     return (
       (await this.#steadily(from, async segments => {
@@ -73,9 +97,9 @@ export class LogReader {
     look: (segments: readonly Segment[]) => Promise<T | undefined>,
   ): Promise<T | undefined> {
     for (;;) {
-      const segments = this.#segments()
+      const { all: segments } = this.#log.list
       const isOutdated = (): boolean => {
-        const now = this.#segments()
+        const now = this.#log.list.all
         return now !== segments && (now[0] as Segment).baseOffset <= from
       }
       try {
@@ -99,7 +123,7 @@ export class LogReader {
   ): Promise<OffsetAndTimestamp | undefined> {
     return await this.#steadily(logStartOffset, async segments => {
       for (const segment of segments) {
-        const newest = await segment.newest()
+        const newest = await segment.times.newestOfAll()
         if (newest === undefined || newest.timestamp < target) continue
         const older = await this.#lookupTime(segment, target)
         const from = Math.max(older === undefined ? 0 : older.offset + 1, logStartOffset)
@@ -115,11 +139,11 @@ export class LogReader {
     return await this.#steadily(logStartOffset, async segments => {
       let newest: Timestamp = NONE
       for (const segment of segments) {
-        newest = Math.max(newest, (await segment.newest())?.timestamp ?? NONE)
+        newest = Math.max(newest, (await segment.times.newestOfAll())?.timestamp ?? NONE)
       }
       if (newest < 0) return undefined
       const found = await this.findTimestamp(newest, logStartOffset)
-      if (found !== undefined || !this.#hasGaps()) return found
+      if (found !== undefined || !this.#hasGaps) return found
       // A batch that compaction has emptied keeps its time: look at the records themselves.
       const left = await newestOfRecords(segments, logStartOffset)
       return left < 0 ? undefined : await this.findTimestamp(left, logStartOffset)
@@ -132,22 +156,56 @@ export class LogReader {
     from: Offset,
     bounds: ReadBounds,
   ): Promise<Buffer | undefined> {
-    const position = this.#cursorPosition(segment, from) ?? (await this.#find(segment, from))
+    const cursor = this.#cursorPosition(segment, from)
+    const position = cursor ?? (await this.#find(segment, from))
     const { size } = segment
-    if (position >= size) return undefined
-    const chunk = await segment.file.read(position, Math.min(bounds.maxBytes, size - position))
-    const bytes = await wholeFirstBatch(segment, position, chunk, bounds)
+    if (position >= size) return await this.#pastEnd(segment, from)
+    const limit = this.#limitOf(segment)
+    const bytes = await wholeFirstBatch(segment, { position, size }, bounds)
     const walked = wholeBatches(bytes, bounds.upTo)
-    if (walked.bytes === 0) {
-      // Not because its offset is wrong, or a reader would wait there for ever.
-      if (!this.#hasGaps()) checkNeighbours(segment, position, from, firstWhole(bytes))
-      return NOTHING
+    // Nothing below the bound: not because something is wrong, or a reader would wait for ever.
+    const checked = walked.bytes > 0 ? bytes.subarray(0, walked.bytes) : firstWhole(bytes)
+    checkBytes(segment, position, checked)
+    const end = position + checked.length
+    const known = bytes.subarray(checked.length)
+    const behind = end < size ? await baseOffsetAt(segment, end, known) : limit
+    const handful = { bytes: checked, from, isNext: cursor !== undefined, limit: behind }
+    const wrong = whyOutOfPlace(handful, this.#surroundings)
+    if (wrong !== undefined) {
+      throw new DamagedBytesError(segment.file.path, position + wrong.at, wrong.reason)
     }
-    checkBytes(segment, position, bytes.subarray(0, walked.bytes))
-    if (!this.#hasGaps()) checkNeighbours(segment, position, from, bytes.subarray(0, walked.bytes))
-    const next = { segment, offset: walked.nextOffset, position: position + walked.bytes }
-    this.#remember(from, next)
-    return bytes.subarray(0, walked.bytes)
+    if (walked.bytes === 0) return NOTHING
+    if (end === size) await this.#checkEnd(segment, walked.nextOffset, limit)
+    this.#remember(from, { segment, offset: walked.nextOffset, position: end })
+    return checked
+  }
+
+  /** Nothing is left in a segment: then its offsets end there, too. */
+  async #pastEnd(segment: Segment, from: Offset): Promise<undefined> {
+    const limit = this.#limitOf(segment)
+    const isClosed = segment !== this.#log.list.all.at(-1)
+    const mayBeGap = this.#hasGaps && (isClosed || segment.size === 0)
+    if (mayBeGap) await this.#checkEnd(segment, from, limit)
+    if (limit === undefined || from >= limit || mayBeGap) return undefined
+    const reason = `the file ends, offsets from ${from} to ${limit - 1} should follow`
+    throw new DamagedBytesError(segment.file.path, segment.size, reason)
+  }
+
+  /** Compaction may have taken the end of a segment: then no index knows it any more. */
+  async #checkEnd(segment: Segment, end: Offset, limit: Offset | undefined): Promise<void> {
+    if (limit === undefined || end >= limit) return
+    const lost = await segment.lostOffset(end, limit)
+    if (lost === undefined) return
+    const reason = `the file ends with offset ${end - 1}, its indexes know ${lost}`
+    throw new DamagedBytesError(segment.file.path, segment.size, reason)
+  }
+
+  /** Offsets of a segment lie below; undefined when it is not in the log any more. */
+  #limitOf(segment: Segment): Offset | undefined {
+    const { list, marks } = this.#log
+    const index = list.all.indexOf(segment)
+    if (index < 0) return undefined
+    return list.all[index + 1]?.baseOffset ?? marks.logEndOffset
   }
 
   async #findInSegment(
@@ -156,16 +214,17 @@ export class LogReader {
     from: Offset,
   ): Promise<OffsetAndTimestamp | undefined> {
     let found: OffsetAndTimestamp | undefined
-    const position = await this.#find(segment, from)
-    await scanBatches(
+    const start = await this.#find(segment, from)
+    const { position, reason } = await scanBatches(
       segment.file,
       batch => {
         if (batch.maxTimestamp >= target) found = firstRecordSince(batch, target, from)
         return found === undefined ? undefined : 'found'
       },
-      { from: position, checksCrc: false },
+      { from: start },
     )
-    return found
+    if (found !== undefined || reason === undefined) return found
+    throw new DamagedBytesError(segment.file.path, position, reason)
   }
 
   /** Where to read on for an offset. An index that turns out to be wrong is built again. */
@@ -180,17 +239,17 @@ export class LogReader {
 
   async #lookupTime(segment: Segment, target: Timestamp): Promise<TimeIndexEntry | undefined> {
     try {
-      return await segment.timeIndex.lookupBefore(target)
+      return await segment.times.before(target)
     } catch (error) {
       if (!(await this.#repaired(segment, error))) return undefined
-      return await segment.timeIndex.lookupBefore(target)
+      return await segment.times.before(target)
     }
   }
 
   /** The active segment's indexes grow meanwhile: they are left for when it is opened again. */
   async #repaired(segment: Segment, error: unknown): Promise<boolean> {
     if (!(error instanceof IndexError)) throw error
-    if (segment === this.#segments().at(-1)) return false
+    if (segment === this.#log.list.all.at(-1)) return false
     await segment.rebuildIndexes()
     return true
   }
@@ -220,27 +279,50 @@ export function floorSegment(segments: readonly Segment[], offset: Offset): numb
   return low
 }
 
-/** `chunk`, or the first batch whole when it is cut and one batch must be returned. */
+interface Place {
+  readonly position: Position
+  /** Of the file when it was looked at. */
+  readonly size: number
+}
+
+/** As many bytes as may be, and the first batch whole when one batch must be returned. */
 async function wholeFirstBatch(
   segment: Segment,
-  position: Position,
-  chunk: Buffer,
+  place: Place,
   bounds: ReadBounds,
 ): Promise<Buffer> {
-  let bytes = chunk
-  let size = frameAt(bytes, 0, bytes.length)
-  if (size === SHORT && bounds.minOneBatch) {
-    bytes = await segment.file.read(position, Math.min(64, segment.size - position))
-    size = frameAt(bytes, 0, bytes.length)
+  const { position, size } = place
+  const left = size - position
+  let bytes = await readAt(segment, place, bounds.maxBytes)
+  let batchBytes = frameAt(bytes, 0, bytes.length)
+  if (batchBytes === SHORT && bytes.length < left) {
+    if (!bounds.minOneBatch) return bytes
+    bytes = await readAt(segment, place, BATCH_HEADER_BYTES)
+    batchBytes = frameAt(bytes, 0, bytes.length)
   }
-  if (size < 0) throw new DamagedBytesError(segment.file.path, position, whyBroken(bytes, 0))
-  if (size <= bytes.length || !bounds.minOneBatch) return bytes
-  const left = segment.size - position
-  if (size > left) {
-    const reason = `a batch of ${size} bytes begins ${left} bytes before the end`
+  if (batchBytes < 0) throw new DamagedBytesError(segment.file.path, position, whyBroken(bytes, 0))
+  if (batchBytes === SHORT || batchBytes > left) {
+    const reason = `the file ends ${left} bytes into a batch`
     throw new DamagedBytesError(segment.file.path, position, reason)
   }
-  return await segment.file.read(position, size)
+  if (batchBytes <= bytes.length || !bounds.minOneBatch) return bytes
+  return await readAt(segment, place, batchBytes + OFFSET_BYTES) // and the offset behind it
+}
+
+/** Bytes that are there. Somebody may have cut the file while it was open. */
+async function readAt(segment: Segment, { position, size }: Place, most: number): Promise<Buffer> {
+  const wanted = Math.min(most, size - position)
+  const bytes = await segment.file.read(position, wanted)
+  if (bytes.length === wanted) return bytes
+  const reason = `the file ends at ${position + bytes.length}, it had ${size} bytes`
+  throw new DamagedBytesError(segment.file.path, position + bytes.length, reason)
+}
+
+/** The base offset of the batch at a position, some bytes of which may be known. */
+async function baseOffsetAt(segment: Segment, position: Position, known: Buffer): Promise<Offset> {
+  const isKnown = known.length >= OFFSET_BYTES
+  const size = position + OFFSET_BYTES
+  return getInt64(isKnown ? known : await readAt(segment, { position, size }, OFFSET_BYTES), 0)
 }
 
 /** How many bytes of whole batches below `upTo` stand at the start of `bytes`. */
@@ -279,23 +361,6 @@ function checkBytes(segment: Segment, position: Position, bytes: Buffer): void {
     at += batch.size
   }
   segment.noteVerified(position, end)
-}
-
-/**
- * The CRC leaves out the base offset, so offsets are compared with what stands around them: the
- * first batch holds the wanted offset, each other begins where the one before ends.
- */
-function checkNeighbours(segment: Segment, position: Position, from: Offset, bytes: Buffer): void {
-  for (let at = 0, expected = from; at < bytes.length;) {
-    const batch = new Batch(bytes, at)
-    const fits = at === 0 ? batch.baseOffset <= from : batch.baseOffset === expected
-    if (!fits) {
-      const reason = `the batch begins at offset ${batch.baseOffset}, ${expected} should come next`
-      throw new DamagedBytesError(segment.file.path, position + at, reason)
-    }
-    expected = batch.nextOffset
-    at += batch.size
-  }
 }
 
 /** The newest time of a batch that has records; −1 when there is none. */

@@ -76,10 +76,8 @@ export class Log {
       onStalled: error => this.#listener?.onStalled(error),
       onOffline: error => this.#listener?.onOffline(error),
     })
-    this.#reader = new LogReader(
-      () => this.#segments.all,
-      () => this.#hasGaps,
-    )
+    const { epochs } = state
+    this.#reader = new LogReader({ ...context, list: this.#segments, marks: this.#marks, epochs })
     this.#epochFile = new EpochFile(context.disk, context.folder, state.epochs)
     this.#flusher = new Flusher(this.#flushTarget(), logEndOffset)
     this.#truncation = new Truncation(this.#parts())

@@ -6,7 +6,10 @@
  *   cluster.id=…   node.id=1   directory.id=…   version=1     (one per line, in no order)
  */
 
-import { readSmallFile, replaceSmallFile, type Disk } from '../disk/disk.js'
+import { isDiskError, join, readSmallFile, replaceSmallFile, type Disk } from '../disk/disk.js'
+import { PartlogError } from '../model/errors.js'
+import { damagedFile } from './errors.js'
+import { META_PROPERTIES } from './files.js'
 
 const FILE_MAX_BYTES = 64 * 1024
 
@@ -16,18 +19,61 @@ export interface MetaProperties {
   readonly directoryId: string
 }
 
-/** The properties, or undefined when the file is absent or does not hold them. */
+/**
+ * The properties, or undefined when there is no file. One that does not hold them is damaged: it
+ * was replaced as a whole whenever it was written. It is left as it is, for nobody can guess what
+ * it said: CORRUPT_LOG.
+ */
 export async function readMetaProperties(
   disk: Disk,
   path: string,
 ): Promise<MetaProperties | undefined> {
-  const bytes = await readSmallFile(disk, path, FILE_MAX_BYTES)
-  const pairs = pairsOf(bytes?.toString('utf8') ?? '')
+  if (!disk.exists(path)) return undefined
+  const text = await textOf(disk, path)
+  const pairs = pairsOf(text)
   const clusterId = pairs.get('cluster.id')
   const nodeId = pairs.get('node.id') ?? pairs.get('broker.id') ?? ''
   // An empty value is what is left of a line that was cut: it names nobody.
-  if (!clusterId || !/^\d+$/.test(nodeId)) return undefined
+  if (!clusterId || !isPlain(clusterId)) throw damagedFile(path, 'names no cluster')
+  if (!/^\d+$/.test(nodeId)) throw damagedFile(path, 'names no node')
   return { clusterId, nodeId: Number(nodeId), directoryId: pairs.get('directory.id') ?? '' }
+}
+
+async function textOf(disk: Disk, path: string): Promise<string> {
+  try {
+    return (await readSmallFile(disk, path, FILE_MAX_BYTES))?.toString('utf8') ?? ''
+  } catch (error) {
+    if (isDiskError(error) && error.code === 'EFBIG') throw damagedFile(path, 'is far too large')
+    throw error
+  }
+}
+
+/** No control characters, no spaces, no bytes that are no text. */
+function isPlain(text: string): boolean {
+  return /^[!-~]+$/.test(text)
+}
+
+/**
+ * The cluster that folders belong to; undefined when none of them says. Throws INVALID_CONFIG when
+ * they contradict each other, naming the files: which of them is wrong is not known.
+ */
+export async function clusterIdIn(
+  disk: Disk,
+  folders: readonly string[],
+): Promise<string | undefined> {
+  const files = new Map<string, string[]>()
+  for (const folder of folders) {
+    const path = join(folder, META_PROPERTIES)
+    const { clusterId } = (await readMetaProperties(disk, path)) ?? {}
+    if (clusterId !== undefined) files.set(clusterId, [...(files.get(clusterId) ?? []), path])
+  }
+  if (files.size <= 1) return files.keys().next().value
+  const said = [...files].map(([id, paths]) => `${paths.join(', ')}: cluster ${id}`)
+  throw new PartlogError(
+    'INVALID_CONFIG',
+    `folders of different clusters, nothing was changed: ${said.join('; ')}. One of the files is ` +
+      'damaged, or its folder is from elsewhere: restore it, or take it away',
+  )
 }
 
 function pairsOf(text: string): Map<string, string> {

@@ -21,8 +21,11 @@ export interface Handful {
   readonly from: Offset
   /** The reader has got everything below: it goes on. */
   readonly isNext: boolean
-  /** Base offset of the batch behind, or where the next segment or the log's end is. */
-  readonly limit: Offset
+  /**
+   * Base offset of the batch behind, or where the next segment or the log's end is. Undefined when
+   * nobody knows: the segment has left the log.
+   */
+  readonly limit: Offset | undefined
 }
 
 export interface Surroundings {
@@ -55,7 +58,7 @@ export function whyOutOfPlace(
     expected = batch.nextOffset
     at += batch.size
     const isLast = at >= bytes.length
-    if (!isLast || fits(limit, expected)) continue
+    if (!isLast || limit === undefined || fits(limit, expected)) continue
     const reason = `a batch ends at offset ${expected - 1}, what follows begins at ${limit}`
     return { at: batch.start, reason }
   }

@@ -4,12 +4,12 @@
  *   entry, 8 bytes:  int32 offset − base │ int32 position
  *
  * The offset is the LAST one of a batch, the position where that batch starts. So the greatest
- * entry at or below a wanted offset is a place from which a scan forward finds it. (Kafka before
- * 4.0 wrote one entry per append: the last offset of all its batches, the position of the first.
- * The same look-up serves both.)
+ * entry at or below a wanted offset is a place from which a scan forward finds it.
  *
  * Invariant: offsets and positions both ascend strictly. Not checksummed: entries are checked
- * against the log before they are used, and rebuilt from it when they are wrong.
+ * against the log before they are used, and rebuilt from it when they are wrong. (Kafka before 4.0
+ * wrote one entry per append: the last offset of all its batches, the position of the first. Where
+ * these are not the same batch, the index is built anew.)
  */
 
 import { assert } from '../base/assert.js'

@@ -51,16 +51,18 @@ export async function deleteOldSegments(
 }
 
 async function decide(
-  { segments, marks }: OldSegmentsTarget,
+  { segments, marks, context }: OldSegmentsTarget,
   highWatermark: Offset,
 ): Promise<RetentionDecision> {
-  for (const segment of segments.all) await segment.newest()
+  const { isDeleted, retentionMs } = context.settings.current
+  const isByAge = isDeleted && retentionMs >= 0
+  for (const { times } of isByAge ? segments.all : []) await times.newest()
   for (;;) {
     const decision = segments.deletable({ ...marks, highWatermark })
     if (decision.reason !== 'retention.ms') return decision
-    const unasked = segments.all.slice(0, decision.count).find(segment => !segment.isMeasured)
+    const unasked = segments.all.slice(0, decision.count).find(segment => !segment.times.isMeasured)
     if (unasked === undefined) return decision
-    await unasked.measure()
+    await unasked.times.measure()
   }
 }
 

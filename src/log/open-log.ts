@@ -12,13 +12,15 @@ import { formatEpochs, parseEpochs, type EpochStart } from './checkpoints.js'
 import { epochsOfBatches, whyNotEpochsOf, type EpochExtent } from './epoch-check.js'
 import { EpochFile } from './epoch-file.js'
 import {
+  deletedFile,
   isDeletedFile,
   LEADER_EPOCH_CHECKPOINT,
   LOG_START_CHECKPOINT,
   parseSegmentFile,
   PARTITION_METADATA,
+  segmentFile,
 } from './files.js'
-import { corruptLog, DamagedBytesError } from './errors.js'
+import { corruptLog, damagedFile, DamagedBytesError } from './errors.js'
 import { isAscending, LeaderEpochs } from './leader-epochs.js'
 import { Log } from './log.js'
 import type { LogContext } from './log-words.js'
@@ -39,6 +41,8 @@ const DERIVED_KINDS = new Set(['index', 'timeindex', 'txnindex'])
 export interface OpenLogOptions {
   /** From the checkpoint; 0 when there is none. */
   readonly recoveryPoint: Offset
+  /** Below it records were durable for another reason than the recovery point. Default 0. */
+  readonly durableOffset?: Offset
   /** From the checkpoint; the first segment's base when there is none. */
   readonly logStartOffset: Offset | undefined
   /** Checksums cover these two: they are what was written. Default: no. */
@@ -62,7 +66,7 @@ export interface OpenedLog {
 /** Opens a partition's folder. Throws CORRUPT_LOG when its bytes are not what was written. */
 export async function openLog(context: LogContext, options: OpenLogOptions): Promise<OpenedLog> {
   await finishSwaps(context, options.onCorruption)
-  await removeLeftovers(context)
+  await removeLeftovers(context, options)
   const found = segmentsIn(context)
   if (found.length === 0) {
     if (options.recoveryPoint > (options.logStartOffset ?? 0)) {
@@ -95,6 +99,7 @@ async function openSegments(
   const epochs = await checkedEpochs(context, findings, {
     ...opened,
     epochStarts: recovered.epochStarts,
+    lastBatch: recovered.lastBatch,
     hasGaps: context.settings.current.mayHaveGaps,
     leaderEpochMax: options.leaderEpochMax ?? Infinity,
   })
@@ -134,6 +139,7 @@ async function bringBack(
     folder,
     name: nameOf(context),
     recoveryPoint: options.recoveryPoint,
+    durableOffset: Math.max(options.recoveryPoint, options.durableOffset ?? 0),
     isSealed: options.isSealed?.recoveryPoints === true,
     wasClosedCleanly: options.wasClosedCleanly,
     hasGaps: context.settings.current.mayHaveGaps,
@@ -179,15 +185,35 @@ function nameOf({ topicPartition }: LogContext): string {
   return `${topicPartition.topic}-${topicPartition.partition}`
 }
 
-async function removeLeftovers({ disk, folder }: LogContext): Promise<void> {
+/**
+ * Files that a crash has left on their way out, and indexes whose segment is not there. When a
+ * segment is deleted its `.log` is renamed first, and goes last: an index of synced records with
+ * neither beside it means that somebody else has taken the segment away (CORRUPT_LOG).
+ */
+async function removeLeftovers(
+  { disk, folder }: LogContext,
+  { isSealed, recoveryPoint, logStartOffset = 0, onCorruption }: OpenLogOptions,
+): Promise<void> {
   const names = disk.list(folder).map(entry => entry.name)
   const bases = new Set(names.filter(name => name.endsWith('.log')).map(stem))
-  for (const name of names) {
+  const orphans = names.filter(name => {
     const parsed = parseSegmentFile(name)
-    const isOrphan =
-      parsed !== undefined && DERIVED_KINDS.has(parsed.kind) && !bases.has(stem(name))
-    if (isOrphan || isDeletedFile(name)) await disk.remove(join(folder, name))
+    return parsed !== undefined && DERIVED_KINDS.has(parsed.kind) && !bases.has(stem(name))
+  })
+  const mayRefuse = isSealed?.recoveryPoints === true && onCorruption === 'offline'
+  for (const name of orphans) {
+    const log = segmentFile(parseSegmentFile(name)?.baseOffset as Offset, 'log')
+    const base = Number(stem(name))
+    const later = [...bases].map(Number).filter(each => each > base)
+    const isMissed = base < recoveryPoint && Math.min(recoveryPoint, ...later) > logStartOffset
+    if (!mayRefuse || !isMissed || names.includes(deletedFile(log))) continue
+    throw corruptLog(folder, `${join(folder, log)} at position 0: the file is gone, ${name} is not`)
   }
+  for (const name of orphans) await disk.remove(join(folder, name))
+  const deleted = names.filter(isDeletedFile)
+  // The index goes for good before the last sign of its segment does.
+  if (orphans.length > 0 && deleted.length > 0) await disk.syncDirectory(folder)
+  for (const name of deleted) await disk.remove(join(folder, name))
 }
 
 function stem(name: string): string {
@@ -292,6 +318,22 @@ export async function readTopicId(disk: Disk, folder: string): Promise<string | 
   return /^\w+:\s*0\n\w+:\s*([A-Za-z0-9_-]{22})\s*$/.exec(bytes?.toString('utf8') ?? '')?.[1]
 }
 
+/**
+ * Throws CORRUPT_LOG for a folder that holds records and a file that names no topic: it may be
+ * another topic's. One without records was perhaps never finished.
+ */
+export function refuseDamagedMetadata(disk: Disk, folder: string): void {
+  const path = join(folder, PARTITION_METADATA)
+  if (!disk.exists(path)) return
+  const segments = disk.list(folder).filter(({ name }) => parseSegmentFile(name)?.kind === 'log')
+  for (const { name } of segments) {
+    const file = disk.open(join(folder, name))
+    const { size } = file
+    file.close()
+    if (size > 0) throw damagedFile(path, 'names no topic id')
+  }
+}
+
 export async function writeTopicId(disk: Disk, folder: string, topicId: string): Promise<void> {
   const bytes = Buffer.from(formatPartitionMetadata(topicId))
   await replaceSmallFile(disk, join(folder, PARTITION_METADATA), bytes)
@@ -302,6 +344,7 @@ export function checkTopicId(folder: string, stored: string | undefined, wanted:
   if (stored === undefined || stored === wanted) return
   throw new PartlogError(
     'INCONSISTENT_TOPIC_ID',
-    `${folder} belongs to topic id ${stored}, the topic of that name has ${wanted}`,
+    `${join(folder, PARTITION_METADATA)}: ${folder} belongs to topic id ${stored}, the topic of ` +
+      `that name has ${wanted}`,
   )
 }

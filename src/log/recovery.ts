@@ -20,13 +20,14 @@ import { judge } from './damage.js'
 import { corruptLog } from './errors.js'
 import { IndexError } from './index-file.js'
 import { keepAside } from './kept.js'
-import type { Segment } from './segment.js'
+import { placeOf, type BatchPlace, type Segment } from './segment.js'
 
 /**
  * `torn-tail`: a write that was under way was cut off. `corruption-cut`: damage was cut off, as
  * `onCorruption: 'truncate'` asks for. `index-rebuilt`, `epochs-rebuilt`: made anew from the
- * batches. `checkpoint-restored`: a checkpoint and its sealed copy are not the same, the one whose
- * checksum is right was taken. `checkpoint-ignored`: it cannot be read, or contradicts the log.
+ * batches. `checkpoint-restored`: a checkpoint and its sealed copy contradict each other, the one
+ * that a checksum speaks for was taken. `checkpoint-ignored`: it cannot be read, or contradicts the
+ * log.
  */
 export type FindingKind =
   | 'torn-tail'
@@ -54,6 +55,8 @@ export interface RecoveryOptions {
   readonly name: string
   /** Everything below is synced. */
   readonly recoveryPoint: Offset
+  /** Below it records were durable: the recovery point, or more. */
+  readonly durableOffset: Offset
   /** A checksum covers the recovery point: it is what was written. */
   readonly isSealed: boolean
   /** The log was closed cleanly, so it ends at the recovery point. */
@@ -71,6 +74,7 @@ export interface Recovered {
   readonly segments: readonly Segment[]
   readonly logEndOffset: Offset
   readonly findings: readonly RecoveryFinding[]
+  readonly lastBatch: BatchPlace | undefined
   /** Where an epoch begins among the batches that were scanned, or is in force at their start. */
   readonly epochStarts: readonly EpochStart[]
 }
@@ -91,16 +95,21 @@ export async function resumeSegments(
     await last.load()
     let end = last.baseOffset
     let isFirst = last.offsetIndex.last !== undefined
-    const scan = await last.replay(({ baseOffset, nextOffset }) => {
-      const isNext = isFirst || baseOffset === end || (options.hasGaps && baseOffset > end)
+    let lastBatch: BatchPlace | undefined
+    const scan = await last.replay(batch => {
+      const { baseOffset, nextOffset } = batch
+      const mayBeLater = isFirst || options.hasGaps
+      if (mayBeLater ? baseOffset < end : baseOffset !== end) return 'it does not come next'
+      if (nextOffset > last.offsetLimit) return 'it is too far from the first'
       isFirst = false
       end = nextOffset
-      return isNext ? undefined : `offset ${baseOffset} does not come next`
+      lastBatch = placeOf(batch)
+      return undefined
     })
     if (scan.reason !== undefined || end < options.recoveryPoint) return undefined
     if (options.isSealed && end > options.recoveryPoint) return undefined
     for (const segment of segments) segment.syncedBytes = segment.size
-    return { segments, logEndOffset: end, findings, epochStarts: [] }
+    return { segments, logEndOffset: end, findings, lastBatch, epochStarts: [] }
   } catch (error) {
     if (error instanceof IndexError) return undefined
     throw error
@@ -121,6 +130,7 @@ class Recovery {
   #segments: Segment[]
   #end: Offset
   #epoch: LeaderEpoch = NONE
+  #last: BatchPlace | undefined
   /** The last batch, if it has left a gap: the one behind it may show that its offset is wrong. */
   #jump: { readonly position: Position; readonly from: Offset } | undefined
 
@@ -143,6 +153,7 @@ class Recovery {
       segments: this.#segments,
       logEndOffset: this.#end,
       findings: this.#findings,
+      lastBatch: this.#last,
       epochStarts: this.#epochStarts,
     }
   }
@@ -155,11 +166,11 @@ class Recovery {
 
   /** Every batch is fine, but some that were synced are no longer there. */
   #refuseLostEnd(): void {
-    const { recoveryPoint, onCorruption } = this.options
-    if (this.#end >= recoveryPoint || onCorruption === 'truncate') return
+    const { durableOffset, onCorruption } = this.options
+    if (this.#end >= durableOffset || onCorruption === 'truncate') return
     const last = this.#segments.length - 1
     const size = (this.#segments[last] as Segment).size
-    const reason = `the log ends at offset ${this.#end}, it was synced up to ${recoveryPoint}`
+    const reason = `the log ends at offset ${this.#end}, it was synced up to ${durableOffset}`
     throw this.#corrupt(last, size, reason)
   }
 
@@ -214,6 +225,20 @@ class Recovery {
     isFirst: boolean,
   ): Promise<Breakage | undefined> {
     const isIndexed = isFirst && (await this.#keepIndexes(segment))
+    try {
+      return await this.#scanBehind(segment, index, isIndexed)
+    } catch (error) {
+      if (!(error instanceof IndexError)) throw error
+      this.#findings.push(rebuilt(segment, error.message))
+      return await this.#scanBehind(segment, index, false)
+    }
+  }
+
+  async #scanBehind(
+    segment: Segment,
+    index: number,
+    isIndexed: boolean,
+  ): Promise<Breakage | undefined> {
     if (!isIndexed) segment.resetIndexes()
     // Behind an index entry the first batch sets the count; at the start of a file the name does.
     let isKnown = !isIndexed
@@ -229,6 +254,7 @@ class Recovery {
         isKnown && batch.baseOffset > this.#end ? { position, from: this.#end } : undefined
       isKnown = true
       this.#end = batch.nextOffset
+      this.#last = placeOf(batch)
       this.#noteEpoch(batch)
       return undefined
     })
@@ -240,8 +266,10 @@ class Recovery {
   /** Offsets of a segment lie below those of the next one. */
   #limitOf(index: number): Offset {
     const { wasClosedCleanly, isSealed, recoveryPoint } = this.options
+    const segment = this.#segments[index] as Segment
     const next = this.#segments[index + 1]?.baseOffset
-    return next ?? (wasClosedCleanly && isSealed ? recoveryPoint : Infinity)
+    const end = next ?? (wasClosedCleanly && isSealed ? recoveryPoint : Infinity)
+    return Math.min(end, segment.offsetLimit)
   }
 
   /** Behind a gap and a batch comes one that lies in the gap: it is the batch that is wrong. */
@@ -285,15 +313,16 @@ class Recovery {
       return `leader epoch ${leaderEpoch} is outside [${this.#epoch}, ${leaderEpochMax}]`
     }
     if (nextOffset > limit) return `the batch ends at ${nextOffset - 1}, offsets end below ${limit}`
-    if (!isKnown || baseOffset === this.#end || this.#mayBeGap(baseOffset)) return undefined
+    if (baseOffset >= this.#end && !isKnown) return undefined
+    if (baseOffset === this.#end || this.#mayBeGap(baseOffset)) return undefined
     return `the batch begins at offset ${baseOffset}, ${this.#end} should come next`
   }
 
   // ── after a break ──────────────────────────────────────────────────────────────────────
 
   async #mend(breakage: Breakage): Promise<void> {
-    const { recoveryPoint } = this.options
-    const log = { segments: this.#segments, end: this.#end, recoveryPoint }
+    const { durableOffset } = this.options
+    const log = { segments: this.#segments, end: this.#end, durableOffset }
     const verdict = judge(await factsOf(breakage, log))
     if (verdict === 'corruption' && this.options.onCorruption === 'offline') {
       throw this.#corrupt(breakage.index, breakage.position, breakage.reason)

@@ -153,8 +153,9 @@ export class SegmentList {
       if (!(error instanceof IndexError)) throw error
       return await segment.scanFor(offset)
     })
+    const { mayHaveGaps } = this.#context.settings.current
     // In a compacted log there may be nothing from `offset` to the next segment.
-    if (position === segment.size) return this.#cutAt(index, position, offset)
+    if (position === segment.size && mayHaveGaps) return this.#cutAt(index, position, offset)
     const header = await segment.file.read(position, BATCH_HEADER_BYTES)
     if (frameAt(header, 0, header.length) <= 0 || header.length < BATCH_HEADER_BYTES) {
       throw new DamagedBytesError(segment.file.path, position, 'no batch begins there')
@@ -256,7 +257,7 @@ export class SegmentList {
 }
 
 /** What has no time cannot be too old; what holds nothing keeps nothing from being deleted. */
-function ageOf({ newestTimestamp, size }: Segment): Timestamp {
+function ageOf({ times: { newestTimestamp }, size }: Segment): Timestamp {
   if (newestTimestamp >= 0) return newestTimestamp
   return size === 0 ? -Infinity : Infinity
 }

@@ -5,10 +5,9 @@
  * Invariants
  * - The file's name is the base offset; every batch in it begins at or after it.
  * - Each batch's offsets lie above those of the batch before.
- * - `newest` is one value, time and offset together, so nobody sees half an update.
+ * - Its newest time is one value, time and offset together, so nobody sees half an update.
  */
 
-import { assert } from '../base/assert.js'
 import { join, type Disk, type DiskFile } from '../disk/disk.js'
 import { Batch, BATCH_HEADER_BYTES, frameAt } from '../model/batch.js'
 import {
@@ -19,12 +18,13 @@ import {
   type Timestamp,
 } from '../model/units.js'
 import type { LogSettings } from './config.js'
-import { DamagedBytesError } from './errors.js'
+import { corruptLog, DamagedBytesError } from './errors.js'
 import { deletedFile, SEGMENT_FILE_KINDS, segmentFile, type SegmentFileKind } from './files.js'
 import { IndexError, type IndexCache } from './index-file.js'
 import { OffsetIndex, type OffsetIndexEntry } from './offset-index.js'
 import { scanBatches, type BatchVisitor, type ScanEnd } from './scan.js'
-import { TimeIndex, type TimeIndexEntry } from './time-index.js'
+import { isOf, orStart, SegmentTimes } from './segment-times.js'
+import { TimeIndex } from './time-index.js'
 
 const RELATIVE_OFFSET_MAX = 2 ** 31 - 1
 
@@ -53,18 +53,17 @@ export class Segment {
   readonly file: DiskFile
   readonly offsetIndex: OffsetIndex
   readonly timeIndex: TimeIndex
+  readonly times: SegmentTimes
   /** Bytes known to survive a power cut. */
   syncedBytes = 0
   /** Bytes `[start, end)` whose checksums this process has computed or compared. */
   verifiedStart: Position = 0
   verifiedEnd: Position = 0
   readonly #options: SegmentOptions
-  #newest: TimeIndexEntry | undefined
   #firstTimestamp: Timestamp | undefined
   #first: BatchPlace | undefined
   #bytesSinceEntry = 0
   #rebuilding: Promise<void> | undefined
-  #measuredBytes = 0
 
   private constructor(file: DiskFile, options: SegmentOptions) {
     const { disk, baseOffset, cache } = options
@@ -83,6 +82,7 @@ export class Segment {
       cache,
       path: path('timeindex'),
     })
+    this.times = new SegmentTimes(this, this.timeIndex)
   }
 
   /** A new, empty segment. Left-over index files of that name are emptied. */
@@ -91,7 +91,10 @@ export class Segment {
     const path = pathOf(options, 'log')
     // An earlier attempt may have made the file and failed after that.
     const file = disk.exists(path) ? disk.open(path) : disk.create(path)
-    assert(file.size === 0, 'a new segment takes no file with records', { path, size: file.size })
+    if (file.size > 0) {
+      file.close()
+      throw corruptLog(options.folder, `${path} at position 0: records stand where none can be yet`)
+    }
     const segment = new Segment(file, options)
     segment.offsetIndex.reset()
     segment.timeIndex.reset()
@@ -105,6 +108,11 @@ export class Segment {
 
   get size(): number {
     return this.file.size
+  }
+
+  /** Its indexes reach no further: every batch ends below. */
+  get offsetLimit(): Offset {
+    return this.baseOffset + RELATIVE_OFFSET_MAX + 1
   }
 
   get isDirty(): boolean {
@@ -135,7 +143,7 @@ export class Segment {
     let position = this.file.size
     this.file.append(bytes)
     this.noteVerified(position, this.file.size)
-    if (this.#measuredBytes === position) this.#measuredBytes = this.file.size
+    this.times.grown(position, this.file.size)
     for (const batch of batches) {
       this.note(batch, position)
       position += batch.size
@@ -146,12 +154,10 @@ export class Segment {
   note(batch: Batch, position: Position): void {
     const { maxTimestamp, lastOffset } = batch
     this.#firstTimestamp ??= maxTimestamp
-    if (this.#newest === undefined || maxTimestamp > this.#newest.timestamp) {
-      this.#newest = { timestamp: maxTimestamp, offset: lastOffset }
-    }
+    this.times.note(batch)
     if (this.#bytesSinceEntry > this.#options.settings.current.indexIntervalBytes) {
       this.offsetIndex.append(lastOffset, position)
-      this.#noteNewest()
+      this.times.index()
       this.#bytesSinceEntry = 0
     }
     this.#bytesSinceEntry += batch.size
@@ -159,7 +165,7 @@ export class Segment {
 
   /** The segment will not grow any more: its newest time goes into the index. */
   seal(): void {
-    this.#noteNewest()
+    this.times.index()
     this.offsetIndex.file.spill()
     this.timeIndex.file.spill()
   }
@@ -182,17 +188,18 @@ export class Segment {
 
   /** As `positionOf`, without an index: looks at every batch from a position on. */
   async scanFor(offset: Offset, from: Position = 0): Promise<Position> {
-    let found: Position | undefined
-    const end = await scanBatches(
+    let next: Offset = this.baseOffset
+    const { position, reason } = await scanBatches(
       this.file,
-      (batch, position) => {
-        if (batch.lastOffset < offset) return undefined
-        found = position
-        return 'found'
+      ({ baseOffset, lastOffset, nextOffset }) => {
+        if (baseOffset < next) return `offset ${baseOffset} comes after ${next - 1}`
+        next = nextOffset
+        return lastOffset < offset ? undefined : FOUND
       },
       { from, checksCrc: false },
     )
-    return found ?? end.position
+    if (reason === undefined || reason === FOUND) return position
+    throw new DamagedBytesError(this.file.path, position, reason)
   }
 
   /** The last batch that ends below an offset, and the first that reaches it. */
@@ -216,42 +223,20 @@ export class Segment {
     throw new DamagedBytesError(this.file.path, position, reason)
   }
 
-  /** The newest record's time and the last offset of its batch; loads the index if need be. */
-  async newest(): Promise<TimeIndexEntry | undefined> {
-    if (this.#newest !== undefined || this.size === 0) return this.#newest
+  /**
+   * An offset in `[end, limit)` that one of the indexes knows, although the batches end at `end`:
+   * then the file has lost some. What the indexes know above is no offset of this segment.
+   */
+  async lostOffset(end: Offset, limit: Offset): Promise<Offset | undefined> {
     try {
-      await this.timeIndex.load()
-      this.#newest = this.timeIndex.last
+      const { offset, position } = await this.offsetIndex.lookup(limit)
+      const time = await this.timeIndex.lookupBefore(Infinity)
+      const last = position > 0 ? offset : NONE // without an entry it is where the segment begins
+      return [last, time?.offset ?? NONE].find(known => known >= end && known < limit)
     } catch (error) {
-      if (!(error instanceof IndexError)) throw error
-      await this.rebuildIndexes()
+      if (error instanceof IndexError) return undefined
+      throw error
     }
-    return this.#newest
-  }
-
-  /** Are the times those of the batches, and not of an index without a checksum? */
-  get isMeasured(): boolean {
-    return this.#measuredBytes >= this.size
-  }
-
-  /** Asks every batch for its time. Throws DamagedBytesError where one cannot be believed. */
-  async measure(): Promise<void> {
-    const to = this.size
-    let newest: TimeIndexEntry | undefined
-    const { position, reason } = await scanBatches(
-      this.file,
-      ({ maxTimestamp: timestamp, lastOffset: offset }) => {
-        if (newest === undefined || timestamp > newest.timestamp) newest = { timestamp, offset }
-        return undefined
-      },
-      { to },
-    )
-    if (reason !== undefined) throw new DamagedBytesError(this.file.path, position, reason)
-    this.noteVerified(0, to)
-    this.#measuredBytes = to
-    // Some may have come in behind meanwhile.
-    const isNewer = this.newestTimestamp > (newest?.timestamp ?? NONE)
-    if (this.size === to || !isNewer) this.#newest = newest
   }
 
   /** Finds out the time of the first batch. */
@@ -264,11 +249,6 @@ export class Segment {
     return this.#firstTimestamp ?? NONE
   }
 
-  /** The newest record's time, as far as it is known without reading. */
-  get newestTimestamp(): Timestamp {
-    return this.#newest?.timestamp ?? NONE
-  }
-
   async #indexedPosition(offset: Offset): Promise<Position> {
     const entry = await this.offsetIndex.lookup(offset)
     return entry.position === 0 ? 0 : await this.#checkedPosition(entry, offset)
@@ -279,13 +259,16 @@ export class Segment {
     const header = await this.file.read(entry.position, BATCH_HEADER_BYTES)
     const isBatch = header.length === BATCH_HEADER_BYTES && frameAt(header, 0, header.length) > 0
     const batch = isBatch ? new Batch(header, 0) : undefined
-    if (batch === undefined || batch.baseOffset > offset || batch.lastOffset > entry.offset) {
-      throw new IndexError(
-        `${this.offsetIndex.file.path} points to position ${entry.position} for offset ` +
-          `${entry.offset}, where no such batch begins`,
-      )
+    if (batch === undefined || batch.baseOffset > offset || batch.lastOffset !== entry.offset) {
+      throw this.#leadsNowhere(entry)
     }
     return entry.position
+  }
+
+  #leadsNowhere({ offset, position }: OffsetIndexEntry): IndexError {
+    const { path } = this.offsetIndex.file
+    const sentence = `${path} points to position ${position} for offset ${offset}`
+    return new IndexError(`${sentence}, where no such batch begins`)
   }
 
   // ── coming back ────────────────────────────────────────────────────────────────────────
@@ -293,25 +276,34 @@ export class Segment {
   /** Reads the indexes of an existing segment and the time of its first batch. */
   async load(): Promise<void> {
     await this.offsetIndex.load()
-    await this.timeIndex.load()
-    this.#newest = this.timeIndex.last
+    await this.times.load()
     this.#bytesSinceEntry = 0
     await this.#loadFirstTimestamp()
   }
 
   /**
    * Checks every batch from the last index entry on and takes it into the indexes, as long as
-   * `visit` agrees. Returns where that ended.
+   * `visit` agrees. Returns where that ended. Throws IndexError when the last entries of the
+   * indexes, behind which more are to be added, are not those of batches.
    */
   async replay(visit: BatchVisitor): Promise<ScanEnd> {
-    const entry = this.offsetIndex.last
-    const from = entry === undefined ? 0 : await this.#checkedPosition(entry, entry.offset)
+    const { last } = this.offsetIndex
+    const time = this.timeIndex.last
+    const from = last?.position ?? 0
+    let isTimeSeen = time === undefined
     const take = (batch: Batch, position: Position): string | undefined => {
+      if (position === from && last !== undefined && batch.lastOffset !== last.offset) return ASTRAY
       const reason = visit(batch, position)
-      if (reason === undefined) this.#noteAgain(batch, position)
-      return reason
+      if (reason !== undefined) return reason
+      if (time !== undefined && isOf(batch, time)) isTimeSeen = true
+      this.#noteAgain(batch, position)
+      return undefined
     }
     const end = await scanBatches(this.file, take, { from })
+    if (last !== undefined && end.reason !== undefined && end.position === from) {
+      throw this.#leadsNowhere(last)
+    }
+    if (!isTimeSeen && time !== undefined) await this.times.check(time)
     this.noteVerified(from, end.position)
     return end
   }
@@ -338,7 +330,7 @@ export class Segment {
   resetIndexes(): void {
     this.offsetIndex.reset()
     this.timeIndex.reset()
-    this.#newest = undefined
+    this.times.forget()
     this.#firstTimestamp = undefined
     this.#first = undefined
     this.#bytesSinceEntry = 0
@@ -346,7 +338,7 @@ export class Segment {
 
   /**
    * Builds both indexes of a closed segment anew; those who ask while it happens share the work.
-   * The batches were checked when they were written.
+   * Throws DamagedBytesError when batches cannot be believed, or lie outside of the segment.
    */
   async rebuildIndexes(): Promise<void> {
     this.#rebuilding ??= this.#rebuild().finally(() => (this.#rebuilding = undefined))
@@ -355,14 +347,20 @@ export class Segment {
 
   async #rebuild(): Promise<void> {
     this.resetIndexes()
-    await scanBatches(
+    let next = this.baseOffset
+    const { position, reason } = await scanBatches(
       this.file,
-      (batch, position) => {
-        this.note(batch, position)
+      (batch, at) => {
+        const { baseOffset, nextOffset } = batch
+        if (baseOffset < next) return `offset ${baseOffset} stands where ${next} comes next`
+        if (nextOffset > this.offsetLimit) return `offset ${nextOffset - 1} is too far away`
+        next = nextOffset
+        this.note(batch, at)
         return undefined
       },
-      { checksCrc: false },
     )
+    if (reason !== undefined) throw new DamagedBytesError(this.file.path, position, reason)
+    this.times.grown(0, position)
     this.seal()
   }
 
@@ -371,7 +369,7 @@ export class Segment {
   /** Cuts the file, where a batch begins. The indexes know nothing of it until `reindex`. */
   cut(position: Position): void {
     this.file.truncate(position)
-    this.#measuredBytes = 0
+    this.times.forget()
     this.syncedBytes = Math.min(this.syncedBytes, position)
     this.verifiedStart = Math.min(this.verifiedStart, position)
     this.verifiedEnd = Math.min(this.verifiedEnd, position)
@@ -458,12 +456,6 @@ export class Segment {
     return this.#first
   }
 
-  #noteNewest(): void {
-    if (this.#newest !== undefined) {
-      this.timeIndex.appendIfNewer(this.#newest.timestamp, this.#newest.offset)
-    }
-  }
-
   #ageMs(maxTimestamp: Timestamp, now: Timestamp): number {
     const first = this.#firstTimestamp
     if (first !== undefined && first >= 0) return maxTimestamp - first
@@ -471,21 +463,18 @@ export class Segment {
   }
 }
 
-function placeOf({ baseOffset, lastOffset, leaderEpoch }: Batch): BatchPlace {
+export function placeOf({ baseOffset, lastOffset, leaderEpoch }: Batch): BatchPlace {
   return { baseOffset, lastOffset, leaderEpoch }
 }
 
 /** An entry of the offset index stands for about so much. */
 const AROUND_BYTES = 8 * 1024
 
+/** Not what an index entry says. */
+const ASTRAY = 'the index leads astray'
+
 /** No reason to stop for: what was looked for is there. */
 const FOUND = 'found'
-
-/** An index that leads nowhere is no index. */
-function orStart(error: unknown): Position {
-  if (error instanceof IndexError) return 0
-  throw error
-}
 
 function pathOf(
   { folder, baseOffset, suffix = '' }: SegmentOptions,

@@ -10,7 +10,6 @@
  * Invariant: timestamps ascend strictly, offsets do not descend.
  */
 
-import { assert } from '../base/assert.js'
 import { ByteWriter, getInt64 } from '../base/bytes.js'
 import type { Offset, Timestamp } from '../model/units.js'
 import { IndexError, IndexFile, type IndexEntries, type IndexFileOptions } from './index-file.js'
@@ -53,10 +52,11 @@ export class TimeIndex {
   appendIfNewer(timestamp: Timestamp, offset: Offset): void {
     if (timestamp < 0) return
     if (this.#last !== undefined && timestamp <= this.#last.timestamp) return
-    assert(this.#last === undefined || offset >= this.#last.offset, 'index ascends', { offset })
-    const entry = new ByteWriter(ENTRY_BYTES).int64(timestamp).int32(offset - this.#baseOffset)
+    // It holds for more offsets, too, should an index of others speak of later ones already.
+    const upTo = Math.max(offset, this.#last?.offset ?? offset)
+    const entry = new ByteWriter(ENTRY_BYTES).int64(timestamp).int32(upTo - this.#baseOffset)
     this.file.append([...entry.finish()])
-    this.#last = { timestamp, offset }
+    this.#last = { timestamp, offset: upTo }
   }
 
   /** The greatest entry older than `target`: everything up to its offset is older, too. */

@@ -309,12 +309,25 @@ describe('a partition that the metadata knows', () => {
   it('is refused when all its segments are gone', async () => {
     const h = await filled()
     for (const name of names(h.disk, `${ROOT}/orders-1`)) {
-      if (name.endsWith('.log')) await h.disk.remove(`${ROOT}/orders-1/${name}`)
+      if (/\.(log|index|timeindex)$/.test(name)) await h.disk.remove(`${ROOT}/orders-1/${name}`)
     }
     await expect((await openHouse(h)).load(known(1))).rejects.toMatchObject({
       code: 'CORRUPT_LOG',
       message: expect.stringContaining('held records up to offset 3, it has none'),
     })
+  })
+
+  it('is refused when a segment is gone and its index is not, wherever it was', async () => {
+    const logs = names((await filled()).disk, `${ROOT}/orders-0`).filter(name => /log$/.test(name))
+    expect(logs.length).toBeGreaterThan(2)
+    for (const name of logs) {
+      const h = await filled()
+      await h.disk.remove(`${ROOT}/orders-0/${name}`)
+      await expect((await openHouse(h)).load(known(0))).rejects.toMatchObject({
+        code: 'CORRUPT_LOG',
+        message: expect.stringContaining(`orders-0/${name} at position 0: the file is gone`),
+      })
+    }
   })
 
   it('is refused when the folder belongs to another topic of that name', async () => {
@@ -328,11 +341,29 @@ describe('a partition that the metadata knows', () => {
     expect(await readAll(await manager.load(known(0)))).toEqual(expected(20))
   })
 
-  it('gets its topic id back when the file with it was torn', async () => {
+  it('is refused when it holds records and the file with its topic id is damaged', async () => {
     const h = await filled()
+    const path = `${ROOT}/orders-0/partition.metadata`
+    await overwrite(h.disk, path, 'version: 0\ntopic')
+    for (let time = 0; time < 2; time++) {
+      const manager = await openHouse(h)
+      await expect(manager.load(known(0))).rejects.toMatchObject({
+        code: 'CORRUPT_LOG',
+        message: expect.stringContaining(`${path} is damaged`),
+      })
+      expect(await textOf(h.disk, path)).toBe('version: 0\ntopic')
+      await manager.close()
+    }
+  })
+
+  it('gets its topic id back when that was torn before there were records', async () => {
+    const h = house()
+    const first = await openHouse(h)
+    await first.create(known(0))
+    await first.abandon()
     await overwrite(h.disk, `${ROOT}/orders-0/partition.metadata`, 'version: 0\ntopic')
     const manager = await openHouse(h)
-    expect(await readAll(await manager.load(known(0)))).toEqual(expected(20))
+    expect(await readAll(await manager.load(known(0)))).toEqual([])
     expect(await manager.topicIdOf('orders-0')).toBe(TOPIC_ID)
   })
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { MemoryDisk } from '../../src/disk/memory-disk.js'
 import {
+  clusterIdIn,
   readMetaProperties,
   writeMetaProperties,
   type MetaProperties,
@@ -60,8 +61,13 @@ describe('meta.properties', () => {
     ['has an empty node, which is not node 0', 'cluster.id=c\nnode.id=\n'],
     ['has an empty cluster', 'cluster.id=\nnode.id=1\n'],
     ['is all comment', '#cluster.id=c\n#node.id=1\n'],
-  ])('is not believed when it %s', async (_, text) => {
-    expect(await readText(text)).toBeUndefined()
+    ['has a cluster of zeros', 'cluster.id=AbCd\0\0\0\0\nnode.id=1\n'],
+    ['has a cluster that is no text', 'cluster.id=Ab\u0007Cd\nnode.id=1\n'],
+  ])('is damaged, and left as it is, when it %s', async (_, text) => {
+    await expect(readText(text)).rejects.toMatchObject({
+      code: 'CORRUPT_LOG',
+      message: expect.stringContaining('meta.properties is damaged'),
+    })
   })
 
   it('is absent when it is not there', async () => {
@@ -69,6 +75,35 @@ describe('meta.properties', () => {
   })
 
   it('is refused when it is far too large', async () => {
-    await expect(readText('x'.repeat(64 * 1024 + 1))).rejects.toMatchObject({ code: 'EFBIG' })
+    const reading = readText('x'.repeat(64 * 1024 + 1))
+    await expect(reading).rejects.toMatchObject({ code: 'CORRUPT_LOG' })
+  })
+})
+
+describe('the cluster that folders belong to', () => {
+  async function disk(ids: Readonly<Record<string, string>>): Promise<MemoryDisk> {
+    const made = new MemoryDisk()
+    for (const [folder, clusterId] of Object.entries(ids)) {
+      made.makeDirectory(folder)
+      const meta = { ...META, clusterId }
+      if (clusterId !== '') await writeMetaProperties(made, `${folder}/meta.properties`, meta, 0)
+    }
+    return made
+  }
+  const FOLDERS = ['controller', 'broker-1']
+
+  it.each([
+    ['all say the same', { controller: 'c', 'broker-1': 'c' }, 'c'],
+    ['the controller has lost its file', { controller: '', 'broker-1': 'c' }, 'c'],
+    ['a broker has lost it', { controller: 'c', 'broker-1': '' }, 'c'],
+    ['nobody says', { controller: '', 'broker-1': '' }, undefined],
+  ])('%s', async (_, ids, expected) => {
+    expect(await clusterIdIn(await disk(ids), FOLDERS)).toBe(expected)
+  })
+
+  it('is not guessed when they say different things: all files are named', async () => {
+    const contradicting = await disk({ controller: 'c', 'broker-1': 'd' })
+    const sentence = /controller\/meta.properties: cluster c; broker-1\/meta.properties: cluster d/
+    await expect(clusterIdIn(contradicting, FOLDERS)).rejects.toThrow(sentence)
   })
 })

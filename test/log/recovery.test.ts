@@ -313,6 +313,50 @@ describe('after a crash', () => {
     expect(await contents(w.disk)).toEqual(after)
   })
 
+  describe('of a log with gaps', () => {
+    const COMPACT = { ...SMALL, 'cleanup.policy': 'compact', 'internal.segment.bytes': 10_000 }
+    const isSealed = { recoveryPoints: true, logStarts: true }
+    /** Batches 0 to 7, of which the ones before 4 were synced; one has got another base offset. */
+    async function moved(batch: number, bit: number): Promise<World> {
+      return await edited(await crashed(8, COMPACT), files => {
+        const bytes = files.get(LOG_0) as Buffer
+        bytes[batch * BATCH + (bit >> 3)]! ^= 128 >> (bit & 7)
+      })
+    }
+
+    it.each([0, 3, 4, 6, 7])('batch %d, moved, is no gap, and nothing is cut', async batch => {
+      for (const bit of [33, 40, 55, 59]) {
+        const w = await moved(batch, bit)
+        const before = await logBytes(w.disk)
+        const opening = open(w, { recoveryPoint: 4, isSealed, isReplicated: false })
+        await expect(opening, `bit ${bit}`).rejects.toMatchObject({
+          code: 'CORRUPT_LOG',
+          message: expect.stringContaining(`.log at position ${batch * BATCH}:`),
+        })
+        expect(await logBytes(w.disk)).toEqual(before)
+      }
+    })
+
+    it('that others have, too, the batch before is blamed, when what follows shows it', async () => {
+      for (const batch of [0, 3, 4, 6]) {
+        const opening = open(await moved(batch, 33), { recoveryPoint: 4, isSealed })
+        await expect(opening).rejects.toMatchObject({
+          message: expect.stringContaining(`.log at position ${batch * BATCH}:`),
+        })
+      }
+    })
+  })
+
+  it('what was durable for another reason than the recovery point is no torn tail', async () => {
+    const w = await edited(await crashed(5), files => {
+      files.set(LOG_0, (files.get(LOG_0) as Buffer).subarray(0, 4 * BATCH - 5))
+    })
+    for (const durableOffset of [4, 5]) {
+      await expect(open(w, { durableOffset })).rejects.toMatchObject({ code: 'CORRUPT_LOG' })
+    }
+    expect((await open(w, { durableOffset: 3 })).log.logEndOffset).toBe(3)
+  })
+
   it('left-overs go, strangers stay', async () => {
     const w = await edited(await crashed(3), files => {
       files.set('orders-0/00000000000000000099.index', Buffer.alloc(8))

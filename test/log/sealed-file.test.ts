@@ -5,7 +5,7 @@ import { seededRandom } from '../../src/base/random.js'
 import { afterPowerCut, DAMAGES } from '../../src/disk/crash.js'
 import { DiskError } from '../../src/disk/disk.js'
 import { MemoryDisk } from '../../src/disk/memory-disk.js'
-import { SealedFile, type SealedText } from '../../src/log/sealed-file.js'
+import { SealedFile, type SealedText, type WriteCounts } from '../../src/log/sealed-file.js'
 
 const PATH = 'd/checkpoint'
 const COPY = 'd/checkpoint.sealed'
@@ -19,12 +19,16 @@ function newDisk(): MemoryDisk {
 async function written(...texts: string[]): Promise<MemoryDisk> {
   const disk = newDisk()
   const file = new SealedFile(disk, PATH)
-  await file.read()
+  await file.load()
   for (const text of texts) await file.write(text)
   return disk
 }
 
-const read = (disk: MemoryDisk): Promise<SealedText> => new SealedFile(disk, PATH).read()
+async function read(disk: MemoryDisk): Promise<SealedText> {
+  const file = new SealedFile(disk, PATH)
+  await file.load()
+  return file.content
+}
 
 async function bytesOf(disk: MemoryDisk, path: string): Promise<Buffer> {
   const file = disk.open(path)
@@ -56,7 +60,8 @@ describe('a sealed file', () => {
     const disk = newDisk()
     await put(disk, PATH, 'of Kafka\n')
     const file = new SealedFile(disk, PATH)
-    expect(await file.read()).toEqual({ text: 'of Kafka\n', isSealed: false, odd: undefined })
+    await file.load()
+    expect(file.content).toEqual({ text: 'of Kafka\n', isSealed: false, odd: undefined })
     await file.write('of Kafka\n')
     expect(await read(disk)).toEqual({ text: 'of Kafka\n', isSealed: true, odd: undefined })
   })
@@ -65,7 +70,8 @@ describe('a sealed file', () => {
     const disk = await written('two 5\n')
     const before = disk.history.length
     const file = new SealedFile(disk, PATH)
-    await file.read()
+    await file.load()
+    expect(file.content.isSealed).toBe(true)
     await file.write('two 5\n')
     expect(disk.history.length).toBe(before)
     await file.write('three\n')
@@ -102,10 +108,29 @@ describe('a sealed file', () => {
     expect(await read(disk)).toEqual({ ...RIGHT, odd })
   })
 
+  it('whose copy is an older one is believed as it is, because others know that', async () => {
+    const disk = await written()
+    const counts: WriteCounts = new Map()
+    const file = new SealedFile(disk, PATH, counts)
+    const other = new SealedFile(disk, 'd/other', counts)
+    for (const text of ['one\n', 'two 5\n']) await file.write(text)
+    const older = await bytesOf(disk, COPY)
+    await file.write('three\n')
+    await other.write('other\n')
+    await put(disk, COPY, older)
+    const again: WriteCounts = new Map()
+    const [read1, read2] = [PATH, 'd/other'].map(path => new SealedFile(disk, path, again))
+    await read1?.load()
+    await read2?.load()
+    const odd = 'd/checkpoint.sealed is an older copy'
+    expect(read1?.content).toEqual({ text: 'three\n', isSealed: false, odd })
+    expect(read2?.content).toEqual({ text: 'other\n', isSealed: true, odd: undefined })
+  })
+
   it('does not take the copy of another file for its own', async () => {
     const disk = await written('two 5\n')
     const other = new SealedFile(disk, 'd/other')
-    await other.read()
+    await other.load()
     await other.write('other\n')
     await put(disk, COPY, await bytesOf(disk, 'd/other.sealed'))
     expect(await read(disk)).toEqual({
@@ -136,7 +161,7 @@ describe('a sealed file', () => {
         expect(['one\n', 'two 5\n']).toContain(text)
         expect(odd, `operation ${at}, ${damage}`).toBeUndefined()
         const again = new SealedFile(left, PATH)
-        await again.read()
+        await again.load()
         await again.write('three\n')
         expect(await read(left)).toEqual({ text: 'three\n', isSealed: true, odd: undefined })
       }
@@ -146,7 +171,7 @@ describe('a sealed file', () => {
   it('that could not be written is written the next time', async () => {
     const disk = await written('one\n')
     const file = new SealedFile(disk, PATH)
-    await file.read()
+    await file.load()
     for (const path of [`${COPY}.tmp`, `${PATH}.tmp`]) {
       disk.beforeOperation = operation => {
         if (operation.kind === 'append' && operation.path === path) {

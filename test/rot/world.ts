@@ -1,0 +1,128 @@
+/**
+ * Clusters that rot is tried on: a topic with records, one that was compacted, commits of a group,
+ * and topics that came and went. Each is made once, and then it is files.
+ */
+
+import { seededRandom } from '../../src/base/random.js'
+import { silentLogger } from '../../src/base/logger.js'
+import { VirtualClock } from '../../src/base/virtual-clock.js'
+import { Cluster } from '../../src/cluster.js'
+import { fillDisk, MemoryDisk } from '../../src/disk/memory-disk.js'
+import type { Files } from './damage.js'
+
+export const NOW = Date.UTC(2026, 0, 1)
+const MINUTE_MS = 60_000
+export const GROUP = 'billing'
+const SMALL = { 'internal.segment.bytes': 700, 'index.interval.bytes': 150 }
+const ORDERS = { ...SMALL, 'retention.ms': 60 * MINUTE_MS }
+const TABLE = {
+  ...SMALL,
+  'cleanup.policy': 'compact',
+  'min.cleanable.dirty.ratio': 0.01,
+}
+
+export interface Base {
+  readonly name: string
+  readonly brokers: number
+  /** As they were closed, or as the death of the process left them. */
+  readonly files: Files
+  /** Some records, commits and topics before. */
+  readonly earlier: Files
+  readonly directories: readonly string[]
+  readonly wasKilled: boolean
+}
+
+export interface Opened {
+  readonly cluster: Cluster
+  readonly clock: VirtualClock
+  /** Lets time pass until it is done. */
+  readonly passing: <T>(done: Promise<T>) => Promise<T>
+}
+
+export async function openOn(disk: MemoryDisk, brokers: number): Promise<Opened> {
+  const clock = new VirtualClock(NOW)
+  const passing = passingOn(clock)
+  const options = { brokers, clock, random: seededRandom(5), logger: silentLogger }
+  return { cluster: await passing(Cluster.onDisk(disk, options)), clock, passing }
+}
+
+function passingOn(clock: VirtualClock) {
+  return async <T>(done: Promise<T>): Promise<T> => {
+    let isOver = false
+    const noted = done.finally(() => (isOver = true))
+    noted.catch(() => undefined)
+    while (!isOver) await clock.advance(100)
+    return noted
+  }
+}
+
+export async function filesOf(disk: MemoryDisk): Promise<{ files: Files; directories: string[] }> {
+  const files: Files = new Map()
+  const directories: string[] = []
+  const walk = async (folder: string): Promise<void> => {
+    for (const { name, kind } of disk.list(folder)) {
+      const path = folder === '' ? name : `${folder}/${name}`
+      if (kind === 'directory') {
+        directories.push(path)
+        await walk(path)
+        continue
+      }
+      const file = disk.open(path)
+      files.set(path, await file.read(0, file.size))
+      file.close()
+    }
+  }
+  await walk('')
+  return { files, directories }
+}
+
+export function diskOf(directories: readonly string[], files: Files): MemoryDisk {
+  const disk = new MemoryDisk()
+  fillDisk(disk, directories, files)
+  return disk
+}
+
+/** `first` to `last − 1` of each topic, a record a second, and a commit now and then. */
+async function write({ cluster, passing }: Opened, first: number, last: number): Promise<void> {
+  const producer = cluster.producer()
+  for (let n = first; n < last; n++) {
+    const timestamp = NOW - 10 * MINUTE_MS + 1_000 * n
+    const value = `order ${n} `.padEnd(20 + (n % 5) * 9, '.')
+    await passing(producer.send({ topic: 'orders', messages: [{ value, timestamp }] }))
+    const key = `k${n % 6}`
+    const row = { key, value: n % 11 === 10 ? null : `row ${n}`, timestamp }
+    await passing(producer.send({ topic: 'table', messages: [row] }))
+    if (n % 4 === 3) {
+      const offsets = [{ topic: 'orders', partition: 0, offset: n - 2 }]
+      await passing(cluster.admin.setOffsets({ groupId: GROUP, offsets }))
+    }
+  }
+  await producer.close()
+}
+
+/** Makes a base: closed cleanly, or as a process leaves it that dies. */
+export async function makeBase(brokers: number, wasKilled: boolean): Promise<Base> {
+  const disk = new MemoryDisk()
+  const first = await openOn(disk, brokers)
+  const { admin } = first.cluster
+  await first.passing(admin.createTopic({ topic: 'orders', config: ORDERS }))
+  await first.passing(admin.createTopic({ topic: 'table', config: TABLE }))
+  await first.passing(admin.createTopic({ topic: 'gone' }))
+  await write(first, 0, 16)
+  await first.clock.advance(20_000)
+  await first.passing(first.cluster.close())
+  const { files: earlier } = await filesOf(disk)
+
+  const second = await openOn(disk, brokers)
+  await second.passing(second.cluster.admin.deleteTopic('gone'))
+  await second.passing(second.cluster.admin.createTopic({ topic: 'later' }))
+  await write(second, 16, 40)
+  const cut = { topic: 'orders', partition: 0, offset: 5 }
+  await second.passing(second.cluster.admin.deleteRecords(cut))
+  await second.clock.advance(90_000)
+  const before = await filesOf(disk)
+  await second.passing(second.cluster.close())
+  const left = wasKilled ? before : await filesOf(disk)
+  const name = `${brokers} broker(s), ${wasKilled ? 'killed' : 'closed'}`
+  return { name, brokers, earlier, wasKilled, ...left }
+}
