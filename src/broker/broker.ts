@@ -164,8 +164,10 @@ export class Broker implements BrokerContext {
   static async open(options: BrokerOptions): Promise<Broker> {
     const broker = new Broker(options)
     try {
-      await broker.#finishDeletions()
-      await broker.replicas.open()
+      // One picture for both: a topic that is made anew meanwhile is applied later, as a whole.
+      const image = broker.controller.image.snapshot()
+      await broker.#finishDeletions(image)
+      await broker.replicas.open(image)
     } catch (error) {
       await broker.kill() // what it has opened is given back
       throw error
@@ -426,8 +428,7 @@ export class Broker implements BrokerContext {
   }
 
   /** A crash may have come between a topic's deletion and that of its folders. */
-  async #finishDeletions(): Promise<void> {
-    const { image } = this.controller
+  async #finishDeletions(image: ClusterImage): Promise<void> {
     await this.logs.removeDeletedFolders()
     for (const folder of this.logs.strangers([])) {
       const topicId = await this.logs.topicIdOf(folder)

@@ -96,9 +96,8 @@ export class ReplicaManager {
   }
 
   /** Opens what is placed here, for the first time: it may have been here before. */
-  async open(): Promise<void> {
+  async open(image: ClusterImage): Promise<void> {
     await this.#changes.run(async () => {
-      const image = this.#options.image().snapshot()
       this.#updateSettings(image)
       await this.#openMissing(image, false)
     })

@@ -19,6 +19,7 @@ import { Positions } from './positions.js'
 import { ReadingGate } from './reading-gate.js'
 import { RecordHandling, type Handlers } from './record-handling.js'
 import { RecordReader } from './record-reader.js'
+import type { RetryOptions } from './retry.js'
 import { deserializerOf } from './serdes.js'
 import { Subscriber } from './subscriber.js'
 
@@ -41,6 +42,8 @@ export interface GroupParts {
 
 export interface ConsumerParts {
   readonly metadata: MetadataCache
+  /** How what may pass is tried again. */
+  readonly retry: RetryOptions
   readonly assigned: AssignedPartitions
   readonly positions: Positions
   readonly fetcher: Fetcher
@@ -83,11 +86,11 @@ export function consumerParts(
   const handled = { ...common, fetcher, gate, deadLetters, closing, states }
   const handling = (handlers: Handlers): RecordHandling => new RecordHandling(handled, handlers)
   const reader = new RecordReader({ fetcher, clock, maxPollRecords, states, gate, handling })
-  const parts = { metadata, assigned, positions, fetcher, reader, deadLetters }
+  const parts = { metadata, retry, assigned, positions, fetcher, reader, deadLetters }
   if (client === undefined) return { ...parts, group: undefined }
   const committer = new Committer({ ...common, group: client, states, closing, onGone })
   subscriber = new Subscriber({
-    ...{ ...common, client, assignors, committer, assigned, positions, fetcher, gate },
+    ...{ ...common, client, assignors, committer, assigned, positions, fetcher, gate, retry },
     onFailure: error => reader.fail(error),
   })
   return { ...parts, group: { client, committer, subscriber } }

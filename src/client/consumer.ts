@@ -45,6 +45,8 @@ import { closedError } from './errors.js'
 import type { GroupOffset } from './offset-commit.js'
 import type { PartitionState } from './partition-state.js'
 import type { DeserializerOption } from './serdes.js'
+import type { KnownTopic } from './metadata-cache.js'
+import { mayPassIfThere, withRetries } from './retry.js'
 import type { Subscriber } from './subscriber.js'
 import { checkedTopics, type TopicsWanted } from './subscription.js'
 
@@ -122,9 +124,12 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
   }
 
   async #assign(partitions: readonly TopicPartition[]): Promise<void> {
+    const { allowAutoCreateTopics: mayCreate } = this.#settings
+    const retry = { ...this.#parts.retry, isRetriable: mayPassIfThere }
     for (const topic of new Set(partitions.map(each => each.topic))) {
-      const { allowAutoCreateTopics: mayCreate } = this.#settings
-      const { partitions: existing } = await this.#parts.metadata.refresh(topic, { mayCreate })
+      const refreshed = (): Promise<KnownTopic> =>
+        this.#parts.metadata.refresh(topic, { mayCreate })
+      const { partitions: existing } = await withRetries(refreshed, retry)
       for (const each of partitions) {
         if (each.topic === topic && each.partition >= existing.length) throw noPartition(each)
       }

@@ -29,6 +29,7 @@ import type {
 import { commitOffsets, type GroupOffset } from './offset-commit.js'
 import { checkNoneTwice, checkReset, resetOffset, resetTime } from './offset-reset.js'
 import { byTopic } from './requests.js'
+import { mayPassIfThere } from './retry.js'
 
 /** What is committed for a partition. */
 interface Committed extends TopicPartition {
@@ -119,8 +120,6 @@ export class GroupOffsets {
     checkPartitions(partitions)
     const line = this.#lineTo(groupId)
     const topics = byTopic(partitions, ({ partition }) => ({ partitionIndex: partition }))
-    const mayPass = ({ retriable, code }: PartlogError): boolean =>
-      retriable && code !== 'UNKNOWN_TOPIC_OR_PARTITION'
     await this.#requests.retrying(async () => {
       const answer = await line.ask('OffsetDelete', { groupId, topics })
       line.check(answer, `offsets of group ${groupId}`)
@@ -129,7 +128,7 @@ export class GroupOffsets {
           line.check(each, `offset of ${name}-${each.partitionIndex} in group ${groupId}`)
         }
       }
-    }, mayPass)
+    }, mayPassIfThere)
   }
 
   // ── committing for a group ─────────────────────────────────────────────────────────────

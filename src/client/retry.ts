@@ -15,6 +15,11 @@ export interface RetryOptions extends BackoffOptions {
   readonly isRetriable?: (error: PartlogError) => boolean
 }
 
+/** What may pass, but for a topic that is not there: it will not come by waiting. */
+export function mayPassIfThere({ retriable, code }: PartlogError): boolean {
+  return retriable && code !== 'UNKNOWN_TOPIC_OR_PARTITION'
+}
+
 /** Runs `attempt` until it succeeds, fails for good, or the time is over. */
 export async function withRetries<T>(
   attempt: () => Promise<T> | T,

@@ -21,6 +21,7 @@ import { whatHasChanged } from './group-leader.js'
 import { GroupMember, type GroupMemberOptions, type MemberHost } from './group-member.js'
 import type { MetadataCache } from './metadata-cache.js'
 import type { Positions } from './positions.js'
+import { mayPassIfThere, withRetries, type RetryOptions } from './retry.js'
 import { topicsSubscribed, topicsToSubscribe, type TopicsWanted } from './subscription.js'
 import { TopicWatch } from './topic-watch.js'
 
@@ -35,6 +36,7 @@ export interface SubscriberOptions extends Omit<GroupMemberOptions, 'host'> {
   readonly assigned: AssignedPartitions
   readonly positions: Positions
   readonly fetcher: Fetcher
+  readonly retry: RetryOptions
   /** To be thrown at whoever reads next. */
   readonly onFailure: (error: PartlogError) => void
 }
@@ -67,7 +69,9 @@ export class Subscriber implements MemberHost {
   /** Resolves when the group has given this consumer its partitions. */
   async subscribe(wanted: TopicsWanted, listeners: SubscribeOptions): Promise<void> {
     const { allowAutoCreateTopics: mayCreate } = this.#options.settings
-    const topics = await topicsToSubscribe(wanted, mayCreate, this.#options)
+    const retry = { ...this.#options.retry, isRetriable: mayPassIfThere }
+    const found = withRetries(() => topicsToSubscribe(wanted, mayCreate, this.#options), retry)
+    const topics = await abortable(found, listeners.signal)
     this.#options.client.isMemberOnly = true
     this.#wanted = wanted
     this.#topics = topics

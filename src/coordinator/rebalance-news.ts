@@ -148,10 +148,10 @@ function nameOf({ memberId, groupInstanceId, clientId }: Member): GroupMemberNam
 }
 
 /**
- * Two services that share a group id by mistake: they read topics that have nothing to do with each
- * other, and set off rebalances of each other. Nothing else says so: copies of one service may have
- * any names (of hosts, processes, pods), and a version that reads one topic more is rolled out
- * member by member.
+ * Two services that share a group id by mistake: they have different names, they read topics that
+ * have nothing to do with each other, and they set off rebalances of each other. One of it alone
+ * says nothing: copies of one service may have any names (of hosts, processes, pods), and what a
+ * service reads is changed member by member.
  */
 export function strangersIn({ groupId, members, protocolName, protocolType }: Membership) {
   if (protocolType !== CONSUMER_PROTOCOL) return undefined
@@ -163,7 +163,10 @@ export function strangersIn({ groupId, members, protocolName, protocolType }: Me
   const [first] = readers
   if (first === undefined) return undefined
   const related = topicsRelatedTo(first.topics, readers)
-  const other = readers.find(({ topics }) => !related.has(topics[0] as string))
+  const service = serviceOf(first.clientId)
+  const other = readers.find(
+    ({ topics, clientId }) => !related.has(topics[0] as string) && serviceOf(clientId) !== service,
+  )
   if (other === undefined) return undefined
   const [one, two] = [first, other].map(({ topics }) => topics.slice(0, NAMED_MAX).join(', '))
   const pair = `clients "${first.clientId}" and "${other.clientId}"`
@@ -196,6 +199,21 @@ function topicsRelatedTo(
     readersOf.delete(topic) // its readers are through
   }
   return related
+}
+
+/**
+ * What tells copies of a service apart, at the end of their names: a number, a letter, something
+ * hexadecimal, or what Kubernetes makes up for a pod, which has no vowels.
+ */
+const COPY = /[-_.#:@](\d+|[a-z]|[0-9a-f]{4,}|[bcdfghjklmnpqrstvwxz0-9]{5,})$|\d+$/i
+/** Longer names are compared by their beginnings. */
+const NAME_LENGTH_MAX = 255
+
+/** The name without what tells copies apart. */
+function serviceOf(clientId: string): string {
+  const name = clientId.slice(0, NAME_LENGTH_MAX)
+  const service = name.replace(COPY, '')
+  return service === name ? name : serviceOf(service)
 }
 
 function readable<T>(read: () => T): T | undefined {

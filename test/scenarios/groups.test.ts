@@ -176,6 +176,6 @@ it('two services share a group id', async () => {
   await group.read('shipping-1')
   await group.write([0, 'a'], [1, 'b'])
   await group.leave('shipping-1')
-  await group.join('billing-2', { topics: ['payments'] })
+  await group.join('shipping-2', { topics: ['payments'] })
   await story.end('two-services-share-a-group')
 })
