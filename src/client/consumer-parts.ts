@@ -3,6 +3,7 @@
 import type { Clock } from '../base/clock.js'
 import type { Logger } from '../base/logger.js'
 import type { Random } from '../base/random.js'
+import { toPartlogError } from '../model/errors.js'
 import { checkGroupId, type TopicPartition } from '../model/names.js'
 import type { Channel } from '../protocol/channel.js'
 import { AssignedPartitions } from './assigned-partitions.js'
@@ -123,7 +124,9 @@ function fetcherOf(
     },
   })
   const moved = async (state: PartitionState, change: Promise<void>): Promise<void> => {
-    await change
+    await change.catch((error: unknown) => {
+      state.error = toPartlogError(error) // else it would be found out again and again
+    })
     if (state.isLost) {
       fetcher.delay(state)
       common.onGone()

@@ -184,6 +184,26 @@ describe('assign', () => {
   })
 })
 
+it('offsets and records are asked for in the leadership that is known', async () => {
+  const { cluster, clock, write } = await world()
+  await write(0, 'a')
+  const epochs: Record<string, unknown[]> = { Fetch: [], ListOffsets: [] }
+  intercept((api, request: Request<'Fetch'>, next) => {
+    const noted = epochs[api]
+    for (const { partitions } of noted === undefined ? [] : request.topics) {
+      for (const { currentLeaderEpoch } of partitions) noted?.push(currentLeaderEpoch)
+    }
+    return next()
+  })
+  const consumer = cluster.consumer(text)
+  await consumer.assign(orders())
+  await settle(clock)
+  await consumer.poll()
+  await cluster.admin.listOffsets('orders')
+  expect(new Set(epochs['ListOffsets'])).toEqual(new Set([0]))
+  expect(new Set(epochs['Fetch'])).toEqual(new Set([0]))
+})
+
 describe('autoOffsetReset', () => {
   it.each([
     ['earliest', 0],

@@ -6,6 +6,7 @@
 import { describe, expect, it } from 'vitest'
 import type { AutoOffsetReset } from '../../src/client/reset-policy.js'
 import { seededRandom } from '../../src/base/random.js'
+import { intercept } from '../client/world.js'
 import { world } from './world.js'
 
 const ORDERS = { topic: 'orders', partition: 0 }
@@ -158,6 +159,80 @@ describe('a log that was cut below what was read', () => {
     expect(await read(again, 25)).toEqual([...range(5, 10).map(n => `a${n}`), ...NEW])
     expect(await passing(cluster.admin.listGroupOffsets('g'))).toMatchObject([{ offset: 5 }])
   })
+})
+
+describe('brokers that do not compare what a reader has (before Kafka 2.7)', () => {
+  interface Asked {
+    readonly replicaId?: number
+    readonly topics: { readonly partitions: { lastFetchedEpoch: number }[] }[]
+  }
+
+  const ofOld = (): void => {
+    intercept((api, request: Asked, next) => {
+      if (api === 'Fetch' && request.replicaId === undefined) {
+        for (const { partitions } of request.topics) {
+          for (const wanted of partitions) wanted.lastFetchedEpoch = -1
+        }
+      }
+      return next()
+    })
+  }
+
+  it.each(['earliest', 'latest'] as const)("are asked where it was cut ('%s')", async policy => {
+    ofOld()
+    const { consumer, passing, read, write, cut, warnings } = await halfCopied()
+    const reader = consumer(policy)
+    await passing(reader.assign([ORDERS]))
+    await passing(reader.seekToBeginning())
+    expect(await read(reader, 20)).toHaveLength(20)
+    await cut()
+    await write(['b10', 'b11'])
+    expect(await read(reader, 2)).toEqual(['b10', 'b11'])
+    expect(warnings.join()).toContain('orders-0 was cut below position 20: records from offset 10')
+  })
+
+  it("'none' rejects", async () => {
+    ofOld()
+    const { consumer, passing, read, cut } = await halfCopied()
+    const reader = consumer('none')
+    await passing(reader.assign([ORDERS]))
+    reader.seek({ ...ORDERS, offset: 0 })
+    expect(await read(reader, 20)).toHaveLength(20)
+    await cut()
+    const record = { ...ORDERS, offset: 10 }
+    const polled = passing(reader.poll({ timeoutMs: 2_000 }))
+    await expect(polled).rejects.toMatchObject({ code: 'LOG_TRUNCATION', record })
+  })
+})
+
+it('an epoch the log has never had is a log that was cut', async () => {
+  for (const policy of ['earliest', 'none'] as const) {
+    const { consumer, passing, read, warnings } = await halfCopied()
+    const reader = consumer(policy)
+    await passing(reader.assign([ORDERS]))
+    reader.seek({ ...ORDERS, offset: 12, leaderEpoch: 7 })
+    const sentence = 'the leader knows nothing of the epoch that was read last'
+    if (policy === 'earliest') {
+      expect(await read(reader, 20)).toHaveLength(20)
+      expect(warnings.join()).toContain(sentence)
+    } else {
+      const polled = passing(reader.poll({ timeoutMs: 2_000 }))
+      await expect(polled).rejects.toThrow(`LOG_TRUNCATION: orders-0 was cut below position 12`)
+    }
+    await passing(reader.close())
+  }
+})
+
+it('a log that has lost its beginning was not cut', async () => {
+  const { cluster, consumer, passing, read } = await halfCopied()
+  const reader = consumer('none')
+  await passing(reader.assign([ORDERS]))
+  reader.seek({ ...ORDERS, offset: 5, leaderEpoch: 0 })
+  await passing(cluster.admin.deleteRecords({ ...ORDERS, offset: 8 }))
+  const polled = passing(reader.poll({ timeoutMs: 2_000 }))
+  await expect(polled).rejects.toMatchObject({ code: 'OFFSET_OUT_OF_RANGE' })
+  reader.seek({ ...ORDERS, offset: 8, leaderEpoch: 0 })
+  expect(await read(reader, 12)).toHaveLength(12)
 })
 
 describe('a commit', () => {

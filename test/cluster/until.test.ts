@@ -31,6 +31,17 @@ async function outcome(promise: Promise<void>, clock: { advance(ms: number): Pro
 }
 
 describe('until', () => {
+  it('a group has no lag in a topic that is deleted, whatever it believes to own', async () => {
+    const { cluster, clock, write, billing } = await shop()
+    await write('a', 'b', 'c')
+    const consumer = billing()
+    await consumer.subscribe(['orders'])
+    const caughtUp = cluster.until({ group: 'billing', lag: 0 })
+    expect(await outcome(caughtUp, clock)).toBe('waits')
+    await cluster.admin.deleteTopic('orders')
+    expect(await outcome(caughtUp, clock)).toBe('done')
+  })
+
   it('a topic has so many records', async () => {
     const { cluster, clock, write } = await shop()
     const two = cluster.until({ topic: 'orders', records: 2 })

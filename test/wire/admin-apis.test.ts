@@ -46,6 +46,36 @@ describe('OffsetForLeaderEpoch', () => {
   })
 })
 
+describe('ElectLeaders', () => {
+  it('of all partitions answers for those that change, or cannot', async () => {
+    const { cluster, connect } = await shop()
+    const client = connect(2)
+    await cluster.admin.createTopic({ topic: 'bills', partitions: 2 })
+    const ask = async (topicPartitions: { topic: string; partitions: number[] }[] | null) => {
+      const request = { electionType: 0, topicPartitions, timeoutMs: 5_000 }
+      const answer = await client.ask('ElectLeaders', 2, request)
+      expect(answer.errorCode).toBe(0)
+      return answer.replicaElectionResults.map(({ topic, partitionResult }) => ({
+        [topic]: partitionResult.map(({ partitionId, errorCode }) => [partitionId, errorCode]),
+      }))
+    }
+    expect(await ask(null)).toEqual([])
+    const named = [{ topic: 'orders', partitions: [0] }]
+    expect(await ask(named)).toEqual([{ orders: [[0, 84]] }]) // ELECTION_NOT_NEEDED
+    await cluster.broker(1).stop()
+    const failed = await ask(null)
+    expect(failed).toContainEqual({ orders: [[0, 80]] }) // PREFERRED_LEADER_NOT_AVAILABLE
+    await cluster.broker(1).start()
+    const isFull = (): boolean =>
+      cluster
+        .describe()
+        .topics.every(({ partitions }) => partitions.every(({ isr }) => isr.length === 3))
+    while (!isFull()) await new Promise(resolve => setImmediate(resolve))
+    expect(await ask(null)).toContainEqual({ orders: [[0, 0]] })
+    expect(await ask(null)).toEqual([])
+  })
+})
+
 describe('DescribeCluster', () => {
   it.each([0, 1, 2])('v%d gives brokers at this door', async version => {
     const { client } = await shop()
