@@ -3,9 +3,9 @@
 import { isUtf8 } from 'node:buffer'
 import type { Message } from '../client/messages.js'
 import { UsageError } from './command.js'
-import { compacted, fieldToken, stringOf } from './json-token.js'
+import { compacted, FieldName, fieldTokens, stringOf } from './json-token.js'
 import { isRecordLine, parseRecordLine } from './records.js'
-import { clearUnitOf, timeFromText, type TimeRules } from './time-text.js'
+import { readTime, type TimeRead, type TimeRules } from './time-text.js'
 
 export type ImportFormat = 'json' | 'lines' | 'records'
 
@@ -30,11 +30,14 @@ export interface TimesRead {
 /** Makes messages of lines; each throws with the reason when it is none. */
 export class EventLines {
   readonly #rules: LineRules
+  readonly #names: readonly (FieldName | undefined)[]
   #isFirst = true
   #times: TimesRead | undefined
 
   constructor(rules: LineRules) {
     this.#rules = rules
+    const fields = [rules.key, rules.timestamp]
+    this.#names = fields.map(name => (name === undefined ? undefined : new FieldName(name)))
   }
 
   /** The times up to now; undefined when there were none. */
@@ -55,29 +58,30 @@ export class EventLines {
     if (format === 'lines') return { key: this.#wordOf(line), value: line }
     const parsed: unknown = JSON.parse(line.toString('utf8'))
     if (isFirst && isRecordLine(parsed)) throw new UsageError(EXPORT_HINT)
-    return { key: this.#keyOf(line), value: line, ...this.#timeOf(line) }
+    const { key, timestamp } = this.#rules
+    if (key === undefined && timestamp === undefined) return { key: null, value: line }
+    const [keyToken, timeToken] = fieldTokens(line, this.#names)
+    const keyBytes = this.#keyOf(keyToken)
+    if (timestamp === undefined) return { key: keyBytes, value: line }
+    return { key: keyBytes, value: line, timestamp: this.#timeOf(timestamp, timeToken) }
   }
 
-  #keyOf(line: Buffer): Uint8Array | string | null {
-    const { key } = this.#rules
-    if (key === undefined) return null
-    const token = fieldToken(line, key)
-    return token === undefined ? null : within(key, () => keyOf(token))
+  #keyOf(token: Buffer | undefined): Uint8Array | string | null {
+    try {
+      return token === undefined ? null : keyOf(token)
+    } catch (error) {
+      throw ofField(this.#rules.key as string, error)
+    }
   }
 
-  #timeOf(line: Buffer): { timestamp?: number } {
-    const { timestamp: field, times } = this.#rules
-    if (field === undefined) return {}
-    const token = fieldToken(line, field)
-    return within(field, () => {
-      const text = token === undefined ? undefined : timeTextOf(token)
-      if (text === undefined) {
-        throw new Error(`expected a time, got ${token?.toString('utf8') ?? 'undefined'}`)
-      }
-      const timestamp = timeIn(text, times)
-      this.#noteTime(timestamp, times.unit === undefined ? clearUnitOf(text) : undefined)
-      return { timestamp }
-    })
+  #timeOf(field: string, token: Buffer | undefined): number {
+    try {
+      const { ms, clearUnit } = timeOf(token, this.#rules.times)
+      this.#noteTime(ms, clearUnit)
+      return ms
+    } catch (error) {
+      throw ofField(field, error)
+    }
   }
 
   #noteTime(ms: number, unit: string | undefined): void {
@@ -101,18 +105,17 @@ const EXPORT_HINT =
   'partlog import: the file looks like an export of partlog; say --format records to restore the ' +
   'records, or --format lines to import the lines as they are'
 
-/** Errors name the field. */
-function within<T>(field: string, read: () => T): T {
-  try {
-    return read()
-  } catch (error) {
-    throw new Error(`${field}: ${(error as Error).message}`)
-  }
+function ofField(field: string, error: unknown): Error {
+  return new Error(`${field}: ${(error as Error).message}`)
 }
 
-function timeIn(text: string, rules: TimeRules): number {
+function timeOf(token: Buffer | undefined, rules: TimeRules): TimeRead {
+  const text = token === undefined ? undefined : timeTextOf(token)
+  if (text === undefined) {
+    throw new Error(`expected a time, got ${token?.toString('utf8') ?? 'undefined'}`)
+  }
   try {
-    return timeFromText(text, rules)
+    return readTime(text, rules)
   } catch (error) {
     throw new Error(`expected a time, got ${JSON.stringify(text)}: ${(error as Error).message}`)
   }
@@ -120,20 +123,27 @@ function timeIn(text: string, rules: TimeRules): number {
 
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
+const OPENING_BRACE = 0x7b
+const OPENING_BRACKET = 0x5b
+const LETTER_N = 0x6e
+const MINUS = 0x2d
+const ZERO = 0x30
+const NINE = 0x39
 
 /** The text that stands in the line; of a string what is between the quotes. */
 function keyOf(token: Buffer): Uint8Array | string | null {
-  const first = String.fromCharCode(token[0] as number)
-  if (first === '"') return token.includes(BACKSLASH) ? stringOf(token) : token.subarray(1, -1)
-  if (first === '{' || first === '[') return compacted(token)
-  return first === 'n' ? null : token
+  const first = token[0]
+  if (first === QUOTE) return token.includes(BACKSLASH) ? stringOf(token) : token.subarray(1, -1)
+  if (first === OPENING_BRACE || first === OPENING_BRACKET) return compacted(token)
+  return first === LETTER_N ? null : token
 }
 
 /** A string's text, or a number's digits. */
 function timeTextOf(token: Buffer): string | undefined {
   if (token[0] === QUOTE) return stringOf(token)
   const text = token.toString('latin1')
-  return /^[-\d]/.test(text) ? text : undefined
+  const first = text.charCodeAt(0)
+  return first === MINUS || (first >= ZERO && first <= NINE) ? text : undefined
 }
 
 function recordOf(line: Buffer): Message {

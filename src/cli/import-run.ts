@@ -12,6 +12,7 @@ import type { Message, RecordMetadata } from '../client/messages.js'
 import type { Producer } from '../client/producer.js'
 import { recordSizeMax } from '../model/batch-builder.js'
 import { isPartlogError } from '../model/errors.js'
+import type { BytesIn, HeaderIn } from '../model/record.js'
 import { UsageError } from './command.js'
 import { EventLines, type LineRules, type TimesRead } from './event-lines.js'
 import { LineTooLong, openLines, type LineReader } from './files.js'
@@ -311,15 +312,24 @@ class ImportRun {
   }
 }
 
+const NO_HEADERS: readonly HeaderIn[] = []
+/** Lengths, deltas and what else stands around key and value. */
+const AROUND_BYTES = 50
+
+/** Never less than what a record without headers takes; cheaper to know. */
+function sizeBound(key: BytesIn, value: BytesIn): number {
+  return AROUND_BYTES + 3 * ((key?.length ?? 0) + (value?.length ?? 0)) // UTF-8 of UTF-16
+}
+
 /** Why a message cannot be sent; undefined when it can. */
 function whyNotFor({ partitions, recordBytesMax }: ImportTarget, message: Message) {
-  const { partition, key = null, value, headers = [] } = message
+  const { partition, key = null, value, headers = NO_HEADERS } = message
   if (partition !== undefined && partitions !== undefined && partition >= partitions) {
     return `partition ${partition}: the topic has ${partitions} partitions`
   }
   if (recordBytesMax === undefined) return undefined
-  const pairs = headers as Iterable<readonly [string, string | Uint8Array | null]>
-  const bytes = recordSizeMax(key, value, [...pairs])
+  if (headers === NO_HEADERS && sizeBound(key, value) <= recordBytesMax) return undefined
+  const bytes = recordSizeMax(key, value, [...(headers as Iterable<HeaderIn>)])
   if (bytes <= recordBytesMax) return undefined
   return `a record of up to ${bytes} bytes, and the topic takes ${recordBytesMax}`
 }

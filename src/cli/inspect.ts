@@ -97,7 +97,7 @@ async function showTable(
   { segments, problems }: Inspection,
   details: readonly object[],
 ): Promise<void> {
-  await output.line(`${name}`)
+  await output.line(plain(name))
   const head = [
     'SEGMENT',
     'BYTES',

@@ -9,44 +9,58 @@
 
 import { isUtf8 } from 'node:buffer'
 
+const QUOTE = 0x22
+const COMMA = 0x2c
+const OPENING_BRACE = 0x7b
+const CLOSING_BRACE = 0x7d
+const OPENING_BRACKET = 0x5b
+const CLOSING_BRACKET = 0x5d
+const BACKSLASH = 0x5c
+
+/** A name to look for. */
+export class FieldName {
+  /** Its bytes in UTF-8, each as a character. */
+  readonly bytes: string
+
+  constructor(readonly name: string) {
+    this.bytes = Buffer.from(name).toString('latin1')
+  }
+}
+
 /**
- * The bytes of the value that stands under a name in the object of a line; undefined when there is
- * none, or the line is no object. Of several the last one, as JSON.parse has it.
+ * The bytes of the values that stand under some names in the object of a line, in the order of the
+ * names; undefined where there is none, or the line is no object. Of several the last one, as
+ * JSON.parse has it.
  */
-export function fieldToken(line: Buffer, name: string): Buffer | undefined {
+export function fieldTokens(
+  line: Buffer,
+  names: readonly (FieldName | undefined)[],
+): (Buffer | undefined)[] {
   const text = line.toString('latin1')
-  const wanted = Buffer.from(name).toString('latin1')
+  const found = new Array<Buffer | undefined>(names.length)
   let at = behindBlanks(text, 0)
-  if (text[at] !== '{') return undefined
-  let found: Buffer | undefined
+  if (text.charCodeAt(at) !== OPENING_BRACE) return found
   at = behindBlanks(text, at + 1)
-  while (text[at] === '"') {
+  while (text.charCodeAt(at) === QUOTE) {
     const nameEnd = stringEnd(text, at)
-    const isIt = isName(line, text, { from: at, to: nameEnd }, { name, wanted })
+    const inner = text.slice(at + 1, nameEnd - 1)
+    const escaped = inner.includes('\\') ? nameOf(line.subarray(at, nameEnd)) : undefined
     const from = behindBlanks(text, behindBlanks(text, nameEnd) + 1)
     const to = valueEnd(text, from)
-    if (isIt) found = line.subarray(from, to)
+    for (let index = 0; index < names.length; index++) {
+      const isIt =
+        escaped === undefined ? names[index]?.bytes === inner : names[index]?.name === escaped
+      if (isIt) found[index] = line.subarray(from, to)
+    }
     at = behindBlanks(text, to)
-    if (text[at] !== ',') break
+    if (text.charCodeAt(at) !== COMMA) break
     at = behindBlanks(text, at + 1)
   }
   return found
 }
 
-interface Span {
-  readonly from: number
-  readonly to: number
-}
-
-function isName(
-  line: Buffer,
-  text: string,
-  { from, to }: Span,
-  { name, wanted }: { readonly name: string; readonly wanted: string },
-): boolean {
-  const inner = text.slice(from + 1, to - 1)
-  if (!inner.includes('\\')) return inner === wanted
-  return JSON.parse(line.toString('utf8', from, to)) === name
+function nameOf(token: Buffer): string {
+  return JSON.parse(token.toString('utf8')) as string
 }
 
 /** The text of a token of a string. Throws when it has none that UTF-8 can hold. */
@@ -67,7 +81,7 @@ export function compacted(token: Buffer): Buffer {
   const text = token.toString('latin1')
   const parts: string[] = []
   for (let at = 0; at < text.length;) {
-    const end = text[at] === '"' ? stringEnd(text, at) : at + 1
+    const end = text.charCodeAt(at) === QUOTE ? stringEnd(text, at) : at + 1
     if (!isBlank(text, at)) parts.push(text.slice(at, end))
     at = end
   }
@@ -87,30 +101,40 @@ function behindBlanks(text: string, from: number): number {
 
 /** Behind the quote that ends the string that begins at `from`. */
 function stringEnd(text: string, from: number): number {
-  let at = from + 1
-  while (at < text.length && text[at] !== '"') at += text[at] === '\\' ? 2 : 1
+  let at = text.indexOf('"', from + 1)
+  while (isEscaped(text, at)) at = text.indexOf('"', at + 1)
   return at + 1
 }
 
+function isEscaped(text: string, at: number): boolean {
+  let first = at
+  while (text.charCodeAt(first - 1) === BACKSLASH) first--
+  return (at - first) % 2 === 1
+}
+
 function valueEnd(text: string, from: number): number {
-  const first = text[from]
-  if (first === '"') return stringEnd(text, from)
-  if (first === '{' || first === '[') return bracketEnd(text, from)
+  const first = text.charCodeAt(from)
+  if (first === QUOTE) return stringEnd(text, from)
+  if (first === OPENING_BRACE || first === OPENING_BRACKET) return bracketEnd(text, from)
   let at = from
-  while (at < text.length && !isBlank(text, at) && !',]}'.includes(text[at] as string)) at++
+  while (at < text.length && !isBlank(text, at) && !isEnd(text.charCodeAt(at))) at++
   return at
+}
+
+function isEnd(code: number): boolean {
+  return code === COMMA || code === CLOSING_BRACE || code === CLOSING_BRACKET
 }
 
 function bracketEnd(text: string, from: number): number {
   let depth = 0
   for (let at = from; at < text.length;) {
-    const character = text[at] as string
-    if (character === '"') {
+    const code = text.charCodeAt(at)
+    if (code === QUOTE) {
       at = stringEnd(text, at)
       continue
     }
-    if (character === '{' || character === '[') depth++
-    if (character === '}' || character === ']') depth--
+    if (code === OPENING_BRACE || code === OPENING_BRACKET) depth++
+    if (code === CLOSING_BRACE || code === CLOSING_BRACKET) depth--
     at++
     if (depth === 0) return at
   }

@@ -10,6 +10,8 @@ const C0_BUT_LINE_BREAKS = /[\u0000-\u0009\u000b-\u001f]/g
 /** What JSON leaves as it is. */
 const OTHERS = /[\u007f-\u009f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g
 
+const HAS_OTHERS = new RegExp(OTHERS.source)
+
 const SHORT: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' }
 
 function escaped(character: string): string {
@@ -29,7 +31,8 @@ export function plainLines(text: string): string {
 
 /** A value as JSON that a terminal takes for text; equal to what JSON.stringify gives. */
 export function plainJson(value: unknown): string {
-  return JSON.stringify(value).replace(OTHERS, escaped)
+  const json = JSON.stringify(value)
+  return HAS_OTHERS.test(json) ? json.replace(OTHERS, escaped) : json
 }
 
 /** `user:password@`, also where the password has a '/' or an '@', and what follows a '?'. */

@@ -14,6 +14,7 @@ import type { Message } from '../client/messages.js'
 import type { StoredTopicRecord } from '../log/partition-directory.js'
 import type { BytesIn, HeaderIn } from '../model/record.js'
 import { hasLoneSurrogate } from './json-token.js'
+import { plainJson } from './plain.js'
 
 /** What Kafka stores for a record without a time. */
 export const NO_TIME = -1
@@ -27,7 +28,7 @@ const NEEDED = ['partition', 'timestamp', 'key', 'value']
 
 export function recordLine(record: StoredTopicRecord): string {
   const { partition, offset, timestamp, exactTimestamp, key, value, headers } = record
-  const rest = JSON.stringify({
+  const rest = plainJson({
     key: jsonBytes(key),
     value: jsonBytes(value),
     headers: headers.map(header => [header.key, jsonBytes(header.value)]),

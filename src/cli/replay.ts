@@ -214,7 +214,8 @@ async function replay(
   let isWhole = true
   let records = 0
   try {
-    for await (const record of byTime(partitions.map(each => recordsOf(each, work)))) {
+    const source = byTime(partitions.map(each => recordsOf(each, work)))
+    for (let record = await next(source); record !== undefined; record = await next(source)) {
       if (waitMs(record.timestamp) > 1) {
         await target.flush() // what is due does not wait for what is not
         // Asked again: that took its time, and may have shown that nobody takes any more.
@@ -226,6 +227,7 @@ async function replay(
       await target.write(record)
       if (++records % 1024 === 0) progress.show(records, undefined, `${grouped(records)} records`)
     }
+    await source.return() // it may have more
     await target.end()
   } catch (error) {
     await target.flush().catch(() => undefined) // all that stands before it; its error is the one
@@ -243,15 +245,15 @@ function recordsOf(partition: PartitionDirectory, work: Work) {
     ...(work.until === undefined ? {} : { until: work.until }),
     skipMissing: work['skip-missing'],
   }
-  return whole(partition.records(range))
+  return partition.records(range)
 }
 
-/** An export that cannot be whole ends, and says how to have the rest. */
-async function* whole(
-  records: AsyncGenerator<StoredTopicRecord, void>,
-): AsyncGenerator<StoredTopicRecord, void> {
+/** The next record. An export that cannot be whole ends, and says how to have the rest. */
+async function next(
+  source: AsyncGenerator<StoredTopicRecord, void>,
+): Promise<StoredTopicRecord | undefined> {
   try {
-    yield* records
+    return (await source.next()).value as StoredTopicRecord | undefined
   } catch (error) {
     if (!isPartlogError(error)) throw error
     const sentence = `${error.sentence}; --skip-missing goes on behind it`

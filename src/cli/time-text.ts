@@ -36,26 +36,46 @@ export interface TimeRules {
   readonly zone?: TimeZone | undefined
 }
 
-/** Milliseconds since 1970. Throws an Error with the reason when the text is no such time. */
-export function timeFromText(text: string, rules: TimeRules = {}): number {
-  const ms = NUMBER.test(text) ? timeFromNumber(text, rules) : timeFromIso(text, rules.zone)
+/** A time, and the unit that its number was taken for without being told. */
+export interface TimeRead {
+  /** Milliseconds since 1970. */
+  readonly ms: number
+  readonly clearUnit: TimeUnit | undefined
+}
+
+/** Throws an Error with the reason when the text is no time. */
+export function readTime(text: string, rules: TimeRules = {}): TimeRead {
+  const read = NUMBER.test(text)
+    ? timeFromNumber(text, rules)
+    : { ms: timeFromIso(text, rules.zone), clearUnit: undefined }
+  const { ms } = read
   if (ms < 0) throw new Error(`it lies before 1970 (${ms} ms): Kafka has no such times`)
   if (ms > TIME_MAX_MS) throw new Error('it lies beyond the year 275760')
-  return ms
+  return read
 }
 
 // ── numbers ──────────────────────────────────────────────────────────────────────────────
 
 const NUMBER = /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/
 
-function timeFromNumber(text: string, { unit }: TimeRules): number {
+function timeFromNumber(text: string, { unit }: TimeRules): TimeRead {
+  const plain = unit === undefined && text.length <= 15 ? Number(text) : NaN
+  // The usual ones, without a fraction: the same result by the short way.
+  if (Number.isInteger(plain) && isClearMs(plain)) return { ms: plain, clearUnit: 'ms' }
+  if (Number.isInteger(plain) && isClearMs(plain * 1000)) {
+    return { ms: plain * 1000, clearUnit: 's' }
+  }
   const decimal = decimalOf(text)
   if (decimal === undefined) throw new Error('it has too many digits for a time')
   if (decimal.digits < 0n) throw new Error('it lies before 1970: Kafka has no such times')
-  if (unit !== undefined) return scaled(decimal, EXPONENTS[unit])
-  const clear = unitOf(decimal)
-  if (clear !== undefined) return scaled(decimal, EXPONENTS[clear])
+  const clearUnit = unit === undefined ? unitOf(decimal) : undefined
+  const known = unit ?? clearUnit
+  if (known !== undefined) return { ms: scaled(decimal, EXPONENTS[known]), clearUnit }
   throw new Error('what it counts is not clear: say --timestamp-unit s, ms, us or ns')
+}
+
+function isClearMs(ms: number): boolean {
+  return ms >= CLEAR_FROM_MS && ms < CLEAR_UNTIL_MS
 }
 
 /** `digits` × 10^`exponent`. */
@@ -81,16 +101,8 @@ function scaled({ digits, exponent }: Decimal, more: number): number {
 }
 
 /** What a number can only count, if it is a time of these decades. */
-export function clearUnitOf(text: string): TimeUnit | undefined {
-  const decimal = NUMBER.test(text) ? decimalOf(text) : undefined
-  return decimal === undefined ? undefined : unitOf(decimal)
-}
-
 function unitOf(decimal: Decimal): TimeUnit | undefined {
-  return TIME_UNITS.find(unit => {
-    const ms = scaled(decimal, EXPONENTS[unit])
-    return ms >= CLEAR_FROM_MS && ms < CLEAR_UNTIL_MS
-  })
+  return TIME_UNITS.find(unit => isClearMs(scaled(decimal, EXPONENTS[unit])))
 }
 
 // ── ISO 8601 ─────────────────────────────────────────────────────────────────────────────

@@ -192,8 +192,18 @@ export class PartitionDirectory {
   #recordOf(cursor: RecordCursor, { leaderEpoch, isControl }: Batch): StoredTopicRecord {
     const { topic, partition } = this
     const { offset, timestamp, timestampType, key, value, headers } = cursor
-    const place = { topic, partition, offset, timestamp, timestampType }
-    const record = { ...place, key, value, headers, leaderEpoch, isControl }
+    const record: StoredTopicRecord = {
+      topic,
+      partition,
+      offset,
+      timestamp,
+      timestampType,
+      key,
+      value,
+      headers,
+      leaderEpoch,
+      isControl,
+    }
     if (Number.isSafeInteger(timestamp)) return record
     return { ...record, exactTimestamp: cursor.exactTimestamp }
   }

@@ -2,7 +2,16 @@
 
 import { describe, expect, it } from 'vitest'
 import { seededRandom, type Random } from '../../src/base/random.js'
-import { compacted, fieldToken, hasLoneSurrogate, stringOf } from '../../src/cli/json-token.js'
+import {
+  compacted,
+  FieldName,
+  fieldTokens,
+  hasLoneSurrogate,
+  stringOf,
+} from '../../src/cli/json-token.js'
+
+const fieldToken = (line: Buffer, name: string): Buffer | undefined =>
+  fieldTokens(line, [undefined, new FieldName(name)])[1]
 
 const token = (line: string | Buffer, name: string): string | undefined =>
   fieldToken(Buffer.from(line), name)?.toString()

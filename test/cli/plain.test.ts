@@ -4,6 +4,7 @@ import { PassThrough } from 'node:stream'
 import { describe, expect, it } from 'vitest'
 import { Output } from '../../src/cli/output.js'
 import { plain, plainJson, plainLines, withoutSecrets } from '../../src/cli/plain.js'
+import { parseRecordLine, recordLine } from '../../src/cli/records.js'
 import { table } from '../../src/cli/table.js'
 
 const EVIL = 'a\u001b[2J\u009b31mb\r\nc\td\u0000\u007f\u2028\u202ee\u2066'
@@ -61,5 +62,19 @@ describe('addresses', () => {
     'orders-0 at 12:30:00',
   ])('%s stays', sentence => {
     expect(withoutSecrets(sentence)).toBe(sentence)
+  })
+})
+
+it('an exported record is the same record, and its line is text', () => {
+  const bytes = Buffer.from(EVIL)
+  const record = {
+    ...{ topic: 't', partition: 0, offset: 1, timestamp: 2, timestampType: 'CreateTime' as const },
+    ...{ key: bytes, value: bytes, headers: [{ key: EVIL, value: bytes }] },
+    ...{ leaderEpoch: 0, isControl: false },
+  }
+  const line = recordLine(record)
+  expect(plain(line)).toBe(line)
+  expect(parseRecordLine(line)).toEqual({
+    ...{ partition: 0, timestamp: 2, key: EVIL, value: EVIL, headers: [[EVIL, EVIL]] },
   })
 })

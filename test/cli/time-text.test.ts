@@ -1,7 +1,16 @@
 /** What is a time, and what only looks like one. */
 
 import { describe, expect, it } from 'vitest'
-import { timeFromIso, timeFromText, timeZoneOf, UTC, type TimeUnit } from '../../src/cli/time-text.js'
+import {
+  readTime,
+  timeFromIso,
+  timeZoneOf,
+  UTC,
+  type TimeRules,
+  type TimeUnit,
+} from '../../src/cli/time-text.js'
+
+const timeFromText = (text: string, rules?: TimeRules): number => readTime(text, rules).ms
 
 const iso = (text: string, unit?: TimeUnit): string =>
   new Date(timeFromText(text, { unit })).toISOString()

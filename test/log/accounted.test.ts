@@ -196,6 +196,26 @@ describe.each(Object.entries(DAMAGES))('when %s', (_, { files, from, until, says
   })
 })
 
+describe('a partition whose folder is gone', () => {
+  it('is missing, as far as its checkpoint knows', async () => {
+    const disk = new MemoryDisk()
+    const lines = '0\n3\norders 0 30\norders 1 20\nnever 0 0\n'
+    fillDisk(disk, [FOLDER], new Map([...sound(), [RECOVERY, Buffer.from(lines)]]))
+    const partitions = await findPartitions(disk)
+    expect(partitions.map(({ folder }) => folder)).toEqual(['orders-0', 'orders-1'])
+    const [there, gone] = partitions as [PartitionDirectory, PartitionDirectory]
+    expect(await offsetsOf(there)).toEqual(range(0, 30))
+    await expect(offsetsOf(gone)).rejects.toThrow(
+      'orders-1 at position 0: no segment is there, it was synced up to 20; offsets 0 to 19 of',
+    )
+    expect(await offsetsOf(gone, { skipMissing: true })).toEqual([])
+    expect(gone.missing).toMatchObject([{ from: 0, until: 20 }])
+    expect((await inspectPartition(disk, 'orders-1')).problems).toMatchObject([
+      { file: 'orders-1', problem: 'cannot be looked into: ENOENT' },
+    ])
+  })
+})
+
 describe('a segment that stands there twice', () => {
   const files = new Map([...sound(), [logOf(12), batches(10, 20)]])
 
