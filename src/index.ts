@@ -68,6 +68,7 @@ export type {
   SubscribeOptions,
 } from './client/consumer-options.js'
 export type { ConsumerRecord } from './client/consumer-record.js'
+export type { AutoOffsetReset } from './client/reset-policy.js'
 export {
   json,
   type Deserialized,

@@ -82,7 +82,11 @@ export interface ConsumerOptions<
   readonly maxPollRecords?: number
   /** Compare the checksum of every batch. Default true. */
   readonly checkCrcs?: boolean
-  /** May subscribing make a topic that does not exist? Default true; the cluster has a say, too. */
+  /**
+   * May subscribing to a topic by its name, or assigning a partition of it, make it if it does not
+   * exist? Looking at it later never does (Kafka's consumer makes it then, too). Default true; the
+   * cluster has a say, too.
+   */
   readonly allowAutoCreateTopics?: boolean
   /**
    * How long a broker may take to answer, besides the time it was asked to wait. Milliseconds.
@@ -96,7 +100,8 @@ export interface ConsumerOptions<
   /** Longest wait before a repetition. Milliseconds. Default 1,000. */
   readonly retryBackoffMaxMs?: number
   /**
-   * How often new partitions of subscribed topics are looked for. Milliseconds. Default 300,000.
+   * How often subscribed topics are looked at: for new partitions, for those that are gone or made
+   * anew. Milliseconds. Default 300,000.
    */
   readonly metadataMaxAgeMs?: number
   /** 'bytes' (default), 'string', 'json' or a function. null keys stay null. */
@@ -105,7 +110,10 @@ export interface ConsumerOptions<
   readonly valueDeserializer?: V
 }
 
-/** Told when the group moves partitions. It is waited for, and may commit. */
+/**
+ * Told when the group moves partitions. It is waited for, and may commit. What it throws reaches
+ * whoever reads next as CALLBACK_FAILED, with the error as its cause.
+ */
 export type PartitionsListener = (partitions: TopicPartition[]) => Promise<void> | void
 
 /** How to subscribe. */

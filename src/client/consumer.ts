@@ -196,7 +196,8 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
    * Up to `maxPollRecords` records; none when there are none within `timeoutMs`, or when the
    * consumer is closed meanwhile. The records of the poll before count as processed.
    *
-   * Rejects with what a partition cannot be read for (CORRUPT_LOG, OFFSET_OUT_OF_RANGE, …) and with
+   * Rejects with what a partition cannot be read for (CORRUPT_LOG, OFFSET_OUT_OF_RANGE,
+   * LOG_TRUNCATION, …), with CALLBACK_FAILED when a rebalance listener threw, and with
    * SERIALIZATION_FAILED; the position stays, `seek` leads past a record that cannot be read.
    */
   async poll(options: PollOptions = {}): Promise<ConsumerRecord<K, V>[]> {

@@ -1,6 +1,7 @@
 /** What the leader of a group does: looks at what everybody says, and shares out the partitions. */
 
 import { show } from '../base/config.js'
+import { Limiter } from '../base/tasks.js'
 import { isPartlogError, PartlogError, toPartlogError } from '../model/errors.js'
 import type { TopicPartition } from '../model/names.js'
 import type { AssignableTopic, Assignor, MemberSubscription } from '../protocol/assignor.js'
@@ -12,6 +13,9 @@ export type Assignments = SyncGroupRequest['assignments']
 
 /** How many partitions each topic of a group had when they were shared out; 0: it is not there. */
 export type PartitionCounts = ReadonlyMap<string, number>
+
+/** Topics that are asked for at a time, where nobody waits for the answer. */
+const LOOKS_AT_ONCE = 20
 
 export interface SharedOut {
   readonly assignments: Assignments
@@ -46,14 +50,16 @@ export async function whatHasChanged(
   counts: PartitionCounts,
   metadata: MetadataCache,
 ): Promise<string | undefined> {
-  const looks = [...counts].map(async ([name, count]) => {
+  const limiter = new Limiter(LOOKS_AT_ONCE)
+  const look = async (name: string, count: number): Promise<string | undefined> => {
     const { length } = (await topicIfAny(name, metadata))?.partitions ?? []
     if (length === count) return undefined
     return length === 0 ? `${name} is gone` : `${name} has other partitions`
-  })
+  }
+  const looks = [...counts].map(([name, count]) => limiter.run(() => look(name, count)))
   const seen = await Promise.allSettled(looks)
-  for (const look of seen) if (look.status === 'fulfilled' && look.value) return look.value
-  for (const look of seen) if (look.status === 'rejected') throw look.reason
+  for (const each of seen) if (each.status === 'fulfilled' && each.value) return each.value
+  for (const each of seen) if (each.status === 'rejected') throw each.reason
   return undefined
 }
 

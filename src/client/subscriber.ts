@@ -124,7 +124,8 @@ export class Subscriber implements MemberHost {
     if (!isSame) return this.#member.rejoin('there are other topics')
     const counts = this.#member.countsAsLeader
     if (counts === undefined) {
-      await Promise.allSettled(topics.map(topic => metadata.refresh(topic)))
+      const own = new Set(this.owned().map(({ topic }) => topic))
+      await Promise.allSettled([...own].map(topic => metadata.refresh(topic)))
       return
     }
     const change = await whatHasChanged(counts, metadata)

@@ -25,7 +25,7 @@ export interface RebalanceEvent {
   /** What set it off. */
   readonly reason: string
   readonly joined: readonly GroupMemberName[]
-  /** Those who have left by themselves. */
+  /** Those who have left by themselves, or whose process has ended. */
   readonly left: readonly GroupMemberName[]
   /** Those who were not heard of in time. */
   readonly timedOut: readonly GroupMemberName[]
@@ -38,7 +38,7 @@ export interface RebalanceEvent {
   readonly durationMs: number
 }
 
-/** Members of one group that do not seem to belong together. */
+/** Members of one group that do not seem to belong together: nobody reads a topic of both. */
 export interface SharedGroupEvent {
   readonly groupId: string
   readonly members: readonly (GroupMemberName & { readonly topics: readonly string[] })[]

@@ -226,6 +226,9 @@ export async function readingWrong(cluster: Cluster): Promise<void> {
   cluster.consumer({ groupID: 'g' })
   // @ts-expect-error no such reset
   cluster.consumer({ autoOffsetReset: 'beginning' })
+  cluster.consumer({ autoOffsetReset: 'by_duration:PT1H' })
+  // @ts-expect-error how long is missing
+  cluster.consumer({ autoOffsetReset: 'by_duration' })
   // @ts-expect-error a list of topics
   await consumer.subscribe('t')
   // @ts-expect-error a partition has a number
