@@ -34,14 +34,15 @@ interface Candidate {
   readonly dirtyRatio: number
 }
 
+/** A log that cannot be looked at, or was deleted meanwhile, is left out from then on. */
 async function dirtiest(
   partitions: Iterable<Partition>,
-  except: ReadonlySet<Log>,
+  except: Set<Log>,
 ): Promise<Candidate | undefined> {
   let best: Candidate | undefined
   for (const { replicaLog: log, highWatermark, offlineReason } of [...partitions]) {
     if (log === undefined || offlineReason !== undefined || except.has(log)) continue
-    const plan = await log.cleaner.plan(highWatermark)
+    const plan = await log.cleaner.plan(highWatermark).catch(() => void except.add(log))
     if (plan === undefined || plan.dirtyRatio <= (best?.dirtyRatio ?? -1)) continue
     best = { log, highWatermark, dirtyRatio: plan.dirtyRatio }
   }

@@ -261,7 +261,8 @@ export class Partition {
 
   /** Resolves when everything appended so far is on this replica, as durably as it was promised. */
   async onLeader(): Promise<void> {
-    if (this.#options.durability === 'power') await this.#leaderLog().flush()
+    if (this.#options.durability !== 'power') return
+    await this.#whileHere(this.#leaderLog().flush())
   }
 
   /** Throws when so few replicas are in sync by now that an append must not be acknowledged. */
@@ -297,7 +298,7 @@ export class Partition {
     const known = { highWatermark: this.#highWatermark, logStartOffset: log.logStartOffset }
     const diverging = divergence(log, reader)
     if (diverging !== undefined) return { ...known, records: Buffer.alloc(0), diverging }
-    return { ...known, records: await this.#reading(log.read(reader.fetchOffset, bounds)) }
+    return { ...known, records: await this.#whileHere(log.read(reader.fetchOffset, bounds)) }
   }
 
   /**
@@ -339,12 +340,12 @@ export class Partition {
 
   /** The first committed record that is not older than `timestamp`. */
   async findTimestamp(timestamp: Timestamp): Promise<OffsetAndTimestamp | undefined> {
-    return this.#ifCommitted(await this.#reading(this.#leaderLog().findTimestamp(timestamp)))
+    return this.#ifCommitted(await this.#whileHere(this.#leaderLog().findTimestamp(timestamp)))
   }
 
   /** The first record with the newest time. */
   async findNewest(): Promise<OffsetAndTimestamp | undefined> {
-    return this.#ifCommitted(await this.#reading(this.#leaderLog().findNewest()))
+    return this.#ifCommitted(await this.#whileHere(this.#leaderLog().findNewest()))
   }
 
   /**
@@ -428,10 +429,12 @@ export class Partition {
     return `${topic}-${partition}`
   }
 
-  async #reading<T>(reading: Promise<T>): Promise<T> {
+  async #whileHere<T>(work: Promise<T>): Promise<T> {
     try {
-      return await reading
+      return await work
     } catch (error) {
+      // Taken away meanwhile: what has become of it is the answer, not that its log is closed.
+      if (this.#role.kind === 'offline') throw this.#forClients(this.#role.error)
       throw isPartlogError(error, 'CORRUPT_LOG') ? this.#forClients(error) : error
     }
   }

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { DiskError } from '../../src/disk/disk.js'
 import { batchesOf } from '../../src/model/batch.js'
 import { BatchBuilder } from '../../src/model/batch-builder.js'
@@ -40,6 +40,32 @@ function breakSync({ disk }: World): void {
     return undefined
   }
 }
+
+describe('a partition that is taken away while its log is at work', () => {
+  const gone = new PartlogError('UNKNOWN_TOPIC_OR_PARTITION', 'topic t was deleted')
+  const closed = new PartlogError('CLOSED', 't-0 is closed')
+
+  it.each([
+    ['read', (partition: Partition) => partition.read(0, ALL)],
+    ['findTimestamp', (partition: Partition) => partition.findTimestamp(T)],
+    ['findNewest', (partition: Partition) => partition.findNewest()],
+    ['flush', (partition: Partition) => partition.onLeader()],
+  ] as const)('says what has become of it, not that the log is closed: %s', async (name, call) => {
+    const { partition } = await leading()
+    partition.append(batchOf(['a']))
+    await partition.committed(1)
+    vi.spyOn(partition.log, name).mockImplementation(() => Promise.reject(closed))
+    const working = call(partition)
+    partition.retire(gone)
+    await expect(working).rejects.toBe(gone)
+  })
+
+  it('is else told what the log says', async () => {
+    const { partition } = await leading()
+    vi.spyOn(partition.log, 'read').mockImplementation(() => Promise.reject(closed))
+    await expect(partition.read(0, ALL)).rejects.toBe(closed)
+  })
+})
 
 describe("in 'power' mode", () => {
   it('a record is committed when it is durable, and read no sooner', async () => {
