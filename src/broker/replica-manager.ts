@@ -220,9 +220,10 @@ export class ReplicaManager {
       const { topic: name, partition } = damaged.topicPartition
       const topic = image.topics.get(name)
       const leader = topic?.partitions[partition]?.leader ?? -1
-      if (damaged.offlineReason?.code !== 'CORRUPT_LOG' || topic === undefined) continue
+      const reason = damaged.offlineReason
+      if (reason?.code !== 'CORRUPT_LOG' || topic === undefined) continue
       if (leader < 0 || leader === this.#options.nodeId) continue
-      const folder = await this.#options.logs.setAside(damaged.topicPartition)
+      const folder = await this.#options.logs.setAside(damaged.topicPartition, reason.message)
       const copy = await this.#open(topic, partition, { isNew: true, isOnly: false })
       await this.#take([copy], true)
       this.#options.listener.repairing(copy, folder)

@@ -226,7 +226,7 @@ export class LogManager {
    * Takes a damaged log out of use and keeps its folder under another name, which is returned: a
    * new copy is going to be made.
    */
-  async setAside(partition: TopicPartition): Promise<string> {
+  async setAside(partition: TopicPartition, reason: string): Promise<string> {
     const { disk, random } = this.#options
     const key = partitionKey(partition.topic, partition.partition)
     const log = this.#logs.get(key)
@@ -239,6 +239,8 @@ export class LogManager {
       disk.rename(join(this.root, folder), join(this.root, aside))
       await this.syncNames()
     }
+    const place = { file: join(this.root, folder), position: 0, bytes: 0 }
+    this.#note(folder, [{ kind: 'set-aside', ...place, reason, keptIn: [join(this.root, aside)] }])
     return aside
   }
 

@@ -81,7 +81,11 @@ export async function openLog(context: LogContext, options: OpenLogOptions): Pro
     return await openSegments(context, found, options)
   } catch (error) {
     for (const segment of found) segment.close()
-    throw error instanceof DamagedBytesError ? corruptLog(nameOf(context), error.message) : error
+    if (!(error instanceof DamagedBytesError)) throw error
+    const mayGiveUp = options.onCorruption === 'truncate' && options.wasClosedCleanly
+    // Recovery knows how to cut; it looks at everything then.
+    if (mayGiveUp) return await openLog(context, { ...options, wasClosedCleanly: false })
+    throw corruptLog(nameOf(context), error.message)
   }
 }
 

@@ -27,7 +27,8 @@ import { placeOf, type BatchPlace, type Segment } from './segment.js'
  * `onCorruption: 'truncate'` asks for. `index-rebuilt`, `epochs-rebuilt`: made anew from the
  * batches. `checkpoint-restored`: a checkpoint and its sealed copy contradict each other, the one
  * that a checksum speaks for was taken. `checkpoint-ignored`: it cannot be read, or contradicts the
- * log.
+ * log. `set-aside`: a damaged copy of a partition was kept under another name, and a new one is
+ * made from its leader.
  */
 export type FindingKind =
   | 'torn-tail'
@@ -36,6 +37,7 @@ export type FindingKind =
   | 'epochs-rebuilt'
   | 'checkpoint-restored'
   | 'checkpoint-ignored'
+  | 'set-aside'
 
 /** Something recovery found and what became of it. */
 export interface RecoveryFinding {

@@ -3,6 +3,7 @@
 import { describe, expect, it } from 'vitest'
 import { MemoryDisk } from '../../src/disk/memory-disk.js'
 import type { ClusterEvents } from '../../src/broker/events.js'
+import { flipBit } from './damage.js'
 import { valuesOf, world, type World } from './world.js'
 
 const EPOCHS = 'broker-3/orders-0/leader-epoch-checkpoint'
@@ -74,6 +75,26 @@ describe('one digit of a copy that is out of sync', () => {
     const copies = all.cluster.describe().topics[0]?.partitions[0]?.copies
     expect(copies?.map(({ logEndOffset }) => logEndOffset)).toEqual([20, 20, 20])
   })
+})
+
+it('a copy that is damaged when the cluster opens is set aside, and that is told', async () => {
+  const disk = new MemoryDisk()
+  const all = await world({}, disk)
+  await all.passing(all.cluster.admin.createTopic({ topic: 'orders', assignment: [[1, 2, 3]] }))
+  await send(all, 0, 5)
+  await all.passing(all.cluster.close())
+  await flipBit(disk, 'broker-2/orders-0/00000000000000000000.log', 100)
+  const again = await world({}, disk)
+  const [finding, ...others] = again.cluster.recovery.findings
+  expect(others).toEqual([])
+  expect(finding).toMatchObject({ kind: 'set-aside', file: 'broker-2/orders-0' })
+  expect(finding?.reason).toContain('00000000000000000000.log at position')
+  expect(disk.list(finding?.keptIn[0] as string).map(({ name }) => name)).toContain(
+    '00000000000000000000.log',
+  )
+  await again.clock.advance(2_000)
+  expect(again.isFull()).toBe(true)
+  expect(await valuesOf(again, 5)).toEqual(values(0, 5))
 })
 
 describe('a log whose process was killed', () => {

@@ -149,6 +149,11 @@ describe('epochs of batches that cannot be', () => {
       await rotten(w, offset, bit)
       const opening = open(w, { recoveryPoint: 40, wasClosedCleanly: true, leaderEpochMax: 4 })
       await expect(opening).rejects.toMatchObject({ code: 'CORRUPT_LOG' })
+      const options = { recoveryPoint: 40, wasClosedCleanly: true, leaderEpochMax: 4 } as const
+      const given = await open(w, { ...options, onCorruption: 'truncate' })
+      expect(kinds(given)).toContain('corruption-cut')
+      expect(await readAll(given.log)).toEqual(expected(given.log.logEndOffset))
+      expect(given.log.logEndOffset).toBeLessThanOrEqual(offset + 1)
     }
   })
 })
