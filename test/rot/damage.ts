@@ -13,8 +13,8 @@ export interface Damage {
 }
 
 export interface Damaged {
-  /** The process died: of what was written last, nothing says that it was there. */
-  readonly wasKilled: boolean
+  /** The process died, and nothing says what was there last: an end that is gone is no damage. */
+  readonly isUnattested: boolean
   readonly path: string
   readonly files: Files
   /** The same files at an earlier time. */
@@ -38,11 +38,6 @@ function likeOf({ files, path }: Damaged): string[] {
     if (other === path || files.get(other)?.equals(files.get(path) as Buffer)) return false
     return other.startsWith(`${folder}/`) || (other.endsWith(ending) && !isSegment)
   })
-}
-
-/** A segment without its end is then what a kill before it was written leaves. */
-function isUnattested({ wasKilled, path }: Damaged): boolean {
-  return wasKilled && path.endsWith('.log')
 }
 
 export const DAMAGES: readonly Damage[] = [
@@ -88,7 +83,7 @@ export const DAMAGES: readonly Damage[] = [
     name: 'it is cut',
     apply(damaged, random) {
       const bytes = bytesOf(damaged)
-      if (bytes.length === 0 || isUnattested(damaged)) return undefined
+      if (bytes.length === 0 || damaged.isUnattested) return undefined
       const left = random.int(bytes.length)
       damaged.files.set(damaged.path, bytes.subarray(0, left))
       return `${left} of ${bytes.length} bytes are left`
@@ -128,7 +123,7 @@ export const DAMAGES: readonly Damage[] = [
     apply(damaged) {
       const { files, earlier, path } = damaged
       const copy = earlier.get(path)
-      if (isUnattested(damaged)) return undefined
+      if (damaged.isUnattested) return undefined
       if (copy === undefined || copy.equals(files.get(path) as Buffer)) return undefined
       files.set(path, copy)
       return `of ${copy.length} bytes`
@@ -137,7 +132,7 @@ export const DAMAGES: readonly Damage[] = [
   {
     name: 'it is deleted',
     apply(damaged) {
-      if (isUnattested(damaged)) return undefined
+      if (damaged.isUnattested) return undefined
       damaged.files.delete(damaged.path)
       return ''
     },

@@ -16,10 +16,12 @@ const STEP = CASES >= 1_000 ? 1 : 61
 
 vi.setConfig({ testTimeout: CASES >= 1_000 ? 3_600_000 : 120_000 })
 
+/** Name, brokers, killed, and how many tenths of the cases. */
 const BASES = [
   ['one broker, closed', 1, false, 4],
-  ['three brokers, closed', 3, false, 4],
+  ['three brokers, closed', 3, false, 3],
   ['one broker, killed', 1, true, 2],
+  ['three brokers, killed', 3, true, 1],
 ] as const
 
 describe('a damaged file', () => {
@@ -28,13 +30,11 @@ describe('a damaged file', () => {
     const truth = await truthOf(base)
     const counts: Record<OutcomeClass, number> = { right: 0, told: 0, error: 0, wrong: 0 }
     const wrong: Outcome[] = []
-    const seeds =
-      ONE === undefined
-        ? Array.from({ length: Math.ceil((CASES * share) / 10) }, (_, index) => index * STEP)
-        : [Number(ONE)]
-    for (const seed of seeds) {
+    let left = ONE === undefined ? Math.ceil((CASES * share) / 10) : 1
+    for (let seed = Number(ONE ?? 0); left > 0; seed += STEP) {
       const found = await rotten(base, truth, seed)
       if (found === undefined) continue
+      left--
       counts[found.outcome]++
       if (found.outcome === 'wrong') wrong.push(found)
     }

@@ -171,7 +171,9 @@ export async function rotten(base: Base, truth: Truth, seed: number): Promise<Ou
   if (kind === undefined) return undefined
   const files: Files = new Map(base.files)
   const { earlier, wasKilled } = base
-  const damaged = { path, files, earlier, wasKilled }
+  // Brokers write down how far they are; the controller does when it is closed.
+  const isUnattested = wasKilled && path.startsWith('controller/')
+  const damaged = { path, files, earlier, isUnattested }
   const done = kind.apply(damaged, seededRandom(seed + 1))
   if (done === undefined) return undefined
   const what = `${base.name}: ${path}: ${kind.name} ${done}`
