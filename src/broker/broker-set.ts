@@ -31,7 +31,12 @@ import type { GroupListener } from '../coordinator/rebalance-news.js'
 import { Partition } from '../partition/partition.js'
 import type { Durability } from '../partition/roles.js'
 import { Broker } from './broker.js'
-import { METADATA_LOG_CONFIG, type BrokerSettings } from './config.js'
+import {
+  METADATA_LOG_CONFIG,
+  RECOVERY_CHECKPOINT_INTERVAL_MS,
+  type BrokerSettings,
+} from './config.js'
+import { Housekeeping } from './housekeeping.js'
 import { Controller, type PartitionNews } from './controller.js'
 import type { MetGroups } from './group-coordinators.js'
 import { PartitionJournal } from './journal.js'
@@ -99,6 +104,7 @@ export class BrokerSet {
   /** Starting and stopping, per broker, one after the other. */
   readonly #changing = new Map<number, Promise<void>>()
   readonly #metGroups: MetGroups
+  #chores: Housekeeping | undefined
 
   #listener: BrokerListener | undefined
 
@@ -122,6 +128,7 @@ export class BrokerSet {
       const opened = await Promise.allSettled(made.brokerIds.map(id => made.#openBroker(id)))
       for (const each of opened) if (each.status === 'rejected') throw each.reason
       await set.#form()
+      set.#beginChores()
       return set
     } catch (error) {
       for (const broker of set?.running ?? []) await broker.kill()
@@ -221,6 +228,7 @@ export class BrokerSet {
     }
     this.#options.network.close()
     await this.controller.stop() // what brokers have asked for while they closed
+    await this.#chores?.stop()
     await noted((this.managers[0] as LogManager).close())
     if (failures.length > 0) throw failures[0]
   }
@@ -281,6 +289,15 @@ export class BrokerSet {
     for (const broker of this.#running.values()) this.#attach(broker)
     await Promise.all([...this.#running.values()].map(broker => broker.applyMetadata()))
     if (this.brokerIds.length > 1) this.controller.start()
+  }
+
+  /** The metadata log says how far it is, as the brokers' logs do. */
+  #beginChores(): void {
+    const { clock, logger } = this.#options
+    const intervalMs = RECOVERY_CHECKPOINT_INTERVAL_MS
+    const run = (): Promise<void> => (this.managers[0] as LogManager).checkpointAll()
+    const chore = { name: "the metadata's recovery point", initialDelayMs: intervalMs, intervalMs }
+    this.#chores = new Housekeeping(clock, logger, [{ ...chore, run }])
   }
 
   #attach(broker: Broker): void {

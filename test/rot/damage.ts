@@ -13,8 +13,6 @@ export interface Damage {
 }
 
 export interface Damaged {
-  /** The process died, and nothing says what was there last: an end that is gone is no damage. */
-  readonly isUnattested: boolean
   readonly path: string
   readonly files: Files
   /** The same files at an earlier time. */
@@ -83,7 +81,7 @@ export const DAMAGES: readonly Damage[] = [
     name: 'it is cut',
     apply(damaged, random) {
       const bytes = bytesOf(damaged)
-      if (bytes.length === 0 || damaged.isUnattested) return undefined
+      if (bytes.length === 0) return undefined
       const left = random.int(bytes.length)
       damaged.files.set(damaged.path, bytes.subarray(0, left))
       return `${left} of ${bytes.length} bytes are left`
@@ -123,7 +121,6 @@ export const DAMAGES: readonly Damage[] = [
     apply(damaged) {
       const { files, earlier, path } = damaged
       const copy = earlier.get(path)
-      if (damaged.isUnattested) return undefined
       if (copy === undefined || copy.equals(files.get(path) as Buffer)) return undefined
       files.set(path, copy)
       return `of ${copy.length} bytes`
@@ -132,7 +129,6 @@ export const DAMAGES: readonly Damage[] = [
   {
     name: 'it is deleted',
     apply(damaged) {
-      if (damaged.isUnattested) return undefined
       damaged.files.delete(damaged.path)
       return ''
     },

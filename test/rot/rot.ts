@@ -170,10 +170,7 @@ export async function rotten(base: Base, truth: Truth, seed: number): Promise<Ou
   const kind = DAMAGES[Math.floor(seed / paths.length) % DAMAGES.length]
   if (kind === undefined) return undefined
   const files: Files = new Map(base.files)
-  const { earlier, wasKilled } = base
-  // Brokers write down how far they are; the controller does when it is closed.
-  const isUnattested = wasKilled && path.startsWith('controller/')
-  const damaged = { path, files, earlier, isUnattested }
+  const damaged = { path, files, earlier: base.earlier }
   const done = kind.apply(damaged, seededRandom(seed + 1))
   if (done === undefined) return undefined
   const what = `${base.name}: ${path}: ${kind.name} ${done}`
