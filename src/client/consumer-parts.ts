@@ -116,7 +116,7 @@ function fetcherOf(
       outOfRange: (state, error) => moved(state, positions.recover(state, error)),
       parted(state, end) {
         positions.parted(state, end)
-        if (state.error !== undefined) fetcher.delay(state)
+        fetcher.delay(state) // whatever a leader says, it is not asked again and again
       },
       madeAnew: state => moved(state, positions.beginAnew(state)),
       gone: common.onGone,

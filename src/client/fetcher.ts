@@ -318,10 +318,10 @@ export class Fetcher {
     const { state, from } = found
     const error = errorFrom(answer, `${topic}-${state.partition} cannot be read`)
     if (error !== undefined) return this.#onError(state, error)
-    state.failures = 0
     state.highWatermark = answer.highWatermark
     const { divergingEpoch: end } = answer
     if (end !== undefined && end.endOffset >= 0) return this.#options.onTrouble.parted(state, end)
+    state.failures = 0
     if (answer.records === null || answer.records.byteLength === 0) return
     const { deserializers, settings } = this.#options
     const { checkCrcs } = settings

@@ -205,6 +205,24 @@ describe('brokers that do not compare what a reader has (before Kafka 2.7)', () 
   })
 })
 
+it('a leader that says so again and again is not asked again and again', async () => {
+  const { cluster, clock, passing } = await halfCopied()
+  let fetches = 0
+  intercept((api, request: { replicaId?: number }, next) => {
+    if (api !== 'Fetch' || request.replicaId !== undefined) return next()
+    fetches++
+    const known = { highWatermark: 20, logStartOffset: 0, records: Buffer.alloc(0) }
+    const divergingEpoch = { epoch: 0, endOffset: 30 }
+    const answer = { partitionIndex: 0, errorCode: 0, ...known, divergingEpoch }
+    return Promise.resolve({ errorCode: 0, responses: [{ topic: 'orders', partitions: [answer] }] })
+  })
+  const reader = cluster.consumer()
+  await passing(reader.assign([ORDERS]))
+  await clock.advance(60_000)
+  expect(fetches).toBeGreaterThan(30)
+  expect(fetches).toBeLessThan(90) // once a second, after the first ones
+})
+
 it('an epoch the log has never had is a log that was cut', async () => {
   for (const policy of ['earliest', 'none'] as const) {
     const { consumer, passing, read, warnings } = await halfCopied()
