@@ -35,7 +35,7 @@ export class BatchSource {
   async next(): Promise<Batch | undefined> {
     if (this.#pace.isDue) await this.#pace.turn()
     const position = this.#windowAt + this.#at
-    if (position >= this.#size) return undefined
+    if (position >= this.#size) return await this.#end(position)
     let size = frameAt(this.#window, this.#at, this.#window.length)
     while (size === SHORT || this.#at + size > this.#window.length) {
       await this.#refill(position, size)
@@ -47,6 +47,13 @@ export class BatchSource {
     this.#at += size
     this.#nextOffset = batch.nextOffset
     return batch
+  }
+
+  /** What the indexes know beyond the last batch was cut off, not compacted. */
+  async #end(position: Position): Promise<undefined> {
+    const lost = await this.#segment.lostOffset(this.#nextOffset, this.#endOffset)
+    if (lost === undefined) return
+    throw this.#damaged(position, `the file ends, its indexes know offset ${lost}`)
   }
 
   /** Reads on at `position`: a window, or a batch of `size` bytes if that is more. */

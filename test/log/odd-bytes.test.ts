@@ -5,6 +5,7 @@ import type { OpenedLog } from '../../src/log/open-log.js'
 import { TimeIndex } from '../../src/log/time-index.js'
 import { IndexCache } from '../../src/log/index-file.js'
 import { MemoryDisk } from '../../src/disk/memory-disk.js'
+import { COMPACT, HIGHEST, put, rolled } from './compacted.js'
 import { append, appendMany, create, createEmpty, expected, history } from './helpers.js'
 import { logBytesOf, open, readAll, world } from './helpers.js'
 
@@ -70,6 +71,28 @@ describe('a file of records in the folder', () => {
     await disk.remove(path(to))
     disk.create(path(to)).append(bytes)
   }
+})
+
+describe('compaction', () => {
+  it('of a segment that lost its end between two batches is refused', async () => {
+    const w = world({ ...COMPACT, 'cleanup.policy': 'compact' })
+    const log = await createEmpty(w)
+    for (let n = 0; n < 12; n++) put(log, `k${n}=v`)
+    await rolled(log)
+    await log.close()
+    const path = 'orders-0/00000000000000000000.log'
+    const file = w.disk.open(path)
+    const bytes = await file.read(0, file.size)
+    let end = 0
+    for (let at = 0; at < bytes.length; at += 12 + bytes.readInt32BE(at + 8)) end = at
+    file.truncate(end)
+    file.close()
+    const { log: again } = await open(w, { wasClosedCleanly: true, recoveryPoint: log.logEndOffset })
+    await expect(again.cleaner.clean(HIGHEST)).rejects.toMatchObject({
+      code: 'CORRUPT_LOG',
+      message: expect.stringContaining(`${path} at position ${end}`),
+    })
+  })
 })
 
 describe('offsets', () => {
