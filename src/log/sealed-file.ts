@@ -17,6 +17,8 @@
  *
  * Without the copy (folders of Kafka, or of an older partlog) the file is read as it is, and held
  * against the log by those who use it.
+ * Whoever lets a Kafka broker write into a folder of partlog's has to remove the copies: what it
+ * writes would be taken for rot.
  */
 
 import { crc32c } from '../base/crc32c.js'
