@@ -33,6 +33,19 @@ export function isSupported(codec: Codec): codec is SupportedCodec {
   return codec === 'none' || codec === 'gzip'
 }
 
+/** What a byte can grow to at most, by the format of its codec; zstd knows no such bound. */
+const GROWTH_MAX: Readonly<Record<Codec, number>> = {
+  none: 1,
+  gzip: 1_032, // deflate: a match of 258 bytes in 2 bits
+  snappy: 64, // a copy of 64 bytes takes 3 bytes at the least
+  lz4: 255, // each further byte of a match's length stands for 255
+  zstd: Infinity,
+}
+
+export function growthMax(codec: Codec): number {
+  return GROWTH_MAX[codec]
+}
+
 export function compress(codec: SupportedCodec, bytes: Uint8Array): Uint8Array {
   return codec === 'none' ? bytes : gzipSync(bytes, { level: constants.Z_DEFAULT_COMPRESSION })
 }

@@ -15,8 +15,14 @@ import {
   whyBroken,
   whyInvalid,
 } from '../model/batch.js'
-import { decompress, type Codec } from '../model/compression.js'
-import { PartlogError, type ErrorCode } from '../model/errors.js'
+import {
+  decompress,
+  DECOMPRESSED_BYTES_MAX,
+  growthMax,
+  isSupported,
+  type Codec,
+} from '../model/compression.js'
+import { isPartlogError, PartlogError, type ErrorCode } from '../model/errors.js'
 import { RecordCursor } from '../model/record-cursor.js'
 import type { Timestamp } from '../model/units.js'
 import type { LogConfig } from '../log/config.js'
@@ -79,19 +85,42 @@ export function inTopicsCodec(batch: Batch, config: LogConfig): Batch {
   return packed
 }
 
-/** What was opaque is looked into now that it is unpacked. */
+/** What is compressed is looked into where it can be, else it stays opaque while it is kept so. */
 function unpackedSound(batch: Batch): Batch {
-  const plain = unpacked(batch, decompress(batch.codec as Codec, batch.payload))
+  const plain = unpacked(batch, decompressed(batch))
   checkRecords(plain)
   return plain
 }
 
-/** What is compressed stays opaque, as long as it is kept so. */
+/** Bounded by what a batch may grow to: more than that no consumer reads either. */
+function decompressed({ codec, payload }: Batch): Uint8Array {
+  try {
+    return decompress(codec as Codec, payload)
+  } catch (error) {
+    if (!isPartlogError(error, 'CORRUPT_MESSAGE')) throw error
+    throw invalidRecord(error.sentence)
+  }
+}
+
 function checkForeign(batch: Batch): void {
   if (batch.baseOffset !== 0) {
     throw invalidRecord(`base offset ${batch.baseOffset}: the broker gives it`)
   }
+  checkCount(batch)
   if (batch.codec === 'none') checkRecords(batch)
+  else if (batch.codec !== undefined && isSupported(batch.codec)) unpackedSound(batch)
+}
+
+/** Length, attributes, two deltas, two lengths of nothing and the number of headers. */
+const RECORD_BYTES_MIN = 7
+
+/** Can so many records be in so many bytes? It is all that can be said of some codecs. */
+function checkCount({ recordsCount, codec, payload }: Batch): void {
+  const bytes = Math.min(payload.length * growthMax(codec ?? 'none'), DECOMPRESSED_BYTES_MAX)
+  const most = Math.floor(bytes / RECORD_BYTES_MIN)
+  if (recordsCount <= most) return
+  const place = `${payload.length} bytes of ${codec}`
+  throw invalidRecord(`${recordsCount} records are announced, ${place} hold ${most} at most`)
 }
 
 /** Are there as many records as the batch says, each whole and in its place? */

@@ -43,7 +43,7 @@ const KNOWN: readonly (readonly [title: RegExp, why: string, ours: string, field
   [/: an operation that is none$/, 'Kafka fails with UNKNOWN_SERVER_ERROR', '"errorCode":40'],
   [/^Produce .*: one more byte$/, 'Kafka drops it, and acknowledges the rest', '"errorCode":87'],
   [/^Produce .*: append time$/, 'Kafka takes it for the time of the producer', '"errorCode":32'],
-  [/^Produce .*: a damaged stream$/, 'what is compressed is opaque', '"errorCode":0'],
+  [/^Produce .*: a damaged stream$/, 'Kafka fails with UNKNOWN_SERVER_ERROR', '"errorCode":87'],
   [
     /^Produce .*: (it again|one that was before|one of the last five)/,
     'Kafka gives the time of the record as the time of the append',

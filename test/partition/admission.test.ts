@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { crc32c } from '../../src/base/crc32c.js'
 import { logConfig, type LogConfig } from '../../src/log/config.js'
 import { Batch, BATCH_HEADER_BYTES, writeHeader } from '../../src/model/batch.js'
+import type { Codec } from '../../src/model/compression.js'
 import { BatchBuilder, type BatchOptions } from '../../src/model/batch-builder.js'
 import { parseTopicConfig } from '../../src/model/topic-settings.js'
 import { admit, inTopicsCodec, type Origin } from '../../src/partition/admission.js'
@@ -260,21 +261,52 @@ describe('a batch that has come over a wire', () => {
     expect(foreign(bytes)).toMatch(/^CORRUPT_MESSAGE/)
   })
 
-  it('stays opaque when it is compressed', () => {
+  it('stays opaque when its codec is not read here', () => {
     for (const codec of ['snappy', 'lz4', 'zstd']) expect(foreign(vector(codec))).toBe('admitted')
-    expect(foreign(packedJunk())).toBe('admitted')
+  })
+
+  const plain = batchAt([NOW, NOW]).subarray(BATCH_HEADER_BYTES)
+  it.each<[string, Buffer, number, RegExp]>([
+    ['what it says', gzipSync(plain), 2, /^admitted$/],
+    ['fewer records than it says', gzipSync(plain), 3, /^INVALID_RECORD/],
+    ['more records than it says', gzipSync(plain), 1, /^INVALID_RECORD: .*bytes left over/],
+    ['a byte behind its records', gzipSync(Buffer.concat([plain, Buffer.alloc(1)])), 2, /left over/],
+    ['a record cut short', gzipSync(plain.subarray(0, -1)), 2, /^INVALID_RECORD/],
+    ['no gzip', Buffer.from('this is no gzip stream'), 2, /^INVALID_RECORD: gzip stream is damaged/],
+    ['a gzip stream cut short', gzipSync(plain).subarray(0, -9), 2, /^INVALID_RECORD: gzip/],
+    ['a bomb', gzipSync(Buffer.alloc(70e6)), 2, /^INVALID_RECORD: gzip stream grows beyond 67108864/],
+    ['no record at all', gzipSync('hello, I am no record at all'), 2, /^(INVALID_RECORD|CORRUPT)/],
+  ])('in gzip is looked into: %s', (_, stream, count, sentence) => {
+    expect(foreign(packed('gzip', stream, count))).toMatch(sentence)
+  })
+
+  it.each(['none', 'gzip', 'snappy', 'lz4'] as const)(
+    'in %s cannot announce more records than its bytes can hold',
+    codec => {
+      const all = foreign(packed(codec, Buffer.alloc(70), 2 ** 31 - 1))
+      expect(all).toMatch(/^INVALID_RECORD: 2147483647 records are announced, 70 bytes of/)
+    },
+  )
+
+  it('in zstd cannot announce more than a batch may grow to', () => {
+    const stream = Buffer.alloc(70)
+    const most = Math.floor((64 * 1024 * 1024) / 7)
+    expect(foreign(packed('zstd', stream, most))).toBe('admitted')
+    expect(foreign(packed('zstd', stream, most + 1))).toMatch(/^INVALID_RECORD: /)
   })
 })
 
-/** A gzip stream with a good checksum round it, and no records in it. */
-function packedJunk(): Buffer {
-  const stream = gzipSync('hello, I am no record at all')
+/** A batch with a good checksum round these bytes. */
+function packed(codec: Codec, stream: Buffer, recordsCount: number): Buffer {
   const bytes = Buffer.concat([Buffer.alloc(BATCH_HEADER_BYTES), stream])
   const times = { baseTimestamp: NOW, maxTimestamp: NOW }
-  const header = { lastOffsetDelta: 1, recordsCount: 2, codec: 'gzip', ...times } as const
+  const header = { lastOffsetDelta: recordsCount - 1, recordsCount, codec, ...times }
   writeHeader(bytes, 0, bytes.length, header)
   return bytes
 }
+
+/** A gzip stream with a good checksum round it, and no records in it. */
+const packedJunk = (): Buffer => packed('gzip', gzipSync('hello, I am no record at all'), 2)
 
 describe("a topic's compression.type", () => {
   const AS_SENT: BatchOptions = { producerId: 7, producerEpoch: 1, baseSequence: 3 }
@@ -340,6 +372,6 @@ describe("a topic's compression.type", () => {
     const bytes = sent('gzip')
     bytes[BATCH_HEADER_BYTES + 20]! ^= 0xff
     bytes.writeUInt32BE(crc32c(bytes, 21, bytes.length) >>> 0, 17)
-    expect(() => stored(bytes, { 'compression.type': 'uncompressed' })).toThrow('CORRUPT_MESSAGE')
+    expect(() => stored(bytes, { 'compression.type': 'uncompressed' })).toThrow('INVALID_RECORD: gzip stream is damaged')
   })
 })
