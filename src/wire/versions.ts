@@ -22,11 +22,19 @@ export function versionsOf(api: ApiName): VersionRange {
   }
 }
 
+/**
+ * Announced, and not served: Kafka 4 does the same (KAFKA-18659). Clients on librdkafka before 2025
+ * take the lowest version of Produce for the age of the broker, and compress nothing for one that
+ * does not announce versions 0 to 2. A request in one of them ends its connection, as at Kafka.
+ */
+const ANNOUNCED_FROM: Partial<Record<ApiName, number>> = { Produce: 0 }
+
 const OWN = { apiKey: API_VERSIONS_KEY, minVersion: 0, maxVersion: API_VERSIONS_MAX }
 
 const SERVED: ApiVersionsResponse['apiKeys'] = [
   ...(Object.keys(APIS) as ApiName[]).map(name => {
-    const { min: minVersion, max: maxVersion } = versionsOf(name)
+    const { min, max: maxVersion } = versionsOf(name)
+    const minVersion = ANNOUNCED_FROM[name] ?? min
     return { apiKey: wireApi(name).key, minVersion, maxVersion }
   }),
   OWN,
