@@ -144,6 +144,7 @@ export class ByteReader {
   readonly #buffer: Buffer
   readonly #end: number
   #at: number
+  #countsLeft = Infinity
 
   constructor(bytes: Uint8Array, start = 0, end = bytes.byteLength) {
     this.#buffer = asBuffer(bytes)
@@ -157,6 +158,11 @@ export class ByteReader {
 
   get remaining(): number {
     return this.#end - this.#at
+  }
+
+  /** From here on all counts together may come to `most`: bounds what is made of few bytes. */
+  limitCounts(most: number): void {
+    this.#countsLeft = most
   }
 
   int8(): number {
@@ -244,7 +250,9 @@ export class ByteReader {
         `count ${value} at byte ${this.#at} cannot fit into ${this.remaining} bytes`,
       )
     }
-    return value
+    this.#countsLeft -= value
+    if (this.#countsLeft >= 0) return value
+    throw new BytesError(`count ${value} at byte ${this.#at} is beyond what may be listed`)
   }
 
   #byte(): number {

@@ -53,6 +53,24 @@ export class Limiter {
   }
 }
 
+/** Items of a long list that are done until others get a turn. */
+const ITEMS_PER_TURN = 64
+
+/** The items of a list, which may be long; now and then the event loop gets a turn in between. */
+export async function* paced<T>(
+  items: Iterable<T>,
+  { turn }: { turn(): Promise<void> },
+): AsyncGenerator<T> {
+  let left = ITEMS_PER_TURN
+  for (const item of items) {
+    if (left-- === 0) {
+      await turn()
+      left = ITEMS_PER_TURN
+    }
+    yield item
+  }
+}
+
 /** A condition somebody may wait for: `notify` wakes all who wait at that moment. */
 export class Signal {
   #deferred: Deferred<void> | undefined

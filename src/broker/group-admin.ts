@@ -1,5 +1,6 @@
 /** ListGroups, DescribeGroups, DeleteGroups: of the groups this broker coordinates. */
 
+import { paced } from '../base/tasks.js'
 import { isPartlogError } from '../model/errors.js'
 import type {
   DeleteGroupsRequest,
@@ -40,7 +41,7 @@ export async function describeGroups(
 ): Promise<DescribeGroupsResponse> {
   const groups: DescribedGroup[] = []
   const authorizedOperations = operationsOn('group', includeAuthorizedOperations)
-  for (const groupId of wanted) {
+  for await (const groupId of paced(wanted, broker.clock)) {
     const group = await describeGroup(broker, groupId)
     groups.push(group.errorCode === 0 ? { ...group, authorizedOperations } : group)
   }
@@ -73,7 +74,7 @@ export async function deleteGroups(
   { groupsNames }: DeleteGroupsRequest,
 ): Promise<DeleteGroupsResponse> {
   const results: DeleteGroupsResponse['results'][number][] = []
-  for (const groupId of new Set(groupsNames)) {
+  for await (const groupId of paced(new Set(groupsNames), broker.clock)) {
     try {
       await (await broker.groups.of(groupId)).deleteGroup(groupId)
       results.push({ groupId, ...NO_ERROR })

@@ -1,5 +1,6 @@
 /** OffsetCommit and OffsetFetch (v8–v9), OffsetDelete. */
 
+import { paced } from '../base/tasks.js'
 import type { OffsetToCommit } from '../coordinator/group-coordinator.js'
 import type { CommittedOffset } from '../coordinator/group-journal.js'
 import { PartlogError } from '../model/errors.js'
@@ -99,7 +100,7 @@ export async function offsetFetch(
   request: OffsetFetchRequest,
 ): Promise<OffsetFetchResponse> {
   const groups: OffsetFetchResponse['groups'][number][] = []
-  for (const { groupId, topics } of request.groups) {
+  for await (const { groupId, topics } of paced(request.groups, broker.clock)) {
     try {
       const coordinator = await broker.groups.ifAny(groupId)
       const committed = (await coordinator?.committedOffsets(groupId)) ?? []

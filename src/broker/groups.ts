@@ -3,11 +3,12 @@
  * group's partition of `__consumer_offsets` coordinates it.
  */
 
-import { abortable } from '../base/tasks.js'
+import { abortable, paced } from '../base/tasks.js'
 import { MemberIdRequired } from '../coordinator/member.js'
 import { isPartlogError, PartlogError } from '../model/errors.js'
 import {
   GROUP_KEY,
+  TRANSACTION_KEY,
   type FindCoordinatorRequest,
   type FindCoordinatorResponse,
   type HeartbeatRequest,
@@ -20,7 +21,7 @@ import {
   type SyncGroupResponse,
 } from '../protocol/messages/groups.js'
 import type { BrokerContext } from './context.js'
-import { errorFields, NO_ERROR } from './errors.js'
+import { errorFields, NO_ERROR, noTransactions } from './errors.js'
 
 /** The longest a heartbeat is held, whatever the member asks. */
 const MAX_WAIT_MS = 300_000
@@ -30,11 +31,11 @@ export async function findCoordinator(
   request: FindCoordinatorRequest,
 ): Promise<FindCoordinatorResponse> {
   const coordinators: FindCoordinatorResponse['coordinators'][number][] = []
-  for (const key of request.coordinatorKeys) {
+  for await (const key of paced(request.coordinatorKeys, broker.clock)) {
     try {
-      if ((request.keyType ?? GROUP_KEY) !== GROUP_KEY) {
-        throw new PartlogError('INVALID_REQUEST', 'only groups have a coordinator here')
-      }
+      const { keyType = GROUP_KEY } = request
+      if (keyType === TRANSACTION_KEY) throw noTransactions(key)
+      if (keyType !== GROUP_KEY) throw noCoordinators(keyType)
       const nodeId = await broker.groups.brokerOf(key)
       const { host = '', port = -1 } = broker.brokers.find(each => each.nodeId === nodeId) ?? {}
       // Kafka says nothing here rather than null.
@@ -44,6 +45,11 @@ export async function findCoordinator(
     }
   }
   return { coordinators }
+}
+
+function noCoordinators(keyType: number): PartlogError {
+  const sentence = `key type ${keyType}: only groups have a coordinator here`
+  return new PartlogError('INVALID_REQUEST', sentence)
 }
 
 export async function joinGroup(

@@ -3,6 +3,7 @@
  * DescribeCluster (v0–v2): the brokers, also those that are gone.
  */
 
+import { paced } from '../base/tasks.js'
 import { ZERO_UUID } from '../base/uuid.js'
 import type { PartitionImage, TopicImage } from '../coordinator/metadata.js'
 import { errorId, PartlogError } from '../model/errors.js'
@@ -19,6 +20,7 @@ import type {
 import { operationsOn } from './authorized.js'
 import type { BrokerContext } from './context.js'
 import { errorFields, NO_ERROR } from './errors.js'
+import { NEW_PARTITIONS_MAX } from './topics.js'
 
 export async function metadata(
   broker: BrokerContext,
@@ -54,9 +56,12 @@ async function topicsOf(broker: BrokerContext, request: MetadataRequest): Promis
     })
   }
   const answers: TopicMetadata[] = []
-  for (const name of new Set(topics.map(topic => topic.name ?? ''))) {
+  let mayMake = NEW_PARTITIONS_MAX
+  for await (const name of paced(new Set(topics.map(topic => topic.name ?? '')), broker.clock)) {
     try {
-      answers.push(described(await broker.topic(name, allowAutoTopicCreation)))
+      const isNew = !image.topics.has(name)
+      if (isNew) mayMake -= broker.settings.defaultPartitions
+      answers.push(described(await broker.topic(name, allowAutoTopicCreation && mayMake >= 0)))
     } catch (error) {
       answers.push({ ...errorFields(error), name, partitions: [] })
     }

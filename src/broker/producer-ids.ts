@@ -13,7 +13,7 @@ import type {
   InitProducerIdResponse,
 } from '../protocol/messages/producer-ids.js'
 import type { BrokerContext, ControllerDoor, ProducerIdSource } from './context.js'
-import { errorFields, NO_ERROR } from './errors.js'
+import { errorFields, NO_ERROR, noTransactions } from './errors.js'
 
 const FAILED = { producerId: -1, producerEpoch: -1 }
 
@@ -55,7 +55,7 @@ export function initProducerId(
   { transactionalId, producerId = NONE, producerEpoch = NONE }: InitProducerIdRequest,
 ): InitProducerIdResponse | Promise<InitProducerIdResponse> {
   if (transactionalId !== null) {
-    const error = new PartlogError('INVALID_REQUEST', 'there are no transactions here yet')
+    const error = noTransactions(transactionalId)
     return { ...errorFields(error), ...FAILED }
   }
   if ((producerId === NONE) !== (producerEpoch === NONE)) {

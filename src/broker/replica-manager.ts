@@ -7,7 +7,7 @@
 
 import type { Clock, Timer } from '../base/clock.js'
 import type { Logger } from '../base/logger.js'
-import { SerialQueue } from '../base/tasks.js'
+import { paced, SerialQueue } from '../base/tasks.js'
 import type { ClusterImage, TopicImage } from '../coordinator/metadata.js'
 import { logConfig, type LogConfig, type LogSettings } from '../log/config.js'
 import { DISK_RETRY_MS } from '../log/log-health.js'
@@ -242,8 +242,9 @@ export class ReplicaManager {
     if (missing.length === 0) return
     const queue = missing.values()
     const opened: Partition[] = []
+    const { clock } = this.#options
     const work = async (): Promise<void> => {
-      for (const { topic, partition, isOnly } of queue) {
+      for await (const { topic, partition, isOnly } of paced(queue, clock)) {
         opened.push(await this.#open(topic, partition, { isNew, isOnly }))
       }
     }
@@ -341,16 +342,20 @@ export class ReplicaManager {
   }
 
   async #retireDeleted(image: ClusterImage): Promise<void> {
-    for (const partition of this.partitions()) {
+    const { logs, clock } = this.#options
+    const isThere = ({ topicId, topicPartition }: Partition): boolean =>
+      image.topicById(topicId)?.name === topicPartition.topic
+    const deleted = [...this.partitions()].filter(partition => !isThere(partition))
+    for await (const partition of paced(deleted, clock)) {
       const { topic, partition: number } = partition.topicPartition
-      if (image.topicById(partition.topicId)?.name === topic) continue
       const gone = new PartlogError('UNKNOWN_TOPIC_OR_PARTITION', `topic ${topic} was deleted`)
       const settings = this.#settings.get(partition.topicId)
       const { fileDeleteDelayMs } = settings?.current ?? logConfig({})
       this.#forget(topic, number)
       partition.retire(gone)
-      await this.#options.logs.delete({ topic, partition: number }, fileDeleteDelayMs)
+      await logs.delete({ topic, partition: number }, fileDeleteDelayMs)
     }
+    if (deleted.length > 0) await logs.writeCheckpoints()
   }
 
   #ofTopic(topic: string): Map<number, Partition> {

@@ -3,6 +3,7 @@
  * IncrementalAlterConfigs (v0–v1), of topics.
  */
 
+import { paced } from '../base/tasks.js'
 import { repeated } from '../base/repeated.js'
 import { alterConfig, existingTopic } from '../coordinator/controller.js'
 import type { ClusterImage } from '../coordinator/metadata.js'
@@ -98,7 +99,7 @@ async function changeAll<R extends Resource>(
   const { controller } = broker
   const answers: Answer[] = []
   const doubled = repeated(request.resources.map(keyOf))
-  for (const resource of request.resources) {
+  for await (const resource of paced(request.resources, broker.clock)) {
     const { resourceType, resourceName } = resource
     const decide = (image: ClusterImage): Decision<undefined> =>
       alterConfig(image, resourceName, changesOf(image, resource))

@@ -4,6 +4,7 @@
  */
 
 import { distinctBy, repeated } from '../base/repeated.js'
+import { paced } from '../base/tasks.js'
 import { ZERO_UUID } from '../base/uuid.js'
 import {
   createPartitions as decidePartitions,
@@ -37,10 +38,12 @@ export async function createTopics(
 ): Promise<CreateTopicsResponse> {
   const topics: CreatedTopic[] = []
   const doubled = repeated(wanted.map(({ name }) => name))
-  for (const request of distinctBy(wanted, ({ name }) => name)) {
+  const excess = excessOf(wanted.map(topic => partitionsOf(broker, topic)))
+  for await (const request of paced(distinctBy(wanted, ({ name }) => name), broker.clock)) {
     const { name } = request
     try {
       checkNamedOnce(name, doubled)
+      if (excess !== undefined) throw excess
       const topic = newTopicOf(broker, request)
       const { topicId } = await createOne(broker, topic, validateOnly)
       topics.push({ name, topicId, ...NO_ERROR, ...shapeOf(topic) })
@@ -81,6 +84,25 @@ function shapeOf(topic: NewTopic): Partial<CreatedTopic> {
   }
 }
 
+/** As many new partitions as Kafka's controller makes for one request. */
+export const NEW_PARTITIONS_MAX = 10_000
+
+/** Why none of a request's partitions are made; undefined when there are not too many. */
+function excessOf(counts: readonly number[]): PartlogError | undefined {
+  const count = counts.reduce((sum, each) => sum + Math.max(0, each), 0)
+  if (count <= NEW_PARTITIONS_MAX) return undefined
+  const sentence =
+    `${count} partitions are too many for one request: at most ${NEW_PARTITIONS_MAX} are made, ` +
+    'ask for the others with createPartitions'
+  return new PartlogError('POLICY_VIOLATION', sentence)
+}
+
+function partitionsOf({ settings }: BrokerContext, topic: NewTopicRequest): number {
+  const { assignments, numPartitions } = topic
+  if (assignments.length > 0) return assignments.length
+  return numPartitions === DEFAULT ? settings.defaultPartitions : numPartitions
+}
+
 function checkNamedOnce(name: string, doubled: ReadonlySet<string>): void {
   if (doubled.has(name)) throw namedTwice(name)
 }
@@ -118,7 +140,7 @@ export async function deleteTopics(
   request: DeleteTopicsRequest,
 ): Promise<DeleteTopicsResponse> {
   const responses: DeleteTopicsResponse['responses'][number][] = []
-  for (const wanted of toDelete(broker, request)) {
+  for await (const wanted of paced(toDelete(broker, request), broker.clock)) {
     const { name, topicId } = wanted
     try {
       if (wanted.isRepeated) throw namedTwice(name ?? topicId)
@@ -172,9 +194,15 @@ export async function createPartitions(
   const results: CreatePartitionsResponse['results'][number][] = []
   const { controller, controllerContext } = broker
   const doubled = repeated(request.topics.map(({ name }) => name))
-  for (const { name, count, assignments } of distinctBy(request.topics, topic => topic.name)) {
+  const { topics: known } = broker.controller.image
+  const excess = excessOf(
+    request.topics.map(({ name, count }) => count - (known.get(name)?.partitions.length ?? 0)),
+  )
+  const wanted = distinctBy(request.topics, topic => topic.name)
+  for await (const { name, count, assignments } of paced(wanted, broker.clock)) {
     try {
       checkNamedOnce(name, doubled)
+      if (excess !== undefined) throw excess
       const assignment = assignments?.map(({ brokerIds }) => brokerIds)
       const more = { name, count, assignment }
       if (request.validateOnly) decidePartitions(controller.image, more, controllerContext)

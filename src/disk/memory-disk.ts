@@ -8,7 +8,7 @@
  */
 
 import { assert } from '../base/assert.js'
-import { DiskError, parentOf, type Disk, type DiskEntry, type DiskFile } from './disk.js'
+import { DiskError, join, parentOf, type Disk, type DiskEntry, type DiskFile } from './disk.js'
 
 /** What was done, in order. `file` numbers files by creation; names may change, it does not. */
 export type DiskOperation =
@@ -59,7 +59,7 @@ export class MemoryDisk implements Disk {
   /** May be exchanged while the disk is in use: this is how tests inject faults. */
   beforeOperation: OperationHook | undefined
   readonly #recordsHistory: boolean
-  readonly #nodes = new Map<string, Node>([['', { kind: 'directory' }]])
+  readonly #nodes = new Map<string, Node>([['', emptyDirectory()]])
   #filesMade = 0
 
   constructor(options: MemoryDiskOptions = {}) {
@@ -81,7 +81,7 @@ export class MemoryDisk implements Disk {
     const content = new Content()
     const node: FileNode = { kind: 'file', id, path, content, hasLeftover: false }
     this.perform({ kind: 'create', path, file: node.id })
-    this.#nodes.set(path, node)
+    this.#put(path, node)
     return new MemoryFile(node, this)
   }
 
@@ -89,12 +89,8 @@ export class MemoryDisk implements Disk {
     const node = this.#nodes.get(path)
     if (node === undefined) throw new DiskError('ENOENT', 'list', path)
     if (node.kind !== 'directory') throw new DiskError('ENOTDIR', 'list', path)
-    const entries: DiskEntry[] = []
-    for (const [candidate, { kind }] of this.#nodes) {
-      if (candidate === '' || parentOf(candidate) !== path) continue
-      entries.push({ name: candidate.slice(path === '' ? 0 : path.length + 1), kind })
-    }
-    return entries.sort((a, b) => (a.name < b.name ? -1 : 1))
+    const kindOf = (name: string) => (this.#nodes.get(join(path, name)) as Node).kind
+    return [...node.names].sort().map(name => ({ name, kind: kindOf(name) }))
   }
 
   exists(path: string): boolean {
@@ -105,7 +101,7 @@ export class MemoryDisk implements Disk {
     this.#checkParent('mkdir', path)
     if (this.#nodes.has(path)) return
     this.perform({ kind: 'makeDirectory', path })
-    this.#nodes.set(path, { kind: 'directory' })
+    this.#put(path, emptyDirectory())
   }
 
   rename(from: string, to: string): void {
@@ -114,8 +110,12 @@ export class MemoryDisk implements Disk {
     this.#checkParent('rename', to)
     const file = node.kind === 'file' ? node.id : undefined
     this.perform({ kind: 'rename', path: from, to, file })
-    for (const [path, moved] of [...this.#under(from)]) {
-      this.#nodes.delete(path)
+    if (from === to) return
+    const below = this.#under(from)
+    this.#drop(to)
+    this.#drop(from)
+    this.#put(to, node)
+    for (const [path, moved] of below) {
       const target = to + path.slice(from.length)
       this.#nodes.set(target, moved)
       if (moved.kind === 'file') moved.path = target
@@ -125,7 +125,7 @@ export class MemoryDisk implements Disk {
   async remove(path: string): Promise<void> {
     if (!this.#nodes.has(path)) return
     this.perform({ kind: 'remove', path })
-    for (const [gone] of [...this.#under(path)]) this.#nodes.delete(gone)
+    this.#drop(path)
   }
 
   async syncDirectory(path: string): Promise<void> {
@@ -147,11 +147,26 @@ export class MemoryDisk implements Disk {
     return this.#recordsHistory ? Uint8Array.from(bytes) : bytes
   }
 
+  /** The node of a path and all below it, as far as there are any. */
   #under(path: string): [string, Node][] {
-    const inside = `${path}/`
-    return [...this.#nodes].filter(
-      ([candidate]) => candidate === path || candidate.startsWith(inside),
-    )
+    const node = this.#nodes.get(path)
+    if (node === undefined) return []
+    const names = node.kind === 'directory' ? [...node.names] : []
+    return [[path, node], ...names.flatMap(name => this.#under(join(path, name)))]
+  }
+
+  #put(path: string, node: Node): void {
+    this.#nodes.set(path, node)
+    this.#namesIn(parentOf(path)).add(nameOf(path))
+  }
+
+  #drop(path: string): void {
+    for (const [gone] of this.#under(path)) this.#nodes.delete(gone)
+    this.#namesIn(parentOf(path)).delete(nameOf(path))
+  }
+
+  #namesIn(path: string): Set<string> {
+    return (this.#nodes.get(path) as DirectoryNode).names
   }
 
   #checkParent(operation: string, path: string): void {
@@ -168,7 +183,17 @@ function cutAppend(
   return { ...operation, bytes: operation.bytes.subarray(0, fault.writtenBytes) }
 }
 
-type Node = { readonly kind: 'directory' } | FileNode
+type Node = DirectoryNode | FileNode
+
+/** Knows its entries: what is done in one folder costs nothing in others. */
+interface DirectoryNode {
+  readonly kind: 'directory'
+  readonly names: Set<string>
+}
+
+const emptyDirectory = (): DirectoryNode => ({ kind: 'directory', names: new Set() })
+
+const nameOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1)
 
 interface FileNode {
   readonly kind: 'file'

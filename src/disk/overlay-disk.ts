@@ -103,7 +103,7 @@ export class OverlayDisk implements Disk {
   #renameFolder(from: string, to: string): void {
     this.makeDirectory(to)
     for (const { name } of this.list(from)) this.rename(join(from, name), join(to, name))
-    if (this.#above.exists(from)) this.#above.rename(from, to)
+    void this.#above.remove(from) // what was in it has moved; nothing in memory is waited for
     this.#hidden.add(from)
   }
 

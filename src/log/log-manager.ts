@@ -211,7 +211,10 @@ export class LogManager {
     await this.#options.disk.syncDirectory(this.root)
   }
 
-  /** Takes a partition's folder out of use; its files go after a while. */
+  /**
+   * Takes a partition's folder out of use; its files go after a while. The checkpoints remember it
+   * until they are written: `writeCheckpoints`, once for all that goes together.
+   */
   async delete(partition: TopicPartition, delayMs: number): Promise<void> {
     const key = partitionKey(partition.topic, partition.partition)
     const log = this.#logs.get(key)
@@ -219,7 +222,6 @@ export class LogManager {
     this.#unopened.delete(key)
     await log?.abandon()
     await this.deleteFolder(partitionFolder(partition), delayMs)
-    await this.writeCheckpoints()
   }
 
   /**

@@ -64,6 +64,12 @@ const API_VERSIONS: WireApi<ApiVersionsRequest, ApiVersionsResponse> = {
 /** A request that cannot be answered: the connection ends. */
 class Unanswerable extends Error {}
 
+/**
+ * Entries of all lists of a request together. As many partitions as a topic can have; a request of
+ * empty names makes a hundred times its size of objects.
+ */
+const LISTED_MAX = 100_000
+
 export class ServerConnection {
   readonly #options: ServerConnectionOptions
   readonly #gone = new AbortController()
@@ -135,6 +141,7 @@ export class ServerConnection {
     if (header.version < min || header.version > max) {
       throw new Unanswerable(`${api} v${header.version}: ${min} to ${max} are served`)
     }
+    reader.limitCounts(LISTED_MAX)
     const request = readRequestBody(wireApi(api), header, reader)
     const response = await this.#ask(api, header, request as Request<typeof api>)
     if (isUnanswered(api, request)) return checkDone(response as Response<'Produce'>)

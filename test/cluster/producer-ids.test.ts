@@ -66,8 +66,8 @@ describe('ids', () => {
     const ask = (transactionalId: string | null): unknown =>
       initProducerId(broker, { transactionalId, transactionTimeoutMs: 1 })
     expect(ask('t')).toMatchObject({
-      errorCode: 42,
-      errorMessage: 'there are no transactions here yet',
+      errorCode: 53, // final for every client
+      errorMessage: 'there are no transactions here yet: transactional id t',
       producerId: -1,
     })
     expect(await ask(null)).toMatchObject({ errorCode: -1, producerId: -1, producerEpoch: -1 })

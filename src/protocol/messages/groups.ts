@@ -28,6 +28,7 @@ import {
 
 /** What the key of FindCoordinator names. */
 export const GROUP_KEY = 0
+export const TRANSACTION_KEY = 1
 
 const FIND_RANGE = { versions: [0, 6], flexibleSince: 3 } as const
 

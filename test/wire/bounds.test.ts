@@ -1,0 +1,128 @@
+/** What a small request may ask for is bounded, and long work leaves the event loop its turns. */
+
+import { describe, expect, it } from 'vitest'
+import { Cluster } from '../../src/cluster.js'
+import { errorId } from '../../src/model/errors.js'
+import { API_VERSIONS, wireWorld } from './client.js'
+
+const POLICY_VIOLATION = errorId('POLICY_VIOLATION')
+
+/** How many turns the event loop had while something was done. */
+async function turnsDuring(task: () => Promise<unknown>): Promise<number> {
+  let turns = 0
+  let isOver = false
+  const count = (): void => {
+    turns++
+    if (!isOver) setImmediate(count)
+  }
+  setImmediate(count)
+  await task()
+  isOver = true
+  return turns
+}
+
+const topicOf = (name: string, numPartitions: number) => ({
+  ...{ name, numPartitions, replicationFactor: 1 },
+  ...{ assignments: [], configs: [] },
+})
+
+describe('new partitions', () => {
+  it('are at most 10,000 for one request, all topics of it together', async () => {
+    const { cluster, connect } = await wireWorld()
+    const client = connect()
+    for (const counts of [[10_001], [6_000, 4_001], [99_999], [2 ** 31 - 1, 2]]) {
+      const topics = counts.map((count, index) => topicOf(`t${index}`, count))
+      const answer = await client.ask('CreateTopics', 5, { topics, timeoutMs: 1_000 })
+      const codes = answer.topics.map(({ errorCode }) => errorCode)
+      expect(codes, counts.join()).toEqual(counts.map(() => POLICY_VIOLATION))
+    }
+    expect(await cluster.admin.listTopics()).toEqual([])
+    await expect(cluster.admin.createTopic({ topic: 't', partitions: 10_001 })).rejects.toThrow(
+      'POLICY_VIOLATION: 10001 partitions are too many for one request: at most 10000 are made',
+    )
+  })
+
+  it('count what is added to a topic, not what it has', async () => {
+    const cluster = await Cluster.memory()
+    await cluster.admin.createTopic({ topic: 't', partitions: 3 })
+    await expect(cluster.admin.createPartitions({ topic: 't', partitions: 10_004 })).rejects.toMatchObject({
+      code: 'POLICY_VIOLATION',
+    })
+    await cluster.admin.createPartitions({ topic: 't', partitions: 4 })
+    await cluster.close()
+  })
+
+  it('are made, and taken away, a few in a turn of the event loop', async () => {
+    const cluster = await Cluster.memory()
+    const made = await turnsDuring(() =>
+      cluster.admin.createTopic({ topic: 't', partitions: 1_000 }),
+    )
+    expect(made).toBeGreaterThanOrEqual(10)
+    expect(await turnsDuring(() => cluster.admin.deleteTopic('t'))).toBeGreaterThanOrEqual(10)
+    await cluster.close()
+  })
+})
+
+describe('lists', () => {
+  it('of a request may hold 100,000 entries together, not one more', async () => {
+    const { connect } = await wireWorld({ autoCreateTopics: false })
+    const named = (count: number) => ({
+      topics: Array.from({ length: count }, () => ({ name: '' })),
+      allowAutoTopicCreation: false,
+    })
+    const client = connect()
+    const answer = await client.ask('Metadata', 4, named(100_000))
+    expect(answer.topics).toHaveLength(1)
+    const another = connect()
+    await expect(another.ask('Metadata', 4, named(100_001))).rejects.toThrow('has ended')
+  })
+
+  it.each(['Metadata', 'FindCoordinator', 'DescribeGroups'] as const)(
+    'of %s are gone through a few in a turn of the event loop',
+    async api => {
+      const { connect } = await wireWorld({ autoCreateTopics: false })
+      const names = Array.from({ length: 2_000 }, (_, index) => `name-${index}`)
+      const client = connect()
+      await client.ask('FindCoordinator', 4, { keyType: 0, coordinatorKeys: ['warm'] })
+      const requests = {
+        Metadata: () => client.ask('Metadata', 4, { topics: names.map(name => ({ name })) }),
+        FindCoordinator: () =>
+          client.ask('FindCoordinator', 4, { keyType: 0, coordinatorKeys: names }),
+        DescribeGroups: () => client.ask('DescribeGroups', 4, { groups: names }),
+      }
+      expect(await turnsDuring(requests[api])).toBeGreaterThanOrEqual(30)
+    },
+  )
+
+  it('make at most 10,000 partitions by themselves', async () => {
+    const { cluster, connect } = await wireWorld({ defaultPartitions: 10_001 })
+    const topics = ['a', 'b'].map(name => ({ name }))
+    const answer = await connect().ask('Metadata', 4, { topics, allowAutoTopicCreation: true })
+    const codes = answer.topics.map(({ errorCode }) => errorCode)
+    expect(codes).toEqual(codes.map(() => errorId('UNKNOWN_TOPIC_OR_PARTITION')))
+    expect(await cluster.admin.listTopics()).toEqual([])
+  })
+})
+
+describe('what is announced', () => {
+  it('begins with version 0 of Produce, which is not served: clients compress then', async () => {
+    const { connect } = await wireWorld()
+    const { apiKeys } = await connect().askApi(API_VERSIONS, 2, {})
+    expect(apiKeys.find(({ apiKey }) => apiKey === 0)).toMatchObject({ minVersion: 0 })
+    const client = connect()
+    const header = Buffer.from([0, 0, 0, 11, 0, 0, 0, 2, 0, 0, 0, 9, 0, 1, 0x78])
+    client.socket.write(header)
+    expect(await client.ended()).toBe(true)
+  })
+})
+
+it('transactional producers hear an answer that is final for every client', async () => {
+  const { connect } = await wireWorld()
+  const answer = await connect().ask('FindCoordinator', 4, { keyType: 1, coordinatorKeys: ['t'] })
+  const refused = errorId('TRANSACTIONAL_ID_AUTHORIZATION_FAILED')
+  expect(answer.coordinators).toMatchObject([{ key: 't', errorCode: refused }])
+  expect(answer.coordinators[0]?.errorMessage).toContain('no transactions')
+  const request = { transactionalId: 't', transactionTimeoutMs: 1_000 }
+  const id = await connect().ask('InitProducerId', 1, request)
+  expect(id).toMatchObject({ errorCode: refused, producerId: -1 })
+})
