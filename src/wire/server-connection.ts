@@ -70,6 +70,9 @@ class Unanswerable extends Error {}
  */
 const LISTED_MAX = 100_000
 
+/** The replica id of those that are none. */
+const CONSUMER = -1
+
 export class ServerConnection {
   readonly #options: ServerConnectionOptions
   readonly #gone = new AbortController()
@@ -216,6 +219,8 @@ function checkDone({ responses }: Response<'Produce'>): void {
 /** What a request does not say itself, because its header and connection do. */
 function caller(api: ApiName, clientId: string, clientHost: string): object {
   if (api === 'Produce') return { isForeign: true }
+  // Replicas are in this process: whoever claims to be one from outside reads as a consumer.
+  if (api === 'Fetch') return { replicaId: CONSUMER }
   return api === 'JoinGroup' ? { clientId, clientHost } : {}
 }
 

