@@ -142,7 +142,6 @@ function localMsOf(match: RegExpExecArray): number | undefined {
     date.getUTCFullYear() === year &&
     date.getUTCMonth() === month - 1 &&
     date.getUTCDate() === day &&
-    hour < 24 &&
     minute < 60 &&
     second < 60
   return isThere ? date.getTime() : undefined

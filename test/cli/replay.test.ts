@@ -108,6 +108,17 @@ it('ends where it cannot read on, unless it may leave that out: then it says wha
   }
 })
 
+it('keeps that a record has no time, into a topic and out of it again', async () => {
+  const messages = [-1, 5, -1].map(timestamp => ({ key: 'k', value: String(timestamp), timestamp }))
+  const dir = await folderWith(messages)
+  expect((await replay(['orders', '--dir', dir, '--to', 'roomy'])).code).toBe(0)
+  for (const topic of ['orders', 'roomy']) {
+    const lines = (await replay([topic, '--dir', dir])).stdout.trimEnd().split('\n')
+    const times = lines.map(line => (JSON.parse(line) as { timestamp: unknown }).timestamp)
+    expect(times).toEqual([null, 5, null])
+  }
+})
+
 it('takes large records into a topic that takes them', async () => {
   const large = { partition: 1, value: Buffer.alloc(2_000_000, 7) }
   const dir = await folderWith([large])

@@ -257,6 +257,39 @@ describe('a signal', () => {
     expect(jsonLines(['topics', '--dir', dir, '--json'])).toMatchObject([{ records: 300_000 }])
   })
 
+  it('ends a replay into a topic after what is in hand, and says how to go on', async () => {
+    const dir = fresh()
+    const lines = [0, 1, 2].map(n =>
+      JSON.stringify({ partition: n % 2, timestamp: n * 3_600_000, key: `k${n}`, value: 'v' }),
+    )
+    output(['import', file(lines.join('\n')), '--topic', 't', '--dir', dir, '--format', 'records'])
+    const words = ['replay', 't', '--to', 'copy', '--speed', '1x', '--dir', dir]
+    const { child, ended: over } = started(words)
+    // The first record goes off before the wait for the second.
+    const logs = [0, 1].map(n => join(dir, `broker-1/copy-${n}/00000000000000000000.log`))
+    const isSent = () => logs.some(log => existsSync(log) && statSync(log).size > 0)
+    await expect.poll(isSent, WAIT).toBe(true)
+    child.kill('SIGTERM')
+    const { code, stderr } = await over
+    expect(code).toBe(1)
+    expect(stderr).toContain('partlog: not finished: go on with --from 0:1,1:0\n')
+    output([...words.slice(0, 4), '--from', '0:1,1:0', '--dir', dir])
+    expect(recordsOf(dir, 'copy').map(({ key }) => key)).toEqual(['k0', 'k1', 'k2'])
+  })
+
+  it('ends the demo, which closes what it has opened', async () => {
+    const dir = fresh()
+    const { child, ended: over } = started(['demo', '--records', '400000', '--dir', dir])
+    const log = join(dir, 'broker-1/orders-0/00000000000000000000.log')
+    await expect.poll(() => existsSync(log) && statSync(log).size > 100_000, WAIT).toBe(true)
+    child.kill('SIGINT')
+    const { code, stderr } = await over
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/^SIGINT: ending\n(partlog: .*: its first \d+ lines are imported|only )/)
+    expect(stderr).not.toContain('--skip')
+    expect(existsSync(join(dir, 'broker-1/.kafka_cleanshutdown'))).toBe(true)
+  })
+
   it('is heard while nothing comes from standard input', async () => {
     const dir = fresh()
     const words = ['import', '-', '--topic', 't', '--dir', dir]
