@@ -64,7 +64,7 @@ async function look(disk: Disk, folder: string, visitor: InspectVisitor): Promis
   const bounds = await knownBounds(disk, folder)
   const epochs = await epochsOf(disk, folder)
   const problems: Problem[] = []
-  const files = filesIn(disk, folder, problems)
+  const files = filesIn({ disk, folder, bounds }, problems)
   if (files === undefined) return { segments: [], problems }
   const has = (baseOffset: Offset, kind: SegmentFileKind): boolean =>
     files.some(file => file.baseOffset === baseOffset && file.kind === kind)
@@ -86,9 +86,14 @@ async function look(disk: Disk, folder: string, visitor: InspectVisitor): Promis
   return { segments, problems: problems.filter(problem => !known.has(problem)) }
 }
 
+interface Place {
+  readonly disk: Disk
+  readonly folder: string
+  readonly bounds: KnownBounds
+}
+
 function filesIn(
-  disk: Disk,
-  folder: string,
+  { disk, folder, bounds }: Place,
   problems: Problem[],
 ): readonly SegmentFileName[] | undefined {
   try {
@@ -98,14 +103,22 @@ function filesIn(
     })
   } catch (error) {
     if (!isDiskError(error)) throw error
+    // A topic that was deleted since the folder was found: nothing knows of it any more.
+    if (error.code === 'ENOENT' && bounds.end === 0 && !isListed(disk, folder)) return undefined
     problems.push({ file: folder, position: 0, problem: `cannot be looked into: ${error.code}` })
     return undefined
   }
 }
 
+/** A link that leads nowhere is listed, and yet not to be found. */
+function isListed(disk: Disk, folder: string): boolean {
+  const parent = parentOf(folder)
+  return disk.list(parent).some(({ name }) => join(parent, name) === folder)
+}
+
 /** Those that compaction has made. */
 async function knownGaps(
-  { disk, folder, bounds }: { disk: Disk; folder: string; bounds: KnownBounds },
+  { disk, folder, bounds }: Place,
   gaps: readonly Problem[],
 ): Promise<ReadonlySet<Problem>> {
   if (gaps.length === 0) return new Set()

@@ -75,6 +75,18 @@ describe('verify beside a writer', () => {
     expect(await verify(gone)).toEqual([])
   })
 
+  it('says nothing of a partition that was deleted since it was found', async () => {
+    const recovery = 'recovery-point-offset-checkpoint'
+    const knows = { [recovery]: '0\n1\norders 0 30\n' }
+    const gone = new MemoryDisk()
+    expect(await verify(gone)).toEqual([])
+    // As long as its checkpoint knows it, it is missed.
+    const missed = new MemoryDisk()
+    fillDisk(missed, [], [[recovery, Buffer.from(knows[recovery] as string)]])
+    expect(await verify(missed)).toMatchObject([{ problem: 'cannot be looked into: ENOENT' }])
+    expect(await verify(changing(missed, gone, secondLook()))).toEqual([])
+  })
+
   it('says what stays', async () => {
     const rotten = { ...SOUND, [logOf(10)]: Buffer.concat([Buffer.alloc(9), history(10, 10, 0)]) }
     const growing = { ...rotten, [logOf(20)]: history(20, 20, 0) }
