@@ -4,6 +4,7 @@ import { integer, text, type OptionType } from '../base/config.js'
 import { Cluster } from '../cluster.js'
 import { isPartlogError } from '../model/errors.js'
 import { command, optionalValue, repeatable, toggle, UsageError, valued } from './command.js'
+import { ports } from '../wire/tcp-server.js'
 import { told, type Output } from './output.js'
 import { closing, DIR_OPTION, JSON_OPTION } from './shared.js'
 
@@ -35,7 +36,7 @@ export const serveCommand = command({
     dir: DIR_OPTION,
     memory: toggle('nothing is kept: a cluster in memory'),
     brokers: optionalValue(integer(1, 64), 'N', 'simulated brokers (default: as the folder has)'),
-    port: valued(integer(0, 65_535), 9_092, 'PORT', 'of broker 1, the others follow; 0: any free'),
+    port: valued(ports, [9_092], 'PORT', 'of broker 1, the others follow, or of each: 9092,9095'),
     host: valued(text, '127.0.0.1', 'HOST', 'to listen on; others than this machine get in!'),
     topic: repeatable(topicList, 'NAME:N,…', 'topics to make if they are not there'),
     json: JSON_OPTION,
@@ -43,6 +44,7 @@ export const serveCommand = command({
   examples: [
     'partlog serve --dir ./data --topic orders:6',
     'partlog serve --memory --brokers 3 --port 0 --json',
+    'partlog serve --memory --brokers 3 --port 9092,9095,9098',
   ],
   run: async ({ options, output, given }) => {
     const { dir, brokers, memory, port, host } = options

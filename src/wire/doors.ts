@@ -1,7 +1,7 @@
 /** All doors of a cluster: the one without a port, and those that listen. */
 
 import { readOptions } from '../base/config.js'
-import { checkedConfig } from '../model/errors.js'
+import { checkedConfig, PartlogError } from '../model/errors.js'
 import { Door, type DoorOptions } from './door.js'
 import { endpointInProcess, socketFactory, type SocketFactory } from './socket-factory.js'
 import { LISTEN_OPTIONS, TcpServer, type Listening, type ListenOptions } from './tcp-server.js'
@@ -31,11 +31,15 @@ export class Doors {
 
   async listen(options: ListenOptions): Promise<Listening> {
     const settings = checkedConfig(() => readOptions(LISTEN_OPTIONS, options, 'listen option'))
-    const { host, port, advertisedHost = host } = settings
+    const { host, port: wanted, advertisedHost = host } = settings
     const { brokerIds, isRunning, logger } = this.#options
+    if (wanted.length > 1 && wanted.length !== brokerIds.length) {
+      const sentence = `port: ${wanted.length} ports are given for ${brokerIds.length} brokers`
+      throw new PartlogError('INVALID_CONFIG', sentence)
+    }
     const { maxConnections, connectionsMaxIdleMs: maxIdleMs } = settings
     const server: TcpServer = new TcpServer({
-      ...{ host, port, advertisedHost, brokerIds, isRunning, logger },
+      ...{ host, ports: wanted, advertisedHost, brokerIds, isRunning, logger },
       door: new Door(this.#options, { maxConnections, maxIdleMs }),
       onClosed: () => this.#servers.delete(server),
     })

@@ -4,7 +4,7 @@
  */
 
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
-import { integer, option, optional, text } from '../base/config.js'
+import { integer, option, optional, text, type OptionType } from '../base/config.js'
 import type { Logger } from '../base/logger.js'
 import { SerialQueue } from '../base/tasks.js'
 import { PartlogError } from '../model/errors.js'
@@ -14,9 +14,10 @@ import { CONNECTIONS_MAX, CONNECTIONS_MAX_IDLE_MS, type Door } from './door.js'
 /** Where to listen. */
 export interface ListenOptions {
   /**
-   * The port of broker 1; the others follow. 0: any free ones. Default 9092.
+   * The port of broker 1, the others follow; or a list with the port of each broker. 0: any free
+   * one. Default 9092.
    */
-  readonly port?: number
+  readonly port?: number | readonly number[]
   /**
    * The address to listen on. Default 127.0.0.1: only programs on this machine can connect, and
    * there is no password. Anything else has to be said.
@@ -33,8 +34,23 @@ export interface ListenOptions {
   readonly connectionsMaxIdleMs?: number
 }
 
+const onePort = integer(0, 65_535)
+
+/** One port, that of the first broker, or one for each. */
+export const ports: OptionType<readonly number[]> = {
+  expected: 'a port from 0 to 65535, or a list of different ones, one for each broker',
+  parse: given => distinctPorts((Array.isArray(given) ? given : [given]).map(onePort.parse)),
+  parseText: given => distinctPorts(given.split(',').map(onePort.parseText)),
+}
+
+function distinctPorts(given: readonly (number | undefined)[]): readonly number[] | undefined {
+  const taken = given.filter(port => port !== 0)
+  const isFine = given.length > 0 && !given.includes(undefined)
+  return isFine && new Set(taken).size === taken.length ? (given as readonly number[]) : undefined
+}
+
 export const LISTEN_OPTIONS = {
-  port: option(integer(0, 65_535), 9_092),
+  port: option(ports, [9_092]),
   host: option(text, '127.0.0.1'),
   advertisedHost: optional(text),
   maxConnections: option(integer(1), CONNECTIONS_MAX),
@@ -57,9 +73,16 @@ export interface TcpServerOptions {
   readonly brokerIds: readonly number[]
   readonly isRunning: (nodeId: number) => boolean
   readonly host: string
-  readonly port: number
+  /** That of the first broker, the others follow; or as many as brokers. */
+  readonly ports: readonly number[]
   readonly advertisedHost: string
   readonly onClosed: () => void
+}
+
+function numberOf(given: readonly number[], index: number): number {
+  const [first = 0] = given
+  if (given.length > 1) return given[index] ?? 0
+  return first === 0 ? 0 : first + index
 }
 
 export class TcpServer implements Listening {
@@ -68,11 +91,11 @@ export class TcpServer implements Listening {
   #isClosed = false
 
   constructor(options: TcpServerOptions) {
-    const { brokerIds, host, port, isRunning } = options
+    const { brokerIds, host, isRunning } = options
     this.#options = options
     const portOf = (nodeId: number, index: number): Port =>
       new Port({
-        ...{ host, number: port === 0 ? 0 : port + index },
+        ...{ host, number: numberOf(options.ports, index) },
         isWanted: () => !this.#isClosed && isRunning(nodeId),
         onSocket: socket => this.#admit(nodeId, socket),
         onError: error => options.logger.warn(`broker ${nodeId} cannot let a client in`, { error }),
@@ -101,8 +124,9 @@ export class TcpServer implements Listening {
       }
     } catch (cause) {
       await this.close()
-      const { host, port } = this.#options
-      const sentence = `cannot listen on ${host}:${port}: ${(cause as Error).message}`
+      const { host, ports: wanted } = this.#options
+      const place = `${host}:${wanted.join()}`
+      const sentence = `cannot listen on ${place}: ${(cause as Error).message}`
       throw new PartlogError('NETWORK_EXCEPTION', sentence, { cause })
     }
     if (this.#isClosed) throw new PartlogError('CLOSED', 'the cluster is closed')

@@ -9,6 +9,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
+import { builtinModules } from 'node:module'
 import { join } from 'node:path'
 import ts from 'typescript'
 import { beforeAll, describe, expect, it } from 'vitest'
@@ -96,10 +97,7 @@ describe('the package', () => {
   })
 })
 
-const BUILT_IN = new Set(['async_hooks', 'buffer', 'crypto', 'events', 'fs', 'net', 'os', 'path'])
-  .add('stream')
-  .add('stream/promises')
-  .add('tls')
+const BUILT_IN = new Set(builtinModules)
   .add('util')
   .add('worker_threads')
   .add('zlib')

@@ -29,7 +29,7 @@ function twoPorts() {
   const channelOf = () => ({ send: () => new Promise<never>(() => undefined) })
   const shared = { logger: silentLogger, clock: new SystemClock(), channelOf }
   const server = new TcpServer({
-    ...{ host: '127.0.0.1', advertisedHost: '127.0.0.1', port: 0, brokerIds: [1, 2] },
+    ...{ host: '127.0.0.1', advertisedHost: '127.0.0.1', ports: [0], brokerIds: [1, 2] },
     ...{
       logger: { ...silentLogger, warn },
       door: new Door(shared, limits),
@@ -59,6 +59,26 @@ describe('listen', () => {
       expect(bootstrap).toContain(`${coordinators[0]?.host}:${coordinators[0]?.port}`)
     }
   })
+
+  it('gives each broker the port that is said for it', async () => {
+    const { cluster } = await wireWorld({ brokers: 3 })
+    const free = await cluster.listen({ port: 0 })
+    const port = free.bootstrap.map(address => Number(address.split(':')[1])).reverse()
+    await free.close()
+    const { bootstrap } = await cluster.listen({ port })
+    expect(bootstrap).toEqual(port.map(each => `127.0.0.1:${each}`))
+    const { brokers } = await reach(bootstrap[2] as string).ask('Metadata', 5, { topics: [] })
+    expect(brokers.map(broker => broker.port)).toEqual(port)
+  })
+
+  it.each([[[]], [[9_092, 9_093]], [[9_092, 9_092, 9_093]], [[1, 2, 70_000]], ['9092'], [-1]])(
+    'refuses %j as the ports of three brokers',
+    async port => {
+      const { cluster } = await wireWorld({ brokers: 3 })
+      const listening = cluster.listen({ port: port as number })
+      await expect(listening).rejects.toMatchObject({ code: 'INVALID_CONFIG' })
+    },
+  )
 
   it.each(['kill', 'stop'] as const)('refuses at a broker that is down: %s', async how => {
     const { cluster } = await wireWorld({ brokers: 2 })
