@@ -190,9 +190,6 @@ export class LogManager {
     const known = [this.#recoveryPoints, this.#logStarts, this.#firstDirty]
     const forgotten = known.filter(offsets => offsets.delete(key))
     if (forgotten.length > 0) await this.writeCheckpoints()
-    if (this.#highWatermarks.delete(key)) {
-      await this.writeHighWatermarks([...this.#highWatermarks].map(lineOf))
-    }
     return await this.load(partition)
   }
 
@@ -393,6 +390,7 @@ export class LogManager {
     const withCache = { ...context, cache: this.#cache, saveCheckpoints }
     if (!disk.exists(folder)) {
       refuseLostFolder(folder, this.#recoveryPoints.get(key) ?? 0, this.#logStarts.get(key) ?? 0)
+      await this.#forgetWatermark(key)
       return await createLog(withCache, topicId)
     }
     const storedId = await readTopicId(disk, folder)
@@ -414,6 +412,12 @@ export class LogManager {
     })
     this.#note(folder, findings)
     return log
+  }
+
+  /** A log that is made anew must not be measured by an older one of that name. */
+  async #forgetWatermark(key: string): Promise<void> {
+    if (!this.#highWatermarks.delete(key)) return
+    await this.writeHighWatermarks([...this.#highWatermarks].map(lineOf))
   }
 
   /**
