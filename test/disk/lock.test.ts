@@ -86,8 +86,9 @@ beforeAll(() => {
   writeFileSync(join(programs, 'cluster.mjs'), CLUSTER_PROGRAM)
 })
 
-afterEach(() => {
-  for (const child of children.splice(0)) child.kill('SIGKILL')
+// Only when its holder is gone may a folder be removed: its inode may be that of a new folder then.
+afterEach(async () => {
+  await Promise.all(children.splice(0).map(killed))
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true })
 })
 
@@ -120,7 +121,7 @@ function start(folder: string, hurry = ''): Holder {
 }
 
 async function killed(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null) return
+  if (child.exitCode !== null || child.signalCode !== null) return
   const gone = once(child, 'exit')
   child.kill('SIGKILL')
   await gone
