@@ -132,6 +132,7 @@ export class BrokerSet {
       return set
     } catch (error) {
       for (const broker of set?.running ?? []) await broker.kill()
+      await set?.controller.stop()
       await logs.abandon()
       throw error
     }
@@ -162,10 +163,8 @@ export class BrokerSet {
   kill(nodeId: number): Promise<void> {
     return this.#change(nodeId, async broker => {
       if (broker === undefined) return
-      const isBack = (): boolean => this.#running.has(nodeId)
-      const elected = (): Promise<void> =>
-        this.controller.insist(image => (isBack() ? NOTHING : fenceBroker(image, nodeId)))
-      await this.#take(nodeId, async () => void (await Promise.all([broker.kill(), elected()])))
+      const elected = (): Promise<void> => this.#fenceUnlessRunning(nodeId)
+      await this.#take(nodeId, () => bothDone(broker.kill(), elected()))
     })
   }
 
@@ -183,8 +182,9 @@ export class BrokerSet {
       try {
         await this.controller.commit(image => admitBroker(image, news, ends))
       } catch (error) {
-        this.#running.delete(nodeId) // nobody knows of it: it can be started again
+        this.#running.delete(nodeId)
         await opened.kill()
+        this.#fenceUnlessRunning(nodeId).catch(() => undefined) // retried until it is written
         throw error
       }
       this.#attach(opened)
@@ -269,6 +269,12 @@ export class BrokerSet {
     await end()
   }
 
+  /** A broker that does not run must not stay registered as alive. */
+  async #fenceUnlessRunning(nodeId: number): Promise<void> {
+    const isBack = (): boolean => this.#running.has(nodeId)
+    await this.controller.insist(image => (isBack() ? NOTHING : fenceBroker(image, nodeId)))
+  }
+
   #noteCommitted(nodeId: number): void {
     for (const partition of this.#running.get(nodeId)?.replicas.partitions() ?? []) {
       if (!partition.isLeader) continue
@@ -328,6 +334,13 @@ export class BrokerSet {
 
   #rackOf(nodeId: number): string | null {
     return this.#options.racks[nodeId - 1] ?? null
+  }
+}
+
+/** Waits for both, also when one fails; throws the first failure. */
+async function bothDone(...tasks: Promise<void>[]): Promise<void> {
+  for (const each of await Promise.allSettled(tasks)) {
+    if (each.status === 'rejected') throw each.reason
   }
 }
 

@@ -315,7 +315,8 @@ export class Broker implements BrokerContext {
       ? this.controller.insist(image => (isOffline() ? failed(image) : NOTHING))
       : this.controller.run(failed) // said again with the next append that is refused
     said.catch((cause: unknown) => {
-      this.#logger.warn(`${topic}-${partition} has failed, and nobody knows yet`, { error, cause })
+      const place = `${topic}-${partition}`
+      this.#logger.warn(`${place} has failed, the controller is not told yet`, { error, cause })
     })
   }
 
@@ -324,7 +325,8 @@ export class Broker implements BrokerContext {
     const { topic, partition } = topicPartition
     const said = this.controller.insist(image => replicaReturned(image, topicPartition))
     said.catch((error: unknown) => {
-      this.#logger.warn(`${topic}-${partition} is open again, and nobody knows yet`, { error })
+      const place = `${topic}-${partition}`
+      this.#logger.warn(`${place} is open again, the controller is not told yet`, { error })
     })
   }
 

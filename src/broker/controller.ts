@@ -44,6 +44,11 @@ const RETRY_MS = 1_000
 /** Leaderships that move in one decision; Kafka moves up to 1,000. */
 const BALANCED_AT_ONCE = 1_000
 
+/** The decision could not be taken now, and may be later. */
+function isPassing(error: unknown): boolean {
+  return isPartlogError(error, 'KAFKA_STORAGE_ERROR') || isPartlogError(error, 'NETWORK_EXCEPTION')
+}
+
 interface Session {
   readonly broker: ControlledBroker
   /** What the broker knows while it cannot reach the controller. */
@@ -96,14 +101,15 @@ export class Controller {
   }
 
   /**
-   * Takes a decision that must be taken. While the log has no room for it, which rejects, it is
-   * tried again until it is taken. `decide` looks each time whether it is still wanted.
+   * Takes a decision that must be taken. If the metadata log has no room, or the controller cannot
+   * be reached, this rejects, and the decision is retried in the background until it is taken.
+   * `decide` looks each time whether it is still wanted.
    */
   async insist(decide: (image: ClusterImage) => Decision<void>): Promise<void> {
     try {
       await this.run(decide)
     } catch (error) {
-      this.#tryAgainIfItPasses(error, decide)
+      if (isPassing(error)) this.#after(() => this.insist(decide))
       throw error
     }
   }
@@ -118,17 +124,13 @@ export class Controller {
     })
   }
 
-  #tryAgainIfItPasses(error: unknown, decide: (image: ClusterImage) => Decision<void>): void {
-    if (isPartlogError(error, 'KAFKA_STORAGE_ERROR')) this.#after(() => this.insist(decide))
-  }
-
   /** Calls `retry` after a pause; what goes wrong then is told. */
   #after(retry: () => Promise<void>): void {
     if (this.#isStopped) return
     const { clock, logger } = this.#options
     const onTime = (): void => {
       this.#retries.delete(timer)
-      retry().catch((error: unknown) => logger.warn('the metadata waits for its disk', { error }))
+      retry().catch((error: unknown) => logger.warn('a decision could not be taken yet', { error }))
     }
     const timer = clock.after(RETRY_MS, onTime, 'background')
     this.#retries.add(timer)
@@ -142,7 +144,7 @@ export class Controller {
     await this.#housekeeping?.stop()
   }
 
-  /** Commits a decision without telling anybody: while the cluster is being put together. */
+  /** Commits a decision; telling the brokers is up to the caller. */
   async commit<T>(decide: (image: ClusterImage) => Decision<T>): Promise<T> {
     try {
       return await this.#options.machine.run(decide)
@@ -204,7 +206,7 @@ export class Controller {
     try {
       await this.#runFor(nodeId, decide)
     } catch (error) {
-      this.#tryAgainIfItPasses(error, decide)
+      if (isPassing(error)) this.#after(() => this.#insistFor(nodeId, decide))
       throw error
     }
   }

@@ -8,8 +8,8 @@
  *     └─ error, or an answer that changes nothing here although something must change:
  *                   leave the partition alone for a while
  *
- * Whatever is answered, for ever and at once: after some requests that have moved no log the event
- * loop gets a turn, so the program around goes on.
+ * Even if a leader keeps answering at once without progress, the event loop gets a turn after every
+ * 16 such requests.
  *
  * Asking from X says that everything below is here, so nothing is asked for before what came is as
  * durable as the cluster promises.
@@ -134,7 +134,8 @@ export class ReplicaFetcher {
       const notBefore = this.#notBeforeMs.get(partition) ?? 0
       if (notBefore > now) nextMs = Math.min(nextMs, notBefore)
       else if (log !== undefined && partition.isFollowing(epoch)) {
-        targets.push({ partition, epoch, log })
+        if (partition.isSettled) targets.push({ partition, epoch, log })
+        else nextMs = Math.min(nextMs, now + REPLICA_FETCH_BACKOFF_MS)
       }
     }
     this.#timer?.cancel()

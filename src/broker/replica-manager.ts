@@ -10,6 +10,7 @@ import type { Logger } from '../base/logger.js'
 import { paced, SerialQueue } from '../base/tasks.js'
 import type { ClusterImage, TopicImage } from '../coordinator/metadata.js'
 import { logConfig, type LogConfig, type LogSettings } from '../log/config.js'
+import { isDiskError } from '../disk/disk.js'
 import { DISK_RETRY_MS } from '../log/log-health.js'
 import type { LogManager } from '../log/log-manager.js'
 import { PartlogError, toPartlogError } from '../model/errors.js'
@@ -66,7 +67,7 @@ export class ReplicaManager {
   /** By leader. */
   readonly #fetchers = new Map<number, ReplicaFetcher>()
   /** Replicas whose disk had no room to open them, and whether they were new: opened again soon. */
-  readonly #waiting = new Map<Partition, { readonly isNew: boolean }>()
+  readonly #waiting = new Map<Partition, Waiting>()
   #retry: Timer | undefined
   #isReplicationPaused = false
   #isStopped = false
@@ -261,11 +262,14 @@ export class ReplicaManager {
     try {
       await logs.syncNames()
     } catch (error) {
-      logger.warn('the names of new logs are not durable yet', { error })
-      for (const each of opened) {
-        each.retire(toPartlogError(error))
+      logger.warn('the names of new logs are not durable', { error })
+      const reason = toPartlogError(error)
+      for (const each of opened.filter(({ offlineReason }) => offlineReason === undefined)) {
+        each.retire(reason)
         await logs.giveBack(each.topicPartition)
-        this.#openLater(each, isNew)
+        // A sync that has failed is not repeated: only when the folder is opened anew.
+        if (isDiskError(error) && error.isTransient) this.#openLater(each, isNew)
+        this.#options.listener.replicaFailed(each, reason)
       }
     }
     for (const each of opened) {
@@ -276,20 +280,30 @@ export class ReplicaManager {
 
   /** What could not be opened for want of room: it may be there by now. */
   async #openWaiting(image: ClusterImage): Promise<void> {
-    for (const [waiting, { isNew }] of [...this.#waiting]) {
+    const now = this.#options.clock.monotonicMs()
+    for (const [waiting, { isNew, notBeforeMs }] of [...this.#waiting]) {
+      if (notBeforeMs > now) {
+        this.#retryLater() // the metadata is applied for other reasons, too
+        continue
+      }
       this.#waiting.delete(waiting)
       const { topic: name, partition } = waiting.topicPartition
       const topic = image.topics.get(name)
       if (topic === undefined || this.find(name, partition) !== waiting) continue
       const isOnly = topic.partitions[partition]?.replicas.length === 1
-      const again = await this.#open(topic, partition, { isNew, isOnly })
+      const again = await this.#open(topic, partition, { isNew, isOnly, isAgain: true })
       await this.#take([again], isNew)
       if (again.offlineReason === undefined) this.#options.listener.replicaReturned(again)
     }
   }
 
   #openLater(partition: Partition, isNew: boolean): void {
-    this.#waiting.set(partition, { isNew })
+    const notBeforeMs = this.#options.clock.monotonicMs() + DISK_RETRY_MS
+    this.#waiting.set(partition, { isNew, notBeforeMs })
+    this.#retryLater()
+  }
+
+  #retryLater(): void {
     if (this.#retry !== undefined || this.#isStopped) return
     const { clock, logger } = this.#options
     const onTime = (): void => {
@@ -304,7 +318,7 @@ export class ReplicaManager {
   async #open(
     topic: TopicImage,
     partition: number,
-    { isNew, isOnly }: { readonly isNew: boolean; readonly isOnly: boolean },
+    { isNew, isOnly, isAgain = false }: Opening,
   ): Promise<Partition> {
     const { nodeId: brokerId, logs, durability, clock, logger, lagMaxMs } = this.#options
     const topicPartition = { topic: topic.name, partition }
@@ -328,7 +342,7 @@ export class ReplicaManager {
       logger.error(`${partitionKey(topic.name, partition)} cannot be opened`, { error: reason })
       const broken = Partition.offline(options, reason)
       if (reason.code === 'KAFKA_STORAGE_ERROR') this.#openLater(broken, isNew)
-      this.#options.listener.replicaFailed(broken, reason)
+      if (!isAgain) this.#options.listener.replicaFailed(broken, reason)
       return broken
     }
   }
@@ -380,6 +394,20 @@ export class ReplicaManager {
       else Object.assign(settings, changed)
     }
   }
+}
+
+interface Opening {
+  readonly isNew: boolean
+  /** No other broker has a copy. */
+  readonly isOnly: boolean
+  /** It could not be opened before, and the controller knows. */
+  readonly isAgain?: boolean
+}
+
+/** A replica whose disk had no room to open it. */
+interface Waiting {
+  readonly isNew: boolean
+  readonly notBeforeMs: number
 }
 
 interface TopicLogSettings extends LogSettings {

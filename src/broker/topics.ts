@@ -92,8 +92,8 @@ function excessOf(counts: readonly number[]): PartlogError | undefined {
   const count = counts.reduce((sum, each) => sum + Math.max(0, each), 0)
   if (count <= NEW_PARTITIONS_MAX) return undefined
   const sentence =
-    `${count} partitions are too many for one request: at most ${NEW_PARTITIONS_MAX} are made, ` +
-    'ask for the others with createPartitions'
+    `${count} partitions are too many for one request: at most ${NEW_PARTITIONS_MAX} can be ` +
+    'created, split it into several'
   return new PartlogError('POLICY_VIOLATION', sentence)
 }
 

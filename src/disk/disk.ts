@@ -70,7 +70,8 @@ export interface DiskFile {
   truncate(size: number): void
   /**
    * Makes the file's bytes survive a power cut. Never call it again after the sync itself has
-   * failed; when the file could not be opened for it (DiskError `isTransient`) nothing was synced.
+   * failed. If only opening the file failed (DiskError `isTransient`), nothing was synced and it
+   * may be called again.
    */
   sync(): Promise<void>
   /** Gives the handle back. Calls after it throw. */

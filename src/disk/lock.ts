@@ -103,7 +103,11 @@ async function lock(folder: string, now: number): Promise<FolderLock> {
 type Release = () => Promise<void>
 
 async function giveBack(path: string, identity: string, release: Release): Promise<void> {
-  rmSync(`${path}/${HOLDER_FILE}`, { force: true })
+  try {
+    rmSync(`${path}/${HOLDER_FILE}`, { force: true })
+  } catch {
+    // the note is for people: one that cannot be removed must not keep the folder locked
+  }
   await release()
   registry.delete(identity)
 }

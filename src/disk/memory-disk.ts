@@ -39,7 +39,7 @@ export type DiskOperation =
   | { readonly kind: 'syncDirectory'; readonly path: string }
   | { readonly kind: 'read'; readonly path: string; readonly file: number }
 
-/** Throw to fail the operation; a number lets an append write that many bytes, then fail. */
+/** Throw to fail the operation; return a ShortWrite to let an append write its first bytes only. */
 export type OperationHook = (operation: DiskOperation) => undefined | ShortWrite
 
 /** An append that writes only its first bytes and then fails like a full disk, or as told. */

@@ -36,13 +36,14 @@ export function refusedAppend(name: string, cause: DiskError): PartlogError {
 
 /** A log that was not opened yet waits for something that may come back. */
 export function unopenedError(name: string, cause: DiskError): PartlogError {
-  const sentence = `${name} cannot be opened yet: ${cause.message}; tried again`
+  const sentence = `${name} cannot be opened yet: ${cause.message}; it will be retried`
   return new PartlogError('KAFKA_STORAGE_ERROR', sentence, { cause })
 }
 
 /** What was appended waits for the same thing. */
 export function stalledError(name: string, cause: DiskError): PartlogError {
-  const sentence = `${name}: what was appended is not durable yet: ${cause.message}; tried again`
+  const what = 'what was appended is not durable yet'
+  const sentence = `${name}: ${what}: ${cause.message}; it will be retried`
   return new PartlogError('KAFKA_STORAGE_ERROR', sentence, { cause, outcomeUnknown: true })
 }
 

@@ -1,10 +1,11 @@
 /**
  * Whether a log can be used, and what the failures of its disk mean for it.
  *
- *   failure                        an append       what is done behind       a sync of data
- *   passes (no room, no            is refused      waits and tries again,    –
- *   descriptor: isTransient)                       or is left for later
- *   any other                      takes the log offline until it is opened again
+ *   failure                     an append     what is done behind        a read
+ *   passes (no room, no         is refused    is tried again after a     fails
+ *   descriptor: isTransient)                  pause, or left for later
+ *   any other, each failed      takes the log offline until it is        fails
+ *   sync of data among them     opened again
  */
 
 import type { Clock, Timer } from '../base/clock.js'
@@ -39,6 +40,8 @@ export class LogHealth {
   #isClosed = false
   #offline: PartlogError | undefined
   #stalled: PartlogError | undefined
+  /** Those that do not wait for a disk that has no room. */
+  readonly #impatient = new Set<(error: PartlogError) => void>()
   #lastTold = ''
 
   constructor(context: LogHealthContext) {
@@ -113,10 +116,21 @@ export class LogHealth {
       } catch (error) {
         if (!this.#passes(error) || this.#isClosed) throw error
         this.#stalled = stalledError(this.#name, error)
+        for (const giveUp of [...this.#impatient]) giveUp(this.#stalled)
         this.#context.onStalled(this.#stalled)
       }
       await this.#pause()
     }
+  }
+
+  /** Resolves with `work`; rejects as soon as the log is stalled, while the work goes on. */
+  unlessStalled(work: Promise<void>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const leave = (): void => void this.#impatient.delete(reject)
+      this.#impatient.add(reject)
+      work.then(resolve, reject).finally(leave)
+      if (this.#stalled !== undefined) reject(this.#stalled)
+    })
   }
 
   /**
@@ -128,7 +142,8 @@ export class LogHealth {
     try {
       await task()
     } catch (error) {
-      if (!this.#passes(error)) this.syncFailed(error)
+      const isTold = error === this.#stalled
+      if (!isTold && !this.#passes(error)) this.syncFailed(error)
     }
   }
 

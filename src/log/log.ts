@@ -234,7 +234,7 @@ export class Log {
     for (const closed of all.slice(floorSegment(all, this.#marks.recoveryPoint), -1)) {
       const next = this.#segments.after(closed)
       if (next === undefined || this.offlineReason !== undefined) return
-      await this.#flusher.flush()
+      await this.#health.unlessStalled(this.#flusher.flush())
       await closed.syncIndexes()
       await this.producers.sync(this.#segments.all)
       if (!this.#segments.has(closed)) return
@@ -306,16 +306,21 @@ export class Log {
     await this.#flusher.flush()
   }
 
+  /** As `flush`; rejects with KAFKA_STORAGE_ERROR while the disk has no room for it. */
+  async flushUnlessStalled(): Promise<void> {
+    await this.#health.unlessStalled(this.flush())
+  }
+
   /** Makes records and indexes durable, so that opening need not scan them. */
   async checkpoint(): Promise<void> {
     await this.#behind.run(() =>
       this.#health.orLater(async () => {
+        const active = this.#segments.active // one that is rolled meanwhile is settled next time
         await this.#settle()
         const { recoveryPoint, logEndOffset } = this.#marks
-        if (recoveryPoint === logEndOffset) return
-        const active = this.#segments.active
+        if (recoveryPoint === logEndOffset || active !== this.#segments.active) return
         this.producers.snapshot(logEndOffset)
-        await this.#flusher.flush()
+        await this.#health.unlessStalled(this.#flusher.flush())
         const { durableEndOffset } = this
         await active.syncIndexes()
         await this.producers.sync(this.#segments.all)
@@ -388,7 +393,9 @@ export class Log {
           const keptIn = await cut()
           if (this.#marks.logEndOffset === logEndOffset) return keptIn
           const extent = { segments: this.#segments.all, ...this.#marks }
-          await this.#health.untilItPasses(() => this.producers.reload(extent))
+          await this.#health.untilItPasses(() => this.producers.reload(extent)).catch(error => {
+            throw this.#health.syncFailed(error) // its state is that of before the cut
+          })
           return keptIn
         })
       })

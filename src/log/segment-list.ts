@@ -89,8 +89,9 @@ export class SegmentList {
   }
 
   /**
-   * Takes the oldest segments away, one after the other; one must be left. Each is gone for good
-   * before the next one goes, so a power cut leaves no hole, and neither does a disk that refuses.
+   * Takes the oldest segments away, one after the other; one must be left. Each renaming
+   * is durable before the next one is done, so neither a power cut nor a disk that refuses leaves a
+   * hole.
    */
   async dropOldest(count: number): Promise<void> {
     const { disk, folder } = this.#context

@@ -171,9 +171,9 @@ function checkProducer(batch: Batch): void {
 
 function checkTimes(batch: Batch, config: LogConfig, now: Timestamp): void {
   const { timestampAfterMaxMs: after, timestampBeforeMaxMs: before } = config
-  const time = batch.exactMaxTimestamp
-  const late = `record time ${time} lies more than ${after} ms after the broker's`
   if (batch.maxTimestamp > now + after) {
+    const time = batch.exactMaxTimestamp
+    const late = `record time ${time} lies more than ${after} ms after the broker's`
     // The batch's own word is enough: nothing is unpacked to find the records.
     if (batch.codec === 'none') {
       refuse('INVALID_TIMESTAMP', batch, ({ timestamp }) =>

@@ -159,7 +159,7 @@ export class Partition {
 
   // ── roles ──────────────────────────────────────────────────────────────────────────────
 
-  /** Takes up what the controller says; news of an older leadership are ignored. */
+  /** Takes up what the controller says; news of an older leadership is ignored. */
   async become(leadership: Leadership): Promise<void> {
     const { leader, leaderEpoch } = leadership
     this.#isReplicated = leadership.replicas.length > 1
@@ -385,9 +385,21 @@ export class Partition {
     this.changes.notify()
   }
 
-  /** Makes what was appended as durable as the cluster promises: then it counts. */
+  /**
+   * Makes what was appended as durable as the cluster promises: then it counts. Rejects with
+   * KAFKA_STORAGE_ERROR while the disk has no room for it.
+   */
   async settle(): Promise<void> {
-    if (this.#options.durability === 'power') await (this.#log as Log).flush()
+    if (this.#options.durability === 'power') await (this.#log as Log).flushUnlessStalled()
+  }
+
+  /** Is everything appended as durable as the cluster promises? If not, it is on its way. */
+  get isSettled(): boolean {
+    const log = this.#log as Log
+    if (this.#options.durability !== 'power') return true
+    if (log.durableEndOffset >= log.logEndOffset) return true
+    log.requestFlush()
+    return false
   }
 
   /** Cuts off what the leader does not have; resolves with the files that keep it. */

@@ -107,7 +107,7 @@ describe('topics', () => {
       [{ topic: '..' }, 'INVALID_TOPIC_EXCEPTION'],
       [{ topic: 'x', partitions: 0 }, 'INVALID_PARTITIONS'],
       [{ topic: 'x', partitions: 1.5 }, 'INVALID_PARTITIONS'],
-      [{ topic: 'x', partitions: 1_000_000 }, 'INVALID_PARTITIONS'],
+      [{ topic: 'x', partitions: 1_000_000 }, 'POLICY_VIOLATION'],
       [{ topic: 'x', replicationFactor: 2 }, 'INVALID_REPLICATION_FACTOR'],
       [{ topic: 'x', config: { 'retention.ms': -2 } }, 'INVALID_CONFIG'],
       [{ topic: 'x', config: { 'retention.ms': '7d' } }, 'INVALID_CONFIG'],

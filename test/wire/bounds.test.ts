@@ -38,7 +38,7 @@ describe('new partitions', () => {
     }
     expect(await cluster.admin.listTopics()).toEqual([])
     await expect(cluster.admin.createTopic({ topic: 't', partitions: 10_001 })).rejects.toThrow(
-      'POLICY_VIOLATION: 10001 partitions are too many for one request: at most 10000 are made',
+      'POLICY_VIOLATION: 10001 partitions are too many for one request: at most 10000 can be created',
     )
   })
 
