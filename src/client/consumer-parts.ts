@@ -113,7 +113,12 @@ function fetcherOf(
       value: deserializerOf(valueDeserializer),
     },
     onTrouble: {
-      outOfRange: (state, error) => moved(state, positions.recover(state, error)),
+      async outOfRange(state, error) {
+        // The new place is read at once, unless the one before was of no use either.
+        const isAgain = state.failures > 0
+        state.failures ||= 1
+        await moved(state, positions.recover(state, error), isAgain)
+      },
       parted(state, end) {
         positions.parted(state, end)
         fetcher.delay(state) // whatever a leader says, it is not asked again and again
@@ -123,14 +128,16 @@ function fetcherOf(
       lost: state => moved(state, positions.find(state)),
     },
   })
-  const moved = async (state: PartitionState, change: Promise<void>): Promise<void> => {
+  const moved = async (
+    state: PartitionState,
+    change: Promise<void>,
+    isAgain = false,
+  ): Promise<void> => {
     await change.catch((error: unknown) => {
       state.error = toPartlogError(error) // else it would be found out again and again
     })
-    if (state.isLost) {
-      fetcher.delay(state)
-      common.onGone()
-    }
+    if (state.isLost || isAgain) fetcher.delay(state)
+    if (state.isLost) common.onGone()
     fetcher.moved()
   }
   return fetcher

@@ -66,8 +66,14 @@ const MEMBER_ID_REQUIRED = errorId('MEMBER_ID_REQUIRED')
 /** The group knows this member no more. */
 const LOST: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['UNKNOWN_MEMBER_ID', 'ILLEGAL_GENERATION'])
 
+/** As many rebalances in a row may come without a pause: members of a large group come at once. */
+const REBALANCES_AT_ONCE = 50
+
 export class GroupMember {
   readonly #options: GroupMemberOptions
+  /** Attempts and bad heartbeats that followed each other, and when the last one was. */
+  #inVain = 0
+  #inVainAtMs = -Infinity
   readonly #heartbeat: Heartbeat
   readonly #settled = new Signal()
   /** Aborts what is under way when the member leaves. */
@@ -193,6 +199,7 @@ export class GroupMember {
           break
         }
         if (error.retriable) await this.#pause(error, ++failures, life)
+        else await this.#pauseIfInVain(error, life)
       }
     }
     this.#isRunning = false
@@ -228,6 +235,16 @@ export class GroupMember {
     host.failed(error)
     if (memberId === '' || client.groupInstanceId !== null) return
     await this.#sayGoodbye(memberId, error.message).catch(() => undefined)
+  }
+
+  /** Rebalances may follow each other at once, as members come; not for ever. */
+  async #pauseIfInVain(error: PartlogError, life: AbortSignal): Promise<void> {
+    const { clock, settings } = this.#options
+    const nowMs = clock.monotonicMs()
+    if (nowMs - this.#inVainAtMs > settings.retryBackoffMaxMs) this.#inVain = 0
+    this.#inVainAtMs = nowMs
+    const excess = ++this.#inVain - REBALANCES_AT_ONCE
+    if (excess > 0) await this.#pause(error, excess, life)
   }
 
   async #pause(error: PartlogError, failures: number, life: AbortSignal): Promise<void> {
@@ -308,7 +325,7 @@ export class GroupMember {
       protocols: this.#protocols(),
       reason,
     })
-    if (isMemberIdRequired(answer)) {
+    if (isMemberIdRequired(answer) && answer.memberId !== identity.memberId) {
       client.identity = { memberId: answer.memberId, generationId: -1 }
       return await this.#join(reason, life)
     }
@@ -387,16 +404,19 @@ export class GroupMember {
     if (clock.monotonicMs() - this.#askedAtMs > settings.maxPollIntervalMs) {
       return this.#leaveAsTooSlow()
     }
+    const { signal: life } = this.#life
     try {
       const maxWaitMs = heartbeatIntervalOf(settings)
       const request = { groupId, groupInstanceId, ...identity, maxWaitMs }
       client.check(await client.ask('Heartbeat', request, signal), `heartbeat in group ${groupId}`)
+      this.#inVain = 0
     } catch (thrown) {
       if (client.identity !== identity || signal.aborted) return // of a generation that is over
       const error = toPartlogError(thrown)
       logger.debug('heartbeat', { error })
       if (error.retriable) return
-      this.#onBadBeat(error)
+      await this.#pauseIfInVain(error, life)
+      if (client.identity === identity && !signal.aborted) this.#onBadBeat(error)
     }
   }
 
