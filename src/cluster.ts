@@ -24,7 +24,7 @@ import {
 import {
   CLUSTER_OPTIONS,
   OPEN_OPTIONS,
-  REPLICATION_FACTOR,
+  type BrokerOptions,
   type MemoryOptions,
   type OpenOptions,
 } from './broker/cluster-options.js'
@@ -184,7 +184,7 @@ export class Cluster extends KafkaCluster {
     return this.#parts.location
   }
 
-  /** One of the brokers, 1 to their number. Throws INVALID_ARGUMENT. */
+  /** The broker of this id: 1, 2, … unless ids were chosen. Throws INVALID_ARGUMENT. */
   broker(id: number): BrokerHandle {
     this.checkOpen()
     checkBrokerId(this.#parts.brokers, id)
@@ -309,7 +309,7 @@ interface OpenSettings {
   readonly groupMaxSessionTimeoutMs: number
   readonly groupMaxSize: number
   readonly offsetsRetentionMinutes: number
-  readonly brokers: number | undefined
+  readonly brokers: number | readonly BrokerOptions[] | undefined
   readonly racks: readonly (string | null)[]
   readonly lock?: FolderLock | undefined
   readonly readOnly: boolean
@@ -336,8 +336,6 @@ async function openParts(settings: OpenSettings): Promise<Parts> {
   const events = new EventSource((name, error) =>
     logger.error(`a listener of '${name}' has thrown`, { error }),
   )
-  const { defaultReplicationFactor = Math.min(REPLICATION_FACTOR, settings.brokers ?? 1) } =
-    settings
   const autoCreateTopics = settings.autoCreateTopics && !isReadOnly
   const autoLeaderRebalanceEnable = settings.autoLeaderRebalanceEnable && !isReadOnly
   let opened: BrokerSet | undefined
@@ -347,13 +345,7 @@ async function openParts(settings: OpenSettings): Promise<Parts> {
     clusterId: await clusterIdOf(disk, random),
     random,
     logger,
-    settings: {
-      ...settings,
-      autoCreateTopics,
-      autoLeaderRebalanceEnable,
-      defaultReplicationFactor,
-    },
-    brokerCount: settings.brokers,
+    settings: { ...settings, autoCreateTopics, autoLeaderRebalanceEnable },
     network,
     ...reportsOf(events, () => opened),
     onApplied: () => news.notify(),

@@ -2,7 +2,7 @@
 
 // The cluster, and what it gives.
 export { Cluster, type RecoveryReport } from './cluster.js'
-export type { MemoryOptions, OpenOptions } from './broker/cluster-options.js'
+export type { BrokerOptions, MemoryOptions, OpenOptions } from './broker/cluster-options.js'
 export type { Condition, UntilOptions } from './broker/until.js'
 export { KafkaCluster } from './client/kafka-cluster.js'
 export type { Durability } from './partition/roles.js'

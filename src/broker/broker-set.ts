@@ -18,6 +18,7 @@ import {
   fenceBroker,
   formCluster,
   recoverLeaders,
+  type BrokerNews,
   type LogEnds,
 } from '../coordinator/brokers.js'
 import { ClusterImage, type ReplicaHealth } from '../coordinator/metadata.js'
@@ -36,6 +37,7 @@ import {
   RECOVERY_CHECKPOINT_INTERVAL_MS,
   type BrokerSettings,
 } from './config.js'
+import { REPLICATION_FACTOR, type BrokerOptions } from './cluster-options.js'
 import { Housekeeping } from './housekeeping.js'
 import { Controller, type PartitionNews } from './controller.js'
 import type { MetGroups } from './group-coordinators.js'
@@ -45,6 +47,8 @@ import { CONTROLLER } from './network-rules.js'
 import type { Truncation } from './replica-fetcher.js'
 
 export const CONTROLLER_FOLDER = 'controller'
+/** What the controller's meta.properties says: Kafka's files have no node below 0. */
+const CONTROLLER_ON_DISK = 0
 /** It leads the metadata log for ever. */
 const CONTROLLER_EPOCH = 0
 
@@ -57,10 +61,13 @@ export interface BrokerSetOptions {
   readonly logger: Logger
   readonly durability: Durability
   readonly onCorruption: 'offline' | 'truncate'
-  readonly settings: BrokerSettings
-  /** How many brokers; undefined: as many as there were, or 1. */
-  readonly brokerCount: number | undefined
-  /** Of broker 1, 2, …; null or absent for none. */
+  readonly settings: Omit<BrokerSettings, 'defaultReplicationFactor'> & {
+    /** Undefined: as many as a cluster usually has, if there are brokers. */
+    readonly defaultReplicationFactor: number | undefined
+  }
+  /** How many brokers, or which; undefined: those there were, or broker 1. */
+  readonly brokers: number | readonly BrokerOptions[] | undefined
+  /** Of the brokers in the order of their ids; null or absent for none. */
   readonly racks: readonly (string | null)[]
   readonly network: Network
   readonly onNews: (news: PartitionNews) => void
@@ -89,15 +96,15 @@ export function brokerFolder(nodeId: number): string {
 
 /** Is this what the folder of the controller, or of a broker, is called? */
 export function isNodeFolder(name: string): boolean {
-  return name === CONTROLLER_FOLDER || /^broker-[1-9]\d*$/.test(name)
+  return name === CONTROLLER_FOLDER || /^broker-(0|[1-9]\d*)$/.test(name)
 }
 
 export class BrokerSet {
   readonly controller: Controller
   readonly brokerIds: readonly number[]
-  /** Those of the controller first. */
-  readonly managers: LogManager[]
+  readonly #logsByNode = new Map<number, LogManager>()
   readonly #options: BrokerSetOptions
+  readonly #brokers: readonly BrokerNews[]
   readonly #running = new Map<number, Broker>()
   /** How far leaders that are gone had committed, by topic id and number: what must not be lost. */
   readonly #committed = new Map<string, number>()
@@ -112,9 +119,9 @@ export class BrokerSet {
     this.#options = options
     this.#metGroups = options.isReadOnly ? ALL_MET : new Set()
     this.controller = controller
-    this.managers = [logs]
-    const count = options.brokerCount ?? Math.max(1, ...controller.image.brokers.keys())
-    this.brokerIds = Array.from({ length: count }, (_, index) => index + 1)
+    this.#logsByNode.set(CONTROLLER, logs)
+    this.#brokers = brokersOf(options, [...controller.image.brokers.keys()])
+    this.brokerIds = this.#brokers.map(({ id }) => id)
   }
 
   static async open(options: BrokerSetOptions): Promise<BrokerSet> {
@@ -136,6 +143,11 @@ export class BrokerSet {
       await logs.abandon()
       throw error
     }
+  }
+
+  /** The logs of every node that was opened, the controller's first. */
+  get managers(): LogManager[] {
+    return [CONTROLLER, ...this.brokerIds].flatMap(id => this.#logsByNode.get(id) ?? [])
   }
 
   broker(nodeId: number): Broker | undefined {
@@ -229,7 +241,7 @@ export class BrokerSet {
     this.#options.network.close()
     await this.controller.stop() // what brokers have asked for while they closed
     await this.#chores?.stop()
-    await noted((this.managers[0] as LogManager).close())
+    await noted(this.#metadataLogs.close())
     if (failures.length > 0) throw failures[0]
   }
 
@@ -286,8 +298,7 @@ export class BrokerSet {
 
   /** Who is there is written down; after a crash the longest logs lead. */
   async #form(): Promise<void> {
-    const brokers = this.brokerIds.map(id => ({ id, rack: this.#rackOf(id) }))
-    await this.controller.commit(image => formCluster(image, brokers))
+    await this.controller.commit(image => formCluster(image, this.#brokers))
     const wasClosedCleanly = this.managers.every(manager => manager.wasClosedCleanly)
     if (!wasClosedCleanly) {
       await this.controller.commit(image => recoverLeaders(image, this.#logEnds))
@@ -301,7 +312,7 @@ export class BrokerSet {
   #beginChores(): void {
     const { clock, logger } = this.#options
     const intervalMs = RECOVERY_CHECKPOINT_INTERVAL_MS
-    const run = (): Promise<void> => (this.managers[0] as LogManager).checkpointAll()
+    const run = (): Promise<void> => this.#metadataLogs.checkpointAll()
     const chore = { name: "the metadata's recovery point", initialDelayMs: intervalMs, intervalMs }
     this.#chores = new Housekeeping(clock, logger, [{ ...chore, run }])
   }
@@ -318,6 +329,7 @@ export class BrokerSet {
     const logs = await openManager(this.#options, nodeId)
     const broker = await Broker.open({
       ...common,
+      settings: this.#brokerSettings(),
       nodeId,
       logs,
       controller: this.controller.doorOf(nodeId),
@@ -327,13 +339,24 @@ export class BrokerSet {
       onTruncated: truncation => onTruncated(nodeId, truncation),
       onRepairing: (partition, folder) => onRepairing(nodeId, partition, folder),
     })
-    this.managers[nodeId] = logs
+    this.#logsByNode.set(nodeId, logs)
     this.#running.set(nodeId, broker)
     return broker
   }
 
+  #brokerSettings(): BrokerSettings {
+    const { settings } = this.#options
+    const usual = Math.min(REPLICATION_FACTOR, this.brokerIds.length)
+    const { defaultReplicationFactor = usual } = settings
+    return { ...settings, defaultReplicationFactor }
+  }
+
   #rackOf(nodeId: number): string | null {
-    return this.#options.racks[nodeId - 1] ?? null
+    return this.#brokers.find(({ id }) => id === nodeId)?.rack ?? null
+  }
+
+  get #metadataLogs(): LogManager {
+    return this.#logsByNode.get(CONTROLLER) as LogManager
   }
 }
 
@@ -342,6 +365,22 @@ async function bothDone(...tasks: Promise<void>[]): Promise<void> {
   for (const each of await Promise.allSettled(tasks)) {
     if (each.status === 'rejected') throw each.reason
   }
+}
+
+/**
+ * The brokers there will be, by id: the ones that were asked for, or as many as were asked for: of
+ * those there were the first, then new ones with the next ids.
+ */
+function brokersOf({ brokers, racks }: BrokerSetOptions, before: number[]): BrokerNews[] {
+  if (typeof brokers === 'object') {
+    const sorted = brokers.toSorted((a, b) => a.id - b.id)
+    return sorted.map(({ id, rack }, index) => ({ id, rack: rack ?? racks[index] ?? null }))
+  }
+  const ids = before.sort((a, b) => a - b).slice(0, brokers)
+  const missing = Math.max(0, (brokers ?? 1) - ids.length)
+  const next = (ids.at(-1) ?? 0) + 1
+  const made = Array.from({ length: missing }, (_, index) => next + index)
+  return [...ids, ...made].map((id, index) => ({ id, rack: racks[index] ?? null }))
 }
 
 /** The broker, or INVALID_ARGUMENT when there is none of that number. */
@@ -356,7 +395,8 @@ async function openManager(options: BrokerSetOptions, nodeId: number): Promise<L
   const root = nodeId === CONTROLLER ? CONTROLLER_FOLDER : brokerFolder(nodeId)
   const isCommittedDurable = nodeId === CONTROLLER || options.durability === 'power'
   const common = { clusterId, clock, random, logger, onCorruption, isCommittedDurable }
-  return await LogManager.open({ ...common, disk, root, nodeId })
+  const idOnDisk = nodeId === CONTROLLER ? CONTROLLER_ON_DISK : nodeId
+  return await LogManager.open({ ...common, disk, root, nodeId: idOnDisk })
 }
 
 /** The cluster's state: the metadata log, replayed. */

@@ -17,13 +17,21 @@ import type { Durability } from '../partition/roles.js'
 
 /** More would only be slower: they share one process. */
 const BROKERS_MAX = 64
+/** As Kafka's broker ids, which are int32. */
+const BROKER_ID_MAX = 2 ** 31 - 1
 /** So that it can be told in milliseconds. */
 const SECONDS_MAX = 2 ** 31 - 1
 /** default.replication.factor: as many copies as a cluster usually has, if there are brokers. */
 export const REPLICATION_FACTOR = 3
 
 export const CLUSTER_OPTIONS = {
-  brokers: optional(integer(1, BROKERS_MAX)),
+  brokers: optional(
+    instance<number | readonly BrokerOptions[]>(
+      `a whole number from 1 to ${BROKERS_MAX}, or a list of as many { id, rack? }, each id once ` +
+        `and from 0 to ${BROKER_ID_MAX}`,
+      given => isCount(given) || isListOfBrokers(given),
+    ),
+  ),
   racks: option(
     instance<readonly (string | null)[]>('a list of names, one per broker', isListOfNames),
     [],
@@ -58,16 +66,26 @@ export const OPEN_OPTIONS = {
   readOnly: option(flag, false),
 }
 
+/** One simulated broker. */
+export interface BrokerOptions {
+  /** Kafka's node.id: a whole number of at least 0. Its folder is `broker-<id>`. */
+  readonly id: number
+  /** Where it stands (Kafka's broker.rack). Default: what `racks` says, or nowhere. */
+  readonly rack?: string | null
+}
+
 /** Options every cluster has. */
 export interface MemoryOptions {
   /**
-   * How many simulated brokers, each with its own folder and its own copies. Default: as many as
-   * the folder knows, 1 when it is new.
+   * How many simulated brokers, each with its own folder and its own copies: 1, 2, …, or in a
+   * folder the first of those it knows and new ones behind them. Or which ones:
+   * `[{ id: 0 }, { id: 1, rack: 'b' }]`. Brokers the folder knows and this leaves out are down.
+   * At most 64. Default: those the folder knows, broker 1 when it is new.
    */
-  readonly brokers?: number
+  readonly brokers?: number | readonly BrokerOptions[]
   /**
-   * The racks of broker 1, 2, …: copies of a partition are spread over them (Kafka's broker.rack).
-   * Default: none.
+   * The racks of the brokers in the order of their ids: copies of a partition are spread over them
+   * (Kafka's broker.rack). Default: none.
    */
   readonly racks?: readonly (string | null)[]
   /**
@@ -144,6 +162,24 @@ export interface OpenOptions extends MemoryOptions {
    * it is at opening; everything that would change it is refused with READ_ONLY. Default false.
    */
   readonly readOnly?: boolean
+}
+
+function isCount(given: unknown): boolean {
+  return Number.isInteger(given) && (given as number) >= 1 && (given as number) <= BROKERS_MAX
+}
+
+function isListOfBrokers(given: unknown): boolean {
+  if (!Array.isArray(given) || given.length < 1 || given.length > BROKERS_MAX) return false
+  if (!given.every(isBroker)) return false
+  return new Set(given.map(({ id }: BrokerOptions) => id)).size === given.length
+}
+
+function isBroker(given: unknown): given is BrokerOptions {
+  if (typeof given !== 'object' || given === null) return false
+  if (Object.keys(given).some(key => key !== 'id' && key !== 'rack')) return false
+  const { id, rack = null } = given as { id?: unknown; rack?: unknown }
+  if (!Number.isInteger(id) || (id as number) < 0 || (id as number) > BROKER_ID_MAX) return false
+  return rack === null || (typeof rack === 'string' && rack !== '')
 }
 
 function isListOfNames(given: unknown): given is readonly (string | null)[] {

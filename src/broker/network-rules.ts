@@ -10,11 +10,13 @@ import { apiOf, checkDelay, checkWhole, type FaultApi } from './faults.js'
 
 /** The node id of every client, where a request says who sent it. */
 export const CLIENT = -2
-/** The node id of the controller. */
-export const CONTROLLER = 0
+/** The node id of the controller: no broker's, since those begin at 0. */
+export const CONTROLLER = -3
+/** What partlog 0.1.0 called the controller. It still does, while no broker has this id. */
+const CONTROLLER_BEFORE = 0
 
-/** A node as faults name it: the id of a broker, 0 for the controller, 'client' for all clients. */
-export type NetworkNode = number | 'client'
+/** A node as faults name it: the id of a broker, the controller, or all clients together. */
+export type NetworkNode = number | 'controller' | 'client'
 
 /** Which messages of the network are meant. What is left out stands for all. */
 export interface NetworkLink {
@@ -47,10 +49,11 @@ export interface ClusterNetwork {
   /**
    * Splits the network: nodes of different groups do not reach each other, in either direction, and
    * requests under way between them fail at once. Nodes of no group reach everybody: clients unless
-   * a group names 'client', the controller unless one names 0. Replaces an earlier partition.
+   * a group names 'client', the controller unless one names 'controller'. Replaces an earlier
+   * partition.
    *
    *   cluster.network.partition([1], [2, 3])        // 1 cannot replicate, but clients reach it
-   *   cluster.network.partition([1, 'client'], [0, 2, 3])
+   *   cluster.network.partition([1, 'client'], ['controller', 2, 3])
    */
   partition(...groups: readonly (readonly NetworkNode[])[]): void
   /**
@@ -100,8 +103,8 @@ interface Drop {
 /** The partition, delays and drops that are in force. */
 export class NetworkRules {
   readonly #random: Random
-  /** Ids that arguments may name. */
-  readonly #known = new Set([CONTROLLER])
+  /** Ids of brokers, which arguments may name. */
+  readonly #known = new Set<number>()
   /** The group of each node that is in one; undefined without a partition. */
   #groups: ReadonlyMap<number, number> | undefined
   #delays: Delay[] = []
@@ -111,7 +114,7 @@ export class NetworkRules {
     this.#random = random
   }
 
-  /** From now on arguments may name this node. */
+  /** From now on arguments may name this broker. */
   know(nodeId: number): void {
     this.#known.add(nodeId)
   }
@@ -208,19 +211,20 @@ export class NetworkRules {
 
   #checkedNode(node: NetworkNode, what: string): number {
     if (node === 'client') return CLIENT
+    if (node === 'controller') return CONTROLLER
     if (this.#known.has(node)) return node
-    throw invalidArgument(what, `one of 'client', ${this.#knownIds(CONTROLLER)}`, node)
+    if (node === CONTROLLER_BEFORE) return CONTROLLER
+    throw invalidArgument(what, `one of 'client', 'controller', ${this.#knownIds()}`, node)
   }
 
   /** The controller is called without messages, and clients are asked nothing. */
   #checkedReceiver(node: number): number {
-    if (node !== CONTROLLER && this.#known.has(node)) return node
-    throw invalidArgument('to', `the id of a broker (${this.#knownIds(CONTROLLER + 1)})`, node)
+    if (this.#known.has(node)) return node
+    throw invalidArgument('to', `the id of a broker (${this.#knownIds()})`, node)
   }
 
-  #knownIds(first: number): string {
-    const ids = [...this.#known].filter(nodeId => nodeId >= first)
-    return ids.sort((a, b) => a - b).join(', ')
+  #knownIds(): string {
+    return [...this.#known].sort((a, b) => a - b).join(', ')
   }
 }
 

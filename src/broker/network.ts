@@ -47,6 +47,9 @@ export interface NetworkOptions {
   readonly faults: FaultSource
 }
 
+/** Less than every id. */
+const BEFORE_ALL = -1
+
 /** A request, with everything that was said when it was sent. */
 interface Sent<A extends ApiName> extends FaultRoute {
   readonly api: A
@@ -66,7 +69,7 @@ export class Network implements ClusterNetwork {
   readonly #rules: NetworkRules
   readonly #faults: FaultSource
   /** By id. */
-  readonly #nodes: (NodeHandle | undefined)[] = []
+  readonly #nodes = new Map<number, NodeHandle>()
   readonly #trips = new Set<Trip>()
   /** Those that have something on them. */
   readonly #lines = new Map<string, Line>()
@@ -82,13 +85,13 @@ export class Network implements ClusterNetwork {
 
   // ── nodes ──────────────────────────────────────────────────────────────────────────────
 
-  /** From now on `handle` answers for the node: a broker's id from 1, or 0. */
+  /** From now on `handle` answers for the broker. */
   attach(nodeId: number, handle: NodeHandle): void {
     assert(Number.isSafeInteger(nodeId) && nodeId >= 0, 'nodes are numbered from 0', { nodeId })
-    assert(this.#nodes[nodeId] === undefined, 'a node is attached once', { nodeId })
+    assert(!this.#nodes.has(nodeId), 'a node is attached once', { nodeId })
     assert(!this.#isClosed, 'nothing is attached to a closed network', { nodeId })
     this.#rules.know(nodeId)
-    this.#nodes[nodeId] = handle
+    this.#nodes.set(nodeId, handle)
   }
 
   /**
@@ -96,7 +99,7 @@ export class Network implements ClusterNetwork {
    * NETWORK_EXCEPTION, outcome unknown. Requests to it are refused until it is attached again.
    */
   detach(nodeId: number): void {
-    this.#nodes[nodeId] = undefined
+    this.#nodes.delete(nodeId)
     this.#cut(
       ({ from, to }) => from === nodeId || to === nodeId,
       ({ api }) => unanswered(`${nameOf(nodeId)} went away while ${api} was under way`),
@@ -104,13 +107,13 @@ export class Network implements ClusterNetwork {
   }
 
   isAttached(nodeId: number): boolean {
-    return this.#nodes[nodeId] !== undefined
+    return this.#nodes.has(nodeId)
   }
 
   /** What is under way and what is sent later fails with CLOSED; no timer is left. */
   close(): void {
     this.#isClosed = true
-    this.#nodes.length = 0
+    this.#nodes.clear()
     this.#cut(
       () => true,
       ({ api }) => {
@@ -135,7 +138,7 @@ export class Network implements ClusterNetwork {
    * matter how long) fails with NETWORK_EXCEPTION, outcome unknown.
    */
   channelFrom(from: number, client = '', requestTimeoutMs?: number): Channel {
-    let lostAt = 0
+    let lostAt = BEFORE_ALL
     const send = <A extends ApiName>(
       nodeId: number,
       api: A,
@@ -144,7 +147,7 @@ export class Network implements ClusterNetwork {
     ): Answer<A> => {
       const to = nodeId === ANY_NODE ? this.#anyNode(from, lostAt) : nodeId
       if (this.#isCalm && this.#faults.isEmpty) {
-        const handle = this.#nodes[to]
+        const handle = this.#nodes.get(to)
         if (handle === undefined) throw this.#notThere(to)
         const answer = handle(api, request, signal, from)
         if (!(answer instanceof Promise)) return answer
@@ -168,20 +171,23 @@ export class Network implements ClusterNetwork {
     return { send }
   }
 
-  /** The first broker behind `after`, round the ids. Throws when there is none. */
+  /** The broker with the next id after `after`, or else the lowest one; throws without any. */
   #anyNode(from: number, after: number): number {
     if (this.#isClosed) throw closed()
-    const highest = this.#nodes.length - 1
-    for (let step = 0; step < highest; step++) {
-      const nodeId = 1 + ((after + step) % highest)
-      if (this.#nodes[nodeId] !== undefined && this.reaches(from, nodeId)) return nodeId
+    let [next, lowest] = [Infinity, Infinity]
+    for (const nodeId of this.#nodes.keys()) {
+      if (!this.reaches(from, nodeId)) continue
+      lowest = Math.min(lowest, nodeId)
+      if (nodeId > after) next = Math.min(next, nodeId)
     }
+    if (next !== Infinity) return next
+    if (lowest !== Infinity) return lowest
     throw refused(`no broker can be reached from ${nameOf(from)}`)
   }
 
   /** Throws when nothing can be sent. */
   #handleOf({ from, to }: Passing): NodeHandle {
-    const handle = this.#nodes[to]
+    const handle = this.#nodes.get(to)
     if (handle === undefined) throw this.#notThere(to)
     if (!this.reaches(from, to)) throw refused(parted(from, to))
     return handle

@@ -15,6 +15,18 @@ interface WantedTopic {
 
 const PARTITIONS_MAX = 10_000
 
+/** `0,1,2`. */
+const idList: OptionType<readonly number[]> = {
+  expected: 'broker ids from 0, each once, like 0,1,2',
+  parse: () => undefined,
+  parseText(given) {
+    const ids = given.split(',')
+    if (!ids.every(id => /^\d{1,9}$/.test(id))) return undefined
+    const numbers = ids.map(Number)
+    return new Set(numbers).size === numbers.length ? numbers : undefined
+  },
+}
+
 /** `orders:6,payments`: names with numbers of partitions. */
 const topicList: OptionType<readonly WantedTopic[]> = {
   expected: 'names with numbers of partitions, like orders:6,payments:3',
@@ -36,6 +48,7 @@ export const serveCommand = command({
     dir: DIR_OPTION,
     memory: toggle('nothing is kept: a cluster in memory'),
     brokers: optionalValue(integer(1, 64), 'N', 'simulated brokers (default: as the folder has)'),
+    'broker-ids': optionalValue(idList, 'ID,…', 'or which, like 0,1,2 (default: from 1)'),
     port: valued(ports, [9_092], 'PORT', 'of broker 1, the others follow, or of each: 9092,9095'),
     host: valued(text, '127.0.0.1', 'HOST', 'to listen on; others than this machine get in!'),
     topic: repeatable(topicList, 'NAME:N,…', 'topics to make if they are not there'),
@@ -44,13 +57,17 @@ export const serveCommand = command({
   examples: [
     'partlog serve --dir ./data --topic orders:6',
     'partlog serve --memory --brokers 3 --port 0 --json',
-    'partlog serve --memory --brokers 3 --port 9092,9095,9098',
+    'partlog serve --memory --broker-ids 0,1,2 --port 9092,9095,9098',
   ],
   run: async ({ options, output, given }) => {
-    const { dir, brokers, memory, port, host } = options
+    const { dir, brokers: count, 'broker-ids': ids, memory, port, host } = options
     if (memory && given.has('dir')) {
       throw new UsageError('partlog serve: expected --dir or --memory, not both')
     }
+    if (count !== undefined && ids !== undefined) {
+      throw new UsageError('partlog serve: expected --brokers or --broker-ids, not both')
+    }
+    const brokers = ids?.map(id => ({ id })) ?? count
     const size = brokers === undefined ? {} : { brokers }
     const cluster = memory ? await Cluster.memory(size) : await Cluster.open({ dir, ...size })
     return await closing(cluster, async () => {

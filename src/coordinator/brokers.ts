@@ -31,10 +31,17 @@ const FENCED = 1
 /** How far the log of a partition goes on a broker that runs; undefined when nobody can tell. */
 export type LogEnds = (brokerId: number, topic: string, partition: number) => LogEnd | undefined
 
+/** A broker as it registers itself. */
+export interface BrokerNews {
+  readonly id: number
+  /** Null: in no rack. */
+  readonly rack: string | null
+}
+
 /** Those who make up the cluster now: new ones are registered, missing ones are fenced. */
 export function formCluster(
   image: ClusterImage,
-  brokers: readonly { readonly id: number; readonly rack: string | null }[],
+  brokers: readonly BrokerNews[],
 ): Decision<undefined> {
   const records: MetadataRecord[] = []
   for (const { id, rack } of brokers) {
@@ -81,7 +88,7 @@ export function fenceBroker(image: ClusterImage, brokerId: number): Decision<und
 /** A broker is back: partitions that had waited for it have a leader again. */
 export function admitBroker(
   image: ClusterImage,
-  { id, rack }: { readonly id: number; readonly rack: string | null },
+  { id, rack }: BrokerNews,
   ends?: LogEnds,
 ): Decision<undefined> {
   const brokerEpoch = (image.brokers.get(id)?.brokerEpoch ?? -1) + 1

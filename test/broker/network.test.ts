@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { CLIENT } from '../../src/broker/network-rules.js'
+import { CLIENT, CONTROLLER, type NetworkNode } from '../../src/broker/network-rules.js'
 import type { ErrorCode } from '../../src/model/errors.js'
 import type { NodeHandle } from '../../src/broker/network.js'
 import { ANY_NODE, type Channel } from '../../src/protocol/channel.js'
@@ -89,9 +89,6 @@ describe('nodes that are not there', () => {
   it('any node is the first one that is attached', async () => {
     const world = withNodes()
     const { network, client } = world
-    network.attach(0, () => {
-      throw new Error('the controller is no broker')
-    })
     await ask(client, ANY_NODE, 'a')
     network.detach(1)
     await ask(client, ANY_NODE, 'b')
@@ -174,7 +171,7 @@ describe('a node that goes away', () => {
 })
 
 describe('a partition', () => {
-  const all = [0, 1, 2, 3, CLIENT]
+  const all = [CONTROLLER, 1, 2, 3, CLIENT]
   /** Which pairs do not reach each other. */
   const parted = ({ network }: Wires): string[] =>
     all.flatMap((a, index) =>
@@ -187,12 +184,16 @@ describe('a partition', () => {
         .map(b => `${a}|${b}`),
     )
 
-  it.each<[string, (number | 'client')[][], string[]]>([
+  it.each<[string, NetworkNode[][], string[]]>([
     ['one against two', [[1], [2, 3]], ['1|2', '1|3']],
     ['all alone', [[1], [2], [3]], ['1|2', '1|3', '2|3']],
     ['one that is in no group', [[1], [2]], ['1|2']],
-    ['with the controller', [[0, 1], [2]], ['0|2', '1|2']],
-    ['the controller alone', [[0], [1, 2, 3]], ['0|1', '0|2', '0|3']],
+    ['with the controller', [['controller', 1], [2]], [`${CONTROLLER}|2`, '1|2']],
+    [
+      'the controller alone',
+      [['controller'], [1, 2, 3]],
+      [1, 2, 3].map(id => `${CONTROLLER}|${id}`),
+    ],
     ['with the clients', [[1, 'client'], [2]], ['1|2', `2|${CLIENT}`]],
   ])('%s', (_, groups, expected) => {
     const world = withNodes()
@@ -602,7 +603,7 @@ describe('what cannot be meant', () => {
     ['no group', n => n.partition(), 'at least two groups'],
     ['an empty group', n => n.partition([1], []), 'groups of at least one node, got an array'],
     ['no list', n => n.partition([1], 2 as never), 'groups of at least one node, got 2'],
-    ['a stranger', n => n.partition([1], [7]), "one of 'client', 0, 1, 2, 3, got 7"],
+    ['a stranger', n => n.partition([1], [7]), "one of 'client', 'controller', 1, 2, 3, got 7"],
     ['a number as text', n => n.partition([1], ['2' as never]), 'got "2"'],
     ['the number of clients', n => n.partition([1], [CLIENT]), 'got -2'],
     ['a node twice', n => n.partition([1, 2], [2]), 'each node once, got 2'],
@@ -612,7 +613,7 @@ describe('what cannot be meant', () => {
     ['time as text', n => n.delay('5' as never), 'got "5"'],
     ['a link that is none', n => n.delay(5, null as never), 'link: expected an object, got null'],
     ['a misspelt field', n => n.delay(5, { too: 1 } as never), '"too" does not exist'],
-    ['from a stranger', n => n.delay(5, { from: 9 }), "from: expected one of 'client', 0, 1, 2, 3"],
+    ['from a stranger', n => n.delay(5, { from: 9 }), "from: expected one of 'client', 'controller'"],
     ['to a client', n => n.drop({ to: 'client' as never }), 'the id of a broker (1, 2, 3)'],
     ['to the controller', n => n.drop({ to: 0 }), 'the id of a broker (1, 2, 3), got 0'],
     ['another api', n => n.drop({ api: 'Fetch' as never }), 'one of produce, fetch, listOffsets'],

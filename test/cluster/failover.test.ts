@@ -208,7 +208,7 @@ it('else it does not lead, and what it had more is kept aside and told of', asyn
 it('a broker that the network keeps from the controller does not start', async () => {
   const { cluster, passing } = await world()
   await cluster.broker(2).kill()
-  cluster.network.partition([2], [0, 1, 3])
+  cluster.network.partition([2], ['controller', 1, 3])
   await expect(cluster.broker(2).start()).rejects.toMatchObject({ code: 'NETWORK_EXCEPTION' })
   expect(cluster.broker(2).isRunning).toBe(false)
   cluster.network.heal()

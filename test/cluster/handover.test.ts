@@ -98,7 +98,7 @@ describe('a leader that cannot reach the controller', () => {
     const isr = (): unknown => cluster.describe().topics[0]?.partitions[0]?.isr
     const producer = cluster.producer({ requestTimeoutMs: 110_000 })
     await passing(producer.send(SEND('a')))
-    cluster.network.partition([1], [0])
+    cluster.network.partition([1], ['controller'])
     cluster.broker(3).pauseReplication()
     const sent = producer.send(SEND('b'))
     await clock.advance(50_000)

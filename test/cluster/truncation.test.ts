@@ -291,7 +291,7 @@ describe('a leader that has not heard of its successor', () => {
       }
     }
     await send(cluster.producer(), 5)
-    cluster.network.partition([0], [3])
+    cluster.network.partition(['controller'], [3])
     await clock.advance(5_000)
     /** From now on only the zombie tells metadata. */
     const onlyZombie = (times: number): void => {

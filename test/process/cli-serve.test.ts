@@ -48,11 +48,22 @@ describe('partlog serve', () => {
     expect(await client.ended()).toBe(true)
   })
 
+  it('gives brokers the ids they are to have', async () => {
+    const { child, ended, bootstrap, reach } = await served(['--memory', '--broker-ids', '0,7'])
+    const { brokers } = await reach(bootstrap[1] as string).ask('Metadata', 5, { topics: [] })
+    expect(brokers.map(({ nodeId }) => nodeId)).toEqual([0, 7])
+    child.kill('SIGTERM')
+    expect(await ended).toEqual([0, null])
+  })
+
   it.each([
     [['--port', '70000'], /--port: expected/],
     [['--topic', 'a b'], /--topic: expected names with numbers of partitions/],
     [['--topic', 'orders:0'], /--topic: expected names/],
     [['--brokers', '65'], /--brokers: expected/],
+    [['--broker-ids', '0,1,0'], /--broker-ids: expected broker ids from 0, each once/],
+    [['--broker-ids', '0,-1'], /--broker-ids: expected/],
+    [['--memory', '--brokers', '3', '--broker-ids', '0'], /--brokers or --broker-ids, not both/],
   ])('refuses %j', (words, line) => {
     const { code, stdout, stderr } = partlog(['serve', ...words])
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })

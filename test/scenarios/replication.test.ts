@@ -152,7 +152,7 @@ it('a leader is cut off and goes on believing in itself', async () => {
   const producer = cluster.producer({ acks: 1 })
   await story.send(producer, 'a')
   await story.act('broker 1 is cut off from the others and the controller', () =>
-    cluster.network.partition([1], [0, 2, 3]),
+    cluster.network.partition([1], ['controller', 2, 3]),
   )
   await story.send(producer, 'only on broker 1')
   await story.wait(10_000)
