@@ -1,5 +1,6 @@
 /** Compacts the logs a broker keeps, whether it leads them or follows: one after the other. */
 
+import { cleanerOf } from '../log/cleaner.js'
 import type { Logger } from '../base/logger.js'
 import type { Log } from '../log/log.js'
 import type { Partition } from '../partition/partition.js'
@@ -18,7 +19,7 @@ export async function compactLogs({ partitions, logger, signal }: CompactionRoun
     if (next === undefined) return
     const { log, highWatermark } = next
     try {
-      const cleaned = await log.cleaner.clean(highWatermark, signal)
+      const cleaned = await cleanerOf(log).clean(highWatermark, signal)
       if (cleaned === undefined) failed.add(log)
       else logger.info(`${log.name} is compacted`, { ...cleaned })
     } catch (error) {
@@ -42,7 +43,7 @@ async function dirtiest(
   let best: Candidate | undefined
   for (const { replicaLog: log, highWatermark, offlineReason } of [...partitions]) {
     if (log === undefined || offlineReason !== undefined || except.has(log)) continue
-    const plan = await log.cleaner.plan(highWatermark).catch(() => void except.add(log))
+    const plan = await cleanerOf(log).plan(highWatermark).catch(() => void except.add(log))
     if (plan === undefined || plan.dirtyRatio <= (best?.dirtyRatio ?? -1)) continue
     best = { log, highWatermark, dirtyRatio: plan.dirtyRatio }
   }

@@ -7,9 +7,11 @@
 
 import { isPartlogError, type ErrorCode } from '../model/errors.js'
 import type { Offset } from '../model/units.js'
-import { Cleaning, type CleanedSource, type Cleaned, type CleanerTarget } from './cleaning.js'
+import { Cleaning, type CleanedSource, type Cleaned } from './cleaning.js'
 import { needsTimes, planCompaction, type CompactionPlan } from './compaction.js'
 import type { LogConfig } from './config.js'
+import type { Log } from './log.js'
+import type { LogState } from './log-state.js'
 
 /** The log has changed, or is not there any more. */
 class GivenUpError extends Error {}
@@ -17,12 +19,21 @@ class GivenUpError extends Error {}
 /** These come again with the next attempt. */
 const LASTING: readonly ErrorCode[] = ['INVALID_RECORD', 'CORRUPT_MESSAGE', 'RECORD_LIST_TOO_LARGE']
 
+const CLEANERS = new WeakMap<LogState, LogCleaner>()
+
+/** The cleaner of a log, always the same one. The log, a storey below, knows nothing of it. */
+export function cleanerOf({ state }: Log): LogCleaner {
+  const cleaner = CLEANERS.get(state) ?? new LogCleaner(state)
+  CLEANERS.set(state, cleaner)
+  return cleaner
+}
+
 export class LogCleaner {
-  readonly #log: CleanerTarget
+  readonly #log: LogState
   #running: Promise<unknown> | undefined
   #isUncleanable = false
 
-  constructor(log: CleanerTarget) {
+  constructor(log: LogState) {
     this.#log = log
   }
 
@@ -30,10 +41,10 @@ export class LogCleaner {
   async plan(highWatermark: Offset): Promise<CompactionPlan | undefined> {
     if (!this.#config.isCompacted || this.#isUncleanable || !this.#isOpen) return undefined
     if (needsTimes(this.#config)) await this.#loadTimes()
-    const { context, marks } = this.#log
-    const settledOffset = Math.min(highWatermark, marks.recoveryPoint)
-    const now = context.clock.now()
-    return planCompaction(this.#segments(), { ...marks, settledOffset }, this.#config, now)
+    const { context, recoveryPoint, logStartOffset, logEndOffset, firstDirtyOffset } = this.#log
+    const settledOffset = Math.min(highWatermark, recoveryPoint)
+    const marks = { logStartOffset, logEndOffset, firstDirtyOffset, settledOffset }
+    return planCompaction(this.#segments(), marks, this.#config, context.clock.now())
   }
 
   /**
@@ -43,17 +54,13 @@ export class LogCleaner {
   async clean(highWatermark: Offset, signal?: AbortSignal): Promise<Cleaned | undefined> {
     if (this.#running !== undefined) return undefined
     const cleaning = this.#clean(highWatermark, signal)
-    this.#running = cleaning.catch(() => undefined)
+    this.#running = cleaning
+    this.#log.beside(cleaning)
     try {
       return await cleaning
     } finally {
       this.#running = undefined
     }
-  }
-
-  /** Resolves when no cleaning is under way. One that is gives up when the log is closed. */
-  async idle(): Promise<void> {
-    await this.#running
   }
 
   async #clean(highWatermark: Offset, signal?: AbortSignal): Promise<Cleaned | undefined> {
@@ -105,7 +112,7 @@ export class LogCleaner {
     return all.map((segment, index) => ({
       segment,
       baseOffset: segment.baseOffset,
-      endOffset: all[index + 1]?.baseOffset ?? this.#log.marks.logEndOffset,
+      endOffset: all[index + 1]?.baseOffset ?? this.#log.logEndOffset,
       bytes: segment.size,
       firstTimestamp: segment.firstTimestamp,
       newestTimestamp: segment.times.newestTimestamp,

@@ -16,7 +16,6 @@
  * - Where the next one goes on is written only after everything before it is swapped.
  */
 
-import type { SerialQueue } from '../base/tasks.js'
 import { join, readSmallFile } from '../disk/disk.js'
 import type { Batch } from '../model/batch.js'
 import { PartlogError } from '../model/errors.js'
@@ -25,36 +24,17 @@ import { BatchFilter, mapBatch } from './batch-filter.js'
 import { BatchSource } from './batch-source.js'
 import { groupSegments, type CompactionPlan, type CompactionSegment } from './compaction.js'
 import { CLEANED_SUFFIX, segmentFile } from './files.js'
-import type { LogHealth } from './log-health.js'
-import type { LogReader } from './log-reader.js'
-import type { LogContext } from './log-words.js'
+import type { LogState } from './log-state.js'
 import { OffsetMap } from './offset-map.js'
 import { Pace } from './pace.js'
-import type { Producers } from './producers.js'
-import type { SegmentList } from './segment-list.js'
 import type { Segment } from './segment.js'
 import { endSwap, nameSwap, removeCleaned, undoSwap } from './swap.js'
-import type { LogMarks } from './truncation.js'
 
 /** Batches are written in pieces of about this size. */
 const WRITE_BYTES = 64 * 1024
 /** A position in an index has 31 bits. */
 const FILE_BYTES_MAX = 2 ** 31 - 1
 const TRANSACTION_INDEX_MAX_BYTES = 64 * 1024 * 1024
-
-export interface CleanerTarget {
-  readonly name: string
-  readonly context: LogContext
-  readonly marks: LogMarks
-  readonly segments: SegmentList
-  readonly reader: LogReader
-  readonly producers: Producers
-  readonly health: LogHealth
-  /** Where everything that changes files takes its turn. */
-  readonly behind: SerialQueue
-  /** Somebody is about to cut the log. */
-  readonly isBeingCut: boolean
-}
 
 /** What a compaction has done. */
 export interface Cleaned {
@@ -70,19 +50,19 @@ export interface CleanedSource extends CompactionSegment {
 }
 
 export class Cleaning {
-  readonly #log: CleanerTarget
+  readonly #log: LogState
   readonly #plan: CompactionPlan
   readonly #pace: Pace
 
   /** `check` throws when the work is not wanted any more. */
-  constructor(log: CleanerTarget, plan: CompactionPlan, check: () => void) {
+  constructor(log: LogState, plan: CompactionPlan, check: () => void) {
     this.#log = log
     this.#plan = plan
     this.#pace = new Pace(log.context.clock, check)
   }
 
   async run(sources: readonly CleanedSource[]): Promise<Cleaned> {
-    const { context, marks, producers } = this.#log
+    const { context, producers } = this.#log
     const beganMs = context.clock.monotonicMs()
     const map = new OffsetMap(context.random, context.offsetMapBytes)
     const endOffset = await this.#fill(map, sources)
@@ -101,7 +81,7 @@ export class Cleaning {
       bytesAfter += await this.#cleanGroup(group, filter)
     }
     this.#pace.check()
-    marks.firstDirtyOffset = endOffset
+    this.#log.cleanedTo(endOffset)
     await context.saveCheckpoints()
     const bytesBefore = cleaned.reduce((sum, { bytes }) => sum + bytes, 0)
     const tookMs = context.clock.monotonicMs() - beganMs

@@ -47,9 +47,9 @@ interface Cursor {
 
 /** The log that is read, as it is at the moment. */
 export interface ReadLog {
-  readonly list: { readonly all: readonly Segment[] }
-  readonly marks: { readonly logEndOffset: Offset }
-  readonly settings: LogSettings
+  readonly segments: { readonly all: readonly Segment[] }
+  readonly logEndOffset: Offset
+  readonly context: { readonly settings: LogSettings }
   readonly epochs: LeaderEpochs
 }
 
@@ -63,7 +63,7 @@ export class LogReader {
   }
 
   get #hasGaps(): boolean {
-    return this.#log.settings.current.mayHaveGaps
+    return this.#log.context.settings.current.mayHaveGaps
   }
 
   get #surroundings(): Surroundings {
@@ -97,9 +97,9 @@ export class LogReader {
     look: (segments: readonly Segment[]) => Promise<T | undefined>,
   ): Promise<T | undefined> {
     for (;;) {
-      const { all: segments } = this.#log.list
+      const { all: segments } = this.#log.segments
       const isOutdated = (): boolean => {
-        const now = this.#log.list.all
+        const now = this.#log.segments.all
         return now !== segments && (now[0] as Segment).baseOffset <= from
       }
       try {
@@ -183,7 +183,7 @@ export class LogReader {
   /** Nothing is left in a segment: then its offsets end there, too. */
   async #pastEnd(segment: Segment, from: Offset): Promise<undefined> {
     const limit = this.#limitOf(segment)
-    const isClosed = segment !== this.#log.list.all.at(-1)
+    const isClosed = segment !== this.#log.segments.all.at(-1)
     const mayBeGap = this.#hasGaps && (isClosed || segment.size === 0)
     if (mayBeGap) await this.#checkEnd(segment, from, limit)
     if (limit === undefined || from >= limit || mayBeGap) return undefined
@@ -202,10 +202,10 @@ export class LogReader {
 
   /** Offsets of a segment lie below; undefined when it is not in the log any more. */
   #limitOf(segment: Segment): Offset | undefined {
-    const { list, marks } = this.#log
-    const index = list.all.indexOf(segment)
+    const { segments, logEndOffset } = this.#log
+    const index = segments.all.indexOf(segment)
     if (index < 0) return undefined
-    return list.all[index + 1]?.baseOffset ?? marks.logEndOffset
+    return segments.all[index + 1]?.baseOffset ?? logEndOffset
   }
 
   async #findInSegment(
@@ -249,7 +249,7 @@ export class LogReader {
   /** The active segment's indexes grow meanwhile: they are left for when it is opened again. */
   async #repaired(segment: Segment, error: unknown): Promise<boolean> {
     if (!(error instanceof IndexError)) throw error
-    if (segment === this.#log.list.all.at(-1)) return false
+    if (segment === this.#log.segments.all.at(-1)) return false
     await segment.rebuildIndexes()
     return true
   }

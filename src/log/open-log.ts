@@ -23,7 +23,7 @@ import {
 import { corruptLog, damagedFile, DamagedBytesError } from './errors.js'
 import { isAscending, LeaderEpochs } from './leader-epochs.js'
 import { Log } from './log.js'
-import type { LogContext } from './log-words.js'
+import type { LogContext } from './log-state.js'
 import { Producers } from './producers.js'
 import {
   recoverSegments,

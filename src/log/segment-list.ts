@@ -79,6 +79,11 @@ export class SegmentList {
     return index < 0 ? undefined : this.#segments[index + 1]
   }
 
+  /** The closed segments from the one that holds `offset` on. */
+  closedFrom(offset: Offset): readonly Segment[] {
+    return this.#segments.slice(floorSegment(this.#segments, offset), -1)
+  }
+
   /** Closes the active segment, which is returned, and begins the next one. */
   roll(baseOffset: Offset): Segment {
     const closed = this.active

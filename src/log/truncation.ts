@@ -14,59 +14,28 @@
 
 import { isPartlogError } from '../model/errors.js'
 import type { Offset } from '../model/units.js'
-import type { EpochFile } from './epoch-file.js'
 import { DamagedBytesError } from './errors.js'
-import type { Flusher } from './flusher.js'
 import { keepAside } from './kept.js'
-import type { LeaderEpochs } from './leader-epochs.js'
-import type { LogHealth } from './log-health.js'
-import type { LogReader } from './log-reader.js'
-import type { LogContext } from './log-words.js'
-import type { Cut, SegmentList } from './segment-list.js'
-
-/** The numbers that say what a log holds. */
-export interface LogMarks {
-  logStartOffset: Offset
-  logEndOffset: Offset
-  recoveryPoint: Offset
-  /** Compaction goes on here. */
-  firstDirtyOffset: Offset
-  /** Bytes appended since the log was opened, less those cut off. */
-  appendedBytes: number
-}
-
-export interface TruncationTarget {
-  readonly context: LogContext
-  readonly health: LogHealth
-  readonly marks: LogMarks
-  readonly segments: SegmentList
-  readonly reader: LogReader
-  readonly flusher: Flusher
-  readonly epochs: LeaderEpochs
-  readonly epochFile: EpochFile
-  /** Somebody reads or syncs. */
-  readonly isBusy: boolean
-  /** Resolves when that may have changed. Throws when the log is offline. */
-  idle(): Promise<void>
-}
+import type { LogState } from './log-state.js'
+import type { Cut } from './segment-list.js'
 
 export class Truncation {
-  readonly #log: TruncationTarget
+  readonly #log: LogState
 
-  constructor(log: TruncationTarget) {
+  constructor(log: LogState) {
     this.#log = log
   }
 
   /** Removes every batch that reaches to `offset` or beyond; resolves with where it is kept. */
   async truncateTo(offset: Offset): Promise<readonly string[]> {
-    const { marks, segments, epochFile } = this.#log
-    if (offset >= marks.logEndOffset) {
+    const { segments, epochFile } = this.#log
+    if (offset >= this.#log.logEndOffset) {
       await this.#forgetEmptyLeadership()
       return []
     }
     const cut = await segments.findCut(offset)
-    if (cut.end < marks.logStartOffset) {
-      return await this.startAgainAt(Math.min(offset, marks.logStartOffset))
+    if (cut.end < this.#log.logStartOffset) {
+      return await this.startAgainAt(Math.min(offset, this.#log.logStartOffset))
     }
     const keptIn = await this.#cut(cut, cut.end)
     await this.#finish(async () => {
@@ -80,7 +49,7 @@ export class Truncation {
 
   /** Removes everything; the next record gets `offset`. Resolves with where it is kept. */
   async startAgainAt(offset: Offset): Promise<readonly string[]> {
-    const { marks, segments, epochFile } = this.#log
+    const { segments, epochFile } = this.#log
     const end = segments.first.baseOffset
     const keptIn = await this.#cut({ index: 0, position: 0, end, recoveryPoint: end }, offset)
     await this.#finish(async () => {
@@ -88,7 +57,7 @@ export class Truncation {
       await segments.active.reindex(end)
       await segments.replaceEmpty(offset)
       await epochFile.write()
-      marks.recoveryPoint = offset
+      this.#log.settledTo(offset)
       // The log start of before may lie above records to come: it must be forgotten by then.
       await this.#log.context.saveCheckpoints()
     })
@@ -105,31 +74,32 @@ export class Truncation {
 
   /** As leader it may have noted an epoch and written nothing: its new leader has another one. */
   async #forgetEmptyLeadership(): Promise<void> {
-    const { marks, epochs, epochFile } = this.#log
-    if (epochs.truncateFromEnd(marks.logEndOffset)) await epochFile.write()
+    const { logEndOffset, epochs, epochFile } = this.#log
+    if (epochs.truncateFromEnd(logEndOffset)) await epochFile.write()
   }
 
   /** The cut itself. An `end` that is not the cut's leaves an empty log. */
   async #cut(cut: Cut, end: Offset): Promise<readonly string[]> {
-    const { marks, segments, flusher, reader, epochs } = this.#log
+    const { reader, epochs } = this.#log
     const keptIn = await this.#keepAside(cut)
-    marks.recoveryPoint = Math.min(marks.recoveryPoint, cut.recoveryPoint, end)
-    marks.firstDirtyOffset = Math.min(marks.firstDirtyOffset, cut.end, end)
+    this.#log.aboutToCut(Math.min(cut.recoveryPoint, end), Math.min(cut.end, end))
     await this.#log.context.saveCheckpoints()
     while (this.#log.isBusy) await this.#log.idle()
     // From here on to the end nothing waits: nobody sees half a cut.
     const isEmpty = cut.index === 0 && cut.position === 0
-    try {
-      marks.appendedBytes -= segments.cut(cut)
-    } catch (error) {
-      throw this.#log.health.syncFailed(error)
-    }
-    marks.logEndOffset = end
-    if (isEmpty) marks.logStartOffset = end
-    flusher.cutTo(isEmpty ? end : Math.min(flusher.durableEndOffset, end))
+    this.#log.cutBack({ logEndOffset: end, isEmpty, bytes: this.#cutSegments(cut) })
     reader.forgetPositions()
     epochs.truncateFromEnd(isEmpty ? 0 : end)
     return keptIn
+  }
+
+  /** Returns the bytes that are gone. */
+  #cutSegments(cut: Cut): number {
+    try {
+      return this.#log.segments.cut(cut)
+    } catch (error) {
+      throw this.#log.health.syncFailed(error)
+    }
   }
 
   async #keepAside({ index, position }: Cut): Promise<readonly string[]> {

@@ -2,7 +2,7 @@
 
 import type { LogConfig } from '../log/config.js'
 import type { EpochEnd, LeaderEpochs } from '../log/leader-epochs.js'
-import type { Appended } from '../log/log-words.js'
+import type { Appended } from '../log/log.js'
 import type { WrittenBatch } from '../log/producer-state.js'
 import { PartlogError } from '../model/errors.js'
 import type { LeaderEpoch, Offset } from '../model/units.js'

@@ -18,7 +18,7 @@
  */
 
 import type { Log } from '../log/log.js'
-import type { Appended } from '../log/log-words.js'
+import type { Appended } from '../log/log.js'
 import type { OffsetAndTimestamp, ReadBounds } from '../log/log-reader.js'
 import type { Batch } from '../model/batch.js'
 import { isPartlogError, PartlogError, toPartlogError } from '../model/errors.js'

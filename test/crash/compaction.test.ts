@@ -5,6 +5,7 @@
  */
 
 import { describe, expect, it, vi } from 'vitest'
+import { cleanerOf } from '../../src/log/cleaner.js'
 import { silentLogger } from '../../src/base/logger.js'
 import { seededRandom } from '../../src/base/random.js'
 import { VirtualClock } from '../../src/base/virtual-clock.js'
@@ -76,7 +77,7 @@ class Keeper {
   }
 
   async clean(): Promise<void> {
-    await this.log.cleaner.clean(HIGHEST)
+    await cleanerOf(this.log).clean(HIGHEST)
   }
 }
 

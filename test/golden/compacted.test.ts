@@ -7,6 +7,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
+import { cleanerOf } from '../../src/log/cleaner.js'
 import { VirtualClock } from '../../src/base/virtual-clock.js'
 import { inspectPartition } from '../../src/log/inspect.js'
 import { openLog } from '../../src/log/open-log.js'
@@ -65,7 +66,7 @@ describe('what Kafka has compacted', () => {
       firstDirtyOffset,
       onCorruption: 'offline',
     })
-    expect((await log.cleaner.clean(Number.MAX_SAFE_INTEGER))?.endOffset).toBe(end)
+    expect((await cleanerOf(log).clean(Number.MAX_SAFE_INTEGER))?.endOffset).toBe(end)
     await log.close()
     const left = new Map<string, Buffer>()
     for (const { name } of w.disk.list(FOLDER)) {

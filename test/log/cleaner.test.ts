@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { cleanerOf } from '../../src/log/cleaner.js'
 import { Deferred } from '../../src/base/tasks.js'
 import { DiskError } from '../../src/disk/disk.js'
 import { inspectPartition } from '../../src/log/inspect.js'
@@ -65,7 +66,7 @@ describe('a log that is compacted', () => {
     }
     const { segmentCount } = log
     await clean(log)
-    expect(await log.cleaner.clean(HIGHEST)).toBeUndefined()
+    expect(await cleanerOf(log).clean(HIGHEST)).toBeUndefined()
     const before = await recordsIn(log)
     put(log, 'c=1')
     await rolled(log)
@@ -106,11 +107,11 @@ describe('a log that is compacted', () => {
     put(log, 'a=1')
     put(log, 'a=2')
     await rolled(log)
-    expect(await log.cleaner.clean(1)).toBeUndefined()
+    expect(await cleanerOf(log).clean(1)).toBeUndefined()
     expect(await linesIn(log)).toHaveLength(2)
     const unsynced = await compacted()
     for (let n = 0; unsynced.log.segmentCount === 1; n++) put(unsynced.log, `a=${n}`)
-    expect(await unsynced.log.cleaner.clean(HIGHEST)).toBeUndefined()
+    expect(await cleanerOf(unsynced.log).clean(HIGHEST)).toBeUndefined()
     await unsynced.log.checkpoint()
     await clean(unsynced.log)
     expect(await linesIn(unsynced.log)).toHaveLength(2)
@@ -392,7 +393,7 @@ describe('what happens meanwhile', () => {
   ])('%s: then the cleaning is given up', async (_, act) => {
     const { w, log } = await withRecords()
     const { reached, goOn } = pausedAt(w, 'create', /log.cleaned$/)
-    const cleaning = log.cleaner.clean(HIGHEST)
+    const cleaning = cleanerOf(log).clean(HIGHEST)
     await reached
     await act(log)
     goOn()
@@ -415,7 +416,7 @@ describe('what happens meanwhile', () => {
       if (isNow) cutting ??= log.truncateTo(20)
       return undefined
     }
-    expect(await log.cleaner.clean(HIGHEST)).toBeUndefined()
+    expect(await cleanerOf(log).clean(HIGHEST)).toBeUndefined()
     await cutting
     expect(cutting).toBeDefined()
     expect(log.logEndOffset).toBeLessThanOrEqual(20)
@@ -432,9 +433,9 @@ describe('what happens meanwhile', () => {
     const { w, log } = await withRecords()
     const { reached, goOn } = pausedAt(w, 'create', /log.cleaned$/)
     const ending = new AbortController()
-    const cleaning = log.cleaner.clean(HIGHEST, ending.signal)
+    const cleaning = cleanerOf(log).clean(HIGHEST, ending.signal)
     await reached
-    expect(await log.cleaner.clean(HIGHEST)).toBeUndefined() // one at a time
+    expect(await cleanerOf(log).clean(HIGHEST)).toBeUndefined() // one at a time
     ending.abort()
     goOn()
     expect(await cleaning).toBeUndefined()
@@ -479,7 +480,7 @@ describe('what happens meanwhile', () => {
       if (isCleaned && operation.kind === 'append') throw new DiskError('ENOSPC', 'append', 'x')
       return undefined
     }
-    await expect(log.cleaner.clean(HIGHEST)).rejects.toThrow('ENOSPC')
+    await expect(cleanerOf(log).clean(HIGHEST)).rejects.toThrow('ENOSPC')
     expect(log.offlineReason).toBeUndefined()
     expect(namesIn(w, /cleaned|swap/)).toEqual([])
     expect(newestOf(await linesIn(log))).toEqual(newestOf(before))
@@ -498,7 +499,7 @@ describe('what happens meanwhile', () => {
       }
       return undefined
     }
-    await expect(log.cleaner.clean(HIGHEST)).rejects.toThrow('ENOSPC')
+    await expect(cleanerOf(log).clean(HIGHEST)).rejects.toThrow('ENOSPC')
     w.disk.beforeOperation = undefined
     expect(log.offlineReason).toBeUndefined()
     expect(namesIn(w, /cleaned|swap/)).toEqual([])
@@ -513,7 +514,7 @@ describe('what happens meanwhile', () => {
       if (operation.kind === 'syncDirectory' && isNamed) throw new DiskError('EIO', 'sync', 'x')
       return undefined
     }
-    await expect(log.cleaner.clean(HIGHEST)).rejects.toMatchObject({ code: 'LOG_OFFLINE' })
+    await expect(cleanerOf(log).clean(HIGHEST)).rejects.toMatchObject({ code: 'LOG_OFFLINE' })
     expect(log.offlineReason?.code).toBe('LOG_OFFLINE')
     await log.abandon()
     w.disk.beforeOperation = undefined
@@ -534,7 +535,7 @@ describe('what happens meanwhile', () => {
     file.truncate(0)
     file.append(bytes)
     const again = await open(w, { recoveryPoint: log.logEndOffset, wasClosedCleanly: true })
-    await expect(again.log.cleaner.clean(HIGHEST)).rejects.toMatchObject({ code: 'CORRUPT_LOG' })
+    await expect(cleanerOf(again.log).clean(HIGHEST)).rejects.toMatchObject({ code: 'CORRUPT_LOG' })
     expect(again.log.offlineReason?.code).toBe('CORRUPT_LOG')
     expect(namesIn(w, /cleaned|swap|deleted/)).toEqual(namesIn(w, /cleaned$/))
   })
@@ -553,7 +554,7 @@ describe('a log with more keys than fit into memory', () => {
     await rolled(log)
     const ends: number[] = []
     for (let end = 0; end !== -1;) {
-      end = (await log.cleaner.clean(HIGHEST))?.endOffset ?? -1
+      end = (await cleanerOf(log).clean(HIGHEST))?.endOffset ?? -1
       if (end !== -1) ends.push(end)
     }
     // A page of the map holds 820 keys: the first time it is full in the middle of a batch.

@@ -1,6 +1,7 @@
 /** Logs with keys, and what compaction leaves of them. */
 
 import { expect } from 'vitest'
+import { cleanerOf } from '../../src/log/cleaner.js'
 import type { Cleaned } from '../../src/log/cleaning.js'
 import type { Log } from '../../src/log/log.js'
 import {
@@ -65,7 +66,7 @@ export async function rolled(log: Log): Promise<void> {
 }
 
 export async function clean(log: Log, highWatermark = HIGHEST): Promise<Cleaned> {
-  const cleaned = await log.cleaner.clean(highWatermark)
+  const cleaned = await cleanerOf(log).clean(highWatermark)
   expect(cleaned).toBeDefined()
   return cleaned as Cleaned
 }

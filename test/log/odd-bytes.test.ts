@@ -1,6 +1,7 @@
 /** Files and offsets that nobody has planned for end in typed errors, never in an assertion. */
 
 import { describe, expect, it } from 'vitest'
+import { cleanerOf } from '../../src/log/cleaner.js'
 import type { OpenedLog } from '../../src/log/open-log.js'
 import { TimeIndex } from '../../src/log/time-index.js'
 import { IndexCache } from '../../src/log/index-file.js'
@@ -88,7 +89,7 @@ describe('compaction', () => {
     file.truncate(end)
     file.close()
     const { log: again } = await open(w, { wasClosedCleanly: true, recoveryPoint: log.logEndOffset })
-    await expect(again.cleaner.clean(HIGHEST)).rejects.toMatchObject({
+    await expect(cleanerOf(again).clean(HIGHEST)).rejects.toMatchObject({
       code: 'CORRUPT_LOG',
       message: expect.stringContaining(`${path} at position ${end}`),
     })
