@@ -156,7 +156,9 @@ export class Cluster extends KafkaCluster {
       const disk = readOnly ? new OverlayDisk(files) : files
       if (readOnly && !isClusterFolder(files)) throw notACluster(dir)
       const cluster = new Cluster(await openParts({ ...settings, clock, disk, lock, readOnly }))
-      if (settings.logger === silentLogger && !readOnly) tellOfCuts(cluster.recovery)
+      if (settings.logger === silentLogger && !readOnly) {
+        cutSentences(cluster.recovery).forEach(warnPeople)
+      }
       return cluster
     } catch (error) {
       await lock?.release()
@@ -366,14 +368,16 @@ async function clusterIdOf(disk: Disk, random: Random): Promise<string> {
   return (await clusterIdIn(disk, folders)) ?? randomUuid(random)
 }
 
-/** Records that were cut off are told of, also where nobody has handed in a logger. */
-function tellOfCuts({ findings }: RecoveryReport): void {
+/** @internal Records that were cut off are told of, also where nobody has handed in a logger. */
+export function cutSentences({ findings }: RecoveryReport): string[] {
   const cuts = findings.filter(({ kind }) => kind === 'torn-tail' || kind === 'corruption-cut')
-  for (const { kind, file, position, bytes, reason, keptIn } of cuts.slice(0, CUTS_TOLD_MAX)) {
+  const sentences = cuts.slice(0, CUTS_TOLD_MAX).map(cut => {
+    const { kind, file, position, bytes, reason, keptIn } = cut
     const what = `${kind}: ${bytes} bytes were cut off ${file} at position ${position}: ${reason}`
-    warnPeople(`${what}. They are kept in ${keptIn.join(', ')}`)
-  }
-  if (cuts.length > CUTS_TOLD_MAX) warnPeople(`${cuts.length} cuts in all: see cluster.recovery`)
+    return `${what}. They are kept in ${keptIn.join(', ')}`
+  })
+  if (cuts.length <= CUTS_TOLD_MAX) return sentences
+  return [...sentences, `${cuts.length} cuts in all: see cluster.recovery`]
 }
 
 function reportOf({ managers, running }: BrokerSet, durationMs: number): RecoveryReport {

@@ -47,7 +47,7 @@ export interface ConnectOptions {
   readonly reconnectBackoffMaxMs?: number
   /** A connection unused for so long is not used again (connections.max.idle.ms): 540,000. */
   readonly connectionsMaxIdleMs?: number
-  /** Told what nobody awaits. Default: nobody. */
+  /** Told what nobody awaits, and what is tried again for longer than a second. Default: nobody. */
   readonly logger?: Logger
 }
 

@@ -149,7 +149,10 @@ export interface MemoryOptions {
   readonly clock?: Clock
   /** Chance, for tests that must repeat: see {@link seededRandom}. Default: the system's. */
   readonly random?: Random
-  /** Where background facts are reported. Default: nowhere. `console` fits. */
+  /**
+   * Where background facts are reported, and what clients try again for longer than a second.
+   * Default: nowhere. `console` fits.
+   */
   readonly logger?: Logger
 }
 

@@ -1,7 +1,7 @@
 /** `partlog demo`: events from a file through producer, partitions and a consumer group. */
 
 import { integer, text } from '../base/config.js'
-import { Cluster } from '../cluster.js'
+import type { Cluster } from '../cluster.js'
 import { NodeDisk } from '../disk/node-disk.js'
 import { inspectPartition } from '../log/inspect.js'
 import { command, optionalValue, UsageError, valued } from './command.js'
@@ -21,6 +21,7 @@ import type { Output } from './output.js'
 import { Progress } from './progress.js'
 import { clock, closing, endingSignal, JSON_OPTION, storyteller } from './shared.js'
 import { bytesText, grouped, secondsText, table } from './table.js'
+import { openToWrite } from './waits.js'
 
 const TOPIC = 'orders'
 const GROUP = 'demo'
@@ -116,10 +117,8 @@ function checkFitting(given: ReadonlySet<string>): void {
 
 async function runThrough(dir: string, request: DemoRequest, sizes: Sizes, output: Output) {
   const { brokers, consumers } = sizes
-  const cluster = await Cluster.open({
-    ...{ dir, brokers },
-    ...(consumers > 1 ? { groupMinSessionTimeoutMs: SESSION_TIMEOUT_MS } : {}),
-  })
+  const sessions = consumers > 1 ? { groupMinSessionTimeoutMs: SESSION_TIMEOUT_MS } : {}
+  const cluster = await openToWrite({ dir, brokers, ...sessions }, output)
   const ran = await closing(cluster, () => writeAndRead(cluster, request, sizes, output))
   const { written, readMs, failover, group } = ran
   return { written, readMs, partitions: await resultsOf(dir, sizes, ran), failover, group }

@@ -6,6 +6,7 @@ import type {
   ResetOffsetsRequest,
   ResetTarget,
 } from '../client/group-admin-options.js'
+import type { Cluster } from '../cluster.js'
 import { isTopicName, type TopicPartition } from '../model/names.js'
 import { UsageError } from './command.js'
 import type { Output } from './output.js'
@@ -100,8 +101,8 @@ export async function resetGroup(
     // Members that died with their process: whoever has the folder to himself knows that.
     evenIfActive: true,
   }
-  const open = execute ? writing : reading
-  const rows = await open(dir, ({ admin }) => admin.resetOffsets(request))
+  const reset = ({ admin }: Cluster): Promise<ResetOffset[]> => admin.resetOffsets(request)
+  const rows = await (execute ? writing(dir, output, reset) : reading(dir, reset))
   if (json) for (const row of rows) await output.json({ group, ...row })
   else await output.line(resetTable(group, rows))
   if (!execute) output.note('partlog: nothing was changed: --execute does it')

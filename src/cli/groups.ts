@@ -59,7 +59,7 @@ export const groupsCommand = command({
     if (action !== 'reset-offsets') checkNoReset(options)
     if (action === undefined) await listGroups(options, output)
     else if (action === 'reset-offsets') await resetGroup(needed(group, action), options, output)
-    else if (action === 'delete') await deleteGroup(needed(group, action), options)
+    else if (action === 'delete') await deleteGroup(needed(group, action), options, output)
     else await reading(options.dir, ({ admin }) => show(admin, group, { ...call, action }))
     return 0
   },
@@ -183,8 +183,12 @@ function stateRows(groups: readonly GroupDescription[]): Rows {
 
 // ── changing ─────────────────────────────────────────────────────────────────────────────
 
-async function deleteGroup(group: string, { dir }: GroupsOptions): Promise<void> {
-  await writing(dir, async ({ admin }) => {
+async function deleteGroup(
+  group: string,
+  { dir }: GroupsOptions,
+  output: Output,
+): Promise<void> {
+  await writing(dir, output, async ({ admin }) => {
     // Members that died with their process: whoever has the folder to himself knows that.
     await admin.removeMembers({ groupId: group })
     await admin.deleteGroups([group])

@@ -1,7 +1,7 @@
 /** `partlog import FILE|-`: lines into a topic. */
 
 import { integer, oneOf, text, type OptionType } from '../base/config.js'
-import { Cluster } from '../cluster.js'
+import type { Cluster } from '../cluster.js'
 import type { Message } from '../client/messages.js'
 import { BATCH_HEADER_BYTES } from '../model/batch.js'
 import { isPartlogError } from '../model/errors.js'
@@ -20,6 +20,7 @@ import { Progress } from './progress.js'
 import { clock, closing, DIR_OPTION, endingSignal, JSON_OPTION } from './shared.js'
 import { bytesText, grouped, secondsText } from './table.js'
 import { TIME_UNITS, timeZoneOf, type TimeUnit, type TimeZone } from './time-text.js'
+import { openToWrite } from './waits.js'
 
 /** What is planned for the future is an event, too. */
 export const OF_ANY_TIME = { 'message.timestamp.after.max.ms': Number.MAX_SAFE_INTEGER } as const
@@ -154,7 +155,7 @@ export const importCommand = command({
     checkFitting(options, given)
     const file = words[0] as string
     checkReadable(file)
-    const cluster = await Cluster.open({ dir, durability })
+    const cluster = await openToWrite({ dir, durability }, output)
     return await closing(cluster, async () => {
       const request = { ...requestOf(options), file, topic, signal: endingSignal(output) }
       const target = topicFor(cluster, topic, partitions)

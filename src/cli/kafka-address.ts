@@ -6,7 +6,8 @@ import { isTopicName } from '../model/names.js'
 import { endpointOf } from '../wire/addresses.js'
 import { optionalValue, toggle, UsageError, type OptionsOf } from './command.js'
 import { readText } from './files.js'
-import { environment } from './output.js'
+import { environment, type Output } from './output.js'
+import { waitsTold } from './waits.js'
 
 /** A topic of a cluster elsewhere. */
 export interface KafkaAddress {
@@ -82,7 +83,7 @@ export function checkNoKafkaOptions(command: string, options: KafkaOptions): voi
 /** Connects as the options say. Throws UsageError when they do not fit together. */
 export async function connectTo(
   { bootstrapServers }: KafkaAddress,
-  command: string,
+  { command, output }: { readonly command: string; readonly output: Output },
   options: KafkaOptions,
 ): Promise<RemoteCluster> {
   const sasl = saslOf(command, options)
@@ -91,6 +92,7 @@ export async function connectTo(
     bootstrapServers,
     ssl: ca === undefined ? ssl : { ca: readText(ca) },
     ...(sasl === undefined ? {} : { sasl }),
+    logger: waitsTold(output),
   })
 }
 

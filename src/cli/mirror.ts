@@ -1,7 +1,6 @@
 /** `partlog mirror`: a topic of a Kafka cluster into a folder, again and again. */
 
 import { text } from '../base/config.js'
-import { Cluster } from '../cluster.js'
 import { checkTopicName } from '../model/names.js'
 import { arrivedOf, arrivedTable } from './arrived.js'
 import { command, optionalValue, toggle, UsageError, type OptionsOf } from './command.js'
@@ -13,6 +12,7 @@ import { offsetOrTime, takenForTime } from './places.js'
 import { Progress } from './progress.js'
 import { clock, closing, DIR_OPTION, endingSignal, JSON_OPTION } from './shared.js'
 import { grouped, secondsText } from './table.js'
+import { openToWrite } from './waits.js'
 
 const OPTIONS = {
   from: optionalValue(text, 'ADDRESS', 'kafka://host:port/topic (needed)'),
@@ -49,10 +49,10 @@ export const mirrorCommand = command({
     if (topic === POSITIONS_TOPIC) {
       throw new UsageError(`partlog mirror: --topic: ${topic} is where positions are kept`)
     }
-    const source = await connectTo(address, 'mirror', options)
+    const source = await connectTo(address, { command: 'mirror', output }, options)
     return await closing(source, async () => {
       await source.admin.describeTopic(address.topic) // else a folder would be made for nothing
-      const target = await Cluster.open({ dir })
+      const target = await openToWrite({ dir }, output)
       return await closing(target, async () => {
         const positions = await MirrorPositions.read(target)
         return await mirror({ source, target, positions }, { ...options, address, topic }, output)

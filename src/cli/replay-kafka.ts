@@ -18,7 +18,7 @@ export async function openKafkaTarget(
   output: Output,
 ): Promise<OpenTarget> {
   const address = parseKafkaAddress('partlog replay: --to', options.to)
-  const cluster = await connectTo(address, 'replay', options)
+  const cluster = await connectTo(address, { command: 'replay', output }, options)
   try {
     const { topic } = address
     const partitions = await readyTopic(cluster.admin, topic, options, source)

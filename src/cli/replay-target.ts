@@ -1,6 +1,5 @@
 /** Where `partlog replay` writes to: standard output, a file, another topic. */
 
-import { Cluster } from '../cluster.js'
 import type { StoredTopicRecord } from '../log/partition-directory.js'
 import { carriedSettings, ensureCarried } from './carried-topic.js'
 import { isFileName, openSink } from './files.js'
@@ -11,6 +10,7 @@ import type { Place, PlaceIn } from './places.js'
 import { recordLine } from './records.js'
 import { settingsOf, type SourceTopic } from './source.js'
 import { topicTarget, type Placement } from './topic-target.js'
+import { openToWrite } from './waits.js'
 
 export type Format = 'records' | 'values'
 
@@ -61,7 +61,7 @@ async function openTopic(
   // What the source takes its copy has to take; it keeps it, if the source does not say otherwise.
   const config = { ...IMPORTED, ...carriedSettings((await settingsOf(dir, topic)) ?? []) }
   const placement = options.partitions ?? 'by-key'
-  const cluster = await Cluster.open({ dir })
+  const cluster = await openToWrite({ dir }, output)
   try {
     const wanted = { topic: to, partitions: source.count, config }
     const partitions = await ensureCarried(cluster.admin, wanted)

@@ -7,6 +7,7 @@ import { command, optionalValue, repeatable, toggle, UsageError, valued } from '
 import { ports } from '../wire/tcp-server.js'
 import { told, type Output } from './output.js'
 import { closing, DIR_OPTION, JSON_OPTION } from './shared.js'
+import { faultsTold, openToWrite } from './waits.js'
 
 interface WantedTopic {
   readonly topic: string
@@ -69,7 +70,9 @@ export const serveCommand = command({
     }
     const brokers = ids?.map(id => ({ id })) ?? count
     const size = brokers === undefined ? {} : { brokers }
-    const cluster = memory ? await Cluster.memory(size) : await Cluster.open({ dir, ...size })
+    const cluster = memory
+      ? await Cluster.memory(size)
+      : await openToWrite({ dir, ...size }, output, faultsTold(output))
     return await closing(cluster, async () => {
       for (const each of options.topic.flat()) await makeIfMissing(cluster, each)
       const { bootstrap } = await cluster.listen({ port, host })

@@ -7,6 +7,7 @@ import { Cluster } from '../cluster.js'
 import { toggle, valued } from './command.js'
 import { told, type Output } from './output.js'
 import { timeFromIso, UTC } from './time-text.js'
+import { openToWrite } from './waits.js'
 
 export const clock: Clock = new SystemClock()
 
@@ -81,8 +82,12 @@ export async function reading<T>(dir: string, use: (cluster: Cluster) => Promise
  * Opens the cluster to change it, runs `use`, closes it. A folder that is none of a cluster stays
  * as it is.
  */
-export async function writing<T>(dir: string, use: (cluster: Cluster) => Promise<T>): Promise<T> {
+export async function writing<T>(
+  dir: string,
+  output: Output,
+  use: (cluster: Cluster) => Promise<T>,
+): Promise<T> {
   await reading(dir, async () => undefined)
-  const cluster = await Cluster.open({ dir })
+  const cluster = await openToWrite({ dir }, output)
   return await closing(cluster, () => use(cluster))
 }

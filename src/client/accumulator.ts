@@ -57,6 +57,8 @@ interface Run {
 export class PendingBatch {
   readonly runs: Run[] = []
   attempts = 0
+  /** When it was first to be sent; undefined before. */
+  triedSinceMs: number | undefined
   /** Not to be sent before this time: it has failed and waits. */
   notBeforeMs = 0
   /** An attempt ended without an answer: the records may be in the log. */

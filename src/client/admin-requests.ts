@@ -1,6 +1,7 @@
 /** How an admin asks: any broker, a certain one, or the leaders of partitions; again if need be. */
 
 import type { Clock } from '../base/clock.js'
+import type { Logger } from '../base/logger.js'
 import type { Random } from '../base/random.js'
 import type { PartlogError } from '../model/errors.js'
 import type { TopicPartition } from '../model/names.js'
@@ -22,6 +23,8 @@ export interface AdminContext {
   readonly channel: Channel
   readonly clock: Clock
   readonly random: Random
+  /** Told what is tried again for long. Default: nobody. */
+  readonly logger?: Logger
   readonly checkOpen: () => void
   /** Aborts when the cluster is being closed. */
   readonly closing: AbortSignal
@@ -105,8 +108,9 @@ export class AdminRequests {
   }
 
   get #retry(): RetryOptions {
-    const { clock, random, closing } = this.#context
+    const { clock, random, logger, closing } = this.#context
     const { retryBackoffMs, retryBackoffMaxMs, defaultApiTimeoutMs: timeoutMs } = this.#settings
-    return { clock, random, retryBackoffMs, retryBackoffMaxMs, timeoutMs, closing }
+    const rules = { retryBackoffMs, retryBackoffMaxMs, timeoutMs, closing }
+    return { clock, random, ...rules, logger, what: 'a call of the admin fails' }
   }
 }

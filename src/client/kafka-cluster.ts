@@ -48,13 +48,14 @@ export abstract class KafkaCluster {
 
   /** @internal */
   protected constructor(parts: KafkaClusterParts) {
-    const { clock, random } = parts
+    const { clock, random, logger } = parts
     this.#parts = parts
     this.#adminChannel = parts.channelFor({ clientId: 'admin' })
     this.admin = new Admin({
       channel: this.#adminChannel.channel,
       clock,
       random,
+      logger,
       checkOpen: () => this.checkOpen(),
       closing: this.closing,
     })
@@ -63,13 +64,13 @@ export abstract class KafkaCluster {
   /** A producer of this cluster. Throws INVALID_CONFIG for options. */
   producer(options: ProducerOptions = {}): Producer {
     this.checkOpen()
-    const { clock, random } = this.#parts
+    const { clock, random, logger } = this.#parts
     const { channel, release } = this.#parts.channelFor(options ?? {})
     const onClose = (): void => {
       this.#clients.delete(producer)
       release?.()
     }
-    const producer = new Producer({ channel, clock, random, onClose }, options)
+    const producer = new Producer({ channel, clock, random, logger, onClose }, options)
     this.#clients.add(producer)
     return producer
   }

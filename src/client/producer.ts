@@ -10,6 +10,7 @@
  */
 
 import type { Clock, Timer } from '../base/clock.js'
+import { silentLogger, type Logger } from '../base/logger.js'
 import type { Random } from '../base/random.js'
 import { abortable } from '../base/tasks.js'
 import { show } from '../base/config.js'
@@ -95,6 +96,8 @@ export interface ProducerContext {
   readonly channel: Channel
   readonly clock: Clock
   readonly random: Random
+  /** Told what is tried again for long. Default: nobody. */
+  readonly logger?: Logger
   readonly onClose: () => void
 }
 
@@ -136,7 +139,7 @@ export class Producer {
 
   /** @internal use `cluster.producer()`. */
   constructor(context: ProducerContext, options: ProducerOptions = {}) {
-    const { channel, clock, random } = context
+    const { channel, clock, random, logger = silentLogger } = context
     this.#context = context
     this.#settings = clientSettings(PRODUCER_OPTIONS, options, 'producer option')
     const { batchSize, metadataMaxAgeMs: maxAgeMs } = this.#settings
@@ -146,6 +149,7 @@ export class Producer {
       channel,
       clock,
       random,
+      logger,
       settings: this.#settings,
       accumulator: this.#accumulator,
       metadata: this.#metadata,
@@ -272,10 +276,11 @@ export class Producer {
   }
 
   async #loadTopic(topic: string): Promise<void> {
-    const { clock, random } = this.#context
+    const { clock, random, logger } = this.#context
     const { signal: closing } = this.#givingUp
     const { maxBlockMs: timeoutMs } = this.#settings
-    const options = { ...this.#settings, clock, random, timeoutMs, closing }
+    const common = { ...this.#settings, clock, random, timeoutMs, closing }
+    const options = { ...common, logger, what: `topic ${topic} is not known yet` }
     let failure: PartlogError | undefined
     try {
       await withRetries(() => this.#metadata.refresh(topic), options)

@@ -2,8 +2,10 @@
 
 import { backoffMs, type BackoffOptions } from '../base/backoff.js'
 import { sleep, type Clock } from '../base/clock.js'
+import { silentLogger, type Logger } from '../base/logger.js'
 import type { Random } from '../base/random.js'
 import { toPartlogError, type PartlogError } from '../model/errors.js'
+import { RetryNews } from './retry-news.js'
 
 export interface RetryOptions extends BackoffOptions {
   readonly clock: Clock
@@ -11,6 +13,10 @@ export interface RetryOptions extends BackoffOptions {
   readonly timeoutMs: number
   /** The client is being closed: what has failed by now has failed. */
   readonly closing?: AbortSignal
+  /** Told once when it goes on for long. Default: nobody. */
+  readonly logger?: Logger | undefined
+  /** What fails, for the logger. */
+  readonly what?: string
   /** Errors that may pass; those that say so by themselves without it. */
   readonly isRetriable?: (error: PartlogError) => boolean
 }
@@ -27,7 +33,10 @@ export async function withRetries<T>(
 ): Promise<T> {
   const { clock, random, timeoutMs, closing } = options
   const { isRetriable = ({ retriable }: PartlogError) => retriable } = options
-  const deadline = clock.monotonicMs() + timeoutMs
+  const { logger = silentLogger, what = 'a call fails' } = options
+  const news = new RetryNews({ clock, logger, faultGapMs: Infinity })
+  const sinceMs = clock.monotonicMs()
+  const deadline = sinceMs + timeoutMs
   for (let failures = 1; ; failures++) {
     try {
       return await attempt()
@@ -36,6 +45,7 @@ export async function withRetries<T>(
       const waitMs = backoffMs(options, failures, random)
       const isOver = clock.monotonicMs() + waitMs >= deadline
       if (!isRetriable(error) || isOver) throw error
+      news.failed({ what, error, sinceMs, untilMs: deadline })
       await sleep(clock, waitMs, closing).catch(() => {
         throw error
       })

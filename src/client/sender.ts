@@ -8,6 +8,7 @@
 
 import { backoffMs } from '../base/backoff.js'
 import type { Clock, Timer } from '../base/clock.js'
+import type { Logger } from '../base/logger.js'
 import type { Random } from '../base/random.js'
 import {
   errorId,
@@ -25,6 +26,7 @@ import { isIdempotent, type Acks, type ProducerSettings } from './config.js'
 import { describedError, throwIfError } from './errors.js'
 import type { MetadataCache } from './metadata-cache.js'
 import { ProducerIdentity } from './producer-identity.js'
+import { RetryNews } from './retry-news.js'
 
 const ACKS_ON_WIRE: Readonly<Record<Acks, number>> = { all: -1, 1: 1, 0: 0 }
 
@@ -67,6 +69,7 @@ export interface SenderOptions {
   readonly channel: Channel
   readonly clock: Clock
   readonly random: Random
+  readonly logger: Logger
   readonly settings: ProducerSettings
   readonly accumulator: Accumulator
   readonly metadata: MetadataCache
@@ -99,10 +102,14 @@ export class Sender {
   readonly #identity: ProducerIdentity | undefined
   #isAskingForId = false
   #idFailures = 0
+  readonly #news: RetryNews
 
   constructor(options: SenderOptions) {
     this.#options = options
-    const { settings } = options
+    const { settings, clock, logger } = options
+    const { requestTimeoutMs, retryBackoffMaxMs } = settings
+    const faultGapMs = requestTimeoutMs + 2 * retryBackoffMaxMs
+    this.#news = new RetryNews({ clock, logger, faultGapMs })
     this.#batchOptions = { codec: settings.compression }
     this.#identity = isIdempotent(settings) ? new ProducerIdentity(this.#batchOptions) : undefined
   }
@@ -191,7 +198,7 @@ export class Sender {
     const { accumulator, clock, settings, random, onSettled } = this.#options
     for (const { batches } of [...accumulator.active]) {
       for (const batch of batches.filter(each => this.#needsId(each))) {
-        if (error.retriable) batch.lastError = error
+        if (error.retriable) this.#noteFailure(batch, error)
         else accumulator.settle(batch, this.#outcomeOf(batch, error), true)
       }
     }
@@ -237,7 +244,7 @@ export class Sender {
       topic => ((topic.partitions[row.partition]?.leaderId ?? -1) >= 0 ? this.wake() : later()),
       (error: unknown) => {
         const first = row.batches[0]
-        if (first !== undefined) first.lastError = toPartlogError(error)
+        if (first !== undefined) this.#noteFailure(first, toPartlogError(error))
         later()
       },
     )
@@ -288,9 +295,11 @@ export class Sender {
   }
 
   #send(leader: number, batches: readonly PendingBatch[]): void {
-    const { channel, settings } = this.#options
+    const { channel, settings, clock } = this.#options
+    const now = clock.monotonicMs()
     for (const batch of batches) {
       batch.row.isInFlight = true
+      batch.triedSinceMs ??= now
       batch.attempts++
     }
     const acks = ACKS_ON_WIRE[settings.acks]
@@ -401,9 +410,22 @@ export class Sender {
       this.#giveUp(batch)
       return accumulator.settle(batch, this.#outcomeOf(batch, error), true)
     }
-    batch.lastError = error
+    this.#noteFailure(batch, error)
     batch.notBeforeMs = clock.monotonicMs() + backoffMs(settings, batch.attempts, random)
     metadata.invalidate(batch.topic)
+  }
+
+  /** It will be tried again: who looks after the process wants to know what it waits for. */
+  #noteFailure(batch: PendingBatch, error: PartlogError): void {
+    const { clock, settings } = this.#options
+    batch.lastError = error
+    batch.triedSinceMs ??= clock.monotonicMs()
+    this.#news.failed({
+      what: `${batch.topic}-${batch.partition} does not take records`,
+      error,
+      sinceMs: batch.triedSinceMs,
+      untilMs: batch.createdAtMs + settings.deliveryTimeoutMs,
+    })
   }
 
   /** A batch that was sent and is not sent again: its sequence may be missing, or be there. */

@@ -23,6 +23,9 @@ import {
   stalledError,
 } from './errors.js'
 
+/** Failures that pass and come closer together are one fault, told once. */
+const FAULT_GAP_MS = 60_000
+
 /** How long to wait until a disk that had no room is asked again. */
 export const DISK_RETRY_MS = 1_000
 
@@ -43,6 +46,7 @@ export class LogHealth {
   /** Those that do not wait for a disk that has no room. */
   readonly #impatient = new Set<(error: PartlogError) => void>()
   #lastTold = ''
+  #failedAtMs = -Infinity
 
   constructor(context: LogHealthContext) {
     this.#context = context
@@ -100,7 +104,7 @@ export class LogHealth {
   /** A full disk refuses an append; any other failure of the disk takes the log offline. */
   writeFailed(error: unknown): unknown {
     if (!isDiskError(error)) return error
-    return error.isTransient ? refusedAppend(this.#name, error) : this.syncFailed(error)
+    return this.#passes(error) ? refusedAppend(this.#name, error) : this.syncFailed(error)
   }
 
   /**
@@ -147,13 +151,17 @@ export class LogHealth {
     }
   }
 
-  /** True for a failure that passes, which is told once. */
+  /** True for a failure that passes, which is told once per fault. */
   #passes(error: unknown): error is DiskError {
     if (!isDiskError(error) || !error.isTransient) return false
-    if (this.#lastTold !== error.message) {
-      this.#context.logger.warn(`${this.#name} waits for its disk`, { error })
+    const { clock, logger } = this.#context
+    const now = clock.monotonicMs()
+    const isOver = now - this.#failedAtMs > FAULT_GAP_MS
+    if (isOver || this.#lastTold !== error.message) {
+      logger.warn(`${this.#name} waits for its disk`, { error })
     }
     this.#lastTold = error.message
+    this.#failedAtMs = now
     return true
   }
 

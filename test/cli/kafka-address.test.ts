@@ -6,6 +6,7 @@ import {
   isKafkaAddress,
   parseKafkaAddress,
 } from '../../src/cli/kafka-address.js'
+import { Output } from '../../src/cli/output.js'
 
 const parse = (given: string) => parseKafkaAddress('--to', given)
 const NONE = { ssl: false, ca: undefined, sasl: undefined, username: undefined } as const
@@ -70,7 +71,8 @@ describe('options', () => {
 
   it('name a file that is there, and small', async () => {
     const address = parse('kafka://127.0.0.1:1/orders')
-    const connecting = (ca: string) => connectTo(address, 'replay', { ...NONE, ca })
+    const call = { command: 'replay', output: new Output() }
+    const connecting = (ca: string) => connectTo(address, call, { ...NONE, ca })
     await expect(connecting('nowhere.pem')).rejects.toThrow(/ENOENT.*nowhere\.pem/)
     await expect(connecting('src')).rejects.toThrow('src: expected a file, this is a folder')
     await expect(connecting(process.execPath)).rejects.toThrow(/more than the 1048576 expected/)
