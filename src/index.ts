@@ -48,7 +48,7 @@ export type {
 
 // Writing.
 export { Producer, type ProducerOptions, type SendRequest } from './client/producer.js'
-export type { Acks } from './client/config.js'
+export type { Acks } from './client/producer-config.js'
 export type { HeadersIn, Message, RecordMetadata } from './client/messages.js'
 export type { PartitionerFunction, PartitionerInput } from './client/partitioner.js'
 export type { BytesIn, Header, HeaderIn, TimestampType } from './model/record.js'
@@ -60,13 +60,13 @@ export type {
   CommittedPosition,
   ConsumerOptions,
   GroupMetadata,
-  OffsetToCommit,
   PartitionsListener,
   PollOptions,
   RecordBatch,
   RunOptions,
   SubscribeOptions,
 } from './client/consumer-options.js'
+export type { OffsetToCommit } from './client/offset-commit.js'
 export type { ConsumerRecord } from './client/consumer-record.js'
 export type { AutoOffsetReset } from './client/reset-policy.js'
 export {
@@ -82,13 +82,8 @@ export {
 
 // Sharing partitions out among the members of a group.
 export type { AssignorName } from './client/assignors.js'
-export type {
-  AssignableTopic,
-  Assignment,
-  AssignmentInput,
-  Assignor,
-  MemberSubscription,
-} from './protocol/assignor.js'
+export type { AssignableTopic, Assignment, AssignmentInput, Assignor } from './protocol/assignor.js'
+export type { MemberSubscription } from './protocol/messages/consumer-protocol.js'
 
 // Managing.
 export {

@@ -4,6 +4,12 @@ import type { Admin, TopicSettingValue } from '../client/admin.js'
 import { isPartlogError } from '../model/errors.js'
 import type { TopicConfigInput, TopicSetting } from '../model/topic-settings.js'
 
+/** What is planned for the future is an event, too. */
+export const OF_ANY_TIME = { 'message.timestamp.after.max.ms': Number.MAX_SAFE_INTEGER } as const
+
+/** Retention goes by the time of the records, and those of old events would be the first to go. */
+export const IMPORTED = { 'retention.ms': -1, ...OF_ANY_TIME } as const
+
 /**
  * What records mean and how long they stay goes along. How a cluster keeps them (segments, syncs,
  * copies) is its own affair, and with LogAppendTime they would lose their times. How old a record

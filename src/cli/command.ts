@@ -1,13 +1,9 @@
 /** Commands as data: what words one takes, and what it does. */
 
+import { UsageError } from './usage-error.js'
 import { parseArgs } from 'node:util'
 import type { OptionType } from '../base/config.js'
 import type { Output } from './output.js'
-
-/** The words after the command were wrong: one line says what was expected, exit code 2. */
-export class UsageError extends Error {
-  override readonly name = 'UsageError'
-}
 
 export interface CommandOption<T> {
   /** undefined: a switch without a value. */

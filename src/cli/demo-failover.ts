@@ -8,7 +8,7 @@ import type { Producer, SendRequest } from '../client/producer.js'
 import type { RecordMetadata } from '../client/messages.js'
 import type { Cluster } from '../cluster.js'
 import { crc32c } from '../base/crc32c.js'
-import { clock } from './shared.js'
+import { clock } from './ending.js'
 
 const HEAL_MAX_MS = 60_000
 const LOOK_AGAIN_MS = 50

@@ -15,7 +15,7 @@ import type { Consumer } from '../client/consumer.js'
 import type { Cluster } from '../cluster.js'
 import { partitionOfGroup } from '../model/hashes.js'
 import { OFFSETS_TOPIC } from '../model/names.js'
-import { clock } from './shared.js'
+import { clock } from './ending.js'
 
 /** Short, so that the dead are missed soon. */
 export const SESSION_TIMEOUT_MS = 1_500

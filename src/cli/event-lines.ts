@@ -2,7 +2,7 @@
 
 import { isUtf8 } from 'node:buffer'
 import type { Message } from '../client/messages.js'
-import { UsageError } from './command.js'
+import { UsageError } from './usage-error.js'
 import { compacted, FieldName, fieldTokens, stringOf } from './json-token.js'
 import { isRecordLine, parseRecordLine } from './records.js'
 import { readTime, type TimeRead, type TimeRules } from './time-text.js'

@@ -8,7 +8,7 @@ import type {
 } from '../client/group-admin-options.js'
 import type { Cluster } from '../cluster.js'
 import { isTopicName, type TopicPartition } from '../model/names.js'
-import { UsageError } from './command.js'
+import { UsageError } from './usage-error.js'
 import type { Output } from './output.js'
 import { reading, writing } from './shared.js'
 import { table } from './table.js'

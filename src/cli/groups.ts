@@ -6,10 +6,12 @@
 import { integer, text } from '../base/config.js'
 import type { Admin } from '../client/admin.js'
 import type { GroupDescription, GroupLag } from '../client/group-admin-options.js'
-import { command, optionalValue, repeatable, toggle, UsageError, type Call } from './command.js'
+import { type Call, command, optionalValue, repeatable, toggle } from './command.js'
+import { UsageError } from './usage-error.js'
 import { checkNoReset, resetGroup, topicPlace } from './group-reset.js'
 import type { Output } from './output.js'
-import { DIR_OPTION, isoTime, JSON_OPTION, reading, writing } from './shared.js'
+import { DIR_OPTION, JSON_OPTION, reading, writing } from './shared.js'
+import { isoTime } from './time-text.js'
 import { table } from './table.js'
 
 const OPTIONS = {

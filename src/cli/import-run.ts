@@ -13,10 +13,10 @@ import type { Producer } from '../client/producer.js'
 import { recordSizeMax } from '../model/batch-builder.js'
 import { isPartlogError } from '../model/errors.js'
 import type { BytesIn, HeaderIn } from '../model/record.js'
-import { UsageError } from './command.js'
+import { UsageError } from './usage-error.js'
 import { EventLines, type LineRules, type TimesRead } from './event-lines.js'
 import { LineTooLong, openLines, type LineReader } from './files.js'
-import { clock } from './shared.js'
+import { clock } from './ending.js'
 
 /** What the lines are sent to. */
 export interface ImportTarget {

@@ -1,11 +1,13 @@
 /** `partlog import FILE|-`: lines into a topic. */
 
+import { IMPORTED } from './carried-topic.js'
 import { integer, oneOf, text, type OptionType } from '../base/config.js'
 import type { Cluster } from '../cluster.js'
 import type { Message } from '../client/messages.js'
 import { BATCH_HEADER_BYTES } from '../model/batch.js'
 import { isPartlogError } from '../model/errors.js'
-import { command, optionalValue, UsageError, valued, type OptionsOf } from './command.js'
+import { command, optionalValue, type OptionsOf, valued } from './command.js'
+import { UsageError } from './usage-error.js'
 import type { ImportFormat } from './event-lines.js'
 import { checkReadable } from './files.js'
 import {
@@ -17,16 +19,11 @@ import {
 } from './import-run.js'
 import type { Output } from './output.js'
 import { Progress } from './progress.js'
-import { clock, closing, DIR_OPTION, endingSignal, JSON_OPTION } from './shared.js'
+import { DIR_OPTION, JSON_OPTION } from './shared.js'
+import { clock, closing, endingSignal } from './ending.js'
 import { bytesText, grouped, secondsText } from './table.js'
 import { TIME_UNITS, timeZoneOf, type TimeUnit, type TimeZone } from './time-text.js'
 import { openToWrite } from './waits.js'
-
-/** What is planned for the future is an event, too. */
-export const OF_ANY_TIME = { 'message.timestamp.after.max.ms': Number.MAX_SAFE_INTEGER } as const
-
-/** Retention goes by the time of the records, and those of old events would be the first to go. */
-export const IMPORTED = { 'retention.ms': -1, ...OF_ANY_TIME } as const
 
 /** Makes the topic if it is not there, with so many partitions, for records of any time. */
 export async function ensureTopic(

@@ -5,7 +5,8 @@
  */
 
 import packageJson from '../../package.json'
-import { helpOf, parseCall, UsageError, type Command } from './command.js'
+import { type Command, helpOf, parseCall } from './command.js'
+import { UsageError } from './usage-error.js'
 import { demoCommand } from './demo.js'
 import { groupsCommand } from './groups.js'
 import { importCommand } from './import.js'

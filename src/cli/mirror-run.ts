@@ -20,7 +20,7 @@ import {
 } from './mirror-plan.js'
 import type { MirrorPosition } from './mirror-positions.js'
 import { isAnotherTopic } from './mirror-start.js'
-import { clock } from './shared.js'
+import { clock } from './ending.js'
 
 export interface MirrorRequest extends PlanRequest {
   /** Go on when the end is reached. */

@@ -3,7 +3,7 @@
 import type { OptionType } from '../base/config.js'
 import type { PartitionDirectory } from '../log/partition-directory.js'
 import { isPartlogError } from '../model/errors.js'
-import { isoTime } from './shared.js'
+import { isoTime } from './time-text.js'
 
 export type Place = number | Date
 /** Of every partition the same, or of each its own. */

@@ -1,8 +1,7 @@
 /** `partlog replay TOPIC --to kafka://…`: the records of a folder into a topic of a cluster. */
 
 import type { Admin } from '../client/admin.js'
-import { carriedSettings, ensureCarried } from './carried-topic.js'
-import { IMPORTED, OF_ANY_TIME } from './import.js'
+import { carriedSettings, ensureCarried, IMPORTED, OF_ANY_TIME } from './carried-topic.js'
 import { connectTo, parseKafkaAddress, type KafkaOptions } from './kafka-address.js'
 import type { OpenTarget } from './open-target.js'
 import type { Output } from './output.js'

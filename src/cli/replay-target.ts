@@ -1,9 +1,8 @@
 /** Where `partlog replay` writes to: standard output, a file, another topic. */
 
 import type { StoredTopicRecord } from '../log/partition-directory.js'
-import { carriedSettings, ensureCarried } from './carried-topic.js'
+import { carriedSettings, ensureCarried, IMPORTED } from './carried-topic.js'
 import { isFileName, openSink } from './files.js'
-import { IMPORTED } from './import.js'
 import type { OpenTarget, Target } from './open-target.js'
 import type { Output } from './output.js'
 import type { Place, PlaceIn } from './places.js'

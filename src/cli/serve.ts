@@ -3,10 +3,12 @@
 import { integer, text, type OptionType } from '../base/config.js'
 import { Cluster } from '../cluster.js'
 import { isPartlogError } from '../model/errors.js'
-import { command, optionalValue, repeatable, toggle, UsageError, valued } from './command.js'
+import { command, optionalValue, repeatable, toggle, valued } from './command.js'
+import { UsageError } from './usage-error.js'
 import { ports } from '../wire/tcp-server.js'
 import { told, type Output } from './output.js'
-import { closing, DIR_OPTION, JSON_OPTION } from './shared.js'
+import { DIR_OPTION, JSON_OPTION } from './shared.js'
+import { closing } from './ending.js'
 import { faultsTold, openToWrite } from './waits.js'
 
 interface WantedTopic {

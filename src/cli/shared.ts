@@ -1,15 +1,11 @@
-/** What several commands do alike. */
+/** Options and ways of opening a cluster that several commands have in common. */
 
-import type { Clock } from '../base/clock.js'
-import { SystemClock } from '../base/clock.js'
-import { text, type OptionType } from '../base/config.js'
+import { text } from '../base/config.js'
 import { Cluster } from '../cluster.js'
+import { closing } from './ending.js'
 import { toggle, valued } from './command.js'
-import { told, type Output } from './output.js'
-import { timeFromIso, UTC } from './time-text.js'
+import type { Output } from './output.js'
 import { openToWrite } from './waits.js'
-
-export const clock: Clock = new SystemClock()
 
 export const DIR_OPTION = valued(
   text,
@@ -18,59 +14,6 @@ export const DIR_OPTION = valued(
   'the folder of the cluster (default ./data)',
 )
 export const JSON_OPTION = toggle('one JSON object per line instead of a table')
-
-/** Tells what happens, each time with the seconds since the beginning. */
-export function storyteller(output: Output): (text: string) => void {
-  const startedMs = clock.monotonicMs()
-  return text => {
-    const seconds = (clock.monotonicMs() - startedMs) / 1000
-    output.note(`${seconds.toFixed(3).padStart(9)} s  ${text}`)
-  }
-}
-
-/** A day, or a time that does not say its zone, is one of UTC, as for Kafka's tools. */
-function parseTime(given: string): Date | undefined {
-  try {
-    return new Date(Math.max(timeFromIso(given, UTC), 0)) // before 1970 there is nothing
-  } catch {
-    return undefined
-  }
-}
-
-/** A time as ISO 8601. */
-export const isoTime: OptionType<Date> = {
-  expected: 'an ISO time like 2016-01-31T12:00:00Z',
-  parse: () => undefined,
-  parseText: parseTime,
-}
-
-/** Aborts at the first signal that ends work, after what is in hand; a second one kills. */
-export function endingSignal(output: Output): AbortSignal {
-  const ending = new AbortController()
-  void told('SIGINT', 'SIGTERM', 'SIGHUP').then(signal => {
-    output.note(`${signal}: ending`)
-    ending.abort()
-  })
-  return ending.signal
-}
-
-/** Something that has to be closed. */
-export interface Closable {
-  close(): Promise<void>
-}
-
-/** Uses it and closes it. What goes wrong first is told, not what closing makes of it. */
-export async function closing<T>(thing: Closable, use: () => Promise<T>): Promise<T> {
-  let result: T
-  try {
-    result = await use()
-  } catch (error) {
-    await thing.close().catch(() => undefined)
-    throw error
-  }
-  await thing.close()
-  return result
-}
 
 /** Opens the cluster for looking only, runs `use`, closes it. */
 export async function reading<T>(dir: string, use: (cluster: Cluster) => Promise<T>): Promise<T> {

@@ -8,6 +8,8 @@
  * Kafka keeps milliseconds since 1970: what is finer is cut off.
  */
 
+import type { OptionType } from '../base/config.js'
+
 export const TIME_UNITS = ['s', 'ms', 'us', 'ns'] as const
 export type TimeUnit = (typeof TIME_UNITS)[number]
 
@@ -217,4 +219,20 @@ class PlaceZone implements TimeZone {
     const day = [part('year'), part('month') - 1, part('day')] as const
     return Date.UTC(...day, part('hour'), part('minute'), part('second'))
   }
+}
+
+/** A day, or a time that does not say its zone, is one of UTC, as for Kafka's tools. */
+function parseTime(given: string): Date | undefined {
+  try {
+    return new Date(Math.max(timeFromIso(given, UTC), 0)) // before 1970 there is nothing
+  } catch {
+    return undefined
+  }
+}
+
+/** A time as ISO 8601. */
+export const isoTime: OptionType<Date> = {
+  expected: 'an ISO time like 2016-01-31T12:00:00Z',
+  parse: () => undefined,
+  parseText: parseTime,
 }

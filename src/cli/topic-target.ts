@@ -6,12 +6,12 @@
 import type { Producer, ProducerOptions } from '../client/producer.js'
 import { isPartlogError } from '../model/errors.js'
 import { arrivedOf } from './arrived.js'
-import { UsageError } from './command.js'
+import { UsageError } from './usage-error.js'
 import { Lanes, ROUND_PRODUCER } from './lanes.js'
 import type { OpenTarget } from './open-target.js'
 import type { Output } from './output.js'
 import { placeText, type Place, type PlaceIn } from './places.js'
-import { endingSignal, type Closable } from './shared.js'
+import { type Closable, endingSignal } from './ending.js'
 import type { SourceTopic } from './source.js'
 
 /** Do records keep their partitions, or do their keys decide anew? */

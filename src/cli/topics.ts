@@ -2,7 +2,8 @@
 
 import type { PartitionView, ReplicaView } from '../broker/describe.js'
 import type { Cluster } from '../cluster.js'
-import { command, toggle, UsageError } from './command.js'
+import { command, toggle } from './command.js'
+import { UsageError } from './usage-error.js'
 import type { Output } from './output.js'
 import { DIR_OPTION, JSON_OPTION, reading } from './shared.js'
 import { table } from './table.js'

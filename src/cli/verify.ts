@@ -8,7 +8,8 @@ import { checkRootFiles } from '../log/verify-root.js'
 import { command } from './command.js'
 import { plain } from './plain.js'
 import { Progress } from './progress.js'
-import { clock, JSON_OPTION } from './shared.js'
+import { JSON_OPTION } from './shared.js'
+import { clock } from './ending.js'
 import { bytesText, grouped } from './table.js'
 
 export const verifyCommand = command({

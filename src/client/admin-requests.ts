@@ -7,7 +7,7 @@ import type { PartlogError } from '../model/errors.js'
 import type { TopicPartition } from '../model/names.js'
 import type { ApiName, Request, Response } from '../protocol/api.js'
 import { ANY_NODE, type Channel } from '../protocol/channel.js'
-import type { AdminSettings } from './config.js'
+import type { AdminSettings } from './admin-config.js'
 import { knownTopic, MetadataCache, type KnownTopic } from './metadata-cache.js'
 import {
   answerOfLeader,

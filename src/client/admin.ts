@@ -24,7 +24,8 @@ import {
   checkTopicPartition,
   invalidArgument,
 } from './arguments.js'
-import { ADMIN_OPTIONS, clientSettings, type AdminSettings } from './config.js'
+import { clientSettings } from './config.js'
+import { ADMIN_OPTIONS, type AdminSettings } from './admin-config.js'
 import { throwIfError } from './errors.js'
 import { GroupAdmin } from './group-admin.js'
 import type {

@@ -55,3 +55,11 @@ export function checkPartitions(given: unknown): asserts given is readonly Topic
 export function invalidArgument(what: string, expected: string, got: unknown): PartlogError {
   return new PartlogError('INVALID_ARGUMENT', `${what}: expected ${expected}, got ${show(got)}`)
 }
+
+/** Milliseconds since 1970. Throws INVALID_TIMESTAMP. */
+export function checkedTime(timestamp: unknown): number {
+  const ms = timestamp instanceof Date ? timestamp.getTime() : timestamp
+  if (Number.isSafeInteger(ms) && (ms as number) >= 0) return ms as number
+  const got = show(timestamp)
+  throw new PartlogError('INVALID_TIMESTAMP', `expected milliseconds since 1970, got ${got}`)
+}

@@ -1,47 +1,21 @@
 /** What a consumer asks of its arguments, before anything changes. */
 
-import { show } from '../base/config.js'
 import { PartlogError } from '../model/errors.js'
 import { checkOffset, checkTopicName, partitionKey, type TopicPartition } from '../model/names.js'
 import {
   checkFields,
   checkList,
   checkSignal,
-  checkText,
   checkTopicPartition,
   invalidArgument,
 } from './arguments.js'
 import type {
   CommitRequest,
-  OffsetToCommit,
   PollOptions,
   RunOptions,
   SubscribeOptions,
 } from './consumer-options.js'
-import type { GroupOffset } from './offset-commit.js'
-
-export function checkedTime(timestamp: unknown): number {
-  const ms = timestamp instanceof Date ? timestamp.getTime() : timestamp
-  if (Number.isSafeInteger(ms) && (ms as number) >= 0) return ms as number
-  const got = show(timestamp)
-  throw new PartlogError('INVALID_TIMESTAMP', `expected milliseconds since 1970, got ${got}`)
-}
-
-/** One offset as it is committed. */
-export function groupOffset(given: OffsetToCommit): GroupOffset {
-  checkTopicPartition(given)
-  const { topic, partition, offset, metadata = '', leaderEpoch = -1 } = given
-  checkOffset(offset)
-  checkText(metadata, 'metadata')
-  checkEpoch(leaderEpoch)
-  return { topic, partition, offset, metadata, leaderEpoch }
-}
-
-/** −1 stands for none. */
-export function checkEpoch(given: unknown): void {
-  if (Number.isSafeInteger(given) && Number(given) >= -1 && Number(given) < 2 ** 31) return
-  throw invalidArgument('leaderEpoch', 'a whole number', given)
-}
+import { groupOffset, type GroupOffset } from './offset-commit.js'
 
 /** The offsets to commit when these records are done: behind the last one of each partition. */
 export function offsetsAfter(
@@ -110,9 +84,3 @@ export function needsGroup(what: string): PartlogError {
   return new PartlogError('INVALID_GROUP_ID', `${what} needs a groupId`)
 }
 
-export function noPartition({ topic, partition }: TopicPartition): PartlogError {
-  return new PartlogError(
-    'UNKNOWN_TOPIC_OR_PARTITION',
-    `partition ${partitionKey(topic, partition)} does not exist`,
-  )
-}

@@ -1,5 +1,6 @@
 /** What applications say to a consumer, and what they hear. */
 
+import type { OffsetToCommit } from './offset-commit.js'
 import type { TopicPartition } from '../model/names.js'
 import type { Assignor } from '../protocol/assignor.js'
 import type { AssignorName } from './assignors.js'
@@ -145,18 +146,6 @@ export interface GroupMetadata {
   readonly memberId: string
   /** −1 while it is no member. */
   readonly generationId: number
-}
-
-/** An offset to commit: the next one to read. */
-export interface OffsetToCommit extends TopicPartition {
-  readonly offset: number
-  /** Kept with the offset, up to 4,096 bytes. Default ''. */
-  readonly metadata?: string
-  /**
-   * The leader epoch of the record before (a record's `leaderEpoch`): one who begins there notices
-   * when the log was cut meanwhile (KIP-320). Default: what this consumer has read, else none.
-   */
-  readonly leaderEpoch?: number
 }
 
 /** What to commit. Without either: everything handed out so far. */

@@ -11,13 +11,15 @@ import { PartlogError } from '../model/errors.js'
 import { checkOffset, partitionKey, type TopicPartition } from '../model/names.js'
 import { EARLIEST_TIMESTAMP, LATEST_TIMESTAMP } from '../protocol/messages/offsets.js'
 import {
+  checkedTime,
   checkFields,
   checkPartitions,
   checkSignal,
   checkText,
   checkTopicPartition,
 } from './arguments.js'
-import { clientSettings, CONSUMER_OPTIONS, type ConsumerSettings } from './config.js'
+import { clientSettings } from './config.js'
+import { CONSUMER_OPTIONS, type ConsumerSettings } from './consumer-config.js'
 import type {
   CommitRequest,
   CommittedPosition,
@@ -29,20 +31,16 @@ import type {
 } from './consumer-options.js'
 import {
   checkCommit,
-  checkedTime,
-  checkEpoch,
   checkPoll,
   checkRun,
   checkSubscribe,
-  groupOffset,
   needsGroup,
-  noPartition,
   offsetsAfter,
 } from './consumer-checks.js'
+import { checkEpoch, groupOffset, type GroupOffset } from './offset-commit.js'
+import { closedError, noPartition } from './errors.js'
 import { consumerParts, type ConsumerContext, type ConsumerParts } from './consumer-parts.js'
 import type { ConsumerRecord } from './consumer-record.js'
-import { closedError } from './errors.js'
-import type { GroupOffset } from './offset-commit.js'
 import type { PartitionState } from './partition-state.js'
 import type { DeserializerOption } from './serdes.js'
 import type { KnownTopic } from './metadata-cache.js'

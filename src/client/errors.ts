@@ -1,6 +1,7 @@
 /** Error codes of responses back into errors. */
 
 import { errorOf, PartlogError } from '../model/errors.js'
+import { partitionKey, type TopicPartition } from '../model/names.js'
 
 /** What responses say when something failed. */
 export interface ErrorFields {
@@ -32,4 +33,11 @@ export function callbackError(what: string, cause: unknown): PartlogError {
 
 export function closedError(what: string): PartlogError {
   return new PartlogError('CLOSED', `the ${what} is closed`)
+}
+
+export function noPartition({ topic, partition }: TopicPartition): PartlogError {
+  return new PartlogError(
+    'UNKNOWN_TOPIC_OR_PARTITION',
+    `partition ${partitionKey(topic, partition)} does not exist`,
+  )
 }

@@ -17,7 +17,7 @@ import type {
   FetchResponse,
   PartitionFetchResponse,
 } from '../protocol/messages/fetch.js'
-import type { ConsumerSettings } from './config.js'
+import type { ConsumerSettings } from './consumer-config.js'
 import { RecordChunk, type ConsumerRecord, type Deserializers } from './consumer-record.js'
 import type { EpochEnd } from './epoch-trail.js'
 import { errorFrom, throwIfError } from './errors.js'

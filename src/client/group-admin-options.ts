@@ -1,7 +1,7 @@
 /** What an admin is asked about groups, and what it answers. */
 
 import type { TopicPartition } from '../model/names.js'
-import type { OffsetToCommit } from './consumer-options.js'
+import type { OffsetToCommit } from './offset-commit.js'
 
 /**
  * The state of a group, as Kafka names it: 'Empty' without members, 'Stable' when all have their

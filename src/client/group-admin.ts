@@ -3,8 +3,7 @@
 import { show } from '../base/config.js'
 import { Limiter } from '../base/tasks.js'
 import { errorId, PartlogError, toPartlogError } from '../model/errors.js'
-import { checkGroupId, type TopicPartition } from '../model/names.js'
-import { compareText } from '../protocol/assignment.js'
+import { checkGroupId, compareText, type TopicPartition } from '../model/names.js'
 import { ANY_NODE } from '../protocol/channel.js'
 import {
   CONSUMER_PROTOCOL,

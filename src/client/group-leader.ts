@@ -4,8 +4,12 @@ import { show } from '../base/config.js'
 import { Limiter } from '../base/tasks.js'
 import { isPartlogError, PartlogError, toPartlogError } from '../model/errors.js'
 import type { TopicPartition } from '../model/names.js'
-import type { AssignableTopic, Assignor, MemberSubscription } from '../protocol/assignor.js'
-import { decodeSubscription, encodeAssignment } from '../protocol/messages/consumer-protocol.js'
+import type { AssignableTopic, Assignor } from '../protocol/assignor.js'
+import {
+  decodeSubscription,
+  encodeAssignment,
+  type MemberSubscription,
+} from '../protocol/messages/consumer-protocol.js'
 import type { JoinGroupResponse, SyncGroupRequest } from '../protocol/messages/groups.js'
 import type { KnownTopic, MetadataCache } from './metadata-cache.js'
 

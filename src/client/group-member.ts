@@ -25,7 +25,7 @@ import {
   encodeSubscription,
 } from '../protocol/messages/consumer-protocol.js'
 import type { JoinGroupResponse } from '../protocol/messages/groups.js'
-import { heartbeatIntervalOf, type ConsumerSettings } from './config.js'
+import { heartbeatIntervalOf, type MemberSettings } from './member-config.js'
 import { callbackError } from './errors.js'
 import { NO_MEMBER, type GroupClient } from './group-client.js'
 import { shareOut, type Assignments, type PartitionCounts } from './group-leader.js'
@@ -53,7 +53,7 @@ export interface GroupMemberOptions {
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
-  readonly settings: ConsumerSettings
+  readonly settings: MemberSettings
   readonly assignors: readonly Assignor[]
   readonly metadata: MetadataCache
   readonly gate: ReadingGate

@@ -8,12 +8,17 @@
  */
 
 import { PartlogError, toPartlogError } from '../model/errors.js'
-import { checkGroupId, partitionKey, type TopicPartition } from '../model/names.js'
-import { compareTopicPartitions } from '../protocol/assignment.js'
+import {
+  checkGroupId,
+  compareTopicPartitions,
+  partitionKey,
+  type TopicPartition,
+} from '../model/names.js'
 import { EARLIEST_TIMESTAMP, LATEST_TIMESTAMP } from '../protocol/messages/offsets.js'
 import type { AdminRequests } from './admin-requests.js'
 import { checkFields, checkFlag, checkPartitions, invalidArgument } from './arguments.js'
-import { groupOffset, noPartition } from './consumer-checks.js'
+import { commitOffsets, groupOffset, type GroupOffset } from './offset-commit.js'
+import { noPartition } from './errors.js'
 import { CoordinatorLine } from './coordinator-line.js'
 import { describeGroup, leaveGroup, leavingMembers } from './group-admin.js'
 import type {
@@ -26,7 +31,6 @@ import type {
   ResetOffsetsRequest,
   SetOffsetsRequest,
 } from './group-admin-options.js'
-import { commitOffsets, type GroupOffset } from './offset-commit.js'
 import { checkNoneTwice, checkReset, resetOffset, resetTime } from './offset-reset.js'
 import { byTopic } from './requests.js'
 import { mayPassIfThere } from './retry.js'

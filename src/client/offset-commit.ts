@@ -1,10 +1,23 @@
 /** Commits offsets for a group: as a member of it, or, while it has none, as nobody. */
 
 import { isPartlogError, type PartlogError } from '../model/errors.js'
-import type { TopicPartition } from '../model/names.js'
+import { checkOffset, type TopicPartition } from '../model/names.js'
+import { checkText, checkTopicPartition, invalidArgument } from './arguments.js'
 import type { Request } from '../protocol/api.js'
 import type { CoordinatorLine } from './coordinator-line.js'
 import { byTopic } from './requests.js'
+
+/** An offset to commit: the next one to read. */
+export interface OffsetToCommit extends TopicPartition {
+  readonly offset: number
+  /** Kept with the offset, up to 4,096 bytes. Default ''. */
+  readonly metadata?: string
+  /**
+   * The leader epoch of the record before (a record's `leaderEpoch`): one who begins there notices
+   * when the log was cut meanwhile (KIP-320). Default: what this consumer has read, else none.
+   */
+  readonly leaderEpoch?: number
+}
 
 /** An offset as a group keeps it. */
 export interface GroupOffset extends TopicPartition {
@@ -15,6 +28,22 @@ export interface GroupOffset extends TopicPartition {
   readonly leaderEpoch: number
   /** Of the topic that was read: another one may have its name by now. Brokers here compare it. */
   readonly topicId?: string
+}
+
+/** One offset as it is committed. */
+export function groupOffset(given: OffsetToCommit): GroupOffset {
+  checkTopicPartition(given)
+  const { topic, partition, offset, metadata = '', leaderEpoch = -1 } = given
+  checkOffset(offset)
+  checkText(metadata, 'metadata')
+  checkEpoch(leaderEpoch)
+  return { topic, partition, offset, metadata, leaderEpoch }
+}
+
+/** −1 stands for none. */
+export function checkEpoch(given: unknown): void {
+  if (Number.isSafeInteger(given) && Number(given) >= -1 && Number(given) < 2 ** 31) return
+  throw invalidArgument('leaderEpoch', 'a whole number', given)
 }
 
 /** An offset that was not committed, and why. */

@@ -4,8 +4,13 @@ import { assert } from '../base/assert.js'
 import { show } from '../base/config.js'
 import { PartlogError } from '../model/errors.js'
 import { checkGroupId, checkOffset, checkTopicName, partitionKey } from '../model/names.js'
-import { checkFields, checkFlag, checkPartitions, invalidArgument } from './arguments.js'
-import { checkedTime } from './consumer-checks.js'
+import {
+  checkedTime,
+  checkFields,
+  checkFlag,
+  checkPartitions,
+  invalidArgument,
+} from './arguments.js'
 import type { ResetOffset, ResetOffsetsRequest, ResetTarget } from './group-admin-options.js'
 
 /** What is known of a partition that is to be moved. `[start, end)` can be read. */

@@ -3,8 +3,7 @@
  * tells the application, and looks now and then whether there are other topics or partitions.
  */
 
-import type { Clock } from '../base/clock.js'
-import { sleep } from '../base/clock.js'
+import { type Clock, sleep } from '../base/clock.js'
 import type { Logger } from '../base/logger.js'
 import { abortable } from '../base/tasks.js'
 import type { PartlogError } from '../model/errors.js'
@@ -12,7 +11,7 @@ import type { TopicPartition } from '../model/names.js'
 import type { Channel } from '../protocol/channel.js'
 import type { AssignedPartitions } from './assigned-partitions.js'
 import type { Committer } from './committer.js'
-import type { ConsumerSettings } from './config.js'
+import type { ConsumerSettings } from './consumer-config.js'
 import type { SubscribeOptions } from './consumer-options.js'
 import { callbackError } from './errors.js'
 import type { Fetcher } from './fetcher.js'

@@ -97,3 +97,14 @@ export function checkGroupId(groupId: unknown): asserts groupId is string {
 export function partitionKey(topic: string, partition: number): string {
   return `${topic}-${partition}`
 }
+
+/** UTF-16 order, as Java compares strings: the same on every machine, in every language. */
+export function compareText(a: string, b: string): number {
+  if (a === b) return 0
+  return a < b ? -1 : 1
+}
+
+/** By topic, then by number. */
+export function compareTopicPartitions(a: TopicPartition, b: TopicPartition): number {
+  return compareText(a.topic, b.topic) || a.partition - b.partition
+}

@@ -1,18 +1,8 @@
 /** What all assignors need: members and topics in an order that is the same for everybody. */
 
-import type { TopicPartition } from '../model/names.js'
-import type { Assignment, AssignmentInput, MemberSubscription } from './assignor.js'
-
-/** UTF-16 order, as Java compares strings: the same on every machine, in every language. */
-export function compareText(a: string, b: string): number {
-  if (a === b) return 0
-  return a < b ? -1 : 1
-}
-
-/** By topic, then by number. */
-export function compareTopicPartitions(a: TopicPartition, b: TopicPartition): number {
-  return compareText(a.topic, b.topic) || a.partition - b.partition
-}
+import { compareText } from '../model/names.js'
+import type { Assignment, AssignmentInput } from './assignor.js'
+import type { MemberSubscription } from './messages/consumer-protocol.js'
 
 /**
  * Static members first, by their instance id: so a member that starts anew, with another member id,

@@ -4,25 +4,8 @@
  * member has to know it by name, so it is part of the protocol.
  */
 
+import type { MemberSubscription } from './messages/consumer-protocol.js'
 import type { TopicPartition } from '../model/names.js'
-
-/** What a member says about itself when it joins a group. */
-export interface MemberSubscription {
-  /** The id the coordinator gave the member. */
-  readonly memberId: string
-  /** `group.instance.id` of a static member: stays when the member starts anew. */
-  readonly groupInstanceId?: string
-  /** The topics the member wants to read. */
-  readonly topics: readonly string[]
-  /** The partitions the member holds as it joins; empty for one who says nothing of them. */
-  readonly ownedPartitions: readonly TopicPartition[]
-  /** The generation in which it held them; −1 when that is unknown. */
-  readonly generationId: number
-  /** `client.rack`: where the member runs. */
-  readonly rackId?: string
-  /** The assignor's own bytes, from {@link Assignor.userData}. */
-  readonly userData?: Uint8Array
-}
 
 /** A topic as an assignor sees it. */
 export interface AssignableTopic {

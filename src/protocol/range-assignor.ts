@@ -11,16 +11,10 @@
  * there. Nobody's share grows or shrinks by it. What is left is shared out as ever.
  */
 
-import {
-  compareMembers,
-  compareTopicPartitions,
-  emptyAssignment,
-  rackOf,
-  racksMatter,
-  wantedTopics,
-} from './assignment.js'
+import { compareMembers, emptyAssignment, rackOf, racksMatter, wantedTopics } from './assignment.js'
+import { compareTopicPartitions } from '../model/names.js'
 import type { AssignableTopic, Assignment, AssignmentInput, Assignor } from './assignor.js'
-import type { MemberSubscription } from './assignor.js'
+import type { MemberSubscription } from './messages/consumer-protocol.js'
 
 export const rangeAssignor: Assignor = {
   name: 'range',

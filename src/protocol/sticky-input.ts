@@ -13,9 +13,10 @@
  * exist are left out.
  */
 
-import type { TopicPartition } from '../model/names.js'
-import { compareText, rackOf, racksMatter, wantedTopics } from './assignment.js'
-import type { Assignment, AssignmentInput, MemberSubscription } from './assignor.js'
+import { compareText, type TopicPartition } from '../model/names.js'
+import { rackOf, racksMatter, wantedTopics } from './assignment.js'
+import type { Assignment, AssignmentInput } from './assignor.js'
+import type { MemberSubscription } from './messages/consumer-protocol.js'
 import type { Memory } from './sticky-user-data.js'
 
 /** How an assignor finds out what a member held. */

@@ -10,8 +10,7 @@
  */
 
 import { ByteReader, BytesError } from '../base/bytes.js'
-import type { TopicPartition } from '../model/names.js'
-import { compareTopicPartitions } from './assignment.js'
+import { compareTopicPartitions, type TopicPartition } from '../model/names.js'
 import { byTopic, flat, topicPartitions } from './messages/consumer-protocol.js'
 import { array, encode, int32, message, read, since, type Message } from './schema.js'
 

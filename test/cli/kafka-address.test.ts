@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { UsageError } from '../../src/cli/command.js'
+import { UsageError } from '../../src/cli/usage-error.js'
 import {
   checkNoKafkaOptions,
   connectTo,

@@ -4,7 +4,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { RECORD_BYTES_MAX } from '../../src/cli/lanes.js'
 import { MirrorPositions, POSITIONS_TOPIC } from '../../src/cli/mirror-positions.js'
 import { Mirror, type MirrorRequest } from '../../src/cli/mirror-run.js'
-import { clock as systemClock } from '../../src/cli/shared.js'
+import { clock as systemClock } from '../../src/cli/ending.js'
 import { Cluster, virtualClock, type MemoryOptions } from '../../src/index.js'
 
 async function world(options: MemoryOptions = {}) {

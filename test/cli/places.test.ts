@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest'
 import { offsetOrTime, placeInEach, takenForTime, timeIfBeyond } from '../../src/cli/places.js'
-import { isoTime } from '../../src/cli/shared.js'
+import { isoTime } from '../../src/cli/time-text.js'
 
 const at = (text: string): Date => new Date(text)
 

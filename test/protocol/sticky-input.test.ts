@@ -1,7 +1,7 @@
 /** Members, topics and claims as numbers: who owned what, and whose claim holds. */
 
 import { describe, expect, it } from 'vitest'
-import type { MemberSubscription } from '../../src/protocol/assignor.js'
+import type { MemberSubscription } from '../../src/protocol/messages/consumer-protocol.js'
 import { StickyInput } from '../../src/protocol/sticky-input.js'
 import { partitionsOf } from './assignor-cases.js'
 

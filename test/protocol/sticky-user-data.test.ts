@@ -1,7 +1,7 @@
 /** What sticky assignors send along, byte for byte; bytes of others are no past, not an error. */
 
 import { describe, expect, it } from 'vitest'
-import type { MemberSubscription } from '../../src/protocol/assignor.js'
+import type { MemberSubscription } from '../../src/protocol/messages/consumer-protocol.js'
 import { ASSIGNORS } from '../../src/protocol/assignors.js'
 import { encode } from '../../src/protocol/schema.js'
 import {

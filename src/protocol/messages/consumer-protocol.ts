@@ -10,9 +10,7 @@
 
 import { ByteReader, BytesError } from '../../base/bytes.js'
 import { PartlogError } from '../../model/errors.js'
-import type { TopicPartition } from '../../model/names.js'
-import { compareTopicPartitions } from '../assignment.js'
-import type { MemberSubscription } from '../assignor.js'
+import { compareTopicPartitions, type TopicPartition } from '../../model/names.js'
 import {
   array,
   int32,
@@ -53,6 +51,24 @@ export const consumerProtocolAssignment = message('ConsumerProtocolAssignment', 
 })
 
 type TopicPartitions = ValueOf<typeof topicPartitions>
+
+/** What a member says about itself when it joins a group. */
+export interface MemberSubscription {
+  /** The id the coordinator gave the member. */
+  readonly memberId: string
+  /** `group.instance.id` of a static member: stays when the member starts anew. */
+  readonly groupInstanceId?: string
+  /** The topics the member wants to read. */
+  readonly topics: readonly string[]
+  /** The partitions the member holds as it joins; empty for one who says nothing of them. */
+  readonly ownedPartitions: readonly TopicPartition[]
+  /** The generation in which it held them; −1 when that is unknown. */
+  readonly generationId: number
+  /** `client.rack`: where the member runs. */
+  readonly rackId?: string
+  /** The assignor's own bytes, from `Assignor.userData`. */
+  readonly userData?: Uint8Array
+}
 
 /** A subscription without who it is of: the coordinator adds that. */
 export type SubscriptionFields = Omit<MemberSubscription, 'memberId' | 'groupInstanceId'>
