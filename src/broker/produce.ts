@@ -9,9 +9,11 @@
  */
 
 import { asBuffer } from '../base/bytes.js'
+import type { Appended } from '../log/log-words.js'
 import { errorOf, PartlogError, type ErrorCode } from '../model/errors.js'
 import { isInternalTopic, partitionKey } from '../model/names.js'
 import { onlyBatch, RefusedRecords } from '../partition/admission.js'
+import { AT_ONCE_MAX_BYTES, type Unpacking } from '../partition/contents.js'
 import type { Partition } from '../partition/partition.js'
 import type {
   PartitionProduceResponse,
@@ -21,6 +23,7 @@ import type {
 import type { BrokerContext } from './context.js'
 import { currentLeader, nodeEndpoints, PRODUCE_LED_ELSEWHERE } from './current-leader.js'
 import { errorFields } from './errors.js'
+import { appendInTurn } from './large-batches.js'
 
 const FAILED = { baseOffset: -1, logAppendTimeMs: -1 }
 
@@ -34,22 +37,33 @@ export function produce(
 ): ProduceResponse | Promise<ProduceResponse> {
   const responses: TopicResponse[] = []
   const pending: Promise<void>[] = []
+  const unpacking = { bytesLeft: AT_ONCE_MAX_BYTES }
   for (const { name, partitionData } of request.topicData) {
     const partitionResponses: PartitionProduceResponse[] = []
+    let place = 0
     for (const { index, records } of partitionData) {
-      const answer = appendTo(broker, request, { topic: name, index, records })
-      const place = partitionResponses.push(answer.response) - 1
-      if (answer.acknowledged !== undefined) {
-        const later = answer.acknowledged.catch((error: unknown) => {
-          partitionResponses[place] = failure(index, error)
-        })
-        pending.push(later)
-      }
+      const answer = appendTo(broker, request, { topic: name, index, records, unpacking })
+      const later = settle(partitionResponses, place++, answer)
+      if (later !== undefined) pending.push(later)
     }
     responses.push({ name, partitionResponses })
   }
   const whole = (): ProduceResponse => withLeaders(broker, responses)
   return pending.length === 0 ? whole() : Promise.all(pending).then(whole)
+}
+
+/** Puts an answer in its place; resolves when it is final, if that takes time. */
+function settle(
+  responses: PartitionProduceResponse[],
+  place: number,
+  answer: AppendAnswer | Promise<AppendAnswer>,
+): Promise<void> | undefined {
+  if (answer instanceof Promise) return answer.then(there => settle(responses, place, there))
+  const { response, acknowledged } = answer
+  responses[place] = response
+  return acknowledged?.catch((error: unknown) => {
+    responses[place] = failure(response.index, error)
+  })
 }
 
 interface TopicResponse {
@@ -77,6 +91,8 @@ interface PartitionRecords {
   readonly topic: string
   readonly index: number
   readonly records: Uint8Array | null
+  /** What may still be unpacked at once of the request. */
+  readonly unpacking: Unpacking
 }
 
 interface AppendAnswer {
@@ -85,13 +101,15 @@ interface AppendAnswer {
   readonly acknowledged?: Promise<void> | undefined
 }
 
+/** A promise when the batch has to be unpacked first, or to wait for one that has. */
 function appendTo(
   broker: BrokerContext,
   request: ProduceRequest,
-  { topic, index, records }: PartitionRecords,
-): AppendAnswer {
-  const { acks, timeoutMs } = request
+  { topic, index, records, unpacking }: PartitionRecords,
+): AppendAnswer | Promise<AppendAnswer> {
+  const { acks, isForeign = false } = request
   let partition: Partition | undefined
+  const refused = (error: unknown): AppendAnswer => ({ response: failure(index, error, partition) })
   try {
     checkAcks(acks)
     if (isInternalTopic(topic)) {
@@ -99,27 +117,40 @@ function appendTo(
     }
     const bytes = records ?? NO_BYTES
     const found = broker.replicas.partition(topic, index)
-    if (request.isForeign) checkForm(bytes, request)
+    if (isForeign) checkForm(bytes, request)
     partition = found // from here on it is the log that refuses
-    const appended = partition.append(bytes, acks === -1, request.isForeign ? 'foreign' : 'own')
-    const { firstOffset, lastOffset, logAppendTime } = appended
-    const acknowledged = acknowledgement(broker, partition, {
-      acks,
-      timeoutMs,
-      end: lastOffset + 1,
+    const answer = appendInTurn(broker.clock, found, {
+      ...{ records: bytes, isLent: !isForeign, unpacking },
+      append: (batch, within) => {
+        const appended = found.append(batch, acks === -1, isForeign ? 'foreign' : 'own', within)
+        return accepted(broker, request, found, appended)
+      },
     })
-    const response = {
-      index,
-      errorCode: 0,
-      errorMessage: null,
-      baseOffset: firstOffset,
-      logAppendTimeMs: logAppendTime,
-      logStartOffset: partition.log.logStartOffset,
-    }
-    return { response, acknowledged }
+    return answer instanceof Promise ? answer.catch(refused) : answer
   } catch (error) {
-    return { response: failure(index, error, partition) }
+    return refused(error)
   }
+}
+
+/** The answer to a batch that is in the log; made in the same step as the append. */
+function accepted(
+  broker: BrokerContext,
+  { acks, timeoutMs }: ProduceRequest,
+  partition: Partition,
+  { firstOffset, lastOffset, logAppendTime }: Appended,
+): AppendAnswer {
+  const { partition: index } = partition.topicPartition
+  const end = lastOffset + 1
+  const acknowledged = acknowledgement(broker, partition, { acks, timeoutMs, end })
+  const response = {
+    index,
+    errorCode: 0,
+    errorMessage: null,
+    baseOffset: firstOffset,
+    logAppendTimeMs: logAppendTime,
+    logStartOffset: partition.log.logStartOffset,
+  }
+  return { response, acknowledged }
 }
 
 const NO_BYTES = new Uint8Array(0)

@@ -245,9 +245,9 @@ export function unpacked(batch: Batch, payload: Uint8Array): Batch {
   return withPayload(batch, 'none', payload)
 }
 
-/** The same batch with its plain records in this codec, and a checksum. */
-export function packedAs(codec: SupportedCodec, plain: Batch): Batch {
-  const packed = withPayload(plain, codec, compress(codec, plain.payload))
+/** The same batch with its records, which are given unpacked, in this codec, and a checksum. */
+export function packedAs(codec: SupportedCodec, batch: Batch, records: Uint8Array): Batch {
+  const packed = withPayload(batch, codec, compress(codec, records))
   sealCrc(packed.buffer, packed.start, packed.end)
   return packed
 }

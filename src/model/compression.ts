@@ -4,6 +4,7 @@
  */
 
 import { constants, gunzip, gunzipSync, gzip, gzipSync } from 'node:zlib'
+import { asBuffer } from '../base/bytes.js'
 import { PartlogError } from './errors.js'
 
 export type Codec = 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd'
@@ -51,6 +52,18 @@ export function compress(codec: SupportedCodec, bytes: Uint8Array): Uint8Array {
 }
 
 export function decompress(codec: Codec, bytes: Uint8Array): Uint8Array {
+  return decompressWithin(codec, bytes, DECOMPRESSED_BYTES_MAX) as Uint8Array
+}
+
+/**
+ * As `decompress`; undefined when the records are more than `bytesMax` and might still be taken.
+ * A stream that says so itself is not begun; of one that does not, no more is unpacked than that.
+ */
+export function decompressWithin(
+  codec: Codec,
+  bytes: Uint8Array,
+  bytesMax: number,
+): Uint8Array | undefined {
   if (codec === 'none') return bytes
   if (codec !== 'gzip') {
     throw new PartlogError(
@@ -58,9 +71,12 @@ export function decompress(codec: Codec, bytes: Uint8Array): Uint8Array {
       `records are compressed with ${codec}; partlog reads ${SUPPORTED_CODECS.join(' and ')}`,
     )
   }
+  const isPart = bytesMax < DECOMPRESSED_BYTES_MAX
+  if (isPart && (bytesMax <= 0 || sizeSaid(bytes) > bytesMax)) return undefined
   try {
-    return gunzipSync(bytes, { maxOutputLength: DECOMPRESSED_BYTES_MAX })
+    return gunzipSync(bytes, { maxOutputLength: Math.min(bytesMax, DECOMPRESSED_BYTES_MAX) })
   } catch (error) {
+    if (isPart && isTooLarge(error)) return undefined
     throw new PartlogError('CORRUPT_MESSAGE', whyNotGunzipped(error), { cause: error })
   }
 }
@@ -82,17 +98,36 @@ export function compressBehind(codec: SupportedCodec, bytes: Uint8Array): Promis
 export function decompressBehind(codec: SupportedCodec, bytes: Uint8Array): Promise<Uint8Array> {
   if (codec === 'none') return Promise.resolve(bytes)
   return new Promise((resolve, reject) => {
-    gunzip(bytes, { maxOutputLength: DECOMPRESSED_BYTES_MAX }, (error, result) => {
+    // In one piece where the stream says how large it is: pieces would have to be put together.
+    const pieceMax = Math.min(sizeSaid(bytes), bytes.length * GROWTH_MAX.gzip)
+    const chunkSize = clamped(pieceMax, constants.Z_DEFAULT_CHUNK, DECOMPRESSED_BYTES_MAX) + 64
+    gunzip(bytes, { chunkSize, maxOutputLength: DECOMPRESSED_BYTES_MAX }, (error, result) => {
       if (error === null) resolve(result)
       else reject(new PartlogError('CORRUPT_MESSAGE', whyNotGunzipped(error), { cause: error }))
     })
   })
 }
 
+/** Header and trailer of a gzip stream. */
+const GZIP_BYTES_MIN = 18
+
+/**
+ * What a gzip stream says of its size, in its last four bytes: a hint. It may be a lie, and a
+ * stream of several members says it of its last one only.
+ */
+function sizeSaid(bytes: Uint8Array): number {
+  return bytes.length < GZIP_BYTES_MIN ? 0 : asBuffer(bytes).readUInt32LE(bytes.length - 4)
+}
+
+function clamped(value: number, min: number, max: number): number {
+  return Math.min(Math.max(value, min), max)
+}
+
+function isTooLarge(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE'
+}
+
 function whyNotGunzipped(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException
-  if (code === 'ERR_BUFFER_TOO_LARGE') {
-    return `gzip stream grows beyond ${DECOMPRESSED_BYTES_MAX} bytes`
-  }
-  return `gzip stream is damaged: ${message}`
+  if (isTooLarge(error)) return `gzip stream grows beyond ${DECOMPRESSED_BYTES_MAX} bytes`
+  return `gzip stream is damaged: ${(error as Error).message}`
 }

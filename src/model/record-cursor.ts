@@ -46,15 +46,18 @@ export class RecordCursor {
   #valueLength = NULL_LENGTH
   #headersAt = 0
   #headerCount = 0
+  /** Those of the current record that have not been gone over. */
+  #headersLeft = 0
 
-  constructor(batch: Batch) {
+  /** `records`: those of the batch, where they have been unpacked before. */
+  constructor(batch: Batch, records?: Uint8Array) {
     const codec = batch.codec
     if (codec === undefined) {
       throw new PartlogError('UNSUPPORTED_COMPRESSION_TYPE', 'codec ids 5 to 7 do not exist')
     }
     const isPlain = codec === 'none'
     this.#batch = batch
-    this.#bytes = isPlain ? batch.buffer : asBuffer(decompress(codec, batch.payload))
+    this.#bytes = isPlain ? batch.buffer : asBuffer(records ?? decompress(codec, batch.payload))
     this.#at = isPlain ? batch.start + BATCH_HEADER_BYTES : 0
     this.#end = isPlain ? batch.end : this.#bytes.length
     this.#left = batch.recordsCount
@@ -69,6 +72,26 @@ export class RecordCursor {
 
   /** Steps to the next record; false behind the last one. */
   next(): boolean {
+    return this.step(Infinity) === true
+  }
+
+  /**
+   * As `next`, but goes over so many headers at most: undefined within a record that has more of
+   * them, which the next step goes on with. 64 MiB may be one record with 30 million headers.
+   */
+  step(headersMax: number): boolean | undefined {
+    if (this.#headersLeft === 0 && !this.#begin()) return false
+    if (this.#headersLeft > 0) this.#skipHeaders(headersMax)
+    if (this.#headersLeft > 0) return undefined
+    if (this.#at !== this.#recordEnd) {
+      const left = this.#recordEnd - this.#at
+      throw this.#broken(left < 0 ? ENDS_EARLY : `${left} bytes between its fields and its end`)
+    }
+    return true
+  }
+
+  /** Reads the next record up to its headers; false when there is none. */
+  #begin(): boolean {
     if (this.#left === 0) {
       if (this.#at !== this.#end) throw this.#broken(`${this.#end - this.#at} bytes left over`)
       return false
@@ -106,6 +129,10 @@ export class RecordCursor {
     return BigInt.asIntN(64, this.#batch.exactBaseTimestamp + this.#exactTimestampDelta())
   }
 
+  get headerCount(): number {
+    return this.#headerCount
+  }
+
   get headers(): readonly Header[] {
     return this.#headerCount === 0 ? NO_HEADERS : this.#readHeaders()
   }
@@ -121,6 +148,10 @@ export class RecordCursor {
   get keyRange(): { readonly start: number; readonly end: number } | undefined {
     if (this.#keyLength === NULL_LENGTH) return undefined
     return { start: this.#keyAt, end: this.#keyAt + this.#keyLength }
+  }
+
+  get hasKey(): boolean {
+    return this.#keyLength !== NULL_LENGTH
   }
 
   /** Not a tombstone. */
@@ -153,11 +184,8 @@ export class RecordCursor {
     if (this.#valueLength > 0) this.#at += this.#valueLength
     this.#headerCount = this.#varint()
     this.#headersAt = this.#at
-    this.#skipHeaders()
-    if (this.#at !== this.#recordEnd) {
-      const left = this.#recordEnd - this.#at
-      throw this.#broken(left < 0 ? ENDS_EARLY : `${left} bytes between its fields and its end`)
-    }
+    if (this.#headerCount !== 0) this.#checkHeaderCount()
+    this.#headersLeft = this.#headerCount
   }
 
   #readTimestamp(delta: number): void {
@@ -167,19 +195,23 @@ export class RecordCursor {
     else this.timestamp = Number(this.exactTimestamp)
   }
 
-  #skipHeaders(): void {
-    if (this.#headerCount === 0) return
+  #checkHeaderCount(): void {
     const left = this.#recordEnd - this.#at
     if (this.#headerCount < 0 || this.#headerCount * 2 > left) {
       throw this.#broken(`${this.#headerCount} headers cannot fit into ${left} bytes`)
     }
-    for (let index = 0; index < this.#headerCount; index++) {
+  }
+
+  #skipHeaders(most: number): void {
+    const count = Math.min(this.#headersLeft, most)
+    for (let index = 0; index < count; index++) {
       const keyLength = this.#fieldLength()
       if (keyLength < 0) throw this.#broken('a header has no key')
       this.#at += keyLength
       const valueLength = this.#fieldLength()
       this.#at += Math.max(valueLength, 0)
     }
+    this.#headersLeft -= count
   }
 
   #readHeaders(): readonly Header[] {

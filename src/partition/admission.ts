@@ -1,31 +1,33 @@
 /**
  * Which batches a leader takes from a producer: Kafka's checks (LogValidator), all of them before
- * anything is written. Pure.
+ * anything is written. A batch is unpacked once, whoever of them looks into it. Pure.
  */
 
 import { asBuffer } from '../base/bytes.js'
 import {
   Batch,
+  BATCH_HEADER_BYTES,
   BROKEN,
   frameAt,
   MAGIC_AT,
   packedAs,
   SHORT,
-  unpacked,
   whyBroken,
   whyInvalid,
 } from '../model/batch.js'
-import {
-  decompress,
-  DECOMPRESSED_BYTES_MAX,
-  growthMax,
-  isSupported,
-  type Codec,
-} from '../model/compression.js'
-import { isPartlogError, PartlogError, type ErrorCode } from '../model/errors.js'
+import { DECOMPRESSED_BYTES_MAX, growthMax, isSupported } from '../model/compression.js'
+import { PartlogError, type ErrorCode } from '../model/errors.js'
 import { RecordCursor } from '../model/record-cursor.js'
 import type { Timestamp } from '../model/units.js'
 import type { LogConfig } from '../log/config.js'
+import {
+  checkPlace,
+  unlimited,
+  unpackedNow,
+  type Contents,
+  type RecordFacts,
+  type Unpacking,
+} from './contents.js'
 
 /** What is wrong with one record of a batch. */
 export interface RecordError {
@@ -48,15 +50,44 @@ export interface Circumstances {
   readonly config: LogConfig
   readonly now: Timestamp
   readonly origin?: Origin
+  /** Default: whatever it takes. */
+  readonly unpacking?: Unpacking | undefined
 }
 
 /** Who has built a batch: `foreign` ones come over a wire, our own producers' are as they say. */
 export type Origin = 'own' | 'foreign'
 
-/** The one batch in `records`, if it may be appended. Throws a PartlogError that says why not. */
-export function admit(records: Uint8Array, { config, now, origin = 'own' }: Circumstances): Batch {
+/** A batch that may be appended. */
+export class Admitted {
+  readonly batch: Batch
+  readonly #unpacking: Unpacking
+  #contents: Contents | undefined
+
+  constructor(batch: Batch, unpacking: Unpacking) {
+    this.batch = batch
+    this.#unpacking = unpacking
+  }
+
+  /** What is compressed in it: unpacked for the first who asks, and only if somebody does. */
+  get contents(): Contents {
+    this.#contents ??= unpackedNow(this.batch, this.#unpacking)
+    return this.#contents
+  }
+
+  /** Its records, whatever they were compressed with. */
+  get records(): Uint8Array {
+    return this.batch.codec === 'none' ? this.batch.payload : this.contents.records
+  }
+}
+
+/**
+ * The one batch in `records`, if it may be appended. Throws a PartlogError that says why not, or
+ * TooMuchAtOnce, when it is not known yet.
+ */
+export function admit(records: Uint8Array, circumstances: Circumstances): Admitted {
+  const { config, now, origin = 'own', unpacking = unlimited() } = circumstances
   const batch = onlyBatch(asBuffer(records))
-  checkSize(batch, config)
+  checkSize(batch.size, config)
   const invalid = whyInvalid(batch)
   if (invalid !== undefined) {
     const code = batch.hasValidCrc ? 'INVALID_RECORD' : 'CORRUPT_MESSAGE'
@@ -71,44 +102,33 @@ export function admit(records: Uint8Array, { config, now, origin = 'own' }: Circ
   if (recordsCount === 0 || recordsCount !== lastOffsetDelta + 1) {
     throw invalidRecord(`${recordsCount} records for ${lastOffsetDelta + 1} offsets`)
   }
-  if (origin === 'foreign') checkForeign(batch)
-  if (config.timestampType === 'CreateTime') checkTimes(batch, config, now)
-  if (config.isCompacted) checkKeys(batch)
-  return batch
+  const admitted = new Admitted(batch, unpacking)
+  if (origin === 'foreign') checkForeign(admitted)
+  if (config.timestampType === 'CreateTime') checkTimes(admitted, config, now)
+  if (config.isCompacted) checkKeys(admitted)
+  return admitted
 }
 
 /** The batch as the topic wants it: itself, unless compression.type names another codec. */
-export function inTopicsCodec(batch: Batch, config: LogConfig): Batch {
+export function inTopicsCodec(admitted: Admitted, config: LogConfig): Batch {
+  const { batch } = admitted
   if (config.codec === undefined || config.codec === batch.codec) return batch
-  const packed = packedAs(config.codec, batch.codec === 'none' ? batch : unpackedSound(batch))
-  checkSize(packed, config)
+  const { records } = admitted
+  if (config.codec === 'none') checkSize(BATCH_HEADER_BYTES + records.length, config)
+  const packed = packedAs(config.codec, batch, records)
+  checkSize(packed.size, config)
   return packed
 }
 
 /** What is compressed is looked into where it can be, else it stays opaque while it is kept so. */
-function unpackedSound(batch: Batch): Batch {
-  const plain = unpacked(batch, decompressed(batch))
-  checkRecords(plain)
-  return plain
-}
-
-/** Bounded by what a batch may grow to: more than that no consumer reads either. */
-function decompressed({ codec, payload }: Batch): Uint8Array {
-  try {
-    return decompress(codec as Codec, payload)
-  } catch (error) {
-    if (!isPartlogError(error, 'CORRUPT_MESSAGE')) throw error
-    throw invalidRecord(error.sentence)
-  }
-}
-
-function checkForeign(batch: Batch): void {
+function checkForeign(admitted: Admitted): void {
+  const { batch } = admitted
   if (batch.baseOffset !== 0) {
     throw invalidRecord(`base offset ${batch.baseOffset}: the broker gives it`)
   }
   checkCount(batch)
   if (batch.codec === 'none') checkRecords(batch)
-  else if (batch.codec !== undefined && isSupported(batch.codec)) unpackedSound(batch)
+  else if (batch.codec !== undefined && isSupported(batch.codec)) void admitted.contents
 }
 
 /** Length, attributes, two deltas, two lengths of nothing and the number of headers. */
@@ -126,13 +146,10 @@ function checkCount({ recordsCount, codec, payload }: Batch): void {
 /** Are there as many records as the batch says, each whole and in its place? */
 function checkRecords(batch: Batch): void {
   const cursor = new RecordCursor(batch)
-  for (let index = 0; cursor.next(); index++) {
-    const delta = cursor.offset - batch.baseOffset
-    if (delta !== index) throw invalidRecord(`record ${index} has offset delta ${delta}`)
-  }
+  for (let index = 0; cursor.next(); index++) checkPlace(cursor, batch, index)
 }
 
-function checkSize({ size }: Batch, { maxMessageBytes }: LogConfig): void {
+function checkSize(size: number, { maxMessageBytes }: LogConfig): void {
   if (size <= maxMessageBytes) return
   throw new PartlogError(
     'MESSAGE_TOO_LARGE',
@@ -169,41 +186,64 @@ function checkProducer(batch: Batch): void {
   )
 }
 
-function checkTimes(batch: Batch, config: LogConfig, now: Timestamp): void {
+function checkTimes(admitted: Admitted, config: LogConfig, now: Timestamp): void {
+  const { batch } = admitted
   const { timestampAfterMaxMs: after, timestampBeforeMaxMs: before } = config
   if (batch.maxTimestamp > now + after) {
     const time = batch.exactMaxTimestamp
     const late = `record time ${time} lies more than ${after} ms after the broker's`
     // The batch's own word is enough: nothing is unpacked to find the records.
     if (batch.codec === 'none') {
-      refuse('INVALID_TIMESTAMP', batch, ({ timestamp }) =>
+      refuse('INVALID_TIMESTAMP', new RecordCursor(batch), ({ timestamp }) =>
         timestamp > now + after ? late : undefined,
       )
     }
     throw new PartlogError('INVALID_TIMESTAMP', late)
   }
   if (before === Number.MAX_SAFE_INTEGER) return
-  refuse('INVALID_TIMESTAMP', batch, ({ timestamp }) =>
-    timestamp >= 0 && timestamp < now - before
-      ? `record time ${timestamp} lies more than ${before} ms before the broker's`
-      : undefined,
-  )
+  refuseRecords('INVALID_TIMESTAMP', admitted, {
+    worst: ({ oldest }) => oldest,
+    reasonOf: ({ timestamp }) =>
+      timestamp >= 0 && timestamp < now - before
+        ? `record time ${timestamp} lies more than ${before} ms before the broker's`
+        : undefined,
+  })
 }
 
-function checkKeys(batch: Batch): void {
-  refuse('INVALID_RECORD', batch, ({ key }) =>
-    key === null ? 'records of a compacted topic need a key' : undefined,
-  )
+function checkKeys(admitted: Admitted): void {
+  refuseRecords('INVALID_RECORD', admitted, {
+    worst: ({ keyless }) => keyless,
+    reasonOf: ({ hasKey }) => (hasKey ? undefined : 'records of a compacted topic need a key'),
+  })
+}
+
+/** What is asked about each record of a batch. */
+interface Question {
+  /** The record to be refused if any is. */
+  readonly worst: (contents: Contents) => RecordFacts | undefined
+  readonly reasonOf: (record: Pick<RecordFacts, 'timestamp' | 'hasKey'>) => string | undefined
+}
+
+/** Refuses the batch for its records; of a large one, the worst of them stands for all. */
+function refuseRecords(code: ErrorCode, admitted: Admitted, { worst, reasonOf }: Question): void {
+  const { batch } = admitted
+  if (batch.codec === 'none') return refuse(code, new RecordCursor(batch), reasonOf)
+  const { contents } = admitted
+  const record = worst(contents)
+  const reason = record === undefined ? undefined : reasonOf(record)
+  if (record === undefined || reason === undefined) return
+  if (!contents.isLarge) return refuse(code, contents.cursor(), reasonOf)
+  const error = { batchIndex: record.index, batchIndexErrorMessage: reason }
+  throw new RefusedRecords(code, reason, [error])
 }
 
 /** Refuses the batch for the records of which `reasonOf` says what is wrong. */
 function refuse(
   code: ErrorCode,
-  batch: Batch,
+  cursor: RecordCursor,
   reasonOf: (record: RecordCursor) => string | undefined,
 ): void {
   const recordErrors: RecordError[] = []
-  const cursor = new RecordCursor(batch)
   for (let batchIndex = 0; cursor.next(); batchIndex++) {
     const reason = reasonOf(cursor)
     if (reason === undefined) continue

@@ -25,6 +25,7 @@ import { isPartlogError, PartlogError, toPartlogError } from '../model/errors.js
 import type { TopicPartition } from '../model/names.js'
 import { NONE, type LeaderEpoch, type Offset, type Timestamp } from '../model/units.js'
 import { admit, inTopicsCodec, type Origin } from './admission.js'
+import { Arrivals } from './arrivals.js'
 import {
   appendedBefore,
   checkAfterAppend,
@@ -37,6 +38,7 @@ import {
   type FollowerEnd,
 } from './checks.js'
 import { CommittedBytes } from './committed-bytes.js'
+import type { Unpacking } from './contents.js'
 import { OffsetWaiters, Watchers } from './delayed.js'
 import { InSyncReplicas, type IsrView } from './isr.js'
 import {
@@ -54,6 +56,8 @@ import {
 export class Partition {
   /** Told when records come in, the high watermark moves or the role changes. */
   readonly changes = new Watchers()
+  /** Batches that cannot be appended at once; `append` itself does not wait for them. */
+  readonly arrivals = new Arrivals()
   readonly topicPartition: TopicPartition
   readonly topicId: string
   readonly #options: PartitionOptions
@@ -216,15 +220,21 @@ export class Partition {
   /**
    * Takes one batch from a producer. It is committed when `committed` of its end resolves. One that
    * is in the log already is not written again: the answer says where it stands.
-   * `needsIsr`: refuse with NOT_ENOUGH_REPLICAS what could not be acknowledged by all.
+   * `needsIsr`: refuse with NOT_ENOUGH_REPLICAS what could not be acknowledged by all. Throws
+   * TooMuchAtOnce, and changes nothing, when more would have to be unpacked than `unpacking` lets.
    */
-  append(records: Uint8Array, needsIsr = false, origin: Origin = 'own'): Appended {
+  append(
+    records: Uint8Array,
+    needsIsr = false,
+    origin: Origin = 'own',
+    unpacking?: Unpacking,
+  ): Appended {
     const { isr, epoch } = this.#leader()
     const log = this.#log as Log
     if (needsIsr) checkBeforeAppend(log.name, log.config, isr)
     const now = this.#options.clock.now()
-    const admitted = admit(records, { config: log.config, now, origin })
-    const written = log.producers.check(admitted)
+    const admitted = admit(records, { config: log.config, now, origin, unpacking })
+    const written = log.producers.check(admitted.batch)
     if (written !== undefined) return appendedBefore(written, log.config)
     const batch = inTopicsCodec(admitted, log.config)
     const appended = this.#write(batch, isr, epoch, now)

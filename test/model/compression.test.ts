@@ -8,6 +8,8 @@ import {
   compress,
   decompress,
   DECOMPRESSED_BYTES_MAX,
+  decompressBehind,
+  decompressWithin,
   isSupported,
 } from '../../src/model/compression.js'
 import { RecordCursor } from '../../src/model/record-cursor.js'
@@ -95,5 +97,37 @@ describe('gzip', () => {
     })
     expect(whyInvalid(new Batch(batch, 0))).toBeUndefined()
     expect(() => new RecordCursor(new Batch(batch, 0))).toThrow('grows beyond 67108864 bytes')
+  })
+})
+
+describe('gzip within a bound', () => {
+  const content = Buffer.from(seededRandom(1).bytes(1000))
+  const stream = compress('gzip', content)
+
+  it('is unpacked when it fits', () => {
+    expect(decompressWithin('gzip', stream, 1000)).toEqual(content)
+    expect(decompressWithin('none', content, 10)).toBe(content)
+  })
+
+  it.each([999, 1, 0, -5])('is not known to be sound or damaged beyond %i bytes', bytesMax => {
+    expect(decompressWithin('gzip', stream, bytesMax)).toBeUndefined()
+    // Two members: the last four bytes speak of the second one.
+    const both = Buffer.concat([stream, compress('gzip', bytes('x'))])
+    expect(decompressWithin('gzip', both, bytesMax)).toBeUndefined()
+  })
+
+  it('is refused where it could never be read', () => {
+    expect(() => decompressWithin('gzip', BOMB, Infinity)).toThrow('grows beyond')
+    expect(decompressWithin('gzip', BOMB, 1000)).toBeUndefined()
+  })
+
+  it.each([0, 1, 20_000, 3_000_000])('is the same from another thread: %i bytes', async length => {
+    const plain = Buffer.from(seededRandom(length).bytes(length))
+    const packed = Buffer.from(compress('gzip', plain))
+    expect(Buffer.compare(Buffer.from(await decompressBehind('gzip', packed)), plain)).toBe(0)
+    packed.writeUInt32LE(0xffff_ffff, packed.length - 4)
+    await expect(decompressBehind('gzip', packed)).rejects.toThrow('gzip stream is damaged')
+    const both = Buffer.concat([compress('gzip', plain), compress('gzip', bytes('x'))])
+    expect((await decompressBehind('gzip', both)).length).toBe(length + 1)
   })
 })

@@ -283,3 +283,23 @@ describe('the cursor', () => {
     expect([cursor.keyText, cursor.headers[0]?.key]).toEqual(['k2', 'b'])
   })
 })
+
+describe('a record of very many headers', () => {
+  it('is gone over in steps, and is the same then', () => {
+    const builder = new BatchBuilder(Buffer.alloc(4096))
+    const many = Array.from({ length: 10 }, (_, n) => [`h${n}`, 'x'] as const)
+    builder.tryAppend(T, 'a', 'x', [])
+    builder.tryAppend(T, 'b', 'y', many)
+    builder.tryAppend(T, 'c', 'z', many.slice(0, 4))
+    const batch = new Batch(Buffer.from(builder.build()), 0)
+    const cursor = new RecordCursor(batch)
+    const steps: (boolean | undefined)[] = []
+    do steps.push(cursor.step(4))
+    while (steps.at(-1) !== false)
+    expect(steps).toEqual([true, undefined, undefined, true, true, false])
+    const whole = new RecordCursor(batch)
+    whole.next()
+    whole.next()
+    expect([whole.keyText, whole.headerCount, whole.headers.length]).toEqual(['b', 10, 10])
+  })
+})

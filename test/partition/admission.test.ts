@@ -55,7 +55,7 @@ describe('a batch from a producer', () => {
   it('is let in as it is, a view of the same bytes', () => {
     const bytes = GOOD()
     const before = Buffer.from(bytes)
-    const batch = admit(bytes, { config: config(), now: NOW })
+    const { batch } = admit(bytes, { config: config(), now: NOW })
     expect(batch.recordsCount).toBe(2)
     expect(batch.buffer.buffer).toBe(bytes.buffer)
     expect(bytes.equals(before)).toBe(true)
