@@ -26,35 +26,29 @@ const PLACES = new Limiter(2)
 /** And headers of them: about a millisecond's work. */
 const RECORDS_PER_TURN = 16_384
 
-/** A batch that has come for a partition. */
+/** A batch that could not be appended at once. */
 export interface Arrival<T> {
   readonly records: Uint8Array
   /** The bytes go back to their producer when it gives up waiting. */
   readonly isLent: boolean
+  /** It was tried already, and is too much to be unpacked at once. */
+  readonly isLarge: boolean
   /** What may be unpacked at once of this request. */
   readonly unpacking: Unpacking
   /** In one step. Throws TooMuchAtOnce. */
   readonly append: (records: Uint8Array, unpacking: Unpacking) => T
 }
 
-/** Appends at once if that can be done; otherwise behind all that came before. */
+/** Appends a batch behind all that came before. */
 export function appendInTurn<T>(
   clock: Clock,
   partition: Partition,
   arrival: Arrival<T>,
-): T | Promise<T> {
-  const { arrivals } = partition
-  if (!arrivals.isEmpty) {
-    const kept = own(arrival)
-    return arrivals.run(() => appendSoon(clock, partition, kept))
-  }
-  try {
-    return arrival.append(arrival.records, arrival.unpacking)
-  } catch (error) {
-    if (!(error instanceof TooMuchAtOnce)) throw error
-    const kept = own(arrival)
-    return arrivals.run(() => appendBehind(clock, partition, kept))
-  }
+): Promise<T> {
+  const kept = own(arrival)
+  return partition.arrivals.run(() =>
+    arrival.isLarge ? appendBehind(clock, partition, kept) : appendSoon(clock, partition, kept),
+  )
 }
 
 /** Its turn has come: it may be a small one. */

@@ -9,11 +9,10 @@
  */
 
 import { asBuffer } from '../base/bytes.js'
-import type { Appended } from '../log/log-words.js'
 import { errorOf, PartlogError, type ErrorCode } from '../model/errors.js'
 import { isInternalTopic, partitionKey } from '../model/names.js'
 import { onlyBatch, RefusedRecords } from '../partition/admission.js'
-import { AT_ONCE_MAX_BYTES, type Unpacking } from '../partition/contents.js'
+import { AT_ONCE_MAX_BYTES, TooMuchAtOnce, type Unpacking } from '../partition/contents.js'
 import type { Partition } from '../partition/partition.js'
 import type {
   PartitionProduceResponse,
@@ -93,6 +92,8 @@ interface PartitionRecords {
   readonly records: Uint8Array | null
   /** What may still be unpacked at once of the request. */
   readonly unpacking: Unpacking
+  /** It was tried: the batch is too much to be unpacked at once. */
+  readonly isLarge?: boolean
 }
 
 interface AppendAnswer {
@@ -105,45 +106,60 @@ interface AppendAnswer {
 function appendTo(
   broker: BrokerContext,
   request: ProduceRequest,
-  { topic, index, records, unpacking }: PartitionRecords,
+  load: PartitionRecords,
 ): AppendAnswer | Promise<AppendAnswer> {
-  const { acks, isForeign = false } = request
+  const { topic, index, records, unpacking } = load
   let partition: Partition | undefined
-  const refused = (error: unknown): AppendAnswer => ({ response: failure(index, error, partition) })
   try {
-    checkAcks(acks)
+    checkAcks(request.acks)
     if (isInternalTopic(topic)) {
       throw new PartlogError('INVALID_TOPIC_EXCEPTION', `topic ${topic} belongs to the system`)
     }
     const bytes = records ?? NO_BYTES
     const found = broker.replicas.partition(topic, index)
-    if (isForeign) checkForm(bytes, request)
+    if (request.isForeign) checkForm(bytes, request)
     partition = found // from here on it is the log that refuses
-    const answer = appendInTurn(broker.clock, found, {
-      ...{ records: bytes, isLent: !isForeign, unpacking },
-      append: (batch, within) => {
-        const appended = found.append(batch, acks === -1, isForeign ? 'foreign' : 'own', within)
-        return accepted(broker, request, found, appended)
-      },
-    })
-    return answer instanceof Promise ? answer.catch(refused) : answer
+    if (!partition.arrivals.isEmpty) return appendLater(broker, request, load, partition)
+    return appendNow(broker, request, partition, { records: bytes, unpacking })
   } catch (error) {
-    return refused(error)
+    if (error instanceof TooMuchAtOnce && partition !== undefined) {
+      return appendLater(broker, request, { ...load, isLarge: true }, partition)
+    }
+    return { response: failure(index, error, partition) }
   }
 }
 
-/** The answer to a batch that is in the log; made in the same step as the append. */
-function accepted(
+async function appendLater(
   broker: BrokerContext,
-  { acks, timeoutMs }: ProduceRequest,
+  request: ProduceRequest,
+  { index, records, unpacking, isLarge = false }: PartitionRecords,
   partition: Partition,
-  { firstOffset, lastOffset, logAppendTime }: Appended,
+): Promise<AppendAnswer> {
+  try {
+    return await appendInTurn(broker.clock, partition, {
+      ...{ records: records ?? NO_BYTES, isLent: !request.isForeign, isLarge, unpacking },
+      append: (kept, within) =>
+        appendNow(broker, request, partition, { records: kept, unpacking: within }),
+    })
+  } catch (error) {
+    return { response: failure(index, error, partition) }
+  }
+}
+
+/** Appends and answers in one step. Throws TooMuchAtOnce. */
+function appendNow(
+  broker: BrokerContext,
+  request: ProduceRequest,
+  partition: Partition,
+  { records, unpacking }: { readonly records: Uint8Array; readonly unpacking: Unpacking },
 ): AppendAnswer {
-  const { partition: index } = partition.topicPartition
-  const end = lastOffset + 1
-  const acknowledged = acknowledgement(broker, partition, { acks, timeoutMs, end })
+  const { acks, timeoutMs, isForeign } = request
+  const origin = isForeign ? 'foreign' : 'own'
+  const appended = partition.append(records, acks === -1, origin, unpacking)
+  const { firstOffset, lastOffset, logAppendTime } = appended
+  const acknowledged = acknowledgement(broker, partition, { acks, timeoutMs, end: lastOffset + 1 })
   const response = {
-    index,
+    index: partition.topicPartition.partition,
     errorCode: 0,
     errorMessage: null,
     baseOffset: firstOffset,

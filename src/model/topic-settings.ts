@@ -71,8 +71,9 @@ export const TOPIC_SETTINGS = {
   'max.message.bytes': option(integer(0, INT_MAX), 1024 * 1024 + 12),
   /**
    * What batches are compressed with in the log: `producer` leaves them as they come. The others
-   * cost what they save, within the append, which everybody waits for. Kafka's snappy, lz4 and zstd
-   * are refused: partlog does not write them.
+   * cost what they save: packing is done within the append, which everybody waits for, and so is
+   * unpacking up to 256 KiB of records a request. Kafka's snappy, lz4 and zstd are refused: partlog
+   * does not write them.
    */
   'compression.type': option(oneOf('producer', 'uncompressed', 'gzip'), 'producer'),
   /** Whose time a record carries: its producer's or that of the append. */

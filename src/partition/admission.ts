@@ -57,21 +57,19 @@ export interface Circumstances {
 /** Who has built a batch: `foreign` ones come over a wire, our own producers' are as they say. */
 export type Origin = 'own' | 'foreign'
 
-/** A batch that may be appended. */
+/** A batch that may be appended. One is made for every append: its fields are plain ones. */
 export class Admitted {
-  readonly batch: Batch
-  readonly #unpacking: Unpacking
-  #contents: Contents | undefined
+  private unpackedContents: Contents | undefined = undefined
 
-  constructor(batch: Batch, unpacking: Unpacking) {
-    this.batch = batch
-    this.#unpacking = unpacking
-  }
+  constructor(
+    readonly batch: Batch,
+    private readonly unpacking: Unpacking,
+  ) {}
 
   /** What is compressed in it: unpacked for the first who asks, and only if somebody does. */
   get contents(): Contents {
-    this.#contents ??= unpackedNow(this.batch, this.#unpacking)
-    return this.#contents
+    this.unpackedContents ??= unpackedNow(this.batch, this.unpacking)
+    return this.unpackedContents
   }
 
   /** Its records, whatever they were compressed with. */
