@@ -1,6 +1,7 @@
 /** The roof of clients alone: the same clients as of an embedded cluster, on brokers elsewhere. */
 
 import { SystemClock } from './base/clock.js'
+import { silentLogger, unbreakable, type Logger } from './base/logger.js'
 import {
   flag,
   hasMethods,
@@ -11,11 +12,10 @@ import {
   optional,
   readOptions,
   text,
-} from './base/config.js'
-import { silentLogger, unbreakable, type Logger } from './base/logger.js'
+} from './base/options.js'
 import { systemRandom } from './base/random.js'
-import { REQUEST_TIMEOUT_MS } from './client/config.js'
 import { KafkaCluster, type ChannelRequest, type ClientChannel } from './client/kafka-cluster.js'
+import { REQUEST_TIMEOUT_MS } from './client/line/client-config.js'
 import { checkedConfig, PartlogError } from './model/errors.js'
 import { ANY_NODE } from './protocol/channel.js'
 import { endpointOf, type Endpoint } from './wire/addresses.js'

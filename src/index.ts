@@ -1,22 +1,22 @@
 /** partlog: Kafka's model inside one Node process. The table of contents. */
 
 // The cluster, and what it gives.
-export { Cluster, type RecoveryReport } from './cluster.js'
-export type { BrokerOptions, MemoryOptions, OpenOptions } from './broker/cluster-options.js'
-export type { Condition, UntilOptions } from './broker/until.js'
+export { Cluster, type RecoveryReport } from './cluster/cluster.js'
+export type { BrokerOptions, MemoryOptions, OpenOptions } from './cluster/cluster-options.js'
+export type { Condition, UntilOptions } from './cluster/until.js'
 export { KafkaCluster } from './client/kafka-cluster.js'
 export type { Durability } from './partition/roles.js'
-export type { FindingKind, RecoveryFinding } from './log/recovery.js'
+export type { FindingKind, RecoveryFinding } from './log/log/recovery.js'
 
 // Its brokers, and what can be done to them.
-export { BrokerHandle } from './broker/broker-handle.js'
+export { BrokerHandle } from './cluster/broker-handle.js'
 export type {
   BrokerView,
   ClusterView,
   PartitionView,
   ReplicaView,
   TopicView,
-} from './broker/describe.js'
+} from './cluster/describe.js'
 export type {
   ClusterEvents,
   DataLossEvent,
@@ -25,12 +25,12 @@ export type {
   LeaderEvent,
   RepairEvent,
   TruncationEvent,
-} from './broker/events.js'
+} from './cluster/events.js'
 export type {
   GroupMemberName,
   RebalanceEvent,
   SharedGroupEvent,
-} from './coordinator/rebalance-news.js'
+} from './coordinator/groups/rebalance-news.js'
 export {
   ClusterFaults,
   type FaultApi,
@@ -38,23 +38,23 @@ export {
   type FaultErrorCode,
   type FaultFilter,
   type FaultRule,
-} from './broker/faults.js'
+} from './cluster/faults.js'
 export type {
   ClusterNetwork,
   DropOptions,
   NetworkLink,
   NetworkNode,
-} from './broker/network-rules.js'
+} from './cluster/network-rules.js'
 
 // Writing.
-export { Producer, type ProducerOptions, type SendRequest } from './client/producer.js'
-export type { Acks } from './client/producer-config.js'
-export type { HeadersIn, Message, RecordMetadata } from './client/messages.js'
-export type { PartitionerFunction, PartitionerInput } from './client/partitioner.js'
+export { Producer, type ProducerOptions, type SendRequest } from './client/producer/producer.js'
+export type { Acks } from './client/producer/producer-config.js'
+export type { HeadersIn, Message, RecordMetadata } from './client/producer/messages.js'
+export type { PartitionerFunction, PartitionerInput } from './client/producer/partitioner.js'
 export type { BytesIn, Header, HeaderIn, TimestampType } from './model/record.js'
 
 // Reading.
-export { Consumer } from './client/consumer.js'
+export { Consumer } from './client/consumer/consumer.js'
 export type {
   CommitRequest,
   CommittedPosition,
@@ -65,10 +65,10 @@ export type {
   RecordBatch,
   RunOptions,
   SubscribeOptions,
-} from './client/consumer-options.js'
-export type { OffsetToCommit } from './client/offset-commit.js'
-export type { ConsumerRecord } from './client/consumer-record.js'
-export type { AutoOffsetReset } from './client/reset-policy.js'
+} from './client/consumer/consumer-options.js'
+export type { OffsetToCommit } from './client/line/offset-commit.js'
+export type { ConsumerRecord } from './client/consumer/consumer-record.js'
+export type { AutoOffsetReset } from './client/consumer/reset-policy.js'
 export {
   json,
   type Deserialized,
@@ -78,11 +78,16 @@ export {
   type DeserializerName,
   type DeserializerOption,
   type JsonValue,
-} from './client/serdes.js'
+} from './client/line/serdes.js'
 
 // Sharing partitions out among the members of a group.
-export type { AssignorName } from './client/assignors.js'
-export type { AssignableTopic, Assignment, AssignmentInput, Assignor } from './protocol/assignor.js'
+export type { AssignorName } from './client/group/assignor-option.js'
+export type {
+  AssignableTopic,
+  Assignment,
+  AssignmentInput,
+  Assignor,
+} from './protocol/assignors/assignor.js'
 export type { MemberSubscription } from './protocol/messages/consumer-protocol.js'
 
 // Managing.
@@ -93,7 +98,7 @@ export {
   type PartitionDescription,
   type TopicDescription,
   type TopicSettingValue,
-} from './client/admin.js'
+} from './client/admin/admin.js'
 export type {
   ActiveGroupOptions,
   DeleteGroupOffsetsRequest,
@@ -110,20 +115,20 @@ export type {
   ResetOffsetsRequest,
   ResetTarget,
   SetOffsetsRequest,
-} from './client/group-admin-options.js'
-export type { NewPartitions, NewTopic } from './client/new-topic.js'
+} from './client/admin/group-admin-options.js'
+export type { NewPartitions, NewTopic } from './client/admin/new-topic.js'
 export type { TopicPartition } from './model/names.js'
 export type { KafkaTopicSetting, TopicConfigInput, TopicSetting } from './model/topic-settings.js'
 
 // Folders as they lie on a disk.
-export { openLogDirectory, type LogDirectory } from './log/log-directory.js'
-export type { MissingOffsets, TornTail } from './log/batch-walk.js'
+export { openLogDirectory, type LogDirectory } from './log/inspection/log-directory.js'
+export type { MissingOffsets, TornTail } from './log/inspection/batch-walk.js'
 export {
   PartitionDirectory,
   type RecordRange,
   type StoredTopicRecord,
   type UnreadBatches,
-} from './log/partition-directory.js'
+} from './log/inspection/partition-directory.js'
 export type { Codec } from './model/compression.js'
 
 // Clients of this library on a Kafka cluster elsewhere.

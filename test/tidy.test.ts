@@ -1,7 +1,7 @@
 /**
- * The rules of the house. A file imports from a lower storey or from its own room; clients see only
- * what is said, never what is kept; time, chance, files, sockets and the console each have one
- * home.
+ * The rules of the house. A file imports from a lower storey, a lower sub-room of its room, or its
+ * own sub-room; clients see only what is said, never what is kept; time, chance, files, sockets and
+ * the console each have one home.
  */
 
 import { readdirSync, readFileSync } from 'node:fs'
@@ -24,11 +24,23 @@ const STOREYS: Readonly<Record<string, number>> = {
   coordinator: 4,
   partition: 4,
   broker: 5,
-  'cluster.ts': 6,
+  cluster: 6,
   'connect.ts': 6,
-  'index.ts': 6,
-  sim: 7,
+  'index.ts': 7,
   cli: 7,
+}
+
+/**
+ * The sub-rooms of a room, lowest first; those in one list have no doors between them. A file that
+ * is named is a sub-room of its own. Above them all are the files that lie in the room itself.
+ */
+const SUB_ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
+  log: [['format'], ['log'], ['compaction'], ['inspection']],
+  protocol: [['schema.ts'], ['messages'], ['assignors']],
+  client: [['line'], ['producer', 'group', 'admin'], ['consumer']],
+  coordinator: [['fold'], ['metadata', 'groups']],
+  broker: [['node'], ['requests']],
+  cli: [['terminal'], ['copy']],
 }
 
 /** Rooms that may see only these, whatever lies below them. */
@@ -36,6 +48,8 @@ const WALLS: Readonly<Record<string, readonly string[]>> = {
   client: ['client', 'protocol', 'model', 'base'],
   wire: ['wire', 'protocol', 'model', 'base'],
 }
+
+const FILES_HOMES = ['disk/node-disk.ts', 'disk/lock.ts', 'cli/terminal/user-files.ts']
 
 /** What is ambient in Node, and the only files that may touch it. */
 const HOMES: readonly { readonly what: RegExp; readonly files: readonly string[] }[] = [
@@ -48,23 +62,25 @@ const HOMES: readonly { readonly what: RegExp; readonly files: readonly string[]
     what: /\bMath\.random\(|'node:crypto'/,
     files: ['base/random.ts', 'disk/lock.ts', 'wire/scram.ts'],
   },
-  { what: /'node:fs(\/promises)?'/, files: ['disk/node-disk.ts', 'disk/lock.ts', 'cli/files.ts'] },
+  { what: /'node:fs(\/promises)?'/, files: FILES_HOMES },
   { what: /'node:net'/, files: ['disk/lock.ts', 'wire/tcp-server.ts', 'wire/dial.ts'] },
-  { what: /\bconsole\.|process\.std(out|err)\b/, files: ['cli/output.ts'] },
-  { what: /'node:zlib'/, files: ['model/compression.ts', 'cli/files.ts'] },
+  { what: /\bconsole\.|process\.std(out|err)\b/, files: ['cli/terminal/output.ts'] },
+  { what: /'node:zlib'/, files: ['model/compression.ts', 'cli/terminal/user-files.ts'] },
 ]
 
 /** Rooms and files that decide and never wait. */
 const PURE = [
   /^model\//,
   /^protocol\//,
-  /^coordinator\/(placement|controller|metadata|producer-ids|elections|brokers)\.ts$/,
-  /^coordinator\/(group|group-(states|journal|view)|groups-state|member|membership)\.ts$/,
-  /^coordinator\/(offset-expiration|rebalance-news|subscriptions)\.ts$/,
-  /^log\/(retention|damage|config|files|leader-epochs|follower-batches|producer-state)\.ts$/,
-  /^partition\/isr\.ts$/,
-  /^client\/(accumulator|producer-identity|partitioner|consumer-record|partition-state|messages)\.ts$/,
-  /^partition\/admission\.ts$/,
+  /^coordinator\/metadata\//,
+  /^coordinator\/groups\/(group|group-(states|journal|view)|groups-state|member|membership)\.ts$/,
+  /^coordinator\/groups\/(offset-expiration|rebalance-news|subscriptions)\.ts$/,
+  /^log\/format\/(damage|log-config|files|leader-epochs|producer-state)\.ts$/,
+  /^log\/log\/(retention|follower-batches)\.ts$/,
+  /^log\/compaction\/compaction-plan\.ts$/,
+  /^partition\/(isr|admission)\.ts$/,
+  /^client\/producer\/(accumulator|producer-identity|partitioner|messages)\.ts$/,
+  /^client\/consumer\/(consumer-record|partition-state)\.ts$/,
 ]
 
 const TOP_LEVEL = new Set([
@@ -84,9 +100,11 @@ const MADE = new Set(['node_modules', 'dist', 'data'])
 const FILE_LINES_MAX = 500
 /** Files of one idea that needs more lines: cut where an idea ends, not where a ruler falls. */
 const LONGER_FILES: Readonly<Record<string, number>> = {
-  'client/group-member.ts': 600,
+  'client/group/group-member.ts': 600,
   'partition/partition.ts': 600,
 }
+/** So that one sees a folder whole. Messages are many and alike. */
+const FOLDER_FILES_MAX = 20
 const FUNCTION_LINES_MAX = 70
 const LINE_COLUMNS_MAX = 100
 const PARAMETERS_MAX = 4
@@ -113,6 +131,15 @@ const SOURCES: readonly Source[] = filesUnder('src').map(path => {
 })
 
 const roomOf = (path: string): string => path.split('/')[0] as string
+
+/** How high a file stands in its room, and in which sub-room; undefined for a room without any. */
+function subRoomOf(path: string): { readonly name: string; readonly height: number } | undefined {
+  const [room = '', name = ''] = path.split('/')
+  const subRooms = SUB_ROOMS[room]
+  if (subRooms === undefined) return undefined
+  const height = subRooms.findIndex(names => names.includes(name))
+  return height >= 0 ? { name, height } : { name: room, height: subRooms.length }
+}
 
 /** Text without comments: rules are for code. */
 function codeOf({ text }: Source): string {
@@ -159,12 +186,54 @@ describe('the house', () => {
           const [from, to] = [roomOf(source.path), roomOf(target)]
           return from !== to && (STOREYS[to] as number) >= (STOREYS[from] as number)
         })
-        // index.ts is the table of contents of the roof itself.
-        .filter(
-          target => !(source.path === 'index.ts' && ['cluster.ts', 'connect.ts'].includes(target)),
-        )
         .map(target => `${source.path} → ${target}`),
     )
+    expect(wrong).toEqual([])
+  })
+
+  it('imports only from lower sub-rooms, or within one', () => {
+    const wrong = SOURCES.flatMap(source => {
+      const from = subRoomOf(source.path)
+      return importsOf(source)
+        .filter(target => roomOf(target) === roomOf(source.path))
+        .filter(target => {
+          const to = subRoomOf(target)
+          return from !== undefined && to?.name !== from.name && (to?.height ?? 0) >= from.height
+        })
+        .map(target => `${source.path} → ${target}`)
+    })
+    expect(wrong).toEqual([])
+  })
+
+  it('has only the sub-rooms it was planned with', () => {
+    const folders = new Set(
+      SOURCES.map(({ path }) => path.split('/').slice(0, -1).join('/')).filter(Boolean),
+    )
+    const planned = Object.entries(SUB_ROOMS).flatMap(([room, lists]) =>
+      lists.flat().map(name => `${room}/${name}`),
+    )
+    const wrong = [...folders].filter(path => path.includes('/') && !planned.includes(path))
+    expect(wrong).toEqual([])
+  })
+
+  it(`has at most ${FOLDER_FILES_MAX} files in a folder`, () => {
+    const counts = new Map<string, number>()
+    for (const { path } of SOURCES) {
+      const folder = path.split('/').slice(0, -1).join('/')
+      counts.set(folder, (counts.get(folder) ?? 0) + 1)
+    }
+    counts.delete('protocol/messages')
+    expect([...counts].filter(([, count]) => count > FOLDER_FILES_MAX)).toEqual([])
+  })
+
+  it('has no file name twice', () => {
+    const places = new Map<string, string[]>()
+    for (const { path } of SOURCES) {
+      if (path.startsWith('protocol/messages/')) continue
+      const name = path.split('/').at(-1) as string
+      places.set(name, [...(places.get(name) ?? []), path])
+    }
+    const wrong = [...places].filter(([name, all]) => name !== 'index.ts' && all.length > 1)
     expect(wrong).toEqual([])
   })
 

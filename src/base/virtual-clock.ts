@@ -4,8 +4,8 @@
  * became runnable runs to its end, so each callback sees a settled world.
  */
 
-import { atTurnEnd, nextTurn, type Clock, type Timer } from './clock.js'
 import { assert } from './assert.js'
+import { atTurnEnd, nextTurn, type Clock, type Timer } from './clock.js'
 
 interface Entry {
   readonly deadline: number

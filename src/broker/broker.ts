@@ -9,19 +9,18 @@
 import type { Clock } from '../base/clock.js'
 import type { Logger } from '../base/logger.js'
 import type { Random } from '../base/random.js'
-import { alterIsr, replicaFailed, replicaReturned } from '../coordinator/brokers.js'
-import { createTopic, type ControllerContext } from '../coordinator/controller.js'
-import type { ClusterImage, TopicImage } from '../coordinator/metadata.js'
-import type { GroupListener } from '../coordinator/rebalance-news.js'
-import { NOTHING } from '../coordinator/state-machine.js'
-import type { LogManager } from '../log/log-manager.js'
+import { NOTHING } from '../coordinator/fold/state-machine.js'
+import type { GroupListener } from '../coordinator/groups/rebalance-news.js'
+import { alterIsr, replicaFailed, replicaReturned } from '../coordinator/metadata/brokers.js'
+import type { ClusterImage, TopicImage } from '../coordinator/metadata/cluster-image.js'
+import { createTopic, type ControllerContext } from '../coordinator/metadata/topics.js'
+import type { LogManager } from '../log/log/log-manager.js'
 import { isPartlogError, PartlogError } from '../model/errors.js'
 import { checkTopicName, isInternalTopic, OFFSETS_TOPIC } from '../model/names.js'
 import type { Partition } from '../partition/partition.js'
 import type { Durability } from '../partition/roles.js'
 import type { ApiName, Request, Response } from '../protocol/api.js'
 import type { Channel } from '../protocol/channel.js'
-import { compactLogs } from './compaction.js'
 import {
   COMPACTION_INTERVAL_MS,
   HIGH_WATERMARK_CHECKPOINT_INTERVAL_MS,
@@ -33,23 +32,34 @@ import {
   RETENTION_CHECK_INTERVAL_MS,
   RETENTION_INITIAL_DELAY_MS,
   type BrokerSettings,
-} from './config.js'
-import type { BrokerContext, BrokerEndpoint, ControllerDoor } from './context.js'
-import { electLeaders } from './elections.js'
-import { fetch } from './fetch.js'
-import { deleteGroups, describeGroups, listGroups } from './group-admin.js'
-import { GroupCoordinators, type MetGroups } from './group-coordinators.js'
-import { offsetCommit, offsetDelete, offsetFetch } from './group-offsets.js'
-import { findCoordinator, heartbeat, joinGroup, leaveGroup, syncGroup } from './groups.js'
-import { Housekeeping, type Chore } from './housekeeping.js'
-import { describeCluster, metadata } from './metadata.js'
-import { deleteRecords, listOffsets, offsetForLeaderEpoch } from './offsets.js'
-import { produce } from './produce.js'
-import { initProducerId, ProducerIds } from './producer-ids.js'
-import type { Truncation } from './replica-fetcher.js'
-import { ReplicaManager, type ReplicaListener } from './replica-manager.js'
-import { alterConfigs, describeConfigs, incrementalAlterConfigs } from './topic-configs.js'
-import { createPartitions, createTopics, deleteTopics } from './topics.js'
+} from './node/broker-config.js'
+import { compactLogs } from './node/cleaner-chore.js'
+import type { BrokerContext, BrokerEndpoint, ControllerDoor } from './node/context.js'
+import { GroupCoordinators, type MetGroups } from './node/group-coordinators.js'
+import { Housekeeping, type Chore } from './node/housekeeping.js'
+import type { Truncation } from './node/replica-fetcher.js'
+import { ReplicaManager, type ReplicaListener } from './node/replica-manager.js'
+import { electLeaders } from './requests/election-requests.js'
+import { fetch } from './requests/fetch-requests.js'
+import { deleteGroups, describeGroups, listGroups } from './requests/group-admin-requests.js'
+import { offsetCommit, offsetDelete, offsetFetch } from './requests/group-offset-requests.js'
+import {
+  findCoordinator,
+  heartbeat,
+  joinGroup,
+  leaveGroup,
+  syncGroup,
+} from './requests/group-requests.js'
+import { describeCluster, metadata } from './requests/metadata-requests.js'
+import { deleteRecords, listOffsets, offsetForLeaderEpoch } from './requests/offset-requests.js'
+import { produce } from './requests/produce-requests.js'
+import { initProducerId, ProducerIds } from './requests/producer-id-requests.js'
+import {
+  alterConfigs,
+  describeConfigs,
+  incrementalAlterConfigs,
+} from './requests/topic-config-requests.js'
+import { createPartitions, createTopics, deleteTopics } from './requests/topic-requests.js'
 
 type Handler<A extends ApiName> = (
   broker: BrokerContext,

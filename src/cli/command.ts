@@ -1,9 +1,9 @@
 /** Commands as data: what words one takes, and what it does. */
 
-import { UsageError } from './usage-error.js'
 import { parseArgs } from 'node:util'
-import type { OptionType } from '../base/config.js'
-import type { Output } from './output.js'
+import type { OptionType } from '../base/options.js'
+import type { Output } from './terminal/output.js'
+import { UsageError } from './terminal/usage-error.js'
 
 export interface CommandOption<T> {
   /** undefined: a switch without a value. */

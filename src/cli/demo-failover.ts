@@ -3,12 +3,12 @@
  * each change is told as it happens, and every acknowledged record is looked for afterwards.
  */
 
-import type { ConsumerRecord } from '../client/consumer-record.js'
-import type { Producer, SendRequest } from '../client/producer.js'
-import type { RecordMetadata } from '../client/messages.js'
-import type { Cluster } from '../cluster.js'
 import { crc32c } from '../base/crc32c.js'
-import { clock } from './ending.js'
+import type { ConsumerRecord } from '../client/consumer/consumer-record.js'
+import type { RecordMetadata } from '../client/producer/messages.js'
+import type { Producer, SendRequest } from '../client/producer/producer.js'
+import type { Cluster } from '../cluster/cluster.js'
+import { clock } from './terminal/ending.js'
 
 const HEAL_MAX_MS = 60_000
 const LOOK_AGAIN_MS = 50

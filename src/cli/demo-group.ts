@@ -7,15 +7,15 @@
 
 import { sleep, type Timer } from '../base/clock.js'
 import { Deferred } from '../base/tasks.js'
-import type { RebalanceEvent } from '../coordinator/rebalance-news.js'
-import type { FaultApi } from '../broker/faults.js'
-import type { RecordBatch } from '../client/consumer-options.js'
-import type { ConsumerRecord } from '../client/consumer-record.js'
-import type { Consumer } from '../client/consumer.js'
-import type { Cluster } from '../cluster.js'
+import type { RecordBatch } from '../client/consumer/consumer-options.js'
+import type { ConsumerRecord } from '../client/consumer/consumer-record.js'
+import type { Consumer } from '../client/consumer/consumer.js'
+import type { Cluster } from '../cluster/cluster.js'
+import type { FaultApi } from '../cluster/faults.js'
+import type { RebalanceEvent } from '../coordinator/groups/rebalance-news.js'
 import { partitionOfGroup } from '../model/hashes.js'
 import { OFFSETS_TOPIC } from '../model/names.js'
-import { clock } from './ending.js'
+import { clock } from './terminal/ending.js'
 
 /** Short, so that the dead are missed soon. */
 export const SESSION_TIMEOUT_MS = 1_500

@@ -1,11 +1,13 @@
 /** `partlog demo`: events from a file through producer, partitions and a consumer group. */
 
-import { integer, text } from '../base/config.js'
-import type { Cluster } from '../cluster.js'
+import { integer, text } from '../base/options.js'
+import type { Cluster } from '../cluster/cluster.js'
 import { NodeDisk } from '../disk/node-disk.js'
-import { inspectPartition } from '../log/inspect.js'
+import { inspectPartition } from '../log/inspection/inspect-log.js'
+import { JSON_OPTION } from './command-options.js'
 import { command, optionalValue, valued } from './command.js'
-import { UsageError } from './usage-error.js'
+import type { ImportRequest, ImportResult } from './copy/import-run.js'
+import { openToWrite } from './copy/waits.js'
 import { Failover, type FailoverResult } from './demo-failover.js'
 import {
   SESSION_TIMEOUT_MS,
@@ -14,16 +16,14 @@ import {
   type SharedReadingResult,
   WORK_MS,
 } from './demo-group.js'
-import { checkReadable, freshPath, openLines, openSink, sizeOf } from './files.js'
-import type { ImportRequest, ImportResult } from './import-run.js'
 import { ensureTopic, importWithProgress } from './import.js'
 import { orderLines } from './orders.js'
-import type { Output } from './output.js'
-import { Progress } from './progress.js'
-import { JSON_OPTION } from './shared.js'
-import { clock, closing, endingSignal, storyteller } from './ending.js'
-import { bytesText, grouped, secondsText, table } from './table.js'
-import { openToWrite } from './waits.js'
+import { clock, closing, endingSignal, storyteller } from './terminal/ending.js'
+import type { Output } from './terminal/output.js'
+import { Progress } from './terminal/progress.js'
+import { bytesText, grouped, secondsText, table } from './terminal/table.js'
+import { UsageError } from './terminal/usage-error.js'
+import { checkReadable, freshPath, openLines, openSink, sizeOf } from './terminal/user-files.js'
 
 const TOPIC = 'orders'
 const GROUP = 'demo'

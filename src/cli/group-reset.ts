@@ -1,17 +1,17 @@
 /** `partlog groups GROUP --reset-offsets`: where a group goes on reading. */
 
-import type { OptionType } from '../base/config.js'
+import type { OptionType } from '../base/options.js'
 import type {
   ResetOffset,
   ResetOffsetsRequest,
   ResetTarget,
-} from '../client/group-admin-options.js'
-import type { Cluster } from '../cluster.js'
+} from '../client/admin/group-admin-options.js'
+import type { Cluster } from '../cluster/cluster.js'
 import { isTopicName, type TopicPartition } from '../model/names.js'
-import { UsageError } from './usage-error.js'
-import type { Output } from './output.js'
-import { reading, writing } from './shared.js'
-import { table } from './table.js'
+import { reading, writing } from './command-options.js'
+import type { Output } from './terminal/output.js'
+import { table } from './terminal/table.js'
+import { UsageError } from './terminal/usage-error.js'
 
 /** A topic, or some of its partitions. */
 export interface TopicPlace {

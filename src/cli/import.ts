@@ -1,29 +1,29 @@
 /** `partlog import FILE|-`: lines into a topic. */
 
-import { IMPORTED } from './carried-topic.js'
-import { integer, oneOf, text, type OptionType } from '../base/config.js'
-import type { Cluster } from '../cluster.js'
-import type { Message } from '../client/messages.js'
+import { integer, oneOf, text, type OptionType } from '../base/options.js'
+import type { Message } from '../client/producer/messages.js'
+import type { Cluster } from '../cluster/cluster.js'
 import { BATCH_HEADER_BYTES } from '../model/batch.js'
 import { isPartlogError } from '../model/errors.js'
+import { DIR_OPTION, JSON_OPTION } from './command-options.js'
 import { command, optionalValue, type OptionsOf, valued } from './command.js'
-import { UsageError } from './usage-error.js'
-import type { ImportFormat } from './event-lines.js'
-import { checkReadable } from './files.js'
+import { IMPORTED } from './copy/carried-topic.js'
+import type { ImportFormat } from './copy/event-lines.js'
 import {
   importFile,
   type BadLine,
   type ImportRequest,
   type ImportResult,
   type TargetFor,
-} from './import-run.js'
-import type { Output } from './output.js'
-import { Progress } from './progress.js'
-import { DIR_OPTION, JSON_OPTION } from './shared.js'
-import { clock, closing, endingSignal } from './ending.js'
-import { bytesText, grouped, secondsText } from './table.js'
-import { TIME_UNITS, timeZoneOf, type TimeUnit, type TimeZone } from './time-text.js'
-import { openToWrite } from './waits.js'
+} from './copy/import-run.js'
+import { TIME_UNITS, timeZoneOf, type TimeUnit, type TimeZone } from './copy/time-text.js'
+import { openToWrite } from './copy/waits.js'
+import { clock, closing, endingSignal } from './terminal/ending.js'
+import type { Output } from './terminal/output.js'
+import { Progress } from './terminal/progress.js'
+import { bytesText, grouped, secondsText } from './terminal/table.js'
+import { UsageError } from './terminal/usage-error.js'
+import { checkReadable } from './terminal/user-files.js'
 
 /** Makes the topic if it is not there, with so many partitions, for records of any time. */
 export async function ensureTopic(

@@ -1,14 +1,14 @@
 /** `partlog inspect PATH`: what is in a folder of logs, down to batches and index entries. */
 
-import { diskAround, findPartitions } from '../log/log-directory.js'
-import { inspectPartition, type Inspection } from '../log/inspect.js'
-import type { InspectVisitor } from '../log/segment-walk.js'
+import { inspectPartition, type Inspection } from '../log/inspection/inspect-log.js'
+import { diskAround, findPartitions } from '../log/inspection/log-directory.js'
+import type { InspectVisitor } from '../log/inspection/segment-walk.js'
 import type { Batch } from '../model/batch.js'
+import { JSON_OPTION } from './command-options.js'
 import { command, toggle } from './command.js'
-import type { Output } from './output.js'
-import { plain } from './plain.js'
-import { JSON_OPTION } from './shared.js'
-import { table } from './table.js'
+import type { Output } from './terminal/output.js'
+import { plain } from './terminal/plain.js'
+import { table } from './terminal/table.js'
 
 export const inspectCommand = command({
   name: 'inspect',

@@ -1,14 +1,14 @@
 /** Where a Kafka cluster is and how a command is let in: `kafka://host:9092,host:9092/topic`. */
 
-import { oneOf, text } from '../base/config.js'
+import { oneOf, text } from '../base/options.js'
 import { connect, type RemoteCluster } from '../connect.js'
 import { isTopicName } from '../model/names.js'
 import { endpointOf } from '../wire/addresses.js'
 import { optionalValue, type OptionsOf, toggle } from './command.js'
-import { UsageError } from './usage-error.js'
-import { readText } from './files.js'
-import { environment, type Output } from './output.js'
-import { waitsTold } from './waits.js'
+import { waitsTold } from './copy/waits.js'
+import { environment, type Output } from './terminal/output.js'
+import { UsageError } from './terminal/usage-error.js'
+import { readText } from './terminal/user-files.js'
 
 /** A topic of a cluster elsewhere. */
 export interface KafkaAddress {

@@ -6,17 +6,17 @@
 
 import packageJson from '../../package.json'
 import { type Command, helpOf, parseCall } from './command.js'
-import { UsageError } from './usage-error.js'
 import { demoCommand } from './demo.js'
-import { groupsCommand } from './groups.js'
+import { groupsCommand } from './groups-command.js'
 import { importCommand } from './import.js'
 import { inspectCommand } from './inspect.js'
-import { atEnd, commandLine, exitWith, Output } from './output.js'
 import { mirrorCommand } from './mirror.js'
-import { plain } from './plain.js'
 import { replayCommand } from './replay.js'
 import { serveCommand } from './serve.js'
-import { topicsCommand } from './topics.js'
+import { atEnd, commandLine, exitWith, Output } from './terminal/output.js'
+import { plain } from './terminal/plain.js'
+import { UsageError } from './terminal/usage-error.js'
+import { topicsCommand } from './topics-command.js'
 import { verifyCommand } from './verify.js'
 
 const COMMANDS: readonly Command[] = [

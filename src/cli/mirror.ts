@@ -1,20 +1,20 @@
 /** `partlog mirror`: a topic of a Kafka cluster into a folder, again and again. */
 
-import { text } from '../base/config.js'
+import { text } from '../base/options.js'
 import { checkTopicName } from '../model/names.js'
-import { arrivedOf, arrivedTable } from './arrived.js'
+import { DIR_OPTION, JSON_OPTION } from './command-options.js'
 import { command, optionalValue, type OptionsOf, toggle } from './command.js'
-import { UsageError } from './usage-error.js'
+import { arrivedOf, arrivedTable } from './copy/arrived.js'
+import { MirrorPositions, POSITIONS_TOPIC } from './copy/mirror-positions.js'
+import { Mirror, type MirrorReport, type MirrorRequest } from './copy/mirror-run.js'
+import { offsetOrTime, takenForTime } from './copy/places.js'
+import { openToWrite } from './copy/waits.js'
 import { connectTo, KAFKA_OPTIONS, parseKafkaAddress, type KafkaAddress } from './kafka-address.js'
-import { MirrorPositions, POSITIONS_TOPIC } from './mirror-positions.js'
-import { Mirror, type MirrorReport, type MirrorRequest } from './mirror-run.js'
-import type { Output } from './output.js'
-import { offsetOrTime, takenForTime } from './places.js'
-import { Progress } from './progress.js'
-import { DIR_OPTION, JSON_OPTION } from './shared.js'
-import { clock, closing, endingSignal } from './ending.js'
-import { grouped, secondsText } from './table.js'
-import { openToWrite } from './waits.js'
+import { clock, closing, endingSignal } from './terminal/ending.js'
+import type { Output } from './terminal/output.js'
+import { Progress } from './terminal/progress.js'
+import { grouped, secondsText } from './terminal/table.js'
+import { UsageError } from './terminal/usage-error.js'
 
 const OPTIONS = {
   from: optionalValue(text, 'ADDRESS', 'kafka://host:port/topic (needed)'),

@@ -1,13 +1,13 @@
 /** `partlog replay TOPIC --to kafka://…`: the records of a folder into a topic of a cluster. */
 
-import type { Admin } from '../client/admin.js'
-import { carriedSettings, ensureCarried, IMPORTED, OF_ANY_TIME } from './carried-topic.js'
+import type { Admin } from '../client/admin/admin.js'
+import { carriedSettings, ensureCarried, IMPORTED, OF_ANY_TIME } from './copy/carried-topic.js'
+import type { OpenTarget } from './copy/open-target.js'
+import type { TargetOptions } from './copy/replay-target.js'
+import { settingsOf, type SourceTopic } from './copy/source.js'
+import { topicTarget } from './copy/topic-target.js'
 import { connectTo, parseKafkaAddress, type KafkaOptions } from './kafka-address.js'
-import type { OpenTarget } from './open-target.js'
-import type { Output } from './output.js'
-import type { TargetOptions } from './replay-target.js'
-import { settingsOf, type SourceTopic } from './source.js'
-import { topicTarget } from './topic-target.js'
+import type { Output } from './terminal/output.js'
 
 export type KafkaTargetOptions = TargetOptions & KafkaOptions & { readonly to: string }
 

@@ -1,17 +1,17 @@
 /** `partlog replay TOPIC`: records out of a folder again, in the order of their times. */
 
 import { sleep } from '../base/clock.js'
-import { integer, oneOf, text } from '../base/config.js'
-import type { PartitionDirectory, StoredTopicRecord } from '../log/partition-directory.js'
+import { integer, oneOf, text } from '../base/options.js'
+import type {
+  PartitionDirectory,
+  StoredTopicRecord,
+} from '../log/inspection/partition-directory.js'
 import { isPartlogError, PartlogError } from '../model/errors.js'
-import { arrivedTable } from './arrived.js'
+import { DIR_OPTION, JSON_OPTION } from './command-options.js'
 import { command, optionalValue, type OptionsOf, repeatable, toggle, valued } from './command.js'
-import { UsageError } from './usage-error.js'
-import { isFileName } from './files.js'
-import { checkNoKafkaOptions, isKafkaAddress, KAFKA_OPTIONS } from './kafka-address.js'
-import { byTime } from './merge.js'
-import type { OpenTarget } from './open-target.js'
-import type { Output } from './output.js'
+import { arrivedTable } from './copy/arrived.js'
+import { byTime } from './copy/merge.js'
+import type { OpenTarget } from './copy/open-target.js'
 import {
   endsOf,
   offsetOrTime,
@@ -20,15 +20,18 @@ import {
   timeIfBeyond,
   type Place,
   type PlaceIn,
-} from './places.js'
-import { Progress } from './progress.js'
+} from './copy/places.js'
+import { openTarget, type Format } from './copy/replay-target.js'
+import { sourceTopic, type SourceTopic } from './copy/source.js'
+import type { Placement } from './copy/topic-target.js'
+import { checkNoKafkaOptions, isKafkaAddress, KAFKA_OPTIONS } from './kafka-address.js'
 import { openKafkaTarget } from './replay-kafka.js'
-import { openTarget, type Format } from './replay-target.js'
-import { DIR_OPTION, JSON_OPTION } from './shared.js'
-import { clock, closing } from './ending.js'
-import { sourceTopic, type SourceTopic } from './source.js'
-import { grouped, secondsText } from './table.js'
-import type { Placement } from './topic-target.js'
+import { clock, closing } from './terminal/ending.js'
+import type { Output } from './terminal/output.js'
+import { Progress } from './terminal/progress.js'
+import { grouped, secondsText } from './terminal/table.js'
+import { UsageError } from './terminal/usage-error.js'
+import { isFileName } from './terminal/user-files.js'
 
 const OPTIONS = {
   dir: { ...DIR_OPTION, help: 'the folder of a cluster, or of a Kafka broker (default ./data)' },

@@ -1,15 +1,15 @@
 /** `partlog serve`: a cluster for Kafka clients of any kind, until it is told to end. */
 
-import { integer, text, type OptionType } from '../base/config.js'
-import { Cluster } from '../cluster.js'
+import { integer, text, type OptionType } from '../base/options.js'
+import { Cluster } from '../cluster/cluster.js'
 import { isPartlogError } from '../model/errors.js'
-import { command, optionalValue, repeatable, toggle, valued } from './command.js'
-import { UsageError } from './usage-error.js'
 import { ports } from '../wire/tcp-server.js'
-import { told, type Output } from './output.js'
-import { DIR_OPTION, JSON_OPTION } from './shared.js'
-import { closing } from './ending.js'
-import { faultsTold, openToWrite } from './waits.js'
+import { DIR_OPTION, JSON_OPTION } from './command-options.js'
+import { command, optionalValue, repeatable, toggle, valued } from './command.js'
+import { faultsTold, openToWrite } from './copy/waits.js'
+import { closing } from './terminal/ending.js'
+import { told, type Output } from './terminal/output.js'
+import { UsageError } from './terminal/usage-error.js'
 
 interface WantedTopic {
   readonly topic: string

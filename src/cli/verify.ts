@@ -1,16 +1,16 @@
 /** `partlog verify PATH`: every byte of a folder looked at, nothing written. */
 
-import { diskAround, findPartitions } from '../log/log-directory.js'
-import type { Problem } from '../log/inspect-files.js'
-import { inspectPartition } from '../log/inspect.js'
-import type { SegmentSummary } from '../log/segment-walk.js'
-import { checkRootFiles } from '../log/verify-root.js'
+import type { Problem } from '../log/inspection/inspect-files.js'
+import { inspectPartition } from '../log/inspection/inspect-log.js'
+import { diskAround, findPartitions } from '../log/inspection/log-directory.js'
+import type { SegmentSummary } from '../log/inspection/segment-walk.js'
+import { checkRootFiles } from '../log/inspection/verify-root.js'
+import { JSON_OPTION } from './command-options.js'
 import { command } from './command.js'
-import { plain } from './plain.js'
-import { Progress } from './progress.js'
-import { JSON_OPTION } from './shared.js'
-import { clock } from './ending.js'
-import { bytesText, grouped } from './table.js'
+import { clock } from './terminal/ending.js'
+import { plain } from './terminal/plain.js'
+import { Progress } from './terminal/progress.js'
+import { bytesText, grouped } from './terminal/table.js'
 
 export const verifyCommand = command({
   name: 'verify',

@@ -4,12 +4,12 @@ import type { Clock } from '../base/clock.js'
 import type { Logger } from '../base/logger.js'
 import type { Random } from '../base/random.js'
 import type { Channel } from '../protocol/channel.js'
-import { Admin } from './admin.js'
-import { Consumer } from './consumer.js'
-import type { ConsumerOptions } from './consumer-options.js'
-import { closedError } from './errors.js'
-import { Producer, type ProducerOptions } from './producer.js'
-import type { Deserialized, Deserializer, DeserializerName } from './serdes.js'
+import { Admin } from './admin/admin.js'
+import type { ConsumerOptions } from './consumer/consumer-options.js'
+import { Consumer } from './consumer/consumer.js'
+import { closedError } from './line/client-errors.js'
+import type { Deserialized, Deserializer, DeserializerName } from './line/serdes.js'
+import { Producer, type ProducerOptions } from './producer/producer.js'
 
 /** What a client says of itself when it wants a channel; not checked yet. */
 export interface ChannelRequest {

@@ -7,7 +7,7 @@
 
 import { AssertionError } from '../base/assert.js'
 import { BytesError } from '../base/bytes.js'
-import { ConfigError } from '../base/config.js'
+import { ConfigError } from '../base/options.js'
 
 interface ErrorRow {
   readonly id: number

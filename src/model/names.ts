@@ -1,7 +1,7 @@
 /** Names people give, checked before anything is made of them. */
 
+import { show } from '../base/options.js'
 import { PartlogError } from './errors.js'
-import { show } from '../base/config.js'
 
 export interface TopicPartition {
   readonly topic: string

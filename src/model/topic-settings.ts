@@ -16,7 +16,7 @@ import {
   show,
   unknownKey,
   type OptionType,
-} from '../base/config.js'
+} from '../base/options.js'
 import { checkedConfig } from './errors.js'
 
 const FOR_EVER = Number.MAX_SAFE_INTEGER

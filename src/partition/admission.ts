@@ -4,6 +4,7 @@
  */
 
 import { asBuffer } from '../base/bytes.js'
+import type { LogConfig } from '../log/format/log-config.js'
 import {
   Batch,
   BATCH_HEADER_BYTES,
@@ -19,7 +20,6 @@ import { DECOMPRESSED_BYTES_MAX, growthMax, isSupported } from '../model/compres
 import { PartlogError, type ErrorCode } from '../model/errors.js'
 import { RecordCursor } from '../model/record-cursor.js'
 import type { Timestamp } from '../model/units.js'
-import type { LogConfig } from '../log/config.js'
 import {
   checkPlace,
   unlimited,

@@ -1,9 +1,9 @@
 /** What a leader looks at before it answers. Pure. */
 
-import type { LogConfig } from '../log/config.js'
-import type { EpochEnd, LeaderEpochs } from '../log/leader-epochs.js'
-import type { Appended } from '../log/log.js'
-import type { WrittenBatch } from '../log/producer-state.js'
+import type { EpochEnd, LeaderEpochs } from '../log/format/leader-epochs.js'
+import type { LogConfig } from '../log/format/log-config.js'
+import type { WrittenBatch } from '../log/format/producer-state.js'
+import type { Appended } from '../log/log/log.js'
 import { PartlogError } from '../model/errors.js'
 import type { LeaderEpoch, Offset } from '../model/units.js'
 import type { InSyncReplicas } from './isr.js'

@@ -17,9 +17,9 @@
  * follower it does when the log is truncated.
  */
 
-import type { Log } from '../log/log.js'
-import type { Appended } from '../log/log.js'
-import type { OffsetAndTimestamp, ReadBounds } from '../log/log-reader.js'
+import type { OffsetAndTimestamp, ReadBounds } from '../log/log/log-reader.js'
+import type { Log } from '../log/log/log.js'
+import type { Appended } from '../log/log/log.js'
 import type { Batch } from '../model/batch.js'
 import { isPartlogError, PartlogError, toPartlogError } from '../model/errors.js'
 import type { TopicPartition } from '../model/names.js'

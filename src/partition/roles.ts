@@ -1,9 +1,9 @@
 /** The words between a partition and those around it: roles, leaderships, what is read. */
 
 import type { Clock } from '../base/clock.js'
+import type { ReadBounds } from '../log/log/log-reader.js'
 import type { PartlogError } from '../model/errors.js'
 import type { TopicPartition } from '../model/names.js'
-import type { ReadBounds } from '../log/log-reader.js'
 import type { LeaderEpoch, Offset } from '../model/units.js'
 import type { InSyncReplicas, IsrRules, IsrView } from './isr.js'
 

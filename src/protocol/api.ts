@@ -9,14 +9,6 @@ import {
   incrementalAlterConfigsRequest,
   incrementalAlterConfigsResponse,
 } from './messages/configs.js'
-import {
-  deleteRecordsRequest,
-  deleteRecordsResponse,
-  listOffsetsRequest,
-  listOffsetsResponse,
-  offsetForLeaderEpochRequest,
-  offsetForLeaderEpochResponse,
-} from './messages/offsets.js'
 import { electLeadersRequest, electLeadersResponse } from './messages/elections.js'
 import { fetchRequest, fetchResponse } from './messages/fetch.js'
 import {
@@ -46,8 +38,16 @@ import {
   syncGroupResponse,
 } from './messages/groups.js'
 import { metadataRequest, metadataResponse } from './messages/metadata.js'
-import { initProducerIdRequest, initProducerIdResponse } from './messages/producer-ids.js'
+import {
+  deleteRecordsRequest,
+  deleteRecordsResponse,
+  listOffsetsRequest,
+  listOffsetsResponse,
+  offsetForLeaderEpochRequest,
+  offsetForLeaderEpochResponse,
+} from './messages/offsets.js'
 import { produceRequest, produceResponse } from './messages/produce.js'
+import { initProducerIdRequest, initProducerIdResponse } from './messages/producer-ids.js'
 import {
   createPartitionsRequest,
   createPartitionsResponse,

@@ -1,6 +1,6 @@
 /** Where brokers are, as Kafka writes it: `host:port`, `[::1]:9092`. */
 
-import { show } from '../base/config.js'
+import { show } from '../base/options.js'
 import { PartlogError } from '../model/errors.js'
 
 export interface Endpoint {

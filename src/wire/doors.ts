@@ -1,11 +1,11 @@
 /** All doors of a cluster: the one without a port, and those that listen. */
 
-import { readOptions } from '../base/config.js'
+import { readOptions } from '../base/options.js'
 import { checkedConfig, PartlogError } from '../model/errors.js'
+import { addressOf } from './addresses.js'
 import { Door, type DoorOptions } from './door.js'
 import { endpointInProcess, socketFactory, type SocketFactory } from './socket-factory.js'
 import { LISTEN_OPTIONS, TcpServer, type Listening, type ListenOptions } from './tcp-server.js'
-import { addressOf } from './addresses.js'
 
 export interface DoorsOptions extends DoorOptions {
   readonly brokerIds: readonly number[]

@@ -6,9 +6,9 @@
 
 import type { Duplex } from 'node:stream'
 import { atTurnEnd } from '../base/clock.js'
+import { addressOf, type Endpoint } from './addresses.js'
 import type { Door } from './door.js'
 import { MemorySocket } from './memory-socket.js'
-import { addressOf, type Endpoint } from './addresses.js'
 
 const PORT = 9092
 

@@ -4,8 +4,8 @@
  */
 
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
-import { integer, option, optional, text, type OptionType } from '../base/config.js'
 import type { Logger } from '../base/logger.js'
+import { integer, option, optional, text, type OptionType } from '../base/options.js'
 import { SerialQueue } from '../base/tasks.js'
 import { PartlogError } from '../model/errors.js'
 import { addressOf, type Endpoint } from './addresses.js'

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { crc32c } from '../../src/base/crc32c.js'
 import { FOLD_BYTES_MAX, FOLD_BYTES_MIN, Folder } from '../../src/base/crc32c-fold.js'
+import { crc32c } from '../../src/base/crc32c.js'
 import { seededRandom } from '../../src/base/random.js'
 
 /** One bit at a time, straight from the definition, without the first and the last step. */

@@ -1,7 +1,7 @@
 /** Words of a call: given once, or each time one more; none of them said again where it may hurt. */
 
 import { describe, expect, it } from 'vitest'
-import { integer, oneOf, text } from '../../src/base/config.js'
+import { integer, oneOf, text } from '../../src/base/options.js'
 import {
   command,
   optionalValue,
@@ -11,13 +11,13 @@ import {
   valued,
 } from '../../src/cli/command.js'
 import { demoCommand } from '../../src/cli/demo.js'
-import { groupsCommand } from '../../src/cli/groups.js'
+import { groupsCommand } from '../../src/cli/groups-command.js'
 import { importCommand } from '../../src/cli/import.js'
 import { inspectCommand } from '../../src/cli/inspect.js'
 import { mirrorCommand } from '../../src/cli/mirror.js'
 import { replayCommand } from '../../src/cli/replay.js'
 import { serveCommand } from '../../src/cli/serve.js'
-import { topicsCommand } from '../../src/cli/topics.js'
+import { topicsCommand } from '../../src/cli/topics-command.js'
 import { verifyCommand } from '../../src/cli/verify.js'
 
 const some = command({

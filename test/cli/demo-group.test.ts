@@ -1,6 +1,6 @@
 import { expect, it, onTestFinished } from 'vitest'
 import { SESSION_TIMEOUT_MS, SharedReading } from '../../src/cli/demo-group.js'
-import { Cluster } from '../../src/cluster.js'
+import { Cluster } from '../../src/cluster/cluster.js'
 
 async function sharedReading(prepare: (cluster: Cluster) => Promise<unknown>, brokers = 1) {
   const cluster = await Cluster.memory({ brokers, groupMinSessionTimeoutMs: SESSION_TIMEOUT_MS })

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { UsageError } from '../../src/cli/usage-error.js'
 import {
   checkNoKafkaOptions,
   connectTo,
   isKafkaAddress,
   parseKafkaAddress,
 } from '../../src/cli/kafka-address.js'
-import { Output } from '../../src/cli/output.js'
+import { Output } from '../../src/cli/terminal/output.js'
+import { UsageError } from '../../src/cli/terminal/usage-error.js'
 
 const parse = (given: string) => parseKafkaAddress('--to', given)
 const NONE = { ssl: false, ca: undefined, sasl: undefined, username: undefined } as const

@@ -1,9 +1,9 @@
 /** What applications get wrong: a code and a sentence, before anything has changed. */
 
 import { describe, expect, it } from 'vitest'
-import type { Admin } from '../../src/client/admin.js'
-import type { Consumer } from '../../src/client/consumer.js'
-import { Cluster } from '../../src/cluster.js'
+import type { Admin } from '../../src/client/admin/admin.js'
+import type { Consumer } from '../../src/client/consumer/consumer.js'
+import { Cluster } from '../../src/cluster/cluster.js'
 import { isPartlogError, type ErrorCode } from '../../src/model/errors.js'
 import { orders, world } from './world.js'
 

@@ -4,7 +4,7 @@
  * spoil them, or lose them.
  */
 
-import { ProducerState } from '../../src/log/producer-state.js'
+import { ProducerState } from '../../src/log/format/producer-state.js'
 import { assignOffset, Batch } from '../../src/model/batch.js'
 import { errorId, PartlogError, type ErrorCode } from '../../src/model/errors.js'
 import { RecordCursor } from '../../src/model/record-cursor.js'

@@ -4,9 +4,9 @@ import { onTestFinished, vi } from 'vitest'
 import { seededRandom } from '../../src/base/random.js'
 import { VirtualClock } from '../../src/base/virtual-clock.js'
 import { Broker } from '../../src/broker/broker.js'
-import type { Message } from '../../src/client/messages.js'
-import type { MemoryOptions } from '../../src/broker/cluster-options.js'
-import { Cluster } from '../../src/cluster.js'
+import type { Message } from '../../src/client/producer/messages.js'
+import type { MemoryOptions } from '../../src/cluster/cluster-options.js'
+import { Cluster } from '../../src/cluster/cluster.js'
 import type { ApiName } from '../../src/protocol/api.js'
 
 export interface World {

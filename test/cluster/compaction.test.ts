@@ -2,10 +2,10 @@
 
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { VirtualClock } from '../../src/base/virtual-clock.js'
-import { Cluster } from '../../src/cluster.js'
+import { Cluster } from '../../src/cluster/cluster.js'
 import { MemoryDisk } from '../../src/disk/memory-disk.js'
-import { parseOffsets } from '../../src/log/checkpoints.js'
-import { inspectPartition } from '../../src/log/inspect.js'
+import { parseOffsets } from '../../src/log/format/checkpoints.js'
+import { inspectPartition } from '../../src/log/inspection/inspect-log.js'
 import { settle } from '../crash/harness.js'
 
 const COMPACT = {

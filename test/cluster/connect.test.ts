@@ -19,8 +19,8 @@ import type { Message } from '../../src/protocol/schema.js'
 import { newestOf } from '../../src/wire/agreement.js'
 import { versionsOf, type VersionRange } from '../../src/wire/versions.js'
 import { CERTIFICATE, KEY } from '../wire/certificate.js'
-import { scramServer } from '../wire/scram-server.js'
 import { proxied, type ProxyOptions } from '../wire/proxy.js'
+import { scramServer } from '../wire/scram-server.js'
 
 /** What no client of partlog asks. */
 const UNSPOKEN = new Set<ApiName>(['OffsetForLeaderEpoch', 'DescribeCluster', 'AlterConfigs'])

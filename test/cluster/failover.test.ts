@@ -1,7 +1,7 @@
 /** What clients notice when brokers come and go: nothing is lost, doubled or reordered. */
 
 import { expect, it } from 'vitest'
-import type { ClusterEvents } from '../../src/broker/events.js'
+import type { ClusterEvents } from '../../src/cluster/events.js'
 import { MemoryDisk } from '../../src/disk/memory-disk.js'
 import { valuesOf, world } from './world.js'
 

@@ -3,9 +3,9 @@
 import { describe, expect, it } from 'vitest'
 import { seededRandom } from '../../src/base/random.js'
 import { VirtualClock } from '../../src/base/virtual-clock.js'
-import type { MemoryOptions } from '../../src/broker/cluster-options.js'
-import type { ClusterEvents } from '../../src/broker/events.js'
-import { Cluster } from '../../src/cluster.js'
+import type { MemoryOptions } from '../../src/cluster/cluster-options.js'
+import { Cluster } from '../../src/cluster/cluster.js'
+import type { ClusterEvents } from '../../src/cluster/events.js'
 import { MemoryDisk } from '../../src/disk/memory-disk.js'
 import { valuesOf, world, type World } from './world.js'
 

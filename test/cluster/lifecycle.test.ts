@@ -12,12 +12,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { VirtualClock } from '../../src/base/virtual-clock.js'
-import { Cluster } from '../../src/cluster.js'
+import { Cluster } from '../../src/cluster/cluster.js'
 import { DiskError } from '../../src/disk/disk.js'
 import { MemoryDisk } from '../../src/disk/memory-disk.js'
 import { isPartlogError } from '../../src/model/errors.js'
 import { systemError, wrapCalls } from '../disk/system-calls.js'
-import { flipBit } from './damage.js'
+import { flipBit } from '../faults/damage.js'
 
 const text = { valueDeserializer: 'string', autoOffsetReset: 'earliest' } as const
 const first = { topic: 'orders', partition: 0 }

@@ -1,6 +1,6 @@
 import { expect, it, onTestFinished } from 'vitest'
 import { virtualClock } from '../../src/base/virtual-clock.js'
-import { Cluster } from '../../src/cluster.js'
+import { Cluster } from '../../src/cluster/cluster.js'
 import { wireWorld } from '../wire/client.js'
 
 const MINUTE = 60_000

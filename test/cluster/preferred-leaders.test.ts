@@ -1,7 +1,7 @@
 /** Leaderships go back to the preferred replicas by themselves (auto.leader.rebalance.enable). */
 
 import { expect, it } from 'vitest'
-import type { MemoryOptions } from '../../src/broker/cluster-options.js'
+import type { MemoryOptions } from '../../src/cluster/cluster-options.js'
 import { world, type World } from './world.js'
 
 async function sixPartitions(options: MemoryOptions = {}): Promise<World> {

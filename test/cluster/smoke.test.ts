@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { Cluster } from '../../src/cluster.js'
+import { Cluster } from '../../src/cluster/cluster.js'
 
 it('writes and reads in memory', async () => {
   const cluster = await Cluster.memory()

@@ -4,8 +4,8 @@
  */
 
 import { describe, expect, it } from 'vitest'
-import type { AutoOffsetReset } from '../../src/client/reset-policy.js'
 import { seededRandom } from '../../src/base/random.js'
+import type { AutoOffsetReset } from '../../src/client/consumer/reset-policy.js'
 import { intercept } from '../client/world.js'
 import { world } from './world.js'
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { virtualClock } from '../../src/base/virtual-clock.js'
-import { Cluster } from '../../src/cluster.js'
+import { Cluster } from '../../src/cluster/cluster.js'
 
 async function shop(partitions = 2) {
   const clock = virtualClock()

@@ -3,8 +3,8 @@
 import { expect, onTestFinished } from 'vitest'
 import { seededRandom } from '../../src/base/random.js'
 import { VirtualClock } from '../../src/base/virtual-clock.js'
-import type { MemoryOptions } from '../../src/broker/cluster-options.js'
-import { Cluster } from '../../src/cluster.js'
+import type { MemoryOptions } from '../../src/cluster/cluster-options.js'
+import { Cluster } from '../../src/cluster/cluster.js'
 import { MemoryDisk } from '../../src/disk/memory-disk.js'
 
 export async function world(options: MemoryOptions = {}, disk = new MemoryDisk()) {

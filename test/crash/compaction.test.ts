@@ -5,18 +5,25 @@
  */
 
 import { describe, expect, it, vi } from 'vitest'
-import { cleanerOf } from '../../src/log/cleaner.js'
 import { silentLogger } from '../../src/base/logger.js'
 import { seededRandom } from '../../src/base/random.js'
 import { VirtualClock } from '../../src/base/virtual-clock.js'
-import { afterPowerCut, DAMAGES, type Damage } from '../../src/disk/crash.js'
 import { MemoryDisk } from '../../src/disk/memory-disk.js'
-import { logConfig } from '../../src/log/config.js'
-import { inspectPartition } from '../../src/log/inspect.js'
-import type { Log } from '../../src/log/log.js'
-import { LogManager } from '../../src/log/log-manager.js'
+import { cleanerOf } from '../../src/log/compaction/log-cleaner.js'
+import { logConfig } from '../../src/log/format/log-config.js'
+import { inspectPartition } from '../../src/log/inspection/inspect-log.js'
+import { LogManager } from '../../src/log/log/log-manager.js'
+import type { Log } from '../../src/log/log/log.js'
 import { parseTopicConfig } from '../../src/model/topic-settings.js'
-import { batchOfPairs, COMPACT, HIGHEST, putBatch, recordsIn, T } from '../log/compacted.js'
+import { afterPowerCut, DAMAGES, type Damage } from '../disk/crash.js'
+import {
+  batchOfPairs,
+  COMPACT,
+  HIGHEST,
+  putBatch,
+  recordsIn,
+  T,
+} from '../log/compaction/compacted.js'
 import { TOPIC_ID } from '../log/helpers.js'
 import { copyOf, cutPower, settle } from './harness.js'
 

@@ -1,7 +1,7 @@
 /** What was acknowledged is there after any crash. One scenario per kind of change. */
 
 import { describe, expect, it, vi } from 'vitest'
-import type { Cluster } from '../../src/cluster.js'
+import type { Cluster } from '../../src/cluster/cluster.js'
 import { enumerateCrashes, type Scenario, type World } from './harness.js'
 
 /** Thousands of openings each, on a machine that may have other work. */

@@ -7,11 +7,11 @@
 import { expect } from 'vitest'
 import { seededRandom } from '../../src/base/random.js'
 import { VirtualClock } from '../../src/base/virtual-clock.js'
-import type { MemoryOptions } from '../../src/broker/cluster-options.js'
-import { Cluster } from '../../src/cluster.js'
-import { afterPowerCut, DAMAGES, type Damage } from '../../src/disk/crash.js'
+import type { MemoryOptions } from '../../src/cluster/cluster-options.js'
+import { Cluster } from '../../src/cluster/cluster.js'
 import { DiskError } from '../../src/disk/disk.js'
 import { MemoryDisk, type DiskOperation } from '../../src/disk/memory-disk.js'
+import { afterPowerCut, DAMAGES, type Damage } from '../disk/crash.js'
 
 /** What a scenario may use, and where it notes what it was promised. */
 export interface World<Promises> {

@@ -5,11 +5,11 @@
 
 import { describe, expect, it } from 'vitest'
 import { seededRandom } from '../../src/base/random.js'
-import { afterPowerCut, DAMAGES } from '../../src/disk/crash.js'
 import type { MemoryDisk } from '../../src/disk/memory-disk.js'
-import type { Log } from '../../src/log/log.js'
-import { Batch, batchesOf } from '../../src/model/batch.js'
+import type { Log } from '../../src/log/log/log.js'
 import { BatchBuilder } from '../../src/model/batch-builder.js'
+import { Batch, batchesOf } from '../../src/model/batch.js'
+import { afterPowerCut, DAMAGES } from '../disk/crash.js'
 import { create, FOLDER, open, world, type World } from '../log/helpers.js'
 
 const SMALL = { 'internal.segment.bytes': 300, 'index.interval.bytes': 100 }

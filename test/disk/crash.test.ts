@@ -2,8 +2,8 @@
 
 import { describe, expect, it } from 'vitest'
 import { seededRandom } from '../../src/base/random.js'
-import { afterPowerCut, DAMAGES, type Damage } from '../../src/disk/crash.js'
 import { MemoryDisk } from '../../src/disk/memory-disk.js'
+import { afterPowerCut, DAMAGES, type Damage } from './crash.js'
 
 const bytes = (text: string): Buffer => Buffer.from(text)
 

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { seededRandom } from '../../src/base/random.js'
-import { afterPowerCut, DAMAGES, type Damage } from '../../src/disk/crash.js'
 import { DiskError, replaceSmallFile, type Disk } from '../../src/disk/disk.js'
 import { MemoryDisk } from '../../src/disk/memory-disk.js'
 import { diskContract } from './contract.js'
+import { afterPowerCut, DAMAGES, type Damage } from './crash.js'
 
 diskContract('MemoryDisk', () => new MemoryDisk())
 diskContract('MemoryDisk with history', () => new MemoryDisk({ recordsHistory: true }))

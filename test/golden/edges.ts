@@ -8,12 +8,12 @@ import { groups } from './edges/groups.js'
 import { members } from './edges/members.js'
 import { metadata } from './edges/metadata.js'
 import { partitions } from './edges/partitions.js'
+import type { Place } from './edges/place.js'
 import { reading } from './edges/reading.js'
 import { rebalance } from './edges/rebalance.js'
 import { produce } from './edges/records.js'
 import { settings } from './edges/settings.js'
 import { topics } from './edges/topics.js'
-import type { Place } from './edges/place.js'
 
 export async function edges(place: Place): Promise<void> {
   await topics(place)

@@ -8,7 +8,8 @@ import type { Duplex } from 'node:stream'
 import { ByteReader } from '../../src/base/bytes.js'
 import { ZERO_UUID } from '../../src/base/uuid.js'
 import { virtualClock } from '../../src/base/virtual-clock.js'
-import { Cluster } from '../../src/cluster.js'
+import { Cluster } from '../../src/cluster/cluster.js'
+import { batchesOf } from '../../src/model/batch.js'
 import {
   encodeRequest,
   readCorrelationId,
@@ -17,7 +18,6 @@ import {
   readResponseBody,
   wireApi,
 } from '../../src/protocol/framing.js'
-import { batchesOf } from '../../src/model/batch.js'
 import { framesOf } from '../../src/wire/frames.js'
 import { layoutsOf, type Frame, type Session } from './frames.js'
 

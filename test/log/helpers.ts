@@ -5,13 +5,18 @@ import { seededRandom } from '../../src/base/random.js'
 import { VirtualClock } from '../../src/base/virtual-clock.js'
 import type { Disk } from '../../src/disk/disk.js'
 import { MemoryDisk } from '../../src/disk/memory-disk.js'
-import { logConfig, type LogConfig } from '../../src/log/config.js'
-import { IndexCache } from '../../src/log/index-file.js'
-import type { Log } from '../../src/log/log.js'
-import type { LogContext } from '../../src/log/log-state.js'
-import { createLog, openLog, type OpenedLog, type OpenLogOptions } from '../../src/log/open-log.js'
-import { assignOffset, Batch, batchesOf } from '../../src/model/batch.js'
+import { IndexCache } from '../../src/log/format/index-file.js'
+import { logConfig, type LogConfig } from '../../src/log/format/log-config.js'
+import type { LogContext } from '../../src/log/log/log-state.js'
+import type { Log } from '../../src/log/log/log.js'
+import {
+  createLog,
+  openLog,
+  type OpenedLog,
+  type OpenLogOptions,
+} from '../../src/log/log/open-log.js'
 import { BatchBuilder } from '../../src/model/batch-builder.js'
+import { assignOffset, Batch, batchesOf } from '../../src/model/batch.js'
 import { RecordCursor } from '../../src/model/record-cursor.js'
 import { parseTopicConfig } from '../../src/model/topic-settings.js'
 

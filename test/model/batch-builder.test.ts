@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { Batch, BATCH_HEADER_BYTES, whyInvalid } from '../../src/model/batch.js'
 import {
   BatchBuilder,
   recordSizeMax,
   singleRecordBatch,
   sizeBound,
 } from '../../src/model/batch-builder.js'
+import { Batch, BATCH_HEADER_BYTES, whyInvalid } from '../../src/model/batch.js'
 import { RecordCursor } from '../../src/model/record-cursor.js'
 import { vector } from '../golden/vectors.js'
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { putInt64 } from '../../src/base/bytes.js'
+import { BatchBuilder, type BatchOptions } from '../../src/model/batch-builder.js'
 import {
   assignOffset,
   Batch,
@@ -12,7 +13,6 @@ import {
   whyInvalid,
   writeHeader,
 } from '../../src/model/batch.js'
-import { BatchBuilder, type BatchOptions } from '../../src/model/batch-builder.js'
 import { controlTypeOf } from '../../src/model/control.js'
 import { RecordCursor } from '../../src/model/record-cursor.js'
 import { vector } from '../golden/vectors.js'

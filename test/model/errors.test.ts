@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { AssertionError } from '../../src/base/assert.js'
 import { BytesError } from '../../src/base/bytes.js'
-import { ConfigError } from '../../src/base/config.js'
+import { ConfigError } from '../../src/base/options.js'
 import {
   checkedConfig,
   errorId,

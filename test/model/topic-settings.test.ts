@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { logConfig } from '../../src/log/format/log-config.js'
 import {
   checkSettingName,
   parseTopicConfig,
@@ -7,7 +8,6 @@ import {
   TOPIC_SETTINGS,
   type TopicSetting,
 } from '../../src/model/topic-settings.js'
-import { logConfig } from '../../src/log/config.js'
 
 const DAY_MS = 86_400_000
 

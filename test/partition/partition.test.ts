@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest'
 import { DiskError } from '../../src/disk/disk.js'
-import { batchesOf } from '../../src/model/batch.js'
 import { BatchBuilder } from '../../src/model/batch-builder.js'
+import { batchesOf } from '../../src/model/batch.js'
 import { PartlogError } from '../../src/model/errors.js'
 import { Partition } from '../../src/partition/partition.js'
 import type { Durability } from '../../src/partition/roles.js'

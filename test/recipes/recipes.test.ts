@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import type { ConsumerOptions } from '../../src/client/consumer-options.js'
+import type { ConsumerOptions } from '../../src/client/consumer/consumer-options.js'
 import {
   crashed,
   type Application,

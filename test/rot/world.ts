@@ -3,10 +3,10 @@
  * and topics that came and went. Each is made once, and then it is files.
  */
 
-import { seededRandom } from '../../src/base/random.js'
 import { silentLogger } from '../../src/base/logger.js'
+import { seededRandom } from '../../src/base/random.js'
 import { VirtualClock } from '../../src/base/virtual-clock.js'
-import { Cluster } from '../../src/cluster.js'
+import { Cluster } from '../../src/cluster/cluster.js'
 import { fillDisk, MemoryDisk } from '../../src/disk/memory-disk.js'
 import type { Files } from './damage.js'
 

@@ -2,7 +2,7 @@
 
 import { expect, it } from 'vitest'
 import { DiskError } from '../../src/disk/disk.js'
-import { flipBit } from '../cluster/damage.js'
+import { flipBit } from '../faults/damage.js'
 import { Story } from './story.js'
 
 const PLACE = { topic: 'orders', partition: 0 }

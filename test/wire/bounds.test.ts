@@ -1,7 +1,7 @@
 /** What a small request may ask for is bounded, and long work leaves the event loop its turns. */
 
 import { describe, expect, it } from 'vitest'
-import { Cluster } from '../../src/cluster.js'
+import { Cluster } from '../../src/cluster/cluster.js'
 import { errorId } from '../../src/model/errors.js'
 import { API_VERSIONS, wireWorld } from './client.js'
 

@@ -4,8 +4,8 @@ import { connect as connectTo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { onTestFinished } from 'vitest'
 import { ByteReader } from '../../src/base/bytes.js'
-import { Cluster } from '../../src/cluster.js'
-import type { MemoryOptions } from '../../src/broker/cluster-options.js'
+import type { MemoryOptions } from '../../src/cluster/cluster-options.js'
+import { Cluster } from '../../src/cluster/cluster.js'
 import type { ApiName, Request, Response } from '../../src/protocol/api.js'
 import {
   encodeRequest,

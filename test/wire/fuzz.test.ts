@@ -9,8 +9,8 @@ import {
   readRequestHeader,
   wireApi,
 } from '../../src/protocol/framing.js'
-import { batchOf } from '../log/helpers.js'
 import { MESSAGES } from '../golden/messages.js'
+import { batchOf } from '../log/helpers.js'
 import { wireWorld } from './client.js'
 
 /** Requests in every version, as frames without their size. */

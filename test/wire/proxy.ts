@@ -8,9 +8,10 @@ import type { Duplex } from 'node:stream'
 import { createServer as createTlsServer } from 'node:tls'
 import { onTestFinished } from 'vitest'
 import { ByteReader } from '../../src/base/bytes.js'
-import type { Cluster } from '../../src/cluster.js'
+import type { Cluster } from '../../src/cluster/cluster.js'
 import { errorId } from '../../src/model/errors.js'
 import type { ApiName, Response } from '../../src/protocol/api.js'
+import { APIS } from '../../src/protocol/api.js'
 import {
   apiOfKey,
   encodeResponse,
@@ -24,7 +25,6 @@ import {
 } from '../../src/protocol/framing.js'
 import { framesOf } from '../../src/wire/frames.js'
 import { versionsOf, type VersionRange } from '../../src/wire/versions.js'
-import { APIS } from '../../src/protocol/api.js'
 import { API_VERSIONS } from './client.js'
 
 export interface ProxyOptions {

@@ -1,6 +1,5 @@
 /** Produce: record batches into partitions. One batch per partition and request. */
 
-import { nodeEndpoint } from './fetch.js'
 import {
   array,
   int16,
@@ -16,6 +15,7 @@ import {
   unsent,
   type ValueOf,
 } from '../schema.js'
+import { nodeEndpoint } from './fetch.js'
 
 const RANGE = { versions: [3, 11], flexibleSince: 9 } as const
 

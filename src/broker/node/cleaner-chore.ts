@@ -1,0 +1,51 @@
+/** Compacts the logs a broker keeps, whether it leads them or follows: one after the other. */
+
+import type { Logger } from '../../base/logger.js'
+import { cleanerOf } from '../../log/compaction/log-cleaner.js'
+import type { Log } from '../../log/log/log.js'
+import type { Partition } from '../../partition/partition.js'
+
+export interface CompactionRound {
+  readonly partitions: () => Iterable<Partition>
+  readonly logger: Logger
+  readonly signal: AbortSignal
+}
+
+/** Cleans the log of which most is new, until nothing is worth it. */
+export async function compactLogs({ partitions, logger, signal }: CompactionRound): Promise<void> {
+  const failed = new Set<Log>()
+  while (!signal.aborted) {
+    const next = await dirtiest(partitions(), failed)
+    if (next === undefined) return
+    const { log, highWatermark } = next
+    try {
+      const cleaned = await cleanerOf(log).clean(highWatermark, signal)
+      if (cleaned === undefined) failed.add(log)
+      else logger.info(`${log.name} is compacted`, { ...cleaned })
+    } catch (error) {
+      failed.add(log)
+      logger.warn(`${log.name} could not be compacted`, { error })
+    }
+  }
+}
+
+interface Candidate {
+  readonly log: Log
+  readonly highWatermark: number
+  readonly dirtyRatio: number
+}
+
+/** A log that cannot be looked at, or was deleted meanwhile, is left out from then on. */
+async function dirtiest(
+  partitions: Iterable<Partition>,
+  except: Set<Log>,
+): Promise<Candidate | undefined> {
+  let best: Candidate | undefined
+  for (const { replicaLog: log, highWatermark, offlineReason } of [...partitions]) {
+    if (log === undefined || offlineReason !== undefined || except.has(log)) continue
+    const plan = await cleanerOf(log).plan(highWatermark).catch(() => void except.add(log))
+    if (plan === undefined || plan.dirtyRatio <= (best?.dirtyRatio ?? -1)) continue
+    best = { log, highWatermark, dirtyRatio: plan.dirtyRatio }
+  }
+  return best
+}

@@ -1,0 +1,59 @@
+/** Lends a partition of an internal topic to a coordinator. */
+
+import type { Clock } from '../../base/clock.js'
+import type { Journal, JournalRecord } from '../../coordinator/fold/journal.js'
+import { BatchBuilder, recordSizeMax } from '../../model/batch-builder.js'
+import { batchesOf, BATCH_HEADER_BYTES } from '../../model/batch.js'
+import { RecordCursor } from '../../model/record-cursor.js'
+import type { Partition } from '../../partition/partition.js'
+
+const READ_BYTES = 1024 * 1024
+
+export class PartitionJournal implements Journal {
+  readonly #partition: Partition
+  readonly #clock: Clock
+
+  constructor(partition: Partition, clock: Clock) {
+    this.#partition = partition
+    this.#clock = clock
+  }
+
+  /** Not async: what is refused must be thrown before anybody believes it. */
+  append(records: readonly JournalRecord[]): Promise<void> {
+    const { lastOffset } = this.#partition.append(this.#batchOf(records), true)
+    return this.#partition.committed(lastOffset + 1)
+  }
+
+  async settled(): Promise<void> {
+    await this.#partition.committed(this.#partition.log.logEndOffset)
+  }
+
+  async *read(): AsyncGenerator<JournalRecord> {
+    const { log } = this.#partition
+    // A new leader learns only bit by bit that what it has is committed.
+    await this.#partition.committed(log.logEndOffset)
+    const { highWatermark } = this.#partition
+    for (let next = log.logStartOffset; next < highWatermark;) {
+      const { records } = await this.#partition.read(next, {
+        maxBytes: READ_BYTES,
+        minOneBatch: true,
+      })
+      if (records.length === 0) return
+      for (const batch of batchesOf(records)) {
+        next = batch.nextOffset
+        if (batch.isControl) continue
+        for (const cursor = new RecordCursor(batch); cursor.next();) {
+          yield { key: cursor.key, value: cursor.value }
+        }
+      }
+    }
+  }
+
+  #batchOf(records: readonly JournalRecord[]): Buffer {
+    const size = records.reduce((sum, { key, value }) => sum + recordSizeMax(key, value, []), 0)
+    const builder = new BatchBuilder(Buffer.allocUnsafe(BATCH_HEADER_BYTES + size))
+    const now = this.#clock.now()
+    for (const { key, value } of records) builder.tryAppend(now, key, value, [])
+    return builder.build()
+  }
+}

@@ -1,0 +1,300 @@
+/**
+ * Keeps the partitions that one broker leads copied to this one, with the Fetch requests consumers
+ * use: one request for all of them, held by the leader until there is something.
+ *
+ *   ask from the own log end, naming the epoch of the last record
+ *     ├─ records    append them as they are, make them durable, ask again
+ *     ├─ diverging  cut off what the leader does not have, ask again
+ *     └─ error, or an answer that changes nothing here although something must change:
+ *                   leave the partition alone for a while
+ *
+ * Even if a leader keeps answering at once without progress, the event loop gets a turn after every
+ * 16 such requests.
+ *
+ * Asking from X says that everything below is here, so nothing is asked for before what came is as
+ * durable as the cluster promises.
+ */
+
+import { asBuffer } from '../../base/bytes.js'
+import type { Clock, Timer } from '../../base/clock.js'
+import type { Logger } from '../../base/logger.js'
+import { abortable, Signal } from '../../base/tasks.js'
+import type { Log } from '../../log/log/log.js'
+import { errorOf, toPartlogError } from '../../model/errors.js'
+import type { LeaderEpoch } from '../../model/units.js'
+import type { Partition } from '../../partition/partition.js'
+import type { Channel } from '../../protocol/channel.js'
+import type {
+  FetchRequest,
+  FetchResponse,
+  PartitionFetchResponse,
+} from '../../protocol/messages/fetch.js'
+import {
+  REPLICA_FETCH_BACKOFF_MS,
+  REPLICA_FETCH_MAX_BYTES,
+  REPLICA_FETCH_RESPONSE_MAX_BYTES,
+  REPLICA_FETCH_WAIT_MAX_MS,
+} from './broker-config.js'
+
+export interface Truncation {
+  readonly partition: Partition
+  readonly fromOffset: number
+  readonly toOffset: number
+  /** Files of the partition's folder that keep what was cut off. */
+  readonly keptIn: readonly string[]
+  /** What this broker knew to be committed. */
+  readonly highWatermark: number
+}
+
+export interface ReplicaFetcherOptions {
+  readonly brokerId: number
+  readonly leaderId: number
+  readonly channel: Channel
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly onTruncated: (truncation: Truncation) => void
+}
+
+interface Target {
+  readonly partition: Partition
+  readonly epoch: LeaderEpoch
+  readonly log: Log
+}
+
+export class ReplicaFetcher {
+  readonly #options: ReplicaFetcherOptions
+  readonly #changes = new Signal()
+  readonly #notBeforeMs = new Map<Partition, number>()
+  #partitions: readonly Partition[] = []
+  #underWay: AbortController | undefined
+  #timer: Timer | undefined
+  #isPaused = false
+  #isStopped = false
+  readonly #running: Promise<void>
+
+  constructor(options: ReplicaFetcherOptions) {
+    this.#options = options
+    this.#running = this.#run()
+  }
+
+  /** What is to be copied from now on. */
+  assign(partitions: readonly Partition[]): void {
+    const isSame =
+      partitions.length === this.#partitions.length &&
+      partitions.every((partition, index) => partition === this.#partitions[index])
+    this.#partitions = partitions
+    for (const each of this.#notBeforeMs.keys()) {
+      if (!partitions.includes(each)) this.#notBeforeMs.delete(each)
+    }
+    if (!isSame) this.#wake()
+  }
+
+  /** The leader may be another one, or there again: nothing is left alone any more. */
+  retryNow(): void {
+    if (this.#notBeforeMs.size === 0) return
+    this.#notBeforeMs.clear()
+    this.#wake()
+  }
+
+  set isPaused(isPaused: boolean) {
+    this.#isPaused = isPaused
+    this.#wake()
+  }
+
+  /** Resolves when nothing is written any more. */
+  async stop(): Promise<void> {
+    this.#isStopped = true
+    this.#wake()
+    await this.#running
+  }
+
+  #wake(): void {
+    this.#underWay?.abort()
+    this.#changes.notify()
+  }
+
+  async #run(): Promise<void> {
+    let inVain = 0
+    while (!this.#isStopped) {
+      const targets = this.#isPaused ? [] : this.#targets()
+      if (targets.length === 0) await this.#changes.wait()
+      else inVain = (await this.#copy(targets)) ? 0 : inVain + 1
+      if (inVain % IN_VAIN_MAX === IN_VAIN_MAX - 1) await this.#options.clock.turn()
+    }
+    this.#timer?.cancel()
+  }
+
+  /** Partitions that may be asked for now; sets the alarm for those that have to wait. */
+  #targets(): Target[] {
+    const now = this.#options.clock.monotonicMs()
+    const targets: Target[] = []
+    let nextMs = Infinity
+    for (const partition of this.#partitions) {
+      const { leaderEpoch: epoch, replicaLog: log } = partition
+      const notBefore = this.#notBeforeMs.get(partition) ?? 0
+      if (notBefore > now) nextMs = Math.min(nextMs, notBefore)
+      else if (log !== undefined && partition.isFollowing(epoch)) {
+        if (partition.isSettled) targets.push({ partition, epoch, log })
+        else nextMs = Math.min(nextMs, now + REPLICA_FETCH_BACKOFF_MS)
+      }
+    }
+    this.#timer?.cancel()
+    this.#timer = undefined
+    if (nextMs < Infinity) {
+      const onTime = (): void => this.#wake()
+      this.#timer = this.#options.clock.after(nextMs - now, onTime, 'background')
+    }
+    return targets
+  }
+
+  /** Asks once for all targets. True when a log has grown or was cut. */
+  async #copy(targets: readonly Target[]): Promise<boolean> {
+    const { channel, leaderId } = this.#options
+    this.#underWay = new AbortController()
+    const { signal } = this.#underWay
+    try {
+      const sent = channel.send(leaderId, 'Fetch', this.#request(targets), signal)
+      const response = await abortable(Promise.resolve(sent), signal)
+      if (this.#isStopped || this.#isPaused) return false
+      const answers = answersOf(response)
+      const taken = targets.map(target => this.#take(target, answers(target)))
+      return (await Promise.all(taken)).includes(true)
+    } catch (error) {
+      if (signal.aborted) return false
+      this.#options.logger.debug(`broker ${leaderId} cannot be read from`, { error })
+      for (const { partition } of targets) this.#leaveAlone(partition)
+      return false
+    } finally {
+      this.#underWay = undefined
+    }
+  }
+
+  #request(targets: readonly Target[]): FetchRequest {
+    const wanted = ({ epoch, log }: Target, partition: number) => ({
+      partition,
+      currentLeaderEpoch: epoch,
+      fetchOffset: log.logEndOffset,
+      lastFetchedEpoch: log.epochs.latestEpoch,
+      logStartOffset: log.logStartOffset,
+      partitionMaxBytes: REPLICA_FETCH_MAX_BYTES,
+    })
+    return {
+      replicaId: this.#options.brokerId,
+      maxWaitMs: REPLICA_FETCH_WAIT_MAX_MS,
+      minBytes: 1,
+      maxBytes: REPLICA_FETCH_RESPONSE_MAX_BYTES,
+      topics: [...targetsByTopic(targets)].map(([topic, ofTopic]) => ({
+        topic,
+        partitions: [...ofTopic].map(([partition, target]) => wanted(target, partition)),
+      })),
+    }
+  }
+
+  /** Does what the answer asks for. True when the log has grown or was cut. */
+  async #take(target: Target, answer: PartitionFetchResponse | undefined): Promise<boolean> {
+    const { partition, epoch, log } = target
+    if (!partition.isFollowing(epoch)) return false
+    try {
+      if (answer === undefined) return this.#leaveAlone(partition)
+      const { divergingEpoch: diverging } = answer
+      if (answer.errorCode !== 0) return await this.#onError(target, answer)
+      if (diverging !== undefined && diverging.epoch >= 0) {
+        return await this.#truncate(target, commonEnd(log, diverging))
+      }
+      return await this.#append(target, answer)
+    } catch (error) {
+      const { topic, partition: number } = partition.topicPartition
+      const reason = toPartlogError(error)
+      this.#options.logger.warn(`${topic}-${number} cannot follow`, { error: reason })
+      return this.#leaveAlone(partition)
+    }
+  }
+
+  async #append({ partition }: Target, answer: PartitionFetchResponse): Promise<boolean> {
+    const records = asBuffer(answer.records ?? NOTHING)
+    const { highWatermark, logStartOffset = 0 } = answer
+    partition.appendFromLeader({ records, highWatermark, logStartOffset })
+    if (records.length === 0) return false
+    await partition.settle()
+    return true
+  }
+
+  async #onError(target: Target, answer: PartitionFetchResponse): Promise<boolean> {
+    const { partition, log } = target
+    const { logStartOffset = -1, highWatermark } = answer
+    if (errorOf(answer.errorCode) !== 'OFFSET_OUT_OF_RANGE' || logStartOffset < 0) {
+      return this.#leaveAlone(partition)
+    }
+    if (logStartOffset <= log.logEndOffset) return await this.#truncate(target, highWatermark)
+    const { logEndOffset } = log
+    const keptIn = await partition.restartAt(logStartOffset)
+    const what = `begins anew at ${logStartOffset}, it ended at ${logEndOffset}`
+    this.#tellCut(partition, what, keptIn)
+    return true
+  }
+
+  async #truncate({ partition, log }: Target, offset: number): Promise<boolean> {
+    const fromOffset = log.logEndOffset
+    const { latestEpoch } = log.epochs
+    const { highWatermark } = partition
+    const keptIn = await partition.truncateTo(offset)
+    const toOffset = log.logEndOffset
+    if (toOffset >= fromOffset) {
+      // An epoch without records may have been forgotten. Else the same answer would come again.
+      return log.epochs.latestEpoch === latestEpoch ? this.#leaveAlone(partition) : true
+    }
+    this.#tellCut(partition, `is cut from ${fromOffset} to ${toOffset}`, keptIn)
+    this.#options.onTruncated({ partition, fromOffset, toOffset, keptIn, highWatermark })
+    return true
+  }
+
+  #tellCut({ topicPartition }: Partition, what: string, keptIn: readonly string[]): void {
+    if (keptIn.length === 0) return
+    const { topic, partition } = topicPartition
+    const sentence = `${topic}-${partition} ${what}, as broker ${this.#options.leaderId} has it`
+    this.#options.logger.warn(sentence, { keptIn })
+  }
+
+  #leaveAlone(partition: Partition): false {
+    const untilMs = this.#options.clock.monotonicMs() + REPLICA_FETCH_BACKOFF_MS
+    this.#notBeforeMs.set(partition, untilMs)
+    return false
+  }
+}
+
+const NOTHING = new Uint8Array(0)
+/** Requests that move no log until the event loop gets a turn; most wait at the leader. */
+const IN_VAIN_MAX = 16
+
+function targetsByTopic(targets: readonly Target[]): Map<string, Map<number, Target>> {
+  const topics = new Map<string, Map<number, Target>>()
+  for (const target of targets) {
+    const { topic, partition } = target.partition.topicPartition
+    const ofTopic = topics.get(topic)
+    if (ofTopic === undefined) topics.set(topic, new Map([[partition, target]]))
+    else ofTopic.set(partition, target)
+  }
+  return topics
+}
+
+/** What a response says of a target. */
+function answersOf({ responses }: FetchResponse) {
+  const topics = new Map<string | undefined, Map<number, PartitionFetchResponse>>()
+  for (const { topic, partitions } of responses) {
+    const ofTopic = topics.get(topic) ?? new Map<number, PartitionFetchResponse>()
+    for (const answer of partitions) ofTopic.set(answer.partitionIndex, answer)
+    topics.set(topic, ofTopic)
+  }
+  return ({ partition: { topicPartition } }: Target): PartitionFetchResponse | undefined =>
+    topics.get(topicPartition.topic)?.get(topicPartition.partition)
+}
+
+/** Up to where the own log can be the leader's: by epochs, never by the high watermark. */
+function commonEnd(
+  log: Log,
+  diverging: { readonly epoch: LeaderEpoch; readonly endOffset: number },
+): number {
+  const own = log.epochs.endOffsetFor(diverging.epoch, log.logEndOffset)
+  if (own.epoch === diverging.epoch) return Math.min(own.endOffset, diverging.endOffset)
+  return own.endOffset
+}

@@ -1,0 +1,47 @@
+/**
+ * Who leads instead (KIP-951): an answer of a broker that does not lead a partition names the one
+ * that does, so that the client can go there without asking around.
+ */
+
+import { errorOf, type ErrorCode } from '../../model/errors.js'
+import type { BrokerContext, BrokerEndpoint } from '../node/context.js'
+
+/** Errors of which an answer of Produce says who leads instead. */
+export const PRODUCE_LED_ELSEWHERE: readonly ErrorCode[] = ['NOT_LEADER_OR_FOLLOWER']
+
+/** Those of Fetch, which names the epoch its reader knows. */
+export const FETCH_LED_ELSEWHERE: readonly ErrorCode[] = [
+  'NOT_LEADER_OR_FOLLOWER',
+  'FENCED_LEADER_EPOCH',
+]
+
+export interface CurrentLeader {
+  readonly leaderId: number
+  readonly leaderEpoch: number
+}
+
+/** A field of a partition's answer, where its error is one of these. */
+export function currentLeader(
+  { controller }: BrokerContext,
+  place: { readonly topic: string; readonly partition: number; readonly errorCode: number },
+  codes: readonly ErrorCode[],
+): { readonly currentLeader?: CurrentLeader } {
+  if (place.errorCode === 0 || !codes.includes(errorOf(place.errorCode))) return {}
+  const image = controller.image.topics.get(place.topic)?.partitions[place.partition]
+  const { leader: leaderId = -1, leaderEpoch = -1 } = image ?? {}
+  return { currentLeader: { leaderId, leaderEpoch } }
+}
+
+/** Where those leaders are. */
+export function nodeEndpoints(
+  { brokers, controller }: BrokerContext,
+  answers: Iterable<{ readonly currentLeader?: CurrentLeader }>,
+): (BrokerEndpoint & { readonly rack: string | null })[] {
+  const leaders = new Set<number>()
+  for (const answer of answers) {
+    if (answer.currentLeader !== undefined) leaders.add(answer.currentLeader.leaderId)
+  }
+  return brokers
+    .filter(({ nodeId }) => leaders.has(nodeId))
+    .map(each => ({ ...each, rack: controller.image.brokers.get(each.nodeId)?.rack ?? null }))
+}

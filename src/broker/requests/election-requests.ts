@@ -1,0 +1,75 @@
+/** ElectLeaders (v0–v2). Each partition is a decision of its own. */
+
+import { electLeader, type ElectionType } from '../../coordinator/metadata/brokers.js'
+import { errorId, PartlogError } from '../../model/errors.js'
+import {
+  ELECTION_TYPE,
+  type ElectLeadersRequest,
+  type ElectLeadersResponse,
+} from '../../protocol/messages/elections.js'
+import { errorFields, NO_ERROR } from '../node/answer-errors.js'
+import type { BrokerContext } from '../node/context.js'
+
+const TYPES: ReadonlyMap<number, ElectionType> = new Map([
+  [ELECTION_TYPE.preferred, 'preferred'],
+  [ELECTION_TYPE.unclean, 'unclean'],
+])
+
+const NOT_NEEDED = errorId('ELECTION_NOT_NEEDED')
+
+type PartitionResult =
+  ElectLeadersResponse['replicaElectionResults'][number]['partitionResult'][number]
+
+export async function electLeaders(
+  broker: BrokerContext,
+  { electionType, topicPartitions }: ElectLeadersRequest,
+): Promise<ElectLeadersResponse> {
+  const type = TYPES.get(electionType ?? ELECTION_TYPE.preferred)
+  if (type === undefined) {
+    const error = new PartlogError('INVALID_REQUEST', `no election has the type ${electionType}`)
+    return { ...errorFields(error), replicaElectionResults: refused(topicPartitions ?? [], error) }
+  }
+  const replicaElectionResults: ElectLeadersResponse['replicaElectionResults'][number][] = []
+  for (const { topic, partitions } of topicPartitions ?? allPartitions(broker)) {
+    const partitionResult: PartitionResult[] = []
+    for (const partition of partitions) {
+      const result = await elect(broker, type, { topic, partition })
+      // Where all were asked for, those that are led as they should be are not worth a word.
+      const isWanted = topicPartitions !== null || result.errorCode !== NOT_NEEDED
+      if (isWanted) partitionResult.push(result)
+    }
+    if (topicPartitions === null && partitionResult.length === 0) continue
+    replicaElectionResults.push({ topic, partitionResult })
+  }
+  return { errorCode: 0, replicaElectionResults }
+}
+
+function refused(
+  asked: NonNullable<ElectLeadersRequest['topicPartitions']>,
+  error: PartlogError,
+): ElectLeadersResponse['replicaElectionResults'] {
+  return asked.map(({ topic, partitions }) => ({
+    topic,
+    partitionResult: partitions.map(partitionId => ({ partitionId, ...errorFields(error) })),
+  }))
+}
+
+async function elect(
+  broker: BrokerContext,
+  type: ElectionType,
+  place: { readonly topic: string; readonly partition: number },
+): Promise<PartitionResult> {
+  try {
+    await broker.controller.run(image => electLeader(image, type, place))
+    return { partitionId: place.partition, ...NO_ERROR }
+  } catch (error) {
+    return { partitionId: place.partition, ...errorFields(error) }
+  }
+}
+
+function allPartitions(broker: BrokerContext) {
+  return [...broker.controller.image.topics.values()].map(({ name: topic, partitions }) => ({
+    topic,
+    partitions: partitions.map(({ partition }) => partition),
+  }))
+}

@@ -1,0 +1,219 @@
+/**
+ * Fetch (v4–v17): whole committed batches, the first of them whatever its size, so that a reader
+ * always gets on.
+ *
+ * When there is less than minBytes the request is held: until enough has come in, the time is over,
+ * or the one who asked has gone. Fetch sessions are not kept: every answer has session id 0, which
+ * tells clients to ask in full. Records of transactions are not filtered yet.
+ */
+
+import { ZERO_UUID } from '../../base/uuid.js'
+import { PartlogError } from '../../model/errors.js'
+import { waitUntil } from '../../partition/delayed.js'
+import type { Partition } from '../../partition/partition.js'
+import type {
+  FetchPartition,
+  FetchRequest,
+  FetchResponse,
+  PartitionFetchResponse,
+} from '../../protocol/messages/fetch.js'
+import { errorFields } from '../node/answer-errors.js'
+import { FETCH_MAX_BYTES, FETCH_MAX_WAIT_MS } from '../node/broker-config.js'
+import type { BrokerContext } from '../node/context.js'
+import { currentLeader, FETCH_LED_ELSEWHERE, nodeEndpoints } from './current-leader.js'
+
+/** isolationLevel: records of transactions that ended only. */
+const READ_COMMITTED = 1
+const NO_RECORDS = new Uint8Array(0)
+
+export async function fetch(
+  broker: BrokerContext,
+  request: FetchRequest,
+  signal?: AbortSignal,
+): Promise<FetchResponse> {
+  const { clock } = broker
+  if (wantsSession(request)) return { ...errorFields(noSession()), sessionId: 0, responses: [] }
+  const deadline = clock.monotonicMs() + Math.min(request.maxWaitMs, FETCH_MAX_WAIT_MS)
+  const reads = readsOf(broker, request)
+  const isFollower = request.replicaId !== undefined && request.replicaId >= 0
+  const bytesOf = isFollower ? appendedBytes : committedBytes
+  const asked = watermarksOf(reads)
+  // What a follower says it has was true when it asked, not when something has woken its request.
+  if (isFollower) for (const read of reads) noteFetch(read, request.replicaId as number)
+  for (;;) {
+    const seen = bytesOf(reads)
+    const roles = rolesOf(reads)
+    const told = watermarksOf(reads)
+    const { answers, bytes, hasNews } = await readAll(broker, reads, request)
+    const timeoutMs = deadline - clock.monotonicMs()
+    const isOver = timeoutMs <= 0 || signal?.aborted === true
+    // A follower learns how far it may let others read, as soon as that has changed.
+    const hasMoved = isFollower && told !== asked
+    if (bytes >= request.minBytes || hasNews || hasMoved || isOver) {
+      return responseOf(broker, reads, answers)
+    }
+    const missing = request.minBytes - bytes
+    const isReady = (): boolean =>
+      bytesOf(reads) - seen >= missing ||
+      rolesOf(reads) !== roles ||
+      (isFollower && watermarksOf(reads) !== told)
+    const sources = reads.flatMap(({ partition }) => partition?.changes ?? [])
+    await waitUntil(isReady, sources, { clock, timeoutMs, signal })
+  }
+}
+
+/** Only what goes on in a session: what begins or ends one says in full what it wants. */
+function wantsSession({ sessionEpoch = -1 }: FetchRequest): boolean {
+  return sessionEpoch > 0
+}
+
+function noSession(): PartlogError {
+  return new PartlogError('FETCH_SESSION_ID_NOT_FOUND', 'no sessions are kept')
+}
+
+interface Read {
+  readonly topic: string
+  readonly topicId: string
+  readonly wanted: FetchPartition
+  /** Undefined when there is no such partition. */
+  readonly partition: Partition | undefined
+}
+
+function readsOf(broker: BrokerContext, request: FetchRequest): Read[] {
+  return request.topics.flatMap(({ topic: name = '', topicId = '', partitions }) => {
+    // From version 13 on topics go by their ids.
+    const topic = name === '' ? (broker.controller.image.topicById(topicId)?.name ?? '') : name
+    return partitions.map(wanted => ({
+      topic,
+      topicId,
+      wanted,
+      partition: broker.replicas.find(topic, wanted.partition),
+    }))
+  })
+}
+
+/** Takes a follower at its word, where that can be true; where not, reading says why. */
+function noteFetch({ partition, wanted }: Read, replicaId: number): void {
+  const { fetchOffset, lastFetchedEpoch: lastEpoch = -1, currentLeaderEpoch = -1 } = wanted
+  partition?.noteFetch({ replicaId, fetchOffset, lastEpoch }, currentLeaderEpoch)
+}
+
+/** Grows when one of the partitions gets another leader or goes offline. */
+function rolesOf(reads: readonly Read[]): number {
+  return reads.reduce((sum, { partition }) => sum + (partition?.roleVersion ?? 0), 0)
+}
+
+/** Grows when one of the high watermarks does. */
+function watermarksOf(reads: readonly Read[]): number {
+  return reads.reduce((sum, { partition }) => sum + (partition?.highWatermark ?? 0), 0)
+}
+
+function appendedBytes(reads: readonly Read[]): number {
+  return reads.reduce((sum, { partition }) => sum + (partition?.replicaLog?.appendedBytes ?? 0), 0)
+}
+
+function committedBytes(reads: readonly Read[]): number {
+  return reads.reduce((sum, { partition }) => sum + (partition?.committedBytes ?? 0), 0)
+}
+
+interface ReadResult {
+  readonly answers: readonly PartitionFetchResponse[]
+  readonly bytes: number
+  /** An error, or where logs part: nothing to wait with. */
+  readonly hasNews: boolean
+}
+
+async function readAll(
+  broker: BrokerContext,
+  reads: readonly Read[],
+  request: FetchRequest,
+): Promise<ReadResult> {
+  const answers: PartitionFetchResponse[] = []
+  const limit = Math.min(request.maxBytes ?? FETCH_MAX_BYTES, FETCH_MAX_BYTES)
+  let bytes = 0
+  for (const read of reads) {
+    const room = { maxBytes: Math.max(limit - bytes, 0), minOneBatch: bytes === 0 }
+    const answer = await readOne(broker, read, request, room)
+    answers.push(answer)
+    bytes += answer.records?.byteLength ?? 0
+  }
+  const isNews = ({ errorCode, divergingEpoch }: PartitionFetchResponse): boolean =>
+    errorCode !== 0 || divergingEpoch !== undefined
+  return { answers, bytes, hasNews: answers.some(isNews) }
+}
+
+async function readOne(
+  broker: BrokerContext,
+  { topic, topicId, wanted, partition }: Read,
+  { replicaId = -1, isolationLevel = 0 }: FetchRequest,
+  room: { readonly maxBytes: number; readonly minOneBatch: boolean },
+): Promise<PartitionFetchResponse> {
+  const partitionIndex = wanted.partition
+  try {
+    if (topic === '') throw unknownTopicId(topicId)
+    const found = partition ?? broker.replicas.partition(topic, partitionIndex)
+    // Inside the process both are given: the topic of that name may be another one by now.
+    if (topicId !== '' && topicId !== ZERO_UUID && found.topicId !== topicId) {
+      throw unknownTopicId(topicId)
+    }
+    found.checkLeaderEpoch(wanted.currentLeaderEpoch ?? -1)
+    const maxBytes = Math.min(wanted.partitionMaxBytes, room.maxBytes)
+    const bounds = { maxBytes, minOneBatch: room.minOneBatch }
+    const { fetchOffset, lastFetchedEpoch: lastEpoch = -1 } = wanted
+    const read =
+      replicaId < 0
+        ? await found.read(fetchOffset, bounds, lastEpoch)
+        : await found.readAsFollower({ replicaId, fetchOffset, lastEpoch }, bounds)
+    const { records, highWatermark, logStartOffset, diverging } = read
+    return {
+      partitionIndex,
+      errorCode: 0,
+      errorMessage: null,
+      highWatermark,
+      lastStableOffset: highWatermark,
+      logStartOffset,
+      // null where transactions do not matter
+      abortedTransactions: isolationLevel === READ_COMMITTED ? [] : null,
+      records,
+      ...(diverging === undefined ? {} : { divergingEpoch: diverging }),
+    }
+  } catch (error) {
+    // Where the log begins and how far it is committed is for followers to know then.
+    const known = replicaId < 0 ? undefined : partition
+    const highWatermark = known?.highWatermark ?? -1
+    const logStartOffset = known?.replicaLog?.logStartOffset ?? -1
+    const failed = { partitionIndex, ...errorFields(error), highWatermark, logStartOffset }
+    const place = { topic, partition: partitionIndex, errorCode: failed.errorCode }
+    const leader = currentLeader(broker, place, FETCH_LED_ELSEWHERE)
+    // As in Kafka: what could not be read says nothing of transactions, what is not there has none.
+    const abortedTransactions = partition === undefined ? [] : null
+    return { ...failed, ...leader, abortedTransactions, records: NO_RECORDS }
+  }
+}
+
+function unknownTopicId(topicId: string): PartlogError {
+  return new PartlogError('UNKNOWN_TOPIC_ID', `there is no topic with the id ${topicId}`)
+}
+
+interface TopicAnswers {
+  readonly topic: string
+  readonly topicId: string
+  readonly partitions: PartitionFetchResponse[]
+}
+
+/** The answers under the topics they were asked for, which come in runs. */
+function responseOf(
+  broker: BrokerContext,
+  reads: readonly Read[],
+  answers: readonly PartitionFetchResponse[],
+): FetchResponse {
+  const responses: TopicAnswers[] = []
+  for (const [index, { topic, topicId }] of reads.entries()) {
+    const answer = answers[index] as PartitionFetchResponse
+    const last = responses.at(-1)
+    if (last?.topic === topic && last.topicId === topicId) last.partitions.push(answer)
+    else responses.push({ topic, topicId, partitions: [answer] })
+  }
+  const endpoints = nodeEndpoints(broker, answers)
+  return { errorCode: 0, sessionId: 0, responses, nodeEndpoints: endpoints }
+}

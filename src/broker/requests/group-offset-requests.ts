@@ -1,0 +1,183 @@
+/** OffsetCommit and OffsetFetch (v8–v9), OffsetDelete. */
+
+import { paced } from '../../base/tasks.js'
+import type { OffsetToCommit } from '../../coordinator/groups/group-coordinator.js'
+import type { CommittedOffset } from '../../coordinator/groups/group-journal.js'
+import { PartlogError } from '../../model/errors.js'
+import { partitionKey, type TopicPartition } from '../../model/names.js'
+import { NONE } from '../../model/units.js'
+import type {
+  OffsetDeleteRequest,
+  OffsetDeleteResponse,
+} from '../../protocol/messages/group-admin.js'
+import type {
+  OffsetCommitRequest,
+  OffsetCommitResponse,
+  OffsetFetchRequest,
+  OffsetFetchResponse,
+} from '../../protocol/messages/groups.js'
+import { errorFields, NO_ERROR, type ErrorFields } from '../node/answer-errors.js'
+import type { BrokerContext } from '../node/context.js'
+
+/** Why a partition's offset was not committed, by its key; or for all of them at once. */
+class Refusals {
+  readonly #reasons = new Map<string, unknown>()
+  ofAll: unknown
+
+  add({ topic, partition }: TopicPartition, reason: unknown): void {
+    this.#reasons.set(partitionKey(topic, partition), reason)
+  }
+
+  fieldsOf(topic: string, partition: number): ErrorFields {
+    const reason = this.#reasons.get(partitionKey(topic, partition)) ?? this.ofAll
+    return reason === undefined ? NO_ERROR : errorFields(reason)
+  }
+}
+
+export async function offsetCommit(
+  broker: BrokerContext,
+  request: OffsetCommitRequest,
+): Promise<OffsetCommitResponse> {
+  const refusals = new Refusals()
+  const offsets = request.topics.flatMap(({ name: topic, partitions }) =>
+    partitions
+      .map(each => ({
+        topic,
+        partition: each.partitionIndex,
+        offset: each.committedOffset,
+        leaderEpoch: each.committedLeaderEpoch ?? -1,
+        metadata: each.committedMetadata ?? '',
+        topicId: each.topicId ?? '',
+      }))
+      .filter(each => exists(broker, each) || refuseUnknown(each, refusals)),
+  )
+  await commitAll(broker, request, offsets, refusals)
+  return {
+    topics: request.topics.map(({ name, partitions }) => ({
+      name,
+      partitions: partitions.map(({ partitionIndex }) => {
+        return { partitionIndex, ...refusals.fieldsOf(name, partitionIndex) }
+      }),
+    })),
+  }
+}
+
+async function commitAll(
+  broker: BrokerContext,
+  request: OffsetCommitRequest,
+  offsets: readonly OffsetToCommit[],
+  refusals: Refusals,
+): Promise<void> {
+  const { groupId, memberId = '', groupInstanceId = null } = request
+  const { generationIdOrMemberEpoch: generationId = -1, retentionTimeMs = NONE } = request
+  try {
+    const coordinator = await broker.groups.of(groupId)
+    const member = { memberId, groupInstanceId, generationId }
+    const commit = { groupId, ...member, offsets, retentionTimeMs }
+    for (const [offset, error] of await coordinator.commit(commit)) refusals.add(offset, error)
+  } catch (error) {
+    refusals.ofAll = error
+  }
+}
+
+/** A topic that was made anew is not the one that was read. */
+function exists(
+  broker: BrokerContext,
+  { topic, partition, topicId = '' }: TopicPartition & { readonly topicId?: string },
+): boolean {
+  const found = broker.controller.image.topics.get(topic)
+  if (topicId !== '' && found?.topicId !== topicId) return false
+  return found?.partitions[partition] !== undefined
+}
+
+function refuseUnknown(place: TopicPartition, refusals: Refusals): false {
+  const sentence = `partition ${place.topic}-${place.partition} does not exist`
+  refusals.add(place, new PartlogError('UNKNOWN_TOPIC_OR_PARTITION', sentence))
+  return false
+}
+
+const NOT_COMMITTED = { committedOffset: -1, committedLeaderEpoch: -1, metadata: '', errorCode: 0 }
+
+export async function offsetFetch(
+  broker: BrokerContext,
+  request: OffsetFetchRequest,
+): Promise<OffsetFetchResponse> {
+  const groups: OffsetFetchResponse['groups'][number][] = []
+  for await (const { groupId, topics } of paced(request.groups, broker.clock)) {
+    try {
+      const coordinator = await broker.groups.ifAny(groupId)
+      const committed = (await coordinator?.committedOffsets(groupId)) ?? []
+      const answer = topics === null ? allTopics(committed) : wantedTopics(committed, topics)
+      groups.push({ groupId, topics: answer })
+    } catch (error) {
+      groups.push({ groupId, topics: [], ...errorFields(error) })
+    }
+  }
+  return { groups }
+}
+
+type GroupTopics = OffsetFetchResponse['groups'][number]['topics']
+
+function allTopics(committed: readonly CommittedOffset[]): GroupTopics {
+  const names = [...new Set(committed.map(({ topic }) => topic))]
+  return names.map(name => ({
+    name,
+    partitions: committed.filter(({ topic }) => topic === name).map(fieldsOf),
+  }))
+}
+
+function wantedTopics(
+  committed: readonly CommittedOffset[],
+  topics: readonly { readonly name: string; readonly partitionIndexes: readonly number[] }[],
+): GroupTopics {
+  return topics.map(({ name, partitionIndexes }) => ({
+    name,
+    partitions: partitionIndexes.map(partitionIndex => {
+      const found = committed.find(
+        ({ topic, partition }) => topic === name && partition === partitionIndex,
+      )
+      return found === undefined ? { partitionIndex, ...NOT_COMMITTED } : fieldsOf(found)
+    }),
+  }))
+}
+
+function fieldsOf({ partition, offset, leaderEpoch, metadata }: CommittedOffset) {
+  return {
+    partitionIndex: partition,
+    committedOffset: offset,
+    committedLeaderEpoch: leaderEpoch,
+    metadata,
+    errorCode: 0,
+  }
+}
+
+/** Takes commits back, but those of topics the group reads. */
+export async function offsetDelete(
+  broker: BrokerContext,
+  { groupId, topics }: OffsetDeleteRequest,
+): Promise<OffsetDeleteResponse> {
+  const refusals = new Refusals()
+  const partitions = topics
+    .flatMap(({ name: topic, partitions: indexes }) =>
+      indexes.map(({ partitionIndex: partition }) => ({ topic, partition })),
+    )
+    .filter(each => exists(broker, each) || refuseUnknown(each, refusals))
+  try {
+    const coordinator = await broker.groups.of(groupId)
+    for (const place of await coordinator.deleteOffsets(groupId, partitions)) {
+      const sentence = `group ${groupId} reads topic ${place.topic}`
+      refusals.add(place, new PartlogError('GROUP_SUBSCRIBED_TO_TOPIC', sentence))
+    }
+  } catch (error) {
+    return { ...errorFields(error), topics: [] }
+  }
+  return {
+    ...NO_ERROR,
+    topics: topics.map(({ name, partitions: indexes }) => ({
+      name,
+      partitions: indexes.map(({ partitionIndex }) => {
+        return { partitionIndex, ...refusals.fieldsOf(name, partitionIndex) }
+      }),
+    })),
+  }
+}

@@ -1,0 +1,149 @@
+/**
+ * Metadata (v0–v12): the brokers and the topics asked for, made on the way if that is wished.
+ * DescribeCluster (v0–v2): the brokers, also those that are gone.
+ */
+
+import { paced } from '../../base/tasks.js'
+import { ZERO_UUID } from '../../base/uuid.js'
+import type { PartitionImage, TopicImage } from '../../coordinator/metadata/cluster-image.js'
+import { errorId, PartlogError } from '../../model/errors.js'
+import {
+  ENDPOINT_TYPE,
+  type DescribeClusterRequest,
+  type DescribeClusterResponse,
+} from '../../protocol/messages/cluster.js'
+import type {
+  MetadataRequest,
+  MetadataResponse,
+  TopicMetadata,
+} from '../../protocol/messages/metadata.js'
+import { errorFields, NO_ERROR } from '../node/answer-errors.js'
+import { operationsOn } from '../node/authorized.js'
+import type { BrokerContext } from '../node/context.js'
+import { NEW_PARTITIONS_MAX } from './topic-requests.js'
+
+export async function metadata(
+  broker: BrokerContext,
+  request: MetadataRequest,
+): Promise<MetadataResponse> {
+  const { includeClusterAuthorizedOperations = false } = request
+  const topics = await topicsOf(broker, request) // first: its leaders are among the brokers then
+  return {
+    brokers: broker.brokers
+      .filter(({ nodeId }) => broker.controller.image.isAlive(nodeId))
+      .map(({ nodeId, host, port }) => ({ nodeId, host, port, rack: rackOf(broker, nodeId) })),
+    clusterId: broker.clusterId,
+    controllerId: broker.nodeId,
+    topics,
+    clusterAuthorizedOperations: operationsOn('cluster', includeClusterAuthorizedOperations),
+  }
+}
+
+async function topicsOf(broker: BrokerContext, request: MetadataRequest): Promise<TopicMetadata[]> {
+  const { topics, allowAutoTopicCreation = true } = request
+  const { includeTopicAuthorizedOperations = false } = request
+  const { image } = broker.controller
+  const topicAuthorizedOperations = operationsOn('topic', includeTopicAuthorizedOperations)
+  const described = (topic: TopicImage): TopicMetadata => {
+    return { ...describe(broker, topic), topicAuthorizedOperations }
+  }
+  if (topics === null) return [...image.topics.values()].map(described)
+  const ids = idsOf(topics)
+  if (ids.size > 0) {
+    return [...ids].map(topicId => {
+      const topic = image.topicById(topicId)
+      return topic === undefined ? unknownTopic(topicId) : described(topic)
+    })
+  }
+  const answers: TopicMetadata[] = []
+  let mayMake = NEW_PARTITIONS_MAX
+  for await (const name of paced(new Set(topics.map(topic => topic.name ?? '')), broker.clock)) {
+    try {
+      const isNew = !image.topics.has(name)
+      if (isNew) mayMake -= broker.settings.defaultPartitions
+      answers.push(described(await broker.topic(name, allowAutoTopicCreation && mayMake >= 0)))
+    } catch (error) {
+      answers.push({ ...errorFields(error), name, partitions: [] })
+    }
+  }
+  return answers
+}
+
+/** Where one topic is asked for by its id, names do not count. */
+function idsOf(topics: NonNullable<MetadataRequest['topics']>): ReadonlySet<string> {
+  return new Set(topics.map(({ topicId = ZERO_UUID }) => topicId).filter(id => id !== ZERO_UUID))
+}
+
+function unknownTopic(topicId: string): TopicMetadata {
+  const error = new PartlogError('UNKNOWN_TOPIC_ID', `there is no topic with the id ${topicId}`)
+  return { ...errorFields(error), name: null, topicId, partitions: [] }
+}
+
+function describe(broker: BrokerContext, topic: TopicImage): TopicMetadata {
+  return {
+    errorCode: 0,
+    name: topic.name,
+    topicId: topic.topicId,
+    isInternal: topic.isInternal,
+    partitions: topic.partitions.map(image => {
+      const { partition, leader, leaderEpoch, replicas, isr } = image
+      const dead = replicas.filter(id => !broker.controller.image.isAlive(id))
+      const isBroken = brokenHere(broker, topic.name, image) !== undefined
+      return {
+        errorCode: partitionError(broker, topic.name, image),
+        partitionIndex: partition,
+        leaderId: leader,
+        leaderEpoch,
+        replicaNodes: replicas,
+        isrNodes: isr,
+        offlineReplicas: isBroken ? [...dead, broker.nodeId] : dead,
+      }
+    }),
+  }
+}
+
+function partitionError(broker: BrokerContext, topic: string, partition: PartitionImage): number {
+  const reason = brokenHere(broker, topic, partition)
+  // Where no other replica is, the reason is the answer to those who ask.
+  if (reason !== undefined && partition.replicas.length === 1) return errorId(reason.code)
+  return partition.leader < 0 ? errorId('LEADER_NOT_AVAILABLE') : 0
+}
+
+function brokenHere(
+  broker: BrokerContext,
+  topic: string,
+  { partition }: PartitionImage,
+): PartlogError | undefined {
+  return broker.replicas.find(topic, partition)?.offlineReason
+}
+
+function rackOf(broker: BrokerContext, nodeId: number): string | null {
+  return broker.controller.image.brokers.get(nodeId)?.rack ?? null
+}
+
+export async function describeCluster(
+  broker: BrokerContext,
+  request: DescribeClusterRequest,
+): Promise<DescribeClusterResponse> {
+  const { endpointType = ENDPOINT_TYPE.brokers, includeFencedBrokers = false } = request
+  const { image } = broker.controller
+  if (endpointType !== ENDPOINT_TYPE.brokers) {
+    const isKnown = endpointType === ENDPOINT_TYPE.controllers
+    const code = isKnown ? 'MISMATCHED_ENDPOINT_TYPE' : 'UNSUPPORTED_ENDPOINT_TYPE'
+    const error = new PartlogError(code, 'brokers are asked about brokers')
+    return { ...errorFields(error), clusterId: '', brokers: [] }
+  }
+  const brokers = broker.brokers
+    .map(({ nodeId, host, port }) => {
+      const isFenced = !image.isAlive(nodeId)
+      return { brokerId: nodeId, host, port, rack: rackOf(broker, nodeId), isFenced }
+    })
+    .filter(({ isFenced }) => includeFencedBrokers || !isFenced)
+  const { clusterId, nodeId: controllerId } = broker
+  const clusterAuthorizedOperations = operationsOn(
+    'cluster',
+    request.includeClusterAuthorizedOperations,
+  )
+  const whole = { clusterId, controllerId, brokers, clusterAuthorizedOperations }
+  return { ...NO_ERROR, endpointType, ...whole }
+}

@@ -1,0 +1,251 @@
+/**
+ * Produce (v3–v11): appends one batch per partition and answers as `acks` says.
+ *
+ *   acks 0    the answer comes at once; whoever asked does not look at it
+ *   acks 1    the leader has the records, as durably as it promises
+ *   acks −1   every in-sync replica has them: the high watermark has passed them
+ *
+ * A partition that fails does not hold up the others. Transactions are not known here yet.
+ */
+
+import { asBuffer } from '../../base/bytes.js'
+import { errorOf, PartlogError, type ErrorCode } from '../../model/errors.js'
+import { isInternalTopic, partitionKey } from '../../model/names.js'
+import { onlyBatch, RefusedRecords } from '../../partition/admission.js'
+import { AT_ONCE_MAX_BYTES, TooMuchAtOnce, type Unpacking } from '../../partition/contents.js'
+import type { Partition } from '../../partition/partition.js'
+import type {
+  PartitionProduceResponse,
+  ProduceRequest,
+  ProduceResponse,
+} from '../../protocol/messages/produce.js'
+import { errorFields } from '../node/answer-errors.js'
+import type { BrokerContext } from '../node/context.js'
+import { currentLeader, nodeEndpoints, PRODUCE_LED_ELSEWHERE } from './current-leader.js'
+import { appendInTurn } from './large-batches.js'
+
+const FAILED = { baseOffset: -1, logAppendTimeMs: -1 }
+
+/**
+ * Answers at once when nothing has to be waited for: in 'process' mode an append is a call down to
+ * the disk and back, and should not cost a promise per storey.
+ */
+export function produce(
+  broker: BrokerContext,
+  request: ProduceRequest,
+): ProduceResponse | Promise<ProduceResponse> {
+  const responses: TopicResponse[] = []
+  const pending: Promise<void>[] = []
+  const unpacking = { bytesLeft: AT_ONCE_MAX_BYTES }
+  for (const { name, partitionData } of request.topicData) {
+    const partitionResponses: PartitionProduceResponse[] = []
+    let place = 0
+    for (const { index, records } of partitionData) {
+      const answer = appendTo(broker, request, { topic: name, index, records, unpacking })
+      const later = settle(partitionResponses, place++, answer)
+      if (later !== undefined) pending.push(later)
+    }
+    responses.push({ name, partitionResponses })
+  }
+  const whole = (): ProduceResponse => withLeaders(broker, responses)
+  return pending.length === 0 ? whole() : Promise.all(pending).then(whole)
+}
+
+/** Puts an answer in its place; resolves when it is final, if that takes time. */
+function settle(
+  responses: PartitionProduceResponse[],
+  place: number,
+  answer: AppendAnswer | Promise<AppendAnswer>,
+): Promise<void> | undefined {
+  if (answer instanceof Promise) return answer.then(there => settle(responses, place, there))
+  const { response, acknowledged } = answer
+  responses[place] = response
+  return acknowledged?.catch((error: unknown) => {
+    responses[place] = failure(response.index, error)
+  })
+}
+
+interface TopicResponse {
+  readonly name: string
+  readonly partitionResponses: readonly PartitionProduceResponse[]
+}
+
+/** Those that fail because another broker leads say which one. */
+function withLeaders(broker: BrokerContext, responses: readonly TopicResponse[]): ProduceResponse {
+  const failed = ({ partitionResponses }: TopicResponse): boolean =>
+    partitionResponses.some(({ errorCode }) => errorCode !== 0)
+  if (!responses.some(failed)) return { responses }
+  const answers = responses.map(({ name, partitionResponses }) => ({
+    name,
+    partitionResponses: partitionResponses.map(answer => {
+      const place = { topic: name, partition: answer.index, errorCode: answer.errorCode }
+      return { ...answer, ...currentLeader(broker, place, PRODUCE_LED_ELSEWHERE) }
+    }),
+  }))
+  const partitions = answers.flatMap(({ partitionResponses }) => partitionResponses)
+  return { responses: answers, nodeEndpoints: nodeEndpoints(broker, partitions) }
+}
+
+interface PartitionRecords {
+  readonly topic: string
+  readonly index: number
+  readonly records: Uint8Array | null
+  /** What may still be unpacked at once of the request. */
+  readonly unpacking: Unpacking
+  /** It was tried: the batch is too much to be unpacked at once. */
+  readonly isLarge?: boolean
+}
+
+interface AppendAnswer {
+  readonly response: PartitionProduceResponse
+  /** What the response still waits for; when it rejects, that is the response. */
+  readonly acknowledged?: Promise<void> | undefined
+}
+
+/** A promise when the batch has to be unpacked first, or to wait for one that has. */
+function appendTo(
+  broker: BrokerContext,
+  request: ProduceRequest,
+  load: PartitionRecords,
+): AppendAnswer | Promise<AppendAnswer> {
+  const { topic, index, records, unpacking } = load
+  let partition: Partition | undefined
+  try {
+    checkAcks(request.acks)
+    if (isInternalTopic(topic)) {
+      throw new PartlogError('INVALID_TOPIC_EXCEPTION', `topic ${topic} belongs to the system`)
+    }
+    const bytes = records ?? NO_BYTES
+    const found = broker.replicas.partition(topic, index)
+    if (request.isForeign) checkForm(bytes, request)
+    partition = found // from here on it is the log that refuses
+    if (!partition.arrivals.isEmpty) return appendLater(broker, request, load, partition)
+    return appendNow(broker, request, partition, { records: bytes, unpacking })
+  } catch (error) {
+    if (error instanceof TooMuchAtOnce && partition !== undefined) {
+      return appendLater(broker, request, { ...load, isLarge: true }, partition)
+    }
+    return { response: failure(index, error, partition) }
+  }
+}
+
+async function appendLater(
+  broker: BrokerContext,
+  request: ProduceRequest,
+  { index, records, unpacking, isLarge = false }: PartitionRecords,
+  partition: Partition,
+): Promise<AppendAnswer> {
+  try {
+    return await appendInTurn(broker.clock, partition, {
+      ...{ records: records ?? NO_BYTES, isLent: !request.isForeign, isLarge, unpacking },
+      append: (kept, within) =>
+        appendNow(broker, request, partition, { records: kept, unpacking: within }),
+    })
+  } catch (error) {
+    return { response: failure(index, error, partition) }
+  }
+}
+
+/** Appends and answers in one step. Throws TooMuchAtOnce. */
+function appendNow(
+  broker: BrokerContext,
+  request: ProduceRequest,
+  partition: Partition,
+  { records, unpacking }: { readonly records: Uint8Array; readonly unpacking: Unpacking },
+): AppendAnswer {
+  const { acks, timeoutMs, isForeign } = request
+  const origin = isForeign ? 'foreign' : 'own'
+  const appended = partition.append(records, acks === -1, origin, unpacking)
+  const { firstOffset, lastOffset, logAppendTime } = appended
+  const acknowledged = acknowledgement(broker, partition, { acks, timeoutMs, end: lastOffset + 1 })
+  const response = {
+    index: partition.topicPartition.partition,
+    errorCode: 0,
+    errorMessage: null,
+    baseOffset: firstOffset,
+    logAppendTimeMs: logAppendTime,
+    logStartOffset: partition.log.logStartOffset,
+  }
+  return { response, acknowledged }
+}
+
+const NO_BYTES = new Uint8Array(0)
+
+/** Kafka does not say with these where the log begins. */
+const WITHOUT_START: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  ...(['NOT_LEADER_OR_FOLLOWER', 'MESSAGE_TOO_LARGE', 'CORRUPT_MESSAGE'] as const),
+  ...(['KAFKA_STORAGE_ERROR', 'LOG_OFFLINE', 'CORRUPT_LOG'] as const),
+])
+
+function failure(index: number, error: unknown, partition?: Partition): PartitionProduceResponse {
+  const recordErrors = error instanceof RefusedRecords ? error.recordErrors : []
+  const fields = errorFields(error)
+  const log = WITHOUT_START.has(errorOf(fields.errorCode)) ? undefined : partition?.replicaLog
+  const logStartOffset = log?.logStartOffset ?? -1
+  return { index, ...fields, ...FAILED, logStartOffset, recordErrors }
+}
+
+/** What is wrong with a request from a wire, whatever the log has to say. */
+function checkForm(bytes: Uint8Array, { mayBeZstd = true }: ProduceRequest): void {
+  const { codec } = onlyBatch(asBuffer(bytes))
+  if (codec !== 'zstd' || mayBeZstd) return
+  throw new PartlogError('UNSUPPORTED_COMPRESSION_TYPE', 'zstd came with version 7 of Produce')
+}
+
+function checkAcks(acks: number): void {
+  if (acks === -1 || acks === 0 || acks === 1) return
+  throw new PartlogError('INVALID_REQUIRED_ACKS', `acks: expected −1, 0 or 1, got ${acks}`)
+}
+
+interface Acknowledgement {
+  readonly acks: number
+  readonly timeoutMs: number
+  /** The offset behind the batch. */
+  readonly end: number
+}
+
+/** What has to be waited for before the records count as acknowledged, if anything. */
+function acknowledgement(
+  broker: BrokerContext,
+  partition: Partition,
+  { acks, timeoutMs, end }: Acknowledgement,
+): Promise<void> | undefined {
+  if (acks === 0 || partition.highWatermark >= end) return undefined
+  const done = acks === 1 ? partition.onLeader() : onAll(partition, end)
+  const late = (): PartlogError => {
+    const { topic, partition: number } = partition.topicPartition
+    return new PartlogError(
+      'REQUEST_TIMED_OUT',
+      `${partitionKey(topic, number)}: offset ${end} was not committed within ${timeoutMs} ms; ` +
+        `the records are in the log and may still be${waitsFor(partition, end)}`,
+      { outcomeUnknown: true },
+    )
+  }
+  return inTime(broker, done, late, timeoutMs)
+}
+
+/** What is waited for, as far as the leader knows: its own disk, or other replicas. */
+function waitsFor({ replicaLog, isr }: Partition, end: number): string {
+  const { stalled } = replicaLog ?? {}
+  if (stalled !== undefined) return ` (${stalled.sentence})`
+  const missing = isr?.missing(end) ?? []
+  return missing.length === 0 ? '' : ` (in-sync replicas ${missing.join(', ')} do not have it yet)`
+}
+
+async function onAll(partition: Partition, end: number): Promise<void> {
+  await partition.committed(end)
+  partition.checkAfterAppend()
+}
+
+/** `done`, or the error of `late` when it takes longer than `timeoutMs`. */
+function inTime(
+  { clock }: BrokerContext,
+  done: Promise<void>,
+  late: () => PartlogError,
+  timeoutMs: number,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = clock.after(timeoutMs, () => reject(late()))
+    done.then(resolve, reject).finally(() => timer.cancel())
+  })
+}

@@ -1,0 +1,72 @@
+/**
+ * InitProducerId (v0–v4): an id for a producer, so that a batch it sends twice is written once.
+ *
+ * A broker takes ids from the controller in blocks. A block is committed before the first of its
+ * ids is given, so none is given twice; what is left of one when the broker ends is lost.
+ */
+
+import { allocateProducerIds, PRODUCER_ID_BLOCK } from '../../coordinator/metadata/producer-ids.js'
+import { PartlogError } from '../../model/errors.js'
+import { NONE } from '../../model/units.js'
+import type {
+  InitProducerIdRequest,
+  InitProducerIdResponse,
+} from '../../protocol/messages/producer-ids.js'
+import { errorFields, NO_ERROR, noTransactions } from '../node/answer-errors.js'
+import type { BrokerContext, ControllerDoor, ProducerIdSource } from '../node/context.js'
+
+const FAILED = { producerId: -1, producerEpoch: -1 }
+
+export class ProducerIds implements ProducerIdSource {
+  readonly #brokerId: number
+  readonly #controller: Pick<ControllerDoor, 'run'>
+  #next = 0
+  #end = 0
+  #allocation: Promise<void> | undefined
+
+  constructor(brokerId: number, controller: Pick<ControllerDoor, 'run'>) {
+    this.#brokerId = brokerId
+    this.#controller = controller
+  }
+
+  next(): number | Promise<number> {
+    return this.#next < this.#end ? this.#next++ : this.#fromNextBlock()
+  }
+
+  /** Those who come meanwhile share the block. */
+  async #fromNextBlock(): Promise<number> {
+    while (this.#next >= this.#end) {
+      this.#allocation ??= this.#allocate().finally(() => (this.#allocation = undefined))
+      await this.#allocation
+    }
+    return this.#next++
+  }
+
+  async #allocate(): Promise<void> {
+    const first = await this.#controller.run(image => allocateProducerIds(image, this.#brokerId))
+    this.#next = first
+    this.#end = first + PRODUCER_ID_BLOCK
+  }
+}
+
+/** A producer that has an id and asks again gets another one: without transactions it is no one. */
+export function initProducerId(
+  broker: BrokerContext,
+  { transactionalId, producerId = NONE, producerEpoch = NONE }: InitProducerIdRequest,
+): InitProducerIdResponse | Promise<InitProducerIdResponse> {
+  if (transactionalId !== null) {
+    const error = noTransactions(transactionalId)
+    return { ...errorFields(error), ...FAILED }
+  }
+  if ((producerId === NONE) !== (producerEpoch === NONE)) {
+    const error = new PartlogError('INVALID_REQUEST', 'a producer has an id and an epoch, or none')
+    return { ...errorFields(error), ...FAILED }
+  }
+  const id = broker.producerIds.next()
+  if (typeof id === 'number') return answerOf(id)
+  return id.then(answerOf, (error: unknown) => ({ ...errorFields(error), ...FAILED }))
+}
+
+function answerOf(producerId: number): InitProducerIdResponse {
+  return { ...NO_ERROR, producerId, producerEpoch: 0 }
+}

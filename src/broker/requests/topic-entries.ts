@@ -1,0 +1,113 @@
+/**
+ * Settings of a topic as answers show them: Kafka's text, where the value comes from, and under
+ * which name a Kafka broker has its default.
+ */
+
+import {
+  settingValue,
+  TOPIC_SETTINGS,
+  type TopicConfigText,
+  type TopicSetting,
+} from '../../model/topic-settings.js'
+import { CONFIG_SOURCE, CONFIG_TYPE } from '../../protocol/messages/configs.js'
+
+export interface TopicEntry {
+  readonly name: TopicSetting
+  readonly value: string | null
+  readonly readOnly: false
+  readonly isSensitive: false
+  readonly configSource: number
+}
+
+export interface Synonym {
+  readonly name: string
+  readonly value: string | null
+  readonly source: number
+}
+
+interface Kind {
+  readonly type: number
+  /** The broker's setting that a topic falls back to, where that has a default of its own. */
+  readonly broker?: string
+}
+
+const { boolean, string, int, long, double, list } = CONFIG_TYPE
+
+const KINDS: Readonly<Record<TopicSetting, Kind | undefined>> = {
+  'segment.bytes': { type: int, broker: 'log.segment.bytes' },
+  'internal.segment.bytes': undefined,
+  'segment.ms': { type: long },
+  'segment.jitter.ms': { type: long },
+  'segment.index.bytes': { type: int, broker: 'log.index.size.max.bytes' },
+  'index.interval.bytes': { type: int, broker: 'log.index.interval.bytes' },
+  'cleanup.policy': { type: list, broker: 'log.cleanup.policy' },
+  'min.cleanable.dirty.ratio': { type: double, broker: 'log.cleaner.min.cleanable.ratio' },
+  'min.compaction.lag.ms': { type: long, broker: 'log.cleaner.min.compaction.lag.ms' },
+  'max.compaction.lag.ms': { type: long, broker: 'log.cleaner.max.compaction.lag.ms' },
+  'delete.retention.ms': { type: long, broker: 'log.cleaner.delete.retention.ms' },
+  'retention.ms': { type: long },
+  'retention.bytes': { type: long, broker: 'log.retention.bytes' },
+  'file.delete.delay.ms': { type: long, broker: 'log.segment.delete.delay.ms' },
+  'max.message.bytes': { type: int, broker: 'message.max.bytes' },
+  'compression.type': { type: string, broker: 'compression.type' },
+  'message.timestamp.type': { type: string, broker: 'log.message.timestamp.type' },
+  'message.timestamp.before.max.ms': {
+    type: long,
+    broker: 'log.message.timestamp.before.max.ms',
+  },
+  'message.timestamp.after.max.ms': { type: long, broker: 'log.message.timestamp.after.max.ms' },
+  'min.insync.replicas': { type: int, broker: 'min.insync.replicas' },
+  'unclean.leader.election.enable': { type: boolean, broker: 'unclean.leader.election.enable' },
+}
+
+/** "For ever", as Kafka writes it. */
+const LONG_MAX = '9223372036854775807'
+
+/** Every setting in force, by name; those that are internal only where they were set. */
+export function topicEntries(config: TopicConfigText): TopicEntry[] {
+  const names = Object.keys(TOPIC_SETTINGS) as TopicSetting[]
+  return names
+    .filter(name => KINDS[name] !== undefined || Object.hasOwn(config, name))
+    .sort()
+    .map(name => ({
+      name,
+      value: textOf(config, name),
+      readOnly: false,
+      isSensitive: false,
+      configSource: Object.hasOwn(config, name) ? CONFIG_SOURCE.topic : CONFIG_SOURCE.default,
+    }))
+}
+
+/** What a setting's value is an example of (ConfigDef.Type). */
+export function typeOf(name: TopicSetting): number {
+  return KINDS[name]?.type ?? int
+}
+
+/** Where its value may come from, the first of them wins. */
+export function synonymsOf({ name, value, configSource }: TopicEntry): Synonym[] {
+  const own = { name, value, source: configSource }
+  const kind = KINDS[name]
+  const isSet = configSource === CONFIG_SOURCE.topic
+  if (kind?.broker === undefined) return isSet || kind === undefined ? [own] : []
+  const text = textOf({}, name)
+  const inherited = { name: kind.broker, value: text, source: CONFIG_SOURCE.default }
+  return isSet ? [own, inherited] : [inherited]
+}
+
+/** May values be added to it, and taken out? */
+export function isList(name: string): boolean {
+  return Object.hasOwn(KINDS, name) && KINDS[name as TopicSetting]?.type === list
+}
+
+/** The values of a setting that is a list. */
+export function partsOf(config: TopicConfigText, name: string): string[] {
+  const text = String(settingValue(config, name as TopicSetting) ?? '')
+  return text.split(',').filter(part => part !== '')
+}
+
+function textOf(config: TopicConfigText, name: TopicSetting): string | null {
+  const value = settingValue(config, name)
+  if (value === undefined) return null
+  if (value === Number.MAX_SAFE_INTEGER) return LONG_MAX
+  return config[name] ?? String(value)
+}

@@ -1,0 +1,27 @@
+/** What has become of a topic's records, partition by partition: for people and for scripts. */
+
+import { table } from '../terminal/table.js'
+import type { LaneReport, OffsetRange } from './lanes.js'
+
+/** Null where nothing came, or it went to several partitions. */
+export interface Arrived {
+  readonly partition: number
+  readonly records: number
+  readonly source: OffsetRange | null
+  readonly target: OffsetRange | null
+}
+
+export function arrivedOf(reports: readonly LaneReport[]): Arrived[] {
+  return reports.map(({ partition, records, source = null, target = null }) => {
+    return { partition, records, source, target }
+  })
+}
+
+/** Each range as its first offset and the one behind its last. */
+export function arrivedTable(partitions: readonly Arrived[]): string {
+  const rows = partitions.map(({ partition, records, source, target }) => [
+    ...[partition, records, source?.from, source?.until, target?.from, target?.until],
+  ])
+  const head = ['PARTITION', 'RECORDS', 'FROM', 'UNTIL', 'TARGET-FROM', 'TARGET-UNTIL']
+  return table(head, rows)
+}

@@ -1,0 +1,208 @@
+/** Before a mirror reads: the copy is made if need be, and each partition has its beginning. */
+
+import { asBuffer } from '../../base/bytes.js'
+import type { Admin } from '../../client/admin/admin.js'
+import type { ConsumerRecord } from '../../client/consumer/consumer-record.js'
+import type { KafkaCluster } from '../../client/kafka-cluster.js'
+import type { Cluster } from '../../cluster/cluster.js'
+import { BATCH_HEADER_BYTES } from '../../model/batch.js'
+import { partitionKey, type TopicPartition } from '../../model/names.js'
+import { carriedSettings, ensureCarried, IMPORTED } from './carried-topic.js'
+import { RECORD_BYTES_MAX } from './lanes.js'
+import type { MirrorPositions } from './mirror-positions.js'
+import { startOf, type Search } from './mirror-start.js'
+import { timeIfBeyond } from './places.js'
+
+export interface PlanRequest {
+  /** The topic at the source. */
+  readonly from: string
+  /** Its copy. */
+  readonly topic: string
+  /**
+   * Where a first run begins. Default: with the first record there is, as in partitions that the
+   * source gets later.
+   */
+  readonly first: number | Date | undefined
+  /** Go on behind records that are gone at the source, instead of failing. */
+  readonly skipDeleted: boolean
+}
+
+/** A partition that is about to be mirrored. */
+export interface PartitionPlan {
+  readonly partition: number
+  /** The offset to read from. */
+  readonly start: number
+  /** So many records from there on are in the copy already. */
+  readonly copied: number
+  /** The last of them; undefined when compaction has taken it. */
+  readonly lastCopied: ConsumerRecord | undefined
+  /** Where the source ends now. */
+  readonly end: number
+  /** Where the copy ends. */
+  readonly targetEnd: number
+}
+
+export interface MirrorPlan {
+  readonly sourceId: string
+  readonly targetId: string
+  readonly partitions: readonly PartitionPlan[]
+  /** Nothing was mirrored before. */
+  readonly isFirst: boolean
+  /** The time that `first` was understood as, though it is a number. */
+  readonly firstAsTime: Date | undefined
+}
+
+/** Clusters and what is known of earlier runs. */
+export interface PlanParts {
+  readonly source: KafkaCluster
+  readonly target: Cluster
+  readonly positions: MirrorPositions
+}
+
+interface Place extends TopicPartition {
+  readonly offset: number
+}
+
+export async function planMirror(parts: PlanParts, request: PlanRequest): Promise<MirrorPlan> {
+  const { source, target, positions } = parts
+  const { from, topic } = request
+  const { topicId: sourceId, partitions: there } = await source.admin.describeTopic(from)
+  const count = there.length
+  await makeCopy(parts, request, count)
+  const { topicId: targetId } = await target.admin.describeTopic(topic)
+  const starts = await offsetsOf(source.admin, from, 'earliest')
+  const ends = await offsetsOf(source.admin, from, 'latest')
+  const targetEnds = await offsetsOf(target.admin, topic, 'latest')
+  if (targetEnds.size > count) {
+    throw new Error(
+      `${topic} has ${targetEnds.size} partitions and ${from} at the source has ${count}: ` +
+        'say another --topic',
+    )
+  }
+  const isFirst = [...ends.keys()].every(
+    partition => positions.of(topic, partition)?.target.topicId !== targetId,
+  )
+  const firstAsTime = timeIfBeyond(request.first, ends.values())
+  const first = firstAsTime ?? request.first
+  const firsts = isFirst ? await firstOffsets(source.admin, { from, first }, ends) : undefined
+  const partitions: PartitionPlan[] = []
+  for (let partition = 0; partition < count; partition++) {
+    const end = ends.get(partition) ?? 0
+    const targetEnd = targetEnds.get(partition) ?? 0
+    const last = { topic, partition, offset: targetEnd - 1 }
+    const { offset, copied } = await startOf({
+      name: partitionKey(topic, partition),
+      position: positions.of(topic, partition),
+      source: { topic: from, topicId: sourceId, from: starts.get(partition) ?? 0, until: end },
+      target: { topicId: targetId, until: targetEnd },
+      first: firsts?.get(partition),
+      skipDeleted: request.skipDeleted,
+      findLastCopied: search => findCopied(parts, last, { ...search, topic: from, until: end }),
+    })
+    const lastCopied = copied > 0 ? await recordAt(target, last) : undefined
+    partitions.push({ partition, start: offset, copied, lastCopied, end, targetEnd })
+  }
+  // Only now: a topic that turned out to be somebody else's stays as it was.
+  if (targetEnds.size < count) await target.admin.createPartitions({ topic, partitions: count })
+  return { sourceId, targetId, partitions, isFirst, firstAsTime }
+}
+
+/** What the source sets goes along, but what was mirrored stays, however old it is. */
+async function makeCopy(
+  { source, target }: PlanParts,
+  { from, topic }: PlanRequest,
+  partitions: number,
+): Promise<void> {
+  const carried = carriedSettings(await source.admin.describeConfig(from))
+  // Compressed records grow when they are read; the copy must take them nevertheless.
+  const largest = { 'max.message.bytes': RECORD_BYTES_MAX + BATCH_HEADER_BYTES }
+  const kept = { ...IMPORTED, 'retention.bytes': -1, ...largest }
+  await ensureCarried(target.admin, { topic, partitions, config: { ...carried, ...kept } })
+}
+
+async function offsetsOf(
+  admin: Admin,
+  topic: string,
+  at: 'earliest' | 'latest',
+): Promise<Map<number, number>> {
+  const offsets = await admin.listOffsets(topic, at)
+  return new Map(offsets.map(({ partition, offset }) => [partition, offset ?? 0]))
+}
+
+/** Where a first run begins, if that was said; what is younger than all records is the end. */
+async function firstOffsets(
+  admin: Admin,
+  { from, first }: Pick<PlanRequest, 'from' | 'first'>,
+  ends: ReadonlyMap<number, number>,
+): Promise<Map<number, number> | undefined> {
+  if (first === undefined) return undefined
+  if (typeof first === 'number') return new Map([...ends.keys()].map(each => [each, first]))
+  const offsets = await admin.listOffsets(from, first)
+  return new Map(
+    offsets.map(({ partition, offset }) => [partition, offset ?? ends.get(partition) ?? 0]),
+  )
+}
+
+/** A record of the copy; undefined when it is not there any more. */
+async function recordAt(
+  target: Cluster,
+  { offset, ...partition }: Place,
+): Promise<ConsumerRecord | undefined> {
+  await using consumer = target.consumer({ autoOffsetReset: 'none', maxPollRecords: 1 })
+  await consumer.assign([partition])
+  consumer.seek({ ...partition, offset })
+  while ((await consumer.position(partition)) <= offset) {
+    const [record] = await consumer.poll()
+    if (record !== undefined) return record.offset === offset ? record : undefined
+  }
+  return undefined
+}
+
+/** The offset at the source of a record of the copy; undefined when it is not among those. */
+async function findCopied(
+  { source, target }: PlanParts,
+  place: Place,
+  { topic, from, until, records }: Search & { readonly topic: string; readonly until: number },
+): Promise<number | undefined> {
+  const copy = await recordAt(target, place)
+  if (copy === undefined) throw cannotTell(place)
+  const partition = { topic, partition: place.partition }
+  await using consumer = source.consumer({ autoOffsetReset: 'none' })
+  await consumer.assign([partition])
+  consumer.seek({ ...partition, offset: from })
+  let left = records
+  while (left > 0 && (await consumer.position(partition)) < until) {
+    const some = (await consumer.poll()).slice(0, left)
+    const found = some.find(record => isCopyOf(copy, record))
+    if (found !== undefined) return found.offset
+    left -= some.length
+  }
+  return undefined
+}
+
+function cannotTell(place: Place): Error {
+  return new Error(
+    `${partitionKey(place.topic, place.partition)}: its last record was compacted, and the ` +
+      'source has deleted records: how many of them are copies cannot be told; say another --topic',
+  )
+}
+
+/** Is this what was copied? A source record without a time got one when it was written. */
+export function isCopyOf(copy: ConsumerRecord, record: ConsumerRecord): boolean {
+  const isTimeFine = record.timestamp < 0 || copy.timestamp === record.timestamp
+  return (
+    isTimeFine &&
+    areEqual(copy.key, record.key) &&
+    areEqual(copy.value, record.value) &&
+    copy.headers.length === record.headers.length &&
+    copy.headers.every(({ key, value }, index) => {
+      const other = record.headers[index]
+      return key === other?.key && areEqual(value, other.value)
+    })
+  )
+}
+
+function areEqual(a: Uint8Array | null, b: Uint8Array | null): boolean {
+  if (a === null || b === null) return a === b
+  return asBuffer(a).equals(b)
+}

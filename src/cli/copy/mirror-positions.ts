@@ -1,0 +1,99 @@
+/**
+ * How far mirrors have got, kept in the folder they write: a compacted topic with one record per
+ * mirrored partition. Each says that the source was read up to one offset when the copy ended at
+ * another:
+ *
+ *   orders-0 → {"source":{"topic":"orders","topicId":"…","offset":1207},
+ *               "target":{"topicId":"…","offset":1200}}
+ *
+ * It is written after the records it speaks of, so a crash leaves it behind them, never before. The
+ * records the copy has beyond `target.offset` are then just as many of the source from
+ * `source.offset` on: they are counted, not written again. (Offsets committed by a group would do
+ * as well, but they are forgotten after a week.)
+ */
+
+import type { Producer } from '../../client/producer/producer.js'
+import { Cluster } from '../../cluster/cluster.js'
+import { isPartlogError, PartlogError } from '../../model/errors.js'
+import { partitionKey } from '../../model/names.js'
+
+export const POSITIONS_TOPIC = '__mirror_positions'
+
+const SETTINGS = {
+  'cleanup.policy': 'compact',
+  'segment.bytes': 1024 * 1024, // compaction leaves the last segment alone: it is kept small
+} as const
+
+export interface MirrorPosition {
+  readonly source: { readonly topic: string; readonly topicId: string; readonly offset: number }
+  readonly target: { readonly topicId: string; readonly offset: number }
+}
+
+export class MirrorPositions {
+  readonly #known = new Map<string, MirrorPosition>()
+  readonly #producer: Producer
+
+  private constructor(producer: Producer) {
+    this.#producer = producer
+  }
+
+  /** Reads those of a folder, where there may be none yet. */
+  static async read(cluster: Cluster): Promise<MirrorPositions> {
+    try {
+      await cluster.admin.createTopic({ topic: POSITIONS_TOPIC, partitions: 1, config: SETTINGS })
+    } catch (error) {
+      if (!isPartlogError(error, 'TOPIC_ALREADY_EXISTS')) throw error
+    }
+    const positions = new MirrorPositions(cluster.producer())
+    await positions.#readAll(cluster)
+    return positions
+  }
+
+  of(topic: string, partition: number): MirrorPosition | undefined {
+    return this.#known.get(partitionKey(topic, partition))
+  }
+
+  /** Resolves when they are durable. */
+  async write(topic: string, positions: ReadonlyMap<number, MirrorPosition>): Promise<void> {
+    if (positions.size === 0) return
+    const messages = [...positions].map(([partition, position]) => ({
+      key: partitionKey(topic, partition),
+      value: JSON.stringify(position),
+      partition: 0,
+    }))
+    await this.#producer.send({ topic: POSITIONS_TOPIC, messages })
+    for (const [partition, position] of positions) {
+      this.#known.set(partitionKey(topic, partition), position)
+    }
+  }
+
+  async #readAll(cluster: Cluster): Promise<void> {
+    await using consumer = cluster.consumer({
+      autoOffsetReset: 'earliest',
+      keyDeserializer: 'string',
+      valueDeserializer: 'string',
+    })
+    const only = { topic: POSITIONS_TOPIC, partition: 0 }
+    await consumer.assign([only])
+    const [end] = await consumer.endOffsets([only])
+    while ((await consumer.position(only)) < (end?.offset ?? 0)) {
+      for (const { key, value, offset } of await consumer.poll()) {
+        this.#known.set(key ?? '', parsePosition(value ?? '', offset))
+      }
+    }
+  }
+}
+
+function parsePosition(text: string, offset: number): MirrorPosition {
+  try {
+    const { source, target } = JSON.parse(text) as MirrorPosition
+    const isFine =
+      [source.topic, source.topicId, target.topicId].every(each => typeof each === 'string') &&
+      [source.offset, target.offset].every(each => Number.isSafeInteger(each) && each >= 0)
+    if (isFine) return { source, target }
+  } catch {
+    // told below
+  }
+  const sentence = `${POSITIONS_TOPIC}: the record at offset ${offset} is no position of a mirror`
+  throw new PartlogError('CORRUPT_LOG', sentence)
+}

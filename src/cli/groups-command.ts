@@ -1,0 +1,198 @@
+/**
+ * `partlog groups [GROUP]`: who has read how far, and how far they are behind; and where they go on
+ * reading. Its words are those of kafka-consumer-groups.
+ */
+
+import { integer, text } from '../base/options.js'
+import type { Admin } from '../client/admin/admin.js'
+import type { GroupDescription, GroupLag } from '../client/admin/group-admin-options.js'
+import { DIR_OPTION, JSON_OPTION, reading, writing } from './command-options.js'
+import { type Call, command, optionalValue, repeatable, toggle } from './command.js'
+import { isoTime } from './copy/time-text.js'
+import { checkNoReset, resetGroup, topicPlace } from './group-reset.js'
+import type { Output } from './terminal/output.js'
+import { table } from './terminal/table.js'
+import { UsageError } from './terminal/usage-error.js'
+
+const OPTIONS = {
+  dir: DIR_OPTION,
+  group: optionalValue(text, 'GROUP', 'the same as the word GROUP'),
+  describe: toggle('offsets, lag and readers by partition (with GROUP the default)'),
+  members: toggle('who is in the group, with what'),
+  state: toggle('state, coordinator and assignor'),
+  'reset-offsets': toggle('moves a group without consumers to another place'),
+  'to-earliest': toggle('… to the first offset of each partition'),
+  'to-latest': toggle('… behind the last record'),
+  'to-offset': optionalValue(integer(0), 'N', '… to this offset, or the nearest there is'),
+  'to-datetime': optionalValue(isoTime, 'TIME', '… to the first record that is not older'),
+  'shift-by': optionalValue(
+    integer(-(2 ** 53) + 1),
+    'N',
+    '… by so many records; back: --shift-by=-5',
+  ),
+  topic: repeatable(topicPlace, 'T[:p,p]', 'only this topic, or these partitions of it; again …'),
+  'dry-run': toggle('only shows where it would go on (the default)'),
+  execute: toggle('does it'),
+  delete: toggle('forgets a group and its offsets'),
+  json: JSON_OPTION,
+}
+
+export type GroupsCall = Call<typeof OPTIONS>
+export type GroupsOptions = GroupsCall['options']
+
+const ACTIONS = ['describe', 'members', 'state', 'reset-offsets', 'delete'] as const
+type Action = (typeof ACTIONS)[number]
+
+export const groupsCommand = command({
+  name: 'groups',
+  summary: 'Lists groups with their lag; describes one, moves it, or deletes it.',
+  words: ['[GROUP]'],
+  options: OPTIONS,
+  examples: [
+    'partlog groups',
+    'partlog groups billing',
+    'partlog groups billing --members',
+    'partlog groups billing --reset-offsets --to-datetime 2026-01-31T12:00:00Z --execute',
+  ],
+  run: async call => {
+    const { options, output } = call
+    const group = groupOf(call)
+    const action = actionOf(options, group)
+    if (action !== 'reset-offsets') checkNoReset(options)
+    if (action === undefined) await listGroups(options, output)
+    else if (action === 'reset-offsets') await resetGroup(needed(group, action), options, output)
+    else if (action === 'delete') await deleteGroup(needed(group, action), options, output)
+    else await reading(options.dir, ({ admin }) => show(admin, group, { ...call, action }))
+    return 0
+  },
+})
+
+// ── words ────────────────────────────────────────────────────────────────────────────────
+
+function groupOf({ words, options }: GroupsCall): string | undefined {
+  const [word] = words
+  if (word !== undefined && options.group !== undefined) {
+    throw new UsageError('partlog groups: expected GROUP or --group, not both')
+  }
+  return word ?? options.group
+}
+
+/** undefined: the list. */
+function actionOf(options: GroupsOptions, group: string | undefined): Action | undefined {
+  const given = ACTIONS.filter(name => options[name])
+  if (given.length > 1) {
+    const words = given.map(name => `--${name}`).join(' and ')
+    throw new UsageError(`partlog groups: expected one thing to do, got ${words}`)
+  }
+  return given[0] ?? (group === undefined ? undefined : 'describe')
+}
+
+function needed(group: string | undefined, action: Action): string {
+  if (group !== undefined) return group
+  throw new UsageError(`partlog groups: --${action}: expected a GROUP`)
+}
+
+// ── looking ──────────────────────────────────────────────────────────────────────────────
+
+async function listGroups({ dir, json }: GroupsOptions, output: Output): Promise<void> {
+  await reading(dir, async ({ admin }) => {
+    const rows = []
+    for (const { groupId, state } of await admin.listGroups()) {
+      const { partitions, totalLag: lag } = await admin.groupLag(groupId)
+      rows.push({ group: groupId, state, partitions: partitions.length, lag })
+    }
+    if (json) for (const row of rows) await output.json(row)
+    else {
+      const cells = rows.map(row => [row.group, row.state, row.partitions, row.lag])
+      await output.line(table(['GROUP', 'STATE', 'PARTITIONS', 'LAG'], cells))
+    }
+  })
+}
+
+interface Rows {
+  readonly head: readonly string[]
+  readonly cells: readonly (readonly (string | number | null)[])[]
+  readonly objects: readonly object[]
+}
+
+async function show(
+  admin: Admin,
+  group: string | undefined,
+  { action, options, output }: GroupsCall & { readonly action: Action },
+): Promise<void> {
+  const ids =
+    group === undefined ? (await admin.listGroups()).map(({ groupId }) => groupId) : [group]
+  const { head, cells, objects } = await rowsOf(admin, ids, action)
+  if (options.json) for (const row of objects) await output.json(row)
+  else await output.line(table(head, cells))
+}
+
+async function rowsOf(admin: Admin, ids: readonly string[], action: Action): Promise<Rows> {
+  if (action === 'members') return memberRows(await admin.describeGroups(ids))
+  if (action === 'state') return stateRows(await admin.describeGroups(ids))
+  const lags: GroupLag[] = []
+  for (const groupId of ids) lags.push(await admin.groupLag(groupId))
+  return lagRows(lags)
+}
+
+function lagRows(lags: readonly GroupLag[]): Rows {
+  const objects = lags.flatMap(({ groupId: group, partitions }) =>
+    partitions.map(({ member, ...each }) => ({
+      ...{ group, ...each },
+      memberId: member?.memberId ?? null,
+      clientHost: member?.clientHost ?? null,
+      clientId: member?.clientId ?? null,
+    })),
+  )
+  return {
+    head: [
+      ...['GROUP', 'TOPIC', 'PARTITION', 'CURRENT-OFFSET', 'LOG-END-OFFSET', 'LAG'],
+      ...['CONSUMER-ID', 'HOST', 'CLIENT-ID'],
+    ],
+    cells: objects.map(each => [
+      ...[each.group, each.topic, each.partition, each.offset, each.endOffset, each.lag],
+      ...[each.memberId, each.clientHost || null, each.clientId],
+    ]),
+    objects,
+  }
+}
+
+function memberRows(groups: readonly GroupDescription[]): Rows {
+  const objects = groups.flatMap(({ groupId: group, members }) =>
+    members.map(member => ({ group, ...member })),
+  )
+  return {
+    head: ['GROUP', 'CONSUMER-ID', 'HOST', 'CLIENT-ID', '#PARTITIONS', 'ASSIGNMENT'],
+    cells: objects.map(({ group, memberId, clientHost, clientId, partitions }) => [
+      ...[group, memberId, clientHost || null, clientId, partitions.length],
+      partitions.map(({ topic, partition }) => `${topic}-${partition}`).join(',') || null,
+    ]),
+    objects,
+  }
+}
+
+function stateRows(groups: readonly GroupDescription[]): Rows {
+  const objects = groups.map(({ groupId: group, coordinator, assignor, state, members }) => ({
+    ...{ group, coordinator, assignor, state },
+    members: members.length,
+  }))
+  return {
+    head: ['GROUP', 'COORDINATOR', 'ASSIGNOR', 'STATE', '#MEMBERS'],
+    cells: objects.map(row => Object.values(row)),
+    objects,
+  }
+}
+
+// ── changing ─────────────────────────────────────────────────────────────────────────────
+
+async function deleteGroup(
+  group: string,
+  { dir }: GroupsOptions,
+  output: Output,
+): Promise<void> {
+  await writing(dir, output, async ({ admin }) => {
+    // Members that died with their process: whoever has the folder to himself knows that.
+    await admin.removeMembers({ groupId: group })
+    await admin.deleteGroups([group])
+  })
+}

@@ -1,8 +1,0 @@
-/** Options of admins, with Kafka's defaults. */
-
-import type { OptionTable, OptionValues } from '../base/config.js'
-import { RETRY_OPTIONS } from './config.js'
-
-export const ADMIN_OPTIONS = RETRY_OPTIONS satisfies OptionTable
-
-export type AdminSettings = OptionValues<typeof ADMIN_OPTIONS>

@@ -1,0 +1,116 @@
+/** How an admin asks: any broker, a certain one, or the leaders of partitions; again if need be. */
+
+import type { Clock } from '../../base/clock.js'
+import type { Logger } from '../../base/logger.js'
+import type { Random } from '../../base/random.js'
+import type { PartlogError } from '../../model/errors.js'
+import type { TopicPartition } from '../../model/names.js'
+import type { ApiName, Request, Response } from '../../protocol/api.js'
+import { ANY_NODE, type Channel } from '../../protocol/channel.js'
+import { knownTopic, MetadataCache, type KnownTopic } from '../line/metadata-cache.js'
+import {
+  answerOfLeader,
+  leaderOf,
+  listOffsets,
+  retriedWhileThere,
+  type ListedOffset,
+  type TimestampQuery,
+} from '../line/requests.js'
+import { withRetries, type RetryOptions } from '../line/retry.js'
+import type { AdminSettings } from './admin-config.js'
+
+export interface AdminContext {
+  readonly channel: Channel
+  readonly clock: Clock
+  readonly random: Random
+  /** Told what is tried again for long. Default: nobody. */
+  readonly logger?: Logger
+  readonly checkOpen: () => void
+  /** Aborts when the cluster is being closed. */
+  readonly closing: AbortSignal
+}
+
+export class AdminRequests {
+  readonly #context: AdminContext
+  readonly #settings: AdminSettings
+  readonly #metadata: MetadataCache
+
+  constructor(context: AdminContext, settings: AdminSettings) {
+    const { channel, clock } = context
+    this.#context = context
+    this.#settings = settings
+    this.#metadata = new MetadataCache({ channel, clock, maxAgeMs: 0, mayCreate: false })
+  }
+
+  get channel(): Channel {
+    return this.#context.channel
+  }
+
+  async ask<A extends ApiName>(api: A, request: Request<A>): Promise<Response<A>> {
+    return await this.askNode(ANY_NODE, api, request)
+  }
+
+  async askNode<A extends ApiName>(
+    nodeId: number,
+    api: A,
+    request: Request<A>,
+  ): Promise<Response<A>> {
+    return await this.retrying(() => this.channel.send(nodeId, api, request))
+  }
+
+  /** Asks whoever leads the partition, until `read` makes something of the answer. */
+  async askLeader<A extends ApiName, T>(
+    partition: TopicPartition,
+    api: A,
+    request: Request<A>,
+    read: (response: Response<A>) => T,
+  ): Promise<T> {
+    return await this.#whileThere([partition], async () => {
+      const { leaderId } = await leaderOf(this.#metadata, partition)
+      return await answerOfLeader(this.#metadata, [partition], async () =>
+        read(await this.channel.send(leaderId, api, request)),
+      )
+    })
+  }
+
+  async listOffsets(queries: readonly TimestampQuery[]): Promise<ListedOffset[]> {
+    const attempt = (): Promise<ListedOffset[]> =>
+      listOffsets(this.channel, this.#metadata, queries)
+    return await this.#whileThere(queries, attempt)
+  }
+
+  /** Repeats what may pass; what is not there is told at once. */
+  async #whileThere<T>(
+    places: readonly TopicPartition[],
+    attempt: () => Promise<T>,
+  ): Promise<T> {
+    this.#context.checkOpen()
+    return await retriedWhileThere(this.#metadata, places, attempt, this.#retry)
+  }
+
+  /** Those of these topics that there are. */
+  async topics(names: Iterable<string>): Promise<Map<string, KnownTopic>> {
+    const topics = [...new Set(names)].map(name => ({ name }))
+    const request = { topics, allowAutoTopicCreation: false }
+    const { topics: found, brokers } = await this.ask('Metadata', request)
+    const known = found.filter(({ errorCode }) => errorCode === 0)
+    return new Map(known.map(topic => [topic.name ?? '', knownTopic(topic, brokers)]))
+  }
+
+  /** Repeats what may pass, or what `isRetriable` says. */
+  async retrying<T>(
+    attempt: () => Promise<T> | T,
+    isRetriable?: (error: PartlogError) => boolean,
+  ): Promise<T> {
+    this.#context.checkOpen()
+    const rule = isRetriable === undefined ? {} : { isRetriable }
+    return await withRetries(attempt, { ...this.#retry, ...rule })
+  }
+
+  get #retry(): RetryOptions {
+    const { clock, random, logger, closing } = this.#context
+    const { retryBackoffMs, retryBackoffMaxMs, defaultApiTimeoutMs: timeoutMs } = this.#settings
+    const rules = { retryBackoffMs, retryBackoffMaxMs, timeoutMs, closing }
+    return { clock, random, ...rules, logger, what: 'a call of the admin fails' }
+  }
+}

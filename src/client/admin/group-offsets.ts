@@ -1,0 +1,354 @@
+/**
+ * What groups have committed, managed from outside: seen with its lag, set, moved and taken back.
+ *
+ * Only a group without members takes offsets from somebody who is no member. An active one has its
+ * members taken out and the offsets committed in one breath: members hear of it and join again by
+ * themselves, but not before the commit is there, as a rule. If one was faster it is taken out once
+ * more.
+ */
+
+import { PartlogError, toPartlogError } from '../../model/errors.js'
+import {
+  checkGroupId,
+  compareTopicPartitions,
+  partitionKey,
+  type TopicPartition,
+} from '../../model/names.js'
+import { EARLIEST_TIMESTAMP, LATEST_TIMESTAMP } from '../../protocol/messages/offsets.js'
+import {
+  checkFields,
+  checkFlag,
+  checkPartitions,
+  invalidArgument,
+} from '../line/client-arguments.js'
+import { noPartition } from '../line/client-errors.js'
+import { CoordinatorLine } from '../line/coordinator-line.js'
+import { commitOffsets, groupOffset, type GroupOffset } from '../line/offset-commit.js'
+import { byTopic } from '../line/requests.js'
+import { mayPassIfThere } from '../line/retry.js'
+import type { AdminRequests } from './admin-requests.js'
+import type {
+  DeleteGroupOffsetsRequest,
+  GroupDescription,
+  GroupLag,
+  GroupOffsetListing,
+  PartitionLag,
+  ResetOffset,
+  ResetOffsetsRequest,
+  SetOffsetsRequest,
+} from './group-admin-options.js'
+import { describeGroup, leaveGroup, leavingMembers } from './group-admin.js'
+import { checkNoneTwice, checkReset, resetOffset, resetTime } from './offset-reset.js'
+
+/** What is committed for a partition. */
+interface Committed extends TopicPartition {
+  readonly offset: number
+  readonly metadata: string
+}
+
+type Reader = NonNullable<PartitionLag['member']>
+
+export class GroupOffsets {
+  readonly #requests: AdminRequests
+
+  constructor(requests: AdminRequests) {
+    this.#requests = requests
+  }
+
+  // ── seeing ─────────────────────────────────────────────────────────────────────────────
+
+  async list(groupId: string): Promise<GroupOffsetListing[]> {
+    checkGroupId(groupId)
+    const committed = await this.#thoseThatExist(await this.#committed(this.#lineTo(groupId)))
+    const ends = await this.#offsetsOf(committed, LATEST_TIMESTAMP)
+    return committed.map((each, index) => {
+      const endOffset = ends[index] as number
+      return { ...each, endOffset, lag: Math.max(endOffset - each.offset, 0) }
+    })
+  }
+
+  async lag(groupId: string): Promise<GroupLag> {
+    checkGroupId(groupId)
+    const line = this.#lineTo(groupId)
+    const group = await this.#requests.retrying(() => describeGroup(line))
+    const committed = keyed(await this.#committed(line))
+    const readers = readersOf(group)
+    const all = sortedOnce([...committed.values(), ...readers.values()])
+    const ends = await this.#endsThatAreKnown(all)
+    const partitions = all.map(place => {
+      const key = keyOf(place)
+      const { offset = null, metadata = '' } = committed.get(key) ?? {}
+      const endOffset = ends.get(key) ?? null
+      const isKnown = offset !== null && endOffset !== null
+      const lag = isKnown ? Math.max(endOffset - offset, 0) : null
+      return {
+        ...place,
+        offset,
+        metadata,
+        endOffset,
+        lag,
+        member: readers.get(key)?.member ?? null,
+      }
+    })
+    const totalLag = partitions.reduce((sum, { lag }) => sum + (lag ?? 0), 0)
+    return { groupId, state: group.state, partitions, totalLag }
+  }
+
+  // ── changing ───────────────────────────────────────────────────────────────────────────
+
+  async set(request: SetOffsetsRequest): Promise<void> {
+    checkFields(request, 'setOffsets', ['groupId', 'offsets', 'evenIfActive'])
+    const { groupId, offsets, evenIfActive = false } = request
+    checkGroupId(groupId)
+    checkFlag(evenIfActive, 'evenIfActive')
+    if (!Array.isArray(offsets)) throw invalidArgument('offsets', 'an array', offsets)
+    const wanted = request.offsets.map(groupOffset)
+    checkNoneTwice(wanted)
+    await this.#checkExist(wanted)
+    await this.#commit(this.#lineTo(groupId), wanted, evenIfActive)
+  }
+
+  async reset(request: ResetOffsetsRequest): Promise<ResetOffset[]> {
+    checkReset(request)
+    const { groupId, dryRun = false, evenIfActive = false } = request
+    const line = this.#lineTo(groupId)
+    const group = await this.#find(line)
+    if (group === undefined && namesNothing(request)) throw noGroup(groupId)
+    if (!evenIfActive && group !== undefined && group.state !== 'Empty') throw inUse(group)
+    const committed = await this.#thoseThatExist(await this.#committed(line))
+    const places = await this.#plan(request, committed)
+    const offsets = places.map(each => ({ ...each, metadata: '', leaderEpoch: -1 }))
+    if (!dryRun) await this.#commit(line, offsets, evenIfActive)
+    return places
+  }
+
+  async delete(request: DeleteGroupOffsetsRequest): Promise<void> {
+    checkFields(request, 'deleteGroupOffsets', ['groupId', 'partitions'])
+    const { groupId, partitions } = request
+    checkGroupId(groupId)
+    checkPartitions(partitions)
+    const line = this.#lineTo(groupId)
+    const topics = byTopic(partitions, ({ partition }) => ({ partitionIndex: partition }))
+    await this.#requests.retrying(async () => {
+      const answer = await line.ask('OffsetDelete', { groupId, topics })
+      line.check(answer, `offsets of group ${groupId}`)
+      for (const { name, partitions: answers } of answer.topics) {
+        for (const each of answers) {
+          line.check(each, `offset of ${name}-${each.partitionIndex} in group ${groupId}`)
+        }
+      }
+    }, mayPassIfThere)
+  }
+
+  // ── committing for a group ─────────────────────────────────────────────────────────────
+
+  async #commit(
+    line: CoordinatorLine,
+    offsets: readonly GroupOffset[],
+    evenIfActive: boolean,
+  ): Promise<void> {
+    if (offsets.length === 0) return
+    const attempt = async (): Promise<void> => {
+      const group = evenIfActive ? await describedIfAny(line) : undefined
+      const gone = group === undefined ? undefined : leaveGroup(line, leavingMembers(group))
+      // Not one after the other: a member that hears that it is out must not be back before.
+      const [committed] = await Promise.allSettled([commitOffsets(line, offsets), gone])
+      if (committed.status === 'rejected') throw committed.reason
+    }
+    const wasFaster = (error: PartlogError): boolean => error.code === 'UNKNOWN_MEMBER_ID'
+    const isRetriable = (error: PartlogError): boolean =>
+      error.retriable || (evenIfActive && wasFaster(error))
+    try {
+      await this.#requests.retrying(attempt, isRetriable)
+    } catch (thrown) {
+      const error = toPartlogError(thrown)
+      if (!wasFaster(error)) throw error
+      const { groupId } = line
+      const sentence = evenIfActive
+        ? `members of group ${groupId} joined again faster than offsets could be committed`
+        : activeSentence(`group ${groupId} has members`)
+      throw new PartlogError('NON_EMPTY_GROUP', sentence, { cause: error })
+    }
+  }
+
+  // ── where to ───────────────────────────────────────────────────────────────────────────
+
+  async #plan(
+    request: ResetOffsetsRequest,
+    committed: readonly Committed[],
+  ): Promise<ResetOffset[]> {
+    const wanted = await this.#wanted(request, committed)
+    const time = resetTime(request.to)
+    const starts = await this.#offsetsOf(wanted, EARLIEST_TIMESTAMP)
+    const ends = await this.#offsetsOf(wanted, LATEST_TIMESTAMP)
+    const times = time === undefined ? [] : await this.#offsetsOf(wanted, time)
+    const known = keyed(committed)
+    return wanted.map((place, index) =>
+      resetOffset(request.to, {
+        ...place,
+        start: starts[index] as number,
+        end: ends[index] as number,
+        atTime: times[index] ?? -1,
+        committed: known.get(keyOf(place))?.offset ?? null,
+      }),
+    )
+  }
+
+  /** Each partition once, sorted. Throws UNKNOWN_TOPIC_OR_PARTITION. */
+  async #wanted(
+    request: ResetOffsetsRequest,
+    committed: readonly Committed[],
+  ): Promise<TopicPartition[]> {
+    const { topics = [], partitions = [], to } = request
+    const named = typeof to === 'object' && 'offsets' in to ? to.offsets : partitions
+    const given = namesNothing(request) ? committed : named
+    const known = await this.#requests.topics([...topics, ...given.map(({ topic }) => topic)])
+    checkAmong(known, given)
+    const ofTopics = topics.flatMap(topic => {
+      const found = known.get(topic)
+      if (found === undefined) throw noTopic(topic)
+      return found.partitions.map(({ partition }) => ({ topic, partition }))
+    })
+    return sortedOnce([...ofTopics, ...given])
+  }
+
+  // ── inside ─────────────────────────────────────────────────────────────────────────────
+
+  #lineTo(groupId: string): CoordinatorLine {
+    return new CoordinatorLine(this.#requests.channel, groupId)
+  }
+
+  async #find(line: CoordinatorLine): Promise<GroupDescription | undefined> {
+    return await this.#requests.retrying(() => describedIfAny(line))
+  }
+
+  /** Sorted by topic and partition. */
+  async #committed(line: CoordinatorLine): Promise<Committed[]> {
+    const committed = await this.#requests.retrying(() => committedBy(line))
+    return committed.sort(compareTopicPartitions)
+  }
+
+  /** What cannot be found is told at once: it will not come by waiting. */
+  async #checkExist(partitions: readonly TopicPartition[]): Promise<void> {
+    checkAmong(await this.#requests.topics(partitions.map(({ topic }) => topic)), partitions)
+  }
+
+  /** What is committed for a topic that is deleted is about to be forgotten. */
+  async #thoseThatExist<T extends TopicPartition>(places: readonly T[]): Promise<T[]> {
+    const topics = await this.#requests.topics(places.map(({ topic }) => topic))
+    return places.filter(
+      ({ topic, partition }) => topics.get(topic)?.partitions[partition] !== undefined,
+    )
+  }
+
+  async #offsetsOf(partitions: readonly TopicPartition[], timestamp: number): Promise<number[]> {
+    const queries = partitions.map(({ topic, partition }) => ({ topic, partition, timestamp }))
+    return (await this.#requests.listOffsets(queries)).map(({ offset }) => offset)
+  }
+
+  /** A partition without a leader, or that is there no more, keeps nobody from seeing the rest. */
+  async #endsThatAreKnown(partitions: readonly TopicPartition[]): Promise<Map<string, number>> {
+    const topics = await this.#requests.topics(partitions.map(({ topic }) => topic))
+    const led = partitions.filter(({ topic, partition }) => {
+      const leaderId = topics.get(topic)?.partitions[partition]?.leaderId ?? -1
+      return leaderId >= 0
+    })
+    const ends = await this.#offsetsOf(led, LATEST_TIMESTAMP)
+    return new Map(led.map((each, index) => [keyOf(each), ends[index] as number]))
+  }
+}
+
+// ── asking a coordinator, once ───────────────────────────────────────────────────────────
+
+async function describedIfAny(line: CoordinatorLine): Promise<GroupDescription | undefined> {
+  try {
+    return await describeGroup(line)
+  } catch (error) {
+    if (toPartlogError(error).code === 'GROUP_ID_NOT_FOUND') return undefined
+    throw error
+  }
+}
+
+async function committedBy(line: CoordinatorLine): Promise<Committed[]> {
+  const { groupId } = line
+  const { groups } = await line.ask('OffsetFetch', { groups: [{ groupId, topics: null }] })
+  const committed = groups.flatMap(({ errorCode = 0, errorMessage = null, topics }) => {
+    line.check({ errorCode, errorMessage }, `offsets of group ${groupId}`)
+    return topics.flatMap(({ name: topic, partitions }) =>
+      partitions.map(({ partitionIndex, committedOffset, metadata }) => ({
+        topic,
+        partition: partitionIndex,
+        offset: committedOffset,
+        metadata: metadata ?? '',
+      })),
+    )
+  })
+  return committed.sort(compareTopicPartitions)
+}
+
+// ── small things ─────────────────────────────────────────────────────────────────────────
+
+function keyOf({ topic, partition }: TopicPartition): string {
+  return partitionKey(topic, partition)
+}
+
+function keyed<T extends TopicPartition>(places: readonly T[]): Map<string, T> {
+  return new Map(places.map(each => [keyOf(each), each]))
+}
+
+/** Each partition once. */
+function sortedOnce(places: readonly TopicPartition[]): TopicPartition[] {
+  const plain = places.map(({ topic, partition }) => ({ topic, partition }))
+  return [...keyed(plain).values()].sort(compareTopicPartitions)
+}
+
+/** Who reads what. */
+function readersOf({
+  members,
+}: GroupDescription): Map<string, TopicPartition & { member: Reader }> {
+  return keyed(
+    members.flatMap(({ topics: _topics, partitions, ...member }) =>
+      partitions.map(place => ({ ...place, member })),
+    ),
+  )
+}
+
+function namesNothing({ topics, partitions, to }: ResetOffsetsRequest): boolean {
+  if (typeof to === 'object' && 'offsets' in to) return false
+  return topics === undefined && partitions === undefined
+}
+
+function checkAmong(
+  topics: Awaited<ReturnType<AdminRequests['topics']>>,
+  partitions: readonly TopicPartition[],
+): void {
+  for (const each of partitions) {
+    const topic = topics.get(each.topic)
+    if (topic === undefined) throw noTopic(each.topic)
+    if (topic.isInternal) {
+      const sentence = `topic ${each.topic} belongs to the system: no group commits for it`
+      throw new PartlogError('INVALID_TOPIC_EXCEPTION', sentence)
+    }
+    if (topic.partitions[each.partition] === undefined) throw noPartition(each)
+  }
+}
+
+function noTopic(topic: string): PartlogError {
+  return new PartlogError('UNKNOWN_TOPIC_OR_PARTITION', `topic ${topic} does not exist`)
+}
+
+function noGroup(groupId: string): PartlogError {
+  return new PartlogError('GROUP_ID_NOT_FOUND', `there is no group ${groupId}`)
+}
+
+function inUse({ groupId, state, members }: GroupDescription): PartlogError {
+  const sentence = activeSentence(`group ${groupId} is ${state}, with ${members.length} members`)
+  return new PartlogError('NON_EMPTY_GROUP', sentence)
+}
+
+function activeSentence(what: string): string {
+  return (
+    `${what}: close its consumers first, or say evenIfActive: true, which takes them out and ` +
+    'lets them join again at the new offsets'
+  )
+}

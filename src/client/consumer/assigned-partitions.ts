@@ -1,0 +1,79 @@
+/** The partitions a consumer reads, each with where it stands; they come and go. */
+
+import { toPartlogError } from '../../model/errors.js'
+import { partitionKey, type TopicPartition } from '../../model/names.js'
+import type { Fetcher } from './fetcher.js'
+import { PartitionState } from './partition-state.js'
+import type { Positions } from './positions.js'
+
+export class AssignedPartitions {
+  readonly #states = new Map<string, PartitionState>()
+
+  get states(): IterableIterator<PartitionState> {
+    return this.#states.values()
+  }
+  get size(): number {
+    return this.#states.size
+  }
+
+  list(): TopicPartition[] {
+    return [...this.states].map(({ topic, partition }) => ({ topic, partition }))
+  }
+
+  find({ topic, partition }: TopicPartition): PartitionState | undefined {
+    return this.#states.get(partitionKey(topic, partition))
+  }
+
+  /** These instead of those there are; who stays, stays where it is. Throws why it cannot begin. */
+  async replace(
+    partitions: readonly TopicPartition[],
+    positions: Positions,
+    fetcher: Fetcher,
+  ): Promise<void> {
+    const kept = new Set(partitions.map(({ topic, partition }) => partitionKey(topic, partition)))
+    this.#forget([...this.#states.keys()].filter(key => !kept.has(key)))
+    this.#make(partitions)
+    await positions.locate([...this.states])
+    fetcher.assign([...this.states])
+  }
+
+  /** These, too. What cannot be found now is told to the application when it reads. */
+  async add(
+    partitions: readonly TopicPartition[],
+    positions: Positions,
+    fetcher: Fetcher,
+  ): Promise<void> {
+    const added = this.#make(partitions)
+    try {
+      await positions.locate(added)
+    } catch (failure) {
+      const error = toPartlogError(failure)
+      const isLost = (state: PartitionState): boolean =>
+        state.position === undefined && !state.isLost
+      for (const state of added) if (isLost(state)) state.error = error
+    }
+    fetcher.assign([...this.states])
+  }
+
+  /** These no more. */
+  drop(partitions: readonly TopicPartition[], fetcher: Fetcher): void {
+    this.#forget(partitions.map(({ topic, partition }) => partitionKey(topic, partition)))
+    fetcher.assign([...this.states])
+  }
+
+  #make(partitions: readonly TopicPartition[]): PartitionState[] {
+    return partitions.map(({ topic, partition }) => {
+      const key = partitionKey(topic, partition)
+      const state = this.#states.get(key) ?? new PartitionState(topic, partition)
+      this.#states.set(key, state)
+      return state
+    })
+  }
+
+  #forget(keys: readonly string[]): void {
+    for (const key of keys) {
+      this.#states.get(key)?.forgetPosition() // whoever holds records of it must let go
+      this.#states.delete(key)
+    }
+  }
+}

@@ -1,0 +1,375 @@
+/**
+ * Keeps a consumer's partitions fetched: while one chunk of a partition is being taken from, the
+ * next one is on its way or there. A partition has at most one fetch under way.
+ *
+ * A fetch waits at the broker for fetchMinBytes or fetchMaxWaitMs, so an idle consumer asks twice a
+ * second and is woken by an append; nothing here looks again and again.
+ */
+
+import { backoffMs } from '../../base/backoff.js'
+import type { Clock, Timer } from '../../base/clock.js'
+import type { Random } from '../../base/random.js'
+import { Signal } from '../../base/tasks.js'
+import { toPartlogError, type ErrorCode, type PartlogError } from '../../model/errors.js'
+import type { Channel } from '../../protocol/channel.js'
+import type {
+  FetchPartition,
+  FetchResponse,
+  PartitionFetchResponse,
+} from '../../protocol/messages/fetch.js'
+import { errorFrom, throwIfError } from '../line/client-errors.js'
+import type { EpochEnd } from '../line/epoch-trail.js'
+import type { MetadataCache } from '../line/metadata-cache.js'
+import type { ConsumerSettings } from './consumer-config.js'
+import { RecordChunk, type ConsumerRecord, type Deserializers } from './consumer-record.js'
+import type { PartitionState } from './partition-state.js'
+
+/** The topic is not there any more, or another one has its name. */
+const GONE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'UNKNOWN_TOPIC_OR_PARTITION',
+  'UNKNOWN_TOPIC_ID',
+])
+
+/** One chunk being taken from, one waiting. */
+const CHUNKS_PER_PARTITION = 2
+
+export interface FetcherOptions {
+  readonly channel: Channel
+  readonly clock: Clock
+  readonly random: Random
+  readonly settings: ConsumerSettings
+  readonly metadata: MetadataCache
+  readonly deserializers: Deserializers
+  /** What becomes of positions that cannot be read from. */
+  readonly onTrouble: PositionTrouble
+}
+
+/** What a fetch finds out about a position. */
+export interface PositionTrouble {
+  /** It is outside of its log. */
+  outOfRange(state: PartitionState, error: PartlogError): Promise<void>
+  /** Records that were read are not in the leader's log: it ends like theirs at `end`. */
+  parted(state: PartitionState, end: EpochEnd): void
+  /** It counts records of a topic that was deleted; another one has its name now. */
+  madeAnew(state: PartitionState): Promise<void>
+  /** The topic is not there any more. */
+  gone(state: PartitionState): void
+  /** The application was told that there is none: there may be one by now. */
+  lost(state: PartitionState): Promise<void>
+}
+
+/** What was asked for a partition. */
+interface Asked {
+  readonly state: PartitionState
+  readonly version: number
+  readonly from: number
+  readonly leaderEpoch: number
+}
+
+interface FetchUnderWay {
+  readonly asked: readonly Asked[]
+  readonly controller: AbortController
+}
+
+/** Records of one partition, in order. */
+export interface Taken {
+  readonly state: PartitionState
+  /** The state's version when they were taken. */
+  readonly version: number
+  readonly records: readonly ConsumerRecord<unknown, unknown>[]
+}
+
+export class Fetcher {
+  /** Notified when there may be something to take. */
+  readonly arrivals = new Signal()
+  readonly #options: FetcherOptions
+  readonly #requests = new Set<FetchUnderWay>()
+  #isStopped = false
+  #timer: Timer | undefined
+  #timerAtMs = Infinity
+  /** In the order in which they are served; the first one has its turn. */
+  #states: PartitionState[] = []
+  #isScheduled = false
+
+  constructor(options: FetcherOptions) {
+    this.#options = options
+  }
+
+  get isStopped(): boolean {
+    return this.#isStopped
+  }
+
+  assign(states: readonly PartitionState[]): void {
+    this.#states = [...states]
+    this.wake()
+  }
+
+  /** Something has changed: ask for what is missing, at the end of this turn. */
+  wake(): void {
+    if (this.#isScheduled || this.isStopped) return
+    this.#isScheduled = true
+    this.#options.clock.soon(() => {
+      this.#isScheduled = false
+      this.#abortOutdated()
+      this.#fetchMissing()
+    })
+  }
+
+  /** A position has changed. */
+  moved(): void {
+    this.wake()
+    this.arrivals.notify()
+  }
+
+  /** A fetch for a position that was left since need not be waited for. */
+  #abortOutdated(): void {
+    for (const { asked, controller } of this.#requests) {
+      if (asked.some(({ state, version }) => state.version !== version)) controller.abort()
+    }
+  }
+
+  stop(): void {
+    this.#isStopped = true
+    for (const request of this.#requests) request.controller.abort()
+    this.#timer?.cancel()
+    this.arrivals.notify()
+  }
+
+  /**
+   * Up to `max` records of one partition that is not paused, or undefined when none are there.
+   * Throws what a partition's fetch or next record has failed with.
+   */
+  take(max: number): Taken | undefined {
+    for (let turns = this.#states.length; turns > 0; turns--) {
+      const state = this.#states[0] as PartitionState
+      if (!state.isPaused) {
+        this.#throwErrorOf(state)
+        const taken = this.#takeFrom(state, max)
+        if (taken !== undefined) return taken
+        if (state.chunks.length > 0) turns = this.#states.length + 1 // once more round to it
+      }
+      this.#states.push(this.#states.shift() as PartitionState)
+    }
+    return undefined
+  }
+
+  /** Once: then the partition is asked again, after a pause in which the others have their turn. */
+  #throwErrorOf(state: PartitionState): void {
+    const { error } = state
+    if (error === undefined) return
+    state.error = undefined
+    if (state.position === undefined) {
+      state.isLost = true
+      this.#delay(state)
+    }
+    throw error
+  }
+
+  /** Of one chunk only: whoever has more waits for its next turn. */
+  #takeFrom(state: PartitionState, max: number): Taken | undefined {
+    const chunk = state.chunks[0]
+    if (chunk === undefined) return undefined
+    const records = chunk.take(max)
+    state.position = chunk.nextOffset
+    if (records.length > 0) return { state, version: state.version, records }
+    state.chunks.shift()
+    // Control records and gaps only: there is nothing to process in them.
+    if (state.delivered === state.processed) state.processed = state.position
+    state.delivered = state.position
+    // Now, not at the end of this turn: the disk reads while the application works on what is here.
+    this.#fetchMissing()
+    return undefined
+  }
+
+  // ── asking ─────────────────────────────────────────────────────────────────────────────
+
+  #fetchMissing(): void {
+    if (this.isStopped) return
+    const now = this.#options.clock.monotonicMs()
+    const byLeader = new Map<number, PartitionState[]>()
+    for (const state of this.#fetchable(now)) {
+      const leader = this.#leaderOf(state)
+      if (leader === undefined) continue
+      const states = byLeader.get(leader)
+      if (states === undefined) byLeader.set(leader, [state])
+      else states.push(state)
+    }
+    for (const [leader, states] of byLeader) void this.#fetch(leader, states)
+  }
+
+  #fetchable(now: number): PartitionState[] {
+    const buffered = this.#states.reduce((sum, state) => sum + state.bufferedBytes, 0)
+    const isFull = buffered >= this.#options.settings.fetchMaxBytes
+    return this.#states.filter(state => {
+      if (state.isFetching || state.isPaused || state.isInQuestion) return false
+      if (state.error !== undefined) return false
+      if (state.position === undefined && !state.isLost) return false
+      if (state.notBeforeMs > now) {
+        this.#wakeAfter(state.notBeforeMs - now)
+        return false
+      }
+      if (state.position === undefined) {
+        state.isLost = false
+        void this.#options.onTrouble.lost(state)
+        return false
+      }
+      const limit = isFull ? 1 : CHUNKS_PER_PARTITION
+      return state.chunks.length < limit
+    })
+  }
+
+  #leaderOf(state: PartitionState): number | undefined {
+    const { metadata, onTrouble } = this.#options
+    const topic = metadata.known(state.topic)
+    if (topic !== undefined && topic.topicId !== state.topicId) {
+      const isAnother = state.topicId !== ''
+      state.topicId = topic.topicId
+      if (isAnother) {
+        void onTrouble.madeAnew(state)
+        return undefined
+      }
+    }
+    const leader = topic?.partitions[state.partition]?.leaderId ?? -1
+    if (leader >= 0) return leader
+    metadata.refresh(state.topic).then(
+      ({ partitions }) => {
+        if ((partitions[state.partition]?.leaderId ?? -1) >= 0) this.wake()
+        else this.#delay(state)
+      },
+      (error: unknown) => this.#onError(state, toPartlogError(error)),
+    )
+    return undefined
+  }
+
+  async #fetch(leader: number, states: readonly PartitionState[]): Promise<void> {
+    const { channel, settings } = this.#options
+    const asked = states.map(state => this.#asked(state))
+    const request = { asked, controller: new AbortController() }
+    this.#requests.add(request)
+    for (const state of states) state.isFetching = true
+    try {
+      const response = await channel.send(
+        leader,
+        'Fetch',
+        {
+          // At least something: answers without records, one after the other, would be a busy loop.
+          maxWaitMs: Math.max(settings.fetchMaxWaitMs, 1),
+          minBytes: Math.max(settings.fetchMinBytes, 1),
+          maxBytes: settings.fetchMaxBytes,
+          topics: this.#topics(asked),
+        },
+        request.controller.signal,
+      )
+      throwIfError({ errorCode: response.errorCode ?? 0 }, `broker ${leader} refuses to be read`)
+      let answers = 0
+      for (const { topic = '', partitions } of response.responses) {
+        for (const answer of partitions) this.#onAnswer(asked, topic, answer)
+        answers += partitions.length
+      }
+      if (answers < asked.length) this.#delayUnanswered(asked, response)
+    } catch (error) {
+      for (const { state, version } of asked) {
+        if (state.version === version) this.#onError(state, toPartlogError(error))
+      }
+    }
+    this.#requests.delete(request)
+    for (const state of states) state.isFetching = false
+    this.arrivals.notify()
+    this.#fetchMissing()
+  }
+
+  #asked(state: PartitionState): Asked {
+    const { topic, partition, version } = state
+    const known = this.#options.metadata.known(topic)?.partitions[partition]
+    return { state, version, from: nextFetch(state), leaderEpoch: known?.leaderEpoch ?? -1 }
+  }
+
+  /** A leader of another epoch refuses; one that has not what was read says where they part. */
+  #topics(asked: readonly Asked[]) {
+    const { maxPartitionFetchBytes: partitionMaxBytes } = this.#options.settings
+    const byTopic = new Map<string, { topicId: string; partitions: FetchPartition[] }>()
+    for (const { state, from, leaderEpoch: currentLeaderEpoch } of asked) {
+      const lastFetchedEpoch = state.epochs.before(from)
+      const place = { partition: state.partition, fetchOffset: from, partitionMaxBytes }
+      const wanted = { ...place, currentLeaderEpoch, lastFetchedEpoch }
+      const topic = byTopic.get(state.topic)
+      if (topic !== undefined) topic.partitions.push(wanted)
+      else byTopic.set(state.topic, { topicId: state.topicId, partitions: [wanted] })
+    }
+    return [...byTopic].map(([topic, rest]) => ({ topic, ...rest }))
+  }
+
+  /** A broker that says nothing about a partition is not asked again and again. */
+  #delayUnanswered(asked: readonly Asked[], { responses }: FetchResponse): void {
+    for (const { state } of asked) {
+      const isAnswered = responses.some(
+        ({ topic, partitions }) =>
+          topic === state.topic && partitions.some(each => each.partitionIndex === state.partition),
+      )
+      if (!isAnswered) this.#delay(state)
+    }
+  }
+
+  #onAnswer(asked: readonly Asked[], topic: string, answer: PartitionFetchResponse): void {
+    const found = asked.find(
+      ({ state }) => state.topic === topic && state.partition === answer.partitionIndex,
+    )
+    if (found === undefined || found.state.version !== found.version) return // it was moved since
+    const { state, from } = found
+    const error = errorFrom(answer, `${topic}-${state.partition} cannot be read`)
+    if (error !== undefined) return this.#onError(state, error)
+    state.highWatermark = answer.highWatermark
+    const { divergingEpoch: end } = answer
+    if (end !== undefined && end.endOffset >= 0) return this.#options.onTrouble.parted(state, end)
+    state.failures = 0
+    if (answer.records === null || answer.records.byteLength === 0) return
+    const { deserializers, settings } = this.#options
+    const { checkCrcs } = settings
+    const { partition, epochs } = state
+    const options = { topic, partition, from, checkCrcs, deserializers, epochs }
+    state.chunks.push(new RecordChunk(answer.records, options))
+  }
+
+  #onError(state: PartitionState, error: PartlogError): void {
+    if (this.isStopped) return
+    const { onTrouble, metadata } = this.#options
+    if (error.code === 'OFFSET_OUT_OF_RANGE') return void onTrouble.outOfRange(state, error)
+    if (GONE.has(error.code)) onTrouble.gone(state)
+    metadata.invalidate(state.topic)
+    // Retriable by its number, but the same bytes come every time: Kafka's consumer throws it, too.
+    if (!error.retriable || error.code === 'CORRUPT_MESSAGE') {
+      state.error = error
+      this.arrivals.notify()
+    }
+    this.#delay(state)
+  }
+
+  /** What was found out comes again: the others have their turn first. */
+  delay(state: PartitionState): void {
+    this.#delay(state)
+  }
+
+  #delay(state: PartitionState): void {
+    const { clock, settings, random } = this.#options
+    const delayMs = backoffMs(settings, ++state.failures, random)
+    state.notBeforeMs = clock.monotonicMs() + delayMs
+    this.#wakeAfter(delayMs)
+  }
+
+  #wakeAfter(delayMs: number): void {
+    const { clock } = this.#options
+    const atMs = clock.monotonicMs() + delayMs
+    if (atMs >= this.#timerAtMs || this.isStopped) return
+    this.#timer?.cancel()
+    this.#timerAtMs = atMs
+    this.#timer = clock.after(delayMs, () => {
+      this.#timerAtMs = Infinity
+      this.wake()
+    })
+  }
+}
+
+/** Where the next fetch of a partition begins: behind what is fetched already. */
+function nextFetch(state: PartitionState): number {
+  return state.chunks.at(-1)?.endOffset ?? (state.position as number)
+}

@@ -1,0 +1,229 @@
+/**
+ * Finds out where to read: at what the group has committed, else where `autoOffsetReset` says. Also
+ * after an offset has turned out to be outside of the log, or the log to be another than was read:
+ *
+ *   the leader's log ends like the one that was read, below the position   an unclean election has
+ *   (or holds nothing of it)                                               cut it: LOG_TRUNCATION
+ *   the topic has another id                                               it was made anew
+ *   the position is below the log start                                    retention was faster
+ *
+ * Whatever is lost by that is told: as an error with 'none', else as a warning.
+ */
+
+import type { Logger } from '../../base/logger.js'
+import { PartlogError, toPartlogError } from '../../model/errors.js'
+import { partitionKey, type TopicPartition } from '../../model/names.js'
+import type { Channel } from '../../protocol/channel.js'
+import { LATEST_TIMESTAMP } from '../../protocol/messages/offsets.js'
+import type { GroupClient } from '../group/group-client.js'
+import type { EpochEnd } from '../line/epoch-trail.js'
+import type { MetadataCache } from '../line/metadata-cache.js'
+import { endOfEpoch, listOffsets, retriedWhileThere, type ListedOffset } from '../line/requests.js'
+import { withRetries, type RetryOptions } from '../line/retry.js'
+import type { ConsumerSettings } from './consumer-config.js'
+import type { PartitionState } from './partition-state.js'
+import { resetTimestamp } from './reset-policy.js'
+
+export interface PositionsOptions {
+  readonly channel: Channel
+  readonly metadata: MetadataCache
+  readonly settings: ConsumerSettings
+  readonly group: GroupClient | undefined
+  readonly retry: RetryOptions
+  readonly logger: Logger
+}
+
+export class Positions {
+  readonly #options: PositionsOptions
+
+  constructor(options: PositionsOptions) {
+    this.#options = options
+  }
+
+  /** Gives every state without a position one, or the error that there is none to be had. */
+  async locate(states: readonly PartitionState[]): Promise<void> {
+    const lost = states.filter(state => state.position === undefined)
+    if (lost.length === 0) return
+    const versions = new Map(lost.map(state => [state, state.version]))
+    const committed = (await this.#options.group?.committed(lost)) ?? []
+    const places = new Map(committed.map(each => [keyOf(each), each]))
+    for (const state of lost) {
+      const place = places.get(keyOf(state))
+      if (place === undefined || state.version !== versions.get(state)) continue
+      state.beginAt(place.offset, place.leaderEpoch)
+    }
+    await this.reset(
+      lost.filter(state => state.position === undefined && state.version === versions.get(state)),
+    )
+  }
+
+  /**
+   * Moves states to where `autoOffsetReset` says. One whose partition cannot be read gets the
+   * error, and does not keep the others from being read.
+   */
+  async reset(states: readonly PartitionState[]): Promise<void> {
+    if (states.length === 0) return
+    const { settings, retry } = this.#options
+    const timestamp = resetTimestamp(settings.autoOffsetReset, retry.clock.now())
+    if (timestamp === undefined) {
+      for (const state of states) state.error = noOffset(state)
+      return
+    }
+    try {
+      await this.moveTo(states, timestamp)
+    } catch (error) {
+      const { retriable, code } = toPartlogError(error)
+      if (retriable && code !== UNKNOWN_TOPIC) throw error
+      await Promise.all(states.map(state => this.#orError(state, this.moveTo([state], timestamp))))
+    }
+  }
+
+  /** Moves states to the offset of a (special) timestamp, unless they were moved meanwhile. */
+  async moveTo(states: readonly PartitionState[], timestamp: number): Promise<void> {
+    const versions = states.map(state => state.version)
+    const places = states.map(({ topic, partition }) => ({ topic, partition }))
+    const found = await this.#listOrEnd(places, timestamp)
+    states.forEach((state, index) => {
+      if (state.version !== versions[index]) return
+      const { offset, leaderEpoch } = found[index] as ListedOffset
+      state.moveTo(offset, leaderEpoch)
+    })
+  }
+
+  /** Where no record is that young, the end: asked for first, so that none gets in between. */
+  async #listOrEnd(places: readonly TopicPartition[], timestamp: number): Promise<ListedOffset[]> {
+    if (timestamp < 0) return await this.list(places, timestamp)
+    const ends = await this.list(places, LATEST_TIMESTAMP)
+    const found = await this.list(places, timestamp)
+    return found.map((each, index) => (each.offset < 0 ? (ends[index] as ListedOffset) : each))
+  }
+
+  /** The offsets of one timestamp in several partitions, in their order. */
+  async list(partitions: readonly TopicPartition[], timestamp: number): Promise<ListedOffset[]> {
+    const { channel, metadata, retry } = this.#options
+    const queries = partitions.map(({ topic, partition }) => ({ topic, partition, timestamp }))
+    const attempt = (): Promise<ListedOffset[]> => listOffsets(channel, metadata, queries)
+    return await retriedWhileThere(metadata, queries, attempt, retry)
+  }
+
+  /** The first offsets that are not older than each partition's own timestamp. */
+  async listTimes(
+    queries: readonly (TopicPartition & { readonly timestamp: number })[],
+  ): Promise<ListedOffset[]> {
+    const { channel, metadata, retry } = this.#options
+    const attempt = (): Promise<ListedOffset[]> => listOffsets(channel, metadata, queries)
+    return await retriedWhileThere(metadata, queries, attempt, retry)
+  }
+
+  // ── positions that turn out to be wrong ────────────────────────────────────────────────
+
+  /** The leader's log is another one than was read, as far as `end`. */
+  parted(state: PartitionState, end: EpochEnd): void {
+    const { position } = state
+    const offset = state.partsBefore(end)
+    if (offset === undefined) return
+    const error = truncated(state, position as number, offset)
+    if (this.#isStrict) {
+      state.error = error
+      return
+    }
+    this.#options.logger.warn(`${error.sentence}; reading goes on there`)
+    state.cutBackTo(offset, end.epoch)
+  }
+
+  /** A position is outside of its log: was that cut, or has it lost its beginning? */
+  async recover(state: PartitionState, error: PartlogError): Promise<void> {
+    const { version, position } = state
+    const epoch = position === undefined ? -1 : state.epochs.before(position)
+    if (epoch < 0) return await this.#startOver(state, error)
+    state.isInQuestion = true
+    const end = await this.#endOf(state, epoch)
+    state.isInQuestion = false
+    if (state.version !== version || position === undefined) return
+    if (end === 'not told') return await this.#startOver(state, error)
+    if (end === undefined) return await this.#startOver(state, truncated(state, position))
+    if (state.epochs.partsAt(end) < position) return this.parted(state, end)
+    // Nothing of what was read has changed: it is the log that begins later.
+    await this.#startOver(state, error)
+  }
+
+  /** Where an epoch ends at the leader; undefined: it knows of none like it. */
+  async #endOf(
+    { topic, partition }: PartitionState,
+    epoch: number,
+  ): Promise<EpochEnd | undefined | 'not told'> {
+    const { channel, metadata, retry } = this.#options
+    const place = { topic, partition, epoch }
+    try {
+      return await withRetries(() => endOfEpoch(channel, metadata, place), retry)
+    } catch (error) {
+      this.#options.logger.debug(`epochs of ${topic}-${partition} are not told`, { error })
+      return 'not told'
+    }
+  }
+
+  /** Its records are not those that were read: what is there now is new. */
+  async beginAnew(state: PartitionState): Promise<void> {
+    const { topic } = state
+    const sentence = `topic ${topic} was deleted and made anew: reading begins anew`
+    this.#options.logger.warn(sentence)
+    state.forgetAll()
+    await this.find(state)
+  }
+
+  async #startOver(state: PartitionState, error: PartlogError): Promise<void> {
+    if (this.#isStrict) {
+      state.error = error
+      return
+    }
+    const { autoOffsetReset } = this.#options.settings
+    this.#options.logger.warn(`${error.sentence}; reading goes on at '${autoOffsetReset}'`)
+    state.forgetPosition()
+    await this.#orError(state, this.reset([state]))
+  }
+
+  get #isStrict(): boolean {
+    return this.#options.settings.autoOffsetReset === 'none'
+  }
+
+  /** Looks for a position again; there was none to be had before. */
+  async find(state: PartitionState): Promise<void> {
+    await this.#orError(state, this.locate([state]))
+  }
+
+  async #orError(state: PartitionState, attempt: Promise<void>): Promise<void> {
+    try {
+      await attempt
+    } catch (failure) {
+      const error = toPartlogError(failure)
+      // Nothing is wrong with a topic that is deleted: the group will share out anew.
+      if (error.code === UNKNOWN_TOPIC) state.isLost = true
+      else state.error = error
+    }
+  }
+}
+
+const UNKNOWN_TOPIC = 'UNKNOWN_TOPIC_OR_PARTITION'
+
+function keyOf({ topic, partition }: TopicPartition): string {
+  return partitionKey(topic, partition)
+}
+
+function noOffset({ topic, partition }: PartitionState): PartlogError {
+  return new PartlogError(
+    'NO_OFFSET_FOR_PARTITION',
+    `nothing is committed for ${topic}-${partition} and autoOffsetReset is 'none': seek first`,
+  )
+}
+
+/** Kafka's LogTruncationException. `offset`: the first known to differ, if one is. */
+function truncated(state: PartitionState, position: number, offset?: number): PartlogError {
+  const { topic, partition } = state
+  const what = `${topic}-${partition} was cut below position ${position}`
+  const sentence =
+    offset === undefined
+      ? `${what}: the leader knows nothing of the epoch that was read last`
+      : `${what}: records from offset ${offset} on are others than were read, or not there yet`
+  const place = offset === undefined ? {} : { record: { topic, partition, offset } }
+  return new PartlogError('LOG_TRUNCATION', sentence, place)
+}

@@ -1,0 +1,179 @@
+/**
+ * What `run` does with records: calls the handler, again after a pause when it throws, and hands
+ * what it will never be done with to the dead letters.
+ *
+ * A record or batch counts as processed when its handler has resolved, or when it is among the dead
+ * letters. Until then it comes again, here or with another member of the group.
+ */
+
+import { backoffMs } from '../../base/backoff.js'
+import { sleep, type Clock } from '../../base/clock.js'
+import type { Random } from '../../base/random.js'
+import { isPartlogError, type PartlogError, type RecordPlace } from '../../model/errors.js'
+import type { ReadingGate } from '../group/reading-gate.js'
+import type { ConsumerSettings } from './consumer-config.js'
+import type { RunOptions } from './consumer-options.js'
+import type { ConsumerRecord } from './consumer-record.js'
+import type { DeadLetters } from './dead-letters.js'
+import type { Fetcher, Taken } from './fetcher.js'
+import type { PartitionState } from './partition-state.js'
+
+export type AnyRecord = ConsumerRecord<unknown, unknown>
+export type Handlers = RunOptions<unknown, unknown>
+
+export interface RecordHandlingOptions {
+  readonly clock: Clock
+  readonly random: Random
+  readonly settings: ConsumerSettings
+  readonly fetcher: Fetcher
+  readonly gate: ReadingGate
+  readonly deadLetters: DeadLetters
+  /** Aborts when the consumer is closed. */
+  readonly closing: AbortSignal
+  readonly states: () => Iterable<PartitionState>
+}
+
+/** A handler has failed for good. */
+interface Failure {
+  readonly error: unknown
+  readonly attempts: number
+}
+
+/** How the calls of a handler have ended; left means that the records are not its any more. */
+type Outcome = 'done' | 'left' | Failure
+
+export class RecordHandling {
+  readonly #options: RecordHandlingOptions
+  readonly #handlers: Handlers
+
+  constructor(options: RecordHandlingOptions, handlers: Handlers) {
+    this.#options = options
+    this.#handlers = handlers
+  }
+
+  async handle(taken: Taken): Promise<void> {
+    const { eachBatch, eachRecord } = this.#handlers
+    if (eachBatch !== undefined) await this.#handBatch(taken, eachBatch)
+    else if (eachRecord !== undefined) await this.#handRecords(taken, eachRecord)
+  }
+
+  /** The next record cannot be read. False: that is not for the dead letters. */
+  async bury(error: unknown): Promise<boolean> {
+    const { deadLetterTopic: topic } = this.#handlers
+    if (topic === undefined || !isPartlogError(error, 'SERIALIZATION_FAILED')) return false
+    const { record } = error as PartlogError
+    const state = record === undefined ? undefined : this.#stateOf(record)
+    if (record === undefined || state === undefined) return false
+    const { version } = state
+    await this.#options.deadLetters.write(topic, record, { error, attempts: 0 })
+    if (state.version === version) state.moveTo(record.offset + 1)
+    this.#options.fetcher.wake()
+    return true
+  }
+
+  #stateOf({ topic, partition }: RecordPlace): PartitionState | undefined {
+    for (const state of this.#options.states()) {
+      if (state.topic === topic && state.partition === partition) return state
+    }
+    return undefined
+  }
+
+  async #handBatch(taken: Taken, eachBatch: NonNullable<Handlers['eachBatch']>): Promise<void> {
+    const { state, version, records } = taken
+    const { topic, partition, highWatermark } = state
+    state.delivered = (records.at(-1) as AnyRecord).offset + 1
+    const outcome = await this.#call(taken, () =>
+      eachBatch({ topic, partition, highWatermark, records }),
+    )
+    if (state.version !== version) {
+      if (isFailure(outcome)) throw outcome.error
+      return
+    }
+    if (outcome === 'done') return state.markDeliveredProcessed()
+    comeAgain(state, (records[0] as AnyRecord).offset)
+    if (isFailure(outcome)) throw outcome.error
+  }
+
+  async #handRecords(taken: Taken, eachRecord: NonNullable<Handlers['eachRecord']>): Promise<void> {
+    const { state, version, records } = taken
+    const { gate, fetcher } = this.#options
+    for (const record of records) {
+      if (state.version !== version) return // moved by the handler
+      const mustPause = state.isPaused || gate.isWanted || fetcher.isStopped
+      if (mustPause || this.#handlers.signal?.aborted) return state.rewindTo(record.offset)
+      state.delivered = record.offset + 1
+      const isDone = await this.#handRecord(taken, record, eachRecord)
+      if (state.version === version) {
+        if (!isDone) return comeAgain(state, record.offset)
+        state.markDeliveredProcessed()
+      }
+      gate.asks++
+    }
+  }
+
+  /** False: it was left, and comes again. Throws when nothing else can be done about it. */
+  async #handRecord(
+    taken: Taken,
+    record: AnyRecord,
+    eachRecord: NonNullable<Handlers['eachRecord']>,
+  ): Promise<boolean> {
+    const { state, version } = taken
+    const outcome = await this.#call(taken, () => eachRecord(record))
+    if (!isFailure(outcome)) return outcome === 'done'
+    const { deadLetterTopic: topic } = this.#handlers
+    try {
+      if (topic === undefined) throw outcome.error
+      if (state.version !== version) return false // it is somebody else's to bury
+      await this.#options.deadLetters.write(topic, record, outcome)
+      return true
+    } catch (error) {
+      if (state.version === version) comeAgain(state, record.offset)
+      throw error
+    }
+  }
+
+  /** Calls a handler until it resolves, or has thrown for the last time. */
+  async #call({ state, version }: Taken, handler: () => Promise<void> | void): Promise<Outcome> {
+    const { retries = 0 } = this.#handlers
+    for (let attempts = 1; ; attempts++) {
+      try {
+        await handler()
+        return 'done'
+      } catch (error) {
+        if (attempts > retries || this.#isOver) return { error, attempts }
+        await this.#pause(attempts)
+      }
+      // Between two attempts others may have the partition, and its records come again there.
+      if (state.version !== version || this.#isOver || this.#options.gate.isWanted) return 'left'
+    }
+  }
+
+  get #isOver(): boolean {
+    return this.#options.fetcher.isStopped || this.#handlers.signal?.aborted === true
+  }
+
+  /** Until it is time, the run is to end, or the group wants its partitions. */
+  async #pause(failures: number): Promise<void> {
+    const { clock, random, settings, gate, closing } = this.#options
+    const { signal = closing } = this.#handlers
+    const over = new AbortController()
+    const stop = (): void => over.abort()
+    const signals = [closing, signal]
+    for (const each of signals) each.addEventListener('abort', stop, { once: true })
+    gate.onWanted = stop
+    if (gate.isWanted || this.#isOver) stop()
+    await sleep(clock, backoffMs(settings, failures, random), over.signal).catch(() => undefined)
+    gate.onWanted = undefined
+    for (const each of signals) each.removeEventListener('abort', stop)
+  }
+}
+
+function isFailure(outcome: Outcome): outcome is Failure {
+  return typeof outcome === 'object'
+}
+
+/** A handler has failed: its records come again. */
+function comeAgain(state: PartitionState, offset: number): void {
+  state.delivered = offset
+  state.rewindTo(offset)
+}

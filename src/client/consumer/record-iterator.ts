@@ -1,0 +1,132 @@
+/**
+ * `for await` over a consumer, written by hand: a step costs one promise and no generator.
+ *
+ * A record counts as processed when the next one is asked for. Leaving the loop, by `break` or by a
+ * throw, leaves the record in hand unprocessed: whoever reads next gets it again, unless it was
+ * committed meanwhile. Steps that are asked for at once are taken one after the other.
+ */
+
+import type { ReadingGate } from '../group/reading-gate.js'
+import type { ConsumerRecord } from './consumer-record.js'
+import type { Taken } from './fetcher.js'
+
+export interface RecordSource {
+  /** While it is wanted, records are not handed out of hand. */
+  readonly gate: Pick<ReadingGate, 'asks' | 'isWanted'>
+  /** The next records, or undefined when there will be none any more or the signal aborts. */
+  nextTaken(signal: AbortSignal): Promise<Taken | undefined>
+  /** The consumer is closed: nothing is handed out any more. */
+  readonly isStopped: boolean
+  /** The loop is over. */
+  onDone(): void
+}
+
+type Step = IteratorResult<ConsumerRecord<unknown, unknown>, undefined>
+const DONE: Step = { value: undefined, done: true }
+
+export class RecordIterator implements AsyncIterableIterator<ConsumerRecord<unknown, unknown>> {
+  readonly #source: RecordSource
+  readonly #leaving = new AbortController()
+  #taken: Taken | undefined
+  /** Of the next record of `#taken`. */
+  #index = 0
+  /** The last step that has to be waited for; later ones stand behind it. */
+  #waiting: Promise<Step> | undefined
+  #isDone = false
+
+  constructor(source: RecordSource) {
+    this.#source = source
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  next(): Promise<Step> {
+    const value = this.#waiting === undefined ? this.#nextOfTaken() : undefined
+    return value === undefined ? this.#nextInTurn() : Promise.resolve({ value, done: false })
+  }
+
+  return(): Promise<Step> {
+    this.#leaveRecordInHand()
+    this.#finish()
+    return Promise.resolve(DONE)
+  }
+
+  #nextInTurn(): Promise<Step> {
+    const next = (): Promise<Step> => this.#nextSlowly()
+    const step = this.#waiting === undefined ? next() : this.#waiting.then(next, next)
+    this.#waiting = step
+    const clear = (): void => {
+      if (this.#waiting === step) this.#waiting = undefined
+    }
+    step.then(clear, clear)
+    return step
+  }
+
+  async #nextSlowly(): Promise<Step> {
+    if (this.#isDone) return DONE
+    let value = this.#nextOfTaken()
+    if (value === undefined) {
+      this.#giveBack()
+      await this.#take()
+      value = this.#nextOfTaken()
+    }
+    if (value !== undefined) return { value, done: false }
+    this.#finish()
+    return DONE
+  }
+
+  async #take(): Promise<void> {
+    try {
+      this.#taken = await this.#source.nextTaken(this.#leaving.signal)
+    } catch (error) {
+      this.#finish()
+      throw error
+    }
+    this.#index = 0
+    if (this.#isDone) this.#giveBack() // the loop was left meanwhile
+  }
+
+  /** The next record of those that are here, if it still counts; then the one before is done. */
+  #nextOfTaken(): ConsumerRecord<unknown, unknown> | undefined {
+    const taken = this.#taken
+    if (taken === undefined || taken.state.version !== taken.version) return undefined
+    const { state, records } = taken
+    const { gate, isStopped } = this.#source
+    state.processed = state.delivered
+    gate.asks++
+    if (state.isPaused || isStopped || gate.isWanted) return undefined
+    const value = records[this.#index]
+    if (value === undefined) return undefined
+    this.#index++
+    state.delivered = value.offset + 1
+    return value
+  }
+
+  /** Records that were taken and not handed out come again later, if they still count. */
+  #giveBack(): void {
+    const taken = this.#taken
+    this.#taken = undefined
+    if (taken === undefined || taken.state.version !== taken.version) return
+    const next = taken.records[this.#index]
+    if (next !== undefined) taken.state.rewindTo(next.offset)
+  }
+
+  /** It was handed out, and nobody has said that it is done. */
+  #leaveRecordInHand(): void {
+    const taken = this.#taken
+    const inHand = taken?.records[this.#index - 1]
+    if (taken !== undefined && taken.state.version === taken.version) {
+      taken.state.leftAt = inHand?.offset
+    }
+    this.#giveBack()
+  }
+
+  #finish(): void {
+    if (this.#isDone) return
+    this.#isDone = true
+    this.#leaving.abort()
+    this.#source.onDone()
+  }
+}

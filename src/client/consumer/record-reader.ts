@@ -1,0 +1,233 @@
+/**
+ * The ways to read: `poll`, `for await` and `run`. One at a time; each has its own idea of when a
+ * record counts as processed (see {@link Consumer}).
+ */
+
+import type { Clock } from '../../base/clock.js'
+import { PartlogError } from '../../model/errors.js'
+import type { ReadingGate } from '../group/reading-gate.js'
+import type { PollOptions } from './consumer-options.js'
+import type { Fetcher, Taken } from './fetcher.js'
+import type { PartitionState } from './partition-state.js'
+import type { AnyRecord, Handlers, RecordHandling } from './record-handling.js'
+import { RecordIterator } from './record-iterator.js'
+
+const POLL_TIMEOUT_MS = 1_000
+/** So long records may be handed out before timers and I/O of the application get a turn. */
+const TURN_MAX_MS = 10
+
+export interface RecordReaderOptions {
+  readonly fetcher: Fetcher
+  readonly clock: Clock
+  readonly maxPollRecords: number
+  readonly states: () => Iterable<PartitionState>
+  readonly gate: ReadingGate
+  readonly handling: (handlers: Handlers) => RecordHandling
+}
+
+export class RecordReader {
+  readonly #options: RecordReaderOptions
+  /** What is reading now, for the sentence of the error. */
+  #current: string | undefined
+  #turnedAtMs = 0
+  /** Found after records that had to be handed out first, or outside of reading. */
+  #pendingError: unknown
+
+  constructor(options: RecordReaderOptions) {
+    this.#options = options
+  }
+
+  async poll({ timeoutMs = POLL_TIMEOUT_MS, signal }: PollOptions): Promise<AnyRecord[]> {
+    const { clock, states, gate } = this.#options
+    this.#begin('poll')
+    try {
+      for (const state of states()) state.markDeliveredProcessed()
+      const records = await this.#waitForPoll(clock.monotonicMs() + timeoutMs, signal)
+      if (records.length > 0) gate.handOut()
+      else gate.leave()
+      return records
+    } catch (error) {
+      gate.leave()
+      await clock.turn() // a loop that polls again and again must not hold the thread
+      throw error
+    } finally {
+      this.#current = undefined
+    }
+  }
+
+  async #waitForPoll(deadline: number, signal: AbortSignal | undefined): Promise<AnyRecord[]> {
+    const { clock, fetcher } = this.#options
+    for (;;) {
+      await this.#letOthersRun()
+      await this.#throughGate()
+      const records = this.#takeForPoll()
+      if (records.length > 0 || fetcher.isStopped) return records
+      const leftMs = deadline - clock.monotonicMs()
+      if (leftMs <= 0) return records
+      await this.#arrival(leftMs, signal)
+    }
+  }
+
+  iterate(): RecordIterator {
+    this.#begin('a for await loop')
+    const { fetcher, gate } = this.#options
+    return new RecordIterator({
+      gate,
+      get isStopped() {
+        return fetcher.isStopped
+      },
+      nextTaken: signal => this.#nextTaken(signal),
+      onDone: () => this.#end(),
+    })
+  }
+
+  async run(handlers: Handlers): Promise<void> {
+    this.#begin('run')
+    const handling = this.#options.handling(handlers)
+    try {
+      for (;;) {
+        const taken = await this.#nextReadable(handlers, handling)
+        if (taken === undefined) return
+        await handling.handle(taken)
+      }
+    } finally {
+      this.#end()
+    }
+  }
+
+  /** The next records, past those that only the dead letters can take. */
+  async #nextReadable({ signal }: Handlers, handling: RecordHandling): Promise<Taken | undefined> {
+    for (;;) {
+      try {
+        return await this.#nextTaken(signal)
+      } catch (error) {
+        if (!(await handling.bury(error))) throw error
+      }
+    }
+  }
+
+  /** Records of one partition, or undefined when the consumer is closed or the signal aborts. */
+  async #nextTaken(signal?: AbortSignal): Promise<Taken | undefined> {
+    const { fetcher, maxPollRecords, gate } = this.#options
+    for (;;) {
+      await this.#letOthersRun()
+      await this.#throughGate()
+      if (fetcher.isStopped || signal?.aborted) return undefined
+      this.#throwPending()
+      const taken = fetcher.take(maxPollRecords)
+      if (taken !== undefined) {
+        gate.handOut()
+        return taken
+      }
+      await this.#arrival(undefined, signal).catch((error: unknown) => {
+        if (!signal?.aborted) throw error
+      })
+    }
+  }
+
+  #takeForPoll(): AnyRecord[] {
+    const { fetcher, maxPollRecords } = this.#options
+    const records: AnyRecord[] = []
+    this.#throwPending()
+    try {
+      while (records.length < maxPollRecords) {
+        const taken = fetcher.take(maxPollRecords - records.length)
+        if (taken === undefined) break
+        for (const record of taken.records) records.push(record) // may be very many
+        taken.state.delivered = (taken.records.at(-1) as AnyRecord).offset + 1
+      }
+    } catch (error) {
+      if (records.length === 0) throw error
+      this.#pendingError = error
+    }
+    return records
+  }
+
+  /** Nobody reads: the application is done with what a poll has given it. */
+  markPolledProcessed(): void {
+    if (this.#current !== undefined) return
+    for (const state of this.#options.states()) {
+      if (state.leftAt === undefined) state.markDeliveredProcessed()
+    }
+    this.#options.gate.leave()
+  }
+
+  /**
+   * A commit has gone through: if it covers all that was handed out, nothing of the last poll is in
+   * hand any more. In a loop the handler goes on with its record.
+   */
+  committed(): void {
+    if (this.#current !== undefined) return
+    for (const { delivered = 0, processed = 0, committed = 0, leftAt } of this.#options.states()) {
+      if (leftAt !== undefined || delivered > Math.max(processed, committed)) return
+    }
+    this.markPolledProcessed()
+  }
+
+  /** To be thrown at whoever reads next. */
+  fail(error: unknown): void {
+    this.#pendingError ??= error
+    this.#options.fetcher.arrivals.notify()
+  }
+
+  /** Somebody has moved a position: what was found at the old one is of no interest. */
+  forgetPending(): void {
+    this.#pendingError = undefined
+  }
+
+  #throwPending(): void {
+    const error = this.#pendingError
+    this.#pendingError = undefined
+    if (error !== undefined) throw error
+  }
+
+  /** Resolves when there may be records, or the time is over; rejects when the signal aborts. */
+  #arrival(timeoutMs: number | undefined, signal: AbortSignal | undefined): Promise<void> {
+    const { fetcher, clock } = this.#options
+    fetcher.wake()
+    return new Promise((resolve, reject) => {
+      let isOver = false
+      const end = (settle: () => void): void => {
+        if (isOver) return
+        isOver = true
+        timer?.cancel()
+        signal?.removeEventListener('abort', onAbort)
+        settle()
+        fetcher.arrivals.notify() // lets go of who waits there: it is only this one
+      }
+      const onAbort = (): void => end(() => reject(signal?.reason as Error))
+      const timer = timeoutMs === undefined ? undefined : clock.after(timeoutMs, () => end(resolve))
+      signal?.addEventListener('abort', onAbort, { once: true })
+      if (signal?.aborted) return onAbort()
+      void fetcher.arrivals.wait().then(() => end(resolve))
+    })
+  }
+
+  /** The gate may be held again before whoever waited has gone through. */
+  async #throughGate(): Promise<void> {
+    const { gate } = this.#options
+    for (let held = gate.pass(); held !== undefined; held = gate.pass()) await held
+  }
+
+  /** Records that are here already come without a turn of the event loop: not for too long. */
+  async #letOthersRun(): Promise<void> {
+    const { clock } = this.#options
+    if (clock.monotonicMs() - this.#turnedAtMs <= TURN_MAX_MS) return
+    await clock.turn()
+    this.#turnedAtMs = clock.monotonicMs()
+  }
+
+  #end(): void {
+    this.#current = undefined
+    this.#options.gate.leave()
+  }
+
+  #begin(reader: string): void {
+    if (this.#current !== undefined) {
+      const sentence = `${reader} is not possible while ${this.#current} is reading`
+      throw new PartlogError('INVALID_REQUEST', sentence)
+    }
+    this.#current = reader
+    for (const state of this.#options.states()) state.takeUpRecordLeft()
+  }
+}

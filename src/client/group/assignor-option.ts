@@ -1,0 +1,32 @@
+/** The assignors a consumer was told to use. */
+
+import { PartlogError } from '../../model/errors.js'
+import type { Assignor } from '../../protocol/assignors/assignor.js'
+import { ASSIGNORS } from '../../protocol/assignors/assignors.js'
+
+/**
+ * One of Kafka's own; 'RoundRobinAssigner' is the one that kafkajs uses, for groups with members of
+ * both.
+ */
+export type AssignorName = keyof typeof ASSIGNORS
+
+export function isListOfAssignors(given: unknown): given is readonly (AssignorName | Assignor)[] {
+  return Array.isArray(given) && given.length > 0 && given.every(isAssignor)
+}
+
+function isAssignor(given: unknown): boolean {
+  if (typeof given === 'string') return Object.hasOwn(ASSIGNORS, given)
+  if (typeof given !== 'object' || given === null) return false
+  const { name, protocol, assign } = given as Partial<Assignor>
+  const isKnown = protocol === 'eager' || protocol === 'cooperative'
+  return typeof name === 'string' && name !== '' && isKnown && typeof assign === 'function'
+}
+
+/** Throws INVALID_CONFIG when two have the same name. */
+export function assignorsOf(given: readonly (AssignorName | Assignor)[]): Assignor[] {
+  const assignors = given.map(each => (typeof each === 'string' ? ASSIGNORS[each] : each))
+  const names = new Set(assignors.map(({ name }) => name))
+  if (names.size === assignors.length) return assignors
+  const sentence = 'partitionAssignmentStrategy: two assignors have the same name'
+  throw new PartlogError('INVALID_CONFIG', sentence)
+}

@@ -1,0 +1,190 @@
+/** What a consumer has of its group: who it is there, and the offsets it commits and reads back. */
+
+import { PartlogError } from '../../model/errors.js'
+import type { TopicPartition } from '../../model/names.js'
+import type { ApiName, Request, Response } from '../../protocol/api.js'
+import type { Channel } from '../../protocol/channel.js'
+import type { ErrorFields } from '../line/client-errors.js'
+import { CoordinatorLine } from '../line/coordinator-line.js'
+import {
+  tryCommitOffsets,
+  type Committing,
+  type GroupOffset,
+  type RefusedOffset,
+} from '../line/offset-commit.js'
+import { byTopic } from '../line/requests.js'
+import { withRetries, type RetryOptions } from '../line/retry.js'
+
+/** Who a consumer is in its group. */
+export interface MemberIdentity {
+  /** Empty: it is no member. */
+  readonly memberId: string
+  readonly generationId: number
+}
+
+export const NO_MEMBER: MemberIdentity = { memberId: '', generationId: -1 }
+
+export interface GroupClientOptions {
+  readonly channel: Channel
+  readonly groupId: string
+  readonly groupInstanceId: string | null
+  readonly retry: RetryOptions
+  /** Does this consumer read the partition now? */
+  readonly owns: (partition: TopicPartition) => boolean
+  /** Is the partition there, as far as brokers tell? */
+  readonly exists: (offset: GroupOffset) => Promise<boolean>
+}
+
+export class GroupClient {
+  readonly #options: GroupClientOptions
+  readonly #line: CoordinatorLine
+  #identity: MemberIdentity = NO_MEMBER
+  #stay = 0
+  /** It has subscribed: only as a member may it commit. */
+  isMemberOnly = false
+
+  constructor(options: GroupClientOptions) {
+    this.#options = options
+    this.#line = new CoordinatorLine(options.channel, options.groupId)
+  }
+
+  get identity(): MemberIdentity {
+    return this.#identity
+  }
+  set identity(identity: MemberIdentity) {
+    // One without a generation is out of the group, as far as it knows.
+    if (this.#identity.generationId < 0 !== identity.generationId < 0) this.#stay++
+    this.#identity = identity
+  }
+
+  /**
+   * Counts its stays in the group, and those outside. What was processed in one of them is not
+   * committed in another: meanwhile somebody else may have read on, or an admin may have moved the
+   * group to another place.
+   */
+  get stay(): number {
+    return this.#stay
+  }
+
+  get groupId(): string {
+    return this.#options.groupId
+  }
+  get groupInstanceId(): string | null {
+    return this.#options.groupInstanceId
+  }
+
+  // ── committed offsets ──────────────────────────────────────────────────────────────────
+
+  /**
+   * Commits offsets; resolves when the coordinator has them, with those of partitions that are not
+   * there any more: nothing can be kept for these. Throws the first error. A commit that meets a
+   * rebalance goes through in the new generation, if the partitions are still owned and the
+   * consumer has been in the group all the time since `stay`.
+   */
+  async commit(offsets: readonly GroupOffset[], stay = this.stay): Promise<GroupOffset[]> {
+    const gone: GroupOffset[] = []
+    if (offsets.length === 0) return gone
+    let left = offsets
+    const { generationId: generationAtCall } = this.identity
+    let sentAs = this.identity
+    const isRetriable = ({ code, retriable }: PartlogError): boolean => {
+      if (retriable || code === 'REBALANCE_IN_PROGRESS') return true
+      const isOutdated = code === 'ILLEGAL_GENERATION' || code === 'UNKNOWN_MEMBER_ID'
+      return isOutdated && this.identity !== sentAs && this.identity.memberId !== ''
+    }
+    const attempt = async (): Promise<void> => {
+      sentAs = this.identity
+      if (this.isMemberOnly && sentAs.memberId === '') throw this.#notAMember()
+      if (stay !== this.stay) throw this.#wasAway()
+      if (sentAs.generationId !== generationAtCall) this.#checkOwned(left)
+      const refused = await tryCommitOffsets(this.#line, left, this.#signature)
+      const failed: RefusedOffset[] = []
+      for (const each of refused) {
+        if (await this.#isGone(each)) gone.push(each.offset)
+        else failed.push(each)
+      }
+      left = failed.map(({ offset }) => offset)
+      if (failed[0] !== undefined) throw failed[0].error
+    }
+    await withRetries(attempt, { ...this.#options.retry, isRetriable })
+    return gone
+  }
+
+  /** The coordinator may not have heard of a topic that is new: others are asked. */
+  async #isGone({ offset, error }: RefusedOffset): Promise<boolean> {
+    if (error.code !== 'UNKNOWN_TOPIC_OR_PARTITION') return false
+    return !(await this.#options.exists(offset))
+  }
+
+  /** As whom it commits. */
+  get #signature(): Committing {
+    const { memberId, generationId: generationIdOrMemberEpoch } = this.identity
+    const { groupInstanceId } = memberId === '' ? { groupInstanceId: null } : this
+    return { memberId, generationIdOrMemberEpoch, groupInstanceId }
+  }
+
+  #checkOwned(offsets: readonly GroupOffset[]): void {
+    const foreign = offsets.find(offset => !this.#options.owns(offset))
+    if (foreign === undefined) return
+    const { topic, partition } = foreign
+    const sentence =
+      `group ${this.groupId} has rebalanced, and ${topic}-${partition} belongs to this consumer ` +
+      'no more: its records since the last commit come again, elsewhere'
+    throw new PartlogError('ILLEGAL_GENERATION', sentence)
+  }
+
+  #wasAway(): PartlogError {
+    const sentence =
+      `this consumer was out of group ${this.groupId} meanwhile: what it processed before is not ` +
+      'committed any more, the group may have gone on elsewhere'
+    return new PartlogError('ILLEGAL_GENERATION', sentence)
+  }
+
+  #notAMember(): PartlogError {
+    const sentence = `this consumer is no member of group ${this.groupId} at present`
+    return new PartlogError('UNKNOWN_MEMBER_ID', sentence)
+  }
+
+  /** What the group has committed for these partitions; those without a commit are left out. */
+  async committed(partitions: readonly TopicPartition[]): Promise<GroupOffset[]> {
+    const { groupId, retry } = this.#options
+    return await withRetries(async () => {
+      const topics = byTopic(partitions, ({ partition }) => partition).map(topic => ({
+        name: topic.name,
+        partitionIndexes: topic.partitions,
+      }))
+      const response = await this.ask('OffsetFetch', { groups: [{ groupId, topics }] })
+      const group = response.groups.find(candidate => candidate.groupId === groupId)
+      if (group === undefined) throw new PartlogError('UNKNOWN_SERVER_ERROR', 'no answer')
+      const { errorCode = 0, errorMessage = null } = group
+      this.check({ errorCode, errorMessage }, `offsets of group ${groupId}`)
+      return group.topics.flatMap(({ name: topic, partitions: answers }) =>
+        answers
+          .filter(({ committedOffset }) => committedOffset >= 0)
+          .map(answer => ({
+            topic,
+            partition: answer.partitionIndex,
+            offset: answer.committedOffset,
+            metadata: answer.metadata ?? '',
+            leaderEpoch: answer.committedLeaderEpoch ?? -1,
+          })),
+      )
+    }, retry)
+  }
+
+  // ── the line ───────────────────────────────────────────────────────────────────────────
+
+  /** Asks the coordinator, which is looked for first if it is not known. */
+  async ask<A extends ApiName>(
+    api: A,
+    request: Request<A>,
+    signal?: AbortSignal,
+  ): Promise<Response<A>> {
+    return await this.#line.ask(api, request, signal)
+  }
+
+  /** Throws the error of an answer; one that says so makes the coordinator be looked for again. */
+  check(answer: ErrorFields, what: string): void {
+    this.#line.check(answer, what)
+  }
+}

@@ -1,0 +1,152 @@
+/** What the leader of a group does: looks at what everybody says, and shares out the partitions. */
+
+import { show } from '../../base/options.js'
+import { Limiter } from '../../base/tasks.js'
+import { isPartlogError, PartlogError, toPartlogError } from '../../model/errors.js'
+import type { TopicPartition } from '../../model/names.js'
+import type { AssignableTopic, Assignor } from '../../protocol/assignors/assignor.js'
+import {
+  decodeSubscription,
+  encodeAssignment,
+  type MemberSubscription,
+} from '../../protocol/messages/consumer-protocol.js'
+import type { JoinGroupResponse, SyncGroupRequest } from '../../protocol/messages/groups.js'
+import type { KnownTopic, MetadataCache } from '../line/metadata-cache.js'
+
+export type Assignments = SyncGroupRequest['assignments']
+
+/** How many partitions each topic of a group had when they were shared out; 0: it is not there. */
+export type PartitionCounts = ReadonlyMap<string, number>
+
+/** Topics that are asked for at a time, where nobody waits for the answer. */
+const LOOKS_AT_ONCE = 20
+
+export interface SharedOut {
+  readonly assignments: Assignments
+  readonly counts: PartitionCounts
+}
+
+export async function shareOut(
+  assignor: Assignor,
+  roll: JoinGroupResponse['members'],
+  metadata: MetadataCache,
+): Promise<SharedOut> {
+  const members = roll.map(({ memberId, groupInstanceId, metadata: bytes }) =>
+    decodeSubscription(bytes, memberId, groupInstanceId ?? undefined),
+  )
+  const names = [...new Set(members.flatMap(({ topics: wanted }) => wanted))]
+  const topics = await topicsOf(names, metadata)
+  const shares = assigned(assignor, members, topics)
+  return {
+    assignments: members.map(({ memberId }) => ({
+      memberId,
+      assignment: encodeAssignment(shares.get(memberId) ?? []),
+    })),
+    counts: new Map(names.map(name => [name, topics.get(name)?.partitions ?? 0])),
+  }
+}
+
+/**
+ * A topic that has not as many partitions any more as when they were shared out, and what has
+ * become of it. What cannot be told now is looked at again later.
+ */
+export async function whatHasChanged(
+  counts: PartitionCounts,
+  metadata: MetadataCache,
+): Promise<string | undefined> {
+  const limiter = new Limiter(LOOKS_AT_ONCE)
+  const look = async (name: string, count: number): Promise<string | undefined> => {
+    const { length } = (await topicIfAny(name, metadata))?.partitions ?? []
+    if (length === count) return undefined
+    return length === 0 ? `${name} is gone` : `${name} has other partitions`
+  }
+  const looks = [...counts].map(([name, count]) => limiter.run(() => look(name, count)))
+  const seen = await Promise.allSettled(looks)
+  for (const each of seen) if (each.status === 'fulfilled' && each.value) return each.value
+  for (const each of seen) if (each.status === 'rejected') throw each.reason
+  return undefined
+}
+
+/** Topics that are not there (any more) are left out; the others are shared out. */
+async function topicsOf(
+  names: readonly string[],
+  metadata: MetadataCache,
+): Promise<Map<string, AssignableTopic>> {
+  const known = await Promise.all(names.map(name => topicIfAny(name, metadata)))
+  const topics = new Map<string, AssignableTopic>()
+  for (const topic of known) {
+    if (topic === undefined) continue
+    const racks = topic.partitions.map(({ racks: names }) => names)
+    topics.set(topic.name, { partitions: topic.partitions.length, racks })
+  }
+  return topics
+}
+
+/** Asking makes no topic: that is for those who subscribe to it. */
+async function topicIfAny(name: string, metadata: MetadataCache): Promise<KnownTopic | undefined> {
+  try {
+    return await metadata.refresh(name)
+  } catch (error) {
+    const { code } = toPartlogError(error)
+    if (code === 'UNKNOWN_TOPIC_OR_PARTITION' || code === 'INVALID_TOPIC_EXCEPTION')
+      return undefined
+    throw error
+  }
+}
+
+/** An assignor may be the application's: what it returns is looked at. */
+function assigned(
+  assignor: Assignor,
+  members: readonly MemberSubscription[],
+  topics: ReadonlyMap<string, AssignableTopic>,
+): ReadonlyMap<string, readonly TopicPartition[]> {
+  let shares: ReadonlyMap<string, readonly TopicPartition[]>
+  try {
+    shares = assignor.assign({ topics, members })
+  } catch (cause) {
+    const sentence = `assignor "${assignor.name}" has thrown: ${String(cause)}`
+    throw new PartlogError('INCONSISTENT_GROUP_PROTOCOL', sentence, { cause })
+  }
+  try {
+    checkShares(assignor, members, { topics, shares })
+  } catch (cause) {
+    if (isPartlogError(cause)) throw cause
+    const expected = 'expected a Map of member ids to lists of { topic, partition }'
+    throw misassigned(assignor, `${expected}, got ${show(shares)}`)
+  }
+  return shares
+}
+
+/** Throws what cannot be; anything else that it throws is because these are no shares. */
+function checkShares(
+  assignor: Assignor,
+  members: readonly MemberSubscription[],
+  { topics, shares }: {
+    readonly topics: ReadonlyMap<string, AssignableTopic>
+    readonly shares: ReadonlyMap<string, readonly TopicPartition[]>
+  },
+): void {
+  const taken = new Set<string>()
+  for (const [memberId, partitions] of shares) {
+    const member = members.find(each => each.memberId === memberId)
+    if (member === undefined) throw misassigned(assignor, `there is no member "${memberId}"`)
+    for (const { topic, partition } of partitions) {
+      const name = `${topic}-${partition}`
+      const count = topics.get(topic)?.partitions ?? 0
+      const exists = Number.isInteger(partition) && partition >= 0 && partition < count
+      if (!exists) throw misassigned(assignor, `there is no partition ${name}`)
+      if (taken.has(name)) throw misassigned(assignor, `${name} is given to two members`)
+      if (!member.topics.includes(topic)) {
+        throw misassigned(assignor, `member "${memberId}" did not subscribe to ${topic}`)
+      }
+      taken.add(name)
+    }
+  }
+  // Asked like any other map afterwards.
+  for (const { memberId } of members) shares.get(memberId)
+}
+
+function misassigned({ name }: Assignor, what: string): PartlogError {
+  const sentence = `assignor "${name}" has decided what cannot be: ${what}`
+  return new PartlogError('INCONSISTENT_GROUP_PROTOCOL', sentence)
+}

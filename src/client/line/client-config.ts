@@ -1,0 +1,33 @@
+/** What the options of all clients have in common. */
+
+import {
+  integer,
+  option,
+  readOptions,
+  type OptionTable,
+  type OptionValues,
+} from '../../base/options.js'
+import { checkedConfig } from '../../model/errors.js'
+
+/** The largest int32: what a request can say. */
+export const INT_MAX = 2 ** 31 - 1
+
+/** How long clients wait for an answer, by default. */
+export const REQUEST_TIMEOUT_MS = 30_000
+
+/** How long an answer, and a call with all its repetitions, may take; the pauses in between. */
+export const RETRY_OPTIONS = {
+  requestTimeoutMs: option(integer(1, INT_MAX), REQUEST_TIMEOUT_MS),
+  defaultApiTimeoutMs: option(integer(1, INT_MAX), 60_000),
+  retryBackoffMs: option(integer(0), 100),
+  retryBackoffMaxMs: option(integer(0), 1_000),
+} satisfies OptionTable
+
+/** The user's options checked, defaults filled in. Throws INVALID_CONFIG with a sentence. */
+export function clientSettings<T extends OptionTable>(
+  table: T,
+  input: unknown,
+  what: string,
+): OptionValues<T> {
+  return checkedConfig(() => readOptions(table, input, what))
+}

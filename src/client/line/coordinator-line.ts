@@ -1,0 +1,69 @@
+/**
+ * A line to the coordinator of one group: finds it, asks it, and looks for it again when it has
+ * moved or cannot be reached. Whoever asks decides how often (see `withRetries`).
+ */
+
+import { PartlogError, toPartlogError } from '../../model/errors.js'
+import type { ApiName, Request, Response } from '../../protocol/api.js'
+import { ANY_NODE, type Channel } from '../../protocol/channel.js'
+import { GROUP_KEY } from '../../protocol/messages/groups.js'
+import { errorFrom, throwIfError, type ErrorFields } from './client-errors.js'
+
+const COORDINATOR_MOVED = new Set(['NOT_COORDINATOR', 'COORDINATOR_NOT_AVAILABLE'])
+
+export class CoordinatorLine {
+  readonly #channel: Channel
+  #coordinator: number | undefined
+
+  constructor(
+    channel: Channel,
+    readonly groupId: string,
+  ) {
+    this.#channel = channel
+  }
+
+  /** The broker that was asked last; undefined when it has to be looked for. */
+  get coordinator(): number | undefined {
+    return this.#coordinator
+  }
+
+  /**
+   * Asks the coordinator, which is looked for first if it is not known. Of several questions that
+   * are asked without waiting, the first goes out first.
+   */
+  async ask<A extends ApiName>(
+    api: A,
+    request: Request<A>,
+    signal?: AbortSignal,
+  ): Promise<Response<A>> {
+    this.#coordinator ??= await this.#findCoordinator()
+    try {
+      return await this.#channel.send(this.#coordinator, api, request, signal)
+    } catch (error) {
+      if (signal?.aborted !== true) this.#coordinator = undefined
+      throw toPartlogError(error)
+    }
+  }
+
+  /** Throws the error of an answer; one that says so makes the coordinator be looked for again. */
+  check(answer: ErrorFields, what: string): void {
+    const error = errorFrom(answer, what)
+    if (error === undefined) return
+    if (COORDINATOR_MOVED.has(error.code)) this.#coordinator = undefined
+    throw error
+  }
+
+  async #findCoordinator(): Promise<number> {
+    const { groupId } = this
+    const { coordinators } = await this.#channel.send(ANY_NODE, 'FindCoordinator', {
+      keyType: GROUP_KEY,
+      coordinatorKeys: [groupId],
+    })
+    const found = coordinators.find(({ key }) => key === groupId)
+    if (found === undefined) {
+      throw new PartlogError('COORDINATOR_NOT_AVAILABLE', `group ${groupId} has no coordinator`)
+    }
+    throwIfError(found, `the coordinator of group ${groupId}`)
+    return found.nodeId
+  }
+}

@@ -1,0 +1,185 @@
+/** Requests that go to the leaders of several partitions, and their answers put together again. */
+
+import { isPartlogError, PartlogError } from '../../model/errors.js'
+import type { TopicPartition } from '../../model/names.js'
+import type { Channel } from '../../protocol/channel.js'
+import { LATEST_TIMESTAMP } from '../../protocol/messages/offsets.js'
+import { errorFrom } from './client-errors.js'
+import type { EpochEnd } from './epoch-trail.js'
+import { isThere, type MetadataCache } from './metadata-cache.js'
+import { withRetries, type RetryOptions } from './retry.js'
+
+/** A place found by ListOffsets. */
+export interface ListedOffset extends TopicPartition {
+  /** −1 when no record is that young. */
+  readonly offset: number
+  readonly timestamp: number
+  readonly leaderEpoch: number
+}
+
+export interface TimestampQuery extends TopicPartition {
+  /** Milliseconds since 1970, or one of the special timestamps. */
+  readonly timestamp: number
+}
+
+/** Who leads a partition, and in which epoch: brokers that know of another one refuse. */
+export interface KnownLeader {
+  readonly leaderId: number
+  /** −1 when brokers tell none. */
+  readonly leaderEpoch: number
+}
+
+/** The leader of a partition, asked for if it is not known. Throws when there is none. */
+export async function leaderOf(
+  metadata: MetadataCache,
+  { topic, partition }: TopicPartition,
+): Promise<KnownLeader> {
+  const known = metadata.known(topic) ?? (await metadata.refresh(topic))
+  const found = known.partitions[partition]
+  if (found === undefined) {
+    metadata.invalidate(topic) // it may have been added since
+    throw new PartlogError(
+      'UNKNOWN_TOPIC_OR_PARTITION',
+      `topic ${topic} has ${known.partitions.length} partitions, there is no ${partition}`,
+    )
+  }
+  if (found.leaderId >= 0) return found
+  metadata.invalidate(topic)
+  throw new PartlogError('LEADER_NOT_AVAILABLE', `${topic}-${partition} has no leader`)
+}
+
+/** Groups things by the leader of their partition; each is given the leader's epoch. */
+export async function byLeader<T extends TopicPartition>(
+  metadata: MetadataCache,
+  things: readonly T[],
+): Promise<Map<number, (T & KnownLeader)[]>> {
+  const groups = new Map<number, (T & KnownLeader)[]>()
+  for (const thing of things) {
+    const { leaderId, leaderEpoch } = await leaderOf(metadata, thing)
+    const led = { ...thing, leaderId, leaderEpoch }
+    const group = groups.get(leaderId)
+    if (group === undefined) groups.set(leaderId, [led])
+    else group.push(led)
+  }
+  return groups
+}
+
+/** Groups things by their topic, in the shape requests have. */
+export function byTopic<T extends TopicPartition, P>(
+  things: readonly T[],
+  shape: (thing: T) => P,
+): { readonly name: string; readonly partitions: P[] }[] {
+  const topics = new Map<string, P[]>()
+  for (const thing of things) {
+    const partitions = topics.get(thing.topic)
+    if (partitions === undefined) topics.set(thing.topic, [shape(thing)])
+    else partitions.push(shape(thing))
+  }
+  return [...topics].map(([name, partitions]) => ({ name, partitions }))
+}
+
+/** Asks the leader of partitions; one that does not answer may lead them no more. */
+export async function answerOfLeader<T>(
+  metadata: MetadataCache,
+  partitions: readonly TopicPartition[],
+  ask: () => Promise<T> | T,
+): Promise<T> {
+  try {
+    return await ask()
+  } catch (error) {
+    for (const { topic } of partitions) metadata.invalidate(topic)
+    throw error
+  }
+}
+
+/**
+ * Tries again what may pass. A partition that is not there, as far as brokers tell, is not waited
+ * for: it will not come by itself.
+ */
+export async function retriedWhileThere<T>(
+  metadata: MetadataCache,
+  places: readonly TopicPartition[],
+  attempt: () => Promise<T>,
+  options: RetryOptions,
+): Promise<T> {
+  let isGone = false
+  const isRetriable = ({ retriable }: PartlogError): boolean => retriable && !isGone
+  const whileThere = async (): Promise<T> => {
+    try {
+      return await attempt()
+    } catch (error) {
+      if (isPartlogError(error, 'UNKNOWN_TOPIC_OR_PARTITION')) {
+        const there = await Promise.all(places.map(place => isThere(metadata, place)))
+        isGone = there.includes(false)
+      }
+      throw error
+    }
+  }
+  return await withRetries(whileThere, { ...options, isRetriable })
+}
+
+/** Offsets by time, in the order of the queries. Throws the first error of any partition. */
+export async function listOffsets(
+  channel: Channel,
+  metadata: MetadataCache,
+  queries: readonly TimestampQuery[],
+): Promise<ListedOffset[]> {
+  const found = new Map<string, ListedOffset>()
+  for (const [leader, group] of await byLeader(metadata, queries)) {
+    const topics = byTopic(group, ({ partition, timestamp, leaderEpoch: currentLeaderEpoch }) => ({
+      partitionIndex: partition,
+      currentLeaderEpoch,
+      timestamp,
+    }))
+    const response = await answerOfLeader(metadata, group, () =>
+      channel.send(leader, 'ListOffsets', { topics }),
+    )
+    for (const { name: topic, partitions } of response.topics) {
+      for (const answer of partitions) {
+        const partition = answer.partitionIndex
+        const error = errorFrom(answer, `offsets of ${topic}-${partition}`)
+        if (error !== undefined) {
+          metadata.invalidate(topic)
+          throw error
+        }
+        const { offset = -1, timestamp = LATEST_TIMESTAMP, leaderEpoch = -1 } = answer
+        found.set(`${topic}-${partition}`, { topic, partition, offset, timestamp, leaderEpoch })
+      }
+    }
+  }
+  return queries.map(({ topic, partition }) => {
+    const answer = found.get(`${topic}-${partition}`)
+    if (answer !== undefined) return answer
+    throw new PartlogError('UNKNOWN_SERVER_ERROR', `no answer for ${topic}-${partition}`)
+  })
+}
+
+/**
+ * Where the newest epoch ends that a leader has and that is not newer than `epoch`; undefined when
+ * it knows of none (KIP-320).
+ */
+export async function endOfEpoch(
+  channel: Channel,
+  metadata: MetadataCache,
+  { topic, partition, epoch }: TopicPartition & { readonly epoch: number },
+): Promise<EpochEnd | undefined> {
+  const place = { topic, partition }
+  const { leaderId, leaderEpoch: currentLeaderEpoch } = await leaderOf(metadata, place)
+  const wanted = { partition, currentLeaderEpoch, leaderEpoch: epoch }
+  const request = { replicaId: CONSUMER_ID, topics: [{ topic, partitions: [wanted] }] }
+  const { topics } = await answerOfLeader(metadata, [place], () =>
+    channel.send(leaderId, 'OffsetForLeaderEpoch', request),
+  )
+  const answer = topics[0]?.partitions[0]
+  if (answer === undefined) throw new PartlogError('UNKNOWN_SERVER_ERROR', 'no answer')
+  const error = errorFrom(answer, `epochs of ${topic}-${partition}`)
+  if (error !== undefined) {
+    metadata.invalidate(topic)
+    throw error
+  }
+  const { leaderEpoch: found = -1, endOffset = -1 } = answer
+  return found < 0 || endOffset < 0 ? undefined : { epoch: found, endOffset }
+}
+
+/** As a reader, not a replica. */
+const CONSUMER_ID = -1

@@ -1,0 +1,111 @@
+/** What applications hand to a producer and get back. */
+
+import { show } from '../../base/options.js'
+import { PartlogError } from '../../model/errors.js'
+import { checkPartition, checkTopicName } from '../../model/names.js'
+import type { BytesIn, HeaderIn } from '../../model/record.js'
+import { NONE } from '../../model/units.js'
+
+/**
+ * Headers of a message: pairs in order, or an object of names and values. A value may be a list,
+ * which gives one header per element.
+ */
+export type HeadersIn =
+  Iterable<HeaderIn> | { readonly [key: string]: BytesIn | readonly BytesIn[] | undefined }
+
+/** A record on its way in. Bytes are copied: they may be changed once `send` has returned. */
+export interface Message {
+  /** Decides the partition; records of one key keep their order. null or absent: no key. */
+  readonly key?: BytesIn
+  /** null is a tombstone. */
+  readonly value: BytesIn
+  readonly headers?: HeadersIn
+  /** Milliseconds since 1970, −1 for none, or a Date. Default: the time of `send`. */
+  readonly timestamp?: number | Date
+  /** Overrides the partitioner. */
+  readonly partition?: number
+}
+
+/** Where a record is now. */
+export interface RecordMetadata {
+  readonly topic: string
+  readonly partition: number
+  /** −1 with `acks: 0`, where nobody knows. */
+  readonly offset: number
+  /** The record's time: its own, or the broker's when the topic uses LogAppendTime. */
+  readonly timestamp: number
+}
+
+const NO_HEADERS: readonly HeaderIn[] = []
+
+/** Checks everything about a message that can be checked without knowing its topic. */
+export function checkMessage(message: unknown, index: number): asserts message is Message {
+  if (typeof message !== 'object' || message === null) {
+    throw invalid(index, 'expected an object with a value', message)
+  }
+  const { key, value, timestamp, partition, headers } = message as Record<string, unknown>
+  if (value !== null && typeof value !== 'string' && !(value instanceof Uint8Array)) {
+    throw invalid(index, 'value: expected a string, a Uint8Array or null', value)
+  }
+  const hasKey = key !== undefined && key !== null
+  if (hasKey && typeof key !== 'string' && !(key instanceof Uint8Array)) {
+    throw invalid(index, 'key: expected a string, a Uint8Array or null', key)
+  }
+  if (timestamp !== undefined) checkTimestamp(timestamp, index)
+  if (partition !== undefined) checkPartition(partition)
+  if (headers !== undefined && (typeof headers !== 'object' || headers === null)) {
+    throw invalid(index, 'headers: expected pairs or an object', headers)
+  }
+}
+
+export function checkTopicMessages(topic: unknown, messages: unknown): void {
+  checkTopicName(topic)
+  if (!Array.isArray(messages)) {
+    throw new PartlogError('INVALID_ARGUMENT', `messages: expected an array, got ${show(messages)}`)
+  }
+  for (let index = 0; index < messages.length; index++) checkMessage(messages[index], index)
+}
+
+function checkTimestamp(timestamp: unknown, index: number): void {
+  const ms = timestamp instanceof Date ? timestamp.getTime() : timestamp
+  if (Number.isSafeInteger(ms) && (ms as number) >= 0) return
+  if (timestamp === NONE) return
+  throw new PartlogError(
+    'INVALID_TIMESTAMP',
+    `message ${index}: timestamp: expected milliseconds since 1970, −1 for none, or a Date, ` +
+      `got ${show(timestamp)}`,
+  )
+}
+
+/** The headers of a message as pairs. Own enumerable names only. */
+export function headerPairs(headers: HeadersIn | undefined, index: number): readonly HeaderIn[] {
+  if (headers === undefined) return NO_HEADERS
+  const pairs: HeaderIn[] = []
+  if (Symbol.iterator in headers) {
+    for (const pair of headers as Iterable<HeaderIn>) pairs.push(checkHeader(pair, index))
+    return pairs
+  }
+  for (const [key, value] of Object.entries(headers)) {
+    if (value === undefined) continue // a header that may be there or not
+    const values = Array.isArray(value) ? (value as readonly BytesIn[]) : [value as BytesIn]
+    for (const each of values) pairs.push(checkHeader([key, each], index))
+  }
+  return pairs
+}
+
+function checkHeader(pair: unknown, index: number): HeaderIn {
+  const [key, value] = Array.isArray(pair) ? (pair as unknown[]) : []
+  if (typeof key !== 'string') throw invalid(index, 'headers: expected pairs [key, value]', pair)
+  if (value === null || typeof value === 'string' || value instanceof Uint8Array) {
+    return [key, value]
+  }
+  throw invalid(
+    index,
+    `header ${JSON.stringify(key)}: expected a string, a Uint8Array or null`,
+    value,
+  )
+}
+
+function invalid(index: number, sentence: string, got: unknown): PartlogError {
+  return new PartlogError('INVALID_ARGUMENT', `message ${index}: ${sentence}, got ${show(got)}`)
+}

@@ -1,0 +1,63 @@
+/**
+ * Which partition a record goes to:
+ *
+ *   its own `partition`  →  the partitioner of the application  →  murmur2 of its key as Kafka's
+ *   Java client computes it  →  without a key, one partition after the other
+ *
+ * The same key goes to the same partition from any producer, as long as the number of partitions
+ * stays the same.
+ */
+
+import { murmur2 } from '../../model/hashes.js'
+import type { Message } from './messages.js'
+
+/** What a partitioner may look at. */
+export interface PartitionerInput {
+  readonly topic: string
+  readonly message: Message
+  readonly partitionCount: number
+}
+
+/** Chooses a partition in [0, partitionCount). Called once per message without its own. */
+export type PartitionerFunction = (input: PartitionerInput) => number
+
+export class Partitioner {
+  /** The next partition for records without a key, by topic. */
+  readonly #turns = new Map<string, number>()
+
+  /** The partitions of messages that name none, in their order. */
+  chooseAll(topic: string, messages: readonly Message[], partitionCount: number): number[] {
+    let turn = this.#turns.get(topic) ?? 0
+    const partitions: number[] = []
+    for (const { key, partition } of messages) {
+      if (partition !== undefined) partitions.push(partition)
+      else if (key === undefined || key === null) {
+        partitions.push((turn & 0x7fffffff) % partitionCount)
+        turn = (turn + 1) | 0
+      } else partitions.push((hashOf(key) & 0x7fffffff) % partitionCount)
+    }
+    this.#turns.set(topic, turn)
+    return partitions
+  }
+}
+
+/** Keys up to this length are hashed without making a buffer for them. */
+const scratch = new Uint8Array(256)
+
+function hashOf(key: string | Uint8Array): number {
+  if (typeof key !== 'string') return murmur2(key)
+  const length = copyAscii(key)
+  return murmur2(length < 0 ? Buffer.from(key) : scratch, length < 0 ? undefined : length)
+}
+
+/** Copies an ASCII string into the scratch bytes; −1 when it is not one or too long. */
+function copyAscii(text: string): number {
+  const { length } = text
+  if (length > scratch.length) return -1
+  for (let index = 0; index < length; index++) {
+    const code = text.charCodeAt(index)
+    if (code >= 0x80) return -1
+    scratch[index] = code
+  }
+  return length
+}

@@ -1,0 +1,55 @@
+/**
+ * Options of producers: Kafka's names in camelCase and Kafka's defaults (4.3), except for lingerMs
+ * and batchSize, for which the README gives its reasons.
+ */
+
+import {
+  flag,
+  instance,
+  integer,
+  oneOf,
+  option,
+  optional,
+  show,
+  text,
+  type OptionTable,
+  type OptionValues,
+} from '../../base/options.js'
+import { SUPPORTED_CODECS } from '../../model/compression.js'
+import { PartlogError } from '../../model/errors.js'
+import { INT_MAX, REQUEST_TIMEOUT_MS } from '../line/client-config.js'
+import type { PartitionerFunction } from './partitioner.js'
+
+const isFunction = (value: unknown): boolean => typeof value === 'function'
+
+/** Who must have a record before a send resolves: all in-sync replicas, the leader, nobody. */
+export type Acks = 'all' | 1 | 0
+
+export const PRODUCER_OPTIONS = {
+  clientId: option(text, 'partlog'),
+  acks: option(oneOf<Acks>('all', 1, 0), 'all'),
+  enableIdempotence: optional(flag),
+  lingerMs: option(integer(0, INT_MAX), 0),
+  batchSize: option(integer(1, INT_MAX), 262_144),
+  bufferMemory: option(integer(1), 33_554_432),
+  maxBlockMs: option(integer(0), 60_000),
+  maxRequestSize: option(integer(1, INT_MAX), 1_048_576),
+  requestTimeoutMs: option(integer(1, INT_MAX), REQUEST_TIMEOUT_MS),
+  deliveryTimeoutMs: option(integer(1, INT_MAX), 120_000),
+  retryBackoffMs: option(integer(0), 100),
+  retryBackoffMaxMs: option(integer(0), 1_000),
+  metadataMaxAgeMs: option(integer(0), 300_000),
+  compression: option(oneOf(...SUPPORTED_CODECS), 'none'),
+  partitioner: optional(instance<PartitionerFunction>('a function', isFunction)),
+} satisfies OptionTable
+
+export type ProducerSettings = OptionValues<typeof PRODUCER_OPTIONS>
+
+/** On unless something else is said. Throws INVALID_CONFIG when `acks` are too few for it. */
+export function isIdempotent({ acks, enableIdempotence }: ProducerSettings): boolean {
+  if (enableIdempotence === true && acks !== 'all') {
+    const sentence = `enableIdempotence: needs acks 'all', got acks ${show(acks)}`
+    throw new PartlogError('INVALID_CONFIG', sentence)
+  }
+  return enableIdempotence ?? acks === 'all'
+}

@@ -1,0 +1,460 @@
+/**
+ * The producer: `send` turns messages into batches at once, and at the end of the turn everything
+ * that was sent in it goes out, one batch per partition.
+ *
+ *   send → rows of batches (accumulator) → one Produce request per leader (sender) → send resolves
+ *
+ * Order: records of one partition are written in the order of their sends, also when a batch has to
+ * be sent again, because a partition has at most one batch under way. A batch whose answer got lost
+ * is sent again under the same number, by which the broker knows it: it is in the log once.
+ */
+
+import type { Clock, Timer } from '../../base/clock.js'
+import { silentLogger, type Logger } from '../../base/logger.js'
+import { show } from '../../base/options.js'
+import type { Random } from '../../base/random.js'
+import { abortable } from '../../base/tasks.js'
+import { recordSizeMax, sizeBound } from '../../model/batch-builder.js'
+import { BATCH_HEADER_BYTES } from '../../model/batch.js'
+import { PartlogError, toPartlogError } from '../../model/errors.js'
+import type { HeaderIn } from '../../model/record.js'
+import type { Channel } from '../../protocol/channel.js'
+import { checkFields, checkSignal, invalidArgument } from '../line/client-arguments.js'
+import { clientSettings } from '../line/client-config.js'
+import { closedError } from '../line/client-errors.js'
+import { MetadataCache, type KnownTopic } from '../line/metadata-cache.js'
+import { withRetries } from '../line/retry.js'
+import { Accumulator, type BatchOwner, type NewRecord, type Row } from './accumulator.js'
+import { BufferPool } from './buffer-pool.js'
+import { checkTopicMessages, headerPairs, type Message, type RecordMetadata } from './messages.js'
+import { Partitioner, type PartitionerFunction } from './partitioner.js'
+import { type Acks, PRODUCER_OPTIONS, type ProducerSettings } from './producer-config.js'
+import { SendCall } from './send-call.js'
+import { Sender } from './sender.js'
+
+/** Options of a producer. Kafka's names in camelCase, Kafka's defaults unless said otherwise. */
+export interface ProducerOptions {
+  /** Names the client in errors and logs. Default 'partlog'. */
+  readonly clientId?: string
+  /**
+   * Who must have the records before a send resolves: 'all' in-sync replicas (default), the leader
+   * (1), or nobody (0, where offsets stay unknown). How durable "have" is depends on the cluster's
+   * `durability`.
+   */
+  readonly acks?: Acks
+  /**
+   * Are batches numbered, so that one that has to be sent again is written once? Default true, as
+   * long as `acks` is 'all': with fewer acks it is false, and true is refused.
+   */
+  readonly enableIdempotence?: boolean
+  /**
+   * How long a batch waits for more records. Milliseconds. Default 0 (Kafka: 5): everything sent in
+   * one turn of the event loop shares a batch anyway.
+   */
+  readonly lingerMs?: number
+  /**
+   * A batch is closed when it would grow beyond this. Bytes. Default 262,144 (Kafka: 16,384): there
+   * is no network here that small batches keep busy.
+   */
+  readonly batchSize?: number
+  /**
+   * Bytes of records that may wait to be acknowledged; then sends wait, for `maxBlockMs` at most.
+   * What the waiting ones hold is bounded as well, by eight times as much: a send beyond it rejects
+   * at once with BUFFER_EXHAUSTED, for it comes from a caller that awaits nothing.
+   * Default 33,554,432.
+   */
+  readonly bufferMemory?: number
+  /** How long `send` waits for memory or for the topic's metadata. Milliseconds. Default 60,000. */
+  readonly maxBlockMs?: number
+  /** The largest record, and the most one request carries. Bytes. Default 1,048,576. */
+  readonly maxRequestSize?: number
+  /**
+   * How long a broker may take to answer; then the batch is sent again. Milliseconds. Default
+   * 30,000. In one process only faults and delays keep an answer away.
+   */
+  readonly requestTimeoutMs?: number
+  /** How long a send may take with all its repetitions. Milliseconds. Default 120,000. */
+  readonly deliveryTimeoutMs?: number
+  /** Wait before the first repetition; doubles each time. Milliseconds. Default 100. */
+  readonly retryBackoffMs?: number
+  /** Longest wait before a repetition. Milliseconds. Default 1,000. */
+  readonly retryBackoffMaxMs?: number
+  /** How long a topic's partitions are taken for granted. Milliseconds. Default 300,000. */
+  readonly metadataMaxAgeMs?: number
+  /** Codec of the batches: 'none' (default) or 'gzip'. Kafka's compression.type. */
+  readonly compression?: 'none' | 'gzip'
+  /** Chooses the partition of messages that name none. Default: by key, else in turns. */
+  readonly partitioner?: PartitionerFunction
+}
+
+/** Messages for one topic. */
+export interface SendRequest {
+  readonly topic: string
+  readonly messages: readonly Message[]
+}
+
+export interface ProducerContext {
+  readonly channel: Channel
+  readonly clock: Clock
+  readonly random: Random
+  /** Told what is tried again for long. Default: nobody. */
+  readonly logger?: Logger
+  readonly onClose: () => void
+}
+
+/** Topics that nothing is sent to are forgotten beyond so many. */
+const TOPICS_MAX = 1_000
+/** Sends that wait hold so many times bufferMemory at most. */
+const WAITING_FACTOR = 8
+const SEND_FIELDS = ['topic', 'messages']
+const NO_PAIRS: readonly HeaderIn[] = []
+
+interface Blocked {
+  readonly call: SendCall
+  readonly timer: Timer
+}
+
+/**
+ * Writes records to topics. Made by `cluster.producer()`.
+ *
+ * Every promise settles: with the records' places, or with a PartlogError. One with `retriable` was
+ * tried again until `deliveryTimeoutMs`; one with `outcomeUnknown` may be in the log nevertheless.
+ */
+export class Producer {
+  readonly #settings: ProducerSettings
+  readonly #context: ProducerContext
+  readonly #metadata: MetadataCache
+  readonly #accumulator: Accumulator
+  readonly #sender: Sender
+  readonly #partitioner = new Partitioner()
+  /** Calls that wait for their topic's metadata, in order. */
+  readonly #byTopic = new Map<string, SendCall[]>()
+  /** Calls that wait for memory, in order. */
+  readonly #blocked: Blocked[] = []
+  /** What the calls hold that waited and are not settled. */
+  #heldBytes = 0
+  readonly #onReleased = (bytes: number): void => void (this.#heldBytes -= bytes)
+  readonly #givingUp = new AbortController()
+  #closing: Promise<void> | undefined
+  #flushes = 0
+
+  /** @internal use `cluster.producer()`. */
+  constructor(context: ProducerContext, options: ProducerOptions = {}) {
+    const { channel, clock, random, logger = silentLogger } = context
+    this.#context = context
+    this.#settings = clientSettings(PRODUCER_OPTIONS, options, 'producer option')
+    const { batchSize, metadataMaxAgeMs: maxAgeMs } = this.#settings
+    this.#metadata = new MetadataCache({ channel, clock, maxAgeMs, mayCreate: true })
+    this.#accumulator = new Accumulator({ batchSize, pool: new BufferPool() })
+    this.#sender = new Sender({
+      channel,
+      clock,
+      random,
+      logger,
+      settings: this.#settings,
+      accumulator: this.#accumulator,
+      metadata: this.#metadata,
+      onSettled: () => this.#onRoom(),
+      isShortOfMemory: () => this.#blocked.length > 0,
+    })
+  }
+
+  /**
+   * Writes messages to a topic; resolves when they are acknowledged as `acks` says, with the place
+   * of each in the order given. Bytes may be changed again as soon as `send` has returned.
+   *
+   * Rejects with INVALID_ARGUMENT, INVALID_TOPIC_EXCEPTION, INVALID_TIMESTAMP or MESSAGE_TOO_LARGE
+   * before anything is written; with BUFFER_EXHAUSTED, DELIVERY_TIMED_OUT, REQUEST_TIMED_OUT,
+   * LOG_OFFLINE, CORRUPT_LOG or what else the broker answers; with CLOSED after close. A call whose
+   * messages go to several partitions may fail in one of them only: then the error's
+   * `outcomeUnknown` is true.
+   */
+  send(request: SendRequest): Promise<RecordMetadata[]> {
+    try {
+      return this.#admit(this.#checked(request)).promise
+    } catch (error) {
+      return Promise.reject(toPartlogError(error))
+    }
+  }
+
+  /**
+   * As `send` for several topics at once. Resolves with the places of all messages in the order
+   * given; rejects with the first error, when all of it has settled.
+   */
+  async sendBatch(request: {
+    readonly topicMessages: readonly SendRequest[]
+  }): Promise<RecordMetadata[]> {
+    checkFields(request, 'sendBatch', ['topicMessages'])
+    const { topicMessages } = request
+    if (!Array.isArray(topicMessages)) {
+      throw invalidArgument('topicMessages', 'an array', topicMessages)
+    }
+    const calls = (topicMessages as readonly SendRequest[]).map(each => this.#checked(each))
+    const outcomes = await Promise.allSettled(calls.map(call => this.#admit(call).promise))
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
+    return outcomes.flatMap(outcome => (outcome.status === 'fulfilled' ? outcome.value : []))
+  }
+
+  /**
+   * Sends everything now, without waiting for lingerMs; resolves when all sends made before it have
+   * settled, whichever way. Rejects only with the reason of `signal`, or CLOSED.
+   */
+  async flush(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    if (this.#closing !== undefined) throw closedError('producer')
+    checkFields(options, 'flush', ['signal'])
+    checkSignal(options.signal)
+    await abortable(this.#settleAll(), options.signal)
+  }
+
+  /** Sends what is left, waits until it has settled, and gives everything back. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  // ── taking messages in ─────────────────────────────────────────────────────────────────
+
+  /** The request as a call, when nothing is wrong with it. Changes nothing. */
+  #checked(request: SendRequest): SendCall {
+    if (this.#closing !== undefined) throw closedError('producer')
+    checkFields(request, 'send', SEND_FIELDS)
+    const { topic, messages } = request
+    checkTopicMessages(topic, messages)
+    return new SendCall(topic, messages, this.#checkedHeaders(messages), this.#onReleased)
+  }
+
+  #admit(call: SendCall): SendCall {
+    const { topic } = call
+    if (this.#byTopic.has(topic)) this.#waitForTopic(call)
+    else this.#appendOrBlock(call)
+    return call
+  }
+
+  /** Keeps what the call needs while it waits; false if the waiting ones hold too much already. */
+  #mayWait(call: SendCall): boolean {
+    if (call.heldBytes > 0) return true
+    call.hold()
+    const others = this.#heldBytes
+    this.#heldBytes += call.heldBytes
+    const limit = WAITING_FACTOR * this.#settings.bufferMemory
+    if (others === 0 || this.#heldBytes <= limit) return true
+    const sentence =
+      `the sends that wait hold ${others} bytes already, ${WAITING_FACTOR} times bufferMemory is ` +
+      `the limit: wait for sends before making more`
+    const outcomeUnknown = call.appendedCount > 0
+    call.fail(new PartlogError('BUFFER_EXHAUSTED', sentence, { outcomeUnknown }))
+    return false
+  }
+
+  /** Headers as pairs, if there are any; makes sure that every record fits into a request. */
+  #checkedHeaders(messages: readonly Message[]): (readonly HeaderIn[])[] | undefined {
+    let headers: (readonly HeaderIn[])[] | undefined
+    for (let index = 0; index < messages.length; index++) {
+      const message = messages[index] as Message
+      const pairs = message.headers === undefined ? NO_PAIRS : headerPairs(message.headers, index)
+      if (pairs.length > 0) headers ??= []
+      if (headers !== undefined) headers[index] = pairs
+      this.#checkSize(message, pairs, index)
+    }
+    return headers
+  }
+
+  #checkSize({ key = null, value }: Message, pairs: readonly HeaderIn[], index: number): void {
+    const { maxRequestSize, bufferMemory } = this.#settings
+    const limit = Math.min(maxRequestSize, bufferMemory) - BATCH_HEADER_BYTES
+    if (sizeBound(key, value, pairs) <= limit) return
+    const size = recordSizeMax(key, value, pairs)
+    if (size <= limit) return
+    throw new PartlogError(
+      'MESSAGE_TOO_LARGE',
+      `message ${index} takes up to ${size + BATCH_HEADER_BYTES} bytes, more than maxRequestSize ` +
+        `(${maxRequestSize}) or bufferMemory (${bufferMemory})`,
+    )
+  }
+
+  async #loadTopic(topic: string): Promise<void> {
+    const { clock, random, logger } = this.#context
+    const { signal: closing } = this.#givingUp
+    const { maxBlockMs: timeoutMs } = this.#settings
+    const common = { ...this.#settings, clock, random, timeoutMs, closing }
+    const options = { ...common, logger, what: `topic ${topic} is not known yet` }
+    let failure: PartlogError | undefined
+    try {
+      await withRetries(() => this.#metadata.refresh(topic), options)
+    } catch (error) {
+      failure = toPartlogError(error)
+    }
+    const calls = this.#byTopic.get(topic) ?? []
+    this.#byTopic.delete(topic)
+    for (const call of calls) {
+      if (failure === undefined) this.#appendOrBlock(call)
+      else call.fail(failure)
+    }
+  }
+
+  #appendOrBlock(call: SendCall): void {
+    if (this.#blocked.length === 0 && this.#append(call)) return
+    if (!this.#mayWait(call)) return
+    const { maxBlockMs, bufferMemory } = this.#settings
+    const onTime = (): void => {
+      this.#blocked.splice(
+        this.#blocked.findIndex(blocked => blocked.call === call),
+        1,
+      )
+      const done = call.appendedCount
+      const sentence =
+        `no room in bufferMemory (${bufferMemory} bytes) within ${maxBlockMs} ms for ` +
+        `${call.messages.length - done} of ${call.messages.length} messages`
+      call.fail(new PartlogError('BUFFER_EXHAUSTED', sentence, { outcomeUnknown: done > 0 }))
+    }
+    this.#blocked.push({ call, timer: this.#context.clock.after(maxBlockMs, onTime) })
+  }
+
+  /** Puts messages into batches as long as there is memory; true when all are in. */
+  #append(call: SendCall): boolean {
+    const topic = this.#metadata.known(call.topic)
+    if (topic === undefined) {
+      this.#waitForTopic(call)
+      return true
+    }
+    const { clock } = this.#context
+    const { bufferMemory } = this.#settings
+    const nowMs = clock.monotonicMs()
+    this.#metadata.refreshIfOld(call.topic, nowMs)
+    const now = clock.now()
+    const { messages, receipts, headers } = call
+    const record: NewRecord = { timestamp: now, key: null, value: null, headers: NO_PAIRS }
+    try {
+      const partitions = (call.partitions ??= this.#partitionsOf(topic, call))
+      if (partitions === undefined) {
+        this.#waitForTopic(call)
+        return true
+      }
+      const rows = this.#accumulator.rowsOf(call.topic, topic.partitions.length)
+      for (let index = receipts.length; index < messages.length; index++) {
+        if (this.#accumulator.bytes >= bufferMemory) {
+          this.#sender.wake() // what is in goes out, which makes room for the rest
+          return false
+        }
+        const message = messages[index] as Message
+        record.timestamp = message.timestamp === undefined ? now : Number(message.timestamp)
+        record.key = message.key ?? null
+        record.value = message.value
+        if (headers !== undefined) record.headers = headers[index] ?? NO_PAIRS
+        const row = rows[partitions[index] as number] as Row
+        this.#accumulator.append(row, record, call, nowMs)
+      }
+      call.allAppended()
+    } catch (error) {
+      call.fail(toPartlogError(error))
+    }
+    if (this.#accumulator.prune(TOPICS_MAX)) this.#sender.forgetSequences()
+    this.#sender.wake()
+    return true
+  }
+
+  /** In order: the first one that waits for a topic asks for it. */
+  #waitForTopic(call: SendCall): void {
+    call.hasAskedForTopic = true
+    if (!this.#mayWait(call)) return
+    const { topic } = call
+    const waiting = this.#byTopic.get(topic)
+    if (waiting !== undefined) {
+      waiting.push(call)
+    } else {
+      this.#byTopic.set(topic, [call])
+      void this.#loadTopic(topic)
+    }
+  }
+
+  /** Calls that wait for memory behind one that has to ask for their topic: they stay behind it. */
+  #moveBehind({ topic }: SendCall): void {
+    const behind = this.#blocked.filter(({ call }) => call.topic === topic)
+    for (const each of behind) {
+      each.timer.cancel()
+      this.#blocked.splice(this.#blocked.indexOf(each), 1)
+      this.#waitForTopic(each.call)
+    }
+  }
+
+  /**
+   * Chosen for all messages before the first one is taken in: one bad choice refuses the call.
+   * Undefined when the topic may have grown since it was last asked for.
+   */
+  #partitionsOf({ name: topic, partitions }: KnownTopic, call: SendCall): number[] | undefined {
+    const partitionCount = partitions.length
+    const { messages, hasAskedForTopic } = call
+    const { partitioner } = this.#settings
+    const chosen =
+      partitioner === undefined
+        ? this.#partitioner.chooseAll(topic, messages, partitionCount)
+        : messages.map(
+            message =>
+              message.partition ?? askPartitioner(partitioner, { topic, message, partitionCount }),
+          )
+    for (const partition of chosen) {
+      if (Number.isInteger(partition) && partition >= 0 && partition < partitionCount) continue
+      if (Number.isInteger(partition) && partition > 0 && !hasAskedForTopic) return undefined
+      throw new PartlogError(
+        'INVALID_PARTITIONS',
+        `topic ${topic} has ${partitionCount} partitions, there is no partition ${show(partition)}`,
+      )
+    }
+    return chosen
+  }
+
+  /** Batches were settled: calls that wait for memory may go on. */
+  #onRoom(): void {
+    for (let first = this.#blocked[0]; first !== undefined; first = this.#blocked[0]) {
+      if (this.#accumulator.bytes >= this.#settings.bufferMemory) return
+      if (!this.#append(first.call)) return
+      first.timer.cancel()
+      this.#blocked.shift()
+      if (this.#byTopic.has(first.call.topic)) this.#moveBehind(first.call)
+    }
+  }
+
+  // ── the end ────────────────────────────────────────────────────────────────────────────
+
+  async #settleAll(): Promise<void> {
+    this.#flushes++
+    this.#sender.isFlushing = true
+    try {
+      await Promise.allSettled(this.#unsettled().map(({ promise }) => promise))
+    } finally {
+      this.#flushes--
+      if (this.#flushes === 0) this.#sender.isFlushing = false
+    }
+  }
+
+  /** A call that is not settled waits: for its topic, for memory, or for batches. */
+  #unsettled(): BatchOwner[] {
+    const waiting = [...this.#byTopic.values()].flat()
+    const blocked = this.#blocked.map(({ call }) => call)
+    return [...waiting, ...blocked, ...this.#accumulator.owners()]
+  }
+
+  async #close(): Promise<void> {
+    this.#givingUp.abort()
+    await this.#settleAll()
+    this.#sender.stop(closedError('producer'))
+    this.#context.onClose()
+  }
+}
+
+function askPartitioner(
+  partitioner: PartitionerFunction,
+  input: Parameters<PartitionerFunction>[0],
+): number {
+  try {
+    return partitioner(input)
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    const sentence = `the partitioner threw for a message of topic ${input.topic}: ${reason}`
+    throw new PartlogError('INVALID_ARGUMENT', sentence, { cause })
+  }
+}

@@ -1,0 +1,451 @@
+/**
+ * Takes batches out of the accumulator when they are ready, sends them to their leaders and settles
+ * them: with offsets, again after a while, or with an error.
+ *
+ * One drain serves everything that became ready in a turn. A drain sends one request per leader, or
+ * more when they would be larger than maxRequestSize.
+ */
+
+import { backoffMs } from '../../base/backoff.js'
+import type { Clock, Timer } from '../../base/clock.js'
+import type { Logger } from '../../base/logger.js'
+import type { Random } from '../../base/random.js'
+import type { BatchOptions } from '../../model/batch-builder.js'
+import {
+  errorId,
+  isPartlogError,
+  PartlogError,
+  toPartlogError,
+  withUnknownOutcome,
+  type ErrorCode,
+} from '../../model/errors.js'
+import { ANY_NODE, type Channel } from '../../protocol/channel.js'
+import type { PartitionProduceResponse, ProduceResponse } from '../../protocol/messages/produce.js'
+import { describedError, throwIfError } from '../line/client-errors.js'
+import type { MetadataCache } from '../line/metadata-cache.js'
+import { RetryNews } from '../line/retry-news.js'
+import type { Accumulator, PendingBatch, Row } from './accumulator.js'
+import { type Acks, isIdempotent, type ProducerSettings } from './producer-config.js'
+import { ProducerIdentity } from './producer-identity.js'
+
+const ACKS_ON_WIRE: Readonly<Record<Acks, number>> = { all: -1, 1: 1, 0: 0 }
+
+/**
+ * After these the records may be in the log although the broker says that something failed. Only
+ * an idempotent producer sends them again: else nobody would notice that they are there twice.
+ */
+const MAY_HAVE_APPENDED: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'REQUEST_TIMED_OUT',
+  'NOT_ENOUGH_REPLICAS_AFTER_APPEND',
+  'LOG_OFFLINE',
+  'UNKNOWN_SERVER_ERROR',
+])
+
+/** The last thing that went wrong, for the sentence of a send that ran out of time. */
+function becauseOf(error: Error | undefined): string {
+  return error === undefined ? '' : `; last error: ${error.message}`
+}
+
+const DUPLICATE = errorId('DUPLICATE_SEQUENCE_NUMBER')
+const INT_MAX = 2 ** 31 - 1
+
+interface TopicData {
+  readonly name: string
+  readonly partitionData: { readonly index: number; readonly records: Buffer }[]
+}
+
+/** What goes to one leader in one drain. */
+interface Load {
+  readonly leader: number
+  readonly batches: PendingBatch[]
+}
+
+function load(loads: Load[], leader: number, batch: PendingBatch): void {
+  for (const each of loads) if (each.leader === leader) return void each.batches.push(batch)
+  loads.push({ leader, batches: [batch] })
+}
+
+export interface SenderOptions {
+  readonly channel: Channel
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  readonly settings: ProducerSettings
+  readonly accumulator: Accumulator
+  readonly metadata: MetadataCache
+  /** Batches were settled: there may be room again. */
+  readonly onSettled: () => void
+  /** Sends wait for memory: what is there must not linger. */
+  readonly isShortOfMemory: () => boolean
+}
+
+class Alarm {
+  atMs = Infinity
+  timer: Timer | undefined
+
+  cancel(): void {
+    this.timer?.cancel()
+    this.atMs = Infinity
+  }
+}
+
+export class Sender {
+  readonly #options: SenderOptions
+  #isScheduled = false
+  /** One that keeps the process alive, because something is to be sent, and one that does not. */
+  readonly #alarms = { foreground: new Alarm(), background: new Alarm() }
+  /** Ignore lingerMs: somebody waits for everything to go out. */
+  #isFlushing = false
+
+  readonly #batchOptions: BatchOptions
+  /** Undefined without idempotence. */
+  readonly #identity: ProducerIdentity | undefined
+  #isAskingForId = false
+  #idFailures = 0
+  readonly #news: RetryNews
+
+  constructor(options: SenderOptions) {
+    this.#options = options
+    const { settings, clock, logger } = options
+    const { requestTimeoutMs, retryBackoffMaxMs } = settings
+    const faultGapMs = requestTimeoutMs + 2 * retryBackoffMaxMs
+    this.#news = new RetryNews({ clock, logger, faultGapMs })
+    this.#batchOptions = { codec: settings.compression }
+    this.#identity = isIdempotent(settings) ? new ProducerIdentity(this.#batchOptions) : undefined
+  }
+
+  /** Rows were forgotten, and with them how far they have counted. */
+  forgetSequences(): void {
+    this.#identity?.beginAnew()
+  }
+
+  /** Something may be ready: look at the end of this turn. */
+  wake(): void {
+    if (this.#isScheduled) return
+    this.#isScheduled = true
+    this.#options.clock.soon(() => {
+      this.#isScheduled = false
+      this.#drain()
+    })
+  }
+
+  set isFlushing(isFlushing: boolean) {
+    this.#isFlushing = isFlushing
+    if (isFlushing) this.wake()
+  }
+
+  /** Stops the timers; batches that are still there fail. */
+  stop(error: Error): void {
+    for (const alarm of Object.values(this.#alarms)) alarm.cancel()
+    for (const row of [...this.#options.accumulator.active]) {
+      for (const batch of [...row.batches]) {
+        this.#options.accumulator.settle(batch, error, !row.isInFlight)
+      }
+    }
+  }
+
+  #drain(): void {
+    const { accumulator, clock, settings, isShortOfMemory } = this.#options
+    const now = clock.monotonicMs()
+    const lingerMs = this.#isFlushing || isShortOfMemory() ? 0 : settings.lingerMs
+    const loads: Load[] = []
+    let isIdMissing = false
+    for (const row of accumulator.active) {
+      if (row.batches.length === 0) {
+        accumulator.rest(row)
+        continue
+      }
+      this.#expire(row, now)
+      const batch = accumulator.ready(row, now, lingerMs)
+      if (batch !== undefined && this.#needsId(batch)) {
+        isIdMissing = true
+        this.#wakeAt(batch.createdAtMs + settings.deliveryTimeoutMs, 'background')
+        continue
+      }
+      const leader = batch === undefined ? this.#wakeFor(row, lingerMs) : this.#leaderOf(row)
+      if (batch !== undefined && leader !== undefined) load(loads, leader, batch)
+    }
+    for (const { leader, batches } of loads) this.#sendAll(leader, batches)
+    if (isIdMissing) void this.#askForId()
+    // Should no answer come, somebody has to look when the time is over.
+    if (loads.length > 0) this.#wakeAt(now + settings.deliveryTimeoutMs, 'background')
+  }
+
+  #needsId(batch: PendingBatch): boolean {
+    return this.#identity !== undefined && !this.#identity.isKnown && !batch.isSealed
+  }
+
+  async #askForId(): Promise<void> {
+    if (this.#isAskingForId) return
+    this.#isAskingForId = true
+    let failure: PartlogError | undefined
+    try {
+      const request = { transactionalId: null, transactionTimeoutMs: INT_MAX }
+      const answer = await this.#options.channel.send(ANY_NODE, 'InitProducerId', request)
+      throwIfError(answer, 'no producer id')
+      this.#identity?.set(answer.producerId, answer.producerEpoch)
+    } catch (error) {
+      failure = toPartlogError(error)
+    }
+    this.#isAskingForId = false
+    if (failure !== undefined) return this.#onIdRefused(failure)
+    this.#idFailures = 0
+    this.wake()
+  }
+
+  /** As long as it may help it is tried again: the batches have their deadlines. */
+  #onIdRefused(error: PartlogError): void {
+    const { accumulator, clock, settings, random, onSettled } = this.#options
+    for (const { batches } of [...accumulator.active]) {
+      for (const batch of batches.filter(each => this.#needsId(each))) {
+        if (error.retriable) this.#noteFailure(batch, error)
+        else accumulator.settle(batch, this.#outcomeOf(batch, error), true)
+      }
+    }
+    this.#idFailures++
+    const waitMs = backoffMs(settings, this.#idFailures, random)
+    if (error.retriable) this.#wakeAt(clock.monotonicMs() + waitMs, 'foreground')
+    else onSettled()
+  }
+
+  /** Batches that have been waiting for too long fail, the ones under way as well. */
+  #expire(row: Row, now: number): void {
+    const { accumulator, settings } = this.#options
+    const createdBeforeMs = now - settings.deliveryTimeoutMs
+    const oldest = row.batches[0]
+    if (oldest === undefined || oldest.createdAtMs > createdBeforeMs) return
+    const isOverdue = (batch: PendingBatch): boolean => batch.createdAtMs <= createdBeforeMs
+    // Behind one that was given up under way stand batches that were never sent.
+    const underWay = row.isInFlight && oldest.attempts > 0 ? oldest : undefined
+    for (const batch of row.batches.filter(isOverdue)) {
+      const isInFlight = batch === underWay
+      const sentence =
+        `${batch.count} records for ${row.topic}-${row.partition} were not ` +
+        `acknowledged within ${settings.deliveryTimeoutMs} ms${becauseOf(batch.lastError)}`
+      const error = new PartlogError('DELIVERY_TIMED_OUT', sentence, {
+        outcomeUnknown: batch.outcomeUnknown || isInFlight,
+        ...(batch.lastError === undefined ? {} : { cause: batch.lastError }),
+      })
+      if (!isInFlight) this.#giveUp(batch)
+      accumulator.settle(batch, error, !isInFlight)
+    }
+    this.#options.onSettled()
+  }
+
+  /** The partition's leader; undefined while it is being asked for. */
+  #leaderOf(row: Row): number | undefined {
+    const { metadata, settings, random, clock } = this.#options
+    const partition = metadata.known(row.topic)?.partitions[row.partition]
+    if (partition !== undefined && partition.leaderId >= 0) return partition.leaderId
+    const later = (): void => {
+      this.#wakeAt(clock.monotonicMs() + backoffMs(settings, 1, random), 'foreground')
+    }
+    metadata.refresh(row.topic).then(
+      topic => ((topic.partitions[row.partition]?.leaderId ?? -1) >= 0 ? this.wake() : later()),
+      (error: unknown) => {
+        const first = row.batches[0]
+        if (first !== undefined) this.#noteFailure(first, toPartlogError(error))
+        later()
+      },
+    )
+    return undefined
+  }
+
+  /** Looks again when the row's first batch has lingered, waited or lived long enough. */
+  #wakeFor(row: Row, lingerMs: number): undefined {
+    const { deliveryTimeoutMs } = this.#options.settings
+    const first = row.batches[0]
+    if (first === undefined) return undefined
+    if (row.isInFlight) this.#wakeAt(first.createdAtMs + deliveryTimeoutMs, 'background')
+    else this.#wakeAt(Math.max(first.createdAtMs + lingerMs, first.notBeforeMs), 'foreground')
+    return undefined
+  }
+
+  #wakeAt(atMs: number, kind: 'foreground' | 'background'): void {
+    const alarm = this.#alarms[kind]
+    if (atMs >= alarm.atMs) return
+    const { clock } = this.#options
+    alarm.cancel()
+    alarm.atMs = atMs
+    const onTime = (): void => {
+      alarm.atMs = Infinity
+      this.#drain()
+    }
+    const timerKind = kind === 'background' ? kind : undefined
+    alarm.timer = clock.after(atMs - clock.monotonicMs(), onTime, timerKind)
+  }
+
+  // ── sending ────────────────────────────────────────────────────────────────────────────
+
+  #sendAll(leader: number, batches: readonly PendingBatch[]): void {
+    const { maxRequestSize } = this.#options.settings
+    let request: PendingBatch[] = []
+    let bytes = 0
+    for (const batch of batches) {
+      const { size } = batch.builder
+      if (request.length > 0 && bytes + size > maxRequestSize) {
+        this.#send(leader, request)
+        request = []
+        bytes = 0
+      }
+      request.push(batch)
+      bytes += size
+    }
+    this.#send(leader, request)
+  }
+
+  #send(leader: number, batches: readonly PendingBatch[]): void {
+    const { channel, settings, clock } = this.#options
+    const now = clock.monotonicMs()
+    for (const batch of batches) {
+      batch.row.isInFlight = true
+      batch.triedSinceMs ??= now
+      batch.attempts++
+    }
+    const acks = ACKS_ON_WIRE[settings.acks]
+    const { requestTimeoutMs: timeoutMs } = settings
+    try {
+      const topicData = this.#topicData(batches)
+      const answer = channel.send(leader, 'Produce', { acks, timeoutMs, topicData })
+      if (!(answer instanceof Promise)) return this.#settle(batches, answer)
+      answer.then(
+        response => this.#settle(batches, response),
+        (error: unknown) => this.#settleFailed(batches, error),
+      )
+    } catch (error) {
+      this.#settleFailed(batches, error)
+    }
+  }
+
+  #settle(batches: readonly PendingBatch[], response: ProduceResponse): void {
+    if (this.#options.settings.acks === 0) this.#settleUnanswered(batches, response)
+    else this.#settleAnswered(batches, response)
+  }
+
+  /** No answer came: the request may have arrived nevertheless. */
+  #settleFailed(batches: readonly PendingBatch[], thrown: unknown): void {
+    const error = toPartlogError(thrown)
+    for (const batch of batches) {
+      if (error.outcomeUnknown || !isPartlogError(thrown)) batch.outcomeUnknown = true
+      this.#onError(batch, error)
+    }
+    this.#afterAnswer()
+  }
+
+  /** There may be room again, and rows may be free again. */
+  #afterAnswer(): void {
+    this.#options.onSettled()
+    if (!this.#options.accumulator.isEmpty) this.wake()
+  }
+
+  #topicData(batches: readonly PendingBatch[]): TopicData[] {
+    const topics: TopicData[] = []
+    for (const batch of batches) {
+      const records = this.#identity?.seal(batch) ?? batch.seal(this.#batchOptions)
+      let topic = topics.find(candidate => candidate.name === batch.topic)
+      if (topic === undefined) topics.push((topic = { name: batch.topic, partitionData: [] }))
+      topic.partitionData.push({ index: batch.partition, records })
+    }
+    return topics
+  }
+
+  /**
+   * With acks 0 a send is done when the request is on its way. What a broker in this process says
+   * nevertheless is not for the application, but whoever does not lead any more is not asked again.
+   */
+  #settleUnanswered(batches: readonly PendingBatch[], response: ProduceResponse): void {
+    const { accumulator, metadata } = this.#options
+    for (const batch of batches) {
+      batch.row.isInFlight = false
+      const { errorCode = 0 } = answerFor(response, batch.topic, batch.partition) ?? {}
+      if (errorCode !== 0) metadata.invalidate(batch.topic)
+      accumulator.settle(batch, undefined, false)
+    }
+    this.#afterAnswer()
+  }
+
+  #settleAnswered(batches: readonly PendingBatch[], response: ProduceResponse): void {
+    for (const batch of batches) {
+      const answer = answerFor(response, batch.topic, batch.partition)
+      if (answer === undefined) {
+        this.#onError(batch, new PartlogError('UNKNOWN_SERVER_ERROR', 'the broker did not answer'))
+        continue
+      }
+      // A duplicate that is too old for the broker to know its place is there nevertheless.
+      if (answer.errorCode === 0 || answer.errorCode === DUPLICATE) this.#onSuccess(batch, answer)
+      else {
+        const sentence = `${batch.topic}-${batch.partition} refused the records`
+        this.#onError(batch, describedError(answer, sentence))
+      }
+    }
+    this.#afterAnswer()
+  }
+
+  #onSuccess(batch: PendingBatch, answer: PartitionProduceResponse): void {
+    const { baseOffset, logAppendTimeMs = -1 } = answer
+    batch.row.isInFlight = false
+    let offset = baseOffset
+    batch.forEach(receipt => {
+      receipt.offset = baseOffset < 0 ? baseOffset : offset++
+      if (logAppendTimeMs >= 0) receipt.timestamp = logAppendTimeMs
+    })
+    this.#options.accumulator.settle(batch, undefined, true)
+  }
+
+  #onError(batch: PendingBatch, error: PartlogError): void {
+    const { accumulator, metadata, settings, clock, random } = this.#options
+    batch.row.isInFlight = false
+    if (batch.isSettled) return this.#giveUp(batch)
+    const mayBeThere = MAY_HAVE_APPENDED.has(error.code)
+    if (mayBeThere) batch.outcomeUnknown = true
+    if (error.code === 'MESSAGE_TOO_LARGE' && batch.count > 1) {
+      this.#identity?.takeBack(batch)
+      return accumulator.split(batch)
+    }
+    if (this.#identity !== undefined && error.code === 'OUT_OF_ORDER_SEQUENCE_NUMBER') {
+      // What was acknowledged before is gone (an unclean election): it goes on in a new epoch.
+      this.#giveUp(batch)
+      batch.unseal()
+    } else if (!error.retriable || (mayBeThere && this.#identity === undefined)) {
+      this.#giveUp(batch)
+      return accumulator.settle(batch, this.#outcomeOf(batch, error), true)
+    }
+    this.#noteFailure(batch, error)
+    batch.notBeforeMs = clock.monotonicMs() + backoffMs(settings, batch.attempts, random)
+    metadata.invalidate(batch.topic)
+  }
+
+  /** It will be tried again: who looks after the process wants to know what it waits for. */
+  #noteFailure(batch: PendingBatch, error: PartlogError): void {
+    const { clock, settings } = this.#options
+    batch.lastError = error
+    batch.triedSinceMs ??= clock.monotonicMs()
+    this.#news.failed({
+      what: `${batch.topic}-${batch.partition} does not take records`,
+      error,
+      sinceMs: batch.triedSinceMs,
+      untilMs: batch.createdAtMs + settings.deliveryTimeoutMs,
+    })
+  }
+
+  /** A batch that was sent and is not sent again: its sequence may be missing, or be there. */
+  #giveUp(batch: PendingBatch): void {
+    if (batch.isSealed) this.#identity?.giveUp(batch.row)
+  }
+
+  #outcomeOf(batch: PendingBatch, error: PartlogError): PartlogError {
+    return batch.outcomeUnknown ? withUnknownOutcome(error) : error
+  }
+}
+
+function answerFor(
+  { responses }: ProduceResponse,
+  topic: string,
+  partition: number,
+): PartitionProduceResponse | undefined {
+  for (const { name, partitionResponses } of responses) {
+    if (name !== topic) continue
+    for (const answer of partitionResponses) if (answer.index === partition) return answer
+  }
+  return undefined
+}

@@ -1,0 +1,435 @@
+/**
+ * The nodes of one process: the controller, the brokers, and the network between them. Each broker
+ * has a folder of its own and can be stopped, killed and started while the others go on.
+ *
+ *   opening   the metadata log is replayed; every broker opens its logs; the controller takes note
+ *             of who is there; after a crash leaders are elected by what their logs hold; then the
+ *             brokers take up their roles
+ *   kill      the broker answers nothing any more and writes nothing any more; the controller
+ *             learns of it at once, for it is a function call away
+ */
+
+import type { Clock } from '../base/clock.js'
+import type { Logger } from '../base/logger.js'
+import type { Random } from '../base/random.js'
+import { METADATA_TOPIC_ID } from '../base/uuid.js'
+import { Broker } from '../broker/broker.js'
+import {
+  METADATA_LOG_CONFIG,
+  RECOVERY_CHECKPOINT_INTERVAL_MS,
+  type BrokerSettings,
+} from '../broker/node/broker-config.js'
+import type { MetGroups } from '../broker/node/group-coordinators.js'
+import { Housekeeping } from '../broker/node/housekeeping.js'
+import { PartitionJournal } from '../broker/node/partition-journal.js'
+import type { Truncation } from '../broker/node/replica-fetcher.js'
+import { NOTHING, StateMachine } from '../coordinator/fold/state-machine.js'
+import type { GroupListener } from '../coordinator/groups/rebalance-news.js'
+import {
+  admitBroker,
+  fenceBroker,
+  formCluster,
+  recoverLeaders,
+  type BrokerNews,
+  type LogEnds,
+} from '../coordinator/metadata/brokers.js'
+import { ClusterImage, type ReplicaHealth } from '../coordinator/metadata/cluster-image.js'
+import type { Disk } from '../disk/disk.js'
+import { logConfig } from '../log/format/log-config.js'
+import { LogManager } from '../log/log/log-manager.js'
+import { PartlogError, toPartlogError } from '../model/errors.js'
+import { METADATA_TOPIC, partitionKey, type TopicPartition } from '../model/names.js'
+import { Partition } from '../partition/partition.js'
+import type { Durability } from '../partition/roles.js'
+import { REPLICATION_FACTOR, type BrokerOptions } from './cluster-options.js'
+import { Controller, type PartitionNews } from './controller.js'
+import { CONTROLLER } from './network-rules.js'
+import { Network } from './network.js'
+
+export const CONTROLLER_FOLDER = 'controller'
+/** What the controller's meta.properties says: Kafka's files have no node below 0. */
+const CONTROLLER_ON_DISK = 0
+/** It leads the metadata log for ever. */
+const CONTROLLER_EPOCH = 0
+
+export interface BrokerSetOptions {
+  /** Where brokers and controller keep their folders. */
+  readonly disk: Disk
+  readonly clusterId: string
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  readonly durability: Durability
+  readonly onCorruption: 'offline' | 'truncate'
+  readonly settings: Omit<BrokerSettings, 'defaultReplicationFactor'> & {
+    /** Undefined: as many as a cluster usually has, if there are brokers. */
+    readonly defaultReplicationFactor: number | undefined
+  }
+  /** How many brokers, or which; undefined: those there were, or broker 1. */
+  readonly brokers: number | readonly BrokerOptions[] | undefined
+  /** Of the brokers in the order of their ids; null or absent for none. */
+  readonly racks: readonly (string | null)[]
+  readonly network: Network
+  readonly onNews: (news: PartitionNews) => void
+  readonly onTruncated: (brokerId: number, truncation: Truncation) => void
+  readonly onRepairing: (brokerId: number, partition: Partition, folder: string) => void
+  /** A broker has done what the metadata says. */
+  readonly onApplied: () => void
+  readonly groupListener: GroupListener
+  /** Another process may own the folder, and have members of groups that live. */
+  readonly isReadOnly: boolean
+}
+
+/** One who has to know which brokers run. */
+export interface BrokerListener {
+  /** It was stopped or killed. */
+  gone(nodeId: number): void
+  /** It runs again; it counts as started when this resolves. */
+  started(nodeId: number): Promise<void>
+}
+
+const ALL_MET: MetGroups = { has: () => true, add: () => undefined }
+
+export function brokerFolder(nodeId: number): string {
+  return `broker-${nodeId}`
+}
+
+/** Is this what the folder of the controller, or of a broker, is called? */
+export function isNodeFolder(name: string): boolean {
+  return name === CONTROLLER_FOLDER || /^broker-(0|[1-9]\d*)$/.test(name)
+}
+
+export class BrokerSet {
+  readonly controller: Controller
+  readonly brokerIds: readonly number[]
+  readonly #logsByNode = new Map<number, LogManager>()
+  readonly #options: BrokerSetOptions
+  readonly #brokers: readonly BrokerNews[]
+  readonly #running = new Map<number, Broker>()
+  /** How far leaders that are gone had committed, by topic id and number: what must not be lost. */
+  readonly #committed = new Map<string, number>()
+  /** Starting and stopping, per broker, one after the other. */
+  readonly #changing = new Map<number, Promise<void>>()
+  readonly #metGroups: MetGroups
+  #chores: Housekeeping | undefined
+
+  #listener: BrokerListener | undefined
+
+  private constructor(options: BrokerSetOptions, controller: Controller, logs: LogManager) {
+    this.#options = options
+    this.#metGroups = options.isReadOnly ? ALL_MET : new Set()
+    this.controller = controller
+    this.#logsByNode.set(CONTROLLER, logs)
+    this.#brokers = brokersOf(options, [...controller.image.brokers.keys()])
+    this.brokerIds = this.#brokers.map(({ id }) => id)
+  }
+
+  static async open(options: BrokerSetOptions): Promise<BrokerSet> {
+    const logs = await openManager(options, CONTROLLER)
+    let set: BrokerSet | undefined
+    try {
+      const made = new BrokerSet(options, await openController(options, logs), logs)
+      set = made
+      set.controller.image.consult(set.#isUsable)
+      // All of them, also when one cannot: what is still opening could not be given back.
+      const opened = await Promise.allSettled(made.brokerIds.map(id => made.#openBroker(id)))
+      for (const each of opened) if (each.status === 'rejected') throw each.reason
+      await set.#form()
+      set.#beginChores()
+      return set
+    } catch (error) {
+      for (const broker of set?.running ?? []) await broker.kill()
+      await set?.controller.stop()
+      await logs.abandon()
+      throw error
+    }
+  }
+
+  /** The logs of every node that was opened, the controller's first. */
+  get managers(): LogManager[] {
+    return [CONTROLLER, ...this.brokerIds].flatMap(id => this.#logsByNode.get(id) ?? [])
+  }
+
+  broker(nodeId: number): Broker | undefined {
+    return this.#running.get(nodeId)
+  }
+
+  get running(): IterableIterator<Broker> {
+    return this.#running.values()
+  }
+
+  listen(listener: BrokerListener): void {
+    this.#listener = listener
+  }
+
+  /** Ends a broker as a program that is told to end: it hands over what it leads first. */
+  stop(nodeId: number): Promise<void> {
+    return this.#change(nodeId, async broker => {
+      if (broker === undefined) return
+      await this.controller.run(image => fenceBroker(image, nodeId))
+      await this.#take(nodeId, () => broker.close())
+    })
+  }
+
+  /** Ends a broker as a program that dies. */
+  kill(nodeId: number): Promise<void> {
+    return this.#change(nodeId, async broker => {
+      if (broker === undefined) return
+      const elected = (): Promise<void> => this.#fenceUnlessRunning(nodeId)
+      await this.#take(nodeId, () => bothDone(broker.kill(), elected()))
+    })
+  }
+
+  /** Starts a broker that was stopped or killed. */
+  start(nodeId: number): Promise<void> {
+    return this.#change(nodeId, async broker => {
+      if (broker !== undefined) return
+      if (!this.#reachesController(nodeId)) {
+        const sentence = `broker ${nodeId} cannot reach the controller`
+        throw new PartlogError('NETWORK_EXCEPTION', sentence)
+      }
+      const opened = await this.#openBroker(nodeId)
+      const ends = opened.logs.wasClosedCleanly ? undefined : this.#logEnds
+      const news = { id: nodeId, rack: this.#rackOf(nodeId) }
+      try {
+        await this.controller.commit(image => admitBroker(image, news, ends))
+      } catch (error) {
+        this.#running.delete(nodeId)
+        await opened.kill()
+        this.#fenceUnlessRunning(nodeId).catch(() => undefined) // retried until it is written
+        throw error
+      }
+      this.#attach(opened)
+      // It may have been cut off while its logs were being opened.
+      await this.controller.setReachable(nodeId, this.#reachesController(nodeId))
+      await this.controller.tellAll()
+      await this.#listener?.started(nodeId)
+    })
+  }
+
+  /** The network was cut or healed: who reaches the controller now? */
+  async onNetworkChanged(): Promise<void> {
+    await Promise.all(
+      this.brokerIds.map(id => this.controller.setReachable(id, this.#reachesController(id))),
+    )
+    for (const broker of this.#running.values()) broker.replicas.retryNow()
+  }
+
+  /** Committed records that a new leader does not have, as far as that is known in this process. */
+  lossUnder(leader: number, { topic, partition }: TopicPartition) {
+    const topicId = this.controller.image.topics.get(topic)?.topicId ?? ''
+    const key = partitionKey(topicId, partition)
+    const toOffset = this.#committed.get(key) ?? 0
+    const end = this.#logEnds(leader, topic, partition)
+    if (end === undefined || end.offset >= toOffset) return undefined
+    this.#committed.set(key, end.offset)
+    return { fromOffset: end.offset, toOffset }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#changing.values())
+    await this.controller.stop()
+    // All of them first: none shall wait for another that is closed already.
+    await Promise.all([...this.#running.values()].map(broker => broker.replicas.stopReplication()))
+    const failures: unknown[] = []
+    const noted = (closing: Promise<void>): Promise<void> =>
+      closing.catch((error: unknown) => void failures.push(error))
+    for (const [nodeId, broker] of this.#running) {
+      this.controller.detach(nodeId)
+      await noted(broker.close())
+    }
+    this.#options.network.close()
+    await this.controller.stop() // what brokers have asked for while they closed
+    await this.#chores?.stop()
+    await noted(this.#metadataLogs.close())
+    if (failures.length > 0) throw failures[0]
+  }
+
+  // ── the pieces ─────────────────────────────────────────────────────────────────────────
+
+  readonly #logEnds: LogEnds = (brokerId, topic, partition) =>
+    this.#running.get(brokerId)?.replicas.endOf(topic, partition)
+
+  readonly #isUsable: ReplicaHealth = (brokerId, topic, partition) =>
+    this.#running.get(brokerId)?.replicas.find(topic, partition)?.offlineReason === undefined
+
+  #reachesController(nodeId: number): boolean {
+    return this.#options.network.reaches(CONTROLLER, nodeId)
+  }
+
+  async #change(
+    nodeId: number,
+    task: (broker: Broker | undefined) => Promise<void>,
+  ): Promise<void> {
+    const before = this.#changing.get(nodeId) ?? Promise.resolve()
+    const done = before
+      .then(() => task(this.#running.get(nodeId)))
+      .catch((error: unknown) => {
+        throw toPartlogError(error)
+      })
+    const settled = done.catch(() => undefined)
+    this.#changing.set(nodeId, settled)
+    await done
+  }
+
+  async #take(nodeId: number, end: () => Promise<void>): Promise<void> {
+    this.#noteCommitted(nodeId)
+    this.#running.delete(nodeId)
+    this.controller.detach(nodeId)
+    this.#options.network.detach(nodeId)
+    this.#listener?.gone(nodeId)
+    await end()
+  }
+
+  /** A broker that does not run must not stay registered as alive. */
+  async #fenceUnlessRunning(nodeId: number): Promise<void> {
+    const isBack = (): boolean => this.#running.has(nodeId)
+    await this.controller.insist(image => (isBack() ? NOTHING : fenceBroker(image, nodeId)))
+  }
+
+  #noteCommitted(nodeId: number): void {
+    for (const partition of this.#running.get(nodeId)?.replicas.partitions() ?? []) {
+      if (!partition.isLeader) continue
+      const key = partitionKey(partition.topicId, partition.topicPartition.partition)
+      const known = this.#committed.get(key) ?? 0 // one who is cut off may know less than others
+      this.#committed.set(key, Math.max(known, partition.highWatermark))
+    }
+  }
+
+  /** Who is there is written down; after a crash the longest logs lead. */
+  async #form(): Promise<void> {
+    await this.controller.commit(image => formCluster(image, this.#brokers))
+    const wasClosedCleanly = this.managers.every(manager => manager.wasClosedCleanly)
+    if (!wasClosedCleanly) {
+      await this.controller.commit(image => recoverLeaders(image, this.#logEnds))
+    }
+    for (const broker of this.#running.values()) this.#attach(broker)
+    await Promise.all([...this.#running.values()].map(broker => broker.applyMetadata()))
+    if (this.brokerIds.length > 1) this.controller.start()
+  }
+
+  /** The metadata log says how far it is, as the brokers' logs do. */
+  #beginChores(): void {
+    const { clock, logger } = this.#options
+    const intervalMs = RECOVERY_CHECKPOINT_INTERVAL_MS
+    const run = (): Promise<void> => this.#metadataLogs.checkpointAll()
+    const chore = { name: "the metadata's recovery point", initialDelayMs: intervalMs, intervalMs }
+    this.#chores = new Housekeeping(clock, logger, [{ ...chore, run }])
+  }
+
+  #attach(broker: Broker): void {
+    this.controller.attach(broker)
+    this.#options.network.attach(broker.nodeId, (api, request, signal) =>
+      broker.handle(api, request, signal),
+    )
+  }
+
+  async #openBroker(nodeId: number): Promise<Broker> {
+    const { network, onTruncated, onRepairing, ...common } = this.#options
+    const logs = await openManager(this.#options, nodeId)
+    const broker = await Broker.open({
+      ...common,
+      settings: this.#brokerSettings(),
+      nodeId,
+      logs,
+      controller: this.controller.doorOf(nodeId),
+      brokers: this.brokerIds.map(id => ({ nodeId: id, host: brokerFolder(id), port: 9092 })),
+      channel: network.channelFrom(nodeId),
+      metGroups: this.#metGroups,
+      onTruncated: truncation => onTruncated(nodeId, truncation),
+      onRepairing: (partition, folder) => onRepairing(nodeId, partition, folder),
+    })
+    this.#logsByNode.set(nodeId, logs)
+    this.#running.set(nodeId, broker)
+    return broker
+  }
+
+  #brokerSettings(): BrokerSettings {
+    const { settings } = this.#options
+    const usual = Math.min(REPLICATION_FACTOR, this.brokerIds.length)
+    const { defaultReplicationFactor = usual } = settings
+    return { ...settings, defaultReplicationFactor }
+  }
+
+  #rackOf(nodeId: number): string | null {
+    return this.#brokers.find(({ id }) => id === nodeId)?.rack ?? null
+  }
+
+  get #metadataLogs(): LogManager {
+    return this.#logsByNode.get(CONTROLLER) as LogManager
+  }
+}
+
+/** Waits for both, also when one fails; throws the first failure. */
+async function bothDone(...tasks: Promise<void>[]): Promise<void> {
+  for (const each of await Promise.allSettled(tasks)) {
+    if (each.status === 'rejected') throw each.reason
+  }
+}
+
+/**
+ * The brokers there will be, by id: the ones that were asked for, or as many as were asked for: of
+ * those there were the first, then new ones with the next ids.
+ */
+function brokersOf({ brokers, racks }: BrokerSetOptions, before: number[]): BrokerNews[] {
+  if (typeof brokers === 'object') {
+    const sorted = brokers.toSorted((a, b) => a.id - b.id)
+    return sorted.map(({ id, rack }, index) => ({ id, rack: rack ?? racks[index] ?? null }))
+  }
+  const ids = before.sort((a, b) => a - b).slice(0, brokers)
+  const missing = Math.max(0, (brokers ?? 1) - ids.length)
+  const next = (ids.at(-1) ?? 0) + 1
+  const made = Array.from({ length: missing }, (_, index) => next + index)
+  return [...ids, ...made].map((id, index) => ({ id, rack: racks[index] ?? null }))
+}
+
+/** The broker, or INVALID_ARGUMENT when there is none of that number. */
+export function checkBrokerId(set: BrokerSet, nodeId: unknown): asserts nodeId is number {
+  if (set.brokerIds.includes(nodeId as number)) return
+  const known = set.brokerIds.join(', ')
+  throw new PartlogError('INVALID_ARGUMENT', `broker: expected ${known}, got ${String(nodeId)}`)
+}
+
+async function openManager(options: BrokerSetOptions, nodeId: number): Promise<LogManager> {
+  const { disk, clusterId, clock, random, logger, onCorruption } = options
+  const root = nodeId === CONTROLLER ? CONTROLLER_FOLDER : brokerFolder(nodeId)
+  const isCommittedDurable = nodeId === CONTROLLER || options.durability === 'power'
+  const common = { clusterId, clock, random, logger, onCorruption, isCommittedDurable }
+  const idOnDisk = nodeId === CONTROLLER ? CONTROLLER_ON_DISK : nodeId
+  return await LogManager.open({ ...common, disk, root, nodeId: idOnDisk })
+}
+
+/** The cluster's state: the metadata log, replayed. */
+async function openController(options: BrokerSetOptions, logs: LogManager): Promise<Controller> {
+  const { clock, logger, onNews, settings } = options
+  const topicPartition = { topic: METADATA_TOPIC, partition: 0 }
+  const topicId = METADATA_TOPIC_ID
+  const config = { current: logConfig(METADATA_LOG_CONFIG) }
+  const log = await logs.load({
+    ...topicPartition,
+    topicId,
+    settings: config,
+    leaderEpoch: CONTROLLER_EPOCH,
+    isReplicated: false,
+  })
+  await logs.syncNames()
+  // Topics are few and everything rests on them: their log is durable whatever the records' is.
+  const rules = { lagMaxMs: Infinity, isAlive: () => true }
+  const durability = 'power' as const
+  const place = { brokerId: CONTROLLER, topicPartition, topicId, clock, durability, ...rules }
+  const partition = await Partition.leading(place, log, CONTROLLER_EPOCH)
+  partition.listen({
+    onCheckpointable: () => logs.requestCheckpoint(),
+    onIsrWanted: () => undefined,
+    onOffline: () => undefined,
+  })
+  const journal = new PartitionJournal(partition, clock)
+  const machine = await StateMachine.load(journal, new ClusterImage())
+  const { brokerSessionTimeoutMs: sessionTimeoutMs } = settings
+  const { autoLeaderRebalanceEnable, leaderImbalanceCheckIntervalSeconds } = settings
+  const balanceIntervalMs = autoLeaderRebalanceEnable
+    ? leaderImbalanceCheckIntervalSeconds * 1_000
+    : undefined
+  const common = { machine, clock, logger, sessionTimeoutMs, onNews }
+  return new Controller({ ...common, balanceIntervalMs })
+}

@@ -1,0 +1,193 @@
+/** What a cluster can be told when it is opened. */
+
+import type { Clock } from '../base/clock.js'
+import { silentLogger, type Logger } from '../base/logger.js'
+import {
+  flag,
+  hasMethods,
+  instance,
+  integer,
+  oneOf,
+  option,
+  optional,
+  text,
+} from '../base/options.js'
+import type { Random } from '../base/random.js'
+import type { Durability } from '../partition/roles.js'
+
+/** More would only be slower: they share one process. */
+const BROKERS_MAX = 64
+/** As Kafka's broker ids, which are int32. */
+const BROKER_ID_MAX = 2 ** 31 - 1
+/** So that it can be told in milliseconds. */
+const SECONDS_MAX = 2 ** 31 - 1
+/** default.replication.factor: as many copies as a cluster usually has, if there are brokers. */
+export const REPLICATION_FACTOR = 3
+
+export const CLUSTER_OPTIONS = {
+  brokers: optional(
+    instance<number | readonly BrokerOptions[]>(
+      `a whole number from 1 to ${BROKERS_MAX}, or a list of as many { id, rack? }, each id once ` +
+        `and from 0 to ${BROKER_ID_MAX}`,
+      given => isCount(given) || isListOfBrokers(given),
+    ),
+  ),
+  racks: option(
+    instance<readonly (string | null)[]>('a list of names, one per broker', isListOfNames),
+    [],
+  ),
+  durability: option(oneOf<Durability>('power', 'process'), 'power'),
+  onCorruption: option(oneOf('offline', 'truncate'), 'offline'),
+  autoCreateTopics: option(flag, true),
+  defaultPartitions: option(integer(1, 99_999), 1),
+  defaultReplicationFactor: optional(integer(1, BROKERS_MAX)),
+  replicaLagTimeMaxMs: option(integer(1), 30_000),
+  brokerSessionTimeoutMs: option(integer(1), 9_000),
+  autoLeaderRebalanceEnable: option(flag, true),
+  leaderImbalanceCheckIntervalSeconds: option(integer(1, SECONDS_MAX), 300),
+  groupInitialRebalanceDelayMs: option(integer(0), 0),
+  groupMinSessionTimeoutMs: option(integer(1), 6_000),
+  groupMaxSessionTimeoutMs: option(integer(1), 1_800_000),
+  groupMaxSize: option(integer(1), 10_000),
+  offsetsRetentionMinutes: option(integer(1), 10_080),
+  clock: optional(
+    instance<Clock>('a clock', hasMethods('now', 'monotonicMs', 'after', 'soon', 'turn')),
+  ),
+  random: optional(instance<Random>('a source of randomness', hasMethods('int', 'bytes'))),
+  logger: option(
+    instance<Logger>('a logger', hasMethods('debug', 'info', 'warn', 'error')),
+    silentLogger,
+  ),
+} as const
+
+export const OPEN_OPTIONS = {
+  ...CLUSTER_OPTIONS,
+  dir: optional(text),
+  readOnly: option(flag, false),
+}
+
+/** One simulated broker. */
+export interface BrokerOptions {
+  /** Kafka's node.id: a whole number of at least 0. Its folder is `broker-<id>`. */
+  readonly id: number
+  /** Where it stands (Kafka's broker.rack). Default: what `racks` says, or nowhere. */
+  readonly rack?: string | null
+}
+
+/** Options every cluster has. */
+export interface MemoryOptions {
+  /**
+   * How many simulated brokers, each with its own folder and its own copies: 1, 2, …, or in a
+   * folder the first of those it knows and new ones behind them. Or which ones:
+   * `[{ id: 0 }, { id: 1, rack: 'b' }]`. Brokers the folder knows and this leaves out are down.
+   * At most 64. Default: those the folder knows, broker 1 when it is new.
+   */
+  readonly brokers?: number | readonly BrokerOptions[]
+  /**
+   * The racks of the brokers in the order of their ids: copies of a partition are spread over them
+   * (Kafka's broker.rack). Default: none.
+   */
+  readonly racks?: readonly (string | null)[]
+  /**
+   * What an acknowledged record survives: 'power' (default) a power cut, so every acknowledgement
+   * waits for the disk; 'process' the death of the process.
+   */
+  readonly durability?: Durability
+  /**
+   * What to do about bytes that are not what was written: 'offline' (default) takes the partition
+   * out of service and touches nothing; 'truncate' gives up everything from there on, keeping a
+   * copy.
+   */
+  readonly onCorruption?: 'offline' | 'truncate'
+  /** Make a topic when it is first used (Kafka's auto.create.topics.enable). Default true. */
+  readonly autoCreateTopics?: boolean
+  /** Partitions of a topic made without a number (Kafka's num.partitions). Default 1. */
+  readonly defaultPartitions?: number
+  /**
+   * Copies of a topic made without a number (Kafka's default.replication.factor). Default 3, or
+   * the number of brokers if they are fewer.
+   */
+  readonly defaultReplicationFactor?: number
+  /**
+   * An in-sync replica that has been behind for longer is put out of the ISR (Kafka's
+   * replica.lag.time.max.ms). Looked for twice in that time. Milliseconds. Default 30,000.
+   */
+  readonly replicaLagTimeMaxMs?: number
+  /**
+   * A broker that the network has cut off from the controller for so long is fenced: others lead
+   * its partitions (Kafka's broker.session.timeout.ms). Milliseconds. Default 9,000.
+   */
+  readonly brokerSessionTimeoutMs?: number
+  /**
+   * Leaderships go back to the preferred replicas (the first of each partition's) that are in sync,
+   * every `leaderImbalanceCheckIntervalSeconds` (Kafka's auto.leader.rebalance.enable). Default
+   * true.
+   */
+  readonly autoLeaderRebalanceEnable?: boolean
+  /** Kafka's leader.imbalance.check.interval.seconds. Seconds. Default 300. */
+  readonly leaderImbalanceCheckIntervalSeconds?: number
+  /**
+   * How long a group that was empty waits for more members before it first assigns partitions
+   * (Kafka's group.initial.rebalance.delay.ms). Milliseconds. Default 0 (Kafka: 3,000).
+   */
+  readonly groupInitialRebalanceDelayMs?: number
+  /**
+   * The shortest session a member of a group may ask for (Kafka's group.min.session.timeout.ms).
+   * Milliseconds. Default 6,000.
+   */
+  readonly groupMinSessionTimeoutMs?: number
+  /** The longest one (Kafka's group.max.session.timeout.ms). Milliseconds. Default 1,800,000. */
+  readonly groupMaxSessionTimeoutMs?: number
+  /** Members a group may have (Kafka's group.max.size). Default 10,000. */
+  readonly groupMaxSize?: number
+  /**
+   * Committed offsets are forgotten so long after their group has become empty (Kafka's
+   * offsets.retention.minutes). Minutes. Default 10,080: seven days.
+   */
+  readonly offsetsRetentionMinutes?: number
+  /** The time, for tests: see {@link virtualClock}. Default: the real one. */
+  readonly clock?: Clock
+  /** Chance, for tests that must repeat: see {@link seededRandom}. Default: the system's. */
+  readonly random?: Random
+  /**
+   * Where background facts are reported, and what clients try again for longer than a second.
+   * Default: nowhere. `console` fits.
+   */
+  readonly logger?: Logger
+}
+
+/** Options of a cluster in a folder. */
+export interface OpenOptions extends MemoryOptions {
+  /** The folder, made if it is not there. */
+  readonly dir: string
+  /**
+   * Look, but do not touch: possible beside the process that owns the folder. Shows the folder as
+   * it is at opening; everything that would change it is refused with READ_ONLY. Default false.
+   */
+  readonly readOnly?: boolean
+}
+
+function isCount(given: unknown): boolean {
+  return Number.isInteger(given) && (given as number) >= 1 && (given as number) <= BROKERS_MAX
+}
+
+function isListOfBrokers(given: unknown): boolean {
+  if (!Array.isArray(given) || given.length < 1 || given.length > BROKERS_MAX) return false
+  if (!given.every(isBroker)) return false
+  return new Set(given.map(({ id }: BrokerOptions) => id)).size === given.length
+}
+
+function isBroker(given: unknown): given is BrokerOptions {
+  if (typeof given !== 'object' || given === null) return false
+  if (Object.keys(given).some(key => key !== 'id' && key !== 'rack')) return false
+  const { id, rack = null } = given as { id?: unknown; rack?: unknown }
+  if (!Number.isInteger(id) || (id as number) < 0 || (id as number) > BROKER_ID_MAX) return false
+  return rack === null || (typeof rack === 'string' && rack !== '')
+}
+
+function isListOfNames(given: unknown): given is readonly (string | null)[] {
+  return (
+    Array.isArray(given) &&
+    given.every(name => name === null || (typeof name === 'string' && name !== ''))
+  )
+}

@@ -1,0 +1,99 @@
+/** A cluster as it stands: what people look at when they watch replication. */
+
+import type { PartitionImage } from '../coordinator/metadata/cluster-image.js'
+import type { BrokerSet } from './broker-set.js'
+
+/** A broker of the cluster. */
+export interface BrokerView {
+  readonly id: number
+  readonly rack: string | null
+  readonly isRunning: boolean
+  /** The controller counts on it. */
+  readonly isAlive: boolean
+}
+
+/** The copy of a partition on one broker. */
+export interface ReplicaView {
+  readonly broker: number
+  /** 'down' when the broker does not run, 'offline' when its log cannot be used. */
+  readonly state: 'leader' | 'follower' | 'idle' | 'offline' | 'down'
+  readonly isInSync: boolean
+  /** −1 each when the broker does not run or its log could not be opened. */
+  readonly logStartOffset: number
+  readonly highWatermark: number
+  readonly logEndOffset: number
+}
+
+/** A partition with all its copies. */
+export interface PartitionView {
+  readonly partition: number
+  /** −1 when nobody leads it. */
+  readonly leader: number
+  readonly leaderEpoch: number
+  /** The preferred leader first. */
+  readonly replicas: readonly number[]
+  readonly isr: readonly number[]
+  readonly copies: readonly ReplicaView[]
+}
+
+/** A topic with its partitions. */
+export interface TopicView {
+  readonly topic: string
+  readonly isInternal: boolean
+  readonly partitions: readonly PartitionView[]
+}
+
+/** What `cluster.describe()` gives. */
+export interface ClusterView {
+  readonly brokers: readonly BrokerView[]
+  readonly topics: readonly TopicView[]
+}
+
+export function describeCluster(set: BrokerSet): ClusterView {
+  const { image } = set.controller
+  return {
+    brokers: set.brokerIds.map(id => ({
+      id,
+      rack: image.brokers.get(id)?.rack ?? null,
+      isRunning: set.broker(id) !== undefined,
+      isAlive: image.isAlive(id),
+    })),
+    topics: [...image.topics.values()].map(({ name: topic, isInternal, partitions }) => ({
+      topic,
+      isInternal,
+      partitions: partitions.map(partition => describePartition(set, topic, partition)),
+    })),
+  }
+}
+
+function describePartition(
+  set: BrokerSet,
+  topic: string,
+  { partition, leader, leaderEpoch, replicas, isr }: PartitionImage,
+): PartitionView {
+  const copies = replicas.map(broker => {
+    const isInSync = isr.includes(broker)
+    return { broker, isInSync, ...describeCopy(set, broker, { topic, partition }) }
+  })
+  return { partition, leader, leaderEpoch, replicas, isr, copies }
+}
+
+const NOT_THERE = { logStartOffset: -1, highWatermark: -1, logEndOffset: -1 }
+
+function describeCopy(
+  set: BrokerSet,
+  broker: number,
+  { topic, partition: number }: { readonly topic: string; readonly partition: number },
+): Omit<ReplicaView, 'broker' | 'isInSync'> {
+  const partition = set.broker(broker)?.replicas.find(topic, number)
+  const log = partition?.replicaLog
+  if (partition === undefined) return { state: 'down', ...NOT_THERE }
+  if (log === undefined) return { state: 'offline', ...NOT_THERE }
+  const { logStartOffset, logEndOffset } = log
+  return {
+    state: partition.state,
+    logStartOffset,
+    highWatermark: partition.highWatermark,
+    logEndOffset,
+  }
+}

@@ -1,0 +1,230 @@
+/**
+ * Waiting for a cluster to come to some state, without looking again and again: what is missing is
+ * asked for when something has changed.
+ */
+
+import type { Clock } from '../base/clock.js'
+import { hasMethods, show } from '../base/options.js'
+import { abortable, Signal } from '../base/tasks.js'
+import type { CommittedOffset } from '../coordinator/groups/group-journal.js'
+import type { GroupView } from '../coordinator/groups/group-view.js'
+import { PartlogError } from '../model/errors.js'
+import { checkGroupId, checkTopicName, partitionKey, type TopicPartition } from '../model/names.js'
+import type { Partition } from '../partition/partition.js'
+import { decodeAssignment, CONSUMER_PROTOCOL } from '../protocol/messages/consumer-protocol.js'
+import type { BrokerSet } from './broker-set.js'
+
+/** What {@link Cluster.until} can wait for. */
+export type Condition =
+  | {
+      /** Every member of the group has its partitions … */
+      readonly group: string
+      readonly stable: true
+      /** … and there are exactly so many of them. Default: at least one. */
+      readonly members?: number
+    }
+  | {
+      /** The group has committed everything there is to read, but for so many records. */
+      readonly group: string
+      readonly lag: number
+    }
+  | {
+      /** The topic has at least so many records that consumers can read. */
+      readonly topic: string
+      readonly records: number
+    }
+
+/** How long to wait. */
+export interface UntilOptions {
+  /** Gives up: the error says what was still missing. Without one it waits for ever. */
+  readonly signal?: AbortSignal
+}
+
+export interface UntilContext {
+  readonly brokers: BrokerSet
+  readonly clock: Clock
+  /**
+   * Notified when a group has changed, an application has processed records, or a broker has done
+   * what the metadata says: then there may be partitions that nobody watches yet.
+   */
+  readonly news: Signal
+  /** Has consumers of this process commit what their applications are done with. */
+  readonly commitProcessed: (groupId: string) => void
+}
+
+const SEVERAL = 5
+
+/** Throws INVALID_ARGUMENT. */
+export function checkCondition(given: unknown): asserts given is Condition {
+  if (typeof given !== 'object' || given === null) throw invalid('an object', given)
+  const fields = given as Readonly<Record<string, unknown>>
+  const names = Object.keys(fields).filter(name => fields[name] !== undefined)
+  const isNumber = (value: unknown): boolean => Number.isSafeInteger(value) && Number(value) >= 0
+  const has = (...allowed: string[]): boolean => names.every(name => allowed.includes(name))
+  if (fields.topic !== undefined && isNumber(fields.records) && has('topic', 'records')) {
+    return checkTopicName(fields.topic)
+  }
+  checkGroupId(fields.group)
+  const { stable, members = 1, lag } = fields
+  if (stable === true && isNumber(members) && has('group', 'stable', 'members')) return
+  if (isNumber(lag) && has('group', 'lag')) return
+  const expected = '{ group, stable: true }, { group, lag } or { topic, records }'
+  throw invalid(expected, given)
+}
+
+function invalid(expected: string, given: unknown): PartlogError {
+  return new PartlogError('INVALID_ARGUMENT', `until: expected ${expected}, got ${show(given)}`)
+}
+
+export function checkUntilOptions(given: unknown): asserts given is UntilOptions {
+  const { signal } = (given ?? {}) as UntilOptions
+  if (signal === undefined || hasMethods('addEventListener', 'removeEventListener')(signal)) return
+  throw new PartlogError('INVALID_ARGUMENT', `signal: expected an AbortSignal, got ${show(signal)}`)
+}
+
+export async function until(
+  condition: Condition,
+  { signal }: UntilOptions,
+  context: UntilContext,
+): Promise<void> {
+  for (;;) {
+    const changed = nextChange(context)
+    const missing = await missingFor(condition, context)
+    if (missing === undefined) return changed.forget()
+    try {
+      await abortable(changed.promise, signal)
+    } catch (cause) {
+      const sentence = `gave up waiting: ${missing}`
+      throw new PartlogError('REQUEST_TIMED_OUT', sentence, { cause })
+    } finally {
+      changed.forget()
+    }
+    await context.clock.turn() // much may change at once
+  }
+}
+
+/** The next time that anything changes in groups or partitions. */
+function nextChange({ brokers, news }: UntilContext) {
+  let forget = (): void => undefined
+  const promise = new Promise<void>(resolve => {
+    const stops = [...brokers.running].flatMap(({ replicas }) =>
+      [...replicas.partitions()].map(partition => partition.changes.watch(resolve)),
+    )
+    forget = () => stops.forEach(stop => stop())
+    void news.wait().then(resolve)
+  })
+  return { promise, forget }
+}
+
+/** What is missing, as a sentence; undefined when nothing is. */
+async function missingFor(
+  condition: Condition,
+  context: UntilContext,
+): Promise<string | undefined> {
+  const { brokers } = context
+  if ('topic' in condition) return missingRecords(brokers, condition.topic, condition.records)
+  const { group: groupId } = condition
+  const found = await groupOf(brokers, groupId)
+  if (found === undefined) return `there is no group ${groupId}`
+  if ('stable' in condition) return missingStability(found.view, condition.members)
+  context.commitProcessed(groupId)
+  return missingLag(brokers, found, condition.lag)
+}
+
+function missingRecords(brokers: BrokerSet, topic: string, wanted: number): string | undefined {
+  const partitions = brokers.controller.image.topics.get(topic)?.partitions
+  if (partitions === undefined) return `there is no topic ${topic}`
+  const records = partitions.reduce((sum, { partition }) => {
+    const leader = leaderOf(brokers, { topic, partition })
+    return sum + (leader === undefined ? 0 : leader.highWatermark - leader.log.logStartOffset)
+  }, 0)
+  return records >= wanted ? undefined : `topic ${topic} has ${records} of ${wanted} records`
+}
+
+function missingStability(
+  { groupId, state, members }: GroupView,
+  wanted: number | undefined,
+): string | undefined {
+  const isEnough = wanted === undefined ? members.length > 0 : members.length === wanted
+  if (state === 'Stable' && isEnough) return undefined
+  const of = wanted === undefined ? '' : ` of ${wanted}`
+  return `group ${groupId} is ${state} with ${members.length}${of} members`
+}
+
+function missingLag(
+  brokers: BrokerSet,
+  { view, offsets }: FoundGroup,
+  allowed: number,
+): string | undefined {
+  const { groupId, state } = view
+  if (state !== 'Stable' && state !== 'Empty') return `group ${groupId} is ${state}`
+  const places = placesOf(view, offsets)
+  if (places.size === 0) return `group ${groupId} has neither partitions nor commits`
+  const { topics } = brokers.controller.image
+  let total = 0
+  const behind: string[] = []
+  for (const [name, { place, committed }] of places) {
+    // Nothing is left to read of a topic that is deleted, whatever a group believes to own.
+    if (topics.get(place.topic)?.partitions[place.partition] === undefined) continue
+    const partition = leaderOf(brokers, place)
+    if (partition === undefined) return `${name} has no leader`
+    const from = committed ?? partition.log.logStartOffset
+    const lag = Math.max(partition.highWatermark - from, 0)
+    total += lag
+    if (lag === 0) continue
+    const commit = committed === undefined ? 'nothing' : String(committed)
+    behind.push(`${name} (committed ${commit} of ${partition.highWatermark})`)
+  }
+  if (total <= allowed) return undefined
+  const more = behind.length > SEVERAL ? ` and ${behind.length - SEVERAL} more` : ''
+  return `group ${groupId} lacks ${total} records: ${behind.slice(0, SEVERAL).join(', ')}${more}`
+}
+
+interface Place {
+  readonly place: TopicPartition
+  readonly committed: number | undefined
+}
+
+/** What the group has committed, and what it is assigned. */
+function placesOf(view: GroupView, offsets: readonly CommittedOffset[]): Map<string, Place> {
+  const places = new Map<string, Place>()
+  const assigned =
+    view.protocolType === CONSUMER_PROTOCOL
+      ? view.members.flatMap(({ assignment }) => decodeAssignment(assignment).partitions)
+      : []
+  for (const place of assigned) {
+    places.set(partitionKey(place.topic, place.partition), { place, committed: undefined })
+  }
+  for (const { topic, partition, offset: committed } of offsets) {
+    places.set(partitionKey(topic, partition), { place: { topic, partition }, committed })
+  }
+  return places
+}
+
+interface FoundGroup {
+  readonly view: GroupView
+  readonly offsets: readonly CommittedOffset[]
+}
+
+async function groupOf(brokers: BrokerSet, groupId: string): Promise<FoundGroup | undefined> {
+  for (const { groups } of brokers.running) {
+    for (const coordinator of groups.loaded) {
+      if (coordinator.view(groupId) === undefined) continue
+      const offsets = await coordinator.committedOffsets(groupId)
+      const view = coordinator.view(groupId) // as it is now, not as it was before the wait
+      if (view !== undefined) return { view, offsets }
+    }
+  }
+  return undefined
+}
+
+function leaderOf(
+  brokers: BrokerSet,
+  { topic, partition: number }: TopicPartition,
+): Partition | undefined {
+  for (const { replicas } of brokers.running) {
+    const partition = replicas.find(topic, number)
+    if (partition?.isLeader === true) return partition
+  }
+  return undefined
+}

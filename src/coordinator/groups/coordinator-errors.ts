@@ -1,0 +1,47 @@
+/** What clients of a coordinator hear when its log could not take a record (as in Kafka). */
+
+import type { Clock } from '../../base/clock.js'
+import { PartlogError, type ErrorCode } from '../../model/errors.js'
+
+/** offsets.commit.timeout.ms: how long the replicas of a coordinator's log may take. */
+const COMMIT_TIMEOUT_MS = 5_000
+
+/** Errors of the log's partition mean nothing to those who asked the coordinator. */
+const TRANSLATION: Partial<Record<ErrorCode, ErrorCode>> = {
+  UNKNOWN_TOPIC_OR_PARTITION: 'COORDINATOR_NOT_AVAILABLE',
+  NOT_ENOUGH_REPLICAS: 'COORDINATOR_NOT_AVAILABLE',
+  NOT_ENOUGH_REPLICAS_AFTER_APPEND: 'COORDINATOR_NOT_AVAILABLE',
+  REQUEST_TIMED_OUT: 'COORDINATOR_NOT_AVAILABLE',
+  NOT_LEADER_OR_FOLLOWER: 'NOT_COORDINATOR',
+  KAFKA_STORAGE_ERROR: 'NOT_COORDINATOR',
+  MESSAGE_TOO_LARGE: 'UNKNOWN_SERVER_ERROR',
+  RECORD_LIST_TOO_LARGE: 'UNKNOWN_SERVER_ERROR',
+}
+
+export function coordinatorError(error: PartlogError): PartlogError {
+  const code = TRANSLATION[error.code]
+  if (code === undefined) return error
+  const { outcomeUnknown } = error
+  return new PartlogError(code, error.message, { cause: error, outcomeUnknown })
+}
+
+/** What is not committed in the log in time may still be, later. */
+export function answered<T>(run: Promise<T>, clock: Clock): Promise<T> {
+  const sentence = `not replicated within ${COMMIT_TIMEOUT_MS} ms`
+  return within(run, clock, () => {
+    return new PartlogError('REQUEST_TIMED_OUT', sentence, { outcomeUnknown: true })
+  })
+}
+
+/** A coordinator that cannot read its log, because that is not replicated yet. */
+export function loaded<T>(loading: Promise<T>, clock: Clock): Promise<T> {
+  const sentence = `the coordinator was not loaded within ${COMMIT_TIMEOUT_MS} ms`
+  return within(loading, clock, () => new PartlogError('COORDINATOR_LOAD_IN_PROGRESS', sentence))
+}
+
+function within<T>(run: Promise<T>, clock: Clock, late: () => PartlogError): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = clock.after(COMMIT_TIMEOUT_MS, () => reject(late()))
+    run.then(resolve, reject).finally(() => timer.cancel())
+  })
+}

@@ -1,0 +1,387 @@
+/**
+ * All groups of one partition of `__consumer_offsets`. What they remember is a fold over that
+ * partition's records, and is appended there before it is answered; who is being heard of, and who
+ * waits for whom, is known to this process only.
+ */
+
+import type { Clock } from '../../base/clock.js'
+import type { Random } from '../../base/random.js'
+import { PartlogError, toPartlogError } from '../../model/errors.js'
+import { checkGroupId, type TopicPartition } from '../../model/names.js'
+import { NONE, type LeaderEpoch, type Offset } from '../../model/units.js'
+import { CONSUMER_PROTOCOL } from '../../protocol/messages/consumer-protocol.js'
+import type { Journal, JournalRecord } from '../fold/journal.js'
+import { StateMachine, type Decision } from '../fold/state-machine.js'
+import { ClassicGroup } from './classic-group.js'
+import { answered, coordinatorError } from './coordinator-errors.js'
+import {
+  generationRecord,
+  groupTombstone,
+  offsetRecord,
+  offsetTombstone,
+  restoreGeneration,
+  type CommittedOffset,
+  type MemberAssignmentBytes,
+} from './group-journal.js'
+import { viewOf, type GroupView } from './group-view.js'
+import type { Group } from './group.js'
+import { GroupsState } from './groups-state.js'
+import type {
+  JoinAnswer,
+  JoinRequest,
+  LeavingMember,
+  MemberInGeneration,
+  MemberName,
+  SyncAnswer,
+  SyncRequest,
+} from './member.js'
+import { Membership } from './membership.js'
+import { expirationOf, expiryOf } from './offset-expiration.js'
+import type { GroupListener } from './rebalance-news.js'
+import type { GroupSettings } from './rebalance.js'
+import { mayRead } from './subscriptions.js'
+
+/** Kafka's offset.metadata.max.bytes. */
+const METADATA_MAX_BYTES = 4096
+const GROUPS_MAX = 100_000
+/** Records of one append that takes back what has expired. */
+const CLEANED_AT_ONCE = 1_000
+
+export interface GroupCoordinatorSettings extends GroupSettings {
+  /** offsets.retention.minutes */
+  readonly offsetsRetentionMinutes: number
+}
+
+export interface GroupCoordinatorOptions {
+  readonly clock: Clock
+  readonly random: Random
+  readonly settings: GroupCoordinatorSettings
+  readonly listener: GroupListener
+  /** Whoever was in the groups was there before this process. Default false. */
+  readonly isOfFormerProcess?: boolean
+}
+
+export interface OffsetToCommit extends TopicPartition {
+  readonly offset: Offset
+  readonly leaderEpoch: LeaderEpoch
+  readonly metadata: string
+}
+
+export interface CommitRequest extends MemberInGeneration {
+  readonly groupId: string
+  readonly offsets: readonly OffsetToCommit[]
+  /** How long they are kept, as clients before KIP-211 said it; −1 or nothing: by the rules. */
+  readonly retentionTimeMs?: number
+}
+
+export class GroupCoordinator {
+  readonly #machine: StateMachine<GroupsState>
+  readonly #options: GroupCoordinatorOptions
+  readonly #living = new Map<string, ClassicGroup>()
+  #resignedWith: PartlogError | undefined
+
+  private constructor(machine: StateMachine<GroupsState>, options: GroupCoordinatorOptions) {
+    this.#machine = machine
+    this.#options = options
+    const now = options.clock.now()
+    for (const { groupId, generation } of machine.state.groups) {
+      if (generation === undefined) continue
+      const membership = new Membership(groupId, now)
+      restoreGeneration(membership, generation)
+      const group = this.#bringToLife(membership)
+      if (options.isOfFormerProcess === true) group.outliveProcess()
+    }
+  }
+
+  static async load(journal: Journal, options: GroupCoordinatorOptions): Promise<GroupCoordinator> {
+    const machine = await StateMachine.load(journal, new GroupsState())
+    return new GroupCoordinator(machine, options)
+  }
+
+  /** Another broker coordinates these groups now, or none: whoever waits here is told. */
+  resign(error: PartlogError): void {
+    this.#resignedWith = error
+    for (const group of this.#living.values()) group.resign(error)
+    this.#living.clear()
+  }
+
+  // ── being a member ─────────────────────────────────────────────────────────────────────
+
+  /** Resolves when all members are known. Throws {@link MemberIdRequired} for one who is new. */
+  async join(groupId: string, request: JoinRequest): Promise<JoinAnswer> {
+    checkGroupId(groupId)
+    this.#checkInOffice()
+    const { settings } = this.#options
+    const { groupMinSessionTimeoutMs: min, groupMaxSessionTimeoutMs: max } = settings
+    const { sessionTimeoutMs, memberId } = request
+    if (!(sessionTimeoutMs >= min && sessionTimeoutMs <= max)) {
+      const sentence = `sessionTimeoutMs ${sessionTimeoutMs} is not within ${min} to ${max}`
+      throw new PartlogError('INVALID_SESSION_TIMEOUT', sentence)
+    }
+    if (memberId !== '' && !this.#living.has(groupId)) throw unknownMember(groupId, memberId)
+    return await this.#ensureAlive(groupId).join(request)
+  }
+
+  /** Resolves when the leader of the group has assigned, and that is in the log. */
+  async sync(groupId: string, request: SyncRequest): Promise<SyncAnswer> {
+    return await this.#alive(groupId, request).sync(request)
+  }
+
+  heartbeat(groupId: string, request: MemberInGeneration): void {
+    this.#alive(groupId, request).heartbeat(request)
+  }
+
+  /** Resolves when the members of a group have to do something. */
+  async news(groupId: string): Promise<void> {
+    await this.#living.get(groupId)?.news()
+  }
+
+  /** Says of each why it could not go. */
+  leave(groupId: string, members: readonly LeavingMember[]): (PartlogError | undefined)[] {
+    checkGroupId(groupId)
+    this.#checkInOffice()
+    const group = this.#living.get(groupId)
+    return group?.leave(members) ?? members.map(each => unknownMember(groupId, each.memberId))
+  }
+
+  #alive(groupId: string, { memberId }: MemberName): ClassicGroup {
+    checkGroupId(groupId)
+    this.#checkInOffice()
+    const group = this.#living.get(groupId)
+    if (group === undefined) throw unknownMember(groupId, memberId)
+    return group
+  }
+
+  #ensureAlive(groupId: string): ClassicGroup {
+    this.#checkRoomFor(groupId)
+    return (
+      this.#living.get(groupId) ??
+      this.#bringToLife(new Membership(groupId, this.#options.clock.now()))
+    )
+  }
+
+  #bringToLife(membership: Membership): ClassicGroup {
+    const { clock, random, settings, listener } = this.#options
+    const keep = (of: Membership, assignments?: MemberAssignmentBytes): Promise<void> =>
+      this.#run(() => ({ records: [generationRecord(of, assignments)], answer: undefined }))
+    const group = new ClassicGroup(membership, { clock, random, settings, listener, keep })
+    this.#living.set(membership.groupId, group)
+    return group
+  }
+
+  // ── committed offsets ──────────────────────────────────────────────────────────────────
+
+  /** Resolves when the offsets are committed in the log, but those it says of why they are not. */
+  async commit(request: CommitRequest): Promise<ReadonlyMap<OffsetToCommit, PartlogError>> {
+    const { groupId, offsets, retentionTimeMs = NONE } = request
+    checkGroupId(groupId)
+    const refused = await this.#run(() => {
+      this.#checkRoomFor(groupId)
+      this.#checkCommit(request)
+      const answer = tooLong(offsets)
+      const committedAt = this.#options.clock.now()
+      const expiresAt = expiryOf(committedAt, retentionTimeMs)
+      const records = offsets
+        .filter(each => !answer.has(each))
+        .map(each => offsetRecord(groupId, { ...each, committedAt, expiresAt }))
+      return { records, answer }
+    })
+    this.#options.listener.changed()
+    return refused
+  }
+
+  #checkCommit(request: CommitRequest): void {
+    const group = this.#living.get(request.groupId)
+    if (group !== undefined) return group.checkCommit(request)
+    if (request.generationId < 0) return // nobody is in the group: offsets can be kept for it
+    if (this.#machine.state.find(request.groupId) !== undefined) {
+      throw unknownMember(request.groupId, request.memberId)
+    }
+    const sentence = `group ${request.groupId} has no generation ${request.generationId}`
+    throw new PartlogError('ILLEGAL_GENERATION', sentence)
+  }
+
+  /** What a group has committed, once all of it is committed in the log. */
+  async committedOffsets(groupId: string): Promise<readonly CommittedOffset[]> {
+    return await this.#run(state => ({
+      records: [],
+      answer: [...(state.find(groupId)?.offsets ?? [])],
+    }))
+  }
+
+  /** Takes back every commit for topics that are no more. */
+  async forgetTopics(isGone: (topic: string) => boolean): Promise<void> {
+    await this.#clean(group => tombstones(group, ({ topic }) => isGone(topic)))
+  }
+
+  /**
+   * Takes back what a group has committed for these partitions, but those of topics that it reads:
+   * these it answers.
+   */
+  async deleteOffsets<P extends TopicPartition>(
+    groupId: string,
+    partitions: readonly P[],
+  ): Promise<readonly P[]> {
+    checkGroupId(groupId)
+    const kept = await this.#run(state => {
+      this.#checkExists(groupId)
+      const membership = this.#living.get(groupId)?.membership
+      checkOffsetsAreOfConsumers(membership)
+      const answer = partitions.filter(({ topic }) => mayRead(membership, topic))
+      const group = state.find(groupId)
+      const records = partitions
+        .filter(each => !answer.includes(each))
+        .filter(({ topic, partition }) => group?.offsetOf(topic, partition) !== undefined)
+        .map(({ topic, partition }) => offsetTombstone(groupId, topic, partition))
+      return { records, answer }
+    })
+    this.#options.listener.changed()
+    return kept
+  }
+
+  /** Forgets what has not been of use for long, and groups of which nothing is left. */
+  async expireOffsets(): Promise<void> {
+    const { clock, settings } = this.#options
+    const rules = { now: clock.now(), retentionMs: settings.offsetsRetentionMinutes * 60_000 }
+    await this.#clean(group => {
+      const membership = this.#living.get(group.groupId)?.membership
+      const old = tombstones(group, expirationOf(membership, rules))
+      const isIdle = (membership?.state ?? 'Empty') === 'Empty'
+      const isOver = isIdle && old.length === group.offsetCount
+      return isOver ? [...old, groupTombstone(group.groupId)] : old
+    })
+    for (const [groupId, { isExpected }] of this.#living) {
+      if (!isExpected) this.#buryIfEmpty(groupId)
+    }
+  }
+
+  /** Many small appends: all records together could be more than one takes. */
+  async #clean(recordsOf: (group: Group) => readonly JournalRecord[]): Promise<void> {
+    const groups = [...this.#machine.state.groups]
+    const runs = groups.flatMap(group =>
+      chunksOf(recordsOf(group)).map(records => this.#run(() => ({ records, answer: undefined }))),
+    )
+    const results = await Promise.allSettled(runs)
+    for (const result of results) if (result.status === 'rejected') throw result.reason
+    if (runs.length > 0) this.#options.listener.changed()
+  }
+
+  /** Whoever has joined since is in the group as it was: its next generation is kept again. */
+  #buryIfEmpty(groupId: string): void {
+    const group = this.#living.get(groupId)
+    if (group?.membership.state !== 'Empty') return
+    if (this.#machine.state.find(groupId)?.generation !== undefined) return
+    group.resign(new PartlogError('GROUP_ID_NOT_FOUND', `group ${groupId} was deleted`))
+    this.#living.delete(groupId)
+  }
+
+  // ── from outside ───────────────────────────────────────────────────────────────────────
+
+  get groups(): GroupView[] {
+    const ids = new Set([...this.#machine.state.groups].map(({ groupId }) => groupId))
+    for (const groupId of this.#living.keys()) ids.add(groupId)
+    return [...ids].map(groupId => this.#viewOf(groupId))
+  }
+
+  /** undefined: there is no such group. */
+  view(groupId: string): GroupView | undefined {
+    return this.#exists(groupId) ? this.#viewOf(groupId) : undefined
+  }
+
+  /** Throws GROUP_ID_NOT_FOUND. */
+  describe(groupId: string): GroupView {
+    this.#checkInOffice()
+    this.#checkExists(groupId)
+    return this.#viewOf(groupId)
+  }
+
+  #viewOf(groupId: string): GroupView {
+    return viewOf(groupId, this.#living.get(groupId)?.membership)
+  }
+
+  /** Forgets a group and its offsets. Throws GROUP_ID_NOT_FOUND, or NON_EMPTY_GROUP. */
+  async deleteGroup(groupId: string): Promise<void> {
+    await this.#run(state => {
+      this.#checkExists(groupId)
+      const membership = this.#living.get(groupId)?.membership
+      if (membership !== undefined && membership.state !== 'Empty') {
+        const sentence = `group ${groupId} is ${membership.state}, with ${membership.size} members`
+        throw new PartlogError('NON_EMPTY_GROUP', sentence)
+      }
+      const group = state.find(groupId)
+      if (group === undefined) return { records: [], answer: undefined }
+      const records = [...tombstones(group, () => true), groupTombstone(groupId)]
+      return { records, answer: undefined }
+    })
+    this.#buryIfEmpty(groupId)
+    this.#options.listener.changed()
+  }
+
+  // ── inside ─────────────────────────────────────────────────────────────────────────────
+
+  #checkInOffice(): void {
+    if (this.#resignedWith !== undefined) throw this.#resignedWith
+  }
+
+  #exists(groupId: string): boolean {
+    return this.#living.has(groupId) || this.#machine.state.find(groupId) !== undefined
+  }
+
+  #checkExists(groupId: string): void {
+    if (this.#exists(groupId)) return
+    throw new PartlogError('GROUP_ID_NOT_FOUND', `there is no group ${groupId}`)
+  }
+
+  /** Throws when this would be one group too many. */
+  #checkRoomFor(groupId: string): void {
+    if (this.#exists(groupId)) return
+    if (Math.max(this.#living.size, this.#machine.state.size) < GROUPS_MAX) return
+    throw new PartlogError('POLICY_VIOLATION', `a coordinator keeps at most ${GROUPS_MAX} groups`)
+  }
+
+  async #run<T>(decide: (state: GroupsState) => Decision<T>): Promise<T> {
+    this.#checkInOffice()
+    try {
+      return await answered(this.#machine.run(decide), this.#options.clock)
+    } catch (error) {
+      throw coordinatorError(toPartlogError(error))
+    }
+  }
+}
+
+function chunksOf(records: readonly JournalRecord[]): (readonly JournalRecord[])[] {
+  const count = Math.ceil(records.length / CLEANED_AT_ONCE)
+  return Array.from({ length: count }, (_, index) =>
+    records.slice(index * CLEANED_AT_ONCE, (index + 1) * CLEANED_AT_ONCE),
+  )
+}
+
+function tombstones(group: Group, isOver: (offset: CommittedOffset) => boolean): JournalRecord[] {
+  return [...group.offsets]
+    .filter(isOver)
+    .map(({ topic, partition }) => offsetTombstone(group.groupId, topic, partition))
+}
+
+function unknownMember(groupId: string, memberId: string): PartlogError {
+  return new PartlogError('UNKNOWN_MEMBER_ID', `group ${groupId} has no member "${memberId}"`)
+}
+
+function tooLong(offsets: readonly OffsetToCommit[]): Map<OffsetToCommit, PartlogError> {
+  const refused = new Map<OffsetToCommit, PartlogError>()
+  for (const offset of offsets) {
+    const size = Buffer.byteLength(offset.metadata)
+    if (size <= METADATA_MAX_BYTES) continue
+    const sentence = `metadata of a commit: ${size} bytes, at most ${METADATA_MAX_BYTES} are kept`
+    refused.set(offset, new PartlogError('OFFSET_METADATA_TOO_LARGE', sentence))
+  }
+  return refused
+}
+
+/** What members that are no consumers read is not known: while they are there, all of it counts. */
+function checkOffsetsAreOfConsumers(membership: Membership | undefined): void {
+  if (membership === undefined || membership.state === 'Empty') return
+  const { groupId, protocolType, state, size } = membership
+  if (protocolType === CONSUMER_PROTOCOL) return
+  const sentence = `group ${groupId} of type "${protocolType}" is ${state}, with ${size} members`
+  throw new PartlogError('NON_EMPTY_GROUP', sentence)
+}

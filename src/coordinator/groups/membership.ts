@@ -1,0 +1,274 @@
+/**
+ * Who is in a group: its members, the generation they are in and the state that is in. Pure.
+ *
+ * The first member to join leads; when it goes, another one. The protocol of a generation is an
+ * assignor that all its members know.
+ */
+
+import { assert } from '../../base/assert.js'
+import { PartlogError, type ErrorCode } from '../../model/errors.js'
+import type { Timestamp } from '../../model/units.js'
+import { GROUP_STATES, type GroupState, type GroupStateRow } from './group-states.js'
+import type { JoinAnswer, Member, MemberClaims, MemberProtocol, SyncAnswer } from './member.js'
+
+export class Membership {
+  readonly #members = new Map<string, Member>()
+  /** Member ids of static members, by their instance ids. */
+  readonly #statics = new Map<string, string>()
+  /** How many members know an assignor. */
+  readonly #knownBy = new Map<string, number>()
+  #state: GroupState = 'Empty'
+  #previousState: GroupState = 'Empty'
+  #stateSince: Timestamp
+  #generation = 0
+  #protocolType: string | null = null
+  #protocolName: string | null = null
+  #leaderId: string | null = null
+
+  constructor(
+    readonly groupId: string,
+    now: Timestamp,
+  ) {
+    this.#stateSince = now
+  }
+
+  get state(): GroupState {
+    return this.#state
+  }
+  get previousState(): GroupState {
+    return this.#previousState
+  }
+  /** −1: nobody knows, the log was written by an old version of Kafka. */
+  get stateSince(): Timestamp {
+    return this.#stateSince
+  }
+  get row(): GroupStateRow {
+    return GROUP_STATES[this.#state]
+  }
+  get generation(): number {
+    return this.#generation
+  }
+  /** null: nobody has ever joined, the group only keeps offsets. */
+  get protocolType(): string | null {
+    return this.#protocolType
+  }
+  /** The assignor of this generation. */
+  get protocolName(): string | null {
+    return this.#protocolName
+  }
+  get leaderId(): string | null {
+    return this.#leaderId
+  }
+  get members(): IterableIterator<Member> {
+    return this.#members.values()
+  }
+  get size(): number {
+    return this.#members.size
+  }
+  /** How long others may take to join: as long as the most patient member allows. */
+  get rebalanceTimeoutMs(): number {
+    return Math.max(0, ...[...this.members].map(member => member.rebalanceTimeoutMs))
+  }
+  get haveAllJoined(): boolean {
+    for (const { joining } of this.members) if (joining === undefined) return false
+    return true
+  }
+  get joinedCount(): number {
+    return [...this.members].filter(({ joining }) => joining !== undefined).length
+  }
+
+  enter(state: GroupState, now: Timestamp): void {
+    assert(GROUP_STATES[state].follows.includes(this.#state), `${this.#state} → ${state}`)
+    this.#previousState = this.#state
+    this.#state = state
+    this.#stateSince = now
+  }
+
+  /** As it was kept in the log: a generation that has its partitions, or one without members. */
+  restore(kept: {
+    readonly generation: number
+    readonly protocolType: string
+    readonly protocolName: string | null
+    readonly leaderId: string | null
+    readonly since: Timestamp
+    readonly members: readonly Member[]
+  }): void {
+    this.#generation = kept.generation
+    for (const member of kept.members) this.add(member, kept.protocolType)
+    this.#protocolType = kept.protocolType === '' ? null : kept.protocolType
+    this.#protocolName = kept.protocolName
+    this.#leaderId = kept.leaderId
+    this.#state = kept.members.length === 0 ? 'Empty' : 'Stable'
+    this.#previousState = this.#state
+    this.#stateSince = kept.since
+  }
+
+  // ── members ────────────────────────────────────────────────────────────────────────────
+
+  find(memberId: string): Member | undefined {
+    return this.#members.get(memberId)
+  }
+
+  staticMember(groupInstanceId: string): Member | undefined {
+    return this.#members.get(this.#statics.get(groupInstanceId) ?? '')
+  }
+
+  /** The member of this id. Throws UNKNOWN_MEMBER_ID, or FENCED_INSTANCE_ID: it was replaced. */
+  member(memberId: string, groupInstanceId: string | null): Member {
+    if (groupInstanceId !== null) {
+      const current = this.#statics.get(groupInstanceId)
+      if (current !== undefined && current !== memberId) {
+        const sentence = `another client joined as instance "${groupInstanceId}"`
+        throw this.#error('FENCED_INSTANCE_ID', sentence)
+      }
+    }
+    const member = this.#members.get(memberId)
+    if (member !== undefined && (groupInstanceId === null || this.#statics.has(groupInstanceId))) {
+      return member
+    }
+    throw this.#error('UNKNOWN_MEMBER_ID', `it has no member "${memberId}"`)
+  }
+
+  checkGeneration(generationId: number): void {
+    if (generationId === this.#generation) return
+    const sentence = `it is in generation ${this.#generation}, not ${generationId}`
+    throw this.#error('ILLEGAL_GENERATION', sentence)
+  }
+
+  /** Throws what the state's row says, if that is an error. */
+  checkAllowed(what: 'sync' | 'heartbeat' | 'commit' | 'join'): void {
+    const answer = this.row[what]
+    if (!isErrorCode(answer)) return
+    throw this.#error(answer, `it is ${this.#state} in generation ${this.#generation}`)
+  }
+
+  add(member: Member, protocolType: string): void {
+    if (this.#members.size === 0) {
+      this.#protocolType = protocolType
+      this.#leaderId = null
+    }
+    this.#members.set(member.memberId, member)
+    this.#count(member, 1)
+    if (member.groupInstanceId !== null) {
+      this.#statics.set(member.groupInstanceId, member.memberId)
+    }
+    this.#leaderId ??= member.memberId
+  }
+
+  remove(member: Member): void {
+    const { memberId, groupInstanceId } = member
+    if (!this.#members.delete(memberId)) return
+    this.#count(member, -1)
+    if (groupInstanceId !== null && this.#statics.get(groupInstanceId) === memberId) {
+      this.#statics.delete(groupInstanceId)
+    }
+    if (this.#leaderId === memberId) this.#leaderId = [...this.#members.keys()][0] ?? null
+  }
+
+  /** Takes over what a member says when it joins again. */
+  update(member: Member, claims: MemberClaims): void {
+    this.#count(member, -1)
+    member.update(claims)
+    this.#count(member, 1)
+  }
+
+  #count({ protocols }: Member, change: 1 | -1): void {
+    for (const name of new Set(protocols.map(each => each.name))) {
+      const count = (this.#knownBy.get(name) ?? 0) + change
+      if (count > 0) this.#knownBy.set(name, count)
+      else this.#knownBy.delete(name)
+    }
+  }
+
+  /** A static member has come back: it is the same one under another id. */
+  rename(member: Member, memberId: string): void {
+    const { memberId: oldId, groupInstanceId } = member
+    this.#members.delete(oldId)
+    member.memberId = memberId
+    this.#members.set(memberId, member)
+    this.#statics.set(groupInstanceId as string, memberId)
+    if (this.#leaderId === oldId) this.#leaderId = memberId
+  }
+
+  /** A leader who is here. False when nobody has joined. */
+  electJoinedLeader(): boolean {
+    if (this.find(this.#leaderId ?? '')?.joining !== undefined) return true
+    const joined = [...this.members].find(({ joining }) => joining !== undefined)
+    if (joined === undefined) return false
+    this.#leaderId = joined.memberId
+    return true
+  }
+
+  // ── protocols ──────────────────────────────────────────────────────────────────────────
+
+  /** Could somebody who knows these assignors live with the members there are? */
+  isCompatible(protocolType: string, protocols: readonly MemberProtocol[]): boolean {
+    if (protocolType === '' || protocols.length === 0) return false
+    if (this.#members.size === 0) return true
+    if (protocolType !== this.#protocolType) return false
+    return protocols.some(this.#isCommon)
+  }
+
+  readonly #isCommon = ({ name }: MemberProtocol): boolean =>
+    this.#knownBy.get(name) === this.#members.size
+
+  /** The assignor most members like best, of those that all of them know. */
+  selectProtocol(): string {
+    const votes = new Map<string, number>()
+    for (const { protocols } of this.members) {
+      const liked = protocols.find(this.#isCommon)
+      assert(liked !== undefined, 'members without a common protocol')
+      votes.set(liked.name, (votes.get(liked.name) ?? 0) + 1)
+    }
+    return [...votes].reduce((best, each) => (each[1] > best[1] ? each : best))[0]
+  }
+
+  /** Everybody who will be here is here. */
+  beginGeneration(now: Timestamp): void {
+    this.#generation++
+    if (this.#members.size > 0) {
+      this.#protocolName = this.selectProtocol()
+      return this.enter('CompletingRebalance', now)
+    }
+    this.#protocolName = null
+    this.#leaderId = null
+    this.enter('Empty', now)
+  }
+
+  // ── answers ────────────────────────────────────────────────────────────────────────────
+
+  joinAnswer(member: Member, skipAssignment = false): JoinAnswer {
+    const leads = member.memberId === this.#leaderId
+    return {
+      generationId: this.#generation,
+      protocolType: this.#protocolType,
+      protocolName: this.#protocolName,
+      leader: this.#leaderId ?? '',
+      memberId: member.memberId,
+      skipAssignment: leads && skipAssignment,
+      members: leads ? this.#roll() : [],
+    }
+  }
+
+  syncAnswer({ assignment }: Member): SyncAnswer {
+    return { protocolType: this.#protocolType, protocolName: this.#protocolName, assignment }
+  }
+
+  #roll(): JoinAnswer['members'] {
+    return [...this.members].map(member => ({
+      memberId: member.memberId,
+      groupInstanceId: member.groupInstanceId,
+      metadata: member.metadataFor(this.#protocolName),
+    }))
+  }
+
+  #error(code: ErrorCode, sentence: string): PartlogError {
+    return new PartlogError(code, `group ${this.groupId}: ${sentence}`)
+  }
+}
+
+const ANSWERS = new Set(['yes', 'wait', 'answer', 'answerSame', 'answerSameFollower'])
+
+function isErrorCode(answer: string): answer is ErrorCode {
+  return !ANSWERS.has(answer)
+}

@@ -1,0 +1,225 @@
+/** Gathers what has changed from one generation of a group to the next, and tells it. */
+
+import type { Clock } from '../../base/clock.js'
+import type { TopicPartition } from '../../model/names.js'
+import {
+  CONSUMER_PROTOCOL,
+  decodeAssignment,
+  decodeSubscribedTopics,
+} from '../../protocol/messages/consumer-protocol.js'
+import type { Member } from './member.js'
+import type { Membership } from './membership.js'
+
+/** One member of a group, for people. */
+export interface GroupMemberName {
+  readonly memberId: string
+  readonly groupInstanceId: string | null
+  readonly clientId: string
+}
+
+/** A rebalance is over. */
+export interface RebalanceEvent {
+  readonly groupId: string
+  /** The generation that has begun. */
+  readonly generationId: number
+  /** What set it off. */
+  readonly reason: string
+  readonly joined: readonly GroupMemberName[]
+  /** Those who have left by themselves, or whose process has ended. */
+  readonly left: readonly GroupMemberName[]
+  /** Those who were not heard of in time. */
+  readonly timedOut: readonly GroupMemberName[]
+  /** Everybody in the new generation, with what each had before and has now. */
+  readonly members: readonly (GroupMemberName & {
+    readonly before: readonly TopicPartition[]
+    readonly after: readonly TopicPartition[]
+  })[]
+  /** From what set it off to the last member's partitions. Milliseconds. */
+  readonly durationMs: number
+}
+
+/** Members of one group that do not seem to belong together: nobody reads a topic of both. */
+export interface SharedGroupEvent {
+  readonly groupId: string
+  readonly members: readonly (GroupMemberName & { readonly topics: readonly string[] })[]
+  /** Why they seem to be different services. */
+  readonly reason: string
+}
+
+export interface GroupListener {
+  rebalanced(event: RebalanceEvent): void
+  shared(event: SharedGroupEvent): void
+  /** Anything that others can see has changed: members, state, offsets. */
+  changed(): void
+  failed(sentence: string, error: unknown): void
+}
+
+export class RebalanceNews {
+  readonly #membership: Membership
+  readonly #listener: GroupListener
+  readonly #clock: Clock
+  #since: number | undefined
+  #reason = ''
+  readonly #joined = new Set<Member>()
+  readonly #left = new Set<Member>()
+  readonly #timedOut = new Set<Member>()
+  #before = new Map<Member, Uint8Array>()
+  #lastStrangers = ''
+
+  constructor(membership: Membership, listener: GroupListener, clock: Clock) {
+    this.#membership = membership
+    this.#listener = listener
+    this.#clock = clock
+    this.#remember()
+  }
+
+  joined(member: Member): void {
+    this.#joined.add(member)
+    this.#listener.changed()
+  }
+
+  left(member: Member): void {
+    this.#gone(member, this.#left)
+  }
+
+  timedOut(member: Member): void {
+    this.#gone(member, this.#timedOut)
+  }
+
+  #gone(member: Member, list: Set<Member>): void {
+    this.#before.delete(member)
+    if (!this.#joined.delete(member)) list.add(member)
+    this.#listener.changed()
+  }
+
+  /** A second reason on the way belongs to the same rebalance. */
+  begins(reason: string): void {
+    if (this.#since === undefined) {
+      this.#since = this.#clock.monotonicMs()
+      this.#reason = reason
+    }
+    this.#listener.changed()
+  }
+
+  ends(): void {
+    const since = this.#since ?? this.#clock.monotonicMs()
+    const event: RebalanceEvent = {
+      groupId: this.#membership.groupId,
+      generationId: this.#membership.generation,
+      reason: this.#reason,
+      joined: [...this.#joined].map(nameOf),
+      left: [...this.#left].map(nameOf),
+      timedOut: [...this.#timedOut].map(nameOf),
+      members: [...this.#membership.members].map(member => ({
+        ...nameOf(member),
+        before: this.#partitionsIn(this.#before.get(member)),
+        after: this.#partitionsIn(member.assignment),
+      })),
+      durationMs: this.#clock.monotonicMs() - since,
+    }
+    for (const names of [this.#joined, this.#left, this.#timedOut]) names.clear()
+    this.#since = undefined
+    this.#remember()
+    this.#listener.rebalanced(event)
+    this.#listener.changed()
+    this.#lookForStrangers()
+  }
+
+  #remember(): void {
+    this.#before = new Map([...this.#membership.members].map(each => [each, each.assignment]))
+  }
+
+  #lookForStrangers(): void {
+    const event = strangersIn(this.#membership)
+    const key = event === undefined ? '' : event.members.map(({ clientId }) => clientId).join()
+    if (event !== undefined && key !== this.#lastStrangers) this.#listener.shared(event)
+    this.#lastStrangers = key
+  }
+
+  /** Other protocols than that of consumers have bytes nobody here can read. */
+  #partitionsIn(assignment: Uint8Array | undefined): readonly TopicPartition[] {
+    if (assignment === undefined || this.#membership.protocolType !== CONSUMER_PROTOCOL) return []
+    return readable(() => decodeAssignment(assignment).partitions) ?? []
+  }
+}
+
+function nameOf({ memberId, groupInstanceId, clientId }: Member): GroupMemberName {
+  return { memberId, groupInstanceId, clientId }
+}
+
+/**
+ * Two services that share a group id by mistake: they have different names, they read topics that
+ * have nothing to do with each other, and they set off rebalances of each other. One of it alone
+ * says nothing: copies of one service may have any names (of hosts, processes, pods), and what a
+ * service reads is changed member by member.
+ */
+export function strangersIn({ groupId, members, protocolName, protocolType }: Membership) {
+  if (protocolType !== CONSUMER_PROTOCOL) return undefined
+  const readers = [...members].flatMap(member => {
+    const bytes = member.metadataFor(protocolName)
+    const topics = readable(() => decodeSubscribedTopics(bytes)) ?? []
+    return topics.length === 0 ? [] : { ...nameOf(member), topics: [...topics].sort() }
+  })
+  const [first] = readers
+  if (first === undefined) return undefined
+  const related = topicsRelatedTo(first.topics, readers)
+  const service = serviceOf(first.clientId)
+  const other = readers.find(
+    ({ topics, clientId }) => !related.has(topics[0] as string) && serviceOf(clientId) !== service,
+  )
+  if (other === undefined) return undefined
+  const [one, two] = [first, other].map(({ topics }) => topics.slice(0, NAMED_MAX).join(', '))
+  const pair = `clients "${first.clientId}" and "${other.clientId}"`
+  const reason = `${pair} read topics that nobody reads together: ${one} and ${two}`
+  return { groupId, members: [first, other], reason }
+}
+
+/** So many topics of each are named. */
+const NAMED_MAX = 3
+
+/** These topics, those that one of their readers reads as well, and so on. */
+function topicsRelatedTo(
+  topics: readonly string[],
+  readers: readonly { readonly topics: readonly string[] }[],
+): ReadonlySet<string> {
+  const readersOf = new Map<string, (typeof readers)[number][]>()
+  for (const reader of readers) {
+    for (const topic of reader.topics) {
+      const known = readersOf.get(topic)
+      if (known === undefined) readersOf.set(topic, [reader])
+      else known.push(reader)
+    }
+  }
+  const related = new Set(topics)
+  // A set goes on over what is added on the way.
+  for (const topic of related) {
+    for (const reader of readersOf.get(topic) ?? []) {
+      for (const each of reader.topics) related.add(each)
+    }
+    readersOf.delete(topic) // its readers are through
+  }
+  return related
+}
+
+/**
+ * What tells copies of a service apart, at the end of their names: a number, a letter, something
+ * hexadecimal, or what Kubernetes makes up for a pod, which has no vowels.
+ */
+const COPY = /[-_.#:@](\d+|[a-z]|[0-9a-f]{4,}|[bcdfghjklmnpqrstvwxz0-9]{5,})$|\d+$/i
+/** Longer names are compared by their beginnings. */
+const NAME_LENGTH_MAX = 255
+
+/** The name without what tells copies apart. */
+function serviceOf(clientId: string): string {
+  const name = clientId.slice(0, NAME_LENGTH_MAX)
+  const service = name.replace(COPY, '')
+  return service === name ? name : serviceOf(service)
+}
+
+function readable<T>(read: () => T): T | undefined {
+  try {
+    return read()
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,242 @@
+/**
+ * The cluster as its metadata log tells it: topics, their partitions and settings. A fold: the only
+ * way to change it is to replay a record of `__cluster_metadata`.
+ */
+
+import { isInternalTopic } from '../../model/names.js'
+import { settingValue, type TopicConfigText } from '../../model/topic-settings.js'
+import type { LeaderEpoch } from '../../model/units.js'
+import { TOPIC_RESOURCE } from '../../protocol/messages/configs.js'
+import {
+  decodeMetadataRecord,
+  encodeMetadataRecord,
+  NO_LEADER_CHANGE,
+  type MetadataRecord,
+} from '../../protocol/messages/metadata-records.js'
+import type { JournalRecord } from '../fold/journal.js'
+import type { Fold } from '../fold/state-machine.js'
+
+export interface PartitionImage {
+  readonly partition: number
+  /** Broker ids; the first is the preferred leader. */
+  readonly replicas: readonly number[]
+  readonly isr: readonly number[]
+  /** −1 when there is none. */
+  readonly leader: number
+  readonly leaderEpoch: LeaderEpoch
+  /** Raised by every change: who wants to change the partition says which state it has seen. */
+  readonly partitionEpoch: number
+}
+
+export interface BrokerImage {
+  readonly id: number
+  readonly rack: string | null
+  /** Of its latest registration. */
+  readonly brokerEpoch: number
+  /** It is not heard of: it leads nothing and is in no ISR that has other members. */
+  readonly isFenced: boolean
+}
+
+export interface TopicImage {
+  readonly name: string
+  readonly topicId: string
+  readonly isInternal: boolean
+  /** By partition number. */
+  readonly partitions: readonly PartitionImage[]
+  /** What differs from the defaults. */
+  readonly config: TopicConfigText
+  /** It is compacted, or was once: offsets of its logs may be missing. */
+  readonly wasCompacted: boolean
+}
+
+export type PartitionListener = (
+  topic: TopicImage,
+  before: PartitionImage | undefined,
+  after: PartitionImage,
+) => void
+
+/**
+ * Can a broker that runs use its replica? Told by the brokers, not by the log: a disk that was
+ * broken may be whole when the broker starts again.
+ */
+export type ReplicaHealth = (brokerId: number, topic: string, partition: number) => boolean
+
+export class ClusterImage implements Fold {
+  readonly #topics = new Map<string, TopicImage>()
+  readonly #namesById = new Map<string, string>()
+  /** Topics that were deleted, by id, in the order of their deletion. */
+  readonly #removed = new Map<string, string>()
+  #nextProducerId = 0
+  readonly #brokers = new Map<number, BrokerImage>()
+  #onChange: PartitionListener = () => undefined
+  #isUsable: ReplicaHealth = () => true
+
+  /** Called for each change of a partition that is replayed from now on. */
+  listen(onChange: PartitionListener): void {
+    this.#onChange = onChange
+  }
+
+  /** From now on decisions ask there which replicas can be used. */
+  consult(isUsable: ReplicaHealth): void {
+    this.#isUsable = isUsable
+  }
+
+  isUsable(brokerId: number, topic: string, partition: number): boolean {
+    return this.#isUsable(brokerId, topic, partition)
+  }
+
+  /** The state as it is now, which later records do not change. */
+  snapshot(): ClusterImage {
+    const copy = new ClusterImage()
+    for (const [name, topic] of this.#topics) copy.#topics.set(name, topic)
+    for (const [id, name] of this.#namesById) copy.#namesById.set(id, name)
+    for (const [id, name] of this.#removed) copy.#removed.set(id, name)
+    for (const [id, broker] of this.#brokers) copy.#brokers.set(id, broker)
+    copy.#nextProducerId = this.#nextProducerId
+    return copy
+  }
+
+  /** By id. */
+  get brokers(): ReadonlyMap<number, BrokerImage> {
+    return this.#brokers
+  }
+
+  isAlive(brokerId: number): boolean {
+    return this.#brokers.get(brokerId)?.isFenced === false
+  }
+
+  /** All topics, in the order of their creation. */
+  get topics(): ReadonlyMap<string, TopicImage> {
+    return this.#topics
+  }
+
+  /** The first producer id that no broker has. */
+  get nextProducerId(): number {
+    return this.#nextProducerId
+  }
+
+  topicById(topicId: string): TopicImage | undefined {
+    const name = this.#namesById.get(topicId)
+    return name === undefined ? undefined : this.#topics.get(name)
+  }
+
+  /** Grows when a topic is removed. */
+  get removedTopics(): number {
+    return this.#removed.size
+  }
+
+  /** The names of topics that were removed since there were so many of them. */
+  removedSince(count: number): ReadonlySet<string> {
+    return new Set([...this.#removed.values()].slice(count))
+  }
+
+  /** Was a topic of this id deleted on purpose? What is left of it may go. */
+  wasRemoved(topicId: string): boolean {
+    return this.#removed.has(topicId)
+  }
+
+  replay({ value }: JournalRecord): void {
+    const record = value === null ? undefined : decodeMetadataRecord(value)
+    if (record !== undefined) this.#apply(record)
+  }
+
+  #apply(record: MetadataRecord): void {
+    switch (record.kind) {
+      case 'Topic':
+        return this.#addTopic(record.name, record.topicId)
+      case 'Partition': {
+        const { partitionId: partition, replicas, isr, leader, leaderEpoch } = record
+        const { partitionEpoch } = record
+        const image = { partition, replicas, isr, leader, leaderEpoch, partitionEpoch }
+        return this.#setPartition(record.topicId, partition, () => image)
+      }
+      case 'PartitionChange':
+        return this.#setPartition(record.topicId, record.partitionId, partition =>
+          partition === undefined ? undefined : changed(partition, record),
+        )
+      case 'Config':
+        if (record.resourceType === TOPIC_RESOURCE) this.#setConfig(record)
+        return
+      case 'RemoveTopic':
+        return this.#removeTopic(record.topicId ?? '')
+      case 'ProducerIds':
+        this.#nextProducerId = record.nextProducerId
+        return
+      case 'RegisterBroker': {
+        const { brokerId: id, rack, brokerEpoch, fenced = true } = record
+        this.#brokers.set(id, { id, rack, brokerEpoch, isFenced: fenced })
+        return
+      }
+      case 'BrokerRegistrationChange': {
+        const broker = this.#brokers.get(record.brokerId)
+        const { fenced = 0 } = record
+        if (broker === undefined || fenced === 0) return
+        this.#brokers.set(broker.id, { ...broker, isFenced: fenced > 0 })
+      }
+    }
+  }
+
+  #addTopic(name: string, topicId: string): void {
+    const isInternal = isInternalTopic(name)
+    const topic = { name, topicId, isInternal, partitions: [], config: {}, wasCompacted: false }
+    this.#topics.set(name, topic)
+    this.#namesById.set(topicId, name)
+  }
+
+  #setConfig(record: Extract<MetadataRecord, { kind: 'Config' }>): void {
+    const topic = this.#topics.get(record.resourceName)
+    if (topic === undefined) return
+    const config = Object.fromEntries(
+      Object.entries(topic.config).filter(([name]) => name !== record.name),
+    )
+    if (record.value !== null) config[record.name] = record.value
+    const wasCompacted = topic.wasCompacted || isCompacted(config)
+    this.#topics.set(topic.name, { ...topic, config, wasCompacted })
+  }
+
+  #removeTopic(topicId: string): void {
+    const topic = this.topicById(topicId)
+    if (topic !== undefined) this.#topics.delete(topic.name)
+    this.#namesById.delete(topicId)
+    this.#removed.set(topicId, topic?.name ?? '')
+  }
+
+  #setPartition(
+    topicId: string,
+    partition: number,
+    change: (before: PartitionImage | undefined) => PartitionImage | undefined,
+  ): void {
+    const topic = this.topicById(topicId)
+    const before = topic?.partitions[partition]
+    const after = change(before)
+    if (topic === undefined || after === undefined) return
+    const partitions = [...topic.partitions]
+    partitions[partition] = after
+    this.#topics.set(topic.name, { ...topic, partitions })
+    this.#onChange(topic, before, after)
+  }
+}
+
+type PartitionChange = Extract<MetadataRecord, { kind: 'PartitionChange' }>
+
+function changed(before: PartitionImage, change: PartitionChange): PartitionImage {
+  const { isr, replicas, leader = NO_LEADER_CHANGE } = change
+  const hasNewLeader = leader !== NO_LEADER_CHANGE
+  return {
+    ...before,
+    replicas: replicas ?? before.replicas,
+    isr: isr ?? before.isr,
+    leader: hasNewLeader ? leader : before.leader,
+    leaderEpoch: before.leaderEpoch + (hasNewLeader ? 1 : 0),
+    partitionEpoch: before.partitionEpoch + 1,
+  }
+}
+
+function isCompacted(config: TopicConfigText): boolean {
+  return settingValue(config, 'cleanup.policy').includes('compact')
+}
+
+/** A metadata record as it goes into the journal: Kafka's have no key. */
+export function journalRecord(record: MetadataRecord): JournalRecord {
+  return { key: null, value: encodeMetadataRecord(record) }
+}

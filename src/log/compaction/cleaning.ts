@@ -1,0 +1,223 @@
+/**
+ * One compaction of one log.
+ *
+ *   map     the keys of what is new since the last one, with their newest offsets
+ *   filter  every segment from the log's start on, in groups that become one segment each
+ *   swap    the new segment takes the place of its group (swap.ts)
+ *   note    where the next one goes on
+ *
+ * Only the swap takes a turn among the log's other changes; the rest works on closed segments,
+ * which nobody else writes. Cleaning again what is clean does no harm, so a crash between two steps
+ * costs time only.
+ *
+ * Invariants
+ * - Nothing that is cleaned lies above the recovery point, in the checkpoint file as well: damage
+ *   in there never passes for a torn tail.
+ * - Where the next one goes on is written only after everything before it is swapped.
+ */
+
+import { join, readSmallFile } from '../../disk/disk.js'
+import type { Batch } from '../../model/batch.js'
+import { PartlogError } from '../../model/errors.js'
+import type { Offset } from '../../model/units.js'
+import { CLEANED_SUFFIX, segmentFile } from '../format/files.js'
+import { endSwap, nameSwap, removeCleaned, undoSwap } from '../format/swap.js'
+import type { LogState } from '../log/log-state.js'
+import type { Segment } from '../log/segment.js'
+import { BatchFilter, mapBatch } from './batch-filter.js'
+import { BatchSource } from './batch-source.js'
+import { groupSegments, type CompactionPlan, type CompactionSegment } from './compaction-plan.js'
+import { OffsetMap } from './offset-map.js'
+import { Pace } from './pace.js'
+
+/** Batches are written in pieces of about this size. */
+const WRITE_BYTES = 64 * 1024
+/** A position in an index has 31 bits. */
+const FILE_BYTES_MAX = 2 ** 31 - 1
+const TRANSACTION_INDEX_MAX_BYTES = 64 * 1024 * 1024
+
+/** What a compaction has done. */
+export interface Cleaned {
+  /** Where the next one goes on. */
+  readonly endOffset: Offset
+  readonly bytesBefore: number
+  readonly bytesAfter: number
+  readonly tookMs: number
+}
+
+export interface CleanedSource extends CompactionSegment {
+  readonly segment: Segment
+}
+
+export class Cleaning {
+  readonly #log: LogState
+  readonly #plan: CompactionPlan
+  readonly #pace: Pace
+
+  /** `check` throws when the work is not wanted any more. */
+  constructor(log: LogState, plan: CompactionPlan, check: () => void) {
+    this.#log = log
+    this.#plan = plan
+    this.#pace = new Pace(log.context.clock, check)
+  }
+
+  async run(sources: readonly CleanedSource[]): Promise<Cleaned> {
+    const { context, producers } = this.#log
+    const beganMs = context.clock.monotonicMs()
+    const map = new OffsetMap(context.random, context.offsetMapBytes)
+    const endOffset = await this.#fill(map, sources)
+    const filter = new BatchFilter({
+      map,
+      endOffset,
+      now: context.clock.now(),
+      deleteRetentionMs: context.settings.current.deleteRetentionMs,
+      isLastOfProducer: batch => producers.isLast(batch),
+      pace: this.#pace,
+    })
+    await context.saveCheckpoints()
+    const cleaned = sources.filter(({ baseOffset }) => baseOffset < endOffset)
+    let bytesAfter = 0
+    for (const group of groupSegments(cleaned, context.settings.current)) {
+      bytesAfter += await this.#cleanGroup(group, filter)
+    }
+    this.#pace.check()
+    this.#log.cleanedTo(endOffset)
+    await context.saveCheckpoints()
+    const bytesBefore = cleaned.reduce((sum, { bytes }) => sum + bytes, 0)
+    const tookMs = context.clock.monotonicMs() - beganMs
+    return { endOffset, bytesBefore, bytesAfter, tookMs }
+  }
+
+  /** Notes the keys of what is new; resolves with the offset up to which that went. */
+  async #fill(map: OffsetMap, sources: readonly CleanedSource[]): Promise<Offset> {
+    const { firstDirtyOffset, endOffset } = this.#plan
+    for (const source of sources) {
+      if (source.endOffset <= firstDirtyOffset || source.endOffset > endOffset) continue
+      const batches = new BatchSource(source.segment, source.endOffset, this.#pace)
+      for (let batch = await batches.next(); batch !== undefined; batch = await batches.next()) {
+        if (batch.nextOffset <= firstDirtyOffset) continue
+        const mappedEnd = await mapBatch(map, batch, firstDirtyOffset, this.#pace)
+        if (mappedEnd < batch.nextOffset) return mappedEnd
+      }
+    }
+    return endOffset
+  }
+
+  /** Resolves with the bytes that are left. */
+  async #cleanGroup(group: readonly CleanedSource[], filter: BatchFilter): Promise<number> {
+    const { segments, context, health } = this.#log
+    const [first] = group as readonly [CleanedSource]
+    const fresh = await segments.createCleaned(first.baseOffset)
+    let isIn = false
+    try {
+      const isSame = !(await this.#copy(group, fresh, filter))
+      if (isSame && group.length === 1) return first.bytes
+      await this.#sync(group, fresh)
+      await this.#log.behind.run(() => this.#swap(group, fresh))
+      isIn = true
+      return fresh.size
+    } finally {
+      if (!isIn) fresh.close()
+      // What stays of it is in nobody's way: opening removes it, and so does the next attempt.
+      if (!isIn && health.offlineReason === undefined) {
+        await removeCleaned(context, first.baseOffset).catch(() => undefined)
+      }
+    }
+  }
+
+  /** Writes what is left of a group; true when that is not what was there. */
+  async #copy(
+    group: readonly CleanedSource[],
+    fresh: Segment,
+    filter: BatchFilter,
+  ): Promise<boolean> {
+    let isChanged = false
+    let bytes = 0
+    const waiting: Batch[] = []
+    for (const { segment, endOffset } of group) {
+      const batches = new BatchSource(segment, endOffset, this.#pace)
+      for (let batch = await batches.next(); batch !== undefined; batch = await batches.next()) {
+        const left = await filter.filter(batch)
+        if (left !== batch) isChanged = true
+        if (left === undefined) continue
+        waiting.push(left)
+        bytes += left.size
+        if (bytes < WRITE_BYTES) continue
+        this.#write(fresh, waiting.splice(0))
+        bytes = 0
+      }
+    }
+    this.#write(fresh, waiting)
+    return isChanged
+  }
+
+  #write(fresh: Segment, batches: readonly Batch[]): void {
+    if (batches.length === 0) return
+    const bytes = Buffer.concat(batches.map(batch => batch.bytes))
+    if (fresh.size + bytes.length > FILE_BYTES_MAX) {
+      const sentence = `${this.#log.name}: a segment would grow beyond 2 GiB by being compacted`
+      throw new PartlogError('RECORD_LIST_TOO_LARGE', sentence)
+    }
+    fresh.append(bytes, batches)
+  }
+
+  /** Makes the bytes of a new segment and its indexes survive a power cut; not its names. */
+  async #sync(group: readonly CleanedSource[], fresh: Segment): Promise<void> {
+    fresh.seal()
+    await fresh.file.sync()
+    fresh.syncedBytes = fresh.size
+    await fresh.syncIndexes()
+    await this.#copyTransactionIndexes(group)
+  }
+
+  /** Aborted transactions stay, and their offsets are absolute. */
+  async #copyTransactionIndexes(group: readonly CleanedSource[]): Promise<void> {
+    const { disk, folder } = this.#log.context
+    const [first] = group as readonly [CleanedSource]
+    const pathOf = ({ baseOffset }: CleanedSource): string =>
+      join(folder, segmentFile(baseOffset, 'txnindex'))
+    const paths = group.map(pathOf).filter(path => disk.exists(path))
+    if (paths.length === 0) return
+    const copy = disk.create(pathOf(first) + CLEANED_SUFFIX)
+    try {
+      for (const path of paths) {
+        const bytes = await readSmallFile(disk, path, TRANSACTION_INDEX_MAX_BYTES)
+        if (bytes !== undefined) copy.append(bytes)
+      }
+      await copy.sync()
+    } finally {
+      copy.close()
+    }
+  }
+
+  /** Nothing else changes the log's files meanwhile. */
+  async #swap(group: readonly CleanedSource[], fresh: Segment): Promise<void> {
+    const { context, segments, reader } = this.#log
+    const { disk, folder } = context
+    const { baseOffset } = fresh
+    this.#pace.check()
+    try {
+      nameSwap(context, baseOffset)
+    } catch (error) {
+      await this.#orOffline(() => undoSwap(context, baseOffset))
+      throw error
+    }
+    await this.#orOffline(async () => {
+      await disk.syncDirectory(folder)
+      const old = group.map(({ segment }) => segment)
+      segments.replace(old, fresh)
+      reader.forgetPositions()
+      await disk.syncDirectory(folder)
+      await endSwap(context, baseOffset)
+    })
+  }
+
+  /** Half a swap is for the next opening to finish. */
+  async #orOffline(step: () => Promise<void>): Promise<void> {
+    try {
+      await step()
+    } catch (error) {
+      throw this.#log.health.syncFailed(error)
+    }
+  }
+}

@@ -1,0 +1,51 @@
+/** The entries of an index file, one after the other, to be checked beside the batches. */
+
+import type { Position } from '../../model/units.js'
+
+export const OFFSET_ENTRY_BYTES = 8
+export const TIME_ENTRY_BYTES = 12
+
+/** The entries of an index, one after the other, without the zeros at its end. */
+export class IndexWalk {
+  readonly count: number
+  readonly hasZeroTail: boolean
+  #next = 0
+
+  constructor(
+    readonly bytes: Buffer,
+    readonly entryBytes: number,
+  ) {
+    let end = bytes.length
+    while (end > 0 && bytes[end - 1] === 0) end--
+    const whole = Math.floor(bytes.length / entryBytes)
+    const used = Math.ceil(end / entryBytes)
+    // One entry may end in zeros itself; more than that is a tail that was never written.
+    this.hasZeroTail = whole - used > 1
+    this.count = this.hasZeroTail ? used : whole
+  }
+
+  get position(): Position {
+    return this.#next * this.entryBytes
+  }
+
+  peek(): Buffer | undefined {
+    if (this.#next >= this.count) return undefined
+    return this.bytes.subarray(this.position, this.position + this.entryBytes)
+  }
+
+  /** The entry that was stepped over last. */
+  get last(): Buffer | undefined {
+    if (this.#next === 0) return undefined
+    return this.bytes.subarray(this.position - this.entryBytes, this.position)
+  }
+
+  step(): void {
+    this.#next++
+  }
+
+  skipWhile(test: (entry: Buffer) => boolean): void {
+    for (let entry = this.peek(); entry !== undefined && test(entry); entry = this.peek()) {
+      this.step()
+    }
+  }
+}

@@ -1,0 +1,77 @@
+/** The settings of one log: a topic's settings as the values the log works with. */
+
+import type { SupportedCodec } from '../../model/compression.js'
+import {
+  settingValue,
+  type TopicConfigText,
+  type TopicSetting,
+} from '../../model/topic-settings.js'
+
+/** What compression.type asks for. */
+const CODECS = { producer: undefined, uncompressed: 'none', gzip: 'gzip' } as const
+
+/** Names say the units; meanings and defaults stand at TOPIC_SETTINGS. */
+export interface LogConfig {
+  readonly segmentBytes: number
+  readonly segmentMs: number
+  readonly segmentJitterMs: number
+  readonly segmentIndexBytes: number
+  readonly indexIntervalBytes: number
+  /** Only the newest record of each key is kept. */
+  readonly isCompacted: boolean
+  /** Old segments are deleted by age and size. */
+  readonly isDeleted: boolean
+  /** It is compacted, or was once: offsets may be missing. */
+  readonly mayHaveGaps: boolean
+  readonly minCleanableDirtyRatio: number
+  readonly minCompactionLagMs: number
+  readonly maxCompactionLagMs: number
+  readonly deleteRetentionMs: number
+  readonly retentionMs: number
+  readonly retentionBytes: number
+  readonly fileDeleteDelayMs: number
+  readonly maxMessageBytes: number
+  /** The codec batches are brought into; undefined leaves them as they come. */
+  readonly codec: SupportedCodec | undefined
+  readonly timestampType: 'CreateTime' | 'LogAppendTime'
+  readonly timestampBeforeMaxMs: number
+  readonly timestampAfterMaxMs: number
+  readonly minInsyncReplicas: number
+}
+
+/** The settings as they are now: `current` is replaced as a whole when they change. */
+export interface LogSettings {
+  readonly current: LogConfig
+}
+
+/** `wasCompacted`: the topic had another policy before. */
+export function logConfig(texts: TopicConfigText, wasCompacted = false): LogConfig {
+  const of = <K extends TopicSetting>(name: K) => settingValue(texts, name)
+  const isCompacted = of('cleanup.policy').includes('compact')
+  const maxCompactionLagMs = of('max.compaction.lag.ms')
+  const segmentMs = of('segment.ms')
+  return {
+    segmentBytes: of('internal.segment.bytes') ?? of('segment.bytes'),
+    // What is in the active segment is not compacted: it must be closed in time.
+    segmentMs: isCompacted ? Math.min(segmentMs, maxCompactionLagMs) : segmentMs,
+    segmentJitterMs: of('segment.jitter.ms'),
+    segmentIndexBytes: of('segment.index.bytes'),
+    indexIntervalBytes: of('index.interval.bytes'),
+    isCompacted,
+    isDeleted: of('cleanup.policy').includes('delete'),
+    mayHaveGaps: isCompacted || wasCompacted,
+    minCleanableDirtyRatio: of('min.cleanable.dirty.ratio'),
+    minCompactionLagMs: of('min.compaction.lag.ms'),
+    maxCompactionLagMs,
+    deleteRetentionMs: of('delete.retention.ms'),
+    retentionMs: of('retention.ms'),
+    retentionBytes: of('retention.bytes'),
+    fileDeleteDelayMs: of('file.delete.delay.ms'),
+    maxMessageBytes: of('max.message.bytes'),
+    codec: CODECS[of('compression.type')],
+    timestampType: of('message.timestamp.type'),
+    timestampBeforeMaxMs: of('message.timestamp.before.max.ms'),
+    timestampAfterMaxMs: of('message.timestamp.after.max.ms'),
+    minInsyncReplicas: of('min.insync.replicas'),
+  }
+}

@@ -1,0 +1,113 @@
+/**
+ * From offsets to places in the file: sparse, one entry about every 4 KiB of records.
+ *
+ *   entry, 8 bytes:  int32 offset − base │ int32 position
+ *
+ * The offset is the LAST one of a batch, the position where that batch starts. So the greatest
+ * entry at or below a wanted offset is a place from which a scan forward finds it.
+ *
+ * Invariant: offsets and positions both ascend strictly. Not checksummed: entries are checked
+ * against the log before they are used, and rebuilt from it when they are wrong. (Kafka before 4.0
+ * wrote one entry per append: the last offset of all its batches, the position of the first. Where
+ * these are not the same batch, the index is built anew.)
+ */
+
+import { assert } from '../../base/assert.js'
+import type { Offset, Position } from '../../model/units.js'
+import { IndexError, IndexFile, type IndexEntries, type IndexFileOptions } from './index-file.js'
+
+const ENTRY_BYTES = 8
+const RELATIVE_MAX = 2 ** 31 - 1
+
+export interface OffsetIndexEntry {
+  readonly offset: Offset
+  readonly position: Position
+}
+
+export class OffsetIndex {
+  readonly file: IndexFile
+  readonly #baseOffset: Offset
+  readonly #entriesMax: number
+  #last: OffsetIndexEntry | undefined
+
+  constructor(
+    baseOffset: Offset,
+    maxBytes: number,
+    options: Omit<IndexFileOptions, 'entryBytes' | 'check'>,
+  ) {
+    this.#baseOffset = baseOffset
+    this.#entriesMax = Math.floor(maxBytes / ENTRY_BYTES)
+    const check = (entries: Buffer): void => this.#check(entries)
+    this.file = new IndexFile({ ...options, entryBytes: ENTRY_BYTES, check })
+  }
+
+  get isFull(): boolean {
+    return this.file.count >= this.#entriesMax
+  }
+
+  /** The entry added last, of a fresh or loaded index. */
+  get last(): OffsetIndexEntry | undefined {
+    return this.#last
+  }
+
+  append(offset: Offset, position: Position): void {
+    const relative = offset - this.#baseOffset
+    assert(relative >= 0 && relative <= RELATIVE_MAX, 'relative offset fits', { offset })
+    assert(this.#last === undefined || offset > this.#last.offset, 'index ascends', { offset })
+    this.file.append([...int32(relative), ...int32(position)])
+    this.#last = { offset, position }
+  }
+
+  /** The greatest entry at or below `target`, or the start of the segment. */
+  async lookup(target: Offset): Promise<OffsetIndexEntry> {
+    const entries = await this.file.entries()
+    const relative = target - this.#baseOffset
+    const index = entries.lastIndex(at => entries.int32(at, 0) <= relative)
+    return this.#entryAt(entries, index) ?? { offset: this.#baseOffset, position: 0 }
+  }
+
+  /** Reads the file so that it can be added to. */
+  async load(): Promise<void> {
+    const entries = await this.file.entries()
+    this.#last = this.#entryAt(entries, entries.count - 1)
+  }
+
+  /** Keeps the entries below `offset`. */
+  async truncateTo(offset: Offset): Promise<void> {
+    const entries = await this.file.entries()
+    const relative = offset - this.#baseOffset
+    const last = entries.lastIndex(at => entries.int32(at, 0) < relative)
+    this.file.truncateTo(last + 1)
+    this.#last = this.#entryAt(entries, last)
+  }
+
+  reset(): void {
+    this.file.reset()
+    this.#last = undefined
+  }
+
+  #check(entries: Buffer): void {
+    let offset = -1
+    // No entry points to a segment's first batch, but zeros of a lost sector would.
+    let position = 0
+    for (let at = 0; at < entries.length; at += ENTRY_BYTES) {
+      const nextOffset = entries.readInt32BE(at)
+      const nextPosition = entries.readInt32BE(at + 4)
+      if (nextOffset <= offset || nextPosition <= position) {
+        throw new IndexError(`${this.file.path} does not ascend at byte ${at}`)
+      }
+      offset = nextOffset
+      position = nextPosition
+    }
+  }
+
+  #entryAt(entries: IndexEntries, index: number): OffsetIndexEntry | undefined {
+    if (index < 0) return undefined
+    return { offset: this.#baseOffset + entries.int32(index, 0), position: entries.int32(index, 4) }
+  }
+}
+
+/** The bytes of a big-endian int32. */
+function int32(value: number): [number, number, number, number] {
+  return [(value >> 24) & 255, (value >> 16) & 255, (value >> 8) & 255, value & 255]
+}

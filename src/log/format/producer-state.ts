@@ -1,0 +1,273 @@
+/**
+ * What a log knows of those who write to it: per producer id its epoch and its last five batches.
+ * With that a batch that comes a second time is found, and one that is missing is noticed. Kafka's
+ * rules (ProducerStateManager, ProducerAppendInfo) and Kafka's snapshot files. Pure.
+ *
+ *   snapshot: int16 version 1 │ uint32 CRC-32C of what follows │ int32 count │ entries
+ *   entry:    int64 producerId │ int16 epoch │ int32 lastSequence │ int64 lastOffset
+ *             │ int32 offsetDelta │ int64 timestamp │ int32 coordinatorEpoch
+ *             │ int64 currentTxnFirstOffset
+ *
+ * A snapshot holds the last batch of each producer only: after a restart the four before it are
+ * not recognized any more.
+ *
+ * The state is a fold over the headers of the batches: it changes by `update` alone, which is also
+ * how recovery and followers build it. Only batches that come from producers are checked.
+ */
+
+import { ByteReader, BytesError, ByteWriter } from '../../base/bytes.js'
+import { crc32c } from '../../base/crc32c.js'
+import type { Batch } from '../../model/batch.js'
+import { coordinatorEpochOf } from '../../model/control.js'
+import { PartlogError } from '../../model/errors.js'
+import { sequenceAfter } from '../../model/sequences.js'
+import { NONE, type Offset, type Timestamp } from '../../model/units.js'
+
+/** How many batches of a producer are remembered: Kafka's clients have at most five under way. */
+const BATCHES_KEPT = 5
+/** More producers than that push out the ones that have been quiet for longest. */
+const PRODUCERS_MAX = 10_000
+
+const VERSION = 1
+const CRC_START = 6
+
+/** A batch that is in the log already. */
+export interface WrittenBatch {
+  readonly firstOffset: Offset
+  readonly lastOffset: Offset
+  readonly timestamp: Timestamp
+}
+
+interface BatchTrace {
+  lastSequence: number
+  lastOffset: Offset
+  /** Last sequence minus first. */
+  offsetDelta: number
+  timestamp: Timestamp
+}
+
+class Producer {
+  epoch = NONE
+  coordinatorEpoch = NONE
+  currentTxnFirstOffset: Offset = NONE
+  lastTimestamp: Timestamp = NONE
+  /** The broker's time when it last wrote; the records' own times may lie anywhere. */
+  seenAt: Timestamp
+  /** A ring: the newest stands at `#newest`, the oldest behind it. */
+  readonly #batches: BatchTrace[] = []
+  #newest = -1
+
+  constructor(
+    readonly id: number,
+    seenAt: Timestamp,
+  ) {
+    this.seenAt = seenAt
+  }
+
+  get last(): BatchTrace | undefined {
+    return this.#batches[this.#newest]
+  }
+
+  /** Nearly every batch is; no other rule can be against it. */
+  isNext(batch: Batch): boolean {
+    const last = this.#batches[this.#newest]
+    if (last === undefined || batch.baseSequence !== sequenceAfter(last.lastSequence, 1)) {
+      return false
+    }
+    return batch.producerEpoch === this.epoch
+  }
+
+  find(batch: Batch): BatchTrace | undefined {
+    if (batch.producerEpoch !== this.epoch) return undefined
+    const { lastOffsetDelta } = batch
+    const lastSequence = sequenceAfter(batch.baseSequence, lastOffsetDelta)
+    for (const trace of this.#batches) {
+      if (trace.lastSequence === lastSequence && trace.offsetDelta === lastOffsetDelta) return trace
+    }
+    return undefined
+  }
+
+  /** Another epoch begins anew. */
+  setEpoch(epoch: number): void {
+    if (epoch === this.epoch) return
+    this.epoch = epoch
+    this.#batches.length = 0
+    this.#newest = -1
+  }
+
+  add(lastSequence: number, lastOffset: Offset, offsetDelta: number, timestamp: Timestamp): void {
+    this.#newest = (this.#newest + 1) % BATCHES_KEPT
+    const oldest = this.#batches[this.#newest]
+    if (oldest === undefined) {
+      this.#batches.push({ lastSequence, lastOffset, offsetDelta, timestamp })
+      return
+    }
+    oldest.lastSequence = lastSequence
+    oldest.lastOffset = lastOffset
+    oldest.offsetDelta = offsetDelta
+    oldest.timestamp = timestamp
+  }
+}
+
+export class ProducerState {
+  /** By producer id; who has written last stands last. */
+  readonly #producers = new Map<number, Producer>()
+  #latest: Producer | undefined
+
+  /** Producers that are known. */
+  get size(): number {
+    return this.#producers.size
+  }
+
+  /**
+   * May this batch be appended? Returns where it stands if it is in the log already. Throws
+   * INVALID_PRODUCER_EPOCH or OUT_OF_ORDER_SEQUENCE_NUMBER.
+   */
+  check(batch: Batch): WrittenBatch | undefined {
+    const { producerId } = batch
+    if (producerId < 0) return undefined
+    const producer = this.#find(producerId)
+    // One who is not known has written before the state was lost: any sequence will do.
+    if (producer === undefined) return undefined
+    if (producer.isNext(batch)) return undefined
+    const twin = producer.find(batch)
+    if (twin === undefined) {
+      checkOrder(producer, batch)
+      return undefined
+    }
+    const { lastOffset, offsetDelta, timestamp } = twin
+    return { firstOffset: lastOffset - offsetDelta, lastOffset, timestamp }
+  }
+
+  /** Does this batch hold the last records of a producer who is known? */
+  isLast({ producerId, lastOffset }: Batch): boolean {
+    return producerId >= 0 && this.#producers.get(producerId)?.last?.lastOffset === lastOffset
+  }
+
+  /** Takes note of a batch that is in the log. `now` is the broker's time. */
+  update(batch: Batch, now: Timestamp): void {
+    const { producerId } = batch
+    if (producerId < 0) return
+    const producer = this.#touched(producerId, now)
+    const timestamp = batch.maxTimestamp
+    producer.setEpoch(batch.producerEpoch)
+    producer.seenAt = now
+    producer.lastTimestamp = timestamp
+    if (batch.isControl) {
+      producer.coordinatorEpoch = coordinatorEpochOf(batch)
+      producer.currentTxnFirstOffset = NONE
+      return
+    }
+    const { lastOffsetDelta, lastOffset } = batch
+    producer.add(
+      sequenceAfter(batch.baseSequence, lastOffsetDelta),
+      lastOffset,
+      lastOffsetDelta,
+      timestamp,
+    )
+    if (batch.isTransactional && producer.currentTxnFirstOffset === NONE) {
+      producer.currentTxnFirstOffset = batch.baseOffset
+    }
+  }
+
+  /** Forgets producers without a transaction that have written nothing for so long. */
+  expire(now: Timestamp, afterMs: number): void {
+    for (const [id, producer] of this.#producers) {
+      const isOpen = producer.currentTxnFirstOffset !== NONE
+      if (!isOpen && now - Math.max(producer.seenAt, producer.lastTimestamp) >= afterMs) {
+        this.#forget(id, producer)
+      }
+    }
+  }
+
+  #find(id: number): Producer | undefined {
+    return this.#latest?.id === id ? this.#latest : this.#producers.get(id)
+  }
+
+  /** The producer, made if need be; from now on it counts as the one who has written last. */
+  #touched(id: number, now: Timestamp): Producer {
+    let producer = this.#find(id)
+    if (producer !== undefined && producer === this.#latest) return producer
+    if (producer === undefined) producer = new Producer(id, now)
+    else this.#producers.delete(id)
+    this.#producers.set(id, producer)
+    this.#latest = producer
+    if (this.#producers.size > PRODUCERS_MAX) this.#forgetQuietest()
+    return producer
+  }
+
+  #forgetQuietest(): void {
+    for (const [id, producer] of this.#producers) return this.#forget(id, producer)
+  }
+
+  #forget(id: number, producer: Producer): void {
+    this.#producers.delete(id)
+    if (producer === this.#latest) this.#latest = undefined
+  }
+
+  // ── snapshots ──────────────────────────────────────────────────────────────────────────
+
+  /** The bytes of a snapshot file. */
+  toSnapshot(): Buffer {
+    const writer = new ByteWriter(10 + 46 * this.#producers.size)
+    writer.int16(VERSION).int32(0).int32(this.#producers.size)
+    for (const [id, producer] of this.#producers) {
+      const { epoch, last, lastTimestamp, coordinatorEpoch, currentTxnFirstOffset } = producer
+      const { lastSequence = NONE, lastOffset = NONE, offsetDelta = 0 } = last ?? {}
+      writer.int64(id).int16(epoch).int32(lastSequence).int64(lastOffset).int32(offsetDelta)
+      writer.int64(lastTimestamp).int32(coordinatorEpoch).int64(currentTxnFirstOffset)
+    }
+    const bytes = writer.finish()
+    bytes.writeUInt32BE(crc32c(bytes, CRC_START), 2)
+    return bytes
+  }
+
+  /**
+   * The state in a snapshot file. Throws BytesError when it is damaged. Who is in it counts as seen
+   * `now`: how long they have been quiet is not known, for a record's time may be any.
+   */
+  static fromSnapshot(bytes: Uint8Array, now: Timestamp): ProducerState {
+    const reader = new ByteReader(bytes)
+    const version = reader.int16()
+    if (version !== VERSION) throw new BytesError(`version ${version} is not known`)
+    if (reader.uint32() !== crc32c(bytes, CRC_START)) throw new BytesError('CRC-32C does not match')
+    const state = new ProducerState()
+    for (let left = reader.int32(); left > 0; left--) state.#read(reader, now)
+    if (reader.remaining > 0) throw new BytesError(`${reader.remaining} bytes are left over`)
+    return state
+  }
+
+  #read(reader: ByteReader, now: Timestamp): void {
+    const producer = this.#touched(reader.int64(), now)
+    producer.setEpoch(reader.int16())
+    const lastSequence = reader.int32()
+    const lastOffset = reader.int64()
+    const offsetDelta = reader.int32()
+    producer.lastTimestamp = reader.int64()
+    producer.coordinatorEpoch = reader.int32()
+    producer.currentTxnFirstOffset = reader.int64()
+    if (lastOffset >= 0) {
+      producer.add(lastSequence, lastOffset, offsetDelta, producer.lastTimestamp)
+    }
+  }
+}
+
+/** Kafka's rules for a batch that is not in the log yet. */
+function checkOrder(producer: Producer, batch: Batch): void {
+  const { producerId, producerEpoch, baseSequence } = batch
+  const { epoch, last } = producer
+  if (producerEpoch < epoch) {
+    throw new PartlogError(
+      'INVALID_PRODUCER_EPOCH',
+      `producer ${producerId} is in epoch ${epoch}, the batch is of epoch ${producerEpoch}`,
+    )
+  }
+  const isNewEpoch = producerEpoch > epoch || last === undefined
+  const expected = isNewEpoch ? 0 : sequenceAfter(last.lastSequence, 1)
+  if (baseSequence === expected) return
+  throw new PartlogError(
+    'OUT_OF_ORDER_SEQUENCE_NUMBER',
+    `producer ${producerId} in epoch ${producerEpoch}: sequence ${expected} should come next, ` +
+      `the batch has ${baseSequence} to ${sequenceAfter(baseSequence, batch.lastOffsetDelta)}`,
+  )
+}

@@ -1,0 +1,175 @@
+/**
+ * Walks the batches of a segment file from front to back. Each step has one of three outcomes: a
+ * whole valid batch, the exact end, or a break: bytes that are no valid batch. Never more than a
+ * window of the file is in memory, and no length is believed before it is compared with what is
+ * left.
+ */
+
+import type { DiskFile } from '../../disk/disk.js'
+import {
+  Batch,
+  BATCH_HEADER_BYTES,
+  frameAt,
+  SHORT,
+  whyBroken,
+  whyInvalid,
+} from '../../model/batch.js'
+import type { Offset, Position } from '../../model/units.js'
+
+const WINDOW_BYTES = 1024 * 1024
+/** Enough to see a batch's magic. */
+const FRAME_BYTES = 17
+
+/** Where a walk ended. Without a reason it is the exact end. */
+export interface ScanEnd {
+  /** Position behind the last valid batch. */
+  readonly position: Position
+  /** Why what stands there is no batch. */
+  readonly reason?: string
+  /** The file ends inside what may be a batch. */
+  readonly isShort?: boolean
+}
+
+/** Looks at a batch; a sentence says why it cannot be the next one and stops the walk there. */
+export type BatchVisitor = (batch: Batch, position: Position) => string | undefined
+
+export interface ScanOptions {
+  readonly from?: Position
+  /** Do not go beyond this position. Default: the end of the file. */
+  readonly to?: Position
+  /** Compare checksums. Default true. */
+  readonly checksCrc?: boolean
+  /** How much of the file is read at a time, unless a batch is larger. Default 1 MiB. */
+  readonly windowBytes?: number
+}
+
+export async function scanBatches(
+  file: DiskFile,
+  visit: BatchVisitor,
+  options: ScanOptions = {},
+): Promise<ScanEnd> {
+  const { from = 0, to = file.size, checksCrc = true } = options
+  const { windowBytes: usualBytes = WINDOW_BYTES } = options
+  let position = from
+  let windowBytes = usualBytes
+  while (position < to) {
+    const wanted = Math.min(windowBytes, to - position)
+    const window = await file.read(position, wanted)
+    const step = walkWindow(window, position, { visit, checksCrc })
+    if (step.reason !== undefined) return step
+    if (step.position === position) {
+      // Somebody may have cut the file meanwhile: what is read is what there is.
+      const end = window.length < wanted ? position + window.length : to
+      const needed = neededBytes(window, position, end)
+      if (needed === undefined)
+        return { position, reason: shortReason(end - position), isShort: true }
+      windowBytes = needed
+    } else {
+      windowBytes = usualBytes
+    }
+    position = step.position
+  }
+  return { position }
+}
+
+/**
+ * The valid batches of a file, as many at a time as a window holds. Ends at the exact end or at a
+ * break, and returns which. The batches are views that stay valid.
+ */
+export async function* readBatches(
+  file: DiskFile,
+  options: ScanOptions = {},
+): AsyncGenerator<readonly Batch[], ScanEnd> {
+  const end = options.to ?? file.size
+  for (let from = options.from ?? 0; ;) {
+    const batches: Batch[] = []
+    let next = from
+    const scan = await scanBatches(
+      file,
+      (batch, position) => {
+        if (position + batch.size - from > WINDOW_BYTES && batches.length > 0) return PAUSED
+        batches.push(batch)
+        next = position + batch.size
+        return undefined
+      },
+      { ...options, from, to: end },
+    )
+    if (batches.length > 0) yield batches
+    if (scan.reason !== PAUSED) return scan
+    from = next
+  }
+}
+
+/** Not a reason to stop for good: enough batches are in memory. */
+const PAUSED = 'paused'
+
+interface WindowWalk {
+  readonly visit: BatchVisitor
+  readonly checksCrc: boolean
+}
+
+/** Visits the whole batches in a window; ends at the first that is cut or broken. */
+function walkWindow(window: Buffer, windowAt: Position, walk: WindowWalk): ScanEnd {
+  let at = 0
+  while (at < window.length) {
+    const position = windowAt + at
+    const size = frameAt(window, at, window.length)
+    if (size === SHORT || at + size > window.length) break
+    if (size < 0) return { position, reason: whyBroken(window, at) }
+    const batch = new Batch(window, at)
+    const reason = (walk.checksCrc ? whyInvalid(batch) : undefined) ?? walk.visit(batch, position)
+    if (reason !== undefined) return { position, reason }
+    at += size
+  }
+  return { position: windowAt + at }
+}
+
+/**
+ * How much must be read to see the batch at the window's start whole; undefined: file too short.
+ */
+function neededBytes(window: Buffer, position: Position, to: Position): number | undefined {
+  const size = frameAt(window, 0, window.length)
+  return size > window.length && size <= to - position ? size : undefined
+}
+
+function shortReason(left: number): string {
+  return `the file ends ${left} bytes into a batch`
+}
+
+// ── behind a break ───────────────────────────────────────────────────────────────────────
+
+/**
+ * The first position at or after `from` where a batch begins that can be believed: its header is
+ * sound, its CRC matches and its offset is not below `minOffset`. Looks at every byte.
+ */
+export async function findBatch(
+  file: DiskFile,
+  from: Position,
+  minOffset: Offset,
+): Promise<Position | undefined> {
+  for (let position = from; position < file.size;) {
+    const window = await file.read(position, WINDOW_BYTES)
+    const last = window.length - FRAME_BYTES
+    for (let at = 0; at <= last; at++) {
+      if (window[at + FRAME_BYTES - 1] !== 2) continue
+      if (await isBatchAt(file, window, { at, windowAt: position, minOffset })) return position + at
+    }
+    if (position + window.length >= file.size) return undefined
+    position += last + 1
+  }
+  return undefined
+}
+
+async function isBatchAt(
+  file: DiskFile,
+  window: Buffer,
+  place: { readonly at: number; readonly windowAt: Position; readonly minOffset: Offset },
+): Promise<boolean> {
+  const { at, windowAt, minOffset } = place
+  const size = frameAt(window, at, window.length)
+  if (size < BATCH_HEADER_BYTES || windowAt + at + size > file.size) return false
+  const isWhole = at + size <= window.length
+  const bytes = isWhole ? window.subarray(at, at + size) : await file.read(windowAt + at, size)
+  const batch = new Batch(bytes, 0)
+  return batch.baseOffset >= minOffset && whyInvalid(batch) === undefined
+}

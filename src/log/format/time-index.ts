@@ -1,0 +1,109 @@
+/**
+ * From times to offsets: sparse, beside the offset index.
+ *
+ *   entry, 12 bytes:  int64 timestamp │ int32 offset − base
+ *
+ * An entry says: no record of this segment up to that offset is newer than this timestamp. The
+ * offset is the last one of the batch that first reached it. A closed segment's last entry holds
+ * its newest time.
+ *
+ * Invariant: timestamps ascend strictly, offsets do not descend.
+ */
+
+import { ByteWriter, getInt64 } from '../../base/bytes.js'
+import type { Offset, Timestamp } from '../../model/units.js'
+import { IndexError, IndexFile, type IndexEntries, type IndexFileOptions } from './index-file.js'
+
+const ENTRY_BYTES = 12
+
+export interface TimeIndexEntry {
+  readonly timestamp: Timestamp
+  readonly offset: Offset
+}
+
+export class TimeIndex {
+  readonly file: IndexFile
+  readonly #baseOffset: Offset
+  readonly #entriesMax: number
+  #last: TimeIndexEntry | undefined
+
+  constructor(
+    baseOffset: Offset,
+    maxBytes: number,
+    options: Omit<IndexFileOptions, 'entryBytes' | 'check'>,
+  ) {
+    this.#baseOffset = baseOffset
+    this.#entriesMax = Math.floor(maxBytes / ENTRY_BYTES)
+    const check = (entries: Buffer): void => this.#check(entries)
+    this.file = new IndexFile({ ...options, entryBytes: ENTRY_BYTES, check })
+  }
+
+  /** One slot is kept for the entry that closes the segment. */
+  get isFull(): boolean {
+    return this.file.count >= this.#entriesMax - 1
+  }
+
+  /** The entry added last, of a fresh or loaded index. */
+  get last(): TimeIndexEntry | undefined {
+    return this.#last
+  }
+
+  /** Notes the newest time so far, if it is newer than what is noted already. */
+  appendIfNewer(timestamp: Timestamp, offset: Offset): void {
+    if (timestamp < 0) return
+    if (this.#last !== undefined && timestamp <= this.#last.timestamp) return
+    // It holds for more offsets, too, should an index of others speak of later ones already.
+    const upTo = Math.max(offset, this.#last?.offset ?? offset)
+    const entry = new ByteWriter(ENTRY_BYTES).int64(timestamp).int32(upTo - this.#baseOffset)
+    this.file.append([...entry.finish()])
+    this.#last = { timestamp, offset: upTo }
+  }
+
+  /** The greatest entry older than `target`: everything up to its offset is older, too. */
+  async lookupBefore(target: Timestamp): Promise<TimeIndexEntry | undefined> {
+    const entries = await this.file.entries()
+    return this.#entryAt(
+      entries,
+      entries.lastIndex(at => entries.int64(at) < target),
+    )
+  }
+
+  /** Reads the file so that it can be added to. */
+  async load(): Promise<void> {
+    const entries = await this.file.entries()
+    this.#last = this.#entryAt(entries, entries.count - 1)
+  }
+
+  /** Keeps the entries below `offset`. */
+  async truncateTo(offset: Offset): Promise<void> {
+    const entries = await this.file.entries()
+    const relative = offset - this.#baseOffset
+    const last = entries.lastIndex(at => entries.int32(at, 8) < relative)
+    this.file.truncateTo(last + 1)
+    this.#last = this.#entryAt(entries, last)
+  }
+
+  reset(): void {
+    this.file.reset()
+    this.#last = undefined
+  }
+
+  #check(entries: Buffer): void {
+    let timestamp = -1
+    let offset = 0
+    for (let at = 0; at < entries.length; at += ENTRY_BYTES) {
+      const nextTimestamp = getInt64(entries, at)
+      const nextOffset = entries.readInt32BE(at + 8)
+      if (!(nextTimestamp > timestamp) || nextOffset < offset) {
+        throw new IndexError(`${this.file.path} does not ascend at byte ${at}`)
+      }
+      timestamp = nextTimestamp
+      offset = nextOffset
+    }
+  }
+
+  #entryAt(entries: IndexEntries, index: number): TimeIndexEntry | undefined {
+    if (index < 0) return undefined
+    return { timestamp: entries.int64(index), offset: this.#baseOffset + entries.int32(index, 8) }
+  }
+}

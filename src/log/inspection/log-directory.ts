@@ -1,0 +1,183 @@
+/**
+ * Folders of logs, read as they are: those of a Kafka broker, those of partlog, or a single
+ * partition's. Nothing is written, no lock is taken, no index is needed. Links to folders are
+ * followed, as Kafka does.
+ */
+
+import { isDiskError, join, parentOf, type Disk } from '../../disk/disk.js'
+import { NodeDisk } from '../../disk/node-disk.js'
+import { isPartlogError, PartlogError } from '../../model/errors.js'
+import type { Offset } from '../../model/units.js'
+import { parsePartitionFolder, RECOVERY_POINT_CHECKPOINT } from '../format/files.js'
+import { knownBounds, segmentsOf, type KnownBounds } from './known-bounds.js'
+import { PartitionDirectory } from './partition-directory.js'
+import { checkpointIn } from './surroundings.js'
+
+const BROKER_FOLDER = /^broker-\d+$/
+/** Where a cluster keeps its own log, beside its brokers. */
+const CONTROLLER_FOLDER = 'controller'
+
+/** A folder of logs, open for reading. Made by {@link openLogDirectory}. */
+export interface LogDirectory {
+  /** Sorted by topic and partition. */
+  readonly partitions: readonly PartitionDirectory[]
+}
+
+/**
+ * Opens a folder for reading, beside whoever writes it: the log directory of a Kafka broker, the
+ * folder of a partlog cluster, or the folder of one partition.
+ *
+ *   const { partitions } = await openLogDirectory('/var/lib/kafka/data')
+ *   for await (const record of partitions[0].records()) …
+ *
+ * Rejects with INVALID_ARGUMENT when there are no logs in it.
+ */
+export async function openLogDirectory(path: string): Promise<LogDirectory> {
+  if (typeof path !== 'string' || path === '') {
+    throw new PartlogError('INVALID_ARGUMENT', 'openLogDirectory: expected the path of a folder')
+  }
+  const { disk, folder } = diskAround(path)
+  return { partitions: await findPartitions(disk, { folder }) }
+}
+
+/** A place to look into: its path, on a disk that holds what stands beside it, too. */
+export interface LogPlace {
+  readonly disk: Disk
+  readonly folder: string
+}
+
+/**
+ * The disk for a path. The folder of a partition is looked at from the folder around it, where the
+ * checkpoints stand.
+ */
+export function diskAround(path: string): LogPlace {
+  const disk = new NodeDisk(path, { readOnly: true })
+  const { location } = disk
+  const name = location.slice(location.lastIndexOf('/') + 1)
+  const hasSegments = (segmentsAt(disk, '') ?? []).length > 0
+  if (!hasSegments || parsePartitionFolder(name) === undefined) return { disk, folder: '' }
+  return { disk: new NodeDisk(parentOf(location) || '/', { readOnly: true }), folder: name }
+}
+
+export interface FindOptions {
+  /** Only the partition in this folder, if it is not ''. */
+  readonly folder?: string
+  /** Of a cluster also its own log. Default false. */
+  readonly includeController?: boolean
+}
+
+/** All partitions' folders on a disk, whatever of the three it is. */
+export async function findPartitions(
+  disk: Disk,
+  { folder = '', includeController = false }: FindOptions = {},
+): Promise<PartitionDirectory[]> {
+  if (folder !== '') return [await partitionAt(disk, folder)]
+  const roots = rootsIn(disk)
+  const isCluster = roots[0] !== ''
+  if (includeController && isCluster && disk.exists(CONTROLLER_FOLDER)) {
+    roots.push(CONTROLLER_FOLDER)
+  }
+  const found: PartitionDirectory[] = []
+  for (const root of roots) found.push(...(await partitionsIn(disk, root)))
+  if (found.length === 0 && (segmentsAt(disk, '') ?? []).length > 0) {
+    found.push(await partitionAt(disk, ''))
+  }
+  if (found.length === 0) {
+    throw new PartlogError('INVALID_ARGUMENT', `${disk.location} holds no logs`)
+  }
+  return found.sort((a, b) =>
+    a.topic === b.topic ? a.partition - b.partition : a.topic < b.topic ? -1 : 1,
+  )
+}
+
+/** The folders whose sub-folders are partitions: a cluster's brokers, or the folder itself. */
+function rootsIn(disk: Disk): string[] {
+  const brokers = lookInto(disk)
+    .filter(({ kind, name }) => kind === 'directory' && BROKER_FOLDER.test(name))
+    .filter(({ name }) => (segmentsAt(disk, name) ?? []).length === 0)
+  return brokers.length > 0 ? brokers.map(({ name }) => name) : ['']
+}
+
+const WHY_NOT: Readonly<Record<string, string>> = {
+  ENOENT: 'does not exist',
+  ENOTDIR: 'is a file: expected the folder of a cluster, of a Kafka broker or of a partition',
+  EACCES: 'may not be read by this user (EACCES)',
+  EPERM: 'may not be read by this user (EPERM)',
+}
+
+/** What the root holds. Throws INVALID_ARGUMENT, with the path, when that cannot be seen. */
+function lookInto(disk: Disk) {
+  try {
+    return disk.list('')
+  } catch (error) {
+    if (!isDiskError(error)) throw error
+    const why = WHY_NOT[error.code] ?? `cannot be read (${error.code})`
+    throw new PartlogError('INVALID_ARGUMENT', `${disk.location} ${why}`, { cause: error })
+  }
+}
+
+async function partitionsIn(disk: Disk, root: string): Promise<PartitionDirectory[]> {
+  const found: PartitionDirectory[] = []
+  const before = await foldersKnown(disk, root)
+  const there = disk.list(root).filter(({ kind }) => kind !== 'file')
+  // Topics may be deleted, or made, between two looks: what was known before and after is known.
+  const after = new Set(await foldersKnown(disk, root))
+  const known = before.filter(name => after.has(name))
+  for (const name of new Set([...there.map(each => each.name), ...known])) {
+    if (parsePartitionFolder(name) === undefined) continue
+    const folder = join(root, name)
+    const bounds = await knownBounds(disk, folder)
+    // One without a segment counts if it should have some, or cannot be seen (a broken link).
+    if (bounds.end === 0 && segmentsAt(disk, folder)?.length === 0) continue
+    found.push(await partitionAt(disk, folder, bounds))
+  }
+  return found
+}
+
+/** The folders that should be there: something in them was synced once. */
+async function foldersKnown(disk: Disk, root: string): Promise<string[]> {
+  const offsets = await checkpointIn(disk, join(root, RECOVERY_POINT_CHECKPOINT))
+  return [...offsets].flatMap(([folder, offset]) => (offset > 0 ? [folder] : []))
+}
+
+/** The partition in a folder, or on the whole disk: the name of the folder says which. */
+async function partitionAt(
+  disk: Disk,
+  folder: string,
+  known?: KnownBounds,
+): Promise<PartitionDirectory> {
+  const path = folder === '' ? disk.location : folder
+  const name = path.slice(path.lastIndexOf('/') + 1)
+  const parsed = parsePartitionFolder(name) ?? { topic: name, partition: 0 }
+  const bounds = known ?? (await knownBounds(disk, folder))
+  const bases = segmentsAt(disk, folder) ?? []
+  const first = bases[0] ?? bounds.start ?? 0
+  const begin = Math.min(first, bounds.start ?? first)
+  const all = new PartitionDirectory(disk, folder, { ...parsed, logStartOffset: begin, bounds })
+  const { visibleFrom } = bounds
+  if (visibleFrom <= begin) return all
+  // A checkpoint has no checksum: one that would hide the whole log has to prove itself.
+  const isRight = visibleFrom <= (bases.at(-1) ?? 0) || visibleFrom <= (await endOf(all))
+  const logStartOffset = isRight ? visibleFrom : begin
+  return new PartitionDirectory(disk, folder, { ...parsed, logStartOffset, bounds })
+}
+
+/** 0 when it cannot be read. */
+async function endOf(partition: PartitionDirectory): Promise<Offset> {
+  try {
+    return await partition.endOffset()
+  } catch (error) {
+    if (isPartlogError(error) || isDiskError(error)) return 0
+    throw error
+  }
+}
+
+/** Undefined of a folder that cannot be looked into: those who read it will say so. */
+function segmentsAt(disk: Disk, folder: string): Offset[] | undefined {
+  try {
+    return segmentsOf(disk, folder)
+  } catch (error) {
+    if (isDiskError(error)) return undefined
+    throw error
+  }
+}

@@ -1,0 +1,264 @@
+/** The segments and records of one partition's folder, read as they are. */
+
+import { isDiskError, join, type Disk } from '../../disk/disk.js'
+import type { Batch } from '../../model/batch.js'
+import { isSupported, type Codec } from '../../model/compression.js'
+import { PartlogError, toPartlogError } from '../../model/errors.js'
+import type { TopicPartition } from '../../model/names.js'
+import { RecordCursor } from '../../model/record-cursor.js'
+import type { Header, TimestampType } from '../../model/record.js'
+import type { Offset } from '../../model/units.js'
+import { segmentFile } from '../format/files.js'
+import { BatchWalk, type MissingOffsets, type TornTail } from './batch-walk.js'
+import { segmentsOf, type KnownBounds } from './known-bounds.js'
+
+/** A record as it lies in a folder. */
+export interface StoredTopicRecord {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  /**
+   * Milliseconds since 1970; −1 when the record has none. Of a time beyond 2^53 (nanoseconds,
+   * say) this is only the nearest number, see `exactTimestamp`.
+   */
+  readonly timestamp: number
+  /** The time as it is stored, where `timestamp` cannot say it exactly; else undefined. */
+  readonly exactTimestamp?: bigint
+  readonly timestampType: TimestampType
+  readonly key: Uint8Array | null
+  readonly value: Uint8Array | null
+  readonly headers: readonly Header[]
+  readonly leaderEpoch: number
+  /** Written by the system for itself; only there when `includeControl` asks for it. */
+  readonly isControl: boolean
+}
+
+/** Batches whose codec partlog does not read, counted while records were read. */
+export interface UnreadBatches {
+  readonly codec: Codec | 'unknown'
+  readonly batches: number
+  readonly records: number
+}
+
+/** Which records of a partition to read. */
+export interface RecordRange {
+  /** Only records from this offset on, or not older than this time. Default: all. */
+  readonly from?: number | Date
+  /** Only records below this offset, or older than this time. Default: all. */
+  readonly until?: number | Date
+  /** Also the records the system has written for itself. Default false. */
+  readonly includeControl?: boolean
+  /**
+   * Goes on behind what cannot be read (lost files, damage, codecs that partlog does not read)
+   * instead of failing there; `missing` and `unread` of the partition then tell what was left out.
+   * Default false.
+   */
+  readonly skipMissing?: boolean
+}
+
+export interface PartitionFacts extends TopicPartition {
+  readonly logStartOffset: Offset
+  readonly bounds: KnownBounds
+}
+
+/** The segments and records of one partition's folder. */
+export class PartitionDirectory {
+  readonly topic: string
+  readonly partition: number
+  /** The folder, relative to the disk. */
+  readonly folder: string
+  /** The first offset that readers may see. */
+  readonly logStartOffset: Offset
+  readonly #disk: Disk
+  readonly #bounds: KnownBounds
+  readonly #unread = new Map<Codec | 'unknown', { batches: number; records: number }>()
+  #missing: MissingOffsets[] = []
+  #tornTail: TornTail | undefined
+
+  /** @internal use {@link openLogDirectory}. */
+  constructor(disk: Disk, folder: string, facts: PartitionFacts) {
+    this.#disk = disk
+    this.folder = folder
+    this.topic = facts.topic
+    this.partition = facts.partition
+    this.logStartOffset = facts.logStartOffset
+    this.#bounds = facts.bounds
+  }
+
+  /** The base offsets of the segments, ascending; none where the folder is gone. */
+  get segments(): readonly Offset[] {
+    try {
+      return segmentsOf(this.#disk, this.folder)
+    } catch (error) {
+      if (isDiskError(error, 'ENOENT')) return []
+      throw error
+    }
+  }
+
+  /** Batches that could not be read so far, by codec. */
+  get unread(): readonly UnreadBatches[] {
+    return [...this.#unread].map(([codec, counts]) => ({ codec, ...counts }))
+  }
+
+  /** Offsets that the last reading with `skipMissing` has left out so far. */
+  get missing(): readonly MissingOffsets[] {
+    return this.#missing
+  }
+
+  /**
+   * What stands behind the last whole batch, if the last reading came to the end and met something
+   * there: a write that a crash cut short, or that is not finished. It is no record yet.
+   */
+  get tornTail(): TornTail | undefined {
+    return this.#tornTail
+  }
+
+  /**
+   * The records in order, those of aborted transactions among them. Every offset from the first
+   * one to the end of the log is accounted for: fails where one cannot be, with CORRUPT_LOG (bytes
+   * that are not what was written, a file that is gone or there twice, an end before the one that
+   * the checkpoints know) or UNSUPPORTED_COMPRESSION_TYPE. What compaction has removed is not
+   * missed, and a torn tail is the end.
+   */
+  async *records(range: RecordRange = {}): AsyncGenerator<StoredTopicRecord, void> {
+    const bounds = boundsOf(range, this.logStartOffset)
+    this.#missing = []
+    const walk = this.#walk(bounds)
+    for await (const batches of walk.batches()) {
+      for (const batch of batches) {
+        if (batch.baseOffset >= bounds.untilOffset) return
+        if (batch.nextOffset > bounds.fromOffset) yield* this.#recordsOf(batch, bounds)
+      }
+    }
+    this.#tornTail = walk.tornTail
+  }
+
+  /**
+   * The offset behind the last record, as far as the files go. Reads the last segment. Fails with
+   * CORRUPT_LOG where that is damaged.
+   */
+  async endOffset(): Promise<Offset> {
+    const base = this.segments.at(-1) ?? this.logStartOffset
+    let end = base
+    for await (const batches of this.#walk(boundsOf({ from: base }, 0)).batches()) {
+      end = (batches.at(-1) as Batch).nextOffset
+    }
+    return end
+  }
+
+  #walk({ fromOffset, untilOffset, skipMissing }: Bounds): BatchWalk {
+    const onMissing = (missing: MissingOffsets): void => {
+      if (!skipMissing) throw this.#lost(missing)
+      if (missing.from < missing.until) this.#missing.push(missing)
+    }
+    const range = { from: fromOffset, until: untilOffset }
+    const { folder } = this
+    return new BatchWalk({ disk: this.#disk, folder, bounds: this.#bounds, ...range, onMissing })
+  }
+
+  #lost({ from, until, file, position, reason }: MissingOffsets): PartlogError {
+    const name = `${this.topic}-${this.partition}`
+    const which =
+      until - from > 1
+        ? `offsets ${from} to ${until - 1} of ${name} are missing, `
+        : `offset ${from} of ${name} is the first that is missing, `
+    return new PartlogError(
+      'CORRUPT_LOG',
+      `${file} at position ${position}: ${reason}; ${from < until ? which : ''}` +
+        `nothing of ${name} from offset ${from} on was read`,
+    )
+  }
+
+  *#recordsOf(batch: Batch, bounds: Bounds): Generator<StoredTopicRecord> {
+    const { isControl } = batch
+    if (isControl && !bounds.includeControl) return
+    if (batch.codec === undefined || !isSupported(batch.codec)) {
+      return this.#countUnread(batch, bounds)
+    }
+    let next = batch.baseOffset
+    try {
+      for (const cursor = new RecordCursor(batch); cursor.next();) {
+        const { offset, timestamp } = cursor
+        next = offset + 1
+        if (offset < bounds.fromOffset || offset >= bounds.untilOffset) continue
+        if (timestamp < bounds.fromTime || timestamp >= bounds.untilTime) continue
+        yield this.#recordOf(cursor, batch)
+      }
+    } catch (error) {
+      this.#unreadable(batch, next, error, bounds)
+    }
+  }
+
+  #recordOf(cursor: RecordCursor, { leaderEpoch, isControl }: Batch): StoredTopicRecord {
+    const { topic, partition } = this
+    const { offset, timestamp, timestampType, key, value, headers } = cursor
+    const record: StoredTopicRecord = {
+      topic,
+      partition,
+      offset,
+      timestamp,
+      timestampType,
+      key,
+      value,
+      headers,
+      leaderEpoch,
+      isControl,
+    }
+    if (Number.isSafeInteger(timestamp)) return record
+    return { ...record, exactTimestamp: cursor.exactTimestamp }
+  }
+
+  /** Its checksum is right, and yet its records cannot be read. */
+  #unreadable(batch: Batch, from: Offset, error: unknown, { skipMissing }: Bounds): void {
+    const name = `${this.topic}-${this.partition}`
+    const { sentence } = toPartlogError(error)
+    const until = batch.nextOffset
+    if (!skipMissing) {
+      const rest = `nothing of ${name} from offset ${from} on was read`
+      throw new PartlogError('CORRUPT_LOG', `${name}: ${sentence}; ${rest}`, { cause: error })
+    }
+    const file = join(this.folder, segmentFile(this.#segmentOf(from), 'log'))
+    this.#missing.push({ from, until, file, position: 0, reason: sentence })
+  }
+
+  #segmentOf(offset: Offset): Offset {
+    return this.segments.findLast(base => base <= offset) ?? this.logStartOffset
+  }
+
+  #countUnread(batch: Batch, { skipMissing }: Bounds): void {
+    const codec = batch.codec ?? 'unknown'
+    const counts = this.#unread.get(codec) ?? { batches: 0, records: 0 }
+    counts.batches++
+    counts.records += batch.recordsCount
+    this.#unread.set(codec, counts)
+    if (skipMissing) return
+    const name = `${this.topic}-${this.partition}`
+    const { baseOffset, lastOffset } = batch
+    throw new PartlogError(
+      'UNSUPPORTED_COMPRESSION_TYPE',
+      `${name}: offsets ${baseOffset} to ${lastOffset} are compressed with ${codec}, which ` +
+        `partlog does not read; nothing of ${name} from offset ${baseOffset} on was read`,
+    )
+  }
+}
+
+interface Bounds {
+  readonly fromOffset: number
+  readonly untilOffset: number
+  readonly fromTime: number
+  readonly untilTime: number
+  readonly includeControl: boolean
+  readonly skipMissing: boolean
+}
+
+function boundsOf(range: RecordRange, logStart: Offset): Bounds {
+  const { from, until, includeControl = false, skipMissing = false } = range
+  return {
+    includeControl,
+    skipMissing,
+    fromOffset: Math.max(typeof from === 'number' ? from : 0, logStart),
+    untilOffset: typeof until === 'number' ? until : Infinity,
+    fromTime: from instanceof Date ? from.getTime() : -Infinity,
+    untilTime: until instanceof Date ? until.getTime() : Infinity,
+  }
+}

@@ -1,0 +1,358 @@
+/**
+ * One segment, walked batch by batch beside its two indexes: what is there, and what is wrong.
+ *
+ * The CRC of a batch leaves out its offset and epoch: offsets must follow each other, epochs must
+ * be those of the epoch checkpoint. A gap is noted as one: whether compaction has made it only the
+ * whole log can tell.
+ */
+
+import { isDiskError, join, type Disk, type DiskFile } from '../../disk/disk.js'
+import type { Batch } from '../../model/batch.js'
+import { isSupported } from '../../model/compression.js'
+import { RecordCursor } from '../../model/record-cursor.js'
+import {
+  NONE,
+  type LeaderEpoch,
+  type Offset,
+  type Position,
+  type Timestamp,
+} from '../../model/units.js'
+import { segmentFile, type SegmentFileKind } from '../format/files.js'
+import { IndexWalk, OFFSET_ENTRY_BYTES, TIME_ENTRY_BYTES } from '../format/index-walk.js'
+import type { LeaderEpochs } from '../format/leader-epochs.js'
+import { findBatch, scanBatches, type ScanEnd } from '../format/scan.js'
+import { judgeTail } from '../format/tail.js'
+import type { Problem } from './inspect-files.js'
+import type { KnownBounds } from './known-bounds.js'
+import { readWhole } from './surroundings.js'
+
+/** A segment in numbers. */
+export interface SegmentSummary {
+  readonly file: string
+  readonly baseOffset: Offset
+  readonly bytes: number
+  readonly batches: number
+  readonly records: number
+  readonly controlBatches: number
+  /** null when there is no batch. */
+  readonly firstOffset: Offset | null
+  readonly lastOffset: Offset | null
+  /** Offsets that no batch covers: normal in a compacted log. */
+  readonly missingOffsets: number
+  readonly newestTimestamp: Timestamp
+  /** Batches by codec. */
+  readonly codecs: Readonly<Record<string, number>>
+  readonly offsetIndexEntries: number
+  readonly timeIndexEntries: number
+}
+
+/** What is found on the way, for those who want to show it. */
+export interface InspectVisitor {
+  onBatch?(batch: Batch, position: Position): void
+  onOffsetEntry?(offset: Offset, position: Position): void
+  onTimeEntry?(timestamp: Timestamp, offset: Offset): void
+}
+
+export interface WalkOptions {
+  readonly disk: Disk
+  readonly folder: string
+  readonly baseOffset: Offset
+  readonly has: (baseOffset: Offset, kind: SegmentFileKind) => boolean
+  readonly visitor: InspectVisitor
+  readonly problems: Problem[]
+  /** Those of the problems that are none in a compacted log. */
+  readonly gaps: Problem[]
+  readonly epochs: LeaderEpochs
+  readonly bounds: KnownBounds
+  readonly isFirst: boolean
+  readonly isLast: boolean
+  /** Where the segment before has ended, or what is known of where the log begins. */
+  readonly before: LogEnd
+}
+
+/** What must come next; −1 when nobody knows. */
+export interface LogEnd {
+  readonly nextOffset: Offset
+  readonly epoch: LeaderEpoch
+  /** What stands there is damaged: offsets may follow that nobody knows. */
+  readonly isDamaged: boolean
+}
+
+export class SegmentWalk {
+  #nextOffset: Offset
+  #epoch: LeaderEpoch
+  readonly #options: WalkOptions
+  readonly #file: string
+  readonly #codecs: Record<string, number> = {}
+  #offsets: IndexWalk
+  #times: IndexWalk
+  #batches = 0
+  #records = 0
+  #controlBatches = 0
+  #firstOffset: Offset | null = null
+  #missing = 0
+  #newest: Timestamp = NONE
+  #isBehindDamage = false
+  #logSize = 0
+
+  constructor(options: WalkOptions) {
+    this.#options = options
+    this.#file = this.#path('log')
+    const { nextOffset, epoch, isDamaged } = options.before
+    const mayBeginLater = nextOffset === NONE || isDamaged
+    this.#nextOffset = mayBeginLater ? Math.max(nextOffset, options.baseOffset) : nextOffset
+    this.#epoch = epoch
+    this.#offsets = new IndexWalk(Buffer.alloc(0), OFFSET_ENTRY_BYTES)
+    this.#times = new IndexWalk(Buffer.alloc(0), TIME_ENTRY_BYTES)
+  }
+
+  get end(): LogEnd {
+    const isDamaged = this.#isBehindDamage
+    return { nextOffset: this.#nextOffset, epoch: this.#epoch, isDamaged }
+  }
+
+  async run(): Promise<SegmentSummary> {
+    this.#checkBeginning()
+    this.#offsets = await this.#openIndex('index', OFFSET_ENTRY_BYTES)
+    this.#times = await this.#openIndex('timeindex', TIME_ENTRY_BYTES)
+    const log = this.#openLog()
+    if (log === undefined) return this.#summary(0)
+    this.#logSize = log.size
+    try {
+      await this.#walk(log)
+      this.#leftOver(log.size)
+      return this.#summary(log.size)
+    } finally {
+      log.close()
+    }
+  }
+
+  /** The first segment of a log may begin before what is visible of it, the others may not. */
+  #checkBeginning(): void {
+    const { baseOffset, before, isFirst } = this.#options
+    if (before.nextOffset > baseOffset && !isFirst) {
+      this.#wrong(0, `offsets from ${baseOffset} on stand in the segment before`)
+    }
+    if (isFirst) this.#nextOffset = Math.min(this.#nextOffset, baseOffset)
+    if (baseOffset > this.#nextOffset) this.#gap(0, baseOffset, isFirst)
+  }
+
+  /** A file that is listed and not there: it was deleted since, or the next look will say so. */
+  #openLog(): DiskFile | undefined {
+    try {
+      return this.#options.disk.open(this.#file)
+    } catch (error) {
+      if (!isDiskError(error, 'ENOENT')) throw error
+      this.#wrong(0, 'has gone')
+      this.#isBehindDamage = true
+      return undefined
+    }
+  }
+
+  /** Offsets from the next one up to `to` are not there. */
+  #gap(position: Position, to: Offset, isCertain: boolean): void {
+    const missing = to - this.#nextOffset
+    this.#wrong(position, `${missing} offsets from ${this.#nextOffset} on are missing`)
+    const problem = this.#options.problems.at(-1)
+    if (!isCertain && problem !== undefined) this.#options.gaps.push(problem)
+    this.#missing += missing
+    this.#nextOffset = to
+  }
+
+  /** Every batch that is sound; what stands between two of them is wrong once. */
+  async #walk(log: DiskFile): Promise<void> {
+    for (let from: Position | undefined = 0; from !== undefined;) {
+      const visit = (batch: Batch, position: Position): undefined => this.#visit(batch, position)
+      const end = await scanBatches(log, visit, { from })
+      if (end.reason === undefined || (await this.#isUnwritten(log, end))) return
+      this.#wrong(end.position, end.reason)
+      from = await findBatch(log, end.position + 1, this.#nextOffset)
+      this.#isBehindDamage = true
+      this.#offsets.skipWhile(entry => entry.readInt32BE(4) < (from ?? log.size))
+    }
+  }
+
+  /** Kafka gives the last segment its room in advance. */
+  async #isUnwritten(log: DiskFile, { position }: ScanEnd): Promise<boolean> {
+    if (!this.#options.isLast) return false
+    return (await judgeTail(log, position, this.#nextOffset)) === 'unwritten'
+  }
+
+  /** Entries about what is damaged are not wrong themselves: nobody knows what is true. */
+  #skipTimeEntries({ baseOffset }: Batch): void {
+    if (!this.#isBehindDamage) return
+    const first = baseOffset - this.#options.baseOffset
+    this.#times.skipWhile(entry => entry.readInt32BE(8) < first)
+  }
+
+  #visit(batch: Batch, position: Position): undefined {
+    const { visitor } = this.#options
+    visitor.onBatch?.(batch, position)
+    this.#skipTimeEntries(batch)
+    this.#batches++
+    this.#records += batch.recordsCount
+    if (batch.isControl) this.#controlBatches++
+    const codec = batch.codec ?? 'unknown'
+    this.#codecs[codec] = (this.#codecs[codec] ?? 0) + 1
+    this.#checkOffsets(batch, position)
+    this.#checkEpoch(batch, position)
+    this.#checkRecords(batch, position)
+    this.#checkOffsetEntries(batch, position)
+    this.#newest = Math.max(this.#newest, batch.maxTimestamp)
+    this.#checkTimeEntries(batch)
+    this.#isBehindDamage = false
+    return undefined
+  }
+
+  #checkOffsets(batch: Batch, position: Position): void {
+    const { baseOffset } = batch
+    this.#firstOffset ??= baseOffset
+    const missing = baseOffset - this.#nextOffset
+    if (missing < 0) {
+      this.#wrong(position, `offset ${baseOffset} comes after ${this.#nextOffset - 1}`)
+    } else if (missing > 0 && this.#isBehindDamage) this.#missing += missing
+    else if (missing > 0) this.#gap(position, baseOffset, this.#isBeyondAll(batch, position))
+    this.#nextOffset = Math.max(batch.nextOffset, this.#nextOffset)
+  }
+
+  /** The last batch of a log, behind a gap and behind all that is known: nothing confirms it. */
+  #isBeyondAll({ nextOffset, size }: Batch, position: Position): boolean {
+    const { isLast, bounds } = this.#options
+    const isEnd = isLast && position + size === this.#logSize
+    return isEnd && bounds.end > 0 && nextOffset > bounds.end
+  }
+
+  #checkEpoch({ leaderEpoch, baseOffset }: Batch, position: Position): void {
+    const known = this.#options.epochs.epochAt(baseOffset)
+    if (known !== undefined && leaderEpoch !== known) {
+      this.#wrong(position, `leader epoch is ${leaderEpoch}, it was ${known} at that offset`)
+    } else if (leaderEpoch < this.#epoch) {
+      this.#wrong(position, `leader epoch ${leaderEpoch} comes after ${this.#epoch}`)
+    } else {
+      this.#epoch = leaderEpoch
+    }
+  }
+
+  #checkRecords(batch: Batch, position: Position): void {
+    if (batch.codec === undefined || !isSupported(batch.codec)) return
+    let previous = batch.baseOffset - 1
+    let newest: Timestamp = NONE
+    try {
+      for (const cursor = new RecordCursor(batch); cursor.next();) {
+        const { offset } = cursor
+        if (offset <= previous || offset > batch.lastOffset) {
+          return this.#wrong(position, `record offset ${offset} does not fit into the batch`)
+        }
+        previous = offset
+        newest = Math.max(newest, cursor.timestamp)
+      }
+    } catch (error) {
+      return this.#wrong(position, (error as Error).message)
+    }
+    if (batch.recordsCount > 0 && newest !== batch.maxTimestamp) {
+      this.#wrong(position, `newest record is of ${newest}, the batch says ${batch.maxTimestamp}`)
+    }
+  }
+
+  #checkOffsetEntries(batch: Batch, position: Position): void {
+    const { baseOffset: segmentBase, visitor } = this.#options
+    for (let entry = this.#offsets.peek(); entry !== undefined; entry = this.#offsets.peek()) {
+      const at = entry.readInt32BE(4)
+      if (at > position) return
+      const offset = segmentBase + entry.readInt32BE(0)
+      visitor.onOffsetEntry?.(offset, at)
+      if (at < position) this.#wrongEntry('index', this.#offsets, `no batch begins at ${at}`)
+      else if (offset < batch.baseOffset) {
+        const problem = `offset ${offset} lies before the batch at ${at}`
+        this.#wrongEntry('index', this.#offsets, problem)
+      }
+      this.#checkEntryBefore(batch.baseOffset)
+      this.#offsets.step()
+    }
+  }
+
+  /** The entry before the next one must lie below `end`. */
+  #checkEntryBefore(end: Offset): void {
+    const before = this.#offsets.last
+    if (before === undefined) return
+    const offset = this.#options.baseOffset + before.readInt32BE(0)
+    if (offset < end) return
+    const problem = `offset ${offset} of an entry that ends below ${end}`
+    this.#wrongEntry('index', this.#offsets, problem, this.#offsets.position - OFFSET_ENTRY_BYTES)
+  }
+
+  #checkTimeEntries(batch: Batch): void {
+    const { baseOffset: segmentBase, visitor } = this.#options
+    for (let entry = this.#times.peek(); entry !== undefined; entry = this.#times.peek()) {
+      const offset = segmentBase + entry.readInt32BE(8)
+      if (offset > batch.lastOffset) return
+      const timestamp = Number(entry.readBigInt64BE(0))
+      visitor.onTimeEntry?.(timestamp, offset)
+      if (timestamp !== this.#newest) {
+        const problem = `the newest up to offset ${offset} is of ${this.#newest}, not ${timestamp}`
+        this.#wrongEntry('timeindex', this.#times, problem)
+      }
+      this.#times.step()
+    }
+  }
+
+  /** Entries behind the last batch point to nothing, unless nobody knows which one is the last. */
+  #leftOver(size: number): void {
+    if (this.#isBehindDamage) return
+    this.#checkEntryBefore(this.#nextOffset)
+    if (this.#offsets.peek() !== undefined) {
+      this.#wrongEntry('index', this.#offsets, `points behind the last batch (${size} bytes)`)
+    }
+    if (this.#times.peek() !== undefined) {
+      this.#wrongEntry('timeindex', this.#times, 'its offset lies behind the last batch')
+    }
+  }
+
+  async #openIndex(kind: 'index' | 'timeindex', entryBytes: number): Promise<IndexWalk> {
+    const { disk, baseOffset, has, problems } = this.#options
+    if (!has(baseOffset, kind)) return new IndexWalk(Buffer.alloc(0), entryBytes)
+    const file = this.#path(kind)
+    const bytes = await readWhole(disk, file)
+    const walk = new IndexWalk(bytes, entryBytes)
+    if (bytes.length % entryBytes !== 0 && !walk.hasZeroTail) {
+      const problem = `${bytes.length} bytes are no multiple of ${entryBytes}`
+      problems.push({ file, position: bytes.length - (bytes.length % entryBytes), problem })
+    }
+    return walk
+  }
+
+  #summary(bytes: number): SegmentSummary {
+    return {
+      file: this.#file,
+      baseOffset: this.#options.baseOffset,
+      bytes,
+      batches: this.#batches,
+      records: this.#records,
+      controlBatches: this.#controlBatches,
+      firstOffset: this.#firstOffset,
+      lastOffset: this.#firstOffset === null ? null : this.#nextOffset - 1,
+      missingOffsets: this.#missing,
+      newestTimestamp: this.#newest,
+      codecs: this.#codecs,
+      offsetIndexEntries: this.#offsets.count,
+      timeIndexEntries: this.#times.count,
+    }
+  }
+
+  #path(kind: SegmentFileKind): string {
+    return join(this.#options.folder, segmentFile(this.#options.baseOffset, kind))
+  }
+
+  #wrong(position: Position, problem: string): void {
+    this.#options.problems.push({ file: this.#file, position, problem })
+  }
+
+  #wrongEntry(
+    kind: 'index' | 'timeindex',
+    walk: IndexWalk,
+    problem: string,
+    position: Position = walk.position,
+  ): void {
+    this.#options.problems.push({ file: this.#path(kind), position, problem })
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * What a follower takes from its leader: whole batches, as they are. Nothing is patched, so
+ * everything is looked at first. Pure.
+ */
+
+import { Batch, frameAt, SHORT, whyBroken, whyInvalid } from '../../model/batch.js'
+import { PartlogError } from '../../model/errors.js'
+import type { LeaderEpoch, Offset } from '../../model/units.js'
+
+/** The end of the log that the batches are to continue. */
+export interface FollowerEnd {
+  /** For sentences. */
+  readonly name: string
+  readonly logEndOffset: Offset
+  /** The epoch of the last record; −1 when there is none. */
+  readonly lastEpoch: LeaderEpoch
+  /** Are gaps between offsets normal here, because the log is compacted? */
+  readonly hasGaps: boolean
+}
+
+/**
+ * The batches in `bytes`. Throws CORRUPT_MESSAGE when these are not whole, valid batches,
+ * OFFSET_OUT_OF_RANGE when they do not begin where the log ends or leave a gap, and
+ * FENCED_LEADER_EPOCH when an older leadership follows on a newer one.
+ */
+export function followerBatches(bytes: Buffer, end: FollowerEnd): readonly Batch[] {
+  const batches: Batch[] = []
+  let { logEndOffset: expected, lastEpoch } = end
+  for (let at = 0; at < bytes.length;) {
+    const batch = wholeBatchAt(bytes, at, end.name)
+    const { baseOffset, leaderEpoch } = batch
+    if (baseOffset < expected || (baseOffset > expected && !end.hasGaps)) {
+      const sentence = `${end.name}: a batch begins at offset ${baseOffset}, ${expected} comes next`
+      throw new PartlogError('OFFSET_OUT_OF_RANGE', sentence)
+    }
+    if (leaderEpoch < lastEpoch) {
+      const sentence = `${end.name}: a batch of leader epoch ${leaderEpoch} follows ${lastEpoch}`
+      throw new PartlogError('FENCED_LEADER_EPOCH', sentence)
+    }
+    expected = batch.nextOffset
+    lastEpoch = leaderEpoch
+    batches.push(batch)
+    at += batch.size
+  }
+  return batches
+}
+
+function wholeBatchAt(bytes: Buffer, at: number, name: string): Batch {
+  const size = frameAt(bytes, at, bytes.length)
+  const isWhole = size !== SHORT && at + size <= bytes.length
+  const reason = !isWhole ? 'the bytes end inside a batch' : size < 0 ? whyBroken(bytes, at) : ''
+  const batch = reason === '' ? new Batch(bytes, at) : undefined
+  const why = batch === undefined ? reason : whyInvalid(batch)
+  if (batch !== undefined && why === undefined) return batch
+  throw new PartlogError('CORRUPT_MESSAGE', `${name}: from the leader, at byte ${at}: ${why}`)
+}
+
+/** A segment's indexes count offsets from its first one, in 31 bits. */
+const OFFSETS_MAX = 2 ** 31
+
+/** Batches that lie one after the other, in groups that fit into a segment each. */
+export function segmentLoads(
+  batches: readonly Batch[],
+  segmentBytes: number,
+): readonly (readonly Batch[])[] {
+  const loads: Batch[][] = []
+  let loadBytes = Infinity
+  for (const batch of batches) {
+    const first = loads.at(-1)?.[0]?.baseOffset ?? 0
+    if (loadBytes + batch.size > segmentBytes || batch.nextOffset - first > OFFSETS_MAX) {
+      loads.push([])
+      loadBytes = 0
+    }
+    loads.at(-1)?.push(batch)
+    loadBytes += batch.size
+  }
+  return loads
+}

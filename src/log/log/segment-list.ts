@@ -1,0 +1,273 @@
+/**
+ * The segments of a log, oldest first, as files: making, syncing and taking away. There is always a
+ * last one, the active segment.
+ */
+
+import type { Clock } from '../../base/clock.js'
+import type { Logger } from '../../base/logger.js'
+import type { Random } from '../../base/random.js'
+import { join, type Disk } from '../../disk/disk.js'
+import { Batch, BATCH_HEADER_BYTES, frameAt } from '../../model/batch.js'
+import type { Offset, Position, Timestamp } from '../../model/units.js'
+import { CLEANED_SUFFIX, SEGMENT_FILE_KINDS, segmentFile } from '../format/files.js'
+import { IndexError, type IndexCache } from '../format/index-file.js'
+import type { LogSettings } from '../format/log-config.js'
+import { DamagedBytesError } from '../format/log-errors.js'
+import { DeletedSegments } from './deleted-segments.js'
+import { floorSegment } from './log-reader.js'
+import { deletableSegments, type RetentionDecision } from './retention.js'
+import { Segment } from './segment.js'
+
+export interface SegmentListContext {
+  readonly disk: Disk
+  readonly folder: string
+  readonly clock: Clock
+  readonly random: Random
+  readonly cache: IndexCache
+  readonly logger: Logger
+  readonly settings: LogSettings
+}
+
+/** A place where a batch begins, and everything goes from there on. */
+export interface Cut {
+  readonly index: number
+  readonly position: Position
+  /** Where the log ends then. */
+  readonly end: Offset
+  /** What is below is certainly there: less than `end` when that lies in a gap. */
+  readonly recoveryPoint: Offset
+}
+
+export class SegmentList {
+  readonly #context: SegmentListContext
+  readonly #deleted: DeletedSegments
+  #segments: Segment[]
+  /** A segment file was made whose name is not synced yet. */
+  #hasNewNames = false
+  #changes = 0
+
+  constructor(context: SegmentListContext, segments: readonly Segment[]) {
+    this.#context = context
+    this.#deleted = new DeletedSegments(context)
+    this.#segments = [...segments]
+  }
+
+  get all(): readonly Segment[] {
+    return this.#segments
+  }
+  /** Grows when records are cut off or deleted: what was seen before may be gone. */
+  get changes(): number {
+    return this.#changes
+  }
+  get first(): Segment {
+    return this.#segments[0] as Segment
+  }
+  get active(): Segment {
+    return this.#segments[this.#segments.length - 1] as Segment
+  }
+  get sizeBytes(): number {
+    return this.#segments.reduce((sum, segment) => sum + segment.size, 0)
+  }
+
+  has(segment: Segment): boolean {
+    return this.#segments.includes(segment)
+  }
+
+  /** The segment behind this one; undefined when it is the last, or not in the log any more. */
+  after(segment: Segment): Segment | undefined {
+    const index = this.#segments.indexOf(segment)
+    return index < 0 ? undefined : this.#segments[index + 1]
+  }
+
+  /** The closed segments from the one that holds `offset` on. */
+  closedFrom(offset: Offset): readonly Segment[] {
+    return this.#segments.slice(floorSegment(this.#segments, offset), -1)
+  }
+
+  /** Closes the active segment, which is returned, and begins the next one. */
+  roll(baseOffset: Offset): Segment {
+    const closed = this.active
+    closed.seal()
+    this.#segments.push(Segment.create(this.#options(baseOffset)))
+    this.#hasNewNames = true
+    return closed
+  }
+
+  /**
+   * Takes the oldest segments away, one after the other; one must be left. Each renaming
+   * is durable before the next one is done, so neither a power cut nor a disk that refuses leaves a
+   * hole.
+   */
+  async dropOldest(count: number): Promise<void> {
+    const { disk, folder } = this.#context
+    const { fileDeleteDelayMs } = this.#context.settings.current
+    for (const oldest of this.#segments.slice(0, count)) {
+      if (this.first !== oldest) return // cut off meanwhile
+      this.#deleted.add(oldest, fileDeleteDelayMs)
+      // Not in place: whoever goes through the list must not miss one.
+      this.#segments = this.#segments.slice(1)
+      this.#changes++
+      await disk.syncDirectory(folder)
+    }
+  }
+
+  /** How many of the oldest segments retention lets go. Their newest times must be known. */
+  deletable(marks: {
+    readonly logStartOffset: Offset
+    readonly logEndOffset: Offset
+    readonly highWatermark: Offset
+  }): RetentionDecision {
+    const { isDeleted, retentionBytes, retentionMs } = this.#context.settings.current
+    const view = this.#segments.map((segment, index) => ({
+      nextOffset: this.#segments[index + 1]?.baseOffset ?? marks.logEndOffset,
+      bytes: segment.size,
+      newestTimestamp: ageOf(segment),
+    }))
+    return deletableSegments(view, {
+      ...marks,
+      retentionBytes: isDeleted ? retentionBytes : -1,
+      retentionMs: isDeleted ? retentionMs : -1,
+      now: this.#context.clock.now(),
+    })
+  }
+
+  /** Syncs what is there now, in the order it was written. */
+  async sync(): Promise<void> {
+    const hadNewNames = this.#hasNewNames
+    this.#hasNewNames = false
+    try {
+      for (const segment of this.#segments.filter(candidate => candidate.isDirty)) {
+        if (!this.has(segment)) continue // deleted while another one was synced
+        const { size } = segment
+        await segment.file.sync()
+        segment.syncedBytes = Math.max(segment.syncedBytes, size)
+      }
+      if (hadNewNames) await this.#syncNames()
+    } catch (error) {
+      this.#hasNewNames ||= hadNewNames
+      throw error
+    }
+  }
+
+  // ── being cut ──────────────────────────────────────────────────────────────────────────
+
+  /** Where to cut so that no batch reaches to `offset`, which lies below the log's end. */
+  async findCut(offset: Offset): Promise<Cut> {
+    const index = floorSegment(this.#segments, offset)
+    const segment = this.#segments[index] as Segment
+    const position = await segment.positionOf(offset).catch(async (error: unknown) => {
+      if (!(error instanceof IndexError)) throw error
+      return await segment.scanFor(offset)
+    })
+    const { mayHaveGaps } = this.#context.settings.current
+    // In a compacted log there may be nothing from `offset` to the next segment.
+    if (position === segment.size && mayHaveGaps) return this.#cutAt(index, position, offset)
+    const header = await segment.file.read(position, BATCH_HEADER_BYTES)
+    if (frameAt(header, 0, header.length) <= 0 || header.length < BATCH_HEADER_BYTES) {
+      throw new DamagedBytesError(segment.file.path, position, 'no batch begins there')
+    }
+    return this.#cutAt(index, position, Math.min(offset, new Batch(header, 0).baseOffset))
+  }
+
+  #cutAt(index: number, position: Position, end: Offset): Cut {
+    const { mayHaveGaps } = this.#context.settings.current
+    const { baseOffset } = this.#segments[index] as Segment
+    return { index, position, end, recoveryPoint: mayHaveGaps ? baseOffset : end }
+  }
+
+  /** Takes away what lies behind a cut; returns how many bytes that were. */
+  cut({ index, position }: Cut): number {
+    const before = this.sizeBytes
+    this.#changes++
+    // From the end backwards: a crash in between leaves a shorter log, never one with a hole.
+    const { fileDeleteDelayMs } = this.#context.settings.current
+    for (const segment of this.#segments.splice(index + 1).reverse()) {
+      this.#deleted.add(segment, fileDeleteDelayMs)
+    }
+    this.active.cut(position)
+    return before - this.sizeBytes
+  }
+
+  /** Makes a cut survive a power cut. */
+  async syncCut(): Promise<void> {
+    this.#hasNewNames = false
+    await this.active.file.sync()
+    await this.#syncNames()
+  }
+
+  /** An empty list begins at another offset. There is a file at any time. */
+  async replaceEmpty(baseOffset: Offset): Promise<void> {
+    if (this.active.baseOffset === baseOffset) return
+    this.#segments.push(Segment.create(this.#options(baseOffset)))
+    await this.#syncNames()
+    await this.dropOldest(1)
+  }
+
+  // ── being compacted ────────────────────────────────────────────────────────────────────
+
+  /** An empty segment that is not in the list, in files of their own. */
+  async createCleaned(baseOffset: Offset): Promise<Segment> {
+    const { disk, folder } = this.#context
+    // What an attempt that failed has left.
+    for (const name of namesOf(baseOffset)) await disk.remove(join(folder, name + CLEANED_SUFFIX))
+    return Segment.create({ ...this.#options(baseOffset), suffix: CLEANED_SUFFIX })
+  }
+
+  /**
+   * A segment takes the place of neighbours, the first of which has its base offset, and keeps its
+   * snapshot. The files of the others are renamed; readers may finish.
+   */
+  replace(old: readonly Segment[], fresh: Segment): void {
+    const index = this.#segments.indexOf(old[0] as Segment)
+    const [before, after] = [this.#segments.slice(0, index), this.#segments.slice(index)]
+    this.#segments = [...before, fresh, ...after.slice(old.length)]
+    const { fileDeleteDelayMs } = this.#context.settings.current
+    const withoutSnapshot = SEGMENT_FILE_KINDS.filter(kind => kind !== 'snapshot')
+    for (const [at, segment] of old.entries()) {
+      this.#deleted.add(segment, fileDeleteDelayMs, at === 0 ? withoutSnapshot : undefined)
+    }
+  }
+
+  // ── the end ────────────────────────────────────────────────────────────────────────────
+
+  /** The active segment and all names, for opening without a scan. */
+  async sealAndSync(): Promise<void> {
+    this.active.seal()
+    await this.active.syncIndexes()
+    if (this.#hasNewNames) await this.#syncNames()
+  }
+
+  /** Gives the files back. */
+  close(): void {
+    this.#deleted.close()
+    for (const segment of this.#segments) segment.close()
+  }
+
+  async #syncNames(): Promise<void> {
+    await this.#context.disk.syncDirectory(this.#context.folder)
+  }
+
+  #options(baseOffset: Offset) {
+    const { disk, folder, cache, clock, random, settings } = this.#context
+    const { segmentJitterMs } = settings.current
+    return {
+      disk,
+      folder,
+      cache,
+      baseOffset,
+      settings,
+      jitterMs: segmentJitterMs === 0 ? 0 : random.int(segmentJitterMs),
+      createdAt: clock.now(),
+    }
+  }
+}
+
+/** What has no time cannot be too old; what holds nothing keeps nothing from being deleted. */
+function ageOf({ times: { newestTimestamp }, size }: Segment): Timestamp {
+  if (newestTimestamp >= 0) return newestTimestamp
+  return size === 0 ? -Infinity : Infinity
+}
+
+function namesOf(baseOffset: Offset): string[] {
+  return SEGMENT_FILE_KINDS.map(kind => segmentFile(baseOffset, kind))
+}

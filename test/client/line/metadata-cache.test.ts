@@ -1,0 +1,92 @@
+import { expect, it } from 'vitest'
+import { VirtualClock } from '../../../src/base/virtual-clock.js'
+import { isThere, MetadataCache } from '../../../src/client/line/metadata-cache.js'
+import { errorId, type ErrorCode } from '../../../src/model/errors.js'
+import type { Channel } from '../../../src/protocol/channel.js'
+
+type Told = readonly (readonly [leader: number, epoch: number])[] | ErrorCode
+
+/** A broker that tells one thing after the other of topic t; notes whether it may make it. */
+function cache(...answers: { topicId?: string; told: Told }[]) {
+  const mayCreate: boolean[] = []
+  const channel = {
+    send(_node: number, _api: string, request: { allowAutoTopicCreation: boolean }) {
+      mayCreate.push(request.allowAutoTopicCreation)
+      const { told, topicId = 'id' } = answers.shift() as { told: Told; topicId?: string }
+      const errorCode = typeof told === 'string' ? errorId(told) : 0
+      const leaders = typeof told === 'string' ? [] : told
+      const partitions = leaders.map(([leaderId, leaderEpoch], partitionIndex) => {
+        return { errorCode: 0, partitionIndex, leaderId, leaderEpoch, replicaNodes: [] }
+      })
+      const topic = { name: 't', topicId, errorCode, partitions }
+      return Promise.resolve({ brokers: [], topics: [topic] })
+    },
+  } as unknown as Channel
+  const clock = new VirtualClock()
+  const made = new MetadataCache({ channel, clock, maxAgeMs: 1_000, mayCreate: false })
+  const refresh = async (): Promise<(readonly [number, number])[]> => {
+    const { partitions } = await made.refresh('t')
+    return partitions.map(({ leaderId, leaderEpoch }) => [leaderId, leaderEpoch])
+  }
+  return { made, mayCreate, refresh }
+}
+
+it('an older leader epoch is not believed, partition by partition', async () => {
+  const { made, refresh } = cache(
+    { told: [[1, 4], [2, 7]] },
+    { told: [[3, 3], [3, 8]] },
+    { told: [[-1, 5], [3, 8]] },
+  )
+  await refresh()
+  made.invalidate('t') // it may be wrong: that it is newer than others stays true
+  expect(made.known('t')).toBeUndefined()
+  expect(await refresh()).toEqual([[1, 4], [3, 8]])
+  expect(await refresh()).toEqual([[-1, 5], [3, 8]])
+})
+
+it('a topic that was made anew begins anew', async () => {
+  const { refresh } = cache(
+    { told: [[1, 4], [2, 7]] },
+    { told: [[3, 0]], topicId: 'another' },
+    { told: 'UNKNOWN_TOPIC_OR_PARTITION' },
+    { told: [[2, 0]], topicId: 'another' },
+  )
+  await refresh()
+  expect(await refresh()).toEqual([[3, 0]])
+  await expect(refresh()).rejects.toMatchObject({ code: 'UNKNOWN_TOPIC_OR_PARTITION' })
+  expect(await refresh()).toEqual([[2, 0]])
+})
+
+it('partitions are added, never taken away', async () => {
+  const { refresh } = cache({ told: [[1, 1], [2, 1]] }, { told: [[3, 2]] })
+  await refresh()
+  expect(await refresh()).toEqual([[3, 2], [2, 1]])
+})
+
+it('brokers that tell no epochs are believed', async () => {
+  const { refresh } = cache({ told: [[1, -1]] }, { told: [[2, -1]] }, { told: [[3, 0]] })
+  expect(await refresh()).toEqual([[1, -1]])
+  expect(await refresh()).toEqual([[2, -1]])
+  expect(await refresh()).toEqual([[3, 0]])
+})
+
+it('looking again makes no topic; asking for one may', async () => {
+  const { made, mayCreate, refresh } = cache({ told: [[1, 1]] }, { told: [[1, 1]] }, { told: [] })
+  await Promise.all([refresh(), made.refresh('t', { mayCreate: true })])
+  expect(await isThere(made, { topic: 't', partition: 0 })).toBe(true) // none is taken away
+  expect(mayCreate).toEqual([false, true, false])
+})
+
+it('in doubt a partition is there', async () => {
+  const { made } = cache(
+    { told: 'LEADER_NOT_AVAILABLE' },
+    { told: [[1, 1]] },
+    { told: [[1, 1]] },
+    { told: 'UNKNOWN_TOPIC_OR_PARTITION' },
+  )
+  const place = { topic: 't', partition: 0 }
+  expect(await isThere(made, place)).toBe(true)
+  expect(await isThere(made, { ...place, topicId: 'id' })).toBe(true)
+  expect(await isThere(made, { ...place, topicId: 'another' })).toBe(false)
+  expect(await isThere(made, place)).toBe(false)
+})

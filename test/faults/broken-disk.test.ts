@@ -1,0 +1,224 @@
+/** A cluster goes on when the disk of one of its brokers does not. */
+
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { seededRandom } from '../../src/base/random.js'
+import { VirtualClock } from '../../src/base/virtual-clock.js'
+import type { Acks } from '../../src/client/producer/producer-config.js'
+import { Cluster } from '../../src/cluster/cluster.js'
+import { DiskError } from '../../src/disk/disk.js'
+import { MemoryDisk } from '../../src/disk/memory-disk.js'
+import { flipBit } from './damage.js'
+
+interface World {
+  readonly disk: MemoryDisk
+  readonly clock: VirtualClock
+  readonly cluster: Cluster
+  readonly events: string[]
+}
+
+async function opened(disk: MemoryDisk): Promise<World> {
+  const clock = new VirtualClock()
+  const random = seededRandom(3)
+  const cluster = await Cluster.onDisk(disk, { brokers: 3, clock, random })
+  onTestFinished(() => cluster.close())
+  const events: string[] = []
+  cluster.on('leader', ({ leader, topic }) => events.push(`${topic}: leader ${leader}`))
+  cluster.on('repair', ({ broker }) => events.push(`repair on ${broker}`))
+  return { disk, clock, cluster, events }
+}
+
+/** Orders on brokers 1, 2 and 3, led by 1, with a record. */
+async function world(): Promise<World> {
+  const all = await opened(new MemoryDisk())
+  await all.cluster.admin.createTopic({ topic: 'orders', assignment: [[1, 2, 3]] })
+  await sent(all, 'a')
+  return all
+}
+
+async function sent({ cluster, clock }: World, value: string, acks: Acks = 'all') {
+  const producer = cluster.producer({ acks })
+  const sending = producer.send({ topic: 'orders', messages: [{ value }] })
+  const [[place]] = await Promise.all([sending, clock.advance(60_000)])
+  await producer.close()
+  return place?.offset ?? -1
+}
+
+const leaderOf = ({ cluster }: World) => cluster.describe().topics[0]?.partitions[0]?.leader ?? -1
+
+const copyOn = ({ cluster }: World, broker: number) =>
+  cluster.describe().topics[0]?.partitions[0]?.copies.find(copy => copy.broker === broker)
+
+/** Every operation of this kind on the records of a broker fails from now on. */
+function breakDisk({ disk }: World, broker: number, kind: string, code: string): void {
+  disk.beforeOperation = operation => {
+    const isThere = operation.path.startsWith(`broker-${broker}/orders-0/`)
+    if (isThere && operation.kind === kind) throw new DiskError(code, kind, operation.path)
+    return undefined
+  }
+}
+
+describe("a leader's disk", () => {
+  it.each([
+    ['does not sync', 'sync', 'EIO', 'offline'],
+    ['does not write', 'append', 'EIO', 'offline'],
+    // What comes back as a follower is waited for, until it turns out that it cannot follow.
+    ['is full', 'append', 'ENOSPC', 'follower'],
+  ])('%s: another broker leads', async (_, kind, code, state) => {
+    const all = await world()
+    const first = leaderOf(all)
+    breakDisk(all, first, kind, code)
+    expect(await sent(all, 'b', code === 'ENOSPC' ? 1 : 'all')).toBeGreaterThanOrEqual(1)
+    expect(leaderOf(all)).not.toBe(first)
+    expect(copyOn(all, first)).toMatchObject({ state, isInSync: false })
+  })
+
+  it('works again after the broker was started again', async () => {
+    const all = await world()
+    const first = leaderOf(all)
+    breakDisk(all, first, 'sync', 'EIO')
+    await sent(all, 'b')
+    all.disk.beforeOperation = undefined
+    await all.cluster.broker(first).kill()
+    await all.cluster.broker(first).start()
+    await all.clock.advance(2_000)
+    expect(copyOn(all, first)).toMatchObject({ state: 'follower', isInSync: true })
+  })
+
+  it('has room again: it follows and is in sync', async () => {
+    const all = await world()
+    const first = leaderOf(all)
+    breakDisk(all, first, 'append', 'ENOSPC')
+    await sent(all, 'b', 1)
+    all.disk.beforeOperation = undefined
+    await all.clock.advance(3_000)
+    expect(copyOn(all, first)).toMatchObject({ state: 'follower', isInSync: true })
+  })
+})
+
+describe("a follower's disk", () => {
+  it('does not sync: the others go on without it', async () => {
+    const all = await world()
+    const follower = leaderOf(all) === 2 ? 3 : 2
+    breakDisk(all, follower, 'sync', 'EIO')
+    expect(await sent(all, 'b')).toBe(1)
+    expect(copyOn(all, follower)).toMatchObject({ state: 'offline', isInSync: false })
+  })
+})
+
+describe('bytes that are not what was written', () => {
+  it('are replaced by a copy from the leader, what was left is kept', async () => {
+    const all = await world()
+    for (const value of ['b', 'c', 'd']) await sent(all, value)
+    const first = leaderOf(all)
+    await all.cluster.broker(first).stop()
+    await flipBit(all.disk, `broker-${first}/orders-0/00000000000000000000.log`, 70)
+    await all.cluster.broker(first).start()
+    await all.cluster.admin.electLeaders({ type: 'preferred' }).catch(() => undefined)
+    await all.clock.advance(3_000)
+    const consumer = all.cluster.consumer({
+      autoOffsetReset: 'earliest',
+      valueDeserializer: 'string',
+    })
+    await consumer.assign([{ topic: 'orders', partition: 0 }])
+    const seen: (string | null)[] = []
+    while (seen.length < 4) {
+      const polled = consumer.poll({ timeoutMs: 5_000 })
+      await all.clock.advance(5_000)
+      seen.push(...(await polled).map(({ value }) => value))
+    }
+    expect(seen).toEqual(['a', 'b', 'c', 'd'])
+    await all.clock.advance(5_000)
+    expect(all.events).toContain(`repair on ${first}`)
+    expect(copyOn(all, first)).toMatchObject({ logEndOffset: 4, isInSync: true })
+    const folders = all.disk.list(`broker-${first}`).map(({ name }) => name)
+    expect(folders.filter(name => /^orders-0\..*-stray$/.test(name))).toHaveLength(1)
+  })
+})
+
+describe('the last in-sync replica, when its bytes are not what was written', () => {
+  const LOG = 'broker-1/orders-0/00000000000000000000.log'
+
+  /** Orders on brokers 1 and 2, neither of which runs; only 1 has b and c; b is damaged. */
+  async function damaged(): Promise<World> {
+    const all = await opened(new MemoryDisk())
+    await all.cluster.admin.createTopic({ topic: 'orders', assignment: [[1, 2]] })
+    await sent(all, 'a')
+    await all.cluster.broker(2).kill()
+    for (const value of ['b', 'c']) await sent(all, value)
+    await all.cluster.broker(1).kill()
+    await flipBit(all.disk, LOG, 100)
+    return all
+  }
+
+  const start = async ({ cluster }: World, ...ids: number[]): Promise<void> => {
+    for (const id of ids) await cluster.broker(id).start()
+  }
+
+  const electUnclean = ({ cluster }: World): Promise<void> =>
+    cluster.admin.electLeaders({ type: 'unclean' })
+
+  it('does not lead, and nobody leads in its place', async () => {
+    const all = await damaged()
+    await start(all, 1, 2)
+    const producer = all.cluster.producer({ deliveryTimeoutMs: 30_000 })
+    const sending = producer.send({ topic: 'orders', messages: [{ value: 'd' }] })
+    await Promise.all([
+      expect(sending).rejects.toMatchObject({ code: 'DELIVERY_TIMED_OUT' }),
+      all.clock.advance(40_000),
+    ])
+    expect(leaderOf(all)).toBe(-1)
+    expect(copyOn(all, 1)).toMatchObject({ state: 'offline', isInSync: true })
+    expect(copyOn(all, 2)).toMatchObject({ state: 'idle', isInSync: false, logEndOffset: 1 })
+  })
+
+  it('does not lead when everything is opened again, whoever comes and goes', async () => {
+    const before = await damaged()
+    await before.cluster.close()
+    const all = await opened(before.disk)
+    const partition = { topic: 'orders', partition: 0 }
+    expect(all.cluster.recovery.offline).toMatchObject([partition])
+    expect(leaderOf(all)).toBe(-1)
+    for (const broker of [3, 2]) {
+      await all.cluster.broker(broker).kill()
+      await start(all, broker)
+    }
+    expect(leaderOf(all)).toBe(-1)
+    const preferred = { type: 'preferred', partitions: [partition] } as const
+    await expect(all.cluster.admin.electLeaders(preferred)).rejects.toMatchObject({
+      code: 'PREFERRED_LEADER_NOT_AVAILABLE',
+    })
+  })
+
+  it('is given up by an unclean election, which it does not win, and copied anew', async () => {
+    const all = await damaged()
+    await start(all, 1, 2)
+    await electUnclean(all)
+    await all.clock.advance(2_000)
+    expect(leaderOf(all)).toBe(2)
+    expect(await sent(all, 'd')).toBe(1)
+    expect(all.events).toContain('repair on 1')
+    expect(copyOn(all, 1)).toMatchObject({ state: 'follower', isInSync: true, logEndOffset: 2 })
+  })
+
+  it('leads again when its bytes are there again', async () => {
+    const all = await damaged()
+    await start(all, 1)
+    expect(leaderOf(all)).toBe(-1)
+    await all.cluster.broker(1).kill()
+    await flipBit(all.disk, LOG, 100)
+    await start(all, 1)
+    expect(leaderOf(all)).toBe(1)
+    expect(await sent(all, 'd')).toBe(3)
+  })
+
+  it('leads, and says what is wrong, where it is the only replica', async () => {
+    const all = await opened(new MemoryDisk())
+    await all.cluster.admin.createTopic({ topic: 'orders', assignment: [[1]] })
+    for (const value of ['a', 'b', 'c']) await sent(all, value)
+    await all.cluster.broker(1).kill()
+    await flipBit(all.disk, LOG, 100)
+    await start(all, 1)
+    expect(leaderOf(all)).toBe(1)
+    await expect(sent(all, 'd')).rejects.toMatchObject({ code: 'CORRUPT_LOG' })
+  })
+})

@@ -1,0 +1,146 @@
+import { describe, expect, it } from 'vitest'
+import {
+  deletedFile,
+  deletedFolder,
+  isDeletedFile,
+  isDeletedFolder,
+  isKeptFile,
+  keptFile,
+  parsePartitionFolder,
+  parseSegmentFile,
+  partitionFolder,
+  SEGMENT_FILE_KINDS,
+  segmentFile,
+} from '../../../src/log/format/files.js'
+
+describe("a segment's files", () => {
+  it('are named by twenty digits and a kind, and read back', () => {
+    expect(segmentFile(0, 'log')).toBe('00000000000000000000.log')
+    expect(segmentFile(42, 'timeindex')).toBe('00000000000000000042.timeindex')
+    for (const baseOffset of [0, 1, 42, 2 ** 31, 2 ** 53 - 1]) {
+      for (const kind of SEGMENT_FILE_KINDS) {
+        expect(parseSegmentFile(segmentFile(baseOffset, kind))).toEqual({ baseOffset, kind })
+      }
+    }
+  })
+
+  it('sort by name as by offset', () => {
+    const offsets = [0, 9, 10, 99, 1000, 2 ** 40, 2 ** 53 - 1]
+    const names = offsets.map(offset => segmentFile(offset, 'log'))
+    expect([...names].reverse().sort()).toEqual(names)
+  })
+
+  it.each([
+    '',
+    '.log',
+    '42.log',
+    '0000000000000000042.log',
+    '000000000000000000042.log',
+    '00000000000000000042',
+    '00000000000000000042.',
+    '00000000000000000042.txt',
+    '00000000000000000042.LOG',
+    '00000000000000000042.logs',
+    '00000000000000000042.log.deleted',
+    '00000000000000000042.log.140.kept',
+    '00000000000000000042.log.cleaned',
+    '00000000000000000042.log.swap',
+    '00000000000000000042.log\n',
+    ' 00000000000000000042.log',
+    '-0000000000000000042.log',
+    '+0000000000000000042.log',
+    '0000000000000000004x.log',
+    '0000000000000000004٣.log',
+    // Larger than any safe integer: another number would come out.
+    '00009007199254740992.log',
+    '99999999999999999999.log',
+  ])('is none: %j', name => {
+    expect(parseSegmentFile(name)).toBeUndefined()
+  })
+
+  it('on their way out, and those that recovery has cut off, are told apart', () => {
+    const name = segmentFile(42, 'log')
+    expect(deletedFile(name)).toBe('00000000000000000042.log.deleted')
+    expect(keptFile(name, 140)).toBe('00000000000000000042.log.140.kept')
+    const verdicts = [name, deletedFile(name), keptFile(name, 140)].map(each => [
+      parseSegmentFile(each) !== undefined,
+      isDeletedFile(each),
+      isKeptFile(each),
+    ])
+    expect(verdicts).toEqual([
+      [true, false, false],
+      [false, true, false],
+      [false, false, true],
+    ])
+  })
+})
+
+describe("a partition's folder", () => {
+  it.each([
+    ['orders-0', 'orders', 0],
+    ['orders-11', 'orders', 11],
+    ['a-b-7', 'a-b', 7],
+    ['a.b_c-99998', 'a.b_c', 99_998],
+    ['--3', '-', 3],
+    ['7-7', '7', 7],
+    ['__consumer_offsets-49', '__consumer_offsets', 49],
+    [`${'x'.repeat(249)}-0`, 'x'.repeat(249), 0],
+  ])('%s', (folder, topic, partition) => {
+    expect(parsePartitionFolder(folder)).toEqual({ topic, partition })
+    expect(partitionFolder({ topic, partition })).toBe(folder)
+  })
+
+  it.each([
+    '',
+    'orders',
+    'orders-',
+    '-0',
+    'orders-x',
+    'orders-01',
+    'orders-00',
+    'orders--1-',
+    'orders-1.5',
+    'orders-99999',
+    'orders-100000',
+    'orders- 1',
+    'or ders-1',
+    'ördërs-1',
+    '.-0',
+    '..-0',
+    'a/b-0',
+    `${'x'.repeat(250)}-0`,
+    'orders-0.0123456789abcdef0123456789abcdef-delete',
+    'orders-0.0123456789abcdef0123456789abcdef-future',
+  ])('is none: %j', name => {
+    expect(parsePartitionFolder(name)).toBeUndefined()
+  })
+})
+
+describe('the folder of a deleted partition', () => {
+  const HEX = '0123456789abcdef0123456789abcdef'
+
+  it("has Kafka's name, and belongs to no partition any more", () => {
+    const name = deletedFolder('orders-0', HEX)
+    expect(name).toBe(`orders-0.${HEX}-delete`)
+    expect(isDeletedFolder(name)).toBe(true)
+    expect(parsePartitionFolder(name)).toBeUndefined()
+  })
+
+  it('has a name the file system takes, however long the topic is', () => {
+    const name = deletedFolder(`${'x'.repeat(249)}-99998`, HEX)
+    expect(name.length).toBe(255)
+    expect(isDeletedFolder(name)).toBe(true)
+  })
+
+  it.each([
+    'orders-0',
+    'orders-delete',
+    'orders-0.deadbeef-delete',
+    `orders-0.${HEX}-delete-0`,
+    `orders-0.${HEX}`,
+    `orders-0.${HEX.toUpperCase()}-delete`,
+    `orders-0.${HEX}-future`,
+  ])('is not %s', name => {
+    expect(isDeletedFolder(name)).toBe(false)
+  })
+})
