@@ -14,6 +14,8 @@ import type { Offset } from '../model/units.js'
 interface Follower {
   /** Where its last fetch began; −1 when it has not fetched since this leadership began. */
   end: Offset
+  /** Where its log begins, as it says; −1 when it has not said in this leadership. */
+  start: Offset
   /** When it last had everything the leader had; NEVER as well. */
   caughtUpMs: number
   /** When it last fetched, and what the leader had then. */
@@ -107,6 +109,32 @@ export class InSyncReplicas {
     follower.leaderEndThen = leaderEnd
   }
 
+  /** Where a follower's log begins. True when that is news. */
+  began(brokerId: number, start: Offset): boolean {
+    const follower = this.#followers.get(brokerId)
+    if (follower === undefined || start < 0 || follower.start === start) return false
+    follower.start = start
+    return true
+  }
+
+  /**
+   * No replica on a live broker has records below, in the ISR or not: any of them may lead some day
+   * (Kafka's low watermark). −1 while one of them has not said where it begins.
+   */
+  lowWatermark(leaderStart: Offset, { isAlive }: Pick<IsrRules, 'isAlive'>): Offset {
+    let lowest = leaderStart
+    for (const [id, { start }] of this.#followers) {
+      if (isAlive(id)) lowest = Math.min(lowest, start)
+    }
+    return lowest
+  }
+
+  /** Those on live brokers that are not known to have deleted everything below `offset`. */
+  keeping(offset: Offset, { isAlive }: Pick<IsrRules, 'isAlive'>): number[] {
+    const ids = [...this.#followers.keys()]
+    return ids.filter(id => isAlive(id) && (this.#followers.get(id)?.start ?? offset) < offset)
+  }
+
   /**
    * Everything below is on all who count: the maximal ISR, and those alive who have been caught up
    * lately, so that nobody who is about to join finds itself behind.
@@ -157,7 +185,8 @@ export class InSyncReplicas {
     for (const id of replicas) {
       if (id === this.#leaderId || this.#followers.has(id)) continue
       const caughtUpMs = isr.includes(id) ? nowMs : NEVER
-      this.#followers.set(id, { end: -1, caughtUpMs, fetchedMs: NEVER, leaderEndThen: 0 })
+      const unknown = { end: -1, start: -1, fetchedMs: NEVER, leaderEndThen: 0 }
+      this.#followers.set(id, { ...unknown, caughtUpMs })
     }
   }
 }

@@ -58,6 +58,8 @@ export class Partition {
   readonly changes = new Watchers()
   /** Batches that cannot be appended at once; `append` itself does not wait for them. */
   readonly arrivals = new Arrivals()
+  /** Told when the low watermark may have moved, or the role has changed. */
+  readonly deletions = new Watchers()
   readonly topicPartition: TopicPartition
   readonly topicId: string
   readonly #options: PartitionOptions
@@ -72,6 +74,8 @@ export class Partition {
   readonly #committed = new CommittedBytes()
   /** The latest truncation of the log. */
   #cutting: Promise<readonly string[]> = Promise.resolve([])
+  /** Up to here a follower's log start survives a power cut: so much it tells its leader. */
+  #savedStart: Offset = 0
 
   private constructor(options: PartitionOptions, role: Role, log: Log | undefined) {
     this.topicPartition = options.topicPartition
@@ -97,6 +101,7 @@ export class Partition {
     })
     const { logStartOffset, logEndOffset } = log
     partition.#highWatermark = Math.max(logStartOffset, Math.min(highWatermark, logEndOffset))
+    partition.#savedStart = logStartOffset
     return partition
   }
 
@@ -200,12 +205,14 @@ export class Partition {
     if (this.#role.kind !== 'leader') return
     this.#role.isr.update(view, this.#nowMs())
     this.#advance()
+    this.deletions.notify() // who has died is not waited for
   }
 
   /** Whoever waits for this leadership is told that it is over. */
   #stepDown(why: string): void {
     if (this.#role.kind !== 'leader') return
     this.#play({ kind: 'idle' })
+    this.deletions.notify()
     this.#committed.forget()
     this.#waiters.fail(this.#notLeader(why))
   }
@@ -315,14 +322,16 @@ export class Partition {
    * What a follower asks for tells what it has: the high watermark may move, the follower may join
    * the ISR. Ignored unless it follows this leadership, on a log that has not parted from this one.
    */
-  noteFetch({ replicaId, fetchOffset, lastEpoch }: FollowerFetch, claimed: LeaderEpoch): void {
+  noteFetch(fetch: FollowerFetch, claimed: LeaderEpoch): void {
     if (this.#role.kind !== 'leader') return
+    const { replicaId, fetchOffset, lastEpoch, logStartOffset = NONE } = fetch
     const { isr, epoch, epochStart } = this.#role
     const log = this.#log as Log
     const isHere = fetchOffset >= log.logStartOffset && fetchOffset <= log.logEndOffset
     if ((claimed >= 0 && claimed !== epoch) || !isHere) return
     if (hasParted(log, { fetchOffset, lastEpoch })) return
     isr.fetched(replicaId, fetchOffset, log.logEndOffset, this.#nowMs())
+    if (isr.began(replicaId, logStartOffset)) this.deletions.notify()
     this.#advance()
     if (isr.pending !== undefined || !this.#options.isAlive(replicaId)) return
     if (!isr.mayJoin(replicaId, this.#highWatermark, epochStart)) return
@@ -403,6 +412,19 @@ export class Partition {
     if (this.#options.durability === 'power') await (this.#log as Log).flushUnlessStalled()
   }
 
+  /** Makes the log start as durable as the cluster promises: then the leader may be told. */
+  async settleStart(): Promise<void> {
+    const { logStartOffset } = this.#log as Log
+    if (logStartOffset <= this.#savedStart) return
+    if (this.#options.durability === 'power') await (this.#log as Log).saveLogStart()
+    this.#savedStart = Math.max(this.#savedStart, logStartOffset)
+  }
+
+  /** Nothing below comes back on this replica: a follower tells its leader. */
+  get settledStart(): Offset {
+    return this.#savedStart
+  }
+
   /** Is everything appended as durable as the cluster promises? If not, it is on its way. */
   get isSettled(): boolean {
     const log = this.#log as Log
@@ -418,6 +440,7 @@ export class Partition {
     this.#highWatermark = Math.min(this.#highWatermark, offset)
     const keptIn = await (this.#cutting = log.truncateTo(offset))
     this.#highWatermark = Math.min(this.#highWatermark, log.logEndOffset)
+    this.#savedStart = Math.min(this.#savedStart, log.logStartOffset) // all may be gone
     return keptIn
   }
 
@@ -425,12 +448,16 @@ export class Partition {
   async restartAt(offset: Offset): Promise<readonly string[]> {
     const keptIn = await (this.#cutting = (this.#log as Log).truncateFullyAndStartAt(offset))
     this.#highWatermark = offset
+    this.#savedStart = Math.min(this.#savedStart, offset)
     return keptIn
   }
 
   // ── deleting ───────────────────────────────────────────────────────────────────────────
 
-  /** Moves the log start up to `offset`; −1 stands for the high watermark. Returns where it is. */
+  /**
+   * Moves the log start up to `offset`; −1 stands for the high watermark. Returns the offset that
+   * was meant: other replicas follow, which shows by `lowWatermark`.
+   */
   deleteRecordsBefore(offset: Offset): Offset {
     const log = this.#leaderLog()
     const target = offset === -1 ? this.#highWatermark : offset
@@ -440,8 +467,23 @@ export class Partition {
         `${log.name}: offset ${target} is above the high watermark ${this.#highWatermark}`,
       )
     }
-    log.deleteRecordsBefore(Math.max(target, log.logStartOffset))
-    return log.logStartOffset
+    const before = log.logStartOffset
+    log.deleteRecordsBefore(Math.max(target, before))
+    if (log.logStartOffset > before) this.changes.notify() // followers are to follow
+    return target
+  }
+
+  /**
+   * Where the log begins on this replica and on all others whose brokers live: whichever of them
+   * leads next, nothing below comes back. Throws on others than the leader.
+   */
+  get lowWatermark(): Offset {
+    return this.#leader().isr.lowWatermark(this.#leaderLog().logStartOffset, this.#options)
+  }
+
+  /** Live brokers that are not known to have deleted what is below `offset`. */
+  replicasKeeping(offset: Offset): number[] {
+    return this.#leader().isr.keeping(offset, this.#options)
   }
 
   // ── the pieces ─────────────────────────────────────────────────────────────────────────
@@ -521,6 +563,7 @@ export class Partition {
   #goOffline(error: PartlogError): void {
     if (this.#role.kind === 'offline') return
     this.#play({ kind: 'offline', error })
+    this.deletions.notify()
     this.#committed.forget()
     this.#waiters.fail(this.#forClients(error))
     this.changes.notify()

@@ -56,6 +56,8 @@ export interface FollowerFetch {
   readonly fetchOffset: Offset
   /** Of its last record; −1 when it has none. */
   readonly lastEpoch: LeaderEpoch
+  /** Where its log begins; −1 when it does not say. */
+  readonly logStartOffset?: Offset
 }
 
 /** What a partition tells the broker it stands on. */

@@ -246,7 +246,8 @@ it('a log that has lost its beginning was not cut', async () => {
   const reader = consumer('none')
   await passing(reader.assign([ORDERS]))
   reader.seek({ ...ORDERS, offset: 5, leaderEpoch: 0 })
-  await passing(cluster.admin.deleteRecords({ ...ORDERS, offset: 8 }))
+  const deleted = cluster.admin.deleteRecords({ ...ORDERS, offset: 8 })
+  deleted.catch(() => undefined) // it waits for the broker that copies nothing
   const polled = passing(reader.poll({ timeoutMs: 2_000 }))
   await expect(polled).rejects.toMatchObject({ code: 'OFFSET_OUT_OF_RANGE' })
   reader.seek({ ...ORDERS, offset: 8, leaderEpoch: 0 })

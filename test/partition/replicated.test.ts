@@ -61,6 +61,93 @@ describe('what a follower says', () => {
   })
 })
 
+describe('the low watermark', () => {
+  const begun = (replicaId: number, logStartOffset: number) => ({
+    ...fetchFrom(3, 5, replicaId),
+    logStartOffset,
+  })
+
+  async function trimmed() {
+    const { partition, shrunk } = await leading({ isr: [1, 2] })
+    for (const value of ['a', 'b', 'c']) partition.append(batchOf([value]))
+    for (const id of [2, 3]) partition.noteFetch(begun(id, 0), 5)
+    let looks = 0
+    partition.deletions.watch(() => looks++)
+    partition.deleteRecordsBefore(2)
+    return { partition, shrunk, looks: () => looks }
+  }
+
+  it('is that of the replica that has deleted least, in the ISR or not', async () => {
+    const { partition, looks } = await trimmed()
+    expect(partition.lowWatermark).toBe(0)
+    expect(partition.replicasKeeping(2)).toEqual([2, 3])
+    partition.noteFetch(begun(2, 2), 5)
+    expect([partition.lowWatermark, partition.replicasKeeping(2)]).toEqual([0, [3]])
+    partition.noteFetch(begun(3, 1), 5)
+    expect(partition.lowWatermark).toBe(1)
+    partition.noteFetch(begun(3, 2), 5)
+    expect([partition.lowWatermark, partition.replicasKeeping(2)]).toEqual([2, []])
+    expect(looks()).toBe(3)
+  })
+
+  it('is not moved by what another leadership was told, or by who does not say', async () => {
+    const { partition, looks } = await trimmed()
+    partition.noteFetch(begun(2, 2), 4)
+    partition.noteFetch(begun(3, -1), 5)
+    expect([partition.lowWatermark, looks()]).toEqual([0, 0])
+  })
+
+  it('begins unknown with each leadership', async () => {
+    const { partition } = await trimmed()
+    for (const id of [2, 3]) partition.noteFetch(begun(id, 2), 5)
+    await partition.become({ ...VIEW, isr: [1, 2], leaderEpoch: 6 })
+    expect(partition.lowWatermark).toBe(-1)
+  })
+
+  it('does not wait for who is dead', async () => {
+    const partition = await opened()
+    await partition.become({ ...VIEW, replicas: [1, DEAD], isr: [1], leaderEpoch: 5 })
+    partition.append(batchOf(['a']))
+    partition.deleteRecordsBefore(1)
+    expect(partition.lowWatermark).toBe(1)
+  })
+
+  it('is looked at again when the ISR or the leader has changed', async () => {
+    const { partition, shrunk, looks } = await trimmed()
+    await shrunk([1])
+    expect(looks()).toBe(1)
+    await partition.become({ ...VIEW, isr: [2], leaderEpoch: 6, leader: 2, partitionEpoch: 2 })
+    expect(looks()).toBe(2)
+    expect(() => partition.lowWatermark).toThrow('NOT_LEADER_OR_FOLLOWER')
+  })
+})
+
+describe('the log start a follower tells', () => {
+  it.each(['power', 'process'] as const)('is the one it has saved (%s)', async durability => {
+    const w = world()
+    let saved = 0
+    w.saveCheckpoints = async () => void saved++
+    const { topicPartition, clock } = contextOf(w)
+    const rules = { lagMaxMs: 30_000, isAlive: () => true, durability }
+    const place = { brokerId: 1, topicPartition, topicId: TOPIC_ID, clock }
+    const log = await create(w)
+    const partition = Partition.open({ ...place, ...rules }, log, 0)
+    await partition.become({ ...VIEW, replicas: [1], isr: [1], leaderEpoch: 1 })
+    for (const value of ['a', 'b', 'c']) partition.append(batchOf([value]))
+    await log.flush()
+    await partition.become({ ...VIEW, isr: [1, 2], leader: 2, leaderEpoch: 2 })
+    const known = { records: Buffer.alloc(0), highWatermark: 3, logStartOffset: 2 }
+    partition.appendFromLeader(known)
+    expect([log.logStartOffset, partition.settledStart]).toEqual([2, 0])
+    await partition.settleStart()
+    await partition.settleStart()
+    expect(partition.settledStart).toBe(2)
+    expect(saved).toBe(durability === 'power' ? 1 : 0)
+    await partition.truncateTo(0)
+    expect(partition.settledStart).toBe(log.logStartOffset)
+  })
+})
+
 describe('a log that has parted from the leader', () => {
   /** Records 0 and 1 of epoch 1, 2 and 3 of epoch 5. */
   async function two() {

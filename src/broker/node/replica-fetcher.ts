@@ -170,12 +170,12 @@ export class ReplicaFetcher {
   }
 
   #request(targets: readonly Target[]): FetchRequest {
-    const wanted = ({ epoch, log }: Target, partition: number) => ({
+    const wanted = ({ epoch, log, partition: { settledStart } }: Target, partition: number) => ({
       partition,
       currentLeaderEpoch: epoch,
       fetchOffset: log.logEndOffset,
       lastFetchedEpoch: log.epochs.latestEpoch,
-      logStartOffset: log.logStartOffset,
+      logStartOffset: settledStart,
       partitionMaxBytes: REPLICA_FETCH_MAX_BYTES,
     })
     return {
@@ -214,9 +214,10 @@ export class ReplicaFetcher {
     const records = asBuffer(answer.records ?? NOTHING)
     const { highWatermark, logStartOffset = 0 } = answer
     partition.appendFromLeader({ records, highWatermark, logStartOffset })
-    if (records.length === 0) return false
-    await partition.settle()
-    return true
+    if (records.length > 0) await partition.settle()
+    // While the disk refuses, the leader is not told, and following goes on.
+    await partition.settleStart().catch(() => undefined)
+    return records.length > 0
   }
 
   async #onError(target: Target, answer: PartitionFetchResponse): Promise<boolean> {

@@ -47,7 +47,7 @@ export async function fetch(
     const { answers, bytes, hasNews } = await readAll(broker, reads, request)
     const timeoutMs = deadline - clock.monotonicMs()
     const isOver = timeoutMs <= 0 || signal?.aborted === true
-    // A follower learns how far it may let others read, as soon as that has changed.
+    // A follower learns from where and how far others may read, as soon as that has changed.
     const hasMoved = isFollower && told !== asked
     if (bytes >= request.minBytes || hasNews || hasMoved || isOver) {
       return responseOf(broker, reads, answers)
@@ -95,7 +95,9 @@ function readsOf(broker: BrokerContext, request: FetchRequest): Read[] {
 /** Takes a follower at its word, where that can be true; where not, reading says why. */
 function noteFetch({ partition, wanted }: Read, replicaId: number): void {
   const { fetchOffset, lastFetchedEpoch: lastEpoch = -1, currentLeaderEpoch = -1 } = wanted
-  partition?.noteFetch({ replicaId, fetchOffset, lastEpoch }, currentLeaderEpoch)
+  const { logStartOffset = -1 } = wanted
+  const follower = { replicaId, fetchOffset, lastEpoch, logStartOffset }
+  partition?.noteFetch(follower, currentLeaderEpoch)
 }
 
 /** Grows when one of the partitions gets another leader or goes offline. */
@@ -103,9 +105,12 @@ function rolesOf(reads: readonly Read[]): number {
   return reads.reduce((sum, { partition }) => sum + (partition?.roleVersion ?? 0), 0)
 }
 
-/** Grows when one of the high watermarks does. */
+/** Grows when one of the high watermarks or of the log starts does. */
 function watermarksOf(reads: readonly Read[]): number {
-  return reads.reduce((sum, { partition }) => sum + (partition?.highWatermark ?? 0), 0)
+  return reads.reduce((sum, { partition }) => {
+    const { highWatermark = 0, replicaLog } = partition ?? {}
+    return sum + highWatermark + (replicaLog?.logStartOffset ?? 0)
+  }, 0)
 }
 
 function appendedBytes(reads: readonly Read[]): number {

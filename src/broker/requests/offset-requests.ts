@@ -7,7 +7,9 @@ import { distinctBy, repeated } from '../../base/repeated.js'
 import type { OffsetAndTimestamp } from '../../log/log/log-reader.js'
 import { PartlogError } from '../../model/errors.js'
 import { isInternalTopic, partitionKey } from '../../model/names.js'
+import { NONE } from '../../model/units.js'
 import { checkMayDelete } from '../../partition/checks.js'
+import { waitUntil, type WaitOptions } from '../../partition/delayed.js'
 import type { Partition } from '../../partition/partition.js'
 import {
   EARLIEST_LOCAL_TIMESTAMP,
@@ -106,12 +108,17 @@ export async function offsetForLeaderEpoch(
   return { topics }
 }
 
-/** Answers when the new log start survives a power cut. */
+/**
+ * Answers when nothing that was deleted comes back: the new log start survives a power cut, on this
+ * replica and on every other whose broker lives.
+ */
 export async function deleteRecords(
   broker: BrokerContext,
   request: DeleteRecordsRequest,
+  signal?: AbortSignal,
 ): Promise<DeleteRecordsResponse> {
-  const topics = request.topics.map(({ name, partitions }) => ({
+  const { timeoutMs } = request
+  const deleted = request.topics.map(({ name, partitions }) => ({
     name,
     partitions: partitions.map(({ partitionIndex, offset }) => {
       try {
@@ -119,15 +126,57 @@ export async function deleteRecords(
         if (isInternalTopic(name)) throw notForUsers(name)
         checkMayDelete(partition.log.name, partition.log.config)
         if (offset < HIGH_WATERMARK) throw outOfRange(offset)
-        const lowWatermark = partition.deleteRecordsBefore(offset)
-        return { partitionIndex, ...NO_ERROR, lowWatermark }
+        return { partitionIndex, partition, before: partition.deleteRecordsBefore(offset) }
       } catch (error) {
-        return { partitionIndex, ...errorFields(error), lowWatermark: -1 }
+        return { partitionIndex, error }
       }
     }),
   }))
   await broker.logs.writeCheckpoints()
-  return { topics }
+  const patience = { clock: broker.clock, timeoutMs: Math.max(timeoutMs, 0), signal }
+  const topics = deleted.map(async ({ name, partitions }) => ({
+    name,
+    partitions: await Promise.all(partitions.map(each => deletionOf(each, patience))),
+  }))
+  return { topics: await Promise.all(topics) }
+}
+
+interface Deletion {
+  readonly partitionIndex: number
+  readonly partition?: Partition
+  /** The offset that was meant. */
+  readonly before?: number
+  /** Why nothing was deleted. */
+  readonly error?: unknown
+}
+
+/** What has become of a deletion: Kafka's delayed DeleteRecords. */
+async function deletionOf(
+  { partitionIndex, partition, before = NONE, error }: Deletion,
+  patience: WaitOptions,
+) {
+  try {
+    if (partition === undefined) throw error
+    const isReady = (): boolean => !partition.isLeader || partition.lowWatermark >= before
+    await waitUntil(isReady, [partition.deletions], patience)
+    const { lowWatermark } = partition
+    if (lowWatermark < before) throw notEverywhere(partition, before, patience)
+    return { partitionIndex, ...NO_ERROR, lowWatermark }
+  } catch (failure) {
+    return { partitionIndex, ...errorFields(failure), lowWatermark: -1 }
+  }
+}
+
+function notEverywhere(
+  partition: Partition,
+  before: number,
+  { timeoutMs }: WaitOptions,
+): PartlogError {
+  const others = partition.replicasKeeping(before).join(', ')
+  const sentence =
+    `${partition.log.name}: records below ${before} are deleted on the leader, and not known to ` +
+    `be on brokers ${others} after ${timeoutMs} ms; they will be when those follow again`
+  return new PartlogError('REQUEST_TIMED_OUT', sentence, { outcomeUnknown: true })
 }
 
 /** As the offset to delete up to: everything that is committed. */

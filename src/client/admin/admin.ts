@@ -279,7 +279,10 @@ export class Admin {
 
   /**
    * Deletes the records of a partition below `offset`; 'latest' means all that are committed.
-   * Resolves with the new first offset when that is durable. Rejects with OFFSET_OUT_OF_RANGE.
+   * Resolves with the low watermark when nothing below comes back: the new first offset is durable
+   * on every replica whose broker lives. Rejects with OFFSET_OUT_OF_RANGE above the high watermark,
+   * with POLICY_VIOLATION for a compacted topic, and with REQUEST_TIMED_OUT when a replica that
+   * lives does not follow: the records are gone for readers, and will be there when it follows.
    */
   async deleteRecords(
     request: TopicPartition & { readonly offset: number | 'latest' },

@@ -99,7 +99,8 @@ export class LogManager {
   /** Checksums cover what the files said of recovery points and log starts. */
   readonly #isSealed: Sealed
   readonly #removals = new Set<Timer>()
-  #isCheckpointWanted = false
+  /** The next write of checkpoints, while it has not begun. */
+  #nextCheckpoint: Promise<void> | undefined
 
   private constructor(
     options: LogManagerOptions,
@@ -272,21 +273,24 @@ export class LogManager {
 
   /** Writes the checkpoints soon; many wishes at once become one write. */
   requestCheckpoint(): void {
-    if (this.#isCheckpointWanted) return
-    this.#isCheckpointWanted = true
+    if (this.#nextCheckpoint !== undefined) return
     this.writeCheckpoints().catch((error: unknown) => {
       this.#options.logger.warn('checkpoints could not be written, will be tried again', { error })
     })
   }
 
-  /** Writes recovery points and log starts as they are now. Durable when it resolves. */
+  /**
+   * Writes recovery points and log starts as they are now; wishes that come before it begins are
+   * one write. Durable when it resolves.
+   */
   async writeCheckpoints(): Promise<void> {
-    await this.#checkpoints.run(async () => {
-      this.#isCheckpointWanted = false
+    this.#nextCheckpoint ??= this.#checkpoints.run(async () => {
+      this.#nextCheckpoint = undefined
       await this.#files.writeRecoveryPoints(this.#recoveryPointLines())
       await this.#files.writeLogStarts(this.#logStartLines())
       await this.#files.writeFirstDirty(this.#firstDirtyLines())
     })
+    await this.#nextCheckpoint
   }
 
   /** Makes every log's records and indexes durable and writes that down. */

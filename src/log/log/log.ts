@@ -273,6 +273,11 @@ export class Log {
     this.state.startAt(offset)
   }
 
+  /** Resolves when the log start as it is now survives a power cut. */
+  async saveLogStart(): Promise<void> {
+    await this.state.context.saveCheckpoints()
+  }
+
   /** Deletes segments that retention lets go; returns by how much the log start has moved. */
   async deleteOldSegments(highWatermark: Offset): Promise<number> {
     return await deleteOldSegments(this.state, highWatermark)
