@@ -52,8 +52,11 @@ const packageJson = (): PackageJson =>
 describe('the package', () => {
   it('contains what was built, what is to be read, and nothing else', () => {
     const wanted = /^(dist(\/(index\.(js|cjs|d\.ts|d\.cts)|cli\.js)(\.map)?)?|package\.json)$/
-    const pages = /^(README\.md|LICENSE|CHANGELOG\.md)$/
-    expect(files.filter(name => !wanted.test(name) && !pages.test(name))).toEqual([])
+    const pages = /^(((src(\/cli)?|test|bench)\/)?README\.md|LICENSE|CHANGELOG\.md)$/
+    const folders = ['src', 'src/cli', 'test', 'bench']
+    const others = files.filter(name => !wanted.test(name) && !pages.test(name))
+    expect(others.filter(name => !folders.includes(name))).toEqual([])
+    for (const name of folders) expect(files).toContain(`${name}/README.md`)
     for (const name of ['index.js', 'index.cjs', 'index.d.ts', 'index.d.cts', 'cli.js']) {
       expect(files).toContain(`dist/${name}`)
     }

@@ -1,4 +1,4 @@
-/** The recipes of the README, word for word, with a death at every moment. */
+/** The recipes of the manual, word for word, with a death at every moment. */
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -12,16 +12,16 @@ import {
   type Moment,
 } from './crashing.js'
 
-const README = readFileSync(join(import.meta.dirname, '../../README.md'), 'utf8')
+const MANUAL = readFileSync(join(import.meta.dirname, '../../src/README.md'), 'utf8')
 const RECORDS = 10
 
 type AsyncFunctionMaker = new (...text: string[]) => Application
 const AsyncFunction = Object.getPrototypeOf(async () => undefined).constructor as AsyncFunctionMaker
 
-/** What the README says under this heading, as a function of a consumer and some work. */
+/** What the manual says under this heading, as a function of a consumer and some work. */
 function recipe(heading: string): Application {
-  const found = README.split('```').find(code => code.startsWith(`js\n// ${heading}`))
-  expect(found, `the README has a recipe "${heading}"`).toBeDefined()
+  const found = MANUAL.split('```').find(code => code.startsWith(`js\n// ${heading}`))
+  expect(found, `the manual has a recipe "${heading}"`).toBeDefined()
   return new AsyncFunction('consumer', 'work', (found as string).slice('js\n'.length))
 }
 
