@@ -14,7 +14,9 @@ import {
   text,
 } from './base/options.js'
 import { systemRandom } from './base/random.js'
-import { KafkaCluster, type ChannelRequest, type ClientChannel } from './client/kafka-cluster.js'
+import type { AdminOptions } from './client/admin/admin-api.js'
+import { adminSettings } from './client/admin/admin-config.js'
+import { ClientMaker, type ChannelRequest, type ClientChannel } from './client/kafka-cluster.js'
 import { REQUEST_TIMEOUT_MS } from './client/line/client-config.js'
 import { checkedConfig, PartlogError } from './model/errors.js'
 import { ANY_NODE } from './protocol/channel.js'
@@ -31,28 +33,37 @@ export interface ConnectOptions {
    */
   readonly bootstrapServers: string | readonly string[]
   /** TLS: true, or how (security.protocol SSL or SASL_SSL). Default false. */
-  readonly ssl?: boolean | TlsOptions
+  readonly ssl?: boolean | TlsOptions | undefined
   /** Who the client is (sasl.mechanism and its JAAS configuration). Default: nobody. */
-  readonly sasl?: SaslOptions
+  readonly sasl?: SaslOptions | undefined
   /**
    * How long a broker may take to answer, in ms (request.timeout.ms). Default 30,000. Clients may
    * have another one.
    */
-  readonly requestTimeoutMs?: number
+  readonly requestTimeoutMs?: number | undefined
   /** How long a connection may take to be there (socket.connection.setup.timeout.ms): 10,000. */
-  readonly connectionSetupTimeoutMs?: number
+  readonly connectionSetupTimeoutMs?: number | undefined
   /** The pause before a broker is tried again, doubling (reconnect.backoff.ms). Default 50. */
-  readonly reconnectBackoffMs?: number
+  readonly reconnectBackoffMs?: number | undefined
   /** The longest such pause (reconnect.backoff.max.ms). Default 1,000. */
-  readonly reconnectBackoffMaxMs?: number
+  readonly reconnectBackoffMaxMs?: number | undefined
   /** A connection unused for so long is not used again (connections.max.idle.ms): 540,000. */
-  readonly connectionsMaxIdleMs?: number
+  readonly connectionsMaxIdleMs?: number | undefined
+  /** How calls of `cluster.admin` are tried. Default: as Kafka's admin client, for a minute. */
+  readonly admin?: AdminOptions | undefined
   /** Told what nobody awaits, and what is tried again for longer than a second. Default: nobody. */
-  readonly logger?: Logger
+  readonly logger?: Logger | undefined
 }
 
 /** What the channels of all clients have in common. */
 type Channels = Omit<TcpChannelOptions, 'clientId'>
+
+interface RemoteParts {
+  readonly channels: Channels
+  readonly logger: Logger
+  readonly admin: AdminOptions
+  readonly servers: readonly string[]
+}
 
 const INT_MAX = 2 ** 31 - 1
 
@@ -81,6 +92,10 @@ const CONNECT_OPTIONS = {
   reconnectBackoffMs: option(integer(0, INT_MAX), 50),
   reconnectBackoffMaxMs: option(integer(0, INT_MAX), 1_000),
   connectionsMaxIdleMs: option(integer(1), 540_000),
+  admin: option(
+    instance<AdminOptions>('an object', value => typeof value === 'object' && value !== null),
+    {},
+  ),
   logger: option(
     instance<Logger>('a logger', hasMethods('debug', 'info', 'warn', 'error')),
     silentLogger,
@@ -112,20 +127,20 @@ const SASL_OPTIONS = {
  * clients are the ones of an embedded cluster: code written for one runs with the other. Close it
  * with `close()` or `await using`.
  */
-export class RemoteCluster extends KafkaCluster {
+export class RemoteCluster extends ClientMaker {
   /** The addresses it was given. */
   readonly bootstrapServers: readonly string[]
 
-  private constructor(channels: Channels, logger: Logger, servers: readonly string[]) {
+  private constructor({ channels, logger, admin, servers }: RemoteParts) {
     const { clock, random } = channels
     const channelFor = (client: ChannelRequest): ClientChannel => channelOf(channels, client)
-    super({ clock, random, logger, channelFor })
+    super({ clock, random, logger, channelFor, admin })
     this.bootstrapServers = servers
   }
 
   /** @internal */
-  static over(channels: Channels, logger: Logger, servers: readonly string[]): RemoteCluster {
-    return new RemoteCluster(channels, logger, servers)
+  static over(parts: RemoteParts): RemoteCluster {
+    return new RemoteCluster(parts)
   }
 
   /** @internal */
@@ -143,9 +158,10 @@ export class RemoteCluster extends KafkaCluster {
  * too old, INVALID_CONFIG for options.
  */
 export async function connect(options: ConnectOptions): Promise<RemoteCluster> {
-  const { logger, ...settings } = checkedConfig(() =>
+  const { logger, admin, ...settings } = checkedConfig(() =>
     readOptions(CONNECT_OPTIONS, options, 'connect option'),
   )
+  adminSettings(admin)
   const servers = serversOf(settings.bootstrapServers)
   const channels: Channels = {
     clock: new SystemClock(),
@@ -162,7 +178,7 @@ export async function connect(options: ConnectOptions): Promise<RemoteCluster> {
     maxIdleMs: settings.connectionsMaxIdleMs,
   }
   await tryOut(channels)
-  return RemoteCluster.over(channels, unbreakable(logger), servers)
+  return RemoteCluster.over({ channels, logger: unbreakable(logger), admin, servers })
 }
 
 /** Is anybody there? Asked on a connection of its own, which is closed again. */

@@ -2,14 +2,18 @@
 
 // The cluster, and what it gives.
 export { Cluster, type RecoveryReport } from './cluster/cluster.js'
-export type { BrokerOptions, MemoryOptions, OpenOptions } from './cluster/cluster-options.js'
+export type { BrokerOptions, ClusterOptions, OpenOptions } from './cluster/cluster-options.js'
 export type { Condition, UntilOptions } from './cluster/until.js'
-export { KafkaCluster } from './client/kafka-cluster.js'
+export type {
+  ConsumerOf,
+  KafkaCluster,
+  WidenedConsumerOptions,
+} from './client/kafka-cluster.js'
 export type { Durability } from './partition/roles.js'
 export type { FindingKind, RecoveryFinding } from './log/log/recovery.js'
 
 // Its brokers, and what can be done to them.
-export { BrokerHandle } from './cluster/broker-handle.js'
+export type { BrokerHandle } from './cluster/broker-handle.js'
 export type {
   BrokerView,
   ClusterView,
@@ -31,13 +35,13 @@ export type {
   RebalanceEvent,
   SharedGroupEvent,
 } from './coordinator/groups/rebalance-news.js'
-export {
+export type {
   ClusterFaults,
-  type FaultApi,
-  type FaultBuilder,
-  type FaultErrorCode,
-  type FaultFilter,
-  type FaultRule,
+  FaultApi,
+  FaultBuilder,
+  FaultErrorCode,
+  FaultFilter,
+  FaultRule,
 } from './cluster/faults.js'
 export type {
   ClusterNetwork,
@@ -47,18 +51,19 @@ export type {
 } from './cluster/network-rules.js'
 
 // Writing.
-export { Producer, type ProducerOptions, type SendRequest } from './client/producer/producer.js'
+export type { Producer, ProducerOptions, SendRequest } from './client/producer/producer-api.js'
 export type { Acks } from './client/producer/producer-config.js'
 export type { HeadersIn, Message, RecordMetadata } from './client/producer/messages.js'
 export type { PartitionerFunction, PartitionerInput } from './client/producer/partitioner.js'
 export type { BytesIn, Header, HeaderIn, TimestampType } from './model/record.js'
 
 // Reading.
-export { Consumer } from './client/consumer/consumer.js'
+export type { Consumer } from './client/consumer/consumer-api.js'
 export type {
   CommitRequest,
   CommittedPosition,
   ConsumerOptions,
+  DoneRecord,
   GroupMetadata,
   PartitionsListener,
   PollOptions,
@@ -91,14 +96,20 @@ export type {
 export type { MemberSubscription } from './protocol/messages/consumer-protocol.js'
 
 // Managing.
-export {
+export type {
   Admin,
-  type ElectLeadersRequest,
-  type OffsetSpec,
-  type PartitionDescription,
-  type TopicDescription,
-  type TopicSettingValue,
-} from './client/admin/admin.js'
+  AdminClient,
+  AdminOptions,
+  AlterConfigRequest,
+  ElectLeadersRequest,
+  ListedOffsets,
+  ListOffsetsRequest,
+  OffsetSpec,
+  PartitionDescription,
+  TopicConfigChanges,
+  TopicDescription,
+  TopicSettingValue,
+} from './client/admin/admin-api.js'
 export type {
   ActiveGroupOptions,
   DeleteGroupOffsetsRequest,
@@ -110,11 +121,11 @@ export type {
   GroupState,
   ListGroupsOptions,
   PartitionLag,
-  RemoveMembersRequest,
+  RemoveGroupMembersRequest,
   ResetOffset,
-  ResetOffsetsRequest,
+  ResetGroupOffsetsRequest,
   ResetTarget,
-  SetOffsetsRequest,
+  AlterGroupOffsetsRequest,
 } from './client/admin/group-admin-options.js'
 export type { NewPartitions, NewTopic } from './client/admin/new-topic.js'
 export type { TopicPartition } from './model/names.js'
@@ -123,11 +134,11 @@ export type { KafkaTopicSetting, TopicConfigInput, TopicSetting } from './model/
 // Folders as they lie on a disk.
 export { openLogDirectory, type LogDirectory } from './log/inspection/log-directory.js'
 export type { MissingOffsets, TornTail } from './log/inspection/batch-walk.js'
-export {
+export type {
   PartitionDirectory,
-  type RecordRange,
-  type StoredTopicRecord,
-  type UnreadBatches,
+  RecordRange,
+  StoredTopicRecord,
+  UnreadBatches,
 } from './log/inspection/partition-directory.js'
 export type { Codec } from './model/compression.js'
 

@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
-import { Admin } from '../src/client/admin/admin.js'
+import { ClosableAdmin } from '../src/client/admin/admin.js'
 import { Cluster } from '../src/cluster/cluster.js'
 
 const ROOT = join(import.meta.dirname, '..')
@@ -320,7 +320,7 @@ describe('the pages', () => {
     const rows = section?.split('\n').filter(line => line.startsWith('| ')) ?? []
     const names = rows.flatMap(row => [...row.matchAll(/`([a-z]\w+)`/gi)].map(([, name]) => name))
     expect(names.length).toBeGreaterThan(15)
-    for (const name of names) expect(Admin.prototype).toHaveProperty([name as string])
+    for (const name of names) expect(ClosableAdmin.prototype).toHaveProperty([name as string])
   })
 
   it('describe every command, with options that it has', () => {

@@ -1,5 +1,6 @@
 /** Where the library reports what nobody awaits. Silent unless the user passes a logger. */
 
+/** What a report names beside its sentence: an `error`, a place, numbers. */
 export type LogFields = Readonly<Record<string, unknown>>
 
 /**
@@ -7,9 +8,13 @@ export type LogFields = Readonly<Record<string, unknown>>
  * `console` fits this shape. A normal course of events is never logged above `info`.
  */
 export interface Logger {
+  /** What helps to follow a run step by step. */
   debug(sentence: string, fields?: LogFields): void
+  /** What happens in the normal course of events. */
   info(sentence: string, fields?: LogFields): void
+  /** What goes on, but not as it should: a disk without room, a request tried again. */
   warn(sentence: string, fields?: LogFields): void
+  /** What does not go on by itself: a log that is offline. */
   error(sentence: string, fields?: LogFields): void
 }
 

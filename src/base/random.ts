@@ -5,6 +5,10 @@
 
 import { randomFillSync } from 'node:crypto'
 
+/**
+ * A source of chance: the system's, or one that repeats, see {@link seededRandom}. Every decision
+ * of a cluster that is made by chance asks it.
+ */
 export interface Random {
   /** An integer in [0, bound). */
   int(bound: number): number

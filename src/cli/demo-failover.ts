@@ -6,7 +6,7 @@
 import { crc32c } from '../base/crc32c.js'
 import type { ConsumerRecord } from '../client/consumer/consumer-record.js'
 import type { RecordMetadata } from '../client/producer/messages.js'
-import type { Producer, SendRequest } from '../client/producer/producer.js'
+import type { Producer, SendRequest } from '../client/producer/producer-api.js'
 import type { Cluster } from '../cluster/cluster.js'
 import { clock } from './terminal/ending.js'
 

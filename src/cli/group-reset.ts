@@ -3,7 +3,7 @@
 import type { OptionType } from '../base/options.js'
 import type {
   ResetOffset,
-  ResetOffsetsRequest,
+  ResetGroupOffsetsRequest,
   ResetTarget,
 } from '../client/admin/group-admin-options.js'
 import type { Cluster } from '../cluster/cluster.js'
@@ -93,7 +93,7 @@ export async function resetGroup(
   if (execute && options['dry-run']) {
     throw new UsageError('partlog groups: expected --dry-run or --execute, not both')
   }
-  const request: ResetOffsetsRequest = {
+  const request: ResetGroupOffsetsRequest = {
     groupId: group,
     to: targetOf(options),
     ...allOf(topic),
@@ -101,7 +101,7 @@ export async function resetGroup(
     // Members that died with their process: whoever has the folder to himself knows that.
     evenIfActive: true,
   }
-  const reset = ({ admin }: Cluster): Promise<ResetOffset[]> => admin.resetOffsets(request)
+  const reset = ({ admin }: Cluster): Promise<ResetOffset[]> => admin.resetGroupOffsets(request)
   const rows = await (execute ? writing(dir, output, reset) : reading(dir, reset))
   if (json) for (const row of rows) await output.json({ group, ...row })
   else await output.line(resetTable(group, rows))

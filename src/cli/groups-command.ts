@@ -4,7 +4,7 @@
  */
 
 import { integer, text } from '../base/options.js'
-import type { Admin } from '../client/admin/admin.js'
+import type { Admin } from '../client/admin/admin-api.js'
 import type { GroupDescription, GroupLag } from '../client/admin/group-admin-options.js'
 import { DIR_OPTION, JSON_OPTION, reading, writing } from './command-options.js'
 import { type Call, command, optionalValue, repeatable, toggle } from './command.js'
@@ -192,7 +192,7 @@ async function deleteGroup(
 ): Promise<void> {
   await writing(dir, output, async ({ admin }) => {
     // Members that died with their process: whoever has the folder to himself knows that.
-    await admin.removeMembers({ groupId: group })
+    await admin.removeGroupMembers({ groupId: group })
     await admin.deleteGroups([group])
   })
 }

@@ -1,6 +1,6 @@
 /** `partlog replay TOPIC --to kafka://…`: the records of a folder into a topic of a cluster. */
 
-import type { Admin } from '../client/admin/admin.js'
+import type { Admin } from '../client/admin/admin-api.js'
 import { carriedSettings, ensureCarried, IMPORTED, OF_ANY_TIME } from './copy/carried-topic.js'
 import type { OpenTarget } from './copy/open-target.js'
 import type { TargetOptions } from './copy/replay-target.js'

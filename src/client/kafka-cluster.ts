@@ -4,12 +4,15 @@ import type { Clock } from '../base/clock.js'
 import type { Logger } from '../base/logger.js'
 import type { Random } from '../base/random.js'
 import type { Channel } from '../protocol/channel.js'
-import { Admin } from './admin/admin.js'
+import type { Admin, AdminClient, AdminOptions } from './admin/admin-api.js'
+import { ClosableAdmin } from './admin/admin.js'
+import type { Consumer } from './consumer/consumer-api.js'
 import type { ConsumerOptions } from './consumer/consumer-options.js'
-import { Consumer } from './consumer/consumer.js'
+import { ConsumerClient } from './consumer/consumer.js'
 import { closedError } from './line/client-errors.js'
 import type { Deserialized, Deserializer, DeserializerName } from './line/serdes.js'
-import { Producer, type ProducerOptions } from './producer/producer.js'
+import type { Producer, ProducerOptions } from './producer/producer-api.js'
+import { ProducerClient } from './producer/producer.js'
 
 /** What a client says of itself when it wants a channel; not checked yet. */
 export interface ChannelRequest {
@@ -24,57 +27,32 @@ export interface ClientChannel {
   readonly release?: () => void
 }
 
-export interface KafkaClusterParts {
+export interface ClientMakerParts {
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
   readonly channelFor: (client: ChannelRequest) => ClientChannel
   /** An application has processed records. */
   readonly onProgress?: () => void
+  /** Options of `cluster.admin`. */
+  readonly admin?: AdminOptions | undefined
+}
+
+/** What every client is given. */
+interface ClientContext extends Omit<ClientMakerParts, 'channelFor' | 'admin'> {
+  readonly channel: Channel
+  readonly onClose: () => void
 }
 
 /**
- * What an embedded {@link Cluster} and a {@link RemoteCluster} have in common: code that is written
- * for it runs with both.
+ * A cluster as applications see it, wherever its brokers are: an embedded {@link Cluster} or a
+ * {@link RemoteCluster}. Code that asks for this runs with both, and can be given a fake.
  */
-export abstract class KafkaCluster {
-  /** Topics, settings, records, groups. */
+export interface KafkaCluster {
+  /** Topics, settings, records, groups. Its calls are tried as the option `admin` says. */
   readonly admin: Admin
-  readonly #parts: KafkaClusterParts
-  readonly #clients = new Set<{ close(): Promise<void> }>()
-  readonly #adminChannel: ClientChannel
-  readonly #closingSignal = new AbortController()
-  #closing: Promise<void> | undefined
-
-  /** @internal */
-  protected constructor(parts: KafkaClusterParts) {
-    const { clock, random, logger } = parts
-    this.#parts = parts
-    this.#adminChannel = parts.channelFor({ clientId: 'admin' })
-    this.admin = new Admin({
-      channel: this.#adminChannel.channel,
-      clock,
-      random,
-      logger,
-      checkOpen: () => this.checkOpen(),
-      closing: this.closing,
-    })
-  }
-
   /** A producer of this cluster. Throws INVALID_CONFIG for options. */
-  producer(options: ProducerOptions = {}): Producer {
-    this.checkOpen()
-    const { clock, random, logger } = this.#parts
-    const { channel, release } = this.#parts.channelFor(options ?? {})
-    const onClose = (): void => {
-      this.#clients.delete(producer)
-      release?.()
-    }
-    const producer = new Producer({ channel, clock, random, logger, onClose }, options)
-    this.#clients.add(producer)
-    return producer
-  }
-
+  producer(options?: ProducerOptions): Producer
   /**
    * A consumer of this cluster. The types of its keys and values follow from the deserializers:
    * `cluster.consumer({ groupId: 'g', valueDeserializer: 'string' })` gives strings, a function
@@ -86,33 +64,100 @@ export abstract class KafkaCluster {
     CustomKey = never,
     CustomValue = never,
   >(
-    options: ConsumerOptions<
+    options?: ConsumerOptions<
       KeyName | Deserializer<CustomKey>,
       ValueName | Deserializer<CustomValue>
-    > = {},
-  ): Consumer<Deserialized<KeyName, CustomKey>, Deserialized<ValueName, CustomValue>> {
-    this.checkOpen()
-    const { clock, random, logger, onProgress } = this.#parts
-    const { channel, release } = this.#parts.channelFor(options ?? {})
-    const onClose = (): void => {
-      this.#clients.delete(consumer)
-      release?.()
-    }
-    const common = { channel, clock, random, logger, onClose }
-    const context = onProgress === undefined ? common : { ...common, onProgress }
-    const consumer = new Consumer<
-      Deserialized<KeyName, CustomKey>,
-      Deserialized<ValueName, CustomValue>
-    >(context, options)
-    this.#clients.add(consumer)
-    return consumer
+    >,
+  ): ConsumerOf<KeyName, ValueName, CustomKey, CustomValue>
+  /**
+   * As above, with options from a variable in which the compiler has taken 'string' for any
+   * string: it cannot know what keys and values are. Write `as const` behind them, or
+   * `satisfies ConsumerOptions`, and it does.
+   */
+  consumer<KeyName extends string, ValueName extends string>(
+    options: WidenedConsumerOptions<KeyName, ValueName>,
+  ): Consumer<unknown, unknown>
+  /** An admin with options of its own. Closed with the cluster. Throws INVALID_CONFIG. */
+  adminClient(options?: AdminOptions): AdminClient
+  /**
+   * Closes producers (what they hold is sent first), consumers and admins. An embedded cluster then
+   * makes everything durable and frees its folder; a remote one closes its connections. Every
+   * promise of the cluster settles. Calling it again waits for the same.
+   */
+  close(): Promise<void>
+  /** Closes it: `await using cluster = await Cluster.memory()`. */
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/**
+ * The consumer that options make. Its types follow from them alone: an annotation that says
+ * otherwise is an error, for the records would not be what it says (hence NoInfer).
+ */
+export type ConsumerOf<
+  KeyName extends DeserializerName,
+  ValueName extends DeserializerName,
+  CustomKey,
+  CustomValue,
+> = Consumer<
+  NoInfer<Deserialized<KeyName, CustomKey>>,
+  NoInfer<Deserialized<ValueName, CustomValue>>
+>
+
+/** Options of a consumer whose deserializers are strings, and nothing more is known of them. */
+export type WidenedConsumerOptions<KeyName extends string, ValueName extends string> = Omit<
+  ConsumerOptions,
+  'keyDeserializer' | 'valueDeserializer'
+> & {
+  readonly keyDeserializer?: (KeyName & Widened<KeyName>) | undefined
+  readonly valueDeserializer?: (ValueName & Widened<ValueName>) | undefined
+}
+
+/** A string that is not known to be a misspelt name. */
+type Widened<Name extends string> = string extends Name ? Name : DeserializerName
+
+/** Makes the clients of a cluster, and closes them. */
+export abstract class ClientMaker implements KafkaCluster {
+  readonly admin: Admin
+  readonly #parts: ClientMakerParts
+  readonly #clients = new Set<{ close(): Promise<void> }>()
+  readonly #closingSignal = new AbortController()
+  #closing: Promise<void> | undefined
+
+  /** @internal */
+  protected constructor(parts: ClientMakerParts) {
+    this.#parts = parts
+    this.admin = this.adminClient(parts.admin)
   }
 
-  /**
-   * Closes producers (what they hold is sent first) and consumers. An embedded cluster then makes
-   * everything durable and frees its folder; a remote one closes its connections. Every promise of
-   * the cluster settles. Calling it again waits for the same.
-   */
+  producer(options: ProducerOptions = {}): Producer {
+    return this.#made(options, context => new ProducerClient(context, options))
+  }
+
+  consumer<
+    KeyName extends DeserializerName = 'bytes',
+    ValueName extends DeserializerName = 'bytes',
+    CustomKey = never,
+    CustomValue = never,
+  >(
+    options?: ConsumerOptions<
+      KeyName | Deserializer<CustomKey>,
+      ValueName | Deserializer<CustomValue>
+    >,
+  ): ConsumerOf<KeyName, ValueName, CustomKey, CustomValue>
+  consumer<KeyName extends string, ValueName extends string>(
+    options: WidenedConsumerOptions<KeyName, ValueName>,
+  ): Consumer<unknown, unknown>
+  consumer(options: object = {}): Consumer<unknown, unknown> {
+    return this.#made(options, context => new ConsumerClient<unknown, unknown>(context, options))
+  }
+
+  adminClient(options: AdminOptions = {}): AdminClient {
+    return this.#made({ clientId: 'admin', ...options }, context => {
+      const checkOpen = (): void => this.checkOpen()
+      return new ClosableAdmin({ ...context, checkOpen }, options)
+    })
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
@@ -125,8 +170,24 @@ export abstract class KafkaCluster {
   async #close(): Promise<void> {
     this.#closingSignal.abort()
     await Promise.allSettled([...this.#clients].map(client => client.close()))
-    this.#adminChannel.release?.()
     await this.closeRest()
+  }
+
+  /** Makes a client, with a channel of its own until it is closed. */
+  #made<C extends { close(): Promise<void> }>(
+    options: ChannelRequest,
+    make: (context: ClientContext) => C,
+  ): C {
+    this.checkOpen()
+    const { channelFor, admin: _, ...common } = this.#parts
+    const { channel, release } = channelFor(options ?? {})
+    const onClose = (): void => {
+      this.#clients.delete(client)
+      release?.()
+    }
+    const client = make({ ...common, channel, onClose })
+    this.#clients.add(client)
+    return client
   }
 
   /** @internal What is behind the clients. */
@@ -138,8 +199,8 @@ export abstract class KafkaCluster {
   }
 
   /** @internal The consumers that are open. */
-  protected get consumers(): Consumer<unknown, unknown>[] {
-    return [...this.#clients].filter(client => client instanceof Consumer)
+  protected get consumers(): ConsumerClient<unknown, unknown>[] {
+    return [...this.#clients].filter(client => client instanceof ConsumerClient)
   }
 
   /** @internal Throws CLOSED. */

@@ -13,6 +13,7 @@ import {
   text,
 } from '../base/options.js'
 import type { Random } from '../base/random.js'
+import type { AdminOptions } from '../client/admin/admin-api.js'
 import type { Durability } from '../partition/roles.js'
 
 /** More would only be slower: they share one process. */
@@ -50,6 +51,7 @@ export const CLUSTER_OPTIONS = {
   groupMaxSessionTimeoutMs: option(integer(1), 1_800_000),
   groupMaxSize: option(integer(1), 10_000),
   offsetsRetentionMinutes: option(integer(1), 10_080),
+  admin: option(instance<AdminOptions>('an object', isObject), {}),
   clock: optional(
     instance<Clock>('a clock', hasMethods('now', 'monotonicMs', 'after', 'soon', 'turn')),
   ),
@@ -71,100 +73,109 @@ export interface BrokerOptions {
   /** Kafka's node.id: a whole number of at least 0. Its folder is `broker-<id>`. */
   readonly id: number
   /** Where it stands (Kafka's broker.rack). Default: what `racks` says, or nowhere. */
-  readonly rack?: string | null
+  readonly rack?: string | null | undefined
 }
 
 /** Options every cluster has. */
-export interface MemoryOptions {
+export interface ClusterOptions {
   /**
    * How many simulated brokers, each with its own folder and its own copies: 1, 2, …, or in a
    * folder the first of those it knows and new ones behind them. Or which ones:
    * `[{ id: 0 }, { id: 1, rack: 'b' }]`. Brokers the folder knows and this leaves out are down.
    * At most 64. Default: those the folder knows, broker 1 when it is new.
    */
-  readonly brokers?: number | readonly BrokerOptions[]
+  readonly brokers?: number | readonly BrokerOptions[] | undefined
   /**
    * The racks of the brokers in the order of their ids: copies of a partition are spread over them
    * (Kafka's broker.rack). Default: none.
    */
-  readonly racks?: readonly (string | null)[]
+  readonly racks?: readonly (string | null)[] | undefined
   /**
    * What an acknowledged record survives: 'power' (default) a power cut, so every acknowledgement
    * waits for the disk; 'process' the death of the process.
    */
-  readonly durability?: Durability
+  readonly durability?: Durability | undefined
   /**
    * What to do about bytes that are not what was written: 'offline' (default) takes the partition
    * out of service and touches nothing; 'truncate' gives up everything from there on, keeping a
    * copy.
    */
-  readonly onCorruption?: 'offline' | 'truncate'
+  readonly onCorruption?: 'offline' | 'truncate' | undefined
   /** Make a topic when it is first used (Kafka's auto.create.topics.enable). Default true. */
-  readonly autoCreateTopics?: boolean
+  readonly autoCreateTopics?: boolean | undefined
   /** Partitions of a topic made without a number (Kafka's num.partitions). Default 1. */
-  readonly defaultPartitions?: number
+  readonly defaultPartitions?: number | undefined
   /**
    * Copies of a topic made without a number (Kafka's default.replication.factor). Default 3, or
    * the number of brokers if they are fewer.
    */
-  readonly defaultReplicationFactor?: number
+  readonly defaultReplicationFactor?: number | undefined
   /**
    * An in-sync replica that has been behind for longer is put out of the ISR (Kafka's
    * replica.lag.time.max.ms). Looked for twice in that time. Milliseconds. Default 30,000.
    */
-  readonly replicaLagTimeMaxMs?: number
+  readonly replicaLagTimeMaxMs?: number | undefined
   /**
    * A broker that the network has cut off from the controller for so long is fenced: others lead
    * its partitions (Kafka's broker.session.timeout.ms). Milliseconds. Default 9,000.
    */
-  readonly brokerSessionTimeoutMs?: number
+  readonly brokerSessionTimeoutMs?: number | undefined
   /**
    * Leaderships go back to the preferred replicas (the first of each partition's) that are in sync,
    * every `leaderImbalanceCheckIntervalSeconds` (Kafka's auto.leader.rebalance.enable). Default
    * true.
    */
-  readonly autoLeaderRebalanceEnable?: boolean
+  readonly autoLeaderRebalanceEnable?: boolean | undefined
   /** Kafka's leader.imbalance.check.interval.seconds. Seconds. Default 300. */
-  readonly leaderImbalanceCheckIntervalSeconds?: number
+  readonly leaderImbalanceCheckIntervalSeconds?: number | undefined
   /**
    * How long a group that was empty waits for more members before it first assigns partitions
    * (Kafka's group.initial.rebalance.delay.ms). Milliseconds. Default 0 (Kafka: 3,000).
    */
-  readonly groupInitialRebalanceDelayMs?: number
+  readonly groupInitialRebalanceDelayMs?: number | undefined
   /**
    * The shortest session a member of a group may ask for (Kafka's group.min.session.timeout.ms).
    * Milliseconds. Default 6,000.
    */
-  readonly groupMinSessionTimeoutMs?: number
+  readonly groupMinSessionTimeoutMs?: number | undefined
   /** The longest one (Kafka's group.max.session.timeout.ms). Milliseconds. Default 1,800,000. */
-  readonly groupMaxSessionTimeoutMs?: number
+  readonly groupMaxSessionTimeoutMs?: number | undefined
   /** Members a group may have (Kafka's group.max.size). Default 10,000. */
-  readonly groupMaxSize?: number
+  readonly groupMaxSize?: number | undefined
   /**
    * Committed offsets are forgotten so long after their group has become empty (Kafka's
    * offsets.retention.minutes). Minutes. Default 10,080: seven days.
    */
-  readonly offsetsRetentionMinutes?: number
+  readonly offsetsRetentionMinutes?: number | undefined
+  /**
+   * How calls of `cluster.admin` are tried. Default: as Kafka's admin client, for a minute. See
+   * also `cluster.adminClient()`.
+   */
+  readonly admin?: AdminOptions | undefined
   /** The time, for tests: see {@link virtualClock}. Default: the real one. */
-  readonly clock?: Clock
+  readonly clock?: Clock | undefined
   /** Chance, for tests that must repeat: see {@link seededRandom}. Default: the system's. */
-  readonly random?: Random
+  readonly random?: Random | undefined
   /**
    * Where background facts are reported, and what clients try again for longer than a second.
    * Default: nowhere. `console` fits.
    */
-  readonly logger?: Logger
+  readonly logger?: Logger | undefined
 }
 
 /** Options of a cluster in a folder. */
-export interface OpenOptions extends MemoryOptions {
+export interface OpenOptions extends ClusterOptions {
   /** The folder, made if it is not there. */
   readonly dir: string
   /**
    * Look, but do not touch: possible beside the process that owns the folder. Shows the folder as
    * it is at opening; everything that would change it is refused with READ_ONLY. Default false.
    */
-  readonly readOnly?: boolean
+  readonly readOnly?: boolean | undefined
+}
+
+function isObject(given: unknown): boolean {
+  return typeof given === 'object' && given !== null
 }
 
 function isCount(given: unknown): boolean {

@@ -9,11 +9,13 @@
 
 import { SystemClock, type Clock } from '../base/clock.js'
 import { silentLogger, unbreakable, warnPeople, type Logger } from '../base/logger.js'
-import { readOptions, show } from '../base/options.js'
+import { readOptions, show, type OptionValues } from '../base/options.js'
 import { systemRandom, type Random } from '../base/random.js'
 import { Signal } from '../base/tasks.js'
 import { randomUuid } from '../base/uuid.js'
-import { KafkaCluster, type ChannelRequest } from '../client/kafka-cluster.js'
+import type { AdminOptions } from '../client/admin/admin-api.js'
+import { adminSettings } from '../client/admin/admin-config.js'
+import { ClientMaker, type ChannelRequest } from '../client/kafka-cluster.js'
 import { REQUEST_TIMEOUT_MS } from '../client/line/client-config.js'
 import { isDiskError, type Disk } from '../disk/disk.js'
 import { lockFolder, LockedError, LockUnavailableError, type FolderLock } from '../disk/lock.js'
@@ -29,7 +31,7 @@ import type { Channel } from '../protocol/channel.js'
 import { Doors } from '../wire/doors.js'
 import type { SocketFactory } from '../wire/socket-factory.js'
 import type { Listening, ListenOptions } from '../wire/tcp-server.js'
-import { BrokerHandle } from './broker-handle.js'
+import { HandleOfBroker, type BrokerHandle } from './broker-handle.js'
 import {
   brokerFolder,
   BrokerSet,
@@ -41,12 +43,12 @@ import {
   CLUSTER_OPTIONS,
   OPEN_OPTIONS,
   type BrokerOptions,
-  type MemoryOptions,
+  type ClusterOptions,
   type OpenOptions,
 } from './cluster-options.js'
 import { describeCluster, type ClusterView } from './describe.js'
 import { EVENT_NAMES, EventSource, type ClusterEvents, type EventName } from './events.js'
-import { ClusterFaults } from './faults.js'
+import { FaultRules, type ClusterFaults } from './faults.js'
 import { CLIENT, type ClusterNetwork } from './network-rules.js'
 import { Network } from './network.js'
 import { groupListener, reportsOf } from './reports.js'
@@ -81,7 +83,7 @@ const CUTS_TOLD_MAX = 10
 interface Parts {
   readonly brokers: BrokerSet
   readonly network: Network
-  readonly faults: ClusterFaults
+  readonly faults: FaultRules
   readonly events: EventSource
   /** Notified when groups or replicas have changed, or an application has processed records. */
   readonly news: Signal
@@ -92,6 +94,7 @@ interface Parts {
   readonly isReadOnly: boolean
   readonly recovery: RecoveryReport
   readonly location: string
+  readonly admin: AdminOptions
 }
 
 /**
@@ -100,7 +103,7 @@ interface Parts {
  * Made by {@link Cluster.open} or {@link Cluster.memory}. Close it with `close()` or `await using`:
  * closing ends its producers and consumers, makes everything durable and frees the folder.
  */
-export class Cluster extends KafkaCluster {
+export class Cluster extends ClientMaker {
   /** What opening found; nothing in memory. */
   readonly recovery: RecoveryReport
   /** The wires between the brokers, the controller and the clients: to be cut, slowed, healed. */
@@ -118,6 +121,7 @@ export class Cluster extends KafkaCluster {
         channel: channelOf(parts, { clientId, requestTimeoutMs }),
       }),
       onProgress: () => news.notify(),
+      admin: parts.admin,
     })
     this.#parts = parts
     this.recovery = parts.recovery
@@ -142,7 +146,7 @@ export class Cluster extends KafkaCluster {
    * the log of the cluster's metadata is damaged, with KAFKA_STORAGE_ERROR when the disk fails.
    */
   static async open(options: OpenOptions): Promise<Cluster> {
-    const settings = checkedConfig(() => readOptions(OPEN_OPTIONS, options, 'cluster option'))
+    const settings = checkedSettings(OPEN_OPTIONS, options)
     const { dir, readOnly } = settings
     if (dir === undefined || dir.includes('\0')) {
       throw new PartlogError('INVALID_CONFIG', `dir: expected a folder, got ${show(dir)}`)
@@ -167,16 +171,16 @@ export class Cluster extends KafkaCluster {
   }
 
   /** Makes an empty cluster in memory, for unit tests: the same parts, no files. */
-  static async memory(options: MemoryOptions = {}): Promise<Cluster> {
-    const settings = checkedConfig(() => readOptions(CLUSTER_OPTIONS, options, 'cluster option'))
+  static async memory(options: ClusterOptions = {}): Promise<Cluster> {
+    const settings = checkedSettings(CLUSTER_OPTIONS, options)
     const clock = settings.clock ?? new SystemClock()
     const parts = { ...settings, clock, disk: new MemoryDisk(), readOnly: false }
     return new Cluster(await openParts(parts))
   }
 
   /** @internal a cluster on any disk, for tests that break it. */
-  static async onDisk(disk: Disk, options: MemoryOptions = {}): Promise<Cluster> {
-    const settings = checkedConfig(() => readOptions(CLUSTER_OPTIONS, options, 'cluster option'))
+  static async onDisk(disk: Disk, options: ClusterOptions = {}): Promise<Cluster> {
+    const settings = checkedSettings(CLUSTER_OPTIONS, options)
     const clock = settings.clock ?? new SystemClock()
     return new Cluster(await openParts({ ...settings, clock, disk, readOnly: false }))
   }
@@ -190,13 +194,13 @@ export class Cluster extends KafkaCluster {
   broker(id: number): BrokerHandle {
     this.checkOpen()
     checkBrokerId(this.#parts.brokers, id)
-    return new BrokerHandle(this.#parts.brokers, id)
+    return new HandleOfBroker(this.#parts.brokers, id)
   }
 
   /** All brokers. */
   get brokers(): readonly BrokerHandle[] {
     const { brokers } = this.#parts
-    return brokers.brokerIds.map(id => new BrokerHandle(brokers, id))
+    return brokers.brokerIds.map(id => new HandleOfBroker(brokers, id))
   }
 
   /** The brokers' addresses for clients that connect through {@link Cluster.socketFactory}. */
@@ -292,6 +296,16 @@ export class Cluster extends KafkaCluster {
 
 // ── putting it together ──────────────────────────────────────────────────────────────────
 
+/** Options, all of them checked before anything is opened. Throws INVALID_CONFIG. */
+function checkedSettings<T extends typeof CLUSTER_OPTIONS>(
+  table: T,
+  options: unknown,
+): OptionValues<T> {
+  const settings = checkedConfig(() => readOptions(table, options, 'cluster option'))
+  adminSettings((settings as { readonly admin: AdminOptions }).admin)
+  return settings
+}
+
 interface OpenSettings {
   readonly disk: Disk
   readonly clock: Clock
@@ -312,6 +326,7 @@ interface OpenSettings {
   readonly groupMaxSize: number
   readonly offsetsRetentionMinutes: number
   readonly brokers: number | readonly BrokerOptions[] | undefined
+  readonly admin: AdminOptions
   readonly racks: readonly (string | null)[]
   readonly lock?: FolderLock | undefined
   readonly readOnly: boolean
@@ -332,7 +347,7 @@ async function openParts(settings: OpenSettings): Promise<Parts> {
   const logger = unbreakable(settings.logger)
   const random = settings.random ?? systemRandom()
   const startedAt = clock.monotonicMs()
-  const faults = new ClusterFaults()
+  const faults = new FaultRules()
   const network = new Network({ clock, random, faults })
   const news = new Signal()
   const events = new EventSource((name, error) =>
@@ -356,7 +371,8 @@ async function openParts(settings: OpenSettings): Promise<Parts> {
   opened = brokers
   const recovery = reportOf(brokers, clock.monotonicMs() - startedAt)
   const { location } = disk
-  const common = { clock, random, logger, isReadOnly, recovery, location, lock }
+  const { admin } = settings
+  const common = { clock, random, logger, isReadOnly, recovery, location, lock, admin }
   return { ...common, brokers, network, faults, events, news }
 }
 

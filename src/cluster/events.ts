@@ -56,7 +56,9 @@ export interface ClusterEvents {
   readonly sharedGroup: SharedGroupEvent
 }
 
+/** What `cluster.on` can be told of. */
 export type EventName = keyof ClusterEvents
+
 export const EVENT_NAMES: readonly EventName[] = [
   'leader',
   'isr',

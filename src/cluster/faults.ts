@@ -55,15 +55,15 @@ export type FaultErrorCode = Exclude<ErrorCode, 'NONE'>
 /** Which requests of a kind a rule is about. What is left out stands for all. */
 export interface FaultFilter {
   /** Requests that name this topic. */
-  readonly topic?: string
+  readonly topic?: string | undefined
   /** Requests that name a partition of this number. */
-  readonly partition?: number
+  readonly partition?: number | undefined
   /** Requests to the broker with this id. */
-  readonly broker?: number
+  readonly broker?: number | undefined
   /** Requests of a broker (a follower that fetches), or of any 'client'. */
-  readonly from?: number | 'client'
+  readonly from?: number | 'client' | undefined
   /** Requests of clients with this `clientId`. */
-  readonly client?: string
+  readonly client?: string | undefined
 }
 
 /** Something that happens to requests of one kind; made by {@link ClusterFaults.on}. */
@@ -138,11 +138,7 @@ export interface FaultSource {
 }
 
 /** Faults in what a cluster's nodes are asked. Rules are tried in the order they were made. */
-export class ClusterFaults {
-  /** Those that may still fire, in the order they were made. */
-  #rules: Rule[] = []
-  #made = 0
-
+export interface ClusterFaults {
   /**
    * Names the requests a fault shall happen to: `on('fetch', { topic: 'orders' })`. Nothing happens
    * to them until the builder is told what.
@@ -150,6 +146,21 @@ export class ClusterFaults {
    * INVALID_ARGUMENT for an api that does not exist, and for a filter that it cannot have: requests
    * about groups name no topic, those about topics no partition.
    */
+  on(api: FaultApi, where?: FaultFilter): FaultBuilder
+  /**
+   * The rules that have never fired: `expect(cluster.faults.unused()).toEqual([])` at the end of a
+   * test says that its faults have happened.
+   */
+  unused(): FaultRule[]
+  /** Removes every rule. What a rule has begun (a delay) takes its course. */
+  clear(): void
+}
+
+export class FaultRules implements ClusterFaults {
+  /** Those that may still fire, in the order they were made. */
+  #rules: Rule[] = []
+  #made = 0
+
   on(api: FaultApi, where: FaultFilter = {}): FaultBuilder {
     const name = apiOf(api)
     checkFilter(name, where)
@@ -178,15 +189,10 @@ export class ClusterFaults {
     }
   }
 
-  /**
-   * The rules that have never fired: `expect(cluster.faults.unused()).toEqual([])` at the end of a
-   * test says that its faults have happened.
-   */
   unused(): FaultRule[] {
     return this.#rules.filter(rule => rule.count === 0)
   }
 
-  /** Removes every rule. What a rule has begun (a delay) takes its course. */
   clear(): void {
     for (const rule of this.#rules) rule.remove()
   }

@@ -21,21 +21,21 @@ export type NetworkNode = number | 'controller' | 'client'
 /** Which messages of the network are meant. What is left out stands for all. */
 export interface NetworkLink {
   /** Who sends the requests. */
-  readonly from?: NetworkNode
+  readonly from?: NetworkNode | undefined
   /** The broker that is asked. */
-  readonly to?: number
+  readonly to?: number | undefined
   /** Requests of this kind: 'produce', 'fetch' … */
-  readonly api?: FaultApi
+  readonly api?: FaultApi | undefined
   /** The answers to these requests instead of the requests. Default false. */
-  readonly answers?: boolean
+  readonly answers?: boolean | undefined
 }
 
 /** How many messages are dropped. */
 export interface DropOptions {
   /** At most so many: a whole number of at least 1. Default: no end. */
-  readonly times?: number
+  readonly times?: number | undefined
   /** Each with this probability, from 0 to 1, by the cluster's chance. Default 1. */
-  readonly probability?: number
+  readonly probability?: number | undefined
 }
 
 /**

@@ -21,7 +21,7 @@ export type Condition =
       readonly group: string
       readonly stable: true
       /** … and there are exactly so many of them. Default: at least one. */
-      readonly members?: number
+      readonly members?: number | undefined
     }
   | {
       /** The group has committed everything there is to read, but for so many records. */
@@ -37,7 +37,7 @@ export type Condition =
 /** How long to wait. */
 export interface UntilOptions {
   /** Gives up: the error says what was still missing. Without one it waits for ever. */
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }
 
 export interface UntilContext {

@@ -7,6 +7,7 @@ import { constants, gunzip, gunzipSync, gzip, gzipSync } from 'node:zlib'
 import { asBuffer } from '../base/bytes.js'
 import { PartlogError } from './errors.js'
 
+/** How the records of a batch are compressed (Kafka's compression.type). */
 export type Codec = 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd'
 
 const CODECS: readonly Codec[] = ['none', 'gzip', 'snappy', 'lz4', 'zstd']

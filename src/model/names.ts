@@ -3,8 +3,10 @@
 import { show } from '../base/options.js'
 import { PartlogError } from './errors.js'
 
+/** A partition of a topic, by name and number. */
 export interface TopicPartition {
   readonly topic: string
+  /** From 0. */
   readonly partition: number
 }
 

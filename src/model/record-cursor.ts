@@ -280,7 +280,8 @@ export class RecordCursor {
 
   #view(at: number, length: number): Uint8Array | null {
     if (length === NULL_LENGTH) return null
-    return new Uint8Array(this.#bytes.buffer, this.#bytes.byteOffset + at, length)
+    // A Buffer, so that `toString()` gives the text, as with other clients.
+    return Buffer.from(this.#bytes.buffer, this.#bytes.byteOffset + at, length)
   }
 
   #text(at: number, length: number): string | null {

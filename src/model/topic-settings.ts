@@ -107,9 +107,9 @@ export type KafkaTopicSetting =
 /** Settings as a user gives them; values may be numbers, booleans or Kafka's text. */
 export type TopicConfigInput = {
   readonly [K in TopicSetting]?: (typeof TOPIC_SETTINGS)[K] extends { fallback: infer V }
-    ? V | string
+    ? V | string | undefined
     : never
-} & { readonly [K in KafkaTopicSetting]?: string | number | boolean }
+} & { readonly [K in KafkaTopicSetting]?: string | number | boolean | undefined }
 
 /** Settings as text, only those that differ from the default: how they are stored. */
 export type TopicConfigText = Readonly<Record<string, string>>

@@ -10,17 +10,17 @@ import { addressOf, type Endpoint } from './addresses.js'
 /** How a TLS connection is made; what `node:tls` takes, as far as a client needs it. */
 export interface TlsOptions {
   /** Certificates of those who may vouch for the brokers, PEM. Default: those of Node. */
-  readonly ca?: string | Uint8Array | readonly (string | Uint8Array)[]
+  readonly ca?: string | Uint8Array | readonly (string | Uint8Array)[] | undefined
   /** The client's own certificate, PEM, where brokers want one. */
-  readonly cert?: string | Uint8Array
+  readonly cert?: string | Uint8Array | undefined
   /** Its private key, PEM. */
-  readonly key?: string | Uint8Array
+  readonly key?: string | Uint8Array | undefined
   /** Of the key. */
-  readonly passphrase?: string
+  readonly passphrase?: string | undefined
   /** The name that the broker's certificate must have. Default: the host connected to. */
-  readonly servername?: string
+  readonly servername?: string | undefined
   /** False takes any certificate: then nobody knows who is at the other end. Default true. */
-  readonly rejectUnauthorized?: boolean
+  readonly rejectUnauthorized?: boolean | undefined
 }
 
 export interface DialOptions {

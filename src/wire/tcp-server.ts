@@ -17,21 +17,21 @@ export interface ListenOptions {
    * The port of broker 1, the others follow; or a list with the port of each broker. 0: any free
    * one. Default 9092.
    */
-  readonly port?: number | readonly number[]
+  readonly port?: number | readonly number[] | undefined
   /**
    * The address to listen on. Default 127.0.0.1: only programs on this machine can connect, and
    * there is no password. Anything else has to be said.
    */
-  readonly host?: string
+  readonly host?: string | undefined
   /** The host that clients are told. Default: `host`. */
-  readonly advertisedHost?: string
+  readonly advertisedHost?: string | undefined
   /** More clients than this are refused. Default 10,000. */
-  readonly maxConnections?: number
+  readonly maxConnections?: number | undefined
   /**
    * A client that sends nothing for so many milliseconds, by the cluster's clock, and waits for no
    * answer, loses its connection. Default 600,000.
    */
-  readonly connectionsMaxIdleMs?: number
+  readonly connectionsMaxIdleMs?: number | undefined
 }
 
 const onePort = integer(0, 65_535)

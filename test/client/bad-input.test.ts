@@ -1,8 +1,9 @@
 /** What applications get wrong: a code and a sentence, before anything has changed. */
 
 import { describe, expect, it } from 'vitest'
-import type { Admin } from '../../src/client/admin/admin.js'
-import type { Consumer } from '../../src/client/consumer/consumer.js'
+import { describeGroup } from '../describe-group'
+import type { Admin } from '../../src/client/admin/admin-api.js'
+import type { Consumer } from '../../src/client/consumer/consumer-api.js'
 import { Cluster } from '../../src/cluster/cluster.js'
 import { isPartlogError, type ErrorCode } from '../../src/model/errors.js'
 import { orders, world } from './world.js'
@@ -204,7 +205,7 @@ describe('a cluster is told', () => {
 
 function groupCalls(admin: Admin): [() => unknown, ErrorCode][] {
   const g = { groupId: 'g' }
-  const reset = (fields: object) => () => admin.resetOffsets(any({ ...g, ...fields }))
+  const reset = (fields: object) => () => admin.resetGroupOffsets(any({ ...g, ...fields }))
   const wrong: (() => unknown)[] = [
     () => admin.listGroups(any({ state: ['Empty'] })),
     () => admin.listGroups(any({ states: ['empty'] })),
@@ -212,18 +213,18 @@ function groupCalls(admin: Admin): [() => unknown, ErrorCode][] {
     () => admin.describeGroups(any('g')),
     () => admin.deleteGroups(any('g')),
     () => admin.deleteGroups(any(undefined)),
-    () => admin.removeMembers(any({ ...g, members: 'x' })),
-    () => admin.removeMembers(any({ ...g, members: ['x'] })),
-    () => admin.removeMembers({ ...g, members: [{ memberId: '' }] }),
-    () => admin.removeMembers(any({ ...g, members: [{}] })),
-    () => admin.removeMembers(any({ ...g, members: [{ memberId: 'x', groupInstanceId: 'y' }] })),
-    () => admin.removeMembers(any({ ...g, member: [] })),
-    () => admin.setOffsets(any({ ...g, offsets: first })),
-    () => admin.setOffsets(any({ ...g, offsets: [first] })),
-    () => admin.setOffsets(any({ ...g, offsets: [{ ...first, offset: -1 }] })),
-    () => admin.setOffsets({ ...g, offsets: [1, 2].map(offset => ({ ...first, offset })) }),
-    () => admin.setOffsets(any({ ...g, offsets: [], evenIfActive: 1 })),
-    () => admin.setOffsets(any({ ...g, offsets: [], force: true })),
+    () => admin.removeGroupMembers(any({ ...g, members: 'x' })),
+    () => admin.removeGroupMembers(any({ ...g, members: ['x'] })),
+    () => admin.removeGroupMembers({ ...g, members: [{ memberId: '' }] }),
+    () => admin.removeGroupMembers(any({ ...g, members: [{}] })),
+    () => admin.removeGroupMembers(any({ ...g, members: [{ memberId: 'x', groupInstanceId: 'y' }] })),
+    () => admin.removeGroupMembers(any({ ...g, member: [] })),
+    () => admin.alterGroupOffsets(any({ ...g, offsets: first })),
+    () => admin.alterGroupOffsets(any({ ...g, offsets: [first] })),
+    () => admin.alterGroupOffsets(any({ ...g, offsets: [{ ...first, offset: -1 }] })),
+    () => admin.alterGroupOffsets({ ...g, offsets: [1, 2].map(offset => ({ ...first, offset })) }),
+    () => admin.alterGroupOffsets(any({ ...g, offsets: [], evenIfActive: 1 })),
+    () => admin.alterGroupOffsets(any({ ...g, offsets: [], force: true })),
     () => admin.deleteGroupOffsets(any(g)),
     () => admin.deleteGroupOffsets(any({ ...g, partitions: [{ topic: 'orders' }], x: 1 })),
   ]
@@ -250,13 +251,13 @@ function groupCalls(admin: Admin): [() => unknown, ErrorCode][] {
     [reset({ to: { timestamp: '2026-01-01' } }), 'INVALID_TIMESTAMP'],
     [reset({ to: { timestamp: -1 } }), 'INVALID_TIMESTAMP'],
     [reset({ to: 'latest', topics: ['a b'] }), 'INVALID_TOPIC_EXCEPTION'],
-    [() => admin.resetOffsets({ groupId: '', to: 'latest' }), 'INVALID_GROUP_ID'],
-    [() => admin.describeGroup(''), 'INVALID_GROUP_ID'],
+    [() => admin.resetGroupOffsets({ groupId: '', to: 'latest' }), 'INVALID_GROUP_ID'],
+    [() => describeGroup(admin, ''), 'INVALID_GROUP_ID'],
     [() => admin.describeGroups(['g', '']), 'INVALID_GROUP_ID'],
     [() => admin.deleteGroups(['g', '']), 'INVALID_GROUP_ID'],
     [() => admin.groupLag(any(undefined)), 'INVALID_GROUP_ID'],
-    [() => admin.removeMembers({ groupId: '' }), 'INVALID_GROUP_ID'],
-    [() => admin.setOffsets({ groupId: '', offsets: [] }), 'INVALID_GROUP_ID'],
+    [() => admin.removeGroupMembers({ groupId: '' }), 'INVALID_GROUP_ID'],
+    [() => admin.alterGroupOffsets({ groupId: '', offsets: [] }), 'INVALID_GROUP_ID'],
     [() => admin.deleteGroupOffsets({ groupId: '', partitions: [] }), 'INVALID_GROUP_ID'],
   ]
 }

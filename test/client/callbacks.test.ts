@@ -63,7 +63,7 @@ describe.each([
     const consumer = cluster.consumer({ ...options, sessionTimeoutMs: 6_000 })
     await consumer.subscribe(['orders'], { [name]: bug })
     const running = failureOf(consumer.run({ eachRecord() {} }))
-    await cluster.admin.removeMembers({ groupId: 'g' })
+    await cluster.admin.removeGroupMembers({ groupId: 'g' })
     await clock.advance(5_000)
     expectBlame(await running, 'CALLBACK_FAILED', name)
   })

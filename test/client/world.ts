@@ -5,7 +5,7 @@ import { seededRandom } from '../../src/base/random.js'
 import { VirtualClock } from '../../src/base/virtual-clock.js'
 import { Broker } from '../../src/broker/broker.js'
 import type { Message } from '../../src/client/producer/messages.js'
-import type { MemoryOptions } from '../../src/cluster/cluster-options.js'
+import type { ClusterOptions } from '../../src/cluster/cluster-options.js'
 import { Cluster } from '../../src/cluster/cluster.js'
 import type { ApiName } from '../../src/protocol/api.js'
 
@@ -17,7 +17,7 @@ export interface World {
   readonly writeMessages: (...messages: Message[]) => Promise<void>
 }
 
-export async function world(partitions = 1, options: MemoryOptions = {}): Promise<World> {
+export async function world(partitions = 1, options: ClusterOptions = {}): Promise<World> {
   const clock = new VirtualClock()
   const cluster = await Cluster.memory({ clock, random: seededRandom(7), ...options })
   onTestFinished(() => cluster.close())

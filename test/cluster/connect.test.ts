@@ -7,6 +7,7 @@ import {
   type PartlogError,
   type PartitionDescription,
 } from '../../src/index.js'
+import { describeGroup } from '../describe-group'
 import { APIS, type ApiName } from '../../src/protocol/api.js'
 import { encodeResponse, type RequestHeader } from '../../src/protocol/framing.js'
 import {
@@ -91,10 +92,10 @@ async function session(cluster: KafkaCluster): Promise<unknown[]> {
     await admin.groupLag('g'),
     (await admin.listGroups()).map(({ groupId }) => groupId),
   )
-  const { coordinator, ...group } = await admin.describeGroup('g')
-  seen.push(group, await admin.describeGroup('nobody').catch((error: PartlogError) => error.code))
+  const { coordinator, ...group } = await describeGroup(admin, 'g')
+  seen.push(group, await describeGroup(admin, 'nobody').catch((error: PartlogError) => error.code))
   const to = { timestamp: 1_010 } as const
-  seen.push(await admin.resetOffsets({ groupId: 'g', topics: ['orders'], to }))
+  seen.push(await admin.resetGroupOffsets({ groupId: 'g', topics: ['orders'], to }))
   seen.push(await admin.listOffsets('orders', 'earliest'))
   await admin.deleteRecords({ topic: 'orders', partition: 0, offset: 1 })
   seen.push(await admin.listOffsets('orders', 'earliest'))

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { silentLogger } from '../../src/base/logger.js'
 import { seededRandom } from '../../src/base/random.js'
-import { Consumer } from '../../src/client/consumer/consumer.js'
-import { Producer } from '../../src/client/producer/producer.js'
+import { ConsumerClient } from '../../src/client/consumer/consumer.js'
+import { ProducerClient } from '../../src/client/producer/producer.js'
 import type { FaultApi, FaultBuilder, FaultFilter } from '../../src/cluster/faults.js'
 import { CLIENT } from '../../src/cluster/network-rules.js'
 import { ERRORS, errorId } from '../../src/model/errors.js'
@@ -551,7 +551,7 @@ describe('clients among faults', () => {
 
   it('a producer sends again what a broker has refused, in order', async () => {
     const world = await brokerWorld()
-    const producer = new Producer(contextOf(world))
+    const producer = new ProducerClient(contextOf(world))
     world.faults.on('produce', { partition: 0 }).error('NOT_ENOUGH_REPLICAS').times(2)
     world.faults.on('metadata').error('LEADER_NOT_AVAILABLE')
     world.faults.on('produce').drop()
@@ -570,7 +570,7 @@ describe('clients among faults', () => {
     const producer = world.cluster.producer()
     const messages = ['a', 'b', 'c', 'd'].map((value, index) => ({ value, partition: index % 2 }))
     await producer.send({ topic: 'orders', messages })
-    const consumer = new Consumer<Uint8Array, string>(contextOf(world), {
+    const consumer = new ConsumerClient<Uint8Array, string>(contextOf(world), {
       groupId: 'g',
       autoOffsetReset: 'earliest',
       valueDeserializer: 'string',

@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest'
 import { seededRandom } from '../../src/base/random.js'
 import { VirtualClock } from '../../src/base/virtual-clock.js'
-import type { MemoryOptions } from '../../src/cluster/cluster-options.js'
+import type { ClusterOptions } from '../../src/cluster/cluster-options.js'
 import { Cluster } from '../../src/cluster/cluster.js'
 import type { ClusterEvents } from '../../src/cluster/events.js'
 import { MemoryDisk } from '../../src/disk/memory-disk.js'
@@ -71,7 +71,7 @@ describe('after a crash of everything', () => {
   })
 
   /** A cluster nobody closes. */
-  async function openedOn(disk: MemoryDisk, options: MemoryOptions) {
+  async function openedOn(disk: MemoryDisk, options: ClusterOptions) {
     const cluster = await Cluster.onDisk(disk, options)
     const producer = cluster.producer()
     const { admin } = cluster

@@ -1,10 +1,10 @@
 /** Leaderships go back to the preferred replicas by themselves (auto.leader.rebalance.enable). */
 
 import { expect, it } from 'vitest'
-import type { MemoryOptions } from '../../src/cluster/cluster-options.js'
+import type { ClusterOptions } from '../../src/cluster/cluster-options.js'
 import { world, type World } from './world.js'
 
-async function sixPartitions(options: MemoryOptions = {}): Promise<World> {
+async function sixPartitions(options: ClusterOptions = {}): Promise<World> {
   const all = await world(options)
   const topic = { topic: 'orders', partitions: 6, replicationFactor: 3 }
   await all.passing(all.cluster.admin.createTopic(topic))

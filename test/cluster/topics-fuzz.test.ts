@@ -14,7 +14,7 @@ import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
 import { seededRandom } from '../../src/base/random.js'
 import { VirtualClock } from '../../src/base/virtual-clock.js'
-import type { Consumer } from '../../src/client/consumer/consumer.js'
+import type { Consumer } from '../../src/client/consumer/consumer-api.js'
 import { Cluster } from '../../src/cluster/cluster.js'
 import { isPartlogError, type ErrorCode } from '../../src/model/errors.js'
 

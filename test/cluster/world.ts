@@ -3,11 +3,11 @@
 import { expect, onTestFinished } from 'vitest'
 import { seededRandom } from '../../src/base/random.js'
 import { VirtualClock } from '../../src/base/virtual-clock.js'
-import type { MemoryOptions } from '../../src/cluster/cluster-options.js'
+import type { ClusterOptions } from '../../src/cluster/cluster-options.js'
 import { Cluster } from '../../src/cluster/cluster.js'
 import { MemoryDisk } from '../../src/disk/memory-disk.js'
 
-export async function world(options: MemoryOptions = {}, disk = new MemoryDisk()) {
+export async function world(options: ClusterOptions = {}, disk = new MemoryDisk()) {
   const clock = new VirtualClock()
   const random = seededRandom(5)
   const cluster = await Cluster.onDisk(disk, { brokers: 3, clock, random, ...options })

@@ -64,10 +64,10 @@ async function session(cluster) {
   await zipped.close()
   seen.read = await read(cluster, topic, 31)
   seen.lag = await admin.groupLag('own-group')
-  const { coordinator, ...group } = await admin.describeGroup('own-group')
+  const { coordinator, ...group } = await admin.describeGroups(['own-group']).then(([group]) => group)
   seen.group = group
   const to = { timestamp: Date.UTC(2026, 10, 1) + 10 }
-  seen.reset = await admin.resetOffsets({ groupId: 'own-group', topics: [topic], to })
+  seen.reset = await admin.resetGroupOffsets({ groupId: 'own-group', topics: [topic], to })
   seen.ends = await admin.listOffsets(topic)
   seen.newest = await admin.listOffsets(topic, 'max-timestamp')
   seen.low = await admin.deleteRecords({ topic, partition: 0, offset: 1 })
@@ -81,7 +81,7 @@ async function session(cluster) {
   await admin.deleteGroupOffsets({ groupId: 'own-group', partitions: [{ topic, partition: 1 }] })
   seen.offsets = await admin.listGroupOffsets('own-group')
   await admin.deleteGroups(['own-group'])
-  seen.nobody = await errorOf(admin.describeGroup('own-group'))
+  seen.nobody = await errorOf(admin.describeGroups(['own-group']).then(([group]) => group))
   await admin.deleteTopic(topic)
   await waitFor('the topic to go', async () => !(await admin.listTopics()).includes(topic))
   seen.gone = await errorOf(admin.describeTopic(topic))
@@ -217,7 +217,7 @@ async function shareGroup(t, cluster, kafka) {
     eachRecord: ({ partition, value }) => void seen.ours.push([partition, value]),
   })
   const stable = async count => {
-    const { state, members } = await cluster.admin.describeGroup('own-both')
+    const { state, members } = await cluster.admin.describeGroups(['own-both']).then(([group]) => group)
     return state === 'Stable' && members.length === count
   }
   await waitFor('a group of two', () => stable(2))

@@ -45,7 +45,7 @@ export async function partlogTarget({ isPortless = false } = {}) {
         const found = cluster.describe().topics.find(each => each.topic === topic)
         return found.partitions.map(({ leader }) => leader)
       }
-      const { coordinator } = spared === undefined ? {} : await cluster.admin.describeGroup(spared)
+      const { coordinator } = spared === undefined ? {} : await cluster.admin.describeGroups([spared]).then(([group]) => group)
       killed = cluster.broker(
         leaders()
           .sort()

@@ -7,7 +7,7 @@
 import { expect } from 'vitest'
 import { seededRandom } from '../../src/base/random.js'
 import { VirtualClock } from '../../src/base/virtual-clock.js'
-import type { MemoryOptions } from '../../src/cluster/cluster-options.js'
+import type { ClusterOptions } from '../../src/cluster/cluster-options.js'
 import { Cluster } from '../../src/cluster/cluster.js'
 import { DiskError } from '../../src/disk/disk.js'
 import { MemoryDisk, type DiskOperation } from '../../src/disk/memory-disk.js'
@@ -21,7 +21,7 @@ export interface World<Promises> {
 }
 
 export interface Scenario<Promises> {
-  readonly options?: MemoryOptions
+  readonly options?: ClusterOptions
   /** What has been promised before anything happens. */
   readonly promises: () => Promises
   /** Runs without a crash. */

@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
+import { describeGroup } from '../describe-group'
 import { seededRandom } from '../../src/base/random.js'
 import { VirtualClock } from '../../src/base/virtual-clock.js'
 import { Cluster } from '../../src/cluster/cluster.js'
@@ -35,7 +36,7 @@ async function opened(disk: MemoryDisk, brokers: number) {
     return { consumer, tookMs }
   }
   const group = async () => {
-    const describing = cluster.admin.describeGroup('g')
+    const describing = describeGroup(cluster.admin, 'g')
     await took(describing)
     return await describing
   }
@@ -73,7 +74,7 @@ it('it is told who went, and what they have committed stays', async () => {
   onTestFinished(() => cluster.close())
   await clock.advance(0)
   expect(told).toContain('group g is in generation 2: the process of clients app-1 has ended')
-  expect((await cluster.admin.describeGroup('g')).state).toBe('Empty')
+  expect((await describeGroup(cluster.admin, 'g')).state).toBe('Empty')
   expect(await cluster.admin.listGroupOffsets('g')).toMatchObject([{ offset: 1, lag: 0 }])
 })
 
@@ -101,7 +102,7 @@ it('members of a folder that is only looked at are left alone', async () => {
   await owner.consumer({ groupId: 'g' }).subscribe(['orders'])
   const looking = await Cluster.open({ dir, readOnly: true })
   onTestFinished(() => looking.close())
-  const { state, members } = await looking.admin.describeGroup('g')
+  const { state, members } = await describeGroup(looking.admin, 'g')
   expect({ state, count: members.length }).toEqual({ state: 'Stable', count: 1 })
 })
 

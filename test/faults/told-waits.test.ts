@@ -94,9 +94,9 @@ describe('a disk without room', () => {
     const { cluster, clock, fill, free, waits } = await world()
     await cluster.admin.createTopic({ topic: 'orders' })
     const group = { groupId: 'g', offsets: [{ topic: 'orders', partition: 0, offset: 0 }] }
-    await cluster.admin.setOffsets(group)
+    await cluster.admin.alterGroupOffsets(group)
     fill('ENOSPC')
-    const set = cluster.admin.setOffsets(group)
+    const set = cluster.admin.alterGroupOffsets(group)
     await clock.advance(2_000)
     expect(waits()).toHaveLength(1)
     expect(waits()[0]).toMatch(/^a call of the admin fails, tried again for up to 5\d s: .*ENOSPC/)

@@ -136,7 +136,7 @@ describe('records', () => {
   })
 
   it('null, empty and binary stay apart', () => {
-    const binary = Uint8Array.from({ length: 256 }, (_, byte) => byte)
+    const binary = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte))
     const builder = new BatchBuilder(Buffer.alloc(2048))
     builder.tryAppend(T, null, null, [])
     builder.tryAppend(T, '', new Uint8Array(0), [['', '']])
@@ -148,8 +148,8 @@ describe('records', () => {
     cursor.next()
     expect([cursor.key, cursor.value]).toEqual([null, null])
     cursor.next()
-    expect([cursor.key, cursor.value]).toEqual([new Uint8Array(0), new Uint8Array(0)])
-    expect(cursor.headers).toEqual([{ key: '', value: new Uint8Array(0) }])
+    expect([cursor.key, cursor.value]).toEqual([Buffer.alloc(0), Buffer.alloc(0)])
+    expect(cursor.headers).toEqual([{ key: '', value: Buffer.alloc(0) }])
     cursor.next()
     expect([cursor.key, cursor.value]).toEqual([binary, binary])
     expect(cursor.headers.map(header => header.value)).toEqual([binary, null])

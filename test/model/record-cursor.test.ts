@@ -16,7 +16,7 @@ const AROUND = 64
 /** A valid batch of a few random records. */
 function randomBatch(random: Random): Buffer {
   const builder = new BatchBuilder(Buffer.alloc(4096))
-  const text = (): Uint8Array => random.bytes(random.int(10))
+  const text = (): Uint8Array => Buffer.from(random.bytes(random.int(10)))
   for (let n = random.int(5); n >= 0; n--) {
     const headers = Array.from(
       { length: random.int(3) },
@@ -250,11 +250,11 @@ describe('the cursor', () => {
       const builder = new BatchBuilder(Buffer.alloc(4096))
       const wanted = Array.from({ length: 1 + random.int(10) }, () => ({
         timestamp: T + random.int(2_000_000) - 1_000_000,
-        key: random.int(3) === 0 ? null : random.bytes(random.int(70)),
-        value: random.int(3) === 0 ? null : random.bytes(random.int(140)),
+        key: random.int(3) === 0 ? null : Buffer.from(random.bytes(random.int(70))),
+        value: random.int(3) === 0 ? null : Buffer.from(random.bytes(random.int(140))),
         headers: Array.from({ length: random.int(3) }, (_, n) => ({
           key: `h${n}`,
-          value: random.int(2) === 0 ? null : random.bytes(random.int(5)),
+          value: random.int(2) === 0 ? null : Buffer.from(random.bytes(random.int(5))),
         })),
       }))
       for (const { timestamp, key, value, headers } of wanted) {

@@ -33,8 +33,8 @@ beforeAll(async () => {
   const again = await Cluster.open({ dir: two, durability: 'process' })
   const [first, second] = [0, 1].map(partition => ({ topic: 'orders', partition, offset: 0 }))
   const offsets = [{ ...first, offset: 4, metadata: 'note' }, second, { ...first, topic: 'other' }]
-  await again.admin.setOffsets({ groupId: 'billing', offsets: offsets as never })
-  await again.admin.setOffsets({ groupId: 'audit', offsets: [{ ...first, offset: 10 }] as never })
+  await again.admin.alterGroupOffsets({ groupId: 'billing', offsets: offsets as never })
+  await again.admin.alterGroupOffsets({ groupId: 'audit', offsets: [{ ...first, offset: 10 }] as never })
   await again.close()
 
   cpSync(none, killed, { recursive: true })

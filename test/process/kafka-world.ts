@@ -6,11 +6,11 @@ import {
   openLogDirectory,
   seededRandom,
   type Message,
-  type MemoryOptions,
+  type ClusterOptions,
 } from '../../src/index.js'
 
 /** The cluster elsewhere: in this process, behind a port. */
-export async function elsewhere(options: MemoryOptions = {}) {
+export async function elsewhere(options: ClusterOptions = {}) {
   const cluster = await Cluster.memory({ autoCreateTopics: false, ...options })
   onTestFinished(() => cluster.close())
   const { bootstrap } = await cluster.listen({ port: 0 })

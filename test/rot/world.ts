@@ -94,7 +94,7 @@ async function write({ cluster, passing }: Opened, first: number, last: number):
     await passing(producer.send({ topic: 'table', messages: [row] }))
     if (n % 4 === 3) {
       const offsets = [{ topic: 'orders', partition: 0, offset: n - 2 }]
-      await passing(cluster.admin.setOffsets({ groupId: GROUP, offsets }))
+      await passing(cluster.admin.alterGroupOffsets({ groupId: GROUP, offsets }))
     }
   }
   await producer.close()

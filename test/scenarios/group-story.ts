@@ -3,9 +3,9 @@
 import { expect, onTestFinished } from 'vitest'
 import { Deferred } from '../../src/base/tasks.js'
 import type { ConsumerOptions } from '../../src/client/consumer/consumer-options.js'
-import type { Consumer } from '../../src/client/consumer/consumer.js'
-import type { Producer } from '../../src/client/producer/producer.js'
-import type { MemoryOptions } from '../../src/cluster/cluster-options.js'
+import type { Consumer } from '../../src/client/consumer/consumer-api.js'
+import type { Producer } from '../../src/client/producer/producer-api.js'
+import type { ClusterOptions } from '../../src/cluster/cluster-options.js'
 import type { Cluster } from '../../src/cluster/cluster.js'
 import type { FaultApi } from '../../src/cluster/faults.js'
 import { isPartlogError } from '../../src/model/errors.js'
@@ -43,7 +43,7 @@ export class GroupStory {
   }
 
   /** A cluster with one broker, and orders with so many partitions. */
-  static async begin(partitions: number, options: MemoryOptions = {}): Promise<GroupStory> {
+  static async begin(partitions: number, options: ClusterOptions = {}): Promise<GroupStory> {
     const story = await Story.begin({ brokers: 1, ...options })
     await story.act(`topic orders with ${partitions} partitions`, () =>
       story.cluster.admin.createTopic({ topic: 'orders', partitions }),

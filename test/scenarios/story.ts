@@ -6,8 +6,8 @@
 import { expect, onTestFinished } from 'vitest'
 import { seededRandom } from '../../src/base/random.js'
 import { VirtualClock } from '../../src/base/virtual-clock.js'
-import type { Producer } from '../../src/client/producer/producer.js'
-import type { MemoryOptions } from '../../src/cluster/cluster-options.js'
+import type { Producer } from '../../src/client/producer/producer-api.js'
+import type { ClusterOptions } from '../../src/cluster/cluster-options.js'
 import { Cluster } from '../../src/cluster/cluster.js'
 import type { PartitionView, ReplicaView } from '../../src/cluster/describe.js'
 import type { RebalanceEvent } from '../../src/coordinator/groups/rebalance-news.js'
@@ -55,7 +55,7 @@ export class Story {
     cluster.on('sharedGroup', ({ groupId, reason }) => this.note(`group ${groupId}: ${reason}`))
   }
 
-  static async begin(options: MemoryOptions = {}): Promise<Story> {
+  static async begin(options: ClusterOptions = {}): Promise<Story> {
     const clock = new VirtualClock()
     const random = seededRandom(7)
     const disk = new MemoryDisk()

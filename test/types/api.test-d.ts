@@ -3,6 +3,7 @@
  * an error here, and so is a use that should be refused and is not. Nothing of this is run.
  */
 
+import * as partlog from '../../src/index.js'
 import {
   Cluster,
   connect,
@@ -11,6 +12,8 @@ import {
   openLogDirectory,
   virtualClock,
   type Acks,
+  type Admin,
+  type AdminClient,
   type Consumer,
   type ConsumerOptions,
   type ConsumerRecord,
@@ -250,14 +253,14 @@ export async function managing({ admin }: Cluster): Promise<void> {
   const setting: TopicSetting = 'segment.bytes'
   void setting
   same<Awaited<ReturnType<typeof admin.listTopics>>, string[]>(true)
-  const [offset] = await admin.listOffsets('t', 'earliest')
+  const [offset] = await admin.listOffsets({ topic: 't', at: 'earliest' })
   same<NonNullable<typeof offset>['offset'], number | null>(true)
-  await admin.listOffsets('t', new Date())
+  await admin.listOffsets({ topic: 't', at: new Date() })
   const [listing] = await admin.listGroupOffsets('g')
   same<NonNullable<typeof listing>['lag'], number>(true)
   const [group] = await admin.listGroups({ states: ['Stable', 'Empty'] })
   same<NonNullable<typeof group>['state'], GroupState>(true)
-  same<Awaited<ReturnType<typeof admin.describeGroup>>, GroupDescription>(true)
+  same<Awaited<ReturnType<typeof admin.describeGroups>>, GroupDescription[]>(true)
   const { partitions, totalLag } = await admin.groupLag('g')
   same<typeof totalLag, number>(true)
   same<typeof partitions, readonly PartitionLag[]>(true)
@@ -268,10 +271,10 @@ export async function managing({ admin }: Cluster): Promise<void> {
     { offsets: [{ topic: 't', partition: 0, offset: 1 }] },
   ]
   for (const to of targets) {
-    const done = await admin.resetOffsets({ groupId: 'g', to, topics: ['t'], dryRun: true })
+    const done = await admin.resetGroupOffsets({ groupId: 'g', to, topics: ['t'], dryRun: true })
     same<typeof done, ResetOffset[]>(true)
   }
-  await admin.removeMembers({
+  await admin.removeGroupMembers({
     groupId: 'g',
     members: [{ memberId: 'm' }, { groupInstanceId: 'i' }],
   })
@@ -279,21 +282,119 @@ export async function managing({ admin }: Cluster): Promise<void> {
   // @ts-expect-error no such state
   await admin.listGroups({ states: ['Idle'] })
   // @ts-expect-error no such place
-  await admin.resetOffsets({ groupId: 'g', to: 'beginning' })
+  await admin.resetGroupOffsets({ groupId: 'g', to: 'beginning' })
   // @ts-expect-error where to?
-  await admin.resetOffsets({ groupId: 'g' })
+  await admin.resetGroupOffsets({ groupId: 'g' })
   // @ts-expect-error a list of groups
   await admin.deleteGroups('g')
   // @ts-expect-error a member has one of two names
-  await admin.removeMembers({ groupId: 'g', members: ['m'] })
+  await admin.removeGroupMembers({ groupId: 'g', members: ['m'] })
   // @ts-expect-error a name is needed
   await admin.createTopic({ partitions: 6 })
   // @ts-expect-error no such setting
   await admin.createTopic({ topic: 't', config: { retentionMs: 1 } })
   // @ts-expect-error no such place
-  await admin.listOffsets('t', 'beginning')
+  await admin.listOffsets({ topic: 't', at: 'beginning' })
   // @ts-expect-error one topic at a time
   await admin.deleteTopic(['t'])
+}
+
+// ── what the options say, and nothing else ───────────────────────────────────────────────
+
+export function annotations(cluster: KafkaCluster): unknown[] {
+  const right: Consumer<Uint8Array, string> = cluster.consumer({ valueDeserializer: 'string' })
+  const plain: Consumer = cluster.consumer({})
+  const own: Consumer<Uint8Array, number> = cluster.consumer({ valueDeserializer: () => 1 })
+  const known: Consumer<Uint8Array, Order> = cluster.consumer({ valueDeserializer: json<Order>() })
+  // @ts-expect-error values are strings
+  const a: Consumer = cluster.consumer({ valueDeserializer: 'string' })
+  // @ts-expect-error values are strings
+  const b: Consumer<Uint8Array, number> = cluster.consumer({ valueDeserializer: 'string' })
+  // @ts-expect-error keys are JSON, values bytes
+  const c: Consumer<Date, { id: bigint }> = cluster.consumer({ keyDeserializer: 'json' })
+  // @ts-expect-error the function gives numbers
+  const d: Consumer<Uint8Array, string> = cluster.consumer({ valueDeserializer: () => 1 })
+  class Service {
+    // @ts-expect-error values are bytes
+    readonly consumer: Consumer<string, number> = cluster.consumer({ valueDeserializer: 'bytes' })
+  }
+  // @ts-expect-error values are bytes
+  const make = (): Consumer<Uint8Array, number> => cluster.consumer({})
+  return [right, plain, own, known, a, b, c, d, Service, make]
+}
+
+export function variables(cluster: KafkaCluster): void {
+  const widened = { groupId: 'g', valueDeserializer: 'string' }
+  same<ReturnType<typeof reading>, Consumer<unknown, unknown>>(true)
+  function reading() {
+    return cluster.consumer(widened)
+  }
+  const kept = { groupId: 'g', valueDeserializer: 'string' } as const
+  const typed = cluster.consumer(kept)
+  same<typeof typed, Consumer<Uint8Array, string>>(true)
+  const checked = { valueDeserializer: 'json' } satisfies ConsumerOptions<'bytes', 'json'>
+  const json = cluster.consumer(checked)
+  same<typeof json, Consumer<Uint8Array, JsonValue>>(true)
+  // @ts-expect-error a misspelt name
+  cluster.consumer({ valueDeserializer: 'strng' })
+  // @ts-expect-error a misspelt name
+  cluster.consumer({ groupId: 'g', keyDeserializer: 'Json' as const })
+}
+
+// ── fakes of clients in unit tests ───────────────────────────────────────────────────────
+
+export function fakes(): [Producer, Pick<Admin, 'createTopic'>, Pick<Consumer, 'poll'>] {
+  const producer: Producer = {
+    send: () => Promise.resolve([]),
+    sendBatch: () => Promise.resolve([]),
+    flush: () => Promise.resolve(),
+    close: () => Promise.resolve(),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  }
+  return [
+    producer,
+    { createTopic: () => Promise.resolve() },
+    { poll: () => Promise.resolve([]) },
+  ]
+}
+
+// ── admins ───────────────────────────────────────────────────────────────────────────────
+
+export async function admins(cluster: KafkaCluster): Promise<void> {
+  await using admin = cluster.adminClient({ defaultApiTimeoutMs: 500, clientId: undefined })
+  same<typeof admin, AdminClient>(true)
+  await admin.alterConfig({ topic: 't', config: { 'retention.ms': null } })
+  await admin.alterGroupOffsets({ groupId: 'g', offsets: [{ topic: 't', partition: 0, offset: 1 }] })
+  await Cluster.memory({ admin: { requestTimeoutMs: 100 } })
+  // @ts-expect-error a misspelt option
+  cluster.adminClient({ timeoutMs: 1 })
+  // @ts-expect-error the cluster closes its own
+  await cluster.admin.close()
+}
+
+// ── classes that only the library makes ──────────────────────────────────────────────────
+
+export function constructors(): unknown[] {
+  return [
+    // @ts-expect-error made by cluster.producer
+    new partlog.Producer(),
+    // @ts-expect-error made by cluster.consumer
+    new partlog.Consumer(),
+    // @ts-expect-error made by clusters
+    new partlog.Admin(),
+    // @ts-expect-error made by clusters
+    new partlog.BrokerHandle(),
+    // @ts-expect-error made by clusters
+    new partlog.ClusterFaults(),
+    // @ts-expect-error made by openLogDirectory
+    new partlog.PartitionDirectory(),
+    // @ts-expect-error made by connect
+    new partlog.RemoteCluster(),
+    // @ts-expect-error an interface
+    class extends partlog.KafkaCluster {},
+    // @ts-expect-error made by Cluster.open and Cluster.memory
+    class extends partlog.Cluster {},
+  ]
 }
 
 export async function folders(): Promise<void> {

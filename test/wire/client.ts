@@ -4,7 +4,7 @@ import { connect as connectTo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { onTestFinished } from 'vitest'
 import { ByteReader } from '../../src/base/bytes.js'
-import type { MemoryOptions } from '../../src/cluster/cluster-options.js'
+import type { ClusterOptions } from '../../src/cluster/cluster-options.js'
 import { Cluster } from '../../src/cluster/cluster.js'
 import type { ApiName, Request, Response } from '../../src/protocol/api.js'
 import {
@@ -82,7 +82,7 @@ export function reach(address: string): WireClient {
   return new WireClient(connectTo({ host: host as string, port: Number(port) }))
 }
 
-export async function wireWorld(options: MemoryOptions = {}) {
+export async function wireWorld(options: ClusterOptions = {}) {
   const cluster = await Cluster.memory(options)
   onTestFinished(() => cluster.close())
   const connect = (nodeId = 1): WireClient => {

@@ -1,5 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
+import { describeGroup } from '../describe-group'
 import { virtualClock } from '../../src/base/virtual-clock.js'
 import { wireApi } from '../../src/protocol/framing.js'
 import { batchOf } from '../log/helpers.js'
@@ -140,7 +141,7 @@ describe('the clock of a test', () => {
     }
     await clock.advance(10_000)
     expect(await beat()).toBe(25) // UNKNOWN_MEMBER_ID
-    expect((await cluster.admin.describeGroup('g')).members).toEqual([])
+    expect((await describeGroup(cluster.admin, 'g')).members).toEqual([])
   })
 
   it('ends the wait of a fetch', async () => {

@@ -1,6 +1,6 @@
 /** A topic that is made as a copy of another: as many partitions, and settings that go along. */
 
-import type { Admin, TopicSettingValue } from '../../client/admin/admin.js'
+import type { Admin, TopicSettingValue } from '../../client/admin/admin-api.js'
 import { isPartlogError } from '../../model/errors.js'
 import type { TopicConfigInput, TopicSetting } from '../../model/topic-settings.js'
 

@@ -9,7 +9,7 @@
  */
 
 import type { Message, RecordMetadata } from '../../client/producer/messages.js'
-import type { Producer } from '../../client/producer/producer.js'
+import type { Producer } from '../../client/producer/producer-api.js'
 import { recordSizeMax } from '../../model/batch-builder.js'
 import { isPartlogError } from '../../model/errors.js'
 import type { BytesIn, HeaderIn } from '../../model/record.js'

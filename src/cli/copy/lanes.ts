@@ -16,7 +16,7 @@
  */
 
 import type { Message, RecordMetadata } from '../../client/producer/messages.js'
-import type { Producer, ProducerOptions } from '../../client/producer/producer.js'
+import type { Producer, ProducerOptions } from '../../client/producer/producer-api.js'
 import { recordSizeMax } from '../../model/batch-builder.js'
 import { BATCH_HEADER_BYTES } from '../../model/batch.js'
 import { PartlogError } from '../../model/errors.js'

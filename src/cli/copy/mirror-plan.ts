@@ -1,7 +1,7 @@
 /** Before a mirror reads: the copy is made if need be, and each partition has its beginning. */
 
 import { asBuffer } from '../../base/bytes.js'
-import type { Admin } from '../../client/admin/admin.js'
+import type { Admin } from '../../client/admin/admin-api.js'
 import type { ConsumerRecord } from '../../client/consumer/consumer-record.js'
 import type { KafkaCluster } from '../../client/kafka-cluster.js'
 import type { Cluster } from '../../cluster/cluster.js'

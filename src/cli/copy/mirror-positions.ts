@@ -12,7 +12,7 @@
  * as well, but they are forgotten after a week.)
  */
 
-import type { Producer } from '../../client/producer/producer.js'
+import type { Producer } from '../../client/producer/producer-api.js'
 import { Cluster } from '../../cluster/cluster.js'
 import { isPartlogError, PartlogError } from '../../model/errors.js'
 import { partitionKey } from '../../model/names.js'

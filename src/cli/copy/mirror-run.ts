@@ -7,7 +7,7 @@
 
 import { abortable } from '../../base/tasks.js'
 import type { ConsumerRecord } from '../../client/consumer/consumer-record.js'
-import type { Consumer } from '../../client/consumer/consumer.js'
+import type { Consumer } from '../../client/consumer/consumer-api.js'
 import type { TopicPartition } from '../../model/names.js'
 import { clock } from '../terminal/ending.js'
 import { Lanes, ROUND_PRODUCER, type LaneReport } from './lanes.js'

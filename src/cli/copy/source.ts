@@ -1,6 +1,6 @@
 /** A topic as it lies in a folder: one copy of each partition, and what the cluster says of it. */
 
-import type { TopicSettingValue } from '../../client/admin/admin.js'
+import type { TopicSettingValue } from '../../client/admin/admin-api.js'
 import { Cluster } from '../../cluster/cluster.js'
 import { openLogDirectory } from '../../log/inspection/log-directory.js'
 import type { PartitionDirectory } from '../../log/inspection/partition-directory.js'

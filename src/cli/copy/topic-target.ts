@@ -3,7 +3,7 @@
  * go, how far they are, and how to go on when the replay ends early.
  */
 
-import type { Producer, ProducerOptions } from '../../client/producer/producer.js'
+import type { Producer, ProducerOptions } from '../../client/producer/producer-api.js'
 import { isPartlogError } from '../../model/errors.js'
 import { type Closable, endingSignal } from '../terminal/ending.js'
 import type { Output } from '../terminal/output.js'

@@ -7,6 +7,7 @@ import type { PartlogError } from '../../model/errors.js'
 import type { TopicPartition } from '../../model/names.js'
 import type { ApiName, Request, Response } from '../../protocol/api.js'
 import { ANY_NODE, type Channel } from '../../protocol/channel.js'
+import { closedError } from '../line/client-errors.js'
 import { knownTopic, MetadataCache, type KnownTopic } from '../line/metadata-cache.js'
 import {
   answerOfLeader,
@@ -25,21 +26,34 @@ export interface AdminContext {
   readonly random: Random
   /** Told what is tried again for long. Default: nobody. */
   readonly logger?: Logger
+  /** Throws when the cluster is closed. */
   readonly checkOpen: () => void
-  /** Aborts when the cluster is being closed. */
-  readonly closing: AbortSignal
+  readonly onClose: () => void
 }
 
 export class AdminRequests {
   readonly #context: AdminContext
   readonly #settings: AdminSettings
   readonly #metadata: MetadataCache
+  readonly #givingUp = new AbortController()
 
   constructor(context: AdminContext, settings: AdminSettings) {
     const { channel, clock } = context
     this.#context = context
     this.#settings = settings
     this.#metadata = new MetadataCache({ channel, clock, maxAgeMs: 0, mayCreate: false })
+  }
+
+  /** What is under way, and what is asked later, rejects with CLOSED. */
+  close(): void {
+    if (this.#givingUp.signal.aborted) return
+    this.#givingUp.abort()
+    this.#context.onClose()
+  }
+
+  #checkOpen(): void {
+    this.#context.checkOpen()
+    if (this.#givingUp.signal.aborted) throw closedError('admin')
   }
 
   get channel(): Channel {
@@ -84,7 +98,7 @@ export class AdminRequests {
     places: readonly TopicPartition[],
     attempt: () => Promise<T>,
   ): Promise<T> {
-    this.#context.checkOpen()
+    this.#checkOpen()
     return await retriedWhileThere(this.#metadata, places, attempt, this.#retry)
   }
 
@@ -102,13 +116,14 @@ export class AdminRequests {
     attempt: () => Promise<T> | T,
     isRetriable?: (error: PartlogError) => boolean,
   ): Promise<T> {
-    this.#context.checkOpen()
+    this.#checkOpen()
     const rule = isRetriable === undefined ? {} : { isRetriable }
     return await withRetries(attempt, { ...this.#retry, ...rule })
   }
 
   get #retry(): RetryOptions {
-    const { clock, random, logger, closing } = this.#context
+    const { clock, random, logger } = this.#context
+    const closing = this.#givingUp.signal
     const { retryBackoffMs, retryBackoffMaxMs, defaultApiTimeoutMs: timeoutMs } = this.#settings
     const rules = { retryBackoffMs, retryBackoffMaxMs, timeoutMs, closing }
     return { clock, random, ...rules, logger, what: 'a call of the admin fails' }

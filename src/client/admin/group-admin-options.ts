@@ -22,7 +22,7 @@ export type GroupState =
 /** Which groups to list. */
 export interface ListGroupsOptions {
   /** Only groups in one of these states. Default: all. */
-  readonly states?: readonly GroupState[]
+  readonly states?: readonly GroupState[] | undefined
 }
 
 /** A group as `listGroups` gives it. */
@@ -57,12 +57,12 @@ export interface GroupDescription extends GroupListing {
 }
 
 /** Who is to be taken out of a group. */
-export interface RemoveMembersRequest {
+export interface RemoveGroupMembersRequest {
   readonly groupId: string
   /** Each by its member id, or a static one by its instance id. Default: all. */
-  readonly members?: readonly (
-    { readonly memberId: string } | { readonly groupInstanceId: string }
-  )[]
+  readonly members?:
+    | readonly ({ readonly memberId: string } | { readonly groupInstanceId: string })[]
+    | undefined
 }
 
 /** What a group has committed for a partition, and how far behind it is. */
@@ -107,11 +107,11 @@ export interface ActiveGroupOptions {
    * forgotten, in all their partitions: those records come again. Default false: then a group with
    * members is refused with NON_EMPTY_GROUP.
    */
-  readonly evenIfActive?: boolean
+  readonly evenIfActive?: boolean | undefined
 }
 
 /** Offsets a group shall have. */
-export interface SetOffsetsRequest extends ActiveGroupOptions {
+export interface AlterGroupOffsetsRequest extends ActiveGroupOptions {
   readonly groupId: string
   readonly offsets: readonly OffsetToCommit[]
 }
@@ -130,17 +130,17 @@ export type ResetTarget =
   | { readonly offsets: readonly (TopicPartition & { readonly offset: number })[] }
 
 /** What shall be moved, and where to. */
-export interface ResetOffsetsRequest extends ActiveGroupOptions {
+export interface ResetGroupOffsetsRequest extends ActiveGroupOptions {
   readonly groupId: string
   readonly to: ResetTarget
   /**
    * All partitions of these topics. Without topics and partitions: what the group has committed.
    */
-  readonly topics?: readonly string[]
+  readonly topics?: readonly string[] | undefined
   /** These partitions. */
-  readonly partitions?: readonly TopicPartition[]
+  readonly partitions?: readonly TopicPartition[] | undefined
   /** Only tell what would be done. Default false. */
-  readonly dryRun?: boolean
+  readonly dryRun?: boolean | undefined
 }
 
 /** Where a group has been moved to. */

@@ -22,7 +22,7 @@ import type {
   GroupMemberDescription,
   GroupState,
   ListGroupsOptions,
-  RemoveMembersRequest,
+  RemoveGroupMembersRequest,
 } from './group-admin-options.js'
 
 type DescribedGroup = DescribeGroupsResponse['groups'][number]
@@ -97,7 +97,7 @@ export class GroupAdmin {
     })
   }
 
-  async removeMembers(request: RemoveMembersRequest): Promise<void> {
+  async removeMembers(request: RemoveGroupMembersRequest): Promise<void> {
     const { groupId, members } = checkedRemoval(request)
     const line = new CoordinatorLine(this.#requests.channel, groupId)
     await this.#requests.retrying(async () => {
@@ -227,7 +227,7 @@ function checkedStates(options: ListGroupsOptions): readonly string[] {
   return [...states]
 }
 
-function checkedRemoval(request: RemoveMembersRequest): {
+function checkedRemoval(request: RemoveGroupMembersRequest): {
   readonly groupId: string
   readonly members: readonly LeavingMember[] | undefined
 } {

@@ -34,8 +34,8 @@ import type {
   GroupOffsetListing,
   PartitionLag,
   ResetOffset,
-  ResetOffsetsRequest,
-  SetOffsetsRequest,
+  ResetGroupOffsetsRequest,
+  AlterGroupOffsetsRequest,
 } from './group-admin-options.js'
 import { describeGroup, leaveGroup, leavingMembers } from './group-admin.js'
 import { checkNoneTwice, checkReset, resetOffset, resetTime } from './offset-reset.js'
@@ -96,8 +96,8 @@ export class GroupOffsets {
 
   // ── changing ───────────────────────────────────────────────────────────────────────────
 
-  async set(request: SetOffsetsRequest): Promise<void> {
-    checkFields(request, 'setOffsets', ['groupId', 'offsets', 'evenIfActive'])
+  async set(request: AlterGroupOffsetsRequest): Promise<void> {
+    checkFields(request, 'alterGroupOffsets', ['groupId', 'offsets', 'evenIfActive'])
     const { groupId, offsets, evenIfActive = false } = request
     checkGroupId(groupId)
     checkFlag(evenIfActive, 'evenIfActive')
@@ -108,7 +108,7 @@ export class GroupOffsets {
     await this.#commit(this.#lineTo(groupId), wanted, evenIfActive)
   }
 
-  async reset(request: ResetOffsetsRequest): Promise<ResetOffset[]> {
+  async reset(request: ResetGroupOffsetsRequest): Promise<ResetOffset[]> {
     checkReset(request)
     const { groupId, dryRun = false, evenIfActive = false } = request
     const line = this.#lineTo(groupId)
@@ -174,7 +174,7 @@ export class GroupOffsets {
   // ── where to ───────────────────────────────────────────────────────────────────────────
 
   async #plan(
-    request: ResetOffsetsRequest,
+    request: ResetGroupOffsetsRequest,
     committed: readonly Committed[],
   ): Promise<ResetOffset[]> {
     const wanted = await this.#wanted(request, committed)
@@ -196,7 +196,7 @@ export class GroupOffsets {
 
   /** Each partition once, sorted. Throws UNKNOWN_TOPIC_OR_PARTITION. */
   async #wanted(
-    request: ResetOffsetsRequest,
+    request: ResetGroupOffsetsRequest,
     committed: readonly Committed[],
   ): Promise<TopicPartition[]> {
     const { topics = [], partitions = [], to } = request
@@ -313,7 +313,7 @@ function readersOf({
   )
 }
 
-function namesNothing({ topics, partitions, to }: ResetOffsetsRequest): boolean {
+function namesNothing({ topics, partitions, to }: ResetGroupOffsetsRequest): boolean {
   if (typeof to === 'object' && 'offsets' in to) return false
   return topics === undefined && partitions === undefined
 }

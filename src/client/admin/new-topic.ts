@@ -12,18 +12,18 @@ export interface NewTopic {
   /** 1 to 249 of the characters a–z A–Z 0–9 . _ - */
   readonly topic: string
   /** Default: the cluster's `defaultPartitions`. */
-  readonly partitions?: number
+  readonly partitions?: number | undefined
   /** Default: the cluster's `defaultReplicationFactor`. */
-  readonly replicationFactor?: number
+  readonly replicationFactor?: number | undefined
   /**
    * The brokers of each partition, the preferred leader first, instead of `partitions` and
    * `replicationFactor`: `[[1, 2], [2, 3]]`. Default: spread as Kafka does.
    */
-  readonly assignment?: readonly (readonly number[])[]
+  readonly assignment?: readonly (readonly number[])[] | undefined
   /** Settings under Kafka's dotted names; what is left out has Kafka's default. */
-  readonly config?: TopicConfigInput
+  readonly config?: TopicConfigInput | undefined
   /** Only check whether it could be made. Default false. */
-  readonly validateOnly?: boolean
+  readonly validateOnly?: boolean | undefined
 }
 
 /** More partitions for a topic. */
@@ -36,9 +36,9 @@ export interface NewPartitions {
    * as there are new partitions, each with as many brokers as partition 0. Default: spread as Kafka
    * does.
    */
-  readonly assignments?: readonly (readonly number[])[]
+  readonly assignments?: readonly (readonly number[])[] | undefined
   /** Only check whether they could be made. Default false. */
-  readonly validateOnly?: boolean
+  readonly validateOnly?: boolean | undefined
 }
 
 const NEW_TOPIC_FIELDS = [

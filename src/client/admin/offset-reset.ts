@@ -11,7 +11,7 @@ import {
   checkPartitions,
   invalidArgument,
 } from '../line/client-arguments.js'
-import type { ResetOffset, ResetOffsetsRequest, ResetTarget } from './group-admin-options.js'
+import type { ResetOffset, ResetGroupOffsetsRequest, ResetTarget } from './group-admin-options.js'
 
 /** What is known of a partition that is to be moved. `[start, end)` can be read. */
 export interface ResetPlace {
@@ -57,8 +57,8 @@ const REQUEST_FIELDS = ['groupId', 'to', 'topics', 'partitions', 'dryRun', 'even
 const TARGET_FIELDS = ['timestamp', 'offset', 'shiftBy', 'offsets'] as const
 const TARGETS = "'earliest', 'latest', { timestamp }, { offset }, { shiftBy } or { offsets: [...] }"
 
-export function checkReset(request: ResetOffsetsRequest): void {
-  checkFields(request, 'resetOffsets', REQUEST_FIELDS)
+export function checkReset(request: ResetGroupOffsetsRequest): void {
+  checkFields(request, 'resetGroupOffsets', REQUEST_FIELDS)
   const { groupId, to, topics, partitions, dryRun, evenIfActive } = request
   checkGroupId(groupId)
   checkFlag(dryRun, 'dryRun')

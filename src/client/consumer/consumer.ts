@@ -24,6 +24,7 @@ import type { KnownTopic } from '../line/metadata-cache.js'
 import { checkEpoch, groupOffset, type GroupOffset } from '../line/offset-commit.js'
 import { mayPassIfThere, withRetries } from '../line/retry.js'
 import type { DeserializerOption } from '../line/serdes.js'
+import type { Consumer } from './consumer-api.js'
 import {
   checkCommit,
   checkPoll,
@@ -48,17 +49,8 @@ import type { PartitionState } from './partition-state.js'
 import type { Subscriber } from './subscriber.js'
 import { checkedTopics, type TopicsWanted } from './subscription.js'
 
-/**
- * Reads records from topics. Made by `cluster.consumer()`.
- *
- * What counts as processed, and so may be committed by itself, depends on how records are read:
- * with `for await` a record when the next one is asked for; with `run` a record or batch when its
- * handler has resolved; with `poll` the records of a poll at the next poll. `commit()` commits
- * everything handed out: with it the application says that it is done.
- */
-export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
-  ConsumerRecord<K, V>
-> {
+/** The {@link Consumer} of `cluster.consumer()`. */
+export class ConsumerClient<K = Uint8Array, V = Uint8Array> implements Consumer<K, V> {
   readonly #settings: ConsumerSettings
   readonly #parts: ConsumerParts
   readonly #onClosed: () => void
@@ -66,7 +58,6 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
   #closing: Promise<void> | undefined
   readonly #givingUp = new AbortController()
 
-  /** @internal use `cluster.consumer()`. */
   constructor(
     context: ConsumerContext,
     options: ConsumerOptions<DeserializerOption, DeserializerOption> = {},
@@ -78,18 +69,6 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
 
   // ── what to read ───────────────────────────────────────────────────────────────────────
 
-  /**
-   * Joins the group and reads these topics, or every topic whose name matches, instead of what was
-   * read before: those of their partitions that the group gives to this member. Resolves when it
-   * has given them and the positions are known: what is written to them from then on is seen. So it
-   * waits for the other members, who finish the records they have in hand first; at most for their
-   * `maxPollIntervalMs`. The records of the last poll count as processed. Needs `groupId`.
-   *
-   * Rejects with UNKNOWN_TOPIC_OR_PARTITION when a topic does not exist and may not be made,
-   * INCONSISTENT_GROUP_PROTOCOL when the members have no assignor in common,
-   * GROUP_MAX_SIZE_REACHED, INVALID_SESSION_TIMEOUT, FENCED_INSTANCE_ID when another consumer has
-   * joined with the same `groupInstanceId`.
-   */
   async subscribe(
     topics: readonly string[] | RegExp,
     options: SubscribeOptions = {},
@@ -111,10 +90,6 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
     await subscriber.subscribe(wanted, options)
   }
 
-  /**
-   * Reads exactly these partitions, without joining a group: positions come from what `groupId` has
-   * committed, if there is one, else from `autoOffsetReset`, or from `seek`.
-   */
   async assign(partitions: readonly TopicPartition[]): Promise<void> {
     this.#checkOpen()
     checkPartitions(partitions)
@@ -137,7 +112,6 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
     await this.#replaceAssignment(partitions)
   }
 
-  /** Reads nothing any more and leaves the group. What was processed is committed first. */
   async unsubscribe(): Promise<void> {
     this.#checkOpen()
     await this.#change(async () => {
@@ -146,11 +120,6 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
     })
   }
 
-  /**
-   * Resolves when this member of the group has its partitions and no rebalance is under way, as far
-   * as it knows; at once for partitions assigned by hand. Rejects with what keeps it out of the
-   * group, or with the signal's reason.
-   */
   async ready(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
     this.#checkOpen()
     checkFields(options, 'ready', ['signal'])
@@ -158,10 +127,6 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
     await this.#parts.group?.subscriber.ready(options.signal)
   }
 
-  /**
-   * Has the group share out its partitions anew, soon: it does not wait for that (Kafka's
-   * enforceRebalance, KIP-568). `reason` is told to the coordinator.
-   */
   enforceRebalance(reason = 'the application wants it'): void {
     this.#checkOpen()
     checkText(reason, 'reason')
@@ -170,7 +135,6 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
     throw new PartlogError('INVALID_REQUEST', 'enforceRebalance needs a subscription')
   }
 
-  /** Who this consumer is in its group at present. Needs `groupId`. */
   groupMetadata(): GroupMetadata {
     const { group } = this.#parts
     if (group === undefined) throw needsGroup('groupMetadata')
@@ -178,37 +142,22 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
     return { groupId, groupInstanceId, ...identity }
   }
 
-  /** The topics subscribed to; with a pattern those that match it now. */
   subscription(): string[] {
     return [...(this.#parts.group?.subscriber.topics() ?? [])]
   }
 
-  /** The partitions that are read. */
   assignment(): TopicPartition[] {
     return this.#parts.assigned.list()
   }
 
   // ── reading ────────────────────────────────────────────────────────────────────────────
 
-  /**
-   * Up to `maxPollRecords` records; none when there are none within `timeoutMs`, or when the
-   * consumer is closed meanwhile. The records of the poll before count as processed.
-   *
-   * Rejects with what a partition cannot be read for (CORRUPT_LOG, OFFSET_OUT_OF_RANGE,
-   * LOG_TRUNCATION, …), with CALLBACK_FAILED when a rebalance listener threw, and with
-   * SERIALIZATION_FAILED; the position stays, `seek` leads past a record that cannot be read.
-   */
   async poll(options: PollOptions = {}): Promise<ConsumerRecord<K, V>[]> {
     this.#checkReadable()
     checkPoll(options)
     return (await this.#parts.reader.poll(options)) as ConsumerRecord<K, V>[]
   }
 
-  /**
-   * `for await (const record of consumer)`: ends when the consumer is closed. Whoever leaves the
-   * loop, by `break` or by a throw, gets the record in hand again with the next read, unless it was
-   * committed: `await consumer.commit()` before or after `break` says that it is done.
-   */
   [Symbol.asyncIterator](): AsyncIterableIterator<ConsumerRecord<K, V>> {
     this.#checkReadable()
     return this.#parts.reader.iterate() as AsyncIterableIterator<unknown> as AsyncIterableIterator<
@@ -216,13 +165,6 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
     >
   }
 
-  /**
-   * Calls a handler with each record or batch, in order, until the consumer is closed or the signal
-   * aborts; then it resolves. A handler that throws is called again as often as `retries` allows.
-   * Then, and so at once by default, the record goes to the `deadLetterTopic`, if there is one, or
-   * `run` rejects with what the handler threw: the position goes back to the failed record or
-   * batch, and nothing of it is committed.
-   */
   async run(options: RunOptions<K, V>): Promise<void> {
     this.#checkReadable()
     checkRun(options)
@@ -231,10 +173,6 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
 
   // ── positions ──────────────────────────────────────────────────────────────────────────
 
-  /**
-   * Reads on from this offset. What lies before it counts as processed. `leaderEpoch` (of the
-   * record before, as `committed` tells it): reading notices when the log was cut since (KIP-320).
-   */
   seek(to: TopicPartition & { readonly offset: number; readonly leaderEpoch?: number }): void {
     this.#checkOpen()
     const state = this.#state(to)
@@ -246,12 +184,10 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
     this.#parts.fetcher.moved()
   }
 
-  /** Reads on from the first records of these partitions, of all without an argument. */
   async seekToBeginning(partitions?: readonly TopicPartition[]): Promise<void> {
     await this.#seekTo(partitions, EARLIEST_TIMESTAMP)
   }
 
-  /** Reads on behind the last records of these partitions, of all without an argument. */
   async seekToEnd(partitions?: readonly TopicPartition[]): Promise<void> {
     await this.#seekTo(partitions, LATEST_TIMESTAMP)
   }
@@ -266,7 +202,6 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
     this.#parts.fetcher.moved()
   }
 
-  /** The offset of the next record to be handed out. */
   async position(partition: TopicPartition): Promise<number> {
     this.#checkOpen()
     const state = this.#state(partition)
@@ -275,7 +210,6 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
     return (state.leftAt ?? state.delivered ?? state.position) as number
   }
 
-  /** Hands out nothing of these partitions until they are resumed. */
   pause(partitions: readonly TopicPartition[]): void {
     this.#checkOpen()
     checkPartitions(partitions)
@@ -289,17 +223,12 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
     this.#parts.fetcher.moved()
   }
 
-  /** The partitions that are paused. */
   paused(): TopicPartition[] {
     return [...this.#parts.assigned.states]
       .filter(state => state.isPaused)
       .map(({ topic, partition }) => ({ topic, partition }))
   }
 
-  /**
-   * For each partition the first record that is not older than `timestamp` (milliseconds since
-   * 1970, or a Date): its offset and time, null when there is none.
-   */
   async offsetsForTimes(
     queries: readonly (TopicPartition & { readonly timestamp: number | Date })[],
   ): Promise<(TopicPartition & { offset: number | null; timestamp: number | null })[]> {
@@ -315,14 +244,12 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
     }))
   }
 
-  /** The first offset there is in each partition. */
   async beginningOffsets(
     partitions: readonly TopicPartition[],
   ): Promise<(TopicPartition & { offset: number })[]> {
     return await this.#offsets(partitions, EARLIEST_TIMESTAMP)
   }
 
-  /** The offset behind the last committed record of each partition: the high watermark. */
   async endOffsets(
     partitions: readonly TopicPartition[],
   ): Promise<(TopicPartition & { offset: number })[]> {
@@ -341,16 +268,6 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
 
   // ── committing ─────────────────────────────────────────────────────────────────────────
 
-  /**
-   * Commits for the group: everything handed out, certain records (each as its offset + 1), or
-   * certain offsets. Resolves when the coordinator has them, as durably as it promises. With it
-   * the records of the last poll are done, if none of them is left out: a rebalance does not wait
-   * for the next poll. Needs `groupId`.
-   *
-   * Rejects with ILLEGAL_GENERATION or UNKNOWN_MEMBER_ID when the group has gone on without this
-   * member; with UNKNOWN_TOPIC_OR_PARTITION for records or offsets of a topic that was deleted,
-   * after the others were committed (what was handed out of it is left out).
-   */
   async commit(request: CommitRequest = {}): Promise<void> {
     this.#checkOpen()
     checkCommit(request)
@@ -363,7 +280,6 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
     reader.committed()
   }
 
-  /** What the group has committed for these partitions, for all assigned without an argument. */
   async committed(partitions?: readonly TopicPartition[]): Promise<CommittedPosition[]> {
     this.#checkOpen()
     const { group } = this.#parts
@@ -399,7 +315,7 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
     return { ...given, leaderEpoch: state.epochs.before(given.offset) }
   }
 
-  /** @internal commits what the application is done with, if commits are automatic. */
+  /** Commits what the application is done with, if commits are automatic. */
   async commitProcessed(groupId: string): Promise<void> {
     const { enableAutoCommit, groupId: own } = this.#settings
     if (!enableAutoCommit || own !== groupId) return
@@ -408,11 +324,6 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<
 
   // ── the end ────────────────────────────────────────────────────────────────────────────
 
-  /**
-   * Stops reading, commits what was processed (with enableAutoCommit), leaves the group. Loops end,
-   * a poll under way resolves with nothing. Does not wait for a handler that is still running: its
-   * record is not committed.
-   */
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing

@@ -15,7 +15,7 @@ import { errorFrom } from '../line/client-errors.js'
 import type { MetadataCache } from '../line/metadata-cache.js'
 import { answerOfLeader, leaderOf } from '../line/requests.js'
 import { withRetries, type RetryOptions } from '../line/retry.js'
-import { Producer } from '../producer/producer.js'
+import { ProducerClient } from '../producer/producer.js'
 
 /** A record is fetched with what comes with it in its batch. */
 const FETCH_BYTES = 1_048_576
@@ -39,7 +39,7 @@ export interface Cause {
 
 export class DeadLetters {
   readonly #options: DeadLettersOptions
-  #producer: Producer | undefined
+  #producer: ProducerClient | undefined
 
   constructor(options: DeadLettersOptions) {
     this.#options = options
@@ -53,7 +53,7 @@ export class DeadLetters {
     const message = { key, value, headers: [...pairs, ...this.#about(place, cause)] }
     const time = timestamp < 0 ? {} : { timestamp }
     const context = { channel, clock, random, onClose: () => undefined }
-    this.#producer ??= new Producer(context, { clientId })
+    this.#producer ??= new ProducerClient(context, { clientId })
     await this.#producer.send({ topic, messages: [{ ...message, ...time }] })
   }
 

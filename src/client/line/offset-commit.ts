@@ -11,12 +11,12 @@ import { byTopic } from './requests.js'
 export interface OffsetToCommit extends TopicPartition {
   readonly offset: number
   /** Kept with the offset, up to 4,096 bytes. Default ''. */
-  readonly metadata?: string
+  readonly metadata?: string | undefined
   /**
    * The leader epoch of the record before (a record's `leaderEpoch`): one who begins there notices
    * when the log was cut meanwhile (KIP-320). Default: what this consumer has read, else none.
    */
-  readonly leaderEpoch?: number
+  readonly leaderEpoch?: number | undefined
 }
 
 /** An offset as a group keeps it. */
@@ -27,7 +27,7 @@ export interface GroupOffset extends TopicPartition {
   /** Of the record before it; −1 when that is not known. */
   readonly leaderEpoch: number
   /** Of the topic that was read: another one may have its name by now. Brokers here compare it. */
-  readonly topicId?: string
+  readonly topicId?: string | undefined
 }
 
 /** One offset as it is committed. */

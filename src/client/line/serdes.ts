@@ -25,6 +25,7 @@ export type JsonValue =
 
 /** What the deserializers that have names give. */
 export interface DeserializedByName {
+  /** A Buffer, which is a Uint8Array: `value.toString()` gives its text. */
   readonly bytes: Uint8Array
   readonly string: string
   readonly json: JsonValue

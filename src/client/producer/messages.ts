@@ -16,14 +16,14 @@ export type HeadersIn =
 /** A record on its way in. Bytes are copied: they may be changed once `send` has returned. */
 export interface Message {
   /** Decides the partition; records of one key keep their order. null or absent: no key. */
-  readonly key?: BytesIn
+  readonly key?: BytesIn | undefined
   /** null is a tombstone. */
   readonly value: BytesIn
-  readonly headers?: HeadersIn
+  readonly headers?: HeadersIn | undefined
   /** Milliseconds since 1970, −1 for none, or a Date. Default: the time of `send`. */
-  readonly timestamp?: number | Date
+  readonly timestamp?: number | Date | undefined
   /** Overrides the partitioner. */
-  readonly partition?: number
+  readonly partition?: number | undefined
 }
 
 /** Where a record is now. */

@@ -10,7 +10,7 @@ import { isPartlogError, PartlogError } from '../../model/errors.js'
 import type { Offset } from '../../model/units.js'
 import { parsePartitionFolder, RECOVERY_POINT_CHECKPOINT } from '../format/files.js'
 import { knownBounds, segmentsOf, type KnownBounds } from './known-bounds.js'
-import { PartitionDirectory } from './partition-directory.js'
+import { PartitionFolder, type PartitionDirectory } from './partition-directory.js'
 import { checkpointIn } from './surroundings.js'
 
 const BROKER_FOLDER = /^broker-\d+$/
@@ -61,9 +61,9 @@ export function diskAround(path: string): LogPlace {
 
 export interface FindOptions {
   /** Only the partition in this folder, if it is not ''. */
-  readonly folder?: string
+  readonly folder?: string | undefined
   /** Of a cluster also its own log. Default false. */
-  readonly includeController?: boolean
+  readonly includeController?: boolean | undefined
 }
 
 /** All partitions' folders on a disk, whatever of the three it is. */
@@ -153,13 +153,13 @@ async function partitionAt(
   const bases = segmentsAt(disk, folder) ?? []
   const first = bases[0] ?? bounds.start ?? 0
   const begin = Math.min(first, bounds.start ?? first)
-  const all = new PartitionDirectory(disk, folder, { ...parsed, logStartOffset: begin, bounds })
+  const all = new PartitionFolder(disk, folder, { ...parsed, logStartOffset: begin, bounds })
   const { visibleFrom } = bounds
   if (visibleFrom <= begin) return all
   // A checkpoint has no checksum: one that would hide the whole log has to prove itself.
   const isRight = visibleFrom <= (bases.at(-1) ?? 0) || visibleFrom <= (await endOf(all))
   const logStartOffset = isRight ? visibleFrom : begin
-  return new PartitionDirectory(disk, folder, { ...parsed, logStartOffset, bounds })
+  return new PartitionFolder(disk, folder, { ...parsed, logStartOffset, bounds })
 }
 
 /** 0 when it cannot be read. */

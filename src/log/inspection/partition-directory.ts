@@ -43,17 +43,17 @@ export interface UnreadBatches {
 /** Which records of a partition to read. */
 export interface RecordRange {
   /** Only records from this offset on, or not older than this time. Default: all. */
-  readonly from?: number | Date
+  readonly from?: number | Date | undefined
   /** Only records below this offset, or older than this time. Default: all. */
-  readonly until?: number | Date
+  readonly until?: number | Date | undefined
   /** Also the records the system has written for itself. Default false. */
-  readonly includeControl?: boolean
+  readonly includeControl?: boolean | undefined
   /**
    * Goes on behind what cannot be read (lost files, damage, codecs that partlog does not read)
    * instead of failing there; `missing` and `unread` of the partition then tell what was left out.
    * Default false.
    */
-  readonly skipMissing?: boolean
+  readonly skipMissing?: boolean | undefined
 }
 
 export interface PartitionFacts extends TopicPartition {
@@ -62,7 +62,40 @@ export interface PartitionFacts extends TopicPartition {
 }
 
 /** The segments and records of one partition's folder. */
-export class PartitionDirectory {
+export interface PartitionDirectory {
+  readonly topic: string
+  readonly partition: number
+  /** The folder, relative to the disk. */
+  readonly folder: string
+  /** The first offset that readers may see. */
+  readonly logStartOffset: Offset
+  /** The base offsets of the segments, ascending; none where the folder is gone. */
+  readonly segments: readonly Offset[]
+  /** Batches that could not be read so far, by codec. */
+  readonly unread: readonly UnreadBatches[]
+  /** Offsets that the last reading with `skipMissing` has left out so far. */
+  readonly missing: readonly MissingOffsets[]
+  /**
+   * What stands behind the last whole batch, if the last reading came to the end and met something
+   * there: a write that a crash cut short, or that is not finished. It is no record yet.
+   */
+  readonly tornTail: TornTail | undefined
+  /**
+   * The records in order, those of aborted transactions among them. Every offset from the first
+   * one to the end of the log is accounted for: fails where one cannot be, with CORRUPT_LOG (bytes
+   * that are not what was written, a file that is gone or there twice, an end before the one that
+   * the checkpoints know) or UNSUPPORTED_COMPRESSION_TYPE. What compaction has removed is not
+   * missed, and a torn tail is the end.
+   */
+  records(range?: RecordRange): AsyncGenerator<StoredTopicRecord, void>
+  /**
+   * The offset behind the last record, as far as the files go. Reads the last segment. Fails with
+   * CORRUPT_LOG where that is damaged.
+   */
+  endOffset(): Promise<Offset>
+}
+
+export class PartitionFolder implements PartitionDirectory {
   readonly topic: string
   readonly partition: number
   /** The folder, relative to the disk. */
@@ -75,7 +108,6 @@ export class PartitionDirectory {
   #missing: MissingOffsets[] = []
   #tornTail: TornTail | undefined
 
-  /** @internal use {@link openLogDirectory}. */
   constructor(disk: Disk, folder: string, facts: PartitionFacts) {
     this.#disk = disk
     this.folder = folder
@@ -85,7 +117,6 @@ export class PartitionDirectory {
     this.#bounds = facts.bounds
   }
 
-  /** The base offsets of the segments, ascending; none where the folder is gone. */
   get segments(): readonly Offset[] {
     try {
       return segmentsOf(this.#disk, this.folder)
@@ -95,31 +126,18 @@ export class PartitionDirectory {
     }
   }
 
-  /** Batches that could not be read so far, by codec. */
   get unread(): readonly UnreadBatches[] {
     return [...this.#unread].map(([codec, counts]) => ({ codec, ...counts }))
   }
 
-  /** Offsets that the last reading with `skipMissing` has left out so far. */
   get missing(): readonly MissingOffsets[] {
     return this.#missing
   }
 
-  /**
-   * What stands behind the last whole batch, if the last reading came to the end and met something
-   * there: a write that a crash cut short, or that is not finished. It is no record yet.
-   */
   get tornTail(): TornTail | undefined {
     return this.#tornTail
   }
 
-  /**
-   * The records in order, those of aborted transactions among them. Every offset from the first
-   * one to the end of the log is accounted for: fails where one cannot be, with CORRUPT_LOG (bytes
-   * that are not what was written, a file that is gone or there twice, an end before the one that
-   * the checkpoints know) or UNSUPPORTED_COMPRESSION_TYPE. What compaction has removed is not
-   * missed, and a torn tail is the end.
-   */
   async *records(range: RecordRange = {}): AsyncGenerator<StoredTopicRecord, void> {
     const bounds = boundsOf(range, this.logStartOffset)
     this.#missing = []
@@ -133,10 +151,6 @@ export class PartitionDirectory {
     this.#tornTail = walk.tornTail
   }
 
-  /**
-   * The offset behind the last record, as far as the files go. Reads the last segment. Fails with
-   * CORRUPT_LOG where that is damaged.
-   */
   async endOffset(): Promise<Offset> {
     const base = this.segments.at(-1) ?? this.logStartOffset
     let end = base

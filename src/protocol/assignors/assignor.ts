@@ -12,7 +12,7 @@ export interface AssignableTopic {
   /** How many partitions it has: their numbers are `[0, partitions)`. */
   readonly partitions: number
   /** Per partition the racks of its replicas; left out, or empty, when nobody knows. */
-  readonly racks?: readonly (readonly string[])[]
+  readonly racks?: readonly (readonly string[])[] | undefined
 }
 
 /** What an assignor has to go by. */

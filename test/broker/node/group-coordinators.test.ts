@@ -2,7 +2,7 @@ import { onTestFinished, describe, expect, it, vi } from 'vitest'
 import { seededRandom } from '../../../src/base/random.js'
 import { VirtualClock } from '../../../src/base/virtual-clock.js'
 import { Broker } from '../../../src/broker/broker.js'
-import type { MemoryOptions } from '../../../src/cluster/cluster-options.js'
+import type { ClusterOptions } from '../../../src/cluster/cluster-options.js'
 import { Cluster } from '../../../src/cluster/cluster.js'
 import { errorId, type ErrorCode } from '../../../src/model/errors.js'
 import { partitionOfGroup } from '../../../src/model/hashes.js'
@@ -13,7 +13,7 @@ const TOPIC = '__consumer_offsets'
 /** One group in each of three partitions. */
 const GROUPS = ['a', 'b', 'c'].toSorted((x, y) => partitionOfGroup(x, 3) - partitionOfGroup(y, 3))
 
-async function world(options: MemoryOptions = {}) {
+async function world(options: ClusterOptions = {}) {
   const clock = new VirtualClock()
   const brokers = new Map<number, Broker>()
   const open = vi.spyOn(Broker, 'open')
@@ -269,7 +269,7 @@ const generationOf = ({ memberId, generationId }: { memberId: string; generation
 })
 
 describe('one broker', () => {
-  const alone = (options: MemoryOptions = {}) => world({ brokers: 1, ...options })
+  const alone = (options: ClusterOptions = {}) => world({ brokers: 1, ...options })
 
   it('gives out an id, and takes it back from one too many', async () => {
     const { ask, clock } = await alone({ groupMaxSize: 1 })

@@ -6,7 +6,7 @@ import { Deferred } from '../../../src/base/tasks.js'
 import { VirtualClock } from '../../../src/base/virtual-clock.js'
 import { Broker } from '../../../src/broker/broker.js'
 import { Cluster } from '../../../src/cluster/cluster.js'
-import { ClusterFaults } from '../../../src/cluster/faults.js'
+import { FaultRules } from '../../../src/cluster/faults.js'
 import { CLIENT } from '../../../src/cluster/network-rules.js'
 import { Network, type NodeHandle } from '../../../src/cluster/network.js'
 import type { PartlogError } from '../../../src/model/errors.js'
@@ -15,7 +15,7 @@ import type { Channel } from '../../../src/protocol/channel.js'
 
 export interface Wires {
   readonly clock: VirtualClock
-  readonly faults: ClusterFaults
+  readonly faults: FaultRules
   readonly network: Network
   /** The channel of a client. */
   readonly client: Channel
@@ -23,7 +23,7 @@ export interface Wires {
 
 export function wires(): Wires {
   const clock = new VirtualClock()
-  const faults = new ClusterFaults()
+  const faults = new FaultRules()
   const network = new Network({ clock, faults, random: seededRandom(7) })
   return { clock, faults, network, client: network.channelFrom(CLIENT, 'tester') }
 }

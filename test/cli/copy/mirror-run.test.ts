@@ -5,9 +5,9 @@ import { RECORD_BYTES_MAX } from '../../../src/cli/copy/lanes.js'
 import { MirrorPositions, POSITIONS_TOPIC } from '../../../src/cli/copy/mirror-positions.js'
 import { Mirror, type MirrorRequest } from '../../../src/cli/copy/mirror-run.js'
 import { clock as systemClock } from '../../../src/cli/terminal/ending.js'
-import { Cluster, virtualClock, type MemoryOptions } from '../../../src/index.js'
+import { Cluster, virtualClock, type ClusterOptions } from '../../../src/index.js'
 
-async function world(options: MemoryOptions = {}) {
+async function world(options: ClusterOptions = {}) {
   const [source, target] = [await Cluster.memory(options), await Cluster.memory()]
   onTestFinished(() => source.close())
   onTestFinished(() => target.close())

@@ -1,9 +1,10 @@
 /** Groups seen and managed from outside: their members, their lag, and where they read. */
 
 import { describe, expect, it } from 'vitest'
-import type { ResetOffsetsRequest } from '../../../src/client/admin/group-admin-options.js'
+import { describeGroup } from '../../describe-group'
+import type { ResetGroupOffsetsRequest } from '../../../src/client/admin/group-admin-options.js'
 import type { ConsumerOptions } from '../../../src/client/consumer/consumer-options.js'
-import type { Consumer } from '../../../src/client/consumer/consumer.js'
+import type { Consumer } from '../../../src/client/consumer/consumer-api.js'
 import { errorId, PartlogError } from '../../../src/model/errors.js'
 import type { Request } from '../../../src/protocol/api.js'
 import {
@@ -36,7 +37,7 @@ async function stable({ clock }: World, ...members: readonly Reader[]): Promise<
 
 /** A group that only keeps offsets. */
 async function commitAs(all: World, groupId: string, ...offsets: number[]): Promise<void> {
-  await all.cluster.admin.setOffsets({
+  await all.cluster.admin.alterGroupOffsets({
     groupId,
     offsets: offsets.map((offset, partition) => ({ topic: 'orders', partition, offset })),
   })
@@ -49,7 +50,7 @@ async function committed(all: World, groupId = 'g'): Promise<(number | null)[]> 
 
 /** The broker that coordinates a group. */
 async function coordinatorOf({ cluster }: World, groupId: string): Promise<number> {
-  return (await cluster.admin.describeGroup(groupId)).coordinator
+  return (await describeGroup(cluster.admin, groupId)).coordinator
 }
 
 describe('groups are listed', () => {
@@ -102,7 +103,7 @@ describe('a group is described', () => {
     const one = await joined(all, { ...options, clientId: 'one' })
     const two = await joined(all, { ...options, clientId: 'two', groupInstanceId: 'i-2' })
     await stable(all, one, two)
-    const described = await all.cluster.admin.describeGroup('g')
+    const described = await describeGroup(all.cluster.admin, 'g')
     expect(described).toMatchObject({
       groupId: 'g',
       state: 'Stable',
@@ -131,11 +132,11 @@ describe('a group is described', () => {
     const { admin } = all.cluster
     await commitAs(all, 'g', 0)
     const empty = { state: 'Empty', protocolType: '', assignor: null, members: [] }
-    expect(await admin.describeGroup('g')).toMatchObject(empty)
+    expect(await describeGroup(admin, 'g')).toMatchObject(empty)
     const one = member(all)
     const joining = one.subscribe(['orders'])
     await settle(all.clock)
-    expect(await admin.describeGroup('g')).toMatchObject({
+    expect(await describeGroup(admin, 'g')).toMatchObject({
       state: 'PreparingRebalance',
       protocolType: 'consumer',
       assignor: null,
@@ -165,7 +166,7 @@ describe('a group is described', () => {
       const group = { ...answer.groups[0], protocolType, members: [{ ...strange, ...words }] }
       return { ...answer, groups: [group] }
     })
-    const { members } = await all.cluster.admin.describeGroup('g')
+    const { members } = await describeGroup(all.cluster.admin, 'g')
     expect(members).toEqual([
       {
         ...{ memberId: 'm', groupInstanceId: null, clientId: 'c', clientHost: '/1.2.3.4' },
@@ -178,7 +179,7 @@ describe('a group is described', () => {
     const all = await world(1)
     const { admin } = all.cluster
     const nobody = { code: 'GROUP_ID_NOT_FOUND' }
-    await expect(admin.describeGroup('nobody')).rejects.toMatchObject(nobody)
+    await expect(describeGroup(admin, 'nobody')).rejects.toMatchObject(nobody)
     await commitAs(all, 'b', 0)
     await commitAs(all, 'a', 0)
     const described = await admin.describeGroups(['b', 'a'])
@@ -194,7 +195,7 @@ describe('a group is described', () => {
       if (api !== 'DescribeGroups') return answer
       return { ...answer, groups: answer.groups.map(each => ({ ...each, errorCode: 0 })) }
     })
-    await expect(all.cluster.admin.describeGroup('g')).rejects.toMatchObject({
+    await expect(describeGroup(all.cluster.admin, 'g')).rejects.toMatchObject({
       code: 'GROUP_ID_NOT_FOUND',
     })
   })
@@ -291,7 +292,7 @@ describe('the lag of a group', () => {
     const { cluster, clock } = all
     await cluster.admin.createTopic({ topic: 'lonely', assignment: [[2], [3]] })
     const offsets = [0, 1].map(partition => ({ topic: 'lonely', partition, offset: 0 }))
-    await cluster.admin.setOffsets({ groupId: 'g', offsets })
+    await cluster.admin.alterGroupOffsets({ groupId: 'g', offsets })
     await cluster.broker(2).kill()
     await clock.advance(1_000)
     const { partitions, totalLag } = await cluster.admin.groupLag('g')
@@ -339,7 +340,7 @@ describe('offsets are set', () => {
       { ...first, offset: 7, metadata: 'note' },
       { ...second, offset: 3 },
     ]
-    await admin.setOffsets({ groupId: 'g', offsets })
+    await admin.alterGroupOffsets({ groupId: 'g', offsets })
     const kept = await admin.listGroupOffsets('g')
     expect(kept.map(({ offset, metadata }) => [offset, metadata])).toEqual([
       [7, 'note'],
@@ -350,7 +351,7 @@ describe('offsets are set', () => {
   it('not while it has members: the sentence says what to do', async () => {
     const all = await world(1)
     await joined(all)
-    const refused = all.cluster.admin.setOffsets({
+    const refused = all.cluster.admin.alterGroupOffsets({
       groupId: 'g',
       offsets: [{ ...first, offset: 7 }],
     })
@@ -370,7 +371,7 @@ describe('offsets are set', () => {
       { ...first, offset: 1 },
       { ...place, offset: 1 },
     ]
-    const refused = all.cluster.admin.setOffsets({ groupId: 'g', offsets })
+    const refused = all.cluster.admin.alterGroupOffsets({ groupId: 'g', offsets })
     await expect(refused).rejects.toMatchObject({ code })
     expect(await committed(all)).toEqual([0])
   })
@@ -389,7 +390,7 @@ describe('offsets are reset', () => {
     return all
   }
 
-  it.each<[ResetOffsetsRequest['to'], number[]]>([
+  it.each<[ResetGroupOffsetsRequest['to'], number[]]>([
     ['earliest', [2, 0, 0]],
     ['latest', [6, 1, 0]],
     [{ timestamp: 3000 }, [3, 1, 0]],
@@ -414,9 +415,9 @@ describe('offsets are reset', () => {
     ],
   ])('to %o', async (to, expected) => {
     const all = await ready()
-    const planned = await all.cluster.admin.resetOffsets({ groupId: 'g', to, dryRun: true })
+    const planned = await all.cluster.admin.resetGroupOffsets({ groupId: 'g', to, dryRun: true })
     expect(await committed(all)).toEqual([3, 1, 0])
-    const done = await all.cluster.admin.resetOffsets({ groupId: 'g', to })
+    const done = await all.cluster.admin.resetGroupOffsets({ groupId: 'g', to })
     expect(done).toEqual(planned)
     expect(await committed(all)).toEqual(expected)
     const before = [3, 1, 0]
@@ -433,23 +434,23 @@ describe('offsets are reset', () => {
     const { admin } = all.cluster
     const to = 'latest'
     const some = { groupId: 'g', to, partitions: [second, first, first] } as const
-    expect(await admin.resetOffsets(some)).toEqual([
+    expect(await admin.resetGroupOffsets(some)).toEqual([
       { ...first, before: 3, offset: 6 },
       { ...second, before: 1, offset: 1 },
     ])
     await admin.createTopic({ topic: 'more', partitions: 2 })
     const topics = ['more']
-    const done = await admin.resetOffsets({ groupId: 'h', to, topics, partitions: [first] })
+    const done = await admin.resetGroupOffsets({ groupId: 'h', to, topics, partitions: [first] })
     expect(done).toEqual([
       { topic: 'more', partition: 0, before: null, offset: 0 },
       { topic: 'more', partition: 1, before: null, offset: 0 },
       { ...first, before: null, offset: 6 },
     ])
     expect(await committed(all, 'h')).toEqual([0, 0, 6])
-    expect(await admin.resetOffsets({ groupId: 'g', to, topics: [] })).toEqual([])
+    expect(await admin.resetGroupOffsets({ groupId: 'g', to, topics: [] })).toEqual([])
   })
 
-  it.each<[Omit<ResetOffsetsRequest, 'groupId'> & { groupId?: string }, string]>([
+  it.each<[Omit<ResetGroupOffsetsRequest, 'groupId'> & { groupId?: string }, string]>([
     [{ groupId: 'nobody', to: 'latest' }, 'GROUP_ID_NOT_FOUND'],
     [{ to: { shiftBy: 1 }, topics: ['more'] }, 'NO_OFFSET_FOR_PARTITION'],
     [{ to: 'latest', topics: ['nope'] }, 'UNKNOWN_TOPIC_OR_PARTITION'],
@@ -457,7 +458,7 @@ describe('offsets are reset', () => {
   ])('not by %o, and it is told at once', async (request, code) => {
     const all = await ready()
     await all.cluster.admin.createTopic({ topic: 'more' })
-    const refused = all.cluster.admin.resetOffsets({ groupId: 'g', ...request })
+    const refused = all.cluster.admin.resetGroupOffsets({ groupId: 'g', ...request })
     await expect(refused).rejects.toMatchObject({ code })
     expect(await committed(all)).toEqual([3, 1, 0])
   })
@@ -466,7 +467,7 @@ describe('offsets are reset', () => {
     const all = await ready()
     await joined(all)
     for (const dryRun of [true, false]) {
-      const refused = all.cluster.admin.resetOffsets({ groupId: 'g', to: 'earliest', dryRun })
+      const refused = all.cluster.admin.resetGroupOffsets({ groupId: 'g', to: 'earliest', dryRun })
       await expect(refused).rejects.toMatchObject({ code: 'NON_EMPTY_GROUP' })
       await expect(refused).rejects.toThrow('group g is Stable, with 1 members: close')
     }
@@ -479,7 +480,7 @@ describe('offsets are reset', () => {
       if (api === 'OffsetCommit' && (request.memberId ?? '') === '') await joined(all)
       return next()
     })
-    const refused = all.cluster.admin.resetOffsets({ groupId: 'g', to: 'latest' })
+    const refused = all.cluster.admin.resetGroupOffsets({ groupId: 'g', to: 'latest' })
     await expect(refused).rejects.toMatchObject({ code: 'NON_EMPTY_GROUP' })
     await expect(refused).rejects.toThrow('group g has members: close its consumers')
     expect(await committed(all)).toEqual([3, 1, 0])
@@ -540,9 +541,9 @@ describe('an active group is moved', () => {
     const { admin } = all.cluster
     const to = { offset: 4 }
     const request = { groupId: 'g', to, partitions: [first], evenIfActive: true }
-    expect(await admin.resetOffsets({ ...request, dryRun: true })).toHaveLength(1)
-    expect((await admin.describeGroup('g')).members).toHaveLength(count)
-    expect(await admin.resetOffsets(request)).toEqual([{ ...first, before: 10, offset: 4 }])
+    expect(await admin.resetGroupOffsets({ ...request, dryRun: true })).toHaveLength(1)
+    expect((await describeGroup(admin, 'g')).members).toHaveLength(count)
+    expect(await admin.resetGroupOffsets(request)).toEqual([{ ...first, before: 10, offset: 4 }])
     await goOn(all, group)
     expect(since()).toEqual(values(4, 10, 'a'))
     await all.write(0, 'a10')
@@ -550,7 +551,7 @@ describe('an active group is moved', () => {
     await all.clock.advance(6_000)
     expect(since()).toEqual(['a10', 'b10'])
     expect(await committed(all)).toEqual([11, 11])
-    expect((await admin.describeGroup('g')).members).toHaveLength(count)
+    expect((await describeGroup(admin, 'g')).members).toHaveLength(count)
   })
 
   it('forward: what lies between is not read', async () => {
@@ -560,7 +561,7 @@ describe('an active group is moved', () => {
     const { admin } = all.cluster
     for (const { reader } of group) reader.pause(reader.assignment())
     await all.write(0, ...values(10, 20, 'a'))
-    await admin.resetOffsets({ groupId: 'g', to: 'latest', evenIfActive: true })
+    await admin.resetGroupOffsets({ groupId: 'g', to: 'latest', evenIfActive: true })
     await goOn(all, group)
     await all.write(0, 'last')
     await all.clock.advance(1_000)
@@ -570,7 +571,7 @@ describe('an active group is moved', () => {
   it('by setting offsets', async () => {
     const { all, group, since } = await ready(2)
     const offsets = [{ ...second, offset: 8 }]
-    await all.cluster.admin.setOffsets({ groupId: 'g', offsets, evenIfActive: true })
+    await all.cluster.admin.alterGroupOffsets({ groupId: 'g', offsets, evenIfActive: true })
     await goOn(all, group)
     expect(since()).toEqual(['b8', 'b9'])
   })
@@ -580,7 +581,7 @@ describe('an active group is moved', () => {
     await all.write(0, ...values(10, 15, 'a'))
     await settle(all.clock)
     expect(since()).toEqual(values(10, 15, 'a')) // processed, the next commit is due in a while
-    await all.cluster.admin.resetOffsets({
+    await all.cluster.admin.resetGroupOffsets({
       ...{ groupId: 'g', to: { offset: 2 }, partitions: [first], evenIfActive: true },
     })
     await settle(all.clock)
@@ -603,7 +604,7 @@ describe('an active group is moved', () => {
     })
     await settle(all.clock)
     expect(seen).toEqual(['a', 'b'])
-    await all.cluster.admin.resetOffsets({
+    await all.cluster.admin.resetGroupOffsets({
       ...{ groupId: 'g', to: 'earliest', topics: ['orders'], evenIfActive: true },
     })
     await settle(all.clock)
@@ -626,7 +627,7 @@ describe('an active group is moved', () => {
       const queued = reader.commit({ offsets: [{ ...first, offset: 8 }] })
       for (const each of [stale, queued]) each.catch(() => undefined)
       await settle(all.clock) // the first has failed, and waits to be repeated
-      await all.cluster.admin.resetOffsets({
+      await all.cluster.admin.resetGroupOffsets({
         ...{ groupId: 'g', to: { offset: 3 }, partitions: [first], evenIfActive: true },
       })
       await goOn(all, group)
@@ -648,7 +649,7 @@ describe('an active group is moved', () => {
       if (++rounds < 3) await stable(all, ...group.map(({ reader }) => reader))
       return next()
     })
-    const reset = all.cluster.admin.resetOffsets({
+    const reset = all.cluster.admin.resetGroupOffsets({
       ...{ groupId: 'g', to: { shiftBy: -2 }, evenIfActive: true },
     })
     expect(await isPending(reset, all.clock)).toBe(true)
@@ -666,7 +667,7 @@ describe('an active group is moved', () => {
       if (isMine) await stable(all, ...group.map(({ reader }) => reader))
       return next()
     })
-    const reset = all.cluster.admin.resetOffsets({
+    const reset = all.cluster.admin.resetGroupOffsets({
       ...{ groupId: 'g', to: 'earliest', evenIfActive: true },
     })
     reset.catch(() => undefined)
@@ -721,7 +722,7 @@ describe('commits of a member', () => {
     const slow = one.commit({ offsets: [{ ...first, offset: 1 }] })
     await settle(all.clock)
     const to = { offset: 2 }
-    await all.cluster.admin.resetOffsets({
+    await all.cluster.admin.resetGroupOffsets({
       ...{ groupId: 'g', to, partitions: [first], evenIfActive: true },
     })
     await settle(all.clock)
@@ -748,7 +749,7 @@ describe('members are removed', () => {
       if (api === 'LeaveGroup') asked.push(...request.members)
       return next()
     })
-    await all.cluster.admin.removeMembers({ groupId: 'g' })
+    await all.cluster.admin.removeGroupMembers({ groupId: 'g' })
     await stable(all, one, two)
     const after = [one, two].map(each => each.groupMetadata().memberId)
     for (const id of after) expect(before).not.toContain(id)
@@ -768,9 +769,9 @@ describe('members are removed', () => {
         ? { errorCode: 0, members: members.map(each => ({ ...each, errorCode })) }
         : next(),
     )
-    await all.cluster.admin.removeMembers({ groupId: 'g' })
+    await all.cluster.admin.removeGroupMembers({ groupId: 'g' })
     errorCode = errorId('FENCED_INSTANCE_ID')
-    await expect(all.cluster.admin.removeMembers({ groupId: 'g' })).rejects.toMatchObject({
+    await expect(all.cluster.admin.removeGroupMembers({ groupId: 'g' })).rejects.toMatchObject({
       code: 'FENCED_INSTANCE_ID',
       message: expect.stringContaining(`taking "${one.groupMetadata().memberId}" out of group g`),
     })
@@ -789,10 +790,10 @@ describe('members are removed', () => {
       all.cluster.faults.on(api, { client: 'cut' }).drop().always()
     }
     const members = [{ groupInstanceId: 'i-2' }, { memberId }]
-    await admin.removeMembers({ groupId: 'g', members })
+    await admin.removeGroupMembers({ groupId: 'g', members })
     await stable(all, one)
     expect(one.assignment()).toHaveLength(3)
-    const { members: left } = await admin.describeGroup('g')
+    const { members: left } = await describeGroup(admin, 'g')
     expect(left.map(each => each.memberId)).toEqual([one.groupMetadata().memberId])
   })
 
@@ -802,13 +803,13 @@ describe('members are removed', () => {
     const one = await joined(all)
     const { memberId } = one.groupMetadata()
     const members = [{ memberId: 'x' }, { groupInstanceId: 'y' }, { memberId }]
-    await expect(admin.removeMembers({ groupId: 'g', members })).rejects.toMatchObject({
+    await expect(admin.removeGroupMembers({ groupId: 'g', members })).rejects.toMatchObject({
       code: 'UNKNOWN_MEMBER_ID',
       message: 'UNKNOWN_MEMBER_ID: group g has no member "x", "y"',
     })
     await stable(all, one)
     expect(one.groupMetadata().memberId).not.toBe(memberId)
-    await expect(admin.removeMembers({ groupId: 'nobody' })).rejects.toMatchObject({
+    await expect(admin.removeGroupMembers({ groupId: 'nobody' })).rejects.toMatchObject({
       code: 'GROUP_ID_NOT_FOUND',
     })
   })
@@ -818,27 +819,27 @@ describe('a coordinator that is away is looked for again', () => {
   type Admin = World['cluster']['admin']
   const offsets = [{ ...first, offset: 1 }]
   const CALLS: readonly [string, string, (admin: Admin) => Promise<unknown>][] = [
-    ['describeGroup', 'DescribeGroups', admin => admin.describeGroup('g')],
+    ['describeGroup', 'DescribeGroups', admin => describeGroup(admin, 'g')],
     ['deleteGroups', 'DeleteGroups', admin => admin.deleteGroups(['g'])],
     ['listGroupOffsets', 'OffsetFetch', admin => admin.listGroupOffsets('g')],
     ['groupLag', 'DescribeGroups', admin => admin.groupLag('g')],
-    ['setOffsets', 'OffsetCommit', admin => admin.setOffsets({ groupId: 'g', offsets })],
+    ['alterGroupOffsets', 'OffsetCommit', admin => admin.alterGroupOffsets({ groupId: 'g', offsets })],
     [
-      'resetOffsets',
+      'resetGroupOffsets',
       'OffsetCommit',
-      admin => admin.resetOffsets({ groupId: 'g', to: 'earliest', topics: ['orders'] }),
+      admin => admin.resetGroupOffsets({ groupId: 'g', to: 'earliest', topics: ['orders'] }),
     ],
     [
       'deleteGroupOffsets',
       'OffsetDelete',
       admin => admin.deleteGroupOffsets({ groupId: 'g', partitions: [first] }),
     ],
-    ['removeMembers', 'DescribeGroups', admin => admin.removeMembers({ groupId: 'g' })],
+    ['removeMembers', 'DescribeGroups', admin => admin.removeGroupMembers({ groupId: 'g' })],
     [
       'removing certain members',
       'LeaveGroup',
       async admin => {
-        const removed = admin.removeMembers({ groupId: 'g', members: [{ memberId: 'x' }] })
+        const removed = admin.removeGroupMembers({ groupId: 'g', members: [{ memberId: 'x' }] })
         await expect(removed).rejects.toMatchObject({ code: 'UNKNOWN_MEMBER_ID' })
       },
     ],
@@ -870,7 +871,7 @@ describe('a coordinator that is away is looked for again', () => {
   it('unless it cannot be found for good', async () => {
     const all = await world(1)
     all.cluster.faults.on('findCoordinator').error('INVALID_REQUEST')
-    await expect(all.cluster.admin.describeGroup('g')).rejects.toMatchObject({
+    await expect(describeGroup(all.cluster.admin, 'g')).rejects.toMatchObject({
       code: 'INVALID_REQUEST',
     })
   })
@@ -881,7 +882,7 @@ describe('a coordinator that is away is looked for again', () => {
     await commitAs(all, 'g', 0)
     const before = await coordinatorOf(all, 'g')
     await all.cluster.broker(before).kill()
-    const described = admin.describeGroup('g')
+    const described = describeGroup(admin, 'g')
     await all.clock.advance(10_000)
     expect((await described).coordinator).not.toBe(before)
   })
@@ -893,7 +894,7 @@ describe('a coordinator that is away is looked for again', () => {
       if (api !== 'DescribeGroups') return next()
       throw new PartlogError('NETWORK_EXCEPTION', 'gone')
     })
-    const described = all.cluster.admin.describeGroup('g')
+    const described = describeGroup(all.cluster.admin, 'g')
     described.catch(() => undefined)
     await all.clock.advance(60_000)
     await expect(described).rejects.toMatchObject({ code: 'NETWORK_EXCEPTION' })

@@ -1,7 +1,7 @@
 /** Calls about what is not there are answered at once: no time passes, and nothing is made. */
 
 import { describe, expect, it } from 'vitest'
-import type { Admin } from '../../../src/client/admin/admin.js'
+import type { Admin } from '../../../src/client/admin/admin-api.js'
 import { errorId, PartlogError } from '../../../src/model/errors.js'
 import { intercept, isPending, world } from '../world.js'
 
@@ -11,9 +11,9 @@ const beyond = { topic: 'orders', partition: 7 }
 const CALLS: Readonly<Record<string, (admin: Admin, place: typeof nowhere) => Promise<unknown>>> = {
   deleteRecords: (admin, place) => admin.deleteRecords({ ...place, offset: 1 }),
   setOffsets: (admin, place) =>
-    admin.setOffsets({ groupId: 'g', offsets: [{ ...place, offset: 1 }] }),
+    admin.alterGroupOffsets({ groupId: 'g', offsets: [{ ...place, offset: 1 }] }),
   resetOffsets: (admin, place) =>
-    admin.resetOffsets({ groupId: 'g', to: 'earliest', partitions: [place] }),
+    admin.resetGroupOffsets({ groupId: 'g', to: 'earliest', partitions: [place] }),
   deleteGroupOffsets: (admin, place) =>
     admin.deleteGroupOffsets({ groupId: 'g', partitions: [place] }),
   electLeaders: (admin, place) => admin.electLeaders({ type: 'preferred', partitions: [place] }),
@@ -27,7 +27,7 @@ const OF_TOPICS: Readonly<Record<string, (admin: Admin, topic: string) => Promis
   alterConfig: (admin, topic) => admin.alterConfig(topic, { 'retention.ms': 1 }),
   listOffsets: (admin, topic) => admin.listOffsets(topic),
   resetOffsets: (admin, topic) =>
-    admin.resetOffsets({ groupId: 'g', to: 'latest', topics: [topic] }),
+    admin.resetGroupOffsets({ groupId: 'g', to: 'latest', topics: [topic] }),
 }
 
 async function refusalOf(call: Promise<unknown>, clock: Parameters<typeof isPending>[1]) {
@@ -42,7 +42,7 @@ async function refusalOf(call: Promise<unknown>, clock: Parameters<typeof isPend
 describe.each(Object.entries(CALLS))('%s', (_, call) => {
   it.each([nowhere, beyond])('of $topic-$partition', async place => {
     const { cluster, clock } = await world()
-    await cluster.admin.setOffsets({
+    await cluster.admin.alterGroupOffsets({
       groupId: 'g',
       offsets: [{ topic: 'orders', partition: 0, offset: 0 }],
     })

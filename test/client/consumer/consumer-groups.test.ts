@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { describeGroup } from '../../describe-group'
 import type { ConsumerOptions } from '../../../src/client/consumer/consumer-options.js'
-import type { Consumer } from '../../../src/client/consumer/consumer.js'
+import type { Consumer } from '../../../src/client/consumer/consumer-api.js'
 import type { RebalanceEvent } from '../../../src/coordinator/groups/rebalance-news.js'
 import { errorId } from '../../../src/model/errors.js'
 import type { Request } from '../../../src/protocol/api.js'
@@ -311,7 +312,7 @@ describe('a member that changes over', () => {
     void one.run({ eachRecord: ({ value }) => void seen.push(value ?? '') })
     await settle(clock)
     expect(seen).toEqual(['a', 'b'])
-    const { coordinator } = await cluster.admin.describeGroup('g')
+    const { coordinator } = await describeGroup(cluster.admin, 'g')
     await Promise.all([cluster.broker(coordinator).kill(), one.close()])
     const { partitions } = await cluster.admin.groupLag('g')
     expect(partitions.map(({ offset }) => offset)).toEqual([2])
@@ -599,7 +600,7 @@ describe('a listener that never resolves', () => {
     expect(await isPending(closing, all.clock)).toBe(true)
     await all.clock.advance(1_000)
     await closing
-    expect((await all.cluster.admin.describeGroup('g')).members).toEqual([])
+    expect((await describeGroup(all.cluster.admin, 'g')).members).toEqual([])
   })
 })
 

@@ -126,9 +126,9 @@ describe('poll', () => {
       offset: 0,
       timestamp: 5,
       timestampType: 'CreateTime',
-      key: Uint8Array.from(Buffer.from('k')),
-      value: Uint8Array.of(0, 255),
-      headers: [{ key: 'trace', value: Uint8Array.from(Buffer.from('x')) }],
+      key: Buffer.from('k'),
+      value: Buffer.from([0, 255]),
+      headers: [{ key: 'trace', value: Buffer.from('x') }],
       leaderEpoch: 0,
     })
     expect(second).toMatchObject({ offset: 1, timestamp: clock.now(), key: null, value: null })

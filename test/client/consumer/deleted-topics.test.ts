@@ -5,7 +5,7 @@
  */
 
 import { describe, expect, it } from 'vitest'
-import type { Consumer } from '../../../src/client/consumer/consumer.js'
+import type { Consumer } from '../../../src/client/consumer/consumer-api.js'
 import type { AssignorName } from '../../../src/client/group/assignor-option.js'
 import { intercept, isPending, settle, world, type World } from '../world.js'
 

@@ -1,7 +1,7 @@
 /** A rebalance waits for records that members have in hand: what ends that, and who is named. */
 
 import { describe, expect, it } from 'vitest'
-import type { Consumer } from '../../../src/client/consumer/consumer.js'
+import type { Consumer } from '../../../src/client/consumer/consumer-api.js'
 import { isPending, settle, world } from '../world.js'
 
 async function twoMembers(options: object = {}) {

@@ -6,7 +6,8 @@ import { VirtualClock } from '../../../src/base/virtual-clock.js'
 import { Accumulator, type PendingBatch } from '../../../src/client/producer/accumulator.js'
 import { BufferPool } from '../../../src/client/producer/buffer-pool.js'
 import { ProducerIdentity } from '../../../src/client/producer/producer-identity.js'
-import { Producer, type ProducerOptions } from '../../../src/client/producer/producer.js'
+import type { Producer, ProducerOptions } from '../../../src/client/producer/producer-api.js'
+import { ProducerClient } from '../../../src/client/producer/producer.js'
 import { SendCall } from '../../../src/client/producer/send-call.js'
 import { Batch } from '../../../src/model/batch.js'
 import { PartlogError, type ErrorCode } from '../../../src/model/errors.js'
@@ -26,7 +27,7 @@ function setup(
 ): Setup {
   const clock = new VirtualClock()
   const context = { channel: cluster, clock, random: seededRandom(1), onClose: () => undefined }
-  const producer = new Producer(context, options)
+  const producer = new ProducerClient(context, options)
   const send: Setup['send'] = (value, partition = 0) => {
     const sent = producer.send({ topic: 'orders', messages: [{ value, partition }] })
     sent.catch(() => undefined)

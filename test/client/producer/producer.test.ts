@@ -2,7 +2,8 @@ import { describe, expect, it, vi } from 'vitest'
 import { seededRandom } from '../../../src/base/random.js'
 import { VirtualClock } from '../../../src/base/virtual-clock.js'
 import type { Message } from '../../../src/client/producer/messages.js'
-import { Producer, type ProducerOptions } from '../../../src/client/producer/producer.js'
+import type { Producer, ProducerOptions } from '../../../src/client/producer/producer-api.js'
+import { ProducerClient } from '../../../src/client/producer/producer.js'
 import { Batch } from '../../../src/model/batch.js'
 import { RecordCursor } from '../../../src/model/record-cursor.js'
 import { FakeCluster } from '../fake-cluster.js'
@@ -19,7 +20,7 @@ function setup(options: ProducerOptions = {}, cluster = new FakeCluster()): Setu
   const clock = new VirtualClock()
   const random = seededRandom(1)
   const context = { channel: cluster, clock, random, onClose: () => undefined }
-  const producer = new Producer(context, options)
+  const producer = new ProducerClient(context, options)
   const send: Setup['send'] = (...values) =>
     producer.send({ topic: 'orders', messages: values.map(value => ({ value, partition: 0 })) })
   return { cluster, clock, producer, send }

@@ -147,7 +147,7 @@ describe('records', () => {
         timestamp: T + 8000,
         timestampType: 'CreateTime',
         key: null,
-        value: new Uint8Array(Buffer.from('v8')),
+        value: Buffer.from('v8'),
         headers: [],
         leaderEpoch: 2,
         isControl: false,
