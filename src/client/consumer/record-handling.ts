@@ -58,7 +58,7 @@ export class RecordHandling {
   }
 
   /** The next record cannot be read. False: that is not for the dead letters. */
-  async bury(error: unknown): Promise<boolean> {
+  async toDeadLetters(error: unknown): Promise<boolean> {
     const { deadLetterTopic: topic } = this.#handlers
     if (topic === undefined || !isPartlogError(error, 'SERIALIZATION_FAILED')) return false
     const { record } = error as PartlogError
@@ -90,7 +90,7 @@ export class RecordHandling {
       return
     }
     if (outcome === 'done') return state.markDeliveredProcessed()
-    comeAgain(state, (records[0] as AnyRecord).offset)
+    rewindToFailed(state, (records[0] as AnyRecord).offset)
     if (isFailure(outcome)) throw outcome.error
   }
 
@@ -104,7 +104,7 @@ export class RecordHandling {
       state.delivered = record.offset + 1
       const isDone = await this.#handRecord(taken, record, eachRecord)
       if (state.version === version) {
-        if (!isDone) return comeAgain(state, record.offset)
+        if (!isDone) return rewindToFailed(state, record.offset)
         state.markDeliveredProcessed()
       }
       gate.asks++
@@ -123,11 +123,11 @@ export class RecordHandling {
     const { deadLetterTopic: topic } = this.#handlers
     try {
       if (topic === undefined) throw outcome.error
-      if (state.version !== version) return false // it is somebody else's to bury
+      if (state.version !== version) return false // it is read again elsewhere
       await this.#options.deadLetters.write(topic, record, outcome)
       return true
     } catch (error) {
-      if (state.version === version) comeAgain(state, record.offset)
+      if (state.version === version) rewindToFailed(state, record.offset)
       throw error
     }
   }
@@ -172,8 +172,8 @@ function isFailure(outcome: Outcome): outcome is Failure {
   return typeof outcome === 'object'
 }
 
-/** A handler has failed: its records come again. */
-function comeAgain(state: PartitionState, offset: number): void {
+/** A handler has failed: its records come again, from this offset on. */
+function rewindToFailed(state: PartitionState, offset: number): void {
   state.delivered = offset
   state.rewindTo(offset)
 }

@@ -101,7 +101,7 @@ export class RecordReader {
       try {
         return await this.#nextTaken(signal)
       } catch (error) {
-        if (!(await handling.bury(error))) throw error
+        if (!(await handling.toDeadLetters(error))) throw error
       }
     }
   }

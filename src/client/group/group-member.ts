@@ -1,20 +1,22 @@
 /**
- * A consumer's life in its group (Kafka's classic protocol, ConsumerCoordinator):
- *
- *   give back what must be given back → JoinGroup → the leader shares out → SyncGroup
- *   → give back what others got → take what is new → heartbeats, until something changes
+ * A consumer's life in its group (Kafka's classic protocol, ConsumerCoordinator): what happens in
+ * each of the states that are drawn in member-states.ts.
  *
  * An eager member gives everything back before it joins; a cooperative one goes on reading, gives
- * back only what it lost, and joins once more so that others get that. All of it happens in one
- * place, one step after the other; `rejoin` and `leave` may be called at any time.
+ * back only what it lost, and joins once more so that others get that.
+ *
+ * One loop at a time takes the steps from `preparing` on, and none once its `life` has aborted:
+ * whatever ends a life sets the next state itself.
  */
 
+import { assert } from '../../base/assert.js'
 import { backoffMs } from '../../base/backoff.js'
 import { sleep, type Clock } from '../../base/clock.js'
 import type { Logger } from '../../base/logger.js'
 import { show } from '../../base/options.js'
 import type { Random } from '../../base/random.js'
-import { abortable, Signal } from '../../base/tasks.js'
+import { checkStep } from '../../base/states.js'
+import { abortable, SerialQueue, Signal } from '../../base/tasks.js'
 import { errorId, PartlogError, toPartlogError, type ErrorCode } from '../../model/errors.js'
 import { partitionKey, type TopicPartition } from '../../model/names.js'
 import type { ApiName, Request, Response } from '../../protocol/api.js'
@@ -27,13 +29,17 @@ import {
 import type { JoinGroupResponse } from '../../protocol/messages/groups.js'
 import { callbackError } from '../line/client-errors.js'
 import type { MetadataCache } from '../line/metadata-cache.js'
+import { BetweenRecords } from './between-records.js'
 import { NO_MEMBER, type GroupClient } from './group-client.js'
 import { shareOut, type Assignments, type PartitionCounts } from './group-leader.js'
 import { Heartbeat } from './heartbeat.js'
 import { heartbeatIntervalOf, type MemberSettings } from './member-config.js'
+import { MEMBER_STATES, type MemberState } from './member-states.js'
+import { PollDeadline } from './poll-deadline.js'
 import type { ReadingGate } from './reading-gate.js'
+import { RebalanceStreak } from './rebalance-streak.js'
 
-/** What a member has done for it: the consumer's side of partitions that come and go. */
+/** The consumer's side of partitions that come and go: what a member asks it to do. */
 export interface MemberHost {
   /** The topics subscribed to, as they are now. */
   topics(): readonly string[]
@@ -60,52 +66,51 @@ export interface GroupMemberOptions {
   readonly host: MemberHost
 }
 
-/** A rebalance that waits for records in hand for longer is worth a warning. */
-const HOLD_UP_MS = 3_000
 const MEMBER_ID_REQUIRED = errorId('MEMBER_ID_REQUIRED')
-/** The group knows this member no more. */
-const LOST: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['UNKNOWN_MEMBER_ID', 'ILLEGAL_GENERATION'])
+/** The group does not know this member any more: others may have its partitions. */
+const NOT_IN_GROUP: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'UNKNOWN_MEMBER_ID',
+  'ILLEGAL_GENERATION',
+])
 
-/** As many rebalances in a row may come without a pause: members of a large group come at once. */
-const REBALANCES_AT_ONCE = 50
+/** What keeps a member out of its group. */
+interface Obstacle {
+  readonly error: PartlogError
+  readonly sinceMs: number
+}
 
 export class GroupMember {
   readonly #options: GroupMemberOptions
-  /** Attempts and bad heartbeats that followed each other, and when the last one was. */
-  #inVain = 0
-  #inVainAtMs = -Infinity
+  readonly #between: BetweenRecords
+  readonly #deadline: PollDeadline
   readonly #heartbeat: Heartbeat
-  readonly #settled = new Signal()
-  /** Aborts what is under way when the member leaves. */
+  readonly #streak: RebalanceStreak
+  readonly #loops = new SerialQueue()
+  readonly #changed = new Signal()
+  #state: MemberState = 'unjoined'
+  /** Aborts what is under way when another state takes its place. */
   #life = new AbortController()
-  /** Aborts the wait for the record in hand. */
-  #hurry = new AbortController()
-  /** The application itself has asked for a change: records in hand are not waited for. */
-  #isHurried = false
   /** Why a rebalance is due. */
-  #wanted: string | undefined
-  #isRunning = false
-  #isLost = false
-  #failure: PartlogError | undefined
-  /** What has kept it from joining since when. */
-  #trouble: { readonly error: PartlogError; readonly sinceMs: number } | undefined
+  #due: string | undefined
+  #obstacle: Obstacle | undefined
+  /** While it is leaving: resolves when it has left. */
+  #leaving: Promise<void> | undefined
   /** What the group gave it last; assignors may want to know. */
-  #given: readonly TopicPartition[] = []
+  #assigned: readonly TopicPartition[] = []
   #counts: PartitionCounts = new Map()
   #isLeader = false
-  /** It was too slow, and joins again when the application reads. */
-  #isIdle = false
-  #asksSeen = 0
-  #askedAtMs = 0
 
   constructor(options: GroupMemberOptions) {
     this.#options = options
     const { clock, settings, gate } = options
+    this.#between = new BetweenRecords(options)
+    this.#deadline = new PollDeadline(clock, gate, settings.maxPollIntervalMs)
+    this.#streak = new RebalanceStreak(settings.retryBackoffMaxMs)
     this.#heartbeat = new Heartbeat(clock, heartbeatIntervalOf(settings), signal =>
       this.#beat(signal),
     )
     gate.onAsked = () => {
-      if (this.#isIdle) this.rejoin('the application reads again')
+      if (this.#state === 'tooSlow') this.rejoin('the application reads again')
     }
   }
 
@@ -122,16 +127,19 @@ export class GroupMember {
 
   /** Has the group rebalance; does not wait for the record in hand if the application asks. */
   rejoin(reason: string, options: { readonly isHurried?: boolean } = {}): void {
-    this.#wanted ??= reason
-    this.#isIdle = false
-    this.#failure = undefined
-    if (options.isHurried === true) {
-      this.#isHurried = true
-      this.#hurry.abort()
+    const { isHurried = false } = options
+    const { rejoin } = MEMBER_STATES[this.#state]
+    if (rejoin === 'isVoid') return
+    this.#due ??= reason
+    if (rejoin === 'isNoted') {
+      if (isHurried) this.#between.isHurried = true
+      return
     }
-    if (this.#isRunning) return
-    this.#isRunning = true
-    void this.#run(this.#life.signal)
+    this.#between.isHurried = isHurried
+    this.#obstacle = undefined
+    this.#enter('preparing')
+    const { signal } = this.#life
+    void this.#loops.run(() => this.#run(signal))
   }
 
   /**
@@ -140,12 +148,16 @@ export class GroupMember {
    */
   async ready(signal?: AbortSignal): Promise<void> {
     const { clock, settings } = this.#options
-    while (this.#isRunning) {
-      const { error, sinceMs } = this.#trouble ?? { error: undefined, sinceMs: Infinity }
+    while (this.#readiness === 'waits') {
+      const { error, sinceMs } = this.#obstacle ?? { error: undefined, sinceMs: Infinity }
       if (clock.monotonicMs() - sinceMs >= settings.defaultApiTimeoutMs) throw error
-      await abortable(this.#settled.wait(), signal)
+      await abortable(this.#changed.wait(), signal)
     }
-    if (this.#failure !== undefined) throw this.#failure
+    if (this.#readiness === 'rejects') throw this.#obstacle?.error
+  }
+
+  get #readiness(): 'waits' | 'resolves' | 'rejects' {
+    return MEMBER_STATES[this.#state].ready
   }
 
   /**
@@ -153,29 +165,34 @@ export class GroupMember {
    * what the application does about it is waited for until the signal aborts.
    */
   async leave(reason: string, signal: AbortSignal): Promise<void> {
+    if (this.#state === 'unjoined') return
+    this.#leaving ??= this.#leave(reason, signal)
+    await this.#leaving
+  }
+
+  async #leave(reason: string, signal: AbortSignal): Promise<void> {
     const { client, host, logger } = this.#options
-    this.#life.abort()
-    this.#hurry.abort()
-    while (this.#isRunning) await this.#settled.wait()
-    this.#heartbeat.stop()
-    this.#isIdle = false
-    this.#wanted = undefined
-    this.#life = new AbortController()
+    this.#end('leaving')
+    await this.#loops.idle()
     const owned = host.owned()
-    // One that takes too long does not keep it in the group.
+    // A listener that takes too long does not keep it in the group.
     if (owned.length > 0) await host.revoke(owned, signal).catch(() => undefined)
     const { memberId } = client.identity
     client.identity = NO_MEMBER
     this.#isLeader = false
-    this.#given = []
-    if (memberId === '' || client.groupInstanceId !== null) return // a static one is expected back
-    await this.#sayGoodbye(memberId, reason).catch((error: unknown) => {
+    this.#assigned = []
+    await this.#leaveGroup(memberId, reason).catch((error: unknown) => {
       logger.info(`group ${client.groupId} will miss this member later`, { error })
     })
+    this.#obstacle = undefined
+    this.#leaving = undefined
+    this.#enter('unjoined')
   }
 
-  async #sayGoodbye(memberId: string, reason: string): Promise<void> {
+  /** A static member is expected back, and stays. */
+  async #leaveGroup(memberId: string, reason: string): Promise<void> {
     const { client } = this.#options
+    if (memberId === '' || client.groupInstanceId !== null) return
     const response = await client.ask('LeaveGroup', {
       groupId: client.groupId,
       members: [{ memberId, reason }],
@@ -183,137 +200,126 @@ export class GroupMember {
     client.check(response, `leaving group ${client.groupId}`)
   }
 
+  // ── states ─────────────────────────────────────────────────────────────────────────────
+
+  #enter(state: MemberState): void {
+    const { client, logger } = this.#options
+    checkStep(MEMBER_STATES, this.#state, state)
+    logger.debug(`group ${client.groupId}: this member was ${this.#state}, is ${state}`)
+    this.#state = state
+    if (!MEMBER_STATES[state].hasHeartbeats) this.#heartbeat.stop()
+    this.#changed.notify()
+  }
+
+  /** A step of the loop: the loop of a life that is over takes none. */
+  #step(state: MemberState, life: AbortSignal): void {
+    life.throwIfAborted()
+    this.#enter(state)
+  }
+
+  /** Ends what is under way; what comes next is another life. */
+  #end(state: 'leaving' | 'tooSlow' | 'givingUp'): AbortSignal {
+    this.#life.abort()
+    this.#life = new AbortController()
+    this.#due = undefined
+    this.#enter(state)
+    return this.#life.signal
+  }
+
   // ── the loop ───────────────────────────────────────────────────────────────────────────
 
+  /** Attempts, until the member is stable or gives up. */
   async #run(life: AbortSignal): Promise<void> {
-    for (let failures = 0; this.#wanted !== undefined && !life.aborted;) {
+    for (let failures = 0; !life.aborted && this.#state === 'preparing';) {
       try {
         await this.#rebalance(life)
+        this.#step(this.#due === undefined ? 'stable' : 'preparing', life)
+        this.#obstacle = undefined
         failures = 0
-        this.#trouble = undefined
       } catch (thrown) {
-        if (life.aborted) break
+        if (life.aborted) return
         const error = toPartlogError(thrown)
         if (!this.#canGoOn(error)) {
-          await this.#giveUp(error, life)
-          break
+          this.#due = undefined
+          this.#enter('givingUp')
+          return await this.#giveUp(error, life)
         }
-        if (error.retriable) await this.#pause(error, ++failures, life)
-        else await this.#pauseIfInVain(error, life)
+        this.#due ??= error.message
+        const { clock } = this.#options
+        const pause = error.retriable ? ++failures : this.#streak.add(clock.monotonicMs())
+        if (pause > 0) await this.#pause(error, pause, life)
+        if (!life.aborted) this.#enter('preparing')
       }
     }
-    this.#isRunning = false
-    this.#isHurried = false
-    this.#settled.notify()
-    // It was told to leave and to join again while it was still at it.
-    if (this.#wanted !== undefined && !this.#life.signal.aborted) this.rejoin(this.#wanted)
   }
 
   /** Notes what an error means for the next attempt. False: there is none. */
-  #canGoOn(error: PartlogError): boolean {
-    const { code, message } = error
-    this.#wanted ??= message
-    if (LOST.has(code)) this.#forgetMembership(code)
-    return LOST.has(code) || code === 'REBALANCE_IN_PROGRESS' || error.retriable
+  #canGoOn({ code, retriable }: PartlogError): boolean {
+    if (NOT_IN_GROUP.has(code)) this.#forgetMembership(code)
+    return NOT_IN_GROUP.has(code) || code === 'REBALANCE_IN_PROGRESS' || retriable
   }
 
+  /** What it owns without a generation is lost: others may have it. */
   #forgetMembership(code: ErrorCode): void {
     const { client } = this.#options
     const { memberId } = client.identity
     client.identity = code === 'UNKNOWN_MEMBER_ID' ? NO_MEMBER : { memberId, generationId: -1 }
-    this.#isLost = true
   }
 
+  /** It is `givingUp`: nothing of what it had is its any more. */
   async #giveUp(error: PartlogError, life: AbortSignal): Promise<void> {
-    const { client, host } = this.#options
-    this.#wanted = undefined
-    this.#heartbeat.stop()
+    const { client, host, clock } = this.#options
+    const obstacle: Obstacle = { error, sinceMs: clock.monotonicMs() }
+    this.#obstacle = obstacle
     const { memberId } = client.identity
     client.identity = NO_MEMBER
-    this.#failure = error
     await host.lose(host.owned(), life)
     host.failed(error)
-    if (memberId === '' || client.groupInstanceId !== null) return
-    await this.#sayGoodbye(memberId, error.message).catch(() => undefined)
-  }
-
-  /** Rebalances may follow each other at once, as members come; not for ever. */
-  async #pauseIfInVain(error: PartlogError, life: AbortSignal): Promise<void> {
-    const { clock, settings } = this.#options
-    const nowMs = clock.monotonicMs()
-    if (nowMs - this.#inVainAtMs > settings.retryBackoffMaxMs) this.#inVain = 0
-    this.#inVainAtMs = nowMs
-    const excess = ++this.#inVain - REBALANCES_AT_ONCE
-    if (excess > 0) await this.#pause(error, excess, life)
+    await this.#leaveGroup(memberId, error.message).catch(() => undefined)
+    // Meanwhile something may have asked for another attempt.
+    const isOver = this.#state === 'givingUp' && this.#obstacle === obstacle
+    if (isOver) this.#enter('failed')
   }
 
   async #pause(error: PartlogError, failures: number, life: AbortSignal): Promise<void> {
+    const { clock } = this.#options
+    this.#obstacle = { error, sinceMs: this.#obstacle?.sinceMs ?? clock.monotonicMs() }
+    this.#enter('pausing')
+    await this.#backOff(failures, life)
+  }
+
+  async #backOff(failures: number, signal: AbortSignal): Promise<void> {
     const { clock, random, settings } = this.#options
-    this.#trouble = { error, sinceMs: this.#trouble?.sinceMs ?? clock.monotonicMs() }
-    this.#settled.notify()
-    await sleep(clock, backoffMs(settings, failures, random), life).catch(() => undefined)
+    await sleep(clock, backoffMs(settings, failures, random), signal).catch(() => undefined)
   }
 
   async #rebalance(life: AbortSignal): Promise<void> {
     await this.#prepare(life)
-    const reason = this.#wanted ?? ''
-    this.#wanted = undefined
+    this.#step('joining', life)
+    const reason = this.#due ?? ''
+    this.#due = undefined
     const joined = await this.#join(reason, life)
+    this.#step('syncing', life)
     const assigned = await this.#sync(joined, life)
-    this.#askedAtMs = this.#options.clock.monotonicMs()
+    this.#step('changingOver', life)
+    this.#deadline.restart()
     this.#heartbeat.start()
     await this.#changeOver(assigned, life)
   }
 
   /** What others might get is given back before they are asked to join, too. */
   async #prepare(life: AbortSignal): Promise<void> {
-    const { host } = this.#options
+    const { host, client } = this.#options
     const owned = host.owned()
-    if (this.#isLost) {
-      await this.#holding(life, () => host.lose(owned, life))
-      this.#isLost = false
-    } else if (this.#isEager && owned.length > 0) {
-      await this.#holding(life, () => host.revoke(owned, life))
-    }
-    life.throwIfAborted()
-  }
-
-  /** Partitions change while nothing of them is in hand. */
-  async #holding(life: AbortSignal, change: () => Promise<void>): Promise<void> {
-    this.#hurry = new AbortController()
-    if (life.aborted || this.#isHurried) this.#hurry.abort()
-    const release = await this.#hold(this.#hurry.signal)
-    try {
-      if (!life.aborted) await change()
-    } finally {
-      release()
-    }
-  }
-
-  /** Whoever holds up a whole group is named, soon. */
-  async #hold(hurry: AbortSignal): Promise<() => void> {
-    const { clock, logger, gate, client, settings } = this.#options
-    const warn = (): void => {
-      const who = `client ${settings.clientId}, member "${client.identity.memberId}"`
-      logger.warn(
-        `group ${client.groupId} rebalances, and all of it waits for this consumer (${who}): it ` +
-          'has records in hand. It goes on when they are done: when the handler resolves, at the ' +
-          'next poll, with commit() or close(); if not, without this consumer, after ' +
-          `maxPollIntervalMs (${settings.maxPollIntervalMs} ms)`,
-      )
-    }
-    const timer = clock.after(HOLD_UP_MS, warn, 'background')
-    try {
-      return await gate.hold(hurry)
-    } finally {
-      timer.cancel()
-    }
+    if (owned.length === 0) return
+    const isLost = client.identity.generationId < 0
+    if (isLost) await this.#between.run(life, () => host.lose(owned, life))
+    else if (this.#isEager) await this.#between.run(life, () => host.revoke(owned, life))
   }
 
   async #join(reason: string, life: AbortSignal): Promise<JoinGroupResponse> {
     const { client, settings } = this.#options
     const { groupId, groupInstanceId, identity } = client
-    this.#heartbeat.stop()
     const answer = await this.#ask(life, 'JoinGroup', {
       groupId,
       groupInstanceId,
@@ -339,7 +345,7 @@ export class GroupMember {
     const { generationId } = client.identity
     const ownedPartitions = host.owned() // none where everything is given back first
     return assignors.map(assignor => {
-      const userData = userDataOf(assignor, this.#given, generationId)
+      const userData = userDataOf(assignor, this.#assigned, generationId)
       const metadata = encodeSubscription({
         topics: host.topics(),
         ownedPartitions,
@@ -383,12 +389,12 @@ export class GroupMember {
 
   async #changeOver(assigned: readonly TopicPartition[], life: AbortSignal): Promise<void> {
     const { host } = this.#options
-    this.#given = assigned
+    this.#assigned = assigned
     const owned = host.owned()
     const revoked = without(owned, assigned)
     if (revoked.length > 0) {
-      await this.#holding(life, () => host.revoke(revoked, life))
-      this.#wanted ??= 'what was given back can be shared out'
+      await this.#between.run(life, () => host.revoke(revoked, life))
+      this.#due ??= 'what was given back can be shared out'
     }
     if (life.aborted) return
     await host.take(without(assigned, owned), life)
@@ -397,51 +403,35 @@ export class GroupMember {
   // ── staying ────────────────────────────────────────────────────────────────────────────
 
   async #beat(signal: AbortSignal): Promise<void> {
-    const { client, settings, clock, logger } = this.#options
+    const { client, settings, logger, clock } = this.#options
     const { groupId, groupInstanceId, identity } = client
+    assert(MEMBER_STATES[this.#state].hasHeartbeats, 'heartbeat', { state: this.#state })
     if (identity.memberId === '') return
-    this.#noteProgress()
-    if (clock.monotonicMs() - this.#askedAtMs > settings.maxPollIntervalMs) {
-      return this.#leaveAsTooSlow()
-    }
-    const { signal: life } = this.#life
+    if (this.#deadline.isOver) return this.#leaveAsTooSlow()
     try {
       const maxWaitMs = heartbeatIntervalOf(settings)
       const request = { groupId, groupInstanceId, ...identity, maxWaitMs }
       client.check(await client.ask('Heartbeat', request, signal), `heartbeat in group ${groupId}`)
-      this.#inVain = 0
+      this.#streak.end()
     } catch (thrown) {
-      if (client.identity !== identity || signal.aborted) return // of a generation that is over
+      const isOver = (): boolean => client.identity !== identity || signal.aborted
+      if (isOver()) return // of a generation that is over
       const error = toPartlogError(thrown)
       logger.debug('heartbeat', { error })
       if (error.retriable) return
-      await this.#pauseIfInVain(error, life)
-      if (client.identity === identity && !signal.aborted) this.#onBadBeat(error)
+      const pause = this.#streak.add(clock.monotonicMs())
+      if (pause > 0) await this.#backOff(pause, signal)
+      if (!isOver()) this.#onBadBeat(error)
     }
   }
 
   #onBadBeat(error: PartlogError): void {
     if (error.code === 'REBALANCE_IN_PROGRESS') return this.rejoin('the group rebalances')
-    if (LOST.has(error.code)) {
+    if (NOT_IN_GROUP.has(error.code)) {
       this.#forgetMembership(error.code)
       return this.rejoin(error.message)
     }
-    void this.#giveUp(error, this.#startOver())
-  }
-
-  /** Ends what is under way; what comes next is another life. */
-  #startOver(): AbortSignal {
-    this.#life.abort()
-    this.#hurry.abort()
-    this.#life = new AbortController()
-    return this.#life.signal
-  }
-
-  #noteProgress(): void {
-    const { gate } = this.#options
-    if (!gate.isWaiting && gate.asks === this.#asksSeen) return
-    this.#askedAtMs = gate.askedAtMs
-    this.#asksSeen = gate.asks
+    void this.#giveUp(error, this.#end('givingUp'))
   }
 
   /** The application has not asked for more for so long: others can have its partitions. */
@@ -452,15 +442,11 @@ export class GroupMember {
       `a consumer of group ${client.groupId} has not asked for records for more than ` +
         `maxPollIntervalMs (${settings.maxPollIntervalMs} ms): it leaves the group until it does`,
     )
-    this.#heartbeat.stop()
     client.identity = NO_MEMBER
     this.#isLeader = false
-    this.#wanted = undefined
-    this.#isIdle = true
-    const life = this.#startOver() // a rebalance may be waiting for the application
+    const life = this.#end('tooSlow') // a rebalance may be waiting for the application
     void host.lose(host.owned(), life)
-    if (client.groupInstanceId !== null) return
-    void this.#sayGoodbye(memberId, 'maxPollIntervalMs is over').catch(() => undefined)
+    void this.#leaveGroup(memberId, 'maxPollIntervalMs is over').catch(() => undefined)
   }
 
   async #ask<A extends ApiName>(

@@ -1,0 +1,15 @@
+/** States as a table: a row for each, which says what the state may follow and what holds in it. */
+
+import { assert } from './assert.js'
+
+export interface StateRow<S extends string> {
+  /** The states it may follow. */
+  readonly follows: readonly S[]
+}
+
+export type StateTable<S extends string> = Readonly<Record<S, StateRow<S>>>
+
+/** Asserts that the table has a way from one state to the other. */
+export function checkStep<S extends string>(table: StateTable<S>, from: S, to: S): void {
+  if (!table[to].follows.includes(from)) assert(false, `${from} → ${to} is no step of the table`)
+}
