@@ -9,7 +9,8 @@
  */
 
 import { assert } from '../base/assert.js'
-import type { Clock, Timer } from '../base/clock.js'
+import { Alarm } from '../base/alarm.js'
+import type { Clock } from '../base/clock.js'
 import type { Random } from '../base/random.js'
 import { isPartlogError, PartlogError } from '../model/errors.js'
 import type { ApiName, Request, Response } from '../protocol/api.js'
@@ -420,11 +421,12 @@ class Line {
   readonly #onEmpty: () => void
   readonly #messages: Message[] = []
   /** For the first message. */
-  #timer: Timer | undefined
+  readonly #alarm: Alarm
 
   constructor(clock: Clock, onEmpty: () => void) {
     this.#clock = clock
     this.#onEmpty = onEmpty
+    this.#alarm = new Alarm(clock, () => this.#deliver())
   }
 
   /** Calls `arrive` when the message is there; the returned function takes it off the line. */
@@ -437,16 +439,14 @@ class Line {
       if (place < 0) return // it arrives in this very turn
       this.#messages.splice(place, 1)
       if (place > 0) return
-      this.#timer?.cancel()
       this.#awaitFirst()
     }
   }
 
   #awaitFirst(): void {
     const first = this.#messages[0]
-    if (first === undefined) return this.#onEmpty()
-    const restMs = first.dueMs - this.#clock.monotonicMs()
-    this.#timer = this.#clock.after(restMs, () => this.#deliver())
+    this.#alarm.set(first === undefined ? Infinity : first.dueMs - this.#clock.monotonicMs())
+    if (first === undefined) this.#onEmpty()
   }
 
   #deliver(): void {

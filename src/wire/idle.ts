@@ -1,6 +1,7 @@
 /** Notices that nothing has happened for a while: one timer, whatever happens how often. */
 
-import type { Clock, Timer } from '../base/clock.js'
+import { Alarm } from '../base/alarm.js'
+import type { Clock } from '../base/clock.js'
 
 export interface IdleOptions {
   readonly clock: Clock
@@ -14,12 +15,13 @@ export interface IdleOptions {
 export class IdleWatch {
   readonly #options: IdleOptions
   #activeMs: number
-  #timer: Timer | undefined
+  readonly #alarm: Alarm
 
   constructor(options: IdleOptions) {
     this.#options = options
     this.#activeMs = options.clock.monotonicMs()
-    this.#arm(options.maxIdleMs)
+    this.#alarm = new Alarm(options.clock, () => this.#look(), 'background')
+    this.#alarm.set(options.maxIdleMs)
   }
 
   /** Something has happened. */
@@ -28,19 +30,14 @@ export class IdleWatch {
   }
 
   end(): void {
-    this.#timer?.cancel()
-  }
-
-  #arm(delayMs: number): void {
-    const { clock } = this.#options
-    if (delayMs !== Infinity) this.#timer = clock.after(delayMs, () => this.#look(), 'background')
+    this.#alarm.cancel()
   }
 
   #look(): void {
     const { clock, maxIdleMs, isBusy, onIdle } = this.#options
     if (isBusy()) this.touch()
     const restMs = this.#activeMs + maxIdleMs - clock.monotonicMs()
-    if (restMs > 0) this.#arm(restMs)
+    if (restMs > 0) this.#alarm.set(restMs)
     else onIdle()
   }
 }

@@ -16,7 +16,8 @@
  */
 
 import { asBuffer } from '../../base/bytes.js'
-import type { Clock, Timer } from '../../base/clock.js'
+import { Alarm } from '../../base/alarm.js'
+import type { Clock } from '../../base/clock.js'
 import type { Logger } from '../../base/logger.js'
 import { abortable, Signal } from '../../base/tasks.js'
 import type { Log } from '../../log/log/log.js'
@@ -67,13 +68,14 @@ export class ReplicaFetcher {
   readonly #notBeforeMs = new Map<Partition, number>()
   #partitions: readonly Partition[] = []
   #underWay: AbortController | undefined
-  #timer: Timer | undefined
+  readonly #alarm: Alarm
   #isPaused = false
   #isStopped = false
   readonly #running: Promise<void>
 
   constructor(options: ReplicaFetcherOptions) {
     this.#options = options
+    this.#alarm = new Alarm(options.clock, () => this.#wake(), 'background')
     this.#running = this.#run()
   }
 
@@ -121,7 +123,7 @@ export class ReplicaFetcher {
       else inVain = (await this.#copy(targets)) ? 0 : inVain + 1
       if (inVain % IN_VAIN_MAX === IN_VAIN_MAX - 1) await this.#options.clock.turn()
     }
-    this.#timer?.cancel()
+    this.#alarm.cancel()
   }
 
   /** Partitions that may be asked for now; sets the alarm for those that have to wait. */
@@ -138,12 +140,7 @@ export class ReplicaFetcher {
         else nextMs = Math.min(nextMs, now + REPLICA_FETCH_BACKOFF_MS)
       }
     }
-    this.#timer?.cancel()
-    this.#timer = undefined
-    if (nextMs < Infinity) {
-      const onTime = (): void => this.#wake()
-      this.#timer = this.#options.clock.after(nextMs - now, onTime, 'background')
-    }
+    this.#alarm.set(nextMs - now)
     return targets
   }
 

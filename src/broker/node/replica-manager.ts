@@ -5,7 +5,8 @@
  * while running.
  */
 
-import type { Clock, Timer } from '../../base/clock.js'
+import { Alarm } from '../../base/alarm.js'
+import type { Clock } from '../../base/clock.js'
 import type { Logger } from '../../base/logger.js'
 import { paced, SerialQueue } from '../../base/tasks.js'
 import type { ClusterImage, TopicImage } from '../../coordinator/metadata/cluster-image.js'
@@ -68,12 +69,20 @@ export class ReplicaManager {
   readonly #fetchers = new Map<number, ReplicaFetcher>()
   /** Replicas whose disk had no room to open them, and whether they were new: opened again soon. */
   readonly #waiting = new Map<Partition, Waiting>()
-  #retry: Timer | undefined
+  /** Opens what was waiting for its disk. */
+  readonly #retry: Alarm
   #isReplicationPaused = false
   #isStopped = false
 
   constructor(options: ReplicaManagerOptions) {
     this.#options = options
+    const { clock, logger } = options
+    const openWaiting = (): void => {
+      this.apply().catch((error: unknown) => {
+        logger.warn('replicas could not be opened yet', { error })
+      })
+    }
+    this.#retry = new Alarm(clock, openWaiting, 'background')
   }
 
   *partitions(): Generator<Partition> {
@@ -155,7 +164,7 @@ export class ReplicaManager {
   }
 
   async stopReplication(): Promise<void> {
-    this.#retry?.cancel()
+    this.#retry.cancel()
     this.#isStopped = true
     const fetchers = [...this.#fetchers.values()]
     this.#fetchers.clear()
@@ -304,15 +313,7 @@ export class ReplicaManager {
   }
 
   #retryLater(): void {
-    if (this.#retry !== undefined || this.#isStopped) return
-    const { clock, logger } = this.#options
-    const onTime = (): void => {
-      this.#retry = undefined
-      this.apply().catch((error: unknown) => {
-        logger.warn('replicas could not be opened yet', { error })
-      })
-    }
-    this.#retry = clock.after(DISK_RETRY_MS, onTime, 'background')
+    if (!this.#isStopped) this.#retry.setEarlier(DISK_RETRY_MS)
   }
 
   async #open(

@@ -8,6 +8,7 @@
  * A partition that fails does not hold up the others. Transactions are not known here yet.
  */
 
+import { within } from '../../base/alarm.js'
 import { asBuffer } from '../../base/bytes.js'
 import { errorOf, PartlogError, type ErrorCode } from '../../model/errors.js'
 import { isInternalTopic, partitionKey } from '../../model/names.js'
@@ -221,7 +222,7 @@ function acknowledgement(
       { outcomeUnknown: true },
     )
   }
-  return inTime(broker, done, late, timeoutMs)
+  return within(broker.clock, timeoutMs, done, late)
 }
 
 /** What is waited for, as far as the leader knows: its own disk, or other replicas. */
@@ -235,17 +236,4 @@ function waitsFor({ replicaLog, isr }: Partition, end: number): string {
 async function onAll(partition: Partition, end: number): Promise<void> {
   await partition.committed(end)
   partition.checkAfterAppend()
-}
-
-/** `done`, or the error of `late` when it takes longer than `timeoutMs`. */
-function inTime(
-  { clock }: BrokerContext,
-  done: Promise<void>,
-  late: () => PartlogError,
-  timeoutMs: number,
-): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const timer = clock.after(timeoutMs, () => reject(late()))
-    done.then(resolve, reject).finally(() => timer.cancel())
-  })
 }

@@ -4,7 +4,8 @@
  * overwrites a newer one.
  */
 
-import type { Clock, Timer } from '../../base/clock.js'
+import { Alarm } from '../../base/alarm.js'
+import type { Clock } from '../../base/clock.js'
 import type { Logger } from '../../base/logger.js'
 import { SerialQueue } from '../../base/tasks.js'
 import { PartlogError, toPartlogError } from '../../model/errors.js'
@@ -34,12 +35,14 @@ const TRIES_AT_CLOSE = 3
 export class Committer {
   readonly #options: CommitterOptions
   readonly #queue = new SerialQueue()
-  #timer: Timer | undefined
+  readonly #alarm: Alarm
   #isAutoCommitting = false
 
   constructor(options: CommitterOptions) {
     this.#options = options
-    if (options.settings.enableAutoCommit) this.#schedule()
+    const { clock, settings } = options
+    this.#alarm = new Alarm(clock, () => this.#onTime(), 'background')
+    if (settings.enableAutoCommit) this.#alarm.set(settings.autoCommitIntervalMs)
   }
 
   /**
@@ -105,18 +108,14 @@ export class Committer {
 
   /** The last commit, if commits are automatic; a failure means that records are read again. */
   async close(): Promise<void> {
-    this.#timer?.cancel()
+    this.#alarm.cancel()
     if (this.#options.settings.enableAutoCommit) await this.tryCommitProcessed()
     await this.#queue.idle()
   }
 
-  #schedule(): void {
-    const { clock, settings } = this.#options
-    const onTime = (): void => {
-      this.#schedule()
-      if (!this.#isAutoCommitting) void this.tryCommitProcessed()
-    }
-    this.#timer = clock.after(settings.autoCommitIntervalMs, onTime, 'background')
+  #onTime(): void {
+    this.#alarm.set(this.#options.settings.autoCommitIntervalMs)
+    if (!this.#isAutoCommitting) void this.tryCommitProcessed()
   }
 
   /** As commitProcessed; a failure is reported only, the records come again. */

@@ -7,7 +7,8 @@
  */
 
 import { backoffMs } from '../../base/backoff.js'
-import type { Clock, Timer } from '../../base/clock.js'
+import { Alarm } from '../../base/alarm.js'
+import type { Clock } from '../../base/clock.js'
 import type { Random } from '../../base/random.js'
 import { Signal } from '../../base/tasks.js'
 import { toPartlogError, type ErrorCode, type PartlogError } from '../../model/errors.js'
@@ -85,14 +86,14 @@ export class Fetcher {
   readonly #options: FetcherOptions
   readonly #requests = new Set<FetchUnderWay>()
   #isStopped = false
-  #timer: Timer | undefined
-  #timerAtMs = Infinity
+  readonly #alarm: Alarm
   /** In the order in which they are served; the first one has its turn. */
   #states: PartitionState[] = []
   #isScheduled = false
 
   constructor(options: FetcherOptions) {
     this.#options = options
+    this.#alarm = new Alarm(options.clock, () => this.wake())
   }
 
   get isStopped(): boolean {
@@ -131,7 +132,7 @@ export class Fetcher {
   stop(): void {
     this.#isStopped = true
     for (const request of this.#requests) request.controller.abort()
-    this.#timer?.cancel()
+    this.#alarm.cancel()
     this.arrivals.notify()
   }
 
@@ -357,15 +358,7 @@ export class Fetcher {
   }
 
   #wakeAfter(delayMs: number): void {
-    const { clock } = this.#options
-    const atMs = clock.monotonicMs() + delayMs
-    if (atMs >= this.#timerAtMs || this.isStopped) return
-    this.#timer?.cancel()
-    this.#timerAtMs = atMs
-    this.#timer = clock.after(delayMs, () => {
-      this.#timerAtMs = Infinity
-      this.wake()
-    })
+    if (!this.isStopped) this.#alarm.setEarlier(delayMs)
   }
 }
 

@@ -1,5 +1,6 @@
 /** What clients of a coordinator hear when its log could not take a record (as in Kafka). */
 
+import { within } from '../../base/alarm.js'
 import type { Clock } from '../../base/clock.js'
 import { PartlogError, type ErrorCode } from '../../model/errors.js'
 
@@ -28,7 +29,7 @@ export function coordinatorError(error: PartlogError): PartlogError {
 /** What is not committed in the log in time may still be, later. */
 export function answered<T>(run: Promise<T>, clock: Clock): Promise<T> {
   const sentence = `not replicated within ${COMMIT_TIMEOUT_MS} ms`
-  return within(run, clock, () => {
+  return within(clock, COMMIT_TIMEOUT_MS, run, () => {
     return new PartlogError('REQUEST_TIMED_OUT', sentence, { outcomeUnknown: true })
   })
 }
@@ -36,12 +37,6 @@ export function answered<T>(run: Promise<T>, clock: Clock): Promise<T> {
 /** A coordinator that cannot read its log, because that is not replicated yet. */
 export function loaded<T>(loading: Promise<T>, clock: Clock): Promise<T> {
   const sentence = `the coordinator was not loaded within ${COMMIT_TIMEOUT_MS} ms`
-  return within(loading, clock, () => new PartlogError('COORDINATOR_LOAD_IN_PROGRESS', sentence))
-}
-
-function within<T>(run: Promise<T>, clock: Clock, late: () => PartlogError): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = clock.after(COMMIT_TIMEOUT_MS, () => reject(late()))
-    run.then(resolve, reject).finally(() => timer.cancel())
-  })
+  const late = (): Error => new PartlogError('COORDINATOR_LOAD_IN_PROGRESS', sentence)
+  return within(clock, COMMIT_TIMEOUT_MS, loading, late)
 }
