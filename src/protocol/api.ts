@@ -10,7 +10,7 @@ import {
   incrementalAlterConfigsResponse,
 } from './messages/configs.js'
 import { electLeadersRequest, electLeadersResponse } from './messages/elections.js'
-import { fetchRequest, fetchResponse } from './messages/fetch.js'
+import { fetchRequest, fetchResponse, olderFetch } from './messages/fetch.js'
 import {
   deleteGroupsRequest,
   deleteGroupsResponse,
@@ -20,6 +20,8 @@ import {
   listGroupsResponse,
   offsetDeleteRequest,
   offsetDeleteResponse,
+  olderDescribeGroups,
+  olderListGroups,
 } from './messages/group-admin.js'
 import {
   findCoordinatorRequest,
@@ -34,10 +36,14 @@ import {
   offsetCommitResponse,
   offsetFetchRequest,
   offsetFetchResponse,
+  olderFindCoordinator,
+  olderJoinGroup,
+  olderLeaveGroup,
+  olderOffsetFetch,
   syncGroupRequest,
   syncGroupResponse,
 } from './messages/groups.js'
-import { metadataRequest, metadataResponse } from './messages/metadata.js'
+import { metadataRequest, metadataResponse, olderMetadata } from './messages/metadata.js'
 import {
   deleteRecordsRequest,
   deleteRecordsResponse,
@@ -45,8 +51,9 @@ import {
   listOffsetsResponse,
   offsetForLeaderEpochRequest,
   offsetForLeaderEpochResponse,
+  olderListOffsets,
 } from './messages/offsets.js'
-import { produceRequest, produceResponse } from './messages/produce.js'
+import { olderProduce, produceRequest, produceResponse } from './messages/produce.js'
 import { initProducerIdRequest, initProducerIdResponse } from './messages/producer-ids.js'
 import {
   createPartitionsRequest,
@@ -55,36 +62,45 @@ import {
   createTopicsResponse,
   deleteTopicsRequest,
   deleteTopicsResponse,
+  olderDeleteTopics,
 } from './messages/topics.js'
+import type { OlderVersions } from './older-versions.js'
 import type { Message, ValueOf } from './schema.js'
 
-interface Api<Q, S> {
+export interface Api<Q, S> {
   readonly key: number
   readonly request: Message<Q>
   readonly response: Message<S>
+  /** What older versions say in another way. */
+  readonly older: OlderVersions<Q, S>
 }
 
-function api<Q, S>(key: number, request: Message<Q>, response: Message<S>): Api<Q, S> {
-  return { key, request, response }
+function api<Q, S>(
+  key: number,
+  request: Message<Q>,
+  response: Message<S>,
+  older: OlderVersions<NoInfer<Q>, NoInfer<S>> = [],
+): Api<Q, S> {
+  return { key, request, response, older }
 }
 
 /** Numbers are Kafka's (ApiKeys). */
 export const APIS = {
-  Produce: api(0, produceRequest, produceResponse),
-  Fetch: api(1, fetchRequest, fetchResponse),
-  ListOffsets: api(2, listOffsetsRequest, listOffsetsResponse),
-  Metadata: api(3, metadataRequest, metadataResponse),
+  Produce: api(0, produceRequest, produceResponse, olderProduce),
+  Fetch: api(1, fetchRequest, fetchResponse, olderFetch),
+  ListOffsets: api(2, listOffsetsRequest, listOffsetsResponse, olderListOffsets),
+  Metadata: api(3, metadataRequest, metadataResponse, olderMetadata),
   OffsetCommit: api(8, offsetCommitRequest, offsetCommitResponse),
-  OffsetFetch: api(9, offsetFetchRequest, offsetFetchResponse),
-  FindCoordinator: api(10, findCoordinatorRequest, findCoordinatorResponse),
-  JoinGroup: api(11, joinGroupRequest, joinGroupResponse),
+  OffsetFetch: api(9, offsetFetchRequest, offsetFetchResponse, olderOffsetFetch),
+  FindCoordinator: api(10, findCoordinatorRequest, findCoordinatorResponse, olderFindCoordinator),
+  JoinGroup: api(11, joinGroupRequest, joinGroupResponse, olderJoinGroup),
   Heartbeat: api(12, heartbeatRequest, heartbeatResponse),
-  LeaveGroup: api(13, leaveGroupRequest, leaveGroupResponse),
+  LeaveGroup: api(13, leaveGroupRequest, leaveGroupResponse, olderLeaveGroup),
   SyncGroup: api(14, syncGroupRequest, syncGroupResponse),
-  DescribeGroups: api(15, describeGroupsRequest, describeGroupsResponse),
-  ListGroups: api(16, listGroupsRequest, listGroupsResponse),
+  DescribeGroups: api(15, describeGroupsRequest, describeGroupsResponse, olderDescribeGroups),
+  ListGroups: api(16, listGroupsRequest, listGroupsResponse, olderListGroups),
   CreateTopics: api(19, createTopicsRequest, createTopicsResponse),
-  DeleteTopics: api(20, deleteTopicsRequest, deleteTopicsResponse),
+  DeleteTopics: api(20, deleteTopicsRequest, deleteTopicsResponse, olderDeleteTopics),
   DeleteRecords: api(21, deleteRecordsRequest, deleteRecordsResponse),
   InitProducerId: api(22, initProducerIdRequest, initProducerIdResponse),
   OffsetForLeaderEpoch: api(23, offsetForLeaderEpochRequest, offsetForLeaderEpochResponse),

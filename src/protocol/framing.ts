@@ -10,7 +10,7 @@
  */
 
 import { ByteReader, ByteWriter } from '../base/bytes.js'
-import { APIS, type ApiName, type Request, type Response } from './api.js'
+import { APIS, type Api, type ApiName, type Request, type Response } from './api.js'
 import { nullableString, read, write, type Message } from './schema.js'
 
 /** Bytes of the size before a frame. */
@@ -40,8 +40,8 @@ export function apiOfKey(key: number): ApiName | undefined {
 }
 
 /** The API of a name, typed for it. */
-export function wireApi<A extends ApiName>(name: A): WireApi<Request<A>, Response<A>> {
-  return APIS[name] as unknown as WireApi<Request<A>, Response<A>>
+export function wireApi<A extends ApiName>(name: A): Api<Request<A>, Response<A>> {
+  return APIS[name] as unknown as Api<Request<A>, Response<A>>
 }
 
 /** The part of a header that is the same in all its versions. */

@@ -6,9 +6,9 @@ import type { Random } from '../base/random.js'
 import { abortable } from '../base/tasks.js'
 import { isPartlogError, PartlogError } from '../model/errors.js'
 import type { ApiName, Request, Response } from '../protocol/api.js'
-import { answeredShape, askedShape } from '../protocol/asked-shapes.js'
 import { isUnanswered, patienceMs } from '../protocol/channel.js'
 import { wireApi } from '../protocol/framing.js'
+import { liftResponse, lowerRequest } from '../protocol/older-versions.js'
 import { addressOf, type Endpoint } from './addresses.js'
 import { Agreement, newestOf } from './agreement.js'
 import { ClientConnection } from './client-connection.js'
@@ -75,7 +75,7 @@ export class BrokerLine {
     const { agreement } = await abortable(lane.pick(), signal)
     const { connection } = agreement
     const version = agreement.versionOf(wireApi(api), newestOf(api))
-    const asked = askedShape(api, version, request)
+    const asked = lowerRequest(wireApi(api), version, request)
     if (isUnanswered(api, request)) {
       await connection.tell(wireApi(api), version, asked, this.#options.requestTimeoutMs)
       return { responses: [] } as unknown as Response<A>
@@ -83,7 +83,7 @@ export class BrokerLine {
     const timeoutMs = patienceMs(api, request, this.#options.requestTimeoutMs)
     const answer = connection.ask(wireApi(api), version, asked, timeoutMs)
     const response = await abortable(answer, signal)
-    return answeredShape(api, version, { request, response })
+    return liftResponse(wireApi(api), version, { request, response })
   }
 
   close(why = 'the client was closed'): void {

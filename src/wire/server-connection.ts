@@ -26,7 +26,7 @@ import {
   type ApiVersionsRequest,
   type ApiVersionsResponse,
 } from '../protocol/messages/api-versions.js'
-import { newShape, oldShape } from '../protocol/old-shapes.js'
+import { liftRequest, lowerResponse } from '../protocol/older-versions.js'
 import { FRAME_MAX_BYTES, FrameError, framesOf } from './frames.js'
 import { IdleWatch } from './idle.js'
 import {
@@ -158,12 +158,13 @@ export class ServerConnection {
   ): Promise<Response<A>> {
     const { nodeId, channelOf, endpointOf, clientHost } = this.#options
     const client = clientId ?? ''
-    const request = newShape(api, version, { ...given, ...caller(api, client, clientHost) })
+    const told = { ...given, ...caller(api, client, clientHost) }
+    const request = liftRequest(wireApi(api), version, told)
     const answer = await this.#busy(async () =>
       channelOf(client).send(nodeId, api, request, this.#gone.signal),
     )
     const response = answerAbroad(api, answer, endpointOf)
-    return oldShape(api, version, { request, response })
+    return lowerResponse(wireApi(api), version, { request, response })
   }
 
   /** However long a broker takes for an answer, the client is not idle. */

@@ -1,6 +1,7 @@
 /** Fetch: record batches out of partitions, for consumers and followers alike. */
 
 import { ZERO_UUID } from '../../base/uuid.js'
+import { withoutError, type OlderVersions } from '../older-versions.js'
 import {
   array,
   between,
@@ -120,3 +121,37 @@ export type FetchRequest = ValueOf<typeof fetchRequest>
 export type FetchResponse = ValueOf<typeof fetchResponse>
 export type FetchPartition = FetchRequest['topics'][number]['partitions'][number]
 export type PartitionFetchResponse = FetchResponse['responses'][number]['partitions'][number]
+
+// ── older versions ───────────────────────────────────────────────────────────────────────
+
+export const olderFetch: OlderVersions<FetchRequest, FetchResponse> = [
+  {
+    // Who leads instead is told from version 16 on (KIP-951).
+    until: 15,
+    response: {
+      lower({ response }) {
+        if ((response.nodeEndpoints ?? []).length === 0) return response
+        return eachPartition(response, ({ currentLeader: _, ...partition }) => partition)
+      },
+    },
+  },
+  {
+    until: 5,
+    response: {
+      lower: ({ response }) =>
+        eachPartition(response, partition =>
+          withoutError(partition, 'KAFKA_STORAGE_ERROR', 'NOT_LEADER_OR_FOLLOWER'),
+        ),
+    },
+  },
+]
+
+function eachPartition(
+  response: FetchResponse,
+  change: (partition: PartitionFetchResponse) => PartitionFetchResponse,
+): FetchResponse {
+  const responses = response.responses.map(topic => {
+    return { ...topic, partitions: topic.partitions.map(change) }
+  })
+  return { ...response, responses }
+}

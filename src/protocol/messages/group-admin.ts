@@ -1,5 +1,6 @@
 /** Consumer groups, seen from outside: listing, describing and deleting them and their offsets. */
 
+import { tooOld, withoutError, type OlderVersions } from '../older-versions.js'
 import {
   array,
   bool,
@@ -118,3 +119,37 @@ export type DeleteGroupsRequest = ValueOf<typeof deleteGroupsRequest>
 export type DeleteGroupsResponse = ValueOf<typeof deleteGroupsResponse>
 export type OffsetDeleteRequest = ValueOf<typeof offsetDeleteRequest>
 export type OffsetDeleteResponse = ValueOf<typeof offsetDeleteResponse>
+
+// ── older versions ───────────────────────────────────────────────────────────────────────
+
+export const olderListGroups: OlderVersions<ListGroupsRequest, ListGroupsResponse> = [
+  {
+    until: 3,
+    request: {
+      lower(request) {
+        const isFiltered = (request.statesFilter ?? []).length > 0
+        if (isFiltered) throw tooOld('ListGroups by state: this broker lists them all')
+        return request
+      },
+    },
+  },
+]
+
+export const olderDescribeGroups: OlderVersions<DescribeGroupsRequest, DescribeGroupsResponse> = [
+  {
+    // A group that is not there is dead, and that is no error yet.
+    until: 5,
+    response: {
+      lower: ({ response }) => ({
+        ...response,
+        groups: response.groups.map(group => withoutError(group, 'GROUP_ID_NOT_FOUND', 'NONE')),
+      }),
+      lift: ({ response }) => ({
+        ...response,
+        groups: response.groups.map(group =>
+          group.groupState === 'Dead' ? withoutError(group, 'NONE', 'GROUP_ID_NOT_FOUND') : group,
+        ),
+      }),
+    },
+  },
+]

@@ -3,6 +3,7 @@
  * back.
  */
 
+import { only, tooOld, type OlderVersions } from '../older-versions.js'
 import {
   array,
   between,
@@ -273,3 +274,103 @@ export type OffsetCommitRequest = ValueOf<typeof offsetCommitRequest>
 export type OffsetCommitResponse = ValueOf<typeof offsetCommitResponse>
 export type OffsetFetchRequest = ValueOf<typeof offsetFetchRequest>
 export type OffsetFetchResponse = ValueOf<typeof offsetFetchResponse>
+
+// ── older versions ───────────────────────────────────────────────────────────────────────
+
+export const olderFindCoordinator: OlderVersions<FindCoordinatorRequest, FindCoordinatorResponse> =
+  [
+    {
+      until: 3,
+      request: {
+        lift: request => ({ ...request, coordinatorKeys: [request.key ?? ''] }),
+        lower: request => ({ ...request, key: only('FindCoordinator', request.coordinatorKeys) }),
+      },
+      response: {
+        lower({ response }) {
+          const [found] = response.coordinators
+          const isFound = found?.errorCode === 0
+          return { ...response, ...found, ...(isFound ? { errorMessage: 'NONE' } : {}) }
+        },
+        lift({ request, response }) {
+          const { nodeId = -1, host = '', port = -1, errorCode = 0, errorMessage = null } = response
+          const key = request.coordinatorKeys[0] ?? ''
+          const coordinators = [{ key, nodeId, host, port, errorCode, errorMessage }]
+          return { ...response, coordinators }
+        },
+      },
+    },
+  ]
+
+export const olderJoinGroup: OlderVersions<JoinGroupRequest, JoinGroupResponse> = [
+  // Those before KIP-394 do not come back with the id they are given.
+  { until: 3, request: { lift: request => ({ ...request, requiresMemberId: false }) } },
+]
+
+export const olderLeaveGroup: OlderVersions<LeaveGroupRequest, LeaveGroupResponse> = [
+  {
+    until: 2,
+    request: {
+      lift: request => ({ ...request, members: [{ memberId: request.memberId ?? '' }] }),
+      lower: request => ({ ...request, memberId: only('LeaveGroup', request.members).memberId }),
+    },
+    response: {
+      lower: ({ response }) => ({
+        ...response,
+        errorCode: response.errorCode || (response.members[0]?.errorCode ?? 0),
+      }),
+      lift: ({ request, response }) => ({
+        ...response,
+        members: request.members.map(({ memberId }) => ({ memberId, errorCode: 0 })),
+      }),
+    },
+  },
+]
+
+/** The version from which on OffsetFetch may ask for all that a group has committed. */
+const ALL_OFFSETS_SINCE = 2
+
+export const olderOffsetFetch: OlderVersions<OffsetFetchRequest, OffsetFetchResponse> = [
+  {
+    until: 7,
+    request: {
+      lift(request) {
+        const { groupId = '', topics = null } = request
+        return { ...request, groups: [{ groupId, topics }] }
+      },
+      lower(request, version) {
+        const { groupId, topics } = only('OffsetFetch', request.groups)
+        if (topics === null && version < ALL_OFFSETS_SINCE) {
+          throw tooOld('OffsetFetch of all offsets of a group: this broker wants their partitions')
+        }
+        return { ...request, groupId, topics }
+      },
+    },
+    response: {
+      lower({ response }) {
+        const { topics = [], errorCode = 0 } = response.groups[0] ?? {}
+        return { ...response, topics, errorCode }
+      },
+      lift({ request, response }) {
+        const { topics = [], errorCode = 0 } = response
+        const groupId = request.groups[0]?.groupId ?? ''
+        return { ...response, groups: [{ groupId, topics, errorCode }] }
+      },
+    },
+  },
+  {
+    // Version 1 has no error of a group: each partition has it.
+    until: 1,
+    response: {
+      lower({ request, response }) {
+        const { errorCode = 0 } = response
+        if (errorCode === 0) return response
+        const failed = { committedOffset: -1, metadata: '', errorCode }
+        const topics = (request.topics ?? []).map(({ name, partitionIndexes }) => ({
+          name,
+          partitions: partitionIndexes.map(partitionIndex => ({ partitionIndex, ...failed })),
+        }))
+        return { ...response, topics }
+      },
+    },
+  },
+]

@@ -1,6 +1,8 @@
 /** Metadata: which brokers and topics there are, and who leads what. */
 
 import { ZERO_UUID } from '../../base/uuid.js'
+import { errorId } from '../../model/errors.js'
+import type { OlderVersions } from '../older-versions.js'
 import {
   array,
   between,
@@ -75,3 +77,42 @@ export type MetadataRequest = ValueOf<typeof metadataRequest>
 export type MetadataResponse = ValueOf<typeof metadataResponse>
 export type TopicMetadata = MetadataResponse['topics'][number]
 export type BrokerMetadata = MetadataResponse['brokers']
+
+// ── older versions ───────────────────────────────────────────────────────────────────────
+
+export const olderMetadata: OlderVersions<MetadataRequest, MetadataResponse> = [
+  {
+    // Versions 10 and 11 have room for ids, but only names may be asked for.
+    until: 11,
+    request: {
+      lift: request =>
+        asksById(request) ? { ...request, allowAutoTopicCreation: false } : request,
+    },
+    response: {
+      lower({ request, response }) {
+        if (!asksById(request)) return response
+        const errorCode = errorId('INVALID_REQUEST')
+        const topics = (request.topics ?? []).map(topic => ({
+          ...topic,
+          errorCode,
+          partitions: [],
+        }))
+        return { ...response, topics }
+      },
+    },
+  },
+  {
+    // Version 0 has no null: an empty list asks for all topics.
+    until: 0,
+    request: {
+      lift: request => ({ ...request, topics: request.topics?.length ? request.topics : null }),
+      lower: request => ({ ...request, topics: request.topics ?? [] }),
+    },
+  },
+]
+
+function asksById({ topics }: MetadataRequest): boolean {
+  const isById = ({ name, topicId = ZERO_UUID }: ValueOf<typeof askedTopic>): boolean =>
+    name === null || topicId !== ZERO_UUID
+  return topics?.some(isById) ?? false
+}

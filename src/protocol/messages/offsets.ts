@@ -3,6 +3,8 @@
  * DeleteRecords moves the first of them.
  */
 
+import { errorId } from '../../model/errors.js'
+import { tooOld, withoutError, type OlderVersions } from '../older-versions.js'
 import {
   array,
   int16,
@@ -143,3 +145,63 @@ export type OffsetForLeaderEpochRequest = ValueOf<typeof offsetForLeaderEpochReq
 export type OffsetForLeaderEpochResponse = ValueOf<typeof offsetForLeaderEpochResponse>
 export type DeleteRecordsRequest = ValueOf<typeof deleteRecordsRequest>
 export type DeleteRecordsResponse = ValueOf<typeof deleteRecordsResponse>
+
+// ── older versions ───────────────────────────────────────────────────────────────────────
+
+/** Special times that came later, with the first version that knows them. */
+const LATER_TIMES = new Map([
+  [MAX_TIMESTAMP, { since: 7, name: 'the newest time' }],
+  [EARLIEST_LOCAL_TIMESTAMP, { since: 8, name: 'the local start' }],
+  [LATEST_TIERED_TIMESTAMP, { since: 9, name: 'the tiered end' }],
+])
+
+function isKnown(timestamp: number, version: number): boolean {
+  return version >= (LATER_TIMES.get(timestamp)?.since ?? 0)
+}
+
+export const olderListOffsets: OlderVersions<ListOffsetsRequest, ListOffsetsResponse> = [
+  {
+    // A broker that does not know a special time takes it for one in 1969.
+    until: 8,
+    request: {
+      lower(request, version) {
+        const times = request.topics.flatMap(({ partitions }) => partitions)
+        const unknown = times.find(({ timestamp }) => !isKnown(timestamp, version))
+        if (unknown === undefined) return request
+        const name = LATER_TIMES.get(unknown.timestamp)?.name
+        throw tooOld(`ListOffsets by ${name}: this broker does not know it`)
+      },
+    },
+    response: {
+      lower: ({ request, response, version }) =>
+        eachPartition(response, (partition, [at, index]) => {
+          const timestamp = request.topics[at]?.partitions[index]?.timestamp ?? 0
+          if (isKnown(timestamp, version)) return partition
+          const errorCode = errorId('UNSUPPORTED_VERSION')
+          return { partitionIndex: partition.partitionIndex, errorCode }
+        }),
+    },
+  },
+  {
+    until: 4,
+    response: {
+      lower: ({ response }) =>
+        eachPartition(response, partition =>
+          withoutError(partition, 'OFFSET_NOT_AVAILABLE', 'LEADER_NOT_AVAILABLE'),
+        ),
+    },
+  },
+]
+
+type ListedPartition = ListOffsetsResponse['topics'][number]['partitions'][number]
+
+function eachPartition(
+  response: ListOffsetsResponse,
+  change: (partition: ListedPartition, place: readonly [number, number]) => ListedPartition,
+): ListOffsetsResponse {
+  const topics = response.topics.map((topic, at) => ({
+    ...topic,
+    partitions: topic.partitions.map((partition, index) => change(partition, [at, index])),
+  }))
+  return { ...response, topics }
+}

@@ -1,5 +1,6 @@
 /** Produce: record batches into partitions. One batch per partition and request. */
 
+import type { OlderVersions } from '../older-versions.js'
 import {
   array,
   int16,
@@ -75,3 +76,10 @@ export type ProduceRequest = ValueOf<typeof produceRequest>
 export type ProduceResponse = ValueOf<typeof produceResponse>
 export type PartitionProduceResponse =
   ProduceResponse['responses'][number]['partitionResponses'][number]
+
+// ── older versions ───────────────────────────────────────────────────────────────────────
+
+export const olderProduce: OlderVersions<ProduceRequest, ProduceResponse> = [
+  // zstd came with version 7 (KIP-110).
+  { until: 6, request: { lift: request => ({ ...request, mayBeZstd: false }) } },
+]

@@ -1,6 +1,7 @@
 /** Topics: making, changing and removing them. */
 
 import { ZERO_UUID } from '../../base/uuid.js'
+import type { OlderVersions } from '../older-versions.js'
 import {
   array,
   bool,
@@ -126,3 +127,18 @@ export type DeleteTopicsRequest = ValueOf<typeof deleteTopicsRequest>
 export type DeleteTopicsResponse = ValueOf<typeof deleteTopicsResponse>
 export type CreatePartitionsRequest = ValueOf<typeof createPartitionsRequest>
 export type CreatePartitionsResponse = ValueOf<typeof createPartitionsResponse>
+
+// ── older versions ───────────────────────────────────────────────────────────────────────
+
+export const olderDeleteTopics: OlderVersions<DeleteTopicsRequest, DeleteTopicsResponse> = [
+  {
+    until: 5,
+    request: {
+      lift: request => ({
+        ...request,
+        topics: (request.topicNames ?? []).map(name => ({ name })),
+      }),
+      lower: request => ({ ...request, topicNames: request.topics.map(each => each.name ?? '') }),
+    },
+  },
+]
