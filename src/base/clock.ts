@@ -12,6 +12,7 @@
 import { performance } from 'node:perf_hooks'
 import process from 'node:process'
 import timers from 'node:timers'
+import { whenAborted } from './tasks.js'
 
 const { clearTimeout, setImmediate, setTimeout } = timers
 const { nextTick } = process
@@ -141,15 +142,13 @@ export class SystemClock implements Clock {
 /** Resolves after `delayMs`; rejects with the signal's reason when it aborts first. */
 export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
-    if (signal?.aborted) return reject(signal.reason as Error)
-    const onAbort = (): void => {
-      timer.cancel()
-      reject(signal?.reason as Error)
-    }
     const timer = clock.after(delayMs, () => {
-      signal?.removeEventListener('abort', onAbort)
+      forget()
       resolve()
     })
-    signal?.addEventListener('abort', onAbort, { once: true })
+    const forget = whenAborted(signal, () => {
+      timer.cancel()
+      reject(signal?.reason as Error)
+    })
   })
 }

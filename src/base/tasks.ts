@@ -87,14 +87,23 @@ export class Signal {
   }
 }
 
+/**
+ * Calls `callback` once when the signal aborts, at once if it has. The function it returns makes
+ * sure that it is not called (any more), and must be called when nothing waits for it: signals live
+ * long.
+ */
+export function whenAborted(signal: AbortSignal | undefined, callback: () => void): () => void {
+  if (signal === undefined) return () => undefined
+  if (signal.aborted) callback()
+  else signal.addEventListener('abort', callback, { once: true })
+  return () => signal.removeEventListener('abort', callback)
+}
+
 /** Rejects with the signal's reason when it aborts before `promise` settles. */
 export function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise
   return new Promise<T>((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason as Error)
-    const done = (): void => signal.removeEventListener('abort', onAbort)
-    if (signal.aborted) onAbort()
-    else signal.addEventListener('abort', onAbort, { once: true })
+    const done = whenAborted(signal, () => reject(signal.reason as Error))
     promise.then(resolve, reject).finally(done) // also when nobody looks any more
   })
 }

@@ -3,7 +3,7 @@
 import { backoffMs, type BackoffOptions } from '../base/backoff.js'
 import { sleep, type Clock } from '../base/clock.js'
 import type { Random } from '../base/random.js'
-import { abortable } from '../base/tasks.js'
+import { abortable, whenAborted } from '../base/tasks.js'
 import { isPartlogError, PartlogError } from '../model/errors.js'
 import type { ApiName, Request, Response } from '../protocol/api.js'
 import { isUnanswered, patienceMs } from '../protocol/channel.js'
@@ -128,8 +128,7 @@ export class BrokerLine {
     const stream = await dial(this.#endpoint, { clock, tls, timeoutMs: setupTimeoutMs, closing })
     const address = addressOf(this.#endpoint)
     const connection = new ClientConnection({ stream, address, clientId, clock })
-    const onClose = (): void => connection.close('the client was closed')
-    closing.addEventListener('abort', onClose, { once: true })
+    const forget = whenAborted(closing, () => connection.close('the client was closed'))
     try {
       closing.throwIfAborted()
       const agreement = await Agreement.on(connection, this.#options.requestTimeoutMs)
@@ -141,7 +140,7 @@ export class BrokerLine {
       connection.close()
       throw refusedAtTheDoor(error)
     } finally {
-      closing.removeEventListener('abort', onClose)
+      forget()
     }
   }
 }

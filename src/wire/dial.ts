@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { connect as connectTcp, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import type { Clock } from '../base/clock.js'
+import { whenAborted } from '../base/tasks.js'
 import { PartlogError } from '../model/errors.js'
 import { addressOf, type Endpoint } from './addresses.js'
 
@@ -37,9 +38,8 @@ export async function dial(endpoint: Endpoint, options: DialOptions): Promise<So
   const { clock, timeoutMs, tls, closing } = options
   let socket: Socket | undefined
   const giveUp = (why: string): void => void socket?.destroy(new Error(why))
-  const onClosing = (): void => giveUp('it is not wanted any more')
   const timer = clock.after(timeoutMs, () => giveUp(`no connection within ${timeoutMs} ms`))
-  closing.addEventListener('abort', onClosing, { once: true })
+  const forget = whenAborted(closing, () => giveUp('it is not wanted any more'))
   try {
     socket = opening(endpoint, tls) // throws for a port that is none
     socket.on('error', () => undefined) // whoever waits for it is told
@@ -51,7 +51,7 @@ export async function dial(endpoint: Endpoint, options: DialOptions): Promise<So
     throw new PartlogError('NETWORK_EXCEPTION', sentence, { cause })
   } finally {
     timer.cancel()
-    closing.removeEventListener('abort', onClosing)
+    forget()
   }
 }
 

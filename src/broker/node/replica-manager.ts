@@ -7,6 +7,7 @@
 
 import { Alarm } from '../../base/alarm.js'
 import type { Clock } from '../../base/clock.js'
+import { grouped } from '../../base/grouped.js'
 import type { Logger } from '../../base/logger.js'
 import { paced, SerialQueue } from '../../base/tasks.js'
 import type { ClusterImage, TopicImage } from '../../coordinator/metadata/cluster-image.js'
@@ -182,14 +183,10 @@ export class ReplicaManager {
   }
 
   #assignFetchers(): void {
-    const byLeader = new Map<number, Partition[]>()
-    for (const partition of this.partitions()) {
-      const { leaderId } = partition
-      if (leaderId < 0 || leaderId === this.#options.nodeId) continue
-      const partitions = byLeader.get(leaderId)
-      if (partitions === undefined) byLeader.set(leaderId, [partition])
-      else partitions.push(partition)
-    }
+    const led = [...this.partitions()].filter(
+      ({ leaderId }) => leaderId >= 0 && leaderId !== this.#options.nodeId,
+    )
+    const byLeader = grouped(led, ({ leaderId }) => leaderId)
     for (const [leaderId, fetcher] of this.#fetchers) {
       if (byLeader.has(leaderId)) continue
       this.#fetchers.delete(leaderId)

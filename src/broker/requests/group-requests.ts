@@ -3,7 +3,7 @@
  * group's partition of `__consumer_offsets` coordinates it.
  */
 
-import { abortable, paced } from '../../base/tasks.js'
+import { abortable, paced, whenAborted } from '../../base/tasks.js'
 import { MemberIdRequired } from '../../coordinator/groups/member.js'
 import { isPartlogError, PartlogError } from '../../model/errors.js'
 import {
@@ -123,10 +123,9 @@ async function newsWithin(
   const over = new AbortController()
   const end = (): void => over.abort()
   const timer = clock.after(maxWaitMs, end, 'background')
-  signal?.addEventListener('abort', end, { once: true })
-  if (signal?.aborted) end()
+  const forget = whenAborted(signal, end)
   await abortable(news, over.signal).catch(() => undefined)
-  signal?.removeEventListener('abort', end)
+  forget()
   timer.cancel()
 }
 

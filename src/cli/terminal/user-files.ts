@@ -15,6 +15,7 @@ import { dirname } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import { createGunzip, createGzip } from 'node:zlib'
+import { whenAborted } from '../../base/tasks.js'
 
 const NEWLINE = 0x0a
 const CARRIAGE_RETURN = 0x0d
@@ -89,16 +90,15 @@ export function openLines(path: string, options: OpenLinesOptions = {}): LineRea
 
 /** A stream that nothing comes from must not keep a signal waiting. */
 async function* untilAborted(source: Readable, { signal, isText = false }: OpenLinesOptions) {
-  const end = (): void => void source.destroy()
+  const forget = whenAborted(signal, () => void source.destroy())
   const isAborted = (): boolean => signal?.aborted === true
-  signal?.addEventListener('abort', end, { once: true })
   if (isAborted()) return
   try {
     yield* splitLines(withoutMark(source, isText))
   } catch (error) {
     if (!isAborted()) throw error
   } finally {
-    signal?.removeEventListener('abort', end)
+    forget()
   }
 }
 

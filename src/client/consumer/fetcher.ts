@@ -9,6 +9,7 @@
 import { backoffMs } from '../../base/backoff.js'
 import { Alarm } from '../../base/alarm.js'
 import type { Clock } from '../../base/clock.js'
+import { grouped } from '../../base/grouped.js'
 import type { Random } from '../../base/random.js'
 import { Signal } from '../../base/tasks.js'
 import { toPartlogError, type ErrorCode, type PartlogError } from '../../model/errors.js'
@@ -187,15 +188,10 @@ export class Fetcher {
   #fetchMissing(): void {
     if (this.isStopped) return
     const now = this.#options.clock.monotonicMs()
-    const byLeader = new Map<number, PartitionState[]>()
-    for (const state of this.#fetchable(now)) {
-      const leader = this.#leaderOf(state)
-      if (leader === undefined) continue
-      const states = byLeader.get(leader)
-      if (states === undefined) byLeader.set(leader, [state])
-      else states.push(state)
+    const byLeader = grouped(this.#fetchable(now), state => this.#leaderOf(state))
+    for (const [leader, states] of byLeader) {
+      if (leader !== undefined) void this.#fetch(leader, states)
     }
-    for (const [leader, states] of byLeader) void this.#fetch(leader, states)
   }
 
   #fetchable(now: number): PartitionState[] {
@@ -288,16 +284,18 @@ export class Fetcher {
   /** A leader of another epoch refuses; one that has not what was read says where they part. */
   #topics(asked: readonly Asked[]) {
     const { maxPartitionFetchBytes: partitionMaxBytes } = this.#options.settings
-    const byTopic = new Map<string, { topicId: string; partitions: FetchPartition[] }>()
-    for (const { state, from, leaderEpoch: currentLeaderEpoch } of asked) {
-      const lastFetchedEpoch = state.epochs.before(from)
-      const place = { partition: state.partition, fetchOffset: from, partitionMaxBytes }
-      const wanted = { ...place, currentLeaderEpoch, lastFetchedEpoch }
-      const topic = byTopic.get(state.topic)
-      if (topic !== undefined) topic.partitions.push(wanted)
-      else byTopic.set(state.topic, { topicId: state.topicId, partitions: [wanted] })
-    }
-    return [...byTopic].map(([topic, rest]) => ({ topic, ...rest }))
+    const wanted = ({ state, from, leaderEpoch }: Asked): FetchPartition => ({
+      partition: state.partition,
+      fetchOffset: from,
+      partitionMaxBytes,
+      currentLeaderEpoch: leaderEpoch,
+      lastFetchedEpoch: state.epochs.before(from),
+    })
+    const byTopic = grouped(asked, ({ state }) => state.topic)
+    return [...byTopic].map(([topic, ofTopic]) => {
+      const { topicId = '' } = ofTopic[0]?.state ?? {}
+      return { topic, topicId, partitions: ofTopic.map(wanted) }
+    })
   }
 
   /** A broker that says nothing about a partition is not asked again and again. */

@@ -9,6 +9,7 @@
 import { backoffMs } from '../../base/backoff.js'
 import { sleep, type Clock } from '../../base/clock.js'
 import type { Random } from '../../base/random.js'
+import { whenAborted } from '../../base/tasks.js'
 import { isPartlogError, type PartlogError, type RecordPlace } from '../../model/errors.js'
 import type { ReadingGate } from '../group/reading-gate.js'
 import type { ConsumerSettings } from './consumer-config.js'
@@ -158,13 +159,12 @@ export class RecordHandling {
     const { signal = closing } = this.#handlers
     const over = new AbortController()
     const stop = (): void => over.abort()
-    const signals = [closing, signal]
-    for (const each of signals) each.addEventListener('abort', stop, { once: true })
+    const forgets = [closing, signal].map(each => whenAborted(each, stop))
     gate.onWanted = stop
     if (gate.isWanted || this.#isOver) stop()
     await sleep(clock, backoffMs(settings, failures, random), over.signal).catch(() => undefined)
     gate.onWanted = undefined
-    for (const each of signals) each.removeEventListener('abort', stop)
+    for (const forget of forgets) forget()
   }
 }
 

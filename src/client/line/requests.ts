@@ -1,5 +1,6 @@
 /** Requests that go to the leaders of several partitions, and their answers put together again. */
 
+import { grouped } from '../../base/grouped.js'
 import { isPartlogError, PartlogError } from '../../model/errors.js'
 import type { TopicPartition } from '../../model/names.js'
 import type { Channel } from '../../protocol/channel.js'
@@ -53,15 +54,12 @@ export async function byLeader<T extends TopicPartition>(
   metadata: MetadataCache,
   things: readonly T[],
 ): Promise<Map<number, (T & KnownLeader)[]>> {
-  const groups = new Map<number, (T & KnownLeader)[]>()
+  const led: (T & KnownLeader)[] = []
   for (const thing of things) {
     const { leaderId, leaderEpoch } = await leaderOf(metadata, thing)
-    const led = { ...thing, leaderId, leaderEpoch }
-    const group = groups.get(leaderId)
-    if (group === undefined) groups.set(leaderId, [led])
-    else group.push(led)
+    led.push({ ...thing, leaderId, leaderEpoch })
   }
-  return groups
+  return grouped(led, ({ leaderId }) => leaderId)
 }
 
 /** Groups things by their topic, in the shape requests have. */
@@ -69,13 +67,8 @@ export function byTopic<T extends TopicPartition, P>(
   things: readonly T[],
   shape: (thing: T) => P,
 ): { readonly name: string; readonly partitions: P[] }[] {
-  const topics = new Map<string, P[]>()
-  for (const thing of things) {
-    const partitions = topics.get(thing.topic)
-    if (partitions === undefined) topics.set(thing.topic, [shape(thing)])
-    else partitions.push(shape(thing))
-  }
-  return [...topics].map(([name, partitions]) => ({ name, partitions }))
+  const topics = grouped(things, ({ topic }) => topic)
+  return [...topics].map(([name, ofTopic]) => ({ name, partitions: ofTopic.map(shape) }))
 }
 
 /** Asks the leader of partitions; one that does not answer may lead them no more. */

@@ -11,6 +11,7 @@
  * there. Nobody's share grows or shrinks by it. What is left is shared out as ever.
  */
 
+import { grouped } from '../../base/grouped.js'
 import { compareTopicPartitions } from '../../model/names.js'
 import type { MemberSubscription } from '../messages/consumer-protocol.js'
 import { compareMembers, emptyAssignment, rackOf, racksMatter, wantedTopics } from './assignment.js'
@@ -49,14 +50,9 @@ function matchRacks(shares: readonly TopicShares[]): void {
 
 /** Topics with the same subscribers and partition count, together. */
 function coPartitioned(shares: readonly TopicShares[]): TopicShares[][] {
-  const groups = new Map<string, TopicShares[]>()
-  for (const share of shares) {
-    const ids = share.subscribers.map(({ memberId }) => memberId)
-    const key = JSON.stringify([share.partitions, ids])
-    const group = groups.get(key)
-    if (group === undefined) groups.set(key, [share])
-    else group.push(share)
-  }
+  const groups = grouped(shares, ({ partitions, subscribers }) =>
+    JSON.stringify([partitions, subscribers.map(({ memberId }) => memberId)]),
+  )
   return [...groups.values()]
 }
 

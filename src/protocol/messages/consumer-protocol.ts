@@ -9,6 +9,7 @@
  */
 
 import { ByteReader, BytesError } from '../../base/bytes.js'
+import { grouped } from '../../base/grouped.js'
 import { PartlogError } from '../../model/errors.js'
 import { compareTopicPartitions, type TopicPartition } from '../../model/names.js'
 import {
@@ -145,13 +146,11 @@ export function decodeAssignment(bytes: Uint8Array): MemberAssignment {
 
 /** One entry per topic, in the order in which they first come. */
 export function byTopic(partitions: readonly TopicPartition[]): TopicPartitions[] {
-  const numbers = new Map<string, number[]>()
-  for (const { topic, partition } of partitions) {
-    const known = numbers.get(topic)
-    if (known === undefined) numbers.set(topic, [partition])
-    else known.push(partition)
-  }
-  return [...numbers].map(([topic, list]) => ({ topic, partitions: list }))
+  const topics = grouped(partitions, ({ topic }) => topic)
+  return [...topics].map(([topic, ofTopic]) => ({
+    topic,
+    partitions: ofTopic.map(({ partition }) => partition),
+  }))
 }
 
 export function flat(topics: readonly TopicPartitions[]): TopicPartition[] {

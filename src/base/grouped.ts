@@ -1,0 +1,13 @@
+/** Grouping, as Map.groupBy of newer Nodes does it. */
+
+/** The items by their key, keys in the order in which they first come. */
+export function grouped<K, T>(items: Iterable<T>, keyOf: (item: T) => K): Map<K, T[]> {
+  const groups = new Map<K, T[]>()
+  for (const item of items) {
+    const key = keyOf(item)
+    const group = groups.get(key)
+    if (group === undefined) groups.set(key, [item])
+    else group.push(item)
+  }
+  return groups
+}

@@ -1,0 +1,12 @@
+import { expect, it } from 'vitest'
+import { grouped } from '../../src/base/grouped.js'
+
+it('items stay in order within their group, groups in the order of their first items', () => {
+  const groups = grouped(['b1', 'a1', 'b2', 'c1', 'a2'], item => item[0])
+  expect([...groups]).toEqual([
+    ['b', ['b1', 'b2']],
+    ['a', ['a1', 'a2']],
+    ['c', ['c1']],
+  ])
+  expect([...grouped([], item => item)]).toEqual([])
+})
