@@ -1,19 +1,20 @@
 /**
  * Records into batches, one row of batches per partition. Pure: it holds no timers and sends
- * nothing; the producer asks what is ready and says what became of it.
+ * nothing; the sender asks what is ready and says what became of it. A batch goes through the
+ * states that are drawn in batch-states.ts.
  *
- *   open      the last batch of a row: records are added
- *   in flight the first batch of a row, once sent; at most one per row, so order is kept even when
- *             a send has to be repeated
- *
- * Invariant: `bytes` is the sum of the sizes of all batches that have not been settled.
+ * Invariants: in a row only the last batch is open, and only the first one is in flight or waiting:
+ * so order is kept even when a send has to be repeated. `bytes` is the sum of the sizes of all
+ * batches that have not been settled.
  */
 
 import { assert } from '../../base/assert.js'
+import { checkStep } from '../../base/states.js'
 import { BatchBuilder, type BatchOptions } from '../../model/batch-builder.js'
 import { Batch, BATCH_HEADER_BYTES } from '../../model/batch.js'
 import { RecordCursor } from '../../model/record-cursor.js'
 import type { BytesIn, HeaderIn } from '../../model/record.js'
+import { BATCH_STATES, type BatchState } from './batch-states.js'
 import type { BufferPool } from './buffer-pool.js'
 
 /** The result of one record, filled in when its batch is acknowledged. */
@@ -24,7 +25,7 @@ export interface Receipt {
   timestamp: number
 }
 
-/** Whoever waits for batches: told about each one it has records in. Its topic is one. */
+/** What waits for batches: a send, of one topic, which is told about each batch of its records. */
 export interface BatchOwner {
   /** Settles when it waits for nothing any more. */
   readonly promise: Promise<unknown>
@@ -64,7 +65,7 @@ export class PendingBatch {
   /** An attempt ended without an answer: the records may be in the log. */
   outcomeUnknown = false
   lastError: Error | undefined
-  isSettled = false
+  #state: BatchState = 'open'
   #sealed: Buffer | undefined
   #lastRun: Run | undefined
 
@@ -80,6 +81,10 @@ export class PendingBatch {
   get partition(): number {
     return this.row.partition
   }
+  get state(): BatchState {
+    return this.#state
+  }
+  /** It has its bytes, and its sequence. */
   get isSealed(): boolean {
     return this.#sealed !== undefined
   }
@@ -88,7 +93,12 @@ export class PendingBatch {
     return this.builder.count
   }
 
-  /** Takes note of a record that was added: the owner's so many-th. */
+  enter(state: BatchState): void {
+    checkStep(BATCH_STATES, this.#state, state)
+    this.#state = state
+  }
+
+  /** Takes note of a record that was added: the one at this index of the owner's. */
   note(owner: BatchOwner, index: number): void {
     const run = this.#lastRun
     if (run !== undefined && run.owner === owner) {
@@ -110,14 +120,16 @@ export class PendingBatch {
     }
   }
 
-  /** The bytes to send; from the first call on the batch takes no more records. */
+  /** The bytes to send: made by the first call, when no more records come. */
   seal(options: BatchOptions): Buffer {
+    assert(this.#state !== 'open', 'a batch that takes records has no bytes yet')
     this.#sealed ??= this.builder.build(options)
     return this.#sealed
   }
 
-  /** It was refused, and goes out again as something else. */
+  /** It was refused, and goes out again under another sequence. */
   unseal(): void {
+    assert(this.#state === 'inFlight', 'only what was sent is refused', { state: this.#state })
     this.#sealed = undefined
   }
 }
@@ -125,7 +137,7 @@ export class PendingBatch {
 /** The batches of one partition, the oldest first. */
 export class Row {
   readonly batches: PendingBatch[] = []
-  isInFlight = false
+  #underWay: PendingBatch | undefined
   /** Under which id and epoch its records are counted, see ProducerIdentity. */
   producerId = -1
   producerEpoch = -1
@@ -134,7 +146,7 @@ export class Row {
   /** The batch that records are added to, if there is one. */
   get openBatch(): PendingBatch | undefined {
     const last = this.batches[this.batches.length - 1]
-    return last === undefined || last.isSealed ? undefined : last
+    return last?.state === 'open' ? last : undefined
   }
 
   /** How large the last batch became: the next one begins with a buffer for as much. */
@@ -144,6 +156,30 @@ export class Row {
     readonly topic: string,
     readonly partition: number,
   ) {}
+
+  /** Nothing is to be sent, and no answer to come. */
+  get isIdle(): boolean {
+    return this.batches.length === 0 && this.#underWay === undefined
+  }
+
+  /** The batch whose answer is to come; it is settled already if it has waited for too long. */
+  get underWay(): PendingBatch | undefined {
+    return this.#underWay
+  }
+
+  /** A batch goes out. */
+  send(batch: PendingBatch): void {
+    const isNext = this.#underWay === undefined && this.batches[0] === batch
+    assert(isNext, 'batches of a partition go out in order, one at a time')
+    batch.enter('inFlight')
+    this.#underWay = batch
+  }
+
+  /** The batch under way is answered, or its answer is not waited for any more. */
+  answered(batch: PendingBatch): void {
+    assert(this.#underWay === batch, 'only what is under way is answered')
+    this.#underWay = undefined
+  }
 }
 
 export interface AccumulatorOptions {
@@ -206,15 +242,17 @@ export class Accumulator {
   }
 
   /**
-   * Replaces a batch, which must be sealed, by two with half of its records each: it was too large
-   * for the broker. Order and owners stay.
+   * Replaces a batch that was sent by two with half of its records each: it was too large for the
+   * broker. Order and owners stay.
    */
   split(batch: PendingBatch): void {
-    const { row, count } = batch
+    const { row, count, state } = batch
+    assert(state === 'inFlight' && count > 1, 'halves of a batch', { state, count })
     const cursor = new RecordCursor(new Batch(batch.seal({}), 0))
     const halves = [0, 1].map(() => {
       const half = this.#emptyBatch(row, batch.createdAtMs)
       half.outcomeUnknown = batch.outcomeUnknown
+      half.enter('closed')
       return half
     }) as [PendingBatch, PendingBatch]
     let moved = 0
@@ -234,9 +272,9 @@ export class Accumulator {
   /** The batch of a row that may be sent now, if there is one. */
   ready(row: Row, nowMs: number, lingerMs: number): PendingBatch | undefined {
     const first = row.batches[0]
-    if (first === undefined || row.isInFlight || first.notBeforeMs > nowMs) return undefined
-    const isFull = row.batches.length > 1 || first.isSealed
-    return isFull || nowMs - first.createdAtMs >= lingerMs ? first : undefined
+    if (first === undefined || row.underWay !== undefined) return undefined
+    if (first.notBeforeMs > nowMs) return undefined
+    return first.state !== 'open' || nowMs - first.createdAtMs >= lingerMs ? first : undefined
   }
 
   /** Takes a batch out and tells its owners. Its buffer returns to the pool if `isBufferFree`. */
@@ -246,13 +284,14 @@ export class Accumulator {
     isBufferFree: boolean,
     isWritten = error === undefined,
   ): void {
-    if (batch.isSettled) return
-    batch.isSettled = true
+    if (batch.state === 'settled') return
+    batch.enter('settled')
     const { row, builder } = batch
     if (row.batches[0] === batch) row.batches.shift()
     else row.batches.splice(row.batches.indexOf(batch), 1)
     row.sizeHint = builder.size
     this.#bytes -= builder.size
+    assert(this.#bytes >= 0, 'bytes of batches', { bytes: this.#bytes })
     if (isBufferFree) this.#options.pool.release(builder.buffer)
     for (const { owner } of batch.runs) owner.batchDone(error, isWritten)
   }
@@ -271,13 +310,14 @@ export class Accumulator {
     const before = this.#rows.size
     if (before <= topicsMax) return false
     for (const [topic, rows] of this.#rows) {
-      if (rows.every(row => row.batches.length === 0 && !row.isInFlight)) this.#rows.delete(topic)
+      if (rows.every(row => row.isIdle)) this.#rows.delete(topic)
     }
     return this.#rows.size < before
   }
 
   #newBatch(row: Row, nowMs: number): PendingBatch {
     const batch = this.#emptyBatch(row, nowMs)
+    row.openBatch?.enter('closed')
     row.batches.push(batch)
     this.#active.add(row)
     return batch

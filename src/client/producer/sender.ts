@@ -139,7 +139,7 @@ export class Sender {
     for (const alarm of Object.values(this.#alarms)) alarm.cancel()
     for (const row of [...this.#options.accumulator.active]) {
       for (const batch of [...row.batches]) {
-        this.#options.accumulator.settle(batch, error, !row.isInFlight)
+        this.#options.accumulator.settle(batch, error, batch.state !== 'inFlight')
       }
     }
   }
@@ -215,10 +215,8 @@ export class Sender {
     const oldest = row.batches[0]
     if (oldest === undefined || oldest.createdAtMs > createdBeforeMs) return
     const isOverdue = (batch: PendingBatch): boolean => batch.createdAtMs <= createdBeforeMs
-    // Behind one that was given up under way stand batches that were never sent.
-    const underWay = row.isInFlight && oldest.attempts > 0 ? oldest : undefined
     for (const batch of row.batches.filter(isOverdue)) {
-      const isInFlight = batch === underWay
+      const isInFlight = batch.state === 'inFlight'
       const sentence =
         `${batch.count} records for ${row.topic}-${row.partition} were not ` +
         `acknowledged within ${settings.deliveryTimeoutMs} ms${becauseOf(batch.lastError)}`
@@ -256,8 +254,9 @@ export class Sender {
     const { deliveryTimeoutMs } = this.#options.settings
     const first = row.batches[0]
     if (first === undefined) return undefined
-    if (row.isInFlight) this.#wakeAt(first.createdAtMs + deliveryTimeoutMs, 'background')
-    else this.#wakeAt(Math.max(first.createdAtMs + lingerMs, first.notBeforeMs), 'foreground')
+    const { createdAtMs, notBeforeMs } = first
+    if (row.underWay !== undefined) this.#wakeAt(createdAtMs + deliveryTimeoutMs, 'background')
+    else this.#wakeAt(Math.max(createdAtMs + lingerMs, notBeforeMs), 'foreground')
     return undefined
   }
 
@@ -298,7 +297,7 @@ export class Sender {
     const { channel, settings, clock } = this.#options
     const now = clock.monotonicMs()
     for (const batch of batches) {
-      batch.row.isInFlight = true
+      batch.row.send(batch)
       batch.triedSinceMs ??= now
       batch.attempts++
     }
@@ -356,7 +355,7 @@ export class Sender {
   #settleUnanswered(batches: readonly PendingBatch[], response: ProduceResponse): void {
     const { accumulator, metadata } = this.#options
     for (const batch of batches) {
-      batch.row.isInFlight = false
+      batch.row.answered(batch)
       const { errorCode = 0 } = answerFor(response, batch.topic, batch.partition) ?? {}
       if (errorCode !== 0) metadata.invalidate(batch.topic)
       accumulator.settle(batch, undefined, false)
@@ -383,7 +382,7 @@ export class Sender {
 
   #onSuccess(batch: PendingBatch, answer: PartitionProduceResponse): void {
     const { baseOffset, logAppendTimeMs = -1 } = answer
-    batch.row.isInFlight = false
+    batch.row.answered(batch)
     let offset = baseOffset
     batch.forEach(receipt => {
       receipt.offset = baseOffset < 0 ? baseOffset : offset++
@@ -394,8 +393,8 @@ export class Sender {
 
   #onError(batch: PendingBatch, error: PartlogError): void {
     const { accumulator, metadata, settings, clock, random } = this.#options
-    batch.row.isInFlight = false
-    if (batch.isSettled) return this.#giveUp(batch)
+    batch.row.answered(batch)
+    if (batch.state === 'settled') return this.#giveUp(batch)
     const mayBeThere = MAY_HAVE_APPENDED.has(error.code)
     if (mayBeThere) batch.outcomeUnknown = true
     if (error.code === 'MESSAGE_TOO_LARGE' && batch.count > 1) {
@@ -411,6 +410,7 @@ export class Sender {
       return accumulator.settle(batch, this.#outcomeOf(batch, error), true)
     }
     this.#noteFailure(batch, error)
+    batch.enter('waiting')
     batch.notBeforeMs = clock.monotonicMs() + backoffMs(settings, batch.attempts, random)
     metadata.invalidate(batch.topic)
   }

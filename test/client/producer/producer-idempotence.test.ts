@@ -344,8 +344,10 @@ describe('at the end of the numbers', () => {
       for (let n = 0; n < count; n++) accumulator.append(row!, record, owner, 0)
       return row!.batches.at(-1) as PendingBatch
     }
-    const sequenceOf = (batch: PendingBatch): number =>
-      new Batch(identity.seal(batch), 0).baseSequence
+    const sequenceOf = (batch: PendingBatch): number => {
+      batch.enter('closed')
+      return new Batch(identity.seal(batch), 0).baseSequence
+    }
     sequenceOf(batchWith(1))
     row!.nextSequence = 2 ** 31 - 2
     const over = batchWith(3)
