@@ -19,11 +19,12 @@ import { adminSettings } from './client/admin/admin-config.js'
 import { ClientMaker, type ChannelRequest, type ClientChannel } from './client/kafka-cluster.js'
 import { REQUEST_TIMEOUT_MS } from './client/line/client-config.js'
 import { checkedConfig, PartlogError } from './model/errors.js'
+import { loadPart } from './model/load-part.js'
 import { ANY_NODE } from './protocol/channel.js'
 import { endpointOf, type Endpoint } from './wire/addresses.js'
 import type { TlsOptions } from './wire/dial.js'
 import type { SaslOptions } from './wire/sasl.js'
-import { TcpChannel, type TcpChannelOptions } from './wire/tcp-channel.js'
+import type { TcpChannel, TcpChannelOptions } from './wire/tcp-channel.js'
 
 /** Where a Kafka cluster is, and how to be let in. */
 export interface ConnectOptions {
@@ -56,7 +57,12 @@ export interface ConnectOptions {
 }
 
 /** What the channels of all clients have in common. */
-type Channels = Omit<TcpChannelOptions, 'clientId'>
+interface Channels extends Omit<TcpChannelOptions, 'clientId'> {
+  readonly open: (options: TcpChannelOptions) => TcpChannel
+}
+
+/** Sockets, TLS, SASL: loaded when a program first connects. */
+const loadChannel = () => loadPart(() => import('./wire/tcp-channel.js'))
 
 interface RemoteParts {
   readonly channels: Channels
@@ -163,12 +169,17 @@ export async function connect(options: ConnectOptions): Promise<RemoteCluster> {
   )
   adminSettings(admin)
   const servers = serversOf(settings.bootstrapServers)
+  const bootstrap = servers.map(endpointOf)
+  const tls = tlsOf(settings.ssl)
+  const sasl = saslOf(settings.sasl)
+  const { TcpChannel } = await loadChannel()
   const channels: Channels = {
+    open: options => new TcpChannel(options),
     clock: new SystemClock(),
     random: systemRandom(),
-    bootstrap: servers.map(endpointOf),
-    tls: tlsOf(settings.ssl),
-    sasl: saslOf(settings.sasl),
+    bootstrap,
+    tls,
+    sasl,
     requestTimeoutMs: settings.requestTimeoutMs,
     setupTimeoutMs: settings.connectionSetupTimeoutMs,
     backoff: {
@@ -195,7 +206,7 @@ function channelOf(
   channels: Channels,
   { clientId, requestTimeoutMs }: ChannelRequest,
 ): ClientChannel {
-  const channel = new TcpChannel({
+  const channel = channels.open({
     ...channels,
     clientId: typeof clientId === 'string' ? clientId : 'partlog',
     ...(typeof requestTimeoutMs === 'number' ? { requestTimeoutMs } : {}),

@@ -1,7 +1,8 @@
 /** partlog: Kafka's model inside one Node process. The table of contents. */
 
 // The cluster, and what it gives.
-export { Cluster, type RecoveryReport } from './cluster/cluster.js'
+export { Cluster } from './cluster/cluster.js'
+export type { RecoveryReport } from './cluster/recovery-report.js'
 export type { BrokerOptions, ClusterOptions, OpenOptions } from './cluster/cluster-options.js'
 export type { Condition, UntilOptions } from './cluster/until.js'
 export type {
@@ -132,7 +133,7 @@ export type { TopicPartition } from './model/names.js'
 export type { KafkaTopicSetting, TopicConfigInput, TopicSetting } from './model/topic-settings.js'
 
 // Folders as they lie on a disk.
-export { openLogDirectory, type LogDirectory } from './log/inspection/log-directory.js'
+export { openLogDirectory, type LogDirectory } from './log/inspection/open-log-directory.js'
 export type { MissingOffsets, TornTail } from './log/inspection/batch-walk.js'
 export type {
   PartitionDirectory,

@@ -63,7 +63,10 @@ const HOMES: readonly { readonly what: RegExp; readonly files: readonly string[]
     files: ['base/random.ts', 'disk/lock.ts', 'wire/scram.ts'],
   },
   { what: /'node:fs(\/promises)?'/, files: FILES_HOMES },
-  { what: /'node:net'/, files: ['disk/lock.ts', 'wire/tcp-server.ts', 'wire/dial.ts'] },
+  {
+    what: /'node:(net|tls)'/,
+    files: ['disk/lock.ts', 'wire/tcp-server.ts', 'wire/dial.ts'],
+  },
   { what: /\bconsole\.|process\.std(out|err)\b/, files: ['cli/terminal/output.ts'] },
   { what: /'node:zlib'/, files: ['model/compression.ts', 'cli/terminal/user-files.ts'] },
 ]
@@ -146,12 +149,19 @@ function codeOf({ text }: Source): string {
   return text.replace(/\/\*[\s\S]*?\*\/|(^|\s)\/\/.*$/gm, ' ')
 }
 
-/** Paths this file imports, relative to src; type imports too. */
+/** What an import names, whether it is read at once, on demand, or for its types alone. */
+function targetOf(node: ts.Node): ts.Expression | undefined {
+  if (ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) return node.moduleSpecifier
+  const isOnDemand =
+    ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword
+  return isOnDemand ? node.arguments[0] : undefined
+}
+
+/** Paths this file imports, relative to src; type imports too, and parts loaded on demand. */
 function importsOf({ path, node }: Source): string[] {
   const found: string[] = []
-  node.forEachChild(child => {
-    if (!ts.isImportDeclaration(child) && !ts.isExportDeclaration(child)) return
-    const target = child.moduleSpecifier
+  visit(node, child => {
+    const target = targetOf(child)
     if (target === undefined || !ts.isStringLiteral(target) || !target.text.startsWith('.')) return
     found.push(join(path, '..', target.text).replace(/\.js$/, '.ts'))
   })

@@ -3,8 +3,6 @@
  * gets the same ids, jitter and choices again.
  */
 
-import { randomFillSync } from 'node:crypto'
-
 /**
  * A source of chance: the system's, or one that repeats, see {@link seededRandom}. Every decision
  * of a cluster that is made by chance asks it.
@@ -16,20 +14,23 @@ export interface Random {
   bytes(length: number): Uint8Array
 }
 
+/** Loaded when it is first asked for: it takes longer than a tenth of `import 'partlog'`. */
+const crypto = () => process.getBuiltinModule('node:crypto')
+
 /** Randomness of the operating system. */
 export function systemRandom(): Random {
   const pool = new Uint32Array(64)
   let used = pool.length
   const word = (): number => {
     if (used === pool.length) {
-      randomFillSync(pool)
+      crypto().randomFillSync(pool)
       used = 0
     }
     return pool[used++]!
   }
   return {
     int: bound => scale(word(), bound),
-    bytes: length => randomFillSync(new Uint8Array(length)),
+    bytes: length => crypto().randomFillSync(new Uint8Array(length)),
   }
 }
 

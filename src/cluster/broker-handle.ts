@@ -1,5 +1,6 @@
 /** A simulated broker in the hands of whoever tests with it. */
 
+import { PartlogError } from '../model/errors.js'
 import type { BrokerSet } from './broker-set.js'
 
 /**
@@ -70,4 +71,11 @@ export class HandleOfBroker implements BrokerHandle {
     const broker = this.#set.broker(this.id)
     if (broker !== undefined) broker.replicas.isReplicationPaused = isPaused
   }
+}
+
+/** The broker, or INVALID_ARGUMENT when there is none of that number. */
+export function checkBrokerId(set: BrokerSet, nodeId: unknown): asserts nodeId is number {
+  if (set.brokerIds.includes(nodeId as number)) return
+  const known = set.brokerIds.join(', ')
+  throw new PartlogError('INVALID_ARGUMENT', `broker: expected ${known}, got ${String(nodeId)}`)
 }

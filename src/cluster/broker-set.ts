@@ -383,13 +383,6 @@ function brokersOf({ brokers, racks }: BrokerSetOptions, before: number[]): Brok
   return [...ids, ...made].map((id, index) => ({ id, rack: racks[index] ?? null }))
 }
 
-/** The broker, or INVALID_ARGUMENT when there is none of that number. */
-export function checkBrokerId(set: BrokerSet, nodeId: unknown): asserts nodeId is number {
-  if (set.brokerIds.includes(nodeId as number)) return
-  const known = set.brokerIds.join(', ')
-  throw new PartlogError('INVALID_ARGUMENT', `broker: expected ${known}, got ${String(nodeId)}`)
-}
-
 async function openManager(options: BrokerSetOptions, nodeId: number): Promise<LogManager> {
   const { disk, clusterId, clock, random, logger, onCorruption } = options
   const root = nodeId === CONTROLLER ? CONTROLLER_FOLDER : brokerFolder(nodeId)

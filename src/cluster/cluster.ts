@@ -7,95 +7,36 @@
  *   <dir>/broker-1/ broker-2/ …        Kafka log directories
  */
 
-import { SystemClock, type Clock } from '../base/clock.js'
-import { silentLogger, unbreakable, warnPeople, type Logger } from '../base/logger.js'
+import { SystemClock } from '../base/clock.js'
+import { silentLogger, warnPeople } from '../base/logger.js'
 import { readOptions, show, type OptionValues } from '../base/options.js'
-import { systemRandom, type Random } from '../base/random.js'
-import { Signal } from '../base/tasks.js'
-import { randomUuid } from '../base/uuid.js'
 import type { AdminOptions } from '../client/admin/admin-api.js'
 import { adminSettings } from '../client/admin/admin-config.js'
-import { ClientMaker, type ChannelRequest } from '../client/kafka-cluster.js'
+import { ClientMaker } from '../client/kafka-cluster.js'
 import { REQUEST_TIMEOUT_MS } from '../client/line/client-config.js'
-import { isDiskError, type Disk } from '../disk/disk.js'
-import { lockFolder, LockedError, LockUnavailableError, type FolderLock } from '../disk/lock.js'
-import { MemoryDisk } from '../disk/memory-disk.js'
-import { makeFolder, NodeDisk } from '../disk/node-disk.js'
-import { OverlayDisk } from '../disk/overlay-disk.js'
-import { clusterIdIn } from '../log/format/meta-properties.js'
-import type { RecoveryFinding } from '../log/log/recovery.js'
+import type { Disk } from '../disk/disk.js'
 import { checkedConfig, PartlogError, toPartlogError } from '../model/errors.js'
-import type { Durability } from '../partition/roles.js'
-import type { ApiName } from '../protocol/api.js'
-import type { Channel } from '../protocol/channel.js'
-import { Doors } from '../wire/doors.js'
+import { loadPart } from '../model/load-part.js'
 import type { SocketFactory } from '../wire/socket-factory.js'
 import type { Listening, ListenOptions } from '../wire/tcp-server.js'
-import { HandleOfBroker, type BrokerHandle } from './broker-handle.js'
-import {
-  brokerFolder,
-  BrokerSet,
-  checkBrokerId,
-  CONTROLLER_FOLDER,
-  isNodeFolder,
-} from './broker-set.js'
+import { checkBrokerId, HandleOfBroker, type BrokerHandle } from './broker-handle.js'
 import {
   CLUSTER_OPTIONS,
   OPEN_OPTIONS,
-  type BrokerOptions,
   type ClusterOptions,
   type OpenOptions,
 } from './cluster-options.js'
+import type { ClusterSettings, Parts } from './cluster-parts.js'
 import { describeCluster, type ClusterView } from './describe.js'
-import { EVENT_NAMES, EventSource, type ClusterEvents, type EventName } from './events.js'
-import { FaultRules, type ClusterFaults } from './faults.js'
-import { CLIENT, type ClusterNetwork } from './network-rules.js'
-import { Network } from './network.js'
-import { groupListener, reportsOf } from './reports.js'
-import {
-  checkCondition,
-  checkUntilOptions,
-  until,
-  type Condition,
-  type UntilOptions,
-} from './until.js'
+import { EVENT_NAMES, type ClusterEvents, type EventName } from './events.js'
+import type { ClusterFaults } from './faults.js'
+import type { ClusterNetwork } from './network-rules.js'
+import type { Network } from './network.js'
+import { cutSentences, type RecoveryReport } from './recovery-report.js'
+import type { Condition, UntilOptions } from './until.js'
 
-/** What opening a folder found. */
-export interface RecoveryReport {
-  /** False after a crash; then what was not known to be durable has been checked. */
-  readonly wasClosedCleanly: boolean
-  /** Torn tails that were cut, files that were put right again, with file and position. */
-  readonly findings: readonly RecoveryFinding[]
-  /** Partitions that cannot be used, and why. */
-  readonly offline: readonly {
-    readonly topic: string
-    readonly partition: number
-    readonly error: PartlogError
-  }[]
-  /** Folders in the data folder that belong to nothing; they were left alone. */
-  readonly strangers: readonly string[]
-  readonly durationMs: number
-}
-
-/** How many cuts are told one by one. */
-const CUTS_TOLD_MAX = 10
-
-interface Parts {
-  readonly brokers: BrokerSet
-  readonly network: Network
-  readonly faults: FaultRules
-  readonly events: EventSource
-  /** Notified when groups or replicas have changed, or an application has processed records. */
-  readonly news: Signal
-  readonly lock: FolderLock | undefined
-  readonly clock: Clock
-  readonly random: Random
-  readonly logger: Logger
-  readonly isReadOnly: boolean
-  readonly recovery: RecoveryReport
-  readonly location: string
-  readonly admin: AdminOptions
-}
+/** Brokers, logs, disks: loaded when the first cluster is opened. */
+const loadParts = () => loadPart(() => import('./cluster-parts.js'))
 
 /**
  * Kafka's model inside this process: topics of partitioned logs, producers, consumers, groups.
@@ -111,14 +52,13 @@ export class Cluster extends ClientMaker {
   /** Faults in single requests, for tests. */
   readonly faults: ClusterFaults
   readonly #parts: Parts
-  readonly #doors: Doors
 
   private constructor(parts: Parts) {
     const { brokers, network, faults, clock, random, logger, news } = parts
     super({
       ...{ clock, random, logger },
       channelFor: ({ clientId, requestTimeoutMs = REQUEST_TIMEOUT_MS }) => ({
-        channel: channelOf(parts, { clientId, requestTimeoutMs }),
+        channel: parts.channelFor({ clientId, requestTimeoutMs }),
       }),
       onProgress: () => news.notify(),
       admin: parts.admin,
@@ -127,14 +67,6 @@ export class Cluster extends ClientMaker {
     this.recovery = parts.recovery
     this.faults = faults
     this.network = watched(network, () => brokers.onNetworkChanged())
-    this.#doors = new Doors({
-      clock,
-      logger: parts.logger,
-      brokerIds: brokers.brokerIds,
-      isRunning: id => brokers.broker(id) !== undefined,
-      channelOf: clientId => channelOf(parts, { clientId }),
-    })
-    brokers.listen(this.#doors)
   }
 
   /**
@@ -151,38 +83,26 @@ export class Cluster extends ClientMaker {
     if (dir === undefined || dir.includes('\0')) {
       throw new PartlogError('INVALID_CONFIG', `dir: expected a folder, got ${show(dir)}`)
     }
-    const clock = settings.clock ?? new SystemClock()
-    let lock: FolderLock | undefined
-    try {
-      if (!readOnly) await makeFolder(dir)
-      if (!readOnly) lock = await lockOrThrow(dir, clock)
-      const files = new NodeDisk(dir, { readOnly })
-      const disk = readOnly ? new OverlayDisk(files) : files
-      if (readOnly && !isClusterFolder(files)) throw notACluster(dir)
-      const cluster = new Cluster(await openParts({ ...settings, clock, disk, lock, readOnly }))
-      if (settings.logger === silentLogger && !readOnly) {
-        cutSentences(cluster.recovery).forEach(warnPeople)
-      }
-      return cluster
-    } catch (error) {
-      await lock?.release()
-      throw readOnly ? toPartlogError(error) : openError(dir, error)
+    const { openInFolder } = await loadParts()
+    const cluster = new Cluster(await openInFolder(dir, readOnly, withClock(settings)))
+    if (settings.logger === silentLogger && !readOnly) {
+      cutSentences(cluster.recovery).forEach(warnPeople)
     }
+    return cluster
   }
 
   /** Makes an empty cluster in memory, for unit tests: the same parts, no files. */
   static async memory(options: ClusterOptions = {}): Promise<Cluster> {
     const settings = checkedSettings(CLUSTER_OPTIONS, options)
-    const clock = settings.clock ?? new SystemClock()
-    const parts = { ...settings, clock, disk: new MemoryDisk(), readOnly: false }
-    return new Cluster(await openParts(parts))
+    const { openInMemory } = await loadParts()
+    return new Cluster(await openInMemory(withClock(settings)))
   }
 
   /** @internal a cluster on any disk, for tests that break it. */
   static async onDisk(disk: Disk, options: ClusterOptions = {}): Promise<Cluster> {
     const settings = checkedSettings(CLUSTER_OPTIONS, options)
-    const clock = settings.clock ?? new SystemClock()
-    return new Cluster(await openParts({ ...settings, clock, disk, readOnly: false }))
+    const { openOnDisk } = await loadParts()
+    return new Cluster(await openOnDisk(disk, withClock(settings)))
   }
 
   /** The folder, or 'memory'. */
@@ -205,7 +125,7 @@ export class Cluster extends ClientMaker {
 
   /** The brokers' addresses for clients that connect through {@link Cluster.socketFactory}. */
   get bootstrap(): string[] {
-    return this.#doors.bootstrap
+    return this.#parts.doors.bootstrap
   }
 
   /**
@@ -214,7 +134,7 @@ export class Cluster extends ClientMaker {
    */
   get socketFactory(): SocketFactory {
     this.checkOpen()
-    return this.#doors.socketFactory
+    return this.#parts.doors.socketFactory
   }
 
   /**
@@ -226,7 +146,7 @@ export class Cluster extends ClientMaker {
    */
   async listen(options: ListenOptions = {}): Promise<Listening> {
     this.checkOpen()
-    return await this.#doors.listen(options)
+    return await this.#parts.doors.listen(options)
   }
 
   /** How everything stands: brokers, and of each partition leader, ISR and every copy. */
@@ -264,16 +184,11 @@ export class Cluster extends ClientMaker {
    */
   async until(condition: Condition, options: UntilOptions = {}): Promise<void> {
     this.checkOpen()
-    checkCondition(condition)
-    checkUntilOptions(options)
-    const { brokers, news, clock } = this.#parts
     const commitProcessed = (groupId: string): void => {
       for (const consumer of this.consumers) void consumer.commitProcessed(groupId)
     }
     const { closing } = this
-    const { signal = closing } = options
-    const context = { brokers, news, clock, commitProcessed }
-    const waiting = until(condition, { signal: AbortSignal.any([closing, signal]) }, context)
+    const waiting = this.#parts.until(condition, options, { closing, commitProcessed })
     await waiting.catch((error: unknown) => {
       this.checkOpen()
       throw error
@@ -282,157 +197,15 @@ export class Cluster extends ClientMaker {
 
   /** @internal Everything is made durable, and the folder is freed. */
   protected override async closeRest(): Promise<void> {
-    const { brokers, lock } = this.#parts
+    const { brokers, doors, lock } = this.#parts
     try {
-      await this.#doors.close()
+      await doors.close()
       await brokers.close()
     } catch (error) {
       throw toPartlogError(error)
     } finally {
       await lock?.release()
     }
-  }
-}
-
-// ── putting it together ──────────────────────────────────────────────────────────────────
-
-/** Options, all of them checked before anything is opened. Throws INVALID_CONFIG. */
-function checkedSettings<T extends typeof CLUSTER_OPTIONS>(
-  table: T,
-  options: unknown,
-): OptionValues<T> {
-  const settings = checkedConfig(() => readOptions(table, options, 'cluster option'))
-  adminSettings((settings as { readonly admin: AdminOptions }).admin)
-  return settings
-}
-
-interface OpenSettings {
-  readonly disk: Disk
-  readonly clock: Clock
-  readonly random: Random | undefined
-  readonly logger: Logger
-  readonly durability: Durability
-  readonly onCorruption: 'offline' | 'truncate'
-  readonly autoCreateTopics: boolean
-  readonly defaultPartitions: number
-  readonly defaultReplicationFactor: number | undefined
-  readonly replicaLagTimeMaxMs: number
-  readonly brokerSessionTimeoutMs: number
-  readonly autoLeaderRebalanceEnable: boolean
-  readonly leaderImbalanceCheckIntervalSeconds: number
-  readonly groupInitialRebalanceDelayMs: number
-  readonly groupMinSessionTimeoutMs: number
-  readonly groupMaxSessionTimeoutMs: number
-  readonly groupMaxSize: number
-  readonly offsetsRetentionMinutes: number
-  readonly brokers: number | readonly BrokerOptions[] | undefined
-  readonly admin: AdminOptions
-  readonly racks: readonly (string | null)[]
-  readonly lock?: FolderLock | undefined
-  readonly readOnly: boolean
-}
-
-function channelOf(
-  { network, isReadOnly }: Parts,
-  { clientId, requestTimeoutMs }: ChannelRequest,
-): Channel {
-  const name = typeof clientId === 'string' ? clientId : 'partlog'
-  const patience = typeof requestTimeoutMs === 'number' ? requestTimeoutMs : undefined
-  const channel = network.channelFrom(CLIENT, name, patience)
-  return isReadOnly ? readingOnly(channel) : channel
-}
-
-async function openParts(settings: OpenSettings): Promise<Parts> {
-  const { disk, clock, readOnly: isReadOnly, lock } = settings
-  const logger = unbreakable(settings.logger)
-  const random = settings.random ?? systemRandom()
-  const startedAt = clock.monotonicMs()
-  const faults = new FaultRules()
-  const network = new Network({ clock, random, faults })
-  const news = new Signal()
-  const events = new EventSource((name, error) =>
-    logger.error(`a listener of '${name}' has thrown`, { error }),
-  )
-  const autoCreateTopics = settings.autoCreateTopics && !isReadOnly
-  const autoLeaderRebalanceEnable = settings.autoLeaderRebalanceEnable && !isReadOnly
-  let opened: BrokerSet | undefined
-  const brokers = await BrokerSet.open({
-    ...settings,
-    isReadOnly,
-    clusterId: await clusterIdOf(disk, random),
-    random,
-    logger,
-    settings: { ...settings, autoCreateTopics, autoLeaderRebalanceEnable },
-    network,
-    ...reportsOf(events, () => opened),
-    onApplied: () => news.notify(),
-    groupListener: groupListener(events, news, logger),
-  })
-  opened = brokers
-  const recovery = reportOf(brokers, clock.monotonicMs() - startedAt)
-  const { location } = disk
-  const { admin } = settings
-  const common = { clock, random, logger, isReadOnly, recovery, location, lock, admin }
-  return { ...common, brokers, network, faults, events, news }
-}
-
-async function clusterIdOf(disk: Disk, random: Random): Promise<string> {
-  const folders = disk
-    .list('')
-    .filter(({ kind, name }) => kind === 'directory' && isNodeFolder(name))
-    .map(({ name }) => name)
-  return (await clusterIdIn(disk, folders)) ?? randomUuid(random)
-}
-
-/** @internal Records that were cut off are told of, also where nobody has handed in a logger. */
-export function cutSentences({ findings }: RecoveryReport): string[] {
-  const cuts = findings.filter(({ kind }) => kind === 'torn-tail' || kind === 'corruption-cut')
-  const sentences = cuts.slice(0, CUTS_TOLD_MAX).map(cut => {
-    const { kind, file, position, bytes, reason, keptIn } = cut
-    const what = `${kind}: ${bytes} bytes were cut off ${file} at position ${position}: ${reason}`
-    return `${what}. They are kept in ${keptIn.join(', ')}`
-  })
-  if (cuts.length <= CUTS_TOLD_MAX) return sentences
-  return [...sentences, `${cuts.length} cuts in all: see cluster.recovery`]
-}
-
-function reportOf({ managers, running }: BrokerSet, durationMs: number): RecoveryReport {
-  const brokers = [...running]
-  const partitions = brokers.flatMap(({ replicas }) => [...replicas.partitions()])
-  return {
-    wasClosedCleanly: managers.every(manager => manager.wasClosedCleanly),
-    findings: managers.flatMap(manager => manager.findings),
-    offline: partitions.flatMap(({ topicPartition, offlineReason }) =>
-      offlineReason === undefined ? [] : [{ ...topicPartition, error: offlineReason }],
-    ),
-    strangers: brokers.flatMap(({ strangers }) => strangers),
-    durationMs,
-  }
-}
-
-// ── the channel inside the process ───────────────────────────────────────────────────────
-
-/** What a read-only cluster answers; everything else would change the folder. */
-const READING: ReadonlySet<ApiName> = new Set<ApiName>([
-  'Fetch',
-  'ListOffsets',
-  'Metadata',
-  'OffsetFetch',
-  'FindCoordinator',
-  'ListGroups',
-  'DescribeGroups',
-  'DescribeConfigs',
-  'OffsetForLeaderEpoch',
-  'DescribeCluster',
-])
-
-function readingOnly(channel: Channel): Channel {
-  return {
-    send(nodeId, api, request, signal) {
-      if (READING.has(api)) return channel.send(nodeId, api, request, signal)
-      const sentence = `${api} is not possible: the folder is open for reading`
-      throw new PartlogError('READ_ONLY', sentence)
-    },
   }
 }
 
@@ -452,42 +225,18 @@ function watched(network: Network, onChanged: () => Promise<void>): ClusterNetwo
   }
 }
 
-async function lockOrThrow(dir: string, clock: Clock): Promise<FolderLock> {
-  try {
-    return await lockFolder(dir, clock.now())
-  } catch (error) {
-    if (error instanceof LockedError) {
-      throw new PartlogError(
-        'LOCKED',
-        `${error.message}; meanwhile it can be read (readOnly: true)`,
-      )
-    }
-    if (error instanceof LockUnavailableError) {
-      throw new PartlogError('LOCK_UNAVAILABLE', error.message)
-    }
-    throw error
-  }
+/** Options, all of them checked before anything is opened. Throws INVALID_CONFIG. */
+function checkedSettings<T extends typeof CLUSTER_OPTIONS>(
+  table: T,
+  options: unknown,
+): OptionValues<T> {
+  const settings = checkedConfig(() => readOptions(table, options, 'cluster option'))
+  adminSettings((settings as { readonly admin: AdminOptions }).admin)
+  return settings
 }
 
-/** Throws DiskError where the folder may not be looked at. */
-function isClusterFolder(files: Disk): boolean {
-  return files.exists('') && files.list('').some(({ name }) => name === CONTROLLER_FOLDER)
-}
+type GivenSettings = Omit<ClusterSettings, 'clock'> & Partial<Pick<ClusterSettings, 'clock'>>
 
-/** A folder that may only be read says so, and the way in. */
-function openError(dir: string, error: unknown): PartlogError {
-  if (!isDiskError(error) || !['EROFS', 'EACCES', 'EPERM'].includes(error.code)) {
-    return toPartlogError(error)
-  }
-  const { message } = error
-  const sentence = `${dir} cannot be opened for writing: ${message}; readOnly: true only reads it`
-  return new PartlogError('READ_ONLY', sentence, { cause: error })
-}
-
-function notACluster(dir: string): PartlogError {
-  return new PartlogError(
-    'INVALID_ARGUMENT',
-    `${dir} is no folder of a partlog cluster, which holds ${CONTROLLER_FOLDER}/ and ` +
-      `${brokerFolder(1)}/; logs of Kafka brokers are read with openLogDirectory`,
-  )
+function withClock({ clock = new SystemClock(), ...settings }: GivenSettings): ClusterSettings {
+  return { ...settings, clock }
 }

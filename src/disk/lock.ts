@@ -14,7 +14,6 @@
  * for the sentence of the error, never a reason to take or break the lock.
  */
 
-import { randomBytes } from 'node:crypto'
 import {
   closeSync,
   constants,
@@ -27,9 +26,8 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
-import { createServer, type Server } from 'node:net'
+import type { Server } from 'node:net'
 import { hostname } from 'node:os'
-import { threadId } from 'node:worker_threads'
 import { asDiskError } from './system-errors.js'
 
 /** Who owns a folder, as far as the note beside the lock tells. */
@@ -196,6 +194,8 @@ async function lockBySocket(path: string, identity: string): Promise<Release> {
 }
 
 function listen(path: string): Promise<Server> {
+  // Loaded here: a cluster in memory takes no lock.
+  const { createServer } = process.getBuiltinModule('node:net')
   const server = createServer(socket => socket.destroy())
   return new Promise((resolve, reject) => {
     server.once('error', reject)
@@ -240,6 +240,8 @@ function folderId(path: string): string {
 }
 
 function makeFolderId(file: string): void {
+  const { randomBytes } = process.getBuiltinModule('node:crypto')
+  const { threadId } = process.getBuiltinModule('node:worker_threads')
   const draft = `${file}-${process.pid}-${threadId}`
   writeFileSync(draft, randomBytes(16).toString('hex'), { mode: 0o600 })
   try {

@@ -3,9 +3,11 @@
  * gzip comes from node:zlib; the others are recognised and named, not yet read.
  */
 
-import { constants, gunzip, gunzipSync, gzip, gzipSync } from 'node:zlib'
 import { asBuffer } from '../base/bytes.js'
 import { PartlogError } from './errors.js'
+
+/** Loaded when records are first compressed, or unpacked. */
+const zlib = () => process.getBuiltinModule('node:zlib')
 
 /** How the records of a batch are compressed (Kafka's compression.type). */
 export type Codec = 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd'
@@ -49,7 +51,9 @@ export function growthMax(codec: Codec): number {
 }
 
 export function compress(codec: SupportedCodec, bytes: Uint8Array): Uint8Array {
-  return codec === 'none' ? bytes : gzipSync(bytes, { level: constants.Z_DEFAULT_COMPRESSION })
+  if (codec === 'none') return bytes
+  const { constants, gzipSync } = zlib()
+  return gzipSync(bytes, { level: constants.Z_DEFAULT_COMPRESSION })
 }
 
 export function decompress(codec: Codec, bytes: Uint8Array): Uint8Array {
@@ -75,7 +79,7 @@ export function decompressWithin(
   const isPart = bytesMax < DECOMPRESSED_BYTES_MAX
   if (isPart && (bytesMax <= 0 || sizeSaid(bytes) > bytesMax)) return undefined
   try {
-    return gunzipSync(bytes, { maxOutputLength: Math.min(bytesMax, DECOMPRESSED_BYTES_MAX) })
+    return zlib().gunzipSync(bytes, { maxOutputLength: Math.min(bytesMax, DECOMPRESSED_BYTES_MAX) })
   } catch (error) {
     if (isPart && isTooLarge(error)) return undefined
     throw new PartlogError('CORRUPT_MESSAGE', whyNotGunzipped(error), { cause: error })
@@ -87,6 +91,7 @@ export function decompressWithin(
 /** As `compress`, in another thread. */
 export function compressBehind(codec: SupportedCodec, bytes: Uint8Array): Promise<Uint8Array> {
   if (codec === 'none') return Promise.resolve(bytes)
+  const { constants, gzip } = zlib()
   return new Promise((resolve, reject) => {
     gzip(bytes, { level: constants.Z_DEFAULT_COMPRESSION }, (error, result) => {
       if (error === null) resolve(result)
@@ -98,6 +103,7 @@ export function compressBehind(codec: SupportedCodec, bytes: Uint8Array): Promis
 /** As `decompress`, in another thread. */
 export function decompressBehind(codec: SupportedCodec, bytes: Uint8Array): Promise<Uint8Array> {
   if (codec === 'none') return Promise.resolve(bytes)
+  const { constants, gunzip } = zlib()
   return new Promise((resolve, reject) => {
     // In one piece where the stream says how large it is: pieces would have to be put together.
     const pieceMax = Math.min(sizeSaid(bytes), bytes.length * GROWTH_MAX.gzip)

@@ -2,7 +2,6 @@
 
 import { once } from 'node:events'
 import { connect as connectTcp, type Socket } from 'node:net'
-import { connect as connectTls } from 'node:tls'
 import type { Clock } from '../base/clock.js'
 import { whenAborted } from '../base/tasks.js'
 import { PartlogError } from '../model/errors.js'
@@ -59,6 +58,7 @@ function opening({ host, port }: Endpoint, tls: TlsOptions | undefined): Socket 
   const common = { host, port, noDelay: true, keepAlive: true }
   if (tls === undefined) return connectTcp(common)
   const { ca, cert, key, ...rest } = tls
+  const { connect: connectTls } = process.getBuiltinModule('node:tls') // few need it
   return connectTls({
     ...common,
     ...rest,

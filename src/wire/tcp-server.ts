@@ -3,7 +3,7 @@
  * down refuses, as that of a program that has ended, and is its own again when it starts.
  */
 
-import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import type { AddressInfo, Server, Socket } from 'node:net'
 import type { Logger } from '../base/logger.js'
 import { integer, option, optional, text, type OptionType } from '../base/options.js'
 import { SerialQueue } from '../base/tasks.js'
@@ -218,6 +218,8 @@ class Port {
   async #bind(): Promise<void> {
     if (this.#server !== undefined) return
     const { host, isWanted, onSocket, onError } = this.#options
+    // Loaded here: most clusters never listen.
+    const { createServer } = process.getBuiltinModule('node:net')
     const server = createServer({ noDelay: true, keepAlive: true }, onSocket)
     this.#number = await bound(server, host, this.#number)
     this.#server = server.on('error', onError) // unheard it would end the process

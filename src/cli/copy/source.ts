@@ -2,7 +2,7 @@
 
 import type { TopicSettingValue } from '../../client/admin/admin-api.js'
 import { Cluster } from '../../cluster/cluster.js'
-import { openLogDirectory } from '../../log/inspection/log-directory.js'
+import { openLogDirectory } from '../../log/inspection/open-log-directory.js'
 import type { PartitionDirectory } from '../../log/inspection/partition-directory.js'
 import { isPartlogError } from '../../model/errors.js'
 

@@ -5,7 +5,8 @@
 
 import type { Logger } from '../../base/logger.js'
 import type { OpenOptions } from '../../cluster/cluster-options.js'
-import { Cluster, cutSentences } from '../../cluster/cluster.js'
+import { Cluster } from '../../cluster/cluster.js'
+import { cutSentences } from '../../cluster/recovery-report.js'
 import { isDiskError } from '../../disk/disk.js'
 import type { Output } from '../terminal/output.js'
 

@@ -1,7 +1,6 @@
 /**
- * Folders of logs, read as they are: those of a Kafka broker, those of partlog, or a single
- * partition's. Nothing is written, no lock is taken, no index is needed. Links to folders are
- * followed, as Kafka does.
+ * What logs a folder holds: that of a Kafka broker, that of partlog, or a single partition's. Links
+ * to folders are followed, as Kafka does.
  */
 
 import { isDiskError, join, parentOf, type Disk } from '../../disk/disk.js'
@@ -16,29 +15,6 @@ import { checkpointIn } from './surroundings.js'
 const BROKER_FOLDER = /^broker-\d+$/
 /** Where a cluster keeps its own log, beside its brokers. */
 const CONTROLLER_FOLDER = 'controller'
-
-/** A folder of logs, open for reading. Made by {@link openLogDirectory}. */
-export interface LogDirectory {
-  /** Sorted by topic and partition. */
-  readonly partitions: readonly PartitionDirectory[]
-}
-
-/**
- * Opens a folder for reading, beside whoever writes it: the log directory of a Kafka broker, the
- * folder of a partlog cluster, or the folder of one partition.
- *
- *   const { partitions } = await openLogDirectory('/var/lib/kafka/data')
- *   for await (const record of partitions[0].records()) …
- *
- * Rejects with INVALID_ARGUMENT when there are no logs in it.
- */
-export async function openLogDirectory(path: string): Promise<LogDirectory> {
-  if (typeof path !== 'string' || path === '') {
-    throw new PartlogError('INVALID_ARGUMENT', 'openLogDirectory: expected the path of a folder')
-  }
-  const { disk, folder } = diskAround(path)
-  return { partitions: await findPartitions(disk, { folder }) }
-}
 
 /** A place to look into: its path, on a disk that holds what stands beside it, too. */
 export interface LogPlace {

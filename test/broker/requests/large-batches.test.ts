@@ -3,7 +3,7 @@
  * and in steps, in the order in which they came.
  */
 
-import * as zlib from 'node:zlib'
+import zlib from 'node:zlib'
 import { beforeEach, describe, expect, it, vi, type Mock } from 'vitest'
 import { putVarint } from '../../../src/base/bytes.js'
 import { BATCH_HEADER_BYTES, writeHeader } from '../../../src/model/batch.js'
@@ -13,16 +13,11 @@ import { wireApi } from '../../../src/protocol/framing.js'
 import { wireWorld } from '../../wire/client.js'
 import { brokerWorld, errorOf } from '../node/world.js'
 
-// Counts, and holds, what is unpacked.
-vi.mock('node:zlib', async original => {
-  const real = await original<typeof zlib>()
-  return { ...real, gunzipSync: vi.fn(real.gunzipSync), gunzip: vi.fn(real.gunzip) }
-})
-
 const { gzipSync } = zlib
-const atOnce = zlib.gunzipSync as unknown as Mock
-const behind = zlib.gunzip as unknown as Mock
-const realBehind = behind.getMockImplementation() as (...given: unknown[]) => void
+// Counts, and holds, what is unpacked.
+const realBehind = zlib.gunzip as (...given: unknown[]) => void
+const atOnce = vi.spyOn(zlib, 'gunzipSync') as unknown as Mock
+const behind = vi.spyOn(zlib, 'gunzip') as unknown as Mock
 
 beforeEach(() => {
   atOnce.mockClear()

@@ -14,7 +14,8 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { fillDisk, MemoryDisk } from '../../../src/disk/memory-disk.js'
 import { NodeDisk } from '../../../src/disk/node-disk.js'
 import { inspectPartition } from '../../../src/log/inspection/inspect-log.js'
-import { findPartitions, openLogDirectory } from '../../../src/log/inspection/log-directory.js'
+import { findPartitions } from '../../../src/log/inspection/log-directory.js'
+import { openLogDirectory } from '../../../src/log/inspection/open-log-directory.js'
 import type {
   PartitionDirectory,
   RecordRange,

@@ -1,0 +1,280 @@
+/**
+ * What a cluster is made of, put together: disk, lock, brokers, network, doors. It is a good half
+ * of the library, and is loaded when the first cluster is opened: programs that only connect to
+ * brokers elsewhere, or read folders, never need it.
+ */
+
+import type { Clock } from '../base/clock.js'
+import { unbreakable, type Logger } from '../base/logger.js'
+import { systemRandom, type Random } from '../base/random.js'
+import { Signal } from '../base/tasks.js'
+import { randomUuid } from '../base/uuid.js'
+import type { AdminOptions } from '../client/admin/admin-api.js'
+import type { ChannelRequest } from '../client/kafka-cluster.js'
+import { isDiskError, type Disk } from '../disk/disk.js'
+import { lockFolder, LockedError, LockUnavailableError, type FolderLock } from '../disk/lock.js'
+import { MemoryDisk } from '../disk/memory-disk.js'
+import { makeFolder, NodeDisk } from '../disk/node-disk.js'
+import { OverlayDisk } from '../disk/overlay-disk.js'
+import { clusterIdIn } from '../log/format/meta-properties.js'
+import { PartlogError, toPartlogError } from '../model/errors.js'
+import type { Durability } from '../partition/roles.js'
+import type { ApiName } from '../protocol/api.js'
+import type { Channel } from '../protocol/channel.js'
+import { Doors } from '../wire/doors.js'
+import { brokerFolder, BrokerSet, CONTROLLER_FOLDER, isNodeFolder } from './broker-set.js'
+import type { BrokerOptions } from './cluster-options.js'
+import { EventSource } from './events.js'
+import { FaultRules } from './faults.js'
+import { CLIENT } from './network-rules.js'
+import { Network } from './network.js'
+import { reportOf, type RecoveryReport } from './recovery-report.js'
+import { groupListener, reportsOf } from './reports.js'
+import {
+  checkCondition,
+  checkUntilOptions,
+  until,
+  type Condition,
+  type UntilContext,
+  type UntilOptions,
+} from './until.js'
+
+/** What the class `Cluster` holds. */
+export interface Parts {
+  readonly brokers: BrokerSet
+  readonly network: Network
+  readonly faults: FaultRules
+  readonly events: EventSource
+  /** Notified when groups or replicas have changed, or an application has processed records. */
+  readonly news: Signal
+  readonly lock: FolderLock | undefined
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  readonly recovery: RecoveryReport
+  readonly location: string
+  readonly admin: AdminOptions
+  /** Where clients of other kinds come in. */
+  readonly doors: Doors
+  /** Rejects as {@link Cluster.until} says. */
+  readonly until: (
+    condition: Condition,
+    options: UntilOptions,
+    user: UntilUser,
+  ) => Promise<void>
+  /** The way of a client of this process to the brokers. */
+  readonly channelFor: (client: ChannelRequest) => Channel
+}
+
+/** Whose consumers are waited for. */
+interface UntilUser {
+  /** Aborts when the cluster is being closed. */
+  readonly closing: AbortSignal
+  readonly commitProcessed: UntilContext['commitProcessed']
+}
+
+/** The options of a cluster, read and checked. */
+export interface ClusterSettings {
+  readonly clock: Clock
+  readonly random: Random | undefined
+  readonly logger: Logger
+  readonly durability: Durability
+  readonly onCorruption: 'offline' | 'truncate'
+  readonly autoCreateTopics: boolean
+  readonly defaultPartitions: number
+  readonly defaultReplicationFactor: number | undefined
+  readonly replicaLagTimeMaxMs: number
+  readonly brokerSessionTimeoutMs: number
+  readonly autoLeaderRebalanceEnable: boolean
+  readonly leaderImbalanceCheckIntervalSeconds: number
+  readonly groupInitialRebalanceDelayMs: number
+  readonly groupMinSessionTimeoutMs: number
+  readonly groupMaxSessionTimeoutMs: number
+  readonly groupMaxSize: number
+  readonly offsetsRetentionMinutes: number
+  readonly brokers: number | readonly BrokerOptions[] | undefined
+  readonly admin: AdminOptions
+  readonly racks: readonly (string | null)[]
+}
+
+interface Place {
+  readonly disk: Disk
+  readonly lock?: FolderLock
+  readonly isReadOnly?: boolean
+}
+
+/** Rejects as {@link Cluster.open} says; the folder is free again then. */
+export async function openInFolder(
+  dir: string,
+  isReadOnly: boolean,
+  settings: ClusterSettings,
+): Promise<Parts> {
+  let lock: FolderLock | undefined
+  try {
+    if (isReadOnly) return await openParts(settings, { disk: diskToRead(dir), isReadOnly })
+    await makeFolder(dir)
+    lock = await lockOrThrow(dir, settings.clock)
+    return await openParts(settings, { disk: new NodeDisk(dir), lock })
+  } catch (error) {
+    await lock?.release()
+    throw isReadOnly ? toPartlogError(error) : openError(dir, error)
+  }
+}
+
+export function openInMemory(settings: ClusterSettings): Promise<Parts> {
+  return openParts(settings, { disk: new MemoryDisk() })
+}
+
+/** On any disk, for tests that break it. */
+export function openOnDisk(disk: Disk, settings: ClusterSettings): Promise<Parts> {
+  return openParts(settings, { disk })
+}
+
+// ── putting it together ──────────────────────────────────────────────────────────────────
+
+async function openParts(
+  settings: ClusterSettings,
+  { disk, lock, isReadOnly = false }: Place,
+): Promise<Parts> {
+  const { clock } = settings
+  const logger = unbreakable(settings.logger)
+  const random = settings.random ?? systemRandom()
+  const startedAt = clock.monotonicMs()
+  const faults = new FaultRules()
+  const network = new Network({ clock, random, faults })
+  const news = new Signal()
+  const events = new EventSource((name, error) =>
+    logger.error(`a listener of '${name}' has thrown`, { error }),
+  )
+  const autoCreateTopics = settings.autoCreateTopics && !isReadOnly
+  const autoLeaderRebalanceEnable = settings.autoLeaderRebalanceEnable && !isReadOnly
+  let opened: BrokerSet | undefined
+  const brokers = await BrokerSet.open({
+    ...settings,
+    disk,
+    isReadOnly,
+    clusterId: await clusterIdOf(disk, random),
+    random,
+    logger,
+    settings: { ...settings, autoCreateTopics, autoLeaderRebalanceEnable },
+    network,
+    ...reportsOf(events, () => opened),
+    onApplied: () => news.notify(),
+    groupListener: groupListener(events, news, logger),
+  })
+  opened = brokers
+  const recovery = reportOf(brokers, clock.monotonicMs() - startedAt)
+  const channelFor = (client: ChannelRequest): Channel => {
+    const channel = channelOver(network, client)
+    return isReadOnly ? readingOnly(channel) : channel
+  }
+  const doors = new Doors({
+    clock,
+    logger,
+    brokerIds: brokers.brokerIds,
+    isRunning: id => brokers.broker(id) !== undefined,
+    channelOf: clientId => channelFor({ clientId }),
+  })
+  brokers.listen(doors)
+  const { location } = disk
+  const { admin } = settings
+  const waiting: Parts['until'] = async (condition, options, { closing, commitProcessed }) => {
+    checkCondition(condition)
+    checkUntilOptions(options)
+    const { signal = closing } = options
+    const either = { signal: AbortSignal.any([closing, signal]) }
+    await until(condition, either, { brokers, news, clock, commitProcessed })
+  }
+  const common = { clock, random, logger, recovery, location, lock, admin }
+  const ways = { doors, channelFor, until: waiting }
+  return { ...common, ...ways, brokers, network, faults, events, news }
+}
+
+async function clusterIdOf(disk: Disk, random: Random): Promise<string> {
+  const folders = disk
+    .list('')
+    .filter(({ kind, name }) => kind === 'directory' && isNodeFolder(name))
+    .map(({ name }) => name)
+  return (await clusterIdIn(disk, folders)) ?? randomUuid(random)
+}
+
+// ── the channel inside the process ───────────────────────────────────────────────────────
+
+function channelOver(network: Network, { clientId, requestTimeoutMs }: ChannelRequest): Channel {
+  const name = typeof clientId === 'string' ? clientId : 'partlog'
+  const patience = typeof requestTimeoutMs === 'number' ? requestTimeoutMs : undefined
+  return network.channelFrom(CLIENT, name, patience)
+}
+
+/** What a read-only cluster answers; everything else would change the folder. */
+const READING: ReadonlySet<ApiName> = new Set<ApiName>([
+  'Fetch',
+  'ListOffsets',
+  'Metadata',
+  'OffsetFetch',
+  'FindCoordinator',
+  'ListGroups',
+  'DescribeGroups',
+  'DescribeConfigs',
+  'OffsetForLeaderEpoch',
+  'DescribeCluster',
+])
+
+function readingOnly(channel: Channel): Channel {
+  return {
+    send(nodeId, api, request, signal) {
+      if (READING.has(api)) return channel.send(nodeId, api, request, signal)
+      const sentence = `${api} is not possible: the folder is open for reading`
+      throw new PartlogError('READ_ONLY', sentence)
+    },
+  }
+}
+
+// ── the folder ───────────────────────────────────────────────────────────────────────────
+
+/** What is written to it stays in memory. */
+function diskToRead(dir: string): Disk {
+  const files = new NodeDisk(dir, { readOnly: true })
+  if (!isClusterFolder(files)) throw notACluster(dir)
+  return new OverlayDisk(files)
+}
+
+async function lockOrThrow(dir: string, clock: Clock): Promise<FolderLock> {
+  try {
+    return await lockFolder(dir, clock.now())
+  } catch (error) {
+    if (error instanceof LockedError) {
+      throw new PartlogError(
+        'LOCKED',
+        `${error.message}; meanwhile it can be read (readOnly: true)`,
+      )
+    }
+    if (error instanceof LockUnavailableError) {
+      throw new PartlogError('LOCK_UNAVAILABLE', error.message)
+    }
+    throw error
+  }
+}
+
+/** Throws DiskError where the folder may not be looked at. */
+function isClusterFolder(files: Disk): boolean {
+  return files.exists('') && files.list('').some(({ name }) => name === CONTROLLER_FOLDER)
+}
+
+/** A folder that may only be read says so, and the way in. */
+function openError(dir: string, error: unknown): PartlogError {
+  if (!isDiskError(error) || !['EROFS', 'EACCES', 'EPERM'].includes(error.code)) {
+    return toPartlogError(error)
+  }
+  const { message } = error
+  const sentence = `${dir} cannot be opened for writing: ${message}; readOnly: true only reads it`
+  return new PartlogError('READ_ONLY', sentence, { cause: error })
+}
+
+function notACluster(dir: string): PartlogError {
+  return new PartlogError(
+    'INVALID_ARGUMENT',
+    `${dir} is no folder of a partlog cluster, which holds ${CONTROLLER_FOLDER}/ and ` +
+      `${brokerFolder(1)}/; logs of Kafka brokers are read with openLogDirectory`,
+  )
+}
