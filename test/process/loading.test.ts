@@ -1,0 +1,128 @@
+/**
+ * What a program loads of the library, and of Node for it: the parts it uses. Counted by the
+ * scripts that the engine is given, so that a slow machine changes nothing.
+ */
+
+import { basename, join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { node, ROOT, tempFolder } from './helpers.js'
+
+interface Loaded {
+  /** Files of dist, without the hash in their names. */
+  readonly files: string[]
+  readonly builtIns: string[]
+  /** Characters of the library's files. */
+  readonly length: number
+}
+
+/** Runs `body` as a program with `partlog` imported, or required; what was loaded by its end. */
+function loadedBy(body: string, entry: 'index.js' | 'index.cjs' = 'index.js'): Loaded {
+  const library = JSON.stringify(join(ROOT, 'dist', entry))
+  const get = entry === 'index.js' ? `await import(${library})` : `require(${library})`
+  const text = `
+    const { createRequire } = await import('node:module')
+    const require = createRequire(${library})
+    const { Session } = require('node:inspector')
+    const session = new Session()
+    session.connect()
+    const scripts = []
+    session.on('Debugger.scriptParsed', ({ params }) => scripts.push(params))
+    session.post('Debugger.enable')
+    scripts.length = 0 // what was there before
+    const partlog = ${get}
+    ${body}
+    process.exitCode = 0
+    console.log(JSON.stringify(scripts.map(({ url, length }) => ({ url, length }))))`
+  const words = ['--input-type=module', '--eval', text, '--', tempFolder()]
+  const { code, stdout, stderr } = node(words)
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+  const scripts = JSON.parse(stdout) as { readonly url: string; readonly length: number }[]
+  const ours = scripts.filter(({ url }) => url.includes(join(ROOT, 'dist')))
+  return {
+    files: ours.map(({ url }) => basename(url).replace(/-[A-Z0-9]{8}(?=\.)/, '')),
+    builtIns: scripts.map(({ url }) => url).filter(url => url.startsWith('node:')),
+    length: ours.reduce((sum, { length }) => sum + length, 0),
+  }
+}
+
+const EVERYTHING = `
+  const cluster = await partlog.Cluster.open({ dir: process.argv[1] })
+  await cluster.producer().send({ topic: 't', messages: [{ value: 'v' }] })
+  const { bootstrap } = await cluster.listen({ port: 0 })
+  const remote = await partlog.connect({ bootstrapServers: bootstrap })
+  await remote.close()
+  await cluster.close()
+  await partlog.openLogDirectory(process.argv[1])`
+
+const HEAVY = ['crypto', 'net', 'tls', 'zlib', 'worker_threads'].map(name => `node:${name}`)
+const heavyIn = ({ builtIns }: Loaded): string[] => HEAVY.filter(name => builtIns.includes(name))
+
+describe('a program that imports partlog', () => {
+  it('loads less than half of it, and none of the large modules of Node', () => {
+    const alone = loadedBy('')
+    const all = loadedBy(EVERYTHING)
+    expect(alone.files).toContain('index.js')
+    for (const part of ['cluster-parts.js', 'tcp-channel.js', 'log-directory.js']) {
+      expect(alone.files).not.toContain(part)
+      expect(all.files).toContain(part)
+    }
+    expect(heavyIn(alone)).toEqual([])
+    expect(all.length).toBeGreaterThan(500_000)
+    expect(alone.length / all.length).toBeLessThan(0.5)
+  })
+
+  it('loads no sockets, locks and codecs for a cluster in memory', () => {
+    const loaded = loadedBy(`
+      const cluster = await partlog.Cluster.memory()
+      await cluster.producer().send({ topic: 't', messages: [{ value: 'v' }] })
+      await cluster.close()`)
+    expect(loaded.files).toContain('cluster-parts.js')
+    expect(loaded.files).not.toContain('tcp-channel.js')
+    expect(heavyIn(loaded)).toEqual(['node:crypto'])
+  })
+
+  it('loads no brokers, logs and disks when it connects to a cluster elsewhere', () => {
+    const loaded = loadedBy(`
+      const error = await partlog.connect({ bootstrapServers: '127.0.0.1:1' }).catch(error => error)
+      if (error.code !== 'NETWORK_EXCEPTION') throw error`)
+    expect(loaded.files).toContain('tcp-channel.js')
+    expect(loaded.files).not.toContain('cluster-parts.js')
+    expect(heavyIn(loaded)).not.toContain('node:tls')
+  })
+
+  it('loads no brokers and no sockets when it reads a folder', () => {
+    const loaded = loadedBy(`
+      const error = await partlog.openLogDirectory(process.argv[1]).catch(error => error)
+      if (error.code !== 'INVALID_ARGUMENT') throw error`)
+    expect(loaded.files).toContain('log-directory.js')
+    expect(loaded.files).not.toContain('cluster-parts.js')
+    expect(heavyIn(loaded)).toEqual([])
+  })
+
+  it('is told when a part of it cannot be read', () => {
+    const text = `
+      import { cpSync, readdirSync, rmSync } from 'node:fs'
+      const [folder] = process.argv.slice(1)
+      cpSync(${JSON.stringify(join(ROOT, 'dist'))}, folder, { recursive: true })
+      const { Cluster } = await import(folder + '/index.js')
+      for (const name of readdirSync(folder).filter(name => name.startsWith('cluster-parts')))
+        rmSync(folder + '/' + name)
+      console.log(String(await Cluster.memory().catch(error => error)))`
+    const folder = join(tempFolder(), 'dist')
+    const { stdout } = node(['--input-type=module', '--eval', text, '--', folder])
+    expect(stdout).toMatch(/KAFKA_STORAGE_ERROR: a part of partlog cannot be loaded: .*cluster-parts/)
+    expect(stdout).toMatch(/restart it\n$/)
+  })
+})
+
+describe('a program that requires partlog', () => {
+  it('loads one file, and none of the large modules of Node', () => {
+    const loaded = loadedBy('', 'index.cjs')
+    expect(loaded.files).toEqual(['index.cjs'])
+    expect(heavyIn(loaded)).toEqual([])
+  })
+
+  it('needs no further file, whatever it uses', () => {
+    expect(loadedBy(EVERYTHING, 'index.cjs').files).toEqual(['index.cjs'])
+  })
+})
