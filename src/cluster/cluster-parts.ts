@@ -1,7 +1,13 @@
 /**
- * What a cluster is made of, put together: disk, lock, brokers, network, doors. It is a good half
- * of the library, and is loaded when the first cluster is opened: programs that only connect to
- * brokers elsewhere, or read folders, never need it.
+ * The only place where the parts of a cluster are put together: disk, lock, brokers, network,
+ * doors. A cluster in memory and one in a folder differ in one argument, the disk.
+ *
+ *   <dir>/.lock  .lock-holder          one owner at a time
+ *   <dir>/controller/                  the log that the cluster's state is a fold over
+ *   <dir>/broker-1/ broker-2/ …        Kafka log directories
+ *
+ * This file and what it imports is more than half of the library. It is loaded when the first
+ * cluster is opened: programs that connect to brokers elsewhere, or read folders, do not need it.
  */
 
 import type { Clock } from '../base/clock.js'

@@ -1,10 +1,6 @@
 /**
- * The roof: the only place where the parts are put together. A cluster in memory and one in a
- * folder differ in one argument, the disk.
- *
- *   <dir>/.lock  .lock-holder          one owner at a time
- *   <dir>/controller/                  the log that the cluster's state is a fold over
- *   <dir>/broker-1/ broker-2/ …        Kafka log directories
+ * The roof: the class that applications hold. What it is made of comes from `cluster-parts.ts`,
+ * which is loaded when the first cluster is opened.
  */
 
 import { SystemClock } from '../base/clock.js'
