@@ -48,9 +48,7 @@ export class AssignedPartitions {
       await positions.locate(added)
     } catch (failure) {
       const error = toPartlogError(failure)
-      const isLost = (state: PartitionState): boolean =>
-        state.position === undefined && !state.isLost
-      for (const state of added) if (isLost(state)) state.error = error
+      for (const state of added) if (state.state === 'searching') state.fail(error)
     }
     fetcher.assign([...this.states])
   }

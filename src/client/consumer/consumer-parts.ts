@@ -134,10 +134,11 @@ function fetcherOf(
     isAgain = false,
   ): Promise<void> => {
     await change.catch((error: unknown) => {
-      state.error = toPartlogError(error) // else it would be found out again and again
+      state.fail(toPartlogError(error)) // else it would be found out again and again
     })
-    if (state.isLost || isAgain) fetcher.delay(state)
-    if (state.isLost) common.onGone()
+    const isLost = state.state === 'lost'
+    if (isLost || isAgain) fetcher.delay(state)
+    if (isLost) common.onGone()
     fetcher.moved()
   }
   return fetcher

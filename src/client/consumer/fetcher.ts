@@ -157,13 +157,9 @@ export class Fetcher {
 
   /** Once: then the partition is asked again, after a pause in which the others have their turn. */
   #throwErrorOf(state: PartitionState): void {
-    const { error } = state
+    const error = state.takeError()
     if (error === undefined) return
-    state.error = undefined
-    if (state.position === undefined) {
-      state.isLost = true
-      this.#delay(state)
-    }
+    if (state.state === 'lost') this.#delay(state)
     throw error
   }
 
@@ -172,7 +168,7 @@ export class Fetcher {
     const chunk = state.chunks[0]
     if (chunk === undefined) return undefined
     const records = chunk.take(max)
-    state.position = chunk.nextOffset
+    state.advanceTo(chunk.nextOffset)
     if (records.length > 0) return { state, version: state.version, records }
     state.chunks.shift()
     // Control records and gaps only: there is nothing to process in them.
@@ -198,15 +194,14 @@ export class Fetcher {
     const buffered = this.#states.reduce((sum, state) => sum + state.bufferedBytes, 0)
     const isFull = buffered >= this.#options.settings.fetchMaxBytes
     return this.#states.filter(state => {
-      if (state.isFetching || state.isPaused || state.isInQuestion) return false
-      if (state.error !== undefined) return false
-      if (state.position === undefined && !state.isLost) return false
+      if (state.isFetching || state.isPaused) return false
+      if (state.state !== 'ready' && state.state !== 'lost') return false
       if (state.notBeforeMs > now) {
         this.#wakeAfter(state.notBeforeMs - now)
         return false
       }
-      if (state.position === undefined) {
-        state.isLost = false
+      if (state.state === 'lost') {
+        state.search()
         void this.#options.onTrouble.lost(state)
         return false
       }
@@ -337,7 +332,7 @@ export class Fetcher {
     metadata.invalidate(state.topic)
     // Retriable by its number, but the same bytes come every time: Kafka's consumer throws it, too.
     if (!error.retriable || error.code === 'CORRUPT_MESSAGE') {
-      state.error = error
+      state.fail(error)
       this.arrivals.notify()
     }
     this.#delay(state)

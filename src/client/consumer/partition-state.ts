@@ -1,5 +1,23 @@
 /**
- * Where a consumer stands in one of its partitions.
+ * Where a consumer stands in one of its partitions: what is known of its position, and how far the
+ * application is.
+ *
+ *   state        position   fetched   what is to happen
+ *   searching    none       no        it is looked for, or will be
+ *   ready        known      yes       records are fetched and handed out
+ *   inQuestion   known      no        the leader is asked whether its log is the one that was read
+ *   failed       either     no        its error is thrown at the application with the next records
+ *   lost         none       no        it is looked for again, after a pause
+ *
+ *   searching ── found ──▶ ready ── outside of its log ──▶ inQuestion
+ *             ── cannot be found ──▶ failed           ── it stays, or another is known ──▶ ready
+ *             ── the topic is gone ──▶ lost           ── there is none ──▶ searching or failed
+ *   ready ── cannot be read from ──▶ failed
+ *         ── the topic was made anew ──▶ searching
+ *   failed ── the error was thrown ──▶ ready or lost
+ *   lost ── after a pause ──▶ searching
+ *
+ *   from every state: moved (a seek) ──▶ ready, forgotten (others have it) ──▶ searching
  *
  *   position    next offset to take out of what was fetched
  *   delivered   next offset after the last record handed to the application
@@ -7,18 +25,36 @@
  *               may commit
  *
  * Invariant: processed ≤ delivered ≤ position once all are known.
- * Whoever holds records taken earlier compares `version`: it changes when the position was set from
+ * What holds records taken earlier compares `version`: it changes when the position was set from
  * outside, and those records must not be handed out any more.
  */
 
+import { assert } from '../../base/assert.js'
+import { checkStep, type StateRow } from '../../base/states.js'
 import { EpochTrail, UNKNOWN_EPOCH, type EpochEnd } from '../line/epoch-trail.js'
 import type { GroupOffset } from '../line/offset-commit.js'
 import type { RecordChunk } from './consumer-record.js'
 
+export type PositionState = 'searching' | 'ready' | 'inQuestion' | 'failed' | 'lost'
+
+export interface PositionStateRow extends StateRow<PositionState> {
+  readonly position: 'none' | 'known' | 'either'
+}
+
+export const POSITION_STATES: Readonly<Record<PositionState, PositionStateRow>> = {
+  searching: { follows: ['ready', 'inQuestion', 'failed', 'lost'], position: 'none' },
+  ready: { follows: ['searching', 'inQuestion', 'failed', 'lost'], position: 'known' },
+  inQuestion: { follows: ['ready'], position: 'known' },
+  failed: { follows: ['searching', 'ready', 'inQuestion', 'lost'], position: 'either' },
+  lost: { follows: ['searching', 'failed'], position: 'none' },
+}
+
 export class PartitionState {
   /** Fetched, not taken yet. The first is being taken from. */
   readonly chunks: RecordChunk[] = []
-  position: number | undefined
+  #state: PositionState = 'searching'
+  #position: number | undefined
+  #error: Error | undefined
   delivered: number | undefined
   processed: number | undefined
   /** What the coordinator is known to have. */
@@ -41,17 +77,62 @@ export class PartitionState {
   version = 0
   /** A loop was left while this record was in hand: it comes again unless it is committed. */
   leftAt: number | undefined
-  /** The application knows that there is no position; it is looked for again after a while. */
-  isLost = false
-  /** Somebody is finding out whether the position can stay: nothing is fetched until then. */
-  isInQuestion = false
-  /** To be thrown at the application with the next records. */
-  error: Error | undefined
 
   constructor(
     readonly topic: string,
     readonly partition: number,
   ) {}
+
+  get state(): PositionState {
+    return this.#state
+  }
+  get position(): number | undefined {
+    return this.#position
+  }
+  /** Why it has failed: to be thrown at the application with the next records. */
+  get error(): Error | undefined {
+    return this.#error
+  }
+
+  #enter(state: PositionState): void {
+    if (state !== this.#state) checkStep(POSITION_STATES, this.#state, state)
+    const { position } = POSITION_STATES[state]
+    const found = this.#position === undefined ? 'none' : 'known'
+    assert(position === 'either' || position === found, 'its position', { state, position: found })
+    this.#state = state
+    if (state !== 'failed') this.#error = undefined
+  }
+
+  // ── what is known of the position ──────────────────────────────────────────────────────
+
+  fail(error: Error): void {
+    this.#enter('failed')
+    this.#error = error
+  }
+
+  /** There is no position to be had; the application knows, or the group will. */
+  lose(): void {
+    this.#enter('lost')
+  }
+
+  /** It is looked for again. */
+  search(): void {
+    this.#enter('searching')
+  }
+
+  /** It may be outside of the log: nothing is fetched until that is known. */
+  question(): void {
+    this.#enter('inQuestion')
+  }
+
+  /** The error that is to be thrown, once: then the partition is read, or looked for, again. */
+  takeError(): Error | undefined {
+    const error = this.#error
+    if (error !== undefined) this.#enter(this.#position === undefined ? 'lost' : 'ready')
+    return error
+  }
+
+  // ── how far it is ──────────────────────────────────────────────────────────────────────
 
   /** A position of this partition as it is committed. */
   offsetToCommit(offset: number, metadata = ''): GroupOffset {
@@ -68,8 +149,8 @@ export class PartitionState {
     const { leftAt } = this
     this.leftAt = undefined
     if (leftAt === undefined || (this.committed ?? -1) > leftAt) return
-    this.rewindTo(leftAt)
     this.delivered = leftAt
+    this.rewindTo(leftAt)
   }
 
   /**
@@ -95,7 +176,7 @@ export class PartitionState {
   }
 
   #goTo(offset: number): void {
-    this.rewindTo(offset)
+    this.#setPosition(offset)
     this.notBeforeMs = 0 // another place may be well
     this.leftAt = undefined
     this.delivered = offset
@@ -118,17 +199,29 @@ export class PartitionState {
 
   /** Goes back to records that were taken but not handed out. */
   rewindTo(offset: number): void {
-    this.position = offset
-    this.isLost = false
-    this.isInQuestion = false
-    this.error = undefined
+    const { delivered } = this
+    assert((delivered ?? 0) <= offset, 'handed out and not yet taken', { delivered, offset })
+    this.#setPosition(offset)
+  }
+
+  /** Records up to here were taken out of what was fetched. */
+  advanceTo(offset: number): void {
+    const position = this.#position
+    assert(position !== undefined && offset >= position, 'taken twice', { position, offset })
+    this.#position = offset
+  }
+
+  #setPosition(offset: number): void {
+    this.#position = offset
+    this.#enter('ready')
     this.chunks.length = 0
     this.version++
   }
 
   /** Forgets the position: it has to be found again. */
   forgetPosition(): void {
-    this.position = undefined
+    this.#position = undefined
+    this.#enter('searching')
     this.leftAt = undefined
     this.epochs.begin(0, UNKNOWN_EPOCH)
     this.chunks.length = 0
@@ -142,8 +235,6 @@ export class PartitionState {
     this.processed = undefined
     this.committed = undefined
     this.processedAtCommit = undefined
-    this.isLost = false
-    this.error = undefined
   }
 
   /** The application is done with everything it was given. */

@@ -66,15 +66,18 @@ export class Positions {
     const { settings, retry } = this.#options
     const timestamp = resetTimestamp(settings.autoOffsetReset, retry.clock.now())
     if (timestamp === undefined) {
-      for (const state of states) state.error = noOffset(state)
+      for (const state of states) state.fail(noOffset(state))
       return
     }
+    const versions = states.map(state => state.version)
     try {
       await this.moveTo(states, timestamp)
     } catch (error) {
       const { retriable, code } = toPartlogError(error)
       if (retriable && code !== UNKNOWN_TOPIC) throw error
-      await Promise.all(states.map(state => this.#orError(state, this.moveTo([state], timestamp))))
+      const each = (state: PartitionState): Promise<void> => this.moveTo([state], timestamp)
+      const left = states.filter((state, index) => state.version === versions[index])
+      await Promise.all(left.map(state => this.#orError(state, () => each(state))))
     }
   }
 
@@ -124,7 +127,7 @@ export class Positions {
     if (offset === undefined) return
     const error = truncated(state, position as number, offset)
     if (this.#isStrict) {
-      state.error = error
+      state.fail(error)
       return
     }
     this.#options.logger.warn(`${error.sentence}; reading goes on there`)
@@ -133,12 +136,12 @@ export class Positions {
 
   /** A position is outside of its log: was that cut, or has it lost its beginning? */
   async recover(state: PartitionState, error: PartlogError): Promise<void> {
+    if (state.state !== 'ready') return // it is told something else first, and is asked again
     const { version, position } = state
     const epoch = position === undefined ? -1 : state.epochs.before(position)
     if (epoch < 0) return await this.#startOver(state, error)
-    state.isInQuestion = true
+    state.question()
     const end = await this.#endOf(state, epoch)
-    state.isInQuestion = false
     if (state.version !== version || position === undefined) return
     if (end === 'not told') return await this.#startOver(state, error)
     if (end === undefined) return await this.#startOver(state, truncated(state, position))
@@ -173,13 +176,13 @@ export class Positions {
 
   async #startOver(state: PartitionState, error: PartlogError): Promise<void> {
     if (this.#isStrict) {
-      state.error = error
+      state.fail(error)
       return
     }
     const { autoOffsetReset } = this.#options.settings
     this.#options.logger.warn(`${error.sentence}; reading goes on at '${autoOffsetReset}'`)
     state.forgetPosition()
-    await this.#orError(state, this.reset([state]))
+    await this.#orError(state, () => this.reset([state]))
   }
 
   get #isStrict(): boolean {
@@ -188,17 +191,20 @@ export class Positions {
 
   /** Looks for a position again; there was none to be had before. */
   async find(state: PartitionState): Promise<void> {
-    await this.#orError(state, this.locate([state]))
+    await this.#orError(state, () => this.locate([state]))
   }
 
-  async #orError(state: PartitionState, attempt: Promise<void>): Promise<void> {
+  /** What an attempt fails with, unless the state was moved meanwhile. */
+  async #orError(state: PartitionState, attempt: () => Promise<void>): Promise<void> {
+    const { version } = state
     try {
-      await attempt
+      await attempt()
     } catch (failure) {
+      if (state.version !== version) return
       const error = toPartlogError(failure)
       // Nothing is wrong with a topic that is deleted: the group will share out anew.
-      if (error.code === UNKNOWN_TOPIC) state.isLost = true
-      else state.error = error
+      if (error.code === UNKNOWN_TOPIC) state.lose()
+      else state.fail(error)
     }
   }
 }

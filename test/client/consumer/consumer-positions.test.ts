@@ -343,6 +343,30 @@ describe('seek', () => {
     expect(await polledBy(all, consumer)).toEqual(['c'])
   })
 
+  it.each([1, 2])('wins over a reset that fails, at attempt %i', async attempt => {
+    const all = await world()
+    const { cluster, clock, write } = all
+    await write(0, 'a', 'b')
+    const consumer = cluster.consumer(text)
+    await consumer.assign(orders())
+    const refusals: (() => void)[] = []
+    intercept((api, _request, next) => {
+      if (api !== 'ListOffsets' || refusals.length === attempt) return next()
+      return new Promise<void>(resolve => refusals.push(resolve)).then(() => {
+        throw new PartlogError('TOPIC_AUTHORIZATION_FAILED', 'not yours')
+      })
+    })
+    consumer.seek({ ...first, offset: 100 })
+    await settle(clock)
+    for (const each of Array.from({ length: attempt }).keys()) {
+      if (each === attempt - 1) consumer.seek({ ...first, offset: 1 })
+      refusals[each]?.()
+      await settle(clock)
+    }
+    expect(refusals).toHaveLength(attempt)
+    expect(await polledBy(all, consumer)).toEqual(['b'])
+  })
+
   it('of what is not assigned is refused', async () => {
     const { cluster } = await world(2)
     const consumer = cluster.consumer()
