@@ -1,17 +1,17 @@
-/** Alarms: one moment at which something is to happen, and promises that must not take longer. */
+/** Alarms: a callback at one moment, and promises with a time limit. */
 
 import type { Clock, Timer } from './clock.js'
 
-/** One moment at which `ring` is called; it may be moved and cancelled. */
+/** Calls `ring` at one moment, which can be moved or cancelled. */
 export class Alarm {
   readonly #clock: Clock
   readonly #ring: () => void
   readonly #kind: 'background' | undefined
   #timer: Timer | undefined
-  /** When it rings; Infinity while it is not set. */
+  /** The time at which it rings; Infinity while it is not set. */
   #atMs = Infinity
 
-  /** `background`: it does not keep the process alive. */
+  /** A `background` alarm does not keep the process alive. */
   constructor(clock: Clock, ring: () => void, kind?: 'background') {
     this.#clock = clock
     this.#ring = ring
@@ -22,7 +22,7 @@ export class Alarm {
     return this.#atMs !== Infinity
   }
 
-  /** Rings in `delayMs`, whatever it was set to; with Infinity not at all. */
+  /** Rings in `delayMs` instead of when it was set to ring; with Infinity it does not ring. */
   set(delayMs: number): void {
     this.cancel()
     if (delayMs === Infinity) return
@@ -31,7 +31,7 @@ export class Alarm {
     this.#atMs = this.#clock.monotonicMs() + delayMs
   }
 
-  /** Rings in `delayMs`, unless it rings before. */
+  /** Rings in `delayMs`, unless it is set to ring earlier. */
   setEarlier(delayMs: number): void {
     if (this.#clock.monotonicMs() + delayMs < this.#atMs) this.set(delayMs)
   }
@@ -49,7 +49,7 @@ export class Alarm {
   }
 }
 
-/** Settles as `work` does, or rejects with the error of `late` when it takes longer. */
+/** Settles as `work` does, or rejects with the error of `late` after `timeoutMs`. */
 export function within<T>(
   clock: Clock,
   timeoutMs: number,

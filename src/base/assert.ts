@@ -1,6 +1,6 @@
 /**
  * Assertions state what cannot happen. They stay on in production, carry the values that
- * contradict them, and are never caught to go on: a log that finds itself impossible stops.
+ * contradict them, and no code catches them and continues: a log in an impossible state stops.
  * What *can* happen (bad input, a full disk) is a typed error, never an assertion.
  */
 
@@ -8,7 +8,7 @@ export class AssertionError extends Error {
   override readonly name = 'AssertionError'
 }
 
-/** Throws unless `condition` holds. Put the numbers into `values`, not into the sentence. */
+/** Throws unless `condition` holds. The numbers belong in `values`, not in the sentence. */
 export function assert(
   condition: unknown,
   sentence: string,

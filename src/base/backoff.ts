@@ -3,7 +3,7 @@
 import type { Random } from './random.js'
 
 export interface BackoffOptions {
-  /** After the first failure. */
+  /** The wait after the first failure. */
   readonly retryBackoffMs: number
   /** The longest wait. */
   readonly retryBackoffMaxMs: number

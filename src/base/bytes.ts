@@ -1,10 +1,10 @@
 /**
  * Big-endian bytes, Kafka's way: fixed-width integers, zigzag varints (records) and unsigned
  * varints (flexible messages). Readers check every bound before they touch or allocate
- * anything; what does not fit is a BytesError, never a wrong value.
+ * anything; bytes that do not fit are a BytesError, never a wrong value.
  *
  * 64-bit integers travel as `number`. A value outside the safe integers cannot be represented
- * and is refused: no offset, timestamp or producer id that Kafka hands out comes near it.
+ * and is refused: no offset, timestamp or producer id that Kafka assigns comes near it.
  */
 
 export class BytesError extends Error {
@@ -28,8 +28,8 @@ export function bytesEqual(a: Uint8Array, b: Uint8Array): boolean {
 
 // ── integers in place ────────────────────────────────────────────────────────────────────
 //
-// For places that are known to lie inside the buffer: nothing is checked, which makes them several
-// times as fast as Buffer's own methods. Whoever does not know asks a ByteReader.
+// For positions that are known to lie inside the buffer: nothing is checked, which makes these
+// several times as fast as Buffer's own methods. All other code uses a ByteReader.
 
 export function putInt16(buffer: Uint8Array, value: number, at: number): void {
   buffer[at] = value >> 8
@@ -160,7 +160,7 @@ export class ByteReader {
     return this.#end - this.#at
   }
 
-  /** From here on all counts together may come to `most`: bounds what is made of few bytes. */
+  /** From here on, all counts may add up to `most`: bounds what a few bytes can claim. */
   limitCounts(most: number): void {
     this.#countsLeft = most
   }
@@ -243,7 +243,7 @@ export class ByteReader {
     return this.#buffer.toString('utf8', at, at + length)
   }
 
-  /** A count of things that take at least `minBytes` each: bounded by what is left. */
+  /** Checks a count of items of at least `minBytes` each against the bytes that are left. */
   count(value: number, minBytes = 1): number {
     if (value < 0 || value * minBytes > this.remaining) {
       throw new BytesError(
@@ -252,7 +252,7 @@ export class ByteReader {
     }
     this.#countsLeft -= value
     if (this.#countsLeft >= 0) return value
-    throw new BytesError(`count ${value} at byte ${this.#at} is beyond what may be listed`)
+    throw new BytesError(`count ${value} at byte ${this.#at} exceeds the limit on listed items`)
   }
 
   #byte(): number {
@@ -365,7 +365,7 @@ export class ByteWriter {
     return this
   }
 
-  /** What was written, as a view; the writer must not be used afterwards. */
+  /** The bytes written, as a view; the writer must not be used afterwards. */
   finish(): Buffer {
     return this.#buffer.subarray(0, this.#at)
   }

@@ -1,12 +1,12 @@
 /**
  * Time is an argument. This file is the only home of Date, performance and the timers of Node:
- * everything above asks a Clock, so a test can hand in one that it advances by hand.
+ * everything above asks a Clock, so a test can pass one that it advances by hand.
  *
  * Durations and deadlines use `monotonicMs`; only timestamps that a user sees use `now`.
  *
- * Fake timers of test runners replace globals and properties of `process`. So the real ones are
- * taken hold of when this file loads, from Node's modules where those have them: these are real
- * also when the fakes came first. Whatever process.nextTick is by then, `soon` works.
+ * Fake timers of test runners replace globals and properties of `process`. So this file takes the
+ * real functions when it loads, from Node's modules where those have them: these are real even if
+ * the fakes were installed first. `soon` works even if process.nextTick is a fake by then.
  */
 
 import { performance } from 'node:perf_hooks'
@@ -19,21 +19,21 @@ const { nextTick } = process.getBuiltinModule('node:process')
 const wallTime = Date.now
 const monotonicTime = performance.now.bind(performance)
 
-/** Something that will happen, as `Clock.after` gives it. */
+/** A callback that `Clock.after` has scheduled. */
 export interface Timer {
-  /** Makes sure the callback does not run (any more). */
+  /** Keeps the callback from running, if it has not run yet. */
   cancel(): void
 }
 
-/** Time, handed in: see {@link virtualClock} for one that tests move. */
+/** The source of time; tests pass one that they move themselves, see {@link virtualClock}. */
 export interface Clock {
   /** Wall time in whole milliseconds since 1970, as record timestamps have it. */
   now(): number
   /** Milliseconds since some fixed moment; never goes back. */
   monotonicMs(): number
   /**
-   * Calls `callback` once after `delayMs`. A timer keeps the process alive, because somebody
-   * waits for it, unless it is a `background` one (housekeeping).
+   * Calls `callback` once after `delayMs`. A timer keeps the process alive, because something
+   * waits for it, unless it is a `background` timer (housekeeping).
    */
   after(delayMs: number, callback: () => void, kind?: 'background'): Timer
   /**
@@ -45,12 +45,12 @@ export interface Clock {
   turn(): Promise<void>
 }
 
-/** Node keeps timer delays in 32 bits: a longer one would fire at once. */
+/** Node keeps timer delays in 32 bits: a longer delay would fire at once. */
 const TIMER_MAX_MS = 2 ** 31 - 1
 
 /**
  * How long `soon` callbacks may follow each other before timers and I/O of the host application
- * must get a turn: a tight loop of awaited sends would otherwise never let go of the thread.
+ * get a turn: otherwise a tight loop of awaited sends would never release the thread.
  */
 const SOON_RUN_MAX_MS = 1
 
@@ -58,9 +58,9 @@ const SOON_RUN_MAX_MS = 1
 
 /** Callbacks of `atTurnEnd` that have not run yet. */
 const pending: (() => void)[] = []
-/** The end of this turn looks after them, whatever becomes of the ticks. */
+/** The end of this turn runs them even if the ticks never come. */
 let isTurnWatched = false
-/** Counts the turns in which something was asked for. */
+/** Counts the turns in which a callback was scheduled. */
 let turns = 0
 
 function runNext(): void {
@@ -80,8 +80,8 @@ function watchTurn(): void {
 }
 
 /**
- * Calls `callback` at the end of this turn: by process.nextTick, or, where that was replaced by one
- * that does nothing, in the next turn.
+ * Calls `callback` at the end of this turn by process.nextTick; in the next turn if that was
+ * replaced by a fake that does nothing.
  */
 export function atTurnEnd(callback: () => void): void {
   watchTurn()
@@ -96,7 +96,7 @@ export function nextTurn(): Promise<void> {
 
 /** The real clock. */
 export class SystemClock implements Clock {
-  /** The turn in which `soon` was called last, and when that was for the first time. */
+  /** The turn in which `soon` was last called, and the time of its first call in that turn. */
   #soonTurn = 0
   #soonSinceMs = 0
 

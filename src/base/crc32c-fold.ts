@@ -1,29 +1,29 @@
 /**
  * Makes a long message short without changing its CRC-32C.
  *
- * The polynomial P divides 1 + x^(8·a) + x^(8·b) + x^(8·c) for some distances a < b < c: a byte may
- * be moved away if it is XORed into the bytes a, b and c places behind it. (Found by search over
- * all triples below 6,000; this one has the largest smallest distance but one. The idea is that of
- * the "Chorba" paper, K. Russell 2024.) Moved away from front to back, every byte becomes
+ * The polynomial P divides 1 + x^(8·a) + x^(8·b) + x^(8·c) for some distances a < b < c: a byte can
+ * be removed if it is XORed into the bytes a, b and c places after it. (A search over all triples
+ * below 6,000 found these; their smallest distance is the second largest found. The idea is from
+ * the "Chorba" paper, K. Russell 2024.) With bytes removed from front to back, each becomes
  *
  *   byte[i] = message[i] ^ byte[i − a] ^ byte[i − b] ^ byte[i − c]
  *
- * and only the last c bytes are left to compute a CRC of. Sixteen bytes at a time in WebAssembly
- * this takes a fifth of the time of the tables.
+ * and only the last c bytes are left for the CRC. Sixteen bytes at a time in WebAssembly, this
+ * takes a fifth of the time of the tables.
  */
 
-/** How far behind itself a byte is added. */
+/** How many places after its own a byte is XORed in. */
 const DISTANCES = [1278, 1565, 5424] as const
 const [A, B, C] = DISTANCES
 
-/** The message stands behind this many zero bytes: what lies before it adds nothing. */
+/** The message follows this many zero bytes, which add nothing. */
 const MESSAGE_AT = C
 const STEP_BYTES = 16
 const PAGE_BYTES = 65_536
 
 /** The longest message folded at once. */
 export const FOLD_BYTES_MAX = 1024 * 1024
-/** Below this the tables are as fast. */
+/** Below this size the tables are as fast. */
 export const FOLD_BYTES_MIN = 12 * 1024
 
 /** What is left of a folded message: `bytes[start, end)`. */
@@ -35,7 +35,7 @@ export interface Folded {
 
 type Gather = (from: number, to: number) => void
 
-/** The few parts of WebAssembly that are needed; its types come with the browser's, not Node's. */
+/** The few parts of WebAssembly used here: its types come with the browser's, not with Node's. */
 interface WebAssemblyApi {
   readonly Module: new (bytes: Uint8Array) => object
   readonly Instance: new (module: object) => { readonly exports: unknown }
@@ -50,7 +50,7 @@ interface Exports {
   readonly c: Gather
 }
 
-export class Folder {
+export class Crc32cFolder {
   readonly #exports: Exports
   readonly #bytes: Uint8Array
   readonly #words: Int32Array
@@ -61,12 +61,12 @@ export class Folder {
     this.#words = new Int32Array(exports.memory.buffer)
   }
 
-  /** Undefined where WebAssembly or its vectors are not to be had. */
-  static create(): Folder | undefined {
+  /** Undefined where WebAssembly or its vectors are not available. */
+  static create(): Crc32cFolder | undefined {
     try {
       const { Module, Instance } = (globalThis as unknown as { WebAssembly: WebAssemblyApi })
         .WebAssembly
-      return new Folder(new Instance(new Module(moduleBytes())).exports as Exports)
+      return new Crc32cFolder(new Instance(new Module(moduleBytes())).exports as Exports)
     } catch {
       return undefined // the tables do the same, slower
     }
@@ -80,7 +80,7 @@ export class Folder {
     const bytes = this.#bytes
     bytes.set(message.subarray(start, end), MESSAGE_AT)
     this.#words[MESSAGE_AT / 4]! ^= crc
-    // Bytes before the cut are moved away; those behind it take in what was moved, and stay.
+    // Bytes before the cut are removed; the bytes after it take them in and stay.
     const cut = (length - C) & ~(STEP_BYTES - 1)
     this.#gather(0, cut + A, 0)
     this.#gather(cut + A, cut + B, 1)

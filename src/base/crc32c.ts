@@ -3,21 +3,22 @@
  * Reflected polynomial 0x82F63B78, initial value and final XOR 0xFFFFFFFF;
  * crc32c("123456789") = 0xE3069283.
  *
- * Long messages are folded first (crc32c-fold.ts), the rest goes through tables.
+ * Long messages are folded first (crc32c-fold.ts); tables do the rest.
  *
  * Slicing by sixteen: sixteen tables of 256 words, one 16-byte step per turn of the loop.
  * Table k holds the CRC of a byte followed by k zero bytes, so sixteen look-ups of one step
  * are independent of each other and XOR together.
  */
 
-import { FOLD_BYTES_MAX, FOLD_BYTES_MIN, Folder } from './crc32c-fold.js'
+import { FOLD_BYTES_MAX, FOLD_BYTES_MIN, Crc32cFolder } from './crc32c-fold.js'
 
 const POLYNOMIAL = 0x82f63b78
 const SLICES = 16
 const TABLE = makeTables()
 
 /**
- * Below this many bytes the words are not worth finding; on a big-endian machine they are wrong.
+ * Below this many bytes, finding the words costs more than it saves; on a big-endian machine the
+ * words are wrong.
  */
 const IS_LITTLE_ENDIAN = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1
 const WORDS_MIN_BYTES = IS_LITTLE_ENDIAN ? 64 : Infinity
@@ -36,16 +37,16 @@ export function crc32c(bytes: Uint8Array, start = 0, end = bytes.byteLength): nu
   return ~overTables(crc, bytes, at, end) >>> 0
 }
 
-let folder: Folder | undefined | null = null
+let folder: Crc32cFolder | undefined | null = null
 
 function foldedOf(bytes: Uint8Array, start: number, end: number, crc: number) {
-  if (folder === null) folder = Folder.create()
+  if (folder === null) folder = Crc32cFolder.create()
   return folder?.fold(bytes, start, end, crc)
 }
 
 function overTables(crc: number, bytes: Uint8Array, start: number, end: number): number {
   if (end - start < WORDS_MIN_BYTES) return overBytes(crc, bytes, start, end)
-  // A reflected CRC eats little-endian words. They lie at multiples of four in the memory.
+  // A reflected CRC takes little-endian words. They lie at multiples of four in memory.
   const { byteOffset } = bytes
   const firstWord = (byteOffset + start + 3) >>> 2
   const endWord = (byteOffset + end) >>> 2
@@ -103,7 +104,7 @@ function overWords(crc: number, words: Int32Array, from: number, end: number): n
 let lastMemory: ArrayBufferLike | undefined
 let lastWords: Int32Array = new Int32Array(0)
 
-/** The memory as words; the view of the memory used last is kept. */
+/** The memory as words; the view of the last memory used is cached. */
 function wordsOf(memory: ArrayBufferLike): Int32Array {
   if (memory !== lastMemory) {
     lastMemory = memory

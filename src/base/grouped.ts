@@ -1,6 +1,6 @@
-/** Grouping, as Map.groupBy of newer Nodes does it. */
+/** Grouping, as Map.groupBy of newer Node versions does it. */
 
-/** The items by their key, keys in the order in which they first come. */
+/** The items by their key; keys are in the order of their first item. */
 export function grouped<K, T>(items: Iterable<T>, keyOf: (item: T) => K): Map<K, T[]> {
   const groups = new Map<K, T[]>()
   for (const item of items) {

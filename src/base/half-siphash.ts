@@ -1,7 +1,6 @@
 /**
- * HalfSipHash-2-4 with a result of 64 bits: a hash under a secret key. Who does not know the key
- * cannot choose bytes that collide. Its words have 32 bits, which is what a number adds and shifts
- * fast.
+ * HalfSipHash-2-4 with a result of 64 bits: a hash under a secret key. Without the key nobody can
+ * choose bytes that collide. Its words have 32 bits, which JavaScript numbers add and shift fast.
  */
 
 /** Two words of 32 bits. */
@@ -10,8 +9,8 @@ export type HashKey = readonly [number, number]
 /**
  * Writes the hash of `bytes[start, end)` into `words[at]` and `words[at + 1]`.
  *
- * A step mixes in one word, the last of which holds what is left over and the length; two steps
- * more give a word of the result each.
+ * Each step mixes in one word; the last word holds the remaining bytes and the length. Two more
+ * steps give one word of the result each.
  */
 export function halfSipHash(
   key: HashKey,

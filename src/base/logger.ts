@@ -1,26 +1,26 @@
-/** Where the library reports what nobody awaits. Silent unless the user passes a logger. */
+/** Reports of background work that no call awaits. Silent unless the user passes a logger. */
 
-/** What a report names beside its sentence: an `error`, a place, numbers. */
+/** The fields of a report next to its sentence: an `error`, a place, numbers. */
 export type LogFields = Readonly<Record<string, unknown>>
 
 /**
- * What partlog calls to report background facts (recovery, offline partitions, retention).
- * `console` fits this shape. A normal course of events is never logged above `info`.
+ * partlog calls it to report background facts (recovery, offline partitions, retention).
+ * `console` has this shape. Normal events are never logged above `info`.
  */
 export interface Logger {
-  /** What helps to follow a run step by step. */
+  /** Details to follow a run step by step. */
   debug(sentence: string, fields?: LogFields): void
-  /** What happens in the normal course of events. */
+  /** Normal events. */
   info(sentence: string, fields?: LogFields): void
-  /** What goes on, but not as it should: a disk without room, a request tried again. */
+  /** Work continues, but something is wrong: a disk without room, a request tried again. */
   warn(sentence: string, fields?: LogFields): void
-  /** What does not go on by itself: a log that is offline. */
+  /** Something has stopped and needs attention: a log that is offline. */
   error(sentence: string, fields?: LogFields): void
 }
 
 const nothing = (): void => undefined
 
-/** A logger that throws must not break what it is told about. */
+/** Catches what the logger throws: a broken logger must not break the work it reports. */
 export function unbreakable(logger: Logger): Logger {
   const safely =
     (level: keyof Logger) =>
@@ -28,7 +28,7 @@ export function unbreakable(logger: Logger): Logger {
       try {
         logger[level](message, fields)
       } catch {
-        // There is nobody else to be told.
+        // No other logger could report it.
       }
     }
   return {
@@ -39,7 +39,7 @@ export function unbreakable(logger: Logger): Logger {
   }
 }
 
-/** Tells people whose program has no logger; Node writes it to stderr, or tells 'warning'. */
+/** Warns users without a logger: Node emits 'warning' and by default writes it to stderr. */
 export function warnPeople(sentence: string): void {
   process.emitWarning(sentence, 'PartlogWarning')
 }

@@ -1,23 +1,23 @@
 /**
  * Options as tables: one row per option gives its default, its type for the compiler, its check
- * at run time and the sentence a user reads when the value is wrong.
+ * at run time and the sentence for a wrong value.
  *
- * Only own enumerable keys of the user's object are read; a key that is not in the table is an
- * error, because a misspelt option that is ignored is worse than one that is refused.
+ * Only own enumerable keys of the user's object are read. A key that is not in the table is an
+ * error, because an ignored misspelling is worse than a refused one.
  */
 
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
 }
 
-/** What values an option takes. */
+/** The values an option takes. */
 export interface OptionType<T> {
   /** Completes the sentence "expected …". */
   readonly expected: string
-  /** The value as given in code, or undefined when it is not acceptable. */
+  /** The value as given in code; undefined when it is not acceptable. */
   parse(value: unknown): T | undefined
   /**
-   * The value as text (a stored topic setting, a command line). Blanks round numbers, flags and
+   * The value of text (a stored topic setting, a command line). Blanks around numbers, flags and
    * words do not matter.
    */
   parseText(text: string): T | undefined
@@ -69,7 +69,7 @@ function rangeSentence(min: number, max: number): string {
 /** The largest number of Kafka's settings. */
 const LONG_MAX = 2n ** 63n - 1n
 
-/** Kafka writes "for ever" as 2^63 − 1; the largest safe integer says the same here. */
+/** Kafka writes "forever" as 2^63 − 1; here the largest safe integer means the same. */
 function clampToSafe(value: number): number {
   return Math.min(value, Number.MAX_SAFE_INTEGER)
 }
@@ -132,8 +132,8 @@ export function hasMethods(...names: readonly string[]): (value: unknown) => boo
 // ── reading ──────────────────────────────────────────────────────────────────────────────
 
 /**
- * The values of `input` by `table`, defaults filled in, frozen. `what` names the thing in the
- * sentence of the error: "producer option lingerMs: expected …".
+ * Reads `input` by `table`, fills in defaults and freezes the result. `what` begins the error's
+ * sentence: "producer option lingerMs: expected …".
  */
 export function readOptions<T extends OptionTable>(
   table: T,
@@ -170,7 +170,7 @@ export function unknownKey(what: string, key: string, known: readonly string[]):
   return `${what} ${JSON.stringify(key)} does not exist: ${hint}`
 }
 
-/** A short picture of a value for an error's sentence; never the whole of a long one. */
+/** A short text of any value for an error's sentence; long values are cut. */
 export function show(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.slice(0, 60))
   if (typeof value === 'function') return 'a function'
@@ -179,7 +179,7 @@ export function show(value: unknown): string {
   return Array.isArray(value) ? 'an array' : `an object (${value.constructor?.name ?? 'no type'})`
 }
 
-/** The known word with the fewest edits, when it is close enough to be what was meant. */
+/** The known word that is the fewest edits away, if it is near enough to suggest. */
 function nearest(word: string, known: readonly string[]): string | undefined {
   let best: string | undefined
   let bestDistance = Math.min(3, Math.ceil(word.length / 3)) + 1

@@ -1,11 +1,11 @@
 /**
- * Chance is an argument. Production draws from the operating system; a test passes a seed and
- * gets the same ids, jitter and choices again.
+ * Randomness is an argument. Production draws from the operating system; a test passes a seed and
+ * gets the same ids, jitter and choices in each run.
  */
 
 /**
- * A source of chance: the system's, or one that repeats, see {@link seededRandom}. Every decision
- * of a cluster that is made by chance asks it.
+ * A source of randomness: the system's, or a repeatable one, see {@link seededRandom}. A cluster
+ * takes every random decision with it.
  */
 export interface Random {
   /** An integer in [0, bound). */

@@ -1,4 +1,4 @@
-/** States as a table: a row for each, which says what the state may follow and what holds in it. */
+/** States as a table: a row per state names the states it may follow and what holds in it. */
 
 import { assert } from './assert.js'
 
@@ -9,7 +9,7 @@ export interface StateRow<S extends string> {
 
 export type StateTable<S extends string> = Readonly<Record<S, StateRow<S>>>
 
-/** Asserts that the table has a way from one state to the other. */
+/** Asserts that the table allows the step from one state to the other. */
 export function checkStep<S extends string>(table: StateTable<S>, from: S, to: S): void {
   if (!table[to].follows.includes(from)) assert(false, `${from} → ${to} is no step of the table`)
 }

@@ -1,6 +1,6 @@
-/** Small tools for things that take time: who waits, who is woken, who comes next. */
+/** Small tools for work that takes time: promises, queues, limits and signals. */
 
-/** A promise with its handles outside. */
+/** A promise that outside code settles. */
 export class Deferred<T> {
   readonly promise: Promise<T>
   resolve!: (value: T) => void
@@ -14,7 +14,7 @@ export class Deferred<T> {
   }
 }
 
-/** Runs tasks one after the other. A failed task rejects its own promise, not the next one. */
+/** Runs tasks in order, one at a time. A failed task rejects only its own promise. */
 export class SerialQueue {
   #tail: Promise<unknown> = Promise.resolve()
 
@@ -53,10 +53,10 @@ export class Limiter {
   }
 }
 
-/** Items of a long list that are done until others get a turn. */
+/** Items of a long list that are handled before other work gets a turn. */
 const ITEMS_PER_TURN = 64
 
-/** The items of a list, which may be long; now and then the event loop gets a turn in between. */
+/** The items of a list, which may be long; the event loop gets a turn every 64 items. */
 export async function* paced<T>(
   items: Iterable<T>,
   { turn }: { turn(): Promise<void> },
@@ -71,7 +71,7 @@ export async function* paced<T>(
   }
 }
 
-/** A condition somebody may wait for: `notify` wakes all who wait at that moment. */
+/** A condition to wait for: `notify` resolves every wait that has begun by then. */
 export class Signal {
   #deferred: Deferred<void> | undefined
 
@@ -88,9 +88,8 @@ export class Signal {
 }
 
 /**
- * Calls `callback` once when the signal aborts, at once if it has. The function it returns makes
- * sure that it is not called (any more), and must be called when nothing waits for it: signals live
- * long.
+ * Calls `callback` once when the signal aborts, at once if it has. The function it returns removes
+ * the listener. Call it when nothing waits any more: a signal may outlive its listeners.
  */
 export function whenAborted(signal: AbortSignal | undefined, callback: () => void): () => void {
   if (signal === undefined) return () => undefined
@@ -104,6 +103,6 @@ export function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefine
   if (signal === undefined) return promise
   return new Promise<T>((resolve, reject) => {
     const done = whenAborted(signal, () => reject(signal.reason as Error))
-    promise.then(resolve, reject).finally(done) // also when nobody looks any more
+    promise.then(resolve, reject).finally(done) // even if the signal has aborted
   })
 }

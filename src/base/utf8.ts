@@ -1,7 +1,7 @@
 /**
- * Text to bytes and back at the speed the engine has for it. `Buffer.write` and `Buffer.toString`
- * spend as much time on their arguments as on 100 bytes of text; the methods they end up in are on
- * every Buffer, though without types. Where they should be missing the documented ones serve.
+ * Text to bytes and back at the engine's speed. `Buffer.write` and `Buffer.toString` spend as much
+ * time on their arguments as on 100 bytes of text. The methods they call are on every Buffer, but
+ * have no types. Where they are missing, the documented methods are used.
  */
 
 interface BareMethods {
@@ -11,7 +11,7 @@ interface BareMethods {
 
 const { utf8Write, utf8Slice } = Buffer.prototype as BareMethods
 
-/** Writes text as UTF-8, returns how many bytes it took. The caller has made sure of the room. */
+/** Writes text as UTF-8, returns the number of bytes. The caller makes sure that it fits. */
 export const putUtf8: (buffer: Buffer, text: string, at: number) => number =
   utf8Write === undefined
     ? (buffer, text, at) => buffer.write(text, at)

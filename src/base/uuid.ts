@@ -1,7 +1,7 @@
 /**
- * Ids of 128 bits as Kafka writes them: URL-safe base64 without padding, 22 characters. The first
- * two numeric ids are reserved (0: none, 1: the metadata topic), and no id begins with '-', so that
- * none looks like an option on a command line.
+ * Ids of 128 bits as Kafka writes them: URL-safe base64 without padding, 22 characters. The ids 0
+ * (none) and 1 (the metadata topic) are reserved. No id begins with '-', so that none looks like an
+ * option on a command line.
  */
 
 import type { Random } from './random.js'
@@ -30,12 +30,12 @@ export function uuidFromBytes(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('base64url')
 }
 
-/** The sixteen bytes of an id, undefined for text that is none. */
+/** The sixteen bytes of an id; undefined for text that is not an id. */
 export function uuidToBytes(text: string): Buffer | undefined {
   return UUID_TEXT.test(text) ? Buffer.from(text, 'base64url') : undefined
 }
 
-/** The id as 32 hexadecimal digits, for names of files. */
+/** The id as 32 hexadecimal digits, for file names. */
 export function uuidHex(text: string): string {
   return Buffer.from(text, 'base64url').toString('hex')
 }

@@ -1,7 +1,7 @@
 /**
- * A clock that stands still until it is told to move: a session time-out of 45 s costs a test
- * no time. Timers fire in the order of their deadlines; between two of them everything that
- * became runnable runs to its end, so each callback sees a settled world.
+ * A clock that moves only when a test advances it: a session time-out of 45 s costs a test no
+ * time. Timers fire in the order of their deadlines. Between two of them, everything that became
+ * runnable runs to its end, so each callback sees settled state.
  */
 
 import { assert } from './assert.js'
@@ -13,7 +13,7 @@ interface Entry {
   readonly callback: () => void
 }
 
-/** 2026-01-01T00:00:00Z: a start that looks like a time in what tests print. */
+/** 2026-01-01T00:00:00Z: reads as a time in the output of tests. */
 const START = Date.UTC(2026, 0, 1)
 
 /** A clock for tests; made by {@link virtualClock}. */
@@ -29,7 +29,7 @@ export class VirtualClock implements Clock {
     return this.startsAt + this.#elapsedMs
   }
 
-  /** Virtual milliseconds since the clock was made. */
+  /** Virtual milliseconds since the clock was created. */
   monotonicMs(): number {
     return this.#elapsedMs
   }
@@ -49,7 +49,7 @@ export class VirtualClock implements Clock {
     return nextTurn()
   }
 
-  /** Timers that wait. After everything is closed there should be none. */
+  /** Timers that have not fired. After everything is closed there should be none. */
   get pendingTimers(): number {
     return this.#timers.size
   }

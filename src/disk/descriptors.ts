@@ -1,6 +1,6 @@
 /**
- * File descriptors as a bounded cache: a file has one while it is used and may lose it to another
- * one in between, so ten thousand logs can be open in one process.
+ * File descriptors as a bounded cache: a file has one while it is in use and may lose it to another
+ * file in between, so one process can have ten thousand logs open.
  */
 
 import { assert } from '../base/assert.js'
@@ -8,29 +8,30 @@ import { Signal } from '../base/tasks.js'
 import { DiskError } from './disk.js'
 import { nameOf } from './system-errors.js'
 
-/** A file that has a descriptor while the cache lets it. */
+/** A file that holds a descriptor until the cache takes it. */
 export interface DescriptorHolder {
   readonly path: string
   /** The descriptor, if it has one. */
   readonly descriptor: number | undefined
-  /** Operations on their way in another thread: the descriptor must stay. */
+  /** Operations under way in another thread: while there are any, the descriptor must stay open. */
   readonly pins: number
-  /** Opens the file. Throws what the system throws. */
+  /** Opens the file. Throws the system's error. */
   openWith(flags: number): void
   /** Closes its descriptor. */
   dropDescriptor(): void
 }
 
 /**
- * Which files hold a descriptor: at most `limit`, the ones used last. Where the system has none
- * left the caches of all disks in this process give back half of theirs; reads and syncs wait for
+ * Which files hold a descriptor: at most `limit`, the most recently used ones. When the system has
+ * none left, the caches of all disks in this process close half of theirs; reads and syncs wait for
  * others to end.
  */
 export class Descriptors {
-  /** Those that hold descriptors. */
+  /** The caches that hold descriptors. */
   static readonly #all = new Set<Descriptors>()
-  /** Operations under way in other threads, each with a descriptor, and the end of one. */
+  /** Operations under way in other threads, each with a descriptor. */
   static pinned = 0
+  /** Notified when one of these operations ends. */
   static readonly released = new Signal()
   readonly #open = new Set<DescriptorHolder>()
   #latest: DescriptorHolder | undefined
@@ -49,28 +50,28 @@ export class Descriptors {
     this.#touch(file)
   }
 
-  /** Calls again, once, after making room, when there is no descriptor for it. */
+  /** Calls; if no descriptor was left, makes room and calls once more. */
   withRoom<T>(call: () => T): T {
     try {
       return call()
     } catch (error) {
-      if (!isOutOfDescriptors(error) || !Descriptors.#giveBackHalf()) throw error
+      if (!isOutOfDescriptors(error) || !Descriptors.#closeHalf()) throw error
       return call()
     }
   }
 
-  /** As `withRoom`, for calls that take a descriptor in another thread. */
+  /** Like `withRoom`, for calls that take a descriptor in another thread. */
   async withRoomAsync<T>(call: () => Promise<T>): Promise<T> {
     try {
       return await call()
     } catch (error) {
-      if (!isOutOfDescriptors(error) || !Descriptors.#giveBackHalf()) throw error
+      if (!isOutOfDescriptors(error) || !Descriptors.#closeHalf()) throw error
       return await call()
     }
   }
 
-  /** False when there was nothing to give back. */
-  static #giveBackHalf(): boolean {
+  /** Returns false when there was nothing to close. */
+  static #closeHalf(): boolean {
     let count = 0
     for (const cache of [...Descriptors.#all]) count += cache.#evict(cache.#open.size / 2)
     return count > 0
@@ -91,8 +92,8 @@ export class Descriptors {
   }
 
   /**
-   * Closes up to `count` descriptors that nothing is using, the longest unused first; returns how
-   * many that were.
+   * Closes up to `count` descriptors that no operation uses, the longest unused first; returns the
+   * number closed.
    */
   #evict(count: number): number {
     let closed = 0
@@ -106,7 +107,7 @@ export class Descriptors {
   }
 }
 
-/** The process, or the system, has no descriptor left. */
+/** True when the process or the system has no descriptor left. */
 export function isOutOfDescriptors(error: unknown): boolean {
   const code = error instanceof DiskError ? error.code : nameOf(error as NodeJS.ErrnoException)
   return code === 'EMFILE' || code === 'ENFILE'

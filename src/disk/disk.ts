@@ -1,42 +1,42 @@
 /**
  * The only door to files.
  *
- * What survives what
+ * What survives a crash
  * - `append`, `truncate`, `rename`, `create`, `makeDirectory` and `remove` take effect at once for
- *   everybody who looks, and survive the death of the process. They do NOT survive a power cut.
+ *   every reader and survive the death of the process. They do NOT survive a power cut.
  * - After `file.sync()` resolves, all bytes appended before the call survive a power cut, IF the
  *   file's name does: a new or renamed file needs `syncDirectory` of its folder, and a new folder
  *   that of its parent.
- * - Unsynced bytes may survive in any part: none, some first ones, or any 512-byte sectors, the
- *   lost ones reading as zeros. A name changes as a whole or not at all.
- * - After `sync` has failed, nothing appended since the last good sync may be believed, and no
- *   later sync makes it good: the pages count as written although they are not.
+ * - Unsynced bytes may survive in any part: none, the first few, or any 512-byte sectors; lost
+ *   sectors read as zeros. A name changes as a whole or not at all.
+ * - After `sync` has failed, nothing appended since the last successful sync can be trusted, and no
+ *   later sync repairs that: the system marks the pages as written although they are not.
  *
  * What may block
  * - Calls that only touch the page cache are synchronous, so nothing can come between looking at
  *   a log and changing it, and an append costs a microsecond instead of a hop to another thread.
- *   Those that wait for the medium (`sync`, `syncDirectory`), move much (`read`) or may take long
- *   (`remove`) are asynchronous.
+ *   Calls that wait for the medium (`sync`, `syncDirectory`), move much data (`read`) or may take
+ *   long (`remove`) are asynchronous.
  *
  * Paths are relative to the disk's root, separated by '/'; '' is the root itself.
  */
 
 export interface Disk {
-  /** Where the root lies, for people: a folder's path, or a word for memory. */
+  /** Where the root is, for error messages: a folder's path, or a word for memory. */
   readonly location: string
   /** Opens a file that exists. Throws DiskError ENOENT when it does not. */
   open(path: string): DiskFile
-  /** Makes a new, empty file. Throws DiskError EEXIST when the name is taken. */
+  /** Creates an empty file. Throws DiskError EEXIST when the name is taken. */
   create(path: string): DiskFile
-  /** What a folder holds, sorted by name. Throws DiskError ENOENT or ENOTDIR. */
+  /** The entries of a folder, sorted by name. Throws DiskError ENOENT or ENOTDIR. */
   list(path: string): readonly DiskEntry[]
-  /** Throws DiskError where it may not be looked at, which is not the same as not being there. */
+  /** Throws DiskError when the path may not be examined; that does not mean it does not exist. */
   exists(path: string): boolean
-  /** Makes a folder inside one that exists; one that is there already is fine. */
+  /** Creates a folder inside an existing one; does nothing if it exists. */
   makeDirectory(path: string): void
-  /** Gives a file or folder another name; a file of that name is replaced in one step. */
+  /** Gives a file or folder another name; replaces a file of that name in one step. */
   rename(from: string, to: string): void
-  /** Removes a file, or a folder with everything in it. What is not there is fine. */
+  /** Removes a file, or a folder with everything in it; does nothing if it does not exist. */
   remove(path: string): Promise<void>
   /** Makes the names in a folder survive a power cut. */
   syncDirectory(path: string): Promise<void>
@@ -48,40 +48,39 @@ export interface DiskEntry {
 }
 
 /**
- * An open file that grows at its end. The handle stays good when the file is renamed, and for
- * reading what is already open when it is removed.
+ * An open file that grows at its end. The handle stays valid when the file is renamed, and still
+ * reads when the file is removed.
  */
 export interface DiskFile {
-  /** The file's path now; follows renames. */
+  /** The file's current path; follows renames. */
   readonly path: string
-  /** Bytes in the file, counting complete appends only. */
+  /** Bytes in the file; only complete appends count. */
   readonly size: number
   /**
-   * The bytes of `[position, position + length)`, fewer where the file ends. They belong to the
-   * caller.
+   * The bytes of `[position, position + length)`, fewer where the file ends. The caller owns them.
    */
   read(position: number, length: number): Promise<Buffer>
   /**
-   * Writes behind the last byte. All or nothing: when it throws, `size` is as before, and what may
-   * have been written is cut off before anything else is written.
+   * Writes after the last byte. All or nothing: when it throws, `size` is as before, and the next
+   * write first cuts off any bytes this one has left.
    */
   append(bytes: Uint8Array): void
   /** Cuts the file to `size` bytes, which it must have. */
   truncate(size: number): void
   /**
    * Makes the file's bytes survive a power cut. Never call it again after the sync itself has
-   * failed. If only opening the file failed (DiskError `isTransient`), nothing was synced and it
+   * failed. If only opening the file failed (DiskError `isTransient`), nothing was synced, and it
    * may be called again.
    */
   sync(): Promise<void>
-  /** Gives the handle back. Calls after it throw. */
+  /** Closes the handle. Later calls throw. */
   close(): void
 }
 
-/** Something has run out that may come back: room, descriptors, a turn. */
+/** Something has run out that may become available again: room, descriptors, a turn. */
 const TRANSIENT = new Set(['ENOSPC', 'EDQUOT', 'EFBIG', 'EMFILE', 'ENFILE', 'EAGAIN', 'EINTR'])
 
-/** What people know the commonest errors by. */
+/** The commonest errors in words. */
 const WORDS: Readonly<Record<string, string>> = {
   ENOSPC: 'no space left on the disk',
   EDQUOT: 'the disk quota is used up',
@@ -93,23 +92,23 @@ const WORDS: Readonly<Record<string, string>> = {
   EPERM: 'not permitted',
   ENOENT: 'no such file or folder',
   ENOTDIR: 'not a folder',
-  EEXIST: 'it exists already',
+  EEXIST: 'it already exists',
   EIO: 'the device failed',
 }
 
 export interface DiskErrorOptions extends ErrorOptions {
-  /** The disk's root, for the sentence: `path` itself is relative to it. */
+  /** The disk's root, to which `path` is relative, for the sentence. */
   readonly location?: string
 }
 
-/** What a failed disk operation throws: the system's error code, and which file. */
+/** A failed disk operation: the system's error code and the file. */
 export class DiskError extends Error {
   override readonly name = 'DiskError'
 
   constructor(
     /** The system's name for it: ENOENT, ENOSPC, EIO … */
     readonly code: string,
-    /** What failed; operations that begin with 'sync' are those that wrote data to the medium. */
+    /** What failed; an operation that begins with 'sync' was writing data to the medium. */
     readonly operation: string,
     readonly path: string,
     options: DiskErrorOptions = {},
@@ -121,8 +120,8 @@ export class DiskError extends Error {
   }
 
   /**
-   * It passes when there is room again: refused now, the same call may succeed later. A failed sync
-   * never does, whatever its code: what it left on the medium is not known.
+   * True if the same call may succeed later, when there is room again. False for every failed sync,
+   * whatever its code: what it left on the medium is unknown.
    */
   get isTransient(): boolean {
     return TRANSIENT.has(this.code) && !this.operation.startsWith('sync')
@@ -151,7 +150,7 @@ export function parentOf(path: string): string {
 
 // ── whole small files ────────────────────────────────────────────────────────────────────
 
-/** The bytes of a small file, or undefined when there is none. Refuses more than `maxBytes`. */
+/** The bytes of a small file; undefined if it does not exist. Refuses more than `maxBytes`. */
 export async function readSmallFile(
   disk: Disk,
   path: string,
@@ -168,7 +167,7 @@ export async function readSmallFile(
 }
 
 /**
- * Replaces a small file so that a crash at any moment leaves the old or the new one, whole:
+ * Replaces a small file so that a crash at any moment leaves the whole old or the whole new one:
  * temporary file, sync, rename, sync of the folder.
  */
 export async function replaceSmallFile(disk: Disk, path: string, bytes: Uint8Array): Promise<void> {

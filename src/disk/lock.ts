@@ -1,17 +1,17 @@
 /**
- * One owner per folder, by a lock that the kernel drops by itself.
+ * One owner per folder, by a lock that the kernel releases when the process dies.
  *
  * Node has no flock. A file with a pid in it fails under contention: nothing compares and swaps on
- * a file's existence, and two contenders that find a stale one can both steal it. So partlog uses
- * what the kernel takes back when a process dies, whatever kills it:
+ * a file's existence, and two processes that find a stale file can both take it over. So partlog
+ * uses what the kernel releases when a process dies, whatever kills it:
  *
- *   Linux          an abstract Unix socket, named after the folder's device and inode: it hangs on
- *                  no file that may be tidied away. Holds within one network namespace.
+ *   Linux          an abstract Unix socket, named after the folder's device and inode: it depends
+ *                  on no file that could be removed. Holds within one network namespace.
  *   macOS, BSD     open of `.lock` with O_EXLOCK: there, removing `.lock` lets a second process in
  *   Windows        open of `.lock` with share mode 0, which also keeps it from being removed
  *
- * Inside one process a registry answers first. Beside the lock lies a note about the holder: it is
- * for the sentence of the error, never a reason to take or break the lock.
+ * Within one process a registry is checked first. Next to the lock is a note about the holder: it
+ * is for the sentence of the error, never a reason to take or break the lock.
  */
 
 import {
@@ -30,7 +30,7 @@ import type { Server } from 'node:net'
 import { hostname } from 'node:os'
 import { asDiskError } from './system-errors.js'
 
-/** Who owns a folder, as far as the note beside the lock tells. */
+/** The owner of a folder, according to the note next to the lock. */
 export interface LockHolder {
   readonly pid: number
   readonly host: string
@@ -60,18 +60,18 @@ export interface FolderLock {
 const LOCK_FILE = '.lock'
 const HOLDER_FILE = '.lock-holder'
 
-/** Every file that belongs to the lock, for those who list the folder. */
+/** The files of the lock, for code that lists the folder. */
 export const LOCK_FILES: readonly string[] = [LOCK_FILE, HOLDER_FILE]
 
-/** Folders this process owns; shared by every copy of the package in it. */
+/** Folders this process owns; every copy of the package in it shares the set. */
 const REGISTRY_KEY = Symbol.for('partlog.lockedFolders')
 const registry = ((globalThis as Record<symbol, unknown>)[REGISTRY_KEY] ??=
   new Set<string>()) as Set<string>
 
 /**
- * Owns `folder` until released or until this process ends. Throws LockedError at once when
- * somebody else does, LockUnavailableError where the platform has no such lock, DiskError where the
- * folder cannot be written. `now` is the wall time for the note about the holder.
+ * Locks `folder` until it is released or this process ends. Throws LockedError at once if the
+ * folder is locked, LockUnavailableError if the platform has no such lock, DiskError if the folder
+ * cannot be written. `now` is the wall time for the note about the holder.
  */
 export async function lockFolder(folder: string, now: number): Promise<FolderLock> {
   try {
@@ -91,7 +91,7 @@ async function lock(folder: string, now: number): Promise<FolderLock> {
     const release = await kernelLock(path, identity)
     await writeHolder(path, now, release)
     let released: Promise<void> | undefined
-    return { release: () => (released ??= giveBack(path, identity, release)) }
+    return { release: () => (released ??= unlock(path, identity, release)) }
   } catch (error) {
     registry.delete(identity)
     throw error
@@ -100,11 +100,11 @@ async function lock(folder: string, now: number): Promise<FolderLock> {
 
 type Release = () => Promise<void>
 
-async function giveBack(path: string, identity: string, release: Release): Promise<void> {
+async function unlock(path: string, identity: string, release: Release): Promise<void> {
   try {
     rmSync(`${path}/${HOLDER_FILE}`, { force: true })
   } catch {
-    // the note is for people: one that cannot be removed must not keep the folder locked
+    // the note is for people: if it cannot be removed, the folder must still be unlocked
   }
   await release()
   registry.delete(identity)
@@ -128,30 +128,30 @@ function kernelLock(path: string, identity: string): Promise<Release> | Release 
 
 // ── Linux ────────────────────────────────────────────────────────────────────────────────
 //
-// All runtimes must make one name of one folder, and they cut names differently:
+// All runtimes must derive the same name from a folder, but they cut names differently:
 //
 //   Node 20             pads each name with NULs to 108 bytes
 //   Node 22 and newer   bind the bytes they are given, up to 108
 //   Bun                 binds the bytes it is given, up to 107
 //
-// So the name is filled up to 108 bytes, which is the same for every Node and Deno, and Bun binds
-// the first 107 of them. Each looks for the other's form after binding its own: of two that come
-// at the same moment at least one sees the other.
+// So the name is padded to 108 bytes, which is the same for every Node and Deno, and Bun binds the
+// first 107 of them. Each looks for the other's form after binding its own: of two that bind at the
+// same moment, at least one sees the other.
 //
-// Version 0.1.0 named its socket after the inode and an id kept in `.lock`. Its names are taken as
-// well, as far as this runtime can bind them: no second owner gets in beside a holder of 0.1.0, and
-// 0.1.0 gets in beside none that runs on the same runtime.
+// Version 0.1.0 named its socket after the inode and an id kept in `.lock`. Its names are bound
+// too, as far as this runtime can bind them: this version cannot lock a folder that 0.1.0 has
+// locked, and 0.1.0 cannot lock one that this version has locked on the same runtime.
 
 const NAME_BYTES = 108
 const IS_BUN = process.versions['bun'] !== undefined
-/** Every name is padded with NULs: two forms of it cannot be told apart, or bound both. */
+/** Every name is padded with NULs: its two forms look the same and cannot both be bound. */
 const PADS_NAMES = process.versions.node.startsWith('20.') && !IS_BUN
 const SOCKETS = '/proc/net/unix'
 
 interface SocketNames {
-  /** Bound in this order; whoever has the first owns the folder. */
+  /** Bound in this order; the process that holds the first owns the folder. */
   readonly own: readonly string[]
-  /** Names that this runtime cannot bind, and others can. */
+  /** Names that other runtimes bind and this one cannot. */
   readonly others: readonly string[]
 }
 
@@ -169,7 +169,7 @@ interface NameForms {
   readonly padded: readonly string[]
 }
 
-/** None when `.lock` holds no id: 0.1.0 cannot have been here. */
+/** No names if `.lock` holds no id: then 0.1.0 has never opened the folder. */
 function namesOfVersion010(path: string, identity: string): NameForms {
   const id = folderId(path)
   if (!/^[0-9a-f]{32}$/.test(id)) return { exact: [], padded: [] }
@@ -199,7 +199,7 @@ function listen(path: string): Promise<Server> {
   const server = createServer(socket => socket.destroy())
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    // Without `exclusive` the workers of node:cluster would share one socket, and so the lock.
+    // Without `exclusive`, the workers of node:cluster would share one socket and so the lock.
     server.listen({ path, exclusive: true }, () => {
       server.unref()
       resolve(server)
@@ -213,8 +213,8 @@ function closed(server: Server): Promise<void> {
 
 /**
  * The names of all abstract sockets of this network namespace. The kernel shows each NUL as '@'.
- * Where it shows none (no /proc), only the names that were bound can be compared; that is not
- * enough for Bun, which cannot bind what Node binds.
+ * Without /proc, only binding a name shows that it is taken; that is not enough for Bun, which
+ * cannot bind what Node binds.
  */
 function boundSockets(): ReadonlySet<string> {
   let table: string
@@ -228,14 +228,14 @@ function boundSockets(): ReadonlySet<string> {
   return new Set(Array.from(names, ([, name]) => (name as string).replaceAll('@', '\0')))
 }
 
-/** What `.lock` holds: made by the first owner, 128 random bits as 32 hexadecimal digits. */
+/** The id in `.lock`, written by the first owner: 128 random bits as 32 hexadecimal digits. */
 function folderId(path: string): string {
   const file = `${path}/${LOCK_FILE}`
   if (!existsSync(file)) makeFolderId(file)
   try {
     return readFileSync(file, 'latin1')
   } catch {
-    return '' // a folder of that name, or removed just now: nothing hangs on it
+    return '' // a folder of that name, or removed just now: the lock does not depend on it
   }
 }
 
@@ -245,7 +245,7 @@ function makeFolderId(file: string): void {
   const draft = `${file}-${process.pid}-${threadId}`
   writeFileSync(draft, randomBytes(16).toString('hex'), { mode: 0o600 })
   try {
-    linkSync(draft, file) // unlike a rename, a link never replaces what another one made
+    linkSync(draft, file) // unlike a rename, a link never replaces another process's file
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
   } finally {
@@ -273,7 +273,7 @@ function lockByOpenFlag(path: string, flag: number): Release {
 
 // ── the note about the holder ────────────────────────────────────────────────────────────
 
-/** Where no note can be written, the lock is given back: nobody could say who has it. */
+/** If the note cannot be written, the lock is released: no error could name its holder. */
 async function writeHolder(path: string, now: number, release: Release): Promise<void> {
   const holder: LockHolder = {
     pid: process.pid,
@@ -293,7 +293,7 @@ function readHolder(path: string): LockHolder | undefined {
     const note: unknown = JSON.parse(readFileSync(`${path}/${HOLDER_FILE}`, 'utf8'))
     return isHolder(note) ? note : undefined
   } catch {
-    return undefined // the holder is just opening or closing, or wrote no note
+    return undefined // the holder is opening or closing, or wrote no note
   }
 }
 

@@ -1,16 +1,16 @@
 /**
- * A disk in memory: the same contract as files, for unit tests and for `Cluster.memory`.
+ * A disk in memory, with the same contract as files, for unit tests and for `Cluster.memory`.
  *
- * A disk made with `recordsHistory` also remembers every operation since it was made, so that
- * crash.ts can work out what a power cut would have left. `beforeOperation` is called with each
- * operation before it takes effect: it may throw to make the operation fail, or answer how many
- * bytes of an append reach the file before it fails.
+ * With `recordsHistory` the disk also records every operation, so that crash.ts can compute what a
+ * power cut would have left. `beforeOperation` is called with each operation before it takes
+ * effect: it may throw to make the operation fail, or return how many bytes of an append reach the
+ * file before it fails.
  */
 
 import { assert } from '../base/assert.js'
 import { DiskError, join, parentOf, type Disk, type DiskEntry, type DiskFile } from './disk.js'
 
-/** What was done, in order. `file` numbers files by creation; names may change, it does not. */
+/** One operation. `file` numbers files in order of creation and, unlike a name, never changes. */
 export type DiskOperation =
   | { readonly kind: 'create'; readonly path: string; readonly file: number }
   | { readonly kind: 'makeDirectory'; readonly path: string }
@@ -39,10 +39,10 @@ export type DiskOperation =
   | { readonly kind: 'syncDirectory'; readonly path: string }
   | { readonly kind: 'read'; readonly path: string; readonly file: number }
 
-/** Throw to fail the operation; return a ShortWrite to let an append write its first bytes only. */
+/** Throws to fail the operation; returns a ShortWrite to let an append write only a beginning. */
 export type OperationHook = (operation: DiskOperation) => undefined | ShortWrite
 
-/** An append that writes only its first bytes and then fails like a full disk, or as told. */
+/** An append that writes only its first bytes and then fails with `code`. */
 export interface ShortWrite {
   readonly writtenBytes: number
   readonly code: string
@@ -56,7 +56,7 @@ export interface MemoryDiskOptions {
 export class MemoryDisk implements Disk {
   readonly location = 'memory'
   readonly history: DiskOperation[] = []
-  /** May be exchanged while the disk is in use: this is how tests inject faults. */
+  /** May be replaced while the disk is in use: this is how tests inject faults. */
   beforeOperation: OperationHook | undefined
   readonly #recordsHistory: boolean
   readonly #nodes = new Map<string, Node>([['', emptyDirectory()]])
@@ -133,7 +133,7 @@ export class MemoryDisk implements Disk {
     this.perform({ kind: 'syncDirectory', path })
   }
 
-  /** Asks the hook, then notes the operation. Internal: files call it too. */
+  /** Calls the hook, then records the operation. Internal: files call it too. */
   perform(operation: DiskOperation): ShortWrite | undefined {
     const fault = this.beforeOperation?.(operation)
     if (!this.#recordsHistory || operation.kind === 'read') return fault
@@ -147,7 +147,7 @@ export class MemoryDisk implements Disk {
     return this.#recordsHistory ? Uint8Array.from(bytes) : bytes
   }
 
-  /** The node of a path and all below it, as far as there are any. */
+  /** The node of a path and all nodes below it; none if the path does not exist. */
   #under(path: string): [string, Node][] {
     const node = this.#nodes.get(path)
     if (node === undefined) return []
@@ -185,7 +185,7 @@ function cutAppend(
 
 type Node = DirectoryNode | FileNode
 
-/** Knows its entries: what is done in one folder costs nothing in others. */
+/** A directory holds its entries, so work in one folder costs nothing in others. */
 interface DirectoryNode {
   readonly kind: 'directory'
   readonly names: Set<string>
@@ -200,7 +200,7 @@ interface FileNode {
   readonly id: number
   path: string
   readonly content: Content
-  /** A failed append has left bytes behind the end. */
+  /** A failed append has left bytes after the end. */
   hasLeftover: boolean
 }
 
@@ -266,7 +266,7 @@ class MemoryFile implements DiskFile {
 
 // ── bytes of a file ──────────────────────────────────────────────────────────────────────
 
-/** Small files stay small: the first chunk doubles up to this size, all others have it. */
+/** Small files stay small: the first chunk doubles up to this size; all others have it. */
 const CHUNK_BYTES = 256 * 1024
 const FIRST_CHUNK_BYTES = 256
 
@@ -295,7 +295,7 @@ class Content {
     this.#chunks.length = Math.ceil(size / CHUNK_BYTES)
   }
 
-  /** A copy: what a caller does to it must not change the file. */
+  /** A copy: changes the caller makes to it must not change the file. */
   read(position: number, length: number): Buffer {
     const wanted = Math.max(0, Math.min(length, this.#size - position))
     const buffer = Buffer.allocUnsafeSlow(wanted)
@@ -326,7 +326,7 @@ function firstChunkSize(needed: number): number {
   return size
 }
 
-/** Fills an empty disk: folders first, then files with their bytes. For crash.ts and tests. */
+/** Fills an empty disk with folders, then with files. For crash.ts and tests. */
 export function fillDisk(
   disk: MemoryDisk,
   directories: Iterable<string>,

@@ -1,6 +1,6 @@
 /**
  * Files of the operating system, through node:fs. A handle opens its file when it is used and may
- * lose the descriptor to another one in between (descriptors.ts).
+ * lose the descriptor to another file in between (descriptors.ts).
  */
 
 import {
@@ -33,7 +33,7 @@ const fdatasyncAsync = promisify(fdatasync)
 const fsyncAsync = promisify(fsync)
 const rmAsync = promisify(rm)
 
-/** Only the owner may read what is stored. */
+/** Only the owner may read the files. */
 const FILE_MODE = 0o600
 const DIRECTORY_MODE = 0o700
 
@@ -49,9 +49,9 @@ const CONCURRENT_SYNCS = 2
 const DESCRIPTORS_MAX = 512
 
 export interface NodeDiskOptions {
-  /** Refuse every change (EROFS). Default false. */
+  /** Refuses every change (EROFS). Default false. */
   readonly readOnly?: boolean
-  /** How many descriptors may be open at a time. Default 512. */
+  /** How many descriptors may be open at once. Default 512. */
   readonly descriptorsMax?: number
 }
 
@@ -118,7 +118,7 @@ export class NodeDisk implements Disk {
   }
 
   async syncDirectory(path: string): Promise<void> {
-    if (process.platform === 'win32') return // a folder cannot be opened there, nor needs it
+    if (process.platform === 'win32') return // it cannot open a folder, and need not
     await this.#syncs.run(async () => {
       const open = (): number => openSync(this.#absolute(path), constants.O_RDONLY)
       const descriptor = this.#attempt('open', path, () => this.#descriptors.withRoom(open))
@@ -143,7 +143,7 @@ export class NodeDisk implements Disk {
     return file
   }
 
-  /** Links are followed as Kafka does: to folders always, to files where nothing is written. */
+  /** Follows links as Kafka does: to folders always, to files only on a read-only disk. */
   #kindOf(folder: string, entry: Dirent): DiskEntry['kind'] {
     if (!entry.isSymbolicLink()) return kindOf(entry)
     const target = targetOf(this.#absolute(join(folder, entry.name)))
@@ -169,19 +169,19 @@ export class NodeDisk implements Disk {
   }
 }
 
-/** Makes a folder, with those above it, so that they survive a power cut. Throws DiskError. */
+/** Creates a folder and its parents so that they survive a power cut. Throws DiskError. */
 export async function makeFolder(path: string): Promise<void> {
   const target = resolve(path)
   const first = attempt({ operation: 'mkdir', path: '', location: path }, () =>
     mkdirSync(target, { recursive: true, mode: DIRECTORY_MODE }),
   )
-  if (first === undefined) return // it was there
+  if (first === undefined) return // it already exists
   for (let made = target; made.length >= first.length; made = dirname(made)) {
     await new NodeDisk(dirname(made)).syncDirectory('')
   }
 }
 
-/** What a link leads to; undefined when it leads nowhere. */
+/** The target of a link; undefined if it does not exist. */
 function targetOf(path: string): Stats | undefined {
   try {
     return statSync(path)
@@ -206,14 +206,14 @@ interface FileContext {
 }
 
 class NodeFile implements DiskFile, DescriptorHolder {
-  /** The descriptor, while the cache lets the file have one. */
+  /** The descriptor; undefined while the file has none. */
   descriptor: number | undefined
-  /** Operations on their way in another thread: the descriptor must stay. */
+  /** Operations under way in another thread: while there are any, the descriptor must stay open. */
   pins = 0
   #path: string
   #size = 0
   #isClosed = false
-  /** A failed append may have left bytes behind `size`. */
+  /** A failed append may have left bytes after `size`. */
   #hasLeftover = false
 
   constructor(
@@ -231,7 +231,7 @@ class NodeFile implements DiskFile, DescriptorHolder {
     return this.#size
   }
 
-  /** The first opening: with the flags of `create`, and the size as it is on disk. */
+  /** Opens the file for the first time, with its own flags, and reads its size. */
   openNow(flags: number): void {
     this.context.descriptors.open(this, flags)
     this.#size = fstatSync(this.descriptor as number).size
@@ -312,7 +312,7 @@ class NodeFile implements DiskFile, DescriptorHolder {
     return { operation, path: this.#path, location: this.context.location }
   }
 
-  /** Its own failure is that of an opening, whatever the descriptor is wanted for. */
+  /** If it fails, the error names the operation 'open', whatever the descriptor is for. */
   #use(): number {
     if (this.#isClosed) throw diskError('EBADF', this.#place('use closed file'))
     if (this.descriptor === undefined) {
@@ -339,7 +339,7 @@ class NodeFile implements DiskFile, DescriptorHolder {
     }
   }
 
-  /** Undefined when there is no descriptor until an operation that is under way has ended. */
+  /** Undefined if no descriptor is left until an operation under way has ended. */
   #useIfAny(): number | undefined {
     try {
       return this.#use()

@@ -1,10 +1,10 @@
 /**
- * A disk that reads another one and keeps every change to itself, in memory. What lies below is
- * never touched: this is how a folder is opened beside its writer, and how a Kafka broker's folder
- * is read. Recovery, rebuilt indexes and checkpoints happen, but only here.
+ * A disk that reads another disk and keeps every change in memory. The disk below is never changed:
+ * this is how a folder is opened while its writer runs, and how a Kafka broker's folder is read.
+ * Recovery, rebuilt indexes and checkpoints happen only here.
  *
- * A file below is seen as long as it was when it was opened first. It is open below only while it
- * is open here.
+ * A file below keeps the size it had when it was first opened. It is open below only while it is
+ * open here.
  */
 
 import { assert } from '../base/assert.js'
@@ -14,8 +14,9 @@ import { MemoryDisk } from './memory-disk.js'
 export class OverlayDisk implements Disk {
   readonly location: string
   readonly #below: Disk
-  /** Files and folders made here, and the changed ends of files that lie below. */
+  /** Files and folders created here. */
   readonly #above = new MemoryDisk()
+  /** Files of the disk below that were opened or renamed here, by their path here. */
   readonly #nodes = new Map<string, OverlayNode>()
   /** Paths below that were removed or renamed here. */
   readonly #hidden = new Set<string>()
@@ -78,8 +79,8 @@ export class OverlayDisk implements Disk {
     const node = this.#nodes.get(from) ?? this.#adopt(from)
     this.#forget(to)
     if (node === undefined) return this.#above.rename(from, to)
-    // A file made here would show again when the one that replaces it is moved on. It goes at once:
-    // nothing in memory is waited for.
+    // A file created here would show again when the file that replaces it is renamed. The removal
+    // is immediate: a disk in memory does nothing later.
     void this.#above.remove(to)
     this.#nodes.delete(from)
     this.#hidden.add(from)
@@ -103,15 +104,15 @@ export class OverlayDisk implements Disk {
   #renameFolder(from: string, to: string): void {
     this.makeDirectory(to)
     for (const { name } of this.list(from)) this.rename(join(from, name), join(to, name))
-    void this.#above.remove(from) // what was in it has moved; nothing in memory is waited for
+    void this.#above.remove(from) // empty by now; immediate, as the disk is in memory
     this.#hidden.add(from)
   }
 
-  /** A file below that is renamed lives on here. */
+  /** A node for a file below that is about to be renamed. */
   #adopt(path: string): OverlayNode | undefined {
     if (this.#above.exists(path)) return undefined
     const node = new OverlayNode(path, () => this.#below.open(path))
-    new OverlayFile(node).close() // how long it is counts from now on
+    new OverlayFile(node).close() // fixes its size
     return node
   }
 
@@ -120,7 +121,7 @@ export class OverlayDisk implements Disk {
     if (this.#isBelow(path)) this.#hidden.add(path)
   }
 
-  /** Folders that exist below get a twin above when something is made in them. */
+  /** Creates the parent folders here, so that something can be created in them. */
   #makeParents(path: string): void {
     const parent = parentOf(path)
     if (parent === '' || this.#above.exists(parent)) return
@@ -146,13 +147,14 @@ export class OverlayDisk implements Disk {
   }
 }
 
-/** A file below, up to some byte, and what was appended here. */
+/** The first bytes of a file below, followed by the bytes appended here. */
 class OverlayNode {
-  /** Bytes that still count of the file below; unknown until it was opened first. */
+  /** Bytes of the file below that still count; unknown until it is first opened. */
   #keptBytes: number | undefined
   readonly #tail: DiskFile
-  /** How often it is open, and the file below for all of them. */
+  /** Handles that are open. */
   #handles = 0
+  /** The file below, shared by all handles. */
   #file: DiskFile | undefined
 
   constructor(

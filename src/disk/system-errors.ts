@@ -1,9 +1,9 @@
-/** Errors of system calls as DiskErrors: which error it is, and on which file. */
+/** Errors of system calls as DiskErrors, with the code and the file. */
 
 import { constants as system } from 'node:os'
 import { DiskError } from './disk.js'
 
-/** What was being done, for the error's sentence. */
+/** What was being done, for the sentence of the error. */
 export interface Place {
   readonly operation: string
   readonly path: string
@@ -11,7 +11,7 @@ export interface Place {
   readonly location: string
 }
 
-/** Runs a call of the system; what it throws becomes a DiskError. */
+/** Runs a system call; an error it throws becomes a DiskError. */
 export function attempt<T>(place: Place, call: () => T): T {
   try {
     return call()
@@ -20,7 +20,7 @@ export function attempt<T>(place: Place, call: () => T): T {
   }
 }
 
-/** As `attempt`, for calls that are waited for. */
+/** Like `attempt`, for asynchronous calls. */
 export async function attempted<T>(place: Place, call: () => Promise<T>): Promise<T> {
   try {
     return await call()
@@ -29,7 +29,7 @@ export async function attempted<T>(place: Place, call: () => Promise<T>): Promis
   }
 }
 
-/** A DiskError where the system says a code; anything else as it is. */
+/** A DiskError if the error has a system code; any other error unchanged. */
 export function asDiskError(error: unknown, place: Place): unknown {
   if (error instanceof DiskError) return error
   const code = nameOf(error as NodeJS.ErrnoException)
@@ -41,11 +41,11 @@ export function diskError(code: string, place: Place, cause?: unknown): DiskErro
   return new DiskError(code, operation, path, { cause, location })
 }
 
-/** Names by the system's numbers: libuv has no name for some of them, as EDQUOT. */
+/** Names by the system's numbers: libuv has no name for some, such as EDQUOT. */
 const NAME_BY_NUMBER = new Map(Object.entries(system.errno).map(([name, number]) => [number, name]))
 
 /**
- * The system's name for an error; undefined when it is none of the system's.
+ * The system's name for an error; undefined if the error is not the system's.
  *
  * Node calls an error that libuv does not know UNKNOWN, or "Unknown system error -122".
  */

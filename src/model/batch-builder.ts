@@ -1,13 +1,13 @@
 /**
- * Records into a batch. Each record is encoded once, straight into the buffer that later goes to
- * the disk; nothing is allocated per record.
+ * Builds a batch of records. Each record is encoded once, straight into the buffer that later goes
+ * to the disk; nothing is allocated per record.
  *
  *   record: length varint │ attributes 0 │ timestampDelta varlong │ offsetDelta varint
  *           │ keyLength varint │ key │ valueLength varint │ value │ headerCount varint │ headers
  *
- * The length of UTF-8 text is known only after it is written, but its varint stands before it, as
- * that of the whole record does. The builder leaves the room it will probably take, which is nearly
- * always right, and shifts what is behind it when it was not.
+ * The length of UTF-8 text is known only after it is written, but its varint comes before it, as
+ * does that of the whole record. The builder leaves the room the varint will probably take, which
+ * is nearly always right; if not, it shifts what follows.
  */
 
 import { assert } from '../base/assert.js'
@@ -18,13 +18,13 @@ import { compress, type SupportedCodec } from './compression.js'
 import type { BytesIn, HeaderIn } from './record.js'
 import type { Timestamp } from './units.js'
 
-/** Everything in a record that is not key, value or header, at its widest. */
+/** Bytes of a record besides key, value and headers, at most. */
 const RECORD_OVERHEAD_MAX = 36
-/** The two varints of a header, at their widest. */
+/** Bytes of the two varints of a header, at most. */
 const HEADER_OVERHEAD_MAX = 10
 /** A UTF-16 code unit takes at most three bytes in UTF-8. */
 const UTF8_BYTES_MAX = 3
-/** Up to here a loop over characters beats the call into the engine. */
+/** Up to this length a loop over characters is faster than a call into the engine. */
 const SHORT_TEXT = 32
 /** The varint of −1: no key, no value. */
 const NULL_FIELD = 0x01
@@ -36,14 +36,14 @@ export interface BatchOptions {
   readonly baseSequence?: number
 }
 
-/** Gives a builder a larger buffer, of at least so many bytes, and takes the old one back. */
+/** Returns a larger buffer, of at least `bytes`, in exchange for the old one. */
 export type Grow = (buffer: Buffer, bytes: number) => Buffer
 
 export class BatchBuilder {
   #buffer: Buffer
   readonly #grow: Grow | undefined
   readonly #bytesMax: number
-  /** Up to here a record goes in without further thought. */
+  /** A record that fits below this position needs no further check. */
   #room: number
   #at = BATCH_HEADER_BYTES
   #count = 0
@@ -51,8 +51,8 @@ export class BatchBuilder {
   #maxTimestamp = 0
 
   /**
-   * Builds into `buffer`, which it borrows until the batch is on its way. The batch becomes at most
-   * `bytesMax` large, or as large as its first record; with `grow` it may outgrow its buffer.
+   * Builds into `buffer`, which it borrows until the batch is sent. The batch grows to at most
+   * `bytesMax`, or to the size of its first record; with `grow` it may outgrow its buffer.
    */
   constructor(buffer: Buffer, bytesMax = buffer.length, grow?: Grow) {
     assert(buffer.length >= BATCH_HEADER_BYTES, 'no room for a header', { size: buffer.length })
@@ -62,7 +62,7 @@ export class BatchBuilder {
     this.#grow = grow
   }
 
-  /** The buffer the batch lies in. */
+  /** The buffer that holds the batch. */
   get buffer(): Buffer {
     return this.#buffer
   }
@@ -71,7 +71,7 @@ export class BatchBuilder {
     return this.#count
   }
 
-  /** Bytes of the batch so far, not compressed. */
+  /** Bytes of the batch so far, uncompressed. */
   get size(): number {
     return this.#at
   }
@@ -80,7 +80,7 @@ export class BatchBuilder {
     return this.#maxTimestamp
   }
 
-  /** Adds a record, or returns false and changes nothing when it does not fit. */
+  /** Adds a record; if it does not fit, returns false and changes nothing. */
   tryAppend(
     timestamp: Timestamp,
     key: BytesIn,
@@ -154,7 +154,7 @@ export class BatchBuilder {
   }
 }
 
-/** A batch of one record in a buffer of its own, for those who write one record at a time. */
+/** A batch of one record in a buffer of its own, for callers that write one record at a time. */
 export function singleRecordBatch(
   timestamp: Timestamp,
   key: BytesIn,
@@ -167,7 +167,7 @@ export function singleRecordBatch(
   return builder.build()
 }
 
-/** The most bytes a record can take inside a batch, its text counted exactly. */
+/** The most bytes a record can take inside a batch; text is counted exactly. */
 export function recordSizeMax(key: BytesIn, value: BytesIn, headers: readonly HeaderIn[]): number {
   let size = RECORD_OVERHEAD_MAX + byteLength(key) + byteLength(value)
   for (const [name, content] of headers) {
@@ -176,7 +176,7 @@ export function recordSizeMax(key: BytesIn, value: BytesIn, headers: readonly He
   return size
 }
 
-/** As recordSizeMax, but text is counted at its widest: cheap. */
+/** Like recordSizeMax, but counts text at its widest, which is cheap. */
 export function sizeBound(key: BytesIn, value: BytesIn, headers: readonly HeaderIn[]): number {
   let size = RECORD_OVERHEAD_MAX + bound(key) + bound(value)
   if (headers.length === 0) return size
@@ -196,12 +196,12 @@ function byteLength(content: BytesIn): number {
   return typeof content === 'string' ? Buffer.byteLength(content) : content.length
 }
 
-/** Bytes, or characters of text. */
+/** Bytes, or UTF-16 units of text. */
 function lengthOf(content: BytesIn): number {
   return content === null ? 0 : content.length
 }
 
-/** How many bytes the length of a record will probably take, by its key and value. */
+/** How many bytes the length of a record probably takes, by its key and value. */
 function guessedWidth(contentLength: number): number {
   if (contentLength < 56) return 1
   return contentLength < 8000 ? 2 : 3
@@ -233,8 +233,8 @@ function putField(buffer: Buffer, content: BytesIn, at: number): number {
 }
 
 /**
- * Writes at `at` the length of `buffer[bodyAt, end)`, for which room was left by a guess; shifts
- * the body when the guess was wrong. Returns the position after the body.
+ * Writes the length of `buffer[bodyAt, end)` at `at`, into room left by a guess; shifts the body
+ * if the guess was wrong. Returns the position after the body.
  */
 function putLength(buffer: Buffer, at: number, bodyAt: number, end: number): number {
   const length = end - bodyAt

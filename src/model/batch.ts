@@ -1,5 +1,5 @@
 /**
- * The record batch, version 2: the unit of append, of checksum and of compression. Kafka's bytes.
+ * The record batch, version 2, in Kafka's bytes: the unit of append, checksum and compression.
  *
  *   0          8       12      16 17      21    23      27         35         43
  *   ├──────────┼───────┼───────┼──┼───────┼─────┼───────┼──────────┼──────────┤
@@ -13,7 +13,7 @@
  *   │          │ Epoch│ Seq. │ Count │
  *   ▶─────────────────────────────────── … to the end ──────────────────────╯
  *
- * - `length` counts what follows it: the batch takes length + 12 bytes.
+ * - `length` counts the bytes after it: the batch takes length + 12 bytes.
  * - The broker patches base offset and leader epoch, which the CRC leaves out on purpose; readers
  *   therefore check those fields against their neighbours.
  * - After compaction a batch may hold fewer records than offsets, or none: the next offset is
@@ -51,11 +51,11 @@ const PRODUCER_EPOCH_AT = 51
 const BASE_SEQUENCE_AT = 53
 const RECORDS_COUNT_AT = 57
 
-/** Bytes before the first record; the smallest batch. */
+/** Bytes before the first record; the size of the smallest batch. */
 export const BATCH_HEADER_BYTES = 61
-/** Base offset and length: what stands before the bytes that `length` counts. */
+/** Base offset and length: the bytes that `length` does not count. */
 export const LOG_OVERHEAD_BYTES = 12
-/** What the CRC covers begins here. */
+/** The first byte that the CRC covers. */
 export const CRC_START = ATTRIBUTES_AT
 const MAGIC = 2
 
@@ -65,7 +65,7 @@ const TRANSACTIONAL_BIT = 1 << 4
 const CONTROL_BIT = 1 << 5
 const DELETE_HORIZON_BIT = 1 << 6
 
-/** One batch inside a buffer. A view: it owns nothing and reads each field when asked. */
+/** One batch inside a buffer. A view: it owns nothing and reads each field on demand. */
 export class Batch {
   /** Bytes of the whole batch. */
   readonly size: number
@@ -109,7 +109,7 @@ export class Batch {
   get maxTimestamp(): Timestamp {
     return getInt64(this.buffer, this.start + MAX_TIMESTAMP_AT)
   }
-  /** As it is stored: beyond 2^53 `baseTimestamp` is only the nearest number. */
+  /** The stored int64: beyond 2^53 `baseTimestamp` is only the nearest number. */
   get exactBaseTimestamp(): bigint {
     return this.buffer.readBigInt64BE(this.start + BASE_TIMESTAMP_AT)
   }
@@ -131,7 +131,7 @@ export class Batch {
   get recordsCount(): number {
     return getInt32(this.buffer, this.start + RECORDS_COUNT_AT)
   }
-  /** Undefined for the ids 5 to 7, which no Kafka writes. */
+  /** Undefined for the ids 5 to 7, which Kafka never writes. */
   get codec(): Codec | undefined {
     return codecOf(this.attributes & CODEC_MASK)
   }
@@ -141,11 +141,11 @@ export class Batch {
   get isTransactional(): boolean {
     return (this.attributes & TRANSACTIONAL_BIT) !== 0
   }
-  /** Holds a marker of the system, never a user's record. */
+  /** The batch holds a control record, never a user's record. */
   get isControl(): boolean {
     return (this.attributes & CONTROL_BIT) !== 0
   }
-  /** The base timestamp is the time from which tombstones may be dropped. */
+  /** The base timestamp is the time from which tombstones may be removed. */
   get hasDeleteHorizon(): boolean {
     return (this.attributes & DELETE_HORIZON_BIT) !== 0
   }
@@ -165,9 +165,9 @@ export class Batch {
 // ── framing: three outcomes ──────────────────────────────────────────────────────────────
 
 /**
- * What stands at `buffer[at]`, judged by the header alone (no checksum):
- * the size of a batch that may reach beyond `end`; SHORT when not even its length is there;
- * BROKEN when no batch starts like this.
+ * What begins at `buffer[at]`, judged by the header alone (no checksum):
+ * the size of a batch, which may reach beyond `end`; SHORT if the bytes end before the magic;
+ * BROKEN if no batch starts like this.
  */
 export const SHORT = 0
 export const BROKEN = -1
@@ -191,9 +191,9 @@ export function whyBroken(buffer: Buffer, at: number): string {
 }
 
 /**
- * Why a whole batch cannot be believed, or undefined. Checks what the header claims about itself
- * and the CRC; whether it fits to its neighbours is for the log to say. Any int64 may be a time:
- * there are producers that send nanoseconds, and Kafka takes them.
+ * Why a whole batch is invalid; undefined if it is valid. Checks that the header does not
+ * contradict itself, and the CRC; the log checks the batch against its neighbours. Any int64 is a
+ * valid time: some producers send nanoseconds, and Kafka accepts them.
  */
 export function whyInvalid(batch: Batch): string | undefined {
   const { recordsCount, lastOffsetDelta, baseOffset } = batch
@@ -213,7 +213,7 @@ function hex(value: number): string {
   return `0x${value.toString(16).padStart(8, '0')}`
 }
 
-/** All whole batches of `bytes`, which must hold nothing else. For tools and tests. */
+/** All whole batches of `bytes`, up to the first byte that begins none. For tools and tests. */
 export function* batchesOf(bytes: Uint8Array): Generator<Batch> {
   const buffer = asBuffer(bytes)
   for (let at = 0; at < buffer.length;) {
@@ -232,7 +232,7 @@ export function assignOffset(batch: Batch, baseOffset: Offset, leaderEpoch: Lead
   putInt32(batch.buffer, leaderEpoch, batch.start + LEADER_EPOCH_AT)
 }
 
-/** Turns the batch's time into the broker's append time. Computes the CRC anew. */
+/** Replaces the batch's time with the broker's append time. Recomputes the CRC. */
 export function stampLogAppendTime(batch: Batch, now: Timestamp): void {
   const { buffer, start, attributes } = batch
   putInt16(buffer, attributes | LOG_APPEND_TIME_BIT, start + ATTRIBUTES_AT)
@@ -240,12 +240,12 @@ export function stampLogAppendTime(batch: Batch, now: Timestamp): void {
   sealCrc(buffer, start, batch.end)
 }
 
-/** The same batch with its records decompressed. Its checksum is not computed: never stored. */
+/** The same batch with its records decompressed. Its checksum is wrong: it is never stored. */
 export function unpacked(batch: Batch, payload: Uint8Array): Batch {
   return withPayload(batch, 'none', payload)
 }
 
-/** The same batch with its records, which are given unpacked, in this codec, and a checksum. */
+/** The same batch with the given uncompressed records compressed by `codec`, and a checksum. */
 export function packedAs(codec: SupportedCodec, batch: Batch, records: Uint8Array): Batch {
   const packed = withPayload(batch, codec, compress(codec, records))
   sealCrc(packed.buffer, packed.start, packed.end)
@@ -280,7 +280,7 @@ export interface BatchHeader {
   readonly recordsCount: number
 }
 
-/** Writes the header of the batch that fills `buffer[start, end)` and seals it with its CRC. */
+/** Writes the header, with the CRC, of the batch that fills `buffer[start, end)`. */
 export function writeHeader(buffer: Buffer, start: number, end: number, h: BatchHeader): void {
   putInt64(buffer, h.baseOffset ?? 0, start)
   putInt32(buffer, end - start - LOG_OVERHEAD_BYTES, start + LENGTH_AT)

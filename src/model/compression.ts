@@ -1,6 +1,6 @@
 /**
- * Codecs of a batch's records. The payload behind the header is one compressed stream.
- * gzip comes from node:zlib; the others are recognised and named, not yet read.
+ * Codecs of a batch's records. The payload after the header is one compressed stream.
+ * gzip comes from node:zlib; the others are recognised and named, but not read.
  */
 
 import { asBuffer } from '../base/bytes.js'
@@ -19,8 +19,8 @@ export const SUPPORTED_CODECS = ['none', 'gzip'] as const
 export type SupportedCodec = (typeof SUPPORTED_CODECS)[number]
 
 /**
- * What one batch may grow to when it is read. A few hundred bytes of gzip can claim gigabytes;
- * Kafka's largest default batch is 1 MiB, this leaves room for 64 times as much.
+ * The most bytes one batch may grow to when it is read. A few hundred bytes of gzip can expand to
+ * gigabytes; Kafka's largest batch is 1 MiB by default, and this allows 64 times as much.
  */
 export const DECOMPRESSED_BYTES_MAX = 64 * 1024 * 1024
 
@@ -37,11 +37,11 @@ export function isSupported(codec: Codec): codec is SupportedCodec {
   return codec === 'none' || codec === 'gzip'
 }
 
-/** What a byte can grow to at most, by the format of its codec; zstd knows no such bound. */
+/** The most bytes that one byte can grow to, by the codec's format; zstd has no bound. */
 const GROWTH_MAX: Readonly<Record<Codec, number>> = {
   none: 1,
   gzip: 1_032, // deflate: a match of 258 bytes in 2 bits
-  snappy: 64, // a copy of 64 bytes takes 3 bytes at the least
+  snappy: 64, // a copy of 64 bytes takes at least 3 bytes
   lz4: 255, // each further byte of a match's length stands for 255
   zstd: Infinity,
 }
@@ -61,8 +61,9 @@ export function decompress(codec: Codec, bytes: Uint8Array): Uint8Array {
 }
 
 /**
- * As `decompress`; undefined when the records are more than `bytesMax` and might still be taken.
- * A stream that says so itself is not begun; of one that does not, no more is unpacked than that.
+ * Like `decompress`; undefined if the records are larger than `bytesMax` but perhaps not larger
+ * than DECOMPRESSED_BYTES_MAX. A stream that announces too much is not begun; any other stops at
+ * `bytesMax`.
  */
 export function decompressWithin(
   codec: Codec,
@@ -77,7 +78,7 @@ export function decompressWithin(
     )
   }
   const isPart = bytesMax < DECOMPRESSED_BYTES_MAX
-  if (isPart && (bytesMax <= 0 || sizeSaid(bytes) > bytesMax)) return undefined
+  if (isPart && (bytesMax <= 0 || announcedSize(bytes) > bytesMax)) return undefined
   try {
     return zlib().gunzipSync(bytes, { maxOutputLength: Math.min(bytesMax, DECOMPRESSED_BYTES_MAX) })
   } catch (error) {
@@ -86,10 +87,10 @@ export function decompressWithin(
   }
 }
 
-// ── behind ───────────────────────────────────────────────────────────────────────────────
+// ── in another thread ────────────────────────────────────────────────────────────────────
 
-/** As `compress`, in another thread. */
-export function compressBehind(codec: SupportedCodec, bytes: Uint8Array): Promise<Uint8Array> {
+/** Like `compress`, in another thread. */
+export function compressAsync(codec: SupportedCodec, bytes: Uint8Array): Promise<Uint8Array> {
   if (codec === 'none') return Promise.resolve(bytes)
   const { constants, gzip } = zlib()
   return new Promise((resolve, reject) => {
@@ -100,13 +101,13 @@ export function compressBehind(codec: SupportedCodec, bytes: Uint8Array): Promis
   })
 }
 
-/** As `decompress`, in another thread. */
-export function decompressBehind(codec: SupportedCodec, bytes: Uint8Array): Promise<Uint8Array> {
+/** Like `decompress`, in another thread. */
+export function decompressAsync(codec: SupportedCodec, bytes: Uint8Array): Promise<Uint8Array> {
   if (codec === 'none') return Promise.resolve(bytes)
   const { constants, gunzip } = zlib()
   return new Promise((resolve, reject) => {
-    // In one piece where the stream says how large it is: pieces would have to be put together.
-    const pieceMax = Math.min(sizeSaid(bytes), bytes.length * GROWTH_MAX.gzip)
+    // One chunk of the announced size: several chunks would have to be joined.
+    const pieceMax = Math.min(announcedSize(bytes), bytes.length * GROWTH_MAX.gzip)
     const chunkSize = clamped(pieceMax, constants.Z_DEFAULT_CHUNK, DECOMPRESSED_BYTES_MAX) + 64
     gunzip(bytes, { chunkSize, maxOutputLength: DECOMPRESSED_BYTES_MAX }, (error, result) => {
       if (error === null) resolve(result)
@@ -119,10 +120,10 @@ export function decompressBehind(codec: SupportedCodec, bytes: Uint8Array): Prom
 const GZIP_BYTES_MIN = 18
 
 /**
- * What a gzip stream says of its size, in its last four bytes: a hint. It may be a lie, and a
- * stream of several members says it of its last one only.
+ * The size that a gzip stream announces in its last four bytes: a hint. It may be wrong, and a
+ * stream of several members announces only that of its last member.
  */
-function sizeSaid(bytes: Uint8Array): number {
+function announcedSize(bytes: Uint8Array): number {
   return bytes.length < GZIP_BYTES_MIN ? 0 : asBuffer(bytes).readUInt32LE(bytes.length - 4)
 }
 

@@ -1,5 +1,5 @@
 /**
- * Records of control batches: what the system writes for itself between users' records.
+ * Records of control batches, which the system writes between users' records.
  * Key: int16 version, int16 type. They take an offset and are never delivered.
  */
 
@@ -21,7 +21,7 @@ const TYPES = [
 
 export type ControlType = (typeof TYPES)[number] | 'UNKNOWN'
 
-/** The type of the marker in a control batch; UNKNOWN for one from a newer Kafka. */
+/** The type of the marker in a control batch; UNKNOWN for a type of a newer Kafka. */
 export function controlTypeOf(batch: Batch): ControlType {
   const cursor = new RecordCursor(batch)
   if (!cursor.next() || cursor.key === null || cursor.key.byteLength < 4) return 'UNKNOWN'
@@ -30,7 +30,7 @@ export function controlTypeOf(batch: Batch): ControlType {
   return TYPES[reader.int16()] ?? 'UNKNOWN'
 }
 
-/** The epoch of the coordinator that wrote the marker which ends a transaction; −1 without one. */
+/** The epoch of the coordinator that wrote a transaction's end marker; −1 without one. */
 export function coordinatorEpochOf(batch: Batch): number {
   try {
     const cursor = new RecordCursor(batch)

@@ -1,8 +1,8 @@
 /**
- * Every way to fail, in one table. A code that Kafka has keeps Kafka's name and number; a few of
- * partlog's own stand below with a negative number, which never goes over a wire.
+ * All errors in one table. A code that Kafka has keeps Kafka's name and number; partlog's own codes
+ * come last, with negative numbers, which never go over the wire.
  *
- * A code is API: it does not change. A sentence is for people: it may.
+ * A code is API and does not change. A sentence is for people and may change.
  */
 
 import { AssertionError } from '../base/assert.js'
@@ -101,32 +101,32 @@ export const ERRORS = {
 
   /** An argument of the wrong type or out of range. */
   INVALID_ARGUMENT: final(-100),
-  /** The thing was closed before or during the call. */
+  /** The object was closed before or during the call. */
   CLOSED: final(-101),
   /** Another process (or another Cluster in this one) owns the folder. */
   LOCKED: final(-102),
-  /** The thing was opened for reading only, or can only be read. */
+  /** The object was opened for reading only, or can only be read. */
   READ_ONLY: final(-103),
-  /** Bytes on disk are not what was written; the sentence names file and position. */
+  /** Bytes on disk are not what was written; the sentence names the file and the position. */
   CORRUPT_LOG: final(-104),
   /** A failed sync or write has taken a log offline until it is opened again. */
   LOG_OFFLINE: final(-110),
-  /** A position is wanted, none is committed, and autoOffsetReset is 'none'. */
+  /** A consumer needs a position, none is committed, and autoOffsetReset is 'none'. */
   NO_OFFSET_FOR_PARTITION: final(-105),
   /**
-   * A log was cut below what a reader has read, by an unclean election; `record` is the first
+   * An unclean election truncated a log below what a consumer has read; `record` is the first
    * offset known to differ (Kafka's LogTruncationException).
    */
   LOG_TRUNCATION: final(-111),
-  /** Code of the application that partlog has called threw; `cause` has its error. */
+  /** A callback of the application threw; `cause` has its error. */
   CALLBACK_FAILED: final(-112),
-  /** The producer's memory or metadata did not become available in maxBlockMs. */
+  /** The producer's memory or metadata did not become available within maxBlockMs. */
   BUFFER_EXHAUSTED: retriable(-106),
-  /** Not delivered in deliveryTimeoutMs; `outcomeUnknown` says whether it may be in the log. */
+  /** Not delivered within deliveryTimeoutMs; `outcomeUnknown` says whether it may be in the log. */
   DELIVERY_TIMED_OUT: final(-107),
-  /** A serializer or deserializer of the user threw; `cause` has its error. */
+  /** The user's serializer or deserializer threw; `cause` has its error. */
   SERIALIZATION_FAILED: final(-108),
-  /** This platform offers no lock that the kernel drops by itself. */
+  /** This platform has no lock that the kernel releases when a process dies. */
   LOCK_UNAVAILABLE: final(-109),
 } as const satisfies Readonly<Record<string, ErrorRow>>
 
@@ -141,39 +141,39 @@ export function errorId(code: ErrorCode): number {
   return ERRORS[code].id
 }
 
-/** The code of a number in a response; a number from a newer Kafka is an unknown error. */
+/** The code of a number in a response; UNKNOWN_SERVER_ERROR for a number of a newer Kafka. */
 export function errorOf(id: number): ErrorCode {
   return NAME_BY_ID.get(id) ?? 'UNKNOWN_SERVER_ERROR'
 }
 
-/** Where a record lies. */
+/** The place of a record. */
 export interface RecordPlace {
   readonly topic: string
   readonly partition: number
   readonly offset: number
 }
 
-/** What a PartlogError may carry besides its code and sentence. */
+/** The fields a PartlogError may have besides its code and sentence. */
 export interface PartlogErrorOptions {
   readonly cause?: unknown
-  /** The record it is about, or the offset. */
+  /** The record or offset the error is about. */
   readonly record?: RecordPlace
   /** The request may or may not have taken effect. */
   readonly outcomeUnknown?: boolean
 }
 
-/** What every rejected promise and every throwing call of partlog carries. */
+/** The error of every rejected promise and every throwing call of partlog. */
 export class PartlogError extends Error {
   override readonly name = 'PartlogError'
-  /** Stable; compare this, never the sentence. */
+  /** Stable across versions. Compare the code, never the sentence. */
   readonly code: ErrorCode
   /** The same call may succeed later without any change by the caller. */
   readonly retriable: boolean
   /** True when the records of a failed send may nevertheless be in the log. */
   readonly outcomeUnknown: boolean
   /**
-   * The record that a SERIALIZATION_FAILED of a consumer is about, or the first offset that is
-   * known to differ after a LOG_TRUNCATION; else it is not there.
+   * The record that a consumer's SERIALIZATION_FAILED is about, or the first offset known to
+   * differ after a LOG_TRUNCATION; absent on all other errors.
    */
   declare readonly record?: RecordPlace
 
@@ -192,15 +192,15 @@ export class PartlogError extends Error {
 }
 
 /**
- * True for a PartlogError, of the given code if one is given. Goes by name, not by class: an
- * application may hold the ESM and the CommonJS copy of partlog at once.
+ * True for a PartlogError, with the given code if one is given. Compares the name, not the class:
+ * an application may load the ESM and the CommonJS copy of partlog at once.
  */
 export function isPartlogError(error: unknown, code?: ErrorCode): error is PartlogError {
   if (!(error instanceof Error) || error.name !== 'PartlogError') return false
   return code === undefined || (error as PartlogError).code === code
 }
 
-/** Any thrown value as a PartlogError; what was not expected keeps its cause. */
+/** Any thrown value as a PartlogError; an unexpected one is kept as its cause. */
 export function toPartlogError(error: unknown): PartlogError {
   if (isPartlogError(error)) return error
   const sentence = error instanceof Error ? error.message : String(error)
@@ -211,19 +211,19 @@ export function toPartlogError(error: unknown): PartlogError {
   return new PartlogError('UNKNOWN_SERVER_ERROR', `${what}: ${sentence}`, { cause: error })
 }
 
-/** By name, as the disk is a room of its own: its sentence names operation, file and reason. */
+/** By name: this room must not import the disk's. The sentence has operation, file and reason. */
 function isFromDisk(error: unknown): boolean {
   return error instanceof Error && error.name === 'DiskError'
 }
 
-/** The same error, saying that the request may have taken effect. */
+/** The same error with `outcomeUnknown`: the request may have taken effect. */
 export function withUnknownOutcome(error: PartlogError): PartlogError {
   if (error.outcomeUnknown) return error
   const { sentence } = error
   return new PartlogError(error.code, sentence, { cause: error, outcomeUnknown: true })
 }
 
-/** Runs `read` on the user's options; what it refuses is an INVALID_CONFIG. */
+/** Runs `read` on the user's options; a refusal becomes INVALID_CONFIG. */
 export function checkedConfig<T>(read: () => T): T {
   try {
     return read()

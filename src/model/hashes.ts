@@ -1,4 +1,4 @@
-/** The two hashes of Kafka, each for its own purpose. Both work in 32-bit integers that wrap. */
+/** Kafka's two hashes: of keys and of group ids. Both work in 32-bit integers that wrap. */
 
 const SEED = 0x9747b28c | 0
 const M = 0x5bd1e995
@@ -39,7 +39,7 @@ export function javaHash(text: string): number {
   return hash
 }
 
-/** The partition of `__consumer_offsets` that keeps a group (Kafka's Utils.abs: MIN_VALUE is 0). */
+/** A group's partition of `__consumer_offsets` (Kafka's Utils.abs maps MIN_VALUE to 0). */
 export function partitionOfGroup(groupId: string, partitionCount: number): number {
   const hash = javaHash(groupId)
   return (hash === -(2 ** 31) ? 0 : Math.abs(hash)) % partitionCount

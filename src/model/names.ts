@@ -1,4 +1,4 @@
-/** Names people give, checked before anything is made of them. */
+/** Names and numbers that users give, checked before anything is created from them. */
 
 import { show } from '../base/options.js'
 import { PartlogError } from './errors.js'
@@ -10,27 +10,27 @@ export interface TopicPartition {
   readonly partition: number
 }
 
-/** Where groups keep their committed offsets. */
+/** The topic in which groups keep their committed offsets. */
 export const OFFSETS_TOPIC = '__consumer_offsets'
-/** The log that the state of the cluster is a fold over. */
+/** The topic from which brokers replay the state of the cluster. */
 export const METADATA_TOPIC = '__cluster_metadata'
 
 const TOPIC_NAME_MAX = 249
 const TOPIC_CHARACTERS = /^[a-zA-Z0-9._-]+$/
 const GROUP_ID_MAX = 1024
 
-/** Partition numbers stay small enough that a folder's name fits into 255 bytes. */
+/** Partition numbers stay below this, so that a folder's name fits into 255 bytes. */
 export const PARTITIONS_MAX = 99_999
 
-/** Topics that belong to the system: readable, but never created or written by users. */
+/** Topics of the system: users may read them, but never create or write them. */
 export function isInternalTopic(topic: string): boolean {
   return topic === OFFSETS_TOPIC || topic === METADATA_TOPIC
 }
 
-/** Sends go to the same topic again and again: its name was looked at the first time. */
+/** The name checked last and found valid: most sends go to the same topic. */
 let lastGood: string | undefined
 
-/** Kafka's rule for topic names, as INVALID_TOPIC_EXCEPTION with the reason. */
+/** Throws INVALID_TOPIC_EXCEPTION with the reason if Kafka does not allow the topic's name. */
 export function checkTopicName(topic: unknown): asserts topic is string {
   if (topic === lastGood && topic !== undefined) return
   const reason = whyNotTopic(topic)
@@ -62,7 +62,7 @@ export function topicsCollide(a: string, b: string): boolean {
   return a !== b && a.replaceAll('.', '_') === b.replaceAll('.', '_')
 }
 
-/** A partition number: a whole number from 0 to {@link PARTITIONS_MAX} − 1. */
+/** Throws INVALID_PARTITIONS unless it is a whole number from 0 to {@link PARTITIONS_MAX} − 1. */
 export function checkPartition(partition: unknown): asserts partition is number {
   const inRange =
     Number.isInteger(partition) &&
@@ -76,7 +76,7 @@ export function checkPartition(partition: unknown): asserts partition is number 
   }
 }
 
-/** An offset: a whole number from 0 to 2^53 − 1. */
+/** Throws INVALID_ARGUMENT unless it is a whole number from 0 to 2^53 − 1. */
 export function checkOffset(offset: unknown, what = 'offset'): asserts offset is number {
   if (!Number.isSafeInteger(offset) || (offset as number) < 0) {
     throw new PartlogError(
@@ -100,7 +100,7 @@ export function partitionKey(topic: string, partition: number): string {
   return `${topic}-${partition}`
 }
 
-/** UTF-16 order, as Java compares strings: the same on every machine, in every language. */
+/** UTF-16 order, as Java compares strings: the same on every machine and in every locale. */
 export function compareText(a: string, b: string): number {
   if (a === b) return 0
   return a < b ? -1 : 1

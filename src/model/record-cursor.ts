@@ -1,10 +1,10 @@
 /**
- * Reads the records of one batch, one after the other. The cursor itself holds the fields of the
- * record it stands on, so skipping a record allocates nothing; keys, values and headers become
- * objects only when asked for, as views of the batch's bytes.
+ * Reads the records of one batch in order. The cursor holds the fields of the current record, so
+ * skipping a record allocates nothing; keys, values and headers become objects only on demand, as
+ * views of the batch's bytes.
  *
- * Every length is checked against the record it stands in before it is used, and in the end that
- * the fields filled the record.
+ * Every length is checked against its record before it is used. In the end the fields must fill
+ * the record exactly.
  */
 
 import { asBuffer } from '../base/bytes.js'
@@ -18,7 +18,7 @@ import type { Offset, Timestamp } from './units.js'
 /** The smallest record: length, attributes, two deltas, null key, null value, no headers. */
 const RECORD_BYTES_MIN = 7
 const NULL_LENGTH = -1
-/** Sums of two numbers up to here are exact. Milliseconds get there in the year 144,683. */
+/** The sum of two numbers up to this is exact. Milliseconds reach it in the year 144,683. */
 const EXACT_MAX = 2 ** 52
 const ENDS_EARLY = 'it ends inside a field'
 
@@ -46,10 +46,10 @@ export class RecordCursor {
   #valueLength = NULL_LENGTH
   #headersAt = 0
   #headerCount = 0
-  /** Those of the current record that have not been gone over. */
+  /** Headers of the current record that have not been checked yet. */
   #headersLeft = 0
 
-  /** `records`: those of the batch, where they have been unpacked before. */
+  /** `records`: the batch's records, if they are already decompressed. */
   constructor(batch: Batch, records?: Uint8Array) {
     const codec = batch.codec
     if (codec === undefined) {
@@ -70,14 +70,14 @@ export class RecordCursor {
     }
   }
 
-  /** Steps to the next record; false behind the last one. */
+  /** Steps to the next record; returns false after the last one. */
   next(): boolean {
     return this.step(Infinity) === true
   }
 
   /**
-   * As `next`, but goes over so many headers at most: undefined within a record that has more of
-   * them, which the next step goes on with. 64 MiB may be one record with 30 million headers.
+   * Like `next`, but checks at most `headersMax` headers. Returns undefined if the record has more;
+   * the next step continues with them. 64 MiB may be one record with 30 million headers.
    */
   step(headersMax: number): boolean | undefined {
     if (this.#headersLeft === 0 && !this.#begin()) return false
@@ -90,7 +90,7 @@ export class RecordCursor {
     return true
   }
 
-  /** Reads the next record up to its headers; false when there is none. */
+  /** Reads the next record up to its headers; returns false if there is none. */
   #begin(): boolean {
     if (this.#left === 0) {
       if (this.#at !== this.#end) throw this.#broken(`${this.#end - this.#at} bytes left over`)
@@ -123,7 +123,7 @@ export class RecordCursor {
     return this.#text(this.#keyAt, this.#keyLength)
   }
 
-  /** The timestamp as it is stored, an int64: nanoseconds, say, are no exact number. */
+  /** The stored int64; as a number, a timestamp in nanoseconds would not be exact. */
   get exactTimestamp(): bigint {
     if (this.timestampType === 'LogAppendTime') return this.#batch.exactMaxTimestamp
     return BigInt.asIntN(64, this.#batch.exactBaseTimestamp + this.#exactTimestampDelta())
@@ -137,14 +137,14 @@ export class RecordCursor {
     return this.#headerCount === 0 ? NO_HEADERS : this.#readHeaders()
   }
 
-  // ── for those who look at very many: nothing is copied ─────────────────────────────────
+  // ── for callers that read very many records: nothing is copied ─────────────────────────
 
-  /** What the places below are places in. */
+  /** The bytes that the ranges below refer to. */
   get bytes(): Buffer {
     return this.#bytes
   }
 
-  /** Where the key lies; undefined when there is none. */
+  /** The bytes of the key; undefined if there is no key. */
   get keyRange(): { readonly start: number; readonly end: number } | undefined {
     if (this.#keyLength === NULL_LENGTH) return undefined
     return { start: this.#keyAt, end: this.#keyAt + this.#keyLength }
@@ -154,12 +154,12 @@ export class RecordCursor {
     return this.#keyLength !== NULL_LENGTH
   }
 
-  /** Not a tombstone. */
+  /** False for a tombstone. */
   get hasValue(): boolean {
     return this.#valueLength !== NULL_LENGTH
   }
 
-  /** Where key, value and headers lie: all that does not depend on the batch around it. */
+  /** The bytes of key, value and headers: the part that does not depend on the batch. */
   get fieldsRange(): { readonly start: number; readonly end: number } {
     return { start: this.#fieldsAt, end: this.#recordEnd }
   }
@@ -239,8 +239,8 @@ export class RecordCursor {
     return length
   }
 
-  // Neither checks where the record ends: whoever reads on behind it is found out by #readBody.
-  // Behind the buffer bytes are undefined, which go on like 0x80 until the varint is too long.
+  // Neither method checks where the record ends: #fieldLength and `step` notice a read past it.
+  // Past the buffer, bytes are undefined and count as 0x80 until the varint is too long.
 
   #varint(): number {
     const bytes = this.#bytes
@@ -268,7 +268,7 @@ export class RecordCursor {
     throw this.#broken('a varlong has more than 10 bytes')
   }
 
-  /** The delta once more; #varlong has seen where it ends. */
+  /** Reads the delta again as a bigint; #varlong has already found where it ends. */
   #exactTimestampDelta(): bigint {
     let zigzag = 0n
     for (let at = this.#timestampDeltaAt, shift = 0n; ; at++, shift += 7n) {

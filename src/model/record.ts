@@ -1,4 +1,4 @@
-/** What is stored: a record and its parts, as plain data. */
+/** A stored record and its parts, as plain data. */
 
 import type { Offset, Timestamp } from './units.js'
 
@@ -8,10 +8,10 @@ export interface Header {
   readonly value: Uint8Array | null
 }
 
-/** Whether timestamps come from the producer or from the broker's append. */
+/** Whether the timestamp is the producer's or that of the broker's append. */
 export type TimestampType = 'CreateTime' | 'LogAppendTime'
 
-/** A record as it lies in a log: bytes, not yet deserialized. */
+/** A record as stored in a log: bytes, not deserialized. */
 export interface StoredRecord {
   readonly offset: Offset
   readonly timestamp: Timestamp
@@ -23,10 +23,10 @@ export interface StoredRecord {
   readonly headers: readonly Header[]
 }
 
-/** A key, value or header value on its way in: text goes as UTF-8. */
+/** A key, value or header value to write: text becomes UTF-8. */
 export type BytesIn = string | Uint8Array | null
 
-/** A header on its way in. */
+/** A header to write. */
 export type HeaderIn = readonly [key: string, value: BytesIn]
 
 export const NO_HEADERS: readonly Header[] = Object.freeze([])

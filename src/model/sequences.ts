@@ -1,10 +1,10 @@
 /**
- * Sequence numbers: a producer counts its records per partition, so that a broker sees when one is
- * missing or comes twice. They begin at 0, and 0 follows 2³¹ − 1.
+ * Sequence numbers: a producer counts its records per partition, so that a broker notices a missing
+ * or repeated record. They begin at 0, and 0 follows 2³¹ − 1.
  */
 
 export const SEQUENCE_MAX = 2 ** 31 - 1
-/** The last epoch of a producer id; then a new id is due. */
+/** The last epoch of a producer id; after it the producer needs a new id. */
 export const PRODUCER_EPOCH_MAX = 2 ** 15 - 1
 
 const TURN = 2 ** 31

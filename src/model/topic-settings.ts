@@ -1,7 +1,7 @@
 /**
- * Settings of a topic, under Kafka's names and with Kafka's defaults (4.3,
- * org.apache.kafka.common.config.TopicConfig). `-1` and the largest integer say "unlimited" where
- * Kafka lets them.
+ * Settings of a topic, with Kafka's names and defaults (4.3,
+ * org.apache.kafka.common.config.TopicConfig). Where Kafka allows it, `-1` and the largest integer
+ * mean "unlimited".
  */
 
 import {
@@ -19,79 +19,79 @@ import {
 } from '../base/options.js'
 import { checkedConfig } from './errors.js'
 
-const FOR_EVER = Number.MAX_SAFE_INTEGER
+const FOREVER = Number.MAX_SAFE_INTEGER
 const INT_MAX = 2 ** 31 - 1
 const DAY_MS = 86_400_000
 
 const policies = oneOf('delete', 'compact', 'compact,delete', 'delete,compact', '')
-/** A list: blanks and repetitions do not matter. With nothing in it nothing goes (KIP-1161). */
+/** A list: blanks and repetitions do not matter. An empty list keeps everything (KIP-1161). */
 const cleanupPolicy: typeof policies = {
   ...policies,
   parseText: text => policies.parseText([...new Set(listed(text))].join()),
 }
 
-/** What stands in the text of a list. */
+/** The items of a list given as text. */
 export function listed(text: string): string[] {
   return text.trim().split(/\s*,\s*/)
 }
 
 export const TOPIC_SETTINGS = {
-  /** A segment is closed before it grows beyond this. Bytes; Kafka allows no less than 1 MiB. */
+  /** A segment is closed before it grows beyond this. Bytes; Kafka's minimum is 1 MiB. */
   'segment.bytes': option(integer(1024 * 1024, INT_MAX), 1024 ** 3),
-  /** As segment.bytes without the lower bound, for tests; wins when set. */
+  /** Like segment.bytes, without the minimum, for tests; overrides it when set. */
   'internal.segment.bytes': optional(integer(14, INT_MAX)),
   /** A segment is closed when its records span this much time. Milliseconds of record time. */
   'segment.ms': option(integer(1), 7 * DAY_MS),
-  /** Up to so many milliseconds are taken off segment.ms, by chance, for each segment. */
+  /** The most that is randomly subtracted from segment.ms for each segment. Milliseconds. */
   'segment.jitter.ms': option(integer(0), 0),
   /** Size an index may reach before its segment is closed. Bytes. */
   'segment.index.bytes': option(integer(12, INT_MAX), 10 * 1024 * 1024),
-  /** An index entry is written after so many bytes of records. */
+  /** Bytes of records between two index entries. */
   'index.interval.bytes': option(integer(0, INT_MAX), 4096),
   /**
-   * What becomes of old records: `delete` by age and size, `compact` all but a key's newest, both
-   * (`compact,delete`), or nothing ('').
+   * How old records are removed: `delete` by age and size, `compact` all but the newest of a key,
+   * both (`compact,delete`), or not at all ('').
    */
   'cleanup.policy': option(cleanupPolicy, 'delete'),
-  /** Compaction begins when more than this part of the closed segments is new since the last. */
+  /** Compaction begins when more than this ratio of the closed segments is not yet compacted. */
   'min.cleanable.dirty.ratio': option(ratio(0, 1), 0.5),
   /** Records younger than this are not compacted. Milliseconds. */
   'min.compaction.lag.ms': option(integer(0), 0),
-  /** Records older than this are compacted, whatever the ratio says. Milliseconds. */
-  'max.compaction.lag.ms': option(integer(1), FOR_EVER),
-  /** How long a tombstone stays after the first compaction that meets it. Milliseconds. */
+  /** Records older than this are compacted, whatever the ratio. Milliseconds. */
+  'max.compaction.lag.ms': option(integer(1), FOREVER),
+  /** How long a tombstone stays after the first compaction that reads it. Milliseconds. */
   'delete.retention.ms': option(integer(0), DAY_MS),
   /** Closed segments whose newest record is older are deleted. Milliseconds; −1 keeps all. */
   'retention.ms': option(integer(-1), 7 * DAY_MS),
-  /** The oldest closed segments are deleted while what is left is larger. Bytes; −1 keeps all. */
+  /** The oldest closed segments are deleted while the rest is larger. Bytes; −1 keeps all. */
   'retention.bytes': option(integer(-1), -1),
-  /** How long a deleted file stays for those who are reading it. Milliseconds. */
+  /** How long a deleted file stays for consumers that are reading it. Milliseconds. */
   'file.delete.delay.ms': option(integer(0), 60_000),
   /** The largest batch accepted, compressed. Bytes. */
   'max.message.bytes': option(integer(0, INT_MAX), 1024 * 1024 + 12),
   /**
-   * What batches are compressed with in the log: `producer` leaves them as they come. The others
-   * cost what they save: packing is done within the append, which everybody waits for, and so is
-   * unpacking up to 256 KiB of records a request. Kafka's snappy, lz4 and zstd are refused: partlog
-   * does not write them.
+   * The codec of batches in the log: `producer` keeps the producer's. The others cost time:
+   * compressing is part of the append and blocks the event loop, and so does decompressing up to
+   * 256 KiB of records a request. Kafka's snappy, lz4 and zstd are refused: partlog does not write
+   * them.
    */
   'compression.type': option(oneOf('producer', 'uncompressed', 'gzip'), 'producer'),
-  /** Whose time a record carries: its producer's or that of the append. */
+  /** The time of a record: its producer's or that of the append. */
   'message.timestamp.type': option(oneOf('CreateTime', 'LogAppendTime'), 'CreateTime'),
-  /** How far a record's time may lie before the broker's. Milliseconds. */
-  'message.timestamp.before.max.ms': option(integer(0), FOR_EVER),
-  /** How far a record's time may lie after the broker's. Milliseconds. */
+  /** How far a record's time may be before the broker's. Milliseconds. */
+  'message.timestamp.before.max.ms': option(integer(0), FOREVER),
+  /** How far a record's time may be after the broker's. Milliseconds. */
   'message.timestamp.after.max.ms': option(integer(0), 3_600_000),
   /** In-sync replicas that `acks: 'all'` needs. */
   'min.insync.replicas': option(integer(1, INT_MAX), 1),
-  /** May a replica that lacks records become leader when no other is left? */
+  /** Whether a replica that lacks records may become leader when no other is left. */
   'unclean.leader.election.enable': option(flag, false),
 } as const
 
-/** The name of a topic's setting, as Kafka has it. */
+/** The name of a topic's setting, the same as Kafka's. */
 export type TopicSetting = keyof typeof TOPIC_SETTINGS
 
-/** Settings that only topics of real Kafka brokers have: partlog's own refuse them. */
+/** Settings that only topics on real Kafka brokers have: partlog's own brokers refuse them. */
 export type KafkaTopicSetting =
   | `compression.${'gzip' | 'lz4' | 'zstd'}.level`
   | `${'leader' | 'follower'}.replication.throttled.replicas`
@@ -111,12 +111,12 @@ export type TopicConfigInput = {
     : never
 } & { readonly [K in KafkaTopicSetting]?: string | number | boolean | undefined }
 
-/** Settings as text, only those that differ from the default: how they are stored. */
+/** Settings as they are stored: text, only for settings that were set. */
 export type TopicConfigText = Readonly<Record<string, string>>
 
 /**
- * A user's settings as requests carry them: which there are and what they may be is for the brokers
- * to say. Throws INVALID_CONFIG for what cannot be a setting anywhere.
+ * A user's settings as requests carry them: the brokers check their names and values. Throws
+ * INVALID_CONFIG for a value that cannot be a setting on any broker.
  */
 export function settingTexts(input: unknown): TopicConfigText {
   return checkedConfig(() => {
@@ -129,7 +129,7 @@ export function settingTexts(input: unknown): TopicConfigText {
 
 function plainText(name: string, value: unknown): string {
   const isPlain = typeof value === 'string' || typeof value === 'boolean'
-  // Beyond the safe integers a number in code is not the one that was written there.
+  // Beyond the safe integers a number may differ from the literal in the source.
   const isNumber = typeof value === 'number' && Math.abs(value) <= Number.MAX_SAFE_INTEGER
   if (isPlain || isNumber) return String(value)
   throw new ConfigError(
@@ -137,7 +137,7 @@ function plainText(name: string, value: unknown): string {
   )
 }
 
-/** Checks a user's settings and gives their text. Throws INVALID_CONFIG with a sentence. */
+/** Checks a user's settings and returns their text. Throws INVALID_CONFIG. */
 export function parseTopicConfig(input: unknown): TopicConfigText {
   return checkedConfig(() => {
     const texts: Record<string, string> = Object.create(null) as Record<string, string>
@@ -149,7 +149,7 @@ export function parseTopicConfig(input: unknown): TopicConfigText {
   })
 }
 
-/** Throws INVALID_CONFIG when settings, each of which is fine, contradict each other. */
+/** Throws INVALID_CONFIG when valid settings contradict each other. */
 export function checkTogether(texts: TopicConfigText): void {
   checkedConfig(() => {
     const least = settingValue(texts, 'min.compaction.lag.ms')
@@ -162,7 +162,7 @@ export function checkTogether(texts: TopicConfigText): void {
   })
 }
 
-/** Throws INVALID_CONFIG when there is no such setting. */
+/** Throws INVALID_CONFIG if no such setting exists. */
 export function checkSettingName(name: string): asserts name is TopicSetting {
   checkedConfig(() => settingType(name))
 }
@@ -183,7 +183,7 @@ function settingType(name: string): OptionType<unknown> {
   return TOPIC_SETTINGS[name as TopicSetting].type
 }
 
-/** The value of one setting: what was set, or the default. */
+/** The value of one setting: the one that was set, or the default. */
 export function settingValue<K extends TopicSetting>(
   texts: TopicConfigText,
   name: K,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { FOLD_BYTES_MAX, FOLD_BYTES_MIN, Folder } from '../../src/base/crc32c-fold.js'
+import { FOLD_BYTES_MAX, FOLD_BYTES_MIN, Crc32cFolder } from '../../src/base/crc32c-fold.js'
 import { crc32c } from '../../src/base/crc32c.js'
 import { seededRandom } from '../../src/base/random.js'
 
@@ -17,11 +17,11 @@ describe('folding', () => {
   const bytes = seededRandom(7).bytes(80_000)
 
   it('is to be had here', () => {
-    expect(Folder.create()).toBeDefined()
+    expect(Crc32cFolder.create()).toBeDefined()
   })
 
   it('leaves a message that is short, and of the same checksum', () => {
-    const folder = Folder.create() as Folder
+    const folder = Crc32cFolder.create() as Crc32cFolder
     const random = seededRandom(8)
     for (let round = 0; round < 60; round++) {
       const start = random.int(40)
@@ -36,7 +36,7 @@ describe('folding', () => {
   })
 
   it('does not touch the message', () => {
-    const folder = Folder.create() as Folder
+    const folder = Crc32cFolder.create() as Crc32cFolder
     const copy = Uint8Array.from(bytes)
     folder.fold(copy, 0, copy.length, -1)
     expect(copy).toEqual(bytes)

@@ -16,7 +16,7 @@ import { asBuffer } from '../../base/bytes.js'
 import type { Clock } from '../../base/clock.js'
 import { Limiter } from '../../base/tasks.js'
 import type { Batch } from '../../model/batch.js'
-import { decompressBehind, type SupportedCodec } from '../../model/compression.js'
+import { decompressAsync, type SupportedCodec } from '../../model/compression.js'
 import { onlyBatch } from '../../partition/admission.js'
 import { asInvalid, Contents, TooMuchAtOnce, type Unpacking } from '../../partition/contents.js'
 import type { Partition } from '../../partition/partition.js'
@@ -87,7 +87,7 @@ function appendBehind<T>(
 /** Nothing but gzip is ever too much: what else there is stays closed, or is plain. */
 async function decompressed({ codec, payload }: Batch): Promise<Uint8Array> {
   try {
-    return await decompressBehind(codec as SupportedCodec, payload)
+    return await decompressAsync(codec as SupportedCodec, payload)
   } catch (error) {
     throw asInvalid(error)
   }

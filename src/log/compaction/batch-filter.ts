@@ -12,8 +12,8 @@ import {
   type BatchHeader,
 } from '../../model/batch.js'
 import {
-  compressBehind,
-  decompressBehind,
+  compressAsync,
+  decompressAsync,
   isSupported,
   type SupportedCodec,
 } from '../../model/compression.js'
@@ -37,7 +37,7 @@ async function readable(batch: Batch): Promise<Batch | undefined> {
   const { codec } = batch
   if (codec === undefined || !isSupported(codec)) return undefined
   if (codec === 'none') return batch
-  return unpacked(batch, await decompressBehind(codec, batch.payload))
+  return unpacked(batch, await decompressAsync(codec, batch.payload))
 }
 
 /**
@@ -207,7 +207,7 @@ function putRecord(
 }
 
 async function packedRecords(bytes: Buffer, codec: SupportedCodec): Promise<Buffer> {
-  const payload = await compressBehind(codec, bytes.subarray(BATCH_HEADER_BYTES))
+  const payload = await compressAsync(codec, bytes.subarray(BATCH_HEADER_BYTES))
   const packed = Buffer.allocUnsafe(BATCH_HEADER_BYTES + payload.byteLength)
   packed.set(payload, BATCH_HEADER_BYTES)
   return packed

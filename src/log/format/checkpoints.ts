@@ -1,14 +1,14 @@
 /**
- * Kafka's small text files: what is remembered beside the logs so that opening need not read them.
+ * Kafka's small text files next to the logs: offsets that save opening from reading the logs.
  *
  *   0\n                          version
- *   2\n                          how many lines follow
+ *   2\n                          the number of lines that follow
  *   orders 0 122\n               topic partition offset
  *   a-b.c_d 11 7\n
  *
- * Each is replaced as a whole. One that cannot be read counts as absent, which only costs time:
- * an absent recovery point means the whole log is scanned, an absent log start means the first
- * segment's.
+ * Each is replaced as a whole. A file that cannot be read counts as absent, which only costs time:
+ * without a recovery point the whole log is scanned; without a log start offset the log starts at
+ * its first segment.
  */
 
 import { partitionKey } from '../../model/names.js'
@@ -20,17 +20,17 @@ export class CheckpointError extends Error {
   override readonly name = 'CheckpointError'
 }
 
-/** The lines of a checkpoint, each already split into its fields. */
+/** The lines of a checkpoint, each split into its fields. */
 export function parseCheckpoint(text: string, fieldCount: number): string[][] {
   const [version, count, ...rest] = text.split('\n')
   if (text === '' || (version === VERSION && count === undefined)) return []
   if (version !== VERSION) throw new CheckpointError(`version ${version} is not known`)
   const lines = rest.filter(line => line !== '').map(line => line.trim().split(/\s+/))
   if (String(lines.length) !== count) {
-    throw new CheckpointError(`${count} lines announced, ${lines.length} there`)
+    throw new CheckpointError(`${count} lines announced, ${lines.length} found`)
   }
-  const odd = lines.find(fields => fields.length !== fieldCount)
-  if (odd !== undefined) throw new CheckpointError(`malformed line "${odd.join(' ')}"`)
+  const malformed = lines.find(fields => fields.length !== fieldCount)
+  if (malformed !== undefined) throw new CheckpointError(`malformed line "${malformed.join(' ')}"`)
   return lines
 }
 
@@ -64,7 +64,7 @@ export function formatOffsets(offsets: Iterable<PartitionOffset>): string {
 }
 
 function numberOf(text: string | undefined): number {
-  // Digits only: Number alone would take a damaged "1e00" or "0x10" for a number.
+  // Digits only: Number alone would accept a damaged "1e00" or "0x10".
   const value = /^\d+$/.test(text ?? '') ? Number(text) : NaN
   if (!Number.isSafeInteger(value)) {
     throw new CheckpointError(`"${text}" is not a number from 0 to 2^53 − 1`)

@@ -1,7 +1,7 @@
 /**
- * The leader epochs of a log in its folder. They are written when a leadership begins and, for
- * those that came with batches, before the batches are synced: what is durable has its epoch in the
- * file. What is not, recovery learns from the batches it scans.
+ * The file of a log's leader epochs. An epoch is written when its leadership begins; an epoch that
+ * came with a batch is written before the batch is synced, so the epoch of every durable batch is
+ * in the file. Recovery reads all other epochs from the batches it scans.
  */
 
 import { SerialQueue } from '../../base/tasks.js'
@@ -15,7 +15,7 @@ export class EpochFile {
   readonly #disk: Disk
   readonly #path: string
   readonly #epochs: LeaderEpochs
-  /** One write at a time: they share a temporary file. */
+  /** One write at a time: writes share a temporary file. */
   readonly #writes = new SerialQueue()
   #isStale = false
 
@@ -25,19 +25,19 @@ export class EpochFile {
     this.#epochs = epochs
   }
 
-  /** Takes note of the epoch of a batch at `offset`. Written with the next flush. */
+  /** Notes the epoch of a batch at `offset`. The next flush writes it. */
   note(epoch: LeaderEpoch, offset: Offset): void {
     if (epoch <= this.#epochs.latestEpoch) return
     this.#epochs.assign(epoch, offset)
     this.#isStale = true
   }
 
-  /** Writes the epochs if some are only in memory. Durable when it resolves. */
+  /** Writes the epochs if the file lacks some. Durable when it resolves. */
   async flush(): Promise<void> {
     if (this.#isStale) await this.write()
   }
 
-  /** Writes the epochs as they are when its turn comes. Durable when it resolves. */
+  /** Writes the epochs that are current when its turn comes. Durable when it resolves. */
   async write(): Promise<void> {
     await this.#writes.run(async () => {
       this.#isStale = false

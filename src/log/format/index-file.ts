@@ -1,16 +1,16 @@
 /**
- * A file of fixed-width entries that grows at its end: what offset and time index share.
+ * A file of fixed-width entries that grows at its end: the common part of offset and time index.
  *
- * Entries wait in memory (the tail) until a page of them is written. Nothing is lost with them: an
- * index above the recovery point is always rebuilt from its log. What is in the file is read as a
- * whole when somebody looks something up, checked, and kept in a cache of bounded size.
+ * Entries wait in memory (the tail) until there are enough to write. A crash may lose them without
+ * harm: an index above the recovery point is always rebuilt from its log. A look-up reads the file
+ * as a whole, checks it, and keeps it in a cache of bounded size.
  */
 
 import { assert } from '../../base/assert.js'
 import { getInt64 } from '../../base/bytes.js'
 import { isDiskError, type Disk, type DiskFile } from '../../disk/disk.js'
 
-/** The tail is written when it holds this much: one small write per quarter MiB of records. */
+/** The tail is written when it reaches this size: one small write per quarter MiB of records. */
 const TAIL_BYTES = 512
 
 /** An index that contradicts itself or its log: it must be rebuilt. */
@@ -23,7 +23,7 @@ export interface IndexFileOptions {
   readonly path: string
   readonly entryBytes: number
   readonly cache: IndexCache
-  /** Throws IndexError when the entries cannot be those of this segment. */
+  /** Throws IndexError if the entries cannot belong to this segment. */
   readonly check: (entries: Buffer) => void
 }
 
@@ -31,10 +31,10 @@ export class IndexFile {
   readonly #options: IndexFileOptions
   readonly #tail: number[] = []
   #file: DiskFile | undefined
-  /** Entries in the file; unknown until it has been looked at. */
+  /** Entries in the file; unknown until the file is first read or reset. */
   #persisted: number | undefined
   #loaded: Buffer | undefined
-  /** Counts the changes of the file: what was read before one is not what is there now. */
+  /** Counts the changes of the file: bytes read before a change are stale. */
   #changes = 0
 
   constructor(options: IndexFileOptions) {
@@ -45,13 +45,13 @@ export class IndexFile {
     return this.#file?.path ?? this.#options.path
   }
 
-  /** Entries in file and tail. The file must be known: fresh, or loaded once. */
+  /** Entries in file and tail. The file must be new or have been loaded once. */
   get count(): number {
     assert(this.#persisted !== undefined, 'index is known', { path: this.path })
     return this.#persisted + this.#tail.length / this.#options.entryBytes
   }
 
-  /** Starts empty, whatever a file of this name may hold. */
+  /** Empties the index and the file, if one exists. */
   reset(): void {
     const { disk, path } = this.#options
     if (this.#file !== undefined || disk.exists(path)) this.#open().truncate(0)
@@ -60,8 +60,8 @@ export class IndexFile {
   }
 
   /**
-   * Adds an entry, given as its bytes. A disk that refuses it does not fail the append of the
-   * records it points to: the entry waits in memory and the next one tries again.
+   * Adds an entry, given as its bytes. If the disk refuses the write, the append of the records
+   * still succeeds: the entry waits in memory and the next one tries again.
    */
   append(entry: readonly number[]): void {
     assert(entry.length === this.#options.entryBytes, 'entry has its width')
@@ -74,7 +74,7 @@ export class IndexFile {
     }
   }
 
-  /** Writes the tail to the file, which exists afterwards even if there is nothing to write. */
+  /** Writes the tail to the file; creates the file even if the tail is empty. */
   spill(): void {
     const file = this.#open()
     if (this.#tail.length === 0) return
@@ -91,7 +91,7 @@ export class IndexFile {
     this.#changed(count)
   }
 
-  /** All entries, those of the tail too. Throws IndexError when the file cannot be believed. */
+  /** All entries, including the tail's. Throws IndexError if the file is damaged. */
   async entries(): Promise<IndexEntries> {
     const loaded = await this.#load()
     return new IndexEntries(loaded, Buffer.from(this.#tail), this.#options.entryBytes)
@@ -103,12 +103,12 @@ export class IndexFile {
     await this.#file?.sync()
   }
 
-  /** Opens the file, if there is one: from now on it is this one, whatever its name will be. */
+  /** Opens the file, if it exists: an open file stays the same when it is renamed. */
   hold(): void {
     if (this.#options.disk.exists(this.#options.path)) this.#open()
   }
 
-  /** Drops what was read from the file; it can be read again. */
+  /** Drops the cached bytes of the file. */
   forget(): void {
     if (this.#loaded !== undefined) this.#options.cache.remove(this)
     this.#loaded = undefined
@@ -126,7 +126,8 @@ export class IndexFile {
       const bytes = await this.#readFile()
       if (this.#changes !== changesBefore) continue
       if (bytes.length % entryBytes !== 0) {
-        throw new IndexError(`${this.path} has ${bytes.length} bytes, no multiple of ${entryBytes}`)
+        const { length } = bytes
+        throw new IndexError(`${this.path} has ${length} bytes, not a multiple of ${entryBytes}`)
       }
       check(bytes)
       this.#persisted = bytes.length / entryBytes
@@ -142,7 +143,7 @@ export class IndexFile {
     this.forget()
   }
 
-  /** Looking something up never makes a file: one that is not there is empty. */
+  /** A look-up never creates a file: a missing file counts as empty. */
   async #readFile(): Promise<Buffer> {
     const { disk, path } = this.#options
     if (this.#file === undefined && !disk.exists(path)) return Buffer.alloc(0)
@@ -157,7 +158,7 @@ export class IndexFile {
   }
 }
 
-/** The entries of an index at one moment: those in the file, then those of the tail. */
+/** The entries of an index at one moment: first the file's, then the tail's. */
 export class IndexEntries {
   readonly count: number
   readonly #loaded: Buffer
@@ -198,7 +199,7 @@ export class IndexEntries {
   }
 }
 
-/** Lets loaded indexes take at most `maxBytes` of memory: the ones used last stay. */
+/** Limits loaded indexes to `maxBytes` of memory: the most recently used ones stay. */
 export class IndexCache {
   readonly #sizes = new Map<IndexFile, number>()
   #bytes = 0

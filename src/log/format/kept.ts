@@ -1,9 +1,9 @@
 /**
- * Nothing that is cut off a log is thrown away: it is copied into a file beside it first, synced
- * with its name. Nobody but people reads these files, and nobody but people removes them.
+ * Bytes that are cut off a log are first copied into a file next to it, and file and name are
+ * synced. No program reads or removes these files; people do.
  *
- *   00000000000000000042.log.1234.kept      what stood from position 1234 on
- *   00000000000000000042.log.1234.2.kept    cut off there another time, with other bytes
+ *   00000000000000000042.log.1234.kept      the bytes from position 1234 on
+ *   00000000000000000042.log.1234.2.kept    other bytes, cut off at the same position later
  */
 
 import type { Disk, DiskFile } from '../../disk/disk.js'
@@ -13,9 +13,9 @@ import { keptFile } from './files.js'
 const COPY_BYTES = 1024 * 1024
 
 /**
- * Copies a file from a position on, and returns where to; undefined when there is nothing. The
- * copy is synced, its name is not. One that is there already with these bytes is used again: a
- * recovery that a crash has ended begins anew.
+ * Copies a file from a position on and returns the path of the copy; undefined if there is nothing
+ * to copy. The copy is synced, its name is not. An existing copy with the same bytes is used again:
+ * a recovery that a crash has interrupted starts over.
  */
 export async function keepAside(
   disk: Disk,
@@ -47,7 +47,7 @@ async function copy(disk: Disk, path: string, { file, from }: Tail): Promise<voi
     }
     await target.sync()
   } catch (error) {
-    await disk.remove(path).catch(() => undefined) // half a copy would pass for one
+    await disk.remove(path).catch(() => undefined) // half a copy would pass for a whole one
     throw error
   } finally {
     target.close()
@@ -62,7 +62,7 @@ async function isCopy(disk: Disk, path: string, { file, from }: Tail): Promise<b
       const bytes = await kept.read(at, COPY_BYTES)
       if (!bytes.equals(await file.read(from + at, COPY_BYTES))) return false
     }
-    await kept.sync() // who wrote it may not have come so far
+    await kept.sync() // a crash may have interrupted its writer before the sync
     return true
   } finally {
     kept.close()

@@ -1,6 +1,6 @@
 /**
  * Where each leadership of a partition began: epoch → offset of its first record. With it a
- * follower finds the point where two logs part, whatever happened in between.
+ * follower finds the offset where its log diverges from the leader's.
  *
  * Invariant: epochs and start offsets both ascend strictly.
  */
@@ -9,10 +9,10 @@ import { assert } from '../../base/assert.js'
 import { NONE, type LeaderEpoch, type Offset } from '../../model/units.js'
 import type { EpochStart } from './checkpoints.js'
 
-/** Where an epoch ends, as one log knows it; −1 and −1 when it cannot say. */
+/** Where an epoch ends in one log; −1 and −1 if the log does not know. */
 export interface EpochEnd {
   readonly epoch: LeaderEpoch
-  /** Exclusive: the offset behind the last record of the epoch. */
+  /** Exclusive: the offset after the last record of the epoch. */
   readonly endOffset: Offset
 }
 
@@ -21,7 +21,7 @@ const UNKNOWN_END: EpochEnd = { epoch: NONE, endOffset: NONE }
 export class LeaderEpochs {
   #entries: EpochStart[]
 
-  /** Entries that do not ascend are not believed: the caller rebuilds them from the log. */
+  /** The entries must ascend: the caller rebuilds other ones from the log. */
   constructor(entries: readonly EpochStart[] = []) {
     assert(isAscending(entries), 'leader epochs ascend')
     this.#entries = [...entries]
@@ -35,14 +35,14 @@ export class LeaderEpochs {
     return this.#entries.at(-1)
   }
 
-  /** −1 when there is none. */
+  /** −1 if there is none. */
   get latestEpoch(): LeaderEpoch {
     return this.latest?.epoch ?? NONE
   }
 
   /**
-   * Notes that `epoch` begins at `startOffset`; true when that was new. What an older leadership
-   * claimed from there on, without having written it, is forgotten.
+   * Notes that `epoch` begins at `startOffset`; returns true if that was new. Drops older epochs
+   * that begin there or later: they have no records.
    */
   assign(epoch: LeaderEpoch, startOffset: Offset): boolean {
     const { latest } = this
@@ -56,32 +56,32 @@ export class LeaderEpochs {
     return true
   }
 
-  /** The epoch of the record at `offset`, or of the next one to come. */
+  /** The epoch of the record at `offset`, or of the next record if the log ends there. */
   epochAt(offset: Offset): LeaderEpoch | undefined {
     return this.#entries.findLast(entry => entry.startOffset <= offset)?.epoch
   }
 
   /**
-   * Where `requested` ends here, or the nearest older epoch that is known; two logs agree up to the
-   * smaller of their answers. Kafka's rules (LeaderEpochFileCache.endOffsetFor).
+   * Where `requested`, or else the nearest older known epoch, ends in this log; two logs agree up
+   * to the smaller of their answers. Kafka's rules (LeaderEpochFileCache.endOffsetFor).
    */
   endOffsetFor(requested: LeaderEpoch, logEndOffset: Offset): EpochEnd {
     if (requested === NONE) return UNKNOWN_END
     if (requested === this.latestEpoch) return { epoch: requested, endOffset: logEndOffset }
     const next = this.#entries.find(entry => entry.epoch > requested)
-    if (next === undefined) return UNKNOWN_END // it is newer than all that is known here
+    if (next === undefined) return UNKNOWN_END // newer than every known epoch
     const known = this.#entries.findLast(entry => entry.epoch <= requested)
     return { epoch: known?.epoch ?? requested, endOffset: next.startOffset }
   }
 
-  /** Forgets what begins at or after `endOffset`; true when something did. */
+  /** Drops epochs that begin at or after `endOffset`; returns true if there were any. */
   truncateFromEnd(endOffset: Offset): boolean {
     const before = this.#entries.length
     this.#entries = this.#entries.filter(entry => entry.startOffset < endOffset)
     return this.#entries.length !== before
   }
 
-  /** Forgets what ended before `startOffset`; the epoch in force there begins there. */
+  /** Drops epochs that end before `startOffset`; the epoch in force there then begins there. */
   truncateFromStart(startOffset: Offset): boolean {
     const inForce = this.#entries.findLast(entry => entry.startOffset <= startOffset)
     if (inForce === undefined) return false

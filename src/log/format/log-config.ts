@@ -1,4 +1,4 @@
-/** The settings of one log: a topic's settings as the values the log works with. */
+/** The settings of one log: a topic's settings as the log uses them. */
 
 import type { SupportedCodec } from '../../model/compression.js'
 import {
@@ -7,10 +7,10 @@ import {
   type TopicSetting,
 } from '../../model/topic-settings.js'
 
-/** What compression.type asks for. */
+/** The codec for each compression.type. */
 const CODECS = { producer: undefined, uncompressed: 'none', gzip: 'gzip' } as const
 
-/** Names say the units; meanings and defaults stand at TOPIC_SETTINGS. */
+/** Names give the units; TOPIC_SETTINGS documents meanings and defaults. */
 export interface LogConfig {
   readonly segmentBytes: number
   readonly segmentMs: number
@@ -21,7 +21,7 @@ export interface LogConfig {
   readonly isCompacted: boolean
   /** Old segments are deleted by age and size. */
   readonly isDeleted: boolean
-  /** It is compacted, or was once: offsets may be missing. */
+  /** The log is or was compacted: offsets may be missing. */
   readonly mayHaveGaps: boolean
   readonly minCleanableDirtyRatio: number
   readonly minCompactionLagMs: number
@@ -31,7 +31,7 @@ export interface LogConfig {
   readonly retentionBytes: number
   readonly fileDeleteDelayMs: number
   readonly maxMessageBytes: number
-  /** The codec batches are brought into; undefined leaves them as they come. */
+  /** The codec that batches are recompressed with; undefined keeps the producer's. */
   readonly codec: SupportedCodec | undefined
   readonly timestampType: 'CreateTime' | 'LogAppendTime'
   readonly timestampBeforeMaxMs: number
@@ -39,12 +39,12 @@ export interface LogConfig {
   readonly minInsyncReplicas: number
 }
 
-/** The settings as they are now: `current` is replaced as a whole when they change. */
+/** The current settings: `current` is replaced as a whole when they change. */
 export interface LogSettings {
   readonly current: LogConfig
 }
 
-/** `wasCompacted`: the topic had another policy before. */
+/** `wasCompacted`: the topic was compacted under an earlier policy. */
 export function logConfig(texts: TopicConfigText, wasCompacted = false): LogConfig {
   const of = <K extends TopicSetting>(name: K) => settingValue(texts, name)
   const isCompacted = of('cleanup.policy').includes('compact')
@@ -52,7 +52,7 @@ export function logConfig(texts: TopicConfigText, wasCompacted = false): LogConf
   const segmentMs = of('segment.ms')
   return {
     segmentBytes: of('internal.segment.bytes') ?? of('segment.bytes'),
-    // What is in the active segment is not compacted: it must be closed in time.
+    // The active segment is never compacted, so it must be closed in time.
     segmentMs: isCompacted ? Math.min(segmentMs, maxCompactionLagMs) : segmentMs,
     segmentJitterMs: of('segment.jitter.ms'),
     segmentIndexBytes: of('segment.index.bytes'),

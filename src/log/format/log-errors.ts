@@ -1,4 +1,4 @@
-/** What a log says when it cannot do what was asked. */
+/** The errors of a log. */
 
 import type { DiskError } from '../../disk/disk.js'
 import { PartlogError } from '../../model/errors.js'
@@ -9,11 +9,11 @@ export function corruptLog(name: string, what: string): PartlogError {
   return new PartlogError(
     'CORRUPT_LOG',
     `${name} is offline, nothing was deleted: ${what}. Restore the file from a copy, or open ` +
-      "with onCorruption: 'truncate' to give up everything from there on",
+      "with onCorruption: 'truncate' to discard everything from there on",
   )
 }
 
-/** A small file does not say what it must: it is left as it is. */
+/** A small file lacks what it must contain; it is not changed. */
 export function damagedFile(path: string, what: string): PartlogError {
   const sentence = `${path} is damaged, it ${what}; nothing was changed. Restore it from a copy`
   return new PartlogError('CORRUPT_LOG', sentence)
@@ -28,21 +28,21 @@ export function offlineError(name: string, cause: Error): PartlogError {
   )
 }
 
-/** Something has run out, and may come back. */
+/** Something has run out that may become available again. */
 export function refusedAppend(name: string, cause: DiskError): PartlogError {
-  const sentence = `${name}: nothing was appended: ${cause.message}; reading goes on`
+  const sentence = `${name}: nothing was appended: ${cause.message}; reading continues`
   return new PartlogError('KAFKA_STORAGE_ERROR', sentence, { cause })
 }
 
-/** A log that was not opened yet waits for something that may come back. */
+/** A log is not open yet, because something has run out. */
 export function unopenedError(name: string, cause: DiskError): PartlogError {
   const sentence = `${name} cannot be opened yet: ${cause.message}; it will be retried`
   return new PartlogError('KAFKA_STORAGE_ERROR', sentence, { cause })
 }
 
-/** What was appended waits for the same thing. */
+/** Appended records are not synced yet, because something has run out. */
 export function stalledError(name: string, cause: DiskError): PartlogError {
-  const what = 'what was appended is not durable yet'
+  const what = 'appended records are not durable yet'
   const sentence = `${name}: ${what}: ${cause.message}; it will be retried`
   return new PartlogError('KAFKA_STORAGE_ERROR', sentence, { cause, outcomeUnknown: true })
 }
@@ -51,9 +51,9 @@ export function readError(name: string, cause: DiskError): PartlogError {
   return new PartlogError('KAFKA_STORAGE_ERROR', `${name}: ${cause.message}`, { cause })
 }
 
-/** Nothing is read or appended while a log is cut. */
+/** A log neither reads nor appends while it is truncated. */
 export function truncatingError(name: string): PartlogError {
-  const sentence = `${name} is being cut back to where it agrees with its leader`
+  const sentence = `${name} is being truncated to where it agrees with its leader`
   return new PartlogError('NOT_LEADER_OR_FOLLOWER', sentence)
 }
 

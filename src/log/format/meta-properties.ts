@@ -1,9 +1,9 @@
 /**
- * Whose folder this is: Kafka's `meta.properties`, a Java properties file.
+ * The cluster and node a folder belongs to: Kafka's `meta.properties`, a Java properties file.
  *
  *   #
  *   #Sat Nov 21 01:30:00 UTC 2026
- *   cluster.id=…   node.id=1   directory.id=…   version=1     (one per line, in no order)
+ *   cluster.id=…   node.id=1   directory.id=…   version=1     (one per line, in any order)
  */
 
 import { isDiskError, join, readSmallFile, replaceSmallFile, type Disk } from '../../disk/disk.js'
@@ -20,9 +20,9 @@ export interface MetaProperties {
 }
 
 /**
- * The properties, or undefined when there is no file. One that does not hold them is damaged: it
- * was replaced as a whole whenever it was written. It is left as it is, for nobody can guess what
- * it said: CORRUPT_LOG.
+ * The properties; undefined if the file does not exist. Throws CORRUPT_LOG if the file lacks them:
+ * every write replaces it as a whole, so it is damaged. It is not changed, because its contents
+ * cannot be guessed.
  */
 export async function readMetaProperties(
   disk: Disk,
@@ -33,7 +33,7 @@ export async function readMetaProperties(
   const pairs = pairsOf(text)
   const clusterId = pairs.get('cluster.id')
   const nodeId = pairs.get('node.id') ?? pairs.get('broker.id') ?? ''
-  // An empty value is what is left of a line that was cut: it names nobody.
+  // An empty value is left over from a line that was cut.
   if (!clusterId || !isPlain(clusterId)) throw damagedFile(path, 'names no cluster')
   if (!/^\d+$/.test(nodeId)) throw damagedFile(path, 'names no node')
   return { clusterId, nodeId: Number(nodeId), directoryId: pairs.get('directory.id') ?? '' }
@@ -48,14 +48,14 @@ async function textOf(disk: Disk, path: string): Promise<string> {
   }
 }
 
-/** No control characters, no spaces, no bytes that are no text. */
+/** True for visible ASCII characters only. */
 function isPlain(text: string): boolean {
   return /^[!-~]+$/.test(text)
 }
 
 /**
- * The cluster that folders belong to; undefined when none of them says. Throws INVALID_CONFIG when
- * they contradict each other, naming the files: which of them is wrong is not known.
+ * The cluster that folders belong to; undefined if none of them names one. Throws INVALID_CONFIG,
+ * with the files, if they contradict each other: which file is wrong is unknown.
  */
 export async function clusterIdIn(
   disk: Disk,
@@ -72,7 +72,7 @@ export async function clusterIdIn(
   throw new PartlogError(
     'INVALID_CONFIG',
     `folders of different clusters, nothing was changed: ${said.join('; ')}. One of the files is ` +
-      'damaged, or its folder is from elsewhere: restore it, or take it away',
+      'damaged, or its folder belongs to another cluster: restore the file or remove the folder',
   )
 }
 
@@ -87,8 +87,8 @@ function pairsOf(text: string): Map<string, string> {
 }
 
 /**
- * Why a text is none that a Kafka broker has written; undefined when it is one. Version 0, of
- * clusters with ZooKeeper, names the node as `broker.id`, and its cluster only since Kafka 0.10.1.
+ * Why no Kafka broker can have written the text; undefined if one can. Version 0, of clusters with
+ * ZooKeeper, names the node as `broker.id`, and its cluster only since Kafka 0.10.1.
  */
 export function whyNotMetaProperties(text: string): string | undefined {
   const pairs = pairsOf(text)
@@ -102,7 +102,7 @@ export function whyNotMetaProperties(text: string): string | undefined {
   return cluster || mayBeAbsent ? undefined : 'names no cluster'
 }
 
-/** The same of a file. */
+/** Like `whyNotMetaProperties`, for a file; undefined also if it does not exist. */
 export async function whyNotMetaFile(disk: Disk, path: string): Promise<string | undefined> {
   const bytes = await readSmallFile(disk, path, FILE_MAX_BYTES)
   return bytes === undefined ? undefined : whyNotMetaProperties(bytes.toString('utf8'))

@@ -1,29 +1,29 @@
 /**
- * What the checksum of a batch leaves out, base offset and leader epoch, held against what stands
- * around it, before the batch is handed out.
+ * Checks base offset and leader epoch, which the checksum of a batch leaves out, against the
+ * batches around it before a read returns the batch.
  *
- *   before   the first batch holds the wanted offset, or, where a reader goes on, begins with it
- *   between  each begins where the one before ends
- *   behind   the last ends where the next one begins; at the end of a file, where the next file or
- *            the log goes on
- *   epoch    is the one the log had at that offset
+ *   before   the first batch contains the offset read from, or begins with it if a reader continues
+ *   between  each batch begins where the one before ends
+ *   after    the last batch ends where the next one begins; at the end of a file, where the next
+ *            segment begins or the log ends
+ *   epoch    is the log's epoch at that offset
  *
- * In a compacted log there may be a gap instead of "where": the offset may be higher, never lower.
+ * In a compacted log there may be gaps: a batch may begin at a higher offset, never at a lower one.
  */
 
 import { Batch } from '../../model/batch.js'
 import type { LeaderEpoch, Offset, Position } from '../../model/units.js'
 
-/** Batches that are about to be handed out, one after the other, and where they stand. */
-export interface Handful {
+/** Consecutive batches that a read is about to return, and their place in the log. */
+export interface ReadBatches {
   readonly bytes: Buffer
-  /** The offset that a reader wants. */
+  /** The offset that is read from. */
   readonly from: Offset
-  /** The reader has got everything below: it goes on. */
+  /** The reader has read everything below `from`. */
   readonly isNext: boolean
   /**
-   * Base offset of the batch behind, or where the next segment or the log's end is. Undefined when
-   * nobody knows: the segment has left the log.
+   * Base offset of the next batch, or else of the next segment, or the end of the log. Undefined
+   * if it is unknown, because the segment is no longer part of the log.
    */
   readonly limit: Offset | undefined
 }
@@ -35,9 +35,9 @@ export interface Surroundings {
   readonly epochAt: (offset: Offset) => LeaderEpoch | undefined
 }
 
-/** Where the first batch stands that does not fit, and why; undefined when all fit. */
+/** The position of the first batch that does not fit, and the reason; undefined if all fit. */
 export function whyOutOfPlace(
-  { bytes, from, isNext, limit }: Handful,
+  { bytes, from, isNext, limit }: ReadBatches,
   { hasGaps, epochAt }: Surroundings,
 ): { readonly at: Position; readonly reason: string } | undefined {
   const fits = (next: Offset, expected: Offset): boolean =>
@@ -48,18 +48,18 @@ export function whyOutOfPlace(
     const { baseOffset, lastOffset, leaderEpoch } = batch
     const holdsFirst = at === 0 && !isNext && baseOffset <= from && lastOffset >= from
     if (!holdsFirst && !fits(baseOffset, expected)) {
-      return { at, reason: `a batch begins at offset ${baseOffset}, ${expected} should come next` }
+      return { at, reason: `a batch begins at offset ${baseOffset}, expected ${expected}` }
     }
     const epoch = epochAt(lastOffset) ?? leaderEpoch
     if (leaderEpoch !== epoch) {
-      const reason = `leader epoch is ${leaderEpoch}, it was ${epoch} at offset ${baseOffset}`
+      const reason = `leader epoch is ${leaderEpoch}, expected ${epoch} at offset ${baseOffset}`
       return { at, reason }
     }
     expected = batch.nextOffset
     at += batch.size
     const isLast = at >= bytes.length
     if (!isLast || limit === undefined || fits(limit, expected)) continue
-    const reason = `a batch ends at offset ${expected - 1}, what follows begins at ${limit}`
+    const reason = `a batch ends at offset ${expected - 1}, the next begins at ${limit}`
     return { at: batch.start, reason }
   }
   return undefined

@@ -1,8 +1,8 @@
 /**
  * Walks the batches of a segment file from front to back. Each step has one of three outcomes: a
- * whole valid batch, the exact end, or a break: bytes that are no valid batch. Never more than a
- * window of the file is in memory, and no length is believed before it is compared with what is
- * left.
+ * whole valid batch, the exact end, or a break (bytes that are not a valid batch). Never more than
+ * a window of the file is in memory, and every length is compared with the bytes left before it is
+ * used.
  */
 
 import type { DiskFile } from '../../disk/disk.js'
@@ -17,29 +17,29 @@ import {
 import type { Offset, Position } from '../../model/units.js'
 
 const WINDOW_BYTES = 1024 * 1024
-/** Enough to see a batch's magic. */
+/** Enough bytes to include a batch's magic. */
 const FRAME_BYTES = 17
 
-/** Where a walk ended. Without a reason it is the exact end. */
+/** Where a walk ended: at the exact end if there is no reason. */
 export interface ScanEnd {
-  /** Position behind the last valid batch. */
+  /** Position after the last valid batch. */
   readonly position: Position
-  /** Why what stands there is no batch. */
+  /** Why the bytes at that position are not a valid batch. */
   readonly reason?: string
   /** The file ends inside what may be a batch. */
   readonly isShort?: boolean
 }
 
-/** Looks at a batch; a sentence says why it cannot be the next one and stops the walk there. */
+/** Sees each batch; stops the walk there if it returns a reason why the batch is wrong. */
 export type BatchVisitor = (batch: Batch, position: Position) => string | undefined
 
 export interface ScanOptions {
   readonly from?: Position
-  /** Do not go beyond this position. Default: the end of the file. */
+  /** The position at which to stop. Default: the end of the file. */
   readonly to?: Position
-  /** Compare checksums. Default true. */
+  /** Whether to compare checksums. Default true. */
   readonly checksCrc?: boolean
-  /** How much of the file is read at a time, unless a batch is larger. Default 1 MiB. */
+  /** How much of the file to read at a time, unless a batch is larger. Default 1 MiB. */
   readonly windowBytes?: number
 }
 
@@ -58,7 +58,7 @@ export async function scanBatches(
     const step = walkWindow(window, position, { visit, checksCrc })
     if (step.reason !== undefined) return step
     if (step.position === position) {
-      // Somebody may have cut the file meanwhile: what is read is what there is.
+      // The file may have been truncated meanwhile: then it ends where the read ended.
       const end = window.length < wanted ? position + window.length : to
       const needed = neededBytes(window, position, end)
       if (needed === undefined)
@@ -73,8 +73,8 @@ export async function scanBatches(
 }
 
 /**
- * The valid batches of a file, as many at a time as a window holds. Ends at the exact end or at a
- * break, and returns which. The batches are views that stay valid.
+ * The valid batches of a file, as many at a time as fit into a window. Returns whether it ended at
+ * the exact end or at a break. The batches are views that stay valid.
  */
 export async function* readBatches(
   file: DiskFile,
@@ -100,7 +100,7 @@ export async function* readBatches(
   }
 }
 
-/** Not a reason to stop for good: enough batches are in memory. */
+/** A reason to pause, not to stop: enough batches are in memory. */
 const PAUSED = 'paused'
 
 interface WindowWalk {
@@ -108,7 +108,7 @@ interface WindowWalk {
   readonly checksCrc: boolean
 }
 
-/** Visits the whole batches in a window; ends at the first that is cut or broken. */
+/** Visits the whole batches in a window; ends at the first that is cut off or broken. */
 function walkWindow(window: Buffer, windowAt: Position, walk: WindowWalk): ScanEnd {
   let at = 0
   while (at < window.length) {
@@ -125,7 +125,7 @@ function walkWindow(window: Buffer, windowAt: Position, walk: WindowWalk): ScanE
 }
 
 /**
- * How much must be read to see the batch at the window's start whole; undefined: file too short.
+ * The bytes to read for the whole batch at the window's start; undefined if the file is too short.
  */
 function neededBytes(window: Buffer, position: Position, to: Position): number | undefined {
   const size = frameAt(window, 0, window.length)
@@ -136,11 +136,11 @@ function shortReason(left: number): string {
   return `the file ends ${left} bytes into a batch`
 }
 
-// ── behind a break ───────────────────────────────────────────────────────────────────────
+// ── after a break ────────────────────────────────────────────────────────────────────────
 
 /**
- * The first position at or after `from` where a batch begins that can be believed: its header is
- * sound, its CRC matches and its offset is not below `minOffset`. Looks at every byte.
+ * The first position at or after `from` where a valid batch begins: its header is sound, its CRC
+ * matches and its offset is not below `minOffset`. Tries every byte.
  */
 export async function findBatch(
   file: DiskFile,

@@ -1,24 +1,24 @@
 /**
- * A small file of Kafka's that has no checksum, and beside it a second copy that has one. One digit
- * of a checkpoint decides what is scanned, shown or deleted: it is not guessed whether it is right.
+ * A small Kafka file without a checksum, and next to it a second copy with one. One digit of a
+ * checkpoint decides what is scanned, shown or deleted, so a wrong digit must be noticed.
  *
  *   log-start-offset-checkpoint           the text as Kafka writes and reads it
  *   log-start-offset-checkpoint.sealed    partlog 1\n
- *                                         CRC-32C of path and all that follows, 8 hex digits\n
- *                                         CRC-32C of the text that was there before, or -\n
- *                                         how often it was written, and how often others were\n
+ *                                         CRC-32C of the path and all that follows, 8 hex digits\n
+ *                                         CRC-32C of the previous text, or -\n
+ *                                         how often this file and others were written\n
  *                                         the text
  *
- * Why a second file, and not a line in the first: Kafka refuses lines it does not know. Why a whole
- * copy, and not a checksum alone: then the digit is mended, not only missed. Why the checksum of
- * the text before: two files cannot be replaced in one step. The copy is written first, so after a
- * crash in between the file is the one before, which is no damage. Why the counts: an older copy
- * has a right checksum, too. The copies written since then know that there was a later one.
+ * Why a second file, not a line in the first: Kafka refuses lines it does not know. Why a whole
+ * copy, not only a checksum: the copy also repairs the wrong digit. Why the checksum of the
+ * previous text: two files cannot be replaced in one step. The copy is written first, so after a
+ * crash in between the file has the previous text, which is not damage. Why the counts: an older
+ * copy has a valid checksum too, but copies written later know that there was a newer one.
  *
- * Without the copy (folders of Kafka, or of an older partlog) the file is read as it is, and held
- * against the log by those who use it.
- * Whoever lets a Kafka broker write into a folder of partlog's has to remove the copies: what it
- * writes would be taken for rot.
+ * Without the copy (folders of Kafka or of an older partlog) the file is read alone, and its users
+ * check it against the log.
+ * Before a Kafka broker writes into a partlog folder, people must remove the copies: otherwise
+ * partlog takes what Kafka has written for rot.
  */
 
 import { crc32c } from '../../base/crc32c.js'
@@ -27,19 +27,19 @@ import { SEALED_SUFFIX } from './files.js'
 
 const FILE_MAX_BYTES = 64 * 1024 * 1024
 const SEAL = /^partlog 1\n([0-9a-f]{8})\n([0-9a-f]{8}|-)\n([^\n]*)\n/
-/** Stands for a file that was not there. */
+/** The checksum of a file that did not exist. */
 const NO_FILE = '-'
 
-/** How often each of some files was written, by path: they vouch for each other. */
+/** How often each file was written, by path: each copy holds the counts of all. */
 export type WriteCounts = Map<string, number>
 
-/** What is known of a file. */
+/** The text of a file and how far it can be trusted. */
 export interface SealedText {
-  /** Undefined when there is none. */
+  /** Undefined if neither file exists. */
   readonly text: string | undefined
-  /** Its checksum was right: it is what was written last. */
+  /** Its checksum is valid: it is the text written last. */
   readonly isSealed: boolean
-  /** What was found wrong. */
+  /** What is wrong with one of the files; undefined if nothing is. */
   readonly odd: string | undefined
 }
 
@@ -54,30 +54,30 @@ export class SealedFile {
   readonly #disk: Disk
   readonly #counts: WriteCounts
   #seal: Seal | 'damaged' | undefined
-  /** In the file, as far as it was looked at or written. */
+  /** The text last read from or written to the file. */
   #text: string | undefined
-  /** Both files hold it. */
+  /** Both files hold `#text`. */
   #isSealed = false
 
-  /** `counts` is shared by the files that vouch for each other. */
+  /** `counts` is shared by all files whose copies hold each other's counts. */
   constructor(disk: Disk, path: string, counts: WriteCounts = new Map()) {
     this.#disk = disk
     this.path = path
     this.#counts = counts
   }
 
-  /** Reads both files, and what the copy knows of others. Rejects with DiskError. */
+  /** Reads both files and the counts in the copy. Rejects with DiskError. */
   async load(): Promise<void> {
     this.#text = await this.#readText(this.path)
     const copy = await this.#readText(this.path + SEALED_SUFFIX)
-    this.#seal = copy === undefined ? undefined : (this.#opened(copy) ?? 'damaged')
+    this.#seal = copy === undefined ? undefined : (this.#parseSeal(copy) ?? 'damaged')
     if (this.#seal === undefined || this.#seal === 'damaged') return
     for (const [path, count] of this.#seal.counts) {
       this.#counts.set(path, Math.max(count, this.#counts.get(path) ?? 0))
     }
   }
 
-  /** What the files say, once all that vouch for each other are loaded. */
+  /** The text, once all files that share `counts` are loaded. */
   get content(): SealedText {
     const [seal, text] = [this.#seal, this.#text]
     const copy = this.path + SEALED_SUFFIX
@@ -91,7 +91,7 @@ export class SealedFile {
     return { text: seal.text, isSealed: true, odd }
   }
 
-  /** Replaces both, if it is another text. Durable when it resolves. Rejects with DiskError. */
+  /** Replaces both files if the text differs. Durable when it resolves. Rejects with DiskError. */
   async write(text: string): Promise<void> {
     if (this.#isSealed && text === this.#text) return
     const count = (this.#counts.get(this.path) ?? 0) + 1
@@ -106,7 +106,7 @@ export class SealedFile {
     this.#isSealed = true
   }
 
-  #opened(copy: string): Seal | undefined {
+  #parseSeal(copy: string): Seal | undefined {
     const [head, checksum, textBefore, counts] = SEAL.exec(copy) ?? []
     if (head === undefined || textBefore === undefined || counts === undefined) return undefined
     const text = copy.slice(head.length)
@@ -114,7 +114,7 @@ export class SealedFile {
     return isRight ? { text, textBefore, counts: parseCounts(counts) } : undefined
   }
 
-  /** The path is in it: a copy of another file is none of this one. */
+  /** It covers the path, so the copy of another file does not match. */
   #checksum(body: string): string {
     return checksumOf(`${this.path}\n${body}`)
   }

@@ -1,15 +1,16 @@
 /**
- * How a cleaned segment takes the place of others, so that a crash at any moment leaves the old
- * ones or the new one. Kafka's names and steps (LocalLog.replaceSegments, LogLoader), with a sync
- * of the folder wherever the next step relies on the one before:
+ * How a cleaned segment replaces others, so that a crash at any moment leaves the old segments or
+ * the new one. Kafka's names and steps (LocalLog.replaceSegments, LogLoader), with a sync of the
+ * folder wherever the next step relies on the one before:
  *
- *   1. 0.log.cleaned, its indexes    written and synced; whoever finds them removes them
+ *   1. 0.log.cleaned, its indexes    written and synced; opening removes them
  *   2. .cleaned → .swap              synced: from here on the new segment counts
- *   3. 0.log, 100.log → .deleted     synced: from here on no old one can come back
+ *   3. 0.log, 100.log → .deleted     synced: from here on no old segment can reappear
  *   4. .swap → 0.log                 synced
  *
- * Opening a folder that was left in between: what is cleaned goes, with the swap it belongs to; a
- * swap is finished, which removes what it replaces: files whose offset lies in it.
+ * Opening a folder after a crash in between: `.cleaned` files are removed, with `.swap` files at or
+ * above the first of them; every other swap is finished, which removes the files whose offset lies
+ * in it.
  */
 
 import { join, type Disk } from '../../disk/disk.js'
@@ -32,19 +33,19 @@ export interface SwapFolder {
   readonly folder: string
 }
 
-/** Removes what a cleaning has written and not finished. */
+/** Removes the files of a cleaning that was not finished. */
 export async function removeCleaned({ disk, folder }: SwapFolder, base: Offset): Promise<void> {
   for (const kind of KINDS) {
     await disk.remove(join(folder, segmentFile(base, kind) + CLEANED_SUFFIX))
   }
 }
 
-/** Step 2 but for the sync. */
+/** Step 2 without the sync. */
 export function nameSwap(place: SwapFolder, base: Offset): void {
   renameAll(place, base, [CLEANED_SUFFIX, SWAP_SUFFIX])
 }
 
-/** Takes step 2 back when it could not be done. Durable when it resolves. */
+/** Undoes step 2 after it failed. Durable when it resolves. */
 export async function undoSwap({ disk, folder }: SwapFolder, base: Offset): Promise<void> {
   for (const kind of KINDS) await disk.remove(join(folder, segmentFile(base, kind) + SWAP_SUFFIX))
   await disk.syncDirectory(folder)
@@ -69,7 +70,7 @@ function renameAll(
 
 // ── opening ──────────────────────────────────────────────────────────────────────────────
 
-/** Finishes or undoes swaps that a crash has left. Throws CORRUPT_LOG before it removes a thing. */
+/** Finishes or undoes swaps that a crash has left. Throws CORRUPT_LOG before it removes data. */
 export async function finishSwaps(place: SwapFolder, onCorruption: string): Promise<void> {
   const { disk, folder } = place
   const swaps = await committedSwaps(place)
@@ -90,27 +91,27 @@ export async function finishSwaps(place: SwapFolder, onCorruption: string): Prom
   await disk.syncDirectory(folder)
 }
 
-/** The swaps that count; the others are removed, with what is cleaned. */
+/** The swaps that count; removes the others and all `.cleaned` files. */
 async function committedSwaps({ disk, folder }: SwapFolder) {
   const names = disk.list(folder).map(({ name }) => name)
-  const having = (suffix: string) =>
+  const filesWith = (suffix: string) =>
     names.flatMap(name => {
       const parsed = parseSuffixedFile(name, suffix)
       return parsed === undefined ? [] : [{ ...parsed, name }]
     })
-  const cleaned = having(CLEANED_SUFFIX)
-  const swaps = having(SWAP_SUFFIX)
+  const cleaned = filesWith(CLEANED_SUFFIX)
+  const swaps = filesWith(SWAP_SUFFIX)
   if (cleaned.length === 0) return swaps
   const firstCleaned = Math.min(...cleaned.map(({ baseOffset }) => baseOffset))
   const undone = swaps.filter(({ baseOffset }) => baseOffset >= firstCleaned)
   for (const { name } of undone) await disk.remove(join(folder, name))
-  // While a cleaned file is there, everybody knows that the swap did not count.
+  // While a .cleaned file exists, opening knows that the swap did not count.
   if (undone.length > 0) await disk.syncDirectory(folder)
   for (const { name } of cleaned) await disk.remove(join(folder, name))
   return swaps.filter(({ baseOffset }) => baseOffset < firstCleaned)
 }
 
-/** Where the batches of a swap end. It was synced whole: anything else is damage. */
+/** The offset where the batches of a swap end. It was synced as a whole, so a break is damage. */
 async function endOfSwap(
   { disk, folder }: SwapFolder,
   base: Offset,

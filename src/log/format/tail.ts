@@ -1,13 +1,13 @@
 /**
- * What stands behind the last whole batch of a log's last segment, for those who only look.
+ * What follows the last whole batch of a log's last segment, for tools that only read.
  *
- *   unwritten   zeros up to the end: Kafka gives a file its room in advance (log.preallocate)
- *   torn        a write that a crash, or a look at the wrong moment, cut short
- *   damaged     bytes that no write leaves behind
+ *   unwritten   zeros up to the end: Kafka may allocate a file in advance (log.preallocate)
+ *   torn        a write that a crash cut short, or that is still under way
+ *   damaged     bytes that no write leaves
  *
  * A write that is cut short leaves a batch that ends early, or zeros where a sector was not written
- * in time. A batch that is there from its first byte to its last one and fails its checksum, or
- * passes it and cannot be, was written whole: it has rotted, or nobody here can read it.
+ * in time. A batch that is complete but fails its checksum, or passes it and is invalid, was
+ * written whole: it has rotted, or partlog cannot read it.
  */
 
 import { crc32c } from '../../base/crc32c.js'
@@ -20,11 +20,11 @@ import { findBatch } from './scan.js'
 export type Tail = 'unwritten' | 'torn' | 'damaged'
 
 const WINDOW_BYTES = 1024 * 1024
-/** Behind the magic of a header. */
-const BEHIND_MAGIC = 17
+/** The first byte after the magic of a header. */
+const AFTER_MAGIC = 17
 const CRC_FROM = 21
 
-/** Judges the bytes from `position` on, where `offset` should come next. */
+/** Judges the bytes from `position` on, where the next offset should be `offset`. */
 export async function judgeTail(
   file: DiskFile,
   position: Position,
@@ -35,7 +35,7 @@ export async function judgeTail(
   const size = frameAt(header, 0, header.length)
   if (size === SHORT) return 'torn'
   if (size === BROKEN) {
-    const isHalf = header.subarray(BEHIND_MAGIC).every(byte => byte === 0)
+    const isHalf = header.subarray(AFTER_MAGIC).every(byte => byte === 0)
     return isHalf && !(await isFollowed(file, position + 1, offset)) ? 'torn' : 'damaged'
   }
   const left = file.size - position
@@ -50,9 +50,9 @@ async function isFollowed(file: DiskFile, from: Position, offset: Offset): Promi
 }
 
 /**
- * Is only the announced length wrong? Then the checksum fits what is there up to the end of the
- * file, or what follows begins with the very offset that must come next. Other batches prove
- * nothing: a value may hold some.
+ * True if only the announced length is wrong: then the checksum matches the bytes up to the end of
+ * the file, or a later batch begins with exactly the next offset. Any other batch proves nothing:
+ * it may be part of a value.
  */
 async function isWhole(file: DiskFile, position: Position, header: Buffer): Promise<boolean> {
   if (header.length < BATCH_HEADER_BYTES) return false
@@ -72,7 +72,7 @@ async function isWhole(file: DiskFile, position: Position, header: Buffer): Prom
   return false
 }
 
-/** More than any batch takes. */
+/** Larger than any batch. */
 const MEMORY_MAX = 128 * 1024 * 1024
 
 async function isZeroFrom(file: DiskFile, position: Position): Promise<boolean> {

@@ -148,7 +148,7 @@ describe('entries of the offset index are not believed when', () => {
   it('the file ends inside one', async () => {
     const disk = new MemoryDisk()
     write(disk, 'index', entries([5, 50], [6, 60]).subarray(0, 13))
-    await expect(offsetIndex(disk).load()).rejects.toThrow('has 13 bytes, no multiple of 8')
+    await expect(offsetIndex(disk).load()).rejects.toThrow('has 13 bytes, not a multiple of 8')
   })
 })
 

@@ -45,7 +45,7 @@ describe('the files beside the partitions', () => {
     const disk = await goodDisk()
     await overwrite(disk, `broker-1/${name}`, '0\n2\norders 0 122\n')
     expect(await checkRootFiles(disk, FOLDERS)).toEqual([
-      { file: `broker-1/${name}`, position: 0, problem: '2 lines announced, 1 there' },
+      { file: `broker-1/${name}`, position: 0, problem: '2 lines announced, 1 found' },
     ])
   })
 

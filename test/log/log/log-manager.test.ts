@@ -193,7 +193,7 @@ describe('closing and opening again', () => {
     const manager = await openHouse(h)
     expect(manager.wasClosedCleanly).toBe(false)
     expect(h.warnings).toEqual([`${ROOT}: checkpoint-ignored`])
-    const reason = '9 lines announced, 1 there'
+    const reason = '9 lines announced, 1 found'
     expect(manager.findings).toMatchObject([{ file: RECOVERY_POINTS, reason }])
     expect(await readAll(await manager.load(known(0)))).toEqual(expected(20))
   })

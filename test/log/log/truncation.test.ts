@@ -222,9 +222,9 @@ describe('while a log is cut', () => {
     await expect(log.read(30, bounds)).rejects.toMatchObject(refused)
     await expect(log.findTimestamp(T)).rejects.toMatchObject(refused)
     await expect(log.findNewest()).rejects.toMatchObject(refused)
-    expect(() => append(log, ['x'])).toThrow('is being cut back')
-    expect(() => log.appendAsFollower(history(60, 1, 1))).toThrow('is being cut back')
-    expect(() => log.deleteRecordsBefore(1)).toThrow('is being cut back')
+    expect(() => append(log, ['x'])).toThrow('is being truncated')
+    expect(() => log.appendAsFollower(history(60, 1, 1))).toThrow('is being truncated')
+    expect(() => log.deleteRecordsBefore(1)).toThrow('is being truncated')
     expect(await reading).toEqual(before)
     expect((await finding)?.offset).toBe(45)
     await cutting
