@@ -1,9 +1,9 @@
 /**
- * One node: the logs placed on it, the coordinator of its groups, and a handler for each request.
+ * One broker: the logs placed on it, its group coordinators, and a handler for each request.
  *
- * Opening: logs of every partition the metadata places here, each at its recovery point; left-overs
- * of deleted topics go; then the broker answers. Closing: nothing new is taken, chores end, high
- * watermarks are written, logs close.
+ * Opening: removes left-overs of deleted topics, opens the log of every partition that the metadata
+ * places here from its recovery point, then answers. Closing: refuses new requests, ends chores,
+ * writes high watermarks, closes logs.
  */
 
 import type { Clock } from '../base/clock.js'
@@ -35,7 +35,7 @@ import {
 } from './node/broker-config.js'
 import { compactLogs } from './node/cleaner-chore.js'
 import type { BrokerContext, BrokerEndpoint, ControllerDoor } from './node/context.js'
-import { GroupCoordinators, type MetGroups } from './node/group-coordinators.js'
+import { GroupCoordinators, type LoadedPartitions } from './node/group-coordinators.js'
 import { Housekeeping, type Chore } from './node/housekeeping.js'
 import type { Truncation } from './node/replica-fetcher.js'
 import { ReplicaManager, type ReplicaListener } from './node/replica-manager.js'
@@ -107,14 +107,14 @@ export interface BrokerOptions {
   readonly logs: LogManager
   readonly controller: ControllerDoor
   readonly brokers: readonly BrokerEndpoint[]
-  /** To the other brokers. */
+  /** Connects to the other brokers. */
   readonly channel: Channel
   readonly onTruncated: (truncation: Truncation) => void
   readonly onRepairing: (partition: Partition, folder: string) => void
-  /** What the metadata says was done. */
+  /** Called when this broker has applied the metadata. */
   readonly onApplied: () => void
   readonly groupListener: GroupListener
-  readonly metGroups: MetGroups
+  readonly loadedGroups: LoadedPartitions
 }
 
 export class Broker implements BrokerContext {
@@ -161,44 +161,48 @@ export class Broker implements BrokerContext {
     const common = { nodeId, logs, durability, clock, logger, image }
     this.replicas = new ReplicaManager({ ...common, lagMaxMs, channel, listener })
     this.groups = new GroupCoordinators({
-      ...{ nodeId, clock, random, logger, image },
+      nodeId,
+      clock,
+      random,
+      logger,
+      image,
       settings: options.settings,
       listener: options.groupListener,
       replicas: this.replicas,
       applyMetadata: () => this.applyMetadata(),
       makeTopic: () => this.#makeOffsetsTopic(),
-      met: options.metGroups,
+      loadedBefore: options.loadedGroups,
     })
   }
 
   static async open(options: BrokerOptions): Promise<Broker> {
     const broker = new Broker(options)
     try {
-      // One picture for both: a topic that is made anew meanwhile is applied later, as a whole.
+      // One snapshot for both: a topic that is recreated meanwhile is applied later, as a whole.
       const image = broker.controller.image.snapshot()
       await broker.#finishDeletions(image)
       await broker.replicas.open(image)
     } catch (error) {
-      await broker.kill() // what it has opened is given back
+      await broker.kill() // releases what was opened
       throw error
     }
-    // What recovery found must not be looked for again, should the next crash come soon.
+    // If the broker crashes soon, the next recovery need not read the same bytes again.
     const written = broker.logs
       .writeCheckpoints()
       .then(() => broker.logs.writeHighWatermarks(broker.#highWatermarks()))
     await written.catch((error: unknown) => {
-      options.logger.warn('checkpoints could not be written, will be tried again', { error })
+      options.logger.warn('checkpoints could not be written, will retry', { error })
     })
     broker.#housekeeping = new Housekeeping(broker.clock, options.logger, broker.#chores())
     return broker
   }
 
-  /** Folders that belong to nothing the metadata knows: reported, and left alone. */
+  /** Folders of partitions that the metadata does not know: reported, never changed. */
   get strangers(): string[] {
     return this.logs.strangers([...this.replicas.partitions()].map(p => p.topicPartition))
   }
 
-  /** Answers a request, at once if nothing has to be waited for. Throws CLOSED. */
+  /** Answers a request, synchronously if it need not wait. Throws CLOSED. */
   handle<A extends ApiName>(
     api: A,
     request: Request<A>,
@@ -208,7 +212,7 @@ export class Broker implements BrokerContext {
     return HANDLERS[api](this, request, signal)
   }
 
-  /** Dies as a process does: nothing is written any more, nothing is said. */
+  /** Ends like a process that dies: writes and sends nothing more. */
   async kill(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
@@ -223,7 +227,7 @@ export class Broker implements BrokerContext {
     await this.replicas.stopReplication()
     await this.#housekeeping?.stop()
     await this.replicas.idle()
-    retire() // and those that were being made
+    retire() // again: partitions that were being opened
     await this.logs.abandon()
   }
 
@@ -233,21 +237,22 @@ export class Broker implements BrokerContext {
     this.groups.stop()
     await this.#housekeeping?.stop()
     await this.replicas.stopReplication()
-    await this.replicas.idle() // folders that are being made or taken away
+    await this.replicas.idle() // folders may be being created or removed
     const closed = new PartlogError('CLOSED', `broker ${this.nodeId} is closed`, {
       outcomeUnknown: true,
     })
     const watermarks = this.#highWatermarks()
     for (const partition of this.replicas.partitions()) partition.retire(closed)
     await this.logs.writeHighWatermarks(watermarks).catch((error: unknown) => {
-      this.#logger.warn('high watermarks could not be written', { error }) // they are lower bounds
+      // The ones written before are still lower bounds.
+      this.#logger.warn('high watermarks could not be written', { error })
     })
     await this.logs.close()
   }
 
-  // ── for the handlers ───────────────────────────────────────────────────────────────────
+  // ── for request handlers ─────────────────────────────────────────────────────────────────
 
-  /** Throws CLOSED once closing has begun: then it is done when the folder is opened again. */
+  /** Throws CLOSED once the broker closes: the next opening applies the metadata then. */
   async applyMetadata(): Promise<void> {
     if (this.#isClosed) {
       const sentence = `broker ${this.nodeId} is closed`
@@ -284,7 +289,7 @@ export class Broker implements BrokerContext {
     })
   }
 
-  /** Two who want the same topic at once both get it. */
+  /** Two requests that create the same topic at once both succeed. */
   async #createTopic(
     name: string,
     partitionCount: number,
@@ -296,7 +301,7 @@ export class Broker implements BrokerContext {
       await this.controller.run(image => createTopic(image, topic, this.controllerContext))
     } catch (error) {
       if (!isPartlogError(error, 'TOPIC_ALREADY_EXISTS')) throw error
-      await this.applyMetadata() // whoever made it may still be at it
+      await this.applyMetadata() // the other request may still be applying it
     }
   }
 
@@ -310,37 +315,36 @@ export class Broker implements BrokerContext {
     await this.controller.run(image => alterIsr(image, { ...topicPartition, ...change }))
   }
 
-  /** Others go on without a replica that failed; where there are none its reason is the answer. */
+  /** Lets other replicas take over from one that failed; a single replica answers its reason. */
   #replicaFailed(replica: Partition, error: PartlogError): void {
     const { topicPartition } = replica
     const { topic, partition } = topicPartition
     const replicas = this.controller.image.topics.get(topic)?.partitions[partition]?.replicas ?? []
     if (replicas.length < 2 || this.#isClosed) return
     const failed = (image: ClusterImage) => replicaFailed(image, this.nodeId, topicPartition)
-    // By the time this is decided it may have been opened again: another replica is there then.
+    // The replica may have been opened again before the controller decides: look it up then.
     const now = (): Partition => this.replicas.find(topic, partition) ?? replica
     const isOffline = (): boolean => !this.#isClosed && now().offlineReason !== undefined
-    const isForGood = isOffline()
-    const said = isForGood
+    const reported = isOffline()
       ? this.controller.insist(image => (isOffline() ? failed(image) : NOTHING))
-      : this.controller.run(failed) // said again with the next append that is refused
-    said.catch((cause: unknown) => {
+      : this.controller.run(failed) // the next append that fails reports it again
+    reported.catch((cause: unknown) => {
       const place = `${topic}-${partition}`
-      this.#logger.warn(`${place} has failed, the controller is not told yet`, { error, cause })
+      this.#logger.warn(`${place} has failed, the controller does not know yet`, { error, cause })
     })
   }
 
-  /** It could not be opened, and is open now. */
+  /** A replica that could not be opened is open now. */
   #replicaReturned({ topicPartition }: Partition): void {
     const { topic, partition } = topicPartition
-    const said = this.controller.insist(image => replicaReturned(image, topicPartition))
-    said.catch((error: unknown) => {
+    const reported = this.controller.insist(image => replicaReturned(image, topicPartition))
+    reported.catch((error: unknown) => {
       const place = `${topic}-${partition}`
-      this.#logger.warn(`${place} is open again, the controller is not told yet`, { error })
+      this.#logger.warn(`${place} is open again, the controller does not know yet`, { error })
     })
   }
 
-  // ── now and then ───────────────────────────────────────────────────────────────────────
+  // ── housekeeping ───────────────────────────────────────────────────────────────────────
 
   #chores(): Chore[] {
     const shrinkIntervalMs = Math.ceil(this.settings.replicaLagTimeMaxMs / 2)
@@ -395,8 +399,8 @@ export class Broker implements BrokerContext {
       if (partition.offlineReason !== undefined) continue
       const { replicaLog: log, highWatermark } = partition
       await log?.deleteOldSegments(highWatermark).catch((error: unknown) => {
-        // The next log may have what makes room for this one.
-        this.#logger.warn(`${log.name}: old segments stay for now`, { error })
+        // Continue: deleting segments of the next log may free the space this one needs.
+        this.#logger.warn(`${log.name}: old segments could not be deleted, will retry`, { error })
       })
     }
   }
@@ -431,7 +435,7 @@ export class Broker implements BrokerContext {
       .map(partition => ({ ...partition.topicPartition, offset: this.#certainEnd(partition) }))
   }
 
-  /** Where nobody else has the records, the next opening holds its log against this. */
+  /** For a single replica, only what is durable: the next opening checks its log against this. */
   #certainEnd({ topicPartition, highWatermark, replicaLog }: Partition): number {
     const { topic, partition } = topicPartition
     const { replicas } = this.controller.image.topics.get(topic)?.partitions[partition] ?? {}
@@ -439,13 +443,13 @@ export class Broker implements BrokerContext {
     return Math.min(highWatermark, replicaLog.durableEndOffset)
   }
 
-  /** A crash may have come between a topic's deletion and that of its folders. */
+  /** A crash may have happened between the deletion of a topic and that of its folders. */
   async #finishDeletions(image: ClusterImage): Promise<void> {
     await this.logs.removeDeletedFolders()
     for (const folder of this.logs.strangers([])) {
       const topicId = await this.logs.topicIdOf(folder)
       if (topicId === undefined || !image.wasRemoved(topicId)) continue
-      this.#logger.info(`${folder} belongs to a topic that was deleted, it is removed`)
+      this.#logger.info(`${folder} is removed: its topic was deleted`)
       await this.logs.deleteFolder(folder)
     }
   }

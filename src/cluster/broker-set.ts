@@ -19,7 +19,7 @@ import {
   RECOVERY_CHECKPOINT_INTERVAL_MS,
   type BrokerSettings,
 } from '../broker/node/broker-config.js'
-import type { MetGroups } from '../broker/node/group-coordinators.js'
+import type { LoadedPartitions } from '../broker/node/group-coordinators.js'
 import { Housekeeping } from '../broker/node/housekeeping.js'
 import { PartitionJournal } from '../broker/node/partition-journal.js'
 import type { Truncation } from '../broker/node/replica-fetcher.js'
@@ -88,7 +88,7 @@ export interface BrokerListener {
   started(nodeId: number): Promise<void>
 }
 
-const ALL_MET: MetGroups = { has: () => true, add: () => undefined }
+const ALL_LOADED: LoadedPartitions = { has: () => true, add: () => undefined }
 
 export function brokerFolder(nodeId: number): string {
   return `broker-${nodeId}`
@@ -110,14 +110,14 @@ export class BrokerSet {
   readonly #committed = new Map<string, number>()
   /** Starting and stopping, per broker, one after the other. */
   readonly #changing = new Map<number, Promise<void>>()
-  readonly #metGroups: MetGroups
+  readonly #loadedGroups: LoadedPartitions
   #chores: Housekeeping | undefined
 
   #listener: BrokerListener | undefined
 
   private constructor(options: BrokerSetOptions, controller: Controller, logs: LogManager) {
     this.#options = options
-    this.#metGroups = options.isReadOnly ? ALL_MET : new Set()
+    this.#loadedGroups = options.isReadOnly ? ALL_LOADED : new Set()
     this.controller = controller
     this.#logsByNode.set(CONTROLLER, logs)
     this.#brokers = brokersOf(options, [...controller.image.brokers.keys()])
@@ -335,7 +335,7 @@ export class BrokerSet {
       controller: this.controller.doorOf(nodeId),
       brokers: this.brokerIds.map(id => ({ nodeId: id, host: brokerFolder(id), port: 9092 })),
       channel: network.channelFrom(nodeId),
-      metGroups: this.#metGroups,
+      loadedGroups: this.#loadedGroups,
       onTruncated: truncation => onTruncated(nodeId, truncation),
       onRepairing: (partition, folder) => onRepairing(nodeId, partition, folder),
     })

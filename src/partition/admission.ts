@@ -1,6 +1,6 @@
 /**
- * Which batches a leader takes from a producer: Kafka's checks (LogValidator), all of them before
- * anything is written. A batch is unpacked once, whoever of them looks into it. Pure.
+ * Which batches a leader accepts from a producer: Kafka's checks (LogValidator), all of them before
+ * anything is written. A batch is unpacked once, however many checks need its records. Pure.
  */
 
 import { asBuffer } from '../base/bytes.js'
@@ -29,9 +29,9 @@ import {
   type Unpacking,
 } from './contents.js'
 
-/** What is wrong with one record of a batch. */
+/** The reason why one record of a batch is refused. */
 export interface RecordError {
-  /** Its place in the batch. */
+  /** The record's index in the batch, from 0. */
   readonly batchIndex: number
   readonly batchIndexErrorMessage: string
 }
@@ -50,14 +50,14 @@ export interface Circumstances {
   readonly config: LogConfig
   readonly now: Timestamp
   readonly origin?: Origin
-  /** Default: whatever it takes. */
+  /** Default: no limit. */
   readonly unpacking?: Unpacking | undefined
 }
 
-/** Who has built a batch: `foreign` ones come over a wire, our own producers' are as they say. */
+/** Where a batch comes from: partlog's own producer, which is trusted, or a wire (`foreign`). */
 export type Origin = 'own' | 'foreign'
 
-/** A batch that may be appended. One is made for every append: its fields are plain ones. */
+/** A batch that may be appended. Every append creates one, so its fields are plain. */
 export class Admitted {
   private unpackedContents: Contents | undefined = undefined
 
@@ -66,21 +66,21 @@ export class Admitted {
     private readonly unpacking: Unpacking,
   ) {}
 
-  /** What is compressed in it: unpacked for the first who asks, and only if somebody does. */
+  /** The contents of a compressed batch; unpacked on first use. */
   get contents(): Contents {
     this.unpackedContents ??= unpackedNow(this.batch, this.unpacking)
     return this.unpackedContents
   }
 
-  /** Its records, whatever they were compressed with. */
+  /** Its records, decompressed. */
   get records(): Uint8Array {
     return this.batch.codec === 'none' ? this.batch.payload : this.contents.records
   }
 }
 
 /**
- * The one batch in `records`, if it may be appended. Throws a PartlogError that says why not, or
- * TooMuchAtOnce, when it is not known yet.
+ * The one batch in `records`, if it may be appended. Throws a PartlogError with the reason if not,
+ * or TooMuchAtOnce if the batch must be unpacked first.
  */
 export function admit(records: Uint8Array, circumstances: Circumstances): Admitted {
   const { config, now, origin = 'own', unpacking = unlimited() } = circumstances
@@ -107,7 +107,7 @@ export function admit(records: Uint8Array, circumstances: Circumstances): Admitt
   return admitted
 }
 
-/** The batch as the topic wants it: itself, unless compression.type names another codec. */
+/** The batch in the codec of compression.type: itself, unless the topic names another codec. */
 export function inTopicsCodec(admitted: Admitted, config: LogConfig): Batch {
   const { batch } = admitted
   if (config.codec === undefined || config.codec === batch.codec) return batch
@@ -118,21 +118,21 @@ export function inTopicsCodec(admitted: Admitted, config: LogConfig): Batch {
   return packed
 }
 
-/** What is compressed is looked into where it can be, else it stays opaque while it is kept so. */
+/** Compressed records are checked if their codec is supported; if not, they stay opaque. */
 function checkForeign(admitted: Admitted): void {
   const { batch } = admitted
   if (batch.baseOffset !== 0) {
-    throw invalidRecord(`base offset ${batch.baseOffset}: the broker gives it`)
+    throw invalidRecord(`base offset ${batch.baseOffset} instead of 0: the broker assigns offsets`)
   }
   checkCount(batch)
   if (batch.codec === 'none') checkRecords(batch)
   else if (batch.codec !== undefined && isSupported(batch.codec)) void admitted.contents
 }
 
-/** Length, attributes, two deltas, two lengths of nothing and the number of headers. */
+/** Length, attributes, two deltas, the lengths of an empty key and value, the header count. */
 const RECORD_BYTES_MIN = 7
 
-/** Can so many records be in so many bytes? It is all that can be said of some codecs. */
+/** Throws INVALID_RECORD if the payload cannot hold that many records, whatever its codec. */
 function checkCount({ recordsCount, codec, payload }: Batch): void {
   const bytes = Math.min(payload.length * growthMax(codec ?? 'none'), DECOMPRESSED_BYTES_MAX)
   const most = Math.floor(bytes / RECORD_BYTES_MIN)
@@ -141,7 +141,7 @@ function checkCount({ recordsCount, codec, payload }: Batch): void {
   throw invalidRecord(`${recordsCount} records are announced, ${place} hold ${most} at most`)
 }
 
-/** Are there as many records as the batch says, each whole and in its place? */
+/** Checks that the batch holds as many records as it says, each whole and in its place. */
 function checkRecords(batch: Batch): void {
   const cursor = new RecordCursor(batch)
   for (let index = 0; cursor.next(); index++) checkPlace(cursor, batch, index)
@@ -155,7 +155,7 @@ function checkSize(size: number, { maxMessageBytes }: LogConfig): void {
   )
 }
 
-/** The one batch these bytes are. Throws INVALID_RECORD or CORRUPT_MESSAGE. */
+/** The single batch in `bytes`. Throws INVALID_RECORD or CORRUPT_MESSAGE. */
 export function onlyBatch(bytes: Buffer): Batch {
   const size = frameAt(bytes, 0, bytes.length)
   if (size === BROKEN) {
@@ -171,7 +171,7 @@ export function onlyBatch(bytes: Buffer): Batch {
   return new Batch(bytes, 0)
 }
 
-/** What the batch says of its producer; whether its sequence comes next is for the log to say. */
+/** Checks the producer fields of the batch; the log checks whether its sequence comes next. */
 function checkProducer(batch: Batch): void {
   if (batch.isTransactional) {
     throw new PartlogError('INVALID_TXN_STATE', 'the records belong to no transaction known here')
@@ -190,7 +190,7 @@ function checkTimes(admitted: Admitted, config: LogConfig, now: Timestamp): void
   if (batch.maxTimestamp > now + after) {
     const time = batch.exactMaxTimestamp
     const late = `record time ${time} lies more than ${after} ms after the broker's`
-    // The batch's own word is enough: nothing is unpacked to find the records.
+    // The batch header is enough: a compressed batch is not unpacked to find the records.
     if (batch.codec === 'none') {
       refuse('INVALID_TIMESTAMP', new RecordCursor(batch), ({ timestamp }) =>
         timestamp > now + after ? late : undefined,
@@ -215,14 +215,14 @@ function checkKeys(admitted: Admitted): void {
   })
 }
 
-/** What is asked about each record of a batch. */
+/** A check of each record of a batch. */
 interface Question {
-  /** The record to be refused if any is. */
+  /** The record that fails the check if any record does. */
   readonly worst: (contents: Contents) => RecordFacts | undefined
   readonly reasonOf: (record: Pick<RecordFacts, 'timestamp' | 'hasKey'>) => string | undefined
 }
 
-/** Refuses the batch for its records; of a large one, the worst of them stands for all. */
+/** Refuses the batch if records fail the check; for a large batch, only the worst is reported. */
 function refuseRecords(code: ErrorCode, admitted: Admitted, { worst, reasonOf }: Question): void {
   const { batch } = admitted
   if (batch.codec === 'none') return refuse(code, new RecordCursor(batch), reasonOf)
@@ -235,7 +235,7 @@ function refuseRecords(code: ErrorCode, admitted: Admitted, { worst, reasonOf }:
   throw new RefusedRecords(code, reason, [error])
 }
 
-/** Refuses the batch for the records of which `reasonOf` says what is wrong. */
+/** Refuses the batch if `reasonOf` finds a fault in any record; the error lists all of them. */
 function refuse(
   code: ErrorCode,
   cursor: RecordCursor,
@@ -253,7 +253,7 @@ function refuse(
   }
 }
 
-/** The messages of Kafka before 0.11, whole as far as that can be seen. */
+/** Messages in a format of Kafka before 0.11 (magic 0 or 1). */
 function isOldFormat(bytes: Buffer): boolean {
   return bytes[MAGIC_AT] === 0 || bytes[MAGIC_AT] === 1
 }

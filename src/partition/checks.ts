@@ -1,4 +1,4 @@
-/** What a leader looks at before it answers. Pure. */
+/** What a leader checks before it answers. Pure. */
 
 import type { EpochEnd, LeaderEpochs } from '../log/format/leader-epochs.js'
 import type { LogConfig } from '../log/format/log-config.js'
@@ -8,12 +8,12 @@ import { PartlogError } from '../model/errors.js'
 import type { LeaderEpoch, Offset } from '../model/units.js'
 import type { InSyncReplicas } from './isr.js'
 
-/** How many replicas have to be in sync: no more than there are. */
+/** How many replicas must be in sync: min.insync.replicas, at most all replicas. */
 export function minIsr({ minInsyncReplicas }: LogConfig, isr: InSyncReplicas): number {
   return Math.min(minInsyncReplicas, isr.committed.replicas.length)
 }
 
-/** Throws NOT_ENOUGH_REPLICAS: an append could not be acknowledged by all. */
+/** Throws NOT_ENOUGH_REPLICAS if too few replicas are in sync for acks=all. */
 export function checkBeforeAppend(name: string, config: LogConfig, isr: InSyncReplicas): void {
   const inSync = isr.committed.isr.length
   const needed = minIsr(config, isr)
@@ -22,7 +22,7 @@ export function checkBeforeAppend(name: string, config: LogConfig, isr: InSyncRe
   throw new PartlogError('NOT_ENOUGH_REPLICAS', sentence)
 }
 
-/** Throws NOT_ENOUGH_REPLICAS_AFTER_APPEND: so few are left that it must not be acknowledged. */
+/** Throws NOT_ENOUGH_REPLICAS_AFTER_APPEND if too few replicas are left to acknowledge. */
 export function checkAfterAppend(name: string, config: LogConfig, isr: InSyncReplicas): void {
   const needed = minIsr(config, isr)
   if (isr.maximalSize >= needed) return
@@ -34,21 +34,23 @@ export function checkAfterAppend(name: string, config: LogConfig, isr: InSyncRep
   )
 }
 
-/** Throws FENCED_LEADER_EPOCH or UNKNOWN_LEADER_EPOCH: the client is behind, or we are. */
+/** Throws FENCED_LEADER_EPOCH if the client is behind, UNKNOWN_LEADER_EPOCH if the broker is. */
 export function checkSameEpoch(name: string, epoch: LeaderEpoch, claimed: LeaderEpoch): void {
   if (claimed < 0 || epoch < 0 || claimed === epoch) return
   const code = claimed < epoch ? 'FENCED_LEADER_EPOCH' : 'UNKNOWN_LEADER_EPOCH'
   throw new PartlogError(code, `${name} is in leader epoch ${epoch}, not ${claimed}`)
 }
 
-/** Throws POLICY_VIOLATION: what is compacted is no queue whose beginning may go. */
+/** Throws POLICY_VIOLATION for a topic that is only compacted, as Kafka does. */
 export function checkMayDelete(name: string, { isCompacted, isDeleted }: LogConfig): void {
   if (isDeleted || !isCompacted) return
-  const sentence = `${name}: records of a compacted topic go by their keys: write tombstones`
+  const sentence =
+    `${name}: the topic is compacted, records cannot be deleted up to an offset; ` +
+    'write tombstones to delete keys'
   throw new PartlogError('POLICY_VIOLATION', sentence)
 }
 
-/** Where others keep a partition, too, one of them will lead it: it is worth trying again. */
+/** The error for clients of a replicated partition: another replica may lead, so they retry. */
 export function forClients(error: PartlogError): PartlogError {
   if (error.retriable || error.code === 'CLOSED') return error
   const { outcomeUnknown } = error
@@ -57,28 +59,28 @@ export function forClients(error: PartlogError): PartlogError {
 
 export interface FollowerEnd {
   readonly fetchOffset: Offset
-  /** Of its last record; −1 when it has none. */
+  /** Leader epoch of its last record; −1 if it has none. */
   readonly lastEpoch: LeaderEpoch
 }
 
-/** What is looked at in the leader's log. */
+/** What these checks need of the leader's log. */
 interface LeaderLog {
   readonly epochs: LeaderEpochs
   readonly logEndOffset: Offset
   readonly name: string
 }
 
-/** Where the epoch of the follower's last record ends here, if the follower has more of it. */
+/** Where the epoch of the follower's last record ends in the leader's log, if they diverge. */
 export function divergence(log: LeaderLog, follower: FollowerEnd): EpochEnd | undefined {
-  if (!hasParted(log, follower)) return undefined
+  if (!hasDiverged(log, follower)) return undefined
   const end = log.epochs.endOffsetFor(follower.lastEpoch, log.logEndOffset)
   if (end.epoch >= 0) return end
-  const sentence = `${log.name}: epoch ${follower.lastEpoch} is not known to the leader`
+  const sentence = `${log.name}: the leader does not know epoch ${follower.lastEpoch}`
   throw new PartlogError('OFFSET_OUT_OF_RANGE', sentence)
 }
 
-/** Is the follower's log not the beginning of the leader's? */
-export function hasParted(
+/** True if the follower's log is not a prefix of the leader's. */
+export function hasDiverged(
   { epochs, logEndOffset }: LeaderLog,
   { fetchOffset, lastEpoch }: FollowerEnd,
 ): boolean {
@@ -87,7 +89,7 @@ export function hasParted(
   return epoch < lastEpoch || endOffset < fetchOffset
 }
 
-/** The answer to a batch that is in the log already. */
+/** The answer to a duplicate: a batch that is in the log already. */
 export function appendedBefore(batch: WrittenBatch, { timestampType }: LogConfig): Appended {
   const { firstOffset, lastOffset, timestamp } = batch
   return { firstOffset, lastOffset, logAppendTime: timestampType === 'CreateTime' ? -1 : timestamp }

@@ -1,12 +1,12 @@
 /**
- * How many bytes of a log are committed, where that is not simply all: who waits for so many bytes
- * need not read to find out.
+ * Counts the committed bytes of a replicated log, so that a fetch that waits for a number of bytes
+ * need not read the log to learn whether it has them.
  */
 
 import type { Offset } from '../model/units.js'
 
 export class CommittedBytes {
-  /** How much came in up to which end, until that is committed. */
+  /** Appends that are not committed yet: their end offsets and sizes. */
   #marks: { readonly end: Offset; readonly bytes: number }[] = []
   #bytes = 0
 
@@ -14,12 +14,12 @@ export class CommittedBytes {
     return this.#bytes
   }
 
-  /** The log has grown by so many bytes, and ends at `end`. */
-  grown(end: Offset, bytes: number): void {
+  /** `bytes` were appended, the log now ends at `end`. */
+  appended(end: Offset, bytes: number): void {
     this.#marks.push({ end, bytes })
   }
 
-  /** Everything below `end` is committed. */
+  /** The high watermark is `end` now. */
   advance(end: Offset): void {
     let passed = 0
     for (const mark of this.#marks) {
@@ -30,7 +30,7 @@ export class CommittedBytes {
     if (passed > 0) this.#marks.splice(0, passed)
   }
 
-  /** A leadership is over. */
+  /** Forgets appends that are not committed: the leadership is over. */
   forget(): void {
     this.#marks = []
   }

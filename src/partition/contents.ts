@@ -1,7 +1,7 @@
 /**
- * What is in a compressed batch: its records, unpacked once, and all that the checks of a batch ask
- * about them, found out in one walk. The walk can be made in steps, because 64 MiB may hold nine
- * million records. Pure.
+ * The contents of a compressed batch: its records, unpacked once, and the facts that the checks of
+ * a batch need, found in one pass. The pass can run in steps, because 64 MiB may hold nine million
+ * records. Pure.
  */
 
 import type { Batch } from '../model/batch.js'
@@ -11,20 +11,20 @@ import { RecordCursor } from '../model/record-cursor.js'
 import type { Timestamp } from '../model/units.js'
 
 /**
- * So many bytes of records are unpacked and walked through within one turn of the event loop: a
- * millisecond's work, and 16 batches of a producer's default size.
+ * How many bytes of records are unpacked and checked within one turn of the event loop: about one
+ * millisecond of work, 16 batches of a producer's default size.
  */
 export const AT_ONCE_MAX_BYTES = 256 * 1024
 
-/** What may be unpacked within one step, and what was unpacked before it. */
+/** How much may be unpacked within one step, and what is unpacked already. */
 export interface Unpacking {
-  /** So many bytes of records at most; less after each batch. */
+  /** Bytes of records that may still be unpacked; each batch uses up some. */
   bytesLeft: number
-  /** Of the batch in hand, looked through to its end. */
+  /** The contents of the batch, if they are unpacked and checked already. */
   readonly contents?: Contents | undefined
 }
 
-/** For those who bring a batch that they have built themselves. */
+/** For batches that this process has built itself. */
 export function unlimited(): Unpacking {
   return { bytesLeft: Infinity }
 }
@@ -34,13 +34,13 @@ export class TooMuchAtOnce extends Error {
   override readonly name = 'TooMuchAtOnce'
 
   constructor() {
-    super('the records of a batch are to be unpacked in another thread')
+    super('the records of the batch must be unpacked in another thread')
   }
 }
 
-/** What the checks ask about a record. */
+/** What the checks need of a record. */
 export interface RecordFacts {
-  /** Its place in the batch. */
+  /** The record's index in the batch, from 0. */
   readonly index: number
   readonly timestamp: Timestamp
   readonly hasKey: boolean
@@ -54,44 +54,44 @@ export class Contents {
   #keyless: RecordFacts | undefined
   #oldest: RecordFacts | undefined
 
-  /** Throws INVALID_RECORD: so many records cannot be in so many bytes. */
+  /** Throws INVALID_RECORD if `records` cannot hold the batch's record count. */
   constructor(batch: Batch, records: Uint8Array) {
     this.#batch = batch
     this.records = records
     this.#cursor = this.cursor()
   }
 
-  /** The first record that has no key. */
+  /** The first record without a key. */
   get keyless(): RecordFacts | undefined {
     return this.#keyless
   }
 
-  /** Of the records that have a time the oldest one. */
+  /** The record with the smallest timestamp, of those that have one. */
   get oldest(): RecordFacts | undefined {
     return this.#oldest
   }
 
-  /** Too many to be walked through within one turn. */
+  /** True if the records are too many to check within one turn. */
   get isLarge(): boolean {
     return this.records.length > AT_ONCE_MAX_BYTES
   }
 
-  /** Reads the records once more. */
+  /** A new cursor at the first record. */
   cursor(): RecordCursor {
     return new RecordCursor(this.#batch, this.records)
   }
 
   /**
-   * Are there as many records as the batch says, each whole and in its place? Looks at so many
-   * records and headers of them, or twice that; false when all have been seen. Throws
-   * INVALID_RECORD.
+   * Checks that the batch holds as many records as it says, each whole and in its place. Checks up
+   * to `count` records and headers (at most twice that); returns false when it has checked all.
+   * Throws INVALID_RECORD.
    */
-  look(count = Infinity): boolean {
+  check(count = Infinity): boolean {
     const cursor = this.#cursor
     for (let left = count; left > 0; left -= 1 + cursor.headerCount) {
-      const isThere = cursor.step(left)
-      if (isThere === undefined) return true
-      if (!isThere) return false
+      const hasRecord = cursor.step(left)
+      if (hasRecord === undefined) return true
+      if (!hasRecord) return false
       this.#note(cursor)
     }
     return true
@@ -107,24 +107,25 @@ export class Contents {
   }
 }
 
-/** Throws INVALID_RECORD: the record has not the offset of its place. */
+/** Throws INVALID_RECORD if the record's offset delta is not its index. */
 export function checkPlace({ offset }: RecordCursor, { baseOffset }: Batch, index: number): void {
   const delta = offset - baseOffset
   if (delta === index) return
-  throw new PartlogError('INVALID_RECORD', `record ${index} has offset delta ${delta}`)
+  const sentence = `record ${index} has offset delta ${delta} instead of ${index}`
+  throw new PartlogError('INVALID_RECORD', sentence)
 }
 
 /**
- * Unpacks a batch, bounded by what it may grow to (more than that no consumer reads either), and
- * looks through it. Throws {@link TooMuchAtOnce}, INVALID_RECORD, UNSUPPORTED_COMPRESSION_TYPE:
- * how much was done until then is not known, so nothing is left for the batches that follow.
+ * Unpacks a batch, up to the size that consumers read, and checks its records. Throws
+ * {@link TooMuchAtOnce}, INVALID_RECORD, UNSUPPORTED_COMPRESSION_TYPE. When it throws, it is not
+ * known how much was unpacked, so nothing is left for the batches that follow.
  */
 export function unpackedNow(batch: Batch, unpacking: Unpacking): Contents {
   if (unpacking.contents !== undefined) return unpacking.contents
   const { bytesLeft } = unpacking
   unpacking.bytesLeft = 0
   const contents = new Contents(batch, decompressedNow(batch, bytesLeft))
-  contents.look()
+  contents.check()
   unpacking.bytesLeft = bytesLeft - contents.records.length
   return contents
 }
@@ -140,7 +141,7 @@ function decompressedNow({ codec, payload }: Batch, bytesMax: number): Uint8Arra
   return records
 }
 
-/** What a client has sent and cannot be unpacked is its mistake, no damage here. */
+/** A batch from a client that cannot be unpacked is the client's fault, not damage in a log. */
 export function asInvalid(error: unknown): unknown {
   if (!isPartlogError(error, 'CORRUPT_MESSAGE')) return error
   return new PartlogError('INVALID_RECORD', error.sentence, { cause: error })

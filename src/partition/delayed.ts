@@ -1,12 +1,12 @@
 /**
- * Waiting for a partition: Kafka's purgatory as promises. Whoever waits is woken by what happens,
- * by the deadline or by the one who asked going away; nobody looks again and again.
+ * Waiting for a partition: Kafka's purgatory as promises. A change, the deadline or the client's
+ * abort ends a wait; nothing polls.
  */
 
 import type { Clock } from '../base/clock.js'
 import type { Offset } from '../model/units.js'
 
-/** Those who want to know when something has changed. */
+/** Callbacks that are called at every change. */
 export class Watchers {
   readonly #callbacks = new Set<() => void>()
 
@@ -31,8 +31,8 @@ export interface WaitOptions {
 }
 
 /**
- * Resolves when `isReady` holds after a change in one of `sources`, when the time is over, or when
- * the signal aborts. Looks once before it waits.
+ * Resolves when `isReady()` is true: at once, or after a change in one of `sources`. Otherwise it
+ * resolves when the time is over or the signal aborts.
  */
 export function waitUntil(
   isReady: () => boolean,
@@ -64,11 +64,11 @@ interface Waiter {
   readonly reject: (error: Error) => void
 }
 
-/** Appends that wait until the high watermark has passed them, in the order of their offsets. */
+/** Appends that wait for the high watermark, in the order of their offsets. */
 export class OffsetWaiters {
   #waiters: Waiter[] = []
 
-  /** Resolves when `advance` has come to `offset`. */
+  /** Resolves when `advance` has reached `offset`. */
   wait(offset: Offset): Promise<void> {
     return new Promise((resolve, reject) => this.#waiters.push({ offset, resolve, reject }))
   }

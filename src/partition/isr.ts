@@ -1,24 +1,24 @@
 /**
- * The in-sync replicas of a partition, as its leader sees them. Pure: time is handed in.
+ * The in-sync replicas of a partition, as its leader sees them. Pure: the caller passes the time.
  *
- *   committed   what the controller knows
- *   pending     what the leader has asked the controller for; at most one wish at a time
- *   maximal     members of either: the high watermark waits for all of them, so whichever of the
- *               two becomes true, nothing visible is missing on a member
+ *   committed   the ISR that the controller knows
+ *   pending     the ISR that the leader has proposed to the controller; at most one at a time
+ *   maximal     members of either: the high watermark waits for all of them, so no member lacks
+ *               a committed record, whether the controller accepts the proposal or not
  *
- * A follower says how far it is by what it asks for: fetching from X, it has everything below.
+ * A fetch tells how far a follower is: if it fetches from X, it has everything below X.
  */
 
 import type { Offset } from '../model/units.js'
 
 interface Follower {
-  /** Where its last fetch began; −1 when it has not fetched since this leadership began. */
+  /** The offset of its last fetch; −1 if it has not fetched in this leadership. */
   end: Offset
-  /** Where its log begins, as it says; −1 when it has not said in this leadership. */
+  /** Its log start offset, as it reported; −1 if it has not reported one in this leadership. */
   start: Offset
-  /** When it last had everything the leader had; NEVER as well. */
+  /** When it last had everything the leader had; may be NEVER. */
   caughtUpMs: number
-  /** When it last fetched, and what the leader had then. */
+  /** When it last fetched, and the leader's log end offset then. */
   fetchedMs: number
   leaderEndThen: Offset
 }
@@ -34,7 +34,7 @@ export interface IsrView {
 export interface IsrRules {
   /** replica.lag.time.max.ms */
   readonly lagMaxMs: number
-  /** Does the controller count on the broker? Others cannot join. */
+  /** True if the broker is not fenced; a fenced broker cannot join. */
   readonly isAlive: (brokerId: number) => boolean
 }
 
@@ -44,7 +44,7 @@ export class InSyncReplicas {
   #committed: IsrView
   #pending: readonly number[] | undefined
 
-  /** At the begin of a leadership; members of the ISR are given the benefit of the doubt. */
+  /** At the start of a leadership, members of the ISR count as caught up. */
   constructor(leaderId: number, view: IsrView, nowMs: number) {
     this.#leaderId = leaderId
     this.#committed = view
@@ -55,17 +55,17 @@ export class InSyncReplicas {
     return this.#committed
   }
 
-  /** The ISR that is asked for, while the controller has not answered. */
+  /** The proposed ISR, until the controller answers. */
   get pending(): readonly number[] | undefined {
     return this.#pending
   }
 
-  /** How many the high watermark waits for, the leader included. */
+  /** The number of replicas that the high watermark waits for, the leader included. */
   get maximalSize(): number {
     return new Set([...this.#committed.isr, ...(this.#pending ?? [])]).size
   }
 
-  /** Nobody has to be waited for. */
+  /** True if the partition has no other replica. */
   get isAlone(): boolean {
     return this.#followers.size === 0
   }
@@ -74,11 +74,11 @@ export class InSyncReplicas {
     return this.#followers.has(brokerId)
   }
 
-  /** The controller has decided. Older news than what is known is ignored. */
+  /** Takes over the controller's decision; ignores an older one than is known. */
   update(view: IsrView, nowMs: number): void {
     if (view.partitionEpoch <= this.#committed.partitionEpoch) return
     for (const [id, follower] of this.#followers) {
-      // Whoever is put out is waited for again when it has shown that it is still there.
+      // The high watermark waits for a removed member again once it has caught up.
       if (this.#committed.isr.includes(id) && !view.isr.includes(id)) follower.caughtUpMs = NEVER
     }
     this.#committed = view
@@ -86,18 +86,18 @@ export class InSyncReplicas {
     this.#noteReplicas(nowMs)
   }
 
-  /** A wish is on its way to the controller. */
+  /** A proposal is on its way to the controller. */
   propose(isr: readonly number[]): void {
     this.#pending = isr
   }
 
-  /** The controller has refused, or could not be reached. */
+  /** The controller has refused the proposal, or could not be reached. */
   giveUpProposal(): void {
     this.#pending = undefined
   }
 
   /** A follower fetches from `offset`, while the leader's log ends at `leaderEnd`. */
-  fetched(brokerId: number, offset: Offset, leaderEnd: Offset, nowMs: number): void {
+  noteFetch(brokerId: number, offset: Offset, leaderEnd: Offset, nowMs: number): void {
     const follower = this.#followers.get(brokerId)
     if (follower === undefined) return
     if (offset >= leaderEnd) follower.caughtUpMs = nowMs
@@ -109,8 +109,8 @@ export class InSyncReplicas {
     follower.leaderEndThen = leaderEnd
   }
 
-  /** Where a follower's log begins. True when that is news. */
-  began(brokerId: number, start: Offset): boolean {
+  /** Notes a follower's log start offset. True if it has changed. */
+  noteLogStart(brokerId: number, start: Offset): boolean {
     const follower = this.#followers.get(brokerId)
     if (follower === undefined || start < 0 || follower.start === start) return false
     follower.start = start
@@ -118,8 +118,8 @@ export class InSyncReplicas {
   }
 
   /**
-   * No replica on a live broker has records below, in the ISR or not: any of them may lead some day
-   * (Kafka's low watermark). −1 while one of them has not said where it begins.
+   * Kafka's low watermark: the least log start offset of all replicas on live brokers, in the ISR
+   * or not, because any of them may lead later. −1 while one of them has not reported its own.
    */
   lowWatermark(leaderStart: Offset, { isAlive }: Pick<IsrRules, 'isAlive'>): Offset {
     let lowest = leaderStart
@@ -129,27 +129,27 @@ export class InSyncReplicas {
     return lowest
   }
 
-  /** Those on live brokers that are not known to have deleted everything below `offset`. */
+  /** Replicas on live brokers that may still have records below `offset`. */
   keeping(offset: Offset, { isAlive }: Pick<IsrRules, 'isAlive'>): number[] {
     const ids = [...this.#followers.keys()]
     return ids.filter(id => isAlive(id) && (this.#followers.get(id)?.start ?? offset) < offset)
   }
 
   /**
-   * Everything below is on all who count: the maximal ISR, and those alive who have been caught up
-   * lately, so that nobody who is about to join finds itself behind.
+   * The end of what can be committed: the least log end of the maximal ISR and of live replicas
+   * that were caught up within `lagMaxMs`, so that a replica that is about to join is not behind.
    */
   committedEnd(leaderEnd: Offset, nowMs: number, { lagMaxMs, isAlive }: IsrRules): Offset {
     let end = leaderEnd
     for (const [id, follower] of this.#followers) {
-      const isLately = nowMs - follower.caughtUpMs <= lagMaxMs
-      const mayJoinSoon = isLately && isAlive(id)
+      const wasCaughtUp = nowMs - follower.caughtUpMs <= lagMaxMs
+      const mayJoinSoon = wasCaughtUp && isAlive(id)
       if (this.#isMaximal(id) || mayJoinSoon) end = Math.min(end, follower.end)
     }
     return end
   }
 
-  /** Members that have been behind for too long. */
+  /** Members that have not been caught up for `lagMaxMs`. */
   laggards(leaderEnd: Offset, nowMs: number, lagMaxMs: number): number[] {
     return this.#committed.isr.filter(id => {
       const follower = this.#followers.get(id)
@@ -158,14 +158,14 @@ export class InSyncReplicas {
     })
   }
 
-  /** Members of the ISR that are not known to have everything below `offset`. */
+  /** Members of the ISR that may lack records below `offset`. */
   missing(offset: Offset): number[] {
     return this.#committed.isr.filter(id => (this.#followers.get(id)?.end ?? offset) < offset)
   }
 
   /**
-   * May it join? It has what is visible, and what this leadership began with: else it could be
-   * elected and lack records that consumers have seen.
+   * True if a replica outside the ISR has everything below the high watermark and below the start
+   * of this leadership. With less, it could be elected and lack records that consumers have read.
    */
   mayJoin(brokerId: number, highWatermark: Offset, epochStart: Offset): boolean {
     const follower = this.#followers.get(brokerId)

@@ -1,20 +1,21 @@
 /**
- * A partition on one broker: its role, its log, and what readers may see of it.
+ * A partition on one broker: its role, its log, and how far readers may read it.
  *
- *   role       appends                reads                         ends by
- *   leader     from producers         consumers: below the high     another leadership, or its log
- *              and coordinators       watermark; followers: all     going offline
+ *   role       appends                reads                         ends when
+ *   leader     from producers         consumers: below the high     another leadership begins, or
+ *              and coordinators       watermark; followers: all     its log goes offline
  *   follower   from its leader        refused                       the same
- *   idle       refused                refused                       a leadership being known
- *   offline    refused with reason    refused with reason           being opened again
+ *   idle       refused                refused                       a leader is known
+ *   offline    refused with reason    refused with reason           the log is opened again
  *
- * The high watermark is exclusive: records below it are committed, consumers see those only. It is
- * the least end of those who count (isr.ts), where the leader's own is its durable end in 'power'
- * mode, its log end in 'process' mode; followers fetch on only when what they have is as durable.
- * It stands still while fewer replicas are in sync than min.insync.replicas asks for (KIP-966).
+ * The high watermark is exclusive: records below it are committed, consumers read only those. It is
+ * the least end of the replicas that count (isr.ts). The leader's own end is its durable end in
+ * 'power' mode, its log end in 'process' mode; a follower fetches more only when what it has is as
+ * durable. The high watermark does not move while fewer replicas are in sync than
+ * min.insync.replicas asks for (KIP-966).
  *
- * Invariant: logStartOffset ≤ highWatermark ≤ logEndOffset. On a leader it never goes back; on a
- * follower it does when the log is truncated.
+ * Invariant: logStartOffset ≤ highWatermark ≤ logEndOffset. The high watermark never goes back on a
+ * leader; on a follower it does when the log is truncated.
  */
 
 import type { OffsetAndTimestamp, ReadBounds } from '../log/log/log-reader.js'
@@ -33,7 +34,7 @@ import {
   checkSameEpoch,
   divergence,
   forClients,
-  hasParted,
+  hasDiverged,
   minIsr,
   type FollowerEnd,
 } from './checks.js'
@@ -42,7 +43,7 @@ import type { Unpacking } from './contents.js'
 import { OffsetWaiters, Watchers } from './delayed.js'
 import { InSyncReplicas, type IsrView } from './isr.js'
 import {
-  DEAF,
+  NO_LISTENER,
   type FollowerFetch,
   type Leadership,
   type LeaderRole,
@@ -54,27 +55,27 @@ import {
 } from './roles.js'
 
 export class Partition {
-  /** Told when records come in, the high watermark moves or the role changes. */
+  /** Notified when records are appended, the high watermark moves or the role changes. */
   readonly changes = new Watchers()
-  /** Batches that cannot be appended at once; `append` itself does not wait for them. */
+  /** Batches that cannot be appended at once; `append` does not wait for them. */
   readonly arrivals = new Arrivals()
-  /** Told when the low watermark may have moved, or the role has changed. */
+  /** Notified when the low watermark may have moved, or the role has changed. */
   readonly deletions = new Watchers()
   readonly topicPartition: TopicPartition
   readonly topicId: string
   readonly #options: PartitionOptions
   readonly #waiters = new OffsetWaiters()
-  #listener = DEAF
+  #listener = NO_LISTENER
   #role: Role
   #roleVersion = 0
-  /** Other brokers keep the partition as well: what fails here may work there. */
+  /** Other brokers have replicas too: what fails here may work there. */
   #isReplicated = false
   #log: Log | undefined
   #highWatermark: Offset = 0
   readonly #committed = new CommittedBytes()
   /** The latest truncation of the log. */
-  #cutting: Promise<readonly string[]> = Promise.resolve([])
-  /** Up to here a follower's log start survives a power cut: so much it tells its leader. */
+  #truncating: Promise<readonly string[]> = Promise.resolve([])
+  /** The log start that survives a power cut; a follower reports this one to its leader. */
   #savedStart: Offset = 0
 
   private constructor(options: PartitionOptions, role: Role, log: Log | undefined) {
@@ -90,7 +91,7 @@ export class Partition {
     return new Partition(options, { kind: 'offline', error }, undefined)
   }
 
-  /** A partition that waits to be told who leads. `highWatermark`: as it was known before. */
+  /** A partition without a known leader yet. `highWatermark` comes from the checkpoint. */
   static open(options: PartitionOptions, log: Log, highWatermark: Offset): Partition {
     const partition = new Partition(options, { kind: 'idle' }, log)
     log.listen({
@@ -105,7 +106,7 @@ export class Partition {
     return partition
   }
 
-  /** A partition of which this broker has the only copy. */
+  /** A partition whose only replica is on this broker. */
   static async leading(
     options: PartitionOptions,
     log: Log,
@@ -125,22 +126,22 @@ export class Partition {
   get highWatermark(): Offset {
     return this.#highWatermark
   }
-  /** Bytes committed since the log was opened: how much is new for one who looked before. */
+  /** Bytes committed since the log was opened; a waiting fetch compares two readings. */
   get committedBytes(): number {
     if (this.#log === undefined) return 0
     if (!this.#isAlone) return this.#committed.bytes
     return this.#options.durability === 'power' ? this.#log.durableBytes : this.#log.appendedBytes
   }
-  /** Of the leadership this broker knows, its own or another's; −1 when there is none. */
+  /** Epoch of the current leadership, this broker's or another's; −1 if none is known. */
   get leaderEpoch(): LeaderEpoch {
     return this.#role.kind === 'leader' || this.#role.kind === 'follower' ? this.#role.epoch : -1
   }
-  /** Who leads, as far as it is known here; −1 for nobody. */
+  /** The leader, as far as this broker knows; −1 if none is known. */
   get leaderId(): number {
     if (this.#role.kind === 'leader') return this.#options.brokerId
     return this.#role.kind === 'follower' ? this.#role.leaderId : -1
   }
-  /** Grows with every change of the role. */
+  /** Increases with every change of the role. */
   get roleVersion(): number {
     return this.#roleVersion
   }
@@ -153,22 +154,22 @@ export class Partition {
   get offlineReason(): PartlogError | undefined {
     return this.#role.kind === 'offline' ? this.#role.error : undefined
   }
-  /** The log of the leader; throws when this broker does not lead the partition. */
+  /** The log of the leader; throws if this broker does not lead the partition. */
   get log(): Log {
     return this.#leaderLog()
   }
-  /** The log, whatever the role is; undefined when it could not be opened. */
+  /** The log, whatever the role is; undefined if it could not be opened. */
   get replicaLog(): Log | undefined {
     return this.#log
   }
-  /** The in-sync replicas as the leader sees them; undefined on others. */
+  /** The in-sync replicas as the leader sees them; undefined if this broker does not lead. */
   get isr(): InSyncReplicas | undefined {
     return this.#role.kind === 'leader' ? this.#role.isr : undefined
   }
 
   // ── roles ──────────────────────────────────────────────────────────────────────────────
 
-  /** Takes up what the controller says; news of an older leadership is ignored. */
+  /** Takes over the controller's decision; ignores an older leadership than is known. */
   async become(leadership: Leadership): Promise<void> {
     const { leader, leaderEpoch } = leadership
     this.#isReplicated = leadership.replicas.length > 1
@@ -176,22 +177,22 @@ export class Partition {
     if (leaderEpoch === this.leaderEpoch) return this.#updateIsr(leadership)
     this.#stepDown(`epoch ${leaderEpoch} of broker ${leader} has begun`)
     if (leader === this.#options.brokerId) return await this.#lead(leadership)
-    this.#play(
+    this.#setRole(
       leader < 0 ? { kind: 'idle' } : { kind: 'follower', epoch: leaderEpoch, leaderId: leader },
     )
     this.changes.notify()
   }
 
   async #lead(leadership: Leadership): Promise<void> {
-    await this.#cutting.catch(() => undefined) // the leadership begins where the log ends then
+    await this.#truncating.catch(() => undefined) // the leadership starts at the end after that
     if (this.state === 'offline') return
     const log = this.#log as Log
     const { leaderEpoch: epoch } = leadership
     const epochStart = log.logEndOffset
     const isr = new InSyncReplicas(this.#options.brokerId, leadership, this.#nowMs())
     const isWritten = log.assignEpoch(epoch)
-    this.#play({ kind: 'leader', epoch, epochStart, isr })
-    this.#committed.grown(epochStart, epochStart - this.#highWatermark)
+    this.#setRole({ kind: 'leader', epoch, epochStart, isr })
+    this.#committed.appended(epochStart, epochStart - this.#highWatermark)
     this.#advance()
     this.changes.notify()
     try {
@@ -205,19 +206,19 @@ export class Partition {
     if (this.#role.kind !== 'leader') return
     this.#role.isr.update(view, this.#nowMs())
     this.#advance()
-    this.deletions.notify() // who has died is not waited for
+    this.deletions.notify() // deletions do not wait for replicas that have died
   }
 
-  /** Whoever waits for this leadership is told that it is over. */
+  /** Ends this leadership: what waits for it fails. */
   #stepDown(why: string): void {
     if (this.#role.kind !== 'leader') return
-    this.#play({ kind: 'idle' })
+    this.#setRole({ kind: 'idle' })
     this.deletions.notify()
     this.#committed.forget()
     this.#waiters.fail(this.#notLeader(why))
   }
 
-  /** The partition is taken away: whoever waits for it is told. */
+  /** The partition is removed or closed: what waits for it fails with `error`. */
   retire(error: PartlogError): void {
     this.#goOffline(error)
   }
@@ -225,10 +226,10 @@ export class Partition {
   // ── writing ────────────────────────────────────────────────────────────────────────────
 
   /**
-   * Takes one batch from a producer. It is committed when `committed` of its end resolves. One that
-   * is in the log already is not written again: the answer says where it stands.
-   * `needsIsr`: refuse with NOT_ENOUGH_REPLICAS what could not be acknowledged by all. Throws
-   * TooMuchAtOnce, and changes nothing, when more would have to be unpacked than `unpacking` lets.
+   * Appends one batch from a producer. It is committed when `committed` of its end resolves. A
+   * duplicate is not written again: the answer has the offsets of the first append.
+   * `needsIsr`: throw NOT_ENOUGH_REPLICAS if too few replicas are in sync for acks=all. Throws
+   * TooMuchAtOnce, and changes nothing, if the batch needs more unpacking than `unpacking` allows.
    */
   append(
     records: Uint8Array,
@@ -246,7 +247,7 @@ export class Partition {
     const batch = inTopicsCodec(admitted, log.config)
     const appended = this.#write(batch, isr, epoch, now)
     if (!isr.isAlone) {
-      this.#committed.grown(log.logEndOffset, batch.size)
+      this.#committed.appended(log.logEndOffset, batch.size)
       this.changes.notify()
     }
     if (this.#options.durability === 'process') this.#advance()
@@ -254,7 +255,7 @@ export class Partition {
     return appended
   }
 
-  /** A disk without room refuses; others may have some, so they get the leadership. */
+  /** When the disk is full, the append fails and another replica should lead. */
   #write(batch: Batch, isr: InSyncReplicas, epoch: LeaderEpoch, now: Timestamp): Appended {
     try {
       return (this.#log as Log).append(batch.buffer, [batch], epoch, now)
@@ -266,8 +267,8 @@ export class Partition {
   }
 
   /**
-   * Resolves when the high watermark has reached `offset`. Rejects when that cannot happen, and
-   * while the disk has no room for it: then it may be asked again.
+   * Resolves when the high watermark has reached `offset`. Rejects if that cannot happen any more,
+   * and while the disk is full: the caller may then call it again.
    */
   async committed(offset: Offset): Promise<void> {
     if (this.#highWatermark >= offset) return
@@ -276,13 +277,13 @@ export class Partition {
     await this.#waiters.wait(offset)
   }
 
-  /** Resolves when everything appended so far is on this replica, as durably as it was promised. */
+  /** Resolves when everything appended so far is on this replica, as durable as promised. */
   async onLeader(): Promise<void> {
     if (this.#options.durability !== 'power') return
-    await this.#whileHere(this.#leaderLog().flush())
+    await this.#unlessRetired(this.#leaderLog().flush())
   }
 
-  /** Throws when so few replicas are in sync by now that an append must not be acknowledged. */
+  /** Throws if too few replicas are in sync by now to acknowledge an append. */
   checkAfterAppend(): void {
     const { isr } = this.#leader()
     const log = this.#leaderLog()
@@ -297,7 +298,7 @@ export class Partition {
     return await this.#readUpTo(this.#leaderLog(), { fetchOffset, lastEpoch }, limits)
   }
 
-  /** What a follower lacks, committed or not. */
+  /** Batches from the follower's end on, committed or not. */
   async readAsFollower(
     { replicaId, ...reader }: FollowerFetch,
     bounds: ReaderBounds,
@@ -305,40 +306,41 @@ export class Partition {
     const { isr } = this.#leader()
     const log = this.#log as Log
     if (!isr.has(replicaId)) {
-      throw new PartlogError('REPLICA_NOT_AVAILABLE', `${this.#name} is not on broker ${replicaId}`)
+      const sentence = `broker ${replicaId} has no replica of ${this.#name}`
+      throw new PartlogError('REPLICA_NOT_AVAILABLE', sentence)
     }
     return await this.#readUpTo(log, reader, { ...bounds, upTo: log.logEndOffset })
   }
 
-  /** Whoever says what it has read last is told when that is not in this log. */
+  /** Reads; if the reader names its last epoch and its log has diverged, says where instead. */
   async #readUpTo(log: Log, reader: FollowerEnd, bounds: ReadBounds): Promise<PartitionRead> {
     const known = { highWatermark: this.#highWatermark, logStartOffset: log.logStartOffset }
     const diverging = divergence(log, reader)
     if (diverging !== undefined) return { ...known, records: Buffer.alloc(0), diverging }
-    return { ...known, records: await this.#whileHere(log.read(reader.fetchOffset, bounds)) }
+    return { ...known, records: await this.#unlessRetired(log.read(reader.fetchOffset, bounds)) }
   }
 
   /**
-   * What a follower asks for tells what it has: the high watermark may move, the follower may join
-   * the ISR. Ignored unless it follows this leadership, on a log that has not parted from this one.
+   * A fetch tells what a follower has: the high watermark may move, the follower may join the ISR.
+   * Ignored if it follows another leadership, or if its log has diverged from this one.
    */
   noteFetch(fetch: FollowerFetch, claimed: LeaderEpoch): void {
     if (this.#role.kind !== 'leader') return
     const { replicaId, fetchOffset, lastEpoch, logStartOffset = NONE } = fetch
     const { isr, epoch, epochStart } = this.#role
     const log = this.#log as Log
-    const isHere = fetchOffset >= log.logStartOffset && fetchOffset <= log.logEndOffset
-    if ((claimed >= 0 && claimed !== epoch) || !isHere) return
-    if (hasParted(log, { fetchOffset, lastEpoch })) return
-    isr.fetched(replicaId, fetchOffset, log.logEndOffset, this.#nowMs())
-    if (isr.began(replicaId, logStartOffset)) this.deletions.notify()
+    const isInLog = fetchOffset >= log.logStartOffset && fetchOffset <= log.logEndOffset
+    if ((claimed >= 0 && claimed !== epoch) || !isInLog) return
+    if (hasDiverged(log, { fetchOffset, lastEpoch })) return
+    isr.noteFetch(replicaId, fetchOffset, log.logEndOffset, this.#nowMs())
+    if (isr.noteLogStart(replicaId, logStartOffset)) this.deletions.notify()
     this.#advance()
     if (isr.pending !== undefined || !this.#options.isAlive(replicaId)) return
     if (!isr.mayJoin(replicaId, this.#highWatermark, epochStart)) return
     this.#propose(isr, [...isr.committed.isr, replicaId])
   }
 
-  /** Looks for members that have been behind for too long; called now and then. */
+  /** Proposes an ISR without the members that lag for too long; called periodically. */
   shrinkIsr(): void {
     if (this.#role.kind !== 'leader') return
     const { isr } = this.#role
@@ -357,19 +359,19 @@ export class Partition {
     this.#listener.onIsrWanted()
   }
 
-  /** The first committed record that is not older than `timestamp`. */
+  /** The first committed record whose timestamp is at least `timestamp`. */
   async findTimestamp(timestamp: Timestamp): Promise<OffsetAndTimestamp | undefined> {
-    return this.#ifCommitted(await this.#whileHere(this.#leaderLog().findTimestamp(timestamp)))
+    return this.#ifCommitted(await this.#unlessRetired(this.#leaderLog().findTimestamp(timestamp)))
   }
 
-  /** The first record with the newest time. */
+  /** The first record with the largest timestamp. */
   async findNewest(): Promise<OffsetAndTimestamp | undefined> {
-    return this.#ifCommitted(await this.#whileHere(this.#leaderLog().findNewest()))
+    return this.#ifCommitted(await this.#unlessRetired(this.#leaderLog().findNewest()))
   }
 
   /**
-   * The end for readers. A new leader may not know yet how far its predecessor had committed: it
-   * says so rather than go back (Kafka's OFFSET_NOT_AVAILABLE).
+   * The end for consumers. A new leader may not know yet how far its predecessor had committed; it
+   * then throws OFFSET_NOT_AVAILABLE, as Kafka does, so that the end never goes back.
    */
   get visibleEnd(): Offset {
     const { epochStart } = this.#leader()
@@ -380,19 +382,19 @@ export class Partition {
     )
   }
 
-  /** Kafka's check of the epoch a client believes in; −1 is not compared. */
+  /** Kafka's check of the leader epoch that a client knows; −1 is not compared. */
   checkLeaderEpoch(claimed: LeaderEpoch): void {
     checkSameEpoch(this.#name, this.leaderEpoch, claimed)
   }
 
   // ── following ──────────────────────────────────────────────────────────────────────────
 
-  /** Still following in this epoch? Answers of an older leader are of no interest. */
+  /** True while this broker follows in `epoch`: answers of an older leader are ignored. */
   isFollowing(epoch: LeaderEpoch): boolean {
     return this.#role.kind === 'follower' && this.#role.epoch === epoch
   }
 
-  /** Appends what the leader has sent, byte for byte, and takes over its view of the partition. */
+  /** Appends the leader's batches unchanged, and takes over its high watermark and log start. */
   appendFromLeader({ records, highWatermark, logStartOffset }: PartitionRead): void {
     const log = this.#log as Log
     if (records.length > 0) log.appendAsFollower(records)
@@ -405,14 +407,14 @@ export class Partition {
   }
 
   /**
-   * Makes what was appended as durable as the cluster promises: then it counts. Rejects with
-   * KAFKA_STORAGE_ERROR while the disk has no room for it.
+   * Makes what was appended as durable as the cluster promises; only then may the leader count it.
+   * Rejects with KAFKA_STORAGE_ERROR while the disk is full.
    */
   async settle(): Promise<void> {
     if (this.#options.durability === 'power') await (this.#log as Log).flushUnlessStalled()
   }
 
-  /** Makes the log start as durable as the cluster promises: then the leader may be told. */
+  /** Makes the log start as durable as the cluster promises; only then is it reported. */
   async settleStart(): Promise<void> {
     const { logStartOffset } = this.#log as Log
     if (logStartOffset <= this.#savedStart) return
@@ -420,12 +422,12 @@ export class Partition {
     this.#savedStart = Math.max(this.#savedStart, logStartOffset)
   }
 
-  /** Nothing below comes back on this replica: a follower tells its leader. */
+  /** The log start that a follower reports: no restart brings back records below it. */
   get settledStart(): Offset {
     return this.#savedStart
   }
 
-  /** Is everything appended as durable as the cluster promises? If not, it is on its way. */
+  /** True if everything appended is as durable as promised; if not, requests a flush. */
   get isSettled(): boolean {
     const log = this.#log as Log
     if (this.#options.durability !== 'power') return true
@@ -434,19 +436,19 @@ export class Partition {
     return false
   }
 
-  /** Cuts off what the leader does not have; resolves with the files that keep it. */
+  /** Truncates what the leader does not have; resolves with the files that keep it. */
   async truncateTo(offset: Offset): Promise<readonly string[]> {
     const log = this.#log as Log
     this.#highWatermark = Math.min(this.#highWatermark, offset)
-    const keptIn = await (this.#cutting = log.truncateTo(offset))
+    const keptIn = await (this.#truncating = log.truncateTo(offset))
     this.#highWatermark = Math.min(this.#highWatermark, log.logEndOffset)
-    this.#savedStart = Math.min(this.#savedStart, log.logStartOffset) // all may be gone
+    this.#savedStart = Math.min(this.#savedStart, log.logStartOffset) // the log may be empty
     return keptIn
   }
 
-  /** Begins anew at `offset`: the leader has nothing older. */
+  /** Empties the log and starts it at `offset`, because the leader has nothing older. */
   async restartAt(offset: Offset): Promise<readonly string[]> {
-    const keptIn = await (this.#cutting = (this.#log as Log).truncateFullyAndStartAt(offset))
+    const keptIn = await (this.#truncating = (this.#log as Log).truncateFullyAndStartAt(offset))
     this.#highWatermark = offset
     this.#savedStart = Math.min(this.#savedStart, offset)
     return keptIn
@@ -455,8 +457,8 @@ export class Partition {
   // ── deleting ───────────────────────────────────────────────────────────────────────────
 
   /**
-   * Moves the log start up to `offset`; −1 stands for the high watermark. Returns the offset that
-   * was meant: other replicas follow, which shows by `lowWatermark`.
+   * Moves the log start up to `offset`; −1 stands for the high watermark. Returns that offset.
+   * Other replicas follow; `lowWatermark` shows when they have.
    */
   deleteRecordsBefore(offset: Offset): Offset {
     const log = this.#leaderLog()
@@ -469,35 +471,35 @@ export class Partition {
     }
     const before = log.logStartOffset
     log.deleteRecordsBefore(Math.max(target, before))
-    if (log.logStartOffset > before) this.changes.notify() // followers are to follow
+    if (log.logStartOffset > before) this.changes.notify() // wakes the followers' fetches
     return target
   }
 
   /**
-   * Where the log begins on this replica and on all others whose brokers live: whichever of them
-   * leads next, nothing below comes back. Throws on others than the leader.
+   * The least log start offset of this replica and of all others on live brokers: whichever leads
+   * next, records below are gone. Throws if this broker does not lead.
    */
   get lowWatermark(): Offset {
     return this.#leader().isr.lowWatermark(this.#leaderLog().logStartOffset, this.#options)
   }
 
-  /** Live brokers that are not known to have deleted what is below `offset`. */
+  /** Live brokers that may still have records below `offset`. */
   replicasKeeping(offset: Offset): number[] {
     return this.#leader().isr.keeping(offset, this.#options)
   }
 
-  // ── the pieces ─────────────────────────────────────────────────────────────────────────
+  // ── helpers ────────────────────────────────────────────────────────────────────────────
 
   get #name(): string {
     const { topic, partition } = this.topicPartition
     return `${topic}-${partition}`
   }
 
-  async #whileHere<T>(work: Promise<T>): Promise<T> {
+  async #unlessRetired<T>(work: Promise<T>): Promise<T> {
     try {
       return await work
     } catch (error) {
-      // Taken away meanwhile: what has become of it is the answer, not that its log is closed.
+      // If it was retired meanwhile, the caller gets that reason, not "the log is closed".
       if (this.#role.kind === 'offline') throw this.#forClients(this.#role.error)
       throw isPartlogError(error, 'CORRUPT_LOG') ? this.#forClients(error) : error
     }
@@ -507,7 +509,7 @@ export class Partition {
     return this.#isReplicated ? forClients(error) : error
   }
 
-  #play(role: Role): void {
+  #setRole(role: Role): void {
     this.#role = role
     this.#roleVersion++
   }
@@ -562,7 +564,7 @@ export class Partition {
 
   #goOffline(error: PartlogError): void {
     if (this.#role.kind === 'offline') return
-    this.#play({ kind: 'offline', error })
+    this.#setRole({ kind: 'offline', error })
     this.deletions.notify()
     this.#committed.forget()
     this.#waiters.fail(this.#forClients(error))

@@ -1,4 +1,4 @@
-/** The words between a partition and those around it: roles, leaderships, what is read. */
+/** Types of a partition's interface: roles, leaderships, reads. */
 
 import type { Clock } from '../base/clock.js'
 import type { ReadBounds } from '../log/log/log-reader.js'
@@ -7,13 +7,13 @@ import type { TopicPartition } from '../model/names.js'
 import type { LeaderEpoch, Offset } from '../model/units.js'
 import type { InSyncReplicas, IsrRules, IsrView } from './isr.js'
 
-/** What an acknowledged record survives: the death of the process, or a power cut as well. */
+/** What an acknowledged record survives: the death of the process, or also a power cut. */
 export type Durability = 'power' | 'process'
 
 export interface LeaderRole {
   readonly kind: 'leader'
   readonly epoch: LeaderEpoch
-  /** The log's end when the leadership began. */
+  /** The log end offset when the leadership began. */
   readonly epochStart: Offset
   readonly isr: InSyncReplicas
 }
@@ -32,46 +32,46 @@ export interface PartitionOptions extends IsrRules {
   readonly clock: Clock
 }
 
-/** How much a reader wants; how far it may read is for the leader to say. */
+/** How much a reader wants; the leader adds how far it may read. */
 export type ReaderBounds = Omit<ReadBounds, 'upTo'>
 
-/** What may be read of a partition, as a reader is told. */
+/** What a read of a partition returns. */
 export interface PartitionRead {
   readonly records: Buffer
   readonly highWatermark: Offset
   readonly logStartOffset: Offset
-  /** The follower's log has parted from the leader's: where the epoch it named ends here. */
+  /** If the reader's log has diverged: where the epoch it named ends in the leader's log. */
   readonly diverging?: { readonly epoch: LeaderEpoch; readonly endOffset: Offset } | undefined
 }
 
-/** A leadership as the controller announces it. */
+/** A leadership, as the controller has decided it. */
 export interface Leadership extends IsrView {
   readonly leader: number
   readonly leaderEpoch: LeaderEpoch
 }
 
-/** What a follower says when it fetches. */
+/** What a follower reports when it fetches. */
 export interface FollowerFetch {
   readonly replicaId: number
   readonly fetchOffset: Offset
-  /** Of its last record; −1 when it has none. */
+  /** Leader epoch of its last record; −1 if it has none. */
   readonly lastEpoch: LeaderEpoch
-  /** Where its log begins; −1 when it does not say. */
+  /** Its log start offset; −1 if it does not report it. */
   readonly logStartOffset?: Offset
 }
 
-/** What a partition tells the broker it stands on. */
+/** What a partition tells its broker. */
 export interface PartitionListener {
-  /** Something about the log is worth writing into a checkpoint. */
+  /** The log has moved so far that a checkpoint is worthwhile. */
   onCheckpointable(): void
-  /** The leader wants another ISR: `partition.isrProposal`. */
+  /** The leader proposes another ISR: `partition.isr.pending`. */
   onIsrWanted(): void
-  /** The log has gone offline, or its disk has no room: others should go on without it. */
+  /** The log has gone offline, or its disk is full: other replicas should take over. */
   onOffline(error: PartlogError): void
 }
 
-/** Nobody is told. */
-export const DEAF: PartitionListener = {
+/** Until the broker listens. */
+export const NO_LISTENER: PartitionListener = {
   onCheckpointable: () => undefined,
   onIsrWanted: () => undefined,
   onOffline: () => undefined,

@@ -106,7 +106,7 @@ describe('deleteRecords', () => {
     await clock.advance(59_000)
     await passing(failed)
     expect(await failed).toMatchObject({ code: 'REQUEST_TIMED_OUT', retriable: true })
-    expect(String(await failed)).toContain(`not known to be on brokers ${slow?.id} after 30000 ms`)
+    expect(String(await failed)).toContain(`brokers ${slow?.id} have not confirmed it within 30000 ms`)
     slow?.resumeReplication()
     expect(await passing(cluster.admin.deleteRecords({ ...ORDERS, offset: 4 }))).toBe(4)
   })

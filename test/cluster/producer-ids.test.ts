@@ -67,7 +67,7 @@ describe('ids', () => {
       initProducerId(broker, { transactionalId, transactionTimeoutMs: 1 })
     expect(ask('t')).toMatchObject({
       errorCode: 53, // final for every client
-      errorMessage: 'there are no transactions here yet: transactional id t',
+      errorMessage: 'transactions are not supported: transactional id t',
       producerId: -1,
     })
     expect(await ask(null)).toMatchObject({ errorCode: -1, producerId: -1, producerEpoch: -1 })

@@ -252,7 +252,7 @@ describe('a batch that has come over a wire', () => {
     const shifted = batchAt([NOW])
     shifted[BATCH_HEADER_BYTES + 3] = 0x02 // the offset delta, zigzag
     writeHeader(shifted, 0, shifted.length, { lastOffsetDelta: 0, recordsCount: 1, ...times })
-    expect(foreign(shifted)).toBe('INVALID_RECORD: record 0 has offset delta 1')
+    expect(foreign(shifted)).toBe('INVALID_RECORD: record 0 has offset delta 1 instead of 0')
   })
 
   it('is refused for its checksum before anything is looked into', () => {

@@ -11,7 +11,7 @@ const view = (isr: number[], partitionEpoch = 0) => ({
 /** Broker 1 leads; the others have fetched from these offsets, while the leader was at 10. */
 function replicas(isr: number[], ends: Record<number, number> = {}, nowMs = 1_000) {
   const all = new InSyncReplicas(1, view(isr), nowMs)
-  for (const [id, end] of Object.entries(ends)) all.fetched(Number(id), end, 10, nowMs)
+  for (const [id, end] of Object.entries(ends)) all.noteFetch(Number(id), end, 10, nowMs)
   return all
 }
 
@@ -28,7 +28,7 @@ describe('the committed end', () => {
 
   it('does not pass one that was caught up lately, if it is alive', () => {
     const all = replicas([1, 2], { 2: 10, 3: 10 })
-    all.fetched(2, 20, 20, 2_000)
+    all.noteFetch(2, 20, 20, 2_000)
     expect(all.committedEnd(20, 2_000, RULES)).toBe(10)
     expect(all.committedEnd(20, 2_000, { ...RULES, isAlive: id => id !== 3 })).toBe(20)
     expect(all.committedEnd(20, 31_000, RULES)).toBe(10)
@@ -37,13 +37,13 @@ describe('the committed end', () => {
 
   it('does not pass one that was caught up when the clock began', () => {
     const all = replicas([1, 2], { 2: 10, 3: 10 }, 0)
-    all.fetched(2, 20, 20, 1)
+    all.noteFetch(2, 20, 20, 1)
     expect(all.committedEnd(20, 1, RULES)).toBe(10)
   })
 
   it('passes one that has fetched and was never caught up', () => {
     const all = replicas([1, 2], { 2: 10, 3: 4 }, 0)
-    all.fetched(3, 5, 12, 1)
+    all.noteFetch(3, 5, 12, 1)
     expect(all.committedEnd(10, 1, RULES)).toBe(10)
   })
 
@@ -77,8 +77,8 @@ describe('laggards', () => {
 
   it('a follower that has what there was at its last fetch was caught up then', () => {
     const all = new InSyncReplicas(1, view([1, 2]), 0)
-    all.fetched(2, 5, 10, 1_000)
-    all.fetched(2, 10, 20, 20_000) // it has the 10 of its last fetch: caught up at 1,000
+    all.noteFetch(2, 5, 10, 1_000)
+    all.noteFetch(2, 10, 20, 20_000) // it has the 10 of its last fetch: caught up at 1,000
     expect(all.laggards(20, 31_000, 30_000)).toEqual([])
     expect(all.laggards(20, 31_001, 30_000)).toEqual([2])
   })
@@ -131,8 +131,8 @@ it('older news than what is known are ignored', () => {
 it('one that was put out is waited for again only when it fetches', () => {
   const all = replicas([1, 2, 3], { 2: 10, 3: 10 })
   all.update(view([1, 2], 1), 1_000)
-  all.fetched(2, 20, 20, 1_000)
+  all.noteFetch(2, 20, 20, 1_000)
   expect(all.committedEnd(20, 1_000, RULES)).toBe(20)
-  all.fetched(3, 20, 20, 1_500)
+  all.noteFetch(3, 20, 20, 1_500)
   expect(all.committedEnd(25, 1_500, RULES)).toBe(20)
 })

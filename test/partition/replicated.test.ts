@@ -176,7 +176,7 @@ describe('a log that has parted from the leader', () => {
     const partition = await two()
     await expect(partition.readAsFollower(fetchFrom(2, 9), BOUNDS)).rejects.toMatchObject({
       code: 'OFFSET_OUT_OF_RANGE',
-      message: expect.stringContaining('epoch 9 is not known'),
+      message: expect.stringContaining('the leader does not know epoch 9'),
     })
   })
 })

@@ -1,6 +1,6 @@
 /**
- * What a client may do, as bits of Kafka's AclOperation. Nobody is kept out here, so it is all that
- * can be done, as Kafka answers without an authorizer.
+ * What a client may do, as bits of Kafka's AclOperation. There is no access control, so a client
+ * may do everything, as Kafka answers without an authorizer.
  */
 
 const OPERATION = {
@@ -20,18 +20,29 @@ function bitsOf(...operations: readonly (keyof typeof OPERATION)[]): number {
   return operations.reduce((bits, operation) => bits | (1 << OPERATION[operation]), 0)
 }
 
-/** Nobody asked. */
+/** Kafka's answer if the client does not ask for the operations. */
 const NOT_ASKED = -(2 ** 31)
 
 const ALL = {
   topic: bitsOf(
-    ...(['read', 'write', 'create', 'describe', 'delete', 'alter'] as const),
-    ...(['describeConfigs', 'alterConfigs'] as const),
+    'read',
+    'write',
+    'create',
+    'describe',
+    'delete',
+    'alter',
+    'describeConfigs',
+    'alterConfigs',
   ),
   group: bitsOf('read', 'describe', 'delete', 'describeConfigs', 'alterConfigs'),
   cluster: bitsOf(
-    ...(['create', 'clusterAction', 'describeConfigs', 'alterConfigs'] as const),
-    ...(['idempotentWrite', 'alter', 'describe'] as const),
+    'create',
+    'clusterAction',
+    'describeConfigs',
+    'alterConfigs',
+    'idempotentWrite',
+    'alter',
+    'describe',
   ),
 } as const
 

@@ -1,9 +1,9 @@
-/** Settings of a broker: Kafka's names and defaults (4.3), except where the README says why not. */
+/** Settings of a broker: Kafka's names and defaults (4.3), with the exceptions in the README. */
 
 import type { GroupCoordinatorSettings } from '../../coordinator/groups/group-coordinator.js'
 
 /**
- * How often retention looks for segments to delete, and how long it waits before the first time.
+ * How often retention looks for segments to delete, and the delay before the first time.
  */
 export const RETENTION_CHECK_INTERVAL_MS = 300_000
 export const RETENTION_INITIAL_DELAY_MS = 30_000
@@ -14,48 +14,48 @@ export const RECOVERY_CHECKPOINT_INTERVAL_MS = 60_000
 /** How often high watermarks are written. */
 export const HIGH_WATERMARK_CHECKPOINT_INTERVAL_MS = 5_000
 
-/** Producers that are quiet for so long are forgotten (producer.id.expiration.ms). */
+/** A producer's state is forgotten after this time without a batch (producer.id.expiration.ms). */
 export const PRODUCER_ID_EXPIRATION_MS = 86_400_000
-/** How often partitions look for such (producer.id.expiration.check.interval.ms). */
+/** How often producer state is expired (producer.id.expiration.check.interval.ms). */
 export const PRODUCER_ID_CHECK_INTERVAL_MS = 600_000
 
-/** The most one fetch answers with, whatever the consumer allows (fetch.max.bytes). */
+/** Upper limit of a fetch response, whatever the consumer allows (fetch.max.bytes). */
 export const FETCH_MAX_BYTES = 57_671_680
-/** The longest a fetch is held, whatever the consumer asks. */
+/** Upper limit of a fetch's wait, whatever the consumer asks for. */
 export const FETCH_MAX_WAIT_MS = 300_000
 
 /** replica.fetch.wait.max.ms: how long a leader may hold a follower's fetch. */
 export const REPLICA_FETCH_WAIT_MAX_MS = 500
-/** replica.fetch.max.bytes, of one partition, and replica.fetch.response.max.bytes. */
+/** replica.fetch.max.bytes (one partition) and replica.fetch.response.max.bytes (all of them). */
 export const REPLICA_FETCH_MAX_BYTES = 1_048_576
 export const REPLICA_FETCH_RESPONSE_MAX_BYTES = 10_485_760
-/** replica.fetch.backoff.ms: how long a partition is left alone after an error. */
+/** replica.fetch.backoff.ms: how long a follower waits after an error before it fetches again. */
 export const REPLICA_FETCH_BACKOFF_MS = 1_000
 
-/** How often offsets are looked for that have ended (offsets.retention.check.interval.ms). */
+/** How often committed offsets are expired (offsets.retention.check.interval.ms). */
 export const OFFSETS_RETENTION_CHECK_INTERVAL_MS = 600_000
 /** offsets.topic.segment.bytes */
 export const OFFSETS_TOPIC_SEGMENT_BYTES = 104_857_600
 
-/** Settings of the metadata log: its batches hold all records of one decision. */
+/** Settings of the metadata log; one of its batches holds all records of one decision. */
 export const METADATA_LOG_CONFIG = {
   'max.message.bytes': '67108864',
   'retention.ms': '-1',
 } as const
 
 export interface BrokerSettings extends GroupCoordinatorSettings {
-  /** Make a topic when somebody asks for one that does not exist (auto.create.topics.enable). */
+  /** Create a topic that a client asks for and that does not exist (auto.create.topics.enable). */
   readonly autoCreateTopics: boolean
-  /** Partitions of a topic made without a number (num.partitions). */
+  /** Partitions of a topic created without a number (num.partitions). */
   readonly defaultPartitions: number
-  /** Copies of a topic made without a number (default.replication.factor). */
+  /** Replicas of a topic created without a number (default.replication.factor). */
   readonly defaultReplicationFactor: number
-  /** A member of the ISR that lags for longer is put out (replica.lag.time.max.ms). */
+  /** A member of the ISR that lags for longer is removed from it (replica.lag.time.max.ms). */
   readonly replicaLagTimeMaxMs: number
-  /** A broker the controller does not hear of for so long is fenced (broker.session.timeout.ms). */
+  /** The controller fences a broker that is silent for longer (broker.session.timeout.ms). */
   readonly brokerSessionTimeoutMs: number
-  /** Leaderships go back to preferred leaders (auto.leader.rebalance.enable) … */
+  /** Leaderships return to preferred leaders automatically (auto.leader.rebalance.enable). */
   readonly autoLeaderRebalanceEnable: boolean
-  /** … as often as that (leader.imbalance.check.interval.seconds). */
+  /** How often that is checked (leader.imbalance.check.interval.seconds). */
   readonly leaderImbalanceCheckIntervalSeconds: number
 }

@@ -1,4 +1,4 @@
-/** Compacts the logs a broker keeps, whether it leads them or follows: one after the other. */
+/** Compacts the logs of a broker, leaders and followers, sequentially. */
 
 import type { Logger } from '../../base/logger.js'
 import { cleanerOf } from '../../log/compaction/log-cleaner.js'
@@ -11,7 +11,7 @@ export interface CompactionRound {
   readonly signal: AbortSignal
 }
 
-/** Cleans the log of which most is new, until nothing is worth it. */
+/** Cleans the log with the highest dirty ratio, until no log is worth cleaning. */
 export async function compactLogs({ partitions, logger, signal }: CompactionRound): Promise<void> {
   const failed = new Set<Log>()
   while (!signal.aborted) {
@@ -35,7 +35,7 @@ interface Candidate {
   readonly dirtyRatio: number
 }
 
-/** A log that cannot be looked at, or was deleted meanwhile, is left out from then on. */
+/** A log that cannot be read, or was deleted meanwhile, is added to `except`. */
 async function dirtiest(
   partitions: Iterable<Partition>,
   except: Set<Log>,

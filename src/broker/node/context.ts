@@ -1,4 +1,4 @@
-/** What a handler may use of its broker. */
+/** What a request handler may use of its broker. */
 
 import type { Clock } from '../../base/clock.js'
 import type { Random } from '../../base/random.js'
@@ -16,18 +16,18 @@ export interface BrokerEndpoint {
   readonly port: number
 }
 
-/** The controller, as a broker talks to it. */
+/** A broker's access to the controller. */
 export interface ControllerDoor {
   readonly image: ClusterImage
-  /** Takes a decision and has it committed. */
+  /** Makes a decision; resolves when it is committed. */
   run<T>(decide: (image: ClusterImage) => Decision<T>): Promise<T>
-  /** As `run`; what finds no room, which rejects, is tried again until it is taken. */
+  /** As `run`, but retries while the disk is full or the queue has no room. */
   insist(decide: (image: ClusterImage) => Decision<void>): Promise<void>
 }
 
-/** Where producers get their ids. */
+/** Source of producer ids. */
 export interface ProducerIdSource {
-  /** An id that was never given before; at once while there are some in store. */
+  /** An id that was never used before; synchronous while the current block has ids left. */
   next(): number | Promise<number>
 }
 
@@ -43,8 +43,8 @@ export interface BrokerContext {
   readonly replicas: ReplicaManager
   readonly logs: LogManager
   readonly producerIds: ProducerIdSource
-  /** Who coordinates the groups; makes `__consumer_offsets` when it is first needed. */
+  /** The group coordinators; `__consumer_offsets` is created when it is first needed. */
   readonly groups: GroupCoordinators
-  /** The topic, made first if it is not there and may be made. */
+  /** The topic; created first if it does not exist and `mayCreate`. */
   topic(name: string, mayCreate: boolean): Promise<TopicImage>
 }

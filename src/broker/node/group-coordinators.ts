@@ -1,7 +1,7 @@
 /**
- * The coordinators of one broker: one for each partition of `__consumer_offsets` that it leads. A
- * leadership loads its coordinator at once, so that members that died with the one before are
- * missed; when it ends, the coordinator resigns.
+ * The group coordinators of one broker: one for each partition of `__consumer_offsets` that it
+ * leads. A new leadership loads its coordinator at once, so that the session time-outs of members
+ * that died with the previous leader start; when the leadership ends, the coordinator resigns.
  */
 
 import type { Clock } from '../../base/clock.js'
@@ -30,49 +30,50 @@ export interface GroupCoordinatorsOptions {
   readonly listener: GroupListener
   readonly replicas: ReplicaManager
   readonly image: () => ClusterImage
-  /** Does what the metadata says, if that is not done yet. */
+  /** Applies the metadata, if that is not done yet. */
   readonly applyMetadata: () => Promise<void>
-  /** Makes `__consumer_offsets` if it is not there. */
+  /** Creates `__consumer_offsets` if it does not exist. */
   readonly makeTopic: () => Promise<void>
-  readonly met: MetGroups
+  readonly loadedBefore: LoadedPartitions
 }
 
-/** Partitions of `__consumer_offsets` whose groups this process has met, on whatever broker. */
-export interface MetGroups {
+/** Partitions of `__consumer_offsets` that this process has loaded before, on any broker. */
+export interface LoadedPartitions {
   has(partition: number): boolean
   add(partition: number): void
 }
 
-/** A coordinator in office, for one leadership of its partition. */
-interface Office {
+/** The coordinator of one partition, for one leadership. */
+interface Leadership {
   readonly leaderEpoch: number
   readonly loading: Promise<GroupCoordinator>
-  /** Once it is loaded. */
+  /** Set once it is loaded. */
   coordinator?: GroupCoordinator
-  /** How many topics had been removed when it last forgot their offsets. */
+  /** The image's count of removed topics when their offsets were last forgotten. */
   forgotten?: number
 }
 
 export class GroupCoordinators {
   readonly #options: GroupCoordinatorsOptions
-  readonly #offices = new Map<number, Office>()
+  readonly #leaderships = new Map<number, Leadership>()
   #isStopped = false
 
   constructor(options: GroupCoordinatorsOptions) {
     this.#options = options
   }
 
-  /** Those in office, once they are loaded. */
+  /** All coordinators; resolves when they are loaded. */
   async all(): Promise<GroupCoordinator[]> {
-    return await Promise.all([...this.#offices.values()].map(office => this.#loaded(office)))
+    const leaderships = [...this.#leaderships.values()]
+    return await Promise.all(leaderships.map(leadership => this.#loaded(leadership)))
   }
 
-  /** Those that are loaded already. */
+  /** The coordinators that are loaded already. */
   get loaded(): GroupCoordinator[] {
-    return [...this.#offices.values()].flatMap(({ coordinator }) => coordinator ?? [])
+    return [...this.#leaderships.values()].flatMap(({ coordinator }) => coordinator ?? [])
   }
 
-  /** The broker that coordinates a group. Throws COORDINATOR_NOT_AVAILABLE: nobody does now. */
+  /** The broker that coordinates a group. Throws COORDINATOR_NOT_AVAILABLE if there is none. */
   async brokerOf(groupId: string): Promise<number> {
     const number = await this.#partitionOf(groupId)
     const { topics } = this.#options.image()
@@ -87,16 +88,16 @@ export class GroupCoordinators {
     )
   }
 
-  /** The coordinator of a group. Throws NOT_COORDINATOR: another broker's. */
+  /** The coordinator of a group. Throws NOT_COORDINATOR if another broker coordinates it. */
   async of(groupId: string): Promise<GroupCoordinator> {
     const number = await this.#partitionOf(groupId)
     const partition = await this.#partition(number)
     if (partition?.isLeader !== true) throw this.#refusal(groupId, partition?.offlineReason)
-    return await this.#loaded(this.#officeOf(partition))
+    return await this.#loaded(this.#leadershipOf(partition))
   }
 
-  /** Throws COORDINATOR_LOAD_IN_PROGRESS when it takes too long. */
-  async #loaded({ coordinator, loading }: Office): Promise<GroupCoordinator> {
+  /** Throws COORDINATOR_LOAD_IN_PROGRESS if loading takes too long. */
+  async #loaded({ coordinator, loading }: Leadership): Promise<GroupCoordinator> {
     if (coordinator !== undefined) return coordinator
     try {
       return await loaded(loading, this.#options.clock)
@@ -105,7 +106,7 @@ export class GroupCoordinators {
     }
   }
 
-  /** The metadata may say so already, while the partition is still being opened. */
+  /** The partition; applies the metadata first if it already names this broker as the leader. */
   async #partition(number: number): Promise<Partition | undefined> {
     const { replicas, image, nodeId, applyMetadata } = this.#options
     const partition = replicas.find(OFFSETS_TOPIC, number)
@@ -115,49 +116,49 @@ export class GroupCoordinators {
     return replicas.find(OFFSETS_TOPIC, number)
   }
 
-  /** The same, where nothing is to be made for one who only asks. */
+  /** As `of`, but does not create `__consumer_offsets`; undefined if it does not exist. */
   async ifAny(groupId: string): Promise<GroupCoordinator | undefined> {
     return this.#options.image().topics.has(OFFSETS_TOPIC) ? await this.of(groupId) : undefined
   }
 
-  /** The metadata has changed: coordinators come and go with leaderships, and with topics. */
+  /** Called after a metadata change: loads and resigns coordinators, forgets removed topics. */
   follow(): void {
-    for (const [number, office] of this.#offices) {
+    for (const [number, leadership] of this.#leaderships) {
       const partition = this.#options.replicas.find(OFFSETS_TOPIC, number)
-      const isInOffice =
-        partition?.isLeader === true && partition.leaderEpoch === office.leaderEpoch
-      if (!isInOffice) this.#retire(number, office)
+      const isCurrent =
+        partition?.isLeader === true && partition.leaderEpoch === leadership.leaderEpoch
+      if (!isCurrent) this.#retire(number, leadership)
     }
     for (const partition of this.#options.replicas.partitions()) {
       if (partition.topicPartition.topic !== OFFSETS_TOPIC || !partition.isLeader) continue
-      this.#forgetRemoved(this.#officeOf(partition))
+      this.#forgetRemoved(this.#leadershipOf(partition))
     }
   }
 
-  /** Most news of the metadata is not of topics that are gone: then nobody looks through groups. */
-  #forgetRemoved(office: Office): void {
+  /** Forgets offsets of removed topics; does nothing if no topic was removed since. */
+  #forgetRemoved(leadership: Leadership): void {
     const { logger, image } = this.#options
-    const { forgotten } = office
+    const { forgotten } = leadership
     const { removedTopics } = image()
     if (forgotten === removedTopics) return
-    office.forgotten = removedTopics
-    // Noted now: by the time the coordinator is loaded there may be another topic of that name.
+    leadership.forgotten = removedTopics
+    // Read now: by the time the coordinator is loaded, a topic of that name may exist again.
     const removed = forgotten === undefined ? undefined : image().removedSince(forgotten)
     const isGone = (topic: string): boolean =>
       removed?.has(topic) === true || !image().topics.has(topic)
-    office.loading
+    leadership.loading
       .then(coordinator => coordinator.forgetTopics(isGone))
       .catch((error: unknown) => {
-        if (forgotten === undefined) delete office.forgotten
-        else office.forgotten = Math.min(office.forgotten ?? forgotten, forgotten)
-        logger.warn('offsets of topics that are gone stay for now', { error })
+        if (forgotten === undefined) delete leadership.forgotten
+        else leadership.forgotten = Math.min(leadership.forgotten ?? forgotten, forgotten)
+        logger.warn('offsets of removed topics could not be forgotten, will retry', { error })
       })
   }
 
-  /** The broker stops: whoever waits here is told. */
+  /** The broker stops: all coordinators resign, their waiting requests fail. */
   stop(): void {
     this.#isStopped = true
-    for (const [number, office] of this.#offices) this.#retire(number, office)
+    for (const [number, leadership] of this.#leaderships) this.#retire(number, leadership)
   }
 
   async #partitionOf(groupId: string): Promise<number> {
@@ -166,50 +167,52 @@ export class GroupCoordinators {
     return partitionOfGroup(groupId, topic?.partitions.length ?? 1)
   }
 
-  #officeOf(partition: Partition): Office {
+  #leadershipOf(partition: Partition): Leadership {
     const { partition: number } = partition.topicPartition
     const { leaderEpoch } = partition
-    const known = this.#offices.get(number)
+    const known = this.#leaderships.get(number)
     if (known?.leaderEpoch === leaderEpoch) return known
     if (known !== undefined) this.#retire(number, known)
-    const office: Office = { leaderEpoch, loading: this.#load(partition) }
-    this.#offices.set(number, office)
-    office.loading.then(
+    const leadership: Leadership = { leaderEpoch, loading: this.#load(partition) }
+    this.#leaderships.set(number, leadership)
+    leadership.loading.then(
       coordinator => {
-        const isInOffice = this.#offices.get(number) === office && !this.#isStopped
-        if (!isInOffice) return coordinator.resign(this.#retired(number))
-        office.coordinator = coordinator
-        this.#options.listener.changed() // its groups can be seen
+        const isCurrent = this.#leaderships.get(number) === leadership && !this.#isStopped
+        if (!isCurrent) return coordinator.resign(this.#retired(number))
+        leadership.coordinator = coordinator
+        this.#options.listener.changed() // its groups are visible now
       },
       () => {
-        if (this.#offices.get(number) === office) this.#offices.delete(number) // tried again
+        // The next request loads it again.
+        if (this.#leaderships.get(number) === leadership) this.#leaderships.delete(number)
       },
     )
-    return office
+    return leadership
   }
 
   async #load(partition: Partition): Promise<GroupCoordinator> {
-    const { clock, random, settings, listener, met } = this.#options
+    const { clock, random, settings, listener, loadedBefore } = this.#options
     const journal = new PartitionJournal(partition, clock)
     const { partition: number } = partition.topicPartition
-    const isOfFormerProcess = !met.has(number)
+    const isOfFormerProcess = !loadedBefore.has(number)
     const common = { clock, random, settings, listener }
     const coordinator = await GroupCoordinator.load(journal, { ...common, isOfFormerProcess })
-    met.add(number)
+    loadedBefore.add(number)
     return coordinator
   }
 
-  #retire(number: number, office: Office): void {
-    this.#offices.delete(number)
-    office.coordinator?.resign(this.#retired(number))
+  #retire(number: number, leadership: Leadership): void {
+    this.#leaderships.delete(number)
+    leadership.coordinator?.resign(this.#retired(number))
   }
 
   #retired(number: number): PartlogError {
-    const sentence = `broker ${this.#options.nodeId} does not lead ${OFFSETS_TOPIC}-${number} now`
+    const { nodeId } = this.#options
+    const sentence = `broker ${nodeId} does not lead ${OFFSETS_TOPIC}-${number} any more`
     return new PartlogError('NOT_COORDINATOR', sentence)
   }
 
-  /** Where the log of its offsets is offline, that is the reason. */
+  /** Why this broker does not coordinate the group; the reason if its log is offline. */
   #refusal(groupId: string, reason: PartlogError | undefined): PartlogError {
     if (reason !== undefined) return coordinatorError(reason)
     const sentence = `broker ${this.#options.nodeId} does not coordinate group ${groupId}`

@@ -1,4 +1,4 @@
-/** What a broker does now and then: one clock, one list. */
+/** Runs the periodic background work of a broker. */
 
 import type { Clock, Timer } from '../../base/clock.js'
 import type { Logger } from '../../base/logger.js'
@@ -11,7 +11,7 @@ export interface Chore {
   readonly run: (signal: AbortSignal) => Promise<void>
 }
 
-/** Runs chores in the background, each one again `intervalMs` after it has ended. */
+/** Runs each chore in the background, and again `intervalMs` after it has ended. */
 export class Housekeeping {
   readonly #timers = new Map<Chore, Timer>()
   readonly #running = new Set<Promise<void>>()
@@ -25,7 +25,7 @@ export class Housekeeping {
     for (const chore of chores) this.#schedule(chore, chore.initialDelayMs)
   }
 
-  /** No chore begins any more; resolves when those under way have ended. */
+  /** Starts no more chores; resolves when the running ones have ended. */
   async stop(): Promise<void> {
     this.#stopping.abort()
     for (const timer of this.#timers.values()) timer.cancel()
@@ -44,7 +44,7 @@ export class Housekeeping {
     try {
       await chore.run(this.#stopping.signal)
     } catch (error) {
-      this.logger.warn(`${chore.name} failed, will be tried again`, { error })
+      this.logger.warn(`${chore.name} failed, will retry`, { error })
     }
     if (!this.#stopping.signal.aborted) this.#schedule(chore, chore.intervalMs)
   }

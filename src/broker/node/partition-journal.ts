@@ -1,4 +1,4 @@
-/** Lends a partition of an internal topic to a coordinator. */
+/** The journal of a coordinator: a partition of an internal topic. */
 
 import type { Clock } from '../../base/clock.js'
 import type { Journal, JournalRecord } from '../../coordinator/fold/journal.js'
@@ -18,7 +18,7 @@ export class PartitionJournal implements Journal {
     this.#clock = clock
   }
 
-  /** Not async: what is refused must be thrown before anybody believes it. */
+  /** Not async: a refused append must throw before the coordinator applies the records. */
   append(records: readonly JournalRecord[]): Promise<void> {
     const { lastOffset } = this.#partition.append(this.#batchOf(records), true)
     return this.#partition.committed(lastOffset + 1)
@@ -30,7 +30,7 @@ export class PartitionJournal implements Journal {
 
   async *read(): AsyncGenerator<JournalRecord> {
     const { log } = this.#partition
-    // A new leader learns only bit by bit that what it has is committed.
+    // A new leader learns only gradually that the records it has are committed.
     await this.#partition.committed(log.logEndOffset)
     const { highWatermark } = this.#partition
     for (let next = log.logStartOffset; next < highWatermark;) {

@@ -1,18 +1,18 @@
 /**
- * Keeps the partitions that one broker leads copied to this one, with the Fetch requests consumers
- * use: one request for all of them, held by the leader until there is something.
+ * Follows the partitions that one other broker leads, with the Fetch requests that consumers use:
+ * one request for all of them, which the leader holds until it has records.
  *
- *   ask from the own log end, naming the epoch of the last record
- *     ├─ records    append them as they are, make them durable, ask again
- *     ├─ diverging  cut off what the leader does not have, ask again
- *     └─ error, or an answer that changes nothing here although something must change:
- *                   leave the partition alone for a while
+ *   fetch from the own log end, with the epoch of the last record
+ *     ├─ records    append them unchanged, make them durable, fetch again
+ *     ├─ diverging  truncate what the leader does not have, fetch again
+ *     └─ error, or an answer that should change the log but does not:
+ *                   back off from the partition
  *
  * Even if a leader keeps answering at once without progress, the event loop gets a turn after every
  * 16 such requests.
  *
- * Asking from X says that everything below is here, so nothing is asked for before what came is as
- * durable as the cluster promises.
+ * A fetch from X says that this broker has everything below X, so it fetches only when what it has
+ * appended is as durable as the cluster promises.
  */
 
 import { asBuffer } from '../../base/bytes.js'
@@ -41,9 +41,9 @@ export interface Truncation {
   readonly partition: Partition
   readonly fromOffset: number
   readonly toOffset: number
-  /** Files of the partition's folder that keep what was cut off. */
+  /** Files in the partition's folder that keep the truncated records. */
   readonly keptIn: readonly string[]
-  /** What this broker knew to be committed. */
+  /** The high watermark that this broker knew before. */
   readonly highWatermark: number
 }
 
@@ -79,7 +79,7 @@ export class ReplicaFetcher {
     this.#running = this.#run()
   }
 
-  /** What is to be copied from now on. */
+  /** Sets the partitions to follow from now on. */
   assign(partitions: readonly Partition[]): void {
     const isSame =
       partitions.length === this.#partitions.length &&
@@ -91,7 +91,7 @@ export class ReplicaFetcher {
     if (!isSame) this.#wake()
   }
 
-  /** The leader may be another one, or there again: nothing is left alone any more. */
+  /** The leader may have changed or returned: ends all back-offs. */
   retryNow(): void {
     if (this.#notBeforeMs.size === 0) return
     this.#notBeforeMs.clear()
@@ -103,7 +103,7 @@ export class ReplicaFetcher {
     this.#wake()
   }
 
-  /** Resolves when nothing is written any more. */
+  /** Resolves when the fetcher writes nothing more. */
   async stop(): Promise<void> {
     this.#isStopped = true
     this.#wake()
@@ -116,17 +116,17 @@ export class ReplicaFetcher {
   }
 
   async #run(): Promise<void> {
-    let inVain = 0
+    let idleRounds = 0
     while (!this.#isStopped) {
       const targets = this.#isPaused ? [] : this.#targets()
       if (targets.length === 0) await this.#changes.wait()
-      else inVain = (await this.#copy(targets)) ? 0 : inVain + 1
-      if (inVain % IN_VAIN_MAX === IN_VAIN_MAX - 1) await this.#options.clock.turn()
+      else idleRounds = (await this.#copy(targets)) ? 0 : idleRounds + 1
+      if (idleRounds % IDLE_ROUNDS_MAX === IDLE_ROUNDS_MAX - 1) await this.#options.clock.turn()
     }
     this.#alarm.cancel()
   }
 
-  /** Partitions that may be asked for now; sets the alarm for those that have to wait. */
+  /** Partitions that may be fetched now; sets the alarm for those that have to wait. */
   #targets(): Target[] {
     const now = this.#options.clock.monotonicMs()
     const targets: Target[] = []
@@ -144,7 +144,7 @@ export class ReplicaFetcher {
     return targets
   }
 
-  /** Asks once for all targets. True when a log has grown or was cut. */
+  /** Sends one fetch for all targets. True if a log has grown or was truncated. */
   async #copy(targets: readonly Target[]): Promise<boolean> {
     const { channel, leaderId } = this.#options
     this.#underWay = new AbortController()
@@ -158,8 +158,8 @@ export class ReplicaFetcher {
       return (await Promise.all(taken)).includes(true)
     } catch (error) {
       if (signal.aborted) return false
-      this.#options.logger.debug(`broker ${leaderId} cannot be read from`, { error })
-      for (const { partition } of targets) this.#leaveAlone(partition)
+      this.#options.logger.debug(`the fetch from broker ${leaderId} failed`, { error })
+      for (const { partition } of targets) this.#backOff(partition)
       return false
     } finally {
       this.#underWay = undefined
@@ -187,12 +187,12 @@ export class ReplicaFetcher {
     }
   }
 
-  /** Does what the answer asks for. True when the log has grown or was cut. */
+  /** Applies an answer. True if the log has grown or was truncated. */
   async #take(target: Target, answer: PartitionFetchResponse | undefined): Promise<boolean> {
     const { partition, epoch, log } = target
     if (!partition.isFollowing(epoch)) return false
     try {
-      if (answer === undefined) return this.#leaveAlone(partition)
+      if (answer === undefined) return this.#backOff(partition)
       const { divergingEpoch: diverging } = answer
       if (answer.errorCode !== 0) return await this.#onError(target, answer)
       if (diverging !== undefined && diverging.epoch >= 0) {
@@ -203,7 +203,7 @@ export class ReplicaFetcher {
       const { topic, partition: number } = partition.topicPartition
       const reason = toPartlogError(error)
       this.#options.logger.warn(`${topic}-${number} cannot follow`, { error: reason })
-      return this.#leaveAlone(partition)
+      return this.#backOff(partition)
     }
   }
 
@@ -212,7 +212,7 @@ export class ReplicaFetcher {
     const { highWatermark, logStartOffset = 0 } = answer
     partition.appendFromLeader({ records, highWatermark, logStartOffset })
     if (records.length > 0) await partition.settle()
-    // While the disk refuses, the leader is not told, and following goes on.
+    // If the log start cannot be saved, the leader is not told yet, and following continues.
     await partition.settleStart().catch(() => undefined)
     return records.length > 0
   }
@@ -221,13 +221,13 @@ export class ReplicaFetcher {
     const { partition, log } = target
     const { logStartOffset = -1, highWatermark } = answer
     if (errorOf(answer.errorCode) !== 'OFFSET_OUT_OF_RANGE' || logStartOffset < 0) {
-      return this.#leaveAlone(partition)
+      return this.#backOff(partition)
     }
     if (logStartOffset <= log.logEndOffset) return await this.#truncate(target, highWatermark)
     const { logEndOffset } = log
     const keptIn = await partition.restartAt(logStartOffset)
-    const what = `begins anew at ${logStartOffset}, it ended at ${logEndOffset}`
-    this.#tellCut(partition, what, keptIn)
+    const what = `restarts at ${logStartOffset}, its log ended at ${logEndOffset}`
+    this.#logTruncation(partition, what, keptIn)
     return true
   }
 
@@ -238,22 +238,23 @@ export class ReplicaFetcher {
     const keptIn = await partition.truncateTo(offset)
     const toOffset = log.logEndOffset
     if (toOffset >= fromOffset) {
-      // An epoch without records may have been forgotten. Else the same answer would come again.
-      return log.epochs.latestEpoch === latestEpoch ? this.#leaveAlone(partition) : true
+      // An epoch without records may have been removed; if not, the answer would repeat forever.
+      return log.epochs.latestEpoch === latestEpoch ? this.#backOff(partition) : true
     }
-    this.#tellCut(partition, `is cut from ${fromOffset} to ${toOffset}`, keptIn)
+    this.#logTruncation(partition, `is truncated from ${fromOffset} to ${toOffset}`, keptIn)
     this.#options.onTruncated({ partition, fromOffset, toOffset, keptIn, highWatermark })
     return true
   }
 
-  #tellCut({ topicPartition }: Partition, what: string, keptIn: readonly string[]): void {
+  #logTruncation({ topicPartition }: Partition, what: string, keptIn: readonly string[]): void {
     if (keptIn.length === 0) return
     const { topic, partition } = topicPartition
-    const sentence = `${topic}-${partition} ${what}, as broker ${this.#options.leaderId} has it`
+    const { leaderId } = this.#options
+    const sentence = `${topic}-${partition} ${what}, to match its leader, broker ${leaderId}`
     this.#options.logger.warn(sentence, { keptIn })
   }
 
-  #leaveAlone(partition: Partition): false {
+  #backOff(partition: Partition): false {
     const untilMs = this.#options.clock.monotonicMs() + REPLICA_FETCH_BACKOFF_MS
     this.#notBeforeMs.set(partition, untilMs)
     return false
@@ -261,8 +262,8 @@ export class ReplicaFetcher {
 }
 
 const NOTHING = new Uint8Array(0)
-/** Requests that move no log until the event loop gets a turn; most wait at the leader. */
-const IN_VAIN_MAX = 16
+/** How many fetches without progress may follow each other before the event loop gets a turn. */
+const IDLE_ROUNDS_MAX = 16
 
 function targetsByTopic(targets: readonly Target[]): Map<string, Map<number, Target>> {
   const topics = new Map<string, Map<number, Target>>()
@@ -275,7 +276,7 @@ function targetsByTopic(targets: readonly Target[]): Map<string, Map<number, Tar
   return topics
 }
 
-/** What a response says of a target. */
+/** Returns a function that finds the answer for a target. */
 function answersOf({ responses }: FetchResponse) {
   const topics = new Map<string | undefined, Map<number, PartitionFetchResponse>>()
   for (const { topic, partitions } of responses) {
@@ -287,7 +288,7 @@ function answersOf({ responses }: FetchResponse) {
     topics.get(topicPartition.topic)?.get(topicPartition.partition)
 }
 
-/** Up to where the own log can be the leader's: by epochs, never by the high watermark. */
+/** How far the own log can match the leader's: found by epochs, never by the high watermark. */
 function commonEnd(
   log: Log,
   diverging: { readonly epoch: LeaderEpoch; readonly endOffset: number },

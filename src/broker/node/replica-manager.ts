@@ -1,8 +1,7 @@
 /**
- * The partitions this broker keeps. Brings them in line with the metadata: opens or makes what is
- * placed here, retires what was deleted, takes up leaderships, follows the leaders of the others.
- * Doing it again changes nothing, so the same call serves opening after a crash and every change
- * while running.
+ * The replicas on this broker. Brings them in line with the metadata: opens or creates what is
+ * placed here, removes what was deleted, takes up leaderships, follows other leaders. Applying the
+ * metadata is idempotent, so one method serves opening after a crash and every later change.
  */
 
 import { Alarm } from '../../base/alarm.js'
@@ -32,45 +31,44 @@ export interface ReplicaManagerOptions {
   readonly lagMaxMs: number
   /** The metadata as this broker knows it. */
   readonly image: () => ClusterImage
-  /** To the other brokers. */
+  /** Connects to the other brokers. */
   readonly channel: Channel
-  /** What becomes of replicas, for those who have a say in it. */
+  /** Hears what happens to replicas. */
   readonly listener: ReplicaListener
 }
 
 export interface ReplicaListener {
-  /** A leader wants another ISR; resolves when the controller has agreed. */
+  /** A leader proposes another ISR; resolves when the controller has accepted it. */
   changeIsr(partition: Partition): Promise<void>
   /** The log of a replica has gone offline. */
   replicaFailed(partition: Partition, error: PartlogError): void
   /** A replica that could not be opened is open now. */
   replicaReturned(partition: Partition): void
-  /** A damaged replica is copied anew; what was left of it is kept in `folder`. */
+  /** A damaged replica is copied again from its leader; its old files are kept in `folder`. */
   repairing(partition: Partition, folder: string): void
-  /** A follower has cut off records that its leader does not have. */
+  /** A follower has truncated records that its leader does not have. */
   truncated(truncation: Truncation): void
-  /** What the metadata says was done: replicas may have come and gone. */
+  /** The metadata was applied: replicas may have been opened or removed. */
   applied(): void
 }
 
 /**
- * How many logs are opened at a time: recovery reads, and there are two cores to check what it
- * read.
+ * How many logs are opened at a time: one can wait for the disk while the other checks bytes.
  */
 const OPEN_AT_ONCE = 2
 
 export class ReplicaManager {
   readonly #options: ReplicaManagerOptions
-  /** By topic, then by number: this way finding one costs no new string. */
+  /** By topic, then by partition number, so that a lookup allocates no string. */
   readonly #partitions = new Map<string, Map<number, Partition>>()
   /** By topic id; shared by all logs of a topic. */
   readonly #settings = new Map<string, TopicLogSettings>()
   readonly #changes = new SerialQueue()
   /** By leader. */
   readonly #fetchers = new Map<number, ReplicaFetcher>()
-  /** Replicas whose disk had no room to open them, and whether they were new: opened again soon. */
+  /** Replicas that could not be opened because the disk was full; they are retried. */
   readonly #waiting = new Map<Partition, Waiting>()
-  /** Opens what was waiting for its disk. */
+  /** Opens the waiting replicas. */
   readonly #retry: Alarm
   #isReplicationPaused = false
   #isStopped = false
@@ -80,7 +78,7 @@ export class ReplicaManager {
     const { clock, logger } = options
     const openWaiting = (): void => {
       this.apply().catch((error: unknown) => {
-        logger.warn('replicas could not be opened yet', { error })
+        logger.warn('replicas could not be opened, will retry', { error })
       })
     }
     this.#retry = new Alarm(clock, openWaiting, 'background')
@@ -90,13 +88,13 @@ export class ReplicaManager {
     for (const ofTopic of this.#partitions.values()) yield* ofTopic.values()
   }
 
-  /** The partition, or why it is not here. */
+  /** The partition. Throws if this broker has no replica of it, or if it does not exist. */
   partition(topic: string, partition: number): Partition {
     const found = this.find(topic, partition)
     if (found !== undefined) return found
     const name = partitionKey(topic, partition)
     if (this.#options.image().topics.get(topic)?.partitions[partition] !== undefined) {
-      const sentence = `${name} is not on broker ${this.#options.nodeId}`
+      const sentence = `broker ${this.#options.nodeId} has no replica of ${name}`
       throw new PartlogError('NOT_LEADER_OR_FOLLOWER', sentence)
     }
     throw new PartlogError('UNKNOWN_TOPIC_OR_PARTITION', `partition ${name} does not exist`)
@@ -106,7 +104,7 @@ export class ReplicaManager {
     return this.#partitions.get(topic)?.get(partition)
   }
 
-  /** Opens what is placed here, for the first time: it may have been here before. */
+  /** Opens all replicas when the broker starts; their folders may exist already. */
   async open(image: ClusterImage): Promise<void> {
     await this.#changes.run(async () => {
       this.#updateSettings(image)
@@ -115,8 +113,8 @@ export class ReplicaManager {
   }
 
   /**
-   * Does what the metadata says when its turn has come. It works on a picture: what changes
-   * meanwhile is applied next, as a whole. What is not open yet has just been made.
+   * Applies the metadata, after earlier calls. It works on a snapshot: later changes are applied
+   * by the next call, as a whole. A replica that is not open yet is new.
    */
   async apply(): Promise<void> {
     await this.#changes.run(async () => {
@@ -135,19 +133,19 @@ export class ReplicaManager {
     })
   }
 
-  /** Resolves when nothing is being opened or taken away any more. */
+  /** Resolves when no replica is being opened or removed. */
   async idle(): Promise<void> {
     await this.#changes.idle()
   }
 
-  /** How far the logs go that could be opened. */
+  /** The end of a replica's log; undefined if it is offline. */
   endOf(topic: string, partition: number): { epoch: number; offset: number } | undefined {
     const log = this.find(topic, partition)?.replicaLog
     if (log === undefined || log.offlineReason !== undefined) return undefined
     return { epoch: log.epochs.epochAt(log.logEndOffset - 1) ?? -1, offset: log.logEndOffset }
   }
 
-  /** Members of an ISR that lag are put out. */
+  /** Proposes to remove members that lag from the ISRs. */
   shrinkIsrs(): void {
     for (const partition of this.partitions()) partition.shrinkIsr()
   }
@@ -159,7 +157,7 @@ export class ReplicaManager {
     for (const fetcher of this.#fetchers.values()) fetcher.isPaused = isPaused
   }
 
-  /** The network has changed: what could not be reached may be there again. */
+  /** The network has changed: leaders that could not be reached may be reachable now. */
   retryNow(): void {
     for (const fetcher of this.#fetchers.values()) fetcher.retryNow()
   }
@@ -219,8 +217,8 @@ export class ReplicaManager {
   }
 
   /**
-   * A log whose bytes are not what was written is copied anew from the leader, if that is another
-   * broker; what is left of it is kept aside.
+   * A damaged log is copied again from the leader, if that is another broker; the damaged files are
+   * set aside.
    */
   async #replaceDamaged(image: ClusterImage): Promise<void> {
     for (const damaged of [...this.partitions()]) {
@@ -260,8 +258,8 @@ export class ReplicaManager {
   }
 
   /**
-   * Takes up what was opened, once its names are durable: nothing may be acknowledged in a folder
-   * whose name a power cut could take. Where that fails it is given back, and opened again soon.
+   * Adds opened replicas once their folder names are durable: no append may be acknowledged in a
+   * folder that a power cut could remove. If that fails, the logs are closed, and opened later.
    */
   async #take(opened: readonly Partition[], isNew: boolean): Promise<void> {
     const { logs, logger } = this.#options
@@ -273,7 +271,7 @@ export class ReplicaManager {
       for (const each of opened.filter(({ offlineReason }) => offlineReason === undefined)) {
         each.retire(reason)
         await logs.giveBack(each.topicPartition)
-        // A sync that has failed is not repeated: only when the folder is opened anew.
+        // A failed sync is not repeated; the folder is opened again only after a transient error.
         if (isDiskError(error) && error.isTransient) this.#openLater(each, isNew)
         this.#options.listener.replicaFailed(each, reason)
       }
@@ -284,12 +282,12 @@ export class ReplicaManager {
     }
   }
 
-  /** What could not be opened for want of room: it may be there by now. */
+  /** Opens the replicas that waited for space on the disk. */
   async #openWaiting(image: ClusterImage): Promise<void> {
     const now = this.#options.clock.monotonicMs()
     for (const [waiting, { isNew, notBeforeMs }] of [...this.#waiting]) {
       if (notBeforeMs > now) {
-        this.#retryLater() // the metadata is applied for other reasons, too
+        this.#retryLater() // other changes apply the metadata too
         continue
       }
       this.#waiting.delete(waiting)
@@ -330,7 +328,7 @@ export class ReplicaManager {
     const known = { ...place, leaderEpoch, isReplicated: !isOnly }
     try {
       const log = isNew ? await logs.create(known) : await logs.load(known)
-      // What recovery found is durable; where nobody else has a say, all of it is committed.
+      // What recovery found is durable; for a single replica, all of it is committed.
       const highWatermark = isOnly ? log.logEndOffset : logs.highWatermarkOf(topicPartition)
       const opened = Partition.open(options, log, highWatermark)
       opened.listen(this.#listenerOf(opened))
@@ -355,9 +353,9 @@ export class ReplicaManager {
 
   async #retireDeleted(image: ClusterImage): Promise<void> {
     const { logs, clock } = this.#options
-    const isThere = ({ topicId, topicPartition }: Partition): boolean =>
+    const exists = ({ topicId, topicPartition }: Partition): boolean =>
       image.topicById(topicId)?.name === topicPartition.topic
-    const deleted = [...this.partitions()].filter(partition => !isThere(partition))
+    const deleted = [...this.partitions()].filter(partition => !exists(partition))
     for await (const partition of paced(deleted, clock)) {
       const { topic, partition: number } = partition.topicPartition
       const gone = new PartlogError('UNKNOWN_TOPIC_OR_PARTITION', `topic ${topic} was deleted`)
@@ -396,20 +394,20 @@ export class ReplicaManager {
 
 interface Opening {
   readonly isNew: boolean
-  /** No other broker has a copy. */
+  /** No other broker has a replica. */
   readonly isOnly: boolean
-  /** It could not be opened before, and the controller knows. */
+  /** It is a retry: the controller knows already that the replica could not be opened. */
   readonly isAgain?: boolean
 }
 
-/** A replica whose disk had no room to open it. */
+/** A replica that could not be opened because the disk was full. */
 interface Waiting {
   readonly isNew: boolean
   readonly notBeforeMs: number
 }
 
 interface TopicLogSettings extends LogSettings {
-  /** What `current` was derived from. */
+  /** The text that `current` was parsed from. */
   config: TopicConfigText
   current: LogConfig
 }

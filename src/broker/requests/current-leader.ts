@@ -1,15 +1,15 @@
 /**
- * Who leads instead (KIP-951): an answer of a broker that does not lead a partition names the one
- * that does, so that the client can go there without asking around.
+ * The current leader in an answer (KIP-951): a broker that does not lead a partition names the
+ * broker that does, so that the client need not ask for metadata first.
  */
 
 import { errorOf, type ErrorCode } from '../../model/errors.js'
 import type { BrokerContext, BrokerEndpoint } from '../node/context.js'
 
-/** Errors of which an answer of Produce says who leads instead. */
+/** Errors with which Produce names the current leader. */
 export const PRODUCE_LED_ELSEWHERE: readonly ErrorCode[] = ['NOT_LEADER_OR_FOLLOWER']
 
-/** Those of Fetch, which names the epoch its reader knows. */
+/** Errors with which Fetch names the current leader. */
 export const FETCH_LED_ELSEWHERE: readonly ErrorCode[] = [
   'NOT_LEADER_OR_FOLLOWER',
   'FENCED_LEADER_EPOCH',
@@ -20,7 +20,7 @@ export interface CurrentLeader {
   readonly leaderEpoch: number
 }
 
-/** A field of a partition's answer, where its error is one of these. */
+/** The `currentLeader` field of a partition's answer, if its error is one of `codes`. */
 export function currentLeader(
   { controller }: BrokerContext,
   place: { readonly topic: string; readonly partition: number; readonly errorCode: number },
@@ -32,7 +32,7 @@ export function currentLeader(
   return { currentLeader: { leaderId, leaderEpoch } }
 }
 
-/** Where those leaders are. */
+/** Host and port of the leaders that the answers name. */
 export function nodeEndpoints(
   { brokers, controller }: BrokerContext,
   answers: Iterable<{ readonly currentLeader?: CurrentLeader }>,

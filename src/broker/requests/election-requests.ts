@@ -1,4 +1,4 @@
-/** ElectLeaders (v0–v2). Each partition is a decision of its own. */
+/** ElectLeaders (v0–v2). The controller decides each partition separately. */
 
 import { electLeader, type ElectionType } from '../../coordinator/metadata/brokers.js'
 import { errorId, PartlogError } from '../../model/errors.js'
@@ -26,7 +26,8 @@ export async function electLeaders(
 ): Promise<ElectLeadersResponse> {
   const type = TYPES.get(electionType ?? ELECTION_TYPE.preferred)
   if (type === undefined) {
-    const error = new PartlogError('INVALID_REQUEST', `no election has the type ${electionType}`)
+    const sentence = `election type ${electionType} does not exist: 0 is preferred, 1 unclean`
+    const error = new PartlogError('INVALID_REQUEST', sentence)
     return { ...errorFields(error), replicaElectionResults: refused(topicPartitions ?? [], error) }
   }
   const replicaElectionResults: ElectLeadersResponse['replicaElectionResults'][number][] = []
@@ -34,7 +35,7 @@ export async function electLeaders(
     const partitionResult: PartitionResult[] = []
     for (const partition of partitions) {
       const result = await elect(broker, type, { topic, partition })
-      // Where all were asked for, those that are led as they should be are not worth a word.
+      // If all partitions are asked for, the answer leaves out those that need no election.
       const isWanted = topicPartitions !== null || result.errorCode !== NOT_NEEDED
       if (isWanted) partitionResult.push(result)
     }

@@ -1,10 +1,10 @@
 /**
- * Fetch (v4–v17): whole committed batches, the first of them whatever its size, so that a reader
- * always gets on.
+ * Fetch (v4–v17): whole committed batches; the first one whatever its size, so that a reader always
+ * makes progress.
  *
- * When there is less than minBytes the request is held: until enough has come in, the time is over,
- * or the one who asked has gone. Fetch sessions are not kept: every answer has session id 0, which
- * tells clients to ask in full. Records of transactions are not filtered yet.
+ * While there is less than minBytes the request is held: until enough was appended, the time is
+ * over, or the client has gone. There are no fetch sessions: every answer has session id 0, which
+ * tells clients to send full requests. Records of transactions are not filtered.
  */
 
 import { ZERO_UUID } from '../../base/uuid.js'
@@ -22,7 +22,7 @@ import { FETCH_MAX_BYTES, FETCH_MAX_WAIT_MS } from '../node/broker-config.js'
 import type { BrokerContext } from '../node/context.js'
 import { currentLeader, FETCH_LED_ELSEWHERE, nodeEndpoints } from './current-leader.js'
 
-/** isolationLevel: records of transactions that ended only. */
+/** isolationLevel read_committed: only records of committed transactions. */
 const READ_COMMITTED = 1
 const NO_RECORDS = new Uint8Array(0)
 
@@ -38,17 +38,17 @@ export async function fetch(
   const isFollower = request.replicaId !== undefined && request.replicaId >= 0
   const bytesOf = isFollower ? appendedBytes : committedBytes
   const asked = watermarksOf(reads)
-  // What a follower says it has was true when it asked, not when something has woken its request.
+  // A follower's offsets are noted once: they were true when it asked, not when it is woken.
   if (isFollower) for (const read of reads) noteFetch(read, request.replicaId as number)
   for (;;) {
     const seen = bytesOf(reads)
     const roles = rolesOf(reads)
-    const told = watermarksOf(reads)
+    const answered = watermarksOf(reads)
     const { answers, bytes, hasNews } = await readAll(broker, reads, request)
     const timeoutMs = deadline - clock.monotonicMs()
     const isOver = timeoutMs <= 0 || signal?.aborted === true
-    // A follower learns from where and how far others may read, as soon as that has changed.
-    const hasMoved = isFollower && told !== asked
+    // A follower learns a new high watermark or log start at once.
+    const hasMoved = isFollower && answered !== asked
     if (bytes >= request.minBytes || hasNews || hasMoved || isOver) {
       return responseOf(broker, reads, answers)
     }
@@ -56,32 +56,32 @@ export async function fetch(
     const isReady = (): boolean =>
       bytesOf(reads) - seen >= missing ||
       rolesOf(reads) !== roles ||
-      (isFollower && watermarksOf(reads) !== told)
+      (isFollower && watermarksOf(reads) !== answered)
     const sources = reads.flatMap(({ partition }) => partition?.changes ?? [])
     await waitUntil(isReady, sources, { clock, timeoutMs, signal })
   }
 }
 
-/** Only what goes on in a session: what begins or ends one says in full what it wants. */
+/** True if the request continues a session; one that starts or ends a session is complete. */
 function wantsSession({ sessionEpoch = -1 }: FetchRequest): boolean {
   return sessionEpoch > 0
 }
 
 function noSession(): PartlogError {
-  return new PartlogError('FETCH_SESSION_ID_NOT_FOUND', 'no sessions are kept')
+  return new PartlogError('FETCH_SESSION_ID_NOT_FOUND', 'fetch sessions are not supported')
 }
 
 interface Read {
   readonly topic: string
   readonly topicId: string
   readonly wanted: FetchPartition
-  /** Undefined when there is no such partition. */
+  /** Undefined if this broker has no replica of it. */
   readonly partition: Partition | undefined
 }
 
 function readsOf(broker: BrokerContext, request: FetchRequest): Read[] {
   return request.topics.flatMap(({ topic: name = '', topicId = '', partitions }) => {
-    // From version 13 on topics go by their ids.
+    // From version 13 on, requests name topics by id.
     const topic = name === '' ? (broker.controller.image.topicById(topicId)?.name ?? '') : name
     return partitions.map(wanted => ({
       topic,
@@ -92,7 +92,7 @@ function readsOf(broker: BrokerContext, request: FetchRequest): Read[] {
   })
 }
 
-/** Takes a follower at its word, where that can be true; where not, reading says why. */
+/** Notes what a follower has. An impossible offset is ignored here; reading refuses it. */
 function noteFetch({ partition, wanted }: Read, replicaId: number): void {
   const { fetchOffset, lastFetchedEpoch: lastEpoch = -1, currentLeaderEpoch = -1 } = wanted
   const { logStartOffset = -1 } = wanted
@@ -100,12 +100,12 @@ function noteFetch({ partition, wanted }: Read, replicaId: number): void {
   partition?.noteFetch(follower, currentLeaderEpoch)
 }
 
-/** Grows when one of the partitions gets another leader or goes offline. */
+/** Increases when one of the partitions gets another leader or goes offline. */
 function rolesOf(reads: readonly Read[]): number {
   return reads.reduce((sum, { partition }) => sum + (partition?.roleVersion ?? 0), 0)
 }
 
-/** Grows when one of the high watermarks or of the log starts does. */
+/** Increases when a high watermark or a log start does. */
 function watermarksOf(reads: readonly Read[]): number {
   return reads.reduce((sum, { partition }) => {
     const { highWatermark = 0, replicaLog } = partition ?? {}
@@ -124,7 +124,7 @@ function committedBytes(reads: readonly Read[]): number {
 interface ReadResult {
   readonly answers: readonly PartitionFetchResponse[]
   readonly bytes: number
-  /** An error, or where logs part: nothing to wait with. */
+  /** An error, or a diverging epoch: the answer must not wait. */
   readonly hasNews: boolean
 }
 
@@ -157,7 +157,7 @@ async function readOne(
   try {
     if (topic === '') throw unknownTopicId(topicId)
     const found = partition ?? broker.replicas.partition(topic, partitionIndex)
-    // Inside the process both are given: the topic of that name may be another one by now.
+    // Clients in the process send name and id: a recreated topic of that name is another one.
     if (topicId !== '' && topicId !== ZERO_UUID && found.topicId !== topicId) {
       throw unknownTopicId(topicId)
     }
@@ -177,27 +177,27 @@ async function readOne(
       highWatermark,
       lastStableOffset: highWatermark,
       logStartOffset,
-      // null where transactions do not matter
+      // null if the reader does not want transactions filtered
       abortedTransactions: isolationLevel === READ_COMMITTED ? [] : null,
       records,
       ...(diverging === undefined ? {} : { divergingEpoch: diverging }),
     }
   } catch (error) {
-    // Where the log begins and how far it is committed is for followers to know then.
+    // With an error, only followers get the high watermark and the log start.
     const known = replicaId < 0 ? undefined : partition
     const highWatermark = known?.highWatermark ?? -1
     const logStartOffset = known?.replicaLog?.logStartOffset ?? -1
     const failed = { partitionIndex, ...errorFields(error), highWatermark, logStartOffset }
     const place = { topic, partition: partitionIndex, errorCode: failed.errorCode }
     const leader = currentLeader(broker, place, FETCH_LED_ELSEWHERE)
-    // As in Kafka: what could not be read says nothing of transactions, what is not there has none.
+    // As in Kafka: null if reading failed, empty if the partition does not exist.
     const abortedTransactions = partition === undefined ? [] : null
     return { ...failed, ...leader, abortedTransactions, records: NO_RECORDS }
   }
 }
 
 function unknownTopicId(topicId: string): PartlogError {
-  return new PartlogError('UNKNOWN_TOPIC_ID', `there is no topic with the id ${topicId}`)
+  return new PartlogError('UNKNOWN_TOPIC_ID', `no topic has the id ${topicId}`)
 }
 
 interface TopicAnswers {
@@ -206,7 +206,7 @@ interface TopicAnswers {
   readonly partitions: PartitionFetchResponse[]
 }
 
-/** The answers under the topics they were asked for, which come in runs. */
+/** The answers by topic, in the order of the request. */
 function responseOf(
   broker: BrokerContext,
   reads: readonly Read[],

@@ -1,4 +1,4 @@
-/** ListGroups, DescribeGroups, DeleteGroups: of the groups this broker coordinates. */
+/** ListGroups, DescribeGroups, DeleteGroups, for the groups that this broker coordinates. */
 
 import { paced } from '../../base/tasks.js'
 import { isPartlogError } from '../../model/errors.js'
@@ -62,7 +62,7 @@ async function describeGroup(broker: BrokerContext, groupId: string): Promise<De
       }),
     }
   } catch (error) {
-    // Kafka calls a group dead that it does not know.
+    // Kafka describes an unknown group as Dead.
     const groupState = isPartlogError(error, 'GROUP_ID_NOT_FOUND') ? 'Dead' : ''
     const nothing = { groupState, protocolType: '', protocolData: '', members: [] }
     return { ...errorFields(error), groupId, ...nothing }

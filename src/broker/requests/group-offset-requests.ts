@@ -19,7 +19,7 @@ import type {
 import { errorFields, NO_ERROR, type ErrorFields } from '../node/answer-errors.js'
 import type { BrokerContext } from '../node/context.js'
 
-/** Why a partition's offset was not committed, by its key; or for all of them at once. */
+/** Why offsets were not committed: a reason per partition, or one for all of them. */
 class Refusals {
   readonly #reasons = new Map<string, unknown>()
   ofAll: unknown
@@ -80,7 +80,7 @@ async function commitAll(
   }
 }
 
-/** A topic that was made anew is not the one that was read. */
+/** True if the partition exists, in the same topic: a recreated topic has another id. */
 function exists(
   broker: BrokerContext,
   { topic, partition, topicId = '' }: TopicPartition & { readonly topicId?: string },
@@ -151,7 +151,7 @@ function fieldsOf({ partition, offset, leaderEpoch, metadata }: CommittedOffset)
   }
 }
 
-/** Takes commits back, but those of topics the group reads. */
+/** Deletes committed offsets, except those of topics that the group is subscribed to. */
 export async function offsetDelete(
   broker: BrokerContext,
   { groupId, topics }: OffsetDeleteRequest,
@@ -165,7 +165,7 @@ export async function offsetDelete(
   try {
     const coordinator = await broker.groups.of(groupId)
     for (const place of await coordinator.deleteOffsets(groupId, partitions)) {
-      const sentence = `group ${groupId} reads topic ${place.topic}`
+      const sentence = `group ${groupId} is subscribed to topic ${place.topic}`
       refusals.add(place, new PartlogError('GROUP_SUBSCRIBED_TO_TOPIC', sentence))
     }
   } catch (error) {

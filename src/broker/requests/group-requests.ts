@@ -23,7 +23,7 @@ import {
 import { errorFields, NO_ERROR, noTransactions } from '../node/answer-errors.js'
 import type { BrokerContext } from '../node/context.js'
 
-/** The longest a heartbeat is held, whatever the member asks. */
+/** Upper limit of a heartbeat's wait, whatever the member asks for. */
 const MAX_WAIT_MS = 300_000
 
 export async function findCoordinator(
@@ -38,7 +38,7 @@ export async function findCoordinator(
       if (keyType !== GROUP_KEY) throw noCoordinators(keyType)
       const nodeId = await broker.groups.brokerOf(key)
       const { host = '', port = -1 } = broker.brokers.find(each => each.nodeId === nodeId) ?? {}
-      // Kafka says nothing here rather than null.
+      // Kafka sends an empty message here, not null.
       coordinators.push({ key, nodeId, host, port, errorCode: 0, errorMessage: '' })
     } catch (error) {
       coordinators.push({ key, nodeId: -1, host: '', port: -1, ...errorFields(error) })
@@ -48,7 +48,7 @@ export async function findCoordinator(
 }
 
 function noCoordinators(keyType: number): PartlogError {
-  const sentence = `key type ${keyType}: only groups have a coordinator here`
+  const sentence = `key type ${keyType} is not supported: only groups (0) have a coordinator`
   return new PartlogError('INVALID_REQUEST', sentence)
 }
 
@@ -62,19 +62,26 @@ export async function joinGroup(
   try {
     const coordinator = await broker.groups.of(groupId)
     const answer = await coordinator.join(groupId, {
-      ...{ memberId, groupInstanceId, clientId, clientHost, requiresMemberId },
-      ...{ protocolType, protocols, sessionTimeoutMs, reason: reason ?? '' },
-      // Those who do not say how long they may take (v0) have as long as a session.
+      memberId,
+      groupInstanceId,
+      clientId,
+      clientHost,
+      requiresMemberId,
+      protocolType,
+      protocols,
+      sessionTimeoutMs,
+      reason: reason ?? '',
+      // A member that sends no rebalance time-out (v0) gets its session time-out.
       rebalanceTimeoutMs: rebalanceTimeoutMs < 0 ? sessionTimeoutMs : rebalanceTimeoutMs,
     })
     return { ...NO_ERROR, ...answer }
   } catch (error) {
-    const nobody = { protocolName: null, leader: '', members: [] }
-    return { ...errorFields(error), ...nobody, memberId: idAfter(error, memberId) }
+    const empty = { protocolName: null, leader: '', members: [] }
+    return { ...errorFields(error), ...empty, memberId: idAfter(error, memberId) }
   }
 }
 
-/** Under which id the member has to try again. */
+/** The id with which the member must retry. */
 function idAfter(error: unknown, memberId: string): string {
   if (error instanceof MemberIdRequired) return error.memberId
   return isPartlogError(error, 'GROUP_MAX_SIZE_REACHED') ? '' : memberId
@@ -113,7 +120,7 @@ export async function heartbeat(
   }
 }
 
-/** A member in this process need not ask again and again: it hears of a rebalance at once. */
+/** Holds the heartbeat of a member in this process, so that it hears of a rebalance at once. */
 async function newsWithin(
   { clock }: BrokerContext,
   news: Promise<void>,

@@ -1,15 +1,15 @@
 /**
- * Batches that hold more than can be unpacked and looked through while the host application waits.
+ * Batches that are too large to unpack and check within one turn of the event loop.
  *
- *   small    unpacked, checked and appended in one step, as long as the request has bytes left
- *   large    headers checked → its turn in the partition → one of two places → unpacked in another
- *            thread → walked through in steps → checked and appended in one step
+ *   small    unpacked, checked and appended in one step, while the request has bytes left
+ *   large    header checked → its turn in the partition → one of two slots → unpacked in another
+ *            thread → records checked in steps → checked and appended in one step
  *
- * - Two places for the whole process: so much is unpacked at a time, 64 MiB each, whatever the
- *   number of clients; and two of the four threads that files need, too, stay free.
- * - Nothing of the partition is believed across a wait. Whether it still leads is asked before each
- *   step, so a broker that closes does no more of it; the append checks everything again.
- * - It is appended although its client has gone meanwhile: the request had come.
+ * - The process has two slots, so it unpacks two batches of at most 64 MiB at a time, however many
+ *   clients there are, and leaves two of libuv's four threads to files.
+ * - Each step checks first that this broker still leads, so a broker that closes stops early; the
+ *   append checks everything again.
+ * - The batch is appended even if its client has disconnected: the request had arrived.
  */
 
 import { asBuffer } from '../../base/bytes.js'
@@ -21,25 +21,25 @@ import { onlyBatch } from '../../partition/admission.js'
 import { asInvalid, Contents, TooMuchAtOnce, type Unpacking } from '../../partition/contents.js'
 import type { Partition } from '../../partition/partition.js'
 
-const PLACES = new Limiter(2)
+const SLOTS = new Limiter(2)
 
-/** And headers of them: about a millisecond's work. */
+/** Records and headers that are checked in one turn: about a millisecond of work. */
 const RECORDS_PER_TURN = 16_384
 
 /** A batch that could not be appended at once. */
 export interface Arrival<T> {
   readonly records: Uint8Array
-  /** The bytes go back to their producer when it gives up waiting. */
+  /** The producer reuses the buffer when it gives up waiting. */
   readonly isLent: boolean
-  /** It was tried already, and is too much to be unpacked at once. */
+  /** An append has found that the batch is too large to unpack at once. */
   readonly isLarge: boolean
-  /** What may be unpacked at once of this request. */
+  /** How much of this request may be unpacked at once. */
   readonly unpacking: Unpacking
-  /** In one step. Throws TooMuchAtOnce. */
+  /** Appends in one step. Throws TooMuchAtOnce. */
   readonly append: (records: Uint8Array, unpacking: Unpacking) => T
 }
 
-/** Appends a batch behind all that came before. */
+/** Appends a batch after all that arrived before it. */
 export function appendInTurn<T>(
   clock: Clock,
   partition: Partition,
@@ -47,44 +47,44 @@ export function appendInTurn<T>(
 ): Promise<T> {
   const kept = own(arrival)
   return partition.arrivals.run(() =>
-    arrival.isLarge ? appendBehind(clock, partition, kept) : appendSoon(clock, partition, kept),
+    arrival.isLarge ? appendLarge(clock, partition, kept) : appendNext(clock, partition, kept),
   )
 }
 
-/** Its turn has come: it may be a small one. */
-function appendSoon<T>(clock: Clock, partition: Partition, arrival: Arrival<T>): T | Promise<T> {
+/** Appends at once if the batch is small. */
+function appendNext<T>(clock: Clock, partition: Partition, arrival: Arrival<T>): T | Promise<T> {
   try {
     return arrival.append(arrival.records, arrival.unpacking)
   } catch (error) {
     if (!(error instanceof TooMuchAtOnce)) throw error
-    return appendBehind(clock, partition, arrival)
+    return appendLarge(clock, partition, arrival)
   }
 }
 
-/** A producer that gives up uses its buffer for other records. */
+/** Copies a lent batch: a producer that gives up uses its buffer for other records. */
 function own<T>(arrival: Arrival<T>): Arrival<T> {
   return arrival.isLent ? { ...arrival, records: Buffer.from(arrival.records) } : arrival
 }
 
-function appendBehind<T>(
+function appendLarge<T>(
   clock: Clock,
   partition: Partition,
   { records, append }: Arrival<T>,
 ): Promise<T> {
   const checkLeads = (): void => void partition.log
-  return PLACES.run(async () => {
-    checkLeads() // it may have waited for its place
+  return SLOTS.run(async () => {
+    checkLeads() // it may have waited for its slot
     const batch = onlyBatch(asBuffer(records))
     const contents = new Contents(batch, await decompressed(batch))
     do {
       await clock.turn()
       checkLeads()
-    } while (contents.look(RECORDS_PER_TURN))
+    } while (contents.check(RECORDS_PER_TURN))
     return append(records, { bytesLeft: 0, contents })
   })
 }
 
-/** Nothing but gzip is ever too much: what else there is stays closed, or is plain. */
+/** Only gzip gets here: other codecs stay opaque, or need no unpacking. */
 async function decompressed({ codec, payload }: Batch): Promise<Uint8Array> {
   try {
     return await decompressAsync(codec as SupportedCodec, payload)

@@ -1,6 +1,6 @@
 /**
- * Metadata (v0–v12): the brokers and the topics asked for, made on the way if that is wished.
- * DescribeCluster (v0–v2): the brokers, also those that are gone.
+ * Metadata (v0–v12): the brokers and the requested topics, which may be created.
+ * DescribeCluster (v0–v2): the brokers, fenced ones too if the client asks for them.
  */
 
 import { paced } from '../../base/tasks.js'
@@ -27,7 +27,7 @@ export async function metadata(
   request: MetadataRequest,
 ): Promise<MetadataResponse> {
   const { includeClusterAuthorizedOperations = false } = request
-  const topics = await topicsOf(broker, request) // first: its leaders are among the brokers then
+  const topics = await topicsOf(broker, request) // first, so that `brokers` has their leaders
   return {
     brokers: broker.brokers
       .filter(({ nodeId }) => broker.controller.image.isAlive(nodeId))
@@ -56,12 +56,13 @@ async function topicsOf(broker: BrokerContext, request: MetadataRequest): Promis
     })
   }
   const answers: TopicMetadata[] = []
-  let mayMake = NEW_PARTITIONS_MAX
+  let partitionsLeft = NEW_PARTITIONS_MAX
   for await (const name of paced(new Set(topics.map(topic => topic.name ?? '')), broker.clock)) {
     try {
       const isNew = !image.topics.has(name)
-      if (isNew) mayMake -= broker.settings.defaultPartitions
-      answers.push(described(await broker.topic(name, allowAutoTopicCreation && mayMake >= 0)))
+      if (isNew) partitionsLeft -= broker.settings.defaultPartitions
+      const mayCreate = allowAutoTopicCreation && partitionsLeft >= 0
+      answers.push(described(await broker.topic(name, mayCreate)))
     } catch (error) {
       answers.push({ ...errorFields(error), name, partitions: [] })
     }
@@ -69,13 +70,13 @@ async function topicsOf(broker: BrokerContext, request: MetadataRequest): Promis
   return answers
 }
 
-/** Where one topic is asked for by its id, names do not count. */
+/** The topic ids of the request. If it has any, the names are ignored. */
 function idsOf(topics: NonNullable<MetadataRequest['topics']>): ReadonlySet<string> {
   return new Set(topics.map(({ topicId = ZERO_UUID }) => topicId).filter(id => id !== ZERO_UUID))
 }
 
 function unknownTopic(topicId: string): TopicMetadata {
-  const error = new PartlogError('UNKNOWN_TOPIC_ID', `there is no topic with the id ${topicId}`)
+  const error = new PartlogError('UNKNOWN_TOPIC_ID', `no topic has the id ${topicId}`)
   return { ...errorFields(error), name: null, topicId, partitions: [] }
 }
 
@@ -104,7 +105,7 @@ function describe(broker: BrokerContext, topic: TopicImage): TopicMetadata {
 
 function partitionError(broker: BrokerContext, topic: string, partition: PartitionImage): number {
   const reason = brokenHere(broker, topic, partition)
-  // Where no other replica is, the reason is the answer to those who ask.
+  // A single replica cannot be replaced, so the client gets the reason.
   if (reason !== undefined && partition.replicas.length === 1) return errorId(reason.code)
   return partition.leader < 0 ? errorId('LEADER_NOT_AVAILABLE') : 0
 }
@@ -130,7 +131,8 @@ export async function describeCluster(
   if (endpointType !== ENDPOINT_TYPE.brokers) {
     const isKnown = endpointType === ENDPOINT_TYPE.controllers
     const code = isKnown ? 'MISMATCHED_ENDPOINT_TYPE' : 'UNSUPPORTED_ENDPOINT_TYPE'
-    const error = new PartlogError(code, 'brokers are asked about brokers')
+    const sentence = `endpoint type ${endpointType} is not supported: only 1, brokers`
+    const error = new PartlogError(code, sentence)
     return { ...errorFields(error), clusterId: '', brokers: [] }
   }
   const brokers = broker.brokers

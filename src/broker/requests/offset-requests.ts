@@ -1,6 +1,6 @@
 /**
- * ListOffsets (v1–v10), OffsetForLeaderEpoch (v2–v4) and DeleteRecords (v0–v2): where a log begins,
- * ends, holds a time, and where its epochs ended.
+ * ListOffsets (v1–v10): the offset of a log's start, its end or a timestamp. OffsetForLeaderEpoch
+ * (v2–v4): where an epoch ends. DeleteRecords (v0–v2): moves the log start.
  */
 
 import { distinctBy, repeated } from '../../base/repeated.js'
@@ -43,7 +43,8 @@ export async function listOffsets(
       distinctBy(partitions, ({ partitionIndex }) => partitionIndex).map(async partitionAsked => {
         const { partitionIndex, timestamp, currentLeaderEpoch = -1 } = partitionAsked
         try {
-          if (doubled.has(partitionKey(name, partitionIndex))) throw askedTwice()
+          const key = partitionKey(name, partitionIndex)
+          if (doubled.has(key)) throw namedTwice(key)
           const partition = broker.replicas.partition(name, partitionIndex)
           partition.checkLeaderEpoch(currentLeaderEpoch)
           const found = await findOffset(partition, timestamp)
@@ -70,21 +71,26 @@ async function findOffset(partition: Partition, timestamp: number): Promise<Foun
     case MAX_TIMESTAMP:
       return place(await partition.findNewest())
     case LATEST_TIERED_TIMESTAMP:
-      return {} // nothing is kept elsewhere
+      return {} // there is no tiered storage
     default:
-      if (timestamp < 0) throw new PartlogError('UNSUPPORTED_VERSION', `no time: ${timestamp}`)
+      if (timestamp < 0) throw unknownTimestamp(timestamp)
       return place(await partition.findTimestamp(timestamp))
   }
 }
 
-/** What is left out was not found. */
+function unknownTimestamp(timestamp: number): PartlogError {
+  const sentence = `timestamp ${timestamp} is not supported: expected at least 0, or −1 to −5`
+  return new PartlogError('UNSUPPORTED_VERSION', sentence)
+}
+
+/** Empty if no record was found. */
 interface FoundOffset extends Partial<OffsetAndTimestamp> {
-  /** Of the record at the offset, or of the next one to come. */
+  /** Leader epoch of the record at the offset; at the log end, the current leader epoch. */
   readonly leaderEpoch?: number
 }
 
-function askedTwice(): PartlogError {
-  return new PartlogError('INVALID_REQUEST', 'a partition is asked for twice')
+function namedTwice(key: string): PartlogError {
+  return new PartlogError('INVALID_REQUEST', `partition ${key} is named twice`)
 }
 
 export async function offsetForLeaderEpoch(
@@ -109,8 +115,8 @@ export async function offsetForLeaderEpoch(
 }
 
 /**
- * Answers when nothing that was deleted comes back: the new log start survives a power cut, on this
- * replica and on every other whose broker lives.
+ * Answers when the deletion is final: the new log start survives a power cut on this replica and on
+ * every other one whose broker is alive.
  */
 export async function deleteRecords(
   broker: BrokerContext,
@@ -133,10 +139,10 @@ export async function deleteRecords(
     }),
   }))
   await broker.logs.writeCheckpoints()
-  const patience = { clock: broker.clock, timeoutMs: Math.max(timeoutMs, 0), signal }
+  const wait = { clock: broker.clock, timeoutMs: Math.max(timeoutMs, 0), signal }
   const topics = deleted.map(async ({ name, partitions }) => ({
     name,
-    partitions: await Promise.all(partitions.map(each => deletionOf(each, patience))),
+    partitions: await Promise.all(partitions.map(each => deletionOf(each, wait))),
   }))
   return { topics: await Promise.all(topics) }
 }
@@ -144,23 +150,23 @@ export async function deleteRecords(
 interface Deletion {
   readonly partitionIndex: number
   readonly partition?: Partition
-  /** The offset that was meant. */
+  /** The new log start offset: records below it are deleted. */
   readonly before?: number
   /** Why nothing was deleted. */
   readonly error?: unknown
 }
 
-/** What has become of a deletion: Kafka's delayed DeleteRecords. */
+/** Waits for the other replicas: Kafka's DelayedDeleteRecords. */
 async function deletionOf(
   { partitionIndex, partition, before = NONE, error }: Deletion,
-  patience: WaitOptions,
+  wait: WaitOptions,
 ) {
   try {
     if (partition === undefined) throw error
     const isReady = (): boolean => !partition.isLeader || partition.lowWatermark >= before
-    await waitUntil(isReady, [partition.deletions], patience)
+    await waitUntil(isReady, [partition.deletions], wait)
     const { lowWatermark } = partition
-    if (lowWatermark < before) throw notEverywhere(partition, before, patience)
+    if (lowWatermark < before) throw notEverywhere(partition, before, wait)
     return { partitionIndex, ...NO_ERROR, lowWatermark }
   } catch (failure) {
     return { partitionIndex, ...errorFields(failure), lowWatermark: -1 }
@@ -174,16 +180,17 @@ function notEverywhere(
 ): PartlogError {
   const others = partition.replicasKeeping(before).join(', ')
   const sentence =
-    `${partition.log.name}: records below ${before} are deleted on the leader, and not known to ` +
-    `be on brokers ${others} after ${timeoutMs} ms; they will be when those follow again`
+    `${partition.log.name}: records below ${before} are deleted on the leader, but brokers ` +
+    `${others} have not confirmed it within ${timeoutMs} ms; they will when they follow again`
   return new PartlogError('REQUEST_TIMED_OUT', sentence, { outcomeUnknown: true })
 }
 
-/** As the offset to delete up to: everything that is committed. */
+/** Special offset: delete everything below the high watermark. */
 const HIGH_WATERMARK = -1
 
 function outOfRange(offset: number): PartlogError {
-  return new PartlogError('OFFSET_OUT_OF_RANGE', `no record has the offset ${offset}`)
+  const sentence = `offset ${offset} is negative: only −1, the high watermark, is allowed`
+  return new PartlogError('OFFSET_OUT_OF_RANGE', sentence)
 }
 
 function notForUsers(name: string): PartlogError {

@@ -1,11 +1,11 @@
 /**
- * Produce (v3–v11): appends one batch per partition and answers as `acks` says.
+ * Produce (v3–v11): appends one batch per partition and answers according to `acks`.
  *
- *   acks 0    the answer comes at once; whoever asked does not look at it
- *   acks 1    the leader has the records, as durably as it promises
- *   acks −1   every in-sync replica has them: the high watermark has passed them
+ *   acks 0    at once; the client does not wait for the answer
+ *   acks 1    when the leader has the records, as durable as it promises
+ *   acks −1   when every in-sync replica has them: the high watermark has passed them
  *
- * A partition that fails does not hold up the others. Transactions are not known here yet.
+ * A partition that fails does not affect the others. Transactions are not supported.
  */
 
 import { within } from '../../base/alarm.js'
@@ -28,8 +28,8 @@ import { appendInTurn } from './large-batches.js'
 const FAILED = { baseOffset: -1, logAppendTimeMs: -1 }
 
 /**
- * Answers at once when nothing has to be waited for: in 'process' mode an append is a call down to
- * the disk and back, and should not cost a promise per storey.
+ * Answers synchronously if nothing has to wait: in 'process' mode an append is a plain call down to
+ * the disk, and should not cost a promise per layer.
  */
 export function produce(
   broker: BrokerContext,
@@ -52,13 +52,13 @@ export function produce(
   return pending.length === 0 ? whole() : Promise.all(pending).then(whole)
 }
 
-/** Puts an answer in its place; resolves when it is final, if that takes time. */
+/** Sets the answer at `place`; returns a promise if the answer is not final yet. */
 function settle(
   responses: PartitionProduceResponse[],
   place: number,
   answer: AppendAnswer | Promise<AppendAnswer>,
 ): Promise<void> | undefined {
-  if (answer instanceof Promise) return answer.then(there => settle(responses, place, there))
+  if (answer instanceof Promise) return answer.then(final => settle(responses, place, final))
   const { response, acknowledged } = answer
   responses[place] = response
   return acknowledged?.catch((error: unknown) => {
@@ -71,7 +71,7 @@ interface TopicResponse {
   readonly partitionResponses: readonly PartitionProduceResponse[]
 }
 
-/** Those that fail because another broker leads say which one. */
+/** Adds the current leader to answers that fail because another broker leads. */
 function withLeaders(broker: BrokerContext, responses: readonly TopicResponse[]): ProduceResponse {
   const failed = ({ partitionResponses }: TopicResponse): boolean =>
     partitionResponses.some(({ errorCode }) => errorCode !== 0)
@@ -91,19 +91,19 @@ interface PartitionRecords {
   readonly topic: string
   readonly index: number
   readonly records: Uint8Array | null
-  /** What may still be unpacked at once of the request. */
+  /** How much of the request may still be unpacked at once. */
   readonly unpacking: Unpacking
-  /** It was tried: the batch is too much to be unpacked at once. */
+  /** An append has found that the batch is too large to unpack at once. */
   readonly isLarge?: boolean
 }
 
 interface AppendAnswer {
   readonly response: PartitionProduceResponse
-  /** What the response still waits for; when it rejects, that is the response. */
+  /** The response waits for it; if it rejects, the response has that error. */
   readonly acknowledged?: Promise<void> | undefined
 }
 
-/** A promise when the batch has to be unpacked first, or to wait for one that has. */
+/** Returns a promise if the batch must be unpacked first, or wait for one that must. */
 function appendTo(
   broker: BrokerContext,
   request: ProduceRequest,
@@ -119,7 +119,7 @@ function appendTo(
     const bytes = records ?? NO_BYTES
     const found = broker.replicas.partition(topic, index)
     if (request.isForeign) checkForm(bytes, request)
-    partition = found // from here on it is the log that refuses
+    partition = found // errors from here on come from the log
     if (!partition.arrivals.isEmpty) return appendLater(broker, request, load, partition)
     return appendNow(broker, request, partition, { records: bytes, unpacking })
   } catch (error) {
@@ -138,7 +138,10 @@ async function appendLater(
 ): Promise<AppendAnswer> {
   try {
     return await appendInTurn(broker.clock, partition, {
-      ...{ records: records ?? NO_BYTES, isLent: !request.isForeign, isLarge, unpacking },
+      records: records ?? NO_BYTES,
+      isLent: !request.isForeign,
+      isLarge,
+      unpacking,
       append: (kept, within) =>
         appendNow(broker, request, partition, { records: kept, unpacking: within }),
     })
@@ -172,10 +175,14 @@ function appendNow(
 
 const NO_BYTES = new Uint8Array(0)
 
-/** Kafka does not say with these where the log begins. */
+/** Errors with which Kafka does not send the log start offset. */
 const WITHOUT_START: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  ...(['NOT_LEADER_OR_FOLLOWER', 'MESSAGE_TOO_LARGE', 'CORRUPT_MESSAGE'] as const),
-  ...(['KAFKA_STORAGE_ERROR', 'LOG_OFFLINE', 'CORRUPT_LOG'] as const),
+  'NOT_LEADER_OR_FOLLOWER',
+  'MESSAGE_TOO_LARGE',
+  'CORRUPT_MESSAGE',
+  'KAFKA_STORAGE_ERROR',
+  'LOG_OFFLINE',
+  'CORRUPT_LOG',
 ])
 
 function failure(index: number, error: unknown, partition?: Partition): PartitionProduceResponse {
@@ -186,11 +193,11 @@ function failure(index: number, error: unknown, partition?: Partition): Partitio
   return { index, ...fields, ...FAILED, logStartOffset, recordErrors }
 }
 
-/** What is wrong with a request from a wire, whatever the log has to say. */
+/** Checks a batch from a wire before the log does. */
 function checkForm(bytes: Uint8Array, { mayBeZstd = true }: ProduceRequest): void {
   const { codec } = onlyBatch(asBuffer(bytes))
   if (codec !== 'zstd' || mayBeZstd) return
-  throw new PartlogError('UNSUPPORTED_COMPRESSION_TYPE', 'zstd came with version 7 of Produce')
+  throw new PartlogError('UNSUPPORTED_COMPRESSION_TYPE', 'zstd needs Produce version 7 or later')
 }
 
 function checkAcks(acks: number): void {
@@ -201,18 +208,18 @@ function checkAcks(acks: number): void {
 interface Acknowledgement {
   readonly acks: number
   readonly timeoutMs: number
-  /** The offset behind the batch. */
+  /** The offset after the batch. */
   readonly end: number
 }
 
-/** What has to be waited for before the records count as acknowledged, if anything. */
+/** Resolves when the records may be acknowledged; undefined if they may be at once. */
 function acknowledgement(
   broker: BrokerContext,
   partition: Partition,
   { acks, timeoutMs, end }: Acknowledgement,
 ): Promise<void> | undefined {
   if (acks === 0 || partition.highWatermark >= end) return undefined
-  const done = acks === 1 ? partition.onLeader() : onAll(partition, end)
+  const done = acks === 1 ? partition.onLeader() : onAllInSync(partition, end)
   const late = (): PartlogError => {
     const { topic, partition: number } = partition.topicPartition
     return new PartlogError(
@@ -225,7 +232,7 @@ function acknowledgement(
   return within(broker.clock, timeoutMs, done, late)
 }
 
-/** What is waited for, as far as the leader knows: its own disk, or other replicas. */
+/** What the leader waits for, as far as it knows: its own disk, or other replicas. */
 function waitsFor({ replicaLog, isr }: Partition, end: number): string {
   const { stalled } = replicaLog ?? {}
   if (stalled !== undefined) return ` (${stalled.sentence})`
@@ -233,7 +240,7 @@ function waitsFor({ replicaLog, isr }: Partition, end: number): string {
   return missing.length === 0 ? '' : ` (in-sync replicas ${missing.join(', ')} do not have it yet)`
 }
 
-async function onAll(partition: Partition, end: number): Promise<void> {
+async function onAllInSync(partition: Partition, end: number): Promise<void> {
   await partition.committed(end)
   partition.checkAfterAppend()
 }

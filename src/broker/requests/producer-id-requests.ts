@@ -1,8 +1,8 @@
 /**
  * InitProducerId (v0–v4): an id for a producer, so that a batch it sends twice is written once.
  *
- * A broker takes ids from the controller in blocks. A block is committed before the first of its
- * ids is given, so none is given twice; what is left of one when the broker ends is lost.
+ * A broker allocates ids from the controller in blocks. A block is committed before its first id is
+ * used, so no id is used twice; the unused ids of a block are lost when the broker ends.
  */
 
 import { allocateProducerIds, PRODUCER_ID_BLOCK } from '../../coordinator/metadata/producer-ids.js'
@@ -33,7 +33,7 @@ export class ProducerIds implements ProducerIdSource {
     return this.#next < this.#end ? this.#next++ : this.#fromNextBlock()
   }
 
-  /** Those who come meanwhile share the block. */
+  /** Concurrent requests share one allocation. */
   async #fromNextBlock(): Promise<number> {
     while (this.#next >= this.#end) {
       this.#allocation ??= this.#allocate().finally(() => (this.#allocation = undefined))
@@ -49,7 +49,7 @@ export class ProducerIds implements ProducerIdSource {
   }
 }
 
-/** A producer that has an id and asks again gets another one: without transactions it is no one. */
+/** Returns a new id, also to a producer that has one: only transactions would keep the old id. */
 export function initProducerId(
   broker: BrokerContext,
   { transactionalId, producerId = NONE, producerEpoch = NONE }: InitProducerIdRequest,
@@ -59,7 +59,8 @@ export function initProducerId(
     return { ...errorFields(error), ...FAILED }
   }
   if ((producerId === NONE) !== (producerEpoch === NONE)) {
-    const error = new PartlogError('INVALID_REQUEST', 'a producer has an id and an epoch, or none')
+    const sentence = `producer id ${producerId} and epoch ${producerEpoch}: expected both or none`
+    const error = new PartlogError('INVALID_REQUEST', sentence)
     return { ...errorFields(error), ...FAILED }
   }
   const id = broker.producerIds.next()

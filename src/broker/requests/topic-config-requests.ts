@@ -1,6 +1,6 @@
 /**
- * DescribeConfigs (v1–v4), AlterConfigs (v0–v2, which replaces all that a topic has) and
- * IncrementalAlterConfigs (v0–v1), of topics.
+ * DescribeConfigs (v1–v4), AlterConfigs (v0–v2, which replaces all settings of a topic) and
+ * IncrementalAlterConfigs (v0–v1), for topics.
  */
 
 import { repeated } from '../../base/repeated.js'
@@ -36,7 +36,7 @@ export async function describeConfigs(
       checkResource(resourceType)
       checkTopicName(resourceName)
       const { config } = existingTopic(broker.controller.image, resourceName)
-      // No names at all ask for all of them, like null.
+      // An empty list of names asks for all settings, like null.
       const isWanted = (name: string): boolean =>
         (configurationKeys ?? []).length === 0 || configurationKeys?.includes(name) === true
       const entries = topicEntries(config).filter(({ name }) => isWanted(name))
@@ -59,7 +59,7 @@ interface Resource {
   readonly configs: readonly { readonly name: string }[]
 }
 
-/** What becomes of a topic's settings: name → text, null to take one back. */
+/** New settings of a topic by name; null removes one, so that the default applies. */
 type Changes = Readonly<Record<string, string | null>>
 
 export async function alterConfigs(
@@ -69,9 +69,9 @@ export async function alterConfigs(
   const replaced = (image: ClusterImage, resource: (typeof request.resources)[number]): Changes => {
     for (const { name, value } of resource.configs) checkNotNull(name, value)
     const { config } = existingTopic(image, resource.resourceName)
-    const taken = Object.keys(config).map(name => [name, null] as const)
+    const removed = Object.keys(config).map(name => [name, null] as const)
     const given = resource.configs.map(({ name, value }) => [name, value] as const)
-    return Object.fromEntries([...taken, ...given])
+    return Object.fromEntries([...removed, ...given])
   }
   return { responses: await changeAll(broker, request, replaced) }
 }
@@ -124,7 +124,7 @@ interface ConfigChange {
   readonly value: string | null
 }
 
-/** The new text, null to take the setting back. */
+/** The new text; null removes the setting. */
 function changedValue(
   config: Readonly<Record<string, string>>,
   { name, configOperation, value }: ConfigChange,
@@ -133,7 +133,7 @@ function changedValue(
   checkNotNull(name, value)
   if (configOperation === CONFIG_OPERATION.set) return value
   if (!isList(name)) {
-    throw new PartlogError('INVALID_CONFIG', `${name} is no list: it can be set or deleted`)
+    throw new PartlogError('INVALID_CONFIG', `${name} is not a list: it can be set or deleted`)
   }
   const before = partsOf(config, name)
   const given = listed(value)
@@ -147,11 +147,12 @@ function changedValue(
 
 function checkResource(resourceType: number): void {
   if (resourceType === TOPIC_RESOURCE) return
-  throw new PartlogError('INVALID_REQUEST', 'only topics have settings here')
+  const sentence = `resource type ${resourceType} is not supported: only topics (2) have settings`
+  throw new PartlogError('INVALID_REQUEST', sentence)
 }
 
 function checkTopic(name: string): void {
-  if (name === '') throw new PartlogError('INVALID_REQUEST', 'there are no settings of all topics')
+  if (name === '') throw new PartlogError('INVALID_REQUEST', 'default settings of topics are fixed')
   checkTopicName(name)
 }
 
@@ -169,5 +170,5 @@ function namedTwice(name: string): PartlogError {
 }
 
 function checkNotNull(name: string, value: string | null): asserts value is string {
-  if (value === null) throw new PartlogError('INVALID_REQUEST', `${name}: null is no value`)
+  if (value === null) throw new PartlogError('INVALID_REQUEST', `${name}: a value must not be null`)
 }

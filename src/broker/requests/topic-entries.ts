@@ -1,6 +1,6 @@
 /**
- * Settings of a topic as answers show them: Kafka's text, where the value comes from, and under
- * which name a Kafka broker has its default.
+ * Settings of a topic in answers: Kafka's text, the source of the value, and the name of the Kafka
+ * broker setting that is its default.
  */
 
 import {
@@ -27,7 +27,7 @@ export interface Synonym {
 
 interface Kind {
   readonly type: number
-  /** The broker's setting that a topic falls back to, where that has a default of its own. */
+  /** The Kafka broker setting that is the topic's default, if that has a default itself. */
   readonly broker?: string
 }
 
@@ -60,10 +60,10 @@ const KINDS: Readonly<Record<TopicSetting, Kind | undefined>> = {
   'unclean.leader.election.enable': { type: boolean, broker: 'unclean.leader.election.enable' },
 }
 
-/** "For ever", as Kafka writes it. */
+/** Kafka's text for "unlimited". */
 const LONG_MAX = '9223372036854775807'
 
-/** Every setting in force, by name; those that are internal only where they were set. */
+/** All settings of a topic, sorted by name; internal ones only if they are set. */
 export function topicEntries(config: TopicConfigText): TopicEntry[] {
   const names = Object.keys(TOPIC_SETTINGS) as TopicSetting[]
   return names
@@ -78,12 +78,12 @@ export function topicEntries(config: TopicConfigText): TopicEntry[] {
     }))
 }
 
-/** What a setting's value is an example of (ConfigDef.Type). */
+/** The type of a setting (Kafka's ConfigDef.Type). */
 export function typeOf(name: TopicSetting): number {
   return KINDS[name]?.type ?? int
 }
 
-/** Where its value may come from, the first of them wins. */
+/** The sources of a setting's value; the first one applies. */
 export function synonymsOf({ name, value, configSource }: TopicEntry): Synonym[] {
   const own = { name, value, source: configSource }
   const kind = KINDS[name]
@@ -94,12 +94,12 @@ export function synonymsOf({ name, value, configSource }: TopicEntry): Synonym[]
   return isSet ? [own, inherited] : [inherited]
 }
 
-/** May values be added to it, and taken out? */
+/** True if values can be appended to the setting and subtracted from it. */
 export function isList(name: string): boolean {
   return Object.hasOwn(KINDS, name) && KINDS[name as TopicSetting]?.type === list
 }
 
-/** The values of a setting that is a list. */
+/** The values of a list setting. */
 export function partsOf(config: TopicConfigText, name: string): string[] {
   const text = String(settingValue(config, name as TopicSetting) ?? '')
   return text.split(',').filter(part => part !== '')

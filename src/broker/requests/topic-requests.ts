@@ -1,6 +1,6 @@
 /**
  * CreateTopics (v2–v7), DeleteTopics (v6) and CreatePartitions (v0–v3). Each asks the controller
- * for a decision, waits until it is committed and until this broker has done what it says.
+ * for a decision, and answers when it is committed and this broker has applied it.
  */
 
 import { distinctBy, repeated } from '../../base/repeated.js'
@@ -60,7 +60,8 @@ function newTopicOf({ settings }: BrokerContext, request: NewTopicRequest): NewT
     throw new PartlogError('INVALID_TOPIC_EXCEPTION', `topic ${name} belongs to the system`)
   }
   if (assignments.length > 0 && (numPartitions !== DEFAULT || replicationFactor !== DEFAULT)) {
-    const sentence = 'an assignment says how many partitions and replicas there are'
+    const sentence =
+      'a replica assignment excludes a number of partitions and a replication factor'
     throw new PartlogError('INVALID_REQUEST', sentence)
   }
   const assignment = assignmentOf(assignments)
@@ -75,7 +76,7 @@ function newTopicOf({ settings }: BrokerContext, request: NewTopicRequest): NewT
   }
 }
 
-/** What a topic has become, from its settings to the number of its replicas. */
+/** The created topic in the answer: partitions, replication factor, settings. */
 function shapeOf(topic: NewTopic): Partial<CreatedTopic> {
   return {
     numPartitions: topic.partitionCount,
@@ -84,10 +85,10 @@ function shapeOf(topic: NewTopic): Partial<CreatedTopic> {
   }
 }
 
-/** As many new partitions as Kafka's controller makes for one request. */
+/** Upper limit of new partitions per request, as in Kafka's controller. */
 export const NEW_PARTITIONS_MAX = 10_000
 
-/** Why none of a request's partitions are made; undefined when there are not too many. */
+/** The error if a request would create too many partitions: then none are created. */
 function excessOf(counts: readonly number[]): PartlogError | undefined {
   const count = counts.reduce((sum, each) => sum + Math.max(0, each), 0)
   if (count <= NEW_PARTITIONS_MAX) return undefined
@@ -111,7 +112,7 @@ function namedTwice(name: string): PartlogError {
   return new PartlogError('INVALID_REQUEST', `topic ${name} is named twice`)
 }
 
-/** The brokers by partition; undefined when they are for the controller to choose. */
+/** The brokers by partition; undefined if the controller should choose them. */
 function assignmentOf(
   assignments: CreateTopicsRequest['topics'][number]['assignments'],
 ): (readonly number[])[] | undefined {
@@ -119,7 +120,7 @@ function assignmentOf(
   const sorted = [...assignments].sort((a, b) => a.partitionIndex - b.partitionIndex)
   const isComplete = sorted.every(({ partitionIndex }, index) => partitionIndex === index)
   if (isComplete) return sorted.map(({ brokerIds }) => brokerIds)
-  const sentence = 'replica assignment: partitions are numbered from 0, without a gap'
+  const sentence = 'replica assignment: partitions must be numbered from 0 without gaps'
   throw new PartlogError('INVALID_REPLICA_ASSIGNMENT', sentence)
 }
 
@@ -155,15 +156,15 @@ export async function deleteTopics(
   return { responses }
 }
 
-interface Doomed {
+interface TopicDeletion {
   readonly name: string | null
   readonly topicId: string
   readonly isRepeated: boolean
 }
 
-/** Each topic once, with all that it was named by: it may be by its name and by its id. */
-function toDelete({ controller }: BrokerContext, { topics }: DeleteTopicsRequest): Doomed[] {
-  const found = new Map<string, Doomed>()
+/** Each topic once, even if the request names it by name and by id. */
+function toDelete({ controller }: BrokerContext, { topics }: DeleteTopicsRequest): TopicDeletion[] {
+  const found = new Map<string, TopicDeletion>()
   for (const { name = null, topicId = ZERO_UUID } of topics) {
     const key = name ?? controller.image.topicById(topicId)?.name ?? topicId
     const before = found.get(key)
@@ -179,12 +180,12 @@ function toDelete({ controller }: BrokerContext, { topics }: DeleteTopicsRequest
 function nameOf({ controller }: BrokerContext, topicId: string): string {
   const topic = controller.image.topicById(topicId)
   if (topic !== undefined) return topic.name
-  throw new PartlogError('UNKNOWN_TOPIC_ID', `there is no topic with the id ${topicId}`)
+  throw new PartlogError('UNKNOWN_TOPIC_ID', `no topic has the id ${topicId}`)
 }
 
 function checkTopicToDelete({ name = null, topicId = ZERO_UUID }: TopicToDelete): void {
   if ((name === null) !== (topicId === ZERO_UUID)) return
-  throw new PartlogError('INVALID_REQUEST', 'a topic is deleted by its name or by its id')
+  throw new PartlogError('INVALID_REQUEST', 'a topic to delete needs a name or an id, not both')
 }
 
 export async function createPartitions(
