@@ -76,7 +76,7 @@ const PURE = [
   /^model\//,
   /^protocol\//,
   /^coordinator\/metadata\//,
-  /^coordinator\/groups\/(group|group-(states|journal|view)|groups-state|member|membership)\.ts$/,
+  /^coordinator\/groups\/(group-(states|journal|view)|kept-groups|member|membership)\.ts$/,
   /^coordinator\/groups\/(offset-expiration|rebalance-news|subscriptions)\.ts$/,
   /^log\/format\/(damage|log-config|files|leader-epochs|producer-state)\.ts$/,
   /^log\/log\/(retention|follower-batches)\.ts$/,

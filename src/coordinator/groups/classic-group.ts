@@ -52,7 +52,7 @@ export class ClassicGroup {
     this.#rebalance = new Rebalance(membership, options)
     for (const member of membership.members) {
       member.isNew = false
-      this.#rebalance.sessions.prolong(member)
+      this.#rebalance.deadlines.prolong(member)
     }
     const { groupMaxSize } = options.settings
     if (membership.size <= groupMaxSize) return
@@ -61,7 +61,7 @@ export class ClassicGroup {
 
   /** Somebody was sent away with an id, and may be back any moment. */
   get isExpected(): boolean {
-    return this.#rebalance.pending.size > 0
+    return this.#rebalance.deadlines.expectedCount > 0
   }
 
   // ── joining ────────────────────────────────────────────────────────────────────────────
@@ -78,15 +78,14 @@ export class ClassicGroup {
     if (memberId === '') {
       return groupInstanceId === null ? this.#joinAsNew(request) : this.#joinAsStatic(request)
     }
-    if (this.#rebalance.pending.has(memberId)) return this.#joinAsPending(request)
+    if (this.#rebalance.deadlines.isExpected(memberId)) return this.#joinAsPending(request)
     return this.#joinAgain(membership.member(memberId, groupInstanceId), request)
   }
 
   #joinAsNew(request: JoinRequest): Promise<JoinAnswer> {
     const memberId = this.#newId(request.clientId)
     if (!request.requiresMemberId) return this.#admit(request, memberId)
-    const { pending } = this.#rebalance
-    pending.add(memberId, request.sessionTimeoutMs, () => this.#rebalance.completeIfAllJoined())
+    this.#rebalance.deadlines.expect(memberId, request.sessionTimeoutMs)
     throw new MemberIdRequired(memberId)
   }
 
@@ -96,14 +95,14 @@ export class ClassicGroup {
       const sentence = `"${memberId}" was given to a dynamic member, not to "${groupInstanceId}"`
       throw new PartlogError('INVALID_REQUEST', sentence)
     }
-    this.#rebalance.pending.remove(memberId)
+    this.#rebalance.deadlines.expectNoMore(memberId)
     return this.#admit(request, memberId)
   }
 
   #admit(request: JoinRequest, memberId: string): Promise<JoinAnswer> {
     const member = new Member({ ...request, memberId })
     this.membership.add(member, request.protocolType)
-    this.#rebalance.sessions.prolong(member, NEW_MEMBER_JOIN_TIMEOUT_MS)
+    this.#rebalance.deadlines.prolong(member, NEW_MEMBER_JOIN_TIMEOUT_MS)
     const answer = this.#park(member)
     this.#rebalance.admitted(member)
     return answer
@@ -118,12 +117,12 @@ export class ClassicGroup {
     if (member === undefined) return this.#admit(request, memberId)
     const sentence = `group ${membership.groupId}: another client joined as "${groupInstanceId}"`
     member.fail(new PartlogError('FENCED_INSTANCE_ID', sentence))
-    this.#rebalance.restless.notify()
+    this.#rebalance.membersWanted.notify()
     const before = { ...member }
     membership.rename(member, memberId)
     membership.update(member, request)
     member.isNew = false
-    this.#rebalance.sessions.prolong(member)
+    this.#rebalance.deadlines.prolong(member)
     const answer = this.#park(member)
     if (membership.state === 'Stable' && this.#staysAsItIs()) void this.#takePlace(member, before)
     else this.#rebalance.joined(`static member "${groupInstanceId}" is back`)
@@ -147,12 +146,12 @@ export class ClassicGroup {
     if (failure === undefined) return this.#answerAtOnce(member)
     membership.rename(member, before.memberId)
     membership.update(member, before)
-    this.#rebalance.sessions.prolong(member)
+    this.#rebalance.deadlines.prolong(member)
     member.fail(failure)
   }
 
   #answerAtOnce(member: Member): void {
-    this.#rebalance.sessions.prolong(member)
+    this.#rebalance.deadlines.prolong(member)
     member.answerJoin(this.membership.joinAnswer(member, true))
   }
 
@@ -163,7 +162,7 @@ export class ClassicGroup {
     const leads = member.memberId === membership.leaderId
     const isSame = member.says(request.protocols)
     if (join !== 'wait' && isSame && !(join === 'answerSameFollower' && leads)) {
-      this.#rebalance.sessions.prolong(member)
+      this.#rebalance.deadlines.prolong(member)
       return Promise.resolve(membership.joinAnswer(member))
     }
     membership.update(member, request)
@@ -224,12 +223,12 @@ export class ClassicGroup {
 
   /** Resolves when a rebalance begins, or the group is gone: members want to know. */
   news(): Promise<void> {
-    return this.#rebalance.restless.wait()
+    return this.#rebalance.membersWanted.wait()
   }
 
   heartbeat(request: MemberInGeneration): void {
     const member = this.#memberInGeneration(request)
-    this.#rebalance.sessions.prolong(member)
+    this.#rebalance.deadlines.prolong(member)
     this.membership.checkAllowed('heartbeat')
   }
 
@@ -242,7 +241,7 @@ export class ClassicGroup {
     const member = membership.member(memberId, groupInstanceId)
     membership.checkGeneration(generationId)
     membership.checkAllowed('commit')
-    this.#rebalance.sessions.prolong(member)
+    this.#rebalance.deadlines.prolong(member)
   }
 
   /**
@@ -253,7 +252,7 @@ export class ClassicGroup {
     this.#checkAlive()
     const reasons: string[] = []
     const outcomes = leaving.map(each => {
-      if (this.#rebalance.pending.remove(each.memberId)) return undefined
+      if (this.#rebalance.deadlines.expectNoMore(each.memberId)) return undefined
       try {
         reasons.push(this.#takeOut(each))
         return undefined
@@ -295,7 +294,7 @@ export class ClassicGroup {
       if (member.groupInstanceId !== null) continue
       const { sessionTimeoutMs } = member
       const graceMs = Math.min(sessionTimeoutMs, settings.groupMinSessionTimeoutMs)
-      this.#rebalance.sessions.shorten(member, graceMs)
+      this.#rebalance.deadlines.shorten(member, graceMs)
     }
     if (gone.length === 0) return
     const names = [...new Set(gone.map(({ clientId }) => clientId))].slice(0, NAMED_MAX)
@@ -329,7 +328,7 @@ export class ClassicGroup {
     if (this.#hasRoomFor(request)) return
     const { membership } = this
     const { groupMaxSize: maxSize } = this.#options.settings
-    this.#rebalance.pending.remove(request.memberId)
+    this.#rebalance.deadlines.expectNoMore(request.memberId)
     const member = membership.find(request.memberId)
     if (member !== undefined) this.#rebalance.remove(member, 'is one too many')
     this.#rebalance.completeIfAllJoined()

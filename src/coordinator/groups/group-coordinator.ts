@@ -24,8 +24,7 @@ import {
   type MemberAssignmentBytes,
 } from './group-journal.js'
 import { viewOf, type GroupView } from './group-view.js'
-import type { Group } from './group.js'
-import { GroupsState } from './groups-state.js'
+import { KeptGroups, type KeptGroup } from './kept-groups.js'
 import type {
   JoinAnswer,
   JoinRequest,
@@ -75,12 +74,12 @@ export interface CommitRequest extends MemberInGeneration {
 }
 
 export class GroupCoordinator {
-  readonly #machine: StateMachine<GroupsState>
+  readonly #machine: StateMachine<KeptGroups>
   readonly #options: GroupCoordinatorOptions
   readonly #living = new Map<string, ClassicGroup>()
   #resignedWith: PartlogError | undefined
 
-  private constructor(machine: StateMachine<GroupsState>, options: GroupCoordinatorOptions) {
+  private constructor(machine: StateMachine<KeptGroups>, options: GroupCoordinatorOptions) {
     this.#machine = machine
     this.#options = options
     const now = options.clock.now()
@@ -94,7 +93,7 @@ export class GroupCoordinator {
   }
 
   static async load(journal: Journal, options: GroupCoordinatorOptions): Promise<GroupCoordinator> {
-    const machine = await StateMachine.load(journal, new GroupsState())
+    const machine = await StateMachine.load(journal, new KeptGroups())
     return new GroupCoordinator(machine, options)
   }
 
@@ -251,12 +250,12 @@ export class GroupCoordinator {
       return isOver ? [...old, groupTombstone(group.groupId)] : old
     })
     for (const [groupId, { isExpected }] of this.#living) {
-      if (!isExpected) this.#buryIfEmpty(groupId)
+      if (!isExpected) this.#forgetIfEmpty(groupId)
     }
   }
 
   /** Many small appends: all records together could be more than one takes. */
-  async #clean(recordsOf: (group: Group) => readonly JournalRecord[]): Promise<void> {
+  async #clean(recordsOf: (group: KeptGroup) => readonly JournalRecord[]): Promise<void> {
     const groups = [...this.#machine.state.groups]
     const runs = groups.flatMap(group =>
       chunksOf(recordsOf(group)).map(records => this.#run(() => ({ records, answer: undefined }))),
@@ -266,8 +265,8 @@ export class GroupCoordinator {
     if (runs.length > 0) this.#options.listener.changed()
   }
 
-  /** Whoever has joined since is in the group as it was: its next generation is kept again. */
-  #buryIfEmpty(groupId: string): void {
+  /** If a member has joined since, the group is as it was: its next generation is kept again. */
+  #forgetIfEmpty(groupId: string): void {
     const group = this.#living.get(groupId)
     if (group?.membership.state !== 'Empty') return
     if (this.#machine.state.find(groupId)?.generation !== undefined) return
@@ -313,7 +312,7 @@ export class GroupCoordinator {
       const records = [...tombstones(group, () => true), groupTombstone(groupId)]
       return { records, answer: undefined }
     })
-    this.#buryIfEmpty(groupId)
+    this.#forgetIfEmpty(groupId)
     this.#options.listener.changed()
   }
 
@@ -339,7 +338,7 @@ export class GroupCoordinator {
     throw new PartlogError('POLICY_VIOLATION', `a coordinator keeps at most ${GROUPS_MAX} groups`)
   }
 
-  async #run<T>(decide: (state: GroupsState) => Decision<T>): Promise<T> {
+  async #run<T>(decide: (state: KeptGroups) => Decision<T>): Promise<T> {
     this.#checkInOffice()
     try {
       return await answered(this.#machine.run(decide), this.#options.clock)
@@ -356,7 +355,10 @@ function chunksOf(records: readonly JournalRecord[]): (readonly JournalRecord[])
   )
 }
 
-function tombstones(group: Group, isOver: (offset: CommittedOffset) => boolean): JournalRecord[] {
+function tombstones(
+  group: KeptGroup,
+  isOver: (offset: CommittedOffset) => boolean,
+): JournalRecord[] {
   return [...group.offsets]
     .filter(isOver)
     .map(({ topic, partition }) => offsetTombstone(group.groupId, topic, partition))

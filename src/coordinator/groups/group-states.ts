@@ -16,13 +16,12 @@
  * (d) for the leader, who shares out the partitions
  */
 
+import type { StateRow } from '../../base/states.js'
 import type { ErrorCode } from '../../model/errors.js'
 
 export type GroupState = 'Empty' | 'PreparingRebalance' | 'CompletingRebalance' | 'Stable' | 'Dead'
 
-export interface GroupStateRow {
-  /** The states it may follow. */
-  readonly follows: readonly GroupState[]
+export interface GroupStateRow extends StateRow<GroupState> {
   readonly join: ErrorCode | 'wait' | 'answerSame' | 'answerSameFollower'
   readonly sync: ErrorCode | 'wait' | 'answer'
   readonly heartbeat: ErrorCode | 'yes'

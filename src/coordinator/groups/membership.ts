@@ -6,6 +6,7 @@
  */
 
 import { assert } from '../../base/assert.js'
+import { checkStep } from '../../base/states.js'
 import { PartlogError, type ErrorCode } from '../../model/errors.js'
 import type { Timestamp } from '../../model/units.js'
 import { GROUP_STATES, type GroupState, type GroupStateRow } from './group-states.js'
@@ -78,7 +79,7 @@ export class Membership {
   }
 
   enter(state: GroupState, now: Timestamp): void {
-    assert(GROUP_STATES[state].follows.includes(this.#state), `${this.#state} → ${state}`)
+    checkStep(GROUP_STATES, this.#state, state)
     this.#previousState = this.#state
     this.#state = state
     this.#stateSince = now
@@ -183,10 +184,11 @@ export class Membership {
   /** A static member has come back: it is the same one under another id. */
   rename(member: Member, memberId: string): void {
     const { memberId: oldId, groupInstanceId } = member
+    assert(groupInstanceId !== null, 'only a static member comes back', { oldId })
     this.#members.delete(oldId)
     member.memberId = memberId
     this.#members.set(memberId, member)
-    this.#statics.set(groupInstanceId as string, memberId)
+    this.#statics.set(groupInstanceId, memberId)
     if (this.#leaderId === oldId) this.#leaderId = memberId
   }
 
@@ -227,6 +229,8 @@ export class Membership {
   beginGeneration(now: Timestamp): void {
     this.#generation++
     if (this.#members.size > 0) {
+      const { leaderId } = this
+      assert(this.#members.has(leaderId ?? ''), 'the leader is a member', { leaderId })
       this.#protocolName = this.selectProtocol()
       return this.enter('CompletingRebalance', now)
     }

@@ -64,7 +64,7 @@ export class RebalanceNews {
   readonly #left = new Set<Member>()
   readonly #timedOut = new Set<Member>()
   #before = new Map<Member, Uint8Array>()
-  #lastStrangers = ''
+  #lastUnrelated = ''
 
   constructor(membership: Membership, listener: GroupListener, clock: Clock) {
     this.#membership = membership
@@ -122,18 +122,18 @@ export class RebalanceNews {
     this.#remember()
     this.#listener.rebalanced(event)
     this.#listener.changed()
-    this.#lookForStrangers()
+    this.#lookForUnrelated()
   }
 
   #remember(): void {
     this.#before = new Map([...this.#membership.members].map(each => [each, each.assignment]))
   }
 
-  #lookForStrangers(): void {
-    const event = strangersIn(this.#membership)
+  #lookForUnrelated(): void {
+    const event = unrelatedReaders(this.#membership)
     const key = event === undefined ? '' : event.members.map(({ clientId }) => clientId).join()
-    if (event !== undefined && key !== this.#lastStrangers) this.#listener.shared(event)
-    this.#lastStrangers = key
+    if (event !== undefined && key !== this.#lastUnrelated) this.#listener.shared(event)
+    this.#lastUnrelated = key
   }
 
   /** Other protocols than that of consumers have bytes nobody here can read. */
@@ -153,7 +153,7 @@ function nameOf({ memberId, groupInstanceId, clientId }: Member): GroupMemberNam
  * says nothing: copies of one service may have any names (of hosts, processes, pods), and what a
  * service reads is changed member by member.
  */
-export function strangersIn({ groupId, members, protocolName, protocolType }: Membership) {
+export function unrelatedReaders({ groupId, members, protocolName, protocolType }: Membership) {
   if (protocolType !== CONSUMER_PROTOCOL) return undefined
   const readers = [...members].flatMap(member => {
     const bytes = member.metadataFor(protocolName)

@@ -9,10 +9,9 @@ import type { Random } from '../../base/random.js'
 import { Signal } from '../../base/tasks.js'
 import { PartlogError } from '../../model/errors.js'
 import type { MemberAssignmentBytes } from './group-journal.js'
-import { MemberSessions } from './member-sessions.js'
+import { MemberDeadlines } from './member-deadlines.js'
 import type { Member } from './member.js'
 import type { Membership } from './membership.js'
-import { PendingMembers } from './pending-members.js'
 import { RebalanceNews, type GroupListener } from './rebalance-news.js'
 
 export interface GroupSettings {
@@ -38,10 +37,9 @@ export class Rebalance {
   readonly #membership: Membership
   readonly #options: ClassicGroupOptions
   readonly news: RebalanceNews
-  readonly sessions: MemberSessions
-  readonly pending: PendingMembers
+  readonly deadlines: MemberDeadlines
   /** Notified when members have to do something. */
-  readonly restless = new Signal()
+  readonly membersWanted = new Signal()
   #joinTimer: Timer | undefined
   #syncTimer: Timer | undefined
   /** Somebody has come while the first members are waited for. */
@@ -51,8 +49,11 @@ export class Rebalance {
     this.#membership = membership
     this.#options = options
     this.news = new RebalanceNews(membership, options.listener, options.clock)
-    this.sessions = new MemberSessions(options.clock, member => this.#expire(member))
-    this.pending = new PendingMembers(options.clock)
+    this.deadlines = new MemberDeadlines({
+      clock: options.clock,
+      onSilent: member => this.#expire(member),
+      onAbsent: () => this.completeIfAllJoined(),
+    })
   }
 
   // ── beginning ──────────────────────────────────────────────────────────────────────────
@@ -85,7 +86,7 @@ export class Rebalance {
     }
     this.#syncTimer?.cancel()
     this.news.begins(reason)
-    this.restless.notify()
+    this.membersWanted.notify()
     membership.enter('PreparingRebalance', this.#options.clock.now())
     if (!isFirst) return this.#completeIfAllJoinedOrWait()
     const { groupInitialRebalanceDelayMs: delayMs } = this.#options.settings
@@ -120,7 +121,7 @@ export class Rebalance {
   }
 
   get #haveAllJoined(): boolean {
-    return this.pending.size === 0 && this.#membership.haveAllJoined
+    return this.deadlines.expectedCount === 0 && this.#membership.haveAllJoined
   }
 
   /** Whoever has not joined by now is out; static members have until their session ends. */
@@ -156,7 +157,7 @@ export class Rebalance {
     for (const member of membership.members) {
       member.owesSync = true
       member.isNew = false
-      this.sessions.prolong(member)
+      this.deadlines.prolong(member)
       member.answerJoin(membership.joinAnswer(member))
     }
   }
@@ -166,7 +167,7 @@ export class Rebalance {
   /** The member has asked for its partitions. */
   synced(member: Member): void {
     member.owesSync = false
-    this.sessions.prolong(member)
+    this.deadlines.prolong(member)
     for (const { owesSync } of this.#membership.members) if (owesSync) return
     this.#syncTimer?.cancel()
   }
@@ -180,7 +181,7 @@ export class Rebalance {
     membership.enter('Stable', this.#options.clock.now())
     for (const member of membership.members) {
       if (member.syncing === undefined) continue
-      this.sessions.prolong(member)
+      this.deadlines.prolong(member)
       member.answerSync(membership.syncAnswer(member))
     }
     this.news.ends()
@@ -190,7 +191,7 @@ export class Rebalance {
   failSyncs(error: PartlogError): void {
     for (const member of this.#membership.members) {
       member.forget()
-      if (member.syncing !== undefined) this.sessions.prolong(member)
+      if (member.syncing !== undefined) this.deadlines.prolong(member)
       member.failSync(error)
     }
   }
@@ -209,7 +210,7 @@ export class Rebalance {
 
   remove(member: Member, what: string): void {
     const membership = this.#membership
-    this.sessions.end(member)
+    this.deadlines.end(member)
     membership.remove(member)
     const sentence = `group ${membership.groupId}: member "${member.memberId}" ${what}`
     member.fail(new PartlogError('UNKNOWN_MEMBER_ID', sentence))
@@ -228,11 +229,11 @@ export class Rebalance {
   stop(error: PartlogError): void {
     this.#joinTimer?.cancel()
     this.#syncTimer?.cancel()
-    this.pending.clear()
+    this.deadlines.expectNone()
     for (const member of this.#membership.members) {
-      this.sessions.end(member)
+      this.deadlines.end(member)
       member.fail(error)
     }
-    this.restless.notify()
+    this.membersWanted.notify()
   }
 }

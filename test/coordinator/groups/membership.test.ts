@@ -200,3 +200,20 @@ describe('what a member says', () => {
     ])
   })
 })
+
+describe('what cannot be in a group', () => {
+  it('a generation whose leader is no member', () => {
+    const membership = new Membership('g', 0)
+    const kept = { generation: 1, protocolType: 'consumer', protocolName: 'range', since: 0 }
+    membership.restore({ ...kept, leaderId: 'gone', members: [someone('a')] })
+    membership.enter('PreparingRebalance', 1)
+    expect(() => membership.beginGeneration(2)).toThrow('the leader is a member')
+  })
+
+  it('a dynamic member that comes back under another id', () => {
+    const a = someone('a')
+    const membership = group(a)
+    expect(() => membership.rename(a, 'b')).toThrow('only a static member comes back')
+    expect(ids(membership)).toEqual(['a'])
+  })
+})
