@@ -36,7 +36,7 @@ const STOREYS: Readonly<Record<string, number>> = {
  */
 const SUB_ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   log: [['format'], ['log'], ['compaction'], ['inspection']],
-  protocol: [['schema.ts', 'older-versions.ts'], ['messages'], ['assignors']],
+  protocol: [['schema.ts'], ['message-places.ts'], ['older-versions.ts'], ['messages'], ['assignors']],
   client: [['line'], ['producer', 'group', 'admin'], ['consumer']],
   coordinator: [['fold'], ['metadata', 'groups']],
   broker: [['node'], ['requests']],

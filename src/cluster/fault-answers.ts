@@ -1,16 +1,26 @@
 /**
  * What an error looks like in the answer to each request: where Kafka has an error per partition or
- * topic, those that a fault names fail and the rest of the request is handled as ever.
+ * topic, those that a fault names fail and the rest of the request is handled as ever. Where a
+ * message has its topics, partitions and errors is said by its layout; nothing here is about one
+ * API alone.
  */
 
 import type { ErrorFields } from '../broker/node/answer-errors.js'
 import { errorOf, PartlogError } from '../model/errors.js'
-import type { ApiName, Request, Response } from '../protocol/api.js'
+import { APIS, type ApiName, type Request, type Response } from '../protocol/api.js'
+import { placesOf, type ListPlaces, type Places, type Row } from '../protocol/message-places.js'
+import type { Role } from '../protocol/schema.js'
 
 /** The topics and partitions a fault is about; what is left out stands for all. */
 export interface Target {
   readonly topic?: string | undefined
   readonly partition?: number | undefined
+}
+
+/** What happens to a target. */
+interface Failing {
+  readonly target: Target
+  readonly error: ErrorFields
 }
 
 /** A request of which some fails: what is left of it, and how the answers come together again. */
@@ -21,25 +31,30 @@ export interface Split<A extends ApiName> {
   answer(handled: Response<A> | undefined): Response<A>
 }
 
-/** A request, and how it can fail. */
-interface Shape<A extends ApiName> {
+/** A request, and how it can fail. Messages are rows of fields here, whatever their API. */
+interface Shape {
   /** The finest thing it names. */
-  readonly names: Naming
-  concerns(request: Request<A>, target: Target): boolean
-  split(request: Request<A>, target: Target, error: ErrorFields): Split<A>
+  readonly naming: Naming
+  concerns(request: Row, target: Target): boolean
+  split(request: Row, failing: Failing): RowSplit
+}
+
+interface RowSplit {
+  readonly rest: Row | undefined
+  answer(handled: Row | undefined): Row
 }
 
 type Naming = 'nothing' | 'topics' | 'partitions'
 
 /** What a request of this kind can be told by. */
 export function namingOf(api: ApiName): Naming {
-  return SHAPES[api].names
+  return SHAPES[api].naming
 }
 
 /** Does the request name anything of the target? One without topic and partition is everything. */
 export function concerns<A extends ApiName>(api: A, request: Request<A>, target: Target): boolean {
   if (target.topic === undefined && target.partition === undefined) return true
-  return shapeOf(api).concerns(request, target)
+  return SHAPES[api].concerns(request as Row, target)
 }
 
 /**
@@ -49,253 +64,174 @@ export function concerns<A extends ApiName>(api: A, request: Request<A>, target:
 export function splitRequest<A extends ApiName>(
   api: A,
   request: Request<A>,
-  { target, error }: { readonly target: Target; readonly error: ErrorFields },
+  failing: Failing,
 ): Split<A> {
-  return shapeOf(api).split(request, target, error)
+  return SHAPES[api].split(request as Row, failing) as unknown as Split<A>
 }
 
-function shapeOf<A extends ApiName>(api: A): Shape<A> {
-  return SHAPES[api] as Shape<A>
+// ── entries of lists ─────────────────────────────────────────────────────────────────────
+
+/** What an entry says, and the one around it, by role. */
+type Said = { readonly [R in Role]?: unknown }
+
+/** A list of a request, and the list of the answers to it. */
+interface Lists {
+  readonly asked: ListPlaces
+  readonly answered: ListPlaces
+  /** Where each entry has a list itself: errors are for entries of that. */
+  readonly parts?: Lists
+}
+
+function listsOf(asked: Places, answered: Places): Lists | undefined {
+  if (asked.list === undefined || answered.list === undefined) return undefined
+  const parts = listsOf(asked.list, answered.list)
+  return { asked: asked.list, answered: answered.list, ...(parts && { parts }) }
+}
+
+const entriesOf = (row: Row | undefined, { name }: ListPlaces): readonly Row[] =>
+  (row?.[name] ?? []) as readonly Row[]
+
+function saidBy({ role: own, fields }: ListPlaces, entry: unknown): Said {
+  if (own !== undefined) return { [own]: entry }
+  const said = Object.entries(fields).map(([role, name]) => [role, (entry as Row)[name]])
+  return Object.fromEntries(said) as Said
+}
+
+/** The fields of a structure that say this. */
+function fieldsFor({ fields }: Places, said: Said): Row {
+  const known = Object.entries(fields).map(([role, name]) => [name, said[role as Role]])
+  return Object.fromEntries(known.filter(([, value]) => value !== undefined)) as Row
+}
+
+/** What says nothing but an error, and what it is about. */
+function failed(places: Places, said: Said, { errorCode, errorMessage }: ErrorFields): Row {
+  return { ...places.none, ...fieldsFor(places, { ...said, error: errorCode, errorMessage }) }
+}
+
+/** What is asked for one by one. */
+function leavesOf({ asked, parts }: Lists, request: Row): Said[] {
+  return entriesOf(request, asked).flatMap(entry => {
+    const said = saidBy(asked, entry)
+    if (parts === undefined) return [said]
+    return leavesOf(parts, entry).map(part => ({ ...said, ...part }))
+  })
+}
+
+function isHit(target: Target, { topic, partition }: Said): boolean {
+  if (target.topic !== undefined && target.topic !== topic) return false
+  return target.partition === undefined || target.partition === partition
+}
+
+/** Topics go by name, or by id where they have no name. */
+function isAnswerTo(asked: Said, answered: Said): boolean {
+  if (answered.partition !== undefined) return asked.partition === answered.partition
+  const isNamed = asked.topic !== null && asked.topic !== ''
+  return isNamed ? asked.topic === answered.topic : asked.topicId === answered.topicId
+}
+
+/** The request without what fails, its empty entries left out. */
+function without(lists: Lists, request: Row, target: Target, around: Said = {}): Row {
+  const { asked, parts } = lists
+  const kept = entriesOf(request, asked).flatMap(entry => {
+    const said = { ...around, ...saidBy(asked, entry) }
+    if (parts === undefined) return isHit(target, said) ? [] : [entry]
+    const rest = without(parts, entry, target, said)
+    return entriesOf(rest, parts.asked).length === 0 ? [] : [rest]
+  })
+  return { ...request, [asked.name]: kept }
+}
+
+/** The answers to all that was asked, in the order in which it was asked. */
+function answersTo(
+  lists: Lists,
+  asked: Row,
+  handled: Row | undefined,
+  { target, error, around = {} }: Failing & { readonly around?: Said },
+): Row[] {
+  const { answered, parts } = lists
+  return entriesOf(asked, lists.asked).flatMap(entry => {
+    const said = { ...around, ...saidBy(lists.asked, entry) }
+    const given = entriesOf(handled, answered).filter(each =>
+      isAnswerTo(said, saidBy(answered, each)),
+    )
+    if (parts === undefined) return isHit(target, said) ? [failed(answered, said, error)] : given
+    const answers = answersTo(parts, entry, given[0], { target, error, around: said })
+    return [{ ...fieldsFor(answered, said), ...given[0], [parts.answered.name]: answers }]
+  })
 }
 
 // ── kinds of requests ────────────────────────────────────────────────────────────────────
 
-/* Messages differ in the names of their fields only, so the kinds below take the names and read a
-   message as rows of fields. */
-type Row = Readonly<Record<string, unknown>>
-
-const rowsOf = (row: Row | undefined, field: string): readonly Row[] =>
-  (row?.[field] ?? []) as readonly Row[]
-
-function isTarget({ topic, partition }: Target, name: unknown, index?: unknown): boolean {
-  return (topic === undefined || topic === name) && (partition === undefined || partition === index)
-}
-
-/** The fields of a message that lists topics. */
-interface TopicFields {
-  readonly list: string
-  readonly name: string
-}
-
-/** The fields of a message that lists topics and their partitions. */
-interface PartitionFields extends TopicFields {
-  readonly parts: string
-  readonly index: string
-}
-
-interface PartitionShape {
-  readonly asked: PartitionFields
-  readonly answered: PartitionFields
-  /** Fields of an answer that failed, besides its error. */
-  readonly failed?: Row
-  /** Fields of the request that change when some of it fails. */
-  readonly rest?: Row
-}
-
-/** Requests with an answer for each partition. */
-function perPartition<A extends ApiName>(shape: PartitionShape): Shape<A> {
-  const { asked, answered, rest } = shape
-  const partsOf = (topic: Row): readonly Row[] => rowsOf(topic, asked.parts)
-  const isHit = (target: Target, topic: Row, part: Row): boolean =>
-    isTarget(target, topic[asked.name], part[asked.index])
+/** Requests with an answer for each topic, or each partition, that they name. */
+function perTarget(lists: Lists, response: Places): Shape {
+  const { asked, answered, parts } = lists
+  // An answer that says more than what was asked for: only the broker can give it.
+  const isAlwaysHandled = Object.keys(response.none).length > 1
+  const isAll = (request: Row): boolean => request[asked.name] === null
   return {
-    names: 'partitions',
+    naming: parts === undefined ? 'topics' : 'partitions',
     concerns: (request, target) =>
-      rowsOf(request as Row, asked.list).some(topic =>
-        partsOf(topic).some(part => isHit(target, topic, part)),
-      ),
-    split(request, target, error) {
-      const topics = rowsOf(request as Row, asked.list)
-      const kept = topics
-        .map(topic => {
-          const parts = partsOf(topic).filter(part => !isHit(target, topic, part))
-          return { ...topic, [asked.parts]: parts }
-        })
-        .filter(topic => partsOf(topic).length > 0)
-      const answerTo = (handled: Row | undefined, topic: Row): Row => {
-        const found = rowsOf(handled, answered.list).find(
-          answer => answer[answered.name] === topic[asked.name],
-        )
-        const parts = partsOf(topic).flatMap(part => {
-          const index = part[asked.index]
-          if (isHit(target, topic, part)) {
-            return [{ [answered.index]: index, ...shape.failed, ...error }]
-          }
-          return rowsOf(found, answered.parts).filter(answer => answer[answered.index] === index)
-        })
-        return { [answered.name]: topic[asked.name], ...found, [answered.parts]: parts }
-      }
+      isAll(request) || leavesOf(lists, request).some(said => isHit(target, said)),
+    split(request, failing) {
+      const { target, error } = failing
+      const isEmpty = leavesOf(lists, request).length === 0
+      const rest = isAll(request) ? request : without(lists, request, target)
+      const isHandled = isAlwaysHandled || entriesOf(rest, asked).length > 0
       return {
-        rest: kept.length === 0 ? undefined : asRequest(request, { ...rest, [asked.list]: kept }),
+        rest: isHandled ? atOnce(rest) : undefined,
         answer(handled) {
-          if (topics.every(topic => partsOf(topic).length === 0)) throw nothingToFail(error)
-          const answers = topics.map(topic => answerTo(handled, topic))
-          return { ...handled, [answered.list]: answers } as unknown as Response<A>
-        },
-      }
-    },
-  }
-}
-
-interface TopicShape {
-  readonly asked: TopicFields
-  readonly answered: TopicFields
-  /** Fields of an answer that failed, besides its error. */
-  readonly failed?: (asked: Row) => Row
-  /** The answer says more than what was asked for each topic: the broker is always asked. */
-  readonly isAlwaysHandled?: boolean
-}
-
-/** Requests with an answer for each topic. */
-function perTopic<A extends ApiName>(shape: TopicShape): Shape<A> {
-  const { asked, answered, failed, isAlwaysHandled = false } = shape
-  return {
-    names: 'topics',
-    concerns(request, target) {
-      const given = request as Row
-      // null asks for all topics.
-      if (given[asked.list] === null) return target.partition === undefined
-      return rowsOf(given, asked.list).some(topic => isTarget(target, topic[asked.name]))
-    },
-    split(request, target, error) {
-      const given = request as Row
-      if (given[asked.list] === null) {
-        return { rest: request, answer: handled => spoilt(handled as Row, target, error) }
-      }
-      const topics = rowsOf(given, asked.list)
-      const kept = topics.filter(topic => !isTarget(target, topic[asked.name]))
-      const isHandled = isAlwaysHandled || kept.length > 0
-      return {
-        rest: isHandled ? asRequest(request, { [asked.list]: kept }) : undefined,
-        answer(handled) {
-          if (topics.length === 0) throw nothingToFail(error)
-          const given = rowsOf(handled as Row | undefined, answered.list)
-          const answers = topics.flatMap(topic => {
-            const name = topic[asked.name]
-            if (!isTarget(target, name)) return given.filter(each => each[answered.name] === name)
-            return [{ [answered.name]: name, ...failed?.(topic), ...error }]
-          })
-          return { ...handled, [answered.list]: answers } as unknown as Response<A>
+          if (isAll(request)) return { ...handled, [answered.name]: spoilt(handled, failing) }
+          if (isEmpty) throw nothingToFail(error)
+          return { ...handled, [answered.name]: answersTo(lists, request, handled, failing) }
         },
       }
     },
   }
 
-  function spoilt(handled: Row, target: Target, error: ErrorFields): Response<A> {
-    const answers = rowsOf(handled, answered.list).map(answer =>
-      isTarget(target, answer[answered.name])
-        ? { ...answer, ...failed?.(answer), ...error }
-        : answer,
-    )
-    return { ...handled, [answered.list]: answers } as unknown as Response<A>
+  function spoilt(handled: Row | undefined, { target, error }: Failing): Row[] {
+    return entriesOf(handled, answered).map(entry => {
+      const said = saidBy(answered, entry)
+      return isHit(target, said) ? { ...entry, ...failed(answered, said, error) } : entry
+    })
   }
 }
 
-/** Requests that fail as a whole. */
-function whole<A extends ApiName>(
-  answer: (error: ErrorFields, request: Request<A>) => Response<A>,
-): Shape<A> {
-  return {
-    names: 'nothing',
-    concerns: () => false,
-    split: (request, _target, error) => ({ rest: undefined, answer: () => answer(error, request) }),
-  }
-}
-
-function asRequest<A extends ApiName>(request: Request<A>, changes: Row): Request<A> {
-  return { ...request, ...changes } as Request<A>
+/** An error is answered at once: nobody waits for what there may be besides. */
+function atOnce(request: Row): Row {
+  return 'maxWaitMs' in request ? { ...request, maxWaitMs: 0 } : request
 }
 
 function nothingToFail({ errorCode, errorMessage }: ErrorFields): PartlogError {
   return new PartlogError(errorOf(errorCode), errorMessage ?? 'the request failed')
 }
 
-// ── the requests ─────────────────────────────────────────────────────────────────────────
-
-const OFFSETS = { list: 'topics', name: 'name', parts: 'partitions', index: 'partitionIndex' }
-const EPOCHS = { list: 'topics', name: 'topic', parts: 'partitions', index: 'partition' }
-const TOPICS = { list: 'topics', name: 'name' }
-const RESOURCES = { list: 'resources', name: 'resourceName' }
-
-const ALTERED: TopicShape = {
-  asked: RESOURCES,
-  answered: { list: 'responses', name: 'resourceName' },
-  failed: ({ resourceType }) => ({ resourceType }),
+/** Requests that fail as a whole: with one error, or with the same for each name. */
+function whole(lists: Lists | undefined, response: Places): Shape {
+  return {
+    naming: 'nothing',
+    concerns: () => false,
+    split: (request, { error }) => ({
+      rest: undefined,
+      answer() {
+        const answer = failed(response, {}, error)
+        if (lists === undefined || response.fields.error !== undefined) return answer
+        const entries = entriesOf(request, lists.asked).map(entry =>
+          failed(lists.answered, saidBy(lists.asked, entry), error),
+        )
+        return { ...answer, [lists.answered.name]: entries }
+      },
+    }),
+  }
 }
 
-const SHAPES: { readonly [A in ApiName]: Shape<A> } = {
-  Produce: perPartition({
-    asked: { list: 'topicData', name: 'name', parts: 'partitionData', index: 'index' },
-    answered: { list: 'responses', name: 'name', parts: 'partitionResponses', index: 'index' },
-    failed: { baseOffset: -1, logAppendTimeMs: -1, logStartOffset: -1 },
-  }),
-  Fetch: perPartition({
-    asked: { list: 'topics', name: 'topic', parts: 'partitions', index: 'partition' },
-    answered: { list: 'responses', name: 'topic', parts: 'partitions', index: 'partitionIndex' },
-    failed: { highWatermark: -1, records: null },
-    // An error is answered at once: nobody waits for records of the other partitions.
-    rest: { maxWaitMs: 0 },
-  }),
-  ListOffsets: perPartition({ asked: OFFSETS, answered: OFFSETS }),
-  OffsetCommit: perPartition({ asked: OFFSETS, answered: OFFSETS }),
-  DeleteRecords: perPartition({
-    asked: OFFSETS,
-    answered: OFFSETS,
-    failed: { lowWatermark: -1 },
-  }),
-  OffsetForLeaderEpoch: perPartition({ asked: EPOCHS, answered: EPOCHS }),
-  Metadata: perTopic({
-    asked: TOPICS,
-    answered: TOPICS,
-    failed: () => ({ partitions: [] }),
-    isAlwaysHandled: true,
-  }),
-  CreateTopics: perTopic({ asked: TOPICS, answered: TOPICS }),
-  DeleteTopics: perTopic({
-    asked: TOPICS,
-    answered: { list: 'responses', name: 'name' },
-    failed: ({ topicId }) => ({ topicId }),
-  }),
-  CreatePartitions: perTopic({ asked: TOPICS, answered: { list: 'results', name: 'name' } }),
-  DescribeConfigs: perTopic({
-    asked: RESOURCES,
-    answered: { list: 'results', name: 'resourceName' },
-    failed: ({ resourceType }) => ({ resourceType, configs: [] }),
-  }),
-  AlterConfigs: perTopic(ALTERED),
-  IncrementalAlterConfigs: perTopic(ALTERED),
-  OffsetFetch: whole((error, { groups }) => ({
-    groups: groups.map(({ groupId }) => ({ groupId, topics: [], ...error })),
-  })),
-  FindCoordinator: whole((error, { coordinatorKeys }) => ({
-    coordinators: coordinatorKeys.map(key => ({ key, nodeId: -1, host: '', port: -1, ...error })),
-  })),
-  JoinGroup: whole(error => ({
-    ...error,
-    protocolName: null,
-    leader: '',
-    memberId: '',
-    members: [],
-  })),
-  LeaveGroup: whole(error => ({ ...error, members: [] })),
-  SyncGroup: whole(error => ({ ...error, assignment: new Uint8Array(0) })),
-  Heartbeat: whole(error => error),
-  DescribeGroups: whole((error, { groups }) => ({
-    groups: groups.map(groupId => ({
-      ...error,
-      ...{ groupId, groupState: '', protocolType: '', protocolData: '', members: [] },
-    })),
-  })),
-  DeleteGroups: whole((error, { groupsNames }) => ({
-    results: groupsNames.map(groupId => ({ groupId, ...error })),
-  })),
-  OffsetDelete: whole(error => ({ ...error, topics: [] })),
-  InitProducerId: whole(({ errorCode }) => ({
-    errorCode,
-    producerId: -1,
-    producerEpoch: -1,
-  })),
-  ElectLeaders: whole(({ errorCode }) => ({ errorCode, replicaElectionResults: [] })),
-  DescribeCluster: whole(error => ({ ...error, clusterId: '', brokers: [] })),
-  ListGroups: whole(({ errorCode }) => ({ errorCode, groups: [] })),
+function shapeOf(api: ApiName): Shape {
+  const asked = placesOf(APIS[api].request.type)
+  const answered = placesOf(APIS[api].response.type)
+  const lists = listsOf(asked, answered)
+  const isWhole = answered.fields.error !== undefined || lists?.asked.fields.topic === undefined
+  return isWhole || lists === undefined ? whole(lists, answered) : perTarget(lists, answered)
 }
+
+const SHAPES = Object.fromEntries(
+  (Object.keys(APIS) as ApiName[]).map(api => [api, shapeOf(api)]),
+) as Readonly<Record<ApiName, Shape>>

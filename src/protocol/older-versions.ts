@@ -12,6 +12,8 @@
  */
 
 import { errorId, PartlogError, type ErrorCode } from '../model/errors.js'
+import { withChanged } from './message-places.js'
+import type { Message } from './schema.js'
 
 /** A request in its newest shape, with the answer to it. */
 export interface Exchange<Q, S> {
@@ -19,7 +21,7 @@ export interface Exchange<Q, S> {
   readonly response: S
 }
 
-interface Versioned<Q, S> extends Exchange<Q, S> {
+export interface Versioned<Q, S> extends Exchange<Q, S> {
   readonly version: number
 }
 
@@ -102,11 +104,15 @@ export function tooOld(sentence: string): PartlogError {
   return new PartlogError('UNSUPPORTED_VERSION', sentence)
 }
 
-/** An error that a version does not know, as the one that makes its clients do the same. */
-export function withoutError<T extends { readonly errorCode: number }>(
-  answer: T,
+/** An error that a version does not know goes by the one that makes its clients do the same. */
+export function withoutError<Q, S>(
+  { type }: Message<S>,
   unknown: ErrorCode,
   known: ErrorCode,
-): T {
-  return answer.errorCode === errorId(unknown) ? { ...answer, errorCode: errorId(known) } : answer
+): (exchange: Exchange<Q, S>) => S {
+  const [from, to] = [errorId(unknown), errorId(known)]
+  return ({ response }) =>
+    withChanged(type, response, 'error', (row, field) =>
+      row[field] === from ? { ...row, [field]: to } : row,
+    )
 }

@@ -15,7 +15,7 @@
  */
 
 import { ByteReader, ByteWriter, BytesError } from '../base/bytes.js'
-import { UUID_BYTES, uuidFromBytes, uuidToBytes } from '../base/uuid.js'
+import { UUID_BYTES, uuidFromBytes, uuidToBytes, ZERO_UUID } from '../base/uuid.js'
 
 /** How a message is laid out in the version that is being read or written. */
 export interface Layout {
@@ -28,52 +28,79 @@ export interface Type<T> {
   write(writer: ByteWriter, value: T, layout: Layout): void
   /** Bytes a value takes at least: bounds what a count may claim. */
   readonly minBytes: number
+  /** What stands in a field about which an answer has nothing to say: −1, an empty list, null. */
+  readonly none: T
+  /** What its values are to those who do not know the message. */
+  readonly role?: Role
+  /** The roles of the value and of all that is in it. */
+  readonly roles?: ReadonlySet<Role>
+  /** What is in a list. */
+  readonly element?: AnyType
+  /** What is in a structure. */
+  readonly fields?: readonly NamedField[]
+}
+
+/** What a field can be to those who do not know its message: see `message-places.ts`. */
+export type Role =
+  | 'error'
+  | 'errorMessage'
+  | 'topic'
+  | 'topicId'
+  | 'partition'
+  | 'group'
+  | 'resourceType'
+  | 'coordinatorKey'
+  | 'node'
+
+/** The same type in a role. */
+export function inRole<T>(role: Role, type: Type<T>): Type<T> {
+  return { ...type, role, roles: new Set([role]) }
 }
 
 // ── plain values ─────────────────────────────────────────────────────────────────────────
 
 function plain<T>(
-  minBytes: number,
+  { minBytes, none }: { readonly minBytes: number; readonly none: T },
   read: (reader: ByteReader) => T,
   write: (writer: ByteWriter, value: T) => void,
 ): Type<T> {
-  return { minBytes, read, write }
+  return { minBytes, none, read, write }
 }
 
 export const int8 = plain(
-  1,
+  { minBytes: 1, none: -1 },
   r => r.int8(),
   (w, value: number) => void w.int8(value),
 )
 export const int16 = plain(
-  2,
+  { minBytes: 2, none: -1 },
   r => r.int16(),
   (w, value: number) => void w.int16(value),
 )
 export const uint16 = plain(
-  2,
+  { minBytes: 2, none: 0 },
   r => r.uint16(),
   (w, value: number) => void w.uint16(value),
 )
 export const int32 = plain(
-  4,
+  { minBytes: 4, none: -1 },
   r => r.int32(),
   (w, value: number) => void w.int32(value),
 )
 export const int64 = plain(
-  8,
+  { minBytes: 8, none: -1 },
   r => r.int64(),
   (w, value: number) => void w.int64(value),
 )
 export const bool = plain(
-  1,
+  { minBytes: 1, none: false },
   r => r.int8() !== 0,
   (w, value: boolean) => void w.int8(value ? 1 : 0),
 )
 
 /** Sixteen bytes; as a value the 22 characters Kafka prints. */
 export const uuid = plain(
-  UUID_BYTES,
+  { minBytes: UUID_BYTES, none: ZERO_UUID },
   r => uuidFromBytes(r.bytes(UUID_BYTES)),
   (w, value: string) => {
     const bytes = uuidToBytes(value)
@@ -106,6 +133,7 @@ function nullableOf<T>(
 ): Type<T | null> {
   return {
     minBytes: 1,
+    none: null,
     read(reader, layout) {
       const length = readLength(reader, width, layout)
       return length < 0 ? null : read(reader, length, layout)
@@ -117,9 +145,10 @@ function nullableOf<T>(
   }
 }
 
-function notNull<T>(type: Type<T | null>): Type<T> {
+function notNull<T>(type: Type<T | null>, none: T): Type<T> {
   return {
-    minBytes: type.minBytes,
+    ...type,
+    none,
     read(reader, layout) {
       const value = type.read(reader, layout)
       if (value === null) throw new BytesError(`null at byte ${reader.position} is not allowed`)
@@ -131,9 +160,9 @@ function notNull<T>(type: Type<T | null>): Type<T> {
 
 /** May be null from a version on. Before it, null is refused, and written as `empty`. */
 export function nullableSince<T>(version: number, type: Type<T | null>, empty: T): Type<T | null> {
-  const strict = notNull(type)
+  const strict = notNull(type, empty)
   return {
-    minBytes: type.minBytes,
+    ...type,
     read: (reader, layout) => (layout.version < version ? strict : type).read(reader, layout),
     write: (writer, value, layout) =>
       type.write(writer, layout.version < version ? (value ?? empty) : value, layout),
@@ -148,7 +177,7 @@ export const nullableString: Type<string | null> = nullableOf<string>(
     writer.utf8(value)
   },
 )
-export const string = notNull(nullableString)
+export const string = notNull(nullableString, '')
 
 export const nullableBytes: Type<Uint8Array | null> = nullableOf<Uint8Array>(
   'int32',
@@ -158,13 +187,13 @@ export const nullableBytes: Type<Uint8Array | null> = nullableOf<Uint8Array>(
     writer.bytes(value)
   },
 )
-export const bytes = notNull(nullableBytes)
+export const bytes = notNull(nullableBytes, new Uint8Array(0))
 
 /** Record batches: bytes that nobody between producer and consumer looks into. */
 export const records = nullableBytes
 
 export function nullableArray<T>(element: Type<T>): Type<readonly T[] | null> {
-  return nullableOf<readonly T[]>(
+  const list = nullableOf<readonly T[]>(
     'int32',
     (reader, length, layout) => {
       const count = reader.count(length, Math.max(1, element.minBytes))
@@ -175,10 +204,11 @@ export function nullableArray<T>(element: Type<T>): Type<readonly T[] | null> {
       for (const each of value) element.write(writer, each, layout)
     },
   )
+  return { ...list, element, ...(element.roles && { roles: element.roles }) }
 }
 
 export function array<T>(element: Type<T>): Type<readonly T[]> {
-  return notNull(nullableArray(element))
+  return notNull(nullableArray(element), [])
 }
 
 // ── fields ───────────────────────────────────────────────────────────────────────────────
@@ -224,7 +254,12 @@ export function tagged<T>(tag: number, version: number, type: Type<T>, fallback:
 
 /** A field that only travels inside the process: on a wire it is not there. */
 export function unsent<T>(fallback: T): Field<T> {
-  const type: Type<T> = { minBytes: 0, read: () => fallback, write: () => undefined }
+  const type: Type<T> = {
+    minBytes: 0,
+    none: fallback,
+    read: () => fallback,
+    write: () => undefined,
+  }
   return { type, since: Infinity, until: Infinity, fallback }
 }
 
@@ -254,7 +289,7 @@ export type ValueOf<S> = S extends { readonly type: Type<infer T> }
 
 // ── structures ───────────────────────────────────────────────────────────────────────────
 
-interface NamedField extends AnyField {
+export interface NamedField extends AnyField {
   readonly name: string
 }
 
@@ -270,6 +305,9 @@ export function struct<F extends Fields>(fields: F): Type<StructValue<F>> {
     minBytes: plainFields
       .filter(field => field.since === 0 && field.until === Infinity)
       .reduce((sum, field) => sum + field.type.minBytes, 0),
+    none: noneOf(fields),
+    fields: named,
+    roles: new Set(named.flatMap(({ type }) => [...(type.roles ?? [])])),
     read(reader, layout) {
       const value: Record<string, unknown> = {}
       for (const field of plainFields) {
@@ -287,6 +325,15 @@ export function struct<F extends Fields>(fields: F): Type<StructValue<F>> {
       if (layout.isFlexible) writeTagged(writer, given, taggedFields, layout)
     },
   }
+}
+
+/** With what may not be left out, and nothing else. */
+function noneOf<F extends Fields>(fields: F): StructValue<F> {
+  const entries = Object.entries(fields).flatMap(([name, declared]) => {
+    if (!('type' in declared)) return [[name, declared.none]]
+    return 'isRequired' in declared ? [[name, declared.fallback]] : []
+  })
+  return Object.fromEntries(entries) as StructValue<F>
 }
 
 const always = { since: 0, until: Infinity, fallback: undefined }

@@ -5,12 +5,16 @@
 
 import { errorId, errorOf, type ErrorCode } from '../model/errors.js'
 import type { ApiName, Response } from '../protocol/api.js'
+import { wireApi } from '../protocol/framing.js'
+import { withChanged } from '../protocol/message-places.js'
 import type { Endpoint } from './addresses.js'
 
 /** Where a client of this door reaches a broker. */
 export type EndpointOf = (nodeId: number) => Endpoint
 
-/** partlog's own codes have numbers that no client knows. */
+/** partlog's own codes are below Kafka's lowest: no client knows them. */
+const UNKNOWN_SERVER_ERROR = errorId('UNKNOWN_SERVER_ERROR')
+
 const ABROAD: Partial<Record<ErrorCode, ErrorCode>> = {
   INVALID_ARGUMENT: 'INVALID_REQUEST',
   READ_ONLY: 'POLICY_VIOLATION',
@@ -23,61 +27,17 @@ export function answerAbroad<A extends ApiName>(
   response: Response<A>,
   endpointOf: EndpointOf,
 ): Response<A> {
-  return withEndpoints(api, withKnownErrors(response), endpointOf)
-}
-
-/** Copied only where something has to change: answers may hold a thousand partitions. */
-function withKnownErrors<T>(value: T): T {
-  if (!hasOwnError(value)) return value
-  if (Array.isArray(value)) return value.map(each => withKnownErrors<unknown>(each)) as T
-  const entries = Object.entries(value as object).map(([name, field]: [string, unknown]) => [
-    name,
-    isOwnError(name, field) ? abroad(field) : withKnownErrors(field),
-  ])
-  return Object.fromEntries(entries) as T
-}
-
-function hasOwnError(value: unknown): boolean {
-  if (Array.isArray(value)) return value.some(hasOwnError)
-  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return false
-  for (const [name, field] of Object.entries(value)) {
-    if (isOwnError(name, field) || hasOwnError(field)) return true
-  }
-  return false
-}
-
-function isOwnError(name: string, field: unknown): field is number {
-  return name === 'errorCode' && typeof field === 'number' && field < -1
+  const { type } = wireApi(api).response
+  const known = withChanged(type, response, 'error', (row, field) => {
+    const code = row[field] as number
+    return code < UNKNOWN_SERVER_ERROR ? { ...row, [field]: abroad(code) } : row
+  })
+  return withChanged(type, known, 'node', (row, field) => {
+    const nodeId = row[field] as number
+    return nodeId < 0 ? row : { ...row, ...endpointOf(nodeId) }
+  })
 }
 
 function abroad(code: number): number {
   return errorId(ABROAD[errorOf(code)] ?? 'UNKNOWN_SERVER_ERROR')
-}
-
-function withEndpoints<A extends ApiName>(
-  api: A,
-  response: Response<A>,
-  endpointOf: EndpointOf,
-): Response<A> {
-  const placed = <T extends { readonly nodeId: number }>(nodes: readonly T[]): T[] =>
-    nodes.map(node => (node.nodeId < 0 ? node : { ...node, ...endpointOf(node.nodeId) }))
-  if (api === 'Metadata') {
-    const metadata = response as Response<'Metadata'>
-    return { ...metadata, brokers: placed(metadata.brokers) } as Response<A>
-  }
-  if (api === 'Produce' || api === 'Fetch') {
-    const named = response as { readonly nodeEndpoints?: readonly { readonly nodeId: number }[] }
-    if ((named.nodeEndpoints ?? []).length === 0) return response
-    return { ...named, nodeEndpoints: placed(named.nodeEndpoints ?? []) } as Response<A>
-  }
-  if (api === 'DescribeCluster') {
-    const cluster = response as Response<'DescribeCluster'>
-    const brokers = cluster.brokers.map(each => ({ ...each, ...endpointOf(each.brokerId) }))
-    return { ...cluster, brokers } as Response<A>
-  }
-  if (api === 'FindCoordinator') {
-    const found = response as Response<'FindCoordinator'>
-    return { ...found, coordinators: placed(found.coordinators) } as Response<A>
-  }
-  return response
 }

@@ -62,6 +62,43 @@ describe('rules about faults', () => {
     expect(cluster.faults.unused()).toEqual([])
   })
 
+  it('answer about topics that go by their ids', async () => {
+    const { cluster, connect } = await shop()
+    await cluster.admin.createTopic({ topic: 'other', partitions: 2 })
+    const client = connect()
+    const idOf = async (name: string): Promise<string> => {
+      const { topics } = await client.ask('Metadata', 12, { topics: [{ name }] })
+      return topics[0]?.topicId ?? ''
+    }
+    const [orders, other] = [await idOf('orders'), await idOf('other')]
+    cluster.faults.on('fetch', { partition: 1 }).error('NOT_LEADER_OR_FOLLOWER')
+    const wanted = { fetchOffset: 0, partitionMaxBytes: 10_000 }
+    const { responses } = await client.ask('Fetch', 13, {
+      ...{ maxWaitMs: 0, minBytes: 0 },
+      topics: [
+        { topicId: orders, partitions: [{ partition: 0, ...wanted }] },
+        { topicId: other, partitions: [0, 1].map(partition => ({ partition, ...wanted })) },
+      ],
+    })
+    const codes = responses.map(({ topicId, partitions }) => [
+      ...[topicId, partitions.map(each => each.errorCode)],
+    ])
+    expect(codes).toEqual([
+      [orders, [0]],
+      [other, [0, 6]],
+    ])
+    cluster.faults.on('fetch').error('FENCED_LEADER_EPOCH')
+    const failed = await client.ask('Fetch', 13, {
+      ...{ maxWaitMs: 0, minBytes: 0 },
+      topics: [{ topicId: other, partitions: [{ partition: 0, ...wanted }] }],
+    })
+    expect(failed.responses).toMatchObject([{ topicId: other, partitions: [{ errorCode: 74 }] }])
+    cluster.faults.on('metadata').error('LEADER_NOT_AVAILABLE')
+    const topics = [{ name: null, topicId: other }]
+    const metadata = await client.ask('Metadata', 12, { topics })
+    expect(metadata.topics).toMatchObject([{ errorCode: 5, topicId: other }])
+  })
+
   it('lose a request, or only its answer: the connection is gone', async () => {
     const { cluster, connect } = await shop()
     const ends = async () => (await cluster.admin.listOffsets('orders', 'latest'))[0]?.offset

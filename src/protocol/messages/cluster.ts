@@ -1,9 +1,9 @@
 /** DescribeCluster: the brokers there are, for administrators. */
 
+import { errorCode, errorMessage, nodeId } from '../message-places.js'
 import {
   array,
   bool,
-  int16,
   int32,
   int8,
   message,
@@ -30,14 +30,14 @@ export const describeClusterRequest = message('DescribeClusterRequest', RANGE, {
 
 export const describeClusterResponse = message('DescribeClusterResponse', RANGE, {
   throttleTimeMs: withDefault(int32, 0),
-  errorCode: int16,
-  errorMessage: withDefault(nullableString, null),
+  errorCode,
+  errorMessage: withDefault(errorMessage, null),
   endpointType: since(1, int8, ENDPOINT_TYPE.brokers),
   clusterId: string,
   controllerId: withDefault(int32, -1),
   brokers: array(
     struct({
-      brokerId: int32,
+      brokerId: nodeId,
       host: string,
       port: int32,
       rack: withDefault(nullableString, null),

@@ -1,9 +1,9 @@
 /** Settings: describing them, replacing all of a topic's, changing single ones. */
 
+import { errorCode, errorMessage, resourceType, topicName } from '../message-places.js'
 import {
   array,
   bool,
-  int16,
   int32,
   int8,
   message,
@@ -25,13 +25,16 @@ export const CONFIG_TYPE = { boolean: 1, string: 2, int: 3, long: 5, double: 6, 
 /** AlterConfigOp.OpType */
 export const CONFIG_OPERATION = { set: 0, delete: 1, append: 2, subtract: 3 } as const
 
+/** Every resource here is a topic. */
+const resourceName = topicName
+
 const DESCRIBE_RANGE = { versions: [1, 4], flexibleSince: 4 } as const
 
 export const describeConfigsRequest = message('DescribeConfigsRequest', DESCRIBE_RANGE, {
   resources: array(
     struct({
-      resourceType: int8,
-      resourceName: string,
+      resourceType,
+      resourceName,
       /** null asks for all. */
       configurationKeys: nullableArray(string),
     }),
@@ -44,10 +47,10 @@ export const describeConfigsResponse = message('DescribeConfigsResponse', DESCRI
   throttleTimeMs: withDefault(int32, 0),
   results: array(
     struct({
-      errorCode: int16,
-      errorMessage: nullableString,
-      resourceType: int8,
-      resourceName: string,
+      errorCode,
+      errorMessage,
+      resourceType,
+      resourceName,
       configs: array(
         struct({
           name: string,
@@ -71,10 +74,10 @@ const REPLACE_RANGE = { versions: [0, 2], flexibleSince: 2 } as const
 
 const answerPerResource = array(
   struct({
-    errorCode: int16,
-    errorMessage: nullableString,
-    resourceType: int8,
-    resourceName: string,
+    errorCode,
+    errorMessage,
+    resourceType,
+    resourceName,
   }),
 )
 
@@ -82,8 +85,8 @@ const answerPerResource = array(
 export const alterConfigsRequest = message('AlterConfigsRequest', REPLACE_RANGE, {
   resources: array(
     struct({
-      resourceType: int8,
-      resourceName: string,
+      resourceType,
+      resourceName,
       configs: array(struct({ name: string, value: nullableString })),
     }),
   ),
@@ -103,8 +106,8 @@ export const incrementalAlterConfigsRequest = message(
   {
     resources: array(
       struct({
-        resourceType: int8,
-        resourceName: string,
+        resourceType,
+        resourceName,
         configs: array(struct({ name: string, configOperation: int8, value: nullableString })),
       }),
     ),

@@ -1,15 +1,13 @@
 /** ElectLeaders: a leader is to be elected now, the preferred one or any that is alive. */
 
+import { errorCode, errorMessage, partitionIndex, topicName } from '../message-places.js'
 import {
   array,
-  int16,
   int32,
   int8,
   message,
   nullableArray,
-  nullableString,
   since,
-  string,
   struct,
   withDefault,
   type ValueOf,
@@ -22,18 +20,18 @@ export const ELECTION_TYPE = { preferred: 0, unclean: 1 } as const
 export const electLeadersRequest = message('ElectLeadersRequest', RANGE, {
   electionType: since(1, int8, ELECTION_TYPE.preferred),
   /** null: every partition there is. */
-  topicPartitions: nullableArray(struct({ topic: string, partitions: array(int32) })),
+  topicPartitions: nullableArray(struct({ topic: topicName, partitions: array(int32) })),
   timeoutMs: int32,
 })
 
 export const electLeadersResponse = message('ElectLeadersResponse', RANGE, {
   throttleTimeMs: withDefault(int32, 0),
-  errorCode: since(1, int16, 0),
+  errorCode: since(1, errorCode, 0),
   replicaElectionResults: array(
     struct({
-      topic: string,
+      topic: topicName,
       partitionResult: array(
-        struct({ partitionId: int32, errorCode: int16, errorMessage: nullableString }),
+        struct({ partitionId: partitionIndex, errorCode, errorMessage }),
       ),
     }),
   ),

@@ -1,6 +1,7 @@
 /** Fetch: record batches out of partitions, for consumers and followers alike. */
 
 import { ZERO_UUID } from '../../base/uuid.js'
+import { failure, nodeId, partitionIndex, topicId, topicName } from '../message-places.js'
 import { withoutError, type OlderVersions } from '../older-versions.js'
 import {
   array,
@@ -17,7 +18,6 @@ import {
   string,
   struct,
   tagged,
-  unsent,
   until,
   uuid,
   withDefault,
@@ -28,8 +28,8 @@ const RANGE = { versions: [4, 17], flexibleSince: 12 } as const
 
 /** Up to version 12 topics go by name, later by id; inside the process both are given. */
 const topicKey = {
-  topic: until(12, string, ''),
-  topicId: since(13, uuid, ZERO_UUID),
+  topic: until(12, topicName, ''),
+  topicId: since(13, topicId, ZERO_UUID),
 }
 
 export const fetchRequest = message('FetchRequest', RANGE, {
@@ -53,7 +53,7 @@ export const fetchRequest = message('FetchRequest', RANGE, {
       ...topicKey,
       partitions: array(
         struct({
-          partition: int32,
+          partition: partitionIndex,
           currentLeaderEpoch: since(9, int32, -1),
           fetchOffset: int64,
           lastFetchedEpoch: since(12, int32, -1),
@@ -69,7 +69,7 @@ export const fetchRequest = message('FetchRequest', RANGE, {
 })
 
 export const nodeEndpoint = struct({
-  nodeId: int32,
+  nodeId,
   host: string,
   port: int32,
   rack: nullableString,
@@ -77,6 +77,7 @@ export const nodeEndpoint = struct({
 
 export const fetchResponse = message('FetchResponse', RANGE, {
   throttleTimeMs: withDefault(int32, 0),
+  /** Of the session: what was asked of a partition fails by the error of that. */
   errorCode: since(7, int16, 0),
   sessionId: since(7, int32, 0),
   responses: array(
@@ -84,9 +85,8 @@ export const fetchResponse = message('FetchResponse', RANGE, {
       ...topicKey,
       partitions: array(
         struct({
-          partitionIndex: int32,
-          errorCode: int16,
-          errorMessage: unsent<string | null>(null),
+          partitionIndex,
+          ...failure,
           highWatermark: int64,
           lastStableOffset: withDefault(int64, -1),
           logStartOffset: since(5, int64, -1),
@@ -125,33 +125,21 @@ export type PartitionFetchResponse = FetchResponse['responses'][number]['partiti
 // ── older versions ───────────────────────────────────────────────────────────────────────
 
 export const olderFetch: OlderVersions<FetchRequest, FetchResponse> = [
-  {
-    // Who leads instead is told from version 16 on (KIP-951).
-    until: 15,
-    response: {
-      lower({ response }) {
-        if ((response.nodeEndpoints ?? []).length === 0) return response
-        return eachPartition(response, ({ currentLeader: _, ...partition }) => partition)
-      },
-    },
-  },
+  // Who leads instead is told from version 16 on (KIP-951).
+  { until: 15, response: { lower: ({ response }) => withoutLeaders(response) } },
   {
     until: 5,
     response: {
-      lower: ({ response }) =>
-        eachPartition(response, partition =>
-          withoutError(partition, 'KAFKA_STORAGE_ERROR', 'NOT_LEADER_OR_FOLLOWER'),
-        ),
+      lower: withoutError(fetchResponse, 'KAFKA_STORAGE_ERROR', 'NOT_LEADER_OR_FOLLOWER'),
     },
   },
 ]
 
-function eachPartition(
-  response: FetchResponse,
-  change: (partition: PartitionFetchResponse) => PartitionFetchResponse,
-): FetchResponse {
-  const responses = response.responses.map(topic => {
-    return { ...topic, partitions: topic.partitions.map(change) }
-  })
+function withoutLeaders(response: FetchResponse): FetchResponse {
+  if ((response.nodeEndpoints ?? []).length === 0) return response
+  const responses = response.responses.map(topic => ({
+    ...topic,
+    partitions: topic.partitions.map(({ currentLeader: _, ...partition }) => partition),
+  }))
   return { ...response, responses }
 }

@@ -1,18 +1,25 @@
 /** Consumer groups, seen from outside: listing, describing and deleting them and their offsets. */
 
+import { errorId } from '../../model/errors.js'
+import {
+  errorCode,
+  errorMessage,
+  failure,
+  groupId,
+  partitionIndex,
+  topicName,
+} from '../message-places.js'
 import { tooOld, withoutError, type OlderVersions } from '../older-versions.js'
 import {
   array,
   bool,
   bytes,
-  int16,
   int32,
   message,
   nullableString,
   since,
   string,
   struct,
-  unsent,
   withDefault,
   type ValueOf,
 } from '../schema.js'
@@ -27,10 +34,10 @@ export const listGroupsRequest = message('ListGroupsRequest', LIST_RANGE, {
 
 export const listGroupsResponse = message('ListGroupsResponse', LIST_RANGE, {
   throttleTimeMs: since(1, int32, 0),
-  errorCode: int16,
+  errorCode,
   groups: array(
     struct({
-      groupId: string,
+      groupId,
       protocolType: string,
       groupState: since(4, string, ''),
       groupType: since(5, string, ''),
@@ -43,7 +50,7 @@ const DESCRIBE_RANGE = { versions: [0, 6], flexibleSince: 5 } as const
 const NOT_ASKED = -2_147_483_648
 
 export const describeGroupsRequest = message('DescribeGroupsRequest', DESCRIBE_RANGE, {
-  groups: array(string),
+  groups: array(groupId),
   includeAuthorizedOperations: since(3, bool, false),
 })
 
@@ -51,9 +58,9 @@ export const describeGroupsResponse = message('DescribeGroupsResponse', DESCRIBE
   throttleTimeMs: since(1, int32, 0),
   groups: array(
     struct({
-      errorCode: int16,
-      errorMessage: since(6, nullableString, null),
-      groupId: string,
+      errorCode,
+      errorMessage: since(6, errorMessage, null),
+      groupId,
       groupState: string,
       protocolType: string,
       /** The name of the assignor. */
@@ -76,37 +83,28 @@ export const describeGroupsResponse = message('DescribeGroupsResponse', DESCRIBE
 const DELETE_RANGE = { versions: [0, 2], flexibleSince: 2 } as const
 
 export const deleteGroupsRequest = message('DeleteGroupsRequest', DELETE_RANGE, {
-  groupsNames: array(string),
+  groupsNames: array(groupId),
 })
 
 export const deleteGroupsResponse = message('DeleteGroupsResponse', DELETE_RANGE, {
   throttleTimeMs: withDefault(int32, 0),
-  results: array(
-    struct({ groupId: string, errorCode: int16, errorMessage: unsent<string | null>(null) }),
-  ),
+  results: array(struct({ groupId, ...failure })),
 })
 
 const OFFSET_DELETE_RANGE = { versions: [0, 0], flexibleSince: Infinity } as const
 
 export const offsetDeleteRequest = message('OffsetDeleteRequest', OFFSET_DELETE_RANGE, {
-  groupId: string,
-  topics: array(struct({ name: string, partitions: array(struct({ partitionIndex: int32 })) })),
+  groupId,
+  topics: array(struct({ name: topicName, partitions: array(struct({ partitionIndex })) })),
 })
 
 export const offsetDeleteResponse = message('OffsetDeleteResponse', OFFSET_DELETE_RANGE, {
-  errorCode: int16,
-  errorMessage: unsent<string | null>(null),
+  ...failure,
   throttleTimeMs: withDefault(int32, 0),
   topics: array(
     struct({
-      name: string,
-      partitions: array(
-        struct({
-          partitionIndex: int32,
-          errorCode: int16,
-          errorMessage: unsent<string | null>(null),
-        }),
-      ),
+      name: topicName,
+      partitions: array(struct({ partitionIndex, ...failure })),
     }),
   ),
 })
@@ -140,16 +138,14 @@ export const olderDescribeGroups: OlderVersions<DescribeGroupsRequest, DescribeG
     // A group that is not there is dead, and that is no error yet.
     until: 5,
     response: {
-      lower: ({ response }) => ({
-        ...response,
-        groups: response.groups.map(group => withoutError(group, 'GROUP_ID_NOT_FOUND', 'NONE')),
-      }),
-      lift: ({ response }) => ({
-        ...response,
-        groups: response.groups.map(group =>
-          group.groupState === 'Dead' ? withoutError(group, 'NONE', 'GROUP_ID_NOT_FOUND') : group,
-        ),
-      }),
+      lower: withoutError(describeGroupsResponse, 'GROUP_ID_NOT_FOUND', 'NONE'),
+      lift({ response }) {
+        const errorCode = errorId('GROUP_ID_NOT_FOUND')
+        const groups = response.groups.map(group =>
+          group.errorCode === 0 && group.groupState === 'Dead' ? { ...group, errorCode } : group,
+        )
+        return { ...response, groups }
+      },
     },
   },
 ]

@@ -3,6 +3,16 @@
  * back.
  */
 
+import {
+  coordinatorKey,
+  errorCode,
+  errorMessage,
+  failure,
+  groupId,
+  nodeId,
+  partitionIndex,
+  topicName,
+} from '../message-places.js'
 import { only, tooOld, type OlderVersions } from '../older-versions.js'
 import {
   array,
@@ -37,16 +47,16 @@ const FIND_RANGE = { versions: [0, 6], flexibleSince: 3 } as const
 export const findCoordinatorRequest = message('FindCoordinatorRequest', FIND_RANGE, {
   key: until(3, string, ''),
   keyType: since(1, int8, GROUP_KEY),
-  coordinatorKeys: required(since(4, array(string), [])),
+  coordinatorKeys: required(since(4, array(coordinatorKey), [])),
 })
 
 const coordinator = struct({
-  key: string,
-  nodeId: int32,
+  key: coordinatorKey,
+  nodeId,
   host: string,
   port: int32,
-  errorCode: int16,
-  errorMessage: withDefault(nullableString, null),
+  errorCode,
+  errorMessage: withDefault(errorMessage, null),
 })
 
 export const findCoordinatorResponse = message('FindCoordinatorResponse', FIND_RANGE, {
@@ -64,7 +74,7 @@ export const findCoordinatorResponse = message('FindCoordinatorResponse', FIND_R
 const JOIN_RANGE = { versions: [0, 9], flexibleSince: 6 } as const
 
 export const joinGroupRequest = message('JoinGroupRequest', JOIN_RANGE, {
-  groupId: string,
+  groupId,
   sessionTimeoutMs: int32,
   rebalanceTimeoutMs: since(1, int32, -1),
   /** Empty for one who is new. */
@@ -82,8 +92,7 @@ export const joinGroupRequest = message('JoinGroupRequest', JOIN_RANGE, {
 
 export const joinGroupResponse = message('JoinGroupResponse', JOIN_RANGE, {
   throttleTimeMs: since(2, int32, 0),
-  errorCode: int16,
-  errorMessage: unsent<string | null>(null),
+  ...failure,
   generationId: withDefault(int32, -1),
   protocolType: since(7, nullableString, null),
   protocolName: nullableSince(7, nullableString, ''),
@@ -109,7 +118,7 @@ const leavingMember = struct({
 
 /** Up to version 2 one member leaves. */
 export const leaveGroupRequest = message('LeaveGroupRequest', LEAVE_RANGE, {
-  groupId: string,
+  groupId,
   memberId: until(2, string, ''),
   members: required(since(3, array(leavingMember), [])),
 })
@@ -117,20 +126,19 @@ export const leaveGroupRequest = message('LeaveGroupRequest', LEAVE_RANGE, {
 const memberThatLeft = struct({
   memberId: string,
   groupInstanceId: withDefault(nullableString, null),
-  errorCode: int16,
+  errorCode,
 })
 
 export const leaveGroupResponse = message('LeaveGroupResponse', LEAVE_RANGE, {
   throttleTimeMs: since(1, int32, 0),
-  errorCode: int16,
-  errorMessage: unsent<string | null>(null),
+  ...failure,
   members: required(since(3, array(memberThatLeft), [])),
 })
 
 const SYNC_RANGE = { versions: [0, 5], flexibleSince: 4 } as const
 
 export const syncGroupRequest = message('SyncGroupRequest', SYNC_RANGE, {
-  groupId: string,
+  groupId,
   generationId: int32,
   memberId: string,
   groupInstanceId: since(3, nullableString, null),
@@ -142,8 +150,7 @@ export const syncGroupRequest = message('SyncGroupRequest', SYNC_RANGE, {
 
 export const syncGroupResponse = message('SyncGroupResponse', SYNC_RANGE, {
   throttleTimeMs: since(1, int32, 0),
-  errorCode: int16,
-  errorMessage: unsent<string | null>(null),
+  ...failure,
   protocolType: since(5, nullableString, null),
   protocolName: since(5, nullableString, null),
   assignment: bytes,
@@ -152,7 +159,7 @@ export const syncGroupResponse = message('SyncGroupResponse', SYNC_RANGE, {
 const HEARTBEAT_RANGE = { versions: [0, 4], flexibleSince: 4 } as const
 
 export const heartbeatRequest = message('HeartbeatRequest', HEARTBEAT_RANGE, {
-  groupId: string,
+  groupId,
   generationId: int32,
   memberId: string,
   groupInstanceId: since(3, nullableString, null),
@@ -162,8 +169,7 @@ export const heartbeatRequest = message('HeartbeatRequest', HEARTBEAT_RANGE, {
 
 export const heartbeatResponse = message('HeartbeatResponse', HEARTBEAT_RANGE, {
   throttleTimeMs: since(1, int32, 0),
-  errorCode: int16,
-  errorMessage: unsent<string | null>(null),
+  ...failure,
 })
 
 // ── committed offsets ────────────────────────────────────────────────────────────────────
@@ -171,7 +177,7 @@ export const heartbeatResponse = message('HeartbeatResponse', HEARTBEAT_RANGE, {
 const COMMIT_RANGE = { versions: [2, 9], flexibleSince: 8 } as const
 
 export const offsetCommitRequest = message('OffsetCommitRequest', COMMIT_RANGE, {
-  groupId: string,
+  groupId,
   /** −1 for a consumer outside any generation. */
   generationIdOrMemberEpoch: withDefault(int32, -1),
   memberId: withDefault(string, ''),
@@ -180,10 +186,10 @@ export const offsetCommitRequest = message('OffsetCommitRequest', COMMIT_RANGE, 
   retentionTimeMs: until(4, int64, -1),
   topics: array(
     struct({
-      name: string,
+      name: topicName,
       partitions: array(
         struct({
-          partitionIndex: int32,
+          partitionIndex,
           /** The next offset to read. */
           committedOffset: int64,
           committedLeaderEpoch: since(6, int32, -1),
@@ -200,24 +206,18 @@ export const offsetCommitResponse = message('OffsetCommitResponse', COMMIT_RANGE
   throttleTimeMs: since(3, int32, 0),
   topics: array(
     struct({
-      name: string,
-      partitions: array(
-        struct({
-          partitionIndex: int32,
-          errorCode: int16,
-          errorMessage: unsent<string | null>(null),
-        }),
-      ),
+      name: topicName,
+      partitions: array(struct({ partitionIndex, ...failure })),
     }),
   ),
 })
 
 const FETCH_RANGE = { versions: [1, 9], flexibleSince: 6 } as const
 
-const fetchedTopic = struct({ name: string, partitionIndexes: array(int32) })
+const fetchedTopic = struct({ name: topicName, partitionIndexes: array(int32) })
 
 const askedGroup = struct({
-  groupId: string,
+  groupId,
   memberId: since(9, nullableString, null),
   memberEpoch: since(9, int32, -1),
   /** null asks for every partition the group has committed. */
@@ -233,24 +233,24 @@ export const offsetFetchRequest = message('OffsetFetchRequest', FETCH_RANGE, {
 })
 
 const committedTopic = struct({
-  name: string,
+  name: topicName,
   partitions: array(
     struct({
-      partitionIndex: int32,
+      partitionIndex,
       /** −1 when nothing is committed. */
       committedOffset: int64,
       committedLeaderEpoch: since(5, int32, -1),
       metadata: nullableString,
-      errorCode: int16,
+      errorCode,
     }),
   ),
 })
 
 const answeredGroup = struct({
-  groupId: string,
+  groupId,
   topics: array(committedTopic),
-  errorCode: withDefault(int16, 0),
-  errorMessage: unsent<string | null>(null),
+  errorCode: withDefault(errorCode, 0),
+  errorMessage: failure.errorMessage,
 })
 
 export const offsetFetchResponse = message('OffsetFetchResponse', FETCH_RANGE, {

@@ -2,6 +2,14 @@
 
 import { ZERO_UUID } from '../../base/uuid.js'
 import { errorId } from '../../model/errors.js'
+import {
+  errorCode,
+  failure,
+  nodeId,
+  nullableTopicName,
+  partitionIndex,
+  topicId,
+} from '../message-places.js'
 import type { OlderVersions } from '../older-versions.js'
 import {
   array,
@@ -14,18 +22,16 @@ import {
   nullableSince,
   nullableString,
   since,
-  struct,
   string,
-  unsent,
-  uuid,
+  struct,
   type ValueOf,
 } from '../schema.js'
 
 const RANGE = { versions: [0, 13], flexibleSince: 9 } as const
 
 const askedTopic = struct({
-  topicId: since(10, uuid, ZERO_UUID),
-  name: nullableSince(10, nullableString, ''),
+  topicId: since(10, topicId, ZERO_UUID),
+  name: nullableSince(10, nullableTopicName, ''),
 })
 
 export const metadataRequest = message('MetadataRequest', RANGE, {
@@ -42,22 +48,21 @@ const NOT_ASKED = -(2 ** 31)
 export const metadataResponse = message('MetadataResponse', RANGE, {
   throttleTimeMs: since(3, int32, 0),
   brokers: array(
-    struct({ nodeId: int32, host: string, port: int32, rack: since(1, nullableString, null) }),
+    struct({ nodeId, host: string, port: int32, rack: since(1, nullableString, null) }),
   ),
   clusterId: since(2, nullableString, null),
   controllerId: since(1, int32, -1),
   topics: array(
     struct({
-      errorCode: int16,
-      errorMessage: unsent<string | null>(null),
+      ...failure,
       /** null where a topic was asked for by an id that nobody has. */
-      name: nullableSince(12, nullableString, ''),
-      topicId: since(10, uuid, ZERO_UUID),
+      name: nullableSince(12, nullableTopicName, ''),
+      topicId: since(10, topicId, ZERO_UUID),
       isInternal: since(1, bool, false),
       partitions: array(
         struct({
-          errorCode: int16,
-          partitionIndex: int32,
+          errorCode,
+          partitionIndex,
           /** −1 when the partition has no leader. */
           leaderId: int32,
           leaderEpoch: since(7, int32, -1),
@@ -70,6 +75,7 @@ export const metadataResponse = message('MetadataResponse', RANGE, {
     }),
   ),
   clusterAuthorizedOperations: between([8, 10], int32, NOT_ASKED),
+  /** Of the client, which is to begin anew; topics have errors of their own. */
   errorCode: since(13, int16, 0),
 })
 

@@ -4,18 +4,16 @@
  */
 
 import { errorId } from '../../model/errors.js'
-import { tooOld, withoutError, type OlderVersions } from '../older-versions.js'
+import { failure, partitionIndex, topicName } from '../message-places.js'
+import { tooOld, withoutError, type OlderVersions, type Versioned } from '../older-versions.js'
 import {
   array,
-  int16,
   int32,
   int64,
   int8,
   message,
   since,
-  string,
   struct,
-  unsent,
   withDefault,
   type ValueOf,
 } from '../schema.js'
@@ -35,10 +33,10 @@ export const listOffsetsRequest = message('ListOffsetsRequest', LIST_RANGE, {
   isolationLevel: since(2, int8, 0),
   topics: array(
     struct({
-      name: string,
+      name: topicName,
       partitions: array(
         struct({
-          partitionIndex: int32,
+          partitionIndex,
           currentLeaderEpoch: since(4, int32, -1),
           /** A time, or one of the special ones above. */
           timestamp: int64,
@@ -53,12 +51,11 @@ export const listOffsetsResponse = message('ListOffsetsResponse', LIST_RANGE, {
   throttleTimeMs: since(2, int32, 0),
   topics: array(
     struct({
-      name: string,
+      name: topicName,
       partitions: array(
         struct({
-          partitionIndex: int32,
-          errorCode: int16,
-          errorMessage: unsent<string | null>(null),
+          partitionIndex,
+          ...failure,
           timestamp: withDefault(int64, -1),
           /** −1 when no record is that young. */
           offset: withDefault(int64, -1),
@@ -76,10 +73,10 @@ export const offsetForLeaderEpochRequest = message('OffsetForLeaderEpochRequest'
   replicaId: since(3, int32, -2),
   topics: array(
     struct({
-      topic: string,
+      topic: topicName,
       partitions: array(
         struct({
-          partition: int32,
+          partition: partitionIndex,
           currentLeaderEpoch: withDefault(int32, -1),
           /** The epoch whose end is asked for. */
           leaderEpoch: int32,
@@ -93,12 +90,11 @@ export const offsetForLeaderEpochResponse = message('OffsetForLeaderEpochRespons
   throttleTimeMs: withDefault(int32, 0),
   topics: array(
     struct({
-      topic: string,
+      topic: topicName,
       partitions: array(
         struct({
-          errorCode: int16,
-          errorMessage: unsent<string | null>(null),
-          partition: int32,
+          ...failure,
+          partition: partitionIndex,
           /** The largest epoch that is known and not larger than the one asked for. */
           leaderEpoch: withDefault(int32, -1),
           /** Exclusive; −1 when nothing is known. */
@@ -114,9 +110,9 @@ const DELETE_RANGE = { versions: [0, 2], flexibleSince: 2 } as const
 export const deleteRecordsRequest = message('DeleteRecordsRequest', DELETE_RANGE, {
   topics: array(
     struct({
-      name: string,
+      name: topicName,
       /** Offset −1 stands for the high watermark. */
-      partitions: array(struct({ partitionIndex: int32, offset: int64 })),
+      partitions: array(struct({ partitionIndex, offset: int64 })),
     }),
   ),
   timeoutMs: int32,
@@ -126,13 +122,12 @@ export const deleteRecordsResponse = message('DeleteRecordsResponse', DELETE_RAN
   throttleTimeMs: withDefault(int32, 0),
   topics: array(
     struct({
-      name: string,
+      name: topicName,
       partitions: array(
         struct({
-          partitionIndex: int32,
+          partitionIndex,
           lowWatermark: int64,
-          errorCode: int16,
-          errorMessage: unsent<string | null>(null),
+          ...failure,
         }),
       ),
     }),
@@ -172,36 +167,29 @@ export const olderListOffsets: OlderVersions<ListOffsetsRequest, ListOffsetsResp
         throw tooOld(`ListOffsets by ${name}: this broker does not know it`)
       },
     },
-    response: {
-      lower: ({ request, response, version }) =>
-        eachPartition(response, (partition, [at, index]) => {
-          const timestamp = request.topics[at]?.partitions[index]?.timestamp ?? 0
-          if (isKnown(timestamp, version)) return partition
-          const errorCode = errorId('UNSUPPORTED_VERSION')
-          return { partitionIndex: partition.partitionIndex, errorCode }
-        }),
-    },
+    response: { lower: withoutLaterTimes },
   },
   {
     until: 4,
     response: {
-      lower: ({ response }) =>
-        eachPartition(response, partition =>
-          withoutError(partition, 'OFFSET_NOT_AVAILABLE', 'LEADER_NOT_AVAILABLE'),
-        ),
+      lower: withoutError(listOffsetsResponse, 'OFFSET_NOT_AVAILABLE', 'LEADER_NOT_AVAILABLE'),
     },
   },
 ]
 
-type ListedPartition = ListOffsetsResponse['topics'][number]['partitions'][number]
-
-function eachPartition(
-  response: ListOffsetsResponse,
-  change: (partition: ListedPartition, place: readonly [number, number]) => ListedPartition,
-): ListOffsetsResponse {
+function withoutLaterTimes({
+  request,
+  response,
+  version,
+}: Versioned<ListOffsetsRequest, ListOffsetsResponse>): ListOffsetsResponse {
   const topics = response.topics.map((topic, at) => ({
     ...topic,
-    partitions: topic.partitions.map((partition, index) => change(partition, [at, index])),
+    partitions: topic.partitions.map((partition, index) => {
+      const timestamp = request.topics[at]?.partitions[index]?.timestamp ?? 0
+      if (isKnown(timestamp, version)) return partition
+      const { partitionIndex } = partition
+      return { partitionIndex, errorCode: errorId('UNSUPPORTED_VERSION') }
+    }),
   }))
   return { ...response, topics }
 }

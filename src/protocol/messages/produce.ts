@@ -1,5 +1,6 @@
 /** Produce: record batches into partitions. One batch per partition and request. */
 
+import { errorCode, errorMessage, partitionIndex, topicName } from '../message-places.js'
 import type { OlderVersions } from '../older-versions.js'
 import {
   array,
@@ -10,7 +11,6 @@ import {
   nullableString,
   records,
   since,
-  string,
   struct,
   tagged,
   unsent,
@@ -27,8 +27,8 @@ export const produceRequest = message('ProduceRequest', RANGE, {
   timeoutMs: int32,
   topicData: array(
     struct({
-      name: string,
-      partitionData: array(struct({ index: int32, records })),
+      name: topicName,
+      partitionData: array(struct({ index: partitionIndex, records })),
     }),
   ),
   /** It came over a wire: its batches are looked into, and hold no offsets of a broker yet. */
@@ -42,11 +42,11 @@ const leaderIdAndEpoch = struct({ leaderId: int32, leaderEpoch: int32 })
 export const produceResponse = message('ProduceResponse', RANGE, {
   responses: array(
     struct({
-      name: string,
+      name: topicName,
       partitionResponses: array(
         struct({
-          index: int32,
-          errorCode: int16,
+          index: partitionIndex,
+          errorCode,
           baseOffset: int64,
           /** −1 unless the topic uses LogAppendTime. */
           logAppendTimeMs: since(2, int64, -1),
@@ -61,7 +61,7 @@ export const produceResponse = message('ProduceResponse', RANGE, {
             ),
             [],
           ),
-          errorMessage: since(8, nullableString, null),
+          errorMessage: since(8, errorMessage, null),
           currentLeader: tagged(0, 10, leaderIdAndEpoch, { leaderId: -1, leaderEpoch: -1 }),
         }),
       ),

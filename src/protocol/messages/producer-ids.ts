@@ -1,5 +1,6 @@
 /** InitProducerId: the id under which a producer numbers its batches. */
 
+import { failure } from '../message-places.js'
 import {
   int16,
   int32,
@@ -7,7 +8,6 @@ import {
   message,
   nullableString,
   since,
-  unsent,
   withDefault,
   type ValueOf,
 } from '../schema.js'
@@ -25,8 +25,7 @@ export const initProducerIdRequest = message('InitProducerIdRequest', RANGE, {
 
 export const initProducerIdResponse = message('InitProducerIdResponse', RANGE, {
   throttleTimeMs: withDefault(int32, 0),
-  errorCode: int16,
-  errorMessage: unsent<string | null>(null),
+  ...failure,
   producerId: int64,
   producerEpoch: int16,
 })

@@ -1,6 +1,13 @@
 /** Topics: making, changing and removing them. */
 
 import { ZERO_UUID } from '../../base/uuid.js'
+import {
+  errorCode,
+  errorMessage,
+  nullableTopicName,
+  topicId,
+  topicName,
+} from '../message-places.js'
 import type { OlderVersions } from '../older-versions.js'
 import {
   array,
@@ -18,7 +25,6 @@ import {
   struct,
   tagged,
   until,
-  uuid,
   withDefault,
   type ValueOf,
 } from '../schema.js'
@@ -28,7 +34,7 @@ const CREATE_RANGE = { versions: [2, 7], flexibleSince: 5 } as const
 export const createTopicsRequest = message('CreateTopicsRequest', CREATE_RANGE, {
   topics: array(
     struct({
-      name: string,
+      name: topicName,
       /** −1: the broker's default. */
       numPartitions: int32,
       /** −1: the broker's default. */
@@ -45,10 +51,10 @@ export const createTopicsResponse = message('CreateTopicsResponse', CREATE_RANGE
   throttleTimeMs: withDefault(int32, 0),
   topics: array(
     struct({
-      name: string,
-      topicId: since(7, uuid, ZERO_UUID),
-      errorCode: int16,
-      errorMessage: withDefault(nullableString, null),
+      name: topicName,
+      topicId: since(7, topicId, ZERO_UUID),
+      errorCode,
+      errorMessage: withDefault(errorMessage, null),
       topicConfigErrorCode: tagged(0, 5, int16, 0),
       numPartitions: since(5, int32, -1),
       replicationFactor: since(5, int16, -1),
@@ -72,8 +78,8 @@ export const createTopicsResponse = message('CreateTopicsResponse', CREATE_RANGE
 const DELETE_RANGE = { versions: [1, 6], flexibleSince: 4 } as const
 
 const topicToDelete = struct({
-  name: withDefault(nullableString, null),
-  topicId: withDefault(uuid, ZERO_UUID),
+  name: withDefault(nullableTopicName, null),
+  topicId: withDefault(topicId, ZERO_UUID),
 })
 
 export const deleteTopicsRequest = message('DeleteTopicsRequest', DELETE_RANGE, {
@@ -87,10 +93,10 @@ export const deleteTopicsResponse = message('DeleteTopicsResponse', DELETE_RANGE
   throttleTimeMs: withDefault(int32, 0),
   responses: array(
     struct({
-      name: nullableSince(6, nullableString, ''),
-      topicId: since(6, uuid, ZERO_UUID),
-      errorCode: int16,
-      errorMessage: since(5, nullableString, null),
+      name: nullableSince(6, nullableTopicName, ''),
+      topicId: since(6, topicId, ZERO_UUID),
+      errorCode,
+      errorMessage: since(5, errorMessage, null),
     }),
   ),
 })
@@ -100,7 +106,7 @@ const PARTITIONS_RANGE = { versions: [0, 3], flexibleSince: 2 } as const
 export const createPartitionsRequest = message('CreatePartitionsRequest', PARTITIONS_RANGE, {
   topics: array(
     struct({
-      name: string,
+      name: topicName,
       /** How many partitions the topic has afterwards. */
       count: int32,
       assignments: nullableArray(struct({ brokerIds: array(int32) })),
@@ -114,9 +120,9 @@ export const createPartitionsResponse = message('CreatePartitionsResponse', PART
   throttleTimeMs: withDefault(int32, 0),
   results: array(
     struct({
-      name: string,
-      errorCode: int16,
-      errorMessage: withDefault(nullableString, null),
+      name: topicName,
+      errorCode,
+      errorMessage: withDefault(errorMessage, null),
     }),
   ),
 })
