@@ -6,6 +6,7 @@ import {
   flag,
   hasMethods,
   instance,
+  INT_MAX,
   integer,
   oneOf,
   option,
@@ -70,8 +71,6 @@ interface RemoteParts {
   readonly admin: AdminOptions
   readonly servers: readonly string[]
 }
-
-const INT_MAX = 2 ** 31 - 1
 
 const isText = (value: unknown): boolean => typeof value === 'string' && value !== ''
 const isBytes = (value: unknown): boolean => isText(value) || value instanceof Uint8Array

@@ -316,6 +316,21 @@ describe('code', () => {
     expect(wrong).toEqual([])
   })
 
+  it('gives a constant one home', () => {
+    const homes = new Map<string, string[]>()
+    for (const { path, node } of SOURCES) {
+      for (const statement of node.statements.filter(ts.isVariableStatement)) {
+        for (const { name, initializer } of statement.declarationList.declarations) {
+          if (!/^[A-Z][A-Z0-9_]+$/.test(name.getText()) || initializer === undefined) continue
+          if (/_?RANGE$/.test(name.getText())) continue // versions of a message
+          const said = `${name.getText()} = ${initializer.getText()}`
+          homes.set(said, [...(homes.get(said) ?? []), path])
+        }
+      }
+    }
+    expect([...homes].filter(([, paths]) => paths.length > 1)).toEqual([])
+  })
+
   it('has no default exports and nothing unfinished', () => {
     const wrong = SOURCES.filter(
       source =>

@@ -7,6 +7,9 @@
  * and is refused: no offset, timestamp or producer id that Kafka assigns comes near it.
  */
 
+/** Shared: nothing can be written into it. */
+export const NO_BYTES = new Uint8Array(0)
+
 export class BytesError extends Error {
   override readonly name = 'BytesError'
 }

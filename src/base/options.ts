@@ -43,6 +43,9 @@ export function optional<T>(type: OptionType<T>): Option<T | undefined> {
   return { type, fallback: undefined }
 }
 
+/** The largest int32: what Kafka's options and requests can say. */
+export const INT_MAX = 2 ** 31 - 1
+
 // ── types ────────────────────────────────────────────────────────────────────────────────
 
 /** A safe integer in [min, max]. */

@@ -3,6 +3,7 @@
 import { integer, text } from '../base/options.js'
 import type { Cluster } from '../cluster/cluster.js'
 import { NodeDisk } from '../disk/node-disk.js'
+import { brokerFolder } from '../log/format/files.js'
 import { inspectPartition } from '../log/inspection/inspect-log.js'
 import { JSON_OPTION } from './command-options.js'
 import { command, optionalValue, valued } from './command.js'
@@ -175,7 +176,7 @@ async function resultsOf(
   const disk = new NodeDisk(dir, { readOnly: true })
   const results: PartitionResult[] = []
   for (const { partition, offset, endOffset } of offsets) {
-    const folder = Array.from({ length: brokers }, (_, index) => `broker-${index + 1}`)
+    const folder = Array.from({ length: brokers }, (_, index) => brokerFolder(index + 1))
       .map(broker => `${broker}/${TOPIC}-${partition}`)
       .find(path => disk.exists(path)) as string
     const { segments } = await inspectPartition(disk, folder)

@@ -6,7 +6,7 @@ const STATES = ['created', 'paid', 'packed', 'shipped', 'delivered'] as const
 const ITEMS = ['teapot', 'lamp', 'chair', 'kettle', 'notebook', 'rug', 'clock', 'mirror'] as const
 /** Orders under way at a time. */
 const OPEN_ORDERS = 500
-const START = Date.UTC(2026, 0, 1)
+const FIRST_ORDER_MS = Date.UTC(2026, 0, 1)
 
 interface Order {
   readonly id: string
@@ -22,7 +22,7 @@ export function* orderLines(count: number, seed: number): Generator<string> {
   const random = seededRandom(seed)
   const open: Order[] = []
   let made = 0
-  let time = START
+  let time = FIRST_ORDER_MS
   for (let line = 0; line < count; line++) {
     time += random.int(400)
     while (open.length < OPEN_ORDERS) open.push(newOrder(++made, random))

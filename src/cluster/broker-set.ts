@@ -35,6 +35,7 @@ import {
 } from '../coordinator/metadata/brokers.js'
 import { ClusterImage, type ReplicaHealth } from '../coordinator/metadata/cluster-image.js'
 import type { Disk } from '../disk/disk.js'
+import { brokerFolder, CONTROLLER_FOLDER } from '../log/format/files.js'
 import { logConfig } from '../log/format/log-config.js'
 import { LogManager } from '../log/log/log-manager.js'
 import { PartlogError, toPartlogError } from '../model/errors.js'
@@ -46,7 +47,6 @@ import { Controller, type PartitionNews } from './controller.js'
 import { CONTROLLER } from './network-rules.js'
 import { Network } from './network.js'
 
-export const CONTROLLER_FOLDER = 'controller'
 /** What the controller's meta.properties says: Kafka's files have no node below 0. */
 const CONTROLLER_ON_DISK = 0
 /** It leads the metadata log for ever. */
@@ -89,15 +89,6 @@ export interface BrokerListener {
 }
 
 const ALL_LOADED: LoadedPartitions = { has: () => true, add: () => undefined }
-
-export function brokerFolder(nodeId: number): string {
-  return `broker-${nodeId}`
-}
-
-/** Is this what the folder of the controller, or of a broker, is called? */
-export function isNodeFolder(name: string): boolean {
-  return name === CONTROLLER_FOLDER || /^broker-(0|[1-9]\d*)$/.test(name)
-}
 
 export class BrokerSet {
   readonly controller: Controller

@@ -22,13 +22,14 @@ import { lockFolder, LockedError, LockUnavailableError, type FolderLock } from '
 import { MemoryDisk } from '../disk/memory-disk.js'
 import { makeFolder, NodeDisk } from '../disk/node-disk.js'
 import { OverlayDisk } from '../disk/overlay-disk.js'
+import { brokerFolder, CONTROLLER_FOLDER, isBrokerFolder } from '../log/format/files.js'
 import { clusterIdIn } from '../log/format/meta-properties.js'
 import { PartlogError, toPartlogError } from '../model/errors.js'
 import type { Durability } from '../partition/roles.js'
 import type { ApiName } from '../protocol/api.js'
 import type { Channel } from '../protocol/channel.js'
 import { Doors } from '../wire/doors.js'
-import { brokerFolder, BrokerSet, CONTROLLER_FOLDER, isNodeFolder } from './broker-set.js'
+import { BrokerSet } from './broker-set.js'
 import type { BrokerOptions } from './cluster-options.js'
 import { EventSource } from './events.js'
 import { FaultRules } from './faults.js'
@@ -199,7 +200,8 @@ async function openParts(
 async function clusterIdOf(disk: Disk, random: Random): Promise<string> {
   const folders = disk
     .list('')
-    .filter(({ kind, name }) => kind === 'directory' && isNodeFolder(name))
+    .filter(({ kind }) => kind === 'directory')
+    .filter(({ name }) => name === CONTROLLER_FOLDER || isBrokerFolder(name))
     .map(({ name }) => name)
   return (await clusterIdIn(disk, folders)) ?? randomUuid(random)
 }

@@ -16,7 +16,7 @@ import { NO_HEADERS, type Header, type StoredRecord, type TimestampType } from '
 import type { Offset, Timestamp } from './units.js'
 
 /** The smallest record: length, attributes, two deltas, null key, null value, no headers. */
-const RECORD_BYTES_MIN = 7
+export const RECORD_BYTES_MIN = 7
 const NULL_LENGTH = -1
 /** The sum of two numbers up to this is exact. Milliseconds reach it in the year 144,683. */
 const EXACT_MAX = 2 ** 52

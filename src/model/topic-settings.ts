@@ -7,21 +7,21 @@
 import {
   ConfigError,
   flag,
+  INT_MAX,
   integer,
   oneOf,
   option,
   optional,
+  type OptionType,
   ownEntries,
   ratio,
   show,
   unknownKey,
-  type OptionType,
 } from '../base/options.js'
 import { checkedConfig } from './errors.js'
 
 const FOREVER = Number.MAX_SAFE_INTEGER
-const INT_MAX = 2 ** 31 - 1
-const DAY_MS = 86_400_000
+export const DAY_MS = 86_400_000
 
 const policies = oneOf('delete', 'compact', 'compact,delete', 'delete,compact', '')
 /** A list: blanks and repetitions do not matter. An empty list keeps everything (KIP-1161). */

@@ -18,7 +18,7 @@ import {
 } from '../model/batch.js'
 import { DECOMPRESSED_BYTES_MAX, growthMax, isSupported } from '../model/compression.js'
 import { PartlogError, type ErrorCode } from '../model/errors.js'
-import { RecordCursor } from '../model/record-cursor.js'
+import { RECORD_BYTES_MIN, RecordCursor } from '../model/record-cursor.js'
 import type { Timestamp } from '../model/units.js'
 import {
   checkPlace,
@@ -129,8 +129,6 @@ function checkForeign(admitted: Admitted): void {
   else if (batch.codec !== undefined && isSupported(batch.codec)) void admitted.contents
 }
 
-/** Length, attributes, two deltas, the lengths of an empty key and value, the header count. */
-const RECORD_BYTES_MIN = 7
 
 /** Throws INVALID_RECORD if the payload cannot hold that many records, whatever its codec. */
 function checkCount({ recordsCount, codec, payload }: Batch): void {

@@ -33,7 +33,7 @@ export interface WireApi<Q, S> {
 }
 
 const NAME_BY_KEY = new Map(Object.entries(APIS).map(([name, { key }]) => [key, name as ApiName]))
-const PLAIN = { version: 0, isFlexible: false } as const
+export const PLAIN = { version: 0, isFlexible: false } as const
 
 export function apiOfKey(key: number): ApiName | undefined {
   return NAME_BY_KEY.get(key)

@@ -8,6 +8,7 @@ import { ByteReader } from '../base/bytes.js'
 import { errorId, errorOf, PartlogError } from '../model/errors.js'
 import type { ApiName } from '../protocol/api.js'
 import type { WireApi } from '../protocol/framing.js'
+import { PLAIN } from '../protocol/framing.js'
 import {
   apiVersionsRequest,
   apiVersionsResponse,
@@ -24,8 +25,6 @@ const NEWEST: { readonly [A in ApiName]?: number } = { Fetch: 12 }
 /** The version of ApiVersions that is tried first; brokers before Kafka 2.4 know less. */
 const ASKED_FIRST = 3
 const UNSUPPORTED_VERSION = errorId('UNSUPPORTED_VERSION')
-const PLAIN = { version: 0, isFlexible: false } as const
-
 /** Whatever version was asked for: the answer to one that is not known has version 0. */
 const anyVersion: Message<ApiVersionsResponse> = {
   ...apiVersionsResponse,

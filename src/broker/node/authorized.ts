@@ -3,6 +3,8 @@
  * may do everything, as Kafka answers without an authorizer.
  */
 
+import { NOT_ASKED } from '../../protocol/messages/metadata.js'
+
 const OPERATION = {
   read: 3,
   write: 4,
@@ -19,9 +21,6 @@ const OPERATION = {
 function bitsOf(...operations: readonly (keyof typeof OPERATION)[]): number {
   return operations.reduce((bits, operation) => bits | (1 << OPERATION[operation]), 0)
 }
-
-/** Kafka's answer if the client does not ask for the operations. */
-const NOT_ASKED = -(2 ** 31)
 
 const ALL = {
   topic: bitsOf(

@@ -15,7 +15,7 @@
  * appended is as durable as the cluster promises.
  */
 
-import { asBuffer } from '../../base/bytes.js'
+import { asBuffer, NO_BYTES } from '../../base/bytes.js'
 import { Alarm } from '../../base/alarm.js'
 import type { Clock } from '../../base/clock.js'
 import type { Logger } from '../../base/logger.js'
@@ -208,7 +208,7 @@ export class ReplicaFetcher {
   }
 
   async #append({ partition }: Target, answer: PartitionFetchResponse): Promise<boolean> {
-    const records = asBuffer(answer.records ?? NOTHING)
+    const records = asBuffer(answer.records ?? NO_BYTES)
     const { highWatermark, logStartOffset = 0 } = answer
     partition.appendFromLeader({ records, highWatermark, logStartOffset })
     if (records.length > 0) await partition.settle()
@@ -261,7 +261,6 @@ export class ReplicaFetcher {
   }
 }
 
-const NOTHING = new Uint8Array(0)
 /** How many fetches without progress may follow each other before the event loop gets a turn. */
 const IDLE_ROUNDS_MAX = 16
 

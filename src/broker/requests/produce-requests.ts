@@ -9,7 +9,7 @@
  */
 
 import { within } from '../../base/alarm.js'
-import { asBuffer } from '../../base/bytes.js'
+import { asBuffer, NO_BYTES } from '../../base/bytes.js'
 import { errorOf, PartlogError, type ErrorCode } from '../../model/errors.js'
 import { isInternalTopic, partitionKey } from '../../model/names.js'
 import { onlyBatch, RefusedRecords } from '../../partition/admission.js'
@@ -173,7 +173,6 @@ function appendNow(
   return { response, acknowledged }
 }
 
-const NO_BYTES = new Uint8Array(0)
 
 /** Errors with which Kafka does not send the log start offset. */
 const WITHOUT_START: ReadonlySet<ErrorCode> = new Set<ErrorCode>([

@@ -3,7 +3,16 @@
 import { isUtf8 } from 'node:buffer'
 import type { Message } from '../../client/producer/messages.js'
 import { UsageError } from '../terminal/usage-error.js'
-import { compacted, FieldName, fieldTokens, stringOf } from './json-token.js'
+import {
+  BACKSLASH,
+  compacted,
+  FieldName,
+  fieldTokens,
+  OPENING_BRACE,
+  OPENING_BRACKET,
+  QUOTE,
+  stringOf,
+} from './json-token.js'
 import { isRecordLine, parseRecordLine } from './record-lines.js'
 import { readTime, type TimeRead, type TimeRules } from './time-text.js'
 
@@ -121,10 +130,6 @@ function timeOf(token: Buffer | undefined, rules: TimeRules): TimeRead {
   }
 }
 
-const QUOTE = 0x22
-const BACKSLASH = 0x5c
-const OPENING_BRACE = 0x7b
-const OPENING_BRACKET = 0x5b
 const LETTER_N = 0x6e
 const MINUS = 0x2d
 const ZERO = 0x30

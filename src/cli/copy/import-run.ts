@@ -312,7 +312,7 @@ class ImportRun {
   }
 }
 
-const NO_HEADERS: readonly HeaderIn[] = []
+const WITHOUT_HEADERS: readonly HeaderIn[] = []
 /** Lengths, deltas and what else stands around key and value. */
 const AROUND_BYTES = 50
 
@@ -323,12 +323,12 @@ function sizeBound(key: BytesIn, value: BytesIn): number {
 
 /** Why a message cannot be sent; undefined when it can. */
 function whyNotFor({ partitions, recordBytesMax }: ImportTarget, message: Message) {
-  const { partition, key = null, value, headers = NO_HEADERS } = message
+  const { partition, key = null, value, headers = WITHOUT_HEADERS } = message
   if (partition !== undefined && partitions !== undefined && partition >= partitions) {
     return `partition ${partition}: the topic has ${partitions} partitions`
   }
   if (recordBytesMax === undefined) return undefined
-  if (headers === NO_HEADERS && sizeBound(key, value) <= recordBytesMax) return undefined
+  if (headers === WITHOUT_HEADERS && sizeBound(key, value) <= recordBytesMax) return undefined
   const bytes = recordSizeMax(key, value, [...(headers as Iterable<HeaderIn>)])
   if (bytes <= recordBytesMax) return undefined
   return `a record of up to ${bytes} bytes, and the topic takes ${recordBytesMax}`

@@ -9,13 +9,13 @@
 
 import { isUtf8 } from 'node:buffer'
 
-const QUOTE = 0x22
+export const QUOTE = 0x22
 const COMMA = 0x2c
-const OPENING_BRACE = 0x7b
+export const OPENING_BRACE = 0x7b
 const CLOSING_BRACE = 0x7d
-const OPENING_BRACKET = 0x5b
+export const OPENING_BRACKET = 0x5b
 const CLOSING_BRACKET = 0x5d
-const BACKSLASH = 0x5c
+export const BACKSLASH = 0x5c
 
 /** A name to look for. */
 export class FieldName {

@@ -2,7 +2,7 @@
 
 import type { StoredTopicRecord } from '../../log/inspection/partition-directory.js'
 import type { Output } from '../terminal/output.js'
-import { isFileName, openSink } from '../terminal/user-files.js'
+import { CARRIAGE_RETURN, isFileName, openSink } from '../terminal/user-files.js'
 import { carriedSettings, ensureCarried, IMPORTED } from './carried-topic.js'
 import type { OpenTarget, Target } from './open-target.js'
 import type { Place, PlaceIn } from './places.js'
@@ -27,7 +27,6 @@ export interface TargetOptions {
 /** Lines are collected up to this size before they are written. */
 const CHUNK_BYTES = 64 * 1024
 const LINE_FEED = 0x0a
-const CARRIAGE_RETURN = 0x0d
 const NEWLINE = Buffer.of(LINE_FEED)
 
 const nothing = async (): Promise<void> => undefined

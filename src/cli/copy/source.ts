@@ -2,6 +2,7 @@
 
 import type { TopicSettingValue } from '../../client/admin/admin-api.js'
 import { Cluster } from '../../cluster/cluster.js'
+import { brokerFolder } from '../../log/format/files.js'
 import { openLogDirectory } from '../../log/inspection/open-log-directory.js'
 import type { PartitionDirectory } from '../../log/inspection/partition-directory.js'
 import { isPartlogError } from '../../model/errors.js'
@@ -39,7 +40,7 @@ async function oneCopyEach(
   if (chosen.size === copies.length) return [...copies]
   for (const { partition, leader } of (await lookInto(dir, topic))?.partitions ?? []) {
     const copy = copies.find(
-      each => each.partition === partition && each.folder.startsWith(`broker-${leader}/`),
+      each => each.partition === partition && each.folder.startsWith(`${brokerFolder(leader)}/`),
     )
     if (copy !== undefined) chosen.set(partition, copy)
   }

@@ -9,6 +9,7 @@
  */
 
 import type { OptionType } from '../../base/options.js'
+import { DAY_MS } from '../../model/topic-settings.js'
 
 export const TIME_UNITS = ['s', 'ms', 'us', 'ns'] as const
 export type TimeUnit = (typeof TIME_UNITS)[number]
@@ -152,7 +153,6 @@ function localMsOf(match: RegExpExecArray): number | undefined {
 // ── zones ────────────────────────────────────────────────────────────────────────────────
 
 const MINUTE_MS = 60_000
-const DAY_MS = 86_400_000
 const OFFSET = /^([+-])(\d\d)(?::?(\d\d))?$/
 
 function fixedZone(text: string): TimeZone | undefined {

@@ -18,7 +18,7 @@ import { createGunzip, createGzip } from 'node:zlib'
 import { whenAborted } from '../../base/tasks.js'
 
 const NEWLINE = 0x0a
-const CARRIAGE_RETURN = 0x0d
+export const CARRIAGE_RETURN = 0x0d
 
 /** A line longer than this is not a line: nobody keeps a whole file in memory by mistake. */
 const LINE_BYTES_MAX = 16 * 1024 * 1024

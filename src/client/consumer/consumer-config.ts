@@ -6,13 +6,13 @@
 import {
   flag,
   instance,
+  INT_MAX,
   integer,
   option,
   type OptionTable,
   type OptionValues,
 } from '../../base/options.js'
 import { MEMBER_OPTIONS } from '../group/member-config.js'
-import { INT_MAX } from '../line/client-config.js'
 import type { DeserializerName, DeserializerOption } from '../line/serdes.js'
 import { isResetPolicy, RESET_POLICIES, type AutoOffsetReset } from './reset-policy.js'
 

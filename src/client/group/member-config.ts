@@ -2,17 +2,18 @@
 
 import {
   instance,
+  INT_MAX,
   integer,
   option,
   optional,
-  text,
   type OptionTable,
   type OptionValues,
+  text,
 } from '../../base/options.js'
 import { PartlogError } from '../../model/errors.js'
 import type { Assignor } from '../../protocol/assignors/assignor.js'
 import { ASSIGNORS } from '../../protocol/assignors/assignors.js'
-import { INT_MAX, RETRY_OPTIONS } from '../line/client-config.js'
+import { RETRY_OPTIONS } from '../line/client-config.js'
 import { isListOfAssignors, type AssignorName } from './assignor-option.js'
 
 const assignorList = instance<readonly (AssignorName | Assignor)[]>(

@@ -1,16 +1,14 @@
 /** What the options of all clients have in common. */
 
 import {
+  INT_MAX,
   integer,
   option,
-  readOptions,
   type OptionTable,
   type OptionValues,
+  readOptions,
 } from '../../base/options.js'
 import { checkedConfig } from '../../model/errors.js'
-
-/** The largest int32: what a request can say. */
-export const INT_MAX = 2 ** 31 - 1
 
 /** How long clients wait for an answer, by default. */
 export const REQUEST_TIMEOUT_MS = 30_000

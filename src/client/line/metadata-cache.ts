@@ -37,7 +37,7 @@ interface Entry {
 }
 
 /** Topics are remembered up to so many: names come from users. */
-const TOPICS_MAX = 10_000
+const KNOWN_TOPICS_MAX = 10_000
 
 export interface MetadataCacheOptions {
   readonly channel: Channel
@@ -104,7 +104,7 @@ export class MetadataCache {
     throwIfError(metadata, `metadata of topic ${name}`)
     const told = knownTopic(metadata, response.brokers)
     const topic = newest(this.#entries.get(name)?.topic, told)
-    if (this.#entries.size >= TOPICS_MAX) this.#entries.clear()
+    if (this.#entries.size >= KNOWN_TOPICS_MAX) this.#entries.clear()
     this.#entries.set(name, { topic, fetchedAtMs: clock.monotonicMs(), isStale: false })
     return topic
   }

@@ -6,18 +6,19 @@
 import {
   flag,
   instance,
+  INT_MAX,
   integer,
   oneOf,
   option,
   optional,
-  show,
-  text,
   type OptionTable,
   type OptionValues,
+  show,
+  text,
 } from '../../base/options.js'
 import { SUPPORTED_CODECS } from '../../model/compression.js'
 import { PartlogError } from '../../model/errors.js'
-import { INT_MAX, REQUEST_TIMEOUT_MS } from '../line/client-config.js'
+import { REQUEST_TIMEOUT_MS } from '../line/client-config.js'
 import type { PartitionerFunction } from './partitioner.js'
 
 const isFunction = (value: unknown): boolean => typeof value === 'function'

@@ -9,6 +9,7 @@
 import { backoffMs } from '../../base/backoff.js'
 import type { Clock, Timer } from '../../base/clock.js'
 import type { Logger } from '../../base/logger.js'
+import { INT_MAX } from '../../base/options.js'
 import type { Random } from '../../base/random.js'
 import type { BatchOptions } from '../../model/batch-builder.js'
 import {
@@ -47,8 +48,6 @@ function becauseOf(error: Error | undefined): string {
 }
 
 const DUPLICATE = errorId('DUPLICATE_SEQUENCE_NUMBER')
-const INT_MAX = 2 ** 31 - 1
-
 interface TopicData {
   readonly name: string
   readonly partitionData: { readonly index: number; readonly records: Buffer }[]

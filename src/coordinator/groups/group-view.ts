@@ -1,5 +1,6 @@
 /** A group, seen from outside. */
 
+import { NO_BYTES } from '../../base/bytes.js'
 import type { GroupState } from './group-states.js'
 import type { Membership } from './membership.js'
 
@@ -19,7 +20,6 @@ export interface GroupView {
   }[]
 }
 
-const NOTHING = new Uint8Array(0)
 
 /** What its members ask for is told of a stable group only: else it is about to change. */
 export function viewOf(groupId: string, membership: Membership | undefined): GroupView {
@@ -38,7 +38,7 @@ export function viewOf(groupId: string, membership: Membership | undefined): Gro
       groupInstanceId: member.groupInstanceId,
       clientId: member.clientId,
       clientHost: member.clientHost,
-      metadata: isStable ? member.metadataFor(protocolName) : NOTHING,
+      metadata: isStable ? member.metadataFor(protocolName) : NO_BYTES,
       assignment: member.assignment,
     })),
   }

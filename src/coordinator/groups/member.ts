@@ -1,5 +1,6 @@
 /** One member of a group, as its coordinator knows it. */
 
+import { NO_BYTES } from '../../base/bytes.js'
 import type { Timer } from '../../base/clock.js'
 import { PartlogError } from '../../model/errors.js'
 
@@ -87,7 +88,6 @@ export type MemberClaims = Pick<
 >
 export type MemberTraits = MemberClaims & MemberName
 
-const NOTHING = new Uint8Array(0)
 
 export class Member {
   memberId: string
@@ -97,7 +97,7 @@ export class Member {
   sessionTimeoutMs: number
   rebalanceTimeoutMs: number
   protocols: readonly MemberProtocol[]
-  assignment: Uint8Array = NOTHING
+  assignment: Uint8Array = NO_BYTES
   /** It has joined, and waits for the others. */
   joining: Parked<JoinAnswer> | undefined
   /** It waits for what the leader assigns. */
@@ -140,7 +140,7 @@ export class Member {
   }
 
   metadataFor(protocolName: string | null): Uint8Array {
-    return this.protocols.find(({ name }) => name === protocolName)?.metadata ?? NOTHING
+    return this.protocols.find(({ name }) => name === protocolName)?.metadata ?? NO_BYTES
   }
 
   answerJoin(answer: JoinAnswer): void {
@@ -170,6 +170,6 @@ export class Member {
   }
 
   forget(): void {
-    this.assignment = NOTHING
+    this.assignment = NO_BYTES
   }
 }

@@ -20,11 +20,11 @@
 import type { Batch } from '../../model/batch.js'
 import type { Offset, Timestamp } from '../../model/units.js'
 import type { LogConfig } from '../format/log-config.js'
+import { OFFSET_ENTRY_BYTES } from '../format/offset-index.js'
+import { TIME_ENTRY_BYTES } from '../format/time-index.js'
 
 /** Offsets in an index are relative, and have 31 bits. */
 const SPAN_MAX = 2 ** 31 - 1
-const OFFSET_ENTRY_BYTES = 8
-const TIME_ENTRY_BYTES = 12
 
 export interface CompactionSegment {
   readonly baseOffset: Offset

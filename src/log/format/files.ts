@@ -2,6 +2,8 @@
  * Every file name partlog makes or understands. Kafka's names, so that Kafka's tools find their
  * way in a partlog folder and partlog in a Kafka one.
  *
+ * A cluster's folder holds <root>s: controller/, the log of the metadata, and broker-0/ broker-1/ …
+ *
  *   <root>/meta.properties                        who this folder belongs to
  *   <root>/.kafka_cleanshutdown                   only there after a clean close
  *   <root>/recovery-point-offset-checkpoint       below it everything is synced, per partition
@@ -22,6 +24,17 @@
 
 import { isTopicName, PARTITIONS_MAX, type TopicPartition } from '../../model/names.js'
 import type { Offset, Position } from '../../model/units.js'
+
+export const CONTROLLER_FOLDER = 'controller'
+const BROKER_FOLDER = /^broker-(0|[1-9]\d*)$/
+
+export function brokerFolder(nodeId: number): string {
+  return `broker-${nodeId}`
+}
+
+export function isBrokerFolder(name: string): boolean {
+  return BROKER_FOLDER.test(name)
+}
 
 export const META_PROPERTIES = 'meta.properties'
 export const CLEAN_SHUTDOWN = '.kafka_cleanshutdown'

@@ -2,9 +2,6 @@
 
 import type { Position } from '../../model/units.js'
 
-export const OFFSET_ENTRY_BYTES = 8
-export const TIME_ENTRY_BYTES = 12
-
 /** The entries of an index, one after the other, without the zeros at its end. */
 export class IndexWalk {
   readonly count: number

@@ -16,7 +16,7 @@ import { assert } from '../../base/assert.js'
 import type { Offset, Position } from '../../model/units.js'
 import { IndexError, IndexFile, type IndexEntries, type IndexFileOptions } from './index-file.js'
 
-const ENTRY_BYTES = 8
+export const OFFSET_ENTRY_BYTES = 8
 const RELATIVE_MAX = 2 ** 31 - 1
 
 export interface OffsetIndexEntry {
@@ -36,9 +36,9 @@ export class OffsetIndex {
     options: Omit<IndexFileOptions, 'entryBytes' | 'check'>,
   ) {
     this.#baseOffset = baseOffset
-    this.#entriesMax = Math.floor(maxBytes / ENTRY_BYTES)
+    this.#entriesMax = Math.floor(maxBytes / OFFSET_ENTRY_BYTES)
     const check = (entries: Buffer): void => this.#check(entries)
-    this.file = new IndexFile({ ...options, entryBytes: ENTRY_BYTES, check })
+    this.file = new IndexFile({ ...options, entryBytes: OFFSET_ENTRY_BYTES, check })
   }
 
   get isFull(): boolean {
@@ -90,7 +90,7 @@ export class OffsetIndex {
     let offset = -1
     // No entry points to a segment's first batch, but zeros of a lost sector would.
     let position = 0
-    for (let at = 0; at < entries.length; at += ENTRY_BYTES) {
+    for (let at = 0; at < entries.length; at += OFFSET_ENTRY_BYTES) {
       const nextOffset = entries.readInt32BE(at)
       const nextPosition = entries.readInt32BE(at + 4)
       if (nextOffset <= offset || nextPosition <= position) {

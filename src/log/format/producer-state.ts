@@ -21,15 +21,31 @@ import type { Batch } from '../../model/batch.js'
 import { coordinatorEpochOf } from '../../model/control.js'
 import { PartlogError } from '../../model/errors.js'
 import { sequenceAfter } from '../../model/sequences.js'
-import { NONE, type Offset, type Timestamp } from '../../model/units.js'
+import { NONE, type Offset, type Position, type Timestamp } from '../../model/units.js'
 
 /** How many batches of a producer are remembered: Kafka's clients have at most five under way. */
 const BATCHES_KEPT = 5
 /** More producers than that push out the ones that have been quiet for longest. */
 const PRODUCERS_MAX = 10_000
 
-const VERSION = 1
-const CRC_START = 6
+/** int16 version │ uint32 CRC-32C of what follows │ int32 count │ entries */
+const SNAPSHOT = { version: 1, crcAt: 2, countAt: 6, headerBytes: 10, entryBytes: 46 } as const
+
+/** What is wrong with the bytes of a snapshot file, and where; undefined when it can be read. */
+export function snapshotProblem(
+  bytes: Uint8Array,
+): { readonly position: Position; readonly problem: string } | undefined {
+  const { version, crcAt, countAt, headerBytes, entryBytes } = SNAPSHOT
+  const problemAt = (position: Position, problem: string) => ({ position, problem })
+  if (bytes.length < headerBytes) return problemAt(0, `${bytes.length} bytes are too few`)
+  const reader = new ByteReader(bytes)
+  const found = reader.int16()
+  if (found !== version) return problemAt(0, `version ${found} is not known`)
+  if (reader.uint32() !== crc32c(bytes, countAt)) return problemAt(crcAt, 'CRC-32C does not match')
+  const count = reader.int32()
+  if (bytes.length === headerBytes + count * entryBytes) return undefined
+  return problemAt(countAt, `${count} entries do not fill ${bytes.length} bytes`)
+}
 
 /** A batch that is in the log already. */
 export interface WrittenBatch {
@@ -209,8 +225,8 @@ export class ProducerState {
 
   /** The bytes of a snapshot file. */
   toSnapshot(): Buffer {
-    const writer = new ByteWriter(10 + 46 * this.#producers.size)
-    writer.int16(VERSION).int32(0).int32(this.#producers.size)
+    const writer = new ByteWriter(SNAPSHOT.headerBytes + SNAPSHOT.entryBytes * this.#producers.size)
+    writer.int16(SNAPSHOT.version).int32(0).int32(this.#producers.size)
     for (const [id, producer] of this.#producers) {
       const { epoch, last, lastTimestamp, coordinatorEpoch, currentTxnFirstOffset } = producer
       const { lastSequence = NONE, lastOffset = NONE, offsetDelta = 0 } = last ?? {}
@@ -218,7 +234,7 @@ export class ProducerState {
       writer.int64(lastTimestamp).int32(coordinatorEpoch).int64(currentTxnFirstOffset)
     }
     const bytes = writer.finish()
-    bytes.writeUInt32BE(crc32c(bytes, CRC_START), 2)
+    bytes.writeUInt32BE(crc32c(bytes, SNAPSHOT.countAt), SNAPSHOT.crcAt)
     return bytes
   }
 
@@ -227,13 +243,11 @@ export class ProducerState {
    * `now`: how long they have been quiet is not known, for a record's time may be any.
    */
   static fromSnapshot(bytes: Uint8Array, now: Timestamp): ProducerState {
-    const reader = new ByteReader(bytes)
-    const version = reader.int16()
-    if (version !== VERSION) throw new BytesError(`version ${version} is not known`)
-    if (reader.uint32() !== crc32c(bytes, CRC_START)) throw new BytesError('CRC-32C does not match')
+    const wrong = snapshotProblem(bytes)
+    if (wrong !== undefined) throw new BytesError(wrong.problem)
+    const reader = new ByteReader(bytes.subarray(SNAPSHOT.countAt))
     const state = new ProducerState()
     for (let left = reader.int32(); left > 0; left--) state.#read(reader, now)
-    if (reader.remaining > 0) throw new BytesError(`${reader.remaining} bytes are left over`)
     return state
   }
 

@@ -16,7 +16,7 @@ import {
 } from '../../model/batch.js'
 import type { Offset, Position } from '../../model/units.js'
 
-const WINDOW_BYTES = 1024 * 1024
+export const SCAN_WINDOW_BYTES = 1024 * 1024
 /** Enough bytes to include a batch's magic. */
 const FRAME_BYTES = 17
 
@@ -49,7 +49,7 @@ export async function scanBatches(
   options: ScanOptions = {},
 ): Promise<ScanEnd> {
   const { from = 0, to = file.size, checksCrc = true } = options
-  const { windowBytes: usualBytes = WINDOW_BYTES } = options
+  const { windowBytes: usualBytes = SCAN_WINDOW_BYTES } = options
   let position = from
   let windowBytes = usualBytes
   while (position < to) {
@@ -87,7 +87,7 @@ export async function* readBatches(
     const scan = await scanBatches(
       file,
       (batch, position) => {
-        if (position + batch.size - from > WINDOW_BYTES && batches.length > 0) return PAUSED
+        if (position + batch.size - from > SCAN_WINDOW_BYTES && batches.length > 0) return PAUSED
         batches.push(batch)
         next = position + batch.size
         return undefined
@@ -148,7 +148,7 @@ export async function findBatch(
   minOffset: Offset,
 ): Promise<Position | undefined> {
   for (let position = from; position < file.size;) {
-    const window = await file.read(position, WINDOW_BYTES)
+    const window = await file.read(position, SCAN_WINDOW_BYTES)
     const last = window.length - FRAME_BYTES
     for (let at = 0; at <= last; at++) {
       if (window[at + FRAME_BYTES - 1] !== 2) continue

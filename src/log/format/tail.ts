@@ -15,11 +15,10 @@ import type { DiskFile } from '../../disk/disk.js'
 import { Batch, BATCH_HEADER_BYTES, BROKEN, frameAt, SHORT } from '../../model/batch.js'
 import type { Offset, Position } from '../../model/units.js'
 import { hasLostSector } from './damage.js'
-import { findBatch } from './scan.js'
+import { findBatch, SCAN_WINDOW_BYTES } from './scan.js'
 
 export type Tail = 'unwritten' | 'torn' | 'damaged'
 
-const WINDOW_BYTES = 1024 * 1024
 /** The first byte after the magic of a header. */
 const AFTER_MAGIC = 17
 const CRC_FROM = 21
@@ -76,8 +75,8 @@ async function isWhole(file: DiskFile, position: Position, header: Buffer): Prom
 const MEMORY_MAX = 128 * 1024 * 1024
 
 async function isZeroFrom(file: DiskFile, position: Position): Promise<boolean> {
-  for (let at = position; at < file.size; at += WINDOW_BYTES) {
-    const bytes = await file.read(at, WINDOW_BYTES)
+  for (let at = position; at < file.size; at += SCAN_WINDOW_BYTES) {
+    const bytes = await file.read(at, SCAN_WINDOW_BYTES)
     if (!bytes.equals(Buffer.alloc(bytes.length))) return false
   }
   return true

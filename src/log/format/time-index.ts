@@ -14,7 +14,7 @@ import { ByteWriter, getInt64 } from '../../base/bytes.js'
 import type { Offset, Timestamp } from '../../model/units.js'
 import { IndexError, IndexFile, type IndexEntries, type IndexFileOptions } from './index-file.js'
 
-const ENTRY_BYTES = 12
+export const TIME_ENTRY_BYTES = 12
 
 export interface TimeIndexEntry {
   readonly timestamp: Timestamp
@@ -33,9 +33,9 @@ export class TimeIndex {
     options: Omit<IndexFileOptions, 'entryBytes' | 'check'>,
   ) {
     this.#baseOffset = baseOffset
-    this.#entriesMax = Math.floor(maxBytes / ENTRY_BYTES)
+    this.#entriesMax = Math.floor(maxBytes / TIME_ENTRY_BYTES)
     const check = (entries: Buffer): void => this.#check(entries)
-    this.file = new IndexFile({ ...options, entryBytes: ENTRY_BYTES, check })
+    this.file = new IndexFile({ ...options, entryBytes: TIME_ENTRY_BYTES, check })
   }
 
   /** One slot is kept for the entry that closes the segment. */
@@ -54,7 +54,7 @@ export class TimeIndex {
     if (this.#last !== undefined && timestamp <= this.#last.timestamp) return
     // It holds for more offsets, too, should an index of others speak of later ones already.
     const upTo = Math.max(offset, this.#last?.offset ?? offset)
-    const entry = new ByteWriter(ENTRY_BYTES).int64(timestamp).int32(upTo - this.#baseOffset)
+    const entry = new ByteWriter(TIME_ENTRY_BYTES).int64(timestamp).int32(upTo - this.#baseOffset)
     this.file.append([...entry.finish()])
     this.#last = { timestamp, offset: upTo }
   }
@@ -91,7 +91,7 @@ export class TimeIndex {
   #check(entries: Buffer): void {
     let timestamp = -1
     let offset = 0
-    for (let at = 0; at < entries.length; at += ENTRY_BYTES) {
+    for (let at = 0; at < entries.length; at += TIME_ENTRY_BYTES) {
       const nextTimestamp = getInt64(entries, at)
       const nextOffset = entries.readInt32BE(at + 8)
       if (!(nextTimestamp > timestamp) || nextOffset < offset) {

@@ -1,10 +1,10 @@
 /** What can be wrong with the files that stand beside a log's segments. */
 
-import { ByteReader, getInt64 } from '../../base/bytes.js'
-import { crc32c } from '../../base/crc32c.js'
+import { getInt64 } from '../../base/bytes.js'
 import { join, type Disk } from '../../disk/disk.js'
 import { NONE, type Position } from '../../model/units.js'
 import { LEADER_EPOCH_CHECKPOINT, PARTITION_METADATA } from '../format/files.js'
+import { snapshotProblem } from '../format/producer-state.js'
 import { readTopicId } from '../log/open-log.js'
 import { readWhole, whyNotEpochs } from './surroundings.js'
 
@@ -15,29 +15,16 @@ export interface Problem {
   readonly problem: string
 }
 
-const SNAPSHOT_VERSION = 1
-const SNAPSHOT_HEADER_BYTES = 10
-const SNAPSHOT_ENTRY_BYTES = 46
 const TRANSACTION_ENTRY_BYTES = 34
 
-/** Producer state: int16 version │ uint32 CRC-32C of what follows │ int32 count │ entries. */
+/** Producer state. */
 export async function checkSnapshot(
   disk: Disk,
   file: string,
   problems: Problem[],
 ): Promise<void> {
-  const bytes = await readWhole(disk, file)
-  const wrong = (position: Position, problem: string): void =>
-    void problems.push({ file, position, problem })
-  if (bytes.length < SNAPSHOT_HEADER_BYTES) return wrong(0, `${bytes.length} bytes are too few`)
-  const reader = new ByteReader(bytes)
-  const version = reader.int16()
-  if (version !== SNAPSHOT_VERSION) return wrong(0, `version ${version} is not known`)
-  if (reader.uint32() !== crc32c(bytes, 6)) return wrong(2, 'CRC-32C does not match')
-  const count = reader.int32()
-  if (bytes.length !== SNAPSHOT_HEADER_BYTES + count * SNAPSHOT_ENTRY_BYTES) {
-    wrong(6, `${count} entries do not fill ${bytes.length} bytes`)
-  }
+  const wrong = snapshotProblem(await readWhole(disk, file))
+  if (wrong !== undefined) problems.push({ file, ...wrong })
 }
 
 /** Aborted transactions: int16 version │ four int64. */

@@ -7,14 +7,16 @@ import { isDiskError, join, parentOf, type Disk } from '../../disk/disk.js'
 import { NodeDisk } from '../../disk/node-disk.js'
 import { isPartlogError, PartlogError } from '../../model/errors.js'
 import type { Offset } from '../../model/units.js'
-import { parsePartitionFolder, RECOVERY_POINT_CHECKPOINT } from '../format/files.js'
+import {
+  CONTROLLER_FOLDER,
+  isBrokerFolder,
+  parsePartitionFolder,
+  RECOVERY_POINT_CHECKPOINT,
+} from '../format/files.js'
 import { knownBounds, segmentsOf, type KnownBounds } from './known-bounds.js'
 import { PartitionFolder, type PartitionDirectory } from './partition-directory.js'
 import { checkpointIn } from './surroundings.js'
 
-const BROKER_FOLDER = /^broker-\d+$/
-/** Where a cluster keeps its own log, beside its brokers. */
-const CONTROLLER_FOLDER = 'controller'
 
 /** A place to look into: its path, on a disk that holds what stands beside it, too. */
 export interface LogPlace {
@@ -69,7 +71,7 @@ export async function findPartitions(
 /** The folders whose sub-folders are partitions: a cluster's brokers, or the folder itself. */
 function rootsIn(disk: Disk): string[] {
   const brokers = lookInto(disk)
-    .filter(({ kind, name }) => kind === 'directory' && BROKER_FOLDER.test(name))
+    .filter(({ kind, name }) => kind === 'directory' && isBrokerFolder(name))
     .filter(({ name }) => (segmentsAt(disk, name) ?? []).length === 0)
   return brokers.length > 0 ? brokers.map(({ name }) => name) : ['']
 }

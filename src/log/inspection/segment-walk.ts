@@ -18,10 +18,12 @@ import {
   type Timestamp,
 } from '../../model/units.js'
 import { segmentFile, type SegmentFileKind } from '../format/files.js'
-import { IndexWalk, OFFSET_ENTRY_BYTES, TIME_ENTRY_BYTES } from '../format/index-walk.js'
+import { IndexWalk } from '../format/index-walk.js'
 import type { LeaderEpochs } from '../format/leader-epochs.js'
+import { OFFSET_ENTRY_BYTES } from '../format/offset-index.js'
 import { findBatch, scanBatches, type ScanEnd } from '../format/scan.js'
 import { judgeTail } from '../format/tail.js'
+import { TIME_ENTRY_BYTES } from '../format/time-index.js'
 import type { Problem } from './inspect-files.js'
 import type { KnownBounds } from './known-bounds.js'
 import { readWhole } from './surroundings.js'

@@ -18,7 +18,7 @@ const CHECKPOINTS = [
   HIGH_WATERMARK_CHECKPOINT,
   CLEANER_CHECKPOINT,
 ]
-const FILE_MAX_BYTES = 64 * 1024 * 1024
+const CHECKPOINT_MAX_BYTES = 64 * 1024 * 1024
 
 /** What is wrong with the files in the folders that hold these partitions. */
 export async function checkRootFiles(
@@ -42,7 +42,7 @@ export async function checkRootFiles(
 
 async function whyNotCheckpoint(disk: Disk, file: string): Promise<string | undefined> {
   try {
-    const bytes = await readSmallFile(disk, file, FILE_MAX_BYTES)
+    const bytes = await readSmallFile(disk, file, CHECKPOINT_MAX_BYTES)
     if (bytes !== undefined) parseOffsets(bytes.toString('utf8'))
     return undefined
   } catch (error) {

@@ -11,10 +11,9 @@ import { crc32c } from '../../base/crc32c.js'
 import { Batch, BATCH_HEADER_BYTES, CRC_START, frameAt } from '../../model/batch.js'
 import type { Offset, Position } from '../../model/units.js'
 import { hasLostSector, type LogBreak } from '../format/damage.js'
-import { findBatch } from '../format/scan.js'
+import { findBatch, SCAN_WINDOW_BYTES } from '../format/scan.js'
 import type { Segment } from './segment.js'
 
-const WINDOW_BYTES = 1024 * 1024
 /** A wrong length is looked for in batches up to this size: none larger is written. */
 const BATCH_BYTES_MAX = 256 * 1024 * 1024
 /** Batches inside of one that may be the one behind it. */
@@ -66,7 +65,7 @@ async function isFollowedByFile(later: readonly Segment[], end: Offset): Promise
 async function lostSector(segment: Segment, from: Position, to: Position): Promise<boolean> {
   // Windows end on sector borders, so that no sector is split between two of them.
   for (let at = from; at < to;) {
-    const end = Math.min(to, (Math.floor(at / WINDOW_BYTES) + 1) * WINDOW_BYTES)
+    const end = Math.min(to, (Math.floor(at / SCAN_WINDOW_BYTES) + 1) * SCAN_WINDOW_BYTES)
     const bytes = await segment.file.read(at, end - at)
     const isWholeTail = at === from && end === segment.size
     if (hasLostSector(bytes, at, isWholeTail)) return true

@@ -14,14 +14,12 @@ import {
   withDefault,
   type ValueOf,
 } from '../schema.js'
+import { NOT_ASKED } from './metadata.js'
 
 const RANGE = { versions: [0, 2], flexibleSince: 0 } as const
 
 /** Whom a client asks about. */
 export const ENDPOINT_TYPE = { brokers: 1, controllers: 2 } as const
-/** Nobody asked what a client is authorized to do. */
-const NOT_ASKED = -(2 ** 31)
-
 export const describeClusterRequest = message('DescribeClusterRequest', RANGE, {
   includeClusterAuthorizedOperations: bool,
   endpointType: since(1, int8, ENDPOINT_TYPE.brokers),

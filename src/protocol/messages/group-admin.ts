@@ -23,6 +23,7 @@ import {
   withDefault,
   type ValueOf,
 } from '../schema.js'
+import { NOT_ASKED } from './metadata.js'
 
 const LIST_RANGE = { versions: [0, 5], flexibleSince: 3 } as const
 
@@ -46,9 +47,6 @@ export const listGroupsResponse = message('ListGroupsResponse', LIST_RANGE, {
 })
 
 const DESCRIBE_RANGE = { versions: [0, 6], flexibleSince: 5 } as const
-/** Nobody asked what a client is authorized to do. */
-const NOT_ASKED = -2_147_483_648
-
 export const describeGroupsRequest = message('DescribeGroupsRequest', DESCRIBE_RANGE, {
   groups: array(groupId),
   includeAuthorizedOperations: since(3, bool, false),

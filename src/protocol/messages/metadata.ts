@@ -42,8 +42,8 @@ export const metadataRequest = message('MetadataRequest', RANGE, {
   includeTopicAuthorizedOperations: since(8, bool, false),
 })
 
-/** "The authorized operations were not asked for." */
-const NOT_ASKED = -(2 ** 31)
+/** What authorized operations say when the request does not ask for them. */
+export const NOT_ASKED = -(2 ** 31)
 
 export const metadataResponse = message('MetadataResponse', RANGE, {
   throttleTimeMs: since(3, int32, 0),

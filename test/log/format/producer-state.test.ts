@@ -197,6 +197,6 @@ describe('snapshots', () => {
     }
     const longer = Buffer.concat([bytes, Buffer.alloc(1)])
     longer.writeUInt32BE(crc32c(longer, 6), 2)
-    expect(() => ProducerState.fromSnapshot(longer, 0)).toThrow('1 bytes are left over')
+    expect(() => ProducerState.fromSnapshot(longer, 0)).toThrow('2 entries do not fill 103 bytes')
   })
 })
