@@ -6,6 +6,7 @@
  * second and is woken by an append; nothing here looks again and again.
  */
 
+import { assert } from '../../base/assert.js'
 import { backoffMs } from '../../base/backoff.js'
 import { Alarm } from '../../base/alarm.js'
 import type { Clock } from '../../base/clock.js'
@@ -238,7 +239,11 @@ export class Fetcher {
     const asked = states.map(state => this.#asked(state))
     const request = { asked, controller: new AbortController() }
     this.#requests.add(request)
-    for (const state of states) state.isFetching = true
+    for (const state of states) {
+      const { topic, partition, isFetching } = state
+      assert(!isFetching, 'one fetch at a time', { topic, partition })
+      state.isFetching = true
+    }
     try {
       const response = await channel.send(
         leader,

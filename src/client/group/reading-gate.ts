@@ -4,6 +4,7 @@
  * until the application asks for more, or stops reading. While the gate is held, who asks waits.
  */
 
+import { assert } from '../../base/assert.js'
 import type { Clock } from '../../base/clock.js'
 import { abortable, Deferred } from '../../base/tasks.js'
 
@@ -82,6 +83,7 @@ export class ReadingGate {
    * Resolves with what lets go of it. One at a time.
    */
   async hold(hurry: AbortSignal): Promise<() => void> {
+    assert(!this.isWanted, 'the gate is held once')
     if (this.#isInHand && !hurry.aborted) {
       this.#entering = new Deferred<void>()
       this.onWanted?.()

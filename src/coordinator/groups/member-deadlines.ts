@@ -4,6 +4,7 @@
  * timer looks at it when it is due.
  */
 
+import { assert } from '../../base/assert.js'
 import type { Clock, Timer } from '../../base/clock.js'
 import { PartlogError } from '../../model/errors.js'
 import type { Member } from './member.js'
@@ -76,6 +77,7 @@ export class MemberDeadlines {
   /** Waits for a new member so long. Throws when too many are waited for. */
   expect(memberId: string, timeoutMs: number): void {
     const { clock, onAbsent } = this.#options
+    assert(!this.isExpected(memberId), 'an id is given once', { memberId })
     if (this.expectedCount >= EXPECTED_MAX) {
       const sentence = `${EXPECTED_MAX} new members are waited for already`
       throw new PartlogError('GROUP_MAX_SIZE_REACHED', sentence)

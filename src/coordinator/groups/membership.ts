@@ -176,6 +176,7 @@ export class Membership {
   #count({ protocols }: Member, change: 1 | -1): void {
     for (const name of new Set(protocols.map(each => each.name))) {
       const count = (this.#knownBy.get(name) ?? 0) + change
+      assert(count >= 0 && count <= this.size, 'members that know it', { name, count })
       if (count > 0) this.#knownBy.set(name, count)
       else this.#knownBy.delete(name)
     }

@@ -4,6 +4,7 @@
  * for a word from each of them.
  */
 
+import { assert } from '../../base/assert.js'
 import type { Clock, Timer } from '../../base/clock.js'
 import type { Random } from '../../base/random.js'
 import { Signal } from '../../base/tasks.js'
@@ -155,6 +156,8 @@ export class Rebalance {
     const { rebalanceTimeoutMs } = membership
     this.#syncTimer = this.#options.clock.after(rebalanceTimeoutMs, () => this.#expelUnsynced())
     for (const member of membership.members) {
+      const { joining, groupInstanceId, memberId } = member
+      assert(joining !== undefined || groupInstanceId !== null, 'joined or static', { memberId })
       member.owesSync = true
       member.isNew = false
       this.deadlines.prolong(member)

@@ -135,4 +135,19 @@ describe('a member', () => {
     expect(state()).toBe('stable')
     expect(host.told).toEqual(['take', 'lose', 'take'])
   })
+
+  it('pauses when rebalances follow each other without end, also those of heartbeats', async () => {
+    const { member, clock, coordinator } = memberWorld()
+    const joins = (): number => coordinator.asked.filter(api => api === 'JoinGroup').length
+    coordinator.fateOf = api => (api === 'JoinGroup' ? 'REBALANCE_IN_PROGRESS' : undefined)
+    member.rejoin('the test begins')
+    await clock.advance(0)
+    expect(joins()).toBe(51)
+    coordinator.fateOf = api => (api === 'Heartbeat' ? 'REBALANCE_IN_PROGRESS' : undefined)
+    await clock.advance(100)
+    const before = joins()
+    await clock.advance(20_000)
+    expect(joins() - before).toBeGreaterThan(0)
+    expect(joins() - before).toBeLessThan(20 * 51)
+  })
 })
