@@ -9,6 +9,7 @@
  * A fetch tells how far a follower is: if it fetches from X, it has everything below X.
  */
 
+import { assert } from '../base/assert.js'
 import type { Offset } from '../model/units.js'
 
 interface Follower {
@@ -88,6 +89,8 @@ export class InSyncReplicas {
 
   /** A proposal is on its way to the controller. */
   propose(isr: readonly number[]): void {
+    assert(this.#pending === undefined, 'one proposal at a time')
+    assert(isr.includes(this.#leaderId), 'a leader is in its own ISR', { leader: this.#leaderId })
     this.#pending = isr
   }
 

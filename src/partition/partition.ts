@@ -18,6 +18,7 @@
  * leader; on a follower it does when the log is truncated.
  */
 
+import { assert } from '../base/assert.js'
 import type { OffsetAndTimestamp, ReadBounds } from '../log/log/log-reader.js'
 import type { Log } from '../log/log/log.js'
 import type { Appended } from '../log/log/log.js'
@@ -399,7 +400,7 @@ export class Partition {
     const log = this.#log as Log
     if (records.length > 0) log.appendAsFollower(records)
     const end = log.logEndOffset
-    this.#highWatermark = Math.max(log.logStartOffset, Math.min(highWatermark, end))
+    this.#setHighWatermark(Math.max(log.logStartOffset, Math.min(highWatermark, end)))
     if (logStartOffset > log.logStartOffset) {
       log.deleteRecordsBefore(Math.min(logStartOffset, this.#highWatermark))
     }
@@ -441,7 +442,7 @@ export class Partition {
     const log = this.#log as Log
     this.#highWatermark = Math.min(this.#highWatermark, offset)
     const keptIn = await (this.#truncating = log.truncateTo(offset))
-    this.#highWatermark = Math.min(this.#highWatermark, log.logEndOffset)
+    this.#setHighWatermark(Math.min(this.#highWatermark, log.logEndOffset))
     this.#savedStart = Math.min(this.#savedStart, log.logStartOffset) // the log may be empty
     return keptIn
   }
@@ -449,7 +450,7 @@ export class Partition {
   /** Empties the log and starts it at `offset`, because the leader has nothing older. */
   async restartAt(offset: Offset): Promise<readonly string[]> {
     const keptIn = await (this.#truncating = (this.#log as Log).truncateFullyAndStartAt(offset))
-    this.#highWatermark = offset
+    this.#setHighWatermark(offset)
     this.#savedStart = Math.min(this.#savedStart, offset)
     return keptIn
   }
@@ -550,10 +551,18 @@ export class Partition {
     const own = this.#options.durability === 'power' ? log.durableEndOffset : log.logEndOffset
     const end = isr.isAlone ? own : isr.committedEnd(own, this.#nowMs(), this.#options)
     if (end <= this.#highWatermark) return
-    this.#highWatermark = end
+    this.#setHighWatermark(end)
     this.#committed.advance(end)
     this.#waiters.advance(end)
     this.changes.notify()
+  }
+
+  #setHighWatermark(highWatermark: Offset): void {
+    const { logStartOffset, logEndOffset } = this.#log as Log
+    const isInLog = highWatermark >= logStartOffset && highWatermark <= logEndOffset
+    const places = { logStartOffset, highWatermark, logEndOffset }
+    assert(isInLog, 'the high watermark lies in the log', places)
+    this.#highWatermark = highWatermark
   }
 
   #fail(error: PartlogError): void {

@@ -3,6 +3,7 @@
  * last one, the active segment.
  */
 
+import { assert } from '../../base/assert.js'
 import type { Clock } from '../../base/clock.js'
 import type { Logger } from '../../base/logger.js'
 import type { Random } from '../../base/random.js'
@@ -87,6 +88,8 @@ export class SegmentList {
   /** Closes the active segment, which is returned, and begins the next one. */
   roll(baseOffset: Offset): Segment {
     const closed = this.active
+    const { baseOffset: before } = closed
+    assert(baseOffset > before, 'segments ascend', { before, baseOffset })
     closed.seal()
     this.#segments.push(Segment.create(this.#options(baseOffset)))
     this.#hasNewNames = true
@@ -219,6 +222,9 @@ export class SegmentList {
    */
   replace(old: readonly Segment[], fresh: Segment): void {
     const index = this.#segments.indexOf(old[0] as Segment)
+    const isRun = old.every((segment, nth) => this.#segments[index + nth] === segment)
+    assert(index >= 0 && isRun, 'compaction replaces segments that follow each other')
+    assert(fresh.baseOffset === old[0]?.baseOffset, 'the new segment begins where the old did')
     const [before, after] = [this.#segments.slice(0, index), this.#segments.slice(index)]
     this.#segments = [...before, fresh, ...after.slice(old.length)]
     const { fileDeleteDelayMs } = this.#context.settings.current

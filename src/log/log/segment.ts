@@ -8,6 +8,7 @@
  * - Its newest time is one value, time and offset together, so nobody sees half an update.
  */
 
+import { assert } from '../../base/assert.js'
 import { join, type Disk, type DiskFile } from '../../disk/disk.js'
 import { Batch, BATCH_HEADER_BYTES, frameAt } from '../../model/batch.js'
 import {
@@ -146,6 +147,8 @@ export class Segment {
   /** Adds batches that have their offsets, as they lie one after the other in `bytes`. */
   append(bytes: Buffer, batches: readonly Batch[]): void {
     let position = this.file.size
+    const begin = batches[0]?.baseOffset ?? this.baseOffset
+    assert(begin >= this.baseOffset, 'a batch begins in its segment', { begin })
     this.file.append(bytes)
     this.noteVerified(position, this.file.size)
     this.times.grown(position, this.file.size)
