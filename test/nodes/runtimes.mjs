@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 
 const packages = fileURLToPath(new URL('node_modules', import.meta.url))
 const binary = path => join(packages, path)
-const bun = ['@oven/bun-linux-x64/bin/bun', 'bun/bin/bun.exe'].map(binary).find(existsSync)
+const bun = ['@oven/bun-linux-x64/bin/bun', 'bun/bin/bun.exe'].map(binary)
 
 /** Name → program and its first words. */
 export const runtimes = {
@@ -16,11 +16,13 @@ export const runtimes = {
   'Node 22': [binary('node22/bin/node')],
   'Node 24': [binary('node24/bin/node')],
   'Node 26': [binary('node26/bin/node')],
-  Bun: [bun ?? 'bun'],
+  Bun: [bun.find(existsSync) ?? bun[0]],
   Deno: [binary('@deno/linux-x64-glibc/deno'), 'run', '--allow-all'],
 }
 
-export const names = Object.keys(runtimes)
+/** Those that are here: npm brings Bun and Deno only where they run. */
+export const names = Object.keys(runtimes).filter(name => existsSync(runtimes[name][0]))
+if (names.length < 2) throw new Error(`no runtimes in ${packages}: npm --prefix test/nodes ci`)
 export const ENTRY = new URL('../../dist/index.js', import.meta.url).href
 
 const script = name => fileURLToPath(new URL(name, import.meta.url))

@@ -1,23 +1,30 @@
-/** The unit and process tests and the demo, on each Node in turn. Takes several minutes a Node. */
+/**
+ * The unit and process tests and the demo, on each Node in turn: a quarter of an hour each.
+ * `npm --prefix test/nodes run suite -- 22 26` takes these only.
+ */
 
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { names, runtimes } from './runtimes.mjs'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
-const wanted = process.argv.slice(2)
-const programs = [
-  ['node_modules/vitest/vitest.mjs', 'run', '--config', 'test/vitest.config.ts'],
-  ['dist/cli.js', 'demo'],
-]
-const nodes = names.filter(name => name.startsWith('Node '))
-let failed = 0
-for (const name of nodes) {
-  if (wanted.length > 0 && !wanted.includes(name.slice('Node '.length))) continue
-  for (const words of programs) {
+const wanted = process.argv.slice(2).map(version => `Node ${version}`)
+const programs = {
+  tests: ['node_modules/vitest/vitest.mjs', 'run', '--config', 'test/vitest.config.ts'],
+  demo: ['dist/cli.js', 'demo'],
+  'demo with three brokers': ['dist/cli.js', 'demo', '--brokers', '3', '--consumers', '3'],
+}
+const unknown = wanted.filter(name => !names.includes(name))
+if (unknown.length > 0) throw new Error(`expected some of ${names.join()}, got ${unknown.join()}`)
+
+const results = []
+for (const name of names.filter(each => each.startsWith('Node '))) {
+  if (wanted.length > 0 && !wanted.includes(name)) continue
+  for (const [title, words] of Object.entries(programs)) {
     const { status } = spawnSync(runtimes[name][0], words, { cwd: root, stdio: 'inherit' })
-    console.log(`${name}: ${words.join(' ')}: ${status === 0 ? 'passed' : `exit code ${status}`}`)
-    if (status !== 0) failed++
+    results.push({ status, line: `${name}: ${title}: ${status === 0 ? 'passed' : 'FAILED'}` })
+    console.log(results.at(-1).line)
   }
 }
-process.exitCode = failed === 0 ? 0 : 1
+console.log(`\n${results.map(({ line }) => line).join('\n')}`)
+process.exitCode = results.every(({ status }) => status === 0) ? 0 : 1
