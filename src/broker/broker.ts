@@ -199,7 +199,7 @@ export class Broker implements BrokerContext {
 
   /** Folders of partitions that the metadata does not know: reported, never changed. */
   get strangers(): string[] {
-    return this.logs.strangers([...this.replicas.partitions()].map(p => p.topicPartition))
+    return this.logs.unknownFolders([...this.replicas.partitions()].map(p => p.topicPartition))
   }
 
   /** Answers a request, synchronously if it need not wait. Throws CLOSED. */
@@ -446,7 +446,7 @@ export class Broker implements BrokerContext {
   /** A crash may have happened between the deletion of a topic and that of its folders. */
   async #finishDeletions(image: ClusterImage): Promise<void> {
     await this.logs.removeDeletedFolders()
-    for (const folder of this.logs.strangers([])) {
+    for (const folder of this.logs.unknownFolders([])) {
       const topicId = await this.logs.topicIdOf(folder)
       if (topicId === undefined || !image.wasRemoved(topicId)) continue
       this.#logger.info(`${folder} is removed: its topic was deleted`)

@@ -149,7 +149,7 @@ describe('verify', () => {
     const { code, problems } = verify(broken)
     expect(code).toBe(1)
     expect(problems).toEqual([
-      { file: TIMES, position: 0, problem: expect.stringContaining('the newest up to offset') },
+      { file: TIMES, position: 0, problem: expect.stringContaining('the newest time up to offset') },
     ])
   })
 

@@ -270,7 +270,7 @@ export class ReplicaManager {
       const reason = toPartlogError(error)
       for (const each of opened.filter(({ offlineReason }) => offlineReason === undefined)) {
         each.retire(reason)
-        await logs.giveBack(each.topicPartition)
+        await logs.unload(each.topicPartition)
         // A failed sync is not repeated; the folder is opened again only after a transient error.
         if (isDiskError(error) && error.isTransient) this.#openLater(each, isNew)
         this.#options.listener.replicaFailed(each, reason)

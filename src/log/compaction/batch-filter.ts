@@ -1,6 +1,7 @@
 /**
- * One batch of a log that is cleaned: what goes into the map, and what of it stays. Bytes that stay
- * are copied as they are; base offset, last offset, epoch, producer and sequence never change.
+ * One batch of a log that is cleaned: which keys go into the map, and which records stay. Bytes
+ * that stay are copied unchanged; base offset, last offset, epoch, producer and sequence never
+ * change.
  */
 
 import { putVarint, putVarlong, varintSize, varlongSize } from '../../base/bytes.js'
@@ -29,10 +30,10 @@ import {
 import type { OffsetMap } from './offset-map.js'
 import type { Pace } from './pace.js'
 
-/** Lengths and deltas of a record may take so many bytes more than before. */
+/** How many bytes more the length and deltas of a record may take than before. */
 const RECORD_GROWTH_MAX = 14
 
-/** The batch with its records decompressed; undefined when its codec cannot be read here. */
+/** The batch with its records decompressed; undefined if partlog cannot read its codec. */
 async function readable(batch: Batch): Promise<Batch | undefined> {
   const { codec } = batch
   if (codec === undefined || !isSupported(codec)) return undefined
@@ -41,8 +42,8 @@ async function readable(batch: Batch): Promise<Batch | undefined> {
 }
 
 /**
- * Notes the keys of a batch from offset `from` on. Resolves with the offset up to which everything
- * is in the map then: the batch's end, or before when the map is full.
+ * Adds the keys of a batch from offset `from` on to the map. Resolves with the offset up to which
+ * all keys are in the map: the batch's end, or less if the map is full.
  */
 export async function mapBatch(
   map: OffsetMap,
@@ -63,7 +64,7 @@ export async function mapBatch(
 
 export interface FilterOptions {
   readonly map: OffsetMap
-  /** Below it the map knows the newest offset of each key: where this cleaning ends. */
+  /** Where this cleaning ends: below it the map has the newest offset of each key. */
   readonly endOffset: Offset
   readonly now: Timestamp
   readonly deleteRetentionMs: number
@@ -71,7 +72,7 @@ export interface FilterOptions {
   readonly pace: Pace
 }
 
-/** What is known of the records that stay. */
+/** The records that stay, in numbers. */
 interface Kept {
   readonly count: number
   readonly hasTombstone: boolean
@@ -79,19 +80,19 @@ interface Kept {
   readonly maxTimestamp: Timestamp
 }
 
-/** Goes over the batches of a log in their order. */
+/** Filters the batches of a log in order. */
 export class BatchFilter {
   readonly #options: FilterOptions
-  /** By record of the batch in hand: 1 when it stays. Grows with the largest batch. */
+  /** For each record of the current batch: 1 if it stays. Grows with the largest batch. */
   #stays = new Uint8Array(1024)
-  /** There was a batch before whose records are not known. */
+  /** An earlier batch could not be read. */
   #isBehindUnread = false
 
   constructor(options: FilterOptions) {
     this.#options = options
   }
 
-  /** What is left of a batch: itself when nothing changes, undefined when nothing is. */
+  /** The rest of a batch: the batch itself if nothing changes, undefined if nothing is left. */
   async filter(batch: Batch): Promise<Batch | undefined> {
     if (batch.isControl) return batch
     const plain = await readable(batch)
@@ -120,7 +121,7 @@ export class BatchFilter {
     let hasTombstone = false
     let firstTimestamp: Timestamp = NONE
     let maxTimestamp: Timestamp = NONE
-    const cursor = new RecordCursor(plain) // which finds out whether so many can be in it
+    const cursor = new RecordCursor(plain) // which checks that so many records fit into the batch
     this.#reserve(plain.recordsCount)
     for (let index = 0; cursor.next(); index++) {
       if (pace.isDue) await pace.turn()
@@ -147,12 +148,16 @@ export class BatchFilter {
     const facts = { endOffset, isLastOfProducer: isLastOfProducer(batch) }
     if (!keepsEmpty(batch, facts)) return undefined
     if (batch.recordsCount === 0) return batch
-    const { maxTimestamp } = batch
-    const fields = { baseTimestamp: NONE, maxTimestamp, recordsCount: 0, hasDeleteHorizon: false }
-    return sealed(Buffer.alloc(BATCH_HEADER_BYTES), batch, { ...fields, codec: 'none' })
+    return sealed(Buffer.alloc(BATCH_HEADER_BYTES), batch, {
+      baseTimestamp: NONE,
+      maxTimestamp: batch.maxTimestamp,
+      recordsCount: 0,
+      hasDeleteHorizon: false,
+      codec: 'none',
+    })
   }
 
-  /** A new delete horizon takes the place of the base timestamp. */
+  /** A new delete horizon replaces the base timestamp. */
   async #rewritten(
     batch: Batch,
     plain: Batch,
@@ -171,7 +176,7 @@ export class BatchFilter {
     return sealed(packed, batch, fields)
   }
 
-  /** The records that stay, behind the room for a header. */
+  /** The records that stay, after room for a header. */
   async #copyRecords(plain: Batch, count: number, baseTimestamp: Timestamp): Promise<Buffer> {
     const { pace } = this.#options
     const into = Buffer.allocUnsafe(plain.size + count * RECORD_GROWTH_MAX)
@@ -189,7 +194,7 @@ export class BatchFilter {
   }
 }
 
-/** Writes the record a cursor stands on with other deltas, returns the position behind it. */
+/** Writes the cursor's record with other deltas; returns the position after it. */
 function putRecord(
   into: Buffer,
   at: number,
@@ -215,13 +220,19 @@ async function packedRecords(bytes: Buffer, codec: SupportedCodec): Promise<Buff
 
 type Changed = 'baseTimestamp' | 'maxTimestamp' | 'recordsCount' | 'hasDeleteHorizon' | 'codec'
 
-/** Writes a header that has everything else of another one. */
+/** Writes a header with the given fields, and all others from the batch `of`. */
 function sealed(bytes: Buffer, of: Batch, fields: Pick<BatchHeader, Changed>): Batch {
-  const { baseOffset, leaderEpoch, timestampType, isTransactional, isControl } = of
-  const { lastOffsetDelta, producerId, producerEpoch, baseSequence } = of
-  const place = { baseOffset, leaderEpoch, lastOffsetDelta }
-  const kind = { timestampType, isTransactional, isControl }
-  const producer = { producerId, producerEpoch, baseSequence }
-  writeHeader(bytes, 0, bytes.length, { ...place, ...kind, ...producer, ...fields })
+  writeHeader(bytes, 0, bytes.length, {
+    baseOffset: of.baseOffset,
+    leaderEpoch: of.leaderEpoch,
+    lastOffsetDelta: of.lastOffsetDelta,
+    timestampType: of.timestampType,
+    isTransactional: of.isTransactional,
+    isControl: of.isControl,
+    producerId: of.producerId,
+    producerEpoch: of.producerEpoch,
+    baseSequence: of.baseSequence,
+    ...fields,
+  })
   return new Batch(bytes, 0)
 }

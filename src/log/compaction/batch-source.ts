@@ -1,7 +1,7 @@
 /**
- * The batches of a closed segment, one after the other, a small window of the file at a time. Each
- * is checked before it is handed out, also against its neighbours: what is copied from here gets a
- * new checksum, which must not make damage look sound.
+ * The batches of a closed segment in order, a small window of the file at a time. Each is checked
+ * before it is returned, also against its neighbours: copied batches get a new checksum, which must
+ * not make damage look sound.
  */
 
 import { Batch, frameAt, SHORT, whyBroken, whyInvalid } from '../../model/batch.js'
@@ -31,7 +31,7 @@ export class BatchSource {
     this.#nextOffset = segment.baseOffset
   }
 
-  /** The next batch, undefined at the end. A view of bytes that nobody changes. */
+  /** The next batch; undefined at the end. A view of bytes that do not change. */
   async next(): Promise<Batch | undefined> {
     if (this.#pace.isDue) await this.#pace.turn()
     const position = this.#windowAt + this.#at
@@ -49,14 +49,14 @@ export class BatchSource {
     return batch
   }
 
-  /** What the indexes know beyond the last batch was cut off, not compacted. */
+  /** Offsets that the indexes have beyond the last batch were lost, not compacted. */
   async #end(position: Position): Promise<undefined> {
     const lost = await this.#segment.lostOffset(this.#nextOffset, this.#endOffset)
     if (lost === undefined) return
-    throw this.#damaged(position, `the file ends, its indexes know offset ${lost}`)
+    throw this.#damaged(position, `the file ends, its indexes have offset ${lost}`)
   }
 
-  /** Reads on at `position`: a window, or a batch of `size` bytes if that is more. */
+  /** Reads a window at `position`, or a batch of `size` bytes if that is larger. */
   async #refill(position: Position, size: number): Promise<void> {
     const left = this.#size - position
     if (size > left || this.#window.length - this.#at >= left) {
@@ -66,7 +66,9 @@ export class BatchSource {
     this.#window = await this.#segment.file.read(position, wanted)
     this.#windowAt = position
     this.#at = 0
-    if (this.#window.length < wanted) throw this.#damaged(position, 'the file is shorter')
+    if (this.#window.length < wanted) {
+      throw this.#damaged(position, `the file has become shorter than ${this.#size} bytes`)
+    }
     if (this.#pace.isOver) await this.#pace.turn()
     else this.#pace.check()
   }
@@ -82,7 +84,7 @@ export class BatchSource {
     if (baseOffset < this.#nextOffset)
       return `offset ${baseOffset} comes after ${this.#nextOffset - 1}`
     if (nextOffset <= this.#endOffset) return undefined
-    return `offset ${nextOffset - 1} reaches into the next segment`
+    return `offset ${nextOffset - 1} is in the range of the next segment`
   }
 
   #damaged(position: Position, reason: string): DamagedBytesError {

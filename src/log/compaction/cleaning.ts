@@ -1,19 +1,19 @@
 /**
  * One compaction of one log.
  *
- *   map     the keys of what is new since the last one, with their newest offsets
+ *   map     the keys of records since the last cleaning, with their newest offsets
  *   filter  every segment from the log's start on, in groups that become one segment each
- *   swap    the new segment takes the place of its group (swap.ts)
- *   note    where the next one goes on
+ *   swap    the new segment replaces its group (swap.ts)
+ *   note    where the next cleaning continues
  *
- * Only the swap takes a turn among the log's other changes; the rest works on closed segments,
- * which nobody else writes. Cleaning again what is clean does no harm, so a crash between two steps
- * costs time only.
+ * Only the swap waits for the log's other file changes; the rest works on closed segments, which
+ * nothing else writes. Cleaning a clean segment again does no harm, so a crash between two steps
+ * only costs time.
  *
  * Invariants
- * - Nothing that is cleaned lies above the recovery point, in the checkpoint file as well: damage
- *   in there never passes for a torn tail.
- * - Where the next one goes on is written only after everything before it is swapped.
+ * - Nothing above the recovery point, in memory or in the checkpoint file, is cleaned: so damage in
+ *   a cleaned segment never passes for a torn tail.
+ * - The next first dirty offset is written only after everything before it is swapped.
  */
 
 import { join, readSmallFile } from '../../disk/disk.js'
@@ -36,9 +36,9 @@ const WRITE_BYTES = 64 * 1024
 const FILE_BYTES_MAX = 2 ** 31 - 1
 const TRANSACTION_INDEX_MAX_BYTES = 64 * 1024 * 1024
 
-/** What a compaction has done. */
+/** The result of a compaction. */
 export interface Cleaned {
-  /** Where the next one goes on. */
+  /** Where the next one continues. */
   readonly endOffset: Offset
   readonly bytesBefore: number
   readonly bytesAfter: number
@@ -54,7 +54,7 @@ export class Cleaning {
   readonly #plan: CompactionPlan
   readonly #pace: Pace
 
-  /** `check` throws when the work is not wanted any more. */
+  /** `check` throws if the cleaning must stop. */
   constructor(log: LogState, plan: CompactionPlan, check: () => void) {
     this.#log = log
     this.#plan = plan
@@ -81,14 +81,14 @@ export class Cleaning {
       bytesAfter += await this.#cleanGroup(group, filter)
     }
     this.#pace.check()
-    this.#log.cleanedTo(endOffset)
+    this.#log.moveFirstDirtyOffset(endOffset)
     await context.saveCheckpoints()
     const bytesBefore = cleaned.reduce((sum, { bytes }) => sum + bytes, 0)
     const tookMs = context.clock.monotonicMs() - beganMs
     return { endOffset, bytesBefore, bytesAfter, tookMs }
   }
 
-  /** Notes the keys of what is new; resolves with the offset up to which that went. */
+  /** Adds the keys of new records to the map; resolves with the offset up to which it got. */
   async #fill(map: OffsetMap, sources: readonly CleanedSource[]): Promise<Offset> {
     const { firstDirtyOffset, endOffset } = this.#plan
     for (const source of sources) {
@@ -103,29 +103,29 @@ export class Cleaning {
     return endOffset
   }
 
-  /** Resolves with the bytes that are left. */
+  /** Resolves with the size after cleaning. */
   async #cleanGroup(group: readonly CleanedSource[], filter: BatchFilter): Promise<number> {
     const { segments, context, health } = this.#log
     const [first] = group as readonly [CleanedSource]
     const fresh = await segments.createCleaned(first.baseOffset)
-    let isIn = false
+    let isSwapped = false
     try {
       const isSame = !(await this.#copy(group, fresh, filter))
       if (isSame && group.length === 1) return first.bytes
       await this.#sync(group, fresh)
-      await this.#log.behind.run(() => this.#swap(group, fresh))
-      isIn = true
+      await this.#log.maintenance.run(() => this.#swap(group, fresh))
+      isSwapped = true
       return fresh.size
     } finally {
-      if (!isIn) fresh.close()
-      // What stays of it is in nobody's way: opening removes it, and so does the next attempt.
-      if (!isIn && health.offlineReason === undefined) {
+      if (!isSwapped) fresh.close()
+      // Files that stay do no harm: opening and the next attempt remove them.
+      if (!isSwapped && health.offlineReason === undefined) {
         await removeCleaned(context, first.baseOffset).catch(() => undefined)
       }
     }
   }
 
-  /** Writes what is left of a group; true when that is not what was there. */
+  /** Writes the rest of a group; resolves with true if anything changed. */
   async #copy(
     group: readonly CleanedSource[],
     fresh: Segment,
@@ -155,13 +155,13 @@ export class Cleaning {
     if (batches.length === 0) return
     const bytes = Buffer.concat(batches.map(batch => batch.bytes))
     if (fresh.size + bytes.length > FILE_BYTES_MAX) {
-      const sentence = `${this.#log.name}: a segment would grow beyond 2 GiB by being compacted`
+      const sentence = `${this.#log.name}: compaction would make a segment larger than 2 GiB`
       throw new PartlogError('RECORD_LIST_TOO_LARGE', sentence)
     }
     fresh.append(bytes, batches)
   }
 
-  /** Makes the bytes of a new segment and its indexes survive a power cut; not its names. */
+  /** Makes the bytes of a new segment and its indexes, but not the names, survive a power cut. */
   async #sync(group: readonly CleanedSource[], fresh: Segment): Promise<void> {
     fresh.seal()
     await fresh.file.sync()
@@ -170,7 +170,7 @@ export class Cleaning {
     await this.#copyTransactionIndexes(group)
   }
 
-  /** Aborted transactions stay, and their offsets are absolute. */
+  /** Copies the entries unchanged: aborted transactions stay, and their offsets are absolute. */
   async #copyTransactionIndexes(group: readonly CleanedSource[]): Promise<void> {
     const { disk, folder } = this.#log.context
     const [first] = group as readonly [CleanedSource]
@@ -190,7 +190,7 @@ export class Cleaning {
     }
   }
 
-  /** Nothing else changes the log's files meanwhile. */
+  /** Nothing else may change the log's files meanwhile. */
   async #swap(group: readonly CleanedSource[], fresh: Segment): Promise<void> {
     const { context, segments, reader } = this.#log
     const { disk, folder } = context
@@ -212,7 +212,7 @@ export class Cleaning {
     })
   }
 
-  /** Half a swap is for the next opening to finish. */
+  /** Takes the log offline on failure: the next opening finishes or undoes half a swap. */
   async #orOffline(step: () => Promise<void>): Promise<void> {
     try {
       await step()

@@ -1,20 +1,20 @@
 /**
- * What compaction decides: when a log is worth it, which segments become one, which records stay.
+ * The decisions of compaction: when to clean a log, which segments to merge, which records stay.
  * Kafka's rules (LogCleanerManager, Cleaner, MemoryRecords.filterTo). Pure.
  *
  *   logStart          firstDirty           end                     log end
  *   ├── cleaned before ──┼── new since then ──┼── not yet ─────────────┤
  *
- * `end` lies where a segment begins: the active one is never cleaned, nor what is above the high
- * watermark, not synced with its indexes, or too young.
+ * `end` is where a segment begins: never cleaned are the active segment and records that are above
+ * the high watermark, not synced with their indexes, or too young.
  *
- * Three kinds of batches hold records of which nobody here knows whether they count, or what they
- * are: they never push older records out.
- * - Control batches stay as they are, for ever.
- * - Batches in a codec that cannot be read stay as they are. No tombstone behind one goes: it may
- *   be all that hides an older record in there.
- * - Records of transactions go when a newer record of their key, outside of transactions, is there;
- *   a tombstone of a transaction stays.
+ * Batches of three kinds never remove older records, because partlog does not know whether their
+ * records count or cannot read them.
+ * - Control batches stay unchanged, forever.
+ * - Batches in a codec that partlog cannot read stay unchanged. No tombstone after such a batch is
+ *   removed: it may hide an older record in the batch.
+ * - A newer record outside of transactions removes records of transactions with the same key; a
+ *   tombstone of a transaction stays.
  */
 
 import type { Batch } from '../../model/batch.js'
@@ -28,38 +28,38 @@ const SPAN_MAX = 2 ** 31 - 1
 
 export interface CompactionSegment {
   readonly baseOffset: Offset
-  /** The base offset of the segment behind it, or the log's end for the active one. */
+  /** The base offset of the next segment; the log's end for the active segment. */
   readonly endOffset: Offset
   readonly bytes: number
-  /** Of its first batch; below 0 when it is not known or needed. */
+  /** The time of its first batch; below 0 if it is unknown or not needed. */
   readonly firstTimestamp: Timestamp
-  /** Below 0 when it is not known or needed. */
+  /** Below 0 if it is unknown or not needed. */
   readonly newestTimestamp: Timestamp
 }
 
 export interface CompactionMarks {
   readonly logStartOffset: Offset
   readonly logEndOffset: Offset
-  /** Where the last cleaning has ended. */
+  /** Where the last cleaning ended. */
   readonly firstDirtyOffset: Offset
   /** Everything below is committed, and synced with its indexes. */
   readonly settledOffset: Offset
 }
 
-/** What there is to clean. */
+/** The offsets to clean. */
 export interface CompactionPlan {
   readonly firstDirtyOffset: Offset
   readonly endOffset: Offset
-  /** How much of what would be cleaned is new. */
+  /** The ratio of bytes that are new since the last cleaning. */
   readonly dirtyRatio: number
 }
 
-/** Are times needed to decide? */
+/** True if the decision depends on times. */
 export function needsTimes({ minCompactionLagMs, maxCompactionLagMs }: LogConfig): boolean {
   return minCompactionLagMs > 0 || maxCompactionLagMs < Number.MAX_SAFE_INTEGER
 }
 
-/** What to clean now; undefined when nothing is worth it yet. */
+/** What to clean now; undefined if it is not worth it yet. */
 export function planCompaction(
   segments: readonly CompactionSegment[],
   marks: CompactionMarks,
@@ -94,7 +94,7 @@ function bytesOf(segments: readonly CompactionSegment[]): number {
 
 type GroupLimits = Pick<LogConfig, 'segmentBytes' | 'segmentIndexBytes' | 'indexIntervalBytes'>
 
-/** Neighbours that fit into one segment together become one. */
+/** Groups adjacent segments that fit into one segment together. */
 export function groupSegments<
   S extends Pick<CompactionSegment, 'baseOffset' | 'endOffset' | 'bytes'>,
 >(segments: readonly S[], limits: GroupLimits): S[][] {
@@ -114,7 +114,7 @@ export function groupSegments<
   return groups
 }
 
-/** An index takes an entry about every so many bytes; a batch has a header at least. */
+/** An index entry is written per `indexIntervalBytes`, but at most one per batch (61 bytes). */
 function fits(bytes: number, span: number, limits: GroupLimits): boolean {
   const { segmentBytes, segmentIndexBytes, indexIntervalBytes } = limits
   const entries = Math.ceil(bytes / Math.max(indexIntervalBytes, 61)) + 1
@@ -124,7 +124,7 @@ function fits(bytes: number, span: number, limits: GroupLimits): boolean {
 
 // ── records ──────────────────────────────────────────────────────────────────────────────
 
-/** May this batch's records push older ones out? */
+/** True if the batch's records may remove older records of their keys. */
 export function countsForKeys(batch: Batch): boolean {
   return !batch.isControl && !batch.isTransactional
 }
@@ -133,14 +133,14 @@ export interface RecordFacts {
   readonly offset: Offset
   readonly hasKey: boolean
   readonly hasValue: boolean
-  /** The newest offset of its key; −1 when the map has none. */
+  /** The newest offset of its key; −1 if the map has none. */
   readonly newestOffset: Offset
 }
 
 export interface RecordRules {
-  /** Below it the map knows the newest offset of each key. */
+  /** Below it the map has the newest offset of each key. */
   readonly mappedEnd: Offset
-  /** The time of this batch's tombstones is over. */
+  /** The tombstones of this batch may be removed. */
   readonly mayDropTombstones: boolean
 }
 
@@ -151,8 +151,9 @@ export function keepsRecord(record: RecordFacts, rules: RecordRules): boolean {
 }
 
 /**
- * From when on the tombstones of a batch may go: set by the first cleaning that meets them, so that
- * everybody who reads on has that long to see them, however old they are (KIP-534).
+ * True if the tombstones of a batch may be removed: the delete horizon has passed. The first
+ * cleaning that keeps them sets it, so that every consumer has the same time to read them, however
+ * old they are (KIP-534).
  */
 export function mayDropTombstones(
   batch: Batch,
@@ -162,15 +163,15 @@ export function mayDropTombstones(
   return now >= batch.baseTimestamp
 }
 
-/** Must the batch be given such a time? */
+/** True if this cleaning must set the delete horizon of the batch. */
 export function needsDeleteHorizon(batch: Batch, keepsTombstones: boolean): boolean {
   return keepsTombstones && !batch.hasDeleteHorizon && !batch.isTransactional
 }
 
 /**
- * Does the header of a batch stay without records? The last one of a producer, so that its sequence
- * is known after a restart; the last one of all that was cleaned, so that offsets go on where they
- * were (KAFKA-17076); one of a transaction, whose fate is not known here.
+ * True if the header of a batch stays without records: for the last batch of a producer, so that
+ * its sequence is known after a restart; for the last batch that was cleaned, so that the log's
+ * end stays the same (KAFKA-17076); for a batch of a transaction, whose outcome is unknown here.
  */
 export function keepsEmpty(
   batch: Batch,

@@ -1,8 +1,8 @@
 /**
- * When a log is compacted, and when that is given up. The work itself is in cleaning.ts.
+ * Starts and stops the compaction of a log. The work itself is in cleaning.ts.
  *
- * A cleaning goes on beside appends and reads. A log that is cut, loses its oldest segments or is
- * closed meanwhile makes it worthless: it is given up, and what was written goes.
+ * A cleaning runs while the log is read and appended. If the log is truncated, loses its oldest
+ * segments or is closed meanwhile, the cleaning stops and its files are removed.
  */
 
 import { isPartlogError, type ErrorCode } from '../../model/errors.js'
@@ -13,15 +13,15 @@ import type { Log } from '../log/log.js'
 import { Cleaning, type CleanedSource, type Cleaned } from './cleaning.js'
 import { needsTimes, planCompaction, type CompactionPlan } from './compaction-plan.js'
 
-/** The log has changed, or is not there any more. */
+/** The log was truncated, closed, or has lost segments. */
 class GivenUpError extends Error {}
 
-/** These come again with the next attempt. */
+/** Errors that every later attempt would meet again. */
 const LASTING: readonly ErrorCode[] = ['INVALID_RECORD', 'CORRUPT_MESSAGE', 'RECORD_LIST_TOO_LARGE']
 
 const CLEANERS = new WeakMap<LogState, LogCleaner>()
 
-/** The cleaner of a log, always the same one. The log, a storey below, knows nothing of it. */
+/** The one cleaner of a log. The log, in a room below, has no reference to it. */
 export function cleanerOf({ state }: Log): LogCleaner {
   const cleaner = CLEANERS.get(state) ?? new LogCleaner(state)
   CLEANERS.set(state, cleaner)
@@ -37,7 +37,7 @@ export class LogCleaner {
     this.#log = log
   }
 
-  /** What there is to clean below the high watermark; undefined when it is not worth it yet. */
+  /** What to clean below the high watermark; undefined if it is not worth it yet. */
   async plan(highWatermark: Offset): Promise<CompactionPlan | undefined> {
     if (!this.#config.isCompacted || this.#isUncleanable || !this.#isOpen) return undefined
     if (needsTimes(this.#config)) await this.#loadTimes()
@@ -48,14 +48,14 @@ export class LogCleaner {
   }
 
   /**
-   * Cleans what there is to clean. Undefined when there was nothing, or when it was given up
-   * because the log was cut or closed, or `signal` has aborted, or another cleaning is under way.
+   * Cleans the log. Undefined if there was nothing to clean, another cleaning is under way, or the
+   * cleaning stopped because the log was truncated or closed or `signal` aborted.
    */
   async clean(highWatermark: Offset, signal?: AbortSignal): Promise<Cleaned | undefined> {
     if (this.#running !== undefined) return undefined
     const cleaning = this.#clean(highWatermark, signal)
     this.#running = cleaning
-    this.#log.beside(cleaning)
+    this.#log.inBackground(cleaning)
     try {
       return await cleaning
     } finally {
@@ -67,7 +67,7 @@ export class LogCleaner {
     const { segments, health } = this.#log
     const { changes } = segments
     const check = (): void => {
-      const isOutdated = segments.changes !== changes || this.#log.isBeingCut
+      const isOutdated = segments.changes !== changes || this.#log.isTruncating
       if (isOutdated || !this.#isOpen || signal?.aborted === true) throw new GivenUpError()
     }
     try {
@@ -86,7 +86,7 @@ export class LogCleaner {
       check()
       return await new Cleaning(this.#log, plan, check).run(this.#segments())
     } catch (error) {
-      if (this.#log.health.offlineReason === undefined) check() // what a cut does is no damage
+      if (this.#log.health.offlineReason === undefined) check() // a truncation is not damage
       throw error
     }
   }

@@ -1,13 +1,13 @@
 /**
- * Which offset is the newest of each key: what a cleaning knows. 24 bytes per key, whatever its
- * length: a hash of 128 bits and the offset. Two keys of one hash would pass for one; under a
- * random secret that does not happen, neither by chance nor on purpose.
+ * The newest offset of each key during a cleaning. 24 bytes per key of any length: a hash of 128
+ * bits and the offset. Two keys with the same hash would count as one; under a random secret that
+ * does not happen, neither by chance nor on purpose.
  *
- * Memory is bounded: when it is full, no other key goes in. It grows by pages of 24 KiB, each split
- * in two when it is full (extendible hashing), so no step takes long and a small log takes little.
+ * Memory is bounded: a full map takes no new key. It grows by pages of 24 KiB; a full page is split
+ * in two (extendible hashing), so no step takes long and a small log needs little.
  *
  *   hash word 0   its lowest bits choose the page
- *   hash word 1   where in the page to begin looking
+ *   hash word 1   the slot in the page where the search begins
  */
 
 import { assert } from '../../base/assert.js'
@@ -16,29 +16,29 @@ import type { Random } from '../../base/random.js'
 import { NONE, type Offset } from '../../model/units.js'
 
 /**
- * What one cleaning may take for its map: about 900,000 keys. What does not fit is for the next
- * cleaning, which goes on where this one has stopped.
+ * The memory of one cleaning's map: about 900,000 keys. If it is full, the next cleaning continues
+ * where this one has stopped.
  */
 export const OFFSET_MAP_BYTES_MAX = 32 * 1024 * 1024
 
 const PAGE_SLOTS = 1024
 const SLOT_BYTES = 24
-/** Fuller pages take long to look something up in. */
+/** Look-ups in fuller pages would take long. */
 const PAGE_ENTRIES_MAX = 820
-/** Pages differ in at most so many bits; with real hashes it is half of that. */
+/** The most bits by which pages differ; with real hashes it is half of that. */
 const DEPTH_MAX = 24
 
-/** Where in a buffer a key lies. */
+/** The bytes of a key in a buffer. */
 export interface KeyRange {
   readonly start: number
   readonly end: number
 }
 
 interface Page {
-  /** So many bits of word 0 are the same in all of its hashes. */
+  /** How many low bits of word 0 are the same in all of its hashes. */
   readonly depth: number
   readonly hashes: Int32Array
-  /** −1 where a slot is free. */
+  /** −1 for a free slot. */
   readonly offsets: Float64Array
   count: number
 }
@@ -68,19 +68,19 @@ export class OffsetMap {
     ]
   }
 
-  /** Keys in it. */
+  /** Keys in the map. */
   get count(): number {
     return this.#count
   }
 
-  /** What its entries take, those that are free among them. */
+  /** Bytes of all slots, used and free. */
   get bytes(): number {
     return this.#pages * PAGE_SLOTS * SLOT_BYTES
   }
 
-  /** Notes the offset of a key; false, and nothing is noted, when there is no room for it. */
+  /** Sets the offset of a key; returns false and changes nothing if there is no room. */
   put(bytes: Uint8Array, key: KeyRange, offset: Offset): boolean {
-    assert(offset >= 0, 'an offset is a place', { offset })
+    assert(offset >= 0, 'an offset is not negative', { offset })
     this.#hashOf(bytes, key)
     for (;;) {
       const page = this.#page(this.#hash[0] as number)
@@ -96,7 +96,7 @@ export class OffsetMap {
     }
   }
 
-  /** The offset noted last for a key; −1 when there is none. */
+  /** The offset that was last set for a key; −1 if there is none. */
   get(bytes: Uint8Array, key: KeyRange): Offset {
     this.#hashOf(bytes, key)
     const page = this.#page(this.#hash[0] as number)
@@ -112,7 +112,7 @@ export class OffsetMap {
     return this.#directory[word & ((1 << this.#depth) - 1)] as Page
   }
 
-  /** Moves the entries of a page into two; false when there is no room for another page. */
+  /** Splits a page in two; returns false if there is no room for another page. */
   #split(page: Page): boolean {
     if (this.#pages === this.#pagesMax || page.depth === DEPTH_MAX) return false
     if (page.depth === this.#depth) {
@@ -143,7 +143,7 @@ function newPage(depth: number): Page {
   return { depth, hashes, offsets: new Float64Array(PAGE_SLOTS).fill(NONE), count: 0 }
 }
 
-/** The slot of a hash, which stands at `hashes[at]`, or the free one where it would go. */
+/** The slot of the hash at `hashes[at]`, or the free slot where it would go. */
 function slotOf(page: Page, hashes: Int32Array, at: number): number {
   let slot = (hashes[at + 1] as number) & (PAGE_SLOTS - 1)
   while (page.offsets[slot] !== NONE && !isSame(page.hashes, 4 * slot, hashes, at)) {

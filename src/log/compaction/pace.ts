@@ -1,12 +1,12 @@
 /**
- * Lets long work take turns with everything else: nothing keeps the event loop for longer than a
- * millisecond, and whoever wants the work to end is heard between two turns.
+ * Splits long work into turns: no turn blocks the event loop for longer than a millisecond, and
+ * between two turns the work can be stopped.
  */
 
 import type { Clock } from '../../base/clock.js'
 
 const TURN_MS = 1
-/** Looking at the clock costs as much as a small record. */
+/** Reading the clock costs as much as a small record. */
 const LOOKS_SKIPPED = 16
 
 export class Pace {
@@ -15,33 +15,33 @@ export class Pace {
   #sinceMs: number
   #skipped = 0
 
-  /** `check` throws when the work is not wanted any more. */
+  /** `check` throws if the work must stop. */
   constructor(clock: Clock, check: () => void) {
     this.#clock = clock
     this.#check = check
     this.#sinceMs = clock.monotonicMs()
   }
 
-  /** Time to let others go on: `await turn()`. Cheap enough to ask for each record. */
+  /** True if other work is due: `await turn()`. Cheap enough to call for each record. */
   get isDue(): boolean {
     if (++this.#skipped < LOOKS_SKIPPED) return false
     return this.isOver
   }
 
-  /** As `isDue`, after something that may have taken long. */
+  /** Like `isDue`, after a step that may have taken long. */
   get isOver(): boolean {
     this.#skipped = 0
     return this.#clock.monotonicMs() - this.#sinceMs >= TURN_MS
   }
 
-  /** Everything else has its turn. */
+  /** Lets all other work run. */
   async turn(): Promise<void> {
     await this.#clock.turn()
     this.#sinceMs = this.#clock.monotonicMs()
     this.#check()
   }
 
-  /** Throws when the work is not wanted any more. */
+  /** Throws if the work must stop. */
   check(): void {
     this.#check()
   }

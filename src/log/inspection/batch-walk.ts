@@ -1,12 +1,12 @@
 /**
- * The batches of a partition's folder from one offset to another, each exactly once, and the word
- * when there are offsets in between that cannot be had: a file that is gone or stands there twice,
- * bytes that are no batch, an end before the one that is known.
+ * The batches of a partition's folder from one offset to another, each exactly once. Reports the
+ * offsets in between that cannot be read: a file is missing or exists twice, bytes are not a valid
+ * batch, or the log ends before a known offset.
  *
- *   segment ─▶ batches ─▶ each in its place? ─▶ what was missed before it ─▶ the batch
+ *   segment ─▶ batches ─▶ each in its place? ─▶ missing offsets before it ─▶ the batch
  *
- * The log may be written meanwhile. A file that vanishes was deleted by retention, or compaction
- * has put its records into the file before it: the folder is looked at again.
+ * The log may be written meanwhile. If a file vanishes, retention has deleted it, or compaction has
+ * moved its records into the file before it: the folder is listed again.
  */
 
 import { isDiskError, join, type Disk, type DiskFile } from '../../disk/disk.js'
@@ -23,13 +23,13 @@ export interface MissingOffsets {
   readonly from: number
   /** Exclusive. */
   readonly until: number
-  /** The file in which they should stand, or that stands where they should. */
+  /** The file that should hold them, or that is in their place. */
   readonly file: string
   readonly position: number
   readonly reason: string
 }
 
-/** Bytes behind the last whole batch: what a crash cut short, or a writer has not finished. */
+/** Bytes after the last whole batch: a write that a crash cut short or that is not finished. */
 export interface TornTail {
   readonly file: string
   readonly position: number
@@ -40,10 +40,10 @@ export interface BatchWalkOptions {
   readonly disk: Disk
   readonly folder: string
   readonly bounds: KnownBounds
-  /** The offsets that are asked for: [from, until). */
+  /** The offsets to read: [from, until). */
   readonly from: Offset
   readonly until: Offset
-  /** Told of what cannot be had; what it throws ends the walk. */
+  /** Called for offsets that cannot be read; may throw to end the walk. */
   readonly onMissing: (missing: MissingOffsets) => void
 }
 
@@ -52,7 +52,7 @@ interface Place {
   readonly position: Position
 }
 
-/** A batch that waits for what follows it, which may contradict it. */
+/** A batch that waits for the next one, which may contradict it. */
 interface Pending extends Place {
   readonly batch: Batch
 }
@@ -62,8 +62,8 @@ export class BatchWalk {
   #bases: Offset[]
   /** The offset that must come next. */
   #next: Offset = 0
-  /** What lies below `#next` was read already: the file is read a second time. */
-  #isAgain = false
+  /** Batches below `#next` were read already: the file is read a second time. */
+  #isReread = false
   #hasGaps: boolean | undefined
   #tornTail: TornTail | undefined
 
@@ -72,12 +72,12 @@ export class BatchWalk {
     this.#bases = segmentsIn(options)
   }
 
-  /** Known when all was read up to the end of the log. */
+  /** Known after everything up to the end of the log was read. */
   get tornTail(): TornTail | undefined {
     return this.#tornTail
   }
 
-  /** Many at a time. */
+  /** The batches, many at a time. */
   async *batches(): AsyncGenerator<readonly Batch[], void> {
     const { from, until } = this.#options
     const first = this.#bases.findLastIndex(base => base <= from)
@@ -88,7 +88,7 @@ export class BatchWalk {
       if (base >= until) return
       const file = this.#open(base)
       if (file === undefined) {
-        index = this.#lookAgain(base)
+        index = this.#listAgain(base)
         continue
       }
       try {
@@ -96,13 +96,13 @@ export class BatchWalk {
       } finally {
         file.close()
       }
-      this.#isAgain = false
+      this.#isReread = false
       if (this.#next >= until) return
     }
     this.#checkEnd()
   }
 
-  /** The log may begin later than is known. */
+  /** Sets the first offset; reports offsets below the first segment that should exist. */
   #begin(first: number): void {
     const { bounds, folder } = this.#options
     const base = this.#bases[Math.max(first, 0)]
@@ -123,8 +123,8 @@ export class BatchWalk {
     }
   }
 
-  /** A file has gone since the folder was looked at. Gives the index before the one to read. */
-  #lookAgain(gone: Offset): number {
+  /** A file has vanished since the folder was listed. Returns the index before the next to read. */
+  #listAgain(gone: Offset): number {
     const { disk, folder } = this.#options
     this.#bases = segmentsOf(disk, folder)
     const at = this.#bases.findLastIndex(base => base <= this.#next)
@@ -133,7 +133,7 @@ export class BatchWalk {
       const reason = 'they were deleted while the log was read'
       this.#missed(first, { file: this.#path(gone), position: 0 }, reason)
     }
-    this.#isAgain = at >= 0
+    this.#isReread = at >= 0
     return Math.max(at, 0) - 1
   }
 
@@ -162,23 +162,23 @@ export class BatchWalk {
       if (pending !== undefined) yield await this.#place(pending, nextBase)
       pending = undefined
       if (this.#next >= this.#options.until) return
-      from = await this.#behind(file, step.value, nextBase)
+      from = await this.#resumeAfter(file, step.value, nextBase)
     }
   }
 
-  /** The batch, if it is where it should be; nothing follows the last one. */
+  /** The batch, if it is in its place. `following` is undefined for the last one. */
   async #place(
     { batch, ...place }: Pending,
     following: Offset | undefined,
   ): Promise<readonly Batch[]> {
     const { baseOffset, nextOffset } = batch
     if (baseOffset < this.#next) {
-      if (this.#isAgain) return []
+      if (this.#isReread) return []
       this.#contradicts(place, `offset ${baseOffset} comes after ${this.#next - 1}`)
       return []
     }
     if (following !== undefined && nextOffset > following && following >= this.#next) {
-      const reason = `its offsets go up to ${nextOffset - 1}, and ${following} follows`
+      const reason = `its offsets go up to ${nextOffset - 1}, but ${following} follows`
       if (following > this.#next) this.#missed(following, place, reason)
       else this.#contradicts(place, reason)
       return []
@@ -190,14 +190,14 @@ export class BatchWalk {
     return [batch]
   }
 
-  /** Something stands in the log that cannot be right: what is missing for it shows later. */
+  /** Reports a batch that cannot be right, without offsets: those it replaces are found later. */
   #contradicts({ file, position }: Place, reason: string): void {
     const { until } = this.#options
     if (this.#next >= until) return
     this.#options.onMissing({ from: this.#next, until: this.#next, file, position, reason })
   }
 
-  /** Offsets up to `to` are not there: from compaction, or because they are lost. */
+  /** Offsets up to `to` are missing, because of compaction or because they are lost. */
   async #pass(to: Offset, place: Place, isBeyond = false): Promise<void> {
     if (to <= this.#next) return
     const isAsked = to > this.#options.from && this.#next < this.#options.until
@@ -222,10 +222,10 @@ export class BatchWalk {
     this.#options.onMissing({ ...missing, file, position, reason })
   }
 
-  // ── where a file cannot be read on ─────────────────────────────────────────────────────
+  // ── after a break ──────────────────────────────────────────────────────────────────────
 
-  /** Where to go on in the file; undefined: it is over. */
-  async #behind(
+  /** The position at which to continue in the file; undefined at its end. */
+  async #resumeAfter(
     file: DiskFile,
     { position, reason }: ScanEnd,
     nextBase: Offset | undefined,
@@ -259,7 +259,7 @@ export class BatchWalk {
     const last = this.#bases.at(-1)
     if (this.#next >= bounds.end) return
     const file = last === undefined ? this.#options.folder : this.#path(last)
-    const what = last === undefined ? 'no segment is there' : 'the log ends there'
+    const what = last === undefined ? 'there is no segment' : 'the log ends there'
     const reason = `${what}, it was ${bounds.endWord} up to ${bounds.end}`
     this.#missed(bounds.end, { file, position: this.#sizeOf(last) }, reason)
   }
@@ -275,7 +275,7 @@ export class BatchWalk {
   }
 }
 
-/** None where the folder is gone: all that is known of it is missing then. */
+/** No segments if the folder is missing but must have held records: these are reported. */
 function segmentsIn({ disk, folder, bounds }: BatchWalkOptions): Offset[] {
   try {
     return segmentsOf(disk, folder)

@@ -1,10 +1,10 @@
 /**
- * Does a log look as if it had been compacted? Asked when offsets are missing and no cleaner
- * checkpoint says why: followers copy what their leader has compacted, and folders are copied
- * without the files beside them.
+ * Decides whether a log looks compacted. Needed when offsets are missing and no cleaner checkpoint
+ * explains it: followers copy their leader's compacted batches, and people copy folders without
+ * the files next to them.
  *
- * Compaction leaves gaps between batches of one file, each confirmed by the batch behind it, and it
- * keeps no record without a key. A file that is gone leaves a gap between two files.
+ * Compaction leaves gaps between batches of one file, each confirmed by the next batch, and keeps
+ * no record without a key. A missing file leaves a gap between two files.
  */
 
 import { join, type Disk } from '../../disk/disk.js'
@@ -37,7 +37,7 @@ class Look {
   hasGap = false
   hasKeyless = false
   #nextOffset: Offset = 0
-  /** A gap was seen, and what comes next will tell whether its batch is where it says it is. */
+  /** The last batch follows a gap; the next one shows whether its offset is right. */
   #isOpen = false
 
   nextFile(base: Offset): void {
@@ -67,7 +67,7 @@ function hasKeylessRecord(batch: Batch): boolean {
       if (cursor.keyRange === undefined) return true
     }
   } catch {
-    // What is wrong with it is said by those who read it.
+    // Readers of the batch report the damage.
   }
   return false
 }

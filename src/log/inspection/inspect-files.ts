@@ -1,4 +1,4 @@
-/** What can be wrong with the files that stand beside a log's segments. */
+/** Checks the small files of a partition's folder. */
 
 import { getInt64 } from '../../base/bytes.js'
 import { join, type Disk } from '../../disk/disk.js'
@@ -8,7 +8,7 @@ import { snapshotProblem } from '../format/producer-state.js'
 import { readTopicId } from '../log/open-log.js'
 import { readWhole, whyNotEpochs } from './surroundings.js'
 
-/** Something that is wrong, and where. */
+/** A problem and its place. */
 export interface Problem {
   readonly file: string
   readonly position: Position

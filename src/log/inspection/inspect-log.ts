@@ -1,13 +1,13 @@
 /**
- * Looks at every byte of a partition's folder and says what is there and what is wrong. Reads only.
+ * Checks every byte of a partition's folder; reports its contents and its problems. Reads only.
  *
  * The CRC of a batch leaves out its offset and epoch: offsets must follow each other without a gap,
- * unless the log was compacted, epochs must be those of the epoch checkpoint.
+ * unless the log was compacted; epochs must match the epoch checkpoint.
  *
- * Both indexes are walked beside the batches: an offset entry must point to where a batch begins
- * that does not lie behind its offset, and must not reach the batch of the next entry; a time entry
- * must be the newest time of the records up to its offset. Entries of zeros at the end are what
- * Kafka leaves of an index that it had sized in advance.
+ * Both indexes are walked along with the batches: an offset entry must point to the beginning of a
+ * batch that does not begin after its offset, and its offset must be below the batch of the next
+ * entry; a time entry must be the newest time of the records up to its offset. Kafka leaves entries
+ * of zeros at the end of an index that it allocated in advance.
  */
 
 import { isDiskError, join, parentOf, type Disk } from '../../disk/disk.js'
@@ -41,26 +41,26 @@ export interface Inspection {
 }
 
 /**
- * Looks at a partition; if something seems to be wrong, twice. The log may be written meanwhile,
- * and a look may fall between two steps of the writer: what is really wrong stays so.
+ * Checks a partition; twice if the first check finds problems. The log may be written meanwhile,
+ * and a check may fall between two steps of the writer: real problems are found both times.
  */
 export async function inspectPartition(
   disk: Disk,
   folder: string,
   visitor: InspectVisitor = {},
 ): Promise<Inspection> {
-  const first = await look(disk, folder, visitor)
+  const first = await check(disk, folder, visitor)
   if (first.problems.length === 0) return first
-  const again = new Set((await look(disk, folder, {})).problems.map(keyOf))
-  return { ...first, problems: first.problems.filter(problem => again.has(keyOf(problem))) }
+  const second = new Set((await check(disk, folder, {})).problems.map(keyOf))
+  return { ...first, problems: first.problems.filter(problem => second.has(keyOf(problem))) }
 }
 
 function keyOf({ file, position, problem }: Problem): string {
   return `${file} ${position} ${problem}`
 }
 
-async function look(disk: Disk, folder: string, visitor: InspectVisitor): Promise<Inspection> {
-  // First of all: a writer at work is then ahead of what they say, never behind.
+async function check(disk: Disk, folder: string, visitor: InspectVisitor): Promise<Inspection> {
+  // Read first: so the log of a running writer is ahead of the checkpoints, never behind.
   const bounds = await knownBounds(disk, folder)
   const epochs = await epochsOf(disk, folder)
   const problems: Problem[] = []
@@ -73,9 +73,20 @@ async function look(disk: Disk, folder: string, visitor: InspectVisitor): Promis
   const bases = files.filter(({ kind }) => kind === 'log').map(({ baseOffset }) => baseOffset)
   let end: LogEnd = { nextOffset: bounds.start ?? NONE, epoch: NONE, isDamaged: false }
   for (const baseOffset of bases) {
-    const ends = { isFirst: baseOffset === bases[0], isLast: baseOffset === bases.at(-1) }
-    const shared = { disk, folder, has, visitor, problems, gaps, epochs, bounds }
-    const walk = new SegmentWalk({ ...shared, baseOffset, ...ends, before: end })
+    const walk = new SegmentWalk({
+      disk,
+      folder,
+      baseOffset,
+      has,
+      visitor,
+      problems,
+      gaps,
+      epochs,
+      bounds,
+      isFirst: baseOffset === bases[0],
+      isLast: baseOffset === bases.at(-1),
+      before: end,
+    })
     segments.push(await walk.run())
     end = walk.end
   }
@@ -103,20 +114,20 @@ function filesIn(
     })
   } catch (error) {
     if (!isDiskError(error)) throw error
-    // A topic that was deleted since the folder was found: nothing knows of it any more.
+    // The topic was deleted after the folder was found, and no checkpoint names it any more.
     if (error.code === 'ENOENT' && bounds.end === 0 && !isListed(disk, folder)) return undefined
-    problems.push({ file: folder, position: 0, problem: `cannot be looked into: ${error.code}` })
+    problems.push({ file: folder, position: 0, problem: `cannot be read: ${error.code}` })
     return undefined
   }
 }
 
-/** A link that leads nowhere is listed, and yet not to be found. */
+/** True if the parent folder lists it: so is a link to a missing target, which cannot be opened. */
 function isListed(disk: Disk, folder: string): boolean {
   const parent = parentOf(folder)
   return disk.list(parent).some(({ name }) => join(parent, name) === folder)
 }
 
-/** Those that compaction has made. */
+/** The gaps that compaction has made. */
 async function knownGaps(
   { disk, folder, bounds }: Place,
   gaps: readonly Problem[],
@@ -132,21 +143,21 @@ interface Checking {
   readonly problems: Problem[]
 }
 
-/** Offsets that were there once must still be there. */
+/** Reports offsets missing at the end, up to the last one that is known. */
 function checkEnd(
   { folder, bounds, problems }: Checking,
   last: SegmentSummary | undefined,
   { nextOffset, isDamaged }: LogEnd,
 ): void {
-  if (isDamaged) return // that is said already
+  if (isDamaged) return // reported already
   const { visibleFrom, end, endWord } = bounds
   if (visibleFrom > nextOffset && last !== undefined) {
     const file = join(parentOf(folder), LOG_START_CHECKPOINT)
-    const problem = `says that ${folder} begins at ${visibleFrom}, which ends at ${nextOffset}`
+    const problem = `has log start ${visibleFrom} for ${folder}, which ends at ${nextOffset}`
     problems.push({ file, position: 0, problem })
   }
   if (nextOffset >= end) return
-  const what = last === undefined ? 'no segment is there' : `the log ends at offset ${nextOffset}`
+  const what = last === undefined ? 'there is no segment' : `the log ends at offset ${nextOffset}`
   const problem = `${what}, it was ${endWord} up to ${end}`
   problems.push({ file: last?.file ?? folder, position: last?.bytes ?? 0, problem })
 }
@@ -164,7 +175,7 @@ async function checkFiles(
   }
 }
 
-/** Files that are not needed any more go while they are looked at. */
+/** Ignores a file that the writer removes during the check. */
 async function unlessGone(checking: Promise<void>): Promise<void> {
   try {
     await checking

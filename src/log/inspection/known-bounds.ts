@@ -1,12 +1,11 @@
 /**
- * What the small files in and around a partition's folder know of its log, for those who only look:
- * where it begins, how far it once went, whether offsets may be missing. They are read before the
- * log itself, so that a writer at work is ahead of them, never behind.
+ * The bounds of a log according to the small files in and around a partition's folder, for tools
+ * that only read: where it starts, how far it once reached, whether offsets may be missing. They
+ * are read before the log, so that the log of a running writer is ahead of them, never behind.
  *
- * Where the log begins: the epoch file is cut at the front when segments are deleted, and
- * log-start-offset-checkpoint, a minute later, says what is deleted without a whole segment. The
- * later of the two counts, unless files on their way out (`.deleted`) show that segments have just
- * been deleted.
+ * Where the log starts: deleting segments truncates the epoch file at its start, and a minute later
+ * log-start-offset-checkpoint has the start inside a segment. The higher of the two counts, unless
+ * `.deleted` files show that segments have just been deleted.
  */
 
 import { isDiskError, join, parentOf, type Disk, type DiskEntry } from '../../disk/disk.js'
@@ -24,26 +23,26 @@ import { checkpointed, epochsOf, wasCompacted } from './surroundings.js'
 const DELETED_LOG = deletedFile('.log')
 
 export interface KnownBounds {
-  /** The first offset readers may see is not below this one. */
+  /** The log start offset in its checkpoint: readers see no record below it. */
   readonly visibleFrom: Offset
-  /** From here on every offset was there; undefined when no file says so. */
+  /** From here on every offset must exist; undefined if no file names it. */
   readonly start: Offset | undefined
-  /** Below it everything was there once; 0 when no file says so. */
+  /** Everything below once existed; 0 if no file names it. */
   readonly end: Offset
-  /** How it is known: 'synced' or 'read by consumers'. */
+  /** How `end` is known: 'synced' or 'read by consumers'. */
   readonly endWord: string
-  /** Compaction has noted that it was here. */
+  /** The cleaner checkpoint lists the partition. */
   readonly isCompacted: boolean
-  /** Whoever wrote the log has ended in order: there is no torn tail. */
+  /** The log's last writer closed it cleanly: there is no torn tail. */
   readonly wasClosedCleanly: boolean
 }
 
 export async function knownBounds(disk: Disk, folder: string): Promise<KnownBounds> {
-  const about = (checkpoint: string): Promise<Offset | undefined> =>
+  const offsetIn = (checkpoint: string): Promise<Offset | undefined> =>
     checkpointed(disk, folder, checkpoint)
-  const logStart = await about(LOG_START_CHECKPOINT)
-  const synced = (await about(RECOVERY_POINT_CHECKPOINT)) ?? 0
-  const readable = (await about(HIGH_WATERMARK_CHECKPOINT)) ?? 0
+  const logStart = await offsetIn(LOG_START_CHECKPOINT)
+  const synced = (await offsetIn(RECOVERY_POINT_CHECKPOINT)) ?? 0
+  const readable = (await offsetIn(HIGH_WATERMARK_CHECKPOINT)) ?? 0
   const firstEpoch = (await epochsOf(disk, folder)).entries[0]
   const starts = [firstEpoch?.startOffset, logStart].filter(each => each !== undefined)
   const isKnown = starts.length > 0 && !hasDeletedSegments(disk, folder)
@@ -61,7 +60,7 @@ function hasDeletedSegments(disk: Disk, folder: string): boolean {
   return entriesOf(disk, folder).some(({ name }) => name.endsWith(DELETED_LOG))
 }
 
-/** None of a folder that cannot be looked into: those who need its files will say so. */
+/** No entries if the folder cannot be read: code that needs its files reports that. */
 function entriesOf(disk: Disk, folder: string): readonly DiskEntry[] {
   try {
     return disk.list(folder)
@@ -71,7 +70,7 @@ function entriesOf(disk: Disk, folder: string): readonly DiskEntry[] {
   }
 }
 
-/** The base offsets of a folder's segments, ascending. Throws DiskError for what cannot be seen. */
+/** The base offsets of a folder's segments, ascending. Throws DiskError if it cannot be read. */
 export function segmentsOf(disk: Disk, folder: string): Offset[] {
   return disk
     .list(folder)

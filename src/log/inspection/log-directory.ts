@@ -1,6 +1,6 @@
 /**
- * What logs a folder holds: that of a Kafka broker, that of partlog, or a single partition's. Links
- * to folders are followed, as Kafka does.
+ * Finds the logs in a folder: that of a Kafka broker, of a partlog cluster, or of one partition.
+ * Links to folders are followed, as Kafka does.
  */
 
 import { isDiskError, join, parentOf, type Disk } from '../../disk/disk.js'
@@ -17,16 +17,15 @@ import { knownBounds, segmentsOf, type KnownBounds } from './known-bounds.js'
 import { PartitionFolder, type PartitionDirectory } from './partition-directory.js'
 import { checkpointIn } from './surroundings.js'
 
-
-/** A place to look into: its path, on a disk that holds what stands beside it, too. */
+/** A folder to read, on a disk that also includes the files next to it. */
 export interface LogPlace {
   readonly disk: Disk
   readonly folder: string
 }
 
 /**
- * The disk for a path. The folder of a partition is looked at from the folder around it, where the
- * checkpoints stand.
+ * The disk for a path. For a partition's folder the disk's root is its parent folder, which holds
+ * the checkpoints.
  */
 export function diskAround(path: string): LogPlace {
   const disk = new NodeDisk(path, { readOnly: true })
@@ -38,13 +37,13 @@ export function diskAround(path: string): LogPlace {
 }
 
 export interface FindOptions {
-  /** Only the partition in this folder, if it is not ''. */
+  /** Only the partition in this folder, unless it is ''. */
   readonly folder?: string | undefined
-  /** Of a cluster also its own log. Default false. */
+  /** Also a cluster's own log. Default false. */
   readonly includeController?: boolean | undefined
 }
 
-/** All partitions' folders on a disk, whatever of the three it is. */
+/** All partitions' folders on a disk of any of the three kinds. */
 export async function findPartitions(
   disk: Disk,
   { folder = '', includeController = false }: FindOptions = {},
@@ -70,7 +69,7 @@ export async function findPartitions(
 
 /** The folders whose sub-folders are partitions: a cluster's brokers, or the folder itself. */
 function rootsIn(disk: Disk): string[] {
-  const brokers = lookInto(disk)
+  const brokers = rootEntries(disk)
     .filter(({ kind, name }) => kind === 'directory' && isBrokerFolder(name))
     .filter(({ name }) => (segmentsAt(disk, name) ?? []).length === 0)
   return brokers.length > 0 ? brokers.map(({ name }) => name) : ['']
@@ -83,8 +82,8 @@ const WHY_NOT: Readonly<Record<string, string>> = {
   EPERM: 'may not be read by this user (EPERM)',
 }
 
-/** What the root holds. Throws INVALID_ARGUMENT, with the path, when that cannot be seen. */
-function lookInto(disk: Disk) {
+/** The entries of the root. Throws INVALID_ARGUMENT, with the path, if it cannot be read. */
+function rootEntries(disk: Disk) {
   try {
     return disk.list('')
   } catch (error) {
@@ -98,27 +97,27 @@ async function partitionsIn(disk: Disk, root: string): Promise<PartitionDirector
   const found: PartitionDirectory[] = []
   const before = await foldersKnown(disk, root)
   const there = disk.list(root).filter(({ kind }) => kind !== 'file')
-  // Topics may be deleted, or made, between two looks: what was known before and after is known.
+  // Topics may be deleted or created meanwhile: only folders listed before and after must exist.
   const after = new Set(await foldersKnown(disk, root))
   const known = before.filter(name => after.has(name))
   for (const name of new Set([...there.map(each => each.name), ...known])) {
     if (parsePartitionFolder(name) === undefined) continue
     const folder = join(root, name)
     const bounds = await knownBounds(disk, folder)
-    // One without a segment counts if it should have some, or cannot be seen (a broken link).
+    // A folder without segments counts if it should have some or cannot be read (a broken link).
     if (bounds.end === 0 && segmentsAt(disk, folder)?.length === 0) continue
     found.push(await partitionAt(disk, folder, bounds))
   }
   return found
 }
 
-/** The folders that should be there: something in them was synced once. */
+/** The folders that must exist, because records in them were synced. */
 async function foldersKnown(disk: Disk, root: string): Promise<string[]> {
   const offsets = await checkpointIn(disk, join(root, RECOVERY_POINT_CHECKPOINT))
   return [...offsets].flatMap(([folder, offset]) => (offset > 0 ? [folder] : []))
 }
 
-/** The partition in a folder, or on the whole disk: the name of the folder says which. */
+/** The partition in a folder, or on the whole disk; the folder's name is the partition's. */
 async function partitionAt(
   disk: Disk,
   folder: string,
@@ -130,17 +129,17 @@ async function partitionAt(
   const bounds = known ?? (await knownBounds(disk, folder))
   const bases = segmentsAt(disk, folder) ?? []
   const first = bases[0] ?? bounds.start ?? 0
-  const begin = Math.min(first, bounds.start ?? first)
-  const all = new PartitionFolder(disk, folder, { ...parsed, logStartOffset: begin, bounds })
+  const start = Math.min(first, bounds.start ?? first)
+  const all = new PartitionFolder(disk, folder, { ...parsed, logStartOffset: start, bounds })
   const { visibleFrom } = bounds
-  if (visibleFrom <= begin) return all
-  // A checkpoint has no checksum: one that would hide the whole log has to prove itself.
+  if (visibleFrom <= start) return all
+  // A checkpoint has no checksum: one that would hide the whole log is not used.
   const isRight = visibleFrom <= (bases.at(-1) ?? 0) || visibleFrom <= (await endOf(all))
-  const logStartOffset = isRight ? visibleFrom : begin
+  const logStartOffset = isRight ? visibleFrom : start
   return new PartitionFolder(disk, folder, { ...parsed, logStartOffset, bounds })
 }
 
-/** 0 when it cannot be read. */
+/** The end offset of a partition; 0 if it cannot be read. */
 async function endOf(partition: PartitionDirectory): Promise<Offset> {
   try {
     return await partition.endOffset()
@@ -150,7 +149,7 @@ async function endOf(partition: PartitionDirectory): Promise<Offset> {
   }
 }
 
-/** Undefined of a folder that cannot be looked into: those who read it will say so. */
+/** Undefined if the folder cannot be read: code that reads its files reports that. */
 function segmentsAt(disk: Disk, folder: string): Offset[] | undefined {
   try {
     return segmentsOf(disk, folder)

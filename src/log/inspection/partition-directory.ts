@@ -1,4 +1,4 @@
-/** The segments and records of one partition's folder, read as they are. */
+/** Reads the segments and records of one partition's folder without changing them. */
 
 import { isDiskError, join, type Disk } from '../../disk/disk.js'
 import type { Batch } from '../../model/batch.js'
@@ -12,28 +12,28 @@ import { segmentFile } from '../format/files.js'
 import { BatchWalk, type MissingOffsets, type TornTail } from './batch-walk.js'
 import { segmentsOf, type KnownBounds } from './known-bounds.js'
 
-/** A record as it lies in a folder. */
+/** A record as stored in a folder. */
 export interface StoredTopicRecord {
   readonly topic: string
   readonly partition: number
   readonly offset: number
   /**
-   * Milliseconds since 1970; −1 when the record has none. Of a time beyond 2^53 (nanoseconds,
-   * say) this is only the nearest number, see `exactTimestamp`.
+   * Milliseconds since 1970; −1 if the record has none. For a time beyond 2^53 (in nanoseconds, for
+   * example) this is only the nearest number, see `exactTimestamp`.
    */
   readonly timestamp: number
-  /** The time as it is stored, where `timestamp` cannot say it exactly; else undefined. */
+  /** The stored time if `timestamp` is not exact; otherwise undefined. */
   readonly exactTimestamp?: bigint
   readonly timestampType: TimestampType
   readonly key: Uint8Array | null
   readonly value: Uint8Array | null
   readonly headers: readonly Header[]
   readonly leaderEpoch: number
-  /** Written by the system for itself; only there when `includeControl` asks for it. */
+  /** True for a control record; these are only read with `includeControl`. */
   readonly isControl: boolean
 }
 
-/** Batches whose codec partlog does not read, counted while records were read. */
+/** Batches skipped because partlog does not read their codec. */
 export interface UnreadBatches {
   readonly codec: Codec | 'unknown'
   readonly batches: number
@@ -46,11 +46,11 @@ export interface RecordRange {
   readonly from?: number | Date | undefined
   /** Only records below this offset, or older than this time. Default: all. */
   readonly until?: number | Date | undefined
-  /** Also the records the system has written for itself. Default false. */
+  /** Whether to include control records, which the system writes for itself. Default false. */
   readonly includeControl?: boolean | undefined
   /**
-   * Goes on behind what cannot be read (lost files, damage, codecs that partlog does not read)
-   * instead of failing there; `missing` and `unread` of the partition then tell what was left out.
+   * Whether to skip what cannot be read (lost files, damage, codecs that partlog does not read)
+   * instead of failing there; `missing` and `unread` of the partition then list what was skipped.
    * Default false.
    */
   readonly skipMissing?: boolean | undefined
@@ -69,28 +69,28 @@ export interface PartitionDirectory {
   readonly folder: string
   /** The first offset that readers may see. */
   readonly logStartOffset: Offset
-  /** The base offsets of the segments, ascending; none where the folder is gone. */
+  /** The base offsets of the segments, ascending; none if the folder does not exist. */
   readonly segments: readonly Offset[]
   /** Batches that could not be read so far, by codec. */
   readonly unread: readonly UnreadBatches[]
-  /** Offsets that the last reading with `skipMissing` has left out so far. */
+  /** Offsets that the last reading with `skipMissing` has skipped so far. */
   readonly missing: readonly MissingOffsets[]
   /**
-   * What stands behind the last whole batch, if the last reading came to the end and met something
-   * there: a write that a crash cut short, or that is not finished. It is no record yet.
+   * The bytes after the last whole batch, if the last reading reached the end and found some: a
+   * write that a crash cut short, or that is not finished. They are not a record.
    */
   readonly tornTail: TornTail | undefined
   /**
-   * The records in order, those of aborted transactions among them. Every offset from the first
-   * one to the end of the log is accounted for: fails where one cannot be, with CORRUPT_LOG (bytes
-   * that are not what was written, a file that is gone or there twice, an end before the one that
-   * the checkpoints know) or UNSUPPORTED_COMPRESSION_TYPE. What compaction has removed is not
-   * missed, and a torn tail is the end.
+   * The records in order, including those of aborted transactions. Accounts for every offset from
+   * the first one to the end of the log: fails at an offset that cannot be read, with CORRUPT_LOG
+   * (bytes are not what was written, a file is missing or exists twice, the log ends before an
+   * offset that the checkpoints name) or UNSUPPORTED_COMPRESSION_TYPE. Offsets that compaction has
+   * removed are not missing, and a torn tail is the end.
    */
   records(range?: RecordRange): AsyncGenerator<StoredTopicRecord, void>
   /**
-   * The offset behind the last record, as far as the files go. Reads the last segment. Fails with
-   * CORRUPT_LOG where that is damaged.
+   * The offset after the last record in the files. Reads the last segment. Fails with CORRUPT_LOG
+   * if that is damaged.
    */
   endOffset(): Promise<Offset>
 }
@@ -175,7 +175,7 @@ export class PartitionFolder implements PartitionDirectory {
     const which =
       until - from > 1
         ? `offsets ${from} to ${until - 1} of ${name} are missing, `
-        : `offset ${from} of ${name} is the first that is missing, `
+        : `offset ${from} of ${name} is the first missing one, `
     return new PartlogError(
       'CORRUPT_LOG',
       `${file} at position ${position}: ${reason}; ${from < until ? which : ''}` +
@@ -222,7 +222,7 @@ export class PartitionFolder implements PartitionDirectory {
     return { ...record, exactTimestamp: cursor.exactTimestamp }
   }
 
-  /** Its checksum is right, and yet its records cannot be read. */
+  /** A batch with a valid checksum whose records cannot be read. */
   #unreadable(batch: Batch, from: Offset, error: unknown, { skipMissing }: Bounds): void {
     const name = `${this.topic}-${this.partition}`
     const { sentence } = toPartlogError(error)

@@ -1,9 +1,9 @@
 /**
- * One segment, walked batch by batch beside its two indexes: what is there, and what is wrong.
+ * Walks one segment batch by batch along with its two indexes; reports its contents and problems.
  *
  * The CRC of a batch leaves out its offset and epoch: offsets must follow each other, epochs must
- * be those of the epoch checkpoint. A gap is noted as one: whether compaction has made it only the
- * whole log can tell.
+ * match the epoch checkpoint. Gaps are also listed apart from other problems: only the whole log
+ * shows whether compaction has made them.
  */
 
 import { isDiskError, join, type Disk, type DiskFile } from '../../disk/disk.js'
@@ -36,7 +36,7 @@ export interface SegmentSummary {
   readonly batches: number
   readonly records: number
   readonly controlBatches: number
-  /** null when there is no batch. */
+  /** null if there is no batch. */
   readonly firstOffset: Offset | null
   readonly lastOffset: Offset | null
   /** Offsets that no batch covers: normal in a compacted log. */
@@ -48,7 +48,7 @@ export interface SegmentSummary {
   readonly timeIndexEntries: number
 }
 
-/** What is found on the way, for those who want to show it. */
+/** Called for each batch and index entry, for tools that print them. */
 export interface InspectVisitor {
   onBatch?(batch: Batch, position: Position): void
   onOffsetEntry?(offset: Offset, position: Position): void
@@ -62,21 +62,21 @@ export interface WalkOptions {
   readonly has: (baseOffset: Offset, kind: SegmentFileKind) => boolean
   readonly visitor: InspectVisitor
   readonly problems: Problem[]
-  /** Those of the problems that are none in a compacted log. */
+  /** The problems that are normal in a compacted log. */
   readonly gaps: Problem[]
   readonly epochs: LeaderEpochs
   readonly bounds: KnownBounds
   readonly isFirst: boolean
   readonly isLast: boolean
-  /** Where the segment before has ended, or what is known of where the log begins. */
+  /** The end of the previous segment, or the known start of the log. */
   readonly before: LogEnd
 }
 
-/** What must come next; −1 when nobody knows. */
+/** The next offset and the last epoch; −1 if unknown. */
 export interface LogEnd {
   readonly nextOffset: Offset
   readonly epoch: LeaderEpoch
-  /** What stands there is damaged: offsets may follow that nobody knows. */
+  /** The log is damaged there: more offsets may follow. */
   readonly isDamaged: boolean
 }
 
@@ -94,7 +94,7 @@ export class SegmentWalk {
   #firstOffset: Offset | null = null
   #missing = 0
   #newest: Timestamp = NONE
-  #isBehindDamage = false
+  #isAfterDamage = false
   #logSize = 0
 
   constructor(options: WalkOptions) {
@@ -109,7 +109,7 @@ export class SegmentWalk {
   }
 
   get end(): LogEnd {
-    const isDamaged = this.#isBehindDamage
+    const isDamaged = this.#isAfterDamage
     return { nextOffset: this.#nextOffset, epoch: this.#epoch, isDamaged }
   }
 
@@ -133,25 +133,25 @@ export class SegmentWalk {
   #checkBeginning(): void {
     const { baseOffset, before, isFirst } = this.#options
     if (before.nextOffset > baseOffset && !isFirst) {
-      this.#wrong(0, `offsets from ${baseOffset} on stand in the segment before`)
+      this.#wrong(0, `offsets from ${baseOffset} on are in the segment before`)
     }
     if (isFirst) this.#nextOffset = Math.min(this.#nextOffset, baseOffset)
     if (baseOffset > this.#nextOffset) this.#gap(0, baseOffset, isFirst)
   }
 
-  /** A file that is listed and not there: it was deleted since, or the next look will say so. */
+  /** Undefined if the file has vanished since it was listed. */
   #openLog(): DiskFile | undefined {
     try {
       return this.#options.disk.open(this.#file)
     } catch (error) {
       if (!isDiskError(error, 'ENOENT')) throw error
-      this.#wrong(0, 'has gone')
-      this.#isBehindDamage = true
+      this.#wrong(0, 'has vanished')
+      this.#isAfterDamage = true
       return undefined
     }
   }
 
-  /** Offsets from the next one up to `to` are not there. */
+  /** Reports that the offsets from the next one up to `to` are missing. */
   #gap(position: Position, to: Offset, isCertain: boolean): void {
     const missing = to - this.#nextOffset
     this.#wrong(position, `${missing} offsets from ${this.#nextOffset} on are missing`)
@@ -161,7 +161,7 @@ export class SegmentWalk {
     this.#nextOffset = to
   }
 
-  /** Every batch that is sound; what stands between two of them is wrong once. */
+  /** Visits every valid batch; other bytes between two of them are one problem. */
   async #walk(log: DiskFile): Promise<void> {
     for (let from: Position | undefined = 0; from !== undefined;) {
       const visit = (batch: Batch, position: Position): undefined => this.#visit(batch, position)
@@ -169,20 +169,20 @@ export class SegmentWalk {
       if (end.reason === undefined || (await this.#isUnwritten(log, end))) return
       this.#wrong(end.position, end.reason)
       from = await findBatch(log, end.position + 1, this.#nextOffset)
-      this.#isBehindDamage = true
+      this.#isAfterDamage = true
       this.#offsets.skipWhile(entry => entry.readInt32BE(4) < (from ?? log.size))
     }
   }
 
-  /** Kafka gives the last segment its room in advance. */
+  /** Kafka may allocate the last segment in advance. */
   async #isUnwritten(log: DiskFile, { position }: ScanEnd): Promise<boolean> {
     if (!this.#options.isLast) return false
     return (await judgeTail(log, position, this.#nextOffset)) === 'unwritten'
   }
 
-  /** Entries about what is damaged are not wrong themselves: nobody knows what is true. */
+  /** Entries about damaged batches cannot be checked, so they count as right. */
   #skipTimeEntries({ baseOffset }: Batch): void {
-    if (!this.#isBehindDamage) return
+    if (!this.#isAfterDamage) return
     const first = baseOffset - this.#options.baseOffset
     this.#times.skipWhile(entry => entry.readInt32BE(8) < first)
   }
@@ -202,7 +202,7 @@ export class SegmentWalk {
     this.#checkOffsetEntries(batch, position)
     this.#newest = Math.max(this.#newest, batch.maxTimestamp)
     this.#checkTimeEntries(batch)
-    this.#isBehindDamage = false
+    this.#isAfterDamage = false
     return undefined
   }
 
@@ -212,12 +212,12 @@ export class SegmentWalk {
     const missing = baseOffset - this.#nextOffset
     if (missing < 0) {
       this.#wrong(position, `offset ${baseOffset} comes after ${this.#nextOffset - 1}`)
-    } else if (missing > 0 && this.#isBehindDamage) this.#missing += missing
+    } else if (missing > 0 && this.#isAfterDamage) this.#missing += missing
     else if (missing > 0) this.#gap(position, baseOffset, this.#isBeyondAll(batch, position))
     this.#nextOffset = Math.max(batch.nextOffset, this.#nextOffset)
   }
 
-  /** The last batch of a log, behind a gap and behind all that is known: nothing confirms it. */
+  /** The last batch of a log, after a gap and beyond every known offset: nothing confirms it. */
   #isBeyondAll({ nextOffset, size }: Batch, position: Position): boolean {
     const { isLast, bounds } = this.#options
     const isEnd = isLast && position + size === this.#logSize
@@ -227,7 +227,7 @@ export class SegmentWalk {
   #checkEpoch({ leaderEpoch, baseOffset }: Batch, position: Position): void {
     const known = this.#options.epochs.epochAt(baseOffset)
     if (known !== undefined && leaderEpoch !== known) {
-      this.#wrong(position, `leader epoch is ${leaderEpoch}, it was ${known} at that offset`)
+      this.#wrong(position, `leader epoch is ${leaderEpoch}, expected ${known} at that offset`)
     } else if (leaderEpoch < this.#epoch) {
       this.#wrong(position, `leader epoch ${leaderEpoch} comes after ${this.#epoch}`)
     } else {
@@ -252,7 +252,8 @@ export class SegmentWalk {
       return this.#wrong(position, (error as Error).message)
     }
     if (batch.recordsCount > 0 && newest !== batch.maxTimestamp) {
-      this.#wrong(position, `newest record is of ${newest}, the batch says ${batch.maxTimestamp}`)
+      const { maxTimestamp } = batch
+      this.#wrong(position, `newest record has the time ${newest}, the header ${maxTimestamp}`)
     }
   }
 
@@ -265,7 +266,7 @@ export class SegmentWalk {
       visitor.onOffsetEntry?.(offset, at)
       if (at < position) this.#wrongEntry('index', this.#offsets, `no batch begins at ${at}`)
       else if (offset < batch.baseOffset) {
-        const problem = `offset ${offset} lies before the batch at ${at}`
+        const problem = `offset ${offset} is before the batch at ${at}`
         this.#wrongEntry('index', this.#offsets, problem)
       }
       this.#checkEntryBefore(batch.baseOffset)
@@ -273,13 +274,13 @@ export class SegmentWalk {
     }
   }
 
-  /** The entry before the next one must lie below `end`. */
+  /** The offset of the previous entry must be below `end`. */
   #checkEntryBefore(end: Offset): void {
     const before = this.#offsets.last
     if (before === undefined) return
     const offset = this.#options.baseOffset + before.readInt32BE(0)
     if (offset < end) return
-    const problem = `offset ${offset} of an entry that ends below ${end}`
+    const problem = `offset ${offset} is not below ${end}, where the next entry's batch begins`
     this.#wrongEntry('index', this.#offsets, problem, this.#offsets.position - OFFSET_ENTRY_BYTES)
   }
 
@@ -291,22 +292,23 @@ export class SegmentWalk {
       const timestamp = Number(entry.readBigInt64BE(0))
       visitor.onTimeEntry?.(timestamp, offset)
       if (timestamp !== this.#newest) {
-        const problem = `the newest up to offset ${offset} is of ${this.#newest}, not ${timestamp}`
+        const newest = `the newest time up to offset ${offset} is ${this.#newest}`
+        const problem = `${newest}, not ${timestamp}`
         this.#wrongEntry('timeindex', this.#times, problem)
       }
       this.#times.step()
     }
   }
 
-  /** Entries behind the last batch point to nothing, unless nobody knows which one is the last. */
+  /** Reports entries beyond the last batch, unless damage hides which batch is the last. */
   #leftOver(size: number): void {
-    if (this.#isBehindDamage) return
+    if (this.#isAfterDamage) return
     this.#checkEntryBefore(this.#nextOffset)
     if (this.#offsets.peek() !== undefined) {
-      this.#wrongEntry('index', this.#offsets, `points behind the last batch (${size} bytes)`)
+      this.#wrongEntry('index', this.#offsets, `points beyond the last batch (${size} bytes)`)
     }
     if (this.#times.peek() !== undefined) {
-      this.#wrongEntry('timeindex', this.#times, 'its offset lies behind the last batch')
+      this.#wrongEntry('timeindex', this.#times, 'its offset is beyond the last batch')
     }
   }
 
@@ -317,7 +319,7 @@ export class SegmentWalk {
     const bytes = await readWhole(disk, file)
     const walk = new IndexWalk(bytes, entryBytes)
     if (bytes.length % entryBytes !== 0 && !walk.hasZeroTail) {
-      const problem = `${bytes.length} bytes are no multiple of ${entryBytes}`
+      const problem = `${bytes.length} bytes are not a multiple of ${entryBytes}`
       problems.push({ file, position: bytes.length - (bytes.length % entryBytes), problem })
     }
     return walk

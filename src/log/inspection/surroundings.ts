@@ -1,6 +1,6 @@
 /**
- * What is known about a partition from the small files in its folder and beside it, for those who
- * only look. What cannot be read counts as not known.
+ * Reads the small files in a partition's folder and next to it, for tools that only read. A file
+ * that cannot be read counts as missing.
  */
 
 import { join, parentOf, type Disk } from '../../disk/disk.js'
@@ -11,12 +11,12 @@ import { isAscending, LeaderEpochs } from '../format/leader-epochs.js'
 
 const SMALL_FILE_MAX_BYTES = 64 * 1024 * 1024
 
-/** Only compaction takes offsets out of a log, and Kafka notes how far it has come. */
+/** True if the cleaner checkpoint lists the partition: only compaction leaves gaps in a log. */
 export async function wasCompacted(disk: Disk, folder: string): Promise<boolean> {
   return (await checkpointed(disk, folder, CLEANER_CHECKPOINT)) !== undefined
 }
 
-/** What a checkpoint beside the partition's folder says of it. */
+/** The offset of the partition in a checkpoint next to its folder. */
 export async function checkpointed(
   disk: Disk,
   folder: string,
@@ -27,24 +27,24 @@ export async function checkpointed(
   return (await checkpointIn(disk, join(parentOf(folder), checkpoint))).get(name)
 }
 
-/** Offsets by the names of folders; none when the file is absent or cannot be used. */
+/** Offsets by folder name; none if the file is missing or cannot be used. */
 export async function checkpointIn(disk: Disk, file: string): Promise<OffsetCheckpoint> {
   try {
     if (!disk.exists(file)) return new Map()
     return parseOffsets((await readWhole(disk, file)).toString('utf8'))
   } catch {
-    return new Map() // checkRootFiles says what is wrong with it
+    return new Map() // checkRootFiles reports the problem
   }
 }
 
-/** The epochs in the checkpoint, none when they cannot be used. */
+/** The epochs in the checkpoint; none if they cannot be used. */
 export async function epochsOf(disk: Disk, folder: string): Promise<LeaderEpochs> {
   const file = join(folder, LEADER_EPOCH_CHECKPOINT)
   const text = disk.exists(file) ? (await readWhole(disk, file)).toString('utf8') : ''
   return new LeaderEpochs(whyNotEpochs(text) === undefined ? parseEpochs(text) : [])
 }
 
-/** Why the text is no checkpoint of leader epochs; undefined when it is one. */
+/** Why the text is not a checkpoint of leader epochs; undefined if it is one. */
 export function whyNotEpochs(text: string): string | undefined {
   try {
     return isAscending(parseEpochs(text)) ? undefined : 'epochs do not ascend'

@@ -1,4 +1,4 @@
-/** Checks the files that stand beside the partitions: checkpoints and whose folder it is. */
+/** Checks the files next to the partitions: the checkpoints and meta.properties. */
 
 import { join, parentOf, readSmallFile, type Disk } from '../../disk/disk.js'
 import { parseOffsets } from '../format/checkpoints.js'
@@ -20,7 +20,7 @@ const CHECKPOINTS = [
 ]
 const CHECKPOINT_MAX_BYTES = 64 * 1024 * 1024
 
-/** What is wrong with the files in the folders that hold these partitions. */
+/** The problems of the files in the folders that hold these partitions. */
 export async function checkRootFiles(
   disk: Disk,
   partitionFolders: readonly string[],

@@ -1,10 +1,10 @@
 /**
- * The facts about a place where a log cannot be read on, gathered for damage.ts to judge.
+ * Gathers the facts about a break in a log, for damage.ts to judge.
  *
- * A batch whose file ends inside it announces more bytes than there are. What stands among them is
- * part of it: values may hold whole batches (a .log file, a mirrored segment), which prove nothing.
- * Unless the length itself is wrong. Then the batch ends where one of these begins, or the file
- * does, and its checksum is right up to there.
+ * A batch that ends after its file announces more bytes than there are. The bytes up to the end of
+ * the file are part of it: its values may hold whole batches (a .log file, a mirrored segment),
+ * which prove nothing. The exception is a wrong length: then the batch ends where one of these
+ * batches begins, or where the file ends, and its checksum is valid up to there.
  */
 
 import { crc32c } from '../../base/crc32c.js'
@@ -14,20 +14,20 @@ import { hasLostSector, type LogBreak } from '../format/damage.js'
 import { findBatch, SCAN_WINDOW_BYTES } from '../format/scan.js'
 import type { Segment } from './segment.js'
 
-/** A wrong length is looked for in batches up to this size: none larger is written. */
+/** The largest batch that is checked for a wrong length: no larger batch is written. */
 const BATCH_BYTES_MAX = 256 * 1024 * 1024
-/** Batches inside of one that may be the one behind it. */
+/** How many batches inside a batch are tried as the one after it. */
 const ENDS_MAX = 16
 
-/** A place where a log cannot be read on. */
+/** A position from which a log cannot be read. */
 export interface Breakage {
-  /** Of the segment. */
+  /** The index of the segment. */
   readonly index: number
   readonly position: Position
   readonly reason: string
   /** The file ends inside what may be a batch. */
   readonly isShort: boolean
-  /** A whole batch stands there, its checksum is right; it is not the one that comes next. */
+  /** A whole batch with a valid checksum begins there, but it cannot be the next one. */
   readonly isWhole: boolean
 }
 
@@ -63,7 +63,7 @@ async function isFollowedByFile(later: readonly Segment[], end: Offset): Promise
 }
 
 async function lostSector(segment: Segment, from: Position, to: Position): Promise<boolean> {
-  // Windows end on sector borders, so that no sector is split between two of them.
+  // Windows end at sector boundaries, so that no window splits a sector.
   for (let at = from; at < to;) {
     const end = Math.min(to, (Math.floor(at / SCAN_WINDOW_BYTES) + 1) * SCAN_WINDOW_BYTES)
     const bytes = await segment.file.read(at, end - at)
@@ -74,7 +74,7 @@ async function lostSector(segment: Segment, from: Position, to: Position): Promi
   return false
 }
 
-/** Is the checksum right if the batch ends where the file does, or where another one begins? */
+/** True if the checksum is valid when the batch ends with the file or where another begins. */
 async function hasWrongLength(segment: Segment, position: Position, end: Offset): Promise<boolean> {
   const { file, size } = segment
   const left = size - position

@@ -1,6 +1,6 @@
 /**
- * The four checkpoint files of a data folder, each with its sealed copy: what they say at opening,
- * and what was found wrong with them.
+ * The four checkpoint files of a data folder, each with its sealed copy: reading them at opening,
+ * with findings about damage, and writing them.
  */
 
 import { isDiskError, join, type Disk } from '../../disk/disk.js'
@@ -21,16 +21,16 @@ import {
 import { SealedFile, type WriteCounts } from '../format/sealed-file.js'
 import type { RecoveryFinding } from './recovery.js'
 
-/** What one of the files says. */
+/** The offsets in one of the files. */
 export interface StoredOffsets {
   readonly offsets: OffsetCheckpoint
-  /** A checksum covers it: what it says is what was written. */
+  /** A valid checksum covers the offsets. */
   readonly isSealed: boolean
-  /** It could be read, or there is none. */
+  /** The file could be read, or does not exist. */
   readonly isReadable: boolean
 }
 
-/** What all of them say. */
+/** The offsets in all four files. */
 export interface StoredCheckpoints {
   readonly recoveryPoints: StoredOffsets
   readonly logStarts: StoredOffsets
@@ -55,7 +55,7 @@ export class CheckpointFiles {
     this.#firstDirty = file(CLEANER_CHECKPOINT)
   }
 
-  /** What they say; what is wrong with them goes into `findings`. */
+  /** Reads the files; adds what is wrong with them to `findings`. */
   async read(findings: RecoveryFinding[]): Promise<StoredCheckpoints> {
     const all = [this.#recoveryPoints, this.#logStarts, this.#highWatermarks, this.#firstDirty]
     const unreadable = new Map<SealedFile, string>()
@@ -75,7 +75,7 @@ export class CheckpointFiles {
     }
   }
 
-  /** Durable when it resolves, as all of these. */
+  /** Durable when it resolves, like the other write methods. */
   async writeRecoveryPoints(offsets: Iterable<PartitionOffset>): Promise<void> {
     await this.#recoveryPoints.write(formatOffsets(offsets))
   }
@@ -88,14 +88,14 @@ export class CheckpointFiles {
     await this.#highWatermarks.write(formatOffsets(offsets))
   }
 
-  /** Makes no file for nothing: most clusters compact little. */
+  /** Creates no empty file: most clusters compact little. */
   async writeFirstDirty(offsets: readonly PartitionOffset[]): Promise<void> {
     if (offsets.length === 0 && !this.#disk.exists(this.#firstDirty.path)) return
     await this.#firstDirty.write(formatOffsets(offsets))
   }
 }
 
-/** One that cannot be read counts as absent, which costs time: see checkpoints.ts. */
+/** A file that cannot be read counts as absent, which costs time: see checkpoints.ts. */
 function offsetsIn(
   file: SealedFile,
   unreadable: string | undefined,

@@ -1,7 +1,7 @@
 /**
- * Segments that are no longer part of a log and whose files are still there: whoever is reading
- * them may finish. The files go under another name at once and away after a while; what is left
- * when the log is closed goes when it is opened again.
+ * Segments that are no longer part of a log while their files still exist, so that reads under way
+ * can finish. The files are renamed at once and removed after a delay; the next opening removes
+ * files that are left when the log is closed.
  */
 
 import type { Clock, Timer } from '../../base/clock.js'
@@ -26,7 +26,7 @@ interface Removal {
 
 export class DeletedSegments {
   readonly #context: DeletedSegmentsContext
-  /** By base offset: a log that is compacted often has several that were called the same. */
+  /** By base offset: a log that is compacted often has several with the same file names. */
   readonly #removals = new Map<Offset, Removal>()
 
   constructor(context: DeletedSegmentsContext) {
@@ -42,8 +42,8 @@ export class DeletedSegments {
   }
 
   /**
-   * Renames the segment's files now, all of them by default, and removes them after `delayMs`. One
-   * of the same base offset that still waits makes room: whoever reads it has to begin again.
+   * Renames the segment's files now, all of them by default, and removes them after `delayMs`. A
+   * waiting segment with the same base offset is closed: its readers have to start over.
    */
   add(segment: Segment, delayMs: number, kinds?: readonly SegmentFileKind[]): void {
     const { baseOffset } = segment
@@ -55,7 +55,7 @@ export class DeletedSegments {
       this.#removals.delete(baseOffset)
       segment.close()
       this.#remove(paths).catch((error: unknown) => {
-        this.#context.logger.warn('a deleted segment stays for now', { paths, error })
+        this.#context.logger.warn('a deleted segment could not be removed yet', { paths, error })
       })
     }
     const timer = this.#context.clock.after(delayMs, onTime, 'background')
@@ -64,7 +64,7 @@ export class DeletedSegments {
 
   async #remove(paths: readonly string[]): Promise<void> {
     const { disk, folder } = this.#context
-    // Else an index might come back under its old name, and its segment be missed.
+    // Otherwise a power cut could bring an index back under its old name, without its segment.
     await disk.syncDirectory(folder)
     for (const path of paths) await disk.remove(path)
   }

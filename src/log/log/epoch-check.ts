@@ -1,11 +1,11 @@
 /**
- * The file of leader epochs held against the batches. It has no checksum, and followers cut by what
- * it says: so an epoch that no batch has is no epoch, and a file that says something else than the
- * batches is made anew from them.
+ * Checks the file of leader epochs against the batches. The file has no checksum, and followers
+ * truncate by it: so epochs without a batch are dropped, and a file that contradicts the batches
+ * is rebuilt from them.
  *
- * Epochs of batches never descend. So it is enough to look where an entry begins, at the batch
- * before and the one behind, and at both ends of the log: what lies between two places of one epoch
- * is of that epoch. That costs a look-up per entry, not a scan.
+ * Epochs of batches never descend. So it is enough to check both ends of the log and, where an
+ * entry begins, the batches before and after: all batches between two of one epoch have that
+ * epoch. That costs a look-up per entry, not a scan.
  */
 
 import type { LeaderEpoch, Offset } from '../../model/units.js'
@@ -20,30 +20,30 @@ export interface EpochExtent {
   readonly segments: readonly Segment[]
   readonly logStartOffset: Offset
   readonly logEndOffset: Offset
-  /** The last batch, if it was seen already. */
+  /** The last batch, if it is known. */
   readonly lastBatch: BatchPlace | undefined
   /** Offsets may be missing, because the log is compacted. */
   readonly hasGaps: boolean
-  /** The partition's own epoch: no batch can have a later one. Infinity when it is not known. */
+  /** The partition's current epoch: no batch can have a later one. Infinity if it is unknown. */
   readonly leaderEpochMax: LeaderEpoch
 }
 
-/** Why these cannot be the epochs of the log; undefined when they are. */
+/** Why these cannot be the epochs of the log; undefined if they can. */
 export async function whyNotEpochsOf(
   log: EpochExtent,
   epochs: LeaderEpochs,
 ): Promise<string | undefined> {
   const { logStartOffset, logEndOffset, hasGaps } = log
-  const begins = epochs.entries.slice(1).map(({ startOffset }) => startOffset)
-  for (const offset of [logStartOffset, ...begins, logEndOffset]) {
+  const starts = epochs.entries.slice(1).map(({ startOffset }) => startOffset)
+  for (const offset of [logStartOffset, ...starts, logEndOffset]) {
     const isSeen = offset === logEndOffset && log.lastBatch !== undefined
     const { before, at = undefined } = isSeen
       ? { before: log.lastBatch }
       : await batchesAround(log.segments, offset)
     const reason = whyNot(log, epochs, before) ?? whyNot(log, epochs, at)
     if (reason !== undefined) return reason
-    const isBegin = offset > logStartOffset && offset < logEndOffset
-    if (!isBegin || hasGaps || at === undefined || at.baseOffset === offset) continue
+    const isStart = offset > logStartOffset && offset < logEndOffset
+    if (!isStart || hasGaps || at === undefined || at.baseOffset === offset) continue
     return `an epoch begins at ${offset}, inside the batch at ${at.baseOffset}`
   }
   return undefined
@@ -58,7 +58,7 @@ function whyNot(
   const known = epochs.epochAt(batch.lastOffset) ?? -1
   const { baseOffset, leaderEpoch } = batch
   if (known === leaderEpoch && leaderEpoch <= leaderEpochMax) return undefined
-  return `the batch at offset ${baseOffset} has leader epoch ${leaderEpoch}, not ${known}`
+  return `the batch at offset ${baseOffset} has leader epoch ${leaderEpoch}, expected ${known}`
 }
 
 async function batchesAround(
@@ -77,8 +77,8 @@ async function batchesAround(
 }
 
 /**
- * The epochs as the batches have them. Throws DamagedBytesError where one comes after a later one,
- * or is later than the partition's own, or where no batch can be read.
+ * The epochs of the batches. Throws DamagedBytesError if they descend, exceed the partition's
+ * current epoch, or a batch cannot be read.
  */
 export async function epochsOfBatches(
   segments: readonly Segment[],

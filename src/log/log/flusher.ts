@@ -1,22 +1,22 @@
 /**
- * Group commit: one sync serves everybody who appended before it began.
+ * Group commit: one sync serves every append made before it began.
  *
- * While a sync is under way, appends gather; the next sync takes them all. There is one sync of a
- * log at a time, and after one has failed there is none: what it left on the medium is unknown.
+ * While a sync runs, appends collect; the next sync covers them all. A log has one sync at a time,
+ * and none after a sync has failed: what it left on the medium is unknown.
  */
 
 import type { Offset } from '../../model/units.js'
 
-/** The log that is made durable, as it is at the moment: a LogState. */
+/** The log to make durable: a LogState. */
 export interface FlushTarget {
   readonly logEndOffset: Offset
   readonly durableEndOffset: Offset
   readonly appendedBytes: number
-  /** Syncs what is there now, in the order it was written. */
+  /** Syncs everything written so far, in the order it was written. */
   syncNow(): Promise<void>
-  /** A sync has ended well: everything below, and so many appended bytes, are durable. */
+  /** A sync has succeeded: everything below the offset, and that many bytes, are durable. */
   becameDurable(durableEndOffset: Offset, durableBytes: number): void
-  /** A sync has failed: nothing may be synced any more. Gives the error for those who wait. */
+  /** A sync has failed: nothing may be synced any more. Returns the error for waiting calls. */
   onSyncFailed(error: unknown): Error
 }
 
@@ -29,17 +29,17 @@ export class Flusher {
     this.#target = target
   }
 
-  /** Sees to it that everything appended so far becomes durable soon. Failures go to the target. */
+  /** Starts making everything appended so far durable. Failures go to the target. */
   request(): void {
-    // A run without work would end before it is noted, and stand there for ever as under way.
+    // A run without work would end before it is assigned, and count as running forever.
     if (this.#hasWork) this.#running ??= this.#run()
   }
 
-  /** Resolves when everything appended before the call is durable. Rejects when that failed. */
+  /** Resolves when everything appended before the call is durable. Rejects if that failed. */
   async flush(): Promise<void> {
     const target = this.#target
     const wanted = target.logEndOffset
-    // What was cut off meanwhile needs no sync: waiting for it would never end.
+    // Records truncated meanwhile need no sync: waiting for them would never end.
     while (target.durableEndOffset < Math.min(wanted, target.logEndOffset)) {
       if (this.#failure !== undefined) throw this.#failure
       this.request()

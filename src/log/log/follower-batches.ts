@@ -1,27 +1,27 @@
 /**
- * What a follower takes from its leader: whole batches, as they are. Nothing is patched, so
- * everything is looked at first. Pure.
+ * The batches a follower accepts from its leader: whole and unchanged. Nothing is patched, so
+ * everything is checked first. Pure.
  */
 
 import { Batch, frameAt, SHORT, whyBroken, whyInvalid } from '../../model/batch.js'
 import { PartlogError } from '../../model/errors.js'
 import type { LeaderEpoch, Offset } from '../../model/units.js'
 
-/** The end of the log that the batches are to continue. */
+/** The end of the log that the batches must continue. */
 export interface FollowerEnd {
-  /** For sentences. */
+  /** The log's name, for error sentences. */
   readonly name: string
   readonly logEndOffset: Offset
-  /** The epoch of the last record; −1 when there is none. */
+  /** The epoch of the last record; −1 if there is none. */
   readonly lastEpoch: LeaderEpoch
-  /** Are gaps between offsets normal here, because the log is compacted? */
+  /** Whether offsets may be missing, because the log is compacted. */
   readonly hasGaps: boolean
 }
 
 /**
- * The batches in `bytes`. Throws CORRUPT_MESSAGE when these are not whole, valid batches,
- * OFFSET_OUT_OF_RANGE when they do not begin where the log ends or leave a gap, and
- * FENCED_LEADER_EPOCH when an older leadership follows on a newer one.
+ * The batches in `bytes`. Throws CORRUPT_MESSAGE if they are not whole, valid batches,
+ * OFFSET_OUT_OF_RANGE if they do not begin where the log ends or leave a gap, and
+ * FENCED_LEADER_EPOCH if their epochs descend.
  */
 export function followerBatches(bytes: Buffer, end: FollowerEnd): readonly Batch[] {
   const batches: Batch[] = []
@@ -30,7 +30,7 @@ export function followerBatches(bytes: Buffer, end: FollowerEnd): readonly Batch
     const batch = wholeBatchAt(bytes, at, end.name)
     const { baseOffset, leaderEpoch } = batch
     if (baseOffset < expected || (baseOffset > expected && !end.hasGaps)) {
-      const sentence = `${end.name}: a batch begins at offset ${baseOffset}, ${expected} comes next`
+      const sentence = `${end.name}: a batch begins at offset ${baseOffset}, expected ${expected}`
       throw new PartlogError('OFFSET_OUT_OF_RANGE', sentence)
     }
     if (leaderEpoch < lastEpoch) {
@@ -55,10 +55,10 @@ function wholeBatchAt(bytes: Buffer, at: number, name: string): Batch {
   throw new PartlogError('CORRUPT_MESSAGE', `${name}: from the leader, at byte ${at}: ${why}`)
 }
 
-/** A segment's indexes count offsets from its first one, in 31 bits. */
+/** A segment's indexes store offsets relative to its base offset, in 31 bits. */
 const OFFSETS_MAX = 2 ** 31
 
-/** Batches that lie one after the other, in groups that fit into a segment each. */
+/** Splits consecutive batches into groups, each of which fits into a segment. */
 export function segmentLoads(
   batches: readonly Batch[],
   segmentBytes: number,

@@ -1,11 +1,11 @@
 /**
- * Whether a log can be used, and what the failures of its disk mean for it.
+ * Whether a log can be used, and what failures of its disk do to it.
  *
- *   failure                     an append     what is done behind        a read
- *   passes (no room, no         is refused    is tried again after a     fails
- *   descriptor: isTransient)                  pause, or left for later
- *   any other, each failed      takes the log offline until it is        fails
- *   sync of data among them     opened again
+ *   failure                     an append     background work            a read
+ *   transient (no room, no      is refused    is tried again after a     fails
+ *   descriptor)                               pause, or left for later
+ *   any other, including each   takes the log offline until it is        fails
+ *   failed sync of data         opened again
  */
 
 import type { Clock, Timer } from '../../base/clock.js'
@@ -23,10 +23,10 @@ import {
   stalledError,
 } from '../format/log-errors.js'
 
-/** Failures that pass and come closer together are one fault, told once. */
+/** Transient failures closer together than this are one fault, logged once. */
 const FAULT_GAP_MS = 60_000
 
-/** How long to wait until a disk that had no room is asked again. */
+/** The pause before work that a disk without room has refused is tried again. */
 export const DISK_RETRY_MS = 1_000
 
 export interface LogHealthContext {
@@ -43,9 +43,9 @@ export class LogHealth {
   #isClosed = false
   #offline: PartlogError | undefined
   #stalled: PartlogError | undefined
-  /** Those that do not wait for a disk that has no room. */
-  readonly #impatient = new Set<(error: PartlogError) => void>()
-  #lastTold = ''
+  /** Callers of `unlessStalled`, which reject as soon as the log is stalled. */
+  readonly #stallListeners = new Set<(error: PartlogError) => void>()
+  #lastWarning = ''
   #failedAtMs = -Infinity
 
   constructor(context: LogHealthContext) {
@@ -60,18 +60,18 @@ export class LogHealth {
     return this.#isClosed
   }
 
-  /** Nothing is taken any more, and nothing waits for the disk to get better. */
+  /** Refuses further work and ends all pauses before another try. */
   close(): void {
     this.#isClosed = true
     this.#closed.notify()
   }
 
-  /** Why what was appended cannot be made durable at present, if it cannot. */
+  /** Why appended records cannot be made durable at present; undefined if they can. */
   get stalled(): PartlogError | undefined {
     return this.#stalled
   }
 
-  /** Why every call fails, if it does. */
+  /** Why every call fails; undefined while the log is online. */
   get offlineReason(): PartlogError | undefined {
     return this.#offline
   }
@@ -81,13 +81,13 @@ export class LogHealth {
     if (this.#isClosed) throw closedError(this.#name)
   }
 
-  /** Given up as a crash would: nothing works any more, and nobody is told. */
+  /** Stops all work as a crash would, without notifying the owner. */
   abandon(): void {
     this.#offline ??= closedError(this.#name)
     this.close()
   }
 
-  /** Runs something that reads; what goes wrong becomes an error that says what it means. */
+  /** Runs a read; its failure becomes a PartlogError, and damage takes the log offline. */
   async reading<T>(read: () => Promise<T>): Promise<T> {
     try {
       return await read()
@@ -104,63 +104,63 @@ export class LogHealth {
   /** A full disk refuses an append; any other failure of the disk takes the log offline. */
   writeFailed(error: unknown): unknown {
     if (!isDiskError(error)) return error
-    return this.#passes(error) ? refusedAppend(this.#name, error) : this.syncFailed(error)
+    return this.#isTransient(error) ? refusedAppend(this.#name, error) : this.syncFailed(error)
   }
 
   /**
-   * Does `task` again, after a pause, as long as it fails in a way that passes; meanwhile the log
-   * is stalled. Throws any other failure, and the last one when the log is closed.
+   * Repeats `task`, with pauses, while it fails with transient errors; meanwhile the log is
+   * stalled. Throws any other failure, and the last failure if the log is closed.
    */
-  async untilItPasses(task: () => Promise<void>): Promise<void> {
+  async retryWhileTransient(task: () => Promise<void>): Promise<void> {
     for (;;) {
       try {
         await task()
         this.#stalled = undefined
         return
       } catch (error) {
-        if (!this.#passes(error) || this.#isClosed) throw error
+        if (!this.#isTransient(error) || this.#isClosed) throw error
         this.#stalled = stalledError(this.#name, error)
-        for (const giveUp of [...this.#impatient]) giveUp(this.#stalled)
+        for (const giveUp of [...this.#stallListeners]) giveUp(this.#stalled)
         this.#context.onStalled(this.#stalled)
       }
       await this.#pause()
     }
   }
 
-  /** Resolves with `work`; rejects as soon as the log is stalled, while the work goes on. */
+  /** Settles as `work` does, but rejects as soon as the log is stalled; the work continues. */
   unlessStalled(work: Promise<void>): Promise<void> {
     return new Promise((resolve, reject) => {
-      const leave = (): void => void this.#impatient.delete(reject)
-      this.#impatient.add(reject)
+      const leave = (): void => void this.#stallListeners.delete(reject)
+      this.#stallListeners.add(reject)
       work.then(resolve, reject).finally(leave)
       if (this.#stalled !== undefined) reject(this.#stalled)
     })
   }
 
   /**
-   * Does `task` unless the log is offline. What fails in a way that passes is left for another
-   * time, anything else takes the log offline.
+   * Runs `task` unless the log is offline. After a transient failure the task is left for later;
+   * any other failure takes the log offline.
    */
-  async orLater(task: () => Promise<void>): Promise<void> {
+  async runOrPostpone(task: () => Promise<void>): Promise<void> {
     if (this.#offline !== undefined) return
     try {
       await task()
     } catch (error) {
-      const isTold = error === this.#stalled
-      if (!isTold && !this.#passes(error)) this.syncFailed(error)
+      const isKnown = error === this.#stalled
+      if (!isKnown && !this.#isTransient(error)) this.syncFailed(error)
     }
   }
 
-  /** True for a failure that passes, which is told once per fault. */
-  #passes(error: unknown): error is DiskError {
+  /** True for a transient failure; logs it once per fault. */
+  #isTransient(error: unknown): error is DiskError {
     if (!isDiskError(error) || !error.isTransient) return false
     const { clock, logger } = this.#context
     const now = clock.monotonicMs()
     const isOver = now - this.#failedAtMs > FAULT_GAP_MS
-    if (isOver || this.#lastTold !== error.message) {
+    if (isOver || this.#lastWarning !== error.message) {
       logger.warn(`${this.#name} waits for its disk`, { error })
     }
-    this.#lastTold = error.message
+    this.#lastWarning = error.message
     this.#failedAtMs = now
     return true
   }
@@ -174,7 +174,7 @@ export class LogHealth {
     timer?.cancel()
   }
 
-  /** What is on the medium is not known any more. */
+  /** Takes the log offline: what is on the medium is unknown. */
   syncFailed(error: unknown): PartlogError {
     const reason = isPartlogError(error) ? error : offlineError(this.#name, error as Error)
     return this.#goOffline(reason)

@@ -1,13 +1,12 @@
 /**
- * All logs of one data folder: which there are, what is remembered about them in the checkpoint
- * files, and whether the folder was closed cleanly.
+ * All logs of one data folder, their offsets in the checkpoint files, and whether the folder was
+ * closed cleanly.
  *
  * Order at opening: note the clean-shutdown marker, remove it, sync the folder, and only then touch
  * a log, so that a crash while opening counts as a crash. Order at closing: close every log,
  * write the checkpoints, then the marker.
  *
- * Nothing is deleted because nobody knows it: folders that are in no metadata are reported and
- * left.
+ * Folders that are not in the metadata are reported, never deleted.
  */
 
 import type { Clock, Timer } from '../../base/clock.js'
@@ -45,12 +44,12 @@ import {
 } from './open-log.js'
 import type { RecoveryFinding } from './recovery.js'
 
-/** Memory for indexes read from disk, all logs of a folder together. */
+/** Memory for indexes read from disk, for all logs of a folder together. */
 const INDEX_CACHE_BYTES = 16 * 1024 * 1024
 
 export interface LogManagerOptions {
   readonly disk: Disk
-  /** The data folder, made if it is not there. */
+  /** The data folder; created if it does not exist. */
   readonly root: string
   readonly clusterId: string
   readonly nodeId: number
@@ -58,48 +57,48 @@ export interface LogManagerOptions {
   readonly random: Random
   readonly logger: Logger
   readonly onCorruption: 'offline' | 'truncate'
-  /** What is committed survives a power cut. Default: no. */
+  /** Whether records are durable before the high watermark passes them. Default false. */
   readonly isCommittedDurable?: boolean
 }
 
-/** Which of the checkpoints are covered by checksums. */
+/** Which checkpoints a valid checksum covers. */
 interface Sealed {
   readonly recoveryPoints: boolean
   readonly logStarts: boolean
   readonly highWatermarks: boolean
 }
 
-/** A partition as the metadata knows it. */
+/** A partition according to the metadata. */
 export interface KnownPartition extends TopicPartition {
   readonly topicId: string
   readonly settings: LogSettings
-  /** Its epoch, if it is known: no batch can have a later one. */
+  /** Its current epoch, if it is known: no batch can have a later one. */
   readonly leaderEpoch?: LeaderEpoch
-  /** Others keep it, too. Default: perhaps. */
+  /** Whether other brokers have replicas of it. Default true. */
   readonly isReplicated?: boolean
 }
 
 export class LogManager {
   readonly root: string
   readonly wasClosedCleanly: boolean
-  /** What recovery did, in the order it happened. */
+  /** Findings of recovery, in order. */
   readonly findings: RecoveryFinding[] = []
   readonly #options: LogManagerOptions
   readonly #cache = new IndexCache(INDEX_CACHE_BYTES)
   readonly #logs = new Map<string, Log>()
-  /** Partitions that could not be opened: what the checkpoints said of them is kept. */
+  /** Partitions that could not be opened: their lines in the checkpoints are kept. */
   readonly #unopened = new Map<string, TopicPartition>()
   readonly #checkpoints: SerialQueue = new SerialQueue()
   readonly #files: CheckpointFiles
-  /** As the files had them at opening. */
+  /** The offsets in the files at opening. */
   readonly #recoveryPoints: Map<string, Offset>
   readonly #logStarts: Map<string, Offset>
   readonly #highWatermarks: Map<string, Offset>
   readonly #firstDirty: Map<string, Offset>
-  /** Checksums cover what the files said of recovery points and log starts. */
+  /** Which of these a valid checksum covered. */
   readonly #isSealed: Sealed
   readonly #removals = new Set<Timer>()
-  /** The next write of checkpoints, while it has not begun. */
+  /** The next write of checkpoints, until it begins. */
   #nextCheckpoint: Promise<void> | undefined
 
   private constructor(
@@ -138,7 +137,7 @@ export class LogManager {
       await disk.remove(marker)
       await disk.syncDirectory(root)
     }
-    // The others are only lower bounds: without them it is 0.
+    // The other checkpoints are only lower bounds: a missing one counts as 0.
     const isReadable = stored.recoveryPoints.isReadable && stored.logStarts.isReadable
     const isTrusted = isNew || (wasClosedCleanly && isReadable)
     const manager = new LogManager(options, isTrusted, files, stored)
@@ -150,8 +149,8 @@ export class LogManager {
     return this.#logs.values()
   }
 
-  /** Names in the data folder that belong to no partition of `known`, nor to the folder itself. */
-  strangers(known: Iterable<TopicPartition>): string[] {
+  /** Folders in the data folder that belong to no partition of `known` and are not deleted ones. */
+  unknownFolders(known: Iterable<TopicPartition>): string[] {
     const names = new Set([...known].map(partitionFolder))
     return this.#options.disk
       .list(this.root)
@@ -163,10 +162,10 @@ export class LogManager {
   // ── partitions ─────────────────────────────────────────────────────────────────────────
 
   /**
-   * The log of a partition that the metadata had before: opened when its folder is there, made when
-   * a crash came before that. Throws CORRUPT_LOG or INCONSISTENT_TOPIC_ID when the folder must not
-   * be used, LOG_OFFLINE when the disk fails, KAFKA_STORAGE_ERROR when that passes: then it may be
-   * called again.
+   * The log of a partition that is already in the metadata: opens its folder, or creates it if a
+   * crash came before that. Throws CORRUPT_LOG or INCONSISTENT_TOPIC_ID if the folder must not be
+   * used, LOG_OFFLINE if the disk fails, KAFKA_STORAGE_ERROR if that failure is transient: then it
+   * may be called again.
    */
   async load(partition: KnownPartition): Promise<Log> {
     const key = partitionKey(partition.topic, partition.partition)
@@ -183,19 +182,19 @@ export class LogManager {
   }
 
   /**
-   * The log of a partition that is new. What the checkpoints say of an older one of that name is
-   * forgotten first: it must never be held against the new log.
+   * The log of a new partition. Checkpoint lines of an older partition with that name are removed
+   * first: they must never be applied to the new log.
    */
   async create(partition: KnownPartition): Promise<Log> {
     const key = partitionKey(partition.topic, partition.partition)
     const known = [this.#recoveryPoints, this.#logStarts, this.#firstDirty]
-    const forgotten = known.filter(offsets => offsets.delete(key))
-    if (forgotten.length > 0) await this.writeCheckpoints()
+    const changed = known.filter(offsets => offsets.delete(key))
+    if (changed.length > 0) await this.writeCheckpoints()
     return await this.load(partition)
   }
 
-  /** Gives back a log as a crash would; it can be loaded again. */
-  async giveBack(partition: TopicPartition): Promise<void> {
+  /** Closes a log without syncing, as a crash would; it can be loaded again. */
+  async unload(partition: TopicPartition): Promise<void> {
     const key = partitionKey(partition.topic, partition.partition)
     const log = this.#logs.get(key)
     if (log === undefined) return
@@ -210,8 +209,8 @@ export class LogManager {
   }
 
   /**
-   * Takes a partition's folder out of use; its files go after a while. The checkpoints remember it
-   * until they are written: `writeCheckpoints`, once for all that goes together.
+   * Deletes a partition: renames its folder now and removes the files after `delayMs`. Its lines
+   * stay in the checkpoints until `writeCheckpoints`, which is called once for all deletions.
    */
   async delete(partition: TopicPartition, delayMs: number): Promise<void> {
     const key = partitionKey(partition.topic, partition.partition)
@@ -223,8 +222,8 @@ export class LogManager {
   }
 
   /**
-   * Takes a damaged log out of use and keeps its folder under another name, which is returned: a
-   * new copy is going to be made.
+   * Closes a damaged log and renames its folder, so that a new copy can be made. Returns the new
+   * name.
    */
   async setAside(partition: TopicPartition, reason: string): Promise<string> {
     const { disk, random } = this.#options
@@ -244,7 +243,7 @@ export class LogManager {
     return aside
   }
 
-  /** Renames a folder so that it counts as deleted; its files go after a while. */
+  /** Renames a folder so that it counts as deleted, and removes its files after `delayMs`. */
   async deleteFolder(folder: string, delayMs = 0): Promise<void> {
     const { disk, random, clock } = this.#options
     if (!disk.exists(join(this.root, folder))) return
@@ -255,7 +254,7 @@ export class LogManager {
     this.#removals.add(timer)
   }
 
-  /** Removes folders of deleted topics that an earlier process left. */
+  /** Removes folders of deleted topics that an earlier process has left. */
   async removeDeletedFolders(): Promise<void> {
     const { disk } = this.#options
     for (const { kind, name } of disk.list(this.root)) {
@@ -263,7 +262,7 @@ export class LogManager {
     }
   }
 
-  /** The topic id a folder of this name was made for, if it says. */
+  /** The topic id in a partition's folder; undefined if the folder names none. */
   async topicIdOf(folder: string): Promise<string | undefined> {
     if (parsePartitionFolder(folder) === undefined) return undefined
     return await readTopicId(this.#options.disk, join(this.root, folder))
@@ -271,7 +270,7 @@ export class LogManager {
 
   // ── checkpoints ────────────────────────────────────────────────────────────────────────
 
-  /** Writes the checkpoints soon; many wishes at once become one write. */
+  /** Writes the checkpoints soon; several requests at once become one write. */
   requestCheckpoint(): void {
     if (this.#nextCheckpoint !== undefined) return
     this.writeCheckpoints().catch((error: unknown) => {
@@ -280,8 +279,8 @@ export class LogManager {
   }
 
   /**
-   * Writes recovery points and log starts as they are now; wishes that come before it begins are
-   * one write. Durable when it resolves.
+   * Writes the current recovery points, log starts and first dirty offsets; calls before the write
+   * begins share it. Durable when it resolves.
    */
   async writeCheckpoints(): Promise<void> {
     this.#nextCheckpoint ??= this.#checkpoints.run(async () => {
@@ -293,13 +292,13 @@ export class LogManager {
     await this.#nextCheckpoint
   }
 
-  /** Makes every log's records and indexes durable and writes that down. */
+  /** Makes the records and indexes of every log durable and writes the checkpoints. */
   async checkpointAll(): Promise<void> {
     for (const log of [...this.#logs.values()]) await log.checkpoint()
     await this.writeCheckpoints()
   }
 
-  /** Writes the high watermarks: where consumers may read to, should nobody know better. */
+  /** Writes the high watermarks, up to which consumers may read right after a restart. */
   async writeHighWatermarks(offsets: readonly PartitionOffset[]): Promise<void> {
     await this.#checkpoints.run(async () => {
       await this.#files.writeHighWatermarks(offsets)
@@ -309,7 +308,7 @@ export class LogManager {
     })
   }
 
-  /** As it was written last. */
+  /** The high watermark that was last written. */
   highWatermarkOf({ topic, partition }: TopicPartition): Offset {
     return this.#highWatermarks.get(partitionKey(topic, partition)) ?? 0
   }
@@ -319,25 +318,25 @@ export class LogManager {
       ...log.topicPartition,
       offset: log.recoveryPoint,
     }))
-    return [...lines, ...this.#keptLines(this.#recoveryPoints)]
+    return [...lines, ...this.#unopenedLines(this.#recoveryPoints)]
   }
 
   #logStartLines(): PartitionOffset[] {
     const lines = [...this.#logs.values()]
       .filter(log => log.logStartOffset > log.firstSegmentOffset)
       .map(log => ({ ...log.topicPartition, offset: log.logStartOffset }))
-    return [...lines, ...this.#keptLines(this.#logStarts)]
+    return [...lines, ...this.#unopenedLines(this.#logStarts)]
   }
 
-  /** Of every log that may have gaps: who reads the folder knows by it that they are normal. */
+  /** A line for every log that may have gaps: tools that read the folder then expect gaps. */
   #firstDirtyLines(): PartitionOffset[] {
     const lines = [...this.#logs.values()]
       .filter(log => log.config.mayHaveGaps)
       .map(log => ({ ...log.topicPartition, offset: log.firstDirtyOffset }))
-    return [...lines, ...this.#keptLines(this.#firstDirty)]
+    return [...lines, ...this.#unopenedLines(this.#firstDirty)]
   }
 
-  #keptLines(checkpoint: OffsetCheckpoint): PartitionOffset[] {
+  #unopenedLines(checkpoint: OffsetCheckpoint): PartitionOffset[] {
     const lines: PartitionOffset[] = []
     for (const [key, { topic, partition }] of this.#unopened) {
       const offset = checkpoint.get(key)
@@ -349,9 +348,9 @@ export class LogManager {
   // ── the end ────────────────────────────────────────────────────────────────────────────
 
   /**
-   * Closes every log; the folder counts as closed cleanly when all of them could be. Checkpoints
-   * that cannot be written cost the next opening a scan, nothing else. Throws LOG_OFFLINE, after
-   * everything is closed, when records of a log could not be made durable.
+   * Closes every log; the folder counts as closed cleanly if all of them closed cleanly. If the
+   * checkpoints cannot be written, the next opening scans. Throws LOG_OFFLINE, after everything is
+   * closed, if records of a log could not be made durable.
    */
   async close(): Promise<void> {
     for (const timer of this.#removals) timer.cancel()
@@ -377,7 +376,7 @@ export class LogManager {
     await replaceSmallFile(this.#options.disk, join(this.root, CLEAN_SHUTDOWN), marker)
   }
 
-  /** Gives all files back as a crash would. */
+  /** Closes all files without syncing, as a crash would. */
   async abandon(): Promise<void> {
     for (const timer of this.#removals) timer.cancel()
     for (const log of this.#logs.values()) await log.abandon()
@@ -418,19 +417,19 @@ export class LogManager {
     return log
   }
 
-  /** A log that is made anew must not be measured by an older one of that name. */
+  /** The high watermark of an older log with that name must not apply to the new one. */
   async #forgetWatermark(key: string): Promise<void> {
     if (!this.#highWatermarks.delete(key)) return
     await this.writeHighWatermarks([...this.#highWatermarks].map(lineOf))
   }
 
   /**
-   * Below it records were committed, and so durable, where nobody else has a say: the log must
-   * still have them. Others may have had it cut since.
+   * The offset below which the log must still have its records, because they were committed and so
+   * durable; 0 if it is unknown. A replicated log may have been truncated since.
    */
   #durableOffsetOf({ isReplicated = true }: KnownPartition, key: string): Offset {
-    const isSaid = this.#options.isCommittedDurable === true && this.#isSealed.highWatermarks
-    return isSaid && !isReplicated ? (this.#highWatermarks.get(key) ?? 0) : 0
+    const isKnown = this.#options.isCommittedDurable === true && this.#isSealed.highWatermarks
+    return isKnown && !isReplicated ? (this.#highWatermarks.get(key) ?? 0) : 0
   }
 
   #note(folder: string, findings: readonly RecoveryFinding[]): void {
@@ -443,7 +442,7 @@ export class LogManager {
   #remove(path: string, timer: Timer): void {
     this.#removals.delete(timer)
     this.#options.disk.remove(path).catch((error: unknown) => {
-      this.#options.logger.warn(`${path} stays for now`, { error })
+      this.#options.logger.warn(`${path} could not be removed yet`, { error })
     })
   }
 }
@@ -454,13 +453,13 @@ function lineOf([key, offset]: readonly [string, Offset]): PartitionOffset {
   return { topic: key.slice(0, dash), partition: Number(key.slice(dash + 1)), offset }
 }
 
-/** Says whose folder this is, or makes sure that it is ours. */
+/** Writes meta.properties if it is missing; otherwise checks that the folder is this node's. */
 async function claimFolder(options: LogManagerOptions, isNew: boolean): Promise<void> {
   const { disk, root, clusterId, nodeId, random, clock, logger } = options
   const path = join(root, META_PROPERTIES)
   const meta = await readMetaProperties(disk, path)
   if (meta === undefined) {
-    if (!isNew) logger.warn(`${path} is missing, it is written anew`)
+    if (!isNew) logger.warn(`${path} is missing; it is written again`)
     const directoryId = randomUuid(random)
     return await writeMetaProperties(disk, path, { clusterId, nodeId, directoryId }, clock.now())
   }
@@ -477,7 +476,7 @@ function refuseLostFolder(folder: string, recoveryPoint: Offset, logStart: Offse
   if (recoveryPoint <= logStart) return
   throw new PartlogError(
     'CORRUPT_LOG',
-    `${folder} is gone, it held records up to offset ${recoveryPoint}. Restore it from a copy, ` +
-      'or delete the topic',
+    `${folder} is missing, it held records up to offset ${recoveryPoint}. Restore it from a ` +
+      'copy, or delete the topic',
   )
 }

@@ -1,9 +1,9 @@
 /**
- * Reading a log: by offset and by time. Everything handed out is whole batches, as stored; the
- * first may begin before the wanted offset, because a batch is never cut.
+ * Reads a log by offset and by time. Every read returns whole batches, as stored; the first may
+ * begin before the offset asked for, because a batch is never split.
  *
- * A checksum is compared once per process for each byte: when it was written or scanned here it
- * is known to be right, otherwise before it is handed out for the first time.
+ * Each process compares the checksum of a byte once: bytes that it has written or scanned are
+ * known to be valid; others are checked before they are first returned.
  */
 
 import { getInt64 } from '../../base/bytes.js'
@@ -27,17 +27,17 @@ import { scanBatches } from '../format/scan.js'
 import type { TimeIndexEntry } from '../format/time-index.js'
 import type { Segment } from './segment.js'
 
-/** Sequential readers whose next position is remembered. */
+/** Sequential readers whose next position is cached. */
 const CURSORS_MAX = 32
-/** Of the base offset, which a batch begins with. */
+/** Size of the base offset, with which a batch begins. */
 const OFFSET_BYTES = 8
 const NOTHING = Buffer.alloc(0)
 
 export interface ReadBounds {
-  /** Batches that reach to this offset or beyond are not returned (the high watermark). */
+  /** Only batches that end below this offset are returned (the high watermark). */
   readonly upTo: Offset
   readonly maxBytes: number
-  /** Return the first batch even if it alone is larger than maxBytes. */
+  /** Whether to return the first batch even if it is larger than maxBytes. */
   readonly minOneBatch: boolean
 }
 
@@ -52,7 +52,7 @@ interface Cursor {
   readonly position: Position
 }
 
-/** The log that is read, as it is at the moment. */
+/** The log that is read. */
 export interface ReadLog {
   readonly segments: { readonly all: readonly Segment[] }
   readonly logEndOffset: Offset
@@ -62,7 +62,7 @@ export interface ReadLog {
 
 export class LogReader {
   readonly #log: ReadLog
-  /** Where sequential readers go on, the latest last. */
+  /** Where sequential readers continue; the latest comes last. */
   readonly #cursors: Cursor[] = []
 
   constructor(log: ReadLog) {
@@ -79,12 +79,12 @@ export class LogReader {
   }
 
   /**
-   * Whole batches from the one that holds `from` on; empty when there is nothing below `upTo`,
-   * which is at most the log's end. To find nothing where something must be is to find damage.
+   * Whole batches from the one that contains `from`; empty if there are none below `upTo`, which is
+   * at most the log's end. If a batch must exist and is not found, the log is damaged.
    */
   async read(from: Offset, bounds: ReadBounds): Promise<Buffer> {
     return (
-      (await this.#steadily(from, async segments => {
+      (await this.#search(from, async segments => {
         for (let index = floorSegment(segments, from); index < segments.length; index++) {
           const segment = segments[index] as Segment
           const bytes = await this.#readSegment(segment, from, bounds)
@@ -96,10 +96,10 @@ export class LogReader {
   }
 
   /**
-   * Looks for something at or after `from`. Segments may be replaced meanwhile, and their files
-   * closed: what has failed or found nothing begins again with those that are there now.
+   * Runs a search for something at or after `from`. Segments may be replaced and their files closed
+   * meanwhile: then a search that has failed or found nothing starts over with the new segments.
    */
-  async #steadily<T>(
+  async #search<T>(
     from: Offset,
     look: (segments: readonly Segment[]) => Promise<T | undefined>,
   ): Promise<T | undefined> {
@@ -118,7 +118,7 @@ export class LogReader {
     }
   }
 
-  /** Forgets where sequential readers would go on: positions are not what they were. */
+  /** Drops the positions of sequential readers, which a truncation has made wrong. */
   forgetPositions(): void {
     this.#cursors.length = 0
   }
@@ -128,7 +128,7 @@ export class LogReader {
     target: Timestamp,
     logStartOffset: Offset,
   ): Promise<OffsetAndTimestamp | undefined> {
-    return await this.#steadily(logStartOffset, async segments => {
+    return await this.#search(logStartOffset, async segments => {
       for (const segment of segments) {
         const newest = await segment.times.newestOfAll()
         if (newest === undefined || newest.timestamp < target) continue
@@ -141,9 +141,9 @@ export class LogReader {
     })
   }
 
-  /** The first record with the greatest time of the log. */
+  /** The first record with the newest time in the log. */
   async findNewest(logStartOffset: Offset): Promise<OffsetAndTimestamp | undefined> {
-    return await this.#steadily(logStartOffset, async segments => {
+    return await this.#search(logStartOffset, async segments => {
       let newest: Timestamp = NONE
       for (const segment of segments) {
         newest = Math.max(newest, (await segment.times.newestOfAll())?.timestamp ?? NONE)
@@ -151,13 +151,13 @@ export class LogReader {
       if (newest < 0) return undefined
       const found = await this.findTimestamp(newest, logStartOffset)
       if (found !== undefined || !this.#hasGaps) return found
-      // A batch that compaction has emptied keeps its time: look at the records themselves.
+      // A batch that compaction has emptied keeps its time: read the times of the records.
       const left = await newestOfRecords(segments, logStartOffset)
       return left < 0 ? undefined : await this.findTimestamp(left, logStartOffset)
     })
   }
 
-  /** Undefined when the segment holds nothing at or after `from`. */
+  /** Undefined if the segment holds nothing at or after `from`. */
   async #readSegment(
     segment: Segment,
     from: Offset,
@@ -170,14 +170,14 @@ export class LogReader {
     const limit = this.#limitOf(segment)
     const bytes = await wholeFirstBatch(segment, { position, size }, bounds)
     const walked = wholeBatches(bytes, bounds.upTo)
-    // Nothing below the bound: not because something is wrong, or a reader would wait for ever.
+    // If nothing is below the bound, check the first batch: damage must not look like the end.
     const checked = walked.bytes > 0 ? bytes.subarray(0, walked.bytes) : firstWhole(bytes)
     checkBytes(segment, position, checked)
     const end = position + checked.length
     const known = bytes.subarray(checked.length)
-    const behind = end < size ? await baseOffsetAt(segment, end, known) : limit
-    const handful = { bytes: checked, from, isNext: cursor !== undefined, limit: behind }
-    const wrong = whyOutOfPlace(handful, this.#surroundings)
+    const next = end < size ? await baseOffsetAt(segment, end, known) : limit
+    const batches = { bytes: checked, from, isNext: cursor !== undefined, limit: next }
+    const wrong = whyOutOfPlace(batches, this.#surroundings)
     if (wrong !== undefined) {
       throw new DamagedBytesError(segment.file.path, position + wrong.at, wrong.reason)
     }
@@ -187,27 +187,27 @@ export class LogReader {
     return checked
   }
 
-  /** Nothing is left in a segment: then its offsets end there, too. */
+  /** The end of a segment's file: throws DamagedBytesError unless its offsets end there too. */
   async #pastEnd(segment: Segment, from: Offset): Promise<undefined> {
     const limit = this.#limitOf(segment)
     const isClosed = segment !== this.#log.segments.all.at(-1)
     const mayBeGap = this.#hasGaps && (isClosed || segment.size === 0)
     if (mayBeGap) await this.#checkEnd(segment, from, limit)
     if (limit === undefined || from >= limit || mayBeGap) return undefined
-    const reason = `the file ends, offsets from ${from} to ${limit - 1} should follow`
+    const reason = `the file ends, offsets ${from} to ${limit - 1} are missing`
     throw new DamagedBytesError(segment.file.path, segment.size, reason)
   }
 
-  /** Compaction may have taken the end of a segment: then no index knows it any more. */
+  /** Compaction may have removed the end of a segment: then the indexes do not know it either. */
   async #checkEnd(segment: Segment, end: Offset, limit: Offset | undefined): Promise<void> {
     if (limit === undefined || end >= limit) return
     const lost = await segment.lostOffset(end, limit)
     if (lost === undefined) return
-    const reason = `the file ends with offset ${end - 1}, its indexes know ${lost}`
+    const reason = `the file ends with offset ${end - 1}, its indexes have ${lost}`
     throw new DamagedBytesError(segment.file.path, segment.size, reason)
   }
 
-  /** Offsets of a segment lie below; undefined when it is not in the log any more. */
+  /** The offset that a segment's batches end below; undefined if it has left the log. */
   #limitOf(segment: Segment): Offset | undefined {
     const { segments, logEndOffset } = this.#log
     const index = segments.all.indexOf(segment)
@@ -234,7 +234,7 @@ export class LogReader {
     throw new DamagedBytesError(segment.file.path, position, reason)
   }
 
-  /** Where to read on for an offset. An index that turns out to be wrong is built again. */
+  /** The position of an offset's batch. An index that proves wrong is rebuilt. */
   async #find(segment: Segment, offset: Offset): Promise<Position> {
     try {
       return await segment.positionOf(offset)
@@ -253,7 +253,7 @@ export class LogReader {
     }
   }
 
-  /** The active segment's indexes grow meanwhile: they are left for when it is opened again. */
+  /** The active segment's indexes grow meanwhile: they are only rebuilt when the log is opened. */
   async #repaired(segment: Segment, error: unknown): Promise<boolean> {
     if (!(error instanceof IndexError)) throw error
     if (segment === this.#log.segments.all.at(-1)) return false
@@ -274,7 +274,7 @@ export class LogReader {
   }
 }
 
-/** Index of the last segment that begins at or before `offset`, else of the first one. */
+/** The index of the last segment that begins at or before `offset`; 0 if there is none. */
 export function floorSegment(segments: readonly Segment[], offset: Offset): number {
   let low = 0
   let high = segments.length
@@ -288,11 +288,11 @@ export function floorSegment(segments: readonly Segment[], offset: Offset): numb
 
 interface Place {
   readonly position: Position
-  /** Of the file when it was looked at. */
+  /** The size of the file when the read began. */
   readonly size: number
 }
 
-/** As many bytes as may be, and the first batch whole when one batch must be returned. */
+/** Up to `maxBytes`, or the whole first batch if one batch must be returned. */
 async function wholeFirstBatch(
   segment: Segment,
   place: Place,
@@ -313,26 +313,26 @@ async function wholeFirstBatch(
     throw new DamagedBytesError(segment.file.path, position, reason)
   }
   if (batchBytes <= bytes.length || !bounds.minOneBatch) return bytes
-  return await readAt(segment, place, batchBytes + OFFSET_BYTES) // and the offset behind it
+  return await readAt(segment, place, batchBytes + OFFSET_BYTES) // with the next base offset
 }
 
-/** Bytes that are there. Somebody may have cut the file while it was open. */
+/** Reads bytes up to `size`. Throws DamagedBytesError if another program has cut the file. */
 async function readAt(segment: Segment, { position, size }: Place, most: number): Promise<Buffer> {
   const wanted = Math.min(most, size - position)
   const bytes = await segment.file.read(position, wanted)
   if (bytes.length === wanted) return bytes
-  const reason = `the file ends at ${position + bytes.length}, it had ${size} bytes`
+  const reason = `the file ends at ${position + bytes.length}, it had ${size} bytes before`
   throw new DamagedBytesError(segment.file.path, position + bytes.length, reason)
 }
 
-/** The base offset of the batch at a position, some bytes of which may be known. */
+/** The base offset of the batch at a position, of which some bytes may be known. */
 async function baseOffsetAt(segment: Segment, position: Position, known: Buffer): Promise<Offset> {
   const isKnown = known.length >= OFFSET_BYTES
   const size = position + OFFSET_BYTES
   return getInt64(isKnown ? known : await readAt(segment, { position, size }, OFFSET_BYTES), 0)
 }
 
-/** How many bytes of whole batches below `upTo` stand at the start of `bytes`. */
+/** The size and end of the whole batches below `upTo` at the start of `bytes`. */
 function wholeBatches(bytes: Buffer, upTo: Offset): { bytes: number; nextOffset: Offset } {
   let at = 0
   let nextOffset = 0
@@ -347,7 +347,7 @@ function wholeBatches(bytes: Buffer, upTo: Offset): { bytes: number; nextOffset:
   return { bytes: at, nextOffset }
 }
 
-/** The first batch, or nothing if it is cut. */
+/** The first batch, or nothing if it is cut off. */
 function firstWhole(bytes: Buffer): Buffer {
   const size = frameAt(bytes, 0, bytes.length)
   return size > 0 && size <= bytes.length ? bytes.subarray(0, size) : NOTHING
@@ -370,7 +370,7 @@ function checkBytes(segment: Segment, position: Position, bytes: Buffer): void {
   segment.noteVerified(position, end)
 }
 
-/** The newest time of a batch that has records; −1 when there is none. */
+/** The newest time of a batch that has records; −1 if there is none. */
 async function newestOfRecords(segments: readonly Segment[], from: Offset): Promise<Timestamp> {
   let newest: Timestamp = NONE
   const visit = ({ recordsCount, lastOffset, maxTimestamp }: Batch): undefined => {
@@ -388,7 +388,7 @@ function firstRecordSince(
 ): OffsetAndTimestamp | undefined {
   if (batch.lastOffset < from) return undefined
   if (batch.codec === undefined || !isSupported(batch.codec)) {
-    // Its records cannot be read here: the batch's own numbers are the best answer there is.
+    // Its records cannot be read: the header's numbers are the best answer.
     return { offset: Math.max(batch.baseOffset, from), timestamp: batch.maxTimestamp }
   }
   const cursor = new RecordCursor(batch)

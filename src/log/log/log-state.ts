@@ -1,17 +1,17 @@
 /**
- * The state of one log, whole: what it is made of, the numbers that say what it holds, and what is
- * at work on it. Log, truncation, retention and compaction all work on this one object.
+ * The whole state of one log: its parts, its offsets, and the work under way on it. Log,
+ * truncation, retention and compaction all use this one object.
  *
  *        deleted │ readable                 │ lost in a power cut │
  *   ─────────────┼──────────────┬───────────┼─────────────────────┼───▶ offsets
  *                logStartOffset recoveryPoint  durableEndOffset   logEndOffset
  *
- *   logStartOffset ≤ logEndOffset      it lies anywhere below: records are deleted by offset, too
- *   durableEndOffset ≤ logEndOffset    it goes back only when the log is cut
- *   recoveryPoint ≤ durableEndOffset   unless everything above is deleted: ≤ logStartOffset then
+ *   logStartOffset ≤ logEndOffset      anywhere below: records can be deleted up to any offset
+ *   durableEndOffset ≤ logEndOffset    moves back only when the log is truncated
+ *   recoveryPoint ≤ durableEndOffset   or ≤ logStartOffset, if everything above is deleted
  *   durableBytes ≤ appendedBytes
  *
- * Each number is written by one method, which asserts what binds it.
+ * Only a few methods write these numbers, and each asserts the invariants.
  */
 
 import { assert } from '../../base/assert.js'
@@ -31,13 +31,13 @@ import type { Segment } from './segment.js'
 
 export interface LogContext extends SegmentListContext {
   readonly topicPartition: TopicPartition
-  /** What a compaction may take for its keys; see OFFSET_MAP_BYTES_MAX. */
+  /** Memory that a compaction may use for its keys; see OFFSET_MAP_BYTES_MAX. */
   readonly offsetMapBytes?: number
-  /** Writes recovery point and log start of all logs as they are. Durable when it resolves. */
+  /** Writes the current recovery points and log starts of all logs. Durable when it resolves. */
   saveCheckpoints(): Promise<void>
 }
 
-/** What opening has found in a log's folder. */
+/** The contents that opening has found in a log's folder. */
 export interface LogContents {
   readonly segments: readonly Segment[]
   readonly logStartOffset: Offset
@@ -48,24 +48,24 @@ export interface LogContents {
   readonly producers: Producers
 }
 
-/** What a log tells its owner. */
+/** Events of a log, for its owner. */
 export interface LogListener {
-  /** Everything below is durable now. */
+  /** Everything below the offset is durable now. */
   onDurable(durableEndOffset: Offset): void
-  /** What was appended cannot be made durable until the disk has room again. */
+  /** Appended records cannot be made durable until the disk has room again. */
   onStalled(error: PartlogError): void
   /** The log has gone offline. */
   onOffline(error: PartlogError): void
-  /** A segment was closed and synced, or the log start moved: worth a checkpoint. */
+  /** A segment was closed and synced, or the log start has moved: the checkpoints are stale. */
   onCheckpointable(): void
 }
 
-/** What a cut leaves. */
+/** The result of a truncation. */
 export interface CutResult {
   readonly logEndOffset: Offset
   /** No record is left. */
   readonly isEmpty: boolean
-  /** Bytes that are gone. */
+  /** Bytes that were removed. */
   readonly bytes: number
 }
 
@@ -79,8 +79,8 @@ export class LogState {
   readonly reader: LogReader
   readonly health: LogHealth
   readonly flusher: Flusher
-  /** Everything that changes files, but for appending, takes its turn here. */
-  readonly behind = new SerialQueue()
+  /** Runs all changes of files except appends, one at a time. */
+  readonly maintenance = new SerialQueue()
   listener: LogListener | undefined
   #logStartOffset: Offset
   #logEndOffset: Offset
@@ -92,7 +92,7 @@ export class LogState {
   #reads = 0
   #cuts = 0
   readonly #readsEnded = new Signal()
-  readonly #beside = new Set<Promise<unknown>>()
+  readonly #background = new Set<Promise<unknown>>()
 
   constructor(context: LogContext, contents: LogContents) {
     const { topic, partition } = context.topicPartition
@@ -122,7 +122,7 @@ export class LogState {
 
   // ── the numbers ────────────────────────────────────────────────────────────────────────
 
-  /** The first offset that can be read. Moves up by retention and by deleting records. */
+  /** The first offset that can be read. Retention and deleting records move it up. */
   get logStartOffset(): Offset {
     return this.#logStartOffset
   }
@@ -134,19 +134,19 @@ export class LogState {
   get durableEndOffset(): Offset {
     return this.#durableEndOffset
   }
-  /** Everything below is synced with its indexes: opening begins to scan here. */
+  /** Everything below is synced with its indexes: opening scans from here. */
   get recoveryPoint(): Offset {
     return this.#recoveryPoint
   }
-  /** Compaction goes on here. */
+  /** Where the next compaction continues. */
   get firstDirtyOffset(): Offset {
     return this.#firstDirtyOffset
   }
-  /** Bytes appended since the log was opened, less those cut off. */
+  /** Bytes appended since the log was opened, minus truncated ones. */
   get appendedBytes(): number {
     return this.#appendedBytes
   }
-  /** How many of them are durable. */
+  /** How many of the appended bytes are durable. */
   get durableBytes(): number {
     return this.#durableBytes
   }
@@ -158,42 +158,42 @@ export class LogState {
     this.#appendedBytes += bytes
   }
 
-  /** A sync has ended well. */
+  /** A sync has succeeded. */
   becameDurable(durableEndOffset: Offset, bytes: number): void {
-    assert(durableEndOffset >= this.#durableEndOffset, 'what is durable stays so')
+    assert(durableEndOffset >= this.#durableEndOffset, 'durable records stay durable')
     this.#durableEndOffset = durableEndOffset
     this.#durableBytes = bytes
     this.#check()
     this.listener?.onDurable(durableEndOffset)
   }
 
-  /** Records below are deleted. */
-  startAt(logStartOffset: Offset): void {
-    assert(logStartOffset >= this.#logStartOffset, 'what is deleted does not come back')
+  /** Deletes the records below an offset. */
+  moveLogStart(logStartOffset: Offset): void {
+    assert(logStartOffset >= this.#logStartOffset, 'the log start never moves back')
     this.#logStartOffset = logStartOffset
     this.#check()
     this.listener?.onCheckpointable()
   }
 
-  /** Everything below is durable with its indexes. */
-  settledTo(recoveryPoint: Offset): void {
+  /** Everything below is durable, with its indexes. */
+  moveRecoveryPoint(recoveryPoint: Offset): void {
     this.#recoveryPoint = recoveryPoint
     this.#check()
   }
 
-  /** Compaction has got so far. */
-  cleanedTo(firstDirtyOffset: Offset): void {
+  /** Compaction has cleaned everything below. */
+  moveFirstDirtyOffset(firstDirtyOffset: Offset): void {
     this.#firstDirtyOffset = firstDirtyOffset
   }
 
-  /** A cut is about to begin: opening scans what a crash leaves of it. */
-  aboutToCut(recoveryPoint: Offset, firstDirtyOffset: Offset): void {
+  /** A truncation is about to begin: after a crash, opening scans from the new recovery point. */
+  willTruncate(recoveryPoint: Offset, firstDirtyOffset: Offset): void {
     this.#recoveryPoint = Math.min(this.#recoveryPoint, recoveryPoint)
     this.#firstDirtyOffset = Math.min(this.#firstDirtyOffset, firstDirtyOffset)
   }
 
-  /** The log was cut while nothing was read or synced. */
-  cutBack({ logEndOffset, isEmpty, bytes }: CutResult): void {
+  /** The log was truncated while no read or sync was under way. */
+  truncated({ logEndOffset, isEmpty, bytes }: CutResult): void {
     this.#logEndOffset = logEndOffset
     if (isEmpty) this.#logStartOffset = logEndOffset
     this.#durableEndOffset = isEmpty
@@ -209,17 +209,17 @@ export class LogState {
     const [recovery, durable] = [this.#recoveryPoint, this.#durableEndOffset]
     const isInOrder = start <= end && durable <= end && recovery <= Math.max(durable, start)
     assert(isInOrder, 'the offsets of a log are in order', { start, recovery, durable, end })
-    assert(this.#durableBytes <= this.#appendedBytes, 'no more is durable than was appended')
+    assert(this.#durableBytes <= this.#appendedBytes, 'durable bytes were appended')
   }
 
-  // ── what is at work ────────────────────────────────────────────────────────────────────
+  // ── work under way ─────────────────────────────────────────────────────────────────────
 
-  /** Reads or syncs are under way: nothing may be cut now. */
+  /** Reads or syncs are under way: the log must not be truncated now. */
   get isBusy(): boolean {
     return this.#reads > 0 || this.flusher.isRunning
   }
 
-  /** Resolves when `isBusy` may have changed. Throws when the log is offline. */
+  /** Resolves when `isBusy` may have changed. Throws if the log is offline. */
   async idle(): Promise<void> {
     await (this.#reads > 0 ? this.#readsEnded.wait() : this.flusher.idle())
     const { offlineReason } = this.health
@@ -235,46 +235,46 @@ export class LogState {
     }
   }
 
-  /** A cut is under way or waits for its turn. */
-  get isBeingCut(): boolean {
+  /** A truncation is under way or waits for its turn. */
+  get isTruncating(): boolean {
     return this.#cuts > 0
   }
 
-  async cutting<T>(cut: () => Promise<T>): Promise<T> {
+  async truncating<T>(cut: () => Promise<T>): Promise<T> {
     this.#cuts++
     try {
-      return await this.behind.run(cut)
+      return await this.maintenance.run(cut)
     } finally {
       this.#cuts--
     }
   }
 
-  /** Throws when the log is offline, closed or about to be cut. */
-  checkSteady(): void {
+  /** Throws if the log is offline, closed or about to be truncated. */
+  checkUsable(): void {
     this.health.checkOnline()
     if (this.#cuts > 0) throw truncatingError(this.name)
   }
 
-  /** Work beside appends and reads that gives up when the log is closed; closing waits for it. */
-  beside(work: Promise<unknown>): void {
+  /** Registers work in the background, which stops when the log is closed; closing waits for it. */
+  inBackground(work: Promise<unknown>): void {
     const ended = work.then(
       () => undefined,
       () => undefined,
     )
-    this.#beside.add(ended)
-    void ended.then(() => this.#beside.delete(ended))
+    this.#background.add(ended)
+    void ended.then(() => this.#background.delete(ended))
   }
 
-  /** Resolves when no work beside is under way. */
-  async besideEnded(): Promise<void> {
-    await Promise.all(this.#beside)
+  /** Resolves when no background work is under way. */
+  async backgroundEnded(): Promise<void> {
+    await Promise.all(this.#background)
   }
 
-  // ── pieces that more than one of them needs ────────────────────────────────────────────
+  // ── shared steps ───────────────────────────────────────────────────────────────────────
 
-  /** Syncs what is there now, epochs first: what is durable has its epoch in the file. */
+  /** Syncs all appended records; epochs first, so that the file has those of durable batches. */
   async syncNow(): Promise<void> {
-    await this.health.untilItPasses(async () => {
+    await this.health.retryWhileTransient(async () => {
       await this.epochFile.flush()
       await this.segments.sync()
     })
@@ -284,21 +284,21 @@ export class LogState {
     return this.health.syncFailed(error)
   }
 
-  /** Closes the active segment and begins the next one; what it held is to be settled then. */
+  /** Closes the active segment, begins the next one and queues the sync of the closed one. */
   roll(baseOffset: Offset): boolean {
-    // An empty one is as good as a new one.
+    // The active segment is empty: a new one would be the same.
     if (this.segments.active.baseOffset === baseOffset) return false
     this.segments.roll(baseOffset)
     this.producers.snapshot(baseOffset)
-    void this.behind.run(() => this.health.orLater(() => this.settle()))
+    void this.maintenance.run(() => this.health.runOrPostpone(() => this.syncClosedSegments()))
     return true
   }
 
   /**
-   * Closed segments become durable with their indexes: the recovery point moves behind each. What
-   * finds no room is left for the next call.
+   * Makes closed segments durable with their indexes, and moves the recovery point past each. If
+   * the disk has no room, the rest is left for the next call.
    */
-  async settle(): Promise<void> {
+  async syncClosedSegments(): Promise<void> {
     const { segments, health, producers } = this
     for (const closed of segments.closedFrom(this.#recoveryPoint)) {
       const next = segments.after(closed)
@@ -307,7 +307,7 @@ export class LogState {
       await closed.syncIndexes()
       await producers.sync(segments.all)
       if (!segments.has(closed)) return
-      this.settledTo(Math.max(this.#recoveryPoint, next.baseOffset))
+      this.moveRecoveryPoint(Math.max(this.#recoveryPoint, next.baseOffset))
       this.listener?.onCheckpointable()
     }
   }

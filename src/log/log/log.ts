@@ -1,15 +1,15 @@
 /**
- * One partition on one disk: a list of segments that together hold offsets
- * [logStartOffset, logEndOffset) without a gap.
+ * One partition on one disk: a list of segments that together hold the offsets
+ * [logStartOffset, logEndOffset), without a gap unless the log is compacted.
  *
- * Its state, with the invariants of its offsets, is in log-state.ts. A leader gives no offset
- * twice; the active segment is the last.
+ * Its state, with the invariants of its offsets, is in log-state.ts. A leader never assigns an
+ * offset twice; the active segment is the last.
  *
- * Appending and starting a new segment are synchronous: nothing comes between looking at the end
- * and writing there. Syncing, deleting and the like happen behind, one task at a time.
+ * Appending and rolling are synchronous: nothing comes between looking at the end and writing
+ * there. Syncs, deletions and other changes of files run in the background, one at a time.
  *
- * The log goes offline, until it is opened again, when a sync fails, when the disk fails in a way
- * that room cannot mend, or when bytes turn out not to be what was written. Then every call throws.
+ * The log goes offline, until it is opened again, if a sync fails, if the disk fails for another
+ * reason than a lack of room, or if bytes are not what was written. Then every call throws.
  */
 
 import { assignOffset, Batch, stampLogAppendTime } from '../../model/batch.js'
@@ -28,12 +28,12 @@ import { Truncation } from './truncation.js'
 export interface Appended {
   readonly firstOffset: Offset
   readonly lastOffset: Offset
-  /** The broker's time when the topic uses it, else −1. */
+  /** The broker's time if the topic uses LogAppendTime, otherwise −1. */
   readonly logAppendTime: Timestamp
 }
 
 export class Log {
-  /** What compaction works on as well. */
+  /** Compaction uses the same object. */
   readonly state: LogState
   readonly #truncation: Truncation
 
@@ -76,11 +76,11 @@ export class Log {
   get firstDirtyOffset(): Offset {
     return this.state.firstDirtyOffset
   }
-  /** Bytes appended since the log was opened, less those cut off: how much is new. */
+  /** Bytes appended since the log was opened, minus truncated ones. */
   get appendedBytes(): number {
     return this.state.appendedBytes
   }
-  /** How many of them are durable. */
+  /** How many of the appended bytes are durable. */
   get durableBytes(): number {
     return this.state.durableBytes
   }
@@ -94,11 +94,11 @@ export class Log {
   get firstSegmentOffset(): Offset {
     return this.state.segments.first.baseOffset
   }
-  /** Why what was appended cannot be made durable at present, if it cannot: it is tried again. */
+  /** Why appended records cannot be made durable yet (it is retried); undefined if they can. */
   get stalled(): PartlogError | undefined {
     return this.state.health.stalled
   }
-  /** Why every call fails, if it does. */
+  /** Why every call fails; undefined while the log is online. */
   get offlineReason(): PartlogError | undefined {
     return this.state.health.offlineReason
   }
@@ -110,8 +110,8 @@ export class Log {
   // ── append ─────────────────────────────────────────────────────────────────────────────
 
   /**
-   * Gives the batches in `bytes` the next offsets and writes them: all or nothing. Changes base
-   * offset and epoch (and time, with LogAppendTime) inside `bytes`. Durable only after `flush`.
+   * Assigns the next offsets to the batches in `bytes` and writes them: all or nothing. Changes
+   * base offset and epoch (and time, with LogAppendTime) in `bytes`. Durable only after `flush`.
    */
   append(
     bytes: Buffer,
@@ -119,7 +119,7 @@ export class Log {
     leaderEpoch: LeaderEpoch,
     now: Timestamp,
   ): Appended {
-    this.state.checkSteady()
+    this.state.checkUsable()
     const { config } = this
     const firstOffset = this.state.logEndOffset
     const isStamped = config.timestampType === 'LogAppendTime'
@@ -140,11 +140,11 @@ export class Log {
   }
 
   /**
-   * Writes what the leader has written, as it is: whole batches that begin where this log ends.
-   * They are checked first, and none is written when one is refused. Durable only after `flush`.
+   * Writes the leader's batches unchanged: whole batches that begin where this log ends. Checks
+   * them first and writes none if one is refused. Durable only after `flush`.
    */
   appendAsFollower(bytes: Buffer): Pick<Appended, 'firstOffset' | 'lastOffset'> {
-    this.state.checkSteady()
+    this.state.checkUsable()
     const firstOffset = this.state.logEndOffset
     const batches = followerBatches(bytes, {
       name: this.name,
@@ -163,7 +163,7 @@ export class Log {
     }
   }
 
-  /** Writes batches that have their offsets, into a new segment if the active one has no room. */
+  /** Writes batches with assigned offsets, to a new segment if the active one has no room. */
   #write(bytes: Buffer, batches: readonly Batch[], now: Timestamp): void {
     const [first, last] = [batches[0], batches.at(-1)]
     if (first === undefined || last === undefined) return
@@ -187,17 +187,17 @@ export class Log {
   // ── read ───────────────────────────────────────────────────────────────────────────────
 
   /**
-   * Whole batches from the one that holds `from` on, nothing at or above `bounds.upTo`. Empty at
-   * the end. Throws OFFSET_OUT_OF_RANGE outside [logStartOffset, logEndOffset].
+   * Whole batches from the one that contains `from`, none that reaches `bounds.upTo`. Empty at the
+   * end. Throws OFFSET_OUT_OF_RANGE outside [logStartOffset, logEndOffset].
    */
   async read(from: Offset, bounds: ReadBounds): Promise<Buffer> {
-    this.state.checkSteady()
+    this.state.checkUsable()
     this.checkInRange(from)
     if (from >= bounds.upTo) return Buffer.alloc(0)
     try {
       return await this.state.reading(() => this.state.reader.read(from, bounds))
     } catch (error) {
-      if (from < this.logStartOffset) this.checkInRange(from) // deleted while it was being read
+      if (from < this.logStartOffset) this.checkInRange(from) // deleted during the read
       throw error
     }
   }
@@ -213,21 +213,21 @@ export class Log {
 
   /** The first record that is not older than `timestamp`. */
   async findTimestamp(timestamp: Timestamp): Promise<OffsetAndTimestamp | undefined> {
-    this.state.checkSteady()
+    this.state.checkUsable()
     return await this.state.reading(() =>
       this.state.reader.findTimestamp(timestamp, this.state.logStartOffset),
     )
   }
 
-  /** The first record that has the newest time of all. */
+  /** The first record with the newest time in the log. */
   async findNewest(): Promise<OffsetAndTimestamp | undefined> {
-    this.state.checkSteady()
+    this.state.checkUsable()
     return await this.state.reading(() => this.state.reader.findNewest(this.state.logStartOffset))
   }
 
   // ── durability ─────────────────────────────────────────────────────────────────────────
 
-  /** Sees to it that everything appended so far becomes durable soon; the listener is told. */
+  /** Starts making everything appended so far durable; calls the listener when it is. */
   requestFlush(): void {
     if (this.offlineReason === undefined) this.state.flusher.request()
   }
@@ -238,21 +238,21 @@ export class Log {
     await this.state.flusher.flush()
   }
 
-  /** As `flush`; rejects with KAFKA_STORAGE_ERROR while the disk has no room for it. */
+  /** Like `flush`, but rejects with KAFKA_STORAGE_ERROR while the disk has no room. */
   async flushUnlessStalled(): Promise<void> {
     await this.state.health.unlessStalled(this.flush())
   }
 
   /** Makes records and indexes durable, so that opening need not scan them. */
   async checkpoint(): Promise<void> {
-    const { behind, health } = this.state
-    await behind.run(() => health.orLater(() => this.#checkpoint()))
+    const { maintenance, health } = this.state
+    await maintenance.run(() => health.runOrPostpone(() => this.#checkpoint()))
   }
 
   async #checkpoint(): Promise<void> {
     const { segments, health, flusher, producers } = this.state
-    const { active } = segments // one that is rolled meanwhile is settled next time
-    await this.state.settle()
+    const { active } = segments // if it is rolled meanwhile, the next checkpoint covers it
+    await this.state.syncClosedSegments()
     const { recoveryPoint, logEndOffset } = this.state
     if (recoveryPoint === logEndOffset || active !== segments.active) return
     producers.snapshot(logEndOffset)
@@ -260,25 +260,25 @@ export class Log {
     const { durableEndOffset } = this.state
     await active.syncIndexes()
     await producers.sync(segments.all)
-    if (active === segments.active) this.state.settledTo(durableEndOffset)
+    if (active === segments.active) this.state.moveRecoveryPoint(durableEndOffset)
   }
 
   // ── deletion ───────────────────────────────────────────────────────────────────────────
 
-  /** Moves the log start up; whole segments below it go with the next retention run. */
+  /** Moves the log start up; the next retention run deletes whole segments below it. */
   deleteRecordsBefore(offset: Offset): void {
-    this.state.checkSteady()
+    this.state.checkUsable()
     this.checkInRange(offset)
     if (offset <= this.state.logStartOffset) return
-    this.state.startAt(offset)
+    this.state.moveLogStart(offset)
   }
 
-  /** Resolves when the log start as it is now survives a power cut. */
+  /** Resolves when the current log start survives a power cut. */
   async saveLogStart(): Promise<void> {
     await this.state.context.saveCheckpoints()
   }
 
-  /** Deletes segments that retention lets go; returns by how much the log start has moved. */
+  /** Deletes the segments that retention allows; returns how far the log start has moved. */
   async deleteOldSegments(highWatermark: Offset): Promise<number> {
     return await deleteOldSegments(this.state, highWatermark)
   }
@@ -286,24 +286,24 @@ export class Log {
   // ── truncation ─────────────────────────────────────────────────────────────────────────
 
   /**
-   * Removes every batch that reaches to `offset` or beyond: the log ends there, or before when a
-   * batch goes on across it. Below the log start it means everything. Durable when it resolves,
-   * with the files that keep what was cut off; until then nothing is read or appended
-   * (NOT_LEADER_OR_FOLLOWER).
+   * Removes every batch that reaches `offset` or beyond: the log then ends there, or earlier if a
+   * batch spans the offset. An offset below the log start removes everything. Durable when it
+   * resolves with the paths of the files that keep the removed bytes; until then reads and appends
+   * throw NOT_LEADER_OR_FOLLOWER.
    */
   async truncateTo(offset: Offset): Promise<readonly string[]> {
-    return await this.#cutting(() => this.#truncation.truncateTo(offset))
+    return await this.#truncating(() => this.#truncation.truncateTo(offset))
   }
 
-  /** As `truncateTo`, but everything goes and the next record gets `offset`. */
+  /** Like `truncateTo`, but removes everything; the next record gets `offset`. */
   async truncateFullyAndStartAt(offset: Offset): Promise<readonly string[]> {
-    return await this.#cutting(() => this.#truncation.startAgainAt(offset))
+    return await this.#truncating(() => this.#truncation.truncateFullyAndStartAt(offset))
   }
 
-  async #cutting(cut: () => Promise<readonly string[]>): Promise<readonly string[]> {
+  async #truncating(cut: () => Promise<readonly string[]>): Promise<readonly string[]> {
     const log = this.state
     log.health.checkOnline()
-    return await log.cutting(async () => {
+    return await log.truncating(async () => {
       log.health.checkOnline()
       return await log.health.reading(async () => {
         const { logEndOffset } = log
@@ -314,11 +314,11 @@ export class Log {
     })
   }
 
-  /** After a cut their state is that of before. */
+  /** A truncation leaves the state of before, so it is rebuilt. */
   async #reloadProducers(): Promise<void> {
     const { health, segments, logStartOffset, logEndOffset } = this.state
     const extent = { segments: segments.all, logStartOffset, logEndOffset }
-    await health.untilItPasses(() => this.producers.reload(extent)).catch(error => {
+    await health.retryWhileTransient(() => this.producers.reload(extent)).catch(error => {
       throw health.syncFailed(error)
     })
   }
@@ -328,9 +328,9 @@ export class Log {
   /** Notes that a leadership begins at the log's end. Durable when it resolves. */
   async assignEpoch(epoch: LeaderEpoch): Promise<void> {
     this.state.health.checkOnline()
-    await this.state.behind.run(() =>
-      // Without room for it the epoch is written before anything of it is synced.
-      this.state.health.orLater(async () => {
+    await this.state.maintenance.run(() =>
+      // If the disk has no room now, the epoch is written before its first batch is synced.
+      this.state.health.runOrPostpone(async () => {
         if (this.epochs.assign(epoch, this.state.logEndOffset)) await this.state.epochFile.write()
         else await this.state.epochFile.flush()
       }),
@@ -339,24 +339,24 @@ export class Log {
 
   // ── the end ────────────────────────────────────────────────────────────────────────────
 
-  /** Makes everything durable and gives the files back. True when opening need not scan. */
+  /** Makes everything durable and closes the files. Resolves with true if opening need not scan. */
   async close(): Promise<boolean> {
     if (this.state.health.isClosed) return this.offlineReason === undefined
     this.state.health.close()
-    await this.state.besideEnded()
-    await this.state.behind.idle()
+    await this.state.backgroundEnded()
+    await this.state.maintenance.idle()
     if (this.offlineReason === undefined) await this.#closeCleanly()
     this.state.segments.close()
     this.producers.close()
     return this.offlineReason === undefined
   }
 
-  /** Gives the files back as a crash would, without syncing anything. */
+  /** Closes the files without syncing anything, as a crash would. */
   async abandon(): Promise<void> {
     this.state.health.abandon()
-    await this.state.besideEnded()
+    await this.state.backgroundEnded()
     await this.state.flusher.idle().catch(() => undefined)
-    await this.state.behind.idle()
+    await this.state.maintenance.idle()
     this.state.segments.close()
     this.producers.close()
   }
@@ -367,7 +367,7 @@ export class Log {
       await this.state.segments.sealAndSync()
       this.producers.snapshot(this.state.logEndOffset)
       await this.producers.sync(this.state.segments.all)
-      this.state.settledTo(this.state.logEndOffset)
+      this.state.moveRecoveryPoint(this.state.logEndOffset)
     } catch (error) {
       this.state.health.syncFailed(error)
     }

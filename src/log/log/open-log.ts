@@ -1,8 +1,8 @@
 /**
- * From a partition's folder to its Log, and from nothing to both.
+ * Opens the Log in a partition's folder, or creates both.
  *
- * A folder holds more than segments: Kafka's bookkeeping, files on their way out, bytes that an
- * earlier recovery kept, whatever people put there. Only what is known to be left over is removed.
+ * A folder holds more than segments: Kafka's bookkeeping, files being deleted, bytes that an
+ * earlier recovery kept, files that people put there. Only files known to be left over are removed.
  */
 
 import { join, parentOf, readSmallFile, replaceSmallFile, type Disk } from '../../disk/disk.js'
@@ -35,25 +35,25 @@ import {
 import { Segment } from './segment.js'
 
 const SMALL_FILE_MAX_BYTES = 1024 * 1024
-/** Kafka orders these beside a segment; without their `.log` they mean nothing. */
+/** Kafka's files next to a segment; without their `.log` they mean nothing. */
 const DERIVED_KINDS = new Set(['index', 'timeindex', 'txnindex'])
 
 export interface OpenLogOptions {
-  /** From the checkpoint; 0 when there is none. */
+  /** From the checkpoint; 0 if it has none. */
   readonly recoveryPoint: Offset
-  /** Below it records were durable for another reason than the recovery point. Default 0. */
+  /** Records below are known to be durable, independently of the recovery point. Default 0. */
   readonly durableOffset?: Offset
-  /** From the checkpoint; the first segment's base when there is none. */
+  /** From the checkpoint; undefined if it has none: then the log starts at its first segment. */
   readonly logStartOffset: Offset | undefined
-  /** Checksums cover these two: they are what was written. Default: no. */
+  /** Whether a valid checksum covers recovery point and log start. Default false. */
   readonly isSealed?: { readonly recoveryPoints: boolean; readonly logStarts: boolean }
-  /** Where compaction goes on, from the checkpoint; 0 when there is none. */
+  /** Where the next compaction continues, from the checkpoint; 0 if it has none. */
   readonly firstDirtyOffset?: Offset
-  /** The broker that had the folder before closed it cleanly. */
+  /** The previous broker closed the folder cleanly. */
   readonly wasClosedCleanly: boolean
-  /** Other brokers keep the partition, too. Default: perhaps. */
+  /** Whether other brokers have replicas of the partition. Default true. */
   readonly isReplicated?: boolean
-  /** The partition's own epoch, as the controller knows it: no batch can have a later one. */
+  /** The partition's current epoch, from the metadata: no batch can have a later one. */
   readonly leaderEpochMax?: LeaderEpoch
   readonly onCorruption: 'offline' | 'truncate'
 }
@@ -63,7 +63,7 @@ export interface OpenedLog {
   readonly findings: readonly RecoveryFinding[]
 }
 
-/** Opens a partition's folder. Throws CORRUPT_LOG when its bytes are not what was written. */
+/** Opens a partition's folder. Throws CORRUPT_LOG if its bytes are not what was written. */
 export async function openLog(context: LogContext, options: OpenLogOptions): Promise<OpenedLog> {
   await finishSwaps(context, options.onCorruption)
   await removeLeftovers(context, options)
@@ -71,7 +71,7 @@ export async function openLog(context: LogContext, options: OpenLogOptions): Pro
   if (found.length === 0) {
     if (options.recoveryPoint > (options.logStartOffset ?? 0)) {
       const { recoveryPoint } = options
-      const what = `${context.folder} held records up to offset ${recoveryPoint}, it has none`
+      const what = `${context.folder} held records up to offset ${recoveryPoint}, it has no segment`
       throw corruptLog(context.folder, what)
     }
     found.push(newSegment(context, options.logStartOffset ?? 0))
@@ -82,9 +82,9 @@ export async function openLog(context: LogContext, options: OpenLogOptions): Pro
   } catch (error) {
     for (const segment of found) segment.close()
     if (!(error instanceof DamagedBytesError)) throw error
-    const mayGiveUp = options.onCorruption === 'truncate' && options.wasClosedCleanly
-    // Recovery knows how to cut; it looks at everything then.
-    if (mayGiveUp) return await openLog(context, { ...options, wasClosedCleanly: false })
+    const mayCut = options.onCorruption === 'truncate' && options.wasClosedCleanly
+    // Recovery scans everything and cuts the damage off.
+    if (mayCut) return await openLog(context, { ...options, wasClosedCleanly: false })
     throw corruptLog(nameOf(context), error.message)
   }
 }
@@ -94,11 +94,11 @@ async function openSegments(
   found: readonly Segment[],
   options: OpenLogOptions,
 ): Promise<OpenedLog> {
-  const recovered = await bringBack(context, found, options)
+  const recovered = await recover(context, found, options)
   const findings = [...recovered.findings]
   const logStart = options.logStartOffset ?? 0
   const isPossible = options.isSealed?.logStarts === true || logStart <= recovered.logEndOffset
-  if (!isPossible) findings.push(oddLogStart(context, logStart, recovered.logEndOffset))
+  if (!isPossible) findings.push(impossibleLogStart(context, logStart, recovered.logEndOffset))
   const opened = await startAtLogStart(context, recovered, isPossible ? logStart : 0)
   const epochs = await checkedEpochs(context, findings, {
     ...opened,
@@ -115,7 +115,7 @@ async function openSegments(
 }
 
 /**
- * Makes the folder of a new partition and an empty log in it. Durable but for the folder's name.
+ * Creates the folder of a new partition with an empty log. Durable, except for the folder's name.
  */
 export async function createLog(context: LogContext, topicId: string): Promise<Log> {
   const { disk, folder } = context
@@ -132,7 +132,7 @@ export async function createLog(context: LogContext, topicId: string): Promise<L
 
 // ── the pieces ───────────────────────────────────────────────────────────────────────────
 
-async function bringBack(
+async function recover(
   context: LogContext,
   segments: readonly Segment[],
   options: OpenLogOptions,
@@ -158,14 +158,14 @@ async function bringBack(
   return await recoverSegments(segments, recoveryOptions)
 }
 
-/** A log start behind the log's end, in a file without a checksum, would delete all of it. */
-function oddLogStart({ folder }: LogContext, start: Offset, end: Offset): RecoveryFinding {
+/** A log start beyond the log's end, from a file without a checksum, would delete the whole log. */
+function impossibleLogStart({ folder }: LogContext, start: Offset, end: Offset): RecoveryFinding {
   const file = join(parentOf(folder), LOG_START_CHECKPOINT)
-  const reason = `${folder} ends at offset ${end}, it cannot begin at ${start}`
+  const reason = `${folder} ends at offset ${end}, it cannot start at ${start}`
   return { kind: 'checkpoint-ignored', file, position: 0, bytes: 0, reason, keptIn: [] }
 }
 
-/** The log start may lie behind the end: records that were deleted may also be the ones lost. */
+/** The log start may be beyond the end: a crash may have lost records that were deleted anyway. */
 async function startAtLogStart(
   context: LogContext,
   recovered: Recovered,
@@ -190,9 +190,9 @@ function nameOf({ topicPartition }: LogContext): string {
 }
 
 /**
- * Files that a crash has left on their way out, and indexes whose segment is not there. When a
- * segment is deleted its `.log` is renamed first, and goes last: an index of synced records with
- * neither beside it means that somebody else has taken the segment away (CORRUPT_LOG).
+ * Removes files that a crash has left half-deleted, and indexes without a segment. Deleting a
+ * segment renames its `.log` first and removes it last. So if an index of synced records has
+ * neither file, something other than partlog has removed the segment (CORRUPT_LOG).
  */
 async function removeLeftovers(
   { disk, folder }: LogContext,
@@ -211,11 +211,12 @@ async function removeLeftovers(
     const later = [...bases].map(Number).filter(each => each > base)
     const isMissed = base < recoveryPoint && Math.min(recoveryPoint, ...later) > logStartOffset
     if (!mayRefuse || !isMissed || names.includes(deletedFile(log))) continue
-    throw corruptLog(folder, `${join(folder, log)} at position 0: the file is gone, ${name} is not`)
+    const reason = `the file is missing, but ${name} exists`
+    throw corruptLog(folder, `${join(folder, log)} at position 0: ${reason}`)
   }
   for (const name of orphans) await disk.remove(join(folder, name))
   const deleted = names.filter(isDeletedFile)
-  // The index goes for good before the last sign of its segment does.
+  // The removal of an index must be durable before the last trace of its segment is removed.
   if (orphans.length > 0 && deleted.length > 0) await disk.syncDirectory(folder)
   for (const name of deleted) await disk.remove(join(folder, name))
 }
@@ -266,9 +267,9 @@ interface FoundLog extends EpochExtent {
 }
 
 /**
- * The epochs in the checkpoint, as far as the log goes, and those of batches that were written
- * after it; all from the batches when they contradict it. A leadership that has written nothing is
- * forgotten: who had it notes it again when it takes it up.
+ * The epochs in the checkpoint, up to the end of the log, and those of batches written after it;
+ * if the batches contradict the checkpoint, all epochs are read from the batches. An epoch without
+ * records is dropped: its leader assigns it again when it resumes.
  */
 async function checkedEpochs(
   { disk, folder }: LogContext,
@@ -291,7 +292,7 @@ async function checkedEpochs(
     findings.push({ kind: 'epochs-rebuilt', file, position: 0, bytes: 0, reason, keptIn: [] })
   }
   if (formatEpochs(epochs.entries) !== storedText) {
-    // From now on what was learned lies below the recovery point, where nobody will look again.
+    // These batches are below the recovery point from now on, and are not scanned again.
     await new EpochFile(disk, folder, epochs).write()
   }
   return epochs
@@ -305,7 +306,7 @@ async function readEpochs(disk: Disk, folder: string): Promise<LeaderEpochs | un
     const entries = parseEpochs(bytes.toString('utf8'))
     return isAscending(entries) ? new LeaderEpochs(entries) : undefined
   } catch {
-    return undefined // unreadable counts as absent: the batches know their epochs, too
+    return undefined // an unreadable file counts as absent: the batches have their epochs
   }
 }
 
@@ -315,7 +316,7 @@ export function formatPartitionMetadata(topicId: string): string {
   return `version: 0\ntopic_id: ${topicId}`
 }
 
-/** The topic id a partition's folder was made for; undefined when the file is absent or torn. */
+/** The topic id in a partition's folder; undefined if the file is missing or torn. */
 export async function readTopicId(disk: Disk, folder: string): Promise<string | undefined> {
   const path = join(folder, PARTITION_METADATA)
   const bytes = await readSmallFile(disk, path, SMALL_FILE_MAX_BYTES)
@@ -323,8 +324,8 @@ export async function readTopicId(disk: Disk, folder: string): Promise<string | 
 }
 
 /**
- * Throws CORRUPT_LOG for a folder that holds records and a file that names no topic: it may be
- * another topic's. One without records was perhaps never finished.
+ * Throws CORRUPT_LOG if the folder holds records but its file names no topic: it may be another
+ * topic's. Without records, its creation was perhaps never finished.
  */
 export function refuseDamagedMetadata(disk: Disk, folder: string): void {
   const path = join(folder, PARTITION_METADATA)
@@ -343,7 +344,7 @@ export async function writeTopicId(disk: Disk, folder: string, topicId: string):
   await replaceSmallFile(disk, join(folder, PARTITION_METADATA), bytes)
 }
 
-/** Throws INCONSISTENT_TOPIC_ID when the folder belongs to another topic of the same name. */
+/** Throws INCONSISTENT_TOPIC_ID if the folder belongs to another topic with the same name. */
 export function checkTopicId(folder: string, stored: string | undefined, wanted: string): void {
   if (stored === undefined || stored === wanted) return
   throw new PartlogError(

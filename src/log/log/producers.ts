@@ -1,15 +1,15 @@
 /**
- * The producers of a log: their state, and the snapshot files that make it quick to build again.
+ * The producers of a log: their state, and the snapshot files from which it is quick to rebuild.
  *
- * Opening takes the newest snapshot that can be read and goes over the batches behind it. A
- * snapshot is written where a segment begins, wherever the recovery point is put, and at a clean
- * close, so what lies below the recovery point is not read again.
+ * Opening loads the newest readable snapshot and replays the batches after it. A snapshot is
+ * written where a segment begins, at each new recovery point and at a clean close, so batches
+ * below the recovery point are not read again.
  *
  * Invariants
  * - A snapshot at an offset holds the state of everything below it.
- * - There is none above the log's end: one that was left there would be believed when the log has
- *   grown over it, with other records. So their removal is synced before anything is appended.
- * - Nothing depends on a snapshot: one that cannot be written or read costs time.
+ * - No snapshot lies above the log's end: it would be loaded after the log has grown past it with
+ *   other records. So the removal of snapshots is synced before anything is appended.
+ * - Nothing depends on a snapshot: one that cannot be written or read only costs time.
  */
 
 import { BytesError } from '../../base/bytes.js'
@@ -33,7 +33,7 @@ export interface ProducersContext {
   readonly logger: Logger
 }
 
-/** What a log holds. */
+/** The segments and offsets of a log. */
 export interface LogExtent {
   readonly segments: readonly Segment[]
   readonly logStartOffset: Offset
@@ -43,7 +43,7 @@ export interface LogExtent {
 export class Producers {
   readonly #context: ProducersContext
   #state = new ProducerState()
-  /** Where the state was last written down. */
+  /** The offset of the last snapshot. */
   #snapshotAt: Offset
   readonly #unsynced: DiskFile[] = []
 
@@ -52,12 +52,12 @@ export class Producers {
     this.#snapshotAt = snapshotAt
   }
 
-  /** Those of a new log. */
+  /** The producers of a new log: none. */
   static none(context: ProducersContext): Producers {
     return new Producers(context, 0)
   }
 
-  /** Those of a log that is being opened. */
+  /** The producers of a log that is being opened. */
   static async load(context: ProducersContext, extent: LogExtent): Promise<Producers> {
     const producers = new Producers(context, extent.logStartOffset)
     if (await producers.#dropAbove(extent.logEndOffset)) {
@@ -67,25 +67,25 @@ export class Producers {
     return producers
   }
 
-  /** How many are known. */
+  /** How many producers are known. */
   get count(): number {
     return this.#state.size
   }
 
   /**
-   * Where a batch stands that is in the log already. Throws INVALID_PRODUCER_EPOCH or
-   * OUT_OF_ORDER_SEQUENCE_NUMBER when it must not be appended.
+   * The place of the batch if it is already in the log. Throws INVALID_PRODUCER_EPOCH or
+   * OUT_OF_ORDER_SEQUENCE_NUMBER if it must not be appended.
    */
   check(batch: Batch): WrittenBatch | undefined {
     return this.#state.check(batch)
   }
 
-  /** Does this batch hold the last records of a producer who is known? */
+  /** True if the batch holds the last records of a known producer. */
   isLast(batch: Batch): boolean {
     return this.#state.isLast(batch)
   }
 
-  /** Takes note of a batch that was appended. */
+  /** Updates the state with an appended batch. */
   note(batch: Batch, now: number): void {
     this.#state.update(batch, now)
   }
@@ -94,23 +94,23 @@ export class Producers {
     this.#state.expire(this.#context.clock.now(), afterMs)
   }
 
-  /** Builds the state anew after the log was cut. Nothing may be appended meanwhile. */
+  /** Rebuilds the state after a truncation. Nothing may be appended meanwhile. */
   async reload(extent: LogExtent): Promise<void> {
     await this.#dropAbove(extent.logEndOffset)
-    // Also what was removed earlier: it must not come back above the new end.
+    // Always: snapshots removed earlier must not reappear above the new end either.
     await this.#context.disk.syncDirectory(this.#context.folder)
     await this.#rebuild(extent)
   }
 
   // ── snapshots ──────────────────────────────────────────────────────────────────────────
 
-  /** Writes the state down, which is that below `offset`. Durable after `sync`. */
+  /** Writes a snapshot at `offset`, which must be the log's end. Durable after `sync`. */
   snapshot(offset: Offset): void {
     if (offset === this.#snapshotAt) return
     const { disk, logger } = this.#context
     const path = this.#path(offset)
     try {
-      // One that an earlier attempt has left may be there.
+      // An earlier attempt may have left a file.
       const file = disk.exists(path) ? disk.open(path) : disk.create(path)
       this.#unsynced.push(file)
       if (file.size > 0) file.truncate(0)
@@ -122,7 +122,7 @@ export class Producers {
     }
   }
 
-  /** Makes snapshots durable, and removes those that are not needed any more. */
+  /** Makes snapshots durable and removes the ones that are no longer needed. */
   async sync(segments: readonly Segment[]): Promise<void> {
     for (let file = this.#unsynced[0]; file !== undefined; file = this.#unsynced[0]) {
       await file.sync()
@@ -132,14 +132,14 @@ export class Producers {
     await this.#prune(segments)
   }
 
-  /** Removes snapshots that no segment begins at, but for the newest. */
+  /** Removes snapshots where no segment begins, except the newest. */
   async #prune(segments: readonly Segment[]): Promise<void> {
     const { logger } = this.#context
     const bases = new Set(segments.map(({ baseOffset }) => baseOffset))
     const [, ...older] = this.#offsets()
     for (const offset of older.filter(each => !bases.has(each))) {
       await this.#remove(offset).catch((error: unknown) => {
-        logger.warn(`${this.#path(offset)} stays for now`, { error })
+        logger.warn(`${this.#path(offset)} could not be removed yet`, { error })
       })
     }
   }
@@ -148,7 +148,7 @@ export class Producers {
     for (const file of this.#unsynced.splice(0)) file.close()
   }
 
-  /** Offsets of the snapshots there are, the newest first. */
+  /** The offsets of the snapshots in the folder, the newest first. */
   #offsets(): Offset[] {
     const { disk, folder } = this.#context
     return disk
@@ -173,7 +173,7 @@ export class Producers {
     return join(this.#context.folder, segmentFile(offset, 'snapshot'))
   }
 
-  // ── coming back ────────────────────────────────────────────────────────────────────────
+  // ── rebuilding ─────────────────────────────────────────────────────────────────────────
 
   async #rebuild(extent: LogExtent): Promise<void> {
     this.close()
@@ -201,7 +201,7 @@ export class Producers {
     return undefined
   }
 
-  /** Goes over the batches from an offset on. Bytes that are no batch are for readers to find. */
+  /** Replays the batches from an offset on. Stops at a break, which the next read reports. */
   async #replay(segments: readonly Segment[], from: Offset): Promise<void> {
     const { clock, logger } = this.#context
     const now = clock.now()
@@ -213,7 +213,7 @@ export class Producers {
       const start = segment.baseOffset < from ? await positionOf(segment, from) : 0
       const { reason } = await scanBatches(segment.file, note, { from: start, checksCrc: false })
       if (reason === undefined) continue
-      logger.warn(`${segment.file.path}: not all producers are known again: ${reason}`)
+      logger.warn(`${segment.file.path}: some producers could not be restored: ${reason}`)
     }
   }
 }

@@ -1,12 +1,12 @@
 /**
- * Opening the segments of a log: after a clean close by looking at the end of the last one, after a
- * crash by scanning what lies above the recovery point.
+ * Opens the segments of a log: after a clean close by checking the end of the last one, after a
+ * crash by scanning everything above the recovery point.
  *
  * Invariants
- * - Nothing below the recovery point is scanned, cut or changed.
- * - What is cut off is copied aside and synced before it is cut.
- * - Corruption changes no record: the log stays as it is (indexes aside, which can always be
- *   built again) and the caller gets the error.
+ * - Nothing below the recovery point is scanned, cut off or changed.
+ * - Bytes are copied aside and synced before they are cut off.
+ * - Corruption changes no record: the log stays unchanged (except indexes, which can always be
+ *   rebuilt) and the caller gets the error.
  * - Running it again, also after a crash in the middle of it, leads to the same log.
  */
 
@@ -23,11 +23,11 @@ import { factsOf, type Breakage } from './break-facts.js'
 import { placeOf, type BatchPlace, type Segment } from './segment.js'
 
 /**
- * `torn-tail`: a write that was under way was cut off. `corruption-cut`: damage was cut off, as
- * `onCorruption: 'truncate'` asks for. `index-rebuilt`, `epochs-rebuilt`: made anew from the
- * batches. `checkpoint-restored`: a checkpoint and its sealed copy contradict each other, the one
- * that a checksum speaks for was taken. `checkpoint-ignored`: it cannot be read, or contradicts the
- * log. `set-aside`: a damaged copy of a partition was kept under another name, and a new one is
+ * `torn-tail`: an unfinished write was cut off. `corruption-cut`: damage was cut off, because
+ * `onCorruption` is 'truncate'. `index-rebuilt`, `epochs-rebuilt`: rebuilt from the batches.
+ * `checkpoint-restored`: a checkpoint and its sealed copy contradict each other; the one with a
+ * valid checksum was used. `checkpoint-ignored`: a checkpoint cannot be read or contradicts the
+ * log. `set-aside`: a damaged copy of a partition was kept under another name, and a new copy is
  * made from its leader.
  */
 export type FindingKind =
@@ -39,7 +39,7 @@ export type FindingKind =
   | 'checkpoint-ignored'
   | 'set-aside'
 
-/** Something recovery found and what became of it. */
+/** A problem that recovery found, and where the bytes are now. */
 export interface RecoveryFinding {
   readonly kind: FindingKind
   readonly file: string
@@ -47,7 +47,7 @@ export interface RecoveryFinding {
   /** Bytes that are no longer in the log. */
   readonly bytes: number
   readonly reason: string
-  /** Where the bytes are now. */
+  /** The files that keep these bytes. */
   readonly keptIn: readonly string[]
 }
 
@@ -57,18 +57,18 @@ export interface RecoveryOptions {
   readonly name: string
   /** Everything below is synced. */
   readonly recoveryPoint: Offset
-  /** Below it records were durable: the recovery point, or more. */
+  /** Records below were durable: the recovery point or higher. */
   readonly durableOffset: Offset
-  /** A checksum covers the recovery point: it is what was written. */
+  /** A valid checksum covers the recovery point. */
   readonly isSealed: boolean
   /** The log was closed cleanly, so it ends at the recovery point. */
   readonly wasClosedCleanly: boolean
-  /** Are gaps between offsets normal here, because the log is compacted? */
+  /** Offsets may be missing, because the log is compacted. */
   readonly hasGaps: boolean
-  /** Others keep the partition, too: what came from them may have gaps where none was compacted. */
+  /** Other brokers have replicas: batches from them may have gaps above the recovery point. */
   readonly isReplicated: boolean
   readonly onCorruption: 'offline' | 'truncate'
-  /** The partition's own epoch: no batch can have a later one. Infinity when it is not known. */
+  /** The partition's current epoch: no batch can have a later one. Infinity if it is unknown. */
   readonly leaderEpochMax: LeaderEpoch
 }
 
@@ -77,11 +77,11 @@ export interface Recovered {
   readonly logEndOffset: Offset
   readonly findings: readonly RecoveryFinding[]
   readonly lastBatch: BatchPlace | undefined
-  /** Where an epoch begins among the batches that were scanned, or is in force at their start. */
+  /** The epochs of the scanned batches; the first is the one in force where the scan began. */
   readonly epochStarts: readonly EpochStart[]
 }
 
-/** The segments of a log after a clean close, or undefined when they contradict that. */
+/** The segments of a log after a clean close; undefined if they contradict a clean close. */
 export async function resumeSegments(
   segments: readonly Segment[],
   options: RecoveryOptions,
@@ -101,8 +101,8 @@ export async function resumeSegments(
     const scan = await last.replay(batch => {
       const { baseOffset, nextOffset } = batch
       const mayBeLater = isFirst || options.hasGaps
-      if (mayBeLater ? baseOffset < end : baseOffset !== end) return 'it does not come next'
-      if (nextOffset > last.offsetLimit) return 'it is too far from the first'
+      if (mayBeLater ? baseOffset < end : baseOffset !== end) return 'its offset does not come next'
+      if (nextOffset > last.offsetLimit) return 'its offset is too far from the first'
       isFirst = false
       end = nextOffset
       lastBatch = placeOf(batch)
@@ -118,7 +118,7 @@ export async function resumeSegments(
   }
 }
 
-/** The segments of a log after a crash. Throws CORRUPT_LOG when it must not be touched. */
+/** Recovers the segments of a log after a crash. Throws CORRUPT_LOG if the log is damaged. */
 export async function recoverSegments(
   segments: readonly Segment[],
   options: RecoveryOptions,
@@ -133,8 +133,8 @@ class Recovery {
   #end: Offset
   #epoch: LeaderEpoch = NONE
   #last: BatchPlace | undefined
-  /** The last batch, if it has left a gap: the one behind it may show that its offset is wrong. */
-  #jump: { readonly position: Position; readonly from: Offset } | undefined
+  /** The last batch, if it follows a gap: the next batch may show that its offset is wrong. */
+  #lastGap: { readonly position: Position; readonly from: Offset } | undefined
 
   constructor(
     segments: readonly Segment[],
@@ -148,7 +148,7 @@ class Recovery {
     const first = this.#firstUnsynced()
     for (const segment of this.#segments.slice(0, first)) await this.#ensureIndexes(segment)
     const breakage = await this.#scanFrom(first)
-    if (breakage !== undefined) await this.#mend(breakage)
+    if (breakage !== undefined) await this.#resolveBreak(breakage)
     else this.#refuseLostEnd()
     await this.#makeDurable(first)
     return {
@@ -166,7 +166,7 @@ class Recovery {
     this.#findings.push(rebuilt(segment, 'an index is missing'))
   }
 
-  /** Every batch is fine, but some that were synced are no longer there. */
+  /** Throws CORRUPT_LOG if every batch is valid but synced ones are missing at the end. */
   #refuseLostEnd(): void {
     const { durableOffset, onCorruption } = this.options
     if (this.#end >= durableOffset || onCorruption === 'truncate') return
@@ -178,7 +178,7 @@ class Recovery {
 
   /** The segment that holds the recovery point. */
   #firstUnsynced(): number {
-    // Whoever gives up damage wants it gone wherever it is.
+    // With 'truncate', damage is cut off wherever it is.
     const recoveryPoint = this.options.onCorruption === 'truncate' ? 0 : this.options.recoveryPoint
     const index = this.#segments.findLastIndex(segment => segment.baseOffset <= recoveryPoint)
     return Math.max(index, 0)
@@ -198,22 +198,22 @@ class Recovery {
     return undefined
   }
 
-  /** The segment before has ended too early for this one. */
+  /** A segment that does not begin where the one before ends: a break, unless it may be a gap. */
   #baseMismatch(before: number, segment: Segment): Breakage | undefined {
     if (this.#mayBeGap(segment.baseOffset)) {
       this.#end = segment.baseOffset
       return undefined
     }
     const { baseOffset } = segment
-    const reason = `offset ${this.#end} should come next, the next segment has ${baseOffset}`
+    const reason = `expected offset ${this.#end} next, the next segment begins at ${baseOffset}`
     const position = (this.#segments[before] as Segment).size
     const isShort = segment.baseOffset > this.#end
     return { index: before, position, reason, isShort, isWhole: false }
   }
 
   /**
-   * Compaction takes offsets away below the recovery point only, and what is appended here follows
-   * without a gap. A copy of what others have compacted may have gaps anywhere.
+   * Compaction removes offsets below the recovery point only, and appends leave no gap. Batches
+   * copied from another replica's compacted log may have gaps anywhere.
    */
   #mayBeGap(next: Offset): boolean {
     const { hasGaps, isReplicated, isSealed, recoveryPoint } = this.options
@@ -228,31 +228,31 @@ class Recovery {
   ): Promise<Breakage | undefined> {
     const isIndexed = isFirst && (await this.#keepIndexes(segment))
     try {
-      return await this.#scanBehind(segment, index, isIndexed)
+      return await this.#scanRest(segment, index, isIndexed)
     } catch (error) {
       if (!(error instanceof IndexError)) throw error
       this.#findings.push(rebuilt(segment, error.message))
-      return await this.#scanBehind(segment, index, false)
+      return await this.#scanRest(segment, index, false)
     }
   }
 
-  async #scanBehind(
+  async #scanRest(
     segment: Segment,
     index: number,
     isIndexed: boolean,
   ): Promise<Breakage | undefined> {
     if (!isIndexed) segment.resetIndexes()
-    // Behind an index entry the first batch sets the count; at the start of a file the name does.
+    // At an index entry the first batch gives the offset; at the start of a file its name does.
     let isKnown = !isIndexed
     this.#end = segment.baseOffset
     const limit = this.#limitOf(index)
     let isWhole = false
-    this.#jump = undefined
+    this.#lastGap = undefined
     const scan = await segment.replay((batch, position) => {
       const reason = this.#whyNotNext(batch, { isKnown, limit })
       isWhole = reason !== undefined
       if (reason !== undefined) return reason
-      this.#jump =
+      this.#lastGap =
         isKnown && batch.baseOffset > this.#end ? { position, from: this.#end } : undefined
       isKnown = true
       this.#end = batch.nextOffset
@@ -262,10 +262,11 @@ class Recovery {
     })
     if (scan.reason === undefined) return undefined
     const { reason, isShort = false } = scan
-    return { index, position: this.#blamed(scan.position, isWhole), reason, isShort, isWhole }
+    const position = this.#brokenPosition(scan.position, isWhole)
+    return { index, position, reason, isShort, isWhole }
   }
 
-  /** Offsets of a segment lie below those of the next one. */
+  /** The offset that the batches of a segment must end below. */
   #limitOf(index: number): Offset {
     const { wasClosedCleanly, isSealed, recoveryPoint } = this.options
     const segment = this.#segments[index] as Segment
@@ -274,11 +275,11 @@ class Recovery {
     return Math.min(end, segment.offsetLimit)
   }
 
-  /** Behind a gap and a batch comes one that lies in the gap: it is the batch that is wrong. */
-  #blamed(position: Position, isWhole: boolean): Position {
-    if (!isWhole || this.#jump === undefined) return position
-    this.#end = this.#jump.from
-    return this.#jump.position
+  /** The break's position. If a batch lies in the gap before the last one, that one is wrong. */
+  #brokenPosition(position: Position, isWhole: boolean): Position {
+    if (!isWhole || this.#lastGap === undefined) return position
+    this.#end = this.#lastGap.from
+    return this.#lastGap.position
   }
 
   #noteEpoch({ leaderEpoch: epoch, baseOffset: startOffset }: Batch): void {
@@ -286,13 +287,13 @@ class Recovery {
     this.#epoch = epoch
   }
 
-  /** Keeps the index entries below the recovery point, if they can be believed. */
+  /** Keeps the index entries below the recovery point, unless they are wrong. */
   async #keepIndexes(segment: Segment): Promise<boolean> {
     if (!segment.hasIndexFiles || segment.baseOffset >= this.options.recoveryPoint) return false
     try {
       await segment.truncateIndexes(this.options.recoveryPoint)
       const entry = segment.offsetIndex.last
-      // A crash of an earlier recovery may have left one of them and not the other.
+      // A crash during an earlier recovery may have left only one of them.
       if (entry === undefined || segment.timeIndex.last === undefined) return false
       await segment.positionOf(entry.offset)
       return true
@@ -304,7 +305,7 @@ class Recovery {
   }
 
   /**
-   * The CRC leaves out offset and epoch: they are compared with those of the batches around.
+   * The CRC leaves out offset and epoch, so they are compared with those of the other batches.
    */
   #whyNotNext(
     { baseOffset, leaderEpoch, nextOffset }: Batch,
@@ -314,15 +315,15 @@ class Recovery {
     if (leaderEpoch < this.#epoch || leaderEpoch > leaderEpochMax) {
       return `leader epoch ${leaderEpoch} is outside [${this.#epoch}, ${leaderEpochMax}]`
     }
-    if (nextOffset > limit) return `the batch ends at ${nextOffset - 1}, offsets end below ${limit}`
+    if (nextOffset > limit) return `the batch ends at ${nextOffset - 1}, the limit is ${limit - 1}`
     if (baseOffset >= this.#end && !isKnown) return undefined
     if (baseOffset === this.#end || this.#mayBeGap(baseOffset)) return undefined
-    return `the batch begins at offset ${baseOffset}, ${this.#end} should come next`
+    return `the batch begins at offset ${baseOffset}, expected ${this.#end}`
   }
 
   // ── after a break ──────────────────────────────────────────────────────────────────────
 
-  async #mend(breakage: Breakage): Promise<void> {
+  async #resolveBreak(breakage: Breakage): Promise<void> {
     const { durableOffset } = this.options
     const log = { segments: this.#segments, end: this.#end, durableOffset }
     const verdict = judge(await factsOf(breakage, log))
@@ -332,7 +333,7 @@ class Recovery {
     await this.#cut(breakage, verdict === 'corruption' ? 'corruption-cut' : 'torn-tail')
   }
 
-  /** Puts everything from the break on aside, then cuts it off. */
+  /** Copies everything from the break on aside, then cuts it off. */
   async #cut(breakage: Breakage, kind: RecoveryFinding['kind']): Promise<void> {
     const { index, position, reason } = breakage
     const segment = this.#segments[index] as Segment
@@ -358,7 +359,7 @@ class Recovery {
     this.#findings.push({ kind, file, position, bytes, reason, keptIn })
   }
 
-  /** What was found complete may still be in the page cache only: sync it before it is promised. */
+  /** Valid batches may be only in the page cache: they are synced before they count as durable. */
   async #makeDurable(first: number): Promise<void> {
     for (const segment of this.#segments.slice(first)) {
       await segment.file.sync()

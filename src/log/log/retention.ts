@@ -1,16 +1,16 @@
 /**
- * Which segments may go. Pure; Kafka's rules (UnifiedLog.deletableSegments): whole segments,
- * oldest first, stop at the first that must stay. A segment qualifies only when every record in it
- * is below the high watermark.
+ * Which segments retention deletes. Pure; Kafka's rules (UnifiedLog.deletableSegments): whole
+ * segments, oldest first, up to the first that must stay. A segment qualifies only if every record
+ * in it is below the high watermark.
  */
 
 import type { Offset, Timestamp } from '../../model/units.js'
 
 export interface RetentionSegment {
-  /** The base offset of the segment behind it, or the log's end for the active one. */
+  /** The base offset of the next segment; the log's end for the active segment. */
   readonly nextOffset: Offset
   readonly bytes: number
-  /** Newest time in it; Infinity when no record has one, which keeps it for ever. */
+  /** Its newest time; Infinity if no record has a time, which keeps it forever. */
   readonly newestTimestamp: Timestamp
 }
 
@@ -27,7 +27,7 @@ export interface RetentionRules {
 export type RetentionReason = 'below log start' | 'retention.bytes' | 'retention.ms'
 
 export interface RetentionDecision {
-  /** How many of the oldest segments may go. */
+  /** How many of the oldest segments may be deleted. */
   readonly count: number
   readonly reason: RetentionReason | undefined
 }
@@ -45,7 +45,7 @@ export function deletableSegments(
   return { count, reason: count === bySize ? 'retention.bytes' : 'retention.ms' }
 }
 
-/** Deletes while what remains is still at least as large as the limit: never below it. */
+/** Counts segments while the rest is at least as large as the limit. */
 function countBySize(segments: readonly RetentionSegment[], rules: RetentionRules): number {
   if (rules.retentionBytes < 0) return 0
   let surplus = segments.reduce((sum, { bytes }) => sum + bytes, 0) - rules.retentionBytes
@@ -61,7 +61,7 @@ function countByTime(segments: readonly RetentionSegment[], rules: RetentionRule
   return leading(segments, rules, ({ newestTimestamp }) => newestTimestamp < limit)
 }
 
-/** How many segments from the oldest on satisfy `may`. An empty last segment never goes. */
+/** How many segments from the oldest on satisfy `may`. An empty last segment always stays. */
 function leading(
   segments: readonly RetentionSegment[],
   rules: RetentionRules,

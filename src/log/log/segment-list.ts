@@ -1,6 +1,6 @@
 /**
- * The segments of a log, oldest first, as files: making, syncing and taking away. There is always a
- * last one, the active segment.
+ * The segments of a log, oldest first: creates, syncs, truncates and deletes their files. The last
+ * one, which always exists, is the active segment.
  */
 
 import { assert } from '../../base/assert.js'
@@ -29,13 +29,13 @@ export interface SegmentListContext {
   readonly settings: LogSettings
 }
 
-/** A place where a batch begins, and everything goes from there on. */
+/** The beginning of a batch from which on everything is removed. */
 export interface Cut {
   readonly index: number
   readonly position: Position
-  /** Where the log ends then. */
+  /** The end of the log after the cut. */
   readonly end: Offset
-  /** What is below is certainly there: less than `end` when that lies in a gap. */
+  /** The recovery point after the cut: below `end` if that may lie in a gap. */
   readonly recoveryPoint: Offset
 }
 
@@ -43,7 +43,7 @@ export class SegmentList {
   readonly #context: SegmentListContext
   readonly #deleted: DeletedSegments
   #segments: Segment[]
-  /** A segment file was made whose name is not synced yet. */
+  /** A segment file was created whose name is not synced yet. */
   #hasNewNames = false
   #changes = 0
 
@@ -56,7 +56,7 @@ export class SegmentList {
   get all(): readonly Segment[] {
     return this.#segments
   }
-  /** Grows when records are cut off or deleted: what was seen before may be gone. */
+  /** Grows when segments are truncated or deleted: a list taken before may be stale. */
   get changes(): number {
     return this.#changes
   }
@@ -74,18 +74,18 @@ export class SegmentList {
     return this.#segments.includes(segment)
   }
 
-  /** The segment behind this one; undefined when it is the last, or not in the log any more. */
+  /** The segment after this one; undefined if it is the last or no longer in the log. */
   after(segment: Segment): Segment | undefined {
     const index = this.#segments.indexOf(segment)
     return index < 0 ? undefined : this.#segments[index + 1]
   }
 
-  /** The closed segments from the one that holds `offset` on. */
+  /** The closed segments from the one that contains `offset`. */
   closedFrom(offset: Offset): readonly Segment[] {
     return this.#segments.slice(floorSegment(this.#segments, offset), -1)
   }
 
-  /** Closes the active segment, which is returned, and begins the next one. */
+  /** Closes the active segment, begins the next one, and returns the closed one. */
   roll(baseOffset: Offset): Segment {
     const closed = this.active
     const { baseOffset: before } = closed
@@ -97,24 +97,23 @@ export class SegmentList {
   }
 
   /**
-   * Takes the oldest segments away, one after the other; one must be left. Each renaming
-   * is durable before the next one is done, so neither a power cut nor a disk that refuses leaves a
-   * hole.
+   * Deletes the oldest segments in order; at least one must stay. Each rename is durable before the
+   * next one begins, so neither a power cut nor a failing disk leaves a hole.
    */
   async dropOldest(count: number): Promise<void> {
     const { disk, folder } = this.#context
     const { fileDeleteDelayMs } = this.#context.settings.current
     for (const oldest of this.#segments.slice(0, count)) {
-      if (this.first !== oldest) return // cut off meanwhile
+      if (this.first !== oldest) return // truncated meanwhile
       this.#deleted.add(oldest, fileDeleteDelayMs)
-      // Not in place: whoever goes through the list must not miss one.
+      // A new array: a loop over the old one must not skip a segment.
       this.#segments = this.#segments.slice(1)
       this.#changes++
       await disk.syncDirectory(folder)
     }
   }
 
-  /** How many of the oldest segments retention lets go. Their newest times must be known. */
+  /** How many of the oldest segments retention deletes. Their newest times must be known. */
   deletable(marks: {
     readonly logStartOffset: Offset
     readonly logEndOffset: Offset
@@ -134,13 +133,13 @@ export class SegmentList {
     })
   }
 
-  /** Syncs what is there now, in the order it was written. */
+  /** Syncs everything written so far, in the order it was written. */
   async sync(): Promise<void> {
     const hadNewNames = this.#hasNewNames
     this.#hasNewNames = false
     try {
       for (const segment of this.#segments.filter(candidate => candidate.isDirty)) {
-        if (!this.has(segment)) continue // deleted while another one was synced
+        if (!this.has(segment)) continue // deleted while another segment was synced
         const { size } = segment
         await segment.file.sync()
         segment.syncedBytes = Math.max(segment.syncedBytes, size)
@@ -152,9 +151,9 @@ export class SegmentList {
     }
   }
 
-  // ── being cut ──────────────────────────────────────────────────────────────────────────
+  // ── truncation ─────────────────────────────────────────────────────────────────────────
 
-  /** Where to cut so that no batch reaches to `offset`, which lies below the log's end. */
+  /** Where to cut so that no batch reaches `offset`, which is below the log's end. */
   async findCut(offset: Offset): Promise<Cut> {
     const index = floorSegment(this.#segments, offset)
     const segment = this.#segments[index] as Segment
@@ -163,7 +162,7 @@ export class SegmentList {
       return await segment.scanFor(offset)
     })
     const { mayHaveGaps } = this.#context.settings.current
-    // In a compacted log there may be nothing from `offset` to the next segment.
+    // In a compacted log no batch may exist from `offset` to the next segment.
     if (position === segment.size && mayHaveGaps) return this.#cutAt(index, position, offset)
     const header = await segment.file.read(position, BATCH_HEADER_BYTES)
     if (frameAt(header, 0, header.length) <= 0 || header.length < BATCH_HEADER_BYTES) {
@@ -178,7 +177,7 @@ export class SegmentList {
     return { index, position, end, recoveryPoint: mayHaveGaps ? baseOffset : end }
   }
 
-  /** Takes away what lies behind a cut; returns how many bytes that were. */
+  /** Removes everything after a cut; returns the number of bytes. */
   cut({ index, position }: Cut): number {
     const before = this.sizeBytes
     this.#changes++
@@ -198,7 +197,7 @@ export class SegmentList {
     await this.#syncNames()
   }
 
-  /** An empty list begins at another offset. There is a file at any time. */
+  /** Lets an empty log begin at another offset. At any time there is at least one file. */
   async replaceEmpty(baseOffset: Offset): Promise<void> {
     if (this.active.baseOffset === baseOffset) return
     this.#segments.push(Segment.create(this.#options(baseOffset)))
@@ -206,19 +205,19 @@ export class SegmentList {
     await this.dropOldest(1)
   }
 
-  // ── being compacted ────────────────────────────────────────────────────────────────────
+  // ── compaction ─────────────────────────────────────────────────────────────────────────
 
-  /** An empty segment that is not in the list, in files of their own. */
+  /** An empty segment outside the list, in `.cleaned` files. */
   async createCleaned(baseOffset: Offset): Promise<Segment> {
     const { disk, folder } = this.#context
-    // What an attempt that failed has left.
+    // A failed attempt may have left files.
     for (const name of namesOf(baseOffset)) await disk.remove(join(folder, name + CLEANED_SUFFIX))
     return Segment.create({ ...this.#options(baseOffset), suffix: CLEANED_SUFFIX })
   }
 
   /**
-   * A segment takes the place of neighbours, the first of which has its base offset, and keeps its
-   * snapshot. The files of the others are renamed; readers may finish.
+   * Replaces adjacent segments with one. The first of them has its base offset and keeps its
+   * snapshot file; all other files are renamed, and reads under way can finish.
    */
   replace(old: readonly Segment[], fresh: Segment): void {
     const index = this.#segments.indexOf(old[0] as Segment)
@@ -236,14 +235,14 @@ export class SegmentList {
 
   // ── the end ────────────────────────────────────────────────────────────────────────────
 
-  /** The active segment and all names, for opening without a scan. */
+  /** Seals and syncs the active segment and all names, so that opening need not scan. */
   async sealAndSync(): Promise<void> {
     this.active.seal()
     await this.active.syncIndexes()
     if (this.#hasNewNames) await this.#syncNames()
   }
 
-  /** Gives the files back. */
+  /** Closes the files. */
   close(): void {
     this.#deleted.close()
     for (const segment of this.#segments) segment.close()
@@ -268,7 +267,7 @@ export class SegmentList {
   }
 }
 
-/** What has no time cannot be too old; what holds nothing keeps nothing from being deleted. */
+/** A segment without times is never too old; an empty one never keeps others from being deleted. */
 function ageOf({ times: { newestTimestamp }, size }: Segment): Timestamp {
   if (newestTimestamp >= 0) return newestTimestamp
   return size === 0 ? -Infinity : Infinity

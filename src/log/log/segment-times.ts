@@ -1,9 +1,9 @@
 /**
- * The times of a segment's records: which is the newest, and where times are looked for.
+ * The times of a segment's records: the newest one, and look-ups by time.
  *
- * A time index has no checksum, and retention deletes by it. So nothing it says is believed before
- * the batch it speaks of has been asked; and before a segment is deleted, or passed over by one who
- * looks for a time, those batches are asked that the index may have left out because it was cut.
+ * A time index has no checksum, and retention deletes by it. So an entry is used only after it was
+ * checked against its batch. An index that was cut short may lack newer times: so before a segment
+ * is deleted, or skipped in a look-up, the batches after the last entry are read too.
  */
 
 import type { DiskFile } from '../../disk/disk.js'
@@ -17,9 +17,9 @@ import type { TimeIndex, TimeIndexEntry } from '../format/time-index.js'
 /** The segment whose times these are. */
 export interface TimedSegment {
   readonly file: DiskFile
-  /** Where the batch begins that holds an offset. Throws IndexError when that is not known. */
+  /** The position of the batch that contains an offset. Throws IndexError if the index is wrong. */
   positionOf(offset: Offset): Promise<Position>
-  /** Builds the indexes anew, and notes the times of all batches. */
+  /** Rebuilds the indexes and notes the times of all batches. */
   rebuildIndexes(): Promise<void>
 }
 
@@ -27,9 +27,9 @@ export class SegmentTimes {
   readonly #segment: TimedSegment
   readonly #index: TimeIndex
   #newest: TimeIndexEntry | undefined
-  /** Up to here every batch was asked, and its checksum compared. */
+  /** The times of all batches below this position were read, and their checksums compared. */
   #measuredBytes = 0
-  /** The batches behind the index's last entry were asked. */
+  /** The times of the batches after the index's last entry were read. */
   #isTailKnown = false
 
   constructor(segment: TimedSegment, index: TimeIndex) {
@@ -37,56 +37,56 @@ export class SegmentTimes {
     this.#index = index
   }
 
-  /** The newest time, as far as it is known without reading; −1 when it is not. */
+  /** The newest time, if it is known without reading; otherwise −1. */
   get newestTimestamp(): Timestamp {
     return this.#newest?.timestamp ?? NONE
   }
 
-  /** Was every batch asked? */
+  /** True if the time of every batch was read. */
   get isMeasured(): boolean {
     return this.#measuredBytes >= this.#segment.file.size
   }
 
   // ── growing ────────────────────────────────────────────────────────────────────────────
 
-  /** Bytes that this process has made are going to be noted. */
+  /** This process has appended or checked these bytes and notes their batches. */
   grown(from: Position, to: Position): void {
     if (this.#measuredBytes === from) this.#measuredBytes = to
   }
 
-  /** Takes note of a batch. */
+  /** Notes the time of a batch. */
   note({ maxTimestamp: timestamp, lastOffset: offset }: Batch): void {
     if (timestamp > this.newestTimestamp || this.#newest === undefined) {
       this.#newest = { timestamp, offset }
     }
   }
 
-  /** The newest time goes into the index, if it is not there. */
+  /** Adds the newest time to the index, unless it is there. */
   index(): void {
     if (this.#newest !== undefined) {
       this.#index.appendIfNewer(this.#newest.timestamp, this.#newest.offset)
     }
   }
 
-  /** Nothing is known any more: the file was cut, or the index emptied. */
+  /** Forgets all times: the file was truncated or the index was emptied. */
   forget(): void {
     this.#newest = undefined
     this.#measuredBytes = 0
     this.#isTailKnown = false
   }
 
-  /** Takes over what the index says, which must be checked yet. */
+  /** Loads the newest time from the index, unchecked. */
   async load(): Promise<void> {
     await this.#index.load()
     this.forget()
     this.#newest = this.#index.last
   }
 
-  // ── asking ─────────────────────────────────────────────────────────────────────────────
+  // ── look-ups ───────────────────────────────────────────────────────────────────────────
 
   /**
-   * The newest time and the last offset of its batch, as the index has it; one that its batch
-   * contradicts is built anew. An index that was cut may leave newer ones out.
+   * The newest time in the index and the last offset of its batch; rebuilds the index if the batch
+   * contradicts it. An index that was cut short may lack newer times.
    */
   async newest(): Promise<TimeIndexEntry | undefined> {
     if (this.#newest !== undefined || this.isMeasured) return this.#newest
@@ -103,25 +103,25 @@ export class SegmentTimes {
     return this.#newest
   }
 
-  /** As `newest`, and no batch behind the index's last entry is newer. */
+  /** Like `newest`, but also reads the batches after the index's last entry. */
   async newestOfAll(): Promise<TimeIndexEntry | undefined> {
     const known = await this.newest()
     if (this.isMeasured || this.#isTailKnown) return known
-    const behind = (known?.offset ?? NONE) + 1
-    await this.#ask(await this.#segment.positionOf(behind).catch(orStart), false)
+    const next = (known?.offset ?? NONE) + 1
+    await this.#readTimes(await this.#segment.positionOf(next).catch(startIfIndexError), false)
     this.#isTailKnown = true
     return this.#newest
   }
 
-  /** Asks every batch for its time. Throws DamagedBytesError where one cannot be believed. */
+  /** Reads the time of every batch. Throws DamagedBytesError if a batch is invalid. */
   async measure(): Promise<void> {
-    const end = await this.#ask(0, true)
+    const end = await this.#readTimes(0, true)
     this.#measuredBytes = Math.max(this.#measuredBytes, end)
   }
 
   /**
-   * The greatest entry of the index that is older than `target`. Throws IndexError when the batch
-   * it speaks of says something else.
+   * The greatest entry of the index that is older than `target`. Throws IndexError if its batch
+   * contradicts it.
    */
   async before(target: Timestamp): Promise<TimeIndexEntry | undefined> {
     const entry = await this.#index.lookupBefore(target)
@@ -129,7 +129,7 @@ export class SegmentTimes {
     return entry
   }
 
-  /** Throws IndexError unless the batch that an entry speaks of is of its time. */
+  /** Throws IndexError unless the batch of an entry has the entry's time. */
   async check(entry: TimeIndexEntry): Promise<void> {
     const { file } = this.#segment
     const position = await this.#segment.positionOf(entry.offset)
@@ -141,11 +141,11 @@ export class SegmentTimes {
 
   #wrong({ offset, timestamp }: TimeIndexEntry): IndexError {
     const { path } = this.#index.file
-    return new IndexError(`${path}: no batch at offset ${offset} is of ${timestamp}`)
+    return new IndexError(`${path}: no batch at offset ${offset} has the time ${timestamp}`)
   }
 
-  /** Notes the times from a position to the end, which is returned. */
-  async #ask(from: Position, checksCrc: boolean): Promise<Position> {
+  /** Notes the times of all batches from a position on; returns where they end. */
+  async #readTimes(from: Position, checksCrc: boolean): Promise<Position> {
     const { file } = this.#segment
     const note = (batch: Batch): undefined => this.note(batch) as undefined
     const { position, reason } = await scanBatches(file, note, { from, checksCrc })
@@ -154,14 +154,14 @@ export class SegmentTimes {
   }
 }
 
-/** Does the batch hold what an entry of a time index speaks of? */
+/** True if an entry of a time index is about the batch, and has its time. */
 export function isOf(batch: Batch, { offset, timestamp }: TimeIndexEntry): boolean {
   const { baseOffset, lastOffset, maxTimestamp } = batch
   return baseOffset <= offset && lastOffset >= offset && maxTimestamp === timestamp
 }
 
-/** An index that leads nowhere is no index. */
-export function orStart(error: unknown): Position {
+/** Position 0 after an IndexError: without the index, reading begins at the start. */
+export function startIfIndexError(error: unknown): Position {
   if (error instanceof IndexError) return 0
   throw error
 }

@@ -4,8 +4,8 @@
  *
  * Invariants
  * - The file's name is the base offset; every batch in it begins at or after it.
- * - Each batch's offsets lie above those of the batch before.
- * - Its newest time is one value, time and offset together, so nobody sees half an update.
+ * - Each batch's offsets are above those of the batch before.
+ * - Its newest time is one value, time and offset together, so no reader sees half an update.
  */
 
 import { assert } from '../../base/assert.js'
@@ -30,7 +30,7 @@ import { corruptLog, DamagedBytesError } from '../format/log-errors.js'
 import { OffsetIndex, type OffsetIndexEntry } from '../format/offset-index.js'
 import { scanBatches, type BatchVisitor, type ScanEnd } from '../format/scan.js'
 import { TimeIndex } from '../format/time-index.js'
-import { isOf, orStart, SegmentTimes } from './segment-times.js'
+import { isOf, startIfIndexError, SegmentTimes } from './segment-times.js'
 
 const RELATIVE_OFFSET_MAX = 2 ** 31 - 1
 
@@ -40,14 +40,14 @@ export interface SegmentOptions {
   readonly baseOffset: Offset
   readonly cache: IndexCache
   readonly settings: LogSettings
-  /** What segment.jitter.ms took off segment.ms for this segment. */
+  /** How much segment.jitter.ms subtracts from segment.ms for this segment. */
   readonly jitterMs: number
   readonly createdAt: Timestamp
-  /** What its files' names end in, until they are given their own. */
+  /** A suffix of its file names, until the files are renamed. */
   readonly suffix?: string
 }
 
-/** What a batch says of itself beside its records. */
+/** The offsets and the epoch in a batch's header. */
 export interface BatchPlace {
   readonly baseOffset: Offset
   readonly lastOffset: Offset
@@ -91,15 +91,15 @@ export class Segment {
     this.times = new SegmentTimes(this, this.timeIndex)
   }
 
-  /** A new, empty segment. Left-over index files of that name are emptied. */
+  /** Creates an empty segment. Left-over index files of that name are emptied. */
   static create(options: SegmentOptions): Segment {
     const { disk } = options
     const path = pathOf(options, 'log')
-    // An earlier attempt may have made the file and failed after that.
+    // An earlier attempt may have created the file and then failed.
     const file = disk.exists(path) ? disk.open(path) : disk.create(path)
     if (file.size > 0) {
       file.close()
-      throw corruptLog(options.folder, `${path} at position 0: records stand where none can be yet`)
+      throw corruptLog(options.folder, `${path} at position 0: a new segment already holds records`)
     }
     const segment = new Segment(file, options)
     segment.offsetIndex.reset()
@@ -107,7 +107,7 @@ export class Segment {
     return segment
   }
 
-  /** A segment that exists. Its indexes are not looked at yet. */
+  /** Opens an existing segment. Its indexes are not read yet. */
   static open(options: SegmentOptions): Segment {
     return new Segment(options.disk.open(pathOf(options, 'log')), options)
   }
@@ -116,7 +116,7 @@ export class Segment {
     return this.file.size
   }
 
-  /** Its indexes reach no further: every batch ends below. */
+  /** The first offset that its indexes cannot store: every batch ends below. */
   get offsetLimit(): Offset {
     return this.baseOffset + RELATIVE_OFFSET_MAX + 1
   }
@@ -133,8 +133,8 @@ export class Segment {
   // ── growing ────────────────────────────────────────────────────────────────────────────
 
   /**
-   * Must the log start a new segment before so many bytes, up to this offset and time, come in?
-   * Kafka's rule (LogSegment.shouldRoll): size, time of the data, indexes full, offsets too far.
+   * True if the log must roll before it appends `bytes` bytes up to this offset and time. Kafka's
+   * rule (LogSegment.shouldRoll): size, age of the data, full indexes, offsets out of range.
    */
   shouldRoll(bytes: number, maxTimestamp: Timestamp, lastOffset: Offset, now: Timestamp): boolean {
     const { segmentBytes, segmentMs } = this.#options.settings.current
@@ -144,7 +144,7 @@ export class Segment {
     return this.size > 0 && this.#ageMs(maxTimestamp, now) > segmentMs - this.#options.jitterMs
   }
 
-  /** Adds batches that have their offsets, as they lie one after the other in `bytes`. */
+  /** Appends `bytes`, which hold `batches` one after another with their offsets assigned. */
   append(bytes: Buffer, batches: readonly Batch[]): void {
     let position = this.file.size
     const begin = batches[0]?.baseOffset ?? this.baseOffset
@@ -158,7 +158,7 @@ export class Segment {
     }
   }
 
-  /** Takes a batch that stands in the file into indexes and times. */
+  /** Adds a batch of the file to indexes and times. */
   note(batch: Batch, position: Position): void {
     const { maxTimestamp, lastOffset } = batch
     this.#firstTimestamp ??= maxTimestamp
@@ -171,14 +171,14 @@ export class Segment {
     this.#bytesSinceEntry += batch.size
   }
 
-  /** The segment will not grow any more: its newest time goes into the index. */
+  /** The segment will not grow any more: adds its newest time to the index. */
   seal(): void {
     this.times.index()
     this.offsetIndex.file.spill()
     this.timeIndex.file.spill()
   }
 
-  /** Makes the indexes survive a power cut. Times come first: offsets are scanned from the last. */
+  /** Makes the indexes survive a power cut; times first, as a replay starts at the last offset. */
   async syncIndexes(): Promise<void> {
     await this.timeIndex.file.sync()
     await this.offsetIndex.file.sync()
@@ -187,14 +187,14 @@ export class Segment {
   // ── finding ────────────────────────────────────────────────────────────────────────────
 
   /**
-   * Where the batch begins that holds `offset`, or the first one after it; the end of the file when
-   * there is none. Throws IndexError when the index leads nowhere.
+   * The position of the batch that contains `offset`, or of the first one after it; the end of the
+   * file if there is none. Throws IndexError if the index is wrong.
    */
   async positionOf(offset: Offset): Promise<Position> {
     return await this.scanFor(offset, await this.#indexedPosition(offset))
   }
 
-  /** As `positionOf`, without an index: looks at every batch from a position on. */
+  /** Like `positionOf` without an index: reads every batch from a position on. */
   async scanFor(offset: Offset, from: Position = 0): Promise<Position> {
     let next: Offset = this.baseOffset
     const { position, reason } = await scanBatches(
@@ -217,7 +217,7 @@ export class Segment {
       const at = await this.#firstBatch()
       return at === undefined ? around : { at }
     }
-    const from = await this.#indexedPosition(offset - 1).catch(orStart)
+    const from = await this.#indexedPosition(offset - 1).catch(startIfIndexError)
     const visit = (batch: Batch): string | undefined => {
       around[batch.lastOffset < offset ? 'before' : 'at'] = placeOf(batch)
       return around.at === undefined ? undefined : FOUND
@@ -232,14 +232,14 @@ export class Segment {
   }
 
   /**
-   * An offset in `[end, limit)` that one of the indexes knows, although the batches end at `end`:
-   * then the file has lost some. What the indexes know above is no offset of this segment.
+   * An offset in `[end, limit)` that one of the indexes has although the batches end at `end`: then
+   * the file has lost batches. An index entry above `limit` is not an offset of this segment.
    */
   async lostOffset(end: Offset, limit: Offset): Promise<Offset | undefined> {
     try {
       const { offset, position } = await this.offsetIndex.lookup(limit)
       const time = await this.timeIndex.lookupBefore(Infinity)
-      const last = position > 0 ? offset : NONE // without an entry it is where the segment begins
+      const last = position > 0 ? offset : NONE // position 0 means that there is no entry
       return [last, time?.offset ?? NONE].find(known => known >= end && known < limit)
     } catch (error) {
       if (error instanceof IndexError) return undefined
@@ -247,12 +247,12 @@ export class Segment {
     }
   }
 
-  /** Finds out the time of the first batch. */
+  /** Reads the time of the first batch, if it is unknown. */
   async first(): Promise<void> {
     if (this.#firstTimestamp === undefined) await this.#loadFirstTimestamp()
   }
 
-  /** The time of the first batch, as far as it is known without reading. */
+  /** The time of the first batch, if it is known without reading; otherwise −1. */
   get firstTimestamp(): Timestamp {
     return this.#firstTimestamp ?? NONE
   }
@@ -262,24 +262,24 @@ export class Segment {
     return entry.position === 0 ? 0 : await this.#checkedPosition(entry, offset)
   }
 
-  /** An entry's position, if a batch begins there that lies where the entry says. */
+  /** An entry's position, if the entry's batch begins there. Otherwise throws IndexError. */
   async #checkedPosition(entry: OffsetIndexEntry, offset: Offset): Promise<Position> {
     const header = await this.file.read(entry.position, BATCH_HEADER_BYTES)
     const isBatch = header.length === BATCH_HEADER_BYTES && frameAt(header, 0, header.length) > 0
     const batch = isBatch ? new Batch(header, 0) : undefined
     if (batch === undefined || batch.baseOffset > offset || batch.lastOffset !== entry.offset) {
-      throw this.#leadsNowhere(entry)
+      throw this.#wrongEntry(entry)
     }
     return entry.position
   }
 
-  #leadsNowhere({ offset, position }: OffsetIndexEntry): IndexError {
+  #wrongEntry({ offset, position }: OffsetIndexEntry): IndexError {
     const { path } = this.offsetIndex.file
     const sentence = `${path} points to position ${position} for offset ${offset}`
     return new IndexError(`${sentence}, where no such batch begins`)
   }
 
-  // ── coming back ────────────────────────────────────────────────────────────────────────
+  // ── recovery ───────────────────────────────────────────────────────────────────────────
 
   /** Reads the indexes of an existing segment and the time of its first batch. */
   async load(): Promise<void> {
@@ -290,9 +290,9 @@ export class Segment {
   }
 
   /**
-   * Checks every batch from the last index entry on and takes it into the indexes, as long as
-   * `visit` agrees. Returns where that ended. Throws IndexError when the last entries of the
-   * indexes, behind which more are to be added, are not those of batches.
+   * Checks every batch from the last index entry on and adds it to the indexes, until `visit`
+   * returns a reason to stop. Returns where that ended. Throws IndexError if the last entry of an
+   * index does not match a batch.
    */
   async replay(visit: BatchVisitor): Promise<ScanEnd> {
     const { last } = this.offsetIndex
@@ -300,23 +300,24 @@ export class Segment {
     const from = last?.position ?? 0
     let isTimeSeen = time === undefined
     const take = (batch: Batch, position: Position): string | undefined => {
-      if (position === from && last !== undefined && batch.lastOffset !== last.offset) return ASTRAY
+      const isOther = position === from && last !== undefined && batch.lastOffset !== last.offset
+      if (isOther) return OTHER_BATCH
       const reason = visit(batch, position)
       if (reason !== undefined) return reason
       if (time !== undefined && isOf(batch, time)) isTimeSeen = true
-      this.#noteAgain(batch, position)
+      this.#noteReplayed(batch, position)
       return undefined
     }
     const end = await scanBatches(this.file, take, { from })
     if (last !== undefined && end.reason !== undefined && end.position === from) {
-      throw this.#leadsNowhere(last)
+      throw this.#wrongEntry(last)
     }
     if (!isTimeSeen && time !== undefined) await this.times.check(time)
     this.noteVerified(from, end.position)
     return end
   }
 
-  /** Takes note that the checksums of `[start, end)` are right. Keeps one range: the latest. */
+  /** Notes that the checksums of `[start, end)` are valid. Keeps one range: the latest. */
   noteVerified(start: Position, end: Position): void {
     if (start > this.verifiedEnd || end < this.verifiedStart) {
       this.verifiedStart = start
@@ -327,7 +328,7 @@ export class Segment {
     if (end > this.verifiedEnd) this.verifiedEnd = end
   }
 
-  /** Forgets index entries at or above `offset`, before what follows is scanned again. */
+  /** Drops index entries at or above `offset`, before the rest is scanned again. */
   async truncateIndexes(offset: Offset): Promise<void> {
     await this.offsetIndex.truncateTo(offset)
     await this.timeIndex.truncateTo(offset)
@@ -345,8 +346,8 @@ export class Segment {
   }
 
   /**
-   * Builds both indexes of a closed segment anew; those who ask while it happens share the work.
-   * Throws DamagedBytesError when batches cannot be believed, or lie outside of the segment.
+   * Rebuilds both indexes of a closed segment; concurrent calls share the work. Throws
+   * DamagedBytesError if a batch is invalid or lies outside the segment.
    */
   async rebuildIndexes(): Promise<void> {
     this.#rebuilding ??= this.#rebuild().finally(() => (this.#rebuilding = undefined))
@@ -360,8 +361,10 @@ export class Segment {
       this.file,
       (batch, at) => {
         const { baseOffset, nextOffset } = batch
-        if (baseOffset < next) return `offset ${baseOffset} stands where ${next} comes next`
-        if (nextOffset > this.offsetLimit) return `offset ${nextOffset - 1} is too far away`
+        if (baseOffset < next) return `offset ${baseOffset} comes after ${next - 1}`
+        if (nextOffset > this.offsetLimit) {
+          return `offset ${nextOffset - 1} is too far from ${this.baseOffset}`
+        }
         next = nextOffset
         this.note(batch, at)
         return undefined
@@ -372,9 +375,9 @@ export class Segment {
     this.seal()
   }
 
-  // ── being cut ──────────────────────────────────────────────────────────────────────────
+  // ── truncation ─────────────────────────────────────────────────────────────────────────
 
-  /** Cuts the file, where a batch begins. The indexes know nothing of it until `reindex`. */
+  /** Cuts the file where a batch begins. The indexes are stale until `reindex`. */
   cut(position: Position): void {
     this.file.truncate(position)
     this.times.forget()
@@ -384,8 +387,8 @@ export class Segment {
   }
 
   /**
-   * Lets indexes and times follow a cut that left the offsets below `end`. Durable when it
-   * resolves, with the offset behind the last batch.
+   * Updates indexes and times after a cut that left the offsets below `end`. Durable when it
+   * resolves with the offset after the last batch.
    */
   async reindex(end: Offset): Promise<Offset> {
     let nextOffset = this.baseOffset
@@ -411,7 +414,7 @@ export class Segment {
     }
   }
 
-  // ── going ──────────────────────────────────────────────────────────────────────────────
+  // ── closing and deletion ───────────────────────────────────────────────────────────────
 
   close(): void {
     this.file.close()
@@ -421,7 +424,7 @@ export class Segment {
 
   /**
    * Renames files of the segment for deletion, all of them by default; returns their new paths.
-   * Whoever reads the segment goes on in the same files, whatever their old names lead to.
+   * Reads under way continue in the same files, whatever the old names refer to.
    */
   markDeleted(kinds: readonly SegmentFileKind[] = SEGMENT_FILE_KINDS): string[] {
     const { disk, folder, baseOffset } = this.#options
@@ -435,14 +438,14 @@ export class Segment {
       })
   }
 
-  /** A file that is open follows its renames; one that is not would be looked for by name. */
+  /** An open file follows its renames; a closed one would be opened by its old name. */
   #openIndexes(): void {
     this.offsetIndex.file.hold()
     this.timeIndex.file.hold()
   }
 
-  /** As `note` for a batch behind the last index entry: the batch of the entry itself is in it. */
-  #noteAgain(batch: Batch, position: Position): void {
+  /** Like `note`, but only counts the bytes of a batch that the offset index already covers. */
+  #noteReplayed(batch: Batch, position: Position): void {
     const { last } = this.offsetIndex
     if (last !== undefined && batch.lastOffset <= last.offset) {
       this.#bytesSinceEntry += batch.size
@@ -475,13 +478,13 @@ export function placeOf({ baseOffset, lastOffset, leaderEpoch }: Batch): BatchPl
   return { baseOffset, lastOffset, leaderEpoch }
 }
 
-/** An entry of the offset index stands for about so much. */
+/** Somewhat more than the bytes between two entries of the offset index. */
 const AROUND_BYTES = 8 * 1024
 
-/** Not what an index entry says. */
-const ASTRAY = 'the index leads astray'
+/** The batch is not the one of the index entry. */
+const OTHER_BATCH = 'the index points to another batch'
 
-/** No reason to stop for: what was looked for is there. */
+/** Stops a scan that has found its batch; not an error. */
 const FOUND = 'found'
 
 function pathOf(

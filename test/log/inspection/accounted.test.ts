@@ -133,7 +133,7 @@ const DAMAGES: Readonly<
       [RECOVERY, checkpoint(30)],
     ]),
     ...{ from: 0, until: 30, says: /^CORRUPT_LOG: orders-0 at .*offsets 0 to 29/ },
-    verify: /no segment is there, it was synced up to 30/,
+    verify: /there is no segment, it was synced up to 30/,
   },
   'a batch is damaged in a segment that is closed': {
     files: new Map([
@@ -152,7 +152,7 @@ const DAMAGES: Readonly<
       ...sound(),
       [logOf(10), changed(batches(10, 20), bytes => (bytes[5 * SIZE + 6]! ^= 1), false)],
     ]),
-    ...{ from: 15, until: 16, says: /its offsets go up to 271, and 16 follows/ },
+    ...{ from: 15, until: 16, says: /its offsets go up to 271, but 16 follows/ },
   },
   'a last offset delta has grown': {
     files: new Map([
@@ -165,7 +165,7 @@ const DAMAGES: Readonly<
         ]),
       ],
     ]),
-    ...{ from: 19, until: 20, says: /its offsets go up to 1048595, and 20 follows/ },
+    ...{ from: 19, until: 20, says: /its offsets go up to 1048595, but 20 follows/ },
   },
 }
 
@@ -209,12 +209,12 @@ describe('a partition whose folder is gone', () => {
     const [there, gone] = partitions as [PartitionDirectory, PartitionDirectory]
     expect(await offsetsOf(there)).toEqual(range(0, 30))
     await expect(offsetsOf(gone)).rejects.toThrow(
-      'orders-1 at position 0: no segment is there, it was synced up to 20; offsets 0 to 19 of',
+      'orders-1 at position 0: there is no segment, it was synced up to 20; offsets 0 to 19 of',
     )
     expect(await offsetsOf(gone, { skipMissing: true })).toEqual([])
     expect(gone.missing).toMatchObject([{ from: 0, until: 20 }])
     expect((await inspectPartition(disk, 'orders-1')).problems).toMatchObject([
-      { file: 'orders-1', problem: 'cannot be looked into: ENOENT' },
+      { file: 'orders-1', problem: 'cannot be read: ENOENT' },
     ])
   })
 })
@@ -373,7 +373,7 @@ describe('where a log begins', () => {
   it('a checkpoint that hides more than there is is wrong', async () => {
     const files = new Map([...sound(), [LOG_START, checkpoint(905)]])
     expect(await verdict(files)).toEqual([
-      `${LOG_START} at 0: says that orders-0 begins at 905, which ends at 30`,
+      `${LOG_START} at 0: has log start 905 for orders-0, which ends at 30`,
     ])
   })
 

@@ -335,12 +335,12 @@ describe('what does not belong together', () => {
     )
     const problems = await problemsOf(files)
     expect(problems.map(({ problem }) => problem)).toContain(
-      'offsets from 8 on stand in the segment before',
+      'offsets from 8 on are in the segment before',
     )
   })
 
   it.each([
-    ['a cut entry', (index: Buffer) => index.subarray(0, 13), 8, '13 bytes are no multiple of 8'],
+    ['a cut entry', (index: Buffer) => index.subarray(0, 13), 8, '13 bytes are not a multiple of 8'],
     [
       'entries of the segment before',
       (index: Buffer) => Buffer.concat([index, index]),
@@ -351,7 +351,7 @@ describe('what does not belong together', () => {
       'an entry behind the last batch',
       (index: Buffer) => Buffer.concat([index, Buffer.from('000000ff0000ffff', 'hex')]),
       16,
-      'points behind the last batch',
+      'points beyond the last batch',
     ],
   ] as const)('an offset index with %s', async (_, change, position, problem) => {
     const files = await goodFiles()
@@ -392,7 +392,7 @@ describe('what does not belong together', () => {
     expect(problems[0]).toEqual({
       file: LOG_0,
       position: 4 * BATCH,
-      problem: 'leader epoch is 3, it was 0 at that offset',
+      problem: 'leader epoch is 3, expected 0 at that offset',
     })
   })
 
@@ -418,7 +418,7 @@ describe('what does not belong together', () => {
     await log.abandon()
     const { problems } = await inspectPartition(w.disk, contextOf(w).folder)
     expect(problems.map(({ problem }) => problem)).toEqual([
-      `newest record is of ${T}, the batch says ${T + 99}`,
+      `newest record has the time ${T}, the header ${T + 99}`,
     ])
   })
 })

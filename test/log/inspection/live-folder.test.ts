@@ -83,7 +83,7 @@ describe('verify beside a writer', () => {
     // As long as its checkpoint knows it, it is missed.
     const missed = new MemoryDisk()
     fillDisk(missed, [], [[recovery, Buffer.from(knows[recovery] as string)]])
-    expect(await verify(missed)).toMatchObject([{ problem: 'cannot be looked into: ENOENT' }])
+    expect(await verify(missed)).toMatchObject([{ problem: 'cannot be read: ENOENT' }])
     expect(await verify(changing(missed, gone, secondLook()))).toEqual([])
   })
 

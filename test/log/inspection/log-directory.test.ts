@@ -298,7 +298,7 @@ describe('openLogDirectory', () => {
     await expect(valuesOf(partitions[0] as PartitionDirectory)).rejects.toThrow('orders-0')
     const disk = new NodeDisk(folder, { readOnly: true })
     expect((await inspectPartition(disk, 'orders-0')).problems).toEqual([
-      { file: 'orders-0', position: 0, problem: 'cannot be looked into: ENOENT' },
+      { file: 'orders-0', position: 0, problem: 'cannot be read: ENOENT' },
     ])
   })
 

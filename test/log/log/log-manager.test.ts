@@ -123,8 +123,8 @@ describe('a data folder', () => {
       h.disk.create(`${ROOT}/${name}/x`)
     }
     const manager = await openHouse(h)
-    expect(manager.strangers([known(0), known(1)])).toEqual(['lost+found', 'stray-0'])
-    expect(manager.strangers([known(0)])).toEqual(['lost+found', 'orders-1', 'stray-0'])
+    expect(manager.unknownFolders([known(0), known(1)])).toEqual(['lost+found', 'stray-0'])
+    expect(manager.unknownFolders([known(0)])).toEqual(['lost+found', 'orders-1', 'stray-0'])
     await manager.removeDeletedFolders()
     await manager.close()
     expect(names(h.disk)).toEqual(
@@ -301,7 +301,7 @@ describe('a partition that the metadata knows', () => {
     const manager = await openHouse(h)
     await expect(manager.load(known(0))).rejects.toMatchObject({
       code: 'CORRUPT_LOG',
-      message: expect.stringContaining('orders-0 is gone, it held records up to offset 20'),
+      message: expect.stringContaining('orders-0 is missing, it held records up to offset 20'),
     })
     expect(h.disk.exists(`${ROOT}/orders-0`)).toBe(false)
   })
@@ -313,7 +313,7 @@ describe('a partition that the metadata knows', () => {
     }
     await expect((await openHouse(h)).load(known(1))).rejects.toMatchObject({
       code: 'CORRUPT_LOG',
-      message: expect.stringContaining('held records up to offset 3, it has none'),
+      message: expect.stringContaining('held records up to offset 3, it has no segment'),
     })
   })
 
@@ -325,7 +325,7 @@ describe('a partition that the metadata knows', () => {
       await h.disk.remove(`${ROOT}/orders-0/${name}`)
       await expect((await openHouse(h)).load(known(0))).rejects.toMatchObject({
         code: 'CORRUPT_LOG',
-        message: expect.stringContaining(`orders-0/${name} at position 0: the file is gone`),
+        message: expect.stringContaining(`orders-0/${name} at position 0: the file is missing`),
       })
     }
   })

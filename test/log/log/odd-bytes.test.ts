@@ -22,7 +22,7 @@ describe('a file of records in the folder', () => {
     file.append(history(7, 2, 0))
     file.close()
     const appending = (): unknown => append(log, ['v7'])
-    expect(appending).toThrow(`${stray} at position 0: records stand where none can be yet`)
+    expect(appending).toThrow(`${stray} at position 0: a new segment already holds records`)
     expect(await readAll(log)).toEqual(expected(7))
     await w.disk.remove(stray)
     expect(append(log, ['v7'])).toBe(7)

@@ -396,7 +396,7 @@ describe('the log start', () => {
     const { log, findings } = await open(w, { logStartOffset: 905 })
     expect([log.logStartOffset, log.logEndOffset]).toEqual([0, 5])
     expect(await readAll(log)).toEqual(expected(5))
-    const reason = 'orders-0 ends at offset 5, it cannot begin at 905'
+    const reason = 'orders-0 ends at offset 5, it cannot start at 905'
     expect(findings).toMatchObject([{ kind: 'checkpoint-ignored', reason }])
   })
 })
