@@ -1,4 +1,4 @@
-/** The roof of clients alone: the same clients as of an embedded cluster, on brokers elsewhere. */
+/** Clients of a remote Kafka cluster: the same clients as those of an embedded cluster. */
 
 import { SystemClock } from './base/clock.js'
 import { silentLogger, unbreakable, type Logger } from './base/logger.js'
@@ -27,37 +27,49 @@ import type { TlsOptions } from './wire/dial.js'
 import type { SaslOptions } from './wire/sasl.js'
 import type { TcpChannel, TcpChannelOptions } from './wire/tcp-channel.js'
 
-/** Where a Kafka cluster is, and how to be let in. */
+/** Address and security settings of a Kafka cluster. */
 export interface ConnectOptions {
   /**
-   * `host:port` of some brokers, in a list or with commas between them; the others are learnt from
-   * them (Kafka's bootstrap.servers).
+   * `host:port` of some brokers, as a list or separated by commas; the client learns the others
+   * from them (Kafka's bootstrap.servers).
    */
   readonly bootstrapServers: string | readonly string[]
-  /** TLS: true, or how (security.protocol SSL or SASL_SSL). Default false. */
+  /** TLS: true, or TLS options (security.protocol SSL or SASL_SSL). Default false. */
   readonly ssl?: boolean | TlsOptions | undefined
-  /** Who the client is (sasl.mechanism and its JAAS configuration). Default: nobody. */
+  /** Mechanism and credentials (sasl.mechanism, sasl.jaas.config). Default: no authentication. */
   readonly sasl?: SaslOptions | undefined
   /**
-   * How long a broker may take to answer, in ms (request.timeout.ms). Default 30,000. Clients may
-   * have another one.
+   * How long a broker may take to answer (request.timeout.ms). Milliseconds. Default 30,000. A
+   * client may set its own.
    */
   readonly requestTimeoutMs?: number | undefined
-  /** How long a connection may take to be there (socket.connection.setup.timeout.ms): 10,000. */
+  /**
+   * How long connecting may take (socket.connection.setup.timeout.ms). Milliseconds. Default
+   * 10,000.
+   */
   readonly connectionSetupTimeoutMs?: number | undefined
-  /** The pause before a broker is tried again, doubling (reconnect.backoff.ms). Default 50. */
+  /**
+   * The pause before the client reconnects to a broker; it doubles with each failure
+   * (reconnect.backoff.ms). Milliseconds. Default 50.
+   */
   readonly reconnectBackoffMs?: number | undefined
-  /** The longest such pause (reconnect.backoff.max.ms). Default 1,000. */
+  /** The longest such pause (reconnect.backoff.max.ms). Milliseconds. Default 1,000. */
   readonly reconnectBackoffMaxMs?: number | undefined
-  /** A connection unused for so long is not used again (connections.max.idle.ms): 540,000. */
+  /**
+   * A connection that was idle for longer is closed (connections.max.idle.ms). Milliseconds.
+   * Default 540,000.
+   */
   readonly connectionsMaxIdleMs?: number | undefined
-  /** How calls of `cluster.admin` are tried. Default: as Kafka's admin client, for a minute. */
+  /** Time-outs and retries of `cluster.admin`. Default: as Kafka's admin client, one minute. */
   readonly admin?: AdminOptions | undefined
-  /** Told what nobody awaits, and what is tried again for longer than a second. Default: nobody. */
+  /**
+   * Receives log lines: failures in the background, and requests that are retried for longer than a
+   * second. Default: none.
+   */
   readonly logger?: Logger | undefined
 }
 
-/** What the channels of all clients have in common. */
+/** Options that the channels of all clients share. */
 interface Channels extends Omit<TcpChannelOptions, 'clientId'> {
   readonly open: (options: TcpChannelOptions) => TcpChannel
 }
@@ -128,12 +140,12 @@ const SASL_OPTIONS = {
 } as const
 
 /**
- * Producers, consumers and an admin for a Kafka cluster elsewhere; made by {@link connect}. The
- * clients are the ones of an embedded cluster: code written for one runs with the other. Close it
- * with `close()` or `await using`.
+ * Producers, consumers and an admin for a remote Kafka cluster; created by {@link connect}. The
+ * clients are those of an embedded cluster: code written for one runs with the other. Close it with
+ * `close()` or `await using`.
  */
 export class RemoteCluster extends ClientMaker {
-  /** The addresses it was given. */
+  /** The addresses that `connect` was given. */
   readonly bootstrapServers: readonly string[]
 
   private constructor({ channels, logger, admin, servers }: RemoteParts) {
@@ -155,12 +167,12 @@ export class RemoteCluster extends ClientMaker {
 }
 
 /**
- * Connects to a Kafka cluster: Apache Kafka 2.4 or newer, or what speaks its protocol. Resolves
- * when one of the brokers has answered.
+ * Connects to a Kafka cluster: Apache Kafka 2.4 or newer, or another system with its protocol.
+ * Resolves when one of the brokers has answered.
  *
- * Rejects with NETWORK_EXCEPTION when none of them can be reached, SASL_AUTHENTICATION_FAILED or
- * UNSUPPORTED_SASL_MECHANISM when they do not let this client in, UNSUPPORTED_VERSION when they are
- * too old, INVALID_CONFIG for options.
+ * Rejects with NETWORK_EXCEPTION if no broker can be reached, SASL_AUTHENTICATION_FAILED or
+ * UNSUPPORTED_SASL_MECHANISM if a broker does not accept the credentials, UNSUPPORTED_VERSION if
+ * the brokers are too old, INVALID_CONFIG for invalid options.
  */
 export async function connect(options: ConnectOptions): Promise<RemoteCluster> {
   const { logger, admin, ...settings } = checkedConfig(() =>
@@ -187,12 +199,12 @@ export async function connect(options: ConnectOptions): Promise<RemoteCluster> {
     },
     maxIdleMs: settings.connectionsMaxIdleMs,
   }
-  await tryOut(channels)
+  await probe(channels)
   return RemoteCluster.over({ channels, logger: unbreakable(logger), admin, servers })
 }
 
-/** Is anybody there? Asked on a connection of its own, which is closed again. */
-async function tryOut(channels: Channels): Promise<void> {
+/** Resolves when a broker has answered; uses a connection of its own, which it closes. */
+async function probe(channels: Channels): Promise<void> {
   const { channel, release } = channelOf(channels, {})
   try {
     await channel.send(ANY_NODE, 'Metadata', { topics: [] })

@@ -1,6 +1,6 @@
 /** partlog: Kafka's model inside one Node process. The table of contents. */
 
-// The cluster, and what it gives.
+// The cluster.
 export { Cluster } from './cluster/cluster.js'
 export type { RecoveryReport } from './cluster/recovery-report.js'
 export type { BrokerOptions, ClusterOptions, OpenOptions } from './cluster/cluster-options.js'
@@ -13,7 +13,7 @@ export type {
 export type { Durability } from './partition/roles.js'
 export type { FindingKind, RecoveryFinding } from './log/log/recovery.js'
 
-// Its brokers, and what can be done to them.
+// Its brokers, events, faults and network.
 export type { BrokerHandle } from './cluster/broker-handle.js'
 export type {
   BrokerView,
@@ -51,14 +51,14 @@ export type {
   NetworkNode,
 } from './cluster/network-rules.js'
 
-// Writing.
+// Producers.
 export type { Producer, ProducerOptions, SendRequest } from './client/producer/producer-api.js'
 export type { Acks } from './client/producer/producer-config.js'
 export type { HeadersIn, Message, RecordMetadata } from './client/producer/messages.js'
 export type { PartitionerFunction, PartitionerInput } from './client/producer/partitioner.js'
 export type { BytesIn, Header, HeaderIn, TimestampType } from './model/record.js'
 
-// Reading.
+// Consumers.
 export type { Consumer } from './client/consumer/consumer-api.js'
 export type {
   CommitRequest,
@@ -86,7 +86,7 @@ export {
   type JsonValue,
 } from './client/line/serdes.js'
 
-// Sharing partitions out among the members of a group.
+// Assignment of partitions to the members of a group.
 export type { AssignorName } from './client/group/assignor-option.js'
 export type {
   AssignableTopic,
@@ -96,7 +96,7 @@ export type {
 } from './protocol/assignors/assignor.js'
 export type { MemberSubscription } from './protocol/messages/consumer-protocol.js'
 
-// Managing.
+// Admin.
 export type {
   Admin,
   AdminClient,
@@ -132,7 +132,7 @@ export type { NewPartitions, NewTopic } from './client/admin/new-topic.js'
 export type { TopicPartition } from './model/names.js'
 export type { KafkaTopicSetting, TopicConfigInput, TopicSetting } from './model/topic-settings.js'
 
-// Folders as they lie on a disk.
+// Log directories, read without a cluster.
 export { openLogDirectory, type LogDirectory } from './log/inspection/open-log-directory.js'
 export type { MissingOffsets, TornTail } from './log/inspection/batch-walk.js'
 export type {
@@ -143,12 +143,12 @@ export type {
 } from './log/inspection/partition-directory.js'
 export type { Codec } from './model/compression.js'
 
-// Clients of this library on a Kafka cluster elsewhere.
+// Clients of a remote Kafka cluster.
 export { connect, RemoteCluster, type ConnectOptions } from './connect.js'
 export type { SaslOptions } from './wire/sasl.js'
 export type { TlsOptions } from './wire/dial.js'
 
-// Doors for clients that speak Kafka's protocol.
+// Access for other Kafka clients: ports and socket factories.
 export type { SocketFactory, SocketRequest } from './wire/socket-factory.js'
 export type { Listening, ListenOptions } from './wire/tcp-server.js'
 
@@ -161,11 +161,11 @@ export {
   type RecordPlace,
 } from './model/errors.js'
 
-// What can be handed in: time, chance, a place for reports.
+// Clock, randomness, logger.
 export type { Clock, Timer } from './base/clock.js'
 export { VirtualClock, virtualClock } from './base/virtual-clock.js'
 export { seededRandom, type Random } from './base/random.js'
 export type { Logger, LogFields } from './base/logger.js'
 
-// The hashes that decide about partitions.
+// The hash that maps keys to partitions.
 export { murmur2, partitionOfKey } from './model/hashes.js'

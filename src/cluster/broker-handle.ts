@@ -1,35 +1,35 @@
-/** A simulated broker in the hands of whoever tests with it. */
+/** Controls one simulated broker of a cluster. */
 
 import { PartlogError } from '../model/errors.js'
 import type { BrokerSet } from './broker-set.js'
 
 /**
- * One broker of the cluster, as `cluster.broker(id)` gives it: to be stopped, killed and started
- * while the others go on.
+ * One broker of the cluster, returned by `cluster.broker(id)`. It can be stopped, killed and
+ * started while the others continue.
  */
 export interface BrokerHandle {
   /** 1, 2, … */
   readonly id: number
-  /** Does it run? */
+  /** True while the broker runs. */
   readonly isRunning: boolean
   /**
-   * Ends it as a program that dies: nothing more is written, requests fail, others lead what it
-   * led. Records that only it had are gone until it is started again. Does nothing to one that does
-   * not run.
+   * Ends the broker like a program that dies: it writes nothing more, requests fail, other brokers
+   * take over its leaderships. Records that only this broker has are missing until it is started
+   * again. Does nothing if it does not run.
    */
   kill(): Promise<void>
-  /** Ends it in order: it hands over what it leads, makes everything durable and closes. */
+  /** Ends the broker in order: it hands over its leaderships, makes all durable and closes. */
   stop(): Promise<void>
   /**
-   * Starts it again: it recovers its logs, takes up what waited for it, and follows the others
-   * until it is in sync. Resolves when it answers, at its port too if it had one and no other
-   * program has taken it. Does nothing to one that runs. Rejects with NETWORK_EXCEPTION while the
-   * network keeps it from the controller.
+   * Starts the broker again: it recovers its logs, applies what has changed meanwhile, and follows
+   * the leaders until it is in sync. Resolves when it answers, also at its port if it had one that
+   * no other program has taken. Does nothing if it runs. Rejects with NETWORK_EXCEPTION while the
+   * network separates it from the controller.
    */
   start(): Promise<void>
-  /** It stops following: it falls behind, and out of the ISR after replica.lag.time.max.ms. */
+  /** Stops following: the broker lags and leaves the ISR after replica.lag.time.max.ms. */
   pauseReplication(): void
-  /** It follows again. */
+  /** Follows again. */
   resumeReplication(): void
 }
 
@@ -73,7 +73,7 @@ export class HandleOfBroker implements BrokerHandle {
   }
 }
 
-/** The broker, or INVALID_ARGUMENT when there is none of that number. */
+/** Throws INVALID_ARGUMENT if no broker has this id. */
 export function checkBrokerId(set: BrokerSet, nodeId: unknown): asserts nodeId is number {
   if (set.brokerIds.includes(nodeId as number)) return
   const known = set.brokerIds.join(', ')

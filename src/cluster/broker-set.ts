@@ -1,12 +1,12 @@
 /**
  * The nodes of one process: the controller, the brokers, and the network between them. Each broker
- * has a folder of its own and can be stopped, killed and started while the others go on.
+ * has its own folder and can be stopped, killed and started while the others continue.
  *
- *   opening   the metadata log is replayed; every broker opens its logs; the controller takes note
- *             of who is there; after a crash leaders are elected by what their logs hold; then the
- *             brokers take up their roles
- *   kill      the broker answers nothing any more and writes nothing any more; the controller
- *             learns of it at once, for it is a function call away
+ *   opening   the metadata log is replayed; every broker opens its logs; the controller registers
+ *             the brokers; after a crash it elects leaders by what the logs hold; then the brokers
+ *             take up their roles
+ *   kill      the broker answers and writes nothing more; the controller learns of it at once,
+ *             because it is in the same process
  */
 
 import type { Clock } from '../base/clock.js'
@@ -47,13 +47,13 @@ import { Controller, type PartitionNews } from './controller.js'
 import { CONTROLLER } from './network-rules.js'
 import { Network } from './network.js'
 
-/** What the controller's meta.properties says: Kafka's files have no node below 0. */
+/** node.id in the controller's meta.properties: Kafka's files have no node below 0. */
 const CONTROLLER_ON_DISK = 0
-/** It leads the metadata log for ever. */
+/** The controller leads the metadata log in one epoch forever. */
 const CONTROLLER_EPOCH = 0
 
 export interface BrokerSetOptions {
-  /** Where brokers and controller keep their folders. */
+  /** Holds the folders of brokers and controller. */
   readonly disk: Disk
   readonly clusterId: string
   readonly clock: Clock
@@ -62,29 +62,29 @@ export interface BrokerSetOptions {
   readonly durability: Durability
   readonly onCorruption: 'offline' | 'truncate'
   readonly settings: Omit<BrokerSettings, 'defaultReplicationFactor'> & {
-    /** Undefined: as many as a cluster usually has, if there are brokers. */
+    /** Undefined: REPLICATION_FACTOR, or the number of brokers if that is less. */
     readonly defaultReplicationFactor: number | undefined
   }
-  /** How many brokers, or which; undefined: those there were, or broker 1. */
+  /** How many brokers, or which ones; undefined: those of the folder, or broker 1. */
   readonly brokers: number | readonly BrokerOptions[] | undefined
-  /** Of the brokers in the order of their ids; null or absent for none. */
+  /** Racks of the brokers in the order of their ids; null or absent: none. */
   readonly racks: readonly (string | null)[]
   readonly network: Network
   readonly onNews: (news: PartitionNews) => void
   readonly onTruncated: (brokerId: number, truncation: Truncation) => void
   readonly onRepairing: (brokerId: number, partition: Partition, folder: string) => void
-  /** A broker has done what the metadata says. */
+  /** A broker has applied the metadata. */
   readonly onApplied: () => void
   readonly groupListener: GroupListener
-  /** Another process may own the folder, and have members of groups that live. */
+  /** Another process may own the folder, and group members may be alive there. */
   readonly isReadOnly: boolean
 }
 
-/** One who has to know which brokers run. */
+/** Hears which brokers run. */
 export interface BrokerListener {
-  /** It was stopped or killed. */
+  /** The broker was stopped or killed. */
   gone(nodeId: number): void
-  /** It runs again; it counts as started when this resolves. */
+  /** The broker runs again; `start` waits until this resolves. */
   started(nodeId: number): Promise<void>
 }
 
@@ -97,9 +97,9 @@ export class BrokerSet {
   readonly #options: BrokerSetOptions
   readonly #brokers: readonly BrokerNews[]
   readonly #running = new Map<number, Broker>()
-  /** How far leaders that are gone had committed, by topic id and number: what must not be lost. */
+  /** High watermarks of leaders that have ended, by topic id and partition: to detect data loss. */
   readonly #committed = new Map<string, number>()
-  /** Starting and stopping, per broker, one after the other. */
+  /** The latest start or stop of each broker: they run sequentially. */
   readonly #changing = new Map<number, Promise<void>>()
   readonly #loadedGroups: LoadedPartitions
   #chores: Housekeeping | undefined
@@ -122,7 +122,7 @@ export class BrokerSet {
       const made = new BrokerSet(options, await openController(options, logs), logs)
       set = made
       set.controller.image.consult(set.#isUsable)
-      // All of them, also when one cannot: what is still opening could not be given back.
+      // Wait for all, even if one fails: a broker that is still opening could not be killed.
       const opened = await Promise.allSettled(made.brokerIds.map(id => made.#openBroker(id)))
       for (const each of opened) if (each.status === 'rejected') throw each.reason
       await set.#form()
@@ -153,7 +153,7 @@ export class BrokerSet {
     this.#listener = listener
   }
 
-  /** Ends a broker as a program that is told to end: it hands over what it leads first. */
+  /** Ends a broker in order: it hands over its leaderships first. */
   stop(nodeId: number): Promise<void> {
     return this.#change(nodeId, async broker => {
       if (broker === undefined) return
@@ -162,7 +162,7 @@ export class BrokerSet {
     })
   }
 
-  /** Ends a broker as a program that dies. */
+  /** Ends a broker like a program that dies. */
   kill(nodeId: number): Promise<void> {
     return this.#change(nodeId, async broker => {
       if (broker === undefined) return
@@ -191,14 +191,14 @@ export class BrokerSet {
         throw error
       }
       this.#attach(opened)
-      // It may have been cut off while its logs were being opened.
+      // The network may have separated it while its logs were being opened.
       await this.controller.setReachable(nodeId, this.#reachesController(nodeId))
       await this.controller.tellAll()
       await this.#listener?.started(nodeId)
     })
   }
 
-  /** The network was cut or healed: who reaches the controller now? */
+  /** The network was partitioned or healed: tells the controller which brokers it reaches. */
   async onNetworkChanged(): Promise<void> {
     await Promise.all(
       this.brokerIds.map(id => this.controller.setReachable(id, this.#reachesController(id))),
@@ -206,7 +206,7 @@ export class BrokerSet {
     for (const broker of this.#running.values()) broker.replicas.retryNow()
   }
 
-  /** Committed records that a new leader does not have, as far as that is known in this process. */
+  /** Committed records that a new leader does not have, as far as this process knows. */
   lossUnder(leader: number, { topic, partition }: TopicPartition) {
     const topicId = this.controller.image.topics.get(topic)?.topicId ?? ''
     const key = partitionKey(topicId, partition)
@@ -220,7 +220,7 @@ export class BrokerSet {
   async close(): Promise<void> {
     await Promise.all(this.#changing.values())
     await this.controller.stop()
-    // All of them first: none shall wait for another that is closed already.
+    // First on all brokers: none should wait for another that is closed already.
     await Promise.all([...this.#running.values()].map(broker => broker.replicas.stopReplication()))
     const failures: unknown[] = []
     const noted = (closing: Promise<void>): Promise<void> =>
@@ -230,13 +230,13 @@ export class BrokerSet {
       await noted(broker.close())
     }
     this.#options.network.close()
-    await this.controller.stop() // what brokers have asked for while they closed
+    await this.controller.stop() // again: brokers may have started retries while they closed
     await this.#chores?.stop()
     await noted(this.#metadataLogs.close())
     if (failures.length > 0) throw failures[0]
   }
 
-  // ── the pieces ─────────────────────────────────────────────────────────────────────────
+  // ── helpers ────────────────────────────────────────────────────────────────────────────
 
   readonly #logEnds: LogEnds = (brokerId, topic, partition) =>
     this.#running.get(brokerId)?.replicas.endOf(topic, partition)
@@ -274,20 +274,20 @@ export class BrokerSet {
 
   /** A broker that does not run must not stay registered as alive. */
   async #fenceUnlessRunning(nodeId: number): Promise<void> {
-    const isBack = (): boolean => this.#running.has(nodeId)
-    await this.controller.insist(image => (isBack() ? NOTHING : fenceBroker(image, nodeId)))
+    const isRunning = (): boolean => this.#running.has(nodeId)
+    await this.controller.insist(image => (isRunning() ? NOTHING : fenceBroker(image, nodeId)))
   }
 
   #noteCommitted(nodeId: number): void {
     for (const partition of this.#running.get(nodeId)?.replicas.partitions() ?? []) {
       if (!partition.isLeader) continue
       const key = partitionKey(partition.topicId, partition.topicPartition.partition)
-      const known = this.#committed.get(key) ?? 0 // one who is cut off may know less than others
+      const known = this.#committed.get(key) ?? 0 // may be higher: a separated leader lags
       this.#committed.set(key, Math.max(known, partition.highWatermark))
     }
   }
 
-  /** Who is there is written down; after a crash the longest logs lead. */
+  /** Registers the brokers; after a crash, elects the replicas with the longest logs. */
   async #form(): Promise<void> {
     await this.controller.commit(image => formCluster(image, this.#brokers))
     const wasClosedCleanly = this.managers.every(manager => manager.wasClosedCleanly)
@@ -299,7 +299,7 @@ export class BrokerSet {
     if (this.brokerIds.length > 1) this.controller.start()
   }
 
-  /** The metadata log says how far it is, as the brokers' logs do. */
+  /** Writes the recovery point of the metadata log periodically. */
   #beginChores(): void {
     const { clock, logger } = this.#options
     const intervalMs = RECOVERY_CHECKPOINT_INTERVAL_MS
@@ -351,7 +351,7 @@ export class BrokerSet {
   }
 }
 
-/** Waits for both, also when one fails; throws the first failure. */
+/** Waits for all tasks, even if one fails; throws the first failure. */
 async function bothDone(...tasks: Promise<void>[]): Promise<void> {
   for (const each of await Promise.allSettled(tasks)) {
     if (each.status === 'rejected') throw each.reason
@@ -359,8 +359,8 @@ async function bothDone(...tasks: Promise<void>[]): Promise<void> {
 }
 
 /**
- * The brokers there will be, by id: the ones that were asked for, or as many as were asked for: of
- * those there were the first, then new ones with the next ids.
+ * The brokers of the cluster, by id. A list names them; a number takes the first ones that the
+ * folder knows, then new ones with the next ids.
  */
 function brokersOf({ brokers, racks }: BrokerSetOptions, before: number[]): BrokerNews[] {
   if (typeof brokers === 'object') {
@@ -383,7 +383,7 @@ async function openManager(options: BrokerSetOptions, nodeId: number): Promise<L
   return await LogManager.open({ ...common, disk, root, nodeId: idOnDisk })
 }
 
-/** The cluster's state: the metadata log, replayed. */
+/** Opens the metadata log and replays it: the result is the cluster's state. */
 async function openController(options: BrokerSetOptions, logs: LogManager): Promise<Controller> {
   const { clock, logger, onNews, settings } = options
   const topicPartition = { topic: METADATA_TOPIC, partition: 0 }
@@ -397,7 +397,7 @@ async function openController(options: BrokerSetOptions, logs: LogManager): Prom
     isReplicated: false,
   })
   await logs.syncNames()
-  // Topics are few and everything rests on them: their log is durable whatever the records' is.
+  // Metadata is small and everything depends on it: it is always durable against power cuts.
   const rules = { lagMaxMs: Infinity, isAlive: () => true }
   const durability = 'power' as const
   const place = { brokerId: CONTROLLER, topicPartition, topicId, clock, durability, ...rules }

@@ -1,4 +1,4 @@
-/** What a cluster can be told when it is opened. */
+/** Options of a cluster. */
 
 import type { Clock } from '../base/clock.js'
 import { silentLogger, type Logger } from '../base/logger.js'
@@ -16,13 +16,13 @@ import type { Random } from '../base/random.js'
 import type { AdminOptions } from '../client/admin/admin-api.js'
 import type { Durability } from '../partition/roles.js'
 
-/** More would only be slower: they share one process. */
+/** More brokers would only be slower, because they share one process. */
 const BROKERS_MAX = 64
-/** As Kafka's broker ids, which are int32. */
+/** Kafka's broker ids are int32. */
 const BROKER_ID_MAX = 2 ** 31 - 1
-/** So that it can be told in milliseconds. */
+/** Keeps the time in milliseconds a safe integer. */
 const SECONDS_MAX = 2 ** 31 - 1
-/** default.replication.factor: as many copies as a cluster usually has, if there are brokers. */
+/** The default of defaultReplicationFactor, if there are that many brokers. */
 export const REPLICATION_FACTOR = 3
 
 export const CLUSTER_OPTIONS = {
@@ -72,56 +72,55 @@ export const OPEN_OPTIONS = {
 export interface BrokerOptions {
   /** Kafka's node.id: a whole number of at least 0. Its folder is `broker-<id>`. */
   readonly id: number
-  /** Where it stands (Kafka's broker.rack). Default: what `racks` says, or nowhere. */
+  /** Kafka's broker.rack. Default: its entry in `racks`, or none. */
   readonly rack?: string | null | undefined
 }
 
-/** Options every cluster has. */
+/** Options of every cluster. */
 export interface ClusterOptions {
   /**
-   * How many simulated brokers, each with its own folder and its own copies: 1, 2, …, or in a
-   * folder the first of those it knows and new ones behind them. Or which ones:
-   * `[{ id: 0 }, { id: 1, rack: 'b' }]`. Brokers the folder knows and this leaves out are down.
-   * At most 64. Default: those the folder knows, broker 1 when it is new.
+   * The number of simulated brokers, each with its own folder and replicas. They have the ids 1, 2,
+   * …; in an existing folder, the first ids that it knows, then new ones. Or a list of brokers:
+   * `[{ id: 0 }, { id: 1, rack: 'b' }]`. Brokers that the folder knows and a list leaves out are
+   * down. At most 64. Default: those that the folder knows; broker 1 in a new folder.
    */
   readonly brokers?: number | readonly BrokerOptions[] | undefined
   /**
-   * The racks of the brokers in the order of their ids: copies of a partition are spread over them
-   * (Kafka's broker.rack). Default: none.
+   * The racks of the brokers in the order of their ids (Kafka's broker.rack): replicas of a
+   * partition are spread over them. Default: none.
    */
   readonly racks?: readonly (string | null)[] | undefined
   /**
-   * What an acknowledged record survives: 'power' (default) a power cut, so every acknowledgement
-   * waits for the disk; 'process' the death of the process.
+   * What an acknowledged record survives. 'power' (default): a power cut, so every acknowledgement
+   * waits for the disk. 'process': the death of the process.
    */
   readonly durability?: Durability | undefined
   /**
-   * What to do about bytes that are not what was written: 'offline' (default) takes the partition
-   * out of service and touches nothing; 'truncate' gives up everything from there on, keeping a
-   * copy.
+   * What to do about damaged bytes in a log. 'offline' (default) takes the partition out of service
+   * and changes nothing; 'truncate' truncates the log there and keeps a copy of the rest.
    */
   readonly onCorruption?: 'offline' | 'truncate' | undefined
-  /** Make a topic when it is first used (Kafka's auto.create.topics.enable). Default true. */
+  /** Create a topic when it is first used (Kafka's auto.create.topics.enable). Default true. */
   readonly autoCreateTopics?: boolean | undefined
-  /** Partitions of a topic made without a number (Kafka's num.partitions). Default 1. */
+  /** Partitions of a topic created without a number (Kafka's num.partitions). Default 1. */
   readonly defaultPartitions?: number | undefined
   /**
-   * Copies of a topic made without a number (Kafka's default.replication.factor). Default 3, or
-   * the number of brokers if they are fewer.
+   * Replicas of a topic created without a number (Kafka's default.replication.factor). Default 3,
+   * or the number of brokers if that is less.
    */
   readonly defaultReplicationFactor?: number | undefined
   /**
-   * An in-sync replica that has been behind for longer is put out of the ISR (Kafka's
-   * replica.lag.time.max.ms). Looked for twice in that time. Milliseconds. Default 30,000.
+   * An in-sync replica that lags for longer is removed from the ISR (Kafka's
+   * replica.lag.time.max.ms). Checked twice in that time. Milliseconds. Default 30,000.
    */
   readonly replicaLagTimeMaxMs?: number | undefined
   /**
-   * A broker that the network has cut off from the controller for so long is fenced: others lead
-   * its partitions (Kafka's broker.session.timeout.ms). Milliseconds. Default 9,000.
+   * A broker that the network separates from the controller for longer is fenced: other brokers
+   * lead its partitions (Kafka's broker.session.timeout.ms). Milliseconds. Default 9,000.
    */
   readonly brokerSessionTimeoutMs?: number | undefined
   /**
-   * Leaderships go back to the preferred replicas (the first of each partition's) that are in sync,
+   * Return leaderships to preferred leaders (the first replica of each partition) that are in sync,
    * every `leaderImbalanceCheckIntervalSeconds` (Kafka's auto.leader.rebalance.enable). Default
    * true.
    */
@@ -129,47 +128,53 @@ export interface ClusterOptions {
   /** Kafka's leader.imbalance.check.interval.seconds. Seconds. Default 300. */
   readonly leaderImbalanceCheckIntervalSeconds?: number | undefined
   /**
-   * How long a group that was empty waits for more members before it first assigns partitions
-   * (Kafka's group.initial.rebalance.delay.ms). Milliseconds. Default 0 (Kafka: 3,000).
+   * How long an empty group waits for more members before it first assigns partitions (Kafka's
+   * group.initial.rebalance.delay.ms). Milliseconds. Default 0 (Kafka: 3,000).
    */
   readonly groupInitialRebalanceDelayMs?: number | undefined
   /**
-   * The shortest session a member of a group may ask for (Kafka's group.min.session.timeout.ms).
-   * Milliseconds. Default 6,000.
+   * The shortest session time-out that a member may ask for (Kafka's
+   * group.min.session.timeout.ms). Milliseconds. Default 6,000.
    */
   readonly groupMinSessionTimeoutMs?: number | undefined
-  /** The longest one (Kafka's group.max.session.timeout.ms). Milliseconds. Default 1,800,000. */
+  /**
+   * The longest session time-out that a member may ask for (Kafka's group.max.session.timeout.ms).
+   * Milliseconds. Default 1,800,000.
+   */
   readonly groupMaxSessionTimeoutMs?: number | undefined
-  /** Members a group may have (Kafka's group.max.size). Default 10,000. */
+  /** How many members a group may have (Kafka's group.max.size). Default 10,000. */
   readonly groupMaxSize?: number | undefined
   /**
-   * Committed offsets are forgotten so long after their group has become empty (Kafka's
+   * Committed offsets are deleted this long after their group has become empty (Kafka's
    * offsets.retention.minutes). Minutes. Default 10,080: seven days.
    */
   readonly offsetsRetentionMinutes?: number | undefined
   /**
-   * How calls of `cluster.admin` are tried. Default: as Kafka's admin client, for a minute. See
+   * Time-outs and retries of `cluster.admin`. Default: as Kafka's admin client, one minute. See
    * also `cluster.adminClient()`.
    */
   readonly admin?: AdminOptions | undefined
-  /** The time, for tests: see {@link virtualClock}. Default: the real one. */
+  /** The clock, for tests: see {@link virtualClock}. Default: the system's clock. */
   readonly clock?: Clock | undefined
-  /** Chance, for tests that must repeat: see {@link seededRandom}. Default: the system's. */
+  /**
+   * The source of randomness, for repeatable tests: see {@link seededRandom}. Default: the
+   * system's.
+   */
   readonly random?: Random | undefined
   /**
-   * Where background facts are reported, and what clients try again for longer than a second.
-   * Default: nowhere. `console` fits.
+   * Receives log lines: background work, and client requests that are retried for longer than a
+   * second. `console` can be used. Default: none.
    */
   readonly logger?: Logger | undefined
 }
 
 /** Options of a cluster in a folder. */
 export interface OpenOptions extends ClusterOptions {
-  /** The folder, made if it is not there. */
+  /** The folder; created if it does not exist. */
   readonly dir: string
   /**
-   * Look, but do not touch: possible beside the process that owns the folder. Shows the folder as
-   * it is at opening; everything that would change it is refused with READ_ONLY. Default false.
+   * Open for reading only, which is possible while another process owns the folder. Shows the
+   * folder as it was when it was opened; what would change it fails with READ_ONLY. Default false.
    */
   readonly readOnly?: boolean | undefined
 }

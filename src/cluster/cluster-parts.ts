@@ -1,13 +1,13 @@
 /**
- * The only place where the parts of a cluster are put together: disk, lock, brokers, network,
- * doors. A cluster in memory and one in a folder differ in one argument, the disk.
+ * Assembles a cluster: disk, lock, brokers, network, doors. A cluster in memory and one in a folder
+ * differ only in the disk.
  *
  *   <dir>/.lock  .lock-holder          one owner at a time
- *   <dir>/controller/                  the log that the cluster's state is a fold over
+ *   <dir>/controller/                  the metadata log: replaying it gives the cluster's state
  *   <dir>/broker-1/ broker-2/ …        Kafka log directories
  *
- * This file and what it imports is more than half of the library. It is loaded when the first
- * cluster is opened: programs that connect to brokers elsewhere, or read folders, do not need it.
+ * This file and its imports are more than half of the library. It is loaded when the first cluster
+ * is opened: programs that connect to a remote cluster, or read folders, do not need it.
  */
 
 import type { Clock } from '../base/clock.js'
@@ -61,7 +61,7 @@ export interface Parts {
   readonly recovery: RecoveryReport
   readonly location: string
   readonly admin: AdminOptions
-  /** Where clients of other kinds come in. */
+  /** Access for other Kafka clients. */
   readonly doors: Doors
   /** Rejects as {@link Cluster.until} says. */
   readonly until: (
@@ -69,11 +69,11 @@ export interface Parts {
     options: UntilOptions,
     user: UntilUser,
   ) => Promise<void>
-  /** The way of a client of this process to the brokers. */
+  /** The channel of a client in this process to the brokers. */
   readonly channelFor: (client: ChannelRequest) => Channel
 }
 
-/** Whose consumers are waited for. */
+/** The cluster that waits. */
 interface UntilUser {
   /** Aborts when the cluster is being closed. */
   readonly closing: AbortSignal
@@ -110,7 +110,7 @@ interface Place {
   readonly isReadOnly?: boolean
 }
 
-/** Rejects as {@link Cluster.open} says; the folder is free again then. */
+/** Rejects as {@link Cluster.open} does; then the folder is unlocked again. */
 export async function openInFolder(
   dir: string,
   isReadOnly: boolean,
@@ -132,12 +132,12 @@ export function openInMemory(settings: ClusterSettings): Promise<Parts> {
   return openParts(settings, { disk: new MemoryDisk() })
 }
 
-/** On any disk, for tests that break it. */
+/** On any disk, for tests that simulate disk faults. */
 export function openOnDisk(disk: Disk, settings: ClusterSettings): Promise<Parts> {
   return openParts(settings, { disk })
 }
 
-// ── putting it together ──────────────────────────────────────────────────────────────────
+// ── assembly ─────────────────────────────────────────────────────────────────────────────
 
 async function openParts(
   settings: ClusterSettings,
@@ -214,7 +214,7 @@ function channelOver(network: Network, { clientId, requestTimeoutMs }: ChannelRe
   return network.channelFrom(CLIENT, name, patience)
 }
 
-/** What a read-only cluster answers; everything else would change the folder. */
+/** Requests that a read-only cluster handles; all others could change the folder. */
 const READING: ReadonlySet<ApiName> = new Set<ApiName>([
   'Fetch',
   'ListOffsets',
@@ -232,7 +232,7 @@ function readingOnly(channel: Channel): Channel {
   return {
     send(nodeId, api, request, signal) {
       if (READING.has(api)) return channel.send(nodeId, api, request, signal)
-      const sentence = `${api} is not possible: the folder is open for reading`
+      const sentence = `${api} is not possible: the folder is open for reading only`
       throw new PartlogError('READ_ONLY', sentence)
     },
   }
@@ -240,7 +240,7 @@ function readingOnly(channel: Channel): Channel {
 
 // ── the folder ───────────────────────────────────────────────────────────────────────────
 
-/** What is written to it stays in memory. */
+/** A disk that keeps writes in memory. */
 function diskToRead(dir: string): Disk {
   const files = new NodeDisk(dir, { readOnly: true })
   if (!isClusterFolder(files)) throw notACluster(dir)
@@ -264,12 +264,12 @@ async function lockOrThrow(dir: string, clock: Clock): Promise<FolderLock> {
   }
 }
 
-/** Throws DiskError where the folder may not be looked at. */
+/** Throws DiskError if this user may not read the folder. */
 function isClusterFolder(files: Disk): boolean {
   return files.exists('') && files.list('').some(({ name }) => name === CONTROLLER_FOLDER)
 }
 
-/** A folder that may only be read says so, and the way in. */
+/** For a folder that may only be read, an error that names `readOnly`. */
 function openError(dir: string, error: unknown): PartlogError {
   if (!isDiskError(error) || !['EROFS', 'EACCES', 'EPERM'].includes(error.code)) {
     return toPartlogError(error)
@@ -282,7 +282,7 @@ function openError(dir: string, error: unknown): PartlogError {
 function notACluster(dir: string): PartlogError {
   return new PartlogError(
     'INVALID_ARGUMENT',
-    `${dir} is no folder of a partlog cluster, which holds ${CONTROLLER_FOLDER}/ and ` +
+    `${dir} is not a folder of a partlog cluster, which holds ${CONTROLLER_FOLDER}/ and ` +
       `${brokerFolder(1)}/; logs of Kafka brokers are read with openLogDirectory`,
   )
 }

@@ -1,6 +1,6 @@
 /**
- * The roof: the class that applications hold. What it is made of comes from `cluster-parts.ts`,
- * which is loaded when the first cluster is opened.
+ * The class that applications use. Its parts come from `cluster-parts.ts`, which is loaded when the
+ * first cluster is opened.
  */
 
 import { SystemClock } from '../base/clock.js'
@@ -28,7 +28,7 @@ import { EVENT_NAMES, type ClusterEvents, type EventName } from './events.js'
 import type { ClusterFaults } from './faults.js'
 import type { ClusterNetwork } from './network-rules.js'
 import type { Network } from './network.js'
-import { cutSentences, type RecoveryReport } from './recovery-report.js'
+import { truncationWarnings, type RecoveryReport } from './recovery-report.js'
 import type { Condition, UntilOptions } from './until.js'
 
 /** Brokers, logs, disks: loaded when the first cluster is opened. */
@@ -37,13 +37,14 @@ const loadParts = () => loadPart(() => import('./cluster-parts.js'))
 /**
  * Kafka's model inside this process: topics of partitioned logs, producers, consumers, groups.
  *
- * Made by {@link Cluster.open} or {@link Cluster.memory}. Close it with `close()` or `await using`:
- * closing ends its producers and consumers, makes everything durable and frees the folder.
+ * Created by {@link Cluster.open} or {@link Cluster.memory}. Close it with `close()` or
+ * `await using`: closing ends its producers and consumers, makes everything durable and unlocks the
+ * folder.
  */
 export class Cluster extends ClientMaker {
-  /** What opening found; nothing in memory. */
+  /** What was found when the folder was opened; empty for a cluster in memory. */
   readonly recovery: RecoveryReport
-  /** The wires between the brokers, the controller and the clients: to be cut, slowed, healed. */
+  /** The simulated network between brokers, controller and clients, which tests can disturb. */
   readonly network: ClusterNetwork
   /** Faults in single requests, for tests. */
   readonly faults: ClusterFaults
@@ -52,7 +53,9 @@ export class Cluster extends ClientMaker {
   private constructor(parts: Parts) {
     const { brokers, network, faults, clock, random, logger, news } = parts
     super({
-      ...{ clock, random, logger },
+      clock,
+      random,
+      logger,
       channelFor: ({ clientId, requestTimeoutMs = REQUEST_TIMEOUT_MS }) => ({
         channel: parts.channelFor({ clientId, requestTimeoutMs }),
       }),
@@ -66,12 +69,12 @@ export class Cluster extends ClientMaker {
   }
 
   /**
-   * Opens a cluster in a folder, making it if there is none. After a crash only what was not known
-   * to be durable is scanned; a partition that turns out to be damaged is offline, the others work.
+   * Opens a cluster in a folder; creates the folder if it does not exist. After a crash, recovery
+   * scans only what may not be durable; a damaged partition is offline, the others work.
    *
-   * Rejects with LOCKED when another process owns the folder, with READ_ONLY when this user or its
-   * file system does not let it be written, with INVALID_CONFIG for options, with CORRUPT_LOG when
-   * the log of the cluster's metadata is damaged, with KAFKA_STORAGE_ERROR when the disk fails.
+   * Rejects with LOCKED if another process owns the folder, READ_ONLY if this user may not write to
+   * the folder or its file system, INVALID_CONFIG for invalid options, CORRUPT_LOG if the cluster's
+   * metadata log is damaged, KAFKA_STORAGE_ERROR if the disk fails.
    */
   static async open(options: OpenOptions): Promise<Cluster> {
     const settings = checkedSettings(OPEN_OPTIONS, options)
@@ -82,19 +85,19 @@ export class Cluster extends ClientMaker {
     const { openInFolder } = await loadParts()
     const cluster = new Cluster(await openInFolder(dir, readOnly, withClock(settings)))
     if (settings.logger === silentLogger && !readOnly) {
-      cutSentences(cluster.recovery).forEach(warnPeople)
+      truncationWarnings(cluster.recovery).forEach(warnPeople)
     }
     return cluster
   }
 
-  /** Makes an empty cluster in memory, for unit tests: the same parts, no files. */
+  /** Creates an empty cluster in memory, for unit tests: the same code, without files. */
   static async memory(options: ClusterOptions = {}): Promise<Cluster> {
     const settings = checkedSettings(CLUSTER_OPTIONS, options)
     const { openInMemory } = await loadParts()
     return new Cluster(await openInMemory(withClock(settings)))
   }
 
-  /** @internal a cluster on any disk, for tests that break it. */
+  /** @internal A cluster on any disk, for tests that simulate disk faults. */
   static async onDisk(disk: Disk, options: ClusterOptions = {}): Promise<Cluster> {
     const settings = checkedSettings(CLUSTER_OPTIONS, options)
     const { openOnDisk } = await loadParts()
@@ -106,7 +109,7 @@ export class Cluster extends ClientMaker {
     return this.#parts.location
   }
 
-  /** The broker of this id: 1, 2, … unless ids were chosen. Throws INVALID_ARGUMENT. */
+  /** The broker with this id: 1, 2, … unless `brokers` sets the ids. Throws INVALID_ARGUMENT. */
   broker(id: number): BrokerHandle {
     this.checkOpen()
     checkBrokerId(this.#parts.brokers, id)
@@ -119,13 +122,13 @@ export class Cluster extends ClientMaker {
     return brokers.brokerIds.map(id => new HandleOfBroker(brokers, id))
   }
 
-  /** The brokers' addresses for clients that connect through {@link Cluster.socketFactory}. */
+  /** The brokers' addresses, for clients that connect through {@link Cluster.socketFactory}. */
   get bootstrap(): string[] {
     return this.#parts.doors.bootstrap
   }
 
   /**
-   * A door for Kafka clients that take a socket factory, without any port: kafkajs, and so NestJS.
+   * Connects Kafka clients that accept a socket factory, without a port: kafkajs, and so NestJS.
    * `new Kafka({ brokers: cluster.bootstrap, socketFactory: cluster.socketFactory })`.
    */
   get socketFactory(): SocketFactory {
@@ -134,27 +137,27 @@ export class Cluster extends ClientMaker {
   }
 
   /**
-   * Opens a port for each broker, for Kafka clients of any kind. Only programs on this machine can
-   * connect unless `host` says otherwise: there is no password. Ends with the cluster, or with
-   * `close` of what it resolves with. The port of a broker that is down refuses, until it starts.
-   * Rejects with NETWORK_EXCEPTION when a port is taken, with CLOSED when the cluster is closed
-   * meanwhile, with INVALID_CONFIG for options.
+   * Opens a port for each broker, for any Kafka client. By default only programs on this machine
+   * can connect (see `host`), because there is no authentication. The ports close with the cluster,
+   * or with `close()` of the result. The port of a broker that is down refuses connections. Rejects
+   * with NETWORK_EXCEPTION if a port is taken, CLOSED if the cluster is closed meanwhile,
+   * INVALID_CONFIG for invalid options.
    */
   async listen(options: ListenOptions = {}): Promise<Listening> {
     this.checkOpen()
     return await this.#parts.doors.listen(options)
   }
 
-  /** How everything stands: brokers, and of each partition leader, ISR and every copy. */
+  /** The current state: brokers, and leader, ISR and replicas of each partition. */
   describe(): ClusterView {
     this.checkOpen()
     return describeCluster(this.#parts.brokers)
   }
 
   /**
-   * Calls `listener` for each event of a kind: 'leader', 'isr', 'truncation', 'dataLoss',
-   * 'repair', 'rebalance', 'sharedGroup'. Returns a function that ends it. Throws
-   * INVALID_ARGUMENT for an unknown kind.
+   * Calls `listener` for each event of this name: 'leader', 'isr', 'truncation', 'dataLoss',
+   * 'repair', 'rebalance', 'sharedGroup'. Returns a function that removes the listener. Throws
+   * INVALID_ARGUMENT for an unknown name.
    */
   on<E extends EventName>(name: E, listener: (event: ClusterEvents[E]) => void): () => void {
     if (!EVENT_NAMES.includes(name)) {
@@ -168,15 +171,15 @@ export class Cluster extends ClientMaker {
   }
 
   /**
-   * Resolves when the cluster has come to a state: a group is stable (`{ group, stable: true }`,
-   * with `members` exactly so many), it has processed and committed everything there is
-   * (`{ group, lag: 0 }`), a topic has so many records (`{ topic, records: n }`). For tests that
-   * would else sleep. What consumers of this cluster have processed is committed on the way,
-   * unless they do that themselves (`enableAutoCommit: false`); records of a poll count as
-   * processed at the next poll.
+   * Resolves when the cluster has reached a state: a group is stable (`{ group, stable: true }`,
+   * with exactly `members` members if given), a group has processed and committed all records
+   * (`{ group, lag: 0 }`), a topic has `n` records (`{ topic, records: n }`). For tests that would
+   * otherwise sleep. While it waits, it commits what consumers of this cluster have processed,
+   * unless they commit themselves (`enableAutoCommit: false`); records of a poll count as processed
+   * at the next poll.
    *
-   * Rejects with REQUEST_TIMED_OUT when the signal aborts, saying what is still missing; with
-   * INVALID_ARGUMENT for another condition.
+   * Rejects with REQUEST_TIMED_OUT, and what is still missing, when the signal aborts; with
+   * INVALID_ARGUMENT for an invalid condition.
    */
   async until(condition: Condition, options: UntilOptions = {}): Promise<void> {
     this.checkOpen()
@@ -191,7 +194,7 @@ export class Cluster extends ClientMaker {
     })
   }
 
-  /** @internal Everything is made durable, and the folder is freed. */
+  /** @internal Makes everything durable and unlocks the folder. */
   protected override async closeRest(): Promise<void> {
     const { brokers, doors, lock } = this.#parts
     try {
@@ -205,7 +208,7 @@ export class Cluster extends ClientMaker {
   }
 }
 
-/** The network in the hands of people: whoever is cut off from the controller is told. */
+/** The network for tests; after a change, the controller learns which brokers it reaches. */
 function watched(network: Network, onChanged: () => Promise<void>): ClusterNetwork {
   return {
     partition(...groups) {
@@ -221,7 +224,7 @@ function watched(network: Network, onChanged: () => Promise<void>): ClusterNetwo
   }
 }
 
-/** Options, all of them checked before anything is opened. Throws INVALID_CONFIG. */
+/** Checks all options before anything is opened. Throws INVALID_CONFIG. */
 function checkedSettings<T extends typeof CLUSTER_OPTIONS>(
   table: T,
   options: unknown,

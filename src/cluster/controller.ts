@@ -1,7 +1,7 @@
 /**
- * The controller while it runs: takes decisions, has them committed and tells the brokers. A broker
- * that cannot reach it goes on with what it knew; when it has not been heard of for
- * broker.session.timeout.ms it is fenced, and others lead its partitions.
+ * The running controller: it makes decisions, commits them and tells the brokers. A broker that
+ * cannot reach the controller continues with the metadata it knew; after
+ * broker.session.timeout.ms the controller fences it, and other brokers lead its partitions.
  */
 
 import type { Clock, Timer } from '../base/clock.js'
@@ -17,9 +17,9 @@ import type { TopicPartition } from '../model/names.js'
 /** A broker, as the controller knows it. */
 export interface ControlledBroker {
   readonly nodeId: number
-  /** Does what the metadata says now. */
+  /** Applies the current metadata. */
   applyMetadata(): Promise<void>
-  /** Others have done what it says, too: who could not be followed a moment ago may lead by now. */
+  /** Other brokers have applied the metadata too: fetches that have failed may succeed now. */
   retryReplication(): void
 }
 
@@ -34,24 +34,24 @@ export interface ControllerOptions {
   readonly clock: Clock
   readonly logger: Logger
   readonly sessionTimeoutMs: number
-  /** How often leaderships go back to preferred leaders; undefined: only when somebody asks. */
+  /** How often leaderships return to preferred leaders; undefined: only on request. */
   readonly balanceIntervalMs: number | undefined
   readonly onNews: (news: PartitionNews) => void
 }
 
-/** How long to wait until a decision that found no room is written. */
+/** Pause before a decision that could not be written is retried. */
 const RETRY_MS = 1_000
 /** Leaderships that move in one decision; Kafka moves up to 1,000. */
 const BALANCED_AT_ONCE = 1_000
 
-/** The decision could not be taken now, and may be later. */
-function isPassing(error: unknown): boolean {
+/** True if the decision may succeed later. */
+function isTransient(error: unknown): boolean {
   return isPartlogError(error, 'KAFKA_STORAGE_ERROR') || isPartlogError(error, 'NETWORK_EXCEPTION')
 }
 
 interface Session {
   readonly broker: ControlledBroker
-  /** What the broker knows while it cannot reach the controller. */
+  /** The metadata that the broker knows while it cannot reach the controller. */
   frozen: ClusterImage | undefined
   expiry: Timer | undefined
 }
@@ -75,7 +75,7 @@ export class Controller {
     return this.#options.machine.state
   }
 
-  /** The cluster is put together: from now on it looks after itself. */
+  /** Starts the background work; called when all brokers are attached. */
   start(): void {
     const { clock, logger, balanceIntervalMs: intervalMs } = this.#options
     if (intervalMs === undefined) return
@@ -87,13 +87,13 @@ export class Controller {
   async #balance(signal: AbortSignal): Promise<void> {
     let moved = BALANCED_AT_ONCE
     while (moved === BALANCED_AT_ONCE && !signal.aborted) {
-      // Looked at first: a decision that changes nothing would have every broker told.
+      // Checked first: `run` tells every broker, even if nothing changes.
       const wanted = balanceLeaders(this.image, 1).answer
       moved = wanted && (await this.run(image => balanceLeaders(image, BALANCED_AT_ONCE)))
     }
   }
 
-  /** Takes a decision; resolves when it is committed and every broker that can be reached acts. */
+  /** Makes a decision; resolves when it is committed and every reachable broker has applied it. */
   async run<T>(decide: (image: ClusterImage) => Decision<T>): Promise<T> {
     const answer = await this.commit(decide)
     await this.tellAll()
@@ -101,20 +101,20 @@ export class Controller {
   }
 
   /**
-   * Takes a decision that must be taken. If the metadata log has no room, or the controller cannot
-   * be reached, this rejects, and the decision is retried in the background until it is taken.
-   * `decide` looks each time whether it is still wanted.
+   * Makes a decision that must not be lost. If the disk is full or the controller cannot be
+   * reached, this rejects, and the decision is retried in the background until it is committed.
+   * `decide` checks each time whether it is still wanted.
    */
   async insist(decide: (image: ClusterImage) => Decision<void>): Promise<void> {
     try {
       await this.run(decide)
     } catch (error) {
-      if (isPassing(error)) this.#after(() => this.insist(decide))
+      if (isTransient(error)) this.#after(() => this.insist(decide))
       throw error
     }
   }
 
-  /** What is in the log counts when the disk has room for it: then all are told. */
+  /** A record that is in the log but not durable yet counts later: all brokers are told then. */
   #tellLater(): void {
     if (this.#isTellingLater) return
     this.#isTellingLater = true
@@ -124,19 +124,19 @@ export class Controller {
     })
   }
 
-  /** Calls `retry` after a pause; what goes wrong then is told. */
+  /** Calls `retry` after a pause; logs its failure. */
   #after(retry: () => Promise<void>): void {
     if (this.#isStopped) return
     const { clock, logger } = this.#options
     const onTime = (): void => {
       this.#retries.delete(timer)
-      retry().catch((error: unknown) => logger.warn('a decision could not be taken yet', { error }))
+      retry().catch((error: unknown) => logger.warn('a decision failed, will retry', { error }))
     }
     const timer = clock.after(RETRY_MS, onTime, 'background')
     this.#retries.add(timer)
   }
 
-  /** Nothing is tried again any more, and nothing begins by itself. */
+  /** Ends retries and background work. */
   async stop(): Promise<void> {
     this.#isStopped = true
     for (const timer of this.#retries) timer.cancel()
@@ -154,7 +154,7 @@ export class Controller {
     }
   }
 
-  /** How a broker sees the controller. */
+  /** One broker's access to the controller. */
   doorOf(nodeId: number): ControllerDoor {
     const controller = this
     return {
@@ -166,7 +166,7 @@ export class Controller {
     }
   }
 
-  /** A broker runs and wants to be told. */
+  /** A broker runs: it is told of decisions from now on. */
   attach(broker: ControlledBroker): void {
     this.#sessions.set(broker.nodeId, { broker, frozen: undefined, expiry: undefined })
   }
@@ -177,7 +177,7 @@ export class Controller {
     this.#sessions.delete(nodeId)
   }
 
-  /** The network between a broker and the controller is cut, or whole again. */
+  /** The network between a broker and the controller was cut or healed. */
   async setReachable(nodeId: number, isReachable: boolean): Promise<void> {
     const session = this.#sessions.get(nodeId)
     if (session === undefined || isReachable === (session.frozen === undefined)) return
@@ -194,8 +194,8 @@ export class Controller {
     const { clock, sessionTimeoutMs, logger } = this.#options
     session.frozen = this.image.snapshot()
     session.expiry = clock.after(sessionTimeoutMs, () => {
-      const isBack = (): boolean => session.frozen === undefined
-      const fenced = this.insist(image => (isBack() ? NOTHING : fenceBroker(image, nodeId)))
+      const isReachable = (): boolean => session.frozen === undefined
+      const fenced = this.insist(image => (isReachable() ? NOTHING : fenceBroker(image, nodeId)))
       fenced.catch((error: unknown) => {
         logger.error(`broker ${nodeId} could not be fenced`, { error })
       })
@@ -206,7 +206,7 @@ export class Controller {
     try {
       await this.#runFor(nodeId, decide)
     } catch (error) {
-      if (isPassing(error)) this.#after(() => this.#insistFor(nodeId, decide))
+      if (isTransient(error)) this.#after(() => this.#insistFor(nodeId, decide))
       throw error
     }
   }
@@ -223,20 +223,20 @@ export class Controller {
     return answer
   }
 
-  /** Every broker that can be reached does what the metadata says. */
+  /** Resolves when every reachable broker has applied the metadata. */
   async tellAll(): Promise<void> {
     await this.#tellOthers(undefined)
     this.#retryReplication()
   }
 
-  /** What one cannot do is its own affair: it says so in its log, and to those who ask it. */
+  /** A broker that fails to apply the metadata does not fail the decision: that is logged. */
   async #tellOthers(exceptNodeId: number | undefined): Promise<void> {
     const told = [...this.#sessions.values()]
       .filter(({ broker, frozen }) => frozen === undefined && broker.nodeId !== exceptNodeId)
       .map(({ broker }) =>
         broker.applyMetadata().catch((error: unknown) => {
           const { logger } = this.#options
-          logger.warn(`broker ${broker.nodeId} did not take over the metadata`, { error })
+          logger.warn(`broker ${broker.nodeId} could not apply the metadata`, { error })
         }),
       )
     await Promise.all(told)

@@ -1,4 +1,4 @@
-/** A cluster as it stands: what people look at when they watch replication. */
+/** The state of a cluster, for people who watch replication. */
 
 import type { PartitionImage } from '../coordinator/metadata/cluster-image.js'
 import type { BrokerSet } from './broker-set.js'
@@ -8,26 +8,26 @@ export interface BrokerView {
   readonly id: number
   readonly rack: string | null
   readonly isRunning: boolean
-  /** The controller counts on it. */
+  /** False if the controller has fenced it. */
   readonly isAlive: boolean
 }
 
-/** The copy of a partition on one broker. */
+/** The replica of a partition on one broker. */
 export interface ReplicaView {
   readonly broker: number
-  /** 'down' when the broker does not run, 'offline' when its log cannot be used. */
+  /** 'down' if the broker does not run, 'offline' if its log cannot be used. */
   readonly state: 'leader' | 'follower' | 'idle' | 'offline' | 'down'
   readonly isInSync: boolean
-  /** −1 each when the broker does not run or its log could not be opened. */
+  /** These three are −1 if the broker does not run or its log could not be opened. */
   readonly logStartOffset: number
   readonly highWatermark: number
   readonly logEndOffset: number
 }
 
-/** A partition with all its copies. */
+/** A partition with all its replicas. */
 export interface PartitionView {
   readonly partition: number
-  /** −1 when nobody leads it. */
+  /** Broker id; −1 if the partition has no leader. */
   readonly leader: number
   readonly leaderEpoch: number
   /** The preferred leader first. */
@@ -43,7 +43,7 @@ export interface TopicView {
   readonly partitions: readonly PartitionView[]
 }
 
-/** What `cluster.describe()` gives. */
+/** The result of `cluster.describe()`. */
 export interface ClusterView {
   readonly brokers: readonly BrokerView[]
   readonly topics: readonly TopicView[]
@@ -78,7 +78,7 @@ function describePartition(
   return { partition, leader, leaderEpoch, replicas, isr, copies }
 }
 
-const NOT_THERE = { logStartOffset: -1, highWatermark: -1, logEndOffset: -1 }
+const NO_LOG = { logStartOffset: -1, highWatermark: -1, logEndOffset: -1 }
 
 function describeCopy(
   set: BrokerSet,
@@ -87,8 +87,8 @@ function describeCopy(
 ): Omit<ReplicaView, 'broker' | 'isInSync'> {
   const partition = set.broker(broker)?.replicas.find(topic, number)
   const log = partition?.replicaLog
-  if (partition === undefined) return { state: 'down', ...NOT_THERE }
-  if (log === undefined) return { state: 'offline', ...NOT_THERE }
+  if (partition === undefined) return { state: 'down', ...NO_LOG }
+  if (log === undefined) return { state: 'offline', ...NO_LOG }
   const { logStartOffset, logEndOffset } = log
   return {
     state: partition.state,

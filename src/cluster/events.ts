@@ -1,11 +1,11 @@
-/** What happens in a cluster, for those who watch. */
+/** Events of a cluster. */
 
 import type { RebalanceEvent, SharedGroupEvent } from '../coordinator/groups/rebalance-news.js'
 import type { TopicPartition } from '../model/names.js'
 
-/** A leadership has begun, or ended without another one beginning. */
+/** A leadership has begun, or the partition has lost its leader. */
 export interface LeaderEvent extends TopicPartition {
-  /** −1: nobody leads the partition now. */
+  /** Broker id; −1 if the partition has no leader now. */
   readonly leader: number
   readonly leaderEpoch: number
   readonly previousLeader: number
@@ -19,18 +19,18 @@ export interface IsrEvent extends TopicPartition {
   readonly previousIsr: readonly number[]
 }
 
-/** A follower has cut off records that its leader does not have: `[toOffset, fromOffset)`. */
+/** A follower has truncated records that its leader does not have: `[toOffset, fromOffset)`. */
 export interface TruncationEvent extends TopicPartition {
   readonly broker: number
-  /** Where its log ended. */
+  /** The log end offset before. */
   readonly fromOffset: number
-  /** Where it ends now. */
+  /** The log end offset now. */
   readonly toOffset: number
-  /** Files that keep what was cut off, below the cluster's folder. */
+  /** Files that keep the truncated records; paths below the cluster's folder. */
   readonly keptIn: readonly string[]
 }
 
-/** Records that were committed, and that consumers may have seen, are in the log no more. */
+/** Committed records, which consumers may have read, are no longer in the log. */
 export interface DataLossEvent extends TopicPartition {
   readonly broker: number
   /** Records in `[fromOffset, toOffset)` are lost. */
@@ -38,10 +38,10 @@ export interface DataLossEvent extends TopicPartition {
   readonly toOffset: number
 }
 
-/** A damaged copy of a partition is being made anew from its leader. */
+/** A damaged replica is being copied again from its leader. */
 export interface RepairEvent extends TopicPartition {
   readonly broker: number
-  /** Where what was left of it is kept, in the broker's folder. */
+  /** The folder that keeps the damaged files; a path in the broker's folder. */
   readonly folder: string
 }
 
@@ -56,7 +56,7 @@ export interface ClusterEvents {
   readonly sharedGroup: SharedGroupEvent
 }
 
-/** What `cluster.on` can be told of. */
+/** The names of events that `cluster.on` takes. */
 export type EventName = keyof ClusterEvents
 
 export const EVENT_NAMES: readonly EventName[] = [
@@ -71,7 +71,7 @@ export const EVENT_NAMES: readonly EventName[] = [
 
 type Listener<E extends EventName> = (event: ClusterEvents[E]) => void
 
-/** Tells everybody who listens; what a listener throws is reported, and the others are told. */
+/** Calls all listeners of an event; reports what a listener throws, and calls the others. */
 export class EventSource {
   readonly #listeners = new Map<EventName, Set<Listener<never>>>()
   readonly #onError: (name: EventName, error: unknown) => void
@@ -80,7 +80,7 @@ export class EventSource {
     this.#onError = onError
   }
 
-  /** Returns a function that ends the listening. */
+  /** Returns a function that removes the listener. */
   on<E extends EventName>(name: E, listener: Listener<E>): () => void {
     const listeners = this.#listeners.get(name) ?? new Set<Listener<never>>()
     this.#listeners.set(name, listeners)
@@ -94,7 +94,7 @@ export class EventSource {
       const failed = (error: unknown): void => this.#onError(name, error)
       try {
         const result: unknown = (listener as Listener<E>)(event)
-        if (result instanceof Promise) result.catch(failed) // nobody waits for it
+        if (result instanceof Promise) result.catch(failed) // not awaited
       } catch (error) {
         failed(error)
       }

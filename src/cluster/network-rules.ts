@@ -1,6 +1,6 @@
 /**
- * What people do to the network, checked and kept: who is parted from whom, which messages are
- * delayed or dropped.
+ * The rules that a test sets for the network, checked: which nodes are separated, which messages
+ * are delayed or dropped.
  */
 
 import type { Random } from '../base/random.js'
@@ -8,75 +8,75 @@ import { checkFields, checkFlag, invalidArgument } from '../client/line/client-a
 import type { ApiName } from '../protocol/api.js'
 import { apiOf, checkDelay, checkWhole, type FaultApi } from './faults.js'
 
-/** The node id of every client, where a request says who sent it. */
+/** The sender's node id of every client. */
 export const CLIENT = -2
-/** The node id of the controller: no broker's, since those begin at 0. */
+/** The node id of the controller; ids of brokers are 0 or greater. */
 export const CONTROLLER = -3
-/** What partlog 0.1.0 called the controller. It still does, while no broker has this id. */
-const CONTROLLER_BEFORE = 0
+/** The controller's id in partlog 0.1.0. It still names the controller if no broker has id 0. */
+const CONTROLLER_IN_0_1_0 = 0
 
-/** A node as faults name it: the id of a broker, the controller, or all clients together. */
+/** A node of the network: the id of a broker, the controller, or all clients together. */
 export type NetworkNode = number | 'controller' | 'client'
 
-/** Which messages of the network are meant. What is left out stands for all. */
+/** Selects messages of the network. An omitted field matches all. */
 export interface NetworkLink {
-  /** Who sends the requests. */
+  /** The sender of the requests. */
   readonly from?: NetworkNode | undefined
-  /** The broker that is asked. */
+  /** The broker that receives the requests. */
   readonly to?: number | undefined
   /** Requests of this kind: 'produce', 'fetch' … */
   readonly api?: FaultApi | undefined
-  /** The answers to these requests instead of the requests. Default false. */
+  /** Select the answers to these requests, not the requests. Default false. */
   readonly answers?: boolean | undefined
 }
 
 /** How many messages are dropped. */
 export interface DropOptions {
-  /** At most so many: a whole number of at least 1. Default: no end. */
+  /** How many messages are dropped at most: a whole number of at least 1. Default: no limit. */
   readonly times?: number | undefined
-  /** Each with this probability, from 0 to 1, by the cluster's chance. Default 1. */
+  /** The probability of each drop, from 0 to 1, by the cluster's `random`. Default 1. */
   readonly probability?: number | undefined
 }
 
 /**
- * The simulated network between the brokers of a cluster and its clients (`cluster.network`). It
- * works until a test disturbs it; who is concerned sees NETWORK_EXCEPTION.
+ * The simulated network between brokers, controller and clients of a cluster (`cluster.network`).
+ * It works until a test disturbs it; affected requests fail with NETWORK_EXCEPTION.
  *
- * Every method throws INVALID_ARGUMENT for arguments that make no sense, a node that there is not
- * among them; then nothing has changed.
+ * Every method throws INVALID_ARGUMENT for invalid arguments, for example a node that does not
+ * exist; then nothing has changed.
  */
 export interface ClusterNetwork {
   /**
    * Splits the network: nodes of different groups do not reach each other, in either direction, and
-   * requests under way between them fail at once. Nodes of no group reach everybody: clients unless
-   * a group names 'client', the controller unless one names 'controller'. Replaces an earlier
-   * partition.
+   * requests in flight between them fail at once. A node in no group reaches all others: so do
+   * clients unless a group has 'client', and the controller unless one has 'controller'. Replaces
+   * an earlier partition.
    *
    *   cluster.network.partition([1], [2, 3])        // 1 cannot replicate, but clients reach it
    *   cluster.network.partition([1, 'client'], ['controller', 2, 3])
    */
   partition(...groups: readonly (readonly NetworkNode[])[]): void
   /**
-   * Takes partitions, delays and drops away. What is on its way arrives when it was going to. Fault
-   * rules stay.
+   * Removes partitions, delays and drops. Messages that are delayed already still arrive at their
+   * time. Fault rules stay.
    */
   heal(): void
   /**
-   * From now on messages of the link take so many milliseconds, by the cluster's clock. Of several
-   * delays for a message the last one counts. Requests of one kind from one node to another (all
-   * clients are one) arrive in the order in which they were sent, and so do the answers.
+   * From now on messages of the link take `ms` milliseconds, by the cluster's clock. If several
+   * delays match a message, the last one applies. Requests of one kind from one node to another
+   * (all clients count as one) arrive in the order in which they were sent, and so do the answers.
    */
   delay(ms: number, link?: NetworkLink): void
   /**
-   * From now on messages of the link are lost. A lost request is not handled; a lost answer is that
-   * of a request that was. Whoever waits for the answer sees that the connection was lost when the
-   * message would have been sent.
+   * From now on messages of the link are lost. A lost request is not handled; if the answer is
+   * lost, the request was handled. The sender fails with NETWORK_EXCEPTION when the message is
+   * lost.
    */
   drop(link?: NetworkLink, options?: DropOptions): void
 }
 
-/** What a message is told by; an answer goes by its request. */
-export interface Passing {
+/** The route of a message; an answer has that of its request. */
+export interface Route {
   readonly api: ApiName
   readonly from: number
   readonly to: number
@@ -103,9 +103,9 @@ interface Drop {
 /** The partition, delays and drops that are in force. */
 export class NetworkRules {
   readonly #random: Random
-  /** Ids of brokers, which arguments may name. */
+  /** Ids of brokers that arguments may name. */
   readonly #known = new Set<number>()
-  /** The group of each node that is in one; undefined without a partition. */
+  /** The group of each node that is in one; undefined if the network is not split. */
   #groups: ReadonlyMap<number, number> | undefined
   #delays: Delay[] = []
   #drops: Drop[] = []
@@ -115,7 +115,7 @@ export class NetworkRules {
   }
 
   /** From now on arguments may name this broker. */
-  know(nodeId: number): void {
+  addBroker(nodeId: number): void {
     this.#known.add(nodeId)
   }
 
@@ -134,30 +134,30 @@ export class NetworkRules {
     return groupA === undefined || groupB === undefined || groupA === groupB
   }
 
-  /** Is this message lost? If so, it counts for the times of its rule. */
-  drops(passing: Passing, isAnswer: boolean): boolean {
+  /** True if this message is lost; then it counts for the `times` of its rule. */
+  drops(route: Route, isAnswer: boolean): boolean {
     for (const drop of this.#drops) {
-      if (!isOn(drop.link, passing, isAnswer) || !this.#isHit(drop.probability)) continue
+      if (!matches(drop.link, route, isAnswer) || !this.#occurs(drop.probability)) continue
       if (--drop.timesLeft === 0) this.#drops = this.#drops.filter(each => each !== drop)
       return true
     }
     return false
   }
 
-  /** How long this message takes; 0 when no rule says so. */
-  delayMs(passing: Passing, isAnswer: boolean): number {
-    return this.#delays.findLast(({ link }) => isOn(link, passing, isAnswer))?.delayMs ?? 0
+  /** How long this message takes; 0 without a matching rule. */
+  delayMs(route: Route, isAnswer: boolean): number {
+    return this.#delays.findLast(({ link }) => matches(link, route, isAnswer))?.delayMs ?? 0
   }
 
-  #isHit(probability: number): boolean {
+  #occurs(probability: number): boolean {
     return probability === 1 || this.#random.int(CHANCES) < probability * CHANCES
   }
 
-  // ── setting them; each throws INVALID_ARGUMENT before anything changes ─────────────────
+  // ── setting rules; each throws INVALID_ARGUMENT before anything changes ────────────────
 
   partition(groups: readonly (readonly NetworkNode[])[]): void {
     if (groups.length < 2) {
-      const expected = 'at least two groups, because nodes of no group reach everybody'
+      const expected = 'at least two groups, because a node in no group reaches all others'
       throw invalidArgument('partition', expected, groups.length)
     }
     const found = new Map<number, number>()
@@ -213,11 +213,11 @@ export class NetworkRules {
     if (node === 'client') return CLIENT
     if (node === 'controller') return CONTROLLER
     if (this.#known.has(node)) return node
-    if (node === CONTROLLER_BEFORE) return CONTROLLER
+    if (node === CONTROLLER_IN_0_1_0) return CONTROLLER
     throw invalidArgument(what, `one of 'client', 'controller', ${this.#knownIds()}`, node)
   }
 
-  /** The controller is called without messages, and clients are asked nothing. */
+  /** Only brokers receive messages: brokers call the controller directly, clients only ask. */
   #checkedReceiver(node: number): number {
     if (this.#known.has(node)) return node
     throw invalidArgument('to', `the id of a broker (${this.#knownIds()})`, node)
@@ -230,10 +230,10 @@ export class NetworkRules {
 
 const CHANCES = 2 ** 31
 
-function isOn({ from, to, api, answers }: Link, passing: Passing, isAnswer: boolean): boolean {
+function matches({ from, to, api, answers }: Link, route: Route, isAnswer: boolean): boolean {
   if (answers !== isAnswer) return false
-  if (api !== undefined && api !== passing.api) return false
-  return (from === undefined || from === passing.from) && (to === undefined || to === passing.to)
+  if (api !== undefined && api !== route.api) return false
+  return (from === undefined || from === route.from) && (to === undefined || to === route.to)
 }
 
 function isSameLink(a: Link, b: Link): boolean {

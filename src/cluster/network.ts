@@ -1,11 +1,10 @@
 /**
- * The wires between the nodes of a cluster: every request goes over them, and this is where it is
- * held up or lost.
+ * The network between the nodes of a cluster: every request passes it, and can be delayed or lost.
  *
  *   sent → partition → drop → delay → fault rules → handled → drop → delay → answered
  *
- * While nothing of this is set, a request is a call of the node's handler and nothing more. Errors
- * of the network are NETWORK_EXCEPTION; the outcome is unknown unless nothing was sent.
+ * While no rule is set, a request is a plain call of the node's handler. Errors of the network are
+ * NETWORK_EXCEPTION; the outcome is unknown unless nothing was sent.
  */
 
 import { assert } from '../base/assert.js'
@@ -25,15 +24,15 @@ import {
   type DropOptions,
   type NetworkLink,
   type NetworkNode,
-  type Passing,
+  type Route,
 } from './network-rules.js'
 
-/** An answer that may already be there. */
+/** An answer, or a promise of it. */
 type Answer<A extends ApiName> = Response<A> | Promise<Response<A>>
 
 const NO_ANSWERS: Response<'Produce'> = { responses: [] }
 
-/** What a node does with a request: answers it, at once if nothing has to be waited for. */
+/** Handles a request on a node; answers synchronously if nothing has to wait. */
 export type NodeHandle = <A extends ApiName>(
   api: A,
   request: Request<A>,
@@ -51,30 +50,30 @@ export interface NetworkOptions {
 /** Less than every id. */
 const BEFORE_ALL = -1
 
-/** A request, with everything that was said when it was sent. */
+/** A request on its way, with its route and options. */
 interface Sent<A extends ApiName> extends FaultRoute {
   readonly api: A
   readonly request: Request<A>
   readonly signal: AbortSignal | undefined
 }
 
-/** Something between two nodes that somebody waits for, until it is cut off. */
-interface Trip {
-  readonly sent: Passing
+/** A message between two nodes whose sender waits. `cut` makes the sender fail. */
+interface InFlight {
+  readonly sent: Route
   readonly cut: (error: PartlogError) => void
 }
 
-/** The network as the roof uses it: nodes are attached to it and talk over its channels. */
+/** Nodes are attached to the network and send requests over its channels. */
 export class Network implements ClusterNetwork {
   readonly #clock: Clock
   readonly #rules: NetworkRules
   readonly #faults: FaultSource
   /** By id. */
   readonly #nodes = new Map<number, NodeHandle>()
-  readonly #trips = new Set<Trip>()
-  /** Those that have something on them. */
+  readonly #inFlight = new Set<InFlight>()
+  /** The lines that hold messages. */
   readonly #lines = new Map<string, Line>()
-  /** No rule is set, and nothing is on a line that what is sent now must not overtake. */
+  /** No rule is set, and no line holds a message that a new one must not overtake. */
   #isCalm = true
   #isClosed = false
 
@@ -86,24 +85,24 @@ export class Network implements ClusterNetwork {
 
   // ── nodes ──────────────────────────────────────────────────────────────────────────────
 
-  /** From now on `handle` answers for the broker. */
+  /** From now on `handle` answers requests to the broker. */
   attach(nodeId: number, handle: NodeHandle): void {
     assert(Number.isSafeInteger(nodeId) && nodeId >= 0, 'nodes are numbered from 0', { nodeId })
     assert(!this.#nodes.has(nodeId), 'a node is attached once', { nodeId })
     assert(!this.#isClosed, 'nothing is attached to a closed network', { nodeId })
-    this.#rules.know(nodeId)
+    this.#rules.addBroker(nodeId)
     this.#nodes.set(nodeId, handle)
   }
 
   /**
-   * The node is gone: what it has not answered, and what it waits for itself, fails at once with
-   * NETWORK_EXCEPTION, outcome unknown. Requests to it are refused until it is attached again.
+   * The node has ended: requests to it and from it that are not answered fail at once with
+   * NETWORK_EXCEPTION, outcome unknown. New requests to it are refused until it is attached again.
    */
   detach(nodeId: number): void {
     this.#nodes.delete(nodeId)
     this.#cut(
       ({ from, to }) => from === nodeId || to === nodeId,
-      ({ api }) => unanswered(`${nameOf(nodeId)} went away while ${api} was under way`),
+      ({ api }) => unanswered(`${nameOf(nodeId)} ended before it answered ${api}`),
     )
   }
 
@@ -111,22 +110,22 @@ export class Network implements ClusterNetwork {
     return this.#nodes.has(nodeId)
   }
 
-  /** What is under way and what is sent later fails with CLOSED; no timer is left. */
+  /** Requests in flight and later ones fail with CLOSED; no timer is left. */
   close(): void {
     this.#isClosed = true
     this.#nodes.clear()
     this.#cut(
       () => true,
       ({ api }) => {
-        const sentence = `the cluster was closed while ${api} was under way`
+        const sentence = `the cluster was closed before ${api} was answered`
         return new PartlogError('CLOSED', sentence, { outcomeUnknown: true })
       },
     )
   }
 
   /**
-   * Does no partition stand between the two? For those who call each other without a message. Says
-   * nothing about whether they run.
+   * True if no partition separates the two nodes. For nodes that call each other without a message.
+   * Does not check whether they run.
    */
   reaches(a: number, b: number): boolean {
     return this.#rules.reaches(a, b)
@@ -135,8 +134,8 @@ export class Network implements ClusterNetwork {
   /**
    * The channel of one node, or (`from` is CLIENT) of one client with its `clientId`. ANY_NODE is
    * the broker with the lowest id that is attached and reachable; after a request to it was lost,
-   * the next one. While a rule is set, what is not answered within `requestTimeoutMs` (default: no
-   * matter how long) fails with NETWORK_EXCEPTION, outcome unknown.
+   * the next one. While a rule is set, a request that is not answered within `requestTimeoutMs`
+   * (default: no limit) fails with NETWORK_EXCEPTION, outcome unknown.
    */
   channelFrom(from: number, client = '', requestTimeoutMs?: number): Channel {
     let lostAt = BEFORE_ALL
@@ -149,7 +148,7 @@ export class Network implements ClusterNetwork {
       const to = nodeId === ANY_NODE ? this.#anyNode(from, lostAt) : nodeId
       if (this.#isCalm && this.#faults.isEmpty) {
         const handle = this.#nodes.get(to)
-        if (handle === undefined) throw this.#notThere(to)
+        if (handle === undefined) throw this.#notRunning(to)
         const answer = handle(api, request, signal, from)
         if (!(answer instanceof Promise)) return answer
         return this.#track({ api, from, to }, answer, requestTimeoutMs)
@@ -158,10 +157,10 @@ export class Network implements ClusterNetwork {
       const carried = this.#carry(sent)
       if (!(carried instanceof Promise)) return carried
       if (isUnanswered(api, request)) {
-        carried.catch(() => undefined) // nobody hears of it
+        carried.catch(() => undefined) // the sender expects no answer
         return NO_ANSWERS as unknown as Response<A>
       }
-      const answer = this.#inTime(sent, carried, patienceOf(sent, requestTimeoutMs))
+      const answer = this.#within(sent, carried, patienceOf(sent, requestTimeoutMs))
       if (nodeId === ANY_NODE) {
         answer.catch((error: unknown) => {
           if (isPartlogError(error, 'NETWORK_EXCEPTION')) lostAt = to
@@ -172,7 +171,7 @@ export class Network implements ClusterNetwork {
     return { send }
   }
 
-  /** The broker with the next id after `after`, or else the lowest one; throws without any. */
+  /** The broker with the next id after `after`, or else the lowest one. Throws if none is left. */
   #anyNode(from: number, after: number): number {
     if (this.#isClosed) throw closed()
     let [next, lowest] = [Infinity, Infinity]
@@ -186,29 +185,29 @@ export class Network implements ClusterNetwork {
     throw refused(`no broker can be reached from ${nameOf(from)}`)
   }
 
-  /** Throws when nothing can be sent. */
-  #handleOf({ from, to }: Passing): NodeHandle {
+  /** Throws NETWORK_EXCEPTION or CLOSED if nothing can be sent. */
+  #handleOf({ from, to }: Route): NodeHandle {
     const handle = this.#nodes.get(to)
-    if (handle === undefined) throw this.#notThere(to)
-    if (!this.reaches(from, to)) throw refused(parted(from, to))
+    if (handle === undefined) throw this.#notRunning(to)
+    if (!this.reaches(from, to)) throw refused(separated(from, to))
     return handle
   }
 
-  #notThere(nodeId: number): PartlogError {
+  #notRunning(nodeId: number): PartlogError {
     if (this.#isClosed) return closed()
     const isKnown = this.#rules.isKnown(nodeId)
-    return refused(isKnown ? `${nameOf(nodeId)} is not running` : `there is no ${nameOf(nodeId)}`)
+    return refused(`${nameOf(nodeId)} ${isKnown ? 'is not running' : 'does not exist'}`)
   }
 
-  #cut(isCut: (sent: Passing) => boolean, errorOf: (sent: Passing) => PartlogError): void {
-    for (const trip of [...this.#trips]) {
-      if (!isCut(trip.sent)) continue
-      this.#trips.delete(trip)
-      trip.cut(errorOf(trip.sent))
+  #cut(isCut: (sent: Route) => boolean, errorOf: (sent: Route) => PartlogError): void {
+    for (const message of [...this.#inFlight]) {
+      if (!isCut(message.sent)) continue
+      this.#inFlight.delete(message)
+      message.cut(errorOf(message.sent))
     }
   }
 
-  // ── the way of a request while something is set: at once all the same if it is not meant ───
+  // ── requests while a rule is set; synchronous if no rule matches ───────────────────────
 
   #carry<A extends ApiName>(sent: Sent<A>): Answer<A> {
     this.#handleOf(sent)
@@ -220,14 +219,14 @@ export class Network implements ClusterNetwork {
     this.#handleOf(sent)
     const { api, request } = sent
     const fault = this.#faults.isEmpty ? undefined : this.#faults.match(api, request, sent)
-    return fault === undefined ? this.#handle(sent) : this.#spoil(sent, fault)
+    return fault === undefined ? this.#handle(sent) : this.#applyFault(sent, fault)
   }
 
-  #spoil<A extends ApiName>(sent: Sent<A>, fault: Fault): Answer<A> {
+  #applyFault<A extends ApiName>(sent: Sent<A>, fault: Fault): Answer<A> {
     switch (fault.kind) {
       case 'error': {
         const { rest, answer } = splitRequest(sent.api, sent.request, fault)
-        if (rest === undefined) return this.#bringBack(sent, answer(undefined))
+        if (rest === undefined) return this.#sendAnswer(sent, answer(undefined))
         const handled = this.#handle(sent, rest)
         return handled instanceof Promise ? handled.then(answer) : answer(handled)
       }
@@ -249,48 +248,48 @@ export class Network implements ClusterNetwork {
     }
   }
 
-  /** Has the node handle it and brings the answer back. */
+  /** Calls the node's handler and sends the answer back. */
   #handle<A extends ApiName>(sent: Sent<A>, request = sent.request): Answer<A> {
     const { api, signal, from } = sent
     const answer = this.#handleOf(sent)(api, request, signal, from)
-    if (!(answer instanceof Promise)) return this.#bringBack(sent, answer)
+    if (!(answer instanceof Promise)) return this.#sendAnswer(sent, answer)
     return this.#track(sent, answer)
   }
 
-  #bringBack<A extends ApiName>(sent: Passing, response: Response<A>): Answer<A> {
+  #sendAnswer<A extends ApiName>(sent: Route, response: Response<A>): Answer<A> {
     if (this.#isCalm) return response
     if (this.#isDropped(sent, true)) return this.#lost(sent, 'answer')
     return this.#pass(sent, true, () => response)
   }
 
   /**
-   * The answer that is to come, unless it is cut off before. Rules may have been set since it was
-   * asked for: on its way back it may take `requestTimeoutMs`.
+   * The handler's answer, unless the sender is cut off before. Rules may have been set meanwhile:
+   * the answer's way back may take `requestTimeoutMs`.
    */
   #track<A extends ApiName>(
-    sent: Passing,
+    sent: Route,
     answer: Promise<Response<A>>,
     requestTimeoutMs?: number,
   ): Promise<Response<A>> {
     return new Promise((resolve, reject) => {
-      const trip = { sent, cut: reject }
-      this.#trips.add(trip)
+      const message = { sent, cut: reject }
+      this.#inFlight.add(message)
       answer.then(
         response => {
-          if (!this.#trips.delete(trip)) return
-          const back = this.#bringBack(sent, response)
-          resolve(back instanceof Promise ? this.#inTime(sent, back, requestTimeoutMs) : back)
+          if (!this.#inFlight.delete(message)) return
+          const back = this.#sendAnswer(sent, response)
+          resolve(back instanceof Promise ? this.#within(sent, back, requestTimeoutMs) : back)
         },
         (error: unknown) => {
-          this.#trips.delete(trip)
+          this.#inFlight.delete(message)
           reject(error)
         },
       )
     })
   }
 
-  /** `arrive` when the message has come to the end of its line: at once if nothing delays it. */
-  #pass<T>(sent: Passing, isAnswer: boolean, arrive: () => T | Promise<T>): T | Promise<T> {
+  /** Calls `arrive` when the message leaves its line: at once if nothing delays it. */
+  #pass<T>(sent: Route, isAnswer: boolean, arrive: () => T | Promise<T>): T | Promise<T> {
     const delayMs = this.#rules.delayMs(sent, isAnswer)
     const name = `${sent.api} ${sent.from} ${sent.to} ${isAnswer}`
     const line = this.#lines.get(name)
@@ -306,11 +305,12 @@ export class Network implements ClusterNetwork {
   }
 
   /**
-   * `next` when `wait` calls back, unless it is cut off before; `wait` returns how to end the
-   * waiting. `next` runs within the callback: what is sent after it must not come before it.
+   * Calls `next` when `wait` calls back, unless the sender is cut off before; `wait` returns a
+   * function that ends the wait. `next` runs within the callback, so that messages keep their
+   * order.
    */
   #later<T>(
-    sent: Passing,
+    sent: Route,
     wait: (go: () => void) => () => void,
     next: () => T | Promise<T>,
   ): Promise<T> {
@@ -319,10 +319,10 @@ export class Network implements ClusterNetwork {
         stop()
         reject(error)
       }
-      const trip = { sent, cut }
-      this.#trips.add(trip)
+      const message = { sent, cut }
+      this.#inFlight.add(message)
       const stop = wait(() => {
-        if (!this.#trips.delete(trip)) return
+        if (!this.#inFlight.delete(message)) return
         try {
           resolve(next())
         } catch (error) {
@@ -332,18 +332,18 @@ export class Network implements ClusterNetwork {
     })
   }
 
-  #isDropped(sent: Passing, isAnswer: boolean): boolean {
+  #isDropped(sent: Route, isAnswer: boolean): boolean {
     const isDropped = this.#rules.drops(sent, isAnswer)
     if (isDropped) this.#update() // it may have been the last time
     return isDropped
   }
 
   /**
-   * The answer, if it comes before its client has had enough of waiting and closes the connection:
-   * what is still under way on it then does not arrive, and holds up nothing behind it.
+   * The answer, if it comes within `ms`. If not, the client closes the connection: messages on it
+   * do not arrive, and do not delay later ones.
    */
-  async #inTime<A extends ApiName>(
-    sent: Passing,
+  async #within<A extends ApiName>(
+    sent: Route,
     answer: Promise<Response<A>>,
     ms: number | undefined,
   ): Promise<Response<A>> {
@@ -361,19 +361,19 @@ export class Network implements ClusterNetwork {
     }
   }
 
-  #lost({ api, to }: Passing, what: 'request' | 'answer'): Promise<never> {
+  #lost({ api, to }: Route, what: 'request' | 'answer'): Promise<never> {
     const sentence = `the connection to ${nameOf(to)} was lost, and with it the ${what} of ${api}`
     return Promise.reject(unanswered(sentence))
   }
 
-  // ── what people do to it ───────────────────────────────────────────────────────────────
+  // ── rules ──────────────────────────────────────────────────────────────────────────────
 
   partition(...groups: readonly (readonly NetworkNode[])[]): void {
     this.#rules.partition(groups)
     this.#update()
     this.#cut(
       ({ from, to }) => !this.reaches(from, to),
-      ({ api, from, to }) => unanswered(`${parted(from, to)} while ${api} was under way`),
+      ({ api, from, to }) => unanswered(`${separated(from, to)} before ${api} was answered`),
     )
   }
 
@@ -397,7 +397,7 @@ export class Network implements ClusterNetwork {
   }
 }
 
-/** How long a client waits; in one process a heartbeat may be held until there is news. */
+/** How long a client waits; inside the process a heartbeat may be held for `maxWaitMs` more. */
 function patienceOf(
   { api, request }: { readonly api: ApiName; readonly request: Request<ApiName> },
   requestTimeoutMs: number | undefined,
@@ -410,17 +410,17 @@ function patienceOf(
 // ── delayed messages ─────────────────────────────────────────────────────────────────────
 
 interface Message {
-  /** When it arrives, unless one before it takes longer. */
+  /** When it arrives, unless an earlier message takes longer. */
   readonly dueMs: number
   readonly arrive: () => void
 }
 
-/** Messages arrive in the order in which they were sent, however long each should take. */
+/** Delivers messages in the order in which they were sent, whatever their delays. */
 class Line {
   readonly #clock: Clock
   readonly #onEmpty: () => void
   readonly #messages: Message[] = []
-  /** For the first message. */
+  /** Set for the first message. */
   readonly #alarm: Alarm
 
   constructor(clock: Clock, onEmpty: () => void) {
@@ -429,14 +429,14 @@ class Line {
     this.#alarm = new Alarm(clock, () => this.#deliver())
   }
 
-  /** Calls `arrive` when the message is there; the returned function takes it off the line. */
+  /** Calls `arrive` when the message is due; the returned function removes it from the line. */
   pass(delayMs: number, arrive: () => void): () => void {
     const message = { dueMs: this.#clock.monotonicMs() + delayMs, arrive }
     this.#messages.push(message)
     if (this.#messages.length === 1) this.#awaitFirst()
     return () => {
       const place = this.#messages.indexOf(message)
-      if (place < 0) return // it arrives in this very turn
+      if (place < 0) return // it is being delivered
       this.#messages.splice(place, 1)
       if (place > 0) return
       this.#awaitFirst()
@@ -451,7 +451,7 @@ class Line {
 
   #deliver(): void {
     const now = this.#clock.monotonicMs()
-    // The first one is due whatever the clock says: timers may be early by a fraction.
+    // The first one counts as due: a timer may be early by a fraction of a millisecond.
     const later = this.#messages.findIndex(({ dueMs }, index) => index > 0 && dueMs > now)
     const count = later < 0 ? this.#messages.length : later
     const arrived = this.#messages.splice(0, count)
@@ -467,16 +467,16 @@ function nameOf(nodeId: number): string {
   return nodeId === CONTROLLER ? 'the controller' : `broker ${nodeId}`
 }
 
-function parted(from: number, to: number): string {
+function separated(from: number, to: number): string {
   return `${nameOf(to)} cannot be reached from ${nameOf(from)}, the network is partitioned`
 }
 
-/** Nothing was sent. */
+/** The error if nothing was sent. */
 function refused(sentence: string): PartlogError {
   return new PartlogError('NETWORK_EXCEPTION', sentence)
 }
 
-/** It was sent, and nobody knows what became of it. */
+/** The error if the request was sent, so its outcome is unknown. */
 function unanswered(sentence: string): PartlogError {
   return new PartlogError('NETWORK_EXCEPTION', sentence, { outcomeUnknown: true })
 }

@@ -1,4 +1,4 @@
-/** What brokers, controller and coordinators have to tell, as events for those who watch. */
+/** Turns what brokers, controller and coordinators report into events and log lines. */
 
 import type { Logger } from '../base/logger.js'
 import type { Signal } from '../base/tasks.js'
@@ -8,7 +8,7 @@ import type { EventSource } from './events.js'
 
 type Reports = Pick<BrokerSetOptions, 'onNews' | 'onTruncated' | 'onRepairing'>
 
-/** What brokers and controller do, as events. */
+/** Events of brokers and controller. */
 export function reportsOf(events: EventSource, brokers: () => BrokerSet | undefined): Reports {
   return {
     onNews({ topic, partition, before, after }) {
@@ -37,7 +37,7 @@ export function reportsOf(events: EventSource, brokers: () => BrokerSet | undefi
   }
 }
 
-/** What happens in groups, as events. A rebalance is a normal thing; a shared id may be none. */
+/** Events of groups. A rebalance is normal, so it is logged as info; a shared id as a warning. */
 export function groupListener(events: EventSource, news: Signal, logger: Logger): GroupListener {
   return {
     rebalanced(event) {

@@ -1,6 +1,6 @@
 /**
- * Waiting for a cluster to come to some state, without looking again and again: what is missing is
- * asked for when something has changed.
+ * Waits until a cluster has reached a state, without polling: the condition is checked again when
+ * something has changed.
  */
 
 import type { Clock } from '../base/clock.js'
@@ -14,29 +14,29 @@ import type { Partition } from '../partition/partition.js'
 import { decodeAssignment, CONSUMER_PROTOCOL } from '../protocol/messages/consumer-protocol.js'
 import type { BrokerSet } from './broker-set.js'
 
-/** What {@link Cluster.until} can wait for. */
+/** The conditions of {@link Cluster.until}. */
 export type Condition =
   | {
-      /** Every member of the group has its partitions … */
+      /** The group is stable: every member has its partitions. */
       readonly group: string
       readonly stable: true
-      /** … and there are exactly so many of them. Default: at least one. */
+      /** The exact number of members. Default: at least one. */
       readonly members?: number | undefined
     }
   | {
-      /** The group has committed everything there is to read, but for so many records. */
+      /** The group has committed all records, except at most `lag` of them. */
       readonly group: string
       readonly lag: number
     }
   | {
-      /** The topic has at least so many records that consumers can read. */
+      /** The topic has at least `records` records that consumers can read. */
       readonly topic: string
       readonly records: number
     }
 
-/** How long to wait. */
+/** Options of {@link Cluster.until}. */
 export interface UntilOptions {
-  /** Gives up: the error says what was still missing. Without one it waits for ever. */
+  /** Ends the wait; the error says what is still missing. Default: waits without limit. */
   readonly signal?: AbortSignal | undefined
 }
 
@@ -44,15 +44,16 @@ export interface UntilContext {
   readonly brokers: BrokerSet
   readonly clock: Clock
   /**
-   * Notified when a group has changed, an application has processed records, or a broker has done
-   * what the metadata says: then there may be partitions that nobody watches yet.
+   * Notified when a group has changed, an application has processed records, or a broker has
+   * applied the metadata: there may be new partitions to watch then.
    */
   readonly news: Signal
-  /** Has consumers of this process commit what their applications are done with. */
+  /** Makes the consumers of this process commit what their applications have processed. */
   readonly commitProcessed: (groupId: string) => void
 }
 
-const SEVERAL = 5
+/** How many partitions an error lists. */
+const LISTED_MAX = 5
 
 /** Throws INVALID_ARGUMENT. */
 export function checkCondition(given: unknown): asserts given is Condition {
@@ -99,11 +100,11 @@ export async function until(
     } finally {
       changed.forget()
     }
-    await context.clock.turn() // much may change at once
+    await context.clock.turn() // several changes may come in one turn
   }
 }
 
-/** The next time that anything changes in groups or partitions. */
+/** Resolves at the next change of a group or a partition. */
 function nextChange({ brokers, news }: UntilContext) {
   let forget = (): void => undefined
   const promise = new Promise<void>(resolve => {
@@ -116,7 +117,7 @@ function nextChange({ brokers, news }: UntilContext) {
   return { promise, forget }
 }
 
-/** What is missing, as a sentence; undefined when nothing is. */
+/** What is missing, as a sentence; undefined if the condition holds. */
 async function missingFor(
   condition: Condition,
   context: UntilContext,
@@ -125,7 +126,7 @@ async function missingFor(
   if ('topic' in condition) return missingRecords(brokers, condition.topic, condition.records)
   const { group: groupId } = condition
   const found = await groupOf(brokers, groupId)
-  if (found === undefined) return `there is no group ${groupId}`
+  if (found === undefined) return `group ${groupId} does not exist`
   if ('stable' in condition) return missingStability(found.view, condition.members)
   context.commitProcessed(groupId)
   return missingLag(brokers, found, condition.lag)
@@ -133,7 +134,7 @@ async function missingFor(
 
 function missingRecords(brokers: BrokerSet, topic: string, wanted: number): string | undefined {
   const partitions = brokers.controller.image.topics.get(topic)?.partitions
-  if (partitions === undefined) return `there is no topic ${topic}`
+  if (partitions === undefined) return `topic ${topic} does not exist`
   const records = partitions.reduce((sum, { partition }) => {
     const leader = leaderOf(brokers, { topic, partition })
     return sum + (leader === undefined ? 0 : leader.highWatermark - leader.log.logStartOffset)
@@ -164,7 +165,7 @@ function missingLag(
   let total = 0
   const behind: string[] = []
   for (const [name, { place, committed }] of places) {
-    // Nothing is left to read of a topic that is deleted, whatever a group believes to own.
+    // A deleted topic has nothing left to read, even if a member is still assigned to it.
     if (topics.get(place.topic)?.partitions[place.partition] === undefined) continue
     const partition = leaderOf(brokers, place)
     if (partition === undefined) return `${name} has no leader`
@@ -176,8 +177,9 @@ function missingLag(
     behind.push(`${name} (committed ${commit} of ${partition.highWatermark})`)
   }
   if (total <= allowed) return undefined
-  const more = behind.length > SEVERAL ? ` and ${behind.length - SEVERAL} more` : ''
-  return `group ${groupId} lacks ${total} records: ${behind.slice(0, SEVERAL).join(', ')}${more}`
+  const more = behind.length > LISTED_MAX ? ` and ${behind.length - LISTED_MAX} more` : ''
+  const listed = behind.slice(0, LISTED_MAX).join(', ')
+  return `group ${groupId} has a lag of ${total} records: ${listed}${more}`
 }
 
 interface Place {
@@ -185,7 +187,7 @@ interface Place {
   readonly committed: number | undefined
 }
 
-/** What the group has committed, and what it is assigned. */
+/** The partitions that the group has committed or is assigned. */
 function placesOf(view: GroupView, offsets: readonly CommittedOffset[]): Map<string, Place> {
   const places = new Map<string, Place>()
   const assigned =
@@ -211,7 +213,7 @@ async function groupOf(brokers: BrokerSet, groupId: string): Promise<FoundGroup 
     for (const coordinator of groups.loaded) {
       if (coordinator.view(groupId) === undefined) continue
       const offsets = await coordinator.committedOffsets(groupId)
-      const view = coordinator.view(groupId) // as it is now, not as it was before the wait
+      const view = coordinator.view(groupId) // again: it may have changed while this waited
       if (view !== undefined) return { view, offsets }
     }
   }

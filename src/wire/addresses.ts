@@ -1,4 +1,4 @@
-/** Where brokers are, as Kafka writes it: `host:port`, `[::1]:9092`. */
+/** Addresses of brokers as Kafka writes them: `host:port`, `[::1]:9092`. */
 
 import { show } from '../base/options.js'
 import { PartlogError } from '../model/errors.js'
@@ -10,12 +10,12 @@ export interface Endpoint {
 
 const ADDRESS = /^(?:\[([0-9a-f:.%\w]+)\]|([^:[\]/\s]+)):(\d{1,5})$/i
 
-/** As clients take it. */
+/** The endpoint as text, as clients accept it. */
 export function addressOf({ host, port }: Endpoint): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
-/** Throws INVALID_CONFIG for what is no address. */
+/** Parses an address. Throws INVALID_CONFIG if it is invalid. */
 export function endpointOf(address: unknown): Endpoint {
   const [, v6, name, digits] = ADDRESS.exec(typeof address === 'string' ? address.trim() : '') ?? []
   const host = v6 ?? name

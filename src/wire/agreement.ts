@@ -1,6 +1,6 @@
 /**
- * What a client and a broker can say to each other: on each connection the client asks for the
- * versions that the broker serves, and uses the newest that both know (KIP-35, KIP-511).
+ * The agreement on versions: on each connection the client asks which versions the broker serves,
+ * and uses the newest that both know (KIP-35, KIP-511).
  */
 
 import { version as ownVersion } from '../../package.json'
@@ -19,13 +19,13 @@ import type { Message } from '../protocol/schema.js'
 import type { ClientConnection } from './client-connection.js'
 import { API_VERSIONS_KEY, type VersionRange } from './versions.js'
 
-/** Newer ones name topics by ids, which clients of this process do not. */
+/** Newer versions name topics by id, which partlog's clients do not. */
 const NEWEST: { readonly [A in ApiName]?: number } = { Fetch: 12 }
 
-/** The version of ApiVersions that is tried first; brokers before Kafka 2.4 know less. */
+/** The version of ApiVersions that is tried first; brokers before Kafka 2.4 do not know it. */
 const ASKED_FIRST = 3
 const UNSUPPORTED_VERSION = errorId('UNSUPPORTED_VERSION')
-/** Whatever version was asked for: the answer to one that is not known has version 0. */
+/** A response in the requested version, or in version 0 if the broker does not know that one. */
 const anyVersion: Message<ApiVersionsResponse> = {
   ...apiVersionsResponse,
   type: {
@@ -45,9 +45,9 @@ const API_VERSIONS: WireApi<ApiVersionsRequest, ApiVersionsResponse> = {
   hasPlainHeader: true,
 }
 
-const WHO = { clientSoftwareName: 'partlog', clientSoftwareVersion: ownVersion }
+const CLIENT_SOFTWARE = { clientSoftwareName: 'partlog', clientSoftwareVersion: ownVersion }
 
-/** A connection on which both sides know what can be asked. */
+/** A connection whose versions are agreed. */
 export class Agreement {
   readonly #served: ReadonlyMap<number, VersionRange>
 
@@ -61,14 +61,15 @@ export class Agreement {
     )
   }
 
-  /** Rejects with NETWORK_EXCEPTION, with UNSUPPORTED_VERSION when they have none in common. */
+  /** Rejects with NETWORK_EXCEPTION, or with UNSUPPORTED_VERSION if they share no version. */
   static async on(connection: ClientConnection, timeoutMs: number): Promise<Agreement> {
-    let answer = await connection.ask(API_VERSIONS, ASKED_FIRST, WHO, timeoutMs)
+    let answer = await connection.ask(API_VERSIONS, ASKED_FIRST, CLIENT_SOFTWARE, timeoutMs)
     if (answer.errorCode === UNSUPPORTED_VERSION) {
-      answer = await connection.ask(API_VERSIONS, 0, WHO, timeoutMs)
+      answer = await connection.ask(API_VERSIONS, 0, CLIENT_SOFTWARE, timeoutMs)
     }
     if (answer.errorCode !== 0) {
-      throw new PartlogError(errorOf(answer.errorCode), 'the broker does not say what it serves')
+      const sentence = `the broker refuses ApiVersions with error ${answer.errorCode}`
+      throw new PartlogError(errorOf(answer.errorCode), sentence)
     }
     return new Agreement(connection, answer.apiKeys, timeoutMs)
   }
@@ -87,13 +88,13 @@ export class Agreement {
     throw new PartlogError('UNSUPPORTED_VERSION', `${sentence}, this client knows ${min} to ${max}`)
   }
 
-  /** Asks in the newest version that both know. */
+  /** Sends a request in the newest version that both know. */
   async ask<Q, S>(api: WireApi<Q, S>, request: Q): Promise<S> {
     return await this.connection.ask(api, this.versionOf(api), request, this.timeoutMs)
   }
 }
 
-/** Up to which version a client asks. */
+/** The newest version that a client uses of an API. */
 export function newestOf(api: ApiName): number {
   return NEWEST[api] ?? Infinity
 }

@@ -1,4 +1,4 @@
-/** The way of one client to one broker: its connections, opened when they are needed. */
+/** The connections of one client to one broker, opened when they are needed. */
 
 import { backoffMs, type BackoffOptions } from '../base/backoff.js'
 import { sleep, type Clock } from '../base/clock.js'
@@ -24,16 +24,16 @@ export interface BrokerLineOptions {
   readonly sasl: SaslOptions | undefined
   readonly requestTimeoutMs: number
   readonly setupTimeoutMs: number
-  /** Before the broker is connected to again. */
+  /** The pauses before reconnecting to the broker. */
   readonly backoff: BackoffOptions
   readonly maxIdleMs: number
-  /** Aborts when the client is being closed. */
+  /** Aborts when the client closes. */
   readonly closing: AbortSignal
 }
 
-/** What else than Kafka's protocol a port may want. */
-const HINT = 'it said nothing yet: does this port want TLS, or a password?'
-/** A session is renewed before it ends: of its time this much is used. */
+/** Why a port may not answer in Kafka's protocol. */
+const HINT = 'the broker has not answered: the port may need TLS or authentication'
+/** The share of a session's lifetime that is used before the client authenticates again. */
 const SESSION_SHARE = 0.85
 
 export class BrokerLine {
@@ -52,7 +52,7 @@ export class BrokerLine {
     this.#lanes = { plain: lane('plain'), fetch: lane('fetch'), join: lane('join') }
   }
 
-  /** A connection is there, or nothing is known against opening one. */
+  /** True if a connection is open, or if one may be opened without a pause. */
   get isPromising(): boolean {
     return this.#lanes.plain.isOpen || this.#notBeforeMs <= this.#options.clock.monotonicMs()
   }
@@ -62,8 +62,8 @@ export class BrokerLine {
   }
 
   /**
-   * Rejects with NETWORK_EXCEPTION when the broker cannot be reached or does not answer, with
-   * UNSUPPORTED_VERSION when it does not know what is asked; outcome unknown if it was sent.
+   * Sends a request. Rejects with NETWORK_EXCEPTION if the broker cannot be reached or does not
+   * answer, UNSUPPORTED_VERSION if it does not serve the API; outcome unknown if it was sent.
    */
   async ask<A extends ApiName>(
     api: A,
@@ -71,13 +71,13 @@ export class BrokerLine {
     signal?: AbortSignal,
   ): Promise<Response<A>> {
     const lane = this.#lanes[laneOf(api)]
-    if (isUnanswered(api, request) && lane.takeLostWord()) throw this.#lostWord()
+    if (isUnanswered(api, request) && lane.takeLostUnanswered()) throw this.#lostUnanswered()
     const { agreement } = await abortable(lane.pick(), signal)
     const { connection } = agreement
     const version = agreement.versionOf(wireApi(api), newestOf(api))
     const asked = lowerRequest(wireApi(api), version, request)
     if (isUnanswered(api, request)) {
-      await connection.tell(wireApi(api), version, asked, this.#options.requestTimeoutMs)
+      await connection.sendUnanswered(wireApi(api), version, asked, this.#options.requestTimeoutMs)
       return { responses: [] } as unknown as Response<A>
     }
     const timeoutMs = patienceMs(api, request, this.#options.requestTimeoutMs)
@@ -90,9 +90,10 @@ export class BrokerLine {
     for (const lane of Object.values(this.#lanes)) lane.close(why)
   }
 
-  /** Of what was sent before: what is asked now was not sent. */
-  #lostWord(): PartlogError {
-    const sentence = `${addressOf(this.#endpoint)} has hung up on what needed no answer`
+  /** The error for an earlier request; the current one was not sent. */
+  #lostUnanswered(): PartlogError {
+    const address = addressOf(this.#endpoint)
+    const sentence = `${address} closed the connection after an earlier send with acks 0`
     return new PartlogError('NETWORK_EXCEPTION', sentence)
   }
 
@@ -111,7 +112,7 @@ export class BrokerLine {
       const waitMs = this.#notBeforeMs - clock.monotonicMs()
       if (waitMs > 0) await sleep(clock, waitMs, closing)
       closing.throwIfAborted()
-      const opened = await this.#shakeHands()
+      const opened = await this.#handshake()
       this.#failures = 0
       return opened
     } catch (error) {
@@ -122,8 +123,8 @@ export class BrokerLine {
     }
   }
 
-  /** Connected, agreed on versions, let in. Nothing was asked yet, whatever fails. */
-  async #shakeHands(): Promise<Opened> {
+  /** Connects, agrees on versions, authenticates. If it fails, no request was sent. */
+  async #handshake(): Promise<Opened> {
     const { clock, tls, setupTimeoutMs, clientId, sasl, random, closing } = this.#options
     const stream = await dial(this.#endpoint, { clock, tls, timeoutMs: setupTimeoutMs, closing })
     const address = addressOf(this.#endpoint)
@@ -138,15 +139,15 @@ export class BrokerLine {
       return { agreement, expiresAtMs: clock.monotonicMs() + share }
     } catch (error) {
       connection.close()
-      throw refusedAtTheDoor(error)
+      throw handshakeError(error)
     } finally {
       forget()
     }
   }
 }
 
-/** Nothing was asked yet, so nothing was done. */
-function refusedAtTheDoor(error: unknown): unknown {
+/** No request was sent yet, so the outcome is known. */
+function handshakeError(error: unknown): unknown {
   if (!isPartlogError(error, 'NETWORK_EXCEPTION') || !error.outcomeUnknown) return error
   return new PartlogError(error.code, `${error.sentence} (${HINT})`, { cause: error })
 }

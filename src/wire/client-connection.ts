@@ -1,9 +1,9 @@
 /**
- * One connection to a broker. Requests go out as they come; a broker answers them one after the
- * other, so the next answer belongs to the request that has waited longest.
+ * One connection to a broker. Requests are sent at once; a broker answers them in order, so the next
+ * answer belongs to the request that has waited longest.
  *
- * A connection that has failed in any way is of no use any more: everything that waits on it is
- * told NETWORK_EXCEPTION, outcome unknown.
+ * After any failure the connection is unusable: all waiting requests fail with NETWORK_EXCEPTION,
+ * outcome unknown.
  */
 
 import type { Duplex } from 'node:stream'
@@ -21,7 +21,7 @@ import { framesOf } from './frames.js'
 
 export interface ClientConnectionOptions {
   readonly stream: Duplex
-  /** For sentences. */
+  /** For error messages. */
   readonly address: string
   readonly clientId: string
   readonly clock: Clock
@@ -36,7 +36,7 @@ interface Waiting {
   readonly timer: Timer
 }
 
-/** The next correlation id is one more, within int32. */
+/** Correlation ids count up and wrap around within int32. */
 const CORRELATION_IDS = 2 ** 31
 
 export class ClientConnection {
@@ -44,8 +44,8 @@ export class ClientConnection {
   readonly #waiting: Waiting[] = []
   #correlationId = 0
   #failure: PartlogError | undefined
-  /** Something was sent that is never answered, and nothing behind it was answered yet. */
-  #isWordOut = false
+  /** A request without an answer was sent, and no later request was answered yet. */
+  #hasUnconfirmed = false
   #usedAtMs: number
 
   constructor(options: ClientConnectionOptions) {
@@ -64,17 +64,17 @@ export class ClientConnection {
     return this.#waiting.length
   }
 
-  /** It has ended after something was sent that is never answered, and perhaps because of it. */
-  get hasLostWord(): boolean {
-    return this.#failure !== undefined && this.#isWordOut
+  /** The connection has ended after a request without an answer, perhaps because of it. */
+  get hasLostUnanswered(): boolean {
+    return this.#failure !== undefined && this.#hasUnconfirmed
   }
 
-  /** When something was sent last. */
+  /** When a request was sent last. */
   get usedAtMs(): number {
     return this.#usedAtMs
   }
 
-  /** Sends a request. Rejects with NETWORK_EXCEPTION when no answer comes within `timeoutMs`. */
+  /** Sends a request. Rejects with NETWORK_EXCEPTION if no answer comes within `timeoutMs`. */
   ask<Q, S>(api: WireApi<Q, S>, version: number, request: Q, timeoutMs: number): Promise<S> {
     const answer = new Deferred<S>()
     const correlationId = this.#nextCorrelationId()
@@ -97,10 +97,10 @@ export class ClientConnection {
   }
 
   /**
-   * Sends a request that is never answered; resolves when the network has taken it. Rejects with
-   * NETWORK_EXCEPTION when it does not within `timeoutMs`.
+   * Sends a request without an answer; resolves when the operating system has taken its bytes.
+   * Rejects with NETWORK_EXCEPTION if that takes longer than `timeoutMs`.
    */
-  async tell<Q, S>(
+  async sendUnanswered<Q, S>(
     api: WireApi<Q, S>,
     version: number,
     request: Q,
@@ -112,9 +112,9 @@ export class ClientConnection {
       else taken.resolve()
     }
     this.#write(api, { version, correlationId: this.#nextCorrelationId() }, request, onTaken)
-    this.#isWordOut = true
+    this.#hasUnconfirmed = true
     const { name } = api.request
-    const onTime = (): void => this.#fail(`${name} was not taken within ${timeoutMs} ms`)
+    const onTime = (): void => this.#fail(`${name} could not be sent within ${timeoutMs} ms`)
     const timer = this.#options.clock.after(timeoutMs, onTime)
     await taken.promise.finally(() => timer.cancel())
   }
@@ -153,12 +153,13 @@ export class ClientConnection {
     }
   }
 
-  /** Throws when the answer is none to what was asked. */
+  /** Throws if the answer does not belong to the next request. */
   #onAnswer(reader: ByteReader): void {
     const waiting = this.#waiting[0]
     const correlationId = readCorrelationId(reader)
     if (waiting?.correlationId !== correlationId) {
-      throw new Error(`an answer to request ${correlationId}, which was not the next one`)
+      const expected = waiting === undefined ? 'none' : String(waiting.correlationId)
+      throw new Error(`the answer has correlation id ${correlationId}, expected ${expected}`)
     }
     try {
       waiting.read(reader)
@@ -167,7 +168,7 @@ export class ClientConnection {
     }
     waiting.timer.cancel()
     this.#waiting.shift()
-    this.#isWordOut = false // it was read before this request was
+    this.#hasUnconfirmed = false // the broker has handled all earlier requests
   }
 
   #fail(why: string): void {

@@ -7,19 +7,19 @@ import { whenAborted } from '../base/tasks.js'
 import { PartlogError } from '../model/errors.js'
 import { addressOf, type Endpoint } from './addresses.js'
 
-/** How a TLS connection is made; what `node:tls` takes, as far as a client needs it. */
+/** TLS options: those of `node:tls` that a client needs. */
 export interface TlsOptions {
-  /** Certificates of those who may vouch for the brokers, PEM. Default: those of Node. */
+  /** Certificate authorities that may sign the brokers' certificates, PEM. Default: Node's. */
   readonly ca?: string | Uint8Array | readonly (string | Uint8Array)[] | undefined
-  /** The client's own certificate, PEM, where brokers want one. */
+  /** The client's certificate, PEM, if brokers require one. */
   readonly cert?: string | Uint8Array | undefined
-  /** Its private key, PEM. */
+  /** The private key of `cert`, PEM. */
   readonly key?: string | Uint8Array | undefined
-  /** Of the key. */
+  /** The passphrase of `key`. */
   readonly passphrase?: string | undefined
   /** The name that the broker's certificate must have. Default: the host connected to. */
   readonly servername?: string | undefined
-  /** False takes any certificate: then nobody knows who is at the other end. Default true. */
+  /** False accepts any certificate, so the broker is not authenticated. Default true. */
   readonly rejectUnauthorized?: boolean | undefined
 }
 
@@ -28,20 +28,20 @@ export interface DialOptions {
   readonly tls: TlsOptions | undefined
   /** socket.connection.setup.timeout.ms */
   readonly timeoutMs: number
-  /** Aborts when nobody wants the connection any more. */
+  /** Aborts when the connection is no longer needed. */
   readonly closing: AbortSignal
 }
 
-/** Rejects with NETWORK_EXCEPTION; nothing was sent then. */
+/** Rejects with NETWORK_EXCEPTION; then nothing was sent. */
 export async function dial(endpoint: Endpoint, options: DialOptions): Promise<Socket> {
   const { clock, timeoutMs, tls, closing } = options
   let socket: Socket | undefined
   const giveUp = (why: string): void => void socket?.destroy(new Error(why))
   const timer = clock.after(timeoutMs, () => giveUp(`no connection within ${timeoutMs} ms`))
-  const forget = whenAborted(closing, () => giveUp('it is not wanted any more'))
+  const forget = whenAborted(closing, () => giveUp('the client was closed'))
   try {
     socket = opening(endpoint, tls) // throws for a port that is none
-    socket.on('error', () => undefined) // whoever waits for it is told
+    socket.on('error', () => undefined) // `once` below rejects with it
     await once(socket, tls === undefined ? 'connect' : 'secureConnect')
     return socket
   } catch (cause) {
@@ -72,7 +72,7 @@ function pem(given: string | Uint8Array): string | Buffer {
   return typeof given === 'string' ? given : Buffer.from(given)
 }
 
-/** A name that has several addresses fails with all of them. */
+/** The reason; a host name with several addresses has one for each. */
 function reasonOf(error: unknown): string {
   if (error instanceof AggregateError) return error.errors.map(reasonOf).join('; ')
   return error instanceof Error ? error.message : String(error)

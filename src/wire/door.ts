@@ -1,4 +1,4 @@
-/** The doors of a cluster: where clients come in, each at the broker it wants to talk to. */
+/** Accepts connections of Kafka clients to the brokers of a cluster. */
 
 import type { Duplex } from 'node:stream'
 import type { Clock } from '../base/clock.js'
@@ -7,19 +7,19 @@ import type { Channel } from '../protocol/channel.js'
 import { ServerConnection } from './server-connection.js'
 import type { EndpointOf } from './wire-answers.js'
 
-/** More connections than this are refused (Kafka's max.connections has no bound by itself). */
+/** More connections than this are refused (Kafka's max.connections; unlimited there). */
 export const CONNECTIONS_MAX = 10_000
 /** connections.max.idle.ms */
 export const CONNECTIONS_MAX_IDLE_MS = 600_000
 
 export interface DoorLimits {
   readonly maxConnections: number
-  /** A client that says nothing for so long is let go. */
+  /** A connection without requests for longer is closed. */
   readonly maxIdleMs: number
 }
 
-/** Of a door without a port: those who come in are of this process. */
-const AT_HOME: DoorLimits = { maxConnections: CONNECTIONS_MAX, maxIdleMs: Infinity }
+/** Without a port, all clients are in this process. */
+const IN_PROCESS: DoorLimits = { maxConnections: CONNECTIONS_MAX, maxIdleMs: Infinity }
 
 export interface DoorOptions {
   readonly channelOf: (clientId: string) => Channel
@@ -33,10 +33,10 @@ export class Door {
   readonly #limits: DoorLimits
   readonly #connections = new Map<ServerConnection, Promise<void>>()
   #isClosed = false
-  /** It has been said that nobody gets in any more. */
+  /** It was logged that connections are refused. */
   #isFull = false
 
-  constructor(options: DoorOptions, limits: DoorLimits = AT_HOME) {
+  constructor(options: DoorOptions, limits: DoorLimits = IN_PROCESS) {
     this.#options = options
     this.#limits = limits
   }
@@ -45,7 +45,7 @@ export class Door {
     return this.#connections.size
   }
 
-  /** Serves a client at one broker. False: there are too many, or the door is closed. */
+  /** Serves a client of one broker. False if there are too many, or the door is closed. */
   admit(
     stream: Duplex,
     place: {
@@ -62,7 +62,7 @@ export class Door {
     return true
   }
 
-  /** A broker has gone: so have its connections. */
+  /** A broker has ended: closes its connections. */
   disconnect(nodeId: number): void {
     for (const connection of this.#connections.keys()) {
       if (connection.nodeId === nodeId) connection.close()
@@ -77,13 +77,13 @@ export class Door {
     await Promise.all(served)
   }
 
-  /** Said once, until somebody gets in again: a flood shall not flood the log, too. */
+  /** Logs once until a client is admitted again, so that many clients do not flood the log. */
   #isFullFor(clientHost: string): boolean {
     const { maxConnections } = this.#limits
     const wasFull = this.#isFull
     this.#isFull = this.#connections.size >= maxConnections
     if (this.#isFull && !wasFull) {
-      const sentence = `${maxConnections} connections are open, one of ${clientHost} is refused`
+      const sentence = `${maxConnections} connections are open, one from ${clientHost} is refused`
       this.#options.logger.warn(sentence)
     }
     return this.#isFull

@@ -1,4 +1,4 @@
-/** All doors of a cluster: the one without a port, and those that listen. */
+/** All access for Kafka clients to a cluster: the socket factory, and the ports. */
 
 import { readOptions } from '../base/options.js'
 import { checkedConfig, PartlogError } from '../model/errors.js'
@@ -34,27 +34,32 @@ export class Doors {
     const { host, port: wanted, advertisedHost = host } = settings
     const { brokerIds, isRunning, logger } = this.#options
     if (wanted.length > 1 && wanted.length !== brokerIds.length) {
-      const sentence = `port: ${wanted.length} ports are given for ${brokerIds.length} brokers`
+      const sentence = `port: expected 1 or ${brokerIds.length} ports, got ${wanted.length}`
       throw new PartlogError('INVALID_CONFIG', sentence)
     }
     const { maxConnections, connectionsMaxIdleMs: maxIdleMs } = settings
     const server: TcpServer = new TcpServer({
-      ...{ host, ports: wanted, advertisedHost, brokerIds, isRunning, logger },
+      host,
+      ports: wanted,
+      advertisedHost,
+      brokerIds,
+      isRunning,
+      logger,
       door: new Door(this.#options, { maxConnections, maxIdleMs }),
       onClosed: () => this.#servers.delete(server),
     })
-    // Before it listens: brokers may come and go, and the cluster may be closed, meanwhile.
+    // Before it listens: meanwhile brokers may start or end, and the cluster may be closed.
     this.#servers.add(server)
     await server.open()
     return server
   }
 
-  /** A broker has started; resolves when clients get in. */
+  /** A broker has started; resolves when it accepts clients. */
   async started(nodeId: number): Promise<void> {
     await Promise.all([...this.#servers].map(server => server.started(nodeId)))
   }
 
-  /** A broker has gone: its clients notice at once, as those of a process that ends. */
+  /** A broker has ended: closes its connections at once, as when a process ends. */
   gone(nodeId: number): void {
     this.#portless?.door.disconnect(nodeId)
     for (const server of this.#servers) server.gone(nodeId)

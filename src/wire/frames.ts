@@ -1,6 +1,6 @@
 /**
- * Cuts a stream of bytes into frames, each behind its size. A size that cannot be one is found out
- * before anything is kept: bytes of HTTP or TLS look like frames of a gigabyte.
+ * Splits a stream of bytes into frames; each one starts with its size. An impossible size is refused
+ * before any byte is buffered: the first bytes of HTTP or TLS look like frames of a gigabyte.
  */
 
 import { SIZE_BYTES } from '../protocol/framing.js'
@@ -8,7 +8,7 @@ import { SIZE_BYTES } from '../protocol/framing.js'
 /** socket.request.max.bytes */
 export const FRAME_MAX_BYTES = 104_857_600
 
-/** Chunks of so many bytes are kept as they came. */
+/** Chunks of at least this size are never copied. */
 const SMALL_BYTES = 16_384
 
 export class FrameError extends Error {
@@ -16,8 +16,8 @@ export class FrameError extends Error {
 }
 
 /**
- * The frames of a stream, one after the other; ends with it. Throws {@link FrameError}. `onBytes`
- * is called whenever some have come.
+ * The frames of a stream, in order; ends with the stream. Throws {@link FrameError}. Calls `onBytes`
+ * for every chunk.
  */
 export async function* framesOf(
   stream: AsyncIterable<Uint8Array>,
@@ -30,7 +30,7 @@ export async function* framesOf(
     pending.add(chunk)
     for (let size = pending.size; size !== undefined; size = pending.size) {
       if (size < 0 || size > maxBytes) {
-        throw new FrameError(`a frame of ${size} bytes: at most ${maxBytes} are taken`)
+        throw new FrameError(`a frame of ${size} bytes is too large: at most ${maxBytes} are read`)
       }
       const frame = pending.take(size)
       if (frame === undefined) break
@@ -40,7 +40,7 @@ export async function* framesOf(
   if (pending.length > 0) throw new FrameError(`the stream ends within a frame`)
 }
 
-/** Bytes that have come and are no frame yet. */
+/** Received bytes that are not a complete frame yet. */
 class Pending {
   #chunks: Uint8Array[] = []
   length = 0
@@ -52,8 +52,8 @@ class Pending {
   }
 
   /**
-   * Bytes that come one by one must not cost a hundred times their size. Of two small chunks the
-   * later one is the smaller one: each byte is copied a few times only.
+   * Joins small chunks, because a stream of single bytes would cost a hundred times its size. Small
+   * chunks are kept in decreasing size, so each byte is copied only a few times.
    */
   #joinSmall(): void {
     for (;;) {
@@ -65,12 +65,12 @@ class Pending {
     }
   }
 
-  /** Of the next frame; undefined when it has not come yet. */
+  /** The size of the next frame; undefined if it was not received yet. */
   get size(): number | undefined {
     return this.length < SIZE_BYTES ? undefined : this.#head(SIZE_BYTES).readInt32BE(0)
   }
 
-  /** The next frame, if it is all here. */
+  /** The next frame; undefined if it is not complete yet. */
   take(size: number): Buffer | undefined {
     const end = SIZE_BYTES + size
     if (this.length < end) return undefined
@@ -81,7 +81,7 @@ class Pending {
     return all.subarray(SIZE_BYTES, end)
   }
 
-  /** Puts so many bytes at least into the first chunk: large frames are put together once. */
+  /** Joins chunks so that the first one has at least `bytes` bytes; returns it. */
   #head(bytes: number): Buffer {
     let count = 0
     let size = 0

@@ -1,4 +1,4 @@
-/** Notices that nothing has happened for a while: one timer, whatever happens how often. */
+/** Detects idleness with one timer, however often there is activity. */
 
 import { Alarm } from '../base/alarm.js'
 import type { Clock } from '../base/clock.js'
@@ -7,7 +7,7 @@ export interface IdleOptions {
   readonly clock: Clock
   /** Infinity: never. */
   readonly maxIdleMs: number
-  /** While it says so nothing has to happen: somebody else is at work. */
+  /** While it returns true, the watch does not count as idle. */
   readonly isBusy: () => boolean
   readonly onIdle: () => void
 }
@@ -24,7 +24,7 @@ export class IdleWatch {
     this.#alarm.set(options.maxIdleMs)
   }
 
-  /** Something has happened. */
+  /** Notes activity. */
   touch(): void {
     this.#activeMs = this.#options.clock.monotonicMs()
   }

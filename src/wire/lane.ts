@@ -1,7 +1,7 @@
 /**
- * Connections to one broker that serve the same kind of requests. A broker answers a connection's
- * requests one after the other, so what may wait at the broker has lanes of its own: a long poll
- * must not hold up a commit, nor a JoinGroup the member that wants to leave.
+ * Connections to one broker for one kind of requests. A broker answers the requests of a connection
+ * in order, so requests that may wait at the broker have their own lanes: a long poll must not delay
+ * a commit, and a JoinGroup must not delay a LeaveGroup.
  */
 
 import type { ApiName } from '../protocol/api.js'
@@ -9,7 +9,7 @@ import type { Agreement } from './agreement.js'
 
 export type LaneName = 'plain' | 'fetch' | 'join'
 
-/** The most connections of each. Fetches for partitions that are idle wait beside each other. */
+/** How many connections each lane may have. Fetches of idle partitions wait in parallel. */
 export const LANES: Readonly<Record<LaneName, number>> = { plain: 1, fetch: 4, join: 1 }
 
 export function laneOf(api: ApiName): LaneName {
@@ -17,17 +17,17 @@ export function laneOf(api: ApiName): LaneName {
   return api === 'JoinGroup' || api === 'SyncGroup' ? 'join' : 'plain'
 }
 
-/** A connection that can be used. */
+/** An open connection. */
 export interface Opened {
   readonly agreement: Agreement
-  /** From then on it takes no more requests. */
+  /** After this time it takes no more requests. */
   readonly expiresAtMs: number
 }
 
 export interface LaneOptions {
   readonly limit: number
   readonly open: () => Promise<Opened>
-  /** May it take one more request? */
+  /** True if the connection may take one more request. */
   readonly isUsable: (opened: Opened) => boolean
 }
 
@@ -36,7 +36,7 @@ export class Lane {
   #ready: Opened[] = []
   readonly #opening = new Set<Promise<Opened>>()
   #closedBecause: string | undefined
-  #hasLostWord = false
+  #hasLostUnanswered = false
 
   constructor(options: LaneOptions) {
     this.#options = options
@@ -54,7 +54,7 @@ export class Lane {
     }, opening)
   }
 
-  /** The connection for the next request: an idle one, a new one, or the one with least to do. */
+  /** The connection for the next request: an idle one, a new one, or the least busy one. */
   async pick(): Promise<Opened> {
     this.#sweep()
     const best = this.#ready.filter(this.#options.isUsable).toSorted(byWaiting)[0]
@@ -64,17 +64,17 @@ export class Lane {
   }
 
   /**
-   * Has a connection ended that had taken something which is never answered? The broker may have
-   * refused it, and has no other way to say so. Asked once.
+   * True if a connection has ended after a request without an answer. The broker may have refused
+   * that request: closing the connection is its only way to show it. Returns true once.
    */
-  takeLostWord(): boolean {
+  takeLostUnanswered(): boolean {
     this.#sweep()
-    const hadLost = this.#hasLostWord
-    this.#hasLostWord = false
+    const hadLost = this.#hasLostUnanswered
+    this.#hasLostUnanswered = false
     return hadLost
   }
 
-  /** Also what is being opened now, once it is there. */
+  /** Closes all connections, also those that are still being opened. */
   close(why: string): void {
     this.#closedBecause = why
     for (const { agreement } of this.#ready.splice(0)) agreement.connection.close(why)
@@ -93,15 +93,15 @@ export class Lane {
     }
   }
 
-  /** Forgets what is broken, and closes what is too old when nothing waits on it any more. */
+  /** Removes broken connections, and closes old ones that no request waits on. */
   #sweep(): void {
     const { isUsable } = this.#options
     this.#ready = this.#ready.filter(opened => {
       const { connection } = opened.agreement
-      if (connection.hasLostWord) this.#hasLostWord = true
+      if (connection.hasLostUnanswered) this.#hasLostUnanswered = true
       if (!connection.isOpen) return false
       if (isUsable(opened) || connection.waitingCount > 0) return true
-      connection.close('it is too old')
+      connection.close('it was idle for too long, or its session ends')
       return false
     })
   }

@@ -1,16 +1,15 @@
 /**
- * A socket without a network: two ends, what is written to one is read from the other. Never within
- * the call that wrote it: clients are not made for answers that come before they have finished
- * asking.
+ * A socket without a network: what is written to one end is read from the other. Data arrives only
+ * after the write has returned, because clients do not expect an answer during their own call.
  */
 
 import { Duplex } from 'node:stream'
 import { atTurnEnd } from '../base/clock.js'
 
-/** One end, with what clients expect of a socket of `node:net`. */
+/** One end, with the methods that clients call on a socket of `node:net`. */
 export class MemorySocket extends Duplex {
   #peer: MemorySocket | undefined
-  /** The reader of the peer is full: called when it wants more. */
+  /** Set while the peer's buffer is full; called when it reads more. */
   #onTaken: (() => void) | undefined
 
   static pair(): [MemorySocket, MemorySocket] {
@@ -29,7 +28,7 @@ export class MemorySocket extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
-    const bytes = Buffer.from(chunk) // the writer may use its buffer again
+    const bytes = Buffer.from(chunk) // the writer may reuse its buffer
     atTurnEnd(() => {
       const peer = this.#peer
       if (peer === undefined || peer.destroyed) return done(new Error('write EPIPE'))
@@ -51,14 +50,14 @@ export class MemorySocket extends Duplex {
     this.#onTaken?.()
     done(error)
     if (peer === undefined || peer.destroyed) return
-    // What was written before is still read.
+    // The peer still reads what was written before.
     atTurnEnd(() => {
       if (!peer.readableEnded) peer.push(null)
       peer.#peer = undefined
     })
   }
 
-  // Clients call these on sockets of `node:net`; there is nothing to do.
+  // Clients call these on sockets of `node:net`; here they do nothing.
   readonly setKeepAlive = (): this => this
   readonly setNoDelay = (): this => this
   readonly setTimeout = (): this => this

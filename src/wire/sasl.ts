@@ -1,4 +1,4 @@
-/** How a client says who it is when a connection begins. */
+/** SASL authentication of a client at the start of a connection. */
 
 import type { Random } from '../base/random.js'
 import { errorOf, PartlogError } from '../model/errors.js'
@@ -16,9 +16,9 @@ import {
 import type { Agreement } from './agreement.js'
 import { ScramClient } from './scram.js'
 
-/** Who a client is. */
+/** SASL mechanism and credentials of a client. */
 export interface SaslOptions {
-  /** 'plain' sends the password as it is: over TLS only, unless nobody else listens. */
+  /** 'plain' sends the password unencrypted: use it only over TLS or in a trusted network. */
   readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'
   readonly username: string
   readonly password: string
@@ -27,7 +27,7 @@ export interface SaslOptions {
 /** The client's side of a mechanism. */
 interface Exchange {
   first(): Buffer
-  /** What to say next; undefined when everything is said. */
+  /** The next message; undefined if the exchange is complete. */
   next(challenge: Buffer): Promise<Buffer | undefined>
 }
 
@@ -43,7 +43,7 @@ const AUTHENTICATE: WireApi<SaslAuthenticateRequest, SaslAuthenticateResponse> =
   response: saslAuthenticateResponse,
 }
 
-/** A broker that goes on asking is none. */
+/** How many rounds a broker may ask for. */
 const ROUNDS_MAX = 10
 
 function exchangeOf({ mechanism, username, password }: SaslOptions, random: Random): Exchange {
@@ -58,8 +58,8 @@ function exchangeOf({ mechanism, username, password }: SaslOptions, random: Rand
 }
 
 /**
- * Resolves with how long the broker believes it, in milliseconds; 0: as long as the connection is
- * open. Rejects with SASL_AUTHENTICATION_FAILED or UNSUPPORTED_SASL_MECHANISM.
+ * Resolves with the lifetime of the session in milliseconds; 0: until the connection closes.
+ * Rejects with SASL_AUTHENTICATION_FAILED or UNSUPPORTED_SASL_MECHANISM.
  */
 export async function authenticate(
   agreement: Agreement,
@@ -69,28 +69,32 @@ export async function authenticate(
   const mechanism = options.mechanism.toUpperCase()
   const { errorCode, mechanisms } = await agreement.ask(HANDSHAKE, { mechanism })
   if (errorCode !== 0) {
-    const others = mechanisms.length === 0 ? 'no password' : mechanisms.join(', ')
-    throw new PartlogError(errorOf(errorCode), `${mechanism} is not taken here, but ${others}`)
+    const others = mechanisms.length === 0 ? 'none' : mechanisms.join(', ')
+    const sentence = `the broker does not accept ${mechanism}; it accepts: ${others}`
+    throw new PartlogError(errorOf(errorCode), sentence)
   }
   const exchange = exchangeOf(options, random)
   let lifetimeMs = 0
-  let said: Buffer | undefined = exchange.first()
-  for (let rounds = 0; said !== undefined; rounds++) {
-    if (rounds === ROUNDS_MAX) throw refused(options, 'the broker never comes to an end')
-    const answer: SaslAuthenticateResponse = await agreement.ask(AUTHENTICATE, { authBytes: said })
+  let message: Buffer | undefined = exchange.first()
+  for (let rounds = 0; message !== undefined; rounds++) {
+    if (rounds === ROUNDS_MAX) {
+      throw refused(options, `the broker did not finish SASL within ${ROUNDS_MAX} messages`)
+    }
+    const request = { authBytes: message }
+    const answer: SaslAuthenticateResponse = await agreement.ask(AUTHENTICATE, request)
     if (answer.errorCode !== 0) throw refused(options, answer.errorMessage, answer.errorCode)
     lifetimeMs = answer.sessionLifetimeMs ?? 0
-    said = await exchange.next(Buffer.from(answer.authBytes))
+    message = await exchange.next(Buffer.from(answer.authBytes))
   }
   return lifetimeMs
 }
 
-/** Never with the password. */
+/** The error never contains the password. */
 function refused(
   { mechanism, username }: SaslOptions,
   why: string | null,
   errorCode?: number,
 ): PartlogError {
   const code = errorCode === undefined ? 'SASL_AUTHENTICATION_FAILED' : errorOf(errorCode)
-  return new PartlogError(code, why ?? `${username} is not let in (${mechanism})`)
+  return new PartlogError(code, why ?? `the broker refuses user ${username} (${mechanism})`)
 }

@@ -1,6 +1,6 @@
 /**
- * SCRAM (RFC 5802, as Kafka uses it): both sides prove that they know the password, and nobody who
- * listens learns it.
+ * SCRAM (RFC 5802, as Kafka uses it): both sides prove that they know the password without sending
+ * it.
  *
  *   → n,,n=user,r=nonce                  ← r=nonce + theirs,s=salt,i=iterations
  *   → c=biws,r=…,p=proof                 ← v=proof of the broker
@@ -20,9 +20,9 @@ export interface ScramOptions {
   readonly random: Random
 }
 
-/** A broker that asks for more work than this is none; Kafka's default is 4,096. */
+/** Upper limit, so that a broker cannot keep the client busy; Kafka's default is 4,096. */
 const ITERATIONS_MAX = 1_000_000
-/** Kafka's own minimum: with less, whoever listens could try out passwords. */
+/** Kafka's minimum: with less, an eavesdropper could guess passwords. */
 const ITERATIONS_MIN = 4_096
 const NONCE_BYTES = 24
 /** "No channel binding", in base64. */
@@ -33,7 +33,7 @@ const derive = promisify(pbkdf2)
 export class ScramClient {
   readonly #options: ScramOptions
   readonly #nonce: string
-  /** Set when the client has proved itself: what the broker's proof must be. */
+  /** The expected proof of the broker; set when the client has sent its own. */
   #expected: Buffer | undefined
 
   constructor(options: ScramOptions) {
@@ -45,7 +45,7 @@ export class ScramClient {
     return Buffer.from(`n,,${this.#bare}`)
   }
 
-  /** What to say next; undefined when both are known to each other. */
+  /** The next message; undefined when both sides are authenticated. */
   async next(challenge: Buffer): Promise<Buffer | undefined> {
     const text = challenge.toString()
     if (this.#expected === undefined) return await this.#prove(text)
@@ -63,7 +63,7 @@ export class ScramClient {
     const { r: nonce = '', s: salt = '', i = '' } = fieldsOf(serverFirst)
     const iterations = Number(i)
     if (!nonce.startsWith(this.#nonce) || nonce === this.#nonce || salt === '') {
-      throw refused('the broker did not answer what it was asked')
+      throw refused("the broker's first SCRAM message has no salt or not the client's nonce")
     }
     const isWhole = Number.isSafeInteger(iterations)
     if (!isWhole || iterations < ITERATIONS_MIN || iterations > ITERATIONS_MAX) {
@@ -88,7 +88,7 @@ export class ScramClient {
     if (e !== undefined) throw refused(e)
     const proof = Buffer.from(v, 'base64')
     if (proof.length === expected.length && timingSafeEqual(proof, expected)) return
-    throw refused('the broker does not know the password')
+    throw refused("the broker's proof is wrong: it does not know the password")
   }
 }
 

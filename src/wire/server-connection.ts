@@ -1,7 +1,7 @@
 /**
- * One client at the door of a broker: reads its requests, one after the other as Kafka does, and
- * writes the answers in their order. What is no request ends the connection, as in Kafka; nothing
- * is done for it. A broker that cannot be reached looks like one that is gone.
+ * A connection of one client to one broker: reads its requests and answers them in order, as Kafka
+ * does. An invalid request ends the connection, as in Kafka, and has no effect. If the simulated
+ * network separates client and broker, the connection ends, too.
  */
 
 import type { Duplex } from 'node:stream'
@@ -43,14 +43,14 @@ import { answerAbroad, type EndpointOf } from './wire-answers.js'
 export interface ServerConnectionOptions {
   readonly stream: Duplex
   readonly nodeId: number
-  /** The way to the broker of a client that calls itself so. */
+  /** The channel to the brokers for a client with this client id. */
   readonly channelOf: (clientId: string) => Channel
   readonly endpointOf: EndpointOf
-  /** Where the client is, for those who describe groups. */
+  /** The client's host, for descriptions of groups. */
   readonly clientHost: string
   readonly logger: Logger
   readonly clock: Clock
-  /** A client that says nothing for so long, and waits for nothing, is let go. */
+  /** A connection without requests for longer is closed, unless the client waits for an answer. */
   readonly maxIdleMs: number
 }
 
@@ -61,16 +61,16 @@ const API_VERSIONS: WireApi<ApiVersionsRequest, ApiVersionsResponse> = {
   hasPlainHeader: true,
 }
 
-/** A request that cannot be answered: the connection ends. */
+/** The request cannot be answered, so the connection ends. */
 class Unanswerable extends Error {}
 
 /**
- * Entries of all lists of a request together. As many partitions as a topic can have; a request of
- * empty names makes a hundred times its size of objects.
+ * How many entries all lists of a request may have together: as many as a topic has partitions.
+ * Without a limit, a request of empty names would create objects of a hundred times its size.
  */
 const LISTED_MAX = 100_000
 
-/** The replica id of those that are none. */
+/** The replica id of a consumer. */
 const CONSUMER = -1
 
 export class ServerConnection {
@@ -83,18 +83,19 @@ export class ServerConnection {
     this.#options = options
     const { clock, maxIdleMs, clientHost, logger } = options
     this.#idle = new IdleWatch({
-      ...{ clock, maxIdleMs },
+      clock,
+      maxIdleMs,
       isBusy: () => this.#isAsking,
       onIdle: () => {
-        logger.info(`a connection of ${clientHost} was idle for ${maxIdleMs} ms, it is closed`)
+        logger.info(`a connection from ${clientHost} is closed: idle for ${maxIdleMs} ms`)
         this.close()
       },
     })
-    options.stream.on('error', () => undefined) // its end is all there is to know
+    options.stream.on('error', () => undefined) // 'close' follows
     options.stream.once('close', () => this.#gone.abort())
   }
 
-  /** Resolves when the connection has ended, whoever ended it. */
+  /** Resolves when the connection has ended. */
   async serve(): Promise<void> {
     const { stream, logger, clientHost } = this.#options
     try {
@@ -107,8 +108,8 @@ export class ServerConnection {
         await this.#answer(frame)
       }
     } catch (error) {
-      if (!this.#gone.signal.aborted && isOddity(error)) {
-        logger.info(`a connection of ${clientHost} was closed`, { error })
+      if (!this.#gone.signal.aborted && isClientFault(error)) {
+        logger.info(`a connection from ${clientHost} was closed`, { error })
       }
     } finally {
       this.#idle.end()
@@ -124,7 +125,7 @@ export class ServerConnection {
     this.#options.stream.destroy()
   }
 
-  /** One frame ahead of what is being answered: so a client that goes meanwhile is noticed. */
+  /** Reads one frame ahead while a request is answered, to notice a client that disconnects. */
   #readAhead(
     frames: AsyncGenerator<Buffer, undefined>,
   ): Promise<IteratorResult<Buffer, undefined>> {
@@ -139,10 +140,10 @@ export class ServerConnection {
     const header = readRequestHeader(reader)
     if (header.apiKey === API_VERSIONS_KEY) return this.#answerVersions(header, reader)
     const api = apiOfKey(header.apiKey)
-    if (api === undefined) throw new Unanswerable(`there is no API ${header.apiKey}`)
+    if (api === undefined) throw new Unanswerable(`API key ${header.apiKey} is not served`)
     const { min, max } = versionsOf(api)
     if (header.version < min || header.version > max) {
-      throw new Unanswerable(`${api} v${header.version}: ${min} to ${max} are served`)
+      throw new Unanswerable(`${api} v${header.version} is not served: only ${min} to ${max}`)
     }
     reader.limitCounts(LISTED_MAX)
     const request = readRequestBody(wireApi(api), header, reader)
@@ -158,8 +159,8 @@ export class ServerConnection {
   ): Promise<Response<A>> {
     const { nodeId, channelOf, endpointOf, clientHost } = this.#options
     const client = clientId ?? ''
-    const told = { ...given, ...caller(api, client, clientHost) }
-    const request = liftRequest(wireApi(api), version, told)
+    const whole = { ...given, ...callerFields(api, client, clientHost) }
+    const request = liftRequest(wireApi(api), version, whole)
     const answer = await this.#busy(async () =>
       channelOf(client).send(nodeId, api, request, this.#gone.signal),
     )
@@ -167,7 +168,7 @@ export class ServerConnection {
     return lowerResponse(wireApi(api), version, { request, response })
   }
 
-  /** However long a broker takes for an answer, the client is not idle. */
+  /** While the broker works on an answer, the client is not idle. */
   async #busy<T>(ask: () => Promise<T>): Promise<T> {
     this.#isAsking = true
     try {
@@ -178,7 +179,7 @@ export class ServerConnection {
     }
   }
 
-  /** A version that is not known is answered in the oldest, with those of this request that are. */
+  /** An unknown version gets the error in version 0, with the versions of ApiVersions. */
   async #answerVersions(header: RequestHeader, reader: ByteReader): Promise<void> {
     const isKnown = header.version >= 0 && header.version <= API_VERSIONS_MAX
     if (!isKnown) {
@@ -191,7 +192,7 @@ export class ServerConnection {
     await this.#write(encodeResponse(API_VERSIONS, header, body))
   }
 
-  /** Resolves when the client can take more: one that does not read is not answered any more. */
+  /** Resolves when the client can receive more; a client that does not read gets no more answers. */
   async #write(frame: Buffer): Promise<void> {
     const { stream } = this.#options
     if (stream.write(frame) || this.#gone.signal.aborted) return
@@ -207,25 +208,25 @@ export class ServerConnection {
   }
 }
 
-/** Who wants no answer is told in this way only: it loses the connection, and looks around. */
+/** Throws if a send with acks 0 failed: closing the connection makes the client ask metadata. */
 function checkDone({ responses }: Response<'Produce'>): void {
   for (const { name, partitionResponses } of responses) {
     for (const { index, errorCode } of partitionResponses) {
       if (errorCode === 0) continue
-      throw new Unanswerable(`a send to ${name}-${index} has failed: ${errorOf(errorCode)}`)
+      throw new Unanswerable(`a send to ${name}-${index} failed: ${errorOf(errorCode)}`)
     }
   }
 }
 
-/** What a request does not say itself, because its header and connection do. */
-function caller(api: ApiName, clientId: string, clientHost: string): object {
+/** Fields of a request that come from its header and its connection. */
+function callerFields(api: ApiName, clientId: string, clientHost: string): object {
   if (api === 'Produce') return { isForeign: true }
-  // Replicas are in this process: whoever claims to be one from outside reads as a consumer.
+  // Replicas are in this process: a client that claims to be one reads as a consumer.
   if (api === 'Fetch') return { replicaId: CONSUMER }
   return api === 'JoinGroup' ? { clientId, clientHost } : {}
 }
 
-function isOddity(error: unknown): boolean {
+function isClientFault(error: unknown): boolean {
   if (error instanceof FrameError || error instanceof BytesError) return true
   return error instanceof Unanswerable || !isPartlogError(error)
 }

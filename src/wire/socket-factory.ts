@@ -1,7 +1,6 @@
 /**
- * A door without a port: clients that let themselves be given a socket (kafkajs and what builds on
- * it) talk to the brokers of this process. Each broker has a name of its own that nobody has to
- * resolve.
+ * Access without a port: clients that accept a socket factory (kafkajs and what builds on it)
+ * connect to the brokers of this process. Each broker has a host name that is never resolved.
  */
 
 import type { Duplex } from 'node:stream'
@@ -12,22 +11,22 @@ import { MemorySocket } from './memory-socket.js'
 
 const PORT = 9092
 
-/** What a client asks a socket factory for; kafkajs' `ISocketFactory`. */
+/** The argument of a socket factory, as kafkajs's `ISocketFactory` has it. */
 export interface SocketRequest {
   readonly host: string
   readonly port: number
   readonly onConnect: () => void
-  /** Not looked at: nothing leaves the process. */
+  /** Ignored, because nothing leaves the process. */
   readonly ssl?: unknown
 }
 
 /**
- * Gives a socket that connects to a broker in this process: a `Duplex` with what clients expect of
- * one. Its type is the client's, so that the factory fits wherever a client takes one.
+ * Returns a socket that connects to a broker in this process: a `Duplex` with the methods that
+ * clients call. Its type is the client's, so that the factory fits the client's option.
  */
 export type SocketFactory = <Socket>(request: SocketRequest) => Socket
 
-/** The name by which clients of this process know a broker. */
+/** A broker's address for clients in this process. */
 export function endpointInProcess(nodeId: number): Endpoint {
   return { host: `broker-${nodeId}`, port: PORT }
 }
@@ -45,8 +44,8 @@ export function socketFactory(
     const address = addressOf({ host, port })
     const nodeId = byName.get(address)
     const place = { endpointOf: endpointInProcess, clientHost: 'in-process' }
-    const isHere = nodeId !== undefined && isRunning(nodeId)
-    if (isHere && door.admit(ours, { ...place, nodeId })) {
+    const isUp = nodeId !== undefined && isRunning(nodeId)
+    if (isUp && door.admit(ours, { ...place, nodeId })) {
       atTurnEnd(onConnect)
     } else {
       const error = Object.assign(new Error(`connect ECONNREFUSED ${address}`), {

@@ -1,7 +1,7 @@
 /**
- * A channel to any Kafka cluster: who is there is learnt from the answers, and each broker has its
- * own connections. One channel serves one client, because what one client waits for at a broker
- * must not hold up another.
+ * A channel to a remote Kafka cluster: it learns the brokers from answers, and has connections of
+ * its own to each one. One channel serves one client, because a request of one client that waits at
+ * a broker must not delay another client.
  */
 
 import { PartlogError, toPartlogError } from '../model/errors.js'
@@ -11,11 +11,11 @@ import { addressOf, type Endpoint } from './addresses.js'
 import { BrokerLine, type BrokerLineOptions } from './broker-line.js'
 
 export interface TcpChannelOptions extends Omit<BrokerLineOptions, 'closing'> {
-  /** Where to begin: any of the brokers. */
+  /** The first brokers to ask. */
   readonly bootstrap: readonly Endpoint[]
 }
 
-/** Brokers before KRaft take these at the controller only. */
+/** Before KRaft, only the controller accepts these. */
 const FOR_CONTROLLER: ReadonlySet<ApiName> = new Set<ApiName>([
   'CreateTopics',
   'DeleteTopics',
@@ -29,7 +29,7 @@ export class TcpChannel implements Channel {
   /** By address. */
   readonly #lines = new Map<string, BrokerLine>()
   #nodes = new Map<number, Endpoint>()
-  /** So that not every client begins with the same broker. */
+  /** Random start, so that clients start with different brokers. */
   #turn: number
 
   constructor(options: TcpChannelOptions) {
@@ -46,14 +46,14 @@ export class TcpChannel implements Channel {
     this.#checkOpen()
     const response =
       nodeId === ANY_NODE
-        ? await this.#askAnybody(api, request, signal)
+        ? await this.#askAnyBroker(api, request, signal)
         : await this.#lineToNode(nodeId).ask(api, request, signal)
     if (api === 'Metadata') this.#onMetadata(response as Response<'Metadata'>)
     if (api === 'FindCoordinator') this.#onCoordinators(response as Response<'FindCoordinator'>)
     return response
   }
 
-  /** What is under way fails with NETWORK_EXCEPTION, what comes later with CLOSED. */
+  /** Requests in flight fail with NETWORK_EXCEPTION, later ones with CLOSED. */
   close(): void {
     this.#closing.abort()
     for (const line of this.#lines.values()) line.close()
@@ -63,9 +63,9 @@ export class TcpChannel implements Channel {
     if (this.#closing.signal.aborted) throw new PartlogError('CLOSED', 'the client is closed')
   }
 
-  // ── whom to ask ────────────────────────────────────────────────────────────────────────
+  // ── choosing a broker───────────────────────────────────────────────────────────────────
 
-  async #askAnybody<A extends ApiName>(
+  async #askAnyBroker<A extends ApiName>(
     api: A,
     request: Request<A>,
     signal: AbortSignal | undefined,
@@ -82,15 +82,15 @@ export class TcpChannel implements Channel {
         signal?.throwIfAborted()
         failure = toPartlogError(error)
         if (failure.code !== 'NETWORK_EXCEPTION') throw failure
-        this.#turn++ // the next time it is somebody else's
-        // Only one that could not be reached: what was sent may have been done.
+        this.#turn++ // the next request starts with another broker
+        // A request that was sent may have been handled: it is not sent again.
         if (failure.outcomeUnknown) throw failure
       }
     }
     throw failure ?? new PartlogError('NETWORK_EXCEPTION', 'no broker is known')
   }
 
-  /** Brokers that are known, then those to begin with; those that could not be reached last. */
+  /** Known brokers, then the bootstrap ones; those that could not be reached come last. */
   #candidates(): BrokerLine[] {
     const known = rotated([...this.#nodes.values()], this.#turn)
     const first = rotated(this.#options.bootstrap, this.#turn)
@@ -107,7 +107,7 @@ export class TcpChannel implements Channel {
     if (endpoint !== undefined) return this.#lineTo(endpoint)
     throw new PartlogError(
       'NETWORK_EXCEPTION',
-      `broker ${nodeId} is not among those that are there`,
+      `broker ${nodeId} is not among the known brokers`,
     )
   }
 
@@ -121,15 +121,15 @@ export class TcpChannel implements Channel {
     return line
   }
 
-  // ── who is there ───────────────────────────────────────────────────────────────────────
+  // ── known brokers ──────────────────────────────────────────────────────────────────────
 
   #onMetadata({ brokers }: Response<'Metadata'>): void {
-    if (brokers.length === 0) return // one that is starting knows nobody yet
+    if (brokers.length === 0) return // a starting broker knows none yet
     this.#nodes = new Map(brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }]))
     const known = new Set([...this.#nodes.values(), ...this.#options.bootstrap].map(addressOf))
     for (const [address, line] of this.#lines) {
       if (known.has(address) || line.waitingCount > 0) continue
-      line.close('the broker is not there any more')
+      line.close('the broker has left the cluster')
       this.#lines.delete(address)
     }
   }

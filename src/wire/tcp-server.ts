@@ -1,6 +1,6 @@
 /**
- * The door with a port: one listening socket for each broker that runs. The port of one that is
- * down refuses, as that of a program that has ended, and is its own again when it starts.
+ * Access by TCP: one listening socket for each broker that runs. The port of a broker that is down
+ * refuses connections, like that of a program that has ended, and opens again when it starts.
  */
 
 import type { AddressInfo, Server, Socket } from 'node:net'
@@ -14,29 +14,29 @@ import { CONNECTIONS_MAX, CONNECTIONS_MAX_IDLE_MS, type Door } from './door.js'
 /** Where to listen. */
 export interface ListenOptions {
   /**
-   * The port of broker 1, the others follow; or a list with the port of each broker. 0: any free
-   * one. Default 9092.
+   * The port of the first broker; the others have the next ones. Or a list with a port per broker.
+   * 0: any free port. Default 9092.
    */
   readonly port?: number | readonly number[] | undefined
   /**
-   * The address to listen on. Default 127.0.0.1: only programs on this machine can connect, and
-   * there is no password. Anything else has to be said.
+   * The address to listen on. Default 127.0.0.1: only programs on this machine can connect, because
+   * there is no authentication.
    */
   readonly host?: string | undefined
-  /** The host that clients are told. Default: `host`. */
+  /** The host in the brokers' addresses that clients receive. Default: `host`. */
   readonly advertisedHost?: string | undefined
   /** More clients than this are refused. Default 10,000. */
   readonly maxConnections?: number | undefined
   /**
-   * A client that sends nothing for so many milliseconds, by the cluster's clock, and waits for no
-   * answer, loses its connection. Default 600,000.
+   * A connection is closed after this time without a request, by the cluster's clock, unless the
+   * client waits for an answer. Milliseconds. Default 600,000.
    */
   readonly connectionsMaxIdleMs?: number | undefined
 }
 
 const onePort = integer(0, 65_535)
 
-/** One port, that of the first broker, or one for each. */
+/** One port, that of the first broker, or a port per broker. */
 export const ports: OptionType<readonly number[]> = {
   expected: 'a port from 0 to 65535, or a list of different ones, one for each broker',
   parse: given => distinctPorts((Array.isArray(given) ? given : [given]).map(onePort.parse)),
@@ -57,13 +57,13 @@ export const LISTEN_OPTIONS = {
   connectionsMaxIdleMs: option(integer(1), CONNECTIONS_MAX_IDLE_MS),
 } as const
 
-/** Brokers that listen. */
+/** The open ports of a cluster. */
 export interface Listening {
-  /** `host:port` of each broker, as clients take it. */
+  /** `host:port` of each broker, as clients accept it. */
   readonly bootstrap: readonly string[]
-  /** Clients that are connected now. */
+  /** The number of open connections. */
   readonly connectionCount: number
-  /** Ends the connections and frees the ports. */
+  /** Closes the connections and the ports. */
   close(): Promise<void>
 }
 
@@ -73,7 +73,7 @@ export interface TcpServerOptions {
   readonly brokerIds: readonly number[]
   readonly isRunning: (nodeId: number) => boolean
   readonly host: string
-  /** That of the first broker, the others follow; or as many as brokers. */
+  /** The port of the first broker, or a port per broker. */
   readonly ports: readonly number[]
   readonly advertisedHost: string
   readonly onClosed: () => void
@@ -95,10 +95,11 @@ export class TcpServer implements Listening {
     this.#options = options
     const portOf = (nodeId: number, index: number): Port =>
       new Port({
-        ...{ host, number: numberOf(options.ports, index) },
+        host,
+        number: numberOf(options.ports, index),
         isWanted: () => !this.#isClosed && isRunning(nodeId),
         onSocket: socket => this.#admit(nodeId, socket),
-        onError: error => options.logger.warn(`broker ${nodeId} cannot let a client in`, { error }),
+        onError: error => options.logger.warn(`broker ${nodeId} cannot accept a client`, { error }),
       })
     this.#ports = new Map(brokerIds.map((id, index) => [id, portOf(id, index)] as const))
   }
@@ -112,9 +113,9 @@ export class TcpServer implements Listening {
   }
 
   /**
-   * Takes all ports, those of brokers that are down too, to know them. Rejects with
-   * NETWORK_EXCEPTION when one is taken, with CLOSED when it was closed meanwhile; then none is
-   * kept.
+   * Binds all ports, also those of brokers that are down, to learn their numbers. Rejects with
+   * NETWORK_EXCEPTION if a port is taken, with CLOSED if the server was closed meanwhile; then it
+   * keeps no port.
    */
   async open(): Promise<void> {
     try {
@@ -132,7 +133,7 @@ export class TcpServer implements Listening {
     if (this.#isClosed) throw new PartlogError('CLOSED', 'the cluster is closed')
   }
 
-  /** A broker has started: its port is open. If another has it by now, that is a warning. */
+  /** A broker has started: opens its port. Logs a warning if another program has taken it. */
   async started(nodeId: number): Promise<void> {
     try {
       await this.#ports.get(nodeId)?.open()
@@ -142,7 +143,7 @@ export class TcpServer implements Listening {
     }
   }
 
-  /** A broker has gone: its port refuses. */
+  /** A broker has ended: closes its port. */
   gone(nodeId: number): void {
     this.#ports.get(nodeId)?.shut()
     this.#options.door.disconnect(nodeId)
@@ -172,17 +173,17 @@ export class TcpServer implements Listening {
 
 interface PortOptions {
   readonly host: string
-  /** 0: any free one, and from then on that one. */
+  /** 0: any free port, which the broker then keeps. */
   readonly number: number
   readonly isWanted: () => boolean
   readonly onSocket: (socket: Socket) => void
-  /** A client that came could not be let in: files or memory are short, say. */
+  /** A client could not be accepted, for example because there are no free file descriptors. */
   readonly onError: (error: Error) => void
 }
 
 class Port {
   readonly #options: PortOptions
-  /** A server cannot be closed while it is being bound: whoever wants another state waits. */
+  /** A server cannot be closed while it is being bound, so state changes run in order. */
   readonly #turns = new SerialQueue()
   #server: Server | undefined
   #number: number
@@ -192,23 +193,23 @@ class Port {
     this.#number = options.number
   }
 
-  /** 0 while it is not known. */
+  /** 0 if it is not known yet. */
   get number(): number {
     return this.#number
   }
 
-  /** Takes its number, finding it out, and stays open if it is wanted. */
+  /** Binds the port, which determines its number, and keeps it open if it is wanted. */
   open(): Promise<void> {
     return this.#turns.run(() => this.#bind())
   }
 
-  /** At once; connections go on. */
+  /** Stops listening at once; open connections continue. */
   shut(): void {
     this.#server?.close()
     this.#server = undefined
   }
 
-  /** Resolves when its connections have ended, too. */
+  /** Resolves when the port is closed and its connections have ended. */
   close(): Promise<void> {
     return this.#turns.run(async () => {
       if (this.#server !== undefined) await closed(this.#server)
@@ -222,7 +223,7 @@ class Port {
     const { createServer } = process.getBuiltinModule('node:net')
     const server = createServer({ noDelay: true, keepAlive: true }, onSocket)
     this.#number = await bound(server, host, this.#number)
-    this.#server = server.on('error', onError) // unheard it would end the process
+    this.#server = server.on('error', onError) // without a listener, an error ends the process
     if (!isWanted()) this.shut()
   }
 }

@@ -75,8 +75,8 @@ describe('a network on which nothing is set', () => {
 
 describe('nodes that are not there', () => {
   it.each([
-    [7, 'there is no broker 7'],
-    [-5, 'there is no broker -5'],
+    [7, 'broker 7 does not exist'],
+    [-5, 'broker -5 does not exist'],
     [3, 'broker 3 is not running'],
   ])('%i: %s', async (nodeId, sentence) => {
     const { network, client } = withNodes()
@@ -137,7 +137,7 @@ describe('a node that goes away', () => {
     await clock.advance(0)
     expect(order).toEqual(['to 2: NETWORK_EXCEPTION', 'from 2: NETWORK_EXCEPTION'])
     expect(await lost).toMatchObject({
-      message: 'NETWORK_EXCEPTION: broker 2 went away while LeaveGroup was under way',
+      message: 'NETWORK_EXCEPTION: broker 2 ended before it answered LeaveGroup',
       outcomeUnknown: true,
       retriable: true,
     })

@@ -173,12 +173,12 @@ describe('until', () => {
 
   it.each([
     [{ topic: 'orders', records: 9 }, 'topic orders has 3 of 9 records'],
-    [{ topic: 'none', records: 1 }, 'there is no topic none'],
-    [{ group: 'none', stable: true }, 'there is no group none'],
+    [{ topic: 'none', records: 1 }, 'topic none does not exist'],
+    [{ group: 'none', stable: true }, 'group none does not exist'],
     [{ group: 'billing', stable: true, members: 2 }, 'group billing is Stable with 1 of 2 members'],
     [
       { group: 'billing', lag: 0 },
-      'group billing lacks 3 records: orders-0 (committed nothing of 2), orders-1 ' +
+      'group billing has a lag of 3 records: orders-0 (committed nothing of 2), orders-1 ' +
         '(committed nothing of 1)',
     ],
   ] as const)(

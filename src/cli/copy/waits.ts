@@ -6,7 +6,7 @@
 import type { Logger } from '../../base/logger.js'
 import type { OpenOptions } from '../../cluster/cluster-options.js'
 import { Cluster } from '../../cluster/cluster.js'
-import { cutSentences } from '../../cluster/recovery-report.js'
+import { truncationWarnings } from '../../cluster/recovery-report.js'
 import { isDiskError } from '../../disk/disk.js'
 import type { Output } from '../terminal/output.js'
 
@@ -45,7 +45,7 @@ export async function openToWrite(
   logger = waitsTold(output),
 ): Promise<Cluster> {
   const cluster = await Cluster.open({ ...options, logger })
-  for (const cut of cutSentences(cluster.recovery)) tell(output, cut)
+  for (const cut of truncationWarnings(cluster.recovery)) tell(output, cut)
   return cluster
 }
 
