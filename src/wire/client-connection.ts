@@ -1,6 +1,6 @@
 /**
- * One connection to a broker. Requests are sent at once; a broker answers them in order, so the next
- * answer belongs to the request that has waited longest.
+ * One connection to a broker. Requests are sent at once; a broker answers them in order, so the
+ * next answer belongs to the request that has waited longest.
  *
  * After any failure the connection is unusable: all waiting requests fail with NETWORK_EXCEPTION,
  * outcome unknown.

@@ -1,6 +1,7 @@
 /**
- * Splits a stream of bytes into frames; each one starts with its size. An impossible size is refused
- * before any byte is buffered: the first bytes of HTTP or TLS look like frames of a gigabyte.
+ * Splits a stream of bytes into frames; each one starts with its size. An impossible size is
+ * refused before any byte is buffered: the first bytes of HTTP or TLS look like frames of a
+ * gigabyte.
  */
 
 import { SIZE_BYTES } from '../protocol/framing.js'
@@ -16,8 +17,8 @@ export class FrameError extends Error {
 }
 
 /**
- * The frames of a stream, in order; ends with the stream. Throws {@link FrameError}. Calls `onBytes`
- * for every chunk.
+ * The frames of a stream, in order; ends with the stream. Throws {@link FrameError}. Calls
+ * `onBytes` for every chunk.
  */
 export async function* framesOf(
   stream: AsyncIterable<Uint8Array>,

@@ -1,7 +1,7 @@
 /**
  * Connections to one broker for one kind of requests. A broker answers the requests of a connection
- * in order, so requests that may wait at the broker have their own lanes: a long poll must not delay
- * a commit, and a JoinGroup must not delay a LeaveGroup.
+ * in order, so requests that may wait at the broker have their own lanes: a long poll must not
+ * delay a commit, and a JoinGroup must not delay a LeaveGroup.
  */
 
 import type { ApiName } from '../protocol/api.js'

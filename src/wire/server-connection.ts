@@ -192,7 +192,9 @@ export class ServerConnection {
     await this.#write(encodeResponse(API_VERSIONS, header, body))
   }
 
-  /** Resolves when the client can receive more; a client that does not read gets no more answers. */
+  /**
+   * Resolves when the client can receive more; a client that does not read gets no more answers.
+   */
   async #write(frame: Buffer): Promise<void> {
     const { stream } = this.#options
     if (stream.write(frame) || this.#gone.signal.aborted) return

@@ -121,7 +121,7 @@ it('transactional producers hear an answer that is final for every client', asyn
   const answer = await connect().ask('FindCoordinator', 4, { keyType: 1, coordinatorKeys: ['t'] })
   const refused = errorId('TRANSACTIONAL_ID_AUTHORIZATION_FAILED')
   expect(answer.coordinators).toMatchObject([{ key: 't', errorCode: refused }])
-  expect(answer.coordinators[0]?.errorMessage).toContain('no transactions')
+  expect(answer.coordinators[0]?.errorMessage).toContain('transactions are not supported')
   const request = { transactionalId: 't', transactionTimeoutMs: 1_000 }
   const id = await connect().ask('InitProducerId', 1, request)
   expect(id).toMatchObject({ errorCode: refused, producerId: -1 })

@@ -83,7 +83,7 @@ describe('a connection to a broker', () => {
         void theirs.write(
           encodeResponse(HEARTBEAT, { version: 3, correlationId: 9 }, { errorCode: 0 }),
         ),
-      'an answer to request 9',
+      'the answer has correlation id 9, expected 1',
     ],
     [
       'sends a frame of gigabytes',
@@ -123,11 +123,11 @@ describe('a connection to a broker', () => {
   it('tells without waiting for an answer', async () => {
     const { connection, asked } = connected()
     const request = { acks: 0, timeoutMs: 1, topicData: [] }
-    await connection.tell(PRODUCE, 7, request, 1_000)
+    await connection.sendUnanswered(PRODUCE, 7, request, 1_000)
     expect((await asked()).apiKey).toBe(0)
     expect(connection.waitingCount).toBe(0)
     connection.close()
-    await expect(connection.tell(PRODUCE, 7, request, 1_000)).rejects.toEqual(
+    await expect(connection.sendUnanswered(PRODUCE, 7, request, 1_000)).rejects.toEqual(
       broken('nothing was sent', false),
     )
   })
@@ -140,7 +140,7 @@ describe('a connection to a broker', () => {
       partitionData: [{ index: 0, records: Buffer.alloc(1_000_000) }],
     }
     const request = { acks: 0, timeoutMs: 1, topicData: [large] }
-    const told = Array.from({ length: 3 }, () => connection.tell(PRODUCE, 7, request, 500))
+    const told = Array.from({ length: 3 }, () => connection.sendUnanswered(PRODUCE, 7, request, 500))
     const outcomes = Promise.allSettled(told)
     await clock.advance(499)
     expect(connection.isOpen).toBe(true)

@@ -47,7 +47,7 @@ describe('frames', () => {
 
   it('may be empty, and may be as large as is allowed', async () => {
     expect(await read([frame(''), frame('12345')], 5)).toEqual(['', '12345'])
-    await expect(read([frame('123456')], 5)).rejects.toThrow('a frame of 6 bytes: at most 5')
+    await expect(read([frame('123456')], 5)).rejects.toThrow('a frame of 6 bytes is too large: at most 5')
   })
 
   it.each([

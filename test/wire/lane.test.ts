@@ -97,7 +97,7 @@ describe('a lane', () => {
     expect([fakes[0]!.closedBecause, lane.waitingCount]).toEqual([undefined, 1])
     fakes[0]!.waitingCount = 0
     expect(await pick()).toBe(1)
-    expect(fakes[0]!.closedBecause).toBe('it is too old')
+    expect(fakes[0]!.closedBecause).toBe('it was idle for too long, or its session ends')
     expect(lane.isOpen).toBe(true)
   })
 

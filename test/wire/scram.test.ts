@@ -63,14 +63,14 @@ describe('SCRAM', () => {
   const s = `s=${salt.toString('base64')}`
 
   it.each([
-    ['a nonce that is not its own', () => `r=other,${s},i=4096`, 'did not answer'],
-    ['a nonce that is only its own', (own: string) => `r=${own},${s},i=4096`, 'did not answer'],
-    ['no salt', (own: string) => `r=${own}x,i=4096`, 'did not answer'],
+    ['a nonce that is not its own', () => `r=other,${s},i=4096`, 'first SCRAM message'],
+    ['a nonce that is only its own', (own: string) => `r=${own},${s},i=4096`, 'first SCRAM message'],
+    ['no salt', (own: string) => `r=${own}x,i=4096`, 'first SCRAM message'],
     ['too few iterations', (own: string) => `r=${own}x,${s},i=4095`, '4095'],
     ['half an iteration', (own: string) => `r=${own}x,${s},i=4096.5`, '4096.5'],
     ['endless work', (own: string) => `r=${own}x,${s},i=1000001`, '1000001'],
     ['no iterations', (own: string) => `r=${own}x,${s}`, 'iterations'],
-    ['nothing', () => '', 'did not answer'],
+    ['nothing', () => '', 'first SCRAM message'],
   ])('refuses a broker that sends %s', async (_what, challengeFor, why) => {
     const one = client()
     const challenge = Buffer.from(challengeFor(nonceOf(one)))

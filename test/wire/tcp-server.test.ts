@@ -202,7 +202,7 @@ describe('listen', () => {
     await server.open()
     const error = new Error('accept EMFILE')
     sockets[1]?.emit('error', error)
-    expect(warn.mock.calls).toEqual([['broker 2 cannot let a client in', { error }]])
+    expect(warn.mock.calls).toEqual([['broker 2 cannot accept a client', { error }]])
     expect(await isRefused(server.bootstrap[1] as string)).toBe(false)
   })
 
