@@ -1,4 +1,4 @@
-/** Options and ways of opening a cluster that several commands have in common. */
+/** Options that several commands share, and the two ways they open a cluster. */
 
 import { text } from '../base/options.js'
 import { Cluster } from '../cluster/cluster.js'
@@ -15,15 +15,15 @@ export const DIR_OPTION = valued(
 )
 export const JSON_OPTION = toggle('one JSON object per line instead of a table')
 
-/** Opens the cluster for looking only, runs `use`, closes it. */
+/** Opens the cluster read-only, runs `use`, closes it. */
 export async function reading<T>(dir: string, use: (cluster: Cluster) => Promise<T>): Promise<T> {
   const cluster = await Cluster.open({ dir, readOnly: true })
   return await closing(cluster, () => use(cluster))
 }
 
 /**
- * Opens the cluster to change it, runs `use`, closes it. A folder that is none of a cluster stays
- * as it is.
+ * Opens the cluster to change it, runs `use`, closes it. A folder that holds no cluster is refused
+ * and stays unchanged.
  */
 export async function writing<T>(
   dir: string,

@@ -1,4 +1,4 @@
-/** Commands as data: what words one takes, and what it does. */
+/** Commands as data: arguments, options, help and the function to run. */
 
 import { parseArgs } from 'node:util'
 import type { OptionType } from '../base/options.js'
@@ -8,12 +8,12 @@ import { UsageError } from './terminal/usage-error.js'
 export interface CommandOption<T> {
   /** undefined: a switch without a value. */
   readonly type: OptionType<unknown> | undefined
-  /** May be given again, and each time means one more. Else once is enough. */
+  /** May be given several times, to give several values. Default false: twice is an error. */
   readonly isRepeatable?: boolean
   readonly fallback: T
-  /** What was given is not said again: it may be a password in the wrong place. */
+  /** Errors do not repeat the given value: it may be a password in the wrong place. */
   readonly isSecret?: boolean
-  /** How the value is called in the help, e.g. DIR. */
+  /** The name of the value in the help, e.g. DIR. */
   readonly value?: string
   readonly help: string
 }
@@ -27,23 +27,24 @@ export type OptionsOf<O extends CommandOptions> = {
 export interface Command<O extends CommandOptions = CommandOptions> {
   readonly name: string
   readonly summary: string
-  /** Words that are no options, as the help shows them: 'FILE', '[TOPIC]'. */
-  readonly words: readonly string[]
+  /** Positional arguments as the help shows them: 'FILE'; in brackets if optional: '[TOPIC]'. */
+  readonly args: readonly string[]
   readonly options: O
   readonly examples: readonly string[]
-  /** Does it; resolves with the exit code. */
+  /** Runs the command; resolves with the exit code. */
   readonly run: (call: Call<O>) => Promise<number>
 }
 
 export interface Call<O extends CommandOptions> {
-  readonly words: readonly string[]
+  /** The positional arguments that were given. */
+  readonly args: readonly string[]
   readonly options: OptionsOf<O>
-  /** The names of the options that were said. */
+  /** The names of the options that were given. */
   readonly given: ReadonlySet<keyof O>
   readonly output: Output
 }
 
-/** Ties a command's options to its function. */
+/** Defines a command; its `run` sees the types of its own options. */
 export function command<O extends CommandOptions>(definition: Command<O>): Command {
   return definition as unknown as Command
 }
@@ -65,7 +66,7 @@ export function optionalValue<T>(
   return { type, fallback: undefined, value, help }
 }
 
-/** One that may be given several times: all values, none without it. */
+/** An option that may be given several times: a list of its values, empty by default. */
 export function repeatable<T>(
   type: OptionType<T>,
   value: string,
@@ -78,25 +79,25 @@ export function toggle(help: string): CommandOption<boolean> {
   return { type: undefined, fallback: false, help }
 }
 
-/** Reads the words of a call by the command's table. Throws UsageError. */
+/** Parses a command line by the command's table. Throws UsageError. */
 export function parseCall(
-  { name, options, words }: Command,
-  args: readonly string[],
+  { name, options, args }: Command,
+  line: readonly string[],
 ): Omit<Call<CommandOptions>, 'output'> {
-  const parsed = parseWords(name, options, args)
-  const wanted = words.filter(word => !word.startsWith('['))
-  if (parsed.positionals.length < wanted.length || parsed.positionals.length > words.length) {
-    // Not which: a word in a wrong place may be a password.
-    const expected = words.length === 0 ? 'no words' : words.join(' ')
-    const count = parsed.positionals.length
-    const got = count === 0 ? 'none' : `${count} word${count === 1 ? '' : 's'}`
+  const parsed = parseLine(name, options, line)
+  const needed = args.filter(arg => !arg.startsWith('['))
+  const count = parsed.positionals.length
+  if (count < needed.length || count > args.length) {
+    // Only the number, not the text: an argument in a wrong place may be a password.
+    const expected = args.length === 0 ? 'no arguments' : args.join(' ')
+    const got = count === 0 ? 'none' : `${count} argument${count === 1 ? '' : 's'}`
     throw new UsageError(`partlog ${name}: expected ${expected}, got ${got}`)
   }
   const values: Record<string, unknown> = {}
   for (const [key, option] of Object.entries(options)) {
     values[key] = valueOf(`partlog ${name}: --${key}`, option, parsed.values[key])
   }
-  return { words: parsed.positionals, options: values, given: new Set(Object.keys(parsed.values)) }
+  return { args: parsed.positionals, options: values, given: new Set(Object.keys(parsed.values)) }
 }
 
 function valueOf(
@@ -115,10 +116,10 @@ function valueOf(
   return parseValue(where, type, String(given[0]))
 }
 
-function parseWords(
+function parseLine(
   name: string,
   options: CommandOptions,
-  args: readonly string[],
+  line: readonly string[],
 ): { values: Record<string, (string | boolean)[] | undefined>; positionals: string[] } {
   const table = Object.fromEntries(
     Object.entries(options).map(([key, { type }]) => [
@@ -128,15 +129,18 @@ function parseWords(
   )
   try {
     const { values, positionals } = parseArgs({
-      ...{ args: [...args], options: table, allowPositionals: true, strict: true },
+      args: [...line],
+      options: table,
+      allowPositionals: true,
+      strict: true,
     })
     return { values: values as Record<string, (string | boolean)[] | undefined>, positionals }
   } catch (error) {
-    // Node goes on with advice, some of it on lines of its own.
+    // Node adds advice that does not fit here, some of it on further lines.
     const { message } = error as Error
     const ambiguous = /^Option '(--[a-z-]+)' argument is ambiguous/.exec(message)?.[1]
     const sentence = ambiguous
-      ? `${ambiguous}: expected a value, got a word that begins with '-'`
+      ? `${ambiguous}: expected a value, got an argument that begins with '-'`
       : message.split(/\. To specify|\n/)[0]
     const known = Object.keys(options)
       .map(key => `--${key}`)
@@ -154,12 +158,12 @@ function parseValue(where: string, type: OptionType<unknown>, given: string): un
 }
 
 /** The help of one command. */
-export function helpOf({ name, summary, words, options, examples }: Command): string {
+export function helpOf({ name, summary, args, options, examples }: Command): string {
   const rows = Object.entries(options).map(([key, { value, help }]) => {
     const left = value === undefined ? `--${key}` : `--${key} ${value}`
     return `  ${left.padEnd(24)} ${help}`
   })
-  const usage = ['partlog', name, ...words, '[options]'].join(' ')
+  const usage = ['partlog', name, ...args, '[options]'].join(' ')
   return [summary, '', `Usage: ${usage}`, '', ...rows, '', ...examples.map(e => `  $ ${e}`)].join(
     '\n',
   )

@@ -1,6 +1,6 @@
 /**
- * The demo with several brokers: halfway through the import the leader of a partition is killed,
- * each change is told as it happens, and every acknowledged record is looked for afterwards.
+ * The demo with several brokers: kills the leader of a partition halfway through the import, prints
+ * each change as it happens, and looks for every acknowledged record afterwards.
  */
 
 import { crc32c } from '../base/crc32c.js'
@@ -11,25 +11,26 @@ import type { Cluster } from '../cluster/cluster.js'
 import { clock } from './terminal/ending.js'
 
 const HEAL_MAX_MS = 60_000
-const LOOK_AGAIN_MS = 50
+const CHECK_INTERVAL_MS = 50
 
-/** What became of the acknowledged records. */
+/** The outcome: which of the acknowledged records were read back. */
 export interface FailoverResult {
+  /** The broker that was killed; 0: none. */
   readonly killed: number
-  /** From the leader's death to the first record acknowledged by its successor. */
+  /** From the kill of the leader to the first record acknowledged by the new leader. */
   readonly failoverMs: number
   readonly acknowledged: number
   readonly missing: number
   readonly doubled: number
   readonly outOfOrder: number
-  /** Every partition has all its replicas in sync again. */
+  /** All replicas of every partition are in sync again. */
   readonly isHealed: boolean
 }
 
 export interface FailoverOptions {
   readonly cluster: Cluster
   readonly topic: string
-  /** So many bytes are acknowledged when the leader dies. */
+  /** The leader is killed when this many bytes are acknowledged. */
   readonly killAtBytes: number
   readonly tell: (text: string) => void
 }
@@ -39,7 +40,7 @@ export class Failover {
   readonly #topic: string
   readonly #killAtBytes: number
   readonly #producer: Producer
-  /** Checksums of what was acknowledged, by partition and offset. */
+  /** Checksums of the acknowledged values, by partition and offset. */
   readonly #acknowledged = new Map<number, number[]>()
   readonly #read = new Map<number, number>()
   #count = 0
@@ -61,17 +62,17 @@ export class Failover {
       if (name === topic) tell(`${name}-${partition}: broker ${leader} leads, epoch ${leaderEpoch}`)
     })
     cluster.on('isr', ({ topic: name, partition, isr }) => {
-      if (name === topic) tell(`${name}-${partition}: in sync are brokers ${isr.join(', ')}`)
+      if (name === topic) tell(`${name}-${partition}: brokers in sync: ${isr.join(', ')}`)
     })
     cluster.on('truncation', ({ partition, broker, fromOffset, toOffset }) => {
-      tell(`${topic}-${partition}: broker ${broker} gives up ${fromOffset - toOffset} records`)
+      tell(`${topic}-${partition}: broker ${broker} truncates ${fromOffset - toOffset} records`)
     })
     this.#tell = tell
   }
 
   readonly #tell: (text: string) => void
 
-  /** The producer, whose acknowledgements go into the books. */
+  /** A producer that notes each acknowledged record, and kills the leader when it is time. */
   readonly producer: Pick<Producer, 'send'> = {
     send: async request => {
       const places = await this.#producer.send(request)
@@ -81,25 +82,25 @@ export class Failover {
     },
   }
 
-  /** Starts the broker again, and waits until all replicas are in sync. */
+  /** Restarts the killed broker, and waits until all replicas are in sync. */
   async heal(): Promise<void> {
     await this.#producer.close()
     await this.restart(this.#killed)
   }
 
-  /** The same for any broker, none is 0. */
+  /** Restarts any broker (0: none), and waits until all replicas are in sync. */
   async restart(broker: number): Promise<void> {
     if (broker > 0) {
-      this.#tell(`broker ${broker} starts again`)
+      this.#tell(`broker ${broker} restarts`)
       await this.#cluster.broker(broker).start()
     }
     const deadline = clock.monotonicMs() + HEAL_MAX_MS
     while (!this.#isHealed && clock.monotonicMs() < deadline) {
-      await new Promise<void>(resolve => clock.after(LOOK_AGAIN_MS, resolve))
+      await new Promise<void>(resolve => clock.after(CHECK_INTERVAL_MS, resolve))
     }
   }
 
-  /** Looks up a record that came back. */
+  /** Compares a record that was read back with the one that was acknowledged at its offset. */
   check({ partition, offset, value }: ConsumerRecord): void {
     const expected = this.#acknowledged.get(partition)?.[offset]
     const last = this.#read.get(partition) ?? -1
@@ -143,12 +144,12 @@ export class Failover {
     }
   }
 
-  /** Partition 0 is the one whose leader dies. */
+  /** Kills the leader of partition 0. */
   #killLeader(): void {
     const topic = this.#cluster.describe().topics.find(each => each.topic === this.#topic)
     this.#killed = topic?.partitions[0]?.leader ?? 1
     this.#killedMs = clock.monotonicMs()
-    this.#tell(`broker ${this.#killed}, which leads ${this.#topic}-0, is killed`)
+    this.#tell(`broker ${this.#killed}, the leader of ${this.#topic}-0, is killed`)
     void this.#cluster.broker(this.#killed).kill()
   }
 }
@@ -157,7 +158,7 @@ function crcOf(value: string | Uint8Array | null): number {
   return value === null ? -1 : crc32c(typeof value === 'string' ? Buffer.from(value) : value)
 }
 
-/** Of a list with holes. */
+/** The number of elements of a sparse array. */
 function countOf(values: readonly number[]): number {
   let count = 0
   values.forEach(() => count++)

@@ -1,8 +1,8 @@
 /**
  * The demo with several consumers: they share the partitions as members of one group. Halfway one
- * of them is killed with work that is done and not committed, another one joins, and the broker
- * that coordinates them is killed, if there is another. Every change is told as it happens; the
- * books say what each has read, what came again and whether anything is missing.
+ * of them is killed with processed records that are not committed, another one joins, and the
+ * broker that coordinates the group is killed, if there is another. Every change is printed as it
+ * happens; the result counts what each member read, what was redelivered and what is missing.
  */
 
 import { sleep, type Timer } from '../base/clock.js'
@@ -17,21 +17,21 @@ import { partitionOfGroup } from '../model/hashes.js'
 import { OFFSETS_TOPIC } from '../model/names.js'
 import { clock } from './terminal/ending.js'
 
-/** Short, so that the dead are missed soon. */
+/** Short, so that a killed member is detected soon. */
 export const SESSION_TIMEOUT_MS = 1_500
-/** Records are read in about so many batches, and each is some work: there is time for changes. */
+/** About how many batches are read. Each takes WORK_MS, so there is time for the changes. */
 const BATCHES = 450
 const BATCH_RECORDS_MAX = 500
 export const WORK_MS = 20
-/** Reading has failed when so long nothing new was read, by default. */
+/** By default the reading has failed when nothing new was read for this long. */
 const PATIENCE_MS = 20_000
-/** When they happen, as shares of the records. */
+/** When the changes happen, as shares of the records. */
 const KILL_AT = 0.5
 const JOIN_AT = 0.6
-const COORDINATOR_DIES_AT = 0.65
+const KILL_COORDINATOR_AT = 0.65
 
-/** All that a member says. */
-const SAYS: readonly FaultApi[] = [
+/** All requests that a member sends. */
+const MEMBER_REQUESTS: readonly FaultApi[] = [
   'fetch',
   'heartbeat',
   'joinGroup',
@@ -44,12 +44,12 @@ const SAYS: readonly FaultApi[] = [
 export interface MemberResult {
   readonly name: string
   readonly records: number
-  /** Records that had been processed before. */
+  /** Records that had been processed before, by any member. */
   readonly again: number
   readonly fate: string
 }
 
-/** What became of the records. */
+/** The outcome: how many records were processed, redelivered and lost. */
 export interface SharedReadingResult {
   readonly members: readonly MemberResult[]
   readonly processed: number
@@ -66,10 +66,10 @@ export interface SharedReadingOptions {
   readonly groupId: string
   readonly consumers: number
   readonly tell: (text: string) => void
-  /** Ends the reading before its end. */
+  /** Ends the reading early. */
   readonly signal?: AbortSignal
   readonly onProgress: (processed: number, total: number) => void
-  /** Told of each record when it comes for the first time. */
+  /** Called with each record when it is read for the first time. */
   readonly onFirst: (record: ConsumerRecord) => void
   readonly patienceMs?: number
 }
@@ -79,8 +79,8 @@ type Batch = RecordBatch<Uint8Array, Uint8Array>
 interface Member {
   readonly name: string
   readonly consumer: Consumer
-  /** Resolves when it reads no more. */
-  life: Promise<void>
+  /** Resolves when it has stopped reading. */
+  reading: Promise<void>
   records: number
   again: number
   fate: string
@@ -90,11 +90,11 @@ interface Member {
 export class SharedReading {
   readonly #options: SharedReadingOptions
   readonly #members: Member[] = []
-  /** Of each partition: which records have been processed. */
-  readonly #books = new Map<number, Uint8Array>()
+  /** By partition and offset: 1 if the record was processed. */
+  readonly #isProcessed = new Map<number, Uint8Array>()
   readonly #over = new Deferred<void>()
   readonly #ending = new AbortController()
-  /** What is still to happen: at how many processed records, and what. */
+  /** The changes still to come: at how many processed records, and what to do. */
   #plan: (readonly [at: number, change: (by: Member) => void])[] = []
   #total = 0
   #processed = 0
@@ -107,35 +107,35 @@ export class SharedReading {
     this.#options = options
   }
 
-  /** Reads everything there is; resolves with the number of records of each partition. */
+  /** Reads the topic to its end; resolves with the number of records processed per partition. */
   async read(): Promise<Map<number, number>> {
     const { cluster, topic, groupId, consumers } = this.#options
     for (const { partition, offset } of await cluster.admin.listOffsets(topic, 'latest')) {
-      const book = new Uint8Array(offset ?? 0)
-      this.#books.set(partition, book)
-      this.#total += book.length
+      const isProcessed = new Uint8Array(offset ?? 0)
+      this.#isProcessed.set(partition, isProcessed)
+      this.#total += isProcessed.length
     }
     this.#plan = [
       [this.#total * KILL_AT, by => this.#kill(by)],
       [this.#total * JOIN_AT, () => this.#join('joined')],
-      [this.#total * COORDINATOR_DIES_AT, () => this.#killCoordinator()],
+      [this.#total * KILL_COORDINATOR_AT, () => this.#killCoordinator()],
     ]
     const stops = this.#watch(groupId)
     for (let n = 0; n < consumers; n++) this.#join('stayed')
-    if (this.#total === 0) this.#over.resolve() // nothing would ever come
+    if (this.#total === 0) this.#over.resolve() // there is nothing to wait for
     this.#options.signal?.addEventListener('abort', () => this.#over.resolve(), { once: true })
     if (this.#options.signal?.aborted === true) this.#over.resolve()
     this.#waitOn()
     await this.#over.promise
-    stops.forEach(stop => stop()) // that everybody leaves in the end is no news
+    stops.forEach(stop => stop()) // members that leave at the end are not reported
     await this.#end()
-    return new Map([...this.#books].map(([partition, book]) => [partition, countOf(book)]))
+    return new Map([...this.#isProcessed].map(([partition, each]) => [partition, sumOf(each)]))
   }
 
   get result(): SharedReadingResult {
-    const members = this.#members.map(({ name, records, again, fate }) => ({
-      ...{ name, records, again, fate },
-    }))
+    const members = this.#members.map(({ name, records, again, fate }) => {
+      return { name, records, again, fate }
+    })
     return {
       members,
       processed: this.#processed,
@@ -152,17 +152,20 @@ export class SharedReading {
     const { cluster, groupId } = this.#options
     const name = `member-${this.#members.length + 1}`
     const consumer = cluster.consumer({
-      ...{ groupId, clientId: name, autoOffsetReset: 'earliest' },
-      ...{ sessionTimeoutMs: SESSION_TIMEOUT_MS, autoCommitIntervalMs: SESSION_TIMEOUT_MS / 10 },
+      groupId,
+      clientId: name,
+      autoOffsetReset: 'earliest',
+      sessionTimeoutMs: SESSION_TIMEOUT_MS,
+      autoCommitIntervalMs: SESSION_TIMEOUT_MS / 10,
       maxPollRecords: Math.min(Math.ceil(this.#total / BATCHES) + 1, BATCH_RECORDS_MAX),
     })
-    const life = Promise.resolve()
-    const member = { name, consumer, life, records: 0, again: 0, fate, isKilled: false }
+    const reading = Promise.resolve()
+    const member = { name, consumer, reading, records: 0, again: 0, fate, isKilled: false }
     this.#members.push(member)
-    member.life = this.#live(member)
+    member.reading = this.#read(member)
   }
 
-  async #live(member: Member): Promise<void> {
+  async #read(member: Member): Promise<void> {
     const { topic, tell } = this.#options
     const { signal } = this.#ending
     try {
@@ -176,10 +179,10 @@ export class SharedReading {
   }
 
   async #work(member: Member, { partition, records }: Batch): Promise<void> {
-    const book = this.#books.get(partition) as Uint8Array
+    const isProcessed = this.#isProcessed.get(partition) as Uint8Array
     await sleep(clock, WORK_MS)
     const before = this.#processed
-    for (const record of records) this.#note(member, record, book)
+    for (const record of records) this.#note(member, record, isProcessed)
     if (this.#processed > before) this.#waitOn()
     this.#options.onProgress(this.#processed, this.#total)
     while (this.#plan[0] !== undefined && this.#processed >= this.#plan[0][0]) {
@@ -189,10 +192,10 @@ export class SharedReading {
     if (member.isKilled) await new Promise<never>(() => undefined)
   }
 
-  #note(member: Member, record: ConsumerRecord, book: Uint8Array): void {
+  #note(member: Member, record: ConsumerRecord, isProcessed: Uint8Array): void {
     member.records++
-    if (book[record.offset] === 0) {
-      book[record.offset] = 1
+    if (isProcessed[record.offset] === 0) {
+      isProcessed[record.offset] = 1
       this.#processed++
       this.#options.onFirst(record)
     } else {
@@ -203,13 +206,15 @@ export class SharedReading {
 
   // ── changes ────────────────────────────────────────────────────────────────────────────
 
-  /** Nothing is heard of it any more; what it has just done is not committed. */
+  /** Drops all its requests from now on, so the records just processed are not committed. */
   #kill(member: Member): void {
     const { cluster, tell } = this.#options
     member.isKilled = true
     member.fate = 'killed'
-    for (const api of SAYS) cluster.faults.on(api, { client: member.name }).drop().always()
-    tell(`${member.name} is killed, with work that is done and not committed`)
+    for (const api of MEMBER_REQUESTS) {
+      cluster.faults.on(api, { client: member.name }).drop().always()
+    }
+    tell(`${member.name} is killed, with processed records that are not committed`)
   }
 
   #killCoordinator(): void {
@@ -220,7 +225,7 @@ export class SharedReading {
     const leader = offsets?.partitions[number]?.leader ?? -1
     if (leader < 0) return
     this.#killedBroker = leader
-    tell(`broker ${leader}, which coordinates the group, is killed`)
+    tell(`broker ${leader}, the coordinator of the group, is killed`)
     void cluster.broker(leader).kill()
   }
 
@@ -234,7 +239,7 @@ export class SharedReading {
         return `${clientId} [${numbers}]`
       })
       const { generationId, reason, durationMs, timedOut } = event
-      const missed = timedOut.map(({ clientId }) => `, ${clientId} is missed`).join('')
+      const missed = timedOut.map(({ clientId }) => `, ${clientId} timed out`).join('')
       const took = `${durationMs.toFixed(0)} ms`
       const now = shares.toSorted().join(', ')
       tell(`generation ${generationId}, ${reason}${missed} (${took}): ${now}`)
@@ -243,7 +248,7 @@ export class SharedReading {
       cluster.on('rebalance', onRebalance),
       cluster.on('leader', ({ topic, partition, leader }) => {
         if (topic !== OFFSETS_TOPIC || leader < 0) return
-        tell(`broker ${leader} coordinates what is kept in ${topic}-${partition}`)
+        tell(`broker ${leader} coordinates the groups of ${topic}-${partition}`)
       }),
     ]
   }
@@ -254,14 +259,14 @@ export class SharedReading {
     const { tell, patienceMs = PATIENCE_MS } = this.#options
     this.#patience?.cancel()
     this.#patience = clock.after(patienceMs, () => {
-      tell(`nothing new was read for ${patienceMs / 1000} s: giving up`)
+      tell(`no new record was read for ${patienceMs / 1000} s: giving up`)
       this.#over.resolve()
     })
   }
 
   /**
-   * What the killed one had done and not committed comes again to the others: the end is when that
-   * is committed, too.
+   * Waits until the other members have committed the records that the killed member had processed
+   * and not committed: these are delivered again.
    */
   async #catchUp(): Promise<void> {
     const { cluster, groupId, tell, patienceMs = PATIENCE_MS } = this.#options
@@ -273,17 +278,17 @@ export class SharedReading {
     timer.cancel()
   }
 
-  /** Those who live commit what they have done, and leave. */
+  /** The living members commit what they have processed, and leave. */
   async #end(): Promise<void> {
     this.#patience?.cancel()
     if (this.#processed === this.#total) await this.#catchUp()
     this.#ending.abort()
     const living = this.#members.filter(({ isKilled }) => !isKilled)
-    await Promise.all(living.map(({ life }) => life))
+    await Promise.all(living.map(({ reading }) => reading))
     await Promise.all(living.map(({ consumer }) => consumer.close()))
   }
 }
 
-function countOf(book: Uint8Array): number {
-  return book.reduce((sum, each) => sum + each, 0)
+function sumOf(values: Uint8Array): number {
+  return values.reduce((sum, each) => sum + each, 0)
 }

@@ -1,4 +1,4 @@
-/** `partlog demo`: events from a file through producer, partitions and a consumer group. */
+/** `partlog demo`: imports events from a file and reads them back with a consumer group. */
 
 import { integer, text } from '../base/options.js'
 import type { Cluster } from '../cluster/cluster.js'
@@ -29,11 +29,11 @@ import { checkReadable, freshPath, openLines, openSink, sizeOf } from './termina
 const TOPIC = 'orders'
 const GROUP = 'demo'
 
-function isWell({ missing, doubled, outOfOrder, isHealed }: FailoverResult): boolean {
+function isIntact({ missing, doubled, outOfOrder, isHealed }: FailoverResult): boolean {
   return missing === 0 && doubled === 0 && outOfOrder === 0 && isHealed
 }
 
-/** What the demo goes by when it says that all is well. */
+/** The parts of a run that decide whether it succeeded. */
 export interface DemoRun {
   readonly written: Pick<ImportResult, 'records'>
   readonly partitions: readonly Pick<PartitionResult, 'read' | 'committed' | 'endOffset'>[]
@@ -41,12 +41,12 @@ export interface DemoRun {
   readonly group?: Pick<SharedReadingResult, 'lost'> | undefined
 }
 
-/** Every record was written, read and committed, and nothing that was acknowledged is missing. */
-export function cameBack(run: DemoRun): boolean {
+/** Was every record written, read and committed, and is no acknowledged record missing? */
+export function isComplete(run: DemoRun): boolean {
   const { written, partitions, failover, group } = run
   const isCommitted = partitions.every(each => each.committed === each.endOffset)
   const isAllRead = totalOf(run) === written.records && (group?.lost ?? 0) === 0
-  return isAllRead && isCommitted && (failover === undefined || isWell(failover))
+  return isAllRead && isCommitted && (failover === undefined || isIntact(failover))
 }
 
 function totalOf({ partitions }: DemoRun): number {
@@ -64,26 +64,31 @@ interface PartitionResult {
 
 export const demoCommand = command({
   name: 'demo',
-  summary: 'Writes a stream of orders, imports it, reads it back through a consumer group.',
-  words: [],
+  summary: 'Writes a stream of orders, imports it and reads it back with a consumer group.',
+  args: [],
   options: {
     file: optionalValue(text, 'PATH', 'import this file instead (JSON lines, or any lines)'),
-    key: optionalValue(text, 'FIELD', 'the field that is the key (default id)'),
+    key: optionalValue(text, 'FIELD', 'the field to use as key (default id)'),
     records: valued(integer(1, 100_000_000), 200_000, 'N', 'orders to write (default 200,000)'),
     partitions: valued(integer(1, 1_000), 6, 'N', 'partitions of the topic (default 6)'),
-    brokers: valued(integer(1, 64), 1, 'N', 'brokers; with more than 1 a leader dies (default 1)'),
+    brokers: valued(
+      integer(1, 64),
+      1,
+      'N',
+      'brokers; if more than 1, a leader is killed (default 1)',
+    ),
     consumers: valued(
       integer(1, 1_000),
       1,
       'N',
-      'consumers; with more than 1 one dies, one joins (default 1)',
+      'consumers; if more than 1, one is killed and one joins (default 1)',
     ),
     seed: valued(integer(0), 1, 'N', 'the same seed gives the same orders (default 1)'),
     dir: valued(
       text,
       './data/demo',
       'DIR',
-      'where to put it (default ./data/demo, or the next free)',
+      'the folder to create (default ./data/demo, or ./data/demo-2 … if it exists)',
     ),
     json: JSON_OPTION,
   },
@@ -103,19 +108,19 @@ export const demoCommand = command({
     const run = await runThrough(dir, request, options, output)
     const { written } = run
     const total = totalOf(run)
-    const isComplete = cameBack(run)
-    if (options.json) await output.json({ dir, file, ...run, isComplete })
+    const succeeded = isComplete(run)
+    if (options.json) await output.json({ dir, file, ...run, isComplete: succeeded })
     else await show(output, { dir, ...run })
-    if (!isComplete) output.note(`only ${total} of ${written.records} records came back as sent`)
-    return isComplete ? 0 : 1
+    if (!succeeded) output.note(`only ${total} of ${written.records} records came back as sent`)
+    return succeeded ? 0 : 1
   },
 })
 
-/** An option that would change nothing is a wrong one. */
+/** Refuses options that would change nothing. */
 function checkFitting(given: ReadonlySet<string>): void {
   const stray = ['records', 'seed'].find(name => given.has(name))
   if (!given.has('file') || stray === undefined) return
-  throw new UsageError(`partlog demo: --${stray}: not with --file, which has the records`)
+  throw new UsageError(`partlog demo: --${stray}: not with --file: the records come from the file`)
 }
 
 async function runThrough(dir: string, request: DemoRequest, sizes: Sizes, output: Output) {
@@ -208,7 +213,11 @@ function sharedReading(
   const { cluster, consumers, tell, failover, signal } = given
   const progress = new Progress(output, clock, 'reading  ')
   return new SharedReading({
-    ...{ cluster, consumers, topic: TOPIC, groupId: GROUP, signal },
+    cluster,
+    consumers,
+    topic: TOPIC,
+    groupId: GROUP,
+    signal,
     tell: text => {
       progress.end()
       tell(text)
@@ -227,7 +236,7 @@ interface ReadingBack {
   readonly signal: AbortSignal
 }
 
-/** Reads everything through a group and commits it; counts by partition. */
+/** Reads and commits everything as a group of one; resolves with the counts by partition. */
 async function readBack(
   cluster: Cluster,
   { total, failover, signal }: ReadingBack,
@@ -238,7 +247,7 @@ async function readBack(
   const counts = new Map<number, number>()
   const done = new AbortController()
   let read = 0
-  if (total === 0) done.abort() // nothing would ever come
+  if (total === 0) done.abort() // there is nothing to wait for
   await consumer.subscribe([TOPIC])
   await consumer.run({
     signal: AbortSignal.any([done.signal, signal]),
@@ -278,7 +287,7 @@ async function writeOrders(
   return path
 }
 
-/** How to import a file: JSON by its `id`, or whatever is not JSON as plain lines. */
+/** How to import a file: JSON with the key `id` by default, anything else as plain lines. */
 async function requestFor(file: string, key: string | undefined): Promise<ImportRequest> {
   const rules = { timestamp: undefined, times: {}, badLines: 'stop', hasAdvice: false } as const
   const base = { file, topic: TOPIC, skip: 0, ...rules }
@@ -327,7 +336,7 @@ async function show(
   await output.line('')
   await output.line(
     `written  ${grouped(written.records)} records, ${bytesText(written.bytes)} in ` +
-      `${secondsText(written.ms)}, each safe from a power cut before it counted`,
+      `${secondsText(written.ms)}, each synced to disk before it was acknowledged`,
   )
   const work = group === undefined ? '' : `, with ${WORK_MS} ms of work for each batch`
   await output.line(`read     ${grouped(written.records)} records in ${secondsText(readMs)}${work}`)
@@ -335,16 +344,16 @@ async function show(
   if (failover !== undefined) {
     const { killed, failoverMs, acknowledged, missing, doubled, outOfOrder, isHealed } = failover
     await output.line(
-      `broker ${killed} was killed halfway; ${failoverMs.toFixed(0)} ms later its successor ` +
+      `broker ${killed} was killed halfway; ${failoverMs.toFixed(0)} ms later the new leader ` +
         'acknowledged records',
     )
     await output.line(
-      `of ${grouped(acknowledged)} acknowledged records ${missing} are missing, ${doubled} are ` +
-        `others, ${outOfOrder} out of order; all replicas in sync: ${isHealed ? 'yes' : 'NO'}`,
+      `of ${grouped(acknowledged)} acknowledged records ${missing} are missing, ${doubled} ` +
+        `unexpected, ${outOfOrder} out of order; all replicas in sync: ${isHealed ? 'yes' : 'NO'}`,
     )
   }
   await output.line(`on disk  ${bytesText(onDisk)} in ${dir}/broker-1, a Kafka log directory`)
-  await output.line(`look in  npx partlog inspect ${dir} --batches`)
+  await output.line(`look at  npx partlog inspect ${dir} --batches`)
 }
 
 async function showGroup(
@@ -357,6 +366,6 @@ async function showGroup(
   await output.line('')
   await output.line(
     `group    ${grouped(processed)} records processed at least once, ${grouped(lost)} lost; ` +
-      `${grouped(redelivered)} came again; ${rebalances} rebalances`,
+      `${grouped(redelivered)} delivered again; ${rebalances} rebalances`,
   )
 }

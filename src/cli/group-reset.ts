@@ -1,4 +1,4 @@
-/** `partlog groups GROUP --reset-offsets`: where a group goes on reading. */
+/** `partlog groups GROUP --reset-offsets`: moves the committed offsets of a group. */
 
 import type { OptionType } from '../base/options.js'
 import type {
@@ -52,7 +52,7 @@ function isGiven(value: unknown): boolean {
   return value !== undefined && value !== false && !(Array.isArray(value) && value.length === 0)
 }
 
-/** A word that would be ignored is a wrong one. */
+/** Refuses options that would be ignored. */
 export function checkNoReset(options: ResetOptions): void {
   const given = [...TARGETS, 'topic', 'dry-run', 'execute'] as const
   const stray = given.find(name => isGiven(options[name]))
@@ -74,7 +74,7 @@ function targetOf(options: ResetOptions): ResetTarget {
   return options['to-earliest'] ? 'earliest' : 'latest'
 }
 
-/** Several places as one: topics, and partitions of others. */
+/** Merges the values of several --topic options. */
 function allOf(places: readonly TopicPlace[]): TopicPlace {
   const topics = places.flatMap(each => each.topics ?? [])
   const partitions = places.flatMap(each => each.partitions ?? [])
@@ -98,14 +98,14 @@ export async function resetGroup(
     to: targetOf(options),
     ...allOf(topic),
     dryRun: !execute,
-    // Members that died with their process: whoever has the folder to himself knows that.
+    // With --execute this process owns the folder, so members of earlier processes are dead.
     evenIfActive: true,
   }
   const reset = ({ admin }: Cluster): Promise<ResetOffset[]> => admin.resetGroupOffsets(request)
   const rows = await (execute ? writing(dir, output, reset) : reading(dir, reset))
   if (json) for (const row of rows) await output.json({ group, ...row })
   else await output.line(resetTable(group, rows))
-  if (!execute) output.note('partlog: nothing was changed: --execute does it')
+  if (!execute) output.note('partlog: dry run, nothing was changed; --execute commits the offsets')
 }
 
 function resetTable(group: string, rows: readonly ResetOffset[]): string {

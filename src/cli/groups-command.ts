@@ -1,6 +1,6 @@
 /**
- * `partlog groups [GROUP]`: who has read how far, and how far they are behind; and where they go on
- * reading. Its words are those of kafka-consumer-groups.
+ * `partlog groups [GROUP]`: shows the offsets, lag and members of groups, moves a group to other
+ * offsets, or deletes it. Options and columns are named as in kafka-consumer-groups.
  */
 
 import { integer, text } from '../base/options.js'
@@ -16,24 +16,28 @@ import { UsageError } from './terminal/usage-error.js'
 
 const OPTIONS = {
   dir: DIR_OPTION,
-  group: optionalValue(text, 'GROUP', 'the same as the word GROUP'),
-  describe: toggle('offsets, lag and readers by partition (with GROUP the default)'),
-  members: toggle('who is in the group, with what'),
-  state: toggle('state, coordinator and assignor'),
-  'reset-offsets': toggle('moves a group without consumers to another place'),
-  'to-earliest': toggle('… to the first offset of each partition'),
-  'to-latest': toggle('… behind the last record'),
-  'to-offset': optionalValue(integer(0), 'N', '… to this offset, or the nearest there is'),
-  'to-datetime': optionalValue(isoTime, 'TIME', '… to the first record that is not older'),
+  group: optionalValue(text, 'GROUP', 'the group, instead of the argument GROUP'),
+  describe: toggle('show offsets, lag and consumers by partition (the default with GROUP)'),
+  members: toggle('show the members and their partitions'),
+  state: toggle('show state, coordinator and assignor'),
+  'reset-offsets': toggle('move the committed offsets of a group without consumers:'),
+  'to-earliest': toggle('to the first offset of each partition'),
+  'to-latest': toggle('to the end of each partition'),
+  'to-offset': optionalValue(integer(0), 'N', 'to offset N, or the nearest one in the log'),
+  'to-datetime': optionalValue(isoTime, 'TIME', 'to the first record that is not older than TIME'),
   'shift-by': optionalValue(
     integer(-(2 ** 53) + 1),
     'N',
-    '… by so many records; back: --shift-by=-5',
+    'by N offsets; backwards: --shift-by=-5',
   ),
-  topic: repeatable(topicPlace, 'T[:p,p]', 'only this topic, or these partitions of it; again …'),
-  'dry-run': toggle('only shows where it would go on (the default)'),
-  execute: toggle('does it'),
-  delete: toggle('forgets a group and its offsets'),
+  topic: repeatable(
+    topicPlace,
+    'T[:p,p]',
+    'reset only this topic, or these partitions of it; may be given several times',
+  ),
+  'dry-run': toggle('only show the new offsets (the default)'),
+  execute: toggle('commit the new offsets'),
+  delete: toggle('delete the group and its offsets'),
   json: JSON_OPTION,
 }
 
@@ -45,8 +49,8 @@ type Action = (typeof ACTIONS)[number]
 
 export const groupsCommand = command({
   name: 'groups',
-  summary: 'Lists groups with their lag; describes one, moves it, or deletes it.',
-  words: ['[GROUP]'],
+  summary: 'Lists groups with their lag; describes, resets or deletes one.',
+  args: ['[GROUP]'],
   options: OPTIONS,
   examples: [
     'partlog groups',
@@ -67,22 +71,22 @@ export const groupsCommand = command({
   },
 })
 
-// ── words ────────────────────────────────────────────────────────────────────────────────
+// ── the call ─────────────────────────────────────────────────────────────────────────────
 
-function groupOf({ words, options }: GroupsCall): string | undefined {
-  const [word] = words
-  if (word !== undefined && options.group !== undefined) {
+function groupOf({ args, options }: GroupsCall): string | undefined {
+  const [group] = args
+  if (group !== undefined && options.group !== undefined) {
     throw new UsageError('partlog groups: expected GROUP or --group, not both')
   }
-  return word ?? options.group
+  return group ?? options.group
 }
 
-/** undefined: the list. */
+/** undefined: list the groups. */
 function actionOf(options: GroupsOptions, group: string | undefined): Action | undefined {
   const given = ACTIONS.filter(name => options[name])
   if (given.length > 1) {
-    const words = given.map(name => `--${name}`).join(' and ')
-    throw new UsageError(`partlog groups: expected one thing to do, got ${words}`)
+    const got = given.map(name => `--${name}`).join(' and ')
+    throw new UsageError(`partlog groups: expected one action, got ${got}`)
   }
   return given[0] ?? (group === undefined ? undefined : 'describe')
 }
@@ -92,7 +96,7 @@ function needed(group: string | undefined, action: Action): string {
   throw new UsageError(`partlog groups: --${action}: expected a GROUP`)
 }
 
-// ── looking ──────────────────────────────────────────────────────────────────────────────
+// ── reading ──────────────────────────────────────────────────────────────────────────────
 
 async function listGroups({ dir, json }: GroupsOptions, output: Output): Promise<void> {
   await reading(dir, async ({ admin }) => {
@@ -138,7 +142,8 @@ async function rowsOf(admin: Admin, ids: readonly string[], action: Action): Pro
 function lagRows(lags: readonly GroupLag[]): Rows {
   const objects = lags.flatMap(({ groupId: group, partitions }) =>
     partitions.map(({ member, ...each }) => ({
-      ...{ group, ...each },
+      group,
+      ...each,
       memberId: member?.memberId ?? null,
       clientHost: member?.clientHost ?? null,
       clientId: member?.clientId ?? null,
@@ -146,12 +151,26 @@ function lagRows(lags: readonly GroupLag[]): Rows {
   )
   return {
     head: [
-      ...['GROUP', 'TOPIC', 'PARTITION', 'CURRENT-OFFSET', 'LOG-END-OFFSET', 'LAG'],
-      ...['CONSUMER-ID', 'HOST', 'CLIENT-ID'],
+      'GROUP',
+      'TOPIC',
+      'PARTITION',
+      'CURRENT-OFFSET',
+      'LOG-END-OFFSET',
+      'LAG',
+      'CONSUMER-ID',
+      'HOST',
+      'CLIENT-ID',
     ],
     cells: objects.map(each => [
-      ...[each.group, each.topic, each.partition, each.offset, each.endOffset, each.lag],
-      ...[each.memberId, each.clientHost || null, each.clientId],
+      each.group,
+      each.topic,
+      each.partition,
+      each.offset,
+      each.endOffset,
+      each.lag,
+      each.memberId,
+      each.clientHost || null,
+      each.clientId,
     ]),
     objects,
   }
@@ -164,7 +183,11 @@ function memberRows(groups: readonly GroupDescription[]): Rows {
   return {
     head: ['GROUP', 'CONSUMER-ID', 'HOST', 'CLIENT-ID', '#PARTITIONS', 'ASSIGNMENT'],
     cells: objects.map(({ group, memberId, clientHost, clientId, partitions }) => [
-      ...[group, memberId, clientHost || null, clientId, partitions.length],
+      group,
+      memberId,
+      clientHost || null,
+      clientId,
+      partitions.length,
       partitions.map(({ topic, partition }) => `${topic}-${partition}`).join(',') || null,
     ]),
     objects,
@@ -173,7 +196,10 @@ function memberRows(groups: readonly GroupDescription[]): Rows {
 
 function stateRows(groups: readonly GroupDescription[]): Rows {
   const objects = groups.map(({ groupId: group, coordinator, assignor, state, members }) => ({
-    ...{ group, coordinator, assignor, state },
+    group,
+    coordinator,
+    assignor,
+    state,
     members: members.length,
   }))
   return {
@@ -191,7 +217,7 @@ async function deleteGroup(
   output: Output,
 ): Promise<void> {
   await writing(dir, output, async ({ admin }) => {
-    // Members that died with their process: whoever has the folder to himself knows that.
+    // This process owns the folder, so members of earlier processes are dead.
     await admin.removeGroupMembers({ groupId: group })
     await admin.deleteGroups([group])
   })

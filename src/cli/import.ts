@@ -1,4 +1,4 @@
-/** `partlog import FILE|-`: lines into a topic. */
+/** `partlog import FILE|-`: reads lines into a topic. */
 
 import { integer, oneOf, text, type OptionType } from '../base/options.js'
 import type { Message } from '../client/producer/messages.js'
@@ -25,7 +25,7 @@ import { bytesText, grouped, secondsText } from './terminal/table.js'
 import { UsageError } from './terminal/usage-error.js'
 import { checkReadable } from './terminal/user-files.js'
 
-/** Makes the topic if it is not there, with so many partitions, for records of any time. */
+/** Creates the topic if it does not exist, for records of any time. */
 export async function ensureTopic(
   { admin }: Cluster,
   topic: string,
@@ -45,30 +45,30 @@ export async function ensureTopic(
 const PRODUCER_BYTES_MAX = 1_048_576
 
 /**
- * Makes the topic when the first messages are known to be good. Without --partitions a topic that
- * is made here gets as many as the records name, or they could not go back to where they were.
+ * Creates the topic when the first messages are ready to send. Without --partitions a topic created
+ * here grows to the highest partition that a record names, so that each returns to its partition.
  */
 function topicFor(cluster: Cluster, topic: string, wanted: number | undefined): TargetFor {
-  let made: { readonly isNew: boolean; partitions: number } | undefined
+  let ready: { readonly isNew: boolean; partitions: number } | undefined
   let recordBytesMax = 0
   const producer = cluster.producer({ maxRequestSize: PRODUCER_BYTES_MAX })
   return async messages => {
-    if (made === undefined) {
-      made = await ensureTopic(cluster, topic, wanted)
-      if (wanted !== undefined && made.partitions !== wanted) {
+    if (ready === undefined) {
+      ready = await ensureTopic(cluster, topic, wanted)
+      if (wanted !== undefined && ready.partitions !== wanted) {
         throw new UsageError(
-          `partlog import: --partitions: expected ${made.partitions}, which topic ${topic} has ` +
-            `already, got "${wanted}"`,
+          `partlog import: --partitions: expected ${ready.partitions}, the number of partitions ` +
+            `of the existing topic ${topic}, got "${wanted}"`,
         )
       }
       recordBytesMax = await recordBytesOf(cluster, topic)
     }
     const needed = partitionsNeeded(messages)
-    if (needed > made.partitions && made.isNew && wanted === undefined) {
+    if (needed > ready.partitions && ready.isNew && wanted === undefined) {
       await cluster.admin.createPartitions({ topic, partitions: needed })
-      made.partitions = needed
+      ready.partitions = needed
     }
-    return { producer, partitions: made.partitions, recordBytesMax }
+    return { producer, partitions: ready.partitions, recordBytesMax }
   }
 }
 
@@ -76,7 +76,7 @@ function partitionsNeeded(messages: readonly Message[]): number {
   return messages.reduce((most, { partition = 0 }) => Math.max(most, partition + 1), 0)
 }
 
-/** A batch of one record has to fit into the topic, and into a request. */
+/** The largest record: a batch of one record must fit the limits of the topic and of a request. */
 async function recordBytesOf({ admin }: Cluster, topic: string): Promise<number> {
   const settings = await admin.describeConfig(topic)
   const setting = settings.find(({ name }) => name === 'max.message.bytes')
@@ -91,46 +91,46 @@ const timeZone: OptionType<TimeZone> = {
 
 const OPTIONS = {
   dir: DIR_OPTION,
-  topic: optionalValue(text, 'NAME', 'the topic (needed)'),
+  topic: optionalValue(text, 'NAME', 'the topic (required)'),
   format: valued(
     oneOf<ImportFormat>('json', 'lines', 'records'),
     'json',
     'FORMAT',
-    'json: one event per line (default); lines: any text; records: an export of `replay`',
+    'json: one JSON event per line (default); lines: any text; records: an export of `replay`',
   ),
   key: optionalValue(
     text,
     'FIELD',
-    'the field that is the key, as it stands in the line; with --format lines the n-th word',
+    'the field to use as key, exactly as in the line; with --format lines the number of a word',
   ),
   timestamp: optionalValue(
     text,
     'FIELD',
-    "the field that is the record's time: ISO 8601, or a number since 1970",
+    'the field with the time of the record: ISO 8601, or a number since 1970',
   ),
   'timestamp-unit': optionalValue(
     oneOf<TimeUnit>(...TIME_UNITS),
     'UNIT',
-    '… which counts s, ms, us or ns (default: what it clearly is, from 1973 to 2128)',
+    'unit of such a number: s, ms, us or ns (default: by its size, from 1973 to 2128)',
   ),
   timezone: optionalValue(
     timeZone,
     'ZONE',
-    '… of times that do not say theirs: UTC, +02:00, Europe/Berlin (default: refused)',
+    'zone of times without one: UTC, +02:00, Europe/Berlin (default: such times are refused)',
   ),
-  partitions: optionalValue(integer(1, 99_999), 'N', 'partitions of a topic that is made'),
-  skip: valued(integer(0), 0, 'N', 'leave out the first N lines: they are there already'),
+  partitions: optionalValue(integer(1, 99_999), 'N', 'number of partitions of a new topic'),
+  skip: valued(integer(0), 0, 'N', 'leave out the first N lines, which are imported already'),
   'bad-lines': valued(
     oneOf('stop', 'skip'),
     'stop',
     'WHAT',
-    'lines that are no event: stop there (default), or skip them and say which',
+    'what to do with a line that is not an event: stop (default), or skip and report it',
   ),
   durability: valued(
     oneOf('power', 'process'),
     'power',
     'LEVEL',
-    'what an acknowledged record survives: power (default) or process',
+    'survive a power failure (power, default), or only the end of the process (process)',
   ),
   json: JSON_OPTION,
 }
@@ -139,31 +139,31 @@ type ImportOptions = OptionsOf<typeof OPTIONS>
 
 export const importCommand = command({
   name: 'import',
-  summary: 'Reads lines into a topic. The topic is made if it is not there.',
-  words: ['FILE|-'],
+  summary: 'Reads lines into a topic, and creates the topic if it does not exist.',
+  args: ['FILE|-'],
   options: OPTIONS,
   examples: [
     'partlog import events.jsonl --topic orders --key id --timestamp time --partitions 6',
     'zcat access.log.gz | partlog import - --topic access --format lines --key 1',
   ],
-  run: async ({ words, options, output, given }) => {
+  run: async ({ args, options, output, given }) => {
     const { dir, topic, partitions, durability } = options
     if (topic === undefined) throw new UsageError('partlog import: --topic: expected a name')
     checkFitting(options, given)
-    const file = words[0] as string
+    const file = args[0] as string
     checkReadable(file)
     const cluster = await openToWrite({ dir, durability }, output)
     return await closing(cluster, async () => {
       const request = { ...requestOf(options), file, topic, signal: endingSignal(output) }
       const target = topicFor(cluster, topic, partitions)
       const result = await importWithProgress(target, { ...request, json: options.json }, output)
-      await tell(output, request, result, options.json)
+      await printSummary(output, request, result, options.json)
       return 0
     })
   },
 })
 
-/** An option that would change nothing is a wrong one. */
+/** Refuses options that would change nothing. */
 function checkFitting(
   { format, key, timestamp }: ImportOptions,
   given: ReadonlySet<keyof ImportOptions>,
@@ -177,10 +177,10 @@ function checkFitting(
     given.has(name),
   )
   if (format === 'records' && key !== undefined) {
-    throw wrong('key', 'not with --format records, which has the keys')
+    throw wrong('key', 'not with --format records: the records have their keys')
   }
   if (format !== 'json' && ofFields !== undefined) {
-    const why = format === 'lines' ? 'the lines have no fields' : 'which has the times'
+    const why = format === 'lines' ? 'the lines have no fields' : 'the records have their times'
     throw wrong(ofFields, `not with --format ${format}: ${why}`)
   }
   if (timestamp === undefined && ofFields !== undefined) throw wrong(ofFields, 'needs --timestamp')
@@ -192,8 +192,8 @@ function requestOf(options: ImportOptions) {
   return { format, key, timestamp, times, skip, badLines }
 }
 
-/** So many bad lines are told one by one. */
-const BAD_LINES_TOLD = 10
+/** How many bad lines are reported one by one. */
+const BAD_LINES_REPORTED_MAX = 10
 
 export async function importWithProgress(
   targetFor: TargetFor,
@@ -210,7 +210,7 @@ export async function importWithProgress(
       },
       onBadLine: bad => {
         progress.end()
-        if (++badLines <= BAD_LINES_TOLD) tellBadLine(output, bad, request.json)
+        if (++badLines <= BAD_LINES_REPORTED_MAX) reportBadLine(output, bad, request.json)
       },
     })
   } finally {
@@ -218,33 +218,34 @@ export async function importWithProgress(
   }
 }
 
-function tellBadLine(output: Output, { line, reason }: BadLine, asJson: boolean): void {
+function reportBadLine(output: Output, { line, reason }: BadLine, asJson: boolean): void {
   if (asJson) void output.json({ badLine: line, reason })
   else output.note(`line ${line} is left out: ${reason}`)
 }
 
-async function tell(
+async function printSummary(
   output: Output,
   { file, topic, key }: ImportRequest,
   { records, keyless, badLines, times, bytes, ms }: ImportResult,
   asJson: boolean,
 ): Promise<void> {
-  const seen =
+  const timeRange =
     times === undefined
       ? {}
       : { times: { first: times.first, last: times.last, units: [...times.units] } }
   if (asJson) {
     const counts = { records, keyless, badLines, bytes, seconds: ms / 1000 }
-    return await output.json({ topic, file, ...counts, ...seen })
+    return await output.json({ topic, file, ...counts, ...timeRange })
   }
   const rate = ms > 0 ? `, ${grouped((records / ms) * 1000)} records/s` : ''
   output.note(
     `${grouped(records)} records (${bytesText(bytes)}) into ${topic} in ${secondsText(ms)}${rate}`,
   )
-  if (keyless > 0) output.note(`${grouped(keyless)} of them have no ${key}, so no key`)
-  if (badLines > 0) output.note(`${grouped(badLines)} lines are left out: they are no events`)
+  if (keyless > 0) output.note(`${grouped(keyless)} of them have no field ${key}, so no key`)
+  if (badLines > 0) output.note(`${grouped(badLines)} lines are left out: they are not events`)
   if (times === undefined) return
   const [first, last] = [times.first, times.last].map(time => new Date(time).toISOString())
-  const units = times.units.size === 0 ? '' : `; numbers count ${[...times.units].join(' and ')}`
-  output.note(`their times go from ${first} to ${last}${units}`)
+  const units = [...times.units].join(' and ')
+  const read = units === '' ? '' : `; numbers were read as ${units}`
+  output.note(`their times range from ${first} to ${last}${read}`)
 }

@@ -1,4 +1,4 @@
-/** `partlog inspect PATH`: what is in a folder of logs, down to batches and index entries. */
+/** `partlog inspect PATH`: shows the logs of a folder, down to batches and index entries. */
 
 import { inspectPartition, type Inspection } from '../log/inspection/inspect-log.js'
 import { diskAround, findPartitions } from '../log/inspection/log-directory.js'
@@ -13,15 +13,15 @@ import { table } from './terminal/table.js'
 export const inspectCommand = command({
   name: 'inspect',
   summary: 'Shows the segments of a partition, of a Kafka log directory or of a cluster.',
-  words: ['PATH'],
+  args: ['PATH'],
   options: {
-    batches: toggle('also every batch'),
-    index: toggle('also every index entry'),
+    batches: toggle('show every batch, too'),
+    index: toggle('show every index entry, too'),
     json: JSON_OPTION,
   },
   examples: ['partlog inspect ./data/broker-1/orders-0 --batches'],
-  run: async ({ words, options, output }) => {
-    const { disk, folder: only } = diskAround(words[0] as string)
+  run: async ({ args, options, output }) => {
+    const { disk, folder: only } = diskAround(args[0] as string)
     let problems = 0
     const all = await findPartitions(disk, { folder: only, includeController: true })
     for (const { folder, topic, partition } of all) {
@@ -73,7 +73,7 @@ function batchDetail(batch: Batch, position: number): object {
   }
 }
 
-/** An int64: its digits as text where no number would do. */
+/** An int64: as text if a number would lose digits. */
 function exactly(value: number, exact: () => bigint): number | string {
   return Number.isSafeInteger(value) ? value : String(exact())
 }

@@ -1,16 +1,16 @@
-/** Where a Kafka cluster is and how a command is let in: `kafka://host:9092,host:9092/topic`. */
+/** Addresses of Kafka clusters, `kafka://host:9092,host:9092/topic`, and how to log in there. */
 
 import { oneOf, text } from '../base/options.js'
 import { connect, type RemoteCluster } from '../connect.js'
 import { isTopicName } from '../model/names.js'
 import { endpointOf } from '../wire/addresses.js'
 import { optionalValue, type OptionsOf, toggle } from './command.js'
-import { waitsTold } from './copy/waits.js'
+import { retryNotes } from './copy/waits.js'
 import { environment, type Output } from './terminal/output.js'
 import { UsageError } from './terminal/usage-error.js'
 import { readText } from './terminal/user-files.js'
 
-/** A topic of a cluster elsewhere. */
+/** A topic of a remote cluster. */
 export interface KafkaAddress {
   readonly bootstrapServers: readonly string[]
   readonly topic: string
@@ -19,25 +19,25 @@ export interface KafkaAddress {
 const SCHEME = 'kafka://'
 const EXPECTED = 'kafka://host:port/topic (several: kafka://a:9092,b:9092/topic)'
 
-/** What the password is called in the environment. */
+/** The environment variable that holds the password. */
 const PASSWORD = 'PARTLOG_PASSWORD'
 
-/** The options of every command that talks to a cluster elsewhere. */
+/** The options of every command that connects to a remote cluster. */
 export const KAFKA_OPTIONS = {
-  ssl: toggle('kafka:// with TLS; certificates that Node trusts'),
-  ca: optionalValue(text, 'FILE', '… that this PEM file vouches for (and --ssl)'),
+  ssl: toggle('use TLS for kafka://, with the certificate authorities that Node trusts'),
+  ca: optionalValue(text, 'FILE', 'TLS with the certificate authorities of this PEM file instead'),
   sasl: {
     ...optionalValue(
       oneOf('plain', 'scram-sha-256', 'scram-sha-512'),
       'MECHANISM',
-      'kafka:// with a password: plain, scram-sha-256 or scram-sha-512',
+      'log in to kafka:// with a password: plain, scram-sha-256 or scram-sha-512',
     ),
     isSecret: true,
   },
   username: optionalValue(
     text,
     'NAME',
-    `… of this user; the password is in $${PASSWORD}: words of a command can be seen by others`,
+    `user name for --sasl; the password is read from the environment: ${PASSWORD}`,
   ),
 }
 
@@ -47,14 +47,14 @@ export function isKafkaAddress(given: string | undefined): given is string {
   return given?.startsWith(SCHEME) === true
 }
 
-/** Throws UsageError for what is no address; `option` names where it stood. */
+/** Throws UsageError if `given` is no address; `option` names the option for the sentence. */
 export function parseKafkaAddress(option: string, given: string): KafkaAddress {
   const rest = isKafkaAddress(given) ? given.slice(SCHEME.length) : ''
   const [servers = '', topic, ...more] = rest.split('/')
   if (rest.includes('@')) {
     throw new UsageError(
-      `${option}: no user and no password in the address, where others can see them: ` +
-        `say --sasl, --username, and the password in $${PASSWORD}`,
+      `${option}: expected an address without user and password, which other users could see: ` +
+        `use --sasl and --username, and the environment variable ${PASSWORD}`,
     )
   }
   const bootstrapServers = servers.split(',')
@@ -66,13 +66,13 @@ export function parseKafkaAddress(option: string, given: string): KafkaAddress {
 function isServer(given: string): boolean {
   try {
     endpointOf(given)
-    return !/[\s?#]/.test(given) // an address of a page, or a list with blanks
+    return !/[\s?#]/.test(given) // a URL with a query or fragment, or a list with blanks
   } catch {
     return false
   }
 }
 
-/** A word that would be ignored is a wrong one. */
+/** Refuses options that would be ignored. */
 export function checkNoKafkaOptions(command: string, options: KafkaOptions): void {
   const given = (['ssl', 'ca', 'sasl', 'username'] as const).find(
     name => options[name] !== undefined && options[name] !== false,
@@ -81,7 +81,7 @@ export function checkNoKafkaOptions(command: string, options: KafkaOptions): voi
   throw new UsageError(`partlog ${command}: --${given}: only with ${SCHEME}…`)
 }
 
-/** Connects as the options say. Throws UsageError when they do not fit together. */
+/** Connects with these options. Throws UsageError if they do not fit together. */
 export async function connectTo(
   { bootstrapServers }: KafkaAddress,
   { command, output }: { readonly command: string; readonly output: Output },
@@ -93,7 +93,7 @@ export async function connectTo(
     bootstrapServers,
     ssl: ca === undefined ? ssl : { ca: readText(ca) },
     ...(sasl === undefined ? {} : { sasl }),
-    logger: waitsTold(output),
+    logger: retryNotes(output),
   })
 }
 
@@ -107,5 +107,5 @@ function saslOf(command: string, { sasl: mechanism, username }: KafkaOptions) {
   if (username === undefined) throw wrong('sasl', 'needs --username')
   const password = environment(PASSWORD)
   if (password !== undefined && password !== '') return { mechanism, username, password }
-  throw wrong('sasl', `needs the password in the environment, as ${PASSWORD}`)
+  throw wrong('sasl', `needs the password in the environment variable ${PASSWORD}`)
 }

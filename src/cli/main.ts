@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * The `partlog` command. Exit codes: 0 done, 1 it did not work or something is wrong, 2 the words
- * of the call were wrong.
+ * The `partlog` command. Exit codes: 0: done. 1: the command failed, found damage or did not
+ * finish. 2: the command line is wrong.
  */
 
 import packageJson from '../../package.json'
@@ -34,7 +34,7 @@ const COMMANDS: readonly Command[] = [
 async function main(output: Output): Promise<number> {
   const [name, ...args] = commandLine()
   if (name === undefined) {
-    output.note(overview()) // an answer to nothing that was asked: no data
+    output.note(overview()) // to standard error: no help was asked for
     return 2
   }
   if (name === '--help' || name === '-h' || name === 'help') {
@@ -62,20 +62,20 @@ function overview(): string {
   return [
     "partlog: Kafka's model in a folder.",
     '',
-    'Usage: partlog COMMAND [words] [options]     partlog COMMAND --help',
+    'Usage: partlog COMMAND [arguments] [options]     partlog COMMAND --help',
     '',
     ...rows,
   ].join('\n')
 }
 
-/** One line about what went wrong. */
+/** The error as one line. */
 function sentenceOf(error: unknown): string {
   if (error instanceof UsageError) return plain(error.message)
   return plain(`partlog: ${error instanceof Error ? error.message : String(error)}`)
 }
 
 const output = new Output()
-// Only now is it known whether what was written last has arrived.
+// Output may still be on its way when main returns, so a failed write shows only here.
 atEnd(() => {
   if (output.failure === undefined) return
   output.note(`partlog: standard output: ${output.failure.message}`)

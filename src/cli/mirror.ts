@@ -1,4 +1,4 @@
-/** `partlog mirror`: a topic of a Kafka cluster into a folder, again and again. */
+/** `partlog mirror`: copies a topic of a Kafka cluster into a folder, and continues on each run. */
 
 import { text } from '../base/options.js'
 import { checkTopicName } from '../model/names.js'
@@ -17,16 +17,16 @@ import { grouped, secondsText } from './terminal/table.js'
 import { UsageError } from './terminal/usage-error.js'
 
 const OPTIONS = {
-  from: optionalValue(text, 'ADDRESS', 'kafka://host:port/topic (needed)'),
+  from: optionalValue(text, 'ADDRESS', 'the source, kafka://host:port/topic (required)'),
   dir: DIR_OPTION,
-  topic: optionalValue(text, 'NAME', 'the copy (default: named like the topic)'),
+  topic: optionalValue(text, 'NAME', 'the name of the copy (default: the name of the source)'),
   'from-offset': optionalValue(
     offsetOrTime,
     'OFFSET|TIME',
-    'where a first run begins (default: the first record); later ones go on where it ended',
+    'where the first run begins (default: the first record); later runs continue where it ended',
   ),
-  follow: toggle('go on at the end, until SIGINT or SIGTERM'),
-  'skip-deleted': toggle('go on behind records that the source deleted before they were mirrored'),
+  follow: toggle('keep copying new records, until SIGINT or SIGTERM'),
+  'skip-deleted': toggle('skip records that the source deleted before they were mirrored'),
   ...KAFKA_OPTIONS,
   json: JSON_OPTION,
 }
@@ -35,8 +35,8 @@ type MirrorOptions = OptionsOf<typeof OPTIONS>
 
 export const mirrorCommand = command({
   name: 'mirror',
-  summary: 'Copies a topic of a Kafka cluster into a folder; goes on where it ended the last time.',
-  words: [],
+  summary: 'Copies a topic of a Kafka cluster into a folder; continues where the last run ended.',
+  args: [],
   options: OPTIONS,
   examples: [
     'partlog mirror --from kafka://kafka-1:9092,kafka-2:9092/orders --dir ./data',
@@ -49,11 +49,13 @@ export const mirrorCommand = command({
     const topic = options.topic ?? address.topic
     checkTopicName(topic)
     if (topic === POSITIONS_TOPIC) {
-      throw new UsageError(`partlog mirror: --topic: ${topic} is where positions are kept`)
+      throw new UsageError(
+        `partlog mirror: --topic: expected another name, ${topic} holds the positions of mirrors`,
+      )
     }
     const source = await connectTo(address, { command: 'mirror', output }, options)
     return await closing(source, async () => {
-      await source.admin.describeTopic(address.topic) // else a folder would be made for nothing
+      await source.admin.describeTopic(address.topic) // throws before a folder is created
       const target = await openToWrite({ dir }, output)
       return await closing(target, async () => {
         const positions = await MirrorPositions.read(target)
@@ -65,7 +67,7 @@ export const mirrorCommand = command({
 
 interface Wanted extends MirrorOptions {
   readonly address: KafkaAddress
-  /** Of the copy. */
+  /** The name of the copy. */
   readonly topic: string
 }
 
@@ -81,10 +83,10 @@ async function mirror(
     await work.run()
   } finally {
     progress.end()
-    await tell(wanted, work.reports, clock.monotonicMs() - started, output)
+    await printSummary(wanted, work.reports, clock.monotonicMs() - started, output)
   }
   if (wanted.follow || work.hasCaughtUp) return 0
-  output.note('partlog: not finished: the same command goes on')
+  output.note('partlog: not finished: the same command continues')
   return 1
 }
 
@@ -96,29 +98,35 @@ function requestOf(
 ): MirrorRequest {
   const { address, topic, follow, 'from-offset': first } = wanted
   return {
-    ...{ from: address.topic, topic, first, follow, signal },
+    from: address.topic,
+    topic,
+    first,
+    follow,
+    signal,
     skipDeleted: wanted['skip-deleted'],
     onPlan: ({ isFirst, firstAsTime }) => {
       if (isFirst && firstAsTime !== undefined) {
         output.note(takenForTime('from-offset', firstAsTime))
       }
       if (isFirst || first === undefined) return
-      output.note(`partlog: ${topic} goes on where it ended; --from-offset is for a first run`)
+      output.note(
+        `partlog: ${topic} continues where the last run ended; --from-offset is for a first run`,
+      )
     },
     onProgress: (done, total) => progress.show(done, total, `${grouped(done)} records`),
     onCaughtUp: () => {
-      if (follow) output.note(`${topic} is a copy of all there was; follows until Ctrl-C`)
+      if (follow) output.note(`${topic} has all records up to now; following until Ctrl-C`)
     },
   }
 }
 
-async function tell(
+async function printSummary(
   { address, topic, json }: Wanted,
   reports: readonly MirrorReport[],
   ms: number,
   output: Output,
 ): Promise<void> {
-  if (reports.length === 0) return // it could not begin
+  if (reports.length === 0) return // it failed before the first plan
   const records = reports.reduce((sum, each) => sum + each.records, 0)
   const partitions = arrivedOf(reports)
   if (json) {
@@ -130,10 +138,10 @@ async function tell(
   output.note(`${grouped(records)} records into ${topic} in ${secondsText(ms)}; ${shifts(reports)}`)
 }
 
-/** A copy has no gaps: where the source has some, or begins later, offsets differ. */
+/** A copy has no gaps and begins at 0, so its offsets may be lower than those of the source. */
 function shifts(reports: readonly MirrorReport[]): string {
   const shifted = reports.filter(({ shift }) => shift !== 0)
-  if (shifted.length === 0) return 'offsets are those of the source'
+  if (shifted.length === 0) return 'offsets are the same as in the source'
   const each = shifted.map(({ partition, shift }) => `${shift} in partition ${partition}`)
-  return `offsets at the source are higher now, by ${each.join(', ')}`
+  return `offsets in the source are now higher, by ${each.join(', ')}`
 }

@@ -1,10 +1,10 @@
-/** A stream of orders that looks like one, the same for the same seed. */
+/** Generates a realistic stream of orders; the same seed gives the same orders. */
 
 import { seededRandom, type Random } from '../base/random.js'
 
 const STATES = ['created', 'paid', 'packed', 'shipped', 'delivered'] as const
 const ITEMS = ['teapot', 'lamp', 'chair', 'kettle', 'notebook', 'rug', 'clock', 'mirror'] as const
-/** Orders under way at a time. */
+/** How many orders are in progress at a time. */
 const OPEN_ORDERS = 500
 const FIRST_ORDER_MS = Date.UTC(2026, 0, 1)
 
@@ -17,15 +17,15 @@ interface Order {
   step: number
 }
 
-/** Events as lines of JSON: orders in all stages, interleaved, times ascending. */
+/** Events as lines of JSON: the orders are interleaved, and their times ascend. */
 export function* orderLines(count: number, seed: number): Generator<string> {
   const random = seededRandom(seed)
   const open: Order[] = []
-  let made = 0
+  let created = 0
   let time = FIRST_ORDER_MS
   for (let line = 0; line < count; line++) {
     time += random.int(400)
-    while (open.length < OPEN_ORDERS) open.push(newOrder(++made, random))
+    while (open.length < OPEN_ORDERS) open.push(newOrder(++created, random))
     const index = random.int(open.length)
     const order = open[index] as Order
     const { id, customer, item, quantity, cents } = order

@@ -1,4 +1,4 @@
-/** `partlog replay TOPIC --to kafka://…`: the records of a folder into a topic of a cluster. */
+/** `partlog replay TOPIC --to kafka://…`: copies records of a folder to a topic of a cluster. */
 
 import type { Admin } from '../client/admin/admin-api.js'
 import { carriedSettings, ensureCarried, IMPORTED, OF_ANY_TIME } from './copy/carried-topic.js'
@@ -20,12 +20,12 @@ export async function openKafkaTarget(
   const cluster = await connectTo(address, { command: 'replay', output }, options)
   try {
     const { topic } = address
-    const partitions = await readyTopic(cluster.admin, topic, options, source)
+    const partitions = await ensureTarget(cluster.admin, topic, options, source)
     const canKeep = partitions === source.count
     const placement = options.partitions ?? (canKeep ? 'keep' : 'by-key')
     const producer = { clientId: 'partlog-replay' }
-    const saysKept = options.partitions !== undefined
-    const target = { ...options, topic, partitions, placement, saysKept, producer }
+    const notesKeep = options.partitions !== undefined // not worth a note if it is the default
+    const target = { ...options, topic, partitions, placement, notesKeep, producer }
     return topicTarget(cluster, target, source, output)
   } catch (error) {
     await cluster.close().catch(() => undefined)
@@ -33,8 +33,8 @@ export async function openKafkaTarget(
   }
 }
 
-/** The target topic, made if it is not there; gives how many partitions it has. */
-async function readyTopic(
+/** Creates the target topic if it does not exist; resolves with its number of partitions. */
+async function ensureTarget(
   admin: Admin,
   topic: string,
   { dir, topic: sourceName }: KafkaTargetOptions,

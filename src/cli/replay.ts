@@ -1,4 +1,4 @@
-/** `partlog replay TOPIC`: records out of a folder again, in the order of their times. */
+/** `partlog replay TOPIC`: writes the records of a topic in the order of their times. */
 
 import { sleep } from '../base/clock.js'
 import { integer, oneOf, text } from '../base/options.js'
@@ -37,29 +37,29 @@ const OPTIONS = {
   dir: { ...DIR_OPTION, help: 'the folder of a cluster, or of a Kafka broker (default ./data)' },
   from: optionalValue(placeInEach, 'OFFSET|TIME', 'the first offset, or the earliest time'),
   until: optionalValue(offsetOrTime, 'OFFSET|TIME', 'where to stop (exclusive)'),
-  partition: repeatable(integer(0, 99_999), 'N', 'only this partition; again: this one, too'),
-  'skip-missing': toggle('go on behind what is lost, damaged or not readable, and name it'),
+  partition: repeatable(integer(0, 99_999), 'N', 'only this partition; may be given several times'),
+  'skip-missing': toggle('skip records that are lost, damaged or not readable, and report them'),
   speed: valued(
     oneOf('1x', '10x', 'max'),
     'max',
     'SPEED',
-    'pace of the record times (default max)',
+    'at the pace of the record times, 10 times faster, or at once (default max)',
   ),
   format: valued(
     oneOf<Format>('records', 'values'),
     'records',
     'FORMAT',
-    'records: JSON with key, headers and all (default); values: each value as a line',
+    'records: whole records as JSON (default); values: each value as a line',
   ),
   to: optionalValue(
     text,
     'FILE|TOPIC',
-    'a file (has a / or ends in .jsonl, .txt …), else a topic; or kafka://host:port/topic',
+    'a file (if it has a / or ends in .jsonl, .txt …), a topic, or kafka://host:port/topic',
   ),
   partitions: optionalValue(
     oneOf<Placement>('keep', 'by-key'),
     'WHICH',
-    'of a topic: by-key places records anew (default), keep does not (kafka://: if it can)',
+    'with --to TOPIC: by-key (default), or keep (default for kafka:// with as many partitions)',
   ),
   ...KAFKA_OPTIONS,
   json: JSON_OPTION,
@@ -69,8 +69,8 @@ type ReplayOptions = OptionsOf<typeof OPTIONS>
 
 export const replayCommand = command({
   name: 'replay',
-  summary: "Writes a topic's records to standard output, a file or another topic, here or there.",
-  words: ['TOPIC'],
+  summary: 'Writes the records of a topic to standard output, a file, a topic or a Kafka cluster.',
+  args: ['TOPIC'],
   options: OPTIONS,
   examples: [
     'partlog replay orders --from 2016-03-01T00:00:00Z --until 2016-04-01T00:00:00Z > march.jsonl',
@@ -78,24 +78,24 @@ export const replayCommand = command({
     'partlog replay orders --to kafka://kafka-1:9092,kafka-2:9092/orders',
     'partlog replay my-topic --dir /var/lib/kafka/data --format values',
   ],
-  run: async ({ words, options, output, given }) => {
-    const topic = words[0] as string
+  run: async ({ args, options, output, given }) => {
+    const topic = args[0] as string
     checkTarget(topic, options, given)
     const source = await sourceTopic(options.dir, topic, options.partition)
-    checkThere(topic, options, source)
+    checkExists(topic, options, source)
     const range = await rangeOf(options, source, output)
     const opened = await open({ ...options, ...range, topic }, source, output)
     return await closing(opened, async () => {
       const what = { ...options, topic, partitions: source.partitions, opened, output }
       try {
         const done = await replay(source.partitions, { ...options, ...range }, opened, output)
-        if (!output.isClosed) await tell(what, done)
+        if (!output.isClosed) await printSummary(what, done)
         if (done.isWhole || opened.rest === undefined) return 0
-        output.note(`partlog: not finished: go on with ${opened.rest()}`)
+        output.note(`partlog: not finished: continue with ${opened.rest()}`)
         return 1
       } catch (error) {
         const explained = await opened.explain?.(error)
-        if (explained !== undefined) await tellArrived(what)
+        if (explained !== undefined) await printArrived(what)
         throw explained ?? error
       }
     })
@@ -110,9 +110,9 @@ async function open(wanted: Wanted, source: SourceTopic, output: Output): Promis
   return await openTarget(wanted, source, output)
 }
 
-// ── what was asked for ───────────────────────────────────────────────────────────────────
+// ── the call ─────────────────────────────────────────────────────────────────────────────
 
-/** An option that would change nothing is a wrong one. */
+/** Refuses options that would change nothing. */
 function checkTarget(
   topic: string,
   options: ReplayOptions,
@@ -128,28 +128,30 @@ function checkTarget(
     throw new UsageError('partlog replay: --partitions: only with --to TOPIC')
   }
   if (isTopic && given.has('format')) {
-    const why = 'not with --to TOPIC, which takes all of a record'
+    const why = 'not with --to TOPIC, which copies whole records'
     throw new UsageError(`partlog replay: --format: ${why}`)
   }
 }
 
-function checkThere(
+function checkExists(
   topic: string,
   { partition: wanted, from }: ReplayOptions,
   { partitions, all }: SourceTopic,
 ): void {
-  const there = new Set(partitions.map(({ partition }) => partition))
-  const absent = wanted.find(partition => !there.has(partition))
-  if (there.size === 0 || absent !== undefined) {
+  const found = new Set(partitions.map(({ partition }) => partition))
+  const absent = wanted.find(partition => !found.has(partition))
+  if (found.size === 0 || absent !== undefined) {
     const known = [...new Set(all.map(each => each.topic))].join(', ')
     const what = absent === undefined ? topic : `${topic}-${absent}`
     throw new UsageError(
       `partlog replay: expected a topic of the folder (${known}), got ${what}`,
     )
   }
-  const without = from instanceof Map ? [...there].find(each => !from.has(each)) : undefined
+  const without = from instanceof Map ? [...found].find(each => !from.has(each)) : undefined
   if (without === undefined) return
-  throw new UsageError(`partlog replay: --from: expected a place in partition ${without}, too`)
+  throw new UsageError(
+    `partlog replay: --from: expected an offset or a time for partition ${without}, too`,
+  )
 }
 
 interface Range {
@@ -157,7 +159,7 @@ interface Range {
   readonly until: Place | undefined
 }
 
-/** What the words mean; says so where it may not be what was meant. */
+/** The range to read. Tells the user if a number is taken for a time, or lies outside the logs. */
 async function rangeOf(
   { from, until }: ReplayOptions,
   { partitions }: SourceTopic,
@@ -168,7 +170,7 @@ async function rangeOf(
   const ends = await endsOf(partitions)
   const begin = isPlain ? understood('from', from, ends, output) : from
   const end = understood('until', until, ends, output)
-  if (typeof begin === 'number') tellOutside(begin, partitions, ends, output)
+  if (typeof begin === 'number') noteOutside(begin, partitions, ends, output)
   return { from: begin, until: end }
 }
 
@@ -183,18 +185,21 @@ function understood(
   return time ?? place
 }
 
-function tellOutside(
+function noteOutside(
   from: number,
   partitions: readonly PartitionDirectory[],
   ends: readonly number[],
   output: Output,
 ): void {
   if (ends.length === partitions.length && ends.every(end => from > end)) {
-    output.note(`partlog: --from ${from} lies behind the end: ${Math.max(...ends)} at most`)
+    const end = Math.max(...ends)
+    output.note(`partlog: --from ${from} lies beyond the end of every partition (${end} at most)`)
   }
   for (const { topic, partition, logStartOffset } of partitions) {
     if (from >= logStartOffset || from === 0) continue
-    output.note(`partlog: ${topic}-${partition} begins at offset ${logStartOffset}`)
+    output.note(
+      `partlog: ${topic}-${partition} begins at offset ${logStartOffset}, after --from ${from}`,
+    )
   }
 }
 
@@ -221,8 +226,8 @@ async function replay(
     const source = byTime(partitions.map(each => recordsOf(each, work)))
     for (let record = await next(source); record !== undefined; record = await next(source)) {
       if (waitMs(record.timestamp) > 1) {
-        await target.flush() // what is due does not wait for what is not
-        // Asked again: that took its time, and may have shown that nobody takes any more.
+        await target.flush() // records that are due do not wait for later ones
+        // Computed again: the flush took time, and may have shown that the reader is gone.
         const restMs = isOver() ? 0 : waitMs(record.timestamp)
         await sleep(clock, restMs, ending).catch(() => undefined)
       }
@@ -231,10 +236,10 @@ async function replay(
       await target.write(record)
       if (++records % 1024 === 0) progress.show(records, undefined, `${grouped(records)} records`)
     }
-    await source.return() // it may have more
+    await source.return() // it may have more records
     await target.end()
   } catch (error) {
-    await target.flush().catch(() => undefined) // all that stands before it; its error is the one
+    await target.flush().catch(() => undefined) // the records before the error are still written
     throw error
   } finally {
     progress.end()
@@ -252,7 +257,7 @@ function recordsOf(partition: PartitionDirectory, work: Work) {
   return partition.records(range)
 }
 
-/** The next record. An export that cannot be whole ends, and says how to have the rest. */
+/** The next record. If one is missing, the export ends with an error that names --skip-missing. */
 async function next(
   source: AsyncGenerator<StoredTopicRecord, void>,
 ): Promise<StoredTopicRecord | undefined> {
@@ -260,12 +265,12 @@ async function next(
     return (await source.next()).value as StoredTopicRecord | undefined
   } catch (error) {
     if (!isPartlogError(error)) throw error
-    const sentence = `${error.sentence}; --skip-missing goes on behind it`
+    const sentence = `${error.sentence}; --skip-missing continues after it`
     throw new PartlogError(error.code, sentence, { cause: error })
   }
 }
 
-/** How long it takes until a record of this time is due. */
+/** Returns a function: the milliseconds until a record of this time is due. */
 function paceOf(speed: string): (timestamp: number) => number {
   if (speed === 'max') return () => 0
   const factor = Number.parseInt(speed, 10)
@@ -278,9 +283,9 @@ function paceOf(speed: string): (timestamp: number) => number {
   }
 }
 
-// ── words ────────────────────────────────────────────────────────────────────────────────
+// ── the summary ──────────────────────────────────────────────────────────────────────────
 
-interface Telling {
+interface Summary {
   readonly topic: string
   readonly to: string | undefined
   readonly json: boolean
@@ -289,16 +294,16 @@ interface Telling {
   readonly output: Output
 }
 
-async function tell(what: Telling, { records, ms }: { records: number; ms: number }) {
+async function printSummary(what: Summary, { records, ms }: { records: number; ms: number }) {
   const { topic, to, json, partitions, opened, output } = what
   const unread = partitions.flatMap(each => each.unread)
   const missing = partitions.flatMap(missingIn)
-  tellLeftOut(partitions, output)
+  noteLeftOut(partitions, output)
   for (const remark of opened.remarks?.() ?? []) output.note(`partlog: ${remark}`)
-  if (!json) await tellArrived(what)
+  if (!json) await printArrived(what)
   const arrived = isKafkaAddress(to) ? { partitions: opened.arrived?.() ?? [] } : {}
   const summary = { topic, records, seconds: ms / 1000, unread, missing, ...arrived }
-  // Records on standard output are the data there; then the summary is none.
+  // If the records go to standard output, the summary goes to standard error.
   if (json && to !== undefined) await output.json(summary)
   else if (json) output.note(JSON.stringify(summary))
   else output.note(`${grouped(records)} records of ${topic} in ${secondsText(ms)}`)
@@ -308,8 +313,8 @@ function missingIn({ partition, missing }: PartitionDirectory) {
   return missing.map(each => ({ partition, ...each }))
 }
 
-/** What was not read: of each kind of reason, so that nobody takes a part for the whole. */
-function tellLeftOut(partitions: readonly PartitionDirectory[], output: Output): void {
+/** Tells what was not read, and why, so that an incomplete export does not look complete. */
+function noteLeftOut(partitions: readonly PartitionDirectory[], output: Output): void {
   for (const each of partitions) {
     const name = `${each.topic}-${each.partition}`
     for (const { codec, batches, records: count } of each.unread) {
@@ -325,13 +330,13 @@ function tellLeftOut(partitions: readonly PartitionDirectory[], output: Output):
     if (tail === undefined) continue
     output.note(
       `${name}: ${tail.file} at position ${tail.position}: the last ${tail.bytes} bytes are no ` +
-        'whole batch (a write that a crash cut short, or that is under way): not read',
+        'whole batch (a crash cut the write short, or it is in progress): not read',
     )
   }
 }
 
-/** How far each partition is, also when it went no further. */
-async function tellArrived({ topic, to, json, opened, output }: Telling): Promise<void> {
+/** Prints which offsets of each partition were copied, also after an error. */
+async function printArrived({ topic, to, json, opened, output }: Summary): Promise<void> {
   const arrived = isKafkaAddress(to) ? opened.arrived?.() : undefined
   if (arrived === undefined) return
   if (json) await output.json({ topic, partitions: arrived })

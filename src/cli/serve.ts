@@ -1,4 +1,4 @@
-/** `partlog serve`: a cluster for Kafka clients of any kind, until it is told to end. */
+/** `partlog serve`: runs a cluster that any Kafka client can connect to, until a signal ends it. */
 
 import { integer, text, type OptionType } from '../base/options.js'
 import { Cluster } from '../cluster/cluster.js'
@@ -6,9 +6,9 @@ import { isPartlogError } from '../model/errors.js'
 import { ports } from '../wire/tcp-server.js'
 import { DIR_OPTION, JSON_OPTION } from './command-options.js'
 import { command, optionalValue, repeatable, toggle, valued } from './command.js'
-import { faultsTold, openToWrite } from './copy/waits.js'
+import { faultNotes, openToWrite } from './copy/waits.js'
 import { closing } from './terminal/ending.js'
-import { told, type Output } from './terminal/output.js'
+import { firstSignal, type Output } from './terminal/output.js'
 import { UsageError } from './terminal/usage-error.js'
 
 interface WantedTopic {
@@ -18,7 +18,7 @@ interface WantedTopic {
 
 const PARTITIONS_MAX = 10_000
 
-/** `0,1,2`. */
+/** Broker ids like `0,1,2`. */
 const idList: OptionType<readonly number[]> = {
   expected: 'broker ids from 0, each once, like 0,1,2',
   parse: () => undefined,
@@ -30,7 +30,7 @@ const idList: OptionType<readonly number[]> = {
   },
 }
 
-/** `orders:6,payments`: names with numbers of partitions. */
+/** Topics like `orders:6,payments`: names with numbers of partitions, 1 by default. */
 const topicList: OptionType<readonly WantedTopic[]> = {
   expected: 'names with numbers of partitions, like orders:6,payments:3',
   parse: () => undefined,
@@ -45,16 +45,30 @@ const topicList: OptionType<readonly WantedTopic[]> = {
 
 export const serveCommand = command({
   name: 'serve',
-  summary: 'Lets Kafka clients come in by TCP, until SIGINT or SIGTERM.',
-  words: [],
+  summary: 'Serves Kafka clients over TCP, until SIGINT or SIGTERM.',
+  args: [],
   options: {
     dir: DIR_OPTION,
-    memory: toggle('nothing is kept: a cluster in memory'),
-    brokers: optionalValue(integer(1, 64), 'N', 'simulated brokers (default: as the folder has)'),
-    'broker-ids': optionalValue(idList, 'ID,…', 'or which, like 0,1,2 (default: from 1)'),
-    port: valued(ports, [9_092], 'PORT', 'of broker 1, the others follow, or of each: 9092,9095'),
-    host: valued(text, '127.0.0.1', 'HOST', 'to listen on; others than this machine get in!'),
-    topic: repeatable(topicList, 'NAME:N,…', 'topics to make if they are not there'),
+    memory: toggle('keep the cluster in memory only: its records are gone when it ends'),
+    brokers: optionalValue(
+      integer(1, 64),
+      'N',
+      'number of simulated brokers (default: as in the folder; a new folder: 1)',
+    ),
+    'broker-ids': optionalValue(idList, 'ID,…', 'ids of the brokers, like 0,1,2 (default: from 1)'),
+    port: valued(
+      ports,
+      [9_092],
+      'PORT',
+      'port of the first broker, the next ports follow (default 9092); or one each: 9092,9095',
+    ),
+    host: valued(
+      text,
+      '127.0.0.1',
+      'HOST',
+      'address to listen on (default 127.0.0.1); others let other machines in, without a password',
+    ),
+    topic: repeatable(topicList, 'NAME:N,…', 'create these topics if they do not exist'),
     json: JSON_OPTION,
   },
   examples: [
@@ -74,19 +88,22 @@ export const serveCommand = command({
     const size = brokers === undefined ? {} : { brokers }
     const cluster = memory
       ? await Cluster.memory(size)
-      : await openToWrite({ dir, ...size }, output, faultsTold(output))
+      : await openToWrite({ dir, ...size }, output, faultNotes(output))
     return await closing(cluster, async () => {
-      for (const each of options.topic.flat()) await makeIfMissing(cluster, each)
+      for (const each of options.topic.flat()) await createIfMissing(cluster, each)
       const { bootstrap } = await cluster.listen({ port, host })
-      await tell(bootstrap, options.json, output)
-      output.note(`${cluster.location} is served; Ctrl-C ends it`)
-      output.note(`${await told('SIGINT', 'SIGTERM', 'SIGHUP')}: closing`)
+      await printAddresses(bootstrap, options.json, output)
+      output.note(`serving ${cluster.location}; Ctrl-C ends it`)
+      output.note(`${await firstSignal('SIGINT', 'SIGTERM', 'SIGHUP')}: closing`)
       return 0
     })
   },
 })
 
-async function makeIfMissing(cluster: Cluster, { topic, partitions }: WantedTopic): Promise<void> {
+async function createIfMissing(
+  cluster: Cluster,
+  { topic, partitions }: WantedTopic,
+): Promise<void> {
   try {
     await cluster.admin.createTopic({ topic, partitions })
   } catch (error) {
@@ -94,8 +111,12 @@ async function makeIfMissing(cluster: Cluster, { topic, partitions }: WantedTopi
   }
 }
 
-/** The addresses, so that a script can read them. */
-async function tell(bootstrap: readonly string[], json: boolean, output: Output): Promise<void> {
+/** Writes the addresses to standard output, where a script can read them. */
+async function printAddresses(
+  bootstrap: readonly string[],
+  json: boolean,
+  output: Output,
+): Promise<void> {
   if (json) await output.json({ bootstrap })
   else await output.line(bootstrap.join(','))
 }

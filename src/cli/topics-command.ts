@@ -1,4 +1,4 @@
-/** `partlog topics [TOPIC]`: what there is, and how much of it. */
+/** `partlog topics [TOPIC]`: lists topics, partitions and copies, with their offsets. */
 
 import type { Cluster } from '../cluster/cluster.js'
 import type { PartitionView, ReplicaView } from '../cluster/describe.js'
@@ -20,20 +20,20 @@ interface PartitionRow {
 export const topicsCommand = command({
   name: 'topics',
   summary: 'Lists topics, or the partitions of one.',
-  words: ['[TOPIC]'],
+  args: ['[TOPIC]'],
   options: {
     dir: DIR_OPTION,
-    internal: toggle('also the topics of the system'),
-    describe: toggle('leader, ISR and every copy of each partition'),
+    internal: toggle('list internal topics, too'),
+    describe: toggle('show leader, ISR and every copy of each partition'),
     json: JSON_OPTION,
   },
   examples: ['partlog topics', 'partlog topics orders --json', 'partlog topics --describe'],
-  run: async ({ words, options, output }) => {
-    if (words[0] !== undefined && options.internal) {
+  run: async ({ args, options, output }) => {
+    const [topic] = args
+    if (topic !== undefined && options.internal) {
       throw new UsageError('partlog topics: --internal: not with a TOPIC')
     }
     await reading(options.dir, async cluster => {
-      const [topic] = words
       if (options.describe) return await describeAll(cluster, topic, options, output)
       if (topic !== undefined) {
         const rows = await partitionRows(cluster, topic)
@@ -51,14 +51,14 @@ export const topicsCommand = command({
   },
 })
 
-/** One row per copy: what people look at when replication does not do what they expect. */
+/** One row per copy, to see what replication is doing. */
 async function describeAll(
   cluster: Cluster,
   topic: string | undefined,
   { json, internal }: { readonly json: boolean; readonly internal: boolean },
   output: Output,
 ): Promise<void> {
-  if (topic !== undefined) await cluster.admin.describeTopic(topic) // it is there
+  if (topic !== undefined) await cluster.admin.describeTopic(topic) // throws if it does not exist
   const { topics } = cluster.describe()
   const wanted = topics.filter(each =>
     topic === undefined ? internal || !each.isInternal : each.topic === topic,

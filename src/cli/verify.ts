@@ -1,4 +1,4 @@
-/** `partlog verify PATH`: every byte of a folder looked at, nothing written. */
+/** `partlog verify PATH`: checks every byte of a folder, writes nothing. */
 
 import type { Problem } from '../log/inspection/inspect-files.js'
 import { inspectPartition } from '../log/inspection/inspect-log.js'
@@ -15,12 +15,12 @@ import { bytesText, grouped } from './terminal/table.js'
 export const verifyCommand = command({
   name: 'verify',
   summary:
-    'Checks every byte of a folder of logs, reads only. Exit code 1 when something is wrong.',
-  words: ['PATH'],
+    'Checks every byte of a folder of logs, read-only. Exit code 1 if something is wrong.',
+  args: ['PATH'],
   options: { json: JSON_OPTION },
   examples: ['partlog verify ./data', 'partlog verify /var/lib/kafka/data'],
-  run: async ({ words, options, output }) => {
-    const { disk, folder: only } = diskAround(words[0] as string)
+  run: async ({ args, options, output }) => {
+    const { disk, folder: only } = diskAround(args[0] as string)
     const partitions = await findPartitions(disk, { folder: only, includeController: true })
     const problems: Problem[] = await checkRootFiles(
       disk,
@@ -53,7 +53,7 @@ interface Totals {
   readonly batches: number
   readonly records: number
   readonly bytes: number
-  /** Batches whose records were not looked into, by codec. */
+  /** The number of batches whose records were not unpacked, by codec. */
   readonly notRead: Readonly<Record<string, number>>
 }
 
@@ -79,7 +79,7 @@ function totalsOf(segments: readonly SegmentSummary[], partitions: number): Tota
 function summaryOf(totals: Totals, problems: number): string {
   const { partitions, segments, batches, records, bytes, notRead } = totals
   const unread = Object.entries(notRead).map(
-    ([codec, count]) => `; ${count} batches of ${codec} by their checksum only`,
+    ([codec, count]) => `; ${count} ${codec} batches checked by checksum only`,
   )
   return (
     `${grouped(partitions)} partitions, ${grouped(segments)} segments, ` +

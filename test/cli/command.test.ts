@@ -23,7 +23,7 @@ import { verifyCommand } from '../../src/cli/verify.js'
 const some = command({
   name: 'some',
   summary: '',
-  words: ['[WORD]'],
+  args: ['[NAME]'],
   options: {
     dir: valued(text, './data', 'DIR', ''),
     n: repeatable(integer(0), 'N', ''),
@@ -42,7 +42,7 @@ describe('options', () => {
     const all = parseCall(some, ['--dir', 'd', '--n', '1', '--n=2', '--how', 'a', '--json', 'w'])
     expect(all.options).toEqual({ dir: 'd', n: [1, 2], how: 'a', json: true })
     expect([...all.given].sort()).toEqual(['dir', 'how', 'json', 'n'])
-    expect(all.words).toEqual(['w'])
+    expect(all.args).toEqual(['w'])
   })
 
   it('each value of a repeated one is checked', () => {
@@ -55,9 +55,9 @@ describe('options', () => {
   ]
   const each = commands.flatMap(one => Object.entries(one.options).map(([n, o]) => [one, n, o] as const))
   it.each(each)('twice is once too often, unless both count: $name --%s', (one, name, option) => {
-    const words = one.words.filter(word => !word.startsWith('[')).map(() => 'w')
+    const args = one.args.filter(arg => !arg.startsWith('[')).map(() => 'w')
     const given = option.type === undefined ? `--${name}` : `--${name}=1`
-    const twice = () => parseCall(one, [...words, given, given])
+    const twice = () => parseCall(one, [...args, given, given])
     if (option.isRepeatable !== true) {
       expect(twice).toThrow(`partlog ${one.name}: --${name}: expected once, got 2 times`)
     } else expect(twice).not.toThrow('expected once')
@@ -83,7 +83,7 @@ describe('what is wrong is said without what may be a password', () => {
   })
 
   it('says how many words there are instead', () => {
-    expect(() => parseCall(some, ['a', 'b', 'c'])).toThrow('expected [WORD], got 3 words')
+    expect(() => parseCall(some, ['a', 'b', 'c'])).toThrow('expected [NAME], got 3 arguments')
     expect(() => parseCall(verifyCommand, [])).toThrow('expected PATH, got none')
   })
 })

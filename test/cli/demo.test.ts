@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { cameBack, type DemoRun } from '../../src/cli/demo.js'
+import { isComplete, type DemoRun } from '../../src/cli/demo.js'
 
 const partition = { read: 5, committed: 5, endOffset: 5 }
 const failover = {
@@ -14,8 +14,8 @@ const well: DemoRun = {
 }
 
 it('is content when every record came back and was committed', () => {
-  expect(cameBack(well)).toBe(true)
-  expect(cameBack({ ...well, failover: undefined, group: undefined })).toBe(true)
+  expect(isComplete(well)).toBe(true)
+  expect(isComplete({ ...well, failover: undefined, group: undefined })).toBe(true)
 })
 
 it.each<[string, Partial<DemoRun>]>([
@@ -27,5 +27,5 @@ it.each<[string, Partial<DemoRun>]>([
   ['one is out of order', { failover: { ...failover, outOfOrder: 1 } }],
   ['a replica is not in sync', { failover: { ...failover, isHealed: false } }],
 ])('is not content when %s', (_, wrong) => {
-  expect(cameBack({ ...well, ...wrong })).toBe(false)
+  expect(isComplete({ ...well, ...wrong })).toBe(false)
 })

@@ -98,7 +98,7 @@ it('takes its bar away before it says anything', async () => {
 it('ends where it cannot read on, unless it may leave that out: then it says what', async () => {
   const words = ['codecs', '--dir', join(GOLDEN, 'codecs-0')]
   await expect(replay(words)).rejects.toThrow(
-    /offsets 240 to 279 are compressed with snappy, which .*; --skip-missing goes on behind it/,
+    /offsets 240 to 279 are compressed with snappy, which .*; --skip-missing continues after it/,
   )
   const { code, stderr } = await replay([...words, '--skip-missing'])
   expect(code).toBe(0)
@@ -186,7 +186,7 @@ it('to a cluster goes on behind what is deleted, and gives its connection back',
   there.faults.on('produce').error('TOPIC_AUTHORIZATION_FAILED', 'no').always()
   const words = ['orders', '--dir', dir, '--to', to, '--json']
   await expect(replay(words)).rejects.toThrow(
-    'no; go on with --partition 0 --from 3, then --partition 1 --from 2',
+    'no; continue with --partition 0 --from 3, then --partition 1 --from 2',
   )
   await expect.poll(() => listening.connectionCount).toBe(0)
   there.faults.clear()
@@ -215,7 +215,7 @@ it('places the records of a key in one partition, in the order of their times', 
   ] as const) {
     const { code, stderr } = await replay(['old', '--dir', dir, '--to', to])
     expect(code).toBe(0)
-    expect(stderr).toContain(`${to} has ${partitions} partitions, the source has 4: records go`)
+    expect(stderr).toContain(`${to} has ${partitions} partitions, the source has 4: keys choose`)
     const { partitions: placed } = await openLogDirectory(join(dir, 'broker-1'))
     const places = new Map<string, string[]>()
     for (const partition of placed.filter(({ topic }) => topic === to)) {
@@ -242,12 +242,12 @@ it('into a topic here says how to go on, all partitions at once where the keys d
   await local.close()
   const words = ['orders', '--dir', dir, '--to', 'keyed', '--until', '9']
   await expect(replay(words)).rejects.toThrow(
-    /INVALID_RECORD.*; go on with --from 0:1,1:0 --until 9$/,
+    /INVALID_RECORD.*; continue with --from 0:1,1:0 --until 9$/,
   )
   await expect(replay([...words, '--partition', '1'])).rejects.toThrow(
-    /; go on with --partition 1 --from 0 --until 9$/,
+    /; continue with --partition 1 --from 0 --until 9$/,
   )
   await expect(replay([...words, '--partitions', 'keep'])).rejects.toThrow(
-    /; go on with --partition 0 --from 1 --until 9, then --partition 1 --from 0 --until 9$/,
+    /; continue with --partition 0 --from 1 --until 9, then --partition 1 --from 0 --until 9$/,
   )
 })

@@ -30,5 +30,5 @@ it('ends with a table of members', () => {
   const cwd = tempFolder()
   const text = output(['demo', '--consumers', '2', '--records', '1000', '--dir', 'two'], { cwd })
   expect(text).toMatch(/\n\nMEMBER +RECORDS +AGAIN +FATE\n(member-\d +\d+ +\d+ +[a-z]+\n){3}\n/)
-  expect(text).toMatch(/\ngroup +1,000 records processed at least once, 0 lost; \d+ came again; /)
+  expect(text).toMatch(/\ngroup +1,000 records processed at least once, 0 lost; \d+ delivered again; /)
 })

@@ -193,7 +193,7 @@ describe('a group is moved', () => {
     expect(stdout).toMatch(
       /^GROUP +TOPIC +PARTITION +CURRENT-OFFSET +NEW-OFFSET\nbilling +orders +0 +4 +10$/m,
     )
-    expect(stderr).toBe('partlog: nothing was changed: --execute does it\n')
+    expect(stderr).toBe('partlog: dry run, nothing was changed; --execute commits the offsets\n')
     expect(contentOf(two)).toEqual(before)
   })
 

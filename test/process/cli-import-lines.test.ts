@@ -68,10 +68,10 @@ describe('a key', () => {
   })
 
   it('that UTF-8 cannot hold is refused: two would become one', () => {
-    expect(refused('{"n":"\\ud800"}', '--key', 'n')).toContain('line 1: n: it has half a character')
+    expect(refused('{"n":"\\ud800"}', '--key', 'n')).toContain('line 1: n: it has a lone surrogate')
     const record = { partition: 0, timestamp: 1, key: '\ud800', value: 'v' }
     const line = JSON.stringify(record)
-    expect(refused(line, '--format', 'records')).toContain('line 1: key: half a character')
+    expect(refused(line, '--format', 'records')).toContain('line 1: key: it has a lone surrogate')
     const latin = Buffer.from('{"partition":0,"timestamp":1,"key":null,"value":"\xfc"}', 'latin1')
     expect(refused(latin, '--format', 'records')).toContain('line 1: it is not UTF-8')
   })
@@ -99,8 +99,8 @@ describe('a time', () => {
     ['"order-1"', 'expected a time, got "order-1": expected a time like 2016'],
     ['true', 'expected a time, got true'],
     ['null', 'expected a time, got null'],
-    ['"2018-08-31 09:30:00"', 'it does not say its zone: say --timezone UTC'],
-    ['1000', 'what it counts is not clear: say --timestamp-unit s, ms, us or ns'],
+    ['"2018-08-31 09:30:00"', 'it has no time zone: add --timezone UTC'],
+    ['1000', 'its unit is not clear: add --timestamp-unit s, ms, us or ns'],
     ['"1955-01-01T00:00:00Z"', 'it lies before 1970'],
   ])('%s is refused, with the line', (value, why) => {
     expect(refused(`{"ts":"${'2016-01-01'}T00:00:00Z"}\n{"ts":${value}}\n`, '--timestamp', 'ts'))
@@ -111,7 +111,8 @@ describe('a time', () => {
     const path = file(`{"ts":${T / 1000}}\n{"ts":"2024-01-01T00:00:00Z"}\n`)
     const words = ['import', path, '--topic', 't', '--dir', fresh(), '--timestamp', 'ts']
     expect(partlog(words).stderr).toContain(
-      'their times go from 2023-11-14T22:13:20.000Z to 2024-01-01T00:00:00.000Z; numbers count s\n',
+      'their times range from 2023-11-14T22:13:20.000Z to 2024-01-01T00:00:00.000Z; ' +
+        'numbers were read as s\n',
     )
   })
 
@@ -132,8 +133,8 @@ describe('options that would change nothing', () => {
   const record = '{"partition":0,"timestamp":1,"key":null,"value":"v"}'
   it.each([
     [['--format', 'lines', '--timestamp', '1'], /--timestamp: not with --format lines: the lines/],
-    [['--format', 'records', '--timestamp', 'x'], /--timestamp: not with --format records: which/],
-    [['--format', 'records', '--key', 'value'], /--key: not with --format records, which has/],
+    [['--format', 'records', '--timestamp', 'x'], /--timestamp: not with --format records: the/],
+    [['--format', 'records', '--key', 'value'], /--key: not with --format records: the/],
     [['--format', 'lines', '--timezone', 'UTC'], /--timezone: not with --format lines/],
     [['--timezone', 'UTC'], /--timezone: needs --timestamp$/],
     [['--timestamp-unit', 's'], /--timestamp-unit: needs --timestamp$/],
@@ -178,7 +179,7 @@ describe('encodings', () => {
 
   it('UTF-16 is named', () => {
     const wide = Buffer.from('\ufeff{"id":"a"}\n', 'utf16le')
-    expect(refused(wide)).toMatch(/it is in UTF-16, expected UTF-8 .*; nothing of it was imported\n/)
+    expect(refused(wide)).toMatch(/it is in UTF-16, expected UTF-8 .*; nothing was imported\n/)
     expect(refused(wide.subarray(2))).toContain('it is in UTF-16LE')
   })
 })
@@ -200,7 +201,7 @@ describe('a bad line', () => {
     expect(first.code).toBe(1)
     expect(first.stderr).toMatch(/: line 3: .*; its first 2 lines are imported, the rest is not: /)
     expect(first.stderr).toContain(
-      'go on behind line 3 with --skip 3, or with --skip 2 when it is mended; ' +
+      'continue after line 3 with --skip 3, or correct it and use --skip 2; ' +
         '--bad-lines skip leaves out all such lines\n',
     )
     expect(partlog([...words, '--skip', '3']).code).toBe(0)
@@ -229,7 +230,7 @@ describe('a bad line', () => {
     const words = ['import', path, '--topic', 't', '--bad-lines', 'skip', '--dir', fresh()]
     const { stderr } = partlog(words)
     expect(stderr.match(/is left out: /g)).toHaveLength(10)
-    expect(stderr).toContain('50 lines are left out: they are no events\n')
+    expect(stderr).toContain('50 lines are left out: they are not events\n')
     const told = jsonLines([...words.slice(0, -1), fresh(), '--json'])
     expect(told.filter(each => 'badLine' in each)).toHaveLength(10)
     expect(told.at(-1)).toMatchObject({ records: 50, badLines: 50 })
@@ -250,7 +251,7 @@ describe('a signal', () => {
     const { code, stderr } = await over
     expect(code).toBe(1)
     const count = Number(/^partlog: .*: its first (\d+) lines are imported/m.exec(stderr)?.[1])
-    expect(stderr).toContain(`the rest is not: go on with --skip ${count}\n`)
+    expect(stderr).toContain(`the rest is not: continue with --skip ${count}\n`)
     expect(jsonLines(['topics', '--dir', dir, '--json'])).toMatchObject([{ records: count }])
     const rest = ['import', path, '--topic', 't', '--dir', dir, '--skip', String(count)]
     expect(partlog(rest).code).toBe(0)
@@ -272,7 +273,7 @@ describe('a signal', () => {
     child.kill('SIGTERM')
     const { code, stderr } = await over
     expect(code).toBe(1)
-    expect(stderr).toContain('partlog: not finished: go on with --from 0:1,1:0\n')
+    expect(stderr).toContain('partlog: not finished: continue with --from 0:1,1:0\n')
     output([...words.slice(0, 4), '--from', '0:1,1:0', '--dir', dir])
     expect(recordsOf(dir, 'copy').map(({ key }) => key)).toEqual(['k0', 'k1', 'k2'])
   })
@@ -302,7 +303,7 @@ describe('a signal', () => {
     await acknowledged
     child.kill('SIGINT')
     expect(await ended(child)).toBe(1)
-    expect(stderr).toContain('its first 2 lines are imported, the rest is not: go on with --skip 2')
+    expect(stderr).toContain('its first 2 lines are imported, the rest is not: continue with --skip 2')
   })
 })
 
@@ -321,7 +322,7 @@ describe('records as lines', () => {
     const path = file(JSON.stringify({ topic: 't', ...sorted }))
     const { code, stderr } = partlog(['import', path, '--topic', 't', '--dir', fresh()])
     expect(code).toBe(2)
-    expect(stderr).toContain('say --format records')
+    expect(stderr).toContain('use --format records')
   })
 
   it('values alone: what lines cannot show is said', () => {
@@ -333,8 +334,8 @@ describe('records as lines', () => {
     const { code, stderr } = partlog(['replay', 't', '--dir', dir, '--format', 'values'])
     expect(code).toBe(0)
     expect(stderr).toContain(
-      'partlog: 2 values hold line breaks, 2 are null (an empty line each): as lines they cannot ' +
-        'be told apart; --format records can\n',
+      'partlog: 2 values hold line breaks, 2 are null (an empty line each): lines cannot ' +
+        'represent them exactly; --format records can\n',
     )
     expect(partlog(['replay', 't', '--dir', dir]).stderr).not.toContain('line breaks')
   })
@@ -351,7 +352,7 @@ describe('records as lines', () => {
     expect(two.map(({ partition }) => partition)).toEqual([0, 2])
     const from = ['replay', 't', '--dir', dir, '--from', '0:1,1:0,2:0']
     expect(jsonLines<RecordLine>(from).map(({ partition }) => partition)).toEqual([1, 2])
-    expect(partlog([...from.slice(0, -1), '0:1']).stderr).toContain('a place in partition 1, too')
+    expect(partlog([...from.slice(0, -1), '0:1']).stderr).toContain('a time for partition 1, too')
     expect(partlog(['replay', 't', '--dir', dir, '--partition', '7', '--partition', '0']).stderr)
       .toContain('got t-7')
   })
@@ -365,7 +366,7 @@ describe('records as lines', () => {
     expect(from.stdout).toBe('{"ts":1700000000000}\n')
     expect(from.stderr).toContain('--from 1600000000000 is taken for a time, 2020-09-13T12:26:40')
     expect(partlog([...words, '--until', '1600000000000']).stdout).toBe('{"ts":1500000000000}\n')
-    expect(partlog([...words, '--from', '7']).stderr).toContain('--from 7 lies behind the end: 2')
+    expect(partlog([...words, '--from', '7']).stderr).toContain('--from 7 lies beyond the end of every partition (2 ')
   })
 })
 

@@ -84,7 +84,7 @@ describe('import', () => {
     const lines = ['{"k":7,"t":1000}', '{"k":{"a": 1},"t":2000.4}', '{"t":3000}', '{"k":null,"t":4}']
     const path = file('odd.jsonl', lines.join('\n'))
     const words = ['import', path, '--topic', 'odd', '--dir', dir, '--key', 'k', '--timestamp', 't']
-    expect(partlog(words).stderr).toContain('what it counts is not clear: say --timestamp-unit s')
+    expect(partlog(words).stderr).toContain('its unit is not clear: add --timestamp-unit s')
     output([...words, '--timestamp-unit', 'ms'])
     const records = recordsOf(dir, 'odd', '--partition', '0')
     expect(records.map(({ key, timestamp }) => [key, timestamp])).toEqual([
@@ -174,7 +174,7 @@ describe('a line that is wrong', () => {
     ['no JSON', 'not json', [], /line 6: Unexpected token/],
     ['without its time', '{"id":1}', ['--timestamp', 'at'], /line 6: at: expected a time, got und/],
     ['with a wrong time', '{"at":"?"}', ['--timestamp', 'at'], /line 6: at: expected a time, got/],
-    ['no export', '{"a":1}', ['--format', 'records'], /line 1: expected a record, which has no par/],
+    ['no export', '{"a":1}', ['--format', 'records'], /line 1: expected a record, but it has no par/],
   ])('(%s) is named by its number', (_, line, words, sentence) => {
     const path = file('broken.jsonl', broken(line))
     const ended = partlog(['import', path, '--topic', 't', '--dir', fresh(), ...words])
@@ -200,7 +200,7 @@ describe('a line that is wrong', () => {
     const { code, stderr } = partlog(words, { input })
     expect(code).toBe(1)
     expect(stderr).toMatch(sentence)
-    expect(stderr).toContain('go on behind line 2 with --skip 2, or with --skip 1 when it is mended')
+    expect(stderr).toContain('continue after line 2 with --skip 2, or correct it and use --skip 1;')
   })
 
   it('leaves the lines before it imported, and says how to go on', () => {
@@ -208,7 +208,7 @@ describe('a line that is wrong', () => {
     const words = ['import', '-', '--topic', 'orders', '--dir', dir]
     const { code, stderr } = partlog(words, { input: broken('{"id":') })
     expect(code).toBe(1)
-    expect(stderr).toMatch(/^partlog: standard input: line 6: .*--skip 5 when it is mended; .*\n$/)
+    expect(stderr).toMatch(/^partlog: standard input: line 6: .*or correct it and use --skip 5; .*\n$/)
     expect(stderr).toContain('its first 5 lines are imported, the rest is not')
     const again = partlog([...words, '--skip', '5'], { input: broken('{"id":"mended"}') })
     expect(again.code).toBe(0)
@@ -219,14 +219,14 @@ describe('a line that is wrong', () => {
     const dir = fresh()
     const words = ['import', '-', '--topic', 'orders', '--dir', dir, '--skip', '3']
     const { stderr } = partlog(words, { input: broken('?') })
-    expect(stderr).toContain('with --skip 6, or with --skip 5 when it is mended')
+    expect(stderr).toContain('with --skip 6, or correct it and use --skip 5')
     expect(valuesOf(dir, 'orders')).toBe(`${LINES.slice(3, 5).join('\n')}\n`)
   })
 
   it('as the first one leaves no topic behind', () => {
     const dir = fresh()
     const words = ['import', '-', '--topic', 'orders', '--dir', dir]
-    expect(partlog(words, { input: '?' }).stderr).toContain('nothing of it was imported')
+    expect(partlog(words, { input: '?' }).stderr).toContain('nothing was imported')
     expect(output(['topics', '--dir', dir, '--json'])).toBe('')
   })
 
@@ -238,7 +238,7 @@ describe('a line that is wrong', () => {
     const { code, stderr } = partlog(words, { input: lines.join('\n') })
     expect(code).toBe(1)
     expect(stderr).toContain('line 15001:')
-    expect(stderr).toContain('go on behind line 15001 with --skip 15001, or with --skip 15000')
+    expect(stderr).toContain('continue after line 15001 with --skip 15001, or correct it and use --skip 15000')
     expect(valuesOf(dir, 'long')).toBe(`${lines.slice(0, 15_000).join('\n')}\n`)
   })
 })
@@ -301,7 +301,7 @@ describe('replay', () => {
     expect(code).toBe(2)
     expect(stderr).toBe(
       'partlog replay: --to: expected a topic of at least 3 partitions, narrow has 2 ' +
-        '(--partitions by-key places the records anew)\n',
+        '(--partitions by-key distributes the records by key)\n',
     )
     output(['import', '-', '--topic', 'wide', '--dir', dir, '--partitions', '4'])
     expect(partlog(['replay', 'orders', '--dir', dir, '--to', 'wide', ...keep]).stderr).toContain(
@@ -309,7 +309,7 @@ describe('replay', () => {
     )
     expect(recordsOf(dir, 'wide')).toEqual(recordsOf(dir, 'orders'))
     expect(partlog(narrow).stderr).toContain(
-      'partlog: narrow has 2 partitions, the source has 3: records go where their keys say, ',
+      'partlog: narrow has 2 partitions, the source has 3: keys choose the partitions, ',
     )
     expect(new Set(recordsOf(dir, 'narrow').map(({ key, partition }) => `${key} ${partition}`)).size)
       .toBe(4) // each key in one partition

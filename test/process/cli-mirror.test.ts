@@ -76,7 +76,7 @@ describe('a mirror', () => {
     const { start, isEqual, cluster } = await source(25_000, { brokers: 2 })
     const { code, stdout, stderr } = await start().ended
     expect(stderr).toMatch(
-      /^25,000 records into orders in [\d.]+ s; offsets are those of the source\n$/,
+      /^25,000 records into orders in [\d.]+ s; offsets are the same as in the source\n$/,
     )
     expect(code).toBe(0)
     await isEqual()
@@ -108,7 +108,7 @@ describe('a mirror', () => {
     let copied = 500
     for (let round = 0; round < 3; round++) {
       const { child, said, ended } = start('--follow')
-      await said('is a copy of all there was')
+      await said('has all records up to now')
       await send(oddMessages(700, PARTITIONS))
       while ((await storedCount(dir, 'orders')) <= copied) await new Promise(setImmediate)
       child.kill('SIGKILL')
@@ -137,13 +137,13 @@ describe('a mirror', () => {
   it('follows until a signal', async () => {
     const { start, isEqual, send, dir } = await source(100)
     const { child, said, ended } = start('--follow', '--json')
-    await said('orders is a copy of all there was')
+    await said('orders has all records up to now')
     await send(oddMessages(50, PARTITIONS))
     while ((await storedCount(dir, 'orders')) < 150) await new Promise(setImmediate)
     child.kill('SIGINT')
     const { code, stdout, stderr } = await ended
     expect(code).toBe(0)
-    expect(stderr).toMatch(/follows until Ctrl-C\nSIGINT: ending\n$/)
+    expect(stderr).toMatch(/following until Ctrl-C\nSIGINT: ending\n$/)
     expect(parseLines(stdout)).toMatchObject([{ topic: 'orders', records: 150 }])
     await isEqual()
     expect(await aheadOfPositions(dir)).toBe(0)
@@ -158,7 +158,7 @@ describe('a mirror', () => {
     const { code, stderr } = await ended
     expect(code).toBe(1)
     expect(stderr).toMatch(
-      /SIGTERM: ending\n.*\npartlog: not finished: the same command goes on\n$/,
+      /SIGTERM: ending\n.*\npartlog: not finished: the same command continues\n$/,
     )
     expect(await aheadOfPositions(dir)).toBe(0)
     slow.remove()
@@ -169,7 +169,7 @@ describe('a mirror', () => {
   it('notices new partitions while it follows, and afterwards', async () => {
     const { start, isEqual, send, cluster, dir } = await source(100)
     const { child, said, ended } = start('--follow')
-    await said('is a copy of all there was')
+    await said('has all records up to now')
     await cluster.admin.createPartitions({ topic: 'orders', partitions: 5 })
     await send([{ partition: 4, value: 'new' }])
     while ((await storedCount(dir, 'orders')) < 101) await new Promise(setImmediate)
@@ -217,7 +217,7 @@ describe('offsets', () => {
     expect(partitions[1]?.source?.from).toBe(40)
     expect(partitions[1]?.target?.from).toBe(0)
     const { stderr } = await start().ended
-    expect(stderr).toMatch(/; offsets at the source are higher now, by 40 in partition 1\n$/)
+    expect(stderr).toMatch(/; offsets in the source are now higher, by 40 in partition 1\n$/)
   })
 
   it('have no gaps where compaction has made some; a killed mirror goes on there, too', async () => {
@@ -240,7 +240,7 @@ describe('offsets', () => {
     const dir = fresh()
     const words = ['mirror', '--from', at('table'), '--dir', dir]
     const first = started([...words, '--follow'])
-    await first.said('is a copy of all there was')
+    await first.said('has all records up to now')
     await producer.send({ topic: 'table', messages: [{ key: 'k', value: 'last', timestamp: 1 }] })
     while ((await storedCount(dir, 'table')) <= records.length) await new Promise(setImmediate)
     first.child.kill('SIGKILL')
@@ -258,7 +258,9 @@ describe('offsets', () => {
     await send(oddMessages(30, PARTITIONS))
     const { code, stderr } = await start('--from-offset', '9999').ended
     expect(code).toBe(0)
-    expect(stderr).toMatch(/^partlog: orders goes on where it ended; --from-offset is for a first/)
+    expect(stderr).toMatch(
+      /^partlog: orders continues where the last run ended; --from-offset is for a first run\n/,
+    )
     const records = (await recordsOf(cluster, 'orders')).filter(({ offset }) => offset >= 150)
     const shifted = records.map(record => ({ ...record, offset: record.offset - 150 }))
     expect(await storedRecords(dir, 'orders')).toEqual(shifted)
@@ -277,7 +279,7 @@ describe('a mirror ends with a sentence', () => {
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
     expect(stderr).toBe(
       `partlog: orders-0: the source has deleted offsets ${until - 9} to ${until - 3} before ` +
-        'they were mirrored; --skip-deleted goes on behind them\n',
+        'they were mirrored; --skip-deleted continues after them\n',
     )
     const { records, partitions } = await summaryOf(start('--skip-deleted', '--json'))
     expect({ records, shift: partitions[0]?.shift }).toEqual({ records: 2, shift: 7 })
@@ -292,7 +294,9 @@ describe('a mirror ends with a sentence', () => {
     await folder.close()
     const { code, stderr } = await start().ended
     expect(code).toBe(1)
-    expect(stderr).toBe('partlog: orders-0 has records of others: say another --topic\n')
+    expect(stderr).toBe(
+      'partlog: orders-0 has records up to offset 0 that no mirror wrote: use another --topic\n',
+    )
     expect(await storedCount(dir, 'orders')).toBe(1)
     expect((await summaryOf(start('--topic', 'copy', '--json'))).records).toBe(10)
   })
@@ -308,7 +312,7 @@ describe('a mirror ends with a sentence', () => {
     for (let n = 0; n < 2; n++) {
       const { code, stderr } = await start().ended
       expect(code).toBe(1)
-      expect(stderr).toMatch(/^partlog: orders-1: the record at offset \d+ is not that of the/m)
+      expect(stderr).toMatch(/^partlog: orders-1: the record at offset \d+ is not the one of the/m)
     }
     expect(await storedCount(dir, 'orders')).toBe(32)
   })
@@ -367,9 +371,9 @@ function zstd(value: string): Buffer {
 it.each([
   [[], /^partlog mirror: --from: expected an address$/],
   [['--from', 'orders'], /^partlog mirror: --from: expected kafka:\/\/host:port\/topic/],
-  [['--from', 'kafka://h:1/a', '--topic', '__mirror_positions'], /where positions are kept$/],
+  [['--from', 'kafka://h:1/a', '--topic', '__mirror_positions'], /expected another name, __mirror_positions holds/],
   [['--from', 'kafka://h:1/a', '--from-offset', 'x'], /--from-offset: expected an offset or/],
-  [['orders'], /^partlog mirror: expected no words, got 1 word$/],
+  [['orders'], /^partlog mirror: expected no arguments, got 1 argument$/],
 ])('the words %j are wrong', (words, line) => {
   const { code, stdout, stderr } = partlog(['mirror', ...words], { cwd: tempFolder() })
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' })

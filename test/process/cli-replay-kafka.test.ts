@@ -121,8 +121,8 @@ describe('a topic of a cluster', () => {
       '--json',
     ]).ended
     expect(stderr).toBe(
-      'partlog: wide has 5 partitions, the source has 2: records go where their keys say, ' +
-        'those without a key in turns\n',
+      'partlog: wide has 5 partitions, the source has 2: keys choose the partitions, ' +
+        'records without a key rotate\n',
     )
     const [summary] = parseLines<{ partitions: { target: unknown }[] }>(stdout)
     expect(summary?.partitions.map(({ target }) => target)).toEqual([null, null])
@@ -173,7 +173,7 @@ it.each(['SIGINT', 'SIGTERM'] as const)('%s ends it after what is in hand', asyn
   expect(code).toBe(1)
   expect(stderr).toMatch(
     new RegExp(
-      `^${signal}: ending\n1 records of orders in [^\n]*\npartlog: not finished: go on with ` +
+      `^${signal}: ending\n1 records of orders in [^\n]*\npartlog: not finished: continue with ` +
         '--partition 0 --from 1 --until 3, then --partition 1 --from 0 --until 3\n$',
     ),
   )
@@ -191,7 +191,7 @@ describe('a failure', () => {
     const { code, stdout, stderr } = await replay(at('orders'))
     expect(code).toBe(1)
     expect(stderr).toMatch(
-      /^partlog: POLICY_VIOLATION: not you; go on with --partition 0 [^\n]*\n$/,
+      /^partlog: POLICY_VIOLATION: not you; continue with --partition 0 [^\n]*\n$/,
     )
     const before = await recordsOf(cluster, 'orders')
     expect(before.length).toBeGreaterThan(0)
@@ -218,7 +218,7 @@ describe('a failure', () => {
     const where = [0, 1, 2]
       .map(n => `--partition ${n} --from 20 --until 2026-01-02T00:00:00.000Z`)
       .join(', then ')
-    expect(stderr).toBe(`partlog: TOPIC_AUTHORIZATION_FAILED: no; go on with ${where}\n`)
+    expect(stderr).toBe(`partlog: TOPIC_AUTHORIZATION_FAILED: no; continue with ${where}\n`)
     const [{ partitions } = { partitions: [] }] = parseLines<{ partitions: object[] }>(stdout)
     expect(partitions).toHaveLength(3)
     expect(partitions[0]).toEqual({ partition: 0, records: 0, source: null, target: null })
@@ -228,7 +228,7 @@ describe('a failure', () => {
     const { cluster, at } = await elsewhere()
     cluster.faults.on('produce').error('UNKNOWN_SERVER_ERROR', 'who knows').always()
     const { stderr } = await replay(at('orders'), '--partition', '0')
-    expect(stderr).toMatch(/--partition 0 --from 0 \(some of the records .* come twice then\)\n$/)
+    expect(stderr).toMatch(/--partition 0 --from 0 \(some of these .* be written twice\)\n$/)
   })
 
   it('of a record that is too large for the target names where it is, and what may be there', async () => {
@@ -241,7 +241,7 @@ describe('a failure', () => {
     const words = ['replay', 'orders', '--dir', folder, '--to', at('narrow'), '--partition', '0']
     const { code, stderr } = await started(words).ended
     expect(code).toBe(1)
-    expect(stderr).toMatch(/MESSAGE_TOO_LARGE.*; go on with --partition 0 --from 0 \(some of the /)
+    expect(stderr).toMatch(/MESSAGE_TOO_LARGE.*; continue with --partition 0 --from 0 \(some of these /)
   })
 
   it('to reach anybody is fast', async () => {
@@ -268,7 +268,7 @@ it.each([
   [['--to', 'kafka://host/orders'], {}, /--to: expected kafka:\/\/host:port\/topic .*got "kafka/],
   [['--to', NOWHERE, '--username', 'a'], {}, /--username: needs --sasl$/],
   [['--to', NOWHERE, '--sasl', 'plain'], {}, /--sasl: needs --username$/],
-  [['--to', NOWHERE, '--sasl', 'plain', '--username', 'a'], {}, /as PARTLOG_PASSWORD$/],
+  [['--to', NOWHERE, '--sasl', 'plain', '--username', 'a'], {}, /variable PARTLOG_PASSWORD$/],
   [['--to', NOWHERE, '--sasl', 'gssapi'], {}, /--sasl: expected one of "plain", "scram-/],
   [['--to', 'copy', '--ssl'], {}, /^partlog replay: --ssl: only with kafka:\/\/…$/],
   [['--username', 'a'], {}, /^partlog replay: --username: only with kafka:\/\/…$/],

@@ -95,7 +95,7 @@ it('does not take an export for events, nor leave a topic behind when it refuses
   const words = ['import', '-', '--topic', 'odd', '--dir', target]
   const { code, stderr } = partlog(words, { input })
   expect(code).toBe(2)
-  expect(stderr).toMatch(/^partlog import: .*say --format records to restore .*\n$/)
+  expect(stderr).toMatch(/^partlog import: .*use --format records to restore .*\n$/)
   expect(output(['topics', '--dir', target, '--json'])).toBe('')
   expect(partlog([...words, '--format', 'lines'], { input }).code).toBe(0)
   expect(output(['replay', 'odd', '--dir', target, '--format', 'values'])).toBe(input)

@@ -227,7 +227,7 @@ describe('demo', () => {
     for (const row of rows.slice(0, 6)) expect(row).toMatch(/^ +\d( +\d+){5}$/)
     expect(text).toMatch(/\nwritten +600 records, [\d.]+ kB in [\d.]+ s/)
     expect(text).toMatch(/\nread +600 records in [\d.]+ s\n/)
-    expect(text).toContain('\nlook in  npx partlog inspect table --batches\n')
+    expect(text).toContain('\nlook at  npx partlog inspect table --batches\n')
     expect(partlog(['inspect', 'table', '--batches'], { cwd }).code).toBe(0)
   })
 })

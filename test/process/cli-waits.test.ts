@@ -39,7 +39,7 @@ function limited(words: readonly string[]) {
 }
 
 const WAITING =
-  /^partlog: waiting: (\w+)-\d does not take records, tried again for up to 11\d s: .*append \/.*\1-\d\/\d{20}\.log: EFBIG \(.*; it goes on as soon as there is room$/gm
+  /^partlog: waiting: (\w+)-\d does not take records, tried again for up to 11\d s: .*append \/.*\1-\d\/\d{20}\.log: EFBIG \(.*; it continues as soon as there is room$/gm
 /** How often it has been said. */
 const told = ({ said }: { readonly said: () => string }, sentence: RegExp): number =>
   said().match(sentence)?.length ?? 0

@@ -1,9 +1,9 @@
-/** What has become of a topic's records, partition by partition: for people and for scripts. */
+/** Which records of each partition were copied, and to which offsets: for people and scripts. */
 
 import { table } from '../terminal/table.js'
 import type { LaneReport, OffsetRange } from './lanes.js'
 
-/** Null where nothing came, or it went to several partitions. */
+/** `source` is null if nothing was copied; `target` also if it went to several partitions. */
 export interface Arrived {
   readonly partition: number
   readonly records: number
@@ -17,10 +17,15 @@ export function arrivedOf(reports: readonly LaneReport[]): Arrived[] {
   })
 }
 
-/** Each range as its first offset and the one behind its last. */
+/** The table of the copied ranges: FROM is inclusive, UNTIL exclusive. */
 export function arrivedTable(partitions: readonly Arrived[]): string {
   const rows = partitions.map(({ partition, records, source, target }) => [
-    ...[partition, records, source?.from, source?.until, target?.from, target?.until],
+    partition,
+    records,
+    source?.from,
+    source?.until,
+    target?.from,
+    target?.until,
   ])
   const head = ['PARTITION', 'RECORDS', 'FROM', 'UNTIL', 'TARGET-FROM', 'TARGET-UNTIL']
   return table(head, rows)

@@ -1,19 +1,19 @@
-/** A topic that is made as a copy of another: as many partitions, and settings that go along. */
+/** Creates a topic as a copy of another: with as many partitions, and some of its settings. */
 
 import type { Admin, TopicSettingValue } from '../../client/admin/admin-api.js'
 import { isPartlogError } from '../../model/errors.js'
 import type { TopicConfigInput, TopicSetting } from '../../model/topic-settings.js'
 
-/** What is planned for the future is an event, too. */
+/** Accepts record times in the future, too: an event may be planned. */
 export const OF_ANY_TIME = { 'message.timestamp.after.max.ms': Number.MAX_SAFE_INTEGER } as const
 
-/** Retention goes by the time of the records, and those of old events would be the first to go. */
+/** Keeps all records: retention goes by record times, so it would delete old events at once. */
 export const IMPORTED = { 'retention.ms': -1, ...OF_ANY_TIME } as const
 
 /**
- * What records mean and how long they stay goes along. How a cluster keeps them (segments, syncs,
- * copies) is its own affair, and with LogAppendTime they would lose their times. How old a record
- * may be when it is written goes least of all: it was younger then.
+ * Settings that the copy takes over: what records mean and how long they stay. Left out are how a
+ * cluster stores records (segments, syncs, copies), LogAppendTime, which would replace their times,
+ * and the greatest age of a record when it is written: the records are older now than they were.
  */
 const CARRIED: readonly string[] = [
   'cleanup.policy',
@@ -26,10 +26,10 @@ const CARRIED: readonly string[] = [
   'max.message.bytes',
 ] satisfies TopicSetting[]
 
-/** Not known to Kafka before 3.6, which takes records of any time. */
+/** Kafka before 3.6 does not know this setting and accepts records of any time. */
 const TIME_BOUND: TopicSetting = 'message.timestamp.after.max.ms'
 
-/** Of a topic's settings those that were set, and that go along. */
+/** The settings of a topic that were set and that a copy takes over. */
 export function carriedSettings(settings: readonly TopicSettingValue[]): TopicConfigInput {
   const carried = settings.filter(
     ({ name, value, isDefault }) => !isDefault && value !== null && CARRIED.includes(name),
@@ -37,7 +37,7 @@ export function carriedSettings(settings: readonly TopicSettingValue[]): TopicCo
   return Object.fromEntries(carried.map(({ name, value }) => [name, value]))
 }
 
-/** How many partitions a topic has, undefined when there is none of this name. */
+/** How many partitions a topic has; undefined if it does not exist. */
 async function partitionsOf(admin: Admin, topic: string): Promise<number | undefined> {
   try {
     return (await admin.describeTopic(topic)).partitions.length
@@ -53,7 +53,7 @@ export interface CarriedTopic {
   readonly config: TopicConfigInput
 }
 
-/** Makes the topic if there is none; gives how many partitions it has. */
+/** Creates the topic if it does not exist; resolves with its number of partitions. */
 export async function ensureCarried(admin: Admin, wanted: CarriedTopic): Promise<number> {
   const existing = await partitionsOf(admin, wanted.topic)
   if (existing !== undefined) return existing

@@ -1,4 +1,4 @@
-/** Lines of a file as messages: which format they have, what is their key, when they were. */
+/** Turns lines of a file into messages: finds the key and the time of each. */
 
 import { isUtf8 } from 'node:buffer'
 import type { Message } from '../../client/producer/messages.js'
@@ -18,25 +18,25 @@ import { readTime, type TimeRead, type TimeRules } from './time-text.js'
 
 export type ImportFormat = 'json' | 'lines' | 'records'
 
-/** What lines mean. */
+/** How lines are read. */
 export interface LineRules {
   readonly format: ImportFormat
-  /** Field of the JSON object, or number of the word in a plain line. */
+  /** The key: a field of the JSON object, or the number of a word in a plain line. */
   readonly key: string | undefined
-  /** Field of the JSON object. */
+  /** The time: a field of the JSON object. */
   readonly timestamp: string | undefined
   readonly times: TimeRules
 }
 
-/** The times that were read: people should see what was understood. */
+/** The times that were read, so that the user can check how they were understood. */
 export interface TimesRead {
   first: number
   last: number
-  /** Units that numbers were taken for without being told. */
+  /** The units that were recognized by the size of the numbers. */
   readonly units: Set<string>
 }
 
-/** Makes messages of lines; each throws with the reason when it is none. */
+/** Turns lines into messages; throws with the reason if a line is not an event. */
 export class EventLines {
   readonly #rules: LineRules
   readonly #names: readonly (FieldName | undefined)[]
@@ -49,12 +49,12 @@ export class EventLines {
     this.#names = fields.map(name => (name === undefined ? undefined : new FieldName(name)))
   }
 
-  /** The times up to now; undefined when there were none. */
+  /** The times so far; undefined if there were none. */
   get times(): TimesRead | undefined {
     return this.#times
   }
 
-  /** No event stands in a blank line, unless any text is one. */
+  /** A blank line is not an event, unless any text is one (`lines`). */
   isBlank(line: Buffer): boolean {
     return this.#rules.format !== 'lines' && line.every(byte => byte === 0x20 || byte === 0x09)
   }
@@ -100,7 +100,7 @@ export class EventLines {
     if (unit !== undefined) times.units.add(unit)
   }
 
-  /** Words stand between ASCII's blanks: bytes of any encoding stay what they are. */
+  /** Words are separated by ASCII blanks, and their bytes are kept, whatever the encoding. */
   #wordOf(line: Buffer): Uint8Array | null {
     const { key } = this.#rules
     if (key === undefined) return null
@@ -111,8 +111,8 @@ export class EventLines {
 }
 
 const EXPORT_HINT =
-  'partlog import: the file looks like an export of partlog; say --format records to restore the ' +
-  'records, or --format lines to import the lines as they are'
+  'partlog import: the file looks like an export of partlog; use --format records to restore the ' +
+  'records, or --format lines to import each line as a value'
 
 function ofField(field: string, error: unknown): Error {
   return new Error(`${field}: ${(error as Error).message}`)
@@ -135,7 +135,7 @@ const MINUS = 0x2d
 const ZERO = 0x30
 const NINE = 0x39
 
-/** The text that stands in the line; of a string what is between the quotes. */
+/** The text as it stands in the line; of a string the part between the quotes. */
 function keyOf(token: Buffer): Uint8Array | string | null {
   const first = token[0]
   if (first === QUOTE) return token.includes(BACKSLASH) ? stringOf(token) : token.subarray(1, -1)

@@ -1,11 +1,11 @@
 /**
- * The work of `partlog import`: lines become messages, messages are sent, and at any moment it is
- * known how many lines are safe.
+ * The work of `partlog import`: turns lines into messages, sends them, and always knows how many
+ * lines at the start of the file are imported.
  *
- *   read → messages → send → … (some under way) → acknowledged, in order
+ *   read → messages → send → … (several in flight) → acknowledged, in order
  *
- * Whatever ends it, the sentence says how to go on: after a line that is none, a send that failed,
- * a signal, a file that cannot be read on.
+ * If the import ends early (a bad line, a failed send, a signal, a read error), the error says how
+ * to continue.
  */
 
 import type { Message, RecordMetadata } from '../../client/producer/messages.js'
@@ -18,58 +18,58 @@ import { UsageError } from '../terminal/usage-error.js'
 import { LineTooLong, openLines, type LineReader } from '../terminal/user-files.js'
 import { EventLines, type LineRules, type TimesRead } from './event-lines.js'
 
-/** What the lines are sent to. */
+/** Where messages are sent to. */
 export interface ImportTarget {
   readonly producer: Pick<Producer, 'send'>
-  /** How many partitions the topic has; undefined when nobody asks. */
+  /** The number of partitions of the topic; undefined: not checked. */
   readonly partitions?: number
-  /** What one record may take; undefined when the producer decides. */
+  /** The largest record in bytes; undefined: left to the producer. */
   readonly recordBytesMax?: number
 }
 
-/** Gives the target when it is ready for these messages. */
+/** Prepares the target for these messages, and resolves with it. */
 export type TargetFor = (messages: readonly Message[]) => Promise<ImportTarget>
 
 export interface ImportRequest extends LineRules {
   readonly file: string
   readonly topic: string
-  /** Lines at the start that are there already. */
+  /** The number of lines at the start to leave out, because they are imported already. */
   readonly skip: number
-  /** What becomes of lines that are none: the import stops, or they are left out. */
+  /** What a bad line does: it stops the import, or it is skipped. */
   readonly badLines: 'stop' | 'skip'
-  /** Say how to go on when it ends early. Default true. */
+  /** Should the error of an early end say how to continue? Default true. */
   readonly hasAdvice?: boolean
-  /** Ends the import after what is in hand. */
+  /** Ends the import once the lines that were read are acknowledged. */
   readonly signal?: AbortSignal
 }
 
-/** A line that was left out. */
+/** A line that is not an event. */
 export interface BadLine {
   readonly line: number
   readonly reason: string
 }
 
 export interface ImportHooks {
-  /** So many lines are safe, in order. */
+  /** The first `lines` lines of the file are imported. */
   readonly onAcknowledged: (lines: number, bytesRead: number, size: number | undefined) => void
   readonly onBadLine: (bad: BadLine) => void
 }
 
 export interface ImportResult {
   readonly records: number
-  /** Those whose key was asked for and is not there. */
+  /** Records without the field that should be their key. */
   readonly keyless: number
-  /** Lines that were left out. */
+  /** Lines that were skipped. */
   readonly badLines: number
   readonly times: TimesRead | undefined
   readonly bytes: number
   readonly ms: number
 }
 
-/** Sends under way before the next lines are read: enough to keep the disk busy. */
+/** Reading pauses while this many sends are in flight: enough to keep the disk busy. */
 const SENDS_MAX = 8
 
-/** A message, and the line it was. */
+/** A message and its line number. */
 interface Event {
   readonly line: number
   readonly message: Message
@@ -77,25 +77,25 @@ interface Event {
 
 interface Sending {
   readonly sent: Promise<RecordMetadata[]>
-  /** The last line that is safe with it. */
+  /** The last line that is imported when this send is acknowledged. */
   upTo: number
-  /** So many records are acknowledged; undefined until they are. */
+  /** How many records were sent; undefined until they are acknowledged. */
   records: number | undefined
 }
 
-/** A line that is no event, where that ends the import. */
+/** A bad line that ends the import. */
 class BadLineError extends Error {
   constructor(readonly bad: BadLine) {
     super(`line ${bad.line}: ${bad.reason}`)
   }
 }
 
-/** A send that failed: nobody knows what became of those behind it. */
+/** A send failed: later sends may have been written or not. */
 class SendFailed extends Error {}
 
 class Interrupted extends Error {}
 
-/** Reads a file into a topic. Rejects with what ended it early, and how to go on. */
+/** Imports a file into a topic. If it ends early, rejects with the reason and how to continue. */
 export async function importFile(
   targetFor: TargetFor,
   request: ImportRequest,
@@ -110,11 +110,11 @@ class ImportRun {
   readonly #hooks: ImportHooks
   readonly #reader: LineReader
   readonly #lines: EventLines
-  readonly #underWay: Sending[] = []
-  /** Lines that were read. */
+  readonly #inFlight: Sending[] = []
+  /** The number of lines that were read. */
   #read = 0
-  /** Lines at the start that are safe. */
-  #safe: number
+  /** The number of lines at the start that are imported. */
+  #imported: number
   #records = 0
   #keyless = 0
   #badLines = 0
@@ -124,7 +124,7 @@ class ImportRun {
     this.#targetFor = targetFor
     this.#request = request
     this.#hooks = hooks
-    this.#safe = request.skip
+    this.#imported = request.skip
     const { signal, format } = request
     this.#reader = openLines(request.file, { signal, isText: format !== 'lines' })
     this.#lines = new EventLines(request)
@@ -137,7 +137,7 @@ class ImportRun {
     } catch (error) {
       const failure = await this.#settleAll().then(
         () => error,
-        (failed: unknown) => failed, // it came first: it stands before what was read later
+        (failed: unknown) => failed, // report this one: its lines are before the line of `error`
       )
       throw failure instanceof UsageError ? failure : this.#stopped(failure as Error)
     }
@@ -151,14 +151,14 @@ class ImportRun {
     for await (const lines of this.#reader.lines()) {
       if (signal?.aborted === true) break
       await this.#take(lines)
-      while (this.#underWay.length >= SENDS_MAX) await this.#settleFirst()
+      while (this.#inFlight.length >= SENDS_MAX) await this.#settleFirst()
     }
     if (signal?.aborted === true) throw new Interrupted()
     await this.#settleAll()
-    if (this.#records === 0) await this.#targetFor([]) // also nothing wants its topic
+    if (this.#records === 0) await this.#targetFor([]) // an empty file creates the topic, too
   }
 
-  /** Sends what is good of some lines, up to the first that ends the import. */
+  /** Sends the events of some lines, up to the first line that ends the import. */
   async #take(lines: readonly (Buffer | LineTooLong)[]): Promise<void> {
     const events: Event[] = []
     let problem: Error | undefined
@@ -176,7 +176,7 @@ class ImportRun {
     const end = problem ?? refused
     const upTo = refused instanceof BadLineError ? refused.bad.line - 1 : this.#lastGood(problem)
     if (sent !== undefined) this.#await({ sent, upTo, records: undefined })
-    else if (end === undefined) this.#noteSafe(upTo)
+    else if (end === undefined) this.#noteImported(upTo)
     if (refused !== undefined) throw refused
     if (problem !== undefined) throw problem
   }
@@ -185,11 +185,11 @@ class ImportRun {
     return problem === undefined ? this.#read : this.#read - 1
   }
 
-  /** Lines without an event are safe as soon as those before them are. */
-  #noteSafe(upTo: number): void {
-    const last = this.#underWay.at(-1)
+  /** Lines without an event count as imported as soon as all lines before them are. */
+  #noteImported(upTo: number): void {
+    const last = this.#inFlight.at(-1)
     if (last !== undefined) last.upTo = upTo
-    else this.#safe = Math.max(this.#safe, upTo)
+    else this.#imported = Math.max(this.#imported, upTo)
   }
 
   #eventOf(line: Buffer | LineTooLong): Event | undefined {
@@ -205,7 +205,7 @@ class ImportRun {
     }
   }
 
-  /** Leaves a line out, if that was asked for. */
+  /** Skips a bad line, or throws if bad lines end the import. */
   #refuse(bad: BadLine): void {
     if (this.#request.badLines === 'stop') throw new BadLineError(bad)
     this.#badLines++
@@ -244,39 +244,42 @@ class ImportRun {
   }
 
   async #settleAll(): Promise<void> {
-    while (this.#underWay.length > 0) await this.#settleFirst()
+    while (this.#inFlight.length > 0) await this.#settleFirst()
   }
 
   async #settleFirst(): Promise<void> {
-    const [first] = this.#underWay as [Sending]
+    const [first] = this.#inFlight as [Sending]
     try {
-      await first.sent // noted by then
+      await first.sent // its acknowledgement is noted before this resolves
     } catch (error) {
-      this.#underWay.length = 0
-      const lines = `lines ${this.#safe + 1} to ${first.upTo}`
+      this.#inFlight.length = 0
+      const lines = `lines ${this.#imported + 1} to ${first.upTo}`
       throw new SendFailed(`${lines}: ${sentenceOf(error)}`, { cause: error })
     }
   }
 
-  /** Notes a send as soon as it and those before it are acknowledged: nothing more may be read. */
+  /**
+   * Notes a send as soon as it and all before it are acknowledged, without waiting for further
+   * lines: standard input may deliver none for a long time.
+   */
   #await(sending: Sending): void {
-    this.#underWay.push(sending)
+    this.#inFlight.push(sending)
     const onAcknowledged = (places: RecordMetadata[]): void => {
       sending.records = places.length
-      for (let [first] = this.#underWay; first?.records !== undefined; [first] = this.#underWay) {
-        this.#underWay.shift()
+      for (let [first] = this.#inFlight; first?.records !== undefined; [first] = this.#inFlight) {
+        this.#inFlight.shift()
         this.#records += first.records
-        this.#safe = first.upTo
+        this.#imported = first.upTo
         const { bytesRead, size } = this.#reader
-        this.#hooks.onAcknowledged(this.#safe, bytesRead, size)
+        this.#hooks.onAcknowledged(this.#imported, bytesRead, size)
       }
     }
-    sending.sent.then(onAcknowledged, () => undefined) // failures are told when their turn comes
+    sending.sent.then(onAcknowledged, () => undefined) // settleFirst reports failures, in order
   }
 
-  // ── words ────────────────────────────────────────────────────────────────────────────────
+  // ── sentences ────────────────────────────────────────────────────────────────────────────
 
-  /** What went wrong, and what that means for the rest of the file. */
+  /** The error of an early end: the reason, which lines are imported, how to continue. */
   #stopped(error: Error): Error {
     const { file } = this.#request
     const name = file === '-' ? 'standard input' : file
@@ -288,40 +291,40 @@ class ImportRun {
   }
 
   #state(error: Error): string {
-    const safe = this.#safe
+    const lines = this.#imported
     if (error instanceof SendFailed) {
-      const some = safe === 0 ? '' : `its first ${safe} lines are imported, `
-      return `${some}some of those behind them may be, too`
+      if (lines === 0) return 'some of its lines may be imported'
+      return `its first ${lines} lines are imported, and some of the next lines may be`
     }
-    if (safe > this.#request.skip) return `its first ${safe} lines are imported, the rest is not`
-    return safe === 0 ? 'nothing of it was imported' : 'nothing more of it was imported'
+    if (lines > this.#request.skip) return `its first ${lines} lines are imported, the rest is not`
+    return lines === 0 ? 'nothing was imported' : 'nothing more was imported'
   }
 
   #advice(error: Error): string | undefined {
-    const safe = this.#safe
+    const lines = this.#imported
     if (this.#request.hasAdvice === false) return undefined
-    if (error instanceof SendFailed) return `--skip ${safe} goes on, and may import them twice`
+    if (error instanceof SendFailed) return `--skip ${lines} continues, and may import them twice`
     if (!(error instanceof BadLineError)) {
-      return safe === 0 ? undefined : `go on with --skip ${safe}`
+      return lines === 0 ? undefined : `continue with --skip ${lines}`
     }
     const { line } = error.bad
     return (
-      `go on behind line ${line} with --skip ${line}, or with --skip ${safe} when it is mended; ` +
+      `continue after line ${line} with --skip ${line}, or correct it and use --skip ${lines}; ` +
       '--bad-lines skip leaves out all such lines'
     )
   }
 }
 
 const WITHOUT_HEADERS: readonly HeaderIn[] = []
-/** Lengths, deltas and what else stands around key and value. */
+/** The most bytes that a record takes in addition to its key and value. */
 const AROUND_BYTES = 50
 
-/** Never less than what a record without headers takes; cheaper to know. */
+/** An upper bound of the size of a record without headers; cheaper than the exact size. */
 function sizeBound(key: BytesIn, value: BytesIn): number {
   return AROUND_BYTES + 3 * ((key?.length ?? 0) + (value?.length ?? 0)) // UTF-8 of UTF-16
 }
 
-/** Why a message cannot be sent; undefined when it can. */
+/** Why a message cannot be sent; undefined if it can. */
 function whyNotFor({ partitions, recordBytesMax }: ImportTarget, message: Message) {
   const { partition, key = null, value, headers = WITHOUT_HEADERS } = message
   if (partition !== undefined && partitions !== undefined && partition >= partitions) {
@@ -334,7 +337,7 @@ function whyNotFor({ partitions, recordBytesMax }: ImportTarget, message: Messag
   return `a record of up to ${bytes} bytes, and the topic takes ${recordBytesMax}`
 }
 
-/** What went wrong, with its cause where that says more: a disk that is full, say. */
+/** The sentence of an error, with its cause if that says more, for example a full disk. */
 function sentenceOf(error: unknown): string {
   const { message, cause } = error as Error
   if (!(cause instanceof Error) || message.includes(cause.message)) return message
@@ -342,7 +345,7 @@ function sentenceOf(error: unknown): string {
   return `${message} (${why})`
 }
 
-/** V8 quotes the text around what JSON.parse cannot read, line ends and all. */
+/** On one line: the errors of JSON.parse quote text with its line breaks. */
 function oneLine(sentence: string): string {
   return sentence.replace(/\s+/g, ' ')
 }

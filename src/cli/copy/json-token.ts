@@ -1,10 +1,10 @@
 /**
- * Finds the text of a field in a line of JSON. A number that was parsed is not what stands in the
- * line any more: 9007199254740993 is none, and 1.10 is 1.1.
+ * Finds the text of a field in a line of JSON. Parsing would change some numbers: 9007199254740993
+ * becomes 9007199254740992, and 1.10 becomes 1.1.
  *
- * The line has been parsed before, so it is known to be JSON: here only strings, brackets and
- * blanks are told apart. It is read byte by byte (as Latin-1), so what is not UTF-8 inside of a
- * string stays what it is.
+ * The line was parsed before, so it is valid JSON, and it is enough to recognize strings, brackets
+ * and blanks here. It is read byte by byte (as Latin-1), so bytes of a string that are not UTF-8
+ * stay the same.
  */
 
 import { isUtf8 } from 'node:buffer'
@@ -17,9 +17,9 @@ export const OPENING_BRACKET = 0x5b
 const CLOSING_BRACKET = 0x5d
 export const BACKSLASH = 0x5c
 
-/** A name to look for. */
+/** The name of a field to find. */
 export class FieldName {
-  /** Its bytes in UTF-8, each as a character. */
+  /** Its UTF-8 bytes, each as one character. */
   readonly bytes: string
 
   constructor(readonly name: string) {
@@ -28,9 +28,9 @@ export class FieldName {
 }
 
 /**
- * The bytes of the values that stand under some names in the object of a line, in the order of the
- * names; undefined where there is none, or the line is no object. Of several the last one, as
- * JSON.parse has it.
+ * The bytes of the values of some fields, in the order of `names`; undefined for a field that the
+ * line does not have, and for all if the line is not an object. If a field stands there several
+ * times, the last value counts, as with JSON.parse.
  */
 export function fieldTokens(
   line: Buffer,
@@ -63,15 +63,15 @@ function nameOf(token: Buffer): string {
   return JSON.parse(token.toString('utf8')) as string
 }
 
-/** The text of a token of a string. Throws when it has none that UTF-8 can hold. */
+/** The text of a string token. Throws if UTF-8 cannot represent it. */
 export function stringOf(token: Buffer): string {
   if (!isUtf8(token)) throw new Error('it is not UTF-8')
   const text = JSON.parse(token.toString('utf8')) as string
-  if (hasLoneSurrogate(text)) throw new Error('it has half a character (a lone surrogate)')
+  if (hasLoneSurrogate(text)) throw new Error('it has a lone surrogate, half a character')
   return text
 }
 
-/** UTF-8 has no bytes for such a text: two that differ would be stored as one. */
+/** UTF-8 cannot represent a lone surrogate: different texts would be stored as the same bytes. */
 export function hasLoneSurrogate(text: string): boolean {
   return /\p{Surrogate}/u.test(text)
 }
@@ -99,7 +99,7 @@ function behindBlanks(text: string, from: number): number {
   return at
 }
 
-/** Behind the quote that ends the string that begins at `from`. */
+/** The position after the closing quote of the string that begins at `from`. */
 function stringEnd(text: string, from: number): number {
   let at = text.indexOf('"', from + 1)
   while (isEscaped(text, at)) at = text.indexOf('"', at + 1)

@@ -1,18 +1,18 @@
 /**
- * Records on their way from the partitions of one topic into another topic, maybe far away. Each
- * source partition is a lane: its records are sent in their order, and it is known how far they
- * are acknowledged.
+ * Copies records from the partitions of one topic to another topic, which may be remote. Each
+ * source partition is a lane: its records are sent in order, and the lane knows how far they are
+ * acknowledged.
  *
  *   write → lanes fill up → a round: one send per lane → acknowledged → the next round
  *
- * Where the keys decide, records of one key may come from several lanes. Then a round is one send
- * of all lanes, in the order in which the records were written.
+ * If keys choose the partition, records of one key may come from several lanes. Then a round is one
+ * send of all lanes, in the order in which the records were written.
  *
- * While a round is under way the next one is filled, so two of them are in memory at most. A lane
- * has one send under way, and after a failure no further round is sent: what is missing is in the
- * send that failed. As one batch it is there or not. But a target that takes smaller batches only
- * makes the producer split it; then pieces behind one that failed may be there (the failure says
- * outcomeUnknown), and come twice when the lane goes on from `next`.
+ * While a round is in flight the next one is filled, so at most two are in memory. A lane has one
+ * send in flight, and after a failure no further round is sent: only records of the failed send can
+ * be missing. Sent as one batch, either all of them are written or none. But if the target accepts
+ * only smaller batches, the producer splits the send; pieces after the failed one may be written
+ * (the error says outcomeUnknown), and are written twice when the lane continues from `next`.
  */
 
 import type { Message, RecordMetadata } from '../../client/producer/messages.js'
@@ -23,47 +23,47 @@ import { PartlogError } from '../../model/errors.js'
 import type { Header } from '../../model/record.js'
 import { NONE } from '../../model/units.js'
 
-/** A record of a folder, or of a consumer. */
+/** A record that was read from a folder or by a consumer. */
 export interface SourceRecord {
   readonly partition: number
   readonly offset: number
   readonly timestamp: number
-  /** Where `timestamp` cannot say it. */
+  /** The exact timestamp, if a number cannot represent it. */
   readonly exactTimestamp?: bigint
   readonly key: Uint8Array | null
   readonly value: Uint8Array | null
   readonly headers: readonly Header[]
 }
 
-/** Offsets, the end not among them. */
+/** Offsets: `from` inclusive, `until` exclusive. */
 export interface OffsetRange {
   readonly from: number
   readonly until: number
 }
 
-/** How far the records of one source partition have got. */
+/** How far the records of one source partition are copied. */
 export interface LaneReport {
   readonly partition: number
-  /** Those that are acknowledged. */
+  /** How many records are acknowledged. */
   readonly records: number
   /** Their offsets at the source. */
   readonly source: OffsetRange | undefined
   /** Their offsets in the target; undefined also when they went to several partitions. */
   readonly target: OffsetRange | undefined
-  /** The first record that is not acknowledged, as far as one was seen. */
+  /** The offset of the first record that is not acknowledged; undefined before the first record. */
   readonly next: number | undefined
 }
 
-/** What one batch takes: with Kafka's default max.message.bytes it is never split. */
+/** The size of one batch: fits Kafka's default max.message.bytes, so it is not split. */
 const LANE_BYTES_MAX = 1_000_000
 const ROUND_BYTES_MAX = 4 * 1024 * 1024
-/** For small records: objects cost more than their bytes. */
+/** Limits rounds of small records, where objects take more memory than bytes. */
 const ROUND_RECORDS_MAX = 20_000
 
-/** A record that is larger than a round goes alone. Kafka takes requests up to 100 MiB. */
+/** A record that is larger than a round is sent alone. Kafka accepts requests up to 100 MiB. */
 export const RECORD_BYTES_MAX = 64 * 1024 * 1024
 
-/** For a producer that sends rounds: each lane one batch, all of a leader in one request. */
+/** Options of a producer that sends rounds: one batch per lane, one request per leader. */
 export const ROUND_PRODUCER: ProducerOptions = {
   batchSize: LANE_BYTES_MAX + BATCH_HEADER_BYTES,
   maxRequestSize: RECORD_BYTES_MAX + BATCH_HEADER_BYTES,
@@ -72,9 +72,9 @@ export const ROUND_PRODUCER: ProducerOptions = {
 
 interface Lane {
   readonly partition: number
-  /** What goes with the next round; elsewhere, in their order, where the keys decide. */
+  /** The messages of the next round; not used if keys choose the partition. */
   messages: Message[]
-  /** So many records go with the next round. */
+  /** How many records of this lane the next round will send. */
   waiting: number
   bytes: number
   /** Offsets of the first and the last of `messages`. */
@@ -88,7 +88,7 @@ interface Lane {
 export interface LanesOptions {
   readonly producer: Pick<Producer, 'send'>
   readonly topic: string
-  /** Do records keep their partition? Else their keys decide, and the keyless take turns. */
+  /** Keep the partition of each record? If not, its key chooses; records without a key rotate. */
   readonly keepPartitions: boolean
 }
 
@@ -97,10 +97,10 @@ export class Lanes {
   readonly #lanes = new Map<number, Lane>()
   #bytes = 0
   #records = 0
-  /** Of all lanes, where the keys decide. */
+  /** The messages of all lanes for the next round, if keys choose the partition. */
   #sequence: Message[] = []
-  #underWay: Promise<void> = Promise.resolve()
-  /** First offsets of what was sent and is not acknowledged. */
+  #inFlight: Promise<void> = Promise.resolve()
+  /** By partition: the first offset that was sent and is not acknowledged. */
   readonly #unsettled = new Map<number, number>()
 
   constructor(options: LanesOptions) {
@@ -108,8 +108,8 @@ export class Lanes {
   }
 
   /**
-   * Takes a record; waits while there is no room for it. Rejects with what a round failed with, and
-   * with MESSAGE_TOO_LARGE or INVALID_TIMESTAMP.
+   * Adds a record to the next round; waits while there is no room for it. Rejects with the error of
+   * an earlier round, or with MESSAGE_TOO_LARGE or INVALID_TIMESTAMP.
    */
   async write(record: SourceRecord): Promise<void> {
     const { offset, timestamp, key, value } = record
@@ -137,22 +137,22 @@ export class Lanes {
     return lane !== undefined && lane.bytes > 0 && lane.bytes + bytes > LANE_BYTES_MAX
   }
 
-  /** Sends off what was collected, when the round before it is acknowledged. */
+  /** Waits until the round in flight is acknowledged, then sends the next one. */
   async flush(): Promise<void> {
-    await this.#underWay
+    await this.#inFlight
     this.#bytes = 0
     this.#records = 0
-    this.#underWay = this.#sendRound()
-    this.#underWay.catch(() => undefined) // told when it is waited for
+    this.#inFlight = this.#sendRound()
+    this.#inFlight.catch(() => undefined) // the next flush or settle rejects with it
   }
 
-  /** Resolves when everything that was written is acknowledged. */
+  /** Resolves when all written records are acknowledged. */
   async settle(): Promise<void> {
     await this.flush()
-    await this.#underWay
+    await this.#inFlight
   }
 
-  /** How far each lane is, by partition. */
+  /** The lanes in the order of their partitions. */
   get reports(): LaneReport[] {
     return [...this.#lanes.values()]
       .sort((a, b) => a.partition - b.partition)
@@ -188,7 +188,7 @@ export class Lanes {
     for (const note of acknowledged) note()
   }
 
-  /** A lane's part of a round is on its way; gives what is to be noted when it is acknowledged. */
+  /** Takes a lane's records for a round; returns a function to call when they are acknowledged. */
   #begin(lane: Lane): () => void {
     const { partition, first, last, waiting: records } = lane
     lane.messages = []
@@ -229,8 +229,8 @@ function noTime({ partition, offset, timestamp, exactTimestamp }: SourceRecord):
   const time = exactTimestamp ?? timestamp
   return new PartlogError(
     'INVALID_TIMESTAMP',
-    `partition ${partition}: the record at offset ${offset} is of ${time}, which is no time in ` +
-      'milliseconds: it cannot be copied (an export to a file can have it)',
+    `partition ${partition}: the record at offset ${offset} has timestamp ${time}, which is not ` +
+      'a valid time in milliseconds: it cannot be copied to a topic, only exported to a file',
   )
 }
 

@@ -1,4 +1,4 @@
-/** Several ordered streams of records as one, by time; the order within each stream is kept. */
+/** Merges several streams of records by time; the order within each stream is kept. */
 
 import type { StoredTopicRecord } from '../../log/inspection/partition-directory.js'
 
@@ -9,7 +9,7 @@ interface Head {
   record: StoredTopicRecord
 }
 
-/** Always the earliest of the streams' next records; at the same time the lower partition first. */
+/** Yields the earliest of the streams' next records; of equal times the lowest partition first. */
 export async function* byTime(sources: readonly Source[]): Source {
   const heads: Head[] = []
   try {

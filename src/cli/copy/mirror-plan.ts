@@ -1,4 +1,4 @@
-/** Before a mirror reads: the copy is made if need be, and each partition has its beginning. */
+/** Prepares a mirror: creates the copy if needed, and finds where each partition starts. */
 
 import { asBuffer } from '../../base/bytes.js'
 import type { Admin } from '../../client/admin/admin-api.js'
@@ -19,11 +19,11 @@ export interface PlanRequest {
   /** Its copy. */
   readonly topic: string
   /**
-   * Where a first run begins. Default: with the first record there is, as in partitions that the
-   * source gets later.
+   * Where a first run begins. Default: at the first record. Partitions that the source gets later
+   * always begin there.
    */
   readonly first: number | Date | undefined
-  /** Go on behind records that are gone at the source, instead of failing. */
+  /** Continue after records that the source has deleted, instead of failing. */
   readonly skipDeleted: boolean
 }
 
@@ -32,9 +32,9 @@ export interface PartitionPlan {
   readonly partition: number
   /** The offset to read from. */
   readonly start: number
-  /** So many records from there on are in the copy already. */
+  /** How many records from there on are in the copy already. */
   readonly copied: number
-  /** The last of them; undefined when compaction has taken it. */
+  /** The last of them; undefined if compaction has removed it. */
   readonly lastCopied: ConsumerRecord | undefined
   /** Where the source ends now. */
   readonly end: number
@@ -52,7 +52,7 @@ export interface MirrorPlan {
   readonly firstAsTime: Date | undefined
 }
 
-/** Clusters and what is known of earlier runs. */
+/** The clusters, and the positions of earlier runs. */
 export interface PlanParts {
   readonly source: KafkaCluster
   readonly target: Cluster
@@ -66,8 +66,8 @@ interface Place extends TopicPartition {
 export async function planMirror(parts: PlanParts, request: PlanRequest): Promise<MirrorPlan> {
   const { source, target, positions } = parts
   const { from, topic } = request
-  const { topicId: sourceId, partitions: there } = await source.admin.describeTopic(from)
-  const count = there.length
+  const { topicId: sourceId, partitions: sourceOnes } = await source.admin.describeTopic(from)
+  const count = sourceOnes.length
   await makeCopy(parts, request, count)
   const { topicId: targetId } = await target.admin.describeTopic(topic)
   const starts = await offsetsOf(source.admin, from, 'earliest')
@@ -76,7 +76,7 @@ export async function planMirror(parts: PlanParts, request: PlanRequest): Promis
   if (targetEnds.size > count) {
     throw new Error(
       `${topic} has ${targetEnds.size} partitions and ${from} at the source has ${count}: ` +
-        'say another --topic',
+        'use another --topic',
     )
   }
   const isFirst = [...ends.keys()].every(
@@ -102,19 +102,19 @@ export async function planMirror(parts: PlanParts, request: PlanRequest): Promis
     const lastCopied = copied > 0 ? await recordAt(target, last) : undefined
     partitions.push({ partition, start: offset, copied, lastCopied, end, targetEnd })
   }
-  // Only now: a topic that turned out to be somebody else's stays as it was.
+  // Only after startOf: a topic that is not a copy of this source must stay unchanged.
   if (targetEnds.size < count) await target.admin.createPartitions({ topic, partitions: count })
   return { sourceId, targetId, partitions, isFirst, firstAsTime }
 }
 
-/** What the source sets goes along, but what was mirrored stays, however old it is. */
+/** The copy takes over settings of the source, but keeps all records, however old they are. */
 async function makeCopy(
   { source, target }: PlanParts,
   { from, topic }: PlanRequest,
   partitions: number,
 ): Promise<void> {
   const carried = carriedSettings(await source.admin.describeConfig(from))
-  // Compressed records grow when they are read; the copy must take them nevertheless.
+  // Compressed records grow when they are unpacked; the copy must still accept them.
   const largest = { 'max.message.bytes': RECORD_BYTES_MAX + BATCH_HEADER_BYTES }
   const kept = { ...IMPORTED, 'retention.bytes': -1, ...largest }
   await ensureCarried(target.admin, { topic, partitions, config: { ...carried, ...kept } })
@@ -129,7 +129,7 @@ async function offsetsOf(
   return new Map(offsets.map(({ partition, offset }) => [partition, offset ?? 0]))
 }
 
-/** Where a first run begins, if that was said; what is younger than all records is the end. */
+/** Where a first run begins, if it was given; a time after the last record means the end. */
 async function firstOffsets(
   admin: Admin,
   { from, first }: Pick<PlanRequest, 'from' | 'first'>,
@@ -143,7 +143,7 @@ async function firstOffsets(
   )
 }
 
-/** A record of the copy; undefined when it is not there any more. */
+/** A record of the copy; undefined if it no longer exists. */
 async function recordAt(
   target: Cluster,
   { offset, ...partition }: Place,
@@ -158,7 +158,7 @@ async function recordAt(
   return undefined
 }
 
-/** The offset at the source of a record of the copy; undefined when it is not among those. */
+/** The offset at the source of a record of the copy; undefined if it is not found. */
 async function findCopied(
   { source, target }: PlanParts,
   place: Place,
@@ -183,15 +183,15 @@ async function findCopied(
 function cannotTell(place: Place): Error {
   return new Error(
     `${partitionKey(place.topic, place.partition)}: its last record was compacted, and the ` +
-      'source has deleted records: how many of them are copies cannot be told; say another --topic',
+      'source has deleted records, so it is unknown which ones are copied; use another --topic',
   )
 }
 
-/** Is this what was copied? A source record without a time got one when it was written. */
+/** Is `copy` a copy of `record`? A record without a time got one when it was written. */
 export function isCopyOf(copy: ConsumerRecord, record: ConsumerRecord): boolean {
-  const isTimeFine = record.timestamp < 0 || copy.timestamp === record.timestamp
+  const isSameTime = record.timestamp < 0 || copy.timestamp === record.timestamp
   return (
-    isTimeFine &&
+    isSameTime &&
     areEqual(copy.key, record.key) &&
     areEqual(copy.value, record.value) &&
     copy.headers.length === record.headers.length &&

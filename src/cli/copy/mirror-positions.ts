@@ -1,15 +1,15 @@
 /**
- * How far mirrors have got, kept in the folder they write: a compacted topic with one record per
- * mirrored partition. Each says that the source was read up to one offset when the copy ended at
- * another:
+ * How far mirrors have copied, stored in the target folder: a compacted topic with one record per
+ * mirrored partition. Each says up to which offset the source was read when the copy ended at
+ * another offset:
  *
  *   orders-0 → {"source":{"topic":"orders","topicId":"…","offset":1207},
  *               "target":{"topicId":"…","offset":1200}}
  *
- * It is written after the records it speaks of, so a crash leaves it behind them, never before. The
- * records the copy has beyond `target.offset` are then just as many of the source from
- * `source.offset` on: they are counted, not written again. (Offsets committed by a group would do
- * as well, but they are forgotten after a week.)
+ * A position is written after the records before it, so after a crash it may be too low, never too
+ * high. The records of the copy from `target.offset` on are then the next records of the source
+ * from `source.offset` on: they are counted, not written again. (The committed offsets of a group
+ * would do as well, but they expire after a week.)
  */
 
 import type { Producer } from '../../client/producer/producer-api.js'
@@ -21,7 +21,7 @@ export const POSITIONS_TOPIC = '__mirror_positions'
 
 const SETTINGS = {
   'cleanup.policy': 'compact',
-  'segment.bytes': 1024 * 1024, // compaction leaves the last segment alone: it is kept small
+  'segment.bytes': 1024 * 1024, // small, because the last segment is not compacted
 } as const
 
 export interface MirrorPosition {
@@ -37,7 +37,7 @@ export class MirrorPositions {
     this.#producer = producer
   }
 
-  /** Reads those of a folder, where there may be none yet. */
+  /** Reads the positions of a folder; creates their topic if it does not exist. */
   static async read(cluster: Cluster): Promise<MirrorPositions> {
     try {
       await cluster.admin.createTopic({ topic: POSITIONS_TOPIC, partitions: 1, config: SETTINGS })
@@ -53,7 +53,7 @@ export class MirrorPositions {
     return this.#known.get(partitionKey(topic, partition))
   }
 
-  /** Resolves when they are durable. */
+  /** Stores positions; resolves when they are durable. */
   async write(topic: string, positions: ReadonlyMap<number, MirrorPosition>): Promise<void> {
     if (positions.size === 0) return
     const messages = [...positions].map(([partition, position]) => ({
@@ -92,8 +92,8 @@ function parsePosition(text: string, offset: number): MirrorPosition {
       [source.offset, target.offset].every(each => Number.isSafeInteger(each) && each >= 0)
     if (isFine) return { source, target }
   } catch {
-    // told below
+    // reported below
   }
-  const sentence = `${POSITIONS_TOPIC}: the record at offset ${offset} is no position of a mirror`
+  const sentence = `${POSITIONS_TOPIC}: the record at offset ${offset} is not a mirror position`
   throw new PartlogError('CORRUPT_LOG', sentence)
 }

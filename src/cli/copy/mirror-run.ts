@@ -1,8 +1,8 @@
 /**
- * The work of `partlog mirror`: reads the partitions of a topic elsewhere from where the copy ends,
- * and writes what it reads into the same partitions of the copy.
+ * The work of `partlog mirror`: reads the partitions of a remote topic from where the copy ends,
+ * and writes the records to the same partitions of the copy.
  *
- *   plan → poll → lanes → acknowledged → positions kept → poll …
+ *   plan → poll → lanes → acknowledged → positions stored → poll …
  */
 
 import { abortable } from '../../base/tasks.js'
@@ -23,49 +23,49 @@ import type { MirrorPosition } from './mirror-positions.js'
 import { isAnotherTopic } from './mirror-start.js'
 
 export interface MirrorRequest extends PlanRequest {
-  /** Go on when the end is reached. */
+  /** Continue when the end is reached. */
   readonly follow: boolean
-  /** Ends the work after what is in hand. */
+  /** Ends the work once the records that were read are acknowledged. */
   readonly signal: AbortSignal
-  /** Called once. */
+  /** Called once, with the first plan. */
   readonly onPlan: (plan: MirrorPlan) => void
-  /** So many offsets of so many were read; of those seen at the beginning. */
+  /** `done` of `total` offsets are copied; `total` goes up to the ends at the start. */
   readonly onProgress: (done: number, total: number) => void
-  /** Everything that was there at the beginning is copied. */
+  /** All records that existed at the start are copied. */
   readonly onCaughtUp: () => void
 }
 
-/** What has become of a partition, and how much higher the source's offsets are at its end. */
+/** What was copied of a partition, and how much higher the offsets of the source are at its end. */
 export interface MirrorReport extends LaneReport {
   readonly shift: number
 }
 
 const POLL_RECORDS_MAX = 5_000
 const POLL_MS = 250
-/** A crash makes the next run read again what came since the positions were kept. */
-const KEEP_EVERY_MS = 1_000
-/** Is the source still there, and with as many partitions? */
-const LOOK_EVERY_MS = 3_000
-/** How long the last look may take. */
-const LAST_LOOK_MS = 3_000
+/** How often positions are stored: after a crash the next run reads again from there. */
+const STORE_INTERVAL_MS = 1_000
+/** How often the source is checked for deletion and for new partitions. */
+const CHECK_INTERVAL_MS = 3_000
+/** How long the last check may take. */
+const LAST_CHECK_MS = 3_000
 
 /** One partition while it is read. */
 interface Reading extends PartitionPlan {
-  /** So many of the next records are in the copy already. */
+  /** How many of the next records are in the copy already. */
   copied: number
-  /** The offset behind what was taken: it is in the copy, or on its way there. */
+  /** The offset after the last record that was taken: it is in the copy, or being sent there. */
   taken: number
-  /** The offset behind what is settled. */
+  /** The offset after the last record that is acknowledged. */
   next: number
-  /** What is known to be kept. */
-  kept: number | undefined
+  /** The offset of the stored position; undefined: none is stored. */
+  stored: number | undefined
 }
 
 type Ending = 'end' | 'signal' | 'grown'
 
 class AnotherTopicError extends Error {
   constructor(topic: string) {
-    super(`${topic} is another topic by now`)
+    super(`${topic} was deleted and recreated at the source: mirror it with another --topic`)
   }
 }
 
@@ -75,9 +75,9 @@ export class Mirror {
   readonly #lanes: Lanes
   #plan: MirrorPlan | undefined
   #readings = new Map<number, Reading>()
-  #keptAtMs = -Infinity
-  #lookedAtMs = 0
-  #partitionsThere = 0
+  #storedAtMs = -Infinity
+  #checkedAtMs = 0
+  #sourcePartitions = 0
   #hasCaughtUp = false
 
   constructor(parts: PlanParts, request: MirrorRequest) {
@@ -87,14 +87,14 @@ export class Mirror {
     this.#lanes = new Lanes({ producer, topic: request.topic, keepPartitions: true })
   }
 
-  /** Copies until the end, or until the signal: then it tells by `hasCaughtUp` how far it was. */
+  /** Copies until the end, or until the signal; `hasCaughtUp` tells if the end was reached. */
   async run(): Promise<void> {
     let ending: Ending
     do ending = await this.#runPlan()
     while (ending === 'grown')
   }
 
-  /** Everything that was there at the beginning is copied. */
+  /** All records that existed at the start are copied. */
   get hasCaughtUp(): boolean {
     return this.#hasCaughtUp
   }
@@ -117,8 +117,8 @@ export class Mirror {
     this.#readings = new Map(
       plan.partitions.map(each => {
         const known = positions.of(this.#request.topic, each.partition)
-        const kept = known?.target.topicId === plan.targetId ? known.source.offset : undefined
-        return [each.partition, { ...each, taken: each.start, next: each.start, kept }]
+        const stored = known?.target.topicId === plan.targetId ? known.source.offset : undefined
+        return [each.partition, { ...each, taken: each.start, next: each.start, stored }]
       }),
     )
     await using consumer = source.consumer({
@@ -142,24 +142,24 @@ export class Mirror {
     } catch (error) {
       if (error !== signal.reason) {
         await this.#settle()
-        await this.#keepLast().catch(() => undefined) // the first error is the one to tell
-        throw await this.#whyOf(error)
+        await this.#storeLast().catch(() => undefined) // the first error is the one to report
+        throw await this.#causeOf(error)
       }
     }
     await this.#settle()
-    await this.#keepLast()
+    await this.#storeLast()
     return ending
   }
 
   async #readUntilOver(consumer: Consumer): Promise<Ending> {
     const { signal } = this.#request
-    await this.#keep(signal) // before the first record: else nobody would know where it came from
+    await this.#store(signal) // before the first record, so that its source is known after a crash
     while (!this.#isOver()) {
-      signal.throwIfAborted() // poll would go on for as long as it has records at hand
+      signal.throwIfAborted() // poll ignores the signal while it has records in its buffer
       if (await this.#hasGrown()) return 'grown'
       const records = await consumer.poll({ timeoutMs: POLL_MS, signal })
       for (const record of records) await this.#take(consumer, record)
-      await this.#passGaps(consumer) // only now: before, it is behind records that nobody took
+      await this.#passGaps(consumer) // not earlier: the position is after records not yet taken
       await this.#afterPoll(records.length === 0)
     }
     return 'end'
@@ -175,7 +175,7 @@ export class Mirror {
     reading.taken = offset + 1
   }
 
-  /** Every record that came is taken; behind them may be what are no records. */
+  /** Moves `taken` over offsets without records. All records of the poll must be taken before. */
   async #passGaps(consumer: Consumer): Promise<void> {
     for (const reading of this.#readings.values()) {
       const position = await consumer.position(this.#sourceOf(reading))
@@ -183,7 +183,7 @@ export class Mirror {
     }
   }
 
-  /** It is in the copy already: the last of these must be the copy's last one. */
+  /** Skips a record that is in the copy already; the last one must equal the copy's last record. */
   #recognize(reading: Reading, record: ConsumerRecord): void {
     const { copied, lastCopied } = reading
     const isFine = copied > 1 || lastCopied === undefined || isCopyOf(lastCopied, record)
@@ -194,53 +194,57 @@ export class Mirror {
   #notTheSame({ partition, targetEnd }: Reading): Error {
     const { topic } = this.#request
     return new Error(
-      `${topic}-${partition}: the record at offset ${targetEnd - 1} is not that of the source: ` +
-        'somebody else has written to it, or the source was compacted; say another --topic',
+      `${topic}-${partition}: the record at offset ${targetEnd - 1} is not the one of the ` +
+        'source: another program wrote to the copy, or the source was compacted; ' +
+        'use another --topic',
     )
   }
 
   async #afterPoll(isIdle: boolean): Promise<void> {
     const now = clock.monotonicMs()
-    const isTime = now - this.#keptAtMs >= KEEP_EVERY_MS
-    if (isIdle || isTime || this.#mayBeOver()) await this.#settle()
-    if (isTime) await this.#keep(this.#request.signal)
-    this.#tellProgress()
+    const isDue = now - this.#storedAtMs >= STORE_INTERVAL_MS
+    if (isIdle || isDue || this.#mayBeOver()) await this.#settle()
+    if (isDue) await this.#store(this.#request.signal)
+    this.#reportProgress()
   }
 
-  /** All that was asked for has come. */
+  /** Every record up to the ends has been taken. */
   #mayBeOver(): boolean {
     if (this.#hasCaughtUp) return false
     return [...this.#readings.values()].every(({ taken, end }) => taken >= end)
   }
 
-  /** Everything that was taken is in the copy. */
+  /** Waits until all records that were taken are in the copy. */
   async #settle(): Promise<void> {
     await this.#lanes.settle()
     for (const reading of this.#readings.values()) reading.next = reading.taken
   }
 
   /**
-   * Keeps the positions that have changed; only after everything is acknowledged, and if what was
-   * read until now is the topic they name.
+   * Stores the positions that have changed. All records up to them must be acknowledged. Checks
+   * first that the source is still the topic they name.
    */
-  async #keep(signal: AbortSignal): Promise<void> {
+  async #store(signal: AbortSignal): Promise<void> {
     const { topic } = this.#request
     const changed = this.#changed()
-    if (changed.size > 0) await this.#look(signal)
+    if (changed.size > 0) await this.#check(signal)
     await this.#parts.positions.write(topic, changed)
     for (const [partition, { source }] of changed) {
       const reading = this.#readings.get(partition) as Reading
-      reading.kept = source.offset
+      reading.stored = source.offset
     }
-    this.#keptAtMs = clock.monotonicMs()
+    this.#storedAtMs = clock.monotonicMs()
   }
 
-  /** A source that does not answer is not waited for: what is copied by now is found again. */
-  async #keepLast(): Promise<void> {
+  /**
+   * Stores the last positions, unless the source does not answer in time: the next run then
+   * recognizes the records that are copied already.
+   */
+  async #storeLast(): Promise<void> {
     const ending = new AbortController()
-    const timer = clock.after(LAST_LOOK_MS, () => ending.abort())
+    const timer = clock.after(LAST_CHECK_MS, () => ending.abort())
     try {
-      await this.#keep(ending.signal)
+      await this.#store(ending.signal)
     } catch (error) {
       if (error !== ending.signal.reason) throw error
     } finally {
@@ -248,12 +252,12 @@ export class Mirror {
     }
   }
 
-  /** A consumer stumbles over a topic that was made anew in its own ways: that is the reason. */
-  async #whyOf(error: unknown): Promise<unknown> {
+  /** AnotherTopicError if the source was recreated, since a consumer fails in many ways then. */
+  async #causeOf(error: unknown): Promise<unknown> {
     const ending = new AbortController()
-    const timer = clock.after(LAST_LOOK_MS, () => ending.abort())
+    const timer = clock.after(LAST_CHECK_MS, () => ending.abort())
     try {
-      await this.#look(ending.signal)
+      await this.#check(ending.signal)
       return error
     } catch (later) {
       return later instanceof AnotherTopicError ? later : error
@@ -266,8 +270,8 @@ export class Mirror {
     const { sourceId, targetId } = this.#plan as MirrorPlan
     const ends = new Map(this.#lanes.reports.map(each => [each.partition, each.target?.until]))
     const changed = new Map<number, MirrorPosition>()
-    for (const { partition, next, copied, kept, targetEnd } of this.#readings.values()) {
-      if (copied > 0 || next === kept) continue
+    for (const { partition, next, copied, stored, targetEnd } of this.#readings.values()) {
+      if (copied > 0 || next === stored) continue
       changed.set(partition, {
         source: { topic: this.#request.from, topicId: sourceId, offset: next },
         target: { topicId: targetId, offset: ends.get(partition) ?? targetEnd },
@@ -276,14 +280,14 @@ export class Mirror {
     return changed
   }
 
-  /** Has everything been copied that there was? Goes on nevertheless when it follows. */
+  /** Is everything copied that existed at the start? A mirror that follows is never over. */
   #isOver(): boolean {
     const { follow, onCaughtUp } = this.#request
     if (this.#hasCaughtUp) return !follow
     const readings = [...this.#readings.values()]
     if (readings.some(({ next, end }) => next < end)) return false
-    const odd = readings.find(({ copied }) => copied > 0)
-    if (odd !== undefined) throw this.#notTheSame(odd)
+    const surplus = readings.find(({ copied }) => copied > 0)
+    if (surplus !== undefined) throw this.#notTheSame(surplus)
     this.#hasCaughtUp = true
     onCaughtUp()
     return !follow
@@ -291,23 +295,23 @@ export class Mirror {
 
   async #hasGrown(): Promise<boolean> {
     const { follow, signal } = this.#request
-    if (clock.monotonicMs() - this.#lookedAtMs >= LOOK_EVERY_MS) await this.#look(signal)
-    return follow && this.#partitionsThere > this.#readings.size
+    if (clock.monotonicMs() - this.#checkedAtMs >= CHECK_INTERVAL_MS) await this.#check(signal)
+    return follow && this.#sourcePartitions > this.#readings.size
   }
 
-  /** Looks at the source. Throws when it cannot be reached, or is another topic. */
-  async #look(signal: AbortSignal): Promise<void> {
+  /** Checks the source. Throws if it cannot be reached, or was recreated. */
+  async #check(signal: AbortSignal): Promise<void> {
     const { sourceId } = this.#plan as MirrorPlan
     const { from } = this.#request
     signal.throwIfAborted()
-    const looking = this.#parts.source.admin.describeTopic(from)
-    const { topicId, partitions } = await abortable(looking, signal)
+    const describing = this.#parts.source.admin.describeTopic(from)
+    const { topicId, partitions } = await abortable(describing, signal)
     if (isAnotherTopic(sourceId, topicId)) throw new AnotherTopicError(from)
-    this.#partitionsThere = partitions.length
-    this.#lookedAtMs = clock.monotonicMs()
+    this.#sourcePartitions = partitions.length
+    this.#checkedAtMs = clock.monotonicMs()
   }
 
-  #tellProgress(): void {
+  #reportProgress(): void {
     let done = 0
     let total = 0
     for (const { start, next, end } of this.#readings.values()) {

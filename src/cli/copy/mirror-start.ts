@@ -1,15 +1,15 @@
-/** Where a mirror begins to read a partition, so that no record is missing and none comes twice. */
+/** Where a mirror starts to read a partition, so that no record is lost and none copied twice. */
 
 import { ZERO_UUID } from '../../base/uuid.js'
 import type { MirrorPosition } from './mirror-positions.js'
 
-/** What is known of a partition before it is mirrored. */
+/** What is known about a partition before it is mirrored. */
 export interface PartitionFacts {
-  /** For sentences, e.g. `orders-0`. */
+  /** The name of the copy in errors, e.g. `orders-0`. */
   readonly name: string
-  /** undefined: it was never mirrored. */
+  /** The stored position; undefined: it was never mirrored. */
   readonly position: MirrorPosition | undefined
-  /** What the source has: [from, until). */
+  /** The offsets of the source: [from, until). */
   readonly source: {
     readonly topic: string
     readonly topicId: string
@@ -18,51 +18,56 @@ export interface PartitionFacts {
   }
   /** Where the copy ends. */
   readonly target: { readonly topicId: string; readonly until: number }
-  /** Where a first run begins. Default: with the first record there is. */
+  /** Where a first run begins. Default: at the first record. */
   readonly first: number | undefined
-  /** Go on behind records that are gone at the source, instead of failing. */
+  /** Continue after records that the source has deleted, instead of failing. */
   readonly skipDeleted: boolean
-  /** Looks at the source, from its first record on, for the record the copy ends with. */
+  /** Searches the source for the last record of the copy; resolves with its offset. */
   readonly findLastCopied: (search: Search) => Promise<number | undefined>
 }
 
 export interface Search {
-  /** No offset before this one can be that of the record. */
+  /** The first offset to search. */
   readonly from: number
-  /** It is among so many records. */
+  /** How many records to search. */
   readonly records: number
 }
 
 export interface MirrorStart {
   /** The offset to read from. */
   readonly offset: number
-  /** So many records from there on are in the copy already. */
+  /** How many records from there on are in the copy already. */
   readonly copied: number
 }
 
-/** Throws an Error that says what to do when there is no such place. */
+/** Throws an Error that says what to do if no start is safe. */
 export async function startOf(facts: PartitionFacts): Promise<MirrorStart> {
   const { name, position, source, target, first } = facts
-  // A copy that was deleted and made again has none of what the position speaks of.
+  // A position is void if the copy was deleted and recreated since.
   if (position === undefined || position.target.topicId !== target.topicId) {
-    if (target.until > 0) throw new Error(`${name} has records of others: say another --topic`)
+    if (target.until > 0) {
+      const last = target.until - 1
+      throw new Error(
+        `${name} has records up to offset ${last} that no mirror wrote: use another --topic`,
+      )
+    }
     return { offset: within(first ?? source.from, source), copied: 0 }
   }
   checkSameSource(name, position.source, source)
   const { offset } = position.source
   const copied = target.until - position.target.offset
   if (copied < 0) {
-    throw new Error(`${name} has lost ${-copied} records that were mirrored: say another --topic`)
+    throw new Error(`${name} has lost ${-copied} mirrored records: use another --topic`)
   }
   const next = offset + copied
   if (next > source.until) {
     throw new Error(
       `${name} is mirrored up to offset ${next}, and the source ends at ${source.until}: ` +
-        'it has lost records; say another --topic',
+        'the source has lost records; use another --topic',
     )
   }
   if (source.from <= offset) return { offset, copied }
-  return { offset: await behindDeleted(facts, { offset, copied }), copied: 0 }
+  return { offset: await afterDeleted(facts, { offset, copied }), copied: 0 }
 }
 
 interface SourceName {
@@ -72,26 +77,28 @@ interface SourceName {
 
 function checkSameSource(name: string, known: SourceName, { topic, topicId }: SourceName): void {
   if (known.topic !== topic) {
-    throw new Error(`${name} mirrors ${known.topic}, not ${topic}: say another --topic`)
+    throw new Error(`${name} mirrors ${known.topic}, not ${topic}: use another --topic`)
   }
   if (isAnotherTopic(known.topicId, topicId)) {
-    throw new Error(`${name} mirrors a topic that is another one by now: say another --topic`)
+    throw new Error(
+      `${name} mirrors a topic ${topic} that was deleted and recreated since: use another --topic`,
+    )
   }
 }
 
-/** Brokers before Kafka 2.8 do not tell ids: then nothing is known, also after they got newer. */
+/** Brokers before Kafka 2.8 send no topic ids: without two ids the topics count as the same. */
 export function isAnotherTopic(known: string, topicId: string): boolean {
   return known !== topicId && known !== ZERO_UUID && topicId !== ZERO_UUID
 }
 
 /**
- * The source has deleted records from the position on. How many of those that came into the copy
- * after it, nobody can count: offsets may have gaps. But the last of them is known by what it says.
+ * Where to start if the source has deleted records after the position. Offsets may have gaps, so
+ * the records in the copy cannot be counted at the source; but its last record can be found there.
  */
-async function behindDeleted(facts: PartitionFacts, position: MirrorStart): Promise<number> {
+async function afterDeleted(facts: PartitionFacts, position: MirrorStart): Promise<number> {
   const { name, source, skipDeleted } = facts
   const { copied } = position
-  const next = position.offset + copied // if there are no gaps, else it is higher
+  const next = position.offset + copied // without gaps; with gaps the right offset is higher
   if (copied > 0) {
     const search = { from: Math.max(next - 1, source.from), records: copied }
     const last = await facts.findLastCopied(search)
@@ -99,14 +106,14 @@ async function behindDeleted(facts: PartitionFacts, position: MirrorStart): Prom
   }
   if (next > source.from) {
     throw new Error(
-      `${name}: its last record is not among those of the source from offset ${source.from} on: ` +
-        'somebody else has written to it, or the source was compacted; say another --topic',
+      `${name}: its last record is not in the source from offset ${source.from} on: another ` +
+        'program wrote to the copy, or the source was compacted; use another --topic',
     )
   }
   if (next === source.from || skipDeleted) return source.from
   throw new Error(
     `${name}: the source has deleted offsets ${next} to ${source.from - 1} before they were ` +
-      `mirrored${copied > 0 ? ', if they were records' : ''}; --skip-deleted goes on behind them`,
+      `mirrored${copied > 0 ? ', if they were records' : ''}; --skip-deleted continues after them`,
   )
 }
 

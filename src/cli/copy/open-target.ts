@@ -1,4 +1,4 @@
-/** What a replay writes to, whatever it is. */
+/** What a replay writes to: standard output, a file or a topic. */
 
 import type { StoredTopicRecord } from '../../log/inspection/partition-directory.js'
 import type { Arrived } from './arrived.js'
@@ -6,24 +6,24 @@ import type { Arrived } from './arrived.js'
 /** Where replayed records go. */
 export interface Target {
   write(record: StoredTopicRecord): Promise<void>
-  /** Sends off what was collected. */
+  /** Writes what is buffered. */
   flush(): Promise<void>
   end(): Promise<void>
-  /** Nobody takes any more. */
+  /** The reader is gone: more records need not be written. */
   readonly isClosed: boolean
 }
 
 export interface OpenTarget {
   readonly target: Target
   readonly close: () => Promise<void>
-  /** What has arrived where, if that is known. */
+  /** The ranges that were copied, if the target is a topic. */
   readonly arrived?: () => readonly Arrived[]
-  /** What the target could not take as it was, in sentences. */
+  /** Sentences about values that the target cannot represent. */
   readonly remarks?: () => readonly string[]
-  /** An error of the replay, with how to go on. */
+  /** Adds to an error of the replay how to continue. */
   readonly explain?: (error: unknown) => Promise<unknown>
-  /** Ends the replay after what is in hand. Without it a signal ends the process. */
+  /** Ends the replay in order. Without it a signal kills the process. */
   readonly ending?: AbortSignal
-  /** The words that go on after an early end. */
+  /** The options that continue after an early end. */
   readonly rest?: () => string
 }

@@ -1,4 +1,4 @@
-/** Where in a topic to begin or to end: an offset, a time, or one of them for each partition. */
+/** Where in a topic to begin or end: an offset, a time, or one of these for each partition. */
 
 import type { OptionType } from '../../base/options.js'
 import type { PartitionDirectory } from '../../log/inspection/partition-directory.js'
@@ -6,7 +6,7 @@ import { isPartlogError } from '../../model/errors.js'
 import { isoTime } from './time-text.js'
 
 export type Place = number | Date
-/** Of every partition the same, or of each its own. */
+/** The same place in every partition, or one for each partition. */
 export type PlaceIn = Place | ReadonlyMap<number, Place>
 
 function parsePlace(given: string): Place | undefined {
@@ -50,8 +50,8 @@ function looksLikeMs(offset: number): boolean {
 }
 
 /**
- * A number is an offset. One like the milliseconds of these decades that lies behind the end of
- * every log is a time: no record has it as its offset. undefined: it is what it looks like.
+ * The time that `place` means, though it looks like an offset: it lies beyond the end of every log,
+ * and as milliseconds it is a time from 1973 to 2128. undefined: `place` is an offset or a Date.
  */
 export function timeIfBeyond(
   place: Place | undefined,
@@ -61,22 +61,22 @@ export function timeIfBeyond(
   return [...ends].some(end => place <= end) ? undefined : new Date(place)
 }
 
-/** What a number was understood as. */
+/** Tells the user that a number was taken for a time. */
 export function takenForTime(option: string, time: Date): string {
   return (
     `partlog: --${option} ${time.getTime()} is taken for a time, ${time.toISOString()}: ` +
-    'no partition has so many offsets'
+    'it lies beyond the end of every partition'
   )
 }
 
-/** The ends of logs, as far as they can be read. */
+/** The end offsets of the logs that can be read. */
 export async function endsOf(partitions: readonly PartitionDirectory[]): Promise<number[]> {
   const ends: number[] = []
   for (const partition of partitions) {
     try {
       ends.push(await partition.endOffset())
     } catch (error) {
-      if (!isPartlogError(error)) throw error // those who read it will say what is wrong
+      if (!isPartlogError(error)) throw error // the replay of this log will report the error
     }
   }
   return ends

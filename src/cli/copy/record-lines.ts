@@ -4,9 +4,9 @@
  *   {"partition":0,"offset":17,"timestamp":1700000000000,
  *    "key":"k","value":"v","headers":[["h","x"]]}        (on one line)
  *
- * Bytes that are valid UTF-8 stand as a string, all others as {"base64":"…"}; null is no key, a
- * tombstone, a header without a value, or no time. The order of the fields is always the same, so
- * equal records give equal lines; read back are fields in any order, and more than these.
+ * Valid UTF-8 is written as a string, any other bytes as {"base64":"…"}; null means no key, a
+ * tombstone, a header without a value, or no time. Fields are written in a fixed order, so equal
+ * records give equal lines. They are read in any order, and further fields are ignored.
  */
 
 import { isUtf8 } from 'node:buffer'
@@ -21,9 +21,9 @@ export const NO_TIME = -1
 
 type JsonBytes = string | { readonly base64: string } | null
 
-/** Those that every exported line has. */
+/** The fields of every exported line. */
 const FIELDS = ['partition', 'offset', 'timestamp', 'key', 'value', 'headers']
-/** Without these a line is no record; where it stood and headers may be missing. */
+/** A line without these is not a record; `offset` and `headers` may be missing. */
 const NEEDED = ['partition', 'timestamp', 'key', 'value']
 
 export function recordLine(record: StoredTopicRecord): string {
@@ -33,12 +33,12 @@ export function recordLine(record: StoredTopicRecord): string {
     value: jsonBytes(value),
     headers: headers.map(header => [header.key, jsonBytes(header.value)]),
   })
-  // Digits, where no number would do: JSON has no bound for them.
+  // A bigint prints all its digits; JSON does not limit the size of a number.
   const time = timestamp === NO_TIME ? null : (exactTimestamp ?? timestamp)
   return `{"partition":${partition},"offset":${offset},"timestamp":${time},${rest.slice(1)}`
 }
 
-/** Is this line one of an export, by the names of its fields? It may have more of them. */
+/** Does this line look like a line of an export, by its field names? It may have further fields. */
 export function isRecordLine(parsed: unknown): boolean {
   return isObject(parsed) && FIELDS.every(name => Object.hasOwn(parsed, name))
 }
@@ -48,14 +48,14 @@ function isObject(parsed: unknown): parsed is Record<string, unknown> {
 }
 
 /**
- * The message of an exported line, whatever the order of its fields. Throws with the reason when it
- * is none: what only the producer refused would be a message of many, and its line unknown.
+ * The message of an exported line. Throws with the reason if it is not a record, also for what the
+ * producer would refuse: the producer's error could not name the line.
  */
 export function parseRecordLine(line: string): Message & { readonly partition: number } {
   const parsed: unknown = JSON.parse(line)
   if (!isObject(parsed)) throw new Error('expected a record as an object')
   const missing = NEEDED.filter(name => !Object.hasOwn(parsed, name))
-  if (missing.length > 0) throw new Error(`expected a record, which has no ${missing.join(', ')}`)
+  if (missing.length > 0) throw new Error(`expected a record, but it has no ${missing.join(', ')}`)
   const { partition, timestamp, key, value } = parsed
   const headers = Object.hasOwn(parsed, 'headers') ? parsed['headers'] : []
   if (!isCount(partition)) throw new Error('partition: expected a whole number')
@@ -98,11 +98,11 @@ function bytesOf(json: unknown, what: string): BytesIn {
   if (json === null || typeof json === 'string') return json
   const base64 = (json as { base64?: unknown } | undefined)?.base64
   const bytes = typeof base64 === 'string' ? Buffer.from(base64, 'base64') : undefined
-  // Node leaves out what is not of the alphabet: then these are not the bytes that were meant.
+  // Node skips invalid characters of base64, so the decoded bytes could be wrong ones.
   if (bytes !== undefined && bytes.toString('base64') === base64) return bytes
   throw new Error(`${what}: expected a string, null or {"base64":…}`)
 }
 
 function checkText(text: string, what: string): void {
-  if (hasLoneSurrogate(text)) throw new Error(`${what}: half a character (a lone surrogate)`)
+  if (hasLoneSurrogate(text)) throw new Error(`${what}: it has a lone surrogate, half a character`)
 }

@@ -1,4 +1,4 @@
-/** Where `partlog replay` writes to: standard output, a file, another topic. */
+/** The targets of `partlog replay` on this machine: standard output, a file, another topic. */
 
 import type { StoredTopicRecord } from '../../log/inspection/partition-directory.js'
 import type { Output } from '../terminal/output.js'
@@ -15,7 +15,7 @@ export type Format = 'records' | 'values'
 
 export interface TargetOptions {
   readonly dir: string
-  /** The topic that is read. */
+  /** The source topic. */
   readonly topic: string
   readonly to: string | undefined
   readonly format: Format
@@ -24,7 +24,7 @@ export interface TargetOptions {
   readonly until: Place | undefined
 }
 
-/** Lines are collected up to this size before they are written. */
+/** Lines are buffered up to this size before they are written. */
 const CHUNK_BYTES = 64 * 1024
 const LINE_FEED = 0x0a
 const NEWLINE = Buffer.of(LINE_FEED)
@@ -56,14 +56,14 @@ async function openTopic(
   output: Output,
 ): Promise<OpenTarget> {
   const { dir, topic, to } = options
-  // What the source takes its copy has to take; it keeps it, if the source does not say otherwise.
+  // The copy accepts what the source accepted, and keeps all records unless the source does not.
   const config = { ...IMPORTED, ...carriedSettings((await settingsOf(dir, topic)) ?? []) }
   const placement = options.partitions ?? 'by-key'
   const cluster = await openToWrite({ dir }, output)
   try {
     const wanted = { topic: to, partitions: source.count, config }
     const partitions = await ensureCarried(cluster.admin, wanted)
-    const target = { ...options, topic: to, partitions, placement, saysKept: true, producer: {} }
+    const target = { ...options, topic: to, partitions, placement, notesKeep: true, producer: {} }
     return topicTarget(cluster, target, source, output)
   } catch (error) {
     await cluster.close().catch(() => undefined)
@@ -78,17 +78,17 @@ interface LineSink {
 }
 
 function linesInto(format: Format, sink: LineSink): OpenTarget {
-  const lost = new LostInLines()
+  const ambiguous = new AmbiguousLines()
   const lineOf = (record: StoredTopicRecord): Buffer => {
     if (format === 'records') return Buffer.from(`${recordLine(record)}\n`)
-    lost.note(record)
+    ambiguous.note(record)
     return Buffer.concat([record.value ?? NEWLINE.subarray(0, 0), NEWLINE])
   }
-  return { target: lineTarget(lineOf, sink), close: sink.end, remarks: () => lost.remarks() }
+  return { target: lineTarget(lineOf, sink), close: sink.end, remarks: () => ambiguous.remarks() }
 }
 
-/** What values are that lines of text cannot show. */
-class LostInLines {
+/** Counts the values that cannot be read back from lines of text. */
+class AmbiguousLines {
   #tombstones = 0
   #broken = 0
 
@@ -103,7 +103,7 @@ class LostInLines {
       ...(this.#tombstones === 0 ? [] : [`${this.#tombstones} are null (an empty line each)`]),
     ]
     if (kinds.length === 0) return []
-    return [`${kinds.join(', ')}: as lines they cannot be told apart; --format records can`]
+    return [`${kinds.join(', ')}: lines cannot represent them exactly; --format records can`]
   }
 }
 

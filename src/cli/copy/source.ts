@@ -1,4 +1,4 @@
-/** A topic as it lies in a folder: one copy of each partition, and what the cluster says of it. */
+/** A topic in a folder: one copy of each partition, and its settings. */
 
 import type { TopicSettingValue } from '../../client/admin/admin-api.js'
 import { Cluster } from '../../cluster/cluster.js'
@@ -8,15 +8,15 @@ import type { PartitionDirectory } from '../../log/inspection/partition-director
 import { isPartlogError } from '../../model/errors.js'
 
 export interface SourceTopic {
-  /** Those that were asked for, one copy each. */
+  /** The partitions to read, one copy of each. */
   readonly partitions: readonly PartitionDirectory[]
-  /** How many partitions the topic has, as far as the folder shows it. */
+  /** How many partitions the topic has, going by the folders. */
   readonly count: number
-  /** All there is in the folder. */
+  /** All copies of all partitions of all topics in the folder. */
   readonly all: readonly PartitionDirectory[]
 }
 
-/** The topic, or only some of its partitions. None of them when the folder does not have it. */
+/** Finds a topic, or only some of its partitions; no partitions if the topic does not exist. */
 export async function sourceTopic(
   dir: string,
   topic: string,
@@ -29,16 +29,16 @@ export async function sourceTopic(
   return { partitions: await oneCopyEach(dir, topic, wanted), count, all }
 }
 
-/** Several simulated brokers keep a copy each: the one of the leader is the topic. */
+/** With several simulated brokers each partition has several copies: the leader's one is read. */
 async function oneCopyEach(
   dir: string,
   topic: string,
   all: readonly PartitionDirectory[],
 ): Promise<PartitionDirectory[]> {
-  const copies = all.filter(each => isThere(each) || !all.some(other => isCopy(each, other)))
+  const copies = all.filter(each => hasData(each) || !all.some(other => isFullCopy(each, other)))
   const chosen = new Map(copies.map(each => [each.partition, each]))
   if (chosen.size === copies.length) return [...copies]
-  for (const { partition, leader } of (await lookInto(dir, topic))?.partitions ?? []) {
+  for (const { partition, leader } of (await describe(dir, topic))?.partitions ?? []) {
     const copy = copies.find(
       each => each.partition === partition && each.folder.startsWith(`${brokerFolder(leader)}/`),
     )
@@ -47,30 +47,30 @@ async function oneCopyEach(
   return [...chosen.values()]
 }
 
-function isThere({ segments }: PartitionDirectory): boolean {
+function hasData({ segments }: PartitionDirectory): boolean {
   return segments.length > 0
 }
 
-/** Another copy of the same partition, with something in it. */
-function isCopy(copy: PartitionDirectory, other: PartitionDirectory): boolean {
-  return copy !== other && copy.partition === other.partition && isThere(other)
+/** Is `other` another copy of the same partition, with data? */
+function isFullCopy(copy: PartitionDirectory, other: PartitionDirectory): boolean {
+  return copy !== other && copy.partition === other.partition && hasData(other)
 }
 
-/** The settings of the topic; undefined for a folder of Kafka, which does not show them. */
+/** The settings of the topic; undefined for a folder of Kafka, which does not hold them. */
 export async function settingsOf(
   dir: string,
   topic: string,
 ): Promise<readonly TopicSettingValue[] | undefined> {
-  return (await lookInto(dir, topic))?.settings
+  return (await describe(dir, topic))?.settings
 }
 
-async function lookInto(dir: string, topic: string) {
+async function describe(dir: string, topic: string) {
   try {
     await using cluster = await Cluster.open({ dir, readOnly: true })
     const { partitions } = await cluster.admin.describeTopic(topic)
     return { partitions, settings: await cluster.admin.describeConfig(topic) }
   } catch (error) {
-    if (isPartlogError(error)) return undefined // the records can be read nevertheless
+    if (isPartlogError(error)) return undefined // the records can still be read
     throw error
   }
 }

@@ -1,11 +1,11 @@
 /**
- * Times as people and programs write them, and nothing that only looks like one: what a time means
- * must not depend on the machine, nor be guessed.
+ * Parses times as people and programs write them. Text that only looks like a time is refused: the
+ * result must not depend on the machine, nor be guessed.
  *
  *   2016-01-31T12:00:00.123+01:00     ISO 8601, also with a blank for the T, or 20160131T120000Z
  *   1454241600  1454241600123  …      since 1970, in seconds, milliseconds, micro-, nanoseconds
  *
- * Kafka keeps milliseconds since 1970: what is finer is cut off.
+ * Kafka stores milliseconds since 1970: finer digits are cut off.
  */
 
 import type { OptionType } from '../../base/options.js'
@@ -17,42 +17,47 @@ export type TimeUnit = (typeof TIME_UNITS)[number]
 /** 10^n milliseconds. */
 const EXPONENTS: Readonly<Record<TimeUnit, number>> = { s: 3, ms: 0, us: -3, ns: -6 }
 
-/** A number tells its unit by itself from 1973 until 2128: seconds of these years, and so on. */
+/**
+ * The unit of a number is clear from 1973 until 2128: the ranges of seconds, milliseconds,
+ * microseconds and nanoseconds of these years do not overlap.
+ */
 const CLEAR_FROM_MS = 100_000_000_000
 const CLEAR_UNTIL_MS = 5_000_000_000_000
 
-/** What a Date can be. */
+/** The latest time that a Date can hold. */
 const TIME_MAX_MS = 8_640_000_000_000_000
-/** Enough for every number that is a time. */
+/** Longer numbers are refused: no time has so many digits. */
 const DIGITS_MAX = 40
 
-/** Where a clock shows which time. */
 export interface TimeZone {
-  /** How a clock there is ahead, in ms, when it shows this time; undefined: it never does. */
+  /**
+   * The offset from UTC in ms, when a clock in this zone shows `localMs`; undefined: it never shows
+   * this time, because the clock is put forward over it.
+   */
   aheadAt(localMs: number): number | undefined
 }
 
 export interface TimeRules {
-  /** What numbers count; default: what they clearly are. */
+  /** The unit of numbers. Default: the unit that is clear from the size of the number. */
   readonly unit?: TimeUnit | undefined
-  /** Of times that do not say theirs; they are refused by default. */
+  /** The zone of times without one. Default: such times are refused. */
   readonly zone?: TimeZone | undefined
 }
 
-/** A time, and the unit that its number was taken for without being told. */
+/** A time, and the unit if it was recognized by the size of the number. */
 export interface TimeRead {
   /** Milliseconds since 1970. */
   readonly ms: number
   readonly clearUnit: TimeUnit | undefined
 }
 
-/** Throws an Error with the reason when the text is no time. */
+/** Throws an Error with the reason if the text is not a time. */
 export function readTime(text: string, rules: TimeRules = {}): TimeRead {
   const read = NUMBER.test(text)
     ? timeFromNumber(text, rules)
     : { ms: timeFromIso(text, rules.zone), clearUnit: undefined }
   const { ms } = read
-  if (ms < 0) throw new Error(`it lies before 1970 (${ms} ms): Kafka has no such times`)
+  if (ms < 0) throw new Error(`it lies before 1970 (${ms} ms), which Kafka cannot store`)
   if (ms > TIME_MAX_MS) throw new Error('it lies beyond the year 275760')
   return read
 }
@@ -63,18 +68,18 @@ const NUMBER = /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/
 
 function timeFromNumber(text: string, { unit }: TimeRules): TimeRead {
   const plain = unit === undefined && text.length <= 15 ? Number(text) : NaN
-  // The usual ones, without a fraction: the same result by the short way.
+  // A shortcut for the usual numbers, without a fraction.
   if (Number.isInteger(plain) && isClearMs(plain)) return { ms: plain, clearUnit: 'ms' }
   if (Number.isInteger(plain) && isClearMs(plain * 1000)) {
     return { ms: plain * 1000, clearUnit: 's' }
   }
   const decimal = decimalOf(text)
   if (decimal === undefined) throw new Error('it has too many digits for a time')
-  if (decimal.digits < 0n) throw new Error('it lies before 1970: Kafka has no such times')
+  if (decimal.digits < 0n) throw new Error('it lies before 1970, which Kafka cannot store')
   const clearUnit = unit === undefined ? unitOf(decimal) : undefined
   const known = unit ?? clearUnit
   if (known !== undefined) return { ms: scaled(decimal, EXPONENTS[known]), clearUnit }
-  throw new Error('what it counts is not clear: say --timestamp-unit s, ms, us or ns')
+  throw new Error('its unit is not clear: add --timestamp-unit s, ms, us or ns')
 }
 
 function isClearMs(ms: number): boolean {
@@ -103,7 +108,7 @@ function scaled({ digits, exponent }: Decimal, more: number): number {
   return Number(ms)
 }
 
-/** What a number can only count, if it is a time of these decades. */
+/** The only unit in which a number is a time from 1973 to 2128. */
 function unitOf(decimal: Decimal): TimeUnit | undefined {
   return TIME_UNITS.find(unit => isClearMs(scaled(decimal, EXPONENTS[unit])))
 }
@@ -119,18 +124,20 @@ const BASIC = new RegExp(
   `^(\\d{4})(\\d\\d)(\\d\\d)[Tt](\\d\\d)(\\d\\d)(?:(\\d\\d)(?:[.,](\\d{1,30}))?)?${ZONE}$`,
 )
 
-/** The same of ISO 8601 alone, also before 1970; `zone` is that of times that do not say theirs. */
+/** Reads ISO 8601 only, also times before 1970; `zone` is the zone of times without one. */
 export function timeFromIso(text: string, zone: TimeZone | undefined): number {
   const match = EXTENDED.exec(text) ?? BASIC.exec(text)
   if (match === null) throw new Error('expected a time like 2016-01-31T12:00:00Z, or a number')
   const local = localMsOf(match)
-  if (local === undefined) throw new Error('there is no such day or time of day')
-  const said = match[8] === undefined ? zone : fixedZone(match[8])
-  if (said === undefined) {
-    throw new Error('it does not say its zone: say --timezone UTC (or Europe/Berlin, +02:00)')
+  if (local === undefined) throw new Error('this day or time of day does not exist')
+  const known = match[8] === undefined ? zone : fixedZone(match[8])
+  if (known === undefined) {
+    throw new Error('it has no time zone: add --timezone UTC (or Europe/Berlin, +02:00)')
   }
-  const ahead = said.aheadAt(local)
-  if (ahead === undefined) throw new Error('no clock shows that time there: the hour is left out')
+  const ahead = known.aheadAt(local)
+  if (ahead === undefined) {
+    throw new Error('this time does not exist in its zone: the clocks were put forward over it')
+  }
   return local - ahead
 }
 
@@ -141,13 +148,13 @@ function localMsOf(match: RegExpExecArray): number | undefined {
     .map(part => Number(part ?? 0)) as [number, number, number, number, number, number]
   const fraction = Number((match[7] ?? '').slice(0, 3).padEnd(3, '0'))
   const date = new Date(Date.UTC(year, month - 1, day, hour, minute, second, fraction))
-  const isThere =
+  const exists =
     date.getUTCFullYear() === year &&
     date.getUTCMonth() === month - 1 &&
     date.getUTCDate() === day &&
     minute < 60 &&
     second < 60
-  return isThere ? date.getTime() : undefined
+  return exists ? date.getTime() : undefined
 }
 
 // ── zones ────────────────────────────────────────────────────────────────────────────────
@@ -167,7 +174,7 @@ function fixedZone(text: string): TimeZone | undefined {
 
 export const UTC: TimeZone = { aheadAt: () => 0 }
 
-/** `UTC`, `+02:00`, or a place as `Europe/Berlin`; undefined for any other text. */
+/** `UTC`, `+02:00`, or a place like `Europe/Berlin`; undefined for any other text. */
 export function timeZoneOf(text: string): TimeZone | undefined {
   const fixed = fixedZone(text)
   if (fixed !== undefined || !/^[A-Za-z]/.test(text)) return fixed
@@ -178,20 +185,26 @@ export function timeZoneOf(text: string): TimeZone | undefined {
   }
 }
 
-/** Hours whose offset is remembered: lines come in the order of their times, nearly. */
+/** How many hours the cache of offsets holds: lines come nearly in the order of their times. */
 const HOURS_MAX = 1_000
 const HOUR_MS = 3_600_000
 
-/** A place with its summers. Of a time that is shown twice it is the first. */
+/** A place with daylight saving time. A time that its clocks show twice means the first one. */
 class PlaceZone implements TimeZone {
   readonly #format: Intl.DateTimeFormat
   readonly #aheadByHour = new Map<number, number>()
 
-  /** Throws RangeError for a place that is not known. */
+  /** Throws RangeError if Node does not know the place. */
   constructor(place: string) {
-    const digits = { month: 'numeric', day: 'numeric', hour: 'numeric', minute: 'numeric' } as const
     this.#format = new Intl.DateTimeFormat('en-US', {
-      ...{ timeZone: place, hourCycle: 'h23', year: 'numeric', second: 'numeric', ...digits },
+      timeZone: place,
+      hourCycle: 'h23',
+      year: 'numeric',
+      month: 'numeric',
+      day: 'numeric',
+      hour: 'numeric',
+      minute: 'numeric',
+      second: 'numeric',
     })
   }
 
@@ -201,7 +214,7 @@ class PlaceZone implements TimeZone {
     return fitting.length === 0 ? undefined : Math.max(...fitting)
   }
 
-  /** Offsets change at full quarters of an hour, at most. */
+  /** Offsets change only at full quarters of an hour, so one is cached for each quarter. */
   #aheadAtUtc(ms: number): number {
     const quarter = Math.floor((4 * ms) / HOUR_MS)
     const known = this.#aheadByHour.get(quarter)
@@ -221,10 +234,10 @@ class PlaceZone implements TimeZone {
   }
 }
 
-/** A day, or a time that does not say its zone, is one of UTC, as for Kafka's tools. */
+/** A day, or a time without a zone, is in UTC, as in Kafka's tools. */
 function parseTime(given: string): Date | undefined {
   try {
-    return new Date(Math.max(timeFromIso(given, UTC), 0)) // before 1970 there is nothing
+    return new Date(Math.max(timeFromIso(given, UTC), 0)) // no record is older than 1970
   } catch {
     return undefined
   }

@@ -1,6 +1,6 @@
 /**
- * A topic as what a replay writes to, in the same folder or on a cluster elsewhere: where records
- * go, how far they are, and how to go on when the replay ends early.
+ * A topic as the target of a replay, in the same folder or on a remote cluster: chooses the
+ * partition of each record, counts what is copied, and says how to continue after an early end.
  */
 
 import type { Producer, ProducerOptions } from '../../client/producer/producer-api.js'
@@ -14,17 +14,17 @@ import type { OpenTarget } from './open-target.js'
 import { placeText, type Place, type PlaceIn } from './places.js'
 import type { SourceTopic } from './source.js'
 
-/** Do records keep their partitions, or do their keys decide anew? */
+/** Do records keep their partitions, or do their keys choose new ones? */
 export type Placement = 'keep' | 'by-key'
 
 export interface TopicTargetOptions {
-  /** The topic that is written. */
+  /** The target topic. */
   readonly topic: string
-  /** How many partitions it has. */
+  /** How many partitions the target topic has. */
   readonly partitions: number
   readonly placement: Placement
-  /** Is it worth a word that partitions are kept? */
-  readonly saysKept: boolean
+  /** Tell the user if records keep their partitions? */
+  readonly notesKeep: boolean
   readonly from: PlaceIn | undefined
   readonly until: Place | undefined
   readonly producer: ProducerOptions
@@ -44,10 +44,10 @@ export function topicTarget(
   if (keepPartitions && partitions < needed) {
     throw new UsageError(
       `partlog replay: --to: expected a topic of at least ${needed} partitions, ` +
-        `${topic} has ${partitions} (--partitions by-key places the records anew)`,
+        `${topic} has ${partitions} (--partitions by-key distributes the records by key)`,
     )
   }
-  if (placement === 'by-key' || options.saysKept) output.note(placementText(options, source))
+  if (placement === 'by-key' || options.notesKeep) output.note(placementText(options, source))
   const producer = cluster.producer({ ...ROUND_PRODUCER, ...options.producer })
   const lanes = new Lanes({ producer, topic, keepPartitions })
   const rest = (): string => restOf(lanes, options, source)
@@ -66,7 +66,7 @@ export function topicTarget(
   }
 }
 
-// ── words ────────────────────────────────────────────────────────────────────────────────
+// ── sentences ────────────────────────────────────────────────────────────────────────────
 
 function placementText(
   { topic, partitions, placement }: TopicTargetOptions,
@@ -75,11 +75,11 @@ function placementText(
   if (placement === 'keep') return `partlog: records keep their partitions in ${topic}`
   return (
     `partlog: ${topic} has ${partitions} partitions, the source has ${count}: ` +
-    'records go where their keys say, those without a key in turns'
+    'keys choose the partitions, records without a key rotate'
   )
 }
 
-/** What went wrong, and how to send the rest. What was read before it is still sent if it can. */
+/** Sends what was read before the error, if possible; adds how to send the rest. */
 async function explained(error: unknown, lanes: Lanes, rest: () => string): Promise<Error> {
   const failure = (await lanes.settle().then(
     () => error,
@@ -87,12 +87,12 @@ async function explained(error: unknown, lanes: Lanes, rest: () => string): Prom
   )) as Error
   const twice =
     isPartlogError(failure) && failure.outcomeUnknown
-      ? ' (some of the records behind that may be there, too: they come twice then)'
+      ? ' (some of these records may be written already, and would be written twice)'
       : ''
-  return new Error(`${failure.message}; go on with ${rest()}${twice}`, { cause: failure })
+  return new Error(`${failure.message}; continue with ${rest()}${twice}`, { cause: failure })
 }
 
-/** The words that send what is not acknowledged. */
+/** The options that send the records that are not acknowledged. */
 function restOf(
   lanes: Lanes,
   { from, until, placement }: TopicTargetOptions,
@@ -110,7 +110,7 @@ function restOf(
       .map(({ partition, begin }) => `--partition ${partition} --from ${begin}${end}`)
       .join(', then ')
   }
-  // All at once: the records of a key may stand in several of them, and their order counts.
+  // One call for all partitions: several may hold records of one key, whose order matters.
   const only = begins.length === count ? '' : begins.map(each => ` --partition ${each.partition}`)
   const all = begins.map(({ partition, begin }) => `${partition}:${begin}`).join(',')
   return `--from ${all}${end}${only === '' ? '' : (only as string[]).join('')}`

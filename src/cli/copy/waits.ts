@@ -1,6 +1,6 @@
 /**
- * What a command waits for while it writes: a disk without room, a broker that does not answer. A
- * person at the terminal can make room meanwhile, and is to know until when.
+ * Tells the user what a command waits for while it writes: a full disk, a broker that does not
+ * answer. The user can free room meanwhile, and learns how long the command will wait.
  */
 
 import type { Logger } from '../../base/logger.js'
@@ -13,24 +13,24 @@ import type { Output } from '../terminal/output.js'
 const nothing = (): void => undefined
 const quiet: Logger = { debug: nothing, info: nothing, warn: nothing, error: nothing }
 
-/** Where room runs out: the words say that making some is enough. */
+/** Errors of a full disk: the command continues when there is room again. */
 const NO_ROOM = /: (ENOSPC|EDQUOT|EFBIG) \(/
 
-/** Tells what the clients of a command try again, once per fault. */
-export function waitsTold(output: Output): Logger {
+/** Prints what the clients of a command retry, once per fault. */
+export function retryNotes(output: Output): Logger {
   const warn: Logger['warn'] = (sentence, fields = {}) => {
     if (!('retriedForMs' in fields)) return
-    const hint = NO_ROOM.test(sentence) ? '; it goes on as soon as there is room' : ''
+    const hint = NO_ROOM.test(sentence) ? '; it continues as soon as there is room' : ''
     tell(output, `waiting: ${sentence}${hint}`)
   }
   return { ...quiet, warn }
 }
 
-/** Tells what the disk refuses, once per fault, while others are served. */
-export function faultsTold(output: Output): Logger {
+/** Prints disk errors, once per fault: a server keeps running while it retries. */
+export function faultNotes(output: Output): Logger {
   const warn: Logger['warn'] = (sentence, { error } = {}) => {
     if (!isDiskError(error)) return
-    tell(output, `${sentence}: ${error.message}; writing goes on as soon as that is over`)
+    tell(output, `${sentence}: ${error.message}; writing continues as soon as the disk allows it`)
   }
   const failed: Logger['error'] = (sentence, { error } = {}) => {
     tell(output, error instanceof Error ? `${sentence}: ${error.message}` : sentence)
@@ -38,18 +38,18 @@ export function faultsTold(output: Output): Logger {
   return { ...quiet, warn, error: failed }
 }
 
-/** Opens a cluster to write to it; what it waits for is told. */
+/** Opens a cluster to write to it; prints what recovery cut off, and what the cluster waits for. */
 export async function openToWrite(
   options: OpenOptions,
   output: Output,
-  logger = waitsTold(output),
+  logger = retryNotes(output),
 ): Promise<Cluster> {
   const cluster = await Cluster.open({ ...options, logger })
   for (const cut of truncationWarnings(cluster.recovery)) tell(output, cut)
   return cluster
 }
 
-/** A line of its own, also where a bar is shown. */
+/** Prints a line, and removes a progress bar before it. */
 function tell(output: Output, sentence: string): void {
   if (output.isWatched) output.stderr.write('\r\u001b[K')
   output.note(`partlog: ${sentence}`)

@@ -1,27 +1,27 @@
-/** How the work of a command ends: by a signal, or with whatever it holds closed. */
+/** How a command ends: a signal aborts its work, and what it opened is closed. */
 
 import { SystemClock, type Clock } from '../../base/clock.js'
-import { told, type Output } from './output.js'
+import { firstSignal, type Output } from './output.js'
 
 /** The real time. */
 export const clock: Clock = new SystemClock()
 
-/** Aborts at the first signal that ends work, after what is in hand; a second one kills. */
+/** Aborts at the first signal, so that the command ends in order; a second signal kills it. */
 export function endingSignal(output: Output): AbortSignal {
   const ending = new AbortController()
-  void told('SIGINT', 'SIGTERM', 'SIGHUP').then(signal => {
+  void firstSignal('SIGINT', 'SIGTERM', 'SIGHUP').then(signal => {
     output.note(`${signal}: ending`)
     ending.abort()
   })
   return ending.signal
 }
 
-/** Something that has to be closed. */
+/** Something that must be closed. */
 export interface Closable {
   close(): Promise<void>
 }
 
-/** Uses it and closes it. What goes wrong first is told, not what closing makes of it. */
+/** Runs `use`, then closes `thing`. If both fail, rejects with the error of `use`. */
 export async function closing<T>(thing: Closable, use: () => Promise<T>): Promise<T> {
   let result: T
   try {
@@ -34,7 +34,7 @@ export async function closing<T>(thing: Closable, use: () => Promise<T>): Promis
   return result
 }
 
-/** Tells what happens, each time with the seconds since the beginning. */
+/** Prints events, each with the seconds since the start. */
 export function storyteller(output: Output): (text: string) => void {
   const startedMs = clock.monotonicMs()
   return text => {

@@ -1,6 +1,6 @@
 /**
- * Where the command's words go: data to standard output, everything else to standard error. The
- * only home of the process's streams. A reader that goes away (`| head`) ends the command quietly.
+ * What a command prints: data to standard output, everything else to standard error. Only this file
+ * touches the process's streams. If the reader goes away (`| head`), the command ends quietly.
  */
 
 import { plainJson, plainLines, withoutSecrets } from './plain.js'
@@ -17,20 +17,20 @@ export class Output {
       this.#isClosed = true
       if (error.code !== 'EPIPE') this.#failure ??= error
     })
-    stderr.on('error', () => undefined) // nobody is left to be told
+    stderr.on('error', () => undefined) // there is no other place to report it
   }
 
-  /** Nobody reads the data any more: there is no point in going on. */
+  /** Standard output is closed: nothing reads the data any more. */
   get isClosed(): boolean {
     return this.#isClosed
   }
 
-  /** Why data did not reach its reader, if that is an error: a disk that is full, say. */
+  /** Why data could not be written, for example a full disk. undefined: no error, or only EPIPE. */
   get failure(): Error | undefined {
     return this.#failure
   }
 
-  /** Writes data; resolves when there is room for more. */
+  /** Writes data; resolves when the stream has room for more. */
   async write(data: string | Uint8Array): Promise<void> {
     if (this.#isClosed || this.stdout.write(data)) return
     await new Promise<void>(resolve => {
@@ -50,23 +50,23 @@ export class Output {
     await this.line(plainJson(value))
   }
 
-  /** Says something to a person, without escape sequences and passwords of addresses. */
+  /** Prints a line for a person, without escape sequences and without passwords of addresses. */
   note(text: string): void {
     this.stderr.write(`${withoutSecrets(plainLines(text))}\n`)
   }
 
-  /** Is a person watching standard error? */
+  /** Is standard error a terminal? */
   get isWatched(): boolean {
     return this.stderr.isTTY === true
   }
 }
 
-/** Ends with a code once everything written has gone out. */
+/** Sets the exit code; the process exits once everything is written. */
 export function exitWith(code: number): void {
   process.exitCode = code
 }
 
-/** Calls `callback` when nothing is left to do or to write. */
+/** Calls `callback` when no work and no output is left. */
 export function atEnd(callback: () => void): void {
   process.once('beforeExit', callback)
 }
@@ -76,7 +76,7 @@ export function commandLine(): string[] {
   return process.argv.slice(2)
 }
 
-/** What the environment says under a name. */
+/** The value of an environment variable. */
 export function environment(name: string): string | undefined {
   return process.env[name]
 }
@@ -86,8 +86,8 @@ export function mayColor(): boolean {
   return (environment('NO_COLOR') ?? '') === ''
 }
 
-/** Resolves with the first of these signals; until then the process stays. */
-export function told(...signals: readonly NodeJS.Signals[]): Promise<string> {
+/** Resolves with the name of the first of these signals; the process stays alive until it comes. */
+export function firstSignal(...signals: readonly NodeJS.Signals[]): Promise<string> {
   return new Promise(resolve => {
     const onSignal = (signal: NodeJS.Signals): void => {
       for (const each of signals) process.off(each, onSignal)

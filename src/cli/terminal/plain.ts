@@ -1,13 +1,14 @@
 /**
- * Text of others on its way to a terminal. What a client may choose (ids of groups, clients and
- * members, keys, metadata) can hold escape sequences and line breaks; addresses can hold passwords.
+ * Makes untrusted text safe for a terminal. Whatever a client can choose (ids of groups, clients
+ * and members, keys, metadata) may contain escape sequences and line breaks; addresses may contain
+ * passwords.
  */
 
-// C0; DEL, C1, the separators of lines and paragraphs, and what turns the direction of text.
+/** The C0 control characters; JSON escapes them. */
 const C0 = /[\u0000-\u001f]/g
 /** For texts of several lines. */
 const C0_BUT_LINE_BREAKS = /[\u0000-\u0009\u000b-\u001f]/g
-/** What JSON leaves as it is. */
+/** DEL, C1, line and paragraph separators, direction controls: JSON does not escape these. */
 const OTHERS = /[\u007f-\u009f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g
 
 const HAS_OTHERS = new RegExp(OTHERS.source)
@@ -19,28 +20,28 @@ function escaped(character: string): string {
   return SHORT[character] ?? `\\u${code}`
 }
 
-/** One line in which every control character is seen as one. */
+/** One line, with every control character as a visible escape. */
 export function plain(text: string): string {
   return text.replace(C0, escaped).replace(OTHERS, escaped)
 }
 
-/** The same, but line breaks stay. */
+/** The same, but line breaks are kept. */
 export function plainLines(text: string): string {
   return text.replace(C0_BUT_LINE_BREAKS, escaped).replace(OTHERS, escaped)
 }
 
-/** A value as JSON that a terminal takes for text; equal to what JSON.stringify gives. */
+/** JSON that is safe for a terminal; it parses to the same value as the JSON.stringify output. */
 export function plainJson(value: unknown): string {
   const json = JSON.stringify(value)
   return HAS_OTHERS.test(json) ? json.replace(OTHERS, escaped) : json
 }
 
-/** `user:password@`, also where the password has a '/' or an '@', and what follows a '?'. */
+/** `user:password@`, even if the password contains '/' or '@'; and everything after a '?'. */
 const USER_INFO = /([a-z][a-z0-9+.-]*:\/\/)[^\s"']*@/gi
 const QUERY = /([a-z][a-z0-9+.-]*:\/\/[^\s"'?#]*)[?#][^\s"']*/gi
 const BARE_USER_INFO = /(?<=^|[\s"'=])[^\s"'/@:=]+:[^\s"'@/]+@(?=[\w.-]+)/g
 
-/** A sentence without the user and the password of an address. */
+/** The sentence without users and passwords of addresses. */
 export function withoutSecrets(sentence: string): string {
   return sentence
     .replace(USER_INFO, '$1…@')

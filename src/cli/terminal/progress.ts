@@ -1,36 +1,36 @@
-/** A bar on a terminal's standard error; nothing anywhere else. */
+/** A progress bar, shown only if standard error is a terminal. */
 
 import type { Clock } from '../../base/clock.js'
 import { mayColor, type Output } from './output.js'
 
 const WIDTH = 24
-const EVERY_MS = 100
+const INTERVAL_MS = 100
 
 export class Progress {
   readonly #output: Output
   readonly #clock: Clock
-  readonly #what: string
+  readonly #label: string
   #shownAtMs = -Infinity
   #isShown = false
 
-  constructor(output: Output, clock: Clock, what: string) {
+  constructor(output: Output, clock: Clock, label: string) {
     this.#output = output
     this.#clock = clock
-    this.#what = what
+    this.#label = label
   }
 
-  /** Shows how far things are; `total` undefined when nobody knows. */
+  /** Shows the progress; without a `total` there is no bar, only the text. */
   show(done: number, total: number | undefined, text: string): void {
     if (!this.#output.isWatched) return
     const now = this.#clock.monotonicMs()
-    if (now - this.#shownAtMs < EVERY_MS) return
+    if (now - this.#shownAtMs < INTERVAL_MS) return
     this.#shownAtMs = now
     this.#isShown = true
     const bar = total === undefined || total === 0 ? '' : `${barOf(done / total)} `
-    this.#output.stderr.write(`\r\u001b[K${this.#what} ${bar}${text}`)
+    this.#output.stderr.write(`\r\u001b[K${this.#label} ${bar}${text}`)
   }
 
-  /** Takes the bar away. */
+  /** Removes the bar. */
   end(): void {
     if (this.#isShown) this.#output.stderr.write('\r\u001b[K')
   }

@@ -1,10 +1,10 @@
-/** Numbers and tables for people. */
+/** Formats numbers and tables for people. */
 
 import { plain } from './plain.js'
 
 /**
- * Columns aligned: text to the left, numbers to the right; an empty cell is '-'. A cell is one
- * line, whatever its text holds.
+ * An aligned table: text to the left, numbers to the right, '-' for an empty cell. A cell is always
+ * one line: control characters in it are escaped.
  */
 export function table(
   head: readonly string[],

@@ -1,6 +1,6 @@
-/** The error of a call that cannot be meant: exit code 2. */
+/** The error of a wrong command line. */
 
-/** The words after the command were wrong: one line says what was expected, exit code 2. */
+/** The command line is wrong: its message says in one line what was expected. Exit code 2. */
 export class UsageError extends Error {
   override readonly name = 'UsageError'
 }

@@ -1,6 +1,4 @@
-/**
- * The user's own files, in and out: lines of text, gzip by extension, '-' for the standard streams.
- */
+/** Reads and writes the user's files: lines, gzip by the extension .gz, '-' for standard input. */
 
 import {
   createReadStream,
@@ -20,13 +18,13 @@ import { whenAborted } from '../../base/tasks.js'
 const NEWLINE = 0x0a
 export const CARRIAGE_RETURN = 0x0d
 
-/** A line longer than this is not a line: nobody keeps a whole file in memory by mistake. */
+/** A longer line is refused, so that a file without line breaks does not fill the memory. */
 const LINE_BYTES_MAX = 16 * 1024 * 1024
 
-/** Certificates of all who are trusted by anybody take a quarter of this. */
+/** The bundle of all public certificate authorities takes a quarter of this. */
 const TEXT_BYTES_MAX = 1024 * 1024
 
-/** Stands for a line that was too long to be kept. */
+/** Takes the place of a line that is too long to be read. */
 export class LineTooLong extends Error {
   constructor() {
     super(`it is longer than ${LINE_BYTES_MAX} bytes`)
@@ -34,28 +32,28 @@ export class LineTooLong extends Error {
 }
 
 export interface LineReader {
-  /** Bytes read of the file so far, as it lies on the disk. */
+  /** Bytes read so far, before gzip is unpacked. */
   readonly bytesRead: number
   /** The file's size, undefined for a stream. */
   readonly size: number | undefined
-  /** The lines, without their ends, many at a time. Ends early when the signal aborts. */
+  /** The lines without their line ends, many at a time. Ends early when the signal aborts. */
   lines(): AsyncGenerator<readonly (Buffer | LineTooLong)[]>
 }
 
 export interface OpenLinesOptions {
   readonly signal?: AbortSignal | undefined
-  /** Every line has to be text in UTF-8. Default false: any bytes will do. */
+  /** Lines must be UTF-8, so UTF-16 without a mark is refused too. Default false: any bytes. */
   readonly isText?: boolean
 }
 
-/** Throws when there is no such file to read; standard input ('-') is always there. */
+/** Throws if the file does not exist or is a folder; standard input ('-') is always fine. */
 export function checkReadable(path: string): void {
   if (path !== '-' && statSync(path).isDirectory()) {
     throw new Error(`${path}: expected a file, this is a folder`)
   }
 }
 
-/** A text file that is small when it is the right one. Throws the system's error, or that. */
+/** Reads a small text file. Throws the system's error, or that it is a folder or too large. */
 export function readText(path: string): string {
   checkReadable(path)
   const { size } = statSync(path)
@@ -65,14 +63,14 @@ export function readText(path: string): string {
   return readFileSync(path, 'utf8')
 }
 
-/** Bytes of a file; undefined for standard input ('-'). */
+/** The size of a file in bytes; undefined for standard input ('-'). */
 export function sizeOf(path: string): number | undefined {
   return path === '-' ? undefined : statSync(path).size
 }
 
 /**
- * Opens a file, or standard input for '-'. A byte order mark of UTF-8 is no part of the first line;
- * UTF-16 is an error of the reading. Throws the system's error when opening fails.
+ * Opens a file, or standard input for '-'. A UTF-8 byte order mark is dropped from the first line;
+ * reading UTF-16 or UTF-32 throws. Throws the system's error if the file cannot be opened.
  */
 export function openLines(path: string, options: OpenLinesOptions = {}): LineReader {
   const size = sizeOf(path)
@@ -88,7 +86,7 @@ export function openLines(path: string, options: OpenLinesOptions = {}): LineRea
   }
 }
 
-/** A stream that nothing comes from must not keep a signal waiting. */
+/** Stops reading at once when the signal aborts, even if the stream delivers nothing. */
 async function* untilAborted(source: Readable, { signal, isText = false }: OpenLinesOptions) {
   const forget = whenAborted(signal, () => void source.destroy())
   const isAborted = (): boolean => signal?.aborted === true
@@ -104,7 +102,7 @@ async function* untilAborted(source: Readable, { signal, isText = false }: OpenL
 
 const MARK_BYTES = 4
 
-/** Looks at the first bytes: they may tell of an encoding. */
+/** Checks the encoding by the first bytes, and drops a byte order mark. */
 async function* withoutMark(source: Readable, isText: boolean): AsyncGenerator<Buffer> {
   let head: Buffer | undefined = Buffer.alloc(0)
   for await (const chunk of source as AsyncIterable<Buffer>) {
@@ -114,25 +112,28 @@ async function* withoutMark(source: Readable, isText: boolean): AsyncGenerator<B
     }
     head = Buffer.concat([head, chunk])
     if (head.length < MARK_BYTES) continue
-    yield behindMark(head, isText)
+    yield afterMark(head, isText)
     head = undefined
   }
-  if (head !== undefined && head.length > 0) yield behindMark(head, isText)
+  if (head !== undefined && head.length > 0) yield afterMark(head, isText)
 }
 
-/** Throws for text in an encoding of wider units. */
-function behindMark(head: Buffer, isText: boolean): Buffer {
+/** The first bytes without a UTF-8 mark. Throws if they are UTF-16 or UTF-32. */
+function afterMark(head: Buffer, isText: boolean): Buffer {
   const wide = wideEncodingOf(head, isText)
   if (wide !== undefined) {
     const how = `iconv -f ${wide} -t UTF-8`
-    throw new Error(`it is in ${wide}, expected UTF-8 (${how} makes it so)`)
+    throw new Error(`it is in ${wide}, expected UTF-8 (${how} converts it)`)
   }
   return head.subarray(0, 3).equals(UTF8_MARK) ? head.subarray(3) : head
 }
 
 const UTF8_MARK = Buffer.of(0xef, 0xbb, 0xbf)
 
-/** By its mark; JSON also by the zeros in every other byte, since it begins with ASCII. */
+/**
+ * The encoding by its byte order mark. JSON begins with ASCII, so UTF-16 without a mark shows as a
+ * zero in every other byte.
+ */
 function wideEncodingOf(head: Buffer, isText: boolean): string | undefined {
   const [a, b, c, d] = head
   if (a === 0xff && b === 0xfe) return c === 0 && d === 0 ? 'UTF-32' : 'UTF-16'
@@ -153,7 +154,7 @@ async function* splitLines(
   source: AsyncIterable<Buffer>,
 ): AsyncGenerator<readonly (Buffer | LineTooLong)[]> {
   let rest: Buffer = Buffer.alloc(0)
-  /** The line at hand is too long: its bytes are let go. */
+  /** The current line is too long: its bytes are dropped. */
   let isTooLong = false
   for await (const chunk of source) {
     const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
@@ -180,11 +181,11 @@ function withoutReturn(line: Buffer): Buffer {
 
 export interface FileSink {
   write(data: string | Uint8Array): Promise<void>
-  /** Resolves when everything is in the file. May be called again. */
+  /** Resolves when everything is in the file. May be called more than once. */
   end(): Promise<void>
 }
 
-/** A new file, or an old one emptied; gzip by extension. */
+/** Creates or empties a file, and its folder if needed; gzip if the name ends in .gz. */
 export function openSink(path: string): FileSink {
   mkdirSync(dirname(path), { recursive: true })
   const file = createWriteStream(path)
@@ -192,7 +193,7 @@ export function openSink(path: string): FileSink {
   gzip?.pipe(file)
   const target: Writable = gzip ?? file
   const done = finished(file)
-  done.catch(() => undefined) // told by write or end
+  done.catch(() => undefined) // write or end rejects with it
   return {
     async write(data) {
       if (target.write(data)) return
@@ -205,12 +206,12 @@ export function openSink(path: string): FileSink {
   }
 }
 
-/** Does this name mean a file rather than a topic? */
+/** Is this name a file, rather than a topic? */
 export function isFileName(target: string): boolean {
   return target.includes('/') || /\.(jsonl|ndjson|json|txt|log)(\.gz)?$/.test(target)
 }
 
-/** `path`, or the first of `path-2`, `path-3` … that is not there yet. */
+/** `path`, or the first of `path-2`, `path-3` … that does not exist. */
 export function freshPath(path: string): string {
   if (!existsSync(path)) return path
   let number = 2

@@ -227,7 +227,7 @@ describe('lanes', () => {
     await expect(lanes.write(odd)).rejects.toMatchObject({
       code: 'INVALID_TIMESTAMP',
       message: expect.stringContaining(
-        `partition 3: the record at offset 7 is of ${exactTimestamp ?? timestamp}, which is no time`,
+        `partition 3: the record at offset 7 has timestamp ${exactTimestamp ?? timestamp}, which is not`,
       ),
     })
     await lanes.settle()

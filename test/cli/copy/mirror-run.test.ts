@@ -96,7 +96,7 @@ it.each([0, 1])('keeps no position before records it did not take (%i)', async p
   await target.producer().send({ topic: 'copy', messages: [{ value: 'foreign', partition }] })
   const messages = Array.from({ length: 6 }, (_, n) => ({ value: 'more', partition: n % 2 }))
   await source.producer().send({ topic: 'orders', messages })
-  const sentence = `copy-${partition}: the record at offset 20 is not that of the source`
+  const sentence = `copy-${partition}: the record at offset 20 is not the one of the source`
   await expect(mirror()).rejects.toThrow(sentence)
   const [ends, positions] = [await copied(), await kept()]
   expect(positions[partition]).toEqual([20, 20])
@@ -146,7 +146,7 @@ it('refuses a copy that has more partitions than the source', async () => {
   const { target, mirror } = await world()
   await target.admin.createTopic({ topic: 'copy', partitions: 4 })
   await expect(mirror()).rejects.toThrow(
-    'copy has 4 partitions and orders at the source has 2: say another --topic',
+    'copy has 4 partitions and orders at the source has 2: use another --topic',
   )
 })
 
@@ -183,12 +183,12 @@ it('keeps no position of a source that is made anew while it follows', async () 
     await source.producer().send({ topic: 'orders', messages })
   }
   const following = mirror({ follow: true, onCaughtUp: () => void remake() })
-  await expect(following).rejects.toThrow('orders is another topic by now')
+  await expect(following).rejects.toThrow('orders was deleted and recreated at the source')
   for (const [from, until] of await kept()) {
     expect(from).toBe(until)
     expect(from).toBeLessThanOrEqual(20)
   }
-  await expect(mirror()).rejects.toThrow('copy-0 mirrors a topic that is another one by now')
+  await expect(mirror()).rejects.toThrow('copy-0 mirrors a topic orders that was deleted and recreated since')
 })
 
 it('that follows keeps how far it is, and tells its plan once, also when partitions come', async () => {
@@ -355,7 +355,7 @@ describe('from a source with gaps that deletes its first records', () => {
     const before = await values()
     await put(3, 3)
     await source.admin.deleteRecords({ topic: 'table', partition: 0, offset: 182 })
-    await expect(goOn(false)).rejects.toThrow('if they were records; --skip-deleted goes on')
+    await expect(goOn(false)).rejects.toThrow('if they were records; --skip-deleted continues')
     await goOn(true)
     expect(await values()).toEqual([...before, '3 2'])
   })

@@ -57,7 +57,7 @@ describe('a first run begins', () => {
   })
 
   it('nowhere in a topic that has records of others', async () => {
-    const sentence = 'copy-0 has records of others: say another --topic'
+    const sentence = 'copy-0 has records up to offset 0 that no mirror wrote: use another --topic'
     await expect(start({ source: [0, 10], copy: 1 })).rejects.toThrow(sentence)
     const again = { at: [7, 3], ids: { copy: 'other' } } as const
     await expect(start({ source: [0, 10], copy: 1, ...again })).rejects.toThrow(sentence)
@@ -87,18 +87,18 @@ describe('a later run', () => {
     expect(await start({ ...gaps, skipDeleted: true })).toEqual([140, 0])
     expect(await start({ ...gaps, source: [30, 160], last: 139 })).toEqual([140, 0])
     const early = { ...gaps, source: [30, 160], last: 58 } as const // too few before it
-    await expect(start(early)).rejects.toThrow('copy-0: its last record is not among those of the')
+    await expect(start(early)).rejects.toThrow('copy-0: its last record is not in the source from')
   })
 
   it('skips what is gone only when it may', async () => {
     const gone: Given = { source: [9, 12], copy: 3, at: [7, 3] }
     const sentence = 'copy-0: the source has deleted offsets 7 to 8 before they were mirrored'
-    await expect(start(gone)).rejects.toThrow(`${sentence}; --skip-deleted goes on behind them`)
+    await expect(start(gone)).rejects.toThrow(`${sentence}; --skip-deleted continues after them`)
     expect(await start({ ...gone, skipDeleted: true })).toEqual([9, 0])
     const more: Given = { source: [9, 12], copy: 4, at: [7, 3] }
     await expect(start(more)).rejects.toThrow(
       'copy-0: the source has deleted offsets 8 to 8 before they were mirrored, if they were ' +
-        'records; --skip-deleted goes on behind them',
+        'records; --skip-deleted continues after them',
     )
     expect(await start({ ...more, skipDeleted: true })).toEqual([9, 0])
   })
@@ -119,12 +119,12 @@ describe('a later run', () => {
     [
       'a copy that lost records',
       { source: [0, 10], copy: 2, at: [7, 3] },
-      'copy-0 has lost 1 records that were mirrored',
+      'copy-0 has lost 1 mirrored records',
     ],
     [
       'a source that was made again',
       { source: [0, 10], copy: 3, at: [7, 3], ids: { source: 'other' } },
-      'copy-0 mirrors a topic that is another one by now',
+      'copy-0 mirrors a topic orders that was deleted and recreated since',
     ],
     [
       'a source of another name, also when brokers tell no ids',
@@ -132,7 +132,7 @@ describe('a later run', () => {
         ...{ source: [0, 10], copy: 3, at: [7, 3], topic: 'payments' },
         ids: { source: ZERO_UUID, known: ZERO_UUID },
       },
-      'copy-0 mirrors orders, not payments: say another --topic',
+      'copy-0 mirrors orders, not payments: use another --topic',
     ],
   ])('refuses %s', async (_, given, sentence) => {
     await expect(start(given)).rejects.toThrow(sentence)

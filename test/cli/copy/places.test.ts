@@ -63,7 +63,7 @@ describe('a number like the milliseconds of now', () => {
   it('says what it was understood as', () => {
     expect(takenForTime('from', new Date(MS))).toBe(
       'partlog: --from 1600000000000 is taken for a time, 2020-09-13T12:26:40.000Z: ' +
-        'no partition has so many offsets',
+        'it lies beyond the end of every partition',
     )
     expect(timeIfBeyond(new Date(MS), [10])).toBeUndefined()
     expect(timeIfBeyond(undefined, [10])).toBeUndefined()

@@ -64,7 +64,7 @@ describe('a byte order mark', () => {
   ])('of %s is named', async (name, bytes) => {
     for (const isText of [true, false]) {
       await expect(linesOf(file(bytes), { isText })).rejects.toThrow(
-        `it is in ${name}, expected UTF-8 (iconv -f ${name} -t UTF-8 makes it so)`,
+        `it is in ${name}, expected UTF-8 (iconv -f ${name} -t UTF-8 converts it)`,
       )
     }
     await expect(linesOf(file(gzipSync(bytes), '.gz'))).rejects.toThrow(name)
