@@ -17,11 +17,10 @@
  *   tombstone of a transaction stays.
  */
 
-import type { Batch } from '../../model/batch.js'
+import { BATCH_HEADER_BYTES, type Batch } from '../../model/batch.js'
 import type { Offset, Timestamp } from '../../model/units.js'
+import { OFFSET_ENTRY, TIME_ENTRY } from '../format/index-entry.js'
 import type { LogConfig } from '../format/log-config.js'
-import { OFFSET_ENTRY_BYTES } from '../format/offset-index.js'
-import { TIME_ENTRY_BYTES } from '../format/time-index.js'
 
 /** Offsets in an index are relative, and have 31 bits. */
 const SPAN_MAX = 2 ** 31 - 1
@@ -117,8 +116,8 @@ export function groupSegments<
 /** An index entry is written per `indexIntervalBytes`, but at most one per batch (61 bytes). */
 function fits(bytes: number, span: number, limits: GroupLimits): boolean {
   const { segmentBytes, segmentIndexBytes, indexIntervalBytes } = limits
-  const entries = Math.ceil(bytes / Math.max(indexIntervalBytes, 61)) + 1
-  const indexBytes = entries * Math.max(OFFSET_ENTRY_BYTES, TIME_ENTRY_BYTES)
+  const entries = Math.ceil(bytes / Math.max(indexIntervalBytes, BATCH_HEADER_BYTES)) + 1
+  const indexBytes = entries * Math.max(OFFSET_ENTRY.bytes, TIME_ENTRY.bytes)
   return bytes <= segmentBytes && indexBytes <= segmentIndexBytes && span <= SPAN_MAX
 }
 

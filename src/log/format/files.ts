@@ -20,6 +20,8 @@
  *     …​.cleaned                                   being written by compaction
  *     …​.swap                                      written, about to take the place of others
  *     00000000000000000042.log.1234.kept          bytes that were cut off at position 1234
+ *   <root>/<topic>-<partition>.<32 hex>-delete/   of a deleted topic, on its way out
+ *   <root>/<topic>-<partition>.<32 hex>-stray/    kept, and not used
  */
 
 import { isTopicName, PARTITIONS_MAX, type TopicPartition } from '../../model/names.js'

@@ -7,8 +7,8 @@
  */
 
 import { assert } from '../../base/assert.js'
-import { getInt64 } from '../../base/bytes.js'
 import { isDiskError, type Disk, type DiskFile } from '../../disk/disk.js'
+import type { EntryField } from './index-entry.js'
 
 /** The tail is written when it reaches this size: one small write per quarter MiB of records. */
 const TAIL_BYTES = 512
@@ -63,7 +63,7 @@ export class IndexFile {
    * Adds an entry, given as its bytes. If the disk refuses the write, the append of the records
    * still succeeds: the entry waits in memory and the next one tries again.
    */
-  append(entry: readonly number[]): void {
+  append(entry: Uint8Array): void {
     assert(entry.length === this.#options.entryBytes, 'entry has its width')
     this.#tail.push(...entry)
     if (this.#tail.length < TAIL_BYTES) return
@@ -172,18 +172,11 @@ export class IndexEntries {
     this.count = (loaded.length + tail.length) / entryBytes
   }
 
-  /** The int32 at a byte of an entry. */
-  int32(index: number, byte: number): number {
-    const at = index * this.#entryBytes + byte
-    const { length } = this.#loaded
-    return at < length ? this.#loaded.readInt32BE(at) : this.#tail.readInt32BE(at - length)
-  }
-
-  /** The int64 at the start of an entry. */
-  int64(index: number): number {
+  /** A field of an entry, which lies in the file or in the tail. */
+  read(index: number, field: EntryField): number {
     const at = index * this.#entryBytes
     const { length } = this.#loaded
-    return at < length ? getInt64(this.#loaded, at) : getInt64(this.#tail, at - length)
+    return at < length ? field(this.#loaded, at) : field(this.#tail, at - length)
   }
 
   /** The last index for which `holds` (true first, false later) is true; −1: none. */

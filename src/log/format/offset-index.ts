@@ -1,10 +1,8 @@
 /**
  * From offsets to places in the file: sparse, one entry about every 4 KiB of records.
  *
- *   entry, 8 bytes:  int32 offset − base │ int32 position
- *
- * The offset is the LAST one of a batch, the position where that batch starts. So the greatest
- * entry at or below a wanted offset is a place from which a scan forward finds it.
+ * The offset of an entry is the LAST one of a batch, the position where that batch starts. So the
+ * greatest entry at or below a wanted offset is a place from which a scan forward finds it.
  *
  * Invariant: offsets and positions both ascend strictly. Not checksummed: entries are checked
  * against the log before they are used, and rebuilt from it when they are wrong. (Kafka before 4.0
@@ -14,9 +12,9 @@
 
 import { assert } from '../../base/assert.js'
 import type { Offset, Position } from '../../model/units.js'
+import { OFFSET_ENTRY } from './index-entry.js'
 import { IndexError, IndexFile, type IndexEntries, type IndexFileOptions } from './index-file.js'
 
-export const OFFSET_ENTRY_BYTES = 8
 const RELATIVE_MAX = 2 ** 31 - 1
 
 export interface OffsetIndexEntry {
@@ -36,9 +34,9 @@ export class OffsetIndex {
     options: Omit<IndexFileOptions, 'entryBytes' | 'check'>,
   ) {
     this.#baseOffset = baseOffset
-    this.#entriesMax = Math.floor(maxBytes / OFFSET_ENTRY_BYTES)
+    this.#entriesMax = Math.floor(maxBytes / OFFSET_ENTRY.bytes)
     const check = (entries: Buffer): void => this.#check(entries)
-    this.file = new IndexFile({ ...options, entryBytes: OFFSET_ENTRY_BYTES, check })
+    this.file = new IndexFile({ ...options, entryBytes: OFFSET_ENTRY.bytes, check })
   }
 
   get isFull(): boolean {
@@ -54,7 +52,7 @@ export class OffsetIndex {
     const relative = offset - this.#baseOffset
     assert(relative >= 0 && relative <= RELATIVE_MAX, 'relative offset fits', { offset })
     assert(this.#last === undefined || offset > this.#last.offset, 'index ascends', { offset })
-    this.file.append([...int32(relative), ...int32(position)])
+    this.file.append(OFFSET_ENTRY.of(relative, position))
     this.#last = { offset, position }
   }
 
@@ -62,7 +60,7 @@ export class OffsetIndex {
   async lookup(target: Offset): Promise<OffsetIndexEntry> {
     const entries = await this.file.entries()
     const relative = target - this.#baseOffset
-    const index = entries.lastIndex(at => entries.int32(at, 0) <= relative)
+    const index = entries.lastIndex(at => entries.read(at, OFFSET_ENTRY.offset) <= relative)
     return this.#entryAt(entries, index) ?? { offset: this.#baseOffset, position: 0 }
   }
 
@@ -76,7 +74,7 @@ export class OffsetIndex {
   async truncateTo(offset: Offset): Promise<void> {
     const entries = await this.file.entries()
     const relative = offset - this.#baseOffset
-    const last = entries.lastIndex(at => entries.int32(at, 0) < relative)
+    const last = entries.lastIndex(at => entries.read(at, OFFSET_ENTRY.offset) < relative)
     this.file.truncateTo(last + 1)
     this.#last = this.#entryAt(entries, last)
   }
@@ -90,9 +88,9 @@ export class OffsetIndex {
     let offset = -1
     // No entry points to a segment's first batch, but zeros of a lost sector would.
     let position = 0
-    for (let at = 0; at < entries.length; at += OFFSET_ENTRY_BYTES) {
-      const nextOffset = entries.readInt32BE(at)
-      const nextPosition = entries.readInt32BE(at + 4)
+    for (let at = 0; at < entries.length; at += OFFSET_ENTRY.bytes) {
+      const nextOffset = OFFSET_ENTRY.offset(entries, at)
+      const nextPosition = OFFSET_ENTRY.position(entries, at)
       if (nextOffset <= offset || nextPosition <= position) {
         throw new IndexError(`${this.file.path} does not ascend at byte ${at}`)
       }
@@ -103,11 +101,7 @@ export class OffsetIndex {
 
   #entryAt(entries: IndexEntries, index: number): OffsetIndexEntry | undefined {
     if (index < 0) return undefined
-    return { offset: this.#baseOffset + entries.int32(index, 0), position: entries.int32(index, 4) }
+    const offset = this.#baseOffset + entries.read(index, OFFSET_ENTRY.offset)
+    return { offset, position: entries.read(index, OFFSET_ENTRY.position) }
   }
-}
-
-/** The bytes of a big-endian int32. */
-function int32(value: number): [number, number, number, number] {
-  return [(value >> 24) & 255, (value >> 16) & 255, (value >> 8) & 255, value & 255]
 }

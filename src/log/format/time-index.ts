@@ -1,8 +1,6 @@
 /**
  * From times to offsets: sparse, beside the offset index.
  *
- *   entry, 12 bytes:  int64 timestamp │ int32 offset − base
- *
  * An entry says: no record of this segment up to that offset is newer than this timestamp. The
  * offset is the last one of the batch that first reached it. A closed segment's last entry holds
  * its newest time.
@@ -10,11 +8,9 @@
  * Invariant: timestamps ascend strictly, offsets do not descend.
  */
 
-import { ByteWriter, getInt64 } from '../../base/bytes.js'
 import type { Offset, Timestamp } from '../../model/units.js'
+import { TIME_ENTRY } from './index-entry.js'
 import { IndexError, IndexFile, type IndexEntries, type IndexFileOptions } from './index-file.js'
-
-export const TIME_ENTRY_BYTES = 12
 
 export interface TimeIndexEntry {
   readonly timestamp: Timestamp
@@ -33,9 +29,9 @@ export class TimeIndex {
     options: Omit<IndexFileOptions, 'entryBytes' | 'check'>,
   ) {
     this.#baseOffset = baseOffset
-    this.#entriesMax = Math.floor(maxBytes / TIME_ENTRY_BYTES)
+    this.#entriesMax = Math.floor(maxBytes / TIME_ENTRY.bytes)
     const check = (entries: Buffer): void => this.#check(entries)
-    this.file = new IndexFile({ ...options, entryBytes: TIME_ENTRY_BYTES, check })
+    this.file = new IndexFile({ ...options, entryBytes: TIME_ENTRY.bytes, check })
   }
 
   /** One slot is kept for the entry that closes the segment. */
@@ -54,18 +50,15 @@ export class TimeIndex {
     if (this.#last !== undefined && timestamp <= this.#last.timestamp) return
     // It holds for more offsets, too, should an index of others speak of later ones already.
     const upTo = Math.max(offset, this.#last?.offset ?? offset)
-    const entry = new ByteWriter(TIME_ENTRY_BYTES).int64(timestamp).int32(upTo - this.#baseOffset)
-    this.file.append([...entry.finish()])
+    this.file.append(TIME_ENTRY.of(timestamp, upTo - this.#baseOffset))
     this.#last = { timestamp, offset: upTo }
   }
 
   /** The greatest entry older than `target`: everything up to its offset is older, too. */
   async lookupBefore(target: Timestamp): Promise<TimeIndexEntry | undefined> {
     const entries = await this.file.entries()
-    return this.#entryAt(
-      entries,
-      entries.lastIndex(at => entries.int64(at) < target),
-    )
+    const index = entries.lastIndex(at => entries.read(at, TIME_ENTRY.timestamp) < target)
+    return this.#entryAt(entries, index)
   }
 
   /** Reads the file so that it can be added to. */
@@ -78,7 +71,7 @@ export class TimeIndex {
   async truncateTo(offset: Offset): Promise<void> {
     const entries = await this.file.entries()
     const relative = offset - this.#baseOffset
-    const last = entries.lastIndex(at => entries.int32(at, 8) < relative)
+    const last = entries.lastIndex(at => entries.read(at, TIME_ENTRY.offset) < relative)
     this.file.truncateTo(last + 1)
     this.#last = this.#entryAt(entries, last)
   }
@@ -91,9 +84,9 @@ export class TimeIndex {
   #check(entries: Buffer): void {
     let timestamp = -1
     let offset = 0
-    for (let at = 0; at < entries.length; at += TIME_ENTRY_BYTES) {
-      const nextTimestamp = getInt64(entries, at)
-      const nextOffset = entries.readInt32BE(at + 8)
+    for (let at = 0; at < entries.length; at += TIME_ENTRY.bytes) {
+      const nextTimestamp = TIME_ENTRY.timestamp(entries, at)
+      const nextOffset = TIME_ENTRY.offset(entries, at)
       if (!(nextTimestamp > timestamp) || nextOffset < offset) {
         throw new IndexError(`${this.file.path} does not ascend at byte ${at}`)
       }
@@ -104,6 +97,7 @@ export class TimeIndex {
 
   #entryAt(entries: IndexEntries, index: number): TimeIndexEntry | undefined {
     if (index < 0) return undefined
-    return { timestamp: entries.int64(index), offset: this.#baseOffset + entries.int32(index, 8) }
+    const offset = this.#baseOffset + entries.read(index, TIME_ENTRY.offset)
+    return { timestamp: entries.read(index, TIME_ENTRY.timestamp), offset }
   }
 }

@@ -18,12 +18,11 @@ import {
   type Timestamp,
 } from '../../model/units.js'
 import { segmentFile, type SegmentFileKind } from '../format/files.js'
+import { OFFSET_ENTRY, TIME_ENTRY } from '../format/index-entry.js'
 import { IndexWalk } from '../format/index-walk.js'
 import type { LeaderEpochs } from '../format/leader-epochs.js'
-import { OFFSET_ENTRY_BYTES } from '../format/offset-index.js'
 import { findBatch, scanBatches, type ScanEnd } from '../format/scan.js'
 import { judgeTail } from '../format/tail.js'
-import { TIME_ENTRY_BYTES } from '../format/time-index.js'
 import type { Problem } from './inspect-files.js'
 import type { KnownBounds } from './known-bounds.js'
 import { readWhole } from './surroundings.js'
@@ -104,8 +103,8 @@ export class SegmentWalk {
     const mayBeginLater = nextOffset === NONE || isDamaged
     this.#nextOffset = mayBeginLater ? Math.max(nextOffset, options.baseOffset) : nextOffset
     this.#epoch = epoch
-    this.#offsets = new IndexWalk(Buffer.alloc(0), OFFSET_ENTRY_BYTES)
-    this.#times = new IndexWalk(Buffer.alloc(0), TIME_ENTRY_BYTES)
+    this.#offsets = new IndexWalk(Buffer.alloc(0), OFFSET_ENTRY.bytes)
+    this.#times = new IndexWalk(Buffer.alloc(0), TIME_ENTRY.bytes)
   }
 
   get end(): LogEnd {
@@ -115,8 +114,8 @@ export class SegmentWalk {
 
   async run(): Promise<SegmentSummary> {
     this.#checkBeginning()
-    this.#offsets = await this.#openIndex('index', OFFSET_ENTRY_BYTES)
-    this.#times = await this.#openIndex('timeindex', TIME_ENTRY_BYTES)
+    this.#offsets = await this.#openIndex('index', OFFSET_ENTRY.bytes)
+    this.#times = await this.#openIndex('timeindex', TIME_ENTRY.bytes)
     const log = this.#openLog()
     if (log === undefined) return this.#summary(0)
     this.#logSize = log.size
@@ -170,7 +169,7 @@ export class SegmentWalk {
       this.#wrong(end.position, end.reason)
       from = await findBatch(log, end.position + 1, this.#nextOffset)
       this.#isAfterDamage = true
-      this.#offsets.skipWhile(entry => entry.readInt32BE(4) < (from ?? log.size))
+      this.#offsets.skipWhile(entry => OFFSET_ENTRY.position(entry, 0) < (from ?? log.size))
     }
   }
 
@@ -184,7 +183,7 @@ export class SegmentWalk {
   #skipTimeEntries({ baseOffset }: Batch): void {
     if (!this.#isAfterDamage) return
     const first = baseOffset - this.#options.baseOffset
-    this.#times.skipWhile(entry => entry.readInt32BE(8) < first)
+    this.#times.skipWhile(entry => TIME_ENTRY.offset(entry, 0) < first)
   }
 
   #visit(batch: Batch, position: Position): undefined {
@@ -260,9 +259,9 @@ export class SegmentWalk {
   #checkOffsetEntries(batch: Batch, position: Position): void {
     const { baseOffset: segmentBase, visitor } = this.#options
     for (let entry = this.#offsets.peek(); entry !== undefined; entry = this.#offsets.peek()) {
-      const at = entry.readInt32BE(4)
+      const at = OFFSET_ENTRY.position(entry, 0)
       if (at > position) return
-      const offset = segmentBase + entry.readInt32BE(0)
+      const offset = segmentBase + OFFSET_ENTRY.offset(entry, 0)
       visitor.onOffsetEntry?.(offset, at)
       if (at < position) this.#wrongEntry('index', this.#offsets, `no batch begins at ${at}`)
       else if (offset < batch.baseOffset) {
@@ -278,18 +277,18 @@ export class SegmentWalk {
   #checkEntryBefore(end: Offset): void {
     const before = this.#offsets.last
     if (before === undefined) return
-    const offset = this.#options.baseOffset + before.readInt32BE(0)
+    const offset = this.#options.baseOffset + OFFSET_ENTRY.offset(before, 0)
     if (offset < end) return
     const problem = `offset ${offset} is not below ${end}, where the next entry's batch begins`
-    this.#wrongEntry('index', this.#offsets, problem, this.#offsets.position - OFFSET_ENTRY_BYTES)
+    this.#wrongEntry('index', this.#offsets, problem, this.#offsets.position - OFFSET_ENTRY.bytes)
   }
 
   #checkTimeEntries(batch: Batch): void {
     const { baseOffset: segmentBase, visitor } = this.#options
     for (let entry = this.#times.peek(); entry !== undefined; entry = this.#times.peek()) {
-      const offset = segmentBase + entry.readInt32BE(8)
+      const offset = segmentBase + TIME_ENTRY.offset(entry, 0)
       if (offset > batch.lastOffset) return
-      const timestamp = Number(entry.readBigInt64BE(0))
+      const timestamp = TIME_ENTRY.timestamp(entry, 0)
       visitor.onTimeEntry?.(timestamp, offset)
       if (timestamp !== this.#newest) {
         const newest = `the newest time up to offset ${offset} is ${this.#newest}`

@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import {
+  brokerFolder,
+  CONTROLLER_FOLDER,
   deletedFile,
   deletedFolder,
+  isBrokerFolder,
   isDeletedFile,
   isDeletedFolder,
   isKeptFile,
@@ -113,6 +116,22 @@ describe("a partition's folder", () => {
     'orders-0.0123456789abcdef0123456789abcdef-future',
   ])('is none: %j', name => {
     expect(parsePartitionFolder(name)).toBeUndefined()
+  })
+})
+
+describe('the folder of a broker', () => {
+  it('is named by the id of a broker', () => {
+    expect([0, 1, 42].map(brokerFolder)).toEqual(['broker-0', 'broker-1', 'broker-42'])
+    for (const id of [0, 1, 42, 2 ** 31 - 1]) {
+      expect(isBrokerFolder(brokerFolder(id))).toBe(true)
+      expect(parsePartitionFolder(`${brokerFolder(id)}-x`)).toBeUndefined()
+    }
+  })
+
+  it('is no other folder', () => {
+    for (const name of ['broker-', 'broker-01', 'broker--1', 'broker-1-delete', CONTROLLER_FOLDER, '']) {
+      expect(isBrokerFolder(name), name).toBe(false)
+    }
   })
 })
 
