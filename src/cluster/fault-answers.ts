@@ -1,8 +1,8 @@
 /**
- * What an error looks like in the answer to each request: where Kafka has an error per partition or
- * topic, those that a fault names fail and the rest of the request is handled as ever. Where a
- * message has its topics, partitions and errors is said by its layout; nothing here is about one
- * API alone.
+ * Puts the error of a fault into the answer of any API. If Kafka's answer has an error per
+ * partition or topic, those that the fault selects fail, and the broker handles the rest of the
+ * request. The layout of a message says where its topics, partitions and errors are; no code here
+ * is for one API.
  */
 
 import type { ErrorFields } from '../broker/node/answer-errors.js'
@@ -11,29 +11,29 @@ import { APIS, type ApiName, type Request, type Response } from '../protocol/api
 import { placesOf, type ListPlaces, type Places, type Row } from '../protocol/message-places.js'
 import type { Role } from '../protocol/schema.js'
 
-/** The topics and partitions a fault is about; what is left out stands for all. */
+/** The topics and partitions that a fault selects; an omitted field matches all. */
 export interface Target {
   readonly topic?: string | undefined
   readonly partition?: number | undefined
 }
 
-/** What happens to a target. */
+/** The error for a target. */
 interface Failing {
   readonly target: Target
   readonly error: ErrorFields
 }
 
-/** A request of which some fails: what is left of it, and how the answers come together again. */
+/** A request that fails in part: the rest for the broker, and how to merge the answers. */
 export interface Split<A extends ApiName> {
-  /** For the broker; undefined when nothing is left to be handled. */
+  /** The rest for the broker; undefined if nothing is left. */
   readonly rest: Request<A> | undefined
-  /** The whole answer, out of the broker's answer to the rest. */
+  /** The complete answer, from the broker's answer to the rest. */
   answer(handled: Response<A> | undefined): Response<A>
 }
 
-/** A request, and how it can fail. Messages are rows of fields here, whatever their API. */
+/** How the requests of an API can fail. Messages of all APIs are treated as rows of fields. */
 interface Shape {
-  /** The finest thing it names. */
+  /** The smallest unit that a request names. */
   readonly naming: Naming
   concerns(request: Row, target: Target): boolean
   split(request: Row, failing: Failing): RowSplit
@@ -46,20 +46,20 @@ interface RowSplit {
 
 type Naming = 'nothing' | 'topics' | 'partitions'
 
-/** What a request of this kind can be told by. */
+/** What requests of this API name. */
 export function namingOf(api: ApiName): Naming {
   return SHAPES[api].naming
 }
 
-/** Does the request name anything of the target? One without topic and partition is everything. */
+/** True if the request names a part of the target; a target without fields matches all. */
 export function concerns<A extends ApiName>(api: A, request: Request<A>, target: Target): boolean {
   if (target.topic === undefined && target.partition === undefined) return true
   return SHAPES[api].concerns(request as Row, target)
 }
 
 /**
- * Takes what shall fail out of a request. Its `answer` throws the error when the request names
- * nothing that could carry it.
+ * Removes the failing parts from a request. `answer` throws the error if the request names nothing
+ * whose answer could have it.
  */
 export function splitRequest<A extends ApiName>(
   api: A,
@@ -71,14 +71,14 @@ export function splitRequest<A extends ApiName>(
 
 // ── entries of lists ─────────────────────────────────────────────────────────────────────
 
-/** What an entry says, and the one around it, by role. */
+/** The values of an entry and of the entry that contains it, by role. */
 type Said = { readonly [R in Role]?: unknown }
 
 /** A list of a request, and the list of the answers to it. */
 interface Lists {
   readonly asked: ListPlaces
   readonly answered: ListPlaces
-  /** Where each entry has a list itself: errors are for entries of that. */
+  /** The lists within each entry, if there are any: the errors belong to their entries. */
   readonly parts?: Lists
 }
 
@@ -97,18 +97,18 @@ function saidBy({ role: own, fields }: ListPlaces, entry: unknown): Said {
   return Object.fromEntries(said) as Said
 }
 
-/** The fields of a structure that say this. */
+/** The fields of a structure for these values. */
 function fieldsFor({ fields }: Places, said: Said): Row {
   const known = Object.entries(fields).map(([role, name]) => [name, said[role as Role]])
   return Object.fromEntries(known.filter(([, value]) => value !== undefined)) as Row
 }
 
-/** What says nothing but an error, and what it is about. */
+/** An entry with an error and what it is about; all other fields have their defaults. */
 function failed(places: Places, said: Said, { errorCode, errorMessage }: ErrorFields): Row {
   return { ...places.none, ...fieldsFor(places, { ...said, error: errorCode, errorMessage }) }
 }
 
-/** What is asked for one by one. */
+/** The values of all innermost entries of a request. */
 function leavesOf({ asked, parts }: Lists, request: Row): Said[] {
   return entriesOf(request, asked).flatMap(entry => {
     const said = saidBy(asked, entry)
@@ -122,14 +122,14 @@ function isHit(target: Target, { topic, partition }: Said): boolean {
   return target.partition === undefined || target.partition === partition
 }
 
-/** Topics go by name, or by id where they have no name. */
+/** Topics are matched by name, or by id if they have no name. */
 function isAnswerTo(asked: Said, answered: Said): boolean {
   if (answered.partition !== undefined) return asked.partition === answered.partition
   const isNamed = asked.topic !== null && asked.topic !== ''
   return isNamed ? asked.topic === answered.topic : asked.topicId === answered.topicId
 }
 
-/** The request without what fails, its empty entries left out. */
+/** The request without its failing parts and without entries that are empty then. */
 function without(lists: Lists, request: Row, target: Target, around: Said = {}): Row {
   const { asked, parts } = lists
   const kept = entriesOf(request, asked).flatMap(entry => {
@@ -141,7 +141,7 @@ function without(lists: Lists, request: Row, target: Target, around: Said = {}):
   return { ...request, [asked.name]: kept }
 }
 
-/** The answers to all that was asked, in the order in which it was asked. */
+/** The answers to all entries, in the order of the request. */
 function answersTo(
   lists: Lists,
   asked: Row,
@@ -165,7 +165,7 @@ function answersTo(
 /** Requests with an answer for each topic, or each partition, that they name. */
 function perTarget(lists: Lists, response: Places): Shape {
   const { asked, answered, parts } = lists
-  // An answer that says more than what was asked for: only the broker can give it.
+  // If the answer has more fields than the list, only the broker can fill them.
   const isAlwaysHandled = Object.keys(response.none).length > 1
   const isAll = (request: Row): boolean => request[asked.name] === null
   return {
@@ -196,7 +196,7 @@ function perTarget(lists: Lists, response: Places): Shape {
   }
 }
 
-/** An error is answered at once: nobody waits for what there may be besides. */
+/** An error is answered at once, so the rest must not wait. */
 function atOnce(request: Row): Row {
   return 'maxWaitMs' in request ? { ...request, maxWaitMs: 0 } : request
 }
@@ -205,7 +205,7 @@ function nothingToFail({ errorCode, errorMessage }: ErrorFields): PartlogError {
   return new PartlogError(errorOf(errorCode), errorMessage ?? 'the request failed')
 }
 
-/** Requests that fail as a whole: with one error, or with the same for each name. */
+/** Requests that fail as a whole: with one error, or with the same error for each entry. */
 function whole(lists: Lists | undefined, response: Places): Shape {
   return {
     naming: 'nothing',

@@ -1,10 +1,10 @@
 /**
- * Faults that a test asks for: this kind of request fails, waits or is lost, so and so often.
+ * Fault rules of a test: requests of one kind fail, are delayed or are lost, a number of times.
  *
  *   cluster.faults.on('produce', { topic: 'orders' }).error('NOT_ENOUGH_REPLICAS').times(3)
  *
- * A fault is something that happens to one request at the node it was sent to; what happens to all
- * that goes over a wire is the network's matter.
+ * A fault affects single requests at the node that receives them. What affects whole links between
+ * nodes is in network.ts.
  */
 
 import type { ErrorFields } from '../broker/node/answer-errors.js'
@@ -14,7 +14,7 @@ import { isTopicName } from '../model/names.js'
 import { APIS, type ApiName, type Request } from '../protocol/api.js'
 import { concerns, namingOf, type Target } from './fault-answers.js'
 
-/** A kind of request: Kafka's name, its first letter small. */
+/** A kind of request: Kafka's name with a lower-case first letter. */
 export type FaultApi =
   | 'produce'
   | 'fetch'
@@ -43,77 +43,77 @@ export type FaultApi =
   | 'alterConfigs'
   | 'describeCluster'
 
-// Named one by one, so that the declarations need not show every message; none may be left out.
+// Listed, so that the type declarations do not include every message; none may be missing.
 type Missing = Exclude<Uncapitalize<ApiName>, FaultApi> | Exclude<FaultApi, Uncapitalize<ApiName>>
 type Never<T extends never> = T
 /** @internal */
 export type AllNamed = Never<Missing>
 
-/** An error a broker can answer with. */
+/** An error code that a broker can answer with. */
 export type FaultErrorCode = Exclude<ErrorCode, 'NONE'>
 
-/** Which requests of a kind a rule is about. What is left out stands for all. */
+/** Selects requests of one kind. An omitted field matches all. */
 export interface FaultFilter {
   /** Requests that name this topic. */
   readonly topic?: string | undefined
-  /** Requests that name a partition of this number. */
+  /** Requests that name a partition with this number. */
   readonly partition?: number | undefined
   /** Requests to the broker with this id. */
   readonly broker?: number | undefined
-  /** Requests of a broker (a follower that fetches), or of any 'client'. */
+  /** Requests from a broker (a follower that fetches), or from any 'client'. */
   readonly from?: number | 'client' | undefined
   /** Requests of clients with this `clientId`. */
   readonly client?: string | undefined
 }
 
-/** Something that happens to requests of one kind; made by {@link ClusterFaults.on}. */
+/** A fault that affects requests of one kind; created by {@link ClusterFaults.on}. */
 export interface FaultRule {
   readonly api: FaultApi
   readonly where: FaultFilter
-  /** What it does, as a few words for people. */
+  /** What the rule does, in a few words. */
   readonly effect: string
-  /** How often it has fired. */
+  /** How often the rule has fired. */
   readonly count: number
-  /** True when it has fired as often as it may, and when it was removed. */
+  /** True if the rule has fired as often as it may, or was removed. */
   readonly isSpent: boolean
   /**
-   * It fires for so many requests in all (default 1): a whole number of at least 1, else
-   * INVALID_ARGUMENT.
+   * The rule fires `count` times in all (default 1). Throws INVALID_ARGUMENT unless `count` is a
+   * whole number of at least 1.
    */
   times(count: number): FaultRule
-  /** It fires for every request that matches, until it is removed. */
+  /** The rule fires for every request that matches, until it is removed. */
   always(): FaultRule
   /**
-   * It lets the first so many requests that match pass (default 0): a whole number of at least 0,
-   * else INVALID_ARGUMENT. What an earlier rule has taken does not count.
+   * The first `count` requests that match pass (default 0). Requests that an earlier rule affects
+   * do not count. Throws INVALID_ARGUMENT unless `count` is a whole number of at least 0.
    */
   after(count: number): FaultRule
-  /** It does not fire any more, and is not among the unused ones. */
+  /** The rule no longer fires, and `unused()` does not list it. */
   remove(): void
 }
 
-/** Says what happens to the requests that were named; each makes a rule that fires once. */
+/** Sets the fault of the selected requests; each method creates a rule that fires once. */
 export interface FaultBuilder {
   /**
-   * The broker answers with this error instead of doing what was asked. Where Kafka's answer has an
-   * error per partition or topic, only those the rule names fail; the broker handles the others. A
-   * request that names none of them is rejected with the error. INVALID_ARGUMENT for a code that
-   * does not exist. `message` is the sentence of the error.
+   * The broker answers with this error and does not handle the request. If Kafka's answer has an
+   * error per partition or topic, only those that the rule selects fail; the broker handles the
+   * others. A request that names none of them is rejected with the error. Throws INVALID_ARGUMENT
+   * for a code that does not exist. `message` is the message of the error.
    */
   error(code: FaultErrorCode, message?: string): FaultRule
   /**
-   * The broker takes up the request so many milliseconds later, by the cluster's clock, or never if
-   * its client has given it up by then (`requestTimeoutMs`); later requests do not wait behind it.
-   * INVALID_ARGUMENT unless it is a number of at least 0.
+   * The broker handles the request `ms` milliseconds later, by the cluster's clock, or never if the
+   * client has given up by then (`requestTimeoutMs`); later requests do not wait for it. Throws
+   * INVALID_ARGUMENT unless `ms` is a number of at least 0.
    */
   delay(ms: number): FaultRule
-  /** The request is lost: not handled; who sent it sees NETWORK_EXCEPTION at once. */
+  /** The request is lost and not handled; its sender gets NETWORK_EXCEPTION at once. */
   drop(): FaultRule
-  /** The request is handled, its answer lost: who sent it sees NETWORK_EXCEPTION then. */
+  /** The request is handled, but its answer is lost: the sender gets NETWORK_EXCEPTION then. */
   dropAnswer(): FaultRule
 }
 
-/** Who sends a request to whom. */
+/** Sender and receiver of a request. */
 export interface FaultRoute {
   /** A broker's id, or CLIENT of network.ts. */
   readonly from: number
@@ -122,58 +122,58 @@ export interface FaultRoute {
   readonly client: string
 }
 
-/** What is to happen to a request. */
+/** The fault of a request. */
 export type Fault =
   | { readonly kind: 'error'; readonly target: Target; readonly error: ErrorFields }
   | { readonly kind: 'delay'; readonly delayMs: number }
   | { readonly kind: 'drop' }
   | { readonly kind: 'dropAnswer' }
 
-/** What the network asks about each request before it is handled. */
+/** The network asks it about each request before it is handled. */
 export interface FaultSource {
-  /** True when nothing can match: then the network does not ask. */
+  /** True if no rule can match: then the network does not ask. */
   readonly isEmpty: boolean
-  /** What is to happen to the request, if anything; it counts as having happened. */
+  /** The fault of the request, if a rule matches; this counts as a firing of the rule. */
   match<A extends ApiName>(api: A, request: Request<A>, route: FaultRoute): Fault | undefined
 }
 
-/** Faults in what a cluster's nodes are asked. Rules are tried in the order they were made. */
+/** Fault rules for requests in a cluster. They are tried in the order of their creation. */
 export interface ClusterFaults {
   /**
-   * Names the requests a fault shall happen to: `on('fetch', { topic: 'orders' })`. Nothing happens
-   * to them until the builder is told what.
+   * Selects requests: `on('fetch', { topic: 'orders' })`. The returned builder sets their fault;
+   * until then nothing happens.
    *
-   * INVALID_ARGUMENT for an api that does not exist, and for a filter that it cannot have: requests
-   * about groups name no topic, those about topics no partition.
+   * Throws INVALID_ARGUMENT for an API that does not exist, and for a filter that it cannot have:
+   * requests about groups name no topics, requests about topics name no partitions.
    */
   on(api: FaultApi, where?: FaultFilter): FaultBuilder
   /**
    * The rules that have never fired: `expect(cluster.faults.unused()).toEqual([])` at the end of a
-   * test says that its faults have happened.
+   * test checks that its faults have occurred.
    */
   unused(): FaultRule[]
-  /** Removes every rule. What a rule has begun (a delay) takes its course. */
+  /** Removes every rule. A delay that has begun continues. */
   clear(): void
 }
 
 export class FaultRules implements ClusterFaults {
-  /** Those that may still fire, in the order they were made. */
+  /** The rules that may still fire, in the order of their creation. */
   #rules: Rule[] = []
-  #made = 0
+  #createdCount = 0
 
   on(api: FaultApi, where: FaultFilter = {}): FaultBuilder {
     const name = apiOf(api)
     checkFilter(name, where)
     const filter = Object.freeze({ ...where })
     const add = (effect: string, fault: Fault): FaultRule => {
-      const order = this.#made++
+      const order = this.#createdCount++
       const options = { name, api, where: filter, effect, fault, order }
       const rule = new Rule(options, () => this.#sort(rule))
       this.#rules.push(rule)
       return rule
     }
     return {
-      error(code, message = `a fault rule answers ${api} so`) {
+      error(code, message = `a fault rule makes ${api} fail`) {
         checkErrorCode(code)
         checkMessage(message)
         const { topic, partition } = filter
@@ -207,7 +207,7 @@ export class FaultRules implements ClusterFaults {
     return this.#rules.find(rule => rule.fires(api, request, route))?.fault
   }
 
-  /** A rule has changed: it is kept while it may fire. */
+  /** A rule has changed: keeps it in its place while it may fire. */
   #sort(rule: Rule): void {
     const others = this.#rules.filter(each => each !== rule)
     const place = others.findIndex(each => each.order > rule.order)
@@ -277,7 +277,7 @@ class Rule implements FaultRule {
     this.#change(() => (this.#isRemoved = true))
   }
 
-  /** Counts the request if it matches, and says whether the fault happens to it. */
+  /** Counts the request if it matches; true if the rule fires for it. */
   fires<A extends ApiName>(api: A, request: Request<A>, route: FaultRoute): boolean {
     if (api !== this.#options.name || !this.#isOn(route)) return false
     if (!concerns(api, request, this.where)) return false
@@ -309,20 +309,20 @@ const API_BY_WORD = new Map(
   ]),
 )
 
-/** The request with this name, as users write it. Throws INVALID_ARGUMENT. */
+/** The API with this name, as users write it. Throws INVALID_ARGUMENT. */
 export function apiOf(word: unknown): ApiName {
   const name = API_BY_WORD.get(word as string)
   if (name === undefined) throw invalidArgument('api', oneOf(API_BY_WORD.keys()), word)
   return name
 }
 
-/** A time to wait in milliseconds. Throws INVALID_ARGUMENT. */
+/** Checks a delay in milliseconds. Throws INVALID_ARGUMENT. */
 export function checkDelay(ms: unknown): asserts ms is number {
   if (Number.isFinite(ms) && (ms as number) >= 0) return
   throw invalidArgument('delay', 'a number of milliseconds of at least 0', ms)
 }
 
-/** A whole number of at least `min`. Throws INVALID_ARGUMENT. */
+/** Checks that `given` is a whole number of at least `min`. Throws INVALID_ARGUMENT. */
 export function checkWhole(given: unknown, what: string, min: number): asserts given is number {
   if (Number.isSafeInteger(given) && (given as number) >= min) return
   throw invalidArgument(what, `a whole number of at least ${min}`, given)
@@ -349,10 +349,10 @@ function checkFilter(api: ApiName, where: FaultFilter): void {
   const { topic, partition, broker, from, client } = where
   const naming = namingOf(api)
   if (topic !== undefined && naming === 'nothing') {
-    throw invalidArgument('topic', `none, because ${api} requests name no topics`, topic)
+    throw invalidArgument('topic', `none: ${api} requests name no topics`, topic)
   }
   if (partition !== undefined && naming !== 'partitions') {
-    throw invalidArgument('partition', `none, because ${api} requests name none`, partition)
+    throw invalidArgument('partition', `none: ${api} requests name no partitions`, partition)
   }
   if (topic !== undefined && !(typeof topic === 'string' && isTopicName(topic))) {
     throw invalidArgument('topic', 'the name of a topic', topic)

@@ -1,11 +1,11 @@
-/** What can be asked over a wire: every API, in the versions that both its messages cover. */
+/** The APIs that are served over a wire, each in the versions that both its messages cover. */
 
 import { errorId } from '../model/errors.js'
 import { APIS, type ApiName } from '../protocol/api.js'
 import { wireApi } from '../protocol/framing.js'
 import type { ApiVersionsRequest, ApiVersionsResponse } from '../protocol/messages/api-versions.js'
 
-/** ApiVersions is answered by whoever holds the wire: it is about the wire. */
+/** ApiVersions is answered by the connection, not by a broker. */
 export const API_VERSIONS_KEY = 18
 export const API_VERSIONS_MAX = 4
 
@@ -23,9 +23,9 @@ export function versionsOf(api: ApiName): VersionRange {
 }
 
 /**
- * Announced, and not served: Kafka 4 does the same (KAFKA-18659). Clients on librdkafka before 2025
- * take the lowest version of Produce for the age of the broker, and compress nothing for one that
- * does not announce versions 0 to 2. A request in one of them ends its connection, as at Kafka.
+ * Versions that are announced but not served, as in Kafka 4 (KAFKA-18659). librdkafka before 2025
+ * judges a broker by the lowest version of Produce, and does not compress unless versions 0 to 2
+ * are announced. A request in one of them ends its connection, as in Kafka.
  */
 const ANNOUNCED_FROM: Partial<Record<ApiName, number>> = { Produce: 0 }
 
@@ -44,13 +44,13 @@ export function apiVersions(): ApiVersionsResponse {
   return { errorCode: 0, apiKeys: SERVED }
 }
 
-/** To a version that is newer than those: it names the versions of this one request. */
+/** The answer to a newer version of ApiVersions: it names only the versions of ApiVersions. */
 export const UNKNOWN_VERSION: ApiVersionsResponse = {
   errorCode: errorId('UNSUPPORTED_VERSION'),
   apiKeys: [OWN],
 }
 
-/** To a client that does not say who it is, in characters that fit into a metric (KIP-511). */
+/** The answer to a client without a valid software name and version (KIP-511). */
 export const NOT_NAMED: ApiVersionsResponse = { errorCode: errorId('INVALID_REQUEST'), apiKeys: [] }
 
 const SOFTWARE = /^[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?$/

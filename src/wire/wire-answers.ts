@@ -1,6 +1,6 @@
 /**
- * Answers as clients outside of the process may hear them: errors that only partlog has go by the
- * nearest one of Kafka's, and brokers have the addresses this door gives them.
+ * Adapts answers for clients outside the process: an error code that only partlog has becomes the
+ * nearest one of Kafka's, and brokers get the addresses at which the client reaches them.
  */
 
 import { errorId, errorOf, type ErrorCode } from '../model/errors.js'
@@ -9,10 +9,10 @@ import { wireApi } from '../protocol/framing.js'
 import { withChanged } from '../protocol/message-places.js'
 import type { Endpoint } from './addresses.js'
 
-/** Where a client of this door reaches a broker. */
+/** The address at which a client reaches a broker. */
 export type EndpointOf = (nodeId: number) => Endpoint
 
-/** partlog's own codes are below Kafka's lowest: no client knows them. */
+/** Kafka's lowest code; partlog's own codes are below, and no other client knows them. */
 const UNKNOWN_SERVER_ERROR = errorId('UNKNOWN_SERVER_ERROR')
 
 const ABROAD: Partial<Record<ErrorCode, ErrorCode>> = {

@@ -620,7 +620,7 @@ describe('what cannot be meant', () => {
     ['no sender', on('fetch', { from: 'broker' }), "from: expected 'client' or the id of a broker"],
     ['no client', on('fetch', { client: '' }), 'client: expected a clientId, got ""'],
     ['topic of a group', on('joinGroup', { topic: 'a' }), 'JoinGroup requests name no topics'],
-    ['partition of a topic', on('metadata', { partition: 0 }), 'Metadata requests name none'],
+    ['partition of a topic', on('metadata', { partition: 0 }), 'Metadata requests name no partitions'],
     ['no error', rule(f => f.error('NONE' as never)), 'error code: expected one of UNKNOWN_SERVER'],
     ['no code', rule(f => f.error('NOT_LEADER' as never)), 'got "NOT_LEADER"'],
     ['code as number', rule(f => f.error(6 as never)), 'got 6'],

@@ -52,7 +52,7 @@ function refusal(
 }
 
 describe('a batch from a producer', () => {
-  it('is let in as it is, a view of the same bytes', () => {
+  it('a valid batch is admitted without a copy of its bytes', () => {
     const bytes = GOOD()
     const before = Buffer.from(bytes)
     const { batch } = admit(bytes, { config: config(), now: NOW })
@@ -62,20 +62,20 @@ describe('a batch from a producer', () => {
   })
 
   it.each([{ codec: 'gzip' }, { producerId: 7, producerEpoch: 1, baseSequence: 3 }] as const)(
-    'may be %j',
+    'a batch with %j is admitted',
     options => {
       expect(refusal(batchAt([NOW], 'k', options))).toBe('admitted')
     },
   )
 
   it.each(['snappy', 'lz4', 'zstd'])(
-    'may be compressed with %s, which only clients read',
+    'a batch in %s, which only clients can decompress, is admitted',
     codec => {
       expect(refusal(vector(codec))).toBe('admitted')
     },
   )
 
-  it('may come as plain bytes, not at the start of their memory', () => {
+  it('a batch in a Uint8Array with a byte offset is admitted', () => {
     const memory = new Uint8Array(1000)
     memory.set(GOOD(), 99)
     expect(refusal(memory.subarray(99, 99 + GOOD().length))).toBe('admitted')
@@ -83,7 +83,7 @@ describe('a batch from a producer', () => {
 })
 
 describe('bytes that are no batch', () => {
-  it('nothing, and every part of one', () => {
+  it('no bytes and every prefix of a batch are refused', () => {
     const good = GOOD()
     for (let length = 0; length < good.length; length++) {
       expect(refusal(good.subarray(0, length)), `${length} bytes`).toMatch(
@@ -92,7 +92,7 @@ describe('bytes that are no batch', () => {
     }
   })
 
-  it('more than one', () => {
+  it('two batches in one request are refused', () => {
     expect(refusal(Buffer.concat([GOOD(), GOOD()]))).toMatch(/^INVALID_RECORD: .* not several$/)
     expect(refusal(Buffer.concat([GOOD(), Buffer.alloc(1)]))).toMatch(/^INVALID_RECORD/)
   })
@@ -101,13 +101,13 @@ describe('bytes that are no batch', () => {
     [0, 'INVALID_RECORD: message format 0 of Kafka before 0.11'],
     [1, 'INVALID_RECORD: message format 1 of Kafka before 0.11'],
     [3, 'CORRUPT_MESSAGE: magic is 3, expected 2'],
-  ])('those of magic %i', (magic, reason) => {
+  ])('a batch of magic %i is refused', (magic, reason) => {
     const bytes = GOOD()
     bytes[16] = magic
     expect(refusal(bytes)).toContain(reason)
   })
 
-  it('any with one flipped bit from the checksum on', () => {
+  it('a batch with one flipped bit from the checksum on is refused', () => {
     const good = GOOD()
     for (let at = 17; at < good.length; at++) {
       const bytes = Buffer.from(good)
@@ -116,7 +116,7 @@ describe('bytes that are no batch', () => {
     }
   })
 
-  it('of a length that is not theirs', () => {
+  it('a batch with a wrong length is refused', () => {
     for (const length of [-1, 0, 48, 2 ** 31 - 1]) {
       const bytes = GOOD()
       bytes.writeInt32BE(length, 8)
@@ -146,7 +146,7 @@ describe('a batch that contradicts itself is refused', () => {
     expect(refusal(withHeader(header))).toContain(reason)
   })
 
-  it.each([5, 6, 7])('codec %i, which nobody writes', codec => {
+  it.each([5, 6, 7])('a batch with the unknown codec %i is refused', codec => {
     const bytes = withHeader({})
     bytes.writeInt16BE(codec, 21)
     bytes.writeUInt32BE(crc32c(bytes, 21), 17)
@@ -157,7 +157,7 @@ describe('a batch that contradicts itself is refused', () => {
 })
 
 describe('the size of a batch', () => {
-  it('is at most max.message.bytes', () => {
+  it('a batch larger than max.message.bytes is refused', () => {
     const { length } = GOOD()
     expect(refusal(GOOD(), { 'max.message.bytes': length })).toBe('admitted')
     expect(refusal(GOOD(), { 'max.message.bytes': length - 1 })).toBe(
@@ -166,7 +166,7 @@ describe('the size of a batch', () => {
     )
   })
 
-  it('is judged before anything is computed over it', () => {
+  it('the size of a batch is checked before its checksum', () => {
     const bytes = GOOD()
     bytes[30]! ^= 1
     expect(refusal(bytes, { 'max.message.bytes': 10 })).toContain('MESSAGE_TOO_LARGE')
@@ -189,18 +189,18 @@ describe('the times of records', () => {
     // No time is not an old time.
     [[-1, NOW], BEFORE, true],
     [[NOW + HOUR + 1], {}, false],
-  ])('%j with %j: admitted %s', (times, settings, isGood) => {
+  ])('record times %j with %j: admitted %s', (times, settings, isGood) => {
     const answer = refusal(batchAt(times), settings)
     if (isGood) expect(answer).toBe('admitted')
     else expect(answer).toMatch(/^INVALID_TIMESTAMP: record time \d+ lies more than 3600000 ms/)
   })
 
-  it('do not matter where the broker sets them', () => {
+  it('record times are not checked if the broker sets them', () => {
     const settings = { 'message.timestamp.type': 'LogAppendTime', ...AFTER, ...BEFORE }
     expect(refusal(batchAt([0, NOW + 9 * HOUR]), settings)).toBe('admitted')
   })
 
-  it('that cannot be read out of damaged records are an error of ours', () => {
+  it('damaged records whose times cannot be read are an error', () => {
     const bytes = withHeader({})
     bytes[BATCH_HEADER_BYTES] = 0x02
     const batch = new Batch(bytes, 0)
@@ -213,7 +213,7 @@ describe('the times of records', () => {
 describe('a compacted topic', () => {
   const COMPACT = { 'cleanup.policy': 'compact' }
 
-  it('needs a key in every record', () => {
+  it('a compacted topic refuses records without a key', () => {
     expect(refusal(batchAt([NOW, NOW]), COMPACT)).toBe('admitted')
     expect(refusal(batchAt([NOW], ''), COMPACT)).toBe('admitted')
     expect(refusal(batchAt([NOW], null), COMPACT)).toBe(
@@ -230,7 +230,7 @@ describe('a compacted topic', () => {
 describe('a batch that has come over a wire', () => {
   const foreign = (records: Uint8Array): string => refusal(records, {}, 'foreign')
 
-  it('is let in when it is what it says', () => {
+  it('a valid batch from a wire is admitted', () => {
     expect(foreign(GOOD())).toBe('admitted')
     expect(foreign(batchAt([NOW], null))).toBe('admitted')
   })
@@ -238,13 +238,13 @@ describe('a batch that has come over a wire', () => {
   it.each([
     [{ recordsCount: 2, lastOffsetDelta: 1 }, /^INVALID_RECORD: /],
     [{ baseOffset: 7 }, /^INVALID_RECORD: base offset 7/],
-  ])('is refused with %j', (header, sentence) => {
+  ])('a batch from a wire with %j is refused', (header, sentence) => {
     expect(foreign(withHeader(header))).toMatch(sentence)
     // Our own producers are believed: their brokers may have written offsets already.
     expect(refusal(withHeader(header))).toBe('admitted')
   })
 
-  it('is refused with more records than it says, or with others', () => {
+  it('a batch from a wire is refused if its records do not match its header', () => {
     const bytes = batchAt([NOW, NOW])
     const times = { baseTimestamp: NOW, maxTimestamp: NOW }
     writeHeader(bytes, 0, bytes.length, { lastOffsetDelta: 0, recordsCount: 1, ...times })
@@ -255,13 +255,13 @@ describe('a batch that has come over a wire', () => {
     expect(foreign(shifted)).toBe('INVALID_RECORD: record 0 has offset delta 1 instead of 0')
   })
 
-  it('is refused for its checksum before anything is looked into', () => {
+  it('a wrong checksum is refused before the records are read', () => {
     const bytes = withHeader({ recordsCount: 2, lastOffsetDelta: 1 })
     bytes[17]! ^= 1
     expect(foreign(bytes)).toMatch(/^CORRUPT_MESSAGE/)
   })
 
-  it('stays opaque when its codec is not read here', () => {
+  it('a batch whose codec is not supported stays opaque', () => {
     for (const codec of ['snappy', 'lz4', 'zstd']) expect(foreign(vector(codec))).toBe('admitted')
   })
 
@@ -276,19 +276,19 @@ describe('a batch that has come over a wire', () => {
     ['a gzip stream cut short', gzipSync(plain).subarray(0, -9), 2, /^INVALID_RECORD: gzip/],
     ['a bomb', gzipSync(Buffer.alloc(70e6)), 2, /^INVALID_RECORD: gzip stream grows beyond 67108864/],
     ['no record at all', gzipSync('hello, I am no record at all'), 2, /^(INVALID_RECORD|CORRUPT)/],
-  ])('in gzip is looked into: %s', (_, stream, count, sentence) => {
+  ])('a gzip batch is unpacked and checked: %s', (_, stream, count, sentence) => {
     expect(foreign(packed('gzip', stream, count))).toMatch(sentence)
   })
 
   it.each(['none', 'gzip', 'snappy', 'lz4'] as const)(
-    'in %s cannot announce more records than its bytes can hold',
+    'a batch in %s with more records than its bytes can hold is refused',
     codec => {
       const all = foreign(packed(codec, Buffer.alloc(70), 2 ** 31 - 1))
       expect(all).toMatch(/^INVALID_RECORD: 2147483647 records are announced, 70 bytes of/)
     },
   )
 
-  it('in zstd cannot announce more than a batch may grow to', () => {
+  it('a zstd batch with more records than 64 MiB can hold is refused', () => {
     const stream = Buffer.alloc(70)
     const most = Math.floor((64 * 1024 * 1024) / 7)
     expect(foreign(packed('zstd', stream, most))).toBe('admitted')
@@ -328,7 +328,7 @@ describe("a topic's compression.type", () => {
     ['producer', 'gzip'],
     ['uncompressed', 'none'],
     ['gzip', 'gzip'],
-  ] as const)('%s leaves %s as it came', (type, codec) => {
+  ] as const)('compression.type %s leaves a batch in %s unchanged', (type, codec) => {
     const bytes = sent(codec)
     const batch = stored(bytes, { 'compression.type': type })
     expect(batch.buffer.buffer).toBe(bytes.buffer)
@@ -338,14 +338,14 @@ describe("a topic's compression.type", () => {
   it.each([
     ['uncompressed', 'gzip', 'none'],
     ['gzip', 'none', 'gzip'],
-  ] as const)('%s makes of %s: %s, with everything else as it was', (type, came, codec) => {
+  ] as const)('compression.type %s turns %s into %s, nothing else changes', (type, came, codec) => {
     const batch = stored(sent(came), { 'compression.type': type })
     // What this batch is when its producer compresses it in this way itself.
     expect(batch.bytes.equals(sent(codec))).toBe(true)
     expect(batch.hasValidCrc).toBe(true)
   })
 
-  it('leaves opaque what stays, and cannot read what is to change', () => {
+  it('an unsupported codec is kept, but cannot be recompressed', () => {
     for (const codec of ['snappy', 'lz4', 'zstd']) {
       expect(stored(vector(codec), { 'compression.type': 'producer' }).codec).toBe(codec)
       for (const type of ['uncompressed', 'gzip']) {
@@ -356,19 +356,19 @@ describe("a topic's compression.type", () => {
     }
   })
 
-  it('does not let a batch grow beyond max.message.bytes', () => {
+  it('recompression must not exceed max.message.bytes', () => {
     const settings = { 'compression.type': 'uncompressed', 'max.message.bytes': 1000 }
     expect(sent('gzip').length).toBeLessThan(1000)
     expect(() => stored(sent('gzip'), settings)).toThrow('MESSAGE_TOO_LARGE: a batch of 3')
   })
 
-  it('keeps no records that are none', () => {
+  it('recompression refuses records that are invalid', () => {
     expect(stored(packedJunk(), {}).codec).toBe('gzip')
     const settings = { 'compression.type': 'uncompressed' }
     expect(() => stored(packedJunk(), settings)).toThrow('INVALID_RECORD')
   })
 
-  it('finds out that a stream is damaged', () => {
+  it('recompression refuses a damaged gzip stream', () => {
     const bytes = sent('gzip')
     bytes[BATCH_HEADER_BYTES + 20]! ^= 0xff
     bytes.writeUInt32BE(crc32c(bytes, 21, bytes.length) >>> 0, 17)

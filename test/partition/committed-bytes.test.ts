@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { CommittedBytes } from '../../src/partition/committed-bytes.js'
 
 describe('committed bytes', () => {
-  it('are those below the end that is committed, each counted once', () => {
+  it('bytes below the high watermark are counted once', () => {
     const committed = new CommittedBytes()
     committed.appended(2, 100)
     committed.appended(5, 30)
@@ -13,7 +13,7 @@ describe('committed bytes', () => {
     expect(steps).toEqual([0, 100, 100, 130, 130, 130])
   })
 
-  it('of a leadership that is over do not count any more', () => {
+  it('uncommitted bytes of an ended leadership are not counted', () => {
     const committed = new CommittedBytes()
     committed.appended(2, 100)
     committed.advance(2)

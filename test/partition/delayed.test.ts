@@ -3,7 +3,7 @@ import { VirtualClock } from '../../src/base/virtual-clock.js'
 import { OffsetWaiters, waitUntil, Watchers } from '../../src/partition/delayed.js'
 
 describe('watchers', () => {
-  it('are told of every change until they stop', () => {
+  it('a watcher is called at every change until it stops', () => {
     const watchers = new Watchers()
     const calls: string[] = []
     const stopOne = watchers.watch(() => void calls.push('one'))
@@ -15,7 +15,7 @@ describe('watchers', () => {
     expect(calls).toEqual(['one', 'two', 'two'])
   })
 
-  it('may stop, and others may come, while they are being told', () => {
+  it('watchers may be added and removed during a notification', () => {
     const watchers = new Watchers()
     const calls: string[] = []
     const stop = watchers.watch(() => {
@@ -31,13 +31,13 @@ describe('watchers', () => {
 })
 
 describe('waiting for a condition', () => {
-  it('does not wait when it holds already', async () => {
+  it('a condition that holds resolves at once', async () => {
     const clock = new VirtualClock()
     expect(await waitUntil(() => true, [], { clock, timeoutMs: 1000 })).toBe('ready')
     expect(clock.pendingTimers).toBe(0)
   })
 
-  it('ends with the change that makes it true, in any of the places watched', async () => {
+  it('a wait ends with the change of any source that makes the condition true', async () => {
     const clock = new VirtualClock()
     const [one, two] = [new Watchers(), new Watchers()]
     let bytes = 0
@@ -54,7 +54,7 @@ describe('waiting for a condition', () => {
     expect(clock.pendingTimers).toBe(0)
   })
 
-  it('looks only when something has changed', async () => {
+  it('the condition is checked only after a change', async () => {
     const clock = new VirtualClock()
     const source = new Watchers()
     let looks = 0
@@ -68,7 +68,7 @@ describe('waiting for a condition', () => {
     expect(looks).toBe(4)
   })
 
-  it('ends when the time is over, not earlier', async () => {
+  it('a wait expires at its deadline, not earlier', async () => {
     const clock = new VirtualClock()
     let end: string | undefined
     void waitUntil(() => false, [new Watchers()], { clock, timeoutMs: 500 }).then(
@@ -81,7 +81,7 @@ describe('waiting for a condition', () => {
     expect(end).toBe('expired')
   })
 
-  it('ends when the one who asked goes away', async () => {
+  it('a wait ends when its signal aborts', async () => {
     const clock = new VirtualClock()
     const source = new Watchers()
     const controller = new AbortController()
@@ -96,7 +96,7 @@ describe('waiting for a condition', () => {
     expect(looks).toBe(1)
   })
 
-  it('does not begin for one who is gone already', async () => {
+  it('a wait with an aborted signal ends at once', async () => {
     const clock = new VirtualClock()
     const options = { clock, timeoutMs: 500, signal: AbortSignal.abort() }
     expect(await waitUntil(() => false, [new Watchers()], options)).toBe('aborted')
@@ -105,7 +105,7 @@ describe('waiting for a condition', () => {
 })
 
 describe('waiting for an offset', () => {
-  it('ends in order, each as its offset is reached', async () => {
+  it('waits for offsets end in order, each when its offset is reached', async () => {
     const waiters = new OffsetWaiters()
     const reached: number[] = []
     for (const offset of [3, 5, 5, 9]) void waiters.wait(offset).then(() => reached.push(offset))
@@ -121,7 +121,7 @@ describe('waiting for an offset', () => {
     expect(await at(100)).toEqual([3, 5, 5, 9])
   })
 
-  it('fails for all who still wait', async () => {
+  it('a failure rejects all waits for offsets', async () => {
     const waiters = new OffsetWaiters()
     const first = waiters.wait(1)
     const rest = [waiters.wait(2), waiters.wait(3)]

@@ -26,7 +26,7 @@ describe('the committed end', () => {
     expect(replicas(isr, ends).committedEnd(10, 1_000, RULES)).toBe(expected)
   })
 
-  it('does not pass one that was caught up lately, if it is alive', () => {
+  it('the committed end waits for a live replica that was caught up recently', () => {
     const all = replicas([1, 2], { 2: 10, 3: 10 })
     all.noteFetch(2, 20, 20, 2_000)
     expect(all.committedEnd(20, 2_000, RULES)).toBe(10)
@@ -35,19 +35,19 @@ describe('the committed end', () => {
     expect(all.committedEnd(20, 31_001, RULES)).toBe(20)
   })
 
-  it('does not pass one that was caught up when the clock began', () => {
+  it('the committed end waits for a replica that was caught up at time 0', () => {
     const all = replicas([1, 2], { 2: 10, 3: 10 }, 0)
     all.noteFetch(2, 20, 20, 1)
     expect(all.committedEnd(20, 1, RULES)).toBe(10)
   })
 
-  it('passes one that has fetched and was never caught up', () => {
+  it('the committed end does not wait for a replica that was never caught up', () => {
     const all = replicas([1, 2], { 2: 10, 3: 4 }, 0)
     all.noteFetch(3, 5, 12, 1)
     expect(all.committedEnd(10, 1, RULES)).toBe(10)
   })
 
-  it('counts the larger set while a change is under way, either way', () => {
+  it('the committed end waits for the maximal ISR while a proposal is pending', () => {
     const growing = replicas([1, 2], { 2: 10, 3: 4 })
     growing.propose([1, 2, 3])
     expect([growing.maximalSize, growing.committedEnd(10, 1_000, RULES)]).toEqual([3, 4])
@@ -59,7 +59,7 @@ describe('the committed end', () => {
     expect([shrinking.maximalSize, shrinking.committedEnd(10, 1_000, RULES)]).toEqual([2, 10])
   })
 
-  it('after a proposal that was refused is as before', () => {
+  it('a refused proposal leaves the committed end unchanged', () => {
     const all = replicas([1, 2], { 2: 10, 3: 4 })
     all.propose([1, 2, 3])
     all.giveUpProposal()
@@ -68,14 +68,14 @@ describe('the committed end', () => {
 })
 
 describe('laggards', () => {
-  it('are members behind for longer than allowed, never those at the end', () => {
+  it('laggards are members that lag for too long, never those at the log end', () => {
     const all = replicas([1, 2, 3], { 2: 10, 3: 9 })
     expect(all.laggards(10, 31_000, 30_000)).toEqual([])
     expect(all.laggards(10, 31_001, 30_000)).toEqual([3])
     expect(all.laggards(11, 31_001, 30_000)).toEqual([2, 3])
   })
 
-  it('a follower that has what there was at its last fetch was caught up then', () => {
+  it('a follower that reaches the log end of its last fetch was caught up then', () => {
     const all = new InSyncReplicas(1, view([1, 2]), 0)
     all.noteFetch(2, 5, 10, 1_000)
     all.noteFetch(2, 10, 20, 20_000) // it has the 10 of its last fetch: caught up at 1,000
@@ -83,23 +83,23 @@ describe('laggards', () => {
     expect(all.laggards(20, 31_001, 30_000)).toEqual([2])
   })
 
-  it('leave out the leader', () => {
+  it('the leader is never a laggard', () => {
     expect(replicas([1]).laggards(99, 1e9, 1)).toEqual([])
   })
 })
 
 describe('who may join', () => {
   it.each<[string, number, number, number, boolean]>([
-    ['has everything', 10, 10, 10, true],
-    ['lacks what is visible', 9, 10, 5, false],
-    ['lacks what the leadership began with', 9, 5, 10, false],
-    ['has more than both', 11, 10, 10, true],
-  ])('one that %s', (_, end, highWatermark, epochStart, expected) => {
+    ['that has everything may join the ISR', 10, 10, 10, true],
+    ['behind the high watermark may not join the ISR', 9, 10, 5, false],
+    ['behind the start of the epoch may not join the ISR', 9, 5, 10, false],
+    ['that has more than both may join the ISR', 11, 10, 10, true],
+  ])('a replica %s', (_, end, highWatermark, epochStart, expected) => {
     const all = replicas([1, 2], { 3: end })
     expect(all.mayJoin(3, highWatermark, epochStart)).toBe(expected)
   })
 
-  it('nobody who is in, or on the way in, or no replica', () => {
+  it('a member, a proposed member and a broker without a replica cannot join', () => {
     const all = replicas([1, 2], { 2: 10, 3: 10 })
     expect([all.mayJoin(2, 0, 0), all.mayJoin(4, 0, 0)]).toEqual([false, false])
     all.propose([1, 2, 3])
@@ -107,28 +107,28 @@ describe('who may join', () => {
   })
 })
 
-it('news that are known already leave the wish that is under way', () => {
+it('a known decision of the controller leaves a pending proposal', () => {
   const all = replicas([1, 2])
   all.propose([1, 2, 3])
   all.update(view([1, 2], 0), 0)
   expect(all.pending).toEqual([1, 2, 3])
 })
 
-it('replicas come and go with the news', () => {
+it("replicas are added and removed with the controller's decisions", () => {
   const all = replicas([1, 2, 3], { 2: 10, 3: 4 })
   all.update({ replicas: [1, 2, 4], isr: [1, 2], partitionEpoch: 1 }, 2_000)
   expect([2, 3, 4].map(id => all.has(id))).toEqual([true, false, true])
   expect(all.committedEnd(10, 2_000, RULES)).toBe(10)
 })
 
-it('older news than what is known are ignored', () => {
+it('an older decision of the controller than is known is ignored', () => {
   const all = replicas([1, 2])
   all.update(view([1, 2, 3], 2), 0)
   all.update(view([1], 1), 0)
   expect(all.committed.isr).toEqual([1, 2, 3])
 })
 
-it('one that was put out is waited for again only when it fetches', () => {
+it('the high watermark waits for a removed member again only when it fetches', () => {
   const all = replicas([1, 2, 3], { 2: 10, 3: 10 })
   all.update(view([1, 2], 1), 1_000)
   all.noteFetch(2, 20, 20, 1_000)

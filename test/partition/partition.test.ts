@@ -50,7 +50,7 @@ describe('a partition that is taken away while its log is at work', () => {
     ['findTimestamp', (partition: Partition) => partition.findTimestamp(T)],
     ['findNewest', (partition: Partition) => partition.findNewest()],
     ['flush', (partition: Partition) => partition.onLeader()],
-  ] as const)('says what has become of it, not that the log is closed: %s', async (name, call) => {
+  ] as const)('%s of a retired partition rejects with the reason', async (name, call) => {
     const { partition } = await leading()
     partition.append(batchOf(['a']))
     await partition.committed(1)
@@ -60,7 +60,7 @@ describe('a partition that is taken away while its log is at work', () => {
     await expect(working).rejects.toBe(gone)
   })
 
-  it('is else told what the log says', async () => {
+  it('an error of the log is passed on if the partition is not retired', async () => {
     const { partition } = await leading()
     vi.spyOn(partition.log, 'read').mockImplementation(() => Promise.reject(closed))
     await expect(partition.read(0, ALL)).rejects.toBe(closed)
@@ -68,7 +68,7 @@ describe('a partition that is taken away while its log is at work', () => {
 })
 
 describe("in 'power' mode", () => {
-  it('a record is committed when it is durable, and read no sooner', async () => {
+  it("a record is committed when it is durable, and not read before ('power')", async () => {
     const { partition } = await leading('power')
     expect(partition.append(batchOf(['a', 'b']))).toMatchObject({ firstOffset: 0, lastOffset: 1 })
     expect([partition.highWatermark, partition.committedBytes]).toEqual([0, 0])
@@ -80,7 +80,7 @@ describe("in 'power' mode", () => {
     expect(await offsetsIn(partition)).toEqual([0])
   })
 
-  it('what comes in while a sync is under way waits for the next one', async () => {
+  it('a record that is appended during a sync waits for the next one', async () => {
     const { partition } = await leading('power')
     const seen: number[][] = []
     partition.changes.watch(() => {
@@ -95,14 +95,14 @@ describe("in 'power' mode", () => {
     ])
   })
 
-  it('a leader that answers for itself has made it durable', async () => {
+  it('acks 1 waits until the leader has made the record durable', async () => {
     const { partition } = await leading('power')
     partition.append(batchOf(['a']))
     await partition.onLeader()
     expect(partition.log.durableEndOffset).toBe(1)
   })
 
-  it('a failed sync takes the partition offline, and those who wait are told', async () => {
+  it('a failed sync takes the partition offline and fails all waits', async () => {
     const { w, partition } = await leading('power')
     breakSync(w)
     let changes = 0
@@ -120,7 +120,7 @@ describe("in 'power' mode", () => {
 })
 
 describe("in 'process' mode", () => {
-  it('a record is committed as soon as it is written', async () => {
+  it("a record is committed as soon as it is written ('process')", async () => {
     const { w, partition } = await leading('process')
     const before = w.disk.history.length
     partition.append(batchOf(['a', 'b']))
@@ -134,7 +134,7 @@ describe("in 'process' mode", () => {
 })
 
 describe('the high watermark', () => {
-  it('tells those who watch, once for each move, and wakes waiters in order', async () => {
+  it('the high watermark notifies watchers once per move and wakes waiters in order', async () => {
     const { partition } = await leading('process')
     const seen: number[] = []
     partition.changes.watch(() => void seen.push(partition.highWatermark))
@@ -150,7 +150,7 @@ describe('the high watermark', () => {
     expect(order).toEqual([1, 2, 3])
   })
 
-  it('hides a batch that reaches above it', async () => {
+  it('a batch that reaches above the high watermark is not read', async () => {
     const { w, partition } = await leading('power')
     partition.append(batchOf(['a']))
     await partition.committed(1)
@@ -162,7 +162,7 @@ describe('the high watermark', () => {
     expect(await partition.findNewest()).toEqual({ offset: 0, timestamp: T })
   })
 
-  it('starts where recovery has ended', async () => {
+  it('the high watermark starts at the recovered log end', async () => {
     const { w, partition } = await leading('process')
     partition.append(batchOf(['a', 'b', 'c']))
     await partition.log.abandon()
@@ -186,7 +186,7 @@ describe('the high watermark', () => {
 })
 
 describe('appending', () => {
-  it('refuses what admission refuses, and nothing is written', async () => {
+  it('a refused batch is not written', async () => {
     const { partition } = await leading()
     const bytes = batchOf(['a'])
     bytes[40]! ^= 1
@@ -194,7 +194,7 @@ describe('appending', () => {
     expect(partition.log.logEndOffset).toBe(0)
   })
 
-  it('puts the epoch of its leadership into every batch', async () => {
+  it('a leader writes its epoch into every batch', async () => {
     const { partition } = await leading('process', 7)
     partition.append(batchOf(['a']))
     const { records } = await partition.read(0, ALL)
@@ -203,14 +203,14 @@ describe('appending', () => {
   })
 })
 
-describe('a batch that comes again', () => {
+describe('a duplicate batch', () => {
   const numbered = (baseSequence: number, ...values: string[]): Buffer => {
     const builder = new BatchBuilder(Buffer.alloc(4096))
     for (const value of values) builder.tryAppend(T, null, value, [])
     return Buffer.from(builder.build({ producerId: 7, producerEpoch: 0, baseSequence }))
   }
 
-  it('is not written: the answer names the first copy', async () => {
+  it('a duplicate batch is not written: the answer has the offsets of the first', async () => {
     const { partition } = await leading('process')
     partition.append(batchOf(['first']))
     const answer = partition.append(numbered(0, 'a', 'b'))
@@ -220,7 +220,7 @@ describe('a batch that comes again', () => {
     expect(partition.log.logEndOffset).toBe(4)
   })
 
-  it('has the time the broker gave to the first copy', async () => {
+  it('a duplicate batch is answered with the append time of the first', async () => {
     const { partition, w } = await leading('process', 3, {
       'message.timestamp.type': 'LogAppendTime',
     })
@@ -231,7 +231,7 @@ describe('a batch that comes again', () => {
     expect(logAppendTime).toBeGreaterThan(0)
   })
 
-  it('is refused when it does not come next, and nothing is written', async () => {
+  it('a batch out of sequence is refused and not written', async () => {
     const { partition } = await leading('process')
     partition.append(numbered(0, 'a'))
     expect(() => partition.append(numbered(2, 'c'))).toThrow('OUT_OF_ORDER_SEQUENCE_NUMBER')
@@ -239,7 +239,7 @@ describe('a batch that comes again', () => {
     partition.append(numbered(1, 'b'))
   })
 
-  it('is no more known for what a full disk has refused', async () => {
+  it('a batch that a full disk refused is not known as a duplicate', async () => {
     const { partition, w } = await leading('process')
     w.disk.beforeOperation = ({ kind, path }) => {
       if (kind === 'append') throw new DiskError('ENOSPC', 'append', path)
@@ -253,7 +253,7 @@ describe('a batch that comes again', () => {
 })
 
 describe('reading', () => {
-  it('refuses offsets outside of the log', async () => {
+  it('a read outside the log rejects with OFFSET_OUT_OF_RANGE', async () => {
     const { partition } = await leading('process')
     partition.append(batchOf(['a']))
     await expect(partition.read(2, ALL)).rejects.toMatchObject({ code: 'OFFSET_OUT_OF_RANGE' })
@@ -261,7 +261,7 @@ describe('reading', () => {
     expect((await partition.read(1, ALL)).records.length).toBe(0)
   })
 
-  it('finds records by time', async () => {
+  it('records are found by timestamp', async () => {
     const { partition } = await leading('process')
     partition.append(batchOf(['a'], T))
     partition.append(batchOf(['b'], T + 10))
@@ -270,7 +270,7 @@ describe('reading', () => {
     expect(await partition.findNewest()).toEqual({ offset: 1, timestamp: T + 10 })
   })
 
-  it('compares the epoch a client believes in', async () => {
+  it("a client's leader epoch is checked", async () => {
     const { partition } = await leading('power', 3)
     expect(() => partition.checkLeaderEpoch(-1)).not.toThrow()
     expect(() => partition.checkLeaderEpoch(3)).not.toThrow()
@@ -280,7 +280,7 @@ describe('reading', () => {
 })
 
 describe('deleting records', () => {
-  it('goes up to the high watermark and no further, and never back', async () => {
+  it('records are deleted up to the high watermark at most, and the start never goes back', async () => {
     const { partition } = await leading('process')
     for (const value of ['a', 'b', 'c']) partition.append(batchOf([value]))
     expect(partition.deleteRecordsBefore(1)).toBe(1)
@@ -293,7 +293,7 @@ describe('deleting records', () => {
 })
 
 describe('a partition that is offline', () => {
-  it('says why to everyone', async () => {
+  it('an offline partition answers every request with its reason', async () => {
     const { topicPartition, clock } = contextOf(world())
     const options = {
       topicPartition,
@@ -316,7 +316,7 @@ describe('a partition that is offline', () => {
     expect(() => partition.checkLeaderEpoch(9)).not.toThrow()
   })
 
-  it('keeps its first reason', async () => {
+  it('an offline partition keeps its first reason', async () => {
     const { partition } = await leading()
     const wait = partition.committed(5)
     partition.retire(new PartlogError('UNKNOWN_TOPIC_OR_PARTITION', 'deleted'))

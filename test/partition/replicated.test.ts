@@ -39,7 +39,7 @@ const fetchFrom = (fetchOffset: number, lastEpoch = 5, replicaId = 2) => ({
 })
 
 describe('what a follower says', () => {
-  it('moves the high watermark when it is said, not when the answer is read', async () => {
+  it('a fetch moves the high watermark when it arrives, not when it is answered', async () => {
     const { partition } = await leading()
     partition.append(batchOf(['a', 'b']))
     await partition.readAsFollower(fetchFrom(2), BOUNDS)
@@ -49,11 +49,11 @@ describe('what a follower says', () => {
   })
 
   it.each<[string, Parameters<Partition['noteFetch']>]>([
-    ['of another leadership', [fetchFrom(2), 4]],
-    ['of more than there is', [fetchFrom(3), 5]],
-    ['on a log that has parted', [fetchFrom(2, 9), 5]],
-    ['who is no replica', [fetchFrom(2, 5, 7), 5]],
-  ])('is not believed of one %s', async (_, [fetch, epoch]) => {
+    ['in another epoch', [fetchFrom(2), 4]],
+    ['beyond the log end', [fetchFrom(3), 5]],
+    ['from a diverged log', [fetchFrom(2, 9), 5]],
+    ['from a broker without a replica', [fetchFrom(2, 5, 7), 5]],
+  ])('a fetch %s does not move the high watermark', async (_, [fetch, epoch]) => {
     const { partition } = await leading()
     partition.append(batchOf(['a', 'b']))
     partition.noteFetch(fetch, epoch)
@@ -77,7 +77,7 @@ describe('the low watermark', () => {
     return { partition, shrunk, looks: () => looks }
   }
 
-  it('is that of the replica that has deleted least, in the ISR or not', async () => {
+  it('the low watermark is the least log start of all replicas, in the ISR or not', async () => {
     const { partition, looks } = await trimmed()
     expect(partition.lowWatermark).toBe(0)
     expect(partition.replicasKeeping(2)).toEqual([2, 3])
@@ -90,21 +90,21 @@ describe('the low watermark', () => {
     expect(looks()).toBe(3)
   })
 
-  it('is not moved by what another leadership was told, or by who does not say', async () => {
+  it('the low watermark ignores fetches of another epoch or without a log start', async () => {
     const { partition, looks } = await trimmed()
     partition.noteFetch(begun(2, 2), 4)
     partition.noteFetch(begun(3, -1), 5)
     expect([partition.lowWatermark, looks()]).toEqual([0, 0])
   })
 
-  it('begins unknown with each leadership', async () => {
+  it('the low watermark is unknown at the start of a leadership', async () => {
     const { partition } = await trimmed()
     for (const id of [2, 3]) partition.noteFetch(begun(id, 2), 5)
     await partition.become({ ...VIEW, isr: [1, 2], leaderEpoch: 6 })
     expect(partition.lowWatermark).toBe(-1)
   })
 
-  it('does not wait for who is dead', async () => {
+  it('the low watermark does not wait for dead brokers', async () => {
     const partition = await opened()
     await partition.become({ ...VIEW, replicas: [1, DEAD], isr: [1], leaderEpoch: 5 })
     partition.append(batchOf(['a']))
@@ -112,7 +112,7 @@ describe('the low watermark', () => {
     expect(partition.lowWatermark).toBe(1)
   })
 
-  it('is looked at again when the ISR or the leader has changed', async () => {
+  it('waits for the low watermark are notified when the ISR or the leader changes', async () => {
     const { partition, shrunk, looks } = await trimmed()
     await shrunk([1])
     expect(looks()).toBe(1)
@@ -122,8 +122,9 @@ describe('the low watermark', () => {
   })
 })
 
-describe('the log start a follower tells', () => {
-  it.each(['power', 'process'] as const)('is the one it has saved (%s)', async durability => {
+describe('the log start that a follower reports', () => {
+  const modes = ['power', 'process'] as const
+  it.each(modes)('a follower reports its saved log start (%s)', async durability => {
     const w = world()
     let saved = 0
     w.saveCheckpoints = async () => void saved++
@@ -148,7 +149,7 @@ describe('the log start a follower tells', () => {
   })
 })
 
-describe('a log that has parted from the leader', () => {
+describe("a log that has diverged from the leader's", () => {
   /** Records 0 and 1 of epoch 1, 2 and 3 of epoch 5. */
   async function two() {
     const { partition } = await leading({ before: 2 })
@@ -162,7 +163,7 @@ describe('a log that has parted from the leader', () => {
     ['it has more of the old epoch', 3, 1, { epoch: 1, endOffset: 2 }],
     ['it has an epoch in between, and is shorter', 1, 3, { epoch: 1, endOffset: 2 }],
     ['it has nothing', 0, -1, undefined],
-  ])('%s: asked from %d in epoch %d', async (_, offset, epoch, diverging) => {
+  ])('divergence, %s: a fetch from %d in epoch %d', async (_, offset, epoch, diverging) => {
     const partition = await two()
     const read = await partition.readAsFollower(fetchFrom(offset, epoch), BOUNDS)
     expect(read.diverging).toEqual(diverging)
@@ -172,7 +173,7 @@ describe('a log that has parted from the leader', () => {
     expect(partition.highWatermark).toBe(isHigher ? offset : 2)
   })
 
-  it('in an epoch the leader does not know begins anew elsewhere', async () => {
+  it('a fetch in an epoch that the leader does not know is out of range', async () => {
     const partition = await two()
     await expect(partition.readAsFollower(fetchFrom(2, 9), BOUNDS)).rejects.toMatchObject({
       code: 'OFFSET_OUT_OF_RANGE',
@@ -182,7 +183,7 @@ describe('a log that has parted from the leader', () => {
 })
 
 describe('the ISR', () => {
-  it('has shrunk: what waited for who was put out is committed at once', async () => {
+  it('a record that waited for a removed member is committed when the ISR shrinks', async () => {
     const { partition, shrunk } = await leading()
     partition.append(batchOf(['a']))
     const committed = partition.committed(1)
@@ -191,7 +192,7 @@ describe('the ISR', () => {
     await committed
   })
 
-  it('has another leader now: who waited is told', async () => {
+  it('waits for a commit fail when another broker leads', async () => {
     const { partition } = await leading()
     partition.append(batchOf(['a']))
     const refused = expect(partition.committed(1)).rejects.toMatchObject({
@@ -203,9 +204,9 @@ describe('the ISR', () => {
   })
 
   it.each<[string, number[], number]>([
-    ['has others: one of them is to lead', [1, 2], 1],
-    ['has no others: there is nobody to lead', [1], 0],
-  ])('when the disk is full %s', async (_, isr, times) => {
+    ['is reported if others are in sync', [1, 2], 1],
+    ['is not reported if the leader is alone in sync', [1], 0],
+  ])('a full disk of the leader %s', async (_, isr, times) => {
     const w = world()
     const partition = await opened({}, w)
     await partition.become({ ...VIEW, isr, leaderEpoch: 5 })
@@ -220,7 +221,7 @@ describe('the ISR', () => {
     expect([told, partition.state]).toEqual([times, 'leader'])
   })
 
-  it('is known as the latest news have it', async () => {
+  it('the leader takes over the latest ISR of the controller', async () => {
     const { partition, shrunk } = await leading()
     await shrunk([1])
     await partition.become({ ...VIEW, isr: [1, 2], leaderEpoch: 4, leader: 2, partitionEpoch: 9 })
@@ -228,7 +229,7 @@ describe('the ISR', () => {
     expect(partition.isr?.committed.isr).toEqual([1])
   })
 
-  it('is asked for anew only when the controller has answered', async () => {
+  it('the leader proposes another ISR only after the controller has answered', async () => {
     const w = world()
     const partition = await opened({}, w)
     await partition.become({ ...VIEW, isr: [1, 3], leaderEpoch: 5 })
@@ -249,14 +250,14 @@ describe('the ISR', () => {
     expect([partition.isr?.pending, wishes]).toEqual([[1], 2])
   })
 
-  it('is not joined by a broker the controller does not count on', async () => {
+  it('a fenced broker does not join the ISR', async () => {
     const partition = await opened()
     await partition.become({ ...VIEW, replicas: [1, DEAD], isr: [1], leaderEpoch: 5 })
     partition.noteFetch(fetchFrom(0, -1, DEAD), 5)
     expect(partition.isr?.pending).toBeUndefined()
   })
 
-  it('that is asked for counts when an append is to be acknowledged', async () => {
+  it('a pending ISR counts when an append is acknowledged', async () => {
     const { partition, shrunk } = await leading({ isr: [1, 2], minIsr: 2 })
     await shrunk([1])
     expect(() => partition.checkAfterAppend()).toThrow('NOT_ENOUGH_REPLICAS_AFTER_APPEND')
@@ -267,7 +268,7 @@ describe('the ISR', () => {
 })
 
 describe('min.insync.replicas', () => {
-  it('refuses before the append what all could not acknowledge, and only that', async () => {
+  it('too few in-sync replicas refuse an append with acks=all, and only that', async () => {
     const { partition } = await leading({ isr: [1], minIsr: 2 })
     expect(() => partition.append(batchOf(['a']), true)).toThrow('NOT_ENOUGH_REPLICAS')
     expect(partition.log.logEndOffset).toBe(0)
@@ -275,7 +276,7 @@ describe('min.insync.replicas', () => {
     expect(partition.highWatermark).toBe(0) // stands still, so nobody reads it
   })
 
-  it('is asked for again when the append is to be acknowledged', async () => {
+  it('min.insync.replicas is checked again after the append', async () => {
     const { partition, shrunk } = await leading({ minIsr: 2 })
     partition.append(batchOf(['a']), true)
     partition.noteFetch(fetchFrom(1), 5)
@@ -285,7 +286,7 @@ describe('min.insync.replicas', () => {
     expect(() => partition.checkAfterAppend()).toThrow('NOT_ENOUGH_REPLICAS_AFTER_APPEND')
   })
 
-  it('never asks for more than there are', async () => {
+  it('min.insync.replicas is limited by the number of replicas', async () => {
     const { partition } = await leading({ isr: [1, 2, 3], minIsr: 9 })
     expect(partition.append(batchOf(['a']), true).lastOffset).toBe(0)
   })
@@ -303,7 +304,7 @@ describe('a follower', () => {
     return { partition, marks }
   }
 
-  it('forgets what its leader has deleted, as far as it knows that to be committed', async () => {
+  it('a follower takes over the log start of its leader up to its high watermark', async () => {
     const { partition, marks } = await following()
     partition.appendFromLeader({ records: NOTHING, highWatermark: 3, logStartOffset: 2 })
     expect(marks()).toEqual([2, 3])
@@ -311,7 +312,7 @@ describe('a follower', () => {
     expect(marks()).toEqual([3, 3])
   })
 
-  it('takes over a high watermark as far as it has records', async () => {
+  it('a follower takes over the high watermark up to its own log end', async () => {
     const { partition, marks } = await following()
     partition.appendFromLeader({ records: NOTHING, highWatermark: 9, logStartOffset: 0 })
     expect(marks()).toEqual([0, 4])
@@ -321,7 +322,7 @@ describe('a follower', () => {
     expect(marks()).toEqual([0, 1])
   })
 
-  it('is cut before the batch that reaches too far, and its high watermark with it', async () => {
+  it('a follower truncates before the batch that crosses the offset', async () => {
     const partition = await opened()
     await partition.become({ ...VIEW, isr: [1, 2, 3], leader: 2, leaderEpoch: 1 })
     const records = copied(batchOf(['a', 'b', 'c']), 0, 1)
@@ -330,7 +331,7 @@ describe('a follower', () => {
     expect([partition.replicaLog?.logEndOffset, partition.highWatermark]).toEqual([0, 0])
   })
 
-  it('that begins anew has nothing before, whatever its leader knows', async () => {
+  it('a follower that restarts at an offset has no older records', async () => {
     const { partition, marks } = await following()
     await partition.restartAt(7)
     expect(marks()).toEqual([7, 7])
@@ -352,13 +353,13 @@ describe('a new leader', () => {
     return { partition, w }
   }
 
-  it('that is alone in sync has committed what it has', async () => {
+  it('a new leader alone in the ISR commits all that it has', async () => {
     const { partition } = await following()
     await partition.become({ ...LEADING, isr: [1] })
     expect([partition.highWatermark, partition.visibleEnd]).toEqual([3, 3])
   })
 
-  it('begins where its log ends when a truncation under way is done', async () => {
+  it('a leadership starts at the log end after a running truncation', async () => {
     const { partition } = await following()
     const cutting = partition.truncateTo(2)
     await Promise.all([partition.become(LEADING), cutting])
@@ -368,7 +369,7 @@ describe('a new leader', () => {
     expect(partition.visibleEnd).toBe(2)
   })
 
-  it('does not lead when that truncation has failed', async () => {
+  it('a broker does not lead if its running truncation fails', async () => {
     const { partition, w } = await following()
     w.disk.beforeOperation = ({ kind, path }) => {
       if (kind === 'truncate') throw new DiskError('EIO', kind, path)
@@ -381,7 +382,7 @@ describe('a new leader', () => {
     expect(partition.state).toBe('offline')
   })
 
-  it('counts no bytes of an earlier leadership that were never committed', async () => {
+  it('a new leader counts no uncommitted bytes of an earlier leadership', async () => {
     const { partition } = await following()
     await partition.become(LEADING)
     partition.append(batchOf(['never committed'.repeat(9)]))
@@ -396,7 +397,7 @@ describe('a new leader', () => {
     expect(partition.committedBytes - before).toBe(batch.length)
   })
 
-  it('does not know the end before its epoch is committed, and wakes readers then', async () => {
+  it('a new leader knows the end once its epoch is committed, and wakes readers then', async () => {
     const { partition } = await leading({ before: 3 })
     // What it led alone was committed; nobody has told how far the leader in between had come.
     expect([partition.highWatermark, partition.visibleEnd]).toEqual([3, 3])
@@ -407,7 +408,7 @@ describe('a new leader', () => {
     expect(partition.committedBytes).toBeGreaterThan(before)
   })
 
-  it('says so where its predecessor may have shown more', async () => {
+  it('a new leader rejects with OFFSET_NOT_AVAILABLE until it knows the end', async () => {
     const follower = await opened()
     const view = { replicas: [1, 2], isr: [1, 2], partitionEpoch: 0 }
     await follower.become({ ...view, leader: 2, leaderEpoch: 1 })
