@@ -11,7 +11,7 @@ function withAlarm() {
 }
 
 describe('an alarm', () => {
-  it('rings once, at the time it was set to last', async () => {
+  it('an alarm rings once, at the time it was last set to', async () => {
     const { clock, alarm, rungAfter } = withAlarm()
     alarm.set(10)
     alarm.set(30)
@@ -20,7 +20,7 @@ describe('an alarm', () => {
     expect([rungAfter(), alarm.isSet, clock.pendingTimers]).toEqual([[30], false, 0])
   })
 
-  it('set to the earlier one keeps what comes first', async () => {
+  it('setEarlier keeps the earlier of two times', async () => {
     const { clock, alarm, rungAfter } = withAlarm()
     alarm.setEarlier(20)
     alarm.setEarlier(50)
@@ -31,7 +31,7 @@ describe('an alarm', () => {
     expect(rungAfter()).toEqual([10, 105])
   })
 
-  it('that was cancelled, or set to never, does not ring and leaves no timer', async () => {
+  it('an alarm that was cancelled or set to Infinity neither rings nor keeps a timer', async () => {
     const { clock, alarm, rungAfter } = withAlarm()
     alarm.set(10)
     alarm.cancel()
@@ -42,7 +42,7 @@ describe('an alarm', () => {
     expect(rungAfter()).toEqual([])
   })
 
-  it('may be set again while it rings', async () => {
+  it('an alarm can be set again while it rings', async () => {
     const clock = new VirtualClock()
     let count = 0
     const alarm = new Alarm(clock, () => {
@@ -55,7 +55,7 @@ describe('an alarm', () => {
 })
 
 describe('work within a time', () => {
-  it('settles as it does, and leaves no timer', async () => {
+  it('within settles as its work does and leaves no timer', async () => {
     const clock = new VirtualClock()
     const late = (): Error => new Error('late')
     await expect(within(clock, 10, Promise.resolve(5), late)).resolves.toBe(5)
@@ -65,7 +65,7 @@ describe('work within a time', () => {
     expect(clock.pendingTimers).toBe(0)
   })
 
-  it('is late when it takes longer', async () => {
+  it('within rejects with the late error when its work takes longer', async () => {
     const clock = new VirtualClock()
     const never = new Promise<void>(() => undefined)
     const waiting = expect(within(clock, 10, never, () => new Error('late'))).rejects.toThrow('late')

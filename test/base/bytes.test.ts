@@ -33,7 +33,7 @@ const SAFE = [
 ]
 
 describe('varints', () => {
-  it.each(INT32)('writes and reads the zigzag varint of %i', value => {
+  it.each(INT32)('the zigzag varint of %i round-trips', value => {
     const buffer = Buffer.alloc(10)
     const end = putVarint(buffer, value, 0)
     expect([...buffer.subarray(0, end)]).toEqual(zigzagBytes(value))
@@ -41,7 +41,7 @@ describe('varints', () => {
     expect(new ByteReader(buffer).varint()).toBe(value)
   })
 
-  it.each(SAFE)('writes and reads the zigzag varlong of %i', value => {
+  it.each(SAFE)('the zigzag varlong of %i round-trips', value => {
     const buffer = Buffer.alloc(10)
     const end = putVarlong(buffer, value, 0)
     expect([...buffer.subarray(0, end)]).toEqual(zigzagBytes(value))
@@ -49,14 +49,14 @@ describe('varints', () => {
     expect(new ByteReader(buffer).varlong()).toBe(value)
   })
 
-  it('refuses a varint that does not end', () => {
+  it('a reader refuses a varint that does not end', () => {
     const endless = Buffer.alloc(20, 0xff)
     expect(() => new ByteReader(endless).varint()).toThrow(BytesError)
     expect(() => new ByteReader(endless).varlong()).toThrow(BytesError)
     expect(() => new ByteReader(Buffer.from([0x80])).varint()).toThrow('1 bytes wanted')
   })
 
-  it('refuses a varint of more than 32 bits', () => {
+  it('a reader refuses a varint of more than 32 bits', () => {
     expect(() => new ByteReader(Buffer.from([0xff, 0xff, 0xff, 0xff, 0x1f])).uvarint()).toThrow(
       'longer than 32 bits',
     )
@@ -64,7 +64,7 @@ describe('varints', () => {
 })
 
 describe('fixed-width integers', () => {
-  it('round-trips every width, negative numbers too', () => {
+  it('fixed-width integers of every width round-trip, negative ones too', () => {
     const writer = new ByteWriter(1)
     writer.int8(-2).int16(-300).uint16(65_535).int32(-70_000).uint32(4_000_000_000)
     for (const value of SAFE) writer.int64(value)
@@ -78,7 +78,7 @@ describe('fixed-width integers', () => {
     expect(reader.remaining).toBe(0)
   })
 
-  it('refuses a 64-bit value that a number cannot hold', () => {
+  it('reader and writer refuse a 64-bit value that a number cannot hold', () => {
     const buffer = Buffer.alloc(8)
     buffer.writeBigInt64BE(2n ** 53n)
     expect(() => new ByteReader(buffer).int64()).toThrow('outside')
@@ -87,14 +87,14 @@ describe('fixed-width integers', () => {
 })
 
 describe('ByteReader', () => {
-  it('never reads beyond its end, even where the buffer goes on', () => {
+  it('a reader never reads past its end, even if the buffer is longer', () => {
     const reader = new ByteReader(Buffer.from([1, 2, 3, 4]), 0, 2)
     expect(() => reader.int32()).toThrow('4 bytes wanted at byte 0, 2 left')
     expect(reader.int16()).toBe(0x0102)
     expect(() => reader.int8()).toThrow(BytesError)
   })
 
-  it('bounds lengths and counts by what is left', () => {
+  it('a reader bounds lengths and counts by the bytes that are left', () => {
     const reader = new ByteReader(Buffer.alloc(8))
     expect(() => reader.bytes(-1)).toThrow('negative length')
     expect(() => reader.bytes(9)).toThrow(BytesError)

@@ -10,7 +10,7 @@ describe.each([
   ['SystemClock', (): Clock => new SystemClock()],
   ['VirtualClock', (): Clock => virtualClock()],
 ])('%s', (_, make) => {
-  it('calls back at the end of the turn, in order', async () => {
+  it('soon calls back at the end of the turn, in order', async () => {
     const clock = make()
     const events: string[] = []
     for (let n = 0; n < 5; n++) clock.soon(() => void events.push(`soon ${n}`))
@@ -19,7 +19,7 @@ describe.each([
     expect(events).toEqual(['now', ...Array.from({ length: 5 }, (_unused, n) => `soon ${n}`)])
   })
 
-  it('gives times in whole milliseconds that do not go back', () => {
+  it('a clock returns whole milliseconds that never go back', () => {
     const clock = make()
     const [now, monotonic] = [clock.now(), clock.monotonicMs()]
     expect(Number.isSafeInteger(now)).toBe(true)
@@ -29,7 +29,7 @@ describe.each([
 })
 
 describe('the real clock', () => {
-  it('calls once after the delay, and not at all when cancelled', async () => {
+  it('the real clock calls once after the delay, or never if the timer is cancelled', async () => {
     const clock = new SystemClock()
     const calls: string[] = []
     const cancelled = clock.after(1, () => void calls.push('cancelled'))
@@ -40,7 +40,7 @@ describe('the real clock', () => {
     expect(calls).toEqual([])
   })
 
-  it('does not call at once when the delay is longer than a timer can hold', async () => {
+  it('the real clock does not call at once if the delay exceeds the timer maximum', async () => {
     const clock = new SystemClock()
     let calls = 0
     /** Node warns of a delay that it cuts to one millisecond. */
@@ -85,16 +85,16 @@ async function turnsDuring(callbacks: number, eachTakesMs: number): Promise<numb
 }
 
 describe('soon', () => {
-  it('does what shall be done soon within the turn', async () => {
+  it('soon callbacks run within the turn', async () => {
     expect(await turnsDuring(1_000, 0)).toBe(0)
   })
 
-  it('lets timers and I/O have a turn when what is done soon takes long', async () => {
+  it('long soon callbacks let timers and I/O have a turn', async () => {
     // The first of a turn is done at once, the second one has to wait for the next turn.
     expect(await turnsDuring(20, 2)).toBeGreaterThanOrEqual(9)
   })
 
-  it('lets them have one when it never ends, however short it is', async () => {
+  it('endless soon callbacks let timers and I/O have a turn, however short they are', async () => {
     const turns = await turnsDuring(100, 0.2)
     expect(turns).toBeGreaterThanOrEqual(14)
     expect(turns).toBeLessThanOrEqual(20)
@@ -102,7 +102,7 @@ describe('soon', () => {
 })
 
 describe('the virtual clock', () => {
-  it('stands still until it is told to move', async () => {
+  it('the virtual clock stands still until it is advanced', async () => {
     const clock = virtualClock()
     expect([clock.now(), clock.monotonicMs()]).toEqual([START, 0])
     await clock.advance(1500)
@@ -110,7 +110,7 @@ describe('the virtual clock', () => {
     expect(virtualClock(7).now()).toBe(7)
   })
 
-  it('fires timers in the order of their deadlines, then of their making', async () => {
+  it('the virtual clock fires timers in order of deadline, then of creation', async () => {
     const clock = virtualClock()
     const events: string[] = []
     const note = (word: string, delayMs: number): void =>
@@ -129,7 +129,7 @@ describe('the virtual clock', () => {
     expect(events.at(-1)).toBe('later at 31')
   })
 
-  it('fires timers that are made on the way, and settles in between', async () => {
+  it('the virtual clock fires timers created while it advances, after settling', async () => {
     const clock = virtualClock()
     const events: string[] = []
     clock.after(10, () => {
@@ -142,7 +142,7 @@ describe('the virtual clock', () => {
     expect(clock.pendingTimers).toBe(0)
   })
 
-  it('forgets a cancelled timer', async () => {
+  it('the virtual clock forgets a cancelled timer', async () => {
     const clock = virtualClock()
     let calls = 0
     const timer = clock.after(10, () => calls++)
@@ -153,13 +153,13 @@ describe('the virtual clock', () => {
     expect(calls).toBe(0)
   })
 
-  it.each([-1, NaN, Infinity])('does not move by %d', async ms => {
+  it.each([-1, NaN, Infinity])('the virtual clock does not move by %d', async ms => {
     await expect(virtualClock().advance(ms)).rejects.toThrow('time moves forward only')
   })
 })
 
 describe('sleep', () => {
-  it('ends after the delay, without a trace', async () => {
+  it('sleep resolves after the delay and leaves no timer', async () => {
     const clock = virtualClock()
     const { signal } = new AbortController()
     let isOver = false
@@ -170,7 +170,7 @@ describe('sleep', () => {
     expect(isOver).toBe(true)
   })
 
-  it('ends with the reason when it is aborted, and its timer is gone', async () => {
+  it('sleep rejects with the reason when it is aborted, and cancels its timer', async () => {
     const clock = virtualClock()
     const controller = new AbortController()
     const sleeping = sleep(clock, 100, controller.signal)

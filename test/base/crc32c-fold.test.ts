@@ -16,11 +16,11 @@ function rawCrc(bytes: Uint8Array, start: number): number {
 describe('folding', () => {
   const bytes = seededRandom(7).bytes(80_000)
 
-  it('is to be had here', () => {
+  it('WebAssembly folding is available here', () => {
     expect(Crc32cFolder.create()).toBeDefined()
   })
 
-  it('leaves a message that is short, and of the same checksum', () => {
+  it('folding leaves a short message with the same checksum', () => {
     const folder = Crc32cFolder.create() as Crc32cFolder
     const random = seededRandom(8)
     for (let round = 0; round < 60; round++) {
@@ -35,14 +35,14 @@ describe('folding', () => {
     }
   })
 
-  it('does not touch the message', () => {
+  it('folding does not change the message', () => {
     const folder = Crc32cFolder.create() as Crc32cFolder
     const copy = Uint8Array.from(bytes)
     folder.fold(copy, 0, copy.length, -1)
     expect(copy).toEqual(bytes)
   })
 
-  it('finds one flipped bit anywhere in a long message', () => {
+  it('folding detects one flipped bit anywhere in a long message', () => {
     const message = Uint8Array.from(bytes.subarray(0, 20_000))
     const good = crc32c(message)
     const random = seededRandom(9)
@@ -55,7 +55,7 @@ describe('folding', () => {
     expect(crc32c(message)).toBe(good)
   })
 
-  it('of the longest messages agrees at the border', () => {
+  it('folding agrees with the tables at the largest message size', () => {
     const zeros = new Uint8Array(FOLD_BYTES_MAX + 20)
     zeros[0] = 1
     zeros[zeros.length - 1] = 2

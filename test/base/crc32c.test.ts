@@ -21,11 +21,11 @@ describe('crc32c', () => {
     ['ascending', Buffer.from(Array.from({ length: 32 }, (_, i) => i)), 0x46dd794e],
     ['descending', Buffer.from(Array.from({ length: 32 }, (_, i) => 31 - i)), 0x113fdb5c],
     ['nothing', Buffer.alloc(0), 0],
-  ])('knows %s', (_, bytes, expected) => {
+  ])('crc32c computes the known value of %s', (_, bytes, expected) => {
     expect(crc32c(bytes)).toBe(expected)
   })
 
-  it('agrees with the definition where long messages are folded', () => {
+  it('crc32c agrees with the definition where long messages are folded', () => {
     const bytes = seededRandom(2).bytes(2_200_000).subarray(3)
     for (const length of [
       5_423, 12_287, 12_288, 12_289, 12_303, 12_304, 13_565, 20_001, 65_537, 131_071, 1_048_575,
@@ -38,7 +38,7 @@ describe('crc32c', () => {
     }
   })
 
-  it('agrees with the definition at every length and start', () => {
+  it('crc32c agrees with the definition at every length and start', () => {
     const bytes = seededRandom(1).bytes(200)
     for (let start = 0; start < 20; start++) {
       for (let end = start; end <= 200; end += 7) {

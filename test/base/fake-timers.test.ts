@@ -41,11 +41,11 @@ describe.each([
     vi.useRealTimers()
   })
 
-  it('a session goes on with the default clock', async () => {
+  it('a session works with the default clock under fake timers', async () => {
     expect(await session()).toEqual([[1, 1], ['x']])
   })
 
-  it('a session goes on with a virtual clock', async () => {
+  it('a session works with a virtual clock under fake timers', async () => {
     expect(await session(virtualClock())).toEqual([[1, 1], []])
   })
 })

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { grouped } from '../../src/base/grouped.js'
 
-it('items stay in order within their group, groups in the order of their first items', () => {
+it('grouped keeps the order of items in a group and of groups by their first items', () => {
   const groups = grouped(['b1', 'a1', 'b2', 'c1', 'a2'], item => item[0])
   expect([...groups]).toEqual([
     ['b', ['b1', 'b2']],

@@ -24,7 +24,7 @@ describe('HalfSipHash-2-4', () => {
     [7, 'ff202728b07bc684'],
     [8, 'edfee820bce4858c'],
     [15, '217d0bcb4e81c902'],
-  ])('of %i bytes', (length, expected) => {
+  ])('HalfSipHash-2-4 of %i bytes has the known value', (length, expected) => {
     expect(hashOf(length)).toBe(expected)
   })
 })

@@ -29,20 +29,20 @@ function read(input?: unknown) {
 }
 
 describe('options', () => {
-  it('have their defaults', () => {
+  it('options have their defaults', () => {
     const values = { lingerMs: 5, acks: 'all', ratio: 0.5, idempotent: true }
     for (const input of [undefined, null, {}, { lingerMs: undefined }]) {
       expect({ ...read(input) }).toEqual({ ...values, clientId: undefined, clock: undefined })
     }
   })
 
-  it('take what is given', () => {
+  it('options take the given values', () => {
     const clock = { now: () => 7 }
     const input = { lingerMs: 0, acks: 1, ratio: 1, idempotent: false, clientId: 'x', clock }
     expect({ ...read(input) }).toEqual(input)
   })
 
-  it('cannot be changed afterwards, neither by the user nor in the library', () => {
+  it('options cannot be changed afterwards, neither by the user nor by the library', () => {
     const input = { lingerMs: 1 }
     const values = read(input)
     input.lingerMs = 2
@@ -68,7 +68,7 @@ describe('options', () => {
     [{ clientId: 7 }, 'clientId: expected a non-empty string, got 7'],
     [{ clock: { now: 7 } }, 'clock: expected a clock, got an object (Object)'],
     [{ clock: null }, 'clock: expected a clock, got null'],
-  ])('refuse %o', (input, sentence) => {
+  ])('options refuse %o', (input, sentence) => {
     expect(() => read(input)).toThrow(ConfigError)
     expect(() => read(input)).toThrow('producer option ')
     expect(() => read(input)).toThrow(sentence)
@@ -81,15 +81,15 @@ describe('options', () => {
     [{ batchSize: 1 }, '"batchSize" does not exist: known are lingerMs, acks, ratio'],
     [{ toString: 1 }, '"toString" does not exist: known are'],
     [JSON.parse('{"__proto__":{"acks":0}}'), '"__proto__" does not exist'],
-  ])('do not know %o', (input, sentence) => {
+  ])('options do not know %o', (input, sentence) => {
     expect(() => read(input)).toThrow(`producer option ${sentence}`)
   })
 
-  it.each([['x'], [7], [[1]], [true]])('are an object, not %o', input => {
+  it.each([['x'], [7], [[1]], [true]])('options must be an object, not %o', input => {
     expect(() => read(input)).toThrow(`producer options: expected an object, got ${show(input)}`)
   })
 
-  it('of a prototype are not read', () => {
+  it('options of a prototype are not read', () => {
     expect(read(Object.create({ lingerMs: 9, nonsense: 1 })).lingerMs).toBe(5)
   })
 })
@@ -98,7 +98,7 @@ describe('text', () => {
   const parsed = <T>(type: OptionType<T>, ...texts: string[]): (T | undefined)[] =>
     texts.map(each => type.parseText(each))
 
-  it('becomes a value, or is refused', () => {
+  it('text becomes the value of an option or is refused', () => {
     expect(parsed(integer(-1), '0', '-1', '007', '-2', '1.5', '1e3', '', '+1', 'x')).toEqual([
       0,
       -1,
@@ -142,7 +142,7 @@ describe('text', () => {
 })
 
 describe('a picture of a value', () => {
-  it('is short, whatever the value', () => {
+  it('the text of any value in an error is short', () => {
     const values = ['a"b', 'x'.repeat(1000), 7n, () => 1, [1, 2], new Date(0), null, undefined, NaN]
     expect([...values, Object.create(null)].map(show)).toEqual([
       '"a\\"b"',

@@ -5,7 +5,7 @@ import { abortable, Deferred, Limiter, SerialQueue, Signal } from '../../src/bas
 const settle = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
 
 describe('a serial queue', () => {
-  it('runs one task after the other, in order', async () => {
+  it('a serial queue runs its tasks in order, one at a time', async () => {
     const queue = new SerialQueue()
     const events: string[] = []
     const gates = [new Deferred<void>(), new Deferred<void>()]
@@ -25,7 +25,7 @@ describe('a serial queue', () => {
     expect(events).toEqual(['start 0', 'end 0', 'start 1', 'end 1'])
   })
 
-  it('goes on after a task that fails', async () => {
+  it('a serial queue continues after a task that fails', async () => {
     const queue = new SerialQueue()
     const failed = queue.run(() => Promise.reject(new Error('no')))
     const thrown = queue.run(() => {
@@ -37,7 +37,7 @@ describe('a serial queue', () => {
     expect(await fine).toBe(7)
   })
 
-  it('is idle when all that was queued has ended, well or not', async () => {
+  it('a serial queue is idle when all queued tasks have ended, successfully or not', async () => {
     const queue = new SerialQueue()
     const gate = new Deferred<void>()
     let isIdle = false
@@ -53,7 +53,7 @@ describe('a serial queue', () => {
 })
 
 describe('a limiter', () => {
-  it('lets so many run at a time, the others wait in order', async () => {
+  it('a limiter runs up to its limit at a time; other tasks wait in order', async () => {
     const limiter = new Limiter(2)
     const started: number[] = []
     const gates = Array.from({ length: 5 }, () => new Deferred<void>())
@@ -81,7 +81,7 @@ describe('a limiter', () => {
 })
 
 describe('a signal', () => {
-  it('wakes all who wait, and none who come later', async () => {
+  it('a signal wakes all that wait, and none that wait later', async () => {
     const signal = new Signal()
     const woken: string[] = []
     void signal.wait().then(() => woken.push('one'))
@@ -98,18 +98,18 @@ describe('a signal', () => {
 })
 
 describe('a promise that can be given up', () => {
-  it('is itself without a signal', () => {
+  it('an abortable promise without a signal is the promise itself', () => {
     const promise = Promise.resolve(7)
     expect(abortable(promise, undefined)).toBe(promise)
   })
 
-  it('settles as it would have', async () => {
+  it('an abortable promise settles as its promise does', async () => {
     const { signal } = new AbortController()
     expect(await abortable(Promise.resolve(7), signal)).toBe(7)
     await expect(abortable(Promise.reject(new Error('no')), signal)).rejects.toThrow('no')
   })
 
-  it('rejects with the reason when it is aborted, before or during', async () => {
+  it('an abortable promise rejects with the reason when aborted, before or during', async () => {
     const never = new Promise<void>(() => undefined)
     await expect(abortable(never, AbortSignal.abort(new Error('before')))).rejects.toThrow('before')
     // What it rejects with later is nobody's business; unheard it would end the process.

@@ -12,7 +12,7 @@ import {
 const HEX = '0123456789abcdef1122334455667788'
 
 describe('an id', () => {
-  it('is 22 characters of URL-safe base64, and the same sixteen bytes again', () => {
+  it('an id is 22 characters of URL-safe base64 and decodes to the same sixteen bytes', () => {
     const bytes = Buffer.from(HEX, 'hex')
     const text = uuidFromBytes(bytes)
     expect(text).toBe('ASNFZ4mrze8RIjNEVWZ3iA')
@@ -20,7 +20,7 @@ describe('an id', () => {
     expect(uuidHex(text)).toBe(HEX)
   })
 
-  it('may be one of the reserved ones', () => {
+  it('the reserved ids are valid', () => {
     expect(uuidHex(ZERO_UUID)).toBe('0'.repeat(32))
     expect(uuidHex(METADATA_TOPIC_ID)).toBe(`${'0'.repeat(31)}1`)
     expect(uuidToBytes(ZERO_UUID)).toEqual(Buffer.alloc(16))
@@ -38,7 +38,7 @@ describe('an id', () => {
     'ASNFZ4mrze8RIjNEVWZ3iB',
     'ASNFZ4mrze8RIjNEVWZ3i ',
     '01234567-89ab-cdef-1122-334455667788',
-  ])('is not %j', text => {
+  ])('%j is not a valid id', text => {
     expect(uuidToBytes(text)).toBeUndefined()
   })
 })
@@ -47,7 +47,7 @@ describe('a fresh id', () => {
   it.each([
     ['seeded', seededRandom(1)],
     ['of the system', systemRandom()],
-  ])('(%s) is of version 4, never begins with a dash, and is new', (_, random) => {
+  ])('a new id from (%s) has version 4, never begins with a dash, and is unique', (_, random) => {
     const seen = new Set<string>()
     for (let n = 0; n < 500; n++) {
       const id = randomUuid(random)
@@ -60,7 +60,7 @@ describe('a fresh id', () => {
     expect(seen.size).toBe(500)
   })
 
-  it('is drawn again when it would begin with a dash', () => {
+  it('an id that would begin with a dash is drawn again', () => {
     const draws = [Buffer.alloc(16, 0xfb), Buffer.from(HEX, 'hex')]
     const random: Random = { int: () => 0, bytes: () => draws.shift() as Uint8Array }
     expect(uuidFromBytes(Buffer.alloc(16, 0xfb)).startsWith('-')).toBe(true)
@@ -69,7 +69,7 @@ describe('a fresh id', () => {
 })
 
 describe('chance', () => {
-  it('with the same seed is the same, with another it is not', () => {
+  it('the same seed gives the same random values, another seed gives others', () => {
     const draw = (seed: number): number[] => {
       const random = seededRandom(seed)
       return Array.from({ length: 20 }, () => random.int(1000))
@@ -81,7 +81,7 @@ describe('chance', () => {
   it.each([
     ['seeded', seededRandom(3)],
     ['of the system', systemRandom()],
-  ])('(%s) stays in its bounds and reaches all of them', (_, random) => {
+  ])('random integers of (%s) stay in their bounds and reach all values', (_, random) => {
     const counts = Array<number>(7).fill(0)
     for (let n = 0; n < 7000; n++) counts[random.int(7)]!++
     expect(counts).toHaveLength(7)

@@ -35,7 +35,7 @@ export function diskContract(name: string, makeDisk: () => Disk): void {
   }
 
   describe(`${name}: files`, () => {
-    it('grow at their end and are read anywhere', async () => {
+    it('files grow at their end and can be read anywhere', async () => {
       const file = makeDisk().create('a')
       file.append(bytes('hello '))
       file.append(bytes('world'))
@@ -43,7 +43,7 @@ export function diskContract(name: string, makeDisk: () => Disk): void {
       expect((await file.read(4, 3)).toString()).toBe('o w')
     })
 
-    it('read fewer bytes at the end and none behind it', async () => {
+    it('reads return fewer bytes at the end of a file and none after it', async () => {
       const file = makeDisk().create('a')
       file.append(bytes('hello'))
       expect((await file.read(3, 100)).toString()).toBe('lo')
@@ -51,7 +51,7 @@ export function diskContract(name: string, makeDisk: () => Disk): void {
       expect((await file.read(99, 1)).length).toBe(0)
     })
 
-    it('hand out bytes that are not theirs any more', async () => {
+    it('a read returns bytes that the caller owns', async () => {
       const file = makeDisk().create('a')
       const source = bytes('hello')
       file.append(source)
@@ -60,7 +60,7 @@ export function diskContract(name: string, makeDisk: () => Disk): void {
       expect((await file.read(0, 5)).toString()).toBe('hello')
     })
 
-    it('are cut and grow again', async () => {
+    it('files can be truncated and grow again', async () => {
       const file = makeDisk().create('a')
       file.append(bytes('hello world'))
       file.truncate(5)
@@ -68,7 +68,7 @@ export function diskContract(name: string, makeDisk: () => Disk): void {
       expect((await file.read(0, 99)).toString()).toBe('hello!')
     })
 
-    it('keep large content byte for byte', async () => {
+    it('files keep large content byte for byte', async () => {
       const file = makeDisk().create('a')
       const all = Buffer.alloc(1_000_000)
       for (let at = 0; at < all.length; at++) all[at] = (at * 31) >> 3
@@ -78,7 +78,7 @@ export function diskContract(name: string, makeDisk: () => Disk): void {
       expect((await file.read(262_100, 100)).equals(all.subarray(262_100, 262_200))).toBe(true)
     })
 
-    it('are there again when opened again', async () => {
+    it('files have the same content when they are opened again', async () => {
       const disk = makeDisk()
       write(disk, 'a', 'hello')
       const file = disk.open('a')
@@ -88,7 +88,7 @@ export function diskContract(name: string, makeDisk: () => Disk): void {
       expect(await read(disk, 'a')).toBe('hello!')
     })
 
-    it('throw after close', async () => {
+    it('files throw after close', async () => {
       const file = makeDisk().create('a')
       file.close()
       file.close()
@@ -99,7 +99,7 @@ export function diskContract(name: string, makeDisk: () => Disk): void {
   })
 
   describe(`${name}: names`, () => {
-    it('must be new to create and there to open', () => {
+    it('create refuses an existing name, open a missing one', () => {
       const disk = makeDisk()
       write(disk, 'a', '')
       expect(failure(() => disk.create('a'))).toBe('EEXIST')
@@ -108,7 +108,7 @@ export function diskContract(name: string, makeDisk: () => Disk): void {
       expect(failure(() => disk.list('no'))).toBe('ENOENT')
     })
 
-    it('are listed sorted, with their kinds', () => {
+    it('a folder is listed sorted by name, with the kinds of its entries', () => {
       const disk = makeDisk()
       disk.makeDirectory('b')
       disk.makeDirectory('b')
@@ -123,7 +123,7 @@ export function diskContract(name: string, makeDisk: () => Disk): void {
       expect(disk.list('b')).toEqual([{ name: 'inner', kind: 'file' }])
     })
 
-    it('change, and open files follow', async () => {
+    it('open files follow a rename', async () => {
       const disk = makeDisk()
       disk.makeDirectory('d')
       const file = disk.create('d/a')
@@ -137,7 +137,7 @@ export function diskContract(name: string, makeDisk: () => Disk): void {
       expect([disk.exists('d'), disk.exists('d/a'), disk.exists('e')]).toEqual([false, false, true])
     })
 
-    it('are replaced by a rename in one step', async () => {
+    it('a rename replaces a file in one step', async () => {
       const disk = makeDisk()
       write(disk, 'a', 'new')
       write(disk, 'b', 'old')
@@ -146,7 +146,7 @@ export function diskContract(name: string, makeDisk: () => Disk): void {
       expect(disk.exists('a')).toBe(false)
     })
 
-    it('go with everything below, and going twice is fine', async () => {
+    it('remove deletes a folder with everything in it, and ignores a missing one', async () => {
       const disk = makeDisk()
       disk.makeDirectory('d')
       disk.makeDirectory('d/e')
@@ -157,7 +157,7 @@ export function diskContract(name: string, makeDisk: () => Disk): void {
       expect(disk.list('')).toEqual([{ name: 'de', kind: 'file' }])
     })
 
-    it('of open files may go: who reads may finish', async () => {
+    it('a file that is removed while it is open can still be read', async () => {
       const disk = makeDisk()
       const file = disk.create('a')
       file.append(bytes('still here'))
@@ -165,7 +165,7 @@ export function diskContract(name: string, makeDisk: () => Disk): void {
       expect((await file.read(0, 99)).toString()).toBe('still here')
     })
 
-    it('are synced', async () => {
+    it('a folder can be synced', async () => {
       const disk = makeDisk()
       disk.makeDirectory('d')
       await disk.syncDirectory('d')
@@ -175,7 +175,7 @@ export function diskContract(name: string, makeDisk: () => Disk): void {
   })
 
   describe(`${name}: whole small files`, () => {
-    it('are replaced and read, and bounded', async () => {
+    it('whole small files are replaced, read and bounded in size', async () => {
       const disk = makeDisk()
       disk.makeDirectory('d')
       expect(await readSmallFile(disk, 'd/a', 10)).toBeUndefined()
@@ -189,7 +189,7 @@ export function diskContract(name: string, makeDisk: () => Disk): void {
 }
 
 describe('paths', () => {
-  it('join and split', () => {
+  it('paths are joined and split', () => {
     expect([join('', 'a'), join('a', 'b'), parentOf('a/b/c'), parentOf('a')]).toEqual([
       'a',
       'a/b',

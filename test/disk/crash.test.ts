@@ -29,7 +29,7 @@ const recorded = (): MemoryDisk => new MemoryDisk({ recordsHistory: true })
 const whole = (path: string) => (left: MemoryDisk) => contentOf(left, path)
 
 describe('names', () => {
-  it('a synced folder in an unsynced one is gone with everything in it', async () => {
+  it('a synced folder in an unsynced one is lost with everything in it', async () => {
     const disk = recorded()
     disk.makeDirectory('d')
     const file = disk.create('d/a')
@@ -62,7 +62,7 @@ describe('names', () => {
     }
   })
 
-  it('a removed file may come back until its folder is synced', async () => {
+  it('a removed file may reappear until its folder is synced', async () => {
     const disk = recorded()
     disk.create('a')
     await disk.syncDirectory('')
@@ -75,7 +75,7 @@ describe('names', () => {
       expect(await outcomes(disk, damage, look)).toEqual(new Set([false]))
   })
 
-  it('a renamed folder takes what is in it along', async () => {
+  it('a renamed folder keeps its entries', async () => {
     const disk = recorded()
     disk.makeDirectory('d')
     const file = disk.create('d/a')
@@ -91,7 +91,7 @@ describe('names', () => {
 })
 
 describe('bytes', () => {
-  it('an unsynced cut may be undone, a synced one not', async () => {
+  it('an unsynced truncation may be undone, a synced one may not', async () => {
     const disk = recorded()
     const file = disk.create('a')
     file.append(bytes('123456'))
@@ -117,7 +117,7 @@ describe('bytes', () => {
     expect([await contentOf(left, 'a'), await contentOf(left, 'b')]).toEqual(['a', ''])
   })
 
-  it('prefix: what came later is never there without what came before', async () => {
+  it('prefix damage never keeps later bytes without earlier ones', async () => {
     const disk = recorded()
     const [a, b] = [disk.create('a'), disk.create('b')]
     await disk.syncDirectory('')
@@ -132,7 +132,7 @@ describe('bytes', () => {
     expect(lengths).toEqual(new Set([...possible, '5,5']))
   })
 
-  it('sectors: a later sector may survive an earlier one, even of the same append', async () => {
+  it('sector damage may keep a later sector of an append without an earlier one', async () => {
     const disk = recorded()
     const file = disk.create('a')
     await disk.syncDirectory('')
@@ -147,7 +147,7 @@ describe('bytes', () => {
     expect(shapes).toEqual(new Set(['---', 'y--', '-y-', '--y', 'yy-', 'y-y', '-yy', 'yyy']))
   })
 
-  it('reading changes nothing of what is left', async () => {
+  it('reading does not change what a power cut leaves', async () => {
     const disk = recorded()
     const file = disk.create('a')
     file.append(bytes('x'))
@@ -158,7 +158,7 @@ describe('bytes', () => {
 })
 
 describe('the same seed', () => {
-  it('leaves the same disk', async () => {
+  it('the same seed leaves the same disk', async () => {
     const disk = recorded()
     const file = disk.create('a')
     file.append(seededRandom(1).bytes(5000))
@@ -174,7 +174,7 @@ describe('the same seed', () => {
     }
   })
 
-  it('does not touch the disk that was', async () => {
+  it('a power cut does not change the disk it was computed from', async () => {
     const disk = recorded()
     const file = disk.create('a')
     file.append(bytes('x'))

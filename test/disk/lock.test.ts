@@ -137,7 +137,7 @@ async function refusal(folder: string): Promise<LockedError> {
 }
 
 describe('a folder that another process owns', () => {
-  it('is refused, and the owner is named', async () => {
+  it('a folder that another process owns is refused with the name of its owner', async () => {
     const folder = freshFolder()
     const { child, says } = start(folder)
     expect(await says()).toBe('locked')
@@ -148,7 +148,7 @@ describe('a folder that another process owns', () => {
     )
   })
 
-  it('is free at once when that process is killed, whatever it left behind', async () => {
+  it('a folder is free at once when its owner is killed, whatever files it has left', async () => {
     const folder = freshFolder()
     const { child, says } = start(folder)
     expect(await says()).toBe('locked')
@@ -159,7 +159,7 @@ describe('a folder that another process owns', () => {
     await lock.release()
   })
 
-  it('is free when that process lets go', async () => {
+  it('a folder is free when its owner releases it', async () => {
     const folder = freshFolder()
     const holder = start(folder)
     expect(await holder.says()).toBe('locked')
@@ -168,7 +168,7 @@ describe('a folder that another process owns', () => {
     await (await lockFolder(folder, NOW)).release()
   })
 
-  it('goes to one of those who come at the same moment, and after its death to one more', async () => {
+  it('one of several concurrent processes gets the folder; after its death, another', async () => {
     const folder = freshFolder()
     for (let round = 0; round < 2; round++) {
       const contenders = Array.from({ length: 3 }, () => start(folder, 'hurry'))
@@ -180,7 +180,7 @@ describe('a folder that another process owns', () => {
     }
   })
 
-  it('cannot be had by another name either', async () => {
+  it('a folder cannot be locked by another of its names either', async () => {
     const folder = freshFolder()
     const inner = join(folder, 'inner')
     mkdirSync(inner)
@@ -199,7 +199,7 @@ describe('a folder that another process owns', () => {
     emptied: file => writeFileSync(file, ''),
     'replaced by a folder': file => (rmSync(file), mkdirSync(file)),
   }
-  it.each(Object.keys(tamperings))('stays locked when .lock is %s', async name => {
+  it.each(Object.keys(tamperings))('a folder stays locked when .lock is %s', async name => {
     const folder = freshFolder()
     const { child, says } = start(folder)
     expect(await says()).toBe('locked')
@@ -209,7 +209,7 @@ describe('a folder that another process owns', () => {
     await (await lockFolder(folder, NOW)).release()
   })
 
-  it('is refused to the other workers of a node:cluster, which share sockets', async () => {
+  it('a folder is refused to other workers of a node:cluster, which share sockets', async () => {
     const folder = freshFolder()
     const primary = spawn(process.execPath, [join(programs, 'cluster.mjs'), folder], {
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -221,7 +221,7 @@ describe('a folder that another process owns', () => {
     expect(said).toBe('locked\nLockedError\n')
   })
 
-  it('can be copied, and the copy is free', async () => {
+  it('the copy of a locked folder is free', async () => {
     const folder = freshFolder()
     mkdirSync(join(folder, 'inner'))
     const { says } = start(join(folder, 'inner'))
@@ -230,7 +230,7 @@ describe('a folder that another process owns', () => {
     await (await lockFolder(join(folder, 'copy'), NOW)).release()
   })
 
-  it.each(['', 'no json', '[1, 2'])('is refused when the note is %j, too', async note => {
+  it.each(['', 'no json', '[1, 2'])('a locked folder is refused with the note %j', async note => {
     const folder = freshFolder()
     const { says } = start(folder)
     expect(await says()).toBe('locked')
@@ -242,7 +242,7 @@ describe('a folder that another process owns', () => {
 })
 
 describe('a folder that this process owns', () => {
-  it('cannot be had twice, and is free again after release', async () => {
+  it('a folder cannot be locked twice in a process, and is free again after release', async () => {
     const folder = freshFolder()
     const lock = await lockFolder(folder, NOW)
     expect((await refusal(folder)).holder?.pid).toBe(process.pid)
@@ -253,7 +253,7 @@ describe('a folder that this process owns', () => {
     await (await lockFolder(folder, NOW)).release()
   })
 
-  it('is not given back by the release of an older lock', async () => {
+  it('the second release of an old lock does not release a newer one', async () => {
     const folder = freshFolder()
     const old = await lockFolder(folder, NOW)
     await old.release()
@@ -263,7 +263,7 @@ describe('a folder that this process owns', () => {
     await lock.release()
   })
 
-  it('is free when taking it failed half-way', async () => {
+  it('a folder is free when locking it has failed half-way', async () => {
     const folder = freshFolder()
     mkdirSync(join(folder, '.lock-holder'))
     await expect(lockFolder(folder, NOW)).rejects.toMatchObject({ code: 'EISDIR' })
@@ -271,7 +271,7 @@ describe('a folder that this process owns', () => {
     await (await lockFolder(folder, NOW)).release()
   })
 
-  it('goes to one of many calls at once', async () => {
+  it('one of many concurrent calls gets the folder', async () => {
     const folder = freshFolder()
     const calls = Array.from({ length: 10 }, () => lockFolder(folder, NOW))
     const results = await Promise.allSettled(calls)
@@ -280,13 +280,13 @@ describe('a folder that this process owns', () => {
     await locks[0]?.release()
   })
 
-  it('does not stand in the way of another folder', async () => {
+  it('a lock does not affect another folder', async () => {
     const [one, two] = [await lockFolder(freshFolder(), NOW), await lockFolder(freshFolder(), NOW)]
     await one.release()
     await two.release()
   })
 
-  it('holds no other files than those of the lock, and they are for the owner only', async () => {
+  it("a locked folder holds only the lock's files, which only the owner can read", async () => {
     const folder = freshFolder()
     const lock = await lockFolder(folder, NOW)
     for (const name of LOCK_FILES) expect(existsSync(join(folder, name)), name).toBe(true)
@@ -296,7 +296,7 @@ describe('a folder that this process owns', () => {
 })
 
 describe('a folder that is not there', () => {
-  it('cannot be locked, and a try leaves nothing behind', async () => {
+  it('a missing folder cannot be locked, and the attempt leaves nothing', async () => {
     const folder = join(freshFolder(), 'nowhere')
     await expect(lockFolder(folder, NOW)).rejects.toMatchObject({ code: 'ENOENT' })
     mkdirSync(folder)

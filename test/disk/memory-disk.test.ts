@@ -27,7 +27,7 @@ async function outcomes(disk: MemoryDisk, damage: Damage, path: string): Promise
 }
 
 describe('a power cut', () => {
-  it.each(DAMAGES)('%s: what was synced is there', async damage => {
+  it.each(DAMAGES)('synced bytes survive a power cut: %s', async damage => {
     const disk = new MemoryDisk({ recordsHistory: true })
     const file = disk.create('a')
     file.append(bytes('synced'))
@@ -39,7 +39,7 @@ describe('a power cut', () => {
     }
   })
 
-  it('synced: what was not synced is gone', async () => {
+  it('synced damage loses everything that was not synced', async () => {
     const disk = new MemoryDisk({ recordsHistory: true })
     const file = disk.create('a')
     await disk.syncDirectory('')
@@ -49,7 +49,7 @@ describe('a power cut', () => {
     expect(await outcomes(disk, 'synced', 'a')).toEqual(new Set(['one']))
   })
 
-  it('prefix: any first part of what came after', async () => {
+  it('prefix damage keeps any first part of the unsynced bytes', async () => {
     const disk = new MemoryDisk({ recordsHistory: true })
     const file = disk.create('a')
     await disk.syncDirectory('')
@@ -59,7 +59,7 @@ describe('a power cut', () => {
     expect(seen).toEqual(new Set(['', '1', '12', '123', '1234']))
   })
 
-  it('sectors: any sector may be lost and reads as zeros', async () => {
+  it('sector damage may lose any unsynced sector, which reads as zeros', async () => {
     const disk = new MemoryDisk({ recordsHistory: true })
     const file = disk.create('a')
     await disk.syncDirectory('')
@@ -71,7 +71,7 @@ describe('a power cut', () => {
     expect(shapes).toEqual(new Set(['', 'X', 'X0', '0X', '00', 'XX']))
   })
 
-  it('a file whose name was not synced is gone, its bytes notwithstanding', async () => {
+  it('a file with an unsynced name is lost, even if its bytes were synced', async () => {
     const disk = new MemoryDisk({ recordsHistory: true })
     const file = disk.create('a')
     file.append(bytes('x'))
@@ -80,7 +80,7 @@ describe('a power cut', () => {
     expect(await outcomes(disk, 'sectors', 'a')).toEqual(new Set([undefined, 'x']))
   })
 
-  it.each(DAMAGES)('%s: a small file is old or new, never torn', async damage => {
+  it.each(DAMAGES)('a small file is old or new after a power cut, never torn: %s', async damage => {
     const disk = new MemoryDisk({ recordsHistory: true })
     await replaceSmallFile(disk, 'a', bytes('old'))
     let left = 100
@@ -97,7 +97,7 @@ describe('a power cut', () => {
     }
   })
 
-  it('what survived one power cut survives the next', async () => {
+  it('files that survived one power cut survive the next', async () => {
     const disk = new MemoryDisk({ recordsHistory: true })
     disk.makeDirectory('d')
     const file = disk.create('d/a')
@@ -112,7 +112,7 @@ describe('a power cut', () => {
 })
 
 describe('faults', () => {
-  it('a short write leaves the file as it was and the next append in order', async () => {
+  it('a short write leaves the file unchanged and the next append in order', async () => {
     const disk = new MemoryDisk({ recordsHistory: true })
     const file = disk.create('a')
     file.append(bytes('one'))

@@ -25,7 +25,7 @@ diskContract('NodeDisk with two descriptors', () => {
 })
 
 describe('NodeDisk', () => {
-  it('shows what is stored to its owner only', () => {
+  it('files and folders are created for their owner only', () => {
     const folder = freshFolder()
     const disk = new NodeDisk(folder)
     disk.makeDirectory('d')
@@ -34,7 +34,7 @@ describe('NodeDisk', () => {
     expect(statSync(join(folder, 'd/a')).mode & 0o777).toBe(0o600)
   })
 
-  it('works with many more files than descriptors, also while reads are under way', async () => {
+  it('a disk handles many more files than descriptors, also during reads', async () => {
     const disk = new NodeDisk(freshFolder(), { descriptorsMax: 3 })
     const files = Array.from({ length: 20 }, (_, index) => disk.create(`f${index}`))
     for (const [index, file] of files.entries()) file.append(Buffer.from(`content ${index}`))
@@ -47,7 +47,7 @@ describe('NodeDisk', () => {
     for (const file of files) file.close()
   })
 
-  it('follows links to folders, and to files where nothing is written', async () => {
+  it('a disk follows links to folders, and on a read-only disk links to files', async () => {
     const folder = freshFolder()
     mkdirSync(join(folder, 'real'))
     writeFileSync(join(folder, 'real/file'), 'x')
@@ -66,14 +66,14 @@ describe('NodeDisk', () => {
     file.close()
   })
 
-  it('follows no symbolic link to a file that may be written', () => {
+  it('a writable disk follows no symbolic link to a file', () => {
     const folder = freshFolder()
     writeFileSync(join(folder, 'secret'), 'x')
     symlinkSync(join(folder, 'secret'), join(folder, 'link'))
     expect(() => new NodeDisk(folder).open('link')).toThrow('ELOOP')
   })
 
-  it('changes nothing when it is read-only', async () => {
+  it('a read-only disk changes nothing', async () => {
     const folder = freshFolder()
     new NodeDisk(folder).create('a').close()
     const disk = new NodeDisk(folder, { readOnly: true })
@@ -84,7 +84,7 @@ describe('NodeDisk', () => {
     await expect(disk.remove('a')).rejects.toMatchObject({ code: 'EROFS' })
   })
 
-  it('reports what the system says', () => {
+  it("a disk reports the system's error codes", () => {
     const folder = freshFolder()
     mkdirSync(join(folder, 'd'))
     const disk = new NodeDisk(folder)
@@ -93,7 +93,7 @@ describe('NodeDisk', () => {
     expect(() => disk.open('d')).toThrow('EISDIR')
   })
 
-  it('names its root by its path', async () => {
+  it('a disk is named by the path of its root', async () => {
     const file = join(freshFolder(), 'file')
     writeFileSync(file, 'x')
     expect(() => new NodeDisk(file).list('')).toThrow(`list ${file}: ENOTDIR (not a folder)`)
@@ -110,7 +110,7 @@ describe('what a system call says', () => {
     ['EFBIG', 27, 'EFBIG', true],
     ['EIO', 5, 'EIO', false],
     ['UNKNOWN', 9_999, 'UNKNOWN', false],
-  ])('%s, %i, is %s', (code, errno, name, isTransient) => {
+  ])('the system error %s, %i, becomes %s', (code, errno, name, isTransient) => {
     const file = new NodeDisk(freshFolder()).create('a')
     wrapCalls(['writeSync'], () => () => {
       throw systemError(code, errno)
@@ -120,7 +120,7 @@ describe('what a system call says', () => {
     file.close()
   })
 
-  it.each(['ENOSPC', 'EDQUOT', 'EMFILE'])('is for good when a sync says %s', code => {
+  it.each(['ENOSPC', 'EDQUOT', 'EMFILE'])('a failed sync is never transient: %s', code => {
     expect(new DiskError(code, 'append', 'a').isTransient).toBe(true)
     expect(new DiskError(code, 'open', 'a').isTransient).toBe(true)
     expect(new DiskError(code, 'sync', 'a').isTransient).toBe(false)
@@ -129,7 +129,7 @@ describe('what a system call says', () => {
 })
 
 describe('when the process has no descriptor left', () => {
-  it('every call goes through at the cost of files that are not in use', async () => {
+  it('a call succeeds without a free descriptor by closing files that are not in use', async () => {
     const [one, two] = [new NodeDisk(freshFolder()), new NodeDisk(freshFolder())]
     const descriptors = limitDescriptors(6)
     one.makeDirectory('d')
@@ -150,7 +150,7 @@ describe('when the process has no descriptor left', () => {
     expect(descriptors.open).toBe(0)
   })
 
-  it('a call fails in passing when every file is in use', async () => {
+  it('a call fails with a transient error when every file is in use', async () => {
     const disk = new NodeDisk(freshFolder())
     const descriptors = limitDescriptors(1)
     const file = disk.create('a')

@@ -46,7 +46,7 @@ async function everything(disk: Disk, folder = ''): Promise<[string, string | nu
 }
 
 describe('a disk above another', () => {
-  it('shows what lies below, also what comes later', async () => {
+  it('an overlay shows the files below, also later ones', async () => {
     const below = filled()
     const disk = new OverlayDisk(below)
     expect(await everything(disk)).toEqual(await everything(below))
@@ -54,7 +54,7 @@ describe('a disk above another', () => {
     expect(disk.exists('later')).toBe(true)
   })
 
-  it('sees a file as long as it was when it was opened first', async () => {
+  it('an overlay sees a file below at the size it had when it was first opened', async () => {
     const below = filled()
     const disk = new OverlayDisk(below)
     const file = disk.open('a')
@@ -65,7 +65,7 @@ describe('a disk above another', () => {
     expect((await disk.open('a').read(0, 99)).toString()).toBe('<a>!')
   })
 
-  it('keeps a file open below only while it is open here', async () => {
+  it('an overlay keeps a file below open only while it is open here', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'partlog-overlay-'))
     onTestFinished(() => rmSync(folder, { recursive: true }))
     const files = new NodeDisk(folder)
@@ -91,7 +91,7 @@ describe('a disk above another', () => {
     expect(descriptors.open).toBe(0)
   })
 
-  it('reads across the seam between below and above, at every place', async () => {
+  it('an overlay reads across the seam between below and above at every position', async () => {
     const disk = new OverlayDisk(filled())
     const file = disk.open('d/a')
     file.truncate(4)
@@ -107,7 +107,7 @@ describe('a disk above another', () => {
     expect(() => file.truncate(6)).toThrow('cut, not grown')
   })
 
-  it('a file that was moved away does not come back when its new name goes', async () => {
+  it('a renamed file does not reappear when its new name is removed', async () => {
     const disk = new OverlayDisk(filled())
     disk.create('new').append(bytes('made here'))
     disk.rename('a', 'new')
@@ -124,7 +124,7 @@ describe('a disk above another', () => {
     ])
   })
 
-  it('does to files what a plain disk does, whatever is asked of both', async () => {
+  it('an overlay behaves like a plain disk for every sequence of operations', async () => {
     for (let seed = 0; seed < 200; seed++) {
       const below = filled()
       const before = below.history.length
@@ -213,7 +213,7 @@ describe('a folder of real files', () => {
     for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true })
   })
 
-  it('is not changed by what happens above it, through a read-only disk', async () => {
+  it('a folder of real files is not changed through an overlay on a read-only disk', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'partlog-overlay-'))
     folders.push(folder)
     const writer = new NodeDisk(folder)

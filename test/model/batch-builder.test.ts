@@ -20,7 +20,7 @@ function valuesOf(bytes: Buffer): (string | null)[] {
 }
 
 describe('the limit of a batch', () => {
-  it.each([61, 62, 96, 97, 98, 150, 400])('of %i bytes is never crossed', bytesMax => {
+  it.each([61, 62, 96, 97, 98, 150, 400])('a batch never exceeds a limit of %i bytes', bytesMax => {
     const builder = new BatchBuilder(Buffer.alloc(10_000), bytesMax)
     let count = 0
     while (count < 100 && builder.tryAppend(T, null, 'x', [])) count++
@@ -32,27 +32,27 @@ describe('the limit of a batch', () => {
     expect(valuesOf(builder.build())).toEqual(Array(count).fill('x'))
   })
 
-  it('lets in a first record that alone is larger, and nothing after it', () => {
+  it('a first record larger than the limit is accepted, and nothing after it', () => {
     const builder = new BatchBuilder(Buffer.alloc(2000), 100)
     expect(builder.tryAppend(T, null, 'x'.repeat(1000), [])).toBe(true)
     expect(builder.tryAppend(T, null, '', [])).toBe(false)
     expect(valuesOf(builder.build())).toEqual(['x'.repeat(1000)])
   })
 
-  it('is the buffer when nothing else was said', () => {
+  it('the limit of a batch is its buffer by default', () => {
     const builder = new BatchBuilder(Buffer.alloc(200))
     expect(builder.tryAppend(T, null, 'x'.repeat(200), [])).toBe(false)
     expect([builder.count, builder.size]).toEqual([0, BATCH_HEADER_BYTES])
     expect(builder.tryAppend(T, null, 'x'.repeat(20), [])).toBe(true)
   })
 
-  it('needs room for a header', () => {
+  it('a builder needs room for a header', () => {
     expect(() => new BatchBuilder(Buffer.alloc(60))).toThrow('no room for a header')
   })
 })
 
 describe('a batch that outgrows its buffer', () => {
-  it('moves into a larger one, with everything in it', () => {
+  it('a batch that outgrows its buffer moves to a larger one with everything in it', () => {
     const grown: number[] = []
     const small = Buffer.alloc(100)
     const builder = new BatchBuilder(small, 1000, (buffer, bytes) => {
@@ -67,7 +67,7 @@ describe('a batch that outgrows its buffer', () => {
     expect(valuesOf(builder.build())).toEqual(values)
   })
 
-  it('does not grow beyond its limit', () => {
+  it('a growing batch does not exceed its limit', () => {
     const builder = new BatchBuilder(Buffer.alloc(100), 300, (_, bytes) => Buffer.alloc(10 * bytes))
     expect(builder.tryAppend(T, null, 'x'.repeat(100), [])).toBe(true)
     expect(builder.tryAppend(T, null, 'x'.repeat(200), [])).toBe(false)
@@ -87,7 +87,7 @@ describe('the size of a record', () => {
     ['x'.repeat(9000), new Uint8Array(70_000), [['h', new Uint8Array(500)]]],
   ] as const
 
-  it.each(CASES)('is bounded before it is written (%#)', (key, value, headers) => {
+  it.each(CASES)('the size of a record is bounded in advance (%#)', (key, value, headers) => {
     const exact = recordSizeMax(key, value, headers)
     const bytes = singleRecordBatch(T, key, value, headers)
     expect(bytes.length - BATCH_HEADER_BYTES).toBeLessThanOrEqual(exact)
@@ -102,7 +102,7 @@ describe('the size of a record', () => {
 })
 
 describe('one record', () => {
-  it('is a batch of its own', () => {
+  it('a single record becomes a batch of its own', () => {
     const bytes = singleRecordBatch(T, 'k', 'v', [['h', 'x']])
     const batch = new Batch(bytes, 0)
     expect([batch.recordsCount, batch.lastOffsetDelta, batch.size]).toEqual([1, 0, bytes.length])
@@ -114,7 +114,7 @@ describe('one record', () => {
 })
 
 describe('the times of a batch', () => {
-  it('are those of its first and its newest record', () => {
+  it('the times of a batch are those of its first and its newest record', () => {
     const builder = new BatchBuilder(Buffer.alloc(1000))
     for (const time of [T, T + 7, T - 3]) builder.tryAppend(time, null, null, [])
     expect(builder.maxTimestamp).toBe(T + 7)
@@ -124,11 +124,11 @@ describe('the times of a batch', () => {
 })
 
 describe('building', () => {
-  it('refuses a batch without records', () => {
+  it('a batch without records is refused', () => {
     expect(() => new BatchBuilder(Buffer.alloc(100)).build()).toThrow('a batch has records')
   })
 
-  it('can be done twice: a retry has another epoch', () => {
+  it('a batch can be built twice: a retry has another epoch', () => {
     const builder = new BatchBuilder(Buffer.alloc(1024))
     builder.tryAppend(T, 'k1', 'v1', [])
     builder.tryAppend(T + 5, null, 'no-key', [

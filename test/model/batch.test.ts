@@ -41,20 +41,20 @@ function patched(bytes: Buffer, offset: number, epoch: number): Buffer {
 }
 
 describe("Kafka's own bytes", () => {
-  it('a plain batch', () => {
+  it('a plain batch of Kafka is read byte for byte', () => {
     expect(goldenRecords()).toEqual(vector('plain'))
   })
 
-  it('offset and epoch are patched without touching the CRC', () => {
+  it('offset and epoch are patched without changing the CRC', () => {
     expect(patched(goldenRecords(), 100, 7)).toEqual(vector('plain_epoch7_off100'))
   })
 
-  it('an idempotent batch', () => {
+  it('an idempotent batch of Kafka is read', () => {
     const bytes = goldenRecords({ producerId: 4242, producerEpoch: 3, baseSequence: 17 })
     expect(patched(bytes, 0, 0)).toEqual(vector('idempotent'))
   })
 
-  it('log-append time', () => {
+  it('a batch of Kafka with log-append time is read', () => {
     const bytes = patched(goldenRecords(), 1000, 4)
     stampLogAppendTime(at(bytes), T + 99_999)
     expect(bytes).toEqual(vector('logappend_off1000'))
@@ -62,13 +62,13 @@ describe("Kafka's own bytes", () => {
     expect(cursor.next() && cursor.timestamp).toBe(T + 99_999)
   })
 
-  it('gzip: the same records out of different bytes', () => {
+  it('a gzip batch of Kafka has the same records in different bytes', () => {
     const ours = goldenRecords({ codec: 'gzip' })
     expect(readAll(at(ours))).toEqual(readAll(at(vector('gzip'))))
     expect(readAll(at(ours))).toEqual(readAll(at(vector('plain'))))
   })
 
-  it.each(['snappy', 'lz4', 'zstd'] as const)('%s is refused by name', codec => {
+  it.each(['snappy', 'lz4', 'zstd'] as const)('a batch in %s is refused by name', codec => {
     const batch = at(vector(codec))
     expect(whyInvalid(batch)).toBeUndefined()
     expect(batch.codec).toBe(codec)
@@ -85,7 +85,7 @@ describe("Kafka's own bytes", () => {
     expect(controlTypeOf(batch)).toBe(type)
   })
 
-  it('a batch that compaction has emptied', () => {
+  it('a batch that compaction has emptied is read', () => {
     const batch = at(vector('empty_batch'))
     expect(whyInvalid(batch)).toBeUndefined()
     expect([batch.recordsCount, batch.baseOffset, batch.nextOffset]).toEqual([0, 100, 103])
@@ -105,7 +105,7 @@ function readAll(batch: Batch): unknown[] {
 }
 
 describe('records', () => {
-  it('come back as they went in', () => {
+  it('records are read as they were written', () => {
     expect(readAll(at(vector('plain')))).toEqual([
       [0, 0, 'k1', 'v1', []],
       [
@@ -135,7 +135,7 @@ describe('records', () => {
     }
   })
 
-  it('null, empty and binary stay apart', () => {
+  it('null, empty and binary values stay distinct', () => {
     const binary = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte))
     const builder = new BatchBuilder(Buffer.alloc(2048))
     builder.tryAppend(T, null, null, [])
@@ -156,7 +156,7 @@ describe('records', () => {
     expect(cursor.next()).toBe(false)
   })
 
-  it('timestamps may go back and be absent', () => {
+  it('timestamps may go back or be absent', () => {
     const builder = new BatchBuilder(Buffer.alloc(1024))
     const times = [T, T - 86_400_000, -1, T + 2 ** 40]
     for (const time of times) builder.tryAppend(time, null, '', [])
@@ -168,7 +168,7 @@ describe('records', () => {
 })
 
 describe('BatchBuilder', () => {
-  it('refuses a record that does not fit, and nothing of it is written', () => {
+  it('a record that does not fit is refused and nothing of it is written', () => {
     const builder = new BatchBuilder(Buffer.alloc(200))
     expect(builder.tryAppend(T, 'key', 'x'.repeat(90), [])).toBe(true)
     const size = builder.size
@@ -176,14 +176,14 @@ describe('BatchBuilder', () => {
     expect([builder.size, builder.count]).toEqual([size, 1])
   })
 
-  it('uses the room to the last byte when text is ASCII', () => {
+  it('ASCII text fills the room to the last byte', () => {
     const builder = new BatchBuilder(Buffer.alloc(BATCH_HEADER_BYTES + 36 + 500))
     expect(builder.tryAppend(T, null, 'x'.repeat(500), [])).toBe(true)
   })
 })
 
 describe('framing', () => {
-  it('has three outcomes', () => {
+  it('a frame is a size, SHORT or BROKEN', () => {
     const bytes = vector('plain')
     expect(frameAt(bytes, 0, bytes.length)).toBe(bytes.length)
     expect(frameAt(bytes, 0, 16)).toBe(SHORT)
@@ -191,7 +191,7 @@ describe('framing', () => {
     expect(frameAt(Buffer.alloc(100), 0, 100)).toBe(BROKEN)
   })
 
-  it('names the old formats', () => {
+  it('old message formats are named', () => {
     const old = Buffer.from(vector('plain'))
     old[16] = 1
     expect(frameAt(old, 0, old.length)).toBe(BROKEN)
@@ -200,7 +200,7 @@ describe('framing', () => {
 })
 
 describe('whyInvalid', () => {
-  it('finds any single flipped bit behind the CRC', () => {
+  it('whyInvalid finds any single flipped bit that the CRC covers', () => {
     const good = vector('plain')
     for (let bit = 17 * 8; bit < good.length * 8; bit++) {
       const bytes = Buffer.from(good)
@@ -209,7 +209,7 @@ describe('whyInvalid', () => {
     }
   })
 
-  it('finds a header that contradicts itself under a good CRC', () => {
+  it('whyInvalid finds a header that contradicts itself under a valid CRC', () => {
     const header = { lastOffsetDelta: 0, baseTimestamp: T, maxTimestamp: T, recordsCount: 1 }
     const bytes = Buffer.alloc(BATCH_HEADER_BYTES + 7)
     writeHeader(bytes, 0, bytes.length, { ...header, recordsCount: 2 })
@@ -223,7 +223,7 @@ describe('whyInvalid', () => {
 })
 
 describe('RecordCursor', () => {
-  it('survives any damage to the records with a typed error', () => {
+  it('a cursor answers any damage to the records with a typed error', () => {
     const good = vector('plain')
     for (let position = BATCH_HEADER_BYTES; position < good.length; position++) {
       for (const byte of [0x00, 0x01, 0x7f, 0x80, 0xff]) {
@@ -238,13 +238,13 @@ describe('RecordCursor', () => {
     }
   })
 
-  it('refuses a count that the bytes cannot hold, before reading', () => {
+  it('a cursor refuses a count that the bytes cannot hold before reading', () => {
     const bytes = Buffer.from(vector('plain'))
     bytes.writeInt32BE(2 ** 31 - 1, 57)
     expect(() => new RecordCursor(at(bytes))).toThrow('cannot fit')
   })
 
-  it('refuses a gzip stream that is cut or claims too much', () => {
+  it('a cursor refuses a gzip stream that is cut off or claims too much', () => {
     const bytes = Buffer.from(vector('gzip'))
     bytes.fill(0xff, 80, 90)
     expect(() => new RecordCursor(at(bytes))).toThrow('gzip stream is damaged')

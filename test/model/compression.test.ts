@@ -20,21 +20,21 @@ const bytes = (text: string): Buffer => Buffer.from(text)
 const BOMB = gzipSync(Buffer.alloc(DECOMPRESSED_BYTES_MAX + 1))
 
 describe('codecs', () => {
-  it("have Kafka's numbers", () => {
+  it("codecs have Kafka's numbers", () => {
     const codecs = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const
     expect(codecs.map(codecId)).toEqual([0, 1, 2, 3, 4])
     expect([0, 1, 2, 3, 4, 5, 6, 7].map(codecOf)).toEqual([...codecs, ...Array(3).fill(undefined)])
     expect(codecs.map(isSupported)).toEqual([true, true, false, false, false])
   })
 
-  it.each(['snappy', 'lz4', 'zstd'] as const)('%s is refused by its name', codec => {
+  it.each(['snappy', 'lz4', 'zstd'] as const)('the codec %s is refused by its name', codec => {
     expect(() => decompress(codec, bytes('x'))).toThrow(
       `UNSUPPORTED_COMPRESSION_TYPE: records are compressed with ${codec}; ` +
         'partlog reads none and gzip',
     )
   })
 
-  it.each([5, 6, 7])('number %i, which nobody writes, is refused too', id => {
+  it.each([5, 6, 7])('the codec number %i, which Kafka never writes, is refused', id => {
     const batch = Buffer.alloc(BATCH_HEADER_BYTES)
     const times = { baseTimestamp: 0, maxTimestamp: 0 }
     writeHeader(batch, 0, batch.length, { lastOffsetDelta: 0, recordsCount: 1, ...times })
@@ -42,7 +42,7 @@ describe('codecs', () => {
     expect(() => new RecordCursor(new Batch(batch, 0))).toThrow('UNSUPPORTED_COMPRESSION_TYPE')
   })
 
-  it('none gives the very same bytes', () => {
+  it('the codec none returns the same bytes', () => {
     const content = bytes('abc')
     expect(compress('none', content)).toBe(content)
     expect(decompress('none', content)).toBe(content)
@@ -50,7 +50,7 @@ describe('codecs', () => {
 })
 
 describe('gzip', () => {
-  it.each([0, 1, 100, 65_536, 1_000_000])('gives %i bytes back', length => {
+  it.each([0, 1, 100, 65_536, 1_000_000])('gzip round-trips %i bytes', length => {
     const content = Buffer.from(seededRandom(length).bytes(length))
     expect(
       Buffer.compare(Buffer.from(decompress('gzip', compress('gzip', content))), content),
@@ -58,16 +58,16 @@ describe('gzip', () => {
     expect(Buffer.compare(gunzipSync(compress('gzip', content)), content)).toBe(0)
   })
 
-  it('makes text smaller', () => {
+  it('gzip makes text smaller', () => {
     expect(compress('gzip', bytes('hello '.repeat(1000))).byteLength).toBeLessThan(100)
   })
 
-  it('reads streams of several members, as some clients write them', () => {
+  it('gzip streams of several members, which some clients write, are read', () => {
     const both = Buffer.concat([gzipSync(bytes('one ')), gzipSync(bytes('two'))])
     expect(Buffer.from(decompress('gzip', both)).toString()).toBe('one two')
   })
 
-  it('that is damaged or cut anywhere is a CORRUPT_MESSAGE', () => {
+  it('a gzip stream that is damaged or cut anywhere is a CORRUPT_MESSAGE', () => {
     const whole = gzipSync(bytes('a text that is long enough to be compressed, compressed'))
     for (let end = 0; end < whole.length; end++) {
       expect(() => decompress('gzip', whole.subarray(0, end)), `cut at ${end}`).toThrow(
@@ -79,14 +79,14 @@ describe('gzip', () => {
     expect(() => decompress('gzip', rotten)).toThrow('CORRUPT_MESSAGE')
   })
 
-  it('may not grow without bound', () => {
+  it('a gzip stream cannot grow without bound', () => {
     expect(BOMB.length).toBeLessThan(100_000)
     expect(() => decompress('gzip', BOMB)).toThrow(
       'CORRUPT_MESSAGE: gzip stream grows beyond 67108864 bytes',
     )
   })
 
-  it('cannot grow without bound inside a batch whose checksum is right', () => {
+  it('a gzip stream cannot grow without bound in a batch with a valid checksum', () => {
     const batch = Buffer.concat([Buffer.alloc(BATCH_HEADER_BYTES), BOMB])
     writeHeader(batch, 0, batch.length, {
       codec: 'gzip',
@@ -104,24 +104,24 @@ describe('gzip within a bound', () => {
   const content = Buffer.from(seededRandom(1).bytes(1000))
   const stream = compress('gzip', content)
 
-  it('is unpacked when it fits', () => {
+  it('a gzip stream within the bound is decompressed', () => {
     expect(decompressWithin('gzip', stream, 1000)).toEqual(content)
     expect(decompressWithin('none', content, 10)).toBe(content)
   })
 
-  it.each([999, 1, 0, -5])('is not known to be sound or damaged beyond %i bytes', bytesMax => {
+  it.each([999, 1, 0, -5])('a gzip stream over %i bytes is left undecided', bytesMax => {
     expect(decompressWithin('gzip', stream, bytesMax)).toBeUndefined()
     // Two members: the last four bytes speak of the second one.
     const both = Buffer.concat([stream, compress('gzip', bytes('x'))])
     expect(decompressWithin('gzip', both, bytesMax)).toBeUndefined()
   })
 
-  it('is refused where it could never be read', () => {
+  it('a gzip stream that can never be read is refused', () => {
     expect(() => decompressWithin('gzip', BOMB, Infinity)).toThrow('grows beyond')
     expect(decompressWithin('gzip', BOMB, 1000)).toBeUndefined()
   })
 
-  it.each([0, 1, 20_000, 3_000_000])('is the same from another thread: %i bytes', async length => {
+  it.each([0, 1, 20_000, 3_000_000])('another thread gives the same %i bytes', async length => {
     const plain = Buffer.from(seededRandom(length).bytes(length))
     const packed = Buffer.from(compress('gzip', plain))
     expect(Buffer.compare(Buffer.from(await decompressAsync('gzip', packed)), plain)).toBe(0)

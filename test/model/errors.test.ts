@@ -17,7 +17,7 @@ import {
 const CODES = Object.keys(ERRORS) as ErrorCode[]
 
 describe('the table of errors', () => {
-  it('has a number of its own for each code, and finds the way back', () => {
+  it('each error code has its own number, which maps back to the code', () => {
     const ids = CODES.map(errorId)
     expect(new Set(ids).size).toBe(CODES.length)
     for (const code of CODES) expect(errorOf(errorId(code))).toBe(code)
@@ -51,20 +51,20 @@ describe('the table of errors', () => {
     expect([errorId(code), ERRORS[code].retriable]).toEqual([id, retriable])
   })
 
-  it('keeps its own codes below all of Kafka', () => {
+  it("partlog's own codes are below all of Kafka's", () => {
     const own = CODES.filter(code => errorId(code) <= -100)
     expect(own).toContain('LOCKED')
     expect(own).toContain('CORRUPT_LOG')
     expect(CODES.filter(code => errorId(code) < -1 && errorId(code) > -100)).toEqual([])
   })
 
-  it('takes a number it does not know for an unknown error', () => {
+  it('an unknown number becomes UNKNOWN_SERVER_ERROR', () => {
     expect([9999, -2, NaN].map(errorOf)).toEqual(Array(3).fill('UNKNOWN_SERVER_ERROR'))
   })
 })
 
 describe('a PartlogError', () => {
-  it('says code and sentence, and whether to try again', () => {
+  it('a PartlogError has a code, a sentence and whether a retry may succeed', () => {
     const error = new PartlogError('REQUEST_TIMED_OUT', 'no answer in 30000 ms')
     expect(error).toBeInstanceOf(Error)
     expect(error).toMatchObject({
@@ -78,14 +78,14 @@ describe('a PartlogError', () => {
     expect(new PartlogError('CLOSED', 'x').retriable).toBe(false)
   })
 
-  it('carries its cause and what became of the request', () => {
+  it('a PartlogError carries its cause and whether the outcome is unknown', () => {
     const cause = new Error('EIO')
     const error = new PartlogError('LOG_OFFLINE', 'x', { cause, outcomeUnknown: true })
     expect(error.cause).toBe(cause)
     expect(error.outcomeUnknown).toBe(true)
   })
 
-  it('is known by its name: there may be two copies of the class', () => {
+  it('a PartlogError is recognised by its name: there may be two copies of the class', () => {
     const foreign = Object.assign(new Error('CLOSED: x'), { name: 'PartlogError', code: 'CLOSED' })
     expect(isPartlogError(foreign)).toBe(true)
     expect(isPartlogError(foreign, 'CLOSED')).toBe(true)
@@ -103,7 +103,7 @@ describe('a PartlogError', () => {
 })
 
 describe('any thrown value', () => {
-  it('that is one of ours stays itself', () => {
+  it('a thrown PartlogError stays the same object', () => {
     const error = new PartlogError('CLOSED', 'x')
     expect(toPartlogError(error)).toBe(error)
   })
@@ -123,16 +123,16 @@ describe('any thrown value', () => {
     ],
     ['a word', 'UNKNOWN_SERVER_ERROR', 'UNKNOWN_SERVER_ERROR: unexpected error: a word'],
     [undefined, 'UNKNOWN_SERVER_ERROR', 'UNKNOWN_SERVER_ERROR: unexpected error: undefined'],
-  ])('%s becomes one of ours', (thrown, code, message) => {
+  ])('a thrown %s becomes a PartlogError', (thrown, code, message) => {
     expect(toPartlogError(thrown)).toMatchObject({ name: 'PartlogError', code, message })
   })
 
-  it('that was not expected is kept as the cause', () => {
+  it('an unexpected thrown value is kept as the cause', () => {
     const cause = new TypeError('x')
     expect(toPartlogError(cause).cause).toBe(cause)
   })
 
-  it('out of reading options is an INVALID_CONFIG', () => {
+  it('an error while reading options becomes INVALID_CONFIG', () => {
     expect(checkedConfig(() => 7)).toBe(7)
     const refuse = (): never => {
       throw new ConfigError('no')
@@ -142,7 +142,7 @@ describe('any thrown value', () => {
 })
 
 describe('an unknown outcome', () => {
-  it('is added to an error, whose code and sentence stay', () => {
+  it('an unknown outcome is added to an error with the same code and sentence', () => {
     const error = new PartlogError('NETWORK_EXCEPTION', 'NETWORK_EXCEPTION: is a code')
     const unknown = withUnknownOutcome(error)
     expect(unknown).toMatchObject({

@@ -56,19 +56,19 @@ const BYTES: readonly [hex: string, hash: number, of3: number, of12: number, of5
 ]
 
 describe('murmur2', () => {
-  it.each(TEXTS)('of the text %j', (key, hash, of3, of12, of50) => {
+  it.each(TEXTS)('murmur2 of the text %j agrees with Kafka', (key, hash, of3, of12, of50) => {
     const bytes = Buffer.from(key)
     expect(murmur2(bytes)).toBe(hash)
     expect([3, 12, 50].map(count => partitionOfKey(bytes, count))).toEqual([of3, of12, of50])
   })
 
-  it.each(BYTES)('of the bytes %s', (hex, hash, of3, of12, of50) => {
+  it.each(BYTES)('murmur2 of the bytes %s agrees with Kafka', (hex, hash, of3, of12, of50) => {
     const bytes = Buffer.from(hex, 'hex')
     expect(murmur2(bytes)).toBe(hash)
     expect([3, 12, 50].map(count => partitionOfKey(bytes, count))).toEqual([of3, of12, of50])
   })
 
-  it("agrees with every line of Kafka's golden vectors", () => {
+  it("murmur2 agrees with every line of Kafka's golden vectors", () => {
     const lines = vectorLines('murmur2')
     expect(lines).toHaveLength(8)
     for (const line of lines) {
@@ -79,7 +79,7 @@ describe('murmur2', () => {
     }
   })
 
-  it('sees bytes, wherever in the memory they stand', () => {
+  it('murmur2 depends on the bytes only, not on their place in memory', () => {
     const memory = new Uint8Array(100).fill(0xee)
     for (let start = 0; start < 9; start++) {
       memory.set(Buffer.from('abcdefg'), start)
@@ -87,25 +87,25 @@ describe('murmur2', () => {
     }
   })
 
-  it('of the first bytes of a larger buffer leaves out the rest', () => {
+  it('murmur2 of the first bytes of a larger buffer ignores the rest', () => {
     const scratch = Buffer.from('abcdefgh')
     const hashes = [0, 1, 2, 3, 4, 5, 6, 7, 8].map(length => murmur2(scratch, length))
     expect(hashes).toEqual(TEXTS.slice(0, 9).map(([, hash]) => hash))
   })
 
-  it('gives every partition its share', () => {
+  it('every partition gets its share of keys', () => {
     const counts = Array<number>(6).fill(0)
     for (let n = 0; n < 6000; n++) counts[partitionOfKey(Buffer.from(`key-${n}`), 6)]!++
     for (const count of counts) expect(Math.abs(count - 1000)).toBeLessThan(150)
   })
 
-  it('knows one partition only where there is one', () => {
+  it('all keys go to partition 0 of a topic with one partition', () => {
     for (const [key] of TEXTS) expect(partitionOfKey(Buffer.from(key), 1)).toBe(0)
   })
 })
 
 describe("Java's hash of a string", () => {
-  it("agrees with every line of Kafka's golden vectors", () => {
+  it("javaHash agrees with every line of Kafka's golden vectors", () => {
     const lines = vectorLines('javahash')
     expect(lines).toHaveLength(6)
     for (const line of lines) {

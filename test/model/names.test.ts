@@ -23,7 +23,7 @@ describe('a topic name', () => {
     '0',
     '__consumer_offsets',
     'x'.repeat(249),
-  ])('may be %s', name => {
+  ])('a topic name may be %s', name => {
     expect(isTopicName(name)).toBe(true)
     expect(() => checkTopicName(name)).not.toThrow()
   })
@@ -47,14 +47,14 @@ describe('a topic name', () => {
     [null, 'a topic is named by a string'],
     [7, 'a topic is named by a string'],
     [['a'], 'a topic is named by a string'],
-  ])('is never %j', (name, reason) => {
+  ])('a topic name is never %j', (name, reason) => {
     const check = (): void => checkTopicName(name)
     expect(check).toThrow(expect.objectContaining({ code: 'INVALID_TOPIC_EXCEPTION' }))
     expect(check).toThrow(reason)
     if (typeof name === 'string') expect(isTopicName(name)).toBe(false)
   })
 
-  it('that is endless does not make an endless sentence', () => {
+  it('an endless topic name does not make an endless sentence', () => {
     let message = ''
     try {
       checkTopicName('x'.repeat(1_000_000))
@@ -65,12 +65,12 @@ describe('a topic name', () => {
     expect(message.length).toBeLessThan(300)
   })
 
-  it('belongs to the system for two topics', () => {
+  it('two topics are internal', () => {
     const internal = ['__consumer_offsets', '__cluster_metadata', '__other', 'orders']
     expect(internal.map(isInternalTopic)).toEqual([true, true, false, false])
   })
 
-  it('collides with one that differs only in dots and underscores', () => {
+  it('a topic name collides with one that differs only in dots and underscores', () => {
     expect(topicsCollide('a.b', 'a_b')).toBe(true)
     expect(topicsCollide('a.b_c', 'a_b.c')).toBe(true)
     expect(topicsCollide('a.b', 'a.b')).toBe(false)
@@ -80,11 +80,12 @@ describe('a topic name', () => {
 })
 
 describe('a partition number', () => {
-  it.each([0, 1, 99_998])('may be %i', partition => {
+  it.each([0, 1, 99_998])('a partition number may be %i', partition => {
     expect(() => checkPartition(partition)).not.toThrow()
   })
 
-  it.each([-1, 99_999, 1.5, NaN, Infinity, '0', null, undefined, 0n])('is never %s', partition => {
+  const badPartitions = [-1, 99_999, 1.5, NaN, Infinity, '0', null, undefined, 0n]
+  it.each(badPartitions)('a partition number is never %s', partition => {
     expect(() => checkPartition(partition)).toThrow(
       expect.objectContaining({ code: 'INVALID_PARTITIONS' }),
     )
@@ -92,25 +93,27 @@ describe('a partition number', () => {
 })
 
 describe('an offset', () => {
-  it.each([0, 1, Number.MAX_SAFE_INTEGER])('may be %i', offset => {
+  it.each([0, 1, Number.MAX_SAFE_INTEGER])('an offset may be %i', offset => {
     expect(() => checkOffset(offset)).not.toThrow()
   })
 
-  it.each([-1, 0.5, NaN, Infinity, 2 ** 53, '0', null, undefined, 7n])('is never %s', offset => {
+  const badOffsets = [-1, 0.5, NaN, Infinity, 2 ** 53, '0', null, undefined, 7n]
+  it.each(badOffsets)('an offset is never %s', offset => {
     expect(() => checkOffset(offset)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
   })
 
-  it('is called what the caller calls it', () => {
+  it("the error of an offset uses the caller's name for it", () => {
     expect(() => checkOffset(-1, 'seek')).toThrow('seek: expected a whole number')
   })
 })
 
 describe('a group id', () => {
-  it.each(['a', ' ', 'größe', 'any/thing:goes', 'x'.repeat(1024)])('may be %j', groupId => {
+  const goodIds = ['a', ' ', 'größe', 'any/thing:goes', 'x'.repeat(1024)]
+  it.each(goodIds)('a group id may be %j', groupId => {
     expect(() => checkGroupId(groupId)).not.toThrow()
   })
 
-  it.each(['', 'x'.repeat(1025), null, undefined, 7])('is never %j', groupId => {
+  it.each(['', 'x'.repeat(1025), null, undefined, 7])('a group id is never %j', groupId => {
     expect(() => checkGroupId(groupId)).toThrow(
       expect.objectContaining({ code: 'INVALID_GROUP_ID' }),
     )
@@ -118,7 +121,7 @@ describe('a group id', () => {
 })
 
 describe('the key of a partition', () => {
-  it('differs for different partitions', () => {
+  it('different partitions have different keys', () => {
     const keys = [partitionKey('a', 1), partitionKey('a-1', 1), partitionKey('a', 11)]
     expect(keys).toEqual(['a-1', 'a-1-1', 'a-11'])
   })

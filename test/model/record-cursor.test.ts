@@ -69,7 +69,7 @@ function outcome(batch: Batch): number {
 }
 
 describe('damaged records', () => {
-  it('of any bytes are refused with an error of ours, or are records within the batch', () => {
+  it('records of any bytes are refused with a PartlogError or lie within the batch', () => {
     const random = seededRandom(20)
     let refused = 0
     for (let round = 0; round < 1200; round++) {
@@ -84,7 +84,7 @@ describe('damaged records', () => {
     expect(refused).toBeLessThan(2000)
   })
 
-  it('that are all noise are refused', () => {
+  it('records of random bytes are refused', () => {
     const random = seededRandom(21)
     for (let round = 0; round < 1000; round++) {
       const bytes = randomBatch(random)
@@ -93,7 +93,7 @@ describe('damaged records', () => {
     }
   })
 
-  it('that were cut anywhere are refused', () => {
+  it('records cut at any byte are refused', () => {
     const random = seededRandom(22)
     for (let round = 0; round < 12; round++) {
       const whole = randomBatch(random)
@@ -105,7 +105,7 @@ describe('damaged records', () => {
     }
   })
 
-  it('inside a good gzip stream are refused as well', () => {
+  it('damaged records in a valid gzip stream are refused', () => {
     const random = seededRandom(23)
     let refused = 0
     for (let round = 0; round < 500; round++) {
@@ -146,7 +146,7 @@ describe('a count or length that is not true', () => {
   ]
   const NULL = 1
 
-  it('is told: the record that is good', () => {
+  it('the record used in these cases is valid', () => {
     expect(readAll(withBody(record(NULL, NULL, 0)))).toBe(1)
     expect(readAll(withBody([], 0))).toBe(0)
   })
@@ -226,14 +226,14 @@ describe('a count or length that is not true', () => {
     )
   })
 
-  it('says which record of which batch it is', () => {
+  it('the error names the record and its batch', () => {
     const good = record(NULL, NULL, 0)
     const batch = withBody([...good, ...varint(99), 0, 0, 0, 1, 1, 0], 2)
     batch.buffer.writeInt32BE(4711, batch.start + 4)
     expect(() => readAll(batch)).toThrow('record 0 before the end of the batch at offset 4711')
   })
 
-  it('reads times far away from each other', () => {
+  it('times far away from each other are read', () => {
     const far = [-(2 ** 52), 2 ** 52, -1, 1, 2 ** 31, -(2 ** 31)]
     for (const delta of far) {
       const body = [0, ...varlong(delta), 0, NULL, NULL, 0]
@@ -244,7 +244,7 @@ describe('a count or length that is not true', () => {
 })
 
 describe('the cursor', () => {
-  it('gives what was given, for any records', () => {
+  it('a cursor returns the records that were written, for any records', () => {
     const random = seededRandom(24)
     for (let round = 0; round < 200; round++) {
       const builder = new BatchBuilder(Buffer.alloc(4096))
@@ -271,7 +271,7 @@ describe('the cursor', () => {
     }
   })
 
-  it('may be asked for headers again and again, in the middle of a batch', () => {
+  it('headers can be read repeatedly in the middle of a batch', () => {
     const builder = new BatchBuilder(Buffer.alloc(1024))
     builder.tryAppend(T, 'k', 'v', [['a', '1']])
     builder.tryAppend(T, 'k2', 'v2', [['b', '2']])
@@ -285,7 +285,7 @@ describe('the cursor', () => {
 })
 
 describe('a record of very many headers', () => {
-  it('is gone over in steps, and is the same then', () => {
+  it('a record with very many headers is checked in steps, with the same result', () => {
     const builder = new BatchBuilder(Buffer.alloc(4096))
     const many = Array.from({ length: 10 }, (_, n) => [`h${n}`, 'x'] as const)
     builder.tryAppend(T, 'a', 'x', [])

@@ -22,7 +22,7 @@ function refusal(input: unknown): string {
 }
 
 describe('the settings of a topic', () => {
-  it("have Kafka's names and defaults", () => {
+  it("topic settings have Kafka's names and defaults", () => {
     const defaults = Object.fromEntries(
       Object.entries(TOPIC_SETTINGS).map(([name, { fallback }]) => [name, fallback]),
     )
@@ -51,7 +51,7 @@ describe('the settings of a topic', () => {
     })
   })
 
-  it('are kept as text, only those that were given', () => {
+  it('topic settings are stored as text, only those that were given', () => {
     const texts = parseTopicConfig({
       'retention.ms': 1000,
       'segment.bytes': '1048576',
@@ -69,7 +69,7 @@ describe('the settings of a topic', () => {
     expect({ ...parseTopicConfig(null) }).toEqual({})
   })
 
-  it('come back as values, the others as their defaults', () => {
+  it('stored topic settings are read as values, the others as defaults', () => {
     const texts = parseTopicConfig({
       'retention.ms': '-1',
       'unclean.leader.election.enable': 'true',
@@ -80,7 +80,7 @@ describe('the settings of a topic', () => {
     expect(settingValue(texts, 'internal.segment.bytes')).toBeUndefined()
   })
 
-  it("take Kafka's word for ever", () => {
+  it("Kafka's text for an unlimited time is accepted", () => {
     const texts = parseTopicConfig({ 'retention.ms': '9223372036854775807' })
     expect(settingValue(texts, 'retention.ms')).toBe(Number.MAX_SAFE_INTEGER)
   })
@@ -100,7 +100,7 @@ describe('the settings of a topic', () => {
     ['message.timestamp.after.max.ms', 0, -1],
     ['message.timestamp.before.max.ms', 0, -1],
     ['min.insync.replicas', 1, 0],
-  ] as const)('%s: %i is the last good value, %i is refused', (name, good, bad) => {
+  ] as const)('the last valid value of %s is %i; %i is refused', (name, good, bad) => {
     expect(settingValue(parseTopicConfig({ [name]: good }), name)).toBe(good)
     expect(settingValue(parseTopicConfig({ [name]: String(good) }), name)).toBe(good)
     expect(refusal({ [name]: bad })).toContain(`topic setting ${name}: expected a whole number`)
@@ -125,7 +125,7 @@ describe('the settings of a topic', () => {
     ['retention.ms=5', 'topic settings: expected an object, got "retention.ms=5"'],
     [[1], 'expected an object, got an array'],
     [7, 'expected an object, got 7'],
-  ])('refuse %o', (input, sentence) => {
+  ])('topic settings refuse %o', (input, sentence) => {
     expect(refusal(input)).toContain(sentence)
   })
 
@@ -136,13 +136,13 @@ describe('the settings of a topic', () => {
     ['colour', 'known are segment.bytes'],
     ['constructor', 'known are segment.bytes'],
     ['toString', 'known are segment.bytes'],
-  ])('do not know %s', (name, hint) => {
+  ])('topic settings do not know %s', (name, hint) => {
     const sentence = `topic setting "${name}" does not exist: ${hint}`
     expect(refusal({ [name]: 1 })).toContain(sentence)
     expect(() => checkSettingName(name)).toThrow(sentence)
   })
 
-  it('are not fooled by a prototype', () => {
+  it('topic settings of a prototype are not read', () => {
     const input = JSON.parse('{"__proto__": {"retention.ms": "5"}}') as unknown
     expect(refusal(input)).toContain('topic setting "__proto__" does not exist')
     const inherited = Object.create({ 'retention.ms': '5' }) as object
@@ -159,20 +159,20 @@ describe('blanks, as Kafka takes them', () => {
     ['segment.bytes', ' 2000000 ', 2_000_000],
     ['unclean.leader.election.enable', 'TRUE', true],
     ['min.cleanable.dirty.ratio', ' .5', 0.5],
-  ] as const)('%s "%s" is %j, and is kept as it was given', (name, text, value) => {
+  ] as const)('%s "%s" is read as %j and stored as it was given', (name, text, value) => {
     const texts = parseTopicConfig({ [name]: text })
     expect(settingValue(texts, name)).toBe(value)
     expect(texts[name]).toBe(text)
   })
 
-  it('nothing goes from a topic without any policy', () => {
+  it('a topic without a cleanup policy keeps everything', () => {
     const config = logConfig(parseTopicConfig({ 'cleanup.policy': '' }))
     expect([config.isCompacted, config.isDeleted]).toEqual([false, false])
   })
 })
 
 describe('the settings in a request', () => {
-  it('are text; what they mean is for the brokers to say', () => {
+  it('the settings in a request are text that the brokers check', () => {
     const given = { 'flush.ms': 5, preallocate: true, x: 'y', none: undefined }
     expect(settingTexts(given)).toEqual({ 'flush.ms': '5', preallocate: 'true', x: 'y' })
     expect(settingTexts(undefined)).toEqual({})
@@ -188,13 +188,13 @@ describe('the settings in a request', () => {
     [5],
     ['a'],
     [[]],
-  ])('are never %j', given => {
+  ])('the settings in a request are never %j', given => {
     expect(() => settingTexts(given)).toThrow('INVALID_CONFIG')
   })
 })
 
 describe('the settings of a log', () => {
-  it('follow those of its topic, every one of them', () => {
+  it('every setting of a log follows that of its topic', () => {
     const input: Readonly<Record<Exclude<TopicSetting, 'internal.segment.bytes'>, unknown>> = {
       'segment.bytes': 2_000_000,
       'segment.ms': 11,
@@ -250,16 +250,16 @@ describe('the settings of a log', () => {
     ['compact', { isCompacted: true, isDeleted: false, mayHaveGaps: true }],
     ['compact,delete', { isCompacted: true, isDeleted: true, mayHaveGaps: true }],
     ['delete,compact', { isCompacted: true, isDeleted: true, mayHaveGaps: true }],
-  ])('with cleanup.policy %s', (policy, expected) => {
+  ])('cleanup.policy %s decides whether a log is compacted and deleted', (policy, expected) => {
     expect(logConfig(parseTopicConfig({ 'cleanup.policy': policy }))).toMatchObject(expected)
   })
 
-  it('remember that offsets may be missing since it was compacted', () => {
+  it('a log remembers that it was compacted and may have gaps', () => {
     const config = logConfig(parseTopicConfig({}), true)
     expect(config).toMatchObject({ isCompacted: false, mayHaveGaps: true })
   })
 
-  it('close segments of a compacted log in time to compact them', () => {
+  it('a compacted log closes its segments in time to compact them', () => {
     const lag = { 'max.compaction.lag.ms': 1000 }
     const compacted = { ...lag, 'cleanup.policy': 'compact' }
     expect(logConfig(parseTopicConfig(compacted)).segmentMs).toBe(1000)

@@ -1,27 +1,27 @@
 /**
- * Every file name partlog makes or understands. Kafka's names, so that Kafka's tools find their
- * way in a partlog folder and partlog in a Kafka one.
+ * Every file name that partlog writes or reads. They are Kafka's names, so that Kafka's tools can
+ * read a partlog folder and partlog a Kafka one.
  *
  * A cluster's folder holds <root>s: controller/, the log of the metadata, and broker-0/ broker-1/ …
  *
- *   <root>/meta.properties                        who this folder belongs to
- *   <root>/.kafka_cleanshutdown                   only there after a clean close
+ *   <root>/meta.properties                        the cluster and node of this folder
+ *   <root>/.kafka_cleanshutdown                   exists only after a clean close
  *   <root>/recovery-point-offset-checkpoint       below it everything is synced, per partition
  *   <root>/log-start-offset-checkpoint
  *   <root>/replication-offset-checkpoint          high watermarks
- *   <root>/cleaner-offset-checkpoint              where compaction goes on
+ *   <root>/cleaner-offset-checkpoint              where the next compaction continues
  *   <root>/….sealed                               a second copy of each, with a checksum
  *   <root>/<topic>-<partition>/
  *     00000000000000000042.log                    a segment; the name is its base offset
  *     00000000000000000042.index .timeindex .txnindex
  *     00000000000000000042.snapshot               producer state of everything below the offset
  *     leader-epoch-checkpoint  partition.metadata
- *     …​.deleted                                   on its way out
+ *     …​.deleted                                   waiting to be removed
  *     …​.cleaned                                   being written by compaction
- *     …​.swap                                      written, about to take the place of others
- *     00000000000000000042.log.1234.kept          bytes that were cut off at position 1234
- *   <root>/<topic>-<partition>.<32 hex>-delete/   of a deleted topic, on its way out
- *   <root>/<topic>-<partition>.<32 hex>-stray/    kept, and not used
+ *     …​.swap                                      complete, about to replace other segments
+ *     00000000000000000042.log.1234.kept          bytes cut off at position 1234
+ *   <root>/<topic>-<partition>.<32 hex>-delete/   of a deleted topic, waiting to be removed
+ *   <root>/<topic>-<partition>.<32 hex>-stray/    kept, but not used
  */
 
 import { isTopicName, PARTITIONS_MAX, type TopicPartition } from '../../model/names.js'
@@ -57,7 +57,7 @@ const FOLDER_DELETE_SUFFIX = '-delete'
 const FOLDER_NAME_MAX = 255
 const OFFSET_DIGITS = 20
 
-/** What a segment's files are called behind the dot. */
+/** The endings of a segment's files. */
 export const SEGMENT_FILE_KINDS = ['log', 'index', 'timeindex', 'txnindex', 'snapshot'] as const
 export type SegmentFileKind = (typeof SEGMENT_FILE_KINDS)[number]
 
@@ -72,7 +72,7 @@ export interface SegmentFileName {
 
 const SEGMENT_FILE = /^(\d{20})\.(log|index|timeindex|txnindex|snapshot)$/
 
-/** The parts of a segment file's name, undefined for any other name. */
+/** The parts of a segment file's name; undefined for any other name. */
 export function parseSegmentFile(name: string): SegmentFileName | undefined {
   const match = SEGMENT_FILE.exec(name)
   if (match === null) return undefined
@@ -81,7 +81,7 @@ export function parseSegmentFile(name: string): SegmentFileName | undefined {
   return { baseOffset, kind: match[2] as SegmentFileKind }
 }
 
-/** As `parseSegmentFile` for a name that goes on with `suffix`. */
+/** Like `parseSegmentFile`, for a name that ends in `suffix`. */
 export function parseSuffixedFile(name: string, suffix: string): SegmentFileName | undefined {
   return name.endsWith(suffix) ? parseSegmentFile(name.slice(0, -suffix.length)) : undefined
 }
@@ -95,7 +95,7 @@ export function isDeletedFile(name: string): boolean {
 }
 
 /**
- * Where the bytes go that are cut off at a position, the nth time. No Kafka reads a file with this
+ * The file for bytes that are cut off at a position for the nth time. Kafka ignores files with this
  * ending.
  */
 export function keptFile(name: string, position: Position, nth = 1): string {
@@ -123,13 +123,13 @@ export function parsePartitionFolder(name: string): TopicPartition | undefined {
   return isTopicName(topic) && partition < PARTITIONS_MAX ? { topic, partition } : undefined
 }
 
-/** The name of a partition's folder once its topic is deleted: unique, and never too long. */
+/** The name of a deleted partition's folder: unique and never too long. */
 export function deletedFolder(folder: string, uniqueHex: string): string {
   const ending = `.${uniqueHex}${FOLDER_DELETE_SUFFIX}`
   return folder.slice(0, FOLDER_NAME_MAX - ending.length) + ending
 }
 
-/** What a folder is called that is kept, but not used: Kafka's `-stray`. */
+/** The name of a folder that is kept but not used: Kafka's `-stray`. */
 export function strayFolder(folder: string, uniqueHex: string): string {
   const ending = `.${uniqueHex}-stray`
   return folder.slice(0, FOLDER_NAME_MAX - ending.length) + ending

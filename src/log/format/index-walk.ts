@@ -1,8 +1,8 @@
-/** The entries of an index file, one after the other, to be checked beside the batches. */
+/** Steps through the entries of an index file, to check them along with the batches. */
 
 import type { Position } from '../../model/units.js'
 
-/** The entries of an index, one after the other, without the zeros at its end. */
+/** The entries of an index in order, without the zeros at its end. */
 export class IndexWalk {
   readonly count: number
   readonly hasZeroTail: boolean
@@ -16,7 +16,7 @@ export class IndexWalk {
     while (end > 0 && bytes[end - 1] === 0) end--
     const whole = Math.floor(bytes.length / entryBytes)
     const used = Math.ceil(end / entryBytes)
-    // One entry may end in zeros itself; more than that is a tail that was never written.
+    // A single entry of zeros may be valid; more of them are a tail that was never written.
     this.hasZeroTail = whole - used > 1
     this.count = this.hasZeroTail ? used : whole
   }
@@ -30,7 +30,7 @@ export class IndexWalk {
     return this.bytes.subarray(this.position, this.position + this.entryBytes)
   }
 
-  /** The entry that was stepped over last. */
+  /** The entry before the current one. */
   get last(): Buffer | undefined {
     if (this.#next === 0) return undefined
     return this.bytes.subarray(this.position - this.entryBytes, this.position)

@@ -1,13 +1,13 @@
 /**
- * From offsets to places in the file: sparse, one entry about every 4 KiB of records.
+ * Maps offsets to positions in the file: sparse, one entry about every 4 KiB of records.
  *
- * The offset of an entry is the LAST one of a batch, the position where that batch starts. So the
- * greatest entry at or below a wanted offset is a place from which a scan forward finds it.
+ * The offset of an entry is the LAST one of a batch, the position is where that batch starts. So a
+ * scan forward from the greatest entry at or below an offset finds the offset.
  *
- * Invariant: offsets and positions both ascend strictly. Not checksummed: entries are checked
- * against the log before they are used, and rebuilt from it when they are wrong. (Kafka before 4.0
- * wrote one entry per append: the last offset of all its batches, the position of the first. Where
- * these are not the same batch, the index is built anew.)
+ * Invariant: offsets and positions both ascend strictly. The file has no checksum: entries are
+ * checked against the log before they are used, and wrong ones are rebuilt from it. (Kafka before
+ * 4.0 wrote one entry per append: the last offset of all its batches, the position of the first.
+ * If these are not the same batch, the index is rebuilt.)
  */
 
 import { assert } from '../../base/assert.js'
@@ -43,7 +43,7 @@ export class OffsetIndex {
     return this.file.count >= this.#entriesMax
   }
 
-  /** The entry added last, of a fresh or loaded index. */
+  /** The entry added last; known for a new or loaded index. */
   get last(): OffsetIndexEntry | undefined {
     return this.#last
   }
@@ -64,7 +64,7 @@ export class OffsetIndex {
     return this.#entryAt(entries, index) ?? { offset: this.#baseOffset, position: 0 }
   }
 
-  /** Reads the file so that it can be added to. */
+  /** Reads the file, so that entries can be added. */
   async load(): Promise<void> {
     const entries = await this.file.entries()
     this.#last = this.#entryAt(entries, entries.count - 1)

@@ -1,18 +1,18 @@
 /**
- * What a log knows of those who write to it: per producer id its epoch and its last five batches.
- * With that a batch that comes a second time is found, and one that is missing is noticed. Kafka's
- * rules (ProducerStateManager, ProducerAppendInfo) and Kafka's snapshot files. Pure.
+ * A log's state of each producer id: its epoch and its last five batches. It shows which batches
+ * are duplicates and which are out of sequence. Kafka's rules (ProducerStateManager,
+ * ProducerAppendInfo) and Kafka's snapshot files. Pure.
  *
  *   snapshot: int16 version 1 │ uint32 CRC-32C of what follows │ int32 count │ entries
  *   entry:    int64 producerId │ int16 epoch │ int32 lastSequence │ int64 lastOffset
  *             │ int32 offsetDelta │ int64 timestamp │ int32 coordinatorEpoch
  *             │ int64 currentTxnFirstOffset
  *
- * A snapshot holds the last batch of each producer only: after a restart the four before it are
- * not recognized any more.
+ * A snapshot holds only the last batch of each producer: after a restart the four before it are no
+ * longer recognised as duplicates.
  *
- * The state is a fold over the headers of the batches: it changes by `update` alone, which is also
- * how recovery and followers build it. Only batches that come from producers are checked.
+ * The state is a fold over the headers of the batches: apart from expiry, only `update` changes it,
+ * also in recovery and on followers. Only batches that come from producers are checked.
  */
 
 import { ByteReader, BytesError, ByteWriter } from '../../base/bytes.js'
@@ -23,15 +23,15 @@ import { PartlogError } from '../../model/errors.js'
 import { sequenceAfter } from '../../model/sequences.js'
 import { NONE, type Offset, type Position, type Timestamp } from '../../model/units.js'
 
-/** How many batches of a producer are remembered: Kafka's clients have at most five under way. */
+/** How many batches of a producer are kept: Kafka's clients have at most five in flight. */
 const BATCHES_KEPT = 5
-/** More producers than that push out the ones that have been quiet for longest. */
+/** The most producers; a new one then replaces the one that has been idle longest. */
 const PRODUCERS_MAX = 10_000
 
 /** int16 version │ uint32 CRC-32C of what follows │ int32 count │ entries */
 const SNAPSHOT = { version: 1, crcAt: 2, countAt: 6, headerBytes: 10, entryBytes: 46 } as const
 
-/** What is wrong with the bytes of a snapshot file, and where; undefined when it can be read. */
+/** The problem of a snapshot file's bytes and its position; undefined if there is none. */
 export function snapshotProblem(
   bytes: Uint8Array,
 ): { readonly position: Position; readonly problem: string } | undefined {
@@ -47,7 +47,7 @@ export function snapshotProblem(
   return problemAt(countAt, `${count} entries do not fill ${bytes.length} bytes`)
 }
 
-/** A batch that is in the log already. */
+/** A batch that is already in the log. */
 export interface WrittenBatch {
   readonly firstOffset: Offset
   readonly lastOffset: Offset
@@ -67,9 +67,9 @@ class Producer {
   coordinatorEpoch = NONE
   currentTxnFirstOffset: Offset = NONE
   lastTimestamp: Timestamp = NONE
-  /** The broker's time when it last wrote; the records' own times may lie anywhere. */
+  /** The broker's time when it last wrote; the times of records may be any. */
   seenAt: Timestamp
-  /** A ring: the newest stands at `#newest`, the oldest behind it. */
+  /** A ring: the newest is at `#newest`, the oldest follows it. */
   readonly #batches: BatchTrace[] = []
   #newest = -1
 
@@ -84,7 +84,7 @@ class Producer {
     return this.#batches[this.#newest]
   }
 
-  /** Nearly every batch is; no other rule can be against it. */
+  /** True for nearly every batch; such a batch needs no further check. */
   isNext(batch: Batch): boolean {
     const last = this.#batches[this.#newest]
     if (last === undefined || batch.baseSequence !== sequenceAfter(last.lastSequence, 1)) {
@@ -103,7 +103,7 @@ class Producer {
     return undefined
   }
 
-  /** Another epoch begins anew. */
+  /** A different epoch starts without batches. */
   setEpoch(epoch: number): void {
     if (epoch === this.epoch) return
     this.epoch = epoch
@@ -126,41 +126,41 @@ class Producer {
 }
 
 export class ProducerState {
-  /** By producer id; who has written last stands last. */
+  /** By producer id; the latest writer comes last. */
   readonly #producers = new Map<number, Producer>()
   #latest: Producer | undefined
 
-  /** Producers that are known. */
+  /** The number of known producers. */
   get size(): number {
     return this.#producers.size
   }
 
   /**
-   * May this batch be appended? Returns where it stands if it is in the log already. Throws
-   * INVALID_PRODUCER_EPOCH or OUT_OF_ORDER_SEQUENCE_NUMBER.
+   * Checks whether a batch may be appended. Returns its place if it is already in the log. Throws
+   * INVALID_PRODUCER_EPOCH or OUT_OF_ORDER_SEQUENCE_NUMBER if it must not be appended.
    */
   check(batch: Batch): WrittenBatch | undefined {
     const { producerId } = batch
     if (producerId < 0) return undefined
     const producer = this.#find(producerId)
-    // One who is not known has written before the state was lost: any sequence will do.
+    // An unknown producer may have written before its state expired: any sequence is accepted.
     if (producer === undefined) return undefined
     if (producer.isNext(batch)) return undefined
-    const twin = producer.find(batch)
-    if (twin === undefined) {
+    const duplicate = producer.find(batch)
+    if (duplicate === undefined) {
       checkOrder(producer, batch)
       return undefined
     }
-    const { lastOffset, offsetDelta, timestamp } = twin
+    const { lastOffset, offsetDelta, timestamp } = duplicate
     return { firstOffset: lastOffset - offsetDelta, lastOffset, timestamp }
   }
 
-  /** Does this batch hold the last records of a producer who is known? */
+  /** True if the batch holds the last records of a known producer. */
   isLast({ producerId, lastOffset }: Batch): boolean {
     return producerId >= 0 && this.#producers.get(producerId)?.last?.lastOffset === lastOffset
   }
 
-  /** Takes note of a batch that is in the log. `now` is the broker's time. */
+  /** Updates the state with a batch of the log. `now` is the broker's time. */
   update(batch: Batch, now: Timestamp): void {
     const { producerId } = batch
     if (producerId < 0) return
@@ -186,7 +186,7 @@ export class ProducerState {
     }
   }
 
-  /** Forgets producers without a transaction that have written nothing for so long. */
+  /** Forgets producers without an open transaction that have written nothing for `afterMs`. */
   expire(now: Timestamp, afterMs: number): void {
     for (const [id, producer] of this.#producers) {
       const isOpen = producer.currentTxnFirstOffset !== NONE
@@ -200,7 +200,7 @@ export class ProducerState {
     return this.#latest?.id === id ? this.#latest : this.#producers.get(id)
   }
 
-  /** The producer, made if need be; from now on it counts as the one who has written last. */
+  /** The producer, created if it is unknown; it becomes the latest writer. */
   #touched(id: number, now: Timestamp): Producer {
     let producer = this.#find(id)
     if (producer !== undefined && producer === this.#latest) return producer
@@ -239,8 +239,8 @@ export class ProducerState {
   }
 
   /**
-   * The state in a snapshot file. Throws BytesError when it is damaged. Who is in it counts as seen
-   * `now`: how long they have been quiet is not known, for a record's time may be any.
+   * The state in a snapshot file. Throws BytesError if it is damaged. Its producers count as seen
+   * `now`: how long they have been idle is unknown, because the times of records may be any.
    */
   static fromSnapshot(bytes: Uint8Array, now: Timestamp): ProducerState {
     const wrong = snapshotProblem(bytes)
@@ -273,7 +273,7 @@ function checkOrder(producer: Producer, batch: Batch): void {
   if (producerEpoch < epoch) {
     throw new PartlogError(
       'INVALID_PRODUCER_EPOCH',
-      `producer ${producerId} is in epoch ${epoch}, the batch is of epoch ${producerEpoch}`,
+      `producer ${producerId} is in epoch ${epoch}, the batch has epoch ${producerEpoch}`,
     )
   }
   const isNewEpoch = producerEpoch > epoch || last === undefined
@@ -281,7 +281,7 @@ function checkOrder(producer: Producer, batch: Batch): void {
   if (baseSequence === expected) return
   throw new PartlogError(
     'OUT_OF_ORDER_SEQUENCE_NUMBER',
-    `producer ${producerId} in epoch ${producerEpoch}: sequence ${expected} should come next, ` +
+    `producer ${producerId} in epoch ${producerEpoch}: expected sequence ${expected} next, ` +
       `the batch has ${baseSequence} to ${sequenceAfter(baseSequence, batch.lastOffsetDelta)}`,
   )
 }

@@ -1,9 +1,9 @@
 /**
- * From times to offsets: sparse, beside the offset index.
+ * Maps times to offsets: sparse, next to the offset index.
  *
- * An entry says: no record of this segment up to that offset is newer than this timestamp. The
- * offset is the last one of the batch that first reached it. A closed segment's last entry holds
- * its newest time.
+ * No record of the segment up to an entry's offset is newer than its timestamp. The offset is the
+ * last one of the batch that first reached the timestamp. A closed segment's last entry holds its
+ * newest time.
  *
  * Invariant: timestamps ascend strictly, offsets do not descend.
  */
@@ -34,34 +34,34 @@ export class TimeIndex {
     this.file = new IndexFile({ ...options, entryBytes: TIME_ENTRY.bytes, check })
   }
 
-  /** One slot is kept for the entry that closes the segment. */
+  /** One slot is reserved for the entry that closes the segment. */
   get isFull(): boolean {
     return this.file.count >= this.#entriesMax - 1
   }
 
-  /** The entry added last, of a fresh or loaded index. */
+  /** The entry added last; known for a new or loaded index. */
   get last(): TimeIndexEntry | undefined {
     return this.#last
   }
 
-  /** Notes the newest time so far, if it is newer than what is noted already. */
+  /** Adds the newest time so far, if it is newer than the last entry. */
   appendIfNewer(timestamp: Timestamp, offset: Offset): void {
     if (timestamp < 0) return
     if (this.#last !== undefined && timestamp <= this.#last.timestamp) return
-    // It holds for more offsets, too, should an index of others speak of later ones already.
+    // If another program's last entry has a higher offset, the time holds up to that one too.
     const upTo = Math.max(offset, this.#last?.offset ?? offset)
     this.file.append(TIME_ENTRY.of(timestamp, upTo - this.#baseOffset))
     this.#last = { timestamp, offset: upTo }
   }
 
-  /** The greatest entry older than `target`: everything up to its offset is older, too. */
+  /** The greatest entry older than `target`: every record up to its offset is older too. */
   async lookupBefore(target: Timestamp): Promise<TimeIndexEntry | undefined> {
     const entries = await this.file.entries()
     const index = entries.lastIndex(at => entries.read(at, TIME_ENTRY.timestamp) < target)
     return this.#entryAt(entries, index)
   }
 
-  /** Reads the file so that it can be added to. */
+  /** Reads the file, so that entries can be added. */
   async load(): Promise<void> {
     const entries = await this.file.entries()
     this.#last = this.#entryAt(entries, entries.count - 1)

@@ -1,13 +1,13 @@
 /**
- * Folders of logs, read as they are: those of a Kafka broker, those of partlog, or a single
- * partition's. Nothing is written, no lock is taken, no index is needed.
+ * Reads folders of logs: those of a Kafka broker, of a partlog cluster, or of a single partition.
+ * It writes nothing, takes no lock and needs no index.
  */
 
 import { PartlogError } from '../../model/errors.js'
 import { loadPart } from '../../model/load-part.js'
 import type { PartitionDirectory } from './partition-directory.js'
 
-/** What reads logs as they lie on a disk: loaded when the first folder is opened. */
+/** Loads the code that reads logs on a disk, when the first folder is opened. */
 const loadInspection = () => loadPart(() => import('./log-directory.js'))
 
 /** A folder of logs, open for reading. Made by {@link openLogDirectory}. */
@@ -17,13 +17,13 @@ export interface LogDirectory {
 }
 
 /**
- * Opens a folder for reading, beside whoever writes it: the log directory of a Kafka broker, the
- * folder of a partlog cluster, or the folder of one partition.
+ * Opens a folder for reading, also while its owner writes it: the log directory of a Kafka broker,
+ * the folder of a partlog cluster, or the folder of one partition.
  *
  *   const { partitions } = await openLogDirectory('/var/lib/kafka/data')
  *   for await (const record of partitions[0].records()) …
  *
- * Rejects with INVALID_ARGUMENT when there are no logs in it.
+ * Rejects with INVALID_ARGUMENT if the folder holds no logs.
  */
 export async function openLogDirectory(path: string): Promise<LogDirectory> {
   if (typeof path !== 'string' || path === '') {

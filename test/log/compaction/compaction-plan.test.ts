@@ -43,7 +43,7 @@ function planned(
 }
 
 describe('a plan', () => {
-  it('begins where the last one has ended, and leaves the active segment alone', () => {
+  it('a plan begins where the last cleaning ended and leaves out the active segment', () => {
     expect(planned(1)).toBeUndefined()
     expect(planned(2)).toBe('[0, 10) 1.00')
     expect(planned(6)).toBe('[0, 50) 1.00')
@@ -54,18 +54,18 @@ describe('a plan', () => {
     expect(planned(6, {}, { firstDirtyOffset: 60 })).toBeUndefined()
   })
 
-  it('begins at the start of a log that was cut or begun anew', () => {
+  it('a plan begins at the log start if the log was truncated or recreated', () => {
     expect(planned(6, {}, { firstDirtyOffset: 61 })).toBe('[0, 50) 1.00')
     expect(planned(6, {}, { firstDirtyOffset: 7, logStartOffset: 8 })).toBe('[8, 50) 1.00')
   })
 
-  it('ends with the last segment that is committed and synced', () => {
+  it('a plan ends with the last segment that is committed and synced', () => {
     expect(planned(6, {}, { settledOffset: 40 })).toBe('[0, 40) 1.00')
     expect(planned(6, {}, { settledOffset: 39 })).toBe('[0, 30) 1.00')
     expect(planned(6, {}, { settledOffset: 9 })).toBeUndefined()
   })
 
-  it('waits until more than min.cleanable.dirty.ratio is new', () => {
+  it('a plan waits until more than min.cleanable.dirty.ratio is dirty', () => {
     const half = { logEndOffset: 50, firstDirtyOffset: 20 }
     expect(planned(5, {}, half)).toBeUndefined()
     expect(planned(5, { 'min.cleanable.dirty.ratio': 0.49 }, half)).toBe('[20, 40) 0.50')
@@ -76,14 +76,14 @@ describe('a plan', () => {
     )
   })
 
-  it('leaves alone what is younger than min.compaction.lag.ms', () => {
+  it('a plan leaves out records younger than min.compaction.lag.ms', () => {
     // The newest of the segments are 550, 450 … ms old.
     expect(planned(6, { 'min.compaction.lag.ms': 150 })).toBe('[0, 50) 1.00')
     expect(planned(6, { 'min.compaction.lag.ms': 151 })).toBe('[0, 40) 1.00')
     expect(planned(6, { 'min.compaction.lag.ms': 551 })).toBeUndefined()
   })
 
-  it('does not wait when something is older than max.compaction.lag.ms', () => {
+  it('a plan does not wait if records are older than max.compaction.lag.ms', () => {
     const late = { 'min.cleanable.dirty.ratio': 1, 'max.compaction.lag.ms': 399 }
     expect(planned(6, late, { firstDirtyOffset: 20 })).toBe('[20, 50) 0.60')
     expect(planned(6, late, { firstDirtyOffset: 30 })).toBeUndefined()
@@ -92,7 +92,7 @@ describe('a plan', () => {
     )
   })
 
-  it('needs times for its lags only', () => {
+  it('a plan needs times only for the compaction lags', () => {
     const needed = (settings: object): boolean => needsTimes(logConfig(parseTopicConfig(settings)))
     expect(needed({})).toBe(false)
     expect(needed({ 'min.compaction.lag.ms': 1 })).toBe(true)
@@ -107,21 +107,21 @@ describe('segments that become one', () => {
       .map(group => group.map(({ baseOffset }) => baseOffset).join('+'))
       .join(' ')
 
-  it('fit into a segment together', () => {
+  it('grouped segments fit into one segment together', () => {
     expect(grouped(7)).toBe('0+10+20 30+40+50 60')
     expect(grouped(7, { segmentBytes: 299 })).toBe('0+10 20+30 40+50 60')
     expect(grouped(3, { segmentBytes: 50 })).toBe('0 10 20')
     expect(grouped(4, {}, { bytes: 0 })).toBe('0+10+20+30')
   })
 
-  it('have no more entries than an index may have', () => {
+  it('grouped segments have no more entries than an index may hold', () => {
     // One about every 100 bytes, and each takes up to 12.
     expect(grouped(6, { segmentIndexBytes: 36 })).toBe('0+10 20+30 40+50')
     expect(grouped(6, { segmentIndexBytes: 35 })).toBe('0 10 20 30 40 50')
     expect(grouped(4, { segmentIndexBytes: 60, indexIntervalBytes: 0 })).toBe('0+10 20+30')
   })
 
-  it('span no more offsets than an index can tell apart', () => {
+  it('grouped segments span no more offsets than an index can store', () => {
     const at = (baseOffset: number, endOffset: number) => ({ baseOffset, endOffset, bytes: 10 })
     const groups = (end: number) =>
       groupSegments([at(5, 10), at(10, end), at(end, end + 1)], limits).map(({ length }) => length)
@@ -151,7 +151,7 @@ describe('a record', () => {
       { mayDropTombstones: true, mappedEnd: 9 },
       true,
     ],
-  ])('that %s: %j %j stays: %s', (_, some, others, stays) => {
+  ])('a record that %s: %j %j stays: %s', (_, some, others, stays) => {
     expect(keepsRecord({ ...record, ...some }, { ...rules, ...others })).toBe(stays)
   })
 })
@@ -161,7 +161,7 @@ describe('a batch', () => {
   const batch = (some: object = {}): Batch =>
     new Batch(headerOnly({ ...fields, baseTimestamp: 100, ...some }), 0)
 
-  it('keeps its tombstones until its delete horizon', () => {
+  it('a batch keeps its tombstones until its delete horizon', () => {
     const horizon = batch({ hasDeleteHorizon: true })
     const at = (now: number, of = horizon, isBehindUnread = false): boolean =>
       mayDropTombstones(of, { now, isBehindUnread })
@@ -171,14 +171,14 @@ describe('a batch', () => {
     expect(at(1000, batch({ hasDeleteHorizon: true, isTransactional: true }))).toBe(false)
   })
 
-  it('is given a horizon by the first one who meets its tombstones', () => {
+  it('the first cleaning that keeps tombstones sets the delete horizon of their batch', () => {
     expect(needsDeleteHorizon(batch(), true)).toBe(true)
     expect(needsDeleteHorizon(batch(), false)).toBe(false)
     expect(needsDeleteHorizon(batch({ hasDeleteHorizon: true }), true)).toBe(false)
     expect(needsDeleteHorizon(batch({ isTransactional: true }), true)).toBe(false)
   })
 
-  it('stays without records where its header is needed', () => {
+  it('an empty batch stays where its header is needed', () => {
     const kept = (endOffset: number, isLastOfProducer = false, some: object = {}): boolean =>
       keepsEmpty(batch(some), { endOffset, isLastOfProducer })
     expect(kept(15)).toBe(true)

@@ -52,7 +52,7 @@ function newestOf(lines: readonly string[]): Map<string, string> {
 }
 
 describe('a log that is compacted', () => {
-  it('keeps the newest record of each key, at its offset', async () => {
+  it('compaction keeps the newest record of each key at its offset', async () => {
     const { log } = await compacted()
     put(log, 'a=1', 'b=1', 'c=1')
     put(log, 'a=2')
@@ -67,7 +67,7 @@ describe('a log that is compacted', () => {
     expect((await shapesIn(log)).slice(0, 3)).toEqual(['[0, 2] 1', '[3, 3] 1', '[4, 6] 2'])
   })
 
-  it('makes small segments one, and goes on where it has stopped', async () => {
+  it('compaction merges small segments and continues where it has stopped', async () => {
     const { w, log } = await compacted()
     for (let round = 0; round < 4; round++) {
       put(log, 'a=1', 'b=1')
@@ -91,7 +91,7 @@ describe('a log that is compacted', () => {
     )
   })
 
-  it('is the same when it is opened again', async () => {
+  it('a compacted log is the same when it is opened again', async () => {
     const { w, log } = await compacted()
     put(log, 'a=1', 'b=1')
     put(log, 'a=2')
@@ -111,7 +111,7 @@ describe('a log that is compacted', () => {
     expect(await linesIn(scanned.log)).toEqual(lines)
   })
 
-  it('is not touched above the high watermark, nor where it is not synced', async () => {
+  it('compaction leaves out records above the high watermark or the recovery point', async () => {
     const { log } = await compacted()
     put(log, 'a=1')
     put(log, 'a=2')
@@ -126,7 +126,7 @@ describe('a log that is compacted', () => {
     expect(await linesIn(unsynced.log)).toHaveLength(2)
   })
 
-  it('loses records without a key', async () => {
+  it('compaction removes records without a key', async () => {
     const { log } = await compacted()
     put(log, '=1', 'a=1', '=2')
     put(log, '=3')
@@ -135,7 +135,7 @@ describe('a log that is compacted', () => {
     expect(await linesIn(log)).toEqual(['1:a=1'])
   })
 
-  it('keeps headers and times, also those of the append', async () => {
+  it('compaction keeps headers and times, also append times', async () => {
     const { log } = await compacted({ 'message.timestamp.type': 'LogAppendTime' })
     putBatch(log, batchOfPairs(['a=1', 'b=1', 'c=1']), T + 500)
     putBatch(log, batchOfPairs(['a=2']), T + 900)
@@ -150,7 +150,7 @@ describe('a log that is compacted', () => {
     expect((await batchesIn(log))[0]?.timestampType).toBe('LogAppendTime')
   })
 
-  it('packs gzip again', async () => {
+  it('compaction recompresses gzip batches', async () => {
     const { log } = await compacted({ 'internal.segment.bytes': 2000 })
     const values = Array.from({ length: 40 }, (_, n) => `k${n % 30}=${'x'.repeat(n)}`)
     putBatch(log, batchOfPairs(values, { codec: 'gzip' }))
@@ -163,7 +163,7 @@ describe('a log that is compacted', () => {
     )
   })
 
-  it('finds its times over gaps and emptied batches', async () => {
+  it('a compacted log finds times across gaps and emptied batches', async () => {
     const { log } = await compacted()
     const at = (time: number, producerId: number, ...pairs: string[]): number => {
       const options = { producerId, producerEpoch: 0, baseSequence: 0 }
@@ -192,7 +192,7 @@ describe('a log that is compacted', () => {
 })
 
 describe('tombstones', () => {
-  it('stay for delete.retention.ms after the first cleaning that meets them', async () => {
+  it('tombstones stay for delete.retention.ms after the first cleaning with them', async () => {
     const { w, log } = await compacted()
     put(log, 'a=1', 'b=1')
     putBatch(log, batchOfPairs(['x=1', 'a', 'c=1'], {}, T - 40 * DAY_MS))
@@ -226,7 +226,7 @@ describe('tombstones', () => {
     expect(await horizonOf()).toBe(horizon)
   })
 
-  it('stay while a batch that cannot be read may hold older records of their keys', async () => {
+  it('tombstones stay while an unreadable batch may hold older records of their keys', async () => {
     const { w, log } = await compacted({ 'delete.retention.ms': 0 })
     put(log, 'a=1')
     putBatch(log, withHeader(batchOfPairs(['a=2', 'b=2']), { codec: 'zstd' }))
@@ -245,7 +245,7 @@ describe('tombstones', () => {
 })
 
 describe('what the system or a transaction has written', () => {
-  it('is kept as it is, and pushes nothing out', async () => {
+  it('control and transactional batches stay unchanged and remove no records', async () => {
     const { w, log } = await compacted({ 'delete.retention.ms': 0 })
     const options = { producerId: 9, producerEpoch: 0, baseSequence: 0 }
     put(log, 'a=1', 'b=1', 'c=1')
@@ -267,7 +267,7 @@ describe('what the system or a transaction has written', () => {
     expect((await batchesIn(log)).find(b => b.baseOffset === 3)?.hasDeleteHorizon).toBe(false)
   })
 
-  it('keeps the entries of aborted transactions', async () => {
+  it('compaction keeps the entries of aborted transactions', async () => {
     const { w, log } = await compacted()
     put(log, 'a=1')
     await rolled(log)
@@ -299,7 +299,7 @@ describe('batches without records', () => {
     baseSequence,
   })
 
-  it('stay when they are the last of a producer, whose sequence is known by them', async () => {
+  it('an empty batch stays if it is the last of a producer, for its sequence', async () => {
     const { w, log } = await compacted()
     putBatch(log, batchOfPairs(['a=1', 'b=1'], by(5, 0)))
     putBatch(log, batchOfPairs(['a=2', 'b=2'], by(5, 2)))
@@ -320,7 +320,7 @@ describe('batches without records', () => {
     expect(() => again.log.producers.check(late)).toThrow('OUT_OF_ORDER_SEQUENCE_NUMBER')
   })
 
-  it('stay at the end of what was cleaned, until more is', async () => {
+  it('an empty batch stays at the end of the cleaned part until more is cleaned', async () => {
     const { log } = await compacted()
     const values = ['r=1', `r=${'x'.repeat(320)}`, 'r=3']
     for (const value of values) put(log, value)
@@ -371,7 +371,7 @@ describe('what happens meanwhile', () => {
     return { w, log }
   }
 
-  it('records come in and are read', async () => {
+  it('records are appended and read during a cleaning', async () => {
     const { w, log } = await withRecords()
     const { reached, goOn } = pausedAt(w, 'create', /log.cleaned$/)
     const cleaning = clean(log)
@@ -399,7 +399,7 @@ describe('what happens meanwhile', () => {
     ],
     ['it is closed', async (log: Log) => void log.close()],
     ['it is given up', async (log: Log) => void log.abandon()],
-  ])('%s: then the cleaning is given up', async (_, act) => {
+  ])('a cleaning stops if %s', async (_, act) => {
     const { w, log } = await withRecords()
     const { reached, goOn } = pausedAt(w, 'create', /log.cleaned$/)
     const cleaning = cleanerOf(log).clean(HIGHEST)
@@ -417,7 +417,7 @@ describe('what happens meanwhile', () => {
   it.each([
     ['just before a swap', 'sync', /log\.cleaned$/],
     ['just after it', 'rename', /timeindex\.swap$/],
-  ])('the log is cut %s: nothing is noted of what is gone', async (_, kind, path) => {
+  ])('a cleaning notes nothing of records truncated %s', async (_, kind, path) => {
     const { w, log } = await withRecords()
     let cutting: Promise<unknown> | undefined
     w.disk.beforeOperation = operation => {
@@ -438,7 +438,7 @@ describe('what happens meanwhile', () => {
     expect(log.offlineReason).toBeUndefined()
   })
 
-  it('somebody wants it to end', async () => {
+  it('a cleaning stops when its signal aborts', async () => {
     const { w, log } = await withRecords()
     const { reached, goOn } = pausedAt(w, 'create', /log.cleaned$/)
     const ending = new AbortController()
@@ -452,7 +452,7 @@ describe('what happens meanwhile', () => {
     await clean(log)
   })
 
-  it('who reads a segment that is replaced reads on', async () => {
+  it('a read of a replaced segment continues', async () => {
     const { w, log } = await withRecords({ 'file.delete.delay.ms': 0 })
     const reading = new Deferred<void>()
     const goOn = new Deferred<void>()
@@ -481,7 +481,7 @@ describe('what happens meanwhile', () => {
     }
   })
 
-  it('a full disk stops the cleaning, and nothing else', async () => {
+  it('a full disk stops the cleaning and nothing else', async () => {
     const { w, log } = await withRecords()
     const before = await linesIn(log)
     w.disk.beforeOperation = operation => {
@@ -499,7 +499,7 @@ describe('what happens meanwhile', () => {
     expect((await linesIn(log)).length).toBeLessThan(before.length)
   })
 
-  it('names that cannot be given are taken back', async () => {
+  it('renames of a swap that fails are undone', async () => {
     const { w, log } = await withRecords()
     const before = await linesIn(log)
     w.disk.beforeOperation = operation => {
@@ -515,7 +515,7 @@ describe('what happens meanwhile', () => {
     expect(await linesIn(log)).toEqual(before)
   })
 
-  it('names that cannot be synced take the log offline; opening brings it in order', async () => {
+  it('a failed sync of names takes the log offline; opening finishes the swap', async () => {
     const { w, log } = await withRecords()
     const all = await linesIn(log)
     w.disk.beforeOperation = operation => {
@@ -534,7 +534,7 @@ describe('what happens meanwhile', () => {
     expect(all).toEqual(expect.arrayContaining(lines))
   })
 
-  it('damage is found before it is copied, and takes the log offline', async () => {
+  it('damage is found before it is copied and takes the log offline', async () => {
     const { w, log } = await withRecords()
     await log.close()
     const path = `${FOLDER}/00000000000000000000.log`
@@ -551,7 +551,7 @@ describe('what happens meanwhile', () => {
 })
 
 describe('a log with more keys than fit into memory', () => {
-  it('is cleaned bit by bit, and in the end as a whole', async () => {
+  it('a log with more keys than fit into memory is cleaned in several runs', async () => {
     const w = world({ ...COMPACT, 'internal.segment.bytes': 20_000 })
     const context = { ...contextOf(w), offsetMapBytes: 1 }
     const log = await createLog(context, TOPIC_ID)

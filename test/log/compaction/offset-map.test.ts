@@ -15,7 +15,7 @@ function get(map: OffsetMap, key: string): number {
 }
 
 describe('the offset map', () => {
-  it('gives the offset that was noted last', () => {
+  it('the offset map returns the offset that was last put', () => {
     const map = new OffsetMap(seededRandom(1))
     expect(get(map, 'a')).toBe(-1)
     expect(put(map, 'a', 0)).toBe(true)
@@ -26,7 +26,7 @@ describe('the offset map', () => {
     expect(map.count).toBe(3)
   })
 
-  it('keeps every key while its pages split', () => {
+  it('the offset map keeps every key while its pages split', () => {
     const map = new OffsetMap(seededRandom(2))
     const bytesBefore = map.bytes
     for (let index = 0; index < 50_000; index++) put(map, `key-${index}`, index)
@@ -42,7 +42,7 @@ describe('the offset map', () => {
     expect(map.bytes).toBeLessThan(50_000 * 24 * 2)
   })
 
-  it('takes no more than it may, and says so', () => {
+  it('a full offset map refuses a new key', () => {
     const maxBytes = 8 * PAGE_BYTES
     const map = new OffsetMap(seededRandom(3), maxBytes)
     let taken = 0
@@ -57,7 +57,7 @@ describe('the offset map', () => {
     for (let index = 1; index < taken; index++) expect(get(map, `key-${index}`)).toBe(index)
   })
 
-  it('holds at least a page, however little it may take', () => {
+  it('the offset map holds at least one page, however small its limit', () => {
     const map = new OffsetMap(seededRandom(4), 1)
     expect(put(map, 'a', 1)).toBe(true)
     expect(map.bytes).toBe(PAGE_BYTES)

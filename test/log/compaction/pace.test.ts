@@ -15,7 +15,7 @@ class SlowClock extends VirtualClock {
 }
 
 describe('long work', () => {
-  it('lets the others have their turn after a millisecond', async () => {
+  it('a pace lets other work run after a millisecond', async () => {
     const clock = new SlowClock()
     const pace = new Pace(clock, () => undefined)
     const asked = (): boolean[] => Array.from({ length: 32 }, () => pace.isDue)
@@ -27,7 +27,7 @@ describe('long work', () => {
     expect([clock.turns, pace.isOver]).toEqual([1, false])
   })
 
-  it('hears between two turns that it is not wanted any more', async () => {
+  it('a pace notices between two turns that the work must stop', async () => {
     let isWanted = true
     const pace = new Pace(new SlowClock(), () => {
       if (!isWanted) throw new Error('not wanted')

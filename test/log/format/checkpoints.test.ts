@@ -17,7 +17,7 @@ const OFFSETS = [
 ]
 
 describe('a checkpoint of offsets', () => {
-  it("is Kafka's, byte for byte", () => {
+  it("a checkpoint of offsets is Kafka's, byte for byte", () => {
     const golden = vectorLines('file').find(line => line.startsWith('recovery-point'))
     const text = golden?.split(' ').slice(1).join(' ').replaceAll('\\n', '\n')
     expect(text).toBeDefined()
@@ -29,18 +29,18 @@ describe('a checkpoint of offsets', () => {
     ])
   })
 
-  it('may be empty', () => {
+  it('a checkpoint of offsets may be empty', () => {
     expect(formatOffsets([])).toBe('0\n0\n')
     for (const text of ['', '0', '0\n0', '0\n0\n']) expect(parseOffsets(text).size).toBe(0)
   })
 
-  it('takes offsets to the last safe one, and large partition numbers', () => {
+  it('a checkpoint holds offsets up to the largest safe one and large partition numbers', () => {
     const largest = { topic: 't', partition: 99_998, offset: Number.MAX_SAFE_INTEGER }
     const parsed = parseOffsets(formatOffsets([largest]))
     expect([...parsed]).toEqual([['t-99998', 2 ** 53 - 1]])
   })
 
-  it('does not mind how the fields and lines are spaced', () => {
+  it('a checkpoint is read with any spacing of fields and lines', () => {
     const text = '0\n2\n  orders   0\t122 \n\na-b.c_d 11 7\n\n'
     expect(parseOffsets(text)).toEqual(parseOffsets(formatOffsets(OFFSETS)))
   })
@@ -63,12 +63,12 @@ describe('a checkpoint of offsets', () => {
     ['a power of ten', '0\n1\norders 0 1e3\n', '"1e3" is not a number'],
     ['more than a number can hold', `0\n1\norders 0 ${2 ** 53}\n`, 'is not a number'],
     ['a word for a partition', '0\n1\norders zero 122\n', '"zero" is not a number'],
-  ])('with %s is refused', (_, text, reason) => {
+  ])('a checkpoint of offsets with %s is refused', (_, text, reason) => {
     expect(() => parseOffsets(text)).toThrow(CheckpointError)
     expect(() => parseOffsets(text)).toThrow(reason)
   })
 
-  it('that is cut anywhere never gives an offset that was not there', () => {
+  it('a checkpoint that is cut anywhere never gives a wrong offset', () => {
     const text = formatOffsets(OFFSETS)
     const whole = parseOffsets(text)
     for (let end = 2; end < text.length - 1; end++) {
@@ -86,7 +86,7 @@ describe('a checkpoint of offsets', () => {
     }
   })
 
-  it('of any bytes gives offsets or a CheckpointError', () => {
+  it('a checkpoint of any bytes gives offsets or a CheckpointError', () => {
     const random = seededRandom(5)
     const good = Buffer.from(formatOffsets(OFFSETS))
     for (let round = 0; round < 2000; round++) {
@@ -104,7 +104,7 @@ describe('a checkpoint of offsets', () => {
 })
 
 describe('a checkpoint of leader epochs', () => {
-  it("is Kafka's", () => {
+  it("a checkpoint of leader epochs is Kafka's", () => {
     const epochs = [
       { epoch: 0, startOffset: 0 },
       { epoch: 5, startOffset: 92 },
@@ -119,13 +119,13 @@ describe('a checkpoint of leader epochs', () => {
     ['one field', '0\n1\n0\n'],
     ['a negative epoch', '0\n1\n-1 0\n'],
     ['a word', '0\n1\n0 start\n'],
-  ])('with %s is refused', (_, text) => {
+  ])('a checkpoint of leader epochs with %s is refused', (_, text) => {
     expect(() => parseEpochs(text)).toThrow(CheckpointError)
   })
 })
 
 describe('the lines of a checkpoint', () => {
-  it('come back as they went in, whatever their number of fields', () => {
+  it('the lines of a checkpoint round-trip with any number of fields', () => {
     for (const fields of [1, 2, 5]) {
       const lines = Array.from({ length: 20 }, (_, n) => Array<string>(fields).fill(`w${n}`))
       expect(parseCheckpoint(formatCheckpoint(lines.map(line => line.join(' '))), fields)).toEqual(

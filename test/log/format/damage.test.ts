@@ -18,7 +18,7 @@ const BREAK: LogBreak = {
 }
 
 describe('what a break means', () => {
-  it('nothing, when there is none', () => {
+  it('a log without a break is clean', () => {
     expect(judge(undefined)).toBe('clean')
   })
 
@@ -64,15 +64,15 @@ describe('what a break means', () => {
     ],
   ]
 
-  it.each(CASES)('%s', (_, facts, verdict) => {
+  it.each(CASES)('the verdict is right if %s', (_, facts, verdict) => {
     expect(judge({ ...BREAK, ...facts })).toBe(verdict)
   })
 
-  it.each(CASES)('below the recovery point nothing excuses it: %s', (_, facts) => {
+  it.each(CASES)('any break below the recovery point is corruption: %s', (_, facts) => {
     expect(judge({ ...BREAK, ...facts, offset: 99, durableOffset: 100 })).toBe('corruption')
   })
 
-  it('never calls a break clean', () => {
+  it('a break is never clean', () => {
     const flags = [false, true]
     for (const isShort of flags) {
       for (const isFollowedInFile of flags) {
@@ -127,12 +127,12 @@ describe('a sector that was never written', () => {
     ['zeros but for the start', bytes(100, [[1, 100]]), false],
     ['zeros in the sector it ends in only', bytes(600, [[412, 600]]), false],
     ['16 zeros, which a header may begin with', bytes(16, [[0, 16]]), false],
-  ])('ends a file that ends in %s: %s', (_, content, isLost) => {
+  ])('%s at the end of a file are a lost sector: %s', (_, content, isLost) => {
     expect(hasLostSector(content, 100, true)).toBe(isLost)
     expect(hasLostSector(content, 100)).toBe(false)
   })
 
-  it('is found at any place', () => {
+  it('a sector that was never written is found at any position', () => {
     for (let position = 0; position < 1024; position += 37) {
       for (let sector = Math.ceil(position / 512); sector < 6; sector++) {
         const at = sector * 512 - position

@@ -17,7 +17,7 @@ import {
 } from '../../../src/log/format/files.js'
 
 describe("a segment's files", () => {
-  it('are named by twenty digits and a kind, and read back', () => {
+  it('segment files are named by twenty digits and a kind, and parsed back', () => {
     expect(segmentFile(0, 'log')).toBe('00000000000000000000.log')
     expect(segmentFile(42, 'timeindex')).toBe('00000000000000000042.timeindex')
     for (const baseOffset of [0, 1, 42, 2 ** 31, 2 ** 53 - 1]) {
@@ -27,7 +27,7 @@ describe("a segment's files", () => {
     }
   })
 
-  it('sort by name as by offset', () => {
+  it('segment files sort by name as they do by offset', () => {
     const offsets = [0, 9, 10, 99, 1000, 2 ** 40, 2 ** 53 - 1]
     const names = offsets.map(offset => segmentFile(offset, 'log'))
     expect([...names].reverse().sort()).toEqual(names)
@@ -57,11 +57,11 @@ describe("a segment's files", () => {
     // Larger than any safe integer: another number would come out.
     '00009007199254740992.log',
     '99999999999999999999.log',
-  ])('is none: %j', name => {
+  ])('%j is not a segment file', name => {
     expect(parseSegmentFile(name)).toBeUndefined()
   })
 
-  it('on their way out, and those that recovery has cut off, are told apart', () => {
+  it('deleted and kept files are told apart from segment files', () => {
     const name = segmentFile(42, 'log')
     expect(deletedFile(name)).toBe('00000000000000000042.log.deleted')
     expect(keptFile(name, 140)).toBe('00000000000000000042.log.140.kept')
@@ -88,7 +88,7 @@ describe("a partition's folder", () => {
     ['7-7', '7', 7],
     ['__consumer_offsets-49', '__consumer_offsets', 49],
     [`${'x'.repeat(249)}-0`, 'x'.repeat(249), 0],
-  ])('%s', (folder, topic, partition) => {
+  ])('the folder %s belongs to partition %s-%i', (folder, topic, partition) => {
     expect(parsePartitionFolder(folder)).toEqual({ topic, partition })
     expect(partitionFolder({ topic, partition })).toBe(folder)
   })
@@ -114,7 +114,7 @@ describe("a partition's folder", () => {
     `${'x'.repeat(250)}-0`,
     'orders-0.0123456789abcdef0123456789abcdef-delete',
     'orders-0.0123456789abcdef0123456789abcdef-future',
-  ])('is none: %j', name => {
+  ])("%j is not a partition's folder", name => {
     expect(parsePartitionFolder(name)).toBeUndefined()
   })
 })
@@ -138,14 +138,14 @@ describe('the folder of a broker', () => {
 describe('the folder of a deleted partition', () => {
   const HEX = '0123456789abcdef0123456789abcdef'
 
-  it("has Kafka's name, and belongs to no partition any more", () => {
+  it("the folder of a deleted partition has Kafka's name and belongs to no partition", () => {
     const name = deletedFolder('orders-0', HEX)
     expect(name).toBe(`orders-0.${HEX}-delete`)
     expect(isDeletedFolder(name)).toBe(true)
     expect(parsePartitionFolder(name)).toBeUndefined()
   })
 
-  it('has a name the file system takes, however long the topic is', () => {
+  it('the name of a deleted folder fits the file system, however long the topic is', () => {
     const name = deletedFolder(`${'x'.repeat(249)}-99998`, HEX)
     expect(name.length).toBe(255)
     expect(isDeletedFolder(name)).toBe(true)
@@ -159,7 +159,7 @@ describe('the folder of a deleted partition', () => {
     `orders-0.${HEX}`,
     `orders-0.${HEX.toUpperCase()}-delete`,
     `orders-0.${HEX}-future`,
-  ])('is not %s', name => {
+  ])('%s is not the folder of a deleted partition', name => {
     expect(isDeletedFolder(name)).toBe(false)
   })
 })

@@ -40,7 +40,7 @@ async function bytesOf(disk: MemoryDisk, path: string): Promise<Buffer> {
 }
 
 describe('the offset index', () => {
-  it("has Kafka's bytes: relative offset and position, big-endian", async () => {
+  it("the offset index has Kafka's bytes: relative offset and position, big-endian", async () => {
     const disk = new MemoryDisk()
     const index = offsetIndex(disk)
     index.reset()
@@ -51,7 +51,7 @@ describe('the offset index', () => {
   })
 
   // 63 entries wait in memory, 64 are written at once, 200 stand half in the file.
-  it.each([0, 1, 2, 63, 64, 65, 200])('of %i entries finds the floor of every offset', async n => {
+  it.each([0, 1, 2, 63, 64, 65, 200])('an index of %i entries finds every floor', async n => {
     const index = filled(new MemoryDisk(), n)
     for (let target = BASE; target <= BASE + 10 * n + 15; target++) {
       const floor = Math.min(n, Math.floor((target - BASE) / 10))
@@ -61,7 +61,7 @@ describe('the offset index', () => {
     expect((await index.lookup(0)).position).toBe(0)
   })
 
-  it('is the same when it is opened again', async () => {
+  it('the offset index is the same when it is opened again', async () => {
     const disk = new MemoryDisk()
     filled(disk, 100).file.spill()
     const again = offsetIndex(disk)
@@ -73,7 +73,7 @@ describe('the offset index', () => {
     expect((await again.lookup(BASE + 999)).position).toBe(9900)
   })
 
-  it('refuses entries that do not ascend or do not fit', () => {
+  it('the offset index refuses entries that do not ascend or do not fit', () => {
     const index = filled(new MemoryDisk(), 3)
     expect(() => index.append(BASE + 30, 9999)).toThrow('ascends')
     expect(() => index.append(BASE - 1, 9999)).toThrow('relative offset fits')
@@ -81,7 +81,7 @@ describe('the offset index', () => {
     expect(index.file.count).toBe(3)
   })
 
-  it('is full when another entry would outgrow its bytes', () => {
+  it('the offset index is full when another entry would exceed its bytes', () => {
     const index = offsetIndex(new MemoryDisk(), 30)
     index.reset()
     const fullness = [1, 2, 3].map(n => {
@@ -92,7 +92,7 @@ describe('the offset index', () => {
   })
 
   it.each([0, 1, 29, 30, 31, 640, 641, 999, 1000, 1001])(
-    'keeps what lies below +%i when it is cut there',
+    'the offset index keeps the entries below +%i when it is truncated there',
     async relative => {
       const disk = new MemoryDisk()
       const index = filled(disk, 100)
@@ -107,7 +107,7 @@ describe('the offset index', () => {
     },
   )
 
-  it('starts empty over whatever lies there', async () => {
+  it('the offset index starts empty over an existing file', async () => {
     const disk = new MemoryDisk()
     write(disk, 'index', Buffer.alloc(21, 0x7f))
     const index = offsetIndex(disk)
@@ -135,7 +135,7 @@ describe('entries of the offset index are not believed when', () => {
     ['an offset is negative', entries([-5, 50]), 0],
     ['a position is negative', entries([5, -50]), 0],
     ['zeros follow: Kafka had sized the file in advance', entries([5, 50], [0, 0]), 8],
-  ])('%s', async (_, bytes, at) => {
+  ])('the offset index is refused if %s', async (_, bytes, at) => {
     const disk = new MemoryDisk()
     write(disk, 'index', bytes)
     await expect(offsetIndex(disk).lookup(BASE + 3)).rejects.toThrow(
@@ -145,7 +145,7 @@ describe('entries of the offset index are not believed when', () => {
     await expect(offsetIndex(disk).truncateTo(BASE + 1)).rejects.toBeInstanceOf(IndexError)
   })
 
-  it('the file ends inside one', async () => {
+  it('an offset index that ends inside an entry is refused', async () => {
     const disk = new MemoryDisk()
     write(disk, 'index', entries([5, 50], [6, 60]).subarray(0, 13))
     await expect(offsetIndex(disk).load()).rejects.toThrow('has 13 bytes, not a multiple of 8')
@@ -153,7 +153,7 @@ describe('entries of the offset index are not believed when', () => {
 })
 
 describe('the time index', () => {
-  it("has Kafka's bytes: timestamp and relative offset", async () => {
+  it("the time index has Kafka's bytes: timestamp and relative offset", async () => {
     const disk = new MemoryDisk()
     const index = timeIndex(disk)
     index.reset()
@@ -162,7 +162,7 @@ describe('the time index', () => {
     expect((await bytesOf(disk, 'timeindex')).toString('hex')).toBe('0000018bcfe5680500000003')
   })
 
-  it('notes only what is newer than all before', async () => {
+  it('the time index only adds times newer than all before', async () => {
     const index = timeIndex(new MemoryDisk())
     index.reset()
     index.appendIfNewer(-1, BASE)
@@ -179,7 +179,7 @@ describe('the time index', () => {
     expect(found).toEqual([undefined, undefined, [10, 0], [10, 0], [20, 3], [21, 6]])
   })
 
-  it('takes a newer time of the same batch, and one of an earlier batch for as many offsets', () => {
+  it('the time index accepts a newer time at the last offset or below it', () => {
     const index = timeIndex(new MemoryDisk())
     index.reset()
     index.appendIfNewer(T, BASE + 5)
@@ -189,7 +189,7 @@ describe('the time index', () => {
     expect(index.last).toEqual({ timestamp: T + 2, offset: BASE + 5 })
   })
 
-  it('keeps a slot for the entry that closes the segment', () => {
+  it('the time index reserves a slot for the entry that closes the segment', () => {
     const index = timeIndex(new MemoryDisk(), 36)
     index.reset()
     index.appendIfNewer(T, BASE)
@@ -198,7 +198,7 @@ describe('the time index', () => {
     expect(index.isFull).toBe(true)
   })
 
-  it('finds the same when it is opened again, and when it is cut', async () => {
+  it('the time index is the same when it is opened again and when it is truncated', async () => {
     const disk = new MemoryDisk()
     const index = timeIndex(disk)
     index.reset()
@@ -231,7 +231,7 @@ describe('the time index', () => {
     ['a time is negative', entries([-1, 1]), 0],
     ['an offset is negative', entries([T, -1]), 0],
     ['zeros follow', entries([T, 1], [0, 0]), 12],
-  ])('is not believed when %s', async (_, bytes, at) => {
+  ])('the time index is refused if %s', async (_, bytes, at) => {
     const disk = new MemoryDisk()
     write(disk, 'timeindex', bytes)
     const message = `timeindex does not ascend at byte ${at}`
@@ -247,14 +247,14 @@ describe('the time index', () => {
 })
 
 describe('the file of an index', () => {
-  it('is not made by looking something up', async () => {
+  it('a look-up does not create an index file', async () => {
     const disk = new MemoryDisk()
     expect(await offsetIndex(disk).lookup(BASE + 5)).toEqual({ offset: BASE, position: 0 })
     expect(await timeIndex(disk).lookupBefore(T)).toBeUndefined()
     expect(disk.list('')).toEqual([])
   })
 
-  it('is written a page of entries at a time, the rest with the sync', async () => {
+  it('an index file is written in larger pieces, and the rest with the sync', async () => {
     const disk = new MemoryDisk({ recordsHistory: true })
     const index = filled(disk, 130)
     expect((await bytesOf(disk, 'index')).length).toBe(128 * 8)
@@ -264,7 +264,7 @@ describe('the file of an index', () => {
     expect(disk.history.at(-1)?.kind).toBe('sync')
   })
 
-  it('exists after a sync even if it is empty', async () => {
+  it('an index file exists after a sync even if it is empty', async () => {
     const disk = new MemoryDisk()
     const index = offsetIndex(disk)
     index.reset()
@@ -273,7 +273,7 @@ describe('the file of an index', () => {
     expect(disk.exists('index')).toBe(true)
   })
 
-  it('that cannot be written keeps its entries in memory, and takes them later', async () => {
+  it('an index that cannot be written keeps its entries in memory and retries', async () => {
     const disk = new MemoryDisk()
     disk.beforeOperation = operation =>
       operation.kind === 'append' ? { writtenBytes: 3, code: 'ENOSPC' } : undefined
@@ -286,7 +286,7 @@ describe('the file of an index', () => {
     await offsetIndex(disk).load()
   })
 
-  it('fails a sync that the disk refuses', async () => {
+  it('an index sync fails if the disk refuses it', async () => {
     const disk = new MemoryDisk()
     const index = filled(disk, 1)
     disk.beforeOperation = operation => {
@@ -296,7 +296,7 @@ describe('the file of an index', () => {
     await expect(index.file.sync()).rejects.toMatchObject({ code: 'EIO' })
   })
 
-  it('is known to the last entry, however it grows while it is being read', async () => {
+  it('an index that grows while it is read is known to its last entry', async () => {
     const disk = new MemoryDisk()
     const index = filled(disk, 64)
     const lookup = index.lookup(BASE + 640)
@@ -306,7 +306,7 @@ describe('the file of an index', () => {
     expect((await index.lookup(BASE + 1000)).position).toBe(10_000)
   })
 
-  it('that is emptied while it is being read stays empty', async () => {
+  it('an index that is emptied while it is read stays empty', async () => {
     const index = filled(new MemoryDisk(), 64)
     const lookup = index.lookup(BASE + 640)
     index.reset()
@@ -326,7 +326,7 @@ describe('the cache of indexes', () => {
     return reads
   }
 
-  it('reads a file once, and again when it has grown', async () => {
+  it('the index cache reads a file once, and again after it has grown', async () => {
     const disk = new MemoryDisk()
     const cache = new IndexCache(MANY)
     const index = filled(disk, 64, cache)
@@ -343,7 +343,7 @@ describe('the cache of indexes', () => {
     expect(cache.bytes).toBe(0)
   })
 
-  it('holds no more than it may, and lets go what was used longest ago', async () => {
+  it('the index cache holds no more than its limit and drops the least recently used', async () => {
     const cache = new IndexCache(1200)
     const disks = [new MemoryDisk(), new MemoryDisk(), new MemoryDisk()]
     const [a, b, c] = disks.map(disk => filled(disk, 64, cache)) as [
@@ -363,7 +363,7 @@ describe('the cache of indexes', () => {
     expect(reads.map(({ count }) => count)).toEqual([1, 2, 1])
   })
 
-  it('keeps one that alone is larger than the cache as long as it is used', async () => {
+  it('the index cache keeps a file larger than the cache while it is in use', async () => {
     const cache = new IndexCache(10)
     const index = filled(new MemoryDisk(), 64, cache)
     expect((await index.lookup(BASE + 15)).position).toBe(100)

@@ -9,7 +9,7 @@ import { createEmpty, history, world } from '../helpers.js'
 const FIRST = 'orders-0/00000000000000000000.log'
 
 describe('what is cut off', () => {
-  it('at the same place again goes beside what is kept already', async () => {
+  it('bytes cut off at the same position again are kept in another file', async () => {
     const w = world()
     const log = await createEmpty(w)
     const kept: (readonly string[])[] = []
@@ -28,7 +28,7 @@ describe('what is cut off', () => {
     expect(contents.map(text => /[abc]\d/.exec(text)?.[0])).toEqual(['a1', 'b1', 'c1'])
   })
 
-  it('is not kept twice when a crash has come in between', async () => {
+  it('bytes are not kept twice when a crash has interrupted the recovery', async () => {
     const disk = new MemoryDisk()
     const file = disk.create('f.log')
     file.append(Buffer.from('0123456789'))
@@ -38,7 +38,7 @@ describe('what is cut off', () => {
     expect(await keepAside(disk, file, 10)).toBeUndefined()
   })
 
-  it('that does not find room is not cut off, and leaves nothing behind', async () => {
+  it('bytes that cannot be copied are not cut off, and no file is left', async () => {
     const w = world()
     const log = await createEmpty(w)
     log.appendAsFollower(history(0, 5, 0))

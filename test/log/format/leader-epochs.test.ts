@@ -76,7 +76,7 @@ describe('a leadership that begins', () => {
     // A later entry of its own, or of a newer one, was a mistake.
     ['0:0 1:10', 1, 8, '0:0 1:8', true],
     ['0:0 5:10', 3, 12, '0:0 3:12', true],
-  ] as const)('%s, then %i at %i: %s', (before, epoch, at, after, isNew) => {
+  ] as const)('assigning to %s the epoch %i at %i gives %s', (before, epoch, at, after, isNew) => {
     const subject = epochs(before)
     expect(subject.assign(epoch, at)).toBe(isNew)
     expect(show(subject)).toBe(after)
@@ -85,13 +85,13 @@ describe('a leadership that begins', () => {
 })
 
 describe('the epoch of an offset', () => {
-  it('is the one that began last before it', () => {
+  it('the epoch of an offset is the latest one that began at or before it', () => {
     const subject = epochs('0:0 2:61 5:92')
     const found = [0, 60, 61, 91, 92, 1000].map(offset => subject.epochAt(offset))
     expect(found).toEqual([0, 0, 2, 2, 5, 5])
   })
 
-  it('is not known before the first', () => {
+  it('the epoch of an offset before the first epoch is unknown', () => {
     expect(epochs('3:10').epochAt(9)).toBeUndefined()
     expect(epochs('').epochAt(0)).toBeUndefined()
     expect(epochs('').latest).toBeUndefined()
@@ -120,7 +120,7 @@ describe('the end of an epoch', () => {
     expect(epochs(known).endOffsetFor(asked, end)).toEqual({ epoch, endOffset })
   })
 
-  it('leads a follower to where two logs part, and cuts nothing they share', () => {
+  it('the end of an epoch leads a follower to the divergence and removes nothing shared', () => {
     const random = seededRandom(5)
     for (let round = 0; round < 300; round++) {
       const { leader, follower, common } = partedLogs(random)
@@ -129,7 +129,7 @@ describe('the end of an epoch', () => {
     }
   })
 
-  it('has a latest one, or −1', () => {
+  it('the latest epoch is −1 if there is none', () => {
     expect([epochs('').latestEpoch, epochs('0:0 4:7').latestEpoch]).toEqual([-1, 4])
   })
 })
@@ -141,7 +141,7 @@ describe('cutting', () => {
     ['0:0 2:61 5:92', 61, '0:0', true],
     ['0:0 2:61 5:92', 0, '', true],
     ['', 10, '', false],
-  ] as const)('the end of %s at %i leaves %s', (before, end, after, isChange) => {
+  ] as const)('truncating the end of %s at %i leaves %s', (before, end, after, isChange) => {
     const subject = epochs(before)
     expect(subject.truncateFromEnd(end)).toBe(isChange)
     expect(show(subject)).toBe(after)
@@ -157,7 +157,7 @@ describe('cutting', () => {
     ['3:10', 5, '3:10', false],
     ['3:10', 10, '3:10', false],
     ['', 10, '', false],
-  ] as const)('the start of %s at %i leaves %s', (before, start, after, isChange) => {
+  ] as const)('truncating the start of %s at %i leaves %s', (before, start, after, isChange) => {
     const subject = epochs(before)
     expect(subject.truncateFromStart(start)).toBe(isChange)
     expect(show(subject)).toBe(after)
@@ -174,13 +174,13 @@ describe('the list of epochs', () => {
     ['1:0 0:5', false],
     ['0:5 1:4', false],
     ['0:0 1:5 1:6', false],
-  ])('%s: ascends? %s', (text, isGood) => {
+  ])('the entries %s ascend: %s', (text, isGood) => {
     expect(isAscending(entriesOf(text))).toBe(isGood)
     if (isGood) expect(show(epochs(text))).toBe(text)
     else expect(() => epochs(text)).toThrow('leader epochs ascend')
   })
 
-  it('ascends whatever happens to it, and agrees with a list of all offsets', () => {
+  it('leader epochs always ascend and agree with a list of all offsets', () => {
     const random = seededRandom(11)
     for (let round = 0; round < 200; round++) {
       const subject = new LeaderEpochs()

@@ -20,7 +20,7 @@ async function readText(text: string): Promise<MetaProperties | undefined> {
 }
 
 describe('meta.properties', () => {
-  it('comes back as it was written', async () => {
+  it('meta.properties round-trips', async () => {
     const disk = new MemoryDisk()
     await writeMetaProperties(disk, 'meta.properties', META, Date.UTC(2026, 0, 1))
     expect(await readMetaProperties(disk, 'meta.properties')).toEqual(META)
@@ -36,18 +36,18 @@ describe('meta.properties', () => {
     ])
   })
 
-  it("reads Kafka's, in any order and with what it does not know", async () => {
+  it('meta.properties of Kafka is read in any order, with unknown properties', async () => {
     const text =
       '#\n#Sat Nov 21 01:30:00 UTC 2026\nversion=1\r\nnode.id = 1\nlater.key=x=y\n\ncluster.id= c\n'
     expect(await readText(text)).toEqual({ clusterId: 'c', nodeId: 1, directoryId: '' })
   })
 
-  it('reads that of an older Kafka, which says broker.id', async () => {
+  it('meta.properties of an older Kafka is read with broker.id', async () => {
     const text = '#\nbroker.id=0\nversion=0\ncluster.id=c\n'
     expect(await readText(text)).toEqual({ clusterId: 'c', nodeId: 0, directoryId: '' })
   })
 
-  it('takes the text up to the end of the line, other signs of equality too', async () => {
+  it('a property extends to the end of its line, including further equals signs', async () => {
     expect((await readText('cluster.id=a=b==\nnode.id=1\n'))?.clusterId).toBe('a=b==')
   })
 
@@ -63,18 +63,18 @@ describe('meta.properties', () => {
     ['is all comment', '#cluster.id=c\n#node.id=1\n'],
     ['has a cluster of zeros', 'cluster.id=AbCd\0\0\0\0\nnode.id=1\n'],
     ['has a cluster that is no text', 'cluster.id=Ab\u0007Cd\nnode.id=1\n'],
-  ])('is damaged, and left as it is, when it %s', async (_, text) => {
+  ])('meta.properties is damaged and not changed when it %s', async (_, text) => {
     await expect(readText(text)).rejects.toMatchObject({
       code: 'CORRUPT_LOG',
       message: expect.stringContaining('meta.properties is damaged'),
     })
   })
 
-  it('is absent when it is not there', async () => {
+  it('meta.properties that does not exist is undefined', async () => {
     expect(await readMetaProperties(new MemoryDisk(), 'meta.properties')).toBeUndefined()
   })
 
-  it('is refused when it is far too large', async () => {
+  it('meta.properties that is far too large is refused', async () => {
     const reading = readText('x'.repeat(64 * 1024 + 1))
     await expect(reading).rejects.toMatchObject({ code: 'CORRUPT_LOG' })
   })
@@ -101,7 +101,7 @@ describe('the cluster that folders belong to', () => {
     expect(await clusterIdIn(await disk(ids), FOLDERS)).toBe(expected)
   })
 
-  it('is not guessed when they say different things: all files are named', async () => {
+  it('folders of different clusters are refused with the names of all files', async () => {
     const contradicting = await disk({ controller: 'c', 'broker-1': 'd' })
     const sentence = /controller\/meta.properties: cluster c; broker-1\/meta.properties: cluster d/
     await expect(clusterIdIn(contradicting, FOLDERS)).rejects.toThrow(sentence)

@@ -46,12 +46,12 @@ function refusal(state: ProducerState, candidate: Batch): string {
 }
 
 describe('the next batch', () => {
-  it('of one who is not known may have any sequence', () => {
+  it('the next batch of an unknown producer may have any sequence', () => {
     expect(refusal(new ProducerState(), batch(123))).toBe('taken')
     expect(refusal(seen(batch(0, { id: 8 })), batch(123))).toBe('taken')
   })
 
-  it('follows the last one, 0 follows 2³¹ − 1', () => {
+  it('the next sequence follows the last one, and 0 follows 2³¹ − 1', () => {
     const state = seen(batch(0, { count: 3 }))
     expect(refusal(state, batch(3))).toBe('taken')
     expect(refusal(state, batch(4))).toBe('OUT_OF_ORDER_SEQUENCE_NUMBER')
@@ -61,14 +61,14 @@ describe('the next batch', () => {
     expect(refusal(seen(batch(MAX)), batch(1))).toBe('OUT_OF_ORDER_SEQUENCE_NUMBER')
   })
 
-  it('may reach over the wrap, and is known again afterwards', () => {
+  it('a batch may span the sequence wrap and is then known as a duplicate', () => {
     const over = batch(MAX - 1, { count: 4, offset: 10 })
     const state = seen(over)
     expect(refusal(state, batch(2))).toBe('taken')
     expect(state.check(over)).toEqual({ firstOffset: 10, lastOffset: 13, timestamp: 1_000 })
   })
 
-  it('of a new epoch begins at 0, of an old one is refused', () => {
+  it('a batch of a new epoch begins at 0, and one of an old epoch is refused', () => {
     const state = seen(batch(0), batch(5, { epoch: 3 }))
     expect(refusal(state, batch(0, { epoch: 4 }))).toBe('taken')
     expect(refusal(state, batch(6, { epoch: 4 }))).toBe('OUT_OF_ORDER_SEQUENCE_NUMBER')
@@ -76,13 +76,13 @@ describe('the next batch', () => {
     expect(refusal(state, batch(0))).toBe('INVALID_PRODUCER_EPOCH')
   })
 
-  it('names what should have come', () => {
+  it('an out-of-order error names the expected sequence', () => {
     expect(() => seen(batch(0)).check(batch(7, { count: 2 }))).toThrow(
-      'producer 7 in epoch 0: sequence 1 should come next, the batch has 7 to 8',
+      'producer 7 in epoch 0: expected sequence 1 next, the batch has 7 to 8',
     )
   })
 
-  it('of one without an id is none of its business', () => {
+  it('a batch without a producer id is not checked', () => {
     const state = seen(batch(-1, { id: -1, epoch: -1 }))
     expect(refusal(state, batch(-1, { id: -1, epoch: -1 }))).toBe('taken')
     expect(state.size).toBe(0)
@@ -94,7 +94,7 @@ describe('a duplicate', () => {
     batch(2 * n, { count: 2, offset: 100 + 2 * n, time: 5_000 + n }),
   )
 
-  it('of the last five is known with its place and time; the sixth is out of order', () => {
+  it('the last five batches are known as duplicates; the sixth is out of order', () => {
     const state = seen(...six)
     for (const [n, twin] of six.entries()) {
       if (n === 0) expect(refusal(state, twin)).toBe('OUT_OF_ORDER_SEQUENCE_NUMBER')
@@ -105,14 +105,14 @@ describe('a duplicate', () => {
     }
   })
 
-  it('has the same first and last sequence: half of a batch is none', () => {
+  it('a duplicate has the same first and last sequence, so half of a batch is none', () => {
     const state = seen(batch(0, { count: 4 }))
     expect(refusal(state, batch(0, { count: 3 }))).toBe('OUT_OF_ORDER_SEQUENCE_NUMBER')
     expect(refusal(state, batch(1, { count: 3 }))).toBe('OUT_OF_ORDER_SEQUENCE_NUMBER')
     expect(refusal(state, batch(0, { count: 4 }))).toBe('duplicate')
   })
 
-  it('is one within an epoch', () => {
+  it('a batch is a duplicate within its epoch only', () => {
     const state = seen(batch(0), batch(0, { epoch: 1 }), batch(1, { epoch: 1 }))
     expect(refusal(state, batch(0, { epoch: 1 }))).toBe('duplicate')
     expect(refusal(state, batch(0, { epoch: 2 }))).toBe('taken')
@@ -122,7 +122,7 @@ describe('a duplicate', () => {
 })
 
 describe('producers go', () => {
-  it('when they have been quiet for so long, by the broker’s time', () => {
+  it('producers expire after being idle, by the broker’s time', () => {
     const state = new ProducerState()
     state.update(batch(0, { id: 1, time: 5 }), 1_000)
     state.update(batch(0, { id: 2, time: 5 }), 2_000)
@@ -133,7 +133,7 @@ describe('producers go', () => {
     expect(refusal(state, batch(9, { id: 2 }))).toBe('OUT_OF_ORDER_SEQUENCE_NUMBER')
   })
 
-  it('when there are too many: the quietest first', () => {
+  it('the producer idle longest is dropped when there are too many', () => {
     const state = new ProducerState()
     for (let id = 0; id < 10_000; id++) state.update(batch(0, { id }), 0)
     state.update(batch(1, { id: 0 }), 0)
@@ -153,12 +153,12 @@ describe('snapshots', () => {
       bytes.toString('hex', 10 + 46 * n, 56 + 46 * n),
     ).toSorted()
 
-  it.each(NAMES)('of Kafka are read and written: %s', name => {
+  it.each(NAMES)('the snapshot %s of Kafka is read and written', name => {
     const bytes = golden(name)
     expect(ProducerState.fromSnapshot(bytes, 0).toSnapshot().equals(bytes)).toBe(true)
   })
 
-  it('Kafka’s log leads to Kafka’s snapshots, transactions and markers included', () => {
+  it('a log of Kafka gives Kafka’s snapshots, with transactions and markers', () => {
     const state = new ProducerState()
     const logs = [0, 40, 81, 120].map(base => golden(`${String(base).padStart(20, '0')}.log`))
     const batches = logs.flatMap(bytes => [...batchesOf(bytes)])
@@ -172,7 +172,7 @@ describe('snapshots', () => {
     expect(batches).toEqual([])
   })
 
-  it('hold the last batch of each producer', () => {
+  it('a snapshot holds the last batch of each producer', () => {
     const state = seen(batch(0), batch(1, { offset: 1 }), batch(4, { id: 9, offset: 2, count: 3 }))
     const again = ProducerState.fromSnapshot(state.toSnapshot(), 0)
     expect(again.check(batch(1))).toMatchObject({ firstOffset: 1 })
@@ -181,11 +181,11 @@ describe('snapshots', () => {
     expect(refusal(again, batch(2))).toBe('taken')
   })
 
-  it('of nobody are ten bytes, as Kafka has them', () => {
+  it("a snapshot without producers is ten bytes, as Kafka's", () => {
     expect(new ProducerState().toSnapshot().toString('hex')).toBe('000148674bc700000000')
   })
 
-  it('that are damaged are refused: any bit, any length', () => {
+  it('a snapshot with any wrong bit or length is refused', () => {
     const bytes = seen(batch(0), batch(0, { id: 8 })).toSnapshot()
     for (let bit = 0; bit < 8 * bytes.length; bit++) {
       const damaged = Buffer.from(bytes)

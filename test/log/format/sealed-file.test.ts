@@ -49,18 +49,18 @@ async function put(disk: MemoryDisk, path: string, bytes: Buffer | string): Prom
 const RIGHT = { text: 'two 5\n', isSealed: true, odd: undefined }
 
 describe('a sealed file', () => {
-  it('is read as it was written, and Kafka finds what it expects', async () => {
+  it('a sealed file is read as it was written, and Kafka can read it', async () => {
     const disk = await written('one\n', 'two 5\n')
     expect(await read(disk)).toEqual(RIGHT)
     expect((await bytesOf(disk, PATH)).toString()).toBe('two 5\n')
     expect(disk.list('d').map(({ name }) => name)).toEqual(['checkpoint', 'checkpoint.sealed'])
   })
 
-  it('that is not there says nothing', async () => {
+  it('a sealed file that does not exist has no text', async () => {
     expect(await read(newDisk())).toEqual({ text: undefined, isSealed: false, odd: undefined })
   })
 
-  it('is taken as it is where nobody has sealed it', async () => {
+  it('a file without a sealed copy is read alone', async () => {
     const disk = newDisk()
     await put(disk, PATH, 'of Kafka\n')
     const file = new SealedFile(disk, PATH)
@@ -70,7 +70,7 @@ describe('a sealed file', () => {
     expect(await read(disk)).toEqual({ text: 'of Kafka\n', isSealed: true, odd: undefined })
   })
 
-  it('is not written again when nothing has changed, nor when it was read so', async () => {
+  it('a sealed file is not written again when its text has not changed', async () => {
     const disk = await written('two 5\n')
     const before = disk.history.length
     const file = new SealedFile(disk, PATH)
@@ -82,7 +82,7 @@ describe('a sealed file', () => {
     expect(disk.history.length).toBeGreaterThan(before)
   })
 
-  it('with any bit wrong in one of the two is what was written, or says so', async () => {
+  it('a sealed file with any wrong bit in one of the two is restored or reported', async () => {
     for (const [path, isTold] of [
       [PATH, true],
       [COPY, true],
@@ -103,7 +103,7 @@ describe('a sealed file', () => {
     ['an older copy', 'before one\n'],
     ['nothing', ''],
     ['another file', 'three\n'],
-  ])('that became %s is restored from the other', async (_, text) => {
+  ])('a sealed file that became %s is restored from its copy', async (_, text) => {
     const disk = await written('before one\n', 'one\n', 'two 5\n')
     await put(disk, PATH, text)
     const odd = 'd/checkpoint is not what was written'
@@ -112,7 +112,7 @@ describe('a sealed file', () => {
     expect(await read(disk)).toEqual({ ...RIGHT, odd })
   })
 
-  it('whose copy is an older one is believed as it is, because others know that', async () => {
+  it('a file whose copy is older is used, because other copies have the count', async () => {
     const disk = await written()
     const counts: WriteCounts = new Map()
     const file = new SealedFile(disk, PATH, counts)
@@ -131,7 +131,7 @@ describe('a sealed file', () => {
     expect(read2?.content).toEqual({ text: 'other\n', isSealed: true, odd: undefined })
   })
 
-  it('does not take the copy of another file for its own', async () => {
+  it('a sealed file refuses the copy of another file', async () => {
     const disk = await written('two 5\n')
     const other = new SealedFile(disk, 'd/other')
     await other.load()
@@ -144,7 +144,7 @@ describe('a sealed file', () => {
     })
   })
 
-  it('is the old or the new one after a crash at any moment, and nothing is told', async () => {
+  it('a sealed file is old or new after a crash at any moment, without a finding', async () => {
     for (let at = 0; ; at++) {
       const disk = newDisk()
       await disk.syncDirectory('')
@@ -172,7 +172,7 @@ describe('a sealed file', () => {
     }
   })
 
-  it('that could not be written is written the next time', async () => {
+  it('a sealed file that could not be written is written the next time', async () => {
     const disk = await written('one\n')
     const file = new SealedFile(disk, PATH)
     await file.load()

@@ -28,7 +28,7 @@ function namesIn(w: World): string[] {
 }
 
 describe('a folder that was left in the middle of a swap', () => {
-  it('removes what was cleaned and not swapped', async () => {
+  it('opening removes files that were cleaned but not swapped', async () => {
     const w = folderWith({
       [file(0, 'log')]: '0:a 1:b',
       [file(2, 'log')]: '2:c',
@@ -39,7 +39,7 @@ describe('a folder that was left in the middle of a swap', () => {
     expect(namesIn(w)).toEqual([file(0, 'log'), file(2, 'log')])
   })
 
-  it('undoes a swap of which something is not renamed yet', async () => {
+  it('opening undoes a swap whose renames are incomplete', async () => {
     const w = folderWith({
       [file(0, 'log')]: '0:a 1:b',
       [file(2, 'log')]: '2:c',
@@ -50,7 +50,7 @@ describe('a folder that was left in the middle of a swap', () => {
     expect(namesIn(w)).toEqual([file(0, 'log'), file(2, 'log')])
   })
 
-  it('finishes a swap, which removes what lies in it and nothing else', async () => {
+  it('opening finishes a swap and removes only the segments that lie in it', async () => {
     const w = folderWith({
       [file(0, 'log')]: '0:a 1:b',
       [file(0, 'txnindex')]: '',
@@ -63,7 +63,7 @@ describe('a folder that was left in the middle of a swap', () => {
     expect(namesIn(w)).toEqual([file(0, 'log'), file(8, 'log')])
   })
 
-  it('takes the place of the first segment, also when nothing is left in it', async () => {
+  it('a swap replaces the first segment even if it has no records left', async () => {
     const w = folderWith({
       [file(0, 'log')]: '0:a 1:b',
       [file(2, 'log')]: '2:b',
@@ -72,7 +72,7 @@ describe('a folder that was left in the middle of a swap', () => {
     expect(await readAll((await open(w)).log)).toEqual(['2:b'])
   })
 
-  it('gives the last of its files their names', async () => {
+  it('opening renames the last files of a swap', async () => {
     const w = folderWith({
       [file(0, 'log')]: '1:b',
       [file(0, 'index.swap')]: '',
@@ -85,7 +85,7 @@ describe('a folder that was left in the middle of a swap', () => {
     expect(namesIn(w)).toEqual([file(0, 'log'), file(2, 'log')])
   })
 
-  it('removes nothing when the swap is damaged, unless it is told to', async () => {
+  it('opening removes nothing if the swap is damaged, unless told to truncate', async () => {
     const w = folderWith({ [file(0, 'log')]: '0:a 1:b', [file(2, 'log')]: '2:c' })
     const bytes = Buffer.concat([copied(batchOf(['b']), 1, 0), Buffer.alloc(80, 7)])
     w.disk.create(`${FOLDER}/${file(0, 'log.swap')}`).append(bytes)

@@ -170,12 +170,12 @@ const DAMAGES: Readonly<
 }
 
 describe.each(Object.entries(DAMAGES))('when %s', (_, { files, from, until, says, verify }) => {
-  it('an export ends there and says which offsets are missing', async () => {
+  it('an export ends at damage and names the missing offsets', async () => {
     expect(await failure(files)).toMatch(says)
     expect(await failure(files)).toContain(`from offset ${from} on was read`)
   })
 
-  it('an export of what is there works', async () => {
+  it('an export of offsets that exist works despite the damage', async () => {
     const partition = await partitionOf(files)
     expect(await offsetsOf(partition, { until: from })).toEqual(range(0, from))
     if (until < 30) {
@@ -185,7 +185,7 @@ describe.each(Object.entries(DAMAGES))('when %s', (_, { files, from, until, says
     }
   })
 
-  it('an export that may leave it out tells what it has left out', async () => {
+  it('an export that skips damage reports what it has skipped', async () => {
     const partition = await partitionOf(files)
     const there = await offsetsOf(partition, { skipMissing: true })
     const lost = partition.missing.flatMap(each => range(each.from, each.until))
@@ -194,13 +194,13 @@ describe.each(Object.entries(DAMAGES))('when %s', (_, { files, from, until, says
     expect([...there, ...lost].sort((a, b) => a - b)).toEqual(range(0, end))
   })
 
-  it('verify finds it', async () => {
+  it('verify finds the damage', async () => {
     expect((await verdict(files)).join('\n')).toMatch(verify ?? /\.log at \d+: /)
   })
 })
 
 describe('a partition whose folder is gone', () => {
-  it('is missing, as far as its checkpoint knows', async () => {
+  it('a partition without its folder is missing as far as its checkpoint reaches', async () => {
     const disk = new MemoryDisk()
     const lines = '0\n3\norders 0 30\norders 1 20\nnever 0 0\n'
     fillDisk(disk, [FOLDER], new Map([...sound(), [RECOVERY, Buffer.from(lines)]]))
@@ -222,12 +222,12 @@ describe('a partition whose folder is gone', () => {
 describe('a segment that stands there twice', () => {
   const files = new Map([...sound(), [logOf(12), batches(10, 20)]])
 
-  it('is an error', async () => {
+  it('a segment that exists twice is an error', async () => {
     expect(await failure(files)).toMatch(/12\.log at position 0: offset 10 comes after 19; nothing/)
     expect(await verdict(files)).not.toEqual([])
   })
 
-  it('or read once, by those who go on', async () => {
+  it('a segment that exists twice is read once with skipMissing', async () => {
     const partition = await partitionOf(files)
     expect(new Set(await offsetsOf(partition, { skipMissing: true })).size).toBe(30)
   })
@@ -249,7 +249,7 @@ describe('the last bytes of a log', () => {
     ])],
     ['a batch with a sector that was not written', lost],
     ['half a header, and zeros', Buffer.concat([next.subarray(0, 14), Buffer.alloc(600)])],
-  ])('%s: a torn tail, which is no record', async (_, bytes) => {
+  ])('%s at the end is a torn tail, not a record', async (_, bytes) => {
     const partition = await partitionOf(tail(bytes))
     expect(await offsetsOf(partition)).toEqual(range(0, 30))
     expect(partition.tornTail).toMatchObject({ file: logOf(20), bytes: bytes.length })
@@ -257,7 +257,7 @@ describe('the last bytes of a log', () => {
     expect(await failure(tail(bytes, closed))).toContain('CORRUPT_LOG')
   })
 
-  it.each([1, 60, 65_536])('%i zeros: the room that Kafka gives a file', async count => {
+  it.each([1, 60, 65_536])('%i zeros at the end are room that Kafka has allocated', async count => {
     const files = tail(Buffer.alloc(count), closed)
     const partition = await partitionOf(files)
     expect(await offsetsOf(partition)).toEqual(range(0, 30))
@@ -282,7 +282,7 @@ describe('the last bytes of a log', () => {
       /ends \d+ bytes/,
     ],
     ['bytes of something else', Buffer.alloc(90, 0xff), /magic is 255/],
-  ])('%s: damage', async (_, bytes, says) => {
+  ])('%s at the end is damage', async (_, bytes, says) => {
     const files = tail(bytes)
     expect(await failure(files)).toMatch(says)
     expect(await failure(files)).toContain('from offset 30 on was read')
@@ -292,7 +292,7 @@ describe('the last bytes of a log', () => {
     expect(partition.missing[0]).toMatchObject({ from: 30, file: logOf(20) })
   })
 
-  it('zeros behind a segment that is not the last one: damage', async () => {
+  it('zeros after a segment that is not the last one are damage', async () => {
     const bytes = Buffer.concat([batches(10, 20), zeros])
     const files = new Map([...sound(), [logOf(10), bytes]])
     expect(await verdict(files)).toHaveLength(1)
@@ -314,7 +314,7 @@ describe('a log that was compacted', () => {
   it.each([
     ['a cleaner checkpoint', new Map([...files, [CLEANER, checkpoint(20)]])],
     ['no cleaner checkpoint', files],
-  ])('has gaps, with %s', async (_, each) => {
+  ])('a compacted log with %s has gaps', async (_, each) => {
     expect(await offsetsOf(await partitionOf(each))).toEqual(left)
     expect(await offsetsOf(await partitionOf(each), { from: 17, until: 24 })).toEqual([
       ...[18, 20, 21, 22, 23],
@@ -322,18 +322,18 @@ describe('a log that was compacted', () => {
     expect(await verdict(each)).toEqual([])
   })
 
-  it('is read when only its last files are asked for', async () => {
+  it('a compacted log is read when only its last files are asked for', async () => {
     const some = new Map([...files, [logOf(20), batches(24, 30)]])
     expect(await offsetsOf(await partitionOf(some), { from: 20 })).toEqual(range(24, 30))
   })
 
-  it('has no record without a key', async () => {
+  it('a compacted log has no record without a key', async () => {
     const keyless = new Map([...files, [logOf(20), batches(20, 30, false)]])
     expect(await failure(keyless)).toContain('offsets 1 to 2 of orders-0 are missing')
     expect(await verdict(keyless)).not.toEqual([])
   })
 
-  it('does not end behind what is known, with nothing to confirm it', async () => {
+  it('a compacted log does not end beyond known offsets without confirmation', async () => {
     const last = changed(batch(29), bytes => (bytes[5] = 1), false)
     const rotten = new Map([
       ...files,
@@ -355,13 +355,13 @@ describe('where a log begins', () => {
     ['segments are just being deleted', new Map([...cut, [`${logOf(0)}.deleted`, zero()]]), 10],
     ['records were deleted', new Map([...sound(), [LOG_START, checkpoint(7)]]), 7],
     ['a checkpoint hides more than there is', new Map([...sound(), [LOG_START, checkpoint(905)]]), 0],
-  ])('%s', async (_, files, start) => {
+  ])('the start of a log is right if %s', async (_, files, start) => {
     const partition = await partitionOf(files)
     expect(partition.logStartOffset).toBe(start)
     expect(await offsetsOf(partition)).toEqual(range(start, 30))
   })
 
-  it('a checkpoint knows better than the files', async () => {
+  it('a checkpoint may move the log start above the first segment', async () => {
     const files = new Map([
       ...without(cut, `${FOLDER}/leader-epoch-checkpoint`),
       [LOG_START, checkpoint(7)],
@@ -370,7 +370,7 @@ describe('where a log begins', () => {
     expect((await verdict(files)).join()).toContain('3 offsets from 7 on are missing')
   })
 
-  it('a checkpoint that hides more than there is is wrong', async () => {
+  it('a checkpoint beyond the end of the log is wrong', async () => {
     const files = new Map([...sound(), [LOG_START, checkpoint(905)]])
     expect(await verdict(files)).toEqual([
       `${LOG_START} at 0: has log start 905 for orders-0, which ends at 30`,

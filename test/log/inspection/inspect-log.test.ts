@@ -63,7 +63,7 @@ function flipped(files: Files, path: string, position: number, mask: number): Fi
 }
 
 describe('a partition in order', () => {
-  it('is told in numbers', async () => {
+  it('an inspection counts batches, records and index entries', async () => {
     const { segments, problems } = await inspect(await goodFiles())
     expect(problems).toEqual([])
     expect(segments).toHaveLength(3)
@@ -84,7 +84,7 @@ describe('a partition in order', () => {
     })
   })
 
-  it('is not written to, not even where something is wrong', async () => {
+  it('an inspection writes nothing, not even where it finds problems', async () => {
     const files = await goodFiles()
     files.delete(`${FOLDER}/00000000000000000012.index`)
     const disk = diskOf(flipped(files, LOG_0, 100, 1))
@@ -94,7 +94,7 @@ describe('a partition in order', () => {
     expect(disk.history.length).toBe(before)
   })
 
-  it('shows every batch and every entry to those who ask', async () => {
+  it('an inspection shows every batch and every index entry to its visitor', async () => {
     const batches: number[] = []
     const entries: number[] = []
     const times: number[] = []
@@ -108,7 +108,7 @@ describe('a partition in order', () => {
     expect(times.slice(0, 6)).toEqual([2, 5, 4, 9, 5, 11])
   })
 
-  it('may be empty', async () => {
+  it('an inspection of an empty partition finds no problem', async () => {
     const w = world(SMALL)
     await (await create(w)).close()
     const { segments, problems } = await inspectPartition(w.disk, FOLDER)
@@ -116,7 +116,7 @@ describe('a partition in order', () => {
     expect(segments).toMatchObject([{ batches: 0, firstOffset: null, lastOffset: null, bytes: 0 }])
   })
 
-  it('leaves files alone that are not its own', async () => {
+  it("an inspection ignores files that are not a partition's", async () => {
     const files = await goodFiles()
     for (const name of ['notes.txt', '.DS_Store', '00000000000000000000.log.140.kept', '7.log']) {
       files.set(`${FOLDER}/${name}`, Buffer.from('rubbish'))
@@ -125,7 +125,7 @@ describe('a partition in order', () => {
     expect(await inspect(files)).toEqual(await inspect(await goodFiles()))
   })
 
-  it('written by Kafka, with its snapshots, aborted transaction and epochs, is in order', async () => {
+  it('a partition written by Kafka with snapshots and transactions has no problem', async () => {
     const { segments, problems } = await inspect(kafkaFiles())
     expect(problems).toEqual([])
     expect(segments.map(segment => segment.baseOffset)).toEqual([0, 40, 81, 120])
@@ -135,7 +135,7 @@ describe('a partition in order', () => {
 
 describe('a flipped byte', () => {
   it.each([0x01, 0x10, 0x80])(
-    'of any batch is found, with the file and the place of the batch (mask %i)',
+    'a flipped byte of any batch is found, with the file and the batch (mask %i)',
     async mask => {
       const files = await goodFiles()
       for (const [path, bytes] of files) {
@@ -153,7 +153,7 @@ describe('a flipped byte', () => {
     },
   )
 
-  it('of the time index is found, with the place of the entry', async () => {
+  it('a flipped byte of the time index is found, with the position of the entry', async () => {
     const files = await goodFiles()
     const path = `${FOLDER}/00000000000000000012.timeindex`
     const { length } = files.get(path) as Buffer
@@ -169,7 +169,7 @@ describe('a flipped byte', () => {
     }
   })
 
-  it('of the offset index is found, unless the entry leads to the right place as well', async () => {
+  it('a flipped byte of the offset index is found, unless the entry is still right', async () => {
     const files = await goodFiles()
     const path = `${FOLDER}/00000000000000000012.index`
     const index = files.get(path) as Buffer
@@ -197,7 +197,7 @@ describe('a flipped byte', () => {
     expect(found).toBeGreaterThan(120)
   })
 
-  it('of a producer snapshot is found', async () => {
+  it('a flipped byte of a producer snapshot is found', async () => {
     const files = kafkaFiles()
     const path = `${FOLDER}/00000000000000000040.snapshot`
     const { length } = files.get(path) as Buffer
@@ -208,7 +208,7 @@ describe('a flipped byte', () => {
     }
   })
 
-  it('of the aborted transactions is found where it makes them impossible', async () => {
+  it('a flipped byte of the transaction index is found if the entry is impossible', async () => {
     const files = kafkaFiles()
     const path = `${FOLDER}/00000000000000000040.txnindex`
     const { length } = files.get(path) as Buffer
@@ -228,7 +228,7 @@ describe('a flipped byte', () => {
 })
 
 describe('what is missing', () => {
-  it('a segment in the middle', async () => {
+  it('a missing segment in the middle is found', async () => {
     const files = await goodFiles()
     files.delete(`${FOLDER}/00000000000000000012.log`)
     const { segments, problems } = await inspect(files)
@@ -242,7 +242,7 @@ describe('what is missing', () => {
     expect(segments[1]?.missingOffsets).toBe(12)
   })
 
-  it('a batch in the middle, the end of a segment, the start of the first', async () => {
+  it("a batch missing in the middle, at a segment's end or at the start is found", async () => {
     const files = await goodFiles()
     const log = files.get(LOG_0) as Buffer
     const holes: readonly [Buffer, Partial<Problem>][] = [
@@ -262,7 +262,7 @@ describe('what is missing', () => {
     }
   })
 
-  it('is normal in a log that was compacted', async () => {
+  it('missing offsets are normal in a log that was compacted', async () => {
     const files = await goodFiles()
     files.delete(`${FOLDER}/00000000000000000012.log`)
     files.set('cleaner-offset-checkpoint', Buffer.from('0\n1\norders 0 24\n'))
@@ -272,7 +272,7 @@ describe('what is missing', () => {
     expect(segments.map(segment => segment.firstOffset)).toEqual([0, 24])
   })
 
-  it('is told by the records where the surroundings are not seen: those have no keys', async () => {
+  it('without checkpoints, records without keys show that missing offsets are lost', async () => {
     const files = await goodFiles()
     const disk = new MemoryDisk()
     const inside = [...files].map(
@@ -288,7 +288,7 @@ describe('what is missing', () => {
     expect(segments).toHaveLength(2)
   })
 
-  it('the end, when it was synced once', async () => {
+  it('a missing end is found if it was synced', async () => {
     const files = await goodFiles()
     const last = `${FOLDER}/00000000000000000024.log`
     const bytes = files.get(last) as Buffer
@@ -305,7 +305,7 @@ describe('what is missing', () => {
     ])
   })
 
-  it('the end of a batch', async () => {
+  it('an incomplete last batch is found', async () => {
     const files = await goodFiles()
     const last = `${FOLDER}/00000000000000000024.log`
     files.set(last, (files.get(last) as Buffer).subarray(0, 5 * BATCH + 33))
@@ -317,7 +317,7 @@ describe('what is missing', () => {
     })
   })
 
-  it('an index: it can be built again', async () => {
+  it('a missing index is normal, because it can be rebuilt', async () => {
     const files = await goodFiles()
     for (const path of [...files.keys()]) if (path.endsWith('index')) files.delete(path)
     const { segments, problems } = await inspect(files)
@@ -327,7 +327,7 @@ describe('what is missing', () => {
 })
 
 describe('what does not belong together', () => {
-  it('segments that overlap', async () => {
+  it('overlapping segments are found', async () => {
     const files = await goodFiles()
     files.set(
       `${FOLDER}/00000000000000000008.log`,
@@ -353,7 +353,7 @@ describe('what does not belong together', () => {
       16,
       'points beyond the last batch',
     ],
-  ] as const)('an offset index with %s', async (_, change, position, problem) => {
+  ] as const)('an offset index with %s is found', async (_, change, position, problem) => {
     const files = await goodFiles()
     const path = `${FOLDER}/00000000000000000012.index`
     files.set(path, change(files.get(path) as Buffer))
@@ -362,7 +362,7 @@ describe('what does not belong together', () => {
     expect(found?.problem ?? problems).toContain(problem)
   })
 
-  it('an index that Kafka has sized in advance is in order', async () => {
+  it('an index that Kafka has allocated in advance has no problem', async () => {
     const files = await goodFiles()
     for (const [path, bytes] of files) {
       if (path.endsWith('index')) files.set(path, Buffer.concat([bytes, Buffer.alloc(10_000)]))
@@ -377,7 +377,7 @@ describe('what does not belong together', () => {
     ['partition.metadata', '', 'names no topic id'],
     ['00000000000000000012.snapshot', 'short', '5 bytes are too few'],
     ['00000000000000000012.txnindex', 'x', 'ends inside an entry'],
-  ])('%s of %j', async (name, text, problem) => {
+  ])('a %s with the text %j is found', async (name, text, problem) => {
     const files = await goodFiles()
     files.set(`${FOLDER}/${name}`, Buffer.from(text))
     expect(await problemsOf(files)).toMatchObject([
@@ -385,7 +385,7 @@ describe('what does not belong together', () => {
     ])
   })
 
-  it('batches of another epoch than the checkpoint knows', async () => {
+  it("batches with another epoch than the checkpoint's are found", async () => {
     const files = await goodFiles()
     files.set(`${FOLDER}/leader-epoch-checkpoint`, Buffer.from('0\n2\n0 0\n3 10\n'))
     const problems = await problemsOf(files)
@@ -396,7 +396,7 @@ describe('what does not belong together', () => {
     })
   })
 
-  it('epochs that go back, when no checkpoint knows better', async () => {
+  it('descending epochs are found without a checkpoint', async () => {
     const files = await goodFiles()
     files.delete(`${FOLDER}/leader-epoch-checkpoint`)
     expect(await problemsOf(files)).toEqual([])
@@ -407,7 +407,7 @@ describe('what does not belong together', () => {
     ])
   })
 
-  it('records that contradict their batch under a good checksum', async () => {
+  it('records that contradict their batch under a valid checksum are found', async () => {
     const w = world()
     const log = await create(w)
     append(log, ['a'], T)

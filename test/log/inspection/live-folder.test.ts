@@ -68,14 +68,14 @@ describe('verify beside a writer', () => {
     if (half[EPOCHS] === SOUND[EPOCHS]) expect(await verify(never)).not.toEqual([])
   })
 
-  it('says nothing of segments that retention deletes under its eyes', async () => {
+  it('verify reports nothing about segments that retention deletes meanwhile', async () => {
     const { [logOf(0)]: _, ...rest } = SOUND
     const after = { ...rest, [EPOCHS]: '0\n1\n0 10\n' }
     const gone = changing(diskOf(SOUND), diskOf(after), nth(1, 'open', logOf(0)))
     expect(await verify(gone)).toEqual([])
   })
 
-  it('says nothing of a partition that was deleted since it was found', async () => {
+  it('verify reports nothing about a partition that was deleted after it was found', async () => {
     const recovery = 'recovery-point-offset-checkpoint'
     const knows = { [recovery]: '0\n1\norders 0 30\n' }
     const gone = new MemoryDisk()
@@ -87,7 +87,7 @@ describe('verify beside a writer', () => {
     expect(await verify(changing(missed, gone, secondLook()))).toEqual([])
   })
 
-  it('says what stays', async () => {
+  it('verify reports problems that both checks find', async () => {
     const rotten = { ...SOUND, [logOf(10)]: Buffer.concat([Buffer.alloc(9), history(10, 10, 0)]) }
     const growing = { ...rotten, [logOf(20)]: history(20, 20, 0) }
     const disk = changing(diskOf(rotten), diskOf(growing), secondLook())
@@ -104,14 +104,14 @@ describe('an export beside a writer', () => {
   }
   const range = (from: number, end: number) => Array.from({ length: end - from }, (_, n) => from + n)
 
-  it('goes on in the file that compaction has put the records into', async () => {
+  it('an export continues in the file into which compaction has moved the records', async () => {
     const after = { ...SOUND, [logOf(0)]: history(0, 20, 0) } as Record<string, Buffer | string>
     delete after[logOf(10)]
     const disk = changing(diskOf(SOUND), diskOf(after), nth(1, 'open', logOf(10)))
     expect(await exported(disk)).toEqual(range(0, 30))
   })
 
-  it('says so when retention deletes what it has not read', async () => {
+  it('an export reports records that retention deletes before they are read', async () => {
     const { [logOf(0)]: _, [logOf(10)]: __, ...after } = SOUND
     const disk = changing(diskOf(SOUND), diskOf(after), nth(1, 'open', logOf(10)))
     await expect(exported(disk)).rejects.toThrow(
@@ -119,7 +119,7 @@ describe('an export beside a writer', () => {
     )
   })
 
-  it('goes up to where the log was when its last file was opened', async () => {
+  it('an export ends where the log ended when its last file was opened', async () => {
     const after = { ...SOUND, [logOf(20)]: history(20, 15, 0), [logOf(35)]: history(35, 5, 0) }
     const disk = changing(diskOf(SOUND), diskOf(after), nth(1, 'open', logOf(20)))
     expect(await exported(disk)).toEqual(range(0, 35))

@@ -80,7 +80,7 @@ async function only(disk: MemoryDisk): Promise<PartitionDirectory> {
 describe('partitions are found', () => {
   const ONE = segment(0, ['a'])
 
-  it("in a Kafka broker's folder, sorted by topic and number", async () => {
+  it("partitions are found in a Kafka broker's folder, sorted by topic and number", async () => {
     const disk = diskOf({
       'b-10/0': ONE,
       'b-2/0': ONE,
@@ -95,7 +95,7 @@ describe('partitions are found', () => {
     ])
   })
 
-  it("in the folders of a cluster's brokers", async () => {
+  it("partitions are found in the folders of a cluster's brokers", async () => {
     const disk = diskOf({ 'broker-1/orders-0/0': ONE, 'broker-2/orders-1/0': ONE })
     expect(namesOf(await findPartitions(disk))).toEqual([
       'orders 0 broker-1/orders-0',
@@ -103,13 +103,13 @@ describe('partitions are found', () => {
     ])
   })
 
-  it('of a topic that is called broker', async () => {
+  it('partitions of a topic called broker are found', async () => {
     expect(namesOf(await findPartitions(diskOf({ 'broker-1/0': ONE })))).toEqual([
       'broker 1 broker-1',
     ])
   })
 
-  it('and everything else is left aside', async () => {
+  it('folders and files that are not partitions are ignored', async () => {
     const disk = diskOf(
       { 'orders-0/0': ONE, 'orders-1.0123456789abcdef0123456789abcdef-delete/0': ONE },
       ['notes/0.txt', 'x'],
@@ -120,7 +120,7 @@ describe('partitions are found', () => {
     expect(namesOf(await findPartitions(disk))).toEqual(['orders 0 orders-0'])
   })
 
-  it('or it is said that there are none', async () => {
+  it('a folder without partitions is refused', async () => {
     const answer = { code: 'INVALID_ARGUMENT', message: expect.stringContaining('holds no logs') }
     await expect(findPartitions(new MemoryDisk())).rejects.toMatchObject(answer)
     await expect(findPartitions(diskOf({}, ['d/x', '']))).rejects.toMatchObject(answer)
@@ -135,7 +135,7 @@ describe('records', () => {
   }
   const all = Array.from({ length: 6 }, (_, n) => `${n + 5}:v${n + 5}`)
 
-  it('come in order, with all that is stored', async () => {
+  it('records come in order, with everything that is stored', async () => {
     const partition = await only(diskOf(segments))
     expect(partition.segments).toEqual([5, 9, 11])
     expect(partition.logStartOffset).toBe(5)
@@ -156,7 +156,7 @@ describe('records', () => {
     }
   })
 
-  it('of every range of offsets', async () => {
+  it('records of every range of offsets are read', async () => {
     const partition = await only(diskOf(segments))
     for (let from = 0; from <= 13; from++) {
       for (let until = 0; until <= 13; until++) {
@@ -166,7 +166,7 @@ describe('records', () => {
     }
   })
 
-  it('of a range of times: from the first moment on, up to the last and not with it', async () => {
+  it('records of a range of times are read, including the first moment, not the last', async () => {
     const partition = await only(diskOf(segments))
     // The records of a batch have one time here: 5, 8 and 9 seconds.
     const at = (seconds: number): Date => new Date(T + 1000 * seconds)
@@ -177,7 +177,7 @@ describe('records', () => {
     expect(await valuesOf(partition, { from: 6, until: at(9) })).toEqual(all.slice(1, 4))
   })
 
-  it('below the log start are not shown', async () => {
+  it('records below the log start are not shown', async () => {
     const checkpoint: [string, string] = ['log-start-offset-checkpoint', '0\n1\norders 0 7\n']
     const partition = await only(diskOf(segments, checkpoint))
     expect(partition.logStartOffset).toBe(7)
@@ -185,12 +185,12 @@ describe('records', () => {
     expect(await valuesOf(partition, { from: 0 })).toEqual(all.slice(2))
   })
 
-  it('are all shown when the log start cannot be read', async () => {
+  it('all records are shown if the log start cannot be read', async () => {
     const checkpoint: [string, string] = ['log-start-offset-checkpoint', 'nonsense']
     expect(await valuesOf(await only(diskOf(segments, checkpoint)))).toEqual(all)
   })
 
-  it('end where the last whole batch ends', async () => {
+  it('records end where the last whole batch ends', async () => {
     const whole = segment(9, ['v9', 'v10'])
     for (let length = 0; length < whole.length; length += 9) {
       const torn = { ...segments, 'orders-0/9': whole.subarray(0, length) }
@@ -199,7 +199,7 @@ describe('records', () => {
     }
   })
 
-  it('can be read twice, and stopped in between', async () => {
+  it('records can be read twice, and reading can stop in between', async () => {
     const partition = await only(diskOf(segments))
     for await (const record of partition.records()) {
       if (record.offset === 6) break
@@ -209,7 +209,7 @@ describe('records', () => {
 })
 
 describe('what Kafka has written', () => {
-  it('is read, and control batches only when they are asked for', async () => {
+  it('control batches of Kafka are read only when asked for', async () => {
     const { partitions } = await openLogDirectory(join(GOLDEN, 'orders-0'))
     const [partition] = partitions as [PartitionDirectory]
     expect([partition.topic, partition.partition]).toEqual(['orders', 0])
@@ -227,7 +227,7 @@ describe('what Kafka has written', () => {
     expect(new Set([...offsets, ...control]).size + unread).toBe(122)
   })
 
-  it('in codecs that are not read is an error, or counted by those who go on', async () => {
+  it('batches in codecs that are not read are an error, or counted with skipMissing', async () => {
     const { partitions } = await openLogDirectory(join(GOLDEN, 'codecs-0'))
     const [partition] = partitions as [PartitionDirectory]
     expect(partition.unread).toEqual([])
@@ -260,7 +260,7 @@ describe('openLogDirectory', () => {
     for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true })
   })
 
-  it('finds the same in the folder of a partition and in the one around it', async () => {
+  it("openLogDirectory finds the same in a partition's folder as in its parent", async () => {
     const folder = freshFolder()
     cpSync(join(GOLDEN, 'orders-0'), join(folder, 'orders-0'), { recursive: true })
     const around = await openLogDirectory(folder)
@@ -278,7 +278,7 @@ describe('openLogDirectory', () => {
     expect(first).toBeGreaterThan(100)
   })
 
-  it('follows links, as Kafka does', async () => {
+  it('openLogDirectory follows links, as Kafka does', async () => {
     const [elsewhere, folder] = [freshFolder(), freshFolder()]
     mkdirSync(join(elsewhere, 'moved'))
     writeFileSync(join(elsewhere, 'moved', SEGMENT), segment(0, ['a']))
@@ -290,7 +290,7 @@ describe('openLogDirectory', () => {
     for (const partition of partitions) expect(await valuesOf(partition)).toEqual(['0:a'])
   })
 
-  it('does not leave out a partition that cannot be seen', async () => {
+  it('openLogDirectory includes a partition that cannot be read', async () => {
     const folder = freshFolder()
     symlinkSync(join(folder, 'nowhere'), join(folder, 'orders-0'))
     const { partitions } = await openLogDirectory(folder)
@@ -302,7 +302,7 @@ describe('openLogDirectory', () => {
     ])
   })
 
-  it('sees what the checkpoints around the folder of a partition know', async () => {
+  it("openLogDirectory uses the checkpoints next to a partition's folder", async () => {
     const folder = freshFolder()
     mkdirSync(join(folder, 'orders-0'))
     writeFileSync(join(folder, 'orders-0', SEGMENT), segment(0, ['a']))
@@ -313,7 +313,7 @@ describe('openLogDirectory', () => {
     )
   })
 
-  it('names a single folder by what it is called', async () => {
+  it("openLogDirectory names a single folder's partition by the folder", async () => {
     const folder = freshFolder()
     for (const name of ['orders-7', 'loose']) {
       mkdirSync(join(folder, name))
@@ -327,7 +327,7 @@ describe('openLogDirectory', () => {
     expect(names).toEqual(['orders 7', 'loose 0'])
   })
 
-  it('writes nothing: not a byte, not a name, not a time', async () => {
+  it('openLogDirectory writes nothing: not a byte, a name or a time', async () => {
     const folder = freshFolder()
     mkdirSync(join(folder, 'orders-0'))
     const path = join(folder, 'orders-0', SEGMENT)
@@ -347,7 +347,7 @@ describe('openLogDirectory', () => {
     [7, 'expected the path of a folder'],
     ['/nowhere/at/all', '/nowhere/at/all does not exist'],
     [fileURLToPath(import.meta.url), 'log-directory.test.ts is a file: expected the folder'],
-  ])('refuses %j', async (path, reason) => {
+  ])('openLogDirectory refuses %j', async (path, reason) => {
     await expect(openLogDirectory(path as string)).rejects.toMatchObject({
       code: 'INVALID_ARGUMENT',
       message: expect.stringContaining(reason),

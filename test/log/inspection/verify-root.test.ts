@@ -31,17 +31,17 @@ async function overwrite(disk: MemoryDisk, path: string, text: string): Promise<
 const FOLDERS = ['broker-1/orders-0', 'broker-1/orders-1', 'broker-2/orders-0']
 
 describe('the files beside the partitions', () => {
-  it('are in order', async () => {
+  it('the files next to valid partitions have no problem', async () => {
     expect(await checkRootFiles(await goodDisk(), FOLDERS)).toEqual([])
   })
 
-  it('may all be absent', async () => {
+  it('the files next to the partitions may all be missing', async () => {
     const disk = new MemoryDisk()
     disk.makeDirectory('broker-1')
     expect(await checkRootFiles(disk, ['broker-1/orders-0'])).toEqual([])
   })
 
-  it.each(CHECKPOINTS)('%s is named once when it is damaged', async name => {
+  it.each(CHECKPOINTS)('a damaged %s is reported once', async name => {
     const disk = await goodDisk()
     await overwrite(disk, `broker-1/${name}`, '0\n2\norders 0 122\n')
     expect(await checkRootFiles(disk, FOLDERS)).toEqual([
@@ -57,7 +57,7 @@ describe('the files beside the partitions', () => {
     ['the node of version 0', 'version=1\ncluster.id=c\nbroker.id=1\n', 'names no node'],
     ['no cluster', 'version=1\nnode.id=1\n', 'names no cluster'],
     ['a cluster that was cut', 'version=0\nbroker.id=1\ncluster.id=\n', 'names no cluster'],
-  ])('meta.properties is named when it says %s', async (_, text, problem) => {
+  ])('meta.properties with %s is reported', async (_, text, problem) => {
     const disk = await goodDisk()
     await overwrite(disk, 'broker-2/meta.properties', text)
     expect(await checkRootFiles(disk, FOLDERS)).toEqual([
@@ -69,13 +69,13 @@ describe('the files beside the partitions', () => {
     ['before 0.10.1', '#\n#Wed Aug 15 10:00:00 CST 2018\nversion=0\nbroker.id=0\n'],
     ['up to 2.7', 'cluster.id=c\nversion=0\nbroker.id=0\n'],
     ['on its way to KRaft', 'version=0\ncluster.id=c\nnode.id=0\ndirectory.id=d\n'],
-  ])('meta.properties of a Kafka %s is in order', async (_, text) => {
+  ])('meta.properties of a Kafka %s has no problem', async (_, text) => {
     const disk = await goodDisk()
     await overwrite(disk, 'broker-2/meta.properties', text)
     expect(await checkRootFiles(disk, FOLDERS)).toEqual([])
   })
 
-  it('are looked at where partitions are, nowhere else', async () => {
+  it('the root files are only checked where partitions are', async () => {
     const disk = await goodDisk()
     await overwrite(disk, `broker-2/${CHECKPOINTS[0]}`, 'nonsense')
     expect(await checkRootFiles(disk, ['broker-1/orders-0'])).toEqual([])
@@ -83,7 +83,7 @@ describe('the files beside the partitions', () => {
     expect(await checkRootFiles(disk, FOLDERS)).toHaveLength(1)
   })
 
-  it('may stand in the root itself, as in a Kafka folder', async () => {
+  it("the root files may be in the disk's root, as in a Kafka folder", async () => {
     const disk = new MemoryDisk()
     disk.create('log-start-offset-checkpoint').append(Buffer.from('7\n'))
     expect(await checkRootFiles(disk, ['orders-0', 'orders-1'])).toEqual([
@@ -91,7 +91,7 @@ describe('the files beside the partitions', () => {
     ])
   })
 
-  it('are never written', async () => {
+  it('the root files are never written', async () => {
     const disk = await goodDisk()
     await overwrite(disk, `broker-1/${CHECKPOINTS[1]}`, 'nonsense')
     const before = disk.history.length

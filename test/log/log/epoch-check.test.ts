@@ -45,13 +45,13 @@ describe('epochs that no batch has', () => {
     ['begins too late', '1:0 3:11 4:20'],
     ['the last begins too early', '1:0 3:10 4:19'],
     ['the last begins too late', '1:0 3:10 4:30'],
-    ['the last is not there', '1:0 3:10'],
-    ['one in the middle is not there', '1:0 4:20'],
-    ['the first is not there', '3:10 4:20'],
+    ['the last is missing', '1:0 3:10'],
+    ['one in the middle is missing', '1:0 4:20'],
+    ['the first is missing', '3:10 4:20'],
     ['of an older copy', '1:0'],
-    ['nothing', ''],
+    ['there are none', ''],
     ['of another partition', '0:0 1:5 2:6 4:39'],
-  ])('%s: are made anew from the batches, and that is told', async (_, epochs) => {
+  ])('wrong epochs are rebuilt from the batches, with a finding: %s', async (_, epochs) => {
     for (const wasClosedCleanly of [true, false]) {
       const w = world(SMALL)
       await closed(w)
@@ -72,7 +72,7 @@ describe('epochs that no batch has', () => {
     ['do not ascend', fileOf('4:0 3:10 1:20')],
     ['zeros', '\0'.repeat(17)],
     ['cut', '0\n3\n1 0\n3 1'],
-  ])('%s: as well', async (_, text) => {
+  ])('unreadable epochs are rebuilt from the batches: %s', async (_, text) => {
     const w = world(SMALL)
     await closed(w)
     await write(w, EPOCHS, text)
@@ -80,7 +80,7 @@ describe('epochs that no batch has', () => {
     expect([kinds(opened), epochsOf(opened)]).toEqual([['epochs-rebuilt'], TRUE])
   })
 
-  it('as the file itself is missing', async () => {
+  it('epochs without a file are rebuilt from the batches', async () => {
     const w = world(SMALL)
     await closed(w)
     await w.disk.remove(EPOCHS)
@@ -88,7 +88,7 @@ describe('epochs that no batch has', () => {
     expect([kinds(opened), epochsOf(opened)]).toEqual([['epochs-rebuilt'], TRUE])
   })
 
-  it('a leadership that has written nothing is forgotten, which is no news', async () => {
+  it('the epoch of a leadership without records is dropped without a finding', async () => {
     const w = world(SMALL)
     await closed(w)
     for (const claimed of ['5:40', '9:40', '9:47']) {
@@ -99,7 +99,7 @@ describe('epochs that no batch has', () => {
     }
   })
 
-  it('epochs of deleted records are no news either', async () => {
+  it('epochs of deleted records are dropped without a finding', async () => {
     const w = world(SMALL)
     await closed(w)
     for (const [start, left] of [
@@ -142,7 +142,7 @@ describe('epochs of batches that cannot be', () => {
     return `${path} at position ${at}`
   }
 
-  it.each([0, 9, 10, 19, 20, 39])('at offset %d: the log is offline', async offset => {
+  it.each([0, 9, 10, 19, 20, 39])('a wrong epoch at %d takes the log offline', async offset => {
     for (const bit of [0, 7, 8, 30]) {
       const w = world(SMALL)
       await closed(w)

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { Flusher } from '../../../src/log/log/flusher.js'
 
 describe('a flush', () => {
-  it('of what is cut off at the very end of its sync does not wait for it for ever', async () => {
+  it('a flush does not wait forever for records truncated at the end of its sync', async () => {
     const target = {
       logEndOffset: 10,
       durableEndOffset: 0,

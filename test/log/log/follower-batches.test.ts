@@ -27,7 +27,7 @@ const epochsOf = (log: Log): string =>
   log.epochs.entries.map(({ epoch, startOffset }) => `${epoch}:${startOffset}`).join(' ')
 
 describe('a follower', () => {
-  it('stores what its leader has stored, byte for byte', async () => {
+  it("a follower stores its leader's batches byte for byte", async () => {
     const leader = await create(world(SMALL))
     appendMany(leader, 30)
     const follower = await createEmpty(world(SMALL))
@@ -44,7 +44,7 @@ describe('a follower', () => {
     expect(await readAll(follower, 17)).toEqual(expected(30, 17))
   })
 
-  it('spreads bytes that no segment can hold over several', async () => {
+  it('a follower spreads bytes that no segment can hold over several', async () => {
     const log = await createEmpty(world(SMALL))
     expect(log.appendAsFollower(history(0, 20, 0))).toEqual({ firstOffset: 0, lastOffset: 19 })
     expect(log.segmentCount).toBe(3)
@@ -57,7 +57,7 @@ describe('a follower', () => {
     await log.flush()
   })
 
-  it('has nothing to do for no bytes', async () => {
+  it('a follower accepts an empty response', async () => {
     const log = await createEmpty(world())
     log.appendAsFollower(history(0, 3, 0))
     expect(log.appendAsFollower(Buffer.alloc(0))).toEqual({ firstOffset: 3, lastOffset: 2 })
@@ -81,7 +81,7 @@ describe('a follower', () => {
       Buffer.concat([history(3, 1, 2), history(4, 1, 1)]),
       'FENCED_LEADER_EPOCH',
     ],
-  ])('refuses %s and writes nothing', async (_what, bytes, code) => {
+  ])('a follower refuses %s and writes nothing', async (_what, bytes, code) => {
     const log = await createEmpty(world())
     log.appendAsFollower(history(0, 3, 1))
     const before = await logBytesOf(log)
@@ -91,12 +91,12 @@ describe('a follower', () => {
     expect(log.appendAsFollower(good).firstOffset).toBe(3)
   })
 
-  it('refuses a first batch above its end, also when it is empty', async () => {
+  it('a follower refuses a first batch above its end, also when it is empty', async () => {
     const log = await createEmpty(world())
     expect(() => log.appendAsFollower(good)).toThrow('OFFSET_OUT_OF_RANGE')
   })
 
-  it('takes the gaps of a compacted log', async () => {
+  it('a follower accepts the gaps of a compacted log', async () => {
     const w = world({ ...SMALL, 'cleanup.policy': 'compact' })
     const log = await createEmpty(w)
     log.appendAsFollower(Buffer.concat([history(2, 1, 0), history(9, 8, 0), history(40, 1, 0)]))
@@ -107,7 +107,7 @@ describe('a follower', () => {
     expect(await readAll((await open(w)).log)).toEqual(all)
   })
 
-  it('a full disk refuses, room lets it go on', async () => {
+  it('a follower on a full disk refuses an append and continues when there is room', async () => {
     const w = world()
     const log = await createEmpty(w)
     w.disk.beforeOperation = operation => {
@@ -123,7 +123,7 @@ describe('a follower', () => {
 })
 
 describe('the epochs of a follower', () => {
-  it('come with the batches', async () => {
+  it('the epochs of a follower come with the batches', async () => {
     const log = await createEmpty(world())
     const bytes = [history(0, 3, 0), history(3, 1, 2), history(4, 2, 2), history(6, 1, 7)]
     log.appendAsFollower(Buffer.concat(bytes))
@@ -132,7 +132,7 @@ describe('the epochs of a follower', () => {
     expect(epochsOf(log)).toBe('0:0 2:3 7:6')
   })
 
-  it('are in the file before the records are durable', async () => {
+  it('the epochs of a follower are in the file before the records are durable', async () => {
     const w = world()
     const log = await createEmpty(w)
     log.appendAsFollower(Buffer.concat([history(0, 1, 0), history(1, 1, 4)]))
@@ -152,7 +152,7 @@ describe('the epochs of a follower', () => {
     expect(file.toString()).toBe('0\n2\n0 0\n4 1\n')
   })
 
-  it('that came unsynced are found again, and then in the file', async () => {
+  it('epochs that were not synced are recovered from the batches and written', async () => {
     const w = world(SMALL)
     const log = await createEmpty(w)
     log.appendAsFollower(history(0, 5, 1))
@@ -167,7 +167,7 @@ describe('the epochs of a follower', () => {
     expect(epochsOf((await open(w, { recoveryPoint: 17 })).log)).toBe('1:0 3:5 8:11')
   })
 
-  it('are those of the batches, whatever the file says', async () => {
+  it('the epochs of a follower are those of the batches, whatever the file has', async () => {
     const w = world()
     const log = await createEmpty(w)
     log.appendAsFollower(Buffer.concat([history(0, 2, 1), history(2, 1, 9)]))
@@ -182,7 +182,7 @@ describe('the epochs of a follower', () => {
     expect((await w.disk.open(EPOCHS).read(0, 100)).toString()).toBe('0\n2\n1 0\n9 2\n')
   })
 
-  it('cannot be later than that of the partition', async () => {
+  it('the epoch of a batch cannot be later than that of the partition', async () => {
     const w = world()
     const log = await createEmpty(w)
     log.appendAsFollower(Buffer.concat([history(0, 2, 1), history(2, 1, 9)]))
@@ -197,7 +197,7 @@ describe('the epochs of a follower', () => {
     }
   })
 
-  it('of a leader come with the first record, too', async () => {
+  it('the epoch of a leader comes with its first record', async () => {
     const log = await createEmpty(world())
     appendMany(log, 2)
     expect(epochsOf(log)).toBe('0:0')
@@ -205,7 +205,7 @@ describe('the epochs of a follower', () => {
 })
 
 describe('batches for segments', () => {
-  it('are packed in order, each segment as full as may be', () => {
+  it('batches are packed in order, each segment as full as possible', () => {
     const random = seededRandom(3)
     for (let round = 0; round < 50; round++) {
       const count = random.int(30)
@@ -218,7 +218,7 @@ describe('batches for segments', () => {
     expect(sizes).toEqual([3, 3, 3, 1])
   })
 
-  it('are views into the bytes they came in', () => {
+  it('the batches of a load are views of the bytes received', () => {
     const bytes = history(7, 3, 0)
     const end = { name: 'orders-0', logEndOffset: 7, lastEpoch: -1, hasGaps: false }
     expect(followerBatches(bytes, end).map(batch => batch.buffer)).toEqual([bytes, bytes, bytes])

@@ -47,7 +47,7 @@ async function cleanedOnce(disk: MemoryDisk): Promise<{ logs: LogManager; log: L
 }
 
 describe('where compaction goes on', () => {
-  it('is in a checkpoint of its own, and known when the folder is opened again', async () => {
+  it('the first dirty offset is in its own checkpoint and is read at opening', async () => {
     const disk = new MemoryDisk()
     const { logs, end } = await cleanedOnce(disk)
     expect(await text(disk)).toBe(`0\n1\norders 0 ${end}\n`)
@@ -56,7 +56,7 @@ describe('where compaction goes on', () => {
     expect((await again.load(known())).firstDirtyOffset).toBe(end)
   })
 
-  it('is noted of logs only that are compacted, or were once', async () => {
+  it('the first dirty offset is written only for logs that are or were compacted', async () => {
     const disk = new MemoryDisk()
     const logs = await manager(disk)
     await logs.load(known({}))
@@ -70,7 +70,7 @@ describe('where compaction goes on', () => {
     expect(await text(disk)).toBe('0\n1\norders 0 0\n')
   })
 
-  it('is the beginning when the checkpoint cannot be read', async () => {
+  it('the first dirty offset is 0 if the checkpoint cannot be read', async () => {
     const disk = new MemoryDisk()
     const { logs } = await cleanedOnce(disk)
     await logs.close()
@@ -85,7 +85,7 @@ describe('where compaction goes on', () => {
     expect(again.wasClosedCleanly).toBe(true)
   })
 
-  it('is not that of an older topic of the same name', async () => {
+  it('the first dirty offset is not that of an older topic with the same name', async () => {
     const disk = new MemoryDisk()
     const { logs } = await cleanedOnce(disk)
     await logs.close()
@@ -96,7 +96,7 @@ describe('where compaction goes on', () => {
     expect(await text(disk)).toBe('0\n0\n')
   })
 
-  it('goes back with a cut, in the file before the records are gone', async () => {
+  it('a truncation lowers the first dirty offset in the file first', async () => {
     const disk = new MemoryDisk()
     const { log, end } = await cleanedOnce(disk)
     let before = ''
@@ -115,7 +115,7 @@ describe('where compaction goes on', () => {
 })
 
 describe('a log that was cut in a gap', () => {
-  it.each([80, 20, 7, 59])('ends at %i also when it is opened again', async offset => {
+  it.each([80, 20, 7, 59])('a log truncated in a gap at %i keeps its end', async offset => {
     for (const how of ['closed', 'crashed'] as const) {
       const w = world({ 'cleanup.policy': 'compact', 'internal.segment.bytes': 400 })
       const log = await createEmpty(w)

@@ -65,7 +65,7 @@ describe.each(Object.entries(KINDS))('times: %s', (_, times) => {
   const bytes = batchOfTimes(0, times)
   const [batch] = [...batchesOf(bytes)] as [Batch]
 
-  it('are read to the last digit', () => {
+  it('times are read to the last digit', () => {
     expect(whyInvalid(batch)).toBeUndefined()
     expect(exactTimesOf(batch)).toEqual(times)
     for (const cursor = new RecordCursor(batch); cursor.next();) {
@@ -73,7 +73,7 @@ describe.each(Object.entries(KINDS))('times: %s', (_, times) => {
     }
   })
 
-  it('are exported as they are, and in order for verify; good records stand around them', async () => {
+  it('large times are exported unchanged and pass verify, as do records around them', async () => {
     const end = 1 + times.length
     const good = (offset: number): Buffer => batchOfTimes(offset, [1_600_000_000_000n])
     const log = Buffer.concat([good(0), batchOfTimes(1, times), good(end)])
@@ -90,7 +90,7 @@ describe.each(Object.entries(KINDS))('times: %s', (_, times) => {
   })
 })
 
-it('any times come back, whatever they are beside each other', () => {
+it('any two times in a batch round-trip', () => {
   const random = seededRandom(7)
   const any = (): bigint => {
     const bits = BigInt(random.int(64))

@@ -87,7 +87,7 @@ async function filled(how: 'closed' | 'abandoned' = 'closed'): Promise<House> {
 }
 
 describe('a data folder', () => {
-  it('is made, and says whose it is', async () => {
+  it('a new data folder is created with meta.properties', async () => {
     const h = house()
     const manager = await openHouse(h)
     expect(names(h.disk)).toEqual(['meta.properties'])
@@ -102,7 +102,7 @@ describe('a data folder', () => {
   it.each([
     [{ nodeId: 2 }, 'belongs to node 1 of cluster cluster, not to node 2'],
     [{ clusterId: 'other' }, 'not to node 1 of cluster other'],
-  ])('of somebody else is refused: %j', async (other, sentence) => {
+  ])('a data folder of another node or cluster is refused: %j', async (other, sentence) => {
     const h = await filled()
     const before = h.disk.history.length
     await expect(openHouse(h, other)).rejects.toMatchObject({
@@ -112,7 +112,7 @@ describe('a data folder', () => {
     expect(h.disk.history.length).toBe(before)
   })
 
-  it('that the metadata does not know is reported, never touched', async () => {
+  it('a folder that the metadata does not know is reported, never touched', async () => {
     const h = await filled()
     for (const name of [
       'stray-0',
@@ -135,7 +135,7 @@ describe('a data folder', () => {
 })
 
 describe('closing and opening again', () => {
-  it('everything is there, without a scan', async () => {
+  it('a clean close keeps all records, and opening does not scan', async () => {
     const h = await filled()
     expect(names(h.disk)).toContain('.kafka_cleanshutdown')
     expect(await textOf(h.disk, RECOVERY_POINTS)).toBe('0\n2\norders 0 20\norders 1 3\n')
@@ -154,7 +154,7 @@ describe('closing and opening again', () => {
     expect([...manager.logs]).toEqual([log])
   })
 
-  it('the marker is gone, durably, before any log is touched', async () => {
+  it('the clean-shutdown marker is durably removed before any log is touched', async () => {
     const h = await filled()
     const start = h.disk.history.length
     const manager = await openHouse(h)
@@ -166,7 +166,7 @@ describe('closing and opening again', () => {
     expect((await openHouse(h)).wasClosedCleanly).toBe(false)
   })
 
-  it.each(DAMAGES)('after a power cut (%s) nothing that was flushed is missing', async damage => {
+  it.each(DAMAGES)('after a power cut (%s) no flushed record is missing', async damage => {
     const h = house()
     const manager = await openHouse(h)
     const log = await manager.create(known(0))
@@ -186,7 +186,7 @@ describe('closing and opening again', () => {
     }
   })
 
-  it('one damaged checkpoint is told, and counts as no clean close', async () => {
+  it('a damaged checkpoint is reported and counts as an unclean close', async () => {
     const h = await filled()
     await overwrite(h.disk, RECOVERY_POINTS, '0\n9\norders 0 20\n')
     await h.disk.remove(`${RECOVERY_POINTS}.sealed`)
@@ -216,7 +216,7 @@ describe('closing and opening again', () => {
 })
 
 describe('checkpoints', () => {
-  it('hold what is durable with its indexes, and log starts that lie inside a segment', async () => {
+  it('checkpoints hold recovery points, and log starts inside a segment', async () => {
     const h = house()
     const manager = await openHouse(h)
     const log = await manager.create(known(0))
@@ -235,7 +235,7 @@ describe('checkpoints', () => {
     expect(await readAll(back)).toEqual(expected(21, 5))
   })
 
-  it('many wishes at once are one write', async () => {
+  it('several requests for checkpoints at once become one write', async () => {
     const h = await filled()
     const manager = await openHouse(h)
     const start = h.disk.history.length
@@ -247,7 +247,7 @@ describe('checkpoints', () => {
     expect(renames).toHaveLength(2)
   })
 
-  it('that cannot be written now are written later', async () => {
+  it('checkpoints that cannot be written are written later', async () => {
     const h = await filled()
     const manager = await openHouse(h)
     await manager.load(known(0))
@@ -264,7 +264,7 @@ describe('checkpoints', () => {
     expect(await textOf(h.disk, RECOVERY_POINTS)).toBe('0\n1\norders 0 20\n')
   })
 
-  it('of high watermarks stand in a file of their own', async () => {
+  it('checkpoints of high watermarks have their own file', async () => {
     const h = await filled()
     const manager = await openHouse(h)
     await manager.writeHighWatermarks([{ topic: 'orders', partition: 0, offset: 17 }])
@@ -272,7 +272,7 @@ describe('checkpoints', () => {
     expect(await textOf(h.disk, path)).toBe('0\n1\norders 0 17\n')
   })
 
-  it('keep what they say of a partition that could not be opened', async () => {
+  it('checkpoints keep the lines of a partition that could not be opened', async () => {
     const h = await filled()
     const file = h.disk.open(`${ROOT}/orders-0/00000000000000000014.log`)
     file.truncate(100)
@@ -288,14 +288,14 @@ describe('checkpoints', () => {
 })
 
 describe('a partition that the metadata knows', () => {
-  it('is made when a crash came before its folder', async () => {
+  it('a partition is created if a crash came before its folder', async () => {
     const h = await filled()
     const log = await (await openHouse(h)).load(known(2))
     expect([log.logStartOffset, log.logEndOffset]).toEqual([0, 0])
     expect(await textOf(h.disk, `${ROOT}/orders-2/partition.metadata`)).toContain(TOPIC_ID)
   })
 
-  it('is refused when its folder is gone and it had records', async () => {
+  it('a partition without its folder is refused if it held records', async () => {
     const h = await filled()
     await h.disk.remove(`${ROOT}/orders-0`)
     const manager = await openHouse(h)
@@ -306,7 +306,7 @@ describe('a partition that the metadata knows', () => {
     expect(h.disk.exists(`${ROOT}/orders-0`)).toBe(false)
   })
 
-  it('is refused when all its segments are gone', async () => {
+  it('a partition without segments is refused if it held records', async () => {
     const h = await filled()
     for (const name of names(h.disk, `${ROOT}/orders-1`)) {
       if (/\.(log|index|timeindex)$/.test(name)) await h.disk.remove(`${ROOT}/orders-1/${name}`)
@@ -317,7 +317,7 @@ describe('a partition that the metadata knows', () => {
     })
   })
 
-  it('is refused when a segment is gone and its index is not, wherever it was', async () => {
+  it('a missing segment whose index exists is refused, wherever it was', async () => {
     const logs = names((await filled()).disk, `${ROOT}/orders-0`).filter(name => /log$/.test(name))
     expect(logs.length).toBeGreaterThan(2)
     for (const name of logs) {
@@ -330,7 +330,7 @@ describe('a partition that the metadata knows', () => {
     }
   })
 
-  it('is refused when the folder belongs to another topic of that name', async () => {
+  it('a folder that belongs to another topic with the same name is refused', async () => {
     const h = await filled()
     const manager = await openHouse(h)
     expect(await manager.topicIdOf('orders-0')).toBe(TOPIC_ID)
@@ -341,7 +341,7 @@ describe('a partition that the metadata knows', () => {
     expect(await readAll(await manager.load(known(0)))).toEqual(expected(20))
   })
 
-  it('is refused when it holds records and the file with its topic id is damaged', async () => {
+  it('a folder with records and a damaged topic id is refused', async () => {
     const h = await filled()
     const path = `${ROOT}/orders-0/partition.metadata`
     await overwrite(h.disk, path, 'version: 0\ntopic')
@@ -356,7 +356,7 @@ describe('a partition that the metadata knows', () => {
     }
   })
 
-  it('gets its topic id back when that was torn before there were records', async () => {
+  it('a torn topic id is written again if there are no records', async () => {
     const h = house()
     const first = await openHouse(h)
     await first.create(known(0))
@@ -367,7 +367,7 @@ describe('a partition that the metadata knows', () => {
     expect(await manager.topicIdOf('orders-0')).toBe(TOPIC_ID)
   })
 
-  it('is offline when the disk fails, with an error of the library', async () => {
+  it('a disk failure takes the log offline with a PartlogError', async () => {
     const h = await filled()
     const manager = await openHouse(h)
     h.disk.beforeOperation = operation => {
@@ -377,7 +377,7 @@ describe('a partition that the metadata knows', () => {
     await expect(manager.load(known(0))).rejects.toMatchObject({ code: 'LOG_OFFLINE' })
   })
 
-  it('tells what recovery has found', async () => {
+  it('the findings of recovery are reported', async () => {
     const h = await filled('abandoned')
     h.disk.open(`${ROOT}/orders-1/00000000000000000000.log`).append(Buffer.from('torn'))
     const manager = await openHouse(h)
@@ -390,7 +390,7 @@ describe('a partition that the metadata knows', () => {
 describe('a topic that is deleted', () => {
   const deleted = /^orders-0\.[0-9a-f]{32}-delete$/
 
-  it('is out of the way at once, and gone after a while', async () => {
+  it('the folder of a deleted topic is renamed at once and removed after the delay', async () => {
     const h = await filled()
     const manager = await openHouse(h)
     await manager.load(known(0))
@@ -407,7 +407,7 @@ describe('a topic that is deleted', () => {
     expect([...manager.logs].map(log => log.name)).toEqual(['orders-1'])
   })
 
-  it('can be made again, and starts from nothing', async () => {
+  it('a topic can be created again after deletion, and is empty', async () => {
     const h = await filled()
     const manager = await openHouse(h)
     await manager.load(known(0))
@@ -420,7 +420,7 @@ describe('a topic that is deleted', () => {
     expect(again.logEndOffset).toBe(0)
   })
 
-  it('leaves nothing in the checkpoints that could be held against the next one', async () => {
+  it('a deleted topic leaves no checkpoint line for the next one of that name', async () => {
     const h = await filled()
     await h.disk.remove(`${ROOT}/orders-0`)
     const manager = await openHouse(h)
@@ -429,7 +429,7 @@ describe('a topic that is deleted', () => {
     expect(await textOf(h.disk, RECOVERY_POINTS)).not.toContain('orders 0 20')
   })
 
-  it('goes with the next start when the process ends before', async () => {
+  it('the folder of a deleted topic is removed at the next start at the latest', async () => {
     const h = await filled()
     const manager = await openHouse(h)
     await manager.load(known(0))
@@ -443,7 +443,7 @@ describe('a topic that is deleted', () => {
     expect(names(h.disk).filter(name => deleted.test(name))).toEqual([])
   })
 
-  it('that has no folder is no error', async () => {
+  it('deleting a topic without a folder is no error', async () => {
     const h = await filled()
     const manager = await openHouse(h)
     const before = names(h.disk)
@@ -454,7 +454,7 @@ describe('a topic that is deleted', () => {
 })
 
 describe('a log that is cut', () => {
-  it('has its recovery point lowered in the file: a crash does not call it damaged', async () => {
+  it('a truncation lowers the recovery point in the file, so a crash is no damage', async () => {
     const h = house()
     const manager = await openHouse(h)
     const log = await manager.create(known(0))
@@ -471,7 +471,7 @@ describe('a log that is cut', () => {
     expect(again.findings).toEqual([])
   })
 
-  it('begins anew below its old log start, also after a crash', async () => {
+  it('a fully truncated log starts below its old log start, also after a crash', async () => {
     const h = house()
     const manager = await openHouse(h)
     const log = await manager.create(known(0))

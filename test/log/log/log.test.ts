@@ -7,7 +7,7 @@ const SMALL = { 'internal.segment.bytes': 500, 'index.interval.bytes': 200 }
 const T = Date.UTC(2026, 0, 1)
 
 describe('append and read', () => {
-  it('gives contiguous offsets, whatever the batches hold', async () => {
+  it('an append assigns contiguous offsets, whatever the batches hold', async () => {
     const log = await create(world())
     expect(append(log, ['a'])).toBe(0)
     expect(append(log, ['b', 'c', 'd'])).toBe(1)
@@ -16,7 +16,7 @@ describe('append and read', () => {
     expect(await readAll(log)).toEqual(['0:a', '1:b', '2:c', '3:d', '4:e'])
   })
 
-  it('names segments by their base offset and rolls by size', async () => {
+  it('segments are named by their base offset and roll by size', async () => {
     const w = world(SMALL)
     const log = await create(w)
     appendMany(log, 30)
@@ -31,7 +31,7 @@ describe('append and read', () => {
     expect(await readAll(log, 13)).toEqual(expected(30, 13))
   })
 
-  it('reads from every offset, in a batch or between, with every byte limit', async () => {
+  it('a read works from every offset, in a batch or between, with every byte limit', async () => {
     const log = await create(world(SMALL))
     for (let n = 0; n < 20; n++) append(log, [`v${3 * n}`, `v${3 * n + 1}`, `v${3 * n + 2}`])
     for (let from = 0; from < 60; from++) {
@@ -45,7 +45,7 @@ describe('append and read', () => {
     expect(none.length).toBe(0)
   })
 
-  it('hides the batch that reaches to the bound', async () => {
+  it('a read does not return a batch that reaches the bound', async () => {
     const log = await create(world())
     append(log, ['a', 'b'])
     append(log, ['c', 'd'])
@@ -57,7 +57,7 @@ describe('append and read', () => {
     expect(await upTo(4)).toBe(2 * one)
   })
 
-  it('refuses offsets outside of it', async () => {
+  it('a read outside the log is refused', async () => {
     const log = await create(world())
     append(log, ['a'])
     const bounds = { upTo: 1, maxBytes: 100, minOneBatch: true }
@@ -66,13 +66,13 @@ describe('append and read', () => {
     expect((await log.read(1, bounds)).length).toBe(0)
   })
 
-  it('refuses what no segment can hold', async () => {
+  it('an append that no segment can hold is refused', async () => {
     const log = await create(world(SMALL))
     expect(() => append(log, ['x'.repeat(600)])).toThrow('RECORD_LIST_TOO_LARGE')
     expect(log.logEndOffset).toBe(0)
   })
 
-  it('stamps the broker time when the topic says so', async () => {
+  it("an append has the broker's time if the topic uses LogAppendTime", async () => {
     const w = world({ 'message.timestamp.type': 'LogAppendTime' })
     const log = await create(w)
     await w.clock.advance(5000)
@@ -85,7 +85,7 @@ describe('append and read', () => {
 })
 
 describe('rolling', () => {
-  it('follows the time of the data, not the clock', async () => {
+  it('rolling follows the time of the data, not the clock', async () => {
     const log = await create(world({ 'segment.ms': 1000 }))
     append(log, ['a'], T)
     append(log, ['b'], T + 1000)
@@ -96,7 +96,7 @@ describe('rolling', () => {
     expect(log.segmentCount).toBe(2)
   })
 
-  it('begins a new segment when an index is full', async () => {
+  it('a log rolls when an index is full', async () => {
     const log = await create(world({ 'segment.index.bytes': 24, 'index.interval.bytes': 0 }))
     appendMany(log, 12)
     expect(log.segmentCount).toBeGreaterThan(3)
@@ -105,7 +105,7 @@ describe('rolling', () => {
 })
 
 describe('time', () => {
-  it('finds the first record that is not older', async () => {
+  it('findTimestamp finds the first record that is not older', async () => {
     const log = await create(world(SMALL))
     for (let n = 0; n < 40; n++) append(log, [`v${n}`], T + 10 * n)
     for (const [target, offset] of [
@@ -121,7 +121,7 @@ describe('time', () => {
     expect(await log.findNewest()).toEqual({ offset: 39, timestamp: T + 390 })
   })
 
-  it('looks for records, not for batches, and copes with time going back', async () => {
+  it('findTimestamp compares records, not batches, also when time goes back', async () => {
     const log = await create(world(SMALL))
     const times = [50, 10, 90, 20, 70, 30, 95, 60]
     for (const time of times) append(log, ['x'], T + time)
@@ -134,7 +134,7 @@ describe('time', () => {
 })
 
 describe('deleting', () => {
-  it('moves the log start and frees whole segments below it', async () => {
+  it('deleting records moves the log start and removes whole segments below it', async () => {
     const w = world({ ...SMALL, 'retention.ms': -1 })
     const log = await create(w)
     appendMany(log, 30)
@@ -151,7 +151,7 @@ describe('deleting', () => {
     expect(w.disk.exists('orders-0/00000000000000000007.log.deleted')).toBe(false)
   })
 
-  it('by size keeps at least the limit; by time stops at the first young segment', async () => {
+  it('retention by size keeps at least the limit; by time it keeps young segments', async () => {
     const bySize = await create(world({ ...SMALL, 'retention.ms': -1, 'retention.bytes': 1000 }))
     appendMany(bySize, 50)
     await bySize.deleteOldSegments(50)
@@ -167,7 +167,7 @@ describe('deleting', () => {
     expect(await readAll(byTime)).toEqual(expected(28, 14))
   })
 
-  it('never goes beyond the high watermark, and offsets are never given again', async () => {
+  it('retention stops at the high watermark, and offsets are never assigned again', async () => {
     const w = world({ ...SMALL, 'retention.ms': 1 })
     const log = await create(w)
     appendMany(log, 20)
@@ -180,7 +180,7 @@ describe('deleting', () => {
     expect(await readAll(log)).toEqual(['20:v20'])
   })
 
-  it('lets readers finish', async () => {
+  it('readers of a deleted segment can finish', async () => {
     const w = world({ ...SMALL, 'retention.ms': 1 })
     const log = await create(w)
     appendMany(log, 20)
@@ -192,7 +192,7 @@ describe('deleting', () => {
 })
 
 describe('durability', () => {
-  it('one sync serves all who wait for it', async () => {
+  it('one sync serves all flushes that wait for it', async () => {
     const w = world()
     const log = await create(w)
     await log.flush()
@@ -206,7 +206,7 @@ describe('durability', () => {
     expect(syncs).toHaveLength(1)
   })
 
-  it('a wish to flush when everything is durable changes nothing', async () => {
+  it('a flush request changes nothing if everything is durable', async () => {
     const log = await create(world())
     log.requestFlush()
     append(log, ['a'])
@@ -262,7 +262,7 @@ describe('durability', () => {
     expect(() => append(log, ['a'])).toThrow('offline until it is opened again')
   })
 
-  it('no room for a new segment refuses the append, and room lets it go on', async () => {
+  it('a lack of room for a new segment refuses the append until there is room', async () => {
     const w = world(SMALL)
     const log = await create(w)
     appendMany(log, 7)
@@ -277,7 +277,7 @@ describe('durability', () => {
     expect(await readAll(log)).toEqual(expected(8))
   })
 
-  it('a failed read is an error of that read only', async () => {
+  it('a failed read fails only that read', async () => {
     const w = world()
     const log = await create(w)
     append(log, ['v0'])

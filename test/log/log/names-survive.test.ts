@@ -46,7 +46,7 @@ async function bytesOf(disk: MemoryDisk, path: string): Promise<Buffer> {
 }
 
 describe('records', () => {
-  it('in the first segment of a folder that was empty', async () => {
+  it('records in the first segment of an empty folder survive a power cut', async () => {
     const w = world()
     w.disk.makeDirectory('orders-0')
     await makeDurable(w.disk)
@@ -57,7 +57,7 @@ describe('records', () => {
     expect(await readAll(after)).toEqual(expected(1))
   })
 
-  it('in the segment that begins where deleted records ended', async () => {
+  it('records in a segment that begins after deleted records survive a power cut', async () => {
     const w = world()
     const log = await create(w)
     appendMany(log, 3)
@@ -72,7 +72,7 @@ describe('records', () => {
     expect(await readAll(after)).toEqual(['10:v10'])
   })
 
-  it('in a segment that was begun by rolling', async () => {
+  it('records in a segment begun by rolling survive a power cut', async () => {
     const w = world({ 'internal.segment.bytes': 100 })
     const log = await create(w)
     await makeDurable(w.disk)
@@ -84,7 +84,7 @@ describe('records', () => {
 })
 
 describe('what recovery has found', () => {
-  it('is there after a power cut, however little the process had synced', async () => {
+  it('recovered records survive a power cut, however little the process had synced', async () => {
     const w = world({ 'internal.segment.bytes': 100 })
     const log = await create(w)
     await makeDurable(w.disk)
@@ -98,7 +98,7 @@ describe('what recovery has found', () => {
 })
 
 describe('what recovery cuts off', () => {
-  it('is in the log or kept aside, whenever the power goes, and leaves no hole', async () => {
+  it('bytes that recovery cuts off are in the log or kept, whenever the power fails', async () => {
     const w = world({ 'internal.segment.bytes': 300 })
     const log = await create(w)
     appendMany(log, 12)
@@ -143,7 +143,7 @@ describe('what recovery cuts off', () => {
 })
 
 describe('the mark of a clean close', () => {
-  it('is gone for good before anything is written', async () => {
+  it('the clean-shutdown marker is durably removed before anything is written', async () => {
     const w = world()
     const options = {
       ...contextOf(w),

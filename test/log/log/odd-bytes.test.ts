@@ -13,7 +13,7 @@ import { logBytesOf, open, readAll, world } from '../helpers.js'
 const SMALL = { 'internal.segment.bytes': 500, 'index.interval.bytes': 100 }
 
 describe('a file of records in the folder', () => {
-  it('where the next segment begins: the append is refused, by the name of the file', async () => {
+  it('a file of records where the next segment begins refuses the append by its name', async () => {
     const w = world(SMALL)
     const log = await create(w)
     appendMany(log, 7)
@@ -34,7 +34,7 @@ describe('a file of records in the folder', () => {
     ['a copy of the first beyond the end', 0, 1_000],
     ['a copy of the last beyond the end', 14, 16],
     ['a copy of the second as the first of all, without the first', 7, 0],
-  ])('%s: it is told', async (_, from, to) => {
+  ])('records in the folder are reported: %s', async (_, from, to) => {
     for (const policy of ['delete', 'compact']) {
       for (const isIndexed of [false, true]) {
         for (const wasClosedCleanly of [true, false]) {
@@ -75,7 +75,7 @@ describe('a file of records in the folder', () => {
 })
 
 describe('compaction', () => {
-  it('of a segment that lost its end between two batches is refused', async () => {
+  it('compaction of a segment that lost its end between two batches is refused', async () => {
     const w = world({ ...COMPACT, 'cleanup.policy': 'compact' })
     const log = await createEmpty(w)
     for (let n = 0; n < 12; n++) put(log, `k${n}=v`)
@@ -97,7 +97,7 @@ describe('compaction', () => {
 })
 
 describe('offsets', () => {
-  it('that are further apart than an index can count begin a new segment', async () => {
+  it('offsets further apart than an index can store begin a new segment', async () => {
     const w = world({ ...SMALL, 'cleanup.policy': 'compact', 'internal.segment.bytes': 100_000 })
     const log = await createEmpty(w)
     const far = 2 ** 31 + 5
@@ -111,7 +111,7 @@ describe('offsets', () => {
 })
 
 describe('a time index', () => {
-  it('that speaks of later offsets already takes a newer time all the same', async () => {
+  it('a time index with later offsets still accepts a newer time', async () => {
     const cache = new IndexCache(1024)
     const index = new TimeIndex(0, 1024, { disk: new MemoryDisk(), path: 't', cache })
     index.reset()

@@ -69,7 +69,7 @@ async function readsOfOpening(
 }
 
 describe('opening', () => {
-  it('after a clean close takes the snapshot and reads the last segment and a header', async () => {
+  it('a clean opening reads the snapshot, the last segment and a header', async () => {
     const w = world(SMALL)
     const log = await create(w)
     write(log, 0, 30)
@@ -84,7 +84,7 @@ describe('opening', () => {
     ).toEqual(new Set([0, last]))
   })
 
-  it.each([true, false])('without snapshots reads all batches; closed cleanly: %s', async clean => {
+  it.each([true, false])('opening without snapshots reads all batches (clean: %s)', async clean => {
     const w = world(SMALL)
     const log = await create(w)
     write(log, 0, 30)
@@ -97,7 +97,7 @@ describe('opening', () => {
     ])
   })
 
-  it('after a crash goes on from the snapshot of the last segment', async () => {
+  it('opening after a crash continues from the snapshot of the last segment', async () => {
     const w = world(SMALL)
     const log = await create(w)
     write(log, 0, 5, 8)
@@ -107,7 +107,7 @@ describe('opening', () => {
     expect([next(again), next(again, 8)]).toEqual([30, 5])
   })
 
-  it('passes over damaged snapshots, which are removed', async () => {
+  it('opening skips damaged snapshots and removes them', async () => {
     const w = world(SMALL)
     const log = await create(w)
     write(log, 0, 30)
@@ -119,7 +119,7 @@ describe('opening', () => {
     expect(snapshotsIn(w)).toEqual(offsets.slice(0, -2))
   })
 
-  it('removes snapshots above the log’s end: they tell of records that are lost', async () => {
+  it('opening removes snapshots above the log’s end, whose records are lost', async () => {
     const w = world(SMALL)
     const log = await create(w)
     write(log, 0, 10)
@@ -132,7 +132,7 @@ describe('opening', () => {
     expect(next(again)).toBe(10)
   })
 
-  it('of a log that nobody numbers costs ten bytes', async () => {
+  it('a log without producer ids costs ten bytes', async () => {
     const w = world(SMALL)
     const log = await create(w)
     write(log, -1, 0, -1)
@@ -142,7 +142,7 @@ describe('opening', () => {
 })
 
 describe('snapshots', () => {
-  it('are written where a segment begins, at checkpoints and at close; one is kept beyond', async () => {
+  it('snapshots are written at each roll, checkpoint and close, and pruned', async () => {
     const w = world(SMALL)
     const log = await create(w)
     write(log, 0, 9)
@@ -156,7 +156,7 @@ describe('snapshots', () => {
     expect(snapshotsIn(w)).toEqual([...segmentsIn(w).slice(1), 11])
   })
 
-  it('go with their segments, but for the newest', async () => {
+  it('snapshots are removed with their segments, except the newest', async () => {
     const w = world({ ...SMALL, 'retention.bytes': 500 })
     const log = await create(w)
     write(log, 0, 30)
@@ -186,7 +186,7 @@ describe('snapshots', () => {
 })
 
 describe('after the end was moved back', () => {
-  it('the state is that of the batches that are left; later snapshots are gone', async () => {
+  it('a truncation rebuilds the producers from the batches and drops later snapshots', async () => {
     const w = world(SMALL)
     const log = await create(w)
     write(log, 0, 20)

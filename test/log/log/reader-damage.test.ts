@@ -104,7 +104,7 @@ const FIELDS = [
 ] as const
 
 describe.each(POLICIES)('a bit of a batch, cleanup.policy %s', policy => {
-  it.each(FIELDS)('of its %s', async (_, start, bytes) => {
+  it.each(FIELDS)('a wrong bit of the %s of a batch is found', async (_, start, bytes) => {
     const seen = new Set<string>()
     const whole = await closed(policy)
     for (const path of filesOf(whole.disk, '.log')) {
@@ -124,7 +124,7 @@ describe.each(POLICIES)('a bit of a batch, cleanup.policy %s', policy => {
     expect(seen).toEqual(new Set(['CORRUPT_LOG']))
   })
 
-  it('of its base offset, whoever reads and from where', async () => {
+  it('a wrong bit of a base offset is found, wherever a read begins', async () => {
     for (const bit of [62, 61, 60, 57, 47]) {
       const w = await closed(policy)
       const [, path = ''] = filesOf(w.disk, '.log')
@@ -139,7 +139,7 @@ describe.each(POLICIES)('a bit of a batch, cleanup.policy %s', policy => {
   })
 })
 
-it('a last batch that moved is noticed in a copy, too, where the log was closed cleanly', async () => {
+it('a moved last batch is noticed, also in a copy of a cleanly closed log', async () => {
   const w = await closed('compact')
   const path = filesOf(w.disk, '.log').at(-1) as string
   const bytes = await bytesOf(w.disk, path)
@@ -156,7 +156,7 @@ it('a last batch that moved is noticed in a copy, too, where the log was closed 
 })
 
 describe.each(POLICIES)('a closed segment that lost its end, cleanup.policy %s', policy => {
-  it('at every byte, before it was opened', async () => {
+  it('a closed segment cut at any byte before it was opened is found', async () => {
     const w = await closed(policy)
     const [, path = ''] = filesOf(w.disk, '.log')
     const bytes = await bytesOf(w.disk, path)
@@ -167,7 +167,7 @@ describe.each(POLICIES)('a closed segment that lost its end, cleanup.policy %s',
     }
   })
 
-  it('at every byte, while it was open', async () => {
+  it('a closed segment cut at any byte while it is open is found', async () => {
     for (let left = 0; left < 210; left += 7) {
       const w = await closed(policy)
       const [, path = ''] = filesOf(w.disk, '.log')
@@ -241,7 +241,7 @@ describe('a time index', () => {
     return copy
   }
 
-  it.each(['.timeindex', '.index'])('with any bit wrong, or cut (%s)', async ending => {
+  it.each(['.timeindex', '.index'])('a wrong bit or a cut of %s is found', async ending => {
     await everyBit(ending, async (w, what) => {
       const log = await opened(w)
       for (let second = 0; second <= 18; second += 3) {
@@ -257,7 +257,7 @@ describe('a time index', () => {
     })
   })
 
-  it('with any bit wrong, or cut, deletes what is old and nothing else', async () => {
+  it('a damaged time index deletes old records and nothing else', async () => {
     await everyBit('.timeindex', async (w, what) => {
       const log = await opened(w)
       // Kept are records of the last second: the first segment is old, and all of the second but

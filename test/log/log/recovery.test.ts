@@ -65,7 +65,7 @@ function flip(files: Map<string, Buffer>, path: string, position: number): void 
 }
 
 describe('after a clean close', () => {
-  it('nothing but the end of the last segment is read', async () => {
+  it('after a clean close only the end of the last segment is read', async () => {
     const w = await closed(40)
     let reads = 0
     w.disk.beforeOperation = operation => {
@@ -80,7 +80,7 @@ describe('after a clean close', () => {
     expect(append(log, ['v40'])).toBe(40)
   })
 
-  it('a missing index is built again', async () => {
+  it('after a clean close a missing index is rebuilt', async () => {
     const w = await edited(await closed(40), files => {
       files.delete('orders-0/00000000000000000014.index')
       files.delete('orders-0/00000000000000000007.timeindex')
@@ -90,7 +90,7 @@ describe('after a clean close', () => {
     expect(await readAll(log)).toEqual(expected(40))
   })
 
-  it('a log that is shorter than it was is not accepted', async () => {
+  it('after a clean close a shorter log is refused', async () => {
     const w = await edited(await closed(10), files => {
       const last = files.get('orders-0/00000000000000000007.log') as Buffer
       files.set('orders-0/00000000000000000007.log', last.subarray(0, BATCH))
@@ -103,7 +103,7 @@ describe('after a clean close', () => {
 })
 
 describe('after a crash', () => {
-  it('everything written is there and becomes durable before it is shown', async () => {
+  it('after a crash all written records are kept, and durable before they are shown', async () => {
     const w = await crashed(40)
     const { log } = await open(w)
     expect(await readAll(log)).toEqual(expected(40))
@@ -111,7 +111,7 @@ describe('after a crash', () => {
     expect(log.recoveryPoint).toBe(40)
   })
 
-  it('only what lies above the recovery point is scanned', async () => {
+  it('after a crash only batches above the recovery point are scanned', async () => {
     const w = await crashed(40)
     const first = await open(w)
     await first.log.close()
@@ -129,7 +129,7 @@ describe('after a crash', () => {
     expect(await readAll(log)).toEqual(expected(40))
   })
 
-  it('a torn tail of any length is copied aside and cut', async () => {
+  it('a torn tail of any length is kept aside and cut off', async () => {
     for (let torn = 1; torn < BATCH; torn += 7) {
       const w = await edited(await crashed(5), files => {
         files.set(LOG_0, (files.get(LOG_0) as Buffer).subarray(0, 5 * BATCH - torn))
@@ -146,7 +146,7 @@ describe('after a crash', () => {
     }
   })
 
-  it('a flipped bit of the last batch is no torn tail, wherever it is', async () => {
+  it('a flipped bit of the last batch is not a torn tail, wherever it is', async () => {
     for (let byte = 0; byte < BATCH; byte++) {
       const w = await edited(await crashed(5), files => flip(files, LOG_0, 4 * BATCH + byte))
       const before = await logBytes(w.disk)
@@ -159,7 +159,7 @@ describe('after a crash', () => {
     }
   })
 
-  it('nor is a length that is wrong in any bit, at the end or in the middle', async () => {
+  it('a length with any wrong bit is not a torn tail, at the end or in the middle', async () => {
     for (const batch of [2, 4]) {
       for (let bit = 0; bit < 32; bit++) {
         const w = await edited(await crashed(5), files => {
@@ -171,7 +171,7 @@ describe('after a crash', () => {
     }
   })
 
-  it('a torn tail may hold whole batches, which prove nothing', async () => {
+  it('a torn tail may contain whole batches, which prove nothing', async () => {
     const inner = Buffer.concat([batchOf(['x']), history(7, 3, 0)])
     for (let torn = 1; torn < inner.length + 61; torn += 13) {
       const w = await crashed(5, { 'internal.segment.bytes': 10_000 })
@@ -191,7 +191,7 @@ describe('after a crash', () => {
     }
   })
 
-  it('a flipped bit with valid batches behind it is corruption: nothing is touched', async () => {
+  it('a flipped bit before valid batches is corruption, and nothing is changed', async () => {
     const w = await edited(await crashed(20), files => flip(files, LOG_0, 2 * BATCH + 65))
     const before = await logBytes(w.disk)
     await expect(open(w)).rejects.toMatchObject({
@@ -209,7 +209,7 @@ describe('after a crash', () => {
     },
   )
 
-  it('corruption is cut when the user says so, and kept aside', async () => {
+  it("with onCorruption 'truncate' corruption is cut off and kept aside", async () => {
     const w = await edited(await crashed(20), files => flip(files, LOG_0, 2 * BATCH + 65))
     const { log, findings } = await open(w, { onCorruption: 'truncate' })
     expect(log.logEndOffset).toBe(2)
@@ -219,12 +219,12 @@ describe('after a crash', () => {
     expect(await readAll(log)).toEqual(expected(3))
   })
 
-  it('anything wrong below the recovery point is corruption, even at the end', async () => {
+  it('any damage below the recovery point is corruption, even at the end', async () => {
     const w = await edited(await crashed(5), files => flip(files, LOG_0, 4 * BATCH + 65))
     await expect(open(w, { recoveryPoint: 5 })).rejects.toMatchObject({ code: 'CORRUPT_LOG' })
   })
 
-  it('a sector of zeros with valid batches behind it is a write that was lost', async () => {
+  it('a sector of zeros before valid batches is a write that was lost', async () => {
     const w = await crashed(40, { 'internal.segment.bytes': 10_000 })
     const lost = await edited(w, files => {
       ;(files.get(LOG_0) as Buffer).fill(0, 1024, 1536)
@@ -235,7 +235,7 @@ describe('after a crash', () => {
     await expect(open(lost, { recoveryPoint: 30 })).rejects.toMatchObject({ code: 'CORRUPT_LOG' })
   })
 
-  it('a segment that ends too early above the recovery point takes the later ones with it', async () => {
+  it('a short segment above the recovery point is cut with all later ones', async () => {
     const w = await edited(await crashed(20), files => {
       const path = 'orders-0/00000000000000000007.log'
       files.set(path, (files.get(path) as Buffer).subarray(0, 2 * BATCH + 10))
@@ -249,14 +249,14 @@ describe('after a crash', () => {
     expect(await readAll(log)).toEqual(expected(9))
   })
 
-  it('a segment that vanished below the recovery point is corruption', async () => {
+  it('a segment missing below the recovery point is corruption', async () => {
     const w = await edited(await crashed(20), files => {
       files.delete('orders-0/00000000000000000014.log')
     })
     await expect(open(w, { recoveryPoint: 18 })).rejects.toMatchObject({ code: 'CORRUPT_LOG' })
   })
 
-  it('segments that overlap are corruption', async () => {
+  it('overlapping segments are corruption', async () => {
     const w = await edited(await crashed(20), files => {
       const path = 'orders-0/00000000000000000007.log'
       files.set('orders-0/00000000000000000005.log', files.get(path) as Buffer)
@@ -264,7 +264,7 @@ describe('after a crash', () => {
     await expect(open(w)).rejects.toMatchObject({ code: 'CORRUPT_LOG' })
   })
 
-  it('indexes full of nonsense are built again', async () => {
+  it('indexes of random bytes are rebuilt', async () => {
     const w = await edited(await crashed(40), files => {
       for (const [path, bytes] of files) {
         if (path.endsWith('index')) files.set(path, Buffer.alloc(bytes.length + 5, 0x7f))
@@ -277,7 +277,7 @@ describe('after a crash', () => {
     }
   })
 
-  it('an index whose entries are valid but lead nowhere is built again when it is used', async () => {
+  it('an index with valid but wrong entries is rebuilt when it is used', async () => {
     const w = await edited(await closed(40), files => {
       const index = files.get('orders-0/00000000000000000007.index') as Buffer
       expect(index.length).toBeGreaterThan(0)
@@ -289,7 +289,7 @@ describe('after a crash', () => {
     }
   })
 
-  it('rot in a closed segment is found when it is read, and takes the log offline', async () => {
+  it('rot in a closed segment is found by a read and takes the log offline', async () => {
     const w = await edited(await closed(40), files => flip(files, LOG_0, 3 * BATCH + 65))
     const { log } = await open(w, { wasClosedCleanly: true, recoveryPoint: 40 })
     await expect(readAll(log)).rejects.toMatchObject({
@@ -299,7 +299,7 @@ describe('after a crash', () => {
     expect(() => append(log, ['x'])).toThrow('CORRUPT_LOG')
   })
 
-  it('recovering twice is the same as once', async () => {
+  it('recovering twice gives the same log as once', async () => {
     const w = await edited(await crashed(20), files => {
       const path = 'orders-0/00000000000000000014.log'
       files.set(path, (files.get(path) as Buffer).subarray(0, 100))
@@ -337,7 +337,7 @@ describe('after a crash', () => {
       }
     })
 
-    it('that others have, too, the batch before is blamed, when what follows shows it', async () => {
+    it('in a replicated log the next batch can prove the batch before it wrong', async () => {
       for (const batch of [0, 3, 4, 6]) {
         const opening = open(await moved(batch, 33), { recoveryPoint: 4, isSealed })
         await expect(opening).rejects.toMatchObject({
@@ -347,7 +347,7 @@ describe('after a crash', () => {
     })
   })
 
-  it('what was durable for another reason than the recovery point is no torn tail', async () => {
+  it('a missing end is not a torn tail if it was durable for another reason', async () => {
     const w = await edited(await crashed(5), files => {
       files.set(LOG_0, (files.get(LOG_0) as Buffer).subarray(0, 4 * BATCH - 5))
     })
@@ -357,7 +357,7 @@ describe('after a crash', () => {
     expect((await open(w, { durableOffset: 3 })).log.logEndOffset).toBe(3)
   })
 
-  it('left-overs go, strangers stay', async () => {
+  it('left-over files are removed, unknown files stay', async () => {
     const w = await edited(await crashed(3), files => {
       files.set('orders-0/00000000000000000099.index', Buffer.alloc(8))
       files.set('orders-0/00000000000000000000.log.deleted', Buffer.alloc(8))
@@ -376,14 +376,14 @@ describe('after a crash', () => {
 })
 
 describe('the log start', () => {
-  it('comes back from the checkpoint', async () => {
+  it('the log start is read from the checkpoint', async () => {
     const w = await crashed(20)
     const { log } = await open(w, { logStartOffset: 9 })
     expect(log.logStartOffset).toBe(9)
     expect(await readAll(log)).toEqual(expected(20, 9))
   })
 
-  it('may lie behind the end: then the log begins there', async () => {
+  it('a log whose log start is beyond its end begins there', async () => {
     const w = await crashed(5)
     const isSealed = { recoveryPoints: true, logStarts: true }
     const { log } = await open(w, { logStartOffset: 9, isSealed })
@@ -391,7 +391,7 @@ describe('the log start', () => {
     expect(append(log, ['x'])).toBe(9)
   })
 
-  it('behind the end is ignored, and told, when no checksum covers it', async () => {
+  it('a log start beyond the end is ignored with a finding if no checksum covers it', async () => {
     const w = await crashed(5)
     const { log, findings } = await open(w, { logStartOffset: 905 })
     expect([log.logStartOffset, log.logEndOffset]).toEqual([0, 5])
@@ -402,7 +402,7 @@ describe('the log start', () => {
 })
 
 describe('leader epochs', () => {
-  it('are remembered, and rebuilt from the batches when their file is damaged', async () => {
+  it('leader epochs are read, and rebuilt from the batches if their file is damaged', async () => {
     const w = world(SMALL)
     const log = await create(w)
     await log.assignEpoch(0)
@@ -422,7 +422,7 @@ describe('indexes that a crash of an earlier recovery left half written', () => 
     ['an offset index of zeros', '.index', Buffer.alloc(8)],
     ['offsets without times', '.timeindex', Buffer.alloc(0)],
     ['times without offsets', '.index', Buffer.alloc(0)],
-  ])('are built again: %s', async (_what, kind, bytes) => {
+  ])('indexes half written by an earlier recovery are rebuilt: %s', async (_what, kind, bytes) => {
     const w = world(SMALL)
     const log = await create(w)
     append(log, ['v0', 'v1'])
@@ -438,7 +438,7 @@ describe('indexes that a crash of an earlier recovery left half written', () => 
 })
 
 describe('a segment that ends in zeros', () => {
-  it('before one that was written is a write that did not happen', async () => {
+  it('a segment of zeros before a later one is a write that did not happen', async () => {
     const w = await edited(await crashed(10), files => {
       files.get(LOG_0)?.fill(0, 6 * BATCH)
     })

@@ -30,7 +30,7 @@ function rules(some: Partial<RetentionRules>): RetentionRules {
 const NOTHING = { count: 0, reason: undefined }
 
 describe('without limits', () => {
-  it('everything stays, for ever', () => {
+  it('without limits everything stays forever', () => {
     expect(deletableSegments(segments(NOW, NOW, NOW), rules({}))).toEqual(NOTHING)
     expect(deletableSegments([], rules({}))).toEqual(NOTHING)
   })
@@ -40,36 +40,36 @@ describe('by time', () => {
   const byTime = (ages: readonly number[], some: Partial<RetentionRules> = {}): number =>
     deletableSegments(segments(...ages), rules({ retentionMs: 1000, ...some })).count
 
-  it('goes what is older than the limit, not what is just as old', () => {
+  it('retention.ms deletes older segments, not those of exactly the limit', () => {
     expect(byTime([1001, 5])).toBe(1)
     expect(byTime([1000, 5])).toBe(0)
     expect(byTime([999, 5])).toBe(0)
   })
 
-  it('goes the oldest first, and stops at the first that must stay', () => {
+  it('retention.ms deletes the oldest first and stops at the first that must stay', () => {
     expect(byTime([3000, 2000, 10, 2000, 5])).toBe(2)
     expect(byTime([10, 3000, 3000])).toBe(0)
   })
 
-  it('goes everything, the active segment too, when all of it is old', () => {
+  it('retention.ms deletes everything, also the active segment, if all of it is old', () => {
     expect(byTime([3000, 2000, 1001])).toBe(3)
   })
 
-  it('with a limit of zero stays what is of this very moment', () => {
+  it('retention.ms 0 keeps records of the current millisecond', () => {
     expect(byTime([5, 1, 0], { retentionMs: 0 })).toBe(2)
   })
 
-  it('stay records without a time, and everything behind them', () => {
+  it('records without a time stay, and all segments after them', () => {
     const list = segments(3000, 3000, 3000)
     list[1] = { ...(list[1] as RetentionSegment), newestTimestamp: Infinity }
     expect(deletableSegments(list, rules({ retentionMs: 1 })).count).toBe(1)
   })
 
-  it('stays what is from the future', () => {
+  it('records from the future stay', () => {
     expect(byTime([-50_000, 3000, 3000])).toBe(0)
   })
 
-  it('says so', () => {
+  it('the reason of retention by time is retention.ms', () => {
     expect(deletableSegments(segments(2000, 1), rules({ retentionMs: 1000 }))).toEqual({
       count: 1,
       reason: 'retention.ms',
@@ -81,7 +81,7 @@ describe('by size', () => {
   const bySize = (retentionBytes: number, count = 5): number =>
     deletableSegments(segments(...Array<number>(count).fill(0)), rules({ retentionBytes })).count
 
-  it('stays as much as the limit or more, never less', () => {
+  it('retention.bytes keeps at least the limit', () => {
     const table = [600, 500, 499, 401, 400, 399, 301, 300, 299, 1, 0].map(limit => [
       limit,
       bySize(limit),
@@ -101,14 +101,14 @@ describe('by size', () => {
     ])
   })
 
-  it('a large segment that must stay protects the small ones behind it', () => {
+  it('a large segment that must stay protects the small ones after it', () => {
     const list = segments(0, 0, 0)
     list[0] = { ...(list[0] as RetentionSegment), bytes: 10_000 }
     expect(deletableSegments(list, rules({ retentionBytes: 300 })).count).toBe(0)
     expect(deletableSegments(list, rules({ retentionBytes: 200 })).count).toBe(1)
   })
 
-  it('says so', () => {
+  it('the reason of retention by size is retention.bytes', () => {
     expect(deletableSegments(segments(0, 0), rules({ retentionBytes: 100 }))).toEqual({
       count: 1,
       reason: 'retention.bytes',
@@ -124,7 +124,7 @@ describe('below the log start', () => {
     [19, 1],
     [25, 2],
     [30, 3],
-  ])('a start at %i lets %i segments go', (logStartOffset, count) => {
+  ])('a log start at %i allows %i segments to be deleted', (logStartOffset, count) => {
     const reason = count === 0 ? undefined : 'below log start'
     const decision = deletableSegments(segments(0, 0, 0), rules({ logStartOffset }))
     expect(decision).toEqual({ count, reason })
@@ -142,7 +142,7 @@ describe('whatever the reason', () => {
     [10, 1],
     [9, 0],
     [0, 0],
-  ])('nothing goes above the high watermark %i', (highWatermark, count) => {
+  ])('no segment above the high watermark %i is deleted', (highWatermark, count) => {
     const decision = deletableSegments(segments(5000, 5000, 5000), rules({ ...ALL, highWatermark }))
     expect(decision.count).toBe(count)
   })
@@ -155,7 +155,7 @@ describe('whatever the reason', () => {
     expect(deletableSegments(alone, rules(ALL))).toEqual(NOTHING)
   })
 
-  it('the reason that lets most go decides', () => {
+  it('the reason that allows most deletions decides', () => {
     const list = segments(5000, 5000, 0, 0)
     const decide = (some: Partial<RetentionRules>): unknown => deletableSegments(list, rules(some))
     expect(decide({ retentionMs: 1000, retentionBytes: 300 })).toEqual({

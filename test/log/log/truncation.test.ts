@@ -46,7 +46,7 @@ const textOf = async (w: World, path: string): Promise<string> =>
   (await w.disk.open(path).read(0, 1000)).toString()
 
 describe('cutting a log', () => {
-  it('at every offset takes each batch that reaches it, and it goes on as another one', async () => {
+  it('truncating removes each batch that reaches the offset, and appends continue', async () => {
     for (let offset = 0; offset <= 60; offset++) {
       const w = world(SMALL)
       const log = await threes(w)
@@ -69,7 +69,7 @@ describe('cutting a log', () => {
     }
   })
 
-  it('leaves what a log has that never had more', async () => {
+  it('a truncated log is the same as one that never had more', async () => {
     for (const end of [0, 3, 27, 30, 33, 57]) {
       const log = await threes(world(SMALL))
       await log.truncateTo(end)
@@ -84,7 +84,7 @@ describe('cutting a log', () => {
     }
   })
 
-  it('lets times and indexes follow', async () => {
+  it('truncating updates times and indexes', async () => {
     const log = await threes(world({ ...SMALL, 'index.interval.bytes': 0 }))
     expect(await log.findNewest()).toEqual({ offset: 57, timestamp: T + 190 })
     await log.truncateTo(32)
@@ -99,7 +99,7 @@ describe('cutting a log', () => {
     for (let from = 0; from < 32; from++) expect(await readAll(log, from)).toHaveLength(32 - from)
   })
 
-  it('of closed segments that were opened again makes one of them the active one', async () => {
+  it('truncating to a closed segment makes it the active one, also after opening', async () => {
     const w = world(SMALL)
     await (await threes(w)).close()
     const { log } = await open(w, { wasClosedCleanly: true, recoveryPoint: 60 })
@@ -113,7 +113,7 @@ describe('cutting a log', () => {
     expect(await readAll(again.log, 30)).toEqual(expected(60, 30, 'w'))
   })
 
-  it('does nothing at or above the end', async () => {
+  it('truncating at or above the end does nothing', async () => {
     const w = world(SMALL)
     const log = await threes(w)
     await log.checkpoint()
@@ -125,7 +125,7 @@ describe('cutting a log', () => {
     expect(log.durableEndOffset).toBe(60)
   })
 
-  it('at its end forgets a leadership that has written nothing', async () => {
+  it('truncating at the end drops an epoch that has written nothing', async () => {
     const w = world(SMALL)
     const log = await threes(w)
     await log.assignEpoch(9)
@@ -140,7 +140,7 @@ describe('cutting a log', () => {
     [33, '0:0 1:30'],
     [12, '0:0'],
     [2, ''],
-  ])('at %i leaves the epochs %s, also in the file', async (offset, left) => {
+  ])('truncating at %i leaves the epochs %s, also in the file', async (offset, left) => {
     const w = world(SMALL)
     const log = await threes(w)
     await log.truncateTo(offset)
@@ -152,7 +152,7 @@ describe('cutting a log', () => {
     expect(await textOf(w, EPOCHS)).toBe(['0', lines.length, ...lines, ''].join('\n'))
   })
 
-  it('in a gap of a compacted log ends there', async () => {
+  it('truncating in a gap of a compacted log ends the log there', async () => {
     const w = world({ ...SMALL, 'cleanup.policy': 'compact' })
     const log = await createEmpty(w)
     log.appendAsFollower(Buffer.concat([history(0, 7, 0), history(50, 9, 0), history(90, 1, 0)]))
@@ -167,7 +167,7 @@ describe('cutting a log', () => {
 })
 
 describe('a log of which nothing is left', () => {
-  it.each([0, 5, 12, 21, 60, 61, 1000])('begins at %i', async offset => {
+  it.each([0, 5, 12, 21, 60, 61, 1000])('an empty log can begin at %i', async offset => {
     const w = world(SMALL)
     const log = await threes(w)
     await log.truncateFullyAndStartAt(offset)
@@ -186,21 +186,21 @@ describe('a log of which nothing is left', () => {
     expect(epochsOf(again.log)).toBe(`3:${offset}`)
   })
 
-  it('is what a cut below the log start means', async () => {
+  it('truncating below the log start empties the log', async () => {
     const log = await threes(world(SMALL))
     log.deleteRecordsBefore(30)
     await log.truncateTo(12)
     expect(marksOf(log)).toEqual([12, 12])
   })
 
-  it('is what a cut means that takes the batch of the log start', async () => {
+  it('truncating the batch of the log start empties the log', async () => {
     const log = await threes(world(SMALL))
     log.deleteRecordsBefore(31)
     await log.truncateTo(32)
     expect(marksOf(log)).toEqual([31, 31])
   })
 
-  it('may have begun where a batch ends', async () => {
+  it('a log start may be where a batch ends', async () => {
     const log = await threes(world(SMALL))
     log.deleteRecordsBefore(30)
     await log.truncateTo(30)
@@ -211,7 +211,7 @@ describe('a log of which nothing is left', () => {
 })
 
 describe('while a log is cut', () => {
-  it('reads that began before end well, others are refused', async () => {
+  it('reads that began before a truncation finish, later ones are refused', async () => {
     const log = await threes(world(SMALL))
     const bounds = { upTo: 60, maxBytes: 9999, minOneBatch: true }
     const before = await log.read(30, bounds)
@@ -235,7 +235,7 @@ describe('while a log is cut', () => {
   it.each([
     ['read', SMALL, LAST],
     ['sync', {}, FIRST],
-  ] as const)('a slow %s is waited for', async (kind, settings, path) => {
+  ] as const)('a truncation waits for a slow %s', async (kind, settings, path) => {
     const w = world(settings)
     const gate = gated(w.disk, kind, path)
     const log = await threes({ ...w, disk: gate.disk })
@@ -255,7 +255,7 @@ describe('while a log is cut', () => {
     expect(await readAll(log)).toEqual(expected(27))
   })
 
-  it('who waits for a sync gets it, and what came after a cut is synced', async () => {
+  it('a flush before a truncation resolves, and later appends are synced', async () => {
     const w = world(SMALL)
     const log = await threes(w)
     await log.flush()
@@ -270,7 +270,7 @@ describe('while a log is cut', () => {
     expect(steps.at(-1)).toBe('sync orders-0/00000000000000000030.log')
   })
 
-  it('readers go on where batches are now, not where they were', async () => {
+  it('readers continue at the new positions after a truncation', async () => {
     const log = await createEmpty(world())
     log.appendAsFollower(history(0, 9, 0))
     const bounds = { upTo: 9, maxBytes: 70, minOneBatch: true }
@@ -281,7 +281,7 @@ describe('while a log is cut', () => {
     expect(await readAll(log, 5)).toEqual(expected(9, 5, 'w'))
   })
 
-  it('a leadership that begins waits until it is over', async () => {
+  it('a new leadership waits until the truncation is over', async () => {
     const log = await threes(world(SMALL))
     const cutting = log.truncateTo(20)
     await log.assignEpoch(4)
@@ -289,7 +289,7 @@ describe('while a log is cut', () => {
     expect(epochsOf(log)).toBe('0:0 4:18')
   })
 
-  it('closing waits until it is over', async () => {
+  it('closing waits until the truncation is over', async () => {
     const w = world(SMALL)
     const log = await threes(w)
     await log.checkpoint()
@@ -305,7 +305,7 @@ describe('while a log is cut', () => {
 })
 
 describe('the order of a cut', () => {
-  it('is copies, checkpoint, segments from the end, file, syncs, indexes, epochs', async () => {
+  it('a truncation copies, checkpoints, cuts, syncs, then writes indexes and epochs', async () => {
     const w = world({ 'internal.segment.bytes': 500, 'index.interval.bytes': 0 })
     const log = await createEmpty(w)
     log.appendAsFollower(history(0, 24, 0))
@@ -350,7 +350,7 @@ describe('the order of a cut', () => {
     ])
   })
 
-  it('ends with another checkpoint when the log begins anew', async () => {
+  it('a full truncation ends with another checkpoint', async () => {
     const w = world(SMALL)
     const log = await threes(w)
     log.deleteRecordsBefore(50)
@@ -366,7 +366,7 @@ describe('the order of a cut', () => {
     ])
   })
 
-  it('cuts nothing when the checkpoint cannot be written', async () => {
+  it('a truncation cuts nothing if the checkpoint cannot be written', async () => {
     const w = world(SMALL)
     const log = await threes(w)
     w.saveCheckpoints = async () => {
@@ -380,7 +380,7 @@ describe('the order of a cut', () => {
   })
 
   it.each(['truncate', 'rename', 'sync', 'syncDirectory'])(
-    'a %s that fails takes the log offline',
+    'a %s that fails during a truncation takes the log offline',
     async kind => {
       const w = world(SMALL)
       const log = await threes(w)
@@ -399,7 +399,7 @@ describe('the order of a cut', () => {
     },
   )
 
-  it('a place where no batch begins is damage, not a place to cut', async () => {
+  it('a position where no batch begins is damage, not a place to cut', async () => {
     const w = world()
     const log = await createEmpty(w)
     appendMany(log, 5)
@@ -416,7 +416,7 @@ describe('the order of a cut', () => {
 })
 
 describe('the numbers of a log that was cut', () => {
-  it('count what is left', async () => {
+  it('the byte counts of a truncated log are right', async () => {
     const log = await create(world())
     appendMany(log, 10)
     await log.flush()
