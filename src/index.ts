@@ -11,7 +11,7 @@ export type {
   WidenedConsumerOptions,
 } from './client/kafka-cluster.js'
 export type { Durability } from './partition/roles.js'
-export type { FindingKind, RecoveryFinding } from './log/log/recovery.js'
+export type { FindingKind, RecoveryFinding } from './log/recovery/recovery.js'
 
 // Its brokers, events, faults and network.
 export type { BrokerHandle } from './cluster/broker-handle.js'
@@ -43,20 +43,20 @@ export type {
   FaultErrorCode,
   FaultFilter,
   FaultRule,
-} from './cluster/faults.js'
+} from './cluster/faults/faults.js'
 export type {
   ClusterNetwork,
   DropOptions,
   NetworkLink,
   NetworkNode,
-} from './cluster/network-rules.js'
+} from './cluster/faults/network-rules.js'
 
 // Producers.
 export type { Producer, ProducerOptions, SendRequest } from './client/producer/producer-api.js'
 export type { Acks } from './client/producer/producer-config.js'
 export type { HeadersIn, Message, RecordMetadata } from './client/producer/messages.js'
 export type { PartitionerFunction, PartitionerInput } from './client/producer/partitioner.js'
-export type { BytesIn, Header, HeaderIn, TimestampType } from './model/record.js'
+export type { BytesIn, Header, HeaderIn, TimestampType } from './model/batch/record.js'
 
 // Consumers.
 export type { Consumer } from './client/consumer/consumer-api.js'
@@ -141,7 +141,7 @@ export type {
   StoredTopicRecord,
   UnreadBatches,
 } from './log/inspection/partition-directory.js'
-export type { Codec } from './model/compression.js'
+export type { Codec } from './model/batch/compression.js'
 
 // Clients of a remote Kafka cluster.
 export { connect, RemoteCluster, type ConnectOptions } from './connect.js'

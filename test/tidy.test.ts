@@ -35,11 +35,13 @@ const STOREYS: Readonly<Record<string, number>> = {
  * is named is a sub-room of its own. Above them all are the files that lie in the room itself.
  */
 const SUB_ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
-  log: [['format'], ['log'], ['compaction'], ['inspection']],
+  model: [['units.ts'], ['errors.ts'], ['batch']],
+  log: [['format'], ['log'], ['recovery'], ['compaction'], ['inspection']],
   protocol: [['schema.ts'], ['message-places.ts'], ['older-versions.ts'], ['messages'], ['assignors']],
   client: [['line'], ['producer', 'group', 'admin'], ['consumer']],
   coordinator: [['fold'], ['metadata', 'groups']],
-  broker: [['node'], ['requests']],
+  broker: [['broker-config.ts'], ['replication'], ['node'], ['requests']],
+  cluster: [['faults']],
   cli: [['terminal'], ['copy']],
 }
 
@@ -68,7 +70,7 @@ const HOMES: readonly { readonly what: RegExp; readonly files: readonly string[]
     files: ['disk/lock.ts', 'wire/tcp-server.ts', 'wire/dial.ts'],
   },
   { what: /\bconsole\.|process\.std(out|err)\b/, files: ['cli/terminal/output.ts'] },
-  { what: /'node:zlib'/, files: ['model/compression.ts', 'cli/terminal/user-files.ts'] },
+  { what: /'node:zlib'/, files: ['model/batch/compression.ts', 'cli/terminal/user-files.ts'] },
 ]
 
 /** Rooms and files that decide and never wait. */
@@ -78,7 +80,8 @@ const PURE = [
   /^coordinator\/metadata\//,
   /^coordinator\/groups\/(group-(states|journal|view)|kept-groups|member|membership)\.ts$/,
   /^coordinator\/groups\/(offset-expiration|rebalance-news|subscriptions)\.ts$/,
-  /^log\/format\/(damage|log-config|files|leader-epochs|producer-state)\.ts$/,
+  /^log\/recovery\/damage\.ts$/,
+  /^log\/format\/(log-config|files|leader-epochs|producer-state)\.ts$/,
   /^log\/log\/(retention|follower-batches)\.ts$/,
   /^log\/compaction\/compaction-plan\.ts$/,
   /^partition\/(isr|admission)\.ts$/,

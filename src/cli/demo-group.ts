@@ -7,11 +7,11 @@
 
 import { sleep, type Timer } from '../base/clock.js'
 import { Deferred } from '../base/tasks.js'
+import type { Consumer } from '../client/consumer/consumer-api.js'
 import type { RecordBatch } from '../client/consumer/consumer-options.js'
 import type { ConsumerRecord } from '../client/consumer/consumer-record.js'
-import type { Consumer } from '../client/consumer/consumer-api.js'
 import type { Cluster } from '../cluster/cluster.js'
-import type { FaultApi } from '../cluster/faults.js'
+import type { FaultApi } from '../cluster/faults/faults.js'
 import type { RebalanceEvent } from '../coordinator/groups/rebalance-news.js'
 import { partitionOfGroup } from '../model/hashes.js'
 import { OFFSETS_TOPIC } from '../model/names.js'

@@ -3,7 +3,7 @@
 import { integer, oneOf, text, type OptionType } from '../base/options.js'
 import type { Message } from '../client/producer/messages.js'
 import type { Cluster } from '../cluster/cluster.js'
-import { BATCH_HEADER_BYTES } from '../model/batch.js'
+import { BATCH_HEADER_BYTES } from '../model/batch/batch.js'
 import { isPartlogError } from '../model/errors.js'
 import { DIR_OPTION, JSON_OPTION } from './command-options.js'
 import { command, optionalValue, type OptionsOf, valued } from './command.js'

@@ -1,9 +1,9 @@
 /** `partlog inspect PATH`: shows the logs of a folder, down to batches and index entries. */
 
-import { inspectPartition, type Inspection } from '../log/inspection/inspect-log.js'
 import { diskAround, findPartitions } from '../log/inspection/log-directory.js'
-import type { InspectVisitor } from '../log/inspection/segment-walk.js'
-import type { Batch } from '../model/batch.js'
+import { inspectPartition, type Inspection } from '../log/inspection/verify-log.js'
+import type { InspectVisitor } from '../log/inspection/verify-segment.js'
+import type { Batch } from '../model/batch/batch.js'
 import { JSON_OPTION } from './command-options.js'
 import { command, toggle } from './command.js'
 import type { Output } from './terminal/output.js'

@@ -1,10 +1,10 @@
 /** `partlog verify PATH`: checks every byte of a folder, writes nothing. */
 
-import type { Problem } from '../log/inspection/inspect-files.js'
-import { inspectPartition } from '../log/inspection/inspect-log.js'
 import { diskAround, findPartitions } from '../log/inspection/log-directory.js'
-import type { SegmentSummary } from '../log/inspection/segment-walk.js'
+import type { Problem } from '../log/inspection/verify-files.js'
+import { inspectPartition } from '../log/inspection/verify-log.js'
 import { checkRootFiles } from '../log/inspection/verify-root.js'
+import type { SegmentSummary } from '../log/inspection/verify-segment.js'
 import { JSON_OPTION } from './command-options.js'
 import { command } from './command.js'
 import { clock } from './terminal/ending.js'

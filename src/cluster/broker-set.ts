@@ -13,16 +13,16 @@ import type { Clock } from '../base/clock.js'
 import type { Logger } from '../base/logger.js'
 import type { Random } from '../base/random.js'
 import { METADATA_TOPIC_ID } from '../base/uuid.js'
-import { Broker } from '../broker/broker.js'
 import {
   METADATA_LOG_CONFIG,
   RECOVERY_CHECKPOINT_INTERVAL_MS,
   type BrokerSettings,
-} from '../broker/node/broker-config.js'
+} from '../broker/broker-config.js'
+import { Broker } from '../broker/broker.js'
 import type { LoadedPartitions } from '../broker/node/group-coordinators.js'
 import { Housekeeping } from '../broker/node/housekeeping.js'
 import { PartitionJournal } from '../broker/node/partition-journal.js'
-import type { Truncation } from '../broker/node/replica-fetcher.js'
+import type { Truncation } from '../broker/replication/replica-fetcher.js'
 import { NOTHING, StateMachine } from '../coordinator/fold/state-machine.js'
 import type { GroupListener } from '../coordinator/groups/rebalance-news.js'
 import {
@@ -37,15 +37,15 @@ import { ClusterImage, type ReplicaHealth } from '../coordinator/metadata/cluste
 import type { Disk } from '../disk/disk.js'
 import { brokerFolder, CONTROLLER_FOLDER } from '../log/format/files.js'
 import { logConfig } from '../log/format/log-config.js'
-import { LogManager } from '../log/log/log-manager.js'
+import { LogManager } from '../log/log-manager.js'
 import { PartlogError, toPartlogError } from '../model/errors.js'
 import { METADATA_TOPIC, partitionKey, type TopicPartition } from '../model/names.js'
 import { Partition } from '../partition/partition.js'
 import type { Durability } from '../partition/roles.js'
 import { REPLICATION_FACTOR, type BrokerOptions } from './cluster-options.js'
 import { Controller, type PartitionNews } from './controller.js'
-import { CONTROLLER } from './network-rules.js'
-import { Network } from './network.js'
+import { CONTROLLER } from './faults/network-rules.js'
+import { Network } from './faults/network.js'
 
 /** node.id in the controller's meta.properties: Kafka's files have no node below 0. */
 const CONTROLLER_ON_DISK = 0

@@ -1,6 +1,6 @@
 /** What recovery found when a cluster was opened: a report for programs, warnings for people. */
 
-import type { RecoveryFinding } from '../log/log/recovery.js'
+import type { RecoveryFinding } from '../log/recovery/recovery.js'
 import type { PartlogError } from '../model/errors.js'
 import type { BrokerSet } from './broker-set.js'
 

@@ -15,10 +15,10 @@ import {
   SHORT,
   whyBroken,
   whyInvalid,
-} from '../model/batch.js'
-import { DECOMPRESSED_BYTES_MAX, growthMax, isSupported } from '../model/compression.js'
+} from '../model/batch/batch.js'
+import { DECOMPRESSED_BYTES_MAX, growthMax, isSupported } from '../model/batch/compression.js'
+import { RECORD_BYTES_MIN, RecordCursor } from '../model/batch/record-cursor.js'
 import { PartlogError, type ErrorCode } from '../model/errors.js'
-import { RECORD_BYTES_MIN, RecordCursor } from '../model/record-cursor.js'
 import type { Timestamp } from '../model/units.js'
 import {
   checkPlace,

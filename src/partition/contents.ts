@@ -4,10 +4,10 @@
  * records. Pure.
  */
 
-import type { Batch } from '../model/batch.js'
-import { decompressWithin, type Codec } from '../model/compression.js'
+import type { Batch } from '../model/batch/batch.js'
+import { decompressWithin, type Codec } from '../model/batch/compression.js'
+import { RecordCursor } from '../model/batch/record-cursor.js'
 import { isPartlogError, PartlogError } from '../model/errors.js'
-import { RecordCursor } from '../model/record-cursor.js'
 import type { Timestamp } from '../model/units.js'
 
 /**

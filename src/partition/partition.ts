@@ -22,7 +22,7 @@ import { assert } from '../base/assert.js'
 import type { OffsetAndTimestamp, ReadBounds } from '../log/log/log-reader.js'
 import type { Log } from '../log/log/log.js'
 import type { Appended } from '../log/log/log.js'
-import type { Batch } from '../model/batch.js'
+import type { Batch } from '../model/batch/batch.js'
 import { isPartlogError, PartlogError, toPartlogError } from '../model/errors.js'
 import type { TopicPartition } from '../model/names.js'
 import { NONE, type LeaderEpoch, type Offset, type Timestamp } from '../model/units.js'
@@ -41,7 +41,6 @@ import {
 } from './checks.js'
 import { CommittedBytes } from './committed-bytes.js'
 import type { Unpacking } from './contents.js'
-import { OffsetWaiters, Watchers } from './delayed.js'
 import { InSyncReplicas, type IsrView } from './isr.js'
 import {
   NO_LISTENER,
@@ -54,6 +53,7 @@ import {
   type ReaderBounds,
   type Role,
 } from './roles.js'
+import { OffsetWaiters, Watchers } from './waiting.js'
 
 export class Partition {
   /** Notified when records are appended, the high watermark moves or the role changes. */

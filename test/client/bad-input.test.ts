@@ -1,11 +1,11 @@
 /** What applications get wrong: a code and a sentence, before anything has changed. */
 
 import { describe, expect, it } from 'vitest'
-import { describeGroup } from '../describe-group'
 import type { Admin } from '../../src/client/admin/admin-api.js'
 import type { Consumer } from '../../src/client/consumer/consumer-api.js'
 import { Cluster } from '../../src/cluster/cluster.js'
 import { isPartlogError, type ErrorCode } from '../../src/model/errors.js'
+import { describeGroup } from '../describe-group'
 import { orders, world } from './world.js'
 
 type Call = (consumer: Consumer) => unknown

@@ -5,9 +5,9 @@
  */
 
 import { ProducerState } from '../../src/log/format/producer-state.js'
-import { assignOffset, Batch } from '../../src/model/batch.js'
+import { assignOffset, Batch } from '../../src/model/batch/batch.js'
+import { RecordCursor } from '../../src/model/batch/record-cursor.js'
 import { errorId, PartlogError, type ErrorCode } from '../../src/model/errors.js'
-import { RecordCursor } from '../../src/model/record-cursor.js'
 import type { ApiName, Request, Response } from '../../src/protocol/api.js'
 import type { Channel } from '../../src/protocol/channel.js'
 import type { PartitionProduceResponse } from '../../src/protocol/messages/produce.js'

@@ -5,7 +5,7 @@ import { VirtualClock } from '../../src/base/virtual-clock.js'
 import { Cluster } from '../../src/cluster/cluster.js'
 import { MemoryDisk } from '../../src/disk/memory-disk.js'
 import { parseOffsets } from '../../src/log/format/checkpoints.js'
-import { inspectPartition } from '../../src/log/inspection/inspect-log.js'
+import { inspectPartition } from '../../src/log/inspection/verify-log.js'
 import { settle } from '../crash/harness.js'
 
 const COMPACT = {

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { MemoryDisk } from '../../src/disk/memory-disk.js'
-import { batchesOf } from '../../src/model/batch.js'
+import { batchesOf } from '../../src/model/batch/batch.js'
 import { valuesOf, world } from './world.js'
 
 const FIRST_SEGMENT = 'orders-0/00000000000000000000.log'

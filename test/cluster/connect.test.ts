@@ -7,7 +7,6 @@ import {
   type PartlogError,
   type PartitionDescription,
 } from '../../src/index.js'
-import { describeGroup } from '../describe-group'
 import { APIS, type ApiName } from '../../src/protocol/api.js'
 import { encodeResponse, type RequestHeader } from '../../src/protocol/framing.js'
 import {
@@ -19,6 +18,7 @@ import {
 import type { Message } from '../../src/protocol/schema.js'
 import { newestOf } from '../../src/wire/agreement.js'
 import { versionsOf, type VersionRange } from '../../src/wire/versions.js'
+import { describeGroup } from '../describe-group'
 import { CERTIFICATE, KEY } from '../wire/certificate.js'
 import { proxied, type ProxyOptions } from '../wire/proxy.js'
 import { scramServer } from '../wire/scram-server.js'

@@ -11,7 +11,7 @@ import { StateMachine } from '../../src/coordinator/fold/state-machine.js'
 import { admitBroker } from '../../src/coordinator/metadata/brokers.js'
 import { ClusterImage } from '../../src/coordinator/metadata/cluster-image.js'
 import { MemoryDisk } from '../../src/disk/memory-disk.js'
-import { Batch, batchesOf } from '../../src/model/batch.js'
+import { Batch, batchesOf } from '../../src/model/batch/batch.js'
 import { decodeMetadataRecord } from '../../src/protocol/messages/metadata-records.js'
 import { intercept } from '../client/world.js'
 

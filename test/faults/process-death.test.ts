@@ -7,12 +7,12 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
-import { describeGroup } from '../describe-group'
 import { seededRandom } from '../../src/base/random.js'
 import { VirtualClock } from '../../src/base/virtual-clock.js'
 import { Cluster } from '../../src/cluster/cluster.js'
 import { MemoryDisk } from '../../src/disk/memory-disk.js'
 import { copyOf } from '../crash/harness.js'
+import { describeGroup } from '../describe-group'
 
 const SESSION = { sessionTimeoutMs: 45_000, autoOffsetReset: 'earliest' } as const
 

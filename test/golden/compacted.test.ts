@@ -9,9 +9,9 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { VirtualClock } from '../../src/base/virtual-clock.js'
 import { cleanerOf } from '../../src/log/compaction/log-cleaner.js'
-import { inspectPartition } from '../../src/log/inspection/inspect-log.js'
-import { openLog } from '../../src/log/log/open-log.js'
-import { batchesOf } from '../../src/model/batch.js'
+import { inspectPartition } from '../../src/log/inspection/verify-log.js'
+import { openLog } from '../../src/log/recovery/open-log.js'
+import { batchesOf } from '../../src/model/batch/batch.js'
 import { contextOf, FOLDER, world, type World } from '../log/helpers.js'
 
 const GOLDEN = fileURLToPath(new URL('./compacted', import.meta.url))

@@ -1,9 +1,9 @@
 /** partlog reads what kafkajs writes, and writes the same bytes from the same records. */
 
 import { describe, expect, it } from 'vitest'
-import { BatchBuilder, type BatchOptions } from '../../src/model/batch-builder.js'
-import { assignOffset, Batch, BATCH_HEADER_BYTES, whyInvalid } from '../../src/model/batch.js'
-import { RecordCursor } from '../../src/model/record-cursor.js'
+import { BatchBuilder, type BatchOptions } from '../../src/model/batch/batch-builder.js'
+import { assignOffset, Batch, BATCH_HEADER_BYTES, whyInvalid } from '../../src/model/batch/batch.js'
+import { RecordCursor } from '../../src/model/batch/record-cursor.js'
 import { KAFKAJS_BATCHES, type GoldenBatch, type GoldenRecord } from './kafkajs.js'
 
 const CASES = KAFKAJS_BATCHES.map(golden => [golden.name, golden] as const)

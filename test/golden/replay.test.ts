@@ -5,7 +5,7 @@
 
 import { isDeepStrictEqual } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { batchesOf } from '../../src/model/batch.js'
+import { batchesOf } from '../../src/model/batch/batch.js'
 import type { Response } from '../../src/protocol/api.js'
 import { SESSIONS, type Session } from './frames.js'
 import { mapped, replayed, type Exchange } from './replay.js'

@@ -9,7 +9,7 @@ import { ByteReader } from '../../src/base/bytes.js'
 import { ZERO_UUID } from '../../src/base/uuid.js'
 import { virtualClock } from '../../src/base/virtual-clock.js'
 import { Cluster } from '../../src/cluster/cluster.js'
-import { batchesOf } from '../../src/model/batch.js'
+import { batchesOf } from '../../src/model/batch/batch.js'
 import {
   encodeRequest,
   readCorrelationId,

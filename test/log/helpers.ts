@@ -14,10 +14,10 @@ import {
   openLog,
   type OpenedLog,
   type OpenLogOptions,
-} from '../../src/log/log/open-log.js'
-import { BatchBuilder } from '../../src/model/batch-builder.js'
-import { assignOffset, Batch, batchesOf } from '../../src/model/batch.js'
-import { RecordCursor } from '../../src/model/record-cursor.js'
+} from '../../src/log/recovery/open-log.js'
+import { BatchBuilder } from '../../src/model/batch/batch-builder.js'
+import { assignOffset, Batch, batchesOf } from '../../src/model/batch/batch.js'
+import { RecordCursor } from '../../src/model/batch/record-cursor.js'
 import { parseTopicConfig } from '../../src/model/topic-settings.js'
 
 export const FOLDER = 'orders-0'

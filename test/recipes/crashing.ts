@@ -7,11 +7,11 @@ import { expect } from 'vitest'
 import { seededRandom } from '../../src/base/random.js'
 import { Deferred } from '../../src/base/tasks.js'
 import { VirtualClock } from '../../src/base/virtual-clock.js'
+import type { Consumer } from '../../src/client/consumer/consumer-api.js'
 import type { ConsumerOptions } from '../../src/client/consumer/consumer-options.js'
 import type { ConsumerRecord } from '../../src/client/consumer/consumer-record.js'
-import type { Consumer } from '../../src/client/consumer/consumer-api.js'
 import { Cluster } from '../../src/cluster/cluster.js'
-import type { FaultApi } from '../../src/cluster/faults.js'
+import type { FaultApi } from '../../src/cluster/faults/faults.js'
 import { intercept } from '../client/world.js'
 
 export type TextRecord = ConsumerRecord<Uint8Array, string>

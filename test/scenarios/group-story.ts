@@ -2,12 +2,12 @@
 
 import { expect, onTestFinished } from 'vitest'
 import { Deferred } from '../../src/base/tasks.js'
-import type { ConsumerOptions } from '../../src/client/consumer/consumer-options.js'
 import type { Consumer } from '../../src/client/consumer/consumer-api.js'
+import type { ConsumerOptions } from '../../src/client/consumer/consumer-options.js'
 import type { Producer } from '../../src/client/producer/producer-api.js'
 import type { ClusterOptions } from '../../src/cluster/cluster-options.js'
 import type { Cluster } from '../../src/cluster/cluster.js'
-import type { FaultApi } from '../../src/cluster/faults.js'
+import type { FaultApi } from '../../src/cluster/faults/faults.js'
 import { isPartlogError } from '../../src/model/errors.js'
 import { partitionsText, Story } from './story.js'
 

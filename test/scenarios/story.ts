@@ -12,7 +12,7 @@ import { Cluster } from '../../src/cluster/cluster.js'
 import type { PartitionView, ReplicaView } from '../../src/cluster/describe.js'
 import type { RebalanceEvent } from '../../src/coordinator/groups/rebalance-news.js'
 import { MemoryDisk } from '../../src/disk/memory-disk.js'
-import { batchesOf } from '../../src/model/batch.js'
+import { batchesOf } from '../../src/model/batch/batch.js'
 import { isPartlogError } from '../../src/model/errors.js'
 import type { TopicPartition } from '../../src/model/names.js'
 

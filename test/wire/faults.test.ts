@@ -1,8 +1,8 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
-import { describeGroup } from '../describe-group'
 import { virtualClock } from '../../src/base/virtual-clock.js'
 import { wireApi } from '../../src/protocol/framing.js'
+import { describeGroup } from '../describe-group'
 import { batchOf } from '../log/helpers.js'
 import { reach, wireWorld, type WireClient } from './client.js'
 

@@ -5,10 +5,10 @@ import type { Random } from '../../base/random.js'
 import type { Decision } from '../../coordinator/fold/state-machine.js'
 import type { ClusterImage, TopicImage } from '../../coordinator/metadata/cluster-image.js'
 import type { ControllerContext } from '../../coordinator/metadata/topics.js'
-import type { LogManager } from '../../log/log/log-manager.js'
-import type { BrokerSettings } from './broker-config.js'
+import type { LogManager } from '../../log/log-manager.js'
+import type { BrokerSettings } from '../broker-config.js'
+import type { ReplicaManager } from '../replication/replica-manager.js'
 import type { GroupCoordinators } from './group-coordinators.js'
-import type { ReplicaManager } from './replica-manager.js'
 
 export interface BrokerEndpoint {
   readonly nodeId: number

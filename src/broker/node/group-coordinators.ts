@@ -18,8 +18,8 @@ import { PartlogError, toPartlogError } from '../../model/errors.js'
 import { partitionOfGroup } from '../../model/hashes.js'
 import { OFFSETS_TOPIC } from '../../model/names.js'
 import type { Partition } from '../../partition/partition.js'
+import type { ReplicaManager } from '../replication/replica-manager.js'
 import { PartitionJournal } from './partition-journal.js'
-import type { ReplicaManager } from './replica-manager.js'
 
 export interface GroupCoordinatorsOptions {
   readonly nodeId: number

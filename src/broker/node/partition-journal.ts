@@ -2,9 +2,9 @@
 
 import type { Clock } from '../../base/clock.js'
 import type { Journal, JournalRecord } from '../../coordinator/fold/journal.js'
-import { BatchBuilder, recordSizeMax } from '../../model/batch-builder.js'
-import { batchesOf, BATCH_HEADER_BYTES } from '../../model/batch.js'
-import { RecordCursor } from '../../model/record-cursor.js'
+import { BatchBuilder, recordSizeMax } from '../../model/batch/batch-builder.js'
+import { batchesOf, BATCH_HEADER_BYTES } from '../../model/batch/batch.js'
+import { RecordCursor } from '../../model/batch/record-cursor.js'
 import type { Partition } from '../../partition/partition.js'
 
 const READ_BYTES = 1024 * 1024

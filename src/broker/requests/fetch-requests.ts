@@ -9,16 +9,16 @@
 
 import { ZERO_UUID } from '../../base/uuid.js'
 import { PartlogError } from '../../model/errors.js'
-import { waitUntil } from '../../partition/delayed.js'
 import type { Partition } from '../../partition/partition.js'
+import { waitUntil } from '../../partition/waiting.js'
 import type {
   FetchPartition,
   FetchRequest,
   FetchResponse,
   PartitionFetchResponse,
 } from '../../protocol/messages/fetch.js'
+import { FETCH_MAX_BYTES, FETCH_MAX_WAIT_MS } from '../broker-config.js'
 import { errorFields } from '../node/answer-errors.js'
-import { FETCH_MAX_BYTES, FETCH_MAX_WAIT_MS } from '../node/broker-config.js'
 import type { BrokerContext } from '../node/context.js'
 import { currentLeader, FETCH_LED_ELSEWHERE, nodeEndpoints } from './current-leader.js'
 

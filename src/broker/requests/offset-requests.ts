@@ -9,8 +9,8 @@ import { PartlogError } from '../../model/errors.js'
 import { isInternalTopic, partitionKey } from '../../model/names.js'
 import { NONE } from '../../model/units.js'
 import { checkMayDelete } from '../../partition/checks.js'
-import { waitUntil, type WaitOptions } from '../../partition/delayed.js'
 import type { Partition } from '../../partition/partition.js'
+import { waitUntil, type WaitOptions } from '../../partition/waiting.js'
 import {
   EARLIEST_LOCAL_TIMESTAMP,
   EARLIEST_TIMESTAMP,

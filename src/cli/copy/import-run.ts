@@ -10,9 +10,9 @@
 
 import type { Message, RecordMetadata } from '../../client/producer/messages.js'
 import type { Producer } from '../../client/producer/producer-api.js'
-import { recordSizeMax } from '../../model/batch-builder.js'
+import { recordSizeMax } from '../../model/batch/batch-builder.js'
+import type { BytesIn, HeaderIn } from '../../model/batch/record.js'
 import { isPartlogError } from '../../model/errors.js'
-import type { BytesIn, HeaderIn } from '../../model/record.js'
 import { clock } from '../terminal/ending.js'
 import { UsageError } from '../terminal/usage-error.js'
 import { LineTooLong, openLines, type LineReader } from '../terminal/user-files.js'

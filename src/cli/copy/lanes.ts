@@ -17,10 +17,10 @@
 
 import type { Message, RecordMetadata } from '../../client/producer/messages.js'
 import type { Producer, ProducerOptions } from '../../client/producer/producer-api.js'
-import { recordSizeMax } from '../../model/batch-builder.js'
-import { BATCH_HEADER_BYTES } from '../../model/batch.js'
+import { recordSizeMax } from '../../model/batch/batch-builder.js'
+import { BATCH_HEADER_BYTES } from '../../model/batch/batch.js'
+import type { Header } from '../../model/batch/record.js'
 import { PartlogError } from '../../model/errors.js'
-import type { Header } from '../../model/record.js'
 import { NONE } from '../../model/units.js'
 
 /** A record that was read from a folder or by a consumer. */

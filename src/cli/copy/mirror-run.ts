@@ -6,8 +6,8 @@
  */
 
 import { abortable } from '../../base/tasks.js'
-import type { ConsumerRecord } from '../../client/consumer/consumer-record.js'
 import type { Consumer } from '../../client/consumer/consumer-api.js'
+import type { ConsumerRecord } from '../../client/consumer/consumer-record.js'
 import type { TopicPartition } from '../../model/names.js'
 import { clock } from '../terminal/ending.js'
 import { Lanes, ROUND_PRODUCER, type LaneReport } from './lanes.js'
@@ -20,7 +20,7 @@ import {
   type PlanRequest,
 } from './mirror-plan.js'
 import type { MirrorPosition } from './mirror-positions.js'
-import { isAnotherTopic } from './mirror-start.js'
+import { isAnotherTopic } from './mirror-resume.js'
 
 export interface MirrorRequest extends PlanRequest {
   /** Continue when the end is reached. */

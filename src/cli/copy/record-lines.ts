@@ -12,7 +12,7 @@
 import { isUtf8 } from 'node:buffer'
 import type { Message } from '../../client/producer/messages.js'
 import type { StoredTopicRecord } from '../../log/inspection/partition-directory.js'
-import type { BytesIn, HeaderIn } from '../../model/record.js'
+import type { BytesIn, HeaderIn } from '../../model/batch/record.js'
 import { plainJson } from '../terminal/plain.js'
 import { hasLoneSurrogate } from './json-token.js'
 

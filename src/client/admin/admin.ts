@@ -3,9 +3,7 @@
 import { show } from '../../base/options.js'
 import { errorId, PartlogError } from '../../model/errors.js'
 import { checkOffset, checkTopicName, type TopicPartition } from '../../model/names.js'
-import {
-  settingTexts,
-} from '../../model/topic-settings.js'
+import { settingTexts } from '../../model/topic-settings.js'
 import { CONFIG_OPERATION, CONFIG_SOURCE, TOPIC_RESOURCE } from '../../protocol/messages/configs.js'
 import { ELECTION_TYPE } from '../../protocol/messages/elections.js'
 import {

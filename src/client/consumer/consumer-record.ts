@@ -1,10 +1,10 @@
 /** Records as applications see them, and how fetched bytes become them. */
 
 import { asBuffer } from '../../base/bytes.js'
-import { Batch, batchesOf, frameAt, whyInvalid } from '../../model/batch.js'
+import { Batch, batchesOf, frameAt, whyInvalid } from '../../model/batch/batch.js'
+import { RecordCursor } from '../../model/batch/record-cursor.js'
+import type { Header, TimestampType } from '../../model/batch/record.js'
 import { PartlogError, toPartlogError } from '../../model/errors.js'
-import { RecordCursor } from '../../model/record-cursor.js'
-import type { Header, TimestampType } from '../../model/record.js'
 import type { EpochTrail } from '../line/epoch-trail.js'
 import { asText, deserialize, type Deserializer } from '../line/serdes.js'
 

@@ -6,10 +6,10 @@
 
 import type { Clock } from '../../base/clock.js'
 import type { Random } from '../../base/random.js'
-import { batchesOf } from '../../model/batch.js'
+import { batchesOf } from '../../model/batch/batch.js'
+import { RecordCursor } from '../../model/batch/record-cursor.js'
+import type { HeaderIn, StoredRecord } from '../../model/batch/record.js'
 import { PartlogError, type RecordPlace } from '../../model/errors.js'
-import { RecordCursor } from '../../model/record-cursor.js'
-import type { HeaderIn, StoredRecord } from '../../model/record.js'
 import type { Channel } from '../../protocol/channel.js'
 import { errorFrom } from '../line/client-errors.js'
 import type { MetadataCache } from '../line/metadata-cache.js'

@@ -6,9 +6,9 @@
  * second and is woken by an append; nothing here looks again and again.
  */
 
+import { Alarm } from '../../base/alarm.js'
 import { assert } from '../../base/assert.js'
 import { backoffMs } from '../../base/backoff.js'
-import { Alarm } from '../../base/alarm.js'
 import type { Clock } from '../../base/clock.js'
 import { grouped } from '../../base/grouped.js'
 import type { Random } from '../../base/random.js'

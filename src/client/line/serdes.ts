@@ -1,7 +1,7 @@
 /** From bytes to values: what a consumer does with keys and values before it hands them out. */
 
+import type { Header } from '../../model/batch/record.js'
 import { PartlogError } from '../../model/errors.js'
-import type { Header } from '../../model/record.js'
 
 /** Where the bytes come from. */
 export interface DeserializerContext {

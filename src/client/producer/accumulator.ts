@@ -10,10 +10,10 @@
 
 import { assert } from '../../base/assert.js'
 import { checkStep } from '../../base/states.js'
-import { BatchBuilder, type BatchOptions } from '../../model/batch-builder.js'
-import { Batch, BATCH_HEADER_BYTES } from '../../model/batch.js'
-import { RecordCursor } from '../../model/record-cursor.js'
-import type { BytesIn, HeaderIn } from '../../model/record.js'
+import { BatchBuilder, type BatchOptions } from '../../model/batch/batch-builder.js'
+import { Batch, BATCH_HEADER_BYTES } from '../../model/batch/batch.js'
+import { RecordCursor } from '../../model/batch/record-cursor.js'
+import type { BytesIn, HeaderIn } from '../../model/batch/record.js'
 import { BATCH_STATES, type BatchState } from './batch-states.js'
 import type { BufferPool } from './buffer-pool.js'
 

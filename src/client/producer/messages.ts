@@ -1,9 +1,9 @@
 /** What applications hand to a producer and get back. */
 
 import { show } from '../../base/options.js'
+import type { BytesIn, HeaderIn } from '../../model/batch/record.js'
 import { PartlogError } from '../../model/errors.js'
 import { checkPartition, checkTopicName } from '../../model/names.js'
-import type { BytesIn, HeaderIn } from '../../model/record.js'
 import { NONE } from '../../model/units.js'
 
 /**

@@ -16,7 +16,7 @@ import {
   show,
   text,
 } from '../../base/options.js'
-import { SUPPORTED_CODECS } from '../../model/compression.js'
+import { SUPPORTED_CODECS } from '../../model/batch/compression.js'
 import { PartlogError } from '../../model/errors.js'
 import { REQUEST_TIMEOUT_MS } from '../line/client-config.js'
 import type { PartitionerFunction } from './partitioner.js'

@@ -11,7 +11,7 @@
  * sealed stays in its epoch: repeated as something else it could be written twice.
  */
 
-import type { BatchOptions } from '../../model/batch-builder.js'
+import type { BatchOptions } from '../../model/batch/batch-builder.js'
 import { PRODUCER_EPOCH_MAX, sequenceAfter, sequenceBefore } from '../../model/sequences.js'
 import type { PendingBatch, Row } from './accumulator.js'
 

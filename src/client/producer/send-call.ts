@@ -1,9 +1,9 @@
 /** One call of `send`: its messages, what became of them so far, and the promise it returned. */
 
 import { Deferred } from '../../base/tasks.js'
-import { recordSizeMax } from '../../model/batch-builder.js'
+import { recordSizeMax } from '../../model/batch/batch-builder.js'
+import type { BytesIn, HeaderIn } from '../../model/batch/record.js'
 import { toPartlogError, withUnknownOutcome } from '../../model/errors.js'
-import type { BytesIn, HeaderIn } from '../../model/record.js'
 import type { BatchOwner, Receipt } from './accumulator.js'
 import type { Message, RecordMetadata } from './messages.js'
 

@@ -11,7 +11,7 @@ import type { Clock, Timer } from '../../base/clock.js'
 import type { Logger } from '../../base/logger.js'
 import { INT_MAX } from '../../base/options.js'
 import type { Random } from '../../base/random.js'
-import type { BatchOptions } from '../../model/batch-builder.js'
+import type { BatchOptions } from '../../model/batch/batch-builder.js'
 import {
   errorId,
   isPartlogError,

@@ -11,14 +11,14 @@ import {
   unpacked,
   writeHeader,
   type BatchHeader,
-} from '../../model/batch.js'
+} from '../../model/batch/batch.js'
 import {
   compressAsync,
   decompressAsync,
   isSupported,
   type SupportedCodec,
-} from '../../model/compression.js'
-import { RecordCursor } from '../../model/record-cursor.js'
+} from '../../model/batch/compression.js'
+import { RecordCursor } from '../../model/batch/record-cursor.js'
 import { NONE, type Offset, type Timestamp } from '../../model/units.js'
 import {
   countsForKeys,

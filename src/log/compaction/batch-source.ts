@@ -4,7 +4,7 @@
  * not make damage look sound.
  */
 
-import { Batch, frameAt, SHORT, whyBroken, whyInvalid } from '../../model/batch.js'
+import { Batch, frameAt, SHORT, whyBroken, whyInvalid } from '../../model/batch/batch.js'
 import type { Offset, Position } from '../../model/units.js'
 import { DamagedBytesError } from '../format/log-errors.js'
 import type { Segment } from '../log/segment.js'

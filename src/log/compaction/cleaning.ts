@@ -17,7 +17,7 @@
  */
 
 import { join, readSmallFile } from '../../disk/disk.js'
-import type { Batch } from '../../model/batch.js'
+import type { Batch } from '../../model/batch/batch.js'
 import { PartlogError } from '../../model/errors.js'
 import type { Offset } from '../../model/units.js'
 import { CLEANED_SUFFIX, segmentFile } from '../format/files.js'

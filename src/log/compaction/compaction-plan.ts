@@ -17,7 +17,7 @@
  *   tombstone of a transaction stays.
  */
 
-import { BATCH_HEADER_BYTES, type Batch } from '../../model/batch.js'
+import { BATCH_HEADER_BYTES, type Batch } from '../../model/batch/batch.js'
 import type { Offset, Timestamp } from '../../model/units.js'
 import { OFFSET_ENTRY, TIME_ENTRY } from '../format/index-entry.js'
 import type { LogConfig } from '../format/log-config.js'

@@ -1,6 +1,6 @@
 /** The settings of one log: a topic's settings as the log uses them. */
 
-import type { SupportedCodec } from '../../model/compression.js'
+import type { SupportedCodec } from '../../model/batch/compression.js'
 import {
   settingValue,
   type TopicConfigText,

@@ -11,7 +11,7 @@
  * In a compacted log there may be gaps: a batch may begin at a higher offset, never at a lower one.
  */
 
-import { Batch } from '../../model/batch.js'
+import { Batch } from '../../model/batch/batch.js'
 import type { LeaderEpoch, Offset, Position } from '../../model/units.js'
 
 /** Consecutive batches that a read is about to return, and their place in the log. */

@@ -17,8 +17,8 @@
 
 import { ByteReader, BytesError, ByteWriter } from '../../base/bytes.js'
 import { crc32c } from '../../base/crc32c.js'
-import type { Batch } from '../../model/batch.js'
-import { coordinatorEpochOf } from '../../model/control.js'
+import type { Batch } from '../../model/batch/batch.js'
+import { coordinatorEpochOf } from '../../model/batch/control.js'
 import { PartlogError } from '../../model/errors.js'
 import { sequenceAfter } from '../../model/sequences.js'
 import { NONE, type Offset, type Position, type Timestamp } from '../../model/units.js'

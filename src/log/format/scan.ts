@@ -13,7 +13,7 @@ import {
   SHORT,
   whyBroken,
   whyInvalid,
-} from '../../model/batch.js'
+} from '../../model/batch/batch.js'
 import type { Offset, Position } from '../../model/units.js'
 
 export const SCAN_WINDOW_BYTES = 1024 * 1024

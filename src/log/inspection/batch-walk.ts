@@ -10,11 +10,11 @@
  */
 
 import { isDiskError, join, type Disk, type DiskFile } from '../../disk/disk.js'
-import type { Batch } from '../../model/batch.js'
+import type { Batch } from '../../model/batch/batch.js'
 import type { Offset, Position } from '../../model/units.js'
 import { segmentFile } from '../format/files.js'
 import { findBatch, readBatches, type ScanEnd } from '../format/scan.js'
-import { judgeTail } from '../format/tail.js'
+import { judgeTail } from '../recovery/torn-tail.js'
 import { looksCompacted } from './compacted-look.js'
 import { segmentsOf, type KnownBounds } from './known-bounds.js'
 

@@ -8,9 +8,9 @@
  */
 
 import { join, type Disk } from '../../disk/disk.js'
-import type { Batch } from '../../model/batch.js'
-import { isSupported } from '../../model/compression.js'
-import { RecordCursor } from '../../model/record-cursor.js'
+import type { Batch } from '../../model/batch/batch.js'
+import { isSupported } from '../../model/batch/compression.js'
+import { RecordCursor } from '../../model/batch/record-cursor.js'
 import type { Offset } from '../../model/units.js'
 import { segmentFile } from '../format/files.js'
 import { scanBatches } from '../format/scan.js'

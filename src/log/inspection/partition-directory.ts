@@ -1,12 +1,12 @@
 /** Reads the segments and records of one partition's folder without changing them. */
 
 import { isDiskError, join, type Disk } from '../../disk/disk.js'
-import type { Batch } from '../../model/batch.js'
-import { isSupported, type Codec } from '../../model/compression.js'
+import type { Batch } from '../../model/batch/batch.js'
+import { isSupported, type Codec } from '../../model/batch/compression.js'
+import { RecordCursor } from '../../model/batch/record-cursor.js'
+import type { Header, TimestampType } from '../../model/batch/record.js'
 import { PartlogError, toPartlogError } from '../../model/errors.js'
 import type { TopicPartition } from '../../model/names.js'
-import { RecordCursor } from '../../model/record-cursor.js'
-import type { Header, TimestampType } from '../../model/record.js'
 import type { Offset } from '../../model/units.js'
 import { segmentFile } from '../format/files.js'
 import { BatchWalk, type MissingOffsets, type TornTail } from './batch-walk.js'

@@ -10,7 +10,7 @@ import {
   RECOVERY_POINT_CHECKPOINT,
 } from '../format/files.js'
 import { whyNotMetaFile } from '../format/meta-properties.js'
-import type { Problem } from './inspect-files.js'
+import type { Problem } from './verify-files.js'
 
 const CHECKPOINTS = [
   RECOVERY_POINT_CHECKPOINT,

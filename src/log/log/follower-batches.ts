@@ -3,7 +3,7 @@
  * everything is checked first. Pure.
  */
 
-import { Batch, frameAt, SHORT, whyBroken, whyInvalid } from '../../model/batch.js'
+import { Batch, frameAt, SHORT, whyBroken, whyInvalid } from '../../model/batch/batch.js'
 import { PartlogError } from '../../model/errors.js'
 import type { LeaderEpoch, Offset } from '../../model/units.js'
 

@@ -14,9 +14,9 @@ import {
   SHORT,
   whyBroken,
   whyInvalid,
-} from '../../model/batch.js'
-import { isSupported } from '../../model/compression.js'
-import { RecordCursor } from '../../model/record-cursor.js'
+} from '../../model/batch/batch.js'
+import { isSupported } from '../../model/batch/compression.js'
+import { RecordCursor } from '../../model/batch/record-cursor.js'
 import { NONE, type Offset, type Position, type Timestamp } from '../../model/units.js'
 import { IndexError } from '../format/index-file.js'
 import type { LeaderEpochs } from '../format/leader-epochs.js'

@@ -12,7 +12,7 @@
  * reason than a lack of room, or if bytes are not what was written. Then every call throws.
  */
 
-import { assignOffset, Batch, stampLogAppendTime } from '../../model/batch.js'
+import { assignOffset, Batch, stampLogAppendTime } from '../../model/batch/batch.js'
 import { PartlogError } from '../../model/errors.js'
 import type { TopicPartition } from '../../model/names.js'
 import { NONE, type LeaderEpoch, type Offset, type Timestamp } from '../../model/units.js'

@@ -7,7 +7,7 @@
  */
 
 import type { DiskFile } from '../../disk/disk.js'
-import { Batch, BATCH_HEADER_BYTES, frameAt } from '../../model/batch.js'
+import { Batch, BATCH_HEADER_BYTES, frameAt } from '../../model/batch/batch.js'
 import { NONE, type Offset, type Position, type Timestamp } from '../../model/units.js'
 import { IndexError } from '../format/index-file.js'
 import { DamagedBytesError } from '../format/log-errors.js'

@@ -10,7 +10,7 @@
 
 import { assert } from '../../base/assert.js'
 import { join, type Disk, type DiskFile } from '../../disk/disk.js'
-import { Batch, BATCH_HEADER_BYTES, frameAt } from '../../model/batch.js'
+import { Batch, BATCH_HEADER_BYTES, frameAt } from '../../model/batch/batch.js'
 import {
   NONE,
   type LeaderEpoch,

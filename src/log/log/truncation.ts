@@ -2,7 +2,7 @@
  * Truncates a log: a follower removes records that its leader does not have.
  *
  * The order, each step durable before the next
- *   0. The removed bytes are kept aside (kept.ts): the leader's answer may have been wrong.
+ *   0. The removed bytes are kept aside (kept-aside.ts): the leader's answer may have been wrong.
  *   1. The checkpoint's recovery point is lowered to the new end: after a crash during the cut,
  *      opening scans everything above it and does not take removed records for lost ones.
  *   2. Later segments are removed, the last one first, then the file is cut, then names and file
@@ -14,7 +14,7 @@
 
 import { isPartlogError } from '../../model/errors.js'
 import type { Offset } from '../../model/units.js'
-import { keepAside } from '../format/kept.js'
+import { keepAside } from '../format/kept-aside.js'
 import { DamagedBytesError } from '../format/log-errors.js'
 import type { LogState } from './log-state.js'
 import type { Cut } from './segment-list.js'

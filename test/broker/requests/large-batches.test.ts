@@ -6,12 +6,12 @@
 import zlib from 'node:zlib'
 import { beforeEach, describe, expect, it, vi, type Mock } from 'vitest'
 import { putVarint } from '../../../src/base/bytes.js'
-import { BATCH_HEADER_BYTES, writeHeader } from '../../../src/model/batch.js'
+import { BATCH_HEADER_BYTES, writeHeader } from '../../../src/model/batch/batch.js'
 import { errorOf as codeOf } from '../../../src/model/errors.js'
 import type { Request, Response } from '../../../src/protocol/api.js'
 import { wireApi } from '../../../src/protocol/framing.js'
 import { wireWorld } from '../../wire/client.js'
-import { brokerWorld, errorOf } from '../node/world.js'
+import { brokerWorld, errorOf } from '../replication/world.js'
 
 const { gzipSync } = zlib
 // Counts, and holds, what is unpacked.

@@ -1,16 +1,16 @@
 /** Groups seen and managed from outside: their members, their lag, and where they read. */
 
 import { describe, expect, it } from 'vitest'
-import { describeGroup } from '../../describe-group'
 import type { ResetGroupOffsetsRequest } from '../../../src/client/admin/group-admin-options.js'
-import type { ConsumerOptions } from '../../../src/client/consumer/consumer-options.js'
 import type { Consumer } from '../../../src/client/consumer/consumer-api.js'
+import type { ConsumerOptions } from '../../../src/client/consumer/consumer-options.js'
 import { errorId, PartlogError } from '../../../src/model/errors.js'
 import type { Request } from '../../../src/protocol/api.js'
 import {
   encodeAssignment,
   encodeSubscription,
 } from '../../../src/protocol/messages/consumer-protocol.js'
+import { describeGroup } from '../../describe-group'
 import { countRequests, intercept, isPending, orders, settle, world, type World } from '../world.js'
 
 const text = { autoOffsetReset: 'earliest', valueDeserializer: 'string' } as const

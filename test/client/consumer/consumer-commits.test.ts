@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { ConsumerRecord } from '../../../src/client/consumer/consumer-record.js'
 import type { Consumer } from '../../../src/client/consumer/consumer-api.js'
+import type { ConsumerRecord } from '../../../src/client/consumer/consumer-record.js'
 import { errorId, PartlogError } from '../../../src/model/errors.js'
 import type { Request } from '../../../src/protocol/api.js'
 import { countRequests, intercept, isPending, orders, settle, world, type World } from '../world.js'

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { describeGroup } from '../../describe-group'
-import type { ConsumerOptions } from '../../../src/client/consumer/consumer-options.js'
 import type { Consumer } from '../../../src/client/consumer/consumer-api.js'
+import type { ConsumerOptions } from '../../../src/client/consumer/consumer-options.js'
 import type { RebalanceEvent } from '../../../src/coordinator/groups/rebalance-news.js'
 import { errorId } from '../../../src/model/errors.js'
 import type { Request } from '../../../src/protocol/api.js'
+import { describeGroup } from '../../describe-group'
 import { intercept, isPending, orders, settle, world, type World } from '../world.js'
 
 const text = { autoOffsetReset: 'earliest', valueDeserializer: 'string' } as const

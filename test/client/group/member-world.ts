@@ -5,7 +5,6 @@
 
 import { sleep } from '../../../src/base/clock.js'
 import type { Logger } from '../../../src/base/logger.js'
-import { clientSettings } from '../../../src/client/line/client-config.js'
 import { seededRandom } from '../../../src/base/random.js'
 import { Deferred } from '../../../src/base/tasks.js'
 import { VirtualClock } from '../../../src/base/virtual-clock.js'
@@ -14,6 +13,7 @@ import { GroupMember, type MemberHost } from '../../../src/client/group/group-me
 import { MEMBER_OPTIONS } from '../../../src/client/group/member-config.js'
 import { MEMBER_STATES, type MemberState } from '../../../src/client/group/member-states.js'
 import { ReadingGate } from '../../../src/client/group/reading-gate.js'
+import { clientSettings } from '../../../src/client/line/client-config.js'
 import { MetadataCache } from '../../../src/client/line/metadata-cache.js'
 import { errorId, PartlogError, type ErrorCode } from '../../../src/model/errors.js'
 import type { TopicPartition } from '../../../src/model/names.js'

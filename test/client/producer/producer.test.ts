@@ -4,8 +4,8 @@ import { VirtualClock } from '../../../src/base/virtual-clock.js'
 import type { Message } from '../../../src/client/producer/messages.js'
 import type { Producer, ProducerOptions } from '../../../src/client/producer/producer-api.js'
 import { ProducerClient } from '../../../src/client/producer/producer.js'
-import { Batch } from '../../../src/model/batch.js'
-import { RecordCursor } from '../../../src/model/record-cursor.js'
+import { Batch } from '../../../src/model/batch/batch.js'
+import { RecordCursor } from '../../../src/model/batch/record-cursor.js'
 import { FakeCluster } from '../fake-cluster.js'
 
 interface Setup {

@@ -1,8 +1,8 @@
 /** Batches, and the numbers of producers. */
 
 import { crc32c } from '../../../src/base/crc32c.js'
-import { BatchBuilder, type BatchOptions } from '../../../src/model/batch-builder.js'
-import { writeHeader } from '../../../src/model/batch.js'
+import { BatchBuilder, type BatchOptions } from '../../../src/model/batch/batch-builder.js'
+import { writeHeader } from '../../../src/model/batch/batch.js'
 import type { Request } from '../../../src/protocol/api.js'
 import { ends, NO_TOPIC, type Place } from './place.js'
 

@@ -4,15 +4,15 @@ import { expect } from 'vitest'
 import type { Cleaned } from '../../../src/log/compaction/cleaning.js'
 import { cleanerOf } from '../../../src/log/compaction/log-cleaner.js'
 import type { Log } from '../../../src/log/log/log.js'
-import { BatchBuilder, type BatchOptions } from '../../../src/model/batch-builder.js'
+import { BatchBuilder, type BatchOptions } from '../../../src/model/batch/batch-builder.js'
 import {
   Batch,
   batchesOf,
   type BatchHeader,
   BATCH_HEADER_BYTES,
   writeHeader,
-} from '../../../src/model/batch.js'
-import { RecordCursor } from '../../../src/model/record-cursor.js'
+} from '../../../src/model/batch/batch.js'
+import { RecordCursor } from '../../../src/model/batch/record-cursor.js'
 import { logBytesOf } from '../helpers.js'
 
 export const T = Date.UTC(2026, 0, 1)

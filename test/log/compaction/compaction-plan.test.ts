@@ -11,7 +11,7 @@ import {
   type CompactionSegment,
 } from '../../../src/log/compaction/compaction-plan.js'
 import { logConfig } from '../../../src/log/format/log-config.js'
-import { Batch } from '../../../src/model/batch.js'
+import { Batch } from '../../../src/model/batch/batch.js'
 import { parseTopicConfig } from '../../../src/model/topic-settings.js'
 import { headerOnly } from './compacted.js'
 

@@ -2,10 +2,10 @@ import { describe, expect, it } from 'vitest'
 import { Deferred } from '../../../src/base/tasks.js'
 import { DiskError } from '../../../src/disk/disk.js'
 import { cleanerOf } from '../../../src/log/compaction/log-cleaner.js'
-import { inspectPartition } from '../../../src/log/inspection/inspect-log.js'
+import { inspectPartition } from '../../../src/log/inspection/verify-log.js'
 import type { Log } from '../../../src/log/log/log.js'
-import { createLog } from '../../../src/log/log/open-log.js'
-import { Batch } from '../../../src/model/batch.js'
+import { createLog } from '../../../src/log/recovery/open-log.js'
+import { Batch } from '../../../src/model/batch/batch.js'
 import {
   contextOf,
   create,

@@ -5,8 +5,8 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { crc32c } from '../../../src/base/crc32c.js'
 import { ProducerState } from '../../../src/log/format/producer-state.js'
-import { BatchBuilder } from '../../../src/model/batch-builder.js'
-import { assignOffset, Batch, batchesOf } from '../../../src/model/batch.js'
+import { BatchBuilder } from '../../../src/model/batch/batch-builder.js'
+import { assignOffset, Batch, batchesOf } from '../../../src/model/batch/batch.js'
 
 const MAX = 2 ** 31 - 1
 const golden = (name: string): Buffer =>

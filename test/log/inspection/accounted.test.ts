@@ -6,14 +6,14 @@
 import { describe, expect, it } from 'vitest'
 import { crc32c } from '../../../src/base/crc32c.js'
 import { fillDisk, MemoryDisk } from '../../../src/disk/memory-disk.js'
-import { inspectPartition } from '../../../src/log/inspection/inspect-log.js'
 import { findPartitions } from '../../../src/log/inspection/log-directory.js'
 import type {
   PartitionDirectory,
   RecordRange,
 } from '../../../src/log/inspection/partition-directory.js'
-import { BatchBuilder } from '../../../src/model/batch-builder.js'
-import { assignOffset, Batch } from '../../../src/model/batch.js'
+import { inspectPartition } from '../../../src/log/inspection/verify-log.js'
+import { BatchBuilder } from '../../../src/model/batch/batch-builder.js'
+import { assignOffset, Batch } from '../../../src/model/batch/batch.js'
 
 const T = Date.UTC(2026, 0, 1)
 const FOLDER = 'orders-0'

@@ -3,9 +3,9 @@
 import { describe, expect, it } from 'vitest'
 import type { Disk } from '../../../src/disk/disk.js'
 import { fillDisk, MemoryDisk } from '../../../src/disk/memory-disk.js'
-import { inspectPartition } from '../../../src/log/inspection/inspect-log.js'
 import { findPartitions } from '../../../src/log/inspection/log-directory.js'
 import type { PartitionDirectory } from '../../../src/log/inspection/partition-directory.js'
+import { inspectPartition } from '../../../src/log/inspection/verify-log.js'
 import { history } from '../helpers.js'
 
 const FOLDER = 'orders-0'

@@ -13,14 +13,14 @@ import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it } from 'vitest'
 import { fillDisk, MemoryDisk } from '../../../src/disk/memory-disk.js'
 import { NodeDisk } from '../../../src/disk/node-disk.js'
-import { inspectPartition } from '../../../src/log/inspection/inspect-log.js'
 import { findPartitions } from '../../../src/log/inspection/log-directory.js'
 import { openLogDirectory } from '../../../src/log/inspection/open-log-directory.js'
 import type {
   PartitionDirectory,
   RecordRange,
 } from '../../../src/log/inspection/partition-directory.js'
-import { assignOffset, Batch } from '../../../src/model/batch.js'
+import { inspectPartition } from '../../../src/log/inspection/verify-log.js'
+import { assignOffset, Batch } from '../../../src/model/batch/batch.js'
 import { batchOf } from '../helpers.js'
 
 const T = Date.UTC(2026, 0, 1)

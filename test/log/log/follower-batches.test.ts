@@ -5,7 +5,7 @@ import { seededRandom } from '../../../src/base/random.js'
 import { DiskError } from '../../../src/disk/disk.js'
 import { followerBatches, segmentLoads } from '../../../src/log/log/follower-batches.js'
 import type { Log } from '../../../src/log/log/log.js'
-import { batchesOf } from '../../../src/model/batch.js'
+import { batchesOf } from '../../../src/model/batch/batch.js'
 import {
   appendMany,
   batchOf,

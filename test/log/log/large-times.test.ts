@@ -5,11 +5,11 @@ import { crc32c } from '../../../src/base/crc32c.js'
 import { seededRandom } from '../../../src/base/random.js'
 import { recordLine } from '../../../src/cli/copy/record-lines.js'
 import { fillDisk, MemoryDisk } from '../../../src/disk/memory-disk.js'
-import { inspectPartition } from '../../../src/log/inspection/inspect-log.js'
 import { findPartitions } from '../../../src/log/inspection/log-directory.js'
 import type { PartitionDirectory } from '../../../src/log/inspection/partition-directory.js'
-import { batchesOf, whyInvalid, type Batch } from '../../../src/model/batch.js'
-import { RecordCursor } from '../../../src/model/record-cursor.js'
+import { inspectPartition } from '../../../src/log/inspection/verify-log.js'
+import { batchesOf, whyInvalid, type Batch } from '../../../src/model/batch/batch.js'
+import { RecordCursor } from '../../../src/model/batch/record-cursor.js'
 
 const MAX = 2n ** 63n - 1n
 const NOW_NS = 1_600_000_000_123_456_789n

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { DiskError } from '../../../src/disk/disk.js'
-import { Batch } from '../../../src/model/batch.js'
+import { Batch } from '../../../src/model/batch/batch.js'
 import { append, appendMany, batchOf, create, expected, open, readAll, world } from '../helpers.js'
 
 const SMALL = { 'internal.segment.bytes': 500, 'index.interval.bytes': 200 }

@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest'
 import { seededRandom } from '../../../src/base/random.js'
 import { DiskError } from '../../../src/disk/disk.js'
 import { fillDisk, MemoryDisk } from '../../../src/disk/memory-disk.js'
-import { LogManager } from '../../../src/log/log/log-manager.js'
+import { LogManager } from '../../../src/log/log-manager.js'
 import { afterPowerCut } from '../../disk/crash.js'
 import {
   append,

@@ -2,8 +2,8 @@
 
 import { describe, expect, it } from 'vitest'
 import type { Log } from '../../../src/log/log/log.js'
-import { BatchBuilder } from '../../../src/model/batch-builder.js'
-import { Batch } from '../../../src/model/batch.js'
+import { BatchBuilder } from '../../../src/model/batch/batch-builder.js'
+import { Batch } from '../../../src/model/batch/batch.js'
 import { create, FOLDER, open, world, type World } from '../helpers.js'
 
 const SMALL = { 'internal.segment.bytes': 500, 'index.interval.bytes': 100 }

@@ -1,0 +1,118 @@
+/**
+ * The four checkpoint files of a data folder, each with its sealed copy: reading them at opening,
+ * with findings about damage, and writing them.
+ */
+
+import { isDiskError, join, type Disk } from '../disk/disk.js'
+import type { Offset } from '../model/units.js'
+import {
+  CheckpointError,
+  formatOffsets,
+  parseOffsets,
+  type OffsetCheckpoint,
+  type PartitionOffset,
+} from './format/checkpoints.js'
+import {
+  CLEANER_CHECKPOINT,
+  HIGH_WATERMARK_CHECKPOINT,
+  LOG_START_CHECKPOINT,
+  RECOVERY_POINT_CHECKPOINT,
+} from './format/files.js'
+import { SealedFile, type WriteCounts } from './format/sealed-file.js'
+import type { RecoveryFinding } from './recovery/recovery.js'
+
+/** The offsets in one of the files. */
+export interface StoredOffsets {
+  readonly offsets: OffsetCheckpoint
+  /** A valid checksum covers the offsets. */
+  readonly isSealed: boolean
+  /** The file could be read, or does not exist. */
+  readonly isReadable: boolean
+}
+
+/** The offsets in all four files. */
+export interface StoredCheckpoints {
+  readonly recoveryPoints: StoredOffsets
+  readonly logStarts: StoredOffsets
+  readonly highWatermarks: StoredOffsets
+  readonly firstDirty: StoredOffsets
+}
+
+export class CheckpointFiles {
+  readonly #recoveryPoints: SealedFile
+  readonly #logStarts: SealedFile
+  readonly #highWatermarks: SealedFile
+  readonly #firstDirty: SealedFile
+  readonly #disk: Disk
+
+  constructor(disk: Disk, root: string) {
+    const counts: WriteCounts = new Map()
+    const file = (name: string): SealedFile => new SealedFile(disk, join(root, name), counts)
+    this.#disk = disk
+    this.#recoveryPoints = file(RECOVERY_POINT_CHECKPOINT)
+    this.#logStarts = file(LOG_START_CHECKPOINT)
+    this.#highWatermarks = file(HIGH_WATERMARK_CHECKPOINT)
+    this.#firstDirty = file(CLEANER_CHECKPOINT)
+  }
+
+  /** Reads the files; adds what is wrong with them to `findings`. */
+  async read(findings: RecoveryFinding[]): Promise<StoredCheckpoints> {
+    const all = [this.#recoveryPoints, this.#logStarts, this.#highWatermarks, this.#firstDirty]
+    const unreadable = new Map<SealedFile, string>()
+    for (const file of all) {
+      await file.load().catch((error: unknown) => {
+        if (!isDiskError(error)) throw error
+        unreadable.set(file, error.message)
+      })
+    }
+    const read = (file: SealedFile): StoredOffsets =>
+      offsetsIn(file, unreadable.get(file), findings)
+    return {
+      recoveryPoints: read(this.#recoveryPoints),
+      logStarts: read(this.#logStarts),
+      highWatermarks: read(this.#highWatermarks),
+      firstDirty: read(this.#firstDirty),
+    }
+  }
+
+  /** Durable when it resolves, like the other write methods. */
+  async writeRecoveryPoints(offsets: Iterable<PartitionOffset>): Promise<void> {
+    await this.#recoveryPoints.write(formatOffsets(offsets))
+  }
+
+  async writeLogStarts(offsets: Iterable<PartitionOffset>): Promise<void> {
+    await this.#logStarts.write(formatOffsets(offsets))
+  }
+
+  async writeHighWatermarks(offsets: Iterable<PartitionOffset>): Promise<void> {
+    await this.#highWatermarks.write(formatOffsets(offsets))
+  }
+
+  /** Creates no empty file: most clusters compact little. */
+  async writeFirstDirty(offsets: readonly PartitionOffset[]): Promise<void> {
+    if (offsets.length === 0 && !this.#disk.exists(this.#firstDirty.path)) return
+    await this.#firstDirty.write(formatOffsets(offsets))
+  }
+}
+
+/** A file that cannot be read counts as absent, which costs time: see checkpoints.ts. */
+function offsetsIn(
+  file: SealedFile,
+  unreadable: string | undefined,
+  findings: RecoveryFinding[],
+): StoredOffsets {
+  const found = (kind: 'checkpoint-restored' | 'checkpoint-ignored', reason: string): void => {
+    findings.push({ kind, file: file.path, position: 0, bytes: 0, reason, keptIn: [] })
+  }
+  try {
+    if (unreadable !== undefined) throw new CheckpointError(unreadable)
+    const { text, isSealed, odd } = file.content
+    const offsets = text === undefined ? new Map<string, Offset>() : parseOffsets(text)
+    if (odd !== undefined) found('checkpoint-restored', odd)
+    return { offsets, isSealed, isReadable: true }
+  } catch (error) {
+    if (!(error instanceof CheckpointError)) throw error
+    found('checkpoint-ignored', error.message)
+    return { offsets: new Map(), isSealed: false, isReadable: false }
+  }
+}

@@ -1,0 +1,482 @@
+/**
+ * All logs of one data folder, their offsets in the checkpoint files, and whether the folder was
+ * closed cleanly.
+ *
+ * Order at opening: note the clean-shutdown marker, remove it, sync the folder, and only then touch
+ * a log, so that a crash while opening counts as a crash. Order at closing: close every log,
+ * write the checkpoints, then the marker.
+ *
+ * Folders that are not in the metadata are reported, never deleted.
+ */
+
+import type { Clock, Timer } from '../base/clock.js'
+import type { Logger } from '../base/logger.js'
+import type { Random } from '../base/random.js'
+import { SerialQueue } from '../base/tasks.js'
+import { randomUuid, uuidHex } from '../base/uuid.js'
+import { isDiskError, join, replaceSmallFile, type Disk } from '../disk/disk.js'
+import { PartlogError, toPartlogError } from '../model/errors.js'
+import { partitionKey, type TopicPartition } from '../model/names.js'
+import type { LeaderEpoch, Offset } from '../model/units.js'
+import { CheckpointFiles, type StoredCheckpoints } from './checkpoint-files.js'
+import type { OffsetCheckpoint, PartitionOffset } from './format/checkpoints.js'
+import {
+  CLEAN_SHUTDOWN,
+  deletedFolder,
+  isDeletedFolder,
+  META_PROPERTIES,
+  parsePartitionFolder,
+  partitionFolder,
+  strayFolder,
+} from './format/files.js'
+import { IndexCache } from './format/index-file.js'
+import type { LogSettings } from './format/log-config.js'
+import { offlineError, unopenedError } from './format/log-errors.js'
+import { readMetaProperties, writeMetaProperties } from './format/meta-properties.js'
+import type { Log } from './log/log.js'
+import {
+  checkTopicId,
+  createLog,
+  openLog,
+  readTopicId,
+  refuseDamagedMetadata,
+  writeTopicId,
+} from './recovery/open-log.js'
+import type { RecoveryFinding } from './recovery/recovery.js'
+
+/** Memory for indexes read from disk, for all logs of a folder together. */
+const INDEX_CACHE_BYTES = 16 * 1024 * 1024
+
+export interface LogManagerOptions {
+  readonly disk: Disk
+  /** The data folder; created if it does not exist. */
+  readonly root: string
+  readonly clusterId: string
+  readonly nodeId: number
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  readonly onCorruption: 'offline' | 'truncate'
+  /** Whether records are durable before the high watermark passes them. Default false. */
+  readonly isCommittedDurable?: boolean
+}
+
+/** Which checkpoints a valid checksum covers. */
+interface Sealed {
+  readonly recoveryPoints: boolean
+  readonly logStarts: boolean
+  readonly highWatermarks: boolean
+}
+
+/** A partition according to the metadata. */
+export interface KnownPartition extends TopicPartition {
+  readonly topicId: string
+  readonly settings: LogSettings
+  /** Its current epoch, if it is known: no batch can have a later one. */
+  readonly leaderEpoch?: LeaderEpoch
+  /** Whether other brokers have replicas of it. Default true. */
+  readonly isReplicated?: boolean
+}
+
+export class LogManager {
+  readonly root: string
+  readonly wasClosedCleanly: boolean
+  /** Findings of recovery, in order. */
+  readonly findings: RecoveryFinding[] = []
+  readonly #options: LogManagerOptions
+  readonly #cache = new IndexCache(INDEX_CACHE_BYTES)
+  readonly #logs = new Map<string, Log>()
+  /** Partitions that could not be opened: their lines in the checkpoints are kept. */
+  readonly #unopened = new Map<string, TopicPartition>()
+  readonly #checkpoints: SerialQueue = new SerialQueue()
+  readonly #files: CheckpointFiles
+  /** The offsets in the files at opening. */
+  readonly #recoveryPoints: Map<string, Offset>
+  readonly #logStarts: Map<string, Offset>
+  readonly #highWatermarks: Map<string, Offset>
+  readonly #firstDirty: Map<string, Offset>
+  /** Which of these a valid checksum covered. */
+  readonly #isSealed: Sealed
+  readonly #removals = new Set<Timer>()
+  /** The next write of checkpoints, until it begins. */
+  #nextCheckpoint: Promise<void> | undefined
+
+  private constructor(
+    options: LogManagerOptions,
+    wasClosedCleanly: boolean,
+    files: CheckpointFiles,
+    stored: StoredCheckpoints,
+  ) {
+    this.root = options.root
+    this.wasClosedCleanly = wasClosedCleanly
+    this.#options = options
+    this.#files = files
+    this.#recoveryPoints = new Map(stored.recoveryPoints.offsets)
+    this.#logStarts = new Map(stored.logStarts.offsets)
+    this.#highWatermarks = new Map(stored.highWatermarks.offsets)
+    this.#firstDirty = new Map(stored.firstDirty.offsets)
+    const { isSealed: recoveryPoints } = stored.recoveryPoints
+    const { isSealed: highWatermarks } = stored.highWatermarks
+    this.#isSealed = { recoveryPoints, highWatermarks, logStarts: stored.logStarts.isSealed }
+  }
+
+  static async open(options: LogManagerOptions): Promise<LogManager> {
+    const { disk, root } = options
+    const isNew = !disk.exists(root)
+    if (isNew) {
+      disk.makeDirectory(root)
+      await disk.syncDirectory('')
+    }
+    await claimFolder(options, isNew)
+    const marker = join(root, CLEAN_SHUTDOWN)
+    const wasClosedCleanly = disk.exists(marker)
+    const files = new CheckpointFiles(disk, root)
+    const findings: RecoveryFinding[] = []
+    const stored = await files.read(findings)
+    if (wasClosedCleanly) {
+      await disk.remove(marker)
+      await disk.syncDirectory(root)
+    }
+    // The other checkpoints are only lower bounds: a missing one counts as 0.
+    const isReadable = stored.recoveryPoints.isReadable && stored.logStarts.isReadable
+    const isTrusted = isNew || (wasClosedCleanly && isReadable)
+    const manager = new LogManager(options, isTrusted, files, stored)
+    manager.#note(root, findings)
+    return manager
+  }
+
+  get logs(): IterableIterator<Log> {
+    return this.#logs.values()
+  }
+
+  /** Folders in the data folder that belong to no partition of `known` and are not deleted ones. */
+  unknownFolders(known: Iterable<TopicPartition>): string[] {
+    const names = new Set([...known].map(partitionFolder))
+    return this.#options.disk
+      .list(this.root)
+      .filter(({ kind, name }) => kind === 'directory' && !names.has(name))
+      .map(({ name }) => name)
+      .filter(name => !isDeletedFolder(name))
+  }
+
+  // ── partitions ─────────────────────────────────────────────────────────────────────────
+
+  /**
+   * The log of a partition that is already in the metadata: opens its folder, or creates it if a
+   * crash came before that. Throws CORRUPT_LOG or INCONSISTENT_TOPIC_ID if the folder must not be
+   * used, LOG_OFFLINE if the disk fails, KAFKA_STORAGE_ERROR if that failure is transient: then it
+   * may be called again.
+   */
+  async load(partition: KnownPartition): Promise<Log> {
+    const key = partitionKey(partition.topic, partition.partition)
+    try {
+      const log = await this.#openOrCreate(partition, key)
+      this.#logs.set(key, log)
+      this.#unopened.delete(key)
+      return log
+    } catch (error) {
+      this.#unopened.set(key, partition)
+      if (!isDiskError(error)) throw toPartlogError(error)
+      throw error.isTransient ? unopenedError(key, error) : offlineError(key, error)
+    }
+  }
+
+  /**
+   * The log of a new partition. Checkpoint lines of an older partition with that name are removed
+   * first: they must never be applied to the new log.
+   */
+  async create(partition: KnownPartition): Promise<Log> {
+    const key = partitionKey(partition.topic, partition.partition)
+    const known = [this.#recoveryPoints, this.#logStarts, this.#firstDirty]
+    const changed = known.filter(offsets => offsets.delete(key))
+    if (changed.length > 0) await this.writeCheckpoints()
+    return await this.load(partition)
+  }
+
+  /** Closes a log without syncing, as a crash would; it can be loaded again. */
+  async unload(partition: TopicPartition): Promise<void> {
+    const key = partitionKey(partition.topic, partition.partition)
+    const log = this.#logs.get(key)
+    if (log === undefined) return
+    this.#logs.delete(key)
+    this.#unopened.set(key, partition)
+    await log.abandon()
+  }
+
+  /** Makes new names in the data folder survive a power cut. */
+  async syncNames(): Promise<void> {
+    await this.#options.disk.syncDirectory(this.root)
+  }
+
+  /**
+   * Deletes a partition: renames its folder now and removes the files after `delayMs`. Its lines
+   * stay in the checkpoints until `writeCheckpoints`, which is called once for all deletions.
+   */
+  async delete(partition: TopicPartition, delayMs: number): Promise<void> {
+    const key = partitionKey(partition.topic, partition.partition)
+    const log = this.#logs.get(key)
+    this.#logs.delete(key)
+    this.#unopened.delete(key)
+    await log?.abandon()
+    await this.deleteFolder(partitionFolder(partition), delayMs)
+  }
+
+  /**
+   * Closes a damaged log and renames its folder, so that a new copy can be made. Returns the new
+   * name.
+   */
+  async setAside(partition: TopicPartition, reason: string): Promise<string> {
+    const { disk, random } = this.#options
+    const key = partitionKey(partition.topic, partition.partition)
+    const log = this.#logs.get(key)
+    this.#logs.delete(key)
+    this.#unopened.delete(key)
+    await log?.abandon()
+    const folder = partitionFolder(partition)
+    const aside = strayFolder(folder, uuidHex(randomUuid(random)))
+    if (disk.exists(join(this.root, folder))) {
+      disk.rename(join(this.root, folder), join(this.root, aside))
+      await this.syncNames()
+    }
+    const place = { file: join(this.root, folder), position: 0, bytes: 0 }
+    this.#note(folder, [{ kind: 'set-aside', ...place, reason, keptIn: [join(this.root, aside)] }])
+    return aside
+  }
+
+  /** Renames a folder so that it counts as deleted, and removes its files after `delayMs`. */
+  async deleteFolder(folder: string, delayMs = 0): Promise<void> {
+    const { disk, random, clock } = this.#options
+    if (!disk.exists(join(this.root, folder))) return
+    const target = join(this.root, deletedFolder(folder, uuidHex(randomUuid(random))))
+    disk.rename(join(this.root, folder), target)
+    await this.syncNames()
+    const timer = clock.after(delayMs, () => this.#remove(target, timer), 'background')
+    this.#removals.add(timer)
+  }
+
+  /** Removes folders of deleted topics that an earlier process has left. */
+  async removeDeletedFolders(): Promise<void> {
+    const { disk } = this.#options
+    for (const { kind, name } of disk.list(this.root)) {
+      if (kind === 'directory' && isDeletedFolder(name)) await disk.remove(join(this.root, name))
+    }
+  }
+
+  /** The topic id in a partition's folder; undefined if the folder names none. */
+  async topicIdOf(folder: string): Promise<string | undefined> {
+    if (parsePartitionFolder(folder) === undefined) return undefined
+    return await readTopicId(this.#options.disk, join(this.root, folder))
+  }
+
+  // ── checkpoints ────────────────────────────────────────────────────────────────────────
+
+  /** Writes the checkpoints soon; several requests at once become one write. */
+  requestCheckpoint(): void {
+    if (this.#nextCheckpoint !== undefined) return
+    this.writeCheckpoints().catch((error: unknown) => {
+      this.#options.logger.warn('checkpoints could not be written, will be tried again', { error })
+    })
+  }
+
+  /**
+   * Writes the current recovery points, log starts and first dirty offsets; calls before the write
+   * begins share it. Durable when it resolves.
+   */
+  async writeCheckpoints(): Promise<void> {
+    this.#nextCheckpoint ??= this.#checkpoints.run(async () => {
+      this.#nextCheckpoint = undefined
+      await this.#files.writeRecoveryPoints(this.#recoveryPointLines())
+      await this.#files.writeLogStarts(this.#logStartLines())
+      await this.#files.writeFirstDirty(this.#firstDirtyLines())
+    })
+    await this.#nextCheckpoint
+  }
+
+  /** Makes the records and indexes of every log durable and writes the checkpoints. */
+  async checkpointAll(): Promise<void> {
+    for (const log of [...this.#logs.values()]) await log.checkpoint()
+    await this.writeCheckpoints()
+  }
+
+  /** Writes the high watermarks, up to which consumers may read right after a restart. */
+  async writeHighWatermarks(offsets: readonly PartitionOffset[]): Promise<void> {
+    await this.#checkpoints.run(async () => {
+      await this.#files.writeHighWatermarks(offsets)
+      for (const { topic, partition, offset } of offsets) {
+        this.#highWatermarks.set(partitionKey(topic, partition), offset)
+      }
+    })
+  }
+
+  /** The high watermark that was last written. */
+  highWatermarkOf({ topic, partition }: TopicPartition): Offset {
+    return this.#highWatermarks.get(partitionKey(topic, partition)) ?? 0
+  }
+
+  #recoveryPointLines(): PartitionOffset[] {
+    const lines = [...this.#logs.values()].map(log => ({
+      ...log.topicPartition,
+      offset: log.recoveryPoint,
+    }))
+    return [...lines, ...this.#unopenedLines(this.#recoveryPoints)]
+  }
+
+  #logStartLines(): PartitionOffset[] {
+    const lines = [...this.#logs.values()]
+      .filter(log => log.logStartOffset > log.firstSegmentOffset)
+      .map(log => ({ ...log.topicPartition, offset: log.logStartOffset }))
+    return [...lines, ...this.#unopenedLines(this.#logStarts)]
+  }
+
+  /** A line for every log that may have gaps: tools that read the folder then expect gaps. */
+  #firstDirtyLines(): PartitionOffset[] {
+    const lines = [...this.#logs.values()]
+      .filter(log => log.config.mayHaveGaps)
+      .map(log => ({ ...log.topicPartition, offset: log.firstDirtyOffset }))
+    return [...lines, ...this.#unopenedLines(this.#firstDirty)]
+  }
+
+  #unopenedLines(checkpoint: OffsetCheckpoint): PartitionOffset[] {
+    const lines: PartitionOffset[] = []
+    for (const [key, { topic, partition }] of this.#unopened) {
+      const offset = checkpoint.get(key)
+      if (offset !== undefined) lines.push({ topic, partition, offset })
+    }
+    return lines
+  }
+
+  // ── the end ────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Closes every log; the folder counts as closed cleanly if all of them closed cleanly. If the
+   * checkpoints cannot be written, the next opening scans. Throws LOG_OFFLINE, after everything is
+   * closed, if records of a log could not be made durable.
+   */
+  async close(): Promise<void> {
+    for (const timer of this.#removals) timer.cancel()
+    let isClean = this.#unopened.size === 0
+    let loss: PartlogError | undefined
+    for (const log of this.#logs.values()) {
+      const wasOnline = log.offlineReason === undefined
+      isClean = (await log.close()) && isClean
+      if (wasOnline && log.durableEndOffset < log.logEndOffset) loss ??= log.offlineReason
+    }
+    try {
+      await this.writeCheckpoints()
+      if (isClean) await this.#writeMarker()
+    } catch (error) {
+      const { logger } = this.#options
+      logger.warn(`${this.root} was not closed cleanly, opening it will scan`, { error })
+    }
+    if (loss !== undefined) throw loss
+  }
+
+  async #writeMarker(): Promise<void> {
+    const marker = Buffer.from('{"version":0,"brokerEpoch":-1}')
+    await replaceSmallFile(this.#options.disk, join(this.root, CLEAN_SHUTDOWN), marker)
+  }
+
+  /** Closes all files without syncing, as a crash would. */
+  async abandon(): Promise<void> {
+    for (const timer of this.#removals) timer.cancel()
+    for (const log of this.#logs.values()) await log.abandon()
+    await this.#checkpoints.idle()
+  }
+
+  async #openOrCreate(partition: KnownPartition, key: string): Promise<Log> {
+    const { disk, onCorruption, clock, random, logger } = this.#options
+    const { topic, topicId, settings } = partition
+    const folder = join(this.root, partitionFolder(partition))
+    const topicPartition = { topic, partition: partition.partition }
+    const saveCheckpoints = (): Promise<void> => this.writeCheckpoints()
+    const context = { disk, folder, topicPartition, clock, random, logger, settings }
+    const withCache = { ...context, cache: this.#cache, saveCheckpoints }
+    if (!disk.exists(folder)) {
+      refuseLostFolder(folder, this.#recoveryPoints.get(key) ?? 0, this.#logStarts.get(key) ?? 0)
+      await this.#forgetWatermark(key)
+      return await createLog(withCache, topicId)
+    }
+    const storedId = await readTopicId(disk, folder)
+    checkTopicId(folder, storedId, topicId)
+    if (storedId === undefined) {
+      refuseDamagedMetadata(disk, folder)
+      await writeTopicId(disk, folder, topicId)
+    }
+    const { log, findings } = await openLog(withCache, {
+      recoveryPoint: this.#recoveryPoints.get(key) ?? 0,
+      durableOffset: this.#durableOffsetOf(partition, key),
+      logStartOffset: this.#logStarts.get(key),
+      isSealed: this.#isSealed,
+      firstDirtyOffset: this.#firstDirty.get(key) ?? 0,
+      wasClosedCleanly: this.wasClosedCleanly,
+      leaderEpochMax: partition.leaderEpoch ?? Infinity,
+      isReplicated: partition.isReplicated ?? true,
+      onCorruption,
+    })
+    this.#note(folder, findings)
+    return log
+  }
+
+  /** The high watermark of an older log with that name must not apply to the new one. */
+  async #forgetWatermark(key: string): Promise<void> {
+    if (!this.#highWatermarks.delete(key)) return
+    await this.writeHighWatermarks([...this.#highWatermarks].map(lineOf))
+  }
+
+  /**
+   * The offset below which the log must still have its records, because they were committed and so
+   * durable; 0 if it is unknown. A replicated log may have been truncated since.
+   */
+  #durableOffsetOf({ isReplicated = true }: KnownPartition, key: string): Offset {
+    const isKnown = this.#options.isCommittedDurable === true && this.#isSealed.highWatermarks
+    return isKnown && !isReplicated ? (this.#highWatermarks.get(key) ?? 0) : 0
+  }
+
+  #note(folder: string, findings: readonly RecoveryFinding[]): void {
+    for (const finding of findings) {
+      this.#options.logger.warn(`${folder}: ${finding.kind}`, { ...finding })
+      this.findings.push(finding)
+    }
+  }
+
+  #remove(path: string, timer: Timer): void {
+    this.#removals.delete(timer)
+    this.#options.disk.remove(path).catch((error: unknown) => {
+      this.#options.logger.warn(`${path} could not be removed yet`, { error })
+    })
+  }
+}
+
+/** `a-b-7` is partition 7 of `a-b`. */
+function lineOf([key, offset]: readonly [string, Offset]): PartitionOffset {
+  const dash = key.lastIndexOf('-')
+  return { topic: key.slice(0, dash), partition: Number(key.slice(dash + 1)), offset }
+}
+
+/** Writes meta.properties if it is missing; otherwise checks that the folder is this node's. */
+async function claimFolder(options: LogManagerOptions, isNew: boolean): Promise<void> {
+  const { disk, root, clusterId, nodeId, random, clock, logger } = options
+  const path = join(root, META_PROPERTIES)
+  const meta = await readMetaProperties(disk, path)
+  if (meta === undefined) {
+    if (!isNew) logger.warn(`${path} is missing; it is written again`)
+    const directoryId = randomUuid(random)
+    return await writeMetaProperties(disk, path, { clusterId, nodeId, directoryId }, clock.now())
+  }
+  if (meta.clusterId !== clusterId || meta.nodeId !== nodeId) {
+    throw new PartlogError(
+      'INVALID_CONFIG',
+      `${path}: ${root} belongs to node ${meta.nodeId} of cluster ${meta.clusterId}, ` +
+        `not to node ${nodeId} of cluster ${clusterId}`,
+    )
+  }
+}
+
+function refuseLostFolder(folder: string, recoveryPoint: Offset, logStart: Offset): void {
+  if (recoveryPoint <= logStart) return
+  throw new PartlogError(
+    'CORRUPT_LOG',
+    `${folder} is missing, it held records up to offset ${recoveryPoint}. Restore it from a ` +
+      'copy, or delete the topic',
+  )
+}

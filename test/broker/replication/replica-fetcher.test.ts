@@ -1,0 +1,123 @@
+/** A follower and what its leader answers: what it asks for, and what becomes of its log. */
+
+import { expect, it, onTestFinished } from 'vitest'
+import { silentLogger } from '../../../src/base/logger.js'
+import { ReplicaFetcher } from '../../../src/broker/replication/replica-fetcher.js'
+import { errorId } from '../../../src/model/errors.js'
+import { Partition } from '../../../src/partition/partition.js'
+import type { Channel } from '../../../src/protocol/channel.js'
+import type { FetchRequest, PartitionFetchResponse } from '../../../src/protocol/messages/fetch.js'
+import { contextOf, createEmpty, history, TOPIC_ID, world } from '../../log/helpers.js'
+
+/** The response has none for the partition. */
+const NO_ANSWER: Partial<PartitionFetchResponse> = {}
+
+/**
+ * Broker 1 follows 2 in epoch 6, with records 0–1 of epoch 2 and 2–4 of epoch 4. The leader gives
+ * one answer, and none to what is asked then.
+ */
+async function asked(answer: Partial<PartitionFetchResponse>, answersForEver = false) {
+  const w = world()
+  const { clock } = w
+  const { topicPartition } = contextOf(w)
+  const rules = { lagMaxMs: 30_000, isAlive: () => true, durability: 'process' as const }
+  const place = { brokerId: 1, topicPartition, topicId: TOPIC_ID, clock }
+  const partition = Partition.open({ ...place, ...rules }, await createEmpty(w), 0)
+  const view = { replicas: [1, 2], isr: [1, 2], partitionEpoch: 0, leader: 2 }
+  await partition.become({ ...view, leaderEpoch: 6 })
+  const records = Buffer.concat([history(0, 2, 2), history(2, 3, 4)])
+  partition.appendFromLeader({ records, highWatermark: 3, logStartOffset: 0 })
+  const requests: unknown[] = []
+  const full = { partitionIndex: 0, errorCode: 0, highWatermark: 1, logStartOffset: 0, ...answer }
+  const send = (_: number, __: string, request: FetchRequest) => {
+    requests.push(request.topics[0]?.partitions[0])
+    const partitions = [{ records: null, ...full }]
+    if (requests.length > 1 && !answersForEver) return new Promise(() => undefined)
+    if (answer === NO_ANSWER) return { errorCode: errorId('UNKNOWN_SERVER_ERROR'), responses: [] }
+    return { responses: [{ topic: 'orders', partitions }] }
+  }
+  const cuts: unknown[] = []
+  const fetcher = new ReplicaFetcher({
+    ...{ brokerId: 1, leaderId: 2, clock, logger: silentLogger },
+    channel: { send } as unknown as Channel,
+    onTruncated: ({ fromOffset, toOffset }) => cuts.push([fromOffset, toOffset]),
+  })
+  onTestFinished(() => fetcher.stop())
+  fetcher.assign([partition])
+  const settle = async (ms: number): Promise<void> => {
+    await clock.advance(ms)
+    for (let turn = 0; turn < 10; turn++) await clock.advance(0)
+  }
+  await settle(0)
+  return { partition, requests, cuts, settle, log: partition.replicaLog }
+}
+
+it('asks from its end, in the epoch it follows, naming that of its last record', async () => {
+  const { requests } = await asked({ records: history(5, 2, 6), highWatermark: 6 })
+  const fields = { currentLeaderEpoch: 6, logStartOffset: 0 }
+  expect(requests).toMatchObject([
+    { ...fields, fetchOffset: 5, lastFetchedEpoch: 4 },
+    { ...fields, fetchOffset: 7, lastFetchedEpoch: 6 },
+  ])
+})
+
+it.each<[string, { epoch: number; endOffset: number }, number]>([
+  ['the leader has less of the epoch', { epoch: 4, endOffset: 3 }, 3],
+  ['the leader has none of the epoch', { epoch: 2, endOffset: 2 }, 2],
+  ['the leader has less of an epoch before', { epoch: 2, endOffset: 1 }, 1],
+  ['the leader has more of an epoch before', { epoch: 2, endOffset: 9 }, 2],
+  ['the leader has an epoch in between', { epoch: 3, endOffset: 4 }, 2],
+])('is cut back to where logs part: %s', async (_, divergingEpoch, end) => {
+  const { log, cuts, requests } = await asked({ divergingEpoch })
+  expect([log?.logEndOffset, cuts]).toEqual([end, [[5, end]]])
+  expect(requests.at(-1)).toMatchObject({ fetchOffset: end })
+})
+
+it('is cut back to what is committed when the leader does not know its epoch', async () => {
+  const errorCode = errorId('OFFSET_OUT_OF_RANGE')
+  const { log, cuts } = await asked({ errorCode, highWatermark: 4 })
+  expect([log?.logStartOffset, log?.logEndOffset, cuts]).toEqual([0, 4, [[5, 4]]])
+})
+
+it('begins anew when the leader has nothing as old', async () => {
+  const errorCode = errorId('OFFSET_OUT_OF_RANGE')
+  const { log, requests } = await asked({ errorCode, highWatermark: 12, logStartOffset: 9 })
+  expect([log?.logStartOffset, log?.logEndOffset]).toEqual([9, 9])
+  expect(requests.at(-1)).toMatchObject({ fetchOffset: 9, lastFetchedEpoch: -1 })
+})
+
+it('leaves a partition alone for a while after an error', async () => {
+  const errorCode = errorId('NOT_LEADER_OR_FOLLOWER')
+  const { log, cuts, requests, settle } = await asked({ errorCode, logStartOffset: -1 })
+  expect([log?.logEndOffset, cuts]).toEqual([5, []])
+  await settle(999)
+  expect(requests).toHaveLength(1)
+  await settle(1)
+  expect(requests).toHaveLength(2)
+})
+
+// A follower that asks again at once, for ever, would never let the program around have a turn:
+// without the pause these tests do not fail, they hang in the first turn.
+it.each<[string, Partial<PartitionFetchResponse>]>([
+  ['an error', { errorCode: errorId('NOT_LEADER_OR_FOLLOWER'), logStartOffset: -1 }],
+  ['an end above its own', { errorCode: errorId('OFFSET_OUT_OF_RANGE'), highWatermark: 9 }],
+  ['an end that is its own', { errorCode: errorId('OFFSET_OUT_OF_RANGE'), highWatermark: 5 }],
+  ['a parting behind its end', { divergingEpoch: { epoch: 4, endOffset: 9 } }],
+  ['records that do not fit', { records: history(9, 2, 6) }],
+  ['nothing for the partition', NO_ANSWER],
+])('asks once a second when it is told for ever: %s', async (_, answer) => {
+  const { requests, settle } = await asked(answer, true)
+  await settle(999)
+  expect(requests).toHaveLength(1)
+  await settle(1)
+  expect(requests).toHaveLength(2)
+  await settle(3_000)
+  expect(requests.length).toBeLessThanOrEqual(5)
+})
+
+it('leaves the event loop a turn when nothing is there, told at once and for ever', async () => {
+  const { requests, settle } = await asked({ highWatermark: 3 }, true)
+  const before = requests.length
+  await settle(0)
+  expect(requests.length).toBeGreaterThan(before)
+})
