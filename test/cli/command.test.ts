@@ -1,4 +1,4 @@
-/** Words of a call: given once, or each time one more; none of them said again where it may hurt. */
+/** Parsing of a command line: values, defaults, repeated options, and errors without secrets. */
 
 import { describe, expect, it } from 'vitest'
 import { integer, oneOf, text } from '../../src/base/options.js'
@@ -35,7 +35,7 @@ const some = command({
 })
 
 describe('options', () => {
-  it('have what was said, or their default', () => {
+  it('an option has the given value, or its default', () => {
     const none = parseCall(some, [])
     expect(none.options).toEqual({ dir: './data', n: [], how: undefined, json: false })
     expect([...none.given]).toEqual([])
@@ -45,7 +45,7 @@ describe('options', () => {
     expect(all.args).toEqual(['w'])
   })
 
-  it('each value of a repeated one is checked', () => {
+  it('every value of a repeated option is checked', () => {
     expect(() => parseCall(some, ['--n', '1', '--n', 'x'])).toThrow('--n: expected a whole number')
   })
 
@@ -54,7 +54,7 @@ describe('options', () => {
     ...[replayCommand, serveCommand, topicsCommand, verifyCommand],
   ]
   const each = commands.flatMap(one => Object.entries(one.options).map(([n, o]) => [one, n, o] as const))
-  it.each(each)('twice is once too often, unless both count: $name --%s', (one, name, option) => {
+  it.each(each)('an option given twice is refused unless it is repeatable: $name --%s', (one, name, option) => {
     const args = one.args.filter(arg => !arg.startsWith('[')).map(() => 'w')
     const given = option.type === undefined ? `--${name}` : `--${name}=1`
     const twice = () => parseCall(one, [...args, given, given])
@@ -64,12 +64,12 @@ describe('options', () => {
   })
 })
 
-describe('what is wrong is said without what may be a password', () => {
+describe('an error repeats nothing that may be a password', () => {
   it.each([
-    ['words in a wrong place', ['w', 'pass-word']],
-    ['an option that is not there', ['--password=pass-word']],
+    ['an argument in a wrong place', ['w', 'pass-word']],
+    ['an unknown option', ['--password=pass-word']],
     ['a value that stands alone', ['--password', 'pass-word']],
-    ['a value of one that takes none', ['--json=pass-word']],
+    ['a value for a switch', ['--json=pass-word']],
     ['a mechanism', ['--how', 'pass-word']],
   ])('%s', (_, words) => {
     let sentence = ''
@@ -82,7 +82,7 @@ describe('what is wrong is said without what may be a password', () => {
     expect(sentence).not.toContain('pass-word')
   })
 
-  it('says how many words there are instead', () => {
+  it('an error names the number of arguments', () => {
     expect(() => parseCall(some, ['a', 'b', 'c'])).toThrow('expected [NAME], got 3 arguments')
     expect(() => parseCall(verifyCommand, [])).toThrow('expected PATH, got none')
   })

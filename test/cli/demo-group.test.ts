@@ -23,7 +23,7 @@ async function sharedReading(prepare: (cluster: Cluster) => Promise<unknown>, br
   return { cluster, told, seen, counts, result: reading.result }
 }
 
-it('books every record, though a member and its coordinator die', async () => {
+it('every record is counted although a member and the coordinator are killed', async () => {
   const { cluster, told, seen, counts, result } = await sharedReading(async () => undefined, 3)
   expect([...counts.values()]).toEqual([25, 25, 25, 25])
   expect(new Set(seen).size).toBe(100)
@@ -48,7 +48,7 @@ it('books every record, though a member and its coordinator die', async () => {
   expect(offsets.map(({ offset }) => offset)).toEqual([25, 25, 25, 25])
 })
 
-it('says what is lost, and does not wait for it for ever', async () => {
+it('lost records are reported, and not waited for forever', async () => {
   const { told, counts, result } = await sharedReading(({ admin }) =>
     admin.deleteRecords({ topic: 'orders', partition: 0, offset: 5 }),
   )

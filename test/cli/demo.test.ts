@@ -13,7 +13,7 @@ const well: DemoRun = {
   group: { lost: 0 },
 }
 
-it('is content when every record came back and was committed', () => {
+it('a run is complete if every record was read and committed', () => {
   expect(isComplete(well)).toBe(true)
   expect(isComplete({ ...well, failover: undefined, group: undefined })).toBe(true)
 })
@@ -21,11 +21,11 @@ it('is content when every record came back and was committed', () => {
 it.each<[string, Partial<DemoRun>]>([
   ['a record was not read', { partitions: [partition, { ...partition, read: 4 }] }],
   ['a commit is missing', { partitions: [partition, { ...partition, committed: 4 }] }],
-  ['the group has lost one', { group: { lost: 1 } }],
-  ['an acknowledged one is missing', { failover: { ...failover, missing: 1 } }],
-  ['one is doubled', { failover: { ...failover, doubled: 1 } }],
-  ['one is out of order', { failover: { ...failover, outOfOrder: 1 } }],
+  ['the group has lost a record', { group: { lost: 1 } }],
+  ['an acknowledged record is missing', { failover: { ...failover, missing: 1 } }],
+  ['a record is doubled', { failover: { ...failover, doubled: 1 } }],
+  ['a record is out of order', { failover: { ...failover, outOfOrder: 1 } }],
   ['a replica is not in sync', { failover: { ...failover, isHealed: false } }],
-])('is not content when %s', (_, wrong) => {
+])('a run is not complete if %s', (_, wrong) => {
   expect(isComplete({ ...well, ...wrong })).toBe(false)
 })

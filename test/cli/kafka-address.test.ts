@@ -39,7 +39,7 @@ describe('an address', () => {
     'kafka://host:9092/..',
     'kafka://host:9092/orders/0',
     'kafka://host:9092/orders?acks=1',
-  ])('is not %s', given => {
+  ])('an address is not %s', given => {
     expect(() => parse(given)).toThrow(UsageError)
     expect(() => parse(given)).toThrow(
       `--to: expected kafka://host:port/topic (several: kafka://a:9092,b:9092/topic), ` +
@@ -47,18 +47,18 @@ describe('an address', () => {
     )
   })
 
-  it('holds no password, and the sentence about it neither', () => {
+  it('an address with a password is refused without repeating it', () => {
     expect(() => parse('kafka://alice:secret@host:9092/orders')).toThrow(/PARTLOG_PASSWORD/)
     expect(() => parse('kafka://alice:secret@host:9092/orders')).not.toThrow(/secret/)
   })
 
-  it('is no name of a topic or a file', () => {
+  it('the name of a topic or a file is not an address', () => {
     expect(['orders', './kafka', 'kafka', undefined].map(isKafkaAddress)).not.toContain(true)
   })
 })
 
 describe('options', () => {
-  it('that nobody would look at are refused', () => {
+  it('options that would be ignored are refused', () => {
     checkNoKafkaOptions('replay', NONE)
     const given = [{ ssl: true }, { ca: 'f' }, { sasl: 'plain' }, { username: 'a' }] as const
     for (const options of given) {
@@ -69,7 +69,7 @@ describe('options', () => {
     }
   })
 
-  it('name a file that is there, and small', async () => {
+  it('--ca refuses a file that is missing, a folder or too large', async () => {
     const address = parse('kafka://127.0.0.1:1/orders')
     const call = { command: 'replay', output: new Output() }
     const connecting = (ca: string) => connectTo(address, call, { ...NONE, ca })

@@ -1,4 +1,4 @@
-/** What a replay does where a process test would have to wait for hours, or for luck. */
+/** Replays whose timing a process test could only reach by long waits or by chance. */
 
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -57,7 +57,7 @@ function closedPipe(): Writable {
 it.each([
   ['at the write of a large record', 100_000],
   ['at the flush before the wait', 1],
-])('does not wait for what nobody will read: %s', async (_, size) => {
+])('a replay does not wait for records when its reader is gone: %s', async (_, size) => {
   const value = 'v'.repeat(size)
   const messages = [0, 1, 2].map(n => ({ partition: 0, value, timestamp: n * HOUR_MS }))
   const dir = await folderWith(messages)
@@ -66,7 +66,7 @@ it.each([
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
 })
 
-it('waits for what is due by the time that has passed, not from record to record', async () => {
+it('a replay paces records by the time since its start, so delays do not add up', async () => {
   const messages = Array.from({ length: 21 }, (_, n) => {
     return { partition: 0, value: 'v', timestamp: 1_000 + n * 100 }
   })
@@ -77,7 +77,7 @@ it('waits for what is due by the time that has passed, not from record to record
   expect(seconds).toBeLessThan(1) // from record to record it would be 2.1
 })
 
-it('hands out records without a time at once, and counts from the first that has one', async () => {
+it('a replay writes records without a time at once, and paces from the first time', async () => {
   const place = join(tempFolder(), 'orders-0')
   mkdirSync(place)
   const file = join(place, '00000000000000000000.log')
@@ -89,13 +89,13 @@ it('hands out records without a time at once, and counts from the first that has
   expect((await replay(words)).stdout).toBe('timeless\ntimed\n')
 })
 
-it('takes its bar away before it says anything', async () => {
+it('a replay removes its bar before it prints a note', async () => {
   const messages = Array.from({ length: 2_000 }, (_, n) => ({ value: String(n) }))
   const { stderr } = await replay(['orders', '--dir', await folderWith(messages)])
   expect(stderr).toMatch(/^\r\u001b\[Kreplaying [^\n]*\r\u001b\[K2,000 records of orders/)
 })
 
-it('ends where it cannot read on, unless it may leave that out: then it says what', async () => {
+it('a replay ends at a record it cannot read; with --skip-missing it reports it', async () => {
   const words = ['codecs', '--dir', join(GOLDEN, 'codecs-0')]
   await expect(replay(words)).rejects.toThrow(
     /offsets 240 to 279 are compressed with snappy, which .*; --skip-missing continues after it/,
@@ -108,7 +108,7 @@ it('ends where it cannot read on, unless it may leave that out: then it says wha
   }
 })
 
-it('keeps that a record has no time, into a topic and out of it again', async () => {
+it('a replay keeps a record without a time, into a topic and out of it', async () => {
   const messages = [-1, 5, -1].map(timestamp => ({ key: 'k', value: String(timestamp), timestamp }))
   const dir = await folderWith(messages)
   expect((await replay(['orders', '--dir', dir, '--to', 'roomy'])).code).toBe(0)
@@ -119,7 +119,7 @@ it('keeps that a record has no time, into a topic and out of it again', async ()
   }
 })
 
-it('takes large records into a topic that takes them', async () => {
+it('a replay copies large records into a topic that accepts them', async () => {
   const large = { partition: 1, value: Buffer.alloc(2_000_000, 7) }
   const dir = await folderWith([large])
   expect((await replay(['orders', '--dir', dir, '--to', 'roomy', '--partitions', 'keep'])).code).toBe(0)
@@ -127,7 +127,7 @@ it('takes large records into a topic that takes them', async () => {
   expect(stdout.length).toBeGreaterThan(2_000_000)
 })
 
-it('makes a topic that takes what the one that is read took', async () => {
+it('a replay creates a topic that accepts what its source accepted', async () => {
   const large = { partition: 1, value: Buffer.alloc(2_000_000, 7) }
   const dir = await folderWith([large])
   const words = ['orders', '--dir', dir, '--to', 'copy', '--partitions', 'keep']
@@ -143,7 +143,7 @@ it('makes a topic that takes what the one that is read took', async () => {
   ])
 })
 
-it('leaves the folder free, whether it worked or not', async () => {
+it('a replay releases the folder, whether it succeeds or fails', async () => {
   const dir = await folderWith([0, 1].map(partition => ({ partition, value: 'v' })))
   const before = await Cluster.open({ dir, durability: 'process' })
   await before.admin.createTopic({ topic: 'narrow', partitions: 1 })
@@ -156,14 +156,14 @@ it('leaves the folder free, whether it worked or not', async () => {
   await after.close()
 })
 
-it('of a partition that is not there says which one', async () => {
+it('a replay of a partition that does not exist names it', async () => {
   const dir = await folderWith([{ value: 'v' }])
   await expect(replay(['orders', '--dir', dir, '--partition', '7'])).rejects.toThrow(
     'expected a topic of the folder (orders, roomy), got orders-7',
   )
 })
 
-it('into a file that cannot be written is an error', async () => {
+it('a replay into a file that cannot be written is an error', async () => {
   const dir = await folderWith([{ value: 'v' }])
   const taken = join(dir, 'folder.jsonl')
   mkdirSync(taken)
@@ -173,7 +173,7 @@ it('into a file that cannot be written is an error', async () => {
   expect(readFileSync(fine, 'utf8').split('\n')).toHaveLength(2)
 })
 
-it('to a cluster goes on behind what is deleted, and gives its connection back', async () => {
+it('a replay to a cluster continues after deleted records, and closes its connection', async () => {
   const dir = await folderWith([0, 0, 0, 0, 1, 1].map(partition => ({ partition, value: 'v' })))
   const local = await Cluster.open({ dir, durability: 'process' })
   await local.admin.deleteRecords({ topic: 'orders', partition: 0, offset: 3 })
@@ -195,7 +195,7 @@ it('to a cluster goes on behind what is deleted, and gives its connection back',
   await expect.poll(() => listening.connectionCount).toBe(0)
 })
 
-it('places the records of a key in one partition, in the order of their times', async () => {
+it('a replay sends the records of a key to one partition, in the order of their times', async () => {
   const dir = tempFolder()
   const before = await Cluster.open({ dir, durability: 'process' })
   const keys = Array.from({ length: 8 }, (_, n) => `k${n}`)
@@ -233,7 +233,7 @@ it('places the records of a key in one partition, in the order of their times', 
   }
 })
 
-it('into a topic here says how to go on, all partitions at once where the keys decide', async () => {
+it('a replay into a topic says how to continue, with one call if keys choose', async () => {
   const dir = await folderWith([0, 0, 0, 1, 1].map(partition => ({ partition, value: 'v' })))
   const local = await Cluster.open({ dir, durability: 'process' })
   const config = { 'cleanup.policy': 'compact' } // takes no record without a key

@@ -1,7 +1,7 @@
 /**
- * Every crash of a log that is compacted. Whatever it leaves, the log holds records as they were
- * written, the newest of each key among them, no key that was deleted, and the last sequence of
- * each producer; and it is compacted again, and goes on.
+ * Every crash during compaction. Afterwards the log holds records as they were written, among them
+ * the newest of each key, no deleted key, and the last sequence of each producer; it can be
+ * compacted again, and accepts more records.
  */
 
 import { describe, expect, it, vi } from 'vitest'
@@ -213,8 +213,8 @@ async function checked(disk: MemoryDisk, keeper: Keeper, where: string): Promise
 
 const FILLER = `filler=${'f'.repeat(60)}`
 
-describe('every crash of', () => {
-  it('the first compaction, that makes several segments one', async () => {
+describe('crashes', () => {
+  it('no crash of a first compaction, which merges segments, breaks a promise', async () => {
     const operations = await run({
       prepare: async keeper => {
         keeper.put('a=1 b=1 c=1', 'a=2', 'b=2 d=1', FILLER, 'c', 'e=1 a=3', FILLER, 'd')
@@ -226,7 +226,7 @@ describe('every crash of', () => {
     expect(operations).toContain('rename broker-1/orders-0/00000000000000000000.log.swap')
   })
 
-  it('a compaction that lets tombstones go, among records that are cut and come in', async () => {
+  it('no crash of a compaction that removes tombstones breaks a promise', async () => {
     const operations = await run({
       prepare: async keeper => {
         keeper.put('a=1 b=1', 'c=1', FILLER, 'a', 'b=2', FILLER, 'd=1', FILLER, 'e=1')

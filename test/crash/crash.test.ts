@@ -1,4 +1,4 @@
-/** What was acknowledged is there after any crash. One scenario per kind of change. */
+/** Acknowledged changes survive any crash. One scenario per kind of change. */
 
 import { describe, expect, it, vi } from 'vitest'
 import type { Cluster } from '../../src/cluster/cluster.js'
@@ -65,8 +65,8 @@ async function run<P>(scenario: Scenario<P>): Promise<void> {
   expect(openedTwice).toBeGreaterThan(opened)
 }
 
-describe('every crash of', () => {
-  it('appending', async () => {
+describe('crashes', () => {
+  it('no crash while appending breaks a promise', async () => {
     await run<Sent>({
       promises: sent,
       prepare: createOrders,
@@ -75,7 +75,7 @@ describe('every crash of', () => {
     })
   })
 
-  it('appending batches that share a sync', async () => {
+  it('no crash while batches share a sync breaks a promise', async () => {
     await run<Sent>({
       promises: sent,
       prepare: createOrders,
@@ -92,7 +92,7 @@ describe('every crash of', () => {
     })
   })
 
-  it('rolling segments', async () => {
+  it('no crash while segments roll breaks a promise', async () => {
     await run<Sent>({
       promises: sent,
       prepare: async world => {
@@ -104,7 +104,7 @@ describe('every crash of', () => {
     })
   })
 
-  it('the checkpoint', async () => {
+  it('no crash while checkpoints are written breaks a promise', async () => {
     await run<Sent>({
       promises: sent,
       prepare: async world => {
@@ -119,7 +119,7 @@ describe('every crash of', () => {
     })
   })
 
-  it('retention', async () => {
+  it('no crash during retention breaks a promise', async () => {
     await run<Sent & { firstKept: number }>({
       promises: () => ({ ...sent(), firstKept: 0 }),
       prepare: async world => {
@@ -144,7 +144,7 @@ describe('every crash of', () => {
     })
   })
 
-  it('creating a topic', async () => {
+  it('no crash while a topic is created breaks a promise', async () => {
     await run<{ created: boolean }>({
       promises: () => ({ created: false }),
       act: async ({ cluster, promised }) => {
@@ -162,7 +162,7 @@ describe('every crash of', () => {
     })
   })
 
-  it('deleting a topic and making it again', async () => {
+  it('no crash while a topic is deleted and recreated breaks a promise', async () => {
     await run<{ state: 'first' | 'deleted' | 'second'; attempted: boolean }>({
       promises: () => ({ state: 'first', attempted: false }),
       prepare: async ({ cluster }) => {
@@ -195,7 +195,7 @@ describe('every crash of', () => {
     })
   })
 
-  it('adding partitions and changing settings', async () => {
+  it('no crash while partitions are added or settings change breaks a promise', async () => {
     await run<{ partitions: number; retention: string }>({
       promises: () => ({ partitions: 1, retention: '-1' }),
       prepare: createOrders,
@@ -216,7 +216,7 @@ describe('every crash of', () => {
     })
   })
 
-  it('committing offsets', async () => {
+  it('no crash while offsets are committed breaks a promise', async () => {
     await run<{ committed: number; attempted: number }>({
       promises: () => ({ committed: -1, attempted: -1 }),
       prepare: createOrders,
@@ -236,7 +236,7 @@ describe('every crash of', () => {
     })
   })
 
-  it('deleting records', async () => {
+  it('no crash while records are deleted breaks a promise', async () => {
     await run<Sent & { start: number; attempted: number }>({
       promises: () => ({ ...sent(), start: 0, attempted: 0 }),
       prepare: async world => {
@@ -261,7 +261,7 @@ describe('every crash of', () => {
     })
   })
 
-  it('closing', async () => {
+  it('no crash during close breaks a promise', async () => {
     await run<Sent>({
       promises: sent,
       prepare: async world => {
@@ -275,7 +275,7 @@ describe('every crash of', () => {
 })
 
 describe('in process mode', () => {
-  it('a power cut may take a suffix, never leave a hole', async () => {
+  it('a power cut in process mode may remove a suffix, never leave a hole', async () => {
     await run<Sent>({
       options: { durability: 'process' },
       promises: sent,

@@ -1,7 +1,7 @@
 /**
- * Every crash of a log that follows: it takes records, is cut back, and takes those of another
- * history. What was flushed and not cut is there afterwards, in the order of one history, and the
- * epochs, in memory and in the file, are those of the batches.
+ * Every crash of a follower's log: it appends records, truncates, and appends records of another
+ * history. Records that were flushed and not truncated exist afterwards, in the order of one
+ * history, and the epochs, in memory and in the file, match the batches.
  */
 
 import { describe, expect, it, vi } from 'vitest'
@@ -219,8 +219,8 @@ async function checked(disk: MemoryDisk, promised: Promised, where: string): Pro
   }
 }
 
-describe('every crash of a follower that', () => {
-  it('takes records, is cut back, and takes those of another history', async () => {
+describe('crashes of a follower', () => {
+  it('no crash of a follower that truncates and fetches another history breaks a promise', async () => {
     await run({
       prepare: async follower => {
         follower.take(9, 0)
@@ -243,7 +243,7 @@ describe('every crash of a follower that', () => {
     })
   })
 
-  it('begins anew above its end, then below it', async () => {
+  it('no crash of a follower that restarts its log above or below its end breaks a promise', async () => {
     await run({
       prepare: async follower => {
         follower.take(11, 0)

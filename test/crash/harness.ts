@@ -1,7 +1,7 @@
 /**
- * Crashes a scenario at every single operation of the disk, lets a power cut do its damage, opens
- * what is left and asks the scenario whether everything acknowledged is there. Then the same again
- * with a second crash at every operation of that opening.
+ * Crashes a scenario at every single disk operation, applies the damage of a power cut, opens what
+ * is left and lets the scenario check that everything acknowledged exists. Then it does the same
+ * with a second crash at every operation of that recovery.
  */
 
 import { expect } from 'vitest'

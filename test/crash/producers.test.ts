@@ -1,6 +1,6 @@
 /**
- * Whatever a power cut leaves of a log and its snapshots: what is known of the producers is what
- * the batches in the log say. Also after the log has grown over the place where it was cut.
+ * Whatever a power cut leaves of a log and its snapshots, the producer state after recovery matches
+ * the batches in the log. This holds also after the log has grown past the place of the cut.
  */
 
 import { describe, expect, it } from 'vitest'
@@ -54,8 +54,8 @@ async function opened(w: World, disk: MemoryDisk): Promise<Log> {
   return (await open({ ...w, disk }, { onCorruption: 'truncate' })).log
 }
 
-describe('every power cut', () => {
-  it('leaves producers as the batches have them, twice in a row', async () => {
+describe('power cuts', () => {
+  it('two power cuts leave the producer state that the batches record', async () => {
     const w = world(SMALL)
     const log = await create(w)
     const writer = new Writer()

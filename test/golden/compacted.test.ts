@@ -75,7 +75,7 @@ describe('what Kafka has compacted', () => {
     expect(segmentsOf(left)).toEqual(segmentsOf(expected))
   })
 
-  it.each(['after1', 'after2'])('%s is read without complaint', async state => {
+  it.each(['after1', 'after2'])('a log that Kafka has compacted is read without an error: %s', async state => {
     const w = worldOf(filesOf(state), 0)
     const checkpoint = w.disk.create('cleaner-offset-checkpoint')
     checkpoint.append(Buffer.from('0\n1\norders 0 24\n'))

@@ -200,7 +200,7 @@ async function answersOf(connect: () => WireClient): Promise<Answers> {
 }
 
 it.runIf(BROKER !== undefined)(
-  'a real broker answers as it is recorded',
+  'a real broker answers as recorded',
   async () => {
     const answers = await answersOf(() => reach(BROKER as string))
     if (EDGES_WRITE !== undefined) writeFileSync(FILE, textOf(answers))
@@ -217,7 +217,7 @@ function textOf(answers: Answers): string {
   return `{\n${lines.join(',\n')}\n}\n`
 }
 
-it('what a real broker answers is answered the same', async () => {
+it('partlog answers as a real broker does', async () => {
   const cluster = await Cluster.memory({ defaultPartitions: 4 })
   onTestFinished(() => cluster.close())
   const [host = '', port] = (cluster.bootstrap[0] as string).split(':')

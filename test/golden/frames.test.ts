@@ -39,7 +39,7 @@ const NOT_CANONICAL: Readonly<Record<string, readonly string[]>> = {
 const nameOf = ({ api, version }: Frame): string => `${api} v${version}`
 
 describe('frames', () => {
-  it.each(SESSIONS)('of $client come out as they went in', ({ client, frames }) => {
+  it.each(SESSIONS)('frames of $client are written as they were read', ({ client, frames }) => {
     const missing = new Set<string>()
     const wrong: string[] = []
     for (const frame of frames) {

@@ -47,7 +47,7 @@ function built(golden: GoldenBatch, form: (text: string) => string | Uint8Array)
 }
 
 describe('a batch of kafkajs', () => {
-  it.each(CASES)('is read: %s', (_, golden) => {
+  it.each(CASES)('a batch of kafkajs is read: %s', (_, golden) => {
     const batch = new Batch(golden.bytes, 0)
     const timestamps = golden.records.map(({ timestamp }) => timestamp)
     expect(whyInvalid(batch)).toBeUndefined()
@@ -69,7 +69,7 @@ describe('a batch of kafkajs', () => {
     expect(recordsOf(batch)).toEqual(golden.records)
   })
 
-  it.each(CASES)('has a CRC that notices any one bit: %s', (_, golden) => {
+  it.each(CASES)('the CRC of a kafkajs batch detects any flipped bit: %s', (_, golden) => {
     // One bit of every byte, in large batches of some; 21 is where the cover of the CRC begins.
     const step = Math.max(1, Math.floor(golden.bytes.length / 64))
     for (let at = 21; at < golden.bytes.length; at += step) {
@@ -92,7 +92,7 @@ describe('the same records give the same bytes', () => {
       expect(bytes.subarray(from).equals(golden.bytes.subarray(from))).toBe(true)
     })
 
-    it.each(COMPRESSED)('%s: the same records out of a stream of its own', (_, golden) => {
+    it.each(COMPRESSED)('compressed batches hold the same records: %s', (_, golden) => {
       const batch = built(golden, form)
       expect(batch.codec).toBe(golden.batch.codec)
       expect(whyInvalid(batch)).toBeUndefined()

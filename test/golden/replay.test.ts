@@ -107,7 +107,7 @@ function differs(exchanges: readonly Exchange[], api: number, field: string): bo
 }
 
 describe('what a client asked a real broker', () => {
-  it.each(SESSIONS)('is answered the same by partlog: $client', async session => {
+  it.each(SESSIONS)('partlog answers requests as a real broker does: $client', async session => {
     const exchanges = await exchangesOf(session)
     const different = exchanges
       .filter(({ frame }) => frame.api !== API_VERSIONS)
@@ -126,7 +126,7 @@ describe('what a client asked a real broker', () => {
     expect(batches.length).toBeGreaterThan(12)
   })
 
-  it('is answered with the same settings of a new topic', async () => {
+  it('partlog reports the settings of a new topic as a real broker does', async () => {
     const exchanges = (await Promise.all(SESSIONS.map(exchangesOf))).flat()
     const created = exchanges.filter(({ frame }) => frame.api === CREATE_TOPICS)
     const theirs = created.flatMap(({ theirs }) => settingsOf(theirs))
@@ -135,7 +135,7 @@ describe('what a client asked a real broker', () => {
     expect(ours.length).toBeGreaterThan(15)
   })
 
-  it('is answered with every difference that is listed', async () => {
+  it('every listed difference to a real broker occurs', async () => {
     const exchanges = (await Promise.all(SESSIONS.map(exchangesOf))).flat()
     const needless = KNOWN.filter(([api, field]) => !differs(exchanges, api, field))
     expect(needless).toEqual([])

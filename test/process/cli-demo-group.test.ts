@@ -1,4 +1,4 @@
-/** `partlog demo` with several consumers, as people start it. */
+/** `partlog demo` with several consumers, started as users do. */
 
 import { expect, it } from 'vitest'
 import { output, parseLines, partlog, tempFolder } from './helpers.js'
@@ -9,7 +9,7 @@ interface Result {
   readonly group: { readonly lost: number; readonly redelivered: number }
 }
 
-it('shares a stream among members; one dies, one joins, the coordinator dies', () => {
+it('the demo shares a stream among members, kills one and the coordinator, adds one', () => {
   const cwd = tempFolder()
   const words = ['demo', '--brokers', '3', '--consumers', '3', '--records', '3000', '--json']
   const { code, stdout, stderr } = partlog([...words, '--dir', 'shared'], { cwd })
@@ -26,7 +26,7 @@ it('shares a stream among members; one dies, one joins, the coordinator dies', (
   expect(partlog(['verify', 'shared'], { cwd }).code).toBe(0)
 })
 
-it('ends with a table of members', () => {
+it('the demo with consumers ends with a table of members', () => {
   const cwd = tempFolder()
   const text = output(['demo', '--consumers', '2', '--records', '1000', '--dir', 'two'], { cwd })
   expect(text).toMatch(/\n\nMEMBER +RECORDS +AGAIN +FATE\n(member-\d +\d+ +\d+ +[a-z]+\n){3}\n/)

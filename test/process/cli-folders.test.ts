@@ -1,4 +1,4 @@
-/** Commands that look at a folder: verify, inspect; beside a writer, and after damage. */
+/** Commands that read a folder: verify and inspect, while another process writes, and after damage. */
 
 import { cpSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -76,7 +76,7 @@ const batches = (): { position: number; bytes: number; baseOffset: number }[] =>
   entriesOf(join(dir, 'broker-1/orders-0'), 'batch') as never
 
 describe('verify', () => {
-  it('finds nothing wrong with a sound folder, and says what it looked at', () => {
+  it('verify finds nothing wrong with a sound folder, and says what it checked', () => {
     const { code, problems, summary } = verify(dir)
     expect({ code, problems }).toEqual({ code: 0, problems: [] })
     expect(summary).toMatchObject({ partitions: 4, segments: 6, problems: 0, notRead: {} })
@@ -85,13 +85,13 @@ describe('verify', () => {
     expect(table.stderr).toMatch(/^4 partitions, 6 segments, .* records, .* MB: nothing wrong\n$/)
   })
 
-  it('takes a broker, or one partition, too', () => {
+  it('verify accepts the folder of a broker or of a partition', () => {
     expect(verify(join(dir, 'broker-1')).summary).toMatchObject({ partitions: 3 })
     const one = verify(join(dir, 'broker-1/orders-0'))
     expect(one).toMatchObject({ code: 0, summary: { partitions: 1, batches: 40, records: 200 } })
   })
 
-  it('changes nothing, neither a byte nor a time, sound or not', () => {
+  it('verify changes no byte and no file time, sound or not', () => {
     const broken = copy()
     change(join(broken, LOG), 500, byte => byte ^ 1)
     for (const folder of [dir, broken]) {
@@ -101,7 +101,7 @@ describe('verify', () => {
     }
   })
 
-  it('names file and position of any flipped byte of a log', () => {
+  it('verify names file and position of any flipped byte of a log', () => {
     const at = batches()
     const size = readFileSync(join(dir, LOG)).length
     for (const position of [0, 8, 16, 17, 21, 30, 61, 700, Math.floor(size / 2), size - 1]) {
@@ -117,7 +117,7 @@ describe('verify', () => {
     }
   })
 
-  it('looks behind the first damage, and blames only what is damaged', () => {
+  it('verify continues after the first damage, and reports only what is damaged', () => {
     const broken = copy()
     const at = batches()
     for (const index of [3, 20]) {
@@ -133,7 +133,7 @@ describe('verify', () => {
     expect(summary).toMatchObject({ problems: 2 })
   })
 
-  it('finds a wrong entry of the offset index', () => {
+  it('verify finds a wrong entry of the offset index', () => {
     const broken = copy()
     change(join(broken, INDEX), 7, byte => byte + 1) // the position of the first entry
     const { code, problems } = verify(broken)
@@ -143,7 +143,7 @@ describe('verify', () => {
     expect(problems[0]?.problem).toMatch(/^no batch begins at \d+$/)
   })
 
-  it('finds a wrong entry of the time index', () => {
+  it('verify finds a wrong entry of the time index', () => {
     const broken = copy()
     change(join(broken, TIMES), 2, () => 0) // far too old
     const { code, problems } = verify(broken)
@@ -153,7 +153,7 @@ describe('verify', () => {
     ])
   })
 
-  it('finds files that were cut', () => {
+  it('verify finds truncated files', () => {
     const broken = copy()
     const last = batches().at(-1) as { position: number; bytes: number }
     truncateSync(join(broken, LOG), last.position + last.bytes - 3)
@@ -168,7 +168,7 @@ describe('verify', () => {
     expect(problems).toContainEqual(expect.objectContaining({ file: INDEX }))
   })
 
-  it('looks at the log of the cluster itself', () => {
+  it('verify checks the log of the controller', () => {
     const broken = copy()
     change(join(broken, CONTROLLER_LOG), 100, byte => byte ^ 1)
     const { code, problems } = verify(broken)
@@ -181,7 +181,7 @@ describe('verify', () => {
     ['broker-1/meta.properties', 'nothing'],
     ['broker-1/orders-0/leader-epoch-checkpoint', '0\n2\n1 5\n0 0\n'],
     ['broker-1/orders-0/partition.metadata', 'version: 0\n'],
-  ])('looks at %s', (name, text) => {
+  ])('verify checks %s', (name, text) => {
     const broken = copy()
     writeFileSync(join(broken, name), text)
     const { code, problems } = verify(broken)
@@ -189,7 +189,7 @@ describe('verify', () => {
     expect(problems).toMatchObject([{ file: name, position: 0 }])
   })
 
-  it('says it in lines for people, one each', () => {
+  it('verify prints one line per problem', () => {
     const broken = copy()
     change(join(broken, LOG), 61, byte => byte ^ 1)
     const { code, stdout, stderr } = partlog(['verify', broken])
@@ -200,7 +200,7 @@ describe('verify', () => {
 })
 
 describe('a damaged partition', () => {
-  it('is not exported as if it were whole', () => {
+  it('a damaged partition is not exported as if it were complete', () => {
     const broken = copy()
     const at = batches()
     const { position, baseOffset } = at[20] as (typeof at)[number]
@@ -215,7 +215,7 @@ describe('a damaged partition', () => {
     expect(parseLines(output(before))).toHaveLength(50)
   })
 
-  it('is told from the torn end that a crash leaves', () => {
+  it('a damaged partition is distinguished from a torn tail', () => {
     const torn = copy()
     for (const name of ['recovery-point', 'replication']) {
       rmSync(join(torn, `broker-1/${name}-offset-checkpoint`))
@@ -235,7 +235,7 @@ describe('a damaged partition', () => {
 })
 
 describe('inspect', () => {
-  it('shows segments, batches and entries that fit together', () => {
+  it('inspect shows segments, batches and entries that match', () => {
     const folder = join(dir, 'broker-1/orders-0')
     const size = readFileSync(join(dir, LOG)).length
     expect(entriesOf(folder, 'segment')).toMatchObject([
@@ -272,7 +272,7 @@ describe('inspect', () => {
     }
   })
 
-  it('shows every partition of a cluster, and each of its segments', () => {
+  it('inspect shows every partition of a cluster, and each of its segments', () => {
     const segments = entriesOf(dir, 'segment')
     const names = [...new Set(segments.map(each => each.partition))]
     expect(names).toEqual(['__cluster_metadata-0', 'orders-0', 'orders-1', 'small-0'])
@@ -280,7 +280,7 @@ describe('inspect', () => {
     expect(small.map(each => each['baseOffset'])).toEqual([0, 2, 4])
   })
 
-  it('is a table for people', () => {
+  it('inspect prints a table', () => {
     const text = output(['inspect', join(dir, 'broker-1/small-0'), '--batches', '--index'])
     const [name, head, ...lines] = text.split('\n')
     expect(name).toBe('small-0')
@@ -289,7 +289,7 @@ describe('inspect', () => {
     expect(text).not.toContain('WRONG')
   })
 
-  it('shows what is wrong, with exit code 1', () => {
+  it('inspect shows problems, with exit code 1', () => {
     const broken = copy()
     change(join(broken, LOG), 61, byte => byte ^ 1)
     const table = partlog(['inspect', broken])
@@ -303,8 +303,8 @@ describe('inspect', () => {
   })
 })
 
-describe('beside a process that writes', () => {
-  it('a second writer is refused and told by whom; readers are not', async () => {
+describe('while another process writes', () => {
+  it("a second writer is refused with the owner's name; readers are not refused", async () => {
     const folder = copy()
     const holder = child(
       `const cluster = await Cluster.open({ dir: process.argv[1] })
@@ -345,7 +345,7 @@ describe('beside a process that writes', () => {
     expect(output(['topics', 'orders', '--dir', folder, '--json'])).toContain(`"records":${sent}}`)
   })
 
-  it('a lock left by a killed process costs nothing', async () => {
+  it('the lock of a killed process is ignored', async () => {
     const folder = copy()
     const holder = child(
       `await Cluster.open({ dir: process.argv[1] })

@@ -1,4 +1,4 @@
-/** `partlog groups` over folders that are not running: looks, moves, deletes. */
+/** `partlog groups` on folders without a running process: shows, resets and deletes groups. */
 
 import { cpSync } from 'node:fs'
 import { join } from 'node:path'
@@ -63,7 +63,7 @@ function copy(folder: string): string {
 const nobody = { memberId: null, clientHost: null, clientId: null }
 
 describe('groups are shown', () => {
-  it('all with their lag', () => {
+  it('groups lists all groups with their lag', () => {
     expect(output(['groups', '--dir', none, '--json'])).toBe('')
     expect(output(['groups', '--dir', two])).toBe(
       'GROUP    STATE  PARTITIONS  LAG\n' +
@@ -76,7 +76,7 @@ describe('groups are shown', () => {
     ])
   })
 
-  it('one by partition, under the names of kafka-consumer-groups', () => {
+  it('groups shows one group by partition, with the columns of kafka-consumer-groups', () => {
     const text = output(['groups', 'billing', '--dir', two])
     expect(text.split('\n')[0]?.split(/ +/)).toEqual([
       ...['GROUP', 'TOPIC', 'PARTITION', 'CURRENT-OFFSET', 'LOG-END-OFFSET', 'LAG'],
@@ -104,7 +104,7 @@ describe('groups are shown', () => {
     )
   })
 
-  it('all by partition, by member and by state', () => {
+  it('groups shows all groups by partition, by member and by state', () => {
     const groups = (...words: string[]): unknown[] =>
       jsonLines(['groups', ...words, '--dir', two, '--json']).map(({ group }) => group)
     expect(groups('--describe')).toEqual(['audit', 'billing', 'billing', 'billing'])
@@ -117,7 +117,7 @@ describe('groups are shown', () => {
     )
   })
 
-  it('with the members they had when their process was killed; nothing is changed', () => {
+  it('groups shows the members of a killed process, and changes nothing', () => {
     const before = contentOf(killed)
     const [row] = jsonLines(['groups', 'g', '--dir', killed, '--json'])
     expect(row).toMatchObject({ offset: 10, lag: 0, clientId: 'c' })
@@ -174,7 +174,7 @@ describe('a group is moved', () => {
     expect(offsetsIn(folder)).toEqual(expected)
   })
 
-  it('only where it is said', () => {
+  it('a reset moves only the partitions of --topic', () => {
     const folder = copy(two)
     const places = (topic: string): unknown[] =>
       jsonLines([...reset('--to-latest'), '--topic', topic, '--json', '--dir', folder]).map(
@@ -186,7 +186,7 @@ describe('a group is moved', () => {
     expect(places('other')).toEqual(['other-0'])
   })
 
-  it.each([[[]], [['--dry-run']]])('only shown with %j, and nothing is changed', words => {
+  it.each([[[]], [['--dry-run']]])('a reset with %j only shows the new offsets', words => {
     const before = contentOf(two)
     const { code, stdout, stderr } = partlog([...reset('--to-latest', ...words), '--dir', two])
     expect(code).toBe(0)
@@ -197,7 +197,7 @@ describe('a group is moved', () => {
     expect(contentOf(two)).toEqual(before)
   })
 
-  it('that was not there, and says nothing but what it did', () => {
+  it('a reset creates a new group, and prints only the result', () => {
     const folder = copy(none)
     const words = ['groups', 'new', '--reset-offsets', '--to-offset', '3', '--topic', 'orders:0']
     expect(partlog([...words, '--execute', '--json', '--dir', folder])).toEqual({
@@ -207,7 +207,7 @@ describe('a group is moved', () => {
     })
   })
 
-  it('also if its members were killed with their process', () => {
+  it('a reset moves a group whose members were killed with their process', () => {
     const folder = copy(killed)
     output(['groups', 'g', '--reset-offsets', '--shift-by=-4', '--execute', '--dir', folder])
     const [row] = jsonLines(['groups', 'g', '--dir', folder, '--json'])
@@ -228,8 +228,8 @@ describe('a group is deleted', () => {
   })
 })
 
-describe('beside a process that runs', () => {
-  it('groups are shown, and not changed', async () => {
+describe('while another process runs', () => {
+  it('groups can be shown, but not changed, while another process owns the folder', async () => {
     const folder = copy(two)
     const holder = await Cluster.open({ dir: folder })
     for (const words of [

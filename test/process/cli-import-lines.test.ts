@@ -1,4 +1,4 @@
-/** What lines become, and how an import goes on that ended early. */
+/** How lines become records, and how an import continues after an early end. */
 
 import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
@@ -43,22 +43,22 @@ describe('a key', () => {
   const keys = (content: string | Uint8Array, ...words: readonly string[]) =>
     imported(content, ...words).map(({ key }) => key)
 
-  it('is the text that stands in the line', () => {
+  it('a key is the exact text in the line', () => {
     const lines = ['653247040368672768', '653247040368672769', '1.10', '1.1', '"a\\nb"', 'true']
     const content = lines.map(id => `{"id":${id}}`).join('\n')
     expect(keys(content, '--key', 'id')).toEqual([...lines.slice(0, 4), 'a\nb', 'true'])
   })
 
-  it('within an object, too, without the blanks around it', () => {
+  it('a key that is an object keeps its text without the blanks between tokens', () => {
     const line = '{"k":{ "id": 9007199254740993, "v": [1.10] }}'
     expect(keys(line, '--key', 'k')).toEqual(['{"id":9007199254740993,"v":[1.10]}'])
   })
 
-  it('is none where no event has the field, whatever it is called', () => {
+  it('an event without the field has no key, whatever the field is called', () => {
     expect(keys('{"a":1}\n{"a":2,"constructor":"c"}', '--key', 'constructor')).toEqual([null, 'c'])
   })
 
-  it('in Latin-1 stays what it is, in a field and as a word', () => {
+  it('a key in Latin-1 keeps its bytes, in a field and as a word', () => {
     const bytes = ['M\xfcller', 'M\xf6ller'].map(name => Buffer.from(name, 'latin1'))
     const expected = bytes.map(each => ({ base64: each.toString('base64') }))
     const json = Buffer.from('{"n":"M\xfcller"}\n{"n":"M\xf6ller"}\n', 'latin1')
@@ -67,7 +67,7 @@ describe('a key', () => {
     expect(keys(words, '--format', 'lines', '--key', '2')).toEqual(expected)
   })
 
-  it('that UTF-8 cannot hold is refused: two would become one', () => {
+  it('a key with a lone surrogate is refused', () => {
     expect(refused('{"n":"\\ud800"}', '--key', 'n')).toContain('line 1: n: it has a lone surrogate')
     const record = { partition: 0, timestamp: 1, key: '\ud800', value: 'v' }
     const line = JSON.stringify(record)
@@ -84,12 +84,12 @@ describe('a time', () => {
   }
   const T = 1_700_000_000_000
 
-  it('is what it says: a zone, or a clear unit', () => {
+  it('a time is read by its zone, or its clear unit', () => {
     const values = ['2023-11-14T23:13:20+01:00', T / 1000, T, T * 1000, String(T * 1_000_000)]
     expect(times(values)).toEqual(values.map(() => T))
   })
 
-  it('or what the options say', () => {
+  it('a time is read by --timestamp-unit and --timezone', () => {
     expect(times([1, '2'], '--timestamp-unit', 's')).toEqual([1000, 2000])
     const zone = ['--timezone', 'Europe/Berlin']
     expect(times(['2023-11-14 23:13:20'], ...zone)).toEqual([T])
@@ -102,12 +102,12 @@ describe('a time', () => {
     ['"2018-08-31 09:30:00"', 'it has no time zone: add --timezone UTC'],
     ['1000', 'its unit is not clear: add --timestamp-unit s, ms, us or ns'],
     ['"1955-01-01T00:00:00Z"', 'it lies before 1970'],
-  ])('%s is refused, with the line', (value, why) => {
+  ])('a time is refused with its line: %s', (value, why) => {
     expect(refused(`{"ts":"${'2016-01-01'}T00:00:00Z"}\n{"ts":${value}}\n`, '--timestamp', 'ts'))
       .toMatch(new RegExp(`line 2: ts: .*${why.replaceAll('.', '\\.')}`))
   })
 
-  it('is told: what was understood', () => {
+  it('the range and the unit of the times are reported', () => {
     const path = file(`{"ts":${T / 1000}}\n{"ts":"2024-01-01T00:00:00Z"}\n`)
     const words = ['import', path, '--topic', 't', '--dir', fresh(), '--timestamp', 'ts']
     expect(partlog(words).stderr).toContain(
@@ -116,14 +116,14 @@ describe('a time', () => {
     )
   })
 
-  it('may be none, from one export to the next', () => {
+  it('a record without a time keeps it from one export to the next', () => {
     const line = (timestamp: number | null): string =>
       JSON.stringify({ value: 'v', key: null, timestamp, partition: 0, more: 1 })
     const records = imported(`${line(null)}\n${line(5)}\n`, '--format', 'records')
     expect(records.map(({ timestamp }) => timestamp)).toEqual([null, 5])
   })
 
-  it('beyond 2^53 is refused in an export', () => {
+  it('a time beyond 2^53 is refused in an export', () => {
     const line = '{"partition":0,"timestamp":1600000000000000001,"key":null,"value":"v"}'
     expect(refused(line, '--format', 'records')).toContain('line 1: timestamp: expected milli')
   })
@@ -166,7 +166,7 @@ describe('encodings', () => {
   const mark = Buffer.of(0xef, 0xbb, 0xbf)
   const text = Buffer.concat([mark, Buffer.from('{"id":"a"}\n{"id":"b"}\n')])
 
-  it('a byte order mark is dropped: of a file, of standard input, of gzip, of what is skipped', () => {
+  it('a byte order mark is dropped from a file, standard input, gzip and skipped lines', () => {
     const values = ['{"id":"a"}', '{"id":"b"}']
     expect(imported(text, '--key', 'id').map(({ value }) => value)).toEqual(values)
     for (const words of [[file(gzipSync(text), '.jsonl.gz')], ['-'], ['-', '--skip', '1']]) {
@@ -177,7 +177,7 @@ describe('encodings', () => {
     }
   })
 
-  it('UTF-16 is named', () => {
+  it('UTF-16 is refused by name', () => {
     const wide = Buffer.from('\ufeff{"id":"a"}\n', 'utf16le')
     expect(refused(wide)).toMatch(/it is in UTF-16, expected UTF-8 .*; nothing was imported\n/)
     expect(refused(wide.subarray(2))).toContain('it is in UTF-16LE')
@@ -193,7 +193,7 @@ describe('a bad line', () => {
     'a line that is too long': 'x'.repeat(17 * 1024 * 1024),
     'an event that is too large': `{"id":"${'x'.repeat(1_100_000)}"}`,
   }
-  it.each(Object.entries(BAD))('%s: the advice gets on, behind it or without it', (_, bad) => {
+  it.each(Object.entries(BAD))('the advice after %s continues the import', (_, bad) => {
     const path = file(`{"id":"a"}\n{"id":"b"}\n${bad}\n{"id":"d"}\n`)
     const dir = fresh()
     const words = ['import', path, '--topic', 't', '--dir', dir, '--key', 'id']
@@ -213,7 +213,7 @@ describe('a bad line', () => {
     expect(recordsOf(other)).toHaveLength(3)
   })
 
-  it('of a record that does not fit into the topic is named, too', () => {
+  it('a record that does not fit into the topic is named by its line', () => {
     const line = (partition: number): string =>
       JSON.stringify({ partition, timestamp: 1, key: null, value: 'v' })
     const dir = fresh()
@@ -224,7 +224,7 @@ describe('a bad line', () => {
     expect(recordsOf(dir)).toHaveLength(2)
   })
 
-  it('many of them are counted, the first ones named, in JSON as well', () => {
+  it('many bad lines are counted, and the first ones are named, also in JSON', () => {
     const lines = Array.from({ length: 100 }, (_, n) => (n % 2 === 0 ? `{"n":${n}}` : 'bad'))
     const path = file(lines.join('\n'))
     const words = ['import', path, '--topic', 't', '--bad-lines', 'skip', '--dir', fresh()]
@@ -239,7 +239,7 @@ describe('a bad line', () => {
 })
 
 describe('a signal', () => {
-  it.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('%s: says how many lines are in', async signal => {
+  it.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('an import that %s ends says how many lines are imported', async signal => {
     const pad = 'x'.repeat(60)
     const events = Array.from({ length: 300_000 }, (_, id) => JSON.stringify({ id, pad }))
     const path = file(events.join('\n'))
@@ -258,7 +258,7 @@ describe('a signal', () => {
     expect(jsonLines(['topics', '--dir', dir, '--json'])).toMatchObject([{ records: 300_000 }])
   })
 
-  it('ends a replay into a topic after what is in hand, and says how to go on', async () => {
+  it('a signal ends a replay into a topic in order, and it says how to continue', async () => {
     const dir = fresh()
     const lines = [0, 1, 2].map(n =>
       JSON.stringify({ partition: n % 2, timestamp: n * 3_600_000, key: `k${n}`, value: 'v' }),
@@ -278,7 +278,7 @@ describe('a signal', () => {
     expect(recordsOf(dir, 'copy').map(({ key }) => key)).toEqual(['k0', 'k1', 'k2'])
   })
 
-  it('ends the demo, which closes what it has opened', async () => {
+  it('a signal ends the demo, which closes what it has opened', async () => {
     const dir = fresh()
     const { child, ended: over } = started(['demo', '--records', '400000', '--dir', dir])
     const log = join(dir, 'broker-1/orders-0/00000000000000000000.log')
@@ -291,7 +291,7 @@ describe('a signal', () => {
     expect(existsSync(join(dir, 'broker-1/.kafka_cleanshutdown'))).toBe(true)
   })
 
-  it('is heard while nothing comes from standard input', async () => {
+  it('a signal ends an import while standard input delivers nothing', async () => {
     const dir = fresh()
     const words = ['import', '-', '--topic', 't', '--dir', dir]
     const child = spawn(process.execPath, [CLI, ...words, '--json'])
@@ -308,7 +308,7 @@ describe('a signal', () => {
 })
 
 describe('records as lines', () => {
-  it('may have their fields in any order, more of them, and no headers', () => {
+  it('lines of records may have their fields in any order, more fields, and no headers', () => {
     const record = { partition: 0, offset: 0, timestamp: 1000, key: 'a', value: 'x', headers: [] }
     const sorted = Object.fromEntries(Object.entries(record).sort())
     const { headers: _, offset: __, ...less } = record
@@ -325,7 +325,7 @@ describe('records as lines', () => {
     expect(stderr).toContain('use --format records')
   })
 
-  it('values alone: what lines cannot show is said', () => {
+  it('a replay of values counts the values that lines cannot represent', () => {
     const dir = fresh()
     const values = ['plain', 'two\nlines', null, 'carriage\r', null]
     const lines = values.map(value => JSON.stringify({ partition: 0, timestamp: 1, key: 'k', value }))
@@ -340,7 +340,7 @@ describe('records as lines', () => {
     expect(partlog(['replay', 't', '--dir', dir]).stderr).not.toContain('line breaks')
   })
 
-  it('several partitions are asked for by name', () => {
+  it('--from gives a place for each of several partitions', () => {
     const dir = fresh()
     const lines = [0, 1, 2].map(partition =>
       JSON.stringify({ partition, timestamp: 1, key: null, value: 'v' }),
@@ -357,7 +357,7 @@ describe('records as lines', () => {
       .toContain('got t-7')
   })
 
-  it('from milliseconds, as people write them', () => {
+  it('--from and --until accept times in milliseconds', () => {
     const dir = fresh()
     const path = file('{"ts":1700000000000}\n{"ts":1500000000000}\n')
     output(['import', path, '--topic', 't', '--timestamp', 'ts', '--dir', dir])
@@ -370,7 +370,7 @@ describe('records as lines', () => {
   })
 })
 
-it('what cannot be looked into is named, with its path', () => {
+it('a file that cannot be read is named with its path', () => {
   const path = file('{}')
   mkdirSync(join(cwd, 'empty'))
   for (const [words, why] of [

@@ -44,11 +44,11 @@ function imported(...words: readonly string[]): string {
 }
 
 describe('import', () => {
-  it('keeps each line as a value, in order', () => {
+  it('import keeps each line as a value, in order', () => {
     expect(valuesOf(imported(), 'orders')).toBe(TEXT)
   })
 
-  it('skips blank lines, which count as lines', () => {
+  it('import skips blank lines, which count as lines', () => {
     const text = `\n${LINES.slice(0, 3).join('\r\n \n')}\n\n\n`
     const dir = fresh()
     const blank = file('blank.jsonl', text)
@@ -60,7 +60,7 @@ describe('import', () => {
     expect(rest.at(-1)).toMatchObject({ records: 1 })
   })
 
-  it('takes events of the future', () => {
+  it('import accepts events of the future', () => {
     const dir = fresh()
     const event = JSON.stringify({ at: '2999-01-01T00:00:00Z' })
     const future = file('future.jsonl', `${event}\n`)
@@ -68,7 +68,7 @@ describe('import', () => {
     expect(valuesOf(dir, 'orders')).toBe(`${event}\n`)
   })
 
-  it('takes key and time from fields, and keeps the order of a key', () => {
+  it('import reads key and time from fields, and keeps the order of a key', () => {
     const dir = imported('--key', 'id', '--timestamp', 'at', '--partitions', '3')
     const records = recordsOf(dir, 'orders')
     expect(records.map(each => each.value)).toEqual(LINES) // times ascend, so does the replay
@@ -79,7 +79,7 @@ describe('import', () => {
     expect(new Set(records.map(each => each.partition)).size).toBeGreaterThan(1)
   })
 
-  it('takes times as milliseconds, keys as numbers and objects, and no key where none is', () => {
+  it('import accepts times in milliseconds, and keys that are numbers, objects or missing', () => {
     const dir = fresh()
     const lines = ['{"k":7,"t":1000}', '{"k":{"a": 1},"t":2000.4}', '{"t":3000}', '{"k":null,"t":4}']
     const path = file('odd.jsonl', lines.join('\n'))
@@ -95,7 +95,7 @@ describe('import', () => {
     ])
   })
 
-  it('takes any text with --format lines, and the n-th word as a key', () => {
+  it('import reads any text with --format lines, and the n-th word as a key', () => {
     const dir = fresh()
     const bytes = Buffer.concat([
       Buffer.from('GET /a 200\r\n\n'),
@@ -113,14 +113,14 @@ describe('import', () => {
     ])
   })
 
-  it('reads standard input for "-"', () => {
+  it('import reads standard input for "-"', () => {
     const dir = fresh()
     const words = ['import', '-', '--topic', 'orders', '--dir', dir]
     expect(partlog(words, { input: TEXT }).code).toBe(0)
     expect(valuesOf(dir, 'orders')).toBe(TEXT)
   })
 
-  it('makes the topic also when there are no lines', () => {
+  it('import creates the topic even if there are no lines', () => {
     const dir = fresh()
     const words = ['import', '-', '--topic', 'orders', '--dir', dir, '--partitions', '2']
     const { code, stdout } = partlog([...words, '--json'])
@@ -131,7 +131,7 @@ describe('import', () => {
     ])
   })
 
-  it('reads and writes gzip by extension', () => {
+  it('import and replay use gzip by extension', () => {
     const dir = fresh()
     const packed = file('events.jsonl.gz', gzipSync(TEXT))
     output(['import', packed, '--topic', 'orders', '--dir', dir])
@@ -141,20 +141,20 @@ describe('import', () => {
     expect(gunzipSync(readFileSync(target)).toString()).toBe(TEXT)
   })
 
-  it('adds to a topic that is there', () => {
+  it('import appends to an existing topic', () => {
     const dir = imported()
     output(['import', events, '--topic', 'orders', '--dir', dir])
     expect(valuesOf(dir, 'orders')).toBe(TEXT + TEXT)
   })
 
-  it('makes topics that keep old events for ever: retention goes by their times', async () => {
+  it('import creates topics that keep old events forever', async () => {
     const cluster = await Cluster.open({ dir: imported('--timestamp', 'at'), readOnly: true })
     const settings = await cluster.admin.describeConfig('orders')
     await cluster.close()
     expect(settings).toContainEqual(expect.objectContaining({ name: 'retention.ms', value: '-1' }))
   })
 
-  it('says with --json how many lines are safe and ends with a summary; without, no data', () => {
+  it('import --json reports the lines imported and a summary; without it no data', () => {
     const words = ['import', events, '--topic', 'orders', '--dir', fresh()]
     const lines = jsonLines([...words, '--json'])
     expect(lines.at(-1)).toMatchObject({ topic: 'orders', file: events, records: 12 })
@@ -175,7 +175,7 @@ describe('a line that is wrong', () => {
     ['without its time', '{"id":1}', ['--timestamp', 'at'], /line 6: at: expected a time, got und/],
     ['with a wrong time', '{"at":"?"}', ['--timestamp', 'at'], /line 6: at: expected a time, got/],
     ['no export', '{"a":1}', ['--format', 'records'], /line 1: expected a record, but it has no par/],
-  ])('(%s) is named by its number', (_, line, words, sentence) => {
+  ])('a bad line is named by its number: %s', (_, line, words, sentence) => {
     const path = file('broken.jsonl', broken(line))
     const ended = partlog(['import', path, '--topic', 't', '--dir', fresh(), ...words])
     expect(ended).toMatchObject({ code: 1, stdout: '' })
@@ -192,7 +192,7 @@ describe('a line that is wrong', () => {
     ['"value":{"base64":"!!"}', /line 2: value: expected a string, null or {"base64":…}/],
     ['"headers":{"a":"b"}', /line 2: headers: expected a list of pairs/],
     ['"headers":[["a",1]]', /line 2: header a: expected a string, null or {"base64":…}/],
-  ])('of an export with %s is named by its number', (wrong, sentence) => {
+  ])('a bad line of an export is named by its number: %s', (wrong, sentence) => {
     const good = { partition: 0, offset: 0, timestamp: 1, key: null, value: 'v', headers: [] }
     const bad = JSON.stringify({ ...good, ...(JSON.parse(`{${wrong}}`) as object) })
     const input = `${JSON.stringify(good)}\n${bad}\n`
@@ -203,7 +203,7 @@ describe('a line that is wrong', () => {
     expect(stderr).toContain('continue after line 2 with --skip 2, or correct it and use --skip 1;')
   })
 
-  it('leaves the lines before it imported, and says how to go on', () => {
+  it('a bad line leaves the lines before it imported, and says how to continue', () => {
     const dir = fresh()
     const words = ['import', '-', '--topic', 'orders', '--dir', dir]
     const { code, stderr } = partlog(words, { input: broken('{"id":') })
@@ -215,7 +215,7 @@ describe('a line that is wrong', () => {
     expect(valuesOf(dir, 'orders')).toBe(`${broken('{"id":"mended"}')}\n`)
   })
 
-  it('counts the skipped lines when it names the next place', () => {
+  it('the number of a bad line counts the skipped lines', () => {
     const dir = fresh()
     const words = ['import', '-', '--topic', 'orders', '--dir', dir, '--skip', '3']
     const { stderr } = partlog(words, { input: broken('?') })
@@ -223,14 +223,14 @@ describe('a line that is wrong', () => {
     expect(valuesOf(dir, 'orders')).toBe(`${LINES.slice(3, 5).join('\n')}\n`)
   })
 
-  it('as the first one leaves no topic behind', () => {
+  it('a bad first line leaves no topic', () => {
     const dir = fresh()
     const words = ['import', '-', '--topic', 'orders', '--dir', dir]
     expect(partlog(words, { input: '?' }).stderr).toContain('nothing was imported')
     expect(output(['topics', '--dir', dir, '--json'])).toBe('')
   })
 
-  it('far into a long file leaves everything before it imported', () => {
+  it('a bad line far into a long file leaves everything before it imported', () => {
     const dir = fresh()
     const lines = Array.from({ length: 20_000 }, (_, n) => `{"n":${n}}`)
     lines[15_000] = '{"n":'
@@ -247,7 +247,7 @@ describe('a gzip file that is wrong', () => {
   it.each([
     ['no gzip at all', Buffer.from('{"id":1}\n'), 'incorrect header check'],
     ['cut off', gzipSync(TEXT).subarray(0, -20), 'unexpected end of file'],
-  ])('(%s) is named, in one line', (_, bytes, sentence) => {
+  ])('a bad gzip file is named in one line: %s', (_, bytes, sentence) => {
     const path = file('wrong.jsonl.gz', bytes)
     const ended = partlog(['import', path, '--topic', 't', '--dir', fresh()])
     expect(ended).toMatchObject({ code: 1, stdout: '' })
@@ -265,7 +265,7 @@ describe('replay', () => {
       .map(line => (JSON.parse(line) as { n: number }).n)
   const at = (n: number): string => new Date(START + n * 1000).toISOString()
 
-  it('goes from a time until a time, the end excluded', () => {
+  it('replay reads from a time until a time, exclusive', () => {
     expect(numbers('--from', at(3), '--until', at(6))).toEqual([3, 4, 5])
     expect(numbers('--from', at(10))).toEqual([10, 11])
     expect(numbers('--until', '2016-01-31T13:00:01+01:00')).toEqual([0])
@@ -273,14 +273,14 @@ describe('replay', () => {
     expect(numbers('--until', '2016-02-01')).toHaveLength(12)
   })
 
-  it('goes from an offset until an offset of each partition, the end excluded', () => {
+  it('replay reads from an offset until an offset of each partition, exclusive', () => {
     const all = recordsOf(dir, 'orders')
     const some = recordsOf(dir, 'orders', '--from', '1', '--until', '3')
     expect(some).toEqual(all.filter(({ offset }) => offset >= 1 && offset < 3))
     expect(some.length).toBeGreaterThan(2)
   })
 
-  it('shows one partition alone', () => {
+  it('replay reads one partition alone', () => {
     const all = recordsOf(dir, 'orders')
     for (const partition of [0, 1, 2]) {
       const records = recordsOf(dir, 'orders', '--partition', String(partition))
@@ -288,12 +288,12 @@ describe('replay', () => {
     }
   })
 
-  it('copies into another topic: partitions, keys, times and order stay', () => {
+  it('replay copies into another topic with partitions, keys, times and order', () => {
     expect(partlog(['replay', 'orders', '--dir', dir, '--to', 'copy']).stdout).toBe('')
     expect(recordsOf(dir, 'copy')).toEqual(recordsOf(dir, 'orders'))
   })
 
-  it('keeps partitions only in a topic that has them', () => {
+  it('replay keeps partitions only if the target has enough', () => {
     const keep = ['--partitions', 'keep']
     output(['import', '-', '--topic', 'narrow', '--dir', dir, '--partitions', '2'])
     const narrow = ['replay', 'orders', '--dir', dir, '--to', 'narrow']
@@ -315,7 +315,7 @@ describe('replay', () => {
       .toBe(4) // each key in one partition
   })
 
-  it('puts its summary on standard error, but where that is the only data', () => {
+  it('replay prints its summary to standard error, unless it is the only data', () => {
     const records = partlog(['replay', 'orders', '--dir', dir, '--json'])
     expect(parseLines(records.stdout)).toHaveLength(12)
     expect(parseLines(records.stderr)).toMatchObject([{ topic: 'orders', records: 12 }])
@@ -326,14 +326,14 @@ describe('replay', () => {
     expect(readFileSync(target, 'utf8')).toBe(records.stdout)
   })
 
-  it('reads the folder of a broker and of a partition, too', () => {
+  it('replay reads the folder of a broker and of a partition', () => {
     const all = recordsOf(dir, 'orders')
     expect(recordsOf(join(dir, 'broker-1'), 'orders')).toEqual(all)
     const first = recordsOf(join(dir, 'broker-1/orders-0'), 'orders')
     expect(first).toEqual(all.filter(each => each.partition === 0))
   })
 
-  it('shows each record once where several brokers keep copies: as the leader has them', async () => {
+  it("replay writes each record once, from the leader's copy", async () => {
     const folder = fresh()
     const cluster = await Cluster.open({ dir: folder, brokers: 3 })
     await cluster.admin.createTopic({ topic: 'orders', assignment: [[2, 1, 3]] })
@@ -348,7 +348,7 @@ describe('replay', () => {
     expect(values).toEqual(['everybody has it', 'only the leader has it'])
   })
 
-  it('of an unknown topic names the ones there are', () => {
+  it('replay of an unknown topic names the existing topics', () => {
     const { stderr } = partlog(['replay', 'nope', '--dir', join(dir, 'broker-1/orders-0')])
     expect(stderr).toBe('partlog replay: expected a topic of the folder (orders), got nope\n')
   })
@@ -357,7 +357,7 @@ describe('replay', () => {
 describe('topics', () => {
   const dir = imported('--key', 'id', '--partitions', '2')
 
-  it('are listed with partitions and records', () => {
+  it('topics lists partitions and records of each topic', () => {
     expect(output(['topics', '--dir', dir])).toBe(
       'TOPIC   PARTITIONS  RECORDS\norders           2       12\n',
     )
@@ -366,7 +366,7 @@ describe('topics', () => {
     ])
   })
 
-  it('show their partitions', () => {
+  it('topics lists the partitions of a topic', () => {
     const rows = jsonLines(['topics', 'orders', '--dir', dir, '--json'])
     expect(rows).toMatchObject([
       { topic: 'orders', partition: 0, leader: 1, firstOffset: 0 },

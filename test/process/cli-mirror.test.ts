@@ -1,4 +1,4 @@
-/** `partlog mirror`: a copy without loss and without doubles, however often it is interrupted. */
+/** `partlog mirror`: a copy without loss or duplicates, however often it is interrupted. */
 
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
@@ -72,7 +72,7 @@ async function aheadOfPositions(dir: string): Promise<number> {
 }
 
 describe('a mirror', () => {
-  it('has every record as it is, on the same partition and offset', async () => {
+  it('a mirror has every record unchanged, on the same partition and offset', async () => {
     const { start, isEqual, cluster } = await source(25_000, { brokers: 2 })
     const { code, stdout, stderr } = await start().ended
     expect(stderr).toMatch(
@@ -87,7 +87,7 @@ describe('a mirror', () => {
     expect(lines.map(line => line.trim().split(/ +/).map(Number))).toEqual(rows)
   })
 
-  it('goes on where it ended', async () => {
+  it('a mirror continues where it ended', async () => {
     const { start, isEqual, send } = await source(500)
     await summaryOf(start('--json'))
     expect((await summaryOf(start('--json'))).records).toBe(0)
@@ -102,7 +102,7 @@ describe('a mirror', () => {
     await isEqual()
   })
 
-  it('loses nothing and doubles nothing when it is killed again and again', async () => {
+  it('a mirror loses nothing and doubles nothing when it is killed repeatedly', async () => {
     const { start, isEqual, send, dir } = await source(500)
     let ahead = 0
     let copied = 500
@@ -121,7 +121,7 @@ describe('a mirror', () => {
     await isEqual()
   })
 
-  it('is killed in the middle of the first run, and goes on', async () => {
+  it('a mirror that is killed in its first run continues', async () => {
     const { start, isEqual, dir, cluster } = await source(25_000)
     const slow = cluster.faults.on('fetch').delay(5_000).after(1).always()
     const { child, ended } = start()
@@ -134,7 +134,7 @@ describe('a mirror', () => {
     await isEqual()
   })
 
-  it('follows until a signal', async () => {
+  it('a mirror follows until a signal', async () => {
     const { start, isEqual, send, dir } = await source(100)
     const { child, said, ended } = start('--follow', '--json')
     await said('orders has all records up to now')
@@ -149,7 +149,7 @@ describe('a mirror', () => {
     expect(await aheadOfPositions(dir)).toBe(0)
   })
 
-  it('that is told to end before it is done has exit code 1, and goes on later', async () => {
+  it('a mirror that a signal ends early has exit code 1, and continues later', async () => {
     const { start, isEqual, dir, cluster } = await source(25_000)
     const slow = cluster.faults.on('fetch').delay(5_000).after(1).always()
     const { child, ended } = start()
@@ -166,7 +166,7 @@ describe('a mirror', () => {
     await isEqual()
   })
 
-  it('notices new partitions while it follows, and afterwards', async () => {
+  it('a mirror notices new partitions while it follows, and afterwards', async () => {
     const { start, isEqual, send, cluster, dir } = await source(100)
     const { child, said, ended } = start('--follow')
     await said('has all records up to now')
@@ -181,7 +181,7 @@ describe('a mirror', () => {
     await isEqual()
   })
 
-  it('reads gzip', async () => {
+  it('a mirror reads gzip', async () => {
     const { start, isEqual, cluster } = await source(0)
     const producer = cluster.producer({ compression: 'gzip', maxRequestSize: 4_000_000 })
     const large = { value: Buffer.alloc(3_000_000, 7) } // here it is larger than there
@@ -191,7 +191,7 @@ describe('a mirror', () => {
     await isEqual()
   })
 
-  it('keeps what it has, however old it is, and compacts what the source compacts', async () => {
+  it('a mirror keeps its records, however old, and compacts like its source', async () => {
     const { cluster, at } = await elsewhere()
     const config = { 'cleanup.policy': 'compact', 'retention.ms': 1_000_000 } as const
     await cluster.admin.createTopic({ topic: 'table', config })
@@ -209,7 +209,7 @@ describe('a mirror', () => {
 })
 
 describe('offsets', () => {
-  it('are lower where the source begins later', async () => {
+  it('offsets of the copy are lower if the source begins later', async () => {
     const { start, cluster } = await source(600)
     await cluster.admin.deleteRecords({ topic: 'orders', partition: 1, offset: 40 })
     const { partitions } = await summaryOf(start('--json'))
@@ -220,7 +220,7 @@ describe('offsets', () => {
     expect(stderr).toMatch(/; offsets in the source are now higher, by 40 in partition 1\n$/)
   })
 
-  it('have no gaps where compaction has made some; a killed mirror goes on there, too', async () => {
+  it('offsets of the copy have no gaps from compaction, even after a kill', async () => {
     const clock = virtualClock()
     const { cluster, at } = await elsewhere({ clock })
     const config = {
@@ -252,7 +252,7 @@ describe('offsets', () => {
     expect(stored).toEqual(all.map((record, offset) => ({ ...record, offset })))
   })
 
-  it('may begin anywhere in the first run, but not in later ones', async () => {
+  it('offsets may begin anywhere in the first run, but not in later ones', async () => {
     const { start, send, cluster, dir } = await source(600)
     await summaryOf(start('--from-offset', '150', '--json'))
     await send(oddMessages(30, PARTITIONS))
@@ -267,8 +267,8 @@ describe('offsets', () => {
   })
 })
 
-describe('a mirror ends with a sentence', () => {
-  it('when records are gone before it came, unless it may skip them', async () => {
+describe('a mirror ends with an error', () => {
+  it('a mirror refuses deleted records, unless it may skip them', async () => {
     const { start, send, cluster, dir } = await source(300)
     await summaryOf(start('--json'))
     await send(Array.from({ length: 9 }, () => ({ partition: 0, value: 'gone' })))
@@ -287,7 +287,7 @@ describe('a mirror ends with a sentence', () => {
     expect((await summaryOf(start('--json'))).records).toBe(0)
   })
 
-  it('when the folder has a topic of that name already', async () => {
+  it('a mirror refuses a topic that it did not write', async () => {
     const { start, dir } = await source(10)
     const folder = await Cluster.open({ dir })
     await folder.producer().send({ topic: 'orders', messages: [{ value: 'mine' }] })
@@ -301,7 +301,7 @@ describe('a mirror ends with a sentence', () => {
     expect((await summaryOf(start('--topic', 'copy', '--json'))).records).toBe(10)
   })
 
-  it('when somebody else has written to the copy since', async () => {
+  it('a mirror refuses a copy to which another program has written', async () => {
     const { start, dir, send } = await source(30)
     await summaryOf(start('--json'))
     const folder = await Cluster.open({ dir })
@@ -317,7 +317,7 @@ describe('a mirror ends with a sentence', () => {
     expect(await storedCount(dir, 'orders')).toBe(32)
   })
 
-  it('when the topic is not there, and makes no folder', async () => {
+  it('a mirror refuses a missing topic, and creates no folder', async () => {
     const { at } = await elsewhere()
     const dir = fresh()
     const { code, stderr } = await started(['mirror', '--from', at('nope'), '--dir', dir]).ended
@@ -326,7 +326,7 @@ describe('a mirror ends with a sentence', () => {
     expect(existsSync(dir)).toBe(false)
   })
 
-  it('when another process has the folder', async () => {
+  it('a mirror refuses a folder that another process owns', async () => {
     const { start, dir } = await source(10)
     const folder = await Cluster.open({ dir })
     const { code, stderr } = await start().ended
@@ -335,7 +335,7 @@ describe('a mirror ends with a sentence', () => {
     expect(stderr).toMatch(/^partlog: LOCKED: /)
   })
 
-  it('when records are compressed with what cannot be read; what is before them is there', async () => {
+  it('a mirror ends at records it cannot unpack, and keeps the records before them', async () => {
     const { start, send, cluster, dir } = await source(0)
     await send([{ partition: 1, value: 'readable' }])
     const [host = '', port] = (cluster.bootstrap[0] as string).split(':')
@@ -374,7 +374,7 @@ it.each([
   [['--from', 'kafka://h:1/a', '--topic', '__mirror_positions'], /expected another name, __mirror_positions holds/],
   [['--from', 'kafka://h:1/a', '--from-offset', 'x'], /--from-offset: expected an offset or/],
   [['orders'], /^partlog mirror: expected no arguments, got 1 argument$/],
-])('the words %j are wrong', (words, line) => {
+])('mirror refuses %j', (words, line) => {
   const { code, stdout, stderr } = partlog(['mirror', ...words], { cwd: tempFolder() })
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
   expect(stderr.trimEnd()).toMatch(line)

@@ -1,4 +1,4 @@
-/** `partlog replay --to kafka://…`: every record of a folder arrives, or it is said which did. */
+/** `partlog replay --to kafka://…`: every record is copied, or the error says which were. */
 
 import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
@@ -39,7 +39,7 @@ const replay = (to: string, ...words: readonly string[]) =>
   started(['replay', 'orders', '--dir', dir, '--to', to, ...words]).ended
 
 describe('a topic of a cluster', () => {
-  it('gets every record as it is, on the same partition and offset', async () => {
+  it('replay copies every record unchanged, to the same partition and offset', async () => {
     const { cluster, at } = await elsewhere({ brokers: 2 })
     const { code, stdout, stderr } = await replay(at('orders'))
     expect(stderr).toMatch(/^25,001 records of orders in [\d.]+ s\n$/)
@@ -55,7 +55,7 @@ describe('a topic of a cluster', () => {
     expect(rows.map(each => each.trim().replace(/ +/g, ' '))).toEqual([row(0), row(1), row(2)])
   })
 
-  it('is made with what the source sets about its records, not about its files', async () => {
+  it("a new topic gets the source's settings of records, not of files", async () => {
     const { cluster, at } = await elsewhere()
     await replay(at('copy'), '--until', '1')
     const set = (await cluster.admin.describeConfig('copy')).filter(each => !each.isDefault)
@@ -66,7 +66,7 @@ describe('a topic of a cluster', () => {
     ])
   })
 
-  it('of a folder of Kafka keeps its records, however old they are', async () => {
+  it('a copy of a folder of Kafka keeps its records, however old they are', async () => {
     const { cluster, at } = await elsewhere()
     const words = ['replay', 'orders', '--dir', join(dir, 'broker-1'), '--to', at('copy')]
     expect((await started([...words, '--until', '5']).ended).code).toBe(0)
@@ -76,7 +76,7 @@ describe('a topic of a cluster', () => {
     expect(await recordsOf(cluster, 'copy')).toEqual(stored.filter(({ offset }) => offset < 5))
   })
 
-  it('gets a range of one partition, and says which offsets became which', async () => {
+  it('replay copies a range of one partition, and reports source and target offsets', async () => {
     const { cluster, at } = await elsewhere()
     await cluster.admin.createTopic({ topic: 'orders', partitions: PARTITIONS })
     await cluster.producer().send({ topic: 'orders', messages: [{ partition: 2, value: 'old' }] })
@@ -102,7 +102,7 @@ describe('a topic of a cluster', () => {
     expect((await cluster.admin.describeTopic('orders')).partitions).toHaveLength(PARTITIONS)
   })
 
-  it('of another size gets records by their keys, in their order, and that is said', async () => {
+  it('a topic with another number of partitions gets records by key, which is reported', async () => {
     const messages = Array.from({ length: 400 }, (_, n) => ({
       key: n % 4 === 0 ? null : `key-${n % 13}`,
       value: String(n),
@@ -144,7 +144,7 @@ describe('a topic of a cluster', () => {
     )
   })
 
-  it('gets records at the pace of their times', async () => {
+  it('replay sends records at the pace of their times', async () => {
     const folder = await folderWith([0, 3_000, 6_000].map(n => ({ value: 'v', timestamp: n })))
     const { cluster, at } = await elsewhere()
     await cluster.admin.createTopic({ topic: 'slow', partitions: 2 })
@@ -159,7 +159,7 @@ describe('a topic of a cluster', () => {
   })
 })
 
-it.each(['SIGINT', 'SIGTERM'] as const)('%s ends it after what is in hand', async signal => {
+it.each(['SIGINT', 'SIGTERM'] as const)('%s ends a replay once its records are acknowledged', async signal => {
   const [hourMs, partition] = [3_600_000, 0]
   const messages = [0, 1, 2].map(n => ({ partition, value: 'v', timestamp: n * hourMs }))
   const folder = await folderWith(messages)
@@ -181,7 +181,7 @@ it.each(['SIGINT', 'SIGTERM'] as const)('%s ends it after what is in hand', asyn
 })
 
 describe('a failure', () => {
-  it('says how far each partition is, and the rest goes on where it says', async () => {
+  it('a failure reports how far each partition is, and how to continue', async () => {
     const { cluster, at } = await elsewhere()
     const fault = cluster.faults
       .on('produce', { topic: 'orders', partition: 1 })
@@ -210,7 +210,7 @@ describe('a failure', () => {
     expect(await recordsOf(cluster, 'orders')).toEqual(await storedRecords(dir, 'orders'))
   })
 
-  it('with nothing sent goes on where it was told to begin', async () => {
+  it('a failure before the first record names the original start', async () => {
     const { cluster, at } = await elsewhere()
     cluster.faults.on('produce').error('TOPIC_AUTHORIZATION_FAILED', 'no').always()
     const words = ['--from', '20', '--until', '2026-01-02T00:00:00Z', '--json']
@@ -224,14 +224,14 @@ describe('a failure', () => {
     expect(partitions[0]).toEqual({ partition: 0, records: 0, source: null, target: null })
   })
 
-  it('after which records may be there says that they may come twice', async () => {
+  it('a failure with an unknown outcome says that records may be written twice', async () => {
     const { cluster, at } = await elsewhere()
     cluster.faults.on('produce').error('UNKNOWN_SERVER_ERROR', 'who knows').always()
     const { stderr } = await replay(at('orders'), '--partition', '0')
     expect(stderr).toMatch(/--partition 0 --from 0 \(some of these .* be written twice\)\n$/)
   })
 
-  it('of a record that is too large for the target names where it is, and what may be there', async () => {
+  it('a record that is too large for the target is named, with what may be written', async () => {
     const { cluster, at } = await elsewhere()
     const config = { 'max.message.bytes': 10_000 }
     await cluster.admin.createTopic({ topic: 'narrow', partitions: 2, config })
@@ -244,7 +244,7 @@ describe('a failure', () => {
     expect(stderr).toMatch(/MESSAGE_TOO_LARGE.*; continue with --partition 0 --from 0 \(some of these /)
   })
 
-  it('to reach anybody is fast', async () => {
+  it('a failure to connect is reported soon', async () => {
     const server = createServer().listen(0, '127.0.0.1')
     await once(server, 'listening')
     const { port } = server.address() as AddressInfo
@@ -254,7 +254,7 @@ describe('a failure', () => {
     expect(stderr).toMatch(/^partlog: NETWORK_EXCEPTION: 127\.0\.0\.1:\d+ cannot be reached: .*\n$/)
   })
 
-  it('of TLS is one line', async () => {
+  it('a failure of TLS is one line', async () => {
     const { at } = await elsewhere()
     const { code, stderr } = await replay(at('orders'), '--ssl')
     expect(code).toBe(1)
@@ -272,7 +272,7 @@ it.each([
   [['--to', NOWHERE, '--sasl', 'gssapi'], {}, /--sasl: expected one of "plain", "scram-/],
   [['--to', 'copy', '--ssl'], {}, /^partlog replay: --ssl: only with kafka:\/\/…$/],
   [['--username', 'a'], {}, /^partlog replay: --username: only with kafka:\/\/…$/],
-])('the words %j %j are wrong', (words, env, line) => {
+])('replay refuses %j with the environment %j', (words, env, line) => {
   const { code, stdout, stderr } = partlog(['replay', 'orders', '--dir', dir, ...words], { env })
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
   expect(stderr.trimEnd()).toMatch(line)

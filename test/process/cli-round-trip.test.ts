@@ -1,4 +1,4 @@
-/** An export is the whole truth: imported and exported again it is the same to the byte. */
+/** An export is lossless: imported and exported again it is the same to the byte. */
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -48,7 +48,7 @@ function randomMessages(count: number): Message[] {
   }))
 }
 
-it('keeps keys, values, headers, times, partitions and tombstones to the byte', async () => {
+it('export and import keep every byte of keys, values, headers, times and tombstones', async () => {
   const source = join(dir, 'source')
   const cluster = await Cluster.open({ dir: source, durability: 'process' })
   await cluster.admin.createTopic({ topic: 'odd', partitions: PARTITIONS })
@@ -71,7 +71,7 @@ it('keeps keys, values, headers, times, partitions and tombstones to the byte', 
   expect(stored.map(each => each.key)).toEqual(inOrder.map(each => bytesOf(each.key)))
 })
 
-it('goes through gzip files, and makes as many partitions as the records name', () => {
+it('an export in gzip is imported with as many partitions as its records name', () => {
   const source = join(dir, 'source')
   const file = join(dir, 'odd.jsonl.gz')
   output(['replay', 'odd', '--dir', source, '--to', file])
@@ -83,13 +83,13 @@ it('goes through gzip files, and makes as many partitions as the records name', 
   expect(readFileSync(plain, 'utf8')).toBe(exported(source))
 })
 
-it('passes through a topic of the same cluster', () => {
+it('records pass through a topic of the same cluster', () => {
   const source = join(dir, 'source')
   output(['replay', 'odd', '--dir', source, '--to', 'odd-copy', '--partitions', 'keep'])
   expect(output(['replay', 'odd-copy', '--dir', source])).toBe(exported(source))
 })
 
-it('does not take an export for events, nor leave a topic behind when it refuses', () => {
+it('import refuses an export as events, and leaves no topic', () => {
   const target = join(dir, 'refused')
   const input = exported(join(dir, 'source'))
   const words = ['import', '-', '--topic', 'odd', '--dir', target]
@@ -101,7 +101,7 @@ it('does not take an export for events, nor leave a topic behind when it refuses
   expect(output(['replay', 'odd', '--dir', target, '--format', 'values'])).toBe(input)
 })
 
-it('says where a record cannot go back to', () => {
+it('import names a partition that does not exist', () => {
   const target = join(dir, 'narrow')
   const input = exported(join(dir, 'source'))
   const words = ['import', '-', '--topic', 'odd', '--dir', target, '--format', 'records']

@@ -1,4 +1,4 @@
-/** `partlog serve`: another process talks to it by TCP, and a signal ends it cleanly. */
+/** `partlog serve`: another process connects over TCP, and a signal ends it cleanly. */
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -21,7 +21,7 @@ async function served(words: readonly string[]) {
 }
 
 describe('partlog serve', () => {
-  it.each(['SIGINT', 'SIGTERM'] as const)('lets clients in until %s', async signal => {
+  it.each(['SIGINT', 'SIGTERM'] as const)('serve accepts clients until %s', async signal => {
     const dir = tempFolder()
     const words = ['--dir', dir, '--brokers', '2', '--topic', 'orders:3,payments']
     const { child, ended, bootstrap, reach } = await served(words)
@@ -39,7 +39,7 @@ describe('partlog serve', () => {
     expect(output(['topics', '--dir', dir])).toContain('payments')
   })
 
-  it('keeps nothing when it is told so', async () => {
+  it('serve --memory keeps nothing', async () => {
     const { child, ended, bootstrap, reach } = await served(['--memory', '--topic', 'orders'])
     const client = reach(bootstrap[0] as string)
     await client.ask('Metadata', 5, { topics: [] })
@@ -48,7 +48,7 @@ describe('partlog serve', () => {
     expect(await client.ended()).toBe(true)
   })
 
-  it('gives brokers the ids they are to have', async () => {
+  it('serve gives brokers the ids of --broker-ids', async () => {
     const { child, ended, bootstrap, reach } = await served(['--memory', '--broker-ids', '0,7'])
     const { brokers } = await reach(bootstrap[1] as string).ask('Metadata', 5, { topics: [] })
     expect(brokers.map(({ nodeId }) => nodeId)).toEqual([0, 7])
@@ -64,7 +64,7 @@ describe('partlog serve', () => {
     [['--broker-ids', '0,1,0'], /--broker-ids: expected broker ids from 0, each once/],
     [['--broker-ids', '0,-1'], /--broker-ids: expected/],
     [['--memory', '--brokers', '3', '--broker-ids', '0'], /--brokers or --broker-ids, not both/],
-  ])('refuses %j', (words, line) => {
+  ])('serve refuses %j', (words, line) => {
     const { code, stdout, stderr } = partlog(['serve', ...words])
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
     expect(stderr).toMatch(line)

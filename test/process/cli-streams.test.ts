@@ -1,4 +1,4 @@
-/** What goes where: data, reports, bars and colours; pipes that close; the pace of a replay. */
+/** Standard output and standard error: data, notes, bars, closed pipes; the pace of a replay. */
 
 import { spawn } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
@@ -30,19 +30,19 @@ describe('a pipe that closes', () => {
     ['inspect data --json', 'true'],
     ['verify data --json', 'true'],
     ['--help', 'true'],
-  ])('ends `partlog %s | %s` quietly', (words, reader) => {
+  ])('a closed pipe ends `partlog %s | %s` quietly', (words, reader) => {
     const script = `cd "$1"; $PARTLOG ${words} 2>errors | ${reader} >/dev/null
       echo "\${PIPESTATUS[0]}" "$(grep -v 'records of\\|"topic"\\|nothing wrong' errors)"`
     expect(shell(script, cwd).stdout).toBe('0 \n')
   })
 
-  it('stops reading: what is behind the reader’s end is not replayed', () => {
+  it('a closed pipe stops the replay, too', () => {
     const script = 'cd "$1"; $PARTLOG replay orders --json 2>errors | head -1; cat errors'
     const { stdout } = shell(script, cwd)
     expect(parseLines(stdout)).toHaveLength(1) // and no summary of 30,000 records
   })
 
-  it('on standard error does no harm', () => {
+  it('a closed standard error does no harm', () => {
     const script = 'cd "$1"; $PARTLOG replay orders 2> >(true) | wc -l'
     expect(shell(script, cwd).stdout.trim()).toBe('30000')
   })
@@ -51,7 +51,7 @@ describe('a pipe that closes', () => {
 describe('a disk that is full', () => {
   // The device that stands for one is Linux's own.
   const commands = existsSync('/dev/full') ? ['replay orders', 'topics', '--help'] : []
-  it('is one line and exit code 1', () => {
+  it('a full disk is one line and exit code 1', () => {
     for (const words of commands) {
       const { code, stderr } = shell(`cd "$1"; $PARTLOG ${words} > /dev/full`, cwd)
       expect(stderr, words).toMatch(/^partlog: standard output: ENOSPC[^\n]*\n$/)
@@ -68,7 +68,7 @@ const COLOUR = /\u001b\[\d+m/
 describe('bars and colours', () => {
   const words = ['import', 'events.jsonl', '--topic', 'watched']
 
-  it('show up on a terminal, and are taken away at the end', () => {
+  it('bars show on a terminal, and are removed at the end', () => {
     const { code, stdout, stderr } = partlog(words, { cwd, node: WATCHED })
     expect({ code, stdout }).toEqual({ code: 0, stdout: '' })
     expect(stderr).toMatch(BAR)
@@ -76,7 +76,7 @@ describe('bars and colours', () => {
     expect(stderr).toMatch(/\r\u001b\[K30,000 records [^\r\u001b]*\n$/)
   })
 
-  it('have no colour with NO_COLOR', () => {
+  it('bars have no colour with NO_COLOR', () => {
     const { stderr } = partlog(words, { cwd, node: WATCHED, env: { NO_COLOR: '1' } })
     expect(stderr).toMatch(BAR)
     expect(stderr).not.toMatch(COLOUR)
@@ -84,7 +84,7 @@ describe('bars and colours', () => {
     expect(empty.stderr).toMatch(COLOUR) // empty counts as not set (no-color.org)
   })
 
-  it('are nowhere when standard error is no terminal', () => {
+  it('bars do not show if standard error is not a terminal', () => {
     const runs = [
       partlog(words, { cwd }),
       partlog(['replay', 'orders'], { cwd }),
@@ -97,7 +97,7 @@ describe('bars and colours', () => {
     for (const { stdout, stderr } of runs) expect(stdout + stderr).not.toMatch(/[\r\u001b]/)
   })
 
-  it('never reach standard output', () => {
+  it('bars never reach standard output', () => {
     for (const name of ['replay orders', 'verify data', 'demo --records 20000 --dir shown']) {
       const { stdout } = partlog(name.split(' '), { cwd, node: WATCHED })
       expect(stdout).not.toMatch(/[\r\u001b]/)
@@ -121,7 +121,7 @@ describe('--speed', () => {
     return Number(parseLines(stderr)[0]?.['seconds'])
   }
 
-  it('keeps the distances of the record times, or a tenth of them, or none', () => {
+  it('--speed keeps the intervals of the record times, a tenth of them, or none', () => {
     const span = (2 * gapMs) / 1000
     expect(secondsAt('1x')).toBeGreaterThanOrEqual(span * 0.98)
     const tenth = secondsAt('10x')
@@ -132,7 +132,7 @@ describe('--speed', () => {
     expect(secondsAt('1x', '--from', '2')).toBeLessThan(span / 2)
   })
 
-  it('hands out each record when it is due', async () => {
+  it('--speed writes each record when it is due', async () => {
     const words = ['replay', 'paced', '--dir', 'paced', '--speed', '1x', '--format', 'values']
     const process = spawn(globalThis.process.execPath, [CLI, ...words], { cwd })
     const arrivals: number[] = []
@@ -147,7 +147,7 @@ describe('--speed', () => {
     expect(gaps[2]).toBeLessThan(gapMs / 3)
   })
 
-  it('keeps the pace into a file and a topic, too', () => {
+  it('--speed keeps the pace into a file and a topic', () => {
     for (const to of ['./paced.jsonl', 'paced-copy']) {
       const words = ['replay', 'paced', '--dir', 'paced', '--speed', '10x', '--to', to, '--json']
       const { code, stdout } = partlog(words, { cwd })
@@ -171,7 +171,7 @@ describe('demo', () => {
   const sum = ({ partitions }: DemoResult, column: string): number =>
     partitions.reduce((total, each) => total + (each[column] ?? 0), 0)
 
-  it('takes seeded orders through a topic and a group, and leaves a sound folder', () => {
+  it('the demo sends seeded orders through a topic and a group, and leaves a sound folder', () => {
     const words = ['demo', '--records', '3000', '--seed', '5', '--dir', 'demo', '--json']
     const [result] = parseLines<DemoResult>(output(words, { cwd })) as [DemoResult]
     expect(result).toMatchObject({ dir: 'demo', file: 'demo/orders.jsonl', isComplete: true })
@@ -194,7 +194,7 @@ describe('demo', () => {
   const jsonOrders = (): { key: string; value: string }[] =>
     jsonLines(['replay', 'orders', '--dir', join(cwd, 'demo')])
 
-  it('writes the same orders for the same seed, beside what is there already', () => {
+  it('the demo writes the same orders for the same seed, next to existing folders', () => {
     const run = (...words: string[]): DemoResult =>
       parseLines<DemoResult>(
         output(['demo', '--records', '3000', '--dir', 'demo', '--json', ...words], { cwd }),
@@ -211,7 +211,7 @@ describe('demo', () => {
     ['JSON lines by another field', 'two.jsonl', '{"name":"a"}\n{"name":"b"}\n'],
     ['plain lines', 'three.log', 'first line\nsecond line\n'],
     ['nothing', 'four.log', ''],
-  ])('takes a file of %s', (_, name, text) => {
+  ])('the demo imports a file of %s', (_, name, text) => {
     writeFileSync(join(cwd, name), text)
     const [result] = parseLines<DemoResult>(
       output(['demo', '--file', name, '--dir', `from-${name}`, '--json'], { cwd }),
@@ -220,7 +220,7 @@ describe('demo', () => {
     expect(sum(result, 'read')).toBe(text.split('\n').length - 1)
   })
 
-  it('ends with a small table and the folder to look into', () => {
+  it('the demo ends with a table and the folder to look at', () => {
     const text = output(['demo', '--records', '600', '--dir', 'table'], { cwd })
     const [head, ...rows] = text.split('\n')
     expect(head).toBe('PARTITION  RECORDS  END OFFSET  COMMITTED  SEGMENTS  BYTES')

@@ -1,6 +1,6 @@
 /**
- * A command that waits for its disk says so at once, and goes on when there is room. The kernel
- * refuses to let files grow beyond a limit (EFBIG), which is lifted while the command waits.
+ * A command that waits for its disk reports it, and continues when there is room. The kernel refuses
+ * to let files grow beyond a limit (EFBIG), which is lifted while the command waits.
  */
 
 import { spawn, spawnSync } from 'node:child_process'
@@ -48,8 +48,8 @@ const WAIT = { timeout: 10_000, interval: 20 }
 
 const isPossible = spawnSync('prlimit', ['--version']).status === 0
 
-describe.runIf(isPossible)('a disk that takes no more', () => {
-  it('is told by import once, which goes on when it does', async () => {
+describe.runIf(isPossible)('a full disk', () => {
+  it('import reports a full disk once, and continues when there is room', async () => {
     const dir = fresh()
     const running = limited(['import', lines, '--topic', 't', '--dir', dir])
     await expect.poll(() => told(running, WAITING), WAIT).toBe(1)
@@ -59,7 +59,7 @@ describe.runIf(isPossible)('a disk that takes no more', () => {
     expect(jsonLines(['topics', '--dir', dir, '--json'])).toMatchObject([{ records: RECORDS }])
   })
 
-  it('is told by replay into a topic, too', async () => {
+  it('replay into a topic reports a full disk, and continues when there is room', async () => {
     const dir = fresh()
     output(['import', lines, '--topic', 't', '--dir', dir])
     const running = limited(['replay', 't', '--to', 'copy', '--dir', dir])
@@ -70,7 +70,7 @@ describe.runIf(isPossible)('a disk that takes no more', () => {
     expect(topics).toContainEqual(expect.objectContaining({ topic: 'copy', records: RECORDS }))
   })
 
-  it('is told by serve, whose clients are refused', async () => {
+  it('serve reports a full disk, and refuses its clients', async () => {
     const dir = fresh()
     const running = limited(['serve', '--dir', dir, '--topic', 't', '--port', '0', '--json'])
     const served = once(running.child.stdout, 'data')

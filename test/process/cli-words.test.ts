@@ -1,4 +1,4 @@
-/** What the command makes of the words it is given: help, one line for wrong ones, exit codes. */
+/** Command lines of the command: help, one line for each error, exit codes. */
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -24,14 +24,14 @@ beforeAll(() => {
 })
 
 describe('help', () => {
-  it('names every command', () => {
+  it('the help names every command', () => {
     const help = output(['--help'])
     for (const name of COMMANDS) expect(help).toContain(`\n  ${name} `)
     expect(output(['-h'])).toBe(help)
     expect(output(['help'])).toBe(help)
   })
 
-  it.each(COMMANDS)('of %s shows its usage, its options and an example', name => {
+  it.each(COMMANDS)('the help of %s shows its usage, its options and an example', name => {
     const help = output([name, '--help'])
     expect(help).toContain(`Usage: partlog ${name} `)
     expect(help).toMatch(/\n {2}--json /)
@@ -39,14 +39,14 @@ describe('help', () => {
     expect(output([name, '-h'])).toBe(help)
   })
 
-  it('tells the version of the package', () => {
+  it('--version prints the version of the package', () => {
     const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
       version: string
     }
     expect(output(['--version'])).toBe(`${version}\n`)
   })
 
-  it('without any word is an error, and no data', () => {
+  it('a call without arguments is an error, and prints no data', () => {
     const { code, stdout, stderr } = partlog([])
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
     expect(stderr).toContain('Usage: partlog COMMAND')
@@ -117,8 +117,8 @@ const WRONG: readonly (readonly [words: readonly string[], line: RegExp])[] = [
   [['demo', '--seed', 'x'], /--seed: expected a whole number/],
 ]
 
-describe('wrong words', () => {
-  it.each(WRONG)('%j: one line, exit code 2, no data', (words, line) => {
+describe('a wrong command line', () => {
+  it.each(WRONG)('%j prints one line and no data, with exit code 2', (words, line) => {
     const { code, stdout, stderr } = partlog(words, { cwd })
     expect(stderr.trimEnd()).toMatch(line)
     expect(stderr).toMatch(/^partlog[^\n]*\n$/)
@@ -151,15 +151,15 @@ const IMPOSSIBLE: readonly (readonly [words: readonly string[], line: RegExp])[]
   [['demo', '--file', 'nope.jsonl', '--dir', 'unused'], /ENOENT: .*nope\.jsonl/],
 ]
 
-describe('what is not possible', () => {
-  it.each(IMPOSSIBLE)('%j: one line, exit code 1, no data', (words, line) => {
+describe('an impossible command', () => {
+  it.each(IMPOSSIBLE)('%j prints one line and no data, with exit code 1', (words, line) => {
     const { code, stdout, stderr } = partlog(words, { cwd })
     expect(stderr.trimEnd()).toMatch(line)
     expect(stderr).toMatch(/^partlog[^\n]*\n$/)
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
   })
 
-  it('leaves nothing behind', () => {
+  it('an impossible command leaves nothing behind', () => {
     expect(existsSync(join(cwd, 'nope'))).toBe(false)
     expect(existsSync(join(cwd, 'unused'))).toBe(false)
     const topics = output(['topics', '--json'], { cwd })

@@ -53,7 +53,7 @@ const PROGRAMS = {
     end(await answers(partlog))`,
 }
 
-it.each(Object.entries(PROGRAMS))('a session goes on: %s', async (_, program) => {
+it.each(Object.entries(PROGRAMS))('a session continues under fake timers: %s', async (_, program) => {
   const words = ['--input-type=module', '--no-warnings', '--eval', SESSION + program]
   const { stdout } = await promisify(execFile)(process.execPath, words, { timeout: 15_000 })
   expect(stdout).toBe('1,1 1,1')

@@ -1,4 +1,4 @@
-/** Runs the built command as users do: a process of its own, over folders of its own. */
+/** Runs the built command as users do: in its own process, on its own folders. */
 
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'

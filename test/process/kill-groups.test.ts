@@ -1,7 +1,7 @@
 /**
  * A process with several groups is killed while they process; each record is noted in a file,
  * synced, before it may be committed. What a group has committed is never ahead of its notes, and
- * the next process goes on from exactly there.
+ * the next process continues exactly there.
  */
 
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -167,7 +167,7 @@ it.each<Durability>(['power', 'process'])(
   60_000,
 )
 
-it('a second process is refused, and the groups of the first go on', async () => {
+it('a second process is refused, and the groups of the first continue', async () => {
   const { dir, notes } = await prepared()
   const first = child(READER, dir, notes, 'power')
   await printed(first, '.....')

@@ -1,4 +1,4 @@
-/** A process is killed while it writes; what it was told is safe must be there, once, in order. */
+/** A process is killed while it writes: acknowledged records must exist, once and in order. */
 
 import { join } from 'node:path'
 import { expect, it } from 'vitest'

@@ -1,4 +1,4 @@
-/** What is opened again and again and closed leaves nothing open: descriptors, timers, sockets. */
+/** Opening and closing repeatedly leaves nothing open: descriptors, timers, sockets. */
 
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -62,11 +62,11 @@ describe('nothing is left open', () => {
     return () => rmSync(dir, { recursive: true, force: true })
   })
 
-  it('by a folder that is opened 100 times for reading', async () => {
+  it('opening a folder 100 times read-only leaves nothing open', async () => {
     await leavesNothing(100, async () => (await Cluster.open({ dir, readOnly: true })).close())
   })
 
-  it('by a folder that is opened 20 times, with a producer and a group', async () => {
+  it('opening a folder 20 times with a producer and a group leaves nothing open', async () => {
     await leavesNothing(20, async () => {
       const cluster = await Cluster.open({ dir })
       await cluster.producer().send({ topic: 't', messages: [{ value: 'y' }] })
@@ -77,7 +77,7 @@ describe('nothing is left open', () => {
     })
   })
 
-  it('by logs that are read 100 times, also when the reader leaves early', async () => {
+  it('reading logs 100 times leaves nothing open, even if the reader stops early', async () => {
     await leavesNothing(100, async () => {
       const { partitions } = await openLogDirectory(join(dir, 'broker-1'))
       expect(partitions.length).toBeGreaterThanOrEqual(12)
@@ -90,7 +90,7 @@ describe('nothing is left open', () => {
     })
   })
 
-  it('by 20 clusters in memory with three brokers and a port', async () => {
+  it('20 clusters in memory with three brokers and a port leave nothing open', async () => {
     await leavesNothing(20, async () => {
       const cluster = await Cluster.memory({ brokers: 3 })
       await cluster.listen({ port: 0 })
@@ -99,7 +99,7 @@ describe('nothing is left open', () => {
     })
   })
 
-  it('by openings that fail', async () => {
+  it('openings that fail leave nothing open', async () => {
     const broken = newFolder()
     await filled(broken)
     const file = join(broken, 'broker-1', 'meta.properties')

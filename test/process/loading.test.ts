@@ -58,7 +58,7 @@ const HEAVY = ['crypto', 'net', 'tls', 'zlib', 'worker_threads'].map(name => `no
 const heavyIn = ({ builtIns }: Loaded): string[] => HEAVY.filter(name => builtIns.includes(name))
 
 describe('a program that imports partlog', () => {
-  it('loads less than half of it, and none of the large modules of Node', () => {
+  it('an import loads less than half of partlog, and no large modules of Node', () => {
     const alone = loadedBy('')
     const all = loadedBy(EVERYTHING)
     expect(alone.files).toContain('index.js')
@@ -71,7 +71,7 @@ describe('a program that imports partlog', () => {
     expect(alone.length / all.length).toBeLessThan(0.5)
   })
 
-  it('loads no sockets, locks and codecs for a cluster in memory', () => {
+  it('a cluster in memory loads no sockets, locks and codecs', () => {
     const loaded = loadedBy(`
       const cluster = await partlog.Cluster.memory()
       await cluster.producer().send({ topic: 't', messages: [{ value: 'v' }] })
@@ -81,7 +81,7 @@ describe('a program that imports partlog', () => {
     expect(heavyIn(loaded)).toEqual(['node:crypto'])
   })
 
-  it('loads no brokers, logs and disks when it connects to a cluster elsewhere', () => {
+  it('a connection to a remote cluster loads no brokers, logs and disks', () => {
     const loaded = loadedBy(`
       const error = await partlog.connect({ bootstrapServers: '127.0.0.1:1' }).catch(error => error)
       if (error.code !== 'NETWORK_EXCEPTION') throw error`)
@@ -90,7 +90,7 @@ describe('a program that imports partlog', () => {
     expect(heavyIn(loaded)).not.toContain('node:tls')
   })
 
-  it('loads no brokers and no sockets when it reads a folder', () => {
+  it('reading a folder loads no brokers and no sockets', () => {
     const loaded = loadedBy(`
       const error = await partlog.openLogDirectory(process.argv[1]).catch(error => error)
       if (error.code !== 'INVALID_ARGUMENT') throw error`)
@@ -99,7 +99,7 @@ describe('a program that imports partlog', () => {
     expect(heavyIn(loaded)).toEqual([])
   })
 
-  it('is told when a part of it cannot be read', () => {
+  it('a part of the library that cannot be read is an error', () => {
     const text = `
       import { cpSync, readdirSync, rmSync } from 'node:fs'
       const [folder] = process.argv.slice(1)
@@ -116,13 +116,13 @@ describe('a program that imports partlog', () => {
 })
 
 describe('a program that requires partlog', () => {
-  it('loads one file, and none of the large modules of Node', () => {
+  it('a require loads one file, and no large modules of Node', () => {
     const loaded = loadedBy('', 'index.cjs')
     expect(loaded.files).toEqual(['index.cjs'])
     expect(heavyIn(loaded)).toEqual([])
   })
 
-  it('needs no further file, whatever it uses', () => {
+  it('a program that requires partlog needs no further file', () => {
     expect(loadedBy(EVERYTHING, 'index.cjs').files).toEqual(['index.cjs'])
   })
 })

@@ -1,4 +1,4 @@
-/** The package as users get it: packed, unpacked into a project of theirs, imported, compiled. */
+/** The package as users get it: packed, unpacked into their project, imported, compiled. */
 
 import { execFileSync, spawnSync } from 'node:child_process'
 import {
@@ -50,7 +50,7 @@ const packageJson = (): PackageJson =>
   JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8')) as PackageJson
 
 describe('the package', () => {
-  it('contains what was built, what is to be read, and nothing else', () => {
+  it('the package contains the build and the manuals, and nothing else', () => {
     const part = '[\\w-]+-[A-Z0-9]{8}\\.js' // named after what is in it
     const built = `index\\.(js|cjs|d\\.ts|d\\.cts)|cli\\.js|${part}`
     const wanted = new RegExp(`^(dist(/(${built}))?|package\\.json)$`)
@@ -64,7 +64,7 @@ describe('the package', () => {
     }
   })
 
-  it('depends on nothing and runs nothing when it is installed', () => {
+  it('the package has no dependencies and no install scripts', () => {
     const { dependencies, peerDependencies, optionalDependencies, engines } = packageJson()
     expect([dependencies, peerDependencies, optionalDependencies]).toEqual([, , ,].fill(undefined))
     expect(engines).toEqual({ node: '>=20.19' })
@@ -72,7 +72,7 @@ describe('the package', () => {
     expect(scripts.filter(name => /install|prepare|prepublish/.test(name))).toEqual([])
   })
 
-  it('imports only what Node brings along, and files that it contains', () => {
+  it('the package imports only modules of Node and its own files', () => {
     const programs = files.filter(name => /^dist\/.*js$/.test(name))
     const found = programs.flatMap(name => {
       const text = readFileSync(join(installed, name), 'utf8')
@@ -87,7 +87,7 @@ describe('the package', () => {
     expect(found).toHaveLength(toParts.length + toNode.length)
   })
 
-  it('holds the library once for modules and for the command, once for CommonJS', () => {
+  it('the package holds the library once for modules and the command, once for CommonJS', () => {
     const programs = files.filter(name => /^dist\/.*js$/.test(name))
     const holders = programs.filter(name =>
       readFileSync(join(installed, name), 'utf8').includes('// src/client/producer/sender.ts'),
@@ -97,14 +97,14 @@ describe('the package', () => {
     expect(holders).not.toContain('dist/cli.js')
   })
 
-  it('brings a command that can be run as it is', () => {
+  it('the package has an executable command', () => {
     const { bin, version } = packageJson()
     const command = join(installed, bin['partlog'] as string)
     const { status, stdout } = spawnSync(command, ['--version'], { encoding: 'utf8' })
     expect({ status, stdout }).toEqual({ status: 0, stdout: `${version}\n` })
   })
 
-  it('has one way in', () => {
+  it('the package has one entry point', () => {
     const text = `
       for (const path of ['partlog/dist/index.js', 'partlog/src/index.js', 'partlog/dist/cli.js'])
         await import(path).catch(error => console.log(error.code))
@@ -155,12 +155,12 @@ function expectUse({ code, stdout, stderr }: Ended): void {
   expect(Number(told?.[2]) - Number(told?.[1])).toBeLessThan(END_MAX_MS)
 }
 
-describe('a program that uses it ends by itself', () => {
-  it('as an ES module', () => {
+describe('a program that uses partlog ends automatically', () => {
+  it('an ES module that uses partlog ends automatically', () => {
     expectUse(run('use.mjs', `import { Cluster } from 'partlog'\n${USE}`, tempFolder()))
   })
 
-  it('as a CommonJS module', () => {
+  it('a CommonJS module that uses partlog ends automatically', () => {
     expectUse(run('use.cjs', `const { Cluster } = require('partlog')\n${USE}`, tempFolder()))
   })
 
@@ -171,7 +171,7 @@ describe('a program that uses it ends by itself', () => {
     expectUse(run('use-import.cjs', outputText, tempFolder()))
   })
 
-  it('with both copies of the library in it: they know each other’s errors and locks', () => {
+  it('both copies of the library in one process know each other’s errors and locks', () => {
     const text = `
       import { createRequire } from 'node:module'
       import * as esm from 'partlog'
@@ -188,7 +188,7 @@ describe('a program that uses it ends by itself', () => {
 })
 
 describe('close', () => {
-  it('settles every promise, and the process ends', () => {
+  it('close settles every promise, and the process ends', () => {
     const text = `
       import { Cluster } from 'partlog'
       const cluster = await Cluster.memory()
@@ -228,7 +228,7 @@ describe('close', () => {
     expect(lines.slice(5)).toEqual(Array.from({ length: 5 }, () => 'CLOSED'))
   })
 
-  it('is what Symbol.asyncDispose does, of everything that closes', () => {
+  it('Symbol.asyncDispose calls close, on everything that has it', () => {
     const text = `
       import { Cluster } from 'partlog'
       const cluster = await Cluster.memory()
@@ -352,14 +352,14 @@ const NODENEXT = RESOLUTIONS[0]?.[1] as ts.CompilerOptions
 
 describe('types', () => {
   it.each(RESOLUTIONS)(
-    'are found and hold with moduleResolution %s, declarations checked, no lib named',
+    'types are found and correct with moduleResolution %s',
     (_, options, sources) => {
       const settings = { ...options, skipLibCheck: false, exactOptionalPropertyTypes: true }
       expect(problemsIn(sources, settings)).toEqual([])
     },
   )
 
-  it('refuse what is wrong, so they are not just `any`', () => {
+  it('types refuse wrong calls, so they are not `any`', () => {
     const wrong = `
 import { Cluster } from 'partlog'
 const cluster = await Cluster.memory({ brokers: 'three' })
@@ -372,7 +372,7 @@ export { record }
     expect(lines).toEqual(['wrong.mts:3', 'wrong.mts:4', 'wrong.mts:5'])
   })
 
-  it('need no types of Node', () => {
+  it('types need no types of Node', () => {
     const lib = ['lib.es2022.d.ts', 'lib.esnext.disposable.d.ts', 'lib.dom.d.ts']
     const settings = { ...NODENEXT, types: [], lib, skipLibCheck: false }
     expect(problemsIn({ 'i.mts': IMPORT, 'j.mts': USING }, settings)).toEqual([])

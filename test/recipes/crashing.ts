@@ -1,6 +1,6 @@
 /**
- * An application that reads as a member of a group and dies at a moment chosen beforehand, without
- * goodbye; another member takes over when its session is over and reads the rest.
+ * An application that reads as a member of a group and is killed at a chosen moment, without leaving
+ * the group; another member takes over when its session expires, and reads the rest.
  */
 
 import { expect } from 'vitest'

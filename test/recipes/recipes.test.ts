@@ -1,4 +1,4 @@
-/** The recipes of the manual, word for word, with a death at every moment. */
+/** The recipes of the manual, word for word, killed at every moment. */
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -48,7 +48,7 @@ const most = (results: readonly CrashResult[], of: (result: CrashResult) => numb
 const manual: ConsumerOptions<'bytes', 'string'> = { enableAutoCommit: false }
 
 describe('a recipe', () => {
-  it('at most once: the record in hand may be lost, none is doubled', async () => {
+  it('at most once: the current record may be lost, none is doubled', async () => {
     const results = await everyDeath({ app: recipe('at most once'), options: manual })
     expect(results).toHaveLength(4 * RECORDS + 1)
     expect(most(results, doubledOf)).toBe(0)
@@ -58,7 +58,7 @@ describe('a recipe', () => {
     }
   })
 
-  it('at least once: none is lost, all of a poll may come again', async () => {
+  it('at least once: no record is lost, all of a poll may be delivered again', async () => {
     const results = await everyDeath({ app: recipe('at least once'), options: manual })
     expect(results).toHaveLength(2 * RECORDS + 2 + 1)
     expect(most(results, lostOf)).toBe(0)
@@ -67,7 +67,7 @@ describe('a recipe', () => {
     expect(most(results.slice(-2), doubledOf)).toBe(0) // it died behind its commit, or not at all
   })
 
-  it('commit after each record: none is lost, one may come again', async () => {
+  it('commit after each record: no record is lost, one may be delivered again', async () => {
     const results = await everyDeath({ app: recipe('after each record'), options: manual })
     expect(results).toHaveLength(4 * RECORDS + 1)
     expect(most(results, lostOf)).toBe(0)
@@ -112,7 +112,7 @@ describe('work that throws at record 4 of 10', () => {
     expect(counts(result)).toEqual([2, 2, 2, 1, 1, 1, 1, 1, 1, 1])
   })
 
-  it('gets only that one again with eachRecord', async () => {
+  it('eachRecord redelivers only the record whose work threw', async () => {
     const result = await crashed({
       ...throwing,
       app: async (consumer, work) => {
@@ -128,7 +128,7 @@ describe('work that throws at record 4 of 10', () => {
   })
 })
 
-describe('commits that happen by themselves never pass a record that was not processed', () => {
+describe('automatic commits never pass a record that was not processed', () => {
   const ways: Record<string, Application> = {
     'for await': async (consumer, work) => {
       for await (const record of consumer) await work(record)
@@ -145,7 +145,7 @@ describe('commits that happen by themselves never pass a record that was not pro
     },
   }
 
-  it.each(Object.entries(ways))('%s, wherever it dies', async (_, app) => {
+  it.each(Object.entries(ways))('automatic commits pass no unprocessed record with %s, wherever it is killed', async (_, app) => {
     const results = await everyDeath({
       app,
       options: { autoCommitIntervalMs: 10, maxPollRecords: 4 },

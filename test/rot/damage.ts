@@ -1,4 +1,4 @@
-/** Ways in which a file rots, is cut, or is put in another's place. Each can be repeated by seed. */
+/** Ways to damage a file: flipped bytes, truncation, another file's content. Repeatable by seed. */
 
 import type { Random } from '../../src/base/random.js'
 

@@ -25,7 +25,7 @@ const BASES = [
 ] as const
 
 describe('a damaged file', () => {
-  it.each(BASES)('%s: right, told, or refused by name', async (name, brokers, wasKilled, share) => {
+  it.each(BASES)('a damaged file of %s is read right, reported, or refused by name', async (name, brokers, wasKilled, share) => {
     const base = await makeBase(brokers, wasKilled)
     const truth = await truthOf(base)
     const counts: Record<OutcomeClass, number> = { right: 0, told: 0, error: 0, wrong: 0 }

@@ -17,7 +17,7 @@ const config = { 'retention.ms': -1, 'message.timestamp.after.max.ms': 5 } as co
 const wanted = { topic: 'copy', partitions: 3, config } as const
 
 describe('a carried topic', () => {
-  it('is made as it is wanted', async () => {
+  it('a carried topic is created with the wanted partitions and settings', async () => {
     const { admin, settings } = await world()
     expect(await ensureCarried(admin, wanted)).toBe(3)
     expect((await admin.describeTopic('copy')).partitions).toHaveLength(3)
@@ -27,21 +27,21 @@ describe('a carried topic', () => {
     })
   })
 
-  it('that is there stays as it is', async () => {
+  it('an existing topic stays unchanged', async () => {
     const { admin, settings } = await world()
     await admin.createTopic({ topic: 'copy', partitions: 2 })
     expect(await ensureCarried(admin, wanted)).toBe(2)
     expect(await settings()).toEqual({})
   })
 
-  it('does without what an old Kafka does not know', async () => {
+  it('a setting that an old Kafka does not know is left out', async () => {
     const { admin, faults, settings } = await world()
     faults.on('createTopics').error('INVALID_CONFIG')
     expect(await ensureCarried(admin, wanted)).toBe(3)
     expect(await settings()).toEqual({ 'retention.ms': '-1' })
   })
 
-  it('is not tried again after other errors', async () => {
+  it('the creation is not retried after other errors', async () => {
     const { admin, faults } = await world()
     faults.on('createTopics').error('POLICY_VIOLATION')
     await expect(ensureCarried(admin, wanted)).rejects.toMatchObject({ code: 'POLICY_VIOLATION' })
@@ -52,7 +52,7 @@ describe('a carried topic', () => {
   })
 })
 
-it('takes along what was set, as far as it is about records', () => {
+it('settings that were set and concern records are carried', () => {
   expect(
     carriedSettings([
       { name: 'cleanup.policy', value: 'compact', isDefault: false },

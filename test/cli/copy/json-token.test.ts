@@ -1,4 +1,4 @@
-/** The text of a field as it stands in the line: held against JSON.parse on lines of chance. */
+/** The exact text of a field in a line, compared with JSON.parse on random lines. */
 
 import { describe, expect, it } from 'vitest'
 import { seededRandom, type Random } from '../../../src/base/random.js'
@@ -34,14 +34,14 @@ describe('the text of a field', () => {
   })
 
   it.each(['{}', '[]', '["id"]', '"id"', '7', 'null', '{"a":{"id":1}}', '{"ID":1}', ' [{"id":1}]'])(
-    'is not in %s',
+    'the field is not found in %s',
     line => {
       expect(token(line, 'id')).toBeUndefined()
     },
   )
 
   it.each(['constructor', '__proto__', 'toString', 'hasOwnProperty', 'length', '0'])(
-    '%s is a name as any other',
+    'the name %s is found like any other',
     name => {
       expect(token('{"a":1}', name)).toBeUndefined()
       expect(token('[1,2]', name)).toBeUndefined()
@@ -49,7 +49,7 @@ describe('the text of a field', () => {
     },
   )
 
-  it('keeps bytes that are no UTF-8', () => {
+  it('the bytes of a field are kept if they are not UTF-8', () => {
     const names = ['M\xfcller', 'M\xf6ller'].map(name => {
       return fieldToken(Buffer.from(`{"n":"${name}","m":1}`, 'latin1'), 'n')?.toString('latin1')
     })
@@ -57,13 +57,13 @@ describe('the text of a field', () => {
     expect(() => stringOf(Buffer.from('"M\xfc\\n"', 'latin1'))).toThrow('not UTF-8')
   })
 
-  it('finds names that are no ASCII', () => {
+  it('names that are not ASCII are found', () => {
     expect(token('{"größe":1,"gr\\u00f6ße":2}', 'größe')).toBe('2')
   })
 })
 
 describe('the text of a string', () => {
-  it('has what its escapes say', () => {
+  it('escapes in a string are decoded', () => {
     expect(stringOf(Buffer.from('"a\\u00e9\\n\\ud83d\\ude00"'))).toBe('aé\n😀')
   })
 
@@ -71,12 +71,12 @@ describe('the text of a string', () => {
     expect(() => stringOf(Buffer.from(text))).toThrow('lone surrogate')
   })
 
-  it('a whole one is fine', () => {
+  it('a pair of surrogates is accepted', () => {
     expect(hasLoneSurrogate('😀')).toBe(false)
   })
 })
 
-it('an object without its blanks is the same object, with the text of its tokens', () => {
+it('an object without its blanks is the same object, with the same tokens', () => {
   const text = '{ "a b" : [ 1.10 , "x \\" y" ],\t"c":{ } }'
   expect(String(compacted(Buffer.from(text)))).toBe('{"a b":[1.10,"x \\" y"],"c":{}}')
 })
@@ -124,7 +124,7 @@ function object(random: Random, depth: number): string {
   return `{${fields.join(`${blank(random)},`)}${blank(random)}}`
 }
 
-it('finds what JSON.parse finds, in 5,000 objects of seed 3', () => {
+it('fields are found as JSON.parse finds them, in 5,000 objects of seed 3', () => {
   const random = seededRandom(3)
   let found = 0
   for (let round = 0; round < 5_000; round++) {

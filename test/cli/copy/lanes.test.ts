@@ -53,7 +53,7 @@ async function isPending(promise: Promise<unknown>): Promise<boolean> {
 }
 
 describe('lanes', () => {
-  it('send each partition of its own, and know what is acknowledged', async () => {
+  it('lanes send each partition separately and know what is acknowledged', async () => {
     const { lanes, sent } = world()
     for (const [partition, offset] of [
       [1, 5],
@@ -91,7 +91,7 @@ describe('lanes', () => {
     })
   })
 
-  it('have one round under way, while the next one is filled', async () => {
+  it('lanes fill one round while the round before it is in flight', async () => {
     const { lanes, sent } = world()
     await lanes.write(record(0, 0))
     await lanes.flush()
@@ -108,7 +108,7 @@ describe('lanes', () => {
     ['bytes of a batch', 1, 400_000, 2],
     ['bytes of a round', 20, 400_000, 10],
     ['records of a round', 1, 1, 20_000],
-  ])('hold no more %s than they may', async (_, partitions, size, count) => {
+  ])('lanes hold no more %s than the limit', async (_, partitions, size, count) => {
     const { lanes, sent } = world()
     for (let n = 0; n < count; n++) await lanes.write(record(n % partitions, n, size))
     expect(sent).toEqual([])
@@ -119,7 +119,7 @@ describe('lanes', () => {
     expect(await isPending(waiting.then(() => lanes.write(record(0, 0, size))))).toBe(true)
   })
 
-  it('take a record that is larger than a round, alone', async () => {
+  it('lanes send a record that is larger than a round alone', async () => {
     const { lanes, sent } = world()
     await lanes.write(record(0, 0))
     await lanes.write(record(0, 1, 5_000_000))
@@ -129,7 +129,7 @@ describe('lanes', () => {
     expect(sent.map(({ values }) => values)).toEqual([1, 1])
   })
 
-  it('send nothing early for a large record whose lane is empty', async () => {
+  it('a large record in an empty lane sends no round early', async () => {
     const { lanes, sent } = world()
     await lanes.write(record(0, 0))
     await lanes.flush()
@@ -139,14 +139,14 @@ describe('lanes', () => {
     expect(sent).toHaveLength(1)
   })
 
-  it('take a record of just the size that the producer takes', async () => {
+  it('lanes accept a record of exactly the largest size', async () => {
     const { lanes } = world()
     const framing = recordSizeMax(null, new Uint8Array(1_000), []) - 1_000
     await lanes.write(record(0, 0, RECORD_BYTES_MAX - framing))
     await expect(lanes.write(record(0, 1, RECORD_BYTES_MAX - framing + 1))).rejects.toThrow()
   })
 
-  it('take no record that the producer would not take, and say which one it is', async () => {
+  it('lanes refuse a record that the producer would refuse, and name it', async () => {
     const { lanes, sent } = world()
     await lanes.write(record(2, 6))
     await expect(lanes.write(record(2, 7, RECORD_BYTES_MAX))).rejects.toMatchObject({
@@ -158,7 +158,7 @@ describe('lanes', () => {
     expect(lanes.reports).toMatchObject([{ next: 6 }])
   })
 
-  it('keep that a record has no time', async () => {
+  it('lanes keep a record without a time that way', async () => {
     const { lanes, sent } = world()
     await lanes.write({ ...record(0, 0), timestamp: -1 })
     await lanes.write(record(0, 1))
@@ -166,7 +166,7 @@ describe('lanes', () => {
     expect(sent[0]?.times).toEqual([-1, 0])
   })
 
-  it('send nothing after a failure, and know what is missing', async () => {
+  it('lanes send nothing after a failure and know what is missing', async () => {
     const { lanes, sent } = world()
     for (const partition of [0, 1]) await lanes.write(record(partition, 10))
     await lanes.flush()
@@ -183,7 +183,7 @@ describe('lanes', () => {
     ])
   })
 
-  it('leave the partition to the keys when they do not keep it', async () => {
+  it('lanes that do not keep partitions let the keys choose', async () => {
     const { lanes, sent } = world(false)
     await lanes.write(record(3, 0))
     await lanes.flush()
@@ -193,7 +193,7 @@ describe('lanes', () => {
     expect(lanes.reports[0]?.target).toBeUndefined()
   })
 
-  it('send all lanes in one order where the keys decide, and know how far each is', async () => {
+  it('lanes that let keys choose send one sequence and know how far each lane is', async () => {
     const { lanes, sent } = world(false)
     for (const [partition, offset] of [
       [1, 5],
@@ -221,7 +221,7 @@ describe('lanes', () => {
     [-2, undefined],
     [2 ** 53, undefined],
     [1.6e18, 1_600_000_000_123_456_789n],
-  ])('refuse a time that cannot be copied: %d', async (timestamp, exactTimestamp) => {
+  ])('lanes refuse a time that cannot be copied: %d', async (timestamp, exactTimestamp) => {
     const { lanes, sent } = world()
     const odd = { ...record(3, 7), timestamp, ...(exactTimestamp && { exactTimestamp }) }
     await expect(lanes.write(odd)).rejects.toMatchObject({

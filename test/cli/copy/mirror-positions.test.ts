@@ -19,7 +19,7 @@ const position = (offset: number): MirrorPosition => ({
   target: { topicId: 't', offset: offset - 1 },
 })
 
-it('positions are read again as they were written last', async () => {
+it('positions are read as they were last written', async () => {
   const cluster = await world()
   const first = await MirrorPositions.read(cluster)
   expect(first.of('a', 0)).toBeUndefined()
@@ -44,7 +44,7 @@ it.each([
   JSON.stringify({ ...position(1), target: { topicId: 't', offset: -1 } }),
   JSON.stringify({ ...position(1), source: { topic: 'a', topicId: 's', offset: '1' } }),
   JSON.stringify({ ...position(1), source: { topic: 'a', offset: 1 } }),
-])('%j is no position', async value => {
+])('%j is not a position', async value => {
   const cluster = await world()
   await MirrorPositions.read(cluster)
   await cluster.producer().send({ topic: POSITIONS_TOPIC, messages: [{ key: 'a-0', value }] })
@@ -63,7 +63,7 @@ const record: ConsumerRecord = {
   ],
 }
 
-it('a copy is known by all it has but its place', () => {
+it('a copy is recognized by everything but its offset and partition', () => {
   expect(isCopyOf({ ...record, topic: 'copy', offset: 1, leaderEpoch: 3 }, record)).toBe(true)
   expect(isCopyOf({ ...record, timestamp: 9 }, { ...record, timestamp: -1 })).toBe(true)
   const [h, n] = record.headers as [ConsumerRecord['headers'][0], ConsumerRecord['headers'][0]]

@@ -56,7 +56,7 @@ describe('a first run begins', () => {
     expect(await start(given)).toEqual([offset, 0])
   })
 
-  it('nowhere in a topic that has records of others', async () => {
+  it('a first run refuses a topic with records that no mirror wrote', async () => {
     const sentence = 'copy-0 has records up to offset 0 that no mirror wrote: use another --topic'
     await expect(start({ source: [0, 10], copy: 1 })).rejects.toThrow(sentence)
     const again = { at: [7, 3], ids: { copy: 'other' } } as const
@@ -65,23 +65,23 @@ describe('a first run begins', () => {
 })
 
 describe('a later run', () => {
-  it('goes on where the position is, wherever a first one would begin', async () => {
+  it('a later run continues at the position, wherever a first run would begin', async () => {
     expect(await start({ source: [0, 10], copy: 3, at: [7, 3], first: 9 })).toEqual([7, 0])
     expect(await start({ source: [7, 10], copy: 3, at: [7, 3] })).toEqual([7, 0])
     expect(await start({ source: [0, 7], copy: 3, at: [7, 3] })).toEqual([7, 0])
   })
 
-  it('passes the records that came into the copy after the position', async () => {
+  it('a later run passes over the records that were copied after the position', async () => {
     expect(await start({ source: [0, 10], copy: 5, at: [7, 3] })).toEqual([7, 2])
     expect(await start({ source: [0, 9], copy: 5, at: [7, 3] })).toEqual([7, 2])
   })
 
-  it('goes on behind the last record of the copy when the source has deleted some', async () => {
+  it("a later run continues after the copy's last record if the source has deleted some", async () => {
     expect(await start({ source: [8, 10], copy: 5, at: [7, 3], last: 8 })).toEqual([9, 0])
     expect(await start({ source: [9, 10], copy: 5, at: [7, 3] })).toEqual([9, 0])
   })
 
-  it('does not take gaps of the source for records', async () => {
+  it('a later run does not count gaps of the source as records', async () => {
     const gaps: Given = { source: [120, 160], copy: 60, at: [0, 0], last: 139 }
     expect(await start(gaps)).toEqual([140, 0])
     expect(await start({ ...gaps, skipDeleted: true })).toEqual([140, 0])
@@ -90,7 +90,7 @@ describe('a later run', () => {
     await expect(start(early)).rejects.toThrow('copy-0: its last record is not in the source from')
   })
 
-  it('skips what is gone only when it may', async () => {
+  it('a later run skips deleted records only with --skip-deleted', async () => {
     const gone: Given = { source: [9, 12], copy: 3, at: [7, 3] }
     const sentence = 'copy-0: the source has deleted offsets 7 to 8 before they were mirrored'
     await expect(start(gone)).rejects.toThrow(`${sentence}; --skip-deleted continues after them`)
@@ -103,7 +103,7 @@ describe('a later run', () => {
     expect(await start({ ...more, skipDeleted: true })).toEqual([9, 0])
   })
 
-  it('cannot compare what brokers do not tell', async () => {
+  it('a later run does not compare ids that brokers do not send', async () => {
     const given: Given = { source: [0, 10], copy: 3, at: [7, 3] }
     for (const ids of [{ known: ZERO_UUID }, { source: ZERO_UUID }]) {
       expect(await start({ ...given, ids })).toEqual([7, 0])
@@ -122,12 +122,12 @@ describe('a later run', () => {
       'copy-0 has lost 1 mirrored records',
     ],
     [
-      'a source that was made again',
+      'a source that was recreated',
       { source: [0, 10], copy: 3, at: [7, 3], ids: { source: 'other' } },
       'copy-0 mirrors a topic orders that was deleted and recreated since',
     ],
     [
-      'a source of another name, also when brokers tell no ids',
+      'a source of another name, even if brokers send no ids',
       {
         ...{ source: [0, 10], copy: 3, at: [7, 3], topic: 'payments' },
         ids: { source: ZERO_UUID, known: ZERO_UUID },

@@ -1,4 +1,4 @@
-/** The moments between two writes, where a mirror may die: records first, or positions first? */
+/** A mirror that ends between two writes: the records are written first, then the positions. */
 
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { RECORD_BYTES_MAX } from '../../../src/cli/copy/lanes.js'
@@ -40,7 +40,7 @@ async function world(options: ClusterOptions = {}) {
   return { source, target, mirror, copied, kept }
 }
 
-it('writes no record before it is known where the copy began', async () => {
+it('a mirror writes no record before its first position is stored', async () => {
   const { target, mirror, copied } = await world()
   target.faults.on('produce', { topic: POSITIONS_TOPIC }).error('POLICY_VIOLATION')
   await expect(mirror()).rejects.toMatchObject({ code: 'POLICY_VIOLATION' })
@@ -49,7 +49,7 @@ it('writes no record before it is known where the copy began', async () => {
   expect(await copied()).toEqual([20, 20])
 })
 
-it('that died between records and their positions does not write them again', async () => {
+it('a mirror that ended between records and positions does not write them again', async () => {
   const { target, mirror, copied } = await world()
   const fault = target.faults.on('produce', { topic: POSITIONS_TOPIC })
   const dying = fault.error('POLICY_VIOLATION').after(1).always()
@@ -65,7 +65,7 @@ it('that died between records and their positions does not write them again', as
   expect(await copied()).toEqual([20, 20])
 })
 
-it('that died between two partitions writes what is missing', async () => {
+it('a mirror that ended between two partitions writes what is missing', async () => {
   const { target, mirror, copied } = await world()
   target.faults.on('produce', { topic: 'copy', partition: 1 }).error('POLICY_VIOLATION')
   await expect(mirror()).rejects.toMatchObject({ code: 'POLICY_VIOLATION' })
@@ -75,7 +75,7 @@ it('that died between two partitions writes what is missing', async () => {
   expect(await copied()).toEqual([20, 20])
 })
 
-it('that cannot read on keeps what it has, and where that came from', async () => {
+it('a mirror that cannot continue to read stores its positions', async () => {
   const { source, mirror, copied } = await world()
   const messages = Array.from({ length: 200 }, () => ({ value: 'v'.repeat(10_000), partition: 0 }))
   await source.producer().send({ topic: 'orders', messages })
@@ -104,7 +104,7 @@ it.each([0, 1])('keeps no position before records it did not take (%i)', async p
   expect(positions[1 - partition]).toEqual([other, other])
 })
 
-it('reads partitions that come later from their first record on', async () => {
+it('a mirror reads later partitions from their first record', async () => {
   const { source, mirror, copied } = await world()
   await mirror({ first: 15 })
   await source.admin.createPartitions({ topic: 'orders', partitions: 3 })
@@ -114,7 +114,7 @@ it('reads partitions that come later from their first record on', async () => {
   expect(await copied()).toEqual([5, 5, 3])
 })
 
-it('ends at the end it saw at the beginning, also when records come all the time', async () => {
+it('a mirror ends at the end it saw at the start, even if records keep coming', async () => {
   const { source, mirror, copied } = await world()
   const producer = source.producer()
   const more = { topic: 'orders', messages: [{ value: 'later', partition: 1 }] }
@@ -126,7 +126,7 @@ it('ends at the end it saw at the beginning, also when records come all the time
   expect(reports[1]?.records).toBeGreaterThan(0)
 })
 
-it('may begin at a time', async () => {
+it('a mirror may begin at a time', async () => {
   const { source, mirror, copied } = await world()
   await source.admin.createTopic({ topic: 'days', partitions: 2 })
   const messages = [1, 2, 3].map(day => ({
@@ -142,7 +142,7 @@ it('may begin at a time', async () => {
   expect(await copied()).toEqual([2, 0])
 })
 
-it('refuses a copy that has more partitions than the source', async () => {
+it('a mirror refuses a copy with more partitions than the source', async () => {
   const { target, mirror } = await world()
   await target.admin.createTopic({ topic: 'copy', partitions: 4 })
   await expect(mirror()).rejects.toThrow(
@@ -150,7 +150,7 @@ it('refuses a copy that has more partitions than the source', async () => {
   )
 })
 
-it('takes records that are larger than a round', async () => {
+it('a mirror copies records that are larger than a round', async () => {
   const { source, mirror, copied } = await world()
   const config = { 'max.message.bytes': 70_000_000 }
   await source.admin.createTopic({ topic: 'large', partitions: 1, config })
@@ -163,7 +163,7 @@ it('takes records that are larger than a round', async () => {
   expect(await copied()).toEqual([3])
 })
 
-it('takes records that have become older than the source takes now', async () => {
+it('a mirror copies records that are older than the source accepts now', async () => {
   const clock = virtualClock()
   const { source, mirror, copied } = await world({ clock })
   const config = { 'message.timestamp.before.max.ms': 1_000 }
@@ -174,7 +174,7 @@ it('takes records that have become older than the source takes now', async () =>
   expect(await copied()).toEqual([1])
 })
 
-it('keeps no position of a source that is made anew while it follows', async () => {
+it('a mirror stores no position of a source that is recreated while it follows', async () => {
   const { source, mirror, kept } = await world()
   const remake = async (): Promise<void> => {
     await source.admin.deleteTopic('orders')
@@ -191,7 +191,7 @@ it('keeps no position of a source that is made anew while it follows', async () 
   await expect(mirror()).rejects.toThrow('copy-0 mirrors a topic orders that was deleted and recreated since')
 })
 
-it('that follows keeps how far it is, and tells its plan once, also when partitions come', async () => {
+it('a mirror that follows stores its positions, and reports its plan only once', async () => {
   const { source, mirror, copied, kept } = await world()
   const ending = new AbortController()
   const more = async (): Promise<void> => {
@@ -212,14 +212,14 @@ it('that follows keeps how far it is, and tells its plan once, also when partiti
   ])
 })
 
-it('leaves partitions that come meanwhile to the next run when it does not follow', async () => {
+it('a mirror that does not follow leaves new partitions to the next run', async () => {
   const { source, mirror, copied } = await world()
   const grown = { topic: 'orders', partitions: 3 }
   await mirror({ onPlan: () => void source.admin.createPartitions(grown) })
   expect(await copied()).toEqual([20, 20])
 })
 
-it('keeps a position of a copy that was made anew, wherever the old one ended', async () => {
+it('a mirror stores a position of a recreated copy, wherever the old one ended', async () => {
   const { source, target, mirror } = await world()
   await mirror()
   await target.admin.deleteTopic('copy')
@@ -230,7 +230,7 @@ it('keeps a position of a copy that was made anew, wherever the old one ended', 
   expect(positions.of('copy', 0)?.target).toEqual({ topicId, offset: 0 })
 })
 
-it('is no copy of what is deleted while it begins', async () => {
+it('a mirror fails if the source deletes records it is about to read', async () => {
   const { source, mirror, copied } = await world()
   const gone = { topic: 'orders', partition: 0, offset: 10 }
   const onPlan = (): void => void source.admin.deleteRecords(gone)
@@ -238,7 +238,7 @@ it('is no copy of what is deleted while it begins', async () => {
   expect((await copied())[0]).toBe(0)
 })
 
-it('that is ended while it looks for its place shifts nothing', async () => {
+it('a mirror that is ended while it recognizes records reports no shift', async () => {
   const { target, mirror } = await world()
   const fault = target.faults.on('produce', { topic: POSITIONS_TOPIC })
   const dying = fault.error('POLICY_VIOLATION').after(1).always()
@@ -252,7 +252,7 @@ it('that is ended while it looks for its place shifts nothing', async () => {
   expect(hasCaughtUp).toBe(false)
 })
 
-it('tells the first of two failures', async () => {
+it('a mirror reports the first of two failures', async () => {
   const { source, target, mirror } = await world()
   const messages = Array.from({ length: 200 }, () => ({ value: 'v'.repeat(10_000), partition: 0 }))
   await source.producer().send({ topic: 'orders', messages })
@@ -272,7 +272,7 @@ describe('many records', () => {
     return parts
   }
 
-  it('that were read when a signal comes are in the copy, and kept', async () => {
+  it('records that were read before a signal are in the copy, with a position', async () => {
     const { mirror, copied, kept } = await manyWorld()
     const ending = new AbortController()
     await mirror({ signal: ending.signal, onProgress: () => ending.abort() })
@@ -282,7 +282,7 @@ describe('many records', () => {
     expect((await kept())[0]).toEqual([end, end])
   })
 
-  it('are all there before a position speaks of them', async () => {
+  it('records are in the copy before a position covers them', async () => {
     const { mirror } = await manyWorld()
     let now = 0
     const flies = vi.spyOn(systemClock, 'monotonicMs').mockImplementation(() => (now += 2_000))
@@ -350,7 +350,7 @@ describe('from a source with gaps that deletes its first records', () => {
     expect(await values()).toEqual([...before, '3 0', '3 1', '3 2'])
   })
 
-  it('goes on behind what is gone when it may', async () => {
+  it('a mirror continues after deleted records with --skip-deleted', async () => {
     const { source, put, goOn, values } = await gapWorld()
     const before = await values()
     await put(3, 3)

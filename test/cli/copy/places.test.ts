@@ -1,4 +1,4 @@
-/** Where to begin and to end: what numbers and times are understood as. */
+/** Where to begin and end: how numbers and times are understood. */
 
 import { describe, expect, it } from 'vitest'
 import {
@@ -26,7 +26,7 @@ describe('a place', () => {
   })
 
   it.each(['', '1.5', '-1', 'day 1', '2016-13-45', '2021-02-30', '1e3', '0:1:2', '0:', 'a:1', '0:1,'])(
-    '%j is none',
+    '%j is refused',
     text => {
       expect(offsetOrTime.parseText(text)).toBeUndefined()
       expect(placeInEach.parseText(text)).toBeUndefined()
@@ -34,7 +34,7 @@ describe('a place', () => {
     },
   )
 
-  it('may be another in each partition', () => {
+  it('a place may differ in each partition', () => {
     expect(placeInEach.parseText('0:17,11:2016-01-31T12:00:00.000Z')).toEqual(
       new Map<number, unknown>([
         [0, 17],
@@ -60,7 +60,7 @@ describe('a number like the milliseconds of now', () => {
     expect(timeIfBeyond(place, ends)).toEqual(isTime ? new Date(place) : undefined)
   })
 
-  it('says what it was understood as', () => {
+  it('a number taken for a time is reported', () => {
     expect(takenForTime('from', new Date(MS))).toBe(
       'partlog: --from 1600000000000 is taken for a time, 2020-09-13T12:26:40.000Z: ' +
         'it lies beyond the end of every partition',

@@ -21,20 +21,20 @@ async function folder(): Promise<string> {
   return dir
 }
 
-it('the copy of each partition is that of its leader', async () => {
+it("the leader's copy of each partition is read", async () => {
   const { partitions, count } = await sourceTopic(await folder(), 'orders', [])
   const folders = partitions.map(({ folder: place }) => place).sort()
   expect(folders).toEqual(['broker-1/orders-0', 'broker-1/orders-2', 'broker-3/orders-1'])
   expect(count).toBe(3)
 })
 
-it('one partition alone does not make the topic smaller', async () => {
+it('the number of partitions is the same if only one is read', async () => {
   const { partitions, count } = await sourceTopic(await folder(), 'orders', [1])
   expect(partitions.map(({ folder: place }) => place)).toEqual(['broker-3/orders-1'])
   expect(count).toBe(3)
 })
 
-it('without its controller a folder has one copy of each nevertheless, and no settings', async () => {
+it('a folder without its controller has one copy of each partition and no settings', async () => {
   const dir = await folder()
   rmSync(join(dir, 'controller'), { recursive: true })
   const { partitions } = await sourceTopic(dir, 'orders', [])
@@ -42,7 +42,7 @@ it('without its controller a folder has one copy of each nevertheless, and no se
   expect(await settingsOf(dir, 'orders')).toBeUndefined()
 })
 
-it('where the copy of a leader is gone, that of another broker is taken', async () => {
+it("another broker's copy is read if the leader's copy is gone", async () => {
   const dir = await folder()
   rmSync(join(dir, 'broker-3/orders-1'), { recursive: true })
   const { partitions } = await sourceTopic(dir, 'orders', [])
@@ -50,7 +50,7 @@ it('where the copy of a leader is gone, that of another broker is taken', async 
   expect(folders).toEqual(['broker-1/orders-0', 'broker-1/orders-1', 'broker-1/orders-2'])
 })
 
-it('is looked at beside a process that writes', async () => {
+it('a folder is read while another process writes to it', async () => {
   const dir = await folder()
   const cluster = await Cluster.open({ dir, brokers: 3 })
   onTestFinished(() => cluster.close())

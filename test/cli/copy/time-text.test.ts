@@ -1,4 +1,4 @@
-/** What is a time, and what only looks like one. */
+/** Text that is a time, and text that only looks like one. */
 
 import { describe, expect, it } from 'vitest'
 import {
@@ -35,7 +35,7 @@ describe('ISO 8601 with a zone', () => {
   })
 })
 
-describe('what is no time', () => {
+describe('text that is not a time is refused', () => {
   it.each([
     ...['order-1', 'user 12', 'true', '', ' ', '?', 'now', '2016', '2016-01', '12:00:00Z'],
     ...['13/04/2016', '03/04/2016', 'Jan 31 2016', 'Wed, 21 Oct 2015 07:28:00 GMT'],
@@ -51,7 +51,7 @@ describe('what is no time', () => {
   })
 
   it.each(['2018-08-31 09:30:00', '2018-08-31T09:30', '2018-08-31', '20180831T093000'])(
-    '%s does not say its zone',
+    '%s is refused without a zone',
     text => {
       expect(() => timeFromText(text)).toThrow('it has no time zone: add --timezone UTC')
       expect(timeFromText(text, { zone: UTC })).toBe(timeFromIso(text, UTC))
@@ -59,7 +59,7 @@ describe('what is no time', () => {
   )
 
   it.each(['1955-01-01T00:00:00Z', '1969-12-31T23:59:59.999Z', '-1', '-1700000000'])(
-    '%s lies before 1970',
+    '%s is refused: it lies before 1970',
     text => {
       expect(() => timeFromText(text)).toThrow('before 1970')
       expect(() => timeFromText(text, { unit: 's' })).toThrow('before 1970')
@@ -81,12 +81,12 @@ describe('a number since 1970', () => {
     ['1544712660300999999', '2018-12-13T14:51:00.300Z'],
     ['100000000', '1973-03-03T09:46:40.000Z'],
     ['4999999999', '2128-06-11T08:53:19.000Z'],
-  ])('%s tells by itself what it counts', (text, expected) => {
+  ])('%s has a clear unit', (text, expected) => {
     expect(iso(text)).toBe(expected)
   })
 
   it.each(['0', '1', '1000', '1.5', '20160131', '99999999', '5000000000', '50000000000'])(
-    '%s does not',
+    '%s has no clear unit',
     text => {
       expect(() => timeFromText(text)).toThrow('add --timestamp-unit s, ms, us or ns')
     },
@@ -104,12 +104,12 @@ describe('a number since 1970', () => {
     expect(iso(text, unit)).toBe(expected)
   })
 
-  it('never goes beyond what a time can be', () => {
+  it('a number beyond the latest time is refused', () => {
     expect(() => timeFromText('9000000000000000', { unit: 'ms' })).toThrow('beyond the year')
     expect(() => timeFromText('1700000000123', { unit: 's' })).not.toThrow()
   })
 
-  it('no two units of the same decades overlap', () => {
+  it('the ranges of the units do not overlap', () => {
     for (let year = 1974; year < 2128; year++) {
       const ms = Date.UTC(year, 5)
       const texts = [`${ms / 1000}`, `${ms}`, `${ms}000`, `${ms}000000`]
@@ -140,11 +140,11 @@ describe('a time zone', () => {
     expect(local(text, zone)).toBe(expected)
   })
 
-  it('has hours that no clock shows', () => {
+  it('a time that the clocks skip is refused', () => {
     expect(() => local('2018-03-25 02:30:00', 'Europe/Berlin')).toThrow('the clocks were put forward over it')
   })
 
-  it('is not asked where a time says its own', () => {
+  it('the zone of the time itself wins', () => {
     expect(local('2018-08-31 09:30:00Z', 'Europe/Berlin')).toBe('2018-08-31T09:30:00.000Z')
   })
 

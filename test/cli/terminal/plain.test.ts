@@ -1,4 +1,4 @@
-/** What others may choose never steers a terminal, and no password of an address is said again. */
+/** Untrusted text never controls a terminal, and passwords of addresses are not printed. */
 
 import { PassThrough } from 'node:stream'
 import { describe, expect, it } from 'vitest'
@@ -10,30 +10,30 @@ import { table } from '../../../src/cli/terminal/table.js'
 const EVIL = 'a\u001b[2J\u009b31mb\r\nc\td\u0000\u007f\u2028\u202ee\u2066'
 
 describe('text of others', () => {
-  it('is one line without a control character, with all of them to be seen', () => {
+  it('plain text is one line in which every control character is visible', () => {
     const text = plain(EVIL)
     expect(text).toBe('a\\u001b[2J\\u009b31mb\\r\\nc\\td\\u0000\\u007f\\u2028\\u202ee\\u2066')
     expect(plain('Zoë 日本 😀 -\u00a0')).toBe('Zoë 日本 😀 -\u00a0')
   })
 
-  it('keeps its lines where it has some', () => {
+  it('plain lines keep their line breaks', () => {
     expect(plainLines('a\nb\u001bc\r')).toBe('a\nb\\u001bc\\r')
   })
 
-  it('as JSON stays the same value', () => {
+  it('plain JSON parses to the same value', () => {
     const json = plainJson({ [EVIL]: [EVIL, 1, null] })
     expect(JSON.parse(json)).toEqual({ [EVIL]: [EVIL, 1, null] })
     for (const character of json) expect(plain(character)).toBe(character)
   })
 
-  it('is one cell of a table', () => {
+  it('text with control characters fits into one cell of a table', () => {
     const lines = table(['GROUP', 'LAG'], [[EVIL, 1], ['b', 22]]).split('\n')
     expect(lines).toHaveLength(3)
     for (const line of lines) expect(plain(line)).toBe(line)
     expect(new Set(lines.map(line => line.length)).size).toBe(1)
   })
 
-  it('is said as text in notes', () => {
+  it('notes contain no control characters', () => {
     const stderr = new PassThrough()
     const output = new Output(new PassThrough() as never, stderr as never)
     output.note(`group ${EVIL}`)
@@ -60,12 +60,12 @@ describe('addresses', () => {
     '/data/a:b@c/file.jsonl: ENOENT',
     'mail to me@example.org',
     'orders-0 at 12:30:00',
-  ])('%s stays', sentence => {
+  ])('%s stays unchanged', sentence => {
     expect(withoutSecrets(sentence)).toBe(sentence)
   })
 })
 
-it('an exported record is the same record, and its line is text', () => {
+it('an exported record is the same record, and its line has no control characters', () => {
   const bytes = Buffer.from(EVIL)
   const record = {
     ...{ topic: 't', partition: 0, offset: 1, timestamp: 2, timestampType: 'CreateTime' as const },

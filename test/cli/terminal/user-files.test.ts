@@ -1,4 +1,4 @@
-/** Lines of files as they are: encodings that are told, lines too long, streams that nobody ends. */
+/** Lines of files: encodings, lines that are too long, streams that do not end. */
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -39,13 +39,13 @@ describe('a byte order mark', () => {
     ['before an empty line', '\nb', ['', 'b']],
     ['alone', '', []],
     ['before one character', 'x', ['x']],
-  ])('%s is no part of it', async (_, text, expected) => {
+  ])('a byte order mark %s is dropped', async (_, text, expected) => {
     const bytes = Buffer.concat([MARK, Buffer.from(text)])
     expect(await linesOf(file(bytes))).toEqual(expected)
     expect(await linesOf(file(gzipSync(bytes), '.gz'))).toEqual(expected)
   })
 
-  it('counts at the beginning only, once, and when it is whole', async () => {
+  it('a byte order mark is dropped only at the start, once, and if it is complete', async () => {
     const mark = MARK.toString('latin1')
     const bytes = Buffer.concat([MARK, MARK, Buffer.from('a\n'), MARK, Buffer.from('b')])
     expect(await linesOf(file(bytes))).toEqual([`${mark}a`, `${mark}b`])
@@ -61,7 +61,7 @@ describe('a byte order mark', () => {
     ['UTF-16', wide('\ufeffa\n', 'be')],
     ['UTF-32', Buffer.of(0xff, 0xfe, 0, 0, 0x61, 0, 0, 0)],
     ['UTF-32', Buffer.of(0, 0, 0xfe, 0xff, 0, 0, 0, 0x61)],
-  ])('of %s is named', async (name, bytes) => {
+  ])('a mark of %s is refused by name', async (name, bytes) => {
     for (const isText of [true, false]) {
       await expect(linesOf(file(bytes), { isText })).rejects.toThrow(
         `it is in ${name}, expected UTF-8 (iconv -f ${name} -t UTF-8 converts it)`,
@@ -73,7 +73,7 @@ describe('a byte order mark', () => {
   it.each([
     ['UTF-16LE', wide('{"a":1}\n', 'le')],
     ['UTF-16BE', wide('{"a":1}\n', 'be')],
-  ])('is not needed to tell %s where text is expected', async (name, bytes) => {
+  ])('%s without a mark is refused if text is expected', async (name, bytes) => {
     await expect(linesOf(file(bytes), { isText: true })).rejects.toThrow(`it is in ${name}`)
     expect(await linesOf(file(bytes))).not.toEqual([]) // any bytes
   })
@@ -82,19 +82,19 @@ describe('a byte order mark', () => {
 describe('a line that is too long', () => {
   const long = Buffer.alloc(16 * 1024 * 1024 + 1, 0x61)
 
-  it('is one line, of which nothing is kept', async () => {
+  it('a line that is too long is one line, and its bytes are dropped', async () => {
     const bytes = Buffer.concat([Buffer.from('a\n'), long, long, Buffer.from('\nb\n')])
     expect(await linesOf(file(bytes))).toEqual(['a', 'too long', 'b'])
   })
 
-  it('may be the last one', async () => {
+  it('a line that is too long may be the last one', async () => {
     expect(await linesOf(file(Buffer.concat([Buffer.from('a\n'), long])))).toEqual(['a', 'too long'])
     expect(await linesOf(file(long.subarray(1)))).toEqual([long.toString('latin1', 1)])
   })
 })
 
 describe('a signal', () => {
-  it('ends it between lines', async () => {
+  it('a signal ends the reading between lines', async () => {
     const ending = new AbortController()
     const path = file('a\n'.repeat(200_000))
     let count = 0

@@ -1,4 +1,4 @@
-/** Being a member. */
+/** Members of a group. */
 
 import type { Request } from '../../../src/protocol/api.js'
 import { ends, joining, type Ask, type Join, type Place } from './place.js'

@@ -1,4 +1,4 @@
-/** Asking who is there. */
+/** Brokers, topics and API versions. */
 
 import { ZERO_UUID } from '../../../src/base/uuid.js'
 import type { Request } from '../../../src/protocol/api.js'
