@@ -3,7 +3,7 @@
 import { expect, it } from 'vitest'
 import { world } from './world.js'
 
-it('deleteRecords goes to the new leader when the one that is known has died', async () => {
+it('deleteRecords goes to the new leader when the known one has died', async () => {
   const all = await world()
   const { cluster, clock, passing, leader } = all
   await passing(cluster.admin.createTopic({ topic: 'orders', replicationFactor: 3 }))
@@ -19,7 +19,7 @@ it('deleteRecords goes to the new leader when the one that is known has died', a
   expect(clock.monotonicMs() - killedMs).toBeLessThan(1_000)
 })
 
-it('a group is listed though its coordinator is being loaded', async () => {
+it('a group is listed even while its coordinator is loading', async () => {
   const all = await world()
   const { cluster, passing } = all
   await passing(cluster.admin.createTopic({ topic: 'orders', replicationFactor: 3 }))
@@ -31,7 +31,7 @@ it('a group is listed though its coordinator is being loaded', async () => {
   expect(rule.isSpent).toBe(true)
 })
 
-it('a coordinator that has moved is looked for again', async () => {
+it('a coordinator that has moved is looked up again', async () => {
   const all = await world()
   const { cluster, passing } = all
   await passing(cluster.admin.createTopic({ topic: 'orders', replicationFactor: 3 }))

@@ -11,7 +11,7 @@ const CHOSEN = [{ id: 7 }, { id: 0 }, { id: LARGEST }]
 const IDS = [0, 7, LARGEST]
 
 describe('brokers 0, 7 and 2147483647', () => {
-  it('lead, follow, die and come back', async () => {
+  it('brokers with chosen ids lead, follow, die and return', async () => {
     const all = await world({ brokers: CHOSEN })
     const { cluster, passing, leader, isFull } = all
     expect(cluster.brokers.map(({ id }) => id)).toEqual(IDS)
@@ -35,7 +35,7 @@ describe('brokers 0, 7 and 2147483647', () => {
     expect(await valuesOf(all, 3)).toEqual(['a', 'without 0', `without ${LARGEST}`])
   })
 
-  it('can each be cut off from the controller, and only they', async () => {
+  it('brokers with chosen ids can be separated from the controller one by one', async () => {
     const { cluster, passing, leader, clock } = await world({ brokers: CHOSEN })
     await passing(cluster.admin.createTopic({ topic: 'orders', assignment: [[0, 7, LARGEST]] }))
     cluster.network.partition(['controller', 7, LARGEST], [0])
@@ -50,7 +50,7 @@ describe('brokers 0, 7 and 2147483647', () => {
     })
   })
 
-  it('answer clients in turn, whichever of them runs', async () => {
+  it('clients can ask any running broker with a chosen id', async () => {
     const { cluster, passing } = await world({ brokers: CHOSEN })
     for (const id of IDS) await passing(cluster.broker(id).kill())
     for (const id of IDS) {
@@ -61,7 +61,7 @@ describe('brokers 0, 7 and 2147483647', () => {
     }
   })
 
-  it('answer clients of the socket factory and of ports by their own ids', async () => {
+  it('sockets and ports reach brokers by their chosen ids', async () => {
     const { cluster } = await world({ brokers: CHOSEN })
     expect(cluster.bootstrap).toEqual(IDS.map(id => `broker-${id}:9092`))
     const { bootstrap } = await cluster.listen({ port: 0 })
@@ -75,7 +75,7 @@ describe('brokers 0, 7 and 2147483647', () => {
     }
   })
 
-  it('stand in racks by id, or as each says itself', async () => {
+  it('racks belong to brokers by the order of ids, or as each broker says', async () => {
     const brokers = [{ id: 7 }, { id: 0, rack: 'own' }, { id: 3, rack: null }]
     const { cluster } = await world({ brokers, racks: ['first', 'second', 'third'] })
     expect(cluster.describe().brokers.map(({ id, rack }) => [id, rack])).toEqual([
@@ -97,7 +97,7 @@ describe('a folder', () => {
     return views
   }
 
-  it('knows its brokers by their ids', async () => {
+  it('a folder knows its brokers by their ids', async () => {
     const disk = new MemoryDisk()
     await openedWith(disk, [{ id: 0 }, { id: 5 }])
     expect(disk.list('').map(({ name }) => name)).toEqual(
@@ -116,7 +116,7 @@ describe('a folder', () => {
     ])
   })
 
-  it('keeps its copies by default as many as it knows brokers', async () => {
+  it('the default replication factor of a folder is limited by its brokers', async () => {
     const disk = new MemoryDisk()
     await openedWith(disk, 3)
     const { cluster, passing } = await world({ brokers: undefined }, disk)
@@ -141,7 +141,7 @@ it.each([
   [{ rack: 'a' }],
   [null],
   Array.from({ length: 65 }, (_, id) => ({ id })),
-])('brokers: %j is refused before anything is made', async brokers => {
+])('brokers: %j is refused before anything is created', async brokers => {
   const disk = new MemoryDisk()
   await expect(world({ brokers: brokers as number }, disk)).rejects.toMatchObject({
     code: 'INVALID_CONFIG',
@@ -150,7 +150,7 @@ it.each([
   expect(disk.list('')).toEqual([])
 })
 
-it('0 names the controller as in 0.1.0, while no broker has this id', async () => {
+it('0 names the controller as in 0.1.0, unless a broker has this id', async () => {
   const before = await world()
   before.cluster.network.partition([0], [3])
   await before.clock.advance(20_000)

@@ -71,7 +71,7 @@ async function firstDirty(disk: MemoryDisk, broker: number, topic: string): Prom
 }
 
 describe('a compacted topic', () => {
-  it('keeps what is newest of each key, for readers and after a restart', async () => {
+  it('a compacted topic keeps the latest record of each key, also after a restart', async () => {
     const w = await world()
     await w.cluster.admin.createTopic({ topic: 'orders', config: COMPACT })
     await send(w.cluster, 60)
@@ -91,7 +91,7 @@ describe('a compacted topic', () => {
     expect((await linesIn(w.cluster)).at(-1)).toBe('60:k0=60')
   })
 
-  it('takes no records without a key, and none are deleted from its beginning', async () => {
+  it('a compacted topic refuses records without a key, and deleteRecords', async () => {
     const { cluster } = await world()
     await cluster.admin.createTopic({ topic: 'orders', config: COMPACT })
     const keyless = cluster.producer().send({ topic: 'orders', messages: [{ value: 'x' }] })
@@ -104,7 +104,7 @@ describe('a compacted topic', () => {
     expect(await linesIn(cluster)).toEqual(['2:k2=2'])
   })
 
-  it('keeps its records however old they are; compact,delete does not', async () => {
+  it('a compacted topic keeps old records; compact,delete does not', async () => {
     const w = await world()
     const config = { ...COMPACT, 'retention.ms': 100_000 }
     await w.cluster.admin.createTopic({ topic: 'orders', config })
@@ -125,7 +125,7 @@ describe('a compacted topic', () => {
     expect(left.at(-1)).toBe('50:k0=50')
   })
 
-  it('that is not compacted any more keeps its gaps', async () => {
+  it('a topic that is no longer compacted keeps its gaps', async () => {
     const w = await world()
     await w.cluster.admin.createTopic({ topic: 'orders', config: COMPACT })
     await send(w.cluster, 60)
@@ -139,7 +139,7 @@ describe('a compacted topic', () => {
     expect((await inspectPartition(w.disk, 'broker-1/orders-0')).problems).toEqual([])
   })
 
-  it('is compacted by each broker that has a copy', async () => {
+  it('each broker with a replica compacts it', async () => {
     const w = await world({ brokers: 3 })
     await w.cluster.admin.createTopic({
       topic: 'orders',
@@ -168,7 +168,7 @@ describe('a compacted topic', () => {
 })
 
 describe('__consumer_offsets', () => {
-  it('is compacted, and groups know their places after it', async () => {
+  it('groups keep their offsets when __consumer_offsets is compacted', async () => {
     const w = await world()
     await w.cluster.admin.createTopic({ topic: 'orders' })
     const commit = async (groupId: string, offset: number): Promise<void> => {

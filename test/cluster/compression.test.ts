@@ -5,7 +5,7 @@ import { valuesOf, world } from './world.js'
 
 const FIRST_SEGMENT = 'orders-0/00000000000000000000.log'
 
-it('compression.type is what every replica keeps, and readers do not see it', async () => {
+it('every replica stores the codec of compression.type, and readers do not notice', async () => {
   const disk = new MemoryDisk()
   const w = await world({}, disk)
   const { cluster, passing } = w
@@ -30,7 +30,7 @@ it('compression.type is what every replica keeps, and readers do not see it', as
   expect(logs.map(log => log.equals(logs[0]!))).toEqual([true, true, true])
 })
 
-it('a codec that partlog does not write is refused by its name', async () => {
+it('a codec that partlog cannot write is refused by name', async () => {
   const { cluster, passing } = await world()
   const refused = (config: object): Promise<string> =>
     passing(

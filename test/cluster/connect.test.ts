@@ -152,14 +152,14 @@ function expected(): string[] {
 const VERSIONS_MOST = Math.max(...SPOKEN.map(api => versionsOf(api).max - versionsOf(api).min))
 
 describe('connect', () => {
-  it('gives the clients of an embedded cluster: a session sees the same', async () => {
+  it('a remote cluster gives the clients of an embedded one', async () => {
     const here = await session(await embedded())
     const { far, proxy } = await behind(await embedded())
     expect(await session(far)).toEqual(here)
     expect(proxy.passed.filter(({ api }) => api === 'Fetch')[0]?.version).toBe(12)
   })
 
-  it('also where brokers are older: every version of every request does', async () => {
+  it('a session sees the same with every version of every request', async () => {
     const here = await session(await embedded())
     const seen = new Set<string>()
     for (let step = 0; step <= VERSIONS_MOST; step++) {
@@ -176,7 +176,7 @@ describe('connect', () => {
 })
 
 describe('a connection', () => {
-  it('begins with whoever of the brokers is there', async () => {
+  it('a connection starts with any broker that can be reached', async () => {
     const here = await embedded(2)
     const { bootstrap } = await here.listen({ port: 0 })
     const far = await remote({ bootstrapServers: `127.0.0.1:1, ${bootstrap[1]}` })
@@ -184,7 +184,7 @@ describe('a connection', () => {
     expect(await far.admin.listTopics()).toEqual([])
   })
 
-  it('fails at once when nobody is', async () => {
+  it('connect fails at once if no broker can be reached', async () => {
     const error = await connect({ bootstrapServers: ['127.0.0.1:1'] }).catch((e: unknown) => e)
     expect(error).toMatchObject({
       code: 'NETWORK_EXCEPTION',
@@ -194,7 +194,7 @@ describe('a connection', () => {
     })
   })
 
-  it('waits for a broker that does not answer no longer than it was told', async () => {
+  it('connect waits for a silent broker no longer than its time-out', async () => {
     let held = 0
     const { proxy, far } = await behind(await embedded(), {
       onRequest: ({ api }) => (api === 'ListGroups' && held++ < 1 ? never() : undefined),
@@ -208,7 +208,7 @@ describe('a connection', () => {
   it.each([
     ['does not serve at all', undefined, 'does not serve Metadata'],
     ['serves in newer versions only', { min: 99, max: 100 }, 'versions 99 to 100'],
-  ])('says so when a broker %s what is asked', async (_what, range, sentence) => {
+  ])('connect fails if a broker %s what is asked', async (_what, range, sentence) => {
     const proxy = await proxied(await embedded(), { serves: () => range })
     await expect(connect({ bootstrapServers: proxy.bootstrap })).rejects.toMatchObject({
       code: 'UNSUPPORTED_VERSION',
@@ -216,7 +216,7 @@ describe('a connection', () => {
     })
   })
 
-  it('refuses what an older broker would misunderstand', async () => {
+  it('a request that an older broker would misunderstand is refused', async () => {
     const serves = (_api: ApiName, { min }: VersionRange): VersionRange => ({ min, max: min })
     const { far } = await behind(await embedded(), { serves })
     const expected = { code: 'UNSUPPORTED_VERSION' }
@@ -224,7 +224,7 @@ describe('a connection', () => {
     await expect(far.admin.listGroupOffsets('g')).rejects.toMatchObject(expected)
   })
 
-  it('that has not been used for long is not used again', async () => {
+  it('a connection that was idle for long is replaced', async () => {
     const cluster = await embedded()
     const proxy = await proxied(cluster)
     const far = await remote({ bootstrapServers: proxy.bootstrap, connectionsMaxIdleMs: 1 })
@@ -237,7 +237,7 @@ describe('a connection', () => {
     await until(() => proxy.connections.open === 1)
   })
 
-  it('leaves nothing open at close, and answers nothing after it', async () => {
+  it('close leaves no connection open, and later requests fail', async () => {
     const { proxy, far } = await behind(await embedded())
     await far.admin.createTopic({ topic: 'orders', partitions: 2 })
     const consumer = far.consumer({ groupId: 'g' })
@@ -256,7 +256,7 @@ describe('a connection', () => {
     expect(() => far.producer()).toThrow(expect.objectContaining({ code: 'CLOSED' }))
   })
 
-  it('of one client is not held up by what it waits for', async () => {
+  it('a client is not delayed by its own waiting requests', async () => {
     const { proxy, far } = await behind(await embedded())
     await far.admin.createTopic({ topic: 'orders', partitions: 9 })
     const consumer = far.consumer({ ...reader, fetchMaxWaitMs: 600_000 })
@@ -270,7 +270,7 @@ describe('a connection', () => {
     await consumer.close()
   })
 
-  it('lets a member go that waits for the others', async () => {
+  it('a member can leave while a JoinGroup waits', async () => {
     const { proxy, far } = await behind(await embedded())
     await far.admin.createTopic({ topic: 'orders', partitions: 2 })
     const one = far.consumer({ ...reader, heartbeatIntervalMs: 10_000 })
@@ -283,7 +283,7 @@ describe('a connection', () => {
     expect(proxy.passed.some(({ api }) => api === 'LeaveGroup')).toBe(true)
   })
 
-  it('makes no more connections than it needs', async () => {
+  it('a client opens no more connections than it needs', async () => {
     const { proxy, far } = await behind(await embedded())
     const base = proxy.connections.open
     await far.admin.createTopic({ topic: 'orders', partitions: 20 })
@@ -305,7 +305,7 @@ describe('a connection', () => {
 })
 
 describe('brokers that go', () => {
-  it('cost no record, and none comes twice or out of order', async () => {
+  it('brokers that end cost no record, and none is duplicated or out of order', async () => {
     const cluster = await Cluster.memory({ brokers: 3 })
     onTestFinished(() => cluster.close())
     const { far, proxy } = await behind(cluster)
@@ -340,7 +340,7 @@ describe('brokers that go', () => {
     await running
   })
 
-  it('and come back elsewhere are found again', async () => {
+  it('brokers that return at another address are found again', async () => {
     const cluster = await embedded()
     const first = await cluster.listen({ port: 0 })
     const far = await remote({ bootstrapServers: first.bootstrap })
@@ -356,7 +356,7 @@ describe('brokers that go', () => {
 })
 
 describe.each(['elsewhere', 'in this process'])('acks 0, brokers %s', place => {
-  it('follows a leader that moves', async () => {
+  it('sends with acks 0 follow a leader that moves', async () => {
     const cluster = await Cluster.memory({ brokers: 2 })
     onTestFinished(() => cluster.close())
     await cluster.admin.createTopic({ topic: 'orders', assignment: [[1, 2]] })
@@ -414,7 +414,7 @@ describe('a password', () => {
     return { answer, state }
   }
 
-  it.each(['plain', 'scram-sha-256', 'scram-sha-512'] as const)('lets in: %s', async mechanism => {
+  it.each(['plain', 'scram-sha-256', 'scram-sha-512'] as const)('%s authenticates', async mechanism => {
     const { answer, state } = guard()
     const { bootstrap } = await proxied(await embedded(), { answer })
     const far = await remote({ bootstrapServers: bootstrap, sasl: { ...PLAIN, mechanism } })
@@ -423,7 +423,7 @@ describe('a password', () => {
   })
 
   it.each(['plain', 'scram-sha-256', 'scram-sha-512'] as const)(
-    'that is wrong does not: %s',
+    'a wrong password is refused: %s',
     async mechanism => {
       const { bootstrap } = await proxied(await embedded(), { answer: guard().answer })
       const sasl = { ...PLAIN, mechanism, password: 'hunter2' }
@@ -434,7 +434,7 @@ describe('a password', () => {
     },
   )
 
-  it('is said again before the broker stops believing it', async () => {
+  it('the client authenticates again before its session ends', async () => {
     const { answer, state } = guard(40)
     const { bootstrap } = await proxied(await embedded(), { answer })
     const far = await remote({ bootstrapServers: bootstrap, sasl: PLAIN })
@@ -447,7 +447,7 @@ describe('a password', () => {
     expect(state.letIn).toBe(before + 1)
   })
 
-  it('in a way the broker does not take is refused with the ways it takes', async () => {
+  it('a mechanism that the broker does not accept is refused with those it accepts', async () => {
     const answer: ProxyOptions['answer'] = header =>
       header.apiKey === 17
         ? respond(header, saslHandshakeResponse, { errorCode: 33, mechanisms: ['GSSAPI'] })
@@ -463,7 +463,7 @@ describe('a password', () => {
 describe('TLS', () => {
   const tls = { key: KEY, cert: CERTIFICATE }
 
-  it('hides what is said from others: with a certificate that is vouched for', async () => {
+  it('TLS encrypts a connection to a broker with a trusted certificate', async () => {
     const { bootstrap } = await proxied(await embedded(), { tls })
     for (const ssl of [{ ca: CERTIFICATE }, { ca: [Buffer.from(CERTIFICATE)] }]) {
       const far = await remote({ bootstrapServers: bootstrap, ssl })
@@ -473,7 +473,7 @@ describe('TLS', () => {
     expect(await remote({ bootstrapServers: bootstrap, ssl: any })).toBeDefined()
   })
 
-  it('with one that nobody vouches for, or for another name, is refused', async () => {
+  it('an untrusted certificate, or one for another name, is refused', async () => {
     const { bootstrap } = await proxied(await embedded(), { tls })
     const cases = [
       [true, 'self-signed'],
@@ -487,7 +487,7 @@ describe('TLS', () => {
     }
   })
 
-  it('where the other side speaks none, or the other way round, is told apart', async () => {
+  it('TLS against plain text, and the other way round, is recognised', async () => {
     const plain = await (await embedded()).listen({ port: 0 })
     const secret = await proxied(await embedded(), { tls })
     await expect(
@@ -520,7 +520,7 @@ describe('options', () => {
     [{ ...ok, requestTimeoutMs: 0 }, 'requestTimeoutMs'],
     [{ ...ok, reconnectBackoffMs: -1 }, 'reconnectBackoffMs'],
     [{ ...ok, logger: 1 }, 'logger'],
-  ])('%j are refused', async (options, word) => {
+  ])('options %j are refused', async (options, word) => {
     await expect(connect(options as never)).rejects.toMatchObject({
       code: 'INVALID_CONFIG',
       message: expect.stringContaining(word),

@@ -38,14 +38,14 @@ async function world(brokers: number, disk = new MemoryDisk()) {
 }
 
 describe('deleteRecords', () => {
-  it('with one broker is answered without waiting for anybody', async () => {
+  it('deleteRecords with one broker does not wait', async () => {
     const { cluster, clock } = await world(1)
     const before = clock.monotonicMs()
     expect(await cluster.admin.deleteRecords({ ...ORDERS, offset: 4 })).toBe(4)
     expect(clock.monotonicMs()).toBe(before)
   })
 
-  it('with three takes no time, either, when all follow', async () => {
+  it('deleteRecords with three brokers takes no time if all follow', async () => {
     const { cluster, clock } = await world(3)
     const before = clock.monotonicMs()
     const deleted = cluster.admin.deleteRecords({ ...ORDERS, offset: 4 })
@@ -54,7 +54,7 @@ describe('deleteRecords', () => {
     expect(clock.monotonicMs()).toBe(before)
   })
 
-  it.each([1, 2])('is for good when its leader dies at once, %d times', async deaths => {
+  it.each([1, 2])('deletions survive %d deaths of the leader', async deaths => {
     const { cluster, passing, leader, first } = await world(3)
     await passing(cluster.admin.deleteRecords({ ...ORDERS, offset: 4 }))
     for (let n = 0; n < deaths; n++) {
@@ -63,7 +63,7 @@ describe('deleteRecords', () => {
     }
   })
 
-  it('is for good when all brokers die at once', async () => {
+  it('deleted records stay deleted if all brokers die at once', async () => {
     const { cluster, passing, first } = await world(3)
     await passing(cluster.admin.deleteRecords({ ...ORDERS, offset: 'latest' }))
     await passing(Promise.all(cluster.brokers.map(each => each.kill())))
@@ -71,7 +71,7 @@ describe('deleteRecords', () => {
     expect(await first()).toBe(RECORDS)
   })
 
-  it('does not wait for a broker that is dead, which deletes when it is back', async () => {
+  it('deleteRecords does not wait for a dead broker, which deletes when it returns', async () => {
     const { cluster, clock, passing, leader, followers, first } = await world(3)
     const dead = followers()[0]
     await passing(dead?.kill() as Promise<void>)
@@ -85,7 +85,7 @@ describe('deleteRecords', () => {
     expect(await first()).toBe(4)
   })
 
-  it('stops waiting for a broker that dies meanwhile', async () => {
+  it('deleteRecords stops waiting for a broker that dies', async () => {
     const { cluster, clock, passing, followers } = await world(3)
     const [slow] = followers()
     slow?.pauseReplication()
@@ -97,7 +97,7 @@ describe('deleteRecords', () => {
     expect(clock.monotonicMs() - before).toBeLessThan(100)
   })
 
-  it('waits for a replica that lives and does not follow, then says which', async () => {
+  it('deleteRecords waits for a replica that does not follow, then names it', async () => {
     const { cluster, clock, passing, followers } = await world(3)
     const [slow] = followers()
     slow?.pauseReplication()
@@ -111,7 +111,7 @@ describe('deleteRecords', () => {
     expect(await passing(cluster.admin.deleteRecords({ ...ORDERS, offset: 4 }))).toBe(4)
   })
 
-  it('is asked again of the next leader when this one dies before all know', async () => {
+  it('deleteRecords is retried with the next leader if the first one dies', async () => {
     const { cluster, clock, passing, leader, followers, first } = await world(3)
     for (const each of followers()) each.pauseReplication()
     const deleted = cluster.admin.deleteRecords({ ...ORDERS, offset: 4 })

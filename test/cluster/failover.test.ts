@@ -5,7 +5,7 @@ import type { ClusterEvents } from '../../src/cluster/events.js'
 import { MemoryDisk } from '../../src/disk/memory-disk.js'
 import { valuesOf, world } from './world.js'
 
-it('every broker is killed in turn while a producer sends', async () => {
+it('no record is lost when every broker is killed in turn', async () => {
   const all = await world()
   const { cluster, clock, passing, isFull } = all
   await passing(cluster.admin.createTopic({ topic: 'orders', replicationFactor: 3 }))
@@ -23,7 +23,7 @@ it('every broker is killed in turn while a producer sends', async () => {
   expect(isFull()).toBe(true)
 })
 
-it.each(['request', 'answer'] as const)('a lost %s is sent again and is there once', async what => {
+it.each(['request', 'answer'] as const)('a lost %s is repeated and in the log once', async what => {
   const all = await world()
   const { cluster, passing } = all
   await passing(cluster.admin.createTopic({ topic: 'orders', replicationFactor: 3 }))
@@ -38,7 +38,7 @@ it.each(['request', 'answer'] as const)('a lost %s is sent again and is there on
   expect(await valuesOf(all, 3)).toEqual(['a', 'b', 'c'])
 })
 
-it('a refusal by rule is looked up and tried again', async () => {
+it('a refusal by a fault rule makes the client ask metadata and retry', async () => {
   const all = await world()
   const { cluster, passing } = all
   await passing(cluster.admin.createTopic({ topic: 'orders', replicationFactor: 3 }))
@@ -49,7 +49,7 @@ it('a refusal by rule is looked up and tried again', async () => {
   expect(await valuesOf(all, 1)).toEqual(['a'])
 })
 
-it('a consumer group goes on when its coordinator dies', async () => {
+it('a consumer group continues when its coordinator dies', async () => {
   const all = await world()
   const { cluster, clock, passing, leader } = all
   await passing(cluster.admin.createTopic({ topic: 'orders', replicationFactor: 3 }))
@@ -71,7 +71,7 @@ it('a consumer group goes on when its coordinator dies', async () => {
   expect(await passing(cluster.admin.listGroups())).toMatchObject([{ groupId: 'g' }])
 })
 
-it('offsets are asked of the new leader when the one that is known has died', async () => {
+it('offsets are fetched from the new leader when the known one has died', async () => {
   const all = await world()
   const { cluster, clock, passing, leader } = all
   await passing(cluster.admin.createTopic({ topic: 'orders', replicationFactor: 3 }))
@@ -90,7 +90,7 @@ it('offsets are asked of the new leader when the one that is known has died', as
   expect(clock.monotonicMs() - killedMs).toBeLessThan(1_000)
 })
 
-it('dead letters are fetched from the new leader, too', async () => {
+it('dead letters are fetched from the new leader', async () => {
   const all = await world()
   const { cluster, clock, passing, leader } = all
   await passing(cluster.admin.createTopic({ topic: 'orders', replicationFactor: 3 }))
@@ -117,7 +117,7 @@ it('dead letters are fetched from the new leader, too', async () => {
   await run
 })
 
-it('all brokers at once: a power cut and a new start keep what was acknowledged', async () => {
+it('acknowledged records survive a power cut of all brokers', async () => {
   const disk = new MemoryDisk()
   const all = await world({}, disk)
   const { cluster, passing } = all
@@ -133,7 +133,7 @@ it('all brokers at once: a power cut and a new start keep what was acknowledged'
   expect(await valuesOf(all, 3)).toEqual(['a', 'b', 'c'])
 })
 
-it('a folder of three brokers opens again with three', async () => {
+it('a folder of three brokers opens with three again', async () => {
   const disk = new MemoryDisk()
   const first = await world({ racks: ['x', 'y', null] }, disk)
   await first.passing(first.cluster.admin.createTopic({ topic: 'orders', partitions: 3 }))
@@ -148,7 +148,7 @@ it('a folder of three brokers opens again with three', async () => {
   expect(topics[0]?.partitions.map(({ isr }) => isr.length)).toEqual([3, 3, 3])
 })
 
-it('with fewer brokers the others are dead, and what they led is led by those who are there', async () => {
+it('a folder opened with fewer brokers moves leaderships to those that run', async () => {
   const disk = new MemoryDisk()
   const first = await world({}, disk)
   await first.passing(first.cluster.admin.createTopic({ topic: 'orders', partitions: 3 }))
@@ -189,13 +189,13 @@ async function lastComesBackShorter(config: object) {
   return { all, disk, cuts, leaders }
 }
 
-it('one that is not in sync and has more leads where unclean elections are allowed', async () => {
+it('an out-of-sync replica with more records leads if unclean elections are allowed', async () => {
   const { all, leaders } = await lastComesBackShorter({ 'unclean.leader.election.enable': true })
   expect([all.leader(), leaders.at(-1)]).toEqual([2, [2, true]])
   expect(await valuesOf(all, 3)).toEqual(['a', 'b', 'c'])
 })
 
-it('else it does not lead, and what it had more is kept aside and told of', async () => {
+it('an out-of-sync replica truncates its additional records, and an event reports it', async () => {
   const { all, leaders, cuts, disk } = await lastComesBackShorter({})
   expect([all.leader(), leaders.at(-1)]).toEqual([1, [1, false]])
   expect(await valuesOf(all, 1)).toEqual(['a'])
@@ -205,7 +205,7 @@ it('else it does not lead, and what it had more is kept aside and told of', asyn
   expect(kept.size).toBe(2 * 69)
 })
 
-it('a broker that the network keeps from the controller does not start', async () => {
+it('a broker that is separated from the controller does not start', async () => {
   const { cluster, passing } = await world()
   await cluster.broker(2).kill()
   cluster.network.partition([2], ['controller', 1, 3])
@@ -216,7 +216,7 @@ it('a broker that the network keeps from the controller does not start', async (
   expect(cluster.broker(2).isRunning).toBe(true)
 })
 
-it('a follower may follow at once when a topic is made, without a pause', async () => {
+it('a follower follows a new topic at once, without a pause', async () => {
   const { cluster, clock } = await world()
   const startedMs = clock.monotonicMs()
   const made = cluster.admin.createTopic({ topic: 'orders', partitions: 3, replicationFactor: 3 })
@@ -228,7 +228,7 @@ it('a follower may follow at once when a topic is made, without a pause', async 
   expect(clock.monotonicMs()).toBe(startedMs)
 })
 
-it('a send that needs no answer is done when it is on its way', async () => {
+it('a send with acks 0 is done when it is sent', async () => {
   const { cluster, clock, passing } = await world()
   await passing(cluster.admin.createTopic({ topic: 'orders' }))
   const producer = cluster.producer({ acks: 0 })
@@ -239,7 +239,7 @@ it('a send that needs no answer is done when it is on its way', async () => {
   expect(clock.now()).toBe(before)
 })
 
-it('a send that never got away is known not to be in the log', async () => {
+it('a send that was never sent is known not to be in the log', async () => {
   const { cluster, clock, passing } = await world()
   await passing(cluster.admin.createTopic({ topic: 'orders', replicationFactor: 1 }))
   const producer = cluster.producer({ deliveryTimeoutMs: 1_000 })

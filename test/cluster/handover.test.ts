@@ -23,7 +23,7 @@ const copiesIn = ({ cluster }: World): number[] =>
     .topics[0]?.partitions[0]?.copies.map(({ logEndOffset }) => logEndOffset) as number[]
 
 describe('a leader', () => {
-  it('that is stopped hands over: who waits for it goes to the next one', async () => {
+  it('waits for a leader that is stopped continue at the next one', async () => {
     const all = await orders([[1, 2, 3]])
     const { cluster, passing, settle } = all
     const producer = cluster.producer()
@@ -38,7 +38,7 @@ describe('a leader', () => {
     expect(await valuesOf(all, 2)).toEqual(['a', 'b'])
   })
 
-  it('that can be reached again is followed at once', async () => {
+  it('a leader that can be reached again is followed at once', async () => {
     const all = await orders([[1, 2, 3]])
     const { cluster, clock, passing, settle } = all
     cluster.network.partition([1], [2, 3])
@@ -53,7 +53,7 @@ describe('a leader', () => {
 })
 
 describe('after a crash of everything', () => {
-  it('the one with the longest log leads, though the leader of before is there', async () => {
+  it('after a crash, the replica with the longest log leads', async () => {
     const disk = new MemoryDisk()
     const options = { brokers: 3, clock: new VirtualClock(), random: seededRandom(5) }
     const { admin, ...before } = await openedOn(disk, options)
@@ -80,7 +80,7 @@ describe('after a crash of everything', () => {
 })
 
 describe('a broker', () => {
-  it('that is told several things at once does them in their order', async () => {
+  it('a broker that is started and stopped several times at once does so in order', async () => {
     const { cluster, passing } = await orders([[1, 2, 3]])
     const broker = cluster.broker(2)
     await passing(Promise.all([broker.stop(), broker.start()]))
@@ -91,7 +91,7 @@ describe('a broker', () => {
 })
 
 describe('a leader that cannot reach the controller', () => {
-  it('asks for another ISR again when it can', async () => {
+  it('a leader that was separated from the controller proposes the ISR again', async () => {
     const all = await world({ brokerSessionTimeoutMs: 600_000 })
     const { cluster, clock, passing } = all
     await passing(cluster.admin.createTopic({ topic: 'orders', assignment: [[1, 2, 3]] }))
@@ -126,7 +126,7 @@ describe('records that are lost', () => {
     await clock.advance(1_000)
   }
 
-  it('are told of once, and only if there are any', async () => {
+  it('data loss is reported once, and only if records are lost', async () => {
     const all = await orders([[1, 2]], { 'unclean.leader.election.enable': true })
     const { cluster, passing } = all
     const lost: ClusterEvents['dataLoss'][] = []

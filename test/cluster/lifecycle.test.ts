@@ -65,7 +65,7 @@ describe('a folder that cannot be had', () => {
     ['EROFS', 30],
     ['EACCES', 13],
     ['EPERM', 1],
-  ])('is READ_ONLY when the system says %s, and the way in is named', async (code, errno) => {
+  ])('a folder that fails with %s is READ_ONLY, and the error says so', async (code, errno) => {
     const dir = newFolder()
     await (await opened(dir)).close()
     wrapCalls(['writeFileSync'], () => () => {
@@ -77,7 +77,7 @@ describe('a folder that cannot be had', () => {
     await (await opened(dir, { readOnly: true })).close()
   })
 
-  it('is named when it is a file, or below one', async () => {
+  it('a folder that is a file, or is below one, is named in the error', async () => {
     const file = `${newFolder()}-file`
     writeFileSync(file, '')
     for (const dir of [file, join(file, 'd')]) {
@@ -89,7 +89,7 @@ describe('a folder that cannot be had', () => {
     }
   })
 
-  it('is no foreign folder because it may not be looked at', async () => {
+  it('a folder that may not be read is not called a foreign one', async () => {
     const dir = newFolder()
     await (await opened(dir)).close()
     wrapCalls(['readdirSync', 'statSync'], () => () => {
@@ -102,7 +102,7 @@ describe('a folder that cannot be had', () => {
 })
 
 describe('a folder', () => {
-  it('is made, and everything in it is there when it is opened again', async () => {
+  it('a folder is created, and its records are there when it is opened again', async () => {
     const dir = newFolder()
     const before = await opened(dir)
     expect(before.location).toBe(dir)
@@ -137,7 +137,7 @@ describe('a folder', () => {
     expect(place?.offset).toBe(1)
   })
 
-  it('has one owner at a time, who is named', async () => {
+  it('a folder has one owner at a time, whom the error names', async () => {
     const dir = newFolder()
     const owner = await opened(dir)
     const refused = await Cluster.open({ dir }).catch((error: unknown) => error)
@@ -149,7 +149,7 @@ describe('a folder', () => {
     await (await opened(dir)).close()
   })
 
-  it('opened ten times at once has one owner', async () => {
+  it('a folder that is opened ten times at once has one owner', async () => {
     const dir = newFolder()
     const outcomes = await Promise.allSettled(
       Array.from({ length: 10 }, () => Cluster.open({ dir })),
@@ -162,7 +162,7 @@ describe('a folder', () => {
     }
   })
 
-  it('that cannot be opened gives the lock back', async () => {
+  it('a folder that cannot be opened is unlocked', async () => {
     const dir = newFolder()
     const broken = await opened(dir)
     await broken.admin.createTopic({ topic: 'orders' })
@@ -173,7 +173,7 @@ describe('a folder', () => {
     await (await opened(dir)).close()
   })
 
-  it('that is a file is refused', async () => {
+  it('a file instead of a folder is refused', async () => {
     await expect(Cluster.open({ dir: process.execPath })).rejects.toMatchObject({
       code: 'KAFKA_STORAGE_ERROR',
     })
@@ -181,7 +181,7 @@ describe('a folder', () => {
 })
 
 describe('read-only', () => {
-  it('shows a folder beside its owner, and changes nothing', async () => {
+  it('a read-only cluster shows a folder next to its owner and changes nothing', async () => {
     const dir = newFolder()
     const owner = await opened(dir)
     const producer = owner.producer()
@@ -199,7 +199,7 @@ describe('read-only', () => {
     expect(await valuesIn(owner)).toEqual(['a', 'b'])
   })
 
-  it('refuses everything that would change it', async () => {
+  it('a read-only cluster refuses every change', async () => {
     const dir = newFolder()
     const owner = await opened(dir)
     await owner.producer().send({ topic: 'orders', messages: [{ value: 'a' }] })
@@ -225,7 +225,7 @@ describe('read-only', () => {
     expect(filesIn(dir)).toEqual(before)
   })
 
-  it('needs a folder that is a cluster', async () => {
+  it('a read-only cluster needs a folder of a cluster', async () => {
     const dir = newFolder()
     await expect(Cluster.open({ dir, readOnly: true })).rejects.toMatchObject({
       code: expect.stringMatching(/INVALID_ARGUMENT|KAFKA_STORAGE_ERROR/),
@@ -238,7 +238,7 @@ describe('read-only', () => {
 })
 
 describe('close', () => {
-  it('settles everything that is under way, and leaves no timer', async () => {
+  it('close settles all requests in flight and leaves no timer', async () => {
     const clock = new VirtualClock()
     const cluster = await Cluster.memory({ clock })
     await cluster.admin.createTopic({ topic: 'orders' })
@@ -274,7 +274,7 @@ describe('close', () => {
       (cluster: Cluster) => cluster.admin.createTopic({ topic: 'many', partitions: 150 }),
     ],
     ['is being deleted', (cluster: Cluster) => cluster.admin.deleteTopic('old')],
-  ])('waits for a topic that %s, and gives the folder back whole', async (_, change) => {
+  ])('close waits for a topic that %s, and leaves the folder consistent', async (_, change) => {
     const dir = newFolder()
     const cluster = await opened(dir)
     await cluster.admin.createTopic({ topic: 'old', partitions: 100 })
@@ -294,7 +294,7 @@ describe('close', () => {
     }
   })
 
-  it('can be called by anybody, as often as they like', async () => {
+  it('close can be called several times', async () => {
     const cluster = await Cluster.memory()
     const producer = cluster.producer()
     await producer.send({ topic: 'orders', messages: [{ value: 'a' }] })
@@ -303,7 +303,7 @@ describe('close', () => {
     await cluster[Symbol.asyncDispose]()
   })
 
-  it('afterwards everything says CLOSED', async () => {
+  it('after close, every call fails with CLOSED', async () => {
     const cluster = await Cluster.memory()
     await cluster.admin.createTopic({ topic: 'orders' })
     const { admin } = cluster
@@ -342,7 +342,7 @@ describe('close', () => {
     }
   })
 
-  it('disposes what `await using` holds', async () => {
+  it('`await using` closes a cluster and its clients', async () => {
     const cluster = await Cluster.memory()
     const producer = cluster.producer()
     const consumer = cluster.consumer()
@@ -352,7 +352,7 @@ describe('close', () => {
 })
 
 describe('a disk that fails', () => {
-  it('one partition is damaged: it is offline, the others work', async () => {
+  it('a damaged partition is offline, the others work', async () => {
     const disk = new MemoryDisk()
     const before = await Cluster.onDisk(disk)
     await before.admin.createTopic({ topic: 'orders', partitions: 2 })
@@ -399,7 +399,7 @@ describe('a disk that fails', () => {
     await cut.close()
   })
 
-  it('a full disk refuses records until there is room', async () => {
+  it('a full disk refuses records until it has room', async () => {
     const disk = new MemoryDisk()
     const clock = new VirtualClock()
     const cluster = await Cluster.onDisk(disk, { clock })
@@ -422,7 +422,7 @@ describe('a disk that fails', () => {
     await cluster.close()
   })
 
-  it('a full disk that has room again takes commits and topics again', async () => {
+  it('a disk that has room again accepts commits and topics again', async () => {
     const disk = new MemoryDisk()
     const clock = new VirtualClock()
     const cluster = await Cluster.onDisk(disk, { clock })
@@ -468,7 +468,7 @@ describe('a disk that fails', () => {
     await cluster.close()
   })
 
-  it('a logger that throws breaks nothing', async () => {
+  it('a logger that throws has no effect', async () => {
     const fail = (): never => {
       throw new Error('the logger is broken, too')
     }
@@ -487,7 +487,7 @@ describe('a disk that fails', () => {
     await cluster.close()
   })
 
-  it('a sync that fails takes the partition offline; nothing unsure is shown as durable', async () => {
+  it('a failed sync takes the partition offline, and nothing unsure is durable', async () => {
     const disk = new MemoryDisk()
     const cluster = await Cluster.onDisk(disk)
     await cluster.admin.createTopic({ topic: 'orders', partitions: 2 })
@@ -512,7 +512,7 @@ describe('a disk that fails', () => {
     await after.close()
   })
 
-  it('a damaged metadata log keeps the cluster closed', async () => {
+  it('a cluster with a damaged metadata log does not open', async () => {
     const disk = new MemoryDisk()
     const before = await Cluster.onDisk(disk)
     await before.admin.createTopic({ topic: 'orders' })

@@ -147,7 +147,7 @@ const table = (text: string): string[] => {
   )
 }
 
-it("durability 'power': who has it durable counts", async () => {
+it("with durability 'power', a replica counts when it is durable", async () => {
   const moments = [0, 10, 100, 250, 270, 370, 520]
   expect(await watch({ durability: 'power', moments })).toEqual(
     table(`
@@ -164,7 +164,7 @@ it("durability 'power': who has it durable counts", async () => {
   )
 })
 
-it("durability 'power': the leader's own disk may be the last", async () => {
+it("with durability 'power', the leader's disk may be the last", async () => {
   expect(
     await watch({ durability: 'power', syncMs: 300, moments: [0, 270, 299, 300, 399, 400, 550] }),
   ).toEqual(
@@ -182,7 +182,7 @@ it("durability 'power': the leader's own disk may be the last", async () => {
   )
 })
 
-it("durability 'process': who has written it counts", async () => {
+it("with durability 'process', a replica counts when it has written", async () => {
   const moments = [0, 100, 250, 350, 500]
   expect(await watch({ durability: 'process', moments })).toEqual(
     table(`

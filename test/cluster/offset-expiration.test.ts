@@ -6,7 +6,7 @@ import { wireWorld } from '../wire/client.js'
 const MINUTE = 60_000
 const place = { topic: 'orders', partition: 0 }
 
-it('offsets end when their group has been empty for offsetsRetentionMinutes', async () => {
+it('offsets expire when their group was empty for offsetsRetentionMinutes', async () => {
   const clock = virtualClock()
   const cluster = await Cluster.memory({ clock, offsetsRetentionMinutes: 60 })
   onTestFinished(() => cluster.close())
@@ -31,7 +31,7 @@ it('offsets end when their group has been empty for offsetsRetentionMinutes', as
   expect((await cluster.admin.listGroups()).map(({ groupId }) => groupId)).toEqual(['living'])
 })
 
-it('a client of before KIP-211 says itself how long its commit is kept', async () => {
+it('a client from before KIP-211 sets the retention of its commit', async () => {
   const clock = virtualClock()
   const { cluster, connect } = await wireWorld({ clock })
   await cluster.admin.createTopic({ topic: 'orders' })

@@ -25,7 +25,7 @@ async function restartAll({ cluster, clock, passing }: World): Promise<void> {
   }
 }
 
-it('after a rolling restart, within 300 s', async () => {
+it('preferred leaders lead again within 300 s after a rolling restart', async () => {
   const all = await sixPartitions()
   const before = leadersOf(all)
   await restartAll(all)
@@ -39,7 +39,7 @@ it('after a rolling restart, within 300 s', async () => {
   expect(leaders).toHaveLength(away.length) // none of the others was touched
 })
 
-it('not before the preferred one is in sync', async () => {
+it('a preferred leader does not lead before it is in sync', async () => {
   const all = await sixPartitions({ leaderImbalanceCheckIntervalSeconds: 20 })
   const before = leadersOf(all)
   const { cluster, clock, passing } = all
@@ -57,7 +57,7 @@ it('not before the preferred one is in sync', async () => {
   await passing(producer.send({ topic: 'orders', messages }))
 })
 
-it('can be switched off; then it is done by hand', async () => {
+it('automatic preferred elections can be switched off', async () => {
   const all = await sixPartitions({
     autoLeaderRebalanceEnable: false,
     leaderImbalanceCheckIntervalSeconds: 20,
@@ -71,7 +71,7 @@ it('can be switched off; then it is done by hand', async () => {
   expect(leadersOf(all)).toEqual(before)
 })
 
-it('leaves no timer behind', async () => {
+it('preferred elections leave no timer after close', async () => {
   const all = await sixPartitions()
   await all.passing(all.cluster.close())
   expect(all.clock.pendingTimers).toBe(0)

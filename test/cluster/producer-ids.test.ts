@@ -21,7 +21,7 @@ async function controllerOf(journal: ArrayJournal): Promise<Pick<ControllerDoor,
 }
 
 describe('ids', () => {
-  it('are never given twice: not by two brokers, not after a crash', async () => {
+  it('producer ids are never used twice: not by two brokers, not after a crash', async () => {
     const journal = new ArrayJournal()
     const given = new Set<number>()
     let count = 0
@@ -37,7 +37,7 @@ describe('ids', () => {
     expect(journal.records).toHaveLength(12)
   })
 
-  it('that many want at once come from one block', async () => {
+  it('concurrent requests for producer ids share a block', async () => {
     const journal = new ArrayJournal()
     const ids = new ProducerIds(1, await controllerOf(journal))
     const wanted = await Promise.all(Array.from({ length: 1_001 }, () => ids.next()))
@@ -46,7 +46,7 @@ describe('ids', () => {
     expect(ids.next()).toBeTypeOf('number') // at once
   })
 
-  it('are written down with the registration of the broker that has taken them', async () => {
+  it('a block of producer ids is registered with its broker', async () => {
     const journal = new ArrayJournal()
     const controller = await controllerOf(journal)
     const broker = { id: 2, rack: null }
@@ -57,7 +57,7 @@ describe('ids', () => {
     expect(decodeMetadataRecord(value)).toEqual(record)
   })
 
-  it('are for those without transactions; an error of the controller is the answer', async () => {
+  it('producer ids are not for transactions, and controller errors are passed on', async () => {
     const controller = {
       image: new ClusterImage(),
       run: () => Promise.reject(new Error('no')),
@@ -75,7 +75,7 @@ describe('ids', () => {
 })
 
 describe('a cluster', () => {
-  it('knows a batch that comes again after it was opened again', async () => {
+  it('a reopened cluster recognises a duplicate batch', async () => {
     const disk = new MemoryDisk()
     const opened = async (): Promise<Cluster> => {
       const cluster = await Cluster.onDisk(disk, { random: seededRandom(1) })
@@ -103,7 +103,7 @@ describe('a cluster', () => {
     expect(again).toMatchObject([{ offset: 0 }])
   })
 
-  it('forgets producers after a day, and not before', async () => {
+  it('a cluster forgets producers after a day, not earlier', async () => {
     const clock = new VirtualClock()
     const cluster = await Cluster.memory({ clock })
     onTestFinished(() => cluster.close())

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { Cluster } from '../../src/cluster/cluster.js'
 
-it('writes and reads in memory', async () => {
+it('a cluster in memory writes and reads', async () => {
   const cluster = await Cluster.memory()
   await cluster.admin.createTopic({ topic: 'orders', partitions: 3 })
   const producer = cluster.producer()

@@ -61,7 +61,7 @@ const NEW = range(10, 30).map(n => `b${n}`)
 describe('a log that was cut below what was read', () => {
   for (const policy of ['earliest', 'latest', 'by_duration:PT1H'] as const) {
     describe(`with '${policy}'`, () => {
-      it('a reader that goes on reads from the first record that differs', async () => {
+      it('a consumer of a truncated log continues from the first record that differs', async () => {
         const { consumer, passing, read, write, cut, warnings } = await halfCopied()
         const reader = consumer(policy)
         await passing(reader.assign([ORDERS]))
@@ -73,7 +73,7 @@ describe('a log that was cut below what was read', () => {
         expect(warnings.filter(each => each.includes('was cut below position 20'))).toHaveLength(1)
       })
 
-      it('a paused one does', async () => {
+      it('a paused consumer of a truncated log does so too', async () => {
         const { consumer, passing, read, write, cut } = await halfCopied()
         const reader = consumer(policy)
         await passing(reader.assign([ORDERS]))
@@ -110,7 +110,7 @@ describe('a log that was cut below what was read', () => {
     })
   }
 
-  it("'none' rejects and says where they part, until somebody seeks", async () => {
+  it("'none' rejects with the offset of divergence, until the consumer seeks", async () => {
     const { consumer, passing, read, write, cut } = await halfCopied()
     const reader = consumer('none')
     await passing(reader.assign([ORDERS]))
@@ -132,7 +132,7 @@ describe('a log that was cut below what was read', () => {
     expect(await read(restarted, NEW.length)).toEqual(NEW)
   })
 
-  it('shorter than what was read, with nothing written since, it is noticed as well', async () => {
+  it('a truncated log without new records is noticed too', async () => {
     const { consumer, passing, read, write, cut } = await halfCopied()
     const reader = consumer('latest')
     await passing(reader.assign([ORDERS]))
@@ -145,7 +145,7 @@ describe('a log that was cut below what was read', () => {
     expect(await read(reader, 1)).toEqual(['b10'])
   })
 
-  it('what was read of records that are still there does not come again', async () => {
+  it('records that survive a truncation are not delivered again', async () => {
     const { consumer, passing, cluster, read, write, cut } = await halfCopied()
     const reader = consumer('earliest')
     await passing(reader.assign([ORDERS]))
@@ -191,7 +191,7 @@ describe('brokers that do not compare what a reader has (before Kafka 2.7)', () 
     expect(warnings.join()).toContain('orders-0 was cut below position 20: records from offset 10')
   })
 
-  it("'none' rejects", async () => {
+  it("'none' rejects at an old broker, too", async () => {
     ofOld()
     const { consumer, passing, read, cut } = await halfCopied()
     const reader = consumer('none')
@@ -205,7 +205,7 @@ describe('brokers that do not compare what a reader has (before Kafka 2.7)', () 
   })
 })
 
-it('a leader that says so again and again is not asked again and again', async () => {
+it('a leader that repeats a divergence is not asked in a loop', async () => {
   const { cluster, clock, passing } = await halfCopied()
   let fetches = 0
   intercept((api, request: { replicaId?: number }, next) => {
@@ -223,7 +223,7 @@ it('a leader that says so again and again is not asked again and again', async (
   expect(fetches).toBeLessThan(90) // once a second, after the first ones
 })
 
-it('an epoch the log has never had is a log that was cut', async () => {
+it('an epoch that the log never had means a truncated log', async () => {
   for (const policy of ['earliest', 'none'] as const) {
     const { consumer, passing, read, warnings } = await halfCopied()
     const reader = consumer(policy)
@@ -241,7 +241,7 @@ it('an epoch the log has never had is a log that was cut', async () => {
   }
 })
 
-it('a log that has lost its beginning was not cut', async () => {
+it('a log that has lost its start is not a truncated one', async () => {
   const { cluster, consumer, passing, read } = await halfCopied()
   const reader = consumer('none')
   await passing(reader.assign([ORDERS]))
@@ -255,7 +255,7 @@ it('a log that has lost its beginning was not cut', async () => {
 })
 
 describe('a commit', () => {
-  it('does not go back by itself', async () => {
+  it('a commit does not go back', async () => {
     const { cluster, clock, passing } = await world({ brokers: 1 })
     await passing(cluster.admin.createTopic({ topic: 'orders' }))
     const messages = range(0, 30).map(n => ({ value: `${n}` }))
@@ -301,7 +301,7 @@ describe('a leader that has not heard of its successor', () => {
     return { ...all, send, onlyZombie }
   }
 
-  it('is not believed by producers, nor when offsets are looked for', async () => {
+  it('a leader that does not know its successor is not believed', async () => {
     const { cluster, passing, send, onlyZombie, leader } = await zombie()
     const silence = cluster.faults.on('metadata', { broker: 3 }).drop().always()
     // acks 1: the zombie would say that it has the records, and lose them

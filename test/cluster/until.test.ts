@@ -31,7 +31,7 @@ async function outcome(promise: Promise<void>, clock: { advance(ms: number): Pro
 }
 
 describe('until', () => {
-  it('a group has no lag in a topic that is deleted, whatever it believes to own', async () => {
+  it('until: a group has no lag in a deleted topic', async () => {
     const { cluster, clock, write, billing } = await shop()
     await write('a', 'b', 'c')
     const consumer = billing()
@@ -42,7 +42,7 @@ describe('until', () => {
     expect(await outcome(caughtUp, clock)).toBe('done')
   })
 
-  it('a topic has so many records', async () => {
+  it('until: a topic has a number of records', async () => {
     const { cluster, clock, write } = await shop()
     const two = cluster.until({ topic: 'orders', records: 2 })
     await write('a')
@@ -52,7 +52,7 @@ describe('until', () => {
     await cluster.until({ topic: 'orders', records: 2 })
   })
 
-  it('a topic that is made later has so many records, in partitions that come later', async () => {
+  it('until: a topic that is created later has a number of records', async () => {
     const { cluster, clock } = await shop()
     const first = cluster.until({ topic: 'later', records: 1 })
     const second = cluster.until({ topic: 'later', records: 2 })
@@ -70,7 +70,7 @@ describe('until', () => {
     expect(await outcome(second, clock)).toBe('done')
   })
 
-  it('a topic has so many records when its broker is there again', async () => {
+  it('until: a topic has a number of records when its broker has returned', async () => {
     const { cluster, clock, write } = await shop()
     await write('a')
     await cluster.broker(1).kill()
@@ -80,7 +80,7 @@ describe('until', () => {
     expect(await outcome(waiting, clock)).toBe('done')
   })
 
-  it('a group has processed everything when its coordinator is there again', async () => {
+  it('until: a group has processed everything when its coordinator has returned', async () => {
     const { cluster, clock, write, billing } = await shop()
     await write('a')
     const consumer = billing()
@@ -95,7 +95,7 @@ describe('until', () => {
     expect(await outcome(waiting, clock)).toBe('done')
   })
 
-  it('a group is seen when its coordinator has read it from its disk', async () => {
+  it('until: a group is found when its coordinator has loaded it', async () => {
     const dir = mkdtempSync(join(tmpdir(), 'partlog-until-'))
     onTestFinished(() => rmSync(dir, { recursive: true }))
     const cluster = await Cluster.open({ dir, durability: 'process' })
@@ -116,7 +116,7 @@ describe('until', () => {
     await waiting
   })
 
-  it('a group is stable, with so many members', async () => {
+  it('until: a group is stable with a number of members', async () => {
     const { cluster, clock, billing } = await shop()
     const any = cluster.until({ group: 'billing', stable: true })
     const two = cluster.until({ group: 'billing', stable: true, members: 2 })
@@ -133,7 +133,7 @@ describe('until', () => {
     ).toBe('waits')
   })
 
-  it('a group has processed everything, without waiting for a commit that comes by itself', async () => {
+  it('until: a group has processed everything, without an automatic commit', async () => {
     const { cluster, clock, write, billing } = await shop()
     await write('a', 'b', 'c')
     const consumer = billing({ valueDeserializer: 'string' })
@@ -158,7 +158,7 @@ describe('until', () => {
     expect(seen).toHaveLength(4)
   })
 
-  it('an application has committed by itself, if it wants to', async () => {
+  it('until: an application commits itself, if it wants to', async () => {
     const { cluster, clock, write, billing } = await shop(1)
     await write('a', 'b')
     const consumer = billing({ enableAutoCommit: false })
@@ -196,7 +196,7 @@ describe('until', () => {
     },
   )
 
-  it('ends with the cluster', async () => {
+  it('until: a wait ends with the cluster', async () => {
     const { cluster, clock } = await shop()
     const waiting = cluster.until({ topic: 'orders', records: 1 })
     const end = outcome(waiting, clock)
@@ -216,7 +216,7 @@ describe('until', () => {
     [{ group: 'g', stable: true, lag: 0 }],
     [{ topic: 'orders' }],
     [{ topic: 'a b', records: 1 }],
-  ])('refuses another condition: %o', async condition => {
+  ])('until: an invalid condition is refused: %o', async condition => {
     const { cluster } = await shop()
     const waiting = cluster.until(condition as never)
     await expect(waiting).rejects.toMatchObject({

@@ -57,7 +57,7 @@ describe('one digit of a copy that is out of sync', () => {
     ['after a crash, far off', true, '0 0', '7 0'],
     ['after a clean close', false, '0 0', '1 0'],
     ['another offset', true, '0 0', '0 2'],
-  ])('does not make it the leader: %s', async (_, isKilled, from, to) => {
+  ])('one changed digit does not elect a replica: %s', async (_, isKilled, from, to) => {
     const disk = await lagging(isKilled)
     await replace(disk, EPOCHS, `${from}\n`, `${to}\n`)
     const all = await world({}, disk)
@@ -77,7 +77,7 @@ describe('one digit of a copy that is out of sync', () => {
   })
 })
 
-it('a copy that is damaged when the cluster opens is set aside, and that is told', async () => {
+it('a replica that is damaged at opening is set aside, and an event reports it', async () => {
   const disk = new MemoryDisk()
   const all = await world({}, disk)
   await all.passing(all.cluster.admin.createTopic({ topic: 'orders', assignment: [[1, 2, 3]] }))
@@ -114,20 +114,20 @@ describe('a log whose process was killed', () => {
     return disk
   }
 
-  it('and has less than was committed is offline: the high watermark knows it', async () => {
+  it('a killed log with less than was committed is offline', async () => {
     const all = await world({ brokers: 1 }, await killed('power'))
     expect(all.cluster.recovery.offline).toMatchObject([
       { topic: 'orders', error: { code: 'CORRUPT_LOG' } },
     ])
   })
 
-  it('goes on where what is committed need not be durable', async () => {
+  it('a killed log continues if committed records need not be durable', async () => {
     const all = await world({ brokers: 1, durability: 'process' }, await killed('process'))
     expect(all.cluster.recovery.offline).toEqual([])
     expect((await valuesOf(all, 4)).slice(0, 3)).toEqual(values(0, 3))
   })
 
-  it('a topic of the same name is not measured by it', async () => {
+  it('a recreated topic is not compared with the high watermark of the old one', async () => {
     const disk = new MemoryDisk()
     const all = await world({ brokers: 1 }, disk)
     await all.passing(all.cluster.admin.createTopic({ topic: 'orders' }))
@@ -167,7 +167,7 @@ describe('one digit of the log start', () => {
     ['behind most of it', 'orders 0 93'],
     ['before the deleted ones', 'orders 0 0'],
     ['of another partition', 'orders 1 3'],
-  ])('%s: nothing is deleted or hidden, and nothing comes back', async (_, line) => {
+  ])('one changed digit of the log start deletes and hides nothing: %s', async (_, line) => {
     const { disk, logs } = await deletedUpTo5()
     await replace(disk, LOG_STARTS, 'orders 0 3', line)
     const all = await world({ brokers: 1 }, disk)
@@ -180,7 +180,7 @@ describe('one digit of the log start', () => {
     expect(await textOf(disk, LOG_STARTS)).toContain('orders 0 3\n')
   })
 
-  it('is not that of an older copy, nor missing', async () => {
+  it('a log start of an older checkpoint, or none, is not believed', async () => {
     const { disk, before } = await deletedUpTo5()
     const now = await textOf(disk, LOG_STARTS)
     for (const text of [before, '0\n1\nother 0 9\n', undefined]) {
@@ -193,7 +193,7 @@ describe('one digit of the log start', () => {
     }
   })
 
-  it('without a sealed copy is held against the log', async () => {
+  it('a log start without a sealed copy is checked against the log', async () => {
     const { disk, logs } = await deletedUpTo5()
     await disk.remove(`${LOG_STARTS}.sealed`)
     await replace(disk, LOG_STARTS, 'orders 0 3', 'orders 0 903')

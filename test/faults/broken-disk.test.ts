@@ -63,7 +63,7 @@ describe("a leader's disk", () => {
     ['does not write', 'append', 'EIO', 'offline'],
     // What comes back as a follower is waited for, until it turns out that it cannot follow.
     ['is full', 'append', 'ENOSPC', 'follower'],
-  ])('%s: another broker leads', async (_, kind, code, state) => {
+  ])("when a leader's disk fails (%s), another broker leads", async (_, kind, code, state) => {
     const all = await world()
     const first = leaderOf(all)
     breakDisk(all, first, kind, code)
@@ -72,7 +72,7 @@ describe("a leader's disk", () => {
     expect(copyOn(all, first)).toMatchObject({ state, isInSync: false })
   })
 
-  it('works again after the broker was started again', async () => {
+  it('a broker with a failed disk works again after a restart', async () => {
     const all = await world()
     const first = leaderOf(all)
     breakDisk(all, first, 'sync', 'EIO')
@@ -84,7 +84,7 @@ describe("a leader's disk", () => {
     expect(copyOn(all, first)).toMatchObject({ state: 'follower', isInSync: true })
   })
 
-  it('has room again: it follows and is in sync', async () => {
+  it('a broker whose disk has room again follows and is in sync', async () => {
     const all = await world()
     const first = leaderOf(all)
     breakDisk(all, first, 'append', 'ENOSPC')
@@ -96,7 +96,7 @@ describe("a leader's disk", () => {
 })
 
 describe("a follower's disk", () => {
-  it('does not sync: the others go on without it', async () => {
+  it("when a follower's disk does not sync, the others continue", async () => {
     const all = await world()
     const follower = leaderOf(all) === 2 ? 3 : 2
     breakDisk(all, follower, 'sync', 'EIO')
@@ -106,7 +106,7 @@ describe("a follower's disk", () => {
 })
 
 describe('bytes that are not what was written', () => {
-  it('are replaced by a copy from the leader, what was left is kept', async () => {
+  it('damaged bytes are replaced from the leader, and the old files are kept', async () => {
     const all = await world()
     for (const value of ['b', 'c', 'd']) await sent(all, value)
     const first = leaderOf(all)
@@ -157,7 +157,7 @@ describe('the last in-sync replica, when its bytes are not what was written', ()
   const electUnclean = ({ cluster }: World): Promise<void> =>
     cluster.admin.electLeaders({ type: 'unclean' })
 
-  it('does not lead, and nobody leads in its place', async () => {
+  it('a damaged last in-sync replica does not lead, and no other one does', async () => {
     const all = await damaged()
     await start(all, 1, 2)
     const producer = all.cluster.producer({ deliveryTimeoutMs: 30_000 })
@@ -171,7 +171,7 @@ describe('the last in-sync replica, when its bytes are not what was written', ()
     expect(copyOn(all, 2)).toMatchObject({ state: 'idle', isInSync: false, logEndOffset: 1 })
   })
 
-  it('does not lead when everything is opened again, whoever comes and goes', async () => {
+  it('the last in-sync replica with damaged bytes does not lead after reopening', async () => {
     const before = await damaged()
     await before.cluster.close()
     const all = await opened(before.disk)
@@ -189,7 +189,7 @@ describe('the last in-sync replica, when its bytes are not what was written', ()
     })
   })
 
-  it('is given up by an unclean election, which it does not win, and copied anew', async () => {
+  it('a damaged last in-sync replica loses an unclean election and is copied again', async () => {
     const all = await damaged()
     await start(all, 1, 2)
     await electUnclean(all)
@@ -200,7 +200,7 @@ describe('the last in-sync replica, when its bytes are not what was written', ()
     expect(copyOn(all, 1)).toMatchObject({ state: 'follower', isInSync: true, logEndOffset: 2 })
   })
 
-  it('leads again when its bytes are there again', async () => {
+  it('the last in-sync replica leads again when its bytes are restored', async () => {
     const all = await damaged()
     await start(all, 1)
     expect(leaderOf(all)).toBe(-1)
@@ -211,7 +211,7 @@ describe('the last in-sync replica, when its bytes are not what was written', ()
     expect(await sent(all, 'd')).toBe(3)
   })
 
-  it('leads, and says what is wrong, where it is the only replica', async () => {
+  it('a damaged replica leads, and reports the damage, if it is the only one', async () => {
     const all = await opened(new MemoryDisk())
     await all.cluster.admin.createTopic({ topic: 'orders', assignment: [[1]] })
     for (const value of ['a', 'b', 'c']) await sent(all, value)

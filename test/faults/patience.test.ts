@@ -5,7 +5,7 @@ import { valuesOf, world } from '../cluster/world.js'
 
 const LATE_MS = 60_000
 
-it('a batch that is held up goes out again, and is in the log once', async () => {
+it('a batch that is delayed too long is sent again, and is in the log once', async () => {
   const w = await world()
   const { cluster, clock, passing } = w
   await passing(cluster.admin.createTopic({ topic: 'orders' }))
@@ -23,7 +23,7 @@ it('a batch that is held up goes out again, and is in the log once', async () =>
   expect(await valuesOf(w, 3)).toEqual(['first', 'second', 'third'])
 })
 
-it('a fetch that is held up is asked again', async () => {
+it('a fetch that is delayed too long is sent again', async () => {
   const w = await world()
   const { cluster, clock, passing } = w
   await passing(cluster.admin.createTopic({ topic: 'orders' }))
@@ -39,7 +39,7 @@ it('a fetch that is held up is asked again', async () => {
   expect(await passing(consumer.poll({ timeoutMs: 100 }))).toEqual([]) // and not read twice
 })
 
-it('an answer that is held up by a rule of later is asked for again', async () => {
+it('a request whose answer a later rule delays is sent again', async () => {
   const { cluster, clock, passing, settle } = await world()
   await passing(cluster.admin.createTopic({ topic: 'orders' }))
   const consumer = cluster.consumer({ autoOffsetReset: 'earliest', requestTimeoutMs: 2_000 })
@@ -55,7 +55,7 @@ it('an answer that is held up by a rule of later is asked for again', async () =
   expect(clock.monotonicMs() - before).toBeLessThan(5_000)
 })
 
-it('an attempt that was given up does not come later, with what its memory holds by then', async () => {
+it('an attempt that was given up does not arrive later with reused memory', async () => {
   const w = await world()
   const { cluster, clock, passing } = w
   await passing(cluster.admin.createTopic({ topic: 'orders', partitions: 3 }))
@@ -74,7 +74,7 @@ it('an attempt that was given up does not come later, with what its memory holds
   }
 })
 
-it('30 seconds are the default', async () => {
+it('the default request time-out is 30 seconds', async () => {
   const { cluster, clock, passing } = await world()
   await passing(cluster.admin.createTopic({ topic: 'orders' }))
   const producer = cluster.producer()

@@ -46,7 +46,7 @@ async function opened(disk: MemoryDisk, brokers: number) {
 /** What the disk holds when the process dies now. */
 const dies = (disk: MemoryDisk): MemoryDisk => copyOf(disk.history)
 
-it.each([1, 3])('members of a process that died are not waited for, %i brokers', async brokers => {
+it.each([1, 3])('members of a dead process are not waited for, %i brokers', async brokers => {
   const disk = new MemoryDisk({ recordsHistory: true })
   const before = await opened(disk, brokers)
   await before.took(before.cluster.admin.createTopic({ topic: 'orders', partitions: 4 }))
@@ -59,7 +59,7 @@ it.each([1, 3])('members of a process that died are not waited for, %i brokers',
   expect((await after.group()).members).toHaveLength(1)
 })
 
-it('it is told who went, and what they have committed stays', async () => {
+it('members of a dead process are reported, and their commits stay', async () => {
   const disk = new MemoryDisk({ recordsHistory: true })
   const before = await opened(disk, 1)
   await before.cluster.admin.createTopic({ topic: 'orders' })
@@ -78,7 +78,7 @@ it('it is told who went, and what they have committed stays', async () => {
   expect(await cluster.admin.listGroupOffsets('g')).toMatchObject([{ offset: 1, lag: 0 }])
 })
 
-it('a broker that dies and comes back in the same process loses no members', async () => {
+it('a broker that restarts in the same process loses no members', async () => {
   const disk = new MemoryDisk({ recordsHistory: true })
   const { cluster, clock, member, group } = await opened(disk, 1)
   await cluster.admin.createTopic({ topic: 'orders' })
@@ -93,7 +93,7 @@ it('a broker that dies and comes back in the same process loses no members', asy
   expect(consumer.groupMetadata()).toEqual(before) // nor did it have to join again
 })
 
-it('members of a folder that is only looked at are left alone', async () => {
+it('opening read-only does not remove members', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'partlog-'))
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }))
   const owner = await Cluster.open({ dir })
@@ -106,7 +106,7 @@ it('members of a folder that is only looked at are left alone', async () => {
   expect({ state, count: members.length }).toEqual({ state: 'Stable', count: 1 })
 })
 
-it('static members are expected, and are back at once', async () => {
+it('static members of a dead process are expected, and return at once', async () => {
   const disk = new MemoryDisk({ recordsHistory: true })
   const before = await opened(disk, 1)
   await before.cluster.admin.createTopic({ topic: 'orders', partitions: 4 })

@@ -70,7 +70,7 @@ async function requestsIn(
 }
 
 describe.each(APIS)('%s is asked again with a pause', api => {
-  it('whatever error it is answered with, from the start or later', async () => {
+  it('a request is retried with a pause, whatever error answers it', async () => {
     for (const [index, code] of CODES.entries()) {
       const count = await requestsIn(api, code, index % 2 === 0)
       expect(count, `${api} answered with ${code}`).toBeLessThanOrEqual(REQUESTS_MAX)

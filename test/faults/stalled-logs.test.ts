@@ -51,7 +51,7 @@ async function stalled() {
 }
 
 describe('a stalled log', () => {
-  it('keeps no other log from losing what is old', async () => {
+  it('retention of other logs continues while one log is stalled', async () => {
     const { cluster, clock, disk, within } = await stalled()
     await clock.advance(400_000)
     const listing = within(cluster.admin.listOffsets('old', 'earliest'))
@@ -60,7 +60,7 @@ describe('a stalled log', () => {
     await within(cluster.close())
   })
 
-  it('keeps no topic from being made', async () => {
+  it('topics can be created while a log is stalled', async () => {
     const { cluster, clock, within, send, disk } = await stalled()
     await clock.advance(130_000) // checkpoints have tried
     expect(await within(cluster.admin.createTopic({ topic: 'new' }))).not.toBe('hangs')
@@ -70,7 +70,7 @@ describe('a stalled log', () => {
     await within(cluster.close())
   })
 
-  it.each(['close', 'kill', 'stop'] as const)('keeps nobody from ending: %s', async how => {
+  it.each(['close', 'kill', 'stop'] as const)('a stalled log does not prevent %s', async how => {
     const { cluster, clock, within, disk } = await stalled()
     await clock.advance(130_000)
     const ending = how === 'close' ? cluster.close() : cluster.broker(1)[how]()
@@ -81,7 +81,7 @@ describe('a stalled log', () => {
 })
 
 describe('a follower whose log is stalled', () => {
-  it('goes on with the other partitions, and is in sync again when there is room', async () => {
+  it('a follower with a stalled log follows other partitions, and is in sync later', async () => {
     const { cluster, clock, disk, within, send, stall } = await world(2)
     const assignment = [[1, 2]]
     await within(cluster.admin.createTopic({ topic: 't', assignment, config: TINY }))
@@ -101,7 +101,7 @@ describe('a follower whose log is stalled', () => {
 })
 
 describe('a replica that cannot be opened for want of room', () => {
-  it('is tried once a second, and copied when there is room', async () => {
+  it('a replica that a full disk keeps from opening is retried each second', async () => {
     const { cluster, clock, disk, within, send } = await world(2)
     let tries = 0
     disk.beforeOperation = ({ kind, path }) => {

@@ -44,7 +44,7 @@ const send = (cluster: Cluster) =>
   cluster.producer().send({ topic: 'orders', messages: [{ partition: 0, value: 'v' }] })
 
 describe.each(['ENOSPC', 'EDQUOT', 'EFBIG', 'EMFILE'])('%s', code => {
-  it('is told once, soon, and the send goes on when it is over', async () => {
+  it('a full disk is logged once, soon, and the send continues when it has room', async () => {
     const { cluster, clock, fill, free, waits, refusals } = await world()
     await cluster.admin.createTopic({ topic: 'orders' })
     fill(code, 'orders-0/')
@@ -63,7 +63,7 @@ describe.each(['ENOSPC', 'EDQUOT', 'EFBIG', 'EMFILE'])('%s', code => {
 })
 
 describe('a disk without room', () => {
-  it('is told again when it is full once more', async () => {
+  it('a disk that is full once more is logged again', async () => {
     const { cluster, clock, fill, free, waits, refusals } = await world()
     await cluster.admin.createTopic({ topic: 'orders' })
     for (let time = 1; time <= 2; time++) {
@@ -77,7 +77,7 @@ describe('a disk without room', () => {
     }
   })
 
-  it('is told by a producer that gets no id yet', async () => {
+  it('a producer logs that it waits for its id', async () => {
     const { cluster, clock, fill, free, waits } = await world()
     await cluster.admin.createTopic({ topic: 'orders' })
     fill('ENOSPC')
@@ -90,7 +90,7 @@ describe('a disk without room', () => {
     await sent
   })
 
-  it('is told by the admin of what it tries again', async () => {
+  it('the admin client logs what it retries', async () => {
     const { cluster, clock, fill, free, waits } = await world()
     await cluster.admin.createTopic({ topic: 'orders' })
     const group = { groupId: 'g', offsets: [{ topic: 'orders', partition: 0, offset: 0 }] }
@@ -105,7 +105,7 @@ describe('a disk without room', () => {
     await set
   })
 
-  it('of all of three brokers is told by its name', async () => {
+  it('full disks of all three brokers are logged by name', async () => {
     const { cluster, clock, fill, free, waits } = await world(3)
     await clock.advance(1_000)
     const made = cluster.admin.createTopic({ topic: 'orders' })
@@ -121,7 +121,7 @@ describe('a disk without room', () => {
   })
 })
 
-it('a leader that moves is not worth a word', async () => {
+it('a moving leader is not logged', async () => {
   const { cluster, clock, waits } = await world(3)
   const made = cluster.admin.createTopic({ topic: 'orders' })
   await clock.advance(1_000)

@@ -21,7 +21,7 @@ function noteUnused(story: Story): void {
   story.note(`rules that never fired: ${unused.join(', ') || 'none'}`)
 }
 
-it('faults by rule', async () => {
+it('faults by rule fail, delay and lose requests', async () => {
   const story = await orders()
   const { faults } = story.cluster
   const producer = story.cluster.producer()
@@ -41,7 +41,7 @@ it('faults by rule', async () => {
   await story.end('faults-by-rule')
 })
 
-it('a batch whose answer was lost is there once', async () => {
+it('a batch whose answer was lost is in the log once', async () => {
   const story = await orders()
   const producer = story.cluster.producer()
   await story.act('the next two answers to writes are lost', () =>
@@ -57,7 +57,7 @@ it('a batch whose answer was lost is there once', async () => {
   await story.end('a-lost-answer')
 })
 
-it('a batch that was given up goes with its connection, the next one numbers anew', async () => {
+it('a batch that was given up never arrives; the next one restarts the sequence', async () => {
   const story = await orders()
   const producer = story.cluster.producer({ deliveryTimeoutMs: 3_000, requestTimeoutMs: 3_000 })
   await story.send(producer, 'a')
@@ -75,7 +75,7 @@ it('a batch that was given up goes with its connection, the next one numbers ane
   await story.end('a-late-batch')
 })
 
-it('a gap in the numbers after a loss: the producer numbers anew', async () => {
+it('after a loss leaves a gap in the sequence, the producer restarts it', async () => {
   const story = await Story.begin()
   const { cluster } = story
   const config = { 'unclean.leader.election.enable': true }
@@ -98,7 +98,7 @@ it('a gap in the numbers after a loss: the producer numbers anew', async () => {
   await story.end('a-gap-in-the-numbers')
 })
 
-it('a follower is stopped and returns, and somebody watches', async () => {
+it('events show how a follower stops and returns', async () => {
   const story = await orders({ racks: ['a', 'b', 'c'] })
   const { cluster } = story
   const producer = cluster.producer()
@@ -116,7 +116,7 @@ it('a follower is stopped and returns, and somebody watches', async () => {
   await story.end('a-follower-stops')
 })
 
-it('a disk is full', async () => {
+it('a full disk delays a send until it has room', async () => {
   const story = await orders()
   const { cluster, disk } = story
   const producer = cluster.producer()
@@ -139,7 +139,7 @@ it('a disk is full', async () => {
   await story.end('a-full-disk')
 })
 
-it('bytes rot, another replica has them', async () => {
+it('rotten bytes are repaired from another replica', async () => {
   const story = await orders()
   const { cluster, disk } = story
   const producer = cluster.producer()
@@ -161,7 +161,7 @@ it('bytes rot, another replica has them', async () => {
   await story.end('rotten-bytes')
 })
 
-it('the preferred leader leads again, when it may', async () => {
+it('the preferred leader leads again when it is in sync', async () => {
   const story = await orders()
   const { cluster } = story
   const elect = (): Promise<void> =>
@@ -182,7 +182,7 @@ it('the preferred leader leads again, when it may', async () => {
   await story.end('the-preferred-leader')
 })
 
-it('all brokers die and come back', async () => {
+it('all brokers die and recover', async () => {
   const story = await orders()
   const { cluster } = story
   const producer = cluster.producer({ deliveryTimeoutMs: 60_000 })

@@ -15,7 +15,7 @@ function partitionOfGroup(story: Story) {
   return found[0] as (typeof all)[number]
 }
 
-it('a partition has one owner, whoever comes and goes', async () => {
+it('a partition has one owner, whichever members join and leave', async () => {
   const group = await GroupStory.begin(4)
   const { story } = group
   const quiet = { isQuiet: true }
@@ -36,7 +36,7 @@ it('a partition has one owner, whoever comes and goes', async () => {
   await story.end('one-owner')
 })
 
-it('what sets off a rebalance', async () => {
+it('these changes set off a rebalance', async () => {
   const group = await GroupStory.begin(2)
   const { story, cluster } = group
   const options = { metadataMaxAgeMs: 10_000, maxPollIntervalMs: 30_000 }
@@ -65,7 +65,7 @@ it('what sets off a rebalance', async () => {
   await story.end('what-sets-off-a-rebalance')
 })
 
-it('an eager rebalance beside a cooperative one', async () => {
+it('an eager rebalance differs from a cooperative one', async () => {
   const group = await GroupStory.begin(4)
   const { story } = group
   const groups = { eager: EAGER, coop: COOPERATIVE }
@@ -92,7 +92,7 @@ it('an eager rebalance beside a cooperative one', async () => {
   await story.end('eager-and-cooperative')
 })
 
-it('a static member restarts', async () => {
+it('a static member restarts without a rebalance', async () => {
   const group = await GroupStory.begin(4)
   const { story } = group
   const as = (groupInstanceId: string) => ({ options: { groupInstanceId } })
@@ -109,7 +109,7 @@ it('a static member restarts', async () => {
   await story.end('a-static-member-restarts')
 })
 
-it('a zombie is fenced', async () => {
+it('a zombie member is fenced', async () => {
   const group = await GroupStory.begin(2)
   const { story, cluster } = group
   const commit = (name: string) => () =>
@@ -141,7 +141,7 @@ it('a zombie is fenced', async () => {
   await story.end('a-zombie-is-fenced')
 })
 
-it("the coordinator's broker dies", async () => {
+it('a group continues when its coordinator dies', async () => {
   const group = await GroupStory.begin(4, { brokers: 3 })
   const { story, cluster } = group
   await group.join('m-1')
@@ -166,7 +166,7 @@ it("the coordinator's broker dies", async () => {
   await story.end('the-coordinator-dies')
 })
 
-it('two services share a group id', async () => {
+it('two services that share a group id are reported', async () => {
   const group = await GroupStory.begin(2)
   const { story, cluster } = group
   await cluster.admin.createTopic({ topic: 'payments' })

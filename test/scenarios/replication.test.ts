@@ -13,7 +13,7 @@ async function orders(config: Record<string, string | number | boolean> = {}): P
   return story
 }
 
-it('a write arrives, is replicated, becomes visible', async () => {
+it('a write is appended, replicated and becomes visible', async () => {
   const story = await orders()
   const { cluster } = story
   const producer = cluster.producer()
@@ -36,7 +36,7 @@ it('a write arrives, is replicated, becomes visible', async () => {
   await story.end('a-write')
 })
 
-it('a leader dies and comes back', async () => {
+it('a leader dies, and follows when it returns', async () => {
   const story = await orders()
   const { cluster } = story
   const producer = cluster.producer()
@@ -61,7 +61,7 @@ it('a leader dies and comes back', async () => {
   await story.end('a-leader-dies')
 })
 
-it('a follower that lags is put out and comes back', async () => {
+it('a lagging follower leaves the ISR and joins it again', async () => {
   const story = await orders()
   const { cluster } = story
   const producer = cluster.producer({ requestTimeoutMs: 60_000 })
@@ -77,7 +77,7 @@ it('a follower that lags is put out and comes back', async () => {
   await story.end('a-follower-lags')
 })
 
-it('too few in sync', async () => {
+it('too few in-sync replicas refuse writes', async () => {
   const story = await orders({ 'min.insync.replicas': 2 })
   const { cluster } = story
   const all = cluster.producer({ deliveryTimeoutMs: 3_000, requestTimeoutMs: 1_000 })
@@ -98,7 +98,7 @@ it('too few in sync', async () => {
   await story.end('too-few-in-sync')
 })
 
-it('the last in-sync replica is waited for', async () => {
+it('a partition waits for its last in-sync replica', async () => {
   const story = await orders()
   const { cluster } = story
   const producer = cluster.producer({ deliveryTimeoutMs: 60_000 })
@@ -124,7 +124,7 @@ it('the last in-sync replica is waited for', async () => {
   await story.end('the-last-in-sync-replica')
 })
 
-it('an unclean election is allowed', async () => {
+it('an unclean election loses records', async () => {
   const story = await orders({ 'unclean.leader.election.enable': true })
   const { cluster } = story
   const producer = cluster.producer()
@@ -146,7 +146,7 @@ it('an unclean election is allowed', async () => {
   await story.end('an-unclean-election')
 })
 
-it('a leader is cut off and goes on believing in itself', async () => {
+it('a separated leader steps down when the network heals', async () => {
   const story = await orders()
   const { cluster } = story
   const producer = cluster.producer({ acks: 1 })

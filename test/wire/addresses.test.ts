@@ -8,13 +8,13 @@ describe('an address', () => {
     ['127.0.0.1:65535', { host: '127.0.0.1', port: 65_535 }],
     ['[::1]:9092', { host: '::1', port: 9092 }],
     ['[fe80::1%eth0]:9092', { host: 'fe80::1%eth0', port: 9092 }],
-  ])('%s is read, and written again', (text, endpoint) => {
+  ])('the address %s is parsed and written again', (text, endpoint) => {
     expect(endpointOf(text)).toEqual(endpoint)
     expect(addressOf(endpoint)).toBe(text.trim())
   })
 
   it.each(['', 'localhost', 'localhost:', ':9092', 'a:0', 'a:65536', 'a:b', '::1:9092', 'a b:1'])(
-    '%j is none',
+    '%j is not an address',
     text => {
       expect(() => endpointOf(text)).toThrow(
         expect.objectContaining({ code: 'INVALID_CONFIG', message: expect.stringContaining(text) }),
@@ -22,7 +22,7 @@ describe('an address', () => {
     },
   )
 
-  it.each([undefined, null, 9092, ['a:1']])('%j is none either', given => {
+  it.each([undefined, null, 9092, ['a:1']])('%j is not an address either', given => {
     expect(() => endpointOf(given)).toThrow(expect.objectContaining({ code: 'INVALID_CONFIG' }))
   })
 })

@@ -14,7 +14,7 @@ async function shop() {
 }
 
 describe('OffsetForLeaderEpoch', () => {
-  it.each([2, 3, 4])('v%d says where an epoch ended', async version => {
+  it.each([2, 3, 4])('OffsetForLeaderEpoch v%d answers where an epoch ended', async version => {
     const { cluster, connect } = await shop()
     const producer = cluster.producer()
     await producer.send({ topic: 'orders', messages: [{ value: 'a' }, { value: 'b' }] })
@@ -38,7 +38,7 @@ describe('OffsetForLeaderEpoch', () => {
     expect(await ask(0, -1, 9)).toEqual([3, -1, -1]) // UNKNOWN_TOPIC_OR_PARTITION
   })
 
-  it('is answered by leaders only', async () => {
+  it('OffsetForLeaderEpoch is answered by leaders only', async () => {
     const { connect } = await shop()
     const topics = [{ topic: 'orders', partitions: [{ partition: 0, leaderEpoch: 0 }] }]
     const answer = await connect(2).ask('OffsetForLeaderEpoch', 4, { topics })
@@ -47,7 +47,7 @@ describe('OffsetForLeaderEpoch', () => {
 })
 
 describe('ElectLeaders', () => {
-  it('of all partitions answers for those that change, or cannot', async () => {
+  it('ElectLeaders of all partitions answers for those that change or cannot', async () => {
     const { cluster, connect } = await shop()
     const client = connect(2)
     await cluster.admin.createTopic({ topic: 'bills', partitions: 2 })
@@ -77,7 +77,7 @@ describe('ElectLeaders', () => {
 })
 
 describe('DescribeCluster', () => {
-  it.each([0, 1, 2])('v%d gives brokers at this door', async version => {
+  it.each([0, 1, 2])('DescribeCluster v%d lists brokers with their addresses', async version => {
     const { client } = await shop()
     const request = { includeClusterAuthorizedOperations: false }
     const answer = await client.ask('DescribeCluster', version, request)
@@ -94,7 +94,7 @@ describe('DescribeCluster', () => {
     })
   })
 
-  it('shows those that are gone on request', async () => {
+  it('DescribeCluster lists fenced brokers on request', async () => {
     const { cluster, client } = await shop()
     await cluster.broker(3).kill()
     const ask = async (includeFencedBrokers: boolean) => {
@@ -113,7 +113,7 @@ describe('DescribeCluster', () => {
     ])
   })
 
-  it('is about brokers only', async () => {
+  it('DescribeCluster serves brokers only', async () => {
     const { client } = await shop()
     const ask = async (endpointType: number) => {
       const request = { includeClusterAuthorizedOperations: false, endpointType }
@@ -129,7 +129,7 @@ describe('settings', () => {
     configs: Object.entries(changes).map(([name, value]) => ({ name, value })),
   })
 
-  it.each([0, 1, 2])('are replaced as a whole by AlterConfigs v%d', async version => {
+  it.each([0, 1, 2])('AlterConfigs v%d replaces all settings of a topic', async version => {
     const { cluster, client } = await shop()
     const own = async () =>
       (await cluster.admin.describeConfig('orders'))
@@ -154,7 +154,7 @@ describe('settings', () => {
     expect(await own()).toEqual([])
   })
 
-  it('of something else, or twice at once, are refused one by one', async () => {
+  it('settings of another resource, or named twice, are refused one by one', async () => {
     const { client } = await shop()
     const broker = { ...config({}), resourceType: 4, resourceName: '1' }
     const nowhere = { ...config({}), resourceName: 'nowhere' }
@@ -169,7 +169,7 @@ describe('settings', () => {
     expect(responses.map(({ errorCode }) => errorCode)).toEqual([42, 3, 42, 42, 42])
   })
 
-  it('that are lists take single values, others do not', async () => {
+  it('list settings accept single values, others do not', async () => {
     const { client } = await shop()
     const change = async (name: string, configOperation: number, value: string | null) => {
       const resource = {
@@ -191,7 +191,7 @@ describe('settings', () => {
     expect(await change('retention.ms', 2, '5')).toEqual([40, '1000'])
   })
 
-  it('are described with type and synonyms, when those are asked for', async () => {
+  it('settings are described with type and synonyms on request', async () => {
     const { client } = await shop()
     const ask = async (version: number, includeSynonyms: boolean, keys: string[] | null) => {
       const resource = { resourceType: TOPIC, resourceName: 'orders', configurationKeys: keys }
@@ -225,7 +225,7 @@ describe('CreateTopics', () => {
     ...more,
   })
 
-  it.each([true, false])('says what has become of a topic, validated only: %s', async only => {
+  it.each([true, false])('CreateTopics answers its result, validated only: %s', async only => {
     const { client } = await shop()
     const configs = [{ name: 'retention.ms', value: '5' }]
     const request = {
@@ -258,7 +258,7 @@ describe('CreateTopics', () => {
     )
   })
 
-  it('refuses what contradicts itself, topic by topic', async () => {
+  it('CreateTopics refuses contradictions topic by topic', async () => {
     const { client } = await shop()
     const assignments = [{ partitionIndex: 0, brokerIds: [1] }]
     const request = {

@@ -49,7 +49,7 @@ describe('an answer to Produce', () => {
     ['zstd of those who do not know it', 76, changed(b => b.writeInt16BE(4, 21)), { version: 6 }],
     ['zstd', 0, changed(batch => batch.writeInt16BE(4, 21)), { version: 7 }],
     ['other acks', 21, batchOf(['a']), { acks: 2 }],
-  ])('says whether it is taken: %s', async (_, errorCode, records, how) => {
+  ])('Produce answers whether a batch is appended: %s', async (_, errorCode, records, how) => {
     const { cluster, client } = await shop()
     const answer = await produce(client, records, how)
     expect(answer.errorCode).toBe(errorCode)
@@ -59,12 +59,12 @@ describe('an answer to Produce', () => {
     expect(end?.offset === 0).toBe(errorCode !== 0)
   })
 
-  it('names the time of an append, where that is the one that counts', async () => {
+  it('Produce answers the append time if the topic uses it', async () => {
     const { client } = await shop({ 'message.timestamp.type': 'LogAppendTime' })
     expect((await produce(client, batchOf(['a']))).logAppendTimeMs).toBeGreaterThan(NOW)
   })
 
-  it('names the records that are wrong', async () => {
+  it('Produce answers which records are invalid', async () => {
     const { client } = await shop({ 'cleanup.policy': 'compact' })
     expect(await produce(client, batchOf(['a', 'b']))).toMatchObject({
       errorCode: 87,
@@ -76,7 +76,7 @@ describe('an answer to Produce', () => {
     expect(errorCode).toBe(3)
   })
 
-  it('that nobody awaits ends the connection when it is an error', async () => {
+  it('a failed send with acks 0 ends the connection', async () => {
     const { connect } = await shop()
     const client = connect()
     const topicData = (name: string) => [
@@ -94,7 +94,7 @@ describe('a broker that does not lead', () => {
   const leader = { leaderId: 1, leaderEpoch: 0 }
   const endpoint = { nodeId: 1, host: 'broker-1', port: 9092, rack: null }
 
-  it('says who does to those who send', async () => {
+  it('a broker that does not lead names the leader to producers', async () => {
     const { connect } = await shop()
     const client = connect(2)
     for (const topic of ['orders', 'single']) {
@@ -113,7 +113,7 @@ describe('a broker that does not lead', () => {
     expect(nowhere).toMatchObject({ errorCode: 3, nodeEndpoints: [] })
   })
 
-  it('says at which address of this door', async () => {
+  it("a broker that does not lead gives the leader's address at this port", async () => {
     const { cluster } = await shop()
     const { bootstrap } = await cluster.listen({ port: 0 })
     const client = reach(bootstrap[1] as string)
@@ -122,7 +122,7 @@ describe('a broker that does not lead', () => {
     expect(nodeEndpoints).toEqual([{ nodeId: 1, host, port: Number(port), rack: null }])
   })
 
-  it.each([12, 15, 16])('says who does to those who read with version %d', async version => {
+  it.each([12, 15, 16])('a follower names the leader in Fetch v%d', async version => {
     const { connect } = await shop()
     const client = connect(2)
     const { topics } = await client.ask('Metadata', 12, { topics: null })
@@ -158,7 +158,7 @@ describe('an answer to Fetch', () => {
     return { ...answer, first: answer.responses[0]?.partitions[0] }
   }
 
-  it('keeps no sessions', async () => {
+  it('Fetch keeps no sessions', async () => {
     const { client } = await shop()
     for (const sessionEpoch of [-1, 0]) {
       const answer = await ask(client, 11, { sessionId: 0, sessionEpoch })
@@ -168,13 +168,13 @@ describe('an answer to Fetch', () => {
     expect(answer).toMatchObject({ errorCode: 70, sessionId: 0, responses: [] })
   })
 
-  it('lists aborted transactions for those who ask about them only', async () => {
+  it('Fetch lists aborted transactions only for read_committed', async () => {
     const { client } = await shop()
     expect((await ask(client, 11, { isolationLevel: 0 })).first?.abortedTransactions).toBe(null)
     expect((await ask(client, 11, { isolationLevel: 1 })).first?.abortedTransactions).toEqual([])
   })
 
-  it('says errors that a version knows', async () => {
+  it('Fetch answers only errors that its version knows', async () => {
     const { cluster, client } = await shop()
     cluster.faults.on('fetch', { client: 'app' }).error('KAFKA_STORAGE_ERROR').times(2)
     expect((await ask(client, 5, {})).first?.errorCode).toBe(6)
@@ -194,7 +194,7 @@ describe('an answer to ListOffsets', () => {
     ])
   }
 
-  it('names the epoch of what was found', async () => {
+  it('ListOffsets answers the epoch of the found record', async () => {
     const { cluster, connect } = await shop()
     await produce(connect(1), batchOf(['a', 'b'], 1_000))
     await cluster.broker(1).kill()
@@ -212,7 +212,7 @@ describe('an answer to ListOffsets', () => {
     expect(await ask(client, 3, -1)).toEqual([[0, 3, -1, -1]])
   })
 
-  it('knows special times from their versions on', async () => {
+  it('ListOffsets knows special timestamps from their versions on', async () => {
     const { client } = await shop()
     const codes = async (version: number) =>
       (await Promise.all([-2, -3, -4, -5].map(async time => await ask(client, version, time)))).map(
@@ -229,7 +229,7 @@ describe('an answer to ListOffsets', () => {
     expect(await ask(client, 9, -1, -2)).toEqual([[42, -1, -1, -1]])
   })
 
-  it('of a new leader that does not know the end waits for it', async () => {
+  it('ListOffsets of a new leader waits until the end is known', async () => {
     const { cluster, client } = await shop()
     cluster.faults.on('listOffsets').error('OFFSET_NOT_AVAILABLE').times(2)
     expect(await ask(client, 4, -1)).toEqual([[5, -1, -1, -1]])
@@ -238,7 +238,7 @@ describe('an answer to ListOffsets', () => {
 })
 
 describe('an answer to Metadata', () => {
-  it('finds topics by id, and says which ids nobody has', async () => {
+  it('Metadata finds topics by id and reports unknown ids', async () => {
     const { client } = await shop()
     const { topics: all } = await client.ask('Metadata', 12, { topics: null })
     const { topicId = '' } = all.find(({ name }) => name === 'single') ?? {}
@@ -254,7 +254,7 @@ describe('an answer to Metadata', () => {
     ])
   })
 
-  it.each([10, 11])('v%d asks for names only', async version => {
+  it.each([10, 11])('Metadata v%d takes names only', async version => {
     const { cluster, client } = await shop()
     const { topics: all } = await client.ask('Metadata', 12, { topics: [{ name: 'single' }] })
     const topicId = all[0]?.topicId ?? ''
@@ -270,7 +270,7 @@ describe('an answer to Metadata', () => {
     expect(await cluster.admin.listTopics()).toEqual(['orders', 'single'])
   })
 
-  it('names each topic once, and makes those that may be made', async () => {
+  it('Metadata answers each topic once and creates missing ones', async () => {
     const { cluster, client } = await shop()
     const ask = async (version: number, allowAutoTopicCreation: boolean, ...names: string[]) => {
       const topics = names.map(name => ({ name }))
@@ -289,7 +289,7 @@ describe('an answer to Metadata', () => {
     expect(await cluster.admin.listTopics()).toHaveLength(7)
   })
 
-  it.each([8, 10])('v%d says what may be done, on request', async version => {
+  it.each([8, 10])('Metadata v%d answers authorized operations on request', async version => {
     const { client } = await shop()
     const ask = async (isAsked: boolean) => {
       const answer = await client.ask('Metadata', version, {
@@ -308,7 +308,7 @@ describe('an answer to Metadata', () => {
 })
 
 describe('answers about groups', () => {
-  it('that do not exist are no errors until version 6', async () => {
+  it('unknown groups are no error before version 6', async () => {
     const { client, connect } = await shop()
     const ask = async (version: number) => {
       const request = { groups: ['none'], includeAuthorizedOperations: true }
@@ -321,7 +321,7 @@ describe('answers about groups', () => {
     expect((await ask(6))?.errorMessage).toContain('none')
   })
 
-  it('say what may be done, on request', async () => {
+  it('descriptions of groups have authorized operations on request', async () => {
     const { client, connect } = await shop()
     const { coordinators } = await client.ask('FindCoordinator', 4, { coordinatorKeys: ['g'] })
     expect(coordinators).toMatchObject([{ errorCode: 0, errorMessage: '' }])
@@ -337,7 +337,7 @@ describe('answers about groups', () => {
     expect(await ask(true)).toMatchObject({ errorCode: 0, authorizedOperations: 3400 })
   })
 
-  it('say in old versions where their coordinator is, and that nothing is wrong', async () => {
+  it('old versions of FindCoordinator answer one coordinator without an error', async () => {
     const { client } = await shop()
     const request = { key: 'g', coordinatorKeys: [] }
     const found = await client.ask('FindCoordinator', 2, request)
@@ -346,7 +346,7 @@ describe('answers about groups', () => {
     expect(await client.ask('FindCoordinator', 2, other)).toMatchObject({ errorCode: 42, port: -1 })
   })
 
-  it('are about several groups at once, whether they are stable or not', async () => {
+  it('several groups are described at once, stable or not', async () => {
     const { client, connect } = await shop()
     const keys = ['one', 'two', 'three', 'four']
     const { coordinators } = await client.ask('FindCoordinator', 4, { coordinatorKeys: keys })
@@ -380,7 +380,7 @@ describe('answers about groups', () => {
     }
   })
 
-  it('are listed by state and type, where a version can ask for them', async () => {
+  it('groups are listed by state and type, in versions that can ask for them', async () => {
     const { client, connect } = await shop()
     const { coordinators } = await client.ask('FindCoordinator', 4, { coordinatorKeys: ['g'] })
     const coordinator = connect(coordinators[0]?.nodeId)
@@ -401,7 +401,7 @@ describe('answers about groups', () => {
     expect(await ask(3, [])).toMatchObject([{ groupId: 'g', groupState: '' }])
   })
 
-  it('have an error for each partition, before there was one for the group', async () => {
+  it('old versions of OffsetFetch have an error for each partition', async () => {
     const { cluster, client } = await shop()
     cluster.faults.on('offsetFetch').error('NOT_COORDINATOR').times(2)
     const topics = [{ name: 'orders', partitionIndexes: [0, 4] }]
@@ -420,7 +420,7 @@ describe('answers about groups', () => {
   })
 })
 
-it('records of the system are not deleted', async () => {
+it('records of internal topics are not deleted', async () => {
   const { client, connect } = await shop()
   const { coordinators } = await client.ask('FindCoordinator', 4, { coordinatorKeys: ['g'] })
   const partitions = [0, 1].map(partitionIndex => ({ partitionIndex, offset: -1 }))
@@ -431,7 +431,7 @@ it('records of the system are not deleted', async () => {
   expect(codes).toContain(17)
 })
 
-it('records are deleted up to an offset there is, or all of them', async () => {
+it('records are deleted up to an existing offset, or all of them', async () => {
   const { client } = await shop()
   await produce(client, batchOf(['a', 'b']))
   const remove = async (offset: number) => {
@@ -446,7 +446,7 @@ it('records are deleted up to an offset there is, or all of them', async () => {
   expect(await remove(-1)).toEqual([0, 2])
 })
 
-it('an election that there is not is refused', async () => {
+it('an unknown type of election is refused', async () => {
   const { client } = await shop()
   const elect = async (electionType: number) => {
     const topicPartitions = [{ topic: 'orders', partitions: [0] }]

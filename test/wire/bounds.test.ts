@@ -27,7 +27,7 @@ const topicOf = (name: string, numPartitions: number) => ({
 })
 
 describe('new partitions', () => {
-  it('are at most 10,000 for one request, all topics of it together', async () => {
+  it('a request creates at most 10,000 partitions in all', async () => {
     const { cluster, connect } = await wireWorld()
     const client = connect()
     for (const counts of [[10_001], [6_000, 4_001], [99_999], [2 ** 31 - 1, 2]]) {
@@ -42,7 +42,7 @@ describe('new partitions', () => {
     )
   })
 
-  it('count what is added to a topic, not what it has', async () => {
+  it('new partitions count, existing ones do not', async () => {
     const cluster = await Cluster.memory()
     await cluster.admin.createTopic({ topic: 't', partitions: 3 })
     await expect(cluster.admin.createPartitions({ topic: 't', partitions: 10_004 })).rejects.toMatchObject({
@@ -52,7 +52,7 @@ describe('new partitions', () => {
     await cluster.close()
   })
 
-  it('are made, and taken away, a few in a turn of the event loop', async () => {
+  it('many partitions are created and deleted a few per turn of the event loop', async () => {
     const cluster = await Cluster.memory()
     const made = await turnsDuring(() =>
       cluster.admin.createTopic({ topic: 't', partitions: 1_000 }),
@@ -64,7 +64,7 @@ describe('new partitions', () => {
 })
 
 describe('lists', () => {
-  it('of a request may hold 100,000 entries together, not one more', async () => {
+  it('the lists of a request may have 100,000 entries together, not more', async () => {
     const { connect } = await wireWorld({ autoCreateTopics: false })
     const named = (count: number) => ({
       topics: Array.from({ length: count }, () => ({ name: '' })),
@@ -78,7 +78,7 @@ describe('lists', () => {
   })
 
   it.each(['Metadata', 'FindCoordinator', 'DescribeGroups'] as const)(
-    'of %s are gone through a few in a turn of the event loop',
+    'the entries of %s are handled a few per turn of the event loop',
     async api => {
       const { connect } = await wireWorld({ autoCreateTopics: false })
       const names = Array.from({ length: 2_000 }, (_, index) => `name-${index}`)
@@ -94,7 +94,7 @@ describe('lists', () => {
     },
   )
 
-  it('make at most 10,000 partitions by themselves', async () => {
+  it('Metadata creates at most 10,000 partitions automatically', async () => {
     const { cluster, connect } = await wireWorld({ defaultPartitions: 10_001 })
     const topics = ['a', 'b'].map(name => ({ name }))
     const answer = await connect().ask('Metadata', 4, { topics, allowAutoTopicCreation: true })
@@ -105,7 +105,7 @@ describe('lists', () => {
 })
 
 describe('what is announced', () => {
-  it('begins with version 0 of Produce, which is not served: clients compress then', async () => {
+  it('Produce is announced from version 0 so that clients compress', async () => {
     const { connect } = await wireWorld()
     const { apiKeys } = await connect().askApi(API_VERSIONS, 2, {})
     expect(apiKeys.find(({ apiKey }) => apiKey === 0)).toMatchObject({ minVersion: 0 })
@@ -116,7 +116,7 @@ describe('what is announced', () => {
   })
 })
 
-it('transactional producers hear an answer that is final for every client', async () => {
+it('transactional producers get an error that is final for every client', async () => {
   const { connect } = await wireWorld()
   const answer = await connect().ask('FindCoordinator', 4, { keyType: 1, coordinatorKeys: ['t'] })
   const refused = errorId('TRANSACTIONAL_ID_AUTHORIZATION_FAILED')
@@ -127,7 +127,7 @@ it('transactional producers hear an answer that is final for every client', asyn
   expect(id).toMatchObject({ errorCode: refused, producerId: -1 })
 })
 
-it('a fetch from outside that claims to be a replica counts and sees as a consumer', async () => {
+it('a fetch from outside that claims to be a replica reads as a consumer', async () => {
   const { cluster, connect } = await wireWorld({ brokers: 3 })
   await cluster.admin.createTopic({ topic: 't', assignment: [[1, 2, 3]] })
   const producer = cluster.producer({ acks: 1 })

@@ -56,7 +56,7 @@ async function failure(promise: Promise<unknown>): Promise<unknown> {
 }
 
 describe('a broker that cannot be reached', () => {
-  it('is tried again after a pause that doubles, up to a bound, and begins anew', async () => {
+  it('a client reconnects after a pause that doubles up to a limit, and starts over', async () => {
     const broker = await fakeBroker(alive)
     await broker.close()
     const { line, clock, beat } = lineTo(broker.port)
@@ -82,7 +82,7 @@ describe('a broker that cannot be reached', () => {
     await failure(next)
   })
 
-  it('is not waited for when the caller gives up, or the client is closed', async () => {
+  it('a pause before reconnecting ends when the caller or the client gives up', async () => {
     const broker = await fakeBroker(alive)
     await broker.close()
     const { line, clock, close, beat } = lineTo(broker.port)
@@ -100,7 +100,7 @@ describe('a broker that cannot be reached', () => {
 })
 
 describe('a connection that is being opened', () => {
-  it('is given up when the broker says nothing', async () => {
+  it('connecting to a silent broker times out', async () => {
     const broker = await fakeBroker(alive)
     broker.versionsError = undefined
     const { clock, beat } = lineTo(broker.port, { requestTimeoutMs: 400 })
@@ -116,7 +116,7 @@ describe('a connection that is being opened', () => {
     await until(() => broker.sockets.size === 0)
   })
 
-  it('is closed when the broker refuses', async () => {
+  it('a connection that the broker refuses is closed', async () => {
     const broker = await fakeBroker(alive)
     broker.versionsError = 42
     const { beat, clock } = lineTo(broker.port)
@@ -125,7 +125,7 @@ describe('a connection that is being opened', () => {
     expect(clock.pendingTimers).toBe(0)
   })
 
-  it('is closed with the client', async () => {
+  it('a connection in its handshake is closed with the client', async () => {
     const broker = await fakeBroker(alive)
     broker.versionsError = undefined
     const { beat, close, clock } = lineTo(broker.port)
@@ -137,7 +137,7 @@ describe('a connection that is being opened', () => {
     expect(clock.pendingTimers).toBe(0)
   })
 
-  it('is closed with the client while it is not even there', async () => {
+  it('a connection that is not open yet is closed with the client', async () => {
     const broker = await fakeBroker(alive)
     const { beat, close, clock } = lineTo(broker.port)
     const waiting = beat()
@@ -147,7 +147,7 @@ describe('a connection that is being opened', () => {
     expect([broker.asked, clock.pendingTimers]).toEqual([[], 0])
   })
 
-  it('is not opened any more when the client is closed', async () => {
+  it('no connection is opened once the client is closed', async () => {
     const broker = await fakeBroker(alive)
     const { beat, close, clock } = lineTo(broker.port)
     close()
@@ -156,7 +156,7 @@ describe('a connection that is being opened', () => {
     expect(broker.connections).toBe(0)
   })
 
-  it('ends at once with the client, however long it might have taken', async () => {
+  it('connecting ends at once with the client', async () => {
     const { sockets, port } = await silentServer()
     const { beat, clock, close } = lineTo(port, { tls: {} })
     const waiting = beat()
@@ -167,7 +167,7 @@ describe('a connection that is being opened', () => {
     expect(clock.pendingTimers).toBe(0)
   })
 
-  it('takes as long as it may, and no longer', async () => {
+  it('connecting takes its time-out and no longer', async () => {
     const { sockets, port } = await silentServer()
     const { beat, clock } = lineTo(port, { tls: {}, setupTimeoutMs: 300 })
     const waiting = beat()
@@ -209,7 +209,7 @@ describe('a request', () => {
     })
   })
 
-  it('that is given up leaves its connection of use', async () => {
+  it('a request that is given up leaves its connection usable', async () => {
     let answers = 0
     const broker = await fakeBroker({
       Heartbeat: () => (answers++ === 0 ? undefined : { errorCode: 0 }),
@@ -223,7 +223,7 @@ describe('a request', () => {
     expect(broker.sockets.size).toBe(1)
   })
 
-  it('without acks is not answered, and nothing waits for it', async () => {
+  it('a send with acks 0 has no answer and nothing waits for it', async () => {
     const broker = await fakeBroker({ ...alive, Produce: never })
     const { line, beat, clock } = lineTo(broker.port)
     const produce = { acks: 0, timeoutMs: 1, topicData: [] }
@@ -237,7 +237,7 @@ describe('a request', () => {
 describe('a request that is not answered', () => {
   const produce = { acks: 0, timeoutMs: 1, topicData: [] }
 
-  it('and ends its connection is told with the next one', async () => {
+  it('a connection that ends after a send with acks 0 fails the next one', async () => {
     const broker = await fakeBroker({
       ...alive,
       Produce: () => void broker.sockets.forEach(socket => socket.destroy()) as undefined,
@@ -256,7 +256,7 @@ describe('a request that is not answered', () => {
     await until(() => broker.asked.length === 3)
   })
 
-  it('is fine when something behind it was answered', async () => {
+  it('a later answer confirms a send with acks 0', async () => {
     const broker = await fakeBroker({ ...alive, Produce: () => undefined })
     const { line, beat } = lineTo(broker.port)
     await line.ask('Produce', produce)
@@ -271,7 +271,7 @@ describe('a request that is not answered', () => {
 })
 
 describe('a connection', () => {
-  it('on which something waits is not idle', async () => {
+  it('a connection with a waiting request is not idle', async () => {
     let count = 0
     const broker = await fakeBroker({
       Heartbeat: () => (count++ === 1 ? undefined : { errorCode: 0 }),
@@ -286,7 +286,7 @@ describe('a connection', () => {
     expect(broker.connections).toBe(1)
   })
 
-  it('that is idle for too long is closed and replaced', async () => {
+  it('a connection that is idle for too long is closed and replaced', async () => {
     const broker = await fakeBroker(alive)
     const { beat, clock } = lineTo(broker.port, { maxIdleMs: 1_000 })
     await beat()
@@ -299,7 +299,7 @@ describe('a connection', () => {
     await until(() => broker.sockets.size === 1)
   })
 
-  it('is replaced before the broker stops believing its password', async () => {
+  it('a connection is replaced before its SASL session ends', async () => {
     const broker = await fakeBroker(alive)
     broker.lifetimeMs = 1_000
     const sasl = { mechanism: 'plain', username: 'a', password: 'b' } as const

@@ -39,7 +39,7 @@ const broken = (why: string, outcomeUnknown = true) =>
   })
 
 describe('a connection to a broker', () => {
-  it('sends requests without waiting, and gives each its answer', async () => {
+  it('a connection sends requests without waiting, and matches each answer', async () => {
     const { connection, asked, answer, ask, clock } = connected()
     const both = [ask(), ask()]
     const [first, second] = [await asked(), await asked()]
@@ -52,7 +52,7 @@ describe('a connection to a broker', () => {
     expect([connection.waitingCount, clock.pendingTimers]).toEqual([0, 0])
   })
 
-  it('numbers requests from 1, each one more', async () => {
+  it('correlation ids count up from 1', async () => {
     const { asked, ask } = connected()
     void ask().catch(() => undefined)
     void ask().catch(() => undefined)
@@ -60,7 +60,7 @@ describe('a connection to a broker', () => {
     expect((await asked()).correlationId).toBe(2)
   })
 
-  it('is of no use when an answer does not come in time', async () => {
+  it('a connection is unusable after a request has timed out', async () => {
     const { connection, clock, ask, asked } = connected()
     const [slow, other] = [ask(500), ask(1_000)]
     const failures = Promise.allSettled([slow, other])
@@ -100,7 +100,7 @@ describe('a connection to a broker', () => {
       (theirs: MemorySocket) => void theirs.end(Buffer.from([0, 0, 0, 6, 0])),
       'ends within a frame',
     ],
-  ])('is of no use when the broker %s', async (_what, spoil, why) => {
+  ])('a connection is unusable after the broker %s', async (_what, spoil, why) => {
     const { connection, theirs, asked, ask, clock } = connected()
     const waiting = ask()
     const failure = expect(waiting).rejects.toEqual(broken(why))
@@ -111,7 +111,7 @@ describe('a connection to a broker', () => {
     expect(clock.pendingTimers).toBe(0)
   })
 
-  it('closed by the client fails what waits', async () => {
+  it('closing a connection fails its waiting requests', async () => {
     const { connection, ended, asked, ask } = connected()
     const failure = expect(ask()).rejects.toEqual(broken('no more'))
     await asked()
@@ -120,7 +120,7 @@ describe('a connection to a broker', () => {
     expect(await ended()).toBe(true)
   })
 
-  it('tells without waiting for an answer', async () => {
+  it('a request without an answer does not wait for one', async () => {
     const { connection, asked } = connected()
     const request = { acks: 0, timeoutMs: 1, topicData: [] }
     await connection.sendUnanswered(PRODUCE, 7, request, 1_000)
@@ -132,7 +132,7 @@ describe('a connection to a broker', () => {
     )
   })
 
-  it('does not tell for longer than it may', async () => {
+  it('a request that cannot be sent in time fails', async () => {
     const { connection, clock, theirs } = connected()
     theirs.pause() // nobody reads
     const large = {
@@ -149,7 +149,7 @@ describe('a connection to a broker', () => {
     expect([connection.isOpen, clock.pendingTimers]).toEqual([false, 0])
   })
 
-  it('refuses at once what cannot be written, and stays of use', async () => {
+  it('a request that cannot be encoded fails, and the connection stays usable', async () => {
     const { connection, asked, answer, ask } = connected()
     await expect(connection.ask(HEARTBEAT, 99, beat, 1_000)).rejects.toThrow('outside')
     const waiting = ask()
@@ -158,7 +158,7 @@ describe('a connection to a broker', () => {
     expect((await waiting).errorCode).toBe(0)
   })
 
-  it('knows when it was used last', async () => {
+  it('a connection knows when it was used last', async () => {
     const { connection, clock, ask } = connected()
     await clock.advance(50)
     expect(connection.usedAtMs).toBe(0)

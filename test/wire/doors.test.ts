@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { wireWorld } from './client.js'
 
-it.each(['close', 'kill'] as const)('all who came in without a port are let go: %s', async how => {
+it.each(['close', 'kill'] as const)('all connections of the socket factory end: %s', async how => {
   const { cluster, connect } = await wireWorld()
   const clients = [connect(), connect()]
   for (const client of clients) await client.ask('Metadata', 5, { topics: [] })
@@ -10,7 +10,7 @@ it.each(['close', 'kill'] as const)('all who came in without a port are let go: 
   expect(await Promise.all(clients.map(client => client.ended()))).toEqual([true, true])
 })
 
-it('a broker that goes takes only its own clients along', async () => {
+it('a broker that ends closes only its own connections', async () => {
   const { cluster, connect } = await wireWorld({ brokers: 2 })
   const [stays, goes] = [connect(1), connect(2)]
   for (const client of [stays, goes]) await client.ask('Metadata', 5, { topics: [] })

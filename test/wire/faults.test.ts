@@ -41,7 +41,7 @@ const produce = (client: WireClient) =>
   })
 
 describe('rules about faults', () => {
-  it('hold up a request that came over a wire', async () => {
+  it('a fault rule delays a request from a wire', async () => {
     const { cluster, connect, clock, watched } = await shop()
     const rule = cluster.faults.on('fetch', { topic: 'orders', client: 'app' }).delay(700)
     const seen = watched(fetchFrom(connect(), 0))
@@ -51,7 +51,7 @@ describe('rules about faults', () => {
     expect(seen.value?.responses[0]?.partitions).toMatchObject([{ errorCode: 0 }])
   })
 
-  it('answer with an error, for those partitions only that they name', async () => {
+  it('a fault rule answers an error for the selected partitions only', async () => {
     const { cluster, connect } = await shop()
     await cluster.admin.createPartitions({ topic: 'orders', partitions: 2 })
     cluster.faults.on('listOffsets', { partition: 1 }).error('NOT_LEADER_OR_FOLLOWER')
@@ -62,7 +62,7 @@ describe('rules about faults', () => {
     expect(cluster.faults.unused()).toEqual([])
   })
 
-  it('answer about topics that go by their ids', async () => {
+  it('a fault rule matches topics by id', async () => {
     const { cluster, connect } = await shop()
     await cluster.admin.createTopic({ topic: 'other', partitions: 2 })
     const client = connect()
@@ -99,7 +99,7 @@ describe('rules about faults', () => {
     expect(metadata.topics).toMatchObject([{ errorCode: 5, topicId: other }])
   })
 
-  it('lose a request, or only its answer: the connection is gone', async () => {
+  it('a lost request or answer ends the connection', async () => {
     const { cluster, connect } = await shop()
     const ends = async () => (await cluster.admin.listOffsets('orders', 'latest'))[0]?.offset
     cluster.faults.on('produce').drop()
@@ -115,7 +115,7 @@ describe('rules about faults', () => {
     ['offsetForLeaderEpoch', 'OffsetForLeaderEpoch'],
     ['describeCluster', 'DescribeCluster'],
     ['alterConfigs', 'AlterConfigs'],
-  ] as const)('know %s, too', async (word, api) => {
+  ] as const)('fault rules know %s', async (word, api) => {
     const { cluster, connect } = await shop()
     cluster.faults.on(word).error('NOT_CONTROLLER')
     const requests = {
@@ -136,7 +136,7 @@ describe('rules about faults', () => {
 })
 
 describe('the network', () => {
-  it('delays what comes over a wire, there and back', async () => {
+  it('the network delays requests and answers of a wire', async () => {
     const { cluster, connect, clock, watched } = await shop()
     cluster.network.delay(50, { from: 'client' })
     const seen = watched(connect().ask('ListOffsets', 3, { replicaId: -1, topics: [] }))
@@ -146,7 +146,7 @@ describe('the network', () => {
     expect(seen.value).toMatchObject({ topics: [] })
   })
 
-  it('that is cut between clients and a broker ends its connections', async () => {
+  it('a partition between clients and a broker ends its connections', async () => {
     const { cluster, connect } = await shop(2)
     const client = connect(1)
     await client.ask('Metadata', 4, { topics: [] })
@@ -159,7 +159,7 @@ describe('the network', () => {
 })
 
 describe('the clock of a test', () => {
-  it('ends the session of a member behind a wire', async () => {
+  it('a virtual clock ends the session of a member behind a wire', async () => {
     const { cluster, connect, clock } = await shop()
     const member = connect()
     const joining = {
@@ -181,7 +181,7 @@ describe('the clock of a test', () => {
     expect((await describeGroup(cluster.admin, 'g')).members).toEqual([])
   })
 
-  it('ends the wait of a fetch', async () => {
+  it('a virtual clock ends the wait of a fetch', async () => {
     const { connect, clock, watched } = await shop()
     const seen = watched(fetchFrom(connect(), 30_000))
     await clock.advance(29_999)
@@ -192,7 +192,7 @@ describe('the clock of a test', () => {
 })
 
 describe.each(['kill', 'stop'] as const)('a broker after %s', how => {
-  it('has no connections left, idle or waiting, and comes back to its address', async () => {
+  it('a broker has no connections, and returns to its address', async () => {
     const { cluster, clock, watched } = await shop(2)
     const { bootstrap } = await cluster.listen({ port: 0 })
     const [one = '', two = ''] = bootstrap

@@ -20,7 +20,7 @@ async function read(chunks: Uint8Array[], maxBytes?: number): Promise<string[]> 
 }
 
 describe('frames', () => {
-  it('whose bytes come one by one are kept in a few pieces', async () => {
+  it('frames that come byte by byte are kept in a few chunks', async () => {
     const bytes = frame('x'.repeat(5_000))
     const concat = vi.spyOn(Buffer, 'concat')
     const got = await read([...bytes].map(byte => Buffer.from([byte])))
@@ -30,7 +30,7 @@ describe('frames', () => {
     expect(pieces).toBeLessThan(20)
   })
 
-  it('come out whole, however their bytes come in', async () => {
+  it('frames are complete, however their bytes are split', async () => {
     const random = seededRandom(5)
     for (let round = 0; round < 200; round++) {
       const bodies = Array.from({ length: 1 + random.int(5) }, () => 'x'.repeat(random.int(40)))
@@ -45,7 +45,7 @@ describe('frames', () => {
     }
   })
 
-  it('may be empty, and may be as large as is allowed', async () => {
+  it('a frame may be empty, and as large as the limit', async () => {
     expect(await read([frame(''), frame('12345')], 5)).toEqual(['', '12345'])
     await expect(read([frame('123456')], 5)).rejects.toThrow('a frame of 6 bytes is too large: at most 5')
   })
@@ -54,7 +54,7 @@ describe('frames', () => {
     ['HTTP', Buffer.from('GET / HTTP/1.1\r\n\r\n')],
     ['TLS', Buffer.from('16030100c8010000c403', 'hex')],
     ['a negative size', Buffer.from('ffffffff', 'hex')],
-  ])('are refused by their size alone: %s', async (_, bytes) => {
+  ])('a frame is refused by its size alone: %s', async (_, bytes) => {
     const frames = framesOf(
       (async function* () {
         yield bytes
@@ -64,7 +64,7 @@ describe('frames', () => {
     await expect(frames.next()).rejects.toMatchObject({ name: 'FrameError' })
   })
 
-  it('that are cut by the end of the stream are none', async () => {
+  it('a frame that the end of the stream cuts is an error', async () => {
     const cut = frame('12345').subarray(0, 7)
     await expect(read([frame('a'), cut])).rejects.toThrow('the stream ends within a frame')
     await expect(read([Buffer.alloc(3)])).rejects.toThrow('the stream ends within a frame')

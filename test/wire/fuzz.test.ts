@@ -106,7 +106,7 @@ function mutated(frame: Buffer, random: Random): Buffer {
 const MAKING: readonly ApiName[] = ['CreateTopics', 'CreatePartitions']
 
 describe('requests of which some bytes have changed', () => {
-  it('are understood, or refused as bytes; nothing is made of what they claim', () => {
+  it('mutated requests are parsed or refused, and allocate nothing they claim', () => {
     const random = seededRandom(1_000)
     let refused = 0
     const before = process.memoryUsage().heapUsed
@@ -126,7 +126,7 @@ describe('requests of which some bytes have changed', () => {
     expect(process.memoryUsage().heapUsed - before).toBeLessThan(500_000_000)
   })
 
-  it('do not harm a cluster, nor those who come later', async () => {
+  it('mutated requests harm neither a cluster nor later clients', async () => {
     const clock = virtualClock()
     const random = seededRandom(2_000)
     const { cluster, connect } = await wireWorld({ clock, autoCreateTopics: false })

@@ -55,7 +55,7 @@ function framed(apiKey: number, version: number, ...body: Uint8Array[]): Buffer 
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(' ', ''), 'hex')
 
 describe('a client that says nothing', () => {
-  it('is let go after a while, also in the middle of a frame', async () => {
+  it('an idle connection is closed, also within a frame', async () => {
     const { clock, connect, listening, isUnharmed } = await shop()
     const [silent, half] = [connect(), connect()]
     half.socket.write(Buffer.concat([metadata(), metadata().subarray(0, 9)]))
@@ -69,7 +69,7 @@ describe('a client that says nothing', () => {
     await isUnharmed()
   })
 
-  it('but waits for an answer is not idle', async () => {
+  it('a client that waits for an answer is not idle', async () => {
     const { clock, connect, isUnharmed } = await shop({ connectionsMaxIdleMs: 1_000 })
     const client = connect()
     await client.ask('Metadata', 4, { topics: [] })
@@ -89,7 +89,7 @@ describe('a client that says nothing', () => {
     await isUnharmed()
   })
 
-  it('has no timer left when it goes by itself', async () => {
+  it('a connection that its client closes leaves no timer', async () => {
     const { clock, connect, listening } = await shop()
     const timers = clock.pendingTimers
     const client = connect()
@@ -101,7 +101,7 @@ describe('a client that says nothing', () => {
   })
 })
 
-it('bytes of half a frame are a sign of life, but no answer', async () => {
+it('bytes of half a frame are activity, but get no answer', async () => {
   const clock = virtualClock()
   const limits = { maxConnections: 10, maxIdleMs: 1_000 }
   const channelOf = (): Channel => ({ send: () => ({}) as never })
@@ -130,7 +130,7 @@ describe('a watch over what is idle', () => {
     return { clock, seen, watch }
   }
 
-  it('counts from the last sign of life', async () => {
+  it('the idle time counts from the last activity', async () => {
     const { clock, seen, watch } = watched()
     for (let n = 0; n < 5; n++) {
       await clock.advance(99)
@@ -142,7 +142,7 @@ describe('a watch over what is idle', () => {
     expect([seen.idle, clock.pendingTimers]).toEqual([1, 0])
   })
 
-  it('does not count while somebody is at work', async () => {
+  it('the idle time does not run while the broker works', async () => {
     const { clock, seen } = watched()
     seen.isBusy = true
     await clock.advance(1_000)
@@ -153,7 +153,7 @@ describe('a watch over what is idle', () => {
     expect(seen.idle).toBe(1)
   })
 
-  it('ends, and may never begin', async () => {
+  it('an idle watch ends, and may be infinite', async () => {
     const one = watched()
     one.watch.end()
     const other = watched(Infinity)
@@ -162,7 +162,7 @@ describe('a watch over what is idle', () => {
 })
 
 describe('too many clients', () => {
-  it('are refused, which is said once, and let in when there is room', async () => {
+  it('too many connections are refused, logged once, and accepted when there is room', async () => {
     const { connect, listening, isUnharmed, warnings } = await shop({ maxConnections: 2 })
     const inside = [connect(), connect()]
     for (const client of inside) await client.ask('Metadata', 4, { topics: [] })
@@ -185,7 +185,7 @@ describe('too many clients', () => {
   })
 
   it.each([{ maxConnections: 0 }, { connectionsMaxIdleMs: 0 }, { maxConnections: 1.5 }])(
-    'cannot be %o',
+    'a limit of connections cannot be %o',
     async limits => {
       await expect(shop(limits)).rejects.toMatchObject({ code: 'INVALID_CONFIG' })
     },
@@ -213,7 +213,7 @@ describe('a client that does not read its answers', () => {
     return { clock, door, theirs, asked: () => asked }
   }
 
-  it('is asked nothing more for, and goes on when it reads', async () => {
+  it('a client that does not read gets no more answers, and continues when it reads', async () => {
     const { door, theirs, asked } = bigDoor(600_000)
     const many = Buffer.concat(Array.from({ length: 500 }, metadata))
     theirs.write(many)
@@ -230,7 +230,7 @@ describe('a client that does not read its answers', () => {
     await door.close()
   })
 
-  it('is let go in the end', async () => {
+  it('a client that never reads loses its connection', async () => {
     const { clock, door, theirs } = bigDoor(1_000)
     theirs.write(Buffer.concat(Array.from({ length: 50 }, metadata)))
     for (let n = 0; n < 100; n++) await turn()
@@ -242,7 +242,7 @@ describe('a client that does not read its answers', () => {
 })
 
 describe('bytes that are no requests', () => {
-  it('many of them at once are answered in their order', async () => {
+  it('many requests at once are answered in order', async () => {
     const { connect, isUnharmed } = await shop()
     const client = connect()
     const ids = Array.from({ length: 1_000 }, () =>
@@ -253,7 +253,7 @@ describe('bytes that are no requests', () => {
     await isUnharmed()
   })
 
-  it('behind good requests end the connection, after the answers', async () => {
+  it('invalid bytes after valid requests end the connection after the answers', async () => {
     const { connect, isUnharmed } = await shop()
     const client = connect()
     client.socket.write(Buffer.concat([metadata(), metadata(), Buffer.from('GET / HTTP/1.1\r\n')]))
@@ -295,7 +295,7 @@ describe('bytes that are no requests', () => {
     await isUnharmed()
   })
 
-  it('of a request that was announced large take no room before they come', async () => {
+  it('a request that claims to be large uses no memory before its bytes come', async () => {
     const { connect, listening, isUnharmed } = await shop()
     const clients = Array.from({ length: 20 }, connect)
     const before = process.memoryUsage().arrayBuffers
@@ -307,7 +307,7 @@ describe('bytes that are no requests', () => {
     await isUnharmed()
   })
 
-  it('that come one by one are kept close together', async () => {
+  it('bytes that come one by one are joined', async () => {
     const [ours, theirs] = MemorySocket.pair()
     const frame = Buffer.alloc(50_004, 7)
     frame.writeInt32BE(50_000)
@@ -338,7 +338,7 @@ describe('records that are bad', () => {
     return bytes
   }
 
-  it('in every byte are refused, and the client may go on', async () => {
+  it('records with a damaged byte are refused, and the client may continue', async () => {
     const { connect, isUnharmed } = await shop()
     const client = connect()
     const good = batchOf(['a'])
@@ -351,7 +351,7 @@ describe('records that are bad', () => {
     await isUnharmed()
   })
 
-  it('are unpacked up to a bound, whatever the topic wants of them', async () => {
+  it('records are unpacked up to a limit', async () => {
     const { cluster, connect } = await shop()
     await cluster.admin.createTopic({
       topic: 'kept',
@@ -368,7 +368,7 @@ describe('records that are bad', () => {
   })
 })
 
-it('a client that cuts the line while it is answered harms nobody', async () => {
+it('a client that disconnects during an answer harms nothing', async () => {
   const { connect, isUnharmed } = await shop()
   for (let n = 0; n < 20; n++) {
     const client = connect()

@@ -41,7 +41,7 @@ function laneWith(limit: number) {
 }
 
 describe('a lane', () => {
-  it('uses an idle connection, else opens another, else the one with least to do', async () => {
+  it('a lane uses an idle connection, then a new one, then the least busy one', async () => {
     const { fakes, pick, pickNow, opening } = laneWith(2)
     expect(await pickNow()).toBe(0)
     expect(await pick()).toBe(0)
@@ -54,7 +54,7 @@ describe('a lane', () => {
     expect(opening).toHaveLength(2)
   })
 
-  it('lets those who come meanwhile share what is being opened', async () => {
+  it('concurrent requests share a connection that is being opened', async () => {
     const { pick, opening, fakes } = laneWith(1)
     const picks = [pick(), pick(), pick()]
     opening[0]?.resolve()
@@ -62,7 +62,7 @@ describe('a lane', () => {
     expect([opening.length, fakes.length]).toEqual([1, 1])
   })
 
-  it('never opens more than its limit, those under way counted', async () => {
+  it('a lane never opens more connections than its limit', async () => {
     const { pick, opening } = laneWith(3)
     const picks = Array.from({ length: 10 }, () => pick())
     expect(opening).toHaveLength(3)
@@ -71,7 +71,7 @@ describe('a lane', () => {
     expect(opening).toHaveLength(3)
   })
 
-  it('tells all who share it when one cannot be opened, and tries again for the next', async () => {
+  it('a failure to connect fails all that wait, and the next request retries', async () => {
     const { pick, pickNow, opening } = laneWith(1)
     const picks = [pick(), pick()]
     opening[0]?.reject(new Error('no'))
@@ -80,7 +80,7 @@ describe('a lane', () => {
     expect(await pickNow()).toBe(0)
   })
 
-  it('forgets what is broken', async () => {
+  it('a lane removes broken connections', async () => {
     const { lane, fakes, pickNow } = laneWith(1)
     await pickNow()
     Object.assign(fakes[0]!, { isOpen: false, isUsable: false, waitingCount: 9 })
@@ -88,7 +88,7 @@ describe('a lane', () => {
     expect(lane.waitingCount).toBe(0)
   })
 
-  it('closes what is too old when nothing waits on it any more', async () => {
+  it('a lane closes an old connection when no request waits on it', async () => {
     const { lane, fakes, pickNow, pick } = laneWith(2)
     await pickNow()
     Object.assign(fakes[0]!, { isUsable: false, waitingCount: 1 })
@@ -101,7 +101,7 @@ describe('a lane', () => {
     expect(lane.isOpen).toBe(true)
   })
 
-  it('counts those who wait for a connection, and closes what comes when it is closed', async () => {
+  it('a lane counts waiting requests, and closes what opens after its close', async () => {
     const { lane, fakes, opening, pick } = laneWith(1)
     const picked = pick()
     expect(lane.waitingCount).toBe(1)
@@ -112,7 +112,7 @@ describe('a lane', () => {
     expect([lane.waitingCount, lane.isOpen]).toEqual([0, false])
   })
 
-  it('closes all that it has', async () => {
+  it('closing a lane closes all its connections', async () => {
     const { lane, fakes, pickNow } = laneWith(1)
     await pickNow()
     lane.close('the end')
@@ -122,7 +122,7 @@ describe('a lane', () => {
 })
 
 describe('lanes', () => {
-  it('are apart where requests wait at the broker', () => {
+  it('requests that wait at the broker have lanes of their own', () => {
     expect(laneOf('Fetch')).toBe('fetch')
     expect([laneOf('JoinGroup'), laneOf('SyncGroup')]).toEqual(['join', 'join'])
     for (const api of ['LeaveGroup', 'Heartbeat', 'OffsetCommit', 'Produce', 'Metadata'] as const) {

@@ -6,7 +6,7 @@ import { Door } from '../../src/wire/door.js'
 import { MemorySocket } from '../../src/wire/memory-socket.js'
 
 describe('a socket without a network', () => {
-  it('gives what was written as it was then, and not within the call', async () => {
+  it('a write is read as it was, and not within the call', async () => {
     const [a, b] = MemorySocket.pair()
     const bytes = Buffer.from('abc')
     const got: string[] = []
@@ -18,7 +18,7 @@ describe('a socket without a network', () => {
     expect(got).toEqual(['abc'])
   })
 
-  it('takes no more than its reader can hold', async () => {
+  it('a memory socket buffers no more than its reader allows', async () => {
     const [a, b] = MemorySocket.pair()
     let written = 0
     for (let n = 0; n < 100; n++) a.write(Buffer.alloc(10_000), () => void written++)
@@ -32,7 +32,7 @@ describe('a socket without a network', () => {
     expect(read).toBe(1_000_000)
   })
 
-  it('ends at both ends, after what was written', async () => {
+  it('a memory socket ends at both ends, after its data', async () => {
     const [a, b] = MemorySocket.pair()
     a.write('last words')
     a.end()
@@ -48,7 +48,7 @@ describe('a socket without a network', () => {
 })
 
 describe('a door that is closed', () => {
-  it('lets nobody in', async () => {
+  it('a closed door accepts no client', async () => {
     const door = new Door({
       logger: silentLogger,
       clock: virtualClock(),

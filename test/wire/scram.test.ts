@@ -20,7 +20,7 @@ const refused = (why: string) =>
   })
 
 describe('SCRAM', () => {
-  it('says what RFC 7677 says it should', async () => {
+  it('SCRAM gives the messages of RFC 7677', async () => {
     const bytes = Buffer.from('rOprNGfwEbeRWgbNEkqO', 'base64')
     const one = client({ random: { ...random, bytes: () => bytes } })
     expect(one.first().toString()).toBe('n,,n=user,r=rOprNGfwEbeRWgbNEkqO')
@@ -34,7 +34,7 @@ describe('SCRAM', () => {
     expect(await one.next(last)).toBeUndefined()
   })
 
-  it.each(['sha256', 'sha512'] as const)('convinces a broker, and is convinced: %s', async hash => {
+  it.each(['sha256', 'sha512'] as const)('both sides authenticate with %s', async hash => {
     const options = { hash, username: 'a=b,c', password: 'pässword' }
     const one = client(options)
     const server = scramServer({ ...options, salt, iterations: 5_000, nonce: 'more' })
@@ -46,7 +46,7 @@ describe('SCRAM', () => {
     expect(await one.next(Buffer.from(answer as string))).toBeUndefined()
   })
 
-  it('does not convince with another password', async () => {
+  it('a wrong password is refused', async () => {
     const one = client({ password: 'pencils' })
     const server = scramServer({
       ...{ hash: 'sha256', password: 'pencil', salt, iterations: 4_096, nonce: 'x' },
@@ -55,7 +55,7 @@ describe('SCRAM', () => {
     expect(server.final(String(await one.next(Buffer.from(challenge))))).toBeUndefined()
   })
 
-  it('begins with another nonce each time', () => {
+  it('every exchange has another nonce', () => {
     expect(client().first()).not.toEqual(client().first())
   })
 
@@ -71,7 +71,7 @@ describe('SCRAM', () => {
     ['endless work', (own: string) => `r=${own}x,${s},i=1000001`, '1000001'],
     ['no iterations', (own: string) => `r=${own}x,${s}`, 'iterations'],
     ['nothing', () => '', 'first SCRAM message'],
-  ])('refuses a broker that sends %s', async (_what, challengeFor, why) => {
+  ])('SCRAM refuses a broker that sends %s', async (_what, challengeFor, why) => {
     const one = client()
     const challenge = Buffer.from(challengeFor(nonceOf(one)))
     await expect(one.next(challenge)).rejects.toEqual(refused(why))
@@ -82,7 +82,7 @@ describe('SCRAM', () => {
     ['a short proof', 'v=AAAA', 'does not know'],
     ['no proof', '', 'does not know'],
     ['an error', 'e=unknown-user', 'unknown-user'],
-  ])('refuses a broker that ends with %s', async (_what, last, why) => {
+  ])('SCRAM refuses a broker that ends with %s', async (_what, last, why) => {
     const one = client()
     await one.next(Buffer.from(`r=${nonceOf(one)}x,${s},i=4096`))
     await expect(one.next(Buffer.from(last))).rejects.toEqual(refused(why))

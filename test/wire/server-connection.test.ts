@@ -6,7 +6,7 @@ import { batchOf } from '../log/helpers.js'
 import { API_VERSIONS, SOFTWARE, wireWorld } from './client.js'
 
 describe('ApiVersions', () => {
-  it.each([0, 1, 2, 3, 4])('v%d says what can be asked', async version => {
+  it.each([0, 1, 2, 3, 4])('ApiVersions v%d lists the served versions', async version => {
     const { connect } = await wireWorld()
     const { errorCode, apiKeys } = await connect().askApi(API_VERSIONS, version, SOFTWARE)
     expect(errorCode).toBe(0)
@@ -18,7 +18,7 @@ describe('ApiVersions', () => {
     )
   })
 
-  it('of an unknown version is answered in the oldest one, with error 35', async () => {
+  it('an unknown version of ApiVersions is answered in version 0 with error 35', async () => {
     const { connect } = await wireWorld()
     const client = connect()
     const future = { ...API_VERSIONS, request: { ...API_VERSIONS.request, versions: [0, 99] } }
@@ -36,7 +36,7 @@ it.each([
   ['a name that ends in a dot', 'app.', '1.0', 42],
   ['a name of one letter', 'a', '1', 0],
   ['a name with what is allowed', 'my-app.js', '1.0-RC1', 0],
-])('ApiVersions wants to know who asks: %s', async (_, name, softwareVersion, errorCode) => {
+])("ApiVersions checks the client's software: %s", async (_, name, softwareVersion, errorCode) => {
   const { connect } = await wireWorld()
   const request = { clientSoftwareName: name, clientSoftwareVersion: softwareVersion }
   const answer = await connect().askApi(API_VERSIONS, 3, request)
@@ -44,7 +44,7 @@ it.each([
   expect(answer.apiKeys.length > 0).toBe(errorCode === 0)
 })
 
-it('the header of an ApiVersions answer has no tags in any version', async () => {
+it('the header of an ApiVersions response has no tags in any version', async () => {
   const { connect } = await wireWorld()
   for (const version of [3, 4]) {
     const client = connect()
@@ -66,7 +66,7 @@ describe('older versions', () => {
     return { ...world, client: world.connect() }
   }
 
-  it('of Metadata: all topics are an empty list first, then null', async () => {
+  it('old versions of Metadata: an empty list means all topics, later null does', async () => {
     const { client } = await shop()
     for (const version of [0, 1, 12]) {
       const topics = version === 0 ? [] : null
@@ -82,7 +82,7 @@ describe('older versions', () => {
     expect(topics).toEqual([])
   })
 
-  it('of FindCoordinator, OffsetCommit, OffsetFetch: one group each', async () => {
+  it('old versions of FindCoordinator, OffsetCommit and OffsetFetch have one group', async () => {
     const { connect, client } = await shop()
     for (const version of [0, 2, 3, 4, 6]) {
       const request = { key: 'g', coordinatorKeys: ['g'] }
@@ -113,7 +113,7 @@ describe('older versions', () => {
     }
   })
 
-  it('of JoinGroup and LeaveGroup: no id has to be fetched first, one member leaves', async () => {
+  it('old versions of JoinGroup need no member id, and LeaveGroup has one member', async () => {
     const { cluster, connect, client } = await shop()
     const { nodeId = -1 } = await client.ask('FindCoordinator', 0, {
       ...{ key: 'g', coordinatorKeys: [] },
@@ -141,7 +141,7 @@ describe('older versions', () => {
     expect(cluster.location).toBe('memory')
   })
 
-  it('of DeleteTopics: names', async () => {
+  it('old versions of DeleteTopics have names', async () => {
     const { cluster, client } = await shop()
     const request = { topicNames: ['orders', 'none'], topics: [], timeoutMs: 1_000 }
     const { responses } = await client.ask('DeleteTopics', 3, request)
@@ -154,7 +154,7 @@ describe('older versions', () => {
     expect(await cluster.admin.listTopics()).toEqual([])
   })
 
-  it('of Fetch: topics by name, later by id', async () => {
+  it('old versions of Fetch have topic names, later ones ids', async () => {
     const { cluster, connect, client } = await shop()
     await cluster.producer().send({ topic: 'orders', messages: [{ partition: 0, value: 'a' }] })
     const { topics } = await client.ask('Metadata', 12, { topics: [{ name: 'orders' }] })
@@ -173,7 +173,7 @@ describe('older versions', () => {
   })
 })
 
-it('a topic id that nobody has is an error of its own', async () => {
+it('an unknown topic id has its own error', async () => {
   const { connect } = await wireWorld()
   const wanted = { partition: 0, fetchOffset: 0, partitionMaxBytes: 10_000 }
   const topicId = 'ASNFZ4mrze8RIjNEVWZ3iA'
@@ -189,7 +189,7 @@ describe('a client that writes', () => {
     topicData: [{ name: 'orders', partitionData: [{ index: 0, records }] }],
   })
 
-  it('is answered in order, unless it wants no answer', async () => {
+  it('requests are answered in order, except those without an answer', async () => {
     const { cluster, connect } = await wireWorld()
     await cluster.admin.createTopic({ topic: 'orders' })
     const client = connect()
@@ -199,7 +199,7 @@ describe('a client that writes', () => {
     await cluster.until({ topic: 'orders', records: 2 })
   })
 
-  it('is told what is wrong with its records, and nothing is stored', async () => {
+  it('an invalid batch is answered with its error and not stored', async () => {
     const { cluster, connect } = await wireWorld()
     await cluster.admin.createTopic({ topic: 'orders' })
     const damaged = batchOf(['a'])
@@ -212,7 +212,7 @@ describe('a client that writes', () => {
 })
 
 describe('bytes behind a request', () => {
-  it('are not looked at, as in Kafka: librdkafka 2.15 sends some', async () => {
+  it('bytes after a request are ignored, as in Kafka: librdkafka 2.15 sends some', async () => {
     const { connect } = await wireWorld()
     const client = connect()
     const header = { version: 12, correlationId: 7, clientId: 'x' }
@@ -253,7 +253,7 @@ describe('a peer that is no client', () => {
       },
     ],
     ['an empty frame', () => Buffer.alloc(4)],
-  ])('is let go, and nobody else notices: %s', async (_, bytes) => {
+  ])('a peer that is no Kafka client is disconnected: %s', async (_, bytes) => {
     const { cluster, connect } = await wireWorld()
     const [stranger, client] = [connect(), connect()]
     stranger.socket.write(bytes())
@@ -262,7 +262,7 @@ describe('a peer that is no client', () => {
     expect(await cluster.admin.listTopics()).toEqual([])
   })
 
-  it('may go in the middle of a frame, or while it waits for an answer', async () => {
+  it('a client may disconnect within a frame, or while it waits for an answer', async () => {
     const { cluster, connect } = await wireWorld()
     await cluster.admin.createTopic({ topic: 'orders' })
     const half = connect()
@@ -280,7 +280,7 @@ describe('a peer that is no client', () => {
   })
 })
 
-it('nobody waits any more for a client that has gone', async () => {
+it('a held request ends when its client disconnects', async () => {
   const clock = virtualClock()
   const { cluster, connect } = await wireWorld({ clock })
   await cluster.admin.createTopic({ topic: 'orders' })
@@ -298,14 +298,14 @@ it('nobody waits any more for a client that has gone', async () => {
 })
 
 describe('brokers behind a wire', () => {
-  it('have no address when there is none', async () => {
+  it('brokers have no address if the listener has none', async () => {
     const { cluster, connect } = await wireWorld()
     cluster.faults.on('findCoordinator').error('COORDINATOR_NOT_AVAILABLE')
     const { coordinators } = await connect().ask('FindCoordinator', 4, { coordinatorKeys: ['g'] })
     expect(coordinators).toMatchObject([{ nodeId: -1, host: '', port: -1, errorCode: 15 }])
   })
 
-  it('that die end their connections, and refuse new ones until they are back', async () => {
+  it('brokers that die close their connections and refuse new ones until they return', async () => {
     const { cluster, connect } = await wireWorld({ brokers: 2 })
     const client = connect(2)
     await client.ask('Metadata', 4, { topics: [] })
@@ -317,7 +317,7 @@ describe('brokers behind a wire', () => {
     expect(await connect(2).ask('Metadata', 4, { topics: [] })).toMatchObject({ topics: [] })
   })
 
-  it('say errors in numbers that clients know', async () => {
+  it('errors have numbers that clients know', async () => {
     const { cluster, connect } = await wireWorld()
     await cluster.admin.createTopic({ topic: 'orders' })
     cluster.faults.on('listOffsets').error('LOG_OFFLINE')
@@ -328,7 +328,7 @@ describe('brokers behind a wire', () => {
     expect(topics[0]?.partitions[0]?.errorCode).toBe(56) // KAFKA_STORAGE_ERROR
   })
 
-  it('follow rules about faults of this client', async () => {
+  it('fault rules can select the client of a wire', async () => {
     const { cluster, connect } = await wireWorld()
     await cluster.admin.createTopic({ topic: 'orders' })
     cluster.faults.on('listOffsets', { client: 'app' }).error('NOT_LEADER_OR_FOLLOWER').times(1)
@@ -343,7 +343,7 @@ describe('brokers behind a wire', () => {
     expect([await ask(), await ask()]).toEqual([6, 0])
   })
 
-  it('that are nowhere are refused', async () => {
+  it('sockets to unknown brokers are refused', async () => {
     const { cluster } = await wireWorld()
     const request = { host: 'x', port: 1, onConnect: () => undefined }
     const socket = cluster.socketFactory<Duplex>(request)

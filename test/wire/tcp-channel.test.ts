@@ -54,7 +54,7 @@ async function brokers(count: number, answers: Answers = {}) {
 const unreachable = expect.objectContaining({ code: 'NETWORK_EXCEPTION', outcomeUnknown: false })
 
 describe('a channel to a cluster', () => {
-  it('learns from metadata who is there, and asks each at its own place', async () => {
+  it('a channel learns the brokers from metadata and asks each one itself', async () => {
     const { all } = await brokers(3)
     const channel = channelTo(all[0]!)
     await expect(channel.send(3, 'Heartbeat', beat)).rejects.toEqual(unreachable)
@@ -63,7 +63,7 @@ describe('a channel to a cluster', () => {
     expect(all.map(({ asked }) => asked)).toEqual([['Metadata'], [], ['Heartbeat']])
   })
 
-  it('learns where a coordinator is when that is all it is told', async () => {
+  it('a channel learns the address of a coordinator', async () => {
     const { all } = await brokers(2)
     const [first, second] = all as [FakeBroker, FakeBroker]
     const place = { key: 'g', nodeId: 7, host: HOST, port: second.port, errorCode: 0 }
@@ -78,14 +78,14 @@ describe('a channel to a cluster', () => {
     await expect(channel.send(8, 'Heartbeat', beat)).rejects.toEqual(unreachable)
   })
 
-  it('asks the controller for what only that may do', async () => {
+  it('requests for the controller are sent to it', async () => {
     const { all } = await brokers(3, { DeleteTopics: () => ({ responses: [] }) })
     const channel = channelTo(all[0]!)
     await channel.send(ANY_NODE, 'DeleteTopics', { topics: [{ name: 'a' }], timeoutMs: 1 })
     expect(all.map(({ asked }) => asked)).toEqual([['Metadata'], ['DeleteTopics'], []])
   })
 
-  it('goes on to the next when one cannot be reached, and stays there', async () => {
+  it('a channel asks the next broker if one cannot be reached, and stays with it', async () => {
     const { all } = await brokers(3)
     const [first, second] = all as [FakeBroker, FakeBroker]
     await first.close()
@@ -98,7 +98,7 @@ describe('a channel to a cluster', () => {
     expect([second.asked, again.connections]).toEqual([['Heartbeat', 'Heartbeat'], 0])
   })
 
-  it('does not go on when a broker answers, whatever it answers', async () => {
+  it('a channel does not ask another broker if one answers an error', async () => {
     const { all } = await brokers(2)
     const [first, second] = all as [FakeBroker, FakeBroker]
     first.versionsError = 42
@@ -109,7 +109,7 @@ describe('a channel to a cluster', () => {
     expect(second.connections).toBe(0)
   })
 
-  it('begins anew with those it was given when all that it knows are gone', async () => {
+  it('a channel returns to the bootstrap servers if all known brokers are gone', async () => {
     const { all, know } = await brokers(2)
     const [first, second] = all as [FakeBroker, FakeBroker]
     const channel = channelTo(first)
@@ -125,7 +125,7 @@ describe('a channel to a cluster', () => {
     expect(first.asked).toEqual(['Metadata', 'Heartbeat'])
   })
 
-  it('does not ask somebody else what may have been done already', async () => {
+  it('a request that may have been handled is not sent to another broker', async () => {
     const deaf = await fakeBroker({ InitProducerId: () => void deaf.close() as undefined })
     const { all } = await brokers(1, {
       InitProducerId: () => ({ errorCode: 0, producerId: 1, producerEpoch: 0 }),
@@ -139,7 +139,7 @@ describe('a channel to a cluster', () => {
     expect(all[0]!.asked).toEqual([])
   })
 
-  it('asks somebody else the next time when one does not answer', async () => {
+  it('after a broker that does not answer, the next request goes to another one', async () => {
     const { all } = await brokers(2, { Metadata: () => undefined })
     const [mute, other] = all as [FakeBroker, FakeBroker]
     const clock = new VirtualClock()
@@ -153,7 +153,7 @@ describe('a channel to a cluster', () => {
     expect(other.asked).toEqual(['Heartbeat'])
   })
 
-  it('says why when its caller gives up', async () => {
+  it('a request that its caller aborts rejects with the reason', async () => {
     const { all } = await brokers(1, { Metadata: () => undefined })
     const channel = channelTo(all[0]!)
     const patience = new AbortController()
@@ -164,7 +164,7 @@ describe('a channel to a cluster', () => {
     await expect(asking).rejects.toBe(reason)
   })
 
-  it('cannot be led to a port that is none', async () => {
+  it('an invalid port in metadata is refused', async () => {
     const places = [70_000, -1].map((port, nodeId) => ({ nodeId, host: HOST, port }))
     const odd = await fakeBroker({
       Metadata: () => ({ brokers: places, controllerId: 0, topics: [] }),
@@ -178,7 +178,7 @@ describe('a channel to a cluster', () => {
     expect(odd.asked).toEqual(['Metadata', 'Heartbeat'])
   })
 
-  it('closes its connections to brokers that are not there any more', async () => {
+  it('connections to brokers that left the cluster are closed', async () => {
     const { all, know } = await brokers(3)
     const channel = channelTo(all[0]!)
     await channel.send(ANY_NODE, 'Metadata', { topics: [] })
@@ -191,7 +191,7 @@ describe('a channel to a cluster', () => {
     await expect(channel.send(2, 'Heartbeat', beat)).rejects.toEqual(unreachable)
   })
 
-  it('but not while something waits there', async () => {
+  it('a connection with a waiting request is not closed', async () => {
     const { all, know } = await brokers(2, { Heartbeat: () => undefined })
     const channel = channelTo(all[0]!)
     await channel.send(ANY_NODE, 'Metadata', { topics: [] })
@@ -205,7 +205,7 @@ describe('a channel to a cluster', () => {
     await waiting
   })
 
-  it('goes on with whom it knows when a broker knows nobody yet', async () => {
+  it('empty metadata leaves the known brokers', async () => {
     const { all, know } = await brokers(2)
     const channel = channelTo(all[0]!)
     await channel.send(ANY_NODE, 'Metadata', { topics: [] })
@@ -215,7 +215,7 @@ describe('a channel to a cluster', () => {
     expect(all[1]!.asked).toEqual(['Heartbeat'])
   })
 
-  it('answers nothing after close', async () => {
+  it('a closed channel rejects all requests', async () => {
     const { all } = await brokers(1, { Heartbeat: () => undefined })
     const channel = channelTo(all[0]!)
     await channel.send(ANY_NODE, 'Metadata', { topics: [] })

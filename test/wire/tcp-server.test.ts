@@ -42,7 +42,7 @@ function twoPorts() {
 }
 
 describe('listen', () => {
-  it('gives each broker a port on this machine, and tells clients where', async () => {
+  it('listen opens a port for each broker on this machine, and lists them', async () => {
     const { cluster } = await wireWorld({ brokers: 3 })
     const { bootstrap } = await cluster.listen({ port: 0 })
     expect(bootstrap).toHaveLength(3)
@@ -60,7 +60,7 @@ describe('listen', () => {
     }
   })
 
-  it('gives each broker the port that is said for it', async () => {
+  it('listen opens the given port for each broker', async () => {
     const { cluster } = await wireWorld({ brokers: 3 })
     const free = await cluster.listen({ port: 0 })
     const port = free.bootstrap.map(address => Number(address.split(':')[1])).reverse()
@@ -72,7 +72,7 @@ describe('listen', () => {
   })
 
   it.each([[[]], [[9_092, 9_093]], [[9_092, 9_092, 9_093]], [[1, 2, 70_000]], ['9092'], [-1]])(
-    'refuses %j as the ports of three brokers',
+    '%j are refused as the ports of three brokers',
     async port => {
       const { cluster } = await wireWorld({ brokers: 3 })
       const listening = cluster.listen({ port: port as number })
@@ -80,7 +80,7 @@ describe('listen', () => {
     },
   )
 
-  it.each(['kill', 'stop'] as const)('refuses at a broker that is down: %s', async how => {
+  it.each(['kill', 'stop'] as const)('the port of a broker that is down refuses: %s', async how => {
     const { cluster } = await wireWorld({ brokers: 2 })
     const { bootstrap } = await cluster.listen({ port: 0 })
     const [first, second] = bootstrap as [string, string]
@@ -95,7 +95,7 @@ describe('listen', () => {
     expect(brokers.map(({ host, port }) => `${host}:${port}`)).toEqual(bootstrap)
   })
 
-  it('knows the port of a broker that is down from the start', async () => {
+  it('the port of a broker that is down is known from the start', async () => {
     const { cluster } = await wireWorld({ brokers: 2 })
     await cluster.broker(2).kill()
     const { bootstrap } = await cluster.listen({ port: 0 })
@@ -104,7 +104,7 @@ describe('listen', () => {
     await reach(bootstrap[1] as string).ask('Metadata', 5, { topics: [] })
   })
 
-  it('copes with brokers that come and go while it begins', async () => {
+  it('brokers may start and end while listen runs', async () => {
     const { cluster } = await wireWorld({ brokers: 3 })
     await cluster.broker(3).kill()
     const listening = cluster.listen({ port: 0 })
@@ -113,7 +113,7 @@ describe('listen', () => {
     expect(await Promise.all(bootstrap.map(isRefused))).toEqual([true, false, false])
   })
 
-  it('warns when the port of a broker that starts is taken', async () => {
+  it('a broker whose port is taken starts with a warning', async () => {
     const warn = vi.fn()
     const cluster = await Cluster.memory({ logger: { ...silentLogger, warn }, brokers: 2 })
     onTestFinished(() => cluster.close())
@@ -133,7 +133,7 @@ describe('listen', () => {
     await reach(address).ask('Metadata', 5, { topics: [] })
   })
 
-  it('stays closed when a broker starts again', async () => {
+  it('a closed port stays closed when its broker starts again', async () => {
     const { cluster } = await wireWorld()
     const listening = await cluster.listen({ port: 0 })
     await listening.close()
@@ -142,7 +142,7 @@ describe('listen', () => {
     expect(await isRefused(listening.bootstrap[0] as string)).toBe(true)
   })
 
-  it('tells clients another host when it is told to', async () => {
+  it('clients receive the advertised host', async () => {
     const { cluster } = await wireWorld()
     const { bootstrap } = await cluster.listen({ port: 0, advertisedHost: 'localhost' })
     expect(bootstrap[0]).toMatch(/^localhost:\d+$/)
@@ -150,7 +150,7 @@ describe('listen', () => {
     expect(brokers[0]?.host).toBe('localhost')
   })
 
-  it('says which port is taken, and keeps none', async () => {
+  it('a taken port is named in the error, and no port stays open', async () => {
     const one = await wireWorld()
     const { bootstrap } = await one.cluster.listen({ port: 0 })
     const port = Number(bootstrap[0]?.split(':')[1])
@@ -161,7 +161,7 @@ describe('listen', () => {
     })
   })
 
-  it('keeps no port when a later one cannot be had', async () => {
+  it('no port stays open if a later one is not available', async () => {
     const { cluster } = await wireWorld({ brokers: 2 })
     await expect(cluster.listen({ port: 65_535 })).rejects.toMatchObject({
       code: 'NETWORK_EXCEPTION',
@@ -169,7 +169,7 @@ describe('listen', () => {
     expect(await isRefused('127.0.0.1:65535')).toBe(true)
   })
 
-  it('takes no further port when it is closed meanwhile, and gives back the first', async () => {
+  it('listen stops at a close, and frees the first port', async () => {
     const { server } = twoPorts()
     const opening = expect(server.open()).rejects.toMatchObject({ code: 'CLOSED' })
     await server.close()
@@ -180,7 +180,7 @@ describe('listen', () => {
     expect(await isRefused(server.bootstrap[0] as string)).toBe(true)
   })
 
-  it('has ended when close resolves, not some time later', async () => {
+  it('close resolves when all connections have ended', async () => {
     const { server, sockets } = twoPorts()
     await server.open()
     let ended = 0
@@ -189,7 +189,7 @@ describe('listen', () => {
     expect(ended).toBe(2)
   })
 
-  it('opens a port once, however often it is told', async () => {
+  it('a port is opened once, however often its broker starts', async () => {
     const { server, warn } = twoPorts()
     await server.open()
     server.gone(1)
@@ -197,7 +197,7 @@ describe('listen', () => {
     expect(warn).not.toHaveBeenCalled()
   })
 
-  it('goes on when a client cannot be let in', async () => {
+  it('a client that cannot be accepted is logged, and others are served', async () => {
     const { server, sockets, warn } = twoPorts()
     await server.open()
     const error = new Error('accept EMFILE')
@@ -206,7 +206,7 @@ describe('listen', () => {
     expect(await isRefused(server.bootstrap[1] as string)).toBe(false)
   })
 
-  it('takes the ports that follow the one it is told', async () => {
+  it('brokers get consecutive ports after the given one', async () => {
     const { cluster } = await wireWorld({ brokers: 2 })
     // Below those that systems give out by themselves, but programs may have any of them.
     for (let port = 29_092; port < 30_092; port += 100) {
@@ -218,7 +218,7 @@ describe('listen', () => {
     expect.fail('no two ports could be had')
   })
 
-  it('stays closed when a broker starts while it closes', async () => {
+  it('a port stays closed when its broker starts during close', async () => {
     const { server } = twoPorts()
     await server.open()
     server.gone(1)
@@ -226,7 +226,7 @@ describe('listen', () => {
     expect(await isRefused(server.bootstrap[0] as string)).toBe(true)
   })
 
-  it('lets nobody in at a broker that has gone before its port could', async () => {
+  it('a port that opens after its broker has ended accepts no client', async () => {
     const { server, running } = twoPorts()
     await server.open()
     running.delete(2)
@@ -234,7 +234,7 @@ describe('listen', () => {
     expect(server.connectionCount).toBe(0)
   })
 
-  it('ends with close, or with the cluster', async () => {
+  it('ports close with close(), or with the cluster', async () => {
     const cluster = await Cluster.memory()
     const first = await cluster.listen({ port: 0 })
     const client = reach(first.bootstrap[0] as string)
@@ -250,7 +250,7 @@ describe('listen', () => {
     await expect(cluster.listen()).rejects.toMatchObject({ code: 'CLOSED' })
   })
 
-  it('leaves nothing behind in the cluster when it is closed', async () => {
+  it('a closed listener leaves nothing in the cluster', async () => {
     setFlagsFromString('--expose-gc')
     const collect = runInNewContext('gc') as () => void
     const { cluster } = await wireWorld()
@@ -265,7 +265,7 @@ describe('listen', () => {
     await vi.waitFor(() => expect(isGone()).toBe(true))
   })
 
-  it('is given up by a cluster that is closed meanwhile', async () => {
+  it('closing the cluster ends a running listen', async () => {
     const other = await wireWorld()
     const before = await other.cluster.listen({ port: 0 })
     await before.close()
@@ -282,7 +282,7 @@ describe('listen', () => {
   })
 
   it.each([[{ port: -1 }], [{ port: 70_000 }], [{ host: '' }], [{ ports: 1 }]])(
-    'refuses %o',
+    'listen refuses the options %o',
     async options => {
       const { cluster } = await wireWorld()
       await expect(cluster.listen(options as never)).rejects.toMatchObject({

@@ -97,7 +97,7 @@ const commitOf = (
 const id = (code: ErrorCode): number => errorId(code)
 
 describe('three brokers', () => {
-  it('share the groups among them', async () => {
+  it('three brokers share the coordination of groups', async () => {
     const { found, leaderOf, cluster } = await world()
     const nodes = found.coordinators.map(({ nodeId }) => nodeId)
     expect(new Set(nodes)).toEqual(new Set([1, 2, 3]))
@@ -107,7 +107,7 @@ describe('three brokers', () => {
     )
   })
 
-  it('send members of the groups of others away', async () => {
+  it('a broker refuses members of groups that another one coordinates', async () => {
     const all = await world()
     const [groupId] = GROUPS as [string]
     const node = (all.leaderOf(groupId) % 3) + 1
@@ -133,7 +133,7 @@ describe('three brokers', () => {
     expect(answers[0]).toMatchObject({ memberId: 'm', members: [], protocolName: null })
   })
 
-  it('list and describe their own groups', async () => {
+  it('a broker lists and describes the groups that it coordinates', async () => {
     const all = await world()
     for (const groupId of GROUPS) await member(all, groupId)
     for (const groupId of GROUPS) {
@@ -161,7 +161,7 @@ describe('three brokers', () => {
     await all.passing(all.ask(node, 'JoinGroup', joinOf(groupId, '', { requiresMemberId: true })))
   })
 
-  it('whoever waits hears when its coordinator is another one, which knows the group', async () => {
+  it('waiting requests fail when the coordinator moves; the new one knows the group', async () => {
     const all = await world()
     const [groupId] = GROUPS as [string]
     const { clock, cluster, ask, leaderOf, passing } = all
@@ -194,7 +194,7 @@ describe('three brokers', () => {
     expect(dead.groups[0]).toMatchObject({ groupState: 'Empty', members: [] })
   })
 
-  it('a coordinator that comes back does not believe what it knew', async () => {
+  it('a coordinator that leads again loads its groups again', async () => {
     const all = await world()
     const [groupId] = GROUPS as [string]
     const { clock, cluster, ask, leaderOf, passing, collect } = all
@@ -218,7 +218,7 @@ describe('three brokers', () => {
     expect(next.generationId).toBe(5)
   })
 
-  it('what cannot be replicated is refused after five seconds', async () => {
+  it('a commit that cannot be replicated fails after five seconds', async () => {
     const all = await world()
     const [groupId] = GROUPS as [string]
     const { clock, cluster, ask, leaderOf } = all
@@ -237,7 +237,7 @@ describe('three brokers', () => {
   })
 })
 
-it('a coordinator whose log is not replicated yet says so, until it is', async () => {
+it('a coordinator answers LOAD_IN_PROGRESS until its log is replicated', async () => {
   const all = await world()
   const [groupId] = GROUPS as [string]
   const { clock, cluster, ask, passing, leaderOf } = all
@@ -271,7 +271,7 @@ const generationOf = ({ memberId, generationId }: { memberId: string; generation
 describe('one broker', () => {
   const alone = (options: ClusterOptions = {}) => world({ brokers: 1, ...options })
 
-  it('gives out an id, and takes it back from one too many', async () => {
+  it('a full group refuses an id that it has assigned', async () => {
     const { ask, clock } = await alone({ groupMaxSize: 1 })
     const asked = await ask(
       1,
@@ -287,7 +287,7 @@ describe('one broker', () => {
     await clock.advance(0)
   })
 
-  it('waits as long as a session where a member does not say how long', async () => {
+  it('a member without a rebalance time-out has that of its session', async () => {
     const all = await alone()
     const { ask, clock } = all
     const name = await member(all, 'g')
@@ -304,7 +304,7 @@ describe('one broker', () => {
     expect(generationId).toBe(3)
   })
 
-  it('says of each member that leaves, and each offset, why not', async () => {
+  it('each leaving member and each offset has its own error', async () => {
     const all = await alone()
     const { ask } = all
     const name = await member(all, 'g')
@@ -359,7 +359,7 @@ describe('one broker', () => {
     ])
   })
 
-  it('commits of generations that were never there are refused', async () => {
+  it('commits of generations that never existed are refused', async () => {
     const { ask } = await alone()
     const code = async (groupId: string, generationIdOrMemberEpoch: number) => {
       const request = { ...commitOf(groupId), memberId: 'm', generationIdOrMemberEpoch }
@@ -370,7 +370,7 @@ describe('one broker', () => {
     expect(await code('g', 1)).toBe(id('UNKNOWN_MEMBER_ID'))
   })
 
-  it('holds a heartbeat until there is news, or its time is over', async () => {
+  it('a heartbeat is held until there is news or its time is over', async () => {
     const all = await alone()
     const { ask, clock } = all
     const name = await member(all, 'g')
@@ -388,7 +388,7 @@ describe('one broker', () => {
     expect(await news).toEqual({ errorCode: id('REBALANCE_IN_PROGRESS'), tookMs: 1_000 })
   })
 
-  it('forgets what groups committed for a topic that is gone', async () => {
+  it('committed offsets of a removed topic are forgotten', async () => {
     const { ask, cluster, passing } = await alone()
     await ask(1, 'OffsetCommit', commitOf('g', [0, 1]))
     await passing(cluster.admin.deleteTopic('orders'))
@@ -400,7 +400,7 @@ describe('one broker', () => {
     expect((await ask(1, 'ListGroups', {})).groups).toMatchObject(empty)
   })
 
-  it('forgets them also when another topic has its name at once', async () => {
+  it('committed offsets of a topic that is recreated at once are forgotten', async () => {
     const { ask, cluster, passing } = await alone()
     await ask(1, 'OffsetCommit', commitOf('g', [0, 1]))
     const anew = { topic: 'orders', partitions: 1 }

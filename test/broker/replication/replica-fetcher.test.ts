@@ -52,7 +52,7 @@ async function asked(answer: Partial<PartitionFetchResponse>, answersForEver = f
   return { partition, requests, cuts, settle, log: partition.replicaLog }
 }
 
-it('asks from its end, in the epoch it follows, naming that of its last record', async () => {
+it('a follower fetches from its log end, with its epoch and that of its last record', async () => {
   const { requests } = await asked({ records: history(5, 2, 6), highWatermark: 6 })
   const fields = { currentLeaderEpoch: 6, logStartOffset: 0 }
   expect(requests).toMatchObject([
@@ -67,26 +67,26 @@ it.each<[string, { epoch: number; endOffset: number }, number]>([
   ['the leader has less of an epoch before', { epoch: 2, endOffset: 1 }, 1],
   ['the leader has more of an epoch before', { epoch: 2, endOffset: 9 }, 2],
   ['the leader has an epoch in between', { epoch: 3, endOffset: 4 }, 2],
-])('is cut back to where logs part: %s', async (_, divergingEpoch, end) => {
+])('a follower truncates to where the logs diverge: %s', async (_, divergingEpoch, end) => {
   const { log, cuts, requests } = await asked({ divergingEpoch })
   expect([log?.logEndOffset, cuts]).toEqual([end, [[5, end]]])
   expect(requests.at(-1)).toMatchObject({ fetchOffset: end })
 })
 
-it('is cut back to what is committed when the leader does not know its epoch', async () => {
+it('a follower truncates to the high watermark if the leader does not know its epoch', async () => {
   const errorCode = errorId('OFFSET_OUT_OF_RANGE')
   const { log, cuts } = await asked({ errorCode, highWatermark: 4 })
   expect([log?.logStartOffset, log?.logEndOffset, cuts]).toEqual([0, 4, [[5, 4]]])
 })
 
-it('begins anew when the leader has nothing as old', async () => {
+it('a follower restarts if the leader has no records as old as its end', async () => {
   const errorCode = errorId('OFFSET_OUT_OF_RANGE')
   const { log, requests } = await asked({ errorCode, highWatermark: 12, logStartOffset: 9 })
   expect([log?.logStartOffset, log?.logEndOffset]).toEqual([9, 9])
   expect(requests.at(-1)).toMatchObject({ fetchOffset: 9, lastFetchedEpoch: -1 })
 })
 
-it('leaves a partition alone for a while after an error', async () => {
+it('a follower backs off from a partition after an error', async () => {
   const errorCode = errorId('NOT_LEADER_OR_FOLLOWER')
   const { log, cuts, requests, settle } = await asked({ errorCode, logStartOffset: -1 })
   expect([log?.logEndOffset, cuts]).toEqual([5, []])
@@ -105,7 +105,7 @@ it.each<[string, Partial<PartitionFetchResponse>]>([
   ['a parting behind its end', { divergingEpoch: { epoch: 4, endOffset: 9 } }],
   ['records that do not fit', { records: history(9, 2, 6) }],
   ['nothing for the partition', NO_ANSWER],
-])('asks once a second when it is told for ever: %s', async (_, answer) => {
+])('a follower fetches once a second while the answer is: %s', async (_, answer) => {
   const { requests, settle } = await asked(answer, true)
   await settle(999)
   expect(requests).toHaveLength(1)
@@ -115,7 +115,7 @@ it.each<[string, Partial<PartitionFetchResponse>]>([
   expect(requests.length).toBeLessThanOrEqual(5)
 })
 
-it('leaves the event loop a turn when nothing is there, told at once and for ever', async () => {
+it('empty answers that come at once leave turns to the event loop', async () => {
   const { requests, settle } = await asked({ highWatermark: 3 }, true)
   const before = requests.length
   await settle(0)

@@ -141,7 +141,7 @@ describe('a batch is unpacked once, whatever looks into it', () => {
     expect(counts()).toEqual([1, 1])
   })
 
-  it('also one of our own producers, and only if somebody asks', async () => {
+  it('a batch of our own producer is unpacked only if a check needs it', async () => {
     const { send } = await shop()
     await send([[0, large()]], false)
     expect(counts()).toEqual([0, 0])
@@ -151,7 +151,7 @@ describe('a batch is unpacked once, whatever looks into it', () => {
     expect(counts()).toEqual([1, 1])
   })
 
-  it('and read back as it came', async () => {
+  it('a large batch is read back as it was sent', async () => {
     const { send, cluster } = await shop(ASKING, 1)
     await send([[0, large()]])
     await send([[0, small()]])
@@ -166,7 +166,7 @@ describe('a batch is unpacked once, whatever looks into it', () => {
 })
 
 describe('a request unpacks so much at once and no more', () => {
-  it('what is beyond goes behind, however small its batches are', async () => {
+  it('batches beyond the limit of a request are unpacked in the background', async () => {
     const { send, end } = await shop({}, 10)
     const shape = { records: 1, bytes: 60_000 }
     const loads = Array.from({ length: 10 }, (_, index) => [index, zipped(shape)] as const)
@@ -175,7 +175,7 @@ describe('a request unpacks so much at once and no more', () => {
     expect(await end(9)).toBe(1)
   })
 
-  it('a stream that says it is small is begun once, and nothing after it', async () => {
+  it('a stream that claims to be small is unpacked once; later ones wait', async () => {
     const { send } = await shop({}, 10)
     const plain = plainRecords(LARGE)
     // Two members: the last four bytes speak of the second one.
@@ -186,7 +186,7 @@ describe('a request unpacks so much at once and no more', () => {
     expect(counts()).toEqual([1, 10])
   })
 
-  it('nor after a damaged one', async () => {
+  it('nothing is unpacked at once after a damaged stream', async () => {
     const { send } = await shop({}, 10)
     const damaged = zipped({ records: 1, bytes: 200_000 })
     const bad = batch(damaged.subarray(BATCH_HEADER_BYTES, -9), { records: 1 }, 'gzip')
@@ -213,7 +213,7 @@ async function turnsDuring(work: () => Promise<unknown>): Promise<number> {
 }
 
 describe('others get turns while a large batch is looked into', () => {
-  it('60 MB of one record with 30 million headers, sent as 58 kB', async () => {
+  it('others get turns during 60 MB of one record with 30 million headers', async () => {
     const { send, end } = await shop()
     const headers = 30_000_000
     const head = Buffer.alloc(30)
@@ -230,14 +230,14 @@ describe('others get turns while a large batch is looked into', () => {
     expect(await end()).toBe(1)
   })
 
-  it('many small records', async () => {
+  it('others get turns during a batch of many small records', async () => {
     const { send, end } = await shop()
     const bytes = zipped({ records: 500_000 })
     expect(await turnsDuring(() => send([[0, bytes]]))).toBeGreaterThan(500_000 / 16_384)
     expect(await end()).toBe(500_000)
   })
 
-  it('and append meanwhile, to other partitions', async () => {
+  it('appends to other partitions continue while a large batch is checked', async () => {
     const { send } = await shop()
     const { held, go } = hold()
     const first = send([[0, large()]])
@@ -254,7 +254,7 @@ describe('a large batch that is refused', () => {
     ['a bomb', batch(gzipSync(Buffer.alloc(70e6)), { records: 9 }, 'gzip'), /beyond 67108864 bytes/],
     ['too few records', batch(gzipSync(plainRecords(LARGE)), { records: 4 }, 'gzip'), /record 0 b/],
     ['too many', batch(gzipSync(plainRecords(LARGE)), { records: 2 }, 'gzip'), /bytes left over/],
-  ])('%s: says why, and nothing is written', async (_, bytes, sentence) => {
+  ])('a large batch is refused with a reason and not written: %s', async (_, bytes, sentence) => {
     const { send, end } = await shop()
     const answer = await send([[0, bytes]])
     const [response] = answer.responses[0]?.partitionResponses ?? []
@@ -264,7 +264,7 @@ describe('a large batch that is refused', () => {
     expect(outcomes(await send([[0, small()]]))).toEqual([0])
   })
 
-  it('for its records names one of them', async () => {
+  it('a large batch that is refused for its records names one of them', async () => {
     const { send } = await shop({ 'cleanup.policy': 'compact' })
     const shape = { records: 100_000, keyless: 60_000 }
     const answer = await send([[0, zipped(shape)]])
@@ -276,7 +276,7 @@ describe('a large batch that is refused', () => {
     ])
   })
 
-  it('for its times, of which the oldest is named', async () => {
+  it('a large batch that is refused for its times names the oldest one', async () => {
     const { send, clock } = await shop({ 'message.timestamp.before.max.ms': 1 })
     await clock.advance(7_200_000)
     const answer = await send([[0, large()]])
@@ -285,7 +285,7 @@ describe('a large batch that is refused', () => {
     expect(response?.recordErrors).toMatchObject([{ batchIndex: 0 }])
   })
 
-  it('because of its header is not unpacked', async () => {
+  it('a large batch that is refused for its header is not unpacked', async () => {
     const { send } = await shop({ 'max.message.bytes': 100 })
     expect(outcomes(await send([[0, large()]]))).toEqual(['MESSAGE_TOO_LARGE'])
     const other = await shop()
@@ -297,7 +297,7 @@ describe('a large batch that is refused', () => {
 })
 
 describe('batches keep their order', () => {
-  it('of one connection, the first being large', async () => {
+  it('batches of one connection keep their order after a large one', async () => {
     const { cluster, connect } = await wireWorld()
     await cluster.admin.createTopic({ topic: 't' })
     const client = connect()
@@ -310,7 +310,7 @@ describe('batches keep their order', () => {
     expect(offset).toBe(12) // each sequence follows on the one before
   })
 
-  it('of one partition, whoever sends them', async () => {
+  it('batches of several clients for one partition keep their order', async () => {
     const { send } = await shop()
     const { held, go } = hold()
     const sent = [send([[0, large(0)]]), send([[0, small(3)]]), send([[0, large(6)]])]
@@ -321,7 +321,7 @@ describe('batches keep their order', () => {
     expect((await Promise.all(sent)).flatMap(outcomes)).toEqual([0, 3, 6])
   })
 
-  it('also behind one that is refused', async () => {
+  it('batches keep their order after a refused one', async () => {
     const { send } = await shop()
     const { held, go } = hold()
     const junk = batch(Buffer.alloc(3_000, 0xff), { records: 1 }, 'gzip')
@@ -331,7 +331,7 @@ describe('batches keep their order', () => {
     expect((await Promise.all(sent)).flatMap(outcomes)).toEqual(['INVALID_RECORD', 0, 3])
   })
 
-  it('and their bytes, when their producer takes back its buffer', async () => {
+  it('a waiting batch keeps its bytes when its producer reuses the buffer', async () => {
     const { send, cluster } = await shop({}, 1)
     const { held, go } = hold()
     const first = send([[0, large()]])
@@ -346,7 +346,7 @@ describe('batches keep their order', () => {
 })
 
 describe('of many clients', () => {
-  it('two batches are unpacked at a time', async () => {
+  it('two batches of many clients are unpacked at a time', async () => {
     const { send } = await shop({}, 6)
     const { held, go } = hold()
     const sent = [0, 1, 2, 3, 4, 5].map(index => send([[index, large()]]))
@@ -361,7 +361,7 @@ describe('of many clients', () => {
 })
 
 describe('what happens while a large batch is being unpacked', () => {
-  it('the cluster closes: no more is unpacked, nothing is written', async () => {
+  it('a cluster that closes unpacks and writes no more', async () => {
     const { send, cluster, network } = await shop({}, 6)
     const { held, go } = hold()
     const sent = [0, 1, 2, 3, 4, 5].map(index => errorOf(send([[index, large()]])))
@@ -375,7 +375,7 @@ describe('what happens while a large batch is being unpacked', () => {
     expect(counts()).toEqual([0, 2])
   })
 
-  it('the topic goes: its sender is told', async () => {
+  it('the sender is told when the topic is deleted during unpacking', async () => {
     const { send, cluster } = await shop()
     const { held, go } = hold()
     const sent = send([[0, large()]])
@@ -385,7 +385,7 @@ describe('what happens while a large batch is being unpacked', () => {
     expect(outcomes(await sent)).toEqual(['UNKNOWN_TOPIC_OR_PARTITION'])
   })
 
-  it('its client goes: it is written, as it had come', async () => {
+  it('a batch is written even if its client disconnects during unpacking', async () => {
     const { cluster, connect } = await wireWorld()
     await cluster.admin.createTopic({ topic: 't' })
     const { held, go } = hold()
@@ -400,7 +400,7 @@ describe('what happens while a large batch is being unpacked', () => {
     }
   })
 
-  it('the topic is given other settings: they are those that count', async () => {
+  it('settings that are changed during unpacking apply to the batch', async () => {
     const { send, cluster } = await shop()
     const { held, go } = hold()
     const sent = send([[0, zipped({ records: 3, bytes: 200_000, keyless: 1 })]])

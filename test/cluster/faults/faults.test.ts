@@ -67,7 +67,7 @@ describe('how often a rule fires', () => {
     expect(world.faults.unused()).toEqual(rule.count === 0 ? [rule] : [])
   })
 
-  it('the first rule that matches fires, the others do not see the request', async () => {
+  it('only the first rule that matches fires', async () => {
     const world = withNodes()
     const { faults } = world
     const rules = [
@@ -85,7 +85,7 @@ describe('how often a rule fires', () => {
     expect(faults.unused()).toEqual([rules[2]])
   })
 
-  it('a spent rule may be given more; it keeps its place', async () => {
+  it('a spent rule may get more firings, and keeps its place', async () => {
     const world = withNodes()
     const { faults, client } = world
     const rule = faults.on('listGroups').error('NOT_COORDINATOR')
@@ -97,7 +97,7 @@ describe('how often a rule fires', () => {
     expect([rule.count, rule.isSpent]).toEqual([2, true])
   })
 
-  it('a removed rule does not fire, whatever it is told', async () => {
+  it('a removed rule does not fire, even if it is changed later', async () => {
     const world = withNodes()
     const rule = world.faults.on('listGroups').error('NOT_COORDINATOR').always()
     expect(await failures(world, 1)).toBe('x')
@@ -107,7 +107,7 @@ describe('how often a rule fires', () => {
     expect([rule.count, world.faults.isEmpty]).toEqual([1, true])
   })
 
-  it('clear removes all of them, the unused as well', async () => {
+  it('clear removes all rules, unused ones too', async () => {
     const world = withNodes()
     world.faults.on('listGroups').drop().always()
     world.faults.on('fetch').delay(5)
@@ -117,7 +117,7 @@ describe('how often a rule fires', () => {
     expect(await failures(world, 1)).toBe('.')
   })
 
-  it('a rule says what it is', () => {
+  it('a rule describes itself', () => {
     const { faults } = wires()
     const where = { topic: 'orders', partition: 1 }
     faults.on('produce', where).error('NOT_LEADER_OR_FOLLOWER')
@@ -170,7 +170,7 @@ describe('which requests', () => {
     ['describeConfigs', { resources: [orders] }, 'topics'],
     ['incrementalAlterConfigs', { resources: [orders] }, 'topics'],
   ]
-  it.each(ASKED)('%s by what it names: %j', (word, request, naming) => {
+  it.each(ASKED)('%s requests are selected by what they name: %j', (word, request, naming) => {
     const { faults } = wires()
     const api = Object.keys(APIS).find(name => name.toLowerCase() === word.toLowerCase()) as ApiName
     const matches = (where: FaultFilter): boolean => {
@@ -190,7 +190,7 @@ describe('which requests', () => {
     expect(matches({ topic: 'payments', partition: 1 })).toBe(false)
   })
 
-  it('names every request of the protocol as users write it', () => {
+  it('rules know every API by its name', () => {
     const { faults } = wires()
     for (const api of Object.keys(APIS)) {
       const word = `${api.slice(0, 1).toLowerCase()}${api.slice(1)}` as FaultApi
@@ -200,7 +200,7 @@ describe('which requests', () => {
 })
 
 describe('what happens', () => {
-  it('a delay: the broker takes it up later, others pass by', async () => {
+  it('a delayed request does not delay others', async () => {
     const { faults, client, clock, first } = withNodes()
     faults.on('leaveGroup').delay(100)
     const order: string[] = []
@@ -213,7 +213,7 @@ describe('what happens', () => {
     expect(order).toEqual(['a'])
   })
 
-  it('a request that waits so is cut off with its node', async () => {
+  it('a delayed request fails when its node ends', async () => {
     const { network, faults, client, clock, first } = withNodes()
     faults.on('leaveGroup').delay(100)
     const error = errorOf(ask(client, 1, 'a'))
@@ -226,7 +226,7 @@ describe('what happens', () => {
   it.each([
     ['request', false],
     ['answer', true],
-  ])('a lost %s: is it handled? %s', async (what, isHandled) => {
+  ])('a lost %s: is the request handled? %s', async (what, isHandled) => {
     const { faults, client, first } = withNodes()
     const fault = faults.on('leaveGroup')
     const rule = isHandled ? fault.dropAnswer() : fault.drop()
@@ -238,7 +238,7 @@ describe('what happens', () => {
     await expect(ask(client, 1, 'b')).resolves.toBe(DONE)
   })
 
-  it('a lost answer is missed when it would have come', async () => {
+  it('a lost answer fails when it would have come', async () => {
     const { faults, client, clock, first } = withNodes()
     faults.on('leaveGroup').dropAnswer()
     first.isHolding = true
@@ -251,7 +251,7 @@ describe('what happens', () => {
     expect(order).toEqual(['a: NETWORK_EXCEPTION'])
   })
 
-  it('an error: the broker is not asked, and it comes at once', () => {
+  it('a fault error is answered at once, without the broker', () => {
     const { faults, client, first } = withNodes()
     faults.on('joinGroup').error('GROUP_MAX_SIZE_REACHED', 'no room')
     const request = { groupId: 'g', sessionTimeoutMs: 1, memberId: '', protocolType: 'consumer' }
@@ -263,7 +263,7 @@ describe('what happens', () => {
     expect(first.asked).toEqual([])
   })
 
-  it('faults happen where a request arrives: not before its delay, not if it is lost', async () => {
+  it('a fault occurs when the request arrives: after its delay, not if it is lost', async () => {
     const { network, faults, client, clock } = withNodes()
     const rule = faults.on('listGroups').error('NOT_COORDINATOR').always()
     network.drop({ to: 1 })
@@ -278,7 +278,7 @@ describe('what happens', () => {
     expect(rule.count).toBe(1)
   })
 
-  it('an answer that a rule gives takes the way of all answers', async () => {
+  it('the answer of a fault rule takes the way of all answers', async () => {
     const { network, faults, client, clock } = withNodes()
     faults.on('listGroups').error('NOT_COORDINATOR')
     network.delay(100, { answers: true })
@@ -336,7 +336,7 @@ describe('errors where Kafka has them', () => {
     ])
   })
 
-  it('Produce: all partitions fail, and the broker is not asked', async () => {
+  it('Produce: if all partitions fail, the broker is not asked', async () => {
     const world = await brokerWorld()
     world.faults.on('produce').error('NOT_ENOUGH_REPLICAS')
     const errorCode = errorId('NOT_ENOUGH_REPLICAS')
@@ -347,7 +347,7 @@ describe('errors where Kafka has them', () => {
     expect([world.handled, await world.ends()]).toEqual([[], [0, 0]])
   })
 
-  it('Produce: of several topics only the one that is named', async () => {
+  it('Produce: only the selected topic fails', async () => {
     const world = await brokerWorld()
     await world.cluster.admin.createTopic({ topic: 'payments' })
     world.faults.on('produce', { topic: 'orders' }).error('NOT_LEADER_OR_FOLLOWER')
@@ -363,7 +363,7 @@ describe('errors where Kafka has them', () => {
     })
   })
 
-  it('Fetch: an error is answered at once, with what there is for the others', async () => {
+  it('Fetch: an error is answered at once, with the records of the others', async () => {
     const world = await brokerWorld()
     await produceBoth(world)
     world.faults.on('fetch', { partition: 0 }).error('NOT_LEADER_OR_FOLLOWER')
@@ -375,7 +375,7 @@ describe('errors where Kafka has them', () => {
     expect(responses[0]?.partitions[1]?.records?.byteLength).toBeGreaterThan(0)
   })
 
-  it('ListOffsets', async () => {
+  it('ListOffsets: one partition fails, the others are answered', async () => {
     const world = await brokerWorld()
     await produceBoth(world)
     world.faults.on('listOffsets', { partition: 0 }).error('LEADER_NOT_AVAILABLE')
@@ -395,7 +395,7 @@ describe('errors where Kafka has them', () => {
     })
   })
 
-  it('OffsetCommit', async () => {
+  it('OffsetCommit: one partition fails, the others are committed', async () => {
     const world = await brokerWorld()
     world.faults.on('offsetCommit', { partition: 0 }).error('COORDINATOR_LOAD_IN_PROGRESS')
     const partitions = both(partitionIndex => ({
@@ -418,7 +418,7 @@ describe('errors where Kafka has them', () => {
     expect(committed).toMatchObject([{ partition: 1, offset: 7 }])
   })
 
-  it('DeleteRecords', async () => {
+  it('DeleteRecords: one partition fails, the others are deleted', async () => {
     const world = await brokerWorld()
     await produceBoth(world)
     world.faults.on('deleteRecords', { partition: 1 }).error('POLICY_VIOLATION')
@@ -436,7 +436,7 @@ describe('errors where Kafka has them', () => {
     })
   })
 
-  it('Metadata: the brokers are there, and the other topics', async () => {
+  it('Metadata: one topic fails, brokers and other topics are answered', async () => {
     const world = await brokerWorld()
     await world.cluster.admin.createTopic({ topic: 'payments' })
     const errorCode = errorId('LEADER_NOT_AVAILABLE')
@@ -459,7 +459,7 @@ describe('errors where Kafka has them', () => {
     ).toMatchObject([ofOrders, ofPayments])
   })
 
-  it('requests that name nothing are rejected: nothing in them can carry an error', async () => {
+  it('requests that name nothing are rejected with the error', async () => {
     const world = await brokerWorld()
     for (const api of ['metadata', 'produce'] as const) {
       world.faults.on(api).error('LEADER_NOT_AVAILABLE', 'not now')
@@ -472,7 +472,7 @@ describe('errors where Kafka has them', () => {
     await expect(produce()).rejects.toMatchObject(error)
   })
 
-  it('topics that are made, changed and removed', async () => {
+  it('CreateTopics, CreatePartitions and DeleteTopics fail for one topic', async () => {
     const world = await brokerWorld()
     const errorCode = errorId('POLICY_VIOLATION')
     const names = ['orders', 'other'] as const
@@ -497,7 +497,7 @@ describe('errors where Kafka has them', () => {
     expect(await world.cluster.admin.listTopics()).toEqual(['orders'])
   })
 
-  it('settings of topics', async () => {
+  it('settings of topics: one resource fails, the others are changed', async () => {
     const world = await brokerWorld()
     await world.cluster.admin.createTopic({ topic: 'payments' })
     const errorCode = errorId('POLICY_VIOLATION')
@@ -520,7 +520,7 @@ describe('errors where Kafka has them', () => {
     ).toMatchObject({ responses: expected })
   })
 
-  it('requests that fail as a whole', () => {
+  it('requests of groups fail as a whole', () => {
     const { faults, client } = withNodes()
     const errorCode = errorId('NOT_COORDINATOR')
     for (const api of ['findCoordinator', 'offsetFetch', 'leaveGroup', 'listGroups'] as const) {
@@ -549,7 +549,7 @@ describe('clients among faults', () => {
     onClose: () => undefined,
   })
 
-  it('a producer sends again what a broker has refused, in order', async () => {
+  it('a producer retries what a broker has refused, in order', async () => {
     const world = await brokerWorld()
     const producer = new ProducerClient(contextOf(world))
     world.faults.on('produce', { partition: 0 }).error('NOT_ENOUGH_REPLICAS').times(2)
@@ -655,7 +655,7 @@ describe('what cannot be meant', () => {
     expect(attempt).toThrow(sentence)
   })
 
-  it('lists every code a broker can answer with', () => {
+  it('FaultErrorCode has every code that a broker can answer with', () => {
     const { faults } = wires()
     const codes = Object.keys(ERRORS).filter(code => code !== 'NONE')
     const attempt = (): unknown => faults.on('fetch').error('' as never)

@@ -29,7 +29,7 @@ function withNodes(count = 3): Nodes {
 const asked = ({ nodes }: Nodes): string[][] => nodes.slice(1).map(node => node.asked)
 
 describe('a network on which nothing is set', () => {
-  it('passes on an answer that is there at once, without a promise', () => {
+  it('without rules a synchronous answer comes without a promise', () => {
     const { client, nodes } = withNodes()
     const answer = client.send(2, 'LeaveGroup', { groupId: 'a', members: [] })
     expect(answer).not.toBeInstanceOf(Promise)
@@ -37,7 +37,7 @@ describe('a network on which nothing is set', () => {
     expect(nodes[2]?.asked).toEqual(['a'])
   })
 
-  it('does so too when what is set does not concern the request', () => {
+  it('rules that do not match leave a request synchronous', () => {
     const { network, faults, client } = withNodes()
     network.partition([2], [3])
     network.delay(100, { to: 3 })
@@ -51,7 +51,7 @@ describe('a network on which nothing is set', () => {
     expect(answer).toBe(DONE)
   })
 
-  it('says who asks, hands on the signal, and waits for promised answers', async () => {
+  it('the network passes the sender and the signal, and waits for promised answers', async () => {
     const { network } = wires()
     const { signal } = new AbortController()
     const seen: unknown[] = []
@@ -70,7 +70,7 @@ describe('a network on which nothing is set', () => {
     ])
   })
 
-  it('passes on what the node throws or rejects with', async () => {
+  it('the network passes on what the node throws or rejects with', async () => {
     const { network, client } = wires()
     network.attach(1, () => {
       throw new Error('thrown')
@@ -86,7 +86,7 @@ describe('nodes that are not there', () => {
     [7, 'broker 7 does not exist'],
     [-5, 'broker -5 does not exist'],
     [3, 'broker 3 is not running'],
-  ])('%i: %s', async (nodeId, sentence) => {
+  ])('a request to %i fails: %s', async (nodeId, sentence) => {
     const { network, client } = withNodes()
     network.detach(3)
     const error = await errorOf(ask(client, nodeId, 'a'))
@@ -94,7 +94,7 @@ describe('nodes that are not there', () => {
     expect(error).toMatchObject({ retriable: true, outcomeUnknown: false })
   })
 
-  it('any node is the first one that is attached', async () => {
+  it('ANY_NODE is the attached broker with the lowest id', async () => {
     const world = withNodes()
     const { network, client } = world
     await ask(client, ANY_NODE, 'a')
@@ -105,7 +105,7 @@ describe('nodes that are not there', () => {
     expect(asked(world)).toEqual([['a', 'c'], ['b'], []])
   })
 
-  it('any node is one that can be reached', async () => {
+  it('ANY_NODE is a broker that can be reached', async () => {
     const world = withNodes()
     world.network.partition([1, 2], [3])
     await ask(world.network.channelFrom(3), ANY_NODE, 'from 3')
@@ -117,12 +117,12 @@ describe('nodes that are not there', () => {
     expect(asked(world)).toEqual([['from a client'], [], ['from 3']])
   })
 
-  it('without any broker there is none', async () => {
+  it('ANY_NODE fails without a broker', async () => {
     const { client } = wires()
     expect(await errorOf(ask(client, ANY_NODE, 'x'))).toMatchObject({ code: 'NETWORK_EXCEPTION' })
   })
 
-  it('after a loss another one is any node', async () => {
+  it('after a loss, ANY_NODE is another broker', async () => {
     const world = withNodes()
     world.network.drop({ to: 1 })
     expect(await errorOf(ask(world.client, ANY_NODE, 'a'))).toMatchObject({ outcomeUnknown: true })
@@ -133,7 +133,7 @@ describe('nodes that are not there', () => {
 })
 
 describe('a node that goes away', () => {
-  it('leaves everything unanswered that is under way, and nothing else', async () => {
+  it('a node that ends leaves its requests unanswered, and no others', async () => {
     const { network, client, clock, nodes } = withNodes()
     for (const node of nodes.slice(1)) node.isHolding = true
     const order: string[] = []
@@ -154,7 +154,7 @@ describe('a node that goes away', () => {
     expect(order.slice(2)).toEqual(['to 3'])
   })
 
-  it('is refused until it is attached again', async () => {
+  it('a detached node is refused until it is attached again', async () => {
     const { network, client, nodes } = withNodes()
     network.detach(2)
     expect(network.isAttached(2)).toBe(false)
@@ -165,7 +165,7 @@ describe('a node that goes away', () => {
     expect(nodes[2]?.asked).toEqual(['b'])
   })
 
-  it('is not asked what was on its way, not even after it came back', async () => {
+  it('a delayed request does not reach a node that ended, even after its return', async () => {
     const { network, client, clock, nodes } = withNodes()
     network.delay(100)
     const error = errorOf(ask(client, 2, 'a'))
@@ -210,7 +210,7 @@ describe('a partition', () => {
     for (const node of all) expect(world.network.reaches(node, node)).toBe(true)
   })
 
-  it('replaces the one before, and is healed', () => {
+  it('a partition replaces the previous one, and is healed', () => {
     const world = withNodes()
     world.network.partition([1], [2, 3])
     world.network.partition([1, 2], [3])
@@ -219,7 +219,7 @@ describe('a partition', () => {
     expect(parted(world)).toEqual([])
   })
 
-  it('refuses requests in either direction', async () => {
+  it('a partition refuses requests in both directions', async () => {
     const world = withNodes()
     const { network } = world
     network.partition([1], [2, 3])
@@ -239,7 +239,7 @@ describe('a partition', () => {
     expect(asked(world)).toEqual([['d'], ['e'], ['c']])
   })
 
-  it('cuts off what is under way between the groups, handled or not', async () => {
+  it('a partition fails requests in flight between its groups', async () => {
     const world = withNodes()
     const { network, client, clock, nodes } = world
     for (const node of nodes.slice(1)) node.isHolding = true
@@ -264,7 +264,7 @@ describe('a partition', () => {
 })
 
 describe('a delay', () => {
-  it('holds a request up by the clock', async () => {
+  it('a delay holds up a request by the clock', async () => {
     const { network, client, clock, nodes } = withNodes()
     network.delay(100)
     const order: string[] = []
@@ -276,7 +276,7 @@ describe('a delay', () => {
     expect(order).toEqual(['a'])
   })
 
-  it('holds an answer up, not the request', async () => {
+  it('a delay of answers holds up the answer, not the request', async () => {
     const { network, client, clock, nodes } = withNodes()
     network.delay(100, { answers: true })
     const order: string[] = []
@@ -296,7 +296,7 @@ describe('a delay', () => {
     expect(order).toEqual(['at once', 'later'])
   })
 
-  it('holds up the answer to a request that was sent before', async () => {
+  it('a delay holds up the answer to a request that was sent before', async () => {
     const { network, client, clock, nodes } = withNodes()
     const [, first] = nodes as [unknown, TestNode]
     first.isHolding = true
@@ -310,7 +310,7 @@ describe('a delay', () => {
     expect(order).toEqual(['a'])
   })
 
-  it('keeps the order of a link when it gets shorter or ends', async () => {
+  it('messages of a link keep their order if its delay becomes shorter', async () => {
     const { network, client, clock, nodes } = withNodes()
     const [, first, second] = nodes as [unknown, TestNode, TestNode]
     network.delay(100)
@@ -329,7 +329,7 @@ describe('a delay', () => {
     expect(answer).not.toBeInstanceOf(Promise) // nothing left that it could overtake
   })
 
-  it('keeps it for those whose times are not over together', async () => {
+  it('messages of a link keep their order if they are not due together', async () => {
     const { network, client, clock, nodes } = withNodes()
     network.delay(100)
     note([], 'a', ask(client, 1, 'a'))
@@ -344,7 +344,7 @@ describe('a delay', () => {
     expect(clock.pendingTimers).toBe(0)
   })
 
-  it('the others still come when one of them was cut off', async () => {
+  it('messages after one that was cut off still arrive', async () => {
     const { network, client, clock, nodes } = withNodes()
     network.delay(100)
     const order: string[] = []
@@ -356,7 +356,7 @@ describe('a delay', () => {
     expect(nodes[1]?.asked).toEqual(['3', 'client'])
   })
 
-  it('a node that goes away when one arrives is not asked the next ones', async () => {
+  it('a node that ends when one message arrives does not get the next ones', async () => {
     const { network, client, clock } = wires()
     const seen: string[] = []
     const handle: NodeHandle = (_api, request) => {
@@ -386,7 +386,7 @@ describe('a delay', () => {
     ['from clients to a broker', { from: 'client', to: 2 }, ['client → 1', '1 → 2']],
     ['this kind', { api: 'leaveGroup' }, []],
     ['another kind', { api: 'offsetFetch' }, ['client → 1', 'client → 2', '1 → 2']],
-  ])('of %s', async (_, link, undelayed) => {
+  ])('a delay of %s', async (_, link, undelayed) => {
     const { network, client, clock } = withNodes()
     network.delay(100, link)
     const order: string[] = []
@@ -399,7 +399,7 @@ describe('a delay', () => {
     expect(order).toHaveLength(3)
   })
 
-  it('the last one counts; none of 0 milliseconds holds anything up', async () => {
+  it('the last delay applies, and one of 0 milliseconds delays nothing', async () => {
     const { network, client, clock, nodes } = withNodes()
     network.delay(100)
     network.delay(20, { to: 2 })
@@ -420,7 +420,7 @@ describe('a delay', () => {
 describe('a client that does not wait for ever', () => {
   const patient = ({ network }: Nodes): Channel => network.channelFrom(CLIENT, 'tester', 1_000)
 
-  it('hears nothing within its time: the outcome is unknown, nothing arrives later', async () => {
+  it('a request that times out has an unknown outcome, and nothing arrives later', async () => {
     const world = withNodes()
     const { network, clock, nodes } = world
     network.delay(1_001)
@@ -443,7 +443,7 @@ describe('a client that does not wait for ever', () => {
     expect(clock.pendingTimers).toBe(0)
   })
 
-  it('nor for an answer that is held up by a rule of later', async () => {
+  it('a request times out if a later rule delays its answer', async () => {
     const world = withNodes()
     const { network, clock, nodes } = world
     const [, first] = nodes as [unknown, TestNode]
@@ -466,7 +466,7 @@ describe('a client that does not wait for ever', () => {
     expect(clock.pendingTimers).toBe(0)
   })
 
-  it('gives up what is late, and nothing else that is on its way', async () => {
+  it('a client that times out gives up only the late request', async () => {
     const world = withNodes()
     world.network.delay(1_200)
     const order: string[] = []
@@ -481,7 +481,7 @@ describe('a client that does not wait for ever', () => {
     expect(asked(world)).toEqual([['in time'], [], []])
   })
 
-  it('hears in time what comes in time, and leaves no timer', async () => {
+  it('an answer in time leaves no timer', async () => {
     const world = withNodes()
     world.network.delay(400)
     world.network.delay(400, { answers: true })
@@ -498,7 +498,7 @@ describe('a client that does not wait for ever', () => {
     ['JoinGroup', { sessionTimeoutMs: 6_000, rebalanceTimeoutMs: 9_000 }, 14_000],
     ['JoinGroup', { sessionTimeoutMs: 6_000, rebalanceTimeoutMs: -1 }, 11_000],
     ['ListGroups', {}, 1_000],
-  ] as const)('gives %s %j the time it is asked to wait, too', async (api, request, ms) => {
+  ] as const)('%s %j may wait for its own time on top', async (api, request, ms) => {
     const world = withNodes()
     world.network.delay(20_000)
     const order: string[] = []
@@ -509,7 +509,7 @@ describe('a client that does not wait for ever', () => {
     expect(order).toEqual([`${api}: NETWORK_EXCEPTION`])
   })
 
-  it('tries another one the next time, when it asks anybody', async () => {
+  it('a client that asks any node tries another one after a time-out', async () => {
     const world = withNodes()
     world.network.delay(5_000, { to: 1 })
     const channel = patient(world)
@@ -519,7 +519,7 @@ describe('a client that does not wait for ever', () => {
     expect(asked(world)).toEqual([[], ['b'], []])
   })
 
-  it('does not wait where it waits for no answer', async () => {
+  it('a request without an answer does not wait', async () => {
     const world = withNodes()
     world.network.delay(5_000)
     const request = { acks: 0, timeoutMs: 1, topicData: [] }
@@ -535,7 +535,7 @@ describe('a drop', () => {
   it.each([
     ['request', false],
     ['answer', true],
-  ])('of the %s: is it handled? %s', async (what, answers) => {
+  ])('a drop of the %s: is the request handled? %s', async (what, answers) => {
     const { network, client, nodes } = withNodes()
     network.drop({ to: 1, answers })
     const error = await errorOf(ask(client, 1, 'a'))
@@ -551,7 +551,7 @@ describe('a drop', () => {
     await expect(ask(client, 1, 'b')).resolves.toBe(DONE)
   })
 
-  it('of an answer happens when there is one, even to a request that was sent before', async () => {
+  it('a drop of answers affects requests that were sent before', async () => {
     const { network, client, clock, nodes } = withNodes()
     const [, first] = nodes as [unknown, TestNode]
     first.isHolding = true
@@ -565,7 +565,7 @@ describe('a drop', () => {
     expect(order).toEqual(['a: NETWORK_EXCEPTION'])
   })
 
-  it('does not count answers that nobody waits for any more', async () => {
+  it('a drop does not count answers that nothing waits for', async () => {
     const { network, client, clock, nodes } = withNodes()
     const [, first] = nodes as [unknown, TestNode]
     first.isHolding = true
@@ -578,7 +578,7 @@ describe('a drop', () => {
     await expect(ask(client, 2, 'c')).resolves.toBe(DONE)
   })
 
-  it('happens so many times', async () => {
+  it('a drop occurs as often as `times` says', async () => {
     const world = withNodes()
     const { network, client, clock } = world
     network.drop({ to: 1 }, { times: 2 })
@@ -595,7 +595,7 @@ describe('a drop', () => {
     [0, 200, 200],
     [0.25, 130, 170],
     [1, 0, 0],
-  ])('with probability %d', async (probability, min, max) => {
+  ])('a drop with probability %d occurs that often', async (probability, min, max) => {
     const { network, client, clock, nodes } = withNodes()
     network.drop({}, { probability })
     for (let index = 0; index < 200; index++) note([], 'a', ask(client, 1, 'a'))
@@ -647,7 +647,7 @@ describe('what cannot be meant', () => {
     expect(world.client.send(1, 'ListGroups', {})).toBe(DONE)
   })
 
-  it('a node that has gone can be named', () => {
+  it('rules may name a broker that has ended', () => {
     const { network } = withNodes()
     network.detach(3)
     network.partition([1, 2], [3])
@@ -656,7 +656,7 @@ describe('what cannot be meant', () => {
 })
 
 describe('closing', () => {
-  it('ends everything that is under way, and leaves no timer', async () => {
+  it('close fails all requests in flight and leaves no timer', async () => {
     const { network, faults, client, clock, nodes } = withNodes()
     const [, first] = nodes as [unknown, TestNode]
     first.isHolding = true
