@@ -25,7 +25,7 @@ const PASSWORD = 'PARTLOG_PASSWORD'
 /** The options of every command that connects to a remote cluster. */
 export const KAFKA_OPTIONS = {
   ssl: toggle('use TLS for kafka://, with the certificate authorities that Node trusts'),
-  ca: optionalValue(text, 'FILE', 'TLS with the certificate authorities of this PEM file instead'),
+  ca: optionalValue(text, 'FILE', 'TLS with the certificate authorities of this PEM file only'),
   sasl: {
     ...optionalValue(
       oneOf('plain', 'scram-sha-256', 'scram-sha-512'),
@@ -37,7 +37,7 @@ export const KAFKA_OPTIONS = {
   username: optionalValue(
     text,
     'NAME',
-    `user name for --sasl; the password is read from the environment: ${PASSWORD}`,
+    `user name for --sasl; the environment variable ${PASSWORD} holds the password`,
   ),
 }
 

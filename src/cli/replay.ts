@@ -43,7 +43,7 @@ const OPTIONS = {
     oneOf('1x', '10x', 'max'),
     'max',
     'SPEED',
-    'at the pace of the record times, 10 times faster, or at once (default max)',
+    '1x: the pace of the record times; 10x: ten times faster; max: no pauses (default)',
   ),
   format: valued(
     oneOf<Format>('records', 'values'),

@@ -1,4 +1,4 @@
-/** Brokers, topics and API versions. */
+/** Metadata requests: topics by name and by id. */
 
 import { ZERO_UUID } from '../../../src/base/uuid.js'
 import type { Request } from '../../../src/protocol/api.js'
