@@ -1,4 +1,4 @@
-/** A cluster as applications see it, wherever its brokers are: what makes clients and ends them. */
+/** The public interface of a cluster, embedded or remote: it creates clients and closes them. */
 
 import type { Clock } from '../base/clock.js'
 import type { Logger } from '../base/logger.js'
@@ -14,7 +14,7 @@ import type { Deserialized, Deserializer, DeserializerName } from './line/serdes
 import type { Producer, ProducerOptions } from './producer/producer-api.js'
 import { ProducerClient } from './producer/producer.js'
 
-/** What a client says of itself when it wants a channel; not checked yet. */
+/** The options of a client that its channel needs; not checked yet. */
 export interface ChannelRequest {
   readonly clientId?: unknown
   readonly requestTimeoutMs?: unknown
@@ -23,7 +23,7 @@ export interface ChannelRequest {
 /** A channel of one client. */
 export interface ClientChannel {
   readonly channel: Channel
-  /** The client is closed. */
+  /** Called when the client is closed. */
   readonly release?: () => void
 }
 
@@ -32,31 +32,31 @@ export interface ClientMakerParts {
   readonly random: Random
   readonly logger: Logger
   readonly channelFor: (client: ChannelRequest) => ClientChannel
-  /** An application has processed records. */
+  /** Called when an application has processed records. */
   readonly onProgress?: () => void
   /** Options of `cluster.admin`. */
   readonly admin?: AdminOptions | undefined
 }
 
-/** What every client is given. */
+/** What every client gets. */
 interface ClientContext extends Omit<ClientMakerParts, 'channelFor' | 'admin'> {
   readonly channel: Channel
   readonly onClose: () => void
 }
 
 /**
- * A cluster as applications see it, wherever its brokers are: an embedded {@link Cluster} or a
- * {@link RemoteCluster}. Code that asks for this runs with both, and can be given a fake.
+ * The interface of every cluster: an embedded {@link Cluster} or a {@link RemoteCluster}. Code that
+ * takes a KafkaCluster runs with both, and with a fake in tests.
  */
 export interface KafkaCluster {
-  /** Topics, settings, records, groups. Its calls are tried as the option `admin` says. */
+  /** Topics, settings, records, groups. The cluster's option `admin` sets timeouts and retries. */
   readonly admin: Admin
-  /** A producer of this cluster. Throws INVALID_CONFIG for options. */
+  /** Creates a producer. Throws INVALID_CONFIG for invalid options. */
   producer(options?: ProducerOptions): Producer
   /**
-   * A consumer of this cluster. The types of its keys and values follow from the deserializers:
-   * `cluster.consumer({ groupId: 'g', valueDeserializer: 'string' })` gives strings, a function
-   * what it returns. Throws INVALID_CONFIG for options.
+   * Creates a consumer. The types of its keys and values follow from the deserializers:
+   * `cluster.consumer({ groupId: 'g', valueDeserializer: 'string' })` reads strings; a deserializer
+   * function determines the type by what it returns. Throws INVALID_CONFIG for invalid options.
    */
   consumer<
     KeyName extends DeserializerName = 'bytes',
@@ -70,19 +70,19 @@ export interface KafkaCluster {
     >,
   ): ConsumerOf<KeyName, ValueName, CustomKey, CustomValue>
   /**
-   * As above, with options from a variable in which the compiler has taken 'string' for any
-   * string: it cannot know what keys and values are. Write `as const` behind them, or
-   * `satisfies ConsumerOptions`, and it does.
+   * As above, for options from a variable in which the compiler has widened 'string' to any string:
+   * the types of keys and values are unknown. Add `as const` or `satisfies ConsumerOptions` to the
+   * variable to keep them.
    */
   consumer<KeyName extends string, ValueName extends string>(
     options: WidenedConsumerOptions<KeyName, ValueName>,
   ): Consumer<unknown, unknown>
-  /** An admin with options of its own. Closed with the cluster. Throws INVALID_CONFIG. */
+  /** Creates an admin with options of its own. Throws INVALID_CONFIG for invalid options. */
   adminClient(options?: AdminOptions): AdminClient
   /**
-   * Closes producers (what they hold is sent first), consumers and admins. An embedded cluster then
-   * makes everything durable and frees its folder; a remote one closes its connections. Every
-   * promise of the cluster settles. Calling it again waits for the same.
+   * Closes producers (after sending their remaining records), consumers and admins. An embedded
+   * cluster then flushes everything to disk and unlocks its folder; a remote one closes its
+   * connections. Every promise of the cluster settles. A second call waits for the first.
    */
   close(): Promise<void>
   /** Closes it: `await using cluster = await Cluster.memory()`. */
@@ -90,8 +90,8 @@ export interface KafkaCluster {
 }
 
 /**
- * The consumer that options make. Its types follow from them alone: an annotation that says
- * otherwise is an error, for the records would not be what it says (hence NoInfer).
+ * The consumer that the options create. Its types follow from the options alone: a different type
+ * annotation is a compile error, because the records would not have that type (hence NoInfer).
  */
 export type ConsumerOf<
   KeyName extends DeserializerName,
@@ -103,7 +103,7 @@ export type ConsumerOf<
   NoInfer<Deserialized<ValueName, CustomValue>>
 >
 
-/** Options of a consumer whose deserializers are strings, and nothing more is known of them. */
+/** Options of a consumer whose deserializers have the type string, not a literal. */
 export type WidenedConsumerOptions<KeyName extends string, ValueName extends string> = Omit<
   ConsumerOptions,
   'keyDeserializer' | 'valueDeserializer'
@@ -112,10 +112,10 @@ export type WidenedConsumerOptions<KeyName extends string, ValueName extends str
   readonly valueDeserializer?: (ValueName & Widened<ValueName>) | undefined
 }
 
-/** A string that is not known to be a misspelt name. */
+/** Accepts `string`; a literal must be the name of a deserializer. */
 type Widened<Name extends string> = string extends Name ? Name : DeserializerName
 
-/** Makes the clients of a cluster, and closes them. */
+/** Creates the clients of a cluster, and closes them. */
 export abstract class ClientMaker implements KafkaCluster {
   readonly admin: Admin
   readonly #parts: ClientMakerParts
@@ -173,7 +173,7 @@ export abstract class ClientMaker implements KafkaCluster {
     await this.closeRest()
   }
 
-  /** Makes a client, with a channel of its own until it is closed. */
+  /** Creates a client with a channel of its own, which is released when the client is closed. */
   #made<C extends { close(): Promise<void> }>(
     options: ChannelRequest,
     make: (context: ClientContext) => C,
@@ -190,7 +190,7 @@ export abstract class ClientMaker implements KafkaCluster {
     return client
   }
 
-  /** @internal What is behind the clients. */
+  /** @internal Closes everything else after the clients. */
   protected abstract closeRest(): Promise<void>
 
   /** @internal Aborts when the cluster is being closed. */
@@ -203,7 +203,7 @@ export abstract class ClientMaker implements KafkaCluster {
     return [...this.#clients].filter(client => client instanceof ConsumerClient)
   }
 
-  /** @internal Throws CLOSED. */
+  /** @internal Throws CLOSED once the cluster is closing. */
   protected checkOpen(): void {
     if (this.#closing !== undefined) throw closedError('cluster')
   }

@@ -1,13 +1,13 @@
-/** What an admin is asked about groups, and what it answers. */
+/** Arguments and results of an admin's calls about groups. */
 
 import type { TopicPartition } from '../../model/names.js'
 import type { OffsetToCommit } from '../line/offset-commit.js'
 
 /**
- * The state of a group, as Kafka names it: 'Empty' without members, 'Stable' when all have their
- * partitions, the others while they are shared out. 'Assigning' and 'Reconciling' are of groups
- * with the newer protocol (KIP-848), on brokers elsewhere; 'Unknown' is all that brokers before
- * Kafka 2.6 say in a list.
+ * The state of a group, as Kafka names it: 'Empty' without members, 'Stable' when every member has
+ * its partitions, 'PreparingRebalance' and 'CompletingRebalance' during a rebalance. 'Assigning'
+ * and 'Reconciling' are states of the newer protocol (KIP-848), on remote brokers. Brokers before
+ * Kafka 2.6 list every group as 'Unknown'.
  */
 export type GroupState =
   | 'Empty'
@@ -25,101 +25,101 @@ export interface ListGroupsOptions {
   readonly states?: readonly GroupState[] | undefined
 }
 
-/** A group as `listGroups` gives it. */
+/** A group as `listGroups` returns it. */
 export interface GroupListing {
   readonly groupId: string
   readonly state: GroupState
-  /** 'consumer'; '' for a group that nobody has ever joined, it only keeps offsets. */
+  /** 'consumer'; '' for a group that never had members and only keeps offsets. */
   readonly protocolType: string
 }
 
 /** A member of a group. */
 export interface GroupMemberDescription {
   readonly memberId: string
-  /** null: no static member. */
+  /** null when the member is not static. */
   readonly groupInstanceId: string | null
   readonly clientId: string
   /** '' for a client in the cluster's own process. */
   readonly clientHost: string
   /** The topics it subscribes to; none while the group has no assignor yet. */
   readonly topics: readonly string[]
-  /** The partitions it was given; none while they are shared out. */
+  /** The partitions assigned to it; none during a rebalance. */
   readonly partitions: readonly TopicPartition[]
 }
 
-/** A group and who is in it. */
+/** A group and its members. */
 export interface GroupDescription extends GroupListing {
-  /** How partitions are shared out; null unless the group is 'Stable'. */
+  /** The assignor of the group; null unless the group is 'Stable'. */
   readonly assignor: string | null
   /** The id of the broker that coordinates the group. */
   readonly coordinator: number
   readonly members: readonly GroupMemberDescription[]
 }
 
-/** Who is to be taken out of a group. */
+/** Which members to remove from a group. */
 export interface RemoveGroupMembersRequest {
   readonly groupId: string
-  /** Each by its member id, or a static one by its instance id. Default: all. */
+  /** Each by its member id, or a static member by its instance id. Default: all. */
   readonly members?:
     | readonly ({ readonly memberId: string } | { readonly groupInstanceId: string })[]
     | undefined
 }
 
-/** What a group has committed for a partition, and how far behind it is. */
+/** The committed offset of a group for a partition, and its lag. */
 export interface GroupOffsetListing extends TopicPartition {
   /** The next offset to read. */
   readonly offset: number
   readonly metadata: string
-  /** The offset behind the last committed record of the partition. */
+  /** The offset after the last committed record of the partition. */
   readonly endOffset: number
   /** Records the group has not read yet. */
   readonly lag: number
 }
 
-/** How far behind a group is in one partition. */
+/** The lag of a group in one partition. */
 export interface PartitionLag extends TopicPartition {
   /** The next offset to read, as committed; null when nothing is. */
   readonly offset: number | null
   readonly metadata: string
-  /** The offset behind the last committed record; null while nobody leads the partition. */
+  /** The offset after the last committed record; null while the partition has no leader. */
   readonly endOffset: number | null
-  /** Records the group has not read yet; null when one of the two is not known. */
+  /** Records the group has not read yet; null when `offset` or `endOffset` is. */
   readonly lag: number | null
-  /** Who reads the partition; null when nobody does. */
+  /** The member that reads the partition; null when none does. */
   readonly member: Omit<GroupMemberDescription, 'topics' | 'partitions'> | null
 }
 
-/** How far behind a group is. */
+/** The lag of a group. */
 export interface GroupLag {
   readonly groupId: string
   readonly state: GroupState
-  /** Every partition it has committed or reads, sorted. */
+  /** Every partition that has a committed offset or is assigned to a member, sorted. */
   readonly partitions: readonly PartitionLag[]
-  /** The sum of what is known. */
+  /** The sum of the lags that are known. */
   readonly totalLag: number
 }
 
-/** What may be done to a group that has members. */
+/** Whether offsets may be changed while the group has members. */
 export interface ActiveGroupOptions {
   /**
-   * Also while consumers are in the group: all are taken out, the offsets are changed, and they
-   * join again by themselves and read from there. What they have processed and not committed is
-   * forgotten, in all their partitions: those records come again. Default false: then a group with
-   * members is refused with NON_EMPTY_GROUP.
+   * Changes the offsets even while the group has members: all members are removed, the offsets are
+   * changed, and the members join again automatically and read from there. Records they have
+   * processed and not committed are delivered again, in all their partitions. Default false: then
+   * a group with members is refused with NON_EMPTY_GROUP.
    */
   readonly evenIfActive?: boolean | undefined
 }
 
-/** Offsets a group shall have. */
+/** New committed offsets of a group. */
 export interface AlterGroupOffsetsRequest extends ActiveGroupOptions {
   readonly groupId: string
   readonly offsets: readonly OffsetToCommit[]
 }
 
 /**
- * Where a group is moved to. `timestamp`: the first record that is not older, the end when there is
- * none. `shiftBy`: so many records forward, or back when negative. `offsets`: one for each
- * partition. What lies outside of a log becomes its first offset or its end.
+ * Where to move a group. `timestamp`: the first record that is not older, or the end when there is
+ * none. `shiftBy`: this many offsets forward, or back when negative. `offsets`: one for each
+ * partition. An offset outside of a log becomes the log's first offset or its end.
  */
 export type ResetTarget =
   | 'earliest'
@@ -129,21 +129,21 @@ export type ResetTarget =
   | { readonly shiftBy: number }
   | { readonly offsets: readonly (TopicPartition & { readonly offset: number })[] }
 
-/** What shall be moved, and where to. */
+/** Which committed offsets to move, and where. */
 export interface ResetGroupOffsetsRequest extends ActiveGroupOptions {
   readonly groupId: string
   readonly to: ResetTarget
   /**
-   * All partitions of these topics. Without topics and partitions: what the group has committed.
+   * All partitions of these topics. Without topics and partitions: those with a committed offset.
    */
   readonly topics?: readonly string[] | undefined
   /** These partitions. */
   readonly partitions?: readonly TopicPartition[] | undefined
-  /** Only tell what would be done. Default false. */
+  /** Only returns what would change. Default false. */
   readonly dryRun?: boolean | undefined
 }
 
-/** Where a group has been moved to. */
+/** The committed offset of a partition before and after a reset. */
 export interface ResetOffset extends TopicPartition {
   /** What was committed before; null when nothing was. */
   readonly before: number | null
@@ -151,7 +151,7 @@ export interface ResetOffset extends TopicPartition {
   readonly offset: number
 }
 
-/** Commits to be taken back. */
+/** Which committed offsets to delete. */
 export interface DeleteGroupOffsetsRequest {
   readonly groupId: string
   readonly partitions: readonly TopicPartition[]
