@@ -43,7 +43,7 @@ export function optional<T>(type: OptionType<T>): Option<T | undefined> {
   return { type, fallback: undefined }
 }
 
-/** The largest int32: what Kafka's options and requests can say. */
+/** The largest int32: the maximum in many of Kafka's options and requests. */
 export const INT_MAX = 2 ** 31 - 1
 
 // ── types ────────────────────────────────────────────────────────────────────────────────

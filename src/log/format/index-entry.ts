@@ -21,7 +21,7 @@ export const OFFSET_ENTRY = {
 
 export const TIME_ENTRY = {
   bytes: 12,
-  /** Of a damaged entry it may be no safe number. */
+  /** May be outside the safe integers if the entry is damaged. */
   timestamp: (bytes: Buffer, at: number): Timestamp => getInt64(bytes, at),
   offset: (bytes: Buffer, at: number): number => bytes.readInt32BE(at + 8),
   of: (timestamp: Timestamp, offset: number): Buffer =>

@@ -128,7 +128,7 @@ export class SegmentWalk {
     }
   }
 
-  /** The first segment of a log may begin before what is visible of it, the others may not. */
+  /** Only the first segment of a log may begin below the log start. */
   #checkBeginning(): void {
     const { baseOffset, before, isFirst } = this.#options
     if (before.nextOffset > baseOffset && !isFirst) {
