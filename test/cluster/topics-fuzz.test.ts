@@ -375,7 +375,7 @@ const PLACES: Readonly<Record<Place, number>> = { memory: 20, folder: 4, 'three 
 
 for (const [place, few] of Object.entries(PLACES)) {
   const count = SEEDS ?? few
-  it(`${place}: ${count} lives`, async () => {
+  it(`${count} random histories of topics agree with a model (${place})`, async () => {
     const first = FIRST ?? 1
     for (let seed = first; seed < first + count; seed++) await run(place as Place, seed)
   }, 3_600_000)

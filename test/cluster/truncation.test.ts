@@ -86,7 +86,7 @@ describe('a log that was cut below what was read', () => {
         expect(await read(reader, NEW.length)).toEqual(NEW)
       })
 
-      it.each(['commit()', 'records', 'offsets'])('one that begins at its %s', async how => {
+      it.each(['commit()', 'records', 'offsets'])('a new consumer of a truncated log, from its %s, does so too', async how => {
         const { consumer, passing, read, write, cut, warnings } = await halfCopied()
         const before = consumer(policy)
         await passing(before.assign([ORDERS]))
@@ -178,7 +178,7 @@ describe('brokers that do not compare what a reader has (before Kafka 2.7)', () 
     })
   }
 
-  it.each(['earliest', 'latest'] as const)("are asked where it was cut ('%s')", async policy => {
+  it.each(['earliest', 'latest'] as const)("an old broker is asked where its log was truncated ('%s')", async policy => {
     ofOld()
     const { consumer, passing, read, write, cut, warnings } = await halfCopied()
     const reader = consumer(policy)

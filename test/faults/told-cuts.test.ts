@@ -24,8 +24,8 @@ async function torn(): Promise<string> {
 }
 
 it.each([
-  ['without a logger: it is', undefined, 1],
-  ['with one: that is told', { ...silentLogger }, 0],
+  ['without a logger, a warning names what was cut off', undefined, 1],
+  ['with a logger, there is no process warning', { ...silentLogger }, 0],
 ])('%s', async (_, logger, count) => {
   const dir = await torn()
   const warnings: Error[] = []

@@ -142,7 +142,7 @@ describe('a batch that contradicts itself is refused', () => {
       { timestampType: 'LogAppendTime' as const },
       'INVALID_TIMESTAMP',
     ],
-  ])('%s', (_, header, reason) => {
+  ])('a contradictory batch is refused: %s', (_, header, reason) => {
     expect(refusal(withHeader(header))).toContain(reason)
   })
 

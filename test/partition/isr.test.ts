@@ -19,10 +19,10 @@ describe('the committed end', () => {
   it.each<[string, number[], Record<number, number>, number]>([
     ['is that of the slowest member', [1, 2, 3], { 2: 8, 3: 5 }, 5],
     ['waits for members that have not fetched yet', [1, 2, 3], { 2: 8 }, -1],
-    ['waits for nobody else', [1, 2], { 2: 8, 3: 5 }, 8],
-    ['is the own one without followers in sync', [1], { 2: 8, 3: 5 }, 10],
+    ['waits for no other replica', [1, 2], { 2: 8, 3: 5 }, 8],
+    ['is the log end of a leader alone in sync', [1], { 2: 8, 3: 5 }, 10],
     ['waits for one that is caught up and about to join', [1, 2], { 2: 10, 3: 10 }, 10],
-  ])('%s', (_, isr, ends, expected) => {
+  ])('the committed end %s', (_, isr, ends, expected) => {
     expect(replicas(isr, ends).committedEnd(10, 1_000, RULES)).toBe(expected)
   })
 

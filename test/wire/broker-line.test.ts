@@ -192,11 +192,11 @@ describe('a request', () => {
   })
 
   it.each([
-    ['is waited for as long as the client says', 'Heartbeat', heartbeat, 500],
-    ['that may wait at the broker is given that time too', 'Fetch', fetch, 1_500],
-    ['for a rebalance is given the rebalance', 'JoinGroup', join(60_000, 10_000), 65_000],
-    ['or the session, if that is longer', 'JoinGroup', join(1_000, 10_000), 15_000],
-  ] as const)('%s', async (_what, api, request, timeoutMs) => {
+    ['without a wait of its own', 'Heartbeat', heartbeat, 500],
+    ['with a wait at the broker', 'Fetch', fetch, 1_500],
+    ['with a rebalance time-out', 'JoinGroup', join(60_000, 10_000), 65_000],
+    ['with a longer session time-out', 'JoinGroup', join(1_000, 10_000), 15_000],
+  ] as const)('a request may take its time-out and its own wait: %s', async (_what, api, request, timeoutMs) => {
     const broker = await fakeBroker(silent)
     const { line, clock } = lineTo(broker.port, { requestTimeoutMs: 500 })
     const waiting = line.ask(api, request as never)

@@ -287,7 +287,7 @@ describe('bytes that are no requests', () => {
     ['tags within tags that are none', framed(1, 12, hex('01 00 01 02'))],
     ['no header', hex('00 00 00 02 00 03')],
     ['a client id of minus two', hex('00 00 00 0a 00 03 00 04 00 00 00 01 ff fe')],
-  ])('%s', async (_, bytes) => {
+  ])('invalid bytes end the connection: %s', async (_, bytes) => {
     const { connect, isUnharmed } = await shop()
     const client = connect()
     client.socket.write(bytes)

@@ -133,7 +133,7 @@ describe('a batch is unpacked once, whatever looks into it', () => {
     ['times', { 'message.timestamp.before.max.ms': 2 ** 52 }],
     ['another codec', { 'compression.type': 'uncompressed', ...WIDE }],
     ['all of them', ASKING],
-  ])('%s', async (_, settings) => {
+  ])('a batch is unpacked once: %s', async (_, settings) => {
     const { send } = await shop(settings)
     expect(outcomes(await send([[0, small()]]))).toEqual([0])
     expect(counts()).toEqual([1, 0])

@@ -56,7 +56,7 @@ describe('how often a rule fires', () => {
     ['after a few, always', f => f.error('NOT_COORDINATOR').always().after(4), '....xx', false],
     ['the last word counts', f => f.error('NOT_COORDINATOR').always().times(2), 'xx....', true],
     ['not yet', f => f.error('NOT_COORDINATOR').after(6), '......', false],
-  ])('%s', async (_, make, expected, isSpent) => {
+  ])('how often a rule fires: %s', async (_, make, expected, isSpent) => {
     const world = withNodes()
     const rule = make(world.faults.on('listGroups')) as ReturnType<FaultBuilder['error']>
     expect(rule.count).toBe(0)
@@ -141,7 +141,7 @@ describe('which requests', () => {
     [{ client: 'another' }, []],
     [{ client: 'tester', broker: 2 }, [of(CLIENT, 2)]],
     [{ broker: 3 }, []],
-  ])('%o', async (where, expected) => {
+  ])('the requests that a filter selects: %o', async (where, expected) => {
     const { faults, network, client, clock } = withNodes()
     faults.on('leaveGroup', where).drop().always()
     const order: string[] = []
@@ -629,7 +629,7 @@ describe('what cannot be meant', () => {
     ['a delay before', rule(f => f.delay(-1)), 'got -1'],
     ['a delay for ever', rule(f => f.delay(Infinity)), 'got Infinity'],
   ]
-  it.each(calls)('%s', (_, call, sentence) => {
+  it.each(calls)('invalid arguments of a rule are refused: %s', (_, call, sentence) => {
     const world = wires()
     expect(() => call(world)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
     expect(() => call(world)).toThrow(sentence)
@@ -647,7 +647,7 @@ describe('what cannot be meant', () => {
       'after: expected a whole number of at least 0',
     ],
     ['after NaN', f => f.drop().after(NaN), 'got NaN'],
-  ])('%s', async (_, call, sentence) => {
+  ])('invalid arguments of a fault are refused: %s', async (_, call, sentence) => {
     const world = withNodes()
     const attempt = (): unknown => call(world.faults.on('listGroups'))
     expect(attempt).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))

@@ -203,7 +203,7 @@ describe('a partition', () => {
       [1, 2, 3].map(id => `${CONTROLLER}|${id}`),
     ],
     ['with the clients', [[1, 'client'], [2]], ['1|2', `2|${CLIENT}`]],
-  ])('%s', (_, groups, expected) => {
+  ])('a partition: %s', (_, groups, expected) => {
     const world = withNodes()
     world.network.partition(...groups)
     expect(parted(world)).toEqual(expected)
@@ -635,7 +635,7 @@ describe('what cannot be meant', () => {
     ['a misspelt option', n => n.drop({}, { time: 1 } as never), 'did you mean times?'],
   ]
 
-  it.each(calls)('%s', async (_, call, sentence) => {
+  it.each(calls)('invalid arguments of the network are refused: %s', async (_, call, sentence) => {
     const world = withNodes()
     world.network.partition([1], [2, 3])
     const attempt = (): void => call(world.network)
