@@ -11,7 +11,7 @@ import { BROKER_SETTINGS } from './targets.mjs'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const VITEST = ['node_modules/vitest/vitest.mjs', 'run', '--config', 'test/vitest.config.ts']
-const TEST = ['test/golden/edges.test.ts', '-t', 'as it is recorded']
+const TEST = ['test/golden/edges.test.ts', '-t', 'a real broker answers as recorded']
 
 const broker = await startBroker({ settings: BROKER_SETTINGS })
 try {

@@ -178,7 +178,7 @@ test('offsets and groups outlive their consumers; groups and topics can be delet
     ['a', 'b', 'c'],
   )
   await again.disconnect()
-  await admin.alterGroupOffsets({
+  await admin.setOffsets({
     groupId: 'billing',
     topic: TOPIC,
     partitions: [{ partition: 0, offset: '1' }],
