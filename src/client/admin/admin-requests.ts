@@ -1,4 +1,4 @@
-/** How an admin asks: any broker, a certain one, or the leaders of partitions; again if need be. */
+/** An admin's requests to any broker, to a given one, or to leaders, with retries. */
 
 import type { Clock } from '../../base/clock.js'
 import type { Logger } from '../../base/logger.js'
@@ -24,7 +24,7 @@ export interface AdminContext {
   readonly channel: Channel
   readonly clock: Clock
   readonly random: Random
-  /** Told what is tried again for long. Default: nobody. */
+  /** Gets a warning when a call is retried for long. Default: none. */
   readonly logger?: Logger
   /** Throws when the cluster is closed. */
   readonly checkOpen: () => void
@@ -44,7 +44,7 @@ export class AdminRequests {
     this.#metadata = new MetadataCache({ channel, clock, maxAgeMs: 0, mayCreate: false })
   }
 
-  /** What is under way, and what is asked later, rejects with CLOSED. */
+  /** Calls under way and later ones reject with CLOSED. */
   close(): void {
     if (this.#givingUp.signal.aborted) return
     this.#givingUp.abort()
@@ -72,7 +72,7 @@ export class AdminRequests {
     return await this.retrying(() => this.channel.send(nodeId, api, request))
   }
 
-  /** Asks whoever leads the partition, until `read` makes something of the answer. */
+  /** Asks the leader of the partition, until `read` accepts an answer. */
   async askLeader<A extends ApiName, T>(
     partition: TopicPartition,
     api: A,
@@ -93,7 +93,7 @@ export class AdminRequests {
     return await this.#whileThere(queries, attempt)
   }
 
-  /** Repeats what may pass; what is not there is told at once. */
+  /** Retries errors that may pass; fails at once when a partition does not exist. */
   async #whileThere<T>(
     places: readonly TopicPartition[],
     attempt: () => Promise<T>,
@@ -102,7 +102,7 @@ export class AdminRequests {
     return await retriedWhileThere(this.#metadata, places, attempt, this.#retry)
   }
 
-  /** Those of these topics that there are. */
+  /** Those of the named topics that exist. */
   async topics(names: Iterable<string>): Promise<Map<string, KnownTopic>> {
     const topics = [...new Set(names)].map(name => ({ name }))
     const request = { topics, allowAutoTopicCreation: false }
@@ -111,7 +111,7 @@ export class AdminRequests {
     return new Map(known.map(topic => [topic.name ?? '', knownTopic(topic, brokers)]))
   }
 
-  /** Repeats what may pass, or what `isRetriable` says. */
+  /** Retries retriable errors, or those that `isRetriable` accepts. */
   async retrying<T>(
     attempt: () => Promise<T> | T,
     isRetriable?: (error: PartlogError) => boolean,

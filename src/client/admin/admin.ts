@@ -109,7 +109,10 @@ export class ClosableAdmin implements AdminClient {
     const request = { topics: [{ name: topic }], allowAutoTopicCreation: false }
     const { topics } = await this.#requests.ask('Metadata', request)
     const found = topics[0]
-    if (found === undefined) throw new PartlogError('UNKNOWN_SERVER_ERROR', 'no answer')
+    if (found === undefined) {
+      const sentence = `the broker's answer does not describe topic ${topic}`
+      throw new PartlogError('UNKNOWN_SERVER_ERROR', sentence)
+    }
     throwIfError(found, `topic ${topic}`)
     return {
       topic,
@@ -123,7 +126,7 @@ export class ClosableAdmin implements AdminClient {
           replicas: each.replicaNodes,
           isr: each.isrNodes,
         }))
-        .sort((a, b) => a.partition - b.partition), // brokers name them in any order
+        .sort((a, b) => a.partition - b.partition), // brokers list them in any order
     }
   }
 
@@ -193,13 +196,13 @@ export class ClosableAdmin implements AdminClient {
       value,
       configOperation: CONFIG_OPERATION.set,
     }))
-    const taken = entries
+    const unset = entries
       .filter(([, value]) => value === null)
       .map(([name]) => ({ name, value: null, configOperation: CONFIG_OPERATION.delete }))
     const resource = {
       resourceType: TOPIC_RESOURCE,
       resourceName: topic,
-      configs: [...set, ...taken],
+      configs: [...set, ...unset],
     }
     const asked = { resources: [resource], validateOnly: false }
     const { responses } = await this.#requests.ask('IncrementalAlterConfigs', asked)
@@ -221,7 +224,10 @@ export class ClosableAdmin implements AdminClient {
     }
     return await this.#requests.askLeader(request, 'DeleteRecords', deletion, ({ topics }) => {
       const answer = topics[0]?.partitions[0]
-      if (answer === undefined) throw new PartlogError('UNKNOWN_SERVER_ERROR', 'no answer')
+      if (answer === undefined) {
+        const sentence = `the leader's answer does not cover ${topic}-${partition}`
+        throw new PartlogError('UNKNOWN_SERVER_ERROR', sentence)
+      }
       throwIfError(answer, `records of ${topic}-${partition}`)
       return answer.lowWatermark
     })

@@ -1,4 +1,4 @@
-/** Groups and their members, seen and managed from outside. */
+/** Lists, describes and deletes groups, and removes their members. */
 
 import { show } from '../../base/options.js'
 import { Limiter } from '../../base/tasks.js'
@@ -29,7 +29,7 @@ type DescribedGroup = DescribeGroupsResponse['groups'][number]
 type DescribedMember = DescribedGroup['members'][number]
 export type LeavingMember = LeaveGroupRequest['members'][number]
 
-/** So many groups are asked about at the same time. */
+/** Most groups in requests at the same time. */
 const GROUPS_AT_ONCE_MAX = 16
 
 const STATES: readonly string[] = [
@@ -51,7 +51,7 @@ export class GroupAdmin {
     this.#requests = requests
   }
 
-  /** Every broker knows the groups it coordinates; one that goes meanwhile is asked no more. */
+  /** Asks every broker for the groups it coordinates; a retry asks the brokers alive by then. */
   async list(options: ListGroupsOptions = {}): Promise<GroupListing[]> {
     const statesFilter = checkedStates(options)
     const { channel } = this.#requests
@@ -62,7 +62,7 @@ export class GroupAdmin {
       )
       for (const { errorCode } of answers) throwIfError({ errorCode }, 'groups')
       const groups = answers.flatMap(answer => answer.groups)
-      // While a coordinator moves, two brokers may name the same group.
+      // While a coordinator moves, two brokers may list the same group.
       return [...new Map(groups.map(each => [each.groupId, each])).values()]
         .map(({ groupId, groupState = '', protocolType }) => {
           return { groupId, state: (groupState || 'Unknown') as GroupState, protocolType }
@@ -91,7 +91,7 @@ export class GroupAdmin {
       await this.#requests.retrying(async () => {
         const { results } = await line.ask('DeleteGroups', { groupsNames: [groupId] })
         const result = results.find(each => each.groupId === groupId)
-        if (result === undefined) throw noAnswer()
+        if (result === undefined) throw noAnswer(groupId)
         line.check(result, `deleting group ${groupId}`)
       })
     })
@@ -110,7 +110,7 @@ export class GroupAdmin {
     })
   }
 
-  /** Tries all, then throws what has failed. */
+  /** Tries all groups, then throws the failures. */
   async #each<T>(
     groupIds: readonly string[],
     attempt: (groupId: string) => Promise<T>,
@@ -127,7 +127,7 @@ export class GroupAdmin {
     const [first] = failures
     if (failures.length === 1) throw first
     if (first !== undefined) {
-      const sentence = `${failures.length} of ${groupIds.length} groups: `
+      const sentence = `${failures.length} of ${groupIds.length} groups failed: `
       const reasons = failures.map(({ message }) => message).join('; ')
       throw new PartlogError(first.code, sentence + reasons, { cause: first })
     }
@@ -142,9 +142,9 @@ export async function describeGroup(line: CoordinatorLine): Promise<GroupDescrip
   const { groupId } = line
   const { groups } = await line.ask('DescribeGroups', { groups: [groupId] })
   const group = groups.find(each => each.groupId === groupId)
-  if (group === undefined) throw noAnswer()
+  if (group === undefined) throw noAnswer(groupId)
   line.check(group, `there is no group ${groupId}`)
-  // What brokers before Kafka 4.0 say of a group they do not know.
+  // Brokers before Kafka 4.0 describe an unknown group as dead.
   if (group.groupState === 'Dead') {
     throw new PartlogError('GROUP_ID_NOT_FOUND', `there is no group ${groupId}`)
   }
@@ -162,13 +162,16 @@ function describedMember(member: DescribedMember, protocolType: string): GroupMe
   const { memberId, groupInstanceId = null, clientId, clientHost } = member
   const isConsumer = protocolType === CONSUMER_PROTOCOL
   return {
-    ...{ memberId, groupInstanceId, clientId, clientHost },
+    memberId,
+    groupInstanceId,
+    clientId,
+    clientHost,
     topics: isConsumer ? topicsOf(member) : [],
     partitions: isConsumer ? partitionsOf(member) : [],
   }
 }
 
-/** Any client can say anything: what it says is not worth losing sight of the others. */
+/** Any client may send invalid metadata, which must not hide the other members. */
 function topicsOf({ memberMetadata }: DescribedMember): readonly string[] {
   try {
     return decodeSubscribedTopics(memberMetadata)
@@ -185,7 +188,7 @@ function partitionsOf({ memberAssignment }: DescribedMember): readonly TopicPart
   }
 }
 
-/** Static members go by their instance, as Kafka's admin has it: whoever is in its place now. */
+/** Static members are removed by their instance id, as in Kafka's admin: it stays valid. */
 export function leavingMembers({ members }: GroupDescription): LeavingMember[] {
   return members.map(({ memberId, groupInstanceId }) =>
     groupInstanceId === null ? leaving(memberId) : leaving('', groupInstanceId),
@@ -193,27 +196,28 @@ export function leavingMembers({ members }: GroupDescription): LeavingMember[] {
 }
 
 function leaving(memberId: string, groupInstanceId: string | null = null): LeavingMember {
-  return { memberId, groupInstanceId, reason: 'an admin takes it out' }
+  return { memberId, groupInstanceId, reason: 'removed by an admin' }
 }
 
-/** Takes members out; those that are not in the group are said to have been away. */
+/** Removes members; `wasThere` is false for a member that was not in the group. */
 export async function leaveGroup(
   line: CoordinatorLine,
   members: readonly LeavingMember[],
 ): Promise<{ readonly name: string; readonly wasThere: boolean }[]> {
   const { groupId } = line
   const answer: LeaveGroupResponse = await line.ask('LeaveGroup', { groupId, members })
-  line.check(answer, `taking members out of group ${groupId}`)
+  line.check(answer, `removing members from group ${groupId}`)
   return answer.members.map(({ memberId, groupInstanceId = null, errorCode }) => {
     const wasThere = errorCode !== UNKNOWN_MEMBER_ID
     const name = groupInstanceId ?? memberId
-    if (wasThere) line.check({ errorCode }, `taking ${show(name)} out of group ${groupId}`)
+    if (wasThere) line.check({ errorCode }, `removing ${show(name)} from group ${groupId}`)
     return { name, wasThere }
   })
 }
 
-function noAnswer(): PartlogError {
-  return new PartlogError('UNKNOWN_SERVER_ERROR', 'no answer')
+function noAnswer(groupId: string): PartlogError {
+  const sentence = `the coordinator's answer does not name group ${groupId}`
+  return new PartlogError('UNKNOWN_SERVER_ERROR', sentence)
 }
 
 // ── checks ───────────────────────────────────────────────────────────────────────────────

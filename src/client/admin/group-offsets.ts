@@ -1,10 +1,9 @@
 /**
- * What groups have committed, managed from outside: seen with its lag, set, moved and taken back.
+ * The committed offsets of groups: lists them with their lag, sets, resets and deletes them.
  *
- * Only a group without members takes offsets from somebody who is no member. An active one has its
- * members taken out and the offsets committed in one breath: members hear of it and join again by
- * themselves, but not before the commit is there, as a rule. If one was faster it is taken out once
- * more.
+ * Only a group without members accepts offsets from a client that is not a member. For an active
+ * group the members are removed and the offsets committed at the same time: the members join again
+ * automatically, normally after the commit. If a member was faster, it is removed again.
  */
 
 import { PartlogError, toPartlogError } from '../../model/errors.js'
@@ -40,7 +39,7 @@ import type {
 import { describeGroup, leaveGroup, leavingMembers } from './group-admin.js'
 import { checkNoneTwice, checkReset, resetOffset, resetTime } from './offset-reset.js'
 
-/** What is committed for a partition. */
+/** The committed offset of a partition. */
 interface Committed extends TopicPartition {
   readonly offset: number
   readonly metadata: string
@@ -55,7 +54,7 @@ export class GroupOffsets {
     this.#requests = requests
   }
 
-  // ── seeing ─────────────────────────────────────────────────────────────────────────────
+  // ── reading ────────────────────────────────────────────────────────────────────────────
 
   async list(groupId: string): Promise<GroupOffsetListing[]> {
     checkGroupId(groupId)
@@ -151,7 +150,7 @@ export class GroupOffsets {
     const attempt = async (): Promise<void> => {
       const group = evenIfActive ? await describedIfAny(line) : undefined
       const gone = group === undefined ? undefined : leaveGroup(line, leavingMembers(group))
-      // Not one after the other: a member that hears that it is out must not be back before.
+      // Not in sequence: a removed member must not join again before the commit.
       const [committed] = await Promise.allSettled([commitOffsets(line, offsets), gone])
       if (committed.status === 'rejected') throw committed.reason
     }
@@ -165,13 +164,14 @@ export class GroupOffsets {
       if (!wasFaster(error)) throw error
       const { groupId } = line
       const sentence = evenIfActive
-        ? `members of group ${groupId} joined again faster than offsets could be committed`
+        ? `members of group ${groupId} joined again faster than the offsets could be committed: ` +
+          'close its consumers, or try again'
         : activeSentence(`group ${groupId} has members`)
       throw new PartlogError('NON_EMPTY_GROUP', sentence, { cause: error })
     }
   }
 
-  // ── where to ───────────────────────────────────────────────────────────────────────────
+  // ── targets ────────────────────────────────────────────────────────────────────────────
 
   async #plan(
     request: ResetGroupOffsetsRequest,
@@ -228,12 +228,12 @@ export class GroupOffsets {
     return committed.sort(compareTopicPartitions)
   }
 
-  /** What cannot be found is told at once: it will not come by waiting. */
+  /** Fails at once when a partition does not exist: waiting does not create it. */
   async #checkExist(partitions: readonly TopicPartition[]): Promise<void> {
     checkAmong(await this.#requests.topics(partitions.map(({ topic }) => topic)), partitions)
   }
 
-  /** What is committed for a topic that is deleted is about to be forgotten. */
+  /** Leaves out deleted topics: their committed offsets are about to be deleted, too. */
   async #thoseThatExist<T extends TopicPartition>(places: readonly T[]): Promise<T[]> {
     const topics = await this.#requests.topics(places.map(({ topic }) => topic))
     return places.filter(
@@ -246,7 +246,7 @@ export class GroupOffsets {
     return (await this.#requests.listOffsets(queries)).map(({ offset }) => offset)
   }
 
-  /** A partition without a leader, or that is there no more, keeps nobody from seeing the rest. */
+  /** Leaves out partitions that have no leader or do not exist, so that the rest can be shown. */
   async #endsThatAreKnown(partitions: readonly TopicPartition[]): Promise<Map<string, number>> {
     const topics = await this.#requests.topics(partitions.map(({ topic }) => topic))
     const led = partitions.filter(({ topic, partition }) => {
@@ -258,7 +258,7 @@ export class GroupOffsets {
   }
 }
 
-// ── asking a coordinator, once ───────────────────────────────────────────────────────────
+// ── requests without retries ─────────────────────────────────────────────────────────────
 
 async function describedIfAny(line: CoordinatorLine): Promise<GroupDescription | undefined> {
   try {
@@ -286,7 +286,7 @@ async function committedBy(line: CoordinatorLine): Promise<Committed[]> {
   return committed.sort(compareTopicPartitions)
 }
 
-// ── small things ─────────────────────────────────────────────────────────────────────────
+// ── helpers ──────────────────────────────────────────────────────────────────────────────
 
 function keyOf({ topic, partition }: TopicPartition): string {
   return partitionKey(topic, partition)
@@ -302,7 +302,7 @@ function sortedOnce(places: readonly TopicPartition[]): TopicPartition[] {
   return [...keyed(plain).values()].sort(compareTopicPartitions)
 }
 
-/** Who reads what. */
+/** The member that reads each partition. */
 function readersOf({
   members,
 }: GroupDescription): Map<string, TopicPartition & { member: Reader }> {
@@ -326,7 +326,7 @@ function checkAmong(
     const topic = topics.get(each.topic)
     if (topic === undefined) throw noTopic(each.topic)
     if (topic.isInternal) {
-      const sentence = `topic ${each.topic} belongs to the system: no group commits for it`
+      const sentence = `topic ${each.topic} is internal: groups cannot commit offsets for it`
       throw new PartlogError('INVALID_TOPIC_EXCEPTION', sentence)
     }
     if (topic.partitions[each.partition] === undefined) throw noPartition(each)
@@ -348,7 +348,7 @@ function inUse({ groupId, state, members }: GroupDescription): PartlogError {
 
 function activeSentence(what: string): string {
   return (
-    `${what}: close its consumers first, or say evenIfActive: true, which takes them out and ` +
+    `${what}: close its consumers first, or set evenIfActive: true, which removes them and ` +
     'lets them join again at the new offsets'
   )
 }

@@ -1,4 +1,4 @@
-/** Topics that are to be made, as applications describe them and as requests carry them. */
+/** New topics and new partitions: as applications describe them, and as requests carry them. */
 
 import { show } from '../../base/options.js'
 import { PartlogError } from '../../model/errors.js'
@@ -7,7 +7,7 @@ import { settingTexts, type TopicConfigInput } from '../../model/topic-settings.
 import type { Request } from '../../protocol/api.js'
 import { checkFields, checkFlag, invalidArgument } from '../line/client-arguments.js'
 
-/** A topic to be made. */
+/** A topic to create. */
 export interface NewTopic {
   /** 1 to 249 of the characters a–z A–Z 0–9 . _ - */
   readonly topic: string
@@ -20,24 +20,24 @@ export interface NewTopic {
    * `replicationFactor`: `[[1, 2], [2, 3]]`. Default: spread as Kafka does.
    */
   readonly assignment?: readonly (readonly number[])[] | undefined
-  /** Settings under Kafka's dotted names; what is left out has Kafka's default. */
+  /** Settings under Kafka's dotted names; a setting left out has Kafka's default. */
   readonly config?: TopicConfigInput | undefined
-  /** Only check whether it could be made. Default false. */
+  /** Only checks whether the topic could be created. Default false. */
   readonly validateOnly?: boolean | undefined
 }
 
-/** More partitions for a topic. */
+/** Partitions to add to a topic. */
 export interface NewPartitions {
   readonly topic: string
-  /** How many it has afterwards. */
+  /** The new total number of partitions. */
   readonly partitions: number
   /**
-   * The brokers of each new partition, the preferred leader first: `[[2, 1]]` for one more. As many
-   * as there are new partitions, each with as many brokers as partition 0. Default: spread as Kafka
+   * The brokers of each new partition, the preferred leader first: `[[2, 1]]` for one more. One
+   * list per new partition, each with as many brokers as partition 0. Default: spread as Kafka
    * does.
    */
   readonly assignments?: readonly (readonly number[])[] | undefined
-  /** Only check whether they could be made. Default false. */
+  /** Only checks whether the partitions could be created. Default false. */
   readonly validateOnly?: boolean | undefined
 }
 
@@ -50,7 +50,7 @@ const NEW_TOPIC_FIELDS = [
   'validateOnly',
 ]
 
-/** A topic as a request has it. Throws what is wrong with it. */
+/** The fields of a new topic in a request. Throws when the topic is invalid. */
 export function newTopicFields(topic: NewTopic): Request<'CreateTopics'>['topics'][number] {
   checkFields(topic, 'topic', NEW_TOPIC_FIELDS)
   const { topic: name, partitions, replicationFactor, assignment, config } = topic
@@ -73,7 +73,7 @@ export function newTopicFields(topic: NewTopic): Request<'CreateTopics'>['topics
 
 const NEW_PARTITIONS_FIELDS = ['topic', 'partitions', 'assignments', 'validateOnly']
 
-/** More partitions as a request has them. Throws what is wrong with them. */
+/** The fields of new partitions in a request. Throws when they are invalid. */
 export function newPartitionsFields(
   more: NewPartitions,
 ): Request<'CreatePartitions'>['topics'][number] {
@@ -97,7 +97,9 @@ function checkBrokerLists(given: unknown, what: string): void {
 function checkAssignment(given: unknown, { partitions, replicationFactor }: NewTopic): void {
   checkBrokerLists(given, 'assignment')
   if (partitions === undefined && replicationFactor === undefined) return
-  const sentence = 'assignment says how many partitions and replicas there are: leave them out'
+  const sentence =
+    'assignment determines the number of partitions and replicas: ' +
+    'leave out partitions and replicationFactor'
   throw new PartlogError('INVALID_ARGUMENT', sentence)
 }
 

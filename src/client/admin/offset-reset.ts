@@ -1,4 +1,4 @@
-/** Where a group is moved to, as Kafka's kafka-consumer-groups --reset-offsets decides it. */
+/** Computes the new offsets of a reset, as Kafka's kafka-consumer-groups --reset-offsets does. */
 
 import { assert } from '../../base/assert.js'
 import { show } from '../../base/options.js'
@@ -13,19 +13,19 @@ import {
 } from '../line/client-arguments.js'
 import type { ResetOffset, ResetGroupOffsetsRequest, ResetTarget } from './group-admin-options.js'
 
-/** What is known of a partition that is to be moved. `[start, end)` can be read. */
+/** A partition to reset. Its log holds the offsets `[start, end)`. */
 export interface ResetPlace {
   readonly topic: string
   readonly partition: number
   readonly start: number
   readonly end: number
-  /** What is committed; null when nothing is. */
+  /** The committed offset; null when there is none. */
   readonly committed: number | null
-  /** The first record that is not older than the time that is asked for; −1 when there is none. */
+  /** The first record that is not older than the target time; −1 when there is none. */
   readonly atTime: number
 }
 
-/** Nothing outside of the log: what is asked for may be there no more, or not yet. */
+/** The new offset, limited to the log: the wanted one may be deleted or not yet written. */
 export function resetOffset(to: ResetTarget, place: ResetPlace): ResetOffset {
   const { topic, partition, start, end, committed } = place
   const offset = Math.min(Math.max(wantedOffset(to, place), start), end)
@@ -40,7 +40,7 @@ function wantedOffset(to: ResetTarget, place: ResetPlace): number {
   const name = partitionKey(place.topic, place.partition)
   if ('shiftBy' in to) {
     if (place.committed !== null) return place.committed + to.shiftBy
-    const sentence = `nothing is committed for ${name}: there is nothing to count from`
+    const sentence = `shiftBy: no offset is committed for ${name} to start from; use another target`
     throw new PartlogError('NO_OFFSET_FOR_PARTITION', sentence)
   }
   const found = to.offsets.find(each => partitionKey(each.topic, each.partition) === name)
@@ -48,7 +48,7 @@ function wantedOffset(to: ResetTarget, place: ResetPlace): number {
   return found.offset
 }
 
-/** The time that is asked for, if any. */
+/** The target time, if there is one. */
 export function resetTime(to: ResetTarget): number | undefined {
   return typeof to === 'object' && 'timestamp' in to ? checkedTime(to.timestamp) : undefined
 }
@@ -72,7 +72,8 @@ export function checkReset(request: ResetGroupOffsetsRequest): void {
   if (typeof to === 'string' || !('offsets' in to)) return
   checkNoneTwice(to.offsets)
   if (topics === undefined && partitions === undefined) return
-  throw new PartlogError('INVALID_ARGUMENT', 'to.offsets names its partitions: no others beside it')
+  const sentence = 'to.offsets names its partitions: leave out topics and partitions'
+  throw new PartlogError('INVALID_ARGUMENT', sentence)
 }
 
 function checkTarget(to: unknown): void {
@@ -97,7 +98,7 @@ function checkTarget(to: unknown): void {
   }
 }
 
-/** Of two offsets for one partition nobody can say which is meant. */
+/** Refuses two offsets for one partition: it is unclear which is meant. */
 export function checkNoneTwice(
   partitions: readonly { readonly topic: string; readonly partition: number }[],
 ): void {

@@ -1,10 +1,10 @@
-/** What the clients ask of their arguments before anything changes. */
+/** Checks of the arguments that all clients take. */
 
 import { hasMethods, show, unknownKey } from '../../base/options.js'
 import { PartlogError } from '../../model/errors.js'
 import { checkPartition, checkTopicName, type TopicPartition } from '../../model/names.js'
 
-/** An object with none but these fields: one that is misspelt would be ignored. */
+/** Checks that an object has only these fields: a misspelt field would be ignored otherwise. */
 export function checkFields(given: unknown, what: string, names: readonly string[]): void {
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
     throw invalidArgument(what, 'an object', given)
@@ -37,7 +37,7 @@ export function checkList(given: unknown, what: string): asserts given is Iterab
   if (!isList) throw invalidArgument(what, 'a list', given)
 }
 
-/** More fields are welcome: whoever has a record names its partition by it. */
+/** Other fields are allowed, so that a record can be passed as its partition. */
 export function checkTopicPartition(given: unknown): asserts given is TopicPartition {
   if (typeof given !== 'object' || given === null) {
     throw invalidArgument('partition', '{ topic, partition }', given)

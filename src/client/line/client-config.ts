@@ -1,4 +1,4 @@
-/** What the options of all clients have in common. */
+/** The options that all clients share. */
 
 import {
   INT_MAX,
@@ -13,7 +13,7 @@ import { checkedConfig } from '../../model/errors.js'
 /** How long clients wait for an answer, by default. */
 export const REQUEST_TIMEOUT_MS = 30_000
 
-/** How long an answer, and a call with all its repetitions, may take; the pauses in between. */
+/** How long an answer and a call with all its retries may take, and the pauses between retries. */
 export const RETRY_OPTIONS = {
   requestTimeoutMs: option(integer(1, INT_MAX), REQUEST_TIMEOUT_MS),
   defaultApiTimeoutMs: option(integer(1, INT_MAX), 60_000),
@@ -21,7 +21,7 @@ export const RETRY_OPTIONS = {
   retryBackoffMaxMs: option(integer(0), 1_000),
 } satisfies OptionTable
 
-/** The user's options checked, defaults filled in. Throws INVALID_CONFIG with a sentence. */
+/** Checks the user's options and fills in the defaults. Throws INVALID_CONFIG. */
 export function clientSettings<T extends OptionTable>(
   table: T,
   input: unknown,

@@ -1,9 +1,9 @@
-/** Error codes of responses back into errors. */
+/** Turns the error codes of responses into errors. */
 
 import { errorOf, PartlogError } from '../../model/errors.js'
 import { partitionKey, type TopicPartition } from '../../model/names.js'
 
-/** What responses say when something failed. */
+/** The error fields of a response. */
 export interface ErrorFields {
   readonly errorCode: number
   readonly errorMessage?: string | null
@@ -25,7 +25,7 @@ export function throwIfError(fields: ErrorFields, what: string): void {
   if (error !== undefined) throw error
 }
 
-/** What code of the application has thrown, which is nobody else's fault. */
+/** Wraps an error that a callback of the application threw. */
 export function callbackError(what: string, cause: unknown): PartlogError {
   const reason = cause instanceof Error ? cause.message : String(cause)
   return new PartlogError('CALLBACK_FAILED', `${what} threw: ${reason}`, { cause })

@@ -1,6 +1,6 @@
 /**
- * A line to the coordinator of one group: finds it, asks it, and looks for it again when it has
- * moved or cannot be reached. Whoever asks decides how often (see `withRetries`).
+ * Sends requests to the coordinator of one group: finds the coordinator, and finds it again when it
+ * has moved or cannot be reached. The caller decides how often to retry (see `withRetries`).
  */
 
 import { PartlogError, toPartlogError } from '../../model/errors.js'
@@ -22,14 +22,14 @@ export class CoordinatorLine {
     this.#channel = channel
   }
 
-  /** The broker that was asked last; undefined when it has to be looked for. */
+  /** The broker that was asked last; undefined when the coordinator must be found first. */
   get coordinator(): number | undefined {
     return this.#coordinator
   }
 
   /**
-   * Asks the coordinator, which is looked for first if it is not known. Of several questions that
-   * are asked without waiting, the first goes out first.
+   * Sends a request to the coordinator and finds the coordinator first if it is unknown. Requests
+   * made without awaiting each other are sent in order.
    */
   async ask<A extends ApiName>(
     api: A,
@@ -45,7 +45,7 @@ export class CoordinatorLine {
     }
   }
 
-  /** Throws the error of an answer; one that says so makes the coordinator be looked for again. */
+  /** Throws the error of an answer, and forgets the coordinator if the error says it has moved. */
   check(answer: ErrorFields, what: string): void {
     const error = errorFrom(answer, what)
     if (error === undefined) return

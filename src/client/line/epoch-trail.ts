@@ -1,12 +1,12 @@
 /**
- * Which leaderships wrote what a reader has read of one partition. With it the reader tells a
- * leader what it has, and finds out where their logs part when the leader has something else
- * (KIP-320): after an unclean election, or in a topic that was made anew.
+ * The leader epochs of the records that a consumer has read of one partition. The consumer sends
+ * its last epoch to the leader, and finds the offset at which the leader's log diverges from the
+ * records it has read (KIP-320): after an unclean election, or in a topic that was recreated.
  *
  *   seen    3 3 3 3 5 5 5            entries   { epoch 3, from 0 } { epoch 5, from 4 }
  *   offset  0 1 2 3 4 5 6  position 7, last epoch 5
  *
- * Invariant: entries ascend in both. Only the newest are kept; what lies before them is unknown.
+ * Invariant: both fields ascend. Only the newest entries are kept; earlier epochs are unknown.
  */
 
 interface Stretch {
@@ -23,7 +23,7 @@ export interface EpochEnd {
   readonly endOffset: number
 }
 
-/** More leaderships than a reader goes back over. */
+/** More epochs than a consumer ever has to go back over. */
 const STRETCHES_MAX = 32
 
 export const UNKNOWN_EPOCH = -1
@@ -31,30 +31,30 @@ export const UNKNOWN_EPOCH = -1
 export class EpochTrail {
   #stretches: Stretch[] = []
 
-  /** The reader begins here; the record before is of this epoch, if that is known. */
+  /** The consumer begins at `position`; `epoch` is that of the record before it, −1 if unknown. */
   begin(position: number, epoch: number): void {
     this.#stretches = epoch < 0 ? [] : [{ epoch, from: position, behind: position }]
   }
 
-  /** A batch of this epoch has come, with records from `offset` on. */
+  /** Notes a fetched batch of this epoch with records from `offset` on. */
   note(epoch: number, offset: number): void {
     const last = this.#stretches.at(-1)
     if (last?.epoch === epoch) return
-    // Not as brokers write it: what was known is not comparable.
+    // Brokers never write a lower epoch after a higher one: the known epochs are void.
     if (epoch < (last?.epoch ?? 0)) this.#stretches = []
     if (epoch < 0) return
     this.#stretches.push({ epoch, from: offset, behind: offset + 1 })
     if (this.#stretches.length > STRETCHES_MAX) this.#stretches.shift()
   }
 
-  /** The epoch of the last record before a position; −1 when nobody knows. */
+  /** The epoch of the last record before a position; −1 when unknown. */
   before(position: number): number {
     return this.#stretches.findLast(({ behind }) => behind <= position)?.epoch ?? UNKNOWN_EPOCH
   }
 
   /**
-   * The first offset known to be another record in the leader's log, given where the newest epoch
-   * ends there that is not newer than the one it was asked about.
+   * The first offset at which the leader's log is known to hold a different record. `epoch` is the
+   * leader's newest epoch that is not newer than the one it was asked about, `endOffset` its end.
    */
   partsAt({ epoch, endOffset }: EpochEnd): number {
     const newer = this.#stretches.find(each => each.epoch > epoch)
@@ -62,8 +62,8 @@ export class EpochTrail {
   }
 
   /**
-   * What was seen from `offset` on counts no more. What was seen before is what the leader is asked
-   * about next: logs may have parted earlier still. If nothing was, its `epoch` is believed.
+   * Forgets the epochs from `offset` on. The leader is asked about the remaining ones next: the
+   * logs may have diverged even earlier. If none remain, the trail begins with `epoch`.
    */
   cutAt(offset: number, epoch: number): void {
     this.#stretches = this.#stretches.filter(each => each.from < offset)

@@ -1,9 +1,9 @@
 /**
- * What a client knows of the cluster: which partitions a topic has and who leads them. Asked for
- * when it is needed, kept until it is too old or a broker says that it is wrong.
+ * A client's metadata of the cluster: the partitions of each topic and their leaders. It is fetched
+ * when needed, and kept until it is too old or a broker's answer shows that it is wrong.
  *
- * Leaderships only get newer: a broker that is cut off from the controller goes on telling what it
- * knew, and what it says of an older leader epoch is not believed (KIP-320).
+ * Leader epochs only grow: a broker that is cut off from the controller still returns outdated
+ * metadata, so a leader of an older epoch is ignored (KIP-320).
  */
 
 import type { Clock } from '../../base/clock.js'
@@ -15,10 +15,10 @@ import { throwIfError } from './client-errors.js'
 
 export interface PartitionLeader {
   readonly partition: number
-  /** −1 when nobody leads it now. */
+  /** −1 while the partition has no leader. */
   readonly leaderId: number
   readonly leaderEpoch: number
-  /** Of the brokers that have a copy. */
+  /** The racks of the brokers that have a replica. */
   readonly racks: readonly string[]
 }
 
@@ -32,23 +32,23 @@ export interface KnownTopic {
 interface Entry {
   readonly topic: KnownTopic
   readonly fetchedAtMs: number
-  /** It has to be asked for again before it is used. */
+  /** It must be refreshed before it is used. */
   isStale: boolean
 }
 
-/** Topics are remembered up to so many: names come from users. */
+/** Most topics in the cache: their names come from users. */
 const KNOWN_TOPICS_MAX = 10_000
 
 export interface MetadataCacheOptions {
   readonly channel: Channel
   readonly clock: Clock
   readonly maxAgeMs: number
-  /** May looking again make a topic that is gone? One who looks for another reason never does. */
+  /** Whether a refresh may create the topic (auto.create.topics.enable). */
   readonly mayCreate: boolean
 }
 
 export interface RefreshOptions {
-  /** May this one time of asking make the topic? Default: as the cache was told. */
+  /** Whether this refresh may create the topic. Default: `mayCreate` of the cache. */
   readonly mayCreate?: boolean
 }
 
@@ -67,14 +67,14 @@ export class MetadataCache {
     return entry?.isStale === false ? entry.topic : undefined
   }
 
-  /** What is known is used while it is asked for again in the background, should it be old. */
+  /** Refreshes the topic in the background if its metadata is old; it is used meanwhile. */
   refreshIfOld(topic: string, nowMs: number): void {
     const entry = this.#entries.get(topic)
     if (entry === undefined || nowMs - entry.fetchedAtMs <= this.#options.maxAgeMs) return
-    this.refresh(topic).catch(() => undefined) // what is known may still do
+    this.refresh(topic).catch(() => undefined) // the old metadata may still be right
   }
 
-  /** Asks for the topic now. Those who ask at the same time share one request. */
+  /** Refreshes the topic now. Concurrent calls share one request. */
   refresh(topic: string, options: RefreshOptions = {}): Promise<KnownTopic> {
     const { mayCreate = this.#options.mayCreate } = options
     const key = mayCreate ? `${topic} or a new one` : topic
@@ -86,7 +86,7 @@ export class MetadataCache {
     return pending
   }
 
-  /** What is known of the topic may be wrong: ask again before it is used. */
+  /** The metadata of the topic may be wrong: it is refreshed before it is used again. */
   invalidate(topic: string): void {
     const entry = this.#entries.get(topic)
     if (entry !== undefined) entry.isStale = true
@@ -112,23 +112,23 @@ export class MetadataCache {
 
 const UNKNOWN_TOPIC = errorId('UNKNOWN_TOPIC_OR_PARTITION')
 
-/** Of a topic that was made anew under its name nothing that was known holds. */
+/** Merges new metadata into the known; nothing known holds for a topic that was recreated. */
 function newest(known: KnownTopic | undefined, told: KnownTopic): KnownTopic {
   if (known === undefined || known.topicId !== told.topicId) return told
   const partitions = told.partitions.map(each => {
     const before = known.partitions[each.partition]
     return before !== undefined && isOlder(each, before) ? before : each
   })
-  // A topic never loses partitions: a broker that knows fewer has not heard of the others.
+  // A topic never loses partitions: a broker that knows fewer has outdated metadata.
   return { ...told, partitions: [...partitions, ...known.partitions.slice(partitions.length)] }
 }
 
-/** Brokers without epochs are believed. */
+/** Metadata of brokers without leader epochs always counts as newer. */
 function isOlder(told: PartitionLeader, known: PartitionLeader): boolean {
   return told.leaderEpoch >= 0 && told.leaderEpoch < known.leaderEpoch
 }
 
-/** Does a partition exist, of the topic of that id if one is given? In doubt it does. */
+/** Whether a partition exists, in the topic with this id if one is given. True if unknown. */
 export async function isThere(
   metadata: MetadataCache,
   place: TopicPartition & { readonly topicId?: string },

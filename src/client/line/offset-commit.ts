@@ -1,4 +1,4 @@
-/** Commits offsets for a group: as a member of it, or, while it has none, as nobody. */
+/** Commits offsets for a group: as a member, or without one while the group has no members. */
 
 import { isPartlogError, type PartlogError } from '../../model/errors.js'
 import { checkOffset, type TopicPartition } from '../../model/names.js'
@@ -10,27 +10,28 @@ import { byTopic } from './requests.js'
 /** An offset to commit: the next one to read. */
 export interface OffsetToCommit extends TopicPartition {
   readonly offset: number
-  /** Kept with the offset, up to 4,096 bytes. Default ''. */
+  /** Stored with the offset, up to 4,096 bytes. Default ''. */
   readonly metadata?: string | undefined
   /**
-   * The leader epoch of the record before (a record's `leaderEpoch`): one who begins there notices
-   * when the log was cut meanwhile (KIP-320). Default: what this consumer has read, else none.
+   * The leader epoch of the record before the offset (a record's `leaderEpoch`): a consumer that
+   * begins there detects that the log was truncated meanwhile (KIP-320). Default: the epoch that
+   * this consumer has read there, otherwise none.
    */
   readonly leaderEpoch?: number | undefined
 }
 
-/** An offset as a group keeps it. */
+/** An offset as the coordinator stores it. */
 export interface GroupOffset extends TopicPartition {
   /** The next offset to read. */
   readonly offset: number
   readonly metadata: string
-  /** Of the record before it; −1 when that is not known. */
+  /** Leader epoch of the record before it; −1 when unknown. */
   readonly leaderEpoch: number
-  /** Of the topic that was read: another one may have its name by now. Brokers here compare it. */
+  /** Id of the topic that was read: the topic may have been recreated. Brokers here compare it. */
   readonly topicId?: string | undefined
 }
 
-/** One offset as it is committed. */
+/** Checks an offset to commit and fills in its defaults. */
 export function groupOffset(given: OffsetToCommit): GroupOffset {
   checkTopicPartition(given)
   const { topic, partition, offset, metadata = '', leaderEpoch = -1 } = given
@@ -40,7 +41,7 @@ export function groupOffset(given: OffsetToCommit): GroupOffset {
   return { topic, partition, offset, metadata, leaderEpoch }
 }
 
-/** −1 stands for none. */
+/** Checks a leader epoch; −1 means none. */
 export function checkEpoch(given: unknown): void {
   if (Number.isSafeInteger(given) && Number(given) >= -1 && Number(given) < 2 ** 31) return
   throw invalidArgument('leaderEpoch', 'a whole number', given)
@@ -52,13 +53,13 @@ export interface RefusedOffset {
   readonly error: PartlogError
 }
 
-/** As whom; without it as nobody, which only a group without members allows. */
+/** The member that commits; without one only a group without members accepts the commit. */
 export type Committing = Pick<
   Request<'OffsetCommit'>,
   'memberId' | 'generationIdOrMemberEpoch' | 'groupInstanceId'
 >
 
-/** Asks once. Throws the first error of any partition. */
+/** Commits without retries. Throws the first error of any partition. */
 export async function commitOffsets(
   line: CoordinatorLine,
   offsets: readonly GroupOffset[],
@@ -68,7 +69,7 @@ export async function commitOffsets(
   if (refused !== undefined) throw refused.error
 }
 
-/** Asks once. Those that are not named in the answer are committed. */
+/** Commits without retries. Returns the offsets that were refused; all others are committed. */
 export async function tryCommitOffsets(
   line: CoordinatorLine,
   offsets: readonly GroupOffset[],

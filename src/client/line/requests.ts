@@ -1,4 +1,4 @@
-/** Requests that go to the leaders of several partitions, and their answers put together again. */
+/** Requests to the leaders of several partitions, and the merging of their answers. */
 
 import { grouped } from '../../base/grouped.js'
 import { isPartlogError, PartlogError } from '../../model/errors.js'
@@ -12,7 +12,7 @@ import { withRetries, type RetryOptions } from './retry.js'
 
 /** A place found by ListOffsets. */
 export interface ListedOffset extends TopicPartition {
-  /** −1 when no record is that young. */
+  /** −1 when every record is older. */
   readonly offset: number
   readonly timestamp: number
   readonly leaderEpoch: number
@@ -23,14 +23,14 @@ export interface TimestampQuery extends TopicPartition {
   readonly timestamp: number
 }
 
-/** Who leads a partition, and in which epoch: brokers that know of another one refuse. */
+/** The leader of a partition and its epoch: a broker that knows another epoch refuses. */
 export interface KnownLeader {
   readonly leaderId: number
-  /** −1 when brokers tell none. */
+  /** −1 when the brokers have no leader epochs. */
   readonly leaderEpoch: number
 }
 
-/** The leader of a partition, asked for if it is not known. Throws when there is none. */
+/** The leader of a partition, fetched if it is unknown. Throws when there is none. */
 export async function leaderOf(
   metadata: MetadataCache,
   { topic, partition }: TopicPartition,
@@ -38,10 +38,11 @@ export async function leaderOf(
   const known = metadata.known(topic) ?? (await metadata.refresh(topic))
   const found = known.partitions[partition]
   if (found === undefined) {
-    metadata.invalidate(topic) // it may have been added since
+    metadata.invalidate(topic) // the partition may have been added since
     throw new PartlogError(
       'UNKNOWN_TOPIC_OR_PARTITION',
-      `topic ${topic} has ${known.partitions.length} partitions, there is no ${partition}`,
+      `partition ${topic}-${partition} does not exist: the topic has ` +
+        `${known.partitions.length} partitions`,
     )
   }
   if (found.leaderId >= 0) return found
@@ -49,7 +50,7 @@ export async function leaderOf(
   throw new PartlogError('LEADER_NOT_AVAILABLE', `${topic}-${partition} has no leader`)
 }
 
-/** Groups things by the leader of their partition; each is given the leader's epoch. */
+/** Groups things by the leader of their partition, and adds the leader's epoch to each. */
 export async function byLeader<T extends TopicPartition>(
   metadata: MetadataCache,
   things: readonly T[],
@@ -71,7 +72,7 @@ export function byTopic<T extends TopicPartition, P>(
   return [...topics].map(([name, ofTopic]) => ({ name, partitions: ofTopic.map(shape) }))
 }
 
-/** Asks the leader of partitions; one that does not answer may lead them no more. */
+/** Asks the leader of partitions; when it does not answer, its topics' metadata is refreshed. */
 export async function answerOfLeader<T>(
   metadata: MetadataCache,
   partitions: readonly TopicPartition[],
@@ -86,8 +87,8 @@ export async function answerOfLeader<T>(
 }
 
 /**
- * Tries again what may pass. A partition that is not there, as far as brokers tell, is not waited
- * for: it will not come by itself.
+ * Retries errors that may pass. It does not wait for a partition that does not exist according to
+ * the brokers: waiting does not create it.
  */
 export async function retriedWhileThere<T>(
   metadata: MetadataCache,
@@ -143,13 +144,14 @@ export async function listOffsets(
   return queries.map(({ topic, partition }) => {
     const answer = found.get(`${topic}-${partition}`)
     if (answer !== undefined) return answer
-    throw new PartlogError('UNKNOWN_SERVER_ERROR', `no answer for ${topic}-${partition}`)
+    const sentence = `the leader's answer has no offset for ${topic}-${partition}`
+    throw new PartlogError('UNKNOWN_SERVER_ERROR', sentence)
   })
 }
 
 /**
- * Where the newest epoch ends that a leader has and that is not newer than `epoch`; undefined when
- * it knows of none (KIP-320).
+ * The end of the leader's newest epoch that is not newer than `epoch`; undefined when it has none
+ * (KIP-320).
  */
 export async function endOfEpoch(
   channel: Channel,
@@ -164,7 +166,10 @@ export async function endOfEpoch(
     channel.send(leaderId, 'OffsetForLeaderEpoch', request),
   )
   const answer = topics[0]?.partitions[0]
-  if (answer === undefined) throw new PartlogError('UNKNOWN_SERVER_ERROR', 'no answer')
+  if (answer === undefined) {
+    const sentence = `the leader's answer has no epoch for ${topic}-${partition}`
+    throw new PartlogError('UNKNOWN_SERVER_ERROR', sentence)
+  }
   const error = errorFrom(answer, `epochs of ${topic}-${partition}`)
   if (error !== undefined) {
     metadata.invalidate(topic)
@@ -174,5 +179,5 @@ export async function endOfEpoch(
   return found < 0 || endOffset < 0 ? undefined : { epoch: found, endOffset }
 }
 
-/** As a reader, not a replica. */
+/** The replica id that a consumer sends. */
 const CONSUMER_ID = -1

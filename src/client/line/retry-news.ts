@@ -1,6 +1,6 @@
 /**
- * Tells the logger that something is tried again and again: once per fault, not per attempt. What
- * passes within a second, such as a leader that moves, is not worth a word.
+ * Logs that something is being retried: once per fault, not per attempt. A fault that passes within
+ * a second, such as a leader that moves, is not logged.
  */
 
 import type { Clock } from '../../base/clock.js'
@@ -10,7 +10,7 @@ import type { ErrorCode, PartlogError } from '../../model/errors.js'
 export interface RetryNewsOptions {
   readonly clock: Clock
   readonly logger: Logger
-  /** Without a failure for so long the fault is over; longer than the pause between two. */
+  /** After this long without a failure the fault is over; longer than the pause between retries. */
   readonly faultGapMs: number
 }
 
@@ -20,7 +20,7 @@ export interface Retried {
   readonly error: PartlogError
   /** When the first attempt began. */
   readonly sinceMs: number
-  /** When it is given up. */
+  /** When the retries end. */
   readonly untilMs: number
 }
 
@@ -28,7 +28,7 @@ const TOLD_AFTER_MS = 1_000
 
 export class RetryNews {
   readonly #options: RetryNewsOptions
-  /** What has been told of the present fault: it may look different as it goes on. */
+  /** The error codes logged for the present fault: one fault may show several. */
   readonly #told = new Set<ErrorCode>()
   #failedAtMs = -Infinity
 
@@ -36,7 +36,7 @@ export class RetryNews {
     this.#options = options
   }
 
-  /** It has failed, and will be tried again. */
+  /** Notes a failure that will be retried. */
   failed({ what, error, sinceMs, untilMs }: Retried): void {
     const { clock, logger, faultGapMs } = this.#options
     const now = clock.monotonicMs()

@@ -1,4 +1,4 @@
-/** Trying again, after a back-off, until a deadline. */
+/** Retries with a backoff until a deadline. */
 
 import { backoffMs, type BackoffOptions } from '../../base/backoff.js'
 import { sleep, type Clock } from '../../base/clock.js'
@@ -11,22 +11,22 @@ export interface RetryOptions extends BackoffOptions {
   readonly clock: Clock
   readonly random: Random
   readonly timeoutMs: number
-  /** The client is being closed: what has failed by now has failed. */
+  /** Aborts when the client is being closed: from then on nothing is retried. */
   readonly closing?: AbortSignal
-  /** Told once when it goes on for long. Default: nobody. */
+  /** Gets a warning when the retries last long. Default: none. */
   readonly logger?: Logger | undefined
   /** What fails, for the logger. */
   readonly what?: string
-  /** Errors that may pass; those that say so by themselves without it. */
+  /** Which errors to retry. Default: those that are `retriable`. */
   readonly isRetriable?: (error: PartlogError) => boolean
 }
 
-/** What may pass, but for a topic that is not there: it will not come by waiting. */
+/** Retriable errors except for a topic that does not exist: waiting does not create it. */
 export function mayPassIfThere({ retriable, code }: PartlogError): boolean {
   return retriable && code !== 'UNKNOWN_TOPIC_OR_PARTITION'
 }
 
-/** Runs `attempt` until it succeeds, fails for good, or the time is over. */
+/** Runs `attempt` until it succeeds, fails with a permanent error, or the time is over. */
 export async function withRetries<T>(
   attempt: () => Promise<T> | T,
   options: RetryOptions,

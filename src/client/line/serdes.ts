@@ -1,9 +1,9 @@
-/** From bytes to values: what a consumer does with keys and values before it hands them out. */
+/** Deserializers: how a consumer turns the bytes of keys and values into values. */
 
 import type { Header } from '../../model/batch/record.js'
 import { PartlogError } from '../../model/errors.js'
 
-/** Where the bytes come from. */
+/** The record that the bytes belong to. */
 export interface DeserializerContext {
   readonly topic: string
   readonly partition: number
@@ -12,10 +12,9 @@ export interface DeserializerContext {
 }
 
 /**
- * Turns the bytes of a key or value into what the application works with. Never called for null.
- * The bytes are a view of a fetched batch: copy them if they are kept for long. What it throws
- * reaches the application as SERIALIZATION_FAILED with the record's place in the sentence; the
- * position stays.
+ * Turns the bytes of a key or value into a value. Never called for null. The bytes are a view of a
+ * fetched batch: copy them to keep them for long. If it throws, reading rejects with
+ * SERIALIZATION_FAILED, which names the record's offset; the position stays.
  */
 export type Deserializer<T> = (bytes: Uint8Array, context: DeserializerContext) => T
 
@@ -23,7 +22,7 @@ export type Deserializer<T> = (bytes: Uint8Array, context: DeserializerContext) 
 export type JsonValue =
   string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue }
 
-/** What the deserializers that have names give. */
+/** The types that the named deserializers return. */
 export interface DeserializedByName {
   /** A Buffer, which is a Uint8Array: `value.toString()` gives its text. */
   readonly bytes: Uint8Array
@@ -31,21 +30,21 @@ export interface DeserializedByName {
   readonly json: JsonValue
 }
 
-/** A deserializer that has a name: 'bytes', 'string' or 'json'. */
+/** The name of a built-in deserializer: 'bytes', 'string' or 'json'. */
 export type DeserializerName = keyof DeserializedByName
 
 /**
- * What a consumer's keys or values are: what its deserializer function gives, or else what the
- * named one does.
+ * The type of a consumer's keys or values: what its deserializer function returns, or otherwise
+ * what the named one does.
  */
 export type Deserialized<Name extends DeserializerName, Custom> = [Custom] extends [never]
   ? DeserializedByName[Name]
   : Custom
 
-/** How bytes become keys or values: by a named way, or by a function. */
+/** A deserializer: the name of a built-in one, or a function. */
 export type DeserializerOption = DeserializerName | Deserializer<unknown>
 
-/** A deserializer for JSON of a type that is known (and not checked) by the application. */
+/** A deserializer for JSON of a type that the application declares; it is not checked. */
 export function json<T = JsonValue>(): Deserializer<T> {
   return bytes => JSON.parse(asText(bytes)) as T
 }
@@ -77,7 +76,7 @@ export function deserialize(
   }
 }
 
-/** The 'string' deserializer; a batch that is read gives its text without a view in between. */
+/** The 'string' deserializer; consumers recognise it and decode text without a view in between. */
 export function asText(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
 }

@@ -1,11 +1,11 @@
 /**
- * Records into batches, one row of batches per partition. Pure: it holds no timers and sends
- * nothing; the sender asks what is ready and says what became of it. A batch goes through the
- * states that are drawn in batch-states.ts.
+ * Collects records into batches, one row of batches per partition. Pure: it has no timers and sends
+ * nothing; the sender takes the ready batches and settles them. The states of a batch are drawn in
+ * batch-states.ts.
  *
- * Invariants: in a row only the last batch is open, and only the first one is in flight or waiting:
- * so order is kept even when a send has to be repeated. `bytes` is the sum of the sizes of all
- * batches that have not been settled.
+ * Invariants: in a row only the last batch is open, and only the first is in flight or waiting, so
+ * the order is kept even when a batch is sent again. `bytes` is the sum of the sizes of all batches
+ * that are not settled.
  */
 
 import { assert } from '../../base/assert.js'
@@ -25,15 +25,15 @@ export interface Receipt {
   timestamp: number
 }
 
-/** What waits for batches: a send, of one topic, which is told about each batch of its records. */
+/** A send that waits for the batches that hold its records; all are of one topic. */
 export interface BatchOwner {
-  /** Settles when it waits for nothing any more. */
+  /** Settles when all its batches are settled. */
   readonly promise: Promise<unknown>
-  /** Of its records so far, in their order. */
+  /** The receipts of its records so far, in order. */
   readonly receipts: Receipt[]
   /** One more batch holds records of this owner. */
   batchAdded(): void
-  /** `isWritten`: the log has it. */
+  /** A batch was settled. `isWritten`: the log has its records. */
   batchDone(error: Error | undefined, isWritten: boolean): void
 }
 
@@ -45,8 +45,8 @@ export interface NewRecord {
 }
 
 /**
- * Records of one owner that stand together in a batch: those in `[from, to)` of the owner's that go
- * to the batch's partition. So a record costs the batch no reference of its own.
+ * Consecutive records of one owner in a batch: those in `[from, to)` of the owner's receipts whose
+ * partition is that of the batch. So the batch needs no reference per record.
  */
 interface Run {
   readonly owner: BatchOwner
@@ -58,9 +58,9 @@ interface Run {
 export class PendingBatch {
   readonly runs: Run[] = []
   attempts = 0
-  /** When it was first to be sent; undefined before. */
+  /** When it was first sent; undefined before. */
   triedSinceMs: number | undefined
-  /** Not to be sent before this time: it has failed and waits. */
+  /** It failed and is not sent again before this time. */
   notBeforeMs = 0
   /** An attempt ended without an answer: the records may be in the log. */
   outcomeUnknown = false
@@ -84,7 +84,7 @@ export class PendingBatch {
   get state(): BatchState {
     return this.#state
   }
-  /** It has its bytes, and its sequence. */
+  /** Whether its bytes, with their sequence, are built. */
   get isSealed(): boolean {
     return this.#sealed !== undefined
   }
@@ -98,7 +98,7 @@ export class PendingBatch {
     this.#state = state
   }
 
-  /** Takes note of a record that was added: the one at this index of the owner's. */
+  /** Notes the record that was just appended: the owner's receipt at this index. */
   note(owner: BatchOwner, index: number): void {
     const run = this.#lastRun
     if (run !== undefined && run.owner === owner) {
@@ -110,7 +110,7 @@ export class PendingBatch {
     }
   }
 
-  /** Visits its records in their order. */
+  /** Visits its records in order. */
   forEach(visit: (receipt: Receipt, owner: BatchOwner, index: number) => void): void {
     for (const { owner, from, to } of this.runs) {
       for (let index = from; index < to; index++) {
@@ -120,14 +120,14 @@ export class PendingBatch {
     }
   }
 
-  /** The bytes to send: made by the first call, when no more records come. */
+  /** The bytes to send, built by the first call; the batch takes no more records by then. */
   seal(options: BatchOptions): Buffer {
     assert(this.#state !== 'open', 'a batch that takes records has no bytes yet')
     this.#sealed ??= this.builder.build(options)
     return this.#sealed
   }
 
-  /** It was refused, and goes out again under another sequence. */
+  /** It was refused and is sent again under another sequence. */
   unseal(): void {
     assert(this.#state === 'inFlight', 'only what was sent is refused', { state: this.#state })
     this.#sealed = undefined
@@ -138,7 +138,7 @@ export class PendingBatch {
 export class Row {
   readonly batches: PendingBatch[] = []
   #underWay: PendingBatch | undefined
-  /** Under which id and epoch its records are counted, see ProducerIdentity. */
+  /** The id and epoch that `nextSequence` belongs to, see ProducerIdentity. */
   producerId = -1
   producerEpoch = -1
   nextSequence = 0
@@ -149,7 +149,7 @@ export class Row {
     return last?.state === 'open' ? last : undefined
   }
 
-  /** How large the last batch became: the next one begins with a buffer for as much. */
+  /** The size of the last settled batch: the next one begins with a buffer of that size. */
   sizeHint = 0
 
   constructor(
@@ -157,17 +157,17 @@ export class Row {
     readonly partition: number,
   ) {}
 
-  /** Nothing is to be sent, and no answer to come. */
+  /** Whether there is nothing to send and no answer is pending. */
   get isIdle(): boolean {
     return this.batches.length === 0 && this.#underWay === undefined
   }
 
-  /** The batch whose answer is to come; it is settled already if it has waited for too long. */
+  /** The batch whose answer is pending; it may have expired and be settled already. */
   get underWay(): PendingBatch | undefined {
     return this.#underWay
   }
 
-  /** A batch goes out. */
+  /** Marks a batch as sent. */
   send(batch: PendingBatch): void {
     const isNext = this.#underWay === undefined && this.batches[0] === batch
     assert(isNext, 'batches of a partition go out in order, one at a time')
@@ -175,7 +175,7 @@ export class Row {
     this.#underWay = batch
   }
 
-  /** The batch under way is answered, or its answer is not waited for any more. */
+  /** The answer of the batch under way has arrived, or is no longer waited for. */
   answered(batch: PendingBatch): void {
     assert(this.#underWay === batch, 'only what is under way is answered')
     this.#underWay = undefined
@@ -202,16 +202,16 @@ export class Accumulator {
   get bytes(): number {
     return this.#bytes
   }
-  /** Are all batches settled? */
+  /** Whether all batches are settled. */
   get isEmpty(): boolean {
     return this.#bytes === 0
   }
-  /** Rows that hold batches, or did until lately: see `rest`. */
+  /** Rows that hold batches, or held some until `rest` was called for them. */
   get active(): ReadonlySet<Row> {
     return this.#active
   }
 
-  /** Nothing has come into an active row since its last batch was settled. */
+  /** Removes a row without batches from the active ones. */
   rest(row: Row): void {
     this.#active.delete(row)
   }
@@ -242,8 +242,8 @@ export class Accumulator {
   }
 
   /**
-   * Replaces a batch that was sent by two with half of its records each: it was too large for the
-   * broker. Order and owners stay.
+   * Replaces a sent batch, which was too large for the broker, by two with half of its records
+   * each. Order and owners stay.
    */
   split(batch: PendingBatch): void {
     const { row, count, state } = batch
@@ -277,7 +277,7 @@ export class Accumulator {
     return first.state !== 'open' || nowMs - first.createdAtMs >= lingerMs ? first : undefined
   }
 
-  /** Takes a batch out and tells its owners. Its buffer returns to the pool if `isBufferFree`. */
+  /** Removes a batch and notifies its owners. Its buffer returns to the pool if `isBufferFree`. */
   settle(
     batch: PendingBatch,
     error: Error | undefined,
@@ -296,7 +296,7 @@ export class Accumulator {
     for (const { owner } of batch.runs) owner.batchDone(error, isWritten)
   }
 
-  /** Those who wait for batches. */
+  /** The owners of all unsettled batches. */
   owners(): Set<BatchOwner> {
     const owners = new Set<BatchOwner>()
     for (const { batches } of this.#active) {
@@ -305,7 +305,7 @@ export class Accumulator {
     return owners
   }
 
-  /** Forgets topics that have nothing to send, should there be very many; true if it did. */
+  /** Forgets idle topics when there are more than `topicsMax`; true if it forgot any. */
   prune(topicsMax: number): boolean {
     const before = this.#rows.size
     if (before <= topicsMax) return false
@@ -329,7 +329,7 @@ export class Accumulator {
     const buffer = pool.take(Math.max(hint, BATCH_HEADER_BYTES))
     const builder = new BatchBuilder(buffer, batchSize, (old, bytes) => {
       const larger = pool.take(bytes)
-      pool.release(old) // the builder copies it right now, before anybody can take it
+      pool.release(old) // safe: the builder copies it before it can be taken again
       return larger
     })
     return new PendingBatch(row, builder, nowMs)

@@ -1,4 +1,4 @@
-/** What applications hand to a producer and get back. */
+/** The messages that a producer sends, and the results. */
 
 import { show } from '../../base/options.js'
 import type { BytesIn, HeaderIn } from '../../model/batch/record.js'
@@ -7,13 +7,13 @@ import { checkPartition, checkTopicName } from '../../model/names.js'
 import { NONE } from '../../model/units.js'
 
 /**
- * Headers of a message: pairs in order, or an object of names and values. A value may be a list,
- * which gives one header per element.
+ * Headers of a message: pairs in order, or an object of names and values. A list of values becomes
+ * one header per element.
  */
 export type HeadersIn =
   Iterable<HeaderIn> | { readonly [key: string]: BytesIn | readonly BytesIn[] | undefined }
 
-/** A record on its way in. Bytes are copied: they may be changed once `send` has returned. */
+/** A record to send. Its bytes are copied: they may be reused once `send` has returned. */
 export interface Message {
   /** Decides the partition; records of one key keep their order. null or absent: no key. */
   readonly key?: BytesIn | undefined
@@ -26,13 +26,13 @@ export interface Message {
   readonly partition?: number | undefined
 }
 
-/** Where a record is now. */
+/** The partition, offset and timestamp of a record that was sent. */
 export interface RecordMetadata {
   readonly topic: string
   readonly partition: number
-  /** −1 with `acks: 0`, where nobody knows. */
+  /** −1 with `acks: 0`, when it is unknown. */
   readonly offset: number
-  /** The record's time: its own, or the broker's when the topic uses LogAppendTime. */
+  /** The record's timestamp: its own, or the broker's if the topic uses LogAppendTime. */
   readonly timestamp: number
 }
 
@@ -86,7 +86,7 @@ export function headerPairs(headers: HeadersIn | undefined, index: number): read
     return pairs
   }
   for (const [key, value] of Object.entries(headers)) {
-    if (value === undefined) continue // a header that may be there or not
+    if (value === undefined) continue // an optional header that is absent
     const values = Array.isArray(value) ? (value as readonly BytesIn[]) : [value as BytesIn]
     for (const each of values) pairs.push(checkHeader([key, each], index))
   }

@@ -1,24 +1,23 @@
 /**
- * Which partition a record goes to:
+ * Chooses the partition of a record, in this order:
  *
  *   its own `partition`  →  the partitioner of the application  →  murmur2 of its key as Kafka's
- *   Java client computes it  →  without a key, one partition after the other
+ *   Java client computes it  →  without a key, round-robin
  *
- * The same key goes to the same partition from any producer, as long as the number of partitions
- * stays the same.
+ * Every producer sends a key to the same partition, while the number of partitions stays the same.
  */
 
 import { murmur2 } from '../../model/hashes.js'
 import type { Message } from './messages.js'
 
-/** What a partitioner may look at. */
+/** The input of a partitioner. */
 export interface PartitionerInput {
   readonly topic: string
   readonly message: Message
   readonly partitionCount: number
 }
 
-/** Chooses a partition in [0, partitionCount). Called once per message without its own. */
+/** Chooses a partition in [0, partitionCount). Called once for each message that names none. */
 export type PartitionerFunction = (input: PartitionerInput) => number
 
 export class Partitioner {

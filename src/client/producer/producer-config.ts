@@ -23,7 +23,7 @@ import type { PartitionerFunction } from './partitioner.js'
 
 const isFunction = (value: unknown): boolean => typeof value === 'function'
 
-/** Who must have a record before a send resolves: all in-sync replicas, the leader, nobody. */
+/** Which replicas must have a record before a send resolves: all in-sync ones, the leader, none. */
 export type Acks = 'all' | 1 | 0
 
 export const PRODUCER_OPTIONS = {
@@ -46,7 +46,7 @@ export const PRODUCER_OPTIONS = {
 
 export type ProducerSettings = OptionValues<typeof PRODUCER_OPTIONS>
 
-/** On unless something else is said. Throws INVALID_CONFIG when `acks` are too few for it. */
+/** True by default with acks 'all'. Throws INVALID_CONFIG when it is asked for with fewer acks. */
 export function isIdempotent({ acks, enableIdempotence }: ProducerSettings): boolean {
   if (enableIdempotence === true && acks !== 'all') {
     const sentence = `enableIdempotence: needs acks 'all', got acks ${show(acks)}`

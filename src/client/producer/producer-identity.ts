@@ -1,14 +1,14 @@
 /**
- * Who a producer is to the brokers: an id, an epoch, and a count of records per partition (kept in
- * the rows). With them a broker knows a batch that it has already, so a batch whose answer was lost
- * can be sent again. Pure; the sender asks for the id.
+ * The identity of an idempotent producer: an id, an epoch, and the next sequence of each partition
+ * (kept in the rows). By them a broker recognises a batch that it already has, so a batch whose
+ * answer was lost can be sent again. Pure; the sender fetches the id.
  *
- * A batch gets its sequence when it is sealed and keeps it. A row has at most one such batch, the
- * one that is under way or waits to be repeated.
+ * A batch gets its sequence when it is sealed and keeps it. A row has at most one sealed batch: the
+ * one that is in flight or waits for its retry.
  *
- * When a sealed batch is given up nobody knows whether its sequence was used. Then the producer
- * goes on in the next epoch (KIP-360), in which each row begins at 0 with its next batch. What is
- * sealed stays in its epoch: repeated as something else it could be written twice.
+ * When a sealed batch is given up, it is unknown whether its sequence was used. The producer then
+ * continues in the next epoch (KIP-360), in which the next batch of each row begins at 0. A batch
+ * that is already sealed stays in its epoch: under another sequence it could be written twice.
  */
 
 import type { BatchOptions } from '../../model/batch/batch-builder.js'
@@ -20,16 +20,16 @@ const UNKNOWN = -1
 export class ProducerIdentity {
   #producerId = UNKNOWN
   #epoch = UNKNOWN
-  /** There are no more epochs: what is sealed from now on needs a new id. */
+  /** All epochs are used: the next batch to be sealed needs a new id. */
   #isUsedUp = false
-  /** Filled in anew for each batch: a batch costs no object. */
+  /** Reused for every batch, so that a batch costs no object. */
   readonly #options: { -readonly [K in keyof BatchOptions]: BatchOptions[K] }
 
   constructor(options: BatchOptions) {
     this.#options = { ...options }
   }
 
-  /** Is there an id to seal batches with? */
+  /** Whether there is an id to seal batches with. */
   get isKnown(): boolean {
     return this.#producerId !== UNKNOWN && !this.#isUsedUp
   }
@@ -54,7 +54,7 @@ export class ProducerIdentity {
     return batch.seal(options)
   }
 
-  /** A sealed batch was refused as a whole and goes in parts: they take its sequences. */
+  /** A sealed batch was refused and is split: its parts reuse its sequences. */
   takeBack({ row, count }: PendingBatch): void {
     row.nextSequence = sequenceBefore(row.nextSequence, count)
   }
@@ -64,7 +64,7 @@ export class ProducerIdentity {
     if (producerId === this.#producerId && producerEpoch === this.#epoch) this.beginAnew()
   }
 
-  /** Every row begins at 0 with the next batch that is sealed. */
+  /** Starts the next epoch: the next batch to be sealed in each row begins at 0. */
   beginAnew(): void {
     if (this.#epoch < PRODUCER_EPOCH_MAX) this.#epoch++
     else this.#isUsedUp = true

@@ -1,12 +1,12 @@
 /**
- * The producer: `send` turns messages into batches at once, and at the end of the turn everything
- * that was sent in it goes out, one batch per partition.
+ * The producer: `send` appends messages to batches at once. At the end of the event-loop turn all
+ * of them are sent, one batch per partition.
  *
  *   send → rows of batches (accumulator) → one Produce request per leader (sender) → send resolves
  *
- * Order: records of one partition are written in the order of their sends, also when a batch has to
- * be sent again, because a partition has at most one batch under way. A batch whose answer got lost
- * is sent again under the same number, by which the broker knows it: it is in the log once.
+ * Order: records of one partition are written in the order of their sends, also when a batch is
+ * sent again, because a partition has at most one batch in flight. A batch whose answer was lost is
+ * sent again with the same sequence, so the broker recognises it and writes it once.
  */
 
 import type { Clock, Timer } from '../../base/clock.js'
@@ -37,14 +37,14 @@ export interface ProducerContext {
   readonly channel: Channel
   readonly clock: Clock
   readonly random: Random
-  /** Told what is tried again for long. Default: nobody. */
+  /** Gets a warning when something is retried for long. Default: none. */
   readonly logger?: Logger
   readonly onClose: () => void
 }
 
-/** Topics that nothing is sent to are forgotten beyond so many. */
+/** With more topics than this, idle ones are forgotten. */
 const TOPICS_MAX = 1_000
-/** Sends that wait hold so many times bufferMemory at most. */
+/** Waiting sends hold at most this many times bufferMemory. */
 const WAITING_FACTOR = 8
 const SEND_FIELDS = ['topic', 'messages']
 const NO_PAIRS: readonly HeaderIn[] = []
@@ -66,7 +66,7 @@ export class ProducerClient implements Producer {
   readonly #byTopic = new Map<string, SendCall[]>()
   /** Calls that wait for memory, in order. */
   readonly #blocked: Blocked[] = []
-  /** What the calls hold that waited and are not settled. */
+  /** Bytes held by calls that had to wait and are not settled. */
   #heldBytes = 0
   readonly #onReleased = (bytes: number): void => void (this.#heldBytes -= bytes)
   readonly #givingUp = new AbortController()
@@ -131,9 +131,9 @@ export class ProducerClient implements Producer {
     return this.close()
   }
 
-  // ── taking messages in ─────────────────────────────────────────────────────────────────
+  // ── appending messages ─────────────────────────────────────────────────────────────────
 
-  /** The request as a call, when nothing is wrong with it. Changes nothing. */
+  /** Checks the request and turns it into a call. Changes nothing. */
   #checked(request: SendRequest): SendCall {
     if (this.#closing !== undefined) throw closedError('producer')
     checkFields(request, 'send', SEND_FIELDS)
@@ -149,7 +149,7 @@ export class ProducerClient implements Producer {
     return call
   }
 
-  /** Keeps what the call needs while it waits; false if the waiting ones hold too much already. */
+  /** Holds a copy of a waiting call; false if the waiting calls hold too much already. */
   #mayWait(call: SendCall): boolean {
     if (call.heldBytes > 0) return true
     call.hold()
@@ -158,14 +158,14 @@ export class ProducerClient implements Producer {
     const limit = WAITING_FACTOR * this.#settings.bufferMemory
     if (others === 0 || this.#heldBytes <= limit) return true
     const sentence =
-      `the sends that wait hold ${others} bytes already, ${WAITING_FACTOR} times bufferMemory is ` +
-      `the limit: wait for sends before making more`
+      `waiting sends hold ${others} bytes already; the limit is ${limit} bytes, ` +
+      `${WAITING_FACTOR} times bufferMemory: await sends before making more`
     const outcomeUnknown = call.appendedCount > 0
     call.fail(new PartlogError('BUFFER_EXHAUSTED', sentence, { outcomeUnknown }))
     return false
   }
 
-  /** Headers as pairs, if there are any; makes sure that every record fits into a request. */
+  /** The headers as pairs, if there are any. Throws when a record does not fit into a request. */
   #checkedHeaders(messages: readonly Message[]): (readonly HeaderIn[])[] | undefined {
     let headers: (readonly HeaderIn[])[] | undefined
     for (let index = 0; index < messages.length; index++) {
@@ -229,7 +229,7 @@ export class ProducerClient implements Producer {
     this.#blocked.push({ call, timer: this.#context.clock.after(maxBlockMs, onTime) })
   }
 
-  /** Puts messages into batches as long as there is memory; true when all are in. */
+  /** Appends messages to batches while there is memory; true when all are appended. */
   #append(call: SendCall): boolean {
     const topic = this.#metadata.known(call.topic)
     if (topic === undefined) {
@@ -252,7 +252,7 @@ export class ProducerClient implements Producer {
       const rows = this.#accumulator.rowsOf(call.topic, topic.partitions.length)
       for (let index = receipts.length; index < messages.length; index++) {
         if (this.#accumulator.bytes >= bufferMemory) {
-          this.#sender.wake() // what is in goes out, which makes room for the rest
+          this.#sender.wake() // sends the appended records, which makes room for the rest
           return false
         }
         const message = messages[index] as Message
@@ -272,7 +272,7 @@ export class ProducerClient implements Producer {
     return true
   }
 
-  /** In order: the first one that waits for a topic asks for it. */
+  /** Calls wait in order; the first call that waits for a topic loads its metadata. */
   #waitForTopic(call: SendCall): void {
     call.hasAskedForTopic = true
     if (!this.#mayWait(call)) return
@@ -286,7 +286,7 @@ export class ProducerClient implements Producer {
     }
   }
 
-  /** Calls that wait for memory behind one that has to ask for their topic: they stay behind it. */
+  /** Keeps the order: calls blocked after a call that waits for their topic wait for it, too. */
   #moveBehind({ topic }: SendCall): void {
     const behind = this.#blocked.filter(({ call }) => call.topic === topic)
     for (const each of behind) {
@@ -297,8 +297,8 @@ export class ProducerClient implements Producer {
   }
 
   /**
-   * Chosen for all messages before the first one is taken in: one bad choice refuses the call.
-   * Undefined when the topic may have grown since it was last asked for.
+   * Chooses the partitions of all messages before the first is appended: one invalid choice refuses
+   * the call. Undefined when the topic may have grown since its metadata was fetched.
    */
   #partitionsOf({ name: topic, partitions }: KnownTopic, call: SendCall): number[] | undefined {
     const partitionCount = partitions.length
@@ -316,13 +316,14 @@ export class ProducerClient implements Producer {
       if (Number.isInteger(partition) && partition > 0 && !hasAskedForTopic) return undefined
       throw new PartlogError(
         'INVALID_PARTITIONS',
-        `topic ${topic} has ${partitionCount} partitions, there is no partition ${show(partition)}`,
+        `partition ${show(partition)} of topic ${topic} does not exist: ` +
+          `the topic has ${partitionCount} partitions`,
       )
     }
     return chosen
   }
 
-  /** Batches were settled: calls that wait for memory may go on. */
+  /** Batches were settled: calls that wait for memory may continue. */
   #onRoom(): void {
     for (let first = this.#blocked[0]; first !== undefined; first = this.#blocked[0]) {
       if (this.#accumulator.bytes >= this.#settings.bufferMemory) return
@@ -346,7 +347,7 @@ export class ProducerClient implements Producer {
     }
   }
 
-  /** A call that is not settled waits: for its topic, for memory, or for batches. */
+  /** An unsettled call waits for its topic, for memory or for batches. */
   #unsettled(): BatchOwner[] {
     const waiting = [...this.#byTopic.values()].flat()
     const blocked = this.#blocked.map(({ call }) => call)

@@ -1,4 +1,4 @@
-/** One call of `send`: its messages, what became of them so far, and the promise it returned. */
+/** One call of `send`: its messages, their results so far, and the promise it returned. */
 
 import { Deferred } from '../../base/tasks.js'
 import { recordSizeMax } from '../../model/batch/batch-builder.js'
@@ -13,9 +13,9 @@ export type SendHeaders = readonly (readonly HeaderIn[])[] | undefined
 export class SendCall implements BatchOwner {
   /** In the order of the messages. */
   readonly receipts: Receipt[] = []
-  /** Where each message goes; chosen for all of them before the first is taken in. */
+  /** The partition of each message; all are chosen before the first message is appended. */
   partitions: readonly number[] | undefined
-  /** It has waited for the topic's partitions, so what is known is not older than the call. */
+  /** It has waited for the topic's metadata, which is therefore not older than the call. */
   hasAskedForTopic = false
   readonly #deferred = new Deferred<RecordMetadata[]>()
   readonly #onReleased: (bytes: number) => void
@@ -25,14 +25,14 @@ export class SendCall implements BatchOwner {
   #openBatches = 0
   #error: Error | undefined
   #isAppended = false
-  /** A batch of it was acknowledged, so "nothing was written" is not true any more. */
+  /** At least one batch of it was written, so a failure leaves the outcome unknown. */
   #isPartlyThere = false
 
   constructor(
     readonly topic: string,
     messages: readonly Message[],
     headers: SendHeaders,
-    /** It is settled and holds nothing any more; called only if it ever held something. */
+    /** Called when it is settled and releases the bytes it held; not if it never held any. */
     onReleased: (bytes: number) => void,
   ) {
     this.#messages = messages
@@ -54,7 +54,7 @@ export class SendCall implements BatchOwner {
     return this.receipts.length
   }
 
-  /** Bytes that are kept for this call because it had to wait; 0 if it did not. */
+  /** Bytes held for this call because it had to wait; 0 if it did not. */
   get heldBytes(): number {
     return this.#heldBytes
   }
@@ -62,7 +62,7 @@ export class SendCall implements BatchOwner {
   /** The call has to wait: from now on the application may change its bytes. */
   hold(): void {
     if (this.#heldBytes > 0) return
-    this.#heldBytes = 1 // also a call without a byte waits
+    this.#heldBytes = 1 // a call without any bytes counts as waiting, too
     this.#headers = this.#headers?.map(pairs => pairs.map(([key, value]) => [key, copied(value)]))
     this.#messages = this.#messages.map(({ key = null, value, timestamp, partition }, index) => {
       this.#heldBytes += recordSizeMax(key, value, this.#headers?.[index] ?? [])

@@ -1,6 +1,6 @@
 /**
- * Takes batches out of the accumulator when they are ready, sends them to their leaders and settles
- * them: with offsets, again after a while, or with an error.
+ * Takes ready batches from the accumulator and sends them to their leaders. It settles them with
+ * offsets or an error, or sends them again after a pause.
  *
  * One drain serves everything that became ready in a turn. A drain sends one request per leader, or
  * more when they would be larger than maxRequestSize.
@@ -32,8 +32,8 @@ import { ProducerIdentity } from './producer-identity.js'
 const ACKS_ON_WIRE: Readonly<Record<Acks, number>> = { all: -1, 1: 1, 0: 0 }
 
 /**
- * After these the records may be in the log although the broker says that something failed. Only
- * an idempotent producer sends them again: else nobody would notice that they are there twice.
+ * After these errors the records may be in the log although the request failed. Only an idempotent
+ * producer sends them again: otherwise they could be written twice without anyone noticing.
  */
 const MAY_HAVE_APPENDED: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'REQUEST_TIMED_OUT',
@@ -42,7 +42,7 @@ const MAY_HAVE_APPENDED: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'UNKNOWN_SERVER_ERROR',
 ])
 
-/** The last thing that went wrong, for the sentence of a send that ran out of time. */
+/** The last error, for the message of a send that ran out of time. */
 function becauseOf(error: Error | undefined): string {
   return error === undefined ? '' : `; last error: ${error.message}`
 }
@@ -53,7 +53,7 @@ interface TopicData {
   readonly partitionData: { readonly index: number; readonly records: Buffer }[]
 }
 
-/** What goes to one leader in one drain. */
+/** The batches for one leader in one drain. */
 interface Load {
   readonly leader: number
   readonly batches: PendingBatch[]
@@ -74,7 +74,7 @@ export interface SenderOptions {
   readonly metadata: MetadataCache
   /** Batches were settled: there may be room again. */
   readonly onSettled: () => void
-  /** Sends wait for memory: what is there must not linger. */
+  /** Whether sends wait for memory: then batches must not linger. */
   readonly isShortOfMemory: () => boolean
 }
 
@@ -91,9 +91,9 @@ class Alarm {
 export class Sender {
   readonly #options: SenderOptions
   #isScheduled = false
-  /** One that keeps the process alive, because something is to be sent, and one that does not. */
+  /** The foreground alarm keeps the process alive because a batch must be sent. */
   readonly #alarms = { foreground: new Alarm(), background: new Alarm() }
-  /** Ignore lingerMs: somebody waits for everything to go out. */
+  /** A flush is under way: lingerMs is ignored. */
   #isFlushing = false
 
   readonly #batchOptions: BatchOptions
@@ -113,12 +113,12 @@ export class Sender {
     this.#identity = isIdempotent(settings) ? new ProducerIdentity(this.#batchOptions) : undefined
   }
 
-  /** Rows were forgotten, and with them how far they have counted. */
+  /** Rows were forgotten with their sequences: the next epoch begins. */
   forgetSequences(): void {
     this.#identity?.beginAnew()
   }
 
-  /** Something may be ready: look at the end of this turn. */
+  /** A batch may be ready: drains at the end of this turn. */
   wake(): void {
     if (this.#isScheduled) return
     this.#isScheduled = true
@@ -133,7 +133,7 @@ export class Sender {
     if (isFlushing) this.wake()
   }
 
-  /** Stops the timers; batches that are still there fail. */
+  /** Stops the timers; remaining batches fail. */
   stop(error: Error): void {
     for (const alarm of Object.values(this.#alarms)) alarm.cancel()
     for (const row of [...this.#options.accumulator.active]) {
@@ -166,7 +166,7 @@ export class Sender {
     }
     for (const { leader, batches } of loads) this.#sendAll(leader, batches)
     if (isIdMissing) void this.#askForId()
-    // Should no answer come, somebody has to look when the time is over.
+    // If no answer comes, a drain must expire the batches when their time is over.
     if (loads.length > 0) this.#wakeAt(now + settings.deliveryTimeoutMs, 'background')
   }
 
@@ -181,7 +181,7 @@ export class Sender {
     try {
       const request = { transactionalId: null, transactionTimeoutMs: INT_MAX }
       const answer = await this.#options.channel.send(ANY_NODE, 'InitProducerId', request)
-      throwIfError(answer, 'no producer id')
+      throwIfError(answer, 'the broker assigned no producer id')
       this.#identity?.set(answer.producerId, answer.producerEpoch)
     } catch (error) {
       failure = toPartlogError(error)
@@ -192,7 +192,7 @@ export class Sender {
     this.wake()
   }
 
-  /** As long as it may help it is tried again: the batches have their deadlines. */
+  /** Retries while the error may pass; the batches have their deadlines. */
   #onIdRefused(error: PartlogError): void {
     const { accumulator, clock, settings, random, onSettled } = this.#options
     for (const { batches } of [...accumulator.active]) {
@@ -207,7 +207,7 @@ export class Sender {
     else onSettled()
   }
 
-  /** Batches that have been waiting for too long fail, the ones under way as well. */
+  /** Fails batches that have waited for too long, also the one in flight. */
   #expire(row: Row, now: number): void {
     const { accumulator, settings } = this.#options
     const createdBeforeMs = now - settings.deliveryTimeoutMs
@@ -229,7 +229,7 @@ export class Sender {
     this.#options.onSettled()
   }
 
-  /** The partition's leader; undefined while it is being asked for. */
+  /** The partition's leader; undefined while the metadata is being fetched. */
   #leaderOf(row: Row): number | undefined {
     const { metadata, settings, random, clock } = this.#options
     const partition = metadata.known(row.topic)?.partitions[row.partition]
@@ -248,7 +248,7 @@ export class Sender {
     return undefined
   }
 
-  /** Looks again when the row's first batch has lingered, waited or lived long enough. */
+  /** Schedules a drain for when the row's first batch has lingered, waited or lived long enough. */
   #wakeFor(row: Row, lingerMs: number): undefined {
     const { deliveryTimeoutMs } = this.#options.settings
     const first = row.batches[0]
@@ -320,7 +320,7 @@ export class Sender {
     else this.#settleAnswered(batches, response)
   }
 
-  /** No answer came: the request may have arrived nevertheless. */
+  /** No answer arrived; the broker may have received the request nevertheless. */
   #settleFailed(batches: readonly PendingBatch[], thrown: unknown): void {
     const error = toPartlogError(thrown)
     for (const batch of batches) {
@@ -330,7 +330,7 @@ export class Sender {
     this.#afterAnswer()
   }
 
-  /** There may be room again, and rows may be free again. */
+  /** An answer may have made room in memory, and rows may be free for their next batch. */
   #afterAnswer(): void {
     this.#options.onSettled()
     if (!this.#options.accumulator.isEmpty) this.wake()
@@ -348,8 +348,8 @@ export class Sender {
   }
 
   /**
-   * With acks 0 a send is done when the request is on its way. What a broker in this process says
-   * nevertheless is not for the application, but whoever does not lead any more is not asked again.
+   * With acks 0 a send is done once the request is sent. A broker in this process answers
+   * nevertheless: the application does not see the answer, but an error refreshes the metadata.
    */
   #settleUnanswered(batches: readonly PendingBatch[], response: ProduceResponse): void {
     const { accumulator, metadata } = this.#options
@@ -366,10 +366,12 @@ export class Sender {
     for (const batch of batches) {
       const answer = answerFor(response, batch.topic, batch.partition)
       if (answer === undefined) {
-        this.#onError(batch, new PartlogError('UNKNOWN_SERVER_ERROR', 'the broker did not answer'))
+        const place = `${batch.topic}-${batch.partition}`
+        const sentence = `the broker's answer does not cover ${place}`
+        this.#onError(batch, new PartlogError('UNKNOWN_SERVER_ERROR', sentence))
         continue
       }
-      // A duplicate that is too old for the broker to know its place is there nevertheless.
+      // A duplicate is in the log even if the broker no longer knows its offset.
       if (answer.errorCode === 0 || answer.errorCode === DUPLICATE) this.#onSuccess(batch, answer)
       else {
         const sentence = `${batch.topic}-${batch.partition} refused the records`
@@ -401,7 +403,7 @@ export class Sender {
       return accumulator.split(batch)
     }
     if (this.#identity !== undefined && error.code === 'OUT_OF_ORDER_SEQUENCE_NUMBER') {
-      // What was acknowledged before is gone (an unclean election): it goes on in a new epoch.
+      // An unclean election lost acknowledged records: continue in a new epoch.
       this.#giveUp(batch)
       batch.unseal()
     } else if (!error.retriable || (mayBeThere && this.#identity === undefined)) {
@@ -414,7 +416,7 @@ export class Sender {
     metadata.invalidate(batch.topic)
   }
 
-  /** It will be tried again: who looks after the process wants to know what it waits for. */
+  /** Notes a failure that will be retried, and logs it when it lasts. */
   #noteFailure(batch: PendingBatch, error: PartlogError): void {
     const { clock, settings } = this.#options
     batch.lastError = error
@@ -427,7 +429,7 @@ export class Sender {
     })
   }
 
-  /** A batch that was sent and is not sent again: its sequence may be missing, or be there. */
+  /** A sent batch is not sent again: the broker may or may not have its sequence. */
   #giveUp(batch: PendingBatch): void {
     if (batch.isSealed) this.#identity?.giveUp(batch.row)
   }

@@ -225,7 +225,7 @@ describe('a group is deleted', () => {
     })
     const failure = await admin.deleteGroups(['nobody', 'g', 'b']).catch((error: unknown) => error)
     expect(failure).toMatchObject({ code: 'GROUP_ID_NOT_FOUND' })
-    expect(String(failure)).toMatch(/2 of 3 groups: .*no group nobody; .*group g is Stable/)
+    expect(String(failure)).toMatch(/2 of 3 groups failed: .*no group nobody; .*group g is Stable/)
     expect((await admin.listGroups()).map(({ groupId }) => groupId)).toEqual(['g'])
     await one.close()
     await admin.deleteGroups(['g'])
@@ -356,7 +356,7 @@ describe('offsets are set', () => {
       offsets: [{ ...first, offset: 7 }],
     })
     await expect(refused).rejects.toMatchObject({ code: 'NON_EMPTY_GROUP' })
-    await expect(refused).rejects.toThrow('close its consumers first, or say evenIfActive: true')
+    await expect(refused).rejects.toThrow('close its consumers first, or set evenIfActive: true')
     expect(await committed(all)).toEqual([null])
   })
 
@@ -773,7 +773,7 @@ describe('members are removed', () => {
     errorCode = errorId('FENCED_INSTANCE_ID')
     await expect(all.cluster.admin.removeGroupMembers({ groupId: 'g' })).rejects.toMatchObject({
       code: 'FENCED_INSTANCE_ID',
-      message: expect.stringContaining(`taking "${one.groupMetadata().memberId}" out of group g`),
+      message: expect.stringContaining(`removing "${one.groupMetadata().memberId}" from group g`),
     })
   })
 
