@@ -43,13 +43,13 @@ export type {
   FaultErrorCode,
   FaultFilter,
   FaultRule,
-} from './cluster/faults/faults.js'
+} from './cluster/network/faults.js'
 export type {
   ClusterNetwork,
   DropOptions,
   NetworkLink,
   NetworkNode,
-} from './cluster/faults/network-rules.js'
+} from './cluster/network/network-rules.js'
 
 // Producers.
 export type { Producer, ProducerOptions, SendRequest } from './client/producer/producer-api.js'

@@ -36,12 +36,12 @@ const STOREYS: Readonly<Record<string, number>> = {
  */
 const SUB_ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   model: [['units.ts'], ['errors.ts'], ['batch']],
-  log: [['format'], ['log'], ['recovery'], ['compaction'], ['inspection']],
+  log: [['format'], ['store'], ['recovery'], ['compaction'], ['inspection']],
   protocol: [['schema.ts'], ['message-places.ts'], ['older-versions.ts'], ['messages'], ['assignors']],
   client: [['line'], ['producer', 'group', 'admin'], ['consumer']],
   coordinator: [['fold'], ['metadata', 'groups']],
   broker: [['broker-config.ts'], ['replication'], ['node'], ['requests']],
-  cluster: [['faults']],
+  cluster: [['network']],
   cli: [['terminal'], ['copy']],
 }
 
@@ -82,7 +82,7 @@ const PURE = [
   /^coordinator\/groups\/(offset-expiration|rebalance-news|subscriptions)\.ts$/,
   /^log\/recovery\/damage\.ts$/,
   /^log\/format\/(log-config|files|leader-epochs|producer-state)\.ts$/,
-  /^log\/log\/(retention|follower-batches)\.ts$/,
+  /^log\/store\/(retention|follower-batches)\.ts$/,
   /^log\/compaction\/compaction-plan\.ts$/,
   /^partition\/(isr|admission)\.ts$/,
   /^client\/producer\/(accumulator|producer-identity|partitioner|messages)\.ts$/,

@@ -44,8 +44,8 @@ import { Partition } from '../partition/partition.js'
 import type { Durability } from '../partition/roles.js'
 import { REPLICATION_FACTOR, type BrokerOptions } from './cluster-options.js'
 import { Controller, type PartitionNews } from './controller.js'
-import { CONTROLLER } from './faults/network-rules.js'
-import { Network } from './faults/network.js'
+import { CONTROLLER } from './network/network-rules.js'
+import { Network } from './network/network.js'
 
 /** node.id in the controller's meta.properties: Kafka's files have no node below 0. */
 const CONTROLLER_ON_DISK = 0

@@ -25,9 +25,9 @@ import {
 import type { ClusterSettings, Parts } from './cluster-parts.js'
 import { describeCluster, type ClusterView } from './describe.js'
 import { EVENT_NAMES, type ClusterEvents, type EventName } from './events.js'
-import type { ClusterFaults } from './faults/faults.js'
-import type { ClusterNetwork } from './faults/network-rules.js'
-import type { Network } from './faults/network.js'
+import type { ClusterFaults } from './network/faults.js'
+import type { ClusterNetwork } from './network/network-rules.js'
+import type { Network } from './network/network.js'
 import { truncationWarnings, type RecoveryReport } from './recovery-report.js'
 import type { Condition, UntilOptions } from './until.js'
 

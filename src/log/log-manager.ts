@@ -33,7 +33,6 @@ import { IndexCache } from './format/index-file.js'
 import type { LogSettings } from './format/log-config.js'
 import { offlineError, unopenedError } from './format/log-errors.js'
 import { readMetaProperties, writeMetaProperties } from './format/meta-properties.js'
-import type { Log } from './log/log.js'
 import {
   checkTopicId,
   createLog,
@@ -43,6 +42,7 @@ import {
   writeTopicId,
 } from './recovery/open-log.js'
 import type { RecoveryFinding } from './recovery/recovery.js'
+import type { Log } from './store/log.js'
 
 /** Memory for indexes read from disk, for all logs of a folder together. */
 const INDEX_CACHE_BYTES = 16 * 1024 * 1024

@@ -3,7 +3,7 @@
 import type { EpochEnd, LeaderEpochs } from '../log/format/leader-epochs.js'
 import type { LogConfig } from '../log/format/log-config.js'
 import type { WrittenBatch } from '../log/format/producer-state.js'
-import type { Appended } from '../log/log/log.js'
+import type { Appended } from '../log/store/log.js'
 import { PartlogError } from '../model/errors.js'
 import type { LeaderEpoch, Offset } from '../model/units.js'
 import type { InSyncReplicas } from './isr.js'

@@ -19,9 +19,9 @@
  */
 
 import { assert } from '../base/assert.js'
-import type { OffsetAndTimestamp, ReadBounds } from '../log/log/log-reader.js'
-import type { Log } from '../log/log/log.js'
-import type { Appended } from '../log/log/log.js'
+import type { OffsetAndTimestamp, ReadBounds } from '../log/store/log-reader.js'
+import type { Log } from '../log/store/log.js'
+import type { Appended } from '../log/store/log.js'
 import type { Batch } from '../model/batch/batch.js'
 import { isPartlogError, PartlogError, toPartlogError } from '../model/errors.js'
 import type { TopicPartition } from '../model/names.js'

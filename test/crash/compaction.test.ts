@@ -13,7 +13,7 @@ import { cleanerOf } from '../../src/log/compaction/log-cleaner.js'
 import { logConfig } from '../../src/log/format/log-config.js'
 import { inspectPartition } from '../../src/log/inspection/verify-log.js'
 import { LogManager } from '../../src/log/log-manager.js'
-import type { Log } from '../../src/log/log/log.js'
+import type { Log } from '../../src/log/store/log.js'
 import { parseTopicConfig } from '../../src/model/topic-settings.js'
 import { afterPowerCut, DAMAGES, type Damage } from '../disk/crash.js'
 import {

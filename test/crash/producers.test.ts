@@ -6,7 +6,7 @@
 import { describe, expect, it } from 'vitest'
 import { seededRandom } from '../../src/base/random.js'
 import type { MemoryDisk } from '../../src/disk/memory-disk.js'
-import type { Log } from '../../src/log/log/log.js'
+import type { Log } from '../../src/log/store/log.js'
 import { BatchBuilder } from '../../src/model/batch/batch-builder.js'
 import { Batch, batchesOf } from '../../src/model/batch/batch.js'
 import { afterPowerCut, DAMAGES } from '../disk/crash.js'

@@ -7,14 +7,14 @@ import type { Disk } from '../../src/disk/disk.js'
 import { MemoryDisk } from '../../src/disk/memory-disk.js'
 import { IndexCache } from '../../src/log/format/index-file.js'
 import { logConfig, type LogConfig } from '../../src/log/format/log-config.js'
-import type { LogContext } from '../../src/log/log/log-state.js'
-import type { Log } from '../../src/log/log/log.js'
 import {
   createLog,
   openLog,
   type OpenedLog,
   type OpenLogOptions,
 } from '../../src/log/recovery/open-log.js'
+import type { LogContext } from '../../src/log/store/log-state.js'
+import type { Log } from '../../src/log/store/log.js'
 import { BatchBuilder } from '../../src/model/batch/batch-builder.js'
 import { assignOffset, Batch, batchesOf } from '../../src/model/batch/batch.js'
 import { RecordCursor } from '../../src/model/batch/record-cursor.js'

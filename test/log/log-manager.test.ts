@@ -10,7 +10,7 @@ import {
   type KnownPartition,
   type LogManagerOptions,
 } from '../../src/log/log-manager.js'
-import type { Log } from '../../src/log/log/log.js'
+import type { Log } from '../../src/log/store/log.js'
 import { parseTopicConfig } from '../../src/model/topic-settings.js'
 import { afterPowerCut, DAMAGES } from '../disk/crash.js'
 import { append, appendMany, expected, history, readAll, TOPIC_ID } from './helpers.js'

@@ -2,7 +2,7 @@
 
 import type { Logger } from '../../base/logger.js'
 import { cleanerOf } from '../../log/compaction/log-cleaner.js'
-import type { Log } from '../../log/log/log.js'
+import type { Log } from '../../log/store/log.js'
 import type { Partition } from '../../partition/partition.js'
 
 export interface CompactionRound {

@@ -13,7 +13,7 @@ import type { ClusterImage, TopicImage } from '../../coordinator/metadata/cluste
 import { isDiskError } from '../../disk/disk.js'
 import { logConfig, type LogConfig, type LogSettings } from '../../log/format/log-config.js'
 import type { LogManager } from '../../log/log-manager.js'
-import { DISK_RETRY_MS } from '../../log/log/log-health.js'
+import { DISK_RETRY_MS } from '../../log/store/log-health.js'
 import { PartlogError, toPartlogError } from '../../model/errors.js'
 import { partitionKey } from '../../model/names.js'
 import type { TopicConfigText } from '../../model/topic-settings.js'

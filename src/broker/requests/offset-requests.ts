@@ -4,7 +4,7 @@
  */
 
 import { distinctBy, repeated } from '../../base/repeated.js'
-import type { OffsetAndTimestamp } from '../../log/log/log-reader.js'
+import type { OffsetAndTimestamp } from '../../log/store/log-reader.js'
 import { PartlogError } from '../../model/errors.js'
 import { isInternalTopic, partitionKey } from '../../model/names.js'
 import { NONE } from '../../model/units.js'

@@ -7,7 +7,7 @@
 import { Batch, frameAt, SHORT, whyBroken, whyInvalid } from '../../model/batch/batch.js'
 import type { Offset, Position } from '../../model/units.js'
 import { DamagedBytesError } from '../format/log-errors.js'
-import type { Segment } from '../log/segment.js'
+import type { Segment } from '../store/segment.js'
 import type { Pace } from './pace.js'
 
 const WINDOW_BYTES = 128 * 1024

@@ -8,8 +8,8 @@
 import { isPartlogError, type ErrorCode } from '../../model/errors.js'
 import type { Offset } from '../../model/units.js'
 import type { LogConfig } from '../format/log-config.js'
-import type { LogState } from '../log/log-state.js'
-import type { Log } from '../log/log.js'
+import type { LogState } from '../store/log-state.js'
+import type { Log } from '../store/log.js'
 import { Cleaning, type CleanedSource, type Cleaned } from './cleaning.js'
 import { needsTimes, planCompaction, type CompactionPlan } from './compaction-plan.js'
 

@@ -11,7 +11,7 @@ import { crc32c } from '../../base/crc32c.js'
 import { Batch, BATCH_HEADER_BYTES, CRC_START, frameAt } from '../../model/batch/batch.js'
 import type { Offset, Position } from '../../model/units.js'
 import { findBatch, SCAN_WINDOW_BYTES } from '../format/scan.js'
-import type { Segment } from '../log/segment.js'
+import type { Segment } from '../store/segment.js'
 import { hasLostSector, type LogBreak } from './damage.js'
 
 /** The largest batch that is checked for a wrong length: no larger batch is written. */

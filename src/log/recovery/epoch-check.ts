@@ -12,8 +12,8 @@ import type { LeaderEpoch, Offset } from '../../model/units.js'
 import { LeaderEpochs } from '../format/leader-epochs.js'
 import { DamagedBytesError } from '../format/log-errors.js'
 import { scanBatches } from '../format/scan.js'
-import { floorSegment } from '../log/log-reader.js'
-import type { BatchPlace, Segment } from '../log/segment.js'
+import { floorSegment } from '../store/log-reader.js'
+import type { BatchPlace, Segment } from '../store/segment.js'
 
 /** A log that is being opened. */
 export interface EpochExtent {

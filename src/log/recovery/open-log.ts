@@ -22,10 +22,10 @@ import {
 import { isAscending, LeaderEpochs } from '../format/leader-epochs.js'
 import { corruptLog, damagedFile, DamagedBytesError } from '../format/log-errors.js'
 import { finishSwaps } from '../format/swap.js'
-import type { LogContext } from '../log/log-state.js'
-import { Log } from '../log/log.js'
-import { Producers } from '../log/producers.js'
-import { Segment } from '../log/segment.js'
+import type { LogContext } from '../store/log-state.js'
+import { Log } from '../store/log.js'
+import { Producers } from '../store/producers.js'
+import { Segment } from '../store/segment.js'
 import { epochsOfBatches, whyNotEpochsOf, type EpochExtent } from './epoch-check.js'
 import {
   recoverSegments,

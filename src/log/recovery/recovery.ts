@@ -18,7 +18,7 @@ import type { EpochStart } from '../format/checkpoints.js'
 import { IndexError } from '../format/index-file.js'
 import { keepAside } from '../format/kept-aside.js'
 import { corruptLog } from '../format/log-errors.js'
-import { placeOf, type BatchPlace, type Segment } from '../log/segment.js'
+import { placeOf, type BatchPlace, type Segment } from '../store/segment.js'
 import { factsOf, type Breakage } from './break-facts.js'
 import { judge } from './damage.js'
 

@@ -3,7 +3,7 @@
 import { expect } from 'vitest'
 import type { Cleaned } from '../../../src/log/compaction/cleaning.js'
 import { cleanerOf } from '../../../src/log/compaction/log-cleaner.js'
-import type { Log } from '../../../src/log/log/log.js'
+import type { Log } from '../../../src/log/store/log.js'
 import { BatchBuilder, type BatchOptions } from '../../../src/model/batch/batch-builder.js'
 import {
   Batch,

@@ -3,8 +3,8 @@ import { Deferred } from '../../../src/base/tasks.js'
 import { DiskError } from '../../../src/disk/disk.js'
 import { cleanerOf } from '../../../src/log/compaction/log-cleaner.js'
 import { inspectPartition } from '../../../src/log/inspection/verify-log.js'
-import type { Log } from '../../../src/log/log/log.js'
 import { createLog } from '../../../src/log/recovery/open-log.js'
+import type { Log } from '../../../src/log/store/log.js'
 import { Batch } from '../../../src/model/batch/batch.js'
 import {
   contextOf,

@@ -3,8 +3,8 @@
 import { describe, expect, it } from 'vitest'
 import { seededRandom } from '../../../src/base/random.js'
 import { DiskError } from '../../../src/disk/disk.js'
-import { followerBatches, segmentLoads } from '../../../src/log/log/follower-batches.js'
-import type { Log } from '../../../src/log/log/log.js'
+import { followerBatches, segmentLoads } from '../../../src/log/store/follower-batches.js'
+import type { Log } from '../../../src/log/store/log.js'
 import { batchesOf } from '../../../src/model/batch/batch.js'
 import {
   appendMany,

@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest'
 import { Deferred } from '../../../src/base/tasks.js'
 import { DiskError, type DiskFile } from '../../../src/disk/disk.js'
-import type { Log } from '../../../src/log/log/log.js'
+import type { Log } from '../../../src/log/store/log.js'
 import {
   append,
   appendMany,

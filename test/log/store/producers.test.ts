@@ -1,7 +1,7 @@
 /** The producers of a log after it was opened again, and the snapshots it keeps. */
 
 import { describe, expect, it } from 'vitest'
-import type { Log } from '../../../src/log/log/log.js'
+import type { Log } from '../../../src/log/store/log.js'
 import { BatchBuilder } from '../../../src/model/batch/batch-builder.js'
 import { Batch } from '../../../src/model/batch/batch.js'
 import { create, FOLDER, open, world, type World } from '../helpers.js'

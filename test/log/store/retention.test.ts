@@ -3,7 +3,7 @@ import {
   deletableSegments,
   type RetentionRules,
   type RetentionSegment,
-} from '../../../src/log/log/retention.js'
+} from '../../../src/log/store/retention.js'
 
 const NOW = 1_000_000
 

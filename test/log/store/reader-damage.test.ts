@@ -6,8 +6,8 @@
 import { describe, expect, it } from 'vitest'
 import type { Disk, DiskFile } from '../../../src/disk/disk.js'
 import type { MemoryDisk } from '../../../src/disk/memory-disk.js'
-import type { Log } from '../../../src/log/log/log.js'
 import { openLog } from '../../../src/log/recovery/open-log.js'
+import type { Log } from '../../../src/log/store/log.js'
 import { isPartlogError } from '../../../src/model/errors.js'
 import {
   append,

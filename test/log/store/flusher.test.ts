@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { Flusher } from '../../../src/log/log/flusher.js'
+import { Flusher } from '../../../src/log/store/flusher.js'
 
 describe('a flush', () => {
   it('a flush does not wait forever for records truncated at the end of its sync', async () => {

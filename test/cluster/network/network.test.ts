@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { CLIENT, CONTROLLER, type NetworkNode } from '../../../src/cluster/faults/network-rules.js'
-import type { NodeHandle } from '../../../src/cluster/faults/network.js'
+import { CLIENT, CONTROLLER, type NetworkNode } from '../../../src/cluster/network/network-rules.js'
+import type { NodeHandle } from '../../../src/cluster/network/network.js'
 import type { ErrorCode } from '../../../src/model/errors.js'
 import { ANY_NODE, type Channel } from '../../../src/protocol/channel.js'
 import {
