@@ -30,7 +30,7 @@ import {
   fenceBroker,
   formCluster,
   recoverLeaders,
-  type BrokerNews,
+  type RegisteringBroker,
   type LogEnds,
 } from '../coordinator/metadata/brokers.js'
 import { ClusterImage, type ReplicaHealth } from '../coordinator/metadata/cluster-image.js'
@@ -95,7 +95,7 @@ export class BrokerSet {
   readonly brokerIds: readonly number[]
   readonly #logsByNode = new Map<number, LogManager>()
   readonly #options: BrokerSetOptions
-  readonly #brokers: readonly BrokerNews[]
+  readonly #brokers: readonly RegisteringBroker[]
   readonly #running = new Map<number, Broker>()
   /** High watermarks of leaders that have ended, by topic id and partition: to detect data loss. */
   readonly #committed = new Map<string, number>()
@@ -121,7 +121,7 @@ export class BrokerSet {
     try {
       const made = new BrokerSet(options, await openController(options, logs), logs)
       set = made
-      set.controller.image.consult(set.#isUsable)
+      set.controller.image.setReplicaHealth(set.#isUsable)
       // Wait for all, even if one fails: a broker that is still opening could not be killed.
       const opened = await Promise.allSettled(made.brokerIds.map(id => made.#openBroker(id)))
       for (const each of opened) if (each.status === 'rejected') throw each.reason
@@ -362,7 +362,7 @@ async function bothDone(...tasks: Promise<void>[]): Promise<void> {
  * The brokers of the cluster, by id. A list names them; a number takes the first ones that the
  * folder knows, then new ones with the next ids.
  */
-function brokersOf({ brokers, racks }: BrokerSetOptions, before: number[]): BrokerNews[] {
+function brokersOf({ brokers, racks }: BrokerSetOptions, before: number[]): RegisteringBroker[] {
   if (typeof brokers === 'object') {
     const sorted = brokers.toSorted((a, b) => a.id - b.id)
     return sorted.map(({ id, rack }, index) => ({ id, rack: rack ?? racks[index] ?? null }))

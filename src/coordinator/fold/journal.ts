@@ -1,6 +1,6 @@
 /**
- * What a coordinator asks for: somewhere to append records and read all of them back, in order. A
- * partition of an internal topic is one; an array is one in tests.
+ * The log a coordinator needs: it appends records and reads all of them back, in order. A
+ * partition of an internal topic is a journal; tests use an array.
  */
 
 export interface JournalRecord {
@@ -10,12 +10,12 @@ export interface JournalRecord {
 
 export interface Journal {
   /**
-   * Appends the records, all or none of them, before it returns; throws when it cannot. The promise
-   * resolves when they are committed. It rejects with KAFKA_STORAGE_ERROR when that takes until the
-   * disk has room again: they are there nevertheless.
+   * Appends all of the records or none before it returns; throws when it cannot. The promise
+   * resolves when they are committed. It rejects with KAFKA_STORAGE_ERROR when the disk is full:
+   * the records are appended and are committed once the disk has room again.
    */
   append(records: readonly JournalRecord[]): Promise<void>
-  /** Resolves when everything appended is committed. Rejects as the promise of `append` does. */
+  /** Resolves when all appended records are committed. Rejects for the reasons `append` does. */
   settled(): Promise<void>
   /** Every committed record, the oldest first. */
   read(): AsyncIterable<JournalRecord>

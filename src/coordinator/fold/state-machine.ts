@@ -1,13 +1,13 @@
 /**
  * The runtime of every coordinator: decide → records → append → replay → answer.
  *
- * A decision looks at the state and says which records it wants and what it will answer. The state
- * itself is only ever changed by replaying records, the ones just appended and, after a restart,
- * all of them again. Nothing comes between deciding, appending and replaying. The answer is given
- * when the records are committed; a decision without records waits for those it has seen.
+ * A decision reads the state and returns the records to append and the answer. Only replaying
+ * records changes the state: the records just appended and, after a restart, all of them again.
+ * Deciding, appending and replaying run without an await in between. The answer is returned when
+ * the records are committed; a decision without records waits for the records it has seen.
  *
- * When an append turns out not to be committed, the state may hold what the log does not: it is
- * not used any more.
+ * When an append fails to commit, the state may hold records that the log does not: the state
+ * machine then refuses every later decision.
  */
 
 import { isPartlogError, toPartlogError, type PartlogError } from '../../model/errors.js'
@@ -23,7 +23,7 @@ export interface Decision<T> {
   readonly answer: T
 }
 
-/** Nothing is to be changed. */
+/** Changes nothing. */
 export const NOTHING: Decision<void> = { records: [], answer: undefined }
 
 export class StateMachine<S extends Fold> {
@@ -31,7 +31,7 @@ export class StateMachine<S extends Fold> {
   readonly #state: S
   #failure: PartlogError | undefined
   #lastCommit: Promise<void> = Promise.resolve()
-  /** Records are in the journal, and in the state, that the disk has no room to make durable. */
+  /** The journal and the state hold records that the full disk could not make durable yet. */
   #isStalled = false
 
   private constructor(journal: Journal, state: S) {
@@ -45,12 +45,12 @@ export class StateMachine<S extends Fold> {
     return new StateMachine(journal, empty)
   }
 
-  /** The state now, with everything appended so far. Only to be looked at. */
+  /** The current state, with all records appended so far. Callers must not change it. */
   get state(): S {
     return this.#state
   }
 
-  /** Takes a decision; what `decide` throws is thrown and nothing has changed. */
+  /** Runs a decision. An error of `decide` is thrown before anything has changed. */
   async run<T>(decide: (state: S) => Decision<T>): Promise<T> {
     if (this.#failure !== undefined) throw this.#failure
     if (this.#isStalled) await this.#settle()
@@ -76,7 +76,7 @@ export class StateMachine<S extends Fold> {
     }
   }
 
-  /** What was appended before the disk ran out of room counts, once it is committed. */
+  /** Waits until the records appended before the disk became full are committed. */
   async #settle(): Promise<void> {
     await this.#journal.settled()
     this.#isStalled = false

@@ -1,6 +1,6 @@
 /**
- * Decisions about brokers that come and go, and what that means for the partitions: each looks at
- * the image and says which records make it so. Pure, as those of the controller.
+ * Decisions about brokers that register or fail, and about the leaders and ISRs of their
+ * partitions. Each reads the cluster image and returns the records to append. Pure.
  */
 
 import { PartlogError } from '../../model/errors.js'
@@ -28,20 +28,20 @@ import { existingTopic } from './topics.js'
 
 const FENCED = 1
 
-/** How far the log of a partition goes on a broker that runs; undefined when nobody can tell. */
+/** The log end of a partition on a running broker; undefined when it is unknown. */
 export type LogEnds = (brokerId: number, topic: string, partition: number) => LogEnd | undefined
 
-/** A broker as it registers itself. */
-export interface BrokerNews {
+/** What a broker registers with. */
+export interface RegisteringBroker {
   readonly id: number
-  /** Null: in no rack. */
+  /** Null: the broker has no rack. */
   readonly rack: string | null
 }
 
-/** Those who make up the cluster now: new ones are registered, missing ones are fenced. */
+/** Makes these brokers the cluster: registers the new ones and fences the missing ones. */
 export function formCluster(
   image: ClusterImage,
-  brokers: readonly BrokerNews[],
+  brokers: readonly RegisteringBroker[],
 ): Decision<undefined> {
   const records: MetadataRecord[] = []
   for (const { id, rack } of brokers) {
@@ -54,18 +54,21 @@ export function formCluster(
   )
   for (const { id, brokerEpoch } of missing) records.push(liveness(id, brokerEpoch, FENCED))
   const isAlive = (id: number): boolean => brokers.some(broker => broker.id === id)
-  const rules = ruler(image, isAlive)
+  const rules = rulesOf(image, isAlive)
   records.push(...elections(image, () => true, rules))
   return decided(records)
 }
 
-/** After a crash of everything: logs may have lost their ends, whoever has most leads. */
+/**
+ * Elects leaders after all brokers have crashed. Logs may have lost their ends, so the in-sync
+ * replica with the longest log leads.
+ */
 export function recoverLeaders(image: ClusterImage, ends: LogEnds): Decision<undefined> {
   const records: MetadataRecord[] = []
-  const rules = ruler(image, id => image.isAlive(id))
+  const rules = rulesOf(image, id => image.isAlive(id))
   for (const topic of image.topics.values()) {
     for (const partition of topic.partitions) {
-      if (partition.replicas.length === 1) continue // nobody to differ from
+      if (partition.replicas.length === 1) continue // no other replica to compare with
       const endOf = (id: number): LogEnd | undefined => ends(id, topic.name, partition.partition)
       const change = electLongest(partition, { ...rules(topic, partition), endOf })
       if (change !== undefined) records.push(recordOf(topic, partition, change))
@@ -74,36 +77,36 @@ export function recoverLeaders(image: ClusterImage, ends: LogEnds): Decision<und
   return decided(records)
 }
 
-/** A broker is gone: others lead its partitions, and it is in sync with nobody. */
+/** Fences a broker that is gone: other brokers lead its partitions, and it leaves their ISRs. */
 export function fenceBroker(image: ClusterImage, brokerId: number): Decision<undefined> {
-  const broker = registered(image, brokerId)
+  const broker = existingBroker(image, brokerId)
   if (broker.isFenced) return decided([])
   const isAlive = (id: number): boolean => id !== brokerId && image.isAlive(id)
   return decided([
     liveness(brokerId, broker.brokerEpoch, FENCED),
-    ...elections(image, involves(brokerId), ruler(image, isAlive)),
+    ...elections(image, involves(brokerId), rulesOf(image, isAlive)),
   ])
 }
 
-/** A broker is back: partitions that had waited for it have a leader again. */
+/** Registers a broker that is back: partitions that waited for it get a leader again. */
 export function admitBroker(
   image: ClusterImage,
-  { id, rack }: BrokerNews,
+  { id, rack }: RegisteringBroker,
   ends?: LogEnds,
 ): Decision<undefined> {
   const brokerEpoch = (image.brokers.get(id)?.brokerEpoch ?? -1) + 1
   const isAlive = (other: number): boolean => other === id || image.isAlive(other)
   const leaderless = ({ leader, replicas }: PartitionImage): boolean =>
     leader === NO_LEADER && replicas.includes(id)
-  const usual = ruler(image, isAlive)
-  const rules: Ruler = (topic, partition) => ({
+  const usual = rulesOf(image, isAlive)
+  const rules: RulesOf = (topic, partition) => ({
     ...usual(topic, partition),
     endOf: ends === undefined ? undefined : broker => ends(broker, topic.name, partition.partition),
   })
   return decided([registration(id, rack, brokerEpoch), ...elections(image, leaderless, rules)])
 }
 
-/** A replica of a broker cannot be used (its disk is broken): the others go on without it. */
+/** Drops a broker's replica that cannot be used (its disk is broken) from the ISR. */
 export function replicaFailed(
   image: ClusterImage,
   brokerId: number,
@@ -112,34 +115,34 @@ export function replicaFailed(
   const found = image.topics.get(name)?.partitions[partition]
   if (found === undefined) return decided([])
   const isAlive = (id: number): boolean => id !== brokerId && image.isAlive(id)
-  return decided(elections(image, each => each === found, ruler(image, isAlive)))
+  return decided(elections(image, each => each === found, rulesOf(image, isAlive)))
 }
 
-/** A replica can be used again: a partition that had waited for it has a leader again. */
+/** A replica can be used again: if its partition has no leader, one is elected. */
 export function replicaReturned(
   image: ClusterImage,
   { topic: name, partition }: { readonly topic: string; readonly partition: number },
 ): Decision<undefined> {
   const found = image.topics.get(name)?.partitions[partition]
   if (found?.leader !== NO_LEADER) return decided([])
-  const rules = ruler(image, id => image.isAlive(id))
+  const rules = rulesOf(image, id => image.isAlive(id))
   return decided(elections(image, each => each === found, rules))
 }
 
 // ── in-sync replicas ─────────────────────────────────────────────────────────────────────
 
-/** What the leader of a partition wants its ISR to be (Kafka's AlterPartition). */
+/** The ISR that the leader of a partition asks for (Kafka's AlterPartition). */
 export interface IsrChange {
   readonly brokerId: number
   readonly topic: string
   readonly partition: number
   readonly leaderEpoch: LeaderEpoch
-  /** Of the state the leader has seen. */
+  /** The partition epoch of the state that the leader has seen. */
   readonly partitionEpoch: number
   readonly isr: readonly number[]
 }
 
-/** Takes over a new ISR, if the leader still is one and has seen the latest state. */
+/** Sets a new ISR if the broker still leads and has seen the latest state of the partition. */
 export function alterIsr(image: ClusterImage, change: IsrChange): Decision<undefined> {
   const topic = existingTopic(image, change.topic)
   const partition = topic.partitions[change.partition]
@@ -169,11 +172,12 @@ export function alterIsr(image: ClusterImage, change: IsrChange): Decision<undef
 // ── preferred leaders ────────────────────────────────────────────────────────────────────
 
 /**
- * Leaderships go back to the preferred replicas that are in sync (Kafka's
- * maybeBalancePartitionLeaders). A few at a time: each one ends what is under way there.
+ * Moves leaderships back to preferred replicas that are in sync (Kafka's
+ * maybeBalancePartitionLeaders). At most `most` at a time, because each change of leader
+ * interrupts the requests under way on its partition.
  */
 export function balanceLeaders(image: ClusterImage, most: number): Decision<number> {
-  const rules = ruler(image, id => image.isAlive(id))
+  const rules = rulesOf(image, id => image.isAlive(id))
   const records: MetadataRecord[] = []
   for (const topic of image.topics.values()) {
     for (const partition of topic.partitions) {
@@ -185,11 +189,11 @@ export function balanceLeaders(image: ClusterImage, most: number): Decision<numb
   return { records: records.map(journalRecord), answer: records.length }
 }
 
-// ── elections that are asked for ─────────────────────────────────────────────────────────
+// ── requested elections ──────────────────────────────────────────────────────────────────
 
 export type ElectionType = 'preferred' | 'unclean'
 
-/** Elects the leader of one partition (Kafka's ElectLeaders). Throws why that is not possible. */
+/** Elects the leader of one partition (Kafka's ElectLeaders). Throws when it cannot. */
 export function electLeader(
   image: ClusterImage,
   type: ElectionType,
@@ -201,7 +205,7 @@ export function electLeader(
   if (partition === undefined) {
     throw new PartlogError('UNKNOWN_TOPIC_OR_PARTITION', `partition ${what} does not exist`)
   }
-  const rules = ruler(image, id => image.isAlive(id))(topic, partition)
+  const rules = rulesOf(image, id => image.isAlive(id))(topic, partition)
   if (type === 'unclean') return electUnclean(topic, partition, rules)
   const change = electPreferred(partition, rules)
   if (change === 'not needed') {
@@ -230,12 +234,12 @@ function electUnclean(
   return decided([recordOf(topic, partition, change)])
 }
 
-// ── the pieces ───────────────────────────────────────────────────────────────────────────
+// ── helpers ──────────────────────────────────────────────────────────────────────────────
 
 function elections(
   image: ClusterImage,
   concerns: (partition: PartitionImage) => boolean,
-  rules: Ruler,
+  rules: RulesOf,
 ): MetadataRecord[] {
   const records: MetadataRecord[] = []
   for (const topic of image.topics.values()) {
@@ -252,24 +256,24 @@ function involves(brokerId: number): (partition: PartitionImage) => boolean {
   return ({ leader, isr }) => leader === brokerId || isr.includes(brokerId)
 }
 
-/** Says by which rules the leader of a partition is elected. */
-type Ruler = (topic: TopicImage, partition: PartitionImage) => ElectionRules
+/** Returns the rules for electing the leader of a partition. */
+type RulesOf = (topic: TopicImage, partition: PartitionImage) => ElectionRules
 
 /**
- * A replica that cannot be used counts as little as one whose broker is dead. The only one leads
- * nevertheless: it can say what is wrong.
+ * A replica that cannot be used counts as dead. The only replica of a partition leads
+ * nevertheless, so that clients get its error.
  */
-function ruler(image: ClusterImage, isAlive: (id: number) => boolean): Ruler {
+function rulesOf(image: ClusterImage, isAlive: (id: number) => boolean): RulesOf {
   return ({ name, config }, { partition, replicas }) => ({
     isAlive: id => isAlive(id) && (replicas.length === 1 || image.isUsable(id, name, partition)),
     allowsUnclean: settingValue(config, 'unclean.leader.election.enable') === true,
   })
 }
 
-function registered(image: ClusterImage, brokerId: number) {
+function existingBroker(image: ClusterImage, brokerId: number) {
   const broker = image.brokers.get(brokerId)
   if (broker !== undefined) return broker
-  throw new PartlogError('BROKER_ID_NOT_REGISTERED', `there is no broker ${brokerId}`)
+  throw new PartlogError('BROKER_ID_NOT_REGISTERED', `broker ${brokerId} is not registered`)
 }
 
 function recordOf(

@@ -1,6 +1,6 @@
 /**
- * The cluster as its metadata log tells it: topics, their partitions and settings. A fold: the only
- * way to change it is to replay a record of `__cluster_metadata`.
+ * The state of the cluster: brokers, topics, their partitions and settings. A fold over the records
+ * of `__cluster_metadata`: only replaying a record changes it.
  */
 
 import { isInternalTopic } from '../../model/names.js'
@@ -24,16 +24,16 @@ export interface PartitionImage {
   /** −1 when there is none. */
   readonly leader: number
   readonly leaderEpoch: LeaderEpoch
-  /** Raised by every change: who wants to change the partition says which state it has seen. */
+  /** Raised by every change. A request to change the partition names the epoch it has seen. */
   readonly partitionEpoch: number
 }
 
 export interface BrokerImage {
   readonly id: number
   readonly rack: string | null
-  /** Of its latest registration. */
+  /** The epoch of its latest registration. */
   readonly brokerEpoch: number
-  /** It is not heard of: it leads nothing and is in no ISR that has other members. */
+  /** The broker is not alive: it leads nothing and is in no ISR that has other members. */
   readonly isFenced: boolean
 }
 
@@ -43,9 +43,9 @@ export interface TopicImage {
   readonly isInternal: boolean
   /** By partition number. */
   readonly partitions: readonly PartitionImage[]
-  /** What differs from the defaults. */
+  /** The settings that differ from the defaults. */
   readonly config: TopicConfigText
-  /** It is compacted, or was once: offsets of its logs may be missing. */
+  /** The topic is or was compacted: its logs may have gaps between offsets. */
   readonly wasCompacted: boolean
 }
 
@@ -56,28 +56,28 @@ export type PartitionListener = (
 ) => void
 
 /**
- * Can a broker that runs use its replica? Told by the brokers, not by the log: a disk that was
- * broken may be whole when the broker starts again.
+ * Returns whether a running broker can use its replica. The brokers report it; it is not in the
+ * log, because a broken disk may work again when the broker restarts.
  */
 export type ReplicaHealth = (brokerId: number, topic: string, partition: number) => boolean
 
 export class ClusterImage implements Fold {
   readonly #topics = new Map<string, TopicImage>()
   readonly #namesById = new Map<string, string>()
-  /** Topics that were deleted, by id, in the order of their deletion. */
+  /** Deleted topics by id, in the order of their deletion. */
   readonly #removed = new Map<string, string>()
   #nextProducerId = 0
   readonly #brokers = new Map<number, BrokerImage>()
   #onChange: PartitionListener = () => undefined
   #isUsable: ReplicaHealth = () => true
 
-  /** Called for each change of a partition that is replayed from now on. */
+  /** Calls `onChange` for each partition change that is replayed from now on. */
   listen(onChange: PartitionListener): void {
     this.#onChange = onChange
   }
 
-  /** From now on decisions ask there which replicas can be used. */
-  consult(isUsable: ReplicaHealth): void {
+  /** Sets the function by which decisions find out which replicas can be used. */
+  setReplicaHealth(isUsable: ReplicaHealth): void {
     this.#isUsable = isUsable
   }
 
@@ -85,7 +85,7 @@ export class ClusterImage implements Fold {
     return this.#isUsable(brokerId, topic, partition)
   }
 
-  /** The state as it is now, which later records do not change. */
+  /** A copy of the current state, which later records do not change. */
   snapshot(): ClusterImage {
     const copy = new ClusterImage()
     for (const [name, topic] of this.#topics) copy.#topics.set(name, topic)
@@ -110,7 +110,7 @@ export class ClusterImage implements Fold {
     return this.#topics
   }
 
-  /** The first producer id that no broker has. */
+  /** The first producer id that is not allocated to a broker. */
   get nextProducerId(): number {
     return this.#nextProducerId
   }
@@ -120,17 +120,17 @@ export class ClusterImage implements Fold {
     return name === undefined ? undefined : this.#topics.get(name)
   }
 
-  /** Grows when a topic is removed. */
+  /** The number of topics removed so far. */
   get removedTopics(): number {
     return this.#removed.size
   }
 
-  /** The names of topics that were removed since there were so many of them. */
+  /** The names of topics removed since `removedTopics` was `count`. */
   removedSince(count: number): ReadonlySet<string> {
     return new Set([...this.#removed.values()].slice(count))
   }
 
-  /** Was a topic of this id deleted on purpose? What is left of it may go. */
+  /** True if the topic of this id was deleted on purpose: its leftover files may be deleted. */
   wasRemoved(topicId: string): boolean {
     return this.#removed.has(topicId)
   }
@@ -236,7 +236,7 @@ function isCompacted(config: TopicConfigText): boolean {
   return settingValue(config, 'cleanup.policy').includes('compact')
 }
 
-/** A metadata record as it goes into the journal: Kafka's have no key. */
+/** A metadata record as a journal record: as in Kafka, it has no key. */
 export function journalRecord(record: MetadataRecord): JournalRecord {
   return { key: null, value: encodeMetadataRecord(record) }
 }

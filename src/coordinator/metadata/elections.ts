@@ -1,15 +1,15 @@
 /**
- * Who leads a partition. Pure: each function looks at a partition and says what has to change.
+ * Elects the leader of a partition. Pure: each function reads a partition and returns the change.
  *
  *   a leader must be    alive and in the ISR
- *   the first choice    the leader it has; then the first valid replica in the order of assignment
- *   none is valid       nobody leads (−1), or, if the topic allows it, any replica that is alive:
- *                       an unclean election, which may lose records
+ *   the first choice    the current leader; then the first valid replica in assignment order
+ *   none is valid       no leader (−1); or, if the topic allows it, any live replica: an unclean
+ *                       election, which may lose records
  *
- * The last in-sync replica stays in the ISR when it dies: it is the one that is waited for. When it
- * comes back without the end of its log it leads all the same: one that is out of sync and claims
- * to have more may claim it by a file without a checksum. Only where the topic allows unclean
- * elections the longer log wins (KIP-966).
+ * The last in-sync replica stays in the ISR when it dies: the partition waits for it. When it
+ * returns without the end of its log, it leads nevertheless: a replica outside the ISR may claim a
+ * longer log because of a file without a checksum. The longer log wins only if the topic allows
+ * unclean elections (KIP-966).
  */
 
 import type { LeaderEpoch, Offset } from '../../model/units.js'
@@ -18,48 +18,48 @@ import type { PartitionImage } from './cluster-image.js'
 
 export const NO_LEADER = -1
 
-/** How far a replica's log goes: of two, the one with the later epoch has more, then the longer. */
+/** The end of a replica's log. Logs compare by epoch first, then by offset. */
 export interface LogEnd {
   readonly epoch: LeaderEpoch
   readonly offset: Offset
 }
 
 export interface ElectionRules {
-  /** Its broker is alive, and can use its replica. */
+  /** The broker is alive and can use its replica. */
   readonly isAlive: (brokerId: number) => boolean
-  /** unclean.leader.election.enable of the topic, or an unclean election that was asked for. */
+  /** The topic sets unclean.leader.election.enable, or an unclean election was requested. */
   readonly allowsUnclean: boolean
-  /** How far the logs go of those who are alive: given when some may have lost their end. */
+  /** The log ends of live replicas: given when some logs may have lost their end. */
   readonly endOf?: ((brokerId: number) => LogEnd | undefined) | undefined
 }
 
-/** What becomes of a partition. `leader` is given only when a new leadership begins. */
+/** A change of a partition. `leader` is set only when a new leadership begins. */
 export interface PartitionChange {
   readonly isr: readonly number[]
   readonly leader: number | undefined
-  /** The new leader was not known to have all that was committed. */
+  /** The new leader may lack committed records. */
   readonly isUnclean: boolean
 }
 
-/** What to change now that brokers have come or gone; undefined when all is well. */
+/** The change after brokers have registered or failed; undefined when none is needed. */
 export function electOnline(
   partition: PartitionImage,
   rules: ElectionRules,
 ): PartitionChange | undefined {
   const { isr, replicas, leader } = partition
   const aliveIsr = isr.filter(rules.isAlive)
-  const behind = rules.allowsUnclean ? longerThanIsr(partition, rules, aliveIsr) : undefined
-  if (behind !== undefined) return { isr: [behind], leader: behind, isUnclean: true }
+  const longer = rules.allowsUnclean ? longestOutsideIsr(partition, rules, aliveIsr) : undefined
+  if (longer !== undefined) return { isr: [longer], leader: longer, isUnclean: true }
   if (aliveIsr.length > 0) {
     const chosen = aliveIsr.includes(leader) ? leader : firstOf(replicas, aliveIsr)
     return difference(partition, { isr: aliveIsr, leader: chosen, isUnclean: false })
   }
   const survivor = rules.allowsUnclean ? replicas.find(rules.isAlive) : undefined
   if (survivor !== undefined) return { isr: [survivor], leader: survivor, isUnclean: true }
-  return difference(partition, { isr: lastOf(partition), leader: NO_LEADER, isUnclean: false })
+  return difference(partition, { isr: lastInSync(partition), leader: NO_LEADER, isUnclean: false })
 }
 
-/** The preferred leader, the first of the replicas, leads again, if it may. */
+/** Makes the preferred leader, the first replica, lead again if it is alive and in sync. */
 export function electPreferred(
   { replicas, isr, leader }: PartitionImage,
   { isAlive }: ElectionRules,
@@ -70,7 +70,7 @@ export function electPreferred(
   return { isr, leader: preferred, isUnclean: false }
 }
 
-/** A new leadership for everybody, because logs may have lost their ends: the longest wins. */
+/** Begins a new leadership, because logs may have lost their ends: the longest log wins. */
 export function electLongest(
   partition: PartitionImage,
   rules: ElectionRules,
@@ -93,7 +93,7 @@ export function changeRecord(
   return { kind: 'PartitionChange', topicId, partitionId, isr, leader }
 }
 
-/** Only what differs counts as a change. */
+/** The change from a partition to the wanted state; undefined when nothing differs. */
 function difference(
   { isr, leader }: PartitionImage,
   wanted: { isr: readonly number[]; leader: number; isUnclean: boolean },
@@ -108,8 +108,8 @@ function difference(
   }
 }
 
-/** One of a partition's members stays, whatever happens: the leader, if it is in sync. */
-function lastOf({ isr, leader }: PartitionImage): readonly number[] {
+/** The one replica that stays in the ISR when all are dead: the leader, if it is in sync. */
+function lastInSync({ isr, leader }: PartitionImage): readonly number[] {
   if (isr.length <= 1) return isr
   return isr.includes(leader) ? [leader] : isr.slice(0, 1)
 }
@@ -118,13 +118,13 @@ function firstOf(replicas: readonly number[], candidates: readonly number[]): nu
   return replicas.find(id => candidates.includes(id)) ?? (candidates[0] as number)
 }
 
-/** A living replica outside the ISR that has more than all in it, which is only after a loss. */
-function longerThanIsr(
+/** A live replica outside the ISR with a longer log than all in it: only after a loss. */
+function longestOutsideIsr(
   { isr, replicas }: PartitionImage,
   { isAlive, endOf }: ElectionRules,
   aliveIsr: readonly number[],
 ): number | undefined {
-  // Members that are not here yet may have it all: they are waited for.
+  // An in-sync replica that is not alive yet may have every record: wait for it.
   if (endOf === undefined || aliveIsr.length < isr.length) return undefined
   const longest = (ids: readonly number[]): number | undefined =>
     ids.reduce<number | undefined>(

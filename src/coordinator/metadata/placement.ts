@@ -1,11 +1,11 @@
 /**
- * Which brokers keep which partition. Pure.
+ * Places the replicas of partitions on brokers. Pure.
  *
- * Kafka's rules (AdminUtils.assignReplicasToBrokers): first replicas go round the brokers from a
- * random start on, the others follow at a distance that grows by one with each round, so that the
- * partitions of a broker have their other replicas everywhere. When every broker has a rack, the
- * brokers stand in the order of alternating racks and a rack is not taken twice while another one
- * has no replica. Fenced brokers come after all others (as in KRaft).
+ * Kafka's rules (AdminUtils.assignReplicasToBrokers): the first replicas go round the brokers from
+ * a random start. The other replicas follow at a distance that grows by one with each round, so
+ * the partitions of one broker have their other replicas on all other brokers. When every broker
+ * has a rack, brokers are ordered by alternating racks, and a rack gets a second replica only when
+ * every rack has one. Fenced brokers come after all others (as in KRaft).
  */
 
 import type { Random } from '../../base/random.js'
@@ -13,9 +13,9 @@ import { PartlogError } from '../../model/errors.js'
 
 export interface PlacementBroker {
   readonly id: number
-  /** Null: not known. Racks count only when every broker has one. */
+  /** Null: unknown. Racks are considered only when every broker has one. */
   readonly rack: string | null
-  /** Registered, but not alive at the moment. */
+  /** The broker is registered but not alive. */
   readonly isFenced?: boolean
 }
 
@@ -23,17 +23,17 @@ export interface PlacementRequest {
   readonly brokers: readonly PlacementBroker[]
   readonly partitionCount: number
   readonly replicationFactor: number
-  /** The number of the first of them; above 0 when a topic gets more. Default 0. */
+  /** The number of the first new partition; above 0 for a topic that grows. Default 0. */
   readonly firstPartition?: number
   /**
-   * Where in the order of brokers partition 0 begins, instead of a random place: for a topic that
-   * gets more partitions the index of partition 0's leader.
+   * The index of the broker that partition 0 starts at. Default: random. For a topic that grows it
+   * is the index of partition 0's leader.
    */
   readonly start?: number
   readonly random: Random
 }
 
-/** For each new partition the brokers that keep it, the preferred leader first. */
+/** Returns the replicas of each new partition as broker ids, the preferred leader first. */
 export function placeReplicas(request: PlacementRequest): readonly (readonly number[])[] {
   const { brokers, partitionCount, replicationFactor } = request
   const isPossible = Number.isInteger(replicationFactor) && replicationFactor >= 1
@@ -55,7 +55,7 @@ export function placeReplicas(request: PlacementRequest): readonly (readonly num
   ])
 }
 
-/** Kafka's formula: `replicas` of these brokers for each partition. */
+/** Kafka's formula: chooses `replicas` of these brokers for each partition. */
 function spread(
   brokers: readonly PlacementBroker[],
   replicas: number,
@@ -75,7 +75,7 @@ function spread(
 
 interface Ring {
   readonly brokers: readonly PlacementBroker[]
-  /** 0: they do not count. */
+  /** 0: racks are not considered. */
   readonly rackCount: number
 }
 
@@ -91,7 +91,7 @@ function ringOf(brokers: readonly PlacementBroker[]): Ring {
   return { brokers: alternating.flat(), rackCount: racks.length }
 }
 
-/** The broker at `first`, then others at a distance of `shift` rounds. */
+/** The broker at index `first`, then brokers at a distance of `shift` rounds. */
 function replicasFrom(ring: Ring, first: number, shift: number, replicas: number): number[] {
   const { brokers, rackCount } = ring
   const count = brokers.length
@@ -107,19 +107,19 @@ function replicasFrom(ring: Ring, first: number, shift: number, replicas: number
   return chosen.map(({ id }) => id)
 }
 
-/** What an assignment by hand has to fit. */
-export interface AssignmentPlace {
+/** What a replica assignment given by the caller is checked against. */
+export interface AssignmentLimits {
   readonly brokers: readonly PlacementBroker[]
-  /** The number of the first partition it names; above 0 when a topic gets more. Default 0. */
+  /** The number of the first assigned partition; above 0 for a topic that grows. Default 0. */
   readonly firstPartition?: number
-  /** How many replicas partition 0 has, where it is there already. */
+  /** The number of replicas of partition 0, if it exists already. */
   readonly replicationFactor?: number | undefined
 }
 
-/** Throws INVALID_REPLICA_ASSIGNMENT unless each partition can be kept where the caller says. */
+/** Throws INVALID_REPLICA_ASSIGNMENT unless every partition can be placed as assigned. */
 export function checkAssignment(
   assignment: readonly (readonly number[])[],
-  { brokers, firstPartition = 0, replicationFactor }: AssignmentPlace,
+  { brokers, firstPartition = 0, replicationFactor }: AssignmentLimits,
 ): void {
   const byId = new Map(brokers.map(broker => [broker.id, broker]))
   const [first] = assignment
@@ -130,14 +130,14 @@ export function checkAssignment(
     const where = `partition ${partition} on brokers [${replicas.join(', ')}]`
     if (replicas.length === 0) throw badAssignment(`partition ${partition} has no broker`)
     const unknown = replicas.find(id => !byId.has(id))
-    if (unknown !== undefined) throw badAssignment(`${where}: there is no broker ${unknown}`)
+    if (unknown !== undefined) throw badAssignment(`${where}: broker ${unknown} does not exist`)
     const twice = replicas.find((id, place) => replicas.indexOf(id) !== place)
-    if (twice !== undefined) throw badAssignment(`${where}: broker ${twice} comes twice`)
+    if (twice !== undefined) throw badAssignment(`${where}: broker ${twice} is listed twice`)
     if (replicas.length !== factor) {
       throw badAssignment(`${where}: ${replicas.length} replicas, partition 0 has ${factor}`)
     }
     if (replicas.every(id => byId.get(id)?.isFenced === true)) {
-      throw badAssignment(`${where}: none of them is alive`)
+      throw badAssignment(`${where}: none of these brokers is alive`)
     }
   })
 }

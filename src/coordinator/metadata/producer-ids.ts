@@ -1,12 +1,12 @@
-/** Producer ids: the controller hands them out to brokers in blocks. Pure. */
+/** Producer ids: the controller allocates them to brokers in blocks. Pure. */
 
 import type { Decision } from '../fold/state-machine.js'
 import { journalRecord, type ClusterImage } from './cluster-image.js'
 
-/** Ids in a block: Kafka's number. */
+/** Ids in a block, as in Kafka. */
 export const PRODUCER_ID_BLOCK = 1_000
 
-/** The first id of a block that is the broker's from now on. */
+/** Allocates a block of producer ids to a broker and answers its first id. */
 export function allocateProducerIds(image: ClusterImage, brokerId: number): Decision<number> {
   const first = image.nextProducerId
   const nextProducerId = first + PRODUCER_ID_BLOCK

@@ -1,6 +1,6 @@
 /**
- * Decisions about the cluster: each looks at the image, refuses with a PartlogError or says which
- * records make it so. Pure; the state machine appends and replays.
+ * Decisions about topics. Each reads the cluster image and either throws a PartlogError or returns
+ * the records to append. Pure; the state machine appends and replays.
  */
 
 import type { Random } from '../../base/random.js'
@@ -19,7 +19,7 @@ import type { Decision } from '../fold/state-machine.js'
 import { journalRecord, type ClusterImage, type TopicImage } from './cluster-image.js'
 import { checkAssignment, placeReplicas, type PlacementBroker } from './placement.js'
 
-/** Topics and partitions a cluster may have, all together: names come from users, too. */
+/** The most topics and partitions in a cluster: clients create topics, so both are bounded. */
 const TOPICS_MAX = 10_000
 const PARTITIONS_TOTAL_MAX = 100_000
 
@@ -27,7 +27,7 @@ export interface NewTopic {
   readonly name: string
   readonly partitionCount: number
   readonly replicationFactor: number
-  /** The brokers of each partition, where the caller chooses them. */
+  /** The brokers of each partition, if the caller chooses them. */
   readonly assignment?: readonly (readonly number[])[] | undefined
   readonly config: Readonly<Record<string, unknown>>
 }
@@ -64,20 +64,20 @@ export function createTopic(
 
 export function deleteTopic(image: ClusterImage, name: string): Decision<{ topicId: string }> {
   const { topicId, isInternal } = existingTopic(image, name)
-  if (isInternal) throw ofTheSystem(name)
+  if (isInternal) throw internalTopicError(name)
   return { records: [journalRecord({ kind: 'RemoveTopic', topicId })], answer: { topicId } }
 }
 
-function ofTheSystem(name: string): PartlogError {
+function internalTopicError(name: string): PartlogError {
   return new PartlogError('INVALID_TOPIC_EXCEPTION', `topic ${name} belongs to the system`)
 }
 
-/** A topic gets more partitions. */
+/** Adds partitions to a topic. */
 export interface MorePartitions {
   readonly name: string
-  /** How many it has afterwards. */
+  /** The number of partitions the topic has afterwards. */
   readonly count: number
-  /** The brokers of each new partition, where the caller chooses them. */
+  /** The brokers of each new partition, if the caller chooses them. */
   readonly assignment?: readonly (readonly number[])[] | undefined
 }
 
@@ -88,8 +88,8 @@ export function createPartitions(
 ): Decision<undefined> {
   const { name, count } = more
   const topic = existingTopic(image, name)
-  // Whoever is kept in a partition is found by the number of partitions.
-  if (topic.isInternal) throw ofTheSystem(name)
+  // A group is mapped to a partition by the number of partitions, which must not change.
+  if (topic.isInternal) throw internalTopicError(name)
   const before = topic.partitions.length
   if (!Number.isInteger(count) || count <= before) {
     throw new PartlogError(
@@ -104,7 +104,7 @@ export function createPartitions(
   return { records: records.map(journalRecord), answer: undefined }
 }
 
-/** Where the new partitions go: where the caller says, with as many replicas as the others. */
+/** The replicas of new partitions: as the caller chooses, as many as partition 0 has. */
 function placementOfMore(
   image: ClusterImage,
   { name, partitions }: TopicImage,
@@ -125,14 +125,14 @@ function placementOfMore(
     const sentence = `topic ${name} gets ${partitionCount} more partitions`
     throw new PartlogError(
       'INVALID_REPLICA_ASSIGNMENT',
-      `${sentence}, brokers are given for ${assignment.length}`,
+      `${sentence}, but the assignment has brokers for ${assignment.length}`,
     )
   }
   checkAssignment(assignment, { brokers, firstPartition, replicationFactor })
   return assignment
 }
 
-/** Changes settings of a topic; null takes one back to its default. */
+/** Changes settings of a topic; null resets a setting to its default. */
 export function alterConfig(
   image: ClusterImage,
   name: string,
@@ -152,7 +152,7 @@ export function alterConfig(
   return { records: records.map(journalRecord), answer: undefined }
 }
 
-/** The topic, or UNKNOWN_TOPIC_OR_PARTITION. */
+/** Returns the topic. Throws UNKNOWN_TOPIC_OR_PARTITION. */
 export function existingTopic(image: ClusterImage, name: string): TopicImage {
   const topic = image.topics.get(name)
   if (topic === undefined) {
@@ -163,7 +163,7 @@ export function existingTopic(image: ClusterImage, name: string): TopicImage {
 
 function refuseExisting(image: ClusterImage, name: string): void {
   if (image.topics.has(name)) {
-    throw new PartlogError('TOPIC_ALREADY_EXISTS', `topic ${name} exists already`)
+    throw new PartlogError('TOPIC_ALREADY_EXISTS', `topic ${name} already exists`)
   }
   for (const other of image.topics.keys()) {
     if (topicsCollide(name, other)) {
@@ -205,7 +205,7 @@ function placementBrokers(
   })
 }
 
-/** In sync from the beginning are those who are alive; the first of them leads. */
+/** A new partition: the replicas on live brokers are its ISR, and the first of them leads. */
 function partitionRecord(
   image: ClusterImage,
   topicId: string,

@@ -117,7 +117,7 @@ describe('a replica that fails', () => {
 
   it('counts as little as a dead one, whoever comes and goes', async () => {
     const { image, run, fence, admit, state } = await house([1, 2])
-    image.consult(brokerId => brokerId !== 1)
+    image.setReplicaHealth(brokerId => brokerId !== 1)
     await run(() => replicaFailed(image, 1, ORDERS))
     expect(state()).toEqual([2, 1, '2'])
     await fence(2)
@@ -131,7 +131,7 @@ describe('a replica that fails', () => {
 
   it('leads nevertheless where it is the only one', async () => {
     const { image, run, state } = await house([1])
-    image.consult(() => false)
+    image.setReplicaHealth(() => false)
     await run(() => formCluster(image, THREE))
     expect(state()).toEqual([1, 0, '1'])
   })
@@ -140,7 +140,7 @@ describe('a replica that fails', () => {
     const { image, run, fence, admit, state } = await house([1, 2])
     await fence(2)
     await admit(2)
-    image.consult(brokerId => brokerId !== 1)
+    image.setReplicaHealth(brokerId => brokerId !== 1)
     const ends = (id: number) => (id === 2 ? { epoch: 0, offset: 5 } : undefined)
     await run(() => recoverLeaders(image, ends))
     expect(state()).toEqual([-1, 1, '1'])

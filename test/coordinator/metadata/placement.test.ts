@@ -159,8 +159,8 @@ describe('an assignment by hand', () => {
     ['', 'it names no partition'],
     ['1 |', 'partition 1 has no broker'],
     ['1 2|1', 'partition 1 on brokers [1]: 1 replicas, partition 0 has 2'],
-    ['1|4', 'partition 1 on brokers [4]: there is no broker 4'],
-    ['1 2|2 2', 'partition 1 on brokers [2, 2]: broker 2 comes twice'],
+    ['1|4', 'partition 1 on brokers [4]: broker 4 does not exist'],
+    ['1 2|2 2', 'partition 1 on brokers [2, 2]: broker 2 is listed twice'],
   ])('of %s is refused: %s', (text, why) => {
     expect(() => checkAssignment(lists(text), { brokers: THREE })).toThrow(
       `INVALID_REPLICA_ASSIGNMENT: replica assignment: ${why}`,
@@ -181,7 +181,7 @@ describe('an assignment by hand', () => {
     const brokers = THREE.map(broker => ({ ...broker, isFenced: broker.id !== 1 }))
     expect(() => checkAssignment(lists('2 1'), { brokers })).not.toThrow()
     expect(() => checkAssignment(lists('2 1|3 2'), { brokers })).toThrow(
-      'partition 1 on brokers [3, 2]: none of them is alive',
+      'partition 1 on brokers [3, 2]: none of these brokers is alive',
     )
   })
 })
