@@ -194,9 +194,9 @@ export class GroupCoordinators {
     const { clock, random, settings, listener, loadedBefore } = this.#options
     const journal = new PartitionJournal(partition, clock)
     const { partition: number } = partition.topicPartition
-    const isOfFormerProcess = !loadedBefore.has(number)
+    const isFirstLoad = !loadedBefore.has(number)
     const common = { clock, random, settings, listener }
-    const coordinator = await GroupCoordinator.load(journal, { ...common, isOfFormerProcess })
+    const coordinator = await GroupCoordinator.load(journal, { ...common, isFirstLoad })
     loadedBefore.add(number)
     return coordinator
   }

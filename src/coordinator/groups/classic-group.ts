@@ -1,14 +1,14 @@
 /**
- * One group while it lives: members join, wait for each other, get their partitions, are heard of
- * and go (Kafka's classic protocol, GroupMetadataManager).
+ * One live group: members join, wait for each other, get their partitions, send heartbeats and
+ * leave (Kafka's classic protocol, GroupMetadataManager).
  *
- *   a member joins or goes ──▶ PreparingRebalance ──▶ everybody has joined, or the time is over:
- *   a new generation ──▶ CompletingRebalance ──▶ the leader has assigned, and that is in the log
- *   ──▶ Stable
+ *   a member joins or leaves ──▶ PreparingRebalance ──▶ all members have joined, or the rebalance
+ *   timeout is over: a new generation ──▶ CompletingRebalance ──▶ the leader's assignment is in the
+ *   log ──▶ Stable
  *
- * Nothing is decided across an `await` but two things: what the leader assigned counts only if the
- * generation it was for still stands when it is in the log; a static member that is back has its
- * place when that is in the log, if it was not taken from it meanwhile.
+ * Only two decisions span an `await`. An assignment counts only if its generation is still current
+ * when the assignment is in the log. A returning static member gets its place when its new member
+ * id is in the log, unless another client has taken the place meanwhile.
  */
 
 import { uuidHex, randomUuid } from '../../base/uuid.js'
@@ -29,19 +29,19 @@ import {
 import type { Membership } from './membership.js'
 import { Rebalance, type ClassicGroupOptions } from './rebalance.js'
 
-/** A new member that does not stay until the others have joined is forgotten after this. */
+/** A new member that waits this long for the others to join, without joining again, is removed. */
 const NEW_MEMBER_JOIN_TIMEOUT_MS = 300_000
 
-/** So many clients are named in a reason. */
+/** The most clients named in a rebalance reason. */
 const NAMED_MAX = 5
 
-/** Of what a member gives as its reason, so much is kept: it comes from outside. */
+/** The most characters kept of a reason given by a member: it comes from outside. */
 const REASON_MAX = 255
 
 export class ClassicGroup {
   readonly #options: ClassicGroupOptions
   readonly #rebalance: Rebalance
-  /** The generation whose assignment is on its way to the log. */
+  /** The generation whose assignment is being written to the log. */
   #keepingGeneration = -1
 
   constructor(
@@ -56,36 +56,36 @@ export class ClassicGroup {
     }
     const { groupMaxSize } = options.settings
     if (membership.size <= groupMaxSize) return
-    this.#rebalance.begin(`it has ${membership.size} members, at most ${groupMaxSize} may be in it`)
+    this.#rebalance.begin(`it has ${membership.size} members, but group.max.size is ${groupMaxSize}`)
   }
 
-  /** Somebody was sent away with an id, and may be back any moment. */
-  get isExpected(): boolean {
-    return this.#rebalance.deadlines.expectedCount > 0
+  /** A new member got a member id and has not joined with it yet. */
+  get hasPendingMembers(): boolean {
+    return this.#rebalance.deadlines.pendingCount > 0
   }
 
   // ── joining ────────────────────────────────────────────────────────────────────────────
 
-  /** Throws what the state or the member's claims forbid; resolves when the members are known. */
+  /** Resolves when all members have joined. Throws when the state or the request forbids it. */
   join(request: JoinRequest): Promise<JoinAnswer> {
     const { membership } = this
     const { memberId, groupInstanceId } = request
     this.#checkAlive()
     this.#checkRoom(request)
     if (!membership.isCompatible(request.protocolType, request.protocols)) {
-      throw this.#inconsistent('no assignor is known to all its members and this one')
+      throw this.#inconsistent('its members and this one have no assignor in common')
     }
     if (memberId === '') {
       return groupInstanceId === null ? this.#joinAsNew(request) : this.#joinAsStatic(request)
     }
-    if (this.#rebalance.deadlines.isExpected(memberId)) return this.#joinAsPending(request)
+    if (this.#rebalance.deadlines.isPending(memberId)) return this.#joinAsPending(request)
     return this.#joinAgain(membership.member(memberId, groupInstanceId), request)
   }
 
   #joinAsNew(request: JoinRequest): Promise<JoinAnswer> {
     const memberId = this.#newId(request.clientId)
     if (!request.requiresMemberId) return this.#admit(request, memberId)
-    this.#rebalance.deadlines.expect(memberId, request.sessionTimeoutMs)
+    this.#rebalance.deadlines.addPending(memberId, request.sessionTimeoutMs)
     throw new MemberIdRequired(memberId)
   }
 
@@ -95,7 +95,7 @@ export class ClassicGroup {
       const sentence = `"${memberId}" was given to a dynamic member, not to "${groupInstanceId}"`
       throw new PartlogError('INVALID_REQUEST', sentence)
     }
-    this.#rebalance.deadlines.expectNoMore(memberId)
+    this.#rebalance.deadlines.removePending(memberId)
     return this.#admit(request, memberId)
   }
 
@@ -108,7 +108,7 @@ export class ClassicGroup {
     return answer
   }
 
-  /** A static member: a new one, or one that comes back and takes the place it had. */
+  /** A static member joins: it is new, or it returns and takes the place it had. */
   #joinAsStatic(request: JoinRequest): Promise<JoinAnswer> {
     const { membership } = this
     const groupInstanceId = request.groupInstanceId as string
@@ -117,31 +117,31 @@ export class ClassicGroup {
     if (member === undefined) return this.#admit(request, memberId)
     const sentence = `group ${membership.groupId}: another client joined as "${groupInstanceId}"`
     member.fail(new PartlogError('FENCED_INSTANCE_ID', sentence))
-    this.#rebalance.membersWanted.notify()
+    this.#rebalance.membersHaveToAct.notify()
     const before = { ...member }
     membership.rename(member, memberId)
     membership.update(member, request)
     member.isNew = false
     this.#rebalance.deadlines.prolong(member)
     const answer = this.#park(member)
-    if (membership.state === 'Stable' && this.#staysAsItIs()) void this.#takePlace(member, before)
+    if (membership.state === 'Stable' && this.#keepsProtocol()) void this.#keepReplacement(member, before)
     else this.#rebalance.joined(`static member "${groupInstanceId}" is back`)
     return answer
   }
 
-  #staysAsItIs(): boolean {
+  #keepsProtocol(): boolean {
     return this.membership.selectProtocol() === this.membership.protocolName
   }
 
-  /** Nobody else notices: the generation stays, its new member id is kept. */
-  async #takePlace(
+  /** Keeps the new member id in the log. The generation stays, so no other member rebalances. */
+  async #keepReplacement(
     member: Member,
     before: MemberClaims & { readonly memberId: string },
   ): Promise<void> {
     const { membership } = this
     const { memberId } = member
     const failure = await this.#options.keep(membership).then(() => undefined, toPartlogError)
-    // Another client may have its place by now; if the group rebalances, this one joins with it.
+    // Another client may have the place by now. If the group rebalances, this member joins it.
     if (membership.find(memberId) !== member || membership.state !== 'Stable') return
     if (failure === undefined) return this.#answerAtOnce(member)
     membership.rename(member, before.memberId)
@@ -160,26 +160,26 @@ export class ClassicGroup {
     membership.checkAllowed('join')
     const { join } = membership.row
     const leads = member.memberId === membership.leaderId
-    const isSame = member.says(request.protocols)
+    const isSame = member.hasProtocols(request.protocols)
     if (join !== 'wait' && isSame && !(join === 'answerSameFollower' && leads)) {
       this.#rebalance.deadlines.prolong(member)
       return Promise.resolve(membership.joinAnswer(member))
     }
     membership.update(member, request)
     const answer = this.#park(member)
-    const what = isSame ? 'asks for a rebalance' : 'says something new'
+    const what = isSame ? 'asks for a rebalance' : 'updates its metadata'
     const why = request.reason ? `: ${request.reason.slice(0, REASON_MAX)}` : ''
     this.#rebalance.joined(`client ${member.clientId} ${what}${why}`)
     return answer
   }
 
   #park(member: Member): Promise<JoinAnswer> {
-    const again = 'the member has asked again'
+    const again = 'the member sent another JoinGroup'
     member.joining?.reject(new PartlogError('REBALANCE_IN_PROGRESS', again))
     return new Promise((resolve, reject) => (member.joining = { resolve, reject }))
   }
 
-  // ── what everybody gets ────────────────────────────────────────────────────────────────
+  // ── assignments ────────────────────────────────────────────────────────────────────────
 
   sync(request: SyncRequest): Promise<SyncAnswer> {
     const { membership } = this
@@ -196,7 +196,7 @@ export class ClassicGroup {
     membership.checkAllowed('sync')
     this.#rebalance.synced(member)
     if (membership.row.sync === 'answer') return Promise.resolve(membership.syncAnswer(member))
-    const again = new PartlogError('REBALANCE_IN_PROGRESS', 'the member has asked again')
+    const again = new PartlogError('REBALANCE_IN_PROGRESS', 'the member sent another SyncGroup')
     member.syncing?.reject(again)
     const answer = new Promise<SyncAnswer>((resolve, reject) => {
       member.syncing = { resolve, reject }
@@ -208,7 +208,7 @@ export class ClassicGroup {
   async #assign(given: SyncRequest['assignments']): Promise<void> {
     const { membership } = this
     const { generation } = membership
-    if (this.#keepingGeneration === generation) return // the leader has asked again
+    if (this.#keepingGeneration === generation) return // the leader sent another SyncGroup
     this.#keepingGeneration = generation
     const assignments = new Map(given.map(each => [each.memberId, each.assignment]))
     const kept = this.#options.keep(membership, assignments)
@@ -216,14 +216,14 @@ export class ClassicGroup {
     if (membership.state !== 'CompletingRebalance' || membership.generation !== generation) return
     if (failure === undefined) return this.#rebalance.end(assignments)
     this.#rebalance.failSyncs(failure)
-    this.#rebalance.begin('the assignment could not be kept')
+    this.#rebalance.begin('the assignment could not be written to the log')
   }
 
-  // ── staying and going ──────────────────────────────────────────────────────────────────
+  // ── heartbeats and leaving ─────────────────────────────────────────────────────────────
 
-  /** Resolves when a rebalance begins, or the group is gone: members want to know. */
+  /** Resolves when a rebalance begins or the group is deleted: members have to react. */
   news(): Promise<void> {
-    return this.#rebalance.membersWanted.wait()
+    return this.#rebalance.membersHaveToAct.wait()
   }
 
   heartbeat(request: MemberInGeneration): void {
@@ -232,7 +232,7 @@ export class ClassicGroup {
     this.membership.checkAllowed('heartbeat')
   }
 
-  /** Throws why these may not commit; who may is heard of by it. */
+  /** Throws if the member may not commit. A commit counts as a heartbeat. */
   checkCommit(request: MemberInGeneration): void {
     const { membership } = this
     const { memberId, groupInstanceId, generationId } = request
@@ -245,16 +245,16 @@ export class ClassicGroup {
   }
 
   /**
-   * Takes members out; the others share their partitions. A static one may go by its instance. The
-   * answer says of each why it could not.
+   * Removes members; the others share their partitions. A static member may be named by its
+   * instance id. Returns for each member the error, or undefined if it was removed.
    */
   leave(leaving: readonly LeavingMember[]): (PartlogError | undefined)[] {
     this.#checkAlive()
     const reasons: string[] = []
     const outcomes = leaving.map(each => {
-      if (this.#rebalance.deadlines.expectNoMore(each.memberId)) return undefined
+      if (this.#rebalance.deadlines.removePending(each.memberId)) return undefined
       try {
-        reasons.push(this.#takeOut(each))
+        reasons.push(this.#removeLeaving(each))
         return undefined
       } catch (error) {
         if (error instanceof PartlogError) return error
@@ -266,7 +266,7 @@ export class ClassicGroup {
     return outcomes
   }
 
-  #takeOut({ memberId, groupInstanceId, reason }: LeavingMember): string {
+  #removeLeaving({ memberId, groupInstanceId, reason }: LeavingMember): string {
     const { membership } = this
     const byInstance =
       memberId === '' && groupInstanceId !== null ? membership.staticMember(groupInstanceId) : null
@@ -277,17 +277,17 @@ export class ClassicGroup {
   }
 
   /**
-   * The process that coordinated the group has died, and is back. Members that lived in it are gone
-   * with it; those elsewhere have lost their connections and are back in seconds, if at all. Static
-   * ones, here and there, are expected for as long as ever.
+   * The process that coordinated the group has died and restarted. Members that ran in it are
+   * removed. Members elsewhere lost their connections: they reconnect within seconds or not at all,
+   * so their sessions are shortened. Static members keep their session timeout.
    */
-  outliveProcess(): void {
+  handleProcessRestart(): void {
     const { settings } = this.#options
     const gone = [...this.membership.members].filter(
       member => member.groupInstanceId === null && livesInProcess(member),
     )
     for (const member of gone) {
-      this.#rebalance.remove(member, 'went with its process')
+      this.#rebalance.remove(member, 'ended with its process')
       this.#rebalance.news.left(member)
     }
     for (const member of this.membership.members) {
@@ -301,7 +301,7 @@ export class ClassicGroup {
     this.#rebalance.gone(`the process of clients ${names.join(', ')} has ended`)
   }
 
-  /** The group is deleted, or another broker coordinates it now. */
+  /** Ends the group here: it is deleted, or another broker coordinates it now. */
   resign(error: PartlogError): void {
     this.#rebalance.stop(error)
     if (this.membership.state === 'Dead') return
@@ -319,26 +319,26 @@ export class ClassicGroup {
 
   #checkAlive(): void {
     if (this.membership.state !== 'Dead') return
-    const sentence = `group ${this.membership.groupId} is gone`
+    const sentence = `group ${this.membership.groupId} was deleted or has another coordinator`
     throw new PartlogError('COORDINATOR_NOT_AVAILABLE', sentence)
   }
 
-  /** Who is one too many does not stay: its id is forgotten. */
+  /** Throws GROUP_MAX_SIZE_REACHED and removes the member if the group is full. */
   #checkRoom(request: MemberName): void {
     if (this.#hasRoomFor(request)) return
     const { membership } = this
     const { groupMaxSize: maxSize } = this.#options.settings
-    this.#rebalance.deadlines.expectNoMore(request.memberId)
+    this.#rebalance.deadlines.removePending(request.memberId)
     const member = membership.find(request.memberId)
-    if (member !== undefined) this.#rebalance.remove(member, 'is one too many')
+    if (member !== undefined) this.#rebalance.remove(member, 'is above group.max.size')
     this.#rebalance.completeIfAllJoined()
-    const sentence = `group ${membership.groupId} has ${maxSize} members already`
+    const sentence = `group ${membership.groupId} already has ${maxSize} members (group.max.size)`
     throw new PartlogError('GROUP_MAX_SIZE_REACHED', sentence)
   }
 
   /**
-   * While the group rebalances those count who have joined: if it has too many members, the last
-   * to join again are out. A static member that is back takes its own place.
+   * While the group rebalances, only members that have joined count: if it has too many members,
+   * the last to rejoin are removed. A returning static member takes its own place.
    */
   #hasRoomFor({ memberId, groupInstanceId }: MemberName): boolean {
     const { membership } = this

@@ -1,7 +1,7 @@
 /**
- * All groups of one partition of `__consumer_offsets`. What they remember is a fold over that
- * partition's records, and is appended there before it is answered; who is being heard of, and who
- * waits for whom, is known to this process only.
+ * All groups of one partition of `__consumer_offsets`. Their durable state is a fold over that
+ * partition's records: a change is appended there before it is answered. Sessions and waiting
+ * requests exist only in this process.
  */
 
 import type { Clock } from '../../base/clock.js'
@@ -43,8 +43,8 @@ import { mayRead } from './subscriptions.js'
 /** Kafka's offset.metadata.max.bytes. */
 const METADATA_MAX_BYTES = 4096
 const GROUPS_MAX = 100_000
-/** Records of one append that takes back what has expired. */
-const CLEANED_AT_ONCE = 1_000
+/** The most tombstones in one append. */
+const TOMBSTONES_MAX = 1_000
 
 export interface GroupCoordinatorSettings extends GroupSettings {
   /** offsets.retention.minutes */
@@ -56,8 +56,11 @@ export interface GroupCoordinatorOptions {
   readonly random: Random
   readonly settings: GroupCoordinatorSettings
   readonly listener: GroupListener
-  /** Whoever was in the groups was there before this process. Default false. */
-  readonly isOfFormerProcess?: boolean
+  /**
+   * The partition is loaded for the first time in this process: members in the log joined before
+   * the process started. Default false.
+   */
+  readonly isFirstLoad?: boolean
 }
 
 export interface OffsetToCommit extends TopicPartition {
@@ -69,7 +72,10 @@ export interface OffsetToCommit extends TopicPartition {
 export interface CommitRequest extends MemberInGeneration {
   readonly groupId: string
   readonly offsets: readonly OffsetToCommit[]
-  /** How long they are kept, as clients before KIP-211 said it; −1 or nothing: by the rules. */
+  /**
+   * How long the offsets are kept, from a client before KIP-211. −1 or undefined: as
+   * `offsets.retention.minutes` says.
+   */
   readonly retentionTimeMs?: number
 }
 
@@ -87,8 +93,8 @@ export class GroupCoordinator {
       if (generation === undefined) continue
       const membership = new Membership(groupId, now)
       restoreGeneration(membership, generation)
-      const group = this.#bringToLife(membership)
-      if (options.isOfFormerProcess === true) group.outliveProcess()
+      const group = this.#addGroup(membership)
+      if (options.isFirstLoad === true) group.handleProcessRestart()
     }
   }
 
@@ -97,19 +103,19 @@ export class GroupCoordinator {
     return new GroupCoordinator(machine, options)
   }
 
-  /** Another broker coordinates these groups now, or none: whoever waits here is told. */
+  /** Stops coordinating these groups: fails every waiting request with `error`. */
   resign(error: PartlogError): void {
     this.#resignedWith = error
     for (const group of this.#living.values()) group.resign(error)
     this.#living.clear()
   }
 
-  // ── being a member ─────────────────────────────────────────────────────────────────────
+  // ── membership ─────────────────────────────────────────────────────────────────────────
 
-  /** Resolves when all members are known. Throws {@link MemberIdRequired} for one who is new. */
+  /** Resolves when all members have joined. Throws {@link MemberIdRequired} for a new member. */
   async join(groupId: string, request: JoinRequest): Promise<JoinAnswer> {
     checkGroupId(groupId)
-    this.#checkInOffice()
+    this.#checkNotResigned()
     const { settings } = this.#options
     const { groupMinSessionTimeoutMs: min, groupMaxSessionTimeoutMs: max } = settings
     const { sessionTimeoutMs, memberId } = request
@@ -118,48 +124,48 @@ export class GroupCoordinator {
       throw new PartlogError('INVALID_SESSION_TIMEOUT', sentence)
     }
     if (memberId !== '' && !this.#living.has(groupId)) throw unknownMember(groupId, memberId)
-    return await this.#ensureAlive(groupId).join(request)
+    return await this.#ensureLiveGroup(groupId).join(request)
   }
 
-  /** Resolves when the leader of the group has assigned, and that is in the log. */
+  /** Resolves when the assignment by the group's leader is in the log. */
   async sync(groupId: string, request: SyncRequest): Promise<SyncAnswer> {
-    return await this.#alive(groupId, request).sync(request)
+    return await this.#liveGroup(groupId, request).sync(request)
   }
 
   heartbeat(groupId: string, request: MemberInGeneration): void {
-    this.#alive(groupId, request).heartbeat(request)
+    this.#liveGroup(groupId, request).heartbeat(request)
   }
 
-  /** Resolves when the members of a group have to do something. */
+  /** Resolves when the members of a group have to rejoin. */
   async news(groupId: string): Promise<void> {
     await this.#living.get(groupId)?.news()
   }
 
-  /** Says of each why it could not go. */
+  /** Returns for each member the error, or undefined if it was removed. */
   leave(groupId: string, members: readonly LeavingMember[]): (PartlogError | undefined)[] {
     checkGroupId(groupId)
-    this.#checkInOffice()
+    this.#checkNotResigned()
     const group = this.#living.get(groupId)
     return group?.leave(members) ?? members.map(each => unknownMember(groupId, each.memberId))
   }
 
-  #alive(groupId: string, { memberId }: MemberName): ClassicGroup {
+  #liveGroup(groupId: string, { memberId }: MemberName): ClassicGroup {
     checkGroupId(groupId)
-    this.#checkInOffice()
+    this.#checkNotResigned()
     const group = this.#living.get(groupId)
     if (group === undefined) throw unknownMember(groupId, memberId)
     return group
   }
 
-  #ensureAlive(groupId: string): ClassicGroup {
+  #ensureLiveGroup(groupId: string): ClassicGroup {
     this.#checkRoomFor(groupId)
     return (
       this.#living.get(groupId) ??
-      this.#bringToLife(new Membership(groupId, this.#options.clock.now()))
+      this.#addGroup(new Membership(groupId, this.#options.clock.now()))
     )
   }
 
-  #bringToLife(membership: Membership): ClassicGroup {
+  #addGroup(membership: Membership): ClassicGroup {
     const { clock, random, settings, listener } = this.#options
     const keep = (of: Membership, assignments?: MemberAssignmentBytes): Promise<void> =>
       this.#run(() => ({ records: [generationRecord(of, assignments)], answer: undefined }))
@@ -170,7 +176,7 @@ export class GroupCoordinator {
 
   // ── committed offsets ──────────────────────────────────────────────────────────────────
 
-  /** Resolves when the offsets are committed in the log, but those it says of why they are not. */
+  /** Resolves when the offsets are in the log. Returns the refused ones with their errors. */
   async commit(request: CommitRequest): Promise<ReadonlyMap<OffsetToCommit, PartlogError>> {
     const { groupId, offsets, retentionTimeMs = NONE } = request
     checkGroupId(groupId)
@@ -192,7 +198,7 @@ export class GroupCoordinator {
   #checkCommit(request: CommitRequest): void {
     const group = this.#living.get(request.groupId)
     if (group !== undefined) return group.checkCommit(request)
-    if (request.generationId < 0) return // nobody is in the group: offsets can be kept for it
+    if (request.generationId < 0) return // a group without members only keeps offsets
     if (this.#machine.state.find(request.groupId) !== undefined) {
       throw unknownMember(request.groupId, request.memberId)
     }
@@ -200,7 +206,7 @@ export class GroupCoordinator {
     throw new PartlogError('ILLEGAL_GENERATION', sentence)
   }
 
-  /** What a group has committed, once all of it is committed in the log. */
+  /** The committed offsets of a group, once all of them are committed in the log. */
   async committedOffsets(groupId: string): Promise<readonly CommittedOffset[]> {
     return await this.#run(state => ({
       records: [],
@@ -208,14 +214,14 @@ export class GroupCoordinator {
     }))
   }
 
-  /** Takes back every commit for topics that are no more. */
+  /** Deletes the committed offsets of deleted topics. */
   async forgetTopics(isGone: (topic: string) => boolean): Promise<void> {
     await this.#clean(group => tombstones(group, ({ topic }) => isGone(topic)))
   }
 
   /**
-   * Takes back what a group has committed for these partitions, but those of topics that it reads:
-   * these it answers.
+   * Deletes the committed offsets of a group for these partitions, except those of topics that it
+   * reads, which it returns.
    */
   async deleteOffsets<P extends TopicPartition>(
     groupId: string,
@@ -238,7 +244,7 @@ export class GroupCoordinator {
     return kept
   }
 
-  /** Forgets what has not been of use for long, and groups of which nothing is left. */
+  /** Deletes expired offsets, and empty groups without any offset. */
   async expireOffsets(): Promise<void> {
     const { clock, settings } = this.#options
     const rules = { now: clock.now(), retentionMs: settings.offsetsRetentionMinutes * 60_000 }
@@ -249,12 +255,12 @@ export class GroupCoordinator {
       const isOver = isIdle && old.length === group.offsetCount
       return isOver ? [...old, groupTombstone(group.groupId)] : old
     })
-    for (const [groupId, { isExpected }] of this.#living) {
-      if (!isExpected) this.#forgetIfEmpty(groupId)
+    for (const [groupId, { hasPendingMembers }] of this.#living) {
+      if (!hasPendingMembers) this.#forgetIfEmpty(groupId)
     }
   }
 
-  /** Many small appends: all records together could be more than one takes. */
+  /** Appends many small batches: all records together could exceed the size of one append. */
   async #clean(recordsOf: (group: KeptGroup) => readonly JournalRecord[]): Promise<void> {
     const groups = [...this.#machine.state.groups]
     const runs = groups.flatMap(group =>
@@ -265,7 +271,7 @@ export class GroupCoordinator {
     if (runs.length > 0) this.#options.listener.changed()
   }
 
-  /** If a member has joined since, the group is as it was: its next generation is kept again. */
+  /** Leaves a group alone that a member has joined since: its next generation goes to the log. */
   #forgetIfEmpty(groupId: string): void {
     const group = this.#living.get(groupId)
     if (group?.membership.state !== 'Empty') return
@@ -274,7 +280,7 @@ export class GroupCoordinator {
     this.#living.delete(groupId)
   }
 
-  // ── from outside ───────────────────────────────────────────────────────────────────────
+  // ── views ──────────────────────────────────────────────────────────────────────────────
 
   get groups(): GroupView[] {
     const ids = new Set([...this.#machine.state.groups].map(({ groupId }) => groupId))
@@ -282,14 +288,14 @@ export class GroupCoordinator {
     return [...ids].map(groupId => this.#viewOf(groupId))
   }
 
-  /** undefined: there is no such group. */
+  /** Returns undefined when the group does not exist. */
   view(groupId: string): GroupView | undefined {
     return this.#exists(groupId) ? this.#viewOf(groupId) : undefined
   }
 
-  /** Throws GROUP_ID_NOT_FOUND. */
+  /** Describes a group. Throws GROUP_ID_NOT_FOUND. */
   describe(groupId: string): GroupView {
-    this.#checkInOffice()
+    this.#checkNotResigned()
     this.#checkExists(groupId)
     return this.#viewOf(groupId)
   }
@@ -298,7 +304,7 @@ export class GroupCoordinator {
     return viewOf(groupId, this.#living.get(groupId)?.membership)
   }
 
-  /** Forgets a group and its offsets. Throws GROUP_ID_NOT_FOUND, or NON_EMPTY_GROUP. */
+  /** Deletes a group and its offsets. Throws GROUP_ID_NOT_FOUND or NON_EMPTY_GROUP. */
   async deleteGroup(groupId: string): Promise<void> {
     await this.#run(state => {
       this.#checkExists(groupId)
@@ -316,9 +322,9 @@ export class GroupCoordinator {
     this.#options.listener.changed()
   }
 
-  // ── inside ─────────────────────────────────────────────────────────────────────────────
+  // ── checks ─────────────────────────────────────────────────────────────────────────────
 
-  #checkInOffice(): void {
+  #checkNotResigned(): void {
     if (this.#resignedWith !== undefined) throw this.#resignedWith
   }
 
@@ -331,7 +337,7 @@ export class GroupCoordinator {
     throw new PartlogError('GROUP_ID_NOT_FOUND', `there is no group ${groupId}`)
   }
 
-  /** Throws when this would be one group too many. */
+  /** Throws POLICY_VIOLATION when a new group would exceed the maximum. */
   #checkRoomFor(groupId: string): void {
     if (this.#exists(groupId)) return
     if (Math.max(this.#living.size, this.#machine.state.size) < GROUPS_MAX) return
@@ -339,7 +345,7 @@ export class GroupCoordinator {
   }
 
   async #run<T>(decide: (state: KeptGroups) => Decision<T>): Promise<T> {
-    this.#checkInOffice()
+    this.#checkNotResigned()
     try {
       return await answered(this.#machine.run(decide), this.#options.clock)
     } catch (error) {
@@ -349,9 +355,9 @@ export class GroupCoordinator {
 }
 
 function chunksOf(records: readonly JournalRecord[]): (readonly JournalRecord[])[] {
-  const count = Math.ceil(records.length / CLEANED_AT_ONCE)
+  const count = Math.ceil(records.length / TOMBSTONES_MAX)
   return Array.from({ length: count }, (_, index) =>
-    records.slice(index * CLEANED_AT_ONCE, (index + 1) * CLEANED_AT_ONCE),
+    records.slice(index * TOMBSTONES_MAX, (index + 1) * TOMBSTONES_MAX),
   )
 }
 
@@ -373,13 +379,13 @@ function tooLong(offsets: readonly OffsetToCommit[]): Map<OffsetToCommit, Partlo
   for (const offset of offsets) {
     const size = Buffer.byteLength(offset.metadata)
     if (size <= METADATA_MAX_BYTES) continue
-    const sentence = `metadata of a commit: ${size} bytes, at most ${METADATA_MAX_BYTES} are kept`
+    const sentence = `metadata of a commit has ${size} bytes, at most ${METADATA_MAX_BYTES} are allowed`
     refused.set(offset, new PartlogError('OFFSET_METADATA_TOO_LARGE', sentence))
   }
   return refused
 }
 
-/** What members that are no consumers read is not known: while they are there, all of it counts. */
+/** The topics of members that are not consumers are unknown, so all offsets count as in use. */
 function checkOffsetsAreOfConsumers(membership: Membership | undefined): void {
   if (membership === undefined || membership.state === 'Empty') return
   const { groupId, protocolType, state, size } = membership

@@ -1,4 +1,4 @@
-/** What a coordinator remembers of groups, as the records of `__consumer_offsets`. */
+/** The durable state of groups as records of `__consumer_offsets`. */
 
 import { NONE, type LeaderEpoch, type Offset, type Timestamp } from '../../model/units.js'
 import {
@@ -28,15 +28,15 @@ export interface CommittedOffset {
   readonly leaderEpoch: LeaderEpoch
   readonly metadata: string
   readonly committedAt: Timestamp
-  /** When it ends, if its client has said so; −1: the group's rules apply. */
+  /** When the commit expires, if its client set a retention time; −1: by the broker's retention. */
   readonly expiresAt: Timestamp
 }
 
-/** Who gets what, by member id. */
+/** The encoded assignments, by member id. */
 export type MemberAssignmentBytes = ReadonlyMap<string, Uint8Array>
 
-/** A record, read. */
-export type GroupNews =
+/** A decoded record. */
+export type GroupRecord =
   | { readonly kind: 'offset'; readonly groupId: string; readonly offset: CommittedOffset }
   | {
       readonly kind: 'noOffset'
@@ -47,8 +47,8 @@ export type GroupNews =
   | { readonly kind: 'generation'; readonly groupId: string; readonly value: GroupMetadataValue }
   | { readonly kind: 'noGeneration'; readonly groupId: string }
 
-/** undefined for kinds of records that are not known here: other versions of Kafka have more. */
-export function readGroupRecord({ key, value }: JournalRecord): GroupNews | undefined {
+/** Returns undefined for unknown kinds of records: other versions of Kafka have more. */
+export function readGroupRecord({ key, value }: JournalRecord): GroupRecord | undefined {
   const kind = kindOf(key)
   if (key === null || kind === undefined) return undefined
   if (kind <= OFFSET_COMMIT_KIND) return readOffset(key, value)
@@ -58,7 +58,7 @@ export function readGroupRecord({ key, value }: JournalRecord): GroupNews | unde
   return { kind: 'generation', groupId, value: decodeVersioned(groupMetadataValue, value) }
 }
 
-function readOffset(key: Uint8Array, value: Uint8Array | null): GroupNews {
+function readOffset(key: Uint8Array, value: Uint8Array | null): GroupRecord {
   const { group: groupId, topic, partition } = decodeVersioned(offsetCommitKey, key)
   if (value === null) return { kind: 'noOffset', groupId, topic, partition }
   const {
@@ -87,17 +87,17 @@ export function offsetRecord(groupId: string, committed: CommittedOffset): Journ
   }
 }
 
-/** Takes a commit back. */
+/** Deletes a committed offset. */
 export function offsetTombstone(groupId: string, topic: string, partition: number): JournalRecord {
   return { key: offsetKey(groupId, topic, partition), value: null }
 }
 
-/** The group is no more. */
+/** Deletes a group. */
 export function groupTombstone(groupId: string): JournalRecord {
   return { key: groupKey(groupId), value: null }
 }
 
-/** A generation with what its members get: these assignments, or those they have. */
+/** A generation with its members and their assignments: the given ones, or the current ones. */
 export function generationRecord(
   membership: Membership,
   assignments?: MemberAssignmentBytes,
@@ -130,7 +130,7 @@ function assignmentOf(member: Member, given: MemberAssignmentBytes | undefined):
   return given === undefined ? member.assignment : (given.get(member.memberId) ?? new Uint8Array(0))
 }
 
-/** The other way round: brings a membership to what is kept. */
+/** Restores a membership from the record of its generation. */
 export function restoreGeneration(membership: Membership, value: GroupMetadataValue): void {
   const { protocolType, generation, protocol: protocolName, leader: leaderId } = value
   const { currentStateTimestamp: since = -1 } = value

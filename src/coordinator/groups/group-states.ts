@@ -1,5 +1,5 @@
 /**
- * The states of a group, with what each request of a member gets in each of them (Kafka's
+ * The states of a group and the answer to each request of a member in each state (Kafka's
  * ClassicGroupState and GroupMetadataManager).
  *
  *   state                 JoinGroup              SyncGroup        Heartbeat        commit
@@ -11,9 +11,9 @@
  *
  * A new member is admitted in every state but Dead, and makes a stable group rebalance.
  * (a) from consumers outside any generation; a group has no members then
- * (b) if it says the same as before: the answer was lost; else the group rebalances
- * (c) except the leader, whose joining again always means that the group shall rebalance
- * (d) for the leader, who shares out the partitions
+ * (b) if its metadata is unchanged: the answer was lost; otherwise the group rebalances
+ * (c) except for the leader: when it joins again, the group always rebalances
+ * (d) for the leader, which assigns the partitions
  */
 
 import type { StateRow } from '../../base/states.js'

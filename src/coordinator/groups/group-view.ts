@@ -1,4 +1,4 @@
-/** A group, seen from outside. */
+/** A group as the admin API describes it. */
 
 import { NO_BYTES } from '../../base/bytes.js'
 import type { GroupState } from './group-states.js'
@@ -8,7 +8,7 @@ export interface GroupView {
   readonly groupId: string
   readonly state: GroupState
   readonly protocolType: string
-  /** The assignor. */
+  /** The name of the assignor. */
   readonly protocolName: string
   readonly members: readonly {
     readonly memberId: string
@@ -21,7 +21,7 @@ export interface GroupView {
 }
 
 
-/** What its members ask for is told of a stable group only: else it is about to change. */
+/** Shows the members' metadata only of a stable group: in other states it is about to change. */
 export function viewOf(groupId: string, membership: Membership | undefined): GroupView {
   if (membership === undefined) {
     return { groupId, state: 'Empty', protocolType: '', protocolName: '', members: [] }

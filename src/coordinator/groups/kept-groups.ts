@@ -1,4 +1,4 @@
-/** What one partition of `__consumer_offsets` says of its groups: the fold over its records. */
+/** The durable state of the groups of one partition of `__consumer_offsets`: a fold over records. */
 
 import { partitionKey } from '../../model/names.js'
 import type { GroupMetadataValue } from '../../protocol/messages/group-records.js'
@@ -6,7 +6,7 @@ import type { JournalRecord } from '../fold/journal.js'
 import type { Fold } from '../fold/state-machine.js'
 import { readGroupRecord, type CommittedOffset } from './group-journal.js'
 
-/** One group: its last generation, and what it has committed. */
+/** One group: its last generation and its committed offsets. */
 export class KeptGroup {
   readonly #offsets = new Map<string, CommittedOffset>()
   /** undefined when no member has ever joined. */
@@ -49,17 +49,17 @@ export class KeptGroups implements Fold {
   }
 
   replay(record: JournalRecord): void {
-    const news = readGroupRecord(record)
-    if (news === undefined) return
-    const isNew = news.kind === 'offset' || news.kind === 'generation'
-    const group = isNew ? this.#ensure(news.groupId) : this.#groups.get(news.groupId)
-    if (group === undefined) return // nothing is left of what is taken back here
-    if (news.kind === 'offset') group.keep(news.offset)
-    else if (news.kind === 'noOffset') group.drop(news.topic, news.partition)
-    else group.generation = news.kind === 'generation' ? news.value : undefined
-    // A group is there until it is taken back itself, also without its last offset.
-    const isOver = news.kind === 'noGeneration' && group.offsetCount === 0
-    if (isOver) this.#groups.delete(news.groupId)
+    const change = readGroupRecord(record)
+    if (change === undefined) return
+    const isNew = change.kind === 'offset' || change.kind === 'generation'
+    const group = isNew ? this.#ensure(change.groupId) : this.#groups.get(change.groupId)
+    if (group === undefined) return // a tombstone of a group that is not known
+    if (change.kind === 'offset') group.keep(change.offset)
+    else if (change.kind === 'noOffset') group.drop(change.topic, change.partition)
+    else group.generation = change.kind === 'generation' ? change.value : undefined
+    // A group exists until its own tombstone, even without its last offset.
+    const isOver = change.kind === 'noGeneration' && group.offsetCount === 0
+    if (isOver) this.#groups.delete(change.groupId)
   }
 
   #ensure(groupId: string): KeptGroup {

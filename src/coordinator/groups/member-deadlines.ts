@@ -1,7 +1,7 @@
 /**
- * How long a group waits for a word from each member, and for those it sent away with a member id
- * to come back with it (KIP-394). A heartbeat only moves the moment at which a session ends; the
- * timer looks at it when it is due.
+ * How long a group waits for a heartbeat of each member, and for pending members: new clients that
+ * got a member id and have to join again with it (KIP-394). A heartbeat only moves the end of the
+ * session; the timer checks it when it is due.
  */
 
 import { assert } from '../../base/assert.js'
@@ -9,21 +9,21 @@ import type { Clock, Timer } from '../../base/clock.js'
 import { PartlogError } from '../../model/errors.js'
 import type { Member } from './member.js'
 
-/** Kafka has no bound: a client that asks again and again fills the coordinator's memory there. */
-const EXPECTED_MAX = 10_000
+/** Kafka has no bound: a client that keeps joining without an id fills its coordinator's memory. */
+const PENDING_MAX = 10_000
 
 export interface MemberDeadlinesOptions {
   readonly clock: Clock
   /** The session of a member has ended. */
-  readonly onSilent: (member: Member) => void
-  /** One that was expected has not come. */
-  readonly onAbsent: () => void
+  readonly onSessionTimeout: (member: Member) => void
+  /** A pending member has not joined in time. */
+  readonly onPendingTimeout: () => void
 }
 
 export class MemberDeadlines {
   readonly #options: MemberDeadlinesOptions
-  /** By member id: how long those who were sent away are expected. */
-  readonly #expected = new Map<string, Timer>()
+  /** The timers of pending members, by member id. */
+  readonly #pending = new Map<string, Timer>()
 
   constructor(options: MemberDeadlinesOptions) {
     this.#options = options
@@ -31,7 +31,7 @@ export class MemberDeadlines {
 
   // ── sessions ───────────────────────────────────────────────────────────────────────────
 
-  /** The member was heard of: it has so long from now on. */
+  /** Extends the member's session to `timeoutMs` from now. */
   prolong(member: Member, timeoutMs = member.sessionTimeoutMs): void {
     const atMs = this.#options.clock.monotonicMs() + timeoutMs
     const isLater = member.expiry !== undefined && atMs >= member.expiresAtMs
@@ -39,7 +39,7 @@ export class MemberDeadlines {
     if (!isLater) this.#arm(member)
   }
 
-  /** It has so long at most, unless it is heard of. */
+  /** Shortens the member's session to at most `timeoutMs` from now. */
   shorten(member: Member, timeoutMs: number): void {
     const atMs = this.#options.clock.monotonicMs() + timeoutMs
     if (atMs >= member.expiresAtMs) return
@@ -53,50 +53,50 @@ export class MemberDeadlines {
   }
 
   #arm(member: Member): void {
-    const { clock, onSilent } = this.#options
+    const { clock, onSessionTimeout } = this.#options
     this.end(member)
     const onTime = (): void => {
       if (clock.monotonicMs() < member.expiresAtMs) return this.#arm(member)
       member.expiry = undefined
-      onSilent(member)
+      onSessionTimeout(member)
     }
     const delayMs = Math.max(member.expiresAtMs - clock.monotonicMs(), 0)
     member.expiry = clock.after(delayMs, onTime, 'background')
   }
 
-  // ── those who are expected ─────────────────────────────────────────────────────────────
+  // ── pending members ────────────────────────────────────────────────────────────────────
 
-  get expectedCount(): number {
-    return this.#expected.size
+  get pendingCount(): number {
+    return this.#pending.size
   }
 
-  isExpected(memberId: string): boolean {
-    return this.#expected.has(memberId)
+  isPending(memberId: string): boolean {
+    return this.#pending.has(memberId)
   }
 
-  /** Waits for a new member so long. Throws when too many are waited for. */
-  expect(memberId: string, timeoutMs: number): void {
-    const { clock, onAbsent } = this.#options
-    assert(!this.isExpected(memberId), 'an id is given once', { memberId })
-    if (this.expectedCount >= EXPECTED_MAX) {
-      const sentence = `${EXPECTED_MAX} new members are waited for already`
+  /** Waits `timeoutMs` for a new member to join with its id. Throws when too many are pending. */
+  addPending(memberId: string, timeoutMs: number): void {
+    const { clock, onPendingTimeout } = this.#options
+    assert(!this.isPending(memberId), 'an id is given once', { memberId })
+    if (this.pendingCount >= PENDING_MAX) {
+      const sentence = `${PENDING_MAX} new members already wait to join with their member id`
       throw new PartlogError('GROUP_MAX_SIZE_REACHED', sentence)
     }
     const onTime = (): void => {
-      this.#expected.delete(memberId)
-      onAbsent()
+      this.#pending.delete(memberId)
+      onPendingTimeout()
     }
-    this.#expected.set(memberId, clock.after(timeoutMs, onTime, 'background'))
+    this.#pending.set(memberId, clock.after(timeoutMs, onTime, 'background'))
   }
 
-  /** It is here, or will not come. False: it was not expected. */
-  expectNoMore(memberId: string): boolean {
-    this.#expected.get(memberId)?.cancel()
-    return this.#expected.delete(memberId)
+  /** Stops waiting for a pending member. Returns false if it was not pending. */
+  removePending(memberId: string): boolean {
+    this.#pending.get(memberId)?.cancel()
+    return this.#pending.delete(memberId)
   }
 
-  expectNone(): void {
-    for (const timer of this.#expected.values()) timer.cancel()
-    this.#expected.clear()
+  removeAllPending(): void {
+    for (const timer of this.#pending.values()) timer.cancel()
+    this.#pending.clear()
   }
 }

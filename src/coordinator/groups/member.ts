@@ -1,29 +1,29 @@
-/** One member of a group, as its coordinator knows it. */
+/** One member of a group, as its coordinator sees it. */
 
 import { NO_BYTES } from '../../base/bytes.js'
 import type { Timer } from '../../base/clock.js'
 import { PartlogError } from '../../model/errors.js'
 
-/** An assignor a member could live with, and what it says to it. */
+/** An assignor that a member supports, and the member's metadata for it. */
 export interface MemberProtocol {
   readonly name: string
   readonly metadata: Uint8Array
 }
 
 export interface JoinRequest {
-  /** Empty for one who is new. */
+  /** Empty for a new member. */
   readonly memberId: string
-  /** group.instance.id: names a static member, which comes back as the same one. */
+  /** group.instance.id of a static member: it stays the same member when it restarts. */
   readonly groupInstanceId: string | null
   readonly clientId: string
   readonly clientHost: string
-  /** One who is new is sent away once, to come back with the id it is given (KIP-394). */
+  /** A new member gets a member id first and has to join again with it (KIP-394). */
   readonly requiresMemberId: boolean
   readonly sessionTimeoutMs: number
   readonly rebalanceTimeoutMs: number
   readonly protocolType: string
   readonly protocols: readonly MemberProtocol[]
-  /** Why it joins (again), for people (KIP-800). */
+  /** Why the member joins or rejoins, for people (KIP-800). */
   readonly reason?: string
 }
 
@@ -33,9 +33,9 @@ export interface JoinAnswer {
   readonly protocolName: string | null
   readonly leader: string
   readonly memberId: string
-  /** It leads, but nothing has changed: the assignment there is stays (KIP-814). */
+  /** The member leads but nothing has changed: the current assignment stays (KIP-814). */
   readonly skipAssignment: boolean
-  /** For the leader, who assigns: what everybody says. */
+  /** For the leader, which assigns: the metadata of all members. Empty for other members. */
   readonly members: readonly {
     readonly memberId: string
     readonly groupInstanceId: string | null
@@ -55,7 +55,7 @@ export interface SyncRequest {
   readonly generationId: number
   readonly protocolType: string | null
   readonly protocolName: string | null
-  /** The leader's; empty from everybody else. */
+  /** The leader's assignments; empty from other members. */
   readonly assignments: readonly { readonly memberId: string; readonly assignment: Uint8Array }[]
 }
 
@@ -63,25 +63,25 @@ export type MemberName = Pick<SyncRequest, 'memberId' | 'groupInstanceId'>
 export type MemberInGeneration = MemberName & Pick<SyncRequest, 'generationId'>
 export type LeavingMember = MemberName & { readonly reason: string }
 
-/** Kafka writes where a connection comes from as `host/address`; inside the process is no host. */
+/** Kafka writes the host of a connection as `host/address`; a channel in the process has none. */
 export function livesInProcess({ clientHost }: Pick<JoinRequest, 'clientHost'>): boolean {
   return !clientHost.includes('/')
 }
 
-/** Somebody whose answer has to wait. */
+/** A request whose answer has to wait. */
 export interface Parked<T> {
   resolve(answer: T): void
   reject(error: PartlogError): void
 }
 
-/** Sent away with an id, to come back with it. */
+/** A new member has to join again with the member id in this error. */
 export class MemberIdRequired extends PartlogError {
   constructor(readonly memberId: string) {
-    super('MEMBER_ID_REQUIRED', `join again as ${memberId}`)
+    super('MEMBER_ID_REQUIRED', `join again with member id ${memberId}`)
   }
 }
 
-/** What a member may say anew when it joins again. */
+/** What a member may change when it joins again. */
 export type MemberClaims = Pick<
   JoinRequest,
   'clientId' | 'clientHost' | 'sessionTimeoutMs' | 'rebalanceTimeoutMs' | 'protocols'
@@ -98,13 +98,13 @@ export class Member {
   rebalanceTimeoutMs: number
   protocols: readonly MemberProtocol[]
   assignment: Uint8Array = NO_BYTES
-  /** It has joined, and waits for the others. */
+  /** The member has joined and waits for the others. */
   joining: Parked<JoinAnswer> | undefined
-  /** It waits for what the leader assigns. */
+  /** The member waits for the leader's assignment. */
   syncing: Parked<SyncAnswer> | undefined
-  /** It owes a SyncGroup for this generation. */
+  /** The member has not sent a SyncGroup for this generation yet. */
   owesSync = false
-  /** It has not been through a rebalance yet. */
+  /** The member has not completed a rebalance yet. */
   isNew = true
   expiry: Timer | undefined
   expiresAtMs = 0
@@ -119,7 +119,7 @@ export class Member {
     this.protocols = traits.protocols
   }
 
-  /** Only through {@link Membership}, which counts protocols. */
+  /** Called only by {@link Membership}, which counts protocols. */
   update(claims: MemberClaims): void {
     this.clientId = claims.clientId
     this.clientHost = claims.clientHost
@@ -128,8 +128,8 @@ export class Member {
     this.protocols = claims.protocols
   }
 
-  /** Has it said exactly this before? */
-  says(protocols: readonly MemberProtocol[]): boolean {
+  /** True if the member already has exactly these protocols. */
+  hasProtocols(protocols: readonly MemberProtocol[]): boolean {
     return (
       protocols.length === this.protocols.length &&
       protocols.every(({ name, metadata }, index) => {
@@ -161,7 +161,7 @@ export class Member {
     parked?.reject(error)
   }
 
-  /** Whatever it waits for will not come. */
+  /** Fails the requests for whose answers the member waits. */
   fail(error: PartlogError): void {
     const parked = this.joining
     this.joining = undefined
@@ -169,7 +169,7 @@ export class Member {
     this.failSync(error)
   }
 
-  forget(): void {
+  clearAssignment(): void {
     this.assignment = NO_BYTES
   }
 }

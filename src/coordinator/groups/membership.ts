@@ -1,8 +1,8 @@
 /**
- * Who is in a group: its members, the generation they are in and the state that is in. Pure.
+ * The members of a group, their generation and the group's state. Pure.
  *
- * The first member to join leads; when it goes, another one. The protocol of a generation is an
- * assignor that all its members know.
+ * The first member to join leads; when it leaves, another member leads. The protocol of a
+ * generation is an assignor that all its members support.
  */
 
 import { assert } from '../../base/assert.js'
@@ -16,8 +16,8 @@ export class Membership {
   readonly #members = new Map<string, Member>()
   /** Member ids of static members, by their instance ids. */
   readonly #statics = new Map<string, string>()
-  /** How many members know an assignor. */
-  readonly #knownBy = new Map<string, number>()
+  /** How many members support an assignor, by its name. */
+  readonly #supportedBy = new Map<string, number>()
   #state: GroupState = 'Empty'
   #previousState: GroupState = 'Empty'
   #stateSince: Timestamp
@@ -39,7 +39,7 @@ export class Membership {
   get previousState(): GroupState {
     return this.#previousState
   }
-  /** −1: nobody knows, the log was written by an old version of Kafka. */
+  /** −1: unknown, because an old version of Kafka wrote the log. */
   get stateSince(): Timestamp {
     return this.#stateSince
   }
@@ -49,7 +49,7 @@ export class Membership {
   get generation(): number {
     return this.#generation
   }
-  /** null: nobody has ever joined, the group only keeps offsets. */
+  /** null: no member has ever joined, the group only keeps offsets. */
   get protocolType(): string | null {
     return this.#protocolType
   }
@@ -66,7 +66,7 @@ export class Membership {
   get size(): number {
     return this.#members.size
   }
-  /** How long others may take to join: as long as the most patient member allows. */
+  /** How long members may take to rejoin: the longest rebalance timeout of any member. */
   get rebalanceTimeoutMs(): number {
     return Math.max(0, ...[...this.members].map(member => member.rebalanceTimeoutMs))
   }
@@ -85,7 +85,7 @@ export class Membership {
     this.#stateSince = now
   }
 
-  /** As it was kept in the log: a generation that has its partitions, or one without members. */
+  /** Restores the state from the log: an assigned generation, or one without members. */
   restore(kept: {
     readonly generation: number
     readonly protocolType: string
@@ -114,7 +114,10 @@ export class Membership {
     return this.#members.get(this.#statics.get(groupInstanceId) ?? '')
   }
 
-  /** The member of this id. Throws UNKNOWN_MEMBER_ID, or FENCED_INSTANCE_ID: it was replaced. */
+  /**
+   * The member with this id. Throws UNKNOWN_MEMBER_ID, or FENCED_INSTANCE_ID when another client
+   * has replaced the static member.
+   */
   member(memberId: string, groupInstanceId: string | null): Member {
     if (groupInstanceId !== null) {
       const current = this.#statics.get(groupInstanceId)
@@ -136,7 +139,7 @@ export class Membership {
     throw this.#error('ILLEGAL_GENERATION', sentence)
   }
 
-  /** Throws what the state's row says, if that is an error. */
+  /** Throws if the current state answers this request with an error. */
   checkAllowed(what: 'sync' | 'heartbeat' | 'commit' | 'join'): void {
     const answer = this.row[what]
     if (!isErrorCode(answer)) return
@@ -166,7 +169,7 @@ export class Membership {
     if (this.#leaderId === memberId) this.#leaderId = [...this.#members.keys()][0] ?? null
   }
 
-  /** Takes over what a member says when it joins again. */
+  /** Updates a member with the claims of its new JoinGroup. */
   update(member: Member, claims: MemberClaims): void {
     this.#count(member, -1)
     member.update(claims)
@@ -175,17 +178,17 @@ export class Membership {
 
   #count({ protocols }: Member, change: 1 | -1): void {
     for (const name of new Set(protocols.map(each => each.name))) {
-      const count = (this.#knownBy.get(name) ?? 0) + change
-      assert(count >= 0 && count <= this.size, 'members that know it', { name, count })
-      if (count > 0) this.#knownBy.set(name, count)
-      else this.#knownBy.delete(name)
+      const count = (this.#supportedBy.get(name) ?? 0) + change
+      assert(count >= 0 && count <= this.size, 'the count of members that support it', { name, count })
+      if (count > 0) this.#supportedBy.set(name, count)
+      else this.#supportedBy.delete(name)
     }
   }
 
-  /** A static member has come back: it is the same one under another id. */
+  /** Gives a returning static member its new member id. */
   rename(member: Member, memberId: string): void {
     const { memberId: oldId, groupInstanceId } = member
-    assert(groupInstanceId !== null, 'only a static member comes back', { oldId })
+    assert(groupInstanceId !== null, 'only a static member is renamed', { oldId })
     this.#members.delete(oldId)
     member.memberId = memberId
     this.#members.set(memberId, member)
@@ -193,7 +196,7 @@ export class Membership {
     if (this.#leaderId === oldId) this.#leaderId = memberId
   }
 
-  /** A leader who is here. False when nobody has joined. */
+  /** Makes a member that has joined the leader. Returns false when no member has joined. */
   electJoinedLeader(): boolean {
     if (this.find(this.#leaderId ?? '')?.joining !== undefined) return true
     const joined = [...this.members].find(({ joining }) => joining !== undefined)
@@ -204,7 +207,7 @@ export class Membership {
 
   // ── protocols ──────────────────────────────────────────────────────────────────────────
 
-  /** Could somebody who knows these assignors live with the members there are? */
+  /** True if a member with these assignors has one in common with all current members. */
   isCompatible(protocolType: string, protocols: readonly MemberProtocol[]): boolean {
     if (protocolType === '' || protocols.length === 0) return false
     if (this.#members.size === 0) return true
@@ -213,20 +216,20 @@ export class Membership {
   }
 
   readonly #isCommon = ({ name }: MemberProtocol): boolean =>
-    this.#knownBy.get(name) === this.#members.size
+    this.#supportedBy.get(name) === this.#members.size
 
-  /** The assignor most members like best, of those that all of them know. */
+  /** The assignor that most members prefer, among those that all of them support. */
   selectProtocol(): string {
     const votes = new Map<string, number>()
     for (const { protocols } of this.members) {
-      const liked = protocols.find(this.#isCommon)
-      assert(liked !== undefined, 'members without a common protocol')
-      votes.set(liked.name, (votes.get(liked.name) ?? 0) + 1)
+      const preferred = protocols.find(this.#isCommon)
+      assert(preferred !== undefined, 'members without a common protocol')
+      votes.set(preferred.name, (votes.get(preferred.name) ?? 0) + 1)
     }
     return [...votes].reduce((best, each) => (each[1] > best[1] ? each : best))[0]
   }
 
-  /** Everybody who will be here is here. */
+  /** Begins a generation with the current members. */
   beginGeneration(now: Timestamp): void {
     this.#generation++
     if (this.#members.size > 0) {
@@ -251,7 +254,7 @@ export class Membership {
       leader: this.#leaderId ?? '',
       memberId: member.memberId,
       skipAssignment: leads && skipAssignment,
-      members: leads ? this.#roll() : [],
+      members: leads ? this.#memberMetadata() : [],
     }
   }
 
@@ -259,7 +262,7 @@ export class Membership {
     return { protocolType: this.#protocolType, protocolName: this.#protocolName, assignment }
   }
 
-  #roll(): JoinAnswer['members'] {
+  #memberMetadata(): JoinAnswer['members'] {
     return [...this.members].map(member => ({
       memberId: member.memberId,
       groupInstanceId: member.groupInstanceId,

@@ -1,7 +1,7 @@
 /**
- * When committed offsets end (Kafka's OffsetMetadataManager, KIP-211): some time after their group
- * has become empty; those of a group that lives, when it has not subscribed to their topic for as
- * long. Pure.
+ * When committed offsets expire (Kafka's OffsetMetadataManager, KIP-211): the retention time after
+ * their group has become empty, or after the commit if a group with members does not subscribe to
+ * their topic. Pure.
  */
 
 import { NONE, type Timestamp } from '../../model/units.js'
@@ -16,21 +16,21 @@ export interface ExpirationRules {
   readonly retentionMs: number
 }
 
-/** Which offsets of a group have ended; undefined for a group that nobody ever joined. */
+/** Returns whether an offset has expired. `membership` is undefined if no member ever joined. */
 export function expirationOf(
   membership: Membership | undefined,
   { now, retentionMs }: ExpirationRules,
 ): (offset: CommittedOffset) => boolean {
-  const baseOf = baseIn(membership)
+  const unusedSince = unusedSinceIn(membership)
   return offset => {
-    const since = baseOf(offset)
+    const since = unusedSince(offset)
     if (since === undefined) return false
     return offset.expiresAt >= 0 ? now >= offset.expiresAt : now - since >= retentionMs
   }
 }
 
-/** From when on it counts; undefined: it is in use. */
-function baseIn(
+/** Since when an offset is unused; undefined when it is in use. */
+function unusedSinceIn(
   membership: Membership | undefined,
 ): (offset: CommittedOffset) => Timestamp | undefined {
   if (membership === undefined || membership.protocolType === null) {
@@ -44,7 +44,7 @@ function baseIn(
   return ({ topic, committedAt }) => (topics.has(topic) ? undefined : committedAt)
 }
 
-/** When a commit ends whose client has said how long it is kept; −1 when it has not. */
+/** When a commit with its own retention time expires; −1 for a commit without one. */
 export function expiryOf(committedAt: Timestamp, retentionTimeMs: number): Timestamp {
   if (retentionTimeMs === NONE) return NONE
   return Math.min(committedAt + retentionTimeMs, Number.MAX_SAFE_INTEGER)

@@ -1,4 +1,4 @@
-/** Gathers what has changed from one generation of a group to the next, and tells it. */
+/** Collects what changes from one generation of a group to the next, and reports it. */
 
 import type { Clock } from '../../base/clock.js'
 import type { TopicPartition } from '../../model/names.js'
@@ -10,7 +10,7 @@ import {
 import type { Member } from './member.js'
 import type { Membership } from './membership.js'
 
-/** One member of a group, for people. */
+/** The names of one member of a group. */
 export interface GroupMemberName {
   readonly memberId: string
   readonly groupInstanceId: string | null
@@ -22,23 +22,23 @@ export interface RebalanceEvent {
   readonly groupId: string
   /** The generation that has begun. */
   readonly generationId: number
-  /** What set it off. */
+  /** Why the rebalance began. */
   readonly reason: string
   readonly joined: readonly GroupMemberName[]
-  /** Those who have left by themselves, or whose process has ended. */
+  /** Members that left the group, or whose process has ended. */
   readonly left: readonly GroupMemberName[]
-  /** Those who were not heard of in time. */
+  /** Members removed because of a timeout. */
   readonly timedOut: readonly GroupMemberName[]
-  /** Everybody in the new generation, with what each had before and has now. */
+  /** All members of the new generation, with the partitions of each before and after. */
   readonly members: readonly (GroupMemberName & {
     readonly before: readonly TopicPartition[]
     readonly after: readonly TopicPartition[]
   })[]
-  /** From what set it off to the last member's partitions. Milliseconds. */
+  /** From the beginning of the rebalance until the assignments are known. Milliseconds. */
   readonly durationMs: number
 }
 
-/** Members of one group that do not seem to belong together: nobody reads a topic of both. */
+/** Two members of one group whose topics are unrelated: no member reads topics of both. */
 export interface SharedGroupEvent {
   readonly groupId: string
   readonly members: readonly (GroupMemberName & { readonly topics: readonly string[] })[]
@@ -49,7 +49,7 @@ export interface SharedGroupEvent {
 export interface GroupListener {
   rebalanced(event: RebalanceEvent): void
   shared(event: SharedGroupEvent): void
-  /** Anything that others can see has changed: members, state, offsets. */
+  /** The visible state of a group has changed: members, state, offsets. */
   changed(): void
   failed(sentence: string, error: unknown): void
 }
@@ -70,7 +70,7 @@ export class RebalanceNews {
     this.#membership = membership
     this.#listener = listener
     this.#clock = clock
-    this.#remember()
+    this.#rememberAssignments()
   }
 
   joined(member: Member): void {
@@ -92,7 +92,7 @@ export class RebalanceNews {
     this.#listener.changed()
   }
 
-  /** A second reason on the way belongs to the same rebalance. */
+  /** Keeps the first reason: a second one during a rebalance belongs to the same rebalance. */
   begins(reason: string): void {
     if (this.#since === undefined) {
       this.#since = this.#clock.monotonicMs()
@@ -119,27 +119,27 @@ export class RebalanceNews {
     }
     for (const names of [this.#joined, this.#left, this.#timedOut]) names.clear()
     this.#since = undefined
-    this.#remember()
+    this.#rememberAssignments()
     this.#listener.rebalanced(event)
     this.#listener.changed()
-    this.#lookForUnrelated()
+    this.#reportUnrelated()
   }
 
-  #remember(): void {
+  #rememberAssignments(): void {
     this.#before = new Map([...this.#membership.members].map(each => [each, each.assignment]))
   }
 
-  #lookForUnrelated(): void {
+  #reportUnrelated(): void {
     const event = unrelatedReaders(this.#membership)
     const key = event === undefined ? '' : event.members.map(({ clientId }) => clientId).join()
     if (event !== undefined && key !== this.#lastUnrelated) this.#listener.shared(event)
     this.#lastUnrelated = key
   }
 
-  /** Other protocols than that of consumers have bytes nobody here can read. */
+  /** The assignments of other protocols than the consumers' cannot be decoded here. */
   #partitionsIn(assignment: Uint8Array | undefined): readonly TopicPartition[] {
     if (assignment === undefined || this.#membership.protocolType !== CONSUMER_PROTOCOL) return []
-    return readable(() => decodeAssignment(assignment).partitions) ?? []
+    return readOrUndefined(() => decodeAssignment(assignment).partitions) ?? []
   }
 }
 
@@ -148,16 +148,15 @@ function nameOf({ memberId, groupInstanceId, clientId }: Member): GroupMemberNam
 }
 
 /**
- * Two services that share a group id by mistake: they have different names, they read topics that
- * have nothing to do with each other, and they set off rebalances of each other. One of it alone
- * says nothing: copies of one service may have any names (of hosts, processes, pods), and what a
- * service reads is changed member by member.
+ * Finds two services that share a group id by mistake: their names differ and their topics are
+ * unrelated. One sign alone proves nothing: copies of one service may have any names (of hosts,
+ * processes, pods), and a service changes its topics member by member.
  */
 export function unrelatedReaders({ groupId, members, protocolName, protocolType }: Membership) {
   if (protocolType !== CONSUMER_PROTOCOL) return undefined
   const readers = [...members].flatMap(member => {
     const bytes = member.metadataFor(protocolName)
-    const topics = readable(() => decodeSubscribedTopics(bytes)) ?? []
+    const topics = readOrUndefined(() => decodeSubscribedTopics(bytes)) ?? []
     return topics.length === 0 ? [] : { ...nameOf(member), topics: [...topics].sort() }
   })
   const [first] = readers
@@ -170,14 +169,14 @@ export function unrelatedReaders({ groupId, members, protocolName, protocolType 
   if (other === undefined) return undefined
   const [one, two] = [first, other].map(({ topics }) => topics.slice(0, NAMED_MAX).join(', '))
   const pair = `clients "${first.clientId}" and "${other.clientId}"`
-  const reason = `${pair} read topics that nobody reads together: ${one} and ${two}`
+  const reason = `${pair} read topics that no member reads together: ${one} and ${two}`
   return { groupId, members: [first, other], reason }
 }
 
-/** So many topics of each are named. */
+/** The most topics named of each member. */
 const NAMED_MAX = 3
 
-/** These topics, those that one of their readers reads as well, and so on. */
+/** These topics, all other topics of their readers, and so on. */
 function topicsRelatedTo(
   topics: readonly string[],
   readers: readonly { readonly topics: readonly string[] }[],
@@ -191,32 +190,32 @@ function topicsRelatedTo(
     }
   }
   const related = new Set(topics)
-  // A set goes on over what is added on the way.
+  // The loop also visits topics that are added to the set meanwhile.
   for (const topic of related) {
     for (const reader of readersOf.get(topic) ?? []) {
       for (const each of reader.topics) related.add(each)
     }
-    readersOf.delete(topic) // its readers are through
+    readersOf.delete(topic) // its readers are done
   }
   return related
 }
 
 /**
- * What tells copies of a service apart, at the end of their names: a number, a letter, something
- * hexadecimal, or what Kubernetes makes up for a pod, which has no vowels.
+ * The end of a client id that distinguishes the copies of a service: a number, a letter, a
+ * hexadecimal id, or the random suffix of a Kubernetes pod, which has no vowels.
  */
 const COPY = /[-_.#:@](\d+|[a-z]|[0-9a-f]{4,}|[bcdfghjklmnpqrstvwxz0-9]{5,})$|\d+$/i
-/** Longer names are compared by their beginnings. */
+/** Of longer names only the beginning is compared. */
 const NAME_LENGTH_MAX = 255
 
-/** The name without what tells copies apart. */
+/** The client id without the suffixes that distinguish copies. */
 function serviceOf(clientId: string): string {
   const name = clientId.slice(0, NAME_LENGTH_MAX)
   const service = name.replace(COPY, '')
   return service === name ? name : serviceOf(service)
 }
 
-function readable<T>(read: () => T): T | undefined {
+function readOrUndefined<T>(read: () => T): T | undefined {
   try {
     return read()
   } catch {

@@ -1,7 +1,7 @@
 /**
- * How a group gets from one generation to the next, and how long it waits on the way: for the first
- * members, for those who have to join again, for those who have to ask for their partitions, and
- * for a word from each of them.
+ * Moves a group from one generation to the next, and bounds each wait on the way: for the first
+ * members, for members that have to rejoin, for members that have to send a SyncGroup, and for
+ * heartbeats.
  */
 
 import { assert } from '../../base/assert.js'
@@ -30,7 +30,7 @@ export interface ClassicGroupOptions {
   readonly random: Random
   readonly settings: GroupSettings
   readonly listener: GroupListener
-  /** Has the generation kept in the log, with these assignments or with those there are. */
+  /** Writes the generation to the log, with these assignments or the current ones. */
   readonly keep: (membership: Membership, assignments?: MemberAssignmentBytes) => Promise<void>
 }
 
@@ -40,10 +40,10 @@ export class Rebalance {
   readonly news: RebalanceNews
   readonly deadlines: MemberDeadlines
   /** Notified when members have to do something. */
-  readonly membersWanted = new Signal()
+  readonly membersHaveToAct = new Signal()
   #joinTimer: Timer | undefined
   #syncTimer: Timer | undefined
-  /** Somebody has come while the first members are waited for. */
+  /** A member has joined during the initial rebalance delay. */
   #hasNewcomer = false
 
   constructor(membership: Membership, options: ClassicGroupOptions) {
@@ -52,27 +52,27 @@ export class Rebalance {
     this.news = new RebalanceNews(membership, options.listener, options.clock)
     this.deadlines = new MemberDeadlines({
       clock: options.clock,
-      onSilent: member => this.#expire(member),
-      onAbsent: () => this.completeIfAllJoined(),
+      onSessionTimeout: member => this.#expire(member),
+      onPendingTimeout: () => this.completeIfAllJoined(),
     })
   }
 
   // ── beginning ──────────────────────────────────────────────────────────────────────────
 
-  /** Somebody is new. */
+  /** A new member was added. */
   admitted(member: Member): void {
     this.#hasNewcomer = true
     this.news.joined(member)
     this.joined(`client ${member.clientId} joins`)
   }
 
-  /** Somebody has joined: the group rebalances now, or has waited for this one. */
+  /** A member has joined: begins a rebalance, or completes the one that waited for it. */
   joined(reason: string): void {
     if (this.#membership.state === 'PreparingRebalance') this.completeIfAllJoined()
     else this.begin(reason)
   }
 
-  /** Somebody has gone: its partitions go to others, or it is not waited for any more. */
+  /** A member was removed: begins a rebalance, or completes the one that waited for it. */
   gone(reason: string): void {
     const { state } = this.#membership
     if (state === 'Stable' || state === 'CompletingRebalance') this.begin(reason)
@@ -83,18 +83,18 @@ export class Rebalance {
     const membership = this.#membership
     const isFirst = membership.state === 'Empty'
     if (membership.state === 'CompletingRebalance') {
-      this.failSyncs(new PartlogError('REBALANCE_IN_PROGRESS', `group rebalances: ${reason}`))
+      this.failSyncs(new PartlogError('REBALANCE_IN_PROGRESS', `group ${membership.groupId} rebalances: ${reason}`))
     }
     this.#syncTimer?.cancel()
     this.news.begins(reason)
-    this.membersWanted.notify()
+    this.membersHaveToAct.notify()
     membership.enter('PreparingRebalance', this.#options.clock.now())
     if (!isFirst) return this.#completeIfAllJoinedOrWait()
     const { groupInitialRebalanceDelayMs: delayMs } = this.#options.settings
     this.#waitForFirst(delayMs, Math.max(membership.rebalanceTimeoutMs - delayMs, 0))
   }
 
-  /** Others may be about to join a new group: every one that does prolongs the wait. */
+  /** Waits for more members to join a new group: each one that joins extends the wait. */
   #waitForFirst(delayMs: number, leftMs: number): void {
     this.#hasNewcomer = false
     if (delayMs <= 0) return this.#complete()
@@ -106,7 +106,7 @@ export class Rebalance {
     })
   }
 
-  // ── everybody is here ──────────────────────────────────────────────────────────────────
+  // ── all members have joined ────────────────────────────────────────────────────────────
 
   completeIfAllJoined(): void {
     const { state, previousState } = this.#membership
@@ -122,10 +122,10 @@ export class Rebalance {
   }
 
   get #haveAllJoined(): boolean {
-    return this.deadlines.expectedCount === 0 && this.#membership.haveAllJoined
+    return this.deadlines.pendingCount === 0 && this.#membership.haveAllJoined
   }
 
-  /** Whoever has not joined by now is out; static members have until their session ends. */
+  /** Removes members that have not joined; static members have until their session ends. */
   #complete(): void {
     const membership = this.#membership
     this.#joinTimer?.cancel()
@@ -146,11 +146,11 @@ export class Rebalance {
     this.news.ends()
     this.#options.keep(this.#membership).catch((error: unknown) => {
       const { groupId } = this.#membership
-      this.#options.listener.failed(`group ${groupId}: its end is not in the log`, error)
+      this.#options.listener.failed(`group ${groupId}: could not write its last generation to the log`, error)
     })
   }
 
-  /** Static members who are away get the new generation's time as well. */
+  /** Also extends the sessions of static members that are away. */
   #answerJoins(): void {
     const membership = this.#membership
     const { rebalanceTimeoutMs } = membership
@@ -165,9 +165,9 @@ export class Rebalance {
     }
   }
 
-  // ── everybody has its partitions ───────────────────────────────────────────────────────
+  // ── all members have their partitions ──────────────────────────────────────────────────
 
-  /** The member has asked for its partitions. */
+  /** The member has sent a SyncGroup. */
   synced(member: Member): void {
     member.owesSync = false
     this.deadlines.prolong(member)
@@ -175,7 +175,7 @@ export class Rebalance {
     this.#syncTimer?.cancel()
   }
 
-  /** The leader has assigned, and that is in the log. */
+  /** Ends the rebalance: the leader's assignment is in the log. */
   end(assignments: MemberAssignmentBytes): void {
     const membership = this.#membership
     for (const member of membership.members) {
@@ -190,26 +190,26 @@ export class Rebalance {
     this.news.ends()
   }
 
-  /** Nobody gets anything. Sessions of those who waited stood still, they begin again. */
+  /** Fails all waiting SyncGroups. The sessions of these members stood still and start again. */
   failSyncs(error: PartlogError): void {
     for (const member of this.#membership.members) {
-      member.forget()
+      member.clearAssignment()
       if (member.syncing !== undefined) this.deadlines.prolong(member)
       member.failSync(error)
     }
   }
 
-  /** Whoever has joined and never asked for its partitions is gone. */
+  /** Removes members that joined and never sent a SyncGroup. */
   #expelUnsynced(): void {
     const membership = this.#membership
     const silent = [...membership.members].filter(({ owesSync }) => owesSync)
     if (silent.length === 0) return
-    for (const member of silent) this.remove(member, 'never asked for its partitions')
+    for (const member of silent) this.remove(member, 'sent no SyncGroup in time')
     for (const member of silent) this.news.timedOut(member)
-    this.begin(`${silent.length} members never asked for their partitions`)
+    this.begin(`${silent.length} members sent no SyncGroup in time`)
   }
 
-  // ── going ──────────────────────────────────────────────────────────────────────────────
+  // ── removing members ───────────────────────────────────────────────────────────────────
 
   remove(member: Member, what: string): void {
     const membership = this.#membership
@@ -219,24 +219,24 @@ export class Rebalance {
     member.fail(new PartlogError('UNKNOWN_MEMBER_ID', sentence))
   }
 
-  /** One that waits for others is alive: it is waited with. */
+  /** Removes a member whose session has ended, unless it waits for a JoinGroup or SyncGroup. */
   #expire(member: Member): void {
     const isWaiting = member.joining !== undefined || member.syncing !== undefined
     if (isWaiting && !member.isNew) return
-    this.remove(member, 'was not heard of in time')
+    this.remove(member, 'sent no heartbeat in time')
     this.news.timedOut(member)
     this.gone(`session of client ${member.clientId} has ended`)
   }
 
-  /** Whoever waits is told, and nothing is waited for any more. */
+  /** Fails all waiting requests and cancels all timers. */
   stop(error: PartlogError): void {
     this.#joinTimer?.cancel()
     this.#syncTimer?.cancel()
-    this.deadlines.expectNone()
+    this.deadlines.removeAllPending()
     for (const member of this.#membership.members) {
       this.deadlines.end(member)
       member.fail(error)
     }
-    this.membersWanted.notify()
+    this.membersHaveToAct.notify()
   }
 }

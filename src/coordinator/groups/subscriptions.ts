@@ -1,4 +1,4 @@
-/** What the members of a group read, if they say so in words that are known here. Pure. */
+/** The topics that the members of a group read, if their protocol is the consumers'. Pure. */
 
 import {
   CONSUMER_PROTOCOL,
@@ -6,7 +6,7 @@ import {
 } from '../../protocol/messages/consumer-protocol.js'
 import type { Membership } from './membership.js'
 
-/** undefined: nobody can tell. */
+/** Returns undefined when the topics are unknown. */
 export function topicsReadBy(membership: Membership): ReadonlySet<string> | undefined {
   if (membership.protocolType !== CONSUMER_PROTOCOL) return undefined
   const topics = new Set<string>()
@@ -21,7 +21,7 @@ export function topicsReadBy(membership: Membership): ReadonlySet<string> | unde
   return topics
 }
 
-/** Consumers of whom nobody can tell what they read may read anything. */
+/** True if consumers of the group read the topic, or if it is unknown which topics they read. */
 export function mayRead(membership: Membership | undefined, topic: string): boolean {
   if (membership?.protocolType !== CONSUMER_PROTOCOL) return false
   return topicsReadBy(membership)?.has(topic) ?? true

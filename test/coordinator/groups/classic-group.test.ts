@@ -740,7 +740,7 @@ describe('while the log takes its time', () => {
     world.all[0]?.leave()
     await world.settle()
     expect(world.view().state).toBe('Empty')
-    expect(world.failures).toEqual(['group g: its end is not in the log'])
+    expect(world.failures).toEqual(['group g: could not write its last generation to the log'])
   })
 
   it('a group that cannot be deleted is still what it was', async () => {

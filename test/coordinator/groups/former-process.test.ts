@@ -25,8 +25,8 @@ async function afterwards(...requests: Partial<JoinRequest>[]) {
     failed() {},
   }
   const common = { clock, listener, random: seededRandom(99), settings: SETTINGS }
-  const load = (isOfFormerProcess: boolean): Promise<GroupCoordinator> =>
-    GroupCoordinator.load(new ArrayJournal([...journal.records]), { ...common, isOfFormerProcess })
+  const load = (isFirstLoad: boolean): Promise<GroupCoordinator> =>
+    GroupCoordinator.load(new ArrayJournal([...journal.records]), { ...common, isFirstLoad })
   const groups = await load(true)
   const all = before.all.map((each, index) => {
     const again = new Someone(() => groups, requests[index])

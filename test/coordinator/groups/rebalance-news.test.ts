@@ -151,7 +151,7 @@ describe('services that share a group', () => {
   })
 
   it('are told by what they read: nobody reads anything of both', async () => {
-    const reason = 'clients "bills-1" and "parcels-2" read topics that nobody reads together'
+    const reason = 'clients "bills-1" and "parcels-2" read topics that no member reads together'
     const one = 'bills-1'
     const two = 'parcels-2'
     expect(await reasonOf([one, ['x', 'y']], [two, ['y', 'x']])).toEqual([])
