@@ -56,7 +56,8 @@ export class ClassicGroup {
     }
     const { groupMaxSize } = options.settings
     if (membership.size <= groupMaxSize) return
-    this.#rebalance.begin(`it has ${membership.size} members, but group.max.size is ${groupMaxSize}`)
+    const sizes = `${membership.size} members, but group.max.size is ${groupMaxSize}`
+    this.#rebalance.begin(`it has ${sizes}`)
   }
 
   /** A new member got a member id and has not joined with it yet. */
@@ -124,7 +125,8 @@ export class ClassicGroup {
     member.isNew = false
     this.#rebalance.deadlines.prolong(member)
     const answer = this.#park(member)
-    if (membership.state === 'Stable' && this.#keepsProtocol()) void this.#keepReplacement(member, before)
+    const isStable = membership.state === 'Stable'
+    if (isStable && this.#keepsProtocol()) void this.#keepReplacement(member, before)
     else this.#rebalance.joined(`static member "${groupInstanceId}" is back`)
     return answer
   }

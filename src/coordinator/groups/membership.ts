@@ -179,7 +179,7 @@ export class Membership {
   #count({ protocols }: Member, change: 1 | -1): void {
     for (const name of new Set(protocols.map(each => each.name))) {
       const count = (this.#supportedBy.get(name) ?? 0) + change
-      assert(count >= 0 && count <= this.size, 'the count of members that support it', { name, count })
+      assert(count >= 0 && count <= this.size, 'members that support it', { name, count })
       if (count > 0) this.#supportedBy.set(name, count)
       else this.#supportedBy.delete(name)
     }

@@ -83,7 +83,8 @@ export class Rebalance {
     const membership = this.#membership
     const isFirst = membership.state === 'Empty'
     if (membership.state === 'CompletingRebalance') {
-      this.failSyncs(new PartlogError('REBALANCE_IN_PROGRESS', `group ${membership.groupId} rebalances: ${reason}`))
+      const sentence = `group ${membership.groupId} rebalances: ${reason}`
+      this.failSyncs(new PartlogError('REBALANCE_IN_PROGRESS', sentence))
     }
     this.#syncTimer?.cancel()
     this.news.begins(reason)
@@ -146,7 +147,8 @@ export class Rebalance {
     this.news.ends()
     this.#options.keep(this.#membership).catch((error: unknown) => {
       const { groupId } = this.#membership
-      this.#options.listener.failed(`group ${groupId}: could not write its last generation to the log`, error)
+      const sentence = `group ${groupId}: could not write its last generation to the log`
+      this.#options.listener.failed(sentence, error)
     })
   }
 
