@@ -1,4 +1,4 @@
-/** What can be asked of a broker: each API with its number and its two messages. */
+/** The APIs of a broker, each with its number, its request and its response. */
 
 import { describeClusterRequest, describeClusterResponse } from './messages/cluster.js'
 import {
@@ -71,7 +71,7 @@ export interface Api<Q, S> {
   readonly key: number
   readonly request: Message<Q>
   readonly response: Message<S>
-  /** What older versions say in another way. */
+  /** How values differ in older versions. */
   readonly older: OlderVersions<Q, S>
 }
 
@@ -84,7 +84,7 @@ function api<Q, S>(
   return { key, request, response, older }
 }
 
-/** Numbers are Kafka's (ApiKeys). */
+/** All APIs. The numbers are Kafka's (ApiKeys). */
 export const APIS = {
   Produce: api(0, produceRequest, produceResponse, olderProduce),
   Fetch: api(1, fetchRequest, fetchResponse, olderFetch),

@@ -1,25 +1,26 @@
 /**
- * The seam of the house: a typed request to a node, its response back. A client cannot tell whether
- * the node is a function call away, simulated, or behind a network.
+ * How clients and brokers talk to a node: a typed request, and its response. A client cannot tell
+ * whether the node is a function call away, simulated, or behind a network.
  *
- * Messages are read-only values. A channel inside the process passes them as they are; the bytes of
- * a Produce request belong to the broker until it has answered, which may patch their offsets.
+ * Messages are read-only values. A channel inside the process passes them without copying. The
+ * bytes of a Produce request belong to the broker until it has answered: it may write offsets into
+ * them.
  */
 
 import type { ApiName, Request, Response } from './api.js'
 
-/** Where to reach some node when none is known yet. */
+/** The node id of a request that any node can answer. */
 export const ANY_NODE = -1
 
 export interface Channel {
   /**
    * Sends a request. A channel inside the process may answer at once. Throws or rejects with
    * NETWORK_EXCEPTION when the node cannot be reached and with CLOSED after close; errors of the
-   * API itself are codes in the response. When `signal` aborts, nobody waits for the answer any
-   * more: a node that holds a long poll may let go of it.
+   * API itself are codes in the response. When `signal` aborts, the caller no longer waits for the
+   * answer: a node that holds a long poll may drop it.
    *
-   * What is not answered (Produce with acks 0) resolves without answers when it is on its way; a
-   * channel inside the process may have the answer nevertheless.
+   * A request without an answer (Produce with acks 0) resolves with an empty response when it is
+   * sent; a channel inside the process may return the real response.
    */
   send<A extends ApiName>(
     nodeId: number,
@@ -29,15 +30,15 @@ export interface Channel {
   ): Response<A> | Promise<Response<A>>
 }
 
-/** Produce with acks 0: whoever asks is not told what becomes of it. */
+/** True for Produce with acks 0: the broker sends no response. */
 export function isUnanswered(api: ApiName, request: unknown): boolean {
   return api === 'Produce' && (request as Request<'Produce'>).acks === 0
 }
 
-/** A JoinGroup may take so much longer than the rebalance that it waits for. */
+/** How much longer than the rebalance timeout a JoinGroup may take. */
 const JOIN_LAPSE_MS = 5_000
 
-/** How long to wait for an answer: what waits at the node has that time as well. */
+/** How long to wait for an answer: the time a request may wait at the node is added. */
 export function patienceMs(api: ApiName, request: unknown, requestTimeoutMs: number): number {
   switch (api) {
     case 'Fetch':

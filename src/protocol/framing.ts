@@ -1,5 +1,5 @@
 /**
- * Requests and responses as they follow each other on a wire:
+ * Requests and responses on a connection, one frame each:
  *
  *   int32 size │ header │ body
  *
@@ -13,7 +13,7 @@ import { ByteReader, ByteWriter } from '../base/bytes.js'
 import { APIS, type Api, type ApiName, type Request, type Response } from './api.js'
 import { nullableString, read, write, type Message } from './schema.js'
 
-/** Bytes of the size before a frame. */
+/** The bytes of the size field before a frame. */
 export const SIZE_BYTES = 4
 
 export interface RequestHeader {
@@ -23,12 +23,12 @@ export interface RequestHeader {
   readonly clientId: string | null
 }
 
-/** What a connection needs to know of an API. */
+/** The part of an API that encoding and decoding need. */
 export interface WireApi<Q, S> {
   readonly key: number
   readonly request: Message<Q>
   readonly response: Message<S>
-  /** Its response header never has tags: who reads it may not know the version. */
+  /** The response header never has tags, because its reader may not know the version. */
   readonly hasPlainHeader?: boolean
 }
 
@@ -39,12 +39,12 @@ export function apiOfKey(key: number): ApiName | undefined {
   return NAME_BY_KEY.get(key)
 }
 
-/** The API of a name, typed for it. */
+/** The API with this name, with its own types. */
 export function wireApi<A extends ApiName>(name: A): Api<Request<A>, Response<A>> {
   return APIS[name] as unknown as Api<Request<A>, Response<A>>
 }
 
-/** The part of a header that is the same in all its versions. */
+/** Reads the part of a request header that is the same in all versions. */
 export function readRequestHeader(reader: ByteReader): RequestHeader {
   const apiKey = reader.int16()
   const version = reader.int16()
@@ -53,8 +53,8 @@ export function readRequestHeader(reader: ByteReader): RequestHeader {
 }
 
 /**
- * The body behind a header. Bytes behind the body are not looked at, as in Kafka: librdkafka 2.15
- * sends three of them with some Metadata requests.
+ * Reads the body of a request. Bytes after the body are ignored, as in Kafka: librdkafka 2.15 sends
+ * three extra bytes with some Metadata requests.
  */
 export function readRequestBody<Q, S>(
   api: WireApi<Q, S>,
@@ -94,7 +94,7 @@ export function readCorrelationId(reader: ByteReader): number {
   return reader.int32()
 }
 
-/** The body behind a correlation id. */
+/** Reads the body of a response, after its correlation id. */
 export function readResponseBody<Q, S>(api: WireApi<Q, S>, version: number, reader: ByteReader): S {
   if (hasTags(api, version)) skipTags(reader)
   return read(api.response, reader, version)

@@ -1,7 +1,7 @@
 /**
- * Where a message has its errors, topics, partitions and groups. A layout says it by the types of
- * its fields, which are those of this file; what is said there is found by walking the layout.
- * Fault rules, doors and tables of older versions read and change messages of every kind by it.
+ * Finds the errors, topics, partitions and groups in a message of any kind. The fields of a layout
+ * have the types of this file, which carry a role; a walk over the layout finds the fields of a
+ * role. Fault rules, doors and the tables of older versions read and change messages this way.
  */
 
 import {
@@ -19,12 +19,12 @@ import {
 
 // ── types of fields ──────────────────────────────────────────────────────────────────────
 
-/** The error of the structure in which it stands. */
+/** The error code of the structure that contains the field. */
 export const errorCode = inRole('error', int16)
-/** The sentence to it. */
+/** The error message of the structure that contains the field. */
 export const errorMessage = inRole('errorMessage', nullableString)
 const unsentSentence = unsent<string | null>(null)
-/** An error whose sentence does not travel: clients in this process read it. */
+/** An error whose message is not sent on the wire; only clients in this process read it. */
 export const failure = {
   errorCode,
   errorMessage: { ...unsentSentence, type: inRole('errorMessage', unsentSentence.type) },
@@ -35,42 +35,42 @@ export const nullableTopicName = inRole('topic', nullableString)
 export const topicId = inRole('topicId', uuid)
 export const partitionIndex = inRole('partition', int32)
 export const groupId = inRole('group', string)
-/** What a coordinator is asked for by: a group, or a transactional id. */
+/** The key of a FindCoordinator request: a group id or a transactional id. */
 export const coordinatorKey = inRole('coordinatorKey', string)
 export const resourceType = inRole('resourceType', int8)
-/** The id of a broker, beside its host and port. */
+/** The id of a broker, next to its host and port. */
 export const nodeId = inRole('node', int32)
 
 // ── places ───────────────────────────────────────────────────────────────────────────────
 
-/** A structure of any message, as fields by name. */
+/** A structure of any message: its fields by name. */
 export type Row = Readonly<Record<string, unknown>>
 
-/** What the fields of a structure are about. */
+/** The roles of the fields of a structure. */
 export interface Places {
-  /** Names of fields by what they are. */
+  /** The names of fields by their roles. */
   readonly fields: { readonly [R in Role]?: string }
-  /** The structure, when it says nothing. */
+  /** The structure with no content. */
   readonly none: Row
-  /** The list that tells apart what the structure is about, if it has one. */
+  /** The list of topics, partitions or groups in the structure, if it has one. */
   readonly list?: ListPlaces
 }
 
 export interface ListPlaces extends Places {
-  /** The field of the list. */
+  /** The name of the list's field. */
   readonly name: string
-  /** What its entries are, when they are nothing but names. */
+  /** The role of the entries, if they are plain values and not structures. */
   readonly role?: Role
 }
 
 const NAMES: ReadonlySet<Role> = new Set<Role>(['topic', 'partition', 'group', 'coordinatorKey'])
 
-/** The places in a layout in its newest version. */
+/** The places in the newest version of a layout. */
 export function placesOf({ fields = [], none }: Type<unknown>): Places {
   const list = fields.find(({ type, until }) => until === Infinity && isListOfNamed(type))
   const inRoles = fields.flatMap(({ name, type }) => (type.role ? [[type.role, name]] : []))
   return {
-    // Of two in the same role the first is meant.
+    // If two fields have the same role, the first one counts.
     fields: Object.fromEntries(inRoles.reverse()) as Places['fields'],
     none: none as Row,
     ...(list?.type.element && { list: listPlacesOf(list.name, list.type.element) }),
@@ -90,9 +90,9 @@ function isListOfNamed({ element }: Type<unknown>): boolean {
 // ── changes ──────────────────────────────────────────────────────────────────────────────
 
 /**
- * The value, with `change` done to every structure in it that has a field in the role; `change` is
- * told the name of that field. Copied only where something changes: answers may hold a thousand
- * partitions.
+ * Returns the value with `change` applied to every structure in it that has a field in the role;
+ * `field` is the name of that field. Only changed structures are copied: responses may hold a
+ * thousand partitions.
  */
 export function withChanged<T>(
   type: Type<T>,

@@ -1,21 +1,22 @@
 /**
- * What the older versions of a message say in another way: one thing where newer ones have a list,
- * or another error. The layout says which fields travel in a version; the table beside it says how
- * a value is lifted from an older version and lowered to it.
+ * Converts messages between their newest version and older ones, for example a single group in
+ * place of a list, or another error code. The layout says which fields exist in a version; the
+ * table next to it says how to lift a value from an older version and lower it to one.
  *
- *                  a client asks us          we ask a broker
+ *                  we are the broker         we are the client
  *     request      lift                      lower
  *     response     lower                     lift
  *
- * Everything in this process speaks the newest shape. Both add the fields of the other shape and
- * leave the rest as it is, since the layout writes only what its version has.
+ * Everywhere else in this process, messages have the newest shape. Lifting and lowering add the
+ * fields of the other shape and leave the rest unchanged: the layout writes only the fields that
+ * its version has.
  */
 
 import { errorId, PartlogError, type ErrorCode } from '../model/errors.js'
 import { withChanged } from './message-places.js'
 import type { Message } from './schema.js'
 
-/** A request in its newest shape, with the answer to it. */
+/** A request in its newest shape, with its response. */
 export interface Exchange<Q, S> {
   readonly request: Q
   readonly response: S
@@ -25,12 +26,12 @@ export interface Versioned<Q, S> extends Exchange<Q, S> {
   readonly version: number
 }
 
-/** What is different up to a version. What is left out is the same in both. */
+/** The differences up to a version. A conversion that is left out changes nothing. */
 export interface OlderVersion<Q, S> {
   readonly until: number
   readonly request?: {
     lift?(request: Q): Q
-    /** Throws UNSUPPORTED_VERSION when the version cannot ask for this. */
+    /** Throws UNSUPPORTED_VERSION when the version cannot express the request. */
     lower?(request: Q, version: number): Q
   }
   readonly response?: {
@@ -42,12 +43,12 @@ export interface OlderVersion<Q, S> {
 /** Newest first: lowering goes down the table, lifting goes up. */
 export type OlderVersions<Q, S> = readonly OlderVersion<Q, S>[]
 
-/** An API, as far as versions are concerned. */
+/** The part of an API that converting between versions needs. */
 interface Api<Q, S> {
   readonly older: OlderVersions<Q, S>
 }
 
-/** A request of an older client, in its newest shape. */
+/** Converts a request of an older client to its newest shape. */
 export function liftRequest<Q, S>(api: Api<Q, S>, version: number, given: Q): Q {
   return below(api, version).reduceRight(
     (request, older) => older.request?.lift?.(request) ?? request,
@@ -55,7 +56,7 @@ export function liftRequest<Q, S>(api: Api<Q, S>, version: number, given: Q): Q 
   )
 }
 
-/** The answer to it, in the shape of its version. */
+/** Converts the response for an older client to the shape of its version. */
 export function lowerResponse<Q, S>(
   api: Api<Q, S>,
   version: number,
@@ -67,7 +68,7 @@ export function lowerResponse<Q, S>(
   )
 }
 
-/** A request for an older broker. Throws UNSUPPORTED_VERSION when its version cannot ask for it. */
+/** Converts a request for an older broker. Throws UNSUPPORTED_VERSION if the version lacks it. */
 export function lowerRequest<Q, S>(api: Api<Q, S>, version: number, given: Q): Q {
   return below(api, version).reduce(
     (request, older) => older.request?.lower?.(request, version) ?? request,
@@ -75,7 +76,7 @@ export function lowerRequest<Q, S>(api: Api<Q, S>, version: number, given: Q): Q
   )
 }
 
-/** The answer to it, in its newest shape. */
+/** Converts the response of an older broker to its newest shape. */
 export function liftResponse<Q, S>(
   api: Api<Q, S>,
   version: number,
@@ -91,20 +92,20 @@ function below<Q, S>({ older }: Api<Q, S>, version: number): OlderVersions<Q, S>
   return older.filter(({ until }) => version <= until)
 }
 
-// ── for the tables ───────────────────────────────────────────────────────────────────────
+// ── helpers of the tables ────────────────────────────────────────────────────────────────
 
-/** What stands alone in a list, because older versions have no list. */
+/** The only entry of a list, for an older version without a list. Throws UNSUPPORTED_VERSION. */
 export function only<T>(what: string, list: readonly T[]): T {
   const [first] = list
   if (list.length === 1 && first !== undefined) return first
-  throw tooOld(`${what} for ${list.length} at once: this broker takes one after the other`)
+  throw tooOld(`${what} for ${list.length} at once: this broker takes one per request`)
 }
 
 export function tooOld(sentence: string): PartlogError {
   return new PartlogError('UNSUPPORTED_VERSION', sentence)
 }
 
-/** An error that a version does not know goes by the one that makes its clients do the same. */
+/** Replaces an error code that a version does not know by one that its clients handle alike. */
 export function withoutError<Q, S>(
   { type }: Message<S>,
   unknown: ErrorCode,

@@ -1,23 +1,23 @@
 /**
- * Messages as data: a layout is a value, and type, reader and writer all come from it.
+ * Message layouts as data: type, reader and writer of a message are derived from one value.
  *
  *   const RANGE = { versions: [0, 5], flexibleSince: 3 }
  *   const listGroupsRequest = message('ListGroupsRequest', RANGE, {
  *     statesFilter: since(4, array(string), []),
  *   })
  *
- * Fields stand in the order of the wire. A field says in which versions it exists; elsewhere it has
- * its fallback. In a value, fields with a fallback may be left out.
+ * Fields are listed in the order of the wire. A field says in which versions it exists; in other
+ * versions it has its fallback. In a value, fields with a fallback may be left out.
  *
  * From its first flexible version on, a message writes lengths as varints (length + 1, 0 is null)
- * and ends every structure with tagged fields: optional ones, each with a number and a size, that
- * readers who do not know them skip.
+ * and ends every structure with tagged fields: optional fields, each with a number and a size, so
+ * that a reader can skip unknown ones.
  */
 
 import { ByteReader, ByteWriter, BytesError } from '../base/bytes.js'
 import { UUID_BYTES, uuidFromBytes, uuidToBytes, ZERO_UUID } from '../base/uuid.js'
 
-/** How a message is laid out in the version that is being read or written. */
+/** The version that is read or written, and whether it is flexible. */
 export interface Layout {
   readonly version: number
   readonly isFlexible: boolean
@@ -26,21 +26,21 @@ export interface Layout {
 export interface Type<T> {
   read(reader: ByteReader, layout: Layout): T
   write(writer: ByteWriter, value: T, layout: Layout): void
-  /** Bytes a value takes at least: bounds what a count may claim. */
+  /** The fewest bytes of a value: bounds the count of a list before it is allocated. */
   readonly minBytes: number
-  /** What stands in a field about which an answer has nothing to say: −1, an empty list, null. */
+  /** The value of a field without content: −1, an empty list, null. */
   readonly none: T
-  /** What its values are to those who do not know the message. */
+  /** What its values mean to code that does not know the message. */
   readonly role?: Role
-  /** The roles of the value and of all that is in it. */
+  /** The roles of the value and of all values in it. */
   readonly roles?: ReadonlySet<Role>
-  /** What is in a list. */
+  /** The type of a list's elements. */
   readonly element?: AnyType
-  /** What is in a structure. */
+  /** The fields of a structure. */
   readonly fields?: readonly NamedField[]
 }
 
-/** What a field can be to those who do not know its message: see `message-places.ts`. */
+/** What a field can mean to code that does not know its message: see `message-places.ts`. */
 export type Role =
   | 'error'
   | 'errorMessage'
@@ -52,7 +52,7 @@ export type Role =
   | 'coordinatorKey'
   | 'node'
 
-/** The same type in a role. */
+/** Returns the type with a role. */
 export function inRole<T>(role: Role, type: Type<T>): Type<T> {
   return { ...type, role, roles: new Set([role]) }
 }
@@ -98,7 +98,7 @@ export const bool = plain(
   (w, value: boolean) => void w.int8(value ? 1 : 0),
 )
 
-/** Sixteen bytes; as a value the 22 characters Kafka prints. */
+/** Sixteen bytes on the wire; the value is the 22 characters that Kafka prints. */
 export const uuid = plain(
   { minBytes: UUID_BYTES, none: ZERO_UUID },
   r => uuidFromBytes(r.bytes(UUID_BYTES)),
@@ -158,7 +158,7 @@ function notNull<T>(type: Type<T | null>, none: T): Type<T> {
   }
 }
 
-/** May be null from a version on. Before it, null is refused, and written as `empty`. */
+/** Null is allowed from `version` on. Before it, reading refuses null; writing uses `empty`. */
 export function nullableSince<T>(version: number, type: Type<T | null>, empty: T): Type<T | null> {
   const strict = notNull(type, empty)
   return {
@@ -189,7 +189,7 @@ export const nullableBytes: Type<Uint8Array | null> = nullableOf<Uint8Array>(
 )
 export const bytes = notNull(nullableBytes, new Uint8Array(0))
 
-/** Record batches: bytes that nobody between producer and consumer looks into. */
+/** Record batches, as bytes. */
 export const records = nullableBytes
 
 export function nullableArray<T>(element: Type<T>): Type<readonly T[] | null> {
@@ -213,17 +213,17 @@ export function array<T>(element: Type<T>): Type<readonly T[]> {
 
 // ── fields ───────────────────────────────────────────────────────────────────────────────
 
-/** A field that does not exist in every version, or has a value when it is left out. */
+/** A field that some versions lack, or that has a default. */
 export interface Field<T> {
   readonly type: Type<T>
   readonly since: number
   readonly until: number
   readonly fallback: T
-  /** Number of a tagged field. */
+  /** The number of a tagged field. */
   readonly tag?: number
 }
 
-/** A field with a value when it is left out. */
+/** A field with a default: values may leave it out. */
 export function withDefault<T>(type: Type<T>, fallback: T): Field<T> {
   return { type, since: 0, until: Infinity, fallback }
 }
@@ -240,19 +240,19 @@ export function between<T>(range: readonly [number, number], type: Type<T>, fall
   return { type, since: range[0], until: range[1], fallback }
 }
 
-/** A field that a value always has, whatever the versions in which it travels. */
+/** A field that values must have, even though some versions lack it. */
 export type RequiredField<T> = Field<T> & { readonly isRequired: true }
 
 export function required<T>(field: Field<T>): RequiredField<T> {
   return { ...field, isRequired: true }
 }
 
-/** A tagged field: on the wire only when it differs from its fallback. */
+/** A tagged field: written only when it differs from its fallback. */
 export function tagged<T>(tag: number, version: number, type: Type<T>, fallback: T): Field<T> {
   return { type, since: version, until: Infinity, fallback, tag }
 }
 
-/** A field that only travels inside the process: on a wire it is not there. */
+/** A field that exists only inside the process and is never sent on a wire. */
 export function unsent<T>(fallback: T): Field<T> {
   const type: Type<T> = {
     minBytes: 0,
@@ -264,7 +264,7 @@ export function unsent<T>(fallback: T): Field<T> {
 }
 
 /* The combinators below are the one place where `any` is allowed: a table of fields holds types of
-   every kind, and only the mapped type over it knows them again. */
+   every kind, and only the mapped type over it recovers the type of each. */
 type AnyType = Type<any>
 type AnyField = Field<any>
 export type Fields = Readonly<Record<string, AnyType | AnyField>>
@@ -293,7 +293,7 @@ export interface NamedField extends AnyField {
   readonly name: string
 }
 
-/** Several fields, one after the other. */
+/** A structure: several fields in order. */
 export function struct<F extends Fields>(fields: F): Type<StructValue<F>> {
   const named: NamedField[] = Object.entries(fields).map(([name, declared]) => {
     const field = 'type' in declared ? declared : { ...always, type: declared }
@@ -327,7 +327,7 @@ export function struct<F extends Fields>(fields: F): Type<StructValue<F>> {
   }
 }
 
-/** With what may not be left out, and nothing else. */
+/** The structure with no content: only the fields that may not be left out. */
 function noneOf<F extends Fields>(fields: F): StructValue<F> {
   const entries = Object.entries(fields).flatMap(([name, declared]) => {
     if (!('type' in declared)) return [[name, declared.none]]
@@ -383,7 +383,7 @@ function writeTagged(
   }
 }
 
-/** Are two field values the same? They are plain data. */
+/** True if two field values, which are plain data, are equal. */
 function isSame(a: unknown, b: unknown): boolean {
   if (a === b) return true
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false
@@ -413,14 +413,14 @@ export function message<F extends Fields>(
   return { name, ...range, type: struct(fields) }
 }
 
-/** The bytes of a value in a version. */
+/** Encodes a value in a version. */
 export function encode<T>(layout: Message<T>, value: T, version: number): Buffer {
   const writer = new ByteWriter()
   write(layout, writer, value, version)
   return writer.finish()
 }
 
-/** The value of bytes in a version; bytes left over are an error. */
+/** Decodes a value in a version. Throws if bytes are left over. */
 export function decode<T>(layout: Message<T>, input: Uint8Array, version: number): T {
   const reader = new ByteReader(input)
   const value = read(layout, reader, version)

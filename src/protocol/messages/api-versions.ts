@@ -1,4 +1,4 @@
-/** ApiVersions: the first thing a client asks a broker, to learn what it can ask. */
+/** ApiVersions: a client's first request, for the APIs and versions that a broker supports. */
 
 import {
   array,

@@ -1,4 +1,4 @@
-/** DescribeCluster: the brokers there are, for administrators. */
+/** DescribeCluster: the brokers of a cluster, for administrators. */
 
 import { errorCode, errorMessage, nodeId } from '../message-places.js'
 import {
@@ -18,7 +18,7 @@ import { NOT_ASKED } from './metadata.js'
 
 const RANGE = { versions: [0, 2], flexibleSince: 0 } as const
 
-/** Whom a client asks about. */
+/** The kind of nodes that a client asks for. */
 export const ENDPOINT_TYPE = { brokers: 1, controllers: 2 } as const
 export const describeClusterRequest = message('DescribeClusterRequest', RANGE, {
   includeClusterAuthorizedOperations: bool,

@@ -1,4 +1,4 @@
-/** Settings: describing them, replacing all of a topic's, changing single ones. */
+/** DescribeConfigs, AlterConfigs (replaces all settings) and IncrementalAlterConfigs. */
 
 import { errorCode, errorMessage, resourceType, topicName } from '../message-places.js'
 import {
@@ -81,7 +81,7 @@ const answerPerResource = array(
   }),
 )
 
-/** The settings that are given are all there are afterwards. */
+/** Replaces all settings of a resource by the given ones. */
 export const alterConfigsRequest = message('AlterConfigsRequest', REPLACE_RANGE, {
   resources: array(
     struct({

@@ -1,11 +1,11 @@
 /**
- * What consumers of a group tell each other through the coordinator, which passes it on unread:
+ * The messages between the consumers of a group, which the coordinator passes on:
  *
  *   subscription   int16 version │ topics │ user data │ 1+: owned │ 2+: generation │ 3+: rack
  *   assignment     int16 version │ partitions │ user data
  *
- * New versions only add fields at the end. So a version that is not known yet is read as the
- * highest that is, and what follows is left alone. Version 3 is written, as Kafka does.
+ * New versions only add fields at the end. So an unknown version is read as the highest known one,
+ * and the bytes after it are ignored. Version 3 is written, as in Kafka.
  */
 
 import { ByteReader, BytesError } from '../../base/bytes.js'
@@ -30,7 +30,7 @@ import { encodeVersioned } from './group-records.js'
 /** The protocol type of every group of consumers. */
 export const CONSUMER_PROTOCOL = 'consumer'
 
-/** The highest version of both messages, and the one that is written. */
+/** The highest known version of both messages, which is also the written one. */
 export const CONSUMER_PROTOCOL_VERSION = 3
 
 const RANGE = { versions: [0, CONSUMER_PROTOCOL_VERSION], flexibleSince: Infinity } as const
@@ -53,17 +53,17 @@ export const consumerProtocolAssignment = message('ConsumerProtocolAssignment', 
 
 type TopicPartitions = ValueOf<typeof topicPartitions>
 
-/** What a member says about itself when it joins a group. */
+/** The subscription a member sends when it joins a group. */
 export interface MemberSubscription {
   /** The id the coordinator gave the member. */
   readonly memberId: string
-  /** `group.instance.id` of a static member: stays when the member starts anew. */
+  /** `group.instance.id` of a static member: it stays the same when the member restarts. */
   readonly groupInstanceId?: string
   /** The topics the member wants to read. */
   readonly topics: readonly string[]
-  /** The partitions the member holds as it joins; empty for one who says nothing of them. */
+  /** The partitions the member owns when it joins; empty if the subscription does not list them. */
   readonly ownedPartitions: readonly TopicPartition[]
-  /** The generation in which it held them; −1 when that is unknown. */
+  /** The generation in which it owned them; −1 when unknown. */
   readonly generationId: number
   /** `client.rack`: where the member runs. */
   readonly rackId?: string
@@ -71,16 +71,16 @@ export interface MemberSubscription {
   readonly userData?: Uint8Array
 }
 
-/** A subscription without who it is of: the coordinator adds that. */
+/** A subscription without the member's names, which the coordinator adds. */
 export type SubscriptionFields = Omit<MemberSubscription, 'memberId' | 'groupInstanceId'>
 
-/** What the leader has decided for one member. */
+/** The leader's assignment for one member. */
 export interface MemberAssignment {
   readonly partitions: TopicPartition[]
   readonly userData?: Uint8Array
 }
 
-/** Topics and partitions go out sorted: equal subscriptions are equal bytes. */
+/** Sorts topics and partitions, so that equal subscriptions are equal bytes. */
 export function encodeSubscription(subscription: SubscriptionFields): Buffer {
   const { topics, userData = null, ownedPartitions, generationId, rackId = null } = subscription
   const value = {
@@ -93,7 +93,7 @@ export function encodeSubscription(subscription: SubscriptionFields): Buffer {
   return encodeVersioned(consumerProtocolSubscription, value, CONSUMER_PROTOCOL_VERSION)
 }
 
-/** User data is a view into `bytes`. One that ends where version 0 does is read so. */
+/** Bytes that end where version 0 does are read as version 0. User data is a view of `bytes`. */
 export function decodeSubscription(
   bytes: Uint8Array,
   memberId: string,
@@ -108,22 +108,22 @@ export function decodeSubscription(
     topics,
     ownedPartitions: flat(ownedPartitions),
     generationId,
-    // Like none: an empty name is no rack.
+    // An empty name means no rack.
     ...(rackId ? { rackId } : {}),
     ...(userData === null ? {} : { userData }),
   }
 }
 
 /**
- * The topics of a subscription, whatever its version says follows: what the coordinator reads, as
- * Kafka's (ClassicGroup.computeSubscribedTopics). Some clients say "version 1" and end where
+ * The topics of a subscription; the fields of later versions are not read. Used by the coordinator,
+ * as in Kafka (ClassicGroup.computeSubscribedTopics): some clients write version 1 and end where
  * version 0 does.
  */
 export function decodeSubscribedTopics(bytes: Uint8Array): readonly string[] {
   return readVersion(consumerProtocolSubscription, bytes, 0).topics
 }
 
-/** Keeps the order: topics as they come first, partitions as the assignor listed them. */
+/** Keeps the order of topics and partitions in which the assignor listed them. */
 export function encodeAssignment(
   partitions: readonly TopicPartition[],
   userData: Uint8Array | null = null,
@@ -132,7 +132,7 @@ export function encodeAssignment(
   return encodeVersioned(consumerProtocolAssignment, value, CONSUMER_PROTOCOL_VERSION)
 }
 
-/** User data is a view into `bytes`. No bytes at all are no partitions: the member has none. */
+/** No bytes are an assignment without partitions. User data is a view of `bytes`. */
 export function decodeAssignment(bytes: Uint8Array): MemberAssignment {
   if (bytes.byteLength === 0) return { partitions: [] }
   const { assignedPartitions, userData } = readVersion(
@@ -144,7 +144,7 @@ export function decodeAssignment(bytes: Uint8Array): MemberAssignment {
   return userData === null ? { partitions } : { partitions, userData }
 }
 
-/** One entry per topic, in the order in which they first come. */
+/** Groups partitions by topic, in the order in which topics first occur. */
 export function byTopic(partitions: readonly TopicPartition[]): TopicPartitions[] {
   const topics = grouped(partitions, ({ topic }) => topic)
   return [...topics].map(([topic, ofTopic]) => ({
@@ -171,7 +171,7 @@ function endsEarly(bytes: Uint8Array): boolean {
   }
 }
 
-/** As the version that stands in front, but no higher than `highest`. */
+/** Reads the version before the message, and the message in it, at most in version `highest`. */
 function readVersion<T>(layout: Message<T>, bytes: Uint8Array, highest: number): T {
   try {
     const reader = new ByteReader(bytes)

@@ -1,4 +1,4 @@
-/** ElectLeaders: a leader is to be elected now, the preferred one or any that is alive. */
+/** ElectLeaders: elects the preferred leader, or any live replica. */
 
 import { errorCode, errorMessage, partitionIndex, topicName } from '../message-places.js'
 import {
@@ -19,7 +19,7 @@ export const ELECTION_TYPE = { preferred: 0, unclean: 1 } as const
 
 export const electLeadersRequest = message('ElectLeadersRequest', RANGE, {
   electionType: since(1, int8, ELECTION_TYPE.preferred),
-  /** null: every partition there is. */
+  /** null: all partitions. */
   topicPartitions: nullableArray(struct({ topic: topicName, partitions: array(int32) })),
   timeoutMs: int32,
 })

@@ -1,4 +1,4 @@
-/** Fetch: record batches out of partitions, for consumers and followers alike. */
+/** Fetch: reads record batches from partitions, for consumers and followers. */
 
 import { ZERO_UUID } from '../../base/uuid.js'
 import { failure, nodeId, partitionIndex, topicId, topicName } from '../message-places.js'
@@ -26,7 +26,7 @@ import {
 
 const RANGE = { versions: [4, 17], flexibleSince: 12 } as const
 
-/** Up to version 12 topics go by name, later by id; inside the process both are given. */
+/** Up to version 12, topics are named; later they have ids. Inside the process both are given. */
 const topicKey = {
   topic: until(12, topicName, ''),
   topicId: since(13, topicId, ZERO_UUID),
@@ -34,7 +34,7 @@ const topicKey = {
 
 export const fetchRequest = message('FetchRequest', RANGE, {
   clusterId: tagged(0, 12, nullableString, null),
-  /** The follower that asks; −1 for a consumer. */
+  /** The broker id of the follower; −1 for a consumer. */
   replicaId: until(14, int32, -1),
   replicaState: tagged(1, 15, struct({ replicaId: int32, replicaEpoch: int64 }), {
     replicaId: -1,
@@ -77,7 +77,7 @@ export const nodeEndpoint = struct({
 
 export const fetchResponse = message('FetchResponse', RANGE, {
   throttleTimeMs: withDefault(int32, 0),
-  /** Of the session: what was asked of a partition fails by the error of that. */
+  /** The error of the fetch session; partitions have their own errors. */
   errorCode: since(7, int16, 0),
   sessionId: since(7, int32, 0),
   responses: array(
@@ -113,7 +113,7 @@ export const fetchResponse = message('FetchResponse', RANGE, {
       ),
     }),
   ),
-  /** Where the leaders are that the answer names. */
+  /** The addresses of the leaders named in the response. */
   nodeEndpoints: tagged(0, 16, array(nodeEndpoint), []),
 })
 
@@ -125,7 +125,7 @@ export type PartitionFetchResponse = FetchResponse['responses'][number]['partiti
 // ── older versions ───────────────────────────────────────────────────────────────────────
 
 export const olderFetch: OlderVersions<FetchRequest, FetchResponse> = [
-  // Who leads instead is told from version 16 on (KIP-951).
+  // Since version 16 the response names the current leader (KIP-951).
   { until: 15, response: { lower: ({ response }) => withoutLeaders(response) } },
   {
     until: 5,

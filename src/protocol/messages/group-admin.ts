@@ -1,4 +1,4 @@
-/** Consumer groups, seen from outside: listing, describing and deleting them and their offsets. */
+/** ListGroups, DescribeGroups, DeleteGroups and OffsetDelete. */
 
 import { errorId } from '../../model/errors.js'
 import {
@@ -28,7 +28,7 @@ import { NOT_ASKED } from './metadata.js'
 const LIST_RANGE = { versions: [0, 5], flexibleSince: 3 } as const
 
 export const listGroupsRequest = message('ListGroupsRequest', LIST_RANGE, {
-  /** States to list; all when there are none. */
+  /** The states of the groups to list; empty for all states. */
   statesFilter: since(4, array(string), []),
   typesFilter: since(5, array(string), []),
 })
@@ -133,7 +133,7 @@ export const olderListGroups: OlderVersions<ListGroupsRequest, ListGroupsRespons
 
 export const olderDescribeGroups: OlderVersions<DescribeGroupsRequest, DescribeGroupsResponse> = [
   {
-    // A group that is not there is dead, and that is no error yet.
+    // Before version 6, a group that does not exist is Dead, and that is not an error.
     until: 5,
     response: {
       lower: withoutError(describeGroupsResponse, 'GROUP_ID_NOT_FOUND', 'NONE'),

@@ -1,9 +1,8 @@
 /**
- * The records of `__consumer_offsets`: what a group coordinator remembers.
+ * The records of `__consumer_offsets`: the durable state of a group coordinator.
  *
- * A key begins with an int16 that says what kind of record it is, a value with an int16 that says
- * in which version it is written. A null value takes the key back. Kinds that are not known here
- * are skipped by whoever reads.
+ * A key begins with an int16, the kind of the record; a value begins with an int16, its version.
+ * A null value deletes the key. Readers skip unknown kinds.
  */
 
 import { ByteReader, ByteWriter } from '../../base/bytes.js'
@@ -42,7 +41,7 @@ export const OFFSET_COMMIT_KIND = 1
 /** Kafka 4.1 and later write version 4. */
 export const OFFSET_COMMIT_VALUE_VERSION = 4
 
-/** The only one that says when a commit ends. */
+/** The only version with the time at which a commit expires. */
 export const EXPIRING_OFFSET_COMMIT_VALUE_VERSION = 1
 
 export const offsetCommitValue = message(
@@ -66,7 +65,7 @@ export const groupMetadataKey = message(
   { group: string },
 )
 
-/** Kafka knows version 4 as well, and does not write it. */
+/** Kafka also reads version 4 but does not write it. */
 export const GROUP_METADATA_VALUE_VERSION = 3
 
 const groupMember = struct({
@@ -76,12 +75,12 @@ const groupMember = struct({
   clientHost: string,
   rebalanceTimeout: since(1, int32, -1),
   sessionTimeout: int32,
-  /** Of the protocol that was chosen. */
+  /** The member's metadata for the selected protocol. */
   subscription: bytes,
   assignment: bytes,
 })
 
-/** A generation of a group: who is in it, and who got what. */
+/** A generation of a group: its members and their assignments. */
 export const groupMetadataValue = message(
   'GroupMetadataValue',
   { versions: [0, 4], flexibleSince: 4 },
@@ -100,7 +99,7 @@ export type OffsetCommitValue = ValueOf<typeof offsetCommitValue>
 export type GroupMetadataKey = ValueOf<typeof groupMetadataKey>
 export type GroupMetadataValue = ValueOf<typeof groupMetadataValue>
 
-/** An int16 and a message in the version it names. */
+/** Encodes an int16 version followed by the message in that version. */
 export function encodeVersioned<T>(layout: Message<T>, value: T, version: number): Buffer {
   const writer = new ByteWriter()
   int16.write(writer, version, { version, isFlexible: false })

@@ -1,6 +1,5 @@
 /**
- * Consumer groups: finding the coordinator, being a member, committing offsets and reading them
- * back.
+ * Consumer groups: finding the coordinator, membership, committing and fetching offsets.
  */
 
 import {
@@ -37,13 +36,13 @@ import {
   type ValueOf,
 } from '../schema.js'
 
-/** What the key of FindCoordinator names. */
+/** The kind of key in FindCoordinator. */
 export const GROUP_KEY = 0
 export const TRANSACTION_KEY = 1
 
 const FIND_RANGE = { versions: [0, 6], flexibleSince: 3 } as const
 
-/** Up to version 3 it asks for one key, and the answer is about that. */
+/** Up to version 3, request and response are about one key. */
 export const findCoordinatorRequest = message('FindCoordinatorRequest', FIND_RANGE, {
   key: until(3, string, ''),
   keyType: since(1, int8, GROUP_KEY),
@@ -77,16 +76,16 @@ export const joinGroupRequest = message('JoinGroupRequest', JOIN_RANGE, {
   groupId,
   sessionTimeoutMs: int32,
   rebalanceTimeoutMs: since(1, int32, -1),
-  /** Empty for one who is new. */
+  /** Empty for a new member. */
   memberId: string,
   groupInstanceId: since(5, nullableString, null),
   protocolType: string,
   protocols: array(struct({ name: string, metadata: bytes })),
   reason: since(8, nullableString, null),
-  /** On a wire the request's header and its connection tell. */
+  /** On a wire, the request's header and its connection provide these. */
   clientId: unsent(''),
   clientHost: unsent(''),
-  /** False for those before v4, who cannot come back with the id they are given (KIP-394). */
+  /** False before version 4: the client cannot join again with a given member id (KIP-394). */
   requiresMemberId: unsent(true),
 })
 
@@ -116,7 +115,7 @@ const leavingMember = struct({
   reason: since(5, nullableString, null),
 })
 
-/** Up to version 2 one member leaves. */
+/** Up to version 2, one member leaves per request. */
 export const leaveGroupRequest = message('LeaveGroupRequest', LEAVE_RANGE, {
   groupId,
   memberId: until(2, string, ''),
@@ -144,7 +143,7 @@ export const syncGroupRequest = message('SyncGroupRequest', SYNC_RANGE, {
   groupInstanceId: since(3, nullableString, null),
   protocolType: since(5, nullableString, null),
   protocolName: since(5, nullableString, null),
-  /** The leader's; empty from everybody else. */
+  /** The leader's assignments; empty from other members. */
   assignments: array(struct({ memberId: string, assignment: bytes })),
 })
 
@@ -163,7 +162,7 @@ export const heartbeatRequest = message('HeartbeatRequest', HEARTBEAT_RANGE, {
   generationId: int32,
   memberId: string,
   groupInstanceId: since(3, nullableString, null),
-  /** In one process the coordinator may hold it so long, until it has news for the member. */
+  /** In one process, how long the coordinator may hold the request until the member must rejoin. */
   maxWaitMs: unsent(0),
 })
 
@@ -182,7 +181,7 @@ export const offsetCommitRequest = message('OffsetCommitRequest', COMMIT_RANGE, 
   generationIdOrMemberEpoch: withDefault(int32, -1),
   memberId: withDefault(string, ''),
   groupInstanceId: since(7, nullableString, null),
-  /** How long the commit is kept; since KIP-211 clients leave that to the brokers. */
+  /** How long the commit is kept; since KIP-211 the broker decides. */
   retentionTimeMs: until(4, int64, -1),
   topics: array(
     struct({
@@ -194,7 +193,7 @@ export const offsetCommitRequest = message('OffsetCommitRequest', COMMIT_RANGE, 
           committedOffset: int64,
           committedLeaderEpoch: since(6, int32, -1),
           committedMetadata: nullableString,
-          /** Of the topic that was read, from a client in this process; empty from others. */
+          /** The id of the topic that was read, from a client in this process; otherwise empty. */
           topicId: unsent(''),
         }),
       ),
@@ -224,7 +223,7 @@ const askedGroup = struct({
   topics: nullableArray(fetchedTopic),
 })
 
-/** Up to version 7 it asks about one group. */
+/** Up to version 7, request and response are about one group. */
 export const offsetFetchRequest = message('OffsetFetchRequest', FETCH_RANGE, {
   groupId: until(7, string, ''),
   topics: until(7, nullableSince(2, nullableArray(fetchedTopic), []), null),
@@ -302,7 +301,7 @@ export const olderFindCoordinator: OlderVersions<FindCoordinatorRequest, FindCoo
   ]
 
 export const olderJoinGroup: OlderVersions<JoinGroupRequest, JoinGroupResponse> = [
-  // Those before KIP-394 do not come back with the id they are given.
+  // Clients before KIP-394 do not join again with a given member id.
   { until: 3, request: { lift: request => ({ ...request, requiresMemberId: false }) } },
 ]
 
@@ -326,7 +325,7 @@ export const olderLeaveGroup: OlderVersions<LeaveGroupRequest, LeaveGroupRespons
   },
 ]
 
-/** The version from which on OffsetFetch may ask for all that a group has committed. */
+/** The first version of OffsetFetch that can ask for all committed offsets of a group. */
 const ALL_OFFSETS_SINCE = 2
 
 export const olderOffsetFetch: OlderVersions<OffsetFetchRequest, OffsetFetchResponse> = [
@@ -340,7 +339,7 @@ export const olderOffsetFetch: OlderVersions<OffsetFetchRequest, OffsetFetchResp
       lower(request, version) {
         const { groupId, topics } = only('OffsetFetch', request.groups)
         if (topics === null && version < ALL_OFFSETS_SINCE) {
-          throw tooOld('OffsetFetch of all offsets of a group: this broker wants their partitions')
+          throw tooOld('OffsetFetch of all offsets of a group: this broker needs the partitions')
         }
         return { ...request, groupId, topics }
       },
@@ -358,7 +357,7 @@ export const olderOffsetFetch: OlderVersions<OffsetFetchRequest, OffsetFetchResp
     },
   },
   {
-    // Version 1 has no error of a group: each partition has it.
+    // Version 1 has no error per group: every partition carries it.
     until: 1,
     response: {
       lower({ request, response }) {

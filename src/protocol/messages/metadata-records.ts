@@ -55,10 +55,10 @@ export const partitionRecord = message(
   },
 )
 
-/** In `leader`: it stays. Another value is a new leadership, also when it is the same broker. */
+/** In `leader`: no change. Any other value begins a new leadership, even for the same broker. */
 export const NO_LEADER_CHANGE = -2
 
-/** What changes; each change raises the partition epoch, a new leader the leader epoch as well. */
+/** A change raises the partition epoch; a new leadership also raises the leader epoch. */
 export const partitionChangeRecord = message(
   'PartitionChangeRecord',
   { versions: [0, 2], flexibleSince: 0 },
@@ -99,7 +99,7 @@ export const registerBrokerRecord = message(
   },
 )
 
-/** In `fenced`: 1 fences the broker, −1 lets it in again, 0 leaves it. */
+/** In `fenced`: 1 fences the broker, −1 unfences it, 0 changes nothing. */
 export const brokerRegistrationChangeRecord = message(
   'BrokerRegistrationChangeRecord',
   { versions: [0, 1], flexibleSince: 0 },
@@ -115,7 +115,7 @@ export const configRecord = message('ConfigRecord', V0, {
   resourceType: int8,
   resourceName: string,
   name: string,
-  /** null takes the setting back. */
+  /** null resets the setting to its default. */
   value: nullableString,
 })
 
@@ -123,10 +123,10 @@ export const removeTopicRecord = message('RemoveTopicRecord', V0, {
   topicId: withDefault(uuid, ZERO_UUID),
 })
 
-/** A broker has taken the ids below `nextProducerId` that nobody had yet. */
+/** A broker was allocated the free producer ids below `nextProducerId`. */
 export const producerIdsRecord = message('ProducerIdsRecord', V0, {
   brokerId: int32,
-  /** Of the registration of the broker that took them. */
+  /** The broker epoch of that broker's registration. */
   brokerEpoch: int64,
   nextProducerId: int64,
 })
@@ -137,7 +137,7 @@ interface RecordRow<T> {
   readonly layout: Message<T>
 }
 
-/** Every kind of record, with its number and the version partlog writes. */
+/** All kinds of records, with their numbers and the version partlog writes. */
 const RECORDS = {
   Topic: { type: 2, version: 0, layout: topicRecord },
   Partition: { type: 3, version: 1, layout: partitionRecord },
@@ -165,7 +165,7 @@ export function encodeMetadataRecord(record: MetadataRecord): Buffer {
   return writer.finish()
 }
 
-/** The record, or undefined for a kind that is not known here. */
+/** Decodes a record. Returns undefined for an unknown kind. */
 export function decodeMetadataRecord(bytes: Uint8Array): MetadataRecord | undefined {
   const reader = new ByteReader(bytes)
   const frame = reader.uvarint()

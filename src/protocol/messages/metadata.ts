@@ -1,4 +1,4 @@
-/** Metadata: which brokers and topics there are, and who leads what. */
+/** Metadata: the brokers, the topics and the leaders of partitions. */
 
 import { ZERO_UUID } from '../../base/uuid.js'
 import { errorId } from '../../model/errors.js'
@@ -42,7 +42,7 @@ export const metadataRequest = message('MetadataRequest', RANGE, {
   includeTopicAuthorizedOperations: since(8, bool, false),
 })
 
-/** What authorized operations say when the request does not ask for them. */
+/** The authorized operations when the request does not ask for them. */
 export const NOT_ASKED = -(2 ** 31)
 
 export const metadataResponse = message('MetadataResponse', RANGE, {
@@ -55,7 +55,7 @@ export const metadataResponse = message('MetadataResponse', RANGE, {
   topics: array(
     struct({
       ...failure,
-      /** null where a topic was asked for by an id that nobody has. */
+      /** null when the request names a topic id that does not exist. */
       name: nullableSince(12, nullableTopicName, ''),
       topicId: since(10, topicId, ZERO_UUID),
       isInternal: since(1, bool, false),
@@ -75,7 +75,7 @@ export const metadataResponse = message('MetadataResponse', RANGE, {
     }),
   ),
   clusterAuthorizedOperations: between([8, 10], int32, NOT_ASKED),
-  /** Of the client, which is to begin anew; topics have errors of their own. */
+  /** The error of the whole request: the client has to bootstrap again. Topics have their own. */
   errorCode: since(13, int16, 0),
 })
 
@@ -88,7 +88,7 @@ export type BrokerMetadata = MetadataResponse['brokers']
 
 export const olderMetadata: OlderVersions<MetadataRequest, MetadataResponse> = [
   {
-    // Versions 10 and 11 have room for ids, but only names may be asked for.
+    // Versions 10 and 11 have a field for ids, but a request may only use names.
     until: 11,
     request: {
       lift: request =>

@@ -1,6 +1,6 @@
 /**
- * Places in a log: ListOffsets finds them, OffsetForLeaderEpoch tells where an epoch ended,
- * DeleteRecords moves the first of them.
+ * Offsets in a log: ListOffsets finds them, OffsetForLeaderEpoch returns the end of an epoch,
+ * DeleteRecords raises the log start offset.
  */
 
 import { errorId } from '../../model/errors.js'
@@ -22,7 +22,7 @@ import {
 export const LATEST_TIMESTAMP = -1
 export const EARLIEST_TIMESTAMP = -2
 export const MAX_TIMESTAMP = -3
-/** Where the part of a log begins, and ends, that is kept on brokers, and elsewhere. */
+/** Special timestamps of tiered storage: the first local offset, the last tiered offset. */
 export const EARLIEST_LOCAL_TIMESTAMP = -4
 export const LATEST_TIERED_TIMESTAMP = -5
 
@@ -38,7 +38,7 @@ export const listOffsetsRequest = message('ListOffsetsRequest', LIST_RANGE, {
         struct({
           partitionIndex,
           currentLeaderEpoch: since(4, int32, -1),
-          /** A time, or one of the special ones above. */
+          /** A timestamp, or one of the special timestamps above. */
           timestamp: int64,
         }),
       ),
@@ -57,7 +57,7 @@ export const listOffsetsResponse = message('ListOffsetsResponse', LIST_RANGE, {
           partitionIndex,
           ...failure,
           timestamp: withDefault(int64, -1),
-          /** −1 when no record is that young. */
+          /** −1 when no record has a timestamp that late. */
           offset: withDefault(int64, -1),
           leaderEpoch: since(4, int32, -1),
         }),
@@ -69,7 +69,7 @@ export const listOffsetsResponse = message('ListOffsetsResponse', LIST_RANGE, {
 const EPOCH_RANGE = { versions: [2, 4], flexibleSince: 4 } as const
 
 export const offsetForLeaderEpochRequest = message('OffsetForLeaderEpochRequest', EPOCH_RANGE, {
-  /** −1 for a consumer, −2 for one who only looks. */
+  /** −1 for a consumer, −2 for a debugging client. */
   replicaId: since(3, int32, -2),
   topics: array(
     struct({
@@ -78,7 +78,7 @@ export const offsetForLeaderEpochRequest = message('OffsetForLeaderEpochRequest'
         struct({
           partition: partitionIndex,
           currentLeaderEpoch: withDefault(int32, -1),
-          /** The epoch whose end is asked for. */
+          /** The requested epoch. */
           leaderEpoch: int32,
         }),
       ),
@@ -95,9 +95,9 @@ export const offsetForLeaderEpochResponse = message('OffsetForLeaderEpochRespons
         struct({
           ...failure,
           partition: partitionIndex,
-          /** The largest epoch that is known and not larger than the one asked for. */
+          /** The largest known epoch that is not larger than the requested one. */
           leaderEpoch: withDefault(int32, -1),
-          /** Exclusive; −1 when nothing is known. */
+          /** The end of the epoch, exclusive; −1 when unknown. */
           endOffset: withDefault(int64, -1),
         }),
       ),
@@ -111,7 +111,7 @@ export const deleteRecordsRequest = message('DeleteRecordsRequest', DELETE_RANGE
   topics: array(
     struct({
       name: topicName,
-      /** Offset −1 stands for the high watermark. */
+      /** Offset −1 means the high watermark. */
       partitions: array(struct({ partitionIndex, offset: int64 })),
     }),
   ),
@@ -143,7 +143,7 @@ export type DeleteRecordsResponse = ValueOf<typeof deleteRecordsResponse>
 
 // ── older versions ───────────────────────────────────────────────────────────────────────
 
-/** Special times that came later, with the first version that knows them. */
+/** Special timestamps of later versions, with the first version that supports them. */
 const LATER_TIMES = new Map([
   [MAX_TIMESTAMP, { since: 7, name: 'the newest time' }],
   [EARLIEST_LOCAL_TIMESTAMP, { since: 8, name: 'the local start' }],
@@ -156,15 +156,16 @@ function isKnown(timestamp: number, version: number): boolean {
 
 export const olderListOffsets: OlderVersions<ListOffsetsRequest, ListOffsetsResponse> = [
   {
-    // A broker that does not know a special time takes it for one in 1969.
+    // A broker that does not know a special timestamp takes it for a time in 1969.
     until: 8,
     request: {
       lower(request, version) {
         const times = request.topics.flatMap(({ partitions }) => partitions)
         const unknown = times.find(({ timestamp }) => !isKnown(timestamp, version))
         if (unknown === undefined) return request
-        const name = LATER_TIMES.get(unknown.timestamp)?.name
-        throw tooOld(`ListOffsets by ${name}: this broker does not know it`)
+        const { name, since } = LATER_TIMES.get(unknown.timestamp) ?? {}
+        const sentence = `ListOffsets by ${name} needs version ${since}`
+        throw tooOld(`${sentence}, this broker supports version ${version}`)
       },
     },
     response: { lower: withoutLaterTimes },

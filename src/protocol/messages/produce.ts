@@ -1,4 +1,4 @@
-/** Produce: record batches into partitions. One batch per partition and request. */
+/** Produce: appends record batches to partitions. One batch per partition and request. */
 
 import { errorCode, errorMessage, partitionIndex, topicName } from '../message-places.js'
 import type { OlderVersions } from '../older-versions.js'
@@ -22,7 +22,7 @@ const RANGE = { versions: [3, 11], flexibleSince: 9 } as const
 
 export const produceRequest = message('ProduceRequest', RANGE, {
   transactionalId: since(3, nullableString, null),
-  /** 0: no answer is awaited; 1: the leader has it; −1: all in-sync replicas have it. */
+  /** 0: no response; 1: the leader has appended; −1: all in-sync replicas have the records. */
   acks: int16,
   timeoutMs: int32,
   topicData: array(
@@ -31,9 +31,9 @@ export const produceRequest = message('ProduceRequest', RANGE, {
       partitionData: array(struct({ index: partitionIndex, records })),
     }),
   ),
-  /** It came over a wire: its batches are looked into, and hold no offsets of a broker yet. */
+  /** The request came over a wire: its batches are validated and have no broker offsets yet. */
   isForeign: unsent(false),
-  /** False for those before v7, which do not know zstd (KIP-110). */
+  /** False before version 7: the client does not support zstd (KIP-110). */
   mayBeZstd: unsent(true),
 })
 
@@ -68,7 +68,7 @@ export const produceResponse = message('ProduceResponse', RANGE, {
     }),
   ),
   throttleTimeMs: since(1, int32, 0),
-  /** Where the leaders are that the answer names. */
+  /** The addresses of the leaders named in the response. */
   nodeEndpoints: tagged(0, 10, array(nodeEndpoint), []),
 })
 
@@ -80,6 +80,6 @@ export type PartitionProduceResponse =
 // ── older versions ───────────────────────────────────────────────────────────────────────
 
 export const olderProduce: OlderVersions<ProduceRequest, ProduceResponse> = [
-  // zstd came with version 7 (KIP-110).
+  // zstd is allowed since version 7 (KIP-110).
   { until: 6, request: { lift: request => ({ ...request, mayBeZstd: false }) } },
 ]

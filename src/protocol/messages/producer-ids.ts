@@ -18,7 +18,7 @@ export const initProducerIdRequest = message('InitProducerIdRequest', RANGE, {
   /** null: an idempotent producer without transactions. */
   transactionalId: nullableString,
   transactionTimeoutMs: withDefault(int32, 60_000),
-  /** The id it has, −1 for none. */
+  /** The producer's current id; −1 for none. */
   producerId: since(3, int64, -1),
   producerEpoch: since(3, int16, -1),
 })

@@ -1,4 +1,4 @@
-/** Proving who one is, before anything else is asked (KIP-43, KIP-152). */
+/** SASL authentication, before any other request of a connection (KIP-43, KIP-152). */
 
 import {
   array,
@@ -20,7 +20,7 @@ export const saslHandshakeRequest = message('SaslHandshakeRequest', HANDSHAKE_RA
 
 export const saslHandshakeResponse = message('SaslHandshakeResponse', HANDSHAKE_RANGE, {
   errorCode: int16,
-  /** Those that the broker knows. */
+  /** The mechanisms that the broker supports. */
   mechanisms: array(string),
 })
 
@@ -34,7 +34,7 @@ export const saslAuthenticateResponse = message('SaslAuthenticateResponse', AUTH
   errorCode: int16,
   errorMessage: nullableString,
   authBytes: bytes,
-  /** After so long the broker wants it proved again (KIP-368); 0: never. */
+  /** The time after which the client has to authenticate again (KIP-368); 0: never. */
   sessionLifetimeMs: since(1, int64, 0),
 })
 

@@ -1,4 +1,4 @@
-/** Topics: making, changing and removing them. */
+/** CreateTopics, CreatePartitions and DeleteTopics. */
 
 import { ZERO_UUID } from '../../base/uuid.js'
 import {
@@ -83,7 +83,7 @@ const topicToDelete = struct({
 })
 
 export const deleteTopicsRequest = message('DeleteTopicsRequest', DELETE_RANGE, {
-  /** By name, or by id with a null name; up to version 5 by name. */
+  /** Each topic by name, or by id with a null name; up to version 5 only by name. */
   topics: required(since(6, array(topicToDelete), [])),
   topicNames: until(5, array(string), []),
   timeoutMs: int32,
@@ -107,7 +107,7 @@ export const createPartitionsRequest = message('CreatePartitionsRequest', PARTIT
   topics: array(
     struct({
       name: topicName,
-      /** How many partitions the topic has afterwards. */
+      /** The number of partitions the topic has afterwards. */
       count: int32,
       assignments: nullableArray(struct({ brokerIds: array(int32) })),
     }),

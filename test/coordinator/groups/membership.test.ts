@@ -213,7 +213,7 @@ describe('what cannot be in a group', () => {
   it('a dynamic member that comes back under another id', () => {
     const a = someone('a')
     const membership = group(a)
-    expect(() => membership.rename(a, 'b')).toThrow('only a static member comes back')
+    expect(() => membership.rename(a, 'b')).toThrow('only a static member is renamed')
     expect(ids(membership)).toEqual(['a'])
   })
 })
