@@ -379,7 +379,7 @@ function tooLong(offsets: readonly OffsetToCommit[]): Map<OffsetToCommit, Partlo
   for (const offset of offsets) {
     const size = Buffer.byteLength(offset.metadata)
     if (size <= METADATA_MAX_BYTES) continue
-    const sentence = `metadata of a commit: ${size} bytes, expected at most ${METADATA_MAX_BYTES}`
+    const sentence = `commit metadata: ${size} bytes, at most ${METADATA_MAX_BYTES} are allowed`
     refused.set(offset, new PartlogError('OFFSET_METADATA_TOO_LARGE', sentence))
   }
   return refused
