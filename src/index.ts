@@ -14,7 +14,7 @@ export type { Durability } from './partition/roles.js'
 export type { FindingKind, RecoveryFinding } from './log/recovery/recovery.js'
 
 // Its brokers, events, faults and network.
-export type { BrokerHandle } from './cluster/broker-handle.js'
+export type { BrokerHandle } from './cluster/faults/broker-handle.js'
 export type {
   BrokerView,
   ClusterView,
@@ -43,7 +43,7 @@ export type {
   FaultErrorCode,
   FaultFilter,
   FaultRule,
-} from './cluster/network/faults.js'
+} from './cluster/faults/faults.js'
 export type {
   ClusterNetwork,
   DropOptions,

@@ -37,11 +37,11 @@ const STOREYS: Readonly<Record<string, number>> = {
 const SUB_ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   model: [['units.ts'], ['errors.ts'], ['batch']],
   log: [['format'], ['store'], ['recovery'], ['compaction'], ['inspection']],
-  protocol: [['schema.ts'], ['message-places.ts'], ['older-versions.ts'], ['messages'], ['assignors']],
+  protocol: [['schema.ts'], ['messages'], ['assignors']],
   client: [['line'], ['producer', 'group', 'admin'], ['consumer']],
   coordinator: [['fold'], ['metadata', 'groups']],
   broker: [['broker-config.ts'], ['replication'], ['node'], ['requests']],
-  cluster: [['network']],
+  cluster: [['faults'], ['network']],
   cli: [['terminal'], ['copy']],
 }
 

@@ -15,7 +15,6 @@ import { checkedConfig, PartlogError, toPartlogError } from '../model/errors.js'
 import { loadPart } from '../model/load-part.js'
 import type { SocketFactory } from '../wire/socket-factory.js'
 import type { Listening, ListenOptions } from '../wire/tcp-server.js'
-import { checkBrokerId, HandleOfBroker, type BrokerHandle } from './broker-handle.js'
 import {
   CLUSTER_OPTIONS,
   OPEN_OPTIONS,
@@ -25,7 +24,8 @@ import {
 import type { ClusterSettings, Parts } from './cluster-parts.js'
 import { describeCluster, type ClusterView } from './describe.js'
 import { EVENT_NAMES, type ClusterEvents, type EventName } from './events.js'
-import type { ClusterFaults } from './network/faults.js'
+import { checkBrokerId, HandleOfBroker, type BrokerHandle } from './faults/broker-handle.js'
+import type { ClusterFaults } from './faults/faults.js'
 import type { ClusterNetwork } from './network/network-rules.js'
 import type { Network } from './network/network.js'
 import { truncationWarnings, type RecoveryReport } from './recovery-report.js'

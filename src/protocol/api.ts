@@ -53,6 +53,7 @@ import {
   offsetForLeaderEpochResponse,
   olderListOffsets,
 } from './messages/offsets.js'
+import type { OlderVersions } from './messages/older-versions.js'
 import { olderProduce, produceRequest, produceResponse } from './messages/produce.js'
 import { initProducerIdRequest, initProducerIdResponse } from './messages/producer-ids.js'
 import {
@@ -64,7 +65,6 @@ import {
   deleteTopicsResponse,
   olderDeleteTopics,
 } from './messages/topics.js'
-import type { OlderVersions } from './older-versions.js'
 import type { Message, ValueOf } from './schema.js'
 
 export interface Api<Q, S> {

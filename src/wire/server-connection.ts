@@ -26,7 +26,7 @@ import {
   type ApiVersionsRequest,
   type ApiVersionsResponse,
 } from '../protocol/messages/api-versions.js'
-import { liftRequest, lowerResponse } from '../protocol/older-versions.js'
+import { liftRequest, lowerResponse } from '../protocol/messages/older-versions.js'
 import { FRAME_MAX_BYTES, FrameError, framesOf } from './frames.js'
 import { IdleWatch } from './idle.js'
 import {

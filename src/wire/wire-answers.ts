@@ -6,7 +6,7 @@
 import { errorId, errorOf, type ErrorCode } from '../model/errors.js'
 import type { ApiName, Response } from '../protocol/api.js'
 import { wireApi } from '../protocol/framing.js'
-import { withChanged } from '../protocol/message-places.js'
+import { withChanged } from '../protocol/messages/message-places.js'
 import type { Endpoint } from './addresses.js'
 
 /** The address at which a client reaches a broker. */

@@ -8,7 +8,7 @@ import { describe, expect, it } from 'vitest'
 import { seededRandom } from '../../src/base/random.js'
 import { VirtualClock } from '../../src/base/virtual-clock.js'
 import { Cluster } from '../../src/cluster/cluster.js'
-import type { FaultApi, FaultErrorCode } from '../../src/cluster/network/faults.js'
+import type { FaultApi, FaultErrorCode } from '../../src/cluster/faults/faults.js'
 import { ERRORS } from '../../src/model/errors.js'
 
 const APIS: readonly FaultApi[] = [

@@ -11,7 +11,7 @@ import type { Consumer } from '../../src/client/consumer/consumer-api.js'
 import type { ConsumerOptions } from '../../src/client/consumer/consumer-options.js'
 import type { ConsumerRecord } from '../../src/client/consumer/consumer-record.js'
 import { Cluster } from '../../src/cluster/cluster.js'
-import type { FaultApi } from '../../src/cluster/network/faults.js'
+import type { FaultApi } from '../../src/cluster/faults/faults.js'
 import { intercept } from '../client/world.js'
 
 export type TextRecord = ConsumerRecord<Uint8Array, string>

@@ -7,7 +7,7 @@ import type { ConsumerOptions } from '../../src/client/consumer/consumer-options
 import type { Producer } from '../../src/client/producer/producer-api.js'
 import type { ClusterOptions } from '../../src/cluster/cluster-options.js'
 import type { Cluster } from '../../src/cluster/cluster.js'
-import type { FaultApi } from '../../src/cluster/network/faults.js'
+import type { FaultApi } from '../../src/cluster/faults/faults.js'
 import { isPartlogError } from '../../src/model/errors.js'
 import { partitionsText, Story } from './story.js'
 

@@ -6,7 +6,7 @@
 import type { Random } from '../../base/random.js'
 import { checkFields, checkFlag, invalidArgument } from '../../client/line/client-arguments.js'
 import type { ApiName } from '../../protocol/api.js'
-import { apiOf, checkDelay, checkWhole, type FaultApi } from './faults.js'
+import { apiOf, checkDelay, checkWhole, type FaultApi } from '../faults/faults.js'
 
 /** The sender's node id of every client. */
 export const CLIENT = -2

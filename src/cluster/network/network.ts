@@ -14,8 +14,8 @@ import type { Random } from '../../base/random.js'
 import { isPartlogError, PartlogError } from '../../model/errors.js'
 import type { ApiName, Request, Response } from '../../protocol/api.js'
 import { ANY_NODE, isUnanswered, patienceMs, type Channel } from '../../protocol/channel.js'
-import { splitRequest } from './fault-answers.js'
-import type { Fault, FaultRoute, FaultSource } from './faults.js'
+import { splitRequest } from '../faults/fault-answers.js'
+import type { Fault, FaultRoute, FaultSource } from '../faults/faults.js'
 import {
   CLIENT,
   CONTROLLER,

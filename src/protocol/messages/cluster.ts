@@ -1,6 +1,5 @@
 /** DescribeCluster: the brokers of a cluster, for administrators. */
 
-import { errorCode, errorMessage, nodeId } from '../message-places.js'
 import {
   array,
   bool,
@@ -14,6 +13,7 @@ import {
   withDefault,
   type ValueOf,
 } from '../schema.js'
+import { errorCode, errorMessage, nodeId } from './message-places.js'
 import { NOT_ASKED } from './metadata.js'
 
 const RANGE = { versions: [0, 2], flexibleSince: 0 } as const

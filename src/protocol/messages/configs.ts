@@ -1,6 +1,5 @@
 /** DescribeConfigs, AlterConfigs (replaces all settings) and IncrementalAlterConfigs. */
 
-import { errorCode, errorMessage, resourceType, topicName } from '../message-places.js'
 import {
   array,
   bool,
@@ -15,6 +14,7 @@ import {
   withDefault,
   type ValueOf,
 } from '../schema.js'
+import { errorCode, errorMessage, resourceType, topicName } from './message-places.js'
 
 /** ConfigResource.Type.TOPIC */
 export const TOPIC_RESOURCE = 2

@@ -1,6 +1,5 @@
 /** ElectLeaders: elects the preferred leader, or any live replica. */
 
-import { errorCode, errorMessage, partitionIndex, topicName } from '../message-places.js'
 import {
   array,
   int32,
@@ -12,6 +11,7 @@ import {
   withDefault,
   type ValueOf,
 } from '../schema.js'
+import { errorCode, errorMessage, partitionIndex, topicName } from './message-places.js'
 
 const RANGE = { versions: [0, 2], flexibleSince: 2 } as const
 

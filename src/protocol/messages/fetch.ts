@@ -1,8 +1,6 @@
 /** Fetch: reads record batches from partitions, for consumers and followers. */
 
 import { ZERO_UUID } from '../../base/uuid.js'
-import { failure, nodeId, partitionIndex, topicId, topicName } from '../message-places.js'
-import { withoutError, type OlderVersions } from '../older-versions.js'
 import {
   array,
   between,
@@ -23,6 +21,8 @@ import {
   withDefault,
   type ValueOf,
 } from '../schema.js'
+import { failure, nodeId, partitionIndex, topicId, topicName } from './message-places.js'
+import { withoutError, type OlderVersions } from './older-versions.js'
 
 const RANGE = { versions: [4, 17], flexibleSince: 12 } as const
 

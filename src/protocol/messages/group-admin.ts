@@ -2,15 +2,6 @@
 
 import { errorId } from '../../model/errors.js'
 import {
-  errorCode,
-  errorMessage,
-  failure,
-  groupId,
-  partitionIndex,
-  topicName,
-} from '../message-places.js'
-import { tooOld, withoutError, type OlderVersions } from '../older-versions.js'
-import {
   array,
   bool,
   bytes,
@@ -23,7 +14,16 @@ import {
   withDefault,
   type ValueOf,
 } from '../schema.js'
+import {
+  errorCode,
+  errorMessage,
+  failure,
+  groupId,
+  partitionIndex,
+  topicName,
+} from './message-places.js'
 import { NOT_ASKED } from './metadata.js'
+import { tooOld, withoutError, type OlderVersions } from './older-versions.js'
 
 const LIST_RANGE = { versions: [0, 5], flexibleSince: 3 } as const
 

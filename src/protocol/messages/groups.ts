@@ -3,17 +3,6 @@
  */
 
 import {
-  coordinatorKey,
-  errorCode,
-  errorMessage,
-  failure,
-  groupId,
-  nodeId,
-  partitionIndex,
-  topicName,
-} from '../message-places.js'
-import { only, tooOld, type OlderVersions } from '../older-versions.js'
-import {
   array,
   between,
   bool,
@@ -35,6 +24,17 @@ import {
   withDefault,
   type ValueOf,
 } from '../schema.js'
+import {
+  coordinatorKey,
+  errorCode,
+  errorMessage,
+  failure,
+  groupId,
+  nodeId,
+  partitionIndex,
+  topicName,
+} from './message-places.js'
+import { only, tooOld, type OlderVersions } from './older-versions.js'
 
 /** The kind of key in FindCoordinator. */
 export const GROUP_KEY = 0

@@ -3,15 +3,6 @@
 import { ZERO_UUID } from '../../base/uuid.js'
 import { errorId } from '../../model/errors.js'
 import {
-  errorCode,
-  failure,
-  nodeId,
-  nullableTopicName,
-  partitionIndex,
-  topicId,
-} from '../message-places.js'
-import type { OlderVersions } from '../older-versions.js'
-import {
   array,
   between,
   bool,
@@ -26,6 +17,15 @@ import {
   struct,
   type ValueOf,
 } from '../schema.js'
+import {
+  errorCode,
+  failure,
+  nodeId,
+  nullableTopicName,
+  partitionIndex,
+  topicId,
+} from './message-places.js'
+import type { OlderVersions } from './older-versions.js'
 
 const RANGE = { versions: [0, 13], flexibleSince: 9 } as const
 

@@ -4,8 +4,6 @@
  */
 
 import { errorId } from '../../model/errors.js'
-import { failure, partitionIndex, topicName } from '../message-places.js'
-import { tooOld, withoutError, type OlderVersions, type Versioned } from '../older-versions.js'
 import {
   array,
   int32,
@@ -17,6 +15,8 @@ import {
   withDefault,
   type ValueOf,
 } from '../schema.js'
+import { failure, partitionIndex, topicName } from './message-places.js'
+import { tooOld, withoutError, type OlderVersions, type Versioned } from './older-versions.js'
 
 /** Special timestamps of ListOffsets. */
 export const LATEST_TIMESTAMP = -1

@@ -1,7 +1,5 @@
 /** Produce: appends record batches to partitions. One batch per partition and request. */
 
-import { errorCode, errorMessage, partitionIndex, topicName } from '../message-places.js'
-import type { OlderVersions } from '../older-versions.js'
 import {
   array,
   int16,
@@ -17,6 +15,8 @@ import {
   type ValueOf,
 } from '../schema.js'
 import { nodeEndpoint } from './fetch.js'
+import { errorCode, errorMessage, partitionIndex, topicName } from './message-places.js'
+import type { OlderVersions } from './older-versions.js'
 
 const RANGE = { versions: [3, 11], flexibleSince: 9 } as const
 

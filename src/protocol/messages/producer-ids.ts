@@ -1,6 +1,5 @@
 /** InitProducerId: the id under which a producer numbers its batches. */
 
-import { failure } from '../message-places.js'
 import {
   int16,
   int32,
@@ -11,6 +10,7 @@ import {
   withDefault,
   type ValueOf,
 } from '../schema.js'
+import { failure } from './message-places.js'
 
 const RANGE = { versions: [0, 5], flexibleSince: 2 } as const
 

@@ -2,14 +2,6 @@
 
 import { ZERO_UUID } from '../../base/uuid.js'
 import {
-  errorCode,
-  errorMessage,
-  nullableTopicName,
-  topicId,
-  topicName,
-} from '../message-places.js'
-import type { OlderVersions } from '../older-versions.js'
-import {
   array,
   bool,
   int16,
@@ -28,6 +20,8 @@ import {
   withDefault,
   type ValueOf,
 } from '../schema.js'
+import { errorCode, errorMessage, nullableTopicName, topicId, topicName } from './message-places.js'
+import type { OlderVersions } from './older-versions.js'
 
 const CREATE_RANGE = { versions: [2, 7], flexibleSince: 5 } as const
 

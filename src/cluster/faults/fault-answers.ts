@@ -8,7 +8,12 @@
 import type { ErrorFields } from '../../broker/node/answer-errors.js'
 import { errorOf, PartlogError } from '../../model/errors.js'
 import { APIS, type ApiName, type Request, type Response } from '../../protocol/api.js'
-import { placesOf, type ListPlaces, type Places, type Row } from '../../protocol/message-places.js'
+import {
+  placesOf,
+  type ListPlaces,
+  type Places,
+  type Row,
+} from '../../protocol/messages/message-places.js'
 import type { Role } from '../../protocol/schema.js'
 
 /** The topics and partitions that a fault selects; an omitted field matches all. */

@@ -1,7 +1,16 @@
 /** Controls one simulated broker of a cluster. */
 
-import { PartlogError } from '../model/errors.js'
-import type { BrokerSet } from './broker-set.js'
+import { PartlogError } from '../../model/errors.js'
+
+/** What a handle needs of the cluster's brokers. */
+export interface Brokers {
+  readonly brokerIds: readonly number[]
+  /** Undefined while the broker does not run. */
+  broker(nodeId: number): { readonly replicas: { isReplicationPaused: boolean } } | undefined
+  kill(nodeId: number): Promise<void>
+  stop(nodeId: number): Promise<void>
+  start(nodeId: number): Promise<void>
+}
 
 /**
  * One broker of the cluster, returned by `cluster.broker(id)`. It can be stopped, killed and
@@ -36,9 +45,9 @@ export interface BrokerHandle {
 export class HandleOfBroker implements BrokerHandle {
   /** 1, 2, … */
   readonly id: number
-  readonly #set: BrokerSet
+  readonly #set: Brokers
 
-  constructor(set: BrokerSet, id: number) {
+  constructor(set: Brokers, id: number) {
     this.#set = set
     this.id = id
   }
@@ -74,7 +83,7 @@ export class HandleOfBroker implements BrokerHandle {
 }
 
 /** Throws INVALID_ARGUMENT if no broker has this id. */
-export function checkBrokerId(set: BrokerSet, nodeId: unknown): asserts nodeId is number {
+export function checkBrokerId(set: Brokers, nodeId: unknown): asserts nodeId is number {
   if (set.brokerIds.includes(nodeId as number)) return
   const known = set.brokerIds.join(', ')
   throw new PartlogError('INVALID_ARGUMENT', `broker: expected ${known}, got ${String(nodeId)}`)

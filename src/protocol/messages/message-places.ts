@@ -15,7 +15,7 @@ import {
   uuid,
   type Role,
   type Type,
-} from './schema.js'
+} from '../schema.js'
 
 // ── types of fields ──────────────────────────────────────────────────────────────────────
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { APIS } from '../../src/protocol/api.js'
+import { APIS } from '../../../src/protocol/api.js'
 import {
   errorCode,
   nodeId,
@@ -9,7 +9,7 @@ import {
   type ListPlaces,
   type Places,
   type Row,
-} from '../../src/protocol/message-places.js'
+} from '../../../src/protocol/messages/message-places.js'
 import {
   array,
   int32,
@@ -19,7 +19,7 @@ import {
   struct,
   type NamedField,
   type Type,
-} from '../../src/protocol/schema.js'
+} from '../../../src/protocol/schema.js'
 
 /** As one line: `topics[name] › partitions[partition error]`. */
 function lineOf({ list, fields }: Places): string {

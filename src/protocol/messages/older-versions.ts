@@ -12,9 +12,9 @@
  * its version has.
  */
 
-import { errorId, PartlogError, type ErrorCode } from '../model/errors.js'
+import { errorId, PartlogError, type ErrorCode } from '../../model/errors.js'
+import type { Message } from '../schema.js'
 import { withChanged } from './message-places.js'
-import type { Message } from './schema.js'
 
 /** A request in its newest shape, with its response. */
 export interface Exchange<Q, S> {

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest'
-import { APIS, type ApiName, type Request, type Response } from '../../src/protocol/api.js'
-import { wireApi } from '../../src/protocol/framing.js'
+import { APIS, type ApiName, type Request, type Response } from '../../../src/protocol/api.js'
+import { wireApi } from '../../../src/protocol/framing.js'
 import {
   liftRequest,
   liftResponse,
   lowerRequest,
   lowerResponse,
   type Exchange,
-} from '../../src/protocol/older-versions.js'
+} from '../../../src/protocol/messages/older-versions.js'
 
 const tooOld = expect.objectContaining({ code: 'UNSUPPORTED_VERSION' })
 
