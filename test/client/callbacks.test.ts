@@ -125,7 +125,7 @@ describe('an assignor', () => {
     expectBlame(failure, 'CALLBACK_FAILED', 'userData of assignor "mine"')
     const wrong = await joining({ userData: () => 'text' })
     expect(wrong.message).toBe(
-      'CALLBACK_FAILED: userData of assignor "mine" gave "text", expected bytes',
+      'CALLBACK_FAILED: userData of assignor "mine" returned "text", expected bytes',
     )
   })
 

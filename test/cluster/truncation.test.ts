@@ -70,7 +70,7 @@ describe('a log that was cut below what was read', () => {
         await cut()
         await write(NEW)
         expect(await read(reader, NEW.length)).toEqual(NEW)
-        expect(warnings.filter(each => each.includes('was cut below position 20'))).toHaveLength(1)
+        expect(warnings.filter(each => each.includes('was truncated below position 20'))).toHaveLength(1)
       })
 
       it('a paused consumer of a truncated log does so too', async () => {
@@ -105,7 +105,7 @@ describe('a log that was cut below what was read', () => {
         await passing(reader.assign([ORDERS]))
         expect(await passing(reader.committed())).toMatchObject([{ offset: 20, leaderEpoch: 0 }])
         expect(await read(reader, NEW.length)).toEqual(NEW)
-        expect(warnings.join()).toContain('records from offset 10 on are others than were read')
+        expect(warnings.join()).toContain('records from offset 10 on differ from those read')
       })
     })
   }
@@ -188,7 +188,7 @@ describe('brokers that do not compare what a reader has (before Kafka 2.7)', () 
     await cut()
     await write(['b10', 'b11'])
     expect(await read(reader, 2)).toEqual(['b10', 'b11'])
-    expect(warnings.join()).toContain('orders-0 was cut below position 20: records from offset 10')
+    expect(warnings.join()).toContain('orders-0 was truncated below position 20: records from offset 10')
   })
 
   it("'none' rejects at an old broker, too", async () => {
@@ -229,13 +229,13 @@ it('an epoch that the log never had means a truncated log', async () => {
     const reader = consumer(policy)
     await passing(reader.assign([ORDERS]))
     reader.seek({ ...ORDERS, offset: 12, leaderEpoch: 7 })
-    const sentence = 'the leader knows nothing of the epoch that was read last'
+    const sentence = 'the leader does not know the epoch of the last record read'
     if (policy === 'earliest') {
       expect(await read(reader, 20)).toHaveLength(20)
       expect(warnings.join()).toContain(sentence)
     } else {
       const polled = passing(reader.poll({ timeoutMs: 2_000 }))
-      await expect(polled).rejects.toThrow(`LOG_TRUNCATION: orders-0 was cut below position 12`)
+      await expect(polled).rejects.toThrow(`LOG_TRUNCATION: orders-0 was truncated below position 12`)
     }
     await passing(reader.close())
   }

@@ -1,4 +1,4 @@
-/** The partitions a consumer reads, each with where it stands; they come and go. */
+/** The partitions assigned to a consumer, each with its state. */
 
 import { toPartlogError } from '../../model/errors.js'
 import { partitionKey, type TopicPartition } from '../../model/names.js'
@@ -24,7 +24,7 @@ export class AssignedPartitions {
     return this.#states.get(partitionKey(topic, partition))
   }
 
-  /** These instead of those there are; who stays, stays where it is. Throws why it cannot begin. */
+  /** Replaces all partitions; one that stays keeps its position. Throws if one has no position. */
   async replace(
     partitions: readonly TopicPartition[],
     positions: Positions,
@@ -37,7 +37,7 @@ export class AssignedPartitions {
     fetcher.assign([...this.states])
   }
 
-  /** These, too. What cannot be found now is told to the application when it reads. */
+  /** Adds partitions. An error in finding a position is thrown at the next read. */
   async add(
     partitions: readonly TopicPartition[],
     positions: Positions,
@@ -53,7 +53,7 @@ export class AssignedPartitions {
     fetcher.assign([...this.states])
   }
 
-  /** These no more. */
+  /** Removes partitions. */
   drop(partitions: readonly TopicPartition[], fetcher: Fetcher): void {
     this.#forget(partitions.map(({ topic, partition }) => partitionKey(topic, partition)))
     fetcher.assign([...this.states])
@@ -70,7 +70,7 @@ export class AssignedPartitions {
 
   #forget(keys: readonly string[]): void {
     for (const key of keys) {
-      this.#states.get(key)?.forgetPosition() // whoever holds records of it must let go
+      this.#states.get(key)?.forgetPosition() // records taken of it are void
       this.#states.delete(key)
     }
   }

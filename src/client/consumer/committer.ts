@@ -1,6 +1,6 @@
 /**
- * Commits for a consumer: when the application asks, and by itself every autoCommitIntervalMs with
- * what the application is done with. Commits go out one after the other, so an older one never
+ * Commits offsets of a consumer: when the application asks, and automatically every
+ * autoCommitIntervalMs for processed records. Commits are sequential, so an older one never
  * overwrites a newer one.
  */
 
@@ -20,15 +20,15 @@ export interface CommitterOptions {
   readonly logger: Logger
   readonly settings: ConsumerSettings
   readonly states: () => Iterable<PartitionState>
-  /** Something that was read is not there any more. */
+  /** Called when a partition that was read does not exist any more. */
   readonly onGone: () => void
   /** Aborts when the consumer is being closed. */
   readonly closing: AbortSignal
 }
 
 /**
- * How often the last commit of a consumer is tried: calls are not repeated when it closes, but a
- * coordinator that has just died has a successor at once.
+ * How often the last commit of a consumer is tried. A closing consumer does not retry with pauses,
+ * but a coordinator that has just died has a successor at once.
  */
 const TRIES_AT_CLOSE = 3
 
@@ -46,24 +46,25 @@ export class Committer {
   }
 
   /**
-   * Commits these offsets, after all commits that were asked for before. Throws
-   * UNKNOWN_TOPIC_OR_PARTITION when one of them is for a partition that is not there; the others
-   * are committed then.
+   * Commits these offsets, after all earlier commits. Throws UNKNOWN_TOPIC_OR_PARTITION when one of
+   * them is for a partition that does not exist; the others are committed then.
    */
   async commit(offsets: readonly GroupOffset[]): Promise<void> {
     const [gone] = await this.#commit(offsets)
     if (gone === undefined) return
     const { topic, partition } = gone
-    const sentence = `partition ${topic}-${partition} does not exist: nothing is committed for it`
-    throw new PartlogError('UNKNOWN_TOPIC_OR_PARTITION', `${sentence}, the others are`)
+    const sentence =
+      `partition ${topic}-${partition} does not exist: its offset was not committed, ` +
+      'the offsets of the other partitions were'
+    throw new PartlogError('UNKNOWN_TOPIC_OR_PARTITION', sentence)
   }
 
-  /** The same, for what this consumer has read: what is gone cannot be read again. */
+  /** The same for records that this consumer has read; deleted partitions are only logged. */
   async commitRead(offsets: readonly GroupOffset[]): Promise<void> {
     const gone = await this.#commit(offsets)
     if (gone.length === 0) return
     const names = gone.map(({ topic, partition }) => `${topic}-${partition}`)
-    const sentence = `${names.join(', ')}: nothing is committed for partitions that are gone`
+    const sentence = `${names.join(', ')}: no offset is committed for a deleted partition`
     this.#options.logger.warn(sentence)
     for (const state of this.#options.states()) {
       if (gone.some(each => isOf(each, state))) state.markDeliveredProcessed()
@@ -90,9 +91,8 @@ export class Committer {
   }
 
   /**
-   * Commits what the application is done with and what is not committed yet. What was committed
-   * stays: a commit goes back only where the position was moved back, by a seek or because the log
-   * was cut or is another one.
+   * Commits the processed records that are not committed yet. A commit goes back only if the
+   * position was moved back: by a seek, or because the log was truncated or the topic recreated.
    */
   async commitProcessed(): Promise<void> {
     const offsets: GroupOffset[] = []
@@ -118,13 +118,14 @@ export class Committer {
     if (!this.#isAutoCommitting) void this.tryCommitProcessed()
   }
 
-  /** As commitProcessed; a failure is reported only, the records come again. */
+  /** As commitProcessed, but only logs a failure: the records are delivered again. */
   async tryCommitProcessed(): Promise<void> {
     this.#isAutoCommitting = true
     try {
       await this.#commitStubbornly()
     } catch (error) {
-      const sentence = 'offsets could not be committed; records since the last commit come again'
+      const sentence =
+        'offsets could not be committed; records since the last commit may be delivered again'
       this.#options.logger.warn(sentence, { error })
     } finally {
       this.#isAutoCommitting = false

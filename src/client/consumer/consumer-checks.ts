@@ -1,4 +1,4 @@
-/** What a consumer asks of its arguments, before anything changes. */
+/** Checks of a consumer's arguments. */
 
 import { PartlogError } from '../../model/errors.js'
 import {
@@ -22,7 +22,7 @@ import type {
   SubscribeOptions,
 } from './consumer-options.js'
 
-/** The offsets to commit when these records are done: behind the last one of each partition. */
+/** The offsets to commit for processed records: the one after the last of each partition. */
 export function offsetsAfter(
   records: Iterable<TopicPartition & { readonly offset: number; readonly leaderEpoch?: number }>,
   metadata: string,
@@ -39,7 +39,7 @@ export function offsetsAfter(
   return [...furthest.values()]
 }
 
-/** Nothing but `records` or `offsets`, and `metadata`. */
+/** Allows `records` or `offsets`, and `metadata`. */
 export function checkCommit(request: CommitRequest): void {
   checkFields(request, 'commit', ['records', 'offsets', 'metadata'])
   const { records, offsets } = request
@@ -70,7 +70,7 @@ export function checkRun<K, V>(options: RunOptions<K, V>): void {
     throw new PartlogError('INVALID_ARGUMENT', 'run: expected a function, eachRecord or eachBatch')
   }
   if (deadLetterTopic === undefined || eachBatch === undefined) return
-  throw new PartlogError('INVALID_ARGUMENT', 'run: deadLetterTopic needs eachRecord')
+  throw new PartlogError('INVALID_ARGUMENT', 'run: deadLetterTopic works only with eachRecord')
 }
 
 const LISTENERS = ['onPartitionsAssigned', 'onPartitionsRevoked', 'onPartitionsLost'] as const

@@ -1,4 +1,4 @@
-/** The parts of a consumer, put together. */
+/** Creates the parts of a consumer and connects them. */
 
 import type { Clock } from '../../base/clock.js'
 import type { Logger } from '../../base/logger.js'
@@ -30,11 +30,11 @@ export interface ConsumerContext {
   readonly random: Random
   readonly logger: Logger
   readonly onClose: () => void
-  /** The application is done with records, or asks for some. */
+  /** Called when the application has processed records or asks for more. */
   readonly onProgress?: () => void
 }
 
-/** What only a consumer with a groupId has. */
+/** The parts that only a consumer with a groupId has. */
 export interface GroupParts {
   readonly client: GroupClient
   readonly committer: Committer
@@ -43,7 +43,7 @@ export interface GroupParts {
 
 export interface ConsumerParts {
   readonly metadata: MetadataCache
-  /** How what may pass is tried again. */
+  /** How calls are retried. */
   readonly retry: RetryOptions
   readonly assigned: AssignedPartitions
   readonly positions: Positions
@@ -53,7 +53,7 @@ export interface ConsumerParts {
   readonly group: GroupParts | undefined
 }
 
-/** `closing` aborts when the consumer is being closed: what has failed by then has failed. */
+/** `closing` aborts when the consumer is being closed: from then on nothing is retried. */
 export function consumerParts(
   context: ConsumerContext,
   settings: ConsumerSettings,
@@ -91,7 +91,15 @@ export function consumerParts(
   if (client === undefined) return { ...parts, group: undefined }
   const committer = new Committer({ ...common, group: client, states, closing, onGone })
   subscriber = new Subscriber({
-    ...{ ...common, client, assignors, committer, assigned, positions, fetcher, gate, retry },
+    ...common,
+    client,
+    assignors,
+    committer,
+    assigned,
+    positions,
+    fetcher,
+    gate,
+    retry,
     onFailure: error => reader.fail(error),
   })
   return { ...parts, group: { client, committer, subscriber } }
@@ -114,14 +122,14 @@ function fetcherOf(
     },
     onTrouble: {
       async outOfRange(state, error) {
-        // The new place is read at once, unless the one before was of no use either.
+        // The new position is read at once, unless the previous one was out of range, too.
         const isAgain = state.failures > 0
         state.failures ||= 1
         await moved(state, positions.recover(state, error), isAgain)
       },
       parted(state, end) {
         positions.parted(state, end)
-        fetcher.delay(state) // whatever a leader says, it is not asked again and again
+        fetcher.delay(state) // pauses before the next fetch, whatever the leader answers
       },
       madeAnew: state => moved(state, positions.beginAnew(state)),
       gone: common.onGone,
@@ -134,7 +142,7 @@ function fetcherOf(
     isAgain = false,
   ): Promise<void> => {
     await change.catch((error: unknown) => {
-      state.fail(toPartlogError(error)) // else it would be found out again and again
+      state.fail(toPartlogError(error)) // otherwise every fetch would run into it again
     })
     const isLost = state.state === 'lost'
     if (isLost || isAgain) fetcher.delay(state)

@@ -1,4 +1,4 @@
-/** Records as applications see them, and how fetched bytes become them. */
+/** Records as applications get them, and their decoding from fetched bytes. */
 
 import { asBuffer } from '../../base/bytes.js'
 import { Batch, batchesOf, frameAt, whyInvalid } from '../../model/batch/batch.js'
@@ -22,7 +22,7 @@ export interface ConsumerRecord<K = Uint8Array, V = Uint8Array> {
   readonly value: V | null
   /** In order; keys may repeat. */
   readonly headers: readonly Header[]
-  /** Which leadership of the partition wrote it; −1 when unknown. */
+  /** Epoch of the leader that appended it; −1 when unknown. */
   readonly leaderEpoch: number
 }
 
@@ -34,15 +34,15 @@ export interface Deserializers {
 export interface ChunkOptions {
   readonly topic: string
   readonly partition: number
-  /** Records below are skipped: the first batch may begin before what was asked for. */
+  /** Records below are skipped: the first batch may begin before the fetch offset. */
   readonly from: number
   readonly checkCrcs: boolean
   readonly deserializers: Deserializers
-  /** Told which leaderships have written what is here. */
+  /** Notes the leader epochs of the batches. */
   readonly epochs?: EpochTrail
 }
 
-/** The bytes of one fetch of one partition, turned into records bit by bit. */
+/** The bytes of one fetch of one partition, decoded into records on demand. */
 export class RecordChunk {
   readonly #bytes: Buffer
   readonly #options: ChunkOptions
@@ -52,7 +52,7 @@ export class RecordChunk {
   #leaderEpoch = -1
   #hasRecord = false
   #nextOffset: number
-  /** The offset behind its last whole batch: where the next fetch goes on. */
+  /** The offset after its last whole batch: where the next fetch continues. */
   readonly endOffset: number
 
   constructor(bytes: Uint8Array, options: ChunkOptions) {
@@ -73,14 +73,14 @@ export class RecordChunk {
     return this.#bytes.length
   }
 
-  /** The offset behind everything taken so far, control records and gaps included. */
+  /** The offset after everything taken so far, including control records and gaps. */
   get nextOffset(): number {
     return this.#nextOffset
   }
 
   /**
-   * Up to `max` records; fewer at the end. Throws what is wrong with the next record; the ones
-   * before it are handed out first.
+   * Up to `max` records; fewer at the end. Throws when the next record is invalid; the records
+   * before it are returned first.
    */
   take(max: number): ConsumerRecord<unknown, unknown>[] {
     const records: ConsumerRecord<unknown, unknown>[] = []
@@ -97,7 +97,7 @@ export class RecordChunk {
     return records
   }
 
-  /** Stands on the next record to hand out; false at the end. Standing already is fine. */
+  /** Moves to the next record to return, unless it is there already; false at the end. */
   #toNextRecord(): boolean {
     if (this.#hasRecord) return true
     for (;;) {
@@ -116,7 +116,7 @@ export class RecordChunk {
   #toNextBatch(): boolean {
     for (;;) {
       const size = frameAt(this.#bytes, this.#at, this.#bytes.length)
-      if (size <= 0 || this.#at + size > this.#bytes.length) return false // a cut batch comes again
+      if (size <= 0 || this.#at + size > this.#bytes.length) return false // cut: fetched again
       const batch = new Batch(this.#bytes, this.#at)
       if (this.#options.checkCrcs) this.#check(batch)
       if (batch.isControl || batch.nextOffset <= this.#nextOffset) {
@@ -125,7 +125,7 @@ export class RecordChunk {
         continue
       }
       this.#cursor = this.#opened(batch)
-      this.#at += size // one that cannot be read stays, or the next poll would begin behind it
+      this.#at += size // only now: the next poll must not skip an unreadable batch
       this.#batch = batch
       this.#leaderEpoch = batch.leaderEpoch
       return true

@@ -2,8 +2,8 @@
  * The consumer, at four levels over one fetcher: `for await`, `run`, `poll` with `commit`, and
  * `assign` with `seek`.
  *
- * Reading happens in one place at a time: while a loop, a run or a poll is under way, another one
- * is refused. Seeking, pausing and committing are possible at any time.
+ * There is one reader at a time: while a loop, a run or a poll is under way, another one is
+ * refused. Seeking, pausing and committing are possible at any time.
  */
 
 import { SerialQueue } from '../../base/tasks.js'
@@ -67,7 +67,7 @@ export class ConsumerClient<K = Uint8Array, V = Uint8Array> implements Consumer<
     this.#onClosed = context.onClose
   }
 
-  // ── what to read ───────────────────────────────────────────────────────────────────────
+  // ── subscription ───────────────────────────────────────────────────────────────────────
 
   async subscribe(
     topics: readonly string[] | RegExp,
@@ -307,7 +307,7 @@ export class ConsumerClient<K = Uint8Array, V = Uint8Array> implements Consumer<
     )
   }
 
-  /** What this consumer has read is known better than by the offset alone. */
+  /** Adds the leader epoch if this consumer has read the record before the offset. */
   #withEpoch(given: GroupOffset): GroupOffset {
     const state = this.#parts.assigned.find(given)
     if (state === undefined || given.leaderEpoch >= 0) return given
@@ -315,14 +315,14 @@ export class ConsumerClient<K = Uint8Array, V = Uint8Array> implements Consumer<
     return { ...given, leaderEpoch: state.epochs.before(given.offset) }
   }
 
-  /** Commits what the application is done with, if commits are automatic. */
+  /** Commits the processed records, if commits are automatic. */
   async commitProcessed(groupId: string): Promise<void> {
     const { enableAutoCommit, groupId: own } = this.#settings
     if (!enableAutoCommit || own !== groupId) return
     await this.#parts.group?.committer.tryCommitProcessed()
   }
 
-  // ── the end ────────────────────────────────────────────────────────────────────────────
+  // ── closing ────────────────────────────────────────────────────────────────────────────
 
   close(): Promise<void> {
     this.#closing ??= this.#close()
@@ -345,9 +345,9 @@ export class ConsumerClient<K = Uint8Array, V = Uint8Array> implements Consumer<
     this.#onClosed()
   }
 
-  // ── inside ─────────────────────────────────────────────────────────────────────────────
+  // ── helpers ────────────────────────────────────────────────────────────────────────────
 
-  /** One change of what is read after the other, none when closing has begun. */
+  /** Runs changes of the assignment sequentially, and none once closing has begun. */
   async #change(change: () => Promise<void>): Promise<void> {
     await this.#changes.run(async () => {
       this.#checkOpen()
@@ -376,7 +376,7 @@ export class ConsumerClient<K = Uint8Array, V = Uint8Array> implements Consumer<
     const state = this.#parts.assigned.find(given)
     if (state !== undefined) return state
     const name = partitionKey(given.topic, given.partition)
-    const sentence = `${name} is not assigned to this consumer`
+    const sentence = `${name} is not assigned to this consumer: see assignment()`
     throw new PartlogError('INVALID_REQUEST', sentence)
   }
 

@@ -1,7 +1,7 @@
 /**
- * Records that an application could not be done with are kept in a topic of their own: with their
- * bytes as they were, and with headers that say where they come from and what was wrong (the names
- * are those of Kafka Connect, without its prefix).
+ * Writes records that the application could not process to a dead letter topic: with their original
+ * bytes, and with headers that name their origin and the error (Kafka Connect's names without its
+ * prefix).
  */
 
 import type { Clock } from '../../base/clock.js'
@@ -17,7 +17,7 @@ import { answerOfLeader, leaderOf } from '../line/requests.js'
 import { withRetries, type RetryOptions } from '../line/retry.js'
 import { ProducerClient } from '../producer/producer.js'
 
-/** A record is fetched with what comes with it in its batch. */
+/** A record is fetched with its whole batch. */
 const FETCH_BYTES = 1_048_576
 const MESSAGE_MAX = 1_000
 
@@ -33,7 +33,7 @@ export interface DeadLettersOptions {
 
 export interface Cause {
   readonly error: unknown
-  /** How often the handler was called; 0: the record could not even be read. */
+  /** How often the handler was called; 0 when the record could not be deserialized. */
   readonly attempts: number
 }
 
@@ -45,7 +45,7 @@ export class DeadLetters {
     this.#options = options
   }
 
-  /** Resolves when the record is kept in `topic`, by all in-sync replicas. */
+  /** Resolves when all in-sync replicas of `topic` have the record. */
   async write(topic: string, place: RecordPlace, cause: Cause): Promise<void> {
     const { channel, clock, random, clientId } = this.#options
     const { key, value, headers, timestamp } = await this.#recordAt(place)
@@ -61,7 +61,7 @@ export class DeadLetters {
     await this.#producer?.close()
   }
 
-  /** The record as it is in the log: what the application was given is something else. */
+  /** The record with the bytes of the log: the application got deserialized values. */
   async #recordAt(place: RecordPlace): Promise<StoredRecord> {
     const records = await withRetries(() => this.#fetch(place), this.#options.retry)
     for (const batch of batchesOf(records)) {
@@ -72,7 +72,7 @@ export class DeadLetters {
       }
     }
     const { topic, partition, offset } = place
-    const sentence = `the record at ${topic}-${partition} offset ${offset} is not there any more`
+    const sentence = `the record at ${topic}-${partition} offset ${offset} does not exist any more`
     throw new PartlogError('OFFSET_OUT_OF_RANGE', sentence)
   }
 
@@ -81,18 +81,25 @@ export class DeadLetters {
     const { channel, metadata } = this.#options
     const { leaderId, leaderEpoch } = await leaderOf(metadata, { topic, partition })
     const wanted = {
-      ...{ partition, fetchOffset: offset, partitionMaxBytes: FETCH_BYTES },
+      partition,
+      fetchOffset: offset,
+      partitionMaxBytes: FETCH_BYTES,
       currentLeaderEpoch: leaderEpoch,
     }
     const request = {
-      ...{ maxWaitMs: 0, minBytes: 0, maxBytes: FETCH_BYTES },
+      maxWaitMs: 0,
+      minBytes: 0,
+      maxBytes: FETCH_BYTES,
       topics: [{ topic, partitions: [wanted] }],
     }
     const { responses } = await answerOfLeader(metadata, [place], () =>
       channel.send(leaderId, 'Fetch', request),
     )
     const answer = responses[0]?.partitions[0]
-    if (answer === undefined) throw new PartlogError('UNKNOWN_SERVER_ERROR', 'no answer')
+    if (answer === undefined) {
+      const sentence = `the leader's answer does not cover ${topic}-${partition}`
+      throw new PartlogError('UNKNOWN_SERVER_ERROR', sentence)
+    }
     const error = errorFrom(answer, `${topic}-${partition} cannot be read`)
     if (error === undefined) return Buffer.from(answer.records ?? [])
     metadata.invalidate(topic)

@@ -1,9 +1,9 @@
 /**
- * Keeps a consumer's partitions fetched: while one chunk of a partition is being taken from, the
- * next one is on its way or there. A partition has at most one fetch under way.
+ * Prefetches a consumer's partitions: while records are taken from one chunk of a partition, the
+ * next chunk is being fetched or is buffered. A partition has at most one fetch under way.
  *
- * A fetch waits at the broker for fetchMinBytes or fetchMaxWaitMs, so an idle consumer asks twice a
- * second and is woken by an append; nothing here looks again and again.
+ * A fetch waits at the broker for fetchMinBytes or fetchMaxWaitMs, so an idle consumer sends two
+ * fetches a second, and an append answers them; nothing here polls.
  */
 
 import { Alarm } from '../../base/alarm.js'
@@ -27,13 +27,13 @@ import type { ConsumerSettings } from './consumer-config.js'
 import { RecordChunk, type ConsumerRecord, type Deserializers } from './consumer-record.js'
 import type { PartitionState } from './partition-state.js'
 
-/** The topic is not there any more, or another one has its name. */
+/** The topic was deleted or recreated. */
 const GONE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'UNKNOWN_TOPIC_OR_PARTITION',
   'UNKNOWN_TOPIC_ID',
 ])
 
-/** One chunk being taken from, one waiting. */
+/** The current chunk and the next one. */
 const CHUNKS_PER_PARTITION = 2
 
 export interface FetcherOptions {
@@ -43,25 +43,25 @@ export interface FetcherOptions {
   readonly settings: ConsumerSettings
   readonly metadata: MetadataCache
   readonly deserializers: Deserializers
-  /** What becomes of positions that cannot be read from. */
+  /** Handles positions that cannot be read from. */
   readonly onTrouble: PositionTrouble
 }
 
-/** What a fetch finds out about a position. */
+/** Handlers of the problems that a fetch can find with a position. */
 export interface PositionTrouble {
-  /** It is outside of its log. */
+  /** The position is outside of its log. */
   outOfRange(state: PartitionState, error: PartlogError): Promise<void>
-  /** Records that were read are not in the leader's log: it ends like theirs at `end`. */
+  /** The leader's log diverges from the records that were read; they agree at most up to `end`. */
   parted(state: PartitionState, end: EpochEnd): void
-  /** It counts records of a topic that was deleted; another one has its name now. */
+  /** The topic was recreated: the position belongs to the deleted topic. */
   madeAnew(state: PartitionState): Promise<void>
-  /** The topic is not there any more. */
+  /** The topic does not exist any more. */
   gone(state: PartitionState): void
-  /** The application was told that there is none: there may be one by now. */
+  /** The partition had no position, which was reported: there may be one by now. */
   lost(state: PartitionState): Promise<void>
 }
 
-/** What was asked for a partition. */
+/** A fetch of one partition, as it was requested. */
 interface Asked {
   readonly state: PartitionState
   readonly version: number
@@ -83,13 +83,13 @@ export interface Taken {
 }
 
 export class Fetcher {
-  /** Notified when there may be something to take. */
+  /** Notified when there may be records to take. */
   readonly arrivals = new Signal()
   readonly #options: FetcherOptions
   readonly #requests = new Set<FetchUnderWay>()
   #isStopped = false
   readonly #alarm: Alarm
-  /** In the order in which they are served; the first one has its turn. */
+  /** In the order in which they are served; the first is next. */
   #states: PartitionState[] = []
   #isScheduled = false
 
@@ -107,7 +107,7 @@ export class Fetcher {
     this.wake()
   }
 
-  /** Something has changed: ask for what is missing, at the end of this turn. */
+  /** Fetches what is missing at the end of this event-loop turn. */
   wake(): void {
     if (this.#isScheduled || this.isStopped) return
     this.#isScheduled = true
@@ -124,7 +124,7 @@ export class Fetcher {
     this.arrivals.notify()
   }
 
-  /** A fetch for a position that was left since need not be waited for. */
+  /** Aborts fetches for positions that have been moved since. */
   #abortOutdated(): void {
     for (const { asked, controller } of this.#requests) {
       if (asked.some(({ state, version }) => state.version !== version)) controller.abort()
@@ -139,8 +139,8 @@ export class Fetcher {
   }
 
   /**
-   * Up to `max` records of one partition that is not paused, or undefined when none are there.
-   * Throws what a partition's fetch or next record has failed with.
+   * Up to `max` records of one partition that is not paused, or undefined when none are buffered.
+   * Throws the error of a partition's fetch or next record.
    */
   take(max: number): Taken | undefined {
     for (let turns = this.#states.length; turns > 0; turns--) {
@@ -149,14 +149,14 @@ export class Fetcher {
         this.#throwErrorOf(state)
         const taken = this.#takeFrom(state, max)
         if (taken !== undefined) return taken
-        if (state.chunks.length > 0) turns = this.#states.length + 1 // once more round to it
+        if (state.chunks.length > 0) turns = this.#states.length + 1 // to reach it once more
       }
       this.#states.push(this.#states.shift() as PartitionState)
     }
     return undefined
   }
 
-  /** Once: then the partition is asked again, after a pause in which the others have their turn. */
+  /** Throws an error once; the partition is fetched again after a pause. */
   #throwErrorOf(state: PartitionState): void {
     const error = state.takeError()
     if (error === undefined) return
@@ -164,7 +164,7 @@ export class Fetcher {
     throw error
   }
 
-  /** Of one chunk only: whoever has more waits for its next turn. */
+  /** Takes records of one chunk only: the next chunk of the partition waits for its turn. */
   #takeFrom(state: PartitionState, max: number): Taken | undefined {
     const chunk = state.chunks[0]
     if (chunk === undefined) return undefined
@@ -175,12 +175,12 @@ export class Fetcher {
     // Control records and gaps only: there is nothing to process in them.
     if (state.delivered === state.processed) state.processed = state.position
     state.delivered = state.position
-    // Now, not at the end of this turn: the disk reads while the application works on what is here.
+    // Now, not at the end of this turn: the broker reads while the application processes records.
     this.#fetchMissing()
     return undefined
   }
 
-  // ── asking ─────────────────────────────────────────────────────────────────────────────
+  // ── fetching ───────────────────────────────────────────────────────────────────────────
 
   #fetchMissing(): void {
     if (this.isStopped) return
@@ -249,7 +249,7 @@ export class Fetcher {
         leader,
         'Fetch',
         {
-          // At least something: answers without records, one after the other, would be a busy loop.
+          // Never 0: empty answers in quick succession would be a busy loop.
           maxWaitMs: Math.max(settings.fetchMaxWaitMs, 1),
           minBytes: Math.max(settings.fetchMinBytes, 1),
           maxBytes: settings.fetchMaxBytes,
@@ -257,7 +257,7 @@ export class Fetcher {
         },
         request.controller.signal,
       )
-      throwIfError({ errorCode: response.errorCode ?? 0 }, `broker ${leader} refuses to be read`)
+      throwIfError({ errorCode: response.errorCode ?? 0 }, `broker ${leader} refused the fetch`)
       let answers = 0
       for (const { topic = '', partitions } of response.responses) {
         for (const answer of partitions) this.#onAnswer(asked, topic, answer)
@@ -281,7 +281,7 @@ export class Fetcher {
     return { state, version, from: nextFetch(state), leaderEpoch: known?.leaderEpoch ?? -1 }
   }
 
-  /** A leader of another epoch refuses; one that has not what was read says where they part. */
+  /** A leader of another epoch refuses the fetch; one with a diverging log returns its end. */
   #topics(asked: readonly Asked[]) {
     const { maxPartitionFetchBytes: partitionMaxBytes } = this.#options.settings
     const wanted = ({ state, from, leaderEpoch }: Asked): FetchPartition => ({
@@ -298,7 +298,7 @@ export class Fetcher {
     })
   }
 
-  /** A broker that says nothing about a partition is not asked again and again. */
+  /** Pauses before the next fetch of partitions that the answer does not cover. */
   #delayUnanswered(asked: readonly Asked[], { responses }: FetchResponse): void {
     for (const { state } of asked) {
       const isAnswered = responses.some(
@@ -335,7 +335,7 @@ export class Fetcher {
     if (error.code === 'OFFSET_OUT_OF_RANGE') return void onTrouble.outOfRange(state, error)
     if (GONE.has(error.code)) onTrouble.gone(state)
     metadata.invalidate(state.topic)
-    // Retriable by its number, but the same bytes come every time: Kafka's consumer throws it, too.
+    // A retriable code, but every fetch returns the same bytes. Kafka's consumer throws it, too.
     if (!error.retriable || error.code === 'CORRUPT_MESSAGE') {
       state.fail(error)
       this.arrivals.notify()
@@ -343,7 +343,7 @@ export class Fetcher {
     this.#delay(state)
   }
 
-  /** What was found out comes again: the others have their turn first. */
+  /** Pauses fetches of a partition whose problem may recur, so that others are read meanwhile. */
   delay(state: PartitionState): void {
     this.#delay(state)
   }
@@ -360,7 +360,7 @@ export class Fetcher {
   }
 }
 
-/** Where the next fetch of a partition begins: behind what is fetched already. */
+/** Where the next fetch of a partition begins: after the buffered chunks. */
 function nextFetch(state: PartitionState): number {
   return state.chunks.at(-1)?.endOffset ?? (state.position as number)
 }

@@ -1,32 +1,32 @@
 /**
- * Where a consumer stands in one of its partitions: what is known of its position, and how far the
- * application is.
+ * The state of a consumer in one of its partitions: what is known of its position, and how far the
+ * application has got.
  *
- *   state        position   fetched   what is to happen
- *   searching    none       no        it is looked for, or will be
- *   ready        known      yes       records are fetched and handed out
- *   inQuestion   known      no        the leader is asked whether its log is the one that was read
- *   failed       either     no        its error is thrown at the application with the next records
- *   lost         none       no        it is looked for again, after a pause
+ *   state        position   fetched   what happens next
+ *   searching    none       no        the position is being found, or will be
+ *   ready        known      yes       records are fetched and delivered
+ *   inQuestion   known      no        the leader is asked whether its log agrees with what was read
+ *   failed       either     no        the next read throws its error
+ *   lost         none       no        after a pause the position is searched again
  *
  *   searching ── found ──▶ ready ── outside of its log ──▶ inQuestion
  *             ── cannot be found ──▶ failed           ── it stays, or another is known ──▶ ready
  *             ── the topic is gone ──▶ lost           ── there is none ──▶ searching or failed
  *   ready ── cannot be read from ──▶ failed
- *         ── the topic was made anew ──▶ searching
+ *         ── the topic was recreated ──▶ searching
  *   failed ── the error was thrown ──▶ ready or lost
  *   lost ── after a pause ──▶ searching
  *
- *   from every state: moved (a seek) ──▶ ready, forgotten (others have it) ──▶ searching
+ *   from every state: moved (a seek) ──▶ ready, forgotten (revoked) ──▶ searching
  *
- *   position    next offset to take out of what was fetched
- *   delivered   next offset after the last record handed to the application
- *   processed   next offset after the last record the application is done with: what auto-commit
- *               may commit
+ *   position    next offset to take from the fetched chunks
+ *   delivered   the offset after the last record delivered to the application
+ *   processed   the offset after the last record that the application has processed: what
+ *               auto-commit may commit
  *
  * Invariant: processed ≤ delivered ≤ position once all are known.
- * What holds records taken earlier compares `version`: it changes when the position was set from
- * outside, and those records must not be handed out any more.
+ * Code that holds records taken earlier compares `version`: it changes when the position is set
+ * from outside, and those records must then not be delivered.
  */
 
 import { assert } from '../../base/assert.js'
@@ -50,32 +50,32 @@ export const POSITION_STATES: Readonly<Record<PositionState, PositionStateRow>> 
 }
 
 export class PartitionState {
-  /** Fetched, not taken yet. The first is being taken from. */
+  /** Fetched chunks; records are taken from the first. */
   readonly chunks: RecordChunk[] = []
   #state: PositionState = 'searching'
   #position: number | undefined
   #error: Error | undefined
   delivered: number | undefined
   processed: number | undefined
-  /** What the coordinator is known to have. */
+  /** The offset that the coordinator is known to have. */
   committed: number | undefined
-  /** It was moved from outside since the last commit: only then may a commit go back. */
+  /** The position was moved from outside since the last commit: only then may a commit go back. */
   mayCommitBack = false
-  /** What `processed` was at the last commit: until it moves, auto-commit leaves that one alone. */
+  /** `processed` at the last commit: auto-commit commits again only when it has changed. */
   processedAtCommit: number | undefined
-  /** Of the topic whose records the position counts; a topic made anew begins anew. */
+  /** Id of the topic that the position belongs to; in a recreated topic reading starts over. */
   topicId = ''
-  /** What the reader has seen of whom. */
+  /** The leader epochs of the records read. */
   readonly epochs = new EpochTrail()
-  /** As the last fetch told. */
+  /** As of the last fetch. */
   highWatermark = -1
   isPaused = false
   isFetching = false
-  /** A fetch has failed: do not ask again before this time. */
+  /** A fetch has failed: the next one waits until this time. */
   notBeforeMs = 0
   failures = 0
   version = 0
-  /** A loop was left while this record was in hand: it comes again unless it is committed. */
+  /** A loop was left with this record in hand: it is delivered again unless it is committed. */
   leftAt: number | undefined
 
   constructor(
@@ -89,7 +89,7 @@ export class PartitionState {
   get position(): number | undefined {
     return this.#position
   }
-  /** Why it has failed: to be thrown at the application with the next records. */
+  /** The error that the next read throws. */
   get error(): Error | undefined {
     return this.#error
   }
@@ -103,38 +103,38 @@ export class PartitionState {
     if (state !== 'failed') this.#error = undefined
   }
 
-  // ── what is known of the position ──────────────────────────────────────────────────────
+  // ── states of the position ─────────────────────────────────────────────────────────────
 
   fail(error: Error): void {
     this.#enter('failed')
     this.#error = error
   }
 
-  /** There is no position to be had; the application knows, or the group will. */
+  /** No position could be found; it was reported, or the group will find out. */
   lose(): void {
     this.#enter('lost')
   }
 
-  /** It is looked for again. */
+  /** The position is searched again. */
   search(): void {
     this.#enter('searching')
   }
 
-  /** It may be outside of the log: nothing is fetched until that is known. */
+  /** The position may be outside of the log: nothing is fetched until the leader has answered. */
   question(): void {
     this.#enter('inQuestion')
   }
 
-  /** The error that is to be thrown, once: then the partition is read, or looked for, again. */
+  /** Returns the error once: then the partition is read, or its position searched, again. */
   takeError(): Error | undefined {
     const error = this.#error
     if (error !== undefined) this.#enter(this.#position === undefined ? 'lost' : 'ready')
     return error
   }
 
-  // ── how far it is ──────────────────────────────────────────────────────────────────────
+  // ── progress ───────────────────────────────────────────────────────────────────────────
 
-  /** A position of this partition as it is committed. */
+  /** An offset of this partition with the fields of a commit. */
   offsetToCommit(offset: number, metadata = ''): GroupOffset {
     const { topic, partition, topicId } = this
     return { topic, partition, topicId, offset, metadata, leaderEpoch: this.epochs.before(offset) }
@@ -144,7 +144,7 @@ export class PartitionState {
     return this.chunks.reduce((sum, chunk) => sum + chunk.size, 0)
   }
 
-  /** Whoever reads next begins with the record that was left in hand, if it was not committed. */
+  /** The next read begins with the record that was left in hand, unless it was committed. */
   takeUpRecordLeft(): void {
     const { leftAt } = this
     this.leftAt = undefined
@@ -154,22 +154,22 @@ export class PartitionState {
   }
 
   /**
-   * Sets the position from outside: what was fetched or taken before does not count any more.
-   * `epoch`: of the record before it, where that is known.
+   * Sets the position from outside: chunks and records of the old position are void.
+   * `epoch`: of the record before it, if known.
    */
   moveTo(offset: number, epoch = UNKNOWN_EPOCH): void {
     this.#goTo(offset)
     this.epochs.begin(offset, epoch)
   }
 
-  /** Begins where the group has committed. */
+  /** Begins at the group's committed offset. */
   beginAt(offset: number, epoch: number): void {
     this.moveTo(offset, epoch)
     this.committed = offset
     this.mayCommitBack = false
   }
 
-  /** The log was cut below the position: goes back to where it ends like the one that was read. */
+  /** The log was truncated below the position: goes back to where the logs diverge. */
   cutBackTo(offset: number, epoch: number): void {
     this.#goTo(offset)
     this.epochs.cutAt(offset, epoch)
@@ -177,7 +177,7 @@ export class PartitionState {
 
   #goTo(offset: number): void {
     this.#setPosition(offset)
-    this.notBeforeMs = 0 // another place may be well
+    this.notBeforeMs = 0 // the new position may be readable
     this.leftAt = undefined
     this.delivered = offset
     this.processed = offset
@@ -185,8 +185,8 @@ export class PartitionState {
   }
 
   /**
-   * The leader has other records than were read. Where they part below the position that is where
-   * to go back to; else only what was fetched ahead is dropped, and undefined is the answer.
+   * The leader's log diverges. Returns the offset to go back to if that is below the position;
+   * otherwise drops only the prefetched records and returns undefined.
    */
   partsBefore(end: EpochEnd): number | undefined {
     const position = this.position as number
@@ -197,17 +197,17 @@ export class PartitionState {
     return undefined
   }
 
-  /** Goes back to records that were taken but not handed out. */
+  /** Goes back to records that were taken but not delivered. */
   rewindTo(offset: number): void {
     const { delivered } = this
-    assert((delivered ?? 0) <= offset, 'handed out and not yet taken', { delivered, offset })
+    assert((delivered ?? 0) <= offset, 'not below a delivered record', { delivered, offset })
     this.#setPosition(offset)
   }
 
-  /** Records up to here were taken out of what was fetched. */
+  /** Records up to here were taken from the fetched chunks. */
   advanceTo(offset: number): void {
     const position = this.#position
-    assert(position !== undefined && offset >= position, 'taken twice', { position, offset })
+    assert(position !== undefined && offset >= position, 'taken once', { position, offset })
     this.#position = offset
   }
 
@@ -218,7 +218,7 @@ export class PartitionState {
     this.version++
   }
 
-  /** Forgets the position: it has to be found again. */
+  /** Forgets the position: it must be found again. */
   forgetPosition(): void {
     this.#position = undefined
     this.#enter('searching')
@@ -228,7 +228,7 @@ export class PartitionState {
     this.version++
   }
 
-  /** The topic is another one: what was read, handed out or committed was none of it. */
+  /** The topic was recreated: nothing that was read, delivered or committed applies to it. */
   forgetAll(): void {
     this.forgetPosition()
     this.delivered = undefined
@@ -237,7 +237,7 @@ export class PartitionState {
     this.processedAtCommit = undefined
   }
 
-  /** The application is done with everything it was given. */
+  /** The application has processed everything that was delivered. */
   markDeliveredProcessed(): void {
     this.processed = this.delivered
   }

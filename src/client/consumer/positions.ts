@@ -1,13 +1,14 @@
 /**
- * Finds out where to read: at what the group has committed, else where `autoOffsetReset` says. Also
- * after an offset has turned out to be outside of the log, or the log to be another than was read:
+ * Finds the position of each partition: the committed offset of the group, otherwise as
+ * `autoOffsetReset` says. Also finds a new one when a position turns out to be outside of the log,
+ * or the log to differ from what was read:
  *
- *   the leader's log ends like the one that was read, below the position   an unclean election has
- *   (or holds nothing of it)                                               cut it: LOG_TRUNCATION
- *   the topic has another id                                               it was made anew
- *   the position is below the log start                                    retention was faster
+ *   the leader's log diverges below the position,    an unclean election has truncated it:
+ *   or has none of the epochs that were read         LOG_TRUNCATION
+ *   the topic has another id                         it was recreated
+ *   the position is below the log start              retention deleted the records first
  *
- * Whatever is lost by that is told: as an error with 'none', else as a warning.
+ * Lost records are always reported: with 'none' as an error, otherwise as a warning.
  */
 
 import type { Logger } from '../../base/logger.js'
@@ -40,7 +41,7 @@ export class Positions {
     this.#options = options
   }
 
-  /** Gives every state without a position one, or the error that there is none to be had. */
+  /** Finds a position for every state that has none, or sets the error that there is none. */
   async locate(states: readonly PartitionState[]): Promise<void> {
     const lost = states.filter(state => state.position === undefined)
     if (lost.length === 0) return
@@ -58,8 +59,8 @@ export class Positions {
   }
 
   /**
-   * Moves states to where `autoOffsetReset` says. One whose partition cannot be read gets the
-   * error, and does not keep the others from being read.
+   * Moves states as `autoOffsetReset` says. When a partition cannot be read, only its own state
+   * gets the error.
    */
   async reset(states: readonly PartitionState[]): Promise<void> {
     if (states.length === 0) return
@@ -93,7 +94,7 @@ export class Positions {
     })
   }
 
-  /** Where no record is that young, the end: asked for first, so that none gets in between. */
+  /** When all records are older, the end. The end is fetched first, so that no record is missed. */
   async #listOrEnd(places: readonly TopicPartition[], timestamp: number): Promise<ListedOffset[]> {
     if (timestamp < 0) return await this.list(places, timestamp)
     const ends = await this.list(places, LATEST_TIMESTAMP)
@@ -120,7 +121,7 @@ export class Positions {
 
   // ── positions that turn out to be wrong ────────────────────────────────────────────────
 
-  /** The leader's log is another one than was read, as far as `end`. */
+  /** The leader's log diverges from what was read; they agree at most up to `end`. */
   parted(state: PartitionState, end: EpochEnd): void {
     const { position } = state
     const offset = state.partsBefore(end)
@@ -130,13 +131,13 @@ export class Positions {
       state.fail(error)
       return
     }
-    this.#options.logger.warn(`${error.sentence}; reading goes on there`)
+    this.#options.logger.warn(`${error.sentence}; reading continues there`)
     state.cutBackTo(offset, end.epoch)
   }
 
-  /** A position is outside of its log: was that cut, or has it lost its beginning? */
+  /** A position is outside of its log: the log was truncated, or its beginning was deleted. */
   async recover(state: PartitionState, error: PartlogError): Promise<void> {
-    if (state.state !== 'ready') return // it is told something else first, and is asked again
+    if (state.state !== 'ready') return // another error comes first; a later fetch finds this again
     const { version, position } = state
     const epoch = position === undefined ? -1 : state.epochs.before(position)
     if (epoch < 0) return await this.#startOver(state, error)
@@ -146,11 +147,11 @@ export class Positions {
     if (end === 'not told') return await this.#startOver(state, error)
     if (end === undefined) return await this.#startOver(state, truncated(state, position))
     if (state.epochs.partsAt(end) < position) return this.parted(state, end)
-    // Nothing of what was read has changed: it is the log that begins later.
+    // The log agrees with what was read: its beginning was deleted.
     await this.#startOver(state, error)
   }
 
-  /** Where an epoch ends at the leader; undefined: it knows of none like it. */
+  /** The end of an epoch in the leader's log; undefined when the leader has no such epoch. */
   async #endOf(
     { topic, partition }: PartitionState,
     epoch: number,
@@ -160,15 +161,15 @@ export class Positions {
     try {
       return await withRetries(() => endOfEpoch(channel, metadata, place), retry)
     } catch (error) {
-      this.#options.logger.debug(`epochs of ${topic}-${partition} are not told`, { error })
+      this.#options.logger.debug(`cannot fetch the epochs of ${topic}-${partition}`, { error })
       return 'not told'
     }
   }
 
-  /** Its records are not those that were read: what is there now is new. */
+  /** The topic was recreated: all its records are new. */
   async beginAnew(state: PartitionState): Promise<void> {
     const { topic } = state
-    const sentence = `topic ${topic} was deleted and made anew: reading begins anew`
+    const sentence = `topic ${topic} was deleted and recreated: reading starts over`
     this.#options.logger.warn(sentence)
     state.forgetAll()
     await this.find(state)
@@ -180,7 +181,7 @@ export class Positions {
       return
     }
     const { autoOffsetReset } = this.#options.settings
-    this.#options.logger.warn(`${error.sentence}; reading goes on at '${autoOffsetReset}'`)
+    this.#options.logger.warn(`${error.sentence}; reading continues at '${autoOffsetReset}'`)
     state.forgetPosition()
     await this.#orError(state, () => this.reset([state]))
   }
@@ -189,12 +190,12 @@ export class Positions {
     return this.#options.settings.autoOffsetReset === 'none'
   }
 
-  /** Looks for a position again; there was none to be had before. */
+  /** Tries again to find a position. */
   async find(state: PartitionState): Promise<void> {
     await this.#orError(state, () => this.locate([state]))
   }
 
-  /** What an attempt fails with, unless the state was moved meanwhile. */
+  /** Sets the error of a failed attempt, unless the state was moved meanwhile. */
   async #orError(state: PartitionState, attempt: () => Promise<void>): Promise<void> {
     const { version } = state
     try {
@@ -202,7 +203,7 @@ export class Positions {
     } catch (failure) {
       if (state.version !== version) return
       const error = toPartlogError(failure)
-      // Nothing is wrong with a topic that is deleted: the group will share out anew.
+      // A deleted topic is no error: the group will rebalance without it.
       if (error.code === UNKNOWN_TOPIC) state.lose()
       else state.fail(error)
     }
@@ -222,14 +223,14 @@ function noOffset({ topic, partition }: PartitionState): PartlogError {
   )
 }
 
-/** Kafka's LogTruncationException. `offset`: the first known to differ, if one is. */
+/** Kafka's LogTruncationException. `offset`: the first that is known to differ, if any. */
 function truncated(state: PartitionState, position: number, offset?: number): PartlogError {
   const { topic, partition } = state
-  const what = `${topic}-${partition} was cut below position ${position}`
+  const what = `${topic}-${partition} was truncated below position ${position}`
   const sentence =
     offset === undefined
-      ? `${what}: the leader knows nothing of the epoch that was read last`
-      : `${what}: records from offset ${offset} on are others than were read, or not there yet`
+      ? `${what}: the leader does not know the epoch of the last record read`
+      : `${what}: records from offset ${offset} on differ from those read, or are not written yet`
   const place = offset === undefined ? {} : { record: { topic, partition, offset } }
   return new PartlogError('LOG_TRUNCATION', sentence, place)
 }

@@ -1,9 +1,9 @@
 /**
- * What `run` does with records: calls the handler, again after a pause when it throws, and hands
- * what it will never be done with to the dead letters.
+ * How `run` processes records: it calls the handler, retries after a pause when the handler throws,
+ * and writes records that still fail to the dead letter topic.
  *
- * A record or batch counts as processed when its handler has resolved, or when it is among the dead
- * letters. Until then it comes again, here or with another member of the group.
+ * A record or batch counts as processed when its handler has resolved, or when it is in the dead
+ * letter topic. Before that it is delivered again, here or to another member of the group.
  */
 
 import { backoffMs } from '../../base/backoff.js'
@@ -34,13 +34,13 @@ export interface RecordHandlingOptions {
   readonly states: () => Iterable<PartitionState>
 }
 
-/** A handler has failed for good. */
+/** A handler has failed, also in its last attempt. */
 interface Failure {
   readonly error: unknown
   readonly attempts: number
 }
 
-/** How the calls of a handler have ended; left means that the records are not its any more. */
+/** How the calls of a handler ended; 'left': this consumer no longer processes the records. */
 type Outcome = 'done' | 'left' | Failure
 
 export class RecordHandling {
@@ -58,7 +58,7 @@ export class RecordHandling {
     else if (eachRecord !== undefined) await this.#handRecords(taken, eachRecord)
   }
 
-  /** The next record cannot be read. False: that is not for the dead letters. */
+  /** Writes a record that cannot be deserialized. False: the error is not for dead letters. */
   async toDeadLetters(error: unknown): Promise<boolean> {
     const { deadLetterTopic: topic } = this.#handlers
     if (topic === undefined || !isPartlogError(error, 'SERIALIZATION_FAILED')) return false
@@ -112,7 +112,7 @@ export class RecordHandling {
     }
   }
 
-  /** False: it was left, and comes again. Throws when nothing else can be done about it. */
+  /** False: the record was left and is delivered again. Throws when it failed for good. */
   async #handRecord(
     taken: Taken,
     record: AnyRecord,
@@ -124,7 +124,7 @@ export class RecordHandling {
     const { deadLetterTopic: topic } = this.#handlers
     try {
       if (topic === undefined) throw outcome.error
-      if (state.version !== version) return false // it is read again elsewhere
+      if (state.version !== version) return false // another member reads it again
       await this.#options.deadLetters.write(topic, record, outcome)
       return true
     } catch (error) {
@@ -144,7 +144,7 @@ export class RecordHandling {
         if (attempts > retries || this.#isOver) return { error, attempts }
         await this.#pause(attempts)
       }
-      // Between two attempts others may have the partition, and its records come again there.
+      // Between two attempts the partition may go to another member, which reads its records again.
       if (state.version !== version || this.#isOver || this.#options.gate.isWanted) return 'left'
     }
   }
@@ -153,7 +153,7 @@ export class RecordHandling {
     return this.#options.fetcher.isStopped || this.#handlers.signal?.aborted === true
   }
 
-  /** Until it is time, the run is to end, or the group wants its partitions. */
+  /** Waits for the backoff, or until the run ends or the group revokes partitions. */
   async #pause(failures: number): Promise<void> {
     const { clock, random, settings, gate, closing } = this.#options
     const { signal = closing } = this.#handlers
@@ -172,7 +172,7 @@ function isFailure(outcome: Outcome): outcome is Failure {
   return typeof outcome === 'object'
 }
 
-/** A handler has failed: its records come again, from this offset on. */
+/** A handler has failed: its records are delivered again from this offset on. */
 function rewindToFailed(state: PartitionState, offset: number): void {
   state.delivered = offset
   state.rewindTo(offset)

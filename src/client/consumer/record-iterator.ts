@@ -2,8 +2,8 @@
  * `for await` over a consumer, written by hand: a step costs one promise and no generator.
  *
  * A record counts as processed when the next one is asked for. Leaving the loop, by `break` or by a
- * throw, leaves the record in hand unprocessed: whoever reads next gets it again, unless it was
- * committed meanwhile. Steps that are asked for at once are taken one after the other.
+ * throw, leaves the record in hand unprocessed: the next read delivers it again, unless it was
+ * committed meanwhile. Concurrent calls of `next` are served in order.
  */
 
 import type { ReadingGate } from '../group/reading-gate.js'
@@ -11,11 +11,11 @@ import type { ConsumerRecord } from './consumer-record.js'
 import type { Taken } from './fetcher.js'
 
 export interface RecordSource {
-  /** While it is wanted, records are not handed out of hand. */
+  /** While it is wanted, the loop must pass the gate before it gets the next record. */
   readonly gate: Pick<ReadingGate, 'asks' | 'isWanted'>
-  /** The next records, or undefined when there will be none any more or the signal aborts. */
+  /** The next records, or undefined when the consumer is closed or the signal aborts. */
   nextTaken(signal: AbortSignal): Promise<Taken | undefined>
-  /** The consumer is closed: nothing is handed out any more. */
+  /** The consumer is closed: no more records are delivered. */
   readonly isStopped: boolean
   /** The loop is over. */
   onDone(): void
@@ -28,9 +28,9 @@ export class RecordIterator implements AsyncIterableIterator<ConsumerRecord<unkn
   readonly #source: RecordSource
   readonly #leaving = new AbortController()
   #taken: Taken | undefined
-  /** Of the next record of `#taken`. */
+  /** Index of the next record of `#taken`. */
   #index = 0
-  /** The last step that has to be waited for; later ones stand behind it. */
+  /** The last pending step; later steps wait for it. */
   #waiting: Promise<Step> | undefined
   #isDone = false
 
@@ -88,7 +88,7 @@ export class RecordIterator implements AsyncIterableIterator<ConsumerRecord<unkn
     if (this.#isDone) this.#giveBack() // the loop was left meanwhile
   }
 
-  /** The next record of those that are here, if it still counts; then the one before is done. */
+  /** The next taken record, if it is still valid; the record before it counts as processed. */
   #nextOfTaken(): ConsumerRecord<unknown, unknown> | undefined {
     const taken = this.#taken
     if (taken === undefined || taken.state.version !== taken.version) return undefined
@@ -104,7 +104,7 @@ export class RecordIterator implements AsyncIterableIterator<ConsumerRecord<unkn
     return value
   }
 
-  /** Records that were taken and not handed out come again later, if they still count. */
+  /** Rewinds to the taken records that were not delivered, if they are still valid. */
   #giveBack(): void {
     const taken = this.#taken
     this.#taken = undefined
@@ -113,7 +113,7 @@ export class RecordIterator implements AsyncIterableIterator<ConsumerRecord<unkn
     if (next !== undefined) taken.state.rewindTo(next.offset)
   }
 
-  /** It was handed out, and nobody has said that it is done. */
+  /** Marks the record in hand for another delivery: it was not processed. */
   #leaveRecordInHand(): void {
     const taken = this.#taken
     const inHand = taken?.records[this.#index - 1]

@@ -1,6 +1,6 @@
 /**
- * The ways to read: `poll`, `for await` and `run`. One at a time; each has its own idea of when a
- * record counts as processed (see {@link Consumer}).
+ * The ways to read: `poll`, `for await` and `run`, one at a time. Each defines when a record counts
+ * as processed (see {@link Consumer}).
  */
 
 import type { Clock } from '../../base/clock.js'
@@ -13,7 +13,7 @@ import type { AnyRecord, Handlers, RecordHandling } from './record-handling.js'
 import { RecordIterator } from './record-iterator.js'
 
 const POLL_TIMEOUT_MS = 1_000
-/** So long records may be handed out before timers and I/O of the application get a turn. */
+/** How long records may be delivered before timers and I/O of the application get a turn. */
 const TURN_MAX_MS = 10
 
 export interface RecordReaderOptions {
@@ -27,10 +27,10 @@ export interface RecordReaderOptions {
 
 export class RecordReader {
   readonly #options: RecordReaderOptions
-  /** What is reading now, for the sentence of the error. */
+  /** The reader under way, for the error message. */
   #current: string | undefined
   #turnedAtMs = 0
-  /** Found after records that had to be handed out first, or outside of reading. */
+  /** An error found after records that must be delivered first, or while nothing was reading. */
   #pendingError: unknown
 
   constructor(options: RecordReaderOptions) {
@@ -48,7 +48,7 @@ export class RecordReader {
       return records
     } catch (error) {
       gate.leave()
-      await clock.turn() // a loop that polls again and again must not hold the thread
+      await clock.turn() // a loop of failing polls must not block the thread
       throw error
     } finally {
       this.#current = undefined
@@ -95,7 +95,7 @@ export class RecordReader {
     }
   }
 
-  /** The next records, past those that only the dead letters can take. */
+  /** The next records; records that cannot be deserialized go to the dead letter topic. */
   async #nextReadable({ signal }: Handlers, handling: RecordHandling): Promise<Taken | undefined> {
     for (;;) {
       try {
@@ -143,7 +143,7 @@ export class RecordReader {
     return records
   }
 
-  /** Nobody reads: the application is done with what a poll has given it. */
+  /** If no reader is under way, the records of the last poll count as processed. */
   markPolledProcessed(): void {
     if (this.#current !== undefined) return
     for (const state of this.#options.states()) {
@@ -153,8 +153,8 @@ export class RecordReader {
   }
 
   /**
-   * A commit has gone through: if it covers all that was handed out, nothing of the last poll is in
-   * hand any more. In a loop the handler goes on with its record.
+   * A commit succeeded: if it covers all delivered records, those of the last poll are no longer in
+   * hand. In a loop the application still works on its record.
    */
   committed(): void {
     if (this.#current !== undefined) return
@@ -164,13 +164,13 @@ export class RecordReader {
     this.markPolledProcessed()
   }
 
-  /** To be thrown at whoever reads next. */
+  /** Sets an error that the next read throws. */
   fail(error: unknown): void {
     this.#pendingError ??= error
     this.#options.fetcher.arrivals.notify()
   }
 
-  /** Somebody has moved a position: what was found at the old one is of no interest. */
+  /** A position was moved: an error found at the old one is void. */
   forgetPending(): void {
     this.#pendingError = undefined
   }
@@ -193,7 +193,7 @@ export class RecordReader {
         timer?.cancel()
         signal?.removeEventListener('abort', onAbort)
         settle()
-        fetcher.arrivals.notify() // lets go of who waits there: it is only this one
+        fetcher.arrivals.notify() // releases the wait below: only this reader waits there
       }
       const onAbort = (): void => end(() => reject(signal?.reason as Error))
       const timer = timeoutMs === undefined ? undefined : clock.after(timeoutMs, () => end(resolve))
@@ -203,13 +203,13 @@ export class RecordReader {
     })
   }
 
-  /** The gate may be held again before whoever waited has gone through. */
+  /** The gate may be held again before this reader has passed. */
   async #throughGate(): Promise<void> {
     const { gate } = this.#options
     for (let held = gate.pass(); held !== undefined; held = gate.pass()) await held
   }
 
-  /** Records that are here already come without a turn of the event loop: not for too long. */
+  /** Buffered records need no turn of the event loop: yields one every TURN_MAX_MS. */
   async #letOthersRun(): Promise<void> {
     const { clock } = this.#options
     if (clock.monotonicMs() - this.#turnedAtMs <= TURN_MAX_MS) return

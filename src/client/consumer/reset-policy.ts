@@ -1,11 +1,12 @@
-/** Where a reader begins that has no position: Kafka's auto.offset.reset, with KIP-1106. */
+/** Where a consumer without a position begins: Kafka's auto.offset.reset, with KIP-1106. */
 
 import { EARLIEST_TIMESTAMP, LATEST_TIMESTAMP } from '../../protocol/messages/offsets.js'
 
 /**
- * Where to begin when nothing is committed, or it is gone: with 'latest' what comes from then on,
- * 'earliest' everything, 'none' fails, and `by_duration:PT1H` begins with the records of the last
- * hour, by their own times (an ISO 8601 duration of days, hours, minutes and seconds; KIP-1106).
+ * Where to begin when nothing is committed, or the log no longer has the committed offset: 'latest'
+ * reads new records only, 'earliest' reads all, 'none' fails, and `by_duration:PT1H` begins with
+ * the records of the last hour by their timestamps (an ISO 8601 duration of days, hours, minutes
+ * and seconds; KIP-1106).
  */
 export type AutoOffsetReset = 'latest' | 'earliest' | 'none' | `by_duration:${string}`
 
@@ -13,7 +14,7 @@ export const RESET_POLICIES =
   "'latest', 'earliest', 'none' or 'by_duration:' with an ISO 8601 duration, as 'by_duration:PT1H'"
 
 const BY_DURATION = 'by_duration:'
-/** As Java's Duration.parse reads it, but for signs: nobody reads what is to come. */
+/** As Java's Duration.parse reads it, without signs: a duration cannot lie in the future. */
 const DURATION =
   /^P(?:(\d{1,9})D)?(T(?:(\d{1,12})H)?(?:(\d{1,14})M)?(?:(\d{1,15})(?:[.,](\d{0,9}))?S)?)?$/i
 
@@ -22,7 +23,7 @@ export function isResetPolicy(value: unknown): boolean {
   return typeof value === 'string' && durationOf(value) !== undefined
 }
 
-/** The (special) timestamp whose offset is to be found; undefined for 'none'. */
+/** The (special) timestamp to look up; undefined for 'none'. */
 export function resetTimestamp(policy: AutoOffsetReset, now: number): number | undefined {
   if (policy === 'none') return undefined
   if (policy === 'earliest') return EARLIEST_TIMESTAMP
@@ -30,7 +31,7 @@ export function resetTimestamp(policy: AutoOffsetReset, now: number): number | u
   return Math.max(now - (durationOf(policy) ?? 0), 0)
 }
 
-/** Milliseconds, rounded up: a record that is just as old as asked for is among them. */
+/** Milliseconds, rounded up, so that a record of exactly this age is included. */
 function durationOf(policy: string): number | undefined {
   if (!policy.startsWith(BY_DURATION)) return undefined
   const found = DURATION.exec(policy.slice(BY_DURATION.length))

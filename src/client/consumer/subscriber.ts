@@ -1,6 +1,6 @@
 /**
- * A consumer's subscription: joins its group, takes and gives back partitions as the group says,
- * tells the application, and looks now and then whether there are other topics or partitions.
+ * A consumer's subscription: joins the group, adds and drops partitions as the group assigns them,
+ * calls the application's listeners, and checks periodically for new topics and partitions.
  */
 
 import { type Clock, sleep } from '../../base/clock.js'
@@ -36,7 +36,7 @@ export interface SubscriberOptions extends Omit<GroupMemberOptions, 'host'> {
   readonly positions: Positions
   readonly fetcher: Fetcher
   readonly retry: RetryOptions
-  /** To be thrown at whoever reads next. */
+  /** Receives errors for the next read to throw. */
   readonly onFailure: (error: PartlogError) => void
 }
 
@@ -63,9 +63,9 @@ export class Subscriber implements MemberHost {
     return this.#wanted !== undefined
   }
 
-  // ── what the consumer asks for ─────────────────────────────────────────────────────────
+  // ── calls of the consumer ──────────────────────────────────────────────────────────────
 
-  /** Resolves when the group has given this consumer its partitions. */
+  /** Resolves when the group has assigned partitions to this consumer. */
   async subscribe(wanted: TopicsWanted, listeners: SubscribeOptions): Promise<void> {
     const { allowAutoCreateTopics: mayCreate } = this.#options.settings
     const retry = { ...this.#options.retry, isRetriable: mayPassIfThere }
@@ -88,7 +88,7 @@ export class Subscriber implements MemberHost {
     this.#member.rejoin(reason)
   }
 
-  /** Gives everything back and leaves the group. */
+  /** Revokes all partitions and leaves the group. */
   async leave(reason: string): Promise<void> {
     const { clock, settings, client } = this.#options
     if (!this.isSubscribed) return
@@ -106,18 +106,18 @@ export class Subscriber implements MemberHost {
     client.isMemberOnly = false
   }
 
-  /** A topic that is read is not there any more: what else has changed is not waited for. */
+  /** A topic that is read was deleted: checks the topics now, not at the next interval. */
   topicGone(): void {
     if (this.isSubscribed) this.#watch.lookNow()
   }
 
-  /** Kafka's rejoinNeededOrPending: the leader compares what there is with what it shared out. */
+  /** Kafka's rejoinNeededOrPending: the leader compares the topics with those it has assigned. */
   async #refresh(): Promise<void> {
     const { metadata, channel } = this.#options
     const wanted = this.#wanted
     if (wanted === undefined) return
     const topics = await topicsSubscribed(wanted, channel)
-    if (wanted !== this.#wanted) return // subscribed anew meanwhile
+    if (wanted !== this.#wanted) return // the subscription was replaced meanwhile
     const isSame = topics.join() === this.#topics.join()
     this.#topics = topics
     if (!isSame) return this.#member.rejoin('there are other topics')
@@ -132,7 +132,7 @@ export class Subscriber implements MemberHost {
     if (isCurrent && change !== undefined) this.#member.rejoin(change)
   }
 
-  // ── what the member has done ───────────────────────────────────────────────────────────
+  // ── calls of the group member ──────────────────────────────────────────────────────────
 
   topics(): readonly string[] {
     return this.#topics
@@ -169,7 +169,7 @@ export class Subscriber implements MemberHost {
     this.#options.onFailure(error)
   }
 
-  /** What a listener throws is told to whoever reads next; the partitions change nevertheless. */
+  /** Calls a listener. If it throws, the next read rejects; the partitions change nevertheless. */
   async #tell(
     name: ListenerName,
     partitions: readonly TopicPartition[],

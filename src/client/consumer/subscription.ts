@@ -7,7 +7,7 @@ import type { MetadataCache } from '../line/metadata-cache.js'
 
 export type TopicsWanted = readonly string[] | RegExp
 
-/** Names, each once, or a pattern without a memory. Throws what is wrong about it. */
+/** Returns the names without duplicates, or the pattern without state. Throws INVALID_ARGUMENT. */
 export function checkedTopics(given: unknown): TopicsWanted {
   if (given instanceof RegExp) return new RegExp(given.source, given.flags.replace(/[gy]/g, ''))
   if (!Array.isArray(given)) throw invalidArgument('topics', 'an array or a pattern', given)
@@ -21,8 +21,8 @@ export interface SubscriptionContext {
 }
 
 /**
- * The topics as they are now, sorted. Those that are named are made if they are not there and may
- * be; throws for one that may not. A pattern makes none.
+ * The topics at present, sorted. Named topics that do not exist are created if allowed; otherwise
+ * it throws. A pattern creates none.
  */
 export async function topicsToSubscribe(
   wanted: TopicsWanted,
@@ -34,7 +34,7 @@ export async function topicsToSubscribe(
   return [...wanted].sort()
 }
 
-/** The same later on: a name stays subscribed when its topic is gone, for it may come back. */
+/** The same for later refreshes: the name of a deleted topic stays subscribed. */
 export async function topicsSubscribed(wanted: TopicsWanted, channel: Channel): Promise<string[]> {
   return wanted instanceof RegExp ? await matching(wanted, channel) : [...wanted].sort()
 }

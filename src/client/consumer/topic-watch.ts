@@ -1,4 +1,4 @@
-/** Looks now and then, and when there is a reason, whether the topics read have changed. */
+/** Checks periodically, and on request, whether the subscribed topics have changed. */
 
 import type { Clock, Timer } from '../../base/clock.js'
 import type { Logger } from '../../base/logger.js'
@@ -7,7 +7,7 @@ export interface TopicWatchOptions {
   readonly clock: Clock
   readonly logger: Logger
   readonly intervalMs: number
-  /** So long after a look the next one waits, whatever the reason. */
+  /** The shortest pause between two checks. */
   readonly pauseMs: number
   readonly refresh: () => Promise<void>
 }
@@ -16,19 +16,19 @@ export class TopicWatch {
   readonly #options: TopicWatchOptions
   #timer: Timer | undefined
   #lookedAtMs = -Infinity
-  /** A look for a reason is due already. */
+  /** A requested check is already scheduled. */
   #isHurried = false
 
   constructor(options: TopicWatchOptions) {
     this.#options = options
   }
 
-  /** From now on every interval; one that lasts longer does not overlap the next. */
+  /** Checks at every interval from now on; checks never overlap. */
   start(): void {
     this.#startIn(this.#options.intervalMs)
   }
 
-  /** Soon: at once, or when the pause after the last look is over. */
+  /** Checks at once, or when the pause after the last check is over. */
   lookNow(): void {
     if (this.#timer === undefined || this.#isHurried) return
     const { clock, pauseMs } = this.#options
@@ -55,8 +55,8 @@ export class TopicWatch {
     try {
       await refresh()
     } catch (error) {
-      logger.warn('metadata could not be refreshed', { error })
+      logger.warn('cannot refresh the metadata of the subscribed topics', { error })
     }
-    if (this.#timer === timer) this.start() // neither stopped nor started anew meanwhile
+    if (this.#timer === timer) this.start() // neither stopped nor restarted meanwhile
   }
 }

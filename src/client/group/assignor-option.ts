@@ -1,12 +1,12 @@
-/** The assignors a consumer was told to use. */
+/** The assignors of a consumer's `partitionAssignmentStrategy`. */
 
 import { PartlogError } from '../../model/errors.js'
 import type { Assignor } from '../../protocol/assignors/assignor.js'
 import { ASSIGNORS } from '../../protocol/assignors/assignors.js'
 
 /**
- * One of Kafka's own; 'RoundRobinAssigner' is the one that kafkajs uses, for groups with members of
- * both.
+ * The name of a built-in assignor: Kafka's, and 'RoundRobinAssigner' of kafkajs for groups with
+ * kafkajs members.
  */
 export type AssignorName = keyof typeof ASSIGNORS
 
@@ -22,7 +22,7 @@ function isAssignor(given: unknown): boolean {
   return typeof name === 'string' && name !== '' && isKnown && typeof assign === 'function'
 }
 
-/** Throws INVALID_CONFIG when two have the same name. */
+/** The assignors of the option. Throws INVALID_CONFIG when two have the same name. */
 export function assignorsOf(given: readonly (AssignorName | Assignor)[]): Assignor[] {
   const assignors = given.map(each => (typeof each === 'string' ? ASSIGNORS[each] : each))
   const names = new Set(assignors.map(({ name }) => name))

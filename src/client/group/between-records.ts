@@ -1,6 +1,6 @@
 /**
- * Changes a consumer's partitions while the application has no record in hand. A rebalance that has
- * to wait for records for long holds up the whole group: the log says which consumer it is.
+ * Changes a consumer's partitions while the application has no record in hand. A rebalance that
+ * waits for records for long holds up the whole group: a warning names the consumer.
  */
 
 import type { Clock } from '../../base/clock.js'
@@ -9,7 +9,7 @@ import type { GroupClient } from './group-client.js'
 import type { MemberSettings } from './member-config.js'
 import type { ReadingGate } from './reading-gate.js'
 
-/** A rebalance that waits for records in hand for longer is worth a warning. */
+/** A rebalance that waits for records in hand for longer than this is logged. */
 const HOLD_UP_MS = 3_000
 
 export interface BetweenRecordsOptions {
@@ -34,7 +34,7 @@ export class BetweenRecords {
     return this.#isHurried
   }
 
-  /** Hurried: the application itself has asked for the change, its record is not waited for. */
+  /** True when the application itself asked for the change: its record is not waited for. */
   set isHurried(isHurried: boolean) {
     this.#isHurried = isHurried
     if (isHurried) this.#impatience.abort()
@@ -59,12 +59,12 @@ export class BetweenRecords {
   async #hold(impatience: AbortSignal): Promise<() => void> {
     const { clock, logger, gate, client, settings } = this.#options
     const warn = (): void => {
-      const who = `client ${settings.clientId}, member "${client.identity.memberId}"`
+      const name = `client ${settings.clientId}, member "${client.identity.memberId}"`
       logger.warn(
-        `group ${client.groupId} rebalances, and all of it waits for this consumer (${who}): it ` +
-          'has records in hand. It goes on when they are done: when the handler resolves, at the ' +
-          'next poll, with commit() or close(); if not, without this consumer, after ' +
-          `maxPollIntervalMs (${settings.maxPollIntervalMs} ms)`,
+        `the rebalance of group ${client.groupId} waits for this consumer (${name}): it has ` +
+          'records in hand. The rebalance continues when they are processed: when the handler ' +
+          'resolves, at the next poll, with commit() or close(); otherwise it continues without ' +
+          `this consumer after maxPollIntervalMs (${settings.maxPollIntervalMs} ms)`,
       )
     }
     const timer = clock.after(HOLD_UP_MS, warn, 'background')

@@ -1,4 +1,4 @@
-/** What a consumer has of its group: who it is there, and the offsets it commits and reads back. */
+/** A consumer's connection to its group: its identity, and the offsets it commits and fetches. */
 
 import { PartlogError } from '../../model/errors.js'
 import type { TopicPartition } from '../../model/names.js'
@@ -15,9 +15,9 @@ import {
 import { byTopic } from '../line/requests.js'
 import { withRetries, type RetryOptions } from '../line/retry.js'
 
-/** Who a consumer is in its group. */
+/** The identity of a consumer in its group. */
 export interface MemberIdentity {
-  /** Empty: it is no member. */
+  /** Empty while it is not a member. */
   readonly memberId: string
   readonly generationId: number
 }
@@ -29,9 +29,9 @@ export interface GroupClientOptions {
   readonly groupId: string
   readonly groupInstanceId: string | null
   readonly retry: RetryOptions
-  /** Does this consumer read the partition now? */
+  /** Whether the partition is assigned to this consumer now. */
   readonly owns: (partition: TopicPartition) => boolean
-  /** Is the partition there, as far as brokers tell? */
+  /** Whether the partition exists according to the brokers. */
   readonly exists: (offset: GroupOffset) => Promise<boolean>
 }
 
@@ -40,7 +40,7 @@ export class GroupClient {
   readonly #line: CoordinatorLine
   #identity: MemberIdentity = NO_MEMBER
   #stay = 0
-  /** It has subscribed: only as a member may it commit. */
+  /** It has subscribed, so it may commit only as a member. */
   isMemberOnly = false
 
   constructor(options: GroupClientOptions) {
@@ -52,15 +52,15 @@ export class GroupClient {
     return this.#identity
   }
   set identity(identity: MemberIdentity) {
-    // One without a generation is out of the group, as far as it knows.
+    // Without a generation it is out of the group, as far as it knows.
     if (this.#identity.generationId < 0 !== identity.generationId < 0) this.#stay++
     this.#identity = identity
   }
 
   /**
-   * Counts its stays in the group, and those outside. What was processed in one of them is not
-   * committed in another: meanwhile somebody else may have read on, or an admin may have moved the
-   * group to another place.
+   * Changes whenever the consumer enters or leaves the group. Records processed in one stay are not
+   * committed in another: meanwhile another member may have read further, or an admin may have
+   * reset the group's offsets.
    */
   get stay(): number {
     return this.#stay
@@ -76,10 +76,9 @@ export class GroupClient {
   // ── committed offsets ──────────────────────────────────────────────────────────────────
 
   /**
-   * Commits offsets; resolves when the coordinator has them, with those of partitions that are not
-   * there any more: nothing can be kept for these. Throws the first error. A commit that meets a
-   * rebalance goes through in the new generation, if the partitions are still owned and the
-   * consumer has been in the group all the time since `stay`.
+   * Commits offsets; resolves when the coordinator has stored them, with the offsets of partitions
+   * that do not exist any more. Throws the first error. A commit during a rebalance is sent again
+   * in the new generation if the partitions are still assigned and `stay` has not changed.
    */
   async commit(offsets: readonly GroupOffset[], stay = this.stay): Promise<GroupOffset[]> {
     const gone: GroupOffset[] = []
@@ -110,13 +109,13 @@ export class GroupClient {
     return gone
   }
 
-  /** The coordinator may not have heard of a topic that is new: others are asked. */
+  /** The coordinator may not know a new topic yet: another broker is asked, too. */
   async #isGone({ offset, error }: RefusedOffset): Promise<boolean> {
     if (error.code !== 'UNKNOWN_TOPIC_OR_PARTITION') return false
     return !(await this.#options.exists(offset))
   }
 
-  /** As whom it commits. */
+  /** The member fields of a commit. */
   get #signature(): Committing {
     const { memberId, generationId: generationIdOrMemberEpoch } = this.identity
     const { groupInstanceId } = memberId === '' ? { groupInstanceId: null } : this
@@ -128,24 +127,26 @@ export class GroupClient {
     if (foreign === undefined) return
     const { topic, partition } = foreign
     const sentence =
-      `group ${this.groupId} has rebalanced, and ${topic}-${partition} belongs to this consumer ` +
-      'no more: its records since the last commit come again, elsewhere'
+      `group ${this.groupId} has rebalanced, and ${topic}-${partition} is no longer assigned to ` +
+      'this consumer: another member reads its records since the last commit again'
     throw new PartlogError('ILLEGAL_GENERATION', sentence)
   }
 
   #wasAway(): PartlogError {
     const sentence =
-      `this consumer was out of group ${this.groupId} meanwhile: what it processed before is not ` +
-      'committed any more, the group may have gone on elsewhere'
+      `this consumer was out of group ${this.groupId} meanwhile: records it processed before are ` +
+      'not committed, because other members may have read further; they may be delivered again'
     return new PartlogError('ILLEGAL_GENERATION', sentence)
   }
 
   #notAMember(): PartlogError {
-    const sentence = `this consumer is no member of group ${this.groupId} at present`
+    const sentence =
+      `this consumer is not a member of group ${this.groupId} at present: ` +
+      'wait for ready() before the commit'
     return new PartlogError('UNKNOWN_MEMBER_ID', sentence)
   }
 
-  /** What the group has committed for these partitions; those without a commit are left out. */
+  /** The committed offsets for these partitions; those without a commit are left out. */
   async committed(partitions: readonly TopicPartition[]): Promise<GroupOffset[]> {
     const { groupId, retry } = this.#options
     return await withRetries(async () => {
@@ -155,7 +156,10 @@ export class GroupClient {
       }))
       const response = await this.ask('OffsetFetch', { groups: [{ groupId, topics }] })
       const group = response.groups.find(candidate => candidate.groupId === groupId)
-      if (group === undefined) throw new PartlogError('UNKNOWN_SERVER_ERROR', 'no answer')
+      if (group === undefined) {
+        const sentence = `the coordinator's answer does not name group ${groupId}`
+        throw new PartlogError('UNKNOWN_SERVER_ERROR', sentence)
+      }
       const { errorCode = 0, errorMessage = null } = group
       this.check({ errorCode, errorMessage }, `offsets of group ${groupId}`)
       return group.topics.flatMap(({ name: topic, partitions: answers }) =>
@@ -172,9 +176,9 @@ export class GroupClient {
     }, retry)
   }
 
-  // ── the line ───────────────────────────────────────────────────────────────────────────
+  // ── requests ───────────────────────────────────────────────────────────────────────────
 
-  /** Asks the coordinator, which is looked for first if it is not known. */
+  /** Sends a request to the coordinator, and finds the coordinator first if it is unknown. */
   async ask<A extends ApiName>(
     api: A,
     request: Request<A>,
@@ -183,7 +187,7 @@ export class GroupClient {
     return await this.#line.ask(api, request, signal)
   }
 
-  /** Throws the error of an answer; one that says so makes the coordinator be looked for again. */
+  /** Throws the error of an answer, and forgets the coordinator if the error says it has moved. */
   check(answer: ErrorFields, what: string): void {
     this.#line.check(answer, what)
   }

@@ -1,4 +1,4 @@
-/** What the leader of a group does: looks at what everybody says, and shares out the partitions. */
+/** The leader of a group: decodes the members' subscriptions and assigns the partitions. */
 
 import { show } from '../../base/options.js'
 import { Limiter } from '../../base/tasks.js'
@@ -15,10 +15,10 @@ import type { KnownTopic, MetadataCache } from '../line/metadata-cache.js'
 
 export type Assignments = SyncGroupRequest['assignments']
 
-/** How many partitions each topic of a group had when they were shared out; 0: it is not there. */
+/** The number of partitions of each topic when they were assigned; 0: the topic did not exist. */
 export type PartitionCounts = ReadonlyMap<string, number>
 
-/** Topics that are asked for at a time, where nobody waits for the answer. */
+/** Most topics refreshed at the same time in the background. */
 const LOOKS_AT_ONCE = 20
 
 export interface SharedOut {
@@ -47,8 +47,8 @@ export async function shareOut(
 }
 
 /**
- * A topic that has not as many partitions any more as when they were shared out, and what has
- * become of it. What cannot be told now is looked at again later.
+ * Finds a topic whose number of partitions has changed since they were assigned, and describes the
+ * change. A topic that cannot be refreshed now is checked again later.
  */
 export async function whatHasChanged(
   counts: PartitionCounts,
@@ -67,7 +67,7 @@ export async function whatHasChanged(
   return undefined
 }
 
-/** Topics that are not there (any more) are left out; the others are shared out. */
+/** The topics to assign; those that do not exist are left out. */
 async function topicsOf(
   names: readonly string[],
   metadata: MetadataCache,
@@ -82,7 +82,7 @@ async function topicsOf(
   return topics
 }
 
-/** Asking makes no topic: that is for those who subscribe to it. */
+/** The topic if it exists. It is not created here: only a member that subscribes creates it. */
 async function topicIfAny(name: string, metadata: MetadataCache): Promise<KnownTopic | undefined> {
   try {
     return await metadata.refresh(name)
@@ -94,7 +94,7 @@ async function topicIfAny(name: string, metadata: MetadataCache): Promise<KnownT
   }
 }
 
-/** An assignor may be the application's: what it returns is looked at. */
+/** Runs the assignor, which may be the application's, and checks its result. */
 function assigned(
   assignor: Assignor,
   members: readonly MemberSubscription[],
@@ -117,7 +117,7 @@ function assigned(
   return shares
 }
 
-/** Throws what cannot be; anything else that it throws is because these are no shares. */
+/** Throws a PartlogError for an invalid assignment; any other error means it is not even a Map. */
 function checkShares(
   assignor: Assignor,
   members: readonly MemberSubscription[],
@@ -135,18 +135,18 @@ function checkShares(
       const count = topics.get(topic)?.partitions ?? 0
       const exists = Number.isInteger(partition) && partition >= 0 && partition < count
       if (!exists) throw misassigned(assignor, `there is no partition ${name}`)
-      if (taken.has(name)) throw misassigned(assignor, `${name} is given to two members`)
+      if (taken.has(name)) throw misassigned(assignor, `${name} is assigned to two members`)
       if (!member.topics.includes(topic)) {
         throw misassigned(assignor, `member "${memberId}" did not subscribe to ${topic}`)
       }
       taken.add(name)
     }
   }
-  // Asked like any other map afterwards.
+  // The result must work as a Map later, too.
   for (const { memberId } of members) shares.get(memberId)
 }
 
 function misassigned({ name }: Assignor, what: string): PartlogError {
-  const sentence = `assignor "${name}" has decided what cannot be: ${what}`
+  const sentence = `assignor "${name}" returned an invalid assignment: ${what}`
   return new PartlogError('INCONSISTENT_GROUP_PROTOCOL', sentence)
 }

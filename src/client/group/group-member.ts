@@ -1,12 +1,12 @@
 /**
- * A consumer's life in its group (Kafka's classic protocol, ConsumerCoordinator): what happens in
+ * A consumer's membership in its group (Kafka's classic protocol, ConsumerCoordinator): the work of
  * each of the states that are drawn in member-states.ts.
  *
- * An eager member gives everything back before it joins; a cooperative one goes on reading, gives
- * back only what it lost, and joins once more so that others get that.
+ * An eager member revokes all its partitions before it joins. A cooperative one continues to read,
+ * revokes only the partitions it lost, and joins once more so that others get those.
  *
- * One loop at a time takes the steps from `preparing` on, and none once its `life` has aborted:
- * whatever ends a life sets the next state itself.
+ * One loop at a time takes the steps from `preparing` on, and none once its `life` has aborted: the
+ * code that aborts a life sets the next state itself.
  */
 
 import { assert } from '../../base/assert.js'
@@ -39,18 +39,18 @@ import { PollDeadline } from './poll-deadline.js'
 import type { ReadingGate } from './reading-gate.js'
 import { RebalanceStreak } from './rebalance-streak.js'
 
-/** The consumer's side of partitions that come and go: what a member asks it to do. */
+/** What a group member asks its consumer to do with partitions. */
 export interface MemberHost {
   /** The topics subscribed to, as they are now. */
   topics(): readonly string[]
   owned(): TopicPartition[]
-  /** Partitions go to others: what was processed is committed, the application is told. */
+  /** Partitions are revoked: processed records are committed, the listener is called. */
   revoke(partitions: readonly TopicPartition[], signal: AbortSignal): Promise<void>
-  /** Partitions are gone: others may read them already, nothing can be committed. */
+  /** Partitions are lost: other members may read them already, nothing can be committed. */
   lose(partitions: readonly TopicPartition[], signal: AbortSignal): Promise<void>
-  /** Partitions come: they are found and the application is told. */
+  /** Partitions are assigned: their positions are found, the listener is called. */
   take(partitions: readonly TopicPartition[], signal: AbortSignal): Promise<void>
-  /** The member is in no group any more, and will not be by itself. */
+  /** The member is out of the group and does not rejoin automatically. */
   failed(error: PartlogError): void
 }
 
@@ -67,13 +67,13 @@ export interface GroupMemberOptions {
 }
 
 const MEMBER_ID_REQUIRED = errorId('MEMBER_ID_REQUIRED')
-/** The group does not know this member any more: others may have its partitions. */
+/** The coordinator does not know this member any more: others may have its partitions. */
 const NOT_IN_GROUP: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'UNKNOWN_MEMBER_ID',
   'ILLEGAL_GENERATION',
 ])
 
-/** What keeps a member out of its group. */
+/** The error that keeps a member out of its group. */
 interface Obstacle {
   readonly error: PartlogError
   readonly sinceMs: number
@@ -88,14 +88,14 @@ export class GroupMember {
   readonly #loops = new SerialQueue()
   readonly #changed = new Signal()
   #state: MemberState = 'unjoined'
-  /** Aborts what is under way when another state takes its place. */
+  /** Aborts what is under way when the state is changed from outside the loop. */
   #life = new AbortController()
-  /** Why a rebalance is due. */
+  /** The reason for the rebalance that is due. */
   #due: string | undefined
   #obstacle: Obstacle | undefined
   /** While it is leaving: resolves when it has left. */
   #leaving: Promise<void> | undefined
-  /** What the group gave it last; assignors may want to know. */
+  /** Its last assignment; an assignor's userData may need it. */
   #assigned: readonly TopicPartition[] = []
   #counts: PartitionCounts = new Map()
   #isLeader = false
@@ -114,7 +114,7 @@ export class GroupMember {
     }
   }
 
-  /** Leads the group, and so knows how many partitions were shared out. */
+  /** The partition counts of the last assignment if this member leads the group. */
   get countsAsLeader(): PartitionCounts | undefined {
     return this.#isLeader ? this.#counts : undefined
   }
@@ -123,9 +123,9 @@ export class GroupMember {
     return this.#options.assignors.some(({ protocol }) => protocol === 'eager')
   }
 
-  // ── from outside ───────────────────────────────────────────────────────────────────────
+  // ── public calls ───────────────────────────────────────────────────────────────────────
 
-  /** Has the group rebalance; does not wait for the record in hand if the application asks. */
+  /** Asks for a rebalance. `isHurried`: without waiting for the record in hand. */
   rejoin(reason: string, options: { readonly isHurried?: boolean } = {}): void {
     const { isHurried = false } = options
     const { rejoin } = MEMBER_STATES[this.#state]
@@ -143,8 +143,8 @@ export class GroupMember {
   }
 
   /**
-   * Resolves when no rebalance is due. Rejects with what keeps the member out of the group, also
-   * when that may pass but has lasted for `defaultApiTimeoutMs`.
+   * Resolves when no rebalance is due. Rejects with the error that keeps the member out of the
+   * group, also with one that may pass once it has lasted for `defaultApiTimeoutMs`.
    */
   async ready(signal?: AbortSignal): Promise<void> {
     const { clock, settings } = this.#options
@@ -161,8 +161,8 @@ export class GroupMember {
   }
 
   /**
-   * Stops being a member. What it owns is given back first, without waiting for records in hand;
-   * what the application does about it is waited for until the signal aborts.
+   * Leaves the group. Its partitions are revoked first, without waiting for records in hand; the
+   * listeners are awaited until the signal aborts.
    */
   async leave(reason: string, signal: AbortSignal): Promise<void> {
     if (this.#state === 'unjoined') return
@@ -175,21 +175,25 @@ export class GroupMember {
     this.#end('leaving')
     await this.#loops.idle()
     const owned = host.owned()
-    // A listener that takes too long does not keep it in the group.
+    // A listener that takes too long does not keep the member in the group.
     if (owned.length > 0) await host.revoke(owned, signal).catch(() => undefined)
     const { memberId } = client.identity
     client.identity = NO_MEMBER
     this.#isLeader = false
     this.#assigned = []
     await this.#leaveGroup(memberId, reason).catch((error: unknown) => {
-      logger.info(`group ${client.groupId} will miss this member later`, { error })
+      logger.info(
+        `cannot leave group ${client.groupId}: the coordinator removes this member ` +
+          'after sessionTimeoutMs',
+        { error },
+      )
     })
     this.#obstacle = undefined
     this.#leaving = undefined
     this.#enter('unjoined')
   }
 
-  /** A static member is expected back, and stays. */
+  /** Sends LeaveGroup; a static member stays in the group because it may come back. */
   async #leaveGroup(memberId: string, reason: string): Promise<void> {
     const { client } = this.#options
     if (memberId === '' || client.groupInstanceId !== null) return
@@ -211,13 +215,13 @@ export class GroupMember {
     this.#changed.notify()
   }
 
-  /** A step of the loop: the loop of a life that is over takes none. */
+  /** A step of the loop; throws when its life is over. */
   #step(state: MemberState, life: AbortSignal): void {
     life.throwIfAborted()
     this.#enter(state)
   }
 
-  /** Ends what is under way; what comes next is another life. */
+  /** Aborts what is under way and begins another life. */
   #end(state: 'leaving' | 'tooSlow' | 'givingUp'): AbortSignal {
     this.#life.abort()
     this.#life = new AbortController()
@@ -253,20 +257,20 @@ export class GroupMember {
     }
   }
 
-  /** Notes what an error means for the next attempt. False: there is none. */
+  /** Notes what an error means for the next attempt. False: there is no next attempt. */
   #canGoOn({ code, retriable }: PartlogError): boolean {
     if (NOT_IN_GROUP.has(code)) this.#forgetMembership(code)
     return NOT_IN_GROUP.has(code) || code === 'REBALANCE_IN_PROGRESS' || retriable
   }
 
-  /** What it owns without a generation is lost: others may have it. */
+  /** Without a generation its partitions are lost: others may have them. */
   #forgetMembership(code: ErrorCode): void {
     const { client } = this.#options
     const { memberId } = client.identity
     client.identity = code === 'UNKNOWN_MEMBER_ID' ? NO_MEMBER : { memberId, generationId: -1 }
   }
 
-  /** It is `givingUp`: nothing of what it had is its any more. */
+  /** In the state `givingUp`: all its partitions are lost. */
   async #giveUp(error: PartlogError, life: AbortSignal): Promise<void> {
     const { client, host, clock } = this.#options
     const obstacle: Obstacle = { error, sinceMs: clock.monotonicMs() }
@@ -276,7 +280,7 @@ export class GroupMember {
     await host.lose(host.owned(), life)
     host.failed(error)
     await this.#leaveGroup(memberId, error.message).catch(() => undefined)
-    // Meanwhile something may have asked for another attempt.
+    // Meanwhile a call may have asked for another attempt.
     const isOver = this.#state === 'givingUp' && this.#obstacle === obstacle
     if (isOver) this.#enter('failed')
   }
@@ -307,7 +311,7 @@ export class GroupMember {
     await this.#changeOver(assigned, life)
   }
 
-  /** What others might get is given back before they are asked to join, too. */
+  /** Revokes or loses partitions that others may get, before the group joins. */
   async #prepare(life: AbortSignal): Promise<void> {
     const { host, client } = this.#options
     const owned = host.owned()
@@ -343,7 +347,7 @@ export class GroupMember {
   #protocols() {
     const { assignors, settings, host, client } = this.#options
     const { generationId } = client.identity
-    const ownedPartitions = host.owned() // none where everything is given back first
+    const ownedPartitions = host.owned() // none for an eager member, which revokes all first
     return assignors.map(assignor => {
       const userData = userDataOf(assignor, this.#assigned, generationId)
       const metadata = encodeSubscription({
@@ -379,7 +383,9 @@ export class GroupMember {
     const { assignors, metadata } = this.#options
     const assignor = assignors.find(({ name }) => name === joined.protocolName)
     if (assignor === undefined) {
-      const sentence = `assignor "${joined.protocolName}" is not known here`
+      const sentence =
+        `the group chose assignor "${joined.protocolName}", which is not in this consumer's ` +
+        'partitionAssignmentStrategy'
       throw new PartlogError('INCONSISTENT_GROUP_PROTOCOL', sentence)
     }
     const { assignments, counts } = await shareOut(assignor, joined.members, metadata)
@@ -415,7 +421,7 @@ export class GroupMember {
       this.#streak.end()
     } catch (thrown) {
       const isOver = (): boolean => client.identity !== identity || signal.aborted
-      if (isOver()) return // of a generation that is over
+      if (isOver()) return // the beat belongs to an old generation
       const error = toPartlogError(thrown)
       logger.debug('heartbeat', { error })
       if (error.retriable) return
@@ -434,7 +440,7 @@ export class GroupMember {
     void this.#giveUp(error, this.#end('givingUp'))
   }
 
-  /** The application has not asked for more for so long: others can have its partitions. */
+  /** The application has not asked for more within maxPollIntervalMs: others get its partitions. */
   #leaveAsTooSlow(): void {
     const { client, host, logger, settings } = this.#options
     const { memberId } = client.identity
@@ -458,7 +464,7 @@ export class GroupMember {
   }
 }
 
-/** An assignor may be the application's. */
+/** The assignor's user data; the assignor may be the application's. */
 function userDataOf(
   assignor: Assignor,
   given: readonly TopicPartition[],
@@ -472,10 +478,10 @@ function userDataOf(
     throw callbackError(what, error)
   }
   if (bytes === undefined || bytes instanceof Uint8Array) return bytes
-  throw new PartlogError('CALLBACK_FAILED', `${what} gave ${show(bytes)}, expected bytes`)
+  throw new PartlogError('CALLBACK_FAILED', `${what} returned ${show(bytes)}, expected bytes`)
 }
 
-/** Sent back once, to come with the id it was given (KIP-394). */
+/** The first join of a new member is refused once, with the id to join with (KIP-394). */
 function isMemberIdRequired({ errorCode, memberId }: JoinGroupResponse): boolean {
   return errorCode === MEMBER_ID_REQUIRED && memberId !== ''
 }

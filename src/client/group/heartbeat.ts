@@ -1,6 +1,6 @@
 /**
- * Says every now and then that a member is alive; one beat at a time. Where the coordinator holds a
- * beat until it has news, the next one follows at once, else after the interval.
+ * Sends a member's heartbeats periodically, one at a time. After a beat that the coordinator held
+ * for the whole interval the next one follows at once, otherwise after the rest of the interval.
  */
 
 import type { Clock, Timer } from '../../base/clock.js'
@@ -12,14 +12,14 @@ export class Heartbeat {
   #timer: Timer | undefined
   #run = new AbortController()
 
-  /** `beat` deals with its failures itself, and ends when the signal aborts. */
+  /** `beat` handles its own failures, and ends when the signal aborts. */
   constructor(clock: Clock, intervalMs: number, beat: (signal: AbortSignal) => Promise<void>) {
     this.#clock = clock
     this.#intervalMs = intervalMs
     this.#beat = beat
   }
 
-  /** The first one goes out now. */
+  /** Sends the first beat now. */
   start(): void {
     this.stop()
     this.#run = new AbortController()

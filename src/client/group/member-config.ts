@@ -1,4 +1,4 @@
-/** What a consumer's options say of its membership in a group, with Kafka's defaults. */
+/** The options of a consumer's membership in a group, with Kafka's defaults. */
 
 import {
   instance,
@@ -38,7 +38,7 @@ export type MemberSettings = OptionValues<typeof MEMBER_OPTIONS>
 /** Kafka's heartbeat.interval.ms. */
 const HEARTBEAT_INTERVAL_MS = 3_000
 
-/** Three heartbeats fit into a session. Throws INVALID_CONFIG. */
+/** The heartbeat interval: at most a third of the session timeout. Throws INVALID_CONFIG. */
 export function heartbeatIntervalOf(settings: MemberSettings): number {
   const { sessionTimeoutMs, heartbeatIntervalMs } = settings
   const longestMs = Math.max(Math.floor(sessionTimeoutMs / 3), 1)

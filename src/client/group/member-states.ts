@@ -15,19 +15,19 @@
  *
  *   state          rejoin     ready()    heartbeats   what it does
  *   unjoined       begins     resolves   no           nothing: it is in no group
- *   preparing      is noted   waits      go on        gives back what others may get, or has lost
+ *   preparing      is noted   waits      continue     revokes what others may get, or loses it
  *   joining        is noted   waits      no           JoinGroup is out: waits for the other members
  *   syncing        is noted   waits      no           SyncGroup is out: waits for the leader
- *   changingOver   is noted   waits      yes          gives back what others got, takes what is new
+ *   changingOver   is noted   waits      yes          revokes what others get, adds what is new
  *   stable         begins     resolves   yes          reads
  *   pausing        is noted   waits      no           an attempt has failed: waits for the next
  *   tooSlow        begins     resolves   no           out, until the application asks for records
- *   givingUp       begins     waits      no           loses its partitions, says that it leaves
+ *   givingUp       begins     waits      no           loses its partitions, sends LeaveGroup
  *   failed         begins     rejects    no           nothing, until something asks for a rebalance
- *   leaving        is void    resolves   no           gives everything back, says that it leaves
+ *   leaving        is void    resolves   no           revokes all partitions, sends LeaveGroup
  *
- * "Go on": heartbeats of the generation before, if there was one. A rebalance that is noted begins
- * when the one under way is over, or with its next attempt.
+ * "Continue": heartbeats of the previous generation, if there was one. A rebalance that is noted
+ * begins when the one under way is over, or with its next attempt.
  */
 
 import type { StateRow } from '../../base/states.js'
@@ -46,14 +46,14 @@ export type MemberState =
   | 'leaving'
 
 export interface MemberStateRow extends StateRow<MemberState> {
-  /** What a wish for a rebalance does. */
+  /** The effect of a call of `rejoin`. */
   readonly rejoin: 'begins' | 'isNoted' | 'isVoid'
-  /** What becomes of those who ask whether the member has its partitions. */
+  /** The effect of a call of `ready`. */
   readonly ready: 'waits' | 'resolves' | 'rejects'
   readonly hasHeartbeats: boolean
 }
 
-/** While its heartbeats go on, a member can find that it is too slow, or refused for good. */
+/** While it sends heartbeats, a member can find that it is too slow, or refused for good. */
 const WITH_HEARTBEATS: readonly MemberState[] = ['preparing', 'changingOver', 'stable']
 const AT_WORK = { rejoin: 'isNoted', ready: 'waits' } as const
 const AT_REST = { rejoin: 'begins', ready: 'resolves' } as const

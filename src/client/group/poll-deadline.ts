@@ -1,4 +1,4 @@
-/** Whether the application asks for records often enough (Kafka's max.poll.interval.ms). */
+/** Checks that the application asks for records often enough (Kafka's max.poll.interval.ms). */
 
 import type { Clock } from '../../base/clock.js'
 import type { ReadingGate } from './reading-gate.js'
@@ -16,7 +16,7 @@ export class PollDeadline {
     this.#intervalMs = intervalMs
   }
 
-  /** The application has the whole interval again. */
+  /** Starts the whole interval again. */
   restart(): void {
     this.#askedAtMs = this.#clock.monotonicMs()
   }

@@ -1,7 +1,7 @@
 /**
  * The gate between an application that reads and the group that moves its partitions. Partitions
- * are given back only while no record is in hand: a record that was handed out counts as in hand
- * until the application asks for more, or stops reading. While the gate is held, who asks waits.
+ * are revoked only while no record is in hand: a delivered record counts as in hand until the
+ * application asks for more or stops reading. While the gate is held, a call for more waits.
  */
 
 import { assert } from '../../base/assert.js'
@@ -9,13 +9,13 @@ import type { Clock } from '../../base/clock.js'
 import { abortable, Deferred } from '../../base/tasks.js'
 
 export class ReadingGate {
-  /** Told when the application asks for more; not for every single record. */
+  /** Called when the application asks for more; not for every single record. */
   onAsked: (() => void) | undefined
-  /** The same, for those outside. */
+  /** The same, for the cluster. */
   onProgress: (() => void) | undefined
-  /** Told when somebody wants the record in hand to be put down. */
+  /** Called when a rebalance begins to wait for the record in hand. */
   onWanted: (() => void) | undefined
-  /** Grows with every record or batch the application is done with. */
+  /** Counts the records and batches that the application has processed. */
   asks = 0
   readonly #clock: Clock
   #isInHand = false
@@ -29,7 +29,7 @@ export class ReadingGate {
     this.#clock = clock
   }
 
-  /** The application has to come through `pass` before it gets more. */
+  /** The application must call `pass` before it gets more. */
   get isWanted(): boolean {
     return this.#entering !== undefined || this.#held !== undefined
   }
@@ -39,7 +39,7 @@ export class ReadingGate {
     return this.#isWaiting
   }
 
-  /** The application asks for more: nothing is in hand. To be waited for while the gate is held. */
+  /** The application asks for more: nothing is in hand. Returns a promise if the gate is held. */
   pass(): Promise<void> | undefined {
     this.asks++
     this.#isWaiting = true
@@ -49,13 +49,13 @@ export class ReadingGate {
     return this.#held?.promise
   }
 
-  /** When it asked last, as exactly as that is known: never too early. */
+  /** When the application last asked, or a later time if that is not known exactly. */
   get askedAtMs(): number {
     const isExact = !this.#isWaiting && this.asks === this.#asksAtHandOut
     return isExact ? this.#handedOutAtMs : this.#clock.monotonicMs()
   }
 
-  /** The application has got something. */
+  /** Records were delivered to the application. */
   handOut(): void {
     this.#handedOutAtMs = this.#clock.monotonicMs()
     this.#asksAtHandOut = this.asks
@@ -63,7 +63,7 @@ export class ReadingGate {
     this.#isWaiting = false
   }
 
-  /** The application reads no more. */
+  /** The application has stopped reading. */
   leave(): void {
     this.#isWaiting = false
     this.#putDown()
@@ -79,8 +79,8 @@ export class ReadingGate {
   }
 
   /**
-   * Holds the gate, at the latest when the record in hand is put down; at once when `hurry` aborts.
-   * Resolves with what lets go of it. One at a time.
+   * Holds the gate once no record is in hand, or at once when `hurry` aborts. Resolves with the
+   * function that releases it. One holder at a time.
    */
   async hold(hurry: AbortSignal): Promise<() => void> {
     assert(!this.isWanted, 'the gate is held once')

@@ -1,8 +1,9 @@
 /**
- * Rebalances, and heartbeats that ask for one, that follow each other. The members of a large group
- * come at once: so many may follow each other without a pause, but not without end.
+ * Counts rebalances in quick succession, and heartbeats that ask for one. When the members of a
+ * large group join at once, rebalances may follow each other without a pause, but not endlessly.
  */
 
+/** Rebalances in a streak that need no pause. */
 const WITHOUT_PAUSE = 50
 
 export class RebalanceStreak {
@@ -10,7 +11,7 @@ export class RebalanceStreak {
   #count = 0
   #lastAtMs = -Infinity
 
-  /** A gap that is longer ends a streak. */
+  /** A longer gap than this ends a streak. */
   constructor(gapMs: number) {
     this.#gapMs = gapMs
   }
@@ -23,7 +24,7 @@ export class RebalanceStreak {
     return Math.max(this.#count - WITHOUT_PAUSE, 0)
   }
 
-  /** The group has come to rest. */
+  /** The group is stable: the streak ends. */
   end(): void {
     this.#count = 0
   }

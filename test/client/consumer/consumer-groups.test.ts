@@ -678,7 +678,7 @@ describe('a shared group id', () => {
     await shipping.subscribe(['payments'])
     await stable(all, ...billing, shipping)
     const [warning] = warnings
-    expect(warning).toContain('clients "billing-1" and "shipping-1" read topics that nobody reads')
+    expect(warning).toContain('clients "billing-1" and "shipping-1" read topics that no member reads')
     await shipping.subscribe(['payments', 'orders'])
     await stable(all, ...billing, shipping)
     expect(warnings).toHaveLength(1)

@@ -72,12 +72,12 @@ describe('the position of a partition', () => {
     expect(failed.position).toBeUndefined()
   })
 
-  it('does not go back before what was handed out, nor is anything taken twice', () => {
+  it('does not go back below a delivered record, and takes each record once', () => {
     const state = stateIn('ready')
     state.advanceTo(9)
     state.delivered = 8
-    expect(() => state.rewindTo(7)).toThrow('handed out')
-    expect(() => state.advanceTo(6)).toThrow('taken twice')
+    expect(() => state.rewindTo(7)).toThrow('not below a delivered record')
+    expect(() => state.advanceTo(6)).toThrow('taken once')
     state.rewindTo(8)
     expect([state.position, state.delivered]).toEqual([8, 8])
   })

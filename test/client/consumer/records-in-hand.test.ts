@@ -101,7 +101,7 @@ it('who holds up a group is named after three seconds, once', async () => {
   await clock.advance(200)
   expect(warnings).toHaveLength(1)
   const [warning] = warnings
-  expect(warning).toContain('group g rebalances')
+  expect(warning).toContain('the rebalance of group g waits for this consumer')
   expect(warning).toContain(`client billing-1, member "${one.groupMetadata().memberId}"`)
   expect(warning).toContain('maxPollIntervalMs (300000 ms)')
   await clock.advance(60_000)
