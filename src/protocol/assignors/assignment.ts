@@ -1,12 +1,12 @@
-/** What all assignors need: members and topics in an order that is the same for everybody. */
+/** Helpers of all assignors: members and topics in an order that is the same on every member. */
 
 import { compareText } from '../../model/names.js'
 import type { MemberSubscription } from '../messages/consumer-protocol.js'
 import type { Assignment, AssignmentInput } from './assignor.js'
 
 /**
- * Static members first, by their instance id: so a member that starts anew, with another member id,
- * keeps its place. Then the others by member id.
+ * Static members come first, by instance id, so a member that restarts with another member id keeps
+ * its place. The others follow by member id.
  */
 export function compareMembers(a: MemberSubscription, b: MemberSubscription): number {
   if (a.groupInstanceId !== undefined && b.groupInstanceId !== undefined) {
@@ -17,25 +17,25 @@ export function compareMembers(a: MemberSubscription, b: MemberSubscription): nu
   return compareText(a.memberId, b.memberId)
 }
 
-/** Everybody, with nothing yet. */
+/** All members, each without partitions. */
 export function emptyAssignment(members: readonly MemberSubscription[]): Assignment {
   return new Map(members.map(({ memberId }) => [memberId, []]))
 }
 
-/** The topics somebody wants and that have partitions, by name. */
+/** The subscribed topics that have partitions, by name. */
 export function wantedTopics({ topics, members }: AssignmentInput): string[] {
   const wanted = new Set(members.flatMap(member => member.topics))
   return [...wanted].filter(topic => (topics.get(topic)?.partitions ?? 0) > 0).sort(compareText)
 }
 
-/** The rack of a member; an empty name is none. */
+/** The rack of a member; an empty name means none. */
 export function rackOf({ rackId }: MemberSubscription): string | undefined {
   return rackId === '' ? undefined : rackId
 }
 
 /**
- * Can anything be won by looking at racks? Only where members and replicas share some, and not
- * every partition is in all of them anyway.
+ * True if racks can improve an assignment: members and replicas share a rack, and some partition is
+ * not in every rack.
  */
 export function racksMatter(
   memberRacks: ReadonlySet<string>,

@@ -1,7 +1,7 @@
 /**
- * What an assignor is: it shares out the partitions of a group's topics among the members. The
- * leader of the group runs it; the coordinator passes the result on and never looks into it. Every
- * member has to know it by name, so it is part of the protocol.
+ * An assignor assigns the partitions of a group's topics to its members. The leader of the group
+ * runs it; the coordinator passes the result on without reading it. All members must support the
+ * assignor by name, so it is part of the protocol.
  */
 
 import type { TopicPartition } from '../../model/names.js'
@@ -9,39 +9,39 @@ import type { MemberSubscription } from '../messages/consumer-protocol.js'
 
 /** A topic as an assignor sees it. */
 export interface AssignableTopic {
-  /** How many partitions it has: their numbers are `[0, partitions)`. */
+  /** The number of partitions, numbered from 0. */
   readonly partitions: number
-  /** Per partition the racks of its replicas; left out, or empty, when nobody knows. */
+  /** The racks of each partition's replicas; left out or empty when unknown. */
   readonly racks?: readonly (readonly string[])[] | undefined
 }
 
-/** What an assignor has to go by. */
+/** The input of an assignor. */
 export interface AssignmentInput {
-  /** The topics that exist, by name. One that a member wants and is not here is left out. */
+  /** The existing topics, by name. A subscribed topic that is not in it is not assigned. */
   readonly topics: ReadonlyMap<string, AssignableTopic>
-  /** Every member of the group, each once. */
+  /** All members of the group, each once. */
   readonly members: readonly MemberSubscription[]
 }
 
-/** Who gets what, by member id; members without partitions have an empty list. */
+/** The partitions of each member, by member id; members without partitions have an empty list. */
 export type Assignment = Map<string, TopicPartition[]>
 
 /**
- * Shares out partitions among the members of a group. Give your own to a consumer to decide
- * otherwise than Kafka's four do. An assignor keeps nothing between calls: what it has to know of
- * the past stands in the subscriptions.
+ * Assigns partitions to the members of a group. Pass your own assignor to a consumer to replace
+ * Kafka's four. An assignor keeps no state between calls: the subscriptions contain the previous
+ * assignment.
  */
 export interface Assignor {
-  /** The name by which the members of a group find out that they all know it, e.g. `range`. */
+  /** The name by which the members of a group agree on the assignor, e.g. `range`. */
   readonly name: string
   /**
-   * How members change over: `eager` gives everything back before it joins; `cooperative` goes on
-   * reading what it holds and gives back only what moves, in a second rebalance. A cooperative
-   * assignor must not hand out a partition while another member holds it.
+   * How members rebalance: `eager` revokes all partitions before a member joins; `cooperative`
+   * continues to read and revokes only the partitions that move, in a second rebalance. A
+   * cooperative assignor must not assign a partition while another member owns it.
    */
   readonly protocol: 'eager' | 'cooperative'
-  /** Decides. The same input gives the same result, whatever the order of the members. */
+  /** Returns the assignment. It depends only on the input, not on the order of the members. */
   assign(input: AssignmentInput): Assignment
-  /** Bytes to send with the subscription, from what the member holds at present. */
+  /** Returns the bytes to send with the subscription, given the partitions the member owns. */
   userData?(owned: readonly TopicPartition[], generationId: number): Uint8Array | undefined
 }

@@ -1,12 +1,12 @@
-/** The assignors that come with partlog, by name: Kafka's four, and the one of kafkajs. */
+/** The assignors included in partlog, by name: Kafka's four and the one of kafkajs. */
 
 import { rangeAssignor } from './range-assignor.js'
 import { roundRobinAssignor } from './round-robin-assignor.js'
 import { cooperativeStickyAssignor, stickyAssignor } from './sticky-assignor.js'
 
 /**
- * The first four are Kafka's own: its clients know them by these names. kafkajs knows none of them
- * unless it is told; what it uses goes by a name of its own.
+ * The first four are Kafka's own, under the names its clients use. kafkajs supports none of them by
+ * default; its own assignor has the last name.
  */
 export const ASSIGNORS = {
   range: rangeAssignor,

@@ -1,14 +1,15 @@
 /**
- * Topic by topic, each subscriber gets a range of partitions that lie side by side:
+ * For each topic, each subscriber gets a range of consecutive partitions:
  *
  *   7 partitions, 3 members    │ 0 1 2 │ 3 4 │ 5 6 │    the first (7 mod 3) get one more
  *
- * Topics with equal partition counts and subscribers are shared out alike (co-partitioned): who
- * has partition 3 of one has partition 3 of all, so records with one key meet in one member.
+ * Topics with equal partition counts and subscribers are assigned alike (co-partitioned): the
+ * member with partition 3 of one has partition 3 of all, so records of one key meet in one member.
  *
- * Where members say in which rack they are, and not every partition is in every rack, a first round
- * gives members partitions of their rack; of co-partitioned topics only where all of them are
- * there. Nobody's share grows or shrinks by it. What is left is shared out as ever.
+ * If members name their racks, and not every partition is in every rack, a first round assigns
+ * partitions to members in their rack; for co-partitioned topics only if all of these partitions
+ * are in the rack. The number of partitions per member does not change. The remaining partitions
+ * are assigned as without racks.
  */
 
 import { grouped } from '../../base/grouped.js'
@@ -56,7 +57,7 @@ function coPartitioned(shares: readonly TopicShares[]): TopicShares[][] {
   return [...groups.values()]
 }
 
-/** A partition goes to the first who may have it of every one of these topics. */
+/** Gives a partition of all these topics to the first member with room and a matching rack. */
 function matchCoPartitioned(alike: readonly TopicShares[], first: TopicShares): void {
   for (let partition = 0; partition < first.partitions; partition++) {
     const taker = first.subscribers.findIndex((_, at) =>
@@ -66,11 +67,11 @@ function matchCoPartitioned(alike: readonly TopicShares[], first: TopicShares): 
   }
 }
 
-/** One topic being shared out. Subscribers go by their place in the list. */
+/** The assignment of one topic. Subscribers are named by their index in the list. */
 class TopicShares {
   readonly partitions: number
   readonly racksMatter: boolean
-  /** What everybody gets, before `#extras` of them get one more. */
+  /** The partitions of each member, before `#extras` members get one more. */
   readonly #quota: number
   #extras: number
   readonly #isGiven: boolean[]
@@ -92,13 +93,13 @@ class TopicShares {
     this.racksMatter = racksMatter(memberRacks, this.#racks)
   }
 
-  /** How many more a subscriber may get. */
+  /** How many more partitions a subscriber may get. */
   room(at: number): number {
     const most = this.#quota + (this.#extras > 0 ? 1 : 0)
     return Math.max(0, most - this.#given[at]!.length)
   }
 
-  /** A member that does not say where it is has every partition near. */
+  /** True if the partition is in the member's rack, or the member has none. */
   racksMatch(at: number, partition: number): boolean {
     const rack = rackOf(this.subscribers[at]!)
     return rack === undefined || this.#racks[partition]!.has(rack)
@@ -110,7 +111,7 @@ class TopicShares {
     if (given.push(partition) > this.#quota) this.#extras--
   }
 
-  /** To each subscriber in turn the first that are left and that it may have. */
+  /** Gives each subscriber in turn the first unassigned partitions that it may have. */
   giveRanges(mayHave: (at: number, partition: number) => boolean): void {
     let left = [...this.#isGiven.keys()].filter(partition => !this.#isGiven[partition])
     for (let at = 0; at < this.subscribers.length && left.length > 0; at++) {

@@ -1,6 +1,6 @@
 /**
- * All partitions of all topics in a row, all members in a circle: each partition goes to the next
- * member that wants its topic. Even when all want the same; as uneven as chance has it when not.
+ * Goes through all partitions of all topics and gives each to the next member that subscribes to
+ * its topic. Balanced if all members subscribe to the same topics; otherwise it may be uneven.
  */
 
 import { compareMembers, emptyAssignment, wantedTopics } from './assignment.js'
@@ -20,7 +20,7 @@ function assign(input: AssignmentInput): Assignment {
   for (const topic of wantedTopics(input)) {
     const { partitions } = input.topics.get(topic)!
     for (let partition = 0; partition < partitions; partition++) {
-      // Ends: a wanted topic is wanted by somebody.
+      // The loop ends: at least one member subscribes to the topic.
       while (!wants[turn]!.has(topic)) turn = (turn + 1) % circle.length
       assignment.get(circle[turn]!.memberId)!.push({ topic, partition })
       turn = (turn + 1) % circle.length

@@ -1,16 +1,17 @@
 /**
- * The sticky assignors: shares as even as can be, and of all such shares those that move little.
- * `sticky` is for members that give everything back before they join: a partition that moves is
- * handed over at once. `cooperative-sticky` is for members that go on reading: a partition that
- * moves is left out, its owner gives it back, and the rebalance that follows hands it out.
+ * The sticky assignors: balanced assignments that move few partitions. `sticky` is for members that
+ * revoke all partitions before they join: a partition that moves is assigned at once.
+ * `cooperative-sticky` is for members that continue to read: a partition that moves is left out,
+ * its owner revokes it, and the next rebalance assigns it.
  *
- * Where racks matter and members want different topics, a group may (seldom) not come to rest: what
- * is in the wrong rack is taken back every time, and may find no better place. So it is in Kafka.
+ * If racks matter and members subscribe to different topics, a group may in rare cases never
+ * settle: partitions in the wrong rack are revoked in every rebalance and may find no better
+ * member. Kafka does the same.
  */
 
 import type { Assignment, AssignmentInput, Assignor } from './assignor.js'
 import { shareEqually, type Shares } from './sticky-equal.js'
-import { Racks, StickyInput, type Remember } from './sticky-input.js'
+import { Racks, StickyInput, type ReadOwned } from './sticky-input.js'
 import { shareUnequally } from './sticky-unequal.js'
 import {
   decodeCooperativeUserData,
@@ -40,25 +41,25 @@ export const cooperativeStickyAssignor: Assignor = {
   name: 'cooperative-sticky',
   protocol: 'cooperative',
   assign(input) {
-    return decide(input, rememberOwned, ({ shares, moving }) =>
+    return decide(input, ownedInSubscription, ({ shares, moving }) =>
       shares.map(share => share.filter(partition => !moving.has(partition))),
     )
   },
   userData: (_, generationId) => encodeCooperativeUserData(generationId),
 }
 
-/** A subscription of version 1 has no generation: there it stands in the user data. */
-const rememberOwned: Remember = ({ ownedPartitions, generationId, userData }) => ({
+/** A subscription of version 1 has no generation: its user data contains it. */
+const ownedInSubscription: ReadOwned = ({ ownedPartitions, generationId, userData }) => ({
   partitions: ownedPartitions,
   generationId: generationId >= 0 ? generationId : decodeCooperativeUserData(userData),
 })
 
 function decide(
   input: AssignmentInput,
-  remember: Remember,
+  readOwned: ReadOwned,
   choose: (decided: Shares) => readonly (readonly number[])[],
 ): Assignment {
-  const sticky = new StickyInput(input, remember)
+  const sticky = new StickyInput(input, readOwned)
   const share = sticky.isEqual ? shareEqually : shareUnequally
   return sticky.toAssignment(choose(share(sticky, new Racks(input, sticky))))
 }

@@ -1,24 +1,25 @@
 /**
- * Sticky, when all members want the same topics. The shares are known from the start: of T
- * partitions and C members everybody gets ⌊T/C⌋ (the quota), and T mod C members one more.
+ * The sticky assignment when all members subscribe to the same topics. The shares are known from
+ * the start: of T partitions, each of C members gets ⌊T/C⌋ (the quota), and T mod C members get one
+ * more.
  *
- *   1. everybody keeps what it owned, as far as its share goes; the first members that own more
- *      than the quota are the ones that have one more
- *   2. if racks matter, members get partitions of their rack, as far as their share goes
- *   3. the rest goes round: first to those below the quota, then one each to those that have it
+ *   1. each member keeps the partitions it owned, up to its share; the first members that own more
+ *      than the quota keep one more
+ *   2. if racks matter, members get partitions of their rack, up to their share
+ *   3. the rest goes round: first to members below the quota, then one each to members at the quota
  *
- * Kafka takes members in the order of a hash table in step 1: which of several members keep one
- * more is left to it. Here it is the first by member id.
+ * In step 1 Kafka takes members in the order of a hash table, which decides which members keep one
+ * more. Here these are the first by member id.
  */
 
 import { assert } from '../../base/assert.js'
 import type { Racks, StickyInput } from './sticky-input.js'
 
-/** What was decided. */
+/** The assignment, with numbers for names. */
 export interface Shares {
-  /** Per member. */
+  /** The partitions of each member. */
   readonly shares: number[][]
-  /** Partitions that somebody else has to give back first. */
+  /** Partitions that another member has to revoke first. */
   readonly moving: Set<number>
 }
 
@@ -30,11 +31,11 @@ class EqualShares {
   readonly #input: StickyInput
   readonly #racks: Racks
   readonly #quota: number
-  /** How many members get one more than the quota, and how many have it already. */
+  /** How many members get one more than the quota; `#extrasGiven` of them have it already. */
   readonly #extras: number
   #extrasGiven = 0
   readonly #shares: number[][]
-  /** Members below the quota; then those that have it and may get one more. */
+  /** Members below the quota; `#atQuota`: members at the quota that may get one more. */
   readonly #below: number[] = []
   #atQuota: number[] = []
   readonly #moving = new Set<number>()
@@ -63,12 +64,12 @@ class EqualShares {
     else this.#oneMoreGiven()
   }
 
-  /** How many a member keeps of as many as it has. */
+  /** How many of its owned partitions a member keeps at most. */
   #room(ownedCount: number): number {
     return ownedCount > this.#quota && this.#extrasLeft() ? this.#quota + 1 : this.#quota
   }
 
-  /** Number first: what a member gives back is spread over the topics. */
+  /** Compares by number first, so that the revoked partitions are spread over the topics. */
   #compareByNumber(a: number, b: number): number {
     return this.#input.numberOf(a) - this.#input.numberOf(b) || a - b
   }
@@ -86,7 +87,7 @@ class EqualShares {
     if (!this.#extrasLeft()) this.#atQuota = []
   }
 
-  /** What nobody keeps, in order; when racks matter, first what the fewest members are near to. */
+  /** Partitions that no member keeps; if racks matter, those near the fewest members first. */
   #unassigned(): number[] {
     const { partitionCount } = this.#input
     const kept = new Set(this.#shares.flat())
@@ -96,7 +97,7 @@ class EqualShares {
     return rest.sort((a, b) => nearCounts.get(a)! - nearCounts.get(b)!)
   }
 
-  /** Step 2; returns what it could not give. */
+  /** Step 2. Returns the partitions it could not assign. */
   #giveNear(partitions: readonly number[]): number[] {
     let turn = 0
     return partitions.filter(partition => {
@@ -109,7 +110,7 @@ class EqualShares {
     })
   }
 
-  /** Gives to the member at a place of `#below`; true if it has the quota then, and is gone. */
+  /** Gives to the member at an index of `#below`. True if it reached the quota and was removed. */
   #giveBelow(at: number, partition: number): boolean {
     const member = this.#below[at]!
     if (this.#give(member, partition) < this.#quota) return false
@@ -127,7 +128,7 @@ class EqualShares {
     return true
   }
 
-  /** Looks once round `members` from a place on; −1 if nobody is near. */
+  /** Looks once round `members` from an index on; −1 if no member is near. */
   #firstNear(partition: number, members: readonly number[], from: number): number {
     for (let step = 0; step < members.length; step++) {
       const at = (from + step) % members.length

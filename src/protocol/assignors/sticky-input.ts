@@ -1,26 +1,26 @@
 /**
- * What the sticky assignors work on: numbers for names. Members go by their place in the order of
- * member ids, partitions by their place in the order of topic and number:
+ * The input of the sticky assignors, with numbers for names. Members are numbered in the order of
+ * member ids, partitions in the order of topic and partition number:
  *
  *   topic     │ a       │ b     │ c         │
  *   partition │ 0 1 2 3 │ 0 1 2 │ 0 1 2 3 4 │
  *   id        │ 0 1 2 3 │ 4 5 6 │ 7 8 9 …   │
  *
- * And who owned what. Where several members claim a partition, the claim of the highest generation
- * holds; when several have that, none does: the partition is contested. Kafka finds contested
- * partitions two claims at a time, in the order of a hash table; with three claims of two
- * generations its result depends on that order, here it does not. Claims to partitions that do not
- * exist are left out.
+ * It also contains the previous owners. If several members claim a partition, the claim of the
+ * highest generation holds; if several claims have that generation, none holds: the partition is
+ * contested. Kafka compares two claims at a time in the order of a hash table; with three claims of
+ * two generations its result depends on that order, here it does not. Claims to partitions that do
+ * not exist are ignored.
  */
 
 import { compareText, type TopicPartition } from '../../model/names.js'
 import type { MemberSubscription } from '../messages/consumer-protocol.js'
 import { rackOf, racksMatter, wantedTopics } from './assignment.js'
 import type { Assignment, AssignmentInput } from './assignor.js'
-import type { Memory } from './sticky-user-data.js'
+import type { OwnedBefore } from './sticky-user-data.js'
 
-/** How an assignor finds out what a member held. */
-export type Remember = (member: MemberSubscription) => Memory
+/** Reads from a subscription which partitions the member owned. */
+export type ReadOwned = (member: MemberSubscription) => OwnedBefore
 
 const NOBODY = -1
 const CONTESTED = -2
@@ -28,22 +28,22 @@ const CONTESTED = -2
 export class StickyInput {
   /** By member id. */
   readonly members: readonly MemberSubscription[]
-  /** By name; those that somebody wants and that exist. */
+  /** The existing subscribed topics, by name. */
   readonly topics: readonly string[]
   readonly partitionCount: number
-  /** Per topic the members that want it. */
+  /** The subscribers of each topic. */
   readonly subscribers: readonly (readonly number[])[]
-  /** Do all want the same? Topics that do not exist count too. */
+  /** True if all members subscribe to the same topics; topics that do not exist count too. */
   readonly isEqual: boolean
-  /** Per member what it claims, whether or not that holds. */
+  /** The claimed partitions of each member, whether or not the claims hold. */
   readonly claims: readonly ReadonlySet<number>[]
   readonly #generations: readonly number[]
   readonly #starts: readonly number[]
   readonly #topicOf: Int32Array
-  /** Per partition the member whose claim holds, or NOBODY, or CONTESTED. */
+  /** The member whose claim holds for each partition, or NOBODY, or CONTESTED. */
   readonly #owner: Int32Array
 
-  constructor(input: AssignmentInput, remember: Remember) {
+  constructor(input: AssignmentInput, readOwned: ReadOwned) {
     this.members = [...input.members].sort((a, b) => compareText(a.memberId, b.memberId))
     this.topics = wantedTopics(input)
     const counts = this.topics.map(topic => input.topics.get(topic)!.partitions)
@@ -58,9 +58,9 @@ export class StickyInput {
     this.subscribers = this.topics.map(topic =>
       [...wants.keys()].filter(member => wants[member]!.has(topic)),
     )
-    const memories = this.members.map(remember)
-    this.#generations = memories.map(({ generationId }) => generationId)
-    this.claims = memories.map(({ partitions }) => this.#idsOf(partitions, counts))
+    const before = this.members.map(readOwned)
+    this.#generations = before.map(({ generationId }) => generationId)
+    this.claims = before.map(({ partitions }) => this.#idsOf(partitions, counts))
     this.#owner = this.#settleClaims()
   }
 
@@ -80,22 +80,22 @@ export class StickyInput {
     return Array.from({ length: end - start }, (_, n) => start + n)
   }
 
-  /** Per member the partitions it owned, in order. */
+  /** The partitions each member owned, in order. */
   owned(): number[][] {
     const owned: number[][] = this.members.map(() => [])
     this.#owner.forEach((owner, partition) => owned[owner]?.push(partition))
     return owned
   }
 
-  /** Has a partition to be given back by somebody before a member may have it? */
+  /** True if another member has to revoke the partition before this member may have it. */
   isHeldByAnother(partition: number, member: number): boolean {
     const owner = this.#owner[partition]!
     return owner !== NOBODY && owner !== member
   }
 
   /**
-   * Per partition who had it in a generation before the last: of several the one who had it last,
-   * of those the first by member id.
+   * The owner of each partition in a generation before the last one: of several owners the latest,
+   * and of those the first by member id.
    */
   formerOwners(): Map<number, number> {
     const newest = Math.max(...this.#generations)
@@ -113,7 +113,7 @@ export class StickyInput {
     return former
   }
 
-  /** Names for numbers again; everybody's partitions in order. */
+  /** Converts numbers back to names; the partitions of each member are in order. */
   toAssignment(shares: readonly (readonly number[])[]): Assignment {
     return new Map(
       this.members.map(({ memberId }, member) => {
@@ -153,7 +153,7 @@ export class StickyInput {
   }
 }
 
-/** Who is near which partition; nobody is far when racks do not matter. */
+/** Which members are near which partitions. If racks do not matter, no member is far. */
 export class Racks {
   readonly matter: boolean
   readonly #ofMember: readonly (string | undefined)[]
@@ -169,19 +169,19 @@ export class Racks {
     this.matter = racksMatter(memberRacks, this.#ofPartition)
   }
 
-  /** The member says where it is, and the partition is not there. */
+  /** True if the member has a rack and the partition is not in it. */
   isFar(member: number, partition: number): boolean {
     const rack = this.#ofMember[member]
     return this.matter && rack !== undefined && !this.#ofPartition[partition]!.has(rack)
   }
 
-  /** The member says where it is, and the partition is there. */
+  /** True if the member has a rack and the partition is in it. */
   isNear(member: number, partition: number): boolean {
     const rack = this.#ofMember[member]
     return rack !== undefined && this.#ofPartition[partition]!.has(rack)
   }
 
-  /** In how many members' racks the partition is. */
+  /** The number of members whose rack has the partition. */
   nearCount(partition: number): number {
     const racks = this.#ofPartition[partition]!
     return this.#ofMember.filter(rack => rack !== undefined && racks.has(rack)).length

@@ -1,7 +1,7 @@
 /**
- * Which partitions have moved from whom to whom while shares are being balanced. Moving one
- * partition of a topic from A to B and another from B to A changes nothing but who has to start
- * anew: the second move takes the first one back instead.
+ * The moves of partitions between members while an assignment is balanced. Moving one partition of
+ * a topic from A to B and another from B to A only costs both members a restart: the second move
+ * reverts the first one instead.
  */
 
 interface Move {
@@ -20,17 +20,17 @@ export class Movements {
   }
 
   /**
-   * The partition to move so that one of this topic goes from `from` to `to`: one that went the
-   * other way before, if there is. Of several it is the highest (Kafka: the first of a hash table).
+   * The partition to move so that one of this topic moves from `from` to `to`: one that moved the
+   * other way before, if any. Of several, the highest (Kafka: the first of a hash table).
    */
   partitionToMove(partition: number, from: number, to: number): number {
-    // Has it moved before, then this move is one from where it came.
+    // If the partition has moved before, this move starts at its origin.
     const origin = this.#moves.get(partition)?.from ?? from
     const back = this.#byRoute.get(this.#routeOf(partition, { from: to, to: origin }))
     return back === undefined ? partition : [...back].reduce((a, b) => Math.max(a, b))
   }
 
-  /** Two moves of a partition are one, from the first place to the last. */
+  /** Adds a move. Two moves of a partition become one, from its first owner to its last. */
   add(partition: number, from: number, to: number): void {
     const earlier = this.#moves.get(partition)
     if (earlier !== undefined) this.#forget(partition, earlier)

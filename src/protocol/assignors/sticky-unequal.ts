@@ -1,20 +1,21 @@
 /**
- * Sticky, when members want different topics. How large a fair share is nobody can say beforehand.
+ * The sticky assignment when members subscribe to different topics. The size of a fair share is not
+ * known beforehand.
  *
- *   1. everybody keeps what it owned, still wants and (if racks matter) is near to
- *   2. the rest goes, topics with few subscribers first, to the subscriber with the least; if racks
- *      matter, first to those who are near
- *   3. while somebody has two more than another who wants one of its partitions, one moves: to who
- *      had it in an earlier generation, or to the one with the least. If nothing had to be taken
- *      from anybody in step 1, those that were new in step 2 are moved first: that costs nobody.
+ *   1. each member keeps the partitions it owned, still subscribes to and (if racks matter) is near
+ *   2. the rest goes, topics with few subscribers first, to the subscriber with the fewest
+ *      partitions; if racks matter, first to subscribers that are near
+ *   3. while a member has at least two more than another subscriber of one of its partitions, one
+ *      moves: to its owner in an earlier generation, or to the subscriber with the fewest. If step
+ *      1 revoked nothing, the partitions assigned in step 2 move first, which costs no restart.
  *
- * Every move makes two shares more alike, but for one kind: taking an earlier move back, to spare a
- * member a new start, may do the opposite. Kafka has no limit to that, and on some inputs goes
- * round for ever. Here there are only so many of those, so it ends. (Kafka also asks at every step
- * whether all is balanced: when it is, nothing moves by rule 3 either.)
+ * Every move makes two shares more equal, with one exception: reverting an earlier move, to spare a
+ * member a restart, may do the opposite. Kafka does not limit reverts and never ends on some
+ * inputs. Here their number is limited, so it ends. (Kafka also checks at every step whether the
+ * assignment is balanced; if it is, rule 3 moves nothing either.)
  *
- * Kafka may give a member a partition of a topic it does not want (any more), because it had it in
- * an earlier generation. Here it does not.
+ * Kafka may give a member a partition of a topic that it no longer subscribes to, because it owned
+ * the partition in an earlier generation. partlog does not.
  */
 
 import type { Shares } from './sticky-equal.js'
@@ -32,11 +33,11 @@ class UnequalShares {
   readonly #racks: Racks
   readonly #wants: readonly ReadonlySet<number>[]
   readonly #holder: Int32Array
-  /** Per member how many partitions it has. */
+  /** The number of partitions of each member. */
   readonly #sizes: number[]
   readonly #movements: Movements
-  /** How many moves may still be taken back that are not worth it by themselves. */
-  #patience: number
+  /** How many moves may still be reverted although that does not balance the shares. */
+  #revertsLeft: number
 
   constructor(input: StickyInput, racks: Racks) {
     this.#input = input
@@ -45,7 +46,7 @@ class UnequalShares {
     this.#holder = new Int32Array(input.partitionCount).fill(-1)
     this.#sizes = input.members.map(() => 0)
     this.#movements = new Movements(partition => input.topicOf(partition))
-    this.#patience = input.partitionCount
+    this.#revertsLeft = input.partitionCount
   }
 
   share(): Shares {
@@ -59,7 +60,7 @@ class UnequalShares {
     return { shares: this.#shares(), moving: this.#moving() }
   }
 
-  /** Step 1; was anything taken from anybody? */
+  /** Step 1. Returns true if a member lost a partition. */
   #keep(): boolean {
     let isRevoked = false
     this.#input.owned().forEach((owned, member) => {
@@ -72,7 +73,7 @@ class UnequalShares {
     return isRevoked
   }
 
-  /** All partitions: those of the topics with the fewest subscribers first. */
+  /** All partitions, topics with the fewest subscribers first. */
   #sorted(): number[] {
     const { topics, subscribers } = this.#input
     const order = [...topics.keys()].sort(
@@ -94,7 +95,7 @@ class UnequalShares {
     }
   }
 
-  /** The subscriber with the least that may have it; of equals the first by member id. */
+  /** The allowed subscriber with the fewest partitions; of equals the first by member id. */
   #smallest(partition: number, mayHave: MayHave = () => true): number | undefined {
     let smallest: number | undefined
     for (const member of this.#input.subscribers[this.#input.topicOf(partition)]!) {
@@ -141,7 +142,7 @@ class UnequalShares {
   #partitionToMove(partition: number, to: number): number {
     const back = this.#movements.partitionToMove(partition, this.#holder[partition]!, to)
     if (this.#isMuchLarger(this.#holder[back]!, to)) return back
-    return this.#patience-- > 0 ? back : partition
+    return this.#revertsLeft-- > 0 ? back : partition
   }
 
   #give(partition: number, member: number): void {
@@ -155,7 +156,7 @@ class UnequalShares {
     return shares
   }
 
-  /** Those somebody gets who did not claim them, while another did. */
+  /** Partitions that go to a member that did not claim them, while another member did. */
   #moving(): Set<number> {
     const { claims } = this.#input
     const claimed = new Set(claims.flatMap(partitions => [...partitions]))

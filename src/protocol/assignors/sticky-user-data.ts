@@ -1,12 +1,12 @@
 /**
- * What the sticky assignors send along with a subscription. An eager member has given everything
- * back by the time it joins, so `sticky` has to say itself what the member had:
+ * The user data of the sticky assignors in a subscription. An eager member has revoked all
+ * partitions when it joins, so `sticky` itself sends the partitions the member owned:
  *
  *   sticky               array of { topic, int32 partitions } │ since 1: int32 generation
  *   cooperative-sticky   int32 generation
  *
- * No version stands in these bytes: the longer one is tried first. Bytes that are none of them are
- * a member without a past, not an error: other clients may send what they like.
+ * These bytes have no version: the longer layout is tried first. Bytes in neither layout are not an
+ * error but a member without previous partitions, because other clients may send anything.
  */
 
 import { ByteReader, BytesError } from '../../base/bytes.js'
@@ -14,11 +14,11 @@ import { compareTopicPartitions, type TopicPartition } from '../../model/names.j
 import { byTopic, flat, topicPartitions } from '../messages/consumer-protocol.js'
 import { array, encode, int32, message, read, since, type Message } from '../schema.js'
 
-/** The generation of one who does not know it. */
+/** The generation of a member that does not know it. */
 export const UNKNOWN_GENERATION = -1
 
-/** What a member held, and when. */
-export interface Memory {
+/** The partitions that a member owned, and in which generation. */
+export interface OwnedBefore {
   readonly partitions: readonly TopicPartition[]
   readonly generationId: number
 }
@@ -38,12 +38,12 @@ export const cooperativeStickyUserData = message(
   { generation: int32 },
 )
 
-export function encodeStickyUserData({ partitions, generationId }: Memory): Buffer {
+export function encodeStickyUserData({ partitions, generationId }: OwnedBefore): Buffer {
   const previousAssignment = byTopic([...partitions].sort(compareTopicPartitions))
   return encode(stickyUserData, { previousAssignment, generation: generationId }, 1)
 }
 
-export function decodeStickyUserData(bytes: Uint8Array | undefined): Memory {
+export function decodeStickyUserData(bytes: Uint8Array | undefined): OwnedBefore {
   const value = tryRead(stickyUserData, bytes, 1) ?? tryRead(stickyUserData, bytes, 0)
   const { previousAssignment = [], generation = UNKNOWN_GENERATION } = value ?? {}
   return { partitions: flat(previousAssignment), generationId: generation }
