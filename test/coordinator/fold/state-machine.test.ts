@@ -60,12 +60,12 @@ async function isSettled(promise: Promise<unknown>): Promise<boolean> {
 }
 
 describe('a state machine', () => {
-  it('begins with everything that is in the journal', async () => {
+  it('a state machine replays the whole journal when it loads', async () => {
     const machine = await StateMachine.load(new ArrayJournal([record(1), record(2)]), new Sum())
     expect(machine.state.total).toBe(3)
   })
 
-  it('appends what was decided, replays it and answers', async () => {
+  it('a decision is appended, replayed and answered', async () => {
     const journal = new ArrayJournal()
     const machine = await StateMachine.load(journal, new Sum())
     expect(await machine.run(add(5))).toBe(5)
@@ -75,7 +75,7 @@ describe('a state machine', () => {
     expect(again.state.total).toBe(machine.state.total)
   })
 
-  it('lets each decision see all before it, also those not committed yet', async () => {
+  it('each decision sees all decisions before it, even uncommitted ones', async () => {
     const journal = new SlowJournal()
     const machine = await StateMachine.load(journal, new Sum())
     const answers = [machine.run(add(1)), machine.run(add(2)), machine.run(add(3))]
@@ -85,7 +85,7 @@ describe('a state machine', () => {
     expect(await Promise.all(answers)).toEqual([1, 3, 6])
   })
 
-  it('answers a question only when all it has seen is committed', async () => {
+  it('a decision without records is answered when all records it saw are committed', async () => {
     const journal = new SlowJournal()
     const machine = await StateMachine.load(journal, new Sum())
     const write = machine.run(add(1))
@@ -97,7 +97,7 @@ describe('a state machine', () => {
     expect(journal.commits).toHaveLength(1)
   })
 
-  it('has changed nothing when a decision refuses', async () => {
+  it('a decision that throws changes nothing', async () => {
     const journal = new ArrayJournal()
     const machine = await StateMachine.load(journal, new Sum())
     const refuse = (): Decision<number> => {
@@ -108,7 +108,7 @@ describe('a state machine', () => {
     expect(await machine.run(add(1))).toBe(1)
   })
 
-  it('has changed nothing when the journal refuses at once', async () => {
+  it('a journal that refuses an append at once changes nothing', async () => {
     const journal = new ArrayJournal()
     const machine = await StateMachine.load(journal, new Sum())
     const append = journal.append.bind(journal)
@@ -121,7 +121,7 @@ describe('a state machine', () => {
     expect(await machine.run(add(2))).toBe(2)
   })
 
-  it('is not used any more when an append turns out not to be committed', async () => {
+  it('a state machine refuses decisions after an append failed to commit', async () => {
     const journal = new SlowJournal()
     const machine = await StateMachine.load(journal, new Sum())
     const answers = [machine.run(add(1)), machine.run(add(2)), machine.run(look)]
@@ -135,7 +135,7 @@ describe('a state machine', () => {
     expect(journal.records).toHaveLength(2)
   })
 
-  it('goes on when what it appended is committed after all', async () => {
+  it('a state machine continues when a stalled append is committed later', async () => {
     const journal = new SlowJournal()
     const machine = await StateMachine.load(journal, new Sum())
     const stalled = new PartlogError('KAFKA_STORAGE_ERROR', 'no room', { outcomeUnknown: true })

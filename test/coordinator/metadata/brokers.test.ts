@@ -46,33 +46,33 @@ async function house(assignment: number[] = [1, 2, 3], config: Record<string, un
 }
 
 describe('brokers', () => {
-  it('that are known as they are need no record', async () => {
+  it('brokers that are registered unchanged need no record', async () => {
     const { image, kinds } = await house()
     expect(kinds(formCluster(image, THREE))).toEqual([])
   })
 
-  it('that have moved are registered again, in the next epoch', async () => {
+  it('a broker in another rack is registered again, in the next epoch', async () => {
     const { image, run } = await house()
     await run(() => formCluster(image, [{ id: 1, rack: 'x' }, ...THREE.slice(1)]))
     expect(image.brokers.get(1)).toEqual({ id: 1, rack: 'x', brokerEpoch: 1, isFenced: false })
     expect(image.brokers.get(2)?.brokerEpoch).toBe(0)
   })
 
-  it('that are missing are fenced, once, and what they led is led by others', async () => {
+  it('a missing broker is fenced once, and others lead its partitions', async () => {
     const { image, run, kinds, state } = await house()
     await run(() => formCluster(image, THREE.slice(1)))
     expect([image.isAlive(1), state()]).toEqual([false, [2, 1, '2,3']])
     expect(kinds(formCluster(image, THREE.slice(1)))).toEqual([])
   })
 
-  it('that are fenced already stay so; nobody else can be', async () => {
+  it('fencing a fenced broker changes nothing; an unknown broker is refused', async () => {
     const { image, fence, kinds } = await house()
     await fence(1)
     expect(kinds(fenceBroker(image, 1))).toEqual([])
     expect(() => fenceBroker(image, 9)).toThrow('BROKER_ID_NOT_REGISTERED')
   })
 
-  it('that come back have another epoch, and lead what had waited for them', async () => {
+  it('a returning broker has a new epoch and leads partitions that waited for it', async () => {
     const { image, fence, admit, state } = await house([1, 2])
     await fence(2, 1)
     expect(state()).toEqual([-1, 1, '1'])
@@ -84,7 +84,7 @@ describe('brokers', () => {
     expect(image.brokers.get(1)?.brokerEpoch).toBe(1)
   })
 
-  it('that do not keep a partition change nothing about it', async () => {
+  it('a broker without a replica of a partition does not change it', async () => {
     const { image, fence, run, kinds } = await house([1, 2])
     await fence(2, 1)
     await run(() => admitBroker(image, { id: 2, rack: null }))
@@ -96,7 +96,7 @@ describe('brokers', () => {
 })
 
 describe('a replica that fails', () => {
-  it('leaves the ISR and the leadership to the others, until it is the last', async () => {
+  it('a failed replica leaves the ISR and its leadership unless it is the last', async () => {
     const { image, run, state } = await house()
     for (const expected of [
       [2, 1, '2,3'],
@@ -109,13 +109,13 @@ describe('a replica that fails', () => {
     }
   })
 
-  it('of a partition there is not is no news', async () => {
+  it('a failed replica of a partition that does not exist changes nothing', async () => {
     const { image, kinds } = await house()
     expect(kinds(replicaFailed(image, 1, { topic: 'orders', partition: 1 }))).toEqual([])
     expect(kinds(replicaFailed(image, 1, { topic: 'gone', partition: 0 }))).toEqual([])
   })
 
-  it('counts as little as a dead one, whoever comes and goes', async () => {
+  it('a failed replica counts as dead in every election', async () => {
     const { image, run, fence, admit, state } = await house([1, 2])
     image.setReplicaHealth(brokerId => brokerId !== 1)
     await run(() => replicaFailed(image, 1, ORDERS))
@@ -129,14 +129,14 @@ describe('a replica that fails', () => {
     expect(elect('unclean')).toThrow('ELIGIBLE_LEADERS_NOT_AVAILABLE')
   })
 
-  it('leads nevertheless where it is the only one', async () => {
+  it('a failed replica leads if it is the only one', async () => {
     const { image, run, state } = await house([1])
     image.setReplicaHealth(() => false)
     await run(() => formCluster(image, THREE))
     expect(state()).toEqual([1, 0, '1'])
   })
 
-  it('does not lose a recovery to one that was out of sync', async () => {
+  it('a replica out of sync does not win the recovery of a partition', async () => {
     const { image, run, fence, admit, state } = await house([1, 2])
     await fence(2)
     await admit(2)
@@ -148,12 +148,12 @@ describe('a replica that fails', () => {
 })
 
 describe('recovery', () => {
-  it('leaves the only replica its leadership', async () => {
+  it('recovery does not change the leader of a partition with one replica', async () => {
     const { image, kinds } = await house([1])
     expect(kinds(recoverLeaders(image, () => ({ epoch: 0, offset: 5 })))).toEqual([])
   })
 
-  it('begins a new leadership of the one that has most', async () => {
+  it('recovery elects the in-sync replica with the longest log', async () => {
     const { image, run, state } = await house()
     await run(() => recoverLeaders(image, id => ({ epoch: 0, offset: id === 3 ? 6 : 5 })))
     expect(state()).toEqual([3, 1, '1,2,3'])
@@ -166,7 +166,7 @@ describe('an ISR that is asked for', () => {
     ...change,
   })
 
-  it('is taken over in the order of the replicas', async () => {
+  it('a requested ISR is stored in the order of the replicas', async () => {
     const { image, run, partition } = await house([3, 1, 2])
     await run(() => alterIsr(image, wish({ brokerId: 3, isr: [2, 3] })))
     expect(partition()).toMatchObject({ isr: [3, 2], leader: 3, leaderEpoch: 0, partitionEpoch: 1 })
@@ -192,7 +192,7 @@ describe('an ISR that is asked for', () => {
 })
 
 describe('leaders that are not the preferred ones', () => {
-  it('go back when the preferred ones are alive and in sync, so many at a time', async () => {
+  it('leaderships move back to live, in-sync preferred leaders, a limited number at a time', async () => {
     const { image, run, fence, admit, state } = await house([1, 2])
     expect(balanceLeaders(image, 10)).toEqual({ records: [], answer: 0 })
     await fence(1)
@@ -208,7 +208,7 @@ describe('leaders that are not the preferred ones', () => {
 })
 
 describe('an election that is asked for', () => {
-  it('needs a reason', async () => {
+  it('an election that is not needed is refused', async () => {
     const { image } = await house()
     for (const type of ['preferred', 'unclean'] as const) {
       expect(() => electLeader(image, type, ORDERS)).toThrow('ELECTION_NOT_NEEDED')
@@ -218,7 +218,7 @@ describe('an election that is asked for', () => {
     }
   })
 
-  it('gives the leadership back to the preferred leader when that is in sync', async () => {
+  it('a preferred election makes the preferred leader lead if it is in sync', async () => {
     const { image, run, fence, admit, state } = await house([1, 2])
     await fence(1)
     const preferred = (): unknown => electLeader(image, 'preferred', ORDERS)
@@ -231,7 +231,7 @@ describe('an election that is asked for', () => {
     expect(state()).toEqual([1, 2, '1,2'])
   })
 
-  it('gives it to one that is out of sync when nobody leads', async () => {
+  it('an unclean election elects a replica out of sync if there is no leader', async () => {
     const { image, run, fence, admit, state } = await house([1, 2, 3])
     await fence(3, 2, 1)
     expect(() => electLeader(image, 'unclean', ORDERS)).toThrow('ELIGIBLE_LEADERS_NOT_AVAILABLE')

@@ -39,7 +39,7 @@ describe('when brokers come or go', () => {
     else expect(change).toEqual({ ...expected, isUnclean: false })
   })
 
-  it('anybody leads where the topic allows it, and only then', () => {
+  it('a replica out of sync leads only if the topic allows unclean elections', () => {
     expect(electOnline(partition([1], 1), rules([3, 2], true))).toEqual({
       isr: [2],
       leader: 2,
@@ -65,7 +65,7 @@ describe('a member that comes back without its end, where unclean elections are 
     expect(recovered).toMatchObject({ isr: [1], leader: 1 })
   })
 
-  it('is not judged while members that may have it all are missing', () => {
+  it('a returning replica is not compared while in-sync replicas are missing', () => {
     const ends = { 1: at(4, 8), 2: at(4, 9) }
     expect(electOnline(partition([1, 3], -1), rules([1, 2], true, ends))).toMatchObject({
       leader: 1,
@@ -75,7 +75,7 @@ describe('a member that comes back without its end, where unclean elections are 
 })
 
 describe('after a crash of all', () => {
-  it('the longest in sync leads, and whoever led before if it is as long', () => {
+  it('after a crash the longest in-sync log leads, the former leader among equals', () => {
     const ends = { 1: { epoch: 4, offset: 7 }, 2: { epoch: 4, offset: 9 } }
     const both = partition([1, 2], 1)
     expect(electLongest(both, rules([1, 2], false, ends))).toMatchObject({ leader: 2 })

@@ -62,26 +62,26 @@ describe("Kafka's own examples", () => {
 })
 
 describe('replicas', () => {
-  it('shift further with each round', () => {
+  it('replicas shift further with each round', () => {
     const placed = place('0 1 2 3 4', 30, 3).split(' ')
     const ofBroker0 = [0, 5, 10, 15, 20, 25].map(partition => placed[partition])
     expect(ofBroker0).toEqual(['0,1,2', '0,2,3', '0,3,4', '0,4,1', '0,1,2', '0,2,3'])
   })
 
-  it('take a rack again only when each has one', () => {
+  it('a rack gets a second replica only when every rack has one', () => {
     expect(place('0:a 1:b 2:b 3:b 4:c', 5, 3)).toBe('0,1,4 1,4,0 4,2,0 2,0,4 3,0,4')
   })
 
-  it('begin at random, first start, then shift', () => {
+  it('the start and then the shift of replicas are random', () => {
     expect(place('0 1 2 3', 5, 2, { random: dealt(2, 1) })).toBe('2,0 3,1 0,2 1,3 2,1')
   })
 
-  it('do not depend on the order the brokers are given in', () => {
+  it('placement does not depend on the order of the given brokers', () => {
     expect(place('3 1 2', 3, 2)).toBe(place('1 2 3', 3, 2))
     expect(place('4:b 1:b 2:a 3:a', 4, 2)).toBe(place('1:b 2:a 3:a 4:b', 4, 2))
   })
 
-  it('go on for partitions that are added', () => {
+  it('placement continues for added partitions', () => {
     const whole = place('0 1 2 3 4', 25, 3, { start: 1 })
     for (let before = 1; before < 5; before++) {
       const some = { start: 1, firstPartition: before, random: dealt() }
@@ -94,7 +94,7 @@ describe('replicas', () => {
     )
   })
 
-  it('are spread evenly, each on a broker of its own, on as many racks as there are', () => {
+  it('replicas are spread evenly, on different brokers, over all racks', () => {
     const random = seededRandom(9)
     for (let round = 0; round < 300; round++) {
       const count = 1 + random.int(9)
@@ -120,16 +120,16 @@ describe('replicas', () => {
     }
   })
 
-  it('count racks only when every broker has one', () => {
+  it('racks are considered only when every broker has one', () => {
     expect(place('0:a 1:a 2', 3, 2)).toBe(place('0 1 2', 3, 2))
   })
 
-  it('fill racks again when all have one', () => {
+  it('racks are filled again when every rack has a replica', () => {
     expect(place('0:a 1:b 2:a 3:b', 2, 4)).toBe('0,1,2,3 1,2,3,0')
     expect(place('0:a 1:a 2:a 3:b', 3, 2)).toBe('0,3 3,1 1,3')
   })
 
-  it('come to fenced brokers last', () => {
+  it('fenced brokers get replicas last', () => {
     expect(place('0! 1 2 3', 4, 2)).toBe('1,2 2,3 3,1 1,3')
     expect(place('0! 1 2', 2, 3)).toBe('1,2,0 2,1,0')
     expect(place('0! 1 2! 3', 3, 3)).toBe('1,3,0 3,1,2 1,3,0')
@@ -148,7 +148,7 @@ describe('an assignment by hand', () => {
   const words = (line: string): number[] => line.split(' ').filter(Boolean).map(Number)
   const lists = (text: string): number[][] => (text === '' ? [] : text.split('|').map(words))
 
-  it('may be anything that is possible', () => {
+  it('a valid replica assignment is accepted', () => {
     expect(() => checkAssignment(lists('1|1|3'), { brokers: THREE })).not.toThrow()
     expect(() => checkAssignment(lists('3 1|1 2'), { brokers: THREE })).not.toThrow()
     const more = { brokers: THREE, firstPartition: 4, replicationFactor: 2 }
@@ -167,7 +167,7 @@ describe('an assignment by hand', () => {
     )
   })
 
-  it('of partitions that come later is like that of partition 0', () => {
+  it('added partitions need as many replicas as partition 0', () => {
     const more = { brokers: THREE, firstPartition: 4, replicationFactor: 2 }
     expect(() => checkAssignment(lists('1 2|3'), more)).toThrow(
       'partition 5 on brokers [3]: 1 replicas, partition 0 has 2',
@@ -177,7 +177,7 @@ describe('an assignment by hand', () => {
     )
   })
 
-  it('needs a broker that is alive for each partition', () => {
+  it('an assignment needs a live broker for each partition', () => {
     const brokers = THREE.map(broker => ({ ...broker, isFenced: broker.id !== 1 }))
     expect(() => checkAssignment(lists('2 1'), { brokers })).not.toThrow()
     expect(() => checkAssignment(lists('2 1|3 2'), { brokers })).toThrow(

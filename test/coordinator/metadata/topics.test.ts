@@ -55,7 +55,7 @@ async function expectSameAfterReplay({ journal, image }: House): Promise<void> {
 }
 
 describe('a topic of the system', () => {
-  it('keeps its partitions: whoever is kept in them is found by their number', async () => {
+  it('an internal topic gets no more partitions, because groups map to them by number', async () => {
     const house = await cluster()
     const name = '__consumer_offsets'
     await house.create(name, { partitionCount: 3 })
@@ -68,7 +68,7 @@ describe('a topic of the system', () => {
 })
 
 describe('a topic', () => {
-  it('is made with its partitions and settings', async () => {
+  it('a topic is created with its partitions and settings', async () => {
     const house = await cluster()
     const config = { 'retention.ms': 5 }
     const shape = { partitionCount: 2, replicationFactor: 2, config }
@@ -123,7 +123,7 @@ describe('a topic', () => {
     expect(house.journal.records.length).toBe(before)
   })
 
-  it('of the system cannot be deleted', async () => {
+  it('an internal topic cannot be deleted', async () => {
     const house = await cluster()
     await house.create('__consumer_offsets', { config: { 'cleanup.policy': 'compact' } })
     expect(house.image.topics.get('__consumer_offsets')?.isInternal).toBe(true)
@@ -132,7 +132,7 @@ describe('a topic', () => {
     })
   })
 
-  it('that is deleted is gone, and its id remembered; the next one has another', async () => {
+  it('a deleted topic is removed and its id remembered; a new one has another id', async () => {
     const house = await cluster()
     const { topicId } = await house.create('orders')
     expect(await house.remove('orders')).toEqual({ topicId })
@@ -147,13 +147,13 @@ describe('a topic', () => {
     await expectSameAfterReplay(house)
   })
 
-  it('that does not exist is said so', () => {
+  it('a topic that does not exist is an error', () => {
     expect(() => existingTopic(new ClusterImage(), 'x')).toThrow('topic x does not exist')
   })
 })
 
 describe('more partitions', () => {
-  it('are added behind, and those that are there stay', async () => {
+  it('new partitions are added after the existing ones, which do not change', async () => {
     const house = await cluster()
     await house.create('orders', { partitionCount: 2, replicationFactor: 2 })
     const before = house.image.topics.get('orders')?.partitions
@@ -171,7 +171,7 @@ describe('more partitions', () => {
     await expectSameAfterReplay(house)
   })
 
-  it('go where the caller says', async () => {
+  it('new partitions are placed as the caller assigns them', async () => {
     const house = await cluster()
     await house.create('orders', { partitionCount: 1, replicationFactor: 2 })
     const assignment = [
@@ -205,7 +205,7 @@ describe('more partitions', () => {
     expect(house.journal.records.length).toBe(before)
   })
 
-  it('on brokers none of which is alive are refused, as are topics', async () => {
+  it('partitions and topics on brokers that are all dead are refused', async () => {
     const house = await cluster()
     for (const id of [1, 2])
       await house.machine.run(image => admitBroker(image, { id, rack: null }))
@@ -217,7 +217,7 @@ describe('more partitions', () => {
     await house.grow('orders', 2, [[1]])
   })
 
-  it.each([2, 1, 0, -1, 2.5, NaN])('must be more: %d is refused', async count => {
+  it.each([2, 1, 0, -1, 2.5, NaN])('a partition count that does not grow is refused: %d', async count => {
     const house = await cluster()
     await house.create('orders', { partitionCount: 2 })
     await expect(house.grow('orders', count)).rejects.toMatchObject({
@@ -229,7 +229,7 @@ describe('more partitions', () => {
 })
 
 describe('settings', () => {
-  it('are set, changed and taken back', async () => {
+  it('settings are set, changed and reset', async () => {
     const house = await cluster()
     await house.create('orders', { config: { 'retention.ms': 5, 'retention.bytes': 6 } })
     await house.alter('orders', { 'retention.ms': 7, 'segment.ms': '8', 'retention.bytes': null })
@@ -249,7 +249,7 @@ describe('settings', () => {
     expect(house.image.topics.get('orders')?.config).toEqual({})
   })
 
-  it('are looked at together with those that stay', async () => {
+  it('new settings are checked together with the current ones', async () => {
     const house = await cluster()
     await house.create('orders', { config: { 'max.compaction.lag.ms': 10 } })
     const longer = { 'min.compaction.lag.ms': 11 }
@@ -258,7 +258,7 @@ describe('settings', () => {
     expect(house.image.topics.get('orders')?.config).toEqual({ 'min.compaction.lag.ms': '11' })
   })
 
-  it('that compact a topic are remembered when they are taken back', async () => {
+  it('a topic remembers that it was compacted', async () => {
     const house = await cluster()
     await house.create('orders')
     const wasCompacted = (): boolean | undefined => house.image.topics.get('orders')?.wasCompacted
@@ -270,14 +270,14 @@ describe('settings', () => {
     await expectSameAfterReplay(house)
   })
 
-  it('of a topic that does not exist are refused', async () => {
+  it('settings of a topic that does not exist are refused', async () => {
     const house = await cluster()
     await expect(house.alter('x', {})).rejects.toMatchObject({ code: 'UNKNOWN_TOPIC_OR_PARTITION' })
   })
 })
 
 describe('any decisions', () => {
-  it('lead to the same image when their records are replayed', async () => {
+  it('replaying the records of any decisions gives the same image', async () => {
     const random = seededRandom(9)
     const house = await cluster()
     let refused = 0
@@ -298,7 +298,7 @@ describe('any decisions', () => {
 })
 
 describe('the image', () => {
-  it('passes over records about what it does not know', () => {
+  it('the image ignores records of unknown kinds and about unknown topics', () => {
     const image = new ClusterImage()
     const topicId = 'ASNFZ4mrze8RIjNEVWZ3iA'
     const numbers = { partitionId: 0, leader: 1, leaderEpoch: 0, partitionEpoch: 0 }
@@ -310,7 +310,7 @@ describe('the image', () => {
     expect(image.topics.size).toBe(0)
   })
 
-  it('keeps settings of other things than topics apart', async () => {
+  it('the image ignores settings of resources other than topics', async () => {
     const house = await cluster()
     await house.create('orders')
     const config = { resourceType: 4, resourceName: 'orders', name: 'retention.ms', value: '5' }
