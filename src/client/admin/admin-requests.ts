@@ -13,7 +13,7 @@ import {
   answerOfLeader,
   leaderOf,
   listOffsets,
-  retriedWhileThere,
+  retryWhileExists,
   type ListedOffset,
   type TimestampQuery,
 } from '../line/requests.js'
@@ -79,7 +79,7 @@ export class AdminRequests {
     request: Request<A>,
     read: (response: Response<A>) => T,
   ): Promise<T> {
-    return await this.#whileThere([partition], async () => {
+    return await this.#retryWhileExists([partition], async () => {
       const { leaderId } = await leaderOf(this.#metadata, partition)
       return await answerOfLeader(this.#metadata, [partition], async () =>
         read(await this.channel.send(leaderId, api, request)),
@@ -90,16 +90,16 @@ export class AdminRequests {
   async listOffsets(queries: readonly TimestampQuery[]): Promise<ListedOffset[]> {
     const attempt = (): Promise<ListedOffset[]> =>
       listOffsets(this.channel, this.#metadata, queries)
-    return await this.#whileThere(queries, attempt)
+    return await this.#retryWhileExists(queries, attempt)
   }
 
   /** Retries errors that may pass; fails at once when a partition does not exist. */
-  async #whileThere<T>(
+  async #retryWhileExists<T>(
     places: readonly TopicPartition[],
     attempt: () => Promise<T>,
   ): Promise<T> {
     this.#checkOpen()
-    return await retriedWhileThere(this.#metadata, places, attempt, this.#retry)
+    return await retryWhileExists(this.#metadata, places, attempt, this.#retry)
   }
 
   /** Those of the named topics that exist. */

@@ -24,7 +24,7 @@ import { noPartition } from '../line/client-errors.js'
 import { CoordinatorLine } from '../line/coordinator-line.js'
 import { commitOffsets, groupOffset, type GroupOffset } from '../line/offset-commit.js'
 import { byTopic } from '../line/requests.js'
-import { mayPassIfThere } from '../line/retry.js'
+import { mayPassIfExists } from '../line/retry.js'
 import type { AdminRequests } from './admin-requests.js'
 import type {
   DeleteGroupOffsetsRequest,
@@ -58,7 +58,7 @@ export class GroupOffsets {
 
   async list(groupId: string): Promise<GroupOffsetListing[]> {
     checkGroupId(groupId)
-    const committed = await this.#thoseThatExist(await this.#committed(this.#lineTo(groupId)))
+    const committed = await this.#existing(await this.#committed(this.#lineTo(groupId)))
     const ends = await this.#offsetsOf(committed, LATEST_TIMESTAMP)
     return committed.map((each, index) => {
       const endOffset = ends[index] as number
@@ -73,7 +73,7 @@ export class GroupOffsets {
     const committed = keyed(await this.#committed(line))
     const readers = readersOf(group)
     const all = sortedOnce([...committed.values(), ...readers.values()])
-    const ends = await this.#endsThatAreKnown(all)
+    const ends = await this.#knownEnds(all)
     const partitions = all.map(place => {
       const key = keyOf(place)
       const { offset = null, metadata = '' } = committed.get(key) ?? {}
@@ -114,7 +114,7 @@ export class GroupOffsets {
     const group = await this.#find(line)
     if (group === undefined && namesNothing(request)) throw noGroup(groupId)
     if (!evenIfActive && group !== undefined && group.state !== 'Empty') throw inUse(group)
-    const committed = await this.#thoseThatExist(await this.#committed(line))
+    const committed = await this.#existing(await this.#committed(line))
     const places = await this.#plan(request, committed)
     const offsets = places.map(each => ({ ...each, metadata: '', leaderEpoch: -1 }))
     if (!dryRun) await this.#commit(line, offsets, evenIfActive)
@@ -136,7 +136,7 @@ export class GroupOffsets {
           line.check(each, `offset of ${name}-${each.partitionIndex} in group ${groupId}`)
         }
       }
-    }, mayPassIfThere)
+    }, mayPassIfExists)
   }
 
   // ── committing for a group ─────────────────────────────────────────────────────────────
@@ -234,7 +234,7 @@ export class GroupOffsets {
   }
 
   /** Leaves out deleted topics: their committed offsets are about to be deleted, too. */
-  async #thoseThatExist<T extends TopicPartition>(places: readonly T[]): Promise<T[]> {
+  async #existing<T extends TopicPartition>(places: readonly T[]): Promise<T[]> {
     const topics = await this.#requests.topics(places.map(({ topic }) => topic))
     return places.filter(
       ({ topic, partition }) => topics.get(topic)?.partitions[partition] !== undefined,
@@ -247,7 +247,7 @@ export class GroupOffsets {
   }
 
   /** Leaves out partitions that have no leader or do not exist, so that the rest can be shown. */
-  async #endsThatAreKnown(partitions: readonly TopicPartition[]): Promise<Map<string, number>> {
+  async #knownEnds(partitions: readonly TopicPartition[]): Promise<Map<string, number>> {
     const topics = await this.#requests.topics(partitions.map(({ topic }) => topic))
     const led = partitions.filter(({ topic, partition }) => {
       const leaderId = topics.get(topic)?.partitions[partition]?.leaderId ?? -1

@@ -9,7 +9,7 @@ import type { Channel } from '../../protocol/channel.js'
 import { assignorsOf } from '../group/assignor-option.js'
 import { GroupClient } from '../group/group-client.js'
 import { ReadingGate } from '../group/reading-gate.js'
-import { isThere, MetadataCache } from '../line/metadata-cache.js'
+import { partitionExists, MetadataCache } from '../line/metadata-cache.js'
 import type { GroupOffset } from '../line/offset-commit.js'
 import type { RetryOptions } from '../line/retry.js'
 import { deserializerOf } from '../line/serdes.js'
@@ -69,7 +69,7 @@ export function consumerParts(
   const { retryBackoffMs, retryBackoffMaxMs, defaultApiTimeoutMs: timeoutMs } = settings
   const retry = { clock, random, timeoutMs, retryBackoffMs, retryBackoffMaxMs, closing }
   const owns = (partition: TopicPartition): boolean => assigned.find(partition) !== undefined
-  const exists = (offset: GroupOffset): Promise<boolean> => isThere(metadata, offset)
+  const exists = (offset: GroupOffset): Promise<boolean> => partitionExists(metadata, offset)
   const client =
     groupId === undefined
       ? undefined
@@ -127,11 +127,11 @@ function fetcherOf(
         state.failures ||= 1
         await moved(state, positions.recover(state, error), isAgain)
       },
-      parted(state, end) {
-        positions.parted(state, end)
+      diverged(state, end) {
+        positions.diverged(state, end)
         fetcher.delay(state) // pauses before the next fetch, whatever the leader answers
       },
-      madeAnew: state => moved(state, positions.beginAnew(state)),
+      recreated: state => moved(state, positions.readRecreated(state)),
       gone: common.onGone,
       lost: state => moved(state, positions.find(state)),
     },

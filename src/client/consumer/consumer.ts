@@ -22,7 +22,7 @@ import { clientSettings } from '../line/client-config.js'
 import { closedError, noPartition } from '../line/client-errors.js'
 import type { KnownTopic } from '../line/metadata-cache.js'
 import { checkEpoch, groupOffset, type GroupOffset } from '../line/offset-commit.js'
-import { mayPassIfThere, withRetries } from '../line/retry.js'
+import { mayPassIfExists, withRetries } from '../line/retry.js'
 import type { DeserializerOption } from '../line/serdes.js'
 import type { Consumer } from './consumer-api.js'
 import {
@@ -98,7 +98,7 @@ export class ConsumerClient<K = Uint8Array, V = Uint8Array> implements Consumer<
 
   async #assign(partitions: readonly TopicPartition[]): Promise<void> {
     const { allowAutoCreateTopics: mayCreate } = this.#settings
-    const retry = { ...this.#parts.retry, isRetriable: mayPassIfThere }
+    const retry = { ...this.#parts.retry, isRetriable: mayPassIfExists }
     for (const topic of new Set(partitions.map(each => each.topic))) {
       const refreshed = (): Promise<KnownTopic> =>
         this.#parts.metadata.refresh(topic, { mayCreate })

@@ -52,9 +52,9 @@ export interface PositionTrouble {
   /** The position is outside of its log. */
   outOfRange(state: PartitionState, error: PartlogError): Promise<void>
   /** The leader's log diverges from the records that were read; they agree at most up to `end`. */
-  parted(state: PartitionState, end: EpochEnd): void
+  diverged(state: PartitionState, end: EpochEnd): void
   /** The topic was recreated: the position belongs to the deleted topic. */
-  madeAnew(state: PartitionState): Promise<void>
+  recreated(state: PartitionState): Promise<void>
   /** The topic does not exist any more. */
   gone(state: PartitionState): void
   /** The partition had no position, which was reported: there may be one by now. */
@@ -218,7 +218,7 @@ export class Fetcher {
       const isAnother = state.topicId !== ''
       state.topicId = topic.topicId
       if (isAnother) {
-        void onTrouble.madeAnew(state)
+        void onTrouble.recreated(state)
         return undefined
       }
     }
@@ -319,7 +319,7 @@ export class Fetcher {
     if (error !== undefined) return this.#onError(state, error)
     state.highWatermark = answer.highWatermark
     const { divergingEpoch: end } = answer
-    if (end !== undefined && end.endOffset >= 0) return this.#options.onTrouble.parted(state, end)
+    if (end !== undefined && end.endOffset >= 0) return this.#options.onTrouble.diverged(state, end)
     state.failures = 0
     if (answer.records === null || answer.records.byteLength === 0) return
     const { deserializers, settings } = this.#options

@@ -145,7 +145,7 @@ export class PartitionState {
   }
 
   /** The next read begins with the record that was left in hand, unless it was committed. */
-  takeUpRecordLeft(): void {
+  redeliverRecordLeft(): void {
     const { leftAt } = this
     this.leftAt = undefined
     if (leftAt === undefined || (this.committed ?? -1) > leftAt) return
@@ -188,9 +188,9 @@ export class PartitionState {
    * The leader's log diverges. Returns the offset to go back to if that is below the position;
    * otherwise drops only the prefetched records and returns undefined.
    */
-  partsBefore(end: EpochEnd): number | undefined {
+  divergesBefore(end: EpochEnd): number | undefined {
     const position = this.position as number
-    const offset = this.epochs.partsAt(end)
+    const offset = this.epochs.divergesAt(end)
     if (offset < position) return offset
     this.epochs.cutAt(offset, end.epoch)
     this.rewindTo(position)

@@ -19,7 +19,7 @@ import { LATEST_TIMESTAMP } from '../../protocol/messages/offsets.js'
 import type { GroupClient } from '../group/group-client.js'
 import type { EpochEnd } from '../line/epoch-trail.js'
 import type { MetadataCache } from '../line/metadata-cache.js'
-import { endOfEpoch, listOffsets, retriedWhileThere, type ListedOffset } from '../line/requests.js'
+import { endOfEpoch, listOffsets, retryWhileExists, type ListedOffset } from '../line/requests.js'
 import { withRetries, type RetryOptions } from '../line/retry.js'
 import type { ConsumerSettings } from './consumer-config.js'
 import type { PartitionState } from './partition-state.js'
@@ -107,7 +107,7 @@ export class Positions {
     const { channel, metadata, retry } = this.#options
     const queries = partitions.map(({ topic, partition }) => ({ topic, partition, timestamp }))
     const attempt = (): Promise<ListedOffset[]> => listOffsets(channel, metadata, queries)
-    return await retriedWhileThere(metadata, queries, attempt, retry)
+    return await retryWhileExists(metadata, queries, attempt, retry)
   }
 
   /** The first offsets that are not older than each partition's own timestamp. */
@@ -116,15 +116,15 @@ export class Positions {
   ): Promise<ListedOffset[]> {
     const { channel, metadata, retry } = this.#options
     const attempt = (): Promise<ListedOffset[]> => listOffsets(channel, metadata, queries)
-    return await retriedWhileThere(metadata, queries, attempt, retry)
+    return await retryWhileExists(metadata, queries, attempt, retry)
   }
 
   // ── positions that turn out to be wrong ────────────────────────────────────────────────
 
   /** The leader's log diverges from what was read; they agree at most up to `end`. */
-  parted(state: PartitionState, end: EpochEnd): void {
+  diverged(state: PartitionState, end: EpochEnd): void {
     const { position } = state
-    const offset = state.partsBefore(end)
+    const offset = state.divergesBefore(end)
     if (offset === undefined) return
     const error = truncated(state, position as number, offset)
     if (this.#isStrict) {
@@ -146,7 +146,7 @@ export class Positions {
     if (state.version !== version || position === undefined) return
     if (end === 'not told') return await this.#startOver(state, error)
     if (end === undefined) return await this.#startOver(state, truncated(state, position))
-    if (state.epochs.partsAt(end) < position) return this.parted(state, end)
+    if (state.epochs.divergesAt(end) < position) return this.diverged(state, end)
     // The log agrees with what was read: its beginning was deleted.
     await this.#startOver(state, error)
   }
@@ -167,7 +167,7 @@ export class Positions {
   }
 
   /** The topic was recreated: all its records are new. */
-  async beginAnew(state: PartitionState): Promise<void> {
+  async readRecreated(state: PartitionState): Promise<void> {
     const { topic } = state
     const sentence = `topic ${topic} was deleted and recreated: reading starts over`
     this.#options.logger.warn(sentence)

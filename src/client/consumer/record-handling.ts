@@ -54,8 +54,8 @@ export class RecordHandling {
 
   async handle(taken: Taken): Promise<void> {
     const { eachBatch, eachRecord } = this.#handlers
-    if (eachBatch !== undefined) await this.#handBatch(taken, eachBatch)
-    else if (eachRecord !== undefined) await this.#handRecords(taken, eachRecord)
+    if (eachBatch !== undefined) await this.#processBatch(taken, eachBatch)
+    else if (eachRecord !== undefined) await this.#processEach(taken, eachRecord)
   }
 
   /** Writes a record that cannot be deserialized. False: the error is not for dead letters. */
@@ -79,7 +79,7 @@ export class RecordHandling {
     return undefined
   }
 
-  async #handBatch(taken: Taken, eachBatch: NonNullable<Handlers['eachBatch']>): Promise<void> {
+  async #processBatch(taken: Taken, eachBatch: NonNullable<Handlers['eachBatch']>): Promise<void> {
     const { state, version, records } = taken
     const { topic, partition, highWatermark } = state
     state.delivered = (records.at(-1) as AnyRecord).offset + 1
@@ -95,7 +95,7 @@ export class RecordHandling {
     if (isFailure(outcome)) throw outcome.error
   }
 
-  async #handRecords(taken: Taken, eachRecord: NonNullable<Handlers['eachRecord']>): Promise<void> {
+  async #processEach(taken: Taken, eachRecord: NonNullable<Handlers['eachRecord']>): Promise<void> {
     const { state, version, records } = taken
     const { gate, fetcher } = this.#options
     for (const record of records) {
@@ -103,7 +103,7 @@ export class RecordHandling {
       const mustPause = state.isPaused || gate.isWanted || fetcher.isStopped
       if (mustPause || this.#handlers.signal?.aborted) return state.rewindTo(record.offset)
       state.delivered = record.offset + 1
-      const isDone = await this.#handRecord(taken, record, eachRecord)
+      const isDone = await this.#processRecord(taken, record, eachRecord)
       if (state.version === version) {
         if (!isDone) return rewindToFailed(state, record.offset)
         state.markDeliveredProcessed()
@@ -113,7 +113,7 @@ export class RecordHandling {
   }
 
   /** False: the record was left and is delivered again. Throws when it failed for good. */
-  async #handRecord(
+  async #processRecord(
     taken: Taken,
     record: AnyRecord,
     eachRecord: NonNullable<Handlers['eachRecord']>,

@@ -68,7 +68,7 @@ export class RecordIterator implements AsyncIterableIterator<ConsumerRecord<unkn
     if (this.#isDone) return DONE
     let value = this.#nextOfTaken()
     if (value === undefined) {
-      this.#giveBack()
+      this.#rewindToUndelivered()
       await this.#take()
       value = this.#nextOfTaken()
     }
@@ -85,7 +85,7 @@ export class RecordIterator implements AsyncIterableIterator<ConsumerRecord<unkn
       throw error
     }
     this.#index = 0
-    if (this.#isDone) this.#giveBack() // the loop was left meanwhile
+    if (this.#isDone) this.#rewindToUndelivered() // the loop was left meanwhile
   }
 
   /** The next taken record, if it is still valid; the record before it counts as processed. */
@@ -105,7 +105,7 @@ export class RecordIterator implements AsyncIterableIterator<ConsumerRecord<unkn
   }
 
   /** Rewinds to the taken records that were not delivered, if they are still valid. */
-  #giveBack(): void {
+  #rewindToUndelivered(): void {
     const taken = this.#taken
     this.#taken = undefined
     if (taken === undefined || taken.state.version !== taken.version) return
@@ -120,7 +120,7 @@ export class RecordIterator implements AsyncIterableIterator<ConsumerRecord<unkn
     if (taken !== undefined && taken.state.version === taken.version) {
       taken.state.leftAt = inHand?.offset
     }
-    this.#giveBack()
+    this.#rewindToUndelivered()
   }
 
   #finish(): void {

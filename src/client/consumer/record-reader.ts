@@ -228,6 +228,6 @@ export class RecordReader {
       throw new PartlogError('INVALID_REQUEST', sentence)
     }
     this.#current = reader
-    for (const state of this.#options.states()) state.takeUpRecordLeft()
+    for (const state of this.#options.states()) state.redeliverRecordLeft()
   }
 }

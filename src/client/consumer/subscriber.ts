@@ -14,7 +14,7 @@ import { whatHasChanged } from '../group/group-leader.js'
 import { GroupMember, type GroupMemberOptions, type MemberHost } from '../group/group-member.js'
 import { callbackError } from '../line/client-errors.js'
 import type { MetadataCache } from '../line/metadata-cache.js'
-import { mayPassIfThere, withRetries, type RetryOptions } from '../line/retry.js'
+import { mayPassIfExists, withRetries, type RetryOptions } from '../line/retry.js'
 import type { AssignedPartitions } from './assigned-partitions.js'
 import type { Committer } from './committer.js'
 import type { ConsumerSettings } from './consumer-config.js'
@@ -68,7 +68,7 @@ export class Subscriber implements MemberHost {
   /** Resolves when the group has assigned partitions to this consumer. */
   async subscribe(wanted: TopicsWanted, listeners: SubscribeOptions): Promise<void> {
     const { allowAutoCreateTopics: mayCreate } = this.#options.settings
-    const retry = { ...this.#options.retry, isRetriable: mayPassIfThere }
+    const retry = { ...this.#options.retry, isRetriable: mayPassIfExists }
     const found = withRetries(() => topicsToSubscribe(wanted, mayCreate, this.#options), retry)
     const topics = await abortable(found, listeners.signal)
     this.#options.client.isMemberOnly = true

@@ -56,7 +56,7 @@ export class EpochTrail {
    * The first offset at which the leader's log is known to hold a different record. `epoch` is the
    * leader's newest epoch that is not newer than the one it was asked about, `endOffset` its end.
    */
-  partsAt({ epoch, endOffset }: EpochEnd): number {
+  divergesAt({ epoch, endOffset }: EpochEnd): number {
     const newer = this.#stretches.find(each => each.epoch > epoch)
     return newer === undefined ? endOffset : Math.min(endOffset, newer.from)
   }

@@ -129,7 +129,7 @@ function isOlder(told: PartitionLeader, known: PartitionLeader): boolean {
 }
 
 /** Whether a partition exists, in the topic with this id if one is given. True if unknown. */
-export async function isThere(
+export async function partitionExists(
   metadata: MetadataCache,
   place: TopicPartition & { readonly topicId?: string },
 ): Promise<boolean> {

@@ -7,7 +7,7 @@ import type { Channel } from '../../protocol/channel.js'
 import { LATEST_TIMESTAMP } from '../../protocol/messages/offsets.js'
 import { errorFrom } from './client-errors.js'
 import type { EpochEnd } from './epoch-trail.js'
-import { isThere, type MetadataCache } from './metadata-cache.js'
+import { partitionExists, type MetadataCache } from './metadata-cache.js'
 import { withRetries, type RetryOptions } from './retry.js'
 
 /** A place found by ListOffsets. */
@@ -90,7 +90,7 @@ export async function answerOfLeader<T>(
  * Retries errors that may pass. It does not wait for a partition that does not exist according to
  * the brokers: waiting does not create it.
  */
-export async function retriedWhileThere<T>(
+export async function retryWhileExists<T>(
   metadata: MetadataCache,
   places: readonly TopicPartition[],
   attempt: () => Promise<T>,
@@ -103,7 +103,7 @@ export async function retriedWhileThere<T>(
       return await attempt()
     } catch (error) {
       if (isPartlogError(error, 'UNKNOWN_TOPIC_OR_PARTITION')) {
-        const there = await Promise.all(places.map(place => isThere(metadata, place)))
+        const there = await Promise.all(places.map(place => partitionExists(metadata, place)))
         isGone = there.includes(false)
       }
       throw error

@@ -22,7 +22,7 @@ export interface RetryOptions extends BackoffOptions {
 }
 
 /** Retriable errors except for a topic that does not exist: waiting does not create it. */
-export function mayPassIfThere({ retriable, code }: PartlogError): boolean {
+export function mayPassIfExists({ retriable, code }: PartlogError): boolean {
   return retriable && code !== 'UNKNOWN_TOPIC_OR_PARTITION'
 }
 

@@ -61,11 +61,11 @@ export class ProducerIdentity {
 
   /** A sealed batch of this row is not sent again. */
   giveUp({ producerId, producerEpoch }: Row): void {
-    if (producerId === this.#producerId && producerEpoch === this.#epoch) this.beginAnew()
+    if (producerId === this.#producerId && producerEpoch === this.#epoch) this.beginNextEpoch()
   }
 
   /** Starts the next epoch: the next batch to be sealed in each row begins at 0. */
-  beginAnew(): void {
+  beginNextEpoch(): void {
     if (this.#epoch < PRODUCER_EPOCH_MAX) this.#epoch++
     else this.#isUsedUp = true
   }

@@ -26,7 +26,7 @@ export class SendCall implements BatchOwner {
   #error: Error | undefined
   #isAppended = false
   /** At least one batch of it was written, so a failure leaves the outcome unknown. */
-  #isPartlyThere = false
+  #isPartlyWritten = false
 
   constructor(
     readonly topic: string,
@@ -89,7 +89,7 @@ export class SendCall implements BatchOwner {
 
   batchDone(error: Error | undefined, isWritten: boolean): void {
     this.#openBatches--
-    this.#isPartlyThere ||= isWritten
+    this.#isPartlyWritten ||= isWritten
     this.#error ??= error
     this.#settleIfDone()
   }
@@ -99,7 +99,7 @@ export class SendCall implements BatchOwner {
     if (this.#heldBytes > 0) this.#onReleased(this.#heldBytes)
     if (this.#error === undefined) return this.#deferred.resolve(this.receipts)
     const error = toPartlogError(this.#error)
-    this.#deferred.reject(this.#isPartlyThere ? withUnknownOutcome(error) : error)
+    this.#deferred.reject(this.#isPartlyWritten ? withUnknownOutcome(error) : error)
   }
 }
 

@@ -115,7 +115,7 @@ export class Sender {
 
   /** Rows were forgotten with their sequences: the next epoch begins. */
   forgetSequences(): void {
-    this.#identity?.beginAnew()
+    this.#identity?.beginNextEpoch()
   }
 
   /** A batch may be ready: drains at the end of this turn. */
@@ -396,8 +396,8 @@ export class Sender {
     const { accumulator, metadata, settings, clock, random } = this.#options
     batch.row.answered(batch)
     if (batch.state === 'settled') return this.#giveUp(batch)
-    const mayBeThere = MAY_HAVE_APPENDED.has(error.code)
-    if (mayBeThere) batch.outcomeUnknown = true
+    const mayBeWritten = MAY_HAVE_APPENDED.has(error.code)
+    if (mayBeWritten) batch.outcomeUnknown = true
     if (error.code === 'MESSAGE_TOO_LARGE' && batch.count > 1) {
       this.#identity?.takeBack(batch)
       return accumulator.split(batch)
@@ -406,7 +406,7 @@ export class Sender {
       // An unclean election lost acknowledged records: continue in a new epoch.
       this.#giveUp(batch)
       batch.unseal()
-    } else if (!error.retriable || (mayBeThere && this.#identity === undefined)) {
+    } else if (!error.retriable || (mayBeWritten && this.#identity === undefined)) {
       this.#giveUp(batch)
       return accumulator.settle(batch, this.#outcomeOf(batch, error), true)
     }

@@ -48,12 +48,12 @@ describe('where logs part', () => {
     ['it has less of the one before as well', '3@0 5@4', { epoch: 3, endOffset: 2 }, 2],
     ['it has another epoch in between', '3@0 5@4', { epoch: 4, endOffset: 9 }, 4],
   ])('%s', (_, batches, end, offset) => {
-    expect(trail(batches).partsAt(end)).toBe(offset)
+    expect(trail(batches).divergesAt(end)).toBe(offset)
   })
 
   it('a reader that only knows its position goes by the leader, as Kafka’s consumer', () => {
-    expect(trail('', [10, 5]).partsAt({ epoch: 3, endOffset: 20 })).toBe(10)
-    expect(trail('', [10, 5]).partsAt({ epoch: 3, endOffset: 8 })).toBe(8)
+    expect(trail('', [10, 5]).divergesAt({ epoch: 3, endOffset: 20 })).toBe(10)
+    expect(trail('', [10, 5]).divergesAt({ epoch: 3, endOffset: 8 })).toBe(8)
   })
 
   it('what was seen before is asked about next: they may part earlier still', () => {

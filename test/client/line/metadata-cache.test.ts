@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { VirtualClock } from '../../../src/base/virtual-clock.js'
-import { isThere, MetadataCache } from '../../../src/client/line/metadata-cache.js'
+import { partitionExists, MetadataCache } from '../../../src/client/line/metadata-cache.js'
 import { errorId, type ErrorCode } from '../../../src/model/errors.js'
 import type { Channel } from '../../../src/protocol/channel.js'
 
@@ -73,7 +73,7 @@ it('brokers that tell no epochs are believed', async () => {
 it('looking again makes no topic; asking for one may', async () => {
   const { made, mayCreate, refresh } = cache({ told: [[1, 1]] }, { told: [[1, 1]] }, { told: [] })
   await Promise.all([refresh(), made.refresh('t', { mayCreate: true })])
-  expect(await isThere(made, { topic: 't', partition: 0 })).toBe(true) // none is taken away
+  expect(await partitionExists(made, { topic: 't', partition: 0 })).toBe(true) // none is taken away
   expect(mayCreate).toEqual([false, true, false])
 })
 
@@ -85,8 +85,8 @@ it('in doubt a partition is there', async () => {
     { told: 'UNKNOWN_TOPIC_OR_PARTITION' },
   )
   const place = { topic: 't', partition: 0 }
-  expect(await isThere(made, place)).toBe(true)
-  expect(await isThere(made, { ...place, topicId: 'id' })).toBe(true)
-  expect(await isThere(made, { ...place, topicId: 'another' })).toBe(false)
-  expect(await isThere(made, place)).toBe(false)
+  expect(await partitionExists(made, place)).toBe(true)
+  expect(await partitionExists(made, { ...place, topicId: 'id' })).toBe(true)
+  expect(await partitionExists(made, { ...place, topicId: 'another' })).toBe(false)
+  expect(await partitionExists(made, place)).toBe(false)
 })
