@@ -29,7 +29,7 @@ async function expectSameAfterReplay(
 }
 
 describe('committed offsets', () => {
-  it('are there for those who ask, the last one counts', async () => {
+  it('a group reads its last committed offsets', async () => {
     const { journal, clock, groups } = await coordinator()
     await groups.commit(outside('g', at('orders', 0, 5), at('orders', 1, 7, 'm')))
     await clock.advance(1000)
@@ -54,7 +54,7 @@ describe('committed offsets', () => {
     expect(record?.value).toEqual(golden)
   })
 
-  it('of older versions are read, and other records passed over', async () => {
+  it('committed offsets of older versions are read, and other records ignored', async () => {
     const key = encodeVersioned(offsetCommitKey, { group: 'g', topic: 't', partition: 0 }, 0)
     const value = { offset: 9, metadata: '', commitTimestamp: 5 }
     const journal = new ArrayJournal([
@@ -81,7 +81,7 @@ describe('committed offsets', () => {
     ])
   })
 
-  it('are committed, but those with too much to say', async () => {
+  it('offsets with too large metadata are refused, the others committed', async () => {
     const { journal, groups } = await coordinator()
     const tooMuch = at('orders', 1, 7, 'ä'.repeat(2049))
     const refused = await groups.commit(outside('g', at('orders', 0, 5), tooMuch))
@@ -97,7 +97,7 @@ describe('committed offsets', () => {
     expect(await groups.committedOffsets('g')).toHaveLength(2)
   })
 
-  it('of a topic that is no more are taken back, in every group', async () => {
+  it('the committed offsets of a deleted topic are deleted in every group', async () => {
     const { journal, groups } = await coordinator()
     await groups.commit(outside('g', at('gone', 0, 1), at('stays', 0, 2)))
     await groups.commit(outside('h', at('gone', 3, 4)))
@@ -110,7 +110,7 @@ describe('committed offsets', () => {
     await expectSameAfterReplay(journal, groups)
   })
 
-  it('leave a group behind that stays until it expires or is deleted', async () => {
+  it('a group without its last offset exists until it expires or is deleted', async () => {
     for (const end of ['expires', 'deleted'] as const) {
       const { journal, groups, clock } = await coordinator()
       await groups.commit(outside('g', at('t', 0, 1)))
@@ -128,14 +128,14 @@ describe('committed offsets', () => {
     }
   })
 
-  it('of a group without a name are refused', async () => {
+  it('offsets of a group without a name are refused', async () => {
     const { groups } = await coordinator()
     await expect(groups.commit(outside(''))).rejects.toMatchObject({ code: 'INVALID_GROUP_ID' })
   })
 })
 
 describe('a member', () => {
-  it('joins, gets what it assigns itself, commits in its generation, and leaves', async () => {
+  it('a member joins, gets its own assignment, commits in its generation, and leaves', async () => {
     const { groups } = await coordinator()
     const { memberId, leader, generationId } = await groups.join('g', newcomer())
     expect({ leader, generationId }).toEqual({ leader: memberId, generationId: 1 })
@@ -162,7 +162,7 @@ describe('a member', () => {
 })
 
 describe('any commits', () => {
-  it('lead to the same offsets when their records are replayed', async () => {
+  it('replaying the records of any commits gives the same offsets', async () => {
     const random = seededRandom(3)
     const { journal, groups } = await coordinator()
     for (let step = 0; step < 300; step++) {

@@ -32,7 +32,7 @@ async function pictureOf(groups: GroupCoordinator): Promise<unknown> {
 const again = (journal: ArrayJournal) => groupWorld(new ArrayJournal([...journal.records]))
 
 describe('a coordinator that loads what another has kept', () => {
-  it('knows its groups, members, generations, assignments and offsets', async () => {
+  it('a loaded coordinator has all groups, members, generations, assignments and offsets', async () => {
     const world = await stableParty([{}, { groupInstanceId: 'i', clientId: 'b', clientHost: 'x' }])
     const [leader, other] = world.all as [Someone, Someone]
     await leader.commit(7).promise
@@ -53,7 +53,7 @@ describe('a coordinator that loads what another has kept', () => {
     expect(groups.describe('g').state).toBe('PreparingRebalance')
   })
 
-  it('misses members that died with the one before', async () => {
+  it('a loaded coordinator removes members that send no heartbeat', async () => {
     const world = await stableParty([{}, { sessionTimeoutMs: 6_000 }])
     const { groups, clock } = await again(world.journal)
     await clock.advance(5_999)
@@ -64,7 +64,7 @@ describe('a coordinator that loads what another has kept', () => {
     expect(groups.describe('g')).toMatchObject({ state: 'Empty', members: [] })
   })
 
-  it('goes on with the generation of an empty group', async () => {
+  it('a loaded coordinator continues with the generation of an empty group', async () => {
     const world = await stableParty([{}])
     world.all[0]?.leave()
     const { groups } = await again(world.journal)
@@ -73,7 +73,7 @@ describe('a coordinator that loads what another has kept', () => {
     expect(generationId).toBe(3)
   })
 
-  it('knows nothing of a group that was deleted', async () => {
+  it('a loaded coordinator does not have a deleted group', async () => {
     const world = await stableParty([{}])
     await world.all[0]?.commit().promise
     world.all[0]?.leave()
@@ -165,7 +165,7 @@ describe('records', () => {
     ])
   })
 
-  it('that take back what was never there change nothing', async () => {
+  it('tombstones of unknown groups and offsets change nothing', async () => {
     const offset = encodeVersioned(offsetCommitKey, { group: 'g', topic: 't', partition: 3 }, 1)
     const group = encodeVersioned(groupMetadataKey, { group: 'h' }, 2)
     const records = [offset, group].map(key => ({ key, value: null }))
@@ -324,7 +324,7 @@ async function play(seed: number): Promise<number> {
 }
 
 describe('any members that do anything', () => {
-  it('have one owner per partition, answers to all, and the same after a restart', async () => {
+  it('random members have one owner per partition, all answers, and the same state after a restart', async () => {
     let generations = 0
     for (let seed = 1; seed <= 150; seed++) {
       await play(seed).then(
