@@ -1,4 +1,4 @@
-/** Clients of a remote Kafka cluster: the same clients as those of an embedded cluster. */
+/* Clients of a remote Kafka cluster: the same clients as those of an embedded cluster. */
 
 import { SystemClock } from './base/clock.js'
 import { silentLogger, unbreakable, type Logger } from './base/logger.js'

@@ -1,4 +1,4 @@
-/** partlog: Kafka's model inside one Node process. The table of contents. */
+/* partlog: Kafka's model inside one Node process. The table of contents. */
 
 // The cluster.
 export { Cluster } from './cluster/cluster.js'

@@ -1,4 +1,4 @@
-/** Alarms: a callback at one moment, and promises with a time limit. */
+/* Alarms: a callback at one moment, and promises with a time limit. */
 
 import type { Clock, Timer } from './clock.js'
 

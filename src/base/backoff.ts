@@ -1,4 +1,4 @@
-/** How long to wait before the next attempt: Kafka's exponential back-off with jitter. */
+/* How long to wait before the next attempt: Kafka's exponential back-off with jitter. */
 
 import type { Random } from './random.js'
 

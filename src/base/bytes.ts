@@ -1,4 +1,4 @@
-/**
+/*
  * Big-endian bytes, Kafka's way: fixed-width integers, zigzag varints (records) and unsigned
  * varints (flexible messages). Readers check every bound before they touch or allocate
  * anything; bytes that do not fit are a BytesError, never a wrong value.

@@ -1,4 +1,4 @@
-/**
+/*
  * Time is an argument. This file is the only home of Date, performance and the timers of Node:
  * everything above asks a Clock, so a test can pass one that it advances by hand.
  *

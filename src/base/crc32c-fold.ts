@@ -1,4 +1,4 @@
-/**
+/*
  * Makes a long message short without changing its CRC-32C.
  *
  * The polynomial P divides 1 + x^(8·a) + x^(8·b) + x^(8·c) for some distances a < b < c: a byte can

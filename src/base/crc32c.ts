@@ -1,4 +1,4 @@
-/**
+/*
  * CRC-32C (Castagnoli), the checksum of Kafka's record batches and producer snapshots.
  * Reflected polynomial 0x82F63B78, initial value and final XOR 0xFFFFFFFF;
  * crc32c("123456789") = 0xE3069283.

@@ -1,4 +1,4 @@
-/** Grouping, as Map.groupBy of newer Node versions does it. */
+/* Grouping, as Map.groupBy of newer Node versions does it. */
 
 /** The items by their key; keys are in the order of their first item. */
 export function grouped<K, T>(items: Iterable<T>, keyOf: (item: T) => K): Map<K, T[]> {

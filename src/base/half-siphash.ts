@@ -1,4 +1,4 @@
-/**
+/*
  * HalfSipHash-2-4 with a result of 64 bits: a hash under a secret key. Without the key nobody can
  * choose bytes that collide. Its words have 32 bits, which JavaScript numbers add and shift fast.
  */

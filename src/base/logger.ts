@@ -1,4 +1,4 @@
-/** Reports of background work that no call awaits. Silent unless the user passes a logger. */
+/* Reports of background work that no call awaits. Silent unless the user passes a logger. */
 
 /** The fields of a report next to its sentence: an `error`, a place, numbers. */
 export type LogFields = Readonly<Record<string, unknown>>

@@ -1,4 +1,4 @@
-/**
+/*
  * Options as tables: one row per option gives its default, its type for the compiler, its check
  * at run time and the sentence for a wrong value.
  *

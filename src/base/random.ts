@@ -1,4 +1,4 @@
-/**
+/*
  * Randomness is an argument. Production draws from the operating system; a test passes a seed and
  * gets the same ids, jitter and choices in each run.
  */

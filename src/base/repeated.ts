@@ -1,4 +1,4 @@
-/** Duplicates in a list, found in one pass: lists come from clients and may be long. */
+/* Duplicates in a list, found in one pass: lists come from clients and may be long. */
 
 /** The values that are in the list more than once. */
 export function repeated<T>(values: Iterable<T>): ReadonlySet<T> {

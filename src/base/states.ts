@@ -1,4 +1,4 @@
-/** States as a table: a row per state names the states it may follow and what holds in it. */
+/* States as a table: a row per state names the states it may follow and what holds in it. */
 
 import { assert } from './assert.js'
 

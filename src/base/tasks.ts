@@ -1,4 +1,4 @@
-/** Small tools for work that takes time: promises, queues, limits and signals. */
+/* Small tools for work that takes time: promises, queues, limits and signals. */
 
 /** A promise that outside code settles. */
 export class Deferred<T> {

@@ -1,4 +1,4 @@
-/**
+/*
  * Text to bytes and back at the engine's speed. `Buffer.write` and `Buffer.toString` spend as much
  * time on their arguments as on 100 bytes of text. The methods they call are on every Buffer, but
  * have no types. Where they are missing, the documented methods are used.

@@ -1,4 +1,4 @@
-/**
+/*
  * Ids of 128 bits as Kafka writes them: URL-safe base64 without padding, 22 characters. The ids 0
  * (none) and 1 (the metadata topic) are reserved. No id begins with '-', so that none looks like an
  * option on a command line.

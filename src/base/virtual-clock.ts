@@ -1,4 +1,4 @@
-/**
+/*
  * A clock that moves only when a test advances it: a session time-out of 45 s costs a test no
  * time. Timers fire in the order of their deadlines. Between two of them, everything that became
  * runnable runs to its end, so each callback sees settled state.

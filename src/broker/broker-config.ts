@@ -1,4 +1,4 @@
-/** Settings of a broker: Kafka's names and defaults (4.3), with the exceptions in the README. */
+/* Settings of a broker: Kafka's names and defaults (4.3), with the exceptions in the README. */
 
 import type { GroupCoordinatorSettings } from '../coordinator/groups/group-coordinator.js'
 

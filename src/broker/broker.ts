@@ -1,4 +1,4 @@
-/**
+/*
  * One broker: the logs placed on it, its group coordinators, and a handler for each request.
  *
  * Opening: removes left-overs of deleted topics, opens the log of every partition that the metadata

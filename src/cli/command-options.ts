@@ -1,4 +1,4 @@
-/** Options that several commands share, and the two ways they open a cluster. */
+/* Options that several commands share, and the two ways they open a cluster. */
 
 import { text } from '../base/options.js'
 import { Cluster } from '../cluster/cluster.js'

@@ -1,4 +1,4 @@
-/** Commands as data: arguments, options, help and the function to run. */
+/* Commands as data: arguments, options, help and the function to run. */
 
 import { parseArgs } from 'node:util'
 import type { OptionType } from '../base/options.js'

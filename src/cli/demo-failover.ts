@@ -1,4 +1,4 @@
-/**
+/*
  * The demo with several brokers: kills the leader of a partition halfway through the import, prints
  * each change as it happens, and looks for every acknowledged record afterwards.
  */

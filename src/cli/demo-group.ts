@@ -1,4 +1,4 @@
-/**
+/*
  * The demo with several consumers: they share the partitions as members of one group. Halfway one
  * of them is killed with processed records that are not committed, another one joins, and the
  * broker that coordinates the group is killed, if there is another. Every change is printed as it

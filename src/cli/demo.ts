@@ -1,4 +1,4 @@
-/** `partlog demo`: imports events from a file and reads them back with a consumer group. */
+/* `partlog demo`: imports events from a file and reads them back with a consumer group. */
 
 import { integer, text } from '../base/options.js'
 import type { Cluster } from '../cluster/cluster.js'

@@ -1,4 +1,4 @@
-/** `partlog groups GROUP --reset-offsets`: moves the committed offsets of a group. */
+/* `partlog groups GROUP --reset-offsets`: moves the committed offsets of a group. */
 
 import type { OptionType } from '../base/options.js'
 import type {

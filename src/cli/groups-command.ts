@@ -1,4 +1,4 @@
-/**
+/*
  * `partlog groups [GROUP]`: shows the offsets, lag and members of groups, moves a group to other
  * offsets, or deletes it. Options and columns are named as in kafka-consumer-groups.
  */

@@ -1,4 +1,4 @@
-/** `partlog import FILE|-`: reads lines into a topic. */
+/* `partlog import FILE|-`: reads lines into a topic. */
 
 import { integer, oneOf, text, type OptionType } from '../base/options.js'
 import type { Message } from '../client/producer/messages.js'

@@ -1,4 +1,4 @@
-/** `partlog inspect PATH`: shows the logs of a folder, down to batches and index entries. */
+/* `partlog inspect PATH`: shows the logs of a folder, down to batches and index entries. */
 
 import { diskAround, findPartitions } from '../log/inspection/log-directory.js'
 import { inspectPartition, type Inspection } from '../log/inspection/verify-log.js'

@@ -1,4 +1,4 @@
-/** Addresses of Kafka clusters, `kafka://host:9092,host:9092/topic`, and how to log in there. */
+/* Addresses of Kafka clusters, `kafka://host:9092,host:9092/topic`, and how to log in there. */
 
 import { oneOf, text } from '../base/options.js'
 import { connect, type RemoteCluster } from '../connect.js'

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/**
+/*
  * The `partlog` command. Exit codes: 0: done. 1: the command failed, found damage or did not
  * finish. 2: the command line is wrong.
  */

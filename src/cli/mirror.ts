@@ -1,4 +1,4 @@
-/** `partlog mirror`: copies a topic of a Kafka cluster into a folder, and continues on each run. */
+/* `partlog mirror`: copies a topic of a Kafka cluster into a folder, and continues on each run. */
 
 import { text } from '../base/options.js'
 import { checkTopicName } from '../model/names.js'

@@ -1,4 +1,4 @@
-/** Generates a realistic stream of orders; the same seed gives the same orders. */
+/* Generates a realistic stream of orders; the same seed gives the same orders. */
 
 import { seededRandom, type Random } from '../base/random.js'
 

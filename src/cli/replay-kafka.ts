@@ -1,4 +1,4 @@
-/** `partlog replay TOPIC --to kafka://…`: copies records of a folder to a topic of a cluster. */
+/* `partlog replay TOPIC --to kafka://…`: copies records of a folder to a topic of a cluster. */
 
 import type { Admin } from '../client/admin/admin-api.js'
 import { carriedSettings, ensureCarried, IMPORTED, OF_ANY_TIME } from './copy/carried-topic.js'

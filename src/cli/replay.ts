@@ -1,4 +1,4 @@
-/** `partlog replay TOPIC`: writes the records of a topic in the order of their times. */
+/* `partlog replay TOPIC`: writes the records of a topic in the order of their times. */
 
 import { sleep } from '../base/clock.js'
 import { integer, oneOf, text } from '../base/options.js'

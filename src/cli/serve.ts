@@ -1,4 +1,4 @@
-/** `partlog serve`: runs a cluster that any Kafka client can connect to, until a signal ends it. */
+/* `partlog serve`: runs a cluster that any Kafka client can connect to, until a signal ends it. */
 
 import { integer, text, type OptionType } from '../base/options.js'
 import { Cluster } from '../cluster/cluster.js'

@@ -1,4 +1,4 @@
-/** `partlog topics [TOPIC]`: lists topics, partitions and copies, with their offsets. */
+/* `partlog topics [TOPIC]`: lists topics, partitions and copies, with their offsets. */
 
 import type { Cluster } from '../cluster/cluster.js'
 import type { PartitionView, ReplicaView } from '../cluster/describe.js'

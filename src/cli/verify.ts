@@ -1,4 +1,4 @@
-/** `partlog verify PATH`: checks every byte of a folder, writes nothing. */
+/* `partlog verify PATH`: checks every byte of a folder, writes nothing. */
 
 import { diskAround, findPartitions } from '../log/inspection/log-directory.js'
 import type { Problem } from '../log/inspection/verify-files.js'

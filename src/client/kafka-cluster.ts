@@ -1,4 +1,4 @@
-/** The public interface of a cluster, embedded or remote: it creates clients and closes them. */
+/* The public interface of a cluster, embedded or remote: it creates clients and closes them. */
 
 import type { Clock } from '../base/clock.js'
 import type { Logger } from '../base/logger.js'

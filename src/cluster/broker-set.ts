@@ -1,4 +1,4 @@
-/**
+/*
  * The nodes of one process: the controller, the brokers, and the network between them. Each broker
  * has its own folder and can be stopped, killed and started while the others continue.
  *

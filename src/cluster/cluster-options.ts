@@ -1,4 +1,4 @@
-/** Options of a cluster. */
+/* Options of a cluster. */
 
 import type { Clock } from '../base/clock.js'
 import { silentLogger, type Logger } from '../base/logger.js'

@@ -1,4 +1,4 @@
-/**
+/*
  * Assembles a cluster: disk, lock, brokers, network, doors. A cluster in memory and one in a folder
  * differ only in the disk.
  *

@@ -1,4 +1,4 @@
-/**
+/*
  * The class that applications use. Its parts come from `cluster-parts.ts`, which is loaded when the
  * first cluster is opened.
  */

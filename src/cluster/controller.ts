@@ -1,4 +1,4 @@
-/**
+/*
  * The running controller: it makes decisions, commits them and tells the brokers. A broker that
  * cannot reach the controller continues with the metadata it knew; after
  * broker.session.timeout.ms the controller fences it, and other brokers lead its partitions.

@@ -1,4 +1,4 @@
-/** The state of a cluster, for people who watch replication. */
+/* The state of a cluster, for people who watch replication. */
 
 import type { PartitionImage } from '../coordinator/metadata/cluster-image.js'
 import type { BrokerSet } from './broker-set.js'

@@ -1,4 +1,4 @@
-/** Events of a cluster. */
+/* Events of a cluster. */
 
 import type { RebalanceEvent, SharedGroupEvent } from '../coordinator/groups/rebalance-news.js'
 import type { TopicPartition } from '../model/names.js'

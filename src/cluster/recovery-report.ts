@@ -1,4 +1,4 @@
-/** What recovery found when a cluster was opened: a report for programs, warnings for people. */
+/* What recovery found when a cluster was opened: a report for programs, warnings for people. */
 
 import type { RecoveryFinding } from '../log/recovery/recovery.js'
 import type { PartlogError } from '../model/errors.js'

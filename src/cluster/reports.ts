@@ -1,4 +1,4 @@
-/** Turns what brokers, controller and coordinators report into events and log lines. */
+/* Turns what brokers, controller and coordinators report into events and log lines. */
 
 import type { Logger } from '../base/logger.js'
 import type { Signal } from '../base/tasks.js'

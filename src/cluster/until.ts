@@ -1,4 +1,4 @@
-/**
+/*
  * Waits until a cluster has reached a state, without polling: the condition is checked again when
  * something has changed.
  */

@@ -1,4 +1,4 @@
-/**
+/*
  * File descriptors as a bounded cache: a file has one while it is in use and may lose it to another
  * file in between, so one process can have ten thousand logs open.
  */

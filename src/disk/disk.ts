@@ -1,4 +1,4 @@
-/**
+/*
  * The only door to files.
  *
  * What survives a crash

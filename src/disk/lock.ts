@@ -1,4 +1,4 @@
-/**
+/*
  * One owner per folder, by a lock that the kernel releases when the process dies.
  *
  * Node has no flock. A file with a pid in it fails under contention: nothing compares and swaps on

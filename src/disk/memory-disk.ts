@@ -1,4 +1,4 @@
-/**
+/*
  * A disk in memory, with the same contract as files, for unit tests and for `Cluster.memory`.
  *
  * With `recordsHistory` the disk also records every operation, so that crash.ts can compute what a

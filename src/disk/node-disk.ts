@@ -1,4 +1,4 @@
-/**
+/*
  * Files of the operating system, through node:fs. A handle opens its file when it is used and may
  * lose the descriptor to another file in between (descriptors.ts).
  */

@@ -1,4 +1,4 @@
-/**
+/*
  * A disk that reads another disk and keeps every change in memory. The disk below is never changed:
  * this is how a folder is opened while its writer runs, and how a Kafka broker's folder is read.
  * Recovery, rebuilt indexes and checkpoints happen only here.

@@ -1,4 +1,4 @@
-/** Errors of system calls as DiskErrors, with the code and the file. */
+/* Errors of system calls as DiskErrors, with the code and the file. */
 
 import { constants as system } from 'node:os'
 import { DiskError } from './disk.js'

@@ -1,4 +1,4 @@
-/**
+/*
  * The four checkpoint files of a data folder, each with its sealed copy: reading them at opening,
  * with findings about damage, and writing them.
  */

@@ -1,4 +1,4 @@
-/**
+/*
  * All logs of one data folder, their offsets in the checkpoint files, and whether the folder was
  * closed cleanly.
  *

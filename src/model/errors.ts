@@ -1,4 +1,4 @@
-/**
+/*
  * All errors in one table. A code that Kafka has keeps Kafka's name and number; partlog's own codes
  * come last, with negative numbers, which never go over the wire.
  *

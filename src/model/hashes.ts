@@ -1,4 +1,4 @@
-/** Kafka's two hashes: of keys and of group ids. Both work in 32-bit integers that wrap. */
+/* Kafka's two hashes: of keys and of group ids. Both work in 32-bit integers that wrap. */
 
 const SEED = 0x9747b28c | 0
 const M = 0x5bd1e995

@@ -1,4 +1,4 @@
-/** Parts of the library that most programs never use: loaded when they are asked for. */
+/* Parts of the library that most programs never use: loaded when they are asked for. */
 
 import { PartlogError } from './errors.js'
 

@@ -1,4 +1,4 @@
-/** Names and numbers that users give, checked before anything is created from them. */
+/* Names and numbers that users give, checked before anything is created from them. */
 
 import { show } from '../base/options.js'
 import { PartlogError } from './errors.js'

@@ -1,4 +1,4 @@
-/**
+/*
  * Sequence numbers: a producer counts its records per partition, so that a broker notices a missing
  * or repeated record. They begin at 0, and 0 follows 2³¹ − 1.
  */

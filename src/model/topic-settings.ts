@@ -1,4 +1,4 @@
-/**
+/*
  * Settings of a topic, with Kafka's names and defaults (4.3,
  * org.apache.kafka.common.config.TopicConfig). Where Kafka allows it, `-1` and the largest integer
  * mean "unlimited".

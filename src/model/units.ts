@@ -1,4 +1,4 @@
-/**
+/*
  * Numbers with a flavour. A plain number may become any of them, but one flavour never passes for
  * another: a Position where an Offset is expected does not compile.
  */

@@ -1,4 +1,4 @@
-/**
+/*
  * Which batches a leader accepts from a producer: Kafka's checks (LogValidator), all of them before
  * anything is written. A batch is unpacked once, however many checks need its records. Pure.
  */

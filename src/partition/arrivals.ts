@@ -1,4 +1,4 @@
-/**
+/*
  * Keeps the order of batches on their way into one partition. An append is one synchronous step,
  * but a batch may have to wait before it while another thread unpacks it. Later batches for the
  * same partition wait behind it, as Kafka's appends wait for the lock of a log.

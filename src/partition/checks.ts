@@ -1,4 +1,4 @@
-/** What a leader checks before it answers. Pure. */
+/* What a leader checks before it answers. Pure. */
 
 import type { EpochEnd, LeaderEpochs } from '../log/format/leader-epochs.js'
 import type { LogConfig } from '../log/format/log-config.js'

@@ -1,4 +1,4 @@
-/**
+/*
  * Counts the committed bytes of a replicated log, so that a fetch that waits for a number of bytes
  * need not read the log to learn whether it has them.
  */

@@ -1,4 +1,4 @@
-/**
+/*
  * The contents of a compressed batch: its records, unpacked once, and the facts that the checks of
  * a batch need, found in one pass. The pass can run in steps, because 64 MiB may hold nine million
  * records. Pure.

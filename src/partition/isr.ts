@@ -1,4 +1,4 @@
-/**
+/*
  * The in-sync replicas of a partition, as its leader sees them. Pure: the caller passes the time.
  *
  *   committed   the ISR that the controller knows

@@ -1,4 +1,4 @@
-/**
+/*
  * A partition on one broker: its role, its log, and how far readers may read it.
  *
  *   role       appends                reads                         ends when

@@ -1,4 +1,4 @@
-/** Types of a partition's interface: roles, leaderships, reads. */
+/* Types of a partition's interface: roles, leaderships, reads. */
 
 import type { Clock } from '../base/clock.js'
 import type { ReadBounds } from '../log/store/log-reader.js'

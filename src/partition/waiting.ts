@@ -1,4 +1,4 @@
-/**
+/*
  * Waiting for a partition: Kafka's purgatory as promises. A change, the deadline or the client's
  * abort ends a wait; nothing polls.
  */

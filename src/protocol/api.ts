@@ -1,4 +1,4 @@
-/** The APIs of a broker, each with its number, its request and its response. */
+/* The APIs of a broker, each with its number, its request and its response. */
 
 import { describeClusterRequest, describeClusterResponse } from './messages/cluster.js'
 import {

@@ -1,4 +1,4 @@
-/**
+/*
  * How clients and brokers talk to a node: a typed request, and its response. A client cannot tell
  * whether the node is a function call away, simulated, or behind a network.
  *

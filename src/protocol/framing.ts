@@ -1,4 +1,4 @@
-/**
+/*
  * Requests and responses on a connection, one frame each:
  *
  *   int32 size │ header │ body

@@ -1,4 +1,4 @@
-/**
+/*
  * Message layouts as data: type, reader and writer of a message are derived from one value.
  *
  *   const RANGE = { versions: [0, 5], flexibleSince: 3 }

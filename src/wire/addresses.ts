@@ -1,4 +1,4 @@
-/** Addresses of brokers as Kafka writes them: `host:port`, `[::1]:9092`. */
+/* Addresses of brokers as Kafka writes them: `host:port`, `[::1]:9092`. */
 
 import { show } from '../base/options.js'
 import { PartlogError } from '../model/errors.js'

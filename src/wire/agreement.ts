@@ -1,4 +1,4 @@
-/**
+/*
  * The agreement on versions: on each connection the client asks which versions the broker serves,
  * and uses the newest that both know (KIP-35, KIP-511).
  */

@@ -1,4 +1,4 @@
-/** The connections of one client to one broker, opened when they are needed. */
+/* The connections of one client to one broker, opened when they are needed. */
 
 import { backoffMs, type BackoffOptions } from '../base/backoff.js'
 import { sleep, type Clock } from '../base/clock.js'

@@ -1,4 +1,4 @@
-/**
+/*
  * One connection to a broker. Requests are sent at once; a broker answers them in order, so the
  * next answer belongs to the request that has waited longest.
  *

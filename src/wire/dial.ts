@@ -1,4 +1,4 @@
-/** Connects to a broker: TCP, or TLS over it. */
+/* Connects to a broker: TCP, or TLS over it. */
 
 import { once } from 'node:events'
 import { connect as connectTcp, type Socket } from 'node:net'

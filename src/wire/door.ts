@@ -1,4 +1,4 @@
-/** Accepts connections of Kafka clients to the brokers of a cluster. */
+/* Accepts connections of Kafka clients to the brokers of a cluster. */
 
 import type { Duplex } from 'node:stream'
 import type { Clock } from '../base/clock.js'

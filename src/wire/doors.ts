@@ -1,4 +1,4 @@
-/** All access for Kafka clients to a cluster: the socket factory, and the ports. */
+/* All access for Kafka clients to a cluster: the socket factory, and the ports. */
 
 import { readOptions } from '../base/options.js'
 import { checkedConfig, PartlogError } from '../model/errors.js'

@@ -1,4 +1,4 @@
-/**
+/*
  * Splits a stream of bytes into frames; each one starts with its size. An impossible size is
  * refused before any byte is buffered: the first bytes of HTTP or TLS look like frames of a
  * gigabyte.

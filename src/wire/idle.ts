@@ -1,4 +1,4 @@
-/** Detects idleness with one timer, however often there is activity. */
+/* Detects idleness with one timer, however often there is activity. */
 
 import { Alarm } from '../base/alarm.js'
 import type { Clock } from '../base/clock.js'

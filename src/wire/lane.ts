@@ -1,4 +1,4 @@
-/**
+/*
  * Connections to one broker for one kind of requests. A broker answers the requests of a connection
  * in order, so requests that may wait at the broker have their own lanes: a long poll must not
  * delay a commit, and a JoinGroup must not delay a LeaveGroup.

@@ -1,4 +1,4 @@
-/**
+/*
  * A socket without a network: what is written to one end is read from the other. Data arrives only
  * after the write has returned, because clients do not expect an answer during their own call.
  */

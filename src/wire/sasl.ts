@@ -1,4 +1,4 @@
-/** SASL authentication of a client at the start of a connection. */
+/* SASL authentication of a client at the start of a connection. */
 
 import type { Random } from '../base/random.js'
 import { errorOf, PartlogError } from '../model/errors.js'

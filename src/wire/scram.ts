@@ -1,4 +1,4 @@
-/**
+/*
  * SCRAM (RFC 5802, as Kafka uses it): both sides prove that they know the password without sending
  * it.
  *

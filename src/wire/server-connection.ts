@@ -1,4 +1,4 @@
-/**
+/*
  * A connection of one client to one broker: reads its requests and answers them in order, as Kafka
  * does. An invalid request ends the connection, as in Kafka, and has no effect. If the simulated
  * network separates client and broker, the connection ends, too.

@@ -1,4 +1,4 @@
-/**
+/*
  * Access without a port: clients that accept a socket factory (kafkajs and what builds on it)
  * connect to the brokers of this process. Each broker has a host name that is never resolved.
  */

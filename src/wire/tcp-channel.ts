@@ -1,4 +1,4 @@
-/**
+/*
  * A channel to a remote Kafka cluster: it learns the brokers from answers, and has connections of
  * its own to each one. One channel serves one client, because a request of one client that waits at
  * a broker must not delay another client.

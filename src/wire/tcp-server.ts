@@ -1,4 +1,4 @@
-/**
+/*
  * Access by TCP: one listening socket for each broker that runs. The port of a broker that is down
  * refuses connections, like that of a program that has ended, and opens again when it starts.
  */

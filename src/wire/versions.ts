@@ -1,4 +1,4 @@
-/** The APIs that are served over a wire, each in the versions that both its messages cover. */
+/* The APIs that are served over a wire, each in the versions that both its messages cover. */
 
 import { errorId } from '../model/errors.js'
 import { APIS, type ApiName } from '../protocol/api.js'

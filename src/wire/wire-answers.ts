@@ -1,4 +1,4 @@
-/**
+/*
  * Adapts answers for clients outside the process: an error code that only partlog has becomes the
  * nearest one of Kafka's, and brokers get the addresses at which the client reaches them.
  */

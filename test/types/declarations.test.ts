@@ -1,6 +1,6 @@
 /** What an editor shows, and what a strict compiler takes: read from the declarations we publish. */
 
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import ts from 'typescript'
 import { describe, expect, it } from 'vitest'
@@ -72,6 +72,12 @@ describe('doc comments', () => {
       )
       .filter(name => !name.includes('.__@asyncIterator'))
     expect(wrong).toEqual([])
+  })
+
+  it('no source file tells about itself there', () => {
+    const text = readFileSync(DECLARATIONS, 'utf8')
+    const detached = [...text.matchAll(/^\/\*\*(?:(?!\*\/)[^])*\*\/\n\n/gm)].map(([each]) => each)
+    expect(detached).toEqual([])
   })
 })
 

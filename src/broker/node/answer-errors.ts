@@ -1,4 +1,4 @@
-/**
+/*
  * Errors in a response: Kafka's error number, and the sentence for clients in the same process.
  */
 

@@ -1,4 +1,4 @@
-/**
+/*
  * What a client may do, as bits of Kafka's AclOperation. There is no access control, so a client
  * may do everything, as Kafka answers without an authorizer.
  */

@@ -1,4 +1,4 @@
-/** Compacts the logs of a broker, leaders and followers, sequentially. */
+/* Compacts the logs of a broker, leaders and followers, sequentially. */
 
 import type { Logger } from '../../base/logger.js'
 import { cleanerOf } from '../../log/compaction/log-cleaner.js'

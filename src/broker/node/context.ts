@@ -1,4 +1,4 @@
-/** What a request handler may use of its broker. */
+/* What a request handler may use of its broker. */
 
 import type { Clock } from '../../base/clock.js'
 import type { Random } from '../../base/random.js'

@@ -1,4 +1,4 @@
-/**
+/*
  * The group coordinators of one broker: one for each partition of `__consumer_offsets` that it
  * leads. A new leadership loads its coordinator at once, so that the session time-outs of members
  * that died with the previous leader start; when the leadership ends, the coordinator resigns.

@@ -1,4 +1,4 @@
-/** Runs the periodic background work of a broker. */
+/* Runs the periodic background work of a broker. */
 
 import type { Clock, Timer } from '../../base/clock.js'
 import type { Logger } from '../../base/logger.js'

@@ -1,4 +1,4 @@
-/** The journal of a coordinator: a partition of an internal topic. */
+/* The journal of a coordinator: a partition of an internal topic. */
 
 import type { Clock } from '../../base/clock.js'
 import type { Journal, JournalRecord } from '../../coordinator/fold/journal.js'

@@ -1,4 +1,4 @@
-/**
+/*
  * Follows the partitions that one other broker leads, with the Fetch requests that consumers use:
  * one request for all of them, which the leader holds until it has records.
  *

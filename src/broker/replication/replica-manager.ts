@@ -1,4 +1,4 @@
-/**
+/*
  * The replicas on this broker. Brings them in line with the metadata: opens or creates what is
  * placed here, removes what was deleted, takes up leaderships, follows other leaders. Applying the
  * metadata is idempotent, so one method serves opening after a crash and every later change.

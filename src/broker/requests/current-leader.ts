@@ -1,4 +1,4 @@
-/**
+/*
  * The current leader in an answer (KIP-951): a broker that does not lead a partition names the
  * broker that does, so that the client need not ask for metadata first.
  */

@@ -1,4 +1,4 @@
-/** ElectLeaders (v0–v2). The controller decides each partition separately. */
+/* ElectLeaders (v0–v2). The controller decides each partition separately. */
 
 import { electLeader, type ElectionType } from '../../coordinator/metadata/brokers.js'
 import { errorId, PartlogError } from '../../model/errors.js'

@@ -1,4 +1,4 @@
-/**
+/*
  * Fetch (v4–v17): whole committed batches; the first one whatever its size, so that a reader always
  * makes progress.
  *

@@ -1,4 +1,4 @@
-/** ListGroups, DescribeGroups, DeleteGroups, for the groups that this broker coordinates. */
+/* ListGroups, DescribeGroups, DeleteGroups, for the groups that this broker coordinates. */
 
 import { paced } from '../../base/tasks.js'
 import { isPartlogError } from '../../model/errors.js'

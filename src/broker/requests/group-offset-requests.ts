@@ -1,4 +1,4 @@
-/** OffsetCommit and OffsetFetch (v8–v9), OffsetDelete. */
+/* OffsetCommit and OffsetFetch (v8–v9), OffsetDelete. */
 
 import { paced } from '../../base/tasks.js'
 import type { OffsetToCommit } from '../../coordinator/groups/group-coordinator.js'

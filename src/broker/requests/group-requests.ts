@@ -1,4 +1,4 @@
-/**
+/*
  * FindCoordinator (v4–v6), JoinGroup, SyncGroup, Heartbeat and LeaveGroup. The broker that leads a
  * group's partition of `__consumer_offsets` coordinates it.
  */

@@ -1,4 +1,4 @@
-/**
+/*
  * Batches that are too large to unpack and check within one turn of the event loop.
  *
  *   small    unpacked, checked and appended in one step, while the request has bytes left

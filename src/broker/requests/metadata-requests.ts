@@ -1,4 +1,4 @@
-/**
+/*
  * Metadata (v0–v12): the brokers and the requested topics, which may be created.
  * DescribeCluster (v0–v2): the brokers, fenced ones too if the client asks for them.
  */

@@ -1,4 +1,4 @@
-/**
+/*
  * ListOffsets (v1–v10): the offset of a log's start, its end or a timestamp. OffsetForLeaderEpoch
  * (v2–v4): where an epoch ends. DeleteRecords (v0–v2): moves the log start.
  */

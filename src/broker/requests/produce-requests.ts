@@ -1,4 +1,4 @@
-/**
+/*
  * Produce (v3–v11): appends one batch per partition and answers according to `acks`.
  *
  *   acks 0    at once; the client does not wait for the answer

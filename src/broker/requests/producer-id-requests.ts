@@ -1,4 +1,4 @@
-/**
+/*
  * InitProducerId (v0–v4): an id for a producer, so that a batch it sends twice is written once.
  *
  * A broker allocates ids from the controller in blocks. A block is committed before its first id is

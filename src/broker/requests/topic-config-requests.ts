@@ -1,4 +1,4 @@
-/**
+/*
  * DescribeConfigs (v1–v4), AlterConfigs (v0–v2, which replaces all settings of a topic) and
  * IncrementalAlterConfigs (v0–v1), for topics.
  */

@@ -1,4 +1,4 @@
-/**
+/*
  * Settings of a topic in answers: Kafka's text, the source of the value, and the name of the Kafka
  * broker setting that is its default.
  */

@@ -1,4 +1,4 @@
-/**
+/*
  * CreateTopics (v2–v7), DeleteTopics (v6) and CreatePartitions (v0–v3). Each asks the controller
  * for a decision, and answers when it is committed and this broker has applied it.
  */

@@ -1,4 +1,4 @@
-/** Which records of each partition were copied, and to which offsets: for people and scripts. */
+/* Which records of each partition were copied, and to which offsets: for people and scripts. */
 
 import { table } from '../terminal/table.js'
 import type { LaneReport, OffsetRange } from './lanes.js'

@@ -1,4 +1,4 @@
-/** Creates a topic as a copy of another: with as many partitions, and some of its settings. */
+/* Creates a topic as a copy of another: with as many partitions, and some of its settings. */
 
 import type { Admin, TopicSettingValue } from '../../client/admin/admin-api.js'
 import { isPartlogError } from '../../model/errors.js'

@@ -1,4 +1,4 @@
-/** Turns lines of a file into messages: finds the key and the time of each. */
+/* Turns lines of a file into messages: finds the key and the time of each. */
 
 import { isUtf8 } from 'node:buffer'
 import type { Message } from '../../client/producer/messages.js'

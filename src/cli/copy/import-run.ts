@@ -1,4 +1,4 @@
-/**
+/*
  * The work of `partlog import`: turns lines into messages, sends them, and always knows how many
  * lines at the start of the file are imported.
  *

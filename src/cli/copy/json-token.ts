@@ -1,4 +1,4 @@
-/**
+/*
  * Finds the text of a field in a line of JSON. Parsing would change some numbers: 9007199254740993
  * becomes 9007199254740992, and 1.10 becomes 1.1.
  *

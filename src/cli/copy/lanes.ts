@@ -1,4 +1,4 @@
-/**
+/*
  * Copies records from the partitions of one topic to another topic, which may be remote. Each
  * source partition is a lane: its records are sent in order, and the lane knows how far they are
  * acknowledged.

@@ -1,4 +1,4 @@
-/** Merges several streams of records by time; the order within each stream is kept. */
+/* Merges several streams of records by time; the order within each stream is kept. */
 
 import type { StoredTopicRecord } from '../../log/inspection/partition-directory.js'
 

@@ -1,4 +1,4 @@
-/** Prepares a mirror: creates the copy if needed, and finds where each partition starts. */
+/* Prepares a mirror: creates the copy if needed, and finds where each partition starts. */
 
 import { asBuffer } from '../../base/bytes.js'
 import type { Admin } from '../../client/admin/admin-api.js'

@@ -1,4 +1,4 @@
-/**
+/*
  * How far mirrors have copied, stored in the target folder: a compacted topic with one record per
  * mirrored partition. Each says up to which offset the source was read when the copy ended at
  * another offset:

@@ -1,4 +1,4 @@
-/** Where a mirror starts to read a partition, so that no record is lost and none copied twice. */
+/* Where a mirror starts to read a partition, so that no record is lost and none copied twice. */
 
 import { ZERO_UUID } from '../../base/uuid.js'
 import type { MirrorPosition } from './mirror-positions.js'

@@ -1,4 +1,4 @@
-/**
+/*
  * The work of `partlog mirror`: reads the partitions of a remote topic from where the copy ends,
  * and writes the records to the same partitions of the copy.
  *

@@ -1,4 +1,4 @@
-/** What a replay writes to: standard output, a file or a topic. */
+/* What a replay writes to: standard output, a file or a topic. */
 
 import type { StoredTopicRecord } from '../../log/inspection/partition-directory.js'
 import type { Arrived } from './arrived.js'

@@ -1,4 +1,4 @@
-/** Where in a topic to begin or end: an offset, a time, or one of these for each partition. */
+/* Where in a topic to begin or end: an offset, a time, or one of these for each partition. */
 
 import type { OptionType } from '../../base/options.js'
 import type { PartitionDirectory } from '../../log/inspection/partition-directory.js'

@@ -1,4 +1,4 @@
-/**
+/*
  * Records as lines of JSON, without loss:
  *
  *   {"partition":0,"offset":17,"timestamp":1700000000000,

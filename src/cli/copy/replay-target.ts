@@ -1,4 +1,4 @@
-/** The targets of `partlog replay` on this machine: standard output, a file, another topic. */
+/* The targets of `partlog replay` on this machine: standard output, a file, another topic. */
 
 import type { StoredTopicRecord } from '../../log/inspection/partition-directory.js'
 import type { Output } from '../terminal/output.js'

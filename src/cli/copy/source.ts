@@ -1,4 +1,4 @@
-/** A topic in a folder: one copy of each partition, and its settings. */
+/* A topic in a folder: one copy of each partition, and its settings. */
 
 import type { TopicSettingValue } from '../../client/admin/admin-api.js'
 import { Cluster } from '../../cluster/cluster.js'

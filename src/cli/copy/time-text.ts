@@ -1,4 +1,4 @@
-/**
+/*
  * Parses times as people and programs write them. Text that only looks like a time is refused: the
  * result must not depend on the machine, nor be guessed.
  *

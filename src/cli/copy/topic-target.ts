@@ -1,4 +1,4 @@
-/**
+/*
  * A topic as the target of a replay, in the same folder or on a remote cluster: chooses the
  * partition of each record, counts what is copied, and says how to continue after an early end.
  */

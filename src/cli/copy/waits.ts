@@ -1,4 +1,4 @@
-/**
+/*
  * Tells the user what a command waits for while it writes: a full disk, a broker that does not
  * answer. The user can free room meanwhile, and learns how long the command will wait.
  */

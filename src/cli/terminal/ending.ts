@@ -1,4 +1,4 @@
-/** How a command ends: a signal aborts its work, and what it opened is closed. */
+/* How a command ends: a signal aborts its work, and what it opened is closed. */
 
 import { SystemClock, type Clock } from '../../base/clock.js'
 import { firstSignal, type Output } from './output.js'

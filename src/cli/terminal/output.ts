@@ -1,4 +1,4 @@
-/**
+/*
  * What a command prints: data to standard output, everything else to standard error. Only this file
  * touches the process's streams. If the reader goes away (`| head`), the command ends quietly.
  */

@@ -1,4 +1,4 @@
-/**
+/*
  * Makes untrusted text safe for a terminal. Whatever a client can choose (ids of groups, clients
  * and members, keys, metadata) may contain escape sequences and line breaks; addresses may contain
  * passwords.

@@ -1,4 +1,4 @@
-/** A progress bar, shown only if standard error is a terminal. */
+/* A progress bar, shown only if standard error is a terminal. */
 
 import type { Clock } from '../../base/clock.js'
 import { mayColor, type Output } from './output.js'

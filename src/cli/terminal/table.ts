@@ -1,4 +1,4 @@
-/** Formats numbers and tables for people. */
+/* Formats numbers and tables for people. */
 
 import { plain } from './plain.js'
 

@@ -1,4 +1,4 @@
-/** Reads and writes the user's files: lines, gzip by the extension .gz, '-' for standard input. */
+/* Reads and writes the user's files: lines, gzip by the extension .gz, '-' for standard input. */
 
 import {
   createReadStream,

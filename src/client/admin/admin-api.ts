@@ -1,4 +1,4 @@
-/** The public interface of an admin, and its options. */
+/* The public interface of an admin, and its options. */
 
 import type { TopicPartition } from '../../model/names.js'
 import type {

@@ -1,4 +1,4 @@
-/** Options of admins, with Kafka's defaults. */
+/* Options of admins, with Kafka's defaults. */
 
 import { option, text, type OptionTable, type OptionValues } from '../../base/options.js'
 import { clientSettings, RETRY_OPTIONS } from '../line/client-config.js'

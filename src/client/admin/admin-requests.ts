@@ -1,4 +1,4 @@
-/** An admin's requests to any broker, to a given one, or to leaders, with retries. */
+/* An admin's requests to any broker, to a given one, or to leaders, with retries. */
 
 import type { Clock } from '../../base/clock.js'
 import type { Logger } from '../../base/logger.js'

@@ -1,4 +1,4 @@
-/** Administration: topics, their settings and records, groups and their offsets. */
+/* Administration: topics, their settings and records, groups and their offsets. */
 
 import { show } from '../../base/options.js'
 import { errorId, PartlogError } from '../../model/errors.js'

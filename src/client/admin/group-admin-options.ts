@@ -1,4 +1,4 @@
-/** Arguments and results of an admin's calls about groups. */
+/* Arguments and results of an admin's calls about groups. */
 
 import type { TopicPartition } from '../../model/names.js'
 import type { OffsetToCommit } from '../line/offset-commit.js'

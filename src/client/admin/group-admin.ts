@@ -1,4 +1,4 @@
-/** Lists, describes and deletes groups, and removes their members. */
+/* Lists, describes and deletes groups, and removes their members. */
 
 import { show } from '../../base/options.js'
 import { Limiter } from '../../base/tasks.js'

@@ -1,4 +1,4 @@
-/**
+/*
  * The committed offsets of groups: lists them with their lag, sets, resets and deletes them.
  *
  * Only a group without members accepts offsets from a client that is not a member. For an active

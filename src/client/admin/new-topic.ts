@@ -1,4 +1,4 @@
-/** New topics and new partitions: as applications describe them, and as requests carry them. */
+/* New topics and new partitions: as applications describe them, and as requests carry them. */
 
 import { show } from '../../base/options.js'
 import { PartlogError } from '../../model/errors.js'

@@ -1,4 +1,4 @@
-/** Computes the new offsets of a reset, as Kafka's kafka-consumer-groups --reset-offsets does. */
+/* Computes the new offsets of a reset, as Kafka's kafka-consumer-groups --reset-offsets does. */
 
 import { assert } from '../../base/assert.js'
 import { show } from '../../base/options.js'

@@ -1,4 +1,4 @@
-/** The partitions assigned to a consumer, each with its state. */
+/* The partitions assigned to a consumer, each with its state. */
 
 import { toPartlogError } from '../../model/errors.js'
 import { partitionKey, type TopicPartition } from '../../model/names.js'

@@ -1,4 +1,4 @@
-/**
+/*
  * Commits offsets of a consumer: when the application asks, and automatically every
  * autoCommitIntervalMs for processed records. Commits are sequential, so an older one never
  * overwrites a newer one.

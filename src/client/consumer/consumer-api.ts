@@ -1,4 +1,4 @@
-/** The public interface of a consumer, at four levels: `for await`, `run`, `poll`, `assign`. */
+/* The public interface of a consumer, at four levels: `for await`, `run`, `poll`, `assign`. */
 
 import type { TopicPartition } from '../../model/names.js'
 import type {

@@ -1,4 +1,4 @@
-/** Checks of a consumer's arguments. */
+/* Checks of a consumer's arguments. */
 
 import { PartlogError } from '../../model/errors.js'
 import {

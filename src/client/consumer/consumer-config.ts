@@ -1,4 +1,4 @@
-/**
+/*
  * Options of consumers: Kafka's names in camelCase and Kafka's defaults (4.3), except for
  * maxPartitionFetchBytes, for which the README gives its reason.
  */

@@ -1,4 +1,4 @@
-/** Options, arguments and results of a consumer. */
+/* Options, arguments and results of a consumer. */
 
 import type { TopicPartition } from '../../model/names.js'
 import type { Assignor } from '../../protocol/assignors/assignor.js'

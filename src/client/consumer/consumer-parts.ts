@@ -1,4 +1,4 @@
-/** Creates the parts of a consumer and connects them. */
+/* Creates the parts of a consumer and connects them. */
 
 import type { Clock } from '../../base/clock.js'
 import type { Logger } from '../../base/logger.js'

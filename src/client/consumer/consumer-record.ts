@@ -1,4 +1,4 @@
-/** Records as applications get them, and their decoding from fetched bytes. */
+/* Records as applications get them, and their decoding from fetched bytes. */
 
 import { asBuffer } from '../../base/bytes.js'
 import { Batch, batchesOf, frameAt, whyInvalid } from '../../model/batch/batch.js'

@@ -1,4 +1,4 @@
-/**
+/*
  * The consumer, at four levels over one fetcher: `for await`, `run`, `poll` with `commit`, and
  * `assign` with `seek`.
  *

@@ -1,4 +1,4 @@
-/**
+/*
  * Writes records that the application could not process to a dead letter topic: with their original
  * bytes, and with headers that name their origin and the error (Kafka Connect's names without its
  * prefix).

@@ -1,4 +1,4 @@
-/**
+/*
  * Prefetches a consumer's partitions: while records are taken from one chunk of a partition, the
  * next chunk is being fetched or is buffered. A partition has at most one fetch under way.
  *

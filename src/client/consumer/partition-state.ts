@@ -1,4 +1,4 @@
-/**
+/*
  * The state of a consumer in one of its partitions: what is known of its position, and how far the
  * application has got.
  *

@@ -1,4 +1,4 @@
-/**
+/*
  * Finds the position of each partition: the committed offset of the group, otherwise as
  * `autoOffsetReset` says. Also finds a new one when a position turns out to be outside of the log,
  * or the log to differ from what was read:

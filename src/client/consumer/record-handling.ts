@@ -1,4 +1,4 @@
-/**
+/*
  * How `run` processes records: it calls the handler, retries after a pause when the handler throws,
  * and writes records that still fail to the dead letter topic.
  *

@@ -1,4 +1,4 @@
-/**
+/*
  * `for await` over a consumer, written by hand: a step costs one promise and no generator.
  *
  * A record counts as processed when the next one is asked for. Leaving the loop, by `break` or by a

@@ -1,4 +1,4 @@
-/**
+/*
  * The ways to read: `poll`, `for await` and `run`, one at a time. Each defines when a record counts
  * as processed (see {@link Consumer}).
  */

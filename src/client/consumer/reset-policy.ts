@@ -1,4 +1,4 @@
-/** Where a consumer without a position begins: Kafka's auto.offset.reset, with KIP-1106. */
+/* Where a consumer without a position begins: Kafka's auto.offset.reset, with KIP-1106. */
 
 import { EARLIEST_TIMESTAMP, LATEST_TIMESTAMP } from '../../protocol/messages/offsets.js'
 

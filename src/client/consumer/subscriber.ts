@@ -1,4 +1,4 @@
-/**
+/*
  * A consumer's subscription: joins the group, adds and drops partitions as the group assigns them,
  * calls the application's listeners, and checks periodically for new topics and partitions.
  */

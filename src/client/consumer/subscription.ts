@@ -1,4 +1,4 @@
-/** What a consumer subscribes to: topics by name, or every topic whose name matches. */
+/* What a consumer subscribes to: topics by name, or every topic whose name matches. */
 
 import { checkTopicName } from '../../model/names.js'
 import { ANY_NODE, type Channel } from '../../protocol/channel.js'

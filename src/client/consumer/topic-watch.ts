@@ -1,4 +1,4 @@
-/** Checks periodically, and on request, whether the subscribed topics have changed. */
+/* Checks periodically, and on request, whether the subscribed topics have changed. */
 
 import type { Clock, Timer } from '../../base/clock.js'
 import type { Logger } from '../../base/logger.js'

@@ -1,4 +1,4 @@
-/** The assignors of a consumer's `partitionAssignmentStrategy`. */
+/* The assignors of a consumer's `partitionAssignmentStrategy`. */
 
 import { PartlogError } from '../../model/errors.js'
 import type { Assignor } from '../../protocol/assignors/assignor.js'

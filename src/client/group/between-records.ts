@@ -1,4 +1,4 @@
-/**
+/*
  * Changes a consumer's partitions while the application has no record in hand. A rebalance that
  * waits for records for long holds up the whole group: a warning names the consumer.
  */

@@ -1,4 +1,4 @@
-/** A consumer's connection to its group: its identity, and the offsets it commits and fetches. */
+/* A consumer's connection to its group: its identity, and the offsets it commits and fetches. */
 
 import { PartlogError } from '../../model/errors.js'
 import type { TopicPartition } from '../../model/names.js'

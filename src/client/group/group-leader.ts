@@ -1,4 +1,4 @@
-/** The leader of a group: decodes the members' subscriptions and assigns the partitions. */
+/* The leader of a group: decodes the members' subscriptions and assigns the partitions. */
 
 import { show } from '../../base/options.js'
 import { Limiter } from '../../base/tasks.js'

@@ -1,4 +1,4 @@
-/**
+/*
  * A consumer's membership in its group (Kafka's classic protocol, ConsumerCoordinator): the work of
  * each of the states that are drawn in member-states.ts.
  *

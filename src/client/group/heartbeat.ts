@@ -1,4 +1,4 @@
-/**
+/*
  * Sends a member's heartbeats periodically, one at a time. After a beat that the coordinator held
  * for the whole interval the next one follows at once, otherwise after the rest of the interval.
  */

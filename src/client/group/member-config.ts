@@ -1,4 +1,4 @@
-/** The options of a consumer's membership in a group, with Kafka's defaults. */
+/* The options of a consumer's membership in a group, with Kafka's defaults. */
 
 import {
   instance,

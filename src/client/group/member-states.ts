@@ -1,4 +1,4 @@
-/**
+/*
  * The states of a consumer in its group (Kafka's ConsumerCoordinator, classic protocol).
  *
  *                                ┌──────────────────◀── due again ────────────────────┐

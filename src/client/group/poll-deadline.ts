@@ -1,4 +1,4 @@
-/** Checks that the application asks for records often enough (Kafka's max.poll.interval.ms). */
+/* Checks that the application asks for records often enough (Kafka's max.poll.interval.ms). */
 
 import type { Clock } from '../../base/clock.js'
 import type { ReadingGate } from './reading-gate.js'

@@ -1,4 +1,4 @@
-/**
+/*
  * The gate between an application that reads and the group that moves its partitions. Partitions
  * are revoked only while no record is in hand: a delivered record counts as in hand until the
  * application asks for more or stops reading. While the gate is held, a call for more waits.

@@ -1,4 +1,4 @@
-/**
+/*
  * Counts rebalances in quick succession, and heartbeats that ask for one. When the members of a
  * large group join at once, rebalances may follow each other without a pause, but not endlessly.
  */

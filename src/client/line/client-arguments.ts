@@ -1,4 +1,4 @@
-/** Checks of the arguments that all clients take. */
+/* Checks of the arguments that all clients take. */
 
 import { hasMethods, show, unknownKey } from '../../base/options.js'
 import { PartlogError } from '../../model/errors.js'

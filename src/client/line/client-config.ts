@@ -1,4 +1,4 @@
-/** The options that all clients share. */
+/* The options that all clients share. */
 
 import {
   INT_MAX,

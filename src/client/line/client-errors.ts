@@ -1,4 +1,4 @@
-/** Turns the error codes of responses into errors. */
+/* Turns the error codes of responses into errors. */
 
 import { errorOf, PartlogError } from '../../model/errors.js'
 import { partitionKey, type TopicPartition } from '../../model/names.js'

@@ -1,4 +1,4 @@
-/**
+/*
  * Sends requests to the coordinator of one group: finds the coordinator, and finds it again when it
  * has moved or cannot be reached. The caller decides how often to retry (see `withRetries`).
  */

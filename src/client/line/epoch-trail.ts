@@ -1,4 +1,4 @@
-/**
+/*
  * The leader epochs of the records that a consumer has read of one partition. The consumer sends
  * its last epoch to the leader, and finds the offset at which the leader's log diverges from the
  * records it has read (KIP-320): after an unclean election, or in a topic that was recreated.

@@ -1,4 +1,4 @@
-/**
+/*
  * A client's metadata of the cluster: the partitions of each topic and their leaders. It is fetched
  * when needed, and kept until it is too old or a broker's answer shows that it is wrong.
  *

@@ -1,4 +1,4 @@
-/** Commits offsets for a group: as a member, or without one while the group has no members. */
+/* Commits offsets for a group: as a member, or without one while the group has no members. */
 
 import { isPartlogError, type PartlogError } from '../../model/errors.js'
 import { checkOffset, type TopicPartition } from '../../model/names.js'

@@ -1,4 +1,4 @@
-/** Requests to the leaders of several partitions, and the merging of their answers. */
+/* Requests to the leaders of several partitions, and the merging of their answers. */
 
 import { grouped } from '../../base/grouped.js'
 import { isPartlogError, PartlogError } from '../../model/errors.js'

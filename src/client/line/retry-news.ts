@@ -1,4 +1,4 @@
-/**
+/*
  * Logs that something is being retried: once per fault, not per attempt. A fault that passes within
  * a second, such as a leader that moves, is not logged.
  */

@@ -1,4 +1,4 @@
-/** Retries with a backoff until a deadline. */
+/* Retries with a backoff until a deadline. */
 
 import { backoffMs, type BackoffOptions } from '../../base/backoff.js'
 import { sleep, type Clock } from '../../base/clock.js'

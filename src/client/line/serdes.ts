@@ -1,4 +1,4 @@
-/** Deserializers: how a consumer turns the bytes of keys and values into values. */
+/* Deserializers: how a consumer turns the bytes of keys and values into values. */
 
 import type { Header } from '../../model/batch/record.js'
 import { PartlogError } from '../../model/errors.js'

@@ -1,4 +1,4 @@
-/**
+/*
  * Collects records into batches, one row of batches per partition. Pure: it has no timers and sends
  * nothing; the sender takes the ready batches and settles them. The states of a batch are drawn in
  * batch-states.ts.

@@ -1,4 +1,4 @@
-/**
+/*
  * The states of a batch of records, from its first record until its owners have the result.
  *
  *   open ──▶ closed ──▶ inFlight ◀──▶ waiting          any of them ──▶ settled

@@ -1,4 +1,4 @@
-/**
+/*
  * Reuses the buffers of batches. There are four sizes; a batch begins small and moves to a larger
  * buffer as it grows, so a thousand partitions with a record each do not take a thousand large
  * buffers.

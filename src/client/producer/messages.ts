@@ -1,4 +1,4 @@
-/** The messages that a producer sends, and the results. */
+/* The messages that a producer sends, and the results. */
 
 import { show } from '../../base/options.js'
 import type { BytesIn, HeaderIn } from '../../model/batch/record.js'

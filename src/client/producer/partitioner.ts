@@ -1,4 +1,4 @@
-/**
+/*
  * Chooses the partition of a record, in this order:
  *
  *   its own `partition`  →  the partitioner of the application  →  murmur2 of its key as Kafka's

@@ -1,4 +1,4 @@
-/** The public interface of a producer, and its options. */
+/* The public interface of a producer, and its options. */
 
 import type { Message, RecordMetadata } from './messages.js'
 import type { PartitionerFunction } from './partitioner.js'

@@ -1,4 +1,4 @@
-/**
+/*
  * Options of producers: Kafka's names in camelCase and Kafka's defaults (4.3), except for lingerMs
  * and batchSize, for which the README gives its reasons.
  */

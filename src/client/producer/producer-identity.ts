@@ -1,4 +1,4 @@
-/**
+/*
  * The identity of an idempotent producer: an id, an epoch, and the next sequence of each partition
  * (kept in the rows). By them a broker recognises a batch that it already has, so a batch whose
  * answer was lost can be sent again. Pure; the sender fetches the id.

@@ -1,4 +1,4 @@
-/**
+/*
  * The producer: `send` appends messages to batches at once. At the end of the event-loop turn all
  * of them are sent, one batch per partition.
  *

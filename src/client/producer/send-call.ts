@@ -1,4 +1,4 @@
-/** One call of `send`: its messages, their results so far, and the promise it returned. */
+/* One call of `send`: its messages, their results so far, and the promise it returned. */
 
 import { Deferred } from '../../base/tasks.js'
 import { recordSizeMax } from '../../model/batch/batch-builder.js'

@@ -1,4 +1,4 @@
-/**
+/*
  * Takes ready batches from the accumulator and sends them to their leaders. It settles them with
  * offsets or an error, or sends them again after a pause.
  *

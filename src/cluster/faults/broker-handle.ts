@@ -1,4 +1,4 @@
-/** Controls one simulated broker of a cluster. */
+/* Controls one simulated broker of a cluster. */
 
 import { PartlogError } from '../../model/errors.js'
 

@@ -1,4 +1,4 @@
-/**
+/*
  * Puts the error of a fault into the answer of any API. If Kafka's answer has an error per
  * partition or topic, those that the fault selects fail, and the broker handles the rest of the
  * request. The layout of a message says where its topics, partitions and errors are; no code here

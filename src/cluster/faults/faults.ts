@@ -1,4 +1,4 @@
-/**
+/*
  * Fault rules of a test: requests of one kind fail, are delayed or are lost, a number of times.
  *
  *   cluster.faults.on('produce', { topic: 'orders' }).error('NOT_ENOUGH_REPLICAS').times(3)

@@ -1,4 +1,4 @@
-/**
+/*
  * The rules that a test sets for the network, checked: which nodes are separated, which messages
  * are delayed or dropped.
  */

@@ -1,4 +1,4 @@
-/**
+/*
  * The network between the nodes of a cluster: every request passes it, and can be delayed or lost.
  *
  *   sent → partition → drop → delay → fault rules → handled → drop → delay → answered

@@ -1,4 +1,4 @@
-/**
+/*
  * The log a coordinator needs: it appends records and reads all of them back, in order. A
  * partition of an internal topic is a journal; tests use an array.
  */

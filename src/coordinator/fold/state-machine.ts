@@ -1,4 +1,4 @@
-/**
+/*
  * The runtime of every coordinator: decide → records → append → replay → answer.
  *
  * A decision reads the state and returns the records to append and the answer. Only replaying

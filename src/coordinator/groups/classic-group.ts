@@ -1,4 +1,4 @@
-/**
+/*
  * One live group: members join, wait for each other, get their partitions, send heartbeats and
  * leave (Kafka's classic protocol, GroupMetadataManager).
  *

@@ -1,4 +1,4 @@
-/** The errors a coordinator answers when its log could not append a record (as in Kafka). */
+/* The errors a coordinator answers when its log could not append a record (as in Kafka). */
 
 import { within } from '../../base/alarm.js'
 import type { Clock } from '../../base/clock.js'

@@ -1,4 +1,4 @@
-/**
+/*
  * All groups of one partition of `__consumer_offsets`. Their durable state is a fold over that
  * partition's records: a change is appended there before it is answered. Sessions and waiting
  * requests exist only in this process.

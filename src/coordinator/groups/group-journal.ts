@@ -1,4 +1,4 @@
-/** The durable state of groups as records of `__consumer_offsets`. */
+/* The durable state of groups as records of `__consumer_offsets`. */
 
 import { NONE, type LeaderEpoch, type Offset, type Timestamp } from '../../model/units.js'
 import {

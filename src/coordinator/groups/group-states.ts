@@ -1,4 +1,4 @@
-/**
+/*
  * The states of a group and the answer to each request of a member in each state (Kafka's
  * ClassicGroupState and GroupMetadataManager).
  *

@@ -1,4 +1,4 @@
-/** A group as the admin API describes it. */
+/* A group as the admin API describes it. */
 
 import { NO_BYTES } from '../../base/bytes.js'
 import type { GroupState } from './group-states.js'

@@ -1,4 +1,4 @@
-/** The durable state of the groups of one `__consumer_offsets` partition: a fold over records. */
+/* The durable state of the groups of one `__consumer_offsets` partition: a fold over records. */
 
 import { partitionKey } from '../../model/names.js'
 import type { GroupMetadataValue } from '../../protocol/messages/group-records.js'

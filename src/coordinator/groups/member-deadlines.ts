@@ -1,4 +1,4 @@
-/**
+/*
  * How long a group waits for a heartbeat of each member, and for pending members: new clients that
  * got a member id and have to join again with it (KIP-394). A heartbeat only moves the end of the
  * session; the timer checks it when it is due.

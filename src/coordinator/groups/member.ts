@@ -1,4 +1,4 @@
-/** One member of a group, as its coordinator sees it. */
+/* One member of a group, as its coordinator sees it. */
 
 import { NO_BYTES } from '../../base/bytes.js'
 import type { Timer } from '../../base/clock.js'

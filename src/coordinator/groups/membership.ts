@@ -1,4 +1,4 @@
-/**
+/*
  * The members of a group, their generation and the group's state. Pure.
  *
  * The first member to join leads; when it leaves, another member leads. The protocol of a

@@ -1,4 +1,4 @@
-/**
+/*
  * When committed offsets expire (Kafka's OffsetMetadataManager, KIP-211): the retention time after
  * their group has become empty, or after the commit if a group with members does not subscribe to
  * their topic. Pure.

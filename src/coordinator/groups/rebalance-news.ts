@@ -1,4 +1,4 @@
-/** Collects what changes from one generation of a group to the next, and reports it. */
+/* Collects what changes from one generation of a group to the next, and reports it. */
 
 import type { Clock } from '../../base/clock.js'
 import type { TopicPartition } from '../../model/names.js'

@@ -1,4 +1,4 @@
-/**
+/*
  * Moves a group from one generation to the next, and bounds each wait on the way: for the first
  * members, for members that have to rejoin, for members that have to send a SyncGroup, and for
  * heartbeats.

@@ -1,4 +1,4 @@
-/** The topics that the members of a group read, if their protocol is the consumers'. Pure. */
+/* The topics that the members of a group read, if their protocol is the consumers'. Pure. */
 
 import {
   CONSUMER_PROTOCOL,

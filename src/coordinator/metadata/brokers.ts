@@ -1,4 +1,4 @@
-/**
+/*
  * Decisions about brokers that register or fail, and about the leaders and ISRs of their
  * partitions. Each reads the cluster image and returns the records to append. Pure.
  */

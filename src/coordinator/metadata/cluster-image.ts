@@ -1,4 +1,4 @@
-/**
+/*
  * The state of the cluster: brokers, topics, their partitions and settings. A fold over the records
  * of `__cluster_metadata`: only replaying a record changes it.
  */

@@ -1,4 +1,4 @@
-/**
+/*
  * Elects the leader of a partition. Pure: each function reads a partition and returns the change.
  *
  *   a leader must be    alive and in the ISR

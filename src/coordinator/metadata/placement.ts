@@ -1,4 +1,4 @@
-/**
+/*
  * Places the replicas of partitions on brokers. Pure.
  *
  * Kafka's rules (AdminUtils.assignReplicasToBrokers): the first replicas go round the brokers from

@@ -1,4 +1,4 @@
-/** Producer ids: the controller allocates them to brokers in blocks. Pure. */
+/* Producer ids: the controller allocates them to brokers in blocks. Pure. */
 
 import type { Decision } from '../fold/state-machine.js'
 import { journalRecord, type ClusterImage } from './cluster-image.js'

@@ -1,4 +1,4 @@
-/**
+/*
  * Decisions about topics. Each reads the cluster image and either throws a PartlogError or returns
  * the records to append. Pure; the state machine appends and replays.
  */

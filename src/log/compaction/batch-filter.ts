@@ -1,4 +1,4 @@
-/**
+/*
  * One batch of a log that is cleaned: which keys go into the map, and which records stay. Bytes
  * that stay are copied unchanged; base offset, last offset, epoch, producer and sequence never
  * change.

@@ -1,4 +1,4 @@
-/**
+/*
  * The batches of a closed segment in order, a small window of the file at a time. Each is checked
  * before it is returned, also against its neighbours: copied batches get a new checksum, which must
  * not make damage look sound.

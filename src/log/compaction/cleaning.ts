@@ -1,4 +1,4 @@
-/**
+/*
  * One compaction of one log.
  *
  *   map     the keys of records since the last cleaning, with their newest offsets

@@ -1,4 +1,4 @@
-/**
+/*
  * The decisions of compaction: when to clean a log, which segments to merge, which records stay.
  * Kafka's rules (LogCleanerManager, Cleaner, MemoryRecords.filterTo). Pure.
  *

@@ -1,4 +1,4 @@
-/**
+/*
  * Starts and stops the compaction of a log. The work itself is in cleaning.ts.
  *
  * A cleaning runs while the log is read and appended. If the log is truncated, loses its oldest

@@ -1,4 +1,4 @@
-/**
+/*
  * The newest offset of each key during a cleaning. 24 bytes per key of any length: a hash of 128
  * bits and the offset. Two keys with the same hash would count as one; under a random secret that
  * does not happen, neither by chance nor on purpose.

@@ -1,4 +1,4 @@
-/**
+/*
  * Splits long work into turns: no turn blocks the event loop for longer than a millisecond, and
  * between two turns the work can be stopped.
  */

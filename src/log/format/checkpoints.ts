@@ -1,4 +1,4 @@
-/**
+/*
  * Kafka's small text files next to the logs: offsets that save opening from reading the logs.
  *
  *   0\n                          version

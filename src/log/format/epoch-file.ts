@@ -1,4 +1,4 @@
-/**
+/*
  * The file of a log's leader epochs. An epoch is written when its leadership begins; an epoch that
  * came with a batch is written before the batch is synced, so the epoch of every durable batch is
  * in the file. Recovery reads all other epochs from the batches it scans.

@@ -1,4 +1,4 @@
-/**
+/*
  * Every file name that partlog writes or reads. They are Kafka's names, so that Kafka's tools can
  * read a partlog folder and partlog a Kafka one.
  *

@@ -1,4 +1,4 @@
-/**
+/*
  * The entries of the two indexes, byte by byte. Offsets are relative to the segment's base offset.
  *
  *   .index       8 bytes:   int32 offset │ int32 position

@@ -1,4 +1,4 @@
-/**
+/*
  * A file of fixed-width entries that grows at its end: the common part of offset and time index.
  *
  * Entries wait in memory (the tail) until there are enough to write. A crash may lose them without

@@ -1,4 +1,4 @@
-/** Steps through the entries of an index file, to check them along with the batches. */
+/* Steps through the entries of an index file, to check them along with the batches. */
 
 import type { Position } from '../../model/units.js'
 

@@ -1,4 +1,4 @@
-/**
+/*
  * Bytes that are cut off a log are first copied into a file next to it, and file and name are
  * synced. No program reads or removes these files; people do.
  *

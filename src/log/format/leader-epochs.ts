@@ -1,4 +1,4 @@
-/**
+/*
  * Where each leadership of a partition began: epoch → offset of its first record. With it a
  * follower finds the offset where its log diverges from the leader's.
  *

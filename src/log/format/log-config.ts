@@ -1,4 +1,4 @@
-/** The settings of one log: a topic's settings as the log uses them. */
+/* The settings of one log: a topic's settings as the log uses them. */
 
 import type { SupportedCodec } from '../../model/batch/compression.js'
 import {

@@ -1,4 +1,4 @@
-/** The errors of a log. */
+/* The errors of a log. */
 
 import type { DiskError } from '../../disk/disk.js'
 import { PartlogError } from '../../model/errors.js'

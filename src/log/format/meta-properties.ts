@@ -1,4 +1,4 @@
-/**
+/*
  * The cluster and node a folder belongs to: Kafka's `meta.properties`, a Java properties file.
  *
  *   #

@@ -1,4 +1,4 @@
-/**
+/*
  * Checks base offset and leader epoch, which the checksum of a batch leaves out, against the
  * batches around it before a read returns the batch.
  *

@@ -1,4 +1,4 @@
-/**
+/*
  * Maps offsets to positions in the file: sparse, one entry about every 4 KiB of records.
  *
  * The offset of an entry is the LAST one of a batch, the position is where that batch starts. So a

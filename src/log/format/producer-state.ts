@@ -1,4 +1,4 @@
-/**
+/*
  * A log's state of each producer id: its epoch and its last five batches. It shows which batches
  * are duplicates and which are out of sequence. Kafka's rules (ProducerStateManager,
  * ProducerAppendInfo) and Kafka's snapshot files. Pure.

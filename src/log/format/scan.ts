@@ -1,4 +1,4 @@
-/**
+/*
  * Walks the batches of a segment file from front to back. Each step has one of three outcomes: a
  * whole valid batch, the exact end, or a break (bytes that are not a valid batch). Never more than
  * a window of the file is in memory, and every length is compared with the bytes left before it is

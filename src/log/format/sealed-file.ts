@@ -1,4 +1,4 @@
-/**
+/*
  * A small Kafka file without a checksum, and next to it a second copy with one. One digit of a
  * checkpoint decides what is scanned, shown or deleted, so a wrong digit must be noticed.
  *

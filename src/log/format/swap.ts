@@ -1,4 +1,4 @@
-/**
+/*
  * How a cleaned segment replaces others, so that a crash at any moment leaves the old segments or
  * the new one. Kafka's names and steps (LocalLog.replaceSegments, LogLoader), with a sync of the
  * folder wherever the next step relies on the one before:

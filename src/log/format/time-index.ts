@@ -1,4 +1,4 @@
-/**
+/*
  * Maps times to offsets: sparse, next to the offset index.
  *
  * No record of the segment up to an entry's offset is newer than its timestamp. The offset is the

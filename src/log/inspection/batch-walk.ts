@@ -1,4 +1,4 @@
-/**
+/*
  * The batches of a partition's folder from one offset to another, each exactly once. Reports the
  * offsets in between that cannot be read: a file is missing or exists twice, bytes are not a valid
  * batch, or the log ends before a known offset.

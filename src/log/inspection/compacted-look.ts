@@ -1,4 +1,4 @@
-/**
+/*
  * Decides whether a log looks compacted. Needed when offsets are missing and no cleaner checkpoint
  * explains it: followers copy their leader's compacted batches, and people copy folders without
  * the files next to them.

@@ -1,4 +1,4 @@
-/**
+/*
  * The bounds of a log according to the small files in and around a partition's folder, for tools
  * that only read: where it starts, how far it once reached, whether offsets may be missing. They
  * are read before the log, so that the log of a running writer is ahead of them, never behind.

@@ -1,4 +1,4 @@
-/**
+/*
  * Finds the logs in a folder: that of a Kafka broker, of a partlog cluster, or of one partition.
  * Links to folders are followed, as Kafka does.
  */

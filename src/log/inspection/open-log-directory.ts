@@ -1,4 +1,4 @@
-/**
+/*
  * Reads folders of logs: those of a Kafka broker, of a partlog cluster, or of a single partition.
  * It writes nothing, takes no lock and needs no index.
  */

@@ -1,4 +1,4 @@
-/** Reads the segments and records of one partition's folder without changing them. */
+/* Reads the segments and records of one partition's folder without changing them. */
 
 import { isDiskError, join, type Disk } from '../../disk/disk.js'
 import type { Batch } from '../../model/batch/batch.js'

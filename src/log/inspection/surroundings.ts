@@ -1,4 +1,4 @@
-/**
+/*
  * Reads the small files in a partition's folder and next to it, for tools that only read. A file
  * that cannot be read counts as missing.
  */

@@ -1,4 +1,4 @@
-/** Checks the small files of a partition's folder. */
+/* Checks the small files of a partition's folder. */
 
 import { getInt64 } from '../../base/bytes.js'
 import { join, type Disk } from '../../disk/disk.js'

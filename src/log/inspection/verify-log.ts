@@ -1,4 +1,4 @@
-/**
+/*
  * Checks every byte of a partition's folder; reports its contents and its problems. Reads only.
  *
  * The CRC of a batch leaves out its offset and epoch: offsets must follow each other without a gap,

@@ -1,4 +1,4 @@
-/** Checks the files next to the partitions: the checkpoints and meta.properties. */
+/* Checks the files next to the partitions: the checkpoints and meta.properties. */
 
 import { join, parentOf, readSmallFile, type Disk } from '../../disk/disk.js'
 import { parseOffsets } from '../format/checkpoints.js'

@@ -1,4 +1,4 @@
-/**
+/*
  * Walks one segment batch by batch along with its two indexes; reports its contents and problems.
  *
  * The CRC of a batch leaves out its offset and epoch: offsets must follow each other, epochs must

@@ -1,4 +1,4 @@
-/**
+/*
  * Gathers the facts about a break in a log, for damage.ts to judge.
  *
  * A batch that ends after its file announces more bytes than there are. The bytes up to the end of

@@ -1,4 +1,4 @@
-/**
+/*
  * What a break in a log means. A crash leaves a torn tail; rot leaves corruption. They need
  * opposite answers: a torn tail is cut off, because it was never acknowledged; corruption is never
  * "repaired" by deleting the records after it.

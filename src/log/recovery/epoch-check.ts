@@ -1,4 +1,4 @@
-/**
+/*
  * Checks the file of leader epochs against the batches. The file has no checksum, and followers
  * truncate by it: so epochs without a batch are dropped, and a file that contradicts the batches
  * is rebuilt from them.

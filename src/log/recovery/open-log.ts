@@ -1,4 +1,4 @@
-/**
+/*
  * Opens the Log in a partition's folder, or creates both.
  *
  * A folder holds more than segments: Kafka's bookkeeping, files being deleted, bytes that an

@@ -1,4 +1,4 @@
-/**
+/*
  * Opens the segments of a log: after a clean close by checking the end of the last one, after a
  * crash by scanning everything above the recovery point.
  *

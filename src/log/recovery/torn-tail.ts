@@ -1,4 +1,4 @@
-/**
+/*
  * What follows the last whole batch of a log's last segment, for tools that only read.
  *
  *   unwritten   zeros up to the end: Kafka may allocate a file in advance (log.preallocate)

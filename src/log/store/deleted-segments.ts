@@ -1,4 +1,4 @@
-/**
+/*
  * Segments that are no longer part of a log while their files still exist, so that reads under way
  * can finish. The files are renamed at once and removed after a delay; the next opening removes
  * files that are left when the log is closed.

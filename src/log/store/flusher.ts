@@ -1,4 +1,4 @@
-/**
+/*
  * Group commit: one sync serves every append made before it began.
  *
  * While a sync runs, appends collect; the next sync covers them all. A log has one sync at a time,

@@ -1,4 +1,4 @@
-/**
+/*
  * The batches a follower accepts from its leader: whole and unchanged. Nothing is patched, so
  * everything is checked first. Pure.
  */

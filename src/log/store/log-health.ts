@@ -1,4 +1,4 @@
-/**
+/*
  * Whether a log can be used, and what failures of its disk do to it.
  *
  *   failure                     an append     background work            a read

@@ -1,4 +1,4 @@
-/**
+/*
  * Reads a log by offset and by time. Every read returns whole batches, as stored; the first may
  * begin before the offset asked for, because a batch is never split.
  *

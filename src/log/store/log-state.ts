@@ -1,4 +1,4 @@
-/**
+/*
  * The whole state of one log: its parts, its offsets, and the work under way on it. Log,
  * truncation, retention and compaction all use this one object.
  *

@@ -1,4 +1,4 @@
-/**
+/*
  * One partition on one disk: a list of segments that together hold the offsets
  * [logStartOffset, logEndOffset), without a gap unless the log is compacted.
  *

@@ -1,4 +1,4 @@
-/**
+/*
  * Deletes the oldest segments of a log when retention allows it.
  *
  * The time indexes first show which segments are old enough. They have no checksum, so before a

@@ -1,4 +1,4 @@
-/**
+/*
  * The producers of a log: their state, and the snapshot files from which it is quick to rebuild.
  *
  * Opening loads the newest readable snapshot and replays the batches after it. A snapshot is

@@ -1,4 +1,4 @@
-/**
+/*
  * Which segments retention deletes. Pure; Kafka's rules (UnifiedLog.deletableSegments): whole
  * segments, oldest first, up to the first that must stay. A segment qualifies only if every record
  * in it is below the high watermark.

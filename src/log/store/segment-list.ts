@@ -1,4 +1,4 @@
-/**
+/*
  * The segments of a log, oldest first: creates, syncs, truncates and deletes their files. The last
  * one, which always exists, is the active segment.
  */

@@ -1,4 +1,4 @@
-/**
+/*
  * The times of a segment's records: the newest one, and look-ups by time.
  *
  * A time index has no checksum, and retention deletes by it. So an entry is used only after it was

@@ -1,4 +1,4 @@
-/**
+/*
  * A segment: one file of batches and its two indexes. The last segment of a log is the active one,
  * which grows; all others are closed and never change.
  *

@@ -1,4 +1,4 @@
-/**
+/*
  * Truncates a log: a follower removes records that its leader does not have.
  *
  * The order, each step durable before the next

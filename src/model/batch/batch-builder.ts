@@ -1,4 +1,4 @@
-/**
+/*
  * Builds a batch of records. Each record is encoded once, straight into the buffer that later goes
  * to the disk; nothing is allocated per record.
  *

@@ -1,4 +1,4 @@
-/**
+/*
  * The record batch, version 2, in Kafka's bytes: the unit of append, checksum and compression.
  *
  *   0          8       12      16 17      21    23      27         35         43

@@ -1,4 +1,4 @@
-/**
+/*
  * Codecs of a batch's records. The payload after the header is one compressed stream.
  * gzip comes from node:zlib; the others are recognised and named, but not read.
  */

@@ -1,4 +1,4 @@
-/**
+/*
  * Records of control batches, which the system writes between users' records.
  * Key: int16 version, int16 type. They take an offset and are never delivered.
  */

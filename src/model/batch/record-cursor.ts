@@ -1,4 +1,4 @@
-/**
+/*
  * Reads the records of one batch in order. The cursor holds the fields of the current record, so
  * skipping a record allocates nothing; keys, values and headers become objects only on demand, as
  * views of the batch's bytes.

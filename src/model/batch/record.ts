@@ -1,4 +1,4 @@
-/** A stored record and its parts, as plain data. */
+/* A stored record and its parts, as plain data. */
 
 import type { Offset, Timestamp } from '../units.js'
 

@@ -1,4 +1,4 @@
-/** Helpers of all assignors: members and topics in an order that is the same on every member. */
+/* Helpers of all assignors: members and topics in an order that is the same on every member. */
 
 import { compareText } from '../../model/names.js'
 import type { MemberSubscription } from '../messages/consumer-protocol.js'

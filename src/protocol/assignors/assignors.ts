@@ -1,4 +1,4 @@
-/** The assignors included in partlog, by name: Kafka's four and the one of kafkajs. */
+/* The assignors included in partlog, by name: Kafka's four and the one of kafkajs. */
 
 import { rangeAssignor } from './range-assignor.js'
 import { roundRobinAssignor } from './round-robin-assignor.js'

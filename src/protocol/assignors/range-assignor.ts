@@ -1,4 +1,4 @@
-/**
+/*
  * For each topic, each subscriber gets a range of consecutive partitions:
  *
  *   7 partitions, 3 members    │ 0 1 2 │ 3 4 │ 5 6 │    the first (7 mod 3) get one more

@@ -1,4 +1,4 @@
-/**
+/*
  * Goes through all partitions of all topics and gives each to the next member that subscribes to
  * its topic. Balanced if all members subscribe to the same topics; otherwise it may be uneven.
  */

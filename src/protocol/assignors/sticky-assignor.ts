@@ -1,4 +1,4 @@
-/**
+/*
  * The sticky assignors: balanced assignments that move few partitions. `sticky` is for members that
  * revoke all partitions before they join: a partition that moves is assigned at once.
  * `cooperative-sticky` is for members that continue to read: a partition that moves is left out,

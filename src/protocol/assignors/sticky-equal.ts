@@ -1,4 +1,4 @@
-/**
+/*
  * The sticky assignment when all members subscribe to the same topics. The shares are known from
  * the start: of T partitions, each of C members gets ⌊T/C⌋ (the quota), and T mod C members get one
  * more.

@@ -1,4 +1,4 @@
-/**
+/*
  * The input of the sticky assignors, with numbers for names. Members are numbered in the order of
  * member ids, partitions in the order of topic and partition number:
  *

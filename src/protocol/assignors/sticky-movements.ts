@@ -1,4 +1,4 @@
-/**
+/*
  * The moves of partitions between members while an assignment is balanced. Moving one partition of
  * a topic from A to B and another from B to A only costs both members a restart: the second move
  * reverts the first one instead.

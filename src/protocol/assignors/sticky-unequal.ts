@@ -1,4 +1,4 @@
-/**
+/*
  * The sticky assignment when members subscribe to different topics. The size of a fair share is not
  * known beforehand.
  *

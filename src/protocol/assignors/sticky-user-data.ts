@@ -1,4 +1,4 @@
-/**
+/*
  * The user data of the sticky assignors in a subscription. An eager member has revoked all
  * partitions when it joins, so `sticky` itself sends the partitions the member owned:
  *

@@ -1,4 +1,4 @@
-/** ApiVersions: a client's first request, for the APIs and versions that a broker supports. */
+/* ApiVersions: a client's first request, for the APIs and versions that a broker supports. */
 
 import {
   array,

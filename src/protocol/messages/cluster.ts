@@ -1,4 +1,4 @@
-/** DescribeCluster: the brokers of a cluster, for administrators. */
+/* DescribeCluster: the brokers of a cluster, for administrators. */
 
 import {
   array,

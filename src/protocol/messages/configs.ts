@@ -1,4 +1,4 @@
-/** DescribeConfigs, AlterConfigs (replaces all settings) and IncrementalAlterConfigs. */
+/* DescribeConfigs, AlterConfigs (replaces all settings) and IncrementalAlterConfigs. */
 
 import {
   array,

@@ -1,4 +1,4 @@
-/**
+/*
  * The messages between the consumers of a group, which the coordinator passes on:
  *
  *   subscription   int16 version │ topics │ user data │ 1+: owned │ 2+: generation │ 3+: rack

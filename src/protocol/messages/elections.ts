@@ -1,4 +1,4 @@
-/** ElectLeaders: elects the preferred leader, or any live replica. */
+/* ElectLeaders: elects the preferred leader, or any live replica. */
 
 import {
   array,

@@ -1,4 +1,4 @@
-/** Fetch: reads record batches from partitions, for consumers and followers. */
+/* Fetch: reads record batches from partitions, for consumers and followers. */
 
 import { ZERO_UUID } from '../../base/uuid.js'
 import {

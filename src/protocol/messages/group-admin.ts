@@ -1,4 +1,4 @@
-/** ListGroups, DescribeGroups, DeleteGroups and OffsetDelete. */
+/* ListGroups, DescribeGroups, DeleteGroups and OffsetDelete. */
 
 import { errorId } from '../../model/errors.js'
 import {

@@ -1,4 +1,4 @@
-/**
+/*
  * The records of `__consumer_offsets`: the durable state of a group coordinator.
  *
  * A key begins with an int16, the kind of the record; a value begins with an int16, its version.

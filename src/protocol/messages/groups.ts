@@ -1,4 +1,4 @@
-/**
+/*
  * Consumer groups: finding the coordinator, membership, committing and fetching offsets.
  */
 

@@ -1,4 +1,4 @@
-/**
+/*
  * Finds the errors, topics, partitions and groups in a message of any kind. The fields of a layout
  * have the types of this file, which carry a role; a walk over the layout finds the fields of a
  * role. Fault rules, doors and the tables of older versions read and change messages this way.

@@ -1,4 +1,4 @@
-/**
+/*
  * The records of `__cluster_metadata`: the cluster's state is a fold over them. Kafka's KRaft
  * records and their framing:
  *

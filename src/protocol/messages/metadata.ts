@@ -1,4 +1,4 @@
-/** Metadata: the brokers, the topics and the leaders of partitions. */
+/* Metadata: the brokers, the topics and the leaders of partitions. */
 
 import { ZERO_UUID } from '../../base/uuid.js'
 import { errorId } from '../../model/errors.js'

@@ -1,4 +1,4 @@
-/**
+/*
  * Offsets in a log: ListOffsets finds them, OffsetForLeaderEpoch returns the end of an epoch,
  * DeleteRecords raises the log start offset.
  */

@@ -1,4 +1,4 @@
-/**
+/*
  * Converts messages between their newest version and older ones, for example a single group in
  * place of a list, or another error code. The layout says which fields exist in a version; the
  * table next to it says how to lift a value from an older version and lower it to one.

@@ -1,4 +1,4 @@
-/** Produce: appends record batches to partitions. One batch per partition and request. */
+/* Produce: appends record batches to partitions. One batch per partition and request. */
 
 import {
   array,

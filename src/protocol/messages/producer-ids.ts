@@ -1,4 +1,4 @@
-/** InitProducerId: the id under which a producer numbers its batches. */
+/* InitProducerId: the id under which a producer numbers its batches. */
 
 import {
   int16,

@@ -1,4 +1,4 @@
-/** SASL authentication, before any other request of a connection (KIP-43, KIP-152). */
+/* SASL authentication, before any other request of a connection (KIP-43, KIP-152). */
 
 import {
   array,

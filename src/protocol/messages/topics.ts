@@ -1,4 +1,4 @@
-/** CreateTopics, CreatePartitions and DeleteTopics. */
+/* CreateTopics, CreatePartitions and DeleteTopics. */
 
 import { ZERO_UUID } from '../../base/uuid.js'
 import {
