@@ -53,7 +53,10 @@ const WALLS: Readonly<Record<string, readonly string[]>> = {
 
 const FILES_HOMES = ['disk/node-disk.ts', 'disk/lock.ts', 'cli/terminal/user-files.ts']
 
-/** What is ambient in Node, and the only files that may touch it. */
+/**
+ * What is ambient in Node, and the only files that may touch it. An import of node:process or
+ * node:util runs every getter they have: it opens stdin, stdout and stderr.
+ */
 const HOMES: readonly { readonly what: RegExp; readonly files: readonly string[] }[] = [
   { what: /\bDate\.now\(|\bperformance\.|new Date\(\)/, files: ['base/clock.ts'] },
   {
@@ -70,6 +73,7 @@ const HOMES: readonly { readonly what: RegExp; readonly files: readonly string[]
     files: ['disk/lock.ts', 'wire/tcp-server.ts', 'wire/dial.ts'],
   },
   { what: /\bconsole\.|process\.std(out|err)\b/, files: ['cli/terminal/output.ts'] },
+  { what: /from 'node:(process|util)'/, files: ['cli/command.ts'] },
   { what: /'node:zlib'/, files: ['model/batch/compression.ts', 'cli/terminal/user-files.ts'] },
 ]
 

@@ -22,13 +22,14 @@ import {
   type Stats,
 } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { promisify } from 'node:util'
 import { assert } from '../base/assert.js'
 import { Limiter } from '../base/tasks.js'
 import { Descriptors, isOutOfDescriptors, type DescriptorHolder } from './descriptors.js'
 import { DiskError, join, type Disk, type DiskEntry, type DiskFile } from './disk.js'
 import { asDiskError, attempt, attempted, diskError, type Place } from './system-errors.js'
 
+// Not by import: that would run every getter of the module, and open stderr on Node 22 and newer.
+const { promisify } = process.getBuiltinModule('node:util')
 const fdatasyncAsync = promisify(fdatasync)
 const fsyncAsync = promisify(fsync)
 const rmAsync = promisify(rm)

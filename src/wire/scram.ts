@@ -7,7 +7,6 @@
  */
 
 import { createHash, createHmac, pbkdf2, timingSafeEqual } from 'node:crypto'
-import { promisify } from 'node:util'
 import type { Random } from '../base/random.js'
 import { PartlogError } from '../model/errors.js'
 
@@ -28,6 +27,8 @@ const NONCE_BYTES = 24
 /** "No channel binding", in base64. */
 const NO_BINDING = 'biws'
 
+/** Not by import, which runs every getter of the module. */
+const { promisify } = process.getBuiltinModule('node:util')
 const derive = promisify(pbkdf2)
 
 export class ScramClient {
