@@ -2,6 +2,9 @@
  * Assertions state what cannot happen. They stay on in production, carry the values that
  * contradict them, and no code catches them and continues: a log in an impossible state stops.
  * What *can* happen (bad input, a full disk) is a typed error, never an assertion.
+ *
+ * On the way of every record or append, test first and assert `false`: values that hold then cost
+ * nothing.
  */
 
 export class AssertionError extends Error {

@@ -559,9 +559,10 @@ export class Partition {
 
   #setHighWatermark(highWatermark: Offset): void {
     const { logStartOffset, logEndOffset } = this.#log as Log
-    const isInLog = highWatermark >= logStartOffset && highWatermark <= logEndOffset
-    const places = { logStartOffset, highWatermark, logEndOffset }
-    assert(isInLog, 'the high watermark lies in the log', places)
+    if (highWatermark < logStartOffset || highWatermark > logEndOffset) {
+      const places = { logStartOffset, highWatermark, logEndOffset }
+      assert(false, 'the high watermark lies in the log', places)
+    }
     this.#highWatermark = highWatermark
   }
 

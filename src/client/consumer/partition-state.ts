@@ -207,7 +207,9 @@ export class PartitionState {
   /** Records up to here were taken from the fetched chunks. */
   advanceTo(offset: number): void {
     const position = this.#position
-    assert(position !== undefined && offset >= position, 'taken once', { position, offset })
+    if (position === undefined || offset < position) {
+      assert(false, 'records are taken once', { position, offset })
+    }
     this.#position = offset
   }
 

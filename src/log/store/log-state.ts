@@ -153,7 +153,7 @@ export class LogState {
 
   /** Records were appended. */
   appended(logEndOffset: Offset, bytes: number): void {
-    assert(logEndOffset > this.#logEndOffset, 'no offset is given twice', { logEndOffset })
+    assert(logEndOffset > this.#logEndOffset, 'no offset is given twice')
     this.#logEndOffset = logEndOffset
     this.#appendedBytes += bytes
   }
@@ -205,10 +205,13 @@ export class LogState {
   }
 
   #check(): void {
-    const [start, end] = [this.#logStartOffset, this.#logEndOffset]
-    const [recovery, durable] = [this.#recoveryPoint, this.#durableEndOffset]
-    const isInOrder = start <= end && durable <= end && recovery <= Math.max(durable, start)
-    assert(isInOrder, 'the offsets of a log are in order', { start, recovery, durable, end })
+    const start = this.#logStartOffset
+    const end = this.#logEndOffset
+    const recovery = this.#recoveryPoint
+    const durable = this.#durableEndOffset
+    if (start > end || durable > end || recovery > Math.max(durable, start)) {
+      assert(false, 'the offsets of a log are in order', { start, recovery, durable, end })
+    }
     assert(this.#durableBytes <= this.#appendedBytes, 'durable bytes were appended')
   }
 
@@ -273,11 +276,13 @@ export class LogState {
   // ── shared steps ───────────────────────────────────────────────────────────────────────
 
   /** Syncs all appended records; epochs first, so that the file has those of durable batches. */
-  async syncNow(): Promise<void> {
-    await this.health.retryWhileTransient(async () => {
-      await this.epochFile.flush()
-      await this.segments.sync()
-    })
+  syncNow(): Promise<void> {
+    return this.health.retryWhileTransient(() => this.#sync())
+  }
+
+  async #sync(): Promise<void> {
+    await this.epochFile.flush()
+    await this.segments.sync()
   }
 
   onSyncFailed(error: unknown): PartlogError {

@@ -148,7 +148,7 @@ export class Segment {
   append(bytes: Buffer, batches: readonly Batch[]): void {
     let position = this.file.size
     const begin = batches[0]?.baseOffset ?? this.baseOffset
-    assert(begin >= this.baseOffset, 'a batch begins in its segment', { begin })
+    assert(begin >= this.baseOffset, 'a batch begins in its segment')
     this.file.append(bytes)
     this.noteVerified(position, this.file.size)
     this.times.grown(position, this.file.size)
