@@ -51,7 +51,7 @@ beforeAll(async () => {
   await printed(holder, 'committed')
   holder.kill('SIGKILL')
   await ended(holder)
-}, 60_000)
+})
 
 /** A copy of a folder that may be changed. */
 function copy(folder: string): string {

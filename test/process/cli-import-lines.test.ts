@@ -21,7 +21,8 @@ function file(content: string | Uint8Array, ending = '.jsonl'): string {
   writeFileSync(path, content)
   return path
 }
-const WAIT = { interval: 5, timeout: 15_000 }
+/** Often: the command is to be met while it works. */
+const POLL = { interval: 5 }
 const fresh = (): string => join(tempFolder(), 'data')
 const recordsOf = (dir: string, topic = 't'): RecordLine[] =>
   jsonLines<RecordLine>(['replay', topic, '--dir', dir])
@@ -246,7 +247,7 @@ describe('a signal', () => {
     const dir = fresh()
     const { child, ended: over } = started(['import', path, '--topic', 't', '--dir', dir])
     const log = join(dir, 'broker-1/t-0/00000000000000000000.log')
-    await expect.poll(() => existsSync(log) && statSync(log).size > 500_000, WAIT).toBe(true)
+    await expect.poll(() => existsSync(log) && statSync(log).size > 500_000, POLL).toBe(true)
     child.kill(signal)
     const { code, stderr } = await over
     expect(code).toBe(1)
@@ -269,7 +270,7 @@ describe('a signal', () => {
     // The first record goes off before the wait for the second.
     const logs = [0, 1].map(n => join(dir, `broker-1/copy-${n}/00000000000000000000.log`))
     const isSent = () => logs.some(log => existsSync(log) && statSync(log).size > 0)
-    await expect.poll(isSent, WAIT).toBe(true)
+    await expect.poll(isSent, POLL).toBe(true)
     child.kill('SIGTERM')
     const { code, stderr } = await over
     expect(code).toBe(1)
@@ -282,7 +283,7 @@ describe('a signal', () => {
     const dir = fresh()
     const { child, ended: over } = started(['demo', '--records', '400000', '--dir', dir])
     const log = join(dir, 'broker-1/orders-0/00000000000000000000.log')
-    await expect.poll(() => existsSync(log) && statSync(log).size > 100_000, WAIT).toBe(true)
+    await expect.poll(() => existsSync(log) && statSync(log).size > 100_000, POLL).toBe(true)
     child.kill('SIGINT')
     const { code, stderr } = await over
     expect(code).toBe(1)

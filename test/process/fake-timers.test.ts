@@ -6,6 +6,7 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
+import { COMMAND_MAX_MS } from './helpers.js'
 
 const ENTRY = new URL('../../dist/index.js', import.meta.url).href
 
@@ -55,6 +56,6 @@ const PROGRAMS = {
 
 it.each(Object.entries(PROGRAMS))('a session continues under fake timers: %s', async (_, program) => {
   const words = ['--input-type=module', '--no-warnings', '--eval', SESSION + program]
-  const { stdout } = await promisify(execFile)(process.execPath, words, { timeout: 15_000 })
+  const { stdout } = await promisify(execFile)(process.execPath, words, { timeout: COMMAND_MAX_MS })
   expect(stdout).toBe('1,1 1,1')
 })

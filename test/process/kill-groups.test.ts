@@ -164,7 +164,7 @@ it.each<Durability>(['power', 'process'])(
     const hasCommitted = new Set([...committed.keys()].map(place => place.split(' ')[0]))
     expect(hasCommitted).toEqual(new Set(GROUPS))
   },
-  60_000,
+  180_000,
 )
 
 it('a second process is refused, and the groups of the first continue', async () => {

@@ -202,7 +202,7 @@ it('a mirror that follows stores its positions, and reports its plan only once',
   const onPlan = vi.fn()
   const onCaughtUp = (): void => void more()
   const following = mirror({ follow: true, signal: ending.signal, onPlan, onCaughtUp })
-  await expect.poll(copied, { timeout: 10_000 }).toEqual([25, 25, 5])
+  await expect.poll(copied).toEqual([25, 25, 5])
   ending.abort()
   await following
   expect(onPlan).toHaveBeenCalledTimes(1)
