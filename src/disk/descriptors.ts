@@ -1,6 +1,6 @@
 /*
  * File descriptors as a bounded cache: a file has one while it is in use and may lose it to another
- * file in between, so one process can have ten thousand logs open.
+ * file in between, so one process can have ten thousand logs open, whatever its limit.
  */
 
 import { assert } from '../base/assert.js'
@@ -21,10 +21,18 @@ export interface DescriptorHolder {
   dropDescriptor(): void
 }
 
+/** How many files may be open at once. */
+export interface DescriptorLimit {
+  /** So many may be open without asking. */
+  readonly sure: number
+  /** The limit; called at most once, when more than `sure` files are used. */
+  find(): number
+}
+
 /**
- * Which files hold a descriptor: at most `limit`, the most recently used ones. When the system has
- * none left, the caches of all disks in this process close half of theirs; reads and syncs wait for
- * others to end.
+ * Which files hold a descriptor: at most the limit, the most recently used ones. When the system
+ * has none left, all caches of this process close half of theirs; reads and syncs wait for others
+ * to end.
  */
 export class Descriptors {
   /** The caches that hold descriptors. */
@@ -35,8 +43,14 @@ export class Descriptors {
   static readonly released = new Signal()
   readonly #open = new Set<DescriptorHolder>()
   #latest: DescriptorHolder | undefined
+  /** The number that may be open; while it is only the sure part, there is `#find`. */
+  #limit: number
+  #find: (() => number) | undefined
 
-  constructor(readonly limit: number) {}
+  constructor(limit: number | DescriptorLimit) {
+    this.#limit = typeof limit === 'number' ? limit : limit.sure
+    this.#find = typeof limit === 'number' ? undefined : () => limit.find()
+  }
 
   use(file: DescriptorHolder): number {
     assert(file.descriptor !== undefined, 'an open file is used')
@@ -45,7 +59,7 @@ export class Descriptors {
   }
 
   open(file: DescriptorHolder, flags: number): void {
-    this.#evict(this.#open.size - this.limit + 1)
+    if (this.#open.size >= this.#limit) this.#makeRoom()
     this.withRoom(() => file.openWith(flags))
     this.#touch(file)
   }
@@ -82,6 +96,14 @@ export class Descriptors {
     if (this.#open.size === 0) Descriptors.#all.delete(this)
     if (this.#latest === file) this.#latest = undefined
     file.dropDescriptor()
+  }
+
+  #makeRoom(): void {
+    if (this.#find !== undefined) {
+      this.#limit = Math.max(this.#limit, this.#find())
+      this.#find = undefined
+    }
+    this.#evict(this.#open.size - this.#limit + 1)
   }
 
   #touch(file: DescriptorHolder): void {

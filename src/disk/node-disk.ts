@@ -14,6 +14,7 @@ import {
   openSync,
   read,
   readdirSync,
+  readFileSync,
   renameSync,
   rm,
   statSync,
@@ -47,12 +48,23 @@ const NO_FOLLOW = constants.O_NOFOLLOW ?? 0
  */
 const CONCURRENT_SYNCS = 2
 
-const DESCRIPTORS_MAX = 512
+/** So many files are open at once before the limit of the process is looked up. */
+const DESCRIPTORS_SURE = 16
+/** The limit where the system does not tell it. */
+const OPEN_FILES_DEFAULT = 1_024
+/** The kernel's memory for an open file is about 1 KiB. */
+const DESCRIPTORS_MAX = 65_536
+
+/** One cache for all disks of the process, because they share its limit. */
+const ofProcess = new Descriptors({ sure: DESCRIPTORS_SURE, find: descriptorsMax })
 
 export interface NodeDiskOptions {
   /** Refuses every change (EROFS). Default false. */
   readonly readOnly?: boolean
-  /** How many descriptors may be open at once. Default 512. */
+  /**
+   * How many descriptors this disk may have open at once. Default: all disks together half of what
+   * the process may open.
+   */
   readonly descriptorsMax?: number
 }
 
@@ -66,7 +78,8 @@ export class NodeDisk implements Disk {
   constructor(root: string, options: NodeDiskOptions = {}) {
     this.location = resolve(root)
     this.#readOnly = options.readOnly ?? false
-    this.#descriptors = new Descriptors(options.descriptorsMax ?? DESCRIPTORS_MAX)
+    const { descriptorsMax } = options
+    this.#descriptors = descriptorsMax === undefined ? ofProcess : new Descriptors(descriptorsMax)
   }
 
   open(path: string): DiskFile {
@@ -180,6 +193,48 @@ export async function makeFolder(path: string): Promise<void> {
   for (let made = target; made.length >= first.length; made = dirname(made)) {
     await new NodeDisk(dirname(made)).syncDirectory('')
   }
+}
+
+// ── how many files may be open ───────────────────────────────────────────────────────────
+
+/** Half of what the process may open: the other half belongs to the host application. */
+function descriptorsMax(): number {
+  return Math.min(Math.floor((openFilesLimit() ?? OPEN_FILES_DEFAULT) / 2), DESCRIPTORS_MAX)
+}
+
+/** The process' own limit; undefined if the system does not tell it. */
+function openFilesLimit(): number | undefined {
+  return toLimit(limitOfLinux()) ?? toLimit(limitInReport())
+}
+
+function toLimit(text: string | undefined): number | undefined {
+  if (text === 'unlimited') return Infinity
+  const limit = Number(text)
+  return Number.isSafeInteger(limit) && limit > 0 ? limit : undefined
+}
+
+/** `Max open files            1024                 524288               files` */
+function limitOfLinux(): string | undefined {
+  try {
+    return /^Max open files +(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]
+  } catch {
+    return undefined // another system
+  }
+}
+
+/** Node's diagnostic report has the limits of every Unix. It costs 5 ms. */
+function limitInReport(): string | undefined {
+  try {
+    const { userLimits } = process.report.getReport() as Report
+    return userLimits?.open_files?.soft.toString()
+  } catch {
+    return undefined // another runtime
+  }
+}
+
+interface Report {
+  /** Absent on Windows. */
+  readonly userLimits?: { readonly open_files?: { readonly soft: number | string } }
 }
 
 /** The target of a link; undefined if it does not exist. */

@@ -1,7 +1,7 @@
 import { mkdtempSync, mkdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { DiskError } from '../../src/disk/disk.js'
 import { makeFolder, NodeDisk } from '../../src/disk/node-disk.js'
 import { diskContract } from './contract.js'
@@ -128,8 +128,58 @@ describe('what a system call says', () => {
   })
 })
 
+/** A fresh copy of the module, in a process with such limits. */
+async function diskModule(limits: { readonly proc?: string; readonly report?: unknown }) {
+  const { proc, report } = limits
+  wrapCalls(['readFileSync'], real => (...args) => {
+    if ((args[0] as unknown) !== '/proc/self/limits') return real(...args)
+    if (proc === undefined) throw systemError('ENOENT', 2, 'open')
+    return `Limit  Soft Limit  Hard Limit  Units\nMax open files   ${proc}   4096   files\n`
+  })
+  vi.spyOn(process.report, 'getReport').mockReturnValue({ userLimits: { open_files: report } })
+  vi.resetModules()
+  return await import('../../src/disk/node-disk.js')
+}
+
+describe('how many files are open at once', () => {
+  afterEach(() => vi.restoreAllMocks())
+
+  it.each([
+    ['half of the limit in /proc', { proc: '100' }, 50],
+    ['half of the limit in the report elsewhere', { report: { soft: 200 } }, 100],
+    ['what is sure, if the limit is tiny', { proc: '9' }, 16],
+    ['512, if nothing tells the limit', {}, 512],
+    ['all, if there is no limit', { proc: 'unlimited' }, 600],
+  ])('%s', async (_, limits, most) => {
+    const module = await diskModule(limits)
+    const descriptors = limitDescriptors(Infinity)
+    // Two disks of one process share its limit.
+    const disks = [new module.NodeDisk(freshFolder()), new module.NodeDisk(freshFolder())]
+    const files = Array.from({ length: 600 }, (_, index) => {
+      return (disks[index % 2] as NodeDisk).create(`f${index}`)
+    })
+    for (const file of files) file.append(Buffer.from('x'))
+    expect(descriptors.most).toBe(most)
+    for (const file of files) file.close()
+    expect(descriptors.open).toBe(0)
+  })
+
+  it('files that are written in turn are not opened again below the limit', async () => {
+    const module = await diskModule({ proc: '2000' })
+    const descriptors = limitDescriptors(Infinity)
+    const disk = new module.NodeDisk(freshFolder())
+    const files = Array.from({ length: 700 }, (_, index) => disk.create(`f${index}`))
+    for (let round = 0; round < 3; round++) {
+      for (const file of files) file.append(Buffer.from('x'))
+    }
+    expect(descriptors.made).toBe(700)
+    for (const file of files) file.close()
+  })
+})
+
 describe('when the process has no descriptor left', () => {
   it('a call succeeds without a free descriptor by closing files that are not in use', async () => {
+    const { NodeDisk } = await diskModule({ proc: '512' })
     const [one, two] = [new NodeDisk(freshFolder()), new NodeDisk(freshFolder())]
     const descriptors = limitDescriptors(6)
     one.makeDirectory('d')
@@ -151,6 +201,7 @@ describe('when the process has no descriptor left', () => {
   })
 
   it('a call fails with a transient error when every file is in use', async () => {
+    const { NodeDisk } = await diskModule({ proc: '512' })
     const disk = new NodeDisk(freshFolder())
     const descriptors = limitDescriptors(1)
     const file = disk.create('a')

@@ -28,10 +28,18 @@ export function systemError(code: string, errno: number, syscall = 'write'): Err
   return Object.assign(new Error(`${code}: ${syscall}`), { code, errno: -errno, syscall })
 }
 
+/** Descriptors: now open, the most at a time, and how often one was opened. */
+interface DescriptorCount {
+  readonly open: number
+  readonly most: number
+  readonly made: number
+}
+
 /** From now on the process may have `limit` more descriptors open at a time; tells how many are. */
-export function limitDescriptors(limit: number): { readonly open: number; readonly most: number } {
+export function limitDescriptors(limit: number): DescriptorCount {
   const open = new Set<number>()
   let most = 0
+  let made = 0
   const check = (): void => {
     if (open.size >= limit) throw systemError('EMFILE', 24, 'open')
   }
@@ -39,6 +47,7 @@ export function limitDescriptors(limit: number): { readonly open: number; readon
     check()
     const descriptor = real(...args) as number
     open.add(descriptor)
+    made++
     most = Math.max(most, open.size)
     return descriptor
   })
@@ -56,6 +65,9 @@ export function limitDescriptors(limit: number): { readonly open: number; readon
     },
     get most() {
       return most
+    },
+    get made() {
+      return made
     },
   }
 }
