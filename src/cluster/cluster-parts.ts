@@ -147,7 +147,8 @@ async function openParts(
   const logger = unbreakable(settings.logger)
   const random = settings.random ?? systemRandom()
   const startedAt = clock.monotonicMs()
-  const faults = new FaultRules()
+  let opened: BrokerSet | undefined
+  const faults = new FaultRules(topic => opened?.controller.image.topics.get(topic)?.topicId)
   const network = new Network({ clock, random, faults })
   const news = new Signal()
   const events = new EventSource((name, error) =>
@@ -155,7 +156,6 @@ async function openParts(
   )
   const autoCreateTopics = settings.autoCreateTopics && !isReadOnly
   const autoLeaderRebalanceEnable = settings.autoLeaderRebalanceEnable && !isReadOnly
-  let opened: BrokerSet | undefined
   const brokers = await BrokerSet.open({
     ...settings,
     disk,

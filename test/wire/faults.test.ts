@@ -99,6 +99,35 @@ describe('rules about faults', () => {
     expect(metadata.topics).toMatchObject([{ errorCode: 5, topicId: other }])
   })
 
+  it('a fault rule for a topic fires for requests that name the topic by its id', async () => {
+    const { cluster, connect } = await shop()
+    await cluster.admin.createTopic({ topic: 'other' })
+    const client = connect()
+    const codesOf = async (names: readonly string[]): Promise<(number | undefined)[]> => {
+      const { topics } = await client.ask('Metadata', 12, { topics: null })
+      const ids = names.map(name => topics.find(each => each.name === name)?.topicId ?? '')
+      const wanted = { partition: 0, fetchOffset: 0, partitionMaxBytes: 10_000 }
+      const { responses } = await client.ask('Fetch', 13, {
+        ...{ maxWaitMs: 0, minBytes: 0 },
+        topics: ids.map(topicId => ({ topicId, partitions: [wanted] })),
+      })
+      return ids.map(id => {
+        const answer = responses.find(({ topicId }) => topicId === id)
+        return answer?.partitions[0]?.errorCode
+      })
+    }
+    const rule = cluster.faults.on('fetch', { topic: 'orders' }).error('NOT_LEADER_OR_FOLLOWER')
+    rule.always()
+    expect(await codesOf(['other'])).toEqual([0])
+    expect(rule.count).toBe(0)
+    expect(await codesOf(['orders', 'other'])).toEqual([6, 0])
+    expect(await codesOf(['orders'])).toEqual([6])
+    await cluster.admin.deleteTopic('orders')
+    await cluster.admin.createTopic({ topic: 'orders' }) // under another id
+    expect(await codesOf(['orders', 'other'])).toEqual([6, 0])
+    expect(rule.count).toBe(3)
+  })
+
   it('a lost request or answer ends the connection', async () => {
     const { cluster, connect } = await shop()
     const ends = async () => (await cluster.admin.listOffsets('orders', 'latest'))[0]?.offset

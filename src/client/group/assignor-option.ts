@@ -1,8 +1,11 @@
-/* The assignors of a consumer's `partitionAssignmentStrategy`. */
+/* The assignors of a consumer's `partitionAssignmentStrategy`, and the user data they add. */
 
+import { show } from '../../base/options.js'
 import { PartlogError } from '../../model/errors.js'
+import type { TopicPartition } from '../../model/names.js'
 import type { Assignor } from '../../protocol/assignors/assignor.js'
 import { ASSIGNORS } from '../../protocol/assignors/assignors.js'
+import { callbackError } from '../line/client-errors.js'
 
 /**
  * The name of a built-in assignor: Kafka's, and 'RoundRobinAssigner' of kafkajs for groups with
@@ -29,4 +32,21 @@ export function assignorsOf(given: readonly (AssignorName | Assignor)[]): Assign
   if (names.size === assignors.length) return assignors
   const sentence = 'partitionAssignmentStrategy: two assignors have the same name'
   throw new PartlogError('INVALID_CONFIG', sentence)
+}
+
+/** The assignor's user data; the assignor may be the application's. */
+export function userDataOf(
+  assignor: Assignor,
+  given: readonly TopicPartition[],
+  generationId: number,
+): Uint8Array | undefined {
+  const what = `userData of assignor "${assignor.name}"`
+  let bytes: unknown
+  try {
+    bytes = assignor.userData?.(given, generationId)
+  } catch (error) {
+    throw callbackError(what, error)
+  }
+  if (bytes === undefined || bytes instanceof Uint8Array) return bytes
+  throw new PartlogError('CALLBACK_FAILED', `${what} returned ${show(bytes)}, expected bytes`)
 }

@@ -13,7 +13,6 @@ import { assert } from '../../base/assert.js'
 import { backoffMs } from '../../base/backoff.js'
 import { sleep, type Clock } from '../../base/clock.js'
 import type { Logger } from '../../base/logger.js'
-import { show } from '../../base/options.js'
 import type { Random } from '../../base/random.js'
 import { checkStep } from '../../base/states.js'
 import { abortable, SerialQueue, Signal } from '../../base/tasks.js'
@@ -27,8 +26,8 @@ import {
   encodeSubscription,
 } from '../../protocol/messages/consumer-protocol.js'
 import type { JoinGroupResponse } from '../../protocol/messages/groups.js'
-import { callbackError } from '../line/client-errors.js'
 import type { MetadataCache } from '../line/metadata-cache.js'
+import { userDataOf } from './assignor-option.js'
 import { BetweenRecords } from './between-records.js'
 import { NO_MEMBER, type GroupClient } from './group-client.js'
 import { shareOut, type Assignments, type PartitionCounts } from './group-leader.js'
@@ -249,8 +248,7 @@ export class GroupMember {
           return await this.#giveUp(error, life)
         }
         this.#due ??= error.message
-        const { clock } = this.#options
-        const pause = error.retriable ? ++failures : this.#streak.add(clock.monotonicMs())
+        const pause = error.retriable ? ++failures : this.#countRebalance(error)
         if (pause > 0) await this.#pause(error, pause, life)
         if (!life.aborted) this.#enter('preparing')
       }
@@ -292,9 +290,24 @@ export class GroupMember {
     await this.#backOff(failures, life)
   }
 
+  /** Counts a rebalance; returns the number of the pause it needs, and warns of the first one. */
+  #countRebalance(error: PartlogError): number {
+    const { clock, logger, client } = this.#options
+    const pause = this.#streak.add(clock.monotonicMs())
+    if (pause === 1) {
+      logger.warn(
+        `group ${client.groupId} rebalances again and again: the consumer now pauses before ` +
+          `each attempt; the last reason: ${error.message}`,
+        { error },
+      )
+    }
+    return pause
+  }
+
   async #backOff(failures: number, signal: AbortSignal): Promise<void> {
     const { clock, random, settings } = this.#options
     await sleep(clock, backoffMs(settings, failures, random), signal).catch(() => undefined)
+    this.#streak.continue(clock.monotonicMs())
   }
 
   async #rebalance(life: AbortSignal): Promise<void> {
@@ -409,7 +422,7 @@ export class GroupMember {
   // ── staying ────────────────────────────────────────────────────────────────────────────
 
   async #beat(signal: AbortSignal): Promise<void> {
-    const { client, settings, logger, clock } = this.#options
+    const { client, settings, logger } = this.#options
     const { groupId, groupInstanceId, identity } = client
     assert(MEMBER_STATES[this.#state].hasHeartbeats, 'heartbeat', { state: this.#state })
     if (identity.memberId === '') return
@@ -425,7 +438,7 @@ export class GroupMember {
       const error = toPartlogError(thrown)
       logger.debug('heartbeat', { error })
       if (error.retriable) return
-      const pause = this.#streak.add(clock.monotonicMs())
+      const pause = this.#countRebalance(error)
       if (pause > 0) await this.#backOff(pause, signal)
       if (!isOver()) this.#onBadBeat(error)
     }
@@ -462,23 +475,6 @@ export class GroupMember {
   ): Promise<Response<A>> {
     return await abortable(this.#options.client.ask(api, request), life)
   }
-}
-
-/** The assignor's user data; the assignor may be the application's. */
-function userDataOf(
-  assignor: Assignor,
-  given: readonly TopicPartition[],
-  generationId: number,
-): Uint8Array | undefined {
-  const what = `userData of assignor "${assignor.name}"`
-  let bytes: unknown
-  try {
-    bytes = assignor.userData?.(given, generationId)
-  } catch (error) {
-    throw callbackError(what, error)
-  }
-  if (bytes === undefined || bytes instanceof Uint8Array) return bytes
-  throw new PartlogError('CALLBACK_FAILED', `${what} returned ${show(bytes)}, expected bytes`)
 }
 
 /** The first join of a new member is refused once, with the id to join with (KIP-394). */

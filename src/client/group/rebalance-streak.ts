@@ -19,9 +19,14 @@ export class RebalanceStreak {
   /** Counts one more; returns the number of the pause it needs, 0 for none. */
   add(nowMs: number): number {
     if (nowMs - this.#lastAtMs > this.#gapMs) this.#count = 0
-    this.#lastAtMs = nowMs
+    this.continue(nowMs)
     this.#count++
     return Math.max(this.#count - WITHOUT_PAUSE, 0)
+  }
+
+  /** A pause is over: the gap is counted from here, for the pause may be longer than the gap. */
+  continue(nowMs: number): void {
+    this.#lastAtMs = nowMs
   }
 
   /** The group is stable: the streak ends. */

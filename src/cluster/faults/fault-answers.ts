@@ -19,6 +19,8 @@ import type { Role } from '../../protocol/schema.js'
 /** The topics and partitions that a fault selects; an omitted field matches all. */
 export interface Target {
   readonly topic?: string | undefined
+  /** The id of `topic`, if it exists: newer clients name topics by their ids (KIP-516). */
+  readonly topicId?: string | undefined
   readonly partition?: number | undefined
 }
 
@@ -122,16 +124,23 @@ function leavesOf({ asked, parts }: Lists, request: Row): Said[] {
   })
 }
 
-function isHit(target: Target, { topic, partition }: Said): boolean {
-  if (target.topic !== undefined && target.topic !== topic) return false
-  return target.partition === undefined || target.partition === partition
+/** Topics are matched by name, or by id if they have no name. */
+const isNamed = ({ topic }: Said): boolean =>
+  topic !== undefined && topic !== null && topic !== ''
+
+function isHit(target: Target, said: Said): boolean {
+  if (target.topic !== undefined && !isAboutTopic(target, said)) return false
+  return target.partition === undefined || target.partition === said.partition
 }
 
-/** Topics are matched by name, or by id if they have no name. */
+function isAboutTopic({ topic, topicId }: Target, said: Said): boolean {
+  if (isNamed(said)) return topic === said.topic
+  return topicId !== undefined && topicId === said.topicId
+}
+
 function isAnswerTo(asked: Said, answered: Said): boolean {
   if (answered.partition !== undefined) return asked.partition === answered.partition
-  const isNamed = asked.topic !== null && asked.topic !== ''
-  return isNamed ? asked.topic === answered.topic : asked.topicId === answered.topicId
+  return isNamed(asked) ? asked.topic === answered.topic : asked.topicId === answered.topicId
 }
 
 /** The request without its failing parts and without entries that are empty then. */

@@ -156,18 +156,27 @@ export interface ClusterFaults {
   clear(): void
 }
 
+/** The id of a topic; undefined if no topic has this name. */
+export type TopicIdOf = (topic: string) => string | undefined
+
 export class FaultRules implements ClusterFaults {
+  readonly #topicIdOf: TopicIdOf
   /** The rules that may still fire, in the order of their creation. */
   #rules: Rule[] = []
   #createdCount = 0
+
+  constructor(topicIdOf: TopicIdOf) {
+    this.#topicIdOf = topicIdOf
+  }
 
   on(api: FaultApi, where: FaultFilter = {}): FaultBuilder {
     const name = apiOf(api)
     checkFilter(name, where)
     const filter = Object.freeze({ ...where })
-    const add = (effect: string, fault: Fault): FaultRule => {
+    const topicIdOf = this.#topicIdOf
+    const add = (effect: string, fault: RuleOptions['fault']): FaultRule => {
       const order = this.#createdCount++
-      const options = { name, api, where: filter, effect, fault, order }
+      const options = { name, api, where: filter, effect, fault, order, topicIdOf }
       const rule = new Rule(options, () => this.#sort(rule))
       this.#rules.push(rule)
       return rule
@@ -176,16 +185,15 @@ export class FaultRules implements ClusterFaults {
       error(code, message = `a fault rule makes ${api} fail`) {
         checkErrorCode(code)
         checkMessage(message)
-        const { topic, partition } = filter
         const error = { errorCode: errorId(code), errorMessage: message }
-        return add(`error ${code}`, { kind: 'error', target: { topic, partition }, error })
+        return add(`error ${code}`, target => ({ kind: 'error', target, error }))
       },
       delay(ms) {
         checkDelay(ms)
-        return add(`delay of ${ms} ms`, { kind: 'delay', delayMs: ms })
+        return add(`delay of ${ms} ms`, () => ({ kind: 'delay', delayMs: ms }))
       },
-      drop: () => add('request lost', { kind: 'drop' }),
-      dropAnswer: () => add('answer lost', { kind: 'dropAnswer' }),
+      drop: () => add('request lost', () => ({ kind: 'drop' })),
+      dropAnswer: () => add('answer lost', () => ({ kind: 'dropAnswer' })),
     }
   }
 
@@ -204,7 +212,11 @@ export class FaultRules implements ClusterFaults {
 
   /** @internal */
   match<A extends ApiName>(api: A, request: Request<A>, route: FaultRoute): Fault | undefined {
-    return this.#rules.find(rule => rule.fires(api, request, route))?.fault
+    for (const rule of this.#rules) {
+      const fault = rule.fire(api, request, route)
+      if (fault !== undefined) return fault
+    }
+    return undefined
   }
 
   /** A rule has changed: keeps it in its place while it may fire. */
@@ -221,8 +233,9 @@ interface RuleOptions {
   readonly api: FaultApi
   readonly where: FaultFilter
   readonly effect: string
-  readonly fault: Fault
+  readonly fault: (target: Target) => Fault
   readonly order: number
+  readonly topicIdOf: TopicIdOf
 }
 
 class Rule implements FaultRule {
@@ -246,9 +259,6 @@ class Rule implements FaultRule {
     this.#onChange = onChange
   }
 
-  get fault(): Fault {
-    return this.#options.fault
-  }
   get order(): number {
     return this.#options.order
   }
@@ -277,13 +287,22 @@ class Rule implements FaultRule {
     this.#change(() => (this.#isRemoved = true))
   }
 
-  /** Counts the request if it matches; true if the rule fires for it. */
-  fires<A extends ApiName>(api: A, request: Request<A>, route: FaultRoute): boolean {
-    if (api !== this.#options.name || !this.#isOn(route)) return false
-    if (!concerns(api, request, this.where)) return false
-    if (++this.#matches <= this.#skips) return false
+  /** Counts the request if it matches; its fault if the rule fires. */
+  fire<A extends ApiName>(api: A, request: Request<A>, route: FaultRoute): Fault | undefined {
+    const { name, fault } = this.#options
+    if (api !== name || !this.#isOn(route)) return undefined
+    const target = this.#target()
+    if (!concerns(api, request, target)) return undefined
+    if (++this.#matches <= this.#skips) return undefined
     this.#change(() => this.#count++)
-    return true
+    return fault(target)
+  }
+
+  /** The topic's id is looked up for each request: a recreated topic has another one. */
+  #target(): Target {
+    const { topic, partition } = this.where
+    const topicId = topic === undefined ? undefined : this.#options.topicIdOf(topic)
+    return { topic, topicId, partition }
   }
 
   #isOn({ from, to, client }: FaultRoute): boolean {

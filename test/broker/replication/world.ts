@@ -13,6 +13,9 @@ import type { PartlogError } from '../../../src/model/errors.js'
 import type { ApiName, Response } from '../../../src/protocol/api.js'
 import type { Channel } from '../../../src/protocol/channel.js'
 
+/** The id of a topic named in faults. */
+export const ORDERS_ID = 'b3JkZXJzb3JkZXJzb3JkZQ'
+
 export interface Wires {
   readonly clock: VirtualClock
   readonly faults: FaultRules
@@ -23,7 +26,7 @@ export interface Wires {
 
 export function wires(): Wires {
   const clock = new VirtualClock()
-  const faults = new FaultRules()
+  const faults = new FaultRules(topic => (topic === 'orders' ? ORDERS_ID : undefined))
   const network = new Network({ clock, faults, random: seededRandom(7) })
   return { clock, faults, network, client: network.channelFrom(CLIENT, 'tester') }
 }

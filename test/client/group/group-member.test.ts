@@ -137,7 +137,7 @@ describe('a member', () => {
   })
 
   it('pauses when rebalances follow each other without end, also those of heartbeats', async () => {
-    const { member, clock, coordinator } = memberWorld()
+    const { member, clock, coordinator, warnings } = memberWorld()
     const joins = (): number => coordinator.asked.filter(api => api === 'JoinGroup').length
     coordinator.fateOf = api => (api === 'JoinGroup' ? 'REBALANCE_IN_PROGRESS' : undefined)
     member.rejoin('the test begins')
@@ -148,6 +148,23 @@ describe('a member', () => {
     const before = joins()
     await clock.advance(20_000)
     expect(joins() - before).toBeGreaterThan(0)
-    expect(joins() - before).toBeLessThan(20 * 51)
+    // Pauses of 0.8 to 1.2 s, longer than the gap that ends a streak.
+    expect(joins() - before).toBeLessThanOrEqual(20 / 0.8 + 4)
+    expect(warnings).toEqual([expect.stringMatching(/^group g rebalances again and again: .*RE/)])
+  })
+
+  it('rebalances again without a pause after a while without rebalances', async () => {
+    const { member, clock, coordinator } = memberWorld()
+    const joins = (): number => coordinator.asked.filter(api => api === 'JoinGroup').length
+    coordinator.fateOf = api => (api === 'JoinGroup' ? 'REBALANCE_IN_PROGRESS' : undefined)
+    member.rejoin('the test begins')
+    await clock.advance(0)
+    coordinator.fateOf = () => undefined
+    await clock.advance(10_000)
+    expect(joins()).toBe(52)
+    coordinator.fateOf = api => (api === 'JoinGroup' ? 'REBALANCE_IN_PROGRESS' : undefined)
+    member.rejoin('the test says so')
+    await clock.advance(0)
+    expect(joins()).toBe(52 + 51)
   })
 })

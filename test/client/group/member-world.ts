@@ -125,6 +125,8 @@ export interface MemberWorld {
   readonly gate: ReadingGate
   /** The steps from one state to another, as the log tells them. */
   readonly steps: string[]
+  /** The sentences of warnings. */
+  readonly warnings: readonly string[]
   readonly state: () => MemberState
 }
 
@@ -156,7 +158,9 @@ export function memberWorld(options: { readonly isEager?: boolean; readonly seed
     steps.push(`${from} → ${to}`)
     state = to as MemberState
   }
-  const logger: Logger = { debug, info: nothing, warn: nothing, error: nothing }
+  const warnings: string[] = []
+  const warn = (sentence: string): void => void warnings.push(sentence)
+  const logger: Logger = { debug, info: nothing, warn, error: nothing }
   const member = new GroupMember({
     client,
     clock,
@@ -168,8 +172,8 @@ export function memberWorld(options: { readonly isEager?: boolean; readonly seed
     gate,
     host,
   })
-  const world = { member, client, clock, coordinator, host, gate, steps, state: () => state }
-  return world satisfies MemberWorld
+  const world = { member, client, clock, coordinator, host, gate, steps, warnings }
+  return { ...world, state: () => state } satisfies MemberWorld
 }
 
 /** A member that has its partition. */

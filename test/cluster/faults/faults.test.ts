@@ -14,6 +14,7 @@ import {
   DONE,
   errorOf,
   note,
+  ORDERS_ID,
   TestNode,
   wires,
   type BrokerWorld,
@@ -156,6 +157,7 @@ describe('which requests', () => {
   const partitions = [{ partitionIndex: 0 }, { partitionIndex: 1 }]
   const orders = { name: 'orders', topic: 'orders', resourceName: 'orders' }
   const topics = [{ ...orders, partitions }]
+  const byId = { topicId: ORDERS_ID }
   const ASKED: [FaultApi, object, 'topics' | 'partitions'][] = [
     ['produce', { topicData: [{ ...orders, partitionData: [{ index: 1 }] }] }, 'partitions'],
     ['fetch', { topics: [{ ...orders, partitions: [{ partition: 1 }] }] }, 'partitions'],
@@ -169,6 +171,9 @@ describe('which requests', () => {
     ['createPartitions', { topics }, 'topics'],
     ['describeConfigs', { resources: [orders] }, 'topics'],
     ['incrementalAlterConfigs', { resources: [orders] }, 'topics'],
+    ['fetch', { topics: [{ ...byId, topic: '', partitions: [{ partition: 1 }] }] }, 'partitions'],
+    ['metadata', { topics: [{ ...byId, name: null }] }, 'topics'],
+    ['deleteTopics', { topics: [{ ...byId, name: null }] }, 'topics'],
   ]
   it.each(ASKED)('%s requests are selected by what they name: %j', (word, request, naming) => {
     const { faults } = wires()
