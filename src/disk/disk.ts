@@ -16,7 +16,8 @@
  * - Calls that only touch the page cache are synchronous, so nothing can come between looking at
  *   a log and changing it, and an append costs a microsecond instead of a hop to another thread.
  *   Calls that wait for the medium (`sync`, `syncDirectory`), move much data (`read`) or may take
- *   long (`remove`) are asynchronous.
+ *   long (`remove`) are asynchronous. `readNow` is for few bytes, where a hop to another thread
+ *   costs more than the read.
  *
  * Paths are relative to the disk's root, separated by '/'; '' is the root itself.
  */
@@ -60,6 +61,12 @@ export interface DiskFile {
    * The bytes of `[position, position + length)`, fewer where the file ends. The caller owns them.
    */
   read(position: number, length: number): Promise<Buffer>
+  /**
+   * Fills `into` with the bytes from `position` on, as far as the file goes, and returns how many
+   * there were. For few bytes that are probably in the page cache: it blocks. Throws a transient
+   * DiskError if all descriptors are in use at the moment; `read` waits then.
+   */
+  readNow(position: number, into: Uint8Array): number
   /**
    * Writes after the last byte. All or nothing: when it throws, `size` is as before, and the next
    * write first cuts off any bytes this one has left.
@@ -150,19 +157,33 @@ export function parentOf(path: string): string {
 
 // ── whole small files ────────────────────────────────────────────────────────────────────
 
+/** A small file that is read at once: it costs less than a hop to another thread. */
+const READ_NOW_BYTES = 16 * 1024
+
 /** The bytes of a small file; undefined if it does not exist. Refuses more than `maxBytes`. */
 export async function readSmallFile(
   disk: Disk,
   path: string,
   maxBytes: number,
 ): Promise<Buffer | undefined> {
-  if (!disk.exists(path)) return undefined
-  const file = disk.open(path)
+  const file = openIfExists(disk, path)
+  if (file === undefined) return undefined
   try {
     if (file.size > maxBytes) throw new DiskError('EFBIG', 'read', path)
-    return await file.read(0, file.size)
+    if (file.size > READ_NOW_BYTES) return await file.read(0, file.size)
+    const bytes = Buffer.allocUnsafe(file.size)
+    return bytes.subarray(0, file.readNow(0, bytes))
   } finally {
     file.close()
+  }
+}
+
+function openIfExists(disk: Disk, path: string): DiskFile | undefined {
+  try {
+    return disk.open(path)
+  } catch (error) {
+    if (isDiskError(error, 'ENOENT') || isDiskError(error, 'ENOTDIR')) return undefined
+    throw error
   }
 }
 

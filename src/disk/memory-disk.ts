@@ -228,6 +228,12 @@ class MemoryFile implements DiskFile {
     return this.#node.content.read(position, length)
   }
 
+  readNow(position: number, into: Uint8Array): number {
+    this.#checkOpen('read')
+    this.#disk.perform({ kind: 'read', path: this.path, file: this.#node.id })
+    return this.#node.content.readInto(position, into)
+  }
+
   append(bytes: Uint8Array): void {
     this.#checkOpen('append')
     const { path, size: position } = this
@@ -297,14 +303,19 @@ class Content {
 
   /** A copy: changes the caller makes to it must not change the file. */
   read(position: number, length: number): Buffer {
-    const wanted = Math.max(0, Math.min(length, this.#size - position))
-    const buffer = Buffer.allocUnsafeSlow(wanted)
+    const buffer = Buffer.allocUnsafeSlow(Math.max(0, Math.min(length, this.#size - position)))
+    this.readInto(position, buffer)
+    return buffer
+  }
+
+  readInto(position: number, into: Uint8Array): number {
+    const wanted = Math.max(0, Math.min(into.byteLength, this.#size - position))
     for (let done = 0; done < wanted;) {
       const chunk = this.#chunks[Math.floor((position + done) / CHUNK_BYTES)] as Buffer
       const at = (position + done) % CHUNK_BYTES
-      done += chunk.copy(buffer, done, at, at + Math.min(wanted - done, CHUNK_BYTES - at))
+      done += chunk.copy(into, done, at, at + Math.min(wanted - done, CHUNK_BYTES - at))
     }
-    return buffer
+    return wanted
   }
 
   #chunkFor(position: number, more: number): Buffer {

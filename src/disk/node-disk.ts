@@ -15,6 +15,7 @@ import {
   read,
   readdirSync,
   readFileSync,
+  readSync,
   renameSync,
   rm,
   statSync,
@@ -344,6 +345,20 @@ class NodeFile implements DiskFile, DescriptorHolder {
     const buffer = Buffer.allocUnsafeSlow(wanted)
     const done = await this.#pinned('read', descriptor => readFully(descriptor, buffer, position))
     return done === wanted ? buffer : buffer.subarray(0, done)
+  }
+
+  readNow(position: number, into: Uint8Array): number {
+    const descriptor = this.#use()
+    const wanted = Math.max(0, Math.min(into.byteLength, this.#size - position))
+    return attempt(this.#place('read'), () => {
+      let done = 0
+      while (done < wanted) {
+        const count = readSync(descriptor, into, done, wanted - done, position + done)
+        if (count === 0) break
+        done += count
+      }
+      return done
+    })
   }
 
   async sync(): Promise<void> {

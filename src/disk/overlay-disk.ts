@@ -206,6 +206,15 @@ class OverlayNode {
     const second = await this.#tail.read(tailAt, end - kept - tailAt)
     return first.length === 0 ? second : Buffer.concat([first, second])
   }
+
+  readNow(position: number, into: Uint8Array): number {
+    const kept = this.#kept
+    const below = this.#file as DiskFile
+    const fromBelow = Math.max(0, Math.min(into.byteLength, kept - position))
+    const done = fromBelow > 0 ? below.readNow(position, into.subarray(0, fromBelow)) : 0
+    if (done < fromBelow) return done
+    return done + this.#tail.readNow(Math.max(0, position - kept), into.subarray(done))
+  }
 }
 
 class OverlayFile implements DiskFile {
@@ -227,6 +236,11 @@ class OverlayFile implements DiskFile {
   async read(position: number, length: number): Promise<Buffer> {
     this.#checkOpen('read')
     return await this.#node.read(position, length)
+  }
+
+  readNow(position: number, into: Uint8Array): number {
+    this.#checkOpen('read')
+    return this.#node.readNow(position, into)
   }
 
   append(bytes: Uint8Array): void {

@@ -51,6 +51,21 @@ export function diskContract(name: string, makeDisk: () => Disk): void {
       expect((await file.read(99, 1)).length).toBe(0)
     })
 
+    it('a read at once fills a buffer as far as the file goes', () => {
+      const file = makeDisk().create('a')
+      file.append(bytes('hello '))
+      file.append(bytes('world'))
+      const into = bytes('........')
+      expect(file.readNow(4, into)).toBe(7)
+      expect(into.toString()).toBe('o world.')
+      expect(file.readNow(0, into)).toBe(8)
+      expect(into.toString()).toBe('hello wo')
+      expect(file.readNow(11, into)).toBe(0)
+      expect(file.readNow(99, into)).toBe(0)
+      file.close()
+      expect(failure(() => file.readNow(0, into))).toBe('EBADF')
+    })
+
     it('a read returns bytes that the caller owns', async () => {
       const file = makeDisk().create('a')
       const source = bytes('hello')

@@ -100,6 +100,9 @@ describe('a disk above another', () => {
     for (let from = 0; from <= 9; from++) {
       for (let length = 0; length <= 9; length++) {
         expect((await file.read(from, length)).toString()).toBe(whole.slice(from, from + length))
+        const into = Buffer.alloc(length)
+        const count = file.readNow(from, into)
+        expect(into.toString('utf8', 0, count)).toBe(whole.slice(from, from + length))
       }
     }
     file.truncate(5)
