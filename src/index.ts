@@ -35,7 +35,7 @@ export type {
   GroupMemberName,
   RebalanceEvent,
   SharedGroupEvent,
-} from './coordinator/groups/rebalance-news.js'
+} from './coordinator/groups/rebalance-reporter.js'
 export type {
   ClusterFaults,
   FaultApi,

@@ -83,7 +83,7 @@ const PURE = [
   /^protocol\//,
   /^coordinator\/metadata\//,
   /^coordinator\/groups\/(group-(states|journal|view)|kept-groups|member|membership)\.ts$/,
-  /^coordinator\/groups\/(offset-expiration|rebalance-news|subscriptions)\.ts$/,
+  /^coordinator\/groups\/(offset-expiration|rebalance-reporter|subscriptions)\.ts$/,
   /^log\/recovery\/damage\.ts$/,
   /^log\/format\/(log-config|files|leader-epochs|producer-state)\.ts$/,
   /^log\/store\/(retention|follower-batches)\.ts$/,

@@ -10,7 +10,7 @@ import type { Clock } from '../base/clock.js'
 import type { Logger } from '../base/logger.js'
 import type { Random } from '../base/random.js'
 import { NOTHING } from '../coordinator/fold/state-machine.js'
-import type { GroupListener } from '../coordinator/groups/rebalance-news.js'
+import type { GroupListener } from '../coordinator/groups/rebalance-reporter.js'
 import { alterIsr, replicaFailed, replicaReturned } from '../coordinator/metadata/brokers.js'
 import type { ClusterImage, TopicImage } from '../coordinator/metadata/cluster-image.js'
 import { createTopic, type ControllerContext } from '../coordinator/metadata/topics.js'
@@ -198,7 +198,7 @@ export class Broker implements BrokerContext {
   }
 
   /** Folders of partitions that the metadata does not know: reported, never changed. */
-  get strangers(): string[] {
+  get unknownFolders(): string[] {
     return this.logs.unknownFolders([...this.replicas.partitions()].map(p => p.topicPartition))
   }
 

@@ -12,7 +12,7 @@ import type { RecordBatch } from '../client/consumer/consumer-options.js'
 import type { ConsumerRecord } from '../client/consumer/consumer-record.js'
 import type { Cluster } from '../cluster/cluster.js'
 import type { FaultApi } from '../cluster/faults/faults.js'
-import type { RebalanceEvent } from '../coordinator/groups/rebalance-news.js'
+import type { RebalanceEvent } from '../coordinator/groups/rebalance-reporter.js'
 import { partitionOfGroup } from '../model/hashes.js'
 import { OFFSETS_TOPIC } from '../model/names.js'
 import { clock } from './terminal/ending.js'
@@ -24,7 +24,7 @@ const BATCHES = 450
 const BATCH_RECORDS_MAX = 500
 export const WORK_MS = 20
 /** By default the reading has failed when nothing new was read for this long. */
-const PATIENCE_MS = 20_000
+const READ_TIMEOUT_MS = 20_000
 /** When the changes happen, as shares of the records. */
 const KILL_AT = 0.5
 const JOIN_AT = 0.6
@@ -71,7 +71,7 @@ export interface SharedReadingOptions {
   readonly onProgress: (processed: number, total: number) => void
   /** Called with each record when it is read for the first time. */
   readonly onFirst: (record: ConsumerRecord) => void
-  readonly patienceMs?: number
+  readonly readTimeoutMs?: number
 }
 
 type Batch = RecordBatch<Uint8Array, Uint8Array>
@@ -101,7 +101,7 @@ export class SharedReading {
   #redelivered = 0
   #rebalances = 0
   #killedBroker: number | undefined
-  #patience: Timer | undefined
+  #readTimer: Timer | undefined
 
   constructor(options: SharedReadingOptions) {
     this.#options = options
@@ -256,10 +256,10 @@ export class SharedReading {
   // ── the end ────────────────────────────────────────────────────────────────────────────
 
   #waitOn(): void {
-    const { tell, patienceMs = PATIENCE_MS } = this.#options
-    this.#patience?.cancel()
-    this.#patience = clock.after(patienceMs, () => {
-      tell(`no new record was read for ${patienceMs / 1000} s: giving up`)
+    const { tell, readTimeoutMs = READ_TIMEOUT_MS } = this.#options
+    this.#readTimer?.cancel()
+    this.#readTimer = clock.after(readTimeoutMs, () => {
+      tell(`no new record was read for ${readTimeoutMs / 1000} s: giving up`)
       this.#over.resolve()
     })
   }
@@ -269,18 +269,18 @@ export class SharedReading {
    * and not committed: these are delivered again.
    */
   async #catchUp(): Promise<void> {
-    const { cluster, groupId, tell, patienceMs = PATIENCE_MS } = this.#options
-    const patience = new AbortController()
-    const timer = clock.after(patienceMs, () => patience.abort())
+    const { cluster, groupId, tell, readTimeoutMs = READ_TIMEOUT_MS } = this.#options
+    const giveUp = new AbortController()
+    const timer = clock.after(readTimeoutMs, () => giveUp.abort())
     await cluster
-      .until({ group: groupId, lag: 0 }, { signal: patience.signal })
+      .until({ group: groupId, lag: 0 }, { signal: giveUp.signal })
       .catch((error: unknown) => tell((error as Error).message))
     timer.cancel()
   }
 
   /** The living members commit what they have processed, and leave. */
   async #end(): Promise<void> {
-    this.#patience?.cancel()
+    this.#readTimer?.cancel()
     if (this.#processed === this.#total) await this.#catchUp()
     this.#ending.abort()
     const living = this.#members.filter(({ isKilled }) => !isKilled)

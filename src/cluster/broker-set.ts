@@ -24,7 +24,7 @@ import { Housekeeping } from '../broker/node/housekeeping.js'
 import { PartitionJournal } from '../broker/node/partition-journal.js'
 import type { Truncation } from '../broker/replication/replica-fetcher.js'
 import { NOTHING, StateMachine } from '../coordinator/fold/state-machine.js'
-import type { GroupListener } from '../coordinator/groups/rebalance-news.js'
+import type { GroupListener } from '../coordinator/groups/rebalance-reporter.js'
 import {
   admitBroker,
   fenceBroker,

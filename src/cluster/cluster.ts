@@ -122,7 +122,10 @@ export class Cluster extends ClientMaker {
     return brokers.brokerIds.map(id => new HandleOfBroker(brokers, id))
   }
 
-  /** The brokers' addresses, for clients that connect through {@link Cluster.socketFactory}. */
+  /**
+   * `host:port` of each broker, for clients that connect through {@link Cluster.socketFactory}: no
+   * port is open. {@link Cluster.listen} opens ports and returns their addresses under this name.
+   */
   get bootstrap(): string[] {
     return this.#parts.doors.bootstrap
   }

@@ -1,6 +1,6 @@
 /* Events of a cluster. */
 
-import type { RebalanceEvent, SharedGroupEvent } from '../coordinator/groups/rebalance-news.js'
+import type { RebalanceEvent, SharedGroupEvent } from '../coordinator/groups/rebalance-reporter.js'
 import type { TopicPartition } from '../model/names.js'
 
 /** A leadership has begun, or the partition has lost its leader. */

@@ -17,7 +17,7 @@ export interface RecoveryReport {
     readonly error: PartlogError
   }[]
   /** Folders in the data folder that belong to no known partition; they were not changed. */
-  readonly strangers: readonly string[]
+  readonly unknownFolders: readonly string[]
   readonly durationMs: number
 }
 
@@ -45,7 +45,7 @@ export function reportOf({ managers, running }: BrokerSet, durationMs: number): 
     offline: partitions.flatMap(({ topicPartition, offlineReason }) =>
       offlineReason === undefined ? [] : [{ ...topicPartition, error: offlineReason }],
     ),
-    strangers: brokers.flatMap(({ strangers }) => strangers),
+    unknownFolders: brokers.flatMap(({ unknownFolders }) => unknownFolders),
     durationMs,
   }
 }

@@ -2,7 +2,7 @@
 
 import type { Logger } from '../base/logger.js'
 import type { Signal } from '../base/tasks.js'
-import type { GroupListener } from '../coordinator/groups/rebalance-news.js'
+import type { GroupListener } from '../coordinator/groups/rebalance-reporter.js'
 import type { BrokerSet, BrokerSetOptions } from './broker-set.js'
 import type { EventSource } from './events.js'
 

@@ -39,7 +39,7 @@ export function isUnanswered(api: ApiName, request: unknown): boolean {
 const JOIN_LAPSE_MS = 5_000
 
 /** How long to wait for an answer: the time a request may wait at the node is added. */
-export function patienceMs(api: ApiName, request: unknown, requestTimeoutMs: number): number {
+export function answerTimeoutMs(api: ApiName, request: unknown, requestTimeoutMs: number): number {
   switch (api) {
     case 'Fetch':
       return requestTimeoutMs + (request as Request<'Fetch'>).maxWaitMs

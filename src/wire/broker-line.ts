@@ -6,7 +6,7 @@ import type { Random } from '../base/random.js'
 import { abortable, whenAborted } from '../base/tasks.js'
 import { isPartlogError, PartlogError } from '../model/errors.js'
 import type { ApiName, Request, Response } from '../protocol/api.js'
-import { isUnanswered, patienceMs } from '../protocol/channel.js'
+import { isUnanswered, answerTimeoutMs } from '../protocol/channel.js'
 import { wireApi } from '../protocol/framing.js'
 import { liftResponse, lowerRequest } from '../protocol/messages/older-versions.js'
 import { addressOf, type Endpoint } from './addresses.js'
@@ -80,7 +80,7 @@ export class BrokerLine {
       await connection.sendUnanswered(wireApi(api), version, asked, this.#options.requestTimeoutMs)
       return { responses: [] } as unknown as Response<A>
     }
-    const timeoutMs = patienceMs(api, request, this.#options.requestTimeoutMs)
+    const timeoutMs = answerTimeoutMs(api, request, this.#options.requestTimeoutMs)
     const answer = connection.ask(wireApi(api), version, asked, timeoutMs)
     const response = await abortable(answer, signal)
     return liftResponse(wireApi(api), version, { request, response })

@@ -59,7 +59,7 @@ export const LISTEN_OPTIONS = {
 
 /** The open ports of a cluster. */
 export interface Listening {
-  /** `host:port` of each broker, as clients accept it. */
+  /** `host:port` of each broker, for clients that connect by TCP. */
   readonly bootstrap: readonly string[]
   /** The number of open connections. */
   readonly connectionCount: number

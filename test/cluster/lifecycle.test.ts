@@ -106,7 +106,7 @@ describe('a folder', () => {
     const dir = newFolder()
     const before = await opened(dir)
     expect(before.location).toBe(dir)
-    expect(before.recovery).toMatchObject({ findings: [], offline: [], strangers: [] })
+    expect(before.recovery).toMatchObject({ findings: [], offline: [], unknownFolders: [] })
     await before.admin.createTopic({
       topic: 'orders',
       partitions: 2,

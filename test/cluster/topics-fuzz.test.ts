@@ -362,9 +362,9 @@ async function run(place: Place, seed: number): Promise<void> {
 
 async function expectSame(open: () => Promise<Cluster>, topics: string[], life: Life) {
   const again = await open()
-  const { strangers, offline, wasClosedCleanly } = again.recovery
-  const found = { strangers, offline, wasClosedCleanly, topics: await again.admin.listTopics() }
-  const wanted = { strangers: [], offline: [], wasClosedCleanly: true, topics }
+  const { unknownFolders, offline, wasClosedCleanly } = again.recovery
+  const found = { unknownFolders, offline, wasClosedCleanly, topics: await again.admin.listTopics() }
+  const wanted = { unknownFolders: [], offline: [], wasClosedCleanly: true, topics }
   if (JSON.stringify(found) !== JSON.stringify(wanted)) {
     life.problems.push(`opened again: ${JSON.stringify(found)}`)
   }

@@ -12,7 +12,7 @@ import {
   GroupCoordinator,
   type GroupCoordinatorSettings,
 } from '../../coordinator/groups/group-coordinator.js'
-import type { GroupListener } from '../../coordinator/groups/rebalance-news.js'
+import type { GroupListener } from '../../coordinator/groups/rebalance-reporter.js'
 import type { ClusterImage } from '../../coordinator/metadata/cluster-image.js'
 import { PartlogError, toPartlogError } from '../../model/errors.js'
 import { partitionOfGroup } from '../../model/hashes.js'

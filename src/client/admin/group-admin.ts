@@ -103,7 +103,7 @@ export class GroupAdmin {
     await this.#requests.retrying(async () => {
       const leaving = members ?? leavingMembers(await describeGroup(line))
       const gone = await leaveGroup(line, leaving)
-      const missing = members === undefined ? [] : gone.filter(each => !each.wasThere)
+      const missing = members === undefined ? [] : gone.filter(each => !each.wasMember)
       if (missing.length === 0) return
       const names = missing.map(({ name }) => show(name)).join(', ')
       throw new PartlogError('UNKNOWN_MEMBER_ID', `group ${groupId} has no member ${names}`)
@@ -143,10 +143,10 @@ export async function describeGroup(line: CoordinatorLine): Promise<GroupDescrip
   const { groups } = await line.ask('DescribeGroups', { groups: [groupId] })
   const group = groups.find(each => each.groupId === groupId)
   if (group === undefined) throw noAnswer(groupId)
-  line.check(group, `there is no group ${groupId}`)
+  line.check(group, `group ${groupId} does not exist`)
   // Brokers before Kafka 4.0 describe an unknown group as dead.
   if (group.groupState === 'Dead') {
-    throw new PartlogError('GROUP_ID_NOT_FOUND', `there is no group ${groupId}`)
+    throw new PartlogError('GROUP_ID_NOT_FOUND', `group ${groupId} does not exist`)
   }
   return {
     groupId,
@@ -199,19 +199,19 @@ function leaving(memberId: string, groupInstanceId: string | null = null): Leavi
   return { memberId, groupInstanceId, reason: 'removed by an admin' }
 }
 
-/** Removes members; `wasThere` is false for a member that was not in the group. */
+/** Removes members; `wasMember` is false for a member that was not in the group. */
 export async function leaveGroup(
   line: CoordinatorLine,
   members: readonly LeavingMember[],
-): Promise<{ readonly name: string; readonly wasThere: boolean }[]> {
+): Promise<{ readonly name: string; readonly wasMember: boolean }[]> {
   const { groupId } = line
   const answer: LeaveGroupResponse = await line.ask('LeaveGroup', { groupId, members })
   line.check(answer, `removing members from group ${groupId}`)
   return answer.members.map(({ memberId, groupInstanceId = null, errorCode }) => {
-    const wasThere = errorCode !== UNKNOWN_MEMBER_ID
+    const wasMember = errorCode !== UNKNOWN_MEMBER_ID
     const name = groupInstanceId ?? memberId
-    if (wasThere) line.check({ errorCode }, `removing ${show(name)} from group ${groupId}`)
-    return { name, wasThere }
+    if (wasMember) line.check({ errorCode }, `removing ${show(name)} from group ${groupId}`)
+    return { name, wasMember }
   })
 }
 

@@ -338,7 +338,7 @@ function noTopic(topic: string): PartlogError {
 }
 
 function noGroup(groupId: string): PartlogError {
-  return new PartlogError('GROUP_ID_NOT_FOUND', `there is no group ${groupId}`)
+  return new PartlogError('GROUP_ID_NOT_FOUND', `group ${groupId} does not exist`)
 }
 
 function inUse({ groupId, state, members }: GroupDescription): PartlogError {

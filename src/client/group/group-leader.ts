@@ -21,16 +21,16 @@ export type PartitionCounts = ReadonlyMap<string, number>
 /** Most topics refreshed at the same time in the background. */
 const LOOKS_AT_ONCE = 20
 
-export interface SharedOut {
+export interface GroupAssignment {
   readonly assignments: Assignments
   readonly counts: PartitionCounts
 }
 
-export async function shareOut(
+export async function assignPartitions(
   assignor: Assignor,
   roll: JoinGroupResponse['members'],
   metadata: MetadataCache,
-): Promise<SharedOut> {
+): Promise<GroupAssignment> {
   const members = roll.map(({ memberId, groupInstanceId, metadata: bytes }) =>
     decodeSubscription(bytes, memberId, groupInstanceId ?? undefined),
   )

@@ -30,7 +30,7 @@ import type { MetadataCache } from '../line/metadata-cache.js'
 import { userDataOf } from './assignor-option.js'
 import { BetweenRecords } from './between-records.js'
 import { NO_MEMBER, type GroupClient } from './group-client.js'
-import { shareOut, type Assignments, type PartitionCounts } from './group-leader.js'
+import { assignPartitions, type Assignments, type PartitionCounts } from './group-leader.js'
 import { Heartbeat } from './heartbeat.js'
 import { heartbeatIntervalOf, type MemberSettings } from './member-config.js'
 import { MEMBER_STATES, type MemberState } from './member-states.js'
@@ -385,13 +385,13 @@ export class GroupMember {
       generationId: joined.generationId ?? -1,
       protocolType: joined.protocolType ?? null,
       protocolName: joined.protocolName,
-      assignments: await this.#shareOutAsLeader(joined),
+      assignments: await this.#assignAsLeader(joined),
     })
     client.check(answer, `partitions of group ${groupId}`)
     return decodeAssignment(answer.assignment).partitions
   }
 
-  async #shareOutAsLeader(joined: JoinGroupResponse): Promise<Assignments> {
+  async #assignAsLeader(joined: JoinGroupResponse): Promise<Assignments> {
     if (!this.#isLeader || joined.skipAssignment === true) return []
     const { assignors, metadata } = this.#options
     const assignor = assignors.find(({ name }) => name === joined.protocolName)
@@ -401,7 +401,7 @@ export class GroupMember {
         'partitionAssignmentStrategy'
       throw new PartlogError('INCONSISTENT_GROUP_PROTOCOL', sentence)
     }
-    const { assignments, counts } = await shareOut(assignor, joined.members, metadata)
+    const { assignments, counts } = await assignPartitions(assignor, joined.members, metadata)
     this.#counts = counts
     return assignments
   }

@@ -13,7 +13,7 @@ import type { Clock } from '../../base/clock.js'
 import type { Random } from '../../base/random.js'
 import { isPartlogError, PartlogError } from '../../model/errors.js'
 import type { ApiName, Request, Response } from '../../protocol/api.js'
-import { ANY_NODE, isUnanswered, patienceMs, type Channel } from '../../protocol/channel.js'
+import { ANY_NODE, isUnanswered, answerTimeoutMs, type Channel } from '../../protocol/channel.js'
 import { splitRequest } from '../faults/fault-answers.js'
 import type { Fault, FaultRoute, FaultSource } from '../faults/faults.js'
 import {
@@ -160,7 +160,7 @@ export class Network implements ClusterNetwork {
         carried.catch(() => undefined) // the sender expects no answer
         return NO_ANSWERS as unknown as Response<A>
       }
-      const answer = this.#within(sent, carried, patienceOf(sent, requestTimeoutMs))
+      const answer = this.#within(sent, carried, answerTimeoutOf(sent, requestTimeoutMs))
       if (nodeId === ANY_NODE) {
         answer.catch((error: unknown) => {
           if (isPartlogError(error, 'NETWORK_EXCEPTION')) lostAt = to
@@ -398,13 +398,13 @@ export class Network implements ClusterNetwork {
 }
 
 /** How long a client waits; inside the process a heartbeat may be held for `maxWaitMs` more. */
-function patienceOf(
+function answerTimeoutOf(
   { api, request }: { readonly api: ApiName; readonly request: Request<ApiName> },
   requestTimeoutMs: number | undefined,
 ): number | undefined {
   if (requestTimeoutMs === undefined) return undefined
   const { maxWaitMs = 0 } = api === 'Heartbeat' ? (request as Request<'Heartbeat'>) : {}
-  return patienceMs(api, request, requestTimeoutMs) + maxWaitMs
+  return answerTimeoutMs(api, request, requestTimeoutMs) + maxWaitMs
 }
 
 // ── delayed messages ─────────────────────────────────────────────────────────────────────

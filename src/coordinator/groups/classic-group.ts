@@ -274,7 +274,7 @@ export class ClassicGroup {
       memberId === '' && groupInstanceId !== null ? membership.staticMember(groupInstanceId) : null
     const member = byInstance ?? membership.member(memberId, groupInstanceId)
     this.#rebalance.remove(member, 'has left')
-    this.#rebalance.news.left(member)
+    this.#rebalance.reporter.left(member)
     return `client ${member.clientId} leaves${reason === '' ? '' : `: ${reason}`}`
   }
 
@@ -290,7 +290,7 @@ export class ClassicGroup {
     )
     for (const member of gone) {
       this.#rebalance.remove(member, 'ended with its process')
-      this.#rebalance.news.left(member)
+      this.#rebalance.reporter.left(member)
     }
     for (const member of this.membership.members) {
       if (member.groupInstanceId !== null) continue

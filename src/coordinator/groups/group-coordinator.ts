@@ -36,7 +36,7 @@ import type {
 } from './member.js'
 import { Membership } from './membership.js'
 import { expirationOf, expiryOf } from './offset-expiration.js'
-import type { GroupListener } from './rebalance-news.js'
+import type { GroupListener } from './rebalance-reporter.js'
 import type { GroupSettings } from './rebalance.js'
 import { mayRead } from './subscriptions.js'
 
@@ -334,7 +334,7 @@ export class GroupCoordinator {
 
   #checkExists(groupId: string): void {
     if (this.#exists(groupId)) return
-    throw new PartlogError('GROUP_ID_NOT_FOUND', `there is no group ${groupId}`)
+    throw new PartlogError('GROUP_ID_NOT_FOUND', `group ${groupId} does not exist`)
   }
 
   /** Throws POLICY_VIOLATION when a new group would exceed the maximum. */

@@ -13,7 +13,7 @@ import type { MemberAssignmentBytes } from './group-journal.js'
 import { MemberDeadlines } from './member-deadlines.js'
 import type { Member } from './member.js'
 import type { Membership } from './membership.js'
-import { RebalanceNews, type GroupListener } from './rebalance-news.js'
+import { RebalanceReporter, type GroupListener } from './rebalance-reporter.js'
 
 export interface GroupSettings {
   /** group.min.session.timeout.ms and group.max.session.timeout.ms */
@@ -37,7 +37,7 @@ export interface ClassicGroupOptions {
 export class Rebalance {
   readonly #membership: Membership
   readonly #options: ClassicGroupOptions
-  readonly news: RebalanceNews
+  readonly reporter: RebalanceReporter
   readonly deadlines: MemberDeadlines
   /** Notified when members have to do something. */
   readonly membersHaveToAct = new Signal()
@@ -49,7 +49,7 @@ export class Rebalance {
   constructor(membership: Membership, options: ClassicGroupOptions) {
     this.#membership = membership
     this.#options = options
-    this.news = new RebalanceNews(membership, options.listener, options.clock)
+    this.reporter = new RebalanceReporter(membership, options.listener, options.clock)
     this.deadlines = new MemberDeadlines({
       clock: options.clock,
       onSessionTimeout: member => this.#expire(member),
@@ -62,7 +62,7 @@ export class Rebalance {
   /** A new member was added. */
   admitted(member: Member): void {
     this.#hasNewcomer = true
-    this.news.joined(member)
+    this.reporter.joined(member)
     this.joined(`client ${member.clientId} joins`)
   }
 
@@ -87,7 +87,7 @@ export class Rebalance {
       this.failSyncs(new PartlogError('REBALANCE_IN_PROGRESS', sentence))
     }
     this.#syncTimer?.cancel()
-    this.news.begins(reason)
+    this.reporter.begins(reason)
     this.membersHaveToAct.notify()
     membership.enter('PreparingRebalance', this.#options.clock.now())
     if (!isFirst) return this.#completeIfAllJoinedOrWait()
@@ -133,7 +133,7 @@ export class Rebalance {
     for (const member of [...membership.members]) {
       if (member.joining !== undefined || member.groupInstanceId !== null) continue
       this.remove(member, 'did not join in time')
-      this.news.timedOut(member)
+      this.reporter.timedOut(member)
     }
     if (membership.size > 0 && !membership.electJoinedLeader()) {
       return this.#completeIfAllJoinedOrWait()
@@ -144,7 +144,7 @@ export class Rebalance {
   }
 
   #keepEmpty(): void {
-    this.news.ends()
+    this.reporter.ends()
     this.#options.keep(this.#membership).catch((error: unknown) => {
       const { groupId } = this.#membership
       const sentence = `group ${groupId}: could not write its last generation to the log`
@@ -189,7 +189,7 @@ export class Rebalance {
       this.deadlines.prolong(member)
       member.answerSync(membership.syncAnswer(member))
     }
-    this.news.ends()
+    this.reporter.ends()
   }
 
   /** Fails all waiting SyncGroups. The sessions of these members stood still and start again. */
@@ -207,7 +207,7 @@ export class Rebalance {
     const silent = [...membership.members].filter(({ owesSync }) => owesSync)
     if (silent.length === 0) return
     for (const member of silent) this.remove(member, 'sent no SyncGroup in time')
-    for (const member of silent) this.news.timedOut(member)
+    for (const member of silent) this.reporter.timedOut(member)
     this.begin(`${silent.length} members sent no SyncGroup in time`)
   }
 
@@ -226,7 +226,7 @@ export class Rebalance {
     const isWaiting = member.joining !== undefined || member.syncing !== undefined
     if (isWaiting && !member.isNew) return
     this.remove(member, 'sent no heartbeat in time')
-    this.news.timedOut(member)
+    this.reporter.timedOut(member)
     this.gone(`session of client ${member.clientId} has ended`)
   }
 

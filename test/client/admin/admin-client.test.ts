@@ -11,27 +11,27 @@ async function unreachable(options: object = {}) {
   const cluster = await Cluster.onDisk(new MemoryDisk(), { clock, ...options })
   cluster.network.partition(['client'], [1])
   /** How long it takes until a call gives up, in steps of 100 ms. */
-  const patienceMs = async (call: Promise<unknown>): Promise<number> => {
+  const waitedMs = async (call: Promise<unknown>): Promise<number> => {
     const before = clock.now()
     let isOver = false
     call.catch(() => undefined).finally(() => (isOver = true))
     while (!isOver) await clock.advance(100)
     return clock.now() - before
   }
-  return { cluster, clock, patienceMs }
+  return { cluster, clock, waitedMs }
 }
 
 describe('an admin', () => {
   it('tries a call for as long as its options say', async () => {
-    const { cluster, patienceMs } = await unreachable()
+    const { cluster, waitedMs } = await unreachable()
     const quick = cluster.adminClient({ defaultApiTimeoutMs: 500 })
-    expect(await patienceMs(quick.listTopics())).toBeLessThan(1_500)
-    expect(await patienceMs(cluster.admin.listTopics())).toBeGreaterThan(50_000)
+    expect(await waitedMs(quick.listTopics())).toBeLessThan(1_500)
+    expect(await waitedMs(cluster.admin.listTopics())).toBeGreaterThan(50_000)
   })
 
   it('of the cluster takes the options of the cluster', async () => {
-    const { cluster, patienceMs } = await unreachable({ admin: { defaultApiTimeoutMs: 500 } })
-    expect(await patienceMs(cluster.admin.listTopics())).toBeLessThan(1_500)
+    const { cluster, waitedMs } = await unreachable({ admin: { defaultApiTimeoutMs: 500 } })
+    expect(await waitedMs(cluster.admin.listTopics())).toBeLessThan(1_500)
   })
 
   it('that is closed rejects what is under way and what comes; the others go on', async () => {

@@ -225,7 +225,7 @@ describe('a group is deleted', () => {
     })
     const failure = await admin.deleteGroups(['nobody', 'g', 'b']).catch((error: unknown) => error)
     expect(failure).toMatchObject({ code: 'GROUP_ID_NOT_FOUND' })
-    expect(String(failure)).toMatch(/2 of 3 groups failed: .*no group nobody; .*group g is Stable/)
+    expect(String(failure)).toMatch(/2 of 3 groups failed: .*group nobody does not exist; .*group g is Stable/)
     expect((await admin.listGroups()).map(({ groupId }) => groupId)).toEqual(['g'])
     await one.close()
     await admin.deleteGroups(['g'])

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Consumer } from '../../../src/client/consumer/consumer-api.js'
 import type { ConsumerOptions } from '../../../src/client/consumer/consumer-options.js'
-import type { RebalanceEvent } from '../../../src/coordinator/groups/rebalance-news.js'
+import type { RebalanceEvent } from '../../../src/coordinator/groups/rebalance-reporter.js'
 import { errorId } from '../../../src/model/errors.js'
 import type { Request } from '../../../src/protocol/api.js'
 import { describeGroup } from '../../describe-group'

@@ -18,7 +18,7 @@ import {
 import type {
   RebalanceEvent,
   SharedGroupEvent,
-} from '../../../src/coordinator/groups/rebalance-news.js'
+} from '../../../src/coordinator/groups/rebalance-reporter.js'
 import type { PartlogError } from '../../../src/model/errors.js'
 import { encodeSubscription } from '../../../src/protocol/messages/consumer-protocol.js'
 

@@ -54,7 +54,7 @@ export interface GroupListener {
   failed(sentence: string, error: unknown): void
 }
 
-export class RebalanceNews {
+export class RebalanceReporter {
   readonly #membership: Membership
   readonly #listener: GroupListener
   readonly #clock: Clock
