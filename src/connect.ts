@@ -17,7 +17,12 @@ import {
 import { systemRandom } from './base/random.js'
 import type { AdminOptions } from './client/admin/admin-api.js'
 import { adminSettings } from './client/admin/admin-config.js'
-import { ClientMaker, type ChannelRequest, type ClientChannel } from './client/kafka-cluster.js'
+import {
+  ClientMaker,
+  type ChannelRequest,
+  type ClientChannel,
+  type ClientFactory,
+} from './client/kafka-cluster.js'
 import { REQUEST_TIMEOUT_MS } from './client/line/client-config.js'
 import { checkedConfig, PartlogError } from './model/errors.js'
 import { loadPart } from './model/load-part.js'
@@ -76,8 +81,10 @@ interface Channels extends Omit<TcpChannelOptions, 'clientId'> {
 
 /** Sockets, TLS, SASL: loaded when a program first connects. */
 const loadChannel = () => loadPart(() => import('./wire/tcp-channel.js'))
+const loadClients = () => loadPart(() => import('./client/client-factory.js'))
 
 interface RemoteParts {
+  readonly factory: ClientFactory
   readonly channels: Channels
   readonly logger: Logger
   readonly admin: AdminOptions
@@ -148,10 +155,10 @@ export class RemoteCluster extends ClientMaker {
   /** The addresses that `connect` was given. */
   readonly bootstrapServers: readonly string[]
 
-  private constructor({ channels, logger, admin, servers }: RemoteParts) {
+  private constructor({ factory, channels, logger, admin, servers }: RemoteParts) {
     const { clock, random } = channels
     const channelFor = (client: ChannelRequest): ClientChannel => channelOf(channels, client)
-    super({ clock, random, logger, channelFor, admin })
+    super({ factory, clock, random, logger, channelFor, admin })
     this.bootstrapServers = servers
   }
 
@@ -183,7 +190,10 @@ export async function connect(options: ConnectOptions): Promise<RemoteCluster> {
   const bootstrap = servers.map(endpointOf)
   const tls = tlsOf(settings.ssl)
   const sasl = saslOf(settings.sasl)
-  const { TcpChannel } = await loadChannel()
+  const [{ TcpChannel }, { CLIENT_FACTORY: factory }] = await Promise.all([
+    loadChannel(),
+    loadClients(),
+  ])
   const channels: Channels = {
     open: options => new TcpChannel(options),
     clock: new SystemClock(),
@@ -200,7 +210,7 @@ export async function connect(options: ConnectOptions): Promise<RemoteCluster> {
     maxIdleMs: settings.connectionsMaxIdleMs,
   }
   await probe(channels)
-  return RemoteCluster.over({ channels, logger: unbreakable(logger), admin, servers })
+  return RemoteCluster.over({ factory, channels, logger: unbreakable(logger), admin, servers })
 }
 
 /** Resolves when a broker has answered; uses a connection of its own, which it closes. */

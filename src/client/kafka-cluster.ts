@@ -5,14 +5,12 @@ import type { Logger } from '../base/logger.js'
 import type { Random } from '../base/random.js'
 import type { Channel } from '../protocol/channel.js'
 import type { Admin, AdminClient, AdminOptions } from './admin/admin-api.js'
-import { ClosableAdmin } from './admin/admin.js'
 import type { Consumer } from './consumer/consumer-api.js'
 import type { ConsumerOptions } from './consumer/consumer-options.js'
-import { ConsumerClient } from './consumer/consumer.js'
+import type { ConsumerClient } from './consumer/consumer.js'
 import { closedError } from './line/client-errors.js'
 import type { Deserialized, Deserializer, DeserializerName } from './line/serdes.js'
 import type { Producer, ProducerOptions } from './producer/producer-api.js'
-import { ProducerClient } from './producer/producer.js'
 
 /** The options of a client that its channel needs; not checked yet. */
 export interface ChannelRequest {
@@ -28,6 +26,7 @@ export interface ClientChannel {
 }
 
 export interface ClientMakerParts {
+  readonly factory: ClientFactory
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
@@ -39,9 +38,21 @@ export interface ClientMakerParts {
 }
 
 /** What every client gets. */
-interface ClientContext extends Omit<ClientMakerParts, 'channelFor' | 'admin'> {
+interface ClientContext extends Omit<ClientMakerParts, 'factory' | 'channelFor' | 'admin'> {
   readonly channel: Channel
   readonly onClose: () => void
+}
+
+interface AdminClientContext extends ClientContext {
+  /** Throws CLOSED once the cluster is closing. */
+  readonly checkOpen: () => void
+}
+
+/** Creates clients; see client-factory.ts. Each call throws INVALID_CONFIG for invalid options. */
+export interface ClientFactory {
+  producer(context: ClientContext, options: ProducerOptions): Producer
+  consumer(context: ClientContext, options: object): ConsumerClient<unknown, unknown>
+  admin(context: AdminClientContext, options: AdminOptions): AdminClient
 }
 
 /**
@@ -120,6 +131,7 @@ export abstract class ClientMaker implements KafkaCluster {
   readonly admin: Admin
   readonly #parts: ClientMakerParts
   readonly #clients = new Set<{ close(): Promise<void> }>()
+  readonly #consumers = new Set<ConsumerClient<unknown, unknown>>()
   readonly #closingSignal = new AbortController()
   #closing: Promise<void> | undefined
 
@@ -130,7 +142,8 @@ export abstract class ClientMaker implements KafkaCluster {
   }
 
   producer(options: ProducerOptions = {}): Producer {
-    return this.#made(options, context => new ProducerClient(context, options))
+    const { factory } = this.#parts
+    return this.#made(options, context => factory.producer(context, options))
   }
 
   consumer<
@@ -148,13 +161,22 @@ export abstract class ClientMaker implements KafkaCluster {
     options: WidenedConsumerOptions<KeyName, ValueName>,
   ): Consumer<unknown, unknown>
   consumer(options: object = {}): Consumer<unknown, unknown> {
-    return this.#made(options, context => new ConsumerClient<unknown, unknown>(context, options))
+    const { factory } = this.#parts
+    const consumer = this.#made(options, ({ onClose, ...context }) => {
+      const forget = (): void => {
+        this.#consumers.delete(consumer)
+        onClose()
+      }
+      return factory.consumer({ ...context, onClose: forget }, options)
+    })
+    this.#consumers.add(consumer)
+    return consumer
   }
 
   adminClient(options: AdminOptions = {}): AdminClient {
     return this.#made({ clientId: 'admin', ...options }, context => {
       const checkOpen = (): void => this.checkOpen()
-      return new ClosableAdmin({ ...context, checkOpen }, options)
+      return this.#parts.factory.admin({ ...context, checkOpen }, options)
     })
   }
 
@@ -179,7 +201,7 @@ export abstract class ClientMaker implements KafkaCluster {
     make: (context: ClientContext) => C,
   ): C {
     this.checkOpen()
-    const { channelFor, admin: _, ...common } = this.#parts
+    const { factory: _, admin: __, channelFor, ...common } = this.#parts
     const { channel, release } = channelFor(options ?? {})
     const onClose = (): void => {
       this.#clients.delete(client)
@@ -200,7 +222,7 @@ export abstract class ClientMaker implements KafkaCluster {
 
   /** @internal The consumers that are open. */
   protected get consumers(): ConsumerClient<unknown, unknown>[] {
-    return [...this.#clients].filter(client => client instanceof ConsumerClient)
+    return [...this.#consumers]
   }
 
   /** @internal Throws CLOSED once the cluster is closing. */

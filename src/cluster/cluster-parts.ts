@@ -16,7 +16,8 @@ import { systemRandom, type Random } from '../base/random.js'
 import { Signal } from '../base/tasks.js'
 import { randomUuid } from '../base/uuid.js'
 import type { AdminOptions } from '../client/admin/admin-api.js'
-import type { ChannelRequest } from '../client/kafka-cluster.js'
+import { CLIENT_FACTORY } from '../client/client-factory.js'
+import type { ChannelRequest, ClientFactory } from '../client/kafka-cluster.js'
 import { isDiskError, type Disk } from '../disk/disk.js'
 import { lockFolder, LockedError, LockUnavailableError, type FolderLock } from '../disk/lock.js'
 import { MemoryDisk } from '../disk/memory-disk.js'
@@ -48,6 +49,7 @@ import {
 
 /** What the class `Cluster` holds. */
 export interface Parts {
+  readonly factory: ClientFactory
   readonly brokers: BrokerSet
   readonly network: Network
   readonly faults: FaultRules
@@ -192,7 +194,8 @@ async function openParts(
     const either = { signal: AbortSignal.any([closing, signal]) }
     await until(condition, either, { brokers, news, clock, commitProcessed })
   }
-  const common = { clock, random, logger, recovery, location, lock, admin }
+  const factory = CLIENT_FACTORY
+  const common = { factory, clock, random, logger, recovery, location, lock, admin }
   const ways = { doors, channelFor, until: waiting }
   return { ...common, ...ways, brokers, network, faults, events, news }
 }

@@ -53,6 +53,7 @@ export class Cluster extends ClientMaker {
   private constructor(parts: Parts) {
     const { brokers, network, faults, clock, random, logger, news } = parts
     super({
+      factory: parts.factory,
       clock,
       random,
       logger,
