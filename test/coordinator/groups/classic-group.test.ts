@@ -37,7 +37,7 @@ describe('the first members of a group', () => {
     return { ...world, next: () => new Someone(() => world.groups, request).join() }
   }
 
-  it('wait for each other as long as it was agreed', async () => {
+  it('the first members of a group wait for each other for the initial rebalance delay', async () => {
     const { clock, next } = await waiting(3_000)
     const first = next()
     await clock.advance(2_999)
@@ -46,7 +46,7 @@ describe('the first members of a group', () => {
     expect(outcomeOf(first)).toBe('yes')
   })
 
-  it('wait again when somebody has come, and begin together', async () => {
+  it('a newcomer makes the first members wait once more, and all join together', async () => {
     const { clock, next } = await waiting(3_000)
     const first = next()
     await clock.advance(2_000)
@@ -60,7 +60,7 @@ describe('the first members of a group', () => {
     expect(answers[1]?.leader).toBe(answers[0]?.memberId)
   })
 
-  it('do not wait longer for one who asks again', async () => {
+  it('a first member that joins twice does not prolong the wait', async () => {
     const { clock, groups } = await waiting(3_000)
     const someone = new Someone(() => groups)
     const first = someone.join({ requiresMemberId: true })
@@ -74,7 +74,7 @@ describe('the first members of a group', () => {
     ])
   })
 
-  it('wait no longer than their rebalance may take', async () => {
+  it('the first members wait no longer than their rebalance timeout', async () => {
     const { clock, next } = await waiting(3_000, { rebalanceTimeoutMs: 7_000 })
     const calls = [next()]
     for (let second = 1; second < 7; second++) {
@@ -87,14 +87,14 @@ describe('the first members of a group', () => {
     expect(new Set(outcomes(...calls))).toEqual(new Set(['yes']))
   })
 
-  it('wait not at all where nothing was agreed', async () => {
+  it('without an initial rebalance delay the first member joins at once', async () => {
     const { clock, next } = await waiting(0)
     const first = next()
     await clock.advance(0)
     expect(outcomeOf(first)).toBe('yes')
   })
 
-  it('leave an empty group when all go before it begins', async () => {
+  it('a group whose first members all leave before it begins is empty', async () => {
     const { clock, groups } = await waiting(3_000)
     const someone = new Someone(() => groups)
     const joining = someone.join()
@@ -109,7 +109,7 @@ describe('the first members of a group', () => {
 })
 
 describe('a rebalance', () => {
-  it('is over when everybody has joined again', async () => {
+  it('a rebalance ends when every member has joined again', async () => {
     const world = await two()
     const { clock, groups, leader, follower, rebalances } = world
     const joining = [new Someone(() => groups).join(), follower.join()]
@@ -130,7 +130,7 @@ describe('a rebalance', () => {
     expect(rebalances).toHaveLength(1) // the second is over when it has assigned
   })
 
-  it('waits for the most patient member, and goes on without those who do not join', async () => {
+  it('a rebalance waits for the longest rebalance timeout, then drops members that did not join', async () => {
     const world = await stableParty([{}, { rebalanceTimeoutMs: 90_000 }, {}])
     const [leader, patient, away] = world.all as [Someone, Someone, Someone]
     const joining = [leader.join(), patient.join()]
@@ -144,7 +144,7 @@ describe('a rebalance', () => {
     expect(outcomeOf(heartbeat)).toBe('UNKNOWN_MEMBER_ID')
   })
 
-  it('has another leader when the one before does not join', async () => {
+  it('another member leads when the leader does not join the rebalance', async () => {
     const world = await two()
     const joining = world.follower.join({ protocols: saying(['other']) })
     await live(world, 60_000, world.leader)
@@ -153,14 +153,14 @@ describe('a rebalance', () => {
     expect(answer.members.map(({ memberId }) => memberId)).toEqual([world.follower.memberId])
   })
 
-  it('has another leader when the one before leaves', async () => {
+  it('another member leads when the leader leaves', async () => {
     const world = await two()
     world.leader.leave()
     const answer = await world.follower.join().promise
     expect(answer.leader).toBe(world.follower.memberId)
   })
 
-  it('waits for those who were sent away with an id, until that ends', async () => {
+  it('a rebalance waits for members that were refused with an id, until their time is over', async () => {
     const world = await two({ rebalanceTimeoutMs: 600_000 })
     const { clock, groups, leader, follower } = world
     new Someone(() => groups, { sessionTimeoutMs: 20_000 }).join({ requiresMemberId: true })
@@ -171,7 +171,7 @@ describe('a rebalance', () => {
     expect(outcomes(...joining)).toEqual(['yes', 'yes'])
   })
 
-  it('does not wait for one with an id who leaves', async () => {
+  it('a rebalance does not wait for a refused member that leaves', async () => {
     const world = await two()
     const pending = new Someone(() => world.groups)
     pending.join({ requiresMemberId: true })
@@ -183,7 +183,7 @@ describe('a rebalance', () => {
     expect(outcomes(...joining, gone)).toEqual(['yes', 'yes', 'yes'])
   })
 
-  it('does not begin when one with an id leaves', async () => {
+  it('no rebalance begins when a refused member leaves', async () => {
     const world = await two()
     const pending = new Someone(() => world.groups)
     pending.join({ requiresMemberId: true })
@@ -195,7 +195,7 @@ describe('a rebalance', () => {
     expect(outcomeOf(late)).toBe('UNKNOWN_MEMBER_ID')
   })
 
-  it('is one for all who leave at once', async () => {
+  it('members that leave in one request cause one rebalance', async () => {
     const world = await stableParty([{}, {}, {}])
     const [leader, one, other] = world.all as [Someone, Someone, Someone]
     const waiting = leader.join()
@@ -209,7 +209,7 @@ describe('a rebalance', () => {
     expect(world.view().state).toBe('Empty')
   })
 
-  it('of a group that is not there is no reason to leave it', async () => {
+  it('members cannot leave a group that does not exist', async () => {
     const { groups } = await groupWorld()
     const name = { memberId: 'm', groupInstanceId: null, reason: '' }
     expect(groups.leave('nowhere', [name])).toMatchObject([{ code: 'UNKNOWN_MEMBER_ID' }])
@@ -218,7 +218,7 @@ describe('a rebalance', () => {
 })
 
 describe('a member', () => {
-  it('that is new has five minutes while others are waited for', async () => {
+  it('a new member may wait five minutes for a rebalance to end', async () => {
     const world = await two({ rebalanceTimeoutMs: 600_000 })
     const joining = new Someone(() => world.groups).join()
     await live(world, 299_999, ...world.all)
@@ -227,7 +227,7 @@ describe('a member', () => {
     expect(outcomeOf(joining)).toBe('UNKNOWN_MEMBER_ID')
   })
 
-  it('that was here before is waited with as long as it takes', async () => {
+  it('a member of the last generation may wait for a rebalance as long as it takes', async () => {
     const world = await two({ rebalanceTimeoutMs: 600_000 })
     const joining = world.leader.join()
     await live(world, 590_000, world.follower)
@@ -238,7 +238,7 @@ describe('a member', () => {
     expect(membersOf(world)).toHaveLength(2)
   })
 
-  it('that is not heard of is out, and the others rebalance', async () => {
+  it('a member that misses its session timeout is removed, and the others rebalance', async () => {
     const world = await two()
     await live(world, 9_999, world.leader)
     expect(world.view().state).toBe('Stable')
@@ -247,7 +247,7 @@ describe('a member', () => {
     expect(membersOf(world)).toEqual([world.leader.memberId])
   })
 
-  it.each(['heartbeat', 'commit'] as const)('is heard of by a %s', async what => {
+  it.each(['heartbeat', 'commit'] as const)('a %s keeps a member in its group', async what => {
     const world = await two()
     for (let round = 0; round < 3; round++) {
       await world.clock.advance(9_000)
@@ -256,7 +256,7 @@ describe('a member', () => {
     expect(membersOf(world)).toHaveLength(2)
   })
 
-  it('has a shorter session as soon as it says so', async () => {
+  it('a shorter session timeout is in force from the join that names it', async () => {
     const world = await two()
     const { follower, leader } = world
     const more = { sessionTimeoutMs: 6_000, protocols: saying(['other']) }
@@ -267,14 +267,14 @@ describe('a member', () => {
     expect(membersOf(world)).toEqual([leader.memberId])
   })
 
-  it('that asks twice is answered once, the last time', async () => {
+  it('of two joins of one member only the last one is answered', async () => {
     const world = await two()
     const joining = [world.leader.join(), world.leader.join()]
     await world.clock.advance(0)
     expect(outcomes(...joining)).toEqual(['REBALANCE_IN_PROGRESS', 'waits'])
   })
 
-  it('whose answer was lost gets it again', async () => {
+  it('a member whose answer was lost gets the same answer again', async () => {
     const world = await party([{}, {}])
     const [leader, follower] = world.all as [Someone, Someone]
     const joined = await Promise.all([leader.join().promise, follower.join().promise])
@@ -289,7 +289,7 @@ describe('a member', () => {
     }
   })
 
-  it('without an assignment gets an empty one', async () => {
+  it('a member that the leader assigns nothing gets an empty assignment', async () => {
     const world = await party([{}, {}])
     const [leader, follower] = world.all as [Someone, Someone]
     const syncing = [leader.sync(leader), follower.sync()]
@@ -298,7 +298,7 @@ describe('a member', () => {
     expect(second).toMatchObject({ assignment: new Uint8Array(0), protocolName: 'range' })
   })
 
-  it('says who it is, or is refused', async () => {
+  it('a request without a valid member id is refused', async () => {
     const { groups, leader } = await two()
     const sync = (more: object) =>
       groups.sync('g', {
@@ -314,12 +314,13 @@ describe('a member', () => {
   })
 
   it.each([
-    [5_999, false],
-    [6_000, true],
-    [1_800_000, true],
-    [1_800_001, false],
-    [Number.NaN, false],
-  ])('has a session of %d ms: %s', async (sessionTimeoutMs, isFine) => {
+    [5_999, 'refused'],
+    [6_000, 'accepted'],
+    [1_800_000, 'accepted'],
+    [1_800_001, 'refused'],
+    [Number.NaN, 'refused'],
+  ])('a join with a session timeout of %d ms is %s', async (sessionTimeoutMs, outcome) => {
+    const isFine = outcome === 'accepted'
     const { groups, clock } = await groupWorld()
     const joining = new Someone(() => groups, { sessionTimeoutMs }).join()
     await clock.advance(0)
@@ -327,7 +328,7 @@ describe('a member', () => {
     expect(groups.groups).toHaveLength(isFine ? 1 : 0)
   })
 
-  it('hears of a rebalance at once', async () => {
+  it('a member learns of a rebalance at once', async () => {
     const { groups, clock, leader } = await two()
     let hasHeard = false
     void groups.news('g').then(() => (hasHeard = true))
@@ -340,7 +341,7 @@ describe('a member', () => {
 })
 
 describe('members that never ask for their partitions', () => {
-  it('are out when the time of a rebalance is over', async () => {
+  it('members that never sync are removed when the rebalance timeout is over', async () => {
     const world = await party([{ rebalanceTimeoutMs: 30_000 }, { rebalanceTimeoutMs: 30_000 }])
     const [leader, silent] = world.all as [Someone, Someone]
     await leader.sync(...world.all).promise
@@ -354,7 +355,7 @@ describe('members that never ask for their partitions', () => {
     expect(world.rebalances.at(-1)).toMatchObject({ timedOut: [{ memberId: silent.memberId }] })
   })
 
-  it('are out also when the leader is one of them, and whoever waits for it begins anew', async () => {
+  it('if the leader never syncs it is removed, and members that waited for it join again', async () => {
     const world = await party([{}, {}])
     const [leader, follower] = world.all as [Someone, Someone]
     const syncing = follower.sync()
@@ -364,7 +365,7 @@ describe('members that never ask for their partitions', () => {
     expect(next).toBe(follower.memberId)
   })
 
-  it('are missed again after they waited for a rebalance that came to nothing', async () => {
+  it('members are checked for syncing again after a rebalance that ended without a generation', async () => {
     const world = await party([{}, { groupInstanceId: 'a' }])
     const [leader, waiting] = world.all as [Someone, Someone]
     const syncing = waiting.sync()
@@ -376,7 +377,7 @@ describe('members that never ask for their partitions', () => {
     expect(membersOf(world)).toEqual([leader.memberId])
   })
 
-  it('have the whole time of their generation, whatever was left of the one before', async () => {
+  it('members have the whole rebalance timeout of their generation to sync', async () => {
     const world = await party([{}, {}])
     const [leader, silent] = world.all as [Someone, Someone]
     await live(world, 30_000, leader, silent)
@@ -389,7 +390,7 @@ describe('members that never ask for their partitions', () => {
     expect(membersOf(world)).toEqual([leader.memberId])
   })
 
-  it('are not those who wait for a slow leader; they have a new session when it has assigned', async () => {
+  it('members that wait for a slow leader stay, and get a new session when it has assigned', async () => {
     const world = await party([{}, {}])
     const [leader, patient] = world.all as [Someone, Someone]
     const syncing = patient.sync()
@@ -402,7 +403,7 @@ describe('members that never ask for their partitions', () => {
     expect(membersOf(world)).toEqual([leader.memberId])
   })
 
-  it('leave no timer behind when they do', async () => {
+  it('a sync leaves no timer', async () => {
     const { clock, groups } = await two()
     expect(clock.pendingTimers).toBe(2) // a session each
     groups.resign(new PartlogError('NOT_COORDINATOR', 'another one'))
@@ -415,7 +416,7 @@ describe('a static member', () => {
   const restart = ({ groups }: Party, request: Partial<JoinRequest> = {}): Someone =>
     new Someone(() => groups, { ...A, ...request })
 
-  it('that is back takes its place, and nobody else notices', async () => {
+  it('a static member that returns takes its place without a rebalance', async () => {
     const world = await stableParty([{}, A])
     const [leader, old] = world.all as [Someone, Someone]
     const back = restart(world, { protocols: saying(['other']) })
@@ -432,7 +433,7 @@ describe('a static member', () => {
     expect(outcomeOf(back.heartbeat())).not.toBe('FENCED_INSTANCE_ID')
   })
 
-  it('that leads and is back does not assign again', async () => {
+  it('a static leader that returns does not assign again', async () => {
     const world = await stableParty([A, {}])
     const back = restart(world)
     const answer = await back.join().promise
@@ -440,7 +441,7 @@ describe('a static member', () => {
     expect(answer.members.map(({ memberId }) => memberId)).toContain(back.memberId)
   })
 
-  it('is the same one for the coordinator after this', async () => {
+  it('the coordinator knows a static member by its new id after it returned', async () => {
     const world = await stableParty([{}, A])
     const back = restart(world)
     await back.join().promise
@@ -450,7 +451,7 @@ describe('a static member', () => {
     expect(() => again.groups.heartbeat('g', old)).toThrow('FENCED_INSTANCE_ID')
   })
 
-  it('that is back with other assignors makes the group rebalance', async () => {
+  it('a static member that returns with other assignors causes a rebalance', async () => {
     const both = { protocols: saying(['orders'], ['range', 'sticky']) }
     const world = await stableParty([both, { ...both, ...A }])
     const back = restart(world, { protocols: saying(['orders'], ['sticky']) })
@@ -462,7 +463,7 @@ describe('a static member', () => {
     ])
   })
 
-  it('that is back while the leader assigns makes the group rebalance', async () => {
+  it('a static member that returns while the leader assigns causes a rebalance', async () => {
     const world = await party([{}, A])
     const [leader, old] = world.all as [Someone, Someone]
     const syncing = old.sync()
@@ -475,7 +476,7 @@ describe('a static member', () => {
     ])
   })
 
-  it('that is back while others are waited for waits with them, and is not new', async () => {
+  it('a static member that returns during a rebalance joins it, and is not new', async () => {
     const world = await stableParty([{ rebalanceTimeoutMs: 600_000 }])
     const [leader] = world.all as [Someone]
     const old = restart(world).join()
@@ -489,7 +490,7 @@ describe('a static member', () => {
     expect(outcomeOf(joining)).toBe('yes')
   })
 
-  it('that is away has until its session ends, rebalances or not', async () => {
+  it('a static member that is away stays until its session ends, whatever rebalances', async () => {
     const world = await stableParty([{}, { ...A, sessionTimeoutMs: 200_000 }])
     const [leader, away] = world.all as [Someone, Someone]
     const joining = leader.join()
@@ -504,7 +505,7 @@ describe('a static member', () => {
     expect(membersOf(world)).toEqual([leader.memberId])
   })
 
-  it('has a new session with each generation, as in Kafka', async () => {
+  it('a static member gets a new session with each generation, as in Kafka', async () => {
     const world = await stableParty([{}, { ...A, sessionTimeoutMs: 70_000 }])
     const [leader] = world.all as [Someone]
     leader.join()
@@ -514,7 +515,7 @@ describe('a static member', () => {
     expect(membersOf(world)).toHaveLength(2)
   })
 
-  it('alone and away keeps the group waiting until its session ends', async () => {
+  it('a group whose only static member is away rebalances until its session ends', async () => {
     const world = await stableParty([{ ...A, sessionTimeoutMs: 100_000 }, {}])
     const [away, leaving] = world.all as [Someone, Someone]
     leaving.leave()
@@ -525,7 +526,7 @@ describe('a static member', () => {
     expect(world.view()).toMatchObject({ state: 'Empty', members: [] })
   })
 
-  it('is put out by its instance', async () => {
+  it('a static member is removed by its instance id', async () => {
     const world = await stableParty([{}, A])
     const name = { memberId: '', groupInstanceId: 'a', reason: 'by hand' }
     expect(world.groups.leave('g', [name])).toEqual([undefined])
@@ -533,7 +534,7 @@ describe('a static member', () => {
     expect(membersOf(world)).toHaveLength(1)
   })
 
-  it('does not come with the id of another', async () => {
+  it('an instance id cannot be joined under the member id of another member', async () => {
     const { groups, clock } = await groupWorld()
     const someone = new Someone(() => groups)
     someone.join({ requiresMemberId: true })
@@ -575,7 +576,7 @@ describe('while the log takes its time', () => {
     return world
   }
 
-  it('nobody gets partitions that are not kept', async () => {
+  it('no member gets its partitions before the group record is durable', async () => {
     const world = await slowly([{}, {}])
     world.journal.isSlow = true
     const syncing = world.all.map(each => each.sync(...world.all))
@@ -586,7 +587,7 @@ describe('while the log takes its time', () => {
     expect(outcomes(...syncing)).toEqual(['yes', 'yes'])
   })
 
-  it('a leader that asks again does not assign again', async () => {
+  it('a leader that syncs again while the record is written does not assign again', async () => {
     const world = await slowly([{}])
     const [leader] = world.all as [Someone]
     world.journal.isSlow = true
@@ -599,7 +600,7 @@ describe('while the log takes its time', () => {
     expect((await (syncing[1] as Call<never>).promise)['assignment']).toHaveProperty('length', 36)
   })
 
-  it('what was assigned to a generation that is over is not given out', async () => {
+  it('an assignment for a generation that is over is not delivered', async () => {
     const world = await slowly([{}, {}])
     const [leader, follower] = world.all as [Someone, Someone]
     world.journal.isSlow = true
@@ -625,7 +626,7 @@ describe('while the log takes its time', () => {
     ['NOT_ENOUGH_REPLICAS', 'COORDINATOR_NOT_AVAILABLE'],
     ['NOT_LEADER_OR_FOLLOWER', 'NOT_COORDINATOR'],
     ['MESSAGE_TOO_LARGE', 'UNKNOWN_SERVER_ERROR'],
-  ] as const)('a log that says %s is for members %s, and they begin anew', async (code, word) => {
+  ] as const)('a failed write (%s) is answered with %s, and the members join again', async (code, word) => {
     const world = await slowly([{}, {}])
     world.journal.refusal = new PartlogError(code, 'no')
     const syncing = world.all.map(each => each.sync(...world.all))
@@ -641,7 +642,7 @@ describe('while the log takes its time', () => {
     expect(outcomes(...again)).toEqual(['yes', 'yes'])
   })
 
-  it('what is not replicated in time is not there, for members', async () => {
+  it('members are refused when the group record is not replicated in time', async () => {
     const world = await slowly([{}, {}])
     const [leader, follower] = world.all as [Someone, Someone]
     world.journal.isSlow = true
@@ -655,7 +656,7 @@ describe('while the log takes its time', () => {
     expect(world.view().state).toBe('PreparingRebalance')
   })
 
-  it('a static member that is back waits until that is kept', async () => {
+  it('a static member that returns waits until its record is durable', async () => {
     const world = await stableSlowly([{}, A])
     const joining = world.back().join()
     await world.settle()
@@ -665,7 +666,7 @@ describe('while the log takes its time', () => {
     expect(outcomeOf(joining)).toBe('yes')
   })
 
-  it('a static member that is back twice has its place once', async () => {
+  it('a static member that returns twice has one place', async () => {
     const world = await stableSlowly([{}, A])
     const [first, second] = [world.back(), world.back()]
     const joining = [first.join(), second.join()]
@@ -677,7 +678,7 @@ describe('while the log takes its time', () => {
     expect(world.view().members).toHaveLength(2)
   })
 
-  it('a static member whose return cannot be kept is still the one it was', async () => {
+  it('a static member keeps its old id when its return cannot be written', async () => {
     const world = await stableSlowly([{}, A])
     const [, old] = world.all as [Someone, Someone]
     world.journal.refusal = new PartlogError('NOT_ENOUGH_REPLICAS', 'no')
@@ -694,7 +695,7 @@ describe('while the log takes its time', () => {
     expect(membersOf(world)).not.toContain(old.memberId)
   })
 
-  it('a static member that is back joins the rebalance that has begun meanwhile', async () => {
+  it('a static member that returns joins a rebalance that has begun meanwhile', async () => {
     const world = await stableSlowly([{}, A])
     const [leader] = world.all as [Someone]
     const back = world.back()
@@ -707,7 +708,7 @@ describe('while the log takes its time', () => {
     expect((await joining.promise).generationId).toBe(2)
   })
 
-  it('whoever waits hears when the coordinator resigns', async () => {
+  it('requests that wait are answered when the coordinator resigns', async () => {
     const world = await stableSlowly([{}, {}, A])
     const [leader, follower] = world.all as [Someone, Someone, Someone]
     const calls: Call<unknown>[] = [world.back().join(), leader.join()]
@@ -734,7 +735,7 @@ describe('while the log takes its time', () => {
     expect(world.failures).toEqual([])
   })
 
-  it('a group whose end cannot be kept is empty all the same', async () => {
+  it('a group is empty even if the record of that cannot be written', async () => {
     const world = await stableSlowly([{}])
     world.journal.refusal = new PartlogError('NOT_ENOUGH_REPLICAS', 'no')
     world.all[0]?.leave()
@@ -743,7 +744,7 @@ describe('while the log takes its time', () => {
     expect(world.failures).toEqual(['group g: could not write its last generation to the log'])
   })
 
-  it('a group that cannot be deleted is still what it was', async () => {
+  it('a group that cannot be deleted stays as it was', async () => {
     const world = await stableSlowly([{}])
     const [only] = world.all as [Someone]
     only.leave()
@@ -755,7 +756,7 @@ describe('while the log takes its time', () => {
     expect(joining.answer?.generationId).toBe(3)
   })
 
-  it('whoever came and went while a group was deleted is remembered', async () => {
+  it('a member that joins and leaves while its group is being deleted stays known', async () => {
     const world = await stableSlowly([{}])
     world.all[0]?.leave()
     const deleting = world.groups.deleteGroup('g')
@@ -770,7 +771,7 @@ describe('while the log takes its time', () => {
     expect(next.answer?.generationId).toBe(5)
   })
 
-  it('whoever joins while a group is deleted is in it', async () => {
+  it('a member that joins while its group is being deleted is a member afterwards', async () => {
     const world = await stableSlowly([{}])
     world.all[0]?.leave()
     const deleting = world.groups.deleteGroup('g')
@@ -795,7 +796,7 @@ describe('a group that is full', () => {
     ['PreparingRebalance', true],
     ['CompletingRebalance', false],
     ['Stable', false],
-  ] as const)('refuses one more while it is %s', async (state, isWaiting) => {
+  ] as const)('a full group in state %s refuses another member', async (state, isWaiting) => {
     const world = await (state === 'CompletingRebalance' ? party : stableParty)([{}, {}], full)
     const [leader, follower] = world.all as [Someone, Someone]
     if (isWaiting) {
@@ -818,7 +819,7 @@ describe('a group that is full', () => {
     expect(world.view().state).toBe(state)
   })
 
-  it('takes as many as it may of those who were given an id', async () => {
+  it('a full group accepts refused members only up to its maximum size', async () => {
     const { groups, clock } = await groupWorld(undefined, {
       ...full,
       groupInitialRebalanceDelayMs: 1_000,
@@ -841,14 +842,14 @@ describe('a group that is full', () => {
     expect(outcomes(again, after)).toEqual(['GROUP_MAX_SIZE_REACHED', 'UNKNOWN_MEMBER_ID'])
   })
 
-  it('lets static members come back', async () => {
+  it('a full group lets static members return', async () => {
     const world = await stableParty([{}, { groupInstanceId: 'a' }], full)
     const back = new Someone(() => world.groups, { groupInstanceId: 'a' }).join()
     await world.clock.advance(0)
     expect(outcomeOf(back)).toBe('yes')
   })
 
-  it('rebalances when it is loaded where fewer may be in it', async () => {
+  it('a loaded group with more members than the maximum rebalances', async () => {
     const { journal, all } = await stableParty([{}, {}, {}])
     const world = await groupWorld(new ArrayJournal([...journal.records]), full)
     expect(world.groups.describe('g').state).toBe('PreparingRebalance')
@@ -862,7 +863,7 @@ describe('a group that is full', () => {
     expect(world.groups.describe('g').members).toHaveLength(2)
   })
 
-  it('gives out only so many ids', async () => {
+  it('a group gives member ids only up to its maximum size', async () => {
     const { groups, clock } = await groupWorld(undefined, { groupMaxSize: 1 })
     const ask = () => new Someone(() => groups).join({ requiresMemberId: true })
     const asked = Array.from({ length: 10_001 }, ask)

@@ -40,9 +40,9 @@ async function afterwards(...requests: Partial<JoinRequest>[]) {
 
 describe('members that lived in the process', () => {
   it.each([
-    ['our own', HERE],
-    ['those of a socket factory', FACTORY],
-  ])('%s are gone at once', async (_, request) => {
+    ['members of this process', HERE],
+    ['members of a socket factory', FACTORY],
+  ])('%s are removed at once when their process has ended', async (_, request) => {
     const { view, rebalances, all } = await afterwards({ ...request, clientId: 'a' }, request)
     expect(view()).toMatchObject({ state: 'Empty', members: [] })
     expect(rebalances).toMatchObject([
@@ -52,14 +52,14 @@ describe('members that lived in the process', () => {
     expect(outcomeOf(await settled(all[0]?.heartbeat()))).toBe('UNKNOWN_MEMBER_ID')
   })
 
-  it('stay when it is only the coordinator that moves', async () => {
+  it('members of this process stay when only the coordinator moves', async () => {
     const { load } = await afterwards(HERE)
     expect((await load(false)).describe('g')).toMatchObject({ state: 'Stable' })
   })
 })
 
 describe('members elsewhere', () => {
-  it('that are heard of go on as if nothing had happened', async () => {
+  it('members of other processes that send heartbeats stay without a rebalance', async () => {
     const { view, all, clock, rebalances } = await afterwards(ELSEWHERE)
     await clock.advance(5_000)
     expect(outcomeOf(await settled(all[0]?.heartbeat()))).toBe('yes')
@@ -68,14 +68,14 @@ describe('members elsewhere', () => {
     expect(rebalances).toEqual([])
   })
 
-  it('that are not are waited for no longer than the shortest session', async () => {
+  it('silent members of other processes are waited for during the shortest session timeout', async () => {
     const { view, clock } = await afterwards(ELSEWHERE)
     expect(view().members).toHaveLength(1)
     await clock.advance(6_000)
     expect(view()).toMatchObject({ state: 'Empty', members: [] })
   })
 
-  it('join again when those beside them are gone, with the id they had', async () => {
+  it('members of other processes rejoin with their ids when the others are removed', async () => {
     const { view, all, clock } = await afterwards(ELSEWHERE, HERE)
     expect(view().state).toBe('PreparingRebalance')
     expect(outcomeOf(await settled(all[0]?.heartbeat()))).toBe('REBALANCE_IN_PROGRESS')
@@ -85,7 +85,7 @@ describe('members elsewhere', () => {
   })
 })
 
-it.each([HERE, ELSEWHERE])('static members are expected for their session', async request => {
+it.each([HERE, ELSEWHERE])('static members of an ended process have their whole session timeout', async request => {
   const { view, clock } = await afterwards({ ...request, groupInstanceId: 'i' })
   await clock.advance(44_000)
   expect(view()).toMatchObject({ state: 'Stable' })

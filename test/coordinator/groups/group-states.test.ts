@@ -47,16 +47,16 @@ const REQUESTS: Readonly<Record<string, (scene: Scene) => Call<unknown>>> = {
   'the follower joins again': ({ follower }) => follower.join(),
   'the follower says more': ({ follower }) => follower.join({ protocols: saying(['other']) }),
   'the leader joins again': ({ leader }) => leader.join(),
-  'a stranger joins': ({ groups }) => new Someone(() => groups).join({ memberId: 'stranger' }),
-  'somebody new joins': ({ groups }) => new Someone(() => groups).join(),
-  'somebody new asks for an id': ({ groups }) =>
+  'an unknown member joins': ({ groups }) => new Someone(() => groups).join({ memberId: 'stranger' }),
+  'a new member joins': ({ groups }) => new Someone(() => groups).join(),
+  'a new member asks for an id': ({ groups }) =>
     new Someone(() => groups).join({ requiresMemberId: true }),
-  'somebody joins who knows other assignors': ({ groups }) =>
+  'a member joins with other assignors': ({ groups }) =>
     new Someone(() => groups).join({ protocols: saying(['orders'], ['other']) }),
   'the follower syncs': ({ follower }) => follower.sync(),
   'the leader syncs': ({ leader, all }) => leader.sync(...all),
-  'the follower is heard of': ({ follower }) => follower.heartbeat(),
-  'an older generation is heard of': ({ follower }) => {
+  'the follower sends a heartbeat': ({ follower }) => follower.heartbeat(),
+  'an older generation sends a heartbeat': ({ follower }) => {
     follower.generationId = 0
     return follower.heartbeat()
   },
@@ -65,7 +65,7 @@ const REQUESTS: Readonly<Record<string, (scene: Scene) => Call<unknown>>> = {
     follower.generationId = 0
     return follower.commit()
   },
-  'one outside commits': ({ groups }) => new Someone(() => groups).commit(),
+  'a non-member commits': ({ groups }) => new Someone(() => groups).commit(),
   'the follower leaves': ({ follower }) => follower.leave(),
   'the group is deleted': ({ groups }) => called(() => groups.deleteGroup('g')),
 }
@@ -104,17 +104,17 @@ const TABLE = [
   ['the follower joins again',                   'unknown',            'waits',        'yes',                 'yes',                'not mine'],
   ['the follower says more',                     'unknown',            'waits',        'waits → preparing',   'waits → preparing',  'not mine'],
   ['the leader joins again',                     'unknown',            'waits',        'yes',                 'waits → preparing',  'not mine'],
-  ['a stranger joins',                           'unknown',            'unknown',      'unknown',             'unknown',            'not mine'],
-  ['somebody new joins',                         'waits → preparing',  'waits',        'waits → preparing',   'waits → preparing',  'not mine'],
-  ['somebody new asks for an id',                'id',                 'id',           'id',                  'id',                 'not mine'],
-  ['somebody joins who knows other assignors',   'waits → preparing',  'inconsistent', 'inconsistent',        'inconsistent',       'not mine'],
+  ['an unknown member joins',                    'unknown',            'unknown',      'unknown',             'unknown',            'not mine'],
+  ['a new member joins',                         'waits → preparing',  'waits',        'waits → preparing',   'waits → preparing',  'not mine'],
+  ['a new member asks for an id',                'id',                 'id',           'id',                  'id',                 'not mine'],
+  ['a member joins with other assignors',        'waits → preparing',  'inconsistent', 'inconsistent',        'inconsistent',       'not mine'],
   ['the follower syncs',                         'unknown',            'rebalancing',  'waits',               'yes',                'not mine'],
   ['the leader syncs',                           'unknown',            'rebalancing',  'yes → Stable',        'yes',                'not mine'],
-  ['the follower is heard of',                   'unknown',            'rebalancing',  'yes',                 'yes',                'not mine'],
-  ['an older generation is heard of',            'unknown',            'illegal',      'illegal',             'illegal',            'not mine'],
+  ['the follower sends a heartbeat',             'unknown',            'rebalancing',  'yes',                 'yes',                'not mine'],
+  ['an older generation sends a heartbeat',      'unknown',            'illegal',      'illegal',             'illegal',            'not mine'],
   ['the follower commits',                       'unknown',            'yes',          'rebalancing',         'yes',                'not mine'],
   ['an older generation commits',                'unknown',            'illegal',      'illegal',             'illegal',            'not mine'],
-  ['one outside commits',                        'yes',                'unknown',      'unknown',             'unknown',            'not mine'],
+  ['a non-member commits',                       'yes',                'unknown',      'unknown',             'unknown',            'not mine'],
   ['the follower leaves',                        'unknown',            'yes',          'yes → preparing',     'yes → preparing',    'not mine'],
   ['the group is deleted',                       'yes → gone',         'members',      'members',             'members',            'not mine'],
 ] as const
@@ -125,11 +125,11 @@ describe('a group', () => {
     columns.map((from, index) => ({ from, request, outcome: outcomes[index] })),
   )
 
-  it.each(cells)('that is $from, when $request: $outcome', async ({ from, request, outcome }) => {
+  it.each(cells)('in a group that is $from, $request: $outcome', async ({ from, request, outcome }) => {
     expect(await cell(from, request)).toBe(outcome)
   })
 
-  it('answers nobody once it is dead', () => {
+  it('a dead group answers no requests', () => {
     const keep = (): Promise<void> => Promise.resolve()
     const listener = {
       ...{ rebalanced: () => undefined, shared: () => undefined },
@@ -174,7 +174,7 @@ describe('states', () => {
   } as Record<GroupState, GroupState[]>
   const pairs = names.flatMap(from => names.map(to => ({ from, to, ok: ways[from].includes(to) })))
 
-  it.each(pairs)('$from → $to: $ok', ({ from, to, ok }) => {
+  it.each(pairs)('a group can change from $from to $to: $ok', ({ from, to, ok }) => {
     const membership = new Membership('g', 1)
     for (const state of paths[from]) membership.enter(state, 2)
     const before = membership.stateSince

@@ -53,14 +53,14 @@ describe('the assignor of a generation', () => {
       'range',
     ],
   ]
-  it.each(cases)('of %j is %s', (all, expected) => {
+  it.each(cases)('the members %j use the assignor %s', (all, expected) => {
     const members = all.map((names, index) =>
       someone(`m${index}`, { protocols: knowing(...names) }),
     )
     expect(group(...members).selectProtocol()).toBe(expected)
   })
 
-  it('is one that is known to all, also after they say something else', () => {
+  it('the assignor of a generation is one that all members know, even if they join with others later', () => {
     const [a, b] = [someone('a', { protocols: knowing('x', 'y') }), someone('b')]
     b.protocols = knowing('y', 'z')
     const membership = group(a, b)
@@ -74,7 +74,7 @@ describe('the assignor of a generation', () => {
     expect(membership.isCompatible('consumer', knowing('z'))).toBe(false)
   })
 
-  it('has to be of the same protocol', () => {
+  it('members of another protocol type are refused', () => {
     const membership = group(someone('a'))
     expect(membership.isCompatible('connect', knowing('range'))).toBe(false)
     expect(membership.isCompatible('consumer', [])).toBe(false)
@@ -88,7 +88,7 @@ describe('the assignor of a generation', () => {
 })
 
 describe('the leader', () => {
-  it('is the first, then any other, then nobody', () => {
+  it('the first member leads, then any other one, then none', () => {
     const [a, b] = [someone('a'), someone('b')]
     const membership = group(a, b)
     expect(membership.leaderId).toBe('a')
@@ -103,7 +103,7 @@ describe('the leader', () => {
     expect(membership.leaderId).toBe('a')
   })
 
-  it('has to be here', () => {
+  it('only a member can lead', () => {
     const [a, b, c] = [someone('a'), someone('b'), someone('c')]
     const membership = group(a, b, c)
     expect(membership.electJoinedLeader()).toBe(false)
@@ -118,7 +118,7 @@ describe('the leader', () => {
     expect([membership.haveAllJoined, membership.joinedCount]).toEqual([true, 3])
   })
 
-  it('alone is told what everybody says', () => {
+  it('only the leader gets the subscriptions of all members', () => {
     const [a, b] = [someone('a'), someone('b', { groupInstanceId: 'i' })]
     const membership = group(a, b)
     membership.enter('PreparingRebalance', 1)
@@ -141,7 +141,7 @@ describe('the leader', () => {
 })
 
 describe('generations', () => {
-  it('follow each other, and end without members', () => {
+  it('each rebalance has the next generation, and a group without members is empty', () => {
     const a = someone('a')
     const membership = group(a)
     for (const generation of [1, 2]) {
@@ -158,7 +158,7 @@ describe('generations', () => {
     })
   })
 
-  it('take as long as the most patient member allows', () => {
+  it('a rebalance may take as long as the longest rebalance timeout of its members', () => {
     expect(group().rebalanceTimeoutMs).toBe(0)
     const patient = someone('b', { rebalanceTimeoutMs: 70_000 })
     expect(group(someone('a'), patient, someone('c')).rebalanceTimeoutMs).toBe(70_000)
@@ -166,7 +166,7 @@ describe('generations', () => {
 })
 
 describe('a static member', () => {
-  it('has one place, whatever its id', () => {
+  it('a static member has one place, whatever its member id is', () => {
     const a = someone('a', { groupInstanceId: 'i' })
     const membership = group(a, someone('b'))
     membership.rename(a, 'a2')
@@ -186,7 +186,7 @@ describe('a static member', () => {
 })
 
 describe('what a member says', () => {
-  it('is the same only if it is all the same, in the same order', () => {
+  it('two joins of a member are equal only if all their protocols are, in the same order', () => {
     const member = someone('a', { protocols: knowing('x', 'y') })
     expect(member.hasProtocols(knowing('x', 'y'))).toBe(true)
     expect(member.hasProtocols(knowing('y', 'x'))).toBe(false)
@@ -202,7 +202,7 @@ describe('what a member says', () => {
 })
 
 describe('what cannot be in a group', () => {
-  it('a generation whose leader is no member', () => {
+  it('a generation cannot be led by a stranger', () => {
     const membership = new Membership('g', 0)
     const kept = { generation: 1, protocolType: 'consumer', protocolName: 'range', since: 0 }
     membership.restore({ ...kept, leaderId: 'gone', members: [someone('a')] })
@@ -210,7 +210,7 @@ describe('what cannot be in a group', () => {
     expect(() => membership.beginGeneration(2)).toThrow('the leader is a member')
   })
 
-  it('a dynamic member that comes back under another id', () => {
+  it('a dynamic member cannot return under another member id', () => {
     const a = someone('a')
     const membership = group(a)
     expect(() => membership.rename(a, 'b')).toThrow('only a static member is renamed')

@@ -35,7 +35,7 @@ async function withMember(request: Partial<Parameters<typeof newcomer>[0]> = {})
 }
 
 describe('offsets of a group that nobody ever joined', () => {
-  it('end after their time, each for itself, and the group with the last', async () => {
+  it('committed offsets without a group expire one by one, and the group with the last one', async () => {
     const world = await groupWorld(undefined, settings)
     const { groups, clock } = world
     await groups.commit(outside('g', at('a', 0, 1)))
@@ -56,7 +56,7 @@ describe('offsets of a group that nobody ever joined', () => {
 })
 
 describe('offsets of a group with members', () => {
-  it('stay while it reads their topic, and end when it does not', async () => {
+  it('offsets stay while the group reads their topic, and expire when it does not', async () => {
     const world = await withMember()
     await world.commit('orders')
     await world.commit('old')
@@ -69,7 +69,7 @@ describe('offsets of a group with members', () => {
     expect(world.view().state).toBe('Stable')
   })
 
-  it('stay while it rebalances', async () => {
+  it('offsets stay while the group rebalances', async () => {
     const world = await withMember({ rebalanceTimeoutMs: 7 * DAY })
     await world.commit('old')
     await world.pass(60 - 1)
@@ -81,16 +81,16 @@ describe('offsets of a group with members', () => {
   })
 
   it.each([
-    ['of another protocol', { protocolType: 'connect' }],
-    ['that says nothing readable', { protocols: [{ name: 'range', metadata: Buffer.alloc(1) }] }],
-  ])('%s stay', async (_, request) => {
+    ['of another protocol type', { protocolType: 'connect' }],
+    ['whose subscription cannot be read', { protocols: [{ name: 'range', metadata: Buffer.alloc(1) }] }],
+  ])('offsets of a group %s stay', async (_, request) => {
     const world = await withMember(request)
     await world.commit('old')
     await world.pass(120)
     expect(await topicsLeft(world)).toEqual(['old'])
   })
 
-  it('that has gone end so long after it went, all at once', async () => {
+  it('offsets of a group without members expire together, counted from its end', async () => {
     const world = await withMember()
     await world.commit('orders')
     await world.pass(50)
@@ -112,7 +112,7 @@ describe('offsets of a group with members', () => {
     }
   })
 
-  it('stay when somebody comes back in time', async () => {
+  it('offsets stay when a member joins before they expire', async () => {
     const world = await withMember()
     await world.commit('orders')
     world.member.leave()
@@ -132,7 +132,7 @@ describe('offsets whose client says how long they are kept', () => {
     [Number.MAX_SAFE_INTEGER, undefined],
     [-1, 60 * MINUTE],
     [undefined, 60 * MINUTE],
-  ])('%s ms: end after %s, also by a later coordinator', async (retentionTimeMs, end) => {
+  ])('offsets with a retention of %s ms expire after %s ms, also at a later coordinator', async (retentionTimeMs, end) => {
     const world = await groupWorld(undefined, settings)
     const commit = outside('g', at('orders', 0, 9))
     await world.groups.commit(
@@ -166,7 +166,7 @@ describe('offsets with an end of their own', () => {
     ),
   })
 
-  it('end then, whatever the rules of the group', async () => {
+  it('offsets with an expiry of their own expire then, whatever the retention of the group', async () => {
     const journal = new ArrayJournal([offsets(Date.UTC(2026, 0, 1) + 7 * DAY)])
     const world = await groupWorld(journal, settings)
     await world.clock.advance(7 * DAY - 1)
@@ -177,7 +177,7 @@ describe('offsets with an end of their own', () => {
     expect(await topicsLeft(world)).toEqual([])
   })
 
-  it('are kept as long as the group reads them', async () => {
+  it('offsets with an expiry of their own stay while the group reads their topic', async () => {
     const { journal } = await stableParty([{ protocols: saying(['orders']) }])
     const records = [...journal.records, offsets(1), offsets(1, 'old')]
     const world = await groupWorld(new ArrayJournal(records), settings)
@@ -187,7 +187,7 @@ describe('offsets with an end of their own', () => {
 })
 
 describe('groups', () => {
-  it('of old logs that do not say since when they are empty go by their commits', async () => {
+  it('groups of old logs, which do not say since when they are empty, expire by their commits', async () => {
     const start = Date.UTC(2026, 0, 1)
     const value = {
       protocolType: 'consumer',
@@ -218,7 +218,7 @@ describe('groups', () => {
     expect(world.groups.groups).toEqual([])
   })
 
-  it('without members or offsets are forgotten, but not those who wait for somebody', async () => {
+  it('a group without members and offsets is forgotten, unless a member is about to join', async () => {
     const { groups, clock, journal } = await groupWorld(undefined, settings)
     const pending = new Someone(() => groups)
     pending.join({ requiresMemberId: true })
@@ -231,7 +231,7 @@ describe('groups', () => {
     expect(journal.records).toEqual([])
   })
 
-  it('with members stay in the log, whether they have committed or not', async () => {
+  it('a group with members stays in the log, with or without commits', async () => {
     const world = await withMember()
     await world.pass(60)
     const again = await groupWorld(new ArrayJournal([...world.journal.records]))
@@ -239,7 +239,7 @@ describe('groups', () => {
     expect(again.groups.describe('g').members).toHaveLength(1)
   })
 
-  it('with very many offsets are cleaned bit by bit', async () => {
+  it('many expired offsets are removed in several steps', async () => {
     const world = await groupWorld(undefined, settings)
     const many = Array.from({ length: 2_500 }, (_, partition) => at('a', partition, 1))
     await world.groups.commit(outside('g', ...many))
@@ -259,7 +259,7 @@ describe('groups', () => {
 describe('offsets are taken back by hand', () => {
   const place = (topic: string, partition = 0) => ({ topic, partition })
 
-  it('but those of topics that the group reads', async () => {
+  it('deleting offsets keeps those of topics that the group reads', async () => {
     const world = await withMember()
     for (const topic of ['orders', 'old', 'older']) await world.commit(topic)
     const places = [place('orders'), place('old'), place('orders', 7), place('nowhere')]
@@ -271,7 +271,7 @@ describe('offsets are taken back by hand', () => {
     expect(await topicsLeft(world)).toEqual(['older'])
   })
 
-  it('but none where nobody can tell what is read', async () => {
+  it('deleting offsets removes none if the subscription cannot be read', async () => {
     const metadata = Buffer.alloc(1)
     const unreadable = await withMember({ protocols: [{ name: 'range', metadata }] })
     await unreadable.commit('old')

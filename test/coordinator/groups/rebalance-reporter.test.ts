@@ -32,7 +32,7 @@ async function world(settings = {}) {
 }
 
 describe('a rebalance that is over', () => {
-  it('is told with all that has changed', async () => {
+  it('the report of a rebalance lists all changes', async () => {
     const all = await world()
     const [one, two, three] = [all.next('one'), all.next('two'), all.next('three')]
     await round(all, [one, 0, 1], [two, 2])
@@ -60,7 +60,7 @@ describe('a rebalance that is over', () => {
     })
   })
 
-  it('does not name those who came and went on the way', async () => {
+  it('the report does not list members that came and left during the rebalance', async () => {
     const all = await world()
     const [one, two] = [all.next('one'), all.next('two', { groupInstanceId: 'i' })]
     await round(all, [one, 0])
@@ -71,7 +71,7 @@ describe('a rebalance that is over', () => {
     expect(all.rebalances[1]).toMatchObject({ joined: [], left: [], timedOut: [] })
   })
 
-  it('names those who were not heard of, and who was there before a restart', async () => {
+  it('the report lists members that timed out, and members from before a restart', async () => {
     const before = await world()
     const [one, two] = [before.next('one'), before.next('two')]
     await round(before, [one, 0], [two, 1])
@@ -92,7 +92,7 @@ describe('a rebalance that is over', () => {
     ])
   })
 
-  it('is one, also when it had to begin again', async () => {
+  it('a rebalance that had to start again is reported once', async () => {
     const all = await world()
     const [one, two] = [all.next('one'), all.next('two')]
     one.join()
@@ -103,7 +103,7 @@ describe('a rebalance that is over', () => {
     ])
   })
 
-  it('names those who did not join in time, and those who waited and were put out', async () => {
+  it('the report lists members that did not join in time, and waiting ones that were removed', async () => {
     const all = await world()
     const [one, late] = [all.next('one'), all.next('late', { sessionTimeoutMs: 90_000 })]
     await round(all, [one, 0], [late, 1])
@@ -117,7 +117,7 @@ describe('a rebalance that is over', () => {
     })
   })
 
-  it('is told without partitions where nobody can read them', async () => {
+  it('the report has no partitions if their bytes cannot be read', async () => {
     const { rebalances } = await stableParty([{ protocolType: 'connect' }, {}].slice(0, 1))
     expect(rebalances[0]?.members).toMatchObject([{ before: [], after: [] }])
     const strange = await stableParty([{}]) // its assignment is its name
@@ -146,11 +146,11 @@ describe('services that share a group', () => {
     ['a', 'b'],
     ['', 'x'],
     ['billing', 'shipping'], // hosts, regions, animals: anything may be meant by a name
-  ])('are not %j and %j, which read the same', async (one, two) => {
+  ])('clients %j and %j with the same topics are not reported as two services', async (one, two) => {
     expect(await reasonOf([one], [two])).toEqual([])
   })
 
-  it('are told by what they read: nobody reads anything of both', async () => {
+  it('two services are reported if no member reads topics of both', async () => {
     const reason = 'clients "bills-1" and "parcels-2" read topics that no member reads together'
     const one = 'bills-1'
     const two = 'parcels-2'
@@ -166,11 +166,11 @@ describe('services that share a group', () => {
     ['billing-7d4b9c6f5-x2kqz', 'billing-7d4b9c6f5-vbnmk'],
     ['billing@10.0.0.1', 'billing@10.0.0.2'],
     [`a${'-11111'.repeat(5_000)}`, `a${'-22222'.repeat(5_000)}`],
-  ])('are not %s and %s: what copies read is being changed', async (one, two) => {
+  ])('clients %s and %s with other topics are one service that is being changed', async (one, two) => {
     expect(await reasonOf([one, ['x']], [two, ['y']])).toEqual([])
   })
 
-  it('are not those that are being changed, member by member', async () => {
+  it('services whose topics overlap from member to member are not reported', async () => {
     expect(await reasonOf(['a', ['x', 'y']], ['bills', ['y']])).toEqual([])
     expect(await reasonOf(['a', ['x']], ['bills', ['y']], ['c', ['x', 'y']])).toEqual([])
     const chain = Array.from({ length: 50 }, (_, n) => [`t${n}`, `t${n + 1}`])
@@ -179,14 +179,14 @@ describe('services that share a group', () => {
     expect(await reasonOf(...members, ['stranger', ['t']])).toHaveLength(1)
   })
 
-  it('are not those that read nothing yet, or say it in bytes nobody can read', async () => {
+  it('members without topics, or with a subscription that cannot be read, are not reported', async () => {
     expect(await reasonOf(['a', []], ['b', ['x']])).toEqual([])
     const unreadable = { clientId: 'c', protocols: [{ name: 'range', metadata: Buffer.of(1) }] }
     const { shared } = await stableParty([{ clientId: 'a', protocols: saying(['x']) }, unreadable])
     expect(shared).toEqual([])
   })
 
-  it('are told once, until they are others', async () => {
+  it('the same two services are reported once', async () => {
     const all = await world()
     const next = (clientId: string, topic: string) =>
       all.next(clientId, { protocols: saying([topic]) })
@@ -214,7 +214,7 @@ describe('services that share a group', () => {
     expect(told).toHaveLength(2)
   })
 
-  it('of a protocol nobody knows are left alone', async () => {
+  it('groups of other protocol types are not checked for two services', async () => {
     const { shared } = await stableParty([
       { protocolType: 'connect', clientId: 'a-x-service' },
       { protocolType: 'connect', clientId: 'b-y-service' },
