@@ -115,7 +115,7 @@ async function failureOf(call: () => unknown): Promise<unknown> {
 }
 
 describe('a consumer is told', () => {
-  it.each(CALLS)('%s', async (_name, call, code) => {
+  it.each(CALLS)('a consumer refuses %s', async (_name, call, code) => {
     const { cluster, write } = await world()
     await write(0, 'a', 'b')
     const consumer = cluster.consumer({ groupId: 'g', autoOffsetReset: 'earliest' })
@@ -133,7 +133,7 @@ describe('a consumer is told', () => {
     ['subscribe', c => c.subscribe(['orders'])],
     ['commit', c => c.commit()],
     ['committed', c => c.committed(orders())],
-  ] as [string, Call][])('%s needs a group', async (_name, call) => {
+  ] as [string, Call][])('%s without a group is refused', async (_name, call) => {
     const { cluster } = await world()
     const failure = await failureOf(() => call(cluster.consumer()))
     expect(failure).toMatchObject({ code: 'INVALID_GROUP_ID' })
@@ -157,7 +157,7 @@ describe('a consumer is told', () => {
     [JSON.parse('{"__proto__":{"groupId":"g"}}'), 'INVALID_CONFIG'],
     [Object.create({ groupId: 'g' }), 'INVALID_CONFIG'],
     ['g', 'INVALID_CONFIG'],
-  ])('option %j', async (options, code) => {
+  ])('the consumer option %j is refused', async (options, code) => {
     const { cluster } = await world()
     const failure = await failureOf(() => cluster.consumer(any(options)))
     // An inherited groupId is not an own option: the consumer has no group.
@@ -166,7 +166,7 @@ describe('a consumer is told', () => {
     expect(seen).toBe(isInherited ? 'nothing' : code)
   })
 
-  it('a misspelt option is told what was meant', async () => {
+  it('the error of a misspelt option names the right one', async () => {
     const { cluster } = await world()
     expect(() => cluster.consumer(any({ groupID: 'g' }))).toThrow('groupId')
     expect(() => cluster.producer(any({ linger: 5 }))).toThrow('lingerMs')
@@ -189,13 +189,13 @@ describe('a cluster is told', () => {
     [{ dir: 'here' }],
     [JSON.parse('{"__proto__":1}') as object],
     [5],
-  ])('memory %j', async options => {
+  ])('Cluster.memory refuses %j', async options => {
     const failure = await failureOf(() => Cluster.memory(any(options)))
     expect(failure).toMatchObject({ code: 'INVALID_CONFIG' })
   })
 
   it.each([[undefined], [{}], [{ dir: 5 }], [{ dir: '' }], [{ dir: 'a\0b' }], ['here']])(
-    'open %j',
+    'Cluster.open refuses %j',
     async options => {
       const failure = await failureOf(() => Cluster.open(any(options)))
       expect(failure).toMatchObject({ code: 'INVALID_CONFIG' })
@@ -263,7 +263,7 @@ function groupCalls(admin: Admin): [() => unknown, ErrorCode][] {
 }
 
 describe('an admin is told', () => {
-  it('about everything that is wrong, and has changed nothing', async () => {
+  it('an admin names every invalid argument, and changes nothing', async () => {
     const { cluster, write } = await world()
     await write(0, 'a')
     const { admin } = cluster

@@ -40,7 +40,7 @@ describe.each([
   ['throws', broken],
   ['rejects', brokenLater],
 ])('a listener that %s', (_, bug) => {
-  it('onPartitionsAssigned', async () => {
+  it('an error of onPartitionsAssigned names the listener', async () => {
     const { cluster } = await ready()
     const consumer = cluster.consumer(options)
     await consumer.subscribe(['orders'], { onPartitionsAssigned: bug })
@@ -48,7 +48,7 @@ describe.each([
     expect(await consumer.poll()).toHaveLength(1) // the partitions are there nevertheless
   })
 
-  it('onPartitionsRevoked', async () => {
+  it('an error of onPartitionsRevoked names the listener', async () => {
     const { cluster, clock } = await ready()
     const consumer = cluster.consumer(options)
     await consumer.subscribe(['orders'], { onPartitionsRevoked: bug })
@@ -58,7 +58,7 @@ describe.each([
     expectBlame(await running, 'CALLBACK_FAILED', 'onPartitionsRevoked')
   })
 
-  it.each(['onPartitionsLost', 'onPartitionsRevoked'])('%s, of what was lost', async name => {
+  it.each(['onPartitionsLost', 'onPartitionsRevoked'])('an error of %s after a loss names the listener', async name => {
     const { cluster, clock } = await ready()
     const consumer = cluster.consumer({ ...options, sessionTimeoutMs: 6_000 })
     await consumer.subscribe(['orders'], { [name]: bug })
@@ -68,7 +68,7 @@ describe.each([
     expectBlame(await running, 'CALLBACK_FAILED', name)
   })
 
-  it('of events is reported, and the others are told', async () => {
+  it('an error of an event listener is logged, and other listeners are called', async () => {
     const errors: unknown[] = []
     const error = (what: string, fields?: object): void => void errors.push([what, fields])
     const logger = { debug() {}, info() {}, warn() {}, error }
@@ -82,7 +82,7 @@ describe.each([
     expect(errors).toEqual([["a listener of 'rebalance' has thrown", { error: BUG }]])
   })
 
-  it('handlers of run are known to the application: it gets what they threw', async () => {
+  it('an error of a handler is thrown as it is', async () => {
     const { cluster } = await ready()
     const consumer = cluster.consumer(options)
     await consumer.subscribe(['orders'])
@@ -91,14 +91,14 @@ describe.each([
   })
 })
 
-it('a partitioner', async () => {
+it('an error of a partitioner names the partitioner', async () => {
   const { cluster } = await ready()
   const producer = cluster.producer({ partitioner: broken })
   const sent = producer.send({ topic: 'orders', messages: [{ value: 'x' }] })
   expectBlame(await failureOf(sent), 'INVALID_ARGUMENT', 'the partitioner')
 })
 
-it.each(['key', 'value'] as const)('a deserializer of %ss', async part => {
+it.each(['key', 'value'] as const)('an error of a deserializer of %ss names the record', async part => {
   const { cluster, writeMessages } = await world()
   await writeMessages({ key: 'k', value: 'v' })
   const consumer = cluster.consumer({ ...options, [`${part}Deserializer`]: broken })
@@ -115,12 +115,12 @@ describe('an assignor', () => {
     return await failureOf(consumer.subscribe(['orders']))
   }
 
-  it('that throws', async () => {
+  it('an error of an assignor names the assignor', async () => {
     const failure = await joining({ assign: broken })
     expectBlame(failure, 'INCONSISTENT_GROUP_PROTOCOL', 'assignor "mine"')
   })
 
-  it('whose userData throws, or gives no bytes', async () => {
+  it('an assignor whose userData throws or returns no bytes is named', async () => {
     const failure = await joining({ userData: broken })
     expectBlame(failure, 'CALLBACK_FAILED', 'userData of assignor "mine"')
     const wrong = await joining({ userData: () => 'text' })
@@ -134,14 +134,14 @@ describe('an assignor', () => {
     ['an object (Object)', () => ({})],
     ['an object (Promise)', () => Promise.resolve(new Map())],
     ['an array', () => [['x', []]]],
-  ])('that gives %s', async (got, assign) => {
+  ])('an assignor that returns %s is named', async (got, assign) => {
     const { code, message } = await joining({ assign })
     expect(code).toBe('INCONSISTENT_GROUP_PROTOCOL')
     expect(message).toContain('assignor "mine"')
     if (got !== 'an array') expect(message).toContain(`got ${got}`)
   })
 
-  it('that gives half a partition', async () => {
+  it('an assignor that returns half a partition is named', async () => {
     const half = { topic: 'orders', partition: 0.5 }
     const assign = ({ members }: { members: { memberId: string }[] }) =>
       new Map(members.map(({ memberId }) => [memberId, [half]]))
@@ -149,7 +149,7 @@ describe('an assignor', () => {
   })
 })
 
-it('a logger breaks nothing', async () => {
+it('an error of a logger breaks nothing', async () => {
   const logger = { debug: broken, info: broken, warn: broken, error: broken }
   const { cluster, write } = await world(1, { logger })
   await write(0, 'a')

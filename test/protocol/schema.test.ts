@@ -104,7 +104,7 @@ const isFlexible = ({ versions, flexibleSince }: Message<unknown>): boolean =>
 
 describe('every message', () => {
   it.each(MESSAGES.map(message => [message.name, message] as const))(
-    '%s comes out as it went in, in every version',
+    '%s is decoded as it was encoded, in every version',
     (_, message) => {
       const random = seededRandom(1)
       for (const version of versionsOf(message)) {
@@ -120,7 +120,7 @@ describe('every message', () => {
   )
 
   it.each(MESSAGES.map(message => [message.name, message] as const))(
-    '%s refuses bytes that are cut or too many',
+    '%s refuses bytes that are cut off or left over',
     (_, message) => {
       const random = seededRandom(2)
       for (const version of versionsOf(message)) {
@@ -135,7 +135,7 @@ describe('every message', () => {
   )
 
   it.each(MESSAGES.map(message => [message.name, message] as const))(
-    '%s of any bytes is a value or a BytesError, and never large',
+    '%s decodes random bytes to a value or a BytesError, without large memory',
     (_, message) => {
       const random = seededRandom(3)
       for (const version of versionsOf(message)) {
@@ -156,7 +156,7 @@ describe('every message', () => {
   )
 
   it.each(MESSAGES.filter(isFlexible).map(message => [message.name, message] as const))(
-    '%s skips tagged fields it does not know, in every flexible version',
+    '%s skips unknown tagged fields in every flexible version',
     (_, message) => {
       const random = seededRandom(4)
       for (const version of versionsOf(message)) {
@@ -172,7 +172,7 @@ describe('every message', () => {
     },
   )
 
-  it('knows the versions it has and no others', () => {
+  it('a message has the versions of its range only', () => {
     for (const message of MESSAGES) {
       const [min, max] = message.versions
       for (const version of [min - 1, max + 1]) {
@@ -184,7 +184,7 @@ describe('every message', () => {
     }
   })
 
-  it('of an API has its number once', () => {
+  it('every API has its own number', () => {
     const keys = Object.values(APIS).map(({ key }) => key)
     expect(new Set(keys).size).toBe(keys.length)
     for (const [name, { request, response }] of Object.entries(APIS)) {
@@ -204,7 +204,7 @@ describe("Kafka's bytes", () => {
     commitTimestamp: 1_700_000_000_000,
   }
 
-  it('the key of a committed offset', () => {
+  it("the key of a committed offset has Kafka's bytes", () => {
     expect(encodeVersioned(offsetCommitKey, KEY, 1)).toEqual(
       Buffer.from('00010002673100066f726465727300000003', 'hex'),
     )
@@ -213,7 +213,7 @@ describe("Kafka's bytes", () => {
     expect(decodeVersioned(offsetCommitKey, golden)).toEqual(KEY)
   })
 
-  it.each([0, 1, 2, 3, 4])('a committed offset in version %i', version => {
+  it.each([0, 1, 2, 3, 4])("a committed offset in version %i has Kafka's bytes", version => {
     const golden = vector(`offsetValue_v${version}`)
     const value = decodeVersioned(offsetCommitValue, golden)
     expect(value).toMatchObject({ offset: 1234, commitTimestamp: VALUE.commitTimestamp })
@@ -222,7 +222,7 @@ describe("Kafka's bytes", () => {
     expect(encodeVersioned(offsetCommitValue, value, version)).toEqual(golden)
   })
 
-  it('a committed offset with the id of its topic', () => {
+  it("a committed offset with a topic id has Kafka's bytes", () => {
     const golden = vector('offsetValue_v4_topicid')
     const value = decodeVersioned(offsetCommitValue, golden)
     expect(Buffer.from(value.topicId as string, 'base64url').toString('hex')).toBe(
@@ -231,7 +231,7 @@ describe("Kafka's bytes", () => {
     expect(encodeVersioned(offsetCommitValue, value, 4)).toEqual(golden)
   })
 
-  it('the key of a group', () => {
+  it("the key of a group has Kafka's bytes", () => {
     const golden = vector('groupKey')
     const key = { group: 'g1' }
     expect(encodeVersioned(groupMetadataKey, key, GROUP_METADATA_KIND)).toEqual(golden)
@@ -257,14 +257,14 @@ describe("Kafka's bytes", () => {
   }
   const EMPTY_GROUP = { ...GROUP, generation: 5, protocol: null, leader: null, members: [] }
 
-  it('a group with a member', () => {
+  it("a group with a member has Kafka's bytes", () => {
     const golden = vector('groupValue_v3')
     const value = decodeVersioned(groupMetadataValue, golden)
     expect(value).toMatchObject(GROUP)
     expect(encodeVersioned(groupMetadataValue, value, GROUP_METADATA_VALUE_VERSION)).toEqual(golden)
   })
 
-  it('a group in older versions lacks what came later', () => {
+  it('older versions of a group leave out the later fields', () => {
     const golden = vector('groupValue_v3')
     const timestamp = golden.indexOf(vector('groupValue_v3_empty').subarray(-12, -4))
     const instance = golden.indexOf('ffff0001', 'hex')
@@ -296,7 +296,7 @@ describe("Kafka's bytes", () => {
     }
   })
 
-  it('a group without members', () => {
+  it("a group without members has Kafka's bytes", () => {
     const golden = vector('groupValue_v3_empty')
     expect(decodeVersioned(groupMetadataValue, golden)).toEqual(EMPTY_GROUP)
     expect(encodeVersioned(groupMetadataValue, EMPTY_GROUP, GROUP_METADATA_VALUE_VERSION)).toEqual(
@@ -304,7 +304,7 @@ describe("Kafka's bytes", () => {
     )
   })
 
-  it('the kind of a record is in its key', () => {
+  it('the version of a key is the kind of the record', () => {
     expect(kindOf(vector('groupKey'))).toBe(2)
     expect([null, Buffer.alloc(0), Buffer.alloc(1)].map(kindOf)).toEqual(Array(3).fill(undefined))
   })
@@ -331,11 +331,11 @@ describe('the records of the metadata log', () => {
     { kind: 'ProducerIds', brokerId: 1, brokerEpoch: -1, nextProducerId: 3_000 },
   ]
 
-  it.each(RECORDS.map(record => [record.kind, record] as const))('%s comes back', (_, record) => {
+  it.each(RECORDS.map(record => [record.kind, record] as const))('the metadata record %s is decoded as it was encoded', (_, record) => {
     expect(decodeMetadataRecord(encodeMetadataRecord(record))).toMatchObject(record)
   })
 
-  it('begin with frame, type and version', () => {
+  it('a metadata record begins with frame, type and version', () => {
     const heads = RECORDS.map(record => [...encodeMetadataRecord(record).subarray(0, 3)])
     expect(heads).toEqual([
       [1, 2, 0],
@@ -347,7 +347,7 @@ describe('the records of the metadata log', () => {
     ])
   })
 
-  it('of a kind that is not known are skipped, of a frame that is not known refused', () => {
+  it('metadata records of an unknown type are skipped, those of an unknown frame are refused', () => {
     expect(decodeMetadataRecord(Buffer.from([1, 28, 0, 1, 2, 3]))).toBeUndefined()
     expect(() => decodeMetadataRecord(Buffer.from([2, 2, 0]))).toThrow('frame version 2')
     expect(() => decodeMetadataRecord(Buffer.alloc(0))).toThrow(BytesError)
@@ -374,7 +374,7 @@ describe('fields', () => {
     },
   )
 
-  it('exist from one version to another and have their fallback elsewhere', () => {
+  it('a field has its fallback in versions without it', () => {
     const value = { name: 'n', early: 1, late: 2, middle: false, extra: 6, more: 'm', here: 'x' }
     const seen = [0, 1, 2, 3, 4, 5].map(version => {
       const { early, late, middle, extra, more, here } = decode(
@@ -394,7 +394,7 @@ describe('fields', () => {
     ])
   })
 
-  it('may be left out when they have a fallback', () => {
+  it('a field with a fallback may be left out', () => {
     expect(decode(example, encode(example, { name: 'n' }, 5), 5)).toEqual({
       name: 'n',
       early: 7,
@@ -408,7 +408,7 @@ describe('fields', () => {
     })
   })
 
-  it('have the bytes of the wire', () => {
+  it("fields have the bytes of Kafka's protocol", () => {
     const hex = (version: number): string =>
       encode(example, { name: 'né', inner: [{ id: 258 }], extra: 1 }, version).toString('hex')
     // int16 length, int32 count
@@ -417,14 +417,14 @@ describe('fields', () => {
     expect(hex(3)).toBe('046ec3a9' + '01' + '00' + '02' + '00000102' + '00' + '01000400000001')
   })
 
-  it('tagged ones that are not known are skipped', () => {
+  it('unknown tagged fields are skipped', () => {
     const bytes = Buffer.from('026e' + '00' + '01' + '02' + '0703ffffff' + '000400000009', 'hex')
     // Version 3 has `middle` between name and note.
     const withMiddle = Buffer.concat([bytes.subarray(0, 2), Buffer.from([1]), bytes.subarray(2)])
     expect(decode(example, withMiddle, 3)).toMatchObject({ name: 'n', extra: 9 })
   })
 
-  it('refuse null where there must be a value, and a count that cannot be', () => {
+  it('null for a value that is not nullable and an impossible count are refused', () => {
     expect(() => decode(example, Buffer.from('ffff', 'hex'), 2)).toThrow('null at byte 2')
     const endless = Buffer.from('0000' + '00000001' + 'ffff' + '7fffffff', 'hex')
     expect(() => decode(example, endless, 0)).toThrow('count 2147483647 at byte')
@@ -438,12 +438,12 @@ describe('fields', () => {
     expect(() => decode(empty, Buffer.from('7fffffff', 'hex'), 0)).toThrow('count 2147483647')
   })
 
-  it('of ids refuse text that is none', () => {
+  it('a field of ids refuses a text that is no id', () => {
     const ids = message('Ids', { versions: [0, 0], flexibleSince: 0 }, { id: uuid })
     expect(() => encode(ids, { id: 'nonsense' }, 0)).toThrow('"nonsense" is not a uuid')
   })
 
-  it('know the least that their values take', () => {
+  it('a field states the minimum bytes of its values', () => {
     const least: readonly [Type<unknown>, number][] = [
       [schema.int8, 1],
       [schema.int64, 8],

@@ -22,19 +22,19 @@ async function unreachable(options: object = {}) {
 }
 
 describe('an admin', () => {
-  it('tries a call for as long as its options say', async () => {
+  it('an admin tries a call for as long as its options allow', async () => {
     const { cluster, waitedMs } = await unreachable()
     const quick = cluster.adminClient({ defaultApiTimeoutMs: 500 })
     expect(await waitedMs(quick.listTopics())).toBeLessThan(1_500)
     expect(await waitedMs(cluster.admin.listTopics())).toBeGreaterThan(50_000)
   })
 
-  it('of the cluster takes the options of the cluster', async () => {
+  it("cluster.admin has the cluster's option admin", async () => {
     const { cluster, waitedMs } = await unreachable({ admin: { defaultApiTimeoutMs: 500 } })
     expect(await waitedMs(cluster.admin.listTopics())).toBeLessThan(1_500)
   })
 
-  it('that is closed rejects what is under way and what comes; the others go on', async () => {
+  it('a closed admin rejects its calls, and other admins continue', async () => {
     const { cluster, clock } = await unreachable()
     const admin = cluster.adminClient()
     const under = admin.listTopics().catch((error: unknown) => error)
@@ -51,7 +51,7 @@ describe('an admin', () => {
     await cluster.close()
   })
 
-  it('is closed with its cluster', async () => {
+  it('an admin is closed with its cluster', async () => {
     const cluster = await Cluster.memory()
     const admin = cluster.adminClient()
     await cluster.close()
@@ -60,7 +60,7 @@ describe('an admin', () => {
   })
 
   it.each([{ timeoutMs: 1 }, { requestTimeoutMs: 0 }, { clientId: '' }])(
-    'with the options %j is refused before anything is opened',
+    'an admin with the options %j is refused before a connection is opened',
     async admin => {
       const disk = new MemoryDisk()
       const refused = { code: 'INVALID_CONFIG', message: expect.stringContaining('admin option') }
@@ -73,7 +73,7 @@ describe('an admin', () => {
   )
 })
 
-it('what the calls were named and given in 0.1.0 still does the same', async () => {
+it('the names and arguments of calls in 0.1.0 still work', async () => {
   await using cluster = await Cluster.memory()
   const { admin } = cluster
   await admin.createTopic({ topic: 't' })

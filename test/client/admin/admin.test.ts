@@ -6,7 +6,7 @@ import { intercept, isPending, orders, settle, world } from '../world.js'
 const first = { topic: 'orders', partition: 0 }
 
 describe('topics', () => {
-  it('are made, listed, described and deleted', async () => {
+  it('topics are created, listed, described and deleted', async () => {
     const { cluster } = await world(2)
     const { admin } = cluster
     await admin.createTopic({ topic: 'a.b_c-1', partitions: 3 })
@@ -31,7 +31,7 @@ describe('topics', () => {
     })
   })
 
-  it('made again under an old name are new ones', async () => {
+  it('a topic that is created again under the same name is empty', async () => {
     const { cluster, write } = await world()
     await write(0, 'old')
     const before = await cluster.admin.describeTopic('orders')
@@ -44,14 +44,14 @@ describe('topics', () => {
     ])
   })
 
-  it('have the defaults of the cluster', async () => {
+  it('a topic has the defaults of the cluster', async () => {
     const { cluster } = await world(1, { defaultPartitions: 4 })
     await cluster.admin.createTopic({ topic: 'fresh' })
     const { partitions } = await cluster.admin.describeTopic('fresh')
     expect(partitions).toHaveLength(4)
   })
 
-  it('are made by the first send, if the cluster allows it', async () => {
+  it('the first send creates a topic, if the cluster allows it', async () => {
     const generous = await world(1, { defaultPartitions: 2 })
     await generous.cluster.producer().send({ topic: 'fresh', messages: [{ value: 'a' }] })
     expect((await generous.cluster.admin.describeTopic('fresh')).partitions).toHaveLength(2)
@@ -65,7 +65,7 @@ describe('topics', () => {
     expect(await cluster.admin.listTopics()).toEqual(['orders'])
   })
 
-  it('of the system are shown when asked for, and not given away', async () => {
+  it('internal topics are listed on request, and cannot be deleted', async () => {
     const { cluster } = await world()
     const consumer = cluster.consumer({ groupId: 'g' })
     await consumer.assign(orders())
@@ -88,7 +88,7 @@ describe('topics', () => {
     ).rejects.toMatchObject(refused)
   })
 
-  it('validateOnly tells and makes nothing', async () => {
+  it('validateOnly checks a topic and creates nothing', async () => {
     const { cluster } = await world()
     const { admin } = cluster
     await admin.createTopic({ topic: 'fresh', validateOnly: true })
@@ -98,7 +98,7 @@ describe('topics', () => {
     })
   })
 
-  it('that cannot be made leave nothing behind', async () => {
+  it('a topic that cannot be created leaves nothing behind', async () => {
     const { cluster } = await world()
     const { admin } = cluster
     const refusals: [Parameters<typeof admin.createTopic>[0], string][] = [
@@ -122,7 +122,7 @@ describe('topics', () => {
     expect(await admin.listTopics()).toEqual(['orders'])
   })
 
-  it('whose names differ only in . and _ collide, as in Kafka', async () => {
+  it('topic names that differ only in . and _ collide, as in Kafka', async () => {
     const { cluster } = await world()
     await cluster.admin.createTopic({ topic: 'a.b' })
     await expect(cluster.admin.createTopic({ topic: 'a_b' })).rejects.toMatchObject({
@@ -130,7 +130,7 @@ describe('topics', () => {
     })
   })
 
-  it('made twice at once are made once', async () => {
+  it('a topic that is created twice at the same time is created once', async () => {
     const { cluster } = await world()
     const outcomes = await Promise.allSettled(
       [1, 2, 3].map(() => cluster.admin.createTopic({ topic: 'fresh' })),
@@ -142,7 +142,7 @@ describe('topics', () => {
     ])
   })
 
-  it('a consumer of a deleted topic hears of it', async () => {
+  it('a consumer learns that its topic was deleted', async () => {
     const { cluster, clock } = await world()
     const consumer = cluster.consumer()
     await consumer.assign(orders())
@@ -156,7 +156,7 @@ describe('topics', () => {
 })
 
 describe('createPartitions', () => {
-  it('adds partitions and keeps the records', async () => {
+  it('createPartitions adds partitions and keeps the records', async () => {
     const { cluster, write } = await world(1)
     await write(0, 'a')
     await cluster.admin.createPartitions({ topic: 'orders', partitions: 3 })
@@ -174,14 +174,14 @@ describe('createPartitions', () => {
     [0, 'INVALID_PARTITIONS'],
     [NaN, 'INVALID_PARTITIONS'],
     [2 ** 40, 'INVALID_PARTITIONS'],
-  ])('%d of 2 is refused', async (partitions, code) => {
+  ])('%d partitions instead of 2 are refused', async (partitions, code) => {
     const { cluster } = await world(2)
     const request = { topic: 'orders', partitions }
     await expect(cluster.admin.createPartitions(request)).rejects.toMatchObject({ code })
     expect((await cluster.admin.describeTopic('orders')).partitions).toHaveLength(2)
   })
 
-  it('puts them where it is told to', async () => {
+  it('createPartitions places replicas as assigned', async () => {
     const cluster = await Cluster.memory({ brokers: 3 })
     onTestFinished(() => cluster.close())
     const { admin } = cluster
@@ -206,7 +206,7 @@ describe('createPartitions', () => {
     ])
   })
 
-  it('puts them nowhere else', async () => {
+  it('createPartitions refuses an assignment that is not possible', async () => {
     const { cluster } = await world(2)
     for (const [assignments, code] of [
       [[[1], [1]], 'INVALID_REPLICA_ASSIGNMENT'],
@@ -223,7 +223,7 @@ describe('createPartitions', () => {
     expect((await cluster.admin.describeTopic('orders')).partitions).toHaveLength(2)
   })
 
-  it('of no topic is refused', async () => {
+  it('createPartitions for a topic that does not exist is refused', async () => {
     const { cluster } = await world()
     const request = { topic: 'nowhere', partitions: 2 }
     await expect(cluster.admin.createPartitions(request)).rejects.toMatchObject({
@@ -233,7 +233,7 @@ describe('createPartitions', () => {
 })
 
 describe('settings', () => {
-  it('are read with where they come from', async () => {
+  it('settings are described with their source', async () => {
     const { cluster } = await world()
     const { admin } = cluster
     await admin.createTopic({
@@ -252,7 +252,7 @@ describe('settings', () => {
     })
   })
 
-  it('are changed at once, and taken back', async () => {
+  it('settings are changed at once, and reset', async () => {
     const { cluster, clock, write, writeMessages } = await world()
     const { admin } = cluster
     await admin.alterConfig('orders', { 'message.timestamp.type': 'LogAppendTime' })
@@ -269,7 +269,7 @@ describe('settings', () => {
     ])
   })
 
-  it('wrong ones change none', async () => {
+  it('an invalid setting changes none', async () => {
     const { cluster } = await world()
     const { admin } = cluster
     for (const changes of [
@@ -289,7 +289,7 @@ describe('settings', () => {
 })
 
 describe('deleteRecords', () => {
-  it('moves the first offset, up to the end', async () => {
+  it('deleteRecords moves the log start offset, up to the end', async () => {
     const { cluster, clock, write } = await world()
     const { admin } = cluster
     await write(0, 'a', 'b', 'c')
@@ -308,7 +308,7 @@ describe('deleteRecords', () => {
     expect(await admin.listOffsets('orders', 'earliest')).toMatchObject([{ offset: 4 }])
   })
 
-  it('beyond the end is refused', async () => {
+  it('deleteRecords beyond the end is refused', async () => {
     const { cluster, write } = await world()
     await write(0, 'a')
     await expect(cluster.admin.deleteRecords({ ...first, offset: 2 })).rejects.toMatchObject({
@@ -317,7 +317,7 @@ describe('deleteRecords', () => {
     expect(await cluster.admin.listOffsets('orders', 'earliest')).toMatchObject([{ offset: 0 }])
   })
 
-  it('of no partition is refused', async () => {
+  it('deleteRecords of a partition that does not exist is refused', async () => {
     const { cluster, clock } = await world()
     const asked = cluster.admin.deleteRecords({ topic: 'orders', partition: 1, offset: 0 })
     asked.catch(() => undefined)
@@ -327,7 +327,7 @@ describe('deleteRecords', () => {
 })
 
 describe('listOffsets', () => {
-  it('tells of partitions that were added since the last time', async () => {
+  it('listOffsets includes partitions that were added since the last call', async () => {
     const { cluster, clock } = await world(1)
     await cluster.admin.listOffsets('orders')
     await cluster.admin.createPartitions({ topic: 'orders', partitions: 2 })
@@ -338,7 +338,7 @@ describe('listOffsets', () => {
     expect(await listed).toHaveLength(2)
   })
 
-  it('by both ends, by time, by the newest time', async () => {
+  it('listOffsets finds both ends, a time, and the newest time', async () => {
     const { cluster, writeMessages } = await world(1)
     for (const timestamp of [1_000, 9_000, 3_000]) {
       await writeMessages({ partition: 0, value: 'x', timestamp })
@@ -357,7 +357,7 @@ describe('listOffsets', () => {
     ])
   })
 
-  it('an empty partition has no newest time', async () => {
+  it('listOffsets has no newest time for an empty partition', async () => {
     const { cluster } = await world()
     expect(await cluster.admin.listOffsets('orders', 'max-timestamp')).toEqual([
       { ...first, offset: null, timestamp: null },
@@ -366,7 +366,7 @@ describe('listOffsets', () => {
 })
 
 describe('a broker that is away', () => {
-  it('is asked again for a while', async () => {
+  it('an admin retries a broker that does not answer', async () => {
     const { cluster, clock } = await world()
     let failures = 3
     intercept((api, _request, next) => {
@@ -378,7 +378,7 @@ describe('a broker that is away', () => {
     expect(await listed).toEqual(['orders'])
   })
 
-  it('does not keep the cluster from closing', async () => {
+  it('a broker that does not answer does not keep the cluster from closing', async () => {
     const { cluster, clock } = await world()
     intercept((api, _request, next) => {
       if (api === 'Metadata') throw new PartlogError('NETWORK_EXCEPTION', 'gone')

@@ -54,7 +54,7 @@ async function coordinatorOf({ cluster }: World, groupId: string): Promise<numbe
 }
 
 describe('groups are listed', () => {
-  it('by every broker that coordinates some, and by state', async () => {
+  it('listGroups asks every coordinator, and filters by state', async () => {
     const all = await world(2, { brokers: 3 })
     const { admin } = all.cluster
     const names = Array.from({ length: 9 }, (_, index) => `group-${index}`)
@@ -71,7 +71,7 @@ describe('groups are listed', () => {
     expect(await admin.listGroups({ states: ['Dead'] })).toEqual([])
   })
 
-  it('once, also while two brokers name it, and when one has to be asked again', async () => {
+  it('listGroups lists a group once, even if two brokers name it or one is asked again', async () => {
     const all = await world(1, { brokers: 3 })
     await commitAs(all, 'g', 0)
     const group = { groupId: 'g', protocolType: '', groupState: 'Empty' }
@@ -86,7 +86,7 @@ describe('groups are listed', () => {
     await expect(all.cluster.admin.listGroups()).rejects.toMatchObject({ code: 'INVALID_REQUEST' })
   })
 
-  it('also when a broker dies meanwhile', async () => {
+  it('listGroups works while a broker dies', async () => {
     const all = await world(1, { brokers: 3 })
     await commitAs(all, 'g', 0)
     await all.cluster.broker(await coordinatorOf(all, 'g')).kill()
@@ -97,7 +97,7 @@ describe('groups are listed', () => {
 })
 
 describe('a group is described', () => {
-  it('with its members, what they want and what they have', async () => {
+  it('describeGroups shows members, their subscriptions and their partitions', async () => {
     const all = await world(3)
     const options = { partitionAssignmentStrategy: ['roundrobin' as const] }
     const one = await joined(all, { ...options, clientId: 'one' })
@@ -127,7 +127,7 @@ describe('a group is described', () => {
     expect(one.assignment().length + two.assignment().length).toBe(3)
   })
 
-  it('that only keeps offsets, or waits for its members', async () => {
+  it('describeGroups shows groups that only have offsets, or wait for members', async () => {
     const all = await world(1, { groupInitialRebalanceDelayMs: 3_000 })
     const { admin } = all.cluster
     await commitAs(all, 'g', 0)
@@ -150,10 +150,10 @@ describe('a group is described', () => {
   const garbage = Buffer.from([0, 3, 255])
 
   it.each([
-    ['consumer', 'words of consumers', subscription, ['t'], [{ topic: 't', partition: 7 }]],
-    ['consumer', 'words nobody knows', garbage, [], []],
-    ['connect', 'words of another kind', subscription, [], []],
-  ])('with members of type %s and %s', async (protocolType, _, bytes, topics, partitions) => {
+    ['consumer', 'a subscription', subscription, ['t'], [{ topic: 't', partition: 7 }]],
+    ['consumer', 'unreadable bytes', garbage, [], []],
+    ['connect', 'bytes of another protocol', subscription, [], []],
+  ])('members of type %s with %s are described', async (protocolType, _, bytes, topics, partitions) => {
     const all = await world(1)
     await commitAs(all, 'g', 0)
     const assignment = encodeAssignment([{ topic: 't', partition: 7 }])
@@ -175,7 +175,7 @@ describe('a group is described', () => {
     ])
   })
 
-  it('only if there is one; several in the order they are asked for', async () => {
+  it('describeGroups refuses a group that does not exist, and keeps the order of the request', async () => {
     const all = await world(1)
     const { admin } = all.cluster
     const nobody = { code: 'GROUP_ID_NOT_FOUND' }
@@ -188,7 +188,7 @@ describe('a group is described', () => {
     expect(await admin.describeGroups([])).toEqual([])
   })
 
-  it('that an old broker calls dead: there is none', async () => {
+  it('a group that an older broker calls dead does not exist', async () => {
     const all = await world(1)
     intercept(async (api, _request, next) => {
       const answer = (await next()) as { groups: object[] }
@@ -202,7 +202,7 @@ describe('a group is described', () => {
 })
 
 describe('a group is deleted', () => {
-  it('with all it has committed', async () => {
+  it('deleteGroups deletes a group with its offsets', async () => {
     const all = await world(1)
     const { admin } = all.cluster
     await commitAs(all, 'a', 0)
@@ -213,7 +213,7 @@ describe('a group is deleted', () => {
     expect(await admin.listGroupOffsets('a')).toEqual([])
   })
 
-  it('unless it has members or is not there; the others are', async () => {
+  it('deleteGroups refuses groups with members and unknown groups, and deletes the others', async () => {
     const all = await world(1)
     const { admin } = all.cluster
     const one = await joined(all)
@@ -232,7 +232,7 @@ describe('a group is deleted', () => {
     expect(await admin.listGroups()).toEqual([])
   })
 
-  it('in part: offsets are taken back, unless a member reads the topic', async () => {
+  it('deleteGroupOffsets deletes offsets, unless a member reads the topic', async () => {
     const all = await world(2)
     const { admin } = all.cluster
     await commitAs(all, 'g', 0, 0)
@@ -246,7 +246,7 @@ describe('a group is deleted', () => {
     expect(await admin.listGroupOffsets('g')).toHaveLength(1)
   })
 
-  it('in part: an error of one partition is an error', async () => {
+  it('deleteGroupOffsets rejects if one partition has an error', async () => {
     const all = await world(1)
     await commitAs(all, 'g', 0)
     intercept(async (api, _request, next) => {
@@ -261,7 +261,7 @@ describe('a group is deleted', () => {
 })
 
 describe('the lag of a group', () => {
-  it('is told for what it has committed and what it reads, with who reads it', async () => {
+  it('groupLag covers committed and assigned partitions, and names their members', async () => {
     const all = await world(3)
     await all.write(0, 'a', 'b', 'c')
     await all.write(2, 'x')
@@ -287,7 +287,7 @@ describe('the lag of a group', () => {
     expect([state, partitions.map(({ member: who }) => who)]).toEqual(['Empty', [null, null]])
   })
 
-  it('is not known where nobody leads', async () => {
+  it('the lag of a partition without a leader is unknown', async () => {
     const all = await world(1, { brokers: 3 })
     const { cluster, clock } = all
     await cluster.admin.createTopic({ topic: 'lonely', assignment: [[2], [3]] })
@@ -303,7 +303,7 @@ describe('the lag of a group', () => {
     expect(totalLag).toBe(0)
   })
 
-  it('is asked of the new leader when the old one is gone', async () => {
+  it('groupLag asks the new leader when the old one is dead', async () => {
     const all = await world(1, { brokers: 3 })
     const { cluster, clock } = all
     await all.write(0, 'a', 'b')
@@ -316,7 +316,7 @@ describe('the lag of a group', () => {
     expect((await lag).totalLag).toBe(2)
   })
 
-  it('is never less than nothing: offsets may be set behind the end', async () => {
+  it('the lag is at least 0, even if an offset beyond the end was committed', async () => {
     const all = await world(1)
     await commitAs(all, 'g', 7)
     const [place] = (await all.cluster.admin.groupLag('g')).partitions
@@ -324,7 +324,7 @@ describe('the lag of a group', () => {
     expect(await all.cluster.admin.listGroupOffsets('g')).toMatchObject([{ endOffset: 0, lag: 0 }])
   })
 
-  it('of nobody is refused', async () => {
+  it('the lag of a group that does not exist is refused', async () => {
     const { cluster } = await world(1)
     await expect(cluster.admin.groupLag('nobody')).rejects.toMatchObject({
       code: 'GROUP_ID_NOT_FOUND',
@@ -333,7 +333,7 @@ describe('the lag of a group', () => {
 })
 
 describe('offsets are set', () => {
-  it('for a group without members, also for one that was not there', async () => {
+  it('alterGroupOffsets sets offsets of a group without members, also of a new one', async () => {
     const all = await world(2)
     const { admin } = all.cluster
     const offsets = [
@@ -348,7 +348,7 @@ describe('offsets are set', () => {
     ])
   })
 
-  it('not while it has members: the sentence says what to do', async () => {
+  it('alterGroupOffsets refuses a group with members and says what to do', async () => {
     const all = await world(1)
     await joined(all)
     const refused = all.cluster.admin.alterGroupOffsets({
@@ -364,7 +364,7 @@ describe('offsets are set', () => {
     [{ topic: 'nope', partition: 0 }, 'UNKNOWN_TOPIC_OR_PARTITION'],
     [{ topic: 'orders', partition: 1 }, 'UNKNOWN_TOPIC_OR_PARTITION'],
     [{ topic: '__consumer_offsets', partition: 0 }, 'INVALID_TOPIC_EXCEPTION'],
-  ])('not for %o, and it is told at once', async (place, code) => {
+  ])('alterGroupOffsets refuses %o at once', async (place, code) => {
     const all = await world(1)
     await commitAs(all, 'g', 0)
     const offsets = [
@@ -413,7 +413,7 @@ describe('offsets are reset', () => {
       },
       [2, 0, 0],
     ],
-  ])('to %o', async (to, expected) => {
+  ])('resetGroupOffsets resets to %o', async (to, expected) => {
     const all = await ready()
     const planned = await all.cluster.admin.resetGroupOffsets({ groupId: 'g', to, dryRun: true })
     expect(await committed(all)).toEqual([3, 1, 0])
@@ -429,7 +429,7 @@ describe('offsets are reset', () => {
     )
   })
 
-  it('in some partitions, or in all of a topic', async () => {
+  it('resetGroupOffsets resets some partitions, or all of a topic', async () => {
     const all = await ready()
     const { admin } = all.cluster
     const to = 'latest'
@@ -455,7 +455,7 @@ describe('offsets are reset', () => {
     [{ to: { shiftBy: 1 }, topics: ['more'] }, 'NO_OFFSET_FOR_PARTITION'],
     [{ to: 'latest', topics: ['nope'] }, 'UNKNOWN_TOPIC_OR_PARTITION'],
     [{ to: 'latest', partitions: [{ ...first, partition: 3 }] }, 'UNKNOWN_TOPIC_OR_PARTITION'],
-  ])('not by %o, and it is told at once', async (request, code) => {
+  ])('resetGroupOffsets refuses %o at once', async (request, code) => {
     const all = await ready()
     await all.cluster.admin.createTopic({ topic: 'more' })
     const refused = all.cluster.admin.resetGroupOffsets({ groupId: 'g', ...request })
@@ -463,7 +463,7 @@ describe('offsets are reset', () => {
     expect(await committed(all)).toEqual([3, 1, 0])
   })
 
-  it('not while the group has members, also when only asked what would be', async () => {
+  it('resetGroupOffsets refuses a group with members, with dryRun too', async () => {
     const all = await ready()
     await joined(all)
     for (const dryRun of [true, false]) {
@@ -474,7 +474,7 @@ describe('offsets are reset', () => {
     expect(await committed(all)).toEqual([3, 1, 0])
   })
 
-  it('not when somebody joins before the commit is there', async () => {
+  it('resetGroupOffsets fails if a member joins before the commit', async () => {
     const all = await ready()
     intercept(async (api, request: Request<'OffsetCommit'>, next) => {
       if (api === 'OffsetCommit' && (request.memberId ?? '') === '') await joined(all)
@@ -536,7 +536,7 @@ describe('an active group is moved', () => {
     ['two that cooperate', 2, { partitionAssignmentStrategy: ['cooperative-sticky' as const] }],
     ['a static one', 1, { groupInstanceId: 'i-1' }],
     ['one whose commits are slow to come', 2, { autoCommitIntervalMs: 5_500 }],
-  ])('%s: back in one partition, and nothing else is skipped', async (_, count, options) => {
+  ])('an active group (%s) is reset in one partition, and skips nothing elsewhere', async (_, count, options) => {
     const { all, group, since } = await ready(count, options)
     const { admin } = all.cluster
     const to = { offset: 4 }
@@ -554,7 +554,7 @@ describe('an active group is moved', () => {
     expect((await describeGroup(admin, 'g')).members).toHaveLength(count)
   })
 
-  it('forward: what lies between is not read', async () => {
+  it('an active group that is moved forward does not read the records between', async () => {
     const { all, group, since } = await ready(2, { autoCommitIntervalMs: 1_000_000 }).catch(() =>
       ready(2),
     )
@@ -568,7 +568,7 @@ describe('an active group is moved', () => {
     expect(since()).toEqual(['last'])
   })
 
-  it('by setting offsets', async () => {
+  it('alterGroupOffsets moves an active group', async () => {
     const { all, group, since } = await ready(2)
     const offsets = [{ ...second, offset: 8 }]
     await all.cluster.admin.alterGroupOffsets({ groupId: 'g', offsets, evenIfActive: true })
@@ -576,7 +576,7 @@ describe('an active group is moved', () => {
     expect(since()).toEqual(['b8', 'b9'])
   })
 
-  it('their progress that is not committed does not overwrite it', async () => {
+  it('uncommitted progress does not overwrite the offsets of an active group', async () => {
     const { all, group, since } = await ready(2)
     await all.write(0, ...values(10, 15, 'a'))
     await settle(all.clock)
@@ -590,7 +590,7 @@ describe('an active group is moved', () => {
     expect(since()).toEqual(values(2, 15, 'a').toSorted())
   })
 
-  it('while a record is in hand: its commit is refused, and it comes again', async () => {
+  it('a record in hand cannot be committed after a reset, and is read again', async () => {
     const all = await world(1)
     await all.write(0, 'a', 'b', 'c')
     const one = await joined(all)
@@ -618,7 +618,7 @@ describe('an active group is moved', () => {
   })
 
   it.each(['NETWORK_EXCEPTION', 'REQUEST_TIMED_OUT'] as const)(
-    'a commit from before that is repeated after %s does not overwrite it',
+    'an older commit that is retried after %s does not overwrite a reset',
     async code => {
       const { all, group, since } = await ready(1)
       const [{ reader } = group[0] as Reading] = group
@@ -639,7 +639,7 @@ describe('an active group is moved', () => {
     },
   )
 
-  it('again and again, until no member is faster', async () => {
+  it('a reset is retried until no member is faster', async () => {
     const { all, group, since } = await ready(2)
     let rounds = 0
     let leaves = 0
@@ -660,7 +660,7 @@ describe('an active group is moved', () => {
     expect(since()).toEqual(['a8', 'a9', 'b8', 'b9'])
   })
 
-  it('not for ever: it says so, and the group reads on where it was', async () => {
+  it('a reset that is not possible fails, and the group continues where it was', async () => {
     const { all, group, since } = await ready(1)
     intercept(async (api, request: Request<'OffsetCommit'>, next) => {
       const isMine = api === 'OffsetCommit' && (request.memberId ?? '') === ''
@@ -683,7 +683,7 @@ describe('an active group is moved', () => {
 })
 
 describe('commits of a member', () => {
-  it('go through when they meet a rebalance, in the new generation', async () => {
+  it('a commit that meets a rebalance succeeds in the new generation', async () => {
     const all = await world(1)
     const one = await joined(all, { clientId: 'c0', enableAutoCommit: false })
     const { generationId } = one.groupMetadata()
@@ -699,7 +699,7 @@ describe('commits of a member', () => {
     expect(await committed(all)).toEqual([5])
   })
 
-  it('that were asked for while it was out of the group are not made when it is back', async () => {
+  it('a commit that was requested outside the group is not made after the member is back', async () => {
     const all = await world(1)
     await all.write(0, 'a', 'b')
     const one = await joined(all, { enableAutoCommit: false })
@@ -739,7 +739,7 @@ describe('commits of a member', () => {
 })
 
 describe('members are removed', () => {
-  it('all: they join again by themselves', async () => {
+  it('removeGroupMembers removes all members, and they join again', async () => {
     const all = await world(2)
     const [one, two] = [await joined(all), await joined(all, { groupInstanceId: 'i-2' })]
     await stable(all, one, two)
@@ -760,7 +760,7 @@ describe('members are removed', () => {
     expect(one.assignment().length + two.assignment().length).toBe(2)
   })
 
-  it('all: one that has gone by itself meanwhile is no error, another error is one', async () => {
+  it('removing all members ignores one that has left, and reports other errors', async () => {
     const all = await world(1)
     const one = await joined(all)
     let errorCode = errorId('UNKNOWN_MEMBER_ID')
@@ -777,7 +777,7 @@ describe('members are removed', () => {
     })
   })
 
-  it('some: the dead by their ids, static ones by their instance', async () => {
+  it('removeGroupMembers removes dynamic members by id and static ones by instance', async () => {
     const all = await world(3)
     const { admin } = all.cluster
     const one = await joined(all)
@@ -797,7 +797,7 @@ describe('members are removed', () => {
     expect(left.map(each => each.memberId)).toEqual([one.groupMetadata().memberId])
   })
 
-  it('unless they are not there: the others are', async () => {
+  it('unknown members are reported, and the others are removed', async () => {
     const all = await world(1)
     const { admin } = all.cluster
     const one = await joined(all)
@@ -853,7 +853,7 @@ describe('a coordinator that is away is looked for again', () => {
   ] as const
 
   it.each(CODES.flatMap(code => CALLS.map(([name, ...rest]) => [name, code, ...rest] as const)))(
-    'by %s after %s',
+    '%s finds the coordinator again after %s',
     async (_, code, api, call) => {
       const all = await world(1)
       await commitAs(all, 'g', 0)
@@ -868,7 +868,7 @@ describe('a coordinator that is away is looked for again', () => {
     },
   )
 
-  it('unless it cannot be found for good', async () => {
+  it('the search for a coordinator ends if it fails for good', async () => {
     const all = await world(1)
     all.cluster.faults.on('findCoordinator').error('INVALID_REQUEST')
     await expect(describeGroup(all.cluster.admin, 'g')).rejects.toMatchObject({
@@ -876,7 +876,7 @@ describe('a coordinator that is away is looked for again', () => {
     })
   })
 
-  it('when it has died', async () => {
+  it('the coordinator is found again when it has died', async () => {
     const all = await world(1, { brokers: 3 })
     const { admin } = all.cluster
     await commitAs(all, 'g', 0)
@@ -887,7 +887,7 @@ describe('a coordinator that is away is looked for again', () => {
     expect((await described).coordinator).not.toBe(before)
   })
 
-  it('and not for ever', async () => {
+  it('the search for a coordinator ends with the timeout', async () => {
     const all = await world(1)
     await commitAs(all, 'g', 0)
     intercept((api, _request, next) => {

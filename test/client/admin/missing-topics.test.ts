@@ -40,7 +40,7 @@ async function refusalOf(call: Promise<unknown>, clock: Parameters<typeof isPend
 }
 
 describe.each(Object.entries(CALLS))('%s', (_, call) => {
-  it.each([nowhere, beyond])('of $topic-$partition', async place => {
+  it.each([nowhere, beyond])('a call about $topic-$partition, which does not exist, is refused', async place => {
     const { cluster, clock } = await world()
     await cluster.admin.alterGroupOffsets({
       groupId: 'g',
@@ -52,7 +52,7 @@ describe.each(Object.entries(CALLS))('%s', (_, call) => {
   })
 })
 
-it.each(Object.entries(OF_TOPICS))('%s of a topic', async (_, call) => {
+it.each(Object.entries(OF_TOPICS))('%s for a topic that does not exist is refused', async (_, call) => {
   const { cluster, clock } = await world()
   const refusal = await refusalOf(call(cluster.admin, 'nowhere'), clock)
   expect(refusal).toBe('UNKNOWN_TOPIC_OR_PARTITION')
@@ -60,7 +60,7 @@ it.each(Object.entries(OF_TOPICS))('%s of a topic', async (_, call) => {
 })
 
 describe('a consumer', () => {
-  it.each([nowhere, beyond])('is told so of $topic-$partition', async place => {
+  it.each([nowhere, beyond])('a consumer of $topic-$partition, which does not exist, is refused', async place => {
     const { cluster, clock } = await world()
     const consumer = cluster.consumer({ groupId: 'g', allowAutoCreateTopics: false })
     for (const call of [
@@ -75,7 +75,7 @@ describe('a consumer', () => {
     expect(await cluster.admin.listTopics()).toEqual(['orders'])
   })
 
-  it('is told so when it subscribes', async () => {
+  it('a consumer that subscribes to a topic that does not exist is refused', async () => {
     const { cluster, clock } = await world()
     const consumer = cluster.consumer({ groupId: 'g', allowAutoCreateTopics: false })
     const refusal = await refusalOf(consumer.subscribe(['nowhere']), clock)
@@ -83,7 +83,7 @@ describe('a consumer', () => {
   })
 })
 
-it('a leader that has not heard of a topic yet is asked again', async () => {
+it('a call retries a leader that does not know a new topic yet', async () => {
   const { cluster, clock, write } = await world()
   await write(0, 'a', 'b')
   let refusals = 0
@@ -99,7 +99,7 @@ it('a leader that has not heard of a topic yet is asked again', async () => {
   expect(refusals).toBe(3)
 })
 
-it('subscribing and assigning try again what may pass', async () => {
+it('subscribe and assign retry what may pass', async () => {
   for (const topics of [['orders'], /^orders/] as const) {
     const { cluster, clock } = await world()
     let failures = 0

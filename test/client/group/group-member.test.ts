@@ -7,7 +7,7 @@ const never = new AbortController().signal
 const forSome = (): Promise<void> => new Promise(() => undefined)
 
 describe('a member', () => {
-  it('goes through its states to its partitions, and out of the group', async () => {
+  it('a member goes through its states to its partitions, and out of the group', async () => {
     const { member, clock, coordinator, host, steps } = await stableMember()
     await member.ready()
     await member.leave('the test ends', never)
@@ -25,7 +25,7 @@ describe('a member', () => {
     expect(clock.pendingTimers).toBe(0)
   })
 
-  it('joins no more once it is leaving, whatever asks for a rebalance', async () => {
+  it('a leaving member does not join, whatever asks for a rebalance', async () => {
     const { member, clock, coordinator, host, state } = await stableMember()
     let goOn = (): void => undefined
     host.onChange = () => new Promise(resolve => (goOn = resolve))
@@ -43,7 +43,7 @@ describe('a member', () => {
     expect(state()).toBe('unjoined')
   })
 
-  it('gives back once when it is told to leave twice', async () => {
+  it('a member that is told to leave twice revokes once', async () => {
     const { member, clock, coordinator, host } = await stableMember()
     let goOn = (): void => undefined
     host.onChange = () => new Promise(resolve => (goOn = resolve))
@@ -56,7 +56,7 @@ describe('a member', () => {
     expect(coordinator.asked.filter(api => api === 'LeaveGroup')).toHaveLength(1)
   })
 
-  it('does not take what kept it out before for what keeps it out now', async () => {
+  it('an obstacle of the last attempt is not reported for the next one', async () => {
     const { member, clock, coordinator } = memberWorld()
     coordinator.fateOf = () => 'COORDINATOR_NOT_AVAILABLE'
     member.rejoin('the first time')
@@ -68,7 +68,7 @@ describe('a member', () => {
     expect(await isPending(member.ready(), clock)).toBe(true)
   })
 
-  it('says what keeps it out when that lasts', async () => {
+  it('a member that stays outside its group reports the obstacle', async () => {
     const { member, clock, coordinator } = memberWorld()
     coordinator.fateOf = () => 'COORDINATOR_NOT_AVAILABLE'
     member.rejoin('the test begins')
@@ -79,7 +79,7 @@ describe('a member', () => {
     expect(await ready).toBe('COORDINATOR_NOT_AVAILABLE')
   })
 
-  it('gives back what it has, though it was forgotten before it joined again', async () => {
+  it('a member revokes its partitions, even if it was forgotten before it joined again', async () => {
     const { member, clock, coordinator, gate, host } = await stableMember()
     coordinator.fateOf = api => (api === 'Heartbeat' ? 'UNKNOWN_MEMBER_ID' : undefined)
     gate.handOut()
@@ -96,7 +96,7 @@ describe('a member', () => {
   })
 
   it.each(['UNKNOWN_MEMBER_ID', 'ILLEGAL_GENERATION'] as const)(
-    'loses what it had when a heartbeat is answered %s, and joins again',
+    'a member loses its partitions when a heartbeat is answered %s, and joins again',
     async code => {
       const { clock, coordinator, host, state } = await stableMember({ isEager: false })
       let isBad = true
@@ -111,7 +111,7 @@ describe('a member', () => {
     },
   )
 
-  it('fails when a heartbeat is refused for good, until it is told to join again', async () => {
+  it('a member fails when a heartbeat is refused for good, and joins when told to', async () => {
     const { member, clock, coordinator, host, state } = await stableMember()
     coordinator.fateOf = api => (api === 'Heartbeat' ? 'GROUP_AUTHORIZATION_FAILED' : undefined)
     await clock.advance(4_000)
@@ -124,7 +124,7 @@ describe('a member', () => {
     expect(state()).toBe('stable')
   })
 
-  it('leaves when the application does not read, and joins when it does', async () => {
+  it('a member leaves if the application does not poll, and joins when it does', async () => {
     const { clock, host, gate, state, client } = await stableMember()
     host.onChange = forSome
     await clock.advance(13_000)
@@ -136,7 +136,7 @@ describe('a member', () => {
     expect(host.told).toEqual(['take', 'lose', 'take'])
   })
 
-  it('pauses when rebalances follow each other without end, also those of heartbeats', async () => {
+  it('a member pauses between rebalances that follow each other endlessly', async () => {
     const { member, clock, coordinator, warnings } = memberWorld()
     const joins = (): number => coordinator.asked.filter(api => api === 'JoinGroup').length
     coordinator.fateOf = api => (api === 'JoinGroup' ? 'REBALANCE_IN_PROGRESS' : undefined)
@@ -153,7 +153,7 @@ describe('a member', () => {
     expect(warnings).toEqual([expect.stringMatching(/^group g rebalances again and again: .*RE/)])
   })
 
-  it('rebalances again without a pause after a while without rebalances', async () => {
+  it('a member rebalances without a pause after a while without rebalances', async () => {
     const { member, clock, coordinator } = memberWorld()
     const joins = (): number => coordinator.asked.filter(api => api === 'JoinGroup').length
     coordinator.fateOf = api => (api === 'JoinGroup' ? 'REBALANCE_IN_PROGRESS' : undefined)

@@ -90,13 +90,13 @@ describe("a member's states", () => {
     STATES.map(to => ({ from, to, isAllowed: WAYS[from].includes(to) })),
   )
 
-  it.each(pairs)('$from → $to is allowed: $isAllowed', ({ from, to, isAllowed }) => {
+  it.each(pairs)('a member may change from $from to $to: $isAllowed', ({ from, to, isAllowed }) => {
     const step = (): void => checkStep(MEMBER_STATES, from, to)
     if (isAllowed) expect(step).not.toThrow()
     else expect(step).toThrow(`${from} → ${to}`)
   })
 
-  it('are all walked, from each to each that may follow, and no others', async () => {
+  it('a member takes all allowed steps between its states, and no others', async () => {
     const seen = new Set<string>()
     for (let seed = 1; seed <= 150; seed++) for (const step of await walk(seed)) seen.add(step)
     const allowed = pairs.filter(({ isAllowed }) => isAllowed)

@@ -31,7 +31,7 @@ function cache(...answers: { topicId?: string; told: Told }[]) {
   return { made, mayCreate, refresh }
 }
 
-it('an older leader epoch is not believed, partition by partition', async () => {
+it('an older leader epoch is not believed, for each partition', async () => {
   const { made, refresh } = cache(
     { told: [[1, 4], [2, 7]] },
     { told: [[3, 3], [3, 8]] },
@@ -44,7 +44,7 @@ it('an older leader epoch is not believed, partition by partition', async () => 
   expect(await refresh()).toEqual([[-1, 5], [3, 8]])
 })
 
-it('a topic that was made anew begins anew', async () => {
+it('metadata of a recreated topic replaces the old metadata', async () => {
   const { refresh } = cache(
     { told: [[1, 4], [2, 7]] },
     { told: [[3, 0]], topicId: 'another' },
@@ -57,27 +57,27 @@ it('a topic that was made anew begins anew', async () => {
   expect(await refresh()).toEqual([[2, 0]])
 })
 
-it('partitions are added, never taken away', async () => {
+it('metadata adds partitions and never removes them', async () => {
   const { refresh } = cache({ told: [[1, 1], [2, 1]] }, { told: [[3, 2]] })
   await refresh()
   expect(await refresh()).toEqual([[3, 2], [2, 1]])
 })
 
-it('brokers that tell no epochs are believed', async () => {
+it('brokers without leader epochs are believed', async () => {
   const { refresh } = cache({ told: [[1, -1]] }, { told: [[2, -1]] }, { told: [[3, 0]] })
   expect(await refresh()).toEqual([[1, -1]])
   expect(await refresh()).toEqual([[2, -1]])
   expect(await refresh()).toEqual([[3, 0]])
 })
 
-it('looking again makes no topic; asking for one may', async () => {
+it('a refresh does not create a topic, a request for it may', async () => {
   const { made, mayCreate, refresh } = cache({ told: [[1, 1]] }, { told: [[1, 1]] }, { told: [] })
   await Promise.all([refresh(), made.refresh('t', { mayCreate: true })])
   expect(await partitionExists(made, { topic: 't', partition: 0 })).toBe(true) // none is taken away
   expect(mayCreate).toEqual([false, true, false])
 })
 
-it('in doubt a partition is there', async () => {
+it('a partition counts as existing until the opposite is known', async () => {
   const { made } = cache(
     { told: 'LEADER_NOT_AVAILABLE' },
     { told: [[1, 1]] },

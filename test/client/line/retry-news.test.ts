@@ -24,7 +24,7 @@ function failing() {
 }
 
 describe('what is tried again', () => {
-  it('is no news while it may pass at once', async () => {
+  it('a retry is not logged if the fault passes at once', async () => {
     const { told, clock, fail } = failing()
     for (let n = 0; n < 9; n++) {
       fail()
@@ -33,7 +33,7 @@ describe('what is tried again', () => {
     expect(told).toEqual([])
   })
 
-  it('for a second is told once, with what it waits for and until when', async () => {
+  it('a retry of more than a second is logged once, with its reason and its end', async () => {
     const { told, clock, fail } = failing()
     await clock.advance(2_000)
     for (let n = 0; n < 50; n++) {
@@ -45,7 +45,7 @@ describe('what is tried again', () => {
     ])
   })
 
-  it('for another reason than before is told as well, each reason once', async () => {
+  it('every reason for retries is logged once', async () => {
     const { told, clock, fail } = failing()
     await clock.advance(2_000)
     for (let n = 0; n < 5; n++) {
@@ -56,7 +56,7 @@ describe('what is tried again', () => {
     expect(told[1]).toContain('KAFKA_STORAGE_ERROR')
   })
 
-  it('is told again when the fault was over in between', async () => {
+  it('a fault that returns is logged again', async () => {
     const { told, clock, fail, begin } = failing()
     await clock.advance(2_000)
     fail()

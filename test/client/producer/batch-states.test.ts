@@ -98,20 +98,20 @@ describe("a batch's states", () => {
     STATES.map(to => ({ from, to, isAllowed: WAYS[from].includes(to) })),
   )
 
-  it.each(pairs)('$from → $to is allowed: $isAllowed', ({ from, to, isAllowed }) => {
+  it.each(pairs)('a batch may change from $from to $to: $isAllowed', ({ from, to, isAllowed }) => {
     const step = (): void => checkStep(BATCH_STATES, from, to)
     if (isAllowed) expect(step).not.toThrow()
     else expect(step).toThrow(`${from} → ${to}`)
   })
 
-  it('are all walked, from each to each that may follow, and no others', async () => {
+  it('batches take all allowed steps between their states, and no others', async () => {
     const steps = stepsOfBatches()
     for (let seed = 1; seed <= 60; seed++) await walk(seed)
     const allowed = pairs.filter(({ isAllowed }) => isAllowed)
     expect([...steps].sort()).toEqual(allowed.map(({ from, to }) => `${from} → ${to}`).sort())
   })
 
-  it('keep records out of a batch that has its bytes', () => {
+  it('a closed batch accepts no records', () => {
     const accumulator = new Accumulator({ batchSize: 1_000, pool: new BufferPool() })
     const batch = appended(accumulator, 1)
     expect(() => batch.seal({})).toThrow('takes records')
@@ -122,7 +122,7 @@ describe("a batch's states", () => {
     batch.row.answered(batch)
   })
 
-  it('keep the order of a row: one batch under way, the first', () => {
+  it('only the first batch of a partition is in flight', () => {
     const accumulator = new Accumulator({ batchSize: 200, pool: new BufferPool() })
     const last = appended(accumulator, 9)
     const { row } = last
@@ -135,7 +135,7 @@ describe("a batch's states", () => {
     expect(accumulator.ready(row, 0, 0)).toBeUndefined()
   })
 
-  it('close both halves of a batch that was too large', () => {
+  it('both halves of a batch that was too large are closed', () => {
     const accumulator = new Accumulator({ batchSize: 1_000, pool: new BufferPool() })
     const batch = appended(accumulator, 3)
     const { row } = batch

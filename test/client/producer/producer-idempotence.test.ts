@@ -61,7 +61,7 @@ const codeOf = (sent: Promise<unknown>): Promise<string> =>
   )
 
 describe('sequences', () => {
-  it('count the records of each partition', async () => {
+  it('sequences count the records of each partition', async () => {
     const house = await ready()
     await Promise.all([house.send('a'), house.send('b'), house.send('c', 1)])
     await house.send('d')
@@ -69,7 +69,7 @@ describe('sequences', () => {
     expect(house.cluster.idRequests).toBe(1)
   })
 
-  it('stay as they were when a batch is sent again', async () => {
+  it('a batch that is sent again keeps its sequence', async () => {
     const house = await ready()
     house.cluster.fates.push({ error: 'NOT_LEADER_OR_FOLLOWER' })
     const sent = [house.send('a')]
@@ -80,7 +80,7 @@ describe('sequences', () => {
     expect(arrivalsAt(house)).toEqual(['0 0:1 a', '0 0:1 a', '0 0:2 b'])
   })
 
-  it('of a batch that is too large go to its halves', async () => {
+  it('the halves of a batch share its sequences', async () => {
     const house = await ready()
     house.cluster.fates.push({ error: 'MESSAGE_TOO_LARGE' })
     await Promise.all(['a', 'b', 'c'].map(value => house.send(value)))
@@ -89,7 +89,7 @@ describe('sequences', () => {
     expect(house.cluster.valuesIn('orders')).toEqual(['first', 'a', 'b', 'c', 'd'])
   })
 
-  it('begin anew when topics were forgotten because there are very many', async () => {
+  it('sequences restart when topics were forgotten because there are many', async () => {
     const topics = Array.from({ length: 1_002 }, (_, n): [string, number[]] => [`t${n}`, [1]])
     const house = setup({}, new FakeCluster(Object.fromEntries(topics)))
     const sendTo = (topic: string): Promise<unknown> =>
@@ -99,7 +99,7 @@ describe('sequences', () => {
     expect(house.cluster.valuesIn('t0')).toEqual(['t0', 't0'])
   })
 
-  it('are not there without idempotence', async () => {
+  it('without idempotence batches have no sequences', async () => {
     for (const options of [{ enableIdempotence: false }, { acks: 1 }, { acks: 0 }] as const) {
       const house = await ready(options)
       await house.send('a')
@@ -114,7 +114,7 @@ describe('a batch of unknown outcome is sent again and written once', () => {
     ['the request was lost', { throws: 'NETWORK_EXCEPTION' }],
     ['the broker gave up waiting', { appendedBut: 'REQUEST_TIMED_OUT' }],
     ['replicas left', { appendedBut: 'NOT_ENOUGH_REPLICAS_AFTER_APPEND' }],
-  ])('%s', async (_, fate) => {
+  ])('a batch is written once although %s', async (_, fate) => {
     const house = await ready()
     house.cluster.fates.push(fate, fate)
     const sent = [house.send('a'), house.send('b')]
@@ -128,7 +128,7 @@ describe('a batch of unknown outcome is sent again and written once', () => {
   })
 
   it.each<ErrorCode>(['LOG_OFFLINE', 'UNKNOWN_SERVER_ERROR'])(
-    '%s stays final: repeating does not help',
+    '%s is final',
     async code => {
       const house = await ready()
       house.cluster.fates.push({ appendedBut: code })
@@ -137,14 +137,14 @@ describe('a batch of unknown outcome is sent again and written once', () => {
     },
   )
 
-  it('a duplicate whose place nobody knows any more is there', async () => {
+  it('a duplicate with an unknown offset counts as written', async () => {
     const house = await ready()
     house.cluster.fates.push({ error: 'DUPLICATE_SEQUENCE_NUMBER' })
     const places = await Promise.all([house.send('a'), house.send('b')])
     expect(places.flat()).toMatchObject([{ offset: -1 }, { offset: -1 }])
   })
 
-  it('by the real broker: the answer names the first copy', async () => {
+  it('a broker answers a duplicate with the offset of the first copy', async () => {
     const { cluster, clock } = await world()
     let losses = 2
     intercept((api, _request, next) => {
@@ -170,7 +170,7 @@ describe('when a batch is given up, the next ones begin in a new epoch', () => {
     ['INVALID_TIMESTAMP'],
     ['INVALID_PRODUCER_EPOCH'],
     ['UNKNOWN_SERVER_ERROR'],
-  ])('%s', async error => {
+  ])('after a batch failed with %s the next ones have a new epoch', async error => {
     const house = await ready()
     house.cluster.fates.push({ error })
     const lost = house.send('a')
@@ -181,7 +181,7 @@ describe('when a batch is given up, the next ones begin in a new epoch', () => {
     expect(house.cluster.valuesIn('orders')).toEqual(['first', 'b', 'd'])
   })
 
-  it('a gap in the log (an unclean election): the batch goes out again in the new epoch', async () => {
+  it('a batch that meets a gap in the log is sent again in the new epoch', async () => {
     const house = await ready()
     house.cluster.fates.push({ error: 'OUT_OF_ORDER_SEQUENCE_NUMBER' })
     const sent = house.send('a')
@@ -192,7 +192,7 @@ describe('when a batch is given up, the next ones begin in a new epoch', () => {
     expect(house.cluster.valuesIn('orders')).toEqual(['first', 'a', 'b'])
   })
 
-  it('after the delivery timeout, whether it was written or not', async () => {
+  it('a batch that timed out ends the epoch, written or not', async () => {
     for (const isAppended of [true, false]) {
       const house = await ready({ deliveryTimeoutMs: 1_000 })
       for (let n = 0; n < 9; n++)
@@ -207,7 +207,7 @@ describe('when a batch is given up, the next ones begin in a new epoch', () => {
     }
   })
 
-  it('one that timed out under way: as its answer says, and not before', async () => {
+  it('a batch that timed out in flight is settled by its answer, and not before', async () => {
     const house = await ready({ deliveryTimeoutMs: 1_000 })
     house.cluster.isHolding = true
     const late = house.send('a')
@@ -222,7 +222,7 @@ describe('when a batch is given up, the next ones begin in a new epoch', () => {
     expect(arrivalsAt(house)).toEqual(['0 0:1 a', '0 0:2 b'])
   })
 
-  it('one that timed out under way and failed', async () => {
+  it('a batch that timed out in flight and failed ends the epoch', async () => {
     const house = await ready({ deliveryTimeoutMs: 1_000 })
     house.cluster.isHolding = true
     house.cluster.fates.push({ error: 'NOT_LEADER_OR_FOLLOWER' })
@@ -235,7 +235,7 @@ describe('when a batch is given up, the next ones begin in a new epoch', () => {
     expect(arrivalsAt(house)).toEqual(['0 0:1 a', '0 1:0 b'])
   })
 
-  it('what waits behind one that hangs was never sent, and says so', async () => {
+  it('a batch behind one that hangs was never sent, and its error says so', async () => {
     const house = await ready({ deliveryTimeoutMs: 1_000 })
     house.cluster.fates.push('lost')
     house.send('a')
@@ -248,7 +248,7 @@ describe('when a batch is given up, the next ones begin in a new epoch', () => {
     })
   })
 
-  it('a batch of another partition that waits to be repeated keeps its epoch', async () => {
+  it('a batch of another partition that is to be retried keeps its epoch', async () => {
     const house = await ready()
     house.cluster.fates.push({ throws: 'NETWORK_EXCEPTION', isAppended: true })
     const waiting = house.send('a')
@@ -262,7 +262,7 @@ describe('when a batch is given up, the next ones begin in a new epoch', () => {
     expect(house.cluster.valuesIn('orders')).toEqual(['first', 'a', 'b'])
   })
 
-  it('many that fail together take one epoch', async () => {
+  it('several failed batches raise the epoch once', async () => {
     const house = await ready()
     house.cluster.fates.push({ error: 'INVALID_TIMESTAMP' })
     await Promise.allSettled([house.send('a'), house.send('b', 1)])
@@ -270,7 +270,7 @@ describe('when a batch is given up, the next ones begin in a new epoch', () => {
     expect(arrivalsAt(house).at(-1)).toBe('0 1:0 c')
   })
 
-  it('behind the last epoch comes a new id', async () => {
+  it('after the last epoch the producer gets a new id', async () => {
     const house = setup()
     house.cluster.firstEpoch = 32_767
     await house.send('first')
@@ -284,7 +284,7 @@ describe('when a batch is given up, the next ones begin in a new epoch', () => {
 })
 
 describe('the producer id', () => {
-  it('is asked for again until there is one, as long as the batches may live', async () => {
+  it('the producer id is requested until the batches time out', async () => {
     const house = setup({ deliveryTimeoutMs: 1_000 })
     house.cluster.idFates.push('COORDINATOR_LOAD_IN_PROGRESS', 'COORDINATOR_LOAD_IN_PROGRESS')
     const sent = [house.send('a'), house.send('b')]
@@ -303,7 +303,7 @@ describe('the producer id', () => {
     expect(unlucky.clock.pendingTimers).toBe(0)
   })
 
-  it('that never comes holds up no batch longer than it may live', async () => {
+  it('a producer id that is never answered delays no batch beyond its timeout', async () => {
     const house = setup({ deliveryTimeoutMs: 1_000 })
     house.cluster.idFates.push('lost')
     const lost = house.send('a')
@@ -311,7 +311,7 @@ describe('the producer id', () => {
     await expect(lost).rejects.toMatchObject({ code: 'DELIVERY_TIMED_OUT', outcomeUnknown: false })
   })
 
-  it('that is refused for good fails what waits for it, and the next send asks again', async () => {
+  it('a producer id that is refused fails the waiting sends, and the next send requests it again', async () => {
     const house = setup()
     house.cluster.idFates.push('INVALID_REQUEST')
     const lost = [house.send('a'), house.send('b', 1)]
@@ -322,7 +322,7 @@ describe('the producer id', () => {
 })
 
 describe('options', () => {
-  it('idempotence that is wanted needs acks of all', () => {
+  it('idempotence requires acks all', () => {
     for (const acks of [0, 1] as const) {
       expect(() => setup({ acks, enableIdempotence: true })).toThrow(
         expect.objectContaining({ code: 'INVALID_CONFIG' }) as Error,
@@ -333,7 +333,7 @@ describe('options', () => {
 })
 
 describe('at the end of the numbers', () => {
-  it('0 follows 2³¹ − 1, inside a batch and between two, and halves go back over it', () => {
+  it('sequence 0 follows 2³¹ − 1, within a batch, between batches and in halves', () => {
     const accumulator = new Accumulator({ batchSize: 1_000, pool: new BufferPool() })
     const [row] = accumulator.rowsOf('orders', 1)
     const identity = new ProducerIdentity({ codec: 'none' })

@@ -75,7 +75,7 @@ describe('batching', () => {
     ])
   })
 
-  it('waits lingerMs for more, and not once the batch is full', async () => {
+  it('a batch waits lingerMs for more records, unless it is full', async () => {
     const { cluster, clock, send } = setup({ lingerMs: 50, batchSize: 200 })
     const [early, late] = [send('early'), send('late')]
     await clock.advance(49)
@@ -90,7 +90,7 @@ describe('batching', () => {
     await full
   })
 
-  it('a record larger than batchSize goes alone', async () => {
+  it('a record larger than batchSize has a batch of its own', async () => {
     const { cluster, send } = await ready({ batchSize: 100 })
     await send('a', 'x'.repeat(500), 'b')
     expect(valuesOf(cluster)).toEqual([['a'], ['x'.repeat(500)], ['b']])
@@ -104,7 +104,7 @@ describe('batching', () => {
     expect(cluster.arrivals.map(({ batches }) => batches.length)).toEqual([2, 1])
   })
 
-  it('compresses when told to', async () => {
+  it('batches are compressed on request', async () => {
     const { cluster, send } = await ready({ compression: 'gzip' })
     await send('x'.repeat(10_000))
     const [batch] = cluster.arrivals[0]!.batches
@@ -112,14 +112,14 @@ describe('batching', () => {
     expect(batch!.bytes.length).toBeLessThan(1_000)
   })
 
-  it('a call without messages resolves with nothing', async () => {
+  it('a send without messages resolves with nothing', async () => {
     const { producer } = setup()
     expect(await producer.send({ topic: 'orders', messages: [] })).toEqual([])
   })
 })
 
 describe('acks', () => {
-  it('are Kafka’s numbers', async () => {
+  it("acks are sent as Kafka's numbers", async () => {
     for (const [acks, number] of [
       ['all', -1],
       [1, 1],
@@ -131,14 +131,14 @@ describe('acks', () => {
     }
   })
 
-  it('0 does not wait for the answer and knows no offset', async () => {
+  it('acks 0 does not wait for an answer, and the offset is unknown', async () => {
     const { cluster, send } = await ready({ acks: 0 })
     cluster.isHolding = true
     expect(await send('x')).toMatchObject([{ topic: 'orders', partition: 0, offset: -1 }])
     expect(cluster.heldAnswers).toBe(1)
   })
 
-  it('the broker’s append time is the record’s', async () => {
+  it('the append time of the broker is the timestamp of the record', async () => {
     const { cluster, send } = await ready()
     cluster.logAppendTimeMs = 1234
     expect(await send('x')).toMatchObject([{ timestamp: 1234 }])
@@ -146,7 +146,7 @@ describe('acks', () => {
 })
 
 describe('when a send fails', () => {
-  it('tries again after the back-off, with fresh metadata', async () => {
+  it('a failed batch is retried after the back-off, with fresh metadata', async () => {
     const { cluster, clock, send } = await ready({ retryBackoffMs: 100 })
     cluster.fates.push({ error: 'NOT_LEADER_OR_FOLLOWER' })
     cluster.leaders.set('orders', [2])
@@ -158,7 +158,7 @@ describe('when a send fails', () => {
     expect(await sent).toMatchObject([{ offset: 1 }])
   })
 
-  it('keeps the order: what came later waits', async () => {
+  it('later batches wait while one is retried', async () => {
     const { cluster, clock, send } = await ready()
     cluster.fates.push({ error: 'NOT_LEADER_OR_FOLLOWER' }, { error: 'NOT_LEADER_OR_FOLLOWER' })
     const sent = [send('a')]
@@ -171,7 +171,7 @@ describe('when a send fails', () => {
     expect(cluster.valuesIn('orders')).toEqual(['first', 'a', 'b', 'c'])
   })
 
-  it('an error that does not pass rejects the sends of that batch only', async () => {
+  it('a final error rejects the sends of its batch only', async () => {
     const cluster = new FakeCluster({ orders: [1, 1] })
     const { producer } = await ready({}, cluster)
     cluster.fates.push({ error: 'INVALID_TIMESTAMP', partition: 1 })
@@ -185,7 +185,7 @@ describe('when a send fails', () => {
     ).resolves.toMatchObject([{ offset: 0 }])
   })
 
-  it('a call over two batches rejects when one fails, after both have settled', async () => {
+  it('a send over two batches rejects when one fails, after both have settled', async () => {
     const cluster = new FakeCluster({ orders: [1, 2] })
     const { producer, clock } = await ready({}, cluster)
     cluster.isHolding = true
@@ -204,7 +204,7 @@ describe('when a send fails', () => {
     expect(cluster.valuesIn('orders', 1)).toEqual(['b'])
   })
 
-  it('a batch the broker finds too large is halved until it fits', async () => {
+  it('a batch that is too large for the broker is halved until it fits', async () => {
     const { cluster, clock, send } = await ready()
     const tooLarge = { error: 'MESSAGE_TOO_LARGE' } as const
     cluster.fates.push(tooLarge, tooLarge)
@@ -245,13 +245,13 @@ describe('when a send fails', () => {
     }
   })
 
-  it('one record the broker finds too large is an error', async () => {
+  it('a single record that is too large for the broker is an error', async () => {
     const { cluster, send } = await ready()
     cluster.fates.push({ error: 'MESSAGE_TOO_LARGE' })
     await expect(send('a')).rejects.toMatchObject({ code: 'MESSAGE_TOO_LARGE' })
   })
 
-  it('a lost connection leaves the outcome unknown until an answer comes', async () => {
+  it('after a lost connection the outcome is unknown until an answer arrives', async () => {
     const { cluster, clock, send } = await ready()
     cluster.fates.push({ throws: 'NETWORK_EXCEPTION' }, { error: 'INVALID_TIMESTAMP' })
     const sent = send('x')
@@ -260,7 +260,7 @@ describe('when a send fails', () => {
     await expect(sent).rejects.toMatchObject({ code: 'INVALID_TIMESTAMP', outcomeUnknown: true })
   })
 
-  it('a call that failed in one partition only says that the outcome is unknown', async () => {
+  it('a send that failed in one of its partitions reports an unknown outcome', async () => {
     const cluster = new FakeCluster({ orders: [1, 1] })
     const { producer } = await ready({}, cluster)
     cluster.fates.push({ error: 'MESSAGE_TOO_LARGE', partition: 1 })
@@ -274,7 +274,7 @@ describe('when a send fails', () => {
     })
   })
 
-  it('some refusals come after the append: the outcome is unknown', async () => {
+  it('some errors come after the append, so the outcome is unknown', async () => {
     const { cluster, clock, send } = await ready({
       deliveryTimeoutMs: 300,
       enableIdempotence: false,
@@ -294,7 +294,7 @@ describe('when a send fails', () => {
     await expect(send('x')).rejects.toMatchObject({ code: 'CORRUPT_LOG', outcomeUnknown: false })
   })
 
-  it('halves of a batch whose answer was lost know that it may be in the log', async () => {
+  it('the halves of a batch whose answer was lost may be in the log', async () => {
     const { cluster, clock, send } = await ready()
     cluster.fates.push({ throws: 'NETWORK_EXCEPTION' }, { error: 'MESSAGE_TOO_LARGE' })
     cluster.fates.push({ error: 'INVALID_TIMESTAMP' }, { error: 'INVALID_TIMESTAMP' })
@@ -304,7 +304,7 @@ describe('when a send fails', () => {
     await expect(sent).rejects.toMatchObject({ code: 'INVALID_TIMESTAMP', outcomeUnknown: true })
   })
 
-  it('gives up after deliveryTimeoutMs, and says why and whether it may be in the log', async () => {
+  it('after deliveryTimeoutMs a send fails with the reason and its outcome', async () => {
     const { cluster, clock, send } = await ready({ deliveryTimeoutMs: 5_000 })
     for (let n = 0; n < 100; n++) cluster.fates.push({ error: 'NOT_ENOUGH_REPLICAS' })
     const sent = send('x')
@@ -319,7 +319,7 @@ describe('when a send fails', () => {
     })
   })
 
-  it('gives up on an answer that never comes', async () => {
+  it('a send fails if its answer never arrives', async () => {
     const { cluster, clock, send } = await ready({ deliveryTimeoutMs: 5_000 })
     cluster.fates.push('lost')
     const sent = send('x')
@@ -328,7 +328,7 @@ describe('when a send fails', () => {
     await expect(sent).rejects.toMatchObject({ code: 'DELIVERY_TIMED_OUT', outcomeUnknown: true })
   })
 
-  it('without a leader it waits for one', async () => {
+  it('a send waits for a leader', async () => {
     const cluster = new FakeCluster({ orders: [-1] })
     const { clock, send } = setup({}, cluster)
     const sent = send('x')
@@ -340,7 +340,7 @@ describe('when a send fails', () => {
     await sent
   })
 
-  it('without a leader for too long, nothing was written', async () => {
+  it('if there is no leader in time, nothing was written', async () => {
     const { clock, send } = setup({}, new FakeCluster({ orders: [-1] }))
     const sent = send('x')
     sent.catch(() => undefined)
@@ -350,14 +350,14 @@ describe('when a send fails', () => {
 })
 
 describe('metadata', () => {
-  it('is asked for once by all who wait for it, and their order stays', async () => {
+  it('sends that wait for metadata share a request and keep their order', async () => {
     const { cluster, send } = setup()
     await Promise.all([send('a'), send('b'), send('c')])
     expect(cluster.metadataRequests).toBe(1)
     expect(cluster.valuesIn('orders')).toEqual(['a', 'b', 'c'])
   })
 
-  it('that fails for a while is asked for again, for maxBlockMs at most', async () => {
+  it('metadata requests are retried for at most maxBlockMs', async () => {
     const { cluster, clock, send } = setup({ maxBlockMs: 1_000 })
     cluster.metadataFates.push('NETWORK_EXCEPTION')
     const sent = send('a')
@@ -370,7 +370,7 @@ describe('metadata', () => {
     await expect(never).rejects.toMatchObject({ code: 'UNKNOWN_TOPIC_OR_PARTITION' })
   })
 
-  it('that is old is asked for again beside the sends, and new partitions are used', async () => {
+  it('old metadata is refreshed while sends continue, and new partitions are used', async () => {
     const { cluster, clock, producer } = await ready({ metadataMaxAgeMs: 10_000 })
     cluster.leaders.set('orders', [1, 1])
     const placesOfTwo = async (): Promise<number[]> => {
@@ -387,7 +387,7 @@ describe('metadata', () => {
     expect(cluster.metadataRequests).toBe(2)
   })
 
-  it('is asked for again when a message names a partition it does not have', async () => {
+  it('metadata is refreshed for a partition that is not known', async () => {
     const { cluster, clock, producer } = await ready()
     cluster.leaders.set('orders', [1, 1])
     const sendTo = (partition: number): Promise<unknown> =>
@@ -406,7 +406,7 @@ describe('metadata', () => {
 describe('bufferMemory', () => {
   const KB = 'x'.repeat(1_000)
 
-  it('makes sends wait until there is room; their order stays', async () => {
+  it('sends wait for free memory in their order', async () => {
     const { cluster, clock, send } = await ready({ bufferMemory: 2_500, batchSize: 1_200 })
     cluster.isHolding = true
     const sends = ['a', 'b', 'c', 'd', 'e'].map(name => send(name + KB))
@@ -421,7 +421,7 @@ describe('bufferMemory', () => {
     expect(names).toEqual(['first', 'a', 'b', 'c', 'd', 'e', 'small'])
   })
 
-  it('is not exceeded by more than a record', async () => {
+  it('bufferMemory is exceeded by at most one record', async () => {
     const { cluster, clock, send } = await ready({ bufferMemory: 5_000, batchSize: 1_200 })
     cluster.isHolding = true
     const sends = Array.from({ length: 30 }, () => send(KB))
@@ -435,7 +435,7 @@ describe('bufferMemory', () => {
     expect(cluster.valuesIn('orders')).toHaveLength(31)
   })
 
-  it('rejects after maxBlockMs and takes nothing of the call that had to wait', async () => {
+  it('a send that gets no memory within maxBlockMs rejects, and none of it is sent', async () => {
     const options = { bufferMemory: 2_000, batchSize: 1_200, maxBlockMs: 500 }
     const { cluster, clock, send } = await ready(options)
     cluster.isHolding = true
@@ -452,7 +452,7 @@ describe('bufferMemory', () => {
     expect(await send('d')).toMatchObject([{ offset: 3 }])
   })
 
-  it('a call that was taken in half says that the outcome is unknown', async () => {
+  it('a send of which half was accepted reports an unknown outcome', async () => {
     const options = { bufferMemory: 2_000, batchSize: 1_200, maxBlockMs: 500 }
     const { cluster, clock, send } = await ready(options)
     cluster.isHolding = true
@@ -465,7 +465,7 @@ describe('bufferMemory', () => {
     await expect(sent).rejects.toMatchObject({ code: 'BUFFER_EXHAUSTED', outcomeUnknown: true })
   })
 
-  it('does not wait for lingerMs when sends wait for room', async () => {
+  it('batches do not linger while sends wait for memory', async () => {
     const { cluster, clock, send } = await ready({ bufferMemory: 2_500, lingerMs: 60_000 })
     const sends = Array.from({ length: 6 }, () => send(KB))
     for (const each of sends.slice(0, 3)) expect(await outcomeOf(each, clock)).toBe('resolved')
@@ -475,7 +475,7 @@ describe('bufferMemory', () => {
     expect(cluster.valuesIn('orders')).toHaveLength(7)
   })
 
-  it('order stays when a send that waits has to ask for the topic', async () => {
+  it('sends keep their order when one waits for memory and metadata', async () => {
     const { cluster, clock, producer, send } = await ready({ bufferMemory: 2_000 })
     cluster.leaders.set('orders', [1, 1])
     cluster.isHolding = true
@@ -505,7 +505,7 @@ describe('bufferMemory', () => {
     expect(order).toEqual(['f', 'A', 'B', 'X', 'C', 'D'])
   })
 
-  it('what waits is bounded, too', async () => {
+  it('the memory of waiting sends is bounded', async () => {
     const { cluster, clock, send } = await ready({ bufferMemory: 2_000, batchSize: 1_200 })
     cluster.isHolding = true
     const sends = Array.from({ length: 30 }, () => send(KB))
@@ -544,15 +544,15 @@ describe('bytes may be changed once send has returned', () => {
     return recordsOf(world.cluster.arrivals.at(-1)!.batches[0]!.bytes)
   }
 
-  it('when it goes out at once', async () => {
+  it('a message may be changed once send returned, if it is sent at once', async () => {
     expect(await change(await ready())).toEqual(['5 A=A h=A'])
   })
 
-  it('when it has to wait for metadata', async () => {
+  it('a message may be changed once send returned, if it waits for metadata', async () => {
     expect(await change(setup())).toEqual(['5 A=A h=A'])
   })
 
-  it('when it has to wait for memory', async () => {
+  it('a message may be changed once send returned, if it waits for memory', async () => {
     const world = await ready({ bufferMemory: 500 })
     world.cluster.isHolding = true
     const large = world.send('x'.repeat(400), 'y'.repeat(30))
@@ -568,7 +568,7 @@ describe('partitions', () => {
   }
   const value = 'x'
 
-  it('without a key: in turns; the same key: the same one; an explicit one: that one', async () => {
+  it('records with a key share a partition, others rotate, an explicit partition is used', async () => {
     expect(await sentTo({}, [{ value }, { value }, { value }, { value }])).toEqual([0, 1, 2, 0])
     const keyed = await sentTo({}, [{ key: 'a', value }, { value }, { key: 'a', value }])
     expect(keyed[0]).toBe(keyed[2])
@@ -589,14 +589,14 @@ describe('partitions', () => {
     expect(new Set(await sentTo({}, empty)).size).toBe(1)
   })
 
-  it('the application may choose', async () => {
+  it('a custom partitioner chooses the partition', async () => {
     const partitioner: ProducerOptions['partitioner'] = ({ topic, message, partitionCount }) =>
       topic === 'orders' && message.value === 'last' ? partitionCount - 1 : 0
     const messages = [{ value }, { value: 'last' }, { value: 'last', partition: 1 }]
     expect(await sentTo({ partitioner }, messages)).toEqual([0, 2, 1])
   })
 
-  it('a partitioner that throws or chooses nonsense refuses the whole call', async () => {
+  it('a partitioner that throws or returns nonsense refuses the whole send', async () => {
     for (const choice of [3, -1, 0.5, NaN, '0', undefined]) {
       const { cluster, producer } = await ready({ partitioner: () => choice as number })
       const messages = [{ value, partition: 0 }, { value }]
@@ -617,7 +617,7 @@ describe('partitions', () => {
 })
 
 describe('sendBatch', () => {
-  it('gives the places in the order of the messages', async () => {
+  it('sendBatch returns the offsets in the order of the messages', async () => {
     const { producer } = setup({}, new FakeCluster({ orders: [1], bills: [1] }))
     const places = await producer.sendBatch({
       topicMessages: [
@@ -634,7 +634,7 @@ describe('sendBatch', () => {
     ])
   })
 
-  it('checks everything before it takes anything', async () => {
+  it('sendBatch checks everything before it sends anything', async () => {
     const good = { topic: 'orders', messages: [{ value: 'a' }] }
     const large = { topic: 'orders', messages: [{ value: 'x'.repeat(2_000) }] }
     const headers = [['h', 5]] as unknown as Message['headers']
@@ -651,7 +651,7 @@ describe('sendBatch', () => {
 })
 
 describe('flush and close', () => {
-  it('flush does not wait for lingerMs, and does not mind failures', async () => {
+  it('flush sends without lingerMs, and ignores failures', async () => {
     const { cluster, producer, send, clock } = setup({ lingerMs: 1_000 })
     const first = send('a')
     await producer.flush()
@@ -667,7 +667,7 @@ describe('flush and close', () => {
     await lingering
   })
 
-  it('flush can be given up', async () => {
+  it('flush can be aborted', async () => {
     const { cluster, producer, send } = await ready()
     cluster.isHolding = true
     const sent = send('a')
@@ -681,7 +681,7 @@ describe('flush and close', () => {
     await sent
   })
 
-  it('close sends what is left, settles everything and leaves no timer', async () => {
+  it('close sends what is left, settles every promise and leaves no timer', async () => {
     const { cluster, clock, producer, send } = await ready({ lingerMs: 1_000, bufferMemory: 1_000 })
     const sends = Array.from({ length: 20 }, (_, n) => send(`${n}`.padEnd(100)))
     await producer.close()
@@ -690,7 +690,7 @@ describe('flush and close', () => {
     expect(clock.pendingTimers).toBe(0)
   })
 
-  it('nothing works after close', async () => {
+  it('a closed producer rejects every call', async () => {
     const { producer, send } = await ready()
     await producer.close()
     await producer.close()
@@ -702,7 +702,7 @@ describe('flush and close', () => {
     ).rejects.toMatchObject(closed)
   })
 
-  it('close does not go on asking for a topic', async () => {
+  it('close ends the search for a topic', async () => {
     const { clock, producer } = setup({}, new FakeCluster({}))
     const sent = producer.send({ topic: 'nowhere', messages: [{ value: 'a' }] })
     sent.catch(() => undefined)
@@ -713,7 +713,7 @@ describe('flush and close', () => {
     expect(clock.pendingTimers).toBe(0)
   })
 
-  it('what lingers keeps the process alive, what is under way does not', async () => {
+  it('a lingering batch keeps the process alive, a batch in flight does not', async () => {
     const { cluster, clock, producer, send } = await ready({
       lingerMs: 900,
       deliveryTimeoutMs: 1_000,
@@ -738,7 +738,7 @@ describe('flush and close', () => {
     expect(cluster.valuesIn('orders')).toHaveLength(3)
   })
 
-  it('close while nothing answers ends with deliveryTimeoutMs', async () => {
+  it('close ends after deliveryTimeoutMs if no broker answers', async () => {
     const { cluster, clock, producer, send } = await ready({ deliveryTimeoutMs: 1_000 })
     cluster.fates.push('lost')
     const sent = send('a')
@@ -797,17 +797,17 @@ describe('bad input', () => {
     ['header of number', withMessage({ value: 'x', headers: { h: 5 } }), 'INVALID_ARGUMENT'],
     ['header pairs of text', withMessage({ value: 'x', headers: ['ab'] }), 'INVALID_ARGUMENT'],
     ['header key 5', withMessage({ value: 'x', headers: [[5, 'x']] }), 'INVALID_ARGUMENT'],
-  ])('%s', async (_, request, code) => {
+  ])('send refuses %s', async (_, request, code) => {
     expect(await refused(request)).toBe(code)
   })
 
-  it('a hole in the messages', async () => {
+  it('send refuses a hole in the messages', async () => {
     const messages = [{ value: 'x' }] as Message[]
     messages[2] = { value: 'y' }
     expect(await refused({ topic: 'orders', messages })).toBe('INVALID_ARGUMENT')
   })
 
-  it('names the message in the sentence', async () => {
+  it('the error of a message names its place', async () => {
     const { producer } = setup()
     const messages = [{ value: 'x' }, { value: 5 as unknown as string }]
     await expect(producer.send({ topic: 'orders', messages })).rejects.toThrow(
@@ -815,7 +815,7 @@ describe('bad input', () => {
     )
   })
 
-  it('headers with dangerous names are headers like others', async () => {
+  it('headers with names such as __proto__ are ordinary headers', async () => {
     const { cluster, producer } = await ready()
     const headers = JSON.parse(
       '{"__proto__": "a", "constructor": ["b", "c"]}',
@@ -827,7 +827,7 @@ describe('bad input', () => {
     expect(({} as Record<string, unknown>).a).toBe(undefined)
   })
 
-  it('a record that is too large is refused before anything is written', async () => {
+  it('a record that is too large is refused before anything is sent', async () => {
     const { cluster, producer, clock } = await ready({ maxRequestSize: 1_000 })
     const messages = [{ value: 'ok' }, { value: 'x'.repeat(1_000) }]
     await expect(producer.send({ topic: 'orders', messages })).rejects.toMatchObject({
@@ -850,7 +850,7 @@ describe('bad input', () => {
     [{ lingerms: 5 }],
     [{ toString: 5 }],
     [5],
-  ])('option %j', options => {
+  ])('the producer option %j is refused', options => {
     expect(() => setup(options as ProducerOptions)).toThrow(
       expect.objectContaining({ code: 'INVALID_CONFIG' }) as Error,
     )

@@ -32,13 +32,13 @@ function vectorResult(name: string): Record<string, string> {
 }
 
 describe("Kafka's own assignors", () => {
-  it.each(NAMES.filter(name => name !== 'RoundRobinAssigner'))('%s: gives the same', name => {
+  it.each(NAMES.filter(name => name !== 'RoundRobinAssigner'))("%s assigns as Kafka's assignor does", name => {
     const cases = KAFKA.cases.filter(({ assignor }) => assignor === name)
     expect(cases.length).toBeGreaterThan(name.includes('sticky') ? 40 : 5)
     for (const each of cases) expect(assign(each), JSON.stringify(each)).toEqual(each.result)
   })
 
-  it('roundrobin: gives the same under the name that kafkajs has for it', () => {
+  it('RoundRobinAssigner assigns as roundrobin does', () => {
     const cases = KAFKA.cases.filter(({ assignor }) => assignor === 'roundrobin')
     for (const each of cases) {
       expect(assign({ ...each, assignor: 'RoundRobinAssigner' })).toEqual(each.result)
@@ -54,7 +54,7 @@ describe("Kafka's own assignors", () => {
     ['roundrobin 3c t0:5 t1:4', 'roundrobin'],
     ['sticky 3c t0:5 t1:4', 'sticky'],
     ['coop 3c t0:5 t1:4', 'cooperative-sticky'],
-  ] as const)('%s', (line, assignor) => {
+  ] as const)("the assignment is Kafka's: %s", (line, assignor) => {
     const members = { c0: ALL, c1: ALL, c2: ALL }
     expect(assign({ assignor, topics: { t0: 5, t1: 4 }, members })).toEqual(vectorResult(line))
   })
@@ -67,14 +67,14 @@ describe("Kafka's own assignors", () => {
   it.each([
     ['range static(z->aaa,b->zzz) dyn mmm t0:4', 'range'],
     ['roundrobin static t0:4', 'roundrobin'],
-  ] as const)('%s', (line, assignor) => {
+  ] as const)("the assignment with static members is Kafka's: %s", (line, assignor) => {
     expect(assign({ assignor, topics: { t0: 4 }, members: STATIC })).toEqual(vectorResult(line))
   })
 
   it.each([
     ['roundrobin unequal t0:1 t1:2 t2:3', 'roundrobin'],
     ['sticky unequal t0:1 t1:2 t2:3', 'sticky'],
-  ] as const)('%s', (line, assignor) => {
+  ] as const)("the assignment of unequal topics is Kafka's: %s", (line, assignor) => {
     const members = { c0: { topics: 't0' }, c1: { topics: 't0 t1' }, c2: { topics: 't0 t1 t2' } }
     const topics = { t0: 1, t1: 2, t2: 3 }
     expect(assign({ assignor, topics, members })).toEqual(vectorResult(line))
@@ -381,11 +381,11 @@ const KNOWN: readonly (readonly [string, AssignorCase])[] = [
 ]
 
 describe('known cases', () => {
-  it.each(KNOWN)('%s', (_, each) => {
+  it.each(KNOWN)('the known case has its result: %s', (_, each) => {
     expect(assign(each)).toEqual(each.result)
   })
 
-  it('cooperative: what moves is given back in one rebalance and handed out in the next', () => {
+  it('cooperative-sticky revokes a partition in one rebalance and assigns it in the next', () => {
     const group = { assignor: 'cooperative-sticky', topics: { t0: 6 } } as const
     const first = assign({
       ...group,
@@ -407,7 +407,7 @@ describe('known cases', () => {
     expect(second).toEqual(vectorResult('coop join round2'))
   })
 
-  it('cooperative: double and stale claims', () => {
+  it('cooperative-sticky resolves double and stale claims', () => {
     const group = { assignor: 'cooperative-sticky', topics: { t0: 4 } } as const
     const claims = (generation: number) => ({
       c0: { topics: 't0', owned: 't0:0,1', generation },
@@ -421,7 +421,7 @@ describe('known cases', () => {
     )
   })
 
-  it.each(NAMES)('%s: no topics, no members, no partitions', assignor => {
+  it.each(NAMES)('%s accepts no topics, no members and no partitions', assignor => {
     expect(assign({ assignor, topics: { t: 3 }, members: {} })).toEqual({})
     expect(assign({ assignor, topics: { t: 3 }, members: { c: { topics: '' } } })).toEqual({
       c: '',
@@ -435,7 +435,7 @@ describe('known cases', () => {
 })
 
 describe('otherwise than Kafka, on purpose', () => {
-  it('a member that wants nothing gets nothing, also when it comes first', () => {
+  it('a member without topics gets nothing, even if it is the first', () => {
     const members = { A: { topics: '' }, B: { topics: 't' } }
     expect(assign({ assignor: 'sticky', topics: { t: 4 }, members })).toEqual({
       A: '',
@@ -443,7 +443,7 @@ describe('otherwise than Kafka, on purpose', () => {
     })
   })
 
-  it('a partition that does not exist stays with nobody', () => {
+  it('a claimed partition that does not exist is not assigned', () => {
     const members = {
       A: { topics: 't', owned: 't:0,7', generation: 1 },
       B: { topics: 't', owned: 't:2', generation: 1 },
@@ -454,7 +454,7 @@ describe('otherwise than Kafka, on purpose', () => {
     })
   })
 
-  it('a former owner that wants the topic no longer does not get it back', () => {
+  it('a former owner that unsubscribed does not get its partition again', () => {
     const members = {
       I: { topics: 'b', owned: 'a:0,1,2,3', generation: 1 },
       D: { topics: 'a b', owned: 'b:0,2,4,6', generation: 2 },
@@ -464,7 +464,7 @@ describe('otherwise than Kafka, on purpose', () => {
     expect(result).toEqual({ D: 'a:0,2 b:4,6', I: 'b:0,1,2,3', J: 'a:1,3,4 b:5' })
   })
 
-  it('ends where Kafka 4.1.0 goes round for ever', () => {
+  it('the sticky assignor ends where Kafka 4.1.0 loops forever', () => {
     const result = assign({
       assignor: 'sticky',
       topics: { tB: 27, tR: 31, tb: 15, tr: 32 },
@@ -489,7 +489,7 @@ describe('otherwise than Kafka, on purpose', () => {
     [5, 5, 6, 'C'],
     [6, 5, 5, 'A'],
     [5, 6, 5, 'B'],
-  ])('of generations %i, %i and %i the highest keeps what all claim', (a, b, c, winner) => {
+  ])('of the generations %i, %i and %i the highest keeps what all claim', (a, b, c, winner) => {
     const claim = (generation: number) => ({ topics: 't', owned: 't:0', generation })
     const members = { A: claim(a), B: claim(b), C: claim(c) }
     const result = assign({ assignor: 'cooperative-sticky', topics: { t: 3 }, members })
@@ -497,7 +497,7 @@ describe('otherwise than Kafka, on purpose', () => {
     expect(Object.values(result).sort()).toEqual(['t:0', 't:1', 't:2'])
   })
 
-  it('of those who have more than their share, the first by member id keep one more', () => {
+  it('of members with more than their share, the first by member id keeps one more', () => {
     const members = {
       'consumer-10': { topics: 't', owned: 't:0,1', generation: 1 },
       'consumer-9': { topics: 't', owned: 't:2,3', generation: 1 },
@@ -556,7 +556,7 @@ const keysOf = (text: string): string[] =>
 describe.each(NAMES)('%s, whatever the group', name => {
   const assignor = ASSIGNORS[name]
 
-  it('gives every partition that somebody wants to one who wants it', () => {
+  it('every partition with a subscriber is assigned to a subscriber', () => {
     const random = seededRandom(7)
     for (let round = 0; round < 300; round++) {
       const input = randomInput(random)
@@ -574,7 +574,7 @@ describe.each(NAMES)('%s, whatever the group', name => {
     }
   })
 
-  it('does not care who comes first, and changes nothing it is given', () => {
+  it('the assignment does not depend on the order of members, and the input is not changed', () => {
     const random = seededRandom(8)
     for (let round = 0; round < 100; round++) {
       const input = randomInput(random)
@@ -603,7 +603,7 @@ describe.each(['sticky', 'cooperative-sticky'] as const)('%s, whatever the group
     return { topics: input.topics, members }
   }
 
-  it('comes to rest, with shares as even as can be, where racks play no part', () => {
+  it('repeated assignments settle, with even shares if no racks are given', () => {
     const random = seededRandom(9)
     for (let round = 0; round < 200; round++) {
       let input = withoutRacks(randomInput(random))
@@ -620,7 +620,7 @@ describe.each(['sticky', 'cooperative-sticky'] as const)('%s, whatever the group
     }
   })
 
-  it('takes nothing from those who stay when one leaves an even group', () => {
+  it('remaining members keep all partitions when one leaves an even group', () => {
     const random = seededRandom(10)
     for (let round = 0; round < 100; round++) {
       const count = 2 + random.int(6)
@@ -639,7 +639,7 @@ describe.each(['sticky', 'cooperative-sticky'] as const)('%s, whatever the group
   })
 })
 
-it('cooperative-sticky never hands out what another member of the generation holds', () => {
+it('cooperative-sticky never assigns what another member of the generation owns', () => {
   const random = seededRandom(11)
   const assignor = ASSIGNORS['cooperative-sticky']
   for (let round = 0; round < 300; round++) {

@@ -22,7 +22,7 @@ function group(...claims: readonly (readonly [string, number, string])[]): Stick
 }
 
 describe('claims', () => {
-  it('are numbered by topic and partition; those to nothing that exists are left out', () => {
+  it('claims are numbered by topic and partition, without partitions that do not exist', () => {
     const input = group(['m', 1, 'b:0,2 a:3 ghost:0 a:-1,4 b:-1,3'])
     expect([...input.claims[0]!].sort()).toEqual([3, 4, 6])
     expect(input.owned()).toEqual([[3, 4, 6]])
@@ -35,7 +35,7 @@ describe('claims', () => {
     expect(input.partitionsOf(1)).toEqual([4, 5, 6])
   })
 
-  it('hold by generation, and not at all when two have the highest', () => {
+  it('the highest generation has the claim, none if two members share that generation', () => {
     const input = group(['x', 3, 'a:0,1,2'], ['y', 4, 'a:1,2'], ['z', 4, 'a:2 b:0'])
     expect(input.owned()).toEqual([[0], [1], [4]])
     // 0 is with x, 2 is contested by y and z, 3 is nobody's.
@@ -43,13 +43,13 @@ describe('claims', () => {
     expect([0, 2, 3].map(id => input.isHeldByAnother(id, 1))).toEqual([true, true, false])
   })
 
-  it('of one member that says a partition twice are one claim', () => {
+  it('a partition that a member names twice is one claim', () => {
     expect(group(['x', 3, 'a:0 a:0']).owned()).toEqual([[0]])
   })
 })
 
 describe('former owners', () => {
-  it('are those of the last generation but the newest, then the first by member id', () => {
+  it('the former owner is the one of the generation before the newest, then the first by member id', () => {
     const input = group(
       ['newest', 5, 'a:0'],
       ['ancient', 2, 'a:0,1,2'],
@@ -68,7 +68,7 @@ describe('former owners', () => {
     ])
   })
 
-  it('are not there when all are of one generation, or none knows its own', () => {
+  it('there is no former owner if all have one generation or none has any', () => {
     expect(group(['x', 3, 'a:0'], ['y', 3, 'a:1']).formerOwners().size).toBe(0)
     expect(group(['x', -1, 'a:0'], ['y', -1, 'a:1']).formerOwners().size).toBe(0)
   })

@@ -13,7 +13,7 @@ describe('movements', () => {
     moves = new Movements(partition => Math.floor(partition / 10))
   })
 
-  it('are taken back by one the other way, of the same topic', () => {
+  it('a movement cancels one in the other direction in the same topic', () => {
     moves.add(1, A, B)
     expect(moves.partitionToMove(5, B, A)).toBe(1)
     expect(moves.partitionToMove(5, A, B)).toBe(5)
@@ -21,12 +21,12 @@ describe('movements', () => {
     expect(moves.partitionToMove(15, B, A)).toBe(15)
   })
 
-  it('of several the one with the highest number', () => {
+  it('of several opposite movements the one with the highest partition is cancelled', () => {
     for (const partition of [2, 7, 4]) moves.add(partition, A, B)
     expect(moves.partitionToMove(1, B, A)).toBe(7)
   })
 
-  it('of one partition are one move, from the first place to the last', () => {
+  it('several movements of one partition are one, from the first owner to the last', () => {
     moves.add(1, A, B)
     moves.add(1, B, C)
     expect(moves.partitionToMove(5, C, A)).toBe(1)
@@ -34,7 +34,7 @@ describe('movements', () => {
     expect(moves.partitionToMove(5, C, B)).toBe(5)
   })
 
-  it('that lead home are none', () => {
+  it('a partition that returns to its owner has not moved', () => {
     moves.add(1, A, B)
     moves.add(1, B, A)
     expect(moves.partitionToMove(5, B, A)).toBe(5)
@@ -43,7 +43,7 @@ describe('movements', () => {
     expect(moves.partitionToMove(5, C, A)).toBe(1)
   })
 
-  it('of a partition that has moved count from where it came', () => {
+  it('a moved partition counts from where it came', () => {
     moves.add(1, A, B)
     moves.add(2, C, A)
     expect(moves.partitionToMove(1, B, C)).toBe(2)

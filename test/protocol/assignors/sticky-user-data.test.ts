@@ -21,19 +21,19 @@ describe('user data of sticky', () => {
   )
   const OWNED = partitionsOf('a-topic:0,2 b-topic:1')
 
-  it("is read as Kafka's", () => {
+  it("user data of sticky is read as Kafka's", () => {
     const { partitions, generationId } = decodeStickyUserData(KAFKA)
     expect(generationId).toBe(7)
     expect(partitions).toEqual(partitionsOf('b-topic:1 a-topic:0,2'))
   })
 
-  it("is written like Kafka's, topics in order", () => {
+  it("user data of sticky is written as Kafka's, with sorted topics", () => {
     const [b, a] = [KAFKA.subarray(4, 21), KAFKA.subarray(21, 42)]
     const expected = Buffer.concat([KAFKA.subarray(0, 4), a, b, KAFKA.subarray(42)])
     expect(ASSIGNORS.sticky.userData?.([...OWNED].reverse(), 7)).toEqual(expected)
   })
 
-  it('of version 0 has no generation', () => {
+  it('user data of sticky in version 0 has no generation', () => {
     const bytes = encode(
       stickyUserData,
       { previousAssignment: [{ topic: 't', partitions: [3] }] },
@@ -45,13 +45,13 @@ describe('user data of sticky', () => {
     })
   })
 
-  it('is not there before the first assignment, and is there after an empty one', () => {
+  it('user data of sticky exists after the first assignment, even an empty one', () => {
     expect(ASSIGNORS.sticky.userData?.([], -1)).toBeUndefined()
     expect(ASSIGNORS.sticky.userData?.([], 3)).toEqual(Buffer.from('0000000000000003', 'hex'))
     expect(ASSIGNORS.sticky.userData?.(partitionsOf('t:0'), -1)).toBeDefined()
   })
 
-  it('of others, cut, or left out is no past', () => {
+  it('unreadable or missing user data of sticky is no previous assignment', () => {
     expect(decodeStickyUserData(undefined)).toEqual(NOTHING)
     for (let end = 0; end < KAFKA.length - 4; end++) {
       expect(decodeStickyUserData(KAFKA.subarray(0, end)), `${end} bytes`).toEqual(NOTHING)
@@ -59,7 +59,7 @@ describe('user data of sticky', () => {
     expect(decodeStickyUserData(Buffer.from('7fffffff00000000', 'hex'))).toEqual(NOTHING)
   })
 
-  it('is what the assignor goes by: what the member owns as it joins does not count', () => {
+  it('sticky uses its user data, not the owned partitions of the join', () => {
     const member = (memberId: string, owned: string, remembered: string): MemberSubscription => {
       const userData = ASSIGNORS.sticky.userData?.(partitionsOf(remembered), 3)
       const ownedPartitions = partitionsOf(owned)
@@ -74,14 +74,14 @@ describe('user data of sticky', () => {
 })
 
 describe('user data of cooperative-sticky', () => {
-  it("is Kafka's: the generation", () => {
+  it("user data of cooperative-sticky is Kafka's: the generation", () => {
     const { userData } = ASSIGNORS['cooperative-sticky']
     expect(userData?.([], -1)).toEqual(Buffer.from('ffffffff', 'hex'))
     expect(userData?.(partitionsOf('t:1'), 7)).toEqual(Buffer.from('00000007', 'hex'))
     expect(decodeCooperativeUserData(Buffer.from('00000007', 'hex'))).toBe(7)
   })
 
-  it('of others, cut, or left out is an unknown generation', () => {
+  it('unreadable or missing user data of cooperative-sticky is an unknown generation', () => {
     expect(decodeCooperativeUserData(undefined)).toBe(-1)
     expect(decodeCooperativeUserData(Buffer.from('000007', 'hex'))).toBe(-1)
   })
@@ -101,7 +101,7 @@ describe('user data of cooperative-sticky', () => {
       .join()
   }
 
-  it('counts where the subscription has no generation, and only there', () => {
+  it('the generation in user data counts only if the subscription has none', () => {
     expect(holder([4, -1], 5)).toBe('b')
     expect(holder([4, -1], 3)).toBe('a')
     expect(holder([4, 3], 5)).toBe('a')

@@ -43,13 +43,13 @@ function refusal(decode: () => unknown): unknown {
 }
 
 describe('a subscription', () => {
-  it("is Kafka's bytes", () => {
+  it("a subscription has Kafka's bytes", () => {
     const golden = vector('subscription_v3')
     expect(encodeSubscription(SUBSCRIPTION)).toEqual(golden)
     expect(decodeSubscription(golden, 'm-1')).toEqual({ memberId: 'm-1', ...SUBSCRIPTION })
   })
 
-  it('is the same bytes in whatever order it is said', () => {
+  it('the bytes of a subscription do not depend on the order of its topics', () => {
     const topics = [...SUBSCRIPTION.topics].reverse()
     const ownedPartitions = [...SUBSCRIPTION.ownedPartitions].reverse()
     const given = { ...SUBSCRIPTION, topics, ownedPartitions }
@@ -58,12 +58,12 @@ describe('a subscription', () => {
     expect(ownedPartitions[0]).toEqual(at('a-topic', 1))
   })
 
-  it('carries everything a member says', () => {
+  it('a subscription keeps all fields of a member', () => {
     const back = decodeSubscription(encodeSubscription(FULL), 'm', 'i-1')
     expect(back).toEqual({ memberId: 'm', groupInstanceId: 'i-1', ...FULL })
   })
 
-  it('of an older version lacks what came later', () => {
+  it('an older version of a subscription leaves out the later fields', () => {
     const value = {
       topics: FULL.topics,
       userData: FULL.userData,
@@ -85,18 +85,18 @@ describe('a subscription', () => {
     ])
   })
 
-  it('of a newer version is read as the newest that is known', () => {
+  it('a newer version of a subscription is read as the newest known one', () => {
     const bytes = Buffer.concat([encodeSubscription(FULL), Buffer.from('what comes later')])
     bytes.writeInt16BE(17)
     expect(decodeSubscription(bytes, 'm')).toEqual({ memberId: 'm', ...FULL })
   })
 
-  it('knows no rack without a name', () => {
+  it('an empty rack id is no rack', () => {
     const bytes = encodeSubscription({ ...FULL, rackId: '' })
     expect(decodeSubscription(bytes, 'm')).not.toHaveProperty('rackId')
   })
 
-  it.each([0, 1, 2, 3, 17])('of version %i that ends as version 0 does is read so', version => {
+  it.each([0, 1, 2, 3, 17])('a subscription of version %i that ends like version 0 is read like version 0', version => {
     const bytes = encodeSubscription(FULL).subarray(0, VERSION_0_BYTES)
     bytes.writeInt16BE(version)
     const { topics, userData } = FULL
@@ -105,7 +105,7 @@ describe('a subscription', () => {
     expect(read).toEqual({ memberId: 'm', topics, userData, ...nothingElse })
   })
 
-  it('tells its topics whatever its version says follows', () => {
+  it('the topics of a subscription are read whatever follows them', () => {
     const whole = encodeSubscription(FULL)
     for (let end = VERSION_0_BYTES; end <= whole.length; end++) {
       for (const version of [0, 1, 3, 17]) {
@@ -118,7 +118,7 @@ describe('a subscription', () => {
     expect(isPartlogError(cut, 'CORRUPT_MESSAGE')).toBe(true)
   })
 
-  it('that is cut, or of no version, is refused', () => {
+  it('a subscription that is cut off or has no version is refused', () => {
     const bytes = encodeSubscription(FULL)
     for (let end = 0; end < bytes.length; end++) {
       if (end === VERSION_0_BYTES) continue
@@ -131,7 +131,7 @@ describe('a subscription', () => {
     )
   })
 
-  it('that claims to be long is refused before memory is taken', () => {
+  it('a subscription with a huge length is refused before memory is allocated', () => {
     const bytes = Buffer.from('00037fffffff', 'hex')
     expect(() => decodeSubscription(bytes, 'm')).toThrow('cannot fit into 0 bytes')
   })
@@ -140,20 +140,20 @@ describe('a subscription', () => {
 describe('an assignment', () => {
   const PARTITIONS = [at('a-topic', 0), at('a-topic', 2)]
 
-  it("is Kafka's bytes", () => {
+  it("an assignment has Kafka's bytes", () => {
     const golden = vector('assignment_v3')
     expect(encodeAssignment(PARTITIONS)).toEqual(golden)
     expect(decodeAssignment(golden)).toEqual({ partitions: PARTITIONS })
   })
 
-  it('keeps the order of topics and partitions, one entry per topic', () => {
+  it('an assignment keeps the order of topics and partitions, with one entry per topic', () => {
     const mixed = [at('z', 3), at('a', 1), at('z', 0)]
     const back = decodeAssignment(encodeAssignment(mixed, Buffer.from('u')))
     expect(back.partitions).toEqual([at('z', 3), at('z', 0), at('a', 1)])
     expect(back.userData).toEqual(Buffer.from('u'))
   })
 
-  it('reads alike in every version, also in those to come', () => {
+  it('an assignment is read alike in every version, future ones too', () => {
     const value = { assignedPartitions: [{ topic: 'a-topic', partitions: [0, 2] }], userData: null }
     for (const version of [0, 1, 2, 3]) {
       const bytes = encodeVersioned(consumerProtocolAssignment, value, version)
@@ -164,11 +164,11 @@ describe('an assignment', () => {
     expect(decodeAssignment(later).partitions).toEqual(PARTITIONS)
   })
 
-  it('of no bytes is no partitions', () => {
+  it('an assignment of no bytes has no partitions', () => {
     expect(decodeAssignment(Buffer.alloc(0))).toEqual({ partitions: [] })
   })
 
-  it('that is cut is refused', () => {
+  it('an assignment that is cut off is refused', () => {
     const bytes = encodeAssignment(PARTITIONS)
     for (let end = 1; end < bytes.length; end++) {
       const error = refusal(() => decodeAssignment(bytes.subarray(0, end)))

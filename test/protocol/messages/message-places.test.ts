@@ -34,7 +34,7 @@ function lineOf({ list, fields }: Places): string {
 }
 
 describe('the places of every API', () => {
-  it('are found in the layouts of its messages', () => {
+  it('the places of an API are found in the layouts of its messages', () => {
     const found = Object.entries(APIS).map(
       ([name, { request, response }]) =>
         `${name}: ${lineOf(placesOf(request.type))} → ${lineOf(placesOf(response.type))}`,
@@ -79,7 +79,7 @@ describe('the places of every API', () => {
     return element === undefined ? here : [...here, ...fieldsIn(element)]
   }
 
-  it.each(Object.entries(APIS))('are all declared: %s', (name, { response }) => {
+  it.each(Object.entries(APIS))('all places of %s are declared', (name, { response }) => {
     for (const [field, beside] of fieldsIn(response.type)) {
       const isOlder = field.until < Infinity
       if (field.name === 'errorCode' && !isOlder) {
@@ -93,7 +93,7 @@ describe('the places of every API', () => {
     }
   })
 
-  it('has an answer that says nothing, and can be written', () => {
+  it('every API has an empty answer that can be encoded', () => {
     const none = (api: keyof typeof APIS): unknown => APIS[api].response.type.none
     expect(none('JoinGroup')).toEqual({
       ...{ errorCode: -1, protocolName: null, leader: '', memberId: '', members: [] },
@@ -123,7 +123,7 @@ describe('a change by role', () => {
     nodeId: 1,
   }
 
-  it('reaches every structure that has the role, and copies only those around it', () => {
+  it('a change by role reaches every structure with the role and copies only its parents', () => {
     const change = (row: Row, field: string): Row =>
       row[field] === 1 ? { ...row, [field]: 9 } : row
     const changed = withChanged(type, value, 'error', change)
@@ -137,7 +137,7 @@ describe('a change by role', () => {
     expect([changed.nodeId, value.topics[0]?.parts?.[0]?.errorCode]).toEqual([1, 1])
   })
 
-  it('gives the value itself when nothing changes', () => {
+  it('a change by role that changes nothing returns the value itself', () => {
     expect(withChanged(type, value, 'error', row => row)).toBe(value)
     const change = (row: Row): Row => ({ ...row, seen: true })
     expect(withChanged(type, value, 'group', change)).toBe(value)

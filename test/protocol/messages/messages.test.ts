@@ -39,7 +39,7 @@ const idOf = ({ name, version, nullField }: (typeof MESSAGES)[number]): string =
 const NAMES = [...LAYOUTS.keys()]
 
 describe("bytes that Kafka's definitions give", () => {
-  it.each(NAMES)('are understood in every version, and written so: %s', name => {
+  it.each(NAMES)("Kafka's bytes of %s are decoded and encoded in every version", name => {
     const layout = LAYOUTS.get(name) as Message<unknown>
     for (const vector of MESSAGES) {
       const { version, bytes, nullField, isRefused } = vector
@@ -53,7 +53,7 @@ describe("bytes that Kafka's definitions give", () => {
     }
   })
 
-  it('are refused with a null that a version does not allow', () => {
+  it('null for a field that is not nullable in a version is refused', () => {
     const refused = MESSAGES.filter(({ isRefused }) => isRefused)
     expect(refused.length).toBeGreaterThan(30)
     for (const { name, version, bytes } of refused) {
@@ -62,7 +62,7 @@ describe("bytes that Kafka's definitions give", () => {
     }
   })
 
-  it('are there for every version that is served', () => {
+  it("every served version has Kafka's bytes to compare with", () => {
     const served = [...LAYOUTS].flatMap(
       ([
         name,
@@ -75,7 +75,7 @@ describe("bytes that Kafka's definitions give", () => {
     expect(served.filter(each => !known.has(each))).toEqual([])
   })
 
-  it('write an empty text where null came later', () => {
+  it('null is encoded as an empty text in versions without null', () => {
     const topic = { errorCode: 100, name: null, partitions: [] }
     const answer = { brokers: [], topics: [topic] }
     for (const [version, name] of [

@@ -99,17 +99,17 @@ const READ: Readonly<Record<string, MetadataRecord>> = {
 }
 
 describe("Kafka's bytes", () => {
-  it.each(Object.entries(WRITTEN))('%s is written so, and read', (name, record) => {
+  it.each(Object.entries(WRITTEN))("Kafka's bytes of the metadata record %s are decoded and encoded", (name, record) => {
     const golden = vector(`metadata_${name}`)
     expect(encodeMetadataRecord(record)).toEqual(golden)
     expect(decodeMetadataRecord(golden)).toMatchObject(record)
   })
 
-  it.each(Object.entries(READ))('%s is read', (name, record) => {
+  it.each(Object.entries(READ))("Kafka's bytes of the metadata record %s are decoded", (name, record) => {
     expect(decodeMetadataRecord(vector(`metadata_${name}`))).toEqual(record)
   })
 
-  it('a change says nothing of what it leaves', () => {
+  it('a partition change leaves out what it does not change', () => {
     const { isr, leader, replicas } = decodeMetadataRecord(
       vector('metadata_PartitionChange_nobody'),
     ) as Extract<MetadataRecord, { kind: 'PartitionChange' }>
@@ -118,7 +118,7 @@ describe("Kafka's bytes", () => {
     expect(registered).toMatchObject({ incarnationId: ZERO_UUID, endPoints: [], features: [] })
   })
 
-  it('a controller registers under another number than a broker', () => {
+  it('the registration of a controller has another number than that of a broker', () => {
     const golden = vector('metadata_RegisterController')
     expect(new ByteReader(golden.subarray(1)).uvarint()).toBe(27)
     expect(decodeMetadataRecord(golden)).toBeUndefined()

@@ -22,7 +22,7 @@ const answered = <A extends ApiName>(api: A, version: number, talk: Talk<A>): Re
 const told = <A extends ApiName>(api: A, version: number, talk: Talk<A>): Response<A> =>
   lowerResponse(wireApi(api), version, talk)
 
-it('tables of older versions stand newest first, and name versions that the layouts have', () => {
+it('tables of older versions list the newest first, with versions that the layouts have', () => {
   for (const [name, { older, request }] of Object.entries(APIS)) {
     const ends = older.map(({ until }) => until)
     expect(ends, name).toEqual(ends.toSorted((a, b) => b - a))
@@ -34,12 +34,12 @@ it('tables of older versions stand newest first, and name versions that the layo
 })
 
 describe('a request to an older broker', () => {
-  it('asks Metadata v0 for all topics with an empty list, because it has no null', () => {
+  it('a request for all topics is an empty list in Metadata v0, which has no null', () => {
     expect(asked('Metadata', 0, { topics: null }).topics).toEqual([])
     expect(asked('Metadata', 1, { topics: null }).topics).toBeNull()
   })
 
-  it('names one thing where newer ones take a list', () => {
+  it('a request for one thing is no list in older versions', () => {
     const coordinators = { coordinatorKeys: ['g'] }
     expect(asked('FindCoordinator', 3, coordinators)).toMatchObject({ key: 'g' })
     expect(asked('FindCoordinator', 4, coordinators)).toBe(coordinators)
@@ -51,7 +51,7 @@ describe('a request to an older broker', () => {
     expect(asked('DeleteTopics', 5, topics)).toMatchObject({ topicNames: ['a', 'b'] })
   })
 
-  it('is refused where the broker would have to be asked several times', () => {
+  it('a request is refused if an older broker would have to be asked several times', () => {
     const two = { groupId: 'g', members: [{ memberId: 'm' }, { memberId: 'n' }] }
     expect(() => asked('LeaveGroup', 2, two)).toThrow(tooOld)
     expect(asked('LeaveGroup', 3, two)).toBe(two)
@@ -59,7 +59,7 @@ describe('a request to an older broker', () => {
     expect(() => asked('FindCoordinator', 0, none)).toThrow(tooOld)
   })
 
-  it('is refused where the broker would understand something else', () => {
+  it('a request is refused if an older broker would understand something else', () => {
     const everything = { groups: [{ groupId: 'g', topics: null }] }
     expect(() => asked('OffsetFetch', 1, everything)).toThrow(tooOld)
     expect(asked('OffsetFetch', 2, everything)).toMatchObject({ topics: null })
@@ -71,7 +71,7 @@ describe('a request to an older broker', () => {
     [-3, 7, 'the newest time'],
     [-4, 8, 'the local start'],
     [-5, 9, 'the tiered end'],
-  ])('asks for the special time %d from version %d on', (timestamp, since, name) => {
+  ])('the special timestamp %d is sent from version %d on', (timestamp, since, name) => {
     const request = { topics: [{ name: 'a', partitions: [{ partitionIndex: 0, timestamp }] }] }
     expect(() => asked('ListOffsets', since - 1, request)).toThrow(name)
     expect(() => asked('ListOffsets', since - 1, request)).toThrow(tooOld)
@@ -80,7 +80,7 @@ describe('a request to an older broker', () => {
 })
 
 describe('a request of an older client', () => {
-  it('becomes a list of one', () => {
+  it('a request of an older client for one thing becomes a list of one', () => {
     const key = { key: 'g', coordinatorKeys: [] }
     expect(heard('FindCoordinator', 3, key)).toMatchObject({ coordinatorKeys: ['g'] })
     expect(heard('FindCoordinator', 4, key)).toBe(key)
@@ -88,7 +88,7 @@ describe('a request of an older client', () => {
     expect(heard('LeaveGroup', 2, member)).toMatchObject({ members: [{ memberId: 'm' }] })
   })
 
-  it('asks for all topics with an empty list in Metadata v0 only', () => {
+  it('an empty list asks for all topics in Metadata v0 only', () => {
     expect(heard('Metadata', 0, { topics: [] }).topics).toBeNull()
     expect(heard('Metadata', 1, { topics: [] }).topics).toEqual([])
   })
@@ -100,20 +100,20 @@ describe('a request of an older client', () => {
     ['LeaveGroup', 2, { groupId: 'g', members: [{ memberId: 'm' }] }],
     ['DeleteTopics', 5, { topics: [{ name: 'a' }, { name: 'b' }], timeoutMs: 1 }],
     ['Metadata', 0, { topics: null }],
-  ] as const)('%s v%d is what our own clients lower', (api, version, request) => {
+  ] as const)('%s v%d is read as our own clients write it', (api, version, request) => {
     expect(heard(api, version, asked(api, version, request))).toMatchObject(request)
   })
 })
 
 describe('the answer of an older broker', () => {
-  it('is put into the list that newer ones have', () => {
+  it('the answer of an older broker becomes the list of newer versions', () => {
     const request = { coordinatorKeys: ['g'] }
     const response = { coordinators: [], nodeId: 3, host: 'h', port: 1, errorCode: 15 }
     const { coordinators } = answered('FindCoordinator', 3, { request, response })
     expect(coordinators).toMatchObject([{ key: 'g', nodeId: 3, host: 'h', port: 1, errorCode: 15 }])
   })
 
-  it('says that a dead group does not exist', () => {
+  it("an older broker's answer with a dead group means that the group does not exist", () => {
     const dead = {
       ...{ groupId: 'g', groupState: 'Dead', protocolType: '', protocolData: '', members: [] },
     }
@@ -133,7 +133,7 @@ describe('the answer of an older broker', () => {
 })
 
 describe('the answer to an older client', () => {
-  it('moves the error of a group to its partitions in OffsetFetch v1', () => {
+  it('the error of a group becomes the error of its partitions in OffsetFetch v1', () => {
     const topics = [{ name: 'a', partitionIndexes: [0] }]
     const request = { topics, groups: [{ groupId: 'g', topics }] }
     const response = { groups: [{ groupId: 'g', topics: [], errorCode: 16 }] }
@@ -143,7 +143,7 @@ describe('the answer to an older client', () => {
     expect(oldest).toMatchObject({ topics: [{ name: 'a', partitions }] })
   })
 
-  it('has the error that its version knows', () => {
+  it('an older client gets the error code that its version has', () => {
     const request = { maxWaitMs: 0, minBytes: 0, topics: [] }
     const partition = { partitionIndex: 0, errorCode: 56, highWatermark: -1, records: null }
     const response = { responses: [{ topic: 'a', partitions: [partition] }] }
