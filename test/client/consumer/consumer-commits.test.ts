@@ -33,7 +33,7 @@ async function ready(partitions = 1, of: object = options) {
 }
 
 describe('commit', () => {
-  it('of everything handed out', async () => {
+  it('commit without arguments commits everything delivered', async () => {
     const { all, consumer, poll, write } = await ready(2, manual)
     await write(0, 'a', 'b', 'c')
     await write(1, 'x')
@@ -43,7 +43,7 @@ describe('commit', () => {
     expect(await committed(all)).toEqual([3, 1])
   })
 
-  it('of records, each as offset + 1, with metadata', async () => {
+  it('a commit of records commits each offset + 1, with metadata', async () => {
     const { all, consumer, poll, write } = await ready(2, manual)
     await write(0, 'a', 'b', 'c')
     const records = await poll()
@@ -55,21 +55,21 @@ describe('commit', () => {
     ])
   })
 
-  it('of records in any order commits the furthest', async () => {
+  it('a commit of records in any order commits the furthest', async () => {
     const { all, consumer, poll, write } = await ready(1, manual)
     await write(0, 'a', 'b', 'c')
     await consumer.commit({ records: (await poll()).toReversed() })
     expect(await committed(all)).toEqual([3])
   })
 
-  it('of offsets, also of partitions that are not assigned', async () => {
+  it('a commit of offsets may name partitions that are not assigned', async () => {
     const { all, consumer } = await ready(2, manual)
     await consumer.assign([{ topic: 'orders', partition: 1 }])
     await consumer.commit({ offsets: [{ ...first, offset: 7, metadata: 'm' }] })
     expect(await committed(all)).toEqual([7, null])
   })
 
-  it('of nothing changes nothing', async () => {
+  it('a commit of nothing changes nothing', async () => {
     const { all, consumer } = await ready(1, manual)
     const commits = countRequests('OffsetCommit')
     await consumer.commit({ records: [] })
@@ -78,7 +78,7 @@ describe('commit', () => {
     expect(await committed(all)).toEqual([null])
   })
 
-  it('goes out in the order of the calls', async () => {
+  it('commits are sent in the order of the calls', async () => {
     const { all, clock, consumer } = await ready(1, manual)
     const releases: (() => void)[] = []
     intercept((api, _request, next) => {
@@ -97,7 +97,7 @@ describe('commit', () => {
     expect(await committed(all)).toEqual([2])
   })
 
-  it('survives a coordinator that is away for a while', async () => {
+  it('a commit survives a coordinator that is away for a while', async () => {
     const { all, clock, consumer } = await ready(1, manual)
     let failures = 2
     intercept((api, request: Request<'OffsetCommit'>, next) => {
@@ -114,7 +114,7 @@ describe('commit', () => {
     expect(await committed(all)).toEqual([4])
   })
 
-  it('tells what the coordinator refuses', async () => {
+  it('a commit reports what the coordinator refuses', async () => {
     const { consumer } = await ready(1, manual)
     const metadata = 'x'.repeat(4_097)
     await expect(
@@ -122,7 +122,7 @@ describe('commit', () => {
     ).rejects.toMatchObject({ code: 'OFFSET_METADATA_TOO_LARGE' })
   })
 
-  it('for a partition that is not there is refused at once, others are committed', async () => {
+  it('a commit for a partition that does not exist is refused at once, and others are committed', async () => {
     const { all, consumer } = await ready(1, manual)
     for (const place of [
       { topic: 'nowhere', partition: 0 },
@@ -140,7 +140,7 @@ describe('commit', () => {
     expect(await all.cluster.admin.listTopics()).toEqual(['orders']) // asking has made none
   })
 
-  it('for a topic the coordinator has not heard of yet is tried again', async () => {
+  it('a commit for a topic that is new to the coordinator is retried', async () => {
     const { all, clock, consumer } = await ready(1, manual)
     let refusals = 0
     intercept((api, _request, next) => {
@@ -158,7 +158,7 @@ describe('commit', () => {
 })
 
 describe('auto-commit', () => {
-  it('commits after autoCommitIntervalMs what was processed: the poll before', async () => {
+  it('auto-commit commits the previous poll after autoCommitIntervalMs', async () => {
     const { all, clock, poll, write } = await ready()
     await write(0, 'a', 'b')
     await poll()
@@ -173,7 +173,7 @@ describe('auto-commit', () => {
     expect(await committed(all)).toEqual([2])
   })
 
-  it('close commits what was processed, never the poll in hand', async () => {
+  it('close commits what was processed, never the current poll', async () => {
     const { all, consumer, poll, write } = await ready()
     await write(0, 'a', 'b')
     await poll()
@@ -183,7 +183,7 @@ describe('auto-commit', () => {
     expect(await committed(all)).toEqual([2])
   })
 
-  it('in a loop the record in hand is not processed', async () => {
+  it('the record in hand of a loop is not processed', async () => {
     const { all, clock, consumer, write } = await ready()
     await write(0, 'a', 'b', 'c')
     for await (const { value } of consumer) {
@@ -196,7 +196,7 @@ describe('auto-commit', () => {
     expect(await committed(all)).toEqual([2])
   })
 
-  it('in a loop everything is processed once the next record is waited for', async () => {
+  it('in a loop a record is processed when the next one is waited for', async () => {
     const { all, clock, consumer, write } = await ready()
     await write(0, 'a', 'b', 'c')
     const seen: string[] = []
@@ -244,7 +244,7 @@ describe('auto-commit', () => {
     expect((await committed(all))[0]).not.toBe(1)
   })
 
-  it('never passes what was sought back to', async () => {
+  it('auto-commit never passes a position that was sought back', async () => {
     const { all, clock, consumer, poll, write } = await ready()
     await write(0, 'a', 'b', 'c')
     await poll()
@@ -253,7 +253,7 @@ describe('auto-commit', () => {
     expect(await committed(all)).toEqual([1])
   })
 
-  it('can be switched off', async () => {
+  it('auto-commit can be switched off', async () => {
     const { all, clock, consumer, poll, write } = await ready(1, manual)
     await write(0, 'a')
     await poll()
@@ -264,7 +264,7 @@ describe('auto-commit', () => {
     expect(await committed(all)).toEqual([null])
   })
 
-  it('leaves an explicit commit alone until something more is processed', async () => {
+  it('auto-commit does not overwrite an explicit commit until more is processed', async () => {
     const { all, clock, consumer, poll, write } = await ready()
     await write(0, 'a', 'b', 'c')
     await poll()
@@ -277,7 +277,7 @@ describe('auto-commit', () => {
     expect(await committed(all)).toEqual([3])
   })
 
-  it('does not repeat a commit that changes nothing', async () => {
+  it('auto-commit does not repeat a commit that changes nothing', async () => {
     const { clock, consumer, poll, write } = await ready()
     await write(0, 'a')
     await poll()
@@ -288,7 +288,7 @@ describe('auto-commit', () => {
     expect(commits()).toBe(0)
   })
 
-  it('one at a time: a slow coordinator is not asked again before it has answered', async () => {
+  it('auto-commit waits for the answer before it commits again', async () => {
     const { clock, poll, write } = await ready()
     await write(0, 'a')
     await poll()
@@ -306,7 +306,7 @@ describe('auto-commit', () => {
     expect(releases).toHaveLength(1)
   })
 
-  it('takes what was processed while a commit was under way next time', async () => {
+  it('records processed during a commit are part of the next one', async () => {
     const { all, clock, consumer, write } = await ready()
     await write(0, 'a', 'b')
     let release: (() => void) | undefined
@@ -327,7 +327,7 @@ describe('auto-commit', () => {
     expect(await committed(all)).toEqual([2])
   })
 
-  it('a failure is reported, nothing breaks, and the next one may succeed', async () => {
+  it('a failed auto-commit is logged, and the next one may succeed', async () => {
     const warnings: string[] = []
     const silent = (): void => undefined
     const warn = (sentence: string): void => void warnings.push(sentence)
@@ -356,7 +356,7 @@ describe('auto-commit', () => {
 })
 
 describe('committed offsets', () => {
-  it('are not committed once more by whoever begins there', async () => {
+  it('a committed offset is not committed again by a consumer that begins there', async () => {
     const { cluster, consumer, poll, write } = await ready()
     await write(0, 'a', 'b')
     await poll()
@@ -369,7 +369,7 @@ describe('committed offsets', () => {
     expect(commits()).toBe(0)
   })
 
-  it('are where the next consumer of the group begins', async () => {
+  it('the next consumer of a group begins at the committed offsets', async () => {
     const { cluster, clock, consumer, poll, write } = await ready()
     await write(0, 'a', 'b', 'c')
     await poll()
@@ -382,7 +382,7 @@ describe('committed offsets', () => {
     expect((await next.poll()).map(({ value }) => value)).toEqual(['d'])
   })
 
-  it('belong to their group', async () => {
+  it('committed offsets belong to their group', async () => {
     const { cluster, clock, consumer, poll, write } = await ready()
     await write(0, 'a')
     await poll()
@@ -395,7 +395,7 @@ describe('committed offsets', () => {
     expect((await cluster.admin.listGroups()).map(({ groupId }) => groupId)).toEqual(['g', 'other'])
   })
 
-  it('go with their topic', async () => {
+  it('committed offsets are deleted with their topic', async () => {
     const { cluster, clock, consumer, poll, write } = await ready()
     await write(0, 'a')
     await poll()
@@ -410,7 +410,7 @@ describe('committed offsets', () => {
     expect(await next.position(first)).toBe(0)
   })
 
-  it('show as lag', async () => {
+  it('committed offsets show as lag', async () => {
     const { cluster, consumer, poll, write } = await ready(2, manual)
     await write(0, 'a', 'b')
     await poll()

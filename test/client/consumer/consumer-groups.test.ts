@@ -43,7 +43,7 @@ describe('partitions of a group', () => {
     { partitions: 3, members: 5, expected: [1, 1, 1, 0, 0] },
     { partitions: 3, members: 1, expected: [3] },
     { partitions: 6, members: 3, expected: [2, 2, 2] },
-  ])('$partitions are shared out to $members', async ({ partitions, members, expected }) => {
+  ])('$partitions partitions are assigned to $members members', async ({ partitions, members, expected }) => {
     const all = await world(partitions)
     const consumers = Array.from({ length: members }, () => member(all))
     await Promise.all(consumers.map(each => each.subscribe(['orders'])))
@@ -51,7 +51,7 @@ describe('partitions of a group', () => {
     expect(counts(...consumers).toSorted((a, b) => b - a)).toEqual(expected)
   })
 
-  it('4 of 2 members make room for a third, and are shared out again when it goes', async () => {
+  it('two members of 4 partitions make room for a third, and get its partitions when it leaves', async () => {
     const all = await world(4)
     const [one, two] = [await joined(all), await joined(all)]
     await stable(all, one, two)
@@ -64,7 +64,7 @@ describe('partitions of a group', () => {
     expect(counts(one, two)).toEqual([2, 2])
   })
 
-  it('600 are shared out to 100', async () => {
+  it('600 partitions are assigned to 100 members', async () => {
     const all = await world(600)
     const consumers = Array.from({ length: 100 }, () => member(all))
     await Promise.all(consumers.map(each => each.subscribe(['orders'])))
@@ -72,7 +72,7 @@ describe('partitions of a group', () => {
     expect(new Set(counts(...consumers))).toEqual(new Set([6]))
   })
 
-  it('are read by every group', async () => {
+  it('every group reads all partitions', async () => {
     const all = await world(2)
     await all.write(0, 'a')
     await all.write(1, 'b')
@@ -83,7 +83,7 @@ describe('partitions of a group', () => {
     }
   })
 
-  it('are assigned as the common assignor says', async () => {
+  it('partitions are assigned by the assignor that all members know', async () => {
     const all = await world(4)
     const one = await joined(all, { partitionAssignmentStrategy: ['roundrobin', 'range'] })
     const two = await joined(all, { partitionAssignmentStrategy: ['roundrobin'] })
@@ -99,7 +99,7 @@ describe('partitions of a group', () => {
     expect(counts(one, two)).toEqual([2, 2])
   })
 
-  it('are assigned by an assignor of the application', async () => {
+  it('partitions are assigned by an assignor of the application', async () => {
     const all = await world(3)
     const mine = {
       name: 'mine',
@@ -121,14 +121,14 @@ describe('partitions of a group', () => {
       },
       'has thrown: Error: mine',
     ],
-    ['gives to nobody', () => new Map([['x', orders(1)]]), 'there is no member "x"'],
+    ['assigns to an unknown member', () => new Map([['x', orders(1)]]), 'there is no member "x"'],
     [
       'gives what is not there',
       (id: string) => new Map([[id, orders(2)]]),
       'no partition orders-1',
     ],
-    ['gives twice', (id: string) => new Map([[id, [...orders(1), ...orders(1)]]]), 'two members'],
-  ])('are not assigned by one that %s', async (_, decide, sentence) => {
+    ['assigns a partition twice', (id: string) => new Map([[id, [...orders(1), ...orders(1)]]]), 'two members'],
+  ])('an assignor that %s is refused', async (_, decide, sentence) => {
     const all = await world(1)
     const wrong = {
       name: 'wrong',
@@ -149,7 +149,7 @@ describe('a group rebalances', () => {
     return { ...all, events }
   }
 
-  it('when a member joins or leaves, and says who had what', async () => {
+  it('a group rebalances when a member joins or leaves, and reports the old and new partitions', async () => {
     const all = await watched()
     const one = await joined(all, { clientId: 'one' })
     const two = await joined(all, { clientId: 'two' })
@@ -175,7 +175,7 @@ describe('a group rebalances', () => {
     expect(third).toMatchObject({ generationId: 3, left: [{ clientId: 'two' }], timedOut: [] })
   })
 
-  it('when a member is not heard of any more', async () => {
+  it("a group rebalances when a member's session times out", async () => {
     const all = await watched()
     const { cluster, clock, events } = all
     const one = await joined(all, { clientId: 'one' })
@@ -192,7 +192,7 @@ describe('a group rebalances', () => {
     expect(two.assignment()).toHaveLength(1) // it does not know yet
   })
 
-  it('when partitions are added, or a topic comes that matches', async () => {
+  it('a group rebalances for new partitions and for new topics that match', async () => {
     const all = await watched()
     const { cluster, clock } = all
     const one = member(all, { metadataMaxAgeMs: 10_000 })
@@ -209,7 +209,7 @@ describe('a group rebalances', () => {
     expect(one.assignment()).toHaveLength(4)
   })
 
-  it('when a member subscribes to something else', async () => {
+  it('a group rebalances when a member changes its subscription', async () => {
     const all = await watched()
     await all.cluster.admin.createTopic({ topic: 'more' })
     const [one, two] = [await joined(all), await joined(all)]
@@ -220,7 +220,7 @@ describe('a group rebalances', () => {
     expect(two.assignment()).toEqual([{ topic: 'more', partition: 0 }])
   })
 
-  it('when the application wants it', async () => {
+  it('a group rebalances when the application asks for it', async () => {
     const all = await watched()
     const [one, two] = [await joined(all), await joined(all)]
     await stable(all, one, two)
@@ -237,7 +237,7 @@ describe('a group rebalances', () => {
     expect(two.groupMetadata()).toMatchObject({ groupId: 'g', generationId: generationId + 1 })
   })
 
-  it('not when a member has just joined and did not ask yet', async () => {
+  it('a group does not rebalance for a new member that has not polled yet', async () => {
     const all = await watched()
     await all.clock.advance(600_000)
     const one = await joined(all)
@@ -246,7 +246,7 @@ describe('a group rebalances', () => {
     expect([counts(one), all.events.length]).toEqual([[2], 1])
   })
 
-  it('not when a member has been waiting for records all the time', async () => {
+  it('a group does not rebalance for a member that waits for records', async () => {
     const all = await watched()
     const one = await joined(all)
     const polling = one.poll({ timeoutMs: 900_000 })
@@ -256,7 +256,7 @@ describe('a group rebalances', () => {
     expect(await polling).toHaveLength(1)
   })
 
-  it('when a member does not ask for more, and again when it does', async () => {
+  it('a group rebalances when a member stops polling, and when it polls again', async () => {
     const all = await watched()
     const { clock } = all
     await all.write(0, 'a', 'b')
@@ -282,7 +282,7 @@ describe('a group rebalances', () => {
     expect(counts(slow, other)).toEqual([1, 1])
   })
 
-  it('also when its coordinator dies: the members stay who they are', async () => {
+  it('members stay the same when their coordinator dies', async () => {
     const all = await world(3, { brokers: 3 })
     const { cluster, clock } = all
     const [one, two] = [await joined(all), await joined(all)]
@@ -303,7 +303,7 @@ describe('a group rebalances', () => {
 })
 
 describe('a member that changes over', () => {
-  it('commits what it processed when it closes, though its coordinator has just died', async () => {
+  it('a closing member commits what it processed, even if its coordinator has just died', async () => {
     const all = await world(1, { brokers: 3 })
     const { cluster, clock } = all
     await all.write(0, 'a', 'b')
@@ -318,7 +318,7 @@ describe('a member that changes over', () => {
     expect(partitions.map(({ offset }) => offset)).toEqual([2])
   })
 
-  it('finishes the record in hand, and commits it, before others get the partition', async () => {
+  it('a member finishes and commits the record in hand before others get the partition', async () => {
     const all = await world(2)
     await all.write(0, 'a', 'b')
     await all.write(1, 'x', 'y')
@@ -345,7 +345,7 @@ describe('a member that changes over', () => {
     expect(others).toHaveLength(2)
   })
 
-  it('tells what comes and goes; a commit is possible while it goes', async () => {
+  it('the listener is told of assigned and revoked partitions, and may commit while they are revoked', async () => {
     const all = await world(2)
     const { cluster } = all
     await all.write(0, 'a', 'b')
@@ -368,7 +368,7 @@ describe('a member that changes over', () => {
     await cluster.close()
   })
 
-  it('throws at the next read what a listener has thrown, and reads on', async () => {
+  it('the next read throws what a listener has thrown, and reading continues', async () => {
     const all = await world(1)
     await all.write(0, 'a')
     const one = member(all)
@@ -379,7 +379,7 @@ describe('a member that changes over', () => {
     expect((await one.poll()).map(({ value }) => value)).toEqual(['a'])
   })
 
-  it('cooperatively: goes on reading what it keeps, loses only what moves', async () => {
+  it('a cooperative member continues to read what it keeps', async () => {
     const all = await world(4)
     const log: string[] = []
     const cooperative: Options = { partitionAssignmentStrategy: ['cooperative-sticky'] }
@@ -397,7 +397,7 @@ describe('a member that changes over', () => {
     for (const kept of one.assignment()) expect(before).toContainEqual(kept)
   })
 
-  it('has its commits refused for what it does not own any more', async () => {
+  it('commits for partitions that a member no longer owns are refused', async () => {
     const all = await world(1)
     const one = await joined(all, { clientId: 'one', sessionTimeoutMs: 6_000 })
     all.cluster.faults.on('heartbeat', { client: 'one' }).drop().times(1000)
@@ -408,7 +408,7 @@ describe('a member that changes over', () => {
     await expect(stale).rejects.toMatchObject({ code: 'UNKNOWN_MEMBER_ID' })
   })
 
-  it('may close itself, or subscribe anew, in its handler', async () => {
+  it('a handler may close its consumer or subscribe again', async () => {
     const all = await world(2)
     await all.cluster.admin.createTopic({ topic: 'more' })
     await all.write(0, 'a', 'b')
@@ -449,11 +449,11 @@ describe('a member whose heartbeat is refused', () => {
     return { told, isSame: one.groupMetadata().memberId === memberId }
   }
 
-  it('because of another generation has lost its partitions, and stays who it is', async () => {
+  it('a member of an old generation loses its partitions and keeps its id', async () => {
     expect(await refused('ILLEGAL_GENERATION')).toEqual({ told: ['lost'], isSame: true })
   })
 
-  it('tells onPartitionsRevoked when nobody listens for the lost', async () => {
+  it('onPartitionsRevoked is called for lost partitions if there is no onPartitionsLost', async () => {
     const all = await world(1)
     const one = member(all)
     const told: unknown[] = []
@@ -464,7 +464,7 @@ describe('a member whose heartbeat is refused', () => {
     expect(told).toEqual([orders(1)])
   })
 
-  it('tells nobody when it had nothing to lose', async () => {
+  it('no listener is called if a member had nothing to lose', async () => {
     const all = await world(1)
     let told = 0
     const both = [member(all), member(all)] as const
@@ -485,13 +485,13 @@ describe('a member whose heartbeat is refused', () => {
     expect([told, left < 1]).toEqual([0, true])
   })
 
-  it('because nobody knows it has lost them, and comes as somebody else', async () => {
+  it('a member that is unknown to the coordinator loses its partitions and joins with a new id', async () => {
     expect(await refused('UNKNOWN_MEMBER_ID')).toEqual({ told: ['lost'], isSame: false })
   })
 })
 
 describe('a static member', () => {
-  it('comes back to its partitions, and nobody notices', async () => {
+  it('a static member that returns has its partitions without a rebalance', async () => {
     const all = await world(4)
     const generations: number[] = []
     all.cluster.on('rebalance', ({ generationId }) => generations.push(generationId))
@@ -507,7 +507,7 @@ describe('a static member', () => {
     expect(counts(one, again)).toEqual([2, 2])
   })
 
-  it('that leads the group is told not to share out again when it comes back', async () => {
+  it('a static leader that returns does not assign again', async () => {
     const all = await world(4)
     const leader = await joined(all, { groupInstanceId: 'i-1' })
     const other = await joined(all, { groupInstanceId: 'i-2' })
@@ -523,7 +523,7 @@ describe('a static member', () => {
     expect([shared, again.assignment()]).toEqual([[0], before])
   })
 
-  it('is missed when it stays away for longer than its session', async () => {
+  it('a static member that is away for longer than its session is removed', async () => {
     const all = await world(4)
     const one = await joined(all, { groupInstanceId: 'i-1' })
     const two = await joined(all, { groupInstanceId: 'i-2', sessionTimeoutMs: 6_000 })
@@ -534,7 +534,7 @@ describe('a static member', () => {
     expect(counts(one)).toEqual([4])
   })
 
-  it('is fenced when another one joins in its name', async () => {
+  it('a static member is fenced when another one joins with its instance id', async () => {
     const all = await world(1)
     await all.write(0, 'a')
     const one = await joined(all, { groupInstanceId: 'i-1' })
@@ -546,7 +546,7 @@ describe('a static member', () => {
 })
 
 describe('a static member that is fenced', () => {
-  it('while it waits for its application does not fence the other one in turn', async () => {
+  it('a fenced static member that waits for its application does not fence the other one', async () => {
     const all = await world(2)
     await all.write(0, 'a')
     const one = await joined(all, { groupInstanceId: 'i-1', clientId: 'one' })
@@ -570,7 +570,7 @@ describe('a static member that is fenced', () => {
 })
 
 describe('a listener that takes its time', () => {
-  it('gives nothing to read of partitions that are about to go', async () => {
+  it('partitions that are being revoked deliver nothing', async () => {
     const all = await world(2)
     await all.write(0, 'a')
     await all.write(1, 'x')
@@ -591,7 +591,7 @@ describe('a listener that takes its time', () => {
 })
 
 describe('a listener that never resolves', () => {
-  it('holds up the end of its consumer for defaultApiTimeoutMs, not for ever', async () => {
+  it('a listener that never resolves delays close by defaultApiTimeoutMs at most', async () => {
     const all = await world(1)
     const one = member(all)
     await one.subscribe(['orders'], { onPartitionsRevoked: () => new Promise(() => undefined) })
@@ -605,7 +605,7 @@ describe('a listener that never resolves', () => {
 })
 
 describe('a consumer whose coordinator does not come', () => {
-  it('tries again, and says so when defaultApiTimeoutMs is over', async () => {
+  it('a consumer without a coordinator retries, and reports that after defaultApiTimeoutMs', async () => {
     const all = await world(2)
     let asked = 0
     const end = intercept((api, _request, next) => {
@@ -629,7 +629,7 @@ describe('a consumer whose coordinator does not come', () => {
 })
 
 describe('a consumer refuses', () => {
-  it('heartbeats that leave no room for a lost one', async () => {
+  it('a heartbeat interval that leaves no room for a lost heartbeat is refused', async () => {
     const { cluster } = await world()
     const options = { groupId: 'g', sessionTimeoutMs: 9_000, heartbeatIntervalMs: 3_001 }
     expect(() => cluster.consumer(options)).toThrow('more than a third of sessionTimeoutMs (9000)')
@@ -639,12 +639,12 @@ describe('a consumer refuses', () => {
   it.each([
     [{ sessionTimeoutMs: 5_999 }, 'INVALID_SESSION_TIMEOUT'],
     [{ sessionTimeoutMs: 1_800_001 }, 'INVALID_SESSION_TIMEOUT'],
-  ])('sessions the cluster does not allow: %o', async (options, code) => {
+  ])("session timeouts outside the cluster's limits are refused: %o", async (options, code) => {
     const all = await world()
     await expect(member(all, options).subscribe(['orders'])).rejects.toMatchObject({ code })
   })
 
-  it('wrong assignors and listeners', async () => {
+  it('invalid assignors and listeners are refused', async () => {
     const all = await world()
     const { cluster } = all
     const wrong = [[], ['best'], ['range', 'range'], [{ name: 'x' }]]
@@ -663,7 +663,7 @@ describe('a consumer refuses', () => {
 })
 
 describe('a shared group id', () => {
-  it('is a warning that names both clients, once', async () => {
+  it('two services in one group are reported once, with both clients', async () => {
     const all = await world(2)
     const warnings: string[] = []
     all.cluster.on('sharedGroup', ({ reason }) => warnings.push(reason))

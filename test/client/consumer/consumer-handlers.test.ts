@@ -24,7 +24,7 @@ function watch(run: Promise<void>): () => string {
 }
 
 describe('a handler that throws', () => {
-  it('ends the run at once, unless retries are asked for; the offset does not advance', async () => {
+  it('a handler that throws ends the run at once without retries, and the offset does not advance', async () => {
     const all = await world()
     await all.write(0, 'a', 'b')
     const consumer = await reading(all)
@@ -39,7 +39,7 @@ describe('a handler that throws', () => {
     expect(await (await reading(all)).committed(orders())).toMatchObject([{ offset: 0 }])
   })
 
-  it('is called again after pauses that double, and then goes on in order', async () => {
+  it('a handler that throws is called again after doubling pauses, and the run continues in order', async () => {
     const all = await world()
     const { clock } = all
     await all.write(0, 'a', 'b')
@@ -64,7 +64,7 @@ describe('a handler that throws', () => {
     await consumer.close()
   })
 
-  it('ends the run when it has thrown for the last time', async () => {
+  it('the run ends when a handler has thrown for the last time', async () => {
     const all = await world()
     await all.write(0, 'a')
     const consumer = await reading(all)
@@ -83,7 +83,7 @@ describe('a handler that throws', () => {
     expect(again.map(({ value }) => value)).toEqual(['a'])
   })
 
-  it('lets go between two attempts when the group wants the partition', async () => {
+  it('a partition is revoked between two attempts of a handler', async () => {
     const all = await world(1)
     await all.write(0, 'a', 'b')
     const one = await reading(all, { retryBackoffMs: 60_000, retryBackoffMaxMs: 60_000 })
@@ -106,7 +106,7 @@ describe('a handler that throws', () => {
     expect(state()).toBe('runs')
   })
 
-  it('does not hold up closing', async () => {
+  it('retries of a handler do not delay close', async () => {
     const all = await world()
     await all.write(0, 'a')
     const consumer = await reading(all, { retryBackoffMs: 60_000, retryBackoffMaxMs: 60_000 })
@@ -123,7 +123,7 @@ describe('a handler that throws', () => {
 })
 
 describe('a handler that never resolves', () => {
-  it('keeps neither its partition nor its consumer', async () => {
+  it('a handler that never resolves delays neither a rebalance nor close forever', async () => {
     const all = await world(1)
     await all.write(0, 'a', 'b')
     const one = await reading(all, { maxPollIntervalMs: 30_000 })
@@ -157,7 +157,7 @@ describe('dead letters', () => {
     }))
   }
 
-  it('take what a handler was not done with, with its bytes and the reason; the run goes on', async () => {
+  it('dead letters have the bytes of the record and the reason, and the run continues', async () => {
     const all = await world()
     const message = { key: 'k', value: 'bad', headers: [['h', 'x'] as const], timestamp: 1_234 }
     await all.writeMessages({ value: 'a' }, message, { value: null }, { value: 'b' })
@@ -191,7 +191,7 @@ describe('dead letters', () => {
     expect(await (await reading(all)).committed(orders())).toMatchObject([{ offset: 4 }])
   })
 
-  it('take what cannot be deserialized', async () => {
+  it('records that cannot be deserialized become dead letters', async () => {
     const all = await world()
     await all.write(0, '1', '{', '2')
     const consumer = all.cluster.consumer({
@@ -214,7 +214,7 @@ describe('dead letters', () => {
     await consumer.close()
   })
 
-  it('that cannot be written end the run, and the record comes again', async () => {
+  it('a dead letter that cannot be written ends the run, and the record is read again', async () => {
     const all = await world(1, { autoCreateTopics: false })
     await all.write(0, 'a')
     const consumer = await reading(all)
@@ -234,7 +234,7 @@ describe('dead letters', () => {
     [{ retries: 1.5 }],
     [{ deadLetterTopic: 'a b' }],
     [{ deadLetterTopic: 'dead', eachRecord: undefined, eachBatch: () => undefined }],
-  ])('and retries are checked: %o', async options => {
+  ])('invalid retry options are refused: %o', async options => {
     const all = await world()
     const consumer = await reading(all)
     await expect(consumer.run({ eachRecord: () => undefined, ...options })).rejects.toMatchObject({

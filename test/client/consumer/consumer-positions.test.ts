@@ -16,7 +16,7 @@ const polledBy = async (
 }
 
 describe('subscribe', () => {
-  it('reads all partitions of its topics and says so', async () => {
+  it('subscribe reads all partitions of its topics, and assignment() lists them', async () => {
     const all = await world(2)
     const { cluster, write } = all
     await cluster.admin.createTopic({ topic: 'payments' })
@@ -29,7 +29,7 @@ describe('subscribe', () => {
     expect((await polledBy(all, consumer)).toSorted()).toEqual(['a', 'p'])
   })
 
-  it('sees what is written once it has resolved, also from the latest', async () => {
+  it("records that are written after subscribe resolved are read, also from 'latest'", async () => {
     const all = await world()
     const { cluster, write } = all
     await write(0, 'old')
@@ -39,7 +39,7 @@ describe('subscribe', () => {
     expect(await polledBy(all, consumer)).toEqual(['new'])
   })
 
-  it('makes a topic, if the cluster and the consumer allow it', async () => {
+  it('subscribe creates a topic, if cluster and consumer allow it', async () => {
     const { cluster } = await world(1, { defaultPartitions: 3 })
     const refusing = cluster.consumer({ groupId: 'g', allowAutoCreateTopics: false })
     await expect(refusing.subscribe(['fresh'])).rejects.toMatchObject({
@@ -51,7 +51,7 @@ describe('subscribe', () => {
     expect(consumer.assignment()).toHaveLength(3)
   })
 
-  it('finds partitions that are added later, and reads them from their first record', async () => {
+  it('partitions that are added later are read from their first record', async () => {
     const all = await world(1)
     const { cluster, clock, write } = all
     const consumer = cluster.consumer({ ...text, groupId: 'g', metadataMaxAgeMs: 10_000 })
@@ -66,7 +66,7 @@ describe('subscribe', () => {
     expect(await polledBy(all, consumer)).toEqual(['there'])
   })
 
-  it('again, with other topics, keeps the places of what stays', async () => {
+  it('a new subscription keeps the positions of topics that stay', async () => {
     const all = await world()
     const { cluster, write } = all
     await write(0, 'a', 'b')
@@ -78,7 +78,7 @@ describe('subscribe', () => {
     expect(await polledBy(all, consumer)).toEqual(['b'])
   })
 
-  it('what is under way when the consumer is closed leaves no member behind', async () => {
+  it('a subscription that is interrupted by close leaves no member behind', async () => {
     const { cluster, clock } = await world()
     const one = cluster.consumer({ groupId: 'g' })
     const subscribed = one.subscribe(['orders'])
@@ -92,7 +92,7 @@ describe('subscribe', () => {
     expect(clock.pendingTimers).toBe(0)
   })
 
-  it('what is not read any more stops coming, and what was processed is committed', async () => {
+  it('topics that are no longer subscribed to deliver nothing, and what was processed is committed', async () => {
     const all = await world(2)
     const { cluster, clock, write } = all
     await write(0, 'a', 'b', 'c')
@@ -132,7 +132,7 @@ describe('subscribe', () => {
 })
 
 describe('assign', () => {
-  it('again keeps the places of what stays, with a group and without', async () => {
+  it('a new assignment keeps the positions of partitions that stay, with and without a group', async () => {
     for (const groupId of ['g', undefined]) {
       const all = await world(2)
       await all.write(0, 'a', 'b')
@@ -145,7 +145,7 @@ describe('assign', () => {
     }
   })
 
-  it('needs no group and replaces what was read before', async () => {
+  it('assign needs no group and replaces the assignment before', async () => {
     const all = await world(3)
     const { cluster, write } = all
     for (const partition of [0, 1, 2]) await write(partition, `p${partition}`)
@@ -159,7 +159,7 @@ describe('assign', () => {
     await expect(consumer.poll()).rejects.toMatchObject({ code: 'INVALID_REQUEST' })
   })
 
-  it('begins at what the group has committed', async () => {
+  it('assign begins at the committed offsets of the group', async () => {
     const all = await world()
     const { cluster, write } = all
     await write(0, 'a', 'b', 'c')
@@ -173,7 +173,7 @@ describe('assign', () => {
     expect(await polledBy(all, next)).toEqual(['c'])
   })
 
-  it('refuses a partition that does not exist, and keeps what it had', async () => {
+  it('assign refuses a partition that does not exist, and keeps the assignment', async () => {
     const { cluster } = await world(2)
     const consumer = cluster.consumer()
     await consumer.assign(orders(2))
@@ -184,7 +184,7 @@ describe('assign', () => {
   })
 })
 
-it('offsets and records are asked for in the leadership that is known', async () => {
+it('offsets and records are requested with the known leader epoch', async () => {
   const { cluster, clock, write } = await world()
   await write(0, 'a')
   const epochs: Record<string, unknown[]> = { Fetch: [], ListOffsets: [] }
@@ -208,7 +208,7 @@ describe('autoOffsetReset', () => {
   it.each([
     ['earliest', 0],
     ['latest', 2],
-  ] as const)('%s', async (autoOffsetReset, offset) => {
+  ] as const)('autoOffsetReset %s begins at its end of the log', async (autoOffsetReset, offset) => {
     const { cluster, write } = await world()
     await write(0, 'a', 'b')
     const consumer = cluster.consumer({ autoOffsetReset })
@@ -216,7 +216,7 @@ describe('autoOffsetReset', () => {
     expect(await consumer.position(first)).toBe(offset)
   })
 
-  it('none: reading fails until somebody seeks', async () => {
+  it('autoOffsetReset none: reading fails until the application seeks', async () => {
     const all = await world()
     const { cluster, clock, write } = all
     await write(0, 'a', 'b')
@@ -236,7 +236,7 @@ describe('autoOffsetReset', () => {
   it.each([
     ['earliest', ['c', 'd']],
     ['latest', ['e']],
-  ] as const)('%s also when the offset is gone', async (autoOffsetReset, expected) => {
+  ] as const)('autoOffsetReset %s is used when the offset is gone', async (autoOffsetReset, expected) => {
     const all = await world()
     const { cluster, clock, write } = all
     await write(0, 'a', 'b', 'c', 'd')
@@ -249,7 +249,7 @@ describe('autoOffsetReset', () => {
     expect(await polledBy(all, consumer)).toEqual(expected)
   })
 
-  it('none when the offset is gone: OFFSET_OUT_OF_RANGE', async () => {
+  it('autoOffsetReset none: a gone offset is OFFSET_OUT_OF_RANGE', async () => {
     const all = await world()
     const { cluster, clock, write } = all
     await write(0, 'a', 'b')
@@ -264,7 +264,7 @@ describe('autoOffsetReset', () => {
 })
 
 describe('seek', () => {
-  it('forward, back, to both ends', async () => {
+  it('seek moves forward, back and to both ends', async () => {
     const all = await world(2)
     const { cluster, write } = all
     await write(0, 'a', 'b', 'c')
@@ -287,7 +287,7 @@ describe('seek', () => {
     expect(await polledBy(all, consumer)).toEqual(['d'])
   })
 
-  it('does not wait for the fetch that was under way', async () => {
+  it('seek does not wait for the fetch in flight', async () => {
     const all = await world()
     const { cluster, clock, write } = all
     await write(0, 'a')
@@ -300,7 +300,7 @@ describe('seek', () => {
     expect(clock.monotonicMs()).toBe(0)
   })
 
-  it('an answer for the place that was left is thrown away', async () => {
+  it('the answer of a fetch from before a seek is dropped', async () => {
     const all = await world()
     const { cluster, clock, write } = all
     await write(0, 'a', 'b', 'c')
@@ -325,7 +325,7 @@ describe('seek', () => {
     expect((await polled).map(({ value }) => value)).toEqual(['c'])
   })
 
-  it('wins over a reset that is under way', async () => {
+  it('a seek wins over a reset in flight', async () => {
     const all = await world()
     const { cluster, clock, write } = all
     await write(0, 'a', 'b', 'c')
@@ -343,7 +343,7 @@ describe('seek', () => {
     expect(await polledBy(all, consumer)).toEqual(['c'])
   })
 
-  it.each([1, 2])('wins over a reset that fails, at attempt %i', async attempt => {
+  it.each([1, 2])('a seek wins over a reset that fails at attempt %i', async attempt => {
     const all = await world()
     const { cluster, clock, write } = all
     await write(0, 'a', 'b')
@@ -367,7 +367,7 @@ describe('seek', () => {
     expect(await polledBy(all, consumer)).toEqual(['b'])
   })
 
-  it('of what is not assigned is refused', async () => {
+  it('a seek in a partition that is not assigned is refused', async () => {
     const { cluster } = await world(2)
     const consumer = cluster.consumer()
     await consumer.assign(orders())
@@ -382,7 +382,7 @@ describe('seek', () => {
 })
 
 describe('pause and resume', () => {
-  it('what was fetched before a pause comes after resume, nothing is lost', async () => {
+  it('records that were fetched before a pause are delivered after resume', async () => {
     const all = await world(2)
     const { cluster, clock, write } = all
     await write(0, 'a', 'b')
@@ -400,7 +400,7 @@ describe('pause and resume', () => {
     expect(await polledBy(all, consumer)).toEqual(['b'])
   })
 
-  it('what is paused is not fetched', async () => {
+  it('a paused partition is not fetched', async () => {
     const { cluster, clock, write } = await world(2)
     const consumer = cluster.consumer(text)
     await consumer.assign(orders(2))
@@ -431,7 +431,7 @@ describe('pause and resume', () => {
 })
 
 describe('offsets', () => {
-  it('for times: the first record that is not older', async () => {
+  it('offsetsForTimes finds the first record that is not older', async () => {
     const { cluster, writeMessages } = await world(2)
     for (const timestamp of [1_000, 2_000, 2_000, 5_000]) {
       await writeMessages({ partition: 0, value: 'x', timestamp })
@@ -454,7 +454,7 @@ describe('offsets', () => {
     ])
   })
 
-  it('at both ends', async () => {
+  it('beginningOffsets and endOffsets find both ends', async () => {
     const { cluster, write } = await world(2)
     await write(0, 'a', 'b', 'c')
     await cluster.admin.deleteRecords({ ...first, offset: 1 })
@@ -463,7 +463,7 @@ describe('offsets', () => {
     expect(await consumer.endOffsets(orders(2))).toMatchObject([{ offset: 3 }, { offset: 0 }])
   })
 
-  it('a leader that is away for a while is asked again', async () => {
+  it('a leader that is away for a while is asked again for offsets', async () => {
     const { cluster, clock } = await world()
     const consumer = cluster.consumer()
     let failures = 3
@@ -478,7 +478,7 @@ describe('offsets', () => {
     expect(await asked).toEqual([{ ...first, offset: 0 }])
   })
 
-  it('also while assigning, which is given up on after defaultApiTimeoutMs', async () => {
+  it('assign retries for offsets until defaultApiTimeoutMs is over', async () => {
     const { cluster, clock } = await world(3)
     const consumer = cluster.consumer({ ...text, defaultApiTimeoutMs: 3_000 })
     intercept((api, _request, next) => {
@@ -491,7 +491,7 @@ describe('offsets', () => {
     await expect(assigned).rejects.toMatchObject({ code: 'NETWORK_EXCEPTION' })
   })
 
-  it('and given up on after defaultApiTimeoutMs', async () => {
+  it('a request for offsets fails after defaultApiTimeoutMs', async () => {
     const { cluster, clock } = await world()
     const consumer = cluster.consumer({ defaultApiTimeoutMs: 3_000 })
     intercept((api, _request, next) => {

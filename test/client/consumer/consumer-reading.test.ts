@@ -16,7 +16,7 @@ const valuesOf = (records: readonly ConsumerRecord<unknown, unknown>[]): unknown
   records.map(({ value }) => value)
 
 describe('poll', () => {
-  it('gives what is there, in order, and then waits', async () => {
+  it('poll returns records in order, and waits if there are none', async () => {
     const { cluster, clock, write } = await world()
     await write(0, 'a', 'b', 'c')
     const consumer = cluster.consumer(text)
@@ -28,7 +28,7 @@ describe('poll', () => {
     expect(await next).toEqual([])
   })
 
-  it('is woken by an append', async () => {
+  it('an append wakes a poll', async () => {
     const { cluster, clock, write } = await world()
     const consumer = cluster.consumer(text)
     await consumer.assign(orders())
@@ -39,7 +39,7 @@ describe('poll', () => {
     expect(clock.monotonicMs()).toBe(0)
   })
 
-  it('with no time gives what has come already', async () => {
+  it('a poll with a timeout of 0 returns what was already fetched', async () => {
     const { cluster, clock, write } = await world()
     await write(0, 'a')
     const consumer = cluster.consumer(text)
@@ -49,7 +49,7 @@ describe('poll', () => {
     expect(await consumer.poll({ timeoutMs: 0 })).toEqual([])
   })
 
-  it('may wait for ever', async () => {
+  it('a poll may wait forever', async () => {
     const { cluster, clock, write } = await world()
     const consumer = cluster.consumer(text)
     await consumer.assign(orders())
@@ -59,7 +59,7 @@ describe('poll', () => {
     expect(valuesOf(await polled)).toEqual(['late'])
   })
 
-  it('ends with the signal, and the next poll goes on', async () => {
+  it('a signal ends a poll, and the next poll continues', async () => {
     const { cluster, clock, write } = await world()
     const consumer = cluster.consumer(text)
     await consumer.assign(orders())
@@ -75,7 +75,7 @@ describe('poll', () => {
     expect(valuesOf(await consumer.poll())).toEqual(['a'])
   })
 
-  it('ends when the consumer is closed', async () => {
+  it('close ends a poll', async () => {
     const { cluster, clock } = await world()
     const consumer = cluster.consumer(text)
     await consumer.assign(orders())
@@ -85,7 +85,7 @@ describe('poll', () => {
     expect(await polled).toEqual([])
   })
 
-  it('gives maxPollRecords at most and serves all partitions', async () => {
+  it('a poll returns at most maxPollRecords records, and serves all partitions', async () => {
     const { cluster, clock, write } = await world(3)
     for (const partition of [0, 1, 2]) await write(partition, ...Array(5).fill(`p${partition}`))
     const consumer = cluster.consumer({ ...text, maxPollRecords: 4 })
@@ -106,7 +106,7 @@ describe('poll', () => {
     ])
   })
 
-  it('says everything about a record', async () => {
+  it('a record has all its fields', async () => {
     const { cluster, clock, writeMessages } = await world(2)
     await writeMessages({
       partition: 1,
@@ -136,7 +136,7 @@ describe('poll', () => {
 })
 
 describe('fairness', () => {
-  it('a partition with very many records does not keep the others waiting', async () => {
+  it('a partition with very many records does not delay the others', async () => {
     const { cluster, clock, write } = await world(2)
     for (let n = 0; n < 30; n++) await write(0, ...Array<string>(50).fill('much'))
     await write(1, 'little')
@@ -156,7 +156,7 @@ describe('fairness', () => {
     expect(before).toBeLessThanOrEqual(300) // one fetch of the other
   })
 
-  it('a poll may bring very many records', async () => {
+  it('a poll may return very many records', async () => {
     const { cluster, clock, writeMessages } = await world()
     const messages = Array.from({ length: 150_000 }, () => ({ value: null }))
     await writeMessages(...messages.slice(0, 75_000))
@@ -173,7 +173,7 @@ describe('fairness', () => {
 
 describe('a long poll', () => {
   it.each([{ fetchMaxWaitMs: 0 }, { fetchMinBytes: 0 }])(
-    '%j does not ask without end',
+    'a consumer with %j does not send fetches endlessly',
     async of => {
       const { cluster, clock } = await world()
       const fetches = countRequests('Fetch')
@@ -184,7 +184,7 @@ describe('a long poll', () => {
     },
   )
 
-  it('asks once per fetchMaxWaitMs while nothing comes', async () => {
+  it('an idle consumer fetches once per fetchMaxWaitMs', async () => {
     const { cluster, clock } = await world()
     const fetches = countRequests('Fetch')
     const consumer = cluster.consumer({ ...text, fetchMaxWaitMs: 500 })
@@ -196,7 +196,7 @@ describe('a long poll', () => {
     expect(await polled).toEqual([])
   })
 
-  it('waits for fetchMinBytes, but not longer than fetchMaxWaitMs', async () => {
+  it('a fetch waits for fetchMinBytes, but not longer than fetchMaxWaitMs', async () => {
     const { cluster, clock, write } = await world()
     const consumer = cluster.consumer({ ...text, fetchMinBytes: 1_000, fetchMaxWaitMs: 300 })
     await consumer.assign(orders())
@@ -215,7 +215,7 @@ describe('a long poll', () => {
     expect(clock.monotonicMs()).toBe(300)
   })
 
-  it('fetches ahead while records are being taken, and not without end', async () => {
+  it('a consumer fetches ahead by a bounded amount while the application takes records', async () => {
     const { cluster, clock, write } = await world()
     for (let n = 0; n < 20; n++) await write(0, `${n}`.padEnd(200))
     const fetches = countRequests('Fetch')
@@ -237,7 +237,7 @@ describe('sizes', () => {
     { maxPartitionFetchBytes: 1 },
     { fetchMaxBytes: 1 },
     { maxPartitionFetchBytes: 0, fetchMaxBytes: 0 },
-  ])('%j: the first batch comes anyway', async sizes => {
+  ])('the first batch is delivered whatever its size with %j', async sizes => {
     const { cluster, clock, write } = await world(2)
     await write(0, 'a'.repeat(1_000))
     await write(0, 'b')
@@ -287,7 +287,7 @@ describe('sizes', () => {
 })
 
 describe('for await', () => {
-  it('gives records one by one until the consumer is closed', async () => {
+  it('for await delivers records one by one until the consumer is closed', async () => {
     const { cluster, clock, write } = await world()
     await write(0, 'a', 'b')
     const consumer = cluster.consumer(text)
@@ -305,7 +305,7 @@ describe('for await', () => {
     await loop
   })
 
-  it('ends with the record in hand when the consumer is closed', async () => {
+  it('close ends a for await loop after the record in hand', async () => {
     const { cluster, clock, write } = await world()
     await write(0, 'a', 'b', 'c', 'd')
     const consumer = cluster.consumer({ ...text, groupId: 'g' })
@@ -322,7 +322,7 @@ describe('for await', () => {
     expect(await next.position({ topic: 'orders', partition: 0 })).toBe(1)
   })
 
-  it('can be left and entered again: the record in hand comes again', async () => {
+  it('a loop that was left delivers the record in hand again when it is entered again', async () => {
     const { cluster, write } = await world()
     await write(0, 'a', 'b', 'c')
     const consumer = cluster.consumer(text)
@@ -338,7 +338,7 @@ describe('for await', () => {
     expect(await consumer.position({ topic: 'orders', partition: 0 })).toBe(2)
   })
 
-  it.each(['before', 'after'])('unless it was committed %s the loop was left', async when => {
+  it.each(['before', 'after'])('a record that was committed %s the loop was left is not read again', async when => {
     const { cluster, write } = await world()
     await write(0, 'a', 'b', 'c')
     const consumer = cluster.consumer({ ...text, groupId: 'g' })
@@ -353,7 +353,7 @@ describe('for await', () => {
     expect(valuesOf(await consumer.poll())).toEqual(['c'])
   })
 
-  it('a record whose body threw is not committed by going on', async () => {
+  it('a record whose loop body threw is not committed by reading on', async () => {
     const { cluster, write } = await world()
     await write(0, 'a', 'b', 'c')
     const consumer = cluster.consumer({ ...text, groupId: 'g' })
@@ -375,7 +375,7 @@ describe('for await', () => {
     expect(processed).toEqual(['a', 'b', 'c'])
   })
 
-  it('steps asked for at once come one after the other, none is lost', async () => {
+  it('steps that are requested at once are answered in order, and none is lost', async () => {
     const { cluster, clock, write } = await world(2)
     const values = Array.from({ length: 1_200 }, (_, n) => `${n}`)
     await write(0, ...values)
@@ -397,7 +397,7 @@ describe('for await', () => {
     expect(await iterator.next()).toMatchObject({ done: true })
   })
 
-  it('a throw in the loop gives the place free', async () => {
+  it('a throw in the loop frees the consumer for another reader', async () => {
     const { cluster, write } = await world()
     await write(0, 'a', 'b')
     const consumer = cluster.consumer(text)
@@ -409,7 +409,7 @@ describe('for await', () => {
     expect(valuesOf(await consumer.poll())).toEqual(['a', 'b'])
   })
 
-  it('a pause holds back what was taken with the record in hand', async () => {
+  it('a pause holds back what was fetched with the record in hand', async () => {
     const { cluster, clock, write } = await world()
     await write(0, 'a', 'b', 'c')
     const consumer = cluster.consumer(text)
@@ -430,7 +430,7 @@ describe('for await', () => {
     await loop
   })
 
-  it('follows a seek and a pause made inside', async () => {
+  it('a loop follows a seek and a pause that are made inside it', async () => {
     const { cluster, clock, write } = await world(2)
     await write(0, 'a', 'b', 'c')
     const consumer = cluster.consumer(text)
@@ -462,7 +462,7 @@ describe('for await', () => {
 })
 
 describe('run', () => {
-  it('calls eachRecord one after the other', async () => {
+  it('run calls eachRecord sequentially', async () => {
     const { cluster, clock, write } = await world()
     await write(0, 'a', 'b', 'c')
     const consumer = cluster.consumer(text)
@@ -482,7 +482,7 @@ describe('run', () => {
     await running
   })
 
-  it('calls eachBatch with records of one partition, maxPollRecords at most', async () => {
+  it('run calls eachBatch with at most maxPollRecords records of one partition', async () => {
     const { cluster, clock, write } = await world(2)
     await write(0, 'a', 'b', 'c')
     await write(1, 'x')
@@ -505,7 +505,7 @@ describe('run', () => {
   })
 
   it.each(['eachRecord', 'eachBatch'] as const)(
-    'rejects when %s throws, and the record comes again',
+    'run rejects when %s throws, and the record is read again',
     async kind => {
       const { cluster, write } = await world()
       await write(0, 'a', 'b', 'c')
@@ -529,7 +529,7 @@ describe('run', () => {
     },
   )
 
-  it('follows a seek and a pause made by the handler', async () => {
+  it('run follows a seek and a pause that the handler makes', async () => {
     const { cluster, clock, write } = await world()
     await write(0, 'a', 'b', 'c')
     const consumer = cluster.consumer(text)
@@ -551,7 +551,7 @@ describe('run', () => {
     await running
   })
 
-  it('ends with the signal after the record in hand', async () => {
+  it('a signal ends run after the record in hand', async () => {
     const { cluster, write } = await world()
     await write(0, 'a', 'b', 'c')
     const consumer = cluster.consumer(text)
@@ -586,7 +586,7 @@ describe('run', () => {
 })
 
 describe('one reader at a time', () => {
-  it('poll, for await and run refuse each other, and the place is free afterwards', async () => {
+  it('poll, for await and run exclude each other until one has ended', async () => {
     const { cluster, clock, write } = await world()
     const consumer = cluster.consumer(text)
     await consumer.assign(orders())
@@ -602,7 +602,7 @@ describe('one reader at a time', () => {
     expect(valuesOf(await consumer.poll())).toEqual(['b'])
   })
 
-  it('there must be something to read', async () => {
+  it('reading without a subscription is refused', async () => {
     const { cluster } = await world()
     const consumer = cluster.consumer(text)
     await expect(consumer.poll()).rejects.toMatchObject({ code: 'INVALID_REQUEST' })
@@ -613,7 +613,7 @@ describe('one reader at a time', () => {
 })
 
 describe('deserializers', () => {
-  it('json, string and own ones; null stays null', async () => {
+  it('json, string and custom deserializers work, and null stays null', async () => {
     const { cluster, clock, writeMessages } = await world()
     await writeMessages({ key: 'k1', value: '{"n":1}' }, { key: null, value: null })
     const consumer = cluster.consumer({
@@ -643,7 +643,7 @@ describe('deserializers', () => {
     expect((record?.value?.n ?? 0) + 1).toBe(2)
   })
 
-  it('a record that cannot be read stops there; seek leads past it', async () => {
+  it('a record that cannot be deserialized stops its partition until a seek skips it', async () => {
     const { cluster, write } = await world()
     await write(0, '1', '2', 'not json', '4')
     const consumer = cluster.consumer({ ...text, valueDeserializer: 'json' })
@@ -664,7 +664,7 @@ describe('deserializers', () => {
     expect(valuesOf(await consumer.poll())).toEqual([4])
   })
 
-  it('the same in a for await loop and in run', async () => {
+  it('a record that cannot be deserialized stops a loop and a run', async () => {
     const { cluster, write } = await world()
     await write(0, '1', 'not json')
     const consumer = cluster.consumer({ ...text, valueDeserializer: 'json' })
@@ -718,7 +718,7 @@ describe('when fetching fails', () => {
     return { consumer, clock }
   }
 
-  it('the records of other partitions come first, then the error', async () => {
+  it('the records of other partitions are delivered before the error of one', async () => {
     const { consumer, clock } = await halfBroken()
     expect(valuesOf(await consumer.poll())).toEqual(['a'])
     await expect(consumer.poll()).rejects.toMatchObject({ code: 'CORRUPT_MESSAGE' })
@@ -727,7 +727,7 @@ describe('when fetching fails', () => {
     expect(valuesOf(await polled)).toEqual(['b'])
   })
 
-  it('an error that waits behind records is told after a pause and a resume, too', async () => {
+  it('a pending error is reported after a pause and a resume', async () => {
     const { consumer } = await halfBroken()
     expect(valuesOf(await consumer.poll())).toEqual(['a'])
     consumer.pause(orders())
@@ -735,7 +735,7 @@ describe('when fetching fails', () => {
     await expect(consumer.poll()).rejects.toMatchObject({ code: 'CORRUPT_MESSAGE' })
   })
 
-  it('a success makes the next pause short again', async () => {
+  it('a success makes the next retry pause short again', async () => {
     const { cluster, clock, write } = await world()
     const at: number[] = []
     let failures = 0
@@ -759,7 +759,7 @@ describe('when fetching fails', () => {
     expect(shortOnes).toHaveLength(2)
   })
 
-  it('a loop that polls again and again lets others run', async () => {
+  it('a loop of polls lets other code run', async () => {
     const { cluster, write } = await world()
     await write(0, 'not json')
     const consumer = cluster.consumer({ ...text, valueDeserializer: 'json' })
@@ -772,7 +772,7 @@ describe('when fetching fails', () => {
     }
   })
 
-  it('for a while: it is tried again, with growing pauses', async () => {
+  it('a passing fetch error is retried with growing pauses', async () => {
     const { cluster, clock, write } = await world()
     await write(0, 'a')
     const at: number[] = []
@@ -797,7 +797,7 @@ describe('when fetching fails', () => {
     expect(fourth).toBeLessThanOrEqual(480)
   })
 
-  it('for good: the reader hears it, and reading may be tried again', async () => {
+  it('a final fetch error is reported, and reading may be tried again', async () => {
     const { cluster, clock, write } = await world()
     await write(0, 'a')
     let isBroken = true
@@ -818,7 +818,7 @@ describe('when fetching fails', () => {
     expect(valuesOf(await polled)).toEqual(['a'])
   })
 
-  it('at a batch that cannot be read: each poll says so, none begins behind it', async () => {
+  it('each poll reports a batch that cannot be read, and none skips it', async () => {
     const { cluster } = await world()
     const zstd = singleRecordBatch(1, null, 'compressed')
     zstd.writeInt16BE(4, ATTRIBUTES_AT)
@@ -852,7 +852,7 @@ describe('when fetching fails', () => {
 })
 
 describe('a broker that answers oddly', () => {
-  it('with an error for all of a fetch has it told', async () => {
+  it('an error of a whole fetch is reported', async () => {
     const { cluster } = await world()
     intercept((api, _request, next) =>
       api === 'Fetch' ? { errorCode: 31, responses: [] } : next(),
@@ -862,7 +862,7 @@ describe('a broker that answers oddly', () => {
     await expect(consumer.poll()).rejects.toMatchObject({ code: 'CLUSTER_AUTHORIZATION_FAILED' })
   })
 
-  it('with nothing about a partition is not asked all the time', async () => {
+  it('a fetch that answers nothing about a partition is not repeated without a pause', async () => {
     const { cluster, clock } = await world()
     let asked = 0
     const end = intercept((api, _request, next) => {

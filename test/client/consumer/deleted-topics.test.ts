@@ -48,7 +48,7 @@ describe.each(ASSIGNORS)('a topic is deleted while a group with %s reads it', as
   it.each([
     ['by name', ['orders', 'bills']],
     ['by pattern', /^(orders|bills)$/],
-  ] as const)('%s: the others are shared out anew', async (_, topics) => {
+  ] as const)("a deleted topic's partitions are revoked when members subscribed %s", async (_, topics) => {
     const all = await twoTopics()
     const { cluster, clock } = all
     const readers = [reader(all, options), reader(all, options)]
@@ -70,7 +70,7 @@ describe.each(ASSIGNORS)('a topic is deleted while a group with %s reads it', as
     expect(await cluster.admin.listTopics()).toEqual(['bills'])
   })
 
-  it('made anew, it is read from its beginning', async () => {
+  it('a topic that was deleted and created again is read from its beginning', async () => {
     const all = await twoTopics()
     const { cluster, clock } = all
     const values: (string | null)[] = []
@@ -94,7 +94,7 @@ describe.each(ASSIGNORS)('a topic is deleted while a group with %s reads it', as
 })
 
 describe('a topic that is gone', () => {
-  it('does not hold up the next rebalance with what was not committed', async () => {
+  it('uncommitted positions of a deleted topic do not delay the next rebalance', async () => {
     const all = await twoTopics()
     const { cluster, clock } = all
     const one = reader(all)
@@ -113,7 +113,7 @@ describe('a topic that is gone', () => {
     ])
   })
 
-  it('is left out of a commit of what was handed out, at once', async () => {
+  it('a commit of delivered records leaves out a deleted topic', async () => {
     const all = await twoTopics()
     const { cluster } = all
     const one = reader(all, { enableAutoCommit: false })
@@ -126,7 +126,7 @@ describe('a topic that is gone', () => {
     await expect(one.commit({ records })).rejects.toMatchObject(unknown)
   })
 
-  it('keeps nobody from getting the partitions that are there', async () => {
+  it('other partitions are assigned while a subscribed topic does not exist', async () => {
     const all = await twoTopics()
     const { cluster, clock } = all
     let isDeleted = false
@@ -145,7 +145,7 @@ describe('a topic that is gone', () => {
     expect(owned(one)).toBe('bills-0 bills-1')
   })
 
-  it('is not brought back by anybody who looks for it', async () => {
+  it('no reader creates a deleted topic again', async () => {
     const all = await twoTopics()
     const { cluster, clock } = all
     const [named, matching, idle] = [
@@ -203,13 +203,13 @@ describe('what was read of a topic that was made anew', () => {
     return { ...all, one }
   }
 
-  it('is not committed for the new one', async () => {
+  it('offsets of a deleted topic are not committed for the recreated one', async () => {
     const { cluster, one } = await paused('earliest')
     await one.commit()
     expect(await cluster.admin.listGroupOffsets('g')).toEqual([])
   })
 
-  it('skips nothing of the new one', async () => {
+  it('no record of a recreated topic is skipped', async () => {
     const { clock, one } = await paused('earliest')
     one.resume([first])
     const polled = one.poll({ timeoutMs: 5_000 })
@@ -217,7 +217,7 @@ describe('what was read of a topic that was made anew', () => {
     expect((await polled).map(({ value }) => value)).toEqual(['A', 'B', 'C', 'D'])
   })
 
-  it("is told where the application wants to be asked ('none')", async () => {
+  it('with autoOffsetReset none a recreated topic is reported', async () => {
     const { clock, one } = await paused('none')
     one.resume([first])
     const polled = one.poll({ timeoutMs: 5_000 })

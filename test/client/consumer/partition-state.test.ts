@@ -39,7 +39,7 @@ describe('the position of a partition', () => {
     STATES.filter(to => to !== from).map(to => ({ from, to, isAllowed: WAYS[from].includes(to) })),
   )
 
-  it.each(pairs)('may go from $from to $to: $isAllowed', ({ from, to, isAllowed }) => {
+  it.each(pairs)('a position may change from $from to $to: $isAllowed', ({ from, to, isAllowed }) => {
     const state = stateIn(from)
     expect(state.state).toBe(from)
     if (isAllowed) {
@@ -51,28 +51,28 @@ describe('the position of a partition', () => {
     }
   })
 
-  it.each(STATES)('that is %s, after a seek, is where it was sought', from => {
+  it.each(STATES)('a position that is %s has the sought offset after a seek', from => {
     const state = stateIn(from)
     const { version } = state
     state.moveTo(7)
     expect([state.state, state.position, state.version]).toEqual(['ready', 7, version + 1])
   })
 
-  it('is told once that it has failed, and stays where it was known', () => {
+  it('a failed position is reported once, and keeps its last known offset', () => {
     const state = stateIn('ready')
     state.fail(error)
     expect([state.takeError(), state.takeError()]).toEqual([error, undefined])
     expect([state.state, state.position]).toEqual(['ready', 5])
   })
 
-  it('is not known in a state without one, and known in one with it', () => {
+  it('only states with an offset have a known position', () => {
     expect(() => stateIn('ready').search()).toThrow('its position')
     expect(() => stateIn('searching').question()).toThrow(/table|position/)
     const failed = stateIn('failed')
     expect(failed.position).toBeUndefined()
   })
 
-  it('does not go back below a delivered record, and takes each record once', () => {
+  it('a position does not go back below a delivered record, and takes each record once', () => {
     const state = stateIn('ready')
     state.advanceTo(9)
     state.delivered = 8

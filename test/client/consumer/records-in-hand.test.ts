@@ -24,7 +24,7 @@ async function twoMembers(options: object = {}) {
 }
 
 describe.each([true, false])('after a poll, with enableAutoCommit %s', enableAutoCommit => {
-  it.each(['all', 'the records', 'their offsets'] as const)('a commit of %s', async what => {
+  it.each(['all', 'the records', 'their offsets'] as const)('a commit of %s lets the rebalance begin', async what => {
     const { one, joining, clock, warnings } = await twoMembers({ enableAutoCommit })
     const records = await one.poll()
     expect(records).toHaveLength(4)
@@ -39,7 +39,7 @@ describe.each([true, false])('after a poll, with enableAutoCommit %s', enableAut
     expect(warnings).toEqual([])
   })
 
-  it('another poll', async () => {
+  it('another poll lets the rebalance begin', async () => {
     const { one, joining, clock } = await twoMembers({ enableAutoCommit })
     await one.poll()
     const joined = joining()
@@ -48,7 +48,7 @@ describe.each([true, false])('after a poll, with enableAutoCommit %s', enableAut
     expect(await isPending(joined, clock)).toBe(false)
   })
 
-  it('not a commit of a part of them', async () => {
+  it('a commit of a part of the records does not let the rebalance begin', async () => {
     const { one, joining, clock } = await twoMembers({ enableAutoCommit })
     const records = await one.poll()
     await one.commit({ records: records.slice(0, 3) })
@@ -58,7 +58,7 @@ describe.each([true, false])('after a poll, with enableAutoCommit %s', enableAut
     expect(await isPending(joined, clock)).toBe(false)
   })
 
-  it('not a commit of the poll before', async () => {
+  it('a commit of the previous poll does not let the rebalance begin', async () => {
     const { one, joining, clock, write } = await twoMembers({ enableAutoCommit })
     await one.poll()
     const late = one.commit()
@@ -71,7 +71,7 @@ describe.each([true, false])('after a poll, with enableAutoCommit %s', enableAut
   })
 })
 
-it('in a loop the record in hand is finished, also when it is committed first', async () => {
+it('in a loop the record in hand is finished before a rebalance, even if it was committed first', async () => {
   const { one, joining, clock } = await twoMembers()
   const loop = one[Symbol.asyncIterator]()
   await loop.next()
@@ -82,7 +82,7 @@ it('in a loop the record in hand is finished, also when it is committed first', 
   expect(await isPending(joined, clock)).toBe(false)
 })
 
-it('what was committed is not committed back by the next poll', async () => {
+it('the next poll does not commit an offset below the committed one', async () => {
   const { cluster, one } = await twoMembers()
   await one.poll()
   await one.commit()
@@ -92,7 +92,7 @@ it('what was committed is not committed back by the next poll', async () => {
   expect(committed.map(({ offset }) => offset)).toEqual([2, 2])
 })
 
-it('who holds up a group is named after three seconds, once', async () => {
+it('a consumer that delays a rebalance is named once, after three seconds', async () => {
   const { one, joining, clock, warnings } = await twoMembers()
   await one.poll()
   const joined = joining()

@@ -18,26 +18,26 @@ describe('a duration', () => {
     ['PT0.0001S', 1], // rounded up: a record just as old is among them
     ['PT0S', 0],
     ['P0D', 0],
-  ])('%s', (text, ms) => {
+  ])('the ISO 8601 duration %s is understood', (text, ms) => {
     expect(isResetPolicy(`by_duration:${text}`)).toBe(true)
     expect(resetTimestamp(`by_duration:${text}`, NOW)).toBe(NOW - ms)
   })
 
-  it('longer than there is time begins with time', () => {
+  it('a duration longer than the time since 1970 begins at 1970', () => {
     expect(resetTimestamp('by_duration:P999999D', NOW)).toBe(0)
   })
 
   it.each([
     ...['', 'P', 'PT', 'P1DT', '1H', 'PT1', ' PT1H', 'PT1S1H'],
     ...['PT-1H', '-PT1H', 'P1M', 'P1Y', 'P1W'],
-  ])('%j is none', text => expect(isResetPolicy(`by_duration:${text}`)).toBe(false))
+  ])('%j is no duration', text => expect(isResetPolicy(`by_duration:${text}`)).toBe(false))
 
   it.each([undefined, null, 1, '', 'by_duration', 'LATEST', 'P1D', ['latest']])(
-    '%j is no policy',
+    '%j is no reset policy',
     value => expect(isResetPolicy(value)).toBe(false),
   )
 
-  it('the words are those they were', () => {
+  it('the policies earliest, latest and none have their timestamps', () => {
     expect(resetTimestamp('earliest', NOW)).toBe(EARLIEST_TIMESTAMP)
     expect(resetTimestamp('latest', NOW)).toBe(LATEST_TIMESTAMP)
     expect(resetTimestamp('none', NOW)).toBeUndefined()
@@ -65,11 +65,11 @@ describe('a reader without a position begins', () => {
     ['at the end when all are older', [3, 2], 'PT1H', 2],
     ['at the end of an empty topic', [], 'PT1H', 0],
     ['at the end, with no time at all', [3, 2], 'PT0S', 2],
-  ] as const)('%s', async (_, ages, duration, offset) => {
+  ] as const)('a reader with by_duration begins %s', async (_, ages, duration, offset) => {
     expect(await positionOf(ages, duration)).toBe(offset)
   })
 
-  it('and begins so again when its place is gone', async () => {
+  it('by_duration is used again when the position is gone', async () => {
     const { cluster, clock, writeMessages } = await world()
     for (const hours of [3, 2, 0.5, 0.1]) {
       await writeMessages({ value: `${hours}`, timestamp: clock.now() - hours * HOUR })
@@ -84,7 +84,7 @@ describe('a reader without a position begins', () => {
     expect(values).toEqual(['0.5', '0.1'])
   })
 
-  it('or is refused at once', async () => {
+  it('an invalid duration is refused by cluster.consumer', async () => {
     const { cluster } = await world()
     const wrong = { autoOffsetReset: 'by_duration:1h' as never }
     expect(() => cluster.consumer(wrong)).toThrow("'by_duration:' with an ISO 8601 duration")
