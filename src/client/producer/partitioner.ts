@@ -24,16 +24,22 @@ export class Partitioner {
   /** The next partition for records without a key, by topic. */
   readonly #turns = new Map<string, number>()
 
-  /** The partitions of messages that name none, in their order. */
-  chooseAll(topic: string, messages: readonly Message[], partitionCount: number): number[] {
+  /** The partition of each message; undefined if the topic has only one. */
+  chooseAll(
+    topic: string,
+    messages: readonly Message[],
+    partitionCount: number,
+  ): number[] | undefined {
+    if (partitionCount === 1) return undefined
+    const partitions = new Array<number>(messages.length)
     let turn = this.#turns.get(topic) ?? 0
-    const partitions: number[] = []
-    for (const { key, partition } of messages) {
-      if (partition !== undefined) partitions.push(partition)
+    for (let index = 0; index < messages.length; index++) {
+      const { key, partition } = messages[index] as Message
+      if (partition !== undefined) partitions[index] = partition
       else if (key === undefined || key === null) {
-        partitions.push((turn & 0x7fffffff) % partitionCount)
+        partitions[index] = (turn & 0x7fffffff) % partitionCount
         turn = (turn + 1) | 0
-      } else partitions.push((hashOf(key) & 0x7fffffff) % partitionCount)
+      } else partitions[index] = (hashOf(key) & 0x7fffffff) % partitionCount
     }
     this.#turns.set(topic, turn)
     return partitions

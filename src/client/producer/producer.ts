@@ -14,9 +14,7 @@ import { silentLogger, type Logger } from '../../base/logger.js'
 import { show } from '../../base/options.js'
 import type { Random } from '../../base/random.js'
 import { abortable } from '../../base/tasks.js'
-import { recordSizeMax, sizeBound } from '../../model/batch/batch-builder.js'
 import { BATCH_HEADER_BYTES } from '../../model/batch/batch.js'
-import type { HeaderIn } from '../../model/batch/record.js'
 import { PartlogError, toPartlogError } from '../../model/errors.js'
 import type { Channel } from '../../protocol/channel.js'
 import { checkFields, checkSignal, invalidArgument } from '../line/client-arguments.js'
@@ -24,13 +22,13 @@ import { clientSettings } from '../line/client-config.js'
 import { closedError } from '../line/client-errors.js'
 import { MetadataCache, type KnownTopic } from '../line/metadata-cache.js'
 import { withRetries } from '../line/retry.js'
-import { Accumulator, type BatchOwner, type NewRecord, type Row } from './accumulator.js'
+import { Accumulator, type BatchOwner } from './accumulator.js'
 import { BufferPool } from './buffer-pool.js'
-import { checkTopicMessages, headerPairs, type Message, type RecordMetadata } from './messages.js'
+import { checkTopicMessages, type RecordMetadata } from './messages.js'
 import { Partitioner, type PartitionerFunction } from './partitioner.js'
 import type { Producer, ProducerOptions, SendRequest } from './producer-api.js'
 import { PRODUCER_OPTIONS, type ProducerSettings } from './producer-config.js'
-import { SendCall } from './send-call.js'
+import { SendCall, type RecordLimit } from './send-call.js'
 import { Sender } from './sender.js'
 
 export interface ProducerContext {
@@ -47,7 +45,6 @@ const TOPICS_MAX = 1_000
 /** Waiting sends hold at most this many times bufferMemory. */
 const WAITING_FACTOR = 8
 const SEND_FIELDS = ['topic', 'messages']
-const NO_PAIRS: readonly HeaderIn[] = []
 
 interface Blocked {
   readonly call: SendCall
@@ -62,6 +59,7 @@ export class ProducerClient implements Producer {
   readonly #accumulator: Accumulator
   readonly #sender: Sender
   readonly #partitioner = new Partitioner()
+  readonly #recordLimit: RecordLimit
   /** Calls that wait for their topic's metadata, in order. */
   readonly #byTopic = new Map<string, SendCall[]>()
   /** Calls that wait for memory, in order. */
@@ -77,6 +75,7 @@ export class ProducerClient implements Producer {
     const { channel, clock, random, logger = silentLogger } = context
     this.#context = context
     this.#settings = clientSettings(PRODUCER_OPTIONS, options, 'producer option')
+    this.#recordLimit = recordLimit(this.#settings)
     const { batchSize, metadataMaxAgeMs: maxAgeMs } = this.#settings
     this.#metadata = new MetadataCache({ channel, clock, maxAgeMs, mayCreate: true })
     this.#accumulator = new Accumulator({ batchSize, pool: new BufferPool() })
@@ -139,7 +138,9 @@ export class ProducerClient implements Producer {
     checkFields(request, 'send', SEND_FIELDS)
     const { topic, messages } = request
     checkTopicMessages(topic, messages)
-    return new SendCall(topic, messages, this.#checkedHeaders(messages), this.#onReleased)
+    const call = new SendCall(topic, messages, this.#onReleased)
+    call.check(this.#recordLimit)
+    return call
   }
 
   #admit(call: SendCall): SendCall {
@@ -163,32 +164,6 @@ export class ProducerClient implements Producer {
     const outcomeUnknown = call.appendedCount > 0
     call.fail(new PartlogError('BUFFER_EXHAUSTED', sentence, { outcomeUnknown }))
     return false
-  }
-
-  /** The headers as pairs, if there are any. Throws when a record does not fit into a request. */
-  #checkedHeaders(messages: readonly Message[]): (readonly HeaderIn[])[] | undefined {
-    let headers: (readonly HeaderIn[])[] | undefined
-    for (let index = 0; index < messages.length; index++) {
-      const message = messages[index] as Message
-      const pairs = message.headers === undefined ? NO_PAIRS : headerPairs(message.headers, index)
-      if (pairs.length > 0) headers ??= []
-      if (headers !== undefined) headers[index] = pairs
-      this.#checkSize(message, pairs, index)
-    }
-    return headers
-  }
-
-  #checkSize({ key = null, value }: Message, pairs: readonly HeaderIn[], index: number): void {
-    const { maxRequestSize, bufferMemory } = this.#settings
-    const limit = Math.min(maxRequestSize, bufferMemory) - BATCH_HEADER_BYTES
-    if (sizeBound(key, value, pairs) <= limit) return
-    const size = recordSizeMax(key, value, pairs)
-    if (size <= limit) return
-    throw new PartlogError(
-      'MESSAGE_TOO_LARGE',
-      `message ${index} takes up to ${size + BATCH_HEADER_BYTES} bytes, more than maxRequestSize ` +
-        `(${maxRequestSize}) or bufferMemory (${bufferMemory})`,
-    )
   }
 
   async #loadTopic(topic: string): Promise<void> {
@@ -240,28 +215,16 @@ export class ProducerClient implements Producer {
     const { bufferMemory } = this.#settings
     const nowMs = clock.monotonicMs()
     this.#metadata.refreshIfOld(call.topic, nowMs)
-    const now = clock.now()
-    const { messages, receipts, headers } = call
-    const record: NewRecord = { timestamp: now, key: null, value: null, headers: NO_PAIRS }
+    call.sentAt(clock.now())
     try {
-      const partitions = (call.partitions ??= this.#partitionsOf(topic, call))
-      if (partitions === undefined) {
+      if (!this.#choosePartitions(topic, call)) {
         this.#waitForTopic(call)
         return true
       }
       const rows = this.#accumulator.rowsOf(call.topic, topic.partitions.length)
-      for (let index = receipts.length; index < messages.length; index++) {
-        if (this.#accumulator.bytes >= bufferMemory) {
-          this.#sender.wake() // sends the appended records, which makes room for the rest
-          return false
-        }
-        const message = messages[index] as Message
-        record.timestamp = message.timestamp === undefined ? now : Number(message.timestamp)
-        record.key = message.key ?? null
-        record.value = message.value
-        if (headers !== undefined) record.headers = headers[index] ?? NO_PAIRS
-        const row = rows[partitions[index] as number] as Row
-        this.#accumulator.append(row, record, call, nowMs)
+      if (!this.#accumulator.append(call, rows, nowMs, bufferMemory)) {
+        this.#sender.wake() // sends the appended records, which makes room for the rest
+        return false
       }
       call.allAppended()
     } catch (error) {
@@ -298,29 +261,38 @@ export class ProducerClient implements Producer {
 
   /**
    * Chooses the partitions of all messages before the first is appended: one invalid choice refuses
-   * the call. Undefined when the topic may have grown since its metadata was fetched.
+   * the call. False when the topic may have grown since its metadata was fetched.
    */
-  #partitionsOf({ name: topic, partitions }: KnownTopic, call: SendCall): number[] | undefined {
+  #choosePartitions({ name: topic, partitions }: KnownTopic, call: SendCall): boolean {
+    if (call.appendedCount > 0) return true
     const partitionCount = partitions.length
-    const { messages, hasAskedForTopic } = call
     const { partitioner } = this.#settings
-    const chosen =
-      partitioner === undefined
-        ? this.#partitioner.chooseAll(topic, messages, partitionCount)
-        : messages.map(
-            message =>
-              message.partition ?? askPartitioner(partitioner, { topic, message, partitionCount }),
-          )
+    const { messages } = call
+    if (partitioner === undefined) {
+      if (call.highestPartition >= partitionCount) return this.#mayHaveGrown(call, partitionCount)
+      call.partitions = this.#partitioner.chooseAll(topic, messages, partitionCount)
+      return true
+    }
+    const chosen = messages.map(
+      message =>
+        message.partition ?? askPartitioner(partitioner, { topic, message, partitionCount }),
+    )
     for (const partition of chosen) {
       if (Number.isInteger(partition) && partition >= 0 && partition < partitionCount) continue
-      if (Number.isInteger(partition) && partition > 0 && !hasAskedForTopic) return undefined
-      throw new PartlogError(
-        'INVALID_PARTITIONS',
-        `partition ${show(partition)} of topic ${topic} does not exist: ` +
-          `the topic has ${partitionCount} partitions`,
-      )
+      return this.#mayHaveGrown(call, partitionCount, partition)
     }
-    return chosen
+    call.partitions = chosen
+    return true
+  }
+
+  /** False if the call has yet to ask for the topic's metadata; otherwise throws. */
+  #mayHaveGrown(call: SendCall, partitionCount: number, partition = call.highestPartition): false {
+    if (Number.isInteger(partition) && partition > 0 && !call.hasAskedForTopic) return false
+    throw new PartlogError(
+      'INVALID_PARTITIONS',
+      `partition ${show(partition)} of topic ${call.topic} does not exist: ` +
+        `the topic has ${partitionCount} partitions`,
+    )
   }
 
   /** Batches were settled: calls that wait for memory may continue. */
@@ -359,6 +331,19 @@ export class ProducerClient implements Producer {
     await this.#settleAll()
     this.#sender.stop(closedError('producer'))
     this.#context.onClose()
+  }
+}
+
+/** A record must fit into a request, and into the memory for batches. */
+function recordLimit({ maxRequestSize, bufferMemory }: ProducerSettings): RecordLimit {
+  return {
+    bytes: Math.min(maxRequestSize, bufferMemory) - BATCH_HEADER_BYTES,
+    error: (index, bytes) =>
+      new PartlogError(
+        'MESSAGE_TOO_LARGE',
+        `message ${index} takes up to ${bytes + BATCH_HEADER_BYTES} bytes, more than ` +
+          `maxRequestSize (${maxRequestSize}) or bufferMemory (${bufferMemory})`,
+      ),
   }
 }
 

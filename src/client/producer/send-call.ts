@@ -1,26 +1,40 @@
 /* One call of `send`: its messages, their results so far, and the promise it returned. */
 
 import { Deferred } from '../../base/tasks.js'
-import { recordSizeMax } from '../../model/batch/batch-builder.js'
+import { recordSizeMax, sizeBound } from '../../model/batch/batch-builder.js'
 import type { BytesIn, HeaderIn } from '../../model/batch/record.js'
 import { toPartlogError, withUnknownOutcome } from '../../model/errors.js'
-import type { BatchOwner, Receipt } from './accumulator.js'
-import type { Message, RecordMetadata } from './messages.js'
+import { NONE, type Offset, type Timestamp } from '../../model/units.js'
+import type { BatchOwner, Run, SendHeaders } from './accumulator.js'
+import { checkMessage, headerPairs, type Message, type RecordMetadata } from './messages.js'
 
-/** Headers as pairs, of each message that has any. */
-export type SendHeaders = readonly (readonly HeaderIn[])[] | undefined
+/** The most bytes of a record that can be sent, and the error for a larger one. */
+export interface RecordLimit {
+  readonly bytes: number
+  error(index: number, bytes: number): Error
+}
+
+const NO_PAIRS: readonly HeaderIn[] = []
+/** Before its first message is appended, a call has no time. */
+const NOT_YET = -1
 
 export class SendCall implements BatchOwner {
-  /** In the order of the messages. */
-  readonly receipts: Receipt[] = []
-  /** The partition of each message; all are chosen before the first message is appended. */
+  appendedCount = 0
   partitions: readonly number[] | undefined
+  /** The largest partition that a message names; −1 if none does. */
+  highestPartition = NONE
   /** It has waited for the topic's metadata, which is therefore not older than the call. */
   hasAskedForTopic = false
   readonly #deferred = new Deferred<RecordMetadata[]>()
   readonly #onReleased: (bytes: number) => void
   #messages: readonly Message[]
-  #headers: SendHeaders
+  #headers: (readonly HeaderIn[])[] | undefined
+  /** The timestamps of messages that have one of their own. */
+  #times: Timestamp[] | undefined
+  /** The time of `send`: the timestamp of all other messages. */
+  #sentAt: Timestamp = NOT_YET
+  /** In the order of the messages; made when their offsets are known. */
+  #receipts: RecordMetadata[] | undefined
   #heldBytes = 0
   #openBatches = 0
   #error: Error | undefined
@@ -31,13 +45,33 @@ export class SendCall implements BatchOwner {
   constructor(
     readonly topic: string,
     messages: readonly Message[],
-    headers: SendHeaders,
     /** Called when it is settled and releases the bytes it held; not if it never held any. */
     onReleased: (bytes: number) => void,
   ) {
     this.#messages = messages
-    this.#headers = headers
     this.#onReleased = onReleased
+  }
+
+  /** Checks every message, in one pass. Throws and changes nothing if one cannot be sent. */
+  check(limit: RecordLimit): void {
+    const messages = this.#messages
+    for (let index = 0; index < messages.length; index++) {
+      const message: unknown = messages[index]
+      checkMessage(message, index)
+      const { key = null, value, headers, timestamp, partition } = message
+      let pairs = NO_PAIRS
+      if (headers !== undefined) {
+        pairs = headerPairs(headers, index)
+        if (pairs.length > 0) (this.#headers ??= [])[index] = pairs
+      }
+      if (timestamp !== undefined) (this.#times ??= [])[index] = Number(timestamp)
+      if (partition !== undefined && partition > this.highestPartition) {
+        this.highestPartition = partition
+      }
+      if (sizeBound(key, value, pairs) <= limit.bytes) continue
+      const bytes = recordSizeMax(key, value, pairs)
+      if (bytes > limit.bytes) throw limit.error(index, bytes)
+    }
   }
 
   get messages(): readonly Message[] {
@@ -49,9 +83,14 @@ export class SendCall implements BatchOwner {
   get promise(): Promise<RecordMetadata[]> {
     return this.#deferred.promise
   }
-  /** How many messages are in batches. */
-  get appendedCount(): number {
-    return this.receipts.length
+
+  timeOf(index: number): Timestamp {
+    return this.#times?.[index] ?? this.#sentAt
+  }
+
+  /** The time of its messages without a timestamp; the first call counts. */
+  sentAt(now: Timestamp): void {
+    if (this.#sentAt === NOT_YET) this.#sentAt = now
   }
 
   /** Bytes held for this call because it had to wait; 0 if it did not. */
@@ -64,10 +103,10 @@ export class SendCall implements BatchOwner {
     if (this.#heldBytes > 0) return
     this.#heldBytes = 1 // a call without any bytes counts as waiting, too
     this.#headers = this.#headers?.map(pairs => pairs.map(([key, value]) => [key, copied(value)]))
-    this.#messages = this.#messages.map(({ key = null, value, timestamp, partition }, index) => {
-      this.#heldBytes += recordSizeMax(key, value, this.#headers?.[index] ?? [])
-      const time = timestamp === undefined ? undefined : Number(timestamp)
-      return { key: copied(key), value: copied(value), timestamp: time, partition }
+    this.#messages = this.#messages.map(({ key = null, value, partition }, index) => {
+      this.#heldBytes += recordSizeMax(key, value, this.#headers?.[index] ?? NO_PAIRS)
+      const timestamp = this.#times?.[index]
+      return { key: copied(key), value: copied(value), timestamp, partition }
     })
   }
 
@@ -87,6 +126,19 @@ export class SendCall implements BatchOwner {
     this.#openBatches++
   }
 
+  written({ from, to }: Run, partition: number, first: Offset, appendTime: Timestamp): Offset {
+    const { topic, partitions } = this
+    const receipts = (this.#receipts ??= new Array<RecordMetadata>(this.#messages.length))
+    let offset = first
+    for (let index = from; index < to; index++) {
+      if (partitions !== undefined && partitions[index] !== partition) continue
+      const timestamp = appendTime >= 0 ? appendTime : this.timeOf(index)
+      receipts[index] = { topic, partition, offset, timestamp }
+      if (first >= 0) offset++
+    }
+    return offset
+  }
+
   batchDone(error: Error | undefined, isWritten: boolean): void {
     this.#openBatches--
     this.#isPartlyWritten ||= isWritten
@@ -97,7 +149,7 @@ export class SendCall implements BatchOwner {
   #settleIfDone(): void {
     if (!this.#isAppended || this.#openBatches > 0) return
     if (this.#heldBytes > 0) this.#onReleased(this.#heldBytes)
-    if (this.#error === undefined) return this.#deferred.resolve(this.receipts)
+    if (this.#error === undefined) return this.#deferred.resolve(this.#receipts ?? [])
     const error = toPartlogError(this.#error)
     this.#deferred.reject(this.#isPartlyWritten ? withUnknownOutcome(error) : error)
   }

@@ -20,6 +20,7 @@ import {
   withUnknownOutcome,
   type ErrorCode,
 } from '../../model/errors.js'
+import { NONE } from '../../model/units.js'
 import { ANY_NODE, type Channel } from '../../protocol/channel.js'
 import type { PartitionProduceResponse, ProduceResponse } from '../../protocol/messages/produce.js'
 import { describedError, throwIfError } from '../line/client-errors.js'
@@ -357,6 +358,7 @@ export class Sender {
       batch.row.answered(batch)
       const { errorCode = 0 } = answerFor(response, batch.topic, batch.partition) ?? {}
       if (errorCode !== 0) metadata.invalidate(batch.topic)
+      batch.written(NONE)
       accumulator.settle(batch, undefined, false)
     }
     this.#afterAnswer()
@@ -382,13 +384,9 @@ export class Sender {
   }
 
   #onSuccess(batch: PendingBatch, answer: PartitionProduceResponse): void {
-    const { baseOffset, logAppendTimeMs = -1 } = answer
+    const { baseOffset, logAppendTimeMs } = answer
     batch.row.answered(batch)
-    let offset = baseOffset
-    batch.forEach(receipt => {
-      receipt.offset = baseOffset < 0 ? baseOffset : offset++
-      if (logAppendTimeMs >= 0) receipt.timestamp = logAppendTimeMs
-    })
+    batch.written(baseOffset, logAppendTimeMs)
     this.#options.accumulator.settle(batch, undefined, true)
   }
 

@@ -87,9 +87,8 @@ async function walk(seed: number): Promise<void> {
 
 function appended(accumulator: Accumulator, count: number): PendingBatch {
   const [row] = accumulator.rowsOf('orders', 1)
-  const owner = new SendCall('orders', [], undefined, () => undefined)
-  const record = { timestamp: 0, key: null, value: 'x'.repeat(50), headers: [] }
-  for (let n = 0; n < count; n++) accumulator.append(row!, record, owner, 0)
+  const messages = Array.from({ length: count }, () => ({ value: 'x'.repeat(50) }))
+  accumulator.append(new SendCall('orders', messages, () => undefined), [row!], 0, Infinity)
   return row!.batches.at(-1) as PendingBatch
 }
 

@@ -339,9 +339,8 @@ describe('at the end of the numbers', () => {
     const identity = new ProducerIdentity({ codec: 'none' })
     identity.set(5, 0)
     const batchWith = (count: number): PendingBatch => {
-      const owner = new SendCall('orders', [], undefined, () => undefined)
-      const record = { timestamp: 0, key: null, value: 'x', headers: [] }
-      for (let n = 0; n < count; n++) accumulator.append(row!, record, owner, 0)
+      const messages = Array.from({ length: count }, () => ({ value: 'x' }))
+      accumulator.append(new SendCall('orders', messages, () => undefined), [row!], 0, Infinity)
       return row!.batches.at(-1) as PendingBatch
     }
     const sequenceOf = (batch: PendingBatch): number => {
