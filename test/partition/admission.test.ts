@@ -40,7 +40,7 @@ function withHeader(header: Partial<Parameters<typeof writeHeader>[3]>): Buffer 
 function refusal(
   records: Uint8Array,
   settings: Record<string, unknown> = {},
-  origin: Origin = 'own',
+  origin: Origin = 'foreign',
 ): string {
   try {
     admit(records, { config: config(settings), now: NOW, origin })
@@ -241,7 +241,7 @@ describe('a batch that has come over a wire', () => {
   ])('a batch from a wire with %j is refused', (header, sentence) => {
     expect(foreign(withHeader(header))).toMatch(sentence)
     // Our own producers are believed: their brokers may have written offsets already.
-    expect(refusal(withHeader(header))).toBe('admitted')
+    expect(refusal(withHeader(header), {}, 'own')).toBe('admitted')
   })
 
   it('a batch from a wire is refused if its records do not match its header', () => {
@@ -320,7 +320,8 @@ describe("a topic's compression.type", () => {
   }
 
   function stored(records: Uint8Array, settings: Record<string, unknown>): Batch {
-    return inTopicsCodec(admit(records, { config: config(settings), now: NOW }), config(settings))
+    const circumstances = { config: config(settings), now: NOW, origin: 'own' } as const
+    return inTopicsCodec(admit(records, circumstances), circumstances.config)
   }
 
   it.each([

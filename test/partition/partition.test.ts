@@ -190,7 +190,7 @@ describe('appending', () => {
     const { partition } = await leading()
     const bytes = batchOf(['a'])
     bytes[40]! ^= 1
-    expect(() => partition.append(bytes)).toThrow('CORRUPT_MESSAGE')
+    expect(() => partition.append(bytes, false, 'foreign')).toThrow('CORRUPT_MESSAGE')
     expect(partition.log.logEndOffset).toBe(0)
   })
 
