@@ -19,7 +19,7 @@ import { BATCH_STATES, type BatchState } from './batch-states.js'
 import type { BufferPool } from './buffer-pool.js'
 import type { Message } from './messages.js'
 
-const NO_HEADERS: readonly HeaderIn[] = []
+export const NO_PAIRS: readonly HeaderIn[] = []
 
 /** A send that waits for the batches that hold its records; all are of one topic. */
 export interface BatchOwner {
@@ -243,7 +243,7 @@ export class Accumulator {
     for (let index = owner.appendedCount; index < messages.length; index++) {
       if (this.#bytes >= bytesMax) return false
       const { key = null, value } = messages[index] as Message
-      const pairs = headers?.[index] ?? NO_HEADERS
+      const pairs = headers?.[index] ?? NO_PAIRS
       const timestamp = owner.timeOf(index)
       const row = rows[partitions === undefined ? 0 : (partitions[index] as number)] as Row
       let batch = row.open

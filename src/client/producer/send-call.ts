@@ -5,7 +5,7 @@ import { recordSizeMax, sizeBound } from '../../model/batch/batch-builder.js'
 import type { BytesIn, HeaderIn } from '../../model/batch/record.js'
 import { toPartlogError, withUnknownOutcome } from '../../model/errors.js'
 import { NONE, type Offset, type Timestamp } from '../../model/units.js'
-import type { BatchOwner, Run, SendHeaders } from './accumulator.js'
+import { NO_PAIRS, type BatchOwner, type Run, type SendHeaders } from './accumulator.js'
 import { checkMessage, headerPairs, type Message, type RecordMetadata } from './messages.js'
 
 /** The most bytes of a record that can be sent, and the error for a larger one. */
@@ -14,7 +14,6 @@ export interface RecordLimit {
   error(index: number, bytes: number): Error
 }
 
-const NO_PAIRS: readonly HeaderIn[] = []
 /** Before its first message is appended, a call has no time. */
 const NOT_YET = -1
 
