@@ -32,8 +32,10 @@ export interface BatchOwner {
   readonly partitions: readonly number[] | undefined
   /** How many messages are in batches. */
   appendedCount: number
-  /** The timestamp of a message. */
-  timeOf(index: number): Timestamp
+  /** The timestamp of messages that have none of their own. */
+  readonly sentAt: Timestamp
+  /** The timestamps of messages that have one. */
+  readonly times: readonly (Timestamp | undefined)[] | undefined
   /** One more batch holds records of this owner. */
   batchAdded(): void
   /**
@@ -239,12 +241,12 @@ export class Accumulator {
    * messages are in batches.
    */
   append(owner: BatchOwner, rows: readonly Row[], nowMs: number, bytesMax: number): boolean {
-    const { messages, headers, partitions } = owner
+    const { messages, headers, partitions, times, sentAt } = owner
     for (let index = owner.appendedCount; index < messages.length; index++) {
       if (this.#bytes >= bytesMax) return false
       const { key = null, value } = messages[index] as Message
       const pairs = headers?.[index] ?? NO_PAIRS
-      const timestamp = owner.timeOf(index)
+      const timestamp = times?.[index] ?? sentAt
       const row = rows[partitions === undefined ? 0 : (partitions[index] as number)] as Row
       let batch = row.open
       let sizeBefore = batch === undefined ? 0 : batch.builder.size

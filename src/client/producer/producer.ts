@@ -215,7 +215,7 @@ export class ProducerClient implements Producer {
     const { bufferMemory } = this.#settings
     const nowMs = clock.monotonicMs()
     this.#metadata.refreshIfOld(call.topic, nowMs)
-    call.sentAt(clock.now())
+    call.begin(clock.now())
     try {
       if (!this.#choosePartitions(topic, call)) {
         this.#waitForTopic(call)
