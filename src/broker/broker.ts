@@ -17,10 +17,11 @@ import { createTopic, type ControllerContext } from '../coordinator/metadata/top
 import type { LogManager } from '../log/log-manager.js'
 import { isPartlogError, PartlogError } from '../model/errors.js'
 import { checkTopicName, isInternalTopic, OFFSETS_TOPIC } from '../model/names.js'
+import { NONE, type Offset } from '../model/units.js'
 import type { Partition } from '../partition/partition.js'
 import type { Durability } from '../partition/roles.js'
 import type { ApiName, Request, Response } from '../protocol/api.js'
-import type { Channel } from '../protocol/channel.js'
+import type { Channel, OneBatch } from '../protocol/channel.js'
 import {
   COMPACTION_INTERVAL_MS,
   HIGH_WATERMARK_CHECKPOINT_INTERVAL_MS,
@@ -52,7 +53,7 @@ import {
 } from './requests/group-requests.js'
 import { describeCluster, metadata } from './requests/metadata-requests.js'
 import { deleteRecords, listOffsets, offsetForLeaderEpoch } from './requests/offset-requests.js'
-import { produce } from './requests/produce-requests.js'
+import { produce, produceNow } from './requests/produce-requests.js'
 import { initProducerId, ProducerIds } from './requests/producer-id-requests.js'
 import {
   alterConfigs,
@@ -210,6 +211,11 @@ export class Broker implements BrokerContext {
   ): Response<A> | Promise<Response<A>> {
     if (this.#isClosed) throw new PartlogError('CLOSED', `broker ${this.nodeId} is closed`)
     return HANDLERS[api](this, request, signal)
+  }
+
+  /** The short way of a Produce request, see {@link Channel.appendNow}. */
+  appendNow(batch: OneBatch): Offset {
+    return this.#isClosed ? NONE : produceNow(this, batch)
   }
 
   /** Ends like a process that dies: writes and sends nothing more. */

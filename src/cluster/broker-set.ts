@@ -310,8 +310,10 @@ export class BrokerSet {
 
   #attach(broker: Broker): void {
     this.controller.attach(broker)
-    this.#options.network.attach(broker.nodeId, (api, request, signal) =>
-      broker.handle(api, request, signal),
+    this.#options.network.attach(
+      broker.nodeId,
+      (api, request, signal) => broker.handle(api, request, signal),
+      batch => broker.appendNow(batch),
     )
   }
 

@@ -142,6 +142,11 @@ export class MemoryDisk implements Disk {
     return fault
   }
 
+  /** Whether anything takes note of operations; if not, an append makes no object for one. */
+  get isObserved(): boolean {
+    return this.#recordsHistory || this.beforeOperation !== undefined
+  }
+
   /** A copy of `bytes` if the history needs one: callers reuse their buffers. */
   forHistory(bytes: Uint8Array): Uint8Array {
     return this.#recordsHistory ? Uint8Array.from(bytes) : bytes
@@ -238,12 +243,14 @@ class MemoryFile implements DiskFile {
     this.#checkOpen('append')
     const { path, size: position } = this
     if (this.#node.hasLeftover) this.truncate(position)
-    const kept = this.#disk.forHistory(bytes)
-    const file = this.#node.id
-    const fault = this.#disk.perform({ kind: 'append', path, file, position, bytes: kept })
-    if (fault !== undefined) {
-      this.#node.hasLeftover = true
-      throw new DiskError(fault.code, 'append', path)
+    if (this.#disk.isObserved) {
+      const kept = this.#disk.forHistory(bytes)
+      const file = this.#node.id
+      const fault = this.#disk.perform({ kind: 'append', path, file, position, bytes: kept })
+      if (fault !== undefined) {
+        this.#node.hasLeftover = true
+        throw new DiskError(fault.code, 'append', path)
+      }
     }
     this.#node.content.append(bytes)
   }
@@ -290,7 +297,7 @@ class Content {
       const chunk = this.#chunkFor(end, bytes.byteLength - done)
       const at = end % CHUNK_BYTES
       const count = Math.min(bytes.byteLength - done, chunk.length - at)
-      chunk.set(bytes.subarray(done, done + count), at)
+      chunk.set(count === bytes.byteLength ? bytes : bytes.subarray(done, done + count), at)
       done += count
       this.#size += count
     }

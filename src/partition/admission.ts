@@ -99,6 +99,15 @@ export function admit(records: Uint8Array, circumstances: Circumstances): Admitt
   return admitted
 }
 
+/** True if a batch of partlog's own producer is admitted as it is, by its header alone. */
+export function isPlain(batch: Batch, config: LogConfig, now: Timestamp): boolean {
+  if (config.isCompacted || config.timestampType !== 'CreateTime') return false
+  if (config.codec !== undefined && config.codec !== 'none') return false
+  if (config.timestampBeforeMaxMs !== Number.MAX_SAFE_INTEGER) return false
+  const isDue = batch.maxTimestamp <= now + config.timestampAfterMaxMs
+  return isDue && batch.size <= config.maxMessageBytes
+}
+
 /** The batch in the codec of compression.type: itself, unless the topic names another codec. */
 export function inTopicsCodec(admitted: Admitted, config: LogConfig): Batch {
   const { batch } = admitted

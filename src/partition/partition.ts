@@ -20,13 +20,12 @@
 
 import { assert } from '../base/assert.js'
 import type { OffsetAndTimestamp, ReadBounds } from '../log/store/log-reader.js'
-import type { Log } from '../log/store/log.js'
-import type { Appended } from '../log/store/log.js'
-import type { Batch } from '../model/batch/batch.js'
+import type { Appended, Log } from '../log/store/log.js'
+import { Batch } from '../model/batch/batch.js'
 import { isPartlogError, PartlogError, toPartlogError } from '../model/errors.js'
 import type { TopicPartition } from '../model/names.js'
 import { NONE, type LeaderEpoch, type Offset, type Timestamp } from '../model/units.js'
-import { admit, inTopicsCodec, type Origin } from './admission.js'
+import { admit, inTopicsCodec, isPlain, type Origin } from './admission.js'
 import { Arrivals } from './arrivals.js'
 import {
   appendedBefore,
@@ -254,6 +253,22 @@ export class Partition {
     if (this.#options.durability === 'process') this.#advance()
     else log.requestFlush()
     return appended
+  }
+
+  /** The short way of `append`: the base offset, or −1 if the batch has to go the long way. */
+  appendNow(records: Buffer, now: Timestamp): Offset {
+    if (!this.#isAlone || !this.arrivals.isEmpty) return NONE
+    if (this.#options.durability !== 'process') return NONE
+    const batch = new Batch(records, 0)
+    const log = this.#log as Log
+    if (!isPlain(batch, log.config, now) || !log.producers.isNext(batch)) return NONE
+    try {
+      const { firstOffset } = log.append(records, [batch], this.leaderEpoch, now)
+      this.#advance()
+      return firstOffset
+    } catch {
+      return NONE // the long way fails, too, and tells why
+    }
   }
 
   /** When the disk is full, the append fails and another replica should lead. */

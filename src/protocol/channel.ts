@@ -28,6 +28,22 @@ export interface Channel {
     request: Request<A>,
     signal?: AbortSignal,
   ): Response<A> | Promise<Response<A>>
+
+  /**
+   * The short way of a Produce request, for a node in this process: appends one plain batch of one
+   * partition if nothing has to wait, and returns its base offset. Returns −1, and nothing has
+   * changed, if the batch has to be sent.
+   */
+  appendNow?(nodeId: number, batch: OneBatch): number
+}
+
+/** A batch that goes the short way. The caller reuses the object and the bytes. */
+export interface OneBatch {
+  readonly topic: string
+  readonly partition: number
+  readonly records: Buffer
+  /** The time, by the clock of the process. */
+  readonly now: number
 }
 
 /** True for Produce with acks 0: the broker sends no response. */

@@ -116,7 +116,7 @@ describe('a cluster', () => {
       return next()
     })
     const send = (): Promise<unknown> =>
-      producer.send({ topic: 'orders', messages: [{ value: 'a' }] })
+      producer.send({ topic: 'orders', messages: [{ value: 'a', headers: { kind: 'no short way' } }] })
     expect(await send()).toMatchObject([{ offset: 0 }])
     await clock.advance(86_000_000)
     expect(await send()).toMatchObject([{ offset: 0 }])

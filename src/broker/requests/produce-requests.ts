@@ -12,6 +12,7 @@ import { within } from '../../base/alarm.js'
 import { asBuffer, NO_BYTES } from '../../base/bytes.js'
 import { errorOf, PartlogError, type ErrorCode } from '../../model/errors.js'
 import { isInternalTopic, partitionKey } from '../../model/names.js'
+import { NONE, type Offset } from '../../model/units.js'
 import { onlyBatch, RefusedRecords } from '../../partition/admission.js'
 import { AT_ONCE_MAX_BYTES, TooMuchAtOnce, type Unpacking } from '../../partition/contents.js'
 import type { Partition } from '../../partition/partition.js'
@@ -20,6 +21,7 @@ import type {
   ProduceRequest,
   ProduceResponse,
 } from '../../protocol/messages/produce.js'
+import type { OneBatch } from '../../protocol/channel.js'
 import { errorFields } from '../node/answer-errors.js'
 import type { BrokerContext } from '../node/context.js'
 import { currentLeader, nodeEndpoints, PRODUCE_LED_ELSEWHERE } from './current-leader.js'
@@ -50,6 +52,17 @@ export function produce(
   }
   const whole = (): ProduceResponse => withLeaders(broker, responses)
   return pending.length === 0 ? whole() : Promise.all(pending).then(whole)
+}
+
+/**
+ * The short way: one batch of partlog's own producer, for a partition that can append and commit it
+ * in this very call. Returns its base offset; −1, and nothing has changed, if it has to go the long
+ * way, also to be refused there.
+ */
+export function produceNow(broker: BrokerContext, batch: OneBatch): Offset {
+  const { topic, partition, records, now } = batch
+  if (isInternalTopic(topic)) return NONE
+  return broker.replicas.find(topic, partition)?.appendNow(records, now) ?? NONE
 }
 
 /** Sets the answer at `place`; returns a promise if the answer is not final yet. */

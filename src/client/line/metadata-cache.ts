@@ -61,17 +61,17 @@ export class MetadataCache {
     this.#options = options
   }
 
-  /** The topic, if it is known. */
-  known(topic: string): KnownTopic | undefined {
+  /**
+   * The topic, if it is known. If its metadata is old at `nowMs`, it is refreshed in the background
+   * and used meanwhile.
+   */
+  known(topic: string, nowMs = -Infinity): KnownTopic | undefined {
     const entry = this.#entries.get(topic)
-    return entry?.isStale === false ? entry.topic : undefined
-  }
-
-  /** Refreshes the topic in the background if its metadata is old; it is used meanwhile. */
-  refreshIfOld(topic: string, nowMs: number): void {
-    const entry = this.#entries.get(topic)
-    if (entry === undefined || nowMs - entry.fetchedAtMs <= this.#options.maxAgeMs) return
-    this.refresh(topic).catch(() => undefined) // the old metadata may still be right
+    if (entry === undefined || entry.isStale) return undefined
+    if (nowMs - entry.fetchedAtMs > this.#options.maxAgeMs) {
+      this.refresh(topic).catch(() => undefined) // the old metadata may still be right
+    }
+    return entry.topic
   }
 
   /** Refreshes the topic now. Concurrent calls share one request. */

@@ -24,6 +24,18 @@ export class Partitioner {
   /** The next partition for records without a key, by topic. */
   readonly #turns = new Map<string, number>()
 
+  /** The partition of the next message; without a key, `took` then moves on to the next one. */
+  peek(topic: string, key: string | Uint8Array | null, partitionCount: number): number {
+    if (partitionCount === 1) return 0
+    const turn = key === null ? (this.#turns.get(topic) ?? 0) : hashOf(key)
+    return (turn & 0x7fffffff) % partitionCount
+  }
+
+  /** A message without a key went to the partition that `peek` gave. */
+  took(topic: string): void {
+    this.#turns.set(topic, ((this.#turns.get(topic) ?? 0) + 1) | 0)
+  }
+
   /** The partition of each message; undefined if the topic has only one. */
   chooseAll(
     topic: string,

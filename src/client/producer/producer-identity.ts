@@ -42,16 +42,25 @@ export class ProducerIdentity {
 
   /** The bytes to send, under the next sequence of the row if they were not sealed before. */
   seal(batch: PendingBatch): Buffer {
+    if (batch.isSealed) return batch.seal(this.#options)
+    const bytes = batch.seal(this.optionsFor(batch.row))
+    this.used(batch.row, batch.count)
+    return bytes
+  }
+
+  /** The options of the row's next batch. Valid until the next call. */
+  optionsFor(row: Row): BatchOptions {
     const options = this.#options
-    if (!batch.isSealed) {
-      const { row } = batch
-      this.#bringUpToDate(row)
-      options.producerId = row.producerId
-      options.producerEpoch = row.producerEpoch
-      options.baseSequence = row.nextSequence
-      row.nextSequence = sequenceAfter(row.nextSequence, batch.count)
-    }
-    return batch.seal(options)
+    this.#bringUpToDate(row)
+    options.producerId = row.producerId
+    options.producerEpoch = row.producerEpoch
+    options.baseSequence = row.nextSequence
+    return options
+  }
+
+  /** The row's next sequences belong to a batch from now on. */
+  used(row: Row, count: number): void {
+    row.nextSequence = sequenceAfter(row.nextSequence, count)
   }
 
   /** A sealed batch was refused and is split: its parts reuse its sequences. */

@@ -24,12 +24,13 @@ import { MetadataCache, type KnownTopic } from '../line/metadata-cache.js'
 import { withRetries } from '../line/retry.js'
 import { Accumulator, type BatchOwner } from './accumulator.js'
 import { BufferPool } from './buffer-pool.js'
-import { checkTopicMessages, type RecordMetadata } from './messages.js'
+import { checkTopicMessages, type Message, type RecordMetadata } from './messages.js'
 import { Partitioner, type PartitionerFunction } from './partitioner.js'
 import type { Producer, ProducerOptions, SendRequest } from './producer-api.js'
 import { PRODUCER_OPTIONS, type ProducerSettings } from './producer-config.js'
 import { SendCall, type RecordLimit } from './send-call.js'
 import { Sender } from './sender.js'
+import { ShortWay } from './short-way.js'
 
 export interface ProducerContext {
   readonly channel: Channel
@@ -58,6 +59,7 @@ export class ProducerClient implements Producer {
   readonly #metadata: MetadataCache
   readonly #accumulator: Accumulator
   readonly #sender: Sender
+  readonly #shortWay: ShortWay
   readonly #partitioner = new Partitioner()
   readonly #recordLimit: RecordLimit
   /** Calls that wait for their topic's metadata, in order. */
@@ -90,11 +92,20 @@ export class ProducerClient implements Producer {
       onSettled: () => this.#onRoom(),
       isShortOfMemory: () => this.#blocked.length > 0,
     })
+    this.#shortWay = new ShortWay({
+      channel,
+      clock,
+      settings: this.#settings,
+      metadata: this.#metadata,
+      accumulator: this.#accumulator,
+      partitioner: this.#partitioner,
+      identity: this.#sender.identity,
+    })
   }
 
   send(request: SendRequest): Promise<RecordMetadata[]> {
     try {
-      return this.#admit(this.#checked(request)).promise
+      return this.#sendShort(request) ?? this.#admit(this.#checked(request)).promise
     } catch (error) {
       return Promise.reject(toPartlogError(error))
     }
@@ -141,6 +152,16 @@ export class ProducerClient implements Producer {
     const call = new SendCall(topic, messages, this.#onReleased)
     call.check(this.#recordLimit)
     return call
+  }
+
+  /** Undefined if the send has to go the long way. */
+  #sendShort(request: SendRequest): Promise<RecordMetadata[]> | undefined {
+    if (this.#closing !== undefined || this.#blocked.length > 0) return undefined
+    checkFields(request, 'send', SEND_FIELDS)
+    const { topic, messages } = request
+    checkTopicMessages(topic, messages)
+    if (messages.length !== 1 || this.#byTopic.has(topic)) return undefined
+    return this.#shortWay.send(topic, messages[0] as Message)
   }
 
   #admit(call: SendCall): SendCall {
@@ -206,15 +227,14 @@ export class ProducerClient implements Producer {
 
   /** Appends messages to batches while there is memory; true when all are appended. */
   #append(call: SendCall): boolean {
-    const topic = this.#metadata.known(call.topic)
+    const { clock } = this.#context
+    const { bufferMemory } = this.#settings
+    const nowMs = clock.monotonicMs()
+    const topic = this.#metadata.known(call.topic, nowMs)
     if (topic === undefined) {
       this.#waitForTopic(call)
       return true
     }
-    const { clock } = this.#context
-    const { bufferMemory } = this.#settings
-    const nowMs = clock.monotonicMs()
-    this.#metadata.refreshIfOld(call.topic, nowMs)
     call.begin(clock.now())
     try {
       if (!this.#choosePartitions(topic, call)) {
@@ -231,7 +251,7 @@ export class ProducerClient implements Producer {
       call.fail(toPartlogError(error))
     }
     if (this.#accumulator.prune(TOPICS_MAX)) this.#sender.forgetSequences()
-    this.#sender.wake()
+    this.#sender.wake(this.#shortWay.isTurnDue)
     return true
   }
 

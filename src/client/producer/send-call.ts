@@ -154,7 +154,7 @@ export class SendCall implements BatchOwner {
   }
 }
 
-function receiptOf(
+export function receiptOf(
   topic: string,
   partition: number,
   offset: Offset,

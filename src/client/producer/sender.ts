@@ -92,6 +92,10 @@ class Alarm {
 export class Sender {
   readonly #options: SenderOptions
   #isScheduled = false
+  readonly #onWake = (): void => {
+    this.#isScheduled = false
+    this.#drain()
+  }
   /** The foreground alarm keeps the process alive because a batch must be sent. */
   readonly #alarms = { foreground: new Alarm(), background: new Alarm() }
   /** A flush is under way: lingerMs is ignored. */
@@ -99,7 +103,7 @@ export class Sender {
 
   readonly #batchOptions: BatchOptions
   /** Undefined without idempotence. */
-  readonly #identity: ProducerIdentity | undefined
+  readonly identity: ProducerIdentity | undefined
   #isAskingForId = false
   #idFailures = 0
   readonly #news: RetryNews
@@ -111,22 +115,21 @@ export class Sender {
     const faultGapMs = requestTimeoutMs + 2 * retryBackoffMaxMs
     this.#news = new RetryNews({ clock, logger, faultGapMs })
     this.#batchOptions = { codec: settings.compression }
-    this.#identity = isIdempotent(settings) ? new ProducerIdentity(this.#batchOptions) : undefined
+    this.identity = isIdempotent(settings) ? new ProducerIdentity(this.#batchOptions) : undefined
   }
 
   /** Rows were forgotten with their sequences: the next epoch begins. */
   forgetSequences(): void {
-    this.#identity?.beginNextEpoch()
+    this.identity?.beginNextEpoch()
   }
 
-  /** A batch may be ready: drains at the end of this turn. */
-  wake(): void {
+  /** A batch may be ready: drains at the end of this turn, or `inNextTurn`. */
+  wake(inNextTurn = false): void {
     if (this.#isScheduled) return
     this.#isScheduled = true
-    this.#options.clock.soon(() => {
-      this.#isScheduled = false
-      this.#drain()
-    })
+    const { clock } = this.#options
+    if (inNextTurn) void clock.turn().then(this.#onWake)
+    else clock.soon(this.#onWake)
   }
 
   set isFlushing(isFlushing: boolean) {
@@ -172,7 +175,7 @@ export class Sender {
   }
 
   #needsId(batch: PendingBatch): boolean {
-    return this.#identity !== undefined && !this.#identity.isKnown && !batch.isSealed
+    return this.identity !== undefined && !this.identity.isKnown && !batch.isSealed
   }
 
   async #askForId(): Promise<void> {
@@ -183,7 +186,7 @@ export class Sender {
       const request = { transactionalId: null, transactionTimeoutMs: INT_MAX }
       const answer = await this.#options.channel.send(ANY_NODE, 'InitProducerId', request)
       throwIfError(answer, 'the broker assigned no producer id')
-      this.#identity?.set(answer.producerId, answer.producerEpoch)
+      this.identity?.set(answer.producerId, answer.producerEpoch)
     } catch (error) {
       failure = toPartlogError(error)
     }
@@ -340,7 +343,7 @@ export class Sender {
   #topicData(batches: readonly PendingBatch[]): TopicData[] {
     const topics: TopicData[] = []
     for (const batch of batches) {
-      const records = this.#identity?.seal(batch) ?? batch.seal(this.#batchOptions)
+      const records = this.identity?.seal(batch) ?? batch.seal(this.#batchOptions)
       let topic = topics.find(candidate => candidate.name === batch.topic)
       if (topic === undefined) topics.push((topic = { name: batch.topic, partitionData: [] }))
       topic.partitionData.push({ index: batch.partition, records })
@@ -397,14 +400,14 @@ export class Sender {
     const mayBeWritten = MAY_HAVE_APPENDED.has(error.code)
     if (mayBeWritten) batch.outcomeUnknown = true
     if (error.code === 'MESSAGE_TOO_LARGE' && batch.count > 1) {
-      this.#identity?.takeBack(batch)
+      this.identity?.takeBack(batch)
       return accumulator.split(batch)
     }
-    if (this.#identity !== undefined && error.code === 'OUT_OF_ORDER_SEQUENCE_NUMBER') {
+    if (this.identity !== undefined && error.code === 'OUT_OF_ORDER_SEQUENCE_NUMBER') {
       // An unclean election lost acknowledged records: continue in a new epoch.
       this.#giveUp(batch)
       batch.unseal()
-    } else if (!error.retriable || (mayBeWritten && this.#identity === undefined)) {
+    } else if (!error.retriable || (mayBeWritten && this.identity === undefined)) {
       this.#giveUp(batch)
       return accumulator.settle(batch, this.#outcomeOf(batch, error), true)
     }
@@ -429,7 +432,7 @@ export class Sender {
 
   /** A sent batch is not sent again: the broker may or may not have its sequence. */
   #giveUp(batch: PendingBatch): void {
-    if (batch.isSealed) this.#identity?.giveUp(batch.row)
+    if (batch.isSealed) this.identity?.giveUp(batch.row)
   }
 
   #outcomeOf(batch: PendingBatch, error: PartlogError): PartlogError {

@@ -7,15 +7,22 @@
  * NETWORK_EXCEPTION; the outcome is unknown unless nothing was sent.
  */
 
-import { Alarm } from '../../base/alarm.js'
 import { assert } from '../../base/assert.js'
 import type { Clock } from '../../base/clock.js'
 import type { Random } from '../../base/random.js'
 import { isPartlogError, PartlogError } from '../../model/errors.js'
 import type { ApiName, Request, Response } from '../../protocol/api.js'
-import { ANY_NODE, isUnanswered, answerTimeoutMs, type Channel } from '../../protocol/channel.js'
+import { NONE } from '../../model/units.js'
+import {
+  ANY_NODE,
+  answerTimeoutMs,
+  isUnanswered,
+  type Channel,
+  type OneBatch,
+} from '../../protocol/channel.js'
 import { splitRequest } from '../faults/fault-answers.js'
 import type { Fault, FaultRoute, FaultSource } from '../faults/faults.js'
+import { DelayedMessages } from './delayed-messages.js'
 import {
   CLIENT,
   CONTROLLER,
@@ -39,6 +46,9 @@ export type NodeHandle = <A extends ApiName>(
   signal: AbortSignal | undefined,
   from: number,
 ) => Answer<A>
+
+/** The short way into a node, see {@link Channel.appendNow}. */
+export type AppendNow = (batch: OneBatch) => number
 
 export interface NetworkOptions {
   readonly clock: Clock
@@ -70,9 +80,11 @@ export class Network implements ClusterNetwork {
   readonly #faults: FaultSource
   /** By id. */
   readonly #nodes = new Map<number, NodeHandle>()
+  /** The short ways of nodes that have one. */
+  readonly #appends = new Map<number, AppendNow>()
   readonly #inFlight = new Set<InFlight>()
   /** The lines that hold messages. */
-  readonly #lines = new Map<string, Line>()
+  readonly #lines = new Map<string, DelayedMessages>()
   /** No rule is set, and no line holds a message that a new one must not overtake. */
   #isCalm = true
   #isClosed = false
@@ -86,12 +98,13 @@ export class Network implements ClusterNetwork {
   // ── nodes ──────────────────────────────────────────────────────────────────────────────
 
   /** From now on `handle` answers requests to the broker. */
-  attach(nodeId: number, handle: NodeHandle): void {
+  attach(nodeId: number, handle: NodeHandle, appendNow?: AppendNow): void {
     assert(Number.isSafeInteger(nodeId) && nodeId >= 0, 'nodes are numbered from 0', { nodeId })
     assert(!this.#nodes.has(nodeId), 'a node is attached once', { nodeId })
     assert(!this.#isClosed, 'nothing is attached to a closed network', { nodeId })
     this.#rules.addBroker(nodeId)
     this.#nodes.set(nodeId, handle)
+    if (appendNow !== undefined) this.#appends.set(nodeId, appendNow)
   }
 
   /**
@@ -100,6 +113,7 @@ export class Network implements ClusterNetwork {
    */
   detach(nodeId: number): void {
     this.#nodes.delete(nodeId)
+    this.#appends.delete(nodeId)
     this.#cut(
       ({ from, to }) => from === nodeId || to === nodeId,
       ({ api }) => unanswered(`${nameOf(nodeId)} ended before it answered ${api}`),
@@ -114,6 +128,7 @@ export class Network implements ClusterNetwork {
   close(): void {
     this.#isClosed = true
     this.#nodes.clear()
+    this.#appends.clear()
     this.#cut(
       () => true,
       ({ api }) => {
@@ -168,7 +183,11 @@ export class Network implements ClusterNetwork {
       }
       return answer
     }
-    return { send }
+    const appendNow = (nodeId: number, batch: OneBatch): number => {
+      if (!this.#isCalm || !this.#faults.isEmpty) return NONE
+      return this.#appends.get(nodeId)?.(batch) ?? NONE
+    }
+    return { send, appendNow }
   }
 
   /** The broker with the next id after `after`, or else the lowest one. Throws if none is left. */
@@ -295,7 +314,7 @@ export class Network implements ClusterNetwork {
     const line = this.#lines.get(name)
     if (line !== undefined) return this.#later(sent, go => line.pass(delayMs, go), arrive)
     if (delayMs === 0) return arrive()
-    const made = new Line(this.#clock, () => {
+    const made = new DelayedMessages(this.#clock, () => {
       this.#lines.delete(name)
       this.#update()
     })
@@ -405,59 +424,6 @@ function answerTimeoutOf(
   if (requestTimeoutMs === undefined) return undefined
   const { maxWaitMs = 0 } = api === 'Heartbeat' ? (request as Request<'Heartbeat'>) : {}
   return answerTimeoutMs(api, request, requestTimeoutMs) + maxWaitMs
-}
-
-// ── delayed messages ─────────────────────────────────────────────────────────────────────
-
-interface Message {
-  /** When it arrives, unless an earlier message takes longer. */
-  readonly dueMs: number
-  readonly arrive: () => void
-}
-
-/** Delivers messages in the order in which they were sent, whatever their delays. */
-class Line {
-  readonly #clock: Clock
-  readonly #onEmpty: () => void
-  readonly #messages: Message[] = []
-  /** Set for the first message. */
-  readonly #alarm: Alarm
-
-  constructor(clock: Clock, onEmpty: () => void) {
-    this.#clock = clock
-    this.#onEmpty = onEmpty
-    this.#alarm = new Alarm(clock, () => this.#deliver())
-  }
-
-  /** Calls `arrive` when the message is due; the returned function removes it from the line. */
-  pass(delayMs: number, arrive: () => void): () => void {
-    const message = { dueMs: this.#clock.monotonicMs() + delayMs, arrive }
-    this.#messages.push(message)
-    if (this.#messages.length === 1) this.#awaitFirst()
-    return () => {
-      const place = this.#messages.indexOf(message)
-      if (place < 0) return // it is being delivered
-      this.#messages.splice(place, 1)
-      if (place > 0) return
-      this.#awaitFirst()
-    }
-  }
-
-  #awaitFirst(): void {
-    const first = this.#messages[0]
-    this.#alarm.set(first === undefined ? Infinity : first.dueMs - this.#clock.monotonicMs())
-    if (first === undefined) this.#onEmpty()
-  }
-
-  #deliver(): void {
-    const now = this.#clock.monotonicMs()
-    // The first one counts as due: a timer may be early by a fraction of a millisecond.
-    const later = this.#messages.findIndex(({ dueMs }, index) => index > 0 && dueMs > now)
-    const count = later < 0 ? this.#messages.length : later
-    const arrived = this.#messages.splice(0, count)
-    this.#awaitFirst()
-    for (const { arrive } of arrived) arrive()
-  }
 }
 
 // ── errors ───────────────────────────────────────────────────────────────────────────────

@@ -155,6 +155,12 @@ export class ProducerState {
     return { firstOffset: lastOffset - offsetDelta, lastOffset, timestamp }
   }
 
+  /** True if the batch is new and its sequence is the one that comes next, or any will do. */
+  isNext(batch: Batch): boolean {
+    const { producerId } = batch
+    return producerId < 0 || (this.#find(producerId)?.isNext(batch) ?? true)
+  }
+
   /** True if the batch holds the last records of a known producer. */
   isLast({ producerId, lastOffset }: Batch): boolean {
     return producerId >= 0 && this.#producers.get(producerId)?.last?.lastOffset === lastOffset

@@ -80,6 +80,11 @@ export class Producers {
     return this.#state.check(batch)
   }
 
+  /** True if the batch is new and comes next: `check` has nothing to say about it. */
+  isNext(batch: Batch): boolean {
+    return this.#state.isNext(batch)
+  }
+
   /** True if the batch holds the last records of a known producer. */
   isLast(batch: Batch): boolean {
     return this.#state.isLast(batch)

@@ -36,12 +36,15 @@ export interface BatchOptions {
   readonly baseSequence?: number
 }
 
+const NO_VIEW: Buffer = Buffer.alloc(0)
+
 /** Returns a larger buffer, of at least `bytes`, in exchange for the old one. */
 export type Grow = (buffer: Buffer, bytes: number) => Buffer
 
 export class BatchBuilder {
   #buffer: Buffer
   readonly #grow: Grow | undefined
+  #view: Buffer = NO_VIEW
   readonly #bytesMax: number
   /** A record that fits below this position needs no further check. */
   #room: number
@@ -80,6 +83,12 @@ export class BatchBuilder {
     return this.#maxTimestamp
   }
 
+  /** Empties the batch: its buffer is used again. */
+  clear(): void {
+    this.#at = BATCH_HEADER_BYTES
+    this.#count = 0
+  }
+
   /** Adds a record; if it does not fit, returns false and changes nothing. */
   tryAppend(
     timestamp: Timestamp,
@@ -103,7 +112,7 @@ export class BatchBuilder {
   build(options: BatchOptions = {}): Buffer {
     assert(this.#count > 0, 'a batch has records')
     const { codec = 'none', producerId, producerEpoch, baseSequence } = options
-    const plain = this.#buffer.subarray(0, this.#at)
+    const plain = this.#plain()
     const bytes = codec === 'none' ? plain : compressed(plain, codec)
     // Named one by one: spreading `options` would cost more than encoding a record.
     writeHeader(bytes, 0, bytes.length, {
@@ -117,6 +126,15 @@ export class BatchBuilder {
       recordsCount: this.#count,
     })
     return bytes
+  }
+
+  /** The bytes of the batch. A kept buffer is sealed often, most times at the same size. */
+  #plain(): Buffer {
+    const { buffer } = this.#view
+    if (buffer !== this.#buffer.buffer || this.#view.length !== this.#at) {
+      this.#view = this.#buffer.subarray(0, this.#at)
+    }
+    return this.#view
   }
 
   #hasRoom(key: BytesIn, value: BytesIn, headers: readonly HeaderIn[]): boolean {
