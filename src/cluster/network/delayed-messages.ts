@@ -1,4 +1,4 @@
-/* A line of delayed messages between two nodes: they arrive in the order in which they were sent. */
+/* A line of delayed messages between two nodes: they arrive in the order of their sends. */
 
 import { Alarm } from '../../base/alarm.js'
 import type { Clock } from '../../base/clock.js'
