@@ -166,8 +166,8 @@ export async function readSmallFile(
   path: string,
   maxBytes: number,
 ): Promise<Buffer | undefined> {
-  const file = openIfExists(disk, path)
-  if (file === undefined) return undefined
+  if (!disk.exists(path)) return undefined
+  const file = disk.open(path)
   try {
     if (file.size > maxBytes) throw new DiskError('EFBIG', 'read', path)
     if (file.size > READ_NOW_BYTES) return await file.read(0, file.size)
@@ -175,15 +175,6 @@ export async function readSmallFile(
     return bytes.subarray(0, file.readNow(0, bytes))
   } finally {
     file.close()
-  }
-}
-
-function openIfExists(disk: Disk, path: string): DiskFile | undefined {
-  try {
-    return disk.open(path)
-  } catch (error) {
-    if (isDiskError(error, 'ENOENT') || isDiskError(error, 'ENOTDIR')) return undefined
-    throw error
   }
 }
 

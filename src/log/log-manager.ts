@@ -33,19 +33,16 @@ import { IndexCache } from './format/index-file.js'
 import type { LogSettings } from './format/log-config.js'
 import { offlineError, unopenedError } from './format/log-errors.js'
 import { readMetaProperties, writeMetaProperties } from './format/meta-properties.js'
-import {
-  checkTopicId,
-  createLog,
-  openLog,
-  readTopicId,
-  refuseDamagedMetadata,
-  writeTopicId,
-} from './recovery/open-log.js'
+import { claimPartitionFolder, readTopicId } from './format/partition-metadata.js'
+import { createLog, openLog } from './recovery/open-log.js'
 import type { RecoveryFinding } from './recovery/recovery.js'
 import type { Log } from './store/log.js'
 
 /** Memory for indexes read from disk, for all logs of a folder together. */
 const INDEX_CACHE_BYTES = 16 * 1024 * 1024
+
+/** Logs that are closed at a time: some wait for the disk while others write. */
+const CLOSE_AT_ONCE = 8
 
 export interface LogManagerOptions {
   readonly disk: Disk
@@ -98,6 +95,8 @@ export class LogManager {
   /** Which of these a valid checksum covered. */
   readonly #isSealed: Sealed
   readonly #removals = new Set<Timer>()
+  /** Topic ids read from folders that are not open yet. */
+  readonly #topicIds = new Map<string, string | undefined>()
   /** The next write of checkpoints, until it begins. */
   #nextCheckpoint: Promise<void> | undefined
 
@@ -246,6 +245,7 @@ export class LogManager {
   /** Renames a folder so that it counts as deleted, and removes its files after `delayMs`. */
   async deleteFolder(folder: string, delayMs = 0): Promise<void> {
     const { disk, random, clock } = this.#options
+    this.#topicIds.delete(folder)
     if (!disk.exists(join(this.root, folder))) return
     const target = join(this.root, deletedFolder(folder, uuidHex(randomUuid(random))))
     disk.rename(join(this.root, folder), target)
@@ -265,7 +265,9 @@ export class LogManager {
   /** The topic id in a partition's folder; undefined if the folder names none. */
   async topicIdOf(folder: string): Promise<string | undefined> {
     if (parsePartitionFolder(folder) === undefined) return undefined
-    return await readTopicId(this.#options.disk, join(this.root, folder))
+    const topicId = await readTopicId(this.#options.disk, join(this.root, folder))
+    this.#topicIds.set(folder, topicId)
+    return topicId
   }
 
   // ── checkpoints ────────────────────────────────────────────────────────────────────────
@@ -356,11 +358,12 @@ export class LogManager {
     for (const timer of this.#removals) timer.cancel()
     let isClean = this.#unopened.size === 0
     let loss: PartlogError | undefined
-    for (const log of this.#logs.values()) {
+    await eachOf(this.#logs.values(), async log => {
       const wasOnline = log.offlineReason === undefined
-      isClean = (await log.close()) && isClean
+      const isClosedCleanly = await log.close()
+      isClean &&= isClosedCleanly
       if (wasOnline && log.durableEndOffset < log.logEndOffset) loss ??= log.offlineReason
-    }
+    })
     try {
       await this.writeCheckpoints()
       if (isClean) await this.#writeMarker()
@@ -391,19 +394,19 @@ export class LogManager {
     const saveCheckpoints = (): Promise<void> => this.writeCheckpoints()
     const context = { disk, folder, topicPartition, clock, random, logger, settings }
     const withCache = { ...context, cache: this.#cache, saveCheckpoints }
+    const knownId = this.#topicIds.get(partitionFolder(partition))
+    this.#topicIds.delete(partitionFolder(partition)) // it may change from now on
     if (!disk.exists(folder)) {
       refuseLostFolder(folder, this.#recoveryPoints.get(key) ?? 0, this.#logStarts.get(key) ?? 0)
       await this.#forgetWatermark(key)
-      return await createLog(withCache, topicId)
+      return createLog(withCache, topicId)
     }
-    const storedId = await readTopicId(disk, folder)
-    checkTopicId(folder, storedId, topicId)
-    if (storedId === undefined) {
-      refuseDamagedMetadata(disk, folder)
-      await writeTopicId(disk, folder, topicId)
+    const recoveryPoint = this.#recoveryPoints.get(key) ?? 0
+    if (knownId !== topicId) {
+      await claimPartitionFolder({ disk, folder, topicId, isSynced: recoveryPoint > 0 })
     }
     const { log, findings } = await openLog(withCache, {
-      recoveryPoint: this.#recoveryPoints.get(key) ?? 0,
+      recoveryPoint,
       durableOffset: this.#durableOffsetOf(partition, key),
       logStartOffset: this.#logStarts.get(key),
       isSealed: this.#isSealed,
@@ -445,6 +448,15 @@ export class LogManager {
       this.#options.logger.warn(`${path} could not be removed yet`, { error })
     })
   }
+}
+
+/** Handles all items, a few at a time. */
+async function eachOf<T>(items: Iterable<T>, task: (item: T) => Promise<void>): Promise<void> {
+  const queue = items[Symbol.iterator]()
+  const work = async (): Promise<void> => {
+    for (let next = queue.next(); next.done !== true; next = queue.next()) await task(next.value)
+  }
+  await Promise.all(Array.from({ length: CLOSE_AT_ONCE }, work))
 }
 
 /** `a-b-7` is partition 7 of `a-b`. */

@@ -1,7 +1,7 @@
 /*
- * The file of a log's leader epochs. An epoch is written when its leadership begins; an epoch that
- * came with a batch is written before the batch is synced, so the epoch of every durable batch is
- * in the file. Recovery reads all other epochs from the batches it scans.
+ * The file of a log's leader epochs. An epoch is written before its first batch is synced, so the
+ * epoch of every durable batch is in the file. Recovery reads all other epochs from the batches it
+ * scans. An epoch without batches is not written: opening a log drops it anyway.
  */
 
 import { SerialQueue } from '../../base/tasks.js'
@@ -27,9 +27,12 @@ export class EpochFile {
 
   /** Notes the epoch of a batch at `offset`. The next flush writes it. */
   note(epoch: LeaderEpoch, offset: Offset): void {
-    if (epoch <= this.#epochs.latestEpoch) return
-    this.#epochs.assign(epoch, offset)
-    this.#isStale = true
+    if (epoch > this.#epochs.latestEpoch) this.assign(epoch, offset)
+  }
+
+  /** Notes that a leadership begins at `offset`. The next flush writes it. */
+  assign(epoch: LeaderEpoch, offset: Offset): void {
+    if (this.#epochs.assign(epoch, offset)) this.#isStale = true
   }
 
   /** Writes the epochs if the file lacks some. Durable when it resolves. */

@@ -23,6 +23,8 @@ export interface IndexFileOptions {
   readonly path: string
   readonly entryBytes: number
   readonly cache: IndexCache
+  /** The file does not exist: the first entry creates it. */
+  readonly isMissing?: boolean
   /** Throws IndexError if the entries cannot belong to this segment. */
   readonly check: (entries: Buffer) => void
 }
@@ -39,6 +41,7 @@ export class IndexFile {
 
   constructor(options: IndexFileOptions) {
     this.#options = options
+    if (options.isMissing === true) this.#persisted = 0
   }
 
   get path(): string {
@@ -53,8 +56,9 @@ export class IndexFile {
 
   /** Empties the index and the file, if one exists. */
   reset(): void {
-    const { disk, path } = this.#options
-    if (this.#file !== undefined || disk.exists(path)) this.#open().truncate(0)
+    const { disk, path, isMissing = false } = this.#options
+    const isThere = this.#file !== undefined || (!isMissing && disk.exists(path))
+    if (isThere) this.#open().truncate(0)
     this.#tail.length = 0
     this.#changed(0)
   }
@@ -145,8 +149,8 @@ export class IndexFile {
 
   /** A look-up never creates a file: a missing file counts as empty. */
   async #readFile(): Promise<Buffer> {
-    const { disk, path } = this.#options
-    if (this.#file === undefined && !disk.exists(path)) return Buffer.alloc(0)
+    const { disk, path, isMissing = false } = this.#options
+    if (this.#file === undefined && (isMissing || !disk.exists(path))) return NO_ENTRIES
     const file = this.#open()
     return await file.read(0, file.size)
   }
@@ -157,6 +161,8 @@ export class IndexFile {
     return this.#file
   }
 }
+
+const NO_ENTRIES = Buffer.alloc(0)
 
 /** The entries of an index at one moment: first the file's, then the tail's. */
 export class IndexEntries {

@@ -136,6 +136,28 @@ function shortReason(left: number): string {
   return `the file ends ${left} bytes into a batch`
 }
 
+/**
+ * True if only zeros are from a position on, as they are written ahead of records: more of them
+ * than any batch begins with.
+ */
+export async function isUnwritten(file: DiskFile, from: Position): Promise<boolean> {
+  return file.size - from >= FRAME_BYTES && (await zerosFrom(file, from)) === from
+}
+
+/**
+ * The position at or after `from` from which on the file holds only zeros: its end if the last byte
+ * is not zero. Searches from the end.
+ */
+export async function zerosFrom(file: DiskFile, from: Position): Promise<Position> {
+  for (let end = file.size; end > from;) {
+    const start = Math.max(from, end - SCAN_WINDOW_BYTES)
+    const bytes = await file.read(start, end - start)
+    for (let at = bytes.length; at > 0; at--) if (bytes[at - 1] !== 0) return start + at
+    end = start
+  }
+  return from
+}
+
 // ── after a break ────────────────────────────────────────────────────────────────────────
 
 /**

@@ -13,7 +13,7 @@
  * in it.
  */
 
-import { join, type Disk } from '../../disk/disk.js'
+import { join, type Disk, type DiskEntry } from '../../disk/disk.js'
 import type { Offset } from '../../model/units.js'
 import {
   CLEANED_SUFFIX,
@@ -70,11 +70,20 @@ function renameAll(
 
 // ── opening ──────────────────────────────────────────────────────────────────────────────
 
-/** Finishes or undoes swaps that a crash has left. Throws CORRUPT_LOG before it removes data. */
-export async function finishSwaps(place: SwapFolder, onCorruption: string): Promise<void> {
+/**
+ * Finishes or undoes swaps that a crash has left; returns true if there were any. Throws
+ * CORRUPT_LOG before it removes data.
+ */
+export async function finishSwaps(
+  place: SwapFolder,
+  onCorruption: string,
+  entries: readonly DiskEntry[],
+): Promise<boolean> {
+  const names = entries.map(({ name }) => name)
+  if (!names.some(isOfSwap)) return false
   const { disk, folder } = place
-  const swaps = await committedSwaps(place)
-  if (swaps.length === 0) return
+  const swaps = await committedSwaps(place, names)
+  if (swaps.length === 0) return true
   const bases = swaps.filter(({ kind }) => kind === 'log').map(({ baseOffset }) => baseOffset)
   for (const base of bases) {
     const end = await endOfSwap(place, base, onCorruption)
@@ -89,11 +98,15 @@ export async function finishSwaps(place: SwapFolder, onCorruption: string): Prom
     renameAll(place, base, [SWAP_SUFFIX, ''])
   }
   await disk.syncDirectory(folder)
+  return true
+}
+
+function isOfSwap(name: string): boolean {
+  return name.endsWith(SWAP_SUFFIX) || name.endsWith(CLEANED_SUFFIX)
 }
 
 /** The swaps that count; removes the others and all `.cleaned` files. */
-async function committedSwaps({ disk, folder }: SwapFolder) {
-  const names = disk.list(folder).map(({ name }) => name)
+async function committedSwaps({ disk, folder }: SwapFolder, names: readonly string[]) {
   const filesWith = (suffix: string) =>
     names.flatMap(name => {
       const parsed = parseSuffixedFile(name, suffix)

@@ -4,8 +4,8 @@ import { getInt64 } from '../../base/bytes.js'
 import { join, type Disk } from '../../disk/disk.js'
 import { NONE, type Position } from '../../model/units.js'
 import { LEADER_EPOCH_CHECKPOINT, PARTITION_METADATA } from '../format/files.js'
+import { isHalfMade, readTopicId } from '../format/partition-metadata.js'
 import { snapshotProblem } from '../format/producer-state.js'
-import { readTopicId } from '../recovery/open-log.js'
 import { readWhole, whyNotEpochs } from './surroundings.js'
 
 /** A problem and its place. */
@@ -68,7 +68,8 @@ export async function checkTextFiles(
     if (problem !== undefined) problems.push({ file: epochs, position: 0, problem })
   }
   const metadata = join(folder, PARTITION_METADATA)
-  if (disk.exists(metadata) && (await readTopicId(disk, folder)) === undefined) {
+  if (!disk.exists(metadata) || (await readTopicId(disk, folder)) !== undefined) return
+  if (!(await isHalfMade(disk, folder))) {
     problems.push({ file: metadata, position: 0, problem: 'names no topic id' })
   }
 }

@@ -8,14 +8,17 @@
  */
 
 import { crc32c } from '../../base/crc32c.js'
+import type { DiskFile } from '../../disk/disk.js'
 import { Batch, BATCH_HEADER_BYTES, CRC_START, frameAt } from '../../model/batch/batch.js'
 import type { Offset, Position } from '../../model/units.js'
-import { findBatch, SCAN_WINDOW_BYTES } from '../format/scan.js'
+import { findBatch, SCAN_WINDOW_BYTES, zerosFrom } from '../format/scan.js'
 import type { Segment } from '../store/segment.js'
-import { hasLostSector, type LogBreak } from './damage.js'
+import { hasLostSector, type Follower, type LogBreak } from './damage.js'
 
 /** The largest batch that is checked for a wrong length: no larger batch is written. */
 const BATCH_BYTES_MAX = 256 * 1024 * 1024
+/** How many zeros a batch may end with and still be found. */
+const LAST_ZEROS_MAX = 16
 /** How many batches inside a batch are tried as the one after it. */
 const ENDS_MAX = 16
 
@@ -43,15 +46,24 @@ export async function factsOf(
   const segment = log.segments[index] as Segment
   const resumesAt = await findBatch(segment.file, position + 1, log.end + 1)
   const isInside = isShort && position < segment.size
-  const gapEnd = (isInside ? undefined : resumesAt) ?? segment.size
+  const next = isInside ? undefined : resumesAt
   return {
     offset: log.end,
     durableOffset: log.durableOffset,
     isShort,
-    isWhole: isWhole || (isInside && (await hasWrongLength(segment, position, log.end))),
+    isWhole:
+      isWhole ||
+      (isInside && (await hasWrongLength(segment, position, log.end))) ||
+      (next === undefined && (await endsBeforeZeros(segment.file, position))),
     isFollowedInFile: resumesAt !== undefined && !isInside,
     isFollowedByFile: await isFollowedByFile(log.segments.slice(index + 1), log.end),
-    hasLostSector: await lostSector(segment, position, gapEnd),
+    hasLostSector: await hasLostSectors(
+      segment,
+      position,
+      next === undefined
+        ? await writtenEnd(segment.file, position)
+        : { end: next, follower: 'bytes' },
+    ),
   }
 }
 
@@ -62,14 +74,52 @@ async function isFollowedByFile(later: readonly Segment[], end: Offset): Promise
   return false
 }
 
-async function lostSector(segment: Segment, from: Position, to: Position): Promise<boolean> {
+/** Where the bytes end that were written, or should have been, and what follows them. */
+interface WrittenEnd {
+  readonly end: Position
+  readonly follower: Follower
+}
+
+async function hasLostSectors(
+  { file }: Segment,
+  from: Position,
+  { end: to, follower }: WrittenEnd,
+): Promise<boolean> {
   // Windows end at sector boundaries, so that no window splits a sector.
   for (let at = from; at < to;) {
     const end = Math.min(to, (Math.floor(at / SCAN_WINDOW_BYTES) + 1) * SCAN_WINDOW_BYTES)
-    const bytes = await segment.file.read(at, end - at)
-    const isWholeTail = at === from && end === segment.size
-    if (hasLostSector(bytes, at, isWholeTail)) return true
+    const bytes = await file.read(at, end - at)
+    if (hasLostSector(bytes, at, end === to ? follower : 'bytes')) return true
     at = end
+  }
+  return false
+}
+
+/**
+ * Where the bytes after a break end, if no valid batch follows: with the batch that begins at the
+ * break, or with the last byte that is not zero. Zeros after that are written ahead of records.
+ */
+async function writtenEnd(file: DiskFile, position: Position): Promise<WrittenEnd> {
+  const header = await file.read(position, BATCH_HEADER_BYTES)
+  const announced = position + Math.max(0, frameAt(header, 0, header.length))
+  const end = Math.max(Math.min(announced, file.size), await zerosFrom(file, position))
+  if (end === position) return { end: file.size, follower: 'nothing' } // nothing was written
+  return { end, follower: end < file.size ? 'zeros' : 'nothing' }
+}
+
+/**
+ * True if only the announced length of a batch is wrong: its checksum is valid if it ends where
+ * zeros begin, which are written ahead of records, or a few zeros later.
+ */
+export async function endsBeforeZeros(file: DiskFile, position: Position): Promise<boolean> {
+  const zerosAt = await zerosFrom(file, position)
+  const end = Math.min(file.size, zerosAt + LAST_ZEROS_MAX)
+  if (end - position < BATCH_HEADER_BYTES || end - position > BATCH_BYTES_MAX) return false
+  const bytes = await file.read(position, end - position)
+  if (frameAt(bytes, 0, bytes.length) <= 0) return false
+  const { crc } = new Batch(bytes, 0)
+  for (let at = zerosAt; at <= end; at++) {
+    if (crc32c(bytes, CRC_START, at - position) === crc) return true
   }
   return false
 }

@@ -47,23 +47,36 @@ export function judge(found: LogBreak | undefined): Verdict {
 }
 
 const SECTOR_BYTES = 512
-/** So many zeros at the break make the first sector count: no header starts with as many. */
+/** So many zeros make a part of a sector count: no header starts so, and few values end so. */
 const ZERO_RUN_MIN = 17
 
 /**
- * True if `bytes`, read at `position` of the file, hold a sector that was never written. Sectors
- * are 512 bytes at multiples of 512. The sector with the break counts from the break on; with
- * `isWholeTail` (`bytes` reach from the break to the end of the file) it may end with the file.
+ * What follows the bytes that were read. If zeros follow, which a log writes ahead of its records,
+ * the last sector of a batch can be lost although the file has its size: two zeros then make it
+ * count, because the last byte of many batches is 0 anyway.
  */
-export function hasLostSector(bytes: Uint8Array, position: number, isWholeTail = false): boolean {
-  let at = 0
-  while (at < bytes.length) {
+export type Follower = 'bytes' | 'zeros' | 'nothing'
+const LAST_RUN_MIN: Readonly<Record<Follower, number>> = {
+  bytes: Infinity,
+  zeros: 2,
+  nothing: ZERO_RUN_MIN,
+}
+
+/**
+ * True if `bytes`, read at `position` of the file, hold a sector that was never written. Sectors
+ * are 512 bytes at multiples of 512. The sector with the break counts from the break on. If nothing
+ * or zeros follow, the last sector counts up to the end of `bytes`.
+ */
+export function hasLostSector(
+  bytes: Uint8Array,
+  position: number,
+  follower: Follower = 'bytes',
+): boolean {
+  for (let at = 0, end = 0; at < bytes.length; at = end) {
     const sectorEnd = (Math.floor((position + at) / SECTOR_BYTES) + 1) * SECTOR_BYTES - position
-    const end = Math.min(sectorEnd, bytes.length)
-    const isTail = isWholeTail && at === 0
-    const isWhole = isTail || (end === sectorEnd && (end - at === SECTOR_BYTES || at === 0))
-    if (isWhole && end - at >= ZERO_RUN_MIN && isZero(bytes, at, end)) return true
-    at = end
+    end = Math.min(sectorEnd, bytes.length)
+    const runMin = end === sectorEnd ? ZERO_RUN_MIN : LAST_RUN_MIN[follower]
+    if (end - at >= runMin && isZero(bytes, at, end)) return true
   }
   return false
 }

@@ -5,8 +5,7 @@
  * earlier recovery kept, files that people put there. Only files known to be left over are removed.
  */
 
-import { join, parentOf, readSmallFile, replaceSmallFile, type Disk } from '../../disk/disk.js'
-import { PartlogError } from '../../model/errors.js'
+import { join, parentOf, readSmallFile, type Disk, type DiskEntry } from '../../disk/disk.js'
 import type { LeaderEpoch, Offset } from '../../model/units.js'
 import { formatEpochs, parseEpochs, type EpochStart } from '../format/checkpoints.js'
 import { EpochFile } from '../format/epoch-file.js'
@@ -20,7 +19,8 @@ import {
   segmentFile,
 } from '../format/files.js'
 import { isAscending, LeaderEpochs } from '../format/leader-epochs.js'
-import { corruptLog, damagedFile, DamagedBytesError } from '../format/log-errors.js'
+import { corruptLog, DamagedBytesError } from '../format/log-errors.js'
+import { formatPartitionMetadata } from '../format/partition-metadata.js'
 import { finishSwaps } from '../format/swap.js'
 import type { LogContext } from '../store/log-state.js'
 import { Log } from '../store/log.js'
@@ -65,9 +65,12 @@ export interface OpenedLog {
 
 /** Opens a partition's folder. Throws CORRUPT_LOG if its bytes are not what was written. */
 export async function openLog(context: LogContext, options: OpenLogOptions): Promise<OpenedLog> {
-  await finishSwaps(context, options.onCorruption)
-  await removeLeftovers(context, options)
-  const found = segmentsIn(context)
+  const { disk, folder } = context
+  let entries = disk.list(folder)
+  const hasSwaps = await finishSwaps(context, options.onCorruption, entries)
+  if (hasSwaps) entries = disk.list(folder)
+  if (await removeLeftovers(context, options, entries)) entries = disk.list(folder)
+  const found = segmentsIn(context, entries)
   if (found.length === 0) {
     if (options.recoveryPoint > (options.logStartOffset ?? 0)) {
       const { recoveryPoint } = options
@@ -75,10 +78,11 @@ export async function openLog(context: LogContext, options: OpenLogOptions): Pro
       throw corruptLog(context.folder, what)
     }
     found.push(newSegment(context, options.logStartOffset ?? 0))
-    await context.disk.syncDirectory(context.folder)
+    await disk.syncDirectory(folder)
+    entries = disk.list(folder)
   }
   try {
-    return await openSegments(context, found, options)
+    return await openSegments({ ...context, entries }, found, options)
   } catch (error) {
     for (const segment of found) segment.close()
     if (!(error instanceof DamagedBytesError)) throw error
@@ -89,8 +93,13 @@ export async function openLog(context: LogContext, options: OpenLogOptions): Pro
   }
 }
 
+/** A log's folder as it was listed. */
+interface ListedContext extends LogContext {
+  readonly entries: readonly DiskEntry[]
+}
+
 async function openSegments(
-  context: LogContext,
+  { entries, ...context }: ListedContext,
   found: readonly Segment[],
   options: OpenLogOptions,
 ): Promise<OpenedLog> {
@@ -100,7 +109,7 @@ async function openSegments(
   const isPossible = options.isSealed?.logStarts === true || logStart <= recovered.logEndOffset
   if (!isPossible) findings.push(impossibleLogStart(context, logStart, recovered.logEndOffset))
   const opened = await startAtLogStart(context, recovered, isPossible ? logStart : 0)
-  const epochs = await checkedEpochs(context, findings, {
+  const epochs = await checkedEpochs({ ...context, entries }, findings, {
     ...opened,
     epochStarts: recovered.epochStarts,
     lastBatch: recovered.lastBatch,
@@ -108,26 +117,27 @@ async function openSegments(
     leaderEpochMax: options.leaderEpochMax ?? Infinity,
   })
   const { logEndOffset } = opened
-  const producers = await Producers.load(context, opened)
+  const producers = await Producers.load(context, opened, entries)
   const { firstDirtyOffset = 0 } = options
   const state = { ...opened, recoveryPoint: logEndOffset, firstDirtyOffset, epochs, producers }
   return { log: new Log(context, state), findings }
 }
 
 /**
- * Creates the folder of a new partition with an empty log. Durable, except for the folder's name.
+ * Creates the folder of a new partition with an empty log. Nothing is synced before the log's first
+ * sync: what a power cut takes from a folder without records, the next opening makes again.
  */
-export async function createLog(context: LogContext, topicId: string): Promise<Log> {
+export function createLog(context: LogContext, topicId: string): Log {
   const { disk, folder } = context
   disk.makeDirectory(folder)
-  await writeNewFile(disk, join(folder, PARTITION_METADATA), formatPartitionMetadata(topicId))
-  await writeNewFile(disk, join(folder, LEADER_EPOCH_CHECKPOINT), formatEpochs([]))
-  const segments = [newSegment(context, 0)]
-  await disk.syncDirectory(folder)
+  const newFiles = [join(folder, PARTITION_METADATA)]
+  writeNewFile(disk, join(folder, PARTITION_METADATA), formatPartitionMetadata(topicId))
+  const names = new Set<string>() // the folder is new
+  const segments = [Segment.create({ ...segmentOptions(context, 0), names })]
   const extent = { segments, logStartOffset: 0, logEndOffset: 0, recoveryPoint: 0 }
   const producers = Producers.none(context)
   const epochs = new LeaderEpochs()
-  return new Log(context, { ...extent, firstDirtyOffset: 0, epochs, producers })
+  return new Log(context, { ...extent, firstDirtyOffset: 0, epochs, producers, newFiles })
 }
 
 // ── the pieces ───────────────────────────────────────────────────────────────────────────
@@ -192,13 +202,15 @@ function nameOf({ topicPartition }: LogContext): string {
 /**
  * Removes files that a crash has left half-deleted, and indexes without a segment. Deleting a
  * segment renames its `.log` first and removes it last. So if an index of synced records has
- * neither file, something other than partlog has removed the segment (CORRUPT_LOG).
+ * neither file, something other than partlog has removed the segment (CORRUPT_LOG). Returns true
+ * if there were any.
  */
 async function removeLeftovers(
   { disk, folder }: LogContext,
   { isSealed, recoveryPoint, logStartOffset = 0, onCorruption }: OpenLogOptions,
-): Promise<void> {
-  const names = disk.list(folder).map(entry => entry.name)
+  entries: readonly DiskEntry[],
+): Promise<boolean> {
+  const names = entries.map(entry => entry.name)
   const bases = new Set(names.filter(name => name.endsWith('.log')).map(stem))
   const orphans = names.filter(name => {
     const parsed = parseSegmentFile(name)
@@ -219,18 +231,21 @@ async function removeLeftovers(
   // The removal of an index must be durable before the last trace of its segment is removed.
   if (orphans.length > 0 && deleted.length > 0) await disk.syncDirectory(folder)
   for (const name of deleted) await disk.remove(join(folder, name))
+  return orphans.length + deleted.length > 0
 }
 
 function stem(name: string): string {
   return name.slice(0, name.indexOf('.'))
 }
 
-function segmentsIn(context: LogContext): Segment[] {
-  return context.disk
-    .list(context.folder)
+function segmentsIn(context: LogContext, entries: readonly DiskEntry[]): Segment[] {
+  const names = new Set(entries.map(({ name }) => name))
+  return entries
     .map(entry => (entry.kind === 'file' ? parseSegmentFile(entry.name) : undefined))
     .filter(parsed => parsed?.kind === 'log')
-    .map(parsed => Segment.open(segmentOptions(context, parsed?.baseOffset as Offset)))
+    .map(parsed =>
+      Segment.open({ ...segmentOptions(context, parsed?.baseOffset as Offset), names }),
+    )
     .sort((a, b) => a.baseOffset - b.baseOffset)
 }
 
@@ -251,12 +266,10 @@ function segmentOptions(context: LogContext, baseOffset: Offset) {
   }
 }
 
-async function writeNewFile(disk: Disk, path: string, text: string): Promise<void> {
-  await disk.remove(path)
+function writeNewFile(disk: Disk, path: string, text: string): void {
   const file = disk.create(path)
   try {
     file.append(Buffer.from(text))
-    await file.sync()
   } finally {
     file.close()
   }
@@ -272,11 +285,12 @@ interface FoundLog extends EpochExtent {
  * records is dropped: its leader assigns it again when it resumes.
  */
 async function checkedEpochs(
-  { disk, folder }: LogContext,
+  { disk, folder, entries }: ListedContext,
   findings: RecoveryFinding[],
   log: FoundLog,
 ): Promise<LeaderEpochs> {
-  const stored = await readEpochs(disk, folder)
+  const hasFile = entries.some(({ name }) => name === LEADER_EPOCH_CHECKPOINT)
+  const stored = hasFile ? await readEpochs(disk, folder) : new LeaderEpochs()
   const storedText = stored && formatEpochs(stored.entries)
   let epochs = stored ?? new LeaderEpochs()
   epochs.truncateFromEnd(log.logEndOffset)
@@ -308,48 +322,4 @@ async function readEpochs(disk: Disk, folder: string): Promise<LeaderEpochs | un
   } catch {
     return undefined // an unreadable file counts as absent: the batches have their epochs
   }
-}
-
-// ── partition.metadata ───────────────────────────────────────────────────────────────────
-
-export function formatPartitionMetadata(topicId: string): string {
-  return `version: 0\ntopic_id: ${topicId}`
-}
-
-/** The topic id in a partition's folder; undefined if the file is missing or torn. */
-export async function readTopicId(disk: Disk, folder: string): Promise<string | undefined> {
-  const path = join(folder, PARTITION_METADATA)
-  const bytes = await readSmallFile(disk, path, SMALL_FILE_MAX_BYTES)
-  return /^\w+:\s*0\n\w+:\s*([A-Za-z0-9_-]{22})\s*$/.exec(bytes?.toString('utf8') ?? '')?.[1]
-}
-
-/**
- * Throws CORRUPT_LOG if the folder holds records but its file names no topic: it may be another
- * topic's. Without records, its creation was perhaps never finished.
- */
-export function refuseDamagedMetadata(disk: Disk, folder: string): void {
-  const path = join(folder, PARTITION_METADATA)
-  if (!disk.exists(path)) return
-  const segments = disk.list(folder).filter(({ name }) => parseSegmentFile(name)?.kind === 'log')
-  for (const { name } of segments) {
-    const file = disk.open(join(folder, name))
-    const { size } = file
-    file.close()
-    if (size > 0) throw damagedFile(path, 'names no topic id')
-  }
-}
-
-export async function writeTopicId(disk: Disk, folder: string, topicId: string): Promise<void> {
-  const bytes = Buffer.from(formatPartitionMetadata(topicId))
-  await replaceSmallFile(disk, join(folder, PARTITION_METADATA), bytes)
-}
-
-/** Throws INCONSISTENT_TOPIC_ID if the folder belongs to another topic with the same name. */
-export function checkTopicId(folder: string, stored: string | undefined, wanted: string): void {
-  if (stored === undefined || stored === wanted) return
-  throw new PartlogError(
-    'INCONSISTENT_TOPIC_ID',
-    `${join(folder, PARTITION_METADATA)}: ${folder} belongs to topic id ${stored}, the topic of ` +
-      `that name has ${wanted}`,
-  )
 }

@@ -18,6 +18,7 @@ import type { EpochStart } from '../format/checkpoints.js'
 import { IndexError } from '../format/index-file.js'
 import { keepAside } from '../format/kept-aside.js'
 import { corruptLog } from '../format/log-errors.js'
+import { isUnwritten } from '../format/scan.js'
 import { placeOf, type BatchPlace, type Segment } from '../store/segment.js'
 import { factsOf, type Breakage } from './break-facts.js'
 import { judge } from './damage.js'
@@ -129,6 +130,8 @@ export async function recoverSegments(
 class Recovery {
   readonly #findings: RecoveryFinding[] = []
   readonly #epochStarts: EpochStart[] = []
+  /** Where the records of segments end that zeros follow. */
+  readonly #zeroTails = new Map<Segment, Position>()
   #segments: Segment[]
   #end: Offset
   #epoch: LeaderEpoch = NONE
@@ -261,9 +264,23 @@ class Recovery {
       return undefined
     })
     if (scan.reason === undefined) return undefined
+    if (!isWhole && (await this.#endsInZeros(index, scan.position))) return undefined
     const { reason, isShort = false } = scan
     const position = this.#brokenPosition(scan.position, isWhole)
     return { index, position, reason, isShort, isWhole }
+  }
+
+  /**
+   * True if only zeros follow, as they are written ahead of records, and no record is missing: the
+   * next segment begins where this one ends.
+   */
+  async #endsInZeros(index: number, position: Position): Promise<boolean> {
+    const segment = this.#segments[index] as Segment
+    const next = this.#segments[index + 1]
+    if (next !== undefined && next.baseOffset !== this.#end) return false
+    if (!(await isUnwritten(segment.file, position))) return false
+    this.#zeroTails.set(segment, position)
+    return true
   }
 
   /** The offset that the batches of a segment must end below. */
@@ -361,6 +378,9 @@ class Recovery {
 
   /** Valid batches may be only in the page cache: they are synced before they count as durable. */
   async #makeDurable(first: number): Promise<void> {
+    for (const [segment, position] of this.#zeroTails) {
+      if (this.#segments.includes(segment)) segment.file.truncate(position)
+    }
     for (const segment of this.#segments.slice(first)) {
       await segment.file.sync()
       await segment.syncIndexes()

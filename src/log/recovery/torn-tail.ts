@@ -14,8 +14,9 @@ import { crc32c } from '../../base/crc32c.js'
 import type { DiskFile } from '../../disk/disk.js'
 import { Batch, BATCH_HEADER_BYTES, BROKEN, frameAt, SHORT } from '../../model/batch/batch.js'
 import type { Offset, Position } from '../../model/units.js'
-import { findBatch, SCAN_WINDOW_BYTES } from '../format/scan.js'
-import { hasLostSector } from './damage.js'
+import { findBatch, zerosFrom } from '../format/scan.js'
+import { endsBeforeZeros } from './break-facts.js'
+import { hasLostSector, type Follower } from './damage.js'
 
 export type Tail = 'unwritten' | 'torn' | 'damaged'
 
@@ -29,7 +30,7 @@ export async function judgeTail(
   position: Position,
   offset: Offset,
 ): Promise<Tail> {
-  if (await isZeroFrom(file, position)) return 'unwritten'
+  if ((await zerosFrom(file, position)) === position) return 'unwritten'
   const header = await file.read(position, BATCH_HEADER_BYTES)
   const size = frameAt(header, 0, header.length)
   if (size === SHORT) return 'torn'
@@ -38,9 +39,11 @@ export async function judgeTail(
     return isHalf && !(await isFollowed(file, position + 1, offset)) ? 'torn' : 'damaged'
   }
   const left = file.size - position
+  if (await endsBeforeZeros(file, position)) return 'damaged'
   if (size > left) return (await isWhole(file, position, header)) ? 'damaged' : 'torn'
   const bytes = await file.read(position, size)
-  if (new Batch(bytes, 0).hasValidCrc || !hasLostSector(bytes, position)) return 'damaged'
+  if (new Batch(bytes, 0).hasValidCrc) return 'damaged'
+  if (!hasLostSector(bytes, position, await followerAt(file, position + size))) return 'damaged'
   return (await isFollowed(file, position + size, offset)) ? 'damaged' : 'torn'
 }
 
@@ -74,10 +77,7 @@ async function isWhole(file: DiskFile, position: Position, header: Buffer): Prom
 /** Larger than any batch. */
 const MEMORY_MAX = 128 * 1024 * 1024
 
-async function isZeroFrom(file: DiskFile, position: Position): Promise<boolean> {
-  for (let at = position; at < file.size; at += SCAN_WINDOW_BYTES) {
-    const bytes = await file.read(at, SCAN_WINDOW_BYTES)
-    if (!bytes.equals(Buffer.alloc(bytes.length))) return false
-  }
-  return true
+async function followerAt(file: DiskFile, position: Position): Promise<Follower> {
+  if (position === file.size) return 'nothing'
+  return (await zerosFrom(file, position)) === position ? 'zeros' : 'bytes'
 }

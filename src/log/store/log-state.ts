@@ -46,6 +46,8 @@ export interface LogContents {
   readonly firstDirtyOffset: Offset
   readonly epochs: LeaderEpochs
   readonly producers: Producers
+  /** Files of a new log that are not synced yet, by path. Default: none. */
+  readonly newFiles?: readonly string[]
 }
 
 /** Events of a log, for its owner. */
@@ -105,7 +107,7 @@ export class LogState {
     this.#durableEndOffset = contents.logEndOffset
     this.#recoveryPoint = contents.recoveryPoint
     this.#firstDirtyOffset = contents.firstDirtyOffset
-    this.segments = new SegmentList(context, contents.segments)
+    this.segments = new SegmentList(context, contents.segments, contents.newFiles)
     this.epochFile = new EpochFile(context.disk, context.folder, contents.epochs)
     this.health = new LogHealth({
       name: this.name,
@@ -149,6 +151,12 @@ export class LogState {
   /** How many of the appended bytes are durable. */
   get durableBytes(): number {
     return this.#durableBytes
+  }
+
+  /** Everything is durable with its indexes and a snapshot of the producers. */
+  get isSaved(): boolean {
+    const end = this.#logEndOffset
+    return this.#recoveryPoint === end && this.producers.snapshotAt === end
   }
 
   /** Records were appended. */

@@ -325,16 +325,12 @@ export class Log {
 
   // ── leadership ─────────────────────────────────────────────────────────────────────────
 
-  /** Notes that a leadership begins at the log's end. Durable when it resolves. */
+  /** Notes that a leadership begins at the log's end. It is durable before its first records. */
   async assignEpoch(epoch: LeaderEpoch): Promise<void> {
     this.state.health.checkOnline()
-    await this.state.maintenance.run(() =>
-      // If the disk has no room now, the epoch is written before its first batch is synced.
-      this.state.health.runOrPostpone(async () => {
-        if (this.epochs.assign(epoch, this.state.logEndOffset)) await this.state.epochFile.write()
-        else await this.state.epochFile.flush()
-      }),
-    )
+    await this.state.maintenance.run(() => {
+      this.state.epochFile.assign(epoch, this.state.logEndOffset)
+    })
   }
 
   // ── the end ────────────────────────────────────────────────────────────────────────────
@@ -362,6 +358,7 @@ export class Log {
   }
 
   async #closeCleanly(): Promise<void> {
+    if (this.state.isSaved) return
     try {
       await this.state.flusher.flush()
       await this.state.segments.sealAndSync()

@@ -15,7 +15,14 @@
 import { BytesError } from '../../base/bytes.js'
 import type { Clock } from '../../base/clock.js'
 import type { Logger } from '../../base/logger.js'
-import { isDiskError, join, readSmallFile, type Disk, type DiskFile } from '../../disk/disk.js'
+import {
+  isDiskError,
+  join,
+  readSmallFile,
+  type Disk,
+  type DiskEntry,
+  type DiskFile,
+} from '../../disk/disk.js'
 import type { Batch } from '../../model/batch/batch.js'
 import type { Offset, Position } from '../../model/units.js'
 import { parseSegmentFile, segmentFile } from '../format/files.js'
@@ -57,14 +64,25 @@ export class Producers {
     return new Producers(context, 0)
   }
 
-  /** The producers of a log that is being opened. */
-  static async load(context: ProducersContext, extent: LogExtent): Promise<Producers> {
+  /** The producers of a log that is being opened; `entries` are those of its folder. */
+  static async load(
+    context: ProducersContext,
+    extent: LogExtent,
+    entries: readonly DiskEntry[],
+  ): Promise<Producers> {
     const producers = new Producers(context, extent.logStartOffset)
-    if (await producers.#dropAbove(extent.logEndOffset)) {
+    const found = snapshotsIn(entries)
+    if (await producers.#dropAbove(extent.logEndOffset, found)) {
       await context.disk.syncDirectory(context.folder)
     }
-    await producers.#rebuild(extent)
+    const left = found.filter(offset => offset <= extent.logEndOffset)
+    await producers.#rebuild(extent, left)
     return producers
+  }
+
+  /** The offset of the last snapshot. */
+  get snapshotAt(): Offset {
+    return this.#snapshotAt
   }
 
   /** How many producers are known. */
@@ -101,10 +119,10 @@ export class Producers {
 
   /** Rebuilds the state after a truncation. Nothing may be appended meanwhile. */
   async reload(extent: LogExtent): Promise<void> {
-    await this.#dropAbove(extent.logEndOffset)
+    await this.#dropAbove(extent.logEndOffset, this.#offsets())
     // Always: snapshots removed earlier must not reappear above the new end either.
     await this.#context.disk.syncDirectory(this.#context.folder)
-    await this.#rebuild(extent)
+    await this.#rebuild(extent, this.#offsets())
   }
 
   // ── snapshots ──────────────────────────────────────────────────────────────────────────
@@ -155,17 +173,11 @@ export class Producers {
 
   /** The offsets of the snapshots in the folder, the newest first. */
   #offsets(): Offset[] {
-    const { disk, folder } = this.#context
-    return disk
-      .list(folder)
-      .map(({ name }) => parseSegmentFile(name))
-      .filter(parsed => parsed?.kind === 'snapshot')
-      .map(parsed => parsed?.baseOffset as Offset)
-      .sort((a, b) => b - a)
+    return snapshotsIn(this.#context.disk.list(this.#context.folder))
   }
 
-  async #dropAbove(end: Offset): Promise<boolean> {
-    const above = this.#offsets().filter(offset => offset > end)
+  async #dropAbove(end: Offset, found: readonly Offset[]): Promise<boolean> {
+    const above = found.filter(offset => offset > end)
     for (const offset of above) await this.#remove(offset)
     return above.length > 0
   }
@@ -180,18 +192,20 @@ export class Producers {
 
   // ── rebuilding ─────────────────────────────────────────────────────────────────────────
 
-  async #rebuild(extent: LogExtent): Promise<void> {
+  async #rebuild(extent: LogExtent, snapshots: readonly Offset[]): Promise<void> {
     this.close()
     const { segments, logStartOffset, logEndOffset } = extent
-    const found = await this.#newestSnapshot()
+    const found = await this.#newestSnapshot(snapshots)
     this.#state = found?.state ?? new ProducerState()
     this.#snapshotAt = found?.offset ?? logStartOffset
     if (this.#snapshotAt < logEndOffset) await this.#replay(segments, this.#snapshotAt)
   }
 
-  async #newestSnapshot(): Promise<{ state: ProducerState; offset: Offset } | undefined> {
+  async #newestSnapshot(
+    snapshots: readonly Offset[],
+  ): Promise<{ state: ProducerState; offset: Offset } | undefined> {
     const { disk, clock, logger } = this.#context
-    for (const offset of this.#offsets()) {
+    for (const offset of snapshots) {
       const path = this.#path(offset)
       const bytes = await readSmallFile(disk, path, SNAPSHOT_MAX_BYTES)
       try {
@@ -221,6 +235,15 @@ export class Producers {
       logger.warn(`${segment.file.path}: some producers could not be restored: ${reason}`)
     }
   }
+}
+
+/** The offsets of the snapshots in a folder, the newest first. */
+function snapshotsIn(entries: readonly DiskEntry[]): Offset[] {
+  return entries
+    .map(({ name }) => parseSegmentFile(name))
+    .filter(parsed => parsed?.kind === 'snapshot')
+    .map(parsed => parsed?.baseOffset as Offset)
+    .sort((a, b) => b - a)
 }
 
 async function positionOf(segment: Segment, offset: Offset): Promise<Position> {

@@ -43,12 +43,21 @@ export class SegmentList {
   readonly #context: SegmentListContext
   readonly #deleted: DeletedSegments
   #segments: Segment[]
-  /** A segment file was created whose name is not synced yet. */
+  /** Files were created whose names are not synced yet. */
   #hasNewNames = false
+  /** Other files of a new log, which no sync has covered yet. */
+  #newFiles: readonly string[]
   #changes = 0
 
-  constructor(context: SegmentListContext, segments: readonly Segment[]) {
+  /** `newFiles`: paths of files made with a new log; they and the names are not synced yet. */
+  constructor(
+    context: SegmentListContext,
+    segments: readonly Segment[],
+    newFiles: readonly string[] = [],
+  ) {
     this.#context = context
+    this.#newFiles = newFiles
+    this.#hasNewNames = newFiles.length > 0
     this.#deleted = new DeletedSegments(context)
     this.#segments = [...segments]
   }
@@ -138,6 +147,7 @@ export class SegmentList {
     const hadNewNames = this.#hasNewNames
     this.#hasNewNames = false
     try {
+      if (this.#newFiles.length > 0) await this.#syncNewFiles()
       for (const segment of this.#segments.filter(candidate => candidate.isDirty)) {
         if (!this.has(segment)) continue // deleted while another segment was synced
         const { size } = segment
@@ -148,6 +158,15 @@ export class SegmentList {
     } catch (error) {
       this.#hasNewNames ||= hadNewNames
       throw error
+    }
+  }
+
+  /** What a log is, is durable before its first records are. */
+  async #syncNewFiles(): Promise<void> {
+    for (let path = this.#newFiles[0]; path !== undefined; path = this.#newFiles[0]) {
+      const file = this.#context.disk.open(path)
+      await file.sync().finally(() => file.close())
+      this.#newFiles = this.#newFiles.slice(1)
     }
   }
 

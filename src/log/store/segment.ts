@@ -45,6 +45,8 @@ export interface SegmentOptions {
   readonly createdAt: Timestamp
   /** A suffix of its file names, until the files are renamed. */
   readonly suffix?: string
+  /** The names in the folder, if they are known. */
+  readonly names?: ReadonlySet<string>
 }
 
 /** The offsets and the epoch in a batch's header. */
@@ -74,29 +76,26 @@ export class Segment {
   private constructor(file: DiskFile, options: SegmentOptions) {
     const { disk, baseOffset, cache } = options
     const { segmentIndexBytes } = options.settings.current
-    const path = (kind: 'index' | 'timeindex'): string => pathOf(options, kind)
+    const { names } = options
     this.baseOffset = baseOffset
     this.file = file
     this.#options = options
-    this.offsetIndex = new OffsetIndex(baseOffset, segmentIndexBytes, {
-      disk,
-      cache,
-      path: path('index'),
-    })
-    this.timeIndex = new TimeIndex(baseOffset, segmentIndexBytes, {
-      disk,
-      cache,
-      path: path('timeindex'),
-    })
+    const common = (kind: 'index' | 'timeindex') => {
+      const isMissing = names !== undefined && !names.has(segmentFile(baseOffset, kind))
+      return { disk, cache, path: pathOf(options, kind), isMissing }
+    }
+    this.offsetIndex = new OffsetIndex(baseOffset, segmentIndexBytes, common('index'))
+    this.timeIndex = new TimeIndex(baseOffset, segmentIndexBytes, common('timeindex'))
     this.times = new SegmentTimes(this, this.timeIndex)
   }
 
   /** Creates an empty segment. Left-over index files of that name are emptied. */
   static create(options: SegmentOptions): Segment {
-    const { disk } = options
+    const { disk, baseOffset, names } = options
     const path = pathOf(options, 'log')
     // An earlier attempt may have created the file and then failed.
-    const file = disk.exists(path) ? disk.open(path) : disk.create(path)
+    const isThere = names?.has(segmentFile(baseOffset, 'log')) ?? disk.exists(path)
+    const file = isThere ? disk.open(path) : disk.create(path)
     if (file.size > 0) {
       file.close()
       throw corruptLog(options.folder, `${path} at position 0: a new segment already holds records`)
@@ -125,8 +124,10 @@ export class Segment {
     return this.syncedBytes < this.file.size
   }
 
+  /** An empty segment needs none. */
   get hasIndexFiles(): boolean {
     const { disk } = this.#options
+    if (this.size === 0) return true
     return disk.exists(this.offsetIndex.file.path) && disk.exists(this.timeIndex.file.path)
   }
 
@@ -455,6 +456,7 @@ export class Segment {
   }
 
   async #loadFirstTimestamp(): Promise<void> {
+    if (this.size === 0) return
     const header = await this.file.read(0, BATCH_HEADER_BYTES)
     const isBatch = header.length === BATCH_HEADER_BYTES && frameAt(header, 0, header.length) > 0
     const batch = isBatch ? new Batch(header, 0) : undefined

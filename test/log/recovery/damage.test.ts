@@ -125,11 +125,23 @@ describe('a sector that was never written', () => {
     ['zeros from the break on', bytes(100, [[0, 100]]), true],
     ['zeros but for the end', bytes(100, [[0, 99]]), false],
     ['zeros but for the start', bytes(100, [[1, 100]]), false],
-    ['zeros in the sector it ends in only', bytes(600, [[412, 600]]), false],
+    ['zeros in the sector it ends in only', bytes(600, [[412, 600]]), true],
+    ['zeros there but for the first', bytes(600, [[413, 600]]), false],
+    ['zeros there but for the last', bytes(600, [[412, 599]]), false],
+    ['16 zeros there, as values may end', bytes(428, [[412, 428]]), false],
     ['16 zeros, which a header may begin with', bytes(16, [[0, 16]]), false],
   ])('%s at the end of a file are a lost sector: %s', (_, content, isLost) => {
-    expect(hasLostSector(content, 100, true)).toBe(isLost)
+    expect(hasLostSector(content, 100, 'nothing')).toBe(isLost)
     expect(hasLostSector(content, 100)).toBe(false)
+  })
+
+  it.each([
+    ['two zeros in the sector it ends in', bytes(414, [[412, 414]]), true],
+    ['one zero there, as most batches end', bytes(413, [[412, 413]]), false],
+    ['zeros there but for the last', bytes(415, [[412, 414]]), false],
+    ['zeros at the end, not from the border on', bytes(600, [[413, 600]]), false],
+  ])('%s before zeros are a lost sector: %s', (_, content, isLost) => {
+    expect(hasLostSector(content, 100, 'zeros')).toBe(isLost)
   })
 
   it('a sector that was never written is found at any position', () => {

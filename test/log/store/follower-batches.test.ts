@@ -142,7 +142,9 @@ describe('the epochs of a follower', () => {
     expect(kinds.slice(renamed)).toEqual([
       `rename ${EPOCHS}.tmp`,
       'syncDirectory orders-0',
+      'sync orders-0/partition.metadata',
       'sync orders-0/00000000000000000000.log',
+      'syncDirectory orders-0',
     ])
     const before = w.disk.history.length
     log.appendAsFollower(history(2, 1, 4))

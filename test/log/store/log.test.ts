@@ -195,26 +195,48 @@ describe('durability', () => {
   it('one sync serves all flushes that wait for it', async () => {
     const w = world()
     const log = await create(w)
+    append(log, ['first'])
     await log.flush()
     const before = w.disk.history.length
     appendMany(log, 10)
     const flushes = Array.from({ length: 10 }, () => log.flush())
-    expect(log.durableEndOffset).toBe(0)
+    expect(log.durableEndOffset).toBe(1)
     await Promise.all(flushes)
-    expect(log.durableEndOffset).toBe(10)
+    expect(log.durableEndOffset).toBe(11)
     const syncs = w.disk.history.slice(before).filter(operation => operation.kind === 'sync')
     expect(syncs).toHaveLength(1)
   })
 
   it('a flush request changes nothing if everything is durable', async () => {
     const log = await create(world())
+    append(log, ['first'])
+    await log.flush()
     log.requestFlush()
     append(log, ['a'])
     // Looked at first: a flush that waits for nothing would spin in this turn for ever.
     log.requestFlush()
     for (let turn = 0; turn < 10; turn++) await Promise.resolve()
-    expect(log.durableEndOffset).toBe(1)
+    expect(log.durableEndOffset).toBe(2)
     await log.flush()
+  })
+
+  it('what a new log is, is durable before its first records', async () => {
+    const w = world()
+    const log = await create(w)
+    expect(w.disk.history.filter(({ kind }) => kind.startsWith('sync'))).toEqual([])
+    append(log, ['a'])
+    await log.flush()
+    const syncs = () => w.disk.history.filter(({ kind }) => kind.startsWith('sync'))
+    expect(syncs().map(({ kind, path }) => `${kind} ${path}`)).toEqual([
+      'sync orders-0/leader-epoch-checkpoint.tmp',
+      'syncDirectory orders-0',
+      'sync orders-0/partition.metadata',
+      'sync orders-0/00000000000000000000.log',
+      'syncDirectory orders-0',
+    ])
+    append(log, ['b'])
+    await log.flush()
+    expect(syncs()).toHaveLength(6)
   })
 
   it('a failed sync takes the log offline and is never repeated', async () => {
