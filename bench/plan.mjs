@@ -1,185 +1,91 @@
 /**
- * What is measured, row by row.
+ * What is measured: questions, each with its rows and its floors, as data.
  *
- *   measure   the file in measure/, told `params`; its `dir` is 'own' (new every time) or 'stored'
- *   unit      'k/s' (records a second), 'MB/s' (bytes a second), 'ms' or 'µs'
- *   peer      the row of JSON lines that does the same work with the same durability, as most
- *             programs do it
- *   bare      the same, written for speed alone
- *   limit     the row of bare writes that no program can be faster than
- *   floor     what partlog promises itself: times its peer, or a figure
+ *   question   { name, title, durability, rows, floors }; `title` heads its drawing
+ *   row        { name, measure, params, unit } and
+ *                measure    the file in measure/, run with `params` in a process of its own
+ *                unit       'k/s', 'GB/s', 'ms' or 'µs': see parts/units.mjs
+ *                field      the field of the result that counts, instead of that of the unit
+ *                run        rows with the same `run` are figures of one process
+ *                dir        'own' (new every time, the default), 'stored', 'empty' (a cluster
+ *                           without records) or 'none'
+ *                needs      what it cannot do without: a peer, 'C'; else it is skipped
+ *                rounds     fewer than all rounds, for what takes long
+ *   floor      { text, row, by, over, less, atLeast, atMost }: what partlog promises itself:
+ *                row        its value, in the unit of the row, or of the field `by`
+ *                over       the value is divided by the one of this row, round by round
+ *                atLeast, atMost   the bound; `orTimes: [factor, row]` is a bound that may be higher
  */
 
+import { appending } from './questions/appending.mjs'
+import { holding } from './questions/holding.mjs'
+import { latency } from './questions/latency.mjs'
+import { opening } from './questions/opening.mjs'
+import { partitions } from './questions/partitions.mjs'
+import { random } from './questions/random.mjs'
+import { reading } from './questions/reading.mjs'
+import { replicas } from './questions/replicas.mjs'
+import { sharing } from './questions/sharing.mjs'
+import { singles } from './questions/singles.mjs'
+import { starting } from './questions/starting.mjs'
+import { virtualTime } from './questions/virtual-time.mjs'
+
 const SIZES = {
-  full: {
+  /** For four minutes. */
+  short: {
+    append: 1_000_000,
+    single: 100_000,
+    slowSingle: 20_000,
+    shared: 50_000,
+    stored: 1_000_000,
+    reads: 2_000,
+    latency: 2_000,
+    killed: 128e6,
+    partitions: 10_000,
+    spread: 20_000,
+    copies: 100_000,
+    hours: 1,
+    raw: 256e6,
+  },
+  /** The sizes of the goals. */
+  long: {
     append: 2_000_000,
     single: 300_000,
+    slowSingle: 50_000,
     shared: 200_000,
     stored: 5_000_000,
     reads: 20_000,
-    raw: 256e6,
-    rawSynced: 64e6,
+    latency: 10_000,
+    killed: 512e6,
+    partitions: 10_000,
+    spread: 100_000,
+    copies: 300_000,
+    hours: 5,
+    raw: 512e6,
   },
+  /** Does it work? */
   quick: {
-    append: 200_000,
-    single: 30_000,
-    shared: 10_000,
-    stored: 300_000,
-    reads: 2_000,
+    append: 100_000,
+    single: 10_000,
+    slowSingle: 2_000,
+    shared: 3_000,
+    stored: 100_000,
+    reads: 200,
+    latency: 300,
+    killed: 16e6,
+    partitions: 100,
+    spread: 5_000,
+    copies: 20_000,
+    hours: 1,
     raw: 32e6,
-    rawSynced: 8e6,
   },
 }
 
-/** Records: enough for the optimiser to have seen them. */
-const WARM_UP = 200_000
-const SENDERS = 64
-
-export const RSS_MAX_BYTES = 150e6
-
-export function sizesOf(isQuick) {
-  return isQuick ? SIZES.quick : SIZES.full
+export function sizesOf(size) {
+  return SIZES[size]
 }
 
 export function planOf(sizes) {
-  return [
-    ...appending(sizes.append),
-    ...sending(sizes.single, sizes.shared),
-    ...reading(sizes),
-    ...limits(sizes),
-  ]
-}
-
-function appending(count) {
-  const append = { unit: 'k/s', dir: 'own' }
-  const params = { count, warmUp: WARM_UP }
-  const partlog = { ...append, measure: 'append' }
-  const jsonl = { ...append, measure: 'jsonl-append' }
-  const synced = {
-    peer: 'bare JSONL append 1,000 at a time, fdatasync each',
-    limit: 'raw write of 128 KiB blocks, fdatasync each',
-  }
-  return [
-    {
-      ...partlog,
-      name: "append 1,000 at a time, 'process'",
-      params: { ...params, durability: 'process' },
-      peer: 'JSONL append 1,000 at a time',
-      bare: 'bare JSONL append 1,000 at a time',
-      limit: 'raw write of 128 KiB blocks',
-      floor: { timesPeer: 2 },
-    },
-    {
-      ...partlog,
-      name: "append 1,000 at a time, 'power'",
-      params: { ...params, durability: 'power' },
-      ...synced,
-    },
-    {
-      ...partlog,
-      name: "append 1,000 at a time, 8 sends in flight, 'power'",
-      params: { ...params, durability: 'power', inFlight: 8 },
-      ...synced,
-    },
-    { ...jsonl, name: 'JSONL append 1,000 at a time', params },
-    { ...jsonl, name: 'bare JSONL append 1,000 at a time', params: { ...params, sync: 'never' } },
-    {
-      ...jsonl,
-      name: 'bare JSONL append 1,000 at a time, fdatasync each',
-      params: { ...params, sync: 'batch' },
-    },
-  ]
-}
-
-function sending(single, shared) {
-  const row = { unit: 'k/s', dir: 'own' }
-  const one = { count: single, warmUp: WARM_UP, durability: 'process' }
-  const many = { count: shared, warmUp: WARM_UP / 100, senders: SENDERS }
-  return [
-    {
-      ...row,
-      name: "send one, await, 'process'",
-      measure: 'send',
-      params: one,
-      peer: 'bare JSONL write one',
-      floor: { atLeast: 200 },
-    },
-    { ...row, name: 'send one, await, in memory', measure: 'send', dir: 'none', params: one },
-    {
-      ...row,
-      name: `${SENDERS} senders, each awaiting, 'power'`,
-      measure: 'send',
-      params: { ...many, durability: 'power' },
-      peer: `bare JSONL ${SENDERS} senders share fdatasync`,
-    },
-    { ...row, name: 'bare JSONL write one', measure: 'jsonl-send', params: one },
-    {
-      ...row,
-      name: `bare JSONL ${SENDERS} senders share fdatasync`,
-      measure: 'jsonl-send',
-      params: many,
-    },
-  ]
-}
-
-function reading({ stored: count, reads }) {
-  const consume = {
-    unit: 'k/s',
-    dir: 'stored',
-    measure: 'consume',
-    peer: 'JSONL read and parse',
-    bare: 'bare JSONL read and parse',
-    floor: { timesPeer: 2 },
-  }
-  const stored = { dir: 'stored' }
-  return [
-    { ...consume, name: 'consume with eachBatch', params: { count, way: 'eachBatch' } },
-    {
-      ...consume,
-      name: 'consume with eachBatch, as strings',
-      params: { count, way: 'eachBatch', as: 'string' },
-    },
-    { ...consume, name: 'consume with for await', params: { count, way: 'forAwait' } },
-    {
-      ...stored,
-      name: 'JSONL read and parse',
-      measure: 'jsonl-read',
-      unit: 'k/s',
-      params: { count },
-    },
-    {
-      ...stored,
-      name: 'bare JSONL read and parse',
-      measure: 'jsonl-read',
-      unit: 'k/s',
-      params: { count, isBare: true },
-    },
-    {
-      ...stored,
-      name: `open ${count.toLocaleString('en-US')} records`,
-      measure: 'open',
-      unit: 'ms',
-      params: {},
-      floor: { atMost: 50 },
-    },
-    {
-      ...stored,
-      name: 'seek anywhere, read one (p50)',
-      measure: 'random-read',
-      unit: 'µs',
-      params: { count, reads },
-    },
-  ]
-}
-
-function limits({ raw, rawSynced }) {
-  const row = { measure: 'raw-write', unit: 'MB/s', dir: 'own' }
-  return [
-    { ...row, name: 'raw write of 128 KiB blocks', params: { bytes: raw, sync: false } },
-    {
-      ...row,
-      name: 'raw write of 128 KiB blocks, fdatasync each',
-      params: { bytes: rawSynced, sync: true },
-    },
-  ]
+  const all = [appending, singles, sharing, reading, latency, random, opening, partitions]
+  return [...all, holding, replicas, starting, virtualTime].map(questionOf => questionOf(sizes))
 }

@@ -1,84 +1,120 @@
 /**
- * partlog beside a file of JSON lines and bare writes: `npm run bench`.
+ * partlog beside what a Node user would pick instead, and beside a C program: `npm run bench`.
  *
- * Every row runs in a process of its own, once per round, so that noise hits all alike; the median
- * counts. Ratios within a run carry over to other machines, figures do not.
+ * Every row runs in a process of its own, once per round, and rounds go over all rows, so that noise
+ * hits all alike; the median counts. Ratios within a run carry over to other machines, figures do
+ * not. The result goes to bench/results, for `npm run bench:report`.
  */
 
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { missingPeer } from './peers/stores.mjs'
+import { compiledLimit } from './parts/compiler.mjs'
+import { floorsText } from './parts/floors.mjs'
 import { machineOf, machineText } from './parts/machine.mjs'
 import { readOptions, withFolder } from './parts/options.mjs'
 import { measured } from './parts/processes.mjs'
-import { floorsText, summaryOf, tableText } from './parts/report.mjs'
-import { TOPIC } from './parts/topic.mjs'
+import { summaryOf, tablesText } from './parts/report.mjs'
+import { keepResult } from './parts/results.mjs'
+import { PEERS } from './parts/rows.mjs'
+import { fillStores } from './parts/stores.mjs'
 import { planOf, sizesOf } from './plan.mjs'
 
 const options = readOptions()
-const sizes = sizesOf(options.quick)
-const plan = planOf(sizes).filter(isWanted)
+const sizes = sizesOf(options.size)
+const wanted = planOf(sizes).filter(isWanted)
 
 await withFolder(options.dir, async folder => {
   const machine = machineOf(folder)
-  const stored = join(folder, 'stored')
-  if (plan.some(row => row.dir === 'stored')) await store(stored)
-  const results = new Map(plan.map(row => [row.name, []]))
+  const limit = compiledLimit(folder)
+  const missing = await missingOf(limit)
+  const { plan, skipped } = withoutMissing(wanted, missing)
+  const rows = plan.flatMap(question => question.rows.map(row => ({ question, row })))
+  const stores = await fillStores(
+    folder,
+    rows.map(({ row }) => row),
+    sizes,
+  )
+  const places = { folder, stores, program: limit.program }
+  const results = new Map(plan.map(({ name }) => [name, new Map()]))
   for (let round = 1; round <= options.rounds; round++) {
-    for (const row of inTurn(plan, round)) {
-      process.stderr.write(`round ${round} of ${options.rounds}: ${row.name}\n`)
-      results.get(row.name).push(await once(row, folder, stored))
+    const shared = new Map()
+    for (const { question, row } of inTurn(rows, round)) {
+      if (round > (row.rounds ?? Infinity)) continue
+      process.stderr.write(`round ${round} of ${options.rounds}: ${question.name}: ${row.name}\n`)
+      const own = results.get(question.name)
+      own.set(row.name, [...(own.get(row.name) ?? []), await once(row, places, shared)])
     }
   }
-  report(machine, summaryOf(plan, results))
+  report(machine, summaryOf(plan, results, skipped))
 })
 
-/** A row is wanted by its own name, or by that of a row that is compared with it. */
-function isWanted(row, _, rows) {
+function isWanted({ name, title }) {
   const { only } = options
-  const isNamed = ({ name }) => only.length === 0 || only.some(text => name.includes(text))
-  return isNamed(row) || rows.some(other => isNamed(other) && isBehind(row, other))
+  return only.length === 0 || only.some(text => name === text || title.includes(text))
 }
 
-function isBehind({ name }, { peer, bare, limit }) {
-  return name === peer || name === bare || name === limit
+/** What the rows may need and this machine does not have, with the reason. */
+async function missingOf({ reason }) {
+  const missing = new Map(reason === undefined ? [] : [['C', reason]])
+  for (const peer of PEERS) {
+    const why = await missingPeer(peer)
+    if (why !== undefined) missing.set(peer, why)
+  }
+  return missing
 }
 
-/** Another row first in each round: the same one shall not always run behind a heavy one. */
+function withoutMissing(questions, missing) {
+  const isMissing = ({ needs }) => missing.has(needs)
+  const skipped = questions.map(({ name, rows }) => [
+    name,
+    rows.filter(isMissing).map(row => ({ name: row.name, reason: missing.get(row.needs) })),
+  ])
+  const plan = questions.map(question => ({
+    ...question,
+    rows: question.rows.filter(row => !isMissing(row)),
+  }))
+  return { plan, skipped: new Map(skipped) }
+}
+
+/** Another row first in each round: the same one shall not always run after a heavy one. */
 function inTurn(rows, round) {
   const first = round % rows.length
   return [...rows.slice(first), ...rows.slice(0, first)]
 }
 
-/** What the reading rows read: one cluster and one file with the same records. */
-async function store(dir) {
-  mkdirSync(dir)
-  const params = { dir, count: sizes.stored, warmUp: 0 }
-  process.stderr.write(`storing ${sizes.stored.toLocaleString('en-US')} records\n`)
-  await measured('append', { ...params, durability: 'process' })
-  await measured('jsonl-append', { ...params, sync: 'end' })
+/** Rows with the same `run` are figures of one process. */
+function once(row, places, shared) {
+  if (row.run === undefined) return runOf(row, places)
+  if (!shared.has(row.run)) shared.set(row.run, runOf(row, places))
+  return shared.get(row.run)
 }
 
-async function once({ measure, params, dir }, folder, stored) {
-  if (dir === 'none') return measured(measure, params)
-  if (dir === 'stored') {
-    const file = join(stored, 'records.jsonl')
-    return measured(measure, { ...params, dir: stored, file, topic: TOPIC })
+async function runOf({ measure, params, dir = 'own', needs }, { folder, stores, program }) {
+  const all = {
+    ...params,
+    ...(needs === 'C' ? { program } : {}),
+    ...(needs === 'killed' ? { killed: stores.killed } : {}),
   }
+  if (dir === 'none') return measured(measure, all)
+  if (dir !== 'own') return measured(measure, { ...all, dir: stores.dirOf({ dir, params }) })
   const own = join(folder, 'own')
   mkdirSync(own)
   try {
-    return await measured(measure, { ...params, dir: own })
+    return await measured(measure, { ...all, dir: own })
   } finally {
     rmSync(own, { recursive: true })
   }
 }
 
-function report(machine, rows) {
+function report(machine, questions) {
+  const result = { machine, size: options.size, rounds: options.rounds, sizes, questions }
+  const file = keepResult(result)
   if (options.json) {
-    process.stdout.write(`${JSON.stringify({ machine, rounds: options.rounds, sizes, rows })}\n`)
+    process.stdout.write(`${JSON.stringify(result)}\n`)
     return
   }
   process.stdout.write(`\n${machineText(machine)}\n`)
-  process.stdout.write(`median of ${options.rounds}, page cache warm\n\n`)
-  process.stdout.write(`${tableText(rows)}\n\n${floorsText(rows)}\n`)
+  process.stdout.write(`median of ${options.rounds} rounds, size ${options.size}\n\n`)
+  process.stdout.write(`${tablesText(questions)}\n\n${floorsText(questions)}\n\n${file}\n`)
 }

@@ -9,6 +9,7 @@ const DEFAULT_DIR = fileURLToPath(new URL('../../.bench/', import.meta.url))
 
 const HELP = `Options
   --quick       small sizes and 3 rounds: does it work?
+  --long        larger sizes
   --rounds n    how often everything is measured; the median counts (default 5)
   --only text   only rows whose name contains this; may be given more than once
   --dir folder  where the files go; a real disk, please (default .bench)
@@ -19,6 +20,7 @@ export function readOptions() {
   const { values } = parseArgs({
     options: {
       quick: { type: 'boolean', default: false },
+      long: { type: 'boolean', default: false },
       rounds: { type: 'string' },
       only: { type: 'string', multiple: true, default: [] },
       dir: { type: 'string', default: DEFAULT_DIR },
@@ -32,7 +34,8 @@ export function readOptions() {
   }
   const rounds = Number(values.rounds ?? (values.quick ? 3 : 5))
   if (!Number.isInteger(rounds) || rounds < 1) throw new Error('--rounds: expected a number')
-  return { ...values, rounds }
+  const size = values.quick ? 'quick' : values.long ? 'long' : 'short'
+  return { ...values, rounds, size }
 }
 
 /** Runs with a folder of its own, which is gone afterwards, however it ends. */

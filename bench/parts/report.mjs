@@ -1,47 +1,32 @@
-/** From the results of all rounds to a table and a list of floors. */
+/** From the results of all rounds to what is printed and kept. */
 
-import { RSS_MAX_BYTES } from '../plan.mjs'
+import { judged } from './floors.mjs'
 import { median, spread } from './stats.mjs'
-import { figure, megabytes, table, times } from './table.mjs'
+import { figure, megabytes, table } from './table.mjs'
+import { figureOf } from './units.mjs'
 
-const MEASURED_IN = {
-  'k/s': ({ count, ms }) => count / ms,
-  'MB/s': ({ bytes, ms }) => bytes / ms / 1_000,
-  ms: ({ ms }) => ms,
-  µs: ({ us }) => us,
-}
-
-/** One object per row: median, spread and what it comes to beside its peer and its limit. */
-export function summaryOf(plan, results) {
-  const figures = new Map(plan.map(row => [row.name, figuresOf(row, results.get(row.name))]))
-  return plan.map(row => {
-    const own = figures.get(row.name)
-    const timesPeer = ratio(own.median, figures.get(row.peer)?.median)
-    const timesBare = ratio(own.median, figures.get(row.bare)?.median)
-    const timesLimit = ratio(own.bytesPerMs, figures.get(row.limit)?.bytesPerMs)
-    const floor = row.floor && { ...row.floor, isReached: isReached(row.floor, own, timesPeer) }
-    // Memory is bounded by what is under way, except where the records themselves are kept in it.
-    const isBounded = row.dir !== 'none' && !/^(JSONL|bare|raw) /.test(row.name)
+/** Each question with its rows' figures, its floors and what was skipped. `results`: by row. */
+export function summaryOf(plan, results, skipped) {
+  return plan.map(({ name, title, durability, rows, floors }) => {
+    const byName = new Map(rows.map(row => [row.name, row]))
+    const own = results.get(name)
     return {
-      name: row.name,
-      unit: row.unit,
-      isBounded,
-      ...own,
-      timesPeer,
-      timesBare,
-      timesLimit,
-      floor,
+      ...{ name, title, durability },
+      rows: rows.filter(row => own.has(row.name)).map(row => rowOf(row, own.get(row.name))),
+      floors: floors.map(floor => judged(floor, byName, own)),
+      skipped: skipped.get(name) ?? [],
     }
   })
 }
 
-function figuresOf({ unit }, results) {
-  const rates = results.map(({ bytes, ms }) => ({ bytesPerMs: bytes && bytes / ms }))
+function rowOf(row, raw) {
+  const { name, unit, measure, params } = row
   return {
-    ...spread(results.map(MEASURED_IN[unit])),
-    bytesPerMs: medianOf(rates, 'bytesPerMs'),
-    rssBytes: medianOf(results, 'rssBytes'),
-    loopBusyMs: medianOf(results, 'loopBusyMs'),
+    ...{ name, unit, measure, params },
+    ...spread(raw.map(result => figureOf(row, result))),
+    rssBytes: medianOf(raw, 'rssBytes'),
+    loopBusyMs: medianOf(raw, 'loopBusyMs'),
+    raw,
   }
 }
 
@@ -51,59 +36,22 @@ function medianOf(results, field) {
   return values.includes(undefined) ? undefined : median(values)
 }
 
-function ratio(own, other) {
-  return own === undefined || other === undefined ? undefined : own / other
+const HEAD = ['median', '', 'min – max', 'RSS', 'loop busy']
+
+/** One table per question. */
+export function tablesText(questions) {
+  return questions.map(tableOf).join('\n\n')
 }
 
-function isReached({ timesPeer, atLeast, atMost }, own, measuredTimes) {
-  if (timesPeer !== undefined) return measuredTimes >= timesPeer
-  return atLeast === undefined ? own.median <= atMost : own.median >= atLeast
-}
-
-const HEAD = ['', 'median', '', 'min – max', '× JSONL', '× bare', '× raw', 'RSS', 'loop busy']
-
-export function tableText(rows) {
-  return table(
-    HEAD,
-    rows.map(row => [
-      row.name,
-      figure(row.median),
-      row.unit,
-      `${figure(row.min)} – ${figure(row.max)}`,
-      times(row.timesPeer),
-      times(row.timesBare),
-      times(row.timesLimit),
-      megabytes(row.rssBytes),
-      row.loopBusyMs === undefined ? '' : `${figure(row.loopBusyMs)} ms`,
-    ]),
-  )
-}
-
-export function floorsText(rows) {
-  const lines = rows.filter(({ floor }) => floor !== undefined).map(floorLine)
-  const [largest] = rows
-    .filter(({ isBounded }) => isBounded)
-    .sort((a, b) => b.rssBytes - a.rssBytes)
-  if (largest !== undefined) lines.push(memoryLine(largest))
-  return lines.join('\n')
-}
-
-function memoryLine({ name, rssBytes }) {
-  const verdict = verdictOf(rssBytes <= RSS_MAX_BYTES)
-  const bound = `at most ${megabytes(RSS_MAX_BYTES)}`
-  return `${verdict}  largest RSS: ${megabytes(rssBytes)} (${name}), ${bound}`
-}
-
-function floorLine({ name, unit, median, timesPeer, floor }) {
-  const verdict = verdictOf(floor.isReached)
-  if (floor.timesPeer !== undefined) {
-    return `${verdict}  ${name}: ${times(timesPeer)} JSONL, at least ${floor.timesPeer} ×`
-  }
-  const { atLeast, atMost } = floor
-  const bound = atLeast === undefined ? `at most ${atMost}` : `at least ${atLeast}`
-  return `${verdict}  ${name}: ${figure(median)} ${unit}, ${bound}`
-}
-
-function verdictOf(isReached) {
-  return isReached ? 'PASS ' : 'below'
+function tableOf({ title, durability, rows, skipped }) {
+  const lines = rows.map(({ name, median, unit, min, max, rssBytes, loopBusyMs }) => [
+    name,
+    figure(median),
+    unit,
+    `${figure(min)} – ${figure(max)}`,
+    megabytes(rssBytes),
+    loopBusyMs === undefined ? '' : `${figure(loopBusyMs)} ms`,
+  ])
+  const notes = skipped.map(({ name, reason }) => `skipped: ${name}: ${reason}`)
+  return [table([`${title} (${durability})`, ...HEAD], lines), ...notes].join('\n')
 }

@@ -1,0 +1,30 @@
+/** One record at a time, each awaited before the next is sent. */
+
+import { rowsOfPeers, WARM_UP } from '../parts/rows.mjs'
+
+export function singles({ single: count, slowSingle }) {
+  const send = { measure: 'send', unit: 'k/s' }
+  const params = { count, warmUp: WARM_UP, durability: 'process', kind: 'bytes' }
+  const peer = total => () => ({
+    measure: 'peer-send',
+    unit: 'k/s',
+    params: { count: total, warmUp: total / 10 },
+  })
+  const [disk, memory] = ['partlog', 'partlog, in memory']
+  return {
+    name: 'single',
+    title: 'Send one record, await it',
+    durability: 'page cache',
+    rows: [
+      { ...send, name: disk, params },
+      { ...send, name: memory, dir: 'none', params },
+      { ...send, name: 'partlog, keyed strings', params: { ...params, kind: 'keyed' } },
+      ...rowsOfPeers(['better-sqlite3', 'lmdb'], peer(count)),
+      ...rowsOfPeers(['JSONL', 'flumelog-offset', 'classic-level'], peer(slowSingle)),
+    ],
+    floors: [
+      { row: disk, over: 'better-sqlite3', atLeast: 2.4 },
+      { row: memory, over: disk, atLeast: 1 },
+    ],
+  }
+}
