@@ -60,6 +60,10 @@ class Broker {
     process.once('exit', this.#killAtExit)
   }
 
+  get pid() {
+    return this.#child.pid
+  }
+
   /** The folder of its partitions. */
   get logs() {
     return join(this.dir, 'logs')
