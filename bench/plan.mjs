@@ -14,7 +14,8 @@
  *   floor      { text, row, by, over, less, atLeast, atMost }: what partlog promises itself:
  *                row        its value, in the unit of the row, or of the field `by`
  *                over       the value is divided by the one of this row, round by round
- *                atLeast, atMost   the bound; `orTimes: [factor, row]` is a bound that may be higher
+ *                atLeast, atMost   the bound; with `orTimes: [factor, row]` that many
+ *                           times the row, if that is more
  */
 
 import { appending } from './questions/appending.mjs'

@@ -1,8 +1,8 @@
 /**
  * partlog beside what a Node user would pick instead, and beside a C program: `npm run bench`.
  *
- * Every row runs in a process of its own, once per round, and rounds go over all rows, so that noise
- * hits all alike; the median counts. Ratios within a run carry over to other machines, figures do
+ * Every row runs in a process of its own, once per round, and rounds go over all rows, so that
+ * noise hits all alike; the median counts. Ratios within a run carry over to other machines, figures do
  * not. The result goes to bench/results, for `npm run bench:report`.
  */
 
@@ -115,6 +115,6 @@ function report(machine, questions) {
     return
   }
   process.stdout.write(`\n${machineText(machine)}\n`)
-  process.stdout.write(`median of ${options.rounds} rounds, size ${options.size}\n\n`)
+  process.stdout.write(`median of ${options.rounds}, size ${options.size}\n\n`)
   process.stdout.write(`${tablesText(questions)}\n\n${floorsText(questions)}\n\n${file}\n`)
 }

@@ -1,7 +1,7 @@
 /**
  * Clients of Kafka at partlog, over TCP in a process of its own, and at a real broker:
- * `npm run bench:kafka`. kafkajs and the broker are those of test/compat, kcat is the machine's; what
- * is missing is skipped with its reason.
+ * `npm run bench:kafka`. kafkajs and the broker are those of test/compat, kcat is the machine's;
+ * what is missing is skipped with its reason.
  *
  * Clients run in a process of their own, in turn at both. Beside the rate stands the CPU of the
  * server per record.

@@ -16,10 +16,7 @@ export function measure({ dir, program, what, bytes = 0, count = 0, perSync }) {
   return run(program, [what, file, `${bytes}`])
 }
 
-/** So that a rate of bytes can stand beside rates of records. */
-const RECORD_BYTES = 112
-
 function run(program, words) {
   const { bytes, ms } = JSON.parse(execFileSync(program, words, { encoding: 'utf8' }))
-  return { bytes, ms, count: Math.floor(bytes / RECORD_BYTES) }
+  return { bytes, ms }
 }

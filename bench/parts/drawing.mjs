@@ -3,8 +3,8 @@
 import { figure } from './table.mjs'
 import { isTime } from './units.mjs'
 
-const WIDTH = 860
-const LABELS = 330
+const WIDTH = 920
+const LABELS = 400
 const VALUES = 90
 const BAR = 16
 const ROW = 26
@@ -47,11 +47,12 @@ function panelOf(rows, top) {
 
 function rowOf({ name, median, min, max }, top, scale) {
   const middle = top + BAR / 2
-  const at = value => (LABELS + value * scale).toFixed(1)
+  // A difference of two times may fall below nothing.
+  const at = value => (LABELS + Math.max(value, 0) * scale).toFixed(1)
   const colour = colourOf(name)
   return [
     text({ x: LABELS - 8, y: top + 12, size: 12, anchor: 'end' }, name),
-    `<rect x="${LABELS}" y="${top}" width="${(median * scale).toFixed(1)}" height="${BAR}"`,
+    `<rect x="${LABELS}" y="${top}" width="${(at(median) - LABELS).toFixed(1)}" height="${BAR}"`,
     `  fill="${colour}" opacity="0.85"/>`,
     `<line x1="${at(min)}" x2="${at(max)}" y1="${middle}" y2="${middle}"`,
     `  stroke="${COLOURS.line}" stroke-width="1.5"/>`,

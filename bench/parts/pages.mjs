@@ -23,7 +23,7 @@ export function pageWith(page, result) {
 function reportOf({ at, machine, rounds, size, questions }) {
   const day = at.slice(0, 10)
   const intro = [
-    `Taken on ${day}, size ${size}, medians of ${rounds} rounds:`,
+    `Taken on ${day}, size ${size}, median of ${rounds}:`,
     ...machineText(machine).split('\n'),
   ]
   const parts = PARTS.map(([title, durability]) => {
@@ -34,15 +34,16 @@ function reportOf({ at, machine, rounds, size, questions }) {
 }
 
 function floorsOf(questions) {
-  const rows = questions.flatMap(({ floors }) =>
+  const rows = questions.flatMap(({ name, floors }) =>
     floors.map(({ text, unit, value, bound, atLeast, isReached }) => {
       const limit = `${atLeast === undefined ? '≤' : '≥'} ${figure(bound)} ${unit}`.trim()
       const own = value === undefined ? 'not measured' : `${figure(value)} ${unit}`.trim()
       const verdict = isReached === undefined ? '' : isReached ? 'yes' : '**no**'
-      return `| ${text} | ${own} | ${limit} | ${verdict} |`
+      return `| ${name} | ${text} | ${own} | ${limit} | ${verdict} |`
     }),
   )
-  return ['| floor | measured | bound | reached |', '|---|---|---|---|', ...rows].join('\n')
+  const head = ['| question | floor | measured | bound | reached |', '|---|---|---|---|---|']
+  return [...head, ...rows].join('\n')
 }
 
 function questionOf({ name, title, rows, skipped }, size) {

@@ -44,7 +44,7 @@ export function recordsFrom(start, count, kind = 'strings') {
 /** Bytes where the values of different kinds differ. */
 const [HUNDREDS, TENS, ONES] = [3, 4, 5]
 
-/** Counts what is read, and hashes it in order: a value of another kind or place changes the hash. */
+/** Counts what is read, and hashes it in order: a value that is another one changes the hash. */
 export class Reading {
   count = 0
   #hash = 0

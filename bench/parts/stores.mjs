@@ -15,12 +15,16 @@ export async function fillStores(folder, rows, { stored: count, killed: bytes })
     await work(dir)
   }
   const reading = rows.filter(({ dir }) => dir === 'stored')
-  const peers = new Set(reading.flatMap(({ params }) => params.peer ?? []))
-  if (reading.length > peers.size) {
+  const peers = new Map(
+    reading.flatMap(({ params: { peer, count } }) => (peer === undefined ? [] : [[peer, count]])),
+  )
+  if (reading.some(({ params }) => params.peer === undefined)) {
     const params = { count, warmUp: 0, durability: 'process', kind: 'bytes' }
     await fill('partlog', dir => measured('append', { ...params, dir }))
   }
-  for (const peer of peers) await fill(peer, dir => measured('peer-fill', { peer, dir, count }))
+  for (const [peer, own] of peers) {
+    await fill(peer, dir => measured('peer-fill', { peer, dir, count: own }))
+  }
   if (rows.some(({ dir }) => dir === 'empty')) await fill('empty', dir => measured('open', { dir }))
   if (rows.some(({ needs }) => needs === 'killed')) {
     const params = { bytes, partitions: 1, stayBusy: true }

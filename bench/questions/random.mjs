@@ -2,7 +2,10 @@
 
 import { rowsOfPeers } from '../parts/rows.mjs'
 
-const PEERS = ['lmdb', 'better-sqlite3', 'async-append-only-log', 'flumelog-offset', 'classic-level']
+const PEERS = [
+  ...['lmdb', 'better-sqlite3', 'async-append-only-log'],
+  ...['flumelog-offset', 'classic-level'],
+]
 
 export function random({ stored: count, reads }) {
   const row = { unit: 'µs', dir: 'stored' }
@@ -17,7 +20,7 @@ export function random({ stored: count, reads }) {
       { ...row, name: anywhere, measure: 'random-read', params },
       { ...row, name: tail, measure: 'random-read', params: { ...params, isTail: true } },
       { ...row, name: bare, measure: 'bare-random', params },
-      ...rowsOfPeers(PEERS, () => ({ ...row, measure: 'peer-random', params })),
+      ...rowsOfPeers(PEERS, { ...row, measure: 'peer-random', params }),
     ],
     floors: [
       { row: anywhere, over: bare, atMost: 3 },

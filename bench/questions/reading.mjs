@@ -31,17 +31,17 @@ export function reading({ stored: count }) {
       consume('for await', { way: 'forAwait' }),
       consume('eachRecord', { way: 'eachRecord' }),
       consume('poll', { way: 'poll' }),
-      ...rowsOfPeers(PEERS, () => ({
+      ...rowsOfPeers(PEERS, {
         measure: 'peer-read',
         unit: 'k/s',
         dir: 'stored',
         params: { count },
-      })),
+      }),
       {
         name: 'C: read, CRC-32C',
         needs: 'C',
         measure: 'limit',
-        unit: 'k/s',
+        unit: 'GB/s',
         dir: 'stored',
         params: { what: 'read' },
       },

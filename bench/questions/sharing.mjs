@@ -19,11 +19,11 @@ export function sharing({ shared: count }) {
         unit: 'k/s',
         params: { ...params, durability: 'power', kind: 'bytes' },
       },
-      ...rowsOfPeers(peers, () => ({
+      ...rowsOfPeers(peers, {
         measure: 'peer-send',
         unit: 'k/s',
         params: { ...params, isSynced: true },
-      })),
+      }),
       {
         name: `C: ${SENDERS} records of 64 bytes and a sync at a time`,
         needs: 'C',

@@ -5,7 +5,7 @@ import { rowsOfPeers, WARM_UP } from '../parts/rows.mjs'
 export function singles({ single: count, slowSingle }) {
   const send = { measure: 'send', unit: 'k/s' }
   const params = { count, warmUp: WARM_UP, durability: 'process', kind: 'bytes' }
-  const peer = total => () => ({
+  const peer = total => ({
     measure: 'peer-send',
     unit: 'k/s',
     params: { count: total, warmUp: total / 10 },
