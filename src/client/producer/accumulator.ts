@@ -10,7 +10,7 @@
 
 import { assert } from '../../base/assert.js'
 import { checkStep } from '../../base/states.js'
-import { BatchBuilder, type BatchOptions } from '../../model/batch/batch-builder.js'
+import { BatchBuilder, NO_PAIRS, type BatchOptions } from '../../model/batch/batch-builder.js'
 import { Batch, BATCH_HEADER_BYTES } from '../../model/batch/batch.js'
 import { RecordCursor } from '../../model/batch/record-cursor.js'
 import type { HeaderIn } from '../../model/batch/record.js'
@@ -19,7 +19,6 @@ import { BATCH_STATES, type BatchState } from './batch-states.js'
 import type { BufferPool } from './buffer-pool.js'
 import type { Message } from './messages.js'
 
-export const NO_PAIRS: readonly HeaderIn[] = []
 
 /** A send that waits for the batches that hold its records; all are of one topic. */
 export interface BatchOwner {
@@ -159,6 +158,8 @@ export class Row {
   producerId = -1
   producerEpoch = -1
   nextSequence = 0
+  /** So many sends go the long way before the next tries the short one. */
+  longSends = 0
 
   /** The size of the last settled batch: the next one begins with a buffer of that size. */
   sizeHint = 0
@@ -242,6 +243,7 @@ export class Accumulator {
    */
   append(owner: BatchOwner, rows: readonly Row[], nowMs: number, bytesMax: number): boolean {
     const { messages, headers, partitions, times, sentAt } = owner
+    const isPlain = partitions === undefined && headers === undefined && times === undefined
     for (let index = owner.appendedCount; index < messages.length; index++) {
       if (this.#bytes >= bytesMax) return false
       const { key = null, value } = messages[index] as Message
@@ -259,8 +261,24 @@ export class Accumulator {
       this.#bytes += batch.builder.size - sizeBefore
       batch.note(owner, index)
       owner.appendedCount = index + 1
+      if (isPlain) index = this.#appendRun(batch, owner, bytesMax) - 1
     }
     return true
+  }
+
+  /** The common case, in one loop: plain messages of one partition. */
+  #appendRun(batch: PendingBatch, owner: BatchOwner, bytesMax: number): number {
+    const { builder } = batch
+    const { messages, appendedCount: from, sentAt: timestamp } = owner
+    const before = builder.size
+    const sizeMax = before + bytesMax - this.#bytes
+    const next = builder.appendRun(messages, from, messages.length, { timestamp, sizeMax })
+    if (next > from) {
+      this.#bytes += builder.size - before
+      batch.note(owner, next - 1)
+      owner.appendedCount = next
+    }
+    return next
   }
 
   /**

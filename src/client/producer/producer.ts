@@ -45,6 +45,8 @@ export interface ProducerContext {
 const TOPICS_MAX = 1_000
 /** Waiting sends hold at most this many times bufferMemory. */
 const WAITING_FACTOR = 8
+/** After so many messages in one call the event loop gets a turn before they are sent. */
+const MESSAGES_PER_TURN = 8_192
 const SEND_FIELDS = ['topic', 'messages']
 
 interface Blocked {
@@ -251,7 +253,8 @@ export class ProducerClient implements Producer {
       call.fail(toPartlogError(error))
     }
     if (this.#accumulator.prune(TOPICS_MAX)) this.#sender.forgetSequences()
-    this.#sender.wake(this.#shortWay.isTurnDue)
+    const isLong = call.messages.length > MESSAGES_PER_TURN
+    this.#sender.wake(isLong || this.#shortWay.isTurnDue)
     return true
   }
 

@@ -1,11 +1,11 @@
 /* One call of `send`: its messages, their results so far, and the promise it returned. */
 
 import { Deferred } from '../../base/tasks.js'
-import { recordSizeMax, sizeBound } from '../../model/batch/batch-builder.js'
+import { NO_PAIRS, recordSizeMax, sizeBound } from '../../model/batch/batch-builder.js'
 import type { BytesIn, HeaderIn } from '../../model/batch/record.js'
 import { toPartlogError, withUnknownOutcome } from '../../model/errors.js'
 import { NONE, type Offset, type Timestamp } from '../../model/units.js'
-import { NO_PAIRS, type BatchOwner, type Run, type SendHeaders } from './accumulator.js'
+import { type BatchOwner, type Run, type SendHeaders } from './accumulator.js'
 import { checkMessage, headerPairs, type Message, type RecordMetadata } from './messages.js'
 
 /** The most bytes of a record that can be sent, and the error for a larger one. */

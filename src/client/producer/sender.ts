@@ -123,13 +123,17 @@ export class Sender {
     this.identity?.beginNextEpoch()
   }
 
-  /** A batch may be ready: drains at the end of this turn, or `inNextTurn`. */
-  wake(inNextTurn = false): void {
+  /** A batch may be ready: drains at the end of this turn, or when others have had a turn. */
+  wake(afterOthers = false): void {
     if (this.#isScheduled) return
     this.#isScheduled = true
     const { clock } = this.#options
-    if (inNextTurn) void clock.turn().then(this.#onWake)
-    else clock.soon(this.#onWake)
+    if (!afterOthers) return clock.soon(this.#onWake)
+    // Twice: the first may come before the timers of this turn.
+    void clock
+      .turn()
+      .then(() => clock.turn())
+      .then(this.#onWake)
   }
 
   set isFlushing(isFlushing: boolean) {

@@ -10,11 +10,11 @@
  */
 
 import type { Clock } from '../../base/clock.js'
-import { BatchBuilder } from '../../model/batch/batch-builder.js'
+import { BatchBuilder, NO_PAIRS } from '../../model/batch/batch-builder.js'
 import { NONE, type Offset } from '../../model/units.js'
 import type { Channel } from '../../protocol/channel.js'
 import type { MetadataCache } from '../line/metadata-cache.js'
-import { NO_PAIRS, type Accumulator, type Row } from './accumulator.js'
+import type { Accumulator, Row } from './accumulator.js'
 import { checkMessage, type Message, type RecordMetadata } from './messages.js'
 import type { Partitioner } from './partitioner.js'
 import type { ProducerSettings } from './producer-config.js'
@@ -26,6 +26,8 @@ const NO_BYTES: Buffer = Buffer.alloc(0)
 const KEPT_BYTES = 16 * 1024
 /** After so many sends the event loop gets a turn: they take less than a millisecond. */
 const SENDS_PER_TURN = 256
+/** A partition that refuses a batch probably refuses the next ones: with replicas, or 'power'. */
+const SENDS_AFTER_REFUSAL = 500
 
 /** The parts of the producer that both ways share. */
 export interface ShortWayContext {
@@ -48,7 +50,7 @@ export class ShortWay {
   /** The answer of the last short send has not been delivered. */
   #isAnswering = false
   readonly #onAnswered = (): void => void (this.#isAnswering = false)
-  /** Sends that may still be made before the event loop gets a turn; its time then. */
+  /** Sends that may still be made before the event loop gets a turn, and when they began. */
   #left = 0
   #sinceMs = 0
   #isTurnAwaited = false
@@ -83,13 +85,20 @@ export class ShortWay {
     if (leader < 0) return undefined
     const row = accumulator.rowsOf(topic, partitions.length)[partition] as Row
     if (!row.isIdle || identity?.isKnown === false) return undefined
+    if (row.longSends > 0) {
+      row.longSends--
+      return undefined
+    }
     const now = clock.now()
     const builder = this.#builder
     builder.clear()
     if (!builder.tryAppend(now, key, value, NO_PAIRS)) return undefined
     this.#batch.now = now
     const offset = this.#append(leader, row)
-    if (offset === NONE) return undefined
+    if (offset === NONE) {
+      row.longSends = SENDS_AFTER_REFUSAL
+      return undefined
+    }
     if (wanted === undefined && key === null) partitioner.took(topic)
     const told = settings.acks === 0 ? NONE : offset
     return this.#answer([receiptOf(topic, partition, told, now)])

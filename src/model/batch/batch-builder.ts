@@ -38,6 +38,19 @@ export interface BatchOptions {
 
 const NO_VIEW: Buffer = Buffer.alloc(0)
 
+export interface PlainRecord {
+  readonly key?: BytesIn | undefined
+  readonly value: BytesIn
+}
+
+export interface RunOptions {
+  readonly timestamp: Timestamp
+  /** The size that the batch must not exceed, if it is less than that of the batch. */
+  readonly sizeMax: number
+}
+
+export const NO_PAIRS: readonly HeaderIn[] = []
+
 /** Returns a larger buffer, of at least `bytes`, in exchange for the old one. */
 export type Grow = (buffer: Buffer, bytes: number) => Buffer
 
@@ -106,6 +119,38 @@ export class BatchBuilder {
     this.#writeRecord(timestamp - this.#baseTimestamp, key, value, headers)
     this.#count++
     return true
+  }
+
+  /**
+   * Adds the records in `[from, to)` at one time, without headers, while they fit below `sizeMax`
+   * and the buffer has room. Returns the index of the first that was not added.
+   */
+  appendRun(records: readonly PlainRecord[], from: number, to: number, run: RunOptions): number {
+    const { timestamp, sizeMax } = run
+    if (this.#count === 0 || timestamp !== this.#baseTimestamp) return from
+    const room = Math.min(this.#room, sizeMax)
+    const buffer = this.#buffer
+    let at = this.#at // in a local variable: 35 → 19 ns for 100 bytes
+    let index = from
+    for (; index < to; index++) {
+      const { key = null, value } = records[index] as PlainRecord
+      if (at + RECORD_OVERHEAD_MAX + bound(key) + bound(value) > room) break
+      if (typeof key === 'string' || typeof value === 'string') {
+        this.#at = at
+        this.#writeRecord(0, key, value, NO_PAIRS)
+        at = this.#at
+      } else {
+        const count = this.#count
+        at = putVarint(buffer, 3 + varintSize(count) + bytesSize(key) + bytesSize(value), at)
+        buffer[at] = 0 // attributes
+        buffer[at + 1] = 0 // timestamp delta
+        at = putBytes(buffer, value, putBytes(buffer, key, putVarint(buffer, count, at + 2)))
+        buffer[at++] = 0 // header count
+      }
+      this.#count++
+    }
+    this.#at = at
+    return index
   }
 
   /** Seals the batch. The result is a view of the buffer, or a compressed copy. */
@@ -234,20 +279,26 @@ function putHeaders(buffer: Buffer, headers: readonly HeaderIn[], at: number): n
   return next
 }
 
-/** Writes a length-prefixed field, returns the position after it. */
-function putField(buffer: Buffer, content: BytesIn, at: number): number {
+/** Bytes of a length-prefixed field. */
+function bytesSize(content: Uint8Array | null): number {
+  return content === null ? 1 : varintSize(content.length) + content.length
+}
+
+function putBytes(buffer: Buffer, content: Uint8Array | null, at: number): number {
   if (content === null) {
     buffer[at] = NULL_FIELD
     return at + 1
   }
-  if (typeof content === 'string') {
-    const textAt = at + varintSize(content.length)
-    return putLength(buffer, at, textAt, putText(buffer, content, textAt))
-  }
-  const { length } = content
-  const start = putVarint(buffer, length, at)
+  const start = putVarint(buffer, content.length, at)
   buffer.set(content, start)
-  return start + length
+  return start + content.length
+}
+
+/** Writes a length-prefixed field, returns the position after it. */
+function putField(buffer: Buffer, content: BytesIn, at: number): number {
+  if (typeof content !== 'string') return putBytes(buffer, content, at)
+  const textAt = at + varintSize(content.length)
+  return putLength(buffer, at, textAt, putText(buffer, content, textAt))
 }
 
 /**

@@ -196,6 +196,13 @@ describe('the long way', () => {
       const send = () => producer.send({ topic: 'orders', messages: [one] })
       expect(await shortOnes(send)).toBe(0)
     }
+    faulty.cluster.faults.clear()
+    const sendMany = async (): Promise<void> => {
+      for (let n = 0; n < 1_000; n++) {
+        await faulty.producer.send({ topic: 'orders', messages: [one] })
+      }
+    }
+    expect(await shortOnes(sendMany)).toBeGreaterThan(400)
   })
 
   it('a message that a topic refuses is refused with the error of the long way', async () => {
