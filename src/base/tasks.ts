@@ -71,6 +71,26 @@ export async function* paced<T>(
   }
 }
 
+/** Waits for all tasks, even if one fails; throws the first failure. */
+export async function allDone(tasks: Iterable<Promise<unknown>>): Promise<void> {
+  for (const each of await Promise.allSettled(tasks)) {
+    if (each.status === 'rejected') throw each.reason
+  }
+}
+
+/** Handles all items, a few at a time. */
+export async function eachOf<T>(
+  items: Iterable<T>,
+  atOnce: number,
+  task: (item: T) => Promise<void>,
+): Promise<void> {
+  const queue = items[Symbol.iterator]()
+  const work = async (): Promise<void> => {
+    for (let next = queue.next(); next.done !== true; next = queue.next()) await task(next.value)
+  }
+  await allDone(Array.from({ length: atOnce }, work))
+}
+
 /** A condition to wait for: `notify` resolves every wait that has begun by then. */
 export class Signal {
   #deferred: Deferred<void> | undefined

@@ -249,11 +249,7 @@ export class Broker implements BrokerContext {
     })
     const watermarks = this.#highWatermarks()
     for (const partition of this.replicas.partitions()) partition.retire(closed)
-    await this.logs.writeHighWatermarks(watermarks).catch((error: unknown) => {
-      // The ones written before are still lower bounds.
-      this.#logger.warn('high watermarks could not be written', { error })
-    })
-    await this.logs.close()
+    await this.logs.close(watermarks)
   }
 
   // ── for request handlers ─────────────────────────────────────────────────────────────────

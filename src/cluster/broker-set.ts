@@ -12,6 +12,7 @@
 import type { Clock } from '../base/clock.js'
 import type { Logger } from '../base/logger.js'
 import type { Random } from '../base/random.js'
+import { allDone } from '../base/tasks.js'
 import { METADATA_TOPIC_ID } from '../base/uuid.js'
 import {
   METADATA_LOG_CONFIG,
@@ -167,7 +168,7 @@ export class BrokerSet {
     return this.#change(nodeId, async broker => {
       if (broker === undefined) return
       const elected = (): Promise<void> => this.#fenceUnlessRunning(nodeId)
-      await this.#take(nodeId, () => bothDone(broker.kill(), elected()))
+      await this.#take(nodeId, () => allDone([broker.kill(), elected()]))
     })
   }
 
@@ -350,13 +351,6 @@ export class BrokerSet {
 
   get #metadataLogs(): LogManager {
     return this.#logsByNode.get(CONTROLLER) as LogManager
-  }
-}
-
-/** Waits for all tasks, even if one fails; throws the first failure. */
-async function bothDone(...tasks: Promise<void>[]): Promise<void> {
-  for (const each of await Promise.allSettled(tasks)) {
-    if (each.status === 'rejected') throw each.reason
   }
 }
 

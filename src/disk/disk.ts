@@ -183,8 +183,14 @@ export async function readSmallFile(
  * temporary file, sync, rename, sync of the folder.
  */
 export async function replaceSmallFile(disk: Disk, path: string, bytes: Uint8Array): Promise<void> {
-  const temporary = `${path}.tmp`
-  await disk.remove(temporary)
+  await prepareFile(disk, path, bytes)
+  await putInPlace(disk, [path])
+}
+
+/** The first half of `replaceSmallFile`: the new bytes are durable under a temporary name. */
+export async function prepareFile(disk: Disk, path: string, bytes: Uint8Array): Promise<void> {
+  const temporary = path + TEMPORARY
+  if (disk.exists(temporary)) await disk.remove(temporary)
   const file = disk.create(temporary)
   try {
     file.append(bytes)
@@ -192,6 +198,12 @@ export async function replaceSmallFile(disk: Disk, path: string, bytes: Uint8Arr
   } finally {
     file.close()
   }
-  disk.rename(temporary, path)
-  await disk.syncDirectory(parentOf(path))
 }
+
+/** The second half, for files of one folder, which is synced once. */
+export async function putInPlace(disk: Disk, paths: readonly string[]): Promise<void> {
+  for (const path of paths) disk.rename(path + TEMPORARY, path)
+  await disk.syncDirectory(parentOf(paths[0] as string))
+}
+
+const TEMPORARY = '.tmp'

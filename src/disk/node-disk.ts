@@ -19,6 +19,7 @@ import {
   renameSync,
   rm,
   statSync,
+  unlink,
   writeSync,
   type Dirent,
   type Stats,
@@ -35,6 +36,7 @@ const { promisify } = process.getBuiltinModule('node:util')
 const fdatasyncAsync = promisify(fdatasync)
 const fsyncAsync = promisify(fsync)
 const rmAsync = promisify(rm)
+const unlinkAsync = promisify(unlink)
 
 /** Only the owner may read the files. */
 const FILE_MODE = 0o600
@@ -126,9 +128,7 @@ export class NodeDisk implements Disk {
   async remove(path: string): Promise<void> {
     this.#refuseIfReadOnly('remove', path)
     await attempted(this.#place('remove', path), () =>
-      this.#descriptors.withRoomAsync(() =>
-        rmAsync(this.#absolute(path), { recursive: true, force: true }),
-      ),
+      this.#descriptors.withRoomAsync(() => removeFileOrFolder(this.#absolute(path))),
     )
   }
 
@@ -181,6 +181,16 @@ export class NodeDisk implements Disk {
 
   #attempt<T>(operation: string, path: string, call: () => T): T {
     return attempt(this.#place(operation, path), call)
+  }
+}
+
+/** Most are files: `rm` looks first, which costs three hops to another thread more. */
+async function removeFileOrFolder(path: string): Promise<void> {
+  try {
+    await unlinkAsync(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
+    await rmAsync(path, { recursive: true, force: true })
   }
 }
 

@@ -13,13 +13,17 @@ import {
   type PartitionOffset,
 } from './format/checkpoints.js'
 import {
+  CLEAN_SHUTDOWN,
   CLEANER_CHECKPOINT,
   HIGH_WATERMARK_CHECKPOINT,
   LOG_START_CHECKPOINT,
   RECOVERY_POINT_CHECKPOINT,
 } from './format/files.js'
-import { SealedFile, type WriteCounts } from './format/sealed-file.js'
+import { SealedFile, writeSealedFiles, type WriteCounts } from './format/sealed-file.js'
 import type { RecoveryFinding } from './recovery/recovery.js'
+
+/** As Kafka writes it. */
+const MARKER = Buffer.from('{"version":0,"brokerEpoch":-1}')
 
 /** The offsets in one of the files. */
 export interface StoredOffsets {
@@ -28,6 +32,16 @@ export interface StoredOffsets {
   readonly isSealed: boolean
   /** The file could be read, or does not exist. */
   readonly isReadable: boolean
+}
+
+/** Lines to be written; what is absent stays as it is. */
+export interface CheckpointLines {
+  readonly recoveryPoints?: Iterable<PartitionOffset>
+  readonly logStarts?: Iterable<PartitionOffset>
+  readonly highWatermarks?: Iterable<PartitionOffset>
+  readonly firstDirty?: readonly PartitionOffset[]
+  /** Whether the marker of a clean shutdown is written after them. */
+  readonly isCleanEnd?: boolean
 }
 
 /** The offsets in all four files. */
@@ -44,11 +58,13 @@ export class CheckpointFiles {
   readonly #highWatermarks: SealedFile
   readonly #firstDirty: SealedFile
   readonly #disk: Disk
+  readonly #root: string
 
   constructor(disk: Disk, root: string) {
     const counts: WriteCounts = new Map()
     const file = (name: string): SealedFile => new SealedFile(disk, join(root, name), counts)
     this.#disk = disk
+    this.#root = root
     this.#recoveryPoints = file(RECOVERY_POINT_CHECKPOINT)
     this.#logStarts = file(LOG_START_CHECKPOINT)
     this.#highWatermarks = file(HIGH_WATERMARK_CHECKPOINT)
@@ -75,23 +91,21 @@ export class CheckpointFiles {
     }
   }
 
-  /** Durable when it resolves, like the other write methods. */
-  async writeRecoveryPoints(offsets: Iterable<PartitionOffset>): Promise<void> {
-    await this.#recoveryPoints.write(formatOffsets(offsets))
-  }
-
-  async writeLogStarts(offsets: Iterable<PartitionOffset>): Promise<void> {
-    await this.#logStarts.write(formatOffsets(offsets))
-  }
-
-  async writeHighWatermarks(offsets: Iterable<PartitionOffset>): Promise<void> {
-    await this.#highWatermarks.write(formatOffsets(offsets))
-  }
-
-  /** Creates no empty file: most clusters compact little. */
-  async writeFirstDirty(offsets: readonly PartitionOffset[]): Promise<void> {
-    if (offsets.length === 0 && !this.#disk.exists(this.#firstDirty.path)) return
-    await this.#firstDirty.write(formatOffsets(offsets))
+  /** Durable when it resolves. */
+  async write(lines: CheckpointLines): Promise<void> {
+    const { recoveryPoints, logStarts, highWatermarks, firstDirty, isCleanEnd = false } = lines
+    const texts: [SealedFile, string][] = []
+    const add = (file: SealedFile, offsets: Iterable<PartitionOffset> | undefined): void => {
+      if (offsets !== undefined) texts.push([file, formatOffsets(offsets)])
+    }
+    add(this.#recoveryPoints, recoveryPoints)
+    add(this.#logStarts, logStarts)
+    add(this.#highWatermarks, highWatermarks)
+    // No empty file is created: most clusters compact little.
+    const isUsed = firstDirty?.length !== 0 || this.#disk.exists(this.#firstDirty.path)
+    if (isUsed) add(this.#firstDirty, firstDirty)
+    const marker = { path: join(this.#root, CLEAN_SHUTDOWN), bytes: MARKER }
+    await writeSealedFiles(this.#disk, texts, isCleanEnd ? marker : undefined)
   }
 }
 

@@ -12,19 +12,22 @@
 import type { Clock, Timer } from '../base/clock.js'
 import type { Logger } from '../base/logger.js'
 import type { Random } from '../base/random.js'
-import { SerialQueue } from '../base/tasks.js'
+import { eachOf, SerialQueue } from '../base/tasks.js'
 import { randomUuid, uuidHex } from '../base/uuid.js'
-import { isDiskError, join, replaceSmallFile, type Disk } from '../disk/disk.js'
+import { isDiskError, join, type Disk } from '../disk/disk.js'
 import { PartlogError, toPartlogError } from '../model/errors.js'
 import { partitionKey, type TopicPartition } from '../model/names.js'
 import type { LeaderEpoch, Offset } from '../model/units.js'
-import { CheckpointFiles, type StoredCheckpoints } from './checkpoint-files.js'
+import {
+  CheckpointFiles,
+  type CheckpointLines,
+  type StoredCheckpoints,
+} from './checkpoint-files.js'
 import type { OffsetCheckpoint, PartitionOffset } from './format/checkpoints.js'
 import {
   CLEAN_SHUTDOWN,
   deletedFolder,
   isDeletedFolder,
-  META_PROPERTIES,
   parsePartitionFolder,
   partitionFolder,
   strayFolder,
@@ -32,7 +35,7 @@ import {
 import { IndexCache } from './format/index-file.js'
 import type { LogSettings } from './format/log-config.js'
 import { offlineError, unopenedError } from './format/log-errors.js'
-import { readMetaProperties, writeMetaProperties } from './format/meta-properties.js'
+import { claimDataFolder } from './format/meta-properties.js'
 import { claimPartitionFolder, readTopicId } from './format/partition-metadata.js'
 import { createLog, openLog } from './recovery/open-log.js'
 import type { RecoveryFinding } from './recovery/recovery.js'
@@ -95,6 +98,8 @@ export class LogManager {
   /** Which of these a valid checksum covered. */
   readonly #isSealed: Sealed
   readonly #removals = new Set<Timer>()
+  /** Names in the folder have changed since it was synced. */
+  #hasNewNames: boolean
   /** Topic ids read from folders that are not open yet. */
   readonly #topicIds = new Map<string, string | undefined>()
   /** The next write of checkpoints, until it begins. */
@@ -108,6 +113,7 @@ export class LogManager {
   ) {
     this.root = options.root
     this.wasClosedCleanly = wasClosedCleanly
+    this.#hasNewNames = !wasClosedCleanly // of the process before
     this.#options = options
     this.#files = files
     this.#recoveryPoints = new Map(stored.recoveryPoints.offsets)
@@ -126,7 +132,7 @@ export class LogManager {
       disk.makeDirectory(root)
       await disk.syncDirectory('')
     }
-    await claimFolder(options, isNew)
+    await claimDataFolder(options, isNew)
     const marker = join(root, CLEAN_SHUTDOWN)
     const wasClosedCleanly = disk.exists(marker)
     const files = new CheckpointFiles(disk, root)
@@ -204,7 +210,14 @@ export class LogManager {
 
   /** Makes new names in the data folder survive a power cut. */
   async syncNames(): Promise<void> {
-    await this.#options.disk.syncDirectory(this.root)
+    if (!this.#hasNewNames) return
+    this.#hasNewNames = false
+    try {
+      await this.#options.disk.syncDirectory(this.root)
+    } catch (error) {
+      this.#hasNewNames = true
+      throw error
+    }
   }
 
   /**
@@ -235,6 +248,7 @@ export class LogManager {
     const aside = strayFolder(folder, uuidHex(randomUuid(random)))
     if (disk.exists(join(this.root, folder))) {
       disk.rename(join(this.root, folder), join(this.root, aside))
+      this.#hasNewNames = true
       await this.syncNames()
     }
     const place = { file: join(this.root, folder), position: 0, bytes: 0 }
@@ -249,6 +263,7 @@ export class LogManager {
     if (!disk.exists(join(this.root, folder))) return
     const target = join(this.root, deletedFolder(folder, uuidHex(randomUuid(random))))
     disk.rename(join(this.root, folder), target)
+    this.#hasNewNames = true
     await this.syncNames()
     const timer = clock.after(delayMs, () => this.#remove(target, timer), 'background')
     this.#removals.add(timer)
@@ -287,11 +302,17 @@ export class LogManager {
   async writeCheckpoints(): Promise<void> {
     this.#nextCheckpoint ??= this.#checkpoints.run(async () => {
       this.#nextCheckpoint = undefined
-      await this.#files.writeRecoveryPoints(this.#recoveryPointLines())
-      await this.#files.writeLogStarts(this.#logStartLines())
-      await this.#files.writeFirstDirty(this.#firstDirtyLines())
+      await this.#files.write(this.#lines())
     })
     await this.#nextCheckpoint
+  }
+
+  #lines(): CheckpointLines {
+    return {
+      recoveryPoints: this.#recoveryPointLines(),
+      logStarts: this.#logStartLines(),
+      firstDirty: this.#firstDirtyLines(),
+    }
   }
 
   /** Makes the records and indexes of every log durable and writes the checkpoints. */
@@ -303,7 +324,7 @@ export class LogManager {
   /** Writes the high watermarks, up to which consumers may read right after a restart. */
   async writeHighWatermarks(offsets: readonly PartitionOffset[]): Promise<void> {
     await this.#checkpoints.run(async () => {
-      await this.#files.writeHighWatermarks(offsets)
+      await this.#files.write({ highWatermarks: offsets })
       for (const { topic, partition, offset } of offsets) {
         this.#highWatermarks.set(partitionKey(topic, partition), offset)
       }
@@ -350,33 +371,31 @@ export class LogManager {
   // ── the end ────────────────────────────────────────────────────────────────────────────
 
   /**
-   * Closes every log; the folder counts as closed cleanly if all of them closed cleanly. If the
-   * checkpoints cannot be written, the next opening scans. Throws LOG_OFFLINE, after everything is
-   * closed, if records of a log could not be made durable.
+   * Closes every log and writes the checkpoints, with these high watermarks; the folder counts as
+   * closed cleanly if all of them closed cleanly. If the checkpoints cannot be written, the next
+   * opening scans. Throws LOG_OFFLINE, after everything is closed, if records of a log could not be
+   * made durable.
    */
-  async close(): Promise<void> {
+  async close(highWatermarks?: readonly PartitionOffset[]): Promise<void> {
     for (const timer of this.#removals) timer.cancel()
     let isClean = this.#unopened.size === 0
     let loss: PartlogError | undefined
-    await eachOf(this.#logs.values(), async log => {
+    await eachOf(this.#logs.values(), CLOSE_AT_ONCE, async log => {
       const wasOnline = log.offlineReason === undefined
       const isClosedCleanly = await log.close()
       isClean &&= isClosedCleanly
       if (wasOnline && log.durableEndOffset < log.logEndOffset) loss ??= log.offlineReason
     })
     try {
-      await this.writeCheckpoints()
-      if (isClean) await this.#writeMarker()
+      await this.#checkpoints.run(async () => {
+        const watermarks = highWatermarks === undefined ? {} : { highWatermarks }
+        await this.#files.write({ ...this.#lines(), ...watermarks, isCleanEnd: isClean })
+      })
     } catch (error) {
       const { logger } = this.#options
       logger.warn(`${this.root} was not closed cleanly, opening it will scan`, { error })
     }
     if (loss !== undefined) throw loss
-  }
-
-  async #writeMarker(): Promise<void> {
-    const marker = Buffer.from('{"version":0,"brokerEpoch":-1}')
-    await replaceSmallFile(this.#options.disk, join(this.root, CLEAN_SHUTDOWN), marker)
   }
 
   /** Closes all files without syncing, as a crash would. */
@@ -399,6 +418,7 @@ export class LogManager {
     if (!disk.exists(folder)) {
       refuseLostFolder(folder, this.#recoveryPoints.get(key) ?? 0, this.#logStarts.get(key) ?? 0)
       await this.#forgetWatermark(key)
+      this.#hasNewNames = true
       return createLog(withCache, topicId)
     }
     const recoveryPoint = this.#recoveryPoints.get(key) ?? 0
@@ -450,38 +470,10 @@ export class LogManager {
   }
 }
 
-/** Handles all items, a few at a time. */
-async function eachOf<T>(items: Iterable<T>, task: (item: T) => Promise<void>): Promise<void> {
-  const queue = items[Symbol.iterator]()
-  const work = async (): Promise<void> => {
-    for (let next = queue.next(); next.done !== true; next = queue.next()) await task(next.value)
-  }
-  await Promise.all(Array.from({ length: CLOSE_AT_ONCE }, work))
-}
-
 /** `a-b-7` is partition 7 of `a-b`. */
 function lineOf([key, offset]: readonly [string, Offset]): PartitionOffset {
   const dash = key.lastIndexOf('-')
   return { topic: key.slice(0, dash), partition: Number(key.slice(dash + 1)), offset }
-}
-
-/** Writes meta.properties if it is missing; otherwise checks that the folder is this node's. */
-async function claimFolder(options: LogManagerOptions, isNew: boolean): Promise<void> {
-  const { disk, root, clusterId, nodeId, random, clock, logger } = options
-  const path = join(root, META_PROPERTIES)
-  const meta = await readMetaProperties(disk, path)
-  if (meta === undefined) {
-    if (!isNew) logger.warn(`${path} is missing; it is written again`)
-    const directoryId = randomUuid(random)
-    return await writeMetaProperties(disk, path, { clusterId, nodeId, directoryId }, clock.now())
-  }
-  if (meta.clusterId !== clusterId || meta.nodeId !== nodeId) {
-    throw new PartlogError(
-      'INVALID_CONFIG',
-      `${path}: ${root} belongs to node ${meta.nodeId} of cluster ${meta.clusterId}, ` +
-        `not to node ${nodeId} of cluster ${clusterId}`,
-    )
-  }
 }
 
 function refuseLostFolder(folder: string, recoveryPoint: Offset, logStart: Offset): void {

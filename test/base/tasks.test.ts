@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest'
-import { abortable, Deferred, Limiter, SerialQueue, Signal } from '../../src/base/tasks.js'
+import {
+  abortable,
+  allDone,
+  Deferred,
+  eachOf,
+  Limiter,
+  SerialQueue,
+  Signal,
+} from '../../src/base/tasks.js'
 
 /** Lets everything run that can. */
 const settle = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
@@ -120,5 +128,37 @@ describe('a promise that can be given up', () => {
     const waiting = abortable(never, controller.signal)
     controller.abort(new Error('during'))
     await expect(waiting).rejects.toThrow('during')
+  })
+})
+
+describe('several tasks', () => {
+  it('all tasks are waited for, even if one fails; the first failure is thrown', async () => {
+    const slow = new Deferred<void>()
+    let isOver = false
+    const done = allDone([Promise.reject(new Error('one')), slow.promise]).finally(() => {
+      isOver = true
+    })
+    const noted = expect(done).rejects.toThrow('one')
+    await settle()
+    expect(isOver).toBe(false)
+    slow.reject(new Error('two'))
+    await noted
+  })
+
+  it('a list is handled a few items at a time', async () => {
+    const gates = Array.from({ length: 5 }, () => new Deferred<void>())
+    const begun: number[] = []
+    const done = eachOf(gates.keys(), 2, async index => {
+      begun.push(index)
+      await gates[index]?.promise
+    })
+    await settle()
+    expect(begun).toEqual([0, 1])
+    gates[1]?.resolve()
+    await settle()
+    expect(begun).toEqual([0, 1, 2])
+    for (const gate of gates) gate.resolve()
+    await done
+    expect(begun).toEqual([0, 1, 2, 3, 4])
   })
 })

@@ -36,6 +36,8 @@ export class IndexFile {
   /** Entries in the file; unknown until the file is first read or reset. */
   #persisted: number | undefined
   #loaded: Buffer | undefined
+  /** The file has changed since it was synced. */
+  #isDirty = false
   /** Counts the changes of the file: bytes read before a change are stale. */
   #changes = 0
 
@@ -104,7 +106,14 @@ export class IndexFile {
   /** Makes everything appended so far survive a power cut. */
   async sync(): Promise<void> {
     this.spill()
-    await this.#file?.sync()
+    if (!this.#isDirty) return
+    this.#isDirty = false
+    try {
+      await this.#file?.sync()
+    } catch (error) {
+      this.#isDirty = true
+      throw error
+    }
   }
 
   /** Opens the file, if it exists: an open file stays the same when it is renamed. */
@@ -143,6 +152,7 @@ export class IndexFile {
 
   #changed(persisted: number): void {
     this.#changes++
+    this.#isDirty = true
     this.#persisted = persisted
     this.forget()
   }
@@ -157,7 +167,10 @@ export class IndexFile {
 
   #open(): DiskFile {
     const { disk, path } = this.#options
-    this.#file ??= disk.exists(path) ? disk.open(path) : disk.create(path)
+    if (this.#file !== undefined) return this.#file
+    const isThere = disk.exists(path)
+    if (!isThere) this.#isDirty = true
+    this.#file = isThere ? disk.open(path) : disk.create(path)
     return this.#file
   }
 }

@@ -6,6 +6,10 @@
  *   cluster.id=…   node.id=1   directory.id=…   version=1     (one per line, in any order)
  */
 
+import type { Clock } from '../../base/clock.js'
+import type { Logger } from '../../base/logger.js'
+import type { Random } from '../../base/random.js'
+import { randomUuid } from '../../base/uuid.js'
 import { isDiskError, join, readSmallFile, replaceSmallFile, type Disk } from '../../disk/disk.js'
 import { PartlogError } from '../../model/errors.js'
 import { META_PROPERTIES } from './files.js'
@@ -123,4 +127,37 @@ export async function writeMetaProperties(
     'version=1',
   ]
   await replaceSmallFile(disk, path, Buffer.from(`${lines.join('\n')}\n`))
+}
+
+/** A data folder and the node that opens it. */
+export interface DataFolder {
+  readonly disk: Disk
+  readonly root: string
+  readonly clusterId: string
+  readonly nodeId: number
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+}
+
+/**
+ * Writes meta.properties if it is missing; otherwise checks that the folder is this node's. Throws
+ * INVALID_CONFIG if it belongs to another.
+ */
+export async function claimDataFolder(options: DataFolder, isNew: boolean): Promise<void> {
+  const { disk, root, clusterId, nodeId, random, clock, logger } = options
+  const path = join(root, META_PROPERTIES)
+  const meta = await readMetaProperties(disk, path)
+  if (meta === undefined) {
+    if (!isNew) logger.warn(`${path} is missing; it is written again`)
+    const directoryId = randomUuid(random)
+    return await writeMetaProperties(disk, path, { clusterId, nodeId, directoryId }, clock.now())
+  }
+  if (meta.clusterId !== clusterId || meta.nodeId !== nodeId) {
+    throw new PartlogError(
+      'INVALID_CONFIG',
+      `${path}: ${root} belongs to node ${meta.nodeId} of cluster ${meta.clusterId}, ` +
+        `not to node ${nodeId} of cluster ${clusterId}`,
+    )
+  }
 }

@@ -22,7 +22,8 @@
  */
 
 import { crc32c } from '../../base/crc32c.js'
-import { readSmallFile, replaceSmallFile, type Disk } from '../../disk/disk.js'
+import { allDone } from '../../base/tasks.js'
+import { prepareFile, putInPlace, readSmallFile, type Disk } from '../../disk/disk.js'
 import { SEALED_SUFFIX } from './files.js'
 
 const FILE_MAX_BYTES = 64 * 1024 * 1024
@@ -32,6 +33,11 @@ const NO_FILE = '-'
 
 /** How often each file was written, by path: each copy holds the counts of all. */
 export type WriteCounts = Map<string, number>
+
+export interface NewFile {
+  readonly path: string
+  readonly bytes: Uint8Array
+}
 
 /** The text of a file and how far it can be trusted. */
 export interface SealedText {
@@ -93,15 +99,31 @@ export class SealedFile {
 
   /** Replaces both files if the text differs. Durable when it resolves. Rejects with DiskError. */
   async write(text: string): Promise<void> {
-    if (this.#isSealed && text === this.#text) return
+    await writeSealedFiles(this.#disk, [[this, text]])
+  }
+
+  /** Steps of `writeSealedFiles`. */
+  isWritten(text: string): boolean {
+    return this.#isSealed && text === this.#text
+  }
+
+  async prepare(text: string): Promise<void> {
     const count = (this.#counts.get(this.path) ?? 0) + 1
     const counts = formatCounts(new Map(this.#counts).set(this.path, count))
     const body = `${checksumOf(this.#text)}\n${counts}\n${text}`
     const copy = `partlog 1\n${this.#checksum(body)}\n${body}`
     this.#isSealed = false
-    await replaceSmallFile(this.#disk, this.path + SEALED_SUFFIX, Buffer.from(copy))
-    this.#counts.set(this.path, count)
-    await replaceSmallFile(this.#disk, this.path, Buffer.from(text))
+    await allDone([
+      prepareFile(this.#disk, this.path + SEALED_SUFFIX, Buffer.from(copy)),
+      prepareFile(this.#disk, this.path, Buffer.from(text)),
+    ])
+  }
+
+  copyReplaced(): void {
+    this.#counts.set(this.path, (this.#counts.get(this.path) ?? 0) + 1)
+  }
+
+  replaced(text: string): void {
     this.#text = text
     this.#isSealed = true
   }
@@ -122,6 +144,32 @@ export class SealedFile {
   async #readText(path: string): Promise<string | undefined> {
     return (await readSmallFile(this.#disk, path, FILE_MAX_BYTES))?.toString('utf8')
   }
+}
+
+/**
+ * Replaces files of one folder whose texts differ, with their copies, and after the copies `last`,
+ * another file of the folder. Durable when it resolves. Rejects with DiskError.
+ *
+ * All new bytes are synced at once and the folder twice, whatever the number of files: closing a
+ * cluster with one topic needs 12 syncs instead of 22.
+ */
+export async function writeSealedFiles(
+  disk: Disk,
+  texts: Iterable<readonly [SealedFile, string]>,
+  last?: NewFile,
+): Promise<void> {
+  const changed = [...texts].filter(([file, text]) => !file.isWritten(text))
+  const prepared = changed.map(([file, text]) => file.prepare(text))
+  if (last !== undefined) prepared.push(prepareFile(disk, last.path, last.bytes))
+  await allDone(prepared)
+  const paths = changed.map(([file]) => file.path)
+  if (paths.length > 0) {
+    await putInPlace(disk, paths.map(path => path + SEALED_SUFFIX))
+    for (const [file] of changed) file.copyReplaced()
+  }
+  if (last !== undefined) paths.push(last.path)
+  if (paths.length > 0) await putInPlace(disk, paths)
+  for (const [file, text] of changed) file.replaced(text)
 }
 
 /** `3 a/b 12 a/c`: written 3 and 12 times. */

@@ -12,6 +12,7 @@
  * reason than a lack of room, or if bytes are not what was written. Then every call throws.
  */
 
+import { allDone } from '../../base/tasks.js'
 import { assignOffset, Batch, stampLogAppendTime } from '../../model/batch/batch.js'
 import { PartlogError } from '../../model/errors.js'
 import type { TopicPartition } from '../../model/names.js'
@@ -361,9 +362,9 @@ export class Log {
     if (this.state.isSaved) return
     try {
       await this.state.flusher.flush()
-      await this.state.segments.sealAndSync()
       this.producers.snapshot(this.state.logEndOffset)
-      await this.producers.sync(this.state.segments.all)
+      const { segments } = this.state
+      await allDone([segments.sealAndSync(), this.producers.sync(segments.all)])
       this.state.moveRecoveryPoint(this.state.logEndOffset)
     } catch (error) {
       this.state.health.syncFailed(error)
