@@ -11,7 +11,7 @@
  *                           without records) or 'none'
  *                needs      what it cannot do without: a peer, 'C'; else it is skipped
  *                rounds     fewer than all rounds, for what takes long
- *   floor      { text, row, by, over, less, atLeast, atMost }: what partlog promises itself:
+ *   floor      { text, row, by, over, atLeast, atMost }: what partlog promises itself:
  *                row        its value, in the unit of the row, or of the field `by`
  *                over       the value is divided by the one of this row, round by round
  *                atLeast, atMost   the bound; with `orTimes: [factor, row]` that many
@@ -38,7 +38,7 @@ const SIZES = {
     single: 100_000,
     slowSingle: 20_000,
     shared: 50_000,
-    stored: 1_000_000,
+    stored: 2_000_000,
     reads: 2_000,
     latency: 2_000,
     killed: 128e6,
@@ -47,6 +47,7 @@ const SIZES = {
     copies: 100_000,
     hours: 1,
     raw: 256e6,
+    slowShare: 0.25,
   },
   /** The sizes of the goals. */
   long: {
@@ -63,6 +64,7 @@ const SIZES = {
     copies: 300_000,
     hours: 5,
     raw: 512e6,
+    slowShare: 1,
   },
   /** Does it work? */
   quick: {
@@ -79,6 +81,7 @@ const SIZES = {
     copies: 20_000,
     hours: 1,
     raw: 32e6,
+    slowShare: 0.25,
   },
 }
 

@@ -15,13 +15,24 @@ export const PEERS = [
   'JSONL',
 ]
 
-/** Records that a slow peer gets, as a share of the others': a run shall take four minutes. */
-const SHARES = { 'classic-level': 0.2 }
+const SLOW_WRITERS = ['classic-level']
+const SLOW_READERS = ['classic-level', 'flumelog-offset', 'better-sqlite3', 'lmdb']
 
-/** One row for each of the peers. */
-export function rowsOfPeers(peers, { params, ...row }) {
+/**
+ * A row for each of the peers. Slow ones get a share of the records, so that a short run takes four
+ * minutes: their figures are rates.
+ */
+function rowsOf(peers, { params, ...row }, shareOf) {
   return peers.map(peer => {
-    const count = params.count * (SHARES[peer] ?? 1)
+    const count = Math.ceil(params.count * shareOf(peer))
     return { name: peer, needs: peer, ...row, params: { peer, ...params, count } }
   })
+}
+
+export function writingPeers(peers, row, { slowShare }) {
+  return rowsOf(peers, row, peer => (SLOW_WRITERS.includes(peer) ? slowShare : 1))
+}
+
+export function readingPeers(peers, row, { slowShare }) {
+  return rowsOf(peers, row, peer => (SLOW_READERS.includes(peer) ? slowShare : 1))
 }

@@ -1,13 +1,14 @@
 /** Batches of 1,000 records, one after the other, into the page cache. */
 
-import { RSS_MAX_BYTES, rowsOfPeers, WARM_UP } from '../parts/rows.mjs'
+import { RSS_MAX_BYTES, writingPeers, WARM_UP } from '../parts/rows.mjs'
 
 /** Those that neither sync nor answer before they write. */
 const PEERS = ['lmdb', 'flumelog-offset', 'JSONL', 'better-sqlite3', 'classic-level']
 
 const LIMIT = 'C: copy, CRC-32C, write'
 
-export function appending({ append: count, raw }) {
+export function appending(sizes) {
+  const { append: count, raw } = sizes
   const params = { count, warmUp: WARM_UP, durability: 'process' }
   const partlog = { measure: 'append', unit: 'k/s' }
   const [bytes, keyed] = ['partlog', 'partlog, keyed strings, 6 partitions']
@@ -19,11 +20,15 @@ export function appending({ append: count, raw }) {
       { ...partlog, name: bytes, params: { ...params, kind: 'bytes' } },
       { ...partlog, name: 'partlog, strings', params: { ...params, kind: 'strings' } },
       { ...partlog, name: keyed, params: { ...params, kind: 'keyed', partitions: 6 } },
-      ...rowsOfPeers(PEERS, {
-        measure: 'peer-append',
-        unit: 'k/s',
-        params: { count, warmUp: WARM_UP },
-      }),
+      ...writingPeers(
+        PEERS,
+        {
+          measure: 'peer-append',
+          unit: 'k/s',
+          params: { count, warmUp: WARM_UP },
+        },
+        sizes,
+      ),
       {
         name: LIMIT,
         needs: 'C',

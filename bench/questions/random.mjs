@@ -1,13 +1,14 @@
 /** One record by its offset. */
 
-import { rowsOfPeers } from '../parts/rows.mjs'
+import { readingPeers } from '../parts/rows.mjs'
 
 const PEERS = [
   ...['lmdb', 'better-sqlite3', 'async-append-only-log'],
   ...['flumelog-offset', 'classic-level'],
 ]
 
-export function random({ stored: count, reads }) {
+export function random(sizes) {
+  const { stored: count, reads } = sizes
   const row = { unit: 'µs', dir: 'stored' }
   const params = { count, reads }
   const [anywhere, tail] = ['partlog, anywhere', 'partlog, among the last 1,000']
@@ -20,7 +21,7 @@ export function random({ stored: count, reads }) {
       { ...row, name: anywhere, measure: 'random-read', params },
       { ...row, name: tail, measure: 'random-read', params: { ...params, isTail: true } },
       { ...row, name: bare, measure: 'bare-random', params },
-      ...rowsOfPeers(PEERS, { ...row, measure: 'peer-random', params }),
+      ...readingPeers(PEERS, { ...row, measure: 'peer-random', params }, sizes),
     ],
     floors: [
       { row: anywhere, over: bare, atMost: 3 },

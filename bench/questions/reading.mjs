@@ -1,6 +1,6 @@
 /** All records of a topic, in order. */
 
-import { RSS_MAX_BYTES, rowsOfPeers } from '../parts/rows.mjs'
+import { RSS_MAX_BYTES, readingPeers } from '../parts/rows.mjs'
 
 const PEERS = [
   'async-append-only-log',
@@ -11,7 +11,8 @@ const PEERS = [
   'classic-level',
 ]
 
-export function reading({ stored: count }) {
+export function reading(sizes) {
+  const { stored: count } = sizes
   const consume = (name, params) => ({
     name: `partlog, ${name}`,
     measure: 'consume',
@@ -31,12 +32,16 @@ export function reading({ stored: count }) {
       consume('for await', { way: 'forAwait' }),
       consume('eachRecord', { way: 'eachRecord' }),
       consume('poll', { way: 'poll' }),
-      ...rowsOfPeers(PEERS, {
-        measure: 'peer-read',
-        unit: 'k/s',
-        dir: 'stored',
-        params: { count },
-      }),
+      ...readingPeers(
+        PEERS,
+        {
+          measure: 'peer-read',
+          unit: 'k/s',
+          dir: 'stored',
+          params: { count },
+        },
+        sizes,
+      ),
       {
         name: 'C: read, CRC-32C',
         needs: 'C',

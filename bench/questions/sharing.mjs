@@ -1,10 +1,11 @@
 /** 64 senders that each await their record on the disk; they share syncs. */
 
-import { rowsOfPeers, WARM_UP } from '../parts/rows.mjs'
+import { writingPeers, WARM_UP } from '../parts/rows.mjs'
 
 const SENDERS = 64
 
-export function sharing({ shared: count }) {
+export function sharing(sizes) {
+  const { shared: count } = sizes
   const params = { count, warmUp: WARM_UP / 100, senders: SENDERS }
   const own = 'partlog'
   const peers = ['better-sqlite3', 'JSONL', 'classic-level', 'lmdb']
@@ -19,11 +20,15 @@ export function sharing({ shared: count }) {
         unit: 'k/s',
         params: { ...params, durability: 'power', kind: 'bytes' },
       },
-      ...rowsOfPeers(peers, {
-        measure: 'peer-send',
-        unit: 'k/s',
-        params: { ...params, isSynced: true },
-      }),
+      ...writingPeers(
+        peers,
+        {
+          measure: 'peer-send',
+          unit: 'k/s',
+          params: { ...params, isSynced: true },
+        },
+        sizes,
+      ),
       {
         name: `C: ${SENDERS} records of 64 bytes and a sync at a time`,
         needs: 'C',

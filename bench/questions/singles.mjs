@@ -1,8 +1,9 @@
 /** One record at a time, each awaited before the next is sent. */
 
-import { rowsOfPeers, WARM_UP } from '../parts/rows.mjs'
+import { writingPeers, WARM_UP } from '../parts/rows.mjs'
 
-export function singles({ single: count, slowSingle }) {
+export function singles(sizes) {
+  const { single: count, slowSingle } = sizes
   const send = { measure: 'send', unit: 'k/s' }
   const params = { count, warmUp: WARM_UP, durability: 'process', kind: 'bytes' }
   const peer = total => ({
@@ -19,8 +20,8 @@ export function singles({ single: count, slowSingle }) {
       { ...send, name: disk, params },
       { ...send, name: memory, dir: 'none', params },
       { ...send, name: 'partlog, keyed strings', params: { ...params, kind: 'keyed' } },
-      ...rowsOfPeers(['better-sqlite3', 'lmdb'], peer(count)),
-      ...rowsOfPeers(['JSONL', 'flumelog-offset', 'classic-level'], peer(slowSingle)),
+      ...writingPeers(['better-sqlite3', 'lmdb'], peer(count), sizes),
+      ...writingPeers(['JSONL', 'flumelog-offset', 'classic-level'], peer(slowSingle), sizes),
     ],
     floors: [
       { row: disk, over: 'better-sqlite3', atLeast: 2.4 },
