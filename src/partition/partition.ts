@@ -19,8 +19,9 @@
  */
 
 import { assert } from '../base/assert.js'
-import type { OffsetAndTimestamp, ReadBounds } from '../log/store/log-reader.js'
+import type { OffsetAndTimestamp } from '../log/store/log-reader.js'
 import type { Appended, Log } from '../log/store/log.js'
+import type { ReadBounds } from '../log/store/read-parts.js'
 import { Batch } from '../model/batch/batch.js'
 import { isPartlogError, PartlogError, toPartlogError } from '../model/errors.js'
 import type { TopicPartition } from '../model/names.js'
@@ -312,6 +313,17 @@ export class Partition {
   async read(fetchOffset: Offset, bounds: ReaderBounds, lastEpoch = NONE): Promise<PartitionRead> {
     const limits = { ...bounds, upTo: this.#highWatermark }
     return await this.#readUpTo(this.#leaderLog(), { fetchOffset, lastEpoch }, limits)
+  }
+
+  /** The same, at once; undefined where `read` must be asked. */
+  readNow(fetchOffset: Offset, bounds: ReaderBounds, lastEpoch = NONE): PartitionRead | undefined {
+    const log = this.#log
+    if (!this.isLeader || log === undefined) return undefined
+    if (hasDiverged(log, { fetchOffset, lastEpoch })) return undefined
+    const { highWatermark } = this
+    const records = log.readNow(fetchOffset, { ...bounds, upTo: highWatermark })
+    if (records === undefined) return undefined
+    return { highWatermark, logStartOffset: log.logStartOffset, records }
   }
 
   /** Batches from the follower's end on, committed or not. */

@@ -1,7 +1,7 @@
 /* Types of a partition's interface: roles, leaderships, reads. */
 
 import type { Clock } from '../base/clock.js'
-import type { ReadBounds } from '../log/store/log-reader.js'
+import type { ReadBounds } from '../log/store/read-parts.js'
 import type { PartlogError } from '../model/errors.js'
 import type { TopicPartition } from '../model/names.js'
 import type { LeaderEpoch, Offset } from '../model/units.js'

@@ -10,6 +10,7 @@
 import { ZERO_UUID } from '../../base/uuid.js'
 import { PartlogError } from '../../model/errors.js'
 import type { Partition } from '../../partition/partition.js'
+import type { PartitionRead, ReaderBounds } from '../../partition/roles.js'
 import { waitUntil } from '../../partition/waiting.js'
 import type {
   FetchPartition,
@@ -25,17 +26,43 @@ import { currentLeader, FETCH_LED_ELSEWHERE, nodeEndpoints } from './current-lea
 /** isolationLevel read_committed: only records of committed transactions. */
 const READ_COMMITTED = 1
 const NO_RECORDS = new Uint8Array(0)
+/** A request that has got more at once gets the rest in other turns of the event loop. */
+const READ_NOW_MAX_BYTES = 512 * 1024
 
-export async function fetch(
+export function fetch(
   broker: BrokerContext,
   request: FetchRequest,
   signal?: AbortSignal,
+): FetchResponse | Promise<FetchResponse> {
+  return answerNow(broker, request) ?? answerLater(broker, request, signal)
+}
+
+/** The short way: a consumer's records are all there, and few enough to be read at once. */
+function answerNow(broker: BrokerContext, request: FetchRequest): FetchResponse | undefined {
+  if (wantsSession(request) || isFollowers(request)) return undefined
+  const reads = readsOf(broker, request)
+  const answers: PartitionFetchResponse[] = []
+  let bytes = 0
+  for (const read of reads) {
+    const answer =
+      bytes > READ_NOW_MAX_BYTES ? undefined : readNow(read, request, roomOf(request, bytes))
+    if (answer === undefined) return undefined
+    answers.push(answer)
+    bytes += answer.records?.byteLength ?? 0
+  }
+  return bytes >= Math.max(request.minBytes, 1) ? responseOf(broker, reads, answers) : undefined
+}
+
+async function answerLater(
+  broker: BrokerContext,
+  request: FetchRequest,
+  signal: AbortSignal | undefined,
 ): Promise<FetchResponse> {
   const { clock } = broker
   if (wantsSession(request)) return { ...errorFields(noSession()), sessionId: 0, responses: [] }
   const deadline = clock.monotonicMs() + Math.min(request.maxWaitMs, FETCH_MAX_WAIT_MS)
   const reads = readsOf(broker, request)
-  const isFollower = request.replicaId !== undefined && request.replicaId >= 0
+  const isFollower = isFollowers(request)
   const bytesOf = isFollower ? appendedBytes : committedBytes
   const asked = watermarksOf(reads)
   // A follower's offsets are noted once: they were true when it asked, not when it is woken.
@@ -60,6 +87,10 @@ export async function fetch(
     const sources = reads.flatMap(({ partition }) => partition?.changes ?? [])
     await waitUntil(isReady, sources, { clock, timeoutMs, signal })
   }
+}
+
+function isFollowers({ replicaId = -1 }: FetchRequest): boolean {
+  return replicaId >= 0
 }
 
 /** True if the request continues a session; one that starts or ends a session is complete. */
@@ -134,11 +165,10 @@ async function readAll(
   request: FetchRequest,
 ): Promise<ReadResult> {
   const answers: PartitionFetchResponse[] = []
-  const limit = Math.min(request.maxBytes ?? FETCH_MAX_BYTES, FETCH_MAX_BYTES)
   let bytes = 0
   for (const read of reads) {
-    const room = { maxBytes: Math.max(limit - bytes, 0), minOneBatch: bytes === 0 }
-    const answer = await readOne(broker, read, request, room)
+    const room = roomOf(request, bytes)
+    const answer = readNow(read, request, room) ?? (await readOne(broker, read, request, room))
     answers.push(answer)
     bytes += answer.records?.byteLength ?? 0
   }
@@ -147,41 +177,57 @@ async function readAll(
   return { answers, bytes, hasNews: answers.some(isNews) }
 }
 
+/** What a partition may add to an answer of which there are some bytes already. */
+interface Room {
+  readonly maxBytes: number
+  readonly minOneBatch: boolean
+}
+
+function roomOf({ maxBytes = FETCH_MAX_BYTES }: FetchRequest, bytes: number): Room {
+  const left = Math.min(maxBytes, FETCH_MAX_BYTES) - bytes
+  return { maxBytes: Math.max(left, 0), minOneBatch: bytes === 0 }
+}
+
+function boundsOf({ partitionMaxBytes }: FetchPartition, room: Room): ReaderBounds {
+  const { maxBytes, minOneBatch } = room
+  return { maxBytes: Math.min(partitionMaxBytes, maxBytes), minOneBatch }
+}
+
+/** As `readOne` for a consumer, at once; undefined where that must be asked. */
+function readNow(
+  { topicId, wanted, partition }: Read,
+  request: FetchRequest,
+  room: Room,
+): PartitionFetchResponse | undefined {
+  if (partition === undefined || isFollowers(request) || isAnother(partition, topicId)) {
+    return undefined
+  }
+  const { fetchOffset, lastFetchedEpoch: lastEpoch = -1, currentLeaderEpoch = -1 } = wanted
+  if (currentLeaderEpoch >= 0 && currentLeaderEpoch !== partition.leaderEpoch) return undefined
+  const read = partition.readNow(fetchOffset, boundsOf(wanted, room), lastEpoch)
+  return read === undefined ? undefined : answerOf(wanted, request, read)
+}
+
 async function readOne(
   broker: BrokerContext,
   { topic, topicId, wanted, partition }: Read,
-  { replicaId = -1, isolationLevel = 0 }: FetchRequest,
-  room: { readonly maxBytes: number; readonly minOneBatch: boolean },
+  request: FetchRequest,
+  room: Room,
 ): Promise<PartitionFetchResponse> {
   const partitionIndex = wanted.partition
+  const { replicaId = -1 } = request
   try {
     if (topic === '') throw unknownTopicId(topicId)
     const found = partition ?? broker.replicas.partition(topic, partitionIndex)
-    // Clients in the process send name and id: a recreated topic of that name is another one.
-    if (topicId !== '' && topicId !== ZERO_UUID && found.topicId !== topicId) {
-      throw unknownTopicId(topicId)
-    }
+    if (isAnother(found, topicId)) throw unknownTopicId(topicId)
     found.checkLeaderEpoch(wanted.currentLeaderEpoch ?? -1)
-    const maxBytes = Math.min(wanted.partitionMaxBytes, room.maxBytes)
-    const bounds = { maxBytes, minOneBatch: room.minOneBatch }
+    const bounds = boundsOf(wanted, room)
     const { fetchOffset, lastFetchedEpoch: lastEpoch = -1 } = wanted
     const read =
       replicaId < 0
         ? await found.read(fetchOffset, bounds, lastEpoch)
         : await found.readAsFollower({ replicaId, fetchOffset, lastEpoch }, bounds)
-    const { records, highWatermark, logStartOffset, diverging } = read
-    return {
-      partitionIndex,
-      errorCode: 0,
-      errorMessage: null,
-      highWatermark,
-      lastStableOffset: highWatermark,
-      logStartOffset,
-      // null if the reader does not want transactions filtered
-      abortedTransactions: isolationLevel === READ_COMMITTED ? [] : null,
-      records,
-      ...(diverging === undefined ? {} : { divergingEpoch: diverging }),
-    }
+    return answerOf(wanted, request, read)
   } catch (error) {
     // With an error, only followers get the high watermark and the log start.
     const known = replicaId < 0 ? undefined : partition
@@ -193,6 +239,30 @@ async function readOne(
     // As in Kafka: null if reading failed, empty if the partition does not exist.
     const abortedTransactions = partition === undefined ? [] : null
     return { ...failed, ...leader, abortedTransactions, records: NO_RECORDS }
+  }
+}
+
+/** Clients in the process send name and id: a recreated topic of that name is another one. */
+function isAnother(partition: Partition, topicId: string): boolean {
+  return topicId !== '' && topicId !== ZERO_UUID && partition.topicId !== topicId
+}
+
+function answerOf(
+  { partition: partitionIndex }: FetchPartition,
+  { isolationLevel = 0 }: FetchRequest,
+  { records, highWatermark, logStartOffset, diverging }: PartitionRead,
+): PartitionFetchResponse {
+  return {
+    partitionIndex,
+    errorCode: 0,
+    errorMessage: null,
+    highWatermark,
+    lastStableOffset: highWatermark,
+    logStartOffset,
+    // null if the reader does not want transactions filtered
+    abortedTransactions: isolationLevel === READ_COMMITTED ? [] : null,
+    records,
+    ...(diverging === undefined ? {} : { divergingEpoch: diverging }),
   }
 }
 

@@ -92,6 +92,8 @@ export class Fetcher {
   /** In the order in which they are served; the first is next. */
   #states: PartitionState[] = []
   #isScheduled = false
+  /** There is room for another chunk since the last fetch. */
+  #isChunkUsedUp = false
 
   constructor(options: FetcherOptions) {
     this.#options = options
@@ -143,6 +145,16 @@ export class Fetcher {
    * Throws the error of a partition's fetch or next record.
    */
   take(max: number): Taken | undefined {
+    const taken = this.#takeBuffered(max)
+    if (taken !== undefined && !this.#isChunkUsedUp) return taken
+    // Now, not at the end of this turn: the broker reads while the application processes records.
+    this.#isChunkUsedUp = false
+    this.#abortOutdated()
+    const isAnswered = this.#fetchMissing()
+    return taken ?? (isAnswered ? this.#takeBuffered(max) : undefined)
+  }
+
+  #takeBuffered(max: number): Taken | undefined {
     for (let turns = this.#states.length; turns > 0; turns--) {
       const state = this.#states[0] as PartitionState
       if (!state.isPaused) {
@@ -170,25 +182,31 @@ export class Fetcher {
     if (chunk === undefined) return undefined
     const records = chunk.take(max)
     state.advanceTo(chunk.nextOffset)
-    if (records.length > 0) return { state, version: state.version, records }
+    if (records.length > 0) {
+      if (state.noteTaken()) this.wake()
+      return { state, version: state.version, records }
+    }
     state.chunks.shift()
     // Control records and gaps only: there is nothing to process in them.
     if (state.delivered === state.processed) state.processed = state.position
     state.delivered = state.position
-    // Now, not at the end of this turn: the broker reads while the application processes records.
-    this.#fetchMissing()
+    this.#isChunkUsedUp = true
     return undefined
   }
 
   // ── fetching ───────────────────────────────────────────────────────────────────────────
 
-  #fetchMissing(): void {
-    if (this.isStopped) return
+  /** True if there was an answer at once. */
+  #fetchMissing(): boolean {
+    if (this.isStopped) return false
     const now = this.#options.clock.monotonicMs()
-    const byLeader = grouped(this.#fetchable(now), state => this.#leaderOf(state))
-    for (const [leader, states] of byLeader) {
-      if (leader !== undefined) void this.#fetch(leader, states)
+    const fetchable = this.#fetchable(now)
+    if (fetchable.length === 0) return false
+    let isAnswered = false
+    for (const [leader, states] of grouped(fetchable, state => this.#leaderOf(state))) {
+      if (leader !== undefined && this.#fetch(leader, states)) isAnswered = true
     }
+    return isAnswered
   }
 
   #fetchable(now: number): PartitionState[] {
@@ -206,7 +224,7 @@ export class Fetcher {
         void this.#options.onTrouble.lost(state)
         return false
       }
-      const limit = isFull ? 1 : CHUNKS_PER_PARTITION
+      const limit = isFull || !state.readsOn ? 1 : CHUNKS_PER_PARTITION
       return state.chunks.length < limit
     })
   }
@@ -234,29 +252,72 @@ export class Fetcher {
     return undefined
   }
 
-  async #fetch(leader: number, states: readonly PartitionState[]): Promise<void> {
-    const { channel, settings } = this.#options
+  /** Sends one fetch. True if it was answered at once, as a broker in this process may. */
+  #fetch(leader: number, states: readonly PartitionState[]): boolean {
     const asked = states.map(state => this.#asked(state))
-    const request = { asked, controller: new AbortController() }
+    const controller = new AbortController()
+    const response = this.#send(leader, asked, controller.signal)
+    if (response instanceof Promise) {
+      void this.#await(leader, { asked, controller }, response)
+      return false
+    }
+    this.#onResponse(leader, asked, response)
+    this.arrivals.notify()
+    this.wake() // not at once: a broker without news must not make this a loop
+    return true
+  }
+
+  #send(
+    leader: number,
+    asked: readonly Asked[],
+    signal: AbortSignal,
+  ): FetchResponse | Promise<FetchResponse> {
+    const { channel, settings } = this.#options
+    const request = {
+      // Never 0: empty answers in quick succession would be a busy loop.
+      maxWaitMs: Math.max(settings.fetchMaxWaitMs, 1),
+      minBytes: Math.max(settings.fetchMinBytes, 1),
+      maxBytes: settings.fetchMaxBytes,
+      topics: this.#topics(asked),
+    }
+    try {
+      return channel.send(leader, 'Fetch', request, signal)
+    } catch (error) {
+      return Promise.reject(toPartlogError(error))
+    }
+  }
+
+  async #await(
+    leader: number,
+    request: FetchUnderWay,
+    response: Promise<FetchResponse>,
+  ): Promise<void> {
+    const { asked } = request
     this.#requests.add(request)
-    for (const state of states) {
+    for (const { state } of asked) {
       const { topic, partition, isFetching } = state
       assert(!isFetching, 'one fetch at a time', { topic, partition })
       state.isFetching = true
     }
     try {
-      const response = await channel.send(
-        leader,
-        'Fetch',
-        {
-          // Never 0: empty answers in quick succession would be a busy loop.
-          maxWaitMs: Math.max(settings.fetchMaxWaitMs, 1),
-          minBytes: Math.max(settings.fetchMinBytes, 1),
-          maxBytes: settings.fetchMaxBytes,
-          topics: this.#topics(asked),
-        },
-        request.controller.signal,
-      )
+      this.#onResponse(leader, asked, await response)
+    } catch (error) {
+      this.#onFailure(asked, error)
+    }
+    this.#requests.delete(request)
+    for (const { state } of asked) state.isFetching = false
+    this.arrivals.notify()
+    this.#fetchMissing()
+  }
+
+  #onFailure(asked: readonly Asked[], error: unknown): void {
+    for (const { state, version } of asked) {
+      if (state.version === version) this.#onError(state, toPartlogError(error))
+    }
+  }
+
+  #onResponse(leader: number, asked: readonly Asked[], response: FetchResponse): void {
+    try {
       throwIfError({ errorCode: response.errorCode ?? 0 }, `broker ${leader} refused the fetch`)
       let answers = 0
       for (const { topic = '', partitions } of response.responses) {
@@ -265,14 +326,8 @@ export class Fetcher {
       }
       if (answers < asked.length) this.#delayUnanswered(asked, response)
     } catch (error) {
-      for (const { state, version } of asked) {
-        if (state.version === version) this.#onError(state, toPartlogError(error))
-      }
+      this.#onFailure(asked, error)
     }
-    this.#requests.delete(request)
-    for (const state of states) state.isFetching = false
-    this.arrivals.notify()
-    this.#fetchMissing()
   }
 
   #asked(state: PartitionState): Asked {
@@ -283,11 +338,11 @@ export class Fetcher {
 
   /** A leader of another epoch refuses the fetch; one with a diverging log returns its end. */
   #topics(asked: readonly Asked[]) {
-    const { maxPartitionFetchBytes: partitionMaxBytes } = this.#options.settings
+    const { maxPartitionFetchBytes } = this.#options.settings
     const wanted = ({ state, from, leaderEpoch }: Asked): FetchPartition => ({
       partition: state.partition,
       fetchOffset: from,
-      partitionMaxBytes,
+      partitionMaxBytes: state.fetchBytes(maxPartitionFetchBytes),
       currentLeaderEpoch: leaderEpoch,
       lastFetchedEpoch: state.epochs.before(from),
     })
@@ -326,7 +381,7 @@ export class Fetcher {
     const { checkCrcs } = settings
     const { partition, epochs } = state
     const options = { topic, partition, from, checkCrcs, deserializers, epochs }
-    state.chunks.push(new RecordChunk(answer.records, options))
+    state.addChunk(new RecordChunk(answer.records, options))
   }
 
   #onError(state: PartitionState, error: PartlogError): void {

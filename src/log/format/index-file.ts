@@ -32,6 +32,8 @@ export interface IndexFileOptions {
 export class IndexFile {
   readonly #options: IndexFileOptions
   readonly #tail: number[] = []
+  /** The tail as bytes, made when a look-up needs it. */
+  #tailBytes: Buffer | undefined
   #file: DiskFile | undefined
   /** Entries in the file; unknown until the file is first read or reset. */
   #persisted: number | undefined
@@ -61,7 +63,7 @@ export class IndexFile {
     const { disk, path, isMissing = false } = this.#options
     const isThere = this.#file !== undefined || (!isMissing && disk.exists(path))
     if (isThere) this.#open().truncate(0)
-    this.#tail.length = 0
+    this.#clearTail()
     this.#changed(0)
   }
 
@@ -72,6 +74,7 @@ export class IndexFile {
   append(entry: Uint8Array): void {
     assert(entry.length === this.#options.entryBytes, 'entry has its width')
     this.#tail.push(...entry)
+    this.#tailBytes = undefined
     if (this.#tail.length < TAIL_BYTES) return
     try {
       this.spill()
@@ -84,10 +87,13 @@ export class IndexFile {
   spill(): void {
     const file = this.#open()
     if (this.#tail.length === 0) return
-    file.append(Buffer.from(this.#tail))
+    const tail = Buffer.from(this.#tail)
+    file.append(tail)
     const { count } = this
-    this.#tail.length = 0
+    const loaded = this.#loaded
+    this.#clearTail()
     this.#changed(count)
+    if (loaded !== undefined) this.#keep(Buffer.concat([loaded, tail])) // someone reads beside
   }
 
   /** Keeps the first `count` entries. */
@@ -99,8 +105,19 @@ export class IndexFile {
 
   /** All entries, including the tail's. Throws IndexError if the file is damaged. */
   async entries(): Promise<IndexEntries> {
-    const loaded = await this.#load()
-    return new IndexEntries(loaded, Buffer.from(this.#tail), this.#options.entryBytes)
+    return this.#entriesOf(await this.#load())
+  }
+
+  /** The same, if the file's entries are in memory; otherwise undefined. */
+  entriesNow(): IndexEntries | undefined {
+    if (this.#loaded === undefined) return undefined
+    this.#options.cache.touch(this, this.#loaded.length)
+    return this.#entriesOf(this.#loaded)
+  }
+
+  #entriesOf(loaded: Buffer): IndexEntries {
+    this.#tailBytes ??= Buffer.from(this.#tail)
+    return new IndexEntries(loaded, this.#tailBytes, this.#options.entryBytes)
   }
 
   /** Makes everything appended so far survive a power cut. */
@@ -148,6 +165,16 @@ export class IndexFile {
     }
     cache.touch(this, this.#loaded.length)
     return this.#loaded
+  }
+
+  #clearTail(): void {
+    this.#tail.length = 0
+    this.#tailBytes = undefined
+  }
+
+  #keep(loaded: Buffer): void {
+    this.#loaded = loaded
+    this.#options.cache.touch(this, loaded.length)
   }
 
   #changed(persisted: number): void {

@@ -58,7 +58,16 @@ export class OffsetIndex {
 
   /** The greatest entry at or below `target`, or the start of the segment. */
   async lookup(target: Offset): Promise<OffsetIndexEntry> {
-    const entries = await this.file.entries()
+    return this.#floor(await this.file.entries(), target)
+  }
+
+  /** The same, if the index is in memory; otherwise undefined. */
+  lookupNow(target: Offset): OffsetIndexEntry | undefined {
+    const entries = this.file.entriesNow()
+    return entries === undefined ? undefined : this.#floor(entries, target)
+  }
+
+  #floor(entries: IndexEntries, target: Offset): OffsetIndexEntry {
     const relative = target - this.#baseOffset
     const index = entries.lastIndex(at => entries.read(at, OFFSET_ENTRY.offset) <= relative)
     return this.#entryAt(entries, index) ?? { offset: this.#baseOffset, position: 0 }

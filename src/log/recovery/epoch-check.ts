@@ -12,7 +12,7 @@ import type { LeaderEpoch, Offset } from '../../model/units.js'
 import { LeaderEpochs } from '../format/leader-epochs.js'
 import { DamagedBytesError } from '../format/log-errors.js'
 import { scanBatches } from '../format/scan.js'
-import { floorSegment } from '../store/log-reader.js'
+import { floorSegment } from '../store/read-parts.js'
 import type { BatchPlace, Segment } from '../store/segment.js'
 
 /** A log that is being opened. */

@@ -76,6 +76,10 @@ export class LogHealth {
     return this.#offline
   }
 
+  get isOnline(): boolean {
+    return this.#offline === undefined && !this.#isClosed
+  }
+
   checkOnline(): void {
     if (this.#offline !== undefined) throw this.#offline
     if (this.#isClosed) throw closedError(this.#name)

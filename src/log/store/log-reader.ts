@@ -8,74 +8,58 @@
 
 import { getInt64 } from '../../base/bytes.js'
 import {
-  Batch,
   BATCH_HEADER_BYTES,
   frameAt,
   SHORT,
   whyBroken,
-  whyInvalid,
+  type Batch,
 } from '../../model/batch/batch.js'
 import { isSupported } from '../../model/batch/compression.js'
 import { RecordCursor } from '../../model/batch/record-cursor.js'
 import { NONE, type Offset, type Position, type Timestamp } from '../../model/units.js'
 import { IndexError } from '../format/index-file.js'
-import type { LeaderEpochs } from '../format/leader-epochs.js'
-import type { LogSettings } from '../format/log-config.js'
 import { DamagedBytesError } from '../format/log-errors.js'
-import { whyOutOfPlace, type Surroundings } from '../format/neighbours.js'
+import { whyOutOfPlace } from '../format/neighbours.js'
 import { scanBatches } from '../format/scan.js'
 import type { TimeIndexEntry } from '../format/time-index.js'
+import {
+  checkBytes,
+  Cursors,
+  firstWhole,
+  floorSegment,
+  limitOf,
+  NOTHING,
+  OFFSET_BYTES,
+  surroundingsOf,
+  wholeBatches,
+  type ReadBounds,
+  type ReadLog,
+} from './read-parts.js'
 import type { Segment } from './segment.js'
-
-/** Sequential readers whose next position is cached. */
-const CURSORS_MAX = 32
-/** Size of the base offset, with which a batch begins. */
-const OFFSET_BYTES = 8
-const NOTHING = Buffer.alloc(0)
-
-export interface ReadBounds {
-  /** Only batches that end below this offset are returned (the high watermark). */
-  readonly upTo: Offset
-  readonly maxBytes: number
-  /** Whether to return the first batch even if it is larger than maxBytes. */
-  readonly minOneBatch: boolean
-}
+import { ShortReads } from './short-reads.js'
 
 export interface OffsetAndTimestamp {
   readonly offset: Offset
   readonly timestamp: Timestamp
 }
 
-interface Cursor {
-  readonly segment: Segment
-  readonly offset: Offset
-  readonly position: Position
-}
-
-/** The log that is read. */
-export interface ReadLog {
-  readonly segments: { readonly all: readonly Segment[] }
-  readonly logEndOffset: Offset
-  readonly context: { readonly settings: LogSettings }
-  readonly epochs: LeaderEpochs
-}
-
 export class LogReader {
   readonly #log: ReadLog
-  /** Where sequential readers continue; the latest comes last. */
-  readonly #cursors: Cursor[] = []
+  readonly #cursors = new Cursors()
+  readonly #shortReads: ShortReads
 
   constructor(log: ReadLog) {
     this.#log = log
+    this.#shortReads = new ShortReads(log, this.#cursors)
+  }
+
+  /** The same as `read`, at once; undefined if that takes the long way. */
+  readNow(from: Offset, bounds: ReadBounds): Buffer | undefined {
+    return this.#shortReads.read(from, bounds)
   }
 
   get #hasGaps(): boolean {
     return this.#log.context.settings.current.mayHaveGaps
-  }
-
-  get #surroundings(): Surroundings {
-    const { epochs } = this.#log
-    return { hasGaps: this.#hasGaps, epochAt: offset => epochs.epochAt(offset) }
   }
 
   /**
@@ -120,7 +104,7 @@ export class LogReader {
 
   /** Drops the positions of sequential readers, which a truncation has made wrong. */
   forgetPositions(): void {
-    this.#cursors.length = 0
+    this.#cursors.clear()
   }
 
   /** The first record at or after `logStartOffset` that is not older than `target`. */
@@ -163,11 +147,11 @@ export class LogReader {
     from: Offset,
     bounds: ReadBounds,
   ): Promise<Buffer | undefined> {
-    const cursor = this.#cursorPosition(segment, from)
+    const cursor = this.#cursors.position(segment, from)
     const position = cursor ?? (await this.#find(segment, from))
     const { size } = segment
     if (position >= size) return await this.#pastEnd(segment, from)
-    const limit = this.#limitOf(segment)
+    const limit = limitOf(this.#log, segment)
     const bytes = await wholeFirstBatch(segment, { position, size }, bounds)
     const walked = wholeBatches(bytes, bounds.upTo)
     // If nothing is below the bound, check the first batch: damage must not look like the end.
@@ -177,19 +161,19 @@ export class LogReader {
     const known = bytes.subarray(checked.length)
     const next = end < size ? await baseOffsetAt(segment, end, known) : limit
     const batches = { bytes: checked, from, isNext: cursor !== undefined, limit: next }
-    const wrong = whyOutOfPlace(batches, this.#surroundings)
+    const wrong = whyOutOfPlace(batches, surroundingsOf(this.#log))
     if (wrong !== undefined) {
       throw new DamagedBytesError(segment.file.path, position + wrong.at, wrong.reason)
     }
     if (walked.bytes === 0) return NOTHING
     if (end === size) await this.#checkEnd(segment, walked.nextOffset, limit)
-    this.#remember(from, { segment, offset: walked.nextOffset, position: end })
+    this.#cursors.remember(from, { segment, offset: walked.nextOffset, position: end })
     return checked
   }
 
   /** The end of a segment's file: throws DamagedBytesError unless its offsets end there too. */
   async #pastEnd(segment: Segment, from: Offset): Promise<undefined> {
-    const limit = this.#limitOf(segment)
+    const limit = limitOf(this.#log, segment)
     const isClosed = segment !== this.#log.segments.all.at(-1)
     const mayBeGap = this.#hasGaps && (isClosed || segment.size === 0)
     if (mayBeGap) await this.#checkEnd(segment, from, limit)
@@ -205,14 +189,6 @@ export class LogReader {
     if (lost === undefined) return
     const reason = `the file ends with offset ${end - 1}, its indexes have ${lost}`
     throw new DamagedBytesError(segment.file.path, segment.size, reason)
-  }
-
-  /** The offset that a segment's batches end below; undefined if it has left the log. */
-  #limitOf(segment: Segment): Offset | undefined {
-    const { segments, logEndOffset } = this.#log
-    const index = segments.all.indexOf(segment)
-    if (index < 0) return undefined
-    return segments.all[index + 1]?.baseOffset ?? logEndOffset
   }
 
   async #findInSegment(
@@ -261,29 +237,6 @@ export class LogReader {
     return true
   }
 
-  #cursorPosition(segment: Segment, offset: Offset): Position | undefined {
-    return this.#cursors.find(cursor => cursor.segment === segment && cursor.offset === offset)
-      ?.position
-  }
-
-  #remember(from: Offset, next: Cursor): void {
-    const index = this.#cursors.findIndex(cursor => cursor.offset === from)
-    if (index >= 0) this.#cursors.splice(index, 1)
-    else if (this.#cursors.length === CURSORS_MAX) this.#cursors.shift()
-    this.#cursors.push(next)
-  }
-}
-
-/** The index of the last segment that begins at or before `offset`; 0 if there is none. */
-export function floorSegment(segments: readonly Segment[], offset: Offset): number {
-  let low = 0
-  let high = segments.length
-  while (high - low > 1) {
-    const middle = (low + high) >>> 1
-    if ((segments[middle] as Segment).baseOffset <= offset) low = middle
-    else high = middle
-  }
-  return low
 }
 
 interface Place {
@@ -330,44 +283,6 @@ async function baseOffsetAt(segment: Segment, position: Position, known: Buffer)
   const isKnown = known.length >= OFFSET_BYTES
   const size = position + OFFSET_BYTES
   return getInt64(isKnown ? known : await readAt(segment, { position, size }, OFFSET_BYTES), 0)
-}
-
-/** The size and end of the whole batches below `upTo` at the start of `bytes`. */
-function wholeBatches(bytes: Buffer, upTo: Offset): { bytes: number; nextOffset: Offset } {
-  let at = 0
-  let nextOffset = 0
-  while (at < bytes.length) {
-    const size = frameAt(bytes, at, bytes.length)
-    if (size <= 0 || at + size > bytes.length) break
-    const batch = new Batch(bytes, at)
-    if (batch.nextOffset > upTo) break
-    nextOffset = batch.nextOffset
-    at += size
-  }
-  return { bytes: at, nextOffset }
-}
-
-/** The first batch, or nothing if it is cut off. */
-function firstWhole(bytes: Buffer): Buffer {
-  const size = frameAt(bytes, 0, bytes.length)
-  return size > 0 && size <= bytes.length ? bytes.subarray(0, size) : NOTHING
-}
-
-/** Compares the checksums that this process has not compared yet. */
-function checkBytes(segment: Segment, position: Position, bytes: Buffer): void {
-  const { verifiedStart, verifiedEnd } = segment
-  const end = position + bytes.length
-  if (position >= verifiedStart && end <= verifiedEnd) return
-  for (let at = 0; at < bytes.length;) {
-    const batch = new Batch(bytes, at)
-    const isKnown = position + at >= verifiedStart && position + batch.end <= verifiedEnd
-    const reason = isKnown ? undefined : whyInvalid(batch)
-    if (reason !== undefined) {
-      throw new DamagedBytesError(segment.file.path, position + at, reason)
-    }
-    at += batch.size
-  }
-  segment.noteVerified(position, end)
 }
 
 /** The newest time of a batch that has records; −1 if there is none. */

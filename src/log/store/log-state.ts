@@ -260,6 +260,11 @@ export class LogState {
     }
   }
 
+  /** The log is not offline, closed or about to be truncated. */
+  get isUsable(): boolean {
+    return this.#cuts === 0 && this.health.isOnline
+  }
+
   /** Throws if the log is offline, closed or about to be truncated. */
   checkUsable(): void {
     this.health.checkOnline()

@@ -20,10 +20,11 @@ import { NONE, type LeaderEpoch, type Offset, type Timestamp } from '../../model
 import type { LeaderEpochs } from '../format/leader-epochs.js'
 import type { LogConfig } from '../format/log-config.js'
 import { followerBatches, segmentLoads } from './follower-batches.js'
-import type { OffsetAndTimestamp, ReadBounds } from './log-reader.js'
+import type { OffsetAndTimestamp } from './log-reader.js'
 import { LogState, type LogContents, type LogContext, type LogListener } from './log-state.js'
 import { deleteOldSegments } from './old-segments.js'
 import type { Producers } from './producers.js'
+import { NOTHING, type ReadBounds } from './read-parts.js'
 import { Truncation } from './truncation.js'
 
 export interface Appended {
@@ -194,13 +195,21 @@ export class Log {
   async read(from: Offset, bounds: ReadBounds): Promise<Buffer> {
     this.state.checkUsable()
     this.checkInRange(from)
-    if (from >= bounds.upTo) return Buffer.alloc(0)
+    if (from >= bounds.upTo) return NOTHING
     try {
       return await this.state.reading(() => this.state.reader.read(from, bounds))
     } catch (error) {
       if (from < this.logStartOffset) this.checkInRange(from) // deleted during the read
       throw error
     }
+  }
+
+  /** The same, at once, where few bytes are to be read; undefined where `read` must be asked. */
+  readNow(from: Offset, bounds: ReadBounds): Buffer | undefined {
+    const { logStartOffset, logEndOffset, isUsable } = this.state
+    if (!isUsable || from < logStartOffset || from > logEndOffset) return undefined
+    if (from >= bounds.upTo) return NOTHING
+    return this.state.reader.readNow(from, bounds)
   }
 
   checkInRange(offset: Offset): void {

@@ -15,7 +15,7 @@ import { IndexError, type IndexCache } from '../format/index-file.js'
 import type { LogSettings } from '../format/log-config.js'
 import { DamagedBytesError } from '../format/log-errors.js'
 import { DeletedSegments } from './deleted-segments.js'
-import { floorSegment } from './log-reader.js'
+import { floorSegment } from './read-parts.js'
 import { deletableSegments, type RetentionDecision } from './retention.js'
 import { Segment } from './segment.js'
 

@@ -205,7 +205,7 @@ export class Segment {
         next = nextOffset
         return lastOffset < offset ? undefined : FOUND
       },
-      { from, checksCrc: false },
+      { from, checksCrc: false, windowBytes: AROUND_BYTES },
     )
     if (reason === undefined || reason === FOUND) return position
     throw new DamagedBytesError(this.file.path, position, reason)

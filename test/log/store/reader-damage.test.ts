@@ -189,6 +189,10 @@ function shortening(disk: MemoryDisk, path: string) {
           return (position: number, length: number) =>
             target.read(position, Math.max(0, Math.min(length, size - position)))
         }
+        if (name === 'readNow') {
+          return (position: number, buffer: Buffer) =>
+            target.readNow(position, buffer.subarray(0, Math.max(0, size - position)))
+        }
         const value: unknown = Reflect.get(target, name, target)
         return typeof value === 'function' ? value.bind(target) : value
       },

@@ -1,0 +1,141 @@
+/*
+ * The short way of a read: the index, a few headers and the batches are read at once, on the event
+ * loop, because a hop to another thread takes longer than reading 256 KiB from the page cache.
+ *
+ * It may be taken when the index is in memory and few bytes are wanted or left. Whatever is not as
+ * it should be (a file shorter than it was, an index that does not fit, bytes that are damaged, the
+ * end of a segment) is left to the long way, which knows what to do about it.
+ */
+
+import { getInt64 } from '../../base/bytes.js'
+import { isDiskError } from '../../disk/disk.js'
+import { Batch, BATCH_HEADER_BYTES, frameAt } from '../../model/batch/batch.js'
+import type { Offset, Position } from '../../model/units.js'
+import { IndexError } from '../format/index-file.js'
+import { DamagedBytesError } from '../format/log-errors.js'
+import { whyOutOfPlace } from '../format/neighbours.js'
+import type { OffsetIndexEntry } from '../format/offset-index.js'
+import {
+  checkBytes,
+  floorSegment,
+  limitOf,
+  OFFSET_BYTES,
+  surroundingsOf,
+  wholeBatches,
+  type Cursors,
+  type ReadBounds,
+  type ReadLog,
+} from './read-parts.js'
+import type { Segment } from './segment.js'
+
+/** The most that is read at once: 25 µs. The long way takes 60 for that much. */
+const SHORT_READ_BYTES = 256 * 1024 + BATCH_HEADER_BYTES
+/** Read from an index entry on: there is one every 4 KiB, unless batches are larger. */
+const WINDOW_BYTES = 8 * 1024
+/** Windows to look through: only with small batches are there more than two. */
+const WINDOWS_MAX = 16
+/** Smaller buffers are cut from one that they share. */
+const OWN_BUFFER_BYTES = 2 * 1024
+
+/** Used by one call at a time: nothing waits while it is in use. */
+const window = Buffer.allocUnsafeSlow(WINDOW_BYTES)
+
+export class ShortReads {
+  readonly #log: ReadLog
+  readonly #cursors: Cursors
+
+  constructor(log: ReadLog, cursors: Cursors) {
+    this.#log = log
+    this.#cursors = cursors
+  }
+
+  /** As LogReader.read; undefined if the long way must be taken. */
+  read(from: Offset, bounds: ReadBounds): Buffer | undefined {
+    try {
+      return this.#read(from, bounds)
+    } catch (error) {
+      if (isForTheLongWay(error)) return undefined
+      throw error
+    }
+  }
+
+  #read(from: Offset, bounds: ReadBounds): Buffer | undefined {
+    const { all: segments } = this.#log.segments
+    const segment = segments[floorSegment(segments, from)] as Segment
+    const { size } = segment
+    const cursor = this.#cursors.position(segment, from)
+    const position = cursor ?? positionNow(segment, from)
+    if (position === undefined) return undefined
+    const bytes = readBatches(segment, position, bounds)
+    if (bytes === undefined) return undefined
+    const walked = wholeBatches(bytes, bounds.upTo)
+    if (walked.bytes === 0) return undefined
+    const checked = walked.bytes === bytes.length ? bytes : bytes.subarray(0, walked.bytes)
+    checkBytes(segment, position, checked)
+    const end = position + walked.bytes
+    const limit = limitOf(this.#log, segment)
+    if (end === size && limit !== undefined && walked.nextOffset < limit) return undefined
+    if (end < size && bytes.length < walked.bytes + OFFSET_BYTES) return undefined
+    const next = end < size ? getInt64(bytes, walked.bytes) : limit
+    const batches = { bytes: checked, from, isNext: cursor !== undefined, limit: next }
+    if (whyOutOfPlace(batches, surroundingsOf(this.#log)) !== undefined) return undefined
+    this.#cursors.remember(from, { segment, offset: walked.nextOffset, position: end })
+    return checked
+  }
+}
+
+/** The batches at a position and the next base offset; undefined if these are too many bytes. */
+function readBatches(segment: Segment, position: Position, bounds: ReadBounds): Buffer | undefined {
+  const left = segment.size - position
+  let wanted = Math.min(bounds.maxBytes, left)
+  if (wanted < left && bounds.minOneBatch) {
+    const count = segment.file.readNow(position, window.subarray(0, BATCH_HEADER_BYTES))
+    wanted = Math.max(wanted, frameAt(window, 0, count))
+  }
+  if (wanted > SHORT_READ_BYTES || wanted > left) return undefined
+  const most = Math.min(wanted + OFFSET_BYTES, left)
+  const isSmall = most < OWN_BUFFER_BYTES
+  const bytes = isSmall ? Buffer.allocUnsafe(most) : Buffer.allocUnsafeSlow(most)
+  return segment.file.readNow(position, bytes) === most ? bytes : undefined
+}
+
+/** As Segment.positionOf; undefined if the index is not in memory or does not fit. */
+function positionNow(
+  { baseOffset, file, offsetIndex }: Segment,
+  offset: Offset,
+): Position | undefined {
+  if (offset <= baseOffset) return 0
+  const entry = offsetIndex.lookupNow(offset)
+  if (entry === undefined) return undefined
+  let { position } = entry
+  let next: Offset = 0
+  for (let windows = 0; windows < WINDOWS_MAX; windows++) {
+    const count = file.readNow(position, window)
+    let at = 0
+    for (; at + BATCH_HEADER_BYTES <= count;) {
+      const size = frameAt(window, at, count)
+      if (size < BATCH_HEADER_BYTES) return undefined
+      const batch = new Batch(window, at)
+      const isEntrys = position + at === entry.position
+      if (batch.baseOffset < next || (isEntrys && !isOf(batch, entry, offset))) return undefined
+      if (batch.lastOffset >= offset) return position + at
+      next = batch.nextOffset
+      at += size
+    }
+    if (at === 0) return undefined // the end, or not a whole header
+    position += at
+  }
+  return undefined
+}
+
+/** Whether an entry's batch begins at its position; position 0 means that there is no entry. */
+function isOf(batch: Batch, entry: OffsetIndexEntry, offset: Offset): boolean {
+  if (entry.position === 0) return true
+  return batch.baseOffset <= offset && batch.lastOffset === entry.offset
+}
+
+function isForTheLongWay(error: unknown): boolean {
+  return (
+    isDiskError(error) || error instanceof DamagedBytesError || error instanceof IndexError
+  )
+}

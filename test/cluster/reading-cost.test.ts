@@ -1,0 +1,106 @@
+/** What reading costs, counted: bytes from the disk, and fetches. Nothing here is timed. */
+
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { seededRandom } from '../../src/base/random.js'
+import { VirtualClock } from '../../src/base/virtual-clock.js'
+import { MemoryDisk } from '../../src/disk/memory-disk.js'
+import { Cluster } from '../../src/index.js'
+import { settle } from '../client/world.js'
+import { countingDisk } from '../disk/counting.js'
+
+const place = { topic: 't', partition: 0 }
+const BATCHES = 300
+const PER_BATCH = 100
+const RECORDS = BATCHES * PER_BATCH
+/** One batch of the log below. */
+const BATCH_BYTES = 11_000
+
+/** 3 MB in batches of 100 records, and a consumer of it. */
+async function world(maxPollRecords = 1) {
+  const { disk, counts } = countingDisk(new MemoryDisk())
+  const clock = new VirtualClock()
+  const cluster = await Cluster.onDisk(disk, { clock })
+  onTestFinished(() => cluster.close())
+  await cluster.admin.createTopic({ topic: 't' })
+  const producer = cluster.producer()
+  const messages = Array.from({ length: PER_BATCH }, () => ({ value: Buffer.alloc(100) }))
+  for (let n = 0; n < BATCHES; n++) await producer.send({ topic: 't', messages })
+  const consumer = cluster.consumer({ autoOffsetReset: 'earliest', maxPollRecords })
+  await consumer.assign([place])
+  const read = async (offset: number): Promise<void> => {
+    consumer.seek({ ...place, offset })
+    const [record] = await consumer.poll()
+    expect(record?.offset).toBe(offset)
+  }
+  await read(RECORDS / 2) // loads the index
+  const costOf = async (work: () => Promise<void>): Promise<typeof counts> => {
+    await settle(clock)
+    counts.bytes = counts.calls = 0
+    await work()
+    await settle(clock) // nothing is fetched ahead in the background either
+    return { ...counts }
+  }
+  return { cluster, consumer, producer, read, costOf }
+}
+
+describe('a reader that is moved for each record', () => {
+  it('has one batch and a few headers read for a record anywhere', async () => {
+    const { read, costOf } = await world()
+    const random = seededRandom(3)
+    for (let n = 0; n < 20; n++) {
+      const offset = random.int(RECORDS)
+      const { bytes, calls } = await costOf(() => read(offset))
+      expect(bytes, `offset ${offset}`).toBeLessThan(2 * 8_192 + 2 * BATCH_BYTES)
+      expect(calls).toBeLessThanOrEqual(4)
+    }
+  })
+
+  it('the same at the tail, and behind its position', async () => {
+    const { consumer, read, costOf } = await world()
+    const tail = await costOf(async () => {
+      await consumer.seekToEnd([place])
+      const end = await consumer.position(place)
+      await read(end - 1)
+    })
+    expect(tail.bytes).toBeLessThan(2 * 8_192 + 2 * BATCH_BYTES)
+    const behind = await costOf(() => read(RECORDS - 5_000))
+    expect(behind.bytes).toBeLessThan(2 * 8_192 + 2 * BATCH_BYTES)
+  })
+
+  it('what it does not come back for is not fetched; what it reads on to is', async () => {
+    const { consumer, read, costOf } = await world(10)
+    await read(1_000)
+    const more = await costOf(async () => {
+      for (let n = 0; n < 40; n++) await consumer.poll()
+    })
+    expect(more.bytes).toBeGreaterThan(4 * BATCH_BYTES) // ahead of it, too
+  })
+})
+
+describe('a reader of everything', () => {
+  it('has every byte read once, in pieces that grow', async () => {
+    const { consumer, costOf } = await world(500)
+    consumer.seek({ ...place, offset: 0 })
+    let seen = 0
+    const { bytes, calls } = await costOf(async () => {
+      while (seen < RECORDS) seen += (await consumer.poll()).length
+    })
+    expect(bytes).toBeLessThan(1.1 * BATCHES * BATCH_BYTES)
+    expect(calls).toBeLessThan(20)
+  })
+})
+
+describe('a reader at the end', () => {
+  it('has only what was appended read', async () => {
+    const { consumer, producer, costOf } = await world(500)
+    await consumer.seekToEnd([place])
+    for (let n = 0; n < 5; n++) {
+      const cost = await costOf(async () => {
+        const polled = consumer.poll()
+        await producer.send({ topic: 't', messages: [{ value: 'new' }] })
+        expect(await polled).toHaveLength(1)
+      })
+      expect(cost.bytes).toBeLessThan(200)
+    }
+  })
+})
