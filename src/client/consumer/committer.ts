@@ -74,8 +74,9 @@ export class Committer {
   async #commit(offsets: readonly GroupOffset[]): Promise<GroupOffset[]> {
     const { group, states, onGone } = this.#options
     const { stay } = group
+    // Now: when its turn comes, more may have been processed than these offsets say.
+    const before = [...states()].map(state => ({ state, ...noted(state) }))
     return await this.#queue.run(async () => {
-      const before = [...states()].map(state => ({ state, ...noted(state) }))
       const gone = await group.commit(offsets, stay)
       for (const { state, processed, version } of before) {
         const done = offsets.findLast(each => isOf(each, state))

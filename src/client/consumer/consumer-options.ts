@@ -81,7 +81,10 @@ export interface ConsumerOptions<
   readonly maxPartitionFetchBytes?: number | undefined
   /** Most records that a poll or a batch handler gets. Default 500. */
   readonly maxPollRecords?: number | undefined
-  /** Verifies the checksum of every batch. Default true. */
+  /**
+   * Verifies the checksum of every batch, unless the log in this process has just done it, as it
+   * does when it reads bytes for the first time. Default true.
+   */
   readonly checkCrcs?: boolean | undefined
   /**
    * Creates a missing topic when it is subscribed to by name or one of its partitions is assigned.

@@ -13,6 +13,7 @@ import type { Clock } from '../../base/clock.js'
 import { grouped } from '../../base/grouped.js'
 import type { Random } from '../../base/random.js'
 import { Signal } from '../../base/tasks.js'
+import { isChecked } from '../../model/batch/checked-bytes.js'
 import { toPartlogError, type ErrorCode, type PartlogError } from '../../model/errors.js'
 import type { Channel } from '../../protocol/channel.js'
 import type {
@@ -224,8 +225,7 @@ export class Fetcher {
         void this.#options.onTrouble.lost(state)
         return false
       }
-      const limit = isFull || !state.readsOn ? 1 : CHUNKS_PER_PARTITION
-      return state.chunks.length < limit
+      return state.chunks.length < (isFull || !mayReadOn(state) ? 1 : CHUNKS_PER_PARTITION)
     })
   }
 
@@ -378,7 +378,7 @@ export class Fetcher {
     state.failures = 0
     if (answer.records === null || answer.records.byteLength === 0) return
     const { deserializers, settings } = this.#options
-    const { checkCrcs } = settings
+    const checkCrcs = settings.checkCrcs && !isChecked(answer.records)
     const { partition, epochs } = state
     const options = { topic, partition, from, checkCrcs, deserializers, epochs }
     state.addChunk(new RecordChunk(answer.records, options))
@@ -418,4 +418,12 @@ export class Fetcher {
 /** Where the next fetch of a partition begins: after the buffered chunks. */
 function nextFetch(state: PartitionState): number {
   return state.chunks.at(-1)?.endOffset ?? (state.position as number)
+}
+
+/**
+ * Whether to fetch ahead: when the reader reads on, and when there is nothing to fetch yet, so that
+ * partitions whose readers wait for records share one fetch.
+ */
+function mayReadOn(state: PartitionState): boolean {
+  return state.readsOn || nextFetch(state) >= state.highWatermark
 }

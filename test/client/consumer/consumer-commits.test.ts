@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { Deferred } from '../../../src/base/tasks.js'
 import type { Consumer } from '../../../src/client/consumer/consumer-api.js'
 import type { ConsumerRecord } from '../../../src/client/consumer/consumer-record.js'
 import { errorId, PartlogError } from '../../../src/model/errors.js'
@@ -170,6 +171,29 @@ describe('auto-commit', () => {
     expect(await committed(all)).toEqual([0])
     await clock.advance(1)
     await settle(clock)
+    expect(await committed(all)).toEqual([2])
+  })
+
+  it('records processed while a commit waits for its turn are committed next time', async () => {
+    const { all, clock, consumer, poll, write } = await ready(1, { maxPollRecords: 1 })
+    await write(0, 'a', 'b', 'c')
+    const released = new Deferred<void>()
+    let isHeld = true
+    intercept(async (api, _request, next) => {
+      if (api === 'OffsetCommit' && isHeld) await released.promise
+      return await next()
+    })
+    await poll()
+    const held = consumer.commit({ offsets: [{ ...first, offset: 0 }] })
+    await poll()
+    await clock.advance(5_000) // the automatic commit of a waits
+    await poll() // b is processed
+    isHeld = false
+    released.resolve()
+    await held
+    await settle(clock)
+    expect(await committed(all)).toEqual([1])
+    await clock.advance(5_000)
     expect(await committed(all)).toEqual([2])
   })
 
