@@ -19,6 +19,23 @@ export const VARLONG_MAX_BYTES = 10
 
 const TWO_32 = 0x1_0000_0000
 
+interface BufferClass {
+  readonly prototype: Buffer
+  new (memory: ArrayBufferLike, start: number, length: number): Buffer
+}
+
+/**
+ * The class of every Buffer, as Buffer.subarray finds it. `Buffer.from` looks at its arguments for
+ * as long again: 29 → 16 ns per view.
+ */
+const BufferView = Reflect.get(Buffer, Symbol.species) as BufferClass
+
+/** A view of the bytes `[start, start + length)`, which must lie within the buffer. */
+export const viewOf: (bytes: Buffer, start: number, length: number) => Buffer =
+  (BufferView as BufferClass | undefined)?.prototype === Buffer.prototype
+    ? (bytes, start, length) => new BufferView(bytes.buffer, bytes.byteOffset + start, length)
+    : (bytes, start, length) => Buffer.from(bytes.buffer, bytes.byteOffset + start, length)
+
 /** A Buffer over the same memory: no copy. */
 export function asBuffer(bytes: Uint8Array): Buffer {
   if (bytes instanceof Buffer) return bytes

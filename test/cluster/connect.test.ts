@@ -124,10 +124,12 @@ async function read(cluster: KafkaCluster, count: number): Promise<unknown> {
   await Promise.all(members.map(each => each.subscribe(['orders'])))
   const runs = members.map(each =>
     each.run({
-      eachRecord: ({ timestamp, headers, ...record }) => {
-        const [, text] = headers.map(({ value }) => String(value))
-        const time = record.value === 'unanswered' ? 0 : timestamp
-        records.push({ ...record, ...{ time, text, headers: headers.length } })
+      eachRecord: record => {
+        const { timestamp, headers, key, value, ...others } = record
+        const [, text] = headers.map(each => String(each.value))
+        const time = value === 'unanswered' ? 0 : timestamp
+        const rest = { key, value, time, text, headers: headers.length }
+        records.push({ ...others, ...rest })
       },
     }),
   )

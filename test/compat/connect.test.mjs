@@ -95,9 +95,9 @@ async function read(cluster, topic, count) {
   await Promise.all(members.map(each => each.subscribe([topic])))
   const runs = members.map(each =>
     each.run({
-      eachRecord: ({ headers, timestamp, ...record }) => {
-        const kept = headers.map(({ key, value }) => [key, Buffer.from(value).toString('hex')])
-        records.push({ ...record, headers: kept, timestamp })
+      eachRecord: ({ headers, timestamp, key, value, ...others }) => {
+        const kept = headers.map(each => [each.key, Buffer.from(each.value).toString('hex')])
+        records.push({ ...others, key, value, headers: kept, timestamp })
       },
     }),
   )

@@ -204,6 +204,12 @@ export async function reading(cluster: Cluster): Promise<void> {
   }
   const polled = await orders.poll({ timeoutMs: 10, signal: AbortSignal.timeout(5) })
   same<typeof polled, ConsumerRecord<Uint8Array, Order>[]>(true)
+  for (const record of polled) {
+    // @ts-expect-error: a copy of a record has neither its key nor its value
+    const copy: Message = { ...record }
+    const literal: ConsumerRecord<Uint8Array, Order> = { ...record, key: null, value: null }
+    void [copy, literal]
+  }
   await orders.run({ eachRecord: record => same<typeof record.value, Order | null>(true) })
   await orders.run({
     eachBatch: async batch => same<typeof batch, RecordBatch<Uint8Array, Order>>(true),

@@ -2,14 +2,21 @@
 
 import { asBuffer } from '../../base/bytes.js'
 import { Batch, batchesOf, frameAt, whyInvalid } from '../../model/batch/batch.js'
-import { RecordCursor } from '../../model/batch/record-cursor.js'
+import { RecordCursor, type PlainRecordSink } from '../../model/batch/record-cursor.js'
 import type { Header, TimestampType } from '../../model/batch/record.js'
 import { PartlogError, toPartlogError } from '../../model/errors.js'
 import type { EpochTrail } from '../line/epoch-trail.js'
-import { asText, deserialize, type Deserializer } from '../line/serdes.js'
+import { ReadRecord, RecordSource } from '../line/read-record.js'
+import type { Deserializer } from '../line/serdes.js'
 
-/** A record read from a topic. */
-export interface ConsumerRecord<K = Uint8Array, V = Uint8Array> {
+/**
+ * A record read from a topic.
+ *
+ * Its key and value are made when they are asked for. `{ ...record }` copies what it owns: all
+ * fields but these two (which TypeScript knows); `JSON.stringify(record)` and `console.log(record)`
+ * show all. A record may also be written as a literal, in tests of handlers.
+ */
+export declare abstract class ConsumerRecord<K = Uint8Array, V = Uint8Array> {
   readonly topic: string
   readonly partition: number
   readonly offset: number
@@ -17,9 +24,9 @@ export interface ConsumerRecord<K = Uint8Array, V = Uint8Array> {
   readonly timestamp: number
   readonly timestampType: TimestampType
   /** null when the record has no key. */
-  readonly key: K | null
+  get key(): K | null
   /** null for a tombstone. */
-  readonly value: V | null
+  get value(): V | null
   /** In order; keys may repeat. */
   readonly headers: readonly Header[]
   /** Epoch of the leader that appended it; −1 when unknown. */
@@ -43,14 +50,17 @@ export interface ChunkOptions {
 }
 
 /** The bytes of one fetch of one partition, decoded into records on demand. */
-export class RecordChunk {
+export class RecordChunk implements PlainRecordSink {
   readonly #bytes: Buffer
   readonly #options: ChunkOptions
   #at = 0
   #batch: Batch | undefined
   #cursor: RecordCursor | undefined
-  #leaderEpoch = -1
+  /** The cursor is at a record that was not taken, because it could not be deserialized. */
   #hasRecord = false
+  /** What `take` returns. */
+  #taken: ReadRecord[] = []
+  #source: RecordSource | undefined
   #nextOffset: number
   /** The offset after its last whole batch: where the next fetch continues. */
   readonly endOffset: number
@@ -83,34 +93,77 @@ export class RecordChunk {
    * before it are returned first.
    */
   take(max: number): ConsumerRecord<unknown, unknown>[] {
-    const records: ConsumerRecord<unknown, unknown>[] = []
+    const records: ReadRecord[] = []
+    this.#taken = records
     try {
-      while (records.length < max && this.#toNextRecord()) {
-        const record = this.#record()
-        records.push(record)
-        this.#hasRecord = false
-        this.#nextOffset = record.offset + 1
+      while (records.length < max && (this.#cursor !== undefined || this.#toNextBatch())) {
+        this.#takeOfBatch(this.#cursor as RecordCursor, max)
       }
     } catch (error) {
       if (records.length === 0) throw error
     }
+    this.#releaseSource()
     return records
   }
 
-  /** Moves to the next record to return, unless it is there already; false at the end. */
-  #toNextRecord(): boolean {
-    if (this.#hasRecord) return true
-    for (;;) {
-      if (this.#cursor === undefined && !this.#toNextBatch()) return false
-      const cursor = this.#cursor as RecordCursor
-      while (cursor.next()) {
-        if (cursor.offset < this.#nextOffset) continue
-        this.#hasRecord = true
-        return true
+  /** Takes records of the current batch: plain ones in one loop, others one by one. */
+  #takeOfBatch(cursor: RecordCursor, max: number): void {
+    const records = this.#taken
+    this.#source ??= this.#sourceOf(cursor)
+    while (records.length < max) {
+      if (!this.#hasRecord) {
+        cursor.takePlain(max - records.length, this.#nextOffset, this)
+        if (records.length === max) return
+        if (!cursor.next()) return this.#endBatch()
+        this.#hasRecord = cursor.offset >= this.#nextOffset
       }
-      this.#cursor = undefined
-      this.#nextOffset = Math.max(this.#nextOffset, (this.#batch as Batch).nextOffset)
+      if (this.#hasRecord) this.#takeOne(cursor)
     }
+  }
+
+  #endBatch(): void {
+    this.#releaseSource()
+    this.#cursor = undefined
+    this.#nextOffset = Math.max(this.#nextOffset, (this.#batch as Batch).nextOffset)
+  }
+
+  /** @internal Called for each record that `takePlain` of a cursor finds. */
+  takePlain(offset: number, timestamp: number, fieldsAt: number): void {
+    const source = this.#source as RecordSource
+    source.notePlain(fieldsAt)
+    this.#give(new ReadRecord(source, offset, timestamp, fieldsAt))
+  }
+
+  #takeOne(cursor: RecordCursor): void {
+    const { offset, timestamp, key, value, headers, fieldsRange } = cursor
+    const source = this.#source as RecordSource
+    const record = new ReadRecord(source, offset, timestamp, fieldsRange.start)
+    record.fill(key, value, headers)
+    source.note(fieldsRange)
+    this.#give(record)
+    this.#hasRecord = false
+  }
+
+  #give(record: ReadRecord): void {
+    const { key, value } = this.#options.deserializers
+    if (key !== undefined || value !== undefined) record.deserialize(key, value)
+    this.#taken.push(record)
+    this.#nextOffset = record.offset + 1
+  }
+
+  #sourceOf({ bytes, timestampType }: RecordCursor): RecordSource {
+    const { topic, partition } = this.#options
+    const { leaderEpoch } = this.#batch as Batch
+    const place = { topic, partition, timestampType, leaderEpoch }
+    return new RecordSource(place, bytes, this.#taken.length)
+  }
+
+  /** Nothing more is taken of a batch for now: few records get bytes of their own. */
+  #releaseSource(): void {
+    const source = this.#source
+    this.#source = undefined
+    if (source === undefined || !source.copyFew()) return
+    for (let at = source.first; at < this.#taken.length; at++) this.#taken[at]?.copyFields()
   }
 
   #toNextBatch(): boolean {
@@ -127,7 +180,6 @@ export class RecordChunk {
       this.#cursor = this.#opened(batch)
       this.#at += size // only now: the next poll must not skip an unreadable batch
       this.#batch = batch
-      this.#leaderEpoch = batch.leaderEpoch
       return true
     }
   }
@@ -151,28 +203,5 @@ export class RecordChunk {
       'CORRUPT_MESSAGE',
       `${topic}-${partition}: the batch at offset ${batch.baseOffset} is damaged: ${reason}`,
     )
-  }
-
-  #record(): ConsumerRecord<unknown, unknown> {
-    const { topic, partition, deserializers } = this.#options
-    const cursor = this.#cursor as RecordCursor
-    const { offset, timestamp, timestampType, headers } = cursor
-    const { key: keyAs, value: valueAs } = deserializers
-    const key = keyAs === asText ? cursor.keyText : this.#deserialized(keyAs, cursor.key, 'key')
-    const value =
-      valueAs === asText ? cursor.valueText : this.#deserialized(valueAs, cursor.value, 'value')
-    const leaderEpoch = this.#leaderEpoch
-    return { topic, partition, offset, timestamp, timestampType, key, value, headers, leaderEpoch }
-  }
-
-  #deserialized(
-    deserializer: Deserializer<unknown> | undefined,
-    bytes: Uint8Array | null,
-    part: 'key' | 'value',
-  ): unknown {
-    if (deserializer === undefined || bytes === null) return bytes
-    const { topic, partition } = this.#options
-    const { offset, headers } = this.#cursor as RecordCursor
-    return deserialize(deserializer, bytes, { topic, partition, offset, headers }, part)
   }
 }

@@ -7,12 +7,13 @@
  * the record exactly.
  */
 
-import { asBuffer } from '../../base/bytes.js'
+import { asBuffer, viewOf } from '../../base/bytes.js'
 import { getUtf8 } from '../../base/utf8.js'
 import { PartlogError } from '../errors.js'
 import type { Offset, Timestamp } from '../units.js'
 import { BATCH_HEADER_BYTES, type Batch } from './batch.js'
 import { decompress } from './compression.js'
+import { afterField, fromZigzag, plainBytes, plainVarint } from './plain-fields.js'
 import { NO_HEADERS, type Header, type StoredRecord, type TimestampType } from './record.js'
 
 /** The smallest record: length, attributes, two deltas, null key, null value, no headers. */
@@ -21,6 +22,11 @@ const NULL_LENGTH = -1
 /** The sum of two numbers up to this is exact. Milliseconds reach it in the year 144,683. */
 const EXACT_MAX = 2 ** 52
 const ENDS_EARLY = 'it ends inside a field'
+
+/** Where `takePlain` puts its records. `fieldsAt`: where the key begins, then comes the value. */
+export interface PlainRecordSink {
+  takePlain(offset: Offset, timestamp: Timestamp, fieldsAt: number): void
+}
 
 export class RecordCursor {
   /** Offset of the current record. */
@@ -88,6 +94,48 @@ export class RecordCursor {
       throw this.#broken(left < 0 ? ENDS_EARLY : `${left} bytes between its fields and its end`)
     }
     return true
+  }
+
+  /**
+   * The short way through the records: hands up to `most` plain ones from offset `from` on to
+   * `sink`. Stops before a record that is not plain: one with headers, with a length beyond 2^27,
+   * or one that is not as it should be; `next` reads it, or says what is wrong with it. Returns the
+   * number of records handed over. If `sink` throws, the cursor stays where it was before the call.
+   */
+  takePlain(most: number, from: Offset, sink: PlainRecordSink): number {
+    const isStamped = this.timestampType === 'LogAppendTime'
+    const baseTimestamp = this.#baseTimestamp
+    if (this.#headersLeft > 0 || !(isStamped || isExact(baseTimestamp))) return 0
+    // Locals, and one loop: 275 → 216 ns per record with all else that reading it takes.
+    const bytes = this.#bytes
+    const end = this.#end
+    let at = this.#at
+    let left = this.#left
+    let taken = 0
+    while (taken < most && left > 0) {
+      const length = plainVarint(bytes, at)
+      const bodyAt = at + plainBytes(length)
+      const recordEnd = bodyAt + (length >>> 1)
+      if (length < 0 || (length & 1) === 1 || recordEnd > end) break
+      const time = plainVarint(bytes, bodyAt + 1) // after the attributes, which are never used
+      const offsetAt = bodyAt + 1 + plainBytes(time)
+      const delta = plainVarint(bytes, offsetAt)
+      const fieldsAt = offsetAt + plainBytes(delta)
+      const valueAt = afterField(bytes, fieldsAt)
+      if (valueAt > recordEnd) break
+      const headersAt = afterField(bytes, valueAt)
+      if ((time | delta) < 0 || headersAt + 1 !== recordEnd || bytes[headersAt] !== 0) break
+      at = recordEnd
+      left--
+      const offset = this.#baseOffset + fromZigzag(delta)
+      if (offset < from) continue
+      taken++
+      const timestamp = isStamped ? this.#appendTime : baseTimestamp + fromZigzag(time)
+      sink.takePlain(offset, timestamp, fieldsAt)
+    }
+    this.#at = at
+    this.#left = left
+    return taken
   }
 
   /** Reads the next record up to its headers; returns false if there is none. */
@@ -281,7 +329,7 @@ export class RecordCursor {
   #view(at: number, length: number): Uint8Array | null {
     if (length === NULL_LENGTH) return null
     // A Buffer, so that `toString()` gives the text, as with other clients.
-    return Buffer.from(this.#bytes.buffer, this.#bytes.byteOffset + at, length)
+    return viewOf(this.#bytes, at, length)
   }
 
   #text(at: number, length: number): string | null {

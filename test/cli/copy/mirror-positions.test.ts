@@ -54,20 +54,20 @@ it.each([
   })
 })
 
-const record: ConsumerRecord = {
+const record = {
   ...{ topic: 'orders', partition: 0, offset: 7, timestamp: 5, timestampType: 'CreateTime' },
   ...{ key: Buffer.from('k'), value: Buffer.from('v'), leaderEpoch: 0 },
   headers: [
     { key: 'h', value: Buffer.from('x') },
     { key: 'n', value: null },
   ],
-}
+} satisfies ConsumerRecord
 
 it('a copy is recognized by everything but its offset and partition', () => {
   expect(isCopyOf({ ...record, topic: 'copy', offset: 1, leaderEpoch: 3 }, record)).toBe(true)
   expect(isCopyOf({ ...record, timestamp: 9 }, { ...record, timestamp: -1 })).toBe(true)
   const [h, n] = record.headers as [ConsumerRecord['headers'][0], ConsumerRecord['headers'][0]]
-  const others: readonly Partial<ConsumerRecord>[] = [
+  const others: readonly Partial<Pick<ConsumerRecord, keyof ConsumerRecord>>[] = [
     { timestamp: 6 },
     { key: null },
     { key: Buffer.from('K') },

@@ -1,0 +1,153 @@
+/**
+ * The short way through a batch gives the records that the long way gives, of any batch and of any
+ * damaged one, and leaves to the long way what is not plain.
+ */
+
+import { describe, expect, it } from 'vitest'
+import { seededRandom, type Random } from '../../../src/base/random.js'
+import { BatchBuilder } from '../../../src/model/batch/batch-builder.js'
+import { Batch, stampLogAppendTime } from '../../../src/model/batch/batch.js'
+import {
+  afterField,
+  fieldText,
+  fieldView,
+  isNullField,
+} from '../../../src/model/batch/plain-fields.js'
+import { RecordCursor } from '../../../src/model/batch/record-cursor.js'
+import { PartlogError } from '../../../src/model/errors.js'
+
+const T = 1_700_000_000_000
+
+interface Shape {
+  readonly headers?: boolean
+  readonly sizes?: number
+  readonly base?: number
+}
+
+function randomBatch(random: Random, { headers = false, sizes = 10, base = T }: Shape): Buffer {
+  const builder = new BatchBuilder(Buffer.alloc(1 << 20))
+  const field = (): Uint8Array | null =>
+    random.int(5) === 0 ? null : Buffer.from(random.bytes(random.int(sizes)))
+  for (let n = random.int(12); n >= 0; n--) {
+    const some = headers && random.int(3) === 0 ? [['h', 'x'] as const] : []
+    builder.tryAppend(base + random.int(100_000) - 50_000, field(), field(), some)
+  }
+  return Buffer.from(builder.build())
+}
+
+interface Outcome {
+  readonly records: unknown[]
+  readonly error?: string
+}
+
+function reading(read: (records: unknown[]) => void): Outcome {
+  const records: unknown[] = []
+  try {
+    read(records)
+    return { records }
+  } catch (error) {
+    if (!(error instanceof PartlogError)) throw error
+    return { records, error: error.message }
+  }
+}
+
+const textOf = (bytes: Uint8Array | null): string | null =>
+  bytes === null ? null : Buffer.from(bytes).toString('latin1')
+
+const longWay = (batch: Batch): Outcome =>
+  reading(records => {
+    for (const cursor = new RecordCursor(batch); cursor.next();) {
+      const { offset, timestamp, key, value, headers } = cursor
+      records.push([offset, timestamp, textOf(key), textOf(value), headers.length])
+    }
+  })
+
+/** Takes a few records at a time; `plain` counts those that came the short way. */
+const shortWay = (batch: Batch, random: Random, plain: { count: number }): Outcome =>
+  reading(records => {
+    const cursor = new RecordCursor(batch)
+    const { bytes } = cursor
+    const sink = {
+      takePlain(offset: number, timestamp: number, at: number) {
+        plain.count++
+        const key = fieldView(bytes, at)
+        const valueAt = afterField(bytes, at)
+        const value = fieldView(bytes, valueAt)
+        expect(isNullField(bytes, at)).toBe(key === null)
+        expect(fieldText(bytes, valueAt)).toBe(value === null ? null : Buffer.from(value).toString())
+        records.push([offset, timestamp, textOf(key), textOf(value), 0])
+      },
+    }
+    for (;;) {
+      const most = random.int(4)
+      if (cursor.takePlain(most, -Infinity, sink) === most && most > 0) continue
+      if (!cursor.next()) return
+      const { offset, timestamp, key, value, headers } = cursor
+      records.push([offset, timestamp, textOf(key), textOf(value), headers.length])
+    }
+  })
+
+describe('records taken the short way', () => {
+  it.each<Shape>([
+    {},
+    { headers: true },
+    { sizes: 70_000 },
+    { base: T * 1_000_000 },
+    { base: -5 },
+    { sizes: 300, headers: true },
+  ])('are those of the long way: %j', shape => {
+    const random = seededRandom(11)
+    const plain = { count: 0 }
+    for (let n = 0; n < 60; n++) {
+      const batch = new Batch(randomBatch(random, shape), 0)
+      if (n % 4 === 0) stampLogAppendTime(batch, T)
+      expect(shortWay(batch, random, plain)).toEqual(longWay(batch))
+    }
+    if (shape.base !== T * 1_000_000) expect(plain.count).toBeGreaterThan(60)
+  })
+
+  it('are those of the long way when bytes are damaged, and so is the error', () => {
+    const random = seededRandom(12)
+    const plain = { count: 0 }
+    let refused = 0
+    for (let n = 0; n < 4_000; n++) {
+      const bytes = randomBatch(random, { headers: n % 2 === 0 })
+      const at = 61 + random.int(Math.max(1, bytes.length - 61))
+      bytes[Math.min(at, bytes.length - 1)]! ^= 1 << random.int(8)
+      const batch = new Batch(bytes, 0)
+      const expected = longWay(batch)
+      expect(shortWay(batch, random, plain)).toEqual(expected)
+      if (expected.error !== undefined) refused++
+    }
+    expect(refused).toBeGreaterThan(500)
+    expect(plain.count).toBeGreaterThan(500)
+  })
+
+  const six = (): RecordCursor => {
+    const builder = new BatchBuilder(Buffer.alloc(1_000))
+    for (let n = 0; n < 6; n++) builder.tryAppend(T, null, `${n}`, [])
+    return new RecordCursor(new Batch(Buffer.from(builder.build()), 0))
+  }
+  const offsetsTaken = (cursor: RecordCursor, most: number, from: number): number[] => {
+    const offsets: number[] = []
+    const count = cursor.takePlain(most, from, { takePlain: offset => void offsets.push(offset) })
+    expect(count).toBe(offsets.length)
+    return offsets
+  }
+
+  it('a sink that throws leaves the cursor where it was', () => {
+    const cursor = six()
+    const takePlain = (): never => {
+      throw new Error('no')
+    }
+    expect(() => cursor.takePlain(9, 0, { takePlain })).toThrow('no')
+    expect(offsetsTaken(cursor, 2, 0)).toEqual([0, 1])
+  })
+
+  it('records below an offset are passed over', () => {
+    const cursor = six()
+    expect(offsetsTaken(cursor, 2, 3)).toEqual([3, 4])
+    expect(offsetsTaken(cursor, 2, 3)).toEqual([5])
+    expect(cursor.next()).toBe(false)
+  })
+})
