@@ -315,17 +315,6 @@ export class Partition {
     return await this.#readUpTo(this.#leaderLog(), { fetchOffset, lastEpoch }, limits)
   }
 
-  /** The same, at once; undefined where `read` must be asked. */
-  readNow(fetchOffset: Offset, bounds: ReaderBounds, lastEpoch = NONE): PartitionRead | undefined {
-    const log = this.#log
-    if (!this.isLeader || log === undefined) return undefined
-    if (hasDiverged(log, { fetchOffset, lastEpoch })) return undefined
-    const { highWatermark } = this
-    const records = log.readNow(fetchOffset, { ...bounds, upTo: highWatermark })
-    if (records === undefined) return undefined
-    return { highWatermark, logStartOffset: log.logStartOffset, records }
-  }
-
   /** Batches from the follower's end on, committed or not. */
   async readAsFollower(
     { replicaId, ...reader }: FollowerFetch,

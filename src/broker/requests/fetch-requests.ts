@@ -10,6 +10,7 @@
 import { ZERO_UUID } from '../../base/uuid.js'
 import { PartlogError } from '../../model/errors.js'
 import type { Partition } from '../../partition/partition.js'
+import { readNow } from '../../partition/read-now.js'
 import type { PartitionRead, ReaderBounds } from '../../partition/roles.js'
 import { waitUntil } from '../../partition/waiting.js'
 import type {
@@ -45,7 +46,7 @@ function answerNow(broker: BrokerContext, request: FetchRequest): FetchResponse 
   let bytes = 0
   for (const read of reads) {
     const answer =
-      bytes > READ_NOW_MAX_BYTES ? undefined : readNow(read, request, roomOf(request, bytes))
+      bytes > READ_NOW_MAX_BYTES ? undefined : readOneNow(read, request, roomOf(request, bytes))
     if (answer === undefined) return undefined
     answers.push(answer)
     bytes += answer.records?.byteLength ?? 0
@@ -168,7 +169,7 @@ async function readAll(
   let bytes = 0
   for (const read of reads) {
     const room = roomOf(request, bytes)
-    const answer = readNow(read, request, room) ?? (await readOne(broker, read, request, room))
+    const answer = readOneNow(read, request, room) ?? (await readOne(broker, read, request, room))
     answers.push(answer)
     bytes += answer.records?.byteLength ?? 0
   }
@@ -194,7 +195,7 @@ function boundsOf({ partitionMaxBytes }: FetchPartition, room: Room): ReaderBoun
 }
 
 /** As `readOne` for a consumer, at once; undefined where that must be asked. */
-function readNow(
+function readOneNow(
   { topicId, wanted, partition }: Read,
   request: FetchRequest,
   room: Room,
@@ -204,7 +205,7 @@ function readNow(
   }
   const { fetchOffset, lastFetchedEpoch: lastEpoch = -1, currentLeaderEpoch = -1 } = wanted
   if (currentLeaderEpoch >= 0 && currentLeaderEpoch !== partition.leaderEpoch) return undefined
-  const read = partition.readNow(fetchOffset, boundsOf(wanted, room), lastEpoch)
+  const read = readNow(partition, { fetchOffset, lastEpoch }, boundsOf(wanted, room))
   return read === undefined ? undefined : answerOf(wanted, request, read)
 }
 
