@@ -7,6 +7,8 @@
  * and is refused: no offset, timestamp or producer id that Kafka assigns comes near it.
  */
 
+import { assert } from './assert.js'
+
 /** Shared: nothing can be written into it. */
 export const NO_BYTES = new Uint8Array(0)
 
@@ -298,17 +300,27 @@ function safe(value: number, at: number): number {
 
 // ── writer ───────────────────────────────────────────────────────────────────────────────
 
+/** Bytes of at least this size are lent rather than copied, see {@link ByteWriter.parts}. */
+const LENT_MIN_BYTES = 16 * 1024
+
 /** Writes forward into a buffer that grows as needed. */
 export class ByteWriter {
   #buffer: Buffer
   #at = 0
+  readonly #lends: boolean
+  /** What is finished: pieces of the buffer, up to `#partAt`, and lent bytes. */
+  readonly #parts: Buffer[] = []
+  #partAt = 0
+  #lentBytes = 0
 
-  constructor(capacity = 64) {
+  /** `lends`: large values are not copied, and `parts` gives the result. */
+  constructor(capacity = 64, lends = false) {
     this.#buffer = Buffer.allocUnsafe(capacity)
+    this.#lends = lends
   }
 
   get length(): number {
-    return this.#at
+    return this.#at + this.#lentBytes
   }
 
   int8(value: number): this {
@@ -373,6 +385,7 @@ export class ByteWriter {
   }
 
   bytes(value: Uint8Array): this {
+    if (this.#lends && value.byteLength >= LENT_MIN_BYTES) return this.#lend(value)
     const at = this.#advance(value.byteLength)
     this.#buffer.set(value, at)
     return this
@@ -387,7 +400,26 @@ export class ByteWriter {
 
   /** The bytes written, as a view; the writer must not be used afterwards. */
   finish(): Buffer {
+    assert(!this.#lends, 'a writer that lends has parts')
     return this.#buffer.subarray(0, this.#at)
+  }
+
+  /** The bytes written, in order; large values are the caller's own. The first part is never one. */
+  parts(): readonly Buffer[] {
+    this.#endPart()
+    return this.#parts
+  }
+
+  #lend(value: Uint8Array): this {
+    this.#endPart()
+    this.#parts.push(asBuffer(value))
+    this.#lentBytes += value.byteLength
+    return this
+  }
+
+  #endPart(): void {
+    if (this.#at > this.#partAt) this.#parts.push(this.#buffer.subarray(this.#partAt, this.#at))
+    this.#partAt = this.#at
   }
 
   #advance(length: number): number {

@@ -13,6 +13,9 @@ import { ByteReader, ByteWriter } from '../base/bytes.js'
 import { APIS, type Api, type ApiName, type Request, type Response } from './api.js'
 import { nullableString, read, write, type Message } from './schema.js'
 
+/** The bytes of a request or response, with their size, in parts that follow each other. */
+export type Frame = readonly Buffer[]
+
 /** The bytes of the size field before a frame. */
 export const SIZE_BYTES = 4
 
@@ -65,12 +68,13 @@ export function readRequestBody<Q, S>(
   return read(api.request, reader, version)
 }
 
-export function encodeRequest<Q, S>(
+/** The frame of a request, in parts; large fields of `body` are not copied. */
+export function requestFrame<Q, S>(
   api: WireApi<Q, S>,
   { version, correlationId, clientId }: Omit<RequestHeader, 'apiKey'>,
   body: Q,
-): Buffer {
-  const writer = new ByteWriter(256)
+): Frame {
+  const writer = new ByteWriter(256, true)
   writer.int32(0).int16(api.key).int16(version).int32(correlationId)
   nullableString.write(writer, clientId, PLAIN)
   if (version >= api.request.flexibleSince) writer.uvarint(0)
@@ -78,12 +82,13 @@ export function encodeRequest<Q, S>(
   return sized(writer)
 }
 
-export function encodeResponse<Q, S>(
+/** The frame of a response, in parts; large fields of `body` are not copied. */
+export function responseFrame<Q, S>(
   api: WireApi<Q, S>,
   { version, correlationId }: Pick<RequestHeader, 'version' | 'correlationId'>,
   body: S,
-): Buffer {
-  const writer = new ByteWriter(256)
+): Frame {
+  const writer = new ByteWriter(256, true)
   writer.int32(0).int32(correlationId)
   if (hasTags(api, version)) writer.uvarint(0)
   write(api.response, writer, body, version)
@@ -109,10 +114,10 @@ function hasTags(
   return !hasPlainHeader && version >= response.flexibleSince
 }
 
-function sized(writer: ByteWriter): Buffer {
-  const frame = writer.finish()
-  frame.writeInt32BE(frame.length - SIZE_BYTES, 0)
-  return frame
+function sized(writer: ByteWriter): Frame {
+  const parts = writer.parts()
+  parts[0]?.writeInt32BE(writer.length - SIZE_BYTES, 0)
+  return parts
 }
 
 function skipTags(reader: ByteReader): void {

@@ -12,12 +12,12 @@ import type { Clock, Timer } from '../base/clock.js'
 import { Deferred } from '../base/tasks.js'
 import { PartlogError } from '../model/errors.js'
 import {
-  encodeRequest,
   readCorrelationId,
   readResponseBody,
+  requestFrame,
   type WireApi,
 } from '../protocol/framing.js'
-import { framesOf } from './frames.js'
+import { framesOf, writeFrame } from './frames.js'
 
 export interface ClientConnectionOptions {
   readonly stream: Duplex
@@ -134,7 +134,7 @@ export class ClientConnection {
     }
     const { stream, clientId, clock } = this.#options
     this.#usedAtMs = clock.monotonicMs()
-    stream.write(encodeRequest(api, { ...header, clientId }, request), onTaken)
+    writeFrame(stream, requestFrame(api, { ...header, clientId }, request), onTaken)
   }
 
   #nextCorrelationId(): number {

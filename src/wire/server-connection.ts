@@ -13,10 +13,11 @@ import type { ApiName, Request, Response } from '../protocol/api.js'
 import { isUnanswered, type Channel } from '../protocol/channel.js'
 import {
   apiOfKey,
-  encodeResponse,
+  responseFrame,
   readRequestBody,
   readRequestHeader,
   wireApi,
+  type Frame,
   type RequestHeader,
   type WireApi,
 } from '../protocol/framing.js'
@@ -27,7 +28,7 @@ import {
   type ApiVersionsResponse,
 } from '../protocol/messages/api-versions.js'
 import { liftRequest, lowerResponse } from '../protocol/messages/older-versions.js'
-import { FRAME_MAX_BYTES, FrameError, framesOf } from './frames.js'
+import { FrameBuffers, FrameError, framesOf, writeFrame } from './frames.js'
 import { IdleWatch } from './idle.js'
 import {
   API_VERSIONS_KEY,
@@ -77,6 +78,7 @@ export class ServerConnection {
   readonly #options: ServerConnectionOptions
   readonly #gone = new AbortController()
   readonly #idle: IdleWatch
+  readonly #buffers = new FrameBuffers()
   #isAsking = false
 
   constructor(options: ServerConnectionOptions) {
@@ -100,7 +102,8 @@ export class ServerConnection {
     const { stream, logger, clientHost } = this.#options
     try {
       const onBytes = (): void => this.#idle.touch()
-      const frames = framesOf(stream as AsyncIterable<Uint8Array>, FRAME_MAX_BYTES, onBytes)
+      const buffers = this.#buffers
+      const frames = framesOf(stream as AsyncIterable<Uint8Array>, { onBytes, buffers })
       for (let next = frames.next(); ;) {
         const { value: frame, done } = await next
         if (done === true) return
@@ -148,8 +151,10 @@ export class ServerConnection {
     reader.limitCounts(LISTED_MAX)
     const request = readRequestBody(wireApi(api), header, reader)
     const response = await this.#ask(api, header, request as Request<typeof api>)
+    // The log has the records by now; of other requests, coordinators may keep bytes.
+    if (api === 'Produce') this.#buffers.release(frame)
     if (isUnanswered(api, request)) return checkDone(response as Response<'Produce'>)
-    await this.#write(encodeResponse(wireApi(api), header, response))
+    await this.#write(responseFrame(wireApi(api), header, response))
   }
 
   async #ask<A extends ApiName>(
@@ -183,21 +188,21 @@ export class ServerConnection {
   async #answerVersions(header: RequestHeader, reader: ByteReader): Promise<void> {
     const isKnown = header.version >= 0 && header.version <= API_VERSIONS_MAX
     if (!isKnown) {
-      await this.#write(encodeResponse(API_VERSIONS, { ...header, version: 0 }, UNKNOWN_VERSION))
+      await this.#write(responseFrame(API_VERSIONS, { ...header, version: 0 }, UNKNOWN_VERSION))
       return
     }
     const request = readRequestBody(API_VERSIONS, header, reader)
     const isNamed = header.version < 3 || isSoftwareNamed(request)
     const body = isNamed ? apiVersions() : NOT_NAMED
-    await this.#write(encodeResponse(API_VERSIONS, header, body))
+    await this.#write(responseFrame(API_VERSIONS, header, body))
   }
 
   /**
    * Resolves when the client can receive more; a client that does not read gets no more answers.
    */
-  async #write(frame: Buffer): Promise<void> {
+  async #write(frame: Frame): Promise<void> {
     const { stream } = this.#options
-    if (stream.write(frame) || this.#gone.signal.aborted) return
+    if (writeFrame(stream, frame) || this.#gone.signal.aborted) return
     await new Promise<void>(resolve => {
       const onReady = (): void => {
         stream.off('drain', onReady)

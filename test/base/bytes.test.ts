@@ -102,3 +102,18 @@ describe('ByteReader', () => {
     expect(reader.count(2, 4)).toBe(2)
   })
 })
+
+describe('ByteWriter', () => {
+  it('a writer that lends does not copy large values', () => {
+    const large = new Uint8Array(20_000).fill(7)
+    const write = (writer: ByteWriter): ByteWriter =>
+      writer.int32(1).bytes(large).int16(2).bytes(new Uint8Array(300)).bytes(large).bytes(large)
+    const lending = write(new ByteWriter(4, true))
+    const parts = lending.parts()
+    const copied = write(new ByteWriter(4)).finish()
+    expect(Buffer.concat(parts).equals(copied)).toBe(true)
+    expect(lending.length).toBe(copied.length)
+    expect(parts.map(({ length }) => length)).toEqual([4, 20_000, 302, 20_000, 20_000])
+    expect(parts[1]?.buffer).toBe(large.buffer)
+  })
+})

@@ -8,7 +8,7 @@ import {
   type PartitionDescription,
 } from '../../src/index.js'
 import { APIS, type ApiName } from '../../src/protocol/api.js'
-import { encodeResponse, type RequestHeader } from '../../src/protocol/framing.js'
+import { type RequestHeader } from '../../src/protocol/framing.js'
 import {
   saslAuthenticateRequest,
   saslAuthenticateResponse,
@@ -22,6 +22,7 @@ import { describeGroup } from '../describe-group'
 import { CERTIFICATE, KEY } from '../wire/certificate.js'
 import { proxied, type ProxyOptions } from '../wire/proxy.js'
 import { scramServer } from '../wire/scram-server.js'
+import { encodeResponse } from '../wire/encoded.js'
 
 /** What no client of partlog asks. */
 const UNSPOKEN = new Set<ApiName>(['OffsetForLeaderEpoch', 'DescribeCluster', 'AlterConfigs'])

@@ -3,8 +3,6 @@
 import { describe, expect, it } from 'vitest'
 import { ByteReader } from '../../src/base/bytes.js'
 import {
-  encodeRequest,
-  encodeResponse,
   readCorrelationId,
   readRequestBody,
   readRequestHeader,
@@ -13,6 +11,7 @@ import {
   type WireApi,
 } from '../../src/protocol/framing.js'
 import { layoutsOf, SESSIONS, type Frame } from './frames.js'
+import { encodeRequest, encodeResponse } from '../wire/encoded.js'
 
 /** The bytes of a frame after it was read and written again, size left out. */
 function again(api: WireApi<unknown, unknown>, { kind, version, bytes }: Frame): Buffer {

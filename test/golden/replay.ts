@@ -11,7 +11,6 @@ import { virtualClock } from '../../src/base/virtual-clock.js'
 import { Cluster } from '../../src/cluster/cluster.js'
 import { batchesOf } from '../../src/model/batch/batch.js'
 import {
-  encodeRequest,
   readCorrelationId,
   readRequestBody,
   readRequestHeader,
@@ -20,6 +19,7 @@ import {
 } from '../../src/protocol/framing.js'
 import { framesOf } from '../../src/wire/frames.js'
 import { layoutsOf, type Frame, type Session } from './frames.js'
+import { encodeRequest } from '../wire/encoded.js'
 
 /** An answer of the real broker, and the one of the cluster in memory. */
 export interface Exchange {

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { ByteReader } from '../../src/base/bytes.js'
 import { VirtualClock } from '../../src/base/virtual-clock.js'
-import { encodeResponse, readRequestHeader, wireApi } from '../../src/protocol/framing.js'
+import { readRequestHeader, wireApi } from '../../src/protocol/framing.js'
 import { ClientConnection } from '../../src/wire/client-connection.js'
 import { framesOf } from '../../src/wire/frames.js'
 import { MemorySocket } from '../../src/wire/memory-socket.js'
+import { encodeResponse } from './encoded.js'
 
 const HEARTBEAT = wireApi('Heartbeat')
 const beat = { groupId: 'g', generationId: 1, memberId: 'm' }

@@ -8,7 +8,6 @@ import type { ClusterOptions } from '../../src/cluster/cluster-options.js'
 import { Cluster } from '../../src/cluster/cluster.js'
 import type { ApiName, Request, Response } from '../../src/protocol/api.js'
 import {
-  encodeRequest,
   readCorrelationId,
   readResponseBody,
   wireApi,
@@ -21,6 +20,7 @@ import {
   type ApiVersionsResponse,
 } from '../../src/protocol/messages/api-versions.js'
 import { framesOf } from '../../src/wire/frames.js'
+import { encodeRequest } from './encoded.js'
 
 export const API_VERSIONS: WireApi<ApiVersionsRequest, ApiVersionsResponse> = {
   ...{ key: 18, request: apiVersionsRequest, response: apiVersionsResponse },

@@ -7,7 +7,6 @@ import type { VirtualClock } from '../../src/base/virtual-clock.js'
 import { APIS, type ApiName, type Request, type Response } from '../../src/protocol/api.js'
 import {
   apiOfKey,
-  encodeResponse,
   readRequestBody,
   readRequestHeader,
   wireApi,
@@ -19,6 +18,7 @@ import {
 import { framesOf } from '../../src/wire/frames.js'
 import { versionsOf } from '../../src/wire/versions.js'
 import { API_VERSIONS } from './client.js'
+import { encodeResponse } from './encoded.js'
 
 /** What each request is answered with; undefined: nothing, ever. */
 export type Answers = { [A in ApiName]?: (request: Request<A>) => Response<A> | undefined }

@@ -1,6 +1,7 @@
+import { Writable } from 'node:stream'
 import { describe, expect, it, vi } from 'vitest'
 import { seededRandom } from '../../src/base/random.js'
-import { framesOf } from '../../src/wire/frames.js'
+import { FrameBuffers, framesOf, writeFrame } from '../../src/wire/frames.js'
 
 function frame(body: string | Uint8Array): Buffer {
   const bytes = Buffer.from(body)
@@ -15,9 +16,71 @@ async function* stream(...chunks: Uint8Array[]): AsyncGenerator<Uint8Array> {
 
 async function read(chunks: Uint8Array[], maxBytes?: number): Promise<string[]> {
   const frames: string[] = []
-  for await (const each of framesOf(stream(...chunks), maxBytes)) frames.push(each.toString())
+  const options = maxBytes === undefined ? {} : { maxBytes }
+  for await (const each of framesOf(stream(...chunks), options)) frames.push(each.toString())
   return frames
 }
+
+describe('buffers of frames', () => {
+  it('frames are complete in buffers that are used again', async () => {
+    const random = seededRandom(11)
+    const sizes = Array.from({ length: 60 }, () => random.int(random.int(2) === 0 ? 100 : 90_000))
+    const bodies = sizes.map(size => Buffer.alloc(size, random.int(256)))
+    const all = Buffer.concat(bodies.map(frame))
+    const chunks: Buffer[] = []
+    for (let at = 0; at < all.length; at += 40_000) chunks.push(all.subarray(at, at + 40_000))
+    const buffers = new FrameBuffers()
+    const memories = new Set<ArrayBufferLike>()
+    let count = 0
+    for await (const each of framesOf(stream(...chunks), { buffers })) {
+      expect(each.equals(bodies[count++] as Buffer)).toBe(true)
+      if (each.length > 40_000) memories.add(each.buffer)
+      buffers.release(each)
+    }
+    expect(count).toBe(60)
+    expect(memories.size).toBeLessThan(4)
+  })
+
+  it('a buffer is not used again before its frame is released', () => {
+    const buffers = new FrameBuffers()
+    const [first, second] = [buffers.take(20_000), buffers.take(20_000)]
+    expect(second.buffer).not.toBe(first.buffer)
+    buffers.release(first)
+    buffers.release(first) // counts once
+    const third = buffers.take(30_000)
+    expect(third.buffer).toBe(first.buffer)
+    expect(third.length).toBe(30_000)
+    expect(buffers.take(30_000).buffer).not.toBe(first.buffer)
+  })
+
+  it('small and huge frames have buffers of their own', () => {
+    const buffers = new FrameBuffers()
+    for (const size of [10, 3_000_000]) {
+      const one = buffers.take(size)
+      buffers.release(one)
+      expect(buffers.take(size)).not.toBe(one)
+      expect(one.length).toBe(size)
+    }
+  })
+})
+
+describe('frames that are sent', () => {
+  it('the parts of a frame are sent in order and in one go', async () => {
+    const written: Buffer[][] = []
+    const sink = new Writable({
+      writev: (chunks, done) => {
+        written.push(chunks.map(({ chunk }) => chunk as Buffer))
+        done()
+      },
+    })
+    const taken = vi.fn()
+    const parts = ['head', 'x'.repeat(20_000), 'tail'].map(text => Buffer.from(text))
+    expect(writeFrame(sink, parts, taken)).toBe(false) // there is no more room
+    await vi.waitFor(() => expect(taken).toHaveBeenCalledOnce())
+    expect(written).toEqual([parts])
+    expect(written[0]?.[1]).toBe(parts[1])
+  })
+})
 
 describe('frames', () => {
   it('frames that come byte by byte are kept in a few chunks', async () => {

@@ -3,15 +3,11 @@ import { ByteReader, BytesError } from '../../src/base/bytes.js'
 import { seededRandom, type Random } from '../../src/base/random.js'
 import { virtualClock } from '../../src/base/virtual-clock.js'
 import { APIS, type ApiName, type Request } from '../../src/protocol/api.js'
-import {
-  encodeRequest,
-  readRequestBody,
-  readRequestHeader,
-  wireApi,
-} from '../../src/protocol/framing.js'
+import { readRequestBody, readRequestHeader, wireApi } from '../../src/protocol/framing.js'
 import { MESSAGES } from '../golden/messages.js'
 import { batchOf } from '../log/helpers.js'
 import { wireWorld } from './client.js'
+import { encodeRequest } from './encoded.js'
 
 /** Requests in every version, as frames without their size. */
 interface Candidate {

@@ -6,7 +6,7 @@ import { silentLogger } from '../../src/base/logger.js'
 import { virtualClock } from '../../src/base/virtual-clock.js'
 import { Batch } from '../../src/model/batch/batch.js'
 import type { Channel } from '../../src/protocol/channel.js'
-import { encodeRequest, wireApi } from '../../src/protocol/framing.js'
+import { wireApi } from '../../src/protocol/framing.js'
 import { Door } from '../../src/wire/door.js'
 import { framesOf } from '../../src/wire/frames.js'
 import { IdleWatch } from '../../src/wire/idle.js'
@@ -14,6 +14,7 @@ import { MemorySocket } from '../../src/wire/memory-socket.js'
 import type { ListenOptions } from '../../src/wire/tcp-server.js'
 import { batchOf } from '../log/helpers.js'
 import { API_VERSIONS, reach, SOFTWARE, wireWorld, type WireClient } from './client.js'
+import { encodeRequest } from './encoded.js'
 
 const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
 

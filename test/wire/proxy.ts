@@ -14,7 +14,6 @@ import type { ApiName, Response } from '../../src/protocol/api.js'
 import { APIS } from '../../src/protocol/api.js'
 import {
   apiOfKey,
-  encodeResponse,
   readRequestBody,
   readRequestHeader,
   readCorrelationId,
@@ -26,6 +25,7 @@ import {
 import { framesOf } from '../../src/wire/frames.js'
 import { versionsOf, type VersionRange } from '../../src/wire/versions.js'
 import { API_VERSIONS } from './client.js'
+import { encodeResponse } from './encoded.js'
 
 export interface ProxyOptions {
   /** What the brokers say they serve; undefined: not at all. */

@@ -1,9 +1,10 @@
 import type { Duplex } from 'node:stream'
 import { describe, expect, it } from 'vitest'
 import { virtualClock } from '../../src/base/virtual-clock.js'
-import { encodeRequest, wireApi } from '../../src/protocol/framing.js'
+import { wireApi } from '../../src/protocol/framing.js'
 import { batchOf } from '../log/helpers.js'
 import { API_VERSIONS, SOFTWARE, wireWorld } from './client.js'
+import { encodeRequest } from './encoded.js'
 
 describe('ApiVersions', () => {
   it.each([0, 1, 2, 3, 4])('ApiVersions v%d lists the served versions', async version => {
