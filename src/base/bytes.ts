@@ -387,7 +387,7 @@ export class ByteWriter {
   bytes(value: Uint8Array): this {
     if (this.#lends && value.byteLength >= LENT_MIN_BYTES) return this.#lend(value)
     const at = this.#advance(value.byteLength)
-    this.#buffer.set(value, at)
+  /** The bytes written, in order; large values are the caller's own. The first never is. */
     return this
   }
 
