@@ -387,7 +387,7 @@ export class ByteWriter {
   bytes(value: Uint8Array): this {
     if (this.#lends && value.byteLength >= LENT_MIN_BYTES) return this.#lend(value)
     const at = this.#advance(value.byteLength)
-  /** The bytes written, in order; large values are the caller's own. The first never is. */
+    this.#buffer.set(value, at)
     return this
   }
 
@@ -404,7 +404,7 @@ export class ByteWriter {
     return this.#buffer.subarray(0, this.#at)
   }
 
-  /** The bytes written, in order; large values are the caller's own. The first part is never one. */
+  /** The bytes written, in order; large values are the caller's own. The first never is. */
   parts(): readonly Buffer[] {
     this.#endPart()
     return this.#parts
