@@ -5,7 +5,7 @@ import { writingPeers, WARM_UP } from '../parts/rows.mjs'
 export function singles(sizes) {
   const { single: count, slowSingle } = sizes
   const send = { measure: 'send', unit: 'k/s' }
-  const params = { count, warmUp: WARM_UP, durability: 'process', kind: 'bytes' }
+  const params = { count, warmUp: WARM_UP / 4, durability: 'process', kind: 'bytes' }
   const peer = total => ({
     measure: 'peer-send',
     unit: 'k/s',
