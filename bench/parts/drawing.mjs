@@ -45,11 +45,11 @@ function panelOf(rows, top) {
   return [head, ...ordered.map((row, n) => rowOf(row, top + UNIT + n * ROW, scale))]
 }
 
-function rowOf({ name, median, min, max }, top, scale) {
+function rowOf({ name, measure, median, min, max }, top, scale) {
   const middle = top + BAR / 2
   // A difference of two times may fall below nothing.
   const at = value => (LABELS + Math.max(value, 0) * scale).toFixed(1)
-  const colour = colourOf(name)
+  const colour = colourOf(name, measure)
   return [
     text({ x: LABELS - 8, y: top + 12, size: 12, anchor: 'end' }, name),
     `<rect x="${LABELS}" y="${top}" width="${(at(median) - LABELS).toFixed(1)}" height="${BAR}"`,
@@ -60,9 +60,9 @@ function rowOf({ name, median, min, max }, top, scale) {
   ].join('\n')
 }
 
-function colourOf(name) {
-  if (name.startsWith('partlog')) return COLOURS.own
-  return /^(C:|bare|an empty)/.test(name) ? COLOURS.limit : COLOURS.other
+function colourOf(name, measure) {
+  if (/^(C:|bare)/.test(name)) return COLOURS.limit
+  return measure.startsWith('peer-') ? COLOURS.other : COLOURS.own
 }
 
 function text({ x, y, size, weight = 400, anchor = 'start' }, content) {
