@@ -1,20 +1,25 @@
-/* The short way to read a partition, for consumers: at once, where few bytes are to be read. */
+/* The short way to read a partition: at once, where few bytes are to be read. */
 
-import type { Offset } from '../model/units.js'
 import { hasDiverged } from './checks.js'
 import type { Partition } from './partition.js'
-import type { PartitionRead, ReaderBounds } from './roles.js'
+import type { FollowerFetch, PartitionRead, ReaderBounds } from './roles.js'
 
-/** As Partition.read; undefined where that must be asked. `lastEpoch`: of the reader. */
+/**
+ * As Partition.read, or readAsFollower if the reader is a replica (`replicaId` ≥ 0); undefined where
+ * those must be asked. `lastEpoch`: of the reader.
+ */
 export function readNow(
   partition: Partition,
-  reader: { readonly fetchOffset: Offset; readonly lastEpoch: number },
+  reader: FollowerFetch,
   bounds: ReaderBounds,
 ): PartitionRead | undefined {
-  if (!partition.isLeader) return undefined
+  const { isr } = partition
+  if (isr === undefined) return undefined
   const { log, highWatermark } = partition
-  if (hasDiverged(log, reader)) return undefined
-  const records = log.readNow(reader.fetchOffset, { ...bounds, upTo: highWatermark })
+  const { replicaId, fetchOffset } = reader
+  if (hasDiverged(log, reader) || (replicaId >= 0 && !isr.has(replicaId))) return undefined
+  const upTo = replicaId >= 0 ? log.logEndOffset : highWatermark
+  const records = log.readNow(fetchOffset, { ...bounds, upTo })
   if (records === undefined) return undefined
   return { highWatermark, logStartOffset: log.logStartOffset, records }
 }

@@ -194,18 +194,17 @@ function boundsOf({ partitionMaxBytes }: FetchPartition, room: Room): ReaderBoun
   return { maxBytes: Math.min(partitionMaxBytes, maxBytes), minOneBatch }
 }
 
-/** As `readOne` for a consumer, at once; undefined where that must be asked. */
+/** As `readOne`, at once; undefined where that must be asked. */
 function readOneNow(
   { topicId, wanted, partition }: Read,
   request: FetchRequest,
   room: Room,
 ): PartitionFetchResponse | undefined {
-  if (partition === undefined || isFollowers(request) || isAnother(partition, topicId)) {
-    return undefined
-  }
+  if (partition === undefined || isAnother(partition, topicId)) return undefined
+  const { replicaId = -1 } = request
   const { fetchOffset, lastFetchedEpoch: lastEpoch = -1, currentLeaderEpoch = -1 } = wanted
   if (currentLeaderEpoch >= 0 && currentLeaderEpoch !== partition.leaderEpoch) return undefined
-  const read = readNow(partition, { fetchOffset, lastEpoch }, boundsOf(wanted, room))
+  const read = readNow(partition, { replicaId, fetchOffset, lastEpoch }, boundsOf(wanted, room))
   return read === undefined ? undefined : answerOf(wanted, request, read)
 }
 
