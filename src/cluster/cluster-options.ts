@@ -92,7 +92,7 @@ export interface ClusterOptions {
   readonly racks?: readonly (string | null)[] | undefined
   /**
    * What an acknowledged record survives. 'power' (default): a power cut, so every acknowledgement
-   * waits for the disk. 'process': the death of the process.
+   * waits for the disk. 'process': the death of the process. In memory there is no difference.
    */
   readonly durability?: Durability | undefined
   /**

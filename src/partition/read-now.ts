@@ -5,8 +5,8 @@ import type { Partition } from './partition.js'
 import type { FollowerFetch, PartitionRead, ReaderBounds } from './roles.js'
 
 /**
- * As Partition.read, or readAsFollower if the reader is a replica (`replicaId` ≥ 0); undefined where
- * those must be asked. `lastEpoch`: of the reader.
+ * As Partition.read, or readAsFollower if the reader is a replica (`replicaId` ≥ 0); undefined
+ * where those must be asked. `lastEpoch`: of the reader.
  */
 export function readNow(
   partition: Partition,
