@@ -79,9 +79,8 @@ interface Channels extends Omit<TcpChannelOptions, 'clientId'> {
   readonly open: (options: TcpChannelOptions) => TcpChannel
 }
 
-/** Sockets, TLS, SASL: loaded when a program first connects. */
-const loadChannel = () => loadPart(() => import('./wire/tcp-channel.js'))
-const loadClients = () => loadPart(() => import('./client/client-factory.js'))
+/** Clients, sockets, TLS, SASL: loaded when a program first connects. */
+const loadParts = () => loadPart(() => import('./connect-parts.js'))
 
 interface RemoteParts {
   readonly factory: ClientFactory
@@ -190,10 +189,7 @@ export async function connect(options: ConnectOptions): Promise<RemoteCluster> {
   const bootstrap = servers.map(endpointOf)
   const tls = tlsOf(settings.ssl)
   const sasl = saslOf(settings.sasl)
-  const [{ TcpChannel }, { CLIENT_FACTORY: factory }] = await Promise.all([
-    loadChannel(),
-    loadClients(),
-  ])
+  const { factory, TcpChannel } = (await loadParts()).CONNECT_PARTS
   const channels: Channels = {
     open: options => new TcpChannel(options),
     clock: new SystemClock(),

@@ -25,6 +25,7 @@ const STOREYS: Readonly<Record<string, number>> = {
   partition: 4,
   broker: 5,
   cluster: 6,
+  'connect-parts.ts': 5,
   'connect.ts': 6,
   'index.ts': 7,
   cli: 7,

@@ -62,7 +62,7 @@ describe('a program that imports partlog', () => {
     const alone = loadedBy('')
     const all = loadedBy(EVERYTHING)
     expect(alone.files).toContain('index.js')
-    const parts = ['cluster-parts', 'client-factory', 'tcp-channel', 'log-directory']
+    const parts = ['cluster-parts', 'connect-parts', 'log-directory']
     for (const part of parts.map(name => `${name}.js`)) {
       expect(alone.files).not.toContain(part)
       expect(all.files).toContain(part)
@@ -78,7 +78,7 @@ describe('a program that imports partlog', () => {
       await cluster.producer().send({ topic: 't', messages: [{ value: 'v' }] })
       await cluster.close()`)
     expect(loaded.files).toContain('cluster-parts.js')
-    expect(loaded.files).not.toContain('tcp-channel.js')
+    expect(loaded.files).not.toContain('connect-parts.js')
     expect(heavyIn(loaded)).toEqual(['node:crypto'])
   })
 
@@ -86,7 +86,7 @@ describe('a program that imports partlog', () => {
     const loaded = loadedBy(`
       const error = await partlog.connect({ bootstrapServers: '127.0.0.1:1' }).catch(error => error)
       if (error.code !== 'NETWORK_EXCEPTION') throw error`)
-    expect(loaded.files).toContain('tcp-channel.js')
+    expect(loaded.files).toContain('connect-parts.js')
     expect(loaded.files).not.toContain('cluster-parts.js')
     expect(heavyIn(loaded)).not.toContain('node:tls')
   })
