@@ -1,7 +1,7 @@
 /**
  * What groups cost in one process: `npm run bench:groups`. How long a rebalance takes when one more
- * member joins, what members cost who have nothing to do, how many commits go through, and how big
- * `__consumer_offsets` gets.
+ * member joins, what idle members cost, how many commits succeed in a second, and how large
+ * `__consumer_offsets` becomes.
  */
 
 import { mkdirSync, rmSync } from 'node:fs'

@@ -1,6 +1,7 @@
 /**
- * What replicas cost in one process: `npm run bench:replicas`. One copy beside three, in one run;
- * how long nobody answers after a leader's death; what 1,000 partitions with three copies hold.
+ * What replicas cost in one process: `npm run bench:replicas`. One copy and three, in one run;
+ * how long no broker answers after a leader's death; the memory of 1,000 partitions with three
+ * copies.
  */
 
 import { mkdirSync, rmSync } from 'node:fs'

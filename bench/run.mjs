@@ -1,5 +1,5 @@
 /**
- * partlog beside what a Node user would pick instead, and beside a C program: `npm run bench`.
+ * partlog compared with what a Node user would pick instead, and with a C program: `npm run bench`.
  *
  * Every row runs in a process of its own, once per round, and rounds go over all rows, so that
  * noise hits all alike; the median counts. Ratios within a run carry over to other machines, figures do
@@ -77,7 +77,7 @@ function withoutMissing(questions, missing) {
   return { plan, skipped: new Map(skipped) }
 }
 
-/** Another row first in each round: the same one shall not always run after a heavy one. */
+/** Each round begins with another row, so that no row always runs after a heavy one. */
 function inTurn(rows, round) {
   const first = round % rows.length
   return [...rows.slice(first), ...rows.slice(0, first)]

@@ -2,7 +2,7 @@
  * How long it takes to open a folder: `npm run bench:startup`. One large partition and many small
  * ones, after a clean close and after a kill -9 in the middle of a write.
  *
- * The times are those of a fresh process whose modules are loaded; the files are in the page cache.
+ * Times are taken in a fresh process whose modules are loaded; the files are in the page cache.
  */
 
 import { mkdirSync, rmSync } from 'node:fs'
@@ -61,7 +61,7 @@ async function fill(dir, { bytes, partitions, wasClosed }) {
   await (wasClosed ? measured('fill', params) : killedWhileBusy('fill', params))
 }
 
-/** Opens a copy: opening repairs, and the next round shall find the same. */
+/** Opens a copy, because opening repairs: each round finds the same folder. */
 async function opened(parent, each) {
   const dir = join(parent, 'copy')
   copyDurably(folderOf(parent, each), dir)

@@ -27,9 +27,9 @@ export async function measure({ dir, count, keys, compression }) {
     if (from % (8 * BATCH) === 0) await sent
   }
   await producer.flush()
-  cleaned.length = 0 // deletions are told as well
+  cleaned.length = 0 // deletions are logged as well
   await cluster.admin.alterConfig(TOPIC, { 'min.cleanable.dirty.ratio': 0 })
-  await new Promise(resolve => setTimeout(resolve, 1000)) // what filling has left behind
+  await new Promise(resolve => setTimeout(resolve, 1000)) // for what filling has left to do
   forgetLoop()
   for (let waits = 0; cleaned.length === 0; waits++) {
     if (waits > 1200) throw new Error('nothing was compacted within a minute')

@@ -1,6 +1,6 @@
 /**
- * partlog: a folder with so many bytes, spread over so many partitions. Then it is closed, or, with
- * `stayBusy`, goes on writing until it is killed.
+ * partlog: fills a folder with `bytes` bytes in `partitions` partitions. Then it closes the folder
+ * or, with `stayBusy`, continues to write until it is killed.
  */
 
 import { Cluster } from '../../dist/index.js'

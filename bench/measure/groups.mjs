@@ -15,7 +15,7 @@ function membersOf(cluster, count, options = {}) {
   )
 }
 
-/** One more member joins those that are there: until everybody has what the group gives. */
+/** From the join of one more member until all members have their partitions. */
 async function rebalance({ members, partitions, strategy }) {
   const cluster = await Cluster.memory()
   await cluster.admin.createTopic({ topic: TOPIC, partitions })
@@ -37,7 +37,7 @@ async function rebalance({ members, partitions, strategy }) {
   return { ms, rebalances }
 }
 
-/** Everybody owns about as much, nobody waits for anything. */
+/** Resolves when all members own about as much and the group is stable. */
 async function shared(cluster, members, partitions) {
   const least = Math.floor(partitions / members.length)
   for (;;) {
@@ -51,8 +51,8 @@ async function shared(cluster, members, partitions) {
 }
 
 /**
- * CPU that members cost who have nothing to do, beside a cluster without members. A fetch that waits
- * for so long is none.
+ * CPU of idle members, less that of a cluster without members. With a long `fetchMaxWaitMs` no fetch
+ * is part of it.
  */
 async function idle({ members, partitions, seconds, fetchMaxWaitMs }) {
   const cluster = await Cluster.memory()
@@ -74,7 +74,7 @@ async function cpuOver(seconds) {
   return user + system
 }
 
-/** Commits a second: by so many consumers, each awaiting one before the next. */
+/** Commits a second by `consumers` consumers, each awaiting one before the next. */
 async function commits({ dir, durability, consumers, count }) {
   const cluster = await Cluster.open({ dir: join(dir, 'data'), durability })
   await cluster.admin.createTopic({ topic: TOPIC })
@@ -86,7 +86,7 @@ async function commits({ dir, durability, consumers, count }) {
   return { perSecond }
 }
 
-/** A consumer's own commits go out one after the other: many under way are of many consumers. */
+/** A consumer commits sequentially, so many commits in flight need many consumers. */
 async function commitBy(cluster, consumers, count) {
   let next = 0
   const committing = async n => {
@@ -100,7 +100,7 @@ async function commitBy(cluster, consumers, count) {
   await Promise.all(Array.from({ length: consumers }, (_, n) => committing(n)))
 }
 
-/** What so many commits leave on the disk, before and, where there is a cleaner, after it ran. */
+/** What `count` commits leave on the disk, before and after compaction. */
 async function growth({ dir, consumers, count }) {
   const folder = join(dir, 'data')
   const first = await Cluster.open({ dir: folder, durability: 'process' })

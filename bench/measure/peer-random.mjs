@@ -1,4 +1,4 @@
-/** A peer: one record from a place nobody can foresee. */
+/** A peer: one record from a random place. */
 
 import { openStore } from '../peers/stores.mjs'
 import { bytesAt, seeded } from '../parts/records.mjs'

@@ -1,6 +1,6 @@
 /**
- * partlog: seek to a place nobody can foresee, read the record there. `isTail`: among the last
- * records, as a reader that comes back.
+ * partlog: seeks to a random offset and reads the record there. `isTail`: among the last records,
+ * as a reader that returns.
  */
 
 import { Cluster } from '../../dist/index.js'

@@ -1,7 +1,7 @@
 /**
  * What new processes take: the import of the library, the first unit test after it and the next
- * ones; and a whole program that appends one durable record. Times of programs are beside those of
- * an empty one that runs in turn with it.
+ * ones; and a whole program that appends one durable record. Times of programs are compared
+ * with an empty one that runs in turn with them.
  */
 
 import { spawnSync } from 'node:child_process'

@@ -1,4 +1,4 @@
-/** One measurement, alone in its process: `measure/<name>.mjs` is told what to do by a message. */
+/** One measurement in a process of its own: a message names `measure/<name>.mjs` and its params. */
 
 import { loopBusyMs, watchLoop } from './loop.mjs'
 

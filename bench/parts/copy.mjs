@@ -1,4 +1,4 @@
-/** A folder copied and synced: whoever opens the copy shall not pay for writing it to the disk. */
+/** Copies a folder and syncs it, so that opening the copy does not wait for the disk. */
 
 import { closeSync, cpSync, fsyncSync, openSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'

@@ -13,7 +13,7 @@ export function forgetLoop() {
   setImmediate(() => delay.reset())
 }
 
-/** The longest time without a turn; undefined for those who never gave it one. */
+/** The longest time without a turn; undefined if there was no turn. */
 export function loopBusyMs() {
   delay.disable()
   return delay.count > 0 ? delay.max / 1e6 : undefined

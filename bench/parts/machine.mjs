@@ -3,7 +3,7 @@
 import { readFileSync, statfsSync } from 'node:fs'
 import { availableParallelism, cpus, loadavg, totalmem } from 'node:os'
 
-/** Linux' numbers of file systems (linux/magic.h), of those one meets. */
+/** Linux's numbers of the common file systems (linux/magic.h). */
 const FILE_SYSTEMS = new Map([
   [0xef53, 'ext4'],
   [0x58465342, 'xfs'],

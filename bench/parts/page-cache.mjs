@@ -1,7 +1,7 @@
 /**
- * The first to touch a page of memory pays for it: on a virtual machine that gives free memory back
- * to its host, writing to a new file is ten times slower where nobody has written just before. That
- * would measure the host. So whoever is going to write lets go of as much page cache first.
+ * The first touch of a page of memory is slow: on a virtual machine that returns free memory to its
+ * host, writing to a new file is ten times slower if nothing was written just before. That would
+ * measure the host. So whatever is about to write first writes and deletes as many bytes.
  */
 
 import { closeSync, openSync, unlinkSync, writeSync } from 'node:fs'
@@ -18,5 +18,5 @@ export function readyPages(dir, bytes) {
   for (let written = 0; written < bytes; written += BLOCK_BYTES) writeSync(fd, block)
   closeSync(fd)
   unlinkSync(file)
-  forgetLoop() // this was not the one who is measured
+  forgetLoop() // this is not what is measured
 }

@@ -58,7 +58,7 @@ export function open(dir, isSynced) {
   }
 }
 
-/** Values are text: bytes would have to be written as base64, which nobody does to a log. */
+/** Values are text: bytes would have to be written as base64, which is unusual for a log. */
 function lineOf(value) {
   return `${JSON.stringify({ value })}\n`
 }

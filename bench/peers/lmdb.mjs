@@ -20,7 +20,7 @@ export function open(dir, isSynced) {
     putMany(start, values) {
       let committed
       for (let n = 0; n < values.length; n++) committed = db.put(start + n, values[n])
-      return committed // those of one turn share a transaction
+      return committed // the puts of one turn share a transaction
     },
     put: isSynced ? putSynced : (index, value) => db.putSync(index, value),
     read(take) {

@@ -1,4 +1,4 @@
-/** Batches of 1,000 records, one after the other, into the page cache. */
+/** Batches of 1,000 records, sent sequentially, into the page cache. */
 
 import { RSS_MAX_BYTES, writingPeers, WARM_UP } from '../parts/rows.mjs'
 
