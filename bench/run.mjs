@@ -2,8 +2,8 @@
  * partlog compared with what a Node user would pick instead, and with a C program: `npm run bench`.
  *
  * Every row runs in a process of its own, once per round, and rounds go over all rows, so that
- * noise hits all alike; the median counts. Ratios within a run carry over to other machines, figures do
- * not. The result goes to bench/results, for `npm run bench:report`.
+ * noise hits all alike; the median counts. Ratios within a run carry over to other machines,
+ * figures do not. The result goes to bench/results, for `npm run bench:report`.
  */
 
 import { mkdirSync, rmSync } from 'node:fs'

@@ -15,7 +15,7 @@ const PARTLOG = fileURLToPath(new URL('partlog.mjs', import.meta.url))
 export async function openServers(folder) {
   const servers = [await partlogServer(folder)]
   const reason = missingKafka()
-  if (reason !== undefined) return { servers, skipped: [`Kafka: ${reason}`] }
+  if (reason !== undefined) return { servers, skipped: [{ name: 'Kafka', reason }] }
   return { servers: [...servers, await kafkaServer()], skipped: [] }
 }
 

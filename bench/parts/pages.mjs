@@ -53,9 +53,11 @@ function questionOf({ name, title, rows, skipped }, size) {
     return `| ${row} | ${figure(median)} ${unit} | ${range} | ${megabytes(rssBytes)} | ${busy} |`
   })
   const option = size === 'short' ? '' : ` --${size}`
+  const own = `npm run bench -- --only ${name}${option}`
+  const command = name === 'kafka' ? 'npm run bench:kafka' : own
   return [
     `![${title}](results/${name}.svg)`,
-    `\`npm run bench -- --only ${name}${option}\``,
+    `\`${command}\``,
     ['| | median | min – max | RSS | loop busy |', '|---|---|---|---|---|', ...lines].join('\n'),
     ...skipped.map(({ name: row, reason }) => `Skipped: ${row}: ${reason}`),
   ].join('\n\n')

@@ -1,27 +1,44 @@
 /** Where results are kept: bench/results, one file per run; `report.json` is the one stood by. */
 
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 export const RESULTS = fileURLToPath(new URL('../results/', import.meta.url))
-export const STOOD_BY = join(RESULTS, 'report.json')
+const STOOD_BY = join(RESULTS, 'report.json')
 
-/** Writes the result of a run; returns the file's name as one may type it. */
-export function keepResult(result) {
+/** Writes the result of a run; returns the file's path from here. */
+export function keepResult(result, kind = result.size) {
   mkdirSync(RESULTS, { recursive: true })
   const at = new Date().toISOString().replaceAll(':', '-').slice(0, 19)
-  const file = join(RESULTS, `${at}-${result.size}.json`)
-  writeFileSync(file, `${JSON.stringify({ at, ...result }, undefined, 1)}\n`)
+  const file = join(RESULTS, `${at}-${kind}.json`)
+  writeFileSync(file, textOf({ at, ...result }))
   return relative(process.cwd(), file)
 }
 
-/** The newest result of a run, or the one named. It becomes the one stood by. */
+/**
+ * The newest result of `npm run bench`, or the one named, with the newest of `npm run bench:kafka`,
+ * if there is one. It becomes the one stood by.
+ */
 export function chosenResult(name) {
-  const runs = readdirSync(RESULTS).filter(file => /^\d.*\.json$/.test(file)).sort()
-  const file = name ?? (runs.length === 0 ? undefined : join(RESULTS, runs.at(-1)))
+  const file = name ?? newest(/^\d.*-(quick|short|long)\.json$/)
   if (file === undefined) throw new Error('bench/results has no result: npm run bench')
   const result = JSON.parse(readFileSync(file, 'utf8'))
-  if (file !== STOOD_BY) copyFileSync(file, STOOD_BY)
+  const kafka = newest(/^\d.*-kafka\.json$/)
+  const isComplete = result.questions.some(question => question.name === 'kafka')
+  if (kafka !== undefined && !isComplete) {
+    result.questions.push(...JSON.parse(readFileSync(kafka, 'utf8')).questions)
+  }
+  writeFileSync(STOOD_BY, textOf(result))
   return result
 }
+
+function newest(pattern) {
+  const name = readdirSync(RESULTS)
+    .filter(file => pattern.test(file))
+    .sort()
+    .at(-1)
+  return name === undefined ? undefined : join(RESULTS, name)
+}
+
+const textOf = result => `${JSON.stringify(result, undefined, 1)}\n`

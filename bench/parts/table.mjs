@@ -25,5 +25,5 @@ export function times(number) {
 }
 
 export function megabytes(bytes) {
-  return `${Math.round(bytes / 1e6)} MB`
+  return bytes === undefined ? '' : `${Math.round(bytes / 1e6)} MB`
 }
