@@ -72,8 +72,18 @@ export interface DiskFile {
    * write first cuts off any bytes this one has left.
    */
   append(bytes: Uint8Array): void
-  /** Cuts the file to `size` bytes, which it must have. */
+  /** Cuts the file to `size` bytes, which it must have. Cuts off zeros ahead, too. */
   truncate(size: number): void
+  /**
+   * Zeros that were written after the last byte. They do not count as bytes of the file for this
+   * handle; others, and a process that opens the file after a crash, see them.
+   */
+  readonly zerosAhead: number
+  /**
+   * Writes zeros after the last byte until there are `bytes` of them: syncs of what is appended
+   * later need not write the file's size. Only a hint: if the disk refuses, there are fewer.
+   */
+  writeZerosAhead(bytes: number): void
   /**
    * Makes the file's bytes survive a power cut. Never call it again after the sync itself has
    * failed. If only opening the file failed (DiskError `isTransient`), nothing was synced, and it

@@ -282,6 +282,7 @@ class NodeFile implements DiskFile, DescriptorHolder {
   #isClosed = false
   /** A failed append may have left bytes after `size`. */
   #hasLeftover = false
+  #zerosAhead = 0
 
   constructor(
     path: string,
@@ -296,6 +297,10 @@ class NodeFile implements DiskFile, DescriptorHolder {
 
   get size(): number {
     return this.#size
+  }
+
+  get zerosAhead(): number {
+    return this.#zerosAhead
   }
 
   /** Opens the file for the first time, with its own flags, and reads its size. */
@@ -329,6 +334,22 @@ class NodeFile implements DiskFile, DescriptorHolder {
     }
     this.#hasLeftover = false
     this.#size += bytes.byteLength
+    if (this.#zerosAhead > 0) this.#zerosAhead = Math.max(0, this.#zerosAhead - bytes.byteLength)
+  }
+
+  writeZerosAhead(bytes: number): void {
+    if (this.#hasLeftover) return // the next append cuts it off, and zeros with it
+    zeros ??= Buffer.alloc(ZEROS_BYTES)
+    try {
+      const descriptor = this.#use()
+      while (this.#zerosAhead < bytes) {
+        const count = Math.min(bytes - this.#zerosAhead, ZEROS_BYTES)
+        const at = this.#size + this.#zerosAhead
+        this.#zerosAhead += writeSync(descriptor, zeros, 0, count, at)
+      }
+    } catch {
+      // no room for them: an append says so, if it has none either
+    }
   }
 
   #write(descriptor: number, bytes: Uint8Array): void {
@@ -347,6 +368,7 @@ class NodeFile implements DiskFile, DescriptorHolder {
       ftruncateSync(descriptor, size)
       this.#size = size
       this.#hasLeftover = false
+      this.#zerosAhead = 0
     })
   }
 
@@ -387,6 +409,7 @@ class NodeFile implements DiskFile, DescriptorHolder {
   #cutLeftover(descriptor: number): void {
     ftruncateSync(descriptor, this.#size)
     this.#hasLeftover = false
+    this.#zerosAhead = 0
   }
 
   #place(operation: string): Place {
@@ -430,6 +453,10 @@ class NodeFile implements DiskFile, DescriptorHolder {
     }
   }
 }
+
+/** Written ahead of records at a time. */
+const ZEROS_BYTES = 256 * 1024
+let zeros: Buffer | undefined
 
 /** Reads until the buffer is full or the file ends; resolves with the bytes read. */
 function readFully(descriptor: number, buffer: Buffer, position: number): Promise<number> {

@@ -248,6 +248,15 @@ class OverlayFile implements DiskFile {
     this.#node.append(bytes)
   }
 
+  get zerosAhead(): number {
+    return 0
+  }
+
+  /** Nothing here is ever synced. */
+  writeZerosAhead(): void {
+    this.#checkOpen('write zeros to')
+  }
+
   truncate(size: number): void {
     this.#checkOpen('truncate')
     this.#node.truncate(size)

@@ -40,6 +40,7 @@ import { claimPartitionFolder, readTopicId } from './format/partition-metadata.j
 import { createLog, openLog } from './recovery/open-log.js'
 import type { RecoveryFinding } from './recovery/recovery.js'
 import type { Log } from './store/log.js'
+import { ZEROS_AHEAD } from './store/segment-durability.js'
 
 /** Memory for indexes read from disk, for all logs of a folder together. */
 const INDEX_CACHE_BYTES = 16 * 1024 * 1024
@@ -406,12 +407,13 @@ export class LogManager {
   }
 
   async #openOrCreate(partition: KnownPartition, key: string): Promise<Log> {
-    const { disk, onCorruption, clock, random, logger } = this.#options
+    const { disk, onCorruption, clock, random, logger, isCommittedDurable } = this.#options
+    const zerosAhead = isCommittedDurable === true ? ZEROS_AHEAD : undefined
     const { topic, topicId, settings } = partition
     const folder = join(this.root, partitionFolder(partition))
     const topicPartition = { topic, partition: partition.partition }
     const saveCheckpoints = (): Promise<void> => this.writeCheckpoints()
-    const context = { disk, folder, topicPartition, clock, random, logger, settings }
+    const context = { disk, folder, topicPartition, clock, random, logger, settings, zerosAhead }
     const withCache = { ...context, cache: this.#cache, saveCheckpoints }
     const knownId = this.#topicIds.get(partitionFolder(partition))
     this.#topicIds.delete(partitionFolder(partition)) // it may change from now on

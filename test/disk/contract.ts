@@ -51,6 +51,36 @@ export function diskContract(name: string, makeDisk: () => Disk): void {
       expect((await file.read(99, 1)).length).toBe(0)
     })
 
+    it('zeros ahead do not count as bytes of the file, appends replace them', async () => {
+      const disk = makeDisk()
+      const file = disk.create('a')
+      file.append(bytes('hello '))
+      file.writeZerosAhead(7)
+      expect(file.size).toBe(6)
+      expect((await file.read(0, 99)).toString()).toBe('hello ')
+      expect(file.readNow(4, bytes('....'))).toBe(2)
+      const ahead = file.zerosAhead
+      file.append(bytes('world'))
+      expect(file.zerosAhead).toBe(Math.max(0, ahead - 5))
+      expect(file.size).toBe(11)
+      await file.sync()
+      const left = '\0'.repeat(file.zerosAhead)
+      expect(await read(disk, 'a')).toBe(`hello world${left}`)
+      file.append(bytes('!!!'))
+      expect(await read(disk, 'a')).toBe('hello world!!!')
+      expect(file.zerosAhead).toBe(0)
+      file.writeZerosAhead(300_000)
+      file.truncate(5)
+      expect(file.zerosAhead).toBe(0)
+      expect(await read(disk, 'a')).toBe('hello')
+      file.writeZerosAhead(3)
+      file.writeZerosAhead(2)
+      const most = file.zerosAhead
+      expect([0, 3]).toContain(most)
+      file.close()
+      expect(await read(disk, 'a')).toBe(`hello${'\0'.repeat(most)}`)
+    })
+
     it('a read at once fills a buffer as far as the file goes', () => {
       const file = makeDisk().create('a')
       file.append(bytes('hello '))

@@ -79,11 +79,19 @@ function durableOperations(history: readonly DiskOperation[]): ReadonlySet<numbe
   return durable
 }
 
-/** The operation under way at the moment of the cut: an append may survive up to some byte. */
+/**
+ * The operation under way at the moment of the cut: an append may survive up to some byte; over
+ * bytes that the file has already (zeros ahead) up to some sector, which is written as a whole.
+ */
 function applyPart(world: World, operation: DiskOperation, random: Random): void {
   if (operation.kind !== 'append') return
-  const bytes = operation.bytes.subarray(0, random.int(operation.bytes.byteLength + 1))
-  world.apply({ ...operation, bytes })
+  const { file, position } = operation
+  let length = random.int(operation.bytes.byteLength + 1)
+  if (position + length < world.sizeOf(file)) {
+    const end = Math.floor((position + length) / SECTOR_BYTES) * SECTOR_BYTES
+    length = Math.max(0, end - position)
+  }
+  world.apply({ ...operation, bytes: operation.bytes.subarray(0, length) })
 }
 
 /** `lost` names the sectors (file:number) of which something has already been lost. */
@@ -132,7 +140,7 @@ class World {
       case 'append':
         return this.#write(operation.file, operation.position, operation.bytes)
       case 'truncate':
-        return this.#resize(operation.file, Math.min(operation.size, this.#sizeOf(operation.file)))
+        return this.#resize(operation.file, Math.min(operation.size, this.sizeOf(operation.file)))
       case 'rename':
         return this.#rename(operation)
       case 'remove':
@@ -145,7 +153,7 @@ class World {
   }
 
   grow(file: number, size: number): void {
-    if (size > this.#sizeOf(file)) this.#resize(file, size)
+    if (size > this.sizeOf(file)) this.#resize(file, size)
   }
 
   toDisk(): MemoryDisk {
@@ -159,7 +167,7 @@ class World {
     return disk
   }
 
-  #sizeOf(file: number): number {
+  sizeOf(file: number): number {
     return this.#files.get(file)?.byteLength ?? 0
   }
 

@@ -165,7 +165,7 @@ export class Cleaning {
   async #sync(group: readonly CleanedSource[], fresh: Segment): Promise<void> {
     fresh.seal()
     await fresh.file.sync()
-    fresh.syncedBytes = fresh.size
+    fresh.durability.syncedBytes = fresh.size
     await fresh.syncIndexes()
     await this.#copyTransactionIndexes(group)
   }

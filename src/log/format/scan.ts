@@ -144,6 +144,11 @@ export async function isUnwritten(file: DiskFile, from: Position): Promise<boole
   return file.size - from >= FRAME_BYTES && (await zerosFrom(file, from)) === from
 }
 
+/** False if the file does not end in zeros that are written ahead of records. */
+export async function mayEndInZeros(file: DiskFile): Promise<boolean> {
+  return file.size >= FRAME_BYTES && (await isUnwritten(file, file.size - FRAME_BYTES))
+}
+
 /**
  * The position at or after `from` from which on the file holds only zeros: its end if the last byte
  * is not zero. Searches from the end.

@@ -66,6 +66,8 @@ export class BatchWalk {
   #isReread = false
   #hasGaps: boolean | undefined
   #tornTail: TornTail | undefined
+  /** Where a break was seen that a second look may not see. */
+  #lookedAgainAt: Position | undefined
 
   constructor(options: BatchWalkOptions) {
     this.#options = options
@@ -233,6 +235,10 @@ export class BatchWalk {
     if (reason === undefined) return undefined
     const { bounds } = this.#options
     const isOpenEnd = nextBase === undefined && this.#next >= bounds.end
+    if (isOpenEnd && this.#lookedAgainAt !== position) {
+      this.#lookedAgainAt = position // it may be being written, over zeros
+      return position
+    }
     const tail = isOpenEnd ? await judgeTail(file, position, this.#next) : 'damaged'
     if (tail === 'unwritten') return undefined
     const place = { file: file.path, position }

@@ -254,13 +254,14 @@ function newSegment(context: LogContext, baseOffset: Offset): Segment {
 }
 
 function segmentOptions(context: LogContext, baseOffset: Offset) {
-  const { disk, folder, cache, clock, settings } = context
+  const { disk, folder, cache, clock, settings, zerosAhead } = context
   return {
     disk,
     folder,
     cache,
     baseOffset,
     settings,
+    zerosAhead,
     jitterMs: 0,
     createdAt: clock.now(),
   }

@@ -18,7 +18,7 @@ import type { EpochStart } from '../format/checkpoints.js'
 import { IndexError } from '../format/index-file.js'
 import { keepAside } from '../format/kept-aside.js'
 import { corruptLog } from '../format/log-errors.js'
-import { isUnwritten } from '../format/scan.js'
+import { isUnwritten, mayEndInZeros } from '../format/scan.js'
 import { placeOf, type BatchPlace, type Segment } from '../store/segment.js'
 import { factsOf, type Breakage } from './break-facts.js'
 import { judge } from './damage.js'
@@ -111,7 +111,7 @@ export async function resumeSegments(
     })
     if (scan.reason !== undefined || end < options.recoveryPoint) return undefined
     if (options.isSealed && end > options.recoveryPoint) return undefined
-    for (const segment of segments) segment.syncedBytes = segment.size
+    for (const segment of segments) segment.durability.syncedBytes = segment.size
     return { segments, logEndOffset: end, findings, lastBatch, epochStarts: [] }
   } catch (error) {
     if (error instanceof IndexError) return undefined
@@ -148,7 +148,7 @@ class Recovery {
   }
 
   async run(): Promise<Recovered> {
-    const first = this.#firstUnsynced()
+    const first = await this.#firstScanned()
     for (const segment of this.#segments.slice(0, first)) await this.#ensureIndexes(segment)
     const breakage = await this.#scanFrom(first)
     if (breakage !== undefined) await this.#resolveBreak(breakage)
@@ -179,12 +179,18 @@ class Recovery {
     throw this.#corrupt(last, size, reason)
   }
 
-  /** The segment that holds the recovery point. */
-  #firstUnsynced(): number {
+  /**
+   * The segment that holds the recovery point. If that is its first offset, the segment before may
+   * still end in zeros: its records were durable before it was closed and the zeros were cut off.
+   */
+  async #firstScanned(): Promise<number> {
     // With 'truncate', damage is cut off wherever it is.
     const recoveryPoint = this.options.onCorruption === 'truncate' ? 0 : this.options.recoveryPoint
     const index = this.#segments.findLastIndex(segment => segment.baseOffset <= recoveryPoint)
-    return Math.max(index, 0)
+    const before = this.#segments[index - 1]
+    if (before === undefined) return Math.max(index, 0)
+    const isFirst = this.#segments[index]?.baseOffset === recoveryPoint
+    return isFirst && (await mayEndInZeros(before.file)) ? index - 1 : index
   }
 
   async #scanFrom(first: number): Promise<Breakage | undefined> {
@@ -385,7 +391,7 @@ class Recovery {
       await segment.file.sync()
       await segment.syncIndexes()
     }
-    for (const segment of this.#segments) segment.syncedBytes = segment.size
+    for (const segment of this.#segments) segment.durability.syncedBytes = segment.size
     await this.options.disk.syncDirectory(this.options.folder)
   }
 

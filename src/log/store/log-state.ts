@@ -156,6 +156,7 @@ export class LogState {
   /** Everything is durable with its indexes and a snapshot of the producers. */
   get isSaved(): boolean {
     const end = this.#logEndOffset
+    if (this.segments.active.durability.hasZerosAhead) return false
     return this.#recoveryPoint === end && this.producers.snapshotAt === end
   }
 
@@ -322,6 +323,8 @@ export class LogState {
       const next = segments.after(closed)
       if (next === undefined || health.offlineReason !== undefined) return
       await health.unlessStalled(this.flusher.flush())
+      // Zeros were cut off, and nothing was appended since.
+      if (closed.durability.isDirty) await closed.durability.sync()
       await closed.syncIndexes()
       await producers.sync(segments.all)
       if (!segments.has(closed)) return

@@ -264,6 +264,8 @@ export class Log {
     const { active } = segments // if it is rolled meanwhile, the next checkpoint covers it
     await this.state.syncClosedSegments()
     const { recoveryPoint, logEndOffset } = this.state
+    // It has not grown since the last checkpoint.
+    if (recoveryPoint === logEndOffset) active.durability.cutZeros()
     if (recoveryPoint === logEndOffset || active !== segments.active) return
     producers.snapshot(logEndOffset)
     await health.unlessStalled(flusher.flush())

@@ -17,6 +17,7 @@ import { DamagedBytesError } from '../format/log-errors.js'
 import { DeletedSegments } from './deleted-segments.js'
 import { floorSegment } from './read-parts.js'
 import { deletableSegments, type RetentionDecision } from './retention.js'
+import type { ZerosAhead } from './segment-durability.js'
 import { Segment } from './segment.js'
 
 export interface SegmentListContext {
@@ -27,6 +28,8 @@ export interface SegmentListContext {
   readonly cache: IndexCache
   readonly logger: Logger
   readonly settings: LogSettings
+  /** When to write zeros ahead of records. Default: never. */
+  readonly zerosAhead?: ZerosAhead | undefined
 }
 
 /** The beginning of a batch from which on everything is removed. */
@@ -148,11 +151,9 @@ export class SegmentList {
     this.#hasNewNames = false
     try {
       if (this.#newFiles.length > 0) await this.#syncNewFiles()
-      for (const segment of this.#segments.filter(candidate => candidate.isDirty)) {
+      for (const segment of this.#segments.filter(({ durability }) => durability.isDirty)) {
         if (!this.has(segment)) continue // deleted while another segment was synced
-        const { size } = segment
-        await segment.file.sync()
-        segment.syncedBytes = Math.max(segment.syncedBytes, size)
+        await segment.durability.sync()
       }
       if (hadNewNames) await this.#syncNames()
     } catch (error) {
@@ -257,6 +258,7 @@ export class SegmentList {
   /** Seals and syncs the active segment and all names, so that opening need not scan. */
   async sealAndSync(): Promise<void> {
     this.active.seal()
+    for (const { durability } of this.#segments) if (durability.isDirty) await durability.sync()
     await this.active.syncIndexes()
     if (this.#hasNewNames) await this.#syncNames()
   }
@@ -272,7 +274,7 @@ export class SegmentList {
   }
 
   #options(baseOffset: Offset) {
-    const { disk, folder, cache, clock, random, settings } = this.#context
+    const { disk, folder, cache, clock, random, settings, zerosAhead } = this.#context
     const { segmentJitterMs } = settings.current
     return {
       disk,
@@ -280,6 +282,7 @@ export class SegmentList {
       cache,
       baseOffset,
       settings,
+      zerosAhead,
       jitterMs: segmentJitterMs === 0 ? 0 : random.int(segmentJitterMs),
       createdAt: clock.now(),
     }

@@ -30,6 +30,7 @@ import { corruptLog, DamagedBytesError } from '../format/log-errors.js'
 import { OffsetIndex, type OffsetIndexEntry } from '../format/offset-index.js'
 import { scanBatches, type BatchVisitor, type ScanEnd } from '../format/scan.js'
 import { TimeIndex } from '../format/time-index.js'
+import { SegmentDurability, type ZerosAhead } from './segment-durability.js'
 import { isOf, startIfIndexError, SegmentTimes } from './segment-times.js'
 
 const RELATIVE_OFFSET_MAX = 2 ** 31 - 1
@@ -47,6 +48,8 @@ export interface SegmentOptions {
   readonly suffix?: string
   /** The names in the folder, if they are known. */
   readonly names?: ReadonlySet<string>
+  /** When to write zeros ahead. Default: never. */
+  readonly zerosAhead?: ZerosAhead | undefined
 }
 
 /** The offsets and the epoch in a batch's header. */
@@ -62,8 +65,7 @@ export class Segment {
   readonly offsetIndex: OffsetIndex
   readonly timeIndex: TimeIndex
   readonly times: SegmentTimes
-  /** Bytes known to survive a power cut. */
-  syncedBytes = 0
+  readonly durability: SegmentDurability
   /** Bytes `[start, end)` whose checksums this process has computed or compared. */
   verifiedStart: Position = 0
   verifiedEnd: Position = 0
@@ -87,6 +89,7 @@ export class Segment {
     this.offsetIndex = new OffsetIndex(baseOffset, segmentIndexBytes, common('index'))
     this.timeIndex = new TimeIndex(baseOffset, segmentIndexBytes, common('timeindex'))
     this.times = new SegmentTimes(this, this.timeIndex)
+    this.durability = new SegmentDurability(file, options.zerosAhead)
   }
 
   /** Creates an empty segment. Left-over index files of that name are emptied. */
@@ -118,10 +121,6 @@ export class Segment {
   /** The first offset that its indexes cannot store: every batch ends below. */
   get offsetLimit(): Offset {
     return this.baseOffset + RELATIVE_OFFSET_MAX + 1
-  }
-
-  get isDirty(): boolean {
-    return this.syncedBytes < this.file.size
   }
 
   /** An empty segment needs none. */
@@ -174,6 +173,7 @@ export class Segment {
 
   /** The segment will not grow any more: adds its newest time to the index. */
   seal(): void {
+    this.durability.cutZeros()
     this.times.index()
     this.offsetIndex.file.spill()
     this.timeIndex.file.spill()
@@ -382,7 +382,7 @@ export class Segment {
   cut(position: Position): void {
     this.file.truncate(position)
     this.times.forget()
-    this.syncedBytes = Math.min(this.syncedBytes, position)
+    this.durability.wasCutAt(position)
     this.verifiedStart = Math.min(this.verifiedStart, position)
     this.verifiedEnd = Math.min(this.verifiedEnd, position)
   }

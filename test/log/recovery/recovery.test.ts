@@ -120,7 +120,7 @@ describe('after a crash', () => {
       if (operation.kind === 'read' && operation.path.endsWith('.log')) reads.push(operation.path)
       return undefined
     }
-    const { log } = await open(w, { recoveryPoint: 35 })
+    const { log } = await open(w, { recoveryPoint: 37 })
     w.disk.beforeOperation = undefined
     // And one header: of which epoch is the first batch?
     const segment = (base: string): string => `orders-0/000000000000000000${base}.log`
