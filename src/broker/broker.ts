@@ -35,7 +35,7 @@ import {
   type BrokerSettings,
 } from './broker-config.js'
 import { compactLogs } from './node/cleaner-chore.js'
-import type { BrokerContext, BrokerEndpoint, ControllerDoor } from './node/context.js'
+import type { BrokerContext, BrokerEndpoint, ControllerDoor, LongHolds } from './node/context.js'
 import { GroupCoordinators, type LoadedPartitions } from './node/group-coordinators.js'
 import { Housekeeping, type Chore } from './node/housekeeping.js'
 import type { Truncation } from './replication/replica-fetcher.js'
@@ -110,6 +110,7 @@ export interface BrokerOptions {
   readonly brokers: readonly BrokerEndpoint[]
   /** Connects to the other brokers. */
   readonly channel: Channel
+  readonly longHolds: LongHolds
   readonly onTruncated: (truncation: Truncation) => void
   readonly onRepairing: (partition: Partition, folder: string) => void
   /** Called when this broker has applied the metadata. */
@@ -125,6 +126,7 @@ export class Broker implements BrokerContext {
   readonly random: Random
   readonly settings: BrokerSettings
   readonly brokers: readonly BrokerEndpoint[]
+  readonly longHolds: LongHolds
   readonly controller: ControllerDoor
   readonly controllerContext: ControllerContext
   readonly logs: LogManager
@@ -143,6 +145,7 @@ export class Broker implements BrokerContext {
     this.random = random
     this.settings = options.settings
     this.brokers = brokers
+    this.longHolds = options.longHolds
     this.controller = options.controller
     this.controllerContext = { brokerIds: brokers.map(broker => broker.nodeId), random }
     this.logs = logs
@@ -400,10 +403,11 @@ export class Broker implements BrokerContext {
     for (const partition of this.replicas.partitions()) {
       if (partition.offlineReason !== undefined) continue
       const { replicaLog: log, highWatermark } = partition
-      await log?.deleteOldSegments(highWatermark).catch((error: unknown) => {
+      const deleted = await log?.deleteOldSegments(highWatermark).catch((error: unknown) => {
         // Continue: deleting segments of the next log may free the space this one needs.
         this.#logger.warn(`${log.name}: old segments could not be deleted, will retry`, { error })
       })
+      if (deleted !== 0) partition.changes.notify() // followers learn the new log start
     }
   }
 

@@ -329,6 +329,7 @@ export class BrokerSet {
       controller: this.controller.doorOf(nodeId),
       brokers: this.brokerIds.map(id => ({ nodeId: id, host: brokerFolder(id), port: 9092 })),
       channel: network.channelFrom(nodeId),
+      longHolds: network.longHolds,
       loadedGroups: this.#loadedGroups,
       onTruncated: truncation => onTruncated(nodeId, truncation),
       onRepairing: (partition, folder) => onRepairing(nodeId, partition, folder),

@@ -10,7 +10,7 @@
  */
 
 import { assert } from '../base/assert.js'
-import type { Offset } from '../model/units.js'
+import { NONE, type Offset } from '../model/units.js'
 
 interface Follower {
   /** The offset of its last fetch; −1 if it has not fetched in this leadership. */
@@ -22,9 +22,13 @@ interface Follower {
   /** When it last fetched, and the leader's log end offset then. */
   fetchedMs: number
   leaderEndThen: Offset
+  /** What it was told last. */
+  toldWatermark: Offset
+  toldStart: Offset
 }
 
 const NEVER = -Infinity
+const NOT_TOLD = { toldWatermark: NONE, toldStart: NONE }
 
 export interface IsrView {
   readonly isr: readonly number[]
@@ -112,6 +116,29 @@ export class InSyncReplicas {
     follower.leaderEndThen = leaderEnd
   }
 
+  /** A follower was told how far the log is committed, and where it starts. */
+  noteTold(brokerId: number, highWatermark: Offset, logStart: Offset): void {
+    const follower = this.#followers.get(brokerId)
+    if (follower === undefined) return
+    follower.toldWatermark = highWatermark
+    follower.toldStart = logStart
+  }
+
+  knows(brokerId: number, highWatermark: Offset, logStart: Offset): boolean {
+    const follower = this.#followers.get(brokerId)
+    return follower?.toldWatermark === highWatermark && follower.toldStart === logStart
+  }
+
+  /**
+   * Records were appended at `leaderEnd`: until now, the followers that end there were caught up.
+   * They need not have fetched lately, because a leader holds the fetches while it has no news.
+   */
+  noteAppend(leaderEnd: Offset, nowMs: number): void {
+    for (const follower of this.#followers.values()) {
+      if (follower.end === leaderEnd) follower.caughtUpMs = nowMs
+    }
+  }
+
   /** Notes a follower's log start offset. True if it has changed. */
   noteLogStart(brokerId: number, start: Offset): boolean {
     const follower = this.#followers.get(brokerId)
@@ -188,7 +215,7 @@ export class InSyncReplicas {
     for (const id of replicas) {
       if (id === this.#leaderId || this.#followers.has(id)) continue
       const caughtUpMs = isr.includes(id) ? nowMs : NEVER
-      const unknown = { end: -1, start: -1, fetchedMs: NEVER, leaderEndThen: 0 }
+      const unknown = { end: -1, start: -1, fetchedMs: NEVER, leaderEndThen: 0, ...NOT_TOLD }
       this.#followers.set(id, { ...unknown, caughtUpMs })
     }
   }

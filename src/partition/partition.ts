@@ -19,6 +19,7 @@
  */
 
 import { assert } from '../base/assert.js'
+import { Watchers } from '../base/watchers.js'
 import type { OffsetAndTimestamp } from '../log/store/log-reader.js'
 import type { Appended, Log } from '../log/store/log.js'
 import type { ReadBounds } from '../log/store/read-parts.js'
@@ -53,7 +54,7 @@ import {
   type ReaderBounds,
   type Role,
 } from './roles.js'
-import { OffsetWaiters, Watchers } from './waiting.js'
+import { OffsetWaiters } from './waiting.js'
 
 export class Partition {
   /** Notified when records are appended, the high watermark moves or the role changes. */
@@ -248,6 +249,7 @@ export class Partition {
     const batch = inTopicsCodec(admitted, log.config)
     const appended = this.#write(batch, isr, epoch, now)
     if (!isr.isAlone) {
+      isr.noteAppend(appended.firstOffset, this.#nowMs())
       this.#committed.appended(log.logEndOffset, batch.size)
       this.changes.notify()
     }
@@ -473,10 +475,7 @@ export class Partition {
 
   // ── deleting ───────────────────────────────────────────────────────────────────────────
 
-  /**
-   * Moves the log start up to `offset`; −1 stands for the high watermark. Returns that offset.
-   * Other replicas follow; `lowWatermark` shows when they have.
-   */
+  /** Moves the log start up to `offset` (−1: the high watermark), and returns that offset. */
   deleteRecordsBefore(offset: Offset): Offset {
     const log = this.#leaderLog()
     const target = offset === -1 ? this.#highWatermark : offset

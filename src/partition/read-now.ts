@@ -23,3 +23,16 @@ export function readNow(
   if (records === undefined) return undefined
   return { highWatermark, logStartOffset: log.logStartOffset, records }
 }
+
+/**
+ * True if a fetch that finds nothing will find nothing until the partition's `changes` say so: all
+ * records are committed, and the follower `replicaId` (−1: a consumer) is in sync and knows it.
+ */
+export function isQuiet(partition: Partition, replicaId: number): boolean {
+  if (!partition.isLeader) return false
+  const { log, highWatermark, isr } = partition
+  if (highWatermark !== log.logEndOffset) return false
+  if (replicaId < 0) return true
+  const isInSync = isr?.pending === undefined && isr?.committed.isr.includes(replicaId) === true
+  return isInSync && isr.knows(replicaId, highWatermark, log.logStartOffset)
+}

@@ -39,7 +39,8 @@ export interface CrashResult {
   readonly done: ReadonlyMap<string, number>
 }
 
-const READING_MAX_MS = 1_000
+/** Less than a poll takes that finds nothing. */
+const READING_MAX_MS = 900
 const SESSION_MS = 6_000
 const SAYS: readonly FaultApi[] = [
   'heartbeat',

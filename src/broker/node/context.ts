@@ -2,6 +2,7 @@
 
 import type { Clock } from '../../base/clock.js'
 import type { Random } from '../../base/random.js'
+import type { Watchers } from '../../base/watchers.js'
 import type { Decision } from '../../coordinator/fold/state-machine.js'
 import type { ClusterImage, TopicImage } from '../../coordinator/metadata/cluster-image.js'
 import type { ControllerContext } from '../../coordinator/metadata/topics.js'
@@ -31,7 +32,15 @@ export interface ProducerIdSource {
   next(): number | Promise<number>
 }
 
+/** Whether a fetch may be held for long while nothing can have changed. */
+export interface LongHolds {
+  readonly areAllowed: boolean
+  /** Notified when that may have changed. */
+  readonly changes: Watchers
+}
+
 export interface BrokerContext {
+  readonly longHolds: LongHolds
   readonly nodeId: number
   readonly clusterId: string
   readonly clock: Clock

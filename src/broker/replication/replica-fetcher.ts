@@ -31,6 +31,7 @@ import type {
   PartitionFetchResponse,
 } from '../../protocol/messages/fetch.js'
 import {
+  FETCH_MAX_WAIT_MS,
   REPLICA_FETCH_BACKOFF_MS,
   REPLICA_FETCH_MAX_BYTES,
   REPLICA_FETCH_RESPONSE_MAX_BYTES,
@@ -66,6 +67,8 @@ export class ReplicaFetcher {
   readonly #options: ReplicaFetcherOptions
   readonly #changes = new Signal()
   readonly #notBeforeMs = new Map<Partition, number>()
+  /** Partitions whose last answer, in this epoch, had no records: they know all there is. */
+  readonly #upToDate = new Map<Partition, LeaderEpoch>()
   #partitions: readonly Partition[] = []
   #underWay: AbortController | undefined
   readonly #alarm: Alarm
@@ -87,6 +90,9 @@ export class ReplicaFetcher {
     this.#partitions = partitions
     for (const each of this.#notBeforeMs.keys()) {
       if (!partitions.includes(each)) this.#notBeforeMs.delete(each)
+    }
+    for (const each of this.#upToDate.keys()) {
+      if (!partitions.includes(each)) this.#upToDate.delete(each)
     }
     if (!isSame) this.#wake()
   }
@@ -178,6 +184,7 @@ export class ReplicaFetcher {
     return {
       replicaId: this.#options.brokerId,
       maxWaitMs: REPLICA_FETCH_WAIT_MAX_MS,
+      idleWaitMs: targets.every(target => this.#knowsAll(target)) ? FETCH_MAX_WAIT_MS : 0,
       minBytes: 1,
       maxBytes: REPLICA_FETCH_RESPONSE_MAX_BYTES,
       topics: [...targetsByTopic(targets)].map(([topic, ofTopic]) => ({
@@ -187,9 +194,18 @@ export class ReplicaFetcher {
     }
   }
 
+  /**
+   * True if this replica and its leader know of each other what they can. A log start that could
+   * not be saved yet is tried again, and told, with the next fetch.
+   */
+  #knowsAll({ partition, epoch, log }: Target): boolean {
+    return this.#upToDate.get(partition) === epoch && partition.settledStart >= log.logStartOffset
+  }
+
   /** Applies an answer. True if the log has grown or was truncated. */
   async #take(target: Target, answer: PartitionFetchResponse | undefined): Promise<boolean> {
     const { partition, epoch, log } = target
+    this.#upToDate.delete(partition)
     if (!partition.isFollowing(epoch)) return false
     try {
       if (answer === undefined) return this.#backOff(partition)
@@ -207,13 +223,14 @@ export class ReplicaFetcher {
     }
   }
 
-  async #append({ partition }: Target, answer: PartitionFetchResponse): Promise<boolean> {
+  async #append({ partition, epoch }: Target, answer: PartitionFetchResponse): Promise<boolean> {
     const records = asBuffer(answer.records ?? NO_BYTES)
     const { highWatermark, logStartOffset = 0 } = answer
     partition.appendFromLeader({ records, highWatermark, logStartOffset })
     if (records.length > 0) await partition.settle()
     // If the log start cannot be saved, the leader is not told yet, and following continues.
     await partition.settleStart().catch(() => undefined)
+    if (records.length === 0) this.#upToDate.set(partition, epoch)
     return records.length > 0
   }
 

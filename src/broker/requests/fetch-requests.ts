@@ -7,12 +7,14 @@
  * tells clients to send full requests. Records of transactions are not filtered.
  */
 
+import type { Clock } from '../../base/clock.js'
 import { ZERO_UUID } from '../../base/uuid.js'
+import { waitUntil } from '../../base/watchers.js'
 import { PartlogError } from '../../model/errors.js'
+import { NONE } from '../../model/units.js'
 import type { Partition } from '../../partition/partition.js'
-import { readNow } from '../../partition/read-now.js'
+import { isQuiet, readNow } from '../../partition/read-now.js'
 import type { PartitionRead, ReaderBounds } from '../../partition/roles.js'
-import { waitUntil } from '../../partition/waiting.js'
 import type {
   FetchPartition,
   FetchRequest,
@@ -59,9 +61,9 @@ async function answerLater(
   request: FetchRequest,
   signal: AbortSignal | undefined,
 ): Promise<FetchResponse> {
-  const { clock } = broker
+  const { clock, longHolds } = broker
   if (wantsSession(request)) return { ...errorFields(noSession()), sessionId: 0, responses: [] }
-  const deadline = clock.monotonicMs() + Math.min(request.maxWaitMs, FETCH_MAX_WAIT_MS)
+  const hold = new Hold(request, clock)
   const reads = readsOf(broker, request)
   const isFollower = isFollowers(request)
   const bytesOf = isFollower ? appendedBytes : committedBytes
@@ -73,20 +75,78 @@ async function answerLater(
     const roles = rolesOf(reads)
     const answered = watermarksOf(reads)
     const { answers, bytes, hasNews } = await readAll(broker, reads, request)
-    const timeoutMs = deadline - clock.monotonicMs()
-    const isOver = timeoutMs <= 0 || signal?.aborted === true
     // A follower learns a new high watermark or log start at once.
     const hasMoved = isFollower && answered !== asked
+    const isOver = hold.isOver || signal?.aborted === true
     if (bytes >= request.minBytes || hasNews || hasMoved || isOver) {
+      if (isFollower) noteTold(reads, answers, request.replicaId as number)
       return responseOf(broker, reads, answers)
     }
     const missing = request.minBytes - bytes
+    const isLong = bytes === 0 && longHolds.areAllowed && isIdle(request, reads)
     const isReady = (): boolean =>
       bytesOf(reads) - seen >= missing ||
       rolesOf(reads) !== roles ||
-      (isFollower && watermarksOf(reads) !== answered)
+      (isFollower && watermarksOf(reads) !== answered) ||
+      (isLong && !longHolds.areAllowed)
     const sources = reads.flatMap(({ partition }) => partition?.changes ?? [])
-    await waitUntil(isReady, sources, { clock, timeoutMs, signal })
+    if (isLong) sources.push(longHolds.changes)
+    await waitUntil(isReady, sources, { clock, timeoutMs: hold.next(isLong), signal })
+  }
+}
+
+/**
+ * How long a fetch is held. While nothing can have changed, that is longer than maxWaitMs; when it
+ * can again, the fetch ends when one of those would that a client sends every maxWaitMs.
+ */
+class Hold {
+  readonly #clock: Clock
+  readonly #startedAt: number
+  readonly #waitMs: number
+  readonly #idleWaitMs: number
+  #isLong = false
+  #untilMs: number
+
+  constructor({ maxWaitMs, idleWaitMs = 0 }: FetchRequest, clock: Clock) {
+    this.#clock = clock
+    this.#startedAt = clock.monotonicMs()
+    this.#waitMs = Math.min(maxWaitMs, FETCH_MAX_WAIT_MS)
+    this.#idleWaitMs = Math.min(Math.max(idleWaitMs, maxWaitMs), FETCH_MAX_WAIT_MS)
+    this.#untilMs = this.#startedAt + this.#waitMs
+  }
+
+  get isOver(): boolean {
+    return this.#clock.monotonicMs() >= this.#untilMs
+  }
+
+  /** Milliseconds until the hold is over. */
+  next(isLong: boolean): number {
+    const now = this.#clock.monotonicMs()
+    const heldMs = now - this.#startedAt
+    if (isLong) this.#untilMs = this.#startedAt + this.#idleWaitMs
+    else if (this.#isLong) this.#untilMs = now + this.#waitMs - (heldMs % this.#waitMs)
+    this.#isLong = isLong
+    return this.#untilMs - now
+  }
+}
+
+/** True while the fetch will find nothing until one of its partitions changes. */
+function isIdle({ idleWaitMs = 0, replicaId = -1 }: FetchRequest, reads: readonly Read[]): boolean {
+  return (
+    idleWaitMs > 0 &&
+    reads.every(({ partition }) => partition !== undefined && isQuiet(partition, replicaId))
+  )
+}
+
+/** The follower knows now how far the partitions are committed, and where they start. */
+function noteTold(
+  reads: readonly Read[],
+  answers: readonly PartitionFetchResponse[],
+  replicaId: number,
+): void {
+  for (const [index, { partition }] of reads.entries()) {
+    const { highWatermark, logStartOffset = NONE } = answers[index] as PartitionFetchResponse
+    partition?.isr?.noteTold(replicaId, highWatermark, logStartOffset)
   }
 }
 

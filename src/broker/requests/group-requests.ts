@@ -3,7 +3,8 @@
  * group's partition of `__consumer_offsets` coordinates it.
  */
 
-import { abortable, paced, whenAborted } from '../../base/tasks.js'
+import { paced } from '../../base/tasks.js'
+import { nextChange } from '../../base/watchers.js'
 import { MemberIdRequired } from '../../coordinator/groups/member.js'
 import { isPartlogError, PartlogError } from '../../model/errors.js'
 import {
@@ -112,28 +113,16 @@ export async function heartbeat(
     const coordinator = await broker.groups.of(groupId)
     coordinator.heartbeat(groupId, member)
     if (maxWaitMs <= 0) return NO_ERROR
-    await newsWithin(broker, coordinator.news(groupId), Math.min(maxWaitMs, MAX_WAIT_MS), signal)
+    // So that the member hears of a rebalance at once.
+    const news = coordinator.news(groupId)
+    const timeoutMs = Math.min(maxWaitMs, MAX_WAIT_MS)
+    const options = { clock: broker.clock, timeoutMs, signal, kind: 'background' } as const
+    if (news !== undefined) await nextChange(news, options)
     if (signal?.aborted !== true) coordinator.heartbeat(groupId, member)
     return NO_ERROR
   } catch (error) {
     return errorFields(error)
   }
-}
-
-/** Holds the heartbeat of a member in this process, so that it hears of a rebalance at once. */
-async function newsWithin(
-  { clock }: BrokerContext,
-  news: Promise<void>,
-  maxWaitMs: number,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  const over = new AbortController()
-  const end = (): void => over.abort()
-  const timer = clock.after(maxWaitMs, end, 'background')
-  const forget = whenAborted(signal, end)
-  await abortable(news, over.signal).catch(() => undefined)
-  forget()
-  timer.cancel()
 }
 
 export async function leaveGroup(

@@ -4,13 +4,13 @@
  */
 
 import { distinctBy, repeated } from '../../base/repeated.js'
+import { waitUntil, type WaitOptions } from '../../base/watchers.js'
 import type { OffsetAndTimestamp } from '../../log/store/log-reader.js'
 import { PartlogError } from '../../model/errors.js'
 import { isInternalTopic, partitionKey } from '../../model/names.js'
 import { NONE } from '../../model/units.js'
 import { checkMayDelete } from '../../partition/checks.js'
 import type { Partition } from '../../partition/partition.js'
-import { waitUntil, type WaitOptions } from '../../partition/waiting.js'
 import {
   EARLIEST_LOCAL_TIMESTAMP,
   EARLIEST_TIMESTAMP,

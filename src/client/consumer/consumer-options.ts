@@ -70,7 +70,10 @@ export interface ConsumerOptions<
   readonly autoCommitIntervalMs?: number | undefined
   /** A fetch waits until this many bytes are available. Default 1; 0 means 1. */
   readonly fetchMinBytes?: number | undefined
-  /** How long a fetch waits for `fetchMinBytes`. Milliseconds. Default 500; 0 means 1. */
+  /**
+   * How long a fetch waits for `fetchMinBytes`. Milliseconds. Default 500; 0 means 1. A broker in
+   * this process may hold it for longer while nothing can have changed.
+   */
   readonly fetchMaxWaitMs?: number | undefined
   /** Most bytes of one fetch, and about the most that is prefetched. Default 52,428,800. */
   readonly fetchMaxBytes?: number | undefined

@@ -3,6 +3,7 @@
 import type { Clock } from '../../base/clock.js'
 import type { Logger } from '../../base/logger.js'
 import type { Random } from '../../base/random.js'
+import { Turns } from '../../base/turns.js'
 import { toPartlogError } from '../../model/errors.js'
 import { checkGroupId, type TopicPartition } from '../../model/names.js'
 import type { Channel } from '../../protocol/channel.js'
@@ -79,14 +80,16 @@ export function consumerParts(
   let subscriber: Subscriber | undefined
   const onGone = (): void => subscriber?.topicGone()
   const fetcher = fetcherOf({ ...common, onGone }, positions)
+  metadata.onChanged = () => fetcher.wake()
   const states = (): Iterable<PartitionState> => assigned.states
   const gate = new ReadingGate(clock)
   if (context.onProgress !== undefined) gate.onProgress = context.onProgress
   const { clientId } = settings
+  const turns = new Turns(clock)
   const deadLetters = new DeadLetters({ ...common, retry, clientId, groupId })
-  const handled = { ...common, fetcher, gate, deadLetters, closing, states }
+  const handled = { ...common, turns, fetcher, gate, deadLetters, closing, states }
   const handling = (handlers: Handlers): RecordHandling => new RecordHandling(handled, handlers)
-  const reader = new RecordReader({ fetcher, clock, maxPollRecords, states, gate, handling })
+  const reader = new RecordReader({ fetcher, clock, turns, maxPollRecords, states, gate, handling })
   const parts = { metadata, retry, assigned, positions, fetcher, reader, deadLetters }
   if (client === undefined) return { ...parts, group: undefined }
   const committer = new Committer({ ...common, group: client, states, closing, onGone })

@@ -10,6 +10,7 @@ import { backoffMs } from '../../base/backoff.js'
 import { sleep, type Clock } from '../../base/clock.js'
 import type { Random } from '../../base/random.js'
 import { whenAborted } from '../../base/tasks.js'
+import type { Turns } from '../../base/turns.js'
 import { isPartlogError, type PartlogError, type RecordPlace } from '../../model/errors.js'
 import type { ReadingGate } from '../group/reading-gate.js'
 import type { ConsumerSettings } from './consumer-config.js'
@@ -24,6 +25,7 @@ export type Handlers = RunOptions<unknown, unknown>
 
 export interface RecordHandlingOptions {
   readonly clock: Clock
+  readonly turns: Turns
   readonly random: Random
   readonly settings: ConsumerSettings
   readonly fetcher: Fetcher
@@ -33,6 +35,11 @@ export interface RecordHandlingOptions {
   readonly closing: AbortSignal
   readonly states: () => Iterable<PartitionState>
 }
+
+type EachRecord = NonNullable<Handlers['eachRecord']>
+
+/** Records between two looks at the clock. */
+const RECORDS_PER_LOOK = 32
 
 /** A handler has failed, also in its last attempt. */
 interface Failure {
@@ -95,15 +102,19 @@ export class RecordHandling {
     if (isFailure(outcome)) throw outcome.error
   }
 
-  async #processEach(taken: Taken, eachRecord: NonNullable<Handlers['eachRecord']>): Promise<void> {
+  async #processEach(taken: Taken, eachRecord: EachRecord): Promise<void> {
     const { state, version, records } = taken
-    const { gate, fetcher } = this.#options
+    const { gate, fetcher, turns } = this.#options
+    let handled = 0
     for (const record of records) {
+      if (++handled % RECORDS_PER_LOOK === 0 && turns.isDue) await turns.take()
       if (state.version !== version) return // moved by the handler
       const mustPause = state.isPaused || gate.isWanted || fetcher.isStopped
       if (mustPause || this.#handlers.signal?.aborted) return state.rewindTo(record.offset)
       state.delivered = record.offset + 1
-      const isDone = await this.#processRecord(taken, record, eachRecord)
+      const begun = begin(eachRecord, record)
+      // A handler that has nothing to wait for costs no promise.
+      const isDone = begun === undefined || (await this.#processRecord(taken, record, begun))
       if (state.version === version) {
         if (!isDone) return rewindToFailed(state, record.offset)
         state.markDeliveredProcessed()
@@ -116,10 +127,11 @@ export class RecordHandling {
   async #processRecord(
     taken: Taken,
     record: AnyRecord,
-    eachRecord: NonNullable<Handlers['eachRecord']>,
+    begun: Promise<void>,
   ): Promise<boolean> {
     const { state, version } = taken
-    const outcome = await this.#call(taken, () => eachRecord(record))
+    const again = (): Promise<void> | void => this.#handlers.eachRecord?.(record)
+    const outcome = await this.#call(taken, again, begun)
     if (!isFailure(outcome)) return outcome === 'done'
     const { deadLetterTopic: topic } = this.#handlers
     try {
@@ -133,12 +145,16 @@ export class RecordHandling {
     }
   }
 
-  /** Calls a handler until it resolves, or has thrown for the last time. */
-  async #call({ state, version }: Taken, handler: () => Promise<void> | void): Promise<Outcome> {
+  /** Calls a handler until it resolves or fails for the last time. `begun`: the first call. */
+  async #call(
+    { state, version }: Taken,
+    handler: () => Promise<void> | void,
+    begun?: Promise<void>,
+  ): Promise<Outcome> {
     const { retries = 0 } = this.#handlers
     for (let attempts = 1; ; attempts++) {
       try {
-        await handler()
+        await (attempts === 1 && begun !== undefined ? begun : handler())
         return 'done'
       } catch (error) {
         if (attempts > retries || this.#isOver) return { error, attempts }
@@ -166,6 +182,21 @@ export class RecordHandling {
     gate.onWanted = undefined
     for (const forget of forgets) forget()
   }
+}
+
+/** Calls the handler. Undefined if it is done; a promise if it is not, or has thrown. */
+function begin(eachRecord: EachRecord, record: AnyRecord): Promise<void> | undefined {
+  try {
+    const begun: unknown = eachRecord(record)
+    return isThenable(begun) ? Promise.resolve(begun as Promise<void>) : undefined
+  } catch (error) {
+    return Promise.reject(error as Error)
+  }
+}
+
+function isThenable(value: unknown): boolean {
+  const mayBe = (typeof value === 'object' && value !== null) || typeof value === 'function'
+  return mayBe && typeof (value as { then?: unknown }).then === 'function'
 }
 
 function isFailure(outcome: Outcome): outcome is Failure {

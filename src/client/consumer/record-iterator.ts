@@ -6,6 +6,7 @@
  * committed meanwhile. Concurrent calls of `next` are served in order.
  */
 
+import type { Turns } from '../../base/turns.js'
 import type { ReadingGate } from '../group/reading-gate.js'
 import type { ConsumerRecord } from './consumer-record.js'
 import type { Taken } from './fetcher.js'
@@ -13,6 +14,7 @@ import type { Taken } from './fetcher.js'
 export interface RecordSource {
   /** While it is wanted, the loop must pass the gate before it gets the next record. */
   readonly gate: Pick<ReadingGate, 'asks' | 'isWanted'>
+  readonly turns: Turns
   /** The next records, or undefined when the consumer is closed or the signal aborts. */
   nextTaken(signal: AbortSignal): Promise<Taken | undefined>
   /** The consumer is closed: no more records are delivered. */
@@ -22,6 +24,8 @@ export interface RecordSource {
 }
 
 type Step = IteratorResult<ConsumerRecord<unknown, unknown>, undefined>
+/** Records between two looks at the clock. */
+const STEPS_PER_LOOK = 32
 const DONE: Step = { value: undefined, done: true }
 
 export class RecordIterator implements AsyncIterableIterator<ConsumerRecord<unknown, unknown>> {
@@ -43,8 +47,14 @@ export class RecordIterator implements AsyncIterableIterator<ConsumerRecord<unkn
   }
 
   next(): Promise<Step> {
-    const value = this.#waiting === undefined ? this.#nextOfTaken() : undefined
+    const mayStep = this.#waiting === undefined && !this.#isTurnDue
+    const value = mayStep ? this.#nextOfTaken() : undefined
     return value === undefined ? this.#nextInTurn() : Promise.resolve({ value, done: false })
+  }
+
+  /** Looks at the time only once in a while. */
+  get #isTurnDue(): boolean {
+    return this.#index % STEPS_PER_LOOK === 0 && this.#source.turns.isDue
   }
 
   return(): Promise<Step> {
@@ -65,6 +75,7 @@ export class RecordIterator implements AsyncIterableIterator<ConsumerRecord<unkn
   }
 
   async #nextSlowly(): Promise<Step> {
+    if (this.#isTurnDue) await this.#source.turns.take()
     if (this.#isDone) return DONE
     let value = this.#nextOfTaken()
     if (value === undefined) {

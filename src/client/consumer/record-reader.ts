@@ -4,6 +4,8 @@
  */
 
 import type { Clock } from '../../base/clock.js'
+import type { Turns } from '../../base/turns.js'
+import { nextChange } from '../../base/watchers.js'
 import { PartlogError } from '../../model/errors.js'
 import type { ReadingGate } from '../group/reading-gate.js'
 import type { PollOptions } from './consumer-options.js'
@@ -13,12 +15,11 @@ import type { AnyRecord, Handlers, RecordHandling } from './record-handling.js'
 import { RecordIterator } from './record-iterator.js'
 
 const POLL_TIMEOUT_MS = 1_000
-/** How long records may be delivered before timers and I/O of the application get a turn. */
-const TURN_MAX_MS = 10
 
 export interface RecordReaderOptions {
   readonly fetcher: Fetcher
   readonly clock: Clock
+  readonly turns: Turns
   readonly maxPollRecords: number
   readonly states: () => Iterable<PartitionState>
   readonly gate: ReadingGate
@@ -29,7 +30,6 @@ export class RecordReader {
   readonly #options: RecordReaderOptions
   /** The reader under way, for the error message. */
   #current: string | undefined
-  #turnedAtMs = 0
   /** An error found after records that must be delivered first, or while nothing was reading. */
   #pendingError: unknown
 
@@ -56,9 +56,9 @@ export class RecordReader {
   }
 
   async #waitForPoll(deadline: number, signal: AbortSignal | undefined): Promise<AnyRecord[]> {
-    const { clock, fetcher } = this.#options
+    const { clock, fetcher, turns } = this.#options
     for (;;) {
-      await this.#letOthersRun()
+      if (turns.isDue) await turns.take()
       await this.#throughGate()
       const records = this.#takeForPoll()
       if (records.length > 0 || fetcher.isStopped) return records
@@ -70,9 +70,10 @@ export class RecordReader {
 
   iterate(): RecordIterator {
     this.#begin('a for await loop')
-    const { fetcher, gate } = this.#options
+    const { fetcher, gate, turns } = this.#options
     return new RecordIterator({
       gate,
+      turns,
       get isStopped() {
         return fetcher.isStopped
       },
@@ -108,9 +109,9 @@ export class RecordReader {
 
   /** Records of one partition, or undefined when the consumer is closed or the signal aborts. */
   async #nextTaken(signal?: AbortSignal): Promise<Taken | undefined> {
-    const { fetcher, maxPollRecords, gate } = this.#options
+    const { fetcher, maxPollRecords, gate, turns } = this.#options
     for (;;) {
-      await this.#letOthersRun()
+      if (turns.isDue) await turns.take()
       await this.#throughGate()
       if (fetcher.isStopped || signal?.aborted) return undefined
       this.#throwPending()
@@ -182,39 +183,18 @@ export class RecordReader {
   }
 
   /** Resolves when there may be records, or the time is over; rejects when the signal aborts. */
-  #arrival(timeoutMs: number | undefined, signal: AbortSignal | undefined): Promise<void> {
-    const { fetcher, clock } = this.#options
+  async #arrival(timeoutMs: number | undefined, signal: AbortSignal | undefined): Promise<void> {
+    const { fetcher, clock, turns } = this.#options
     fetcher.wake()
-    return new Promise((resolve, reject) => {
-      let isOver = false
-      const end = (settle: () => void): void => {
-        if (isOver) return
-        isOver = true
-        timer?.cancel()
-        signal?.removeEventListener('abort', onAbort)
-        settle()
-        fetcher.arrivals.notify() // releases the wait below: only this reader waits there
-      }
-      const onAbort = (): void => end(() => reject(signal?.reason as Error))
-      const timer = timeoutMs === undefined ? undefined : clock.after(timeoutMs, () => end(resolve))
-      signal?.addEventListener('abort', onAbort, { once: true })
-      if (signal?.aborted) return onAbort()
-      void fetcher.arrivals.wait().then(() => end(resolve))
-    })
+    const arrival = nextChange(fetcher.arrivals, { clock, timeoutMs, signal })
+    const end = await turns.whileWaiting(arrival)
+    if (end === 'aborted') throw signal?.reason
   }
 
   /** The gate may be held again before this reader has passed. */
   async #throughGate(): Promise<void> {
     const { gate } = this.#options
     for (let held = gate.pass(); held !== undefined; held = gate.pass()) await held
-  }
-
-  /** Buffered records need no turn of the event loop: yields one every TURN_MAX_MS. */
-  async #letOthersRun(): Promise<void> {
-    const { clock } = this.#options
-    if (clock.monotonicMs() - this.#turnedAtMs <= TURN_MAX_MS) return
-    await clock.turn()
-    this.#turnedAtMs = clock.monotonicMs()
   }
 
   #end(): void {

@@ -5,6 +5,7 @@
 
 import type { Clock } from '../../base/clock.js'
 import type { Logger } from '../../base/logger.js'
+import { whenAborted } from '../../base/tasks.js'
 import type { GroupClient } from './group-client.js'
 import type { MemberSettings } from './member-config.js'
 import type { ReadingGate } from './reading-gate.js'
@@ -45,13 +46,13 @@ export class BetweenRecords {
     const impatience = new AbortController()
     this.#impatience = impatience
     const giveUp = (): void => impatience.abort()
-    if (life.aborted || this.#isHurried) giveUp()
-    life.addEventListener('abort', giveUp, { once: true })
+    if (this.#isHurried) giveUp()
+    const forget = whenAborted(life, giveUp)
     const release = await this.#hold(impatience.signal)
     try {
       if (!life.aborted) await change()
     } finally {
-      life.removeEventListener('abort', giveUp)
+      forget()
       release()
     }
   }

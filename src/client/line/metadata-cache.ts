@@ -53,6 +53,8 @@ export interface RefreshOptions {
 }
 
 export class MetadataCache {
+  /** Called when a leader or the id of a topic is another one than before. */
+  onChanged: (() => void) | undefined
   readonly #options: MetadataCacheOptions
   readonly #entries = new Map<string, Entry>()
   readonly #pending = new Map<string, Promise<KnownTopic>>()
@@ -103,9 +105,11 @@ export class MetadataCache {
     if (metadata.errorCode === UNKNOWN_TOPIC) this.#entries.delete(name)
     throwIfError(metadata, `metadata of topic ${name}`)
     const told = knownTopic(metadata, response.brokers)
-    const topic = newest(this.#entries.get(name)?.topic, told)
+    const before = this.#entries.get(name)?.topic
+    const topic = newest(before, told)
     if (this.#entries.size >= KNOWN_TOPICS_MAX) this.#entries.clear()
     this.#entries.set(name, { topic, fetchedAtMs: clock.monotonicMs(), isStale: false })
+    if (before !== undefined && !isLedAlike(before, topic)) this.onChanged?.()
     return topic
   }
 }
@@ -121,6 +125,13 @@ function newest(known: KnownTopic | undefined, told: KnownTopic): KnownTopic {
   })
   // A topic never loses partitions: a broker that knows fewer has outdated metadata.
   return { ...told, partitions: [...partitions, ...known.partitions.slice(partitions.length)] }
+}
+
+function isLedAlike(one: KnownTopic, other: KnownTopic): boolean {
+  if (one.topicId !== other.topicId) return false
+  return other.partitions.every(
+    ({ partition, leaderId }) => one.partitions[partition]?.leaderId === leaderId,
+  )
 }
 
 /** Metadata of brokers without leader epochs always counts as newer. */

@@ -133,6 +133,8 @@ export type Fault =
 export interface FaultSource {
   /** True if no rule can match: then the network does not ask. */
   readonly isEmpty: boolean
+  /** Called when there is a new rule. */
+  onAdded?: (() => void) | undefined
   /** The fault of the request, if a rule matches; this counts as a firing of the rule. */
   match<A extends ApiName>(api: A, request: Request<A>, route: FaultRoute): Fault | undefined
 }
@@ -160,6 +162,8 @@ export interface ClusterFaults {
 export type TopicIdOf = (topic: string) => string | undefined
 
 export class FaultRules implements ClusterFaults {
+  /** @internal */
+  onAdded: (() => void) | undefined
   readonly #topicIdOf: TopicIdOf
   /** The rules that may still fire, in the order of their creation. */
   #rules: Rule[] = []
@@ -179,6 +183,7 @@ export class FaultRules implements ClusterFaults {
       const options = { name, api, where: filter, effect, fault, order, topicIdOf }
       const rule = new Rule(options, () => this.#sort(rule))
       this.#rules.push(rule)
+      this.onAdded?.()
       return rule
     }
     return {

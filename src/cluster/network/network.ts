@@ -10,6 +10,8 @@
 import { assert } from '../../base/assert.js'
 import type { Clock } from '../../base/clock.js'
 import type { Random } from '../../base/random.js'
+import { Watchers } from '../../base/watchers.js'
+import type { LongHolds } from '../../broker/node/context.js'
 import { isPartlogError, PartlogError } from '../../model/errors.js'
 import type { ApiName, Request, Response } from '../../protocol/api.js'
 import { NONE } from '../../model/units.js'
@@ -75,6 +77,8 @@ interface InFlight {
 
 /** Nodes are attached to the network and send requests over its channels. */
 export class Network implements ClusterNetwork {
+  /** Not while there are rules or faults: requests meet them as often as they would elsewhere. */
+  readonly longHolds: LongHolds = longHoldsWhile(() => this.#isCalm && this.#faults.isEmpty)
   readonly #clock: Clock
   readonly #rules: NetworkRules
   readonly #faults: FaultSource
@@ -93,6 +97,7 @@ export class Network implements ClusterNetwork {
     this.#clock = clock
     this.#rules = new NetworkRules(random)
     this.#faults = faults
+    faults.onAdded = () => this.longHolds.changes.notify()
   }
 
   // ── nodes ──────────────────────────────────────────────────────────────────────────────
@@ -413,6 +418,17 @@ export class Network implements ClusterNetwork {
 
   #update(): void {
     this.#isCalm = this.#rules.isEmpty && this.#lines.size === 0
+    this.longHolds.changes.notify()
+  }
+}
+
+function longHoldsWhile(areAllowed: () => boolean): LongHolds {
+  const changes = new Watchers()
+  return {
+    changes,
+    get areAllowed() {
+      return areAllowed()
+    },
   }
 }
 

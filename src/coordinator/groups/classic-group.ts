@@ -12,6 +12,7 @@
  */
 
 import { uuidHex, randomUuid } from '../../base/uuid.js'
+import type { Watchers } from '../../base/watchers.js'
 import { PartlogError, toPartlogError } from '../../model/errors.js'
 import {
   livesInProcess,
@@ -223,9 +224,9 @@ export class ClassicGroup {
 
   // ── heartbeats and leaving ─────────────────────────────────────────────────────────────
 
-  /** Resolves when a rebalance begins or the group is deleted: members have to react. */
-  news(): Promise<void> {
-    return this.#rebalance.membersHaveToAct.wait()
+  /** Notified when a rebalance begins or the group is deleted: members have to react. */
+  get news(): Watchers {
+    return this.#rebalance.membersHaveToAct
   }
 
   heartbeat(request: MemberInGeneration): void {

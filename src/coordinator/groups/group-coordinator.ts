@@ -6,6 +6,7 @@
 
 import type { Clock } from '../../base/clock.js'
 import type { Random } from '../../base/random.js'
+import type { Watchers } from '../../base/watchers.js'
 import { PartlogError, toPartlogError } from '../../model/errors.js'
 import { checkGroupId, type TopicPartition } from '../../model/names.js'
 import { NONE, type LeaderEpoch, type Offset } from '../../model/units.js'
@@ -136,9 +137,9 @@ export class GroupCoordinator {
     this.#liveGroup(groupId, request).heartbeat(request)
   }
 
-  /** Resolves when the members of a group have to rejoin. */
-  async news(groupId: string): Promise<void> {
-    await this.#living.get(groupId)?.news()
+  /** Notified when the members of a group have to rejoin; undefined if there is no such group. */
+  news(groupId: string): Watchers | undefined {
+    return this.#living.get(groupId)?.news
   }
 
   /** Returns for each member the error, or undefined if it was removed. */

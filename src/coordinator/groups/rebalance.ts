@@ -7,7 +7,7 @@
 import { assert } from '../../base/assert.js'
 import type { Clock, Timer } from '../../base/clock.js'
 import type { Random } from '../../base/random.js'
-import { Signal } from '../../base/tasks.js'
+import { Watchers } from '../../base/watchers.js'
 import { PartlogError } from '../../model/errors.js'
 import type { MemberAssignmentBytes } from './group-journal.js'
 import { MemberDeadlines } from './member-deadlines.js'
@@ -40,7 +40,7 @@ export class Rebalance {
   readonly reporter: RebalanceReporter
   readonly deadlines: MemberDeadlines
   /** Notified when members have to do something. */
-  readonly membersHaveToAct = new Signal()
+  readonly membersHaveToAct = new Watchers()
   #joinTimer: Timer | undefined
   #syncTimer: Timer | undefined
   /** A member has joined during the initial rebalance delay. */

@@ -16,6 +16,7 @@ import {
   string,
   struct,
   tagged,
+  unsent,
   until,
   uuid,
   withDefault,
@@ -43,6 +44,8 @@ export const fetchRequest = message('FetchRequest', RANGE, {
   /** How long to wait for minBytes. */
   maxWaitMs: int32,
   minBytes: int32,
+  /** In one process: how long to wait while there is nothing, and nothing can have changed. */
+  idleWaitMs: unsent(0),
   maxBytes: withDefault(int32, 2 ** 31 - 1),
   /** 0: read uncommitted, 1: read committed. */
   isolationLevel: withDefault(int8, 0),

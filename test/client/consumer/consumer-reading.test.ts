@@ -187,13 +187,45 @@ describe('a long poll', () => {
   it('an idle consumer fetches once per fetchMaxWaitMs', async () => {
     const { cluster, clock } = await world()
     const fetches = countRequests('Fetch')
-    const consumer = cluster.consumer({ ...text, fetchMaxWaitMs: 500 })
+    const consumer = cluster.consumer({ ...text, fetchMinBytes: 2, fetchMaxWaitMs: 500 })
     await consumer.assign(orders())
     const polled = consumer.poll({ timeoutMs: 10_000 })
     await clock.advance(9_999)
     expect(fetches()).toBe(20)
     await clock.advance(1)
     expect(await polled).toEqual([])
+  })
+
+  it('an idle consumer is held for long while nothing can have changed', async () => {
+    const { cluster, clock, write } = await world(3)
+    const consumer = cluster.consumer(text)
+    await consumer.assign(orders(3))
+    const fetches = countRequests('Fetch')
+    const polled = consumer.poll({ timeoutMs: 7_200_000 })
+    await clock.advance(3_600_000)
+    expect(fetches()).toBeLessThanOrEqual(13)
+    await write(2, 'news')
+    await settle(clock)
+    expect(valuesOf(await polled)).toEqual(['news']) // at once
+  })
+
+  it('while there are faults or rules, a consumer fetches once per fetchMaxWaitMs', async () => {
+    const { cluster, clock } = await world()
+    const consumer = cluster.consumer({ ...text, retryBackoffMs: 1 })
+    await consumer.assign(orders())
+    const fetches = countRequests('Fetch')
+    const polled = consumer.poll({ timeoutMs: 60_000 })
+    await clock.advance(10_200)
+    expect(fetches()).toBe(1)
+    cluster.network.delay(1, { api: 'produce' })
+    await clock.advance(10_000)
+    expect(fetches()).toBe(21)
+    cluster.network.heal()
+    const fault = cluster.faults.on('fetch').error('UNKNOWN_SERVER_ERROR')
+    const failure = polled.catch((error: unknown) => error)
+    await clock.advance(500)
+    expect(fault.count).toBe(1)
+    expect(await failure).toMatchObject({ code: 'UNKNOWN_SERVER_ERROR' })
   })
 
   it('a fetch waits for fetchMinBytes, but not longer than fetchMaxWaitMs', async () => {
