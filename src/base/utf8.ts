@@ -25,6 +25,21 @@ export const putUtf8: (buffer: Buffer, text: string, at: number) => number =
         return write.call(buffer, text, at, bytes)
       }
 
+/** `putAscii` needs room for so many bytes after the text. */
+export const PUT_ASCII_ROOM = 4
+
+/**
+ * Writes text that is ASCII. Returns false if it is not; then the bytes from `at` on have any
+ * content. Text of other characters is noticed because it has more bytes than characters.
+ */
+export function putAscii(buffer: Buffer, text: string, at: number): boolean {
+  const { length } = text
+  if (utf8Write !== undefined) {
+    return utf8Write.call(buffer, text, at, length + PUT_ASCII_ROOM) === length
+  }
+  return Buffer.byteLength(text) === length && buffer.write(text, at) === length
+}
+
 /** The text of the bytes `[start, end)`, which must lie within the buffer. */
 export const getUtf8: (buffer: Buffer, start: number, end: number) => string =
   utf8Slice === undefined

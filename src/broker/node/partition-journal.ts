@@ -2,7 +2,8 @@
 
 import type { Clock } from '../../base/clock.js'
 import type { Journal, JournalRecord } from '../../coordinator/fold/journal.js'
-import { BatchBuilder, recordSizeMax } from '../../model/batch/batch-builder.js'
+import { BatchBuilder } from '../../model/batch/batch-builder.js'
+import { recordSizeMax } from '../../model/batch/record-writer.js'
 import { batchesOf, BATCH_HEADER_BYTES } from '../../model/batch/batch.js'
 import { RecordCursor } from '../../model/batch/record-cursor.js'
 import type { Partition } from '../../partition/partition.js'

@@ -10,7 +10,7 @@
 
 import type { Message, RecordMetadata } from '../../client/producer/messages.js'
 import type { Producer } from '../../client/producer/producer-api.js'
-import { recordSizeMax } from '../../model/batch/batch-builder.js'
+import { recordSizeMax } from '../../model/batch/record-writer.js'
 import type { BytesIn, HeaderIn } from '../../model/batch/record.js'
 import { isPartlogError } from '../../model/errors.js'
 import { clock } from '../terminal/ending.js'

@@ -17,7 +17,7 @@
 
 import type { Message, RecordMetadata } from '../../client/producer/messages.js'
 import type { Producer, ProducerOptions } from '../../client/producer/producer-api.js'
-import { recordSizeMax } from '../../model/batch/batch-builder.js'
+import { recordSizeMax } from '../../model/batch/record-writer.js'
 import { BATCH_HEADER_BYTES } from '../../model/batch/batch.js'
 import type { Header } from '../../model/batch/record.js'
 import { PartlogError } from '../../model/errors.js'

@@ -1,7 +1,7 @@
 /* One call of `send`: its messages, their results so far, and the promise it returned. */
 
 import { Deferred } from '../../base/tasks.js'
-import { NO_PAIRS, recordSizeMax, sizeBound } from '../../model/batch/batch-builder.js'
+import { NO_PAIRS, recordSizeMax, sizeBound } from '../../model/batch/record-writer.js'
 import type { BytesIn, HeaderIn } from '../../model/batch/record.js'
 import { toPartlogError, withUnknownOutcome } from '../../model/errors.js'
 import { NONE, type Offset, type Timestamp } from '../../model/units.js'
@@ -17,6 +17,7 @@ export interface RecordLimit {
 
 export class SendCall implements BatchOwner {
   appendedCount = 0
+  bytesMax = 0
   partitions: readonly number[] | undefined
   /** The largest partition that a message names; −1 if none does. */
   highestPartition = NONE
@@ -65,7 +66,9 @@ export class SendCall implements BatchOwner {
       if (partition !== undefined && partition > this.highestPartition) {
         this.highestPartition = partition
       }
-      if (sizeBound(key, value, pairs) <= limit.bytes) continue
+      const atMost = sizeBound(key, value, pairs)
+      this.bytesMax += atMost
+      if (atMost <= limit.bytes) continue
       const bytes = recordSizeMax(key, value, pairs)
       if (bytes > limit.bytes) throw limit.error(index, bytes)
     }
@@ -125,11 +128,13 @@ export class SendCall implements BatchOwner {
     this.#openBatches++
   }
 
-  written({ from, to }: Run, partition: number, first: Offset, appendTime: Timestamp): Offset {
+  written(run: Run, partition: number, first: Offset, appendTime: Timestamp): Offset {
+    const { order, from, to } = run
     const { topic, partitions, times, sentAt } = this
     const receipts = (this.#receipts ??= new Array<RecordMetadata>(this.#messages.length))
     let offset = first
-    for (let index = from; index < to; index++) {
+    for (let place = from; place < to; place++) {
+      const index = order === undefined ? place : (order[place] as number)
       if (partitions !== undefined && partitions[index] !== partition) continue
       const timestamp = appendTime >= 0 ? appendTime : (times?.[index] ?? sentAt)
       receipts[index] = receiptOf(topic, partition, offset, timestamp)

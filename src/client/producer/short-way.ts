@@ -10,7 +10,8 @@
  */
 
 import type { Clock } from '../../base/clock.js'
-import { BatchBuilder, NO_PAIRS } from '../../model/batch/batch-builder.js'
+import { BatchBuilder } from '../../model/batch/batch-builder.js'
+import { NO_PAIRS } from '../../model/batch/record-writer.js'
 import { NONE, type Offset } from '../../model/units.js'
 import type { Channel } from '../../protocol/channel.js'
 import type { MetadataCache } from '../line/metadata-cache.js'

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { Lanes, RECORD_BYTES_MAX, type SourceRecord } from '../../../src/cli/copy/lanes.js'
 import type { RecordMetadata } from '../../../src/client/producer/messages.js'
 import type { SendRequest } from '../../../src/client/producer/producer-api.js'
-import { recordSizeMax } from '../../../src/model/batch/batch-builder.js'
+import { recordSizeMax } from '../../../src/model/batch/record-writer.js'
 import { PartlogError } from '../../../src/model/errors.js'
 
 interface Sent {

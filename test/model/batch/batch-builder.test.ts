@@ -1,10 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import {
-  BatchBuilder,
-  recordSizeMax,
-  singleRecordBatch,
-  sizeBound,
-} from '../../../src/model/batch/batch-builder.js'
+import { seededRandom } from '../../../src/base/random.js'
+import { BatchBuilder, singleRecordBatch } from '../../../src/model/batch/batch-builder.js'
+import { recordSizeMax, sizeBound, type PlainRecord } from '../../../src/model/batch/record-writer.js'
 import { Batch, BATCH_HEADER_BYTES, whyInvalid } from '../../../src/model/batch/batch.js'
 import { RecordCursor } from '../../../src/model/batch/record-cursor.js'
 import { vector } from '../../golden/vectors.js'
@@ -98,6 +95,69 @@ describe('the size of a record', () => {
     const before = builder.size
     builder.tryAppend(2 ** 52, key, value, headers)
     expect(builder.size - before).toBeLessThanOrEqual(exact)
+  })
+})
+
+describe('a run of plain records', () => {
+  const random = seededRandom(3)
+  const texts = ['', 'a', 'plain text', 'x'.repeat(100), 'y'.repeat(700), 'größe', '😀', '\u0000']
+  const content = (kind: number): string | Uint8Array | null => {
+    const text = texts[random.int(kind === 0 ? 5 : texts.length)] as string
+    if (random.int(9) === 0) return null
+    return kind === 2 || (kind === 3 && random.int(2) === 0) ? Buffer.from(text) : text
+  }
+  /** Appends all, in as few runs as possible; returns the batch's bytes. */
+  const appended = (records: readonly PlainRecord[], inRuns: boolean, sizeMax: number): Buffer => {
+    const grow = (_: Buffer, bytes: number): Buffer => Buffer.alloc(bytes + random.int(3_000))
+    const builder = new BatchBuilder(Buffer.alloc(100), sizeMax, grow)
+    for (let place = 0; place < records.length;) {
+      const { key = null, value } = records[place] as PlainRecord
+      if (!builder.tryAppend(T, key, value, [])) break
+      place++
+      const run = { records, order: undefined, from: place, to: records.length }
+      if (inRuns) place = builder.appendRun(run, T)
+    }
+    return Buffer.from(builder.build())
+  }
+
+  it.each([
+    [0, 'ASCII text'],
+    [1, 'any text'],
+    [2, 'bytes'],
+    [3, 'text and bytes'],
+  ])('a run has the bytes of records that are added one by one (%#: %s)', kind => {
+    for (let round = 0; round < 60; round++) {
+      const records = Array.from({ length: random.int(600) + 1 }, () =>
+        random.int(4) === 0 ? { value: content(kind) } : { key: content(kind), value: content(kind) },
+      )
+      const sizeMax = 200 + random.int(60_000)
+      const runs = appended(records, true, sizeMax)
+      const { recordsCount } = new Batch(runs, 0)
+      if (recordsCount < records.length) expect(runs.length).toBeGreaterThan(sizeMax / 2 - 4_000)
+      const single = appended(records.slice(0, recordsCount), false, Infinity)
+      expect(runs.equals(single)).toBe(true)
+    }
+  })
+
+  it('a run takes the records of an order, at their time', () => {
+    const builder = new BatchBuilder(Buffer.alloc(10_000))
+    builder.tryAppend(T, null, 'first', [])
+    const records = Array.from({ length: 20 }, (_, n) => ({ value: `${n}` }))
+    const order = Int32Array.from({ length: 10 }, (_, n) => 2 * n + 1)
+    expect(builder.appendRun({ records, order, from: 2, to: 10 }, T + 300)).toBe(10)
+    expect(builder.maxTimestamp).toBe(T + 300)
+    const bytes = builder.build()
+    expect(valuesOf(bytes)).toEqual(['first', '5', '7', '9', '11', '13', '15', '17', '19'])
+    const cursor = new RecordCursor(new Batch(bytes, 0))
+    const times: number[] = []
+    while (cursor.next()) times.push(cursor.timestamp - T)
+    expect(times).toEqual([0, ...Array<number>(8).fill(300)])
+  })
+
+  it('an empty batch takes no run: the first record decides its time', () => {
+    const builder = new BatchBuilder(Buffer.alloc(1_000))
+    const run = { records: [{ value: 'a' }], order: undefined, from: 0, to: 1 }
+    expect(builder.appendRun(run, T)).toBe(0)
   })
 })
 
