@@ -1,10 +1,10 @@
 /** What reading costs, counted: bytes from the disk, and fetches. Nothing here is timed. */
 
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { seededRandom } from '../../src/base/random.js'
 import { VirtualClock } from '../../src/base/virtual-clock.js'
 import { MemoryDisk } from '../../src/disk/memory-disk.js'
-import { Cluster } from '../../src/index.js'
+import { Cluster, type ConsumerOptions, type ConsumerRecord } from '../../src/index.js'
 import { settle } from '../client/world.js'
 import { countingDisk } from '../disk/counting.js'
 
@@ -14,18 +14,21 @@ const PER_BATCH = 100
 const RECORDS = BATCHES * PER_BATCH
 /** One batch of the log below. */
 const BATCH_BYTES = 11_000
+const valueAt = (offset: number): string => `${offset}`.padStart(100)
 
 /** 3 MB in batches of 100 records, and a consumer of it. */
-async function world(maxPollRecords = 1) {
+async function world(maxPollRecords = 1, options: ConsumerOptions<never, never> = {}) {
   const { disk, counts } = countingDisk(new MemoryDisk())
   const clock = new VirtualClock()
   const cluster = await Cluster.onDisk(disk, { clock })
   onTestFinished(() => cluster.close())
   await cluster.admin.createTopic({ topic: 't' })
   const producer = cluster.producer()
-  const messages = Array.from({ length: PER_BATCH }, () => ({ value: Buffer.alloc(100) }))
-  for (let n = 0; n < BATCHES; n++) await producer.send({ topic: 't', messages })
-  const consumer = cluster.consumer({ autoOffsetReset: 'earliest', maxPollRecords })
+  for (let n = 0; n < BATCHES; n++) {
+    const values = Array.from({ length: PER_BATCH }, (_, index) => valueAt(n * PER_BATCH + index))
+    await producer.send({ topic: 't', messages: values.map(value => ({ value })) })
+  }
+  const consumer = cluster.consumer({ autoOffsetReset: 'earliest', maxPollRecords, ...options })
   await consumer.assign([place])
   const read = async (offset: number): Promise<void> => {
     consumer.seek({ ...place, offset })
@@ -53,6 +56,33 @@ describe('a reader that is moved for each record', () => {
       expect(bytes, `offset ${offset}`).toBeLessThan(2 * 8_192 + 2 * BATCH_BYTES)
       expect(calls).toBeLessThanOrEqual(4)
     }
+  })
+
+  it('has no buffer made for a record', async () => {
+    const { read } = await world()
+    const random = seededRandom(4)
+    await read(0)
+    const allocate = vi.spyOn(Buffer, 'allocUnsafeSlow')
+    for (let n = 0; n < 50; n++) await read(random.int(RECORDS))
+    expect(allocate.mock.calls.length).toBeLessThan(3)
+    allocate.mockRestore()
+  })
+
+  it.each([
+    ['one', 1, {}],
+    ['few', 7, {}],
+    ['many', 90, {}],
+    ['text', 7, { valueDeserializer: 'string' }],
+    ['what a deserializer keeps', 7, { valueDeserializer: (bytes: Uint8Array) => bytes }],
+  ])('what it keeps stays as it was: %s', async (_, count, options) => {
+    const { consumer } = await world(count, options as ConsumerOptions<never, never>)
+    const random = seededRandom(5)
+    const records: ConsumerRecord<unknown, unknown>[] = []
+    for (let n = 0; n < 60; n++) {
+      consumer.seek({ ...place, offset: random.int(RECORDS) })
+      records.push(...(await consumer.poll()))
+    }
+    for (const { offset, value } of records) expect(String(value)).toBe(valueAt(offset))
   })
 
   it('the same at the tail, and behind its position', async () => {

@@ -2,12 +2,13 @@
 
 import { asBuffer } from '../../base/bytes.js'
 import { Batch, batchesOf, frameAt, whyInvalid } from '../../model/batch/batch.js'
+import { giveBack } from '../../model/batch/read-buffers.js'
 import { RecordCursor, type PlainRecordSink } from '../../model/batch/record-cursor.js'
 import type { Header, TimestampType } from '../../model/batch/record.js'
 import { PartlogError, toPartlogError } from '../../model/errors.js'
 import type { EpochTrail } from '../line/epoch-trail.js'
 import { ReadRecord, RecordSource } from '../line/read-record.js'
-import type { Deserializer } from '../line/serdes.js'
+import { asText, type Deserializer } from '../line/serdes.js'
 
 /**
  * A record read from a topic.
@@ -61,6 +62,8 @@ export class RecordChunk implements PlainRecordSink {
   /** What `take` returns. */
   #taken: ReadRecord[] = []
   #source: RecordSource | undefined
+  /** Records that were taken may be views of the bytes. */
+  #isReferred = false
   #nextOffset: number
   /** The offset after its last whole batch: where the next fetch continues. */
   readonly endOffset: number
@@ -158,11 +161,28 @@ export class RecordChunk implements PlainRecordSink {
     return new RecordSource(place, bytes, this.#taken.length)
   }
 
+  /** Nothing more is taken of it. Its memory is given back unless something may refer to it. */
+  close(): void {
+    if (!this.#isReferred && !this.#hasOwnDeserializer) giveBack(this.#bytes)
+  }
+
+  /** A deserializer of the application may keep the bytes that it gets. */
+  get #hasOwnDeserializer(): boolean {
+    const { key, value } = this.#options.deserializers
+    const isOwn = (each: Deserializer<unknown> | undefined): boolean =>
+      each !== undefined && each !== asText
+    return isOwn(key) || isOwn(value)
+  }
+
   /** Nothing more is taken of a batch for now: few records get bytes of their own. */
   #releaseSource(): void {
     const source = this.#source
     this.#source = undefined
-    if (source === undefined || !source.copyFew()) return
+    if (source === undefined || source.first === this.#taken.length) return
+    if (!source.copyFew()) {
+      this.#isReferred = true
+      return
+    }
     for (let at = source.first; at < this.#taken.length; at++) this.#taken[at]?.copyFields()
   }
 

@@ -100,6 +100,8 @@ export class Fetcher {
   /** In the order in which they are served; the first is next. */
   #states: PartitionState[] = []
   #isScheduled = false
+  /** That of a fetch that was answered at once: nobody listens to it. */
+  #unused: AbortController | undefined
   /** There is room for another chunk since the last fetch. */
   #isChunkUsedUp = false
 
@@ -202,7 +204,7 @@ export class Fetcher {
       if (state.noteTaken()) this.wake()
       return { state, version: state.version, records }
     }
-    state.chunks.shift()
+    state.chunks.shift()?.close()
     // Control records and gaps only: there is nothing to process in them.
     if (state.delivered === state.processed) state.processed = state.position
     state.delivered = state.position
@@ -270,8 +272,9 @@ export class Fetcher {
   /** Sends one fetch. True if it was answered at once, as a broker in this process may. */
   #fetch(leader: number, states: readonly PartitionState[]): boolean {
     const asked = states.map(state => this.#asked(state))
-    const controller = new AbortController()
+    const controller = this.#unused ?? new AbortController()
     const response = this.#send(leader, asked, controller.signal)
+    this.#unused = response instanceof Promise ? undefined : controller
     if (response instanceof Promise) {
       void this.#await({ leader, asked, controller }, response)
       return false

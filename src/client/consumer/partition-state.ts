@@ -175,7 +175,7 @@ export class PartitionState {
 
   /** Drops what was fetched: what is fetched next is for a reader at another place. */
   #dropFetched(): void {
-    this.chunks.length = 0
+    for (const chunk of this.chunks.splice(0)) chunk.close()
     this.#fetched = 0
     this.#taken = 0
     this.version++

@@ -10,6 +10,7 @@
 import { getInt64 } from '../../base/bytes.js'
 import { isDiskError } from '../../disk/disk.js'
 import { Batch, BATCH_HEADER_BYTES, frameAt } from '../../model/batch/batch.js'
+import { lendBuffer } from '../../model/batch/read-buffers.js'
 import type { Offset, Position } from '../../model/units.js'
 import { IndexError } from '../format/index-file.js'
 import { DamagedBytesError } from '../format/log-errors.js'
@@ -94,8 +95,7 @@ function readBatches(segment: Segment, position: Position, bounds: ReadBounds): 
   }
   if (wanted > SHORT_READ_BYTES || wanted > left) return undefined
   const most = Math.min(wanted + OFFSET_BYTES, left)
-  const isSmall = most < OWN_BUFFER_BYTES
-  const bytes = isSmall ? Buffer.allocUnsafe(most) : Buffer.allocUnsafeSlow(most)
+  const bytes = most < OWN_BUFFER_BYTES ? Buffer.allocUnsafe(most) : lendBuffer(most)
   return segment.file.readNow(position, bytes) === most ? bytes : undefined
 }
 
