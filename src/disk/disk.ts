@@ -59,8 +59,9 @@ export interface DiskFile {
   readonly size: number
   /**
    * The bytes of `[position, position + length)`, fewer where the file ends. The caller owns them.
+   * They may be in `into`, a buffer of the caller's with at least `length` bytes.
    */
-  read(position: number, length: number): Promise<Buffer>
+  read(position: number, length: number, into?: Buffer): Promise<Buffer>
   /**
    * Fills `into` with the bytes from `position` on, as far as the file goes, and returns how many
    * there were. For few bytes that are probably in the page cache: it blocks. Throws a transient

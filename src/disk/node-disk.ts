@@ -372,9 +372,9 @@ class NodeFile implements DiskFile, DescriptorHolder {
     })
   }
 
-  async read(position: number, length: number): Promise<Buffer> {
+  async read(position: number, length: number, into?: Buffer): Promise<Buffer> {
     const wanted = Math.max(0, Math.min(length, this.#size - position))
-    const buffer = Buffer.allocUnsafeSlow(wanted)
+    const buffer = into?.subarray(0, wanted) ?? Buffer.allocUnsafeSlow(wanted)
     const done = await this.#pinned('read', descriptor => readFully(descriptor, buffer, position))
     return done === wanted ? buffer : buffer.subarray(0, done)
   }

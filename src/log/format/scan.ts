@@ -5,7 +5,7 @@
  * used.
  */
 
-import type { DiskFile } from '../../disk/disk.js'
+import { isDiskError, type DiskFile } from '../../disk/disk.js'
 import {
   Batch,
   BATCH_HEADER_BYTES,
@@ -41,6 +41,11 @@ export interface ScanOptions {
   readonly checksCrc?: boolean
   /** How much of the file to read at a time, unless a batch is larger. Default 1 MiB. */
   readonly windowBytes?: number
+  /**
+   * No batch is used after its visit. Then the file is read into two buffers in turn: one is read
+   * while the batches of the other are checked. Default false.
+   */
+  readonly isPassing?: boolean
 }
 
 export async function scanBatches(
@@ -49,12 +54,14 @@ export async function scanBatches(
   options: ScanOptions = {},
 ): Promise<ScanEnd> {
   const { from = 0, to = file.size, checksCrc = true } = options
-  const { windowBytes: usualBytes = SCAN_WINDOW_BYTES } = options
+  const { windowBytes: usualBytes = SCAN_WINDOW_BYTES, isPassing = false } = options
+  const windows = new Windows(file, to, isPassing)
   let position = from
   let windowBytes = usualBytes
   while (position < to) {
     const wanted = Math.min(windowBytes, to - position)
-    const window = await file.read(position, wanted)
+    const window = await windows.read(position, wanted)
+    if (isPassing) windows.readAhead(window, position, usualBytes)
     const step = walkWindow(window, position, { visit, checksCrc })
     if (step.reason !== undefined) return step
     if (step.position === position) {
@@ -70,6 +77,121 @@ export async function scanBatches(
     position = step.position
   }
   return { position }
+}
+
+/** Reads windows of a file; with `isKept` into buffers that are used again, the next one ahead. */
+class Windows {
+  readonly #file: DiskFile
+  readonly #to: Position
+  readonly #isKept: boolean
+  #buffer: Buffer | undefined
+  #spare: Buffer | undefined
+  #ahead: { readonly position: Position; readonly window: Promise<Buffer> } | undefined
+
+  constructor(file: DiskFile, to: Position, isKept: boolean) {
+    this.#file = file
+    this.#to = to
+    this.#isKept = isKept
+  }
+
+  async read(position: Position, wanted: number): Promise<Buffer> {
+    const ahead = this.#ahead
+    this.#ahead = undefined
+    const window = await ahead?.window
+    if (window !== undefined && ahead?.position === position) return window
+    return await this.#read(position, wanted)
+  }
+
+  /** Begins to read what follows the whole batches of a window. */
+  readAhead(window: Buffer, windowAt: Position, bytes: number): void {
+    const whole = wholeBytes(window)
+    const position = windowAt + whole
+    if (whole === 0 || position >= this.#to) return
+    const reading = this.#read(position, Math.min(bytes, this.#to - position))
+    reading.catch(() => undefined) // whoever reads there gets the error
+    this.#ahead = { position, window: reading }
+  }
+
+  #read(position: Position, wanted: number): Promise<Buffer> {
+    if (!this.#isKept) return this.#file.read(position, wanted)
+    const free = this.#spare
+    this.#spare = this.#buffer
+    this.#buffer = free !== undefined && free.length >= wanted ? free : Buffer.allocUnsafeSlow(wanted)
+    return this.#file.read(position, wanted, this.#buffer)
+  }
+}
+
+/** The bytes of the whole batches that a window begins with. */
+function wholeBytes(window: Buffer): number {
+  let at = 0
+  while (at < window.length) {
+    const size = frameAt(window, at, window.length)
+    if (size <= 0 || at + size > window.length) break
+    at += size
+  }
+  return at
+}
+
+const HEADERS_WINDOW_BYTES = 64 * 1024
+/** Of larger batches only the header is read; none of them is a control batch. */
+const LARGE_BATCH_BYTES = 16 * 1024
+/** Windows that are read before other work gets a turn: about half a millisecond. */
+const WINDOWS_PER_TURN = 64
+
+/**
+ * Like `scanBatches` without checksums, for a visitor that needs no records and keeps no batch: of
+ * large batches only the header is read.
+ */
+export async function scanHeaders(
+  file: DiskFile,
+  visit: BatchVisitor,
+  { from, turn }: { readonly from: Position; readonly turn: () => Promise<void> },
+): Promise<ScanEnd> {
+  const buffer = Buffer.allocUnsafe(Math.min(HEADERS_WINDOW_BYTES, Math.max(0, file.size - from)))
+  let position = from
+  for (let count = 1; position < file.size; count++) {
+    if (count % WINDOWS_PER_TURN === 0) await turn()
+    const window = await readHeadersWindow(file, position, buffer)
+    const step = walkHeaders(window, position, { visit, end: file.size })
+    if (step.reason !== undefined) return step
+    if (step.position === position) {
+      return { position, reason: shortReason(file.size - position), isShort: true }
+    }
+    position = step.position
+  }
+  return { position }
+}
+
+async function readHeadersWindow(
+  file: DiskFile,
+  position: Position,
+  buffer: Buffer,
+): Promise<Buffer> {
+  try {
+    return buffer.subarray(0, file.readNow(position, buffer))
+  } catch (error) {
+    if (!isDiskError(error) || !error.isTransient) throw error
+    return await file.read(position, buffer.length) // waits for a descriptor
+  }
+}
+
+function walkHeaders(
+  window: Buffer,
+  windowAt: Position,
+  { visit, end }: { readonly visit: BatchVisitor; readonly end: Position },
+): ScanEnd {
+  let at = 0
+  while (at + BATCH_HEADER_BYTES <= window.length) {
+    const position = windowAt + at
+    const size = frameAt(window, at, window.length)
+    if (size < 0) return { position, reason: whyBroken(window, at) }
+    const isThere = size > LARGE_BATCH_BYTES ? position + size <= end : at + size <= window.length
+    if (!isThere) break
+    const reason = visit(new Batch(window, at), position)
+    if (reason !== undefined) return { position, reason }
+    at += size
+  }
+  return { position: windowAt + at }
 }
 
 /**

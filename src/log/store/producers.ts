@@ -28,7 +28,7 @@ import type { Offset, Position } from '../../model/units.js'
 import { parseSegmentFile, segmentFile } from '../format/files.js'
 import { IndexError } from '../format/index-file.js'
 import { ProducerState, type WrittenBatch } from '../format/producer-state.js'
-import { scanBatches } from '../format/scan.js'
+import { scanHeaders } from '../format/scan.js'
 import type { Segment } from './segment.js'
 
 const SNAPSHOT_MAX_BYTES = 64 * 1024 * 1024
@@ -230,7 +230,8 @@ export class Producers {
     const first = segments.findLastIndex(({ baseOffset }) => baseOffset <= from)
     for (const segment of segments.slice(Math.max(first, 0))) {
       const start = segment.baseOffset < from ? await positionOf(segment, from) : 0
-      const { reason } = await scanBatches(segment.file, note, { from: start, checksCrc: false })
+      const turn = (): Promise<void> => clock.turn()
+      const { reason } = await scanHeaders(segment.file, note, { from: start, turn })
       if (reason === undefined) continue
       logger.warn(`${segment.file.path}: some producers could not be restored: ${reason}`)
     }

@@ -148,7 +148,11 @@ export class SegmentTimes {
   async #readTimes(from: Position, checksCrc: boolean): Promise<Position> {
     const { file } = this.#segment
     const note = (batch: Batch): undefined => this.note(batch) as undefined
-    const { position, reason } = await scanBatches(file, note, { from, checksCrc })
+    const { position, reason } = await scanBatches(file, note, {
+      from,
+      checksCrc,
+      isPassing: true,
+    })
     if (reason !== undefined) throw new DamagedBytesError(file.path, position, reason)
     return position
   }

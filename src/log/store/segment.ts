@@ -309,7 +309,7 @@ export class Segment {
       this.#noteReplayed(batch, position)
       return undefined
     }
-    const end = await scanBatches(this.file, take, { from })
+    const end = await scanBatches(this.file, take, { from, isPassing: true })
     if (last !== undefined && end.reason !== undefined && end.position === from) {
       throw this.#wrongEntry(last)
     }
@@ -370,6 +370,7 @@ export class Segment {
         this.note(batch, at)
         return undefined
       },
+      { isPassing: true },
     )
     if (reason !== undefined) throw new DamagedBytesError(this.file.path, position, reason)
     this.times.grown(0, position)
