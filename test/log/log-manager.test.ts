@@ -86,6 +86,41 @@ async function filled(how: 'closed' | 'abandoned' = 'closed'): Promise<House> {
   return h
 }
 
+describe('a log whose files nobody has synced', () => {
+  it.each(['closed', 'abandoned'] as const)('%s: they are, with its first records', async how => {
+    const h = house()
+    const manager = await openHouse(h)
+    await manager.create(known(0))
+    await manager.syncNames()
+    await (how === 'closed' ? manager.close() : manager.abandon())
+    const again = await openHouse(h)
+    const log = await again.load(known(0))
+    appendMany(log, 3)
+    await log.checkpoint()
+    await again.syncNames()
+    await again.writeCheckpoints()
+    const left = { ...h, disk: afterPowerCut(h.disk.history, 'synced', seededRandom(1)) }
+    const last = await openHouse(left)
+    expect(await readAll(await last.load(known(0)))).toEqual(expected(3))
+    expect(last.findings.map(({ kind }) => kind)).not.toContain('torn-tail')
+  })
+
+  it('they are before a checkpoint says that recovered records are durable', async () => {
+    const h = house()
+    const manager = await openHouse(h)
+    appendMany(await manager.create(known(0)), 3)
+    await manager.syncNames()
+    await manager.abandon() // the process dies, the page cache has everything
+    const again = await openHouse(h)
+    await again.load(known(0))
+    await again.syncNames()
+    await again.writeCheckpoints()
+    const left = { ...h, disk: afterPowerCut(h.disk.history, 'synced', seededRandom(1)) }
+    const last = await openHouse(left)
+    expect(await readAll(await last.load(known(0)))).toEqual(expected(3))
+  })
+})
+
 describe('a data folder', () => {
   it('a new data folder is created with meta.properties', async () => {
     const h = house()

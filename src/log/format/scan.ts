@@ -116,7 +116,8 @@ class Windows {
     if (!this.#isKept) return this.#file.read(position, wanted)
     const free = this.#spare
     this.#spare = this.#buffer
-    this.#buffer = free !== undefined && free.length >= wanted ? free : Buffer.allocUnsafeSlow(wanted)
+    const isEnough = free !== undefined && free.length >= wanted
+    this.#buffer = isEnough ? free : Buffer.allocUnsafeSlow(wanted)
     return this.#file.read(position, wanted, this.#buffer)
   }
 }
@@ -147,7 +148,8 @@ export async function scanHeaders(
   visit: BatchVisitor,
   { from, turn }: { readonly from: Position; readonly turn: () => Promise<void> },
 ): Promise<ScanEnd> {
-  const buffer = Buffer.allocUnsafe(Math.min(HEADERS_WINDOW_BYTES, Math.max(0, file.size - from)))
+  const left = Math.max(0, file.size - from)
+  const buffer = Buffer.allocUnsafe(Math.min(HEADERS_WINDOW_BYTES, left))
   let position = from
   for (let count = 1; position < file.size; count++) {
     if (count % WINDOWS_PER_TURN === 0) await turn()

@@ -35,6 +35,8 @@ import {
 } from './recovery.js'
 
 const SMALL_FILE_MAX_BYTES = 1024 * 1024
+/** Files in the folder of a new log: a segment and the topic's id. */
+const NEW_FILES = 2
 /** Kafka's files next to a segment; without their `.log` they mean nothing. */
 const DERIVED_KINDS = new Set(['index', 'timeindex', 'txnindex'])
 
@@ -81,6 +83,8 @@ export async function openLog(context: LogContext, options: OpenLogOptions): Pro
     await disk.syncDirectory(folder)
     entries = disk.list(folder)
   }
+  const unused = asItWasMade(found, entries, options)
+  if (unused !== undefined) return { log: unusedLog(context, unused), findings: [] }
   try {
     return await openSegments({ ...context, entries }, found, options)
   } catch (error) {
@@ -91,6 +95,18 @@ export async function openLog(context: LogContext, options: OpenLogOptions): Pro
     if (mayCut) return await openLog(context, { ...options, wasClosedCleanly: false })
     throw corruptLog(nameOf(context), error.message)
   }
+}
+
+/** The segment of a log that was never written, as most are where there are thousands. */
+function asItWasMade(
+  [first, second]: readonly Segment[],
+  entries: readonly DiskEntry[],
+  { recoveryPoint, durableOffset = 0, logStartOffset = 0 }: OpenLogOptions,
+): Segment | undefined {
+  if (first?.size !== 0 || second !== undefined || entries.length !== NEW_FILES) return undefined
+  if (!entries.some(({ name }) => name === PARTITION_METADATA)) return undefined
+  const offsets = [first.baseOffset, recoveryPoint, durableOffset, logStartOffset]
+  return offsets.every(offset => offset === 0) ? first : undefined
 }
 
 /** A log's folder as it was listed. */
@@ -117,10 +133,30 @@ async function openSegments(
     leaderEpochMax: options.leaderEpochMax ?? Infinity,
   })
   const { logEndOffset } = opened
+  const newFiles = await syncedIdentity(context, options, logEndOffset)
   const producers = await Producers.load(context, opened, entries)
   const { firstDirtyOffset = 0 } = options
-  const state = { ...opened, recoveryPoint: logEndOffset, firstDirtyOffset, epochs, producers }
+  const offsets = { recoveryPoint: logEndOffset, firstDirtyOffset }
+  const state = { ...opened, ...offsets, epochs, producers, newFiles }
   return { log: new Log(context, state), findings }
+}
+
+/**
+ * The file that names the topic is synced before the first checkpoint says that records are
+ * durable: without it they would be refused. Returns the files left for the log's first sync.
+ */
+async function syncedIdentity(
+  { disk, folder }: LogContext,
+  { recoveryPoint }: OpenLogOptions,
+  logEndOffset: Offset,
+): Promise<readonly string[]> {
+  if (recoveryPoint > 0) return []
+  const path = join(folder, PARTITION_METADATA)
+  if (!disk.exists(path)) return []
+  if (logEndOffset === 0) return [path]
+  const file = disk.open(path)
+  await file.sync().finally(() => file.close())
+  return []
 }
 
 /**
@@ -130,13 +166,17 @@ async function openSegments(
 export function createLog(context: LogContext, topicId: string): Log {
   const { disk, folder } = context
   disk.makeDirectory(folder)
-  const newFiles = [join(folder, PARTITION_METADATA)]
   writeNewFile(disk, join(folder, PARTITION_METADATA), formatPartitionMetadata(topicId))
   const names = new Set<string>() // the folder is new
-  const segments = [Segment.create({ ...segmentOptions(context, 0), names })]
-  const extent = { segments, logStartOffset: 0, logEndOffset: 0, recoveryPoint: 0 }
+  return unusedLog(context, Segment.create({ ...segmentOptions(context, 0), names }))
+}
+
+/** A log without records. Nobody has synced its files, or that is not known. */
+function unusedLog(context: LogContext, segment: Segment): Log {
+  const extent = { segments: [segment], logStartOffset: 0, logEndOffset: 0, recoveryPoint: 0 }
   const producers = Producers.none(context)
   const epochs = new LeaderEpochs()
+  const newFiles = [join(context.folder, PARTITION_METADATA)]
   return new Log(context, { ...extent, firstDirtyOffset: 0, epochs, producers, newFiles })
 }
 
