@@ -36,13 +36,13 @@ function stateIn(wanted: PositionState): PartitionState {
 
 describe('the position of a partition', () => {
   const pairs = STATES.flatMap(from =>
-    STATES.filter(to => to !== from).map(to => ({ from, to, isAllowed: WAYS[from].includes(to) })),
+    STATES.filter(to => to !== from).map(to => ({ from, to, may: WAYS[from].includes(to) ? 'may' : 'may not' })),
   )
 
-  it.each(pairs)('a position may change from $from to $to: $isAllowed', ({ from, to, isAllowed }) => {
+  it.each(pairs)('a position $may change from $from to $to', ({ from, to, may }) => {
     const state = stateIn(from)
     expect(state.state).toBe(from)
-    if (isAllowed) {
+    if (may === 'may') {
       STEPS[to](state)
       expect([state.state, state.error]).toEqual([to, to === 'failed' ? error : undefined])
     } else {

@@ -87,19 +87,19 @@ async function walk(seed: number): Promise<readonly string[]> {
 
 describe("a member's states", () => {
   const pairs = STATES.flatMap(from =>
-    STATES.map(to => ({ from, to, isAllowed: WAYS[from].includes(to) })),
+    STATES.map(to => ({ from, to, may: WAYS[from].includes(to) ? 'may' : 'may not' })),
   )
 
-  it.each(pairs)('a member may change from $from to $to: $isAllowed', ({ from, to, isAllowed }) => {
+  it.each(pairs)('a member $may change from $from to $to', ({ from, to, may }) => {
     const step = (): void => checkStep(MEMBER_STATES, from, to)
-    if (isAllowed) expect(step).not.toThrow()
+    if (may === 'may') expect(step).not.toThrow()
     else expect(step).toThrow(`${from} → ${to}`)
   })
 
   it('a member takes all allowed steps between its states, and no others', async () => {
     const seen = new Set<string>()
     for (let seed = 1; seed <= 150; seed++) for (const step of await walk(seed)) seen.add(step)
-    const allowed = pairs.filter(({ isAllowed }) => isAllowed)
+    const allowed = pairs.filter(({ may }) => may === 'may')
     expect([...seen].sort()).toEqual(allowed.map(({ from, to }) => `${from} → ${to}`).sort())
   })
 })
