@@ -206,7 +206,9 @@ export class RecordChunk implements PlainRecordSink {
 
   #opened(batch: Batch): RecordCursor {
     try {
-      return new RecordCursor(batch)
+      const cursor = new RecordCursor(batch)
+      cursor.skipTo(this.#nextOffset)
+      return cursor
     } catch (cause) {
       const { code, sentence } = toPartlogError(cause)
       const { topic, partition } = this.#options

@@ -135,6 +135,33 @@ describe('records taken the short way', () => {
     return offsets
   }
 
+  it('a cursor that skips to an offset is where one that reads that far is', () => {
+    const random = seededRandom(13)
+    let skipped = 0
+    for (let n = 0; n < 600; n++) {
+      const bytes = randomBatch(random, { headers: n % 2 === 0, sizes: n % 3 === 0 ? 300 : 10 })
+      if (n % 5 === 0) bytes[61 + random.int(bytes.length - 61)]! ^= 1 << random.int(8)
+      const batch = new Batch(bytes, 0)
+      const from = random.int(batch.recordsCount + 2)
+      const all = longWay(batch)
+      const rest = reading(records => {
+        const cursor = new RecordCursor(batch)
+        const before = cursor.remaining
+        cursor.skipTo(from)
+        if (cursor.remaining < before) skipped++
+        while (cursor.next()) {
+          const { offset, timestamp, key, value, headers } = cursor
+          records.push([offset, timestamp, textOf(key), textOf(value), headers.length])
+        }
+      })
+      // A record that is passed over is not looked into: its damage does not matter.
+      if (all.error !== undefined && rest.error === undefined) continue
+      expect(rest.error).toBe(all.error)
+      expect(all.records.slice(-rest.records.length || Infinity)).toEqual(rest.records)
+    }
+    expect(skipped).toBeGreaterThan(300)
+  })
+
   it('a sink that throws leaves the cursor where it was', () => {
     const cursor = six()
     const takePlain = (): never => {
