@@ -103,25 +103,24 @@ export class ReadRecord {
   }
 
   // A copy that some library makes with this prototype has neither key nor value, but can be shown.
+  // There are no private methods: each record would have to be marked as having them.
 
   get key(): unknown {
     if (!(#key in this)) return undefined
-    return this.#key === NOT_MADE ? this.#makeKey() : this.#key
+    if (this.#key === NOT_MADE) {
+      const { bytes, from } = this.#source as RecordSource
+      this.#key = fieldView(bytes, this.#at - from)
+    }
+    return this.#key
   }
 
   get value(): unknown {
     if (!(#value in this)) return undefined
-    return this.#value === NOT_MADE ? this.#makeValue() : this.#value
-  }
-
-  #makeKey(): unknown {
-    const { bytes, from } = this.#source as RecordSource
-    return (this.#key = fieldView(bytes, this.#at - from))
-  }
-
-  #makeValue(): unknown {
-    const { bytes, from } = this.#source as RecordSource
-    return (this.#value = fieldView(bytes, afterField(bytes, this.#at - from)))
+    if (this.#value === NOT_MADE) {
+      const { bytes, from } = this.#source as RecordSource
+      this.#value = fieldView(bytes, afterField(bytes, this.#at - from))
+    }
+    return this.#value
   }
 
   /** Its fields were read the long way. */
@@ -137,16 +136,10 @@ export class ReadRecord {
     const at = this.#at
     const isPlain = this.#key === NOT_MADE
     if (isPlain && (keyAs === asText || isNullField(bytes, at))) this.#key = fieldText(bytes, at)
-    else if (keyAs !== undefined) this.#key = this.#deserialized(keyAs, this.key, 'key')
+    else if (keyAs !== undefined) this.#key = deserialized(this, keyAs, 'key')
     if (isPlain && valueAs === asText) this.#value = fieldText(bytes, afterField(bytes, at))
-    else if (valueAs !== undefined) this.#value = this.#deserialized(valueAs, this.value, 'value')
+    else if (valueAs !== undefined) this.#value = deserialized(this, valueAs, 'value')
     if (this.#key !== NOT_MADE && this.#value !== NOT_MADE) this.#source = undefined
-  }
-
-  #deserialized(using: Deserializer<unknown>, bytes: unknown, part: 'key' | 'value'): unknown {
-    if (bytes === null) return null
-    const { topic, partition, offset, headers } = this
-    return deserialize(using, bytes as Uint8Array, { topic, partition, offset, headers }, part)
   }
 
   /** What was made of the chunk already gets bytes of its own. */
@@ -175,4 +168,14 @@ function copiedHeader({ key, value }: Header): Header {
 
 function copied(made: unknown): unknown {
   return Buffer.isBuffer(made) ? Buffer.from(made) : made
+}
+
+function deserialized(
+  record: ReadRecord,
+  using: Deserializer<unknown>,
+  part: 'key' | 'value',
+): unknown {
+  const { topic, partition, offset, headers, [part]: bytes } = record
+  if (bytes === null) return null
+  return deserialize(using, bytes as Uint8Array, { topic, partition, offset, headers }, part)
 }

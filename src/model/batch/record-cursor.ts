@@ -139,9 +139,9 @@ export class RecordCursor {
   }
 
   /**
-   * At the start of a batch that has a record for each of its offsets: passes over the records below
-   * `from` by their lengths alone (a random read: 36 → 32 µs). If the record after them has another
-   * offset, or a length is not plain, nothing is passed over.
+   * At the start of a batch that has a record for each of its offsets: passes over the records
+   * below `from` by their lengths alone (a random read: 36 → 32 µs). If the record after them has
+   * another offset, or a length is not plain, nothing is passed over.
    */
   skipTo(from: Offset): void {
     const { recordsCount, lastOffsetDelta } = this.#batch
