@@ -13,7 +13,8 @@
 import { assert } from '../../base/assert.js'
 import type { Offset, Position } from '../../model/units.js'
 import { OFFSET_ENTRY } from './index-entry.js'
-import { IndexError, IndexFile, type IndexEntries, type IndexFileOptions } from './index-file.js'
+import { IndexError, type IndexEntries, type IndexFileOptions } from './index-file.js'
+import { SparseIndex, type EntryLayout } from './sparse-index.js'
 
 const RELATIVE_MAX = 2 ** 31 - 1
 
@@ -22,38 +23,34 @@ export interface OffsetIndexEntry {
   readonly position: Position
 }
 
-export class OffsetIndex {
-  readonly file: IndexFile
-  readonly #baseOffset: Offset
-  readonly #entriesMax: number
-  #last: OffsetIndexEntry | undefined
+const LAYOUT: EntryLayout<OffsetIndexEntry> = {
+  bytes: OFFSET_ENTRY.bytes,
+  offset: OFFSET_ENTRY.offset,
+  read: (entries, index, baseOffset) => ({
+    offset: baseOffset + entries.read(index, OFFSET_ENTRY.offset),
+    position: entries.read(index, OFFSET_ENTRY.position),
+  }),
+  check: checkAscending,
+}
 
+export class OffsetIndex extends SparseIndex<OffsetIndexEntry> {
   constructor(
     baseOffset: Offset,
     maxBytes: number,
     options: Omit<IndexFileOptions, 'entryBytes' | 'check'>,
   ) {
-    this.#baseOffset = baseOffset
-    this.#entriesMax = Math.floor(maxBytes / OFFSET_ENTRY.bytes)
-    const check = (entries: Buffer): void => this.#check(entries)
-    this.file = new IndexFile({ ...options, entryBytes: OFFSET_ENTRY.bytes, check })
+    super(LAYOUT, baseOffset, maxBytes, options)
   }
 
   get isFull(): boolean {
-    return this.file.count >= this.#entriesMax
-  }
-
-  /** The entry added last; known for a new or loaded index. */
-  get last(): OffsetIndexEntry | undefined {
-    return this.#last
+    return this.file.count >= this.entriesMax
   }
 
   append(offset: Offset, position: Position): void {
-    const relative = offset - this.#baseOffset
+    const relative = offset - this.baseOffset
     assert(relative >= 0 && relative <= RELATIVE_MAX, 'relative offset fits', { offset })
-    assert(this.#last === undefined || offset > this.#last.offset, 'index ascends', { offset })
-    this.file.append(OFFSET_ENTRY.of(relative, position))
-    this.#last = { offset, position }
+    assert(this.last === undefined || offset > this.last.offset, 'index ascends', { offset })
+    this.add(OFFSET_ENTRY.of(relative, position), { offset, position })
   }
 
   /** The greatest entry at or below `target`, or the start of the segment. */
@@ -68,49 +65,23 @@ export class OffsetIndex {
   }
 
   #floor(entries: IndexEntries, target: Offset): OffsetIndexEntry {
-    const relative = target - this.#baseOffset
+    const relative = target - this.baseOffset
     const index = entries.lastIndex(at => entries.read(at, OFFSET_ENTRY.offset) <= relative)
-    return this.#entryAt(entries, index) ?? { offset: this.#baseOffset, position: 0 }
+    return this.entryAt(entries, index) ?? { offset: this.baseOffset, position: 0 }
   }
+}
 
-  /** Reads the file, so that entries can be added. */
-  async load(): Promise<void> {
-    const entries = await this.file.entries()
-    this.#last = this.#entryAt(entries, entries.count - 1)
-  }
-
-  /** Keeps the entries below `offset`. */
-  async truncateTo(offset: Offset): Promise<void> {
-    const entries = await this.file.entries()
-    const relative = offset - this.#baseOffset
-    const last = entries.lastIndex(at => entries.read(at, OFFSET_ENTRY.offset) < relative)
-    this.file.truncateTo(last + 1)
-    this.#last = this.#entryAt(entries, last)
-  }
-
-  reset(): void {
-    this.file.reset()
-    this.#last = undefined
-  }
-
-  #check(entries: Buffer): void {
-    let offset = -1
-    // No entry points to a segment's first batch, but zeros of a lost sector would.
-    let position = 0
-    for (let at = 0; at < entries.length; at += OFFSET_ENTRY.bytes) {
-      const nextOffset = OFFSET_ENTRY.offset(entries, at)
-      const nextPosition = OFFSET_ENTRY.position(entries, at)
-      if (nextOffset <= offset || nextPosition <= position) {
-        throw new IndexError(`${this.file.path} does not ascend at byte ${at}`)
-      }
-      offset = nextOffset
-      position = nextPosition
+function checkAscending(entries: Buffer, path: string): void {
+  let offset = -1
+  // No entry points to a segment's first batch, but zeros of a lost sector would.
+  let position = 0
+  for (let at = 0; at < entries.length; at += OFFSET_ENTRY.bytes) {
+    const nextOffset = OFFSET_ENTRY.offset(entries, at)
+    const nextPosition = OFFSET_ENTRY.position(entries, at)
+    if (nextOffset <= offset || nextPosition <= position) {
+      throw new IndexError(`${path} does not ascend at byte ${at}`)
     }
-  }
-
-  #entryAt(entries: IndexEntries, index: number): OffsetIndexEntry | undefined {
-    if (index < 0) return undefined
-    const offset = this.#baseOffset + entries.read(index, OFFSET_ENTRY.offset)
-    return { offset, position: entries.read(index, OFFSET_ENTRY.position) }
+    offset = nextOffset
+    position = nextPosition
   }
 }
