@@ -14,7 +14,7 @@ const ONE = process.env['ROT_SEED']
 /** So that a hundred meet every kind of file and damage. */
 const STEP = CASES >= 1_000 ? 1 : 61
 
-vi.setConfig({ testTimeout: CASES >= 1_000 ? 3_600_000 : 120_000 })
+vi.setConfig({ testTimeout: CASES >= 1_000 ? 3_600_000 : 600_000 })
 
 /** Name, brokers, killed, and how many tenths of the cases. */
 const BASES = [
