@@ -44,13 +44,13 @@ describe('buffers of frames', () => {
   it('a buffer is not used again before its frame is released', () => {
     const buffers = new FrameBuffers()
     const [first, second] = [buffers.take(20_000), buffers.take(20_000)]
-    expect(second.buffer).not.toBe(first.buffer)
+    expect(second.buffer === first.buffer).toBe(false)
     buffers.release(first)
     buffers.release(first) // counts once
     const third = buffers.take(30_000)
-    expect(third.buffer).toBe(first.buffer)
+    expect(third.buffer === first.buffer).toBe(true)
     expect(third.length).toBe(30_000)
-    expect(buffers.take(30_000).buffer).not.toBe(first.buffer)
+    expect(buffers.take(30_000).buffer === first.buffer).toBe(false)
   })
 
   it('small and huge frames have buffers of their own', () => {
@@ -58,7 +58,7 @@ describe('buffers of frames', () => {
     for (const size of [10, 3_000_000]) {
       const one = buffers.take(size)
       buffers.release(one)
-      expect(buffers.take(size)).not.toBe(one)
+      expect(buffers.take(size) === one).toBe(false)
       expect(one.length).toBe(size)
     }
   })
