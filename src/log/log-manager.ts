@@ -413,21 +413,32 @@ export class LogManager {
     const folder = join(this.root, partitionFolder(partition))
     const topicPartition = { topic, partition: partition.partition }
     const saveCheckpoints = (): Promise<void> => this.writeCheckpoints()
-    const context = { disk, folder, topicPartition, clock, random, logger, settings, zerosAhead }
-    const withCache = { ...context, cache: this.#cache, saveCheckpoints }
+    const cache = this.#cache
+    const context = {
+      disk,
+      folder,
+      topicPartition,
+      clock,
+      random,
+      logger,
+      settings,
+      zerosAhead,
+      cache,
+      saveCheckpoints,
+    }
     const knownId = this.#topicIds.get(partitionFolder(partition))
     this.#topicIds.delete(partitionFolder(partition)) // it may change from now on
     if (!disk.exists(folder)) {
       refuseLostFolder(folder, this.#recoveryPoints.get(key) ?? 0, this.#logStarts.get(key) ?? 0)
       await this.#forgetWatermark(key)
       this.#hasNewNames = true
-      return createLog(withCache, topicId)
+      return createLog(context, topicId)
     }
     const recoveryPoint = this.#recoveryPoints.get(key) ?? 0
     if (knownId !== topicId) {
       await claimPartitionFolder({ disk, folder, topicId, isSynced: recoveryPoint > 0 })
     }
-    const { log, findings } = await openLog(withCache, {
+    const { log, findings } = await openLog(context, {
       recoveryPoint,
       durableOffset: this.#durableOffsetOf(partition, key),
       logStartOffset: this.#logStarts.get(key),

@@ -168,7 +168,7 @@ export function createLog(context: LogContext, topicId: string): Log {
   disk.makeDirectory(folder)
   writeNewFile(disk, join(folder, PARTITION_METADATA), formatPartitionMetadata(topicId))
   const names = new Set<string>() // the folder is new
-  return unusedLog(context, Segment.create({ ...segmentOptions(context, 0), names }))
+  return unusedLog(context, Segment.create(segmentOptions(context, 0, names)))
 }
 
 /** A log without records. Nobody has synced its files, or that is not known. */
@@ -284,7 +284,7 @@ function segmentsIn(context: LogContext, entries: readonly DiskEntry[]): Segment
     .map(entry => (entry.kind === 'file' ? parseSegmentFile(entry.name) : undefined))
     .filter(parsed => parsed?.kind === 'log')
     .map(parsed =>
-      Segment.open({ ...segmentOptions(context, parsed?.baseOffset as Offset), names }),
+      Segment.open(segmentOptions(context, parsed?.baseOffset as Offset, names)),
     )
     .sort((a, b) => a.baseOffset - b.baseOffset)
 }
@@ -293,7 +293,7 @@ function newSegment(context: LogContext, baseOffset: Offset): Segment {
   return Segment.create(segmentOptions(context, baseOffset))
 }
 
-function segmentOptions(context: LogContext, baseOffset: Offset) {
+function segmentOptions(context: LogContext, baseOffset: Offset, names?: ReadonlySet<string>) {
   const { disk, folder, cache, clock, settings, zerosAhead } = context
   return {
     disk,
@@ -304,6 +304,7 @@ function segmentOptions(context: LogContext, baseOffset: Offset) {
     zerosAhead,
     jitterMs: 0,
     createdAt: clock.now(),
+    names,
   }
 }
 

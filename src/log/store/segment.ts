@@ -47,7 +47,7 @@ export interface SegmentOptions {
   /** A suffix of its file names, until the files are renamed. */
   readonly suffix?: string
   /** The names in the folder, if they are known. */
-  readonly names?: ReadonlySet<string>
+  readonly names?: ReadonlySet<string> | undefined
   /** When to write zeros ahead. Default: never. */
   readonly zerosAhead?: ZerosAhead | undefined
 }
