@@ -268,6 +268,18 @@ export async function isUnwritten(file: DiskFile, from: Position): Promise<boole
   return file.size - from >= FRAME_BYTES && (await zerosFrom(file, from)) === from
 }
 
+/**
+ * True if a valid batch is at a position. Where a scan has just found none, another process has
+ * written one meanwhile, over zeros.
+ */
+export async function isBatchNow(file: DiskFile, position: Position): Promise<boolean> {
+  const header = await file.read(position, BATCH_HEADER_BYTES)
+  const size = frameAt(header, 0, header.length)
+  if (size < BATCH_HEADER_BYTES || size > file.size - position) return false
+  const bytes = await file.read(position, size)
+  return bytes.length === size && whyInvalid(new Batch(bytes, 0)) === undefined
+}
+
 /** False if the file does not end in zeros that are written ahead of records. */
 export async function mayEndInZeros(file: DiskFile): Promise<boolean> {
   return file.size >= FRAME_BYTES && (await isUnwritten(file, file.size - FRAME_BYTES))

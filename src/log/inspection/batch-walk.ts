@@ -13,7 +13,7 @@ import { isDiskError, join, type Disk, type DiskFile } from '../../disk/disk.js'
 import type { Batch } from '../../model/batch/batch.js'
 import type { Offset, Position } from '../../model/units.js'
 import { segmentFile } from '../format/files.js'
-import { findBatch, readBatches, type ScanEnd } from '../format/scan.js'
+import { findBatch, isBatchNow, readBatches, type ScanEnd } from '../format/scan.js'
 import { judgeTail } from '../recovery/torn-tail.js'
 import { looksCompacted } from './compacted-look.js'
 import { segmentsOf, type KnownBounds } from './known-bounds.js'
@@ -66,8 +66,6 @@ export class BatchWalk {
   #isReread = false
   #hasGaps: boolean | undefined
   #tornTail: TornTail | undefined
-  /** Where a break was seen that a second look may not see. */
-  #lookedAgainAt: Position | undefined
 
   constructor(options: BatchWalkOptions) {
     this.#options = options
@@ -235,12 +233,9 @@ export class BatchWalk {
     if (reason === undefined) return undefined
     const { bounds } = this.#options
     const isOpenEnd = nextBase === undefined && this.#next >= bounds.end
-    if (isOpenEnd && this.#lookedAgainAt !== position) {
-      this.#lookedAgainAt = position // it may be being written, over zeros
-      return position
-    }
     const tail = isOpenEnd ? await judgeTail(file, position, this.#next) : 'damaged'
     if (tail === 'unwritten') return undefined
+    if (await isBatchNow(file, position)) return position // written meanwhile, over zeros
     const place = { file: file.path, position }
     if (tail === 'torn' && !bounds.wasClosedCleanly) {
       this.#tornTail = { ...place, bytes: file.size - position }

@@ -18,7 +18,7 @@ import type { EpochStart } from '../format/checkpoints.js'
 import { IndexError } from '../format/index-file.js'
 import { keepAside } from '../format/kept-aside.js'
 import { corruptLog } from '../format/log-errors.js'
-import { isUnwritten, mayEndInZeros } from '../format/scan.js'
+import { isBatchNow, isUnwritten, mayEndInZeros } from '../format/scan.js'
 import { placeOf, type BatchPlace, type Segment } from '../store/segment.js'
 import { factsOf, type Breakage } from './break-facts.js'
 import { judge } from './damage.js'
@@ -271,6 +271,9 @@ class Recovery {
     })
     if (scan.reason === undefined) return undefined
     if (!isWhole && (await this.#endsInZeros(index, scan.position))) return undefined
+    if (!isWhole && (await isBatchNow(segment.file, scan.position))) {
+      return await this.#scanRest(segment, index, true) // a reader beside the writer: go on
+    }
     const { reason, isShort = false } = scan
     const position = this.#brokenPosition(scan.position, isWhole)
     return { index, position, reason, isShort, isWhole }

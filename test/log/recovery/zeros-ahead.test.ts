@@ -2,6 +2,9 @@
 
 import { describe, expect, it } from 'vitest'
 import { fillDisk, MemoryDisk } from '../../../src/disk/memory-disk.js'
+import type { DiskFile } from '../../../src/disk/disk.js'
+import { findPartitions } from '../../../src/log/inspection/log-directory.js'
+import type { PartitionDirectory } from '../../../src/log/inspection/partition-directory.js'
 import { inspectPartition } from '../../../src/log/inspection/verify-log.js'
 import { append, create, expected, open, readAll, world, type World } from '../helpers.js'
 
@@ -129,4 +132,59 @@ describe('the last batch before zeros', () => {
       }
     }
   })
+})
+
+/** As another process writes it: with every read, the next batch stands where zeros were. */
+function beingWritten(w: World, path: string, ends: readonly number[], seen: number): MemoryDisk {
+  let written = seen
+  const masked = (file: DiskFile): DiskFile =>
+    new Proxy(file, {
+      get: (target, name) => {
+        if (name === 'read') {
+          return async (position: number, length: number) => {
+            const bytes = await target.read(position, length)
+            const end = ends[Math.min(written++, ends.length - 1)] as number
+            bytes.fill(0, Math.max(0, Math.min(end - position, bytes.length)))
+            return bytes
+          }
+        }
+        const value: unknown = Reflect.get(target, name, target)
+        return typeof value === 'function' ? (value.bind(target) as unknown) : value
+      },
+    })
+  const open = w.disk.open.bind(w.disk)
+  w.disk.open = name => (name === path ? masked(open(name)) : open(name))
+  return w.disk
+}
+
+describe('a reader beside the writer', () => {
+  it.each([0, 1, 2, 3, 4, 5, 9])(
+    'a reader beside the writer sees no damage where records take the place of zeros (%i)',
+    async seen => {
+      const w = world()
+      const log = await create(w)
+      const ends: number[] = []
+      for (let index = 0; index < 30; index++) {
+        append(log, [`v${index} ${'x'.repeat(200)}`])
+        ends.push(log.sizeBytes)
+      }
+      await log.abandon()
+      const bytes = Buffer.concat([await contentOf(w, LOG(0)), ZEROS])
+      const read = async (): Promise<World> => {
+        const left = await withFiles(w, { [LOG(0)]: bytes })
+        beingWritten(left, LOG(0), ends, seen)
+        return left
+      }
+      const { log: opened, findings } = await open(await read())
+      expect(findings).toEqual([])
+      expect(opened.logEndOffset).toBeGreaterThan(seen)
+      const [partition] = await findPartitions((await read()).disk)
+      const offsets: number[] = []
+      for await (const { offset } of (partition as PartitionDirectory).records()) offsets.push(offset)
+      expect(offsets).toEqual(Array.from({ length: offsets.length }, (_, n) => n))
+      expect(offsets.length).toBeGreaterThan(seen)
+      const { problems } = await inspectPartition((await read()).disk, 'orders-0')
+      expect(problems).toEqual([])
+    },
+  )
 })
