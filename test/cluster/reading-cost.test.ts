@@ -116,7 +116,7 @@ describe('a reader of everything', () => {
       while (seen < RECORDS) seen += (await consumer.poll()).length
     })
     expect(bytes).toBeLessThan(1.1 * BATCHES * BATCH_BYTES)
-    expect(calls).toBeLessThan(20)
+    expect(calls).toBeLessThan(30)
   })
 })
 

@@ -29,7 +29,7 @@ import { currentLeader, FETCH_LED_ELSEWHERE, nodeEndpoints } from './current-lea
 /** isolationLevel read_committed: only records of committed transactions. */
 const READ_COMMITTED = 1
 const NO_RECORDS = new Uint8Array(0)
-/** A request that has got more at once gets the rest in other turns of the event loop. */
+/** What a request gets at once, of all partitions; the rest goes the long way, or comes later. */
 const READ_NOW_MAX_BYTES = 512 * 1024
 
 export function fetch(
@@ -46,9 +46,12 @@ function answerNow(broker: BrokerContext, request: FetchRequest): FetchResponse 
   const reads = readsOf(broker, request)
   const answers: PartitionFetchResponse[] = []
   let bytes = 0
+  const { nowBytes = 0 } = request
   for (const read of reads) {
-    const answer =
-      bytes > READ_NOW_MAX_BYTES ? undefined : readOneNow(read, request, roomOf(request, bytes))
+    if (bytes > READ_NOW_MAX_BYTES && nowBytes === 0) return undefined
+    const { maxBytes, minOneBatch } = roomOf(request, bytes)
+    const most = nowBytes > 0 ? Math.max(READ_NOW_MAX_BYTES - bytes, 0) : Infinity
+    const answer = readOneNow(read, request, { maxBytes: Math.min(maxBytes, most), minOneBatch })
     if (answer === undefined) return undefined
     answers.push(answer)
     bytes += answer.records?.byteLength ?? 0
@@ -264,7 +267,9 @@ function readOneNow(
   const { replicaId = -1 } = request
   const { fetchOffset, lastFetchedEpoch: lastEpoch = -1, currentLeaderEpoch = -1 } = wanted
   if (currentLeaderEpoch >= 0 && currentLeaderEpoch !== partition.leaderEpoch) return undefined
-  const read = readNow(partition, { replicaId, fetchOffset, lastEpoch }, boundsOf(wanted, room))
+  const { maxBytes, minOneBatch } = boundsOf(wanted, room)
+  const bounds = { maxBytes: Math.min(maxBytes, request.nowBytes || Infinity), minOneBatch }
+  const read = readNow(partition, { replicaId, fetchOffset, lastEpoch }, bounds)
   return read === undefined ? undefined : answerOf(wanted, request, read)
 }
 

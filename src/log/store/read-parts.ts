@@ -1,5 +1,6 @@
 /* What the long and the short way of a read share: where to look, what counts as read, checks. */
 
+import type { Clock } from '../../base/clock.js'
 import { Batch, frameAt, whyInvalid } from '../../model/batch/batch.js'
 import { noteChecked } from '../../model/batch/checked-bytes.js'
 import type { Offset, Position } from '../../model/units.js'
@@ -27,7 +28,7 @@ export interface ReadBounds {
 export interface ReadLog {
   readonly segments: { readonly all: readonly Segment[] }
   readonly logEndOffset: Offset
-  readonly context: { readonly settings: LogSettings }
+  readonly context: { readonly settings: LogSettings; readonly clock: Clock }
   readonly epochs: LeaderEpochs
 }
 

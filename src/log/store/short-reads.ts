@@ -9,7 +9,7 @@
 
 import { getInt64 } from '../../base/bytes.js'
 import { isDiskError } from '../../disk/disk.js'
-import { Batch, BATCH_HEADER_BYTES, frameAt } from '../../model/batch/batch.js'
+import { Batch, BATCH_HEADER_BYTES, frameAt, SHORT } from '../../model/batch/batch.js'
 import { lendBuffer } from '../../model/batch/read-buffers.js'
 import type { Offset, Position } from '../../model/units.js'
 import { IndexError } from '../format/index-file.js'
@@ -20,6 +20,7 @@ import {
   checkBytes,
   floorSegment,
   limitOf,
+  NOTHING,
   OFFSET_BYTES,
   surroundingsOf,
   wholeBatches,
@@ -35,8 +36,18 @@ const SHORT_READ_BYTES = 256 * 1024 + BATCH_HEADER_BYTES
 const WINDOW_BYTES = 8 * 1024
 /** Windows to look through: only with small batches are there more than two. */
 const WINDOWS_MAX = 16
+/** Larger reads hold at least one batch, as a rule; if not, they take the long way. */
+const MOST_BATCHES_BYTES = 128 * 1024
 /** Smaller buffers are cut from one that they share. */
 const OWN_BUFFER_BYTES = 2 * 1024
+
+/**
+ * Reads that take longer, one after the other, have waited for the medium: for a while, others wait
+ * in another thread. A single one may have waited for the processor.
+ */
+const SLOW_MS = 2
+const SLOW_ONES = 2
+const SLOW_PAUSE_MS = 200
 
 /** Used by one call at a time: nothing waits while it is in use. */
 const window = Buffer.allocUnsafeSlow(WINDOW_BYTES)
@@ -44,6 +55,10 @@ const window = Buffer.allocUnsafeSlow(WINDOW_BYTES)
 export class ShortReads {
   readonly #log: ReadLog
   readonly #cursors: Cursors
+  /** The disk was slow: the long way is taken until then. */
+  #notBeforeMs = 0
+  /** Reads in a row that were slow. */
+  #slowOnes = 0
 
   constructor(log: ReadLog, cursors: Cursors) {
     this.#log = log
@@ -52,11 +67,18 @@ export class ShortReads {
 
   /** As LogReader.read; undefined if the long way must be taken. */
   read(from: Offset, bounds: ReadBounds): Buffer | undefined {
+    const { clock } = this.#log.context
+    const startedAtMs = clock.monotonicMs()
+    if (startedAtMs < this.#notBeforeMs) return undefined
     try {
       return this.#read(from, bounds)
     } catch (error) {
       if (isForTheLongWay(error)) return undefined
       throw error
+    } finally {
+      const now = clock.monotonicMs()
+      this.#slowOnes = now - startedAtMs > SLOW_MS ? this.#slowOnes + 1 : 0
+      if (this.#slowOnes >= SLOW_ONES) this.#notBeforeMs = now + SLOW_PAUSE_MS
     }
   }
 
@@ -70,7 +92,9 @@ export class ShortReads {
     const bytes = readBatches(segment, position, bounds)
     if (bytes === undefined) return undefined
     const walked = wholeBatches(bytes, bounds.upTo)
-    if (walked.bytes === 0) return undefined
+    if (walked.bytes === 0) {
+      return isCut(bytes, size - position) && !bounds.minOneBatch ? NOTHING : undefined
+    }
     const checked = walked.bytes === bytes.length ? bytes : bytes.subarray(0, walked.bytes)
     checkBytes(segment, position, checked)
     const end = position + walked.bytes
@@ -89,7 +113,8 @@ export class ShortReads {
 function readBatches(segment: Segment, position: Position, bounds: ReadBounds): Buffer | undefined {
   const left = segment.size - position
   let wanted = Math.min(bounds.maxBytes, left)
-  if (wanted < left && bounds.minOneBatch) {
+  // What holds most batches is read without a look at the first one.
+  if (wanted < left && wanted < MOST_BATCHES_BYTES && bounds.minOneBatch) {
     const count = segment.file.readNow(position, window.subarray(0, BATCH_HEADER_BYTES))
     wanted = Math.max(wanted, frameAt(window, 0, count))
   }
@@ -97,6 +122,12 @@ function readBatches(segment: Segment, position: Position, bounds: ReadBounds): 
   const most = Math.min(wanted + OFFSET_BYTES, left)
   const bytes = most < OWN_BUFFER_BYTES ? Buffer.allocUnsafe(most) : lendBuffer(most)
   return segment.file.readNow(position, bytes) === most ? bytes : undefined
+}
+
+/** The first batch is longer than these bytes, and the file has all of it. */
+function isCut(bytes: Buffer, left: number): boolean {
+  const size = frameAt(bytes, 0, bytes.length)
+  return left > bytes.length && (size === SHORT || (size > bytes.length && size <= left))
 }
 
 /** As Segment.positionOf; undefined if the index is not in memory or does not fit. */

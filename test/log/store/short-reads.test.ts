@@ -8,7 +8,8 @@ import { seededRandom } from '../../../src/base/random.js'
 import { MemoryDisk } from '../../../src/disk/memory-disk.js'
 import { createLog } from '../../../src/log/recovery/open-log.js'
 import type { Log } from '../../../src/log/store/log.js'
-import type { ReadBounds } from '../../../src/log/store/read-parts.js'
+import { Cursors, type ReadBounds } from '../../../src/log/store/read-parts.js'
+import { ShortReads } from '../../../src/log/store/short-reads.js'
 import { batchesOf } from '../../../src/model/batch/batch.js'
 import { countingDisk } from '../../disk/counting.js'
 import { append, contextOf, create, TOPIC_ID, world } from '../helpers.js'
@@ -99,6 +100,22 @@ describe('the short way of a read', () => {
     expect(log.readNow(11, WHOLE)).toBeUndefined()
     await log.close()
     expect(log.readNow(0, WHOLE)).toBeUndefined()
+  })
+
+  it('takes the long way for a while after the disk was slow', async () => {
+    const log = await create(world())
+    fill(log, 10)
+    let now = 0
+    const clock = { monotonicMs: () => (now += 3) } // each look at it is 3 ms later
+    const { segments, logEndOffset, epochs, context } = log.state
+    const slowLog = { segments, logEndOffset, epochs, context: { ...context, clock } }
+    const slow = new ShortReads(slowLog as never, new Cursors())
+    expect(slow.read(0, WHOLE)).toBeDefined()
+    expect(slow.read(0, WHOLE)).toBeDefined() // one may have waited for the processor
+    expect(slow.read(0, WHOLE)).toBeUndefined()
+    now += 1_000
+    expect(slow.read(0, WHOLE)).toBeDefined()
+    expect(slow.read(0, WHOLE)).toBeUndefined()
   })
 
   it('reads no large piece at once', async () => {
