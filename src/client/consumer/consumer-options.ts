@@ -79,7 +79,8 @@ export interface ConsumerOptions<
   readonly fetchMaxBytes?: number | undefined
   /**
    * Most bytes that a fetch returns of one partition; a larger first batch is still returned. Two
-   * such chunks are in memory: the current one and the next. Default 786,432 (Kafka: 1,048,576).
+   * such chunks are in memory: the current one and the next. A broker in this process returns
+   * 262,144 bytes at once rather than more later. Default 786,432 (Kafka: 1,048,576).
    */
   readonly maxPartitionFetchBytes?: number | undefined
   /** Most records that a poll or a batch handler gets. Default 500. */
