@@ -1,5 +1,6 @@
 /** What reading costs, counted: bytes from the disk, and fetches. Nothing here is timed. */
 
+import { createHook } from 'node:async_hooks'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { seededRandom } from '../../src/base/random.js'
 import { VirtualClock } from '../../src/base/virtual-clock.js'
@@ -117,6 +118,41 @@ describe('a reader of everything', () => {
     })
     expect(bytes).toBeLessThan(1.1 * BATCHES * BATCH_BYTES)
     expect(calls).toBeLessThan(30)
+  })
+})
+
+describe('a handler', () => {
+  /** The promises that are made while `count` records are handled. */
+  async function promisesFor(count: number, handler: () => Promise<void> | void): Promise<number> {
+    const { consumer } = await world(500)
+    consumer.seek({ ...place, offset: 0 })
+    const ending = new AbortController()
+    let handled = 0
+    let made = 0
+    const hook = createHook({
+      init: (_, type) => {
+        if (type === 'PROMISE') made++
+      },
+    })
+    hook.enable()
+    await consumer.run({
+      signal: ending.signal,
+      eachRecord: () => {
+        if (++handled === count) ending.abort()
+        return handler()
+      },
+    })
+    hook.disable()
+    return made
+  }
+
+  it('that returns no promise costs none', async () => {
+    const made = await promisesFor(20_000, () => undefined)
+    expect(made).toBeLessThan(20_000 / 10)
+  })
+
+  it('that returns one is waited for', async () => {
+    expect(await promisesFor(1_000, async () => undefined)).toBeGreaterThan(1_000)
   })
 })
 
