@@ -22,7 +22,8 @@ import { planOf, sizesOf } from './plan.mjs'
 
 const options = readOptions()
 const sizes = sizesOf(options.size)
-const wanted = planOf(sizes).filter(isWanted)
+const questions = planOf(sizes)
+const wanted = options.only.length === 0 ? questions : options.only.flatMap(questionsNamed)
 
 await withFolder(options.dir, async folder => {
   const machine = machineOf(folder)
@@ -49,9 +50,13 @@ await withFolder(options.dir, async folder => {
   report(machine, summaryOf(plan, results, skipped))
 })
 
-function isWanted({ name, title }) {
-  const { only } = options
-  return only.length === 0 || only.some(text => name === text || title.includes(text))
+/** The questions with this name, or with this text in their title. Ends the program if none has. */
+function questionsNamed(text) {
+  const found = questions.filter(({ name, title }) => name === text || title.includes(text))
+  if (found.length > 0) return found
+  const names = questions.map(({ name }) => name).join(', ')
+  process.stderr.write(`--only ${text}: no question has this name; there are ${names}\n`)
+  process.exit(1)
 }
 
 /** What the rows may need and this machine does not have, with the reason. */
