@@ -265,13 +265,14 @@ export class Partition {
     const batch = new Batch(records, 0)
     const log = this.#log as Log
     if (!isPlain(batch, log.config, now) || !log.producers.isNext(batch)) return NONE
+    let offset: Offset
     try {
-      const { firstOffset } = log.append(records, [batch], this.leaderEpoch, now)
-      this.#advance()
-      return firstOffset
+      offset = log.append(records, [batch], this.leaderEpoch, now).firstOffset
     } catch {
       return NONE // the long way fails, too, and tells why
     }
+    this.#advance()
+    return offset
   }
 
   /** When the disk is full, the append fails and another replica should lead. */

@@ -20,8 +20,8 @@ export class FrameError extends Error {
 /** Frames of this size are put together in a buffer that may be kept. */
 const KEPT_BYTES_MIN = 16_384
 const KEPT_BYTES_MAX = 2 * 1024 * 1024
-/** One frame is handled while the next is received. */
-const KEPT_MAX = 2
+/** Of all connections together: a thousand idle ones must not keep buffers each. */
+const FREE_MAX = 4
 
 /**
  * Buffers in which frames are put together. The buffer of a frame is used again if it is released,
@@ -30,7 +30,8 @@ const KEPT_MAX = 2
  */
 export class FrameBuffers {
   readonly #free: Buffer[] = []
-  readonly #used = new Map<Buffer, Buffer>()
+  /** The buffers of frames that may be released. */
+  readonly #used = new WeakMap<Buffer, Buffer>()
 
   /** A frame of `size` bytes, with any content. */
   take(size: number): Buffer {
@@ -39,7 +40,6 @@ export class FrameBuffers {
     const [buffer = Buffer.allocUnsafeSlow(roundedUp(size))] =
       place < 0 ? [] : this.#free.splice(place, 1)
     const frame = buffer.subarray(0, size)
-    if (this.#used.size >= KEPT_MAX) this.#used.clear() // these were never released
     this.#used.set(frame, buffer)
     return frame
   }
@@ -49,7 +49,7 @@ export class FrameBuffers {
     const buffer = this.#used.get(frame)
     if (buffer === undefined) return
     this.#used.delete(frame)
-    if (this.#free.length >= KEPT_MAX) this.#free.shift()
+    if (this.#free.length >= FREE_MAX) this.#free.shift()
     this.#free.push(buffer)
   }
 }

@@ -71,6 +71,9 @@ class Unanswerable extends Error {}
  */
 const LISTED_MAX = 100_000
 
+/** Shared by all connections. */
+const BUFFERS = new FrameBuffers()
+
 /** The replica id of a consumer. */
 const CONSUMER = -1
 
@@ -78,7 +81,6 @@ export class ServerConnection {
   readonly #options: ServerConnectionOptions
   readonly #gone = new AbortController()
   readonly #idle: IdleWatch
-  readonly #buffers = new FrameBuffers()
   #isAsking = false
 
   constructor(options: ServerConnectionOptions) {
@@ -102,8 +104,7 @@ export class ServerConnection {
     const { stream, logger, clientHost } = this.#options
     try {
       const onBytes = (): void => this.#idle.touch()
-      const buffers = this.#buffers
-      const frames = framesOf(stream as AsyncIterable<Uint8Array>, { onBytes, buffers })
+      const frames = framesOf(stream as AsyncIterable<Uint8Array>, { onBytes, buffers: BUFFERS })
       for (let next = frames.next(); ;) {
         const { value: frame, done } = await next
         if (done === true) return
@@ -152,7 +153,7 @@ export class ServerConnection {
     const request = readRequestBody(wireApi(api), header, reader)
     const response = await this.#ask(api, header, request as Request<typeof api>)
     // The log has the records by now; of other requests, coordinators may keep bytes.
-    if (api === 'Produce') this.#buffers.release(frame)
+    if (api === 'Produce') BUFFERS.release(frame)
     if (isUnanswered(api, request)) return checkDone(response as Response<'Produce'>)
     await this.#write(responseFrame(wireApi(api), header, response))
   }

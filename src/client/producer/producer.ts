@@ -107,7 +107,8 @@ export class ProducerClient implements Producer {
 
   send(request: SendRequest): Promise<RecordMetadata[]> {
     try {
-      return this.#sendShort(request) ?? this.#admit(this.#checked(request)).promise
+      this.#check(request)
+      return this.#sendShort(request) ?? this.#admit(this.#callOf(request)).promise
     } catch (error) {
       return Promise.reject(toPartlogError(error))
     }
@@ -121,7 +122,10 @@ export class ProducerClient implements Producer {
     if (!Array.isArray(topicMessages)) {
       throw invalidArgument('topicMessages', 'an array', topicMessages)
     }
-    const calls = (topicMessages as readonly SendRequest[]).map(each => this.#checked(each))
+    const calls = (topicMessages as readonly SendRequest[]).map(each => {
+      this.#check(each)
+      return this.#callOf(each)
+    })
     const outcomes = await Promise.allSettled(calls.map(call => this.#admit(call).promise))
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
     return outcomes.flatMap(outcome => (outcome.status === 'fulfilled' ? outcome.value : []))
@@ -145,24 +149,24 @@ export class ProducerClient implements Producer {
 
   // ── appending messages ─────────────────────────────────────────────────────────────────
 
-  /** Checks the request and turns it into a call. Changes nothing. */
-  #checked(request: SendRequest): SendCall {
+  /** Checks everything of a request but its messages. */
+  #check(request: SendRequest): void {
     if (this.#closing !== undefined) throw closedError('producer')
     checkFields(request, 'send', SEND_FIELDS)
-    const { topic, messages } = request
-    checkTopicMessages(topic, messages)
+    checkTopicMessages(request.topic, request.messages)
+  }
+
+  /** Checks the messages, and makes a call of them. Changes nothing else. */
+  #callOf({ topic, messages }: SendRequest): SendCall {
     const call = new SendCall(topic, messages, this.#onReleased)
     call.check(this.#recordLimit)
     return call
   }
 
   /** Undefined if the send has to go the long way. */
-  #sendShort(request: SendRequest): Promise<RecordMetadata[]> | undefined {
-    if (this.#closing !== undefined || this.#blocked.length > 0) return undefined
-    checkFields(request, 'send', SEND_FIELDS)
-    const { topic, messages } = request
-    checkTopicMessages(topic, messages)
-    if (messages.length !== 1 || this.#byTopic.has(topic)) return undefined
+  #sendShort({ topic, messages }: SendRequest): Promise<RecordMetadata[]> | undefined {
+    if (messages.length !== 1 || this.#blocked.length > 0) return undefined
+    if (this.#byTopic.has(topic)) return undefined
     return this.#shortWay.send(topic, messages[0] as Message)
   }
 
@@ -287,14 +291,14 @@ export class ProducerClient implements Producer {
    * the call. False when the topic may have grown since its metadata was fetched.
    */
   #choosePartitions({ name: topic, partitions }: KnownTopic, call: SendCall): boolean {
-    if (call.appendedCount > 0) return true
+    if (call.isPlaced) return true
     const partitionCount = partitions.length
     const { partitioner } = this.#settings
     const { messages } = call
     if (partitioner === undefined) {
       if (call.highestPartition >= partitionCount) return this.#mayHaveGrown(call, partitionCount)
       call.partitions = this.#partitioner.chooseAll(topic, messages, partitionCount)
-      return true
+      return (call.isPlaced = true)
     }
     const chosen = messages.map(
       message =>
@@ -305,7 +309,7 @@ export class ProducerClient implements Producer {
       return this.#mayHaveGrown(call, partitionCount, partition)
     }
     call.partitions = chosen
-    return true
+    return (call.isPlaced = true)
   }
 
   /** False if the call has yet to ask for the topic's metadata; otherwise throws. */

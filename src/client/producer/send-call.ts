@@ -19,6 +19,8 @@ export class SendCall implements BatchOwner {
   appendedCount = 0
   bytesMax = 0
   partitions: readonly number[] | undefined
+  /** The partitions are chosen: once, also if the call then has to wait for memory. */
+  isPlaced = false
   /** The largest partition that a message names; −1 if none does. */
   highestPartition = NONE
   /** It has waited for the topic's metadata, which is therefore not older than the call. */

@@ -11,6 +11,7 @@
 
 import type { Clock } from '../../base/clock.js'
 import { BatchBuilder } from '../../model/batch/batch-builder.js'
+import { BATCH_HEADER_BYTES } from '../../model/batch/batch.js'
 import { NO_PAIRS } from '../../model/batch/record-writer.js'
 import { NONE, type Offset } from '../../model/units.js'
 import type { Channel } from '../../protocol/channel.js'
@@ -45,7 +46,8 @@ export class ShortWay {
   readonly #context: ShortWayContext
   /** False if the settings ask for what only the long way does. */
   readonly #isOpen: boolean
-  readonly #builder = new BatchBuilder(Buffer.allocUnsafeSlow(KEPT_BYTES))
+  /** A record that may exceed the producer's limits does not fit: the long way measures it. */
+  readonly #builder: BatchBuilder
   /** Reused for every send. */
   readonly #batch = { topic: '', partition: 0, records: NO_BYTES, now: 0 }
   /** The answer of the last short send has not been delivered. */
@@ -59,6 +61,9 @@ export class ShortWay {
   constructor(context: ShortWayContext) {
     const { channel, settings } = context
     this.#context = context
+    const { maxRequestSize, bufferMemory } = settings
+    const bytes = Math.min(KEPT_BYTES, maxRequestSize, bufferMemory)
+    this.#builder = new BatchBuilder(Buffer.allocUnsafeSlow(Math.max(bytes, BATCH_HEADER_BYTES)))
     this.#isOpen =
       channel.appendNow !== undefined &&
       settings.lingerMs === 0 &&

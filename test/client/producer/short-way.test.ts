@@ -213,6 +213,33 @@ describe('the long way', () => {
     await expect(wrong).rejects.toThrow('message 0: value: expected a string')
   })
 
+  it.each([{ maxRequestSize: 300 }, { bufferMemory: 300 }])(
+    'a record that exceeds the limits of its producer is refused: %j',
+    async options => {
+      const { cluster, producer: first } = await opened()
+      const producer = cluster.producer(options)
+      await producer.send({ topic: 'orders', messages: [one] })
+      const large = producer.send({ topic: 'orders', messages: [{ value: 'x'.repeat(400) }] })
+      await expect(large).rejects.toMatchObject({ code: 'MESSAGE_TOO_LARGE' })
+      expect(await first.send({ topic: 'orders', messages: [one] })).toMatchObject([{ offset: 2 }])
+    },
+  )
+
+  it('a partitioner is asked once for each message, also if the call waits for memory', async () => {
+    const { cluster } = await opened()
+    const asked: string[] = []
+    const partitioner = ({ message }: { message: Message }): number => {
+      asked.push(String(message.value).slice(0, 2))
+      return 0
+    }
+    const producer = cluster.producer({ partitioner, bufferMemory: 1_000, batchSize: 500 })
+    const values = Array.from({ length: 6 }, (_, n) => `v${n}${'x'.repeat(600)}`)
+    await Promise.all(
+      values.map(value => producer.send({ topic: 'orders', messages: [{ value }] })),
+    )
+    expect(asked).toEqual(['v0', 'v1', 'v2', 'v3', 'v4', 'v5'])
+  })
+
   it('a short send that the disk refuses is tried again and written once', async () => {
     const { disk, producer } = await opened()
     let refused = 0
