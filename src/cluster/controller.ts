@@ -1,6 +1,7 @@
 /*
- * The running controller: it makes decisions, commits them and tells the brokers. A broker that
- * cannot reach the controller continues with the metadata it knew; after
+ * The running controller: it makes decisions, commits them and tells the brokers. Which replica
+ * leads is decided in coordinator/metadata/elections.ts. A broker that cannot reach the controller
+ * continues with the metadata it knew; after
  * broker.session.timeout.ms the controller fences it, and other brokers lead its partitions.
  */
 

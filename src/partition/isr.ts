@@ -1,5 +1,6 @@
 /*
- * The in-sync replicas of a partition, as its leader sees them. Pure: the caller passes the time.
+ * The in-sync replicas of a partition, as its leader sees them: when the ISR shrinks and when it
+ * grows. Pure: the caller (partition.ts) passes the time.
  *
  *   committed   the ISR that the controller knows
  *   pending     the ISR that the leader has proposed to the controller; at most one at a time

@@ -1,7 +1,7 @@
 /*
  * Commits offsets of a consumer: when the application asks, and automatically every
- * autoCommitIntervalMs for processed records. Commits are sequential, so an older one never
- * overwrites a newer one.
+ * autoCommitIntervalMs for processed records (record-reader.ts says which those are). Commits are
+ * sequential, so an older one never overwrites a newer one.
  */
 
 import { Alarm } from '../../base/alarm.js'

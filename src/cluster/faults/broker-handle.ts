@@ -1,4 +1,7 @@
-/* Controls one simulated broker of a cluster. */
+/*
+ * Controls one simulated broker of a cluster: kills, stops and starts it. The work is done in
+ * broker-set.ts.
+ */
 
 import { PartlogError } from '../../model/errors.js'
 

@@ -1,4 +1,7 @@
-/* One member of a group, as its coordinator sees it. */
+/*
+ * One member of a group, as its coordinator sees it. The states of a member, as the member itself
+ * sees them, are in client/group/member-states.ts.
+ */
 
 import { NO_BYTES } from '../../base/bytes.js'
 import type { Timer } from '../../base/clock.js'

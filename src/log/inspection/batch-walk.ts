@@ -14,7 +14,7 @@ import type { Batch } from '../../model/batch/batch.js'
 import type { Offset, Position } from '../../model/units.js'
 import { segmentFile } from '../format/files.js'
 import { findBatch, isBatchNow, readBatches, type ScanEnd } from '../format/scan.js'
-import { judgeTail } from '../recovery/torn-tail.js'
+import { judgeTail } from '../recovery/tail-for-readers.js'
 import { looksCompacted } from './compacted-look.js'
 import { segmentsOf, type KnownBounds } from './known-bounds.js'
 

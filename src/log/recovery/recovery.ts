@@ -21,7 +21,7 @@ import { corruptLog } from '../format/log-errors.js'
 import { isBatchNow, isUnwritten, mayEndInZeros } from '../format/scan.js'
 import { placeOf, type BatchPlace, type Segment } from '../store/segment.js'
 import { factsOf, type Breakage } from './break-facts.js'
-import { judge } from './damage.js'
+import { judge } from './torn-tail.js'
 
 /**
  * `torn-tail`: an unfinished write was cut off. `corruption-cut`: damage was cut off, because

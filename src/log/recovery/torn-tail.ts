@@ -1,83 +1,87 @@
 /*
- * What follows the last whole batch of a log's last segment, for tools that only read.
+ * What a break in a log means. A crash leaves a torn tail; rot leaves corruption. They need
+ * opposite answers: a torn tail is cut off, because it was never acknowledged; corruption is never
+ * "repaired" by deleting the records after it.
  *
- *   unwritten   zeros up to the end: Kafka may allocate a file in advance (log.preallocate)
- *   torn        a write that a crash cut short, or that is still under way
- *   damaged     bytes that no write leaves
+ * Pure: the caller gathers the facts, this file judges them.
  *
- * A write that is cut short leaves a batch that ends early, or zeros where a sector was not written
- * in time. A batch that is complete but fails its checksum, or passes it and is invalid, was
- * written whole: it has rotted, or partlog cannot read it.
+ *   clean        the log ends where its last batch ends
+ *   torn-tail    a write that was under way when the process died or the power failed
+ *   corruption   bytes that were written and have changed since
  */
 
-import { crc32c } from '../../base/crc32c.js'
-import type { DiskFile } from '../../disk/disk.js'
-import { Batch, BATCH_HEADER_BYTES, BROKEN, frameAt, SHORT } from '../../model/batch/batch.js'
-import type { Offset, Position } from '../../model/units.js'
-import { findBatch, zerosFrom } from '../format/scan.js'
-import { endsBeforeZeros } from './break-facts.js'
-import { hasLostSector, type Follower } from './damage.js'
+import type { Offset } from '../../model/units.js'
 
-export type Tail = 'unwritten' | 'torn' | 'damaged'
+export type Verdict = 'clean' | 'torn-tail' | 'corruption'
 
-/** The first byte after the magic of a header. */
-const AFTER_MAGIC = 17
-const CRC_FROM = 21
-
-/** Judges the bytes from `position` on, where the next offset should be `offset`. */
-export async function judgeTail(
-  file: DiskFile,
-  position: Position,
-  offset: Offset,
-): Promise<Tail> {
-  if ((await zerosFrom(file, position)) === position) return 'unwritten'
-  const header = await file.read(position, BATCH_HEADER_BYTES)
-  const size = frameAt(header, 0, header.length)
-  if (size === SHORT) return 'torn'
-  if (size === BROKEN) {
-    const isHalf = header.subarray(AFTER_MAGIC).every(byte => byte === 0)
-    return isHalf && !(await isFollowed(file, position + 1, offset)) ? 'torn' : 'damaged'
-  }
-  const left = file.size - position
-  if (await endsBeforeZeros(file, position)) return 'damaged'
-  if (size > left) return (await isWhole(file, position, header)) ? 'damaged' : 'torn'
-  const bytes = await file.read(position, size)
-  if (new Batch(bytes, 0).hasValidCrc) return 'damaged'
-  if (!hasLostSector(bytes, position, await followerAt(file, position + size))) return 'damaged'
-  return (await isFollowed(file, position + size, offset)) ? 'damaged' : 'torn'
+/** The facts about the first break: the position from which a log cannot be read. */
+export interface LogBreak {
+  /** The offset that should come next. */
+  readonly offset: Offset
+  /** The recovery point: everything below it was synced and may have been acknowledged. */
+  readonly durableOffset: Offset
+  /**
+   * A whole batch with a valid checksum begins there: only fields that the checksum leaves out
+   * (offset, length, epoch) are wrong. A write that was cut short never leaves that.
+   */
+  readonly isWhole: boolean
+  /** The file ends inside the batch; no byte of it is known to be wrong. */
+  readonly isShort: boolean
+  /** A valid batch follows in the same file. */
+  readonly isFollowedInFile: boolean
+  /** A later segment holds a valid batch. */
+  readonly isFollowedByFile: boolean
+  /** A sector between the break and the next valid batch was never written: it reads as zeros. */
+  readonly hasLostSector: boolean
 }
 
-async function isFollowed(file: DiskFile, from: Position, offset: Offset): Promise<boolean> {
-  return (await findBatch(file, from, offset)) !== undefined
+export function judge(found: LogBreak | undefined): Verdict {
+  if (found === undefined) return 'clean'
+  if (found.offset < found.durableOffset) return 'corruption'
+  if (found.isWhole) return 'corruption'
+  // A write that was cut short leaves a short file; a power cut may also leave zeros for sectors
+  // that were not written. Writes of one sync may reach the medium in any order, so valid batches
+  // may follow. Any other bytes that differ from what was written have rotted.
+  if (found.hasLostSector) return 'torn-tail'
+  return found.isShort && !found.isFollowedInFile ? 'torn-tail' : 'corruption'
+}
+
+const SECTOR_BYTES = 512
+/** So many zeros make a part of a sector count: no header starts so, and few values end so. */
+const ZERO_RUN_MIN = 17
+
+/**
+ * What follows the bytes that were read. If zeros follow, which a log writes ahead of its records,
+ * the last sector of a batch can be lost although the file has its size: two zeros then make it
+ * count, because the last byte of many batches is 0 anyway.
+ */
+export type Follower = 'bytes' | 'zeros' | 'nothing'
+const LAST_RUN_MIN: Readonly<Record<Follower, number>> = {
+  bytes: Infinity,
+  zeros: 2,
+  nothing: ZERO_RUN_MIN,
 }
 
 /**
- * True if only the announced length is wrong: then the checksum matches the bytes up to the end of
- * the file, or a later batch begins with exactly the next offset. Any other batch proves nothing:
- * it may be part of a value.
+ * True if `bytes`, read at `position` of the file, hold a sector that was never written. Sectors
+ * are 512 bytes at multiples of 512. The sector with the break counts from the break on. If nothing
+ * or zeros follow, the last sector counts up to the end of `bytes`.
  */
-async function isWhole(file: DiskFile, position: Position, header: Buffer): Promise<boolean> {
-  if (header.length < BATCH_HEADER_BYTES) return false
-  const batch = new Batch(header, 0)
-  const left = file.size - position
-  if (left <= MEMORY_MAX) {
-    const bytes = await file.read(position, left)
-    if (crc32c(bytes, CRC_FROM, bytes.length) === batch.crc) return true
-  }
-  const { nextOffset } = batch
-  for (let at: Position | undefined = position; at !== undefined; ) {
-    at = await findBatch(file, at + 1, nextOffset)
-    if (at === undefined) return false
-    const found = await file.read(at, BATCH_HEADER_BYTES)
-    if (new Batch(found, 0).baseOffset === nextOffset) return true
+export function hasLostSector(
+  bytes: Uint8Array,
+  position: number,
+  follower: Follower = 'bytes',
+): boolean {
+  for (let at = 0, end = 0; at < bytes.length; at = end) {
+    const sectorEnd = (Math.floor((position + at) / SECTOR_BYTES) + 1) * SECTOR_BYTES - position
+    end = Math.min(sectorEnd, bytes.length)
+    const runMin = end === sectorEnd ? ZERO_RUN_MIN : LAST_RUN_MIN[follower]
+    if (end - at >= runMin && isZero(bytes, at, end)) return true
   }
   return false
 }
 
-/** Larger than any batch. */
-const MEMORY_MAX = 128 * 1024 * 1024
-
-async function followerAt(file: DiskFile, position: Position): Promise<Follower> {
-  if (position === file.size) return 'nothing'
-  return (await zerosFrom(file, position)) === position ? 'zeros' : 'bytes'
+function isZero(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) if (bytes[at] !== 0) return false
+  return true
 }

@@ -30,6 +30,7 @@ import { corruptLog, DamagedBytesError } from '../format/log-errors.js'
 import { OffsetIndex, type OffsetIndexEntry } from '../format/offset-index.js'
 import { scanBatches, type BatchVisitor, type ScanEnd } from '../format/scan.js'
 import { TimeIndex } from '../format/time-index.js'
+import { rebuildIndexes } from './index-rebuild.js'
 import { SegmentDurability, type ZerosAhead } from './segment-durability.js'
 import { isOf, startIfIndexError, SegmentTimes } from './segment-times.js'
 
@@ -346,35 +347,10 @@ export class Segment {
     this.#bytesSinceEntry = 0
   }
 
-  /**
-   * Rebuilds both indexes of a closed segment; concurrent calls share the work. Throws
-   * DamagedBytesError if a batch is invalid or lies outside the segment.
-   */
+  /** See {@link rebuildIndexes}; concurrent calls share the work. */
   async rebuildIndexes(): Promise<void> {
-    this.#rebuilding ??= this.#rebuild().finally(() => (this.#rebuilding = undefined))
+    this.#rebuilding ??= rebuildIndexes(this).finally(() => (this.#rebuilding = undefined))
     await this.#rebuilding
-  }
-
-  async #rebuild(): Promise<void> {
-    this.resetIndexes()
-    let next = this.baseOffset
-    const { position, reason } = await scanBatches(
-      this.file,
-      (batch, at) => {
-        const { baseOffset, nextOffset } = batch
-        if (baseOffset < next) return `offset ${baseOffset} comes after ${next - 1}`
-        if (nextOffset > this.offsetLimit) {
-          return `offset ${nextOffset - 1} is too far from ${this.baseOffset}`
-        }
-        next = nextOffset
-        this.note(batch, at)
-        return undefined
-      },
-      { isPassing: true },
-    )
-    if (reason !== undefined) throw new DamagedBytesError(this.file.path, position, reason)
-    this.times.grown(0, position)
-    this.seal()
   }
 
   // ── truncation ─────────────────────────────────────────────────────────────────────────

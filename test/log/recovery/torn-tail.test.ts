@@ -4,7 +4,7 @@ import {
   judge,
   type LogBreak,
   type Verdict,
-} from '../../../src/log/recovery/damage.js'
+} from '../../../src/log/recovery/torn-tail.js'
 
 /** A break right at the recovery point: nothing behind it, nothing lost. */
 const BREAK: LogBreak = {
