@@ -28,15 +28,18 @@ interface BufferClass {
 
 /**
  * The class of every Buffer, as Buffer.subarray finds it. `Buffer.from` looks at its arguments for
- * as long again: 29 → 16 ns per view.
+ * as long again: 32 → 18 ns per view.
  */
 const BufferView = Reflect.get(Buffer, Symbol.species) as BufferClass
 
-/** A view of the bytes `[start, start + length)`, which must lie within the buffer. */
-export const viewOf: (bytes: Buffer, start: number, length: number) => Buffer =
+/**
+ * A view of `length` bytes of this memory, which must lie within it. Whoever makes many keeps
+ * `bytes.buffer`: to ask a Buffer for its memory takes as long as to make the view.
+ */
+export const viewOf: (memory: ArrayBufferLike, start: number, length: number) => Buffer =
   (BufferView as BufferClass | undefined)?.prototype === Buffer.prototype
-    ? (bytes, start, length) => new BufferView(bytes.buffer, bytes.byteOffset + start, length)
-    : (bytes, start, length) => Buffer.from(bytes.buffer, bytes.byteOffset + start, length)
+    ? (memory, start, length) => new BufferView(memory, start, length)
+    : (memory, start, length) => Buffer.from(memory, start, length)
 
 /** A Buffer over the same memory: no copy. */
 export function asBuffer(bytes: Uint8Array): Buffer {

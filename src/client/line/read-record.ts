@@ -3,7 +3,13 @@
  * from the fetched bytes when they are first asked for.
  */
 
-import { afterField, fieldText, fieldView, isNullField } from '../../model/batch/plain-fields.js'
+import {
+  afterField,
+  fieldText,
+  fieldView,
+  isNullField,
+  type OpenBytes,
+} from '../../model/batch/plain-fields.js'
 import { NO_HEADERS, type Header, type TimestampType } from '../../model/batch/record.js'
 import { asText, deserialize, type Deserializer } from './serdes.js'
 
@@ -24,11 +30,13 @@ export interface RecordPlace {
 }
 
 /** Records that were taken of one batch at a time, and the bytes that they are made from. */
-export class RecordSource {
+export class RecordSource implements OpenBytes {
   /** The first of these records among those that were taken. */
   readonly first: number
   readonly place: RecordPlace
   bytes: Buffer
+  memory: ArrayBufferLike
+  memoryAt: number
   /** Where in the batch `bytes` begin. */
   from = 0
   /** Where the fields of the first record begin; −1 before there is one. */
@@ -40,6 +48,8 @@ export class RecordSource {
   constructor(place: RecordPlace, bytes: Buffer, first: number) {
     this.place = place
     this.bytes = bytes
+    this.memory = bytes.buffer
+    this.memoryAt = bytes.byteOffset
     this.first = first
   }
 
@@ -65,7 +75,10 @@ export class RecordSource {
     const end = this.#isLastPlain ? afterField(bytes, afterField(bytes, this.#last)) : this.#last
     const size = end - start
     if (size > FEW_BYTES || size * FEW_SHARE > bytes.length) return false
-    this.bytes = Buffer.from(bytes.subarray(start, end))
+    const copy = Buffer.from(bytes.subarray(start, end))
+    this.bytes = copy
+    this.memory = copy.buffer
+    this.memoryAt = copy.byteOffset
     this.from = start
     return true
   }
@@ -108,8 +121,8 @@ export class ReadRecord {
   get key(): unknown {
     if (!(#key in this)) return undefined
     if (this.#key === NOT_MADE) {
-      const { bytes, from } = this.#source as RecordSource
-      this.#key = fieldView(bytes, this.#at - from)
+      const source = this.#source as RecordSource
+      this.#key = fieldView(source, this.#at - source.from)
     }
     return this.#key
   }
@@ -117,8 +130,8 @@ export class ReadRecord {
   get value(): unknown {
     if (!(#value in this)) return undefined
     if (this.#value === NOT_MADE) {
-      const { bytes, from } = this.#source as RecordSource
-      this.#value = fieldView(bytes, afterField(bytes, this.#at - from))
+      const source = this.#source as RecordSource
+      this.#value = fieldView(source, afterField(source.bytes, this.#at - source.from))
     }
     return this.#value
   }

@@ -53,12 +53,20 @@ export function isNullField(bytes: Buffer, at: number): boolean {
   return bytes[at] === NULL
 }
 
+/** Bytes, and the memory that they lie in. */
+export interface OpenBytes {
+  readonly bytes: Buffer
+  readonly memory: ArrayBufferLike
+  /** Where in the memory the bytes begin. */
+  readonly memoryAt: number
+}
+
 /** The key or value that begins with its length at `at`, as a view; null if it is null. */
-export function fieldView(bytes: Buffer, at: number): Uint8Array | null {
+export function fieldView({ bytes, memory, memoryAt }: OpenBytes, at: number): Uint8Array | null {
   const raw = plainVarint(bytes, at)
   if (raw === NULL) return null
   // A Buffer, so that `toString()` gives the text, as with other clients.
-  return viewOf(bytes, at + plainBytes(raw), raw >>> 1)
+  return viewOf(memory, memoryAt + at + plainBytes(raw), raw >>> 1)
 }
 
 /** The same as UTF-8 text. */

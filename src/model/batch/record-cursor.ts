@@ -358,7 +358,7 @@ export class RecordCursor {
   #view(at: number, length: number): Uint8Array | null {
     if (length === NULL_LENGTH) return null
     // A Buffer, so that `toString()` gives the text, as with other clients.
-    return viewOf(this.#bytes, at, length)
+    return viewOf(this.#bytes.buffer, this.#bytes.byteOffset + at, length)
   }
 
   #text(at: number, length: number): string | null {

@@ -67,12 +67,13 @@ const shortWay = (batch: Batch, random: Random, plain: { count: number }): Outco
   reading(records => {
     const cursor = new RecordCursor(batch)
     const { bytes } = cursor
+    const open = { bytes, memory: bytes.buffer, memoryAt: bytes.byteOffset }
     const sink = {
       takePlain(offset: number, timestamp: number, at: number) {
         plain.count++
-        const key = fieldView(bytes, at)
+        const key = fieldView(open, at)
         const valueAt = afterField(bytes, at)
-        const value = fieldView(bytes, valueAt)
+        const value = fieldView(open, valueAt)
         expect(isNullField(bytes, at)).toBe(key === null)
         expect(fieldText(bytes, valueAt)).toBe(value === null ? null : Buffer.from(value).toString())
         records.push([offset, timestamp, textOf(key), textOf(value), 0])
