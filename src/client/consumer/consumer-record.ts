@@ -3,7 +3,7 @@
 import { asBuffer } from '../../base/bytes.js'
 import { Batch, batchesOf, frameAt, whyInvalid } from '../../model/batch/batch.js'
 import { giveBack } from '../../model/batch/read-buffers.js'
-import { RecordCursor, type PlainRecordSink } from '../../model/batch/record-cursor.js'
+import { PlainRecords, RecordCursor } from '../../model/batch/record-cursor.js'
 import type { Header, TimestampType } from '../../model/batch/record.js'
 import { PartlogError, toPartlogError } from '../../model/errors.js'
 import type { EpochTrail } from '../line/epoch-trail.js'
@@ -50,8 +50,11 @@ export interface ChunkOptions {
   readonly epochs?: EpochTrail
 }
 
+/** Filled and emptied within one call. */
+const plain = new PlainRecords()
+
 /** The bytes of one fetch of one partition, decoded into records on demand. */
-export class RecordChunk implements PlainRecordSink {
+export class RecordChunk {
   readonly #bytes: Buffer
   readonly #options: ChunkOptions
   #at = 0
@@ -115,7 +118,7 @@ export class RecordChunk implements PlainRecordSink {
     this.#source ??= this.#sourceOf(cursor)
     while (records.length < max) {
       if (!this.#hasRecord) {
-        cursor.takePlain(max - records.length, this.#nextOffset, this)
+        this.#takePlain(cursor, max - records.length)
         if (records.length === max) return
         if (!cursor.next()) return this.#endBatch()
         this.#hasRecord = cursor.offset >= this.#nextOffset
@@ -130,11 +133,39 @@ export class RecordChunk implements PlainRecordSink {
     this.#nextOffset = Math.max(this.#nextOffset, (this.#batch as Batch).nextOffset)
   }
 
-  /** @internal Called for each record that `takePlain` of a cursor finds. */
-  takePlain(offset: number, timestamp: number, fieldsAt: number): void {
+  /** If one cannot be deserialized, it and those after it are found again. */
+  #takePlain(cursor: RecordCursor, most: number): void {
     const source = this.#source as RecordSource
-    source.notePlain(fieldsAt)
-    this.#give(new ReadRecord(source, offset, timestamp, fieldsAt))
+    for (let left = most; left > 0;) {
+      const first = this.#taken.length
+      const count = cursor.findPlain(left, this.#nextOffset, plain)
+      if (count > 0) {
+        source.notePlain(plain.fieldsAt[0] as number, plain.fieldsAt[count - 1] as number)
+        makeRecords(source, cursor, count, this.#taken)
+        this.#deserialize(first)
+        this.#nextOffset = (this.#taken.at(-1) as ReadRecord).offset + 1
+      }
+      cursor.passPlain()
+      if (count < PlainRecords.MOST) return
+      left -= count
+    }
+  }
+
+  /** Deserializes what was taken; one that fails is not taken, nor are those after it. */
+  #deserialize(first: number): void {
+    const { key, value } = this.#options.deserializers
+    if (key === undefined && value === undefined) return
+    const records = this.#taken
+    for (let at = first; at < records.length; at++) {
+      const record = records[at] as ReadRecord
+      try {
+        record.deserialize(key, value)
+      } catch (error) {
+        records.length = at
+        if (at > first) this.#nextOffset = (records[at - 1] as ReadRecord).offset + 1
+        throw error
+      }
+    }
   }
 
   #takeOne(cursor: RecordCursor): void {
@@ -143,15 +174,10 @@ export class RecordChunk implements PlainRecordSink {
     const record = new ReadRecord(source, offset, timestamp, fieldsRange.start)
     record.fill(key, value, headers)
     source.note(fieldsRange)
-    this.#give(record)
-    this.#hasRecord = false
-  }
-
-  #give(record: ReadRecord): void {
-    const { key, value } = this.#options.deserializers
-    if (key !== undefined || value !== undefined) record.deserialize(key, value)
     this.#taken.push(record)
-    this.#nextOffset = record.offset + 1
+    this.#deserialize(this.#taken.length - 1)
+    this.#nextOffset = offset + 1
+    this.#hasRecord = false
   }
 
   #sourceOf({ bytes, timestampType }: RecordCursor): RecordSource {
@@ -225,5 +251,21 @@ export class RecordChunk implements PlainRecordSink {
       'CORRUPT_MESSAGE',
       `${topic}-${partition}: the batch at offset ${batch.baseOffset} is damaged: ${reason}`,
     )
+  }
+}
+
+/** Makes the plain records that were found. A loop of its own: the engine sees all of it. */
+function makeRecords(
+  source: RecordSource,
+  cursor: RecordCursor,
+  count: number,
+  records: ReadRecord[],
+): void {
+  const { offsetDeltas, timeDeltas, fieldsAt } = plain
+  const { baseOffset, plainTimestamp } = cursor
+  for (let n = 0; n < count; n++) {
+    const offset = baseOffset + (offsetDeltas[n] as number)
+    const timestamp = plainTimestamp + (timeDeltas[n] as number)
+    records.push(new ReadRecord(source, offset, timestamp, fieldsAt[n] as number))
   }
 }

@@ -53,10 +53,10 @@ export class RecordSource implements OpenBytes {
     this.first = first
   }
 
-  /** A plain record was taken, whose fields begin here. */
-  notePlain(fieldsAt: number): void {
-    if (this.#start < 0) this.#start = fieldsAt
-    this.#last = fieldsAt
+  /** Plain records were taken: where the fields of the first and the last one begin. */
+  notePlain(first: number, last: number): void {
+    if (this.#start < 0) this.#start = first
+    this.#last = last
     this.#isLastPlain = true
   }
 

@@ -23,9 +23,17 @@ const NULL_LENGTH = -1
 const EXACT_MAX = 2 ** 52
 const ENDS_EARLY = 'it ends inside a field'
 
-/** Where `takePlain` puts its records. `fieldsAt`: where the key begins, then comes the value. */
-export interface PlainRecordSink {
-  takePlain(offset: Offset, timestamp: Timestamp, fieldsAt: number): void
+/**
+ * Where plain records are, as `findPlain` found them; kept, and used for one batch after another.
+ * The deltas are those to the batch's first offset and `plainTimestamp`.
+ */
+export class PlainRecords {
+  /** How many are found at once. */
+  static readonly MOST = 512
+  readonly offsetDeltas = new Int32Array(PlainRecords.MOST)
+  readonly timeDeltas = new Int32Array(PlainRecords.MOST)
+  /** Where the key begins, then comes the value. */
+  readonly fieldsAt = new Int32Array(PlainRecords.MOST)
 }
 
 export class RecordCursor {
@@ -43,6 +51,9 @@ export class RecordCursor {
   readonly #appendTime: Timestamp
   #left: number
   #at: number
+  /** Where `passPlain` goes to, and the records that are left there. */
+  #plainEnd = 0
+  #plainLeft = 0
   #recordEnd = 0
   #timestampDeltaAt = 0
   #fieldsAt = 0
@@ -97,22 +108,26 @@ export class RecordCursor {
   }
 
   /**
-   * The short way through the records: hands up to `most` plain ones from offset `from` on to
-   * `sink`. Stops before a record that is not plain: one with headers, with a length beyond 2^27,
-   * or one that is not as it should be; `next` reads it, or says what is wrong with it. Returns the
-   * number of records handed over. If `sink` throws, the cursor stays where it was before the call.
+   * The short way through the records: finds up to `most` plain ones from offset `from` on. Stops
+   * before a record that is not plain: one with headers, with a length beyond 2^27, or one that is
+   * not as it should be; `next` reads it, or says what is wrong with it. Returns the number of
+   * records found; the cursor stays before them until `passPlain`.
    */
-  takePlain(most: number, from: Offset, sink: PlainRecordSink): number {
+  findPlain(most: number, from: Offset, found: PlainRecords): number {
+    this.#plainEnd = this.#at
+    this.#plainLeft = this.#left
     const isStamped = this.timestampType === 'LogAppendTime'
-    const baseTimestamp = this.#baseTimestamp
-    if (this.#headersLeft > 0 || !(isStamped || isExact(baseTimestamp))) return 0
-    // Locals, and one loop: 275 → 216 ns per record with all else that reading it takes.
+    if (this.#headersLeft > 0 || !(isStamped || isExact(this.#baseTimestamp))) return 0
+    // Locals, and one loop that makes no objects: the engine puts all of it into one function.
+    const { offsetDeltas, timeDeltas, fieldsAt } = found
     const bytes = this.#bytes
     const end = this.#end
+    const deltaMin = from - this.#baseOffset
+    const countMax = Math.min(most, PlainRecords.MOST)
     let at = this.#at
     let left = this.#left
-    let taken = 0
-    while (taken < most && left > 0) {
+    let count = 0
+    while (count < countMax && left > 0) {
       const length = plainVarint(bytes, at)
       const bodyAt = at + plainBytes(length)
       const recordEnd = bodyAt + (length >>> 1)
@@ -120,22 +135,38 @@ export class RecordCursor {
       const time = plainVarint(bytes, bodyAt + 1) // after the attributes, which are never used
       const offsetAt = bodyAt + 1 + plainBytes(time)
       const delta = plainVarint(bytes, offsetAt)
-      const fieldsAt = offsetAt + plainBytes(delta)
-      const valueAt = afterField(bytes, fieldsAt)
+      const keyAt = offsetAt + plainBytes(delta)
+      const valueAt = afterField(bytes, keyAt)
       if (valueAt > recordEnd) break
       const headersAt = afterField(bytes, valueAt)
       if ((time | delta) < 0 || headersAt + 1 !== recordEnd || bytes[headersAt] !== 0) break
       at = recordEnd
       left--
-      const offset = this.#baseOffset + fromZigzag(delta)
-      if (offset < from) continue
-      taken++
-      const timestamp = isStamped ? this.#appendTime : baseTimestamp + fromZigzag(time)
-      sink.takePlain(offset, timestamp, fieldsAt)
+      const offsetDelta = fromZigzag(delta)
+      if (offsetDelta < deltaMin) continue
+      offsetDeltas[count] = offsetDelta
+      timeDeltas[count] = isStamped ? 0 : fromZigzag(time)
+      fieldsAt[count] = keyAt
+      count++
     }
-    this.#at = at
-    this.#left = left
-    return taken
+    this.#plainEnd = at
+    this.#plainLeft = left
+    return count
+  }
+
+  /** Goes on after the records that `findPlain` has found or passed over. */
+  passPlain(): void {
+    this.#at = this.#plainEnd
+    this.#left = this.#plainLeft
+  }
+
+  get baseOffset(): Offset {
+    return this.#baseOffset
+  }
+
+  /** What the times of plain records are deltas to. */
+  get plainTimestamp(): Timestamp {
+    return this.timestampType === 'LogAppendTime' ? this.#appendTime : this.#baseTimestamp
   }
 
   /**

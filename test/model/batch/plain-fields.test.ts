@@ -13,10 +13,11 @@ import {
   fieldView,
   isNullField,
 } from '../../../src/model/batch/plain-fields.js'
-import { RecordCursor } from '../../../src/model/batch/record-cursor.js'
+import { PlainRecords, RecordCursor } from '../../../src/model/batch/record-cursor.js'
 import { PartlogError } from '../../../src/model/errors.js'
 
 const T = 1_700_000_000_000
+const found = new PlainRecords()
 
 interface Shape {
   readonly headers?: boolean
@@ -68,20 +69,24 @@ const shortWay = (batch: Batch, random: Random, plain: { count: number }): Outco
     const cursor = new RecordCursor(batch)
     const { bytes } = cursor
     const open = { bytes, memory: bytes.buffer, memoryAt: bytes.byteOffset }
-    const sink = {
-      takePlain(offset: number, timestamp: number, at: number) {
-        plain.count++
-        const key = fieldView(open, at)
-        const valueAt = afterField(bytes, at)
-        const value = fieldView(open, valueAt)
-        expect(isNullField(bytes, at)).toBe(key === null)
-        expect(fieldText(bytes, valueAt)).toBe(value === null ? null : Buffer.from(value).toString())
-        records.push([offset, timestamp, textOf(key), textOf(value), 0])
-      },
+    const take = (n: number): void => {
+      plain.count++
+      const at = found.fieldsAt[n]!
+      const key = fieldView(open, at)
+      const valueAt = afterField(bytes, at)
+      const value = fieldView(open, valueAt)
+      expect(isNullField(bytes, at)).toBe(key === null)
+      expect(fieldText(bytes, valueAt)).toBe(value === null ? null : Buffer.from(value).toString())
+      const offset = cursor.baseOffset + found.offsetDeltas[n]!
+      const timestamp = cursor.plainTimestamp + found.timeDeltas[n]!
+      records.push([offset, timestamp, textOf(key), textOf(value), 0])
     }
     for (;;) {
       const most = random.int(4)
-      if (cursor.takePlain(most, -Infinity, sink) === most && most > 0) continue
+      const count = cursor.findPlain(most, -Infinity, found)
+      for (let n = 0; n < count; n++) take(n)
+      cursor.passPlain()
+      if (count === most && most > 0) continue
       if (!cursor.next()) return
       const { offset, timestamp, key, value, headers } = cursor
       records.push([offset, timestamp, textOf(key), textOf(value), headers.length])
@@ -130,10 +135,9 @@ describe('records taken the short way', () => {
     return new RecordCursor(new Batch(Buffer.from(builder.build()), 0))
   }
   const offsetsTaken = (cursor: RecordCursor, most: number, from: number): number[] => {
-    const offsets: number[] = []
-    const count = cursor.takePlain(most, from, { takePlain: offset => void offsets.push(offset) })
-    expect(count).toBe(offsets.length)
-    return offsets
+    const count = cursor.findPlain(most, from, found)
+    cursor.passPlain()
+    return Array.from(found.offsetDeltas.subarray(0, count), delta => cursor.baseOffset + delta)
   }
 
   it('a cursor that skips to an offset is where one that reads that far is', () => {
@@ -163,13 +167,20 @@ describe('records taken the short way', () => {
     expect(skipped).toBeGreaterThan(300)
   })
 
-  it('a sink that throws leaves the cursor where it was', () => {
+  it('what was found and not passed is found again', () => {
     const cursor = six()
-    const takePlain = (): never => {
-      throw new Error('no')
-    }
-    expect(() => cursor.takePlain(9, 0, { takePlain })).toThrow('no')
+    expect(cursor.findPlain(9, 0, found)).toBe(6)
+    expect(cursor.remaining).toBe(6)
     expect(offsetsTaken(cursor, 2, 0)).toEqual([0, 1])
+  })
+
+  it('no more are found at once than there is room for', () => {
+    const builder = new BatchBuilder(Buffer.alloc(1 << 20))
+    for (let n = 0; n < PlainRecords.MOST + 3; n++) builder.tryAppend(T + n, null, null, [])
+    const cursor = new RecordCursor(new Batch(Buffer.from(builder.build()), 0))
+    expect(offsetsTaken(cursor, 10_000, 0)).toHaveLength(PlainRecords.MOST)
+    expect(offsetsTaken(cursor, 10_000, 0)).toEqual([0, 1, 2].map(n => PlainRecords.MOST + n))
+    expect(cursor.next()).toBe(false)
   })
 
   it('records below an offset are passed over', () => {
