@@ -26,7 +26,8 @@ export async function timedWrites({ dir, count, warmUp, acks, ...options }, make
   const cluster = await newCluster({ dir, ...options })
   const write = makeWrite(cluster.producer(acks === undefined ? {} : { acks }))
   await write(WARM_UP_TOPIC, warmUp)
-  if (dir !== undefined) readyPages(dir, count * RECORD_BYTES_MAX)
+  const { copies = 1 } = options
+  if (dir !== undefined) readyPages(dir, count * copies * RECORD_BYTES_MAX)
   const startedAt = performance.now()
   await write(TOPIC, count)
   const ms = performance.now() - startedAt
