@@ -6,6 +6,12 @@
 import type { Clock, Timer } from './clock.js'
 import { whenAborted } from './tasks.js'
 
+/** What tells of changes. */
+export interface Watchable {
+  /** Calls `onChange` at changes until the returned function is called. */
+  watch(onChange: () => void): () => void
+}
+
 /** Callbacks that are called at every change. */
 export class Watchers {
   readonly #callbacks = new Set<() => void>()
@@ -44,7 +50,7 @@ export function nextChange(source: Watchers, options: WaitOptions): Promise<Wait
  */
 export function waitUntil(
   isReady: () => boolean,
-  sources: readonly Watchers[],
+  sources: readonly Watchable[],
   options: WaitOptions,
 ): Promise<WaitEnd> {
   if (isReady()) return Promise.resolve('ready')

@@ -41,7 +41,8 @@ import { logConfig } from '../log/format/log-config.js'
 import { LogManager } from '../log/log-manager.js'
 import { PartlogError, toPartlogError } from '../model/errors.js'
 import { METADATA_TOPIC, partitionKey, type TopicPartition } from '../model/names.js'
-import { Partition } from '../partition/partition.js'
+import { leadingAlone } from '../partition/only-replica.js'
+import type { Partition } from '../partition/partition.js'
 import type { Durability } from '../partition/roles.js'
 import { REPLICATION_FACTOR, type BrokerOptions } from './cluster-options.js'
 import { Controller, type PartitionNews } from './controller.js'
@@ -398,7 +399,7 @@ async function openController(options: BrokerSetOptions, logs: LogManager): Prom
   const rules = { lagMaxMs: Infinity, isAlive: () => true }
   const durability = 'power' as const
   const place = { brokerId: CONTROLLER, topicPartition, topicId, clock, durability, ...rules }
-  const partition = await Partition.leading(place, log, CONTROLLER_EPOCH)
+  const partition = await leadingAlone(place, log, CONTROLLER_EPOCH)
   partition.listen({
     onCheckpointable: () => logs.requestCheckpoint(),
     onIsrWanted: () => undefined,

@@ -42,6 +42,7 @@ import {
 } from './checks.js'
 import { CommittedBytes } from './committed-bytes.js'
 import type { Unpacking } from './contents.js'
+import { HandOvers } from './hand-over.js'
 import { InSyncReplicas, type IsrView } from './isr.js'
 import {
   NO_LISTENER,
@@ -59,6 +60,8 @@ import { OffsetWaiters } from './waiting.js'
 export class Partition {
   /** Notified when records are appended, the high watermark moves or the role changes. */
   readonly changes = new Watchers()
+  /** Followers whose fetches are held here. */
+  readonly handOvers = new HandOvers()
   /** Batches that cannot be appended at once; `append` does not wait for them. */
   readonly arrivals = new Arrivals()
   /** Notified when the low watermark may have moved, or the role has changed. */
@@ -105,19 +108,6 @@ export class Partition {
     const { logStartOffset, logEndOffset } = log
     partition.#highWatermark = Math.max(logStartOffset, Math.min(highWatermark, logEndOffset))
     partition.#savedStart = logStartOffset
-    return partition
-  }
-
-  /** A partition whose only replica is on this broker. */
-  static async leading(
-    options: PartitionOptions,
-    log: Log,
-    leaderEpoch: LeaderEpoch,
-  ): Promise<Partition> {
-    const partition = Partition.open(options, log, log.logEndOffset)
-    const only = [options.brokerId]
-    const alone = { replicas: only, isr: only, partitionEpoch: 0, leader: options.brokerId }
-    await partition.become({ ...alone, leaderEpoch })
     return partition
   }
 
@@ -251,7 +241,8 @@ export class Partition {
     if (!isr.isAlone) {
       isr.noteAppend(appended.firstOffset, this.#nowMs())
       this.#committed.appended(log.logEndOffset, batch.size)
-      this.changes.notify()
+      this.handOvers.appended(batch.buffer, appended.firstOffset)
+      if (this.#highWatermark < log.logEndOffset) this.changes.notify()
     }
     if (this.#options.durability === 'process') this.#advance()
     else log.requestFlush()
@@ -415,9 +406,12 @@ export class Partition {
   }
 
   /** Appends the leader's batches unchanged, and takes over its high watermark and log start. */
-  appendFromLeader({ records, highWatermark, logStartOffset }: PartitionRead): void {
+  appendFromLeader(
+    { records, highWatermark, logStartOffset }: PartitionRead,
+    isChecked = false,
+  ): void {
     const log = this.#log as Log
-    if (records.length > 0) log.appendAsFollower(records)
+    if (records.length > 0) log.appendAsFollower(records, isChecked)
     const end = log.logEndOffset
     this.#setHighWatermark(Math.max(log.logStartOffset, Math.min(highWatermark, end)))
     if (logStartOffset > log.logStartOffset) {
@@ -432,6 +426,11 @@ export class Partition {
    */
   async settle(): Promise<void> {
     if (this.#options.durability === 'power') await (this.#log as Log).flushUnlessStalled()
+  }
+
+  /** Nothing need be done for what was appended to be as durable as the cluster promises. */
+  get isSettledAtOnce(): boolean {
+    return this.#options.durability === 'process'
   }
 
   /** Makes the log start as durable as the cluster promises; only then is it reported. */
@@ -570,6 +569,7 @@ export class Partition {
     this.#setHighWatermark(end)
     this.#committed.advance(end)
     this.#waiters.advance(end)
+    this.handOvers.committed()
     this.changes.notify()
   }
 

@@ -3,6 +3,7 @@ import { DiskError } from '../../src/disk/disk.js'
 import { BatchBuilder } from '../../src/model/batch/batch-builder.js'
 import { batchesOf } from '../../src/model/batch/batch.js'
 import { PartlogError } from '../../src/model/errors.js'
+import { leadingAlone } from '../../src/partition/only-replica.js'
 import { Partition } from '../../src/partition/partition.js'
 import type { Durability } from '../../src/partition/roles.js'
 import { batchOf, contextOf, create, open, TOPIC_ID, world, type World } from '../log/helpers.js'
@@ -25,7 +26,7 @@ async function leading(
   const log = await create(w)
   const { topicPartition, clock } = contextOf(w)
   const options = { topicPartition, topicId: TOPIC_ID, durability, clock, ...PLACE }
-  return { w, partition: await Partition.leading(options, log, epoch) }
+  return { w, partition: await leadingAlone(options, log, epoch) }
 }
 
 async function offsetsIn(partition: Partition, from = 0): Promise<number[]> {
@@ -175,7 +176,7 @@ describe('the high watermark', () => {
       clock,
       ...PLACE,
     } as const
-    const again = await Partition.leading(options, log, 4)
+    const again = await leadingAlone(options, log, 4)
     expect(again.highWatermark).toBe(3)
     await again.committed(3)
     expect(log.epochs.entries).toEqual([

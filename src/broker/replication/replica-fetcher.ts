@@ -23,9 +23,11 @@ import { abortable, Signal } from '../../base/tasks.js'
 import type { Log } from '../../log/store/log.js'
 import { errorOf, toPartlogError } from '../../model/errors.js'
 import type { LeaderEpoch } from '../../model/units.js'
+import { copyNow } from '../../partition/copy-now.js'
 import type { Partition } from '../../partition/partition.js'
 import type { Channel } from '../../protocol/channel.js'
 import type {
+  FetchPartition,
   FetchRequest,
   FetchResponse,
   PartitionFetchResponse,
@@ -173,13 +175,19 @@ export class ReplicaFetcher {
   }
 
   #request(targets: readonly Target[]): FetchRequest {
-    const wanted = ({ epoch, log, partition: { settledStart } }: Target, partition: number) => ({
+    const underWay = this.#underWay as AbortController
+    const isCurrent = (): boolean => this.#underWay === underWay && !underWay.signal.aborted
+    const wanted = (
+      { epoch, log, partition: replica }: Target,
+      partition: number,
+    ): FetchPartition => ({
       partition,
       currentLeaderEpoch: epoch,
       fetchOffset: log.logEndOffset,
       lastFetchedEpoch: log.epochs.latestEpoch,
-      logStartOffset: settledStart,
+      logStartOffset: replica.settledStart,
       partitionMaxBytes: REPLICA_FETCH_MAX_BYTES,
+      take: handed => isCurrent() && copyNow(replica, epoch, handed),
     })
     return {
       replicaId: this.#options.brokerId,

@@ -9,7 +9,7 @@
 
 import type { Clock } from '../../base/clock.js'
 import { ZERO_UUID } from '../../base/uuid.js'
-import { waitUntil } from '../../base/watchers.js'
+import { waitUntil, type Watchable } from '../../base/watchers.js'
 import { PartlogError } from '../../model/errors.js'
 import { NONE } from '../../model/units.js'
 import type { Partition } from '../../partition/partition.js'
@@ -25,6 +25,7 @@ import { FETCH_MAX_BYTES, FETCH_MAX_WAIT_MS } from '../broker-config.js'
 import { errorFields } from '../node/answer-errors.js'
 import type { BrokerContext } from '../node/context.js'
 import { currentLeader, FETCH_LED_ELSEWHERE, nodeEndpoints } from './current-leader.js'
+import { HeldRead, noteFetch, type Read } from './held-read.js'
 
 /** isolationLevel read_committed: only records of committed transactions. */
 const READ_COMMITTED = 1
@@ -69,17 +70,15 @@ async function answerLater(
   const hold = new Hold(request, clock)
   const reads = readsOf(broker, request)
   const isFollower = isFollowers(request)
-  const bytesOf = isFollower ? appendedBytes : committedBytes
-  const asked = watermarksOf(reads)
+  const asked = isFollower ? watermarksOf(reads) : 0
   // A follower's offsets are noted once: they were true when it asked, not when it is woken.
   if (isFollower) for (const read of reads) noteFetch(read, request.replicaId as number)
   for (;;) {
-    const seen = bytesOf(reads)
-    const roles = rolesOf(reads)
-    const answered = watermarksOf(reads)
+    const news = isFollower ? followersNews(broker, reads, request) : consumersNews(reads)
+    const answered = isFollower ? watermarksOf(reads) : 0
     const { answers, bytes, hasNews } = await readAll(broker, reads, request)
     // A follower learns a new high watermark or log start at once.
-    const hasMoved = isFollower && answered !== asked
+    const hasMoved = answered !== asked
     const isOver = hold.isOver || signal?.aborted === true
     if (bytes >= request.minBytes || hasNews || hasMoved || isOver) {
       if (isFollower) noteTold(reads, answers, request.replicaId as number)
@@ -87,15 +86,35 @@ async function answerLater(
     }
     const missing = request.minBytes - bytes
     const isLong = bytes === 0 && longHolds.areAllowed && isIdle(request, reads)
-    const isReady = (): boolean =>
-      bytesOf(reads) - seen >= missing ||
-      rolesOf(reads) !== roles ||
-      (isFollower && watermarksOf(reads) !== answered) ||
-      (isLong && !longHolds.areAllowed)
-    const sources = reads.flatMap(({ partition }) => partition?.changes ?? [])
-    if (isLong) sources.push(longHolds.changes)
+    const isReady = (): boolean => news.has(missing) || (isLong && !longHolds.areAllowed)
+    const sources = isLong ? [...news.sources, longHolds.changes] : news.sources
     await waitUntil(isReady, sources, { clock, timeoutMs: hold.next(isLong), signal })
   }
+}
+
+/** What may end a hold. */
+interface News {
+  /** Since the fetch looked last, there are so many bytes more, or something else was decided. */
+  has(missingBytes: number): boolean
+  readonly sources: readonly Watchable[]
+}
+
+function consumersNews(reads: readonly Read[]): News {
+  const seen = committedBytes(reads)
+  const roles = rolesOf(reads)
+  return {
+    has: missing => committedBytes(reads) - seen >= missing || rolesOf(reads) !== roles,
+    sources: reads.flatMap(({ partition }) => partition?.changes ?? []),
+  }
+}
+
+function followersNews(
+  { longHolds }: BrokerContext,
+  reads: readonly Read[],
+  { replicaId = NONE }: FetchRequest,
+): News {
+  const held = reads.map(read => new HeldRead(read, replicaId, longHolds))
+  return { has: () => held.some(({ hasNews }) => hasNews), sources: held }
 }
 
 /**
@@ -166,14 +185,6 @@ function noSession(): PartlogError {
   return new PartlogError('FETCH_SESSION_ID_NOT_FOUND', 'fetch sessions are not supported')
 }
 
-interface Read {
-  readonly topic: string
-  readonly topicId: string
-  readonly wanted: FetchPartition
-  /** Undefined if this broker has no replica of it. */
-  readonly partition: Partition | undefined
-}
-
 function readsOf(broker: BrokerContext, request: FetchRequest): Read[] {
   return request.topics.flatMap(({ topic: name = '', topicId = '', partitions }) => {
     // From version 13 on, requests name topics by id.
@@ -187,14 +198,6 @@ function readsOf(broker: BrokerContext, request: FetchRequest): Read[] {
   })
 }
 
-/** Notes what a follower has. An impossible offset is ignored here; reading refuses it. */
-function noteFetch({ partition, wanted }: Read, replicaId: number): void {
-  const { fetchOffset, lastFetchedEpoch: lastEpoch = -1, currentLeaderEpoch = -1 } = wanted
-  const { logStartOffset = -1 } = wanted
-  const follower = { replicaId, fetchOffset, lastEpoch, logStartOffset }
-  partition?.noteFetch(follower, currentLeaderEpoch)
-}
-
 /** Increases when one of the partitions gets another leader or goes offline. */
 function rolesOf(reads: readonly Read[]): number {
   return reads.reduce((sum, { partition }) => sum + (partition?.roleVersion ?? 0), 0)
@@ -206,10 +209,6 @@ function watermarksOf(reads: readonly Read[]): number {
     const { highWatermark = 0, replicaLog } = partition ?? {}
     return sum + highWatermark + (replicaLog?.logStartOffset ?? 0)
   }, 0)
-}
-
-function appendedBytes(reads: readonly Read[]): number {
-  return reads.reduce((sum, { partition }) => sum + (partition?.replicaLog?.appendedBytes ?? 0), 0)
 }
 
 function committedBytes(reads: readonly Read[]): number {

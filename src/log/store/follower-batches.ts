@@ -16,6 +16,8 @@ export interface FollowerEnd {
   readonly lastEpoch: LeaderEpoch
   /** Whether offsets may be missing, because the log is compacted. */
   readonly hasGaps: boolean
+  /** The checksums of the batches need not be compared. Default false. */
+  readonly isChecked?: boolean
 }
 
 /**
@@ -27,7 +29,7 @@ export function followerBatches(bytes: Buffer, end: FollowerEnd): readonly Batch
   const batches: Batch[] = []
   let { logEndOffset: expected, lastEpoch } = end
   for (let at = 0; at < bytes.length;) {
-    const batch = wholeBatchAt(bytes, at, end.name)
+    const batch = wholeBatchAt(bytes, at, end)
     const { baseOffset, leaderEpoch } = batch
     if (baseOffset < expected || (baseOffset > expected && !end.hasGaps)) {
       const sentence = `${end.name}: a batch begins at offset ${baseOffset}, expected ${expected}`
@@ -45,12 +47,12 @@ export function followerBatches(bytes: Buffer, end: FollowerEnd): readonly Batch
   return batches
 }
 
-function wholeBatchAt(bytes: Buffer, at: number, name: string): Batch {
+function wholeBatchAt(bytes: Buffer, at: number, { name, isChecked }: FollowerEnd): Batch {
   const size = frameAt(bytes, at, bytes.length)
   const isWhole = size !== SHORT && at + size <= bytes.length
   const reason = !isWhole ? 'the bytes end inside a batch' : size < 0 ? whyBroken(bytes, at) : ''
   const batch = reason === '' ? new Batch(bytes, at) : undefined
-  const why = batch === undefined ? reason : whyInvalid(batch)
+  const why = batch === undefined ? reason : isChecked ? undefined : whyInvalid(batch)
   if (batch !== undefined && why === undefined) return batch
   throw new PartlogError('CORRUPT_MESSAGE', `${name}: from the leader, at byte ${at}: ${why}`)
 }

@@ -143,9 +143,13 @@ export class Log {
 
   /**
    * Writes the leader's batches unchanged: whole batches that begin where this log ends. Checks
-   * them first and writes none if one is refused. Durable only after `flush`.
+   * them first and writes none if one is refused. Durable only after `flush`. `isChecked`: this
+   * process has computed or compared their checksums a moment ago.
    */
-  appendAsFollower(bytes: Buffer): Pick<Appended, 'firstOffset' | 'lastOffset'> {
+  appendAsFollower(
+    bytes: Buffer,
+    isChecked = false,
+  ): Pick<Appended, 'firstOffset' | 'lastOffset'> {
     this.state.checkUsable()
     const firstOffset = this.state.logEndOffset
     const batches = followerBatches(bytes, {
@@ -153,6 +157,7 @@ export class Log {
       logEndOffset: firstOffset,
       lastEpoch: this.epochs.epochAt(firstOffset - 1) ?? NONE,
       hasGaps: this.config.mayHaveGaps,
+      isChecked,
     })
     const now = this.state.context.clock.now()
     for (const load of segmentLoads(batches, this.config.segmentBytes)) {

@@ -33,6 +33,17 @@ const topicKey = {
   topicId: since(13, topicId, ZERO_UUID),
 }
 
+/**
+ * Takes what a leader has appended where the follower's log ends, and how far it is committed, or
+ * the latter alone. The records are lent for the call. False if the follower has to ask instead.
+ */
+export type Take = (handed: {
+  readonly end: number
+  readonly records: Buffer
+  readonly highWatermark: number
+  readonly logStartOffset: number
+}) => boolean
+
 export const fetchRequest = message('FetchRequest', RANGE, {
   clusterId: tagged(0, 12, nullableString, null),
   /** The broker id of the follower; −1 for a consumer. */
@@ -65,6 +76,8 @@ export const fetchRequest = message('FetchRequest', RANGE, {
           logStartOffset: since(5, int64, -1),
           partitionMaxBytes: int32,
           replicaDirectoryId: tagged(0, 17, uuid, ZERO_UUID),
+          /** In one process: what a follower takes while its fetch is held. */
+          take: unsent<Take | undefined>(undefined),
         }),
       ),
     }),

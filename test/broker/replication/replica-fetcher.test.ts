@@ -6,7 +6,11 @@ import { ReplicaFetcher } from '../../../src/broker/replication/replica-fetcher.
 import { errorId } from '../../../src/model/errors.js'
 import { Partition } from '../../../src/partition/partition.js'
 import type { Channel } from '../../../src/protocol/channel.js'
-import type { FetchRequest, PartitionFetchResponse } from '../../../src/protocol/messages/fetch.js'
+import type {
+  FetchPartition,
+  FetchRequest,
+  PartitionFetchResponse,
+} from '../../../src/protocol/messages/fetch.js'
 import { contextOf, createEmpty, history, TOPIC_ID, world } from '../../log/helpers.js'
 
 /** The response has none for the partition. */
@@ -49,7 +53,7 @@ async function asked(answer: Partial<PartitionFetchResponse>, answersForEver = f
     for (let turn = 0; turn < 10; turn++) await clock.advance(0)
   }
   await settle(0)
-  return { partition, requests, cuts, settle, log: partition.replicaLog }
+  return { partition, requests, cuts, settle, fetcher, log: partition.replicaLog }
 }
 
 it('a follower fetches from its log end, with its epoch and that of its last record', async () => {
@@ -71,6 +75,24 @@ it.each<[string, { epoch: number; endOffset: number }, number]>([
   const { log, cuts, requests } = await asked({ divergingEpoch })
   expect([log?.logEndOffset, cuts]).toEqual([end, [[5, end]]])
   expect(requests.at(-1)).toMatchObject({ fetchOffset: end })
+})
+
+it.each<[string, (fetcher: ReplicaFetcher) => void]>([
+  ['is paused', fetcher => (fetcher.isPaused = true)],
+  ['follows other partitions', fetcher => fetcher.assign([])],
+  ['is stopped', fetcher => void fetcher.stop()],
+])('a follower takes what is handed over while its fetch is held, until it %s', async (_, end) => {
+  const { requests, log, fetcher, settle } = await asked({ records: history(5, 2, 6) })
+  const [first, held] = requests as FetchPartition[]
+  const handed = { highWatermark: 6, logStartOffset: 0 }
+  expect(first?.take?.({ ...handed, end: 7, records: history(7, 1, 6) })).toBe(false)
+  expect(held?.take?.({ ...handed, end: 7, records: history(7, 1, 6) })).toBe(true)
+  expect(log?.logEndOffset).toBe(8)
+  end(fetcher)
+  expect(held?.take?.({ ...handed, end: 8, records: history(8, 1, 6) })).toBe(false)
+  await settle(0)
+  expect(held?.take?.({ ...handed, end: 8, records: history(8, 1, 6) })).toBe(false)
+  expect(log?.logEndOffset).toBe(8)
 })
 
 it('a follower truncates to the high watermark if the leader does not know its epoch', async () => {
