@@ -19,7 +19,8 @@ export function readNow(
   const { replicaId, fetchOffset } = reader
   if (hasDiverged(log, reader) || (replicaId >= 0 && !isr.has(replicaId))) return undefined
   const upTo = replicaId >= 0 ? log.logEndOffset : highWatermark
-  const records = log.readNow(fetchOffset, { ...bounds, upTo })
+  const { maxBytes, minOneBatch } = bounds
+  const records = log.readNow(fetchOffset, { upTo, maxBytes, minOneBatch })
   if (records === undefined) return undefined
   return { highWatermark, logStartOffset: log.logStartOffset, records }
 }

@@ -23,6 +23,12 @@ export interface OffsetIndexEntry {
   readonly position: Position
 }
 
+/** The greatest entry at or below an offset, or the start of the segment; and the one after it. */
+export interface EntriesAround {
+  readonly entry: OffsetIndexEntry
+  readonly next: OffsetIndexEntry | undefined
+}
+
 const LAYOUT: EntryLayout<OffsetIndexEntry> = {
   bytes: OFFSET_ENTRY.bytes,
   offset: OFFSET_ENTRY.offset,
@@ -58,15 +64,27 @@ export class OffsetIndex extends SparseIndex<OffsetIndexEntry> {
     return this.#floor(await this.file.entries(), target)
   }
 
-  /** The same, if the index is in memory; otherwise undefined. */
-  lookupNow(target: Offset): OffsetIndexEntry | undefined {
+  /** The same and the entry after it, if the index is in memory; otherwise undefined. */
+  lookupNow(target: Offset): EntriesAround | undefined {
     const entries = this.file.entriesNow()
-    return entries === undefined ? undefined : this.#floor(entries, target)
+    if (entries === undefined) return undefined
+    const index = this.#floorIndex(entries, target)
+    return {
+      entry: this.#entryOrStart(entries, index),
+      next: index + 1 < entries.count ? this.entryAt(entries, index + 1) : undefined,
+    }
   }
 
   #floor(entries: IndexEntries, target: Offset): OffsetIndexEntry {
+    return this.#entryOrStart(entries, this.#floorIndex(entries, target))
+  }
+
+  #floorIndex(entries: IndexEntries, target: Offset): number {
     const relative = target - this.baseOffset
-    const index = entries.lastIndex(at => entries.read(at, OFFSET_ENTRY.offset) <= relative)
+    return entries.lastIndex(at => entries.read(at, OFFSET_ENTRY.offset) <= relative)
+  }
+
+  #entryOrStart(entries: IndexEntries, index: number): OffsetIndexEntry {
     return this.entryAt(entries, index) ?? { offset: this.baseOffset, position: 0 }
   }
 }

@@ -51,6 +51,7 @@ const SLOW_PAUSE_MS = 200
 
 /** Used by one call at a time: nothing waits while it is in use. */
 const window = Buffer.allocUnsafeSlow(WINDOW_BYTES)
+const header = window.subarray(0, BATCH_HEADER_BYTES)
 
 export class ShortReads {
   readonly #log: ReadLog
@@ -87,9 +88,10 @@ export class ShortReads {
     const segment = segments[floorSegment(segments, from)] as Segment
     const { size } = segment
     const cursor = this.#cursors.position(segment, from)
-    const position = cursor ?? positionNow(segment, from)
-    if (position === undefined) return undefined
-    const bytes = readBatches(segment, position, bounds)
+    const place = cursor === undefined ? placeNow(segment, from) : { position: cursor, size: 0 }
+    if (place === undefined) return undefined
+    const { position } = place
+    const bytes = readBatches(segment, place, bounds)
     if (bytes === undefined) return undefined
     const walked = wholeBatches(bytes, bounds.upTo)
     if (walked.bytes === 0) {
@@ -109,19 +111,34 @@ export class ShortReads {
   }
 }
 
+/** Where a batch begins, and its size; 0 if its header has not been read. */
+interface Place {
+  readonly position: Position
+  readonly size: number
+}
+
 /** The batches at a position and the next base offset; undefined if these are too many bytes. */
-function readBatches(segment: Segment, position: Position, bounds: ReadBounds): Buffer | undefined {
+function readBatches(
+  segment: Segment,
+  { position, size }: Place,
+  bounds: ReadBounds,
+): Buffer | undefined {
   const left = segment.size - position
   let wanted = Math.min(bounds.maxBytes, left)
   // What holds most batches is read without a look at the first one.
   if (wanted < left && wanted < MOST_BATCHES_BYTES && bounds.minOneBatch) {
-    const count = segment.file.readNow(position, window.subarray(0, BATCH_HEADER_BYTES))
-    wanted = Math.max(wanted, frameAt(window, 0, count))
+    wanted = Math.max(wanted, size > 0 ? size : sizeAt(segment, position))
   }
   if (wanted > SHORT_READ_BYTES || wanted > left) return undefined
   const most = Math.min(wanted + OFFSET_BYTES, left)
   const bytes = most < OWN_BUFFER_BYTES ? Buffer.allocUnsafe(most) : lendBuffer(most)
   return segment.file.readNow(position, bytes) === most ? bytes : undefined
+}
+
+/** The size of the batch at a position, whose header is then in the window; SHORT at the end. */
+function sizeAt({ file }: Segment, position: Position): number {
+  const count = file.readNow(position, header)
+  return count < BATCH_HEADER_BYTES ? SHORT : frameAt(window, 0, count)
 }
 
 /** The first batch is longer than these bytes, and the file has all of it. */
@@ -131,13 +148,28 @@ function isCut(bytes: Buffer, left: number): boolean {
 }
 
 /** As Segment.positionOf; undefined if the index is not in memory or does not fit. */
-function positionNow(
-  { baseOffset, file, offsetIndex }: Segment,
+function placeNow(segment: Segment, offset: Offset): Place | undefined {
+  const { baseOffset, offsetIndex } = segment
+  if (offset <= baseOffset) return { position: 0, size: 0 }
+  const around = offsetIndex.lookupNow(offset)
+  if (around === undefined) return undefined
+  const { entry, next } = around
+  // Large batches have an entry each, so the next entry's is the batch: two reads instead of four,
+  // 49 → 42 µs for a random one.
+  if (next !== undefined && next.position - entry.position > WINDOW_BYTES) {
+    const size = sizeAt(segment, next.position)
+    const isHere = size >= BATCH_HEADER_BYTES && isOf(new Batch(window, 0), next, offset)
+    if (isHere) return { position: next.position, size }
+  }
+  return placeFrom(segment, entry, offset)
+}
+
+/** The first batch from an entry on that reaches an offset; undefined if the entry is wrong. */
+function placeFrom(
+  { file }: Segment,
+  entry: OffsetIndexEntry,
   offset: Offset,
-): Position | undefined {
-  if (offset <= baseOffset) return 0
-  const entry = offsetIndex.lookupNow(offset)
-  if (entry === undefined) return undefined
+): Place | undefined {
   let { position } = entry
   let next: Offset = 0
   for (let windows = 0; windows < WINDOWS_MAX; windows++) {
@@ -149,7 +181,7 @@ function positionNow(
       const batch = new Batch(window, at)
       const isEntrys = position + at === entry.position
       if (batch.baseOffset < next || (isEntrys && !isOf(batch, entry, offset))) return undefined
-      if (batch.lastOffset >= offset) return position + at
+      if (batch.lastOffset >= offset) return { position: position + at, size }
       next = batch.nextOffset
       at += size
     }
