@@ -72,7 +72,7 @@ export async function* paced<T>(
 }
 
 /** Waits for all tasks, even if one fails; throws the first failure. */
-export async function allDone(tasks: Iterable<Promise<unknown>>): Promise<void> {
+export async function allDone(tasks: Iterable<Promise<unknown> | undefined>): Promise<void> {
   for (const each of await Promise.allSettled(tasks)) {
     if (each.status === 'rejected') throw each.reason
   }

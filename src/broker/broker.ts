@@ -14,6 +14,7 @@ import type { GroupListener } from '../coordinator/groups/rebalance-reporter.js'
 import { alterIsr, replicaFailed, replicaReturned } from '../coordinator/metadata/brokers.js'
 import type { ClusterImage, TopicImage } from '../coordinator/metadata/cluster-image.js'
 import { createTopic, type ControllerContext } from '../coordinator/metadata/topics.js'
+import type { PartitionOffset } from '../log/format/checkpoints.js'
 import type { LogManager } from '../log/log-manager.js'
 import { isPartlogError, PartlogError } from '../model/errors.js'
 import { checkTopicName, isInternalTopic, OFFSETS_TOPIC } from '../model/names.js'
@@ -136,6 +137,8 @@ export class Broker implements BrokerContext {
   readonly #logger: Logger
   #housekeeping: Housekeeping | undefined
   #isClosed = false
+  /** Of a broker that has retired and whose logs are still to be closed. */
+  #lastWatermarks: readonly PartitionOffset[] | undefined
 
   private constructor(options: BrokerOptions) {
     const { nodeId, clock, logger, logs, durability, brokers, random } = options
@@ -241,6 +244,14 @@ export class Broker implements BrokerContext {
   }
 
   async close(): Promise<void> {
+    await this.retire()
+    const watermarks = this.#lastWatermarks
+    this.#lastWatermarks = undefined
+    if (watermarks !== undefined) await this.logs.close(watermarks)
+  }
+
+  /** The first part of `close`: from now on the broker answers nothing and decides nothing. */
+  async retire(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
     this.groups.stop()
@@ -250,9 +261,8 @@ export class Broker implements BrokerContext {
     const closed = new PartlogError('CLOSED', `broker ${this.nodeId} is closed`, {
       outcomeUnknown: true,
     })
-    const watermarks = this.#highWatermarks()
+    this.#lastWatermarks = this.#highWatermarks()
     for (const partition of this.replicas.partitions()) partition.retire(closed)
-    await this.logs.close(watermarks)
   }
 
   // ── for request handlers ─────────────────────────────────────────────────────────────────
@@ -424,14 +434,14 @@ export class Broker implements BrokerContext {
     await Promise.all(this.groups.loaded.map(coordinator => coordinator.expireOffsets()))
   }
 
-  #lastWatermarks = ''
+  #writtenWatermarks = ''
 
   async #checkpointHighWatermarks(): Promise<void> {
     const watermarks = this.#highWatermarks()
     const text = watermarks.map(({ offset }) => offset).join()
-    if (text === this.#lastWatermarks) return
+    if (text === this.#writtenWatermarks) return
     await this.logs.writeHighWatermarks(watermarks)
-    this.#lastWatermarks = text
+    this.#writtenWatermarks = text
   }
 
   #highWatermarks() {

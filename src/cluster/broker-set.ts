@@ -118,22 +118,27 @@ export class BrokerSet {
   }
 
   static async open(options: BrokerSetOptions): Promise<BrokerSet> {
-    const logs = await openManager(options, CONTROLLER)
+    const early = openEarly(options)
+    let logs: LogManager | undefined
     let set: BrokerSet | undefined
     try {
+      logs = await openManager(options, CONTROLLER)
       const made = new BrokerSet(options, await openController(options, logs), logs)
       set = made
       set.controller.image.setReplicaHealth(set.#isUsable)
       // Wait for all, even if one fails: a broker that is still opening could not be killed.
-      const opened = await Promise.allSettled(made.brokerIds.map(id => made.#openBroker(id)))
+      const opened = await Promise.allSettled(
+        made.brokerIds.map(id => made.#openBroker(id, early.get(id))),
+      )
       for (const each of opened) if (each.status === 'rejected') throw each.reason
       await set.#form()
       set.#beginChores()
       return set
     } catch (error) {
+      await Promise.allSettled(early.values())
       for (const broker of set?.running ?? []) await broker.kill()
       await set?.controller.stop()
-      await logs.abandon()
+      await logs?.abandon()
       throw error
     }
   }
@@ -227,14 +232,17 @@ export class BrokerSet {
     const failures: unknown[] = []
     const noted = (closing: Promise<void>): Promise<void> =>
       closing.catch((error: unknown) => void failures.push(error))
-    for (const [nodeId, broker] of this.#running) {
-      this.controller.detach(nodeId)
-      await noted(broker.close())
+    const brokers = [...this.#running.values()]
+    for (const broker of brokers) {
+      this.controller.detach(broker.nodeId)
+      await noted(broker.retire())
     }
     this.#options.network.close()
-    await this.controller.stop() // again: brokers may have started retries while they closed
+    await this.controller.stop() // again: brokers may have started retries while they retired
     await this.#chores?.stop()
-    await noted(this.#metadataLogs.close())
+    // Side by side, so that syncs share commits of the file system's journal.
+    const closing = [...brokers.map(broker => broker.close()), this.#metadataLogs.close()]
+    await Promise.all(closing.map(noted))
     if (failures.length > 0) throw failures[0]
   }
 
@@ -319,9 +327,9 @@ export class BrokerSet {
     )
   }
 
-  async #openBroker(nodeId: number): Promise<Broker> {
+  async #openBroker(nodeId: number, opening?: Promise<LogManager>): Promise<Broker> {
     const { network, onTruncated, onRepairing, ...common } = this.#options
-    const logs = await openManager(this.#options, nodeId)
+    const logs = await (opening ?? openManager(this.#options, nodeId))
     const broker = await Broker.open({
       ...common,
       settings: this.#brokerSettings(),
@@ -370,6 +378,18 @@ function brokersOf({ brokers, racks }: BrokerSetOptions, before: number[]): Regi
   const next = (ids.at(-1) ?? 0) + 1
   const made = Array.from({ length: missing }, (_, index) => next + index)
   return [...ids, ...made].map((id, index) => ({ id, rack: racks[index] ?? null }))
+}
+
+/**
+ * The folders of a new cluster's brokers, which no metadata has to name, beside the controller's:
+ * their syncs share commits of the file system's journal.
+ */
+function openEarly(options: BrokerSetOptions): ReadonlyMap<number, Promise<LogManager>> {
+  const isNew = !options.disk.exists(CONTROLLER_FOLDER)
+  const brokers = isNew ? brokersOf(options, []) : []
+  const opening = new Map(brokers.map(({ id }) => [id, openManager(options, id)]))
+  for (const each of opening.values()) each.catch(() => undefined) // it is awaited later
+  return opening
 }
 
 async function openManager(options: BrokerSetOptions, nodeId: number): Promise<LogManager> {

@@ -155,6 +155,19 @@ export function isDiskError(error: unknown, code?: string): error is DiskError {
   return error instanceof DiskError && (code === undefined || error.code === code)
 }
 
+/**
+ * Waits for all of them, even if one fails. Throws a failed sync before a fault that passes: what
+ * is tried again after the latter must not repeat the former.
+ */
+export async function allSynced(syncs: Iterable<Promise<void>>): Promise<void> {
+  const errors: unknown[] = []
+  for (const each of await Promise.allSettled(syncs)) {
+    if (each.status === 'rejected') errors.push(each.reason)
+  }
+  const passes = (error: unknown): boolean => isDiskError(error) && error.isTransient
+  if (errors.length > 0) throw errors.find(error => !passes(error)) ?? errors[0]
+}
+
 /** `join('a', 'b')` is 'a/b'; with the root, just 'b'. */
 export function join(folder: string, name: string): string {
   return folder === '' ? name : `${folder}/${name}`

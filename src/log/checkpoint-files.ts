@@ -36,9 +36,9 @@ export interface StoredOffsets {
 
 /** Lines to be written; what is absent stays as it is. */
 export interface CheckpointLines {
-  readonly recoveryPoints?: Iterable<PartitionOffset>
-  readonly logStarts?: Iterable<PartitionOffset>
-  readonly highWatermarks?: Iterable<PartitionOffset>
+  readonly recoveryPoints?: readonly PartitionOffset[]
+  readonly logStarts?: readonly PartitionOffset[]
+  readonly highWatermarks?: readonly PartitionOffset[]
   readonly firstDirty?: readonly PartitionOffset[]
   /** Whether the marker of a clean shutdown is written after them. */
   readonly isCleanEnd?: boolean
@@ -95,15 +95,15 @@ export class CheckpointFiles {
   async write(lines: CheckpointLines): Promise<void> {
     const { recoveryPoints, logStarts, highWatermarks, firstDirty, isCleanEnd = false } = lines
     const texts: [SealedFile, string][] = []
-    const add = (file: SealedFile, offsets: Iterable<PartitionOffset> | undefined): void => {
-      if (offsets !== undefined) texts.push([file, formatOffsets(offsets)])
+    // No file is created to hold no line: a missing one says the same.
+    const add = (file: SealedFile, offsets: readonly PartitionOffset[] | undefined): void => {
+      const isUsed = offsets !== undefined && (offsets.length > 0 || file.mayExist)
+      if (isUsed) texts.push([file, formatOffsets(offsets)])
     }
     add(this.#recoveryPoints, recoveryPoints)
     add(this.#logStarts, logStarts)
     add(this.#highWatermarks, highWatermarks)
-    // No empty file is created: most clusters compact little.
-    const isUsed = firstDirty?.length !== 0 || this.#disk.exists(this.#firstDirty.path)
-    if (isUsed) add(this.#firstDirty, firstDirty)
+    add(this.#firstDirty, firstDirty)
     const marker = { path: join(this.#root, CLEAN_SHUTDOWN), bytes: MARKER }
     await writeSealedFiles(this.#disk, texts, isCleanEnd ? marker : undefined)
   }

@@ -12,7 +12,7 @@
 import type { Clock, Timer } from '../base/clock.js'
 import type { Logger } from '../base/logger.js'
 import type { Random } from '../base/random.js'
-import { eachOf, SerialQueue } from '../base/tasks.js'
+import { allDone, eachOf, SerialQueue } from '../base/tasks.js'
 import { randomUuid, uuidHex } from '../base/uuid.js'
 import { isDiskError, join, type Disk } from '../disk/disk.js'
 import { PartlogError, toPartlogError } from '../model/errors.js'
@@ -129,11 +129,8 @@ export class LogManager {
   static async open(options: LogManagerOptions): Promise<LogManager> {
     const { disk, root } = options
     const isNew = !disk.exists(root)
-    if (isNew) {
-      disk.makeDirectory(root)
-      await disk.syncDirectory('')
-    }
-    await claimDataFolder(options, isNew)
+    if (isNew) disk.makeDirectory(root)
+    await allDone([isNew ? disk.syncDirectory('') : undefined, claimDataFolder(options, isNew)])
     const marker = join(root, CLEAN_SHUTDOWN)
     const wasClosedCleanly = disk.exists(marker)
     const files = new CheckpointFiles(disk, root)

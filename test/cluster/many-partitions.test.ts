@@ -27,6 +27,24 @@ function countingDisk() {
   return { disk, counted }
 }
 
+describe('a new cluster', () => {
+  it('of one record costs 36 syncs from its opening to its end', async () => {
+    const { disk, counted } = countingDisk()
+    let cluster: Cluster | undefined
+    const opened = await counted(async () => (cluster = await Cluster.onDisk(disk)))
+    const sent = await counted(async () => {
+      await cluster?.producer().send({ topic: 't', messages: [{ value: 'v' }] })
+    })
+    const closed = await counted(async () => await cluster?.close())
+    // Per folder: its name, its properties (2); names of logs; the first record's log (5).
+    expect(opened.syncs).toBe(12)
+    // The topic, its folder's name, the producer's id; the first record's log (5).
+    expect(sent.syncs).toBe(8)
+    // Per folder: snapshot, time index; checkpoints with copies and marker (5 and 3), names (2).
+    expect(closed.syncs).toBe(16)
+  })
+})
+
 describe('many partitions', () => {
   it.each([1, 3])('of one topic cost no sync each until they are written, %i brokers', async n => {
     const { disk, counted } = countingDisk()

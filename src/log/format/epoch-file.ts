@@ -1,7 +1,8 @@
 /*
- * The file of a log's leader epochs. An epoch is written before its first batch is synced, so the
- * epoch of every durable batch is in the file. Recovery reads all other epochs from the batches it
- * scans. An epoch without batches is not written: opening a log drops it anyway.
+ * The file of a log's leader epochs. An epoch is written beside the sync of its first batch, so the
+ * epoch of every acknowledged batch is in the file, and that of every batch below the recovery
+ * point. Recovery reads all other epochs from the batches it scans. An epoch without batches is not
+ * written: opening a log drops it anyway.
  */
 
 import { SerialQueue } from '../../base/tasks.js'
@@ -33,6 +34,11 @@ export class EpochFile {
   /** Notes that a leadership begins at `offset`. The next flush writes it. */
   assign(epoch: LeaderEpoch, offset: Offset): void {
     if (this.#epochs.assign(epoch, offset)) this.#isStale = true
+  }
+
+  /** The file lacks epochs. */
+  get isStale(): boolean {
+    return this.#isStale
   }
 
   /** Writes the epochs if the file lacks some. Durable when it resolves. */

@@ -196,7 +196,7 @@ export class IndexFile {
     const { disk, path } = this.#options
     if (this.#file !== undefined) return this.#file
     const isThere = disk.exists(path)
-    if (!isThere) this.#isDirty = true
+    if (!isThere) this.#isDirty = false // nothing to sync: a missing file counts as empty
     this.#file = isThere ? disk.open(path) : disk.create(path)
     return this.#file
   }

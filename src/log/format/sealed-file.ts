@@ -64,6 +64,8 @@ export class SealedFile {
   #text: string | undefined
   /** Both files hold `#text`. */
   #isSealed = false
+  /** One of the two files may exist. */
+  #mayExist = true
 
   /** `counts` is shared by all files whose copies hold each other's counts. */
   constructor(disk: Disk, path: string, counts: WriteCounts = new Map()) {
@@ -77,10 +79,16 @@ export class SealedFile {
     this.#text = await this.#readText(this.path)
     const copy = await this.#readText(this.path + SEALED_SUFFIX)
     this.#seal = copy === undefined ? undefined : (this.#parseSeal(copy) ?? 'damaged')
+    this.#mayExist = copy !== undefined || this.#text !== undefined
     if (this.#seal === undefined || this.#seal === 'damaged') return
     for (const [path, count] of this.#seal.counts) {
       this.#counts.set(path, Math.max(count, this.#counts.get(path) ?? 0))
     }
+  }
+
+  /** False if neither file was there when they were read, and none was written since. */
+  get mayExist(): boolean {
+    return this.#mayExist
   }
 
   /** The text, once all files that share `counts` are loaded. */
@@ -113,6 +121,7 @@ export class SealedFile {
     const body = `${checksumOf(this.#text)}\n${counts}\n${text}`
     const copy = `partlog 1\n${this.#checksum(body)}\n${body}`
     this.#isSealed = false
+    this.#mayExist = true
     await allDone([
       prepareFile(this.#disk, this.path + SEALED_SUFFIX, Buffer.from(copy)),
       prepareFile(this.#disk, this.path, Buffer.from(text)),

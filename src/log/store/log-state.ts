@@ -16,6 +16,7 @@
 
 import { assert } from '../../base/assert.js'
 import { SerialQueue, Signal } from '../../base/tasks.js'
+import { allSynced } from '../../disk/disk.js'
 import type { PartlogError } from '../../model/errors.js'
 import type { TopicPartition } from '../../model/names.js'
 import type { Offset } from '../../model/units.js'
@@ -289,14 +290,13 @@ export class LogState {
 
   // ── shared steps ───────────────────────────────────────────────────────────────────────
 
-  /** Syncs all appended records; epochs first, so that the file has those of durable batches. */
+  /** Syncs all appended records, and the epochs that their file lacks, beside each other. */
   syncNow(): Promise<void> {
-    return this.health.retryWhileTransient(() => this.#sync())
-  }
-
-  async #sync(): Promise<void> {
-    await this.epochFile.flush()
-    await this.segments.sync()
+    return this.health.retryWhileTransient(() =>
+      this.epochFile.isStale
+        ? allSynced([this.segments.sync(), this.epochFile.flush()])
+        : this.segments.sync(),
+    )
   }
 
   onSyncFailed(error: unknown): PartlogError {

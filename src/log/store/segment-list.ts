@@ -7,7 +7,7 @@ import { assert } from '../../base/assert.js'
 import type { Clock } from '../../base/clock.js'
 import type { Logger } from '../../base/logger.js'
 import type { Random } from '../../base/random.js'
-import { join, type Disk } from '../../disk/disk.js'
+import { allSynced, join, type Disk } from '../../disk/disk.js'
 import { Batch, BATCH_HEADER_BYTES, frameAt } from '../../model/batch/batch.js'
 import type { Offset, Position, Timestamp } from '../../model/units.js'
 import { CLEANED_SUFFIX, SEGMENT_FILE_KINDS, segmentFile } from '../format/files.js'
@@ -145,16 +145,13 @@ export class SegmentList {
     })
   }
 
-  /** Syncs everything written so far, in the order it was written. */
+  /** Syncs everything written so far: records in the order they were written, then names. */
   async sync(): Promise<void> {
     const hadNewNames = this.#hasNewNames
     this.#hasNewNames = false
     try {
-      if (this.#newFiles.length > 0) await this.#syncNewFiles()
-      for (const segment of this.#segments.filter(({ durability }) => durability.isDirty)) {
-        if (!this.has(segment)) continue // deleted while another segment was synced
-        await segment.durability.sync()
-      }
+      if (this.#newFiles.length === 0) await this.#syncRecords()
+      else await allSynced([this.#syncRecords(), this.#syncNewFiles()])
       if (hadNewNames) await this.#syncNames()
     } catch (error) {
       this.#hasNewNames ||= hadNewNames
@@ -162,7 +159,14 @@ export class SegmentList {
     }
   }
 
-  /** What a log is, is durable before its first records are. */
+  async #syncRecords(): Promise<void> {
+    for (const segment of this.#segments.filter(({ durability }) => durability.isDirty)) {
+      if (!this.has(segment)) continue // deleted while another segment was synced
+      await segment.durability.sync()
+    }
+  }
+
+  /** What a log is, is durable before its first records are acknowledged. */
   async #syncNewFiles(): Promise<void> {
     for (let path = this.#newFiles[0]; path !== undefined; path = this.#newFiles[0]) {
       const file = this.#context.disk.open(path)
