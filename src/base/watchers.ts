@@ -44,6 +44,20 @@ export function nextChange(source: Watchers, options: WaitOptions): Promise<Wait
   return waitFor(ready => source.watch(ready), options)
 }
 
+/** The same for two sources. */
+export function nextChangeOfTwo(
+  one: Watchers,
+  other: Watchers,
+  options: WaitOptions,
+): Promise<WaitEnd> {
+  return waitFor(ready => {
+    const stops = [one.watch(ready), other.watch(ready)]
+    return () => {
+      for (const stop of stops) stop()
+    }
+  }, options)
+}
+
 /**
  * Resolves when `isReady()` is true: at once, or after a change in one of `sources`. Otherwise it
  * resolves when the time is over or the signal aborts.

@@ -36,13 +36,27 @@ export class Committer {
   readonly #options: CommitterOptions
   readonly #queue = new SerialQueue()
   readonly #alarm: Alarm
+  readonly #startedAtMs: number
   #isAutoCommitting = false
 
   constructor(options: CommitterOptions) {
     this.#options = options
-    const { clock, settings } = options
+    const { clock } = options
     this.#alarm = new Alarm(clock, () => this.#onTime(), 'background')
-    if (settings.enableAutoCommit) this.#alarm.set(settings.autoCommitIntervalMs)
+    this.#startedAtMs = clock.monotonicMs()
+  }
+
+  /**
+   * Records were taken or a position was moved: looks at the next of the moments that are
+   * autoCommitIntervalMs apart, and from then on until there is nothing to commit or in hand. So
+   * an idle consumer has no timer for it (one of three in a virtual hour).
+   */
+  rouse(): void {
+    const { settings, clock, closing } = this.#options
+    if (!settings.enableAutoCommit || this.#alarm.isSet || closing.aborted) return
+    const passedMs = clock.monotonicMs() - this.#startedAtMs
+    const { autoCommitIntervalMs: intervalMs } = settings
+    this.#alarm.set(intervalMs - (passedMs % intervalMs))
   }
 
   /**
@@ -98,13 +112,15 @@ export class Committer {
   async commitProcessed(): Promise<void> {
     const offsets: GroupOffset[] = []
     for (const state of this.#options.states()) {
-      const { processed, committed, processedAtCommit, mayCommitBack } = state
-      if (processed === undefined) continue
-      if (processed === committed || processed === processedAtCommit) continue
-      if (processed < (committed ?? 0) && !mayCommitBack) continue
-      offsets.push(state.offsetToCommit(processed))
+      const { processed } = state
+      if (processed !== undefined && isDue(state)) offsets.push(state.offsetToCommit(processed))
     }
     if (offsets.length > 0) await this.commitRead(offsets)
+  }
+
+  #isAny(is: (state: PartitionState) => boolean): boolean {
+    for (const state of this.#options.states()) if (is(state)) return true
+    return false
   }
 
   /** The last commit, if commits are automatic; a failure means that records are read again. */
@@ -115,8 +131,10 @@ export class Committer {
   }
 
   #onTime(): void {
-    this.#alarm.set(this.#options.settings.autoCommitIntervalMs)
-    if (!this.#isAutoCommitting) void this.tryCommitProcessed()
+    const isAnyDue = this.#isAny(isDue)
+    const isAtRest = !isAnyDue && !this.#isAutoCommitting && !this.#isAny(isInHand)
+    if (!isAtRest) this.rouse()
+    if (isAnyDue && !this.#isAutoCommitting) void this.tryCommitProcessed()
   }
 
   /** As commitProcessed, but only logs a failure: the records are delivered again. */
@@ -143,6 +161,19 @@ export class Committer {
       }
     }
   }
+}
+
+/** A record was processed, or the position moved back, and no commit has said so. */
+function isDue(state: PartitionState): boolean {
+  const { processed, committed, processedAtCommit, mayCommitBack } = state
+  if (processed === undefined) return false
+  if (processed === committed || processed === processedAtCommit) return false
+  return processed >= (committed ?? 0) || mayCommitBack
+}
+
+/** Records were taken that are not processed yet. */
+function isInHand({ position, processed }: PartitionState): boolean {
+  return position !== undefined && position !== processed
 }
 
 function isOf({ topic, partition }: GroupOffset, state: PartitionState): boolean {

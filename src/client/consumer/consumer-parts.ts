@@ -93,6 +93,7 @@ export function consumerParts(
   const parts = { metadata, retry, assigned, positions, fetcher, reader, deadLetters }
   if (client === undefined) return { ...parts, group: undefined }
   const committer = new Committer({ ...common, group: client, states, closing, onGone })
+  fetcher.onActive = () => committer.rouse()
   subscriber = new Subscriber({
     ...common,
     client,

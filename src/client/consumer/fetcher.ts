@@ -99,6 +99,8 @@ export interface Taken {
 export class Fetcher {
   /** Notified when there may be records to take. */
   readonly arrivals = new Watchers()
+  /** Called when records are taken, a position may have been moved, or a reader waits. */
+  onActive: () => void = () => undefined
   readonly #options: FetcherOptions
   readonly #requests = new Set<FetchUnderWay>()
   #isStopped = false
@@ -127,6 +129,7 @@ export class Fetcher {
 
   /** Fetches what is missing at the end of this event-loop turn. */
   wake(): void {
+    this.onActive()
     if (this.#isScheduled || this.isStopped) return
     this.#isScheduled = true
     this.#options.clock.soon(() => {
@@ -170,6 +173,7 @@ export class Fetcher {
    */
   take(max: number): Taken | undefined {
     const taken = this.#takeBuffered(max)
+    if (taken !== undefined) this.onActive()
     if (taken !== undefined && !this.#isChunkUsedUp) return taken
     // Now, not at the end of this turn: the broker reads while the application processes records.
     this.#isChunkUsedUp = false

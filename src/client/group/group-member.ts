@@ -32,7 +32,7 @@ import { BetweenRecords } from './between-records.js'
 import { NO_MEMBER, type GroupClient } from './group-client.js'
 import { assignPartitions, type Assignments, type PartitionCounts } from './group-leader.js'
 import { Heartbeat } from './heartbeat.js'
-import { heartbeatIntervalOf, type MemberSettings } from './member-config.js'
+import { heartbeatIntervalOf, heartbeatWaits, type MemberSettings } from './member-config.js'
 import { MEMBER_STATES, type MemberState } from './member-states.js'
 import { PollDeadline } from './poll-deadline.js'
 import type { ReadingGate } from './reading-gate.js'
@@ -428,8 +428,8 @@ export class GroupMember {
     if (identity.memberId === '') return
     if (this.#deadline.isOver) return this.#leaveAsTooSlow()
     try {
-      const maxWaitMs = heartbeatIntervalOf(settings)
-      const request = { groupId, groupInstanceId, ...identity, maxWaitMs }
+      const waits = heartbeatWaits(settings, this.#deadline.leftMs)
+      const request = { groupId, groupInstanceId, ...identity, ...waits }
       client.check(await client.ask('Heartbeat', request, signal), `heartbeat in group ${groupId}`)
       this.#streak.end()
     } catch (thrown) {

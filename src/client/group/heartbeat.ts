@@ -1,6 +1,7 @@
 /*
  * Sends a member's heartbeats periodically, one at a time. After a beat that the coordinator held
- * for the whole interval the next one follows at once, otherwise after the rest of the interval.
+ * for the whole interval, or several, the next one follows at once, otherwise after the rest of the
+ * interval.
  */
 
 import type { Clock, Timer } from '../../base/clock.js'

@@ -50,3 +50,14 @@ export function heartbeatIntervalOf(settings: MemberSettings): number {
       `(${sessionTimeoutMs}): one lost heartbeat would look like a dead member`,
   )
 }
+
+/**
+ * A heartbeat may be held for the whole interval, in peace for several: as many as fit into a third
+ * of the session, but not beyond the first at which the application may be too slow.
+ */
+export function heartbeatWaits(settings: MemberSettings, untilTooSlowMs: number) {
+  const maxWaitMs = heartbeatIntervalOf(settings)
+  const inSession = Math.floor(settings.sessionTimeoutMs / 3 / maxWaitMs)
+  const untilTooSlow = Math.floor(untilTooSlowMs / maxWaitMs) + 1
+  return { maxWaitMs, idleWaitMs: maxWaitMs * Math.min(inSession, untilTooSlow) }
+}

@@ -21,13 +21,18 @@ export class PollDeadline {
     this.#askedAtMs = this.#clock.monotonicMs()
   }
 
-  /** The application has not asked for more for longer than the interval. */
-  get isOver(): boolean {
+  /** How long the application has left to ask for more; negative when it is over. */
+  get leftMs(): number {
     const gate = this.#gate
     if (gate.isWaiting || gate.asks !== this.#asksSeen) {
       this.#askedAtMs = gate.askedAtMs
       this.#asksSeen = gate.asks
     }
-    return this.#clock.monotonicMs() - this.#askedAtMs > this.#intervalMs
+    return this.#askedAtMs + this.#intervalMs - this.#clock.monotonicMs()
+  }
+
+  /** The application has not asked for more for longer than the interval. */
+  get isOver(): boolean {
+    return this.leftMs < 0
   }
 }

@@ -229,9 +229,12 @@ export class ClassicGroup {
     return this.#rebalance.membersHaveToAct
   }
 
-  heartbeat(request: MemberInGeneration): void {
+  /** `agoMs`: how long ago it was sent. */
+  heartbeat(request: MemberInGeneration, agoMs = 0): void {
     const member = this.#memberInGeneration(request)
-    this.#rebalance.deadlines.prolong(member)
+    const { deadlines } = this.#rebalance
+    if (agoMs === 0) deadlines.prolong(member)
+    else deadlines.prolongLate(member, agoMs)
     this.membership.checkAllowed('heartbeat')
   }
 

@@ -133,8 +133,9 @@ export class GroupCoordinator {
     return await this.#liveGroup(groupId, request).sync(request)
   }
 
-  heartbeat(groupId: string, request: MemberInGeneration): void {
-    this.#liveGroup(groupId, request).heartbeat(request)
+  /** `agoMs`: how long ago it was sent. */
+  heartbeat(groupId: string, request: MemberInGeneration, agoMs = 0): void {
+    this.#liveGroup(groupId, request).heartbeat(request, agoMs)
   }
 
   /** Notified when the members of a group have to rejoin; undefined if there is no such group. */

@@ -39,6 +39,13 @@ export class MemberDeadlines {
     if (!isLater) this.#arm(member)
   }
 
+  /** Extends the session by a heartbeat that was sent `agoMs` ago; never shortens it. */
+  prolongLate(member: Member, agoMs: number): void {
+    const timeoutMs = member.sessionTimeoutMs - agoMs
+    const atMs = this.#options.clock.monotonicMs() + timeoutMs
+    if (atMs > member.expiresAtMs) this.prolong(member, timeoutMs)
+  }
+
   /** Shortens the member's session to at most `timeoutMs` from now. */
   shorten(member: Member, timeoutMs: number): void {
     const atMs = this.#options.clock.monotonicMs() + timeoutMs

@@ -219,6 +219,7 @@ export class Rebalance {
     membership.remove(member)
     const sentence = `group ${membership.groupId}: member "${member.memberId}" ${what}`
     member.fail(new PartlogError('UNKNOWN_MEMBER_ID', sentence))
+    this.membersHaveToAct.notify() // its heartbeat may be held
   }
 
   /** Removes a member whose session has ended, unless it waits for a JoinGroup or SyncGroup. */

@@ -164,6 +164,8 @@ export const heartbeatRequest = message('HeartbeatRequest', HEARTBEAT_RANGE, {
   groupInstanceId: since(3, nullableString, null),
   /** In one process, how long the coordinator may hold the request until the member must rejoin. */
   maxWaitMs: unsent(0),
+  /** The same while nothing can disturb the two: a multiple of `maxWaitMs`. */
+  idleWaitMs: unsent(0),
 })
 
 export const heartbeatResponse = message('HeartbeatResponse', HEARTBEAT_RANGE, {

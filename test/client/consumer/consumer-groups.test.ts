@@ -459,7 +459,7 @@ describe('a member whose heartbeat is refused', () => {
     const told: unknown[] = []
     await one.subscribe(['orders'], { onPartitionsRevoked: each => void told.push(each) })
     refuseOne('ILLEGAL_GENERATION')
-    await all.clock.advance(4_000)
+    await all.clock.advance(16_000) // until then the heartbeat before it is held
     await stable(all, one)
     expect(told).toEqual([orders(1)])
   })
@@ -487,6 +487,48 @@ describe('a member whose heartbeat is refused', () => {
 
   it('a member that is unknown to the coordinator loses its partitions and joins with a new id', async () => {
     expect(await refused('UNKNOWN_MEMBER_ID')).toEqual({ told: ['lost'], isSame: false })
+  })
+})
+
+describe('heartbeats that are held', () => {
+  /** When heartbeats were sent. */
+  function beatsOf(all: World): number[] {
+    const times: number[] = []
+    intercept((api, _request, next) => {
+      if (api === 'Heartbeat') times.push(all.clock.monotonicMs())
+      return next()
+    })
+    return times
+  }
+
+  it('an idle member sends a heartbeat every 15 s, every 3 s while rules are set', async () => {
+    const all = await world(1)
+    await joined(all, {})
+    const times = beatsOf(all)
+    await all.clock.advance(60_000)
+    expect(times).toHaveLength(4)
+    all.cluster.faults.on('produce', { topic: 'another' }).drop()
+    times.length = 0
+    await all.clock.advance(60_000)
+    expect(times).toHaveLength(20)
+  })
+
+  it.each([1, 7_000, 14_999])('a session ends as after one every 3 s: silent after %i ms', async ms => {
+    const all = await world(1)
+    const one = await joined(all, { groupInstanceId: 'i-1' })
+    const times = beatsOf(all)
+    await all.clock.advance(60_000)
+    const lastMs = times.at(-1) as number
+    await all.clock.advance(lastMs + 15_000 - all.clock.monotonicMs() + ms)
+    await one.close() // a static member does not leave
+    const endsAtMs = lastMs + 15_000 + Math.floor(ms / 3_000) * 3_000 + 45_000
+    let hasEnded = false
+    all.cluster.on('rebalance', () => (hasEnded = true))
+    await all.clock.advance(endsAtMs - all.clock.monotonicMs() - 1)
+    expect((await all.cluster.admin.describeGroups(['g']))[0]?.members).toHaveLength(1)
+    await all.clock.advance(1)
+    expect((await all.cluster.admin.describeGroups(['g']))[0]?.members).toHaveLength(0)
+    expect(hasEnded).toBe(true)
   })
 })
 
