@@ -193,15 +193,19 @@ export class Broker implements BrokerContext {
       await broker.kill() // releases what was opened
       throw error
     }
-    // If the broker crashes soon, the next recovery need not read the same bytes again.
-    const written = broker.logs
-      .writeCheckpoints()
-      .then(() => broker.logs.writeHighWatermarks(broker.#highWatermarks()))
-    await written.catch((error: unknown) => {
-      options.logger.warn('checkpoints could not be written, will retry', { error })
-    })
+    if (!broker.logs.isNew) await broker.#noteOpening()
     broker.#housekeeping = new Housekeeping(broker.clock, options.logger, broker.#chores())
     return broker
+  }
+
+  /** If the broker crashes soon, the next recovery need not read the same bytes again. */
+  async #noteOpening(): Promise<void> {
+    try {
+      await this.logs.writeCheckpoints()
+      await this.logs.writeHighWatermarks(this.#highWatermarks())
+    } catch (error) {
+      this.#logger.warn('checkpoints could not be written, will retry', { error })
+    }
   }
 
   /** Folders of partitions that the metadata does not know: reported, never changed. */

@@ -52,6 +52,8 @@ export interface StoredCheckpoints {
   readonly firstDirty: StoredOffsets
 }
 
+const NONE: StoredOffsets = { offsets: new Map(), isSealed: false, isReadable: true }
+
 export class CheckpointFiles {
   readonly #recoveryPoints: SealedFile
   readonly #logStarts: SealedFile
@@ -71,11 +73,20 @@ export class CheckpointFiles {
     this.#firstDirty = file(CLEANER_CHECKPOINT)
   }
 
+  /** The folder is new: no file exists. */
+  beginNew(): StoredCheckpoints {
+    for (const file of this.#all) file.beginNew()
+    return { recoveryPoints: NONE, logStarts: NONE, highWatermarks: NONE, firstDirty: NONE }
+  }
+
+  get #all(): readonly SealedFile[] {
+    return [this.#recoveryPoints, this.#logStarts, this.#highWatermarks, this.#firstDirty]
+  }
+
   /** Reads the files; adds what is wrong with them to `findings`. */
   async read(findings: RecoveryFinding[]): Promise<StoredCheckpoints> {
-    const all = [this.#recoveryPoints, this.#logStarts, this.#highWatermarks, this.#firstDirty]
     const unreadable = new Map<SealedFile, string>()
-    for (const file of all) {
+    for (const file of this.#all) {
       await file.load().catch((error: unknown) => {
         if (!isDiskError(error)) throw error
         unreadable.set(file, error.message)

@@ -82,6 +82,8 @@ export interface KnownPartition extends TopicPartition {
 export class LogManager {
   readonly root: string
   readonly wasClosedCleanly: boolean
+  /** The folder did not exist before. */
+  readonly isNew: boolean
   /** Findings of recovery, in order. */
   readonly findings: RecoveryFinding[] = []
   readonly #options: LogManagerOptions
@@ -108,11 +110,12 @@ export class LogManager {
 
   private constructor(
     options: LogManagerOptions,
-    wasClosedCleanly: boolean,
+    { isNew, wasClosedCleanly }: Pick<LogManager, 'isNew' | 'wasClosedCleanly'>,
     files: CheckpointFiles,
     stored: StoredCheckpoints,
   ) {
     this.root = options.root
+    this.isNew = isNew
     this.wasClosedCleanly = wasClosedCleanly
     this.#hasNewNames = !wasClosedCleanly // of the process before
     this.#options = options
@@ -132,10 +135,10 @@ export class LogManager {
     if (isNew) disk.makeDirectory(root)
     await allDone([isNew ? disk.syncDirectory('') : undefined, claimDataFolder(options, isNew)])
     const marker = join(root, CLEAN_SHUTDOWN)
-    const wasClosedCleanly = disk.exists(marker)
+    const wasClosedCleanly = !isNew && disk.exists(marker)
     const files = new CheckpointFiles(disk, root)
     const findings: RecoveryFinding[] = []
-    const stored = await files.read(findings)
+    const stored = isNew ? files.beginNew() : await files.read(findings)
     if (wasClosedCleanly) {
       await disk.remove(marker)
       await disk.syncDirectory(root)
@@ -143,7 +146,8 @@ export class LogManager {
     // The other checkpoints are only lower bounds: a missing one counts as 0.
     const isReadable = stored.recoveryPoints.isReadable && stored.logStarts.isReadable
     const isTrusted = isNew || (wasClosedCleanly && isReadable)
-    const manager = new LogManager(options, isTrusted, files, stored)
+    const begin = { isNew, wasClosedCleanly: isTrusted }
+    const manager = new LogManager(options, begin, files, stored)
     manager.#note(root, findings)
     return manager
   }

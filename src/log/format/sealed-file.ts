@@ -74,6 +74,11 @@ export class SealedFile {
     this.#counts = counts
   }
 
+  /** The folder is new: neither file exists. */
+  beginNew(): void {
+    this.#mayExist = false
+  }
+
   /** Reads both files and the counts in the copy. Rejects with DiskError. */
   async load(): Promise<void> {
     this.#text = await this.#readText(this.path)
