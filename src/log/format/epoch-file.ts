@@ -1,8 +1,7 @@
 /*
- * The file of a log's leader epochs. An epoch is written beside the sync of its first batch, so the
- * epoch of every acknowledged batch is in the file, and that of every batch below the recovery
- * point. Recovery reads all other epochs from the batches it scans. An epoch without batches is not
- * written: opening a log drops it anyway.
+ * The file of a log's leader epochs. An epoch is written before its first batch is synced, so the
+ * epoch of every durable batch is in the file. Recovery reads all other epochs from the batches it
+ * scans. An epoch without batches is not written: opening a log drops it anyway.
  */
 
 import { SerialQueue } from '../../base/tasks.js'

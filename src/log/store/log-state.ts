@@ -290,13 +290,16 @@ export class LogState {
 
   // ── shared steps ───────────────────────────────────────────────────────────────────────
 
-  /** Syncs all appended records, and the epochs that their file lacks, beside each other. */
+  /** Syncs all appended records; before them what is durable with the first of them. */
   syncNow(): Promise<void> {
-    return this.health.retryWhileTransient(() =>
-      this.epochFile.isStale
-        ? allSynced([this.segments.sync(), this.epochFile.flush()])
-        : this.segments.sync(),
-    )
+    return this.health.retryWhileTransient(() => this.#sync())
+  }
+
+  async #sync(): Promise<void> {
+    if (this.epochFile.isStale) {
+      await allSynced([this.segments.syncNewFiles(), this.epochFile.flush()])
+    }
+    await this.segments.sync()
   }
 
   onSyncFailed(error: unknown): PartlogError {

@@ -7,7 +7,7 @@ import { assert } from '../../base/assert.js'
 import type { Clock } from '../../base/clock.js'
 import type { Logger } from '../../base/logger.js'
 import type { Random } from '../../base/random.js'
-import { allSynced, join, type Disk } from '../../disk/disk.js'
+import { join, type Disk } from '../../disk/disk.js'
 import { Batch, BATCH_HEADER_BYTES, frameAt } from '../../model/batch/batch.js'
 import type { Offset, Position, Timestamp } from '../../model/units.js'
 import { CLEANED_SUFFIX, SEGMENT_FILE_KINDS, segmentFile } from '../format/files.js'
@@ -150,8 +150,8 @@ export class SegmentList {
     const hadNewNames = this.#hasNewNames
     this.#hasNewNames = false
     try {
-      if (this.#newFiles.length === 0) await this.#syncRecords()
-      else await allSynced([this.#syncRecords(), this.#syncNewFiles()])
+      await this.syncNewFiles()
+      await this.#syncRecords()
       if (hadNewNames) await this.#syncNames()
     } catch (error) {
       this.#hasNewNames ||= hadNewNames
@@ -166,8 +166,8 @@ export class SegmentList {
     }
   }
 
-  /** What a log is, is durable before its first records are acknowledged. */
-  async #syncNewFiles(): Promise<void> {
+  /** What a log is, is durable before its first records are. */
+  async syncNewFiles(): Promise<void> {
     for (let path = this.#newFiles[0]; path !== undefined; path = this.#newFiles[0]) {
       const file = this.#context.disk.open(path)
       await file.sync().finally(() => file.close())

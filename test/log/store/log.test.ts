@@ -220,7 +220,7 @@ describe('durability', () => {
     await log.flush()
   })
 
-  it('what a new log is, is durable with its first records', async () => {
+  it('what a new log is, is durable before its first records', async () => {
     const w = world()
     const log = await create(w)
     expect(w.disk.history.filter(({ kind }) => kind.startsWith('sync'))).toEqual([])
@@ -228,10 +228,10 @@ describe('durability', () => {
     await log.flush()
     const syncs = () => w.disk.history.filter(({ kind }) => kind.startsWith('sync'))
     expect(syncs().map(({ kind, path }) => `${kind} ${path}`)).toEqual([
-      'sync orders-0/00000000000000000000.log',
       'sync orders-0/partition.metadata',
       'sync orders-0/leader-epoch-checkpoint.tmp',
       'syncDirectory orders-0',
+      'sync orders-0/00000000000000000000.log',
       'syncDirectory orders-0',
     ])
     append(log, ['b'])
@@ -267,7 +267,7 @@ describe('durability', () => {
     w.disk.beforeOperation = operation => {
       if (operation.kind !== 'sync') return undefined
       syncs.push(operation.path)
-      if (!operation.path.endsWith('.metadata')) throw new DiskError('EMFILE', 'open', operation.path)
+      if (operation.path.endsWith('.metadata')) throw new DiskError('EMFILE', 'open', operation.path)
       throw new DiskError('EIO', 'sync', operation.path)
     }
     await expect(log.flush()).rejects.toMatchObject({ code: 'LOG_OFFLINE' })
