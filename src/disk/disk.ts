@@ -190,8 +190,8 @@ export async function readSmallFile(
   path: string,
   maxBytes: number,
 ): Promise<Buffer | undefined> {
-  if (!disk.exists(path)) return undefined
-  const file = disk.open(path)
+  const file = openIfThere(disk, path)
+  if (file === undefined) return undefined
   try {
     if (file.size > maxBytes) throw new DiskError('EFBIG', 'read', path)
     if (file.size > READ_NOW_BYTES) return await file.read(0, file.size)
@@ -199,6 +199,16 @@ export async function readSmallFile(
     return bytes.subarray(0, file.readNow(0, bytes))
   } finally {
     file.close()
+  }
+}
+
+/** Without a look before: of 10,000 partitions each has such a file. */
+function openIfThere(disk: Disk, path: string): DiskFile | undefined {
+  try {
+    return disk.open(path)
+  } catch (error) {
+    if (isDiskError(error, 'ENOENT')) return undefined
+    throw error
   }
 }
 

@@ -429,7 +429,7 @@ export class LogManager {
     }
     const knownId = this.#topicIds.get(partitionFolder(partition))
     this.#topicIds.delete(partitionFolder(partition)) // it may change from now on
-    if (!disk.exists(folder)) {
+    if (knownId === undefined && !disk.exists(folder)) { // an id was read from the folder just now
       refuseLostFolder(folder, this.#recoveryPoints.get(key) ?? 0, this.#logStarts.get(key) ?? 0)
       await this.#forgetWatermark(key)
       this.#hasNewNames = true

@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { Cluster } from '../../src/cluster/cluster.js'
 import { MemoryDisk } from '../../src/disk/memory-disk.js'
-import { limitDescriptors } from '../disk/system-calls.js'
+import { limitDescriptors, wrapCalls } from '../disk/system-calls.js'
 
 const PARTITIONS = 60
 
@@ -101,5 +101,21 @@ describe('many partitions', () => {
     expect(await counted(async () => (cluster = await Cluster.open({ dir })))).toBeLessThan(3)
     await cluster.close()
     expect(descriptors.open).toBe(0)
+  })
+
+  it('are opened without a look whether their files exist', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'partlog-many-'))
+    onTestFinished(() => rmSync(dir, { recursive: true, force: true }))
+    const first = await Cluster.open({ dir, durability: 'process' })
+    await first.admin.createTopic({ topic: 't', partitions: PARTITIONS })
+    await first.close()
+    let looks = 0
+    wrapCalls(['statSync'], real => (...args) => {
+      looks++
+      return real(...args)
+    })
+    const again = await Cluster.open({ dir })
+    expect(looks).toBeLessThan(PARTITIONS / 2)
+    await again.close()
   })
 })

@@ -37,6 +37,9 @@ import {
 const SMALL_FILE_MAX_BYTES = 1024 * 1024
 /** Files in the folder of a new log: a segment and the topic's id. */
 const NEW_FILES = 2
+/** The first of them, and the names that tell of its indexes. */
+const FIRST_SEGMENT = segmentFile(0, 'log')
+const FIRST_NAMES: ReadonlySet<string> = new Set([FIRST_SEGMENT])
 /** Kafka's files next to a segment; without their `.log` they mean nothing. */
 const DERIVED_KINDS = new Set(['index', 'timeindex', 'txnindex'])
 
@@ -69,6 +72,8 @@ export interface OpenedLog {
 export async function openLog(context: LogContext, options: OpenLogOptions): Promise<OpenedLog> {
   const { disk, folder } = context
   let entries = disk.list(folder)
+  const unused = asItWasMade(context, entries, options)
+  if (unused !== undefined) return { log: unusedLog(context, unused), findings: [] }
   const hasSwaps = await finishSwaps(context, options.onCorruption, entries)
   if (hasSwaps) entries = disk.list(folder)
   if (await removeLeftovers(context, options, entries)) entries = disk.list(folder)
@@ -83,8 +88,6 @@ export async function openLog(context: LogContext, options: OpenLogOptions): Pro
     await disk.syncDirectory(folder)
     entries = disk.list(folder)
   }
-  const unused = asItWasMade(found, entries, options)
-  if (unused !== undefined) return { log: unusedLog(context, unused), findings: [] }
   try {
     return await openSegments({ ...context, entries }, found, options)
   } catch (error) {
@@ -99,14 +102,18 @@ export async function openLog(context: LogContext, options: OpenLogOptions): Pro
 
 /** The segment of a log that was never written, as most are where there are thousands. */
 function asItWasMade(
-  [first, second]: readonly Segment[],
+  context: LogContext,
   entries: readonly DiskEntry[],
   { recoveryPoint, durableOffset = 0, logStartOffset = 0 }: OpenLogOptions,
 ): Segment | undefined {
-  if (first?.size !== 0 || second !== undefined || entries.length !== NEW_FILES) return undefined
-  if (!entries.some(({ name }) => name === PARTITION_METADATA)) return undefined
-  const offsets = [first.baseOffset, recoveryPoint, durableOffset, logStartOffset]
-  return offsets.every(offset => offset === 0) ? first : undefined
+  if (recoveryPoint !== 0 || durableOffset !== 0 || logStartOffset !== 0) return undefined
+  const [first, identity] = entries // sorted by name
+  if (entries.length !== NEW_FILES || first?.kind !== 'file') return undefined
+  if (first.name !== FIRST_SEGMENT || identity?.name !== PARTITION_METADATA) return undefined
+  const segment = Segment.open(segmentOptions(context, 0, FIRST_NAMES))
+  if (segment.size === 0) return segment
+  segment.close()
+  return undefined
 }
 
 /** A log's folder as it was listed. */
