@@ -29,6 +29,7 @@ const STOREYS: Readonly<Record<string, number>> = {
   'connect.ts': 6,
   'index.ts': 7,
   cli: 7,
+  testing: 7,
 }
 
 /**
@@ -44,6 +45,7 @@ const SUB_ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   broker: [['broker-config.ts'], ['replication'], ['node'], ['requests']],
   cluster: [['faults'], ['network']],
   cli: [['terminal'], ['copy']],
+  testing: [['simulation'], ['faults']],
 }
 
 /** Rooms that may see only these, whatever lies below them. */
@@ -75,7 +77,14 @@ const HOMES: readonly { readonly what: RegExp; readonly files: readonly string[]
   },
   { what: /\bconsole\.|process\.std(out|err)\b/, files: ['cli/terminal/output.ts'] },
   { what: /from 'node:(process|util)'/, files: ['cli/command.ts'] },
-  { what: /'node:zlib'/, files: ['model/batch/compression.ts', 'cli/terminal/user-files.ts'] },
+  {
+    what: /'node:zlib'/,
+    files: [
+      'model/batch/compression.ts',
+      'cli/terminal/user-files.ts',
+      'testing/simulation/no-threads.ts',
+    ],
+  },
 ]
 
 /** Rooms and files that decide and never wait. */
@@ -85,7 +94,7 @@ const PURE = [
   /^coordinator\/metadata\//,
   /^coordinator\/groups\/(group-(states|journal|view)|kept-groups|member|membership)\.ts$/,
   /^coordinator\/groups\/(offset-expiration|rebalance-reporter|subscriptions)\.ts$/,
-  /^log\/recovery\/damage\.ts$/,
+  /^log\/recovery\/torn-tail\.ts$/,
   /^log\/format\/(log-config|files|leader-epochs|producer-state)\.ts$/,
   /^log\/store\/(retention|follower-batches)\.ts$/,
   /^log\/compaction\/compaction-plan\.ts$/,

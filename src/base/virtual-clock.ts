@@ -14,7 +14,7 @@ interface Entry {
 }
 
 /** 2026-01-01T00:00:00Z: reads as a time in the output of tests. */
-const START = Date.UTC(2026, 0, 1)
+export const START = Date.UTC(2026, 0, 1)
 
 /** A clock for tests; made by {@link virtualClock}. */
 export class VirtualClock implements Clock {

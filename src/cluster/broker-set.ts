@@ -58,7 +58,8 @@ export interface BrokerSetOptions {
   /** Holds the folders of brokers and controller. */
   readonly disk: Disk
   readonly clusterId: string
-  readonly clock: Clock
+  /** The clock of a broker, or of the controller. */
+  readonly clockOf: (nodeId: number) => Clock
   readonly random: Random
   readonly logger: Logger
   readonly durability: Durability
@@ -209,9 +210,15 @@ export class BrokerSet {
 
   /** The network was partitioned or healed: tells the controller which brokers it reaches. */
   async onNetworkChanged(): Promise<void> {
-    await Promise.all(
-      this.brokerIds.map(id => this.controller.setReachable(id, this.#reachesController(id))),
-    )
+    const { logger } = this.#options
+    const told = this.brokerIds.map(async id => {
+      try {
+        await this.controller.setReachable(id, this.#reachesController(id))
+      } catch (error) {
+        logger.error(`the controller could not note whether it reaches broker ${id}`, { error })
+      }
+    })
+    await Promise.all(told)
     for (const broker of this.#running.values()) broker.replicas.retryNow()
   }
 
@@ -318,11 +325,11 @@ export class BrokerSet {
 
   /** Writes the recovery point of the metadata log periodically. */
   #beginChores(): void {
-    const { clock, logger } = this.#options
+    const { clockOf, logger } = this.#options
     const intervalMs = RECOVERY_CHECKPOINT_INTERVAL_MS
     const run = (): Promise<void> => this.#metadataLogs.checkpointAll()
     const chore = { name: "the metadata's recovery point", initialDelayMs: intervalMs, intervalMs }
-    this.#chores = new Housekeeping(clock, logger, [{ ...chore, run }])
+    this.#chores = new Housekeeping(clockOf(CONTROLLER), logger, [{ ...chore, run }])
   }
 
   #attach(broker: Broker): void {
@@ -335,10 +342,11 @@ export class BrokerSet {
   }
 
   async #openBroker(nodeId: number, opening?: Promise<LogManager>): Promise<Broker> {
-    const { network, onTruncated, onRepairing, ...common } = this.#options
+    const { network, onTruncated, onRepairing, clockOf, ...common } = this.#options
     const logs = await (opening ?? openManager(this.#options, nodeId))
     const broker = await Broker.open({
       ...common,
+      clock: clockOf(nodeId),
       settings: this.#brokerSettings(),
       nodeId,
       logs,
@@ -400,7 +408,8 @@ function openEarly(options: BrokerSetOptions): ReadonlyMap<number, Promise<LogMa
 }
 
 async function openManager(options: BrokerSetOptions, nodeId: number): Promise<LogManager> {
-  const { disk, clusterId, clock, random, logger, onCorruption } = options
+  const { disk, clusterId, clockOf, random, logger, onCorruption } = options
+  const clock = clockOf(nodeId)
   const root = nodeId === CONTROLLER ? CONTROLLER_FOLDER : brokerFolder(nodeId)
   const isCommittedDurable = nodeId === CONTROLLER || options.durability === 'power'
   const common = { clusterId, clock, random, logger, onCorruption, isCommittedDurable }
@@ -410,7 +419,8 @@ async function openManager(options: BrokerSetOptions, nodeId: number): Promise<L
 
 /** Opens the metadata log and replays it: the result is the cluster's state. */
 async function openController(options: BrokerSetOptions, logs: LogManager): Promise<Controller> {
-  const { clock, logger, onNews, settings } = options
+  const { clockOf, logger, onNews, settings } = options
+  const clock = clockOf(CONTROLLER)
   const topicPartition = { topic: METADATA_TOPIC, partition: 0 }
   const topicId = METADATA_TOPIC_ID
   const config = { current: logConfig(METADATA_LOG_CONFIG) }

@@ -36,6 +36,7 @@ import { EventSource } from './events.js'
 import { FaultRules } from './faults/faults.js'
 import { CLIENT } from './network/network-rules.js'
 import { Network } from './network/network.js'
+import type { Simulation } from './network/weather.js'
 import { reportOf, type RecoveryReport } from './recovery-report.js'
 import { groupListener, reportsOf } from './reports.js'
 import {
@@ -112,6 +113,7 @@ interface Place {
   readonly isReadOnly?: boolean
   /** Default true. */
   readonly isKept?: boolean
+  readonly simulation?: Simulation | undefined
 }
 
 /** Rejects as {@link Cluster.open} does; then the folder is unlocked again. */
@@ -142,15 +144,19 @@ export function openInMemory(settings: ClusterSettings): Promise<Parts> {
 }
 
 /** On any disk, for tests that simulate disk faults. */
-export function openOnDisk(disk: Disk, settings: ClusterSettings): Promise<Parts> {
-  return openParts(settings, { disk })
+export function openOnDisk(
+  disk: Disk,
+  settings: ClusterSettings,
+  simulation?: Simulation,
+): Promise<Parts> {
+  return openParts(settings, { disk, simulation })
 }
 
 // ── assembly ─────────────────────────────────────────────────────────────────────────────
 
 async function openParts(
   settings: ClusterSettings,
-  { disk, lock, isReadOnly = false, isKept = true }: Place,
+  { disk, lock, isReadOnly = false, isKept = true, simulation }: Place,
 ): Promise<Parts> {
   const { clock } = settings
   const logger = unbreakable(settings.logger)
@@ -158,7 +164,7 @@ async function openParts(
   const startedAt = clock.monotonicMs()
   let opened: BrokerSet | undefined
   const faults = new FaultRules(topic => opened?.controller.image.topics.get(topic)?.topicId)
-  const network = new Network({ clock, random, faults })
+  const network = new Network({ clock, random, faults, weather: simulation?.weather })
   const news = new Signal()
   const events = new EventSource((name, error) =>
     logger.error(`a listener of '${name}' has thrown`, { error }),
@@ -167,6 +173,7 @@ async function openParts(
   const autoLeaderRebalanceEnable = settings.autoLeaderRebalanceEnable && !isReadOnly
   const brokers = await BrokerSet.open({
     ...settings,
+    clockOf: simulation?.clockOf ?? (() => clock),
     disk,
     isReadOnly,
     isKept,
@@ -180,6 +187,9 @@ async function openParts(
     groupListener: groupListener(events, news, logger),
   })
   opened = brokers
+  if (simulation !== undefined) {
+    simulation.weather.onReachChange = () => void brokers.onNetworkChanged()
+  }
   const recovery = reportOf(brokers, clock.monotonicMs() - startedAt)
   const channelFor = (client: ChannelRequest): Channel => {
     const channel = channelOver(network, client)

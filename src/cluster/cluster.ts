@@ -28,6 +28,8 @@ import { checkBrokerId, HandleOfBroker, type BrokerHandle } from './faults/broke
 import type { ClusterFaults } from './faults/faults.js'
 import type { ClusterNetwork } from './network/network-rules.js'
 import type { Network } from './network/network.js'
+import type { Simulation } from './network/weather.js'
+import { ProcessClients, type SimulatedProcess } from './process-clients.js'
 import { truncationWarnings, type RecoveryReport } from './recovery-report.js'
 import type { Condition, UntilOptions } from './until.js'
 
@@ -99,10 +101,21 @@ export class Cluster extends ClientMaker {
   }
 
   /** @internal A cluster on any disk, for tests that simulate disk faults. */
-  static async onDisk(disk: Disk, options: ClusterOptions = {}): Promise<Cluster> {
+  static async onDisk(
+    disk: Disk,
+    options: ClusterOptions = {},
+    simulation?: Simulation,
+    loaded?: Awaited<ReturnType<typeof loadParts>>,
+  ): Promise<Cluster> {
     const settings = checkedSettings(CLUSTER_OPTIONS, options)
-    const { openOnDisk } = await loadParts()
-    return new Cluster(await openOnDisk(disk, withClock(settings)))
+    const { openOnDisk } = loaded ?? (await loadParts())
+    return new Cluster(await openOnDisk(disk, withClock(settings), simulation))
+  }
+
+  /** @internal The cluster as a simulated process sees it, for tests that kill processes. */
+  seenBy(process: SimulatedProcess): ClientMaker {
+    this.checkOpen()
+    return new ProcessClients(this.#parts, process)
   }
 
   /** The folder, or 'memory'. */

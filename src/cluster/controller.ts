@@ -187,8 +187,9 @@ export class Controller {
     session.expiry?.cancel()
     const { brokers } = this.image
     const known = brokers.get(nodeId)
-    if (known?.isFenced === true) await this.run(image => admitBroker(image, known))
-    else await session.broker.applyMetadata()
+    if (known?.isFenced !== true) return await session.broker.applyMetadata()
+    const isBack = (): boolean => session.frozen === undefined
+    await this.insist(image => (isBack() ? admitBroker(image, known) : NOTHING))
   }
 
   #cutOff(nodeId: number, session: Session): void {

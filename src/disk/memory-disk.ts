@@ -1,10 +1,10 @@
 /*
  * A disk in memory, with the same contract as files, for unit tests and for `Cluster.memory`.
  *
- * With `recordsHistory` the disk also records every operation, so that crash.ts can compute what a
- * power cut would have left. `beforeOperation` is called with each operation before it takes
- * effect: it may throw to make the operation fail, or return how many bytes of an append reach the
- * file before it fails.
+ * With `recordsHistory` the disk also records every operation, so that a power cut can be simulated
+ * (testing/simulation/power-cut.ts). `beforeOperation` is called with each operation before it
+ * takes effect: it may throw to make the operation fail, or return how many bytes of an append
+ * reach the file before it fails. `latency` makes an operation take time, if it may on a real disk.
  */
 
 import { assert } from '../base/assert.js'
@@ -27,7 +27,15 @@ export type DiskOperation =
       readonly file: number
       readonly size: number
     }
-  | { readonly kind: 'sync'; readonly path: string; readonly file: number }
+  | {
+      readonly kind: 'sync'
+      readonly path: string
+      readonly file: number
+      /** Covers the operations before this index of the history; absent: all so far. */
+      readonly covers?: number
+    }
+  /** Whatever this sync should have covered, no later one covers either. */
+  | { readonly kind: 'syncFailed'; readonly path: string; readonly file: number }
   | {
       readonly kind: 'rename'
       readonly path: string
@@ -36,7 +44,7 @@ export type DiskOperation =
       readonly file: number | undefined
     }
   | { readonly kind: 'remove'; readonly path: string }
-  | { readonly kind: 'syncDirectory'; readonly path: string }
+  | { readonly kind: 'syncDirectory'; readonly path: string; readonly covers?: number }
   | { readonly kind: 'read'; readonly path: string; readonly file: number }
 
 /** Throws to fail the operation; returns a ShortWrite to let an append write only a beginning. */
@@ -48,9 +56,16 @@ export interface ShortWrite {
   readonly code: string
 }
 
+/** Operations that take time on a real disk. */
+export type SlowOperation = 'read' | 'sync' | 'remove' | 'syncDirectory'
+
+/** Resolves when the operation may go on; undefined: at once. */
+export type Latency = (kind: SlowOperation, path: string) => Promise<void> | undefined
+
 export interface MemoryDiskOptions {
   readonly recordsHistory?: boolean
   readonly beforeOperation?: OperationHook
+  readonly latency?: Latency
 }
 
 export class MemoryDisk implements Disk {
@@ -58,6 +73,8 @@ export class MemoryDisk implements Disk {
   readonly history: DiskOperation[] = []
   /** May be replaced while the disk is in use: this is how tests inject faults. */
   beforeOperation: OperationHook | undefined
+  /** May be replaced like `beforeOperation`. */
+  latency: Latency | undefined
   readonly #recordsHistory: boolean
   readonly #nodes = new Map<string, Node>([['', emptyDirectory()]])
   #filesMade = 0
@@ -65,6 +82,7 @@ export class MemoryDisk implements Disk {
   constructor(options: MemoryDiskOptions = {}) {
     this.#recordsHistory = options.recordsHistory ?? false
     this.beforeOperation = options.beforeOperation
+    this.latency = options.latency
   }
 
   open(path: string): DiskFile {
@@ -124,22 +142,39 @@ export class MemoryDisk implements Disk {
 
   async remove(path: string): Promise<void> {
     if (!this.#nodes.has(path)) return
+    if (this.latency !== undefined) {
+      await this.latency('remove', path)
+      if (!this.#nodes.has(path)) return // it was removed or renamed meanwhile
+    }
     this.perform({ kind: 'remove', path })
     this.#drop(path)
   }
 
   async syncDirectory(path: string): Promise<void> {
     if (!this.#nodes.has(path)) throw new DiskError('ENOENT', 'sync directory', path)
-    this.perform({ kind: 'syncDirectory', path })
+    const covers = this.history.length
+    if (this.latency !== undefined) await this.latency('syncDirectory', path)
+    this.perform({ kind: 'syncDirectory', path, covers })
   }
 
   /** Calls the hook, then records the operation. Internal: files call it too. */
   perform(operation: DiskOperation): ShortWrite | undefined {
-    const fault = this.beforeOperation?.(operation)
+    const fault = this.#faultOf(operation)
     if (!this.#recordsHistory || operation.kind === 'read') return fault
     if (fault === undefined || operation.kind !== 'append') this.history.push(operation)
     else this.history.push(cutAppend(operation, fault))
     return fault
+  }
+
+  #faultOf(operation: DiskOperation): ShortWrite | undefined {
+    try {
+      return this.beforeOperation?.(operation)
+    } catch (error) {
+      if (operation.kind === 'sync' && this.#recordsHistory) {
+        this.history.push({ ...operation, kind: 'syncFailed' })
+      }
+      throw error
+    }
   }
 
   /** Whether anything takes note of operations; if not, an append makes no object for one. */
@@ -255,6 +290,7 @@ class MemoryFile implements DiskFile {
 
   async read(position: number, length: number): Promise<Buffer> {
     this.#checkOpen('read')
+    if (this.#disk.latency !== undefined) await this.#disk.latency('read', this.path)
     this.#disk.perform({ kind: 'read', path: this.path, file: this.#node.id })
     return this.#node.content.read(position, Math.min(length, this.size - position))
   }
@@ -297,7 +333,9 @@ class MemoryFile implements DiskFile {
 
   async sync(): Promise<void> {
     this.#checkOpen('sync')
-    this.#disk.perform({ kind: 'sync', path: this.path, file: this.#node.id })
+    const covers = this.#disk.history.length
+    if (this.#disk.latency !== undefined) await this.#disk.latency('sync', this.path)
+    this.#disk.perform({ kind: 'sync', path: this.path, file: this.#node.id, covers })
   }
 
   close(): void {
@@ -376,7 +414,7 @@ function firstChunkSize(needed: number): number {
   return size
 }
 
-/** Fills an empty disk with folders, then with files. For crash.ts and tests. */
+/** Fills an empty disk with folders, then with files. For simulated power cuts and tests. */
 export function fillDisk(
   disk: MemoryDisk,
   directories: Iterable<string>,

@@ -15,7 +15,7 @@ import { inspectPartition } from '../../src/log/inspection/verify-log.js'
 import { LogManager } from '../../src/log/log-manager.js'
 import type { Log } from '../../src/log/store/log.js'
 import { parseTopicConfig } from '../../src/model/topic-settings.js'
-import { afterPowerCut, DAMAGES, type Damage } from '../disk/crash.js'
+import { afterPowerCut, DAMAGES, type Damage } from '../../src/testing/simulation/power-cut.js'
 import {
   batchOfPairs,
   COMPACT,

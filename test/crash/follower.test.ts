@@ -16,7 +16,7 @@ import type { Log } from '../../src/log/store/log.js'
 import { batchesOf } from '../../src/model/batch/batch.js'
 import { RecordCursor } from '../../src/model/batch/record-cursor.js'
 import { parseTopicConfig } from '../../src/model/topic-settings.js'
-import { afterPowerCut, DAMAGES, type Damage } from '../disk/crash.js'
+import { afterPowerCut, DAMAGES, type Damage } from '../../src/testing/simulation/power-cut.js'
 import { batchOf, copied, logBytesOf, TOPIC_ID } from '../log/helpers.js'
 import { copyOf, cutPower, settle } from './harness.js'
 

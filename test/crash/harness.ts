@@ -11,7 +11,7 @@ import type { ClusterOptions } from '../../src/cluster/cluster-options.js'
 import { Cluster } from '../../src/cluster/cluster.js'
 import { DiskError } from '../../src/disk/disk.js'
 import { MemoryDisk, type DiskOperation } from '../../src/disk/memory-disk.js'
-import { afterPowerCut, DAMAGES, type Damage } from '../disk/crash.js'
+import { afterPowerCut, DAMAGES, type Damage } from '../../src/testing/simulation/power-cut.js'
 
 /** What a scenario may use, and where it notes what it was promised. */
 export interface World<Promises> {

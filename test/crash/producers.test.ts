@@ -9,7 +9,7 @@ import type { MemoryDisk } from '../../src/disk/memory-disk.js'
 import type { Log } from '../../src/log/store/log.js'
 import { BatchBuilder } from '../../src/model/batch/batch-builder.js'
 import { Batch, batchesOf } from '../../src/model/batch/batch.js'
-import { afterPowerCut, DAMAGES } from '../disk/crash.js'
+import { afterPowerCut, DAMAGES } from '../../src/testing/simulation/power-cut.js'
 import { create, FOLDER, open, world, type World } from '../log/helpers.js'
 
 const SMALL = { 'internal.segment.bytes': 300, 'index.interval.bytes': 100 }

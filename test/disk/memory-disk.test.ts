@@ -3,7 +3,7 @@ import { seededRandom } from '../../src/base/random.js'
 import { DiskError, replaceSmallFile, type Disk } from '../../src/disk/disk.js'
 import { MemoryDisk } from '../../src/disk/memory-disk.js'
 import { diskContract } from './contract.js'
-import { afterPowerCut, DAMAGES, type Damage } from './crash.js'
+import { afterPowerCut, DAMAGES, type Damage } from '../../src/testing/simulation/power-cut.js'
 
 diskContract('MemoryDisk', () => new MemoryDisk())
 diskContract('MemoryDisk with history', () => new MemoryDisk({ recordsHistory: true }))

@@ -12,7 +12,7 @@ import {
 } from '../../src/log/log-manager.js'
 import type { Log } from '../../src/log/store/log.js'
 import { parseTopicConfig } from '../../src/model/topic-settings.js'
-import { afterPowerCut, DAMAGES } from '../disk/crash.js'
+import { afterPowerCut, DAMAGES } from '../../src/testing/simulation/power-cut.js'
 import { append, appendMany, expected, history, readAll, TOPIC_ID } from './helpers.js'
 
 const ROOT = 'broker-1'

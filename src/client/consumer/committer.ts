@@ -75,7 +75,10 @@ export class Committer {
 
   /** The same for records that this consumer has read; deleted partitions are only logged. */
   async commitRead(offsets: readonly GroupOffset[]): Promise<void> {
-    const gone = await this.#commit(offsets)
+    this.#forget(await this.#commit(offsets))
+  }
+
+  #forget(gone: readonly GroupOffset[]): void {
     if (gone.length === 0) return
     const names = gone.map(({ topic, partition }) => `${topic}-${partition}`)
     const sentence = `${names.join(', ')}: no offset is committed for a deleted partition`
@@ -86,11 +89,17 @@ export class Committer {
   }
 
   async #commit(offsets: readonly GroupOffset[]): Promise<GroupOffset[]> {
+    // Now: when its turn comes, more may have been processed than these offsets say.
+    const send = this.#prepared(offsets)
+    return await this.#queue.run(send)
+  }
+
+  /** The commit of these offsets by the member as it is now; resolves with those that are gone. */
+  #prepared(offsets: readonly GroupOffset[]): () => Promise<GroupOffset[]> {
     const { group, states, onGone } = this.#options
     const { stay } = group
-    // Now: when its turn comes, more may have been processed than these offsets say.
     const before = [...states()].map(state => ({ state, ...noted(state) }))
-    return await this.#queue.run(async () => {
+    return async () => {
       const gone = await group.commit(offsets, stay)
       for (const { state, processed, version } of before) {
         const done = offsets.findLast(each => isOf(each, state))
@@ -102,7 +111,7 @@ export class Committer {
       }
       if (gone.length > 0) onGone()
       return gone
-    })
+    }
   }
 
   /**
@@ -110,12 +119,22 @@ export class Committer {
    * position was moved back: by a seek, or because the log was truncated or the topic recreated.
    */
   async commitProcessed(): Promise<void> {
+    if (this.#uncommitted().length === 0) return
+    // Looked at again when its turn comes: the commit before it may have gone further.
+    const gone = await this.#queue.run(async () => {
+      const offsets = this.#uncommitted()
+      return offsets.length === 0 ? [] : await this.#prepared(offsets)()
+    })
+    this.#forget(gone)
+  }
+
+  #uncommitted(): GroupOffset[] {
     const offsets: GroupOffset[] = []
     for (const state of this.#options.states()) {
       const { processed } = state
       if (processed !== undefined && isDue(state)) offsets.push(state.offsetToCommit(processed))
     }
-    if (offsets.length > 0) await this.commitRead(offsets)
+    return offsets
   }
 
   #isAny(is: (state: PartitionState) => boolean): boolean {

@@ -35,6 +35,7 @@ import {
   type NetworkNode,
   type Route,
 } from './network-rules.js'
+import { CALM, copyOfRequest, type Weather } from './weather.js'
 
 /** An answer, or a promise of it. */
 type Answer<A extends ApiName> = Response<A> | Promise<Response<A>>
@@ -57,10 +58,15 @@ export interface NetworkOptions {
   /** Decides about drops with a probability. */
   readonly random: Random
   readonly faults: FaultSource
+  /** Default: calm. */
+  readonly weather?: Weather | undefined
 }
 
 /** Less than every id. */
 const BEFORE_ALL = -1
+
+/** A message on its way: the weather may look at the client. */
+type Passing = Route & Pick<FaultRoute, 'client'>
 
 /** A request on its way, with its route and options. */
 interface Sent<A extends ApiName> extends FaultRoute {
@@ -82,6 +88,7 @@ export class Network implements ClusterNetwork {
   readonly #clock: Clock
   readonly #rules: NetworkRules
   readonly #faults: FaultSource
+  readonly #weather: Weather
   /** By id. */
   readonly #nodes = new Map<number, NodeHandle>()
   /** The short ways of nodes that have one. */
@@ -93,8 +100,10 @@ export class Network implements ClusterNetwork {
   #isCalm = true
   #isClosed = false
 
-  constructor({ clock, random, faults }: NetworkOptions) {
+  constructor({ clock, random, faults, weather = CALM }: NetworkOptions) {
     this.#clock = clock
+    this.#weather = weather
+    if (weather !== CALM) weather.onChange = () => this.#update()
     this.#rules = new NetworkRules(random)
     this.#faults = faults
     faults.onAdded = () => this.longHolds.changes.notify()
@@ -148,7 +157,7 @@ export class Network implements ClusterNetwork {
    * Does not check whether they run.
    */
   reaches(a: number, b: number): boolean {
-    return this.#rules.reaches(a, b)
+    return this.#rules.reaches(a, b) && !this.#weather.separates(a, b)
   }
 
   /**
@@ -171,7 +180,7 @@ export class Network implements ClusterNetwork {
         if (handle === undefined) throw this.#notRunning(to)
         const answer = handle(api, request, signal, from)
         if (!(answer instanceof Promise)) return answer
-        return this.#track({ api, from, to }, answer, requestTimeoutMs)
+        return this.#track({ api, from, to, client }, answer, requestTimeoutMs)
       }
       const sent = { from, to, api, request, signal, client }
       const carried = this.#carry(sent)
@@ -200,7 +209,7 @@ export class Network implements ClusterNetwork {
     if (this.#isClosed) throw closed()
     let [next, lowest] = [Infinity, Infinity]
     for (const nodeId of this.#nodes.keys()) {
-      if (!this.reaches(from, nodeId)) continue
+      if (!this.#rules.reaches(from, nodeId)) continue
       lowest = Math.min(lowest, nodeId)
       if (nodeId > after) next = Math.min(next, nodeId)
     }
@@ -213,7 +222,7 @@ export class Network implements ClusterNetwork {
   #handleOf({ from, to }: Route): NodeHandle {
     const handle = this.#nodes.get(to)
     if (handle === undefined) throw this.#notRunning(to)
-    if (!this.reaches(from, to)) throw refused(separated(from, to))
+    if (!this.#rules.reaches(from, to)) throw refused(separated(from, to))
     return handle
   }
 
@@ -236,7 +245,17 @@ export class Network implements ClusterNetwork {
   #carry<A extends ApiName>(sent: Sent<A>): Answer<A> {
     this.#handleOf(sent)
     if (this.#isDropped(sent, false)) return this.#lost(sent, 'request')
+    const repeatMs = this.#weather.repeatsAfterMs(sent)
+    if (repeatMs !== undefined) this.#repeat(sent, repeatMs)
     return this.#pass(sent, false, () => this.#arrive(sent))
+  }
+
+  /** The request arrives again later; nothing waits for the second answer. */
+  #repeat<A extends ApiName>(sent: Sent<A>, afterMs: number): void {
+    const copy = { ...sent, request: copyOfRequest(sent.request), signal: undefined }
+    const pass = (): Answer<A> => this.#pass(copy, false, () => this.#arrive(copy))
+    const arrived = this.#later(copy, go => this.#after(afterMs, go), pass)
+    arrived.catch(() => undefined)
   }
 
   #arrive<A extends ApiName>(sent: Sent<A>): Answer<A> {
@@ -257,10 +276,7 @@ export class Network implements ClusterNetwork {
       case 'delay':
         return this.#later(
           sent,
-          arrive => {
-            const timer = this.#clock.after(fault.delayMs, arrive)
-            return () => timer.cancel()
-          },
+          arrive => this.#after(fault.delayMs, arrive),
           () => this.#handle(sent),
         )
       case 'drop':
@@ -280,7 +296,7 @@ export class Network implements ClusterNetwork {
     return this.#track(sent, answer)
   }
 
-  #sendAnswer<A extends ApiName>(sent: Route, response: Response<A>): Answer<A> {
+  #sendAnswer<A extends ApiName>(sent: Passing, response: Response<A>): Answer<A> {
     if (this.#isCalm) return response
     if (this.#isDropped(sent, true)) return this.#lost(sent, 'answer')
     return this.#pass(sent, true, () => response)
@@ -291,7 +307,7 @@ export class Network implements ClusterNetwork {
    * the answer's way back may take `requestTimeoutMs`.
    */
   #track<A extends ApiName>(
-    sent: Route,
+    sent: Passing,
     answer: Promise<Response<A>>,
     requestTimeoutMs?: number,
   ): Promise<Response<A>> {
@@ -313,19 +329,26 @@ export class Network implements ClusterNetwork {
   }
 
   /** Calls `arrive` when the message leaves its line: at once if nothing delays it. */
-  #pass<T>(sent: Route, isAnswer: boolean, arrive: () => T | Promise<T>): T | Promise<T> {
-    const delayMs = this.#rules.delayMs(sent, isAnswer)
+  #pass<T>(sent: Passing, isAnswer: boolean, arrive: () => T | Promise<T>): T | Promise<T> {
+    const weather = this.#weather
+    const delayMs = this.#rules.delayMs(sent, isAnswer) + weather.delayMs(sent, isAnswer)
+    const reach = (go: () => void): void => weather.arrive(sent, isAnswer, go)
+    if (!weather.isOrdered(sent, isAnswer)) {
+      return this.#later(sent, go => this.#after(delayMs, () => reach(go)), arrive)
+    }
     const name = `${sent.api} ${sent.from} ${sent.to} ${isAnswer}`
     const line = this.#lines.get(name)
-    if (line !== undefined) return this.#later(sent, go => line.pass(delayMs, go), arrive)
-    if (delayMs === 0) return arrive()
+    if (line !== undefined) {
+      return this.#later(sent, go => line.pass(delayMs, () => reach(go)), arrive)
+    }
+    if (delayMs === 0 && weather.isAwake(sent, isAnswer)) return arrive()
     const made = new DelayedMessages(this.#clock, () => {
       this.#lines.delete(name)
       this.#update()
     })
     this.#lines.set(name, made)
     this.#update()
-    return this.#later(sent, go => made.pass(delayMs, go), arrive)
+    return this.#later(sent, go => made.pass(delayMs, () => reach(go)), arrive)
   }
 
   /**
@@ -356,10 +379,16 @@ export class Network implements ClusterNetwork {
     })
   }
 
-  #isDropped(sent: Route, isAnswer: boolean): boolean {
+  /** Calls back after a time; the returned function ends the wait. */
+  #after(ms: number, callback: () => void): () => void {
+    const timer = this.#clock.after(ms, callback)
+    return () => timer.cancel()
+  }
+
+  #isDropped(sent: Passing, isAnswer: boolean): boolean {
     const isDropped = this.#rules.drops(sent, isAnswer)
     if (isDropped) this.#update() // it may have been the last time
-    return isDropped
+    return isDropped || this.#weather.loses(sent, isAnswer)
   }
 
   /**
@@ -396,7 +425,7 @@ export class Network implements ClusterNetwork {
     this.#rules.partition(groups)
     this.#update()
     this.#cut(
-      ({ from, to }) => !this.reaches(from, to),
+      ({ from, to }) => !this.#rules.reaches(from, to),
       ({ api, from, to }) => unanswered(`${separated(from, to)} before ${api} was answered`),
     )
   }
@@ -417,7 +446,7 @@ export class Network implements ClusterNetwork {
   }
 
   #update(): void {
-    this.#isCalm = this.#rules.isEmpty && this.#lines.size === 0
+    this.#isCalm = this.#rules.isEmpty && this.#lines.size === 0 && this.#weather.isCalm
     this.longHolds.changes.notify()
   }
 }

@@ -18,6 +18,12 @@ export class EpochFile {
   /** One write at a time: writes share a temporary file. */
   readonly #writes = new SerialQueue()
   #isStale = false
+  /** The last write has failed: the file may name offsets that are deleted. */
+  #hasFailed = false
+
+  get hasFailed(): boolean {
+    return this.#hasFailed
+  }
 
   constructor(disk: Disk, folder: string, epochs: LeaderEpochs) {
     this.#disk = disk
@@ -52,8 +58,10 @@ export class EpochFile {
       try {
         const text = formatEpochs(this.#epochs.entries)
         await replaceSmallFile(this.#disk, this.#path, Buffer.from(text))
+        this.#hasFailed = false
       } catch (error) {
         this.#isStale = true
+        this.#hasFailed = true
         throw error
       }
     })

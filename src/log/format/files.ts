@@ -48,11 +48,14 @@ export const CLEANER_CHECKPOINT = 'cleaner-offset-checkpoint'
 export const SEALED_SUFFIX = '.sealed'
 export const LEADER_EPOCH_CHECKPOINT = 'leader-epoch-checkpoint'
 export const PARTITION_METADATA = 'partition.metadata'
+/** In a partition's folder: a sync of one of its files has failed. See recovery/failed-sync.ts. */
+export const SYNC_FAILED = 'sync-failed'
 
 const DELETED_SUFFIX = '.deleted'
 export const CLEANED_SUFFIX = '.cleaned'
 export const SWAP_SUFFIX = '.swap'
 const KEPT_SUFFIX = '.kept'
+const COPY_SUFFIX = '.copy'
 const FOLDER_DELETE_SUFFIX = '-delete'
 const FOLDER_NAME_MAX = 255
 const OFFSET_DIGITS = 20
@@ -92,6 +95,15 @@ export function deletedFile(name: string): string {
 
 export function isDeletedFile(name: string): boolean {
   return name.endsWith(DELETED_SUFFIX)
+}
+
+/** A copy that is to replace the file; a crash may leave it. */
+export function copyOfFile(name: string): string {
+  return name + COPY_SUFFIX
+}
+
+export function isCopyOfFile(name: string): boolean {
+  return name.endsWith(COPY_SUFFIX)
 }
 
 /**

@@ -11,6 +11,7 @@ import { formatEpochs, parseEpochs, type EpochStart } from '../format/checkpoint
 import { EpochFile } from '../format/epoch-file.js'
 import {
   deletedFile,
+  isCopyOfFile,
   isDeletedFile,
   LEADER_EPOCH_CHECKPOINT,
   LOG_START_CHECKPOINT,
@@ -27,6 +28,7 @@ import { Log } from '../store/log.js'
 import { Producers } from '../store/producers.js'
 import { Segment } from '../store/segment.js'
 import { epochsOfBatches, whyNotEpochsOf, type EpochExtent } from './epoch-check.js'
+import { rewriteAfterFailedSync } from './failed-sync.js'
 import {
   recoverSegments,
   resumeSegments,
@@ -72,6 +74,9 @@ export interface OpenedLog {
 export async function openLog(context: LogContext, options: OpenLogOptions): Promise<OpenedLog> {
   const { disk, folder } = context
   let entries = disk.list(folder)
+  if (await rewriteAfterFailedSync(context, entries, options.recoveryPoint)) {
+    entries = disk.list(folder)
+  }
   const unused = asItWasMade(context, entries, options)
   if (unused !== undefined) return { log: unusedLog(context, unused), findings: [] }
   const hasSwaps = await finishSwaps(context, options.onCorruption, entries)
@@ -274,7 +279,7 @@ async function removeLeftovers(
     throw corruptLog(folder, `${join(folder, log)} at position 0: ${reason}`)
   }
   for (const name of orphans) await disk.remove(join(folder, name))
-  const deleted = names.filter(isDeletedFile)
+  const deleted = names.filter(name => isDeletedFile(name) || isCopyOfFile(name))
   // The removal of an index must be durable before the last trace of its segment is removed.
   if (orphans.length > 0 && deleted.length > 0) await disk.syncDirectory(folder)
   for (const name of deleted) await disk.remove(join(folder, name))

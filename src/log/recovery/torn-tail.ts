@@ -46,7 +46,7 @@ export function judge(found: LogBreak | undefined): Verdict {
   return found.isShort && !found.isFollowedInFile ? 'torn-tail' : 'corruption'
 }
 
-const SECTOR_BYTES = 512
+export const SECTOR_BYTES = 512
 /** So many zeros make a part of a sector count: no header starts so, and few values end so. */
 const ZERO_RUN_MIN = 17
 

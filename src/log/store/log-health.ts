@@ -35,6 +35,8 @@ export interface LogHealthContext {
   readonly logger: Logger
   readonly onStalled: (error: PartlogError) => void
   readonly onOffline: (error: PartlogError) => void
+  /** A sync has failed: what it should have written may never be written. */
+  readonly onSyncFailed: () => void
 }
 
 export class LogHealth {
@@ -180,6 +182,7 @@ export class LogHealth {
 
   /** Takes the log offline: what is on the medium is unknown. */
   syncFailed(error: unknown): PartlogError {
+    if (isDiskError(error) && error.operation.startsWith('sync')) this.#context.onSyncFailed()
     const reason = isPartlogError(error) ? error : offlineError(this.#name, error as Error)
     return this.#goOffline(reason)
   }

@@ -16,11 +16,12 @@
 
 import { assert } from '../../base/assert.js'
 import { SerialQueue, Signal } from '../../base/tasks.js'
-import { allSynced } from '../../disk/disk.js'
+import { allSynced, join } from '../../disk/disk.js'
 import type { PartlogError } from '../../model/errors.js'
 import type { TopicPartition } from '../../model/names.js'
 import type { Offset } from '../../model/units.js'
 import { EpochFile } from '../format/epoch-file.js'
+import { SYNC_FAILED } from '../format/files.js'
 import type { LeaderEpochs } from '../format/leader-epochs.js'
 import { truncatingError } from '../format/log-errors.js'
 import { Flusher } from './flusher.js'
@@ -116,6 +117,7 @@ export class LogState {
       logger: context.logger,
       onStalled: error => this.listener?.onStalled(error),
       onOffline: error => this.listener?.onOffline(error),
+      onSyncFailed: () => markFailedSync(context),
     })
     this.reader = new LogReader(this)
     this.flusher = new Flusher(this)
@@ -157,7 +159,7 @@ export class LogState {
   /** Everything is durable with its indexes and a snapshot of the producers. */
   get isSaved(): boolean {
     const end = this.#logEndOffset
-    if (this.segments.active.durability.hasZerosAhead) return false
+    if (this.segments.active.durability.hasZerosAhead || this.epochFile.hasFailed) return false
     return this.#recoveryPoint === end && this.producers.snapshotAt === end
   }
 
@@ -334,5 +336,18 @@ export class LogState {
       this.moveRecoveryPoint(Math.max(this.#recoveryPoint, next.baseOffset))
       this.listener?.onCheckpointable()
     }
+  }
+}
+
+/**
+ * Marks the log for its next opening, see recovery/failed-sync.ts. If the disk refuses that too,
+ * nothing more can be done here: the log is offline, and this is said.
+ */
+function markFailedSync({ disk, folder, logger }: LogContext): void {
+  const path = join(folder, SYNC_FAILED)
+  try {
+    if (!disk.exists(path)) disk.create(path).close()
+  } catch (error) {
+    logger.warn(`${path} cannot be written`, { error })
   }
 }

@@ -268,6 +268,7 @@ export class Log {
     const { segments, health, flusher, producers } = this.state
     const { active } = segments // if it is rolled meanwhile, the next checkpoint covers it
     await this.state.syncClosedSegments()
+    if (this.state.epochFile.hasFailed) await this.state.epochFile.write()
     const { recoveryPoint, logEndOffset } = this.state
     // It has not grown since the last checkpoint.
     if (recoveryPoint === logEndOffset) active.durability.cutZeros()
@@ -378,6 +379,7 @@ export class Log {
     if (this.state.isSaved) return
     try {
       await this.state.flusher.flush()
+      if (this.state.epochFile.hasFailed) await this.state.epochFile.write()
       this.producers.snapshot(this.state.logEndOffset)
       const { segments } = this.state
       await allDone([segments.sealAndSync(), this.producers.sync(segments.all)])

@@ -180,8 +180,13 @@ export class Segment {
     this.timeIndex.file.spill()
   }
 
-  /** Makes the indexes survive a power cut; times first, as a replay starts at the last offset. */
+  /**
+   * Makes the indexes survive a power cut; times first, as a replay starts at the last offset. The
+   * newest time goes in: the recovery point may pass the segment now, and then nothing would sync
+   * the entry that closes it.
+   */
   async syncIndexes(): Promise<void> {
+    if (!this.timeIndex.isFull) this.times.index()
     await this.timeIndex.file.sync()
     await this.offsetIndex.file.sync()
   }

@@ -9,7 +9,7 @@ import {
   type SealedText,
   type WriteCounts,
 } from '../../../src/log/format/sealed-file.js'
-import { afterPowerCut, DAMAGES } from '../../disk/crash.js'
+import { afterPowerCut, DAMAGES } from '../../../src/testing/simulation/power-cut.js'
 
 const PATH = 'd/checkpoint'
 const COPY = 'd/checkpoint.sealed'

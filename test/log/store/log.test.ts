@@ -167,6 +167,24 @@ describe('deleting', () => {
     expect(await readAll(byTime)).toEqual(expected(28, 14))
   })
 
+  it('what a full disk has kept from the file of epochs is written at the end', async () => {
+    const w = world({ ...SMALL, 'retention.bytes': 500 })
+    const log = await create(w)
+    appendMany(log, 30)
+    await log.checkpoint()
+    w.disk.beforeOperation = ({ kind, path }) => {
+      if (kind !== 'create' || !path.includes('leader-epoch')) return undefined
+      throw new DiskError('ENOSPC', kind, path)
+    }
+    await log.deleteOldSegments(30)
+    w.disk.beforeOperation = undefined
+    expect(log.logStartOffset).toBeGreaterThan(0)
+    await log.close()
+    const file = w.disk.open('orders-0/leader-epoch-checkpoint')
+    const text = (await file.read(0, file.size)).toString()
+    expect(text.trim().split('\n').slice(2)).toEqual([`0 ${log.logStartOffset}`])
+  })
+
   it('retention stops at the high watermark, and offsets are never assigned again', async () => {
     const w = world({ ...SMALL, 'retention.ms': 1 })
     const log = await create(w)
@@ -205,6 +223,21 @@ describe('durability', () => {
     expect(log.durableEndOffset).toBe(11)
     const syncs = w.disk.history.slice(before).filter(operation => operation.kind === 'sync')
     expect(syncs).toHaveLength(1)
+  })
+
+  it('a checkpoint leaves nothing of an index to be written when the segment is closed', async () => {
+    const w = world({ 'internal.segment.bytes': 500, 'index.interval.bytes': 200 })
+    const log = await create(w)
+    for (let n = 0; log.segmentCount === 1 && n < 6; n++) append(log, [`v${n}`], T + n)
+    expect(log.segmentCount).toBe(1)
+    await log.checkpoint()
+    const before = w.disk.history.length
+    while (log.segmentCount === 1) append(log, ['more'], T) // no newer time
+    await log.checkpoint()
+    const written = w.disk.history
+      .slice(before)
+      .filter(({ kind, path }) => kind === 'append' && path.endsWith('0.timeindex'))
+    expect(written).toEqual([])
   })
 
   it('a flush request changes nothing if everything is durable', async () => {

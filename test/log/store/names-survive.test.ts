@@ -8,7 +8,7 @@ import { seededRandom } from '../../../src/base/random.js'
 import { DiskError } from '../../../src/disk/disk.js'
 import { fillDisk, MemoryDisk } from '../../../src/disk/memory-disk.js'
 import { LogManager } from '../../../src/log/log-manager.js'
-import { afterPowerCut } from '../../disk/crash.js'
+import { afterPowerCut } from '../../../src/testing/simulation/power-cut.js'
 import {
   append,
   appendMany,

@@ -8,7 +8,7 @@ import { createLog, openLog } from '../../../src/log/recovery/open-log.js'
 import { ZEROS_AHEAD } from '../../../src/log/store/segment-durability.js'
 import type { Log } from '../../../src/log/store/log.js'
 import { cutPower, settle } from '../../crash/harness.js'
-import { afterPowerCut, DAMAGES } from '../../disk/crash.js'
+import { afterPowerCut, DAMAGES } from '../../../src/testing/simulation/power-cut.js'
 import { append, contextOf, readAll, TOPIC_ID, world, type World } from '../helpers.js'
 
 const FOLDER = 'orders-0'

@@ -1,9 +1,9 @@
 /** The model of a power cut: what a sync promises, and that each kind of damage really happens. */
 
 import { describe, expect, it } from 'vitest'
-import { seededRandom } from '../../src/base/random.js'
-import { MemoryDisk } from '../../src/disk/memory-disk.js'
-import { afterPowerCut, DAMAGES, type Damage } from './crash.js'
+import { seededRandom } from '../../../src/base/random.js'
+import { MemoryDisk } from '../../../src/disk/memory-disk.js'
+import { afterPowerCut, DAMAGES, type Damage } from '../../../src/testing/simulation/power-cut.js'
 
 const bytes = (text: string): Buffer => Buffer.from(text)
 

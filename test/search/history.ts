@@ -1,0 +1,112 @@
+/**
+ * What the programs of a run saw, in plain data: what they sent and what came of it, what they read,
+ * what they committed. The checkers know nothing else of the run, and nothing of partlog.
+ */
+
+/** `ok`: acknowledged; `fail`: certainly not written; `unknown`: written or not. */
+export type Outcome = 'ok' | 'fail' | 'unknown'
+
+export interface Sent {
+  /** The producer in one of its lives: its sends have an order. */
+  readonly sender: string
+  readonly topic: string
+  readonly key: string | null
+  /** Unlike all others of the run. */
+  readonly value: string
+  readonly acks: number
+  readonly isIdempotent: boolean
+  outcome: Outcome
+  error: string
+  partition: number
+  offset: number
+  /** The world's time of the acknowledgement. */
+  ackedAtMs: number
+}
+
+export interface Read {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  readonly value: string | null
+  readonly atMs: number
+  isProcessed: boolean
+}
+
+/** What one member read of one partition between getting it and giving it up. */
+export interface Reading {
+  readonly group: string
+  readonly member: string
+  /** The member, or the name under which it comes again (group.instance.id). */
+  readonly owner: string
+  readonly topic: string
+  readonly partition: number
+  readonly generation: number
+  readonly beganAtMs: number
+  /** Committed offsets that somebody had seen before; −1: none. */
+  readonly committedBefore: number
+  readonly reads: Read[]
+  endedAtMs: number
+}
+
+/** A committed offset that was acknowledged, or that was looked up. */
+export interface Commit {
+  readonly group: string
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  readonly atMs: number
+  readonly how: 'committed' | 'seen'
+}
+
+/** Records that the cluster itself has reported lost. */
+export interface Loss {
+  readonly topic: string
+  readonly partition: number
+  readonly fromOffset: number
+  readonly atMs: number
+}
+
+/** A record in the log at the end of the run. */
+export interface Kept {
+  readonly offset: number
+  readonly key: string | null
+  readonly value: string | null
+}
+
+/** A partition at the end of the run. */
+export interface FinalLog {
+  readonly topic: string
+  readonly partition: number
+  readonly startOffset: number
+  readonly endOffset: number
+  readonly records: readonly Kept[]
+}
+
+/** What may have happened to a topic's records besides appends. */
+export interface TopicFacts {
+  readonly topic: string
+  readonly isCompacted: boolean
+  /** Old records are deleted. */
+  readonly isTrimmed: boolean
+  /** Leaders may be elected that do not have all records. */
+  readonly allowsUnclean: boolean
+}
+
+export class History {
+  readonly sent: Sent[] = []
+  readonly readings: Reading[] = []
+  readonly commits: Commit[] = []
+  readonly losses: Loss[] = []
+  /** When the power was cut: what was only written may be gone. */
+  readonly powerCuts: { readonly atMs: number; readonly survives: 'durable' | 'nothing' }[] = []
+
+  /** The highest offset of a partition that is known to be committed; −1: none. */
+  committed(group: string, topic: string, partition: number): number {
+    let highest = -1
+    for (const each of this.commits) {
+      if (each.group !== group || each.topic !== topic || each.partition !== partition) continue
+      highest = Math.max(highest, each.offset)
+    }
+    return highest
+  }
+}

@@ -1,0 +1,350 @@
+/**
+ * One run: a cluster and its users by seed, with faults, then peace. At the end everything must come
+ * to rest, and the history must be right.
+ */
+
+import type { ConsumerRecord } from '../../src/client/consumer/consumer-record.js'
+import type { ClusterEvents, EventName } from '../../src/cluster/events.js'
+import type { FaultKind } from '../../src/testing/faults/fault-kinds.js'
+import { FAULT_KINDS } from '../../src/testing/faults/fault-kinds.js'
+import { drawPlan, RunningPlan, type PlannedFault } from '../../src/testing/faults/fault-plan.js'
+import { doWithoutThreads } from '../../src/testing/simulation/no-threads.js'
+import type { Damage } from '../../src/testing/simulation/power-cut.js'
+import { SimulatedCluster } from '../../src/testing/simulation/simulated-cluster.js'
+import { chance, pick, streamOf } from '../../src/testing/simulation/streams.js'
+import { checkHistory } from './checkers.js'
+import { checkFiles } from './files.js'
+import { History, type FinalLog } from './history.js'
+import { Invariants } from './invariants.js'
+import { memberProgram, producerProgram, watchCommits, type Stage } from './programs.js'
+import { drawShape, type Shape } from './shape.js'
+
+/** What is left out of a run, to make it shorter. */
+export interface Cuts {
+  /** Only these faults of the plan. */
+  readonly faults?: readonly number[] | undefined
+  /** At most so many messages of each producer. */
+  readonly messages?: number | undefined
+  /** Only these producers and members. */
+  readonly programs?: readonly string[] | undefined
+}
+
+export interface Ran {
+  readonly seed: number
+  readonly problems: readonly string[]
+  readonly story: readonly string[]
+  readonly hash: string
+  /** The plan that was run. */
+  readonly plan: readonly PlannedFault[]
+  readonly programs: readonly string[]
+  readonly counts: Readonly<Record<string, number>>
+}
+
+/** How long the end may take, by the world's time. */
+const REST_MS = 300_000
+const CALL_MS = 180_000
+const WATCH_MS = 700
+const LOOK_MS = 200
+
+const KINDS = Object.keys(FAULT_KINDS) as FaultKind[]
+
+export async function runSeed(seed: number, cuts: Cuts = {}): Promise<Ran> {
+  const run = new SeedRun(seed, cuts)
+  await run.run()
+  return run.result()
+}
+
+class SeedRun {
+  readonly #seed: number
+  readonly #shape: Shape
+  readonly #world: SimulatedCluster
+  readonly #history = new History()
+  readonly #invariants = new Invariants()
+  readonly #problems: string[] = []
+  readonly #plan: readonly PlannedFault[]
+  /** How often each kind of fault has hurt something, and what else happened. */
+  readonly #counts = new Map<string, number>(KINDS.map(kind => [kind, 0]))
+  #isOver = false
+  #isWatching = true
+
+  constructor(seed: number, cuts: Cuts) {
+    this.#seed = seed
+    this.#shape = cut(drawShape(seed), cuts)
+    this.#world = new SimulatedCluster(seed, this.#shape.cluster)
+    const { faultsMs: lengthMs, faultsMax } = this.#shape
+    const plan = drawPlan(streamOf(seed, 'plan'), { kinds: KINDS, lengthMs, faultsMax })
+    this.#plan = plan.filter(({ id }) => cuts.faults?.includes(id) ?? true)
+  }
+
+  result(): Ran {
+    const { story } = this.#world
+    const { producers, members } = this.#shape
+    return {
+      seed: this.#seed,
+      problems: [...new Set([...this.#problems, ...this.#invariants.problems])],
+      story: story.lines,
+      hash: story.hash,
+      plan: this.#plan,
+      programs: [...producers, ...members].map(({ name }) => name),
+      counts: Object.fromEntries(this.#counts),
+    }
+  }
+
+  async run(): Promise<void> {
+    const world = this.#world
+    world.onEvent = (name, event) => this.#note(name, event)
+    world.onProgramEnd = ({ name }, error) => {
+      if (error !== undefined) this.#fail(`program: ${name} ended with ${String(error)}`)
+    }
+    const unhandled = (error: unknown): void => this.#fail(`unhandled: ${stackOf(error)}`)
+    process.on('unhandledRejection', unhandled)
+    const withThreads = doWithoutThreads()
+    try {
+      await this.#live()
+    } catch (error) {
+      this.#fail(`run: ${stackOf(error)}`)
+    } finally {
+      process.off('unhandledRejection', unhandled)
+      withThreads()
+    }
+  }
+
+  async #live(): Promise<void> {
+    const world = this.#world
+    await world.passing(world.open(), CALL_MS)
+    for (const { topic, partitions, replicationFactor, config } of this.#shape.topics) {
+      const asked = { topic, partitions, replicationFactor, config }
+      await world.passing(world.cluster.admin.createTopic(asked), CALL_MS)
+    }
+    this.#startPrograms()
+    const plan = new RunningPlan(world, this.#plan)
+    this.#watch()
+    const deadline = world.clock.monotonicMs() + this.#shape.faultsMs
+    await this.#disasters(deadline)
+    world.story.tell('world', 'the faults end')
+    await world.passing(plan.end(), CALL_MS, this.#look)
+    world.weather.clear()
+    world.disk.clear()
+    world.cluster.network.heal()
+    world.cluster.faults.clear()
+    for (const [kind, count] of plan.counts) this.#count(kind, count)
+    await this.#rest()
+    this.#isOver = true
+    const logs = await this.#readLogs()
+    await this.#closeAll()
+    const { topics } = this.#shape
+    this.#problems.push(...(await checkFiles(world.disk.current, logs, topics)))
+    this.#problems.push(...checkHistory({ history: this.#history, logs, topics }))
+  }
+
+  /** Time passes; in some runs the power fails, or the process dies. */
+  async #disasters(deadlineMs: number): Promise<void> {
+    const world = this.#world
+    const random = streamOf(this.#seed, 'disasters')
+    for (let count = chance(random, 30) ? pick(random, [1, 1, 2, 3]) : 0; count > 0; count--) {
+      const leftMs = deadlineMs - world.clock.monotonicMs()
+      await world.pass(random.int(Math.max(1, leftMs)), this.#look)
+      await this.#disaster(pick(random, ['synced', 'prefix', 'sectors', 'newest', 'zeros', 'death']))
+    }
+    await world.pass(Math.max(0, deadlineMs - world.clock.monotonicMs()), this.#look)
+  }
+
+  async #disaster(damage: Damage | 'death'): Promise<void> {
+    const world = this.#world
+    const atMs = world.clock.monotonicMs()
+    if (damage === 'death') world.endProcess()
+    else world.cutPower(damage)
+    const isKept = damage === 'death' || this.#shape.cluster.durability === 'power'
+    this.#history.powerCuts.push({ atMs, survives: isKept ? 'durable' : 'nothing' })
+    this.#count(damage === 'death' ? 'death of the process' : `power cut, ${damage}`, 1)
+    world.story.tell('world', damage === 'death' ? 'the process dies' : `power cut: ${damage}`)
+    world.disk.clear()
+    await world.passing(world.open(), CALL_MS)
+    const { offline } = world.cluster.recovery
+    if (offline.length > 0) this.#fail(`recovery: offline after ${damage}: ${JSON.stringify(offline)}`)
+    world.story.tell('world', 'the cluster is open again')
+    for (const process of world.processes.values()) process.start()
+    this.#watch()
+  }
+
+  #startPrograms(): void {
+    const world = this.#world
+    const stage: Stage = {
+      seed: this.#seed,
+      history: this.#history,
+      nowMs: () => world.clock.monotonicMs(),
+      fail: sentence => this.#fail(`program: ${sentence}`),
+      isOver: () => this.#isOver,
+    }
+    for (const shape of this.#shape.members) {
+      world.process(shape.name, memberProgram(stage, shape)).start()
+    }
+    for (const shape of this.#shape.producers) {
+      world.process(shape.name, producerProgram(stage, shape)).start()
+    }
+  }
+
+  /** Looks up committed offsets, for as long as the cluster lives. */
+  #watch(): void {
+    const world = this.#world
+    const { cluster } = world
+    const groups = [...new Set(this.#shape.members.map(({ group }) => group))]
+    const stage = { history: this.#history, nowMs: () => world.clock.monotonicMs() } as Stage
+    const look = (): void => {
+      if (!this.#isWatching || !world.isOpen || world.cluster !== cluster) return
+      const again = (): void => void world.clock.after(WATCH_MS, look)
+      void watchCommits(stage, cluster, groups).then(again, again)
+    }
+    look()
+  }
+
+  // ── the end ────────────────────────────────────────────────────────────────────────────
+
+  /** Everything must come to rest: producers end, copies are in sync, groups have no lag. */
+  async #rest(): Promise<void> {
+    const world = this.#world
+    for (const process of world.processes.values()) {
+      process.resume()
+      process.start()
+    }
+    for (let waitedMs = 0; waitedMs < REST_MS; waitedMs += LOOK_MS) {
+      await world.pass(LOOK_MS, this.#look)
+      if (this.#unrest() === undefined && (await this.#lag()) === undefined) return
+    }
+    this.#fail(`rest: ${this.#unrest() ?? (await this.#lag()) ?? 'late'}`)
+  }
+
+  /** Why the cluster is not at rest. */
+  #unrest(): string | undefined {
+    const { brokers, topics } = this.#world.cluster.describe()
+    const down = brokers.find(({ isRunning, isAlive }) => !isRunning || !isAlive)
+    if (down !== undefined) return `broker ${down.id} is down`
+    for (const { name } of this.#shape.producers) {
+      const state = this.#world.processes.get(name)?.state
+      if (state !== 'ended') return `${name} is ${state}`
+    }
+    for (const { topic, partitions } of topics) {
+      for (const { partition, leader, isr, replicas, copies } of partitions) {
+        const name = `${topic}-${partition}`
+        if (leader < 0) return `${name} has no leader`
+        if (isr.length < replicas.length) return `${name}: only ${isr} of ${replicas} are in sync`
+        const ends = new Set(copies.map(({ logEndOffset }) => logEndOffset))
+        const marks = new Set(copies.map(({ highWatermark }) => highWatermark))
+        if (ends.size > 1 || marks.size > 1) return `${name}: ${JSON.stringify(copies)}`
+      }
+    }
+    return undefined
+  }
+
+  /** A group that has not committed everything. */
+  async #lag(): Promise<string | undefined> {
+    const world = this.#world
+    const ends = new Map<string, number>()
+    for (const { topic, partitions } of world.cluster.describe().topics) {
+      for (const { partition, copies } of partitions) {
+        ends.set(`${topic}-${partition}`, copies[0]?.highWatermark ?? 0)
+      }
+    }
+    for (const group of new Set(this.#shape.members.map(each => each.group))) {
+      const looking = world.cluster.admin.listGroupOffsets(group).catch(() => [])
+      const committed = await world.passing(looking, CALL_MS, this.#look)
+      const offsets = new Map(committed.map(each => [`${each.topic}-${each.partition}`, each.offset]))
+      for (const { topic, partitions: count } of this.#shape.topics) {
+        for (let partition = 0; partition < count; partition++) {
+          const name = `${topic}-${partition}`
+          const end = ends.get(name) ?? 0
+          const offset = offsets.get(name) ?? 0
+          if (offset < end) return `${group} is at ${offset} of ${end} in ${name}`
+        }
+      }
+    }
+    return undefined
+  }
+
+  async #readLogs(): Promise<FinalLog[]> {
+    const world = this.#world
+    const logs: FinalLog[] = []
+    for (const { topic, partitions: count } of this.#shape.topics) {
+      const { admin } = world.cluster
+      const starts = await world.passing(admin.listOffsets({ topic, at: 'earliest' }), CALL_MS)
+      const ends = await world.passing(admin.listOffsets({ topic, at: 'latest' }), CALL_MS)
+      for (let partition = 0; partition < count; partition++) {
+        const startOffset = starts[partition]?.offset ?? 0
+        const endOffset = ends[partition]?.offset ?? 0
+        const records = await this.#recordsOf(topic, partition, endOffset)
+        logs.push({ topic, partition, startOffset, endOffset, records })
+      }
+    }
+    return logs
+  }
+
+  async #recordsOf(topic: string, partition: number, endOffset: number) {
+    const world = this.#world
+    const consumer = world.cluster.consumer({
+      autoOffsetReset: 'earliest',
+      keyDeserializer: 'string',
+      valueDeserializer: 'string',
+    })
+    const read = async (): Promise<ConsumerRecord<string, string>[]> => {
+      await consumer.assign([{ topic, partition }])
+      const records: ConsumerRecord<string, string>[] = []
+      while ((await consumer.position({ topic, partition })) < endOffset) {
+        records.push(...(await consumer.poll({ timeoutMs: 1_000 })))
+      }
+      await consumer.close()
+      return records
+    }
+    const records = await world.passing(read(), CALL_MS)
+    return records.map(({ offset, key, value }) => ({ offset, key, value }))
+  }
+
+  async #closeAll(): Promise<void> {
+    const world = this.#world
+    this.#isWatching = false
+    await world.pass(5_000)
+    await world.passing(world.close(), CALL_MS)
+    await world.pass(10_000)
+    const { pendingTimers } = world.clock
+    if (pendingTimers > 0) this.#fail(`close: ${pendingTimers} timers are left`)
+  }
+
+  // ── notes ──────────────────────────────────────────────────────────────────────────────
+
+  readonly #look = (): void => {
+    if (this.#world.isOpen) this.#invariants.look(this.#world.cluster.describe())
+  }
+
+  #note<E extends EventName>(name: E, event: ClusterEvents[E]): void {
+    const { story, clock } = this.#world
+    story.tell(name, JSON.stringify(event))
+    this.#count(`event ${name}`, 1)
+    if (name === 'dataLoss') {
+      const { topic, partition, fromOffset } = event as ClusterEvents['dataLoss']
+      this.#history.losses.push({ topic, partition, fromOffset, atMs: clock.monotonicMs() })
+    }
+  }
+
+  #count(what: string, count: number): void {
+    this.#counts.set(what, (this.#counts.get(what) ?? 0) + count)
+  }
+
+  #fail(sentence: string): void {
+    this.#problems.push(sentence)
+    this.#world.story.tell('WRONG', sentence.split('\n')[0] as string)
+  }
+}
+
+function cut(shape: Shape, { messages, programs }: Cuts): Shape {
+  const isKept = ({ name }: { readonly name: string }): boolean => programs?.includes(name) ?? true
+  return {
+    ...shape,
+    members: shape.members.filter(isKept),
+    producers: shape.producers
+      .filter(isKept)
+      .map(each => ({ ...each, messages: Math.min(each.messages, messages ?? Infinity) })),
+  }
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+}

@@ -1,0 +1,202 @@
+/**
+ * What a run consists of, drawn from its seed: the cluster, its topics, the producers and groups.
+ * Sizes are small and settings odd on purpose: segments of a few batches, tiny queues, short
+ * time-outs. Each seed uses few of the features, so that runs differ much.
+ */
+
+import type { Random } from '../../src/base/random.js'
+import type { ConsumerOptions } from '../../src/client/consumer/consumer-options.js'
+import type { ProducerOptions } from '../../src/client/producer/producer-api.js'
+import type { ClusterOptions } from '../../src/cluster/cluster-options.js'
+import type { TopicConfigInput } from '../../src/model/topic-settings.js'
+import { between, chance, pick, streamOf } from '../../src/testing/simulation/streams.js'
+
+export interface TopicShape {
+  readonly topic: string
+  readonly partitions: number
+  readonly replicationFactor: number
+  readonly config: TopicConfigInput
+  readonly isCompacted: boolean
+  readonly isTrimmed: boolean
+  readonly allowsUnclean: boolean
+}
+
+export interface ProducerShape {
+  readonly name: string
+  readonly options: ProducerOptions
+  readonly topics: readonly string[]
+  readonly messages: number
+  readonly perSend: number
+  readonly inFlightMax: number
+  readonly pauseMaxMs: number
+  readonly keys: number
+}
+
+/** How a member reads. */
+export type ReadingStyle = 'poll' | 'eachRecord' | 'eachBatch' | 'for await' | 'manual commits'
+
+export interface MemberShape {
+  readonly name: string
+  readonly group: string
+  readonly topics: readonly string[]
+  readonly style: ReadingStyle
+  readonly options: ConsumerOptions
+  /** How long a record takes. */
+  readonly workMaxMs: number
+  /** It leaves and comes again after so many records; 0: never. */
+  readonly leavesAfter: number
+}
+
+export interface Shape {
+  readonly cluster: ClusterOptions
+  readonly topics: readonly TopicShape[]
+  readonly producers: readonly ProducerShape[]
+  readonly members: readonly MemberShape[]
+  /** How long faults may begin. */
+  readonly faultsMs: number
+  readonly faultsMax: number
+}
+
+const STYLES: readonly ReadingStyle[] = [
+  'poll',
+  'eachRecord',
+  'eachBatch',
+  'for await',
+  'manual commits',
+]
+
+export function drawShape(seed: number): Shape {
+  const random = streamOf(seed, 'shape')
+  const brokers = pick(random, [1, 2, 3, 3, 3, 3, 4, 5])
+  const topics = Array.from({ length: between(random, 1, 3) }, (_, n) =>
+    drawTopic(random, `t${n + 1}`, brokers),
+  )
+  const names = topics.map(({ topic }) => topic)
+  const groups = between(random, 1, 2)
+  return {
+    cluster: {
+      brokers,
+      durability: chance(random, 75) ? 'power' : 'process',
+      autoCreateTopics: false,
+      defaultReplicationFactor: between(random, 1, Math.min(3, brokers)),
+      replicaLagTimeMaxMs: pick(random, [1_000, 5_000, 30_000]),
+      brokerSessionTimeoutMs: pick(random, [2_000, 9_000]),
+      leaderImbalanceCheckIntervalSeconds: pick(random, [5, 60, 300]),
+      autoLeaderRebalanceEnable: chance(random, 70),
+      groupInitialRebalanceDelayMs: pick(random, [0, 0, 1_000]),
+      groupMinSessionTimeoutMs: 1_000,
+    },
+    topics,
+    producers: Array.from({ length: between(random, 1, 3) }, (_, n) =>
+      drawProducer(random, `p${n + 1}`, names),
+    ),
+    members: Array.from({ length: groups }, (_, n) => drawGroup(random, `g${n + 1}`, names)).flat(),
+    faultsMs: pick(random, [10_000, 30_000, 60_000]),
+    faultsMax: pick(random, [0, 3, 8, 20, 20]),
+  }
+}
+
+function drawTopic(random: Random, topic: string, brokers: number): TopicShape {
+  const replicationFactor = between(random, 1, Math.min(3, brokers))
+  const minInSync = chance(random, 50) ? 1 : between(random, 1, replicationFactor)
+  const isCompacted = chance(random, 15)
+  const isTrimmed = !isCompacted && chance(random, 10)
+  const allowsUnclean = chance(random, 15)
+  const segmentBytes = pick(random, [300, 2_000, 20_000, 1_000_000])
+  return {
+    topic,
+    partitions: pick(random, [1, 1, 2, 3, 4]),
+    replicationFactor,
+    isCompacted,
+    isTrimmed,
+    allowsUnclean,
+    config: {
+      'internal.segment.bytes': segmentBytes,
+      'index.interval.bytes': pick(random, [1, 100, 4_096]),
+      'min.insync.replicas': minInSync,
+      'unclean.leader.election.enable': allowsUnclean,
+      'file.delete.delay.ms': pick(random, [0, 1_000]),
+      ...(isCompacted && {
+        'cleanup.policy': 'compact',
+        'min.cleanable.dirty.ratio': 0.1,
+        'segment.ms': 5_000,
+        'delete.retention.ms': 0,
+      }),
+      ...(isTrimmed && { 'retention.bytes': 4 * segmentBytes, 'segment.ms': 5_000 }),
+    },
+  }
+}
+
+function drawProducer(random: Random, name: string, topics: readonly string[]): ProducerShape {
+  const acks = pick(random, ['all', 'all', 'all', 'all', 1, 0] as const)
+  const isIdempotent = acks === 'all' && chance(random, 85)
+  return {
+    name,
+    topics: pick(random, [topics, [pick(random, topics)]]),
+    messages: pick(random, [5, 30, 100, 200]),
+    perSend: pick(random, [1, 1, 3, 20]),
+    inFlightMax: pick(random, [1, 1, 5, 20]),
+    pauseMaxMs: pick(random, [0, 20, 300]),
+    keys: pick(random, [0, 1, 5, 50]),
+    options: {
+      clientId: name,
+      acks,
+      enableIdempotence: isIdempotent,
+      lingerMs: pick(random, [0, 0, 5, 50]),
+      batchSize: pick(random, [1, 200, 16_384]),
+      bufferMemory: pick(random, [20_000, 1_000_000]),
+      maxRequestSize: pick(random, [10_000, 1_000_000]),
+      maxBlockMs: pick(random, [5_000, 60_000]),
+      requestTimeoutMs: pick(random, [500, 3_000]),
+      deliveryTimeoutMs: pick(random, [4_000, 20_000, 120_000]),
+      retryBackoffMs: pick(random, [10, 100]),
+      compression: chance(random, 10) ? 'gzip' : 'none',
+    },
+  }
+}
+
+function drawGroup(random: Random, group: string, topics: readonly string[]): MemberShape[] {
+  const assignors = pick(random, [
+    ['range', 'cooperative-sticky'],
+    ['cooperative-sticky'],
+    ['range'],
+    ['roundrobin'],
+    ['sticky'],
+  ] as const)
+  const sessionTimeoutMs = pick(random, [1_500, 6_000, 20_000])
+  const isStatic = chance(random, 20)
+  return Array.from({ length: between(random, 1, 3) }, (_, n) => {
+    const style = pick(random, STYLES)
+    const name = `${group}m${n + 1}`
+    const workMaxMs = pick(random, [0, 0, 5, 50])
+    const maxPollIntervalMs = pick(random, [3_000, 60_000])
+    const maxPollRecords = pick(random, [1, 7, 500])
+    return {
+      name,
+      group,
+      topics,
+      style,
+      workMaxMs,
+      leavesAfter: chance(random, 30) ? between(random, 5, 60) : 0,
+      options: {
+        groupId: group,
+        clientId: name,
+        groupInstanceId: isStatic ? name : undefined,
+        autoOffsetReset: 'earliest',
+        enableAutoCommit: style !== 'manual commits',
+        autoCommitIntervalMs: pick(random, [100, 1_000, 5_000]),
+        sessionTimeoutMs,
+        heartbeatIntervalMs: Math.floor(sessionTimeoutMs / 4),
+        maxPollIntervalMs,
+        partitionAssignmentStrategy: [...assignors],
+        // A poll's records can be done in time: otherwise the member never gets on.
+        maxPollRecords: Math.max(1, Math.min(maxPollRecords, maxPollIntervalMs / 2 / (workMaxMs + 1))) | 0,
+        fetchMaxWaitMs: pick(random, [10, 500]),
+        maxPartitionFetchBytes: pick(random, [100, 5_000, 786_432]),
+        requestTimeoutMs: pick(random, [1_000, 5_000]),
+        retryBackoffMs: pick(random, [10, 100]),
+        metadataMaxAgeMs: pick(random, [1_000, 300_000]),
+      },
+    }
+  })
+}
