@@ -67,6 +67,8 @@ export class RecordChunk {
   #source: RecordSource | undefined
   /** Records that were taken may be views of the bytes. */
   #isReferred = false
+  /** Why the next record cannot be read: the cursor has gone into it and cannot go on. */
+  #failure: PartlogError | undefined
   #nextOffset: number
   /** The offset after its last whole batch: where the next fetch continues. */
   readonly endOffset: number
@@ -95,10 +97,11 @@ export class RecordChunk {
   }
 
   /**
-   * Up to `max` records; fewer at the end. Throws when the next record is invalid; the records
-   * before it are returned first.
+   * Up to `max` records; fewer at the end. Throws when the next record is invalid, again each time:
+   * what follows it is not read. The records before it are returned first.
    */
   take(max: number): ConsumerRecord<unknown, unknown>[] {
+    if (this.#failure !== undefined) throw this.#failure
     const records: ReadRecord[] = []
     this.#taken = records
     try {
@@ -120,10 +123,19 @@ export class RecordChunk {
       if (!this.#hasRecord) {
         this.#takePlain(cursor, max - records.length)
         if (records.length === max) return
-        if (!cursor.next()) return this.#endBatch()
+        if (!this.#step(cursor)) return this.#endBatch()
         this.#hasRecord = cursor.offset >= this.#nextOffset
       }
       if (this.#hasRecord) this.#takeOne(cursor)
+    }
+  }
+
+  #step(cursor: RecordCursor): boolean {
+    try {
+      return cursor.next()
+    } catch (error) {
+      this.#failure = this.#unreadable(this.#batch as Batch, error)
+      throw this.#failure
     }
   }
 
@@ -235,12 +247,16 @@ export class RecordChunk {
       const cursor = new RecordCursor(batch)
       cursor.skipTo(this.#nextOffset)
       return cursor
-    } catch (cause) {
-      const { code, sentence } = toPartlogError(cause)
-      const { topic, partition } = this.#options
-      const where = `${topic}-${partition}: the batch at offset ${batch.baseOffset}`
-      throw new PartlogError(code, `${where} cannot be read: ${sentence}`, { cause })
+    } catch (error) {
+      throw this.#unreadable(batch, error)
     }
+  }
+
+  #unreadable({ baseOffset }: Batch, cause: unknown): PartlogError {
+    const { code, sentence } = toPartlogError(cause)
+    const { topic, partition } = this.#options
+    const where = `${topic}-${partition}: the batch at offset ${baseOffset}`
+    return new PartlogError(code, `${where} cannot be read: ${sentence}`, { cause })
   }
 
   #check(batch: Batch): void {

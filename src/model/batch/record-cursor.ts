@@ -108,7 +108,8 @@ export class RecordCursor {
   }
 
   /**
-   * The short way through the records: finds up to `most` plain ones from offset `from` on. Stops
+   * The short way through the records: finds up to `most` plain ones from offset `from` on, each at
+   * a higher offset than the one before; others are passed over, as on the long way. Stops
    * before a record that is not plain: one with headers, with a length beyond 2^27, or one that is
    * not as it should be; `next` reads it, or says what is wrong with it. Returns the number of
    * records found; the cursor stays before them until `passPlain`.
@@ -122,7 +123,7 @@ export class RecordCursor {
     const { offsetDeltas, timeDeltas, fieldsAt } = found
     const bytes = this.#bytes
     const end = this.#end
-    const deltaMin = from - this.#baseOffset
+    let deltaMin = from - this.#baseOffset
     const countMax = Math.min(most, PlainRecords.MOST)
     let at = this.#at
     let left = this.#left
@@ -144,6 +145,7 @@ export class RecordCursor {
       left--
       const offsetDelta = fromZigzag(delta)
       if (offsetDelta < deltaMin) continue
+      deltaMin = offsetDelta + 1
       offsetDeltas[count] = offsetDelta
       timeDeltas[count] = isStamped ? 0 : fromZigzag(time)
       fieldsAt[count] = keyAt
