@@ -371,3 +371,21 @@ describe('the cache of indexes', () => {
     expect(cache.bytes).toBe(512)
   })
 })
+
+it('times that no number holds exactly are indexed, and found again', async () => {
+  const disk = new MemoryDisk()
+  const index = timeIndex(disk)
+  index.reset()
+  // Nanoseconds since 1970, and the largest int64, which is read as 2^63.
+  const times = [T, 1_600_000_000_123_456_789, 2 ** 63]
+  times.forEach((time, at) => index.appendIfNewer(time, BASE + at))
+  index.file.spill()
+  const again = timeIndex(disk)
+  await again.load()
+  expect(again.last).toEqual({ timestamp: 2 ** 63, offset: BASE + 2 })
+  for (const [at, time] of times.slice(0, -1).entries()) {
+    const next = times[at + 1] as number
+    expect(await again.lookupBefore(next)).toEqual({ timestamp: time, offset: BASE + at })
+  }
+  expect((await bytesOf(disk, 'timeindex')).subarray(24, 32).toString('hex')).toBe('7fffffffffffffff')
+})
