@@ -18,7 +18,7 @@ import {
   show,
   unknownKey,
 } from '../base/options.js'
-import { checkedConfig } from './errors.js'
+import { checkedConfig, PartlogError } from './errors.js'
 
 const FOREVER = Number.MAX_SAFE_INTEGER
 export const DAY_MS = 86_400_000
@@ -183,12 +183,22 @@ function settingType(name: string): OptionType<unknown> {
   return TOPIC_SETTINGS[name as TopicSetting].type
 }
 
-/** The value of one setting: the one that was set, or the default. */
+/**
+ * The value of one setting: the one that was set, or the default. Throws INVALID_CONFIG if the text
+ * is not valid: settings are checked before they are stored, so the text is from elsewhere, and the
+ * default in its place could delete records.
+ */
 export function settingValue<K extends TopicSetting>(
   texts: TopicConfigText,
   name: K,
 ): (typeof TOPIC_SETTINGS)[K]['fallback'] {
   const { type, fallback } = TOPIC_SETTINGS[name]
   const text = texts[name]
-  return (text === undefined ? fallback : type.parseText(text)) as typeof fallback
+  if (text === undefined) return fallback
+  const value = type.parseText(text)
+  if (value !== undefined) return value as typeof fallback
+  throw new PartlogError(
+    'INVALID_CONFIG',
+    `topic setting ${name}: the stored text ${show(text)} is not ${type.expected}`,
+  )
 }

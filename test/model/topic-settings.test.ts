@@ -151,6 +151,14 @@ describe('the settings of a topic', () => {
   })
 })
 
+it('a stored setting that is not valid is refused, never taken for the default', () => {
+  for (const text of ['', 'compcat', '-2', '9'.repeat(400)]) {
+    expect(() => settingValue({ 'retention.ms': text }, 'retention.ms')).toThrow(
+      `INVALID_CONFIG: topic setting retention.ms: the stored text "${text.slice(0, 1)}`,
+    )
+  }
+})
+
 describe('blanks, as Kafka takes them', () => {
   it.each([
     ['cleanup.policy', ' compact , delete ', 'compact,delete'],

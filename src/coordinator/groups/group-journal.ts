@@ -145,7 +145,10 @@ export function restoreGeneration(membership: Membership, value: GroupMetadataVa
     member.assignment = assignment
     return member
   })
-  membership.restore({ generation, protocolType, protocolName, leaderId, since, members })
+  // Of members with the same id the last one counts, as in Kafka.
+  const byId = new Map(members.map(member => [member.memberId, member]))
+  const restored = { generation, protocolType, protocolName, leaderId, since }
+  membership.restore({ ...restored, members: [...byId.values()] })
 }
 
 function offsetKey(group: string, topic: string, partition: number): Buffer {

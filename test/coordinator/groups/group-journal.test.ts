@@ -32,6 +32,21 @@ async function pictureOf(groups: GroupCoordinator): Promise<unknown> {
 const again = (journal: ArrayJournal) => groupWorld(new ArrayJournal([...journal.records]))
 
 describe('a coordinator that loads what another has kept', () => {
+  it('of members with the same id in a record, the last one counts', async () => {
+    const kept = {
+      ...{ memberId: 'm', groupInstanceId: null, clientHost: '', sessionTimeout: 6_000 },
+      ...{ subscription: Buffer.alloc(0), assignment: Buffer.alloc(0) },
+    }
+    const members = ['a', 'b'].map(clientId => ({ ...kept, clientId }))
+    const value = { protocolType: 'consumer', generation: 4, protocol: 'p', leader: 'm', members }
+    const record = {
+      key: encodeVersioned(groupMetadataKey, { group: 'g' }, 2),
+      value: encodeVersioned(groupMetadataValue, value, 3),
+    }
+    const { groups } = await groupWorld(new ArrayJournal([record]))
+    expect(groups.describe('g').members.map(({ clientId }) => clientId)).toEqual(['b'])
+  })
+
   it('a loaded coordinator has all groups, members, generations, assignments and offsets', async () => {
     const world = await stableParty([{}, { groupInstanceId: 'i', clientId: 'b', clientHost: 'x' }])
     const [leader, other] = world.all as [Someone, Someone]
