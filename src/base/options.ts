@@ -170,7 +170,7 @@ export function ownEntries(input: unknown, what: string): [string, unknown][] {
 export function unknownKey(what: string, key: string, known: readonly string[]): string {
   const near = nearest(key, known)
   const hint = near === undefined ? `known are ${known.join(', ')}` : `did you mean ${near}?`
-  return `${what} ${JSON.stringify(key)} does not exist: ${hint}`
+  return `${what} ${show(key)} does not exist: ${hint}`
 }
 
 /** A short text of any value for an error's sentence; long values are cut. */
@@ -179,7 +179,13 @@ export function show(value: unknown): string {
   if (typeof value === 'function') return 'a function'
   if (typeof value === 'bigint') return `${value}n`
   if (typeof value !== 'object' || value === null) return String(value)
-  return Array.isArray(value) ? 'an array' : `an object (${value.constructor?.name ?? 'no type'})`
+  return Array.isArray(value) ? 'an array' : `an object (${typeNameOf(value)})`
+}
+
+/** The value may be parsed JSON: its constructor and the name of that may be anything. */
+function typeNameOf({ constructor: type }: { readonly constructor?: unknown }): string {
+  const name = typeof type === 'function' ? type.name : undefined
+  return typeof name === 'string' ? name : 'no type'
 }
 
 /** The known word that is the fewest edits away, if it is near enough to suggest. */
@@ -187,6 +193,8 @@ function nearest(word: string, known: readonly string[]): string | undefined {
   let best: string | undefined
   let bestDistance = Math.min(3, Math.ceil(word.length / 3)) + 1
   for (const candidate of known) {
+    // Words come over wires too: one of a megabyte must cost nothing.
+    if (Math.abs(word.length - candidate.length) >= bestDistance) continue
     const distance = editDistance(word.toLowerCase(), candidate.toLowerCase())
     if (distance < bestDistance) {
       best = candidate

@@ -12,6 +12,7 @@ import {
   readOptions,
   show,
   text,
+  unknownKey,
   type OptionType,
 } from '../../src/base/options.js'
 
@@ -156,5 +157,23 @@ describe('a picture of a value', () => {
       'NaN',
       'an object (no type)',
     ])
+  })
+})
+
+describe('hostile names and values', () => {
+  it('a name of megabytes is refused in a short sentence, and compared with no known name', () => {
+    const name = 'x'.repeat(5_000_000)
+    // Compared letter by letter with each known name, it would take minutes.
+    const sentence = unknownKey('topic setting', name, ['retention.ms', 'segment.bytes'])
+    expect(sentence.length).toBeLessThan(200)
+    expect(unknownKey('setting', 'retentionms', ['retention.ms'])).toContain('mean retention.ms?')
+  })
+
+  it('any parsed JSON can be shown', () => {
+    const names = ['1', 'null', '{"name":1}', '{"name":{"toString":1,"valueOf":1}}', '"x"']
+    for (const name of names) {
+      const value: unknown = JSON.parse(`{"constructor":${name}}`)
+      expect(show(value)).toBe('an object (no type)')
+    }
   })
 })
