@@ -1,0 +1,16 @@
+/** All targets of the fuzz. */
+
+import { BATCH_TARGETS } from './batch-targets.js'
+import { FILE_TARGETS } from './file-targets.js'
+import { MESSAGE_TARGETS } from './message-targets.js'
+import { STREAM_TARGETS } from './stream-targets.js'
+import type { Target } from './target.js'
+import { TEXT_TARGETS } from './text-targets.js'
+
+export const TARGETS: readonly Target[] = [
+  ...BATCH_TARGETS,
+  ...FILE_TARGETS,
+  ...MESSAGE_TARGETS,
+  ...TEXT_TARGETS,
+  ...STREAM_TARGETS,
+]
