@@ -222,18 +222,23 @@ export class Sender {
     const oldest = row.batches[0]
     if (oldest === undefined || oldest.createdAtMs > createdBeforeMs) return
     const isOverdue = (batch: PendingBatch): boolean => batch.createdAtMs <= createdBeforeMs
+    // What waited behind a refused batch was never tried: the refusal is its reason too.
+    let reason = oldest.lastError
     for (const batch of row.batches.filter(isOverdue)) {
       const isInFlight = batch.state === 'inFlight'
+      reason = batch.lastError ?? reason
       const sentence =
         `${batch.count} records for ${row.topic}-${row.partition} were not ` +
-        `acknowledged within ${settings.deliveryTimeoutMs} ms${becauseOf(batch.lastError)}`
+        `acknowledged within ${settings.deliveryTimeoutMs} ms${becauseOf(reason)}`
       const error = new PartlogError('DELIVERY_TIMED_OUT', sentence, {
         outcomeUnknown: batch.outcomeUnknown || isInFlight,
-        ...(batch.lastError === undefined ? {} : { cause: batch.lastError }),
+        ...(reason === undefined ? {} : { cause: reason }),
       })
       if (!isInFlight) this.#giveUp(batch)
       accumulator.settle(batch, error, !isInFlight)
     }
+    const next = row.batches[0]
+    if (next !== undefined) next.lastError ??= reason
     this.#options.onSettled()
   }
 

@@ -319,6 +319,20 @@ describe('when a send fails', () => {
     })
   })
 
+  it('a send that waited behind a refused one, and was never tried, fails with its reason', async () => {
+    const { cluster, clock, send } = await ready({ deliveryTimeoutMs: 5_000 })
+    cluster.fates.push({ error: 'KAFKA_STORAGE_ERROR' }, 'lost')
+    const refused = send('x')
+    await clock.advance(100)
+    const behind = send('y')
+    for (const sent of [refused, behind]) sent.catch(() => undefined)
+    await clock.advance(5_100)
+    const reason = { code: 'DELIVERY_TIMED_OUT', cause: { code: 'KAFKA_STORAGE_ERROR' } }
+    await expect(refused).rejects.toMatchObject({ ...reason, outcomeUnknown: true })
+    await expect(behind).rejects.toMatchObject({ ...reason, outcomeUnknown: false })
+    expect(valuesOf(cluster)).toEqual([['x'], ['x']])
+  })
+
   it('a send fails if its answer never arrives', async () => {
     const { cluster, clock, send } = await ready({ deliveryTimeoutMs: 5_000 })
     cluster.fates.push('lost')
