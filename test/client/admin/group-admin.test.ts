@@ -796,6 +796,7 @@ describe('members are removed', () => {
     }
     const members = [{ groupInstanceId: 'i-2' }, { memberId }]
     await admin.removeGroupMembers({ groupId: 'g', members })
+    await all.clock.advance(3_000) // no heartbeat is held while there are faults: the next one tells
     await stable(all, one)
     expect(one.assignment()).toHaveLength(3)
     const { members: left } = await describeGroup(admin, 'g')

@@ -1,0 +1,49 @@
+/**
+ * All mutants. An entry says
+ *
+ *   name        the bug
+ *   file        where, in src
+ *   from, to    the text that is replaced, which stands there once; and by what
+ *   by          the tests that should catch it, in test, as narrow as possible
+ *   equivalent  why it changes nothing that matters: it is not run
+ *   unseen      why the search by seed cannot see it
+ */
+
+import { compaction } from './compaction.mjs'
+import { consumer } from './consumer.mjs'
+import { disk } from './disk.mjs'
+import { files } from './files.mjs'
+import { groups } from './groups.mjs'
+import { member } from './member.mjs'
+import { metadata } from './metadata.mjs'
+import { partition } from './partition.mjs'
+import { producer } from './producer.mjs'
+import { protocol } from './protocol.mjs'
+import { recovery } from './recovery.mjs'
+import { replication } from './replication.mjs'
+import { requests } from './requests.mjs'
+import { store } from './store.mjs'
+
+const ROOMS = {
+  disk,
+  files,
+  store,
+  recovery,
+  compaction,
+  partition,
+  replication,
+  requests,
+  metadata,
+  groups,
+  producer,
+  consumer,
+  member,
+  protocol,
+}
+
+/** The search has a disk and a network of its own, and speaks no formats but partlog's. */
+export const SEEN_BY_SEARCH = new Set(Object.keys(ROOMS).filter(room => room !== 'disk'))
+
+export const MUTANTS = Object.entries(ROOMS).flatMap(([room, mutants]) =>
+  mutants.map(mutant => ({ room, ...mutant })),
+)
