@@ -6,7 +6,8 @@ import { test } from 'node:test'
 import { projectWith, run, runTool, TARBALL } from './project.mjs'
 import { asCommonJs, asCommonJsTypes, asTests, NAMES, PROGRAMS } from './programs.mjs'
 
-const PACKED_BYTES_MAX = 700_000
+/** The library for modules and for CommonJS, declarations for both, the pages: 755 kB. */
+const PACKED_BYTES_MAX = 800_000
 
 const named = (extension, textOf) =>
   Object.fromEntries(PROGRAMS.map((each, index) => [`${index}${extension}`, textOf(each)]))

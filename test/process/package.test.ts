@@ -52,16 +52,20 @@ const packageJson = (): PackageJson =>
 describe('the package', () => {
   it('the package contains the build and the manuals, and nothing else', () => {
     const part = '[\\w-]+-[A-Z0-9]{8}\\.js' // named after what is in it
-    const built = `index\\.(js|cjs|d\\.ts|d\\.cts)|cli\\.js|${part}`
+    const types = '[\\w-]+-[\\w-]{8}\\.d\\.c?ts' // what both entries declare
+    const built = `(index|testing)\\.(js|cjs|d\\.ts|d\\.cts)|cli\\.js|${part}|${types}`
     const wanted = new RegExp(`^(dist(/(${built}))?|package\\.json)$`)
     const pages = /^(((src(\/cli)?|test|bench)\/)?README\.md|LICENSE|CHANGELOG\.md)$/
     const folders = ['src', 'src/cli', 'test', 'bench']
     const others = files.filter(name => !wanted.test(name) && !pages.test(name))
     expect(others.filter(name => !folders.includes(name))).toEqual([])
     for (const name of folders) expect(files).toContain(`${name}/README.md`)
-    for (const name of ['index.js', 'index.cjs', 'index.d.ts', 'index.d.cts', 'cli.js']) {
-      expect(files).toContain(`dist/${name}`)
+    for (const entry of ['index', 'testing']) {
+      for (const kind of ['js', 'cjs', 'd.ts', 'd.cts']) {
+        expect(files).toContain(`dist/${entry}.${kind}`)
+      }
     }
+    expect(files).toContain('dist/cli.js')
   })
 
   it('the package has no dependencies and no install scripts', () => {
@@ -104,7 +108,19 @@ describe('the package', () => {
     expect({ status, stdout }).toEqual({ status: 0, stdout: `${version}\n` })
   })
 
-  it('the package has one entry point', () => {
+  it('tests of both kinds of modules explore', () => {
+    const text = `
+      void explore({ seeds: 2 }, async world => {
+        await world.cluster.admin.createTopic({ topic: 'orders' })
+        await world.eventually(async () => (await world.cluster.admin.listTopics()).length === 1)
+      }).then(({ seeds }) => console.log(seeds))`
+    const imported = `import { explore } from 'partlog/testing'\n${text}`
+    const required = `const { explore } = require('partlog/testing')\n${text}`
+    expect(run('explore.mjs', imported).stdout).toBe('2\n')
+    expect(run('explore.cjs', required).stdout).toBe('2\n')
+  })
+
+  it('the package has two entry points', () => {
     const text = `
       for (const path of ['partlog/dist/index.js', 'partlog/src/index.js', 'partlog/dist/cli.js'])
         await import(path).catch(error => console.log(error.code))
@@ -303,7 +319,8 @@ function problemsIn(sources: Sources, more: ts.CompilerOptions): string[] {
   const files = program
     .getSourceFiles()
     .filter(({ fileName }) => /\/partlog\/dist\//.test(fileName) || names.includes(fileName))
-  expect(files).toHaveLength(names.length + new Set(names.map(declarationsFor)).size)
+  // The entry's declarations, and those that it shares with the other one.
+  expect(files).toHaveLength(names.length + 2 * new Set(names.map(declarationsFor)).size)
   const found = [
     ...program.getOptionsDiagnostics(),
     ...program.getGlobalDiagnostics(),

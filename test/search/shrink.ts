@@ -1,5 +1,6 @@
 /** Makes a failing run short: fewer faults, fewer programs, fewer messages, the same kind of problem. */
 
+import { shorten } from '../../src/testing/shorten.js'
 import { runSeed, type Cuts, type Ran } from './run-seed.js'
 
 /** So many runs are tried. */
@@ -22,18 +23,14 @@ export async function shrink(failed: Ran): Promise<Shrunk> {
     best = { ran, cuts }
     return true
   }
-  const withoutSome = async (name: 'faults' | 'programs', all: readonly (string | number)[]) => {
-    let left = [...all]
-    for (let size = left.length; size >= 1; size = Math.floor(size / 2)) {
-      for (let at = 0; at < left.length;) {
-        const fewer = [...left.slice(0, at), ...left.slice(at + size)]
-        if (await attempt({ ...best.cuts, [name]: fewer })) left = fewer
-        else at += size
-      }
-    }
+  for (const [name, all] of [
+    ['faults', failed.plan.map(({ id }) => id)],
+    ['programs', failed.programs],
+  ] as const) {
+    const fails = (fewer: readonly unknown[]): Promise<boolean> =>
+      attempt({ ...best.cuts, [name]: fewer })
+    await shorten<unknown>(all, fails, TRIES_MAX)
   }
-  await withoutSome('faults', failed.plan.map(({ id }) => id))
-  await withoutSome('programs', failed.programs)
   for (const messages of [3, 10, 30, 100]) {
     if (await attempt({ ...best.cuts, messages })) break
   }

@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest'
 
 const ROOT = join(import.meta.dirname, '../..')
 const DECLARATIONS = join(ROOT, 'dist/index.d.ts')
+const TESTING = join(ROOT, 'dist/testing.d.ts')
 const SOURCE = join(ROOT, 'test/types/user.ts')
 
 /** A program of a user of the package whose only file is `text`. */
@@ -21,7 +22,7 @@ function programOf(text: string, options: ts.CompilerOptions = {}): ts.Program {
     moduleResolution: ts.ModuleResolutionKind.NodeNext,
     types: ['node'],
     skipLibCheck: true,
-    paths: { partlog: [DECLARATIONS] },
+    paths: { partlog: [DECLARATIONS], 'partlog/testing': [TESTING] },
     ...options,
   }
   const host = ts.createCompilerHost(all)
@@ -40,9 +41,9 @@ function errorsOf(program: ts.Program): string[] {
     .map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'))
 }
 
-function exportsOf(program: ts.Program): readonly ts.Symbol[] {
+function exportsOf(program: ts.Program, file = DECLARATIONS): readonly ts.Symbol[] {
   const checker = program.getTypeChecker()
-  const module = checker.getSymbolAtLocation(program.getSourceFile(DECLARATIONS) as ts.SourceFile)
+  const module = checker.getSymbolAtLocation(program.getSourceFile(file) as ts.SourceFile)
   return checker.getExportsOfModule(module as ts.Symbol).map(each =>
     each.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(each) : each,
   )
@@ -50,9 +51,9 @@ function exportsOf(program: ts.Program): readonly ts.Symbol[] {
 
 describe('doc comments', () => {
   it('every exported name has one of its own', () => {
-    const program = programOf("export * from 'partlog'")
+    const program = programOf("export * from 'partlog'; export * from 'partlog/testing'")
     const checker = program.getTypeChecker()
-    const all = exportsOf(program)
+    const all = [...exportsOf(program), ...exportsOf(program, TESTING)]
     expect(all.length).toBeGreaterThan(100)
     const wrong = all.filter(each => each.getDocumentationComment(checker).length === 0)
     expect(wrong.map(({ name }) => name)).toEqual([])

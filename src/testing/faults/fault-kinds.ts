@@ -5,6 +5,8 @@
  */
 
 import type { Random } from '../../base/random.js'
+import type { AssignorName } from '../../client/group/assignor-option.js'
+import type { Cluster } from '../../cluster/cluster.js'
 import type { FaultApi, FaultErrorCode } from '../../cluster/faults/faults.js'
 import { CLIENT } from '../../cluster/network/network-rules.js'
 import type { AppProcess } from '../simulation/app-process.js'
@@ -24,7 +26,51 @@ type Begin = (world: SimulatedCluster, random: Random) => BegunFault | undefined
 
 const nothing = (): void => undefined
 
-export const FAULT_KINDS = {
+/**
+ * A kind of fault; what is hurt is drawn when it begins.
+ *
+ *   'kill a broker', 'stop a broker'   a broker dies, or ends in order; later it starts again
+ *   'pause a broker'                   nothing of it runs for a while, as after SIGSTOP
+ *   'lag of a replica'                 a broker does not copy from its leaders
+ *   'jump of a clock'                  a broker's wall time jumps by up to an hour
+ *   'cut one way', 'partition'         messages do not pass, in one direction or in both
+ *   'slow network', 'slow link'        messages take up to seconds
+ *   'lost requests', 'lost answers'    a part of the messages does not arrive
+ *   'repeated requests'                a part of the requests arrives twice
+ *   'reordered messages'               messages overtake each other
+ *   'errors in answers'                brokers answer with errors that clients have to live with
+ *   'slow disk', 'full disk'           a broker's disk takes its time, or has no room
+ *   'failed sync', 'failed append',    a broker's disk fails with EIO; later the broker starts
+ *   'failed read', 'failed rename'     again
+ *   'kill a process', 'pause a process'   a process of the world dies, or stands still
+ *   'guest in a group'                 one more member joins a group, and leaves
+ */
+export type FaultKind =
+  | 'kill a broker'
+  | 'stop a broker'
+  | 'pause a broker'
+  | 'lag of a replica'
+  | 'jump of a clock'
+  | 'cut one way'
+  | 'partition'
+  | 'slow network'
+  | 'slow link'
+  | 'lost requests'
+  | 'lost answers'
+  | 'repeated requests'
+  | 'reordered messages'
+  | 'errors in answers'
+  | 'slow disk'
+  | 'full disk'
+  | 'failed sync'
+  | 'failed append'
+  | 'failed read'
+  | 'failed rename'
+  | 'kill a process'
+  | 'pause a process'
+  | 'guest in a group'
+
+export const FAULT_KINDS: Readonly<Record<FaultKind, Begin>> = {
   // ── brokers ────────────────────────────────────────────────────────────────────────────
   'kill a broker': (world, random) => {
     const broker = runningBroker(world, random)
@@ -160,10 +206,11 @@ export const FAULT_KINDS = {
     process.pause()
     return { what: `${process.name} stands still`, end: () => process.resume() }
   },
-} satisfies Readonly<Record<string, Begin>>
-
-/** The name of a kind of fault. */
-export type FaultKind = keyof typeof FAULT_KINDS
+  'guest in a group': (world, random) => {
+    const guest = new Guest(world.cluster, random)
+    return { what: 'a guest joins a group, and does not read', end: () => guest.leave() }
+  },
+}
 
 export function beginFault(
   kind: FaultKind,
@@ -171,6 +218,37 @@ export function beginFault(
   random: Random,
 ): BegunFault | undefined {
   return FAULT_KINDS[kind](world, random)
+}
+
+/** A member that takes partitions and reads nothing: groups rebalance when it comes and goes. */
+class Guest {
+  readonly #consumers: { close(): Promise<void> }[] = []
+  #hasLeft = false
+
+  constructor(cluster: Cluster, random: Random) {
+    void this.#join(cluster, random).catch(nothing)
+  }
+
+  async #join(cluster: Cluster, random: Random): Promise<void> {
+    const listed = await cluster.admin.listGroups({ states: ['Stable'] })
+    if (listed.length === 0) return
+    const [group] = await cluster.admin.describeGroups([pick(random, listed).groupId])
+    const topics = new Set(group?.members.flatMap(member => member.topics))
+    if (this.#hasLeft || topics.size === 0) return
+    const consumer = cluster.consumer({
+      groupId: group?.groupId,
+      clientId: 'guest',
+      enableAutoCommit: false,
+      partitionAssignmentStrategy: [group?.assignor as AssignorName],
+    })
+    this.#consumers.push(consumer)
+    await consumer.subscribe([...topics])
+  }
+
+  async leave(): Promise<void> {
+    this.#hasLeft = true
+    await Promise.all(this.#consumers.map(each => each.close().catch(nothing)))
+  }
 }
 
 /** Errors that clients have to live with, by the request that has them. */

@@ -11,6 +11,7 @@ import type { SimulatedCluster } from '../simulation/simulated-cluster.js'
 import { between, chance, streamOf, subset } from '../simulation/streams.js'
 import { beginFault, type FaultKind } from './fault-kinds.js'
 
+/** A fault of a plan. */
 export interface PlannedFault {
   /** Its number in the plan. */
   readonly id: number

@@ -89,7 +89,11 @@ export class AppProcess {
   }
 
   kill(): void {
-    if (this.#state === 'ended') return
+    if (this.#state !== 'ended') this.crash()
+  }
+
+  /** Its program has thrown: the process is dead, and can be started again. */
+  crash(): void {
     this.#state = 'dead'
     this.#clock.end()
     this.#clients = undefined
