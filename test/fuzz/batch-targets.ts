@@ -246,6 +246,9 @@ function unpack(bytes: Buffer): boolean {
   return true
 }
 
+/** Each stream of zlib takes some 300 KiB, which the collector frees later. */
+const UNPACKED = { bytes: 32 * 1024 * 1024, perByte: 400 }
+
 export const BATCH_TARGETS: readonly Target[] = [
   {
     name: 'admission',
@@ -253,8 +256,7 @@ export const BATCH_TARGETS: readonly Target[] = [
     repair: repairBatch,
     run: admission,
     refuses: typedOr('TooMuchAtOnce'),
-    // Each stream of zlib takes some 300 KiB, which the collector frees later.
-    memory: { bytes: 32 * 1024 * 1024, perByte: 400 },
+    memory: UNPACKED,
     inputs: 20_000,
   },
   {
@@ -263,6 +265,7 @@ export const BATCH_TARGETS: readonly Target[] = [
     repair: repairBatch,
     run: records,
     refuses: typedOr(),
+    memory: UNPACKED,
     inputs: 25_000,
   },
   {
