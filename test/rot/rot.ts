@@ -1,6 +1,6 @@
 /**
- * One damaged file at a time: the cluster is opened, everything is read, written to, closed, opened
- * and read again. What may come of it
+ * One damaged file at a time, damaged before the cluster is opened or while it is open: everything
+ * is read, written to, closed, opened and read again. What may come of it
  *
  *   right     all is as it was written
  *   told      all is as it was written, and a finding or an event says what was wrong
@@ -9,18 +9,49 @@
  */
 
 import { seededRandom } from '../../src/base/random.js'
+import type { Disk } from '../../src/disk/disk.js'
 import { isPartlogError } from '../../src/model/errors.js'
 import { DAMAGES, type Files } from './damage.js'
-import { diskOf, GROUP, NOW, openOn, type Base, type Opened } from './world.js'
+import { RottingDisk } from './rotting-disk.js'
+import { diskOf, GROUP, NOW, openOn, type Base, type Opened, type Role } from './world.js'
 
 export type OutcomeClass = 'right' | 'told' | 'error' | 'wrong'
+
+/** When a file is damaged. */
+export type When = 'closed' | 'open'
 
 export interface Outcome {
   readonly seed: number
   readonly what: string
+  readonly place: Place
   readonly outcome: OutcomeClass
   /** What was wrong, or refused. */
   readonly detail: string
+}
+
+/** What was damaged, and how: the cells of a table that the cases fill. */
+export interface Place {
+  readonly fileClass: string
+  readonly damage: string
+  readonly role: Role
+  readonly when: When
+}
+
+/** The files of a cluster by what they are for. */
+const FILE_CLASSES: readonly (readonly [RegExp, string])[] = [
+  [/^controller\//, 'the cluster’s own log'],
+  [/\/__consumer_offsets-\d+\//, 'a log of groups'],
+  [/\.(deleted|cleaned|swap|kept)$/, 'left over'],
+  [/\.sealed$/, 'a sealed copy'],
+  [/\.(log|index|timeindex|snapshot)$/, ''],
+  [/(checkpoint|metadata|properties|cleanshutdown)$/, ''],
+]
+
+function fileClassOf(path: string): string {
+  const [, name = 'another'] = FILE_CLASSES.find(([pattern]) => pattern.test(path)) ?? []
+  if (name !== '') return name
+  const file = path.slice(path.lastIndexOf('/') + 1)
+  return file.replace(/^\d+/, '')
 }
 
 /** What an observer sees of a cluster; an Error stands for what was refused. */
@@ -125,8 +156,15 @@ interface Life {
   readonly told: Told
 }
 
-/** Opens, reads, lets retention and compaction look, writes, reads, and closes. */
-async function live(disk: ReturnType<typeof diskOf>, brokers: number): Promise<Life[] | Error> {
+/**
+ * Opens, reads, lets retention and compaction look, writes, reads, and closes. `onOpened` is called
+ * when the cluster is open for the first time.
+ */
+async function live(
+  disk: Disk,
+  brokers: number,
+  onOpened: () => void = () => undefined,
+): Promise<Life[] | Error> {
   const lives: Life[] = []
   for (let time = 0; time < 2; time++) {
     let opened: Opened
@@ -138,6 +176,7 @@ async function live(disk: ReturnType<typeof diskOf>, brokers: number): Promise<L
     const { cluster, clock, passing } = opened
     let events = 0
     for (const name of ['repair', 'truncation'] as const) cluster.on(name, () => events++)
+    if (time === 0) onOpened()
     await clock.advance(40_000)
     const view = await viewOf(opened)
     const sent = time === 0 ? await sendOne(opened) : 'nothing'
@@ -164,7 +203,11 @@ export async function truthOf(base: Base): Promise<Truth> {
 }
 
 /** The damage of a seed: every file and every kind comes in turn, the rest is chance. */
-export async function rotten(base: Base, truth: Truth, seed: number): Promise<Outcome | undefined> {
+export async function rotten(
+  base: Base,
+  truth: Truth,
+  { seed, when }: { readonly seed: number; readonly when: When },
+): Promise<Outcome | undefined> {
   const paths = [...base.files.keys()].sort()
   const path = paths[seed % paths.length] as string
   const kind = DAMAGES[Math.floor(seed / paths.length) % DAMAGES.length]
@@ -173,9 +216,24 @@ export async function rotten(base: Base, truth: Truth, seed: number): Promise<Ou
   const damaged = { path, files, earlier: base.earlier }
   const done = kind.apply(damaged, seededRandom(seed + 1))
   if (done === undefined) return undefined
-  const what = `${base.name}: ${path}: ${kind.name} ${done}`
-  const lives = await live(diskOf(base.directories, files), base.brokers)
-  return { seed, what, ...judged(lives, truth) }
+  const what = `${base.name}, damaged while ${when}: ${path}: ${kind.name} ${done}`
+  const role = base.roles.get(path.split('/').slice(0, 2).join('/')) ?? 'node'
+  const place: Place = { fileClass: fileClassOf(path), damage: kind.name, role, when }
+  const lives = await (when === 'closed'
+    ? live(diskOf(base.directories, files), base.brokers)
+    : liveOn(base, files))
+  return { seed, what, place, ...judged(lives, truth) }
+}
+
+/** The files become others while the cluster is open. */
+async function liveOn(base: Base, files: Files): Promise<Life[] | Error> {
+  const disk = new RottingDisk(diskOf(base.directories, base.files))
+  return await live(disk, base.brokers, () => {
+    for (const [path, bytes] of base.files) {
+      const now = files.get(path)
+      if (now === undefined || !now.equals(bytes)) disk.rot(path, now)
+    }
+  })
 }
 
 function judged(

@@ -1,12 +1,14 @@
 /**
  * Clusters that rot is tried on: a topic with records, one that was compacted, commits of a group,
- * and topics that came and went. Each is made once, and then it is files.
+ * topics that came and went, and perhaps a broker that lags and is in no ISR but its own. Each is
+ * made once, and then it is files.
  */
 
 import { silentLogger } from '../../src/base/logger.js'
 import { seededRandom } from '../../src/base/random.js'
 import { VirtualClock } from '../../src/base/virtual-clock.js'
 import { Cluster } from '../../src/cluster/cluster.js'
+import type { Disk } from '../../src/disk/disk.js'
 import { fillDisk, MemoryDisk } from '../../src/disk/memory-disk.js'
 import type { Files } from './damage.js'
 
@@ -30,6 +32,19 @@ export interface Base {
   readonly earlier: Files
   readonly directories: readonly string[]
   readonly wasKilled: boolean
+  /** What each broker's copy of a partition is, by folder: `broker-1/orders-0`. */
+  readonly roles: ReadonlyMap<string, Role>
+}
+
+/** What a copy is to its partition, or `node` for the files of a broker or the cluster. */
+export type Role = 'single copy' | 'leader' | 'follower' | 'out of the ISR' | 'node'
+
+/** How a base is left. */
+export interface Left {
+  readonly brokers: number
+  readonly wasKilled: boolean
+  /** The last broker copies nothing for its last minutes. */
+  readonly hasLaggard?: boolean
 }
 
 export interface Opened {
@@ -39,7 +54,7 @@ export interface Opened {
   readonly passing: <T>(done: Promise<T>) => Promise<T>
 }
 
-export async function openOn(disk: MemoryDisk, brokers: number): Promise<Opened> {
+export async function openOn(disk: Disk, brokers: number): Promise<Opened> {
   const clock = new VirtualClock(NOW)
   const passing = passingOn(clock)
   const options = { brokers, clock, random: seededRandom(5), logger: silentLogger }
@@ -100,8 +115,23 @@ async function write({ cluster, passing }: Opened, first: number, last: number):
   await producer.close()
 }
 
+function rolesIn({ cluster }: Opened): Map<string, Role> {
+  const roles = new Map<string, Role>()
+  for (const { topic, partitions } of cluster.describe().topics) {
+    for (const { partition, leader, replicas, isr } of partitions) {
+      for (const id of replicas) {
+        const isAlone = replicas.length === 1
+        const role = isAlone ? 'single copy' : id === leader ? 'leader' : 'follower'
+        const folder = `broker-${id}/${topic}-${partition}`
+        roles.set(folder, isr.includes(id) ? role : 'out of the ISR')
+      }
+    }
+  }
+  return roles
+}
+
 /** Makes a base: closed cleanly, or as a process leaves it that dies. */
-export async function makeBase(brokers: number, wasKilled: boolean): Promise<Base> {
+export async function makeBase({ brokers, wasKilled, hasLaggard = false }: Left): Promise<Base> {
   const disk = new MemoryDisk()
   const first = await openOn(disk, brokers)
   const { admin } = first.cluster
@@ -116,13 +146,17 @@ export async function makeBase(brokers: number, wasKilled: boolean): Promise<Bas
   const second = await openOn(disk, brokers)
   await second.passing(second.cluster.admin.deleteTopic('gone'))
   await second.passing(second.cluster.admin.createTopic({ topic: 'later' }))
-  await write(second, 16, 40)
+  await write(second, 16, 28)
   const cut = { topic: 'orders', partition: 0, offset: 5 }
   await second.passing(second.cluster.admin.deleteRecords(cut))
+  if (hasLaggard) second.cluster.broker(brokers).pauseReplication()
+  await write(second, 28, 40)
   await second.clock.advance(90_000)
+  const roles = rolesIn(second)
   const before = await filesOf(disk)
   await second.passing(second.cluster.close())
   const left = wasKilled ? before : await filesOf(disk)
-  const name = `${brokers} broker(s), ${wasKilled ? 'killed' : 'closed'}`
-  return { name, brokers, earlier, wasKilled, ...left }
+  const laggard = hasLaggard ? ', one lags' : ''
+  const name = `${brokers} broker(s), ${wasKilled ? 'killed' : 'closed'}${laggard}`
+  return { name, brokers, earlier, wasKilled, roles, ...left }
 }
