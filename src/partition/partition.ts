@@ -19,6 +19,7 @@
  */
 
 import { assert } from '../base/assert.js'
+import { checkStep } from '../base/states.js'
 import { Watchers } from '../base/watchers.js'
 import type { OffsetAndTimestamp } from '../log/store/log-reader.js'
 import type { Appended, Log } from '../log/store/log.js'
@@ -46,6 +47,7 @@ import { HandOvers } from './hand-over.js'
 import { InSyncReplicas, type IsrView } from './isr.js'
 import {
   NO_LISTENER,
+  ROLES,
   type FollowerFetch,
   type Leadership,
   type LeaderRole,
@@ -526,6 +528,7 @@ export class Partition {
   }
 
   #setRole(role: Role): void {
+    checkStep(ROLES, this.#role.kind, role.kind)
     this.#role = role
     this.#roleVersion++
   }

@@ -1,6 +1,7 @@
 /* Types of a partition's interface: roles, leaderships, reads. */
 
 import type { Clock } from '../base/clock.js'
+import type { StateTable } from '../base/states.js'
 import type { ReadBounds } from '../log/store/read-parts.js'
 import type { PartlogError } from '../model/errors.js'
 import type { TopicPartition } from '../model/names.js'
@@ -23,6 +24,14 @@ export type Role =
   | { readonly kind: 'follower'; readonly epoch: LeaderEpoch; readonly leaderId: number }
   | { readonly kind: 'idle' }
   | { readonly kind: 'offline'; readonly error: PartlogError }
+
+/** A replica that is offline stays so: the partition is opened again as another object. */
+export const ROLES: StateTable<Role['kind']> = {
+  idle: { follows: ['idle', 'leader', 'follower'] },
+  leader: { follows: ['idle', 'follower'] },
+  follower: { follows: ['idle', 'follower'] },
+  offline: { follows: ['idle', 'leader', 'follower'] },
+}
 
 export interface PartitionOptions extends IsrRules {
   readonly brokerId: number

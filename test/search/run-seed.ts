@@ -3,8 +3,14 @@
  * to rest, and the history must be right.
  */
 
+import { watchSteps, type StateTable } from '../../src/base/states.js'
 import type { ConsumerRecord } from '../../src/client/consumer/consumer-record.js'
+import { POSITION_STATES } from '../../src/client/consumer/partition-state.js'
+import { MEMBER_STATES } from '../../src/client/group/member-states.js'
+import { BATCH_STATES } from '../../src/client/producer/batch-states.js'
 import type { ClusterEvents, EventName } from '../../src/cluster/events.js'
+import { GROUP_STATES } from '../../src/coordinator/groups/group-states.js'
+import { ROLES } from '../../src/partition/roles.js'
 import type { FaultKind } from '../../src/testing/faults/fault-kinds.js'
 import { FAULT_KINDS } from '../../src/testing/faults/fault-kinds.js'
 import { drawPlan, RunningPlan, type PlannedFault } from '../../src/testing/faults/fault-plan.js'
@@ -50,6 +56,22 @@ const LOOK_MS = 200
 /** Guests read nothing: the checkers of groups would take them for members. */
 const KINDS = (Object.keys(FAULT_KINDS) as FaultKind[]).filter(kind => kind !== 'guest in a group')
 
+/** The tables of states; every step of theirs should be taken. */
+const TABLES = new Map<StateTable<string>, string>([
+  [ROLES, 'partition'],
+  [GROUP_STATES, 'group'],
+  [MEMBER_STATES, 'member'],
+  [BATCH_STATES, 'batch'],
+  [POSITION_STATES, 'position'],
+])
+
+const stepOf = (table: string, from: string, to: string): string =>
+  `step of a ${table}: ${from} → ${to}`
+
+const STEPS = [...TABLES].flatMap(([table, name]) =>
+  Object.entries(table).flatMap(([to, { follows }]) => follows.map(from => stepOf(name, from, to))),
+)
+
 export async function runSeed(seed: number, cuts: Cuts = {}): Promise<Ran> {
   const run = new SeedRun(seed, cuts)
   await run.run()
@@ -65,7 +87,7 @@ class SeedRun {
   readonly #problems: string[] = []
   readonly #plan: readonly PlannedFault[]
   /** How often each kind of fault has hurt something, and what else happened. */
-  readonly #counts = new Map<string, number>(KINDS.map(kind => [kind, 0]))
+  readonly #counts = new Map<string, number>([...KINDS, ...STEPS].map(what => [what, 0]))
   #isOver = false
   #isWatching = true
 
@@ -101,12 +123,14 @@ class SeedRun {
     const unhandled = (error: unknown): void => this.#fail(`unhandled: ${stackOf(error)}`)
     process.on('unhandledRejection', unhandled)
     const withThreads = doWithoutThreads()
+    watchSteps((table, from, to) => this.#noteStep(table, from, to))
     try {
       await this.#live()
     } catch (error) {
       this.#fail(`run: ${stackOf(error)}`)
     } finally {
       process.off('unhandledRejection', unhandled)
+      watchSteps(undefined)
       withThreads()
     }
   }
@@ -324,6 +348,11 @@ class SeedRun {
       const { topic, partition, fromOffset } = event as ClusterEvents['dataLoss']
       this.#history.losses.push({ topic, partition, fromOffset, atMs: clock.monotonicMs() })
     }
+  }
+
+  #noteStep(table: StateTable<string>, from: string, to: string): void {
+    const name = TABLES.get(table)
+    if (name !== undefined) this.#count(stepOf(name, from, to), 1)
   }
 
   #count(what: string, count: number): void {
