@@ -146,7 +146,8 @@ async function openSegments(
   })
   const { logEndOffset } = opened
   const newFiles = await syncedIdentity(context, options, logEndOffset)
-  const producers = await Producers.load(context, opened, entries)
+  const syncedTo = options.wasClosedCleanly ? Infinity : options.recoveryPoint
+  const producers = await Producers.load(context, opened, { entries, syncedTo })
   const { firstDirtyOffset = 0 } = options
   const offsets = { recoveryPoint: logEndOffset, firstDirtyOffset }
   const state = { ...opened, ...offsets, epochs, producers, newFiles }

@@ -47,12 +47,19 @@ export interface LogExtent {
   readonly logEndOffset: Offset
 }
 
+interface ReadSnapshot {
+  readonly state: ProducerState
+  readonly offset: Offset
+}
+
 export class Producers {
   readonly #context: ProducersContext
   #state = new ProducerState()
   /** The offset of the last snapshot. */
   #snapshotAt: Offset
   readonly #unsynced: DiskFile[] = []
+  /** Snapshots that could not be written as a whole: their files must go. */
+  readonly #failed = new Set<Offset>()
 
   private constructor(context: ProducersContext, snapshotAt: Offset) {
     this.#context = context
@@ -64,11 +71,14 @@ export class Producers {
     return new Producers(context, 0)
   }
 
-  /** The producers of a log that is being opened; `entries` are those of its folder. */
+  /**
+   * The producers of a log that is being opened; `entries` are those of its folder. Snapshots above
+   * `syncedTo` may not be durable: what a power cut has left of them is removed.
+   */
   static async load(
     context: ProducersContext,
     extent: LogExtent,
-    entries: readonly DiskEntry[],
+    { entries, syncedTo }: { readonly entries: readonly DiskEntry[]; readonly syncedTo: Offset },
   ): Promise<Producers> {
     const producers = new Producers(context, extent.logStartOffset)
     const found = snapshotsIn(entries)
@@ -76,7 +86,7 @@ export class Producers {
       await context.disk.syncDirectory(context.folder)
     }
     const left = found.filter(offset => offset <= extent.logEndOffset)
-    await producers.#rebuild(extent, left)
+    await producers.#rebuild(extent, left, syncedTo)
     return producers
   }
 
@@ -139,8 +149,10 @@ export class Producers {
       if (file.size > 0) file.truncate(0)
       file.append(this.#state.toSnapshot())
       this.#snapshotAt = offset
+      this.#failed.delete(offset)
     } catch (error) {
       if (!isDiskError(error)) throw error
+      this.#failed.add(offset)
       logger.warn(`${path} could not be written`, { error })
     }
   }
@@ -155,15 +167,23 @@ export class Producers {
     await this.#prune(segments)
   }
 
-  /** Removes snapshots where no segment begins, except the newest. */
+  /** Removes what failed, and snapshots where no segment begins, except the newest. */
   async #prune(segments: readonly Segment[]): Promise<void> {
-    const { logger } = this.#context
+    for (const offset of [...this.#failed]) {
+      if (await this.#isRemoved(offset)) this.#failed.delete(offset)
+    }
     const bases = new Set(segments.map(({ baseOffset }) => baseOffset))
     const [, ...older] = this.#offsets()
-    for (const offset of older.filter(each => !bases.has(each))) {
-      await this.#remove(offset).catch((error: unknown) => {
-        logger.warn(`${this.#path(offset)} could not be removed yet`, { error })
-      })
+    for (const offset of older) if (!bases.has(offset)) await this.#isRemoved(offset)
+  }
+
+  async #isRemoved(offset: Offset): Promise<boolean> {
+    try {
+      await this.#remove(offset)
+      return true
+    } catch (error) {
+      this.#context.logger.warn(`${this.#path(offset)} could not be removed yet`, { error })
+      return false
     }
   }
 
@@ -192,32 +212,46 @@ export class Producers {
 
   // ── rebuilding ─────────────────────────────────────────────────────────────────────────
 
-  async #rebuild(extent: LogExtent, snapshots: readonly Offset[]): Promise<void> {
+  async #rebuild(
+    extent: LogExtent,
+    snapshots: readonly Offset[],
+    syncedTo = Infinity,
+  ): Promise<void> {
     this.close()
     const { segments, logStartOffset, logEndOffset } = extent
-    const found = await this.#newestSnapshot(snapshots)
+    const found = await this.#newestSnapshot(snapshots, syncedTo)
     this.#state = found?.state ?? new ProducerState()
     this.#snapshotAt = found?.offset ?? logStartOffset
     if (this.#snapshotAt < logEndOffset) await this.#replay(segments, this.#snapshotAt)
   }
 
+  /** Removes damaged ones: those it meets first, and all above `syncedTo`. */
   async #newestSnapshot(
     snapshots: readonly Offset[],
-  ): Promise<{ state: ProducerState; offset: Offset } | undefined> {
-    const { disk, clock, logger } = this.#context
+    syncedTo: Offset,
+  ): Promise<ReadSnapshot | undefined> {
+    let newest: ReadSnapshot | undefined
     for (const offset of snapshots) {
-      const path = this.#path(offset)
-      const bytes = await readSmallFile(disk, path, SNAPSHOT_MAX_BYTES)
-      try {
-        const state = ProducerState.fromSnapshot(bytes ?? Buffer.alloc(0), clock.now())
-        return { state, offset }
-      } catch (error) {
-        if (!(error instanceof BytesError)) throw error
-        logger.warn(`${path} is damaged and removed: ${error.message}`)
-        await this.#remove(offset)
-      }
+      if (newest !== undefined && offset <= syncedTo) break
+      const state = await this.#readSnapshot(offset)
+      if (state !== undefined) newest ??= { state, offset }
     }
-    return undefined
+    return newest
+  }
+
+  /** Undefined if it is damaged, and removed. */
+  async #readSnapshot(offset: Offset): Promise<ProducerState | undefined> {
+    const { disk, clock, logger } = this.#context
+    const path = this.#path(offset)
+    const bytes = await readSmallFile(disk, path, SNAPSHOT_MAX_BYTES)
+    try {
+      return ProducerState.fromSnapshot(bytes ?? Buffer.alloc(0), clock.now())
+    } catch (error) {
+      if (!(error instanceof BytesError)) throw error
+      logger.warn(`${path} is damaged and removed: ${error.message}`)
+      await this.#remove(offset)
+      return undefined
+    }
   }
 
   /** Replays the batches from an offset on. Stops at a break, which the next read reports. */

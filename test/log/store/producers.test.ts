@@ -1,6 +1,7 @@
 /** The producers of a log after it was opened again, and the snapshots it keeps. */
 
 import { describe, expect, it } from 'vitest'
+import { DiskError } from '../../../src/disk/disk.js'
 import type { Log } from '../../../src/log/store/log.js'
 import { BatchBuilder } from '../../../src/model/batch/batch-builder.js'
 import { Batch } from '../../../src/model/batch/batch.js'
@@ -117,6 +118,36 @@ describe('opening', () => {
     const { log: again } = await open(w, { recoveryPoint: 30, wasClosedCleanly: true })
     expect(next(again)).toBe(30)
     expect(snapshotsIn(w)).toEqual(offsets.slice(0, -2))
+  })
+
+  it('after a crash every snapshot above the recovery point is read, and removed if damaged', async () => {
+    const w = world(SMALL)
+    const log = await create(w)
+    write(log, 0, 30)
+    await log.close()
+    const offsets = snapshotsIn(w)
+    const [below, torn] = [offsets[1] as number, offsets[2] as number]
+    for (const offset of [below, torn]) w.disk.open(pathOf(offset)).truncate(0)
+    const { log: again } = await open(w, { recoveryPoint: below })
+    expect(next(again)).toBe(30)
+    expect(snapshotsIn(w)).toEqual(offsets.filter(offset => offset !== torn)) // not read: below
+  })
+
+  it('a snapshot for which the disk had no room leaves no file', async () => {
+    const w = world(SMALL)
+    const log = await create(w)
+    w.disk.beforeOperation = ({ kind, path }) => {
+      if (kind !== 'append' || !path.endsWith('.snapshot')) return undefined
+      throw new DiskError('ENOSPC', kind, path, { location: '' })
+    }
+    write(log, 0, 20)
+    expect(snapshotsIn(w).length).toBeGreaterThan(1) // empty, where segments began
+    w.disk.beforeOperation = undefined
+    write(log, 20, 30)
+    await log.close()
+    const sizes = snapshotsIn(w).map(offset => w.disk.open(pathOf(offset)).size)
+    expect(sizes.length).toBeGreaterThan(1)
+    expect(sizes.filter(size => size === 0)).toEqual([])
   })
 
   it('opening removes snapshots above the log’s end, whose records are lost', async () => {
