@@ -80,10 +80,10 @@ async function read(member) {
     groupId: 'g', clientId: `m${member}`, autoOffsetReset: 'earliest', enableAutoCommit: false,
     sessionTimeoutMs: sessionMs * speed, heartbeatIntervalMs: (sessionMs * speed) / 5, valueDeserializer: 'string',
   })
-  await consumer.subscribe(['log'])
   let count = 0
   for (;;) {
     try {
+      if (consumer.subscription().length === 0) await consumer.subscribe(['log'])
       for await (const record of consumer) {
         say(`n ${record.partition} ${record.offset} ${record.value.trimEnd()}`)
         if (++count % 5 !== 0) continue
@@ -91,7 +91,7 @@ async function read(member) {
         say(`c ${record.partition} ${record.offset + 1}`)
       }
     } catch (error) {
-      say(`e group ${error.code ?? error.stack}`)
+      say(`e group ${error.code ?? error.stack.replaceAll('\n', ' ')}`)
       await after(20)
     }
   }
@@ -110,7 +110,7 @@ async function administer() {
         say(`t- ${topic}`)
       }
     } catch (error) {
-      say(`e admin ${error.code ?? error.stack}`)
+      say(`e admin ${error.code ?? error.stack.replaceAll('\n', ' ')}`)
     }
     await after(60)
   }
@@ -151,7 +151,7 @@ async function hog() {
 }
 
 const failed = error => {
-  say(`e program ${error.stack}`)
+  say(`e program ${error.stack.replaceAll('\n', ' ')}`)
   process.exit(3)
 }
 if (groups) for (const member of [1, 2]) read(member).catch(failed)
