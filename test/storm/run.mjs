@@ -158,6 +158,7 @@ async function storm() {
       if (isOver && (minutes > 0 || kills > 0)) return true
     }
     if (minutes === 0 && kills === 0) return true
+    console.log(`… ${killed} kills in ${minutesOver().toFixed(1)} minutes`)
   }
   return true
 }
