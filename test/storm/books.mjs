@@ -37,8 +37,6 @@ export class Books {
   taken = { compaction: 0, retention: 0 }
   /** Code → how many sends it refused. */
   refusals = new Map()
-  /** The errors of the system that refusals have named. */
-  causes = new Set()
 
   get commits() {
     return sum([...this.#committed.values()])
@@ -87,7 +85,6 @@ export class Books {
     promised(code !== 'UNTYPED', `a send was refused without a code: ${sentence.join(' ')}`)
     this.#refused.add(`${topic} ${key} ${id}`)
     this.refusals.set(code, (this.refusals.get(code) ?? 0) + 1)
-    for (const [cause] of sentence.join(' ').matchAll(/\b(ENOSPC|EFBIG|EMFILE|EROFS)\b/g)) this.causes.add(cause)
   }
 
   #groupReads([partition, offset, id]) {

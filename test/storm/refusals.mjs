@@ -9,7 +9,8 @@ import { after, endChildren, has, inFolder, promised, run, start } from './child
 import { prepare, reopened } from './kills.mjs'
 
 const isAck = line => line.startsWith('a ')
-const isRefusal = line => line.startsWith('f ')
+/** A busy machine lets sends run out of time as well: only a refusal with its cause counts. */
+const refusalBy = cause => line => line.startsWith('f ') && line.includes(cause)
 const WAIT = { withinMs: 30_000 }
 /** A send is given up after this long. */
 const deliveryTimeoutMs = 600
@@ -55,7 +56,7 @@ export function fullDiskRound({ random, times }) {
       await after(random.int(300))
       fill(`${folder}/filler`)
       counts.filled++
-      await expectLine(child, isRefusal, 'refuses nothing on a full disk')
+      await expectLine(child, refusalBy('ENOSPC'), 'refuses nothing on a full disk')
       if (random.int(2) === 0) {
         await child.kill()
         counts.kills++
@@ -70,7 +71,7 @@ export function fullDiskRound({ random, times }) {
       counts.kills++
       await reopened(dir, books)
     }
-    return told(counts, books, 'ENOSPC')
+    return told(counts, books)
   })
 }
 
@@ -96,7 +97,7 @@ export function fileSizeRound({ times }) {
     for (let run = 1; run <= times; run++) {
       const options = { dir, run, deliveryTimeoutMs, admin: false, faults: false }
       const child = start('writer.mjs', options, { before: limited(`-f ${run * 96}`) })
-      await expectLine(child, isRefusal, 'refuses nothing beyond the largest file')
+      await expectLine(child, refusalBy('EFBIG'), 'refuses nothing beyond the largest file')
       await expectLine(child, isAck, 'does not go on in smaller files', child.lines.length)
       await endedChild(child, books)
       counts.kills++
@@ -105,7 +106,7 @@ export function fileSizeRound({ times }) {
     await expectLine(child, line => /^a log /.test(line), 'does not go on without the limit')
     await endedChild(child, books)
     await reopened(dir, books)
-    return told({ kills: counts.kills + 1 }, books, 'EFBIG')
+    return told({ kills: counts.kills + 1 }, books)
   })
 }
 
@@ -156,7 +157,7 @@ export function readOnlyRound({ times }) {
       await expectLine(child, isAck, 'acknowledges nothing')
       await must('mount', '--bind', view, folder)
       try {
-        await expectLine(child, isRefusal, 'refuses nothing in a read-only folder')
+        await expectLine(child, refusalBy('EROFS'), 'refuses nothing in a read-only folder')
         const second = start('writer.mjs', { dir, run, deliveryTimeoutMs, faults: false })
         await second.ended
         promised(/LOCKED|EROFS/.test(second.errors), `a second process: ${second.errors}`)
@@ -169,7 +170,7 @@ export function readOnlyRound({ times }) {
       await reopened(dir, books)
     }
     await must('umount', view)
-    return told(counts, books, 'EROFS')
+    return told(counts, books)
   })
 }
 
@@ -186,13 +187,7 @@ async function endedChild(child, books) {
   books.hear(child)
 }
 
-/**
- * The figures of a round. Among the refusals some name the cause; not all do on a busy machine,
- * where a send may run out of time for other reasons.
- */
-function told(counts, books, cause) {
-  const sum = [...books.refusals.values()].reduce((total, each) => total + each, 0)
-  const isNamed = cause === undefined || books.causes.has(cause)
-  promised(isNamed, `${sum} refusals, and none names ${cause}: ${[...books.causes]}`)
-  return { ...counts, acks: books.acks, refusals: sum }
+function told(counts, { acks, refusals }) {
+  const sum = [...refusals.values()].reduce((total, each) => total + each, 0)
+  return { ...counts, acks, refusals: sum }
 }
