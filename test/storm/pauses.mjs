@@ -10,7 +10,7 @@ import { after, inFolder, promised, start } from './children.mjs'
 import { prepare, reopened } from './kills.mjs'
 
 const SESSION_MS = 500
-const WAIT = { withinMs: 30_000 }
+const WAIT = { withinMs: 120_000 }
 
 /** Members in processes of their own; each in turn, and the broker too, stands still for a while. */
 export function stoppedMembersRound({ random, stops }) {
@@ -68,7 +68,7 @@ async function readToTheEnd(address) {
   const cluster = await connect({ bootstrapServers: address, logger: silent })
   try {
     const ends = await cluster.admin.listOffsets({ topic: 'log', at: 'latest' })
-    const deadline = performance.now() + 30_000
+    const deadline = performance.now() + WAIT.withinMs
     for (;;) {
       const committed = await cluster.admin.listGroupOffsets('g')
       const left = ends.filter(({ partition, offset }) => {

@@ -11,7 +11,7 @@ import { prepare, reopened } from './kills.mjs'
 const isAck = line => line.startsWith('a ')
 /** A busy machine lets sends run out of time as well: only a refusal with its cause counts. */
 const refusalBy = cause => line => line.startsWith('f ') && line.includes(cause)
-const WAIT = { withinMs: 30_000 }
+const WAIT = { withinMs: 120_000 } // far above what a loaded machine costs
 /** A send is given up after this long. */
 const deliveryTimeoutMs = 600
 
