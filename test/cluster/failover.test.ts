@@ -239,6 +239,23 @@ it('a send with acks 0 is done when it is sent', async () => {
   expect(clock.now()).toBe(before)
 })
 
+it('records of a send with acks 0 keep their bytes while they are under way', async () => {
+  const { cluster, clock, passing } = await world()
+  await passing(cluster.admin.createTopic({ topic: 'orders', partitions: 1 }))
+  const producer = cluster.producer({ acks: 0 })
+  await passing(producer.send({ topic: 'orders', messages: [{ value: 'first' }] }))
+  const send = (value: string) => producer.send({ topic: 'orders', messages: [{ value }] })
+  cluster.faults.on('produce', { topic: 'orders' }).delay(1_000)
+  await send('second')
+  await send('third!')
+  await clock.advance(2_000)
+  const options = { autoOffsetReset: 'earliest', valueDeserializer: 'string' } as const
+  const consumer = cluster.consumer(options)
+  await passing(consumer.assign([{ topic: 'orders', partition: 0 }]))
+  const records = await passing(consumer.poll())
+  expect(records.map(({ value }) => value)).toEqual(['first', 'third!', 'second'])
+})
+
 it('a send that was never sent is known not to be in the log', async () => {
   const { cluster, clock, passing } = await world()
   await passing(cluster.admin.createTopic({ topic: 'orders', replicationFactor: 1 }))

@@ -216,3 +216,82 @@ describe('when the process has no descriptor left', () => {
     expect(descriptors.open).toBe(0)
   })
 })
+
+it('no error of a sync passes by itself: what was written may be gone', () => {
+  const isTransient = (operation: string) => new DiskError('ENOSPC', operation, 'a').isTransient
+  const syncs = ['sync', 'sync directory'].map(isTransient)
+  expect([isTransient('append'), ...syncs]).toEqual([true, false, false])
+})
+
+describe('what a disk asks the system for', () => {
+  /** A disk whose module was loaded with these calls in place of the system's. */
+  async function diskWith(names: Parameters<typeof wrapCalls>[0], wrap: Parameters<typeof wrapCalls>[1]) {
+    wrapCalls(names, wrap)
+    vi.resetModules()
+    return await import('../../src/disk/node-disk.js')
+  }
+
+  it('a sync is a sync of the system: of the data of a file, of the names in a folder', async () => {
+    const calls: string[] = []
+    const noting = (name: string) => (real: (...args: never[]) => unknown) => (...args: never[]) => {
+      calls.push(name)
+      return real(...args)
+    }
+    wrapCalls(['fdatasync'], noting('fdatasync'))
+    const { NodeDisk: Counted, makeFolder: makeCounted } = await diskWith(['fsync'], noting('fsync'))
+    const root = freshFolder()
+    const disk = new Counted(root)
+    const file = disk.create('a')
+    file.append(Buffer.from('x'))
+    await file.sync()
+    expect(calls).toEqual(['fdatasync'])
+    await disk.syncDirectory('')
+    expect(calls).toEqual(['fdatasync', 'fsync'])
+    await makeCounted(join(root, 'b/c')) // the names of two folders
+    expect(calls).toEqual(['fdatasync', 'fsync', 'fsync', 'fsync'])
+    file.close()
+  })
+
+  it('writes and reads go on where the system left off', async () => {
+    const half = (real: (...args: never[]) => unknown) => (...args: never[]) => {
+      const [descriptor, buffer, offset, length, ...rest] = args as unknown as number[]
+      const some = Math.ceil((length as number) / 2)
+      return real(...([descriptor, buffer, offset, some, ...rest] as never[]))
+    }
+    const disk = new NodeDisk(freshFolder())
+    const file = disk.create('a')
+    wrapCalls(['writeSync', 'readSync', 'read'], half)
+    file.append(Buffer.from('0123456789'))
+    file.append(Buffer.from('abc'))
+    expect(String(await file.read(0, 100))).toBe('0123456789abc')
+    const into = Buffer.alloc(13)
+    expect(file.readNow(0, into)).toBe(13)
+    expect(String(into)).toBe('0123456789abc')
+    file.close()
+  })
+
+  it('an append that fails half-way leaves nothing, also not behind a shorter one', async () => {
+    const folder = freshFolder()
+    const file = new NodeDisk(folder).create('a')
+    let isFull = true
+    wrapCalls(['writeSync'], real => (...args) => {
+      const [descriptor, buffer, offset, length, ...rest] = args as unknown as number[]
+      if (!isFull) return real(...args)
+      if (offset !== 0) throw systemError('ENOSPC', 28)
+      return real(...([descriptor, buffer, offset, (length as number) - 1, ...rest] as never[]))
+    })
+    expect(() => file.append(Buffer.from('0123456789'))).toThrow('ENOSPC')
+    isFull = false
+    file.append(Buffer.from('ab'))
+    expect(statSync(join(folder, 'a')).size).toBe(2)
+    expect(String(await file.read(0, 100))).toBe('ab')
+    file.close()
+  })
+
+  it('a folder is listed by name in whatever order the system gives it', () => {
+    const folder = freshFolder()
+    for (const name of ['b', 'c', 'a']) writeFileSync(join(folder, name), '')
+    wrapCalls(['readdirSync'], real => (...args) => (real(...args) as unknown[]).reverse())
+    expect(new NodeDisk(folder).list('').map(({ name }) => name)).toEqual(['a', 'b', 'c'])
+  })
+})

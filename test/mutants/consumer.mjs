@@ -116,14 +116,7 @@ export const consumer = [
     file: 'client/group/group-client.ts',
     from: '      if (stay !== this.stay) throw this.#wasAway()\n',
     to: '      void stay\n',
-    by: ['client/consumer/consumer-commits', 'client/consumer/consumer-groups', 'client/consumer/records-in-hand'],
-  },
-  {
-    name: 'a commit that is tried again covers partitions of another member',
-    file: 'client/group/group-client.ts',
-    from: '      if (sentAs.generationId !== generationAtCall) this.#checkOwned(left)\n',
-    to: '      void generationAtCall\n',
-    by: ['client/consumer/consumer-commits', 'client/consumer/consumer-groups'],
+    by: ['client/admin/group-admin'],
   },
   {
     name: 'reading begins one record behind the commit',
@@ -131,13 +124,6 @@ export const consumer = [
     from: 'state.beginAt(place.offset, place.leaderEpoch)',
     to: 'state.beginAt(place.offset + 1, place.leaderEpoch)',
     by: ['client/consumer/consumer-commits', 'client/consumer/consumer-positions'],
-  },
-  {
-    name: 'a committed offset takes the place of a seek',
-    file: 'client/consumer/positions.ts',
-    from: 'if (place === undefined || state.version !== versions.get(state)) continue',
-    to: 'if (place === undefined) continue',
-    by: ['client/consumer/consumer-positions', 'client/consumer/consumer-commits'],
   },
   {
     name: 'a reset takes the place of a seek',
@@ -189,25 +175,11 @@ export const consumer = [
     by: ['client/consumer/deleted-topics'],
   },
   {
-    name: 'a consumer does not notice that what it has read was cut off',
-    file: 'client/consumer/fetcher.ts',
-    from: 'if (end !== undefined && end.endOffset >= 0) return this.#options.onTrouble.diverged(state, end)',
-    to: 'if (end !== undefined && end.endOffset >= 0) return',
-    by: ['cluster/truncation', 'client/consumer/consumer-positions'],
-  },
-  {
     name: 'a consumer asks without the epoch of what it has read',
     file: 'client/consumer/fetcher.ts',
     from: 'lastFetchedEpoch: state.epochs.before(from),',
     to: 'lastFetchedEpoch: -1,',
     by: ['cluster/truncation', 'client/consumer/consumer-positions'],
-  },
-  {
-    name: 'a consumer asks the former leader again and again',
-    file: 'client/consumer/fetcher.ts',
-    from: '    metadata.invalidate(state.topic)\n    // A retriable',
-    to: '    void metadata\n    // A retriable',
-    by: ['client/consumer/consumer-reading', 'cluster/failover', 'client/consumer/consumer-positions'],
   },
   {
     name: 'after an error a consumer asks without a pause',

@@ -65,7 +65,7 @@ export const disk = [
     by: ['disk/node-disk'],
   },
   {
-    name: 'files can be read by everyone',
+    name: 'files can be read by other users',
     file: 'disk/node-disk.ts',
     from: 'const FILE_MODE = 0o600',
     to: 'const FILE_MODE = 0o644',

@@ -7,7 +7,7 @@ export const groups = [
     from: `    membership.checkGeneration(generationId)
     membership.checkAllowed('commit')`,
     to: "    membership.checkAllowed('commit')",
-    by: ['coordinator/groups/classic-group'],
+    by: ['coordinator/groups/group-states'],
   },
   {
     name: 'a commit is taken while members get their partitions',
@@ -15,7 +15,7 @@ export const groups = [
     from: `    membership.checkGeneration(generationId)
     membership.checkAllowed('commit')`,
     to: '    membership.checkGeneration(generationId)',
-    by: ['coordinator/groups/classic-group'],
+    by: ['coordinator/groups/group-states'],
   },
   {
     name: 'a commit from outside is taken while the group has members',
@@ -194,7 +194,7 @@ export const groups = [
     file: 'coordinator/groups/group-coordinator.ts',
     from: "if (membership !== undefined && membership.state !== 'Empty') {",
     to: "if (membership !== undefined && membership.state === 'Dead') {",
-    by: ['coordinator/groups/group-coordinator'],
+    by: ['coordinator/groups/group-states'],
   },
   {
     name: 'offsets of a topic that was deleted are kept for the next of its name',
@@ -208,7 +208,7 @@ export const groups = [
     file: 'coordinator/groups/group-coordinator.ts',
     from: 'if (request.generationId < 0) return // a group',
     to: 'if (request.generationId < 9) return // a group',
-    by: ['coordinator/groups/group-coordinator'],
+    by: ['broker/node/group-coordinators'],
   },
   {
     name: 'a coordinator that has lost its partition goes on',
@@ -223,13 +223,6 @@ export const groups = [
     from: '      this.deadlines.end(member)\n      member.fail(error)',
     to: '      this.deadlines.end(member)\n      void error',
     by: ['coordinator/groups/classic-group', 'coordinator/groups/group-coordinator'],
-  },
-  {
-    name: 'a coordinator of an older epoch is asked',
-    file: 'broker/node/group-coordinators.ts',
-    from: 'if (known?.leaderEpoch === leaderEpoch) return known',
-    to: 'if (known !== undefined && leaderEpoch >= 0) return known',
-    by: ['broker/node/group-coordinators'],
   },
   {
     name: 'a group that moves forgets its members',

@@ -111,6 +111,6 @@ export const member = [
     file: 'client/group/group-client.ts',
     from: 'if (this.#identity.generationId < 0 !== identity.generationId < 0) this.#stay++',
     to: '',
-    by: ['client/consumer/consumer-commits', 'client/consumer/consumer-groups', 'client/consumer/records-in-hand'],
+    by: ['client/admin/group-admin'],
   },
 ]

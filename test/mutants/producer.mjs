@@ -65,25 +65,19 @@ export const producer = [
     by: ['client/producer/producer'],
   },
   {
-    name: 'a buffer is used again before its request is answered',
-    file: 'client/producer/sender.ts',
-    from: '      accumulator.settle(batch, error, !isInFlight)\n',
-    to: '      accumulator.settle(batch, error, true)\n',
-    by: ['client/producer/producer'],
-  },
-  {
     name: 'a buffer is used again before the request of a closed producer is over',
     file: 'client/producer/sender.ts',
     from: "this.#options.accumulator.settle(batch, error, batch.state !== 'inFlight')",
     to: 'this.#options.accumulator.settle(batch, error, true)',
-    by: ['client/producer/producer'],
+    by: [],
+    equivalent: 'the pool ends with its producer: no buffer is taken from it any more',
   },
   {
     name: 'a buffer is used again while nothing says whether it was sent',
     file: 'client/producer/sender.ts',
     from: '      accumulator.settle(batch, undefined, false)\n',
     to: '      accumulator.settle(batch, undefined, true)\n',
-    by: ['client/producer/producer'],
+    by: ['cluster/failover: acks 0'],
   },
   {
     name: 'the next batch of a partition goes out before the answer',

@@ -27,7 +27,7 @@ export const recovery = [
     file: 'log/recovery/torn-tail.ts',
     from: "if (found.hasLostSector) return 'torn-tail'",
     to: '',
-    by: ['log/recovery/torn-tail', 'crash/crash'],
+    by: ['log/recovery/torn-tail', 'crash/crash: while segments roll'],
   },
   {
     name: 'what recovery cuts off is not kept aside',
@@ -37,48 +37,18 @@ export const recovery = [
     by: ['log/recovery/recovery'],
   },
   {
-    name: 'what recovery cuts off is removed before its copy has a durable name',
-    file: 'log/recovery/recovery.ts',
-    from: `    await this.options.disk.syncDirectory(this.options.folder)
-    // From the end backwards`,
-    to: '    // From the end backwards',
-    by: ['log/recovery/recovery', 'crash/crash'],
-  },
-  {
     name: 'recovery removes later segments front to back',
     file: 'log/recovery/recovery.ts',
     from: 'for (const gone of later.reverse()) {',
     to: 'for (const gone of later) {',
-    by: ['log/recovery/recovery', 'crash/crash'],
-  },
-  {
-    name: 'recovery cuts a segment before the removal of later ones is durable',
-    file: 'log/recovery/recovery.ts',
-    from: `    await this.options.disk.syncDirectory(this.options.folder)
-    segment.file.truncate(position)`,
-    to: '    segment.file.truncate(position)',
-    by: ['log/recovery/recovery', 'crash/crash'],
-  },
-  {
-    name: 'what recovery leaves is not synced',
-    file: 'log/recovery/recovery.ts',
-    from: '      await segment.file.sync()\n      await segment.syncIndexes()',
-    to: '      await segment.syncIndexes()',
-    by: ['log/recovery/recovery', 'crash/crash'],
-  },
-  {
-    name: 'indexes that recovery has written are not synced',
-    file: 'log/recovery/recovery.ts',
-    from: '      await segment.file.sync()\n      await segment.syncIndexes()',
-    to: '      await segment.file.sync()',
-    by: ['log/recovery/recovery', 'crash/crash'],
+    by: ['log/recovery/recovery', 'crash/crash: while segments roll'],
   },
   {
     name: 'recovery looks at the last segment only',
     file: 'log/recovery/recovery.ts',
     from: 'const index = this.#segments.findLastIndex(segment => segment.baseOffset <= recoveryPoint)',
     to: 'const index = this.#segments.length - 1',
-    by: ['log/recovery/recovery', 'crash/crash'],
+    by: ['log/recovery/recovery', 'crash/crash: while segments roll'],
   },
   {
     name: 'a log that is shorter than what was synced is opened',
@@ -88,32 +58,11 @@ export const recovery = [
     by: ['log/recovery/recovery'],
   },
   {
-    name: 'recovery goes on over missing offsets between segments',
-    file: 'log/recovery/recovery.ts',
-    from: 'if (mismatch !== undefined) return mismatch',
-    to: 'void mismatch',
-    by: ['log/recovery/recovery'],
-  },
-  {
-    name: 'recovery takes batches of epochs that run backwards',
-    file: 'log/recovery/recovery.ts',
-    from: 'if (leaderEpoch < this.#epoch || leaderEpoch > leaderEpochMax) {',
-    to: 'if (leaderEpoch > leaderEpochMax) {',
-    by: ['log/recovery/recovery'],
-  },
-  {
-    name: 'recovery takes a batch of an epoch that has not begun',
-    file: 'log/recovery/recovery.ts',
-    from: 'if (leaderEpoch < this.#epoch || leaderEpoch > leaderEpochMax) {',
-    to: 'if (leaderEpoch < this.#epoch) {',
-    by: ['log/recovery/recovery', 'faults/believed-files'],
-  },
-  {
     name: 'a log is opened after a crash as after a clean end',
     file: 'log/recovery/open-log.ts',
     from: '  if (options.wasClosedCleanly) {',
     to: '  if (options.wasClosedCleanly || !options.wasClosedCleanly) {',
-    by: ['log/recovery/recovery', 'crash/crash'],
+    by: ['log/recovery/recovery', 'crash/crash: during close'],
   },
   {
     name: 'segments are taken in the order of the listing',
@@ -171,7 +120,7 @@ export const recovery = [
     from: `      await disk.remove(marker)
       await disk.syncDirectory(root)`,
     to: '',
-    by: ['log/log-manager', 'crash/crash'],
+    by: ['log/log-manager', 'crash/crash: during close'],
   },
   {
     name: 'the mark of a clean end comes back with a power cut',
@@ -179,7 +128,7 @@ export const recovery = [
     from: `      await disk.remove(marker)
       await disk.syncDirectory(root)`,
     to: '      await disk.remove(marker)',
-    by: ['log/log-manager', 'crash/crash'],
+    by: ['log/log-manager', 'crash/crash: during close'],
   },
   {
     name: 'an end counts as clean although a log could not be closed',
@@ -196,25 +145,11 @@ export const recovery = [
     by: ['log/log-manager'],
   },
   {
-    name: 'a close does not tell that records were lost',
-    file: 'log/log-manager.ts',
-    from: 'if (loss !== undefined) throw loss',
-    to: '',
-    by: ['log/log-manager', 'faults/broken-disk'],
-  },
-  {
     name: 'a lost folder is made again, empty',
     file: 'log/log-manager.ts',
     from: '  if (recoveryPoint <= logStart) return\n',
     to: '  if (recoveryPoint <= logStart || recoveryPoint > 0) return\n',
     by: ['log/log-manager', 'faults/believed-files'],
-  },
-  {
-    name: 'the names of new logs are never synced',
-    file: 'log/log-manager.ts',
-    from: '    if (!this.#hasNewNames) return\n',
-    to: '    if (this.#hasNewNames || !this.#hasNewNames) return\n',
-    by: ['log/store/names-survive', 'log/log-manager'],
   },
   {
     name: 'a topic made anew has the marks of the one before',
@@ -228,15 +163,6 @@ export const recovery = [
     file: 'log/log-manager.ts',
     from: '    if (knownId !== topicId) {',
     to: '    if (knownId !== topicId && topicId === undefined) {',
-    by: ['log/log-manager'],
-  },
-  {
-    name: 'a deleted topic comes back with a power cut',
-    file: 'log/log-manager.ts',
-    from: `    this.#hasNewNames = true
-    await this.syncNames()
-    const timer`,
-    to: '    this.#hasNewNames = true\n    const timer',
     by: ['log/log-manager'],
   },
   {

@@ -1,6 +1,6 @@
 /**
  * The search of ../search up to the first seed that fails, which is not made shorter: that some seed
- * finds a planted bug is all one wants to know. `node test/mutants/seeds.mjs 100`
+ * finds a planted bug is all one wants to know.
  */
 
 import { fork } from 'node:child_process'
@@ -34,7 +34,7 @@ worker.on('exit', code => end(`seed ${seed}: the process ended with ${code}`))
 next()
 
 function next() {
-  if (seed === seeds) end(undefined)
+  if (seed === seeds) return end(undefined)
   seed++
   timer = setTimeout(() => end(`seed ${seed}: does not end`), SEED_MS)
   worker.send({ seed, cuts: {}, isSingle: true })
@@ -43,6 +43,5 @@ function next() {
 function end(problem) {
   worker.removeAllListeners('exit')
   worker.kill('SIGKILL')
-  if (problem !== undefined) process.stdout.write(`${problem}\n`)
-  process.exit(problem === undefined ? 0 : 1)
+  process.send({ isRed: problem !== undefined, output: problem ?? '' }, () => process.exit())
 }

@@ -43,14 +43,14 @@ export const store = [
     file: 'log/store/log-health.ts',
     from: '      this.#goOffline(corrupt)\n      throw corrupt',
     to: '      throw corrupt',
-    by: ['log/store/reader-damage'],
+    by: ['log/recovery/recovery'],
   },
   {
     name: 'the folder is not synced after a roll',
     file: 'log/store/segment-list.ts',
     from: 'if (hadNewNames) await this.#syncNames()',
     to: 'void hadNewNames',
-    by: ['crash/crash'],
+    by: ['crash/crash: while segments roll'],
   },
   {
     name: 'the names of new segments are forgotten when a sync fails',
@@ -60,18 +60,11 @@ export const store = [
     by: ['log/store/log', 'faults/passing-faults'],
   },
   {
-    name: "a new partition's identity is not synced with its first records",
-    file: 'log/store/segment-list.ts',
-    from: '      await this.syncNewFiles()\n      await this.#syncRecords()',
-    to: '      await this.#syncRecords()',
-    by: ['log/store/names-survive'],
-  },
-  {
     name: 'only the active segment is synced',
     file: 'log/store/segment-list.ts',
     from: 'for (const segment of this.#segments.filter(({ durability }) => durability.isDirty)) {',
     to: 'for (const segment of [this.active]) {',
-    by: ['log/store/log', 'crash/crash'],
+    by: ['log/store/log', 'crash/crash: while segments roll'],
   },
   {
     name: 'bytes written during a sync count as synced',
@@ -106,14 +99,7 @@ export const store = [
     file: 'log/store/segment-list.ts',
     from: '    await this.active.syncIndexes()\n    if (this.#hasNewNames)',
     to: '    if (this.#hasNewNames)',
-    by: ['crash/crash', 'log/store/log'],
-  },
-  {
-    name: 'a closed log has names that were not synced',
-    file: 'log/store/segment-list.ts',
-    from: '    if (this.#hasNewNames) await this.#syncNames()',
-    to: '',
-    by: ['crash/crash', 'log/store/log', 'log/store/names-survive'],
+    by: ['crash/crash: during close', 'log/store/log'],
   },
   {
     name: 'a log closes without its last flush',
@@ -123,26 +109,11 @@ export const store = [
     by: ['log/store/log'],
   },
   {
-    name: 'a log closes under its compaction',
-    file: 'log/store/log.ts',
-    from: `    this.state.health.close()
-    await this.state.backgroundEnded()`,
-    to: '    this.state.health.close()',
-    by: ['log/compaction/log-cleaner'],
-  },
-  {
     name: 'a checkpoint goes up to the end of the log',
     file: 'log/store/log.ts',
     from: 'if (active === segments.active) this.state.moveRecoveryPoint(durableEndOffset)',
-    to: 'if (active === segments.active) this.state.moveRecoveryPoint(logEndOffset)',
-    by: ['log/store/log', 'log/log-manager', 'crash/crash'],
-  },
-  {
-    name: 'a checkpoint after a roll covers the segment it has not synced',
-    file: 'log/store/log.ts',
-    from: 'if (active === segments.active) this.state.moveRecoveryPoint(durableEndOffset)',
-    to: 'this.state.moveRecoveryPoint(this.state.durableEndOffset)',
-    by: ['log/store/log', 'log/log-manager', 'crash/crash'],
+    to: 'if (active === segments.active) this.state.moveRecoveryPoint(this.state.logEndOffset)',
+    by: ['log/store/log', 'log/log-manager', 'crash/crash: while checkpoints'],
   },
   {
     name: 'the recovery point passes records that are not synced',
@@ -150,21 +121,7 @@ export const store = [
     from: `      await health.unlessStalled(this.flusher.flush())
 `,
     to: '',
-    by: ['log/store/log', 'crash/crash'],
-  },
-  {
-    name: 'the recovery point passes indexes that are not synced',
-    file: 'log/store/log-state.ts',
-    from: '      await closed.syncIndexes()\n',
-    to: '',
-    by: ['log/store/log', 'crash/crash'],
-  },
-  {
-    name: 'a new start of the log is not written',
-    file: 'log/store/log-state.ts',
-    from: '    this.#check()\n    this.listener?.onCheckpointable()',
-    to: '    this.#check()',
-    by: ['log/store/log', 'log/log-manager', 'cluster/deleted-records'],
+    by: ['log/store/log', 'crash/crash: while segments roll'],
   },
   {
     name: 'producers are not noted',
@@ -199,13 +156,6 @@ export const store = [
     file: 'log/store/producers.ts',
     from: 'const above = found.filter(offset => offset > end)',
     to: 'const above: Offset[] = []\n    void end',
-    by: ['log/store/producers', 'crash/producers'],
-  },
-  {
-    name: 'a snapshot counts as synced although it is not',
-    file: 'log/store/producers.ts',
-    from: '      await file.sync()\n      this.#unsynced.shift()',
-    to: '      this.#unsynced.shift()',
     by: ['log/store/producers', 'crash/producers'],
   },
   {
@@ -286,7 +236,7 @@ export const store = [
     file: 'log/store/old-segments.ts',
     from: 'if (count === segments.all.length) log.roll(log.logEndOffset)',
     to: '',
-    by: ['log/store/retention'],
+    by: ['log/store/log'],
   },
   {
     name: 'retention keeps one segment less than the limit in bytes allows',
@@ -307,15 +257,7 @@ export const store = [
     file: 'log/store/old-segments.ts',
     from: '  log.moveLogStart(Math.max(log.logStartOffset, baseOffset))\n',
     to: '',
-    by: ['log/store/retention'],
-  },
-  {
-    name: 'segments are deleted together, so that a hole may survive',
-    file: 'log/store/segment-list.ts',
-    from: `      this.#changes++
-      await disk.syncDirectory(folder)`,
-    to: '      this.#changes++\n      void [disk, folder]',
-    by: ['crash/crash', 'log/store/retention'],
+    by: ['log/store/log'],
   },
   {
     name: 'a segment grows over segment.bytes',
@@ -323,13 +265,6 @@ export const store = [
     from: 'if (this.size > segmentBytes - bytes) return true',
     to: 'if (this.size > segmentBytes) return true\n    void bytes',
     by: ['log/store/log'],
-  },
-  {
-    name: 'offsets that do not fit into an index do not roll',
-    file: 'log/store/segment.ts',
-    from: 'if (lastOffset - this.baseOffset > RELATIVE_OFFSET_MAX) return true',
-    to: 'void lastOffset',
-    by: ['log/store/log', 'log/store/gaps'],
   },
   {
     name: 'an index entry points one batch too far',
@@ -393,20 +328,6 @@ export const store = [
     from: 'const wrong = whyOutOfPlace(batches, surroundingsOf(this.#log))',
     to: 'const wrong = false ? whyOutOfPlace(batches, surroundingsOf(this.#log)) : undefined',
     by: ['log/store/reader-damage'],
-  },
-  {
-    name: 'the end of a file that lost bytes counts as the end of the log',
-    file: 'log/store/log-reader.ts',
-    from: 'if (limit === undefined || from >= limit || mayBeGap) return undefined',
-    to: 'if (limit === undefined || from >= 0 || mayBeGap) return undefined',
-    by: ['log/store/reader-damage'],
-  },
-  {
-    name: 'a time is looked for in the first segment only',
-    file: 'log/store/log-reader.ts',
-    from: '        if (found !== undefined) return found\n      }\n      return undefined\n    })\n  }',
-    to: '        return found\n      }\n      return undefined\n    })\n  }',
-    by: ['log/store/log', 'log/store/large-times'],
   },
   {
     name: 'a follower takes batches that leave a gap',

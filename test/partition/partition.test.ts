@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from 'vitest'
+import { Deferred } from '../../src/base/tasks.js'
 import { DiskError } from '../../src/disk/disk.js'
 import { BatchBuilder } from '../../src/model/batch/batch-builder.js'
 import { batchesOf } from '../../src/model/batch/batch.js'
@@ -219,6 +220,20 @@ describe('a duplicate batch', () => {
     partition.append(numbered(2, 'c'))
     expect(partition.append(numbered(0, 'a', 'b'))).toEqual(answer)
     expect(partition.log.logEndOffset).toBe(4)
+  })
+
+  it('only the next batch goes the short way, and none while another is on the long one', async () => {
+    const { partition, w } = await leading('process')
+    const short = (bytes: Buffer): number => partition.appendNow(bytes, w.clock.now())
+    expect(short(numbered(0, 'a'))).toBe(0)
+    expect([short(numbered(0, 'a')), short(numbered(2, 'c'))]).toEqual([-1, -1])
+    const unpacked = new Deferred<void>()
+    const waiting = partition.arrivals.run(() => unpacked.promise)
+    expect(short(numbered(1, 'b'))).toBe(-1)
+    unpacked.resolve()
+    await waiting
+    expect(short(numbered(1, 'b'))).toBe(1)
+    expect(partition.log.logEndOffset).toBe(2)
   })
 
   it('a duplicate batch is answered with the append time of the first', async () => {

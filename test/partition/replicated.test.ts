@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { DiskError } from '../../src/disk/disk.js'
+import { VirtualClock } from '../../src/base/virtual-clock.js'
 import { Partition } from '../../src/partition/partition.js'
+import { readNow } from '../../src/partition/read-now.js'
 import { batchOf, contextOf, copied, create, history, TOPIC_ID, world } from '../log/helpers.js'
 
 /** The controller does not count on it. */
@@ -422,4 +424,44 @@ describe('a new leader', () => {
     expect(follower.visibleEnd).toBe(2)
     expect(follower.committedBytes).toBeGreaterThan(before) // old records, newly committed
   })
+})
+
+describe('what is not committed', () => {
+  it('records above the high watermark are shown to followers only, also the short way', async () => {
+    const { partition } = await leading()
+    for (const value of ['a', 'b']) partition.append(batchOf([value]))
+    partition.noteFetch(fetchFrom(1), 5)
+    const consumer = readNow(partition, fetchFrom(0, -1, -1), BOUNDS)
+    const follower = readNow(partition, fetchFrom(0), BOUNDS)
+    const bytes = partition.log.sizeBytes
+    expect([consumer?.records.length, follower?.records.length]).toEqual([bytes / 2, bytes])
+    expect(consumer?.highWatermark).toBe(1)
+  })
+
+  it('records above the high watermark are not deleted', async () => {
+    const { partition } = await leading()
+    for (const value of ['a', 'b']) partition.append(batchOf([value]))
+    partition.noteFetch(fetchFrom(1), 5)
+    expect(() => partition.deleteRecordsBefore(2)).toThrow('OFFSET_OUT_OF_RANGE')
+    expect(partition.deleteRecordsBefore(-1)).toBe(1)
+  })
+})
+
+it('a jump of the clock on the wall makes no follower slow', async () => {
+  class Jumping extends VirtualClock {
+    jumpMs = 0
+    override now(): number {
+      return super.now() + this.jumpMs
+    }
+  }
+  const clock = new Jumping()
+  const partition = await opened({}, { ...world(), clock })
+  await partition.become({ ...VIEW, isr: [1, 2], leaderEpoch: 5 })
+  partition.append(batchOf(['a']))
+  clock.jumpMs = 3_600_000
+  partition.shrinkIsr()
+  expect(partition.isr?.pending).toBe(undefined)
+  await clock.advance(30_001)
+  partition.shrinkIsr()
+  expect(partition.isr?.pending).toEqual([1])
 })

@@ -3,6 +3,7 @@
 import { expect, it, onTestFinished } from 'vitest'
 import { silentLogger } from '../../../src/base/logger.js'
 import { ReplicaFetcher } from '../../../src/broker/replication/replica-fetcher.js'
+import { DiskError } from '../../../src/disk/disk.js'
 import { errorId } from '../../../src/model/errors.js'
 import { Partition } from '../../../src/partition/partition.js'
 import type { Channel } from '../../../src/protocol/channel.js'
@@ -142,4 +143,61 @@ it('empty answers that come at once leave turns to the event loop', async () => 
   const before = requests.length
   await settle(0)
   expect(requests.length).toBeGreaterThan(before)
+})
+
+/** As in `asked`, but each answer is given when the test says so; the disk may refuse checkpoints. */
+async function held(durability: 'power' | 'process') {
+  const w = world()
+  const { clock } = w
+  w.saveCheckpoints = () => Promise.reject(new DiskError('ENOSPC', 'append', 'checkpoint'))
+  const { topicPartition } = contextOf(w)
+  const place = { brokerId: 1, topicPartition, topicId: TOPIC_ID, clock }
+  const rules = { lagMaxMs: 30_000, isAlive: () => true, durability }
+  const partition = Partition.open({ ...place, ...rules }, await createEmpty(w), 0)
+  const view = { replicas: [1, 2], isr: [1, 2], partitionEpoch: 0, leader: 2 }
+  await partition.become({ ...view, leaderEpoch: 6 })
+  const requests: (FetchPartition | undefined)[] = []
+  const answers: ((answer: Partial<PartitionFetchResponse>) => void)[] = []
+  const send = (_: number, __: string, request: FetchRequest) => {
+    requests.push(request.topics[0]?.partitions[0])
+    return new Promise(resolve => {
+      answers.push(answer => {
+        const full = { partitionIndex: 0, errorCode: 0, logStartOffset: 0, records: null, ...answer }
+        resolve({ responses: [{ topic: 'orders', partitions: [full] }] })
+      })
+    })
+  }
+  const fetcher = new ReplicaFetcher({
+    ...{ brokerId: 1, leaderId: 2, clock, logger: silentLogger },
+    channel: { send } as unknown as Channel,
+    onTruncated: () => undefined,
+  })
+  onTestFinished(() => fetcher.stop())
+  fetcher.assign([partition])
+  const settle = async (): Promise<void> => {
+    for (let turn = 0; turn < 10; turn++) await clock.advance(0)
+  }
+  await settle()
+  const answer = async (given: Partial<PartitionFetchResponse>): Promise<void> => {
+    answers.shift()?.(given)
+    await settle()
+  }
+  const begins = (leaderEpoch: number): Promise<void> => partition.become({ ...view, leaderEpoch })
+  return { partition, requests, answer, begins }
+}
+
+it('an answer that was asked for in an epoch that is over changes nothing', async () => {
+  const { partition, requests, answer, begins } = await held('process')
+  await begins(7)
+  await answer({ records: history(0, 2, 6), highWatermark: 2 })
+  expect(partition.replicaLog?.logEndOffset).toBe(0)
+  expect(requests.at(-1)).toMatchObject({ fetchOffset: 0, currentLeaderEpoch: 7 })
+})
+
+it('a follower tells a new log start when it is saved, not before', async () => {
+  const { partition, requests, answer } = await held('power')
+  await answer({ records: history(0, 3, 6), highWatermark: 3 })
+  await answer({ highWatermark: 3, logStartOffset: 2 })
+  expect(partition.replicaLog?.logStartOffset).toBe(2)
+  expect(requests.at(-1)).toMatchObject({ fetchOffset: 3, logStartOffset: 0 })
 })

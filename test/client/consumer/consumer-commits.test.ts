@@ -299,6 +299,38 @@ describe('auto-commit', () => {
     expect(await committed(all)).toEqual([1])
   })
 
+  it('auto-commit follows a seek back behind what was committed', async () => {
+    const { all, clock, consumer, poll, write } = await ready()
+    await write(0, 'a', 'b', 'c')
+    await poll()
+    await consumer.commit()
+    expect(await committed(all)).toEqual([3])
+    consumer.seek({ ...first, offset: 1 })
+    await clock.advance(5_000)
+    expect(await committed(all)).toEqual([1])
+  })
+
+  it('auto-commit never goes back behind an explicit commit that is ahead', async () => {
+    const { all, clock, consumer, poll, write } = await ready(1, { maxPollRecords: 2 })
+    await write(0, 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i')
+    await poll()
+    await consumer.commit({ offsets: [{ ...first, offset: 8 }] })
+    for (let polls = 0; polls < 2; polls++) await poll()
+    await clock.advance(5_000)
+    expect(await committed(all)).toEqual([8])
+  })
+
+  it('close commits for partitions that were assigned by hand, too', async () => {
+    const all = await world(1)
+    await all.write(0, 'a', 'b')
+    const consumer = all.cluster.consumer(options)
+    await consumer.assign([first])
+    await consumer.poll()
+    await consumer.poll({ timeoutMs: 0 })
+    await consumer.close()
+    expect(await committed(all)).toEqual([2])
+  })
+
   it('auto-commit can be switched off', async () => {
     const { all, clock, consumer, poll, write } = await ready(1, manual)
     await write(0, 'a')

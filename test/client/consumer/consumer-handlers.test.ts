@@ -23,6 +23,24 @@ function watch(run: Promise<void>): () => string {
   return () => state
 }
 
+describe('a handler that moves its consumer', () => {
+  it('of the records in hand none is handled after a seek', async () => {
+    const all = await world()
+    await all.write(0, 'a', 'b', 'c', 'd')
+    const consumer = await reading(all)
+    const seen: unknown[] = []
+    void consumer.run({
+      eachRecord: ({ value }) => {
+        seen.push(value)
+        if (seen.length === 1) consumer.seek({ topic: 'orders', partition: 0, offset: 3 })
+      },
+    })
+    await settle(all.clock)
+    expect(seen).toEqual(['a', 'd'])
+    await consumer.close()
+  })
+})
+
 describe('a handler that throws', () => {
   it('a handler that throws ends the run at once without retries, and the offset does not advance', async () => {
     const all = await world()

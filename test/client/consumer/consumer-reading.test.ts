@@ -265,6 +265,28 @@ describe('a long poll', () => {
     expect(await pollAndSettle()).toBe(4)
     expect(await pollAndSettle()).toBe(5)
   })
+
+  it('a consumer fetches nothing ahead while it has fetchMaxBytes ready', async () => {
+    const { cluster, clock, write } = await world()
+    for (let n = 0; n < 20; n++) await cluster.producer().send(twoOf(`${n}`.padEnd(200)))
+    await write(0, 'last')
+    const fetches = countRequests('Fetch')
+    const limits = { maxPartitionFetchBytes: 400, fetchMaxBytes: 400, maxPollRecords: 1 }
+    const consumer = cluster.consumer({ ...text, ...limits })
+    await consumer.assign(orders())
+    await settle(clock)
+    for (let polls = 1; polls <= 9; polls++) {
+      await consumer.poll()
+      await settle(clock)
+      expect(fetches(), `after ${polls} records`).toBe(Math.ceil(polls / 2))
+    }
+  })
+})
+
+/** Two records in one batch. */
+const twoOf = (value: string) => ({
+  topic: 'orders',
+  messages: [0, 1].map(() => ({ value, partition: 0 })),
 })
 
 describe('sizes', () => {

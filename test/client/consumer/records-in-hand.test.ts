@@ -82,6 +82,18 @@ it('in a loop the record in hand is finished before a rebalance, even if it was 
   expect(await isPending(joined, clock)).toBe(false)
 })
 
+it('in run the record in hand is finished before a rebalance, not all that were fetched', async () => {
+  const { one, joining, clock } = await twoMembers()
+  const held: (() => void)[] = []
+  void one.run({ eachRecord: () => new Promise<void>(resolve => void held.push(resolve)) })
+  await settle(clock)
+  const joined = joining()
+  expect(await isPending(joined, clock)).toBe(true)
+  held[0]?.()
+  expect(await isPending(joined, clock)).toBe(false)
+  expect(held.length).toBeLessThan(4)
+})
+
 it('the next poll does not commit an offset below the committed one', async () => {
   const { cluster, one } = await twoMembers()
   await one.poll()

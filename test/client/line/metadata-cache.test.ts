@@ -90,3 +90,13 @@ it('a partition counts as existing until the opposite is known', async () => {
   expect(await partitionExists(made, { ...place, topicId: 'another' })).toBe(false)
   expect(await partitionExists(made, place)).toBe(false)
 })
+
+it('old metadata is used, and asked for again', async () => {
+  const { made, mayCreate, refresh } = cache({ told: [[1, 4]] }, { told: [[2, 5]] })
+  await refresh()
+  const leader = (nowMs: number) => made.known('t', nowMs)?.partitions[0]?.leaderId
+  expect([leader(1_000), mayCreate.length]).toEqual([1, 1])
+  expect([leader(1_001), mayCreate.length]).toEqual([1, 2])
+  await Promise.resolve()
+  await expect.poll(() => leader(1_001)).toBe(2)
+})

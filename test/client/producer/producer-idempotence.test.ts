@@ -80,6 +80,17 @@ describe('sequences', () => {
     expect(arrivalsAt(house)).toEqual(['0 0:1 a', '0 0:1 a', '0 0:2 b'])
   })
 
+  it('a batch that is sent again keeps its sequence, whatever another partition got meanwhile', async () => {
+    const house = await ready()
+    house.cluster.fates.push({ error: 'NOT_LEADER_OR_FOLLOWER' })
+    const sent = house.send('a')
+    await house.clock.advance(0)
+    for (const value of ['b', 'c']) await house.send(value, 1)
+    await house.clock.advance(1_000)
+    await sent
+    expect(arrivalsAt(house)).toEqual(['0 0:1 a', '1 0:1 b', '1 0:2 c', '0 0:1 a'])
+  })
+
   it('the halves of a batch share its sequences', async () => {
     const house = await ready()
     house.cluster.fates.push({ error: 'MESSAGE_TOO_LARGE' })

@@ -51,6 +51,18 @@ async function outcomeOf(promise: Promise<unknown>, clock: VirtualClock): Promis
 const valuesOf = (cluster: FakeCluster): (string | null)[][] =>
   cluster.arrivals.flatMap(({ batches }) => batches.map(({ values }) => values))
 
+describe('receipts', () => {
+  it('receipts of one call are in the order of its messages, whatever partitions they go to', async () => {
+    const { producer } = await ready({}, new FakeCluster({ orders: [1, 2, 1] }))
+    const partitions = [2, 0, 1, 0, 2, 1, 0, 0, 1, 2, 2, 1, 0]
+    const messages = partitions.map((partition, index) => ({ value: `v${index}`, partition }))
+    const receipts = await producer.send({ topic: 'orders', messages })
+    const next = [1, 0, 0] // the first record of all is in partition 0
+    const expected = partitions.map(partition => ({ partition, offset: next[partition]!++ }))
+    expect(receipts.map(({ partition, offset }) => ({ partition, offset }))).toEqual(expected)
+  })
+})
+
 describe('batching', () => {
   it('sends of one turn share a batch per partition and a request per leader', async () => {
     const cluster = new FakeCluster({ orders: [1, 2, 1] })

@@ -298,6 +298,16 @@ describe('a member', () => {
     expect(second).toMatchObject({ assignment: new Uint8Array(0), protocolName: 'range' })
   })
 
+  it('a member that the next leader assigns nothing loses what it had', async () => {
+    const world = await two()
+    world.follower.join({ protocols: saying(['other']) })
+    world.leader.join()
+    await world.clock.advance(0)
+    world.leader.sync(world.leader)
+    const { assignment } = await world.follower.sync().promise
+    expect(assignment).toHaveLength(0)
+  })
+
   it('a request without a valid member id is refused', async () => {
     const { groups, leader } = await two()
     const sync = (more: object) =>
@@ -620,6 +630,21 @@ describe('while the log takes its time', () => {
     world.journal.waiting[1]?.resolve()
     await world.settle()
     expect(outcomeOf(synced)).toBe('yes')
+  })
+
+  it('an assignment is not delivered to a later generation that waits for its own', async () => {
+    const world = await slowly([{}, {}])
+    const [leader, follower] = world.all as [Someone, Someone]
+    world.journal.isSlow = true
+    leader.sync(...world.all)
+    follower.join({ protocols: saying(['other']) })
+    leader.join()
+    await world.settle()
+    const synced = follower.sync()
+    await world.settle()
+    world.journal.waiting[0]?.resolve() // of the generation before
+    await world.settle()
+    expect([outcomeOf(synced), world.view().state]).toEqual(['waits', 'CompletingRebalance'])
   })
 
   it.each([

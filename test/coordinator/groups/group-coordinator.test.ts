@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { seededRandom } from '../../../src/base/random.js'
 import { ArrayJournal } from '../../../src/coordinator/fold/journal.js'
 import type { GroupCoordinator } from '../../../src/coordinator/groups/group-coordinator.js'
+import { PartlogError } from '../../../src/model/errors.js'
 import {
   encodeVersioned,
   offsetCommitKey,
@@ -41,6 +42,24 @@ describe('committed offsets', () => {
     ])
     expect(await groups.committedOffsets('other')).toEqual([])
     await expectSameAfterReplay(journal, groups)
+  })
+
+  it('the last commit counts, also if it is lower', async () => {
+    const { journal, groups } = await coordinator()
+    for (const offset of [9, 4]) await groups.commit(outside('g', at('orders', 0, offset)))
+    expect(await groups.committedOffsets('g')).toMatchObject([{ offset: 4 }])
+    await expectSameAfterReplay(journal, groups)
+  })
+
+  it('a coordinator that has resigned takes and tells nothing', async () => {
+    const { journal, groups } = await coordinator()
+    await groups.commit(outside('g', at('orders', 0, 4)))
+    const gone = new PartlogError('NOT_COORDINATOR', 'another broker leads')
+    groups.resign(gone)
+    await expect(groups.commit(outside('g', at('orders', 0, 5)))).rejects.toBe(gone)
+    await expect(groups.committedOffsets('g')).rejects.toBe(gone)
+    await expect(groups.join('g', newcomer())).rejects.toBe(gone)
+    expect(journal.records).toHaveLength(1)
   })
 
   it("stand in the journal in Kafka's own bytes", async () => {

@@ -249,6 +249,31 @@ describe('after a crash', () => {
     expect(await readAll(log)).toEqual(expected(9))
   })
 
+  it('an epoch that goes back, or has not begun, is corruption', async () => {
+    const holding = async (...epochs: number[]): Promise<World> =>
+      await edited(await crashed(1), files => {
+        files.set(LOG_0, Buffer.concat(epochs.map((epoch, at) => history(2 * at, 2, epoch))))
+      })
+    await expect(open(await holding(5, 3))).rejects.toThrow('leader epoch 3 is outside')
+    const told = open(await holding(3, 5), { leaderEpochMax: 4 })
+    await expect(told).rejects.toThrow('leader epoch 5 is outside')
+    const { log } = await open(await holding(3, 5), { leaderEpochMax: 5 })
+    expect(log.logEndOffset).toBe(4)
+  })
+
+  it('later segments go last one first: a crash in between leaves no hole', async () => {
+    const w = await edited(await crashed(30), files => {
+      const path = 'orders-0/00000000000000000007.log'
+      files.set(path, (files.get(path) as Buffer).subarray(0, 2 * BATCH + 10))
+    })
+    await open(w, { recoveryPoint: 7 })
+    const gone = w.disk.history.flatMap(({ kind, path }) =>
+      kind === 'rename' && path.endsWith('.log') ? [Number(path.slice(-24, -4))] : [],
+    )
+    expect(gone.length).toBeGreaterThan(1)
+    expect(gone).toEqual(gone.toSorted((a, b) => b - a))
+  })
+
   it('a segment missing below the recovery point is corruption', async () => {
     const w = await edited(await crashed(20), files => {
       files.delete('orders-0/00000000000000000014.log')

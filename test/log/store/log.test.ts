@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import { seededRandom } from '../../../src/base/random.js'
 import { DiskError } from '../../../src/disk/disk.js'
 import { Batch } from '../../../src/model/batch/batch.js'
+import { afterPowerCut } from '../../../src/testing/simulation/power-cut.js'
 import { append, appendMany, batchOf, create, expected, open, readAll, world } from '../helpers.js'
 
 const SMALL = { 'internal.segment.bytes': 500, 'index.interval.bytes': 200 }
@@ -238,6 +240,30 @@ describe('durability', () => {
       .slice(before)
       .filter(({ kind, path }) => kind === 'append' && path.endsWith('0.timeindex'))
     expect(written).toEqual([])
+  })
+
+  it('a checkpoint covers what is durable, not what has come during it', async () => {
+    const w = world()
+    const log = await create(w)
+    append(log, ['first'])
+    w.disk.beforeOperation = ({ kind, path }) => {
+      if (kind !== 'sync' || !path.endsWith('.timeindex')) return undefined
+      w.disk.beforeOperation = () => undefined
+      append(log, ['second'])
+      return undefined
+    }
+    await log.checkpoint()
+    expect([log.recoveryPoint, log.durableEndOffset, log.logEndOffset]).toEqual([1, 1, 2])
+  })
+
+  it('indexes of a closed log are durable', async () => {
+    const w = world({ 'index.interval.bytes': 1 })
+    const log = await create(w)
+    appendMany(log, 5)
+    await log.close()
+    const left = afterPowerCut(w.disk.history, 'zeros', seededRandom(1))
+    const { findings } = await open({ ...w, disk: left }, { recoveryPoint: 5, wasClosedCleanly: true })
+    expect(findings).toEqual([])
   })
 
   it('a flush request changes nothing if everything is durable', async () => {

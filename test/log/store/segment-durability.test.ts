@@ -41,6 +41,23 @@ async function sendMany(log: Log, count: number, from = 0): Promise<void> {
   }
 }
 
+it('what is appended during a sync is synced by the next one', async () => {
+  const w = world()
+  const log = await made(w)
+  append(log, ['first'])
+  w.disk.beforeOperation = ({ kind, path }) => {
+    if (kind !== 'sync' || path !== fileOf(0)) return undefined
+    w.disk.beforeOperation = () => undefined
+    append(log, ['second'])
+    return undefined
+  }
+  await log.flush()
+  await log.flush()
+  const syncs = w.disk.history.filter(({ kind, path }) => kind === 'sync' && path === fileOf(0))
+  expect([log.durableEndOffset, syncs.length]).toEqual([2, 2])
+  await log.close()
+})
+
 describe('zeros ahead of records', () => {
   it('are written after many small syncs, and never more than the segment holds', async () => {
     const w = world()
