@@ -7,6 +7,7 @@
  *   --minutes M    for so long instead              --seed N     this one, told whole
  *   --faults 1,2   only these faults of the plan    --programs a,b   only these programs
  *   --messages N   at most so many per producer
+ *   --traces yes   prints the hash of each seed's story  --node PATH    another Node runs the worlds
  *
  * Exit code 1 if a seed failed, or if a kind of fault never hurt anything in 300 seeds.
  */
@@ -22,7 +23,7 @@ const VACUOUS_FROM = 300
 
 const { values } = parseArgs({
   options: Object.fromEntries(
-    ['seeds', 'from', 'minutes', 'seed', 'faults', 'programs', 'messages'].map(name => [
+    ['seeds', 'from', 'minutes', 'seed', 'faults', 'programs', 'messages', 'traces', 'node'].map(name => [
       name,
       { type: 'string' },
     ]),
@@ -63,7 +64,8 @@ report()
 
 /** One process; takes the next seed until there are no more. */
 function lane() {
-  const worker = fork(`${BUILT}/worker.js`, { execArgv: ['--enable-source-maps'] })
+  const execPath = values.node ?? process.execPath
+  const worker = fork(`${BUILT}/worker.js`, { execPath, execArgv: ['--enable-source-maps'] })
   return new Promise((resolve, reject) => {
     const give = () => {
       if (next >= first + count || Date.now() >= endMs) return worker.kill()
@@ -86,6 +88,7 @@ function lane() {
 function note({ seed, problems, story, command, counts: own, hash }) {
   for (const [name, times] of Object.entries(own)) counts.set(name, (counts.get(name) ?? 0) + times)
   if (only !== undefined) process.stdout.write(`${story.join('\n')}\ntrace ${hash}\n`)
+  if (values.traces !== undefined) process.stdout.write(`seed ${seed} trace ${hash}\n`)
   if (problems.length === 0) return
   failed.push(seed)
   process.stdout.write(`\nseed ${seed} failed\n`)
