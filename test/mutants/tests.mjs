@@ -25,6 +25,8 @@ process.send({ isReady: true })
 /** `file: words` are only the tests with these words in their names. */
 async function run(by, changed) {
   for (const path of changed) vitest.invalidateFile(path)
+  vitest.state.filesMap.clear() // results of the run before
+  vitest.state.errorsSet.clear()
   const [file, words] = by.split(': ')
   if (words === undefined) vitest.resetGlobalTestNamePattern()
   else vitest.setGlobalTestNamePattern(words)
