@@ -15,7 +15,7 @@ import { inspectPartition } from '../../src/log/inspection/verify-log.js'
 import { LogManager } from '../../src/log/log-manager.js'
 import type { Log } from '../../src/log/store/log.js'
 import { parseTopicConfig } from '../../src/model/topic-settings.js'
-import { afterPowerCut, DAMAGES, type Damage } from '../../src/testing/simulation/power-cut.js'
+import { afterPowerCut, DAMAGES, hasChance, type Damage } from '../../src/testing/simulation/power-cut.js'
 import {
   batchOfPairs,
   COMPACT,
@@ -167,7 +167,7 @@ async function run(scenario: Scenario): Promise<string[]> {
   for await (const { at, operation, disk, keeper } of crashesOf(scenario)) {
     operations.push(operation)
     for (const damage of DAMAGES) {
-      for (let seed = 1; seed <= (damage === 'synced' ? 1 : THROWS); seed++) {
+      for (let seed = 1; seed <= (hasChance(damage) ? THROWS : 1); seed++) {
         const where = `crash at operation ${at} (${operation}), ${damage}, seed ${seed}`
         const left = afterPowerCut(disk.history, damage, seededRandom(seed)).history
         await checked(copyOf(left), keeper, where)

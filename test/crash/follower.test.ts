@@ -16,7 +16,7 @@ import type { Log } from '../../src/log/store/log.js'
 import { batchesOf } from '../../src/model/batch/batch.js'
 import { RecordCursor } from '../../src/model/batch/record-cursor.js'
 import { parseTopicConfig } from '../../src/model/topic-settings.js'
-import { afterPowerCut, DAMAGES, type Damage } from '../../src/testing/simulation/power-cut.js'
+import { afterPowerCut, DAMAGES, hasChance, type Damage } from '../../src/testing/simulation/power-cut.js'
 import { batchOf, copied, logBytesOf, TOPIC_ID } from '../log/helpers.js'
 import { copyOf, cutPower, settle } from './harness.js'
 
@@ -181,7 +181,7 @@ async function run(scenario: Scenario): Promise<void> {
   let opened = 0
   for await (const { at, operation, disk, promised } of crashesOf(scenario)) {
     for (const damage of DAMAGES) {
-      for (let seed = 1; seed <= (damage === 'synced' ? 1 : THROWS); seed++) {
+      for (let seed = 1; seed <= (hasChance(damage) ? THROWS : 1); seed++) {
         const where = `crash at operation ${at} (${operation}), ${damage}, seed ${seed}`
         const left = afterPowerCut(disk.history, damage, seededRandom(seed)).history
         await checked(copyOf(left), promised, where)

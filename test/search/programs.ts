@@ -19,6 +19,8 @@ export interface Stage {
   readonly fail: (sentence: string) => void
   /** True once members should leave. */
   readonly isOver: () => boolean
+  /** A send was acknowledged. */
+  readonly acknowledged: () => void
 }
 
 type Record_ = {
@@ -84,10 +86,13 @@ async function send(stage: Stage, producer: Producer, sent: readonly Sent[]): Pr
       const messages = own.map(({ key, value }) => ({ key, value }))
       try {
         const receipts = await producer.send({ topic, messages })
-        receipts.forEach(({ partition, offset }, index) => {
-          const each = own[index] as Sent
-          Object.assign(each, { outcome: 'ok', partition, offset, ackedAtMs: stage.nowMs() })
-        })
+        for (const [index, each] of own.entries()) {
+          const receipt = receipts[index]
+          if (receipt === undefined) stage.fail(`${each.value} was acknowledged without a receipt`)
+          Object.assign(each, { outcome: 'ok', ...receipt, ackedAtMs: stage.nowMs() })
+        }
+        if (own.some(({ acks }) => acks !== 0)) stage.acknowledged()
+        if (receipts.length > own.length) stage.fail(`${sent[0]?.value}: too many receipts`)
       } catch (error) {
         noteFailure(stage, own, error)
       }

@@ -52,6 +52,8 @@ const REST_MS = 300_000
 const CALL_MS = 180_000
 const WATCH_MS = 700
 const LOOK_MS = 200
+/** So many timers fire before a power cut stops waiting for an acknowledgement. */
+const ACK_STEPS_MAX = 2_000
 
 /** Guests read nothing: the checkers of groups would take them for members. */
 const KINDS = (Object.keys(FAULT_KINDS) as FaultKind[]).filter(kind => kind !== 'guest in a group')
@@ -88,6 +90,7 @@ class SeedRun {
   readonly #plan: readonly PlannedFault[]
   /** How often each kind of fault has hurt something, and what else happened. */
   readonly #counts = new Map<string, number>([...KINDS, ...STEPS].map(what => [what, 0]))
+  #acknowledged = 0
   #isOver = false
   #isWatching = true
 
@@ -170,9 +173,23 @@ class SeedRun {
     for (let count = chance(random, 30) ? pick(random, [1, 1, 2, 3]) : 0; count > 0; count--) {
       const leftMs = deadlineMs - world.clock.monotonicMs()
       await world.pass(random.int(Math.max(1, leftMs)), this.#look)
+      if (chance(random, 50)) await this.#nextAcknowledgement()
       await this.#disaster(pick(random, ['synced', 'prefix', 'sectors', 'newest', 'zeros', 'death']))
     }
     await world.pass(Math.max(0, deadlineMs - world.clock.monotonicMs()), this.#look)
+  }
+
+  /** The worst moment: a record was acknowledged just now, and the disk is slow. */
+  async #nextAcknowledgement(): Promise<void> {
+    const world = this.#world
+    const end = world.disk.begin({ folder: '', kinds: ['sync'], latencyMaxMs: 50 })
+    const before = this.#acknowledged
+    const isAcknowledged = (): boolean => this.#acknowledged > before
+    for (let steps = 0; steps < ACK_STEPS_MAX && !isAcknowledged(); steps++) {
+      await world.clock.step(Infinity)
+      this.#look()
+    }
+    end()
   }
 
   async #disaster(damage: Damage | 'death'): Promise<void> {
@@ -201,6 +218,7 @@ class SeedRun {
       nowMs: () => world.clock.monotonicMs(),
       fail: sentence => this.#fail(`program: ${sentence}`),
       isOver: () => this.#isOver,
+      acknowledged: () => void this.#acknowledged++,
     }
     for (const shape of this.#shape.members) {
       world.process(shape.name, memberProgram(stage, shape)).start()

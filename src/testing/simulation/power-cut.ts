@@ -32,6 +32,11 @@ export const DAMAGES: readonly Damage[] = ['synced', 'prefix', 'sectors', 'newes
 /** Where the power goes out: everywhere, or below some folders only. */
 export type IsHit = (path: string) => boolean
 
+/** True if chance decides what the damage leaves: then another seed leaves something else. */
+export function hasChance(damage: Damage): boolean {
+  return damage !== 'synced' && damage !== 'zeros'
+}
+
 const EVERYWHERE: IsHit = () => true
 
 /** A new disk that holds what is left after the power went out. */
