@@ -18,7 +18,10 @@ for (const [api, { request, response }] of Object.entries(APIS)) {
 }
 
 /** What fields hold that a version does not have. */
-const ABSENT: readonly unknown[] = [0, -1, -2, 60_000, 2 ** 31 - 1, -(2 ** 31), '', null, ZERO_UUID]
+const ABSENT: readonly unknown[] = [
+  ...[0, -1, -2, 60_000, 2 ** 31 - 1, -(2 ** 31), '', null, ZERO_UUID],
+  undefined, // a field that is never sent
+]
 
 /** Fields that hold something else than their name says. */
 function strangers(value: unknown, key: string): string[] {
