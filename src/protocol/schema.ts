@@ -7,7 +7,8 @@
  *   })
  *
  * Fields are listed in the order of the wire. A field says in which versions it exists; in other
- * versions it has its fallback. In a value, fields with a fallback may be left out.
+ * versions it has its fallback. In a value, fields with a fallback may be left out. Where a version
+ * has another shape: messages/older-versions.ts.
  *
  * From its first flexible version on, a message writes lengths as varints (length + 1, 0 is null)
  * and ends every structure with tagged fields: optional fields, each with a number and a size, so

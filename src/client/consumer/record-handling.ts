@@ -3,7 +3,8 @@
  * and writes records that still fail to the dead letter topic.
  *
  * A record or batch counts as processed when its handler has resolved, or when it is in the dead
- * letter topic. Before that it is delivered again, here or to another member of the group.
+ * letter topic. Before that it is delivered again, here or to another member of the group. The
+ * other ways of reading have other rules: consumer-api.ts has all of them.
  */
 
 import { backoffMs } from '../../base/backoff.js'

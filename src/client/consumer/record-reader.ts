@@ -1,6 +1,6 @@
 /*
  * The ways to read: `poll`, `for await` and `run`, one at a time. Each defines when a record counts
- * as processed (see {@link Consumer}).
+ * as processed (consumer-api.ts has the rules).
  */
 
 import type { Clock } from '../../base/clock.js'

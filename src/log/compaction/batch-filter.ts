@@ -1,7 +1,7 @@
 /*
- * One batch of a log that is cleaned: which keys go into the map, and which records stay. Bytes
- * that stay are copied unchanged; base offset, last offset, epoch, producer and sequence never
- * change.
+ * One batch of a log that is cleaned: which keys go into the map, and which records stay. The rule
+ * is in compaction-plan.ts. Bytes that stay are copied unchanged; base offset, last offset, epoch,
+ * producer and sequence never change.
  */
 
 import { putVarint, putVarlong, varintSize, varlongSize } from '../../base/bytes.js'

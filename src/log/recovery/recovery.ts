@@ -6,7 +6,7 @@
  * - Nothing below the recovery point is scanned, cut off or changed.
  * - Bytes are copied aside and synced before they are cut off.
  * - Corruption changes no record: the log stays unchanged (except indexes, which can always be
- *   rebuilt) and the caller gets the error.
+ *   rebuilt: store/index-rebuild.ts) and the caller gets the error.
  * - Running it again, also after a crash in the middle of it, leads to the same log.
  */
 
