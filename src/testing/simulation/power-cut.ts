@@ -32,9 +32,9 @@ export const DAMAGES: readonly Damage[] = ['synced', 'prefix', 'sectors', 'newes
 /** Where the power goes out: everywhere, or below some folders only. */
 export type IsHit = (path: string) => boolean
 
-/** True if chance decides what the damage leaves: then another seed leaves something else. */
+/** True if chance decides much of what the damage leaves: then more than one throw pays. */
 export function hasChance(damage: Damage): boolean {
-  return damage !== 'synced' && damage !== 'zeros'
+  return damage === 'prefix' || damage === 'sectors'
 }
 
 const EVERYWHERE: IsHit = () => true
