@@ -58,7 +58,7 @@ describe('commit', () => {
 
   it('an automatic commit that waits for another one does not go back behind it', async () => {
     const held = new Deferred<void>()
-    const { all, consumer, poll, write, clock } = await ready(1, { autoCommitIntervalMs: 100 })
+    const { all, consumer, poll, write, clock } = await ready(1, { autoCommitIntervalMs: 5_000 })
     await write(0, 'a', 'b', 'c')
     const one = await poll()
     expect(one).toHaveLength(3)
@@ -70,10 +70,10 @@ describe('commit', () => {
       return await next()
     })
     const commit = consumer.commit({ records: two })
-    await clock.advance(500) // the automatic commit of the first three queues up
+    await clock.advance(5_000) // the automatic commit of the first three queues up
     held.resolve()
     await commit
-    await clock.advance(500)
+    await settle(clock)
     end()
     expect(await committed(all)).toEqual([5])
     await consumer.close()
