@@ -38,6 +38,8 @@ interface Entry {
 
 /** Most topics in the cache: their names come from users. */
 const KNOWN_TOPICS_MAX = 10_000
+/** As Kafka's metadata.max.idle.ms. A topic in use is refreshed once it is `maxAgeMs` old. */
+const IDLE_MAX_MS = 300_000
 
 export interface MetadataCacheOptions {
   readonly channel: Channel
@@ -55,7 +57,10 @@ export interface RefreshOptions {
 export class MetadataCache {
   /** Called when a leader or the id of a topic is another one than before. */
   onChanged: (() => void) | undefined
+  /** Called when a topic is forgotten that was not used for a while (metadata.max.idle.ms). */
+  onForgotten: ((topic: string) => void) | undefined
   readonly #options: MetadataCacheOptions
+  /** The one fetched longest ago comes first. */
   readonly #entries = new Map<string, Entry>()
   readonly #pending = new Map<string, Promise<KnownTopic>>()
 
@@ -107,10 +112,22 @@ export class MetadataCache {
     const told = knownTopic(metadata, response.brokers)
     const before = this.#entries.get(name)?.topic
     const topic = newest(before, told)
-    if (this.#entries.size >= KNOWN_TOPICS_MAX) this.#entries.clear()
-    this.#entries.set(name, { topic, fetchedAtMs: clock.monotonicMs(), isStale: false })
+    const nowMs = clock.monotonicMs()
+    this.#entries.delete(name) // it goes to the end
+    this.#entries.set(name, { topic, fetchedAtMs: nowMs, isStale: false })
+    this.#forgetIdle(nowMs)
     if (before !== undefined && !isLedAlike(before, topic)) this.onChanged?.()
     return topic
+  }
+
+  #forgetIdle(nowMs: number): void {
+    const oldMs = this.#options.maxAgeMs + IDLE_MAX_MS
+    for (const [name, { fetchedAtMs }] of this.#entries) {
+      const isIdle = nowMs - fetchedAtMs > oldMs || this.#entries.size > KNOWN_TOPICS_MAX
+      if (!isIdle) return
+      this.#entries.delete(name)
+      this.onForgotten?.(name)
+    }
   }
 }
 

@@ -56,6 +56,11 @@ export class Partitioner {
     this.#turns.set(topic, turn)
     return partitions
   }
+
+  /** The topic is no longer in use; if it comes back, its turns begin anew. */
+  forget(topic: string): void {
+    this.#turns.delete(topic)
+  }
 }
 
 /** Keys up to this length are hashed without making a buffer for them. */

@@ -82,6 +82,7 @@ export class ProducerClient implements Producer {
     this.#recordLimit = recordLimit(this.#settings)
     const { batchSize, metadataMaxAgeMs: maxAgeMs } = this.#settings
     this.#metadata = new MetadataCache({ channel, clock, maxAgeMs, mayCreate: true })
+    this.#metadata.onForgotten = topic => this.#partitioner.forget(topic)
     this.#accumulator = new Accumulator({ batchSize, pool: new BufferPool() })
     this.#sender = new Sender({
       channel,

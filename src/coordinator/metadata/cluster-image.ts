@@ -15,6 +15,7 @@ import {
 } from '../../protocol/messages/metadata-records.js'
 import type { JournalRecord } from '../fold/journal.js'
 import type { Fold } from '../fold/state-machine.js'
+import { RemovedTopics } from './removed-topics.js'
 
 export interface PartitionImage {
   readonly partition: number
@@ -64,8 +65,7 @@ export type ReplicaHealth = (brokerId: number, topic: string, partition: number)
 export class ClusterImage implements Fold {
   readonly #topics = new Map<string, TopicImage>()
   readonly #namesById = new Map<string, string>()
-  /** Deleted topics by id, in the order of their deletion. */
-  readonly #removed = new Map<string, string>()
+  #removed = new RemovedTopics()
   #nextProducerId = 0
   readonly #brokers = new Map<number, BrokerImage>()
   #onChange: PartitionListener = () => undefined
@@ -90,7 +90,7 @@ export class ClusterImage implements Fold {
     const copy = new ClusterImage()
     for (const [name, topic] of this.#topics) copy.#topics.set(name, topic)
     for (const [id, name] of this.#namesById) copy.#namesById.set(id, name)
-    for (const [id, name] of this.#removed) copy.#removed.set(id, name)
+    copy.#removed = this.#removed.copy()
     for (const [id, broker] of this.#brokers) copy.#brokers.set(id, broker)
     copy.#nextProducerId = this.#nextProducerId
     return copy
@@ -122,12 +122,12 @@ export class ClusterImage implements Fold {
 
   /** The number of topics removed so far. */
   get removedTopics(): number {
-    return this.#removed.size
+    return this.#removed.count
   }
 
   /** The names of topics removed since `removedTopics` was `count`. */
   removedSince(count: number): ReadonlySet<string> {
-    return new Set([...this.#removed.values()].slice(count))
+    return this.#removed.since(count)
   }
 
   /** True if the topic of this id was deleted on purpose: its leftover files may be deleted. */
@@ -198,7 +198,7 @@ export class ClusterImage implements Fold {
     const topic = this.topicById(topicId)
     if (topic !== undefined) this.#topics.delete(topic.name)
     this.#namesById.delete(topicId)
-    this.#removed.set(topicId, topic?.name ?? '')
+    this.#removed.add(topicId, topic?.name ?? '')
   }
 
   #setPartition(

@@ -100,3 +100,41 @@ it('old metadata is used, and asked for again', async () => {
   await Promise.resolve()
   await expect.poll(() => leader(1_001)).toBe(2)
 })
+
+/** Any topic that is asked for exists. */
+function anyTopic(maxAgeMs: number) {
+  const channel = {
+    send: (_node: number, _api: string, { topics }: { topics: { name: string }[] }) =>
+      Promise.resolve({
+        brokers: [],
+        topics: topics.map(({ name }) => ({ name, topicId: 'id', errorCode: 0, partitions: [] })),
+      }),
+  } as unknown as Channel
+  const clock = new VirtualClock()
+  const made = new MetadataCache({ channel, clock, maxAgeMs, mayCreate: false })
+  const forgotten: string[] = []
+  made.onForgotten = topic => forgotten.push(topic)
+  return { made, clock, forgotten }
+}
+
+it.each([0, 60_000])('a topic unused for five minutes is forgotten, at age %d', async maxAgeMs => {
+  const { made, clock, forgotten } = anyTopic(maxAgeMs)
+  await made.refresh('idle')
+  await made.refresh('in use')
+  await clock.advance(maxAgeMs + 300_000)
+  await made.refresh('in use')
+  expect(forgotten).toEqual([])
+  await clock.advance(1)
+  await made.refresh('another')
+  expect(forgotten).toEqual(['idle'])
+  expect(made.known('idle')).toBeUndefined()
+  expect(made.known('in use')).toBeDefined()
+})
+
+it('at most 10,000 topics are known: those fetched longest ago go first', async () => {
+  const { made, forgotten } = anyTopic(60_000)
+  for (let number = 0; number < 10_000; number++) await made.refresh(`t-${number}`)
+  await made.refresh('t-0')
+  await made.refresh('another')
+  expect(forgotten).toEqual(['t-1'])
+})
