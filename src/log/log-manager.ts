@@ -41,6 +41,7 @@ import { createLog, openLog } from './recovery/open-log.js'
 import type { RecoveryFinding } from './recovery/recovery.js'
 import type { Log } from './store/log.js'
 import { ZEROS_AHEAD } from './store/segment-durability.js'
+import { StoredWatermarks } from './stored-watermarks.js'
 
 /** Memory for indexes read from disk, for all logs of a folder together. */
 const INDEX_CACHE_BYTES = 16 * 1024 * 1024
@@ -96,7 +97,7 @@ export class LogManager {
   /** The offsets in the files at opening. */
   readonly #recoveryPoints: Map<string, Offset>
   readonly #logStarts: Map<string, Offset>
-  readonly #highWatermarks: Map<string, Offset>
+  readonly #watermarks: StoredWatermarks
   readonly #firstDirty: Map<string, Offset>
   /** Which of these a valid checksum covered. */
   readonly #isSealed: Sealed
@@ -122,7 +123,8 @@ export class LogManager {
     this.#files = files
     this.#recoveryPoints = new Map(stored.recoveryPoints.offsets)
     this.#logStarts = new Map(stored.logStarts.offsets)
-    this.#highWatermarks = new Map(stored.highWatermarks.offsets)
+    const { offsets: watermarks } = stored.highWatermarks
+    this.#watermarks = new StoredWatermarks(watermarks, files, this.#checkpoints)
     this.#firstDirty = new Map(stored.firstDirty.offsets)
     const { isSealed: recoveryPoints } = stored.recoveryPoints
     const { isSealed: highWatermarks } = stored.highWatermarks
@@ -325,17 +327,12 @@ export class LogManager {
 
   /** Writes the high watermarks, up to which consumers may read right after a restart. */
   async writeHighWatermarks(offsets: readonly PartitionOffset[]): Promise<void> {
-    await this.#checkpoints.run(async () => {
-      await this.#files.write({ highWatermarks: offsets })
-      for (const { topic, partition, offset } of offsets) {
-        this.#highWatermarks.set(partitionKey(topic, partition), offset)
-      }
-    })
+    await this.#watermarks.write(offsets, key => this.#logs.has(key) || this.#unopened.has(key))
   }
 
   /** The high watermark that was last written. */
-  highWatermarkOf({ topic, partition }: TopicPartition): Offset {
-    return this.#highWatermarks.get(partitionKey(topic, partition)) ?? 0
+  highWatermarkOf(partition: TopicPartition): Offset {
+    return this.#watermarks.of(partition)
   }
 
   #recoveryPointLines(): PartitionOffset[] {
@@ -431,7 +428,7 @@ export class LogManager {
     this.#topicIds.delete(partitionFolder(partition)) // it may change from now on
     if (knownId === undefined && !disk.exists(folder)) { // an id was read from the folder just now
       refuseLostFolder(folder, this.#recoveryPoints.get(key) ?? 0, this.#logStarts.get(key) ?? 0)
-      await this.#forgetWatermark(key)
+      await this.#watermarks.forget(partition)
       this.#hasNewNames = true
       return createLog(context, topicId)
     }
@@ -441,7 +438,7 @@ export class LogManager {
     }
     const { log, findings } = await openLog(context, {
       recoveryPoint,
-      durableOffset: this.#durableOffsetOf(partition, key),
+      durableOffset: this.#durableOffsetOf(partition),
       logStartOffset: this.#logStarts.get(key),
       isSealed: this.#isSealed,
       firstDirtyOffset: this.#firstDirty.get(key) ?? 0,
@@ -454,19 +451,14 @@ export class LogManager {
     return log
   }
 
-  /** The high watermark of an older log with that name must not apply to the new one. */
-  async #forgetWatermark(key: string): Promise<void> {
-    if (!this.#highWatermarks.delete(key)) return
-    await this.writeHighWatermarks([...this.#highWatermarks].map(lineOf))
-  }
-
   /**
    * The offset below which the log must still have its records, because they were committed and so
    * durable; 0 if it is unknown. A replicated log may have been truncated since.
    */
-  #durableOffsetOf({ isReplicated = true }: KnownPartition, key: string): Offset {
+  #durableOffsetOf(partition: KnownPartition): Offset {
+    const { isReplicated = true } = partition
     const isKnown = this.#options.isCommittedDurable === true && this.#isSealed.highWatermarks
-    return isKnown && !isReplicated ? (this.#highWatermarks.get(key) ?? 0) : 0
+    return isKnown && !isReplicated ? this.#watermarks.of(partition) : 0
   }
 
   #note(folder: string, findings: readonly RecoveryFinding[]): void {
@@ -482,12 +474,6 @@ export class LogManager {
       this.#options.logger.warn(`${path} could not be removed yet`, { error })
     })
   }
-}
-
-/** `a-b-7` is partition 7 of `a-b`. */
-function lineOf([key, offset]: readonly [string, Offset]): PartitionOffset {
-  const dash = key.lastIndexOf('-')
-  return { topic: key.slice(0, dash), partition: Number(key.slice(dash + 1)), offset }
 }
 
 function refuseLostFolder(folder: string, recoveryPoint: Offset, logStart: Offset): void {

@@ -1,4 +1,7 @@
-/* Appends that wait for the high watermark: Kafka's purgatory as promises. */
+/*
+ * Appends with acks=all wait here for the high watermark: Kafka's purgatory as promises.
+ * broker/requests/produce-requests.ts chooses between acks 0, 1 and all.
+ */
 
 import type { Offset } from '../model/units.js'
 

@@ -9,6 +9,9 @@
  *   the position is below the log start              retention deleted the records first
  *
  * Lost records are always reported: with 'none' as an error, otherwise as a warning.
+ *
+ * How far the application has got (what counts as processed, and is committed) is kept in
+ * partition-state.ts; consumer-api.ts says when a record counts.
  */
 
 import type { Logger } from '../../base/logger.js'

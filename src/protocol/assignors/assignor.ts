@@ -1,7 +1,8 @@
 /*
  * An assignor assigns the partitions of a group's topics to its members. The leader of the group
  * runs it; the coordinator passes the result on without reading it. All members must support the
- * assignor by name, so it is part of the protocol.
+ * assignor by name, so it is part of the protocol. Kafka's own (range, round robin, sticky,
+ * cooperative sticky) are listed in assignors.ts.
  */
 
 import type { TopicPartition } from '../../model/names.js'
