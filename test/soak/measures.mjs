@@ -16,7 +16,7 @@ export const LIMITS = {
   throughput: 0.9,
 }
 
-const MEMORY_WARM_UP_HOURS = 1 / 6
+const MEMORY_WARM_UP_HOURS = 1 / 3
 const MEMORY_SPAN_HOURS = 1 / 3
 
 export class Measures {
@@ -92,8 +92,9 @@ export function slopeOf(points) {
 
 /**
  * V8 goes on compiling for minutes (half a MiB of code in the ten after the first), and a producer
- * keeps what it knows of its last 1,000 topics: memory is judged after ten minutes, by at least
- * twenty more. The slope has to be known well enough to be held to its limit.
+ * keeps the sequences of its last 1,000 topics, of which one is made each second: memory is judged
+ * after twenty minutes, by at least twenty more. The slope has to be known well enough to be held to
+ * its limit.
  */
 function memoryVerdict(samples) {
   const late = samples.filter(({ hours }) => hours > MEMORY_WARM_UP_HOURS)
