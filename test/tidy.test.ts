@@ -37,7 +37,7 @@ const STOREYS: Readonly<Record<string, number>> = {
  * is named is a sub-room of its own. Above them all are the files that lie in the room itself.
  */
 const SUB_ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
-  model: [['units.ts'], ['errors.ts'], ['batch']],
+  model: [['units.ts'], ['errors.ts'], ['codecs'], ['batch']],
   log: [['format'], ['store'], ['recovery'], ['compaction'], ['inspection']],
   protocol: [['schema.ts'], ['messages'], ['assignors']],
   client: [['line'], ['producer', 'group', 'admin'], ['consumer']],
@@ -81,6 +81,7 @@ const HOMES: readonly { readonly what: RegExp; readonly files: readonly string[]
     what: /'node:zlib'/,
     files: [
       'model/batch/compression.ts',
+      'model/codecs/node-codec.ts',
       'cli/terminal/user-files.ts',
       'testing/simulation/no-threads.ts',
     ],

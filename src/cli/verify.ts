@@ -5,6 +5,7 @@ import type { Problem } from '../log/inspection/verify-files.js'
 import { inspectPartition } from '../log/inspection/verify-log.js'
 import { checkRootFiles } from '../log/inspection/verify-root.js'
 import type { SegmentSummary } from '../log/inspection/verify-segment.js'
+import { isReadable, type Codec } from '../model/batch/compression.js'
 import { JSON_OPTION } from './command-options.js'
 import { command } from './command.js'
 import { clock } from './terminal/ending.js'
@@ -63,7 +64,7 @@ function totalsOf(segments: readonly SegmentSummary[], partitions: number): Tota
   const notRead: Record<string, number> = {}
   for (const { codecs } of segments) {
     for (const [codec, count] of Object.entries(codecs)) {
-      if (codec !== 'none' && codec !== 'gzip') notRead[codec] = (notRead[codec] ?? 0) + count
+      if (!isReadable(codec as Codec)) notRead[codec] = (notRead[codec] ?? 0) + count
     }
   }
   return {

@@ -17,7 +17,7 @@ import {
   whyBroken,
   whyInvalid,
 } from '../model/batch/batch.js'
-import { DECOMPRESSED_BYTES_MAX, growthMax, isSupported } from '../model/batch/compression.js'
+import { DECOMPRESSED_BYTES_MAX, growthMax, isReadable } from '../model/batch/compression.js'
 import { RECORD_BYTES_MIN, RecordCursor } from '../model/batch/record-cursor.js'
 import { PartlogError, type ErrorCode } from '../model/errors.js'
 import type { Timestamp } from '../model/units.js'
@@ -144,7 +144,7 @@ function checkForeign(admitted: Admitted): void {
   }
   checkCount(batch)
   if (batch.codec === 'none') checkRecords(batch)
-  else if (batch.codec !== undefined && isSupported(batch.codec)) void admitted.contents
+  else if (isReadable(batch.codec)) void admitted.contents
 }
 
 /** Throws INVALID_RECORD if the payload cannot hold that many records, whatever its codec. */

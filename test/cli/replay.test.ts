@@ -11,6 +11,7 @@ import { replayCommand } from '../../src/cli/replay.js'
 import { Output } from '../../src/cli/terminal/output.js'
 import { Cluster, openLogDirectory, type Message } from '../../src/index.js'
 import { batchOf } from '../log/helpers.js'
+import { withoutZstd } from '../model/without-zstd.js'
 
 const GOLDEN = fileURLToPath(new URL('../golden', import.meta.url))
 const HOUR_MS = 3_600_000
@@ -96,16 +97,14 @@ it('a replay removes its bar before it prints a note', async () => {
 })
 
 it('a replay ends at a record it cannot read; with --skip-missing it reports it', async () => {
+  onTestFinished(withoutZstd())
   const words = ['codecs', '--dir', join(GOLDEN, 'codecs-0')]
   await expect(replay(words)).rejects.toThrow(
-    /offsets 240 to 279 are compressed with snappy, which .*; --skip-missing continues after it/,
+    /offsets 480 to 519 are compressed with zstd, which .*; --skip-missing continues after it/,
   )
   const { code, stderr } = await replay([...words, '--skip-missing'])
   expect(code).toBe(0)
-  for (const codec of ['lz4', 'snappy', 'zstd']) {
-    const sentence = `codecs-0: \\d+ batches \\(\\d+ records\\) compressed with ${codec} were not read\n`
-    expect(stderr).toMatch(new RegExp(sentence))
-  }
+  expect(stderr).toMatch(/codecs-0: 3 batches \(120 records\) compressed with zstd were not read\n/)
 })
 
 it('a replay keeps a record without a time, into a topic and out of it', async () => {

@@ -3,10 +3,11 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { crc32c } from '../../src/base/crc32c.js'
 import { Cluster, openLogDirectory, virtualClock, type Message } from '../../src/index.js'
 import { singleRecordBatch } from '../../src/model/batch/batch-builder.js'
+import { LACKS_ZSTD, withoutZstd } from '../model/without-zstd.js'
 import { WireClient } from '../wire/client.js'
 import { parseLines, partlog, started, tempFolder } from './helpers.js'
 import { elsewhere, oddMessages, recordsOf, storedCount, storedRecords } from './kafka-world.js'
@@ -336,7 +337,8 @@ describe('a mirror ends with an error', () => {
   })
 
   it('a mirror ends at records it cannot unpack, and keeps the records before them', async () => {
-    const { start, send, cluster, dir } = await source(0)
+    onTestFinished(withoutZstd())
+    const { at, send, cluster, dir } = await source(0)
     await send([{ partition: 1, value: 'readable' }])
     const [host = '', port] = (cluster.bootstrap[0] as string).split(':')
     const onConnect = (): void => undefined
@@ -349,7 +351,8 @@ describe('a mirror ends with an error', () => {
       topicData: [{ name: 'orders', partitionData }],
     })
     for (let n = 0; n < 2; n++) {
-      const { code, stderr } = await start().ended
+      const words = ['mirror', '--from', at('orders'), '--dir', dir]
+      const { code, stderr } = await started(words, { NODE_OPTIONS: LACKS_ZSTD }).ended
       expect(code).toBe(1)
       expect(stderr).toMatch(
         /^partlog: UNSUPPORTED_COMPRESSION_TYPE: orders-1: the batch at offset 1 .*zstd/m,

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { crc32c } from '../../src/base/crc32c.js'
 import { wireApi } from '../../src/protocol/framing.js'
+import { vector } from '../golden/vectors.js'
 import { batchOf } from '../log/helpers.js'
 import { reach, wireWorld, type WireClient } from './client.js'
 
@@ -46,8 +47,12 @@ describe('an answer to Produce', () => {
     ['an offset', 87, changed(batch => batch.writeBigInt64BE(5n, 0)), {}],
     ['another number of records', 87, changed(batch => batch.writeInt32BE(3, 57)), {}],
     ['a control batch', 87, changed(batch => batch.writeInt16BE(0x20, 21)), {}],
-    ['zstd of those who do not know it', 76, changed(b => b.writeInt16BE(4, 21)), { version: 6 }],
-    ['zstd', 0, changed(batch => batch.writeInt16BE(4, 21)), { version: 7 }],
+    ['zstd of those who do not know it', 76, vector('zstd'), { version: 6 }],
+    ['zstd', 0, vector('zstd'), { version: 7 }],
+    ['snappy', 0, vector('snappy'), {}],
+    ['lz4', 0, vector('lz4'), {}],
+    ['snappy that is none', 87, changed(batch => batch.writeInt16BE(2, 21)), {}],
+    ['lz4 that is none', 87, changed(batch => batch.writeInt16BE(3, 21)), {}],
     ['other acks', 21, batchOf(['a']), { acks: 2 }],
   ])('Produce answers whether a batch is appended: %s', async (_, errorCode, records, how) => {
     const { cluster, client } = await shop()

@@ -3,7 +3,7 @@
  *
  *   small    unpacked, checked and appended in one step, while the request has bytes left
  *   large    header checked → its turn in the partition → one of two slots → unpacked in another
- *            thread → records checked in steps → checked and appended in one step
+ *            thread, or in steps → records checked in steps → checked and appended in one step
  *
  * - The process has two slots, so it unpacks two batches of at most 64 MiB at a time, however many
  *   clients there are, and leaves two of libuv's four threads to files.
@@ -16,7 +16,8 @@ import { asBuffer } from '../../base/bytes.js'
 import type { Clock } from '../../base/clock.js'
 import { Limiter } from '../../base/tasks.js'
 import type { Batch } from '../../model/batch/batch.js'
-import { decompressAsync, type SupportedCodec } from '../../model/batch/compression.js'
+import { decompressAside, type Codec } from '../../model/batch/compression.js'
+import type { Turn } from '../../model/codecs/codec.js'
 import { onlyBatch } from '../../partition/admission.js'
 import { asInvalid, Contents, TooMuchAtOnce, type Unpacking } from '../../partition/contents.js'
 import type { Partition } from '../../partition/partition.js'
@@ -75,19 +76,21 @@ function appendLarge<T>(
   return SLOTS.run(async () => {
     checkLeads() // it may have waited for its slot
     const batch = onlyBatch(asBuffer(records))
-    const contents = new Contents(batch, await decompressed(batch))
-    do {
+    const turn = async (): Promise<void> => {
       await clock.turn()
       checkLeads()
-    } while (contents.check(RECORDS_PER_TURN))
+    }
+    const contents = new Contents(batch, await decompressed(batch, turn))
+    do await turn()
+    while (contents.check(RECORDS_PER_TURN))
     return append(records, { bytesLeft: 0, contents })
   })
 }
 
-/** Only gzip gets here: other codecs stay opaque, or need no unpacking. */
-async function decompressed({ codec, payload }: Batch): Promise<Uint8Array> {
+/** Only compressed batches that can be read get here. */
+async function decompressed({ codec, payload }: Batch, turn: Turn): Promise<Uint8Array> {
   try {
-    return await decompressAsync(codec as SupportedCodec, payload)
+    return await decompressAside(codec as Codec, payload, turn)
   } catch (error) {
     throw asInvalid(error)
   }

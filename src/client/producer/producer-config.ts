@@ -16,7 +16,7 @@ import {
   show,
   text,
 } from '../../base/options.js'
-import { SUPPORTED_CODECS } from '../../model/batch/compression.js'
+import { WRITTEN_CODECS } from '../../model/batch/compression.js'
 import { PartlogError } from '../../model/errors.js'
 import { REQUEST_TIMEOUT_MS } from '../line/client-config.js'
 import type { PartitionerFunction } from './partitioner.js'
@@ -40,7 +40,7 @@ export const PRODUCER_OPTIONS = {
   retryBackoffMs: option(integer(0), 100),
   retryBackoffMaxMs: option(integer(0), 1_000),
   metadataMaxAgeMs: option(integer(0), 300_000),
-  compression: option(oneOf(...SUPPORTED_CODECS), 'none'),
+  compression: option(oneOf(...WRITTEN_CODECS), 'none'),
   partitioner: optional(instance<PartitionerFunction>('a function', isFunction)),
 } satisfies OptionTable
 

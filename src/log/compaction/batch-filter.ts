@@ -14,9 +14,11 @@ import {
 } from '../../model/batch/batch.js'
 import {
   compressAsync,
-  decompressAsync,
-  isSupported,
-  type SupportedCodec,
+  decompressAside,
+  isReadable,
+  WRITTEN_CODECS,
+  type Codec,
+  type WrittenCodec,
 } from '../../model/batch/compression.js'
 import { RecordCursor } from '../../model/batch/record-cursor.js'
 import { NONE, type Offset, type Timestamp } from '../../model/units.js'
@@ -33,12 +35,12 @@ import type { Pace } from './pace.js'
 /** How many bytes more the length and deltas of a record may take than before. */
 const RECORD_GROWTH_MAX = 14
 
-/** The batch with its records decompressed; undefined if partlog cannot read its codec. */
-async function readable(batch: Batch): Promise<Batch | undefined> {
+/** The batch with its records decompressed; undefined if partlog cannot write its codec. */
+async function readable(batch: Batch, pace: Pace): Promise<Batch | undefined> {
   const { codec } = batch
-  if (codec === undefined || !isSupported(codec)) return undefined
+  if (!isReadable(codec) || !(WRITTEN_CODECS as readonly Codec[]).includes(codec)) return undefined
   if (codec === 'none') return batch
-  return unpacked(batch, await decompressAsync(codec, batch.payload))
+  return unpacked(batch, await decompressAside(codec, batch.payload, () => pace.turn()))
 }
 
 /**
@@ -51,7 +53,7 @@ export async function mapBatch(
   from: Offset,
   pace: Pace,
 ): Promise<Offset> {
-  const plain = countsForKeys(batch) ? await readable(batch) : undefined
+  const plain = countsForKeys(batch) ? await readable(batch, pace) : undefined
   if (plain === undefined) return batch.nextOffset
   for (const cursor = new RecordCursor(plain); cursor.next();) {
     if (pace.isDue) await pace.turn()
@@ -95,7 +97,7 @@ export class BatchFilter {
   /** The rest of a batch: the batch itself if nothing changes, undefined if nothing is left. */
   async filter(batch: Batch): Promise<Batch | undefined> {
     if (batch.isControl) return batch
-    const plain = await readable(batch)
+    const plain = await readable(batch, this.#options.pace)
     if (plain === undefined) {
       this.#isBehindUnread = true
       return batch
@@ -168,7 +170,7 @@ export class BatchFilter {
     const horizon = newHorizon ?? oldHorizon
     const baseTimestamp = horizon ?? kept.firstTimestamp
     const bytes = await this.#copyRecords(plain, kept.count, baseTimestamp)
-    const codec = batch.codec as SupportedCodec
+    const codec = batch.codec as WrittenCodec
     const packed = codec === 'none' ? bytes : await packedRecords(bytes, codec)
     const { maxTimestamp, count: recordsCount } = kept
     const hasDeleteHorizon = horizon !== undefined
@@ -211,7 +213,7 @@ function putRecord(
   return next + end - start
 }
 
-async function packedRecords(bytes: Buffer, codec: SupportedCodec): Promise<Buffer> {
+async function packedRecords(bytes: Buffer, codec: WrittenCodec): Promise<Buffer> {
   const payload = await compressAsync(codec, bytes.subarray(BATCH_HEADER_BYTES))
   const packed = Buffer.allocUnsafe(BATCH_HEADER_BYTES + payload.byteLength)
   packed.set(payload, BATCH_HEADER_BYTES)

@@ -1,6 +1,6 @@
 /* The settings of one log: a topic's settings as the log uses them. */
 
-import type { SupportedCodec } from '../../model/batch/compression.js'
+import type { WrittenCodec } from '../../model/batch/compression.js'
 import {
   settingValue,
   type TopicConfigText,
@@ -32,7 +32,7 @@ export interface LogConfig {
   readonly fileDeleteDelayMs: number
   readonly maxMessageBytes: number
   /** The codec that batches are recompressed with; undefined keeps the producer's. */
-  readonly codec: SupportedCodec | undefined
+  readonly codec: WrittenCodec | undefined
   readonly timestampType: 'CreateTime' | 'LogAppendTime'
   readonly timestampBeforeMaxMs: number
   readonly timestampAfterMaxMs: number

@@ -9,7 +9,7 @@
 
 import { join, type Disk } from '../../disk/disk.js'
 import type { Batch } from '../../model/batch/batch.js'
-import { isSupported } from '../../model/batch/compression.js'
+import { isReadable } from '../../model/batch/compression.js'
 import { RecordCursor } from '../../model/batch/record-cursor.js'
 import type { Offset } from '../../model/units.js'
 import { segmentFile } from '../format/files.js'
@@ -61,7 +61,7 @@ class Look {
 }
 
 function hasKeylessRecord(batch: Batch): boolean {
-  if (batch.codec === undefined || !isSupported(batch.codec)) return false
+  if (!isReadable(batch.codec)) return false
   try {
     for (const cursor = new RecordCursor(batch); cursor.next();) {
       if (cursor.keyRange === undefined) return true

@@ -2,7 +2,7 @@
 
 import { isDiskError, join, type Disk } from '../../disk/disk.js'
 import type { Batch } from '../../model/batch/batch.js'
-import { isSupported, type Codec } from '../../model/batch/compression.js'
+import { isReadable, type Codec } from '../../model/batch/compression.js'
 import { RecordCursor } from '../../model/batch/record-cursor.js'
 import type { Header, TimestampType } from '../../model/batch/record.js'
 import { PartlogError, toPartlogError } from '../../model/errors.js'
@@ -186,7 +186,7 @@ export class PartitionFolder implements PartitionDirectory {
   *#recordsOf(batch: Batch, bounds: Bounds): Generator<StoredTopicRecord> {
     const { isControl } = batch
     if (isControl && !bounds.includeControl) return
-    if (batch.codec === undefined || !isSupported(batch.codec)) {
+    if (!isReadable(batch.codec)) {
       return this.#countUnread(batch, bounds)
     }
     let next = batch.baseOffset

@@ -8,7 +8,7 @@
 
 import { isDiskError, join, type Disk, type DiskFile } from '../../disk/disk.js'
 import type { Batch } from '../../model/batch/batch.js'
-import { isSupported } from '../../model/batch/compression.js'
+import { isReadable } from '../../model/batch/compression.js'
 import { RecordCursor } from '../../model/batch/record-cursor.js'
 import {
   NONE,
@@ -235,7 +235,7 @@ export class SegmentWalk {
   }
 
   #checkRecords(batch: Batch, position: Position): void {
-    if (batch.codec === undefined || !isSupported(batch.codec)) return
+    if (!isReadable(batch.codec)) return
     let previous = batch.baseOffset - 1
     let newest: Timestamp = NONE
     try {

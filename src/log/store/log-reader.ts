@@ -14,7 +14,7 @@ import {
   whyBroken,
   type Batch,
 } from '../../model/batch/batch.js'
-import { isSupported } from '../../model/batch/compression.js'
+import { isReadable } from '../../model/batch/compression.js'
 import { RecordCursor } from '../../model/batch/record-cursor.js'
 import { NONE, type Offset, type Position, type Timestamp } from '../../model/units.js'
 import { IndexError } from '../format/index-file.js'
@@ -302,7 +302,7 @@ function firstRecordSince(
   from: Offset,
 ): OffsetAndTimestamp | undefined {
   if (batch.lastOffset < from) return undefined
-  if (batch.codec === undefined || !isSupported(batch.codec)) {
+  if (!isReadable(batch.codec)) {
     // Its records cannot be read: the header's numbers are the best answer.
     return { offset: Math.max(batch.baseOffset, from), timestamp: batch.maxTimestamp }
   }

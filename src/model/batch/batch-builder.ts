@@ -6,14 +6,14 @@
 import { assert } from '../../base/assert.js'
 import type { Timestamp } from '../units.js'
 import { BATCH_HEADER_BYTES, writeHeader } from './batch.js'
-import { compress, type SupportedCodec } from './compression.js'
+import { compress, type WrittenCodec } from './compression.js'
 import type { BytesIn, HeaderIn } from './record.js'
 import { RecordWriter, recordSizeMax, sizeBound, type RecordRun } from './record-writer.js'
 
 const NO_VIEW: Buffer = Buffer.alloc(0)
 
 export interface BatchOptions {
-  readonly codec?: SupportedCodec
+  readonly codec?: WrittenCodec
   readonly producerId?: number
   readonly producerEpoch?: number
   readonly baseSequence?: number
@@ -157,7 +157,7 @@ export function singleRecordBatch(
   return builder.build()
 }
 
-function compressed(plain: Buffer, codec: SupportedCodec): Buffer {
+function compressed(plain: Buffer, codec: WrittenCodec): Buffer {
   const payload = compress(codec, plain.subarray(BATCH_HEADER_BYTES))
   const bytes = Buffer.allocUnsafe(BATCH_HEADER_BYTES + payload.byteLength)
   bytes.set(payload, BATCH_HEADER_BYTES)

@@ -1,22 +1,26 @@
 /*
- * Codecs of a batch's records. The payload after the header is one compressed stream.
- * gzip comes from node:zlib; the others are recognised and named, but not read.
+ * Codecs of a batch's records. The payload after the header is one compressed stream. What each
+ * codec does is in ../codecs.
  */
 
 import { asBuffer } from '../../base/bytes.js'
+import { GrowsTooLarge, type CodecWork, type Turn } from '../codecs/codec.js'
+import { gzip } from '../codecs/gzip.js'
+import { lz4 } from '../codecs/lz4.js'
+import { snappy } from '../codecs/snappy.js'
+import { hasZstd, zstd } from '../codecs/zstd.js'
 import { PartlogError } from '../errors.js'
-
-/** Loaded when records are first compressed, or unpacked. */
-const zlib = () => process.getBuiltinModule('node:zlib')
 
 /** How the records of a batch are compressed (Kafka's compression.type). */
 export type Codec = 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd'
 
 const CODECS: readonly Codec[] = ['none', 'gzip', 'snappy', 'lz4', 'zstd']
 
-/** Codecs partlog writes and reads. */
-export const SUPPORTED_CODECS = ['none', 'gzip'] as const
-export type SupportedCodec = (typeof SUPPORTED_CODECS)[number]
+/** Codecs partlog writes. */
+export const WRITTEN_CODECS = ['none', 'gzip'] as const
+export type WrittenCodec = (typeof WRITTEN_CODECS)[number]
+
+const CODEC_WORK: Readonly<Record<Exclude<Codec, 'none'>, CodecWork>> = { gzip, snappy, lz4, zstd }
 
 /**
  * The most bytes one batch may grow to when it is read. A few hundred bytes of gzip can expand to
@@ -33,15 +37,16 @@ export function codecId(codec: Codec): number {
   return CODECS.indexOf(codec)
 }
 
-export function isSupported(codec: Codec): codec is SupportedCodec {
-  return codec === 'none' || codec === 'gzip'
+/** False for codec ids that do not exist, and for zstd on a Node that has none. */
+export function isReadable(codec: Codec | undefined): codec is Codec {
+  return codec !== undefined && (codec !== 'zstd' || hasZstd())
 }
 
 /** The most bytes that one byte can grow to, by the codec's format; zstd has no bound. */
 const GROWTH_MAX: Readonly<Record<Codec, number>> = {
   none: 1,
   gzip: 1_032, // deflate: a match of 258 bytes in 2 bits
-  snappy: 64, // a copy of 64 bytes takes at least 3 bytes
+  snappy: 22, // a copy of 64 bytes takes at least 3 bytes
   lz4: 255, // each further byte of a match's length stands for 255
   zstd: Infinity,
 }
@@ -50,9 +55,9 @@ export function growthMax(codec: Codec): number {
   return GROWTH_MAX[codec]
 }
 
-export function compress(codec: SupportedCodec, bytes: Uint8Array): Uint8Array {
+export function compress(codec: WrittenCodec, bytes: Uint8Array): Uint8Array {
   if (codec === 'none') return bytes
-  const { constants, gzipSync } = zlib()
+  const { constants, gzipSync } = process.getBuiltinModule('node:zlib')
   return gzipSync(bytes, { level: constants.Z_DEFAULT_COMPRESSION })
 }
 
@@ -71,28 +76,30 @@ export function decompressWithin(
   bytesMax: number,
 ): Uint8Array | undefined {
   if (codec === 'none') return bytes
-  if (codec !== 'gzip') {
-    throw new PartlogError(
-      'UNSUPPORTED_COMPRESSION_TYPE',
-      `records are compressed with ${codec}; partlog reads ${SUPPORTED_CODECS.join(' and ')}`,
-    )
-  }
+  const { announcedSize, unpack } = CODEC_WORK[codec]
+  const stream = asBuffer(bytes)
   const isPart = bytesMax < DECOMPRESSED_BYTES_MAX
-  if (isPart && (bytesMax <= 0 || announcedSize(bytes) > bytesMax)) return undefined
+  if (isPart && (bytesMax <= 0 || announcedSize(stream) > bytesMax)) return undefined
   try {
-    return zlib().gunzipSync(bytes, { maxOutputLength: Math.min(bytesMax, DECOMPRESSED_BYTES_MAX) })
+    return unpack(stream, Math.min(bytesMax, DECOMPRESSED_BYTES_MAX))
   } catch (error) {
-    if (isPart && isTooLarge(error)) return undefined
-    throw new PartlogError('CORRUPT_MESSAGE', whyNotGunzipped(error), { cause: error })
+    if (isPart && error instanceof GrowsTooLarge) return undefined
+    throw whyNotUnpacked(codec, error)
   }
 }
 
-// ── in another thread ────────────────────────────────────────────────────────────────────
+function whyNotUnpacked(codec: Codec, error: unknown): unknown {
+  if (!(error instanceof GrowsTooLarge)) return error
+  const sentence = `${codec} stream grows beyond ${DECOMPRESSED_BYTES_MAX} bytes`
+  return new PartlogError('CORRUPT_MESSAGE', sentence, { cause: error })
+}
+
+// ── beside the event loop ────────────────────────────────────────────────────────────────
 
 /** Like `compress`, in another thread. */
-export function compressAsync(codec: SupportedCodec, bytes: Uint8Array): Promise<Uint8Array> {
+export function compressAsync(codec: WrittenCodec, bytes: Uint8Array): Promise<Uint8Array> {
   if (codec === 'none') return Promise.resolve(bytes)
-  const { constants, gzip } = zlib()
+  const { constants, gzip } = process.getBuiltinModule('node:zlib')
   return new Promise((resolve, reject) => {
     gzip(bytes, { level: constants.Z_DEFAULT_COMPRESSION }, (error, result) => {
       if (error === null) resolve(result)
@@ -101,41 +108,15 @@ export function compressAsync(codec: SupportedCodec, bytes: Uint8Array): Promise
   })
 }
 
-/** Like `decompress`, in another thread. */
-export function decompressAsync(codec: SupportedCodec, bytes: Uint8Array): Promise<Uint8Array> {
+/** Like `decompress`, in another thread, or in steps between which `turn` lets others go on. */
+export function decompressAside(
+  codec: Codec,
+  bytes: Uint8Array,
+  turn: Turn,
+): Promise<Uint8Array> {
   if (codec === 'none') return Promise.resolve(bytes)
-  const { constants, gunzip } = zlib()
-  return new Promise((resolve, reject) => {
-    // One chunk of the announced size: several chunks would have to be joined.
-    const pieceMax = Math.min(announcedSize(bytes), bytes.length * GROWTH_MAX.gzip)
-    const chunkSize = clamped(pieceMax, constants.Z_DEFAULT_CHUNK, DECOMPRESSED_BYTES_MAX) + 64
-    gunzip(bytes, { chunkSize, maxOutputLength: DECOMPRESSED_BYTES_MAX }, (error, result) => {
-      if (error === null) resolve(result)
-      else reject(new PartlogError('CORRUPT_MESSAGE', whyNotGunzipped(error), { cause: error }))
-    })
+  const unpacked = CODEC_WORK[codec].unpackAside(asBuffer(bytes), DECOMPRESSED_BYTES_MAX, turn)
+  return unpacked.catch((error: unknown) => {
+    throw whyNotUnpacked(codec, error)
   })
-}
-
-/** Header and trailer of a gzip stream. */
-const GZIP_BYTES_MIN = 18
-
-/**
- * The size that a gzip stream announces in its last four bytes: a hint. It may be wrong, and a
- * stream of several members announces only that of its last member.
- */
-function announcedSize(bytes: Uint8Array): number {
-  return bytes.length < GZIP_BYTES_MIN ? 0 : asBuffer(bytes).readUInt32LE(bytes.length - 4)
-}
-
-function clamped(value: number, min: number, max: number): number {
-  return Math.min(Math.max(value, min), max)
-}
-
-function isTooLarge(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE'
-}
-
-function whyNotGunzipped(error: unknown): string {
-  if (isTooLarge(error)) return `gzip stream grows beyond ${DECOMPRESSED_BYTES_MAX} bytes`
-  return `gzip stream is damaged: ${(error as Error).message}`
 }

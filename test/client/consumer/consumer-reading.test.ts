@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { crc32c } from '../../../src/base/crc32c.js'
 import type { ConsumerRecord } from '../../../src/client/consumer/consumer-record.js'
 import { json } from '../../../src/client/line/serdes.js'
@@ -6,6 +6,7 @@ import type { JsonValue } from '../../../src/client/line/serdes.js'
 import { singleRecordBatch } from '../../../src/model/batch/batch-builder.js'
 import { PartlogError } from '../../../src/model/errors.js'
 import type { Request } from '../../../src/protocol/api.js'
+import { withoutZstd } from '../../model/without-zstd.js'
 import { countRequests, intercept, isPending, orders, settle, world } from '../world.js'
 
 const text = { valueDeserializer: 'string', autoOffsetReset: 'earliest' } as const
@@ -876,6 +877,7 @@ describe('when fetching fails', () => {
   })
 
   it('each poll reports a batch that cannot be read, and none skips it', async () => {
+    onTestFinished(withoutZstd())
     const { cluster } = await world()
     const zstd = singleRecordBatch(1, null, 'compressed')
     zstd.writeInt16BE(4, ATTRIBUTES_AT)

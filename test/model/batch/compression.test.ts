@@ -1,5 +1,5 @@
-import { gunzipSync, gzipSync } from 'node:zlib'
-import { describe, expect, it } from 'vitest'
+import zlib, { gunzipSync, gzipSync } from 'node:zlib'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { seededRandom } from '../../../src/base/random.js'
 import {
   Batch,
@@ -13,11 +13,39 @@ import {
   compress,
   decompress,
   DECOMPRESSED_BYTES_MAX,
-  decompressAsync,
+  decompressAside,
   decompressWithin,
-  isSupported,
+  isReadable,
 } from '../../../src/model/batch/compression.js'
 import { RecordCursor } from '../../../src/model/batch/record-cursor.js'
+import { goldenStream, LINES } from '../../golden/codecs.js'
+import { HAS_ZSTD, withoutZstd } from '../without-zstd.js'
+
+/** Not in the types of the oldest Node. */
+const { zstdCompressSync } = zlib as unknown as { zstdCompressSync: (bytes: Uint8Array) => Buffer }
+
+/** Never asked for by gzip, which works in another thread. */
+const turn = (): Promise<void> => Promise.reject(new Error('a turn'))
+
+/** Codecs besides gzip that this Node reads. */
+const READ = (['snappy', 'lz4', 'zstd'] as const).filter(codec => codec !== 'zstd' || HAS_ZSTD)
+
+/** Streams of one byte more than may come out, and more. */
+const BOMBS = {
+  snappy: () => {
+    const copies = DECOMPRESSED_BYTES_MAX / 64
+    const size = Buffer.from([0xc0, 0x80, 0x80, 0x20]) // 2^26 + 64
+    const literal = Buffer.from([60 << 2, 63, ...Array<number>(64).fill(1)])
+    return Buffer.concat([size, literal, Buffer.alloc(3 * copies, Buffer.from([0xfe, 1, 0]))])
+  },
+  lz4: () => {
+    const block = Buffer.from([0x1f, 97, 1, 0, ...Array<number>(256).fill(255), 256 - 20, 0]) // 64 KiB
+    const size = Buffer.from([block.length & 0xff, block.length >>> 8, 0, 0])
+    const blocks = Buffer.alloc((4 + block.length) * 1_025, Buffer.concat([size, block]))
+    return Buffer.concat([Buffer.from('04224d18604082', 'hex'), blocks, Buffer.alloc(4)])
+  },
+  zstd: () => zstdCompressSync(Buffer.alloc(DECOMPRESSED_BYTES_MAX + 1)),
+}
 
 const bytes = (text: string): Buffer => Buffer.from(text)
 
@@ -29,14 +57,51 @@ describe('codecs', () => {
     const codecs = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const
     expect(codecs.map(codecId)).toEqual([0, 1, 2, 3, 4])
     expect([0, 1, 2, 3, 4, 5, 6, 7].map(codecOf)).toEqual([...codecs, ...Array(3).fill(undefined)])
-    expect(codecs.map(isSupported)).toEqual([true, true, false, false, false])
+    expect(codecs.map(isReadable)).toEqual([true, true, true, true, HAS_ZSTD])
+    expect(isReadable(undefined)).toBe(false)
   })
 
-  it.each(['snappy', 'lz4', 'zstd'] as const)('the codec %s is refused by its name', codec => {
-    expect(() => decompress(codec, bytes('x'))).toThrow(
-      `UNSUPPORTED_COMPRESSION_TYPE: records are compressed with ${codec}; ` +
-        'partlog reads none and gzip',
-    )
+  it('a Node without zstd refuses it by its name', async () => {
+    onTestFinished(withoutZstd())
+    const sentence =
+      'UNSUPPORTED_COMPRESSION_TYPE: records are compressed with zstd; it needs Node 22.15 or later, ' +
+      `this is ${process.version}`
+    expect(isReadable('zstd')).toBe(false)
+    expect(() => decompress('zstd', bytes('x'))).toThrow(sentence)
+    await expect(decompressAside('zstd', bytes('x'), turn)).rejects.toThrow(sentence)
+  })
+
+  it.each(READ)('%s of Kafka is read: at once, within a bound, and aside', async codec => {
+    const stream = goldenStream(codec)
+    const size = LINES.length
+    const others = async (): Promise<void> => undefined
+    expect(Buffer.compare(decompress(codec, stream), LINES)).toBe(0)
+    expect(Buffer.compare(await decompressAside(codec, stream, others), LINES)).toBe(0)
+    expect(decompressWithin(codec, stream, size)?.length).toBe(size)
+    for (const most of [size - 1, 1000, 1, 0, -5]) {
+      expect(decompressWithin(codec, stream, most), String(most)).toBeUndefined()
+    }
+  })
+
+  it.each(READ)('%s that is cut or garbage is a CORRUPT_MESSAGE', async codec => {
+    const stream = goldenStream(codec)
+    const damage = new RegExp(`CORRUPT_MESSAGE: ${codec} stream is damaged: `)
+    const garbage = bytes('this is no stream at all')
+    const cut = [stream.subarray(0, -1), stream.subarray(0, 70), bytes('')]
+    for (const bad of [garbage, ...cut]) {
+      expect(() => decompress(codec, bad)).toThrow(damage)
+      await expect(decompressAside(codec, bad, turn)).rejects.toThrow(damage)
+    }
+  })
+
+  it.each(READ)('%s cannot grow without bound', async codec => {
+    const bomb = BOMBS[codec]()
+    const others = async (): Promise<void> => undefined
+    expect(bomb.length).toBeLessThan(DECOMPRESSED_BYTES_MAX / 20)
+    const sentence = `CORRUPT_MESSAGE: ${codec} stream grows beyond 67108864 bytes`
+    expect(() => decompress(codec, bomb)).toThrow(sentence)
+    await expect(decompressAside(codec, bomb, others)).rejects.toThrow(sentence)
+    expect(decompressWithin(codec, bomb, 1000)).toBeUndefined()
   })
 
   it.each([5, 6, 7])('the codec number %i, which Kafka never writes, is refused', id => {
@@ -129,10 +194,10 @@ describe('gzip within a bound', () => {
   it.each([0, 1, 20_000, 3_000_000])('another thread gives the same %i bytes', async length => {
     const plain = Buffer.from(seededRandom(length).bytes(length))
     const packed = Buffer.from(compress('gzip', plain))
-    expect(Buffer.compare(Buffer.from(await decompressAsync('gzip', packed)), plain)).toBe(0)
+    expect(Buffer.compare(Buffer.from(await decompressAside('gzip', packed, turn)), plain)).toBe(0)
     packed.writeUInt32LE(0xffff_ffff, packed.length - 4)
-    await expect(decompressAsync('gzip', packed)).rejects.toThrow('gzip stream is damaged')
+    await expect(decompressAside('gzip', packed, turn)).rejects.toThrow('gzip stream is damaged')
     const both = Buffer.concat([compress('gzip', plain), compress('gzip', bytes('x'))])
-    expect((await decompressAsync('gzip', both)).length).toBe(length + 1)
+    expect((await decompressAside('gzip', both, turn)).length).toBe(length + 1)
   })
 })
