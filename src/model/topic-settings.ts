@@ -1,5 +1,5 @@
 /*
- * Settings of a topic, with Kafka's names and defaults (4.3,
+ * Settings of a topic, with Kafka's names and defaults (4.4,
  * org.apache.kafka.common.config.TopicConfig). Where Kafka allows it, `-1` and the largest integer
  * mean "unlimited".
  */
@@ -35,7 +35,33 @@ export function listed(text: string): string[] {
   return text.trim().split(/\s*,\s*/)
 }
 
-export const TOPIC_SETTINGS = {
+const levels = integer(1, 9)
+const gzipLevel: typeof levels = {
+  expected: `${levels.expected}, or -1`,
+  parse: value => (value === -1 ? -1 : levels.parse(value)),
+  parseText: text => (text.trim() === '-1' ? -1 : levels.parseText(text)),
+}
+
+const REPLICA = /^\d+:\d+$/
+const areReplicas = (value: string): boolean => {
+  const given = listed(value).filter(item => item !== '')
+  return value.trim() === '*' || given.every(item => REPLICA.test(item))
+}
+const parseReplicas = (value: unknown): string | undefined =>
+  typeof value === 'string' && areReplicas(value) ? value : undefined
+const throttledReplicas: OptionType<string> = {
+  expected: '"*" or replicas as "partition:broker,partition:broker"',
+  parse: parseReplicas,
+  parseText: parseReplicas,
+}
+
+const tieredStorage: OptionType<boolean> = {
+  expected: 'false, as there is no tiered storage',
+  parse: value => (value === false ? value : undefined),
+  parseText: value => (flag.parseText(value) === false ? false : undefined),
+}
+
+const SETTINGS_IN_USE = {
   /** A segment is closed before it grows beyond this. Bytes; Kafka's minimum is 1 MiB. */
   'segment.bytes': option(integer(1024 * 1024, INT_MAX), 1024 ** 3),
   /** Like segment.bytes, without the minimum, for tests; overrides it when set. */
@@ -88,21 +114,51 @@ export const TOPIC_SETTINGS = {
   'unclean.leader.election.enable': option(flag, false),
 } as const
 
+/** The largest array of Java, less what its header may take. */
+const JAVA_ARRAY_MAX = INT_MAX - 8
+
+/**
+ * The settings that change nothing here: they are checked as Kafka checks them, kept and shown, so
+ * that the settings of a topic on a Kafka broker can be copied.
+ */
+export const SETTINGS_WITHOUT_EFFECT = {
+  /** How hard batches are compressed: the codec's own measure. */
+  'compression.gzip.level': option(gzipLevel, -1),
+  'compression.lz4.level': option(integer(1, 17), 9),
+  'compression.zstd.level': option(integer(-131_072, 22), 3),
+  /** The largest batch after decompression. Bytes. */
+  'max.decompressed.message.bytes': option(integer(1, JAVA_ARRAY_MAX), JAVA_ARRAY_MAX),
+  /** A sync after so many records, or so much time: `durability` decides that here. */
+  'flush.messages': option(integer(1), FOREVER),
+  'flush.ms': option(integer(0), FOREVER),
+  /** Files of segments are made in their full size. */
+  preallocate: option(flag, false),
+  /** Replicas whose replication is slowed down: `partition:broker,…`, `*` or none. */
+  'leader.replication.throttled.replicas': option(throttledReplicas, ''),
+  'follower.replication.throttled.replicas': option(throttledReplicas, ''),
+  /** Tiered storage: there is none here. As in Kafka without it, a topic cannot be given it. */
+  'remote.storage.enable': option(tieredStorage, false),
+  'remote.log.copy.disable': option(flag, false),
+  'remote.log.delete.on.disable': option(flag, false),
+  'remote.copy.lag.ms': option(integer(-1), 0),
+  'remote.copy.lag.bytes': option(integer(-1), -1),
+  'local.retention.ms': option(integer(-2), -2),
+  'local.retention.bytes': option(integer(-2), -2),
+  /** Whether share groups may use the topic for their dead letters. */
+  'errors.deadletterqueue.group.enable': option(flag, false),
+} as const
+
+/** All settings of a topic. */
+export const TOPIC_SETTINGS = { ...SETTINGS_IN_USE, ...SETTINGS_WITHOUT_EFFECT } as const
+
 /** The name of a topic's setting, the same as Kafka's. */
 export type TopicSetting = keyof typeof TOPIC_SETTINGS
 
-/** Settings that only topics on real Kafka brokers have: partlog's own brokers refuse them. */
+/** Settings of topics that only Kafka brokers before 4.0 have: partlog's own refuse them. */
 export type KafkaTopicSetting =
-  | `compression.${'gzip' | 'lz4' | 'zstd'}.level`
-  | `${'leader' | 'follower'}.replication.throttled.replicas`
-  | `local.retention.${'bytes' | 'ms'}`
-  | `remote.${'storage.enable' | 'log.copy.disable' | 'log.delete.on.disable'}`
-  | 'flush.messages'
-  | 'flush.ms'
   | 'message.downconversion.enable'
   | 'message.format.version'
   | 'message.timestamp.difference.max.ms'
-  | 'preallocate'
 
 /** Settings as a user gives them; values may be numbers, booleans or Kafka's text. */
 export type TopicConfigInput = {

@@ -86,7 +86,7 @@ function comparable(answer: unknown, now: number): unknown {
 const isNone = (field: unknown): boolean =>
   [null, '', 0, -1, ZERO_UUID].includes(field as string | number | null)
 
-/** Of those that partlog has, but for the one that Kafka 4.1 gives the whole cluster (KIP-966). */
+/** Of those that partlog has, but for the one that Kafka gives the whole cluster (KIP-966). */
 function settingsOf(configs: readonly unknown[]): unknown[] {
   return configs
     .filter(each => {

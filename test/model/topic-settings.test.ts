@@ -1,9 +1,11 @@
+import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { logConfig } from '../../src/log/format/log-config.js'
 import {
   checkSettingName,
   parseTopicConfig,
   settingTexts,
+  SETTINGS_WITHOUT_EFFECT,
   settingValue,
   TOPIC_SETTINGS,
   type TopicSetting,
@@ -48,6 +50,23 @@ describe('the settings of a topic', () => {
       'message.timestamp.after.max.ms': 3_600_000,
       'min.insync.replicas': 1,
       'unclean.leader.election.enable': false,
+      'compression.gzip.level': -1,
+      'compression.lz4.level': 9,
+      'compression.zstd.level': 3,
+      'max.decompressed.message.bytes': 2_147_483_639,
+      'flush.messages': Number.MAX_SAFE_INTEGER,
+      'flush.ms': Number.MAX_SAFE_INTEGER,
+      preallocate: false,
+      'leader.replication.throttled.replicas': '',
+      'follower.replication.throttled.replicas': '',
+      'remote.storage.enable': false,
+      'remote.log.copy.disable': false,
+      'remote.log.delete.on.disable': false,
+      'remote.copy.lag.ms': 0,
+      'remote.copy.lag.bytes': -1,
+      'local.retention.ms': -2,
+      'local.retention.bytes': -2,
+      'errors.deadletterqueue.group.enable': false,
     })
   })
 
@@ -100,6 +119,21 @@ describe('the settings of a topic', () => {
     ['message.timestamp.after.max.ms', 0, -1],
     ['message.timestamp.before.max.ms', 0, -1],
     ['min.insync.replicas', 1, 0],
+    ['compression.gzip.level', 1, 0],
+    ['compression.gzip.level', -1, -2],
+    ['compression.gzip.level', 9, 10],
+    ['compression.lz4.level', 1, 0],
+    ['compression.lz4.level', 17, 18],
+    ['compression.zstd.level', -131_072, -131_073],
+    ['compression.zstd.level', 22, 23],
+    ['max.decompressed.message.bytes', 1, 0],
+    ['max.decompressed.message.bytes', 2_147_483_639, 2_147_483_640],
+    ['flush.messages', 1, 0],
+    ['flush.ms', 0, -1],
+    ['remote.copy.lag.ms', -1, -2],
+    ['remote.copy.lag.bytes', -1, -2],
+    ['local.retention.ms', -2, -3],
+    ['local.retention.bytes', -2, -3],
   ] as const)('the last valid value of %s is %i; %i is refused', (name, good, bad) => {
     expect(settingValue(parseTopicConfig({ [name]: good }), name)).toBe(good)
     expect(settingValue(parseTopicConfig({ [name]: String(good) }), name)).toBe(good)
@@ -122,6 +156,13 @@ describe('the settings of a topic', () => {
     [{ 'message.timestamp.type': 'createtime' }, 'one of "CreateTime", "LogAppendTime"'],
     [{ 'unclean.leader.election.enable': 'yes' }, 'expected true or false'],
     [{ 'unclean.leader.election.enable': 1 }, 'expected true or false'],
+    [{ preallocate: 'yes' }, 'expected true or false'],
+    [{ 'remote.storage.enable': true }, 'expected false, as there is no tiered storage'],
+    [{ 'remote.storage.enable': 'TRUE' }, 'expected false, as there is no tiered storage'],
+    [{ 'leader.replication.throttled.replicas': 'none' }, 'expected "*" or replicas'],
+    [{ 'leader.replication.throttled.replicas': '0:1,*' }, 'expected "*" or replicas'],
+    [{ 'follower.replication.throttled.replicas': '0:-1' }, 'expected "*" or replicas'],
+    [{ 'follower.replication.throttled.replicas': 1 }, 'expected "*" or replicas'],
     ['retention.ms=5', 'topic settings: expected an object, got "retention.ms=5"'],
     [[1], 'expected an object, got an array'],
     [7, 'expected an object, got 7'],
@@ -142,6 +183,11 @@ describe('the settings of a topic', () => {
     expect(() => checkSettingName(name)).toThrow(sentence)
   })
 
+  it.each(['*', '', '0:1,1:2', ' 0:1 , 0:2 ', '0:1,'])('throttled replicas may be "%s"', text => {
+    const name = 'leader.replication.throttled.replicas'
+    expect({ ...parseTopicConfig({ [name]: text }) }).toEqual({ [name]: text })
+  })
+
   it('topic settings of a prototype are not read', () => {
     const input = JSON.parse('{"__proto__": {"retention.ms": "5"}}') as unknown
     expect(refusal(input)).toContain('topic setting "__proto__" does not exist')
@@ -149,6 +195,14 @@ describe('the settings of a topic', () => {
     expect({ ...parseTopicConfig(inherited) }).toEqual({})
     expect(settingValue(parseTopicConfig({}), 'retention.ms')).toBe(7 * DAY_MS)
   })
+})
+
+it('the manual lists the settings that change nothing', () => {
+  const manual = readFileSync(new URL('../../src/README.md', import.meta.url), 'utf8')
+  const rows = manual.split('\n').filter(line => line.startsWith('| `'))
+  for (const name of Object.keys(SETTINGS_WITHOUT_EFFECT)) {
+    expect(rows.filter(row => row.split(' | ')[0]?.includes(`\`${name}\``)), name).toHaveLength(1)
+  }
 })
 
 it('a stored setting that is not valid is refused, never taken for the default', () => {
@@ -203,7 +257,8 @@ describe('the settings in a request', () => {
 
 describe('the settings of a log', () => {
   it('every setting of a log follows that of its topic', () => {
-    const input: Readonly<Record<Exclude<TopicSetting, 'internal.segment.bytes'>, unknown>> = {
+    type Unused = 'internal.segment.bytes' | keyof typeof SETTINGS_WITHOUT_EFFECT
+    const input: Readonly<Record<Exclude<TopicSetting, Unused>, unknown>> = {
       'segment.bytes': 2_000_000,
       'segment.ms': 11,
       'segment.jitter.ms': 12,

@@ -58,6 +58,23 @@ const KINDS: Readonly<Record<TopicSetting, Kind | undefined>> = {
   'message.timestamp.after.max.ms': { type: long, broker: 'log.message.timestamp.after.max.ms' },
   'min.insync.replicas': { type: int, broker: 'min.insync.replicas' },
   'unclean.leader.election.enable': { type: boolean, broker: 'unclean.leader.election.enable' },
+  'compression.gzip.level': { type: int, broker: 'compression.gzip.level' },
+  'compression.lz4.level': { type: int, broker: 'compression.lz4.level' },
+  'compression.zstd.level': { type: int, broker: 'compression.zstd.level' },
+  'max.decompressed.message.bytes': { type: int, broker: 'max.decompressed.message.bytes' },
+  'flush.messages': { type: long, broker: 'log.flush.interval.messages' },
+  'flush.ms': { type: long },
+  preallocate: { type: boolean, broker: 'log.preallocate' },
+  'leader.replication.throttled.replicas': { type: list },
+  'follower.replication.throttled.replicas': { type: list },
+  'remote.storage.enable': { type: boolean },
+  'remote.log.copy.disable': { type: boolean },
+  'remote.log.delete.on.disable': { type: boolean },
+  'remote.copy.lag.ms': { type: long, broker: 'log.remote.copy.lag.ms' },
+  'remote.copy.lag.bytes': { type: long, broker: 'log.remote.copy.lag.bytes' },
+  'local.retention.ms': { type: long, broker: 'log.local.retention.ms' },
+  'local.retention.bytes': { type: long, broker: 'log.local.retention.bytes' },
+  'errors.deadletterqueue.group.enable': { type: boolean },
 }
 
 /** Kafka's text for "unlimited". */
