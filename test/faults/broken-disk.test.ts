@@ -4,6 +4,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { seededRandom } from '../../src/base/random.js'
 import { VirtualClock } from '../../src/base/virtual-clock.js'
 import type { Acks } from '../../src/client/producer/producer-config.js'
+import type { ClusterOptions } from '../../src/cluster/cluster-options.js'
 import { Cluster } from '../../src/cluster/cluster.js'
 import { DiskError } from '../../src/disk/disk.js'
 import { MemoryDisk } from '../../src/disk/memory-disk.js'
@@ -16,10 +17,10 @@ interface World {
   readonly events: string[]
 }
 
-async function opened(disk: MemoryDisk): Promise<World> {
+async function opened(disk: MemoryDisk, of: ClusterOptions = {}): Promise<World> {
   const clock = new VirtualClock()
   const random = seededRandom(3)
-  const cluster = await Cluster.onDisk(disk, { brokers: 3, clock, random })
+  const cluster = await Cluster.onDisk(disk, { brokers: 3, clock, random, ...of })
   onTestFinished(() => cluster.close())
   const events: string[] = []
   cluster.on('leader', ({ leader, topic }) => events.push(`${topic}: leader ${leader}`))
@@ -220,5 +221,29 @@ describe('the last in-sync replica, when its bytes are not what was written', ()
     await start(all, 1)
     expect(leaderOf(all)).toBe(1)
     await expect(sent(all, 'd')).rejects.toMatchObject({ code: 'CORRUPT_LOG' })
+  })
+})
+
+describe('a topic that is deleted', () => {
+  it('no partition of a deleted topic serves on when the folder of one cannot be renamed', async () => {
+    const { disk, cluster, clock } = await opened(new MemoryDisk(), { autoCreateTopics: false })
+    await cluster.admin.createTopic({ topic: 'orders', assignment: [[1], [1], [1]] })
+    const producer = cluster.producer({ acks: 1, deliveryTimeoutMs: 30_000 })
+    const send = (): Promise<PromiseSettledResult<unknown>[]> => {
+      const messages = [1, 2].map(partition => ({ partition, value: `${partition}` }))
+      const sends = messages.map(each => producer.send({ topic: 'orders', messages: [each] }))
+      return Promise.allSettled(sends)
+    }
+    await send()
+    disk.beforeOperation = ({ kind, path }) => {
+      if (kind !== 'rename' || path !== 'broker-1/orders-0') return undefined
+      throw new DiskError('EIO', kind, path)
+    }
+    await expect(cluster.admin.deleteTopic('orders')).rejects.toMatchObject({
+      code: 'KAFKA_STORAGE_ERROR',
+    })
+    const [settled] = await Promise.all([send(), clock.advance(60_000)])
+    expect(settled.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+    expect(disk.exists('broker-1/orders-1') || disk.exists('broker-1/orders-2')).toBe(false)
   })
 })

@@ -351,20 +351,24 @@ export class ReplicaManager {
     }
   }
 
+  /** All are retired before the first folder goes: if that fails, no other one serves on. */
   async #retireDeleted(image: ClusterImage): Promise<void> {
     const { logs, clock } = this.#options
     const exists = ({ topicId, topicPartition }: Partition): boolean =>
       image.topicById(topicId)?.name === topicPartition.topic
     const deleted = [...this.partitions()].filter(partition => !exists(partition))
-    for await (const partition of paced(deleted, clock)) {
+    for (const partition of deleted) {
       const { topic, partition: number } = partition.topicPartition
-      const gone = new PartlogError('UNKNOWN_TOPIC_OR_PARTITION', `topic ${topic} was deleted`)
-      const settings = this.#settings.get(partition.topicId)
-      const { fileDeleteDelayMs } = settings?.current ?? logConfig({})
       this.#forget(topic, number)
-      partition.retire(gone)
-      await logs.delete({ topic, partition: number }, fileDeleteDelayMs)
+      partition.retire(new PartlogError(UNKNOWN_TOPIC, `topic ${topic} was deleted`))
     }
+    let failure: unknown
+    for await (const { topicPartition, topicId } of paced(deleted, clock)) {
+      const { fileDeleteDelayMs } = this.#settings.get(topicId)?.current ?? logConfig({})
+      const deletion = logs.delete(topicPartition, fileDeleteDelayMs)
+      await deletion.catch((error: unknown) => (failure ??= error))
+    }
+    if (failure !== undefined) throw toPartlogError(failure)
     if (deleted.length > 0) await logs.writeCheckpoints()
   }
 
@@ -411,3 +415,5 @@ interface TopicLogSettings extends LogSettings {
   config: TopicConfigText
   current: LogConfig
 }
+
+const UNKNOWN_TOPIC = 'UNKNOWN_TOPIC_OR_PARTITION'

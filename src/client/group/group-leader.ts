@@ -4,8 +4,10 @@ import { show } from '../../base/options.js'
 import { Limiter } from '../../base/tasks.js'
 import { isPartlogError, PartlogError, toPartlogError } from '../../model/errors.js'
 import type { TopicPartition } from '../../model/names.js'
+import type { Response } from '../../protocol/api.js'
 import type { AssignableTopic, Assignor } from '../../protocol/assignors/assignor.js'
 import {
+  decodeAssignment,
   decodeSubscription,
   encodeAssignment,
   type MemberSubscription,
@@ -44,6 +46,42 @@ export async function assignPartitions(
     })),
     counts: new Map(names.map(name => [name, topics.get(name)?.partitions ?? 0])),
   }
+}
+
+/**
+ * The partitions that are assigned in the group, by topic: a static leader that returns does not
+ * assign (KIP-814), and has to find what has changed while it was away. If the group cannot be
+ * described, the partitions that exist now.
+ */
+export async function countsInGroup(
+  describing: Promise<Response<'DescribeGroups'>>,
+  roll: JoinGroupResponse['members'],
+  metadata: MetadataCache,
+): Promise<PartitionCounts> {
+  const names = new Set(
+    roll.flatMap(({ memberId, metadata: bytes }) => decodeSubscription(bytes, memberId).topics),
+  )
+  try {
+    const [group] = (await describing).groups
+    if (group?.groupState === 'Stable') return countsOf(group.members, names)
+  } catch {
+    // Whoever may join a group may mostly describe it; if not, it is as with Kafka's clients.
+  }
+  const topics = await topicsOf([...names], metadata)
+  return new Map([...names].map(name => [name, topics.get(name)?.partitions ?? 0]))
+}
+
+function countsOf(
+  members: Response<'DescribeGroups'>['groups'][number]['members'],
+  names: Iterable<string>,
+): PartitionCounts {
+  const counts = new Map([...names].map(name => [name, 0]))
+  for (const { memberAssignment } of members) {
+    for (const { topic } of decodeAssignment(memberAssignment).partitions) {
+      counts.set(topic, (counts.get(topic) ?? 0) + 1)
+    }
+  }
+  return counts
 }
 
 /**

@@ -30,7 +30,7 @@ import type { MetadataCache } from '../line/metadata-cache.js'
 import { userDataOf } from './assignor-option.js'
 import { BetweenRecords } from './between-records.js'
 import { NO_MEMBER, type GroupClient } from './group-client.js'
-import { assignPartitions, type Assignments, type PartitionCounts } from './group-leader.js'
+import { assignPartitions, countsInGroup, type PartitionCounts } from './group-leader.js'
 import { Heartbeat } from './heartbeat.js'
 import { heartbeatIntervalOf, heartbeatWaits, type MemberSettings } from './member-config.js'
 import { MEMBER_STATES, type MemberState } from './member-states.js'
@@ -385,15 +385,20 @@ export class GroupMember {
       generationId: joined.generationId ?? -1,
       protocolType: joined.protocolType ?? null,
       protocolName: joined.protocolName,
-      assignments: await this.#assignAsLeader(joined),
+      assignments: await this.#assignAsLeader(joined, life),
     })
     client.check(answer, `partitions of group ${groupId}`)
     return decodeAssignment(answer.assignment).partitions
   }
 
-  async #assignAsLeader(joined: JoinGroupResponse): Promise<Assignments> {
-    if (!this.#isLeader || joined.skipAssignment === true) return []
-    const { assignors, metadata } = this.#options
+  async #assignAsLeader(joined: JoinGroupResponse, life: AbortSignal) {
+    if (!this.#isLeader) return []
+    const { assignors, metadata, client } = this.#options
+    if (joined.skipAssignment === true) {
+      const describing = this.#ask(life, 'DescribeGroups', { groups: [client.groupId] })
+      this.#counts = await countsInGroup(describing, joined.members, metadata)
+      return []
+    }
     const assignor = assignors.find(({ name }) => name === joined.protocolName)
     if (assignor === undefined) {
       const sentence =

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { Consumer } from '../../../src/client/consumer/consumer-api.js'
 import type { ConsumerOptions } from '../../../src/client/consumer/consumer-options.js'
 import type { RebalanceEvent } from '../../../src/coordinator/groups/rebalance-reporter.js'
-import { errorId } from '../../../src/model/errors.js'
+import { errorId, PartlogError } from '../../../src/model/errors.js'
 import type { Request } from '../../../src/protocol/api.js'
 import { describeGroup } from '../../describe-group'
 import { intercept, isPending, orders, settle, world, type World } from '../world.js'
@@ -563,6 +563,31 @@ describe('a static member', () => {
     })
     const again = await joined(all, { groupInstanceId: 'i-1' })
     expect([shared, again.assignment()]).toEqual([[0], before])
+  })
+
+  it.each([
+    ['while it was away', true, true],
+    ['while it was away, and it may not describe the group', true, false],
+    ['after it is back', false, true],
+  ])('a static leader that returns shares out partitions that were added %s', async (_, isBefore, mayAsk) => {
+    const all = await world(2)
+    const options = { groupInstanceId: 'i-1', metadataMaxAgeMs: 10_000 }
+    const leader = await joined(all, options)
+    await stable(all, leader)
+    await leader.close()
+    intercept((api, _request, next) => {
+      if (api !== 'DescribeGroups' || mayAsk) return next()
+      throw new PartlogError('GROUP_AUTHORIZATION_FAILED', 'not for you')
+    })
+    const grow = (partitions: number): Promise<void> =>
+      all.cluster.admin.createPartitions({ topic: 'orders', partitions })
+    if (isBefore) await grow(3)
+    const again = await joined(all, options)
+    // As with Kafka's clients, what cannot be known is found with the next change.
+    if (!isBefore || !mayAsk) await grow(4)
+    await all.clock.advance(10_000)
+    await stable(all, again)
+    expect(again.assignment()).toEqual(orders(isBefore && mayAsk ? 3 : 4))
   })
 
   it('a static member that is away for longer than its session is removed', async () => {
