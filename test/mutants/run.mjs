@@ -4,7 +4,8 @@
  * files beside this one. It is made in a copy of the working tree, and what should catch it runs.
  *
  *   --only WORDS     mutants whose name, file or room has these words
- *   --with search    the search by seed alone, on every mutant of the rooms it can see
+ *   --with search    the search by seed alone, on the mutants of sought.mjs
+ *   --all yes        with the search: on every mutant of the rooms it can see
  *   --seeds N        so many seeds for each (default 100)
  *   --jobs N         so many copies at once (default 1)
  *
@@ -16,6 +17,7 @@
 import { parseArgs } from 'node:util'
 import { Copy } from './copy.mjs'
 import { MUTANTS, SEEN_BY_SEARCH } from './list.mjs'
+import { SOUGHT } from './sought.mjs'
 
 const LIMIT_MS = 240_000
 const ALL_LIMIT_MS = 900_000
@@ -24,6 +26,7 @@ const { values } = parseArgs({
   options: {
     only: { type: 'string' },
     with: { type: 'string' },
+    all: { type: 'string' },
     seeds: { type: 'string', default: '100' },
     jobs: { type: 'string', default: '1' },
   },
@@ -32,6 +35,7 @@ const isSearch = values.with === 'search'
 const words = (values.only ?? '').toLowerCase()
 const chosen = MUTANTS.filter(({ room, name, file, equivalent, unseen }) => {
   if (equivalent !== undefined) return false
+  if (isSearch && values.all === undefined && !SOUGHT.has(name)) return false
   if (isSearch && (!SEEN_BY_SEARCH.has(room) || unseen !== undefined)) return false
   return `${room} ${name} ${file}`.toLowerCase().includes(words)
 })

@@ -3,12 +3,16 @@
  * wrong. Because a log shows its order itself, all of them take linear time.
  */
 
-import type { FinalLog, History, Kept, Loss, Reading, Sent, TopicFacts } from './history.js'
+import type { Commit, FinalLog, History, Kept, Loss, Reading, Sent, TopicFacts } from './history.js'
+import { unexplained } from './linearizable.js'
+import { topicModel } from './topic-model.js'
 
 export interface Checked {
   readonly history: History
   readonly logs: readonly FinalLog[]
   readonly topics: readonly TopicFacts[]
+  /** Calls may have been made twice, because an answer was lost. */
+  readonly mayRepeat: boolean
 }
 
 type Checker = (run: Run) => string[]
@@ -17,12 +21,14 @@ type Checker = (run: Run) => string[]
 class Run {
   readonly history: History
   readonly logs: readonly FinalLog[]
+  readonly mayRepeat: boolean
   readonly #facts: ReadonlyMap<string, TopicFacts>
   readonly #logs: ReadonlyMap<string, FinalLog>
   readonly #records = new Map<string, Map<number, Kept>>()
 
-  constructor({ history, logs, topics }: Checked) {
+  constructor({ history, logs, topics, mayRepeat }: Checked) {
     this.history = history
+    this.mayRepeat = mayRepeat
     this.logs = logs
     this.#facts = new Map(topics.map(facts => [facts.topic, facts]))
     this.#logs = new Map(logs.map(log => [nameOf(log), log]))
@@ -32,8 +38,27 @@ class Run {
   }
 
   facts(topic: string): TopicFacts {
-    const known = { topic, isCompacted: false, isTrimmed: false, allowsUnclean: false }
-    return this.#facts.get(topic) ?? known
+    const facts = this.#facts.get(topic)
+    if (facts === undefined) throw new Error(`nothing is known of topic ${topic}`)
+    return facts
+  }
+
+  /** True if it was sent when the topic was the one that is there at the end. */
+  isOfLastTopic({ topic, begun }: Sent): boolean {
+    if (!this.facts(topic).isRemade) return true
+    return this.history.changes.every(change => {
+      const isDeletion = change.topic === topic && change.act === 'delete'
+      return !isDeletion || change.answer === 'UNKNOWN_TOPIC_OR_PARTITION' || change.to < begun
+    })
+  }
+
+  /** Readings of topics that were not made again: in those offsets begin anew. */
+  get steadyReadings(): Reading[] {
+    return this.history.readings.filter(({ topic }) => !this.facts(topic).isRemade)
+  }
+
+  get steadyCommits(): Commit[] {
+    return this.history.commits.filter(({ topic }) => !this.facts(topic).isRemade)
   }
 
   log(of: { readonly topic: string; readonly partition: number }): FinalLog | undefined {
@@ -68,7 +93,7 @@ class Run {
   }
 
   #isReplaced(log: FinalLog, offset: number, key: string | null): boolean {
-    if (key === null) return false
+    if (key === null) return true // compaction drops what has no key
     return log.records.some(each => each.offset > offset && each.key === key)
   }
 }
@@ -84,7 +109,7 @@ const placeOf = ({ topic, partition, offset }: Sent): string =>
 /** An acknowledged record is where its acknowledgement says. */
 const nothingIsLost: Checker = run =>
   run.history.sent.flatMap(sent => {
-    if (sent.outcome !== 'ok' || sent.offset < 0) return []
+    if (sent.outcome !== 'ok' || sent.offset < 0 || !run.isOfLastTopic(sent)) return []
     const found = run.at(sent, sent.offset)
     if (found?.value === sent.value) return []
     const isSafe = sent.acks === -1
@@ -151,6 +176,7 @@ const ordersAreKept: Checker = run => {
   const last = new Map<string, Sent>()
   return run.history.sent.flatMap(sent => {
     if (sent.outcome !== 'ok' || sent.offset < 0 || !sent.isIdempotent) return []
+    if (!run.isOfLastTopic(sent)) return []
     const lane = `${sent.sender} ${nameOf(sent)}`
     const before = last.get(lane)
     last.set(lane, sent)
@@ -165,7 +191,7 @@ const ordersAreKept: Checker = run => {
 /** What a consumer saw at an offset is what everybody sees there. */
 const readsRepeat: Checker = run => {
   const seen = new Map<string, string | null>()
-  return run.history.readings.flatMap(reading =>
+  return run.steadyReadings.flatMap(reading =>
     reading.reads.flatMap(({ offset, value, atMs }) => {
       if (run.isLossTold(reading, offset, 0)) return []
       if (run.isLostWithPower(atMs)) return []
@@ -191,7 +217,7 @@ function isUnder(run: Run, reading: Reading, offset: number): boolean {
 
 /** Offsets ascend while a member has a partition, and no record between two is left out. */
 const readingsAreWhole: Checker = run =>
-  run.history.readings.flatMap(reading => {
+  run.steadyReadings.flatMap(reading => {
     const records = run.log(reading)?.records ?? []
     let before = -1
     return reading.reads.flatMap(({ offset, atMs }) => {
@@ -204,9 +230,9 @@ const readingsAreWhole: Checker = run =>
         wrong.push(`${whoOf(reading)} read ${offset} after ${before}`)
       } else if (before >= 0) {
         const skipped = records.find(each => each.offset > before && each.offset < offset)
-        if (skipped !== undefined && !run.facts(reading.topic).isTrimmed) {
-          wrong.push(`${whoOf(reading)} read ${offset} after ${before} (${atMs} ms), not
- ${skipped.offset}`)
+        if (skipped !== undefined) {
+          const when = `${before} (${atMs} ms)`
+          wrong.push(`${whoOf(reading)} read ${offset} after ${when}, not ${skipped.offset}`)
         }
       }
       before = offset
@@ -216,7 +242,7 @@ const readingsAreWhole: Checker = run =>
 
 /** Who gets a partition goes on where the group has committed, not before. */
 const readingsGoOn: Checker = run =>
-  run.history.readings.flatMap(reading => {
+  run.steadyReadings.flatMap(reading => {
     const [first] = reading.reads
     if (first === undefined || first.offset >= reading.committedBefore) return []
     if (run.isLossTold(reading, first.offset, 0) || run.isLostWithPower(0)) return []
@@ -244,7 +270,7 @@ const ownersAreAlone: Checker = run => {
 /** Nothing is committed that no member of the group has processed. */
 const commitsAreEarned: Checker = run => {
   const processed = processedBy(run)
-  return run.history.commits.flatMap(({ group, topic, partition, offset, how, atMs }) => {
+  return run.steadyCommits.flatMap(({ group, topic, partition, offset, how, atMs }) => {
     const log = run.log({ topic, partition })
     if (log === undefined || run.isLossTold({ topic, partition }, 0, 0)) return []
     const done = processed.get(`${group} ${topic}-${partition}`) ?? new Map<number, number>()
@@ -266,8 +292,9 @@ function processedBy(run: Run): Map<string, Map<number, number>> {
     const key = `${reading.group} ${nameOf(reading)}`
     const done = processed.get(key) ?? new Map<number, number>()
     processed.set(key, done)
-    for (const { offset, isProcessed, atMs } of reading.reads) {
-      if (isProcessed) done.set(offset, Math.min(atMs, done.get(offset) ?? Infinity))
+    for (const { offset, processedAtMs } of reading.reads) {
+      if (processedAtMs === Infinity) continue
+      done.set(offset, Math.min(processedAtMs, done.get(offset) ?? Infinity))
     }
   }
   return processed
@@ -276,7 +303,7 @@ function processedBy(run: Run): Map<string, Map<number, number>> {
 /** Looked up again and again, a committed offset never goes back. */
 const commitsStay: Checker = run => {
   const last = new Map<string, number>()
-  return run.history.commits.flatMap(({ group, topic, partition, offset, how, atMs }) => {
+  return run.steadyCommits.flatMap(({ group, topic, partition, offset, how, atMs }) => {
     if (how !== 'seen') return []
     const key = `${group} ${topic}-${partition}`
     const before = last.get(key) ?? -1
@@ -293,8 +320,7 @@ const everythingIsProcessed: Checker = run => {
   const groups = new Set(run.history.readings.map(({ group }) => group))
   return [...groups].flatMap(group =>
     run.logs.flatMap(log => {
-      const { isCompacted, isTrimmed } = run.facts(log.topic)
-      if (isCompacted || isTrimmed || run.isLossTold(log, 0, 0)) return []
+      if (run.isLossTold(log, 0, 0)) return []
       const done = processed.get(`${group} ${nameOf(log)}`)
       const missing = log.records.filter(({ offset }) => done?.has(offset) !== true)
       if (missing.length === 0) return []
@@ -303,6 +329,56 @@ const everythingIsProcessed: Checker = run => {
     }),
   )
 }
+
+// ── what was administered ────────────────────────────────────────────────────────────────
+
+/** Calls about topics could have been made one after the other. */
+const topicsAreLinear: Checker = run => {
+  if (run.isLostWithPower(0)) return []
+  const topics = new Set(run.history.changes.map(({ topic }) => topic))
+  return [...topics].flatMap(topic => {
+    const own = run.history.changes.filter(change => change.topic === topic)
+    const left = unexplained(own, topicModel(run.mayRepeat))
+    if (left.length === 0) return []
+    const told = left.map(({ act, from, to, answer }) => `${act} ${from}–${to}: ${answer}`)
+    return [`no order of the calls about ${topic} explains ${told.join('; ')}`]
+  })
+}
+
+/** Records are deleted when somebody asks for it, up to where he asked, and then for good. */
+const deletionsAreAsked: Checker = run =>
+  run.logs.flatMap(log => {
+    const { isRemade, isRetained, allowsUnclean } = run.facts(log.topic)
+    if (isRemade || allowsUnclean || run.isLostWithPower(0) || run.isLossTold(log, 0, 0)) return []
+    const asked = run.history.deletions.filter(each => nameOf(each) === nameOf(log))
+    const most = Math.max(0, ...asked.map(({ offset }) => offset))
+    const kept = asked.filter(({ start }) => start >= 0)
+    const least = Math.max(0, ...kept.map(({ start }) => start))
+    const wrong: string[] = []
+    if (isRetained && log.startOffset > most) {
+      wrong.push(`${nameOf(log)} begins at ${log.startOffset}, the deletions went up to ${most}`)
+    }
+    if (log.startOffset < least) {
+      wrong.push(`${nameOf(log)} begins at ${log.startOffset}, ${least} was acknowledged`)
+    }
+    const early = kept.find(({ offset, start }) => start < offset)
+    if (early !== undefined) {
+      wrong.push(`${nameOf(log)} begins at ${early.start}, ${early.offset} was asked for`)
+    }
+    return wrong
+  })
+
+/** A call of send ends in the time it has. */
+const sendsEnd: Checker = run =>
+  run.history.sent.flatMap(({ value, sender, beganAtMs, settledAtMs, limitMs }) => {
+    const tookMs = settledAtMs - beganAtMs
+    if (settledAtMs < 0 || tookMs <= limitMs + SEND_LATE_MS) return []
+    if (run.history.disturbed.has(sender.split('.')[0] ?? '')) return []
+    return [`${value} took ${tookMs} ms, it had ${limitMs} ms`]
+  })
+
+/** Timers of the world may be late. */
+const SEND_LATE_MS = 100
 
 export const CHECKERS = {
   nothingIsLost,
@@ -317,6 +393,9 @@ export const CHECKERS = {
   commitsAreEarned,
   commitsStay,
   everythingIsProcessed,
+  topicsAreLinear,
+  deletionsAreAsked,
+  sendsEnd,
 } satisfies Readonly<Record<string, Checker>>
 
 /** Everything that is wrong, by checker. */

@@ -15,6 +15,12 @@ export interface Sent {
   readonly value: string
   readonly acks: number
   readonly isIdempotent: boolean
+  /** In the order of all that happens in the run. */
+  readonly begun: number
+  readonly beganAtMs: number
+  /** It may take so long. */
+  readonly limitMs: number
+  settledAtMs: number
   outcome: Outcome
   error: string
   partition: number
@@ -29,7 +35,8 @@ export interface Read {
   readonly offset: number
   readonly value: string | null
   readonly atMs: number
-  isProcessed: boolean
+  /** When its handler had ended; Infinity: never. */
+  processedAtMs: number
 }
 
 /** What one member read of one partition between getting it and giving it up. */
@@ -56,6 +63,35 @@ export interface Commit {
   readonly offset: number
   readonly atMs: number
   readonly how: 'committed' | 'seen'
+}
+
+/** What somebody asked of a topic. */
+export type Asked =
+  | { readonly act: 'make'; readonly partitions: number; readonly settings: Settings }
+  | { readonly act: 'grow'; readonly partitions: number }
+  | { readonly act: 'set'; readonly settings: Settings }
+  | { readonly act: 'delete' | 'count' | 'look' }
+
+type Settings = Readonly<Record<string, string | null>>
+
+/** A call of an administrator. */
+export type Change = Asked & {
+  readonly topic: string
+  /** When it began and ended, in the order of all that happens in the run; Infinity: never. */
+  from: number
+  to: number
+  /** `ok`, an error, `unknown`, or what was to be seen. */
+  answer: string
+}
+
+/** Records before an offset were to be deleted. */
+export interface Deletion {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  readonly atMs: number
+  /** The start of the log as it was acknowledged; −1: it was not. */
+  start: number
 }
 
 /** Records that the cluster itself has reported lost. */
@@ -90,6 +126,10 @@ export interface TopicFacts {
   readonly isTrimmed: boolean
   /** Leaders may be elected that do not have all records. */
   readonly allowsUnclean: boolean
+  /** It was deleted and made again: offsets and commits begin anew. */
+  readonly isRemade: boolean
+  /** Records are deleted only when somebody asks for it. */
+  readonly isRetained: boolean
 }
 
 export class History {
@@ -97,8 +137,19 @@ export class History {
   readonly readings: Reading[] = []
   readonly commits: Commit[] = []
   readonly losses: Loss[] = []
+  readonly changes: Change[] = []
+  readonly deletions: Deletion[] = []
+  /** Programs that stood still for a while, or were killed. */
+  readonly disturbed = new Set<string>()
   /** When the power was cut: what was only written may be gone. */
   readonly powerCuts: { readonly atMs: number; readonly survives: 'durable' | 'nothing' }[] = []
+
+  #ticks = 0
+
+  /** A number above all earlier ones. */
+  tick(): number {
+    return ++this.#ticks
+  }
 
   /** The highest offset of a partition that is known to be committed; −1: none. */
   committed(group: string, topic: string, partition: number): number {

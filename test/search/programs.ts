@@ -19,6 +19,12 @@ export interface Stage {
   readonly fail: (sentence: string) => void
   /** True once members should leave. */
   readonly isOver: () => boolean
+  /** True while no fault is under way. */
+  readonly isPeaceful: () => boolean
+  /** True in the quiet phase. */
+  readonly isHeld: () => boolean
+  /** Resolves when a program may go on, outside of the quiet phase. */
+  readonly hold: (name: string, life: Life) => Promise<void>
   /** A send was acknowledged. */
   readonly acknowledged: () => void
 }
@@ -34,18 +40,27 @@ type Record_ = {
 
 export function producerProgram(stage: Stage, shape: ProducerShape): Program {
   let begun = 0
-  return async ({ cluster, life, sleep }) => {
+  /** Topics that nobody makes again. */
+  const gone = new Set<string>()
+  return async own => {
+    const { cluster, life, sleep } = own
     const random = streamOf(stage.seed, `${shape.name} ${life}`)
     const producer = cluster.producer(shape.options)
     const inFlight = new Set<Promise<void>>()
-    while (begun < shape.messages) {
+    while (begun < shape.messages && gone.size < shape.topics.length) {
+      if (stage.isHeld()) await Promise.all(inFlight)
+      await stage.hold(shape.name, own)
       const count = Math.min(between(random, 1, shape.perSend), shape.messages - begun)
       const first = begun
       begun += count
       const sent = Array.from({ length: count }, (_, n) =>
-        newSent(stage, shape, { random, life, number: first + n }),
+        newSent(stage, shape, { random, life, number: first + n, gone }),
       )
-      const done = send(stage, producer, sent).finally(() => inFlight.delete(done))
+      const done = send(stage, producer, sent).finally(() => {
+        inFlight.delete(done)
+        const missed = sent.filter(({ error }) => error === 'UNKNOWN_TOPIC_OR_PARTITION')
+        if (stage.isPeaceful()) for (const { topic } of missed) gone.add(topic)
+      })
       inFlight.add(done)
       if (inFlight.size >= shape.inFlightMax) await Promise.race(inFlight)
       if (shape.pauseMaxMs > 0) await sleep(random.int(shape.pauseMaxMs + 1))
@@ -55,18 +70,30 @@ export function producerProgram(stage: Stage, shape: ProducerShape): Program {
   }
 }
 
+interface Drawn {
+  readonly random: Random
+  readonly life: number
+  readonly number: number
+  readonly gone: ReadonlySet<string>
+}
+
 function newSent(
-  { history }: Stage,
+  { history, nowMs }: Stage,
   { name, topics, keys, options }: ProducerShape,
-  { random, life, number }: { readonly random: Random; readonly life: number; number: number },
+  { random, life, number, gone }: Drawn,
 ): Sent {
+  const left = topics.filter(topic => !gone.has(topic))
   const sent: Sent = {
     sender: `${name}.${life}`,
-    topic: pick(random, topics),
+    topic: pick(random, left),
     key: keys === 0 ? null : `k${random.int(keys)}`,
     value: `${name}.${life}-${number}`,
     acks: options.acks === 'all' ? -1 : (options.acks ?? -1),
     isIdempotent: options.enableIdempotence ?? true,
+    begun: history.tick(),
+    beganAtMs: nowMs(),
+    limitMs: (options.maxBlockMs ?? 0) + (options.deliveryTimeoutMs ?? 0),
+    settledAtMs: -1,
     outcome: 'unknown',
     error: '',
     partition: -1,
@@ -96,6 +123,7 @@ async function send(stage: Stage, producer: Producer, sent: readonly Sent[]): Pr
       } catch (error) {
         noteFailure(stage, own, error)
       }
+      for (const each of own) each.settledAtMs = stage.nowMs()
     }),
   )
 }
@@ -130,6 +158,7 @@ class Member {
   readonly #stage: Stage
   readonly #shape: MemberShape
   readonly #life: Life
+  readonly #stay: number
   readonly #name: string
   readonly #consumer: Consumer<Uint8Array, string>
   readonly #readings = new Map<string, Reading>()
@@ -139,6 +168,7 @@ class Member {
     this.#stage = stage
     this.#shape = shape
     this.#life = life
+    this.#stay = stay
     this.#name = `${shape.name}.${life.life}.${stay}`
     this.random = streamOf(stage.seed, this.#name)
     this.#consumer = life.cluster.consumer({ ...shape.options, valueDeserializer: 'string' })
@@ -147,7 +177,7 @@ class Member {
   /** Until the member leaves, or the run is over. */
   async read(): Promise<void> {
     try {
-      await this.#consumer.subscribe(this.#shape.topics, {
+      await this.#consumer.subscribe(this.#subscription, {
         onPartitionsAssigned: partitions => this.#assigned(partitions),
         onPartitionsRevoked: partitions => this.#revoked(partitions),
       })
@@ -158,6 +188,12 @@ class Member {
       await this.#consumer.close().catch(() => undefined)
     }
     this.#revoked([...this.#readings.values()])
+  }
+
+  /** A list is refused while one of its topics does not exist. */
+  get #subscription(): readonly string[] | RegExp {
+    const { topics, isPattern } = this.#shape
+    return isPattern || this.#stay % 2 === 0 ? new RegExp(`^(${topics.join('|')})$`) : topics
   }
 
   readonly #readAs: Readonly<Record<MemberShape['style'], () => Promise<void>>> = {
@@ -174,8 +210,7 @@ class Member {
     'manual commits': async () => {
       while (!this.#isLeaving) {
         const records = await this.#consumer.poll({ timeoutMs: 500 })
-        for (const record of records) {
-          const read = this.#note(record)
+        for (const read of records.map(record => this.#note(record))) {
           await this.#work()
           this.#processed([read])
         }
@@ -321,14 +356,14 @@ class Member {
         `${this.#name} was given ${offset} of ${topic}-${partition}, which it does not have`,
       )
     }
-    const read = { topic, partition, offset, value, atMs: this.#stage.nowMs(), isProcessed: false }
+    const read = { topic, partition, offset, value, atMs: this.#stage.nowMs(), processedAtMs: Infinity }
     const place = reading ?? this.#begin(topic, partition, -1)
     place.reads.push(read)
     return read
   }
 
   #processed(reads: readonly Read[]): void {
-    for (const read of reads) read.isProcessed = true
+    for (const read of reads) read.processedAtMs = this.#stage.nowMs()
   }
 }
 
@@ -342,6 +377,7 @@ const EXPECTED = new Set([
   'REBALANCE_IN_PROGRESS',
   'REQUEST_TIMED_OUT',
   'UNKNOWN_MEMBER_ID',
+  'UNKNOWN_TOPIC_OR_PARTITION', // until it is made again
   'UNRELEASED_INSTANCE_ID',
 ])
 

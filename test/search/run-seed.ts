@@ -4,7 +4,6 @@
  */
 
 import { watchSteps, type StateTable } from '../../src/base/states.js'
-import type { ConsumerRecord } from '../../src/client/consumer/consumer-record.js'
 import { POSITION_STATES } from '../../src/client/consumer/partition-state.js'
 import { MEMBER_STATES } from '../../src/client/group/member-states.js'
 import { BATCH_STATES } from '../../src/client/producer/batch-states.js'
@@ -15,15 +14,19 @@ import type { FaultKind } from '../../src/testing/faults/fault-kinds.js'
 import { FAULT_KINDS } from '../../src/testing/faults/fault-kinds.js'
 import { drawPlan, RunningPlan, type PlannedFault } from '../../src/testing/faults/fault-plan.js'
 import { wordsOf } from '../../src/testing/simulation/event-words.js'
+import type { Life } from '../../src/testing/simulation/app-process.js'
 import { doWithoutThreads } from '../../src/testing/simulation/no-threads.js'
 import type { Damage } from '../../src/testing/simulation/power-cut.js'
 import { SimulatedCluster } from '../../src/testing/simulation/simulated-cluster.js'
 import { chance, pick, streamOf } from '../../src/testing/simulation/streams.js'
+import { administratorProgram, makeTopic, notePartitions, noteSettings } from './administrators.js'
 import { checkHistory } from './checkers.js'
 import { checkFiles } from './files.js'
-import { History, type FinalLog } from './history.js'
+import { readLogs } from './final-logs.js'
+import { History } from './history.js'
 import { Invariants } from './invariants.js'
 import { memberProgram, producerProgram, watchCommits, type Stage } from './programs.js'
+import { Rest } from './rest.js'
 import { drawShape, type Shape } from './shape.js'
 
 /** What is left out of a run, to make it shorter. */
@@ -85,18 +88,25 @@ class SeedRun {
   readonly #shape: Shape
   readonly #world: SimulatedCluster
   readonly #history = new History()
-  readonly #invariants = new Invariants()
+  readonly #invariants: Invariants
   readonly #problems: string[] = []
   readonly #plan: readonly PlannedFault[]
   /** How often each kind of fault has hurt something, and what else happened. */
   readonly #counts = new Map<string, number>([...KINDS, ...STEPS].map(what => [what, 0]))
   #acknowledged = 0
   #isOver = false
+  /** No fault is under way, and none will begin. */
+  #isPeaceful = false
+  /** Producers and administrators wait. */
+  #isHeld = false
+  readonly #held = new Set<string>()
   #isWatching = true
 
   constructor(seed: number, cuts: Cuts) {
     this.#seed = seed
     this.#shape = cut(drawShape(seed), cuts)
+    const remade = this.#shape.topics.filter(({ isRemade }) => isRemade)
+    this.#invariants = new Invariants(remade.map(({ topic }) => topic))
     this.#world = new SimulatedCluster(seed, this.#shape.cluster)
     const { faultsMs: lengthMs, faultsMax } = this.#shape
     const plan = drawPlan(streamOf(seed, 'plan'), { kinds: KINDS, lengthMs, faultsMax })
@@ -105,14 +115,14 @@ class SeedRun {
 
   result(): Ran {
     const { story } = this.#world
-    const { producers, members } = this.#shape
+    const { producers, members, administrators } = this.#shape
     return {
       seed: this.#seed,
       problems: [...new Set([...this.#problems, ...this.#invariants.problems])],
       story: story.lines,
       hash: story.hash,
       plan: this.#plan,
-      programs: [...producers, ...members].map(({ name }) => name),
+      programs: [...producers, ...members, ...administrators].map(({ name }) => name),
       counts: Object.fromEntries(this.#counts),
     }
   }
@@ -141,15 +151,43 @@ class SeedRun {
   async #live(): Promise<void> {
     const world = this.#world
     await world.passing(world.open(), CALL_MS)
-    for (const { topic, partitions, replicationFactor, config } of this.#shape.topics) {
-      const asked = { topic, partitions, replicationFactor, config }
-      await world.passing(world.cluster.admin.createTopic(asked), CALL_MS)
+    for (const topic of this.#shape.topics) {
+      await world.passing(makeTopic(this.#history, world.cluster.admin, topic), CALL_MS)
     }
     this.#startPrograms()
-    const plan = new RunningPlan(world, this.#plan)
     this.#watch()
-    const deadline = world.clock.monotonicMs() + this.#shape.faultsMs
-    await this.#disasters(deadline)
+    for (const [index, phase] of this.#phases().entries()) {
+      this.#isHeld = false
+      this.#isPeaceful = false
+      await this.#trouble(phase, index)
+      this.#isHeld = this.#shape.hasQuietPhase && index === 0
+      await this.#rest()
+    }
+    await world.passing(this.#lookAtTopics(), CALL_MS, this.#look)
+    this.#isOver = true
+    const logs = await readLogs(world)
+    await this.#closeAll()
+    const { topics } = this.#shape
+    const mayRepeat = this.#plan.length > 0 || this.#history.powerCuts.length > 0
+    this.#problems.push(...(await checkFiles(world.disk.current, logs, topics)))
+    this.#problems.push(...checkHistory({ history: this.#history, logs, topics, mayRepeat }))
+  }
+
+  /** The faults before the quiet phase, if there is one, and after it. */
+  #phases(): (readonly PlannedFault[])[] {
+    if (!this.#shape.hasQuietPhase) return [this.#plan]
+    const middleMs = this.#shape.faultsMs / 2
+    const isEarly = ({ atMs }: PlannedFault): boolean => atMs < middleMs
+    const late = this.#plan.filter(fault => !isEarly(fault))
+    return [this.#plan.filter(isEarly), late.map(each => ({ ...each, atMs: each.atMs - middleMs }))]
+  }
+
+  /** Faults begin and end, disasters strike; then everything is put right. */
+  async #trouble(faults: readonly PlannedFault[], phase: number): Promise<void> {
+    const world = this.#world
+    const plan = new RunningPlan(world, faults)
+    const { faultsMs, hasQuietPhase } = this.#shape
+    await this.#disasters(hasQuietPhase ? faultsMs / 2 : faultsMs, phase)
     world.story.tell('world', 'the faults end')
     await world.passing(plan.end(), CALL_MS, this.#look)
     world.weather.clear()
@@ -157,19 +195,23 @@ class SeedRun {
     world.cluster.network.heal()
     world.cluster.faults.clear()
     for (const [kind, count] of plan.counts) this.#count(kind, count)
-    await this.#rest()
-    this.#isOver = true
-    const logs = await this.#readLogs()
-    await this.#closeAll()
-    const { topics } = this.#shape
-    this.#problems.push(...(await checkFiles(world.disk.current, logs, topics)))
-    this.#problems.push(...checkHistory({ history: this.#history, logs, topics }))
+    this.#isPeaceful = true
+  }
+
+  /** At rest everybody sees what the topics are. */
+  async #lookAtTopics(): Promise<void> {
+    const { admin } = this.#world.cluster
+    for (const { topic } of this.#shape.topics) {
+      await notePartitions(this.#history, admin, topic)
+      await noteSettings(this.#history, admin, topic)
+    }
   }
 
   /** Time passes; in some runs the power fails, or the process dies. */
-  async #disasters(deadlineMs: number): Promise<void> {
+  async #disasters(forMs: number, phase: number): Promise<void> {
     const world = this.#world
-    const random = streamOf(this.#seed, 'disasters')
+    const deadlineMs = world.clock.monotonicMs() + forMs
+    const random = streamOf(this.#seed, phase === 0 ? 'disasters' : `disasters ${phase}`)
     for (let count = chance(random, 30) ? pick(random, [1, 1, 2, 3]) : 0; count > 0; count--) {
       const leftMs = deadlineMs - world.clock.monotonicMs()
       await world.pass(random.int(Math.max(1, leftMs)), this.#look)
@@ -218,6 +260,9 @@ class SeedRun {
       nowMs: () => world.clock.monotonicMs(),
       fail: sentence => this.#fail(`program: ${sentence}`),
       isOver: () => this.#isOver,
+      isPeaceful: () => this.#isPeaceful,
+      isHeld: () => this.#isHeld,
+      hold: (name, life) => this.#hold(name, life),
       acknowledged: () => void this.#acknowledged++,
     }
     for (const shape of this.#shape.members) {
@@ -226,6 +271,18 @@ class SeedRun {
     for (const shape of this.#shape.producers) {
       world.process(shape.name, producerProgram(stage, shape)).start()
     }
+    for (const shape of this.#shape.administrators) {
+      world.process(shape.name, administratorProgram(stage, shape)).start()
+    }
+  }
+
+  /** Resolves when the program may go on. */
+  async #hold(name: string, life: Life): Promise<void> {
+    while (this.#isHeld) {
+      this.#held.add(name)
+      await life.sleep(LOOK_MS)
+    }
+    this.#held.delete(name)
   }
 
   /** Looks up committed offsets, for as long as the cluster lives. */
@@ -251,95 +308,13 @@ class SeedRun {
       process.resume()
       process.start()
     }
+    const rest = new Rest(world, this.#shape, this.#history)
+    const held = this.#isHeld ? this.#held : new Set<string>()
     for (let waitedMs = 0; waitedMs < REST_MS; waitedMs += LOOK_MS) {
       await world.pass(LOOK_MS, this.#look)
-      if (this.#unrest() === undefined && (await this.#lag()) === undefined) return
+      if ((await rest.disturbance(held, this.#look)) === undefined) return
     }
-    this.#fail(`rest: ${this.#unrest() ?? (await this.#lag()) ?? 'late'}`)
-  }
-
-  /** Why the cluster is not at rest. */
-  #unrest(): string | undefined {
-    const { brokers, topics } = this.#world.cluster.describe()
-    const down = brokers.find(({ isRunning, isAlive }) => !isRunning || !isAlive)
-    if (down !== undefined) return `broker ${down.id} is down`
-    for (const { name } of this.#shape.producers) {
-      const state = this.#world.processes.get(name)?.state
-      if (state !== 'ended') return `${name} is ${state}`
-    }
-    for (const { topic, partitions } of topics) {
-      for (const { partition, leader, isr, replicas, copies } of partitions) {
-        const name = `${topic}-${partition}`
-        if (leader < 0) return `${name} has no leader`
-        if (isr.length < replicas.length) return `${name}: only ${isr} of ${replicas} are in sync`
-        const ends = new Set(copies.map(({ logEndOffset }) => logEndOffset))
-        const marks = new Set(copies.map(({ highWatermark }) => highWatermark))
-        if (ends.size > 1 || marks.size > 1) return `${name}: ${JSON.stringify(copies)}`
-      }
-    }
-    return undefined
-  }
-
-  /** A group that has not committed everything. */
-  async #lag(): Promise<string | undefined> {
-    const world = this.#world
-    const ends = new Map<string, number>()
-    for (const { topic, partitions } of world.cluster.describe().topics) {
-      for (const { partition, copies } of partitions) {
-        ends.set(`${topic}-${partition}`, copies[0]?.highWatermark ?? 0)
-      }
-    }
-    for (const group of new Set(this.#shape.members.map(each => each.group))) {
-      const looking = world.cluster.admin.listGroupOffsets(group).catch(() => [])
-      const committed = await world.passing(looking, CALL_MS, this.#look)
-      const offsets = new Map(committed.map(each => [`${each.topic}-${each.partition}`, each.offset]))
-      for (const { topic, partitions: count } of this.#shape.topics) {
-        for (let partition = 0; partition < count; partition++) {
-          const name = `${topic}-${partition}`
-          const end = ends.get(name) ?? 0
-          const offset = offsets.get(name) ?? 0
-          if (offset < end) return `${group} is at ${offset} of ${end} in ${name}`
-        }
-      }
-    }
-    return undefined
-  }
-
-  async #readLogs(): Promise<FinalLog[]> {
-    const world = this.#world
-    const logs: FinalLog[] = []
-    for (const { topic, partitions: count } of this.#shape.topics) {
-      const { admin } = world.cluster
-      const starts = await world.passing(admin.listOffsets({ topic, at: 'earliest' }), CALL_MS)
-      const ends = await world.passing(admin.listOffsets({ topic, at: 'latest' }), CALL_MS)
-      for (let partition = 0; partition < count; partition++) {
-        const startOffset = starts[partition]?.offset ?? 0
-        const endOffset = ends[partition]?.offset ?? 0
-        const records = await this.#recordsOf(topic, partition, endOffset)
-        logs.push({ topic, partition, startOffset, endOffset, records })
-      }
-    }
-    return logs
-  }
-
-  async #recordsOf(topic: string, partition: number, endOffset: number) {
-    const world = this.#world
-    const consumer = world.cluster.consumer({
-      autoOffsetReset: 'earliest',
-      keyDeserializer: 'string',
-      valueDeserializer: 'string',
-    })
-    const read = async (): Promise<ConsumerRecord<string, string>[]> => {
-      await consumer.assign([{ topic, partition }])
-      const records: ConsumerRecord<string, string>[] = []
-      while ((await consumer.position({ topic, partition })) < endOffset) {
-        records.push(...(await consumer.poll({ timeoutMs: 1_000 })))
-      }
-      await consumer.close()
-      return records
-    }
-    const records = await world.passing(read(), CALL_MS)
-    return records.map(({ offset, key, value }) => ({ offset, key, value }))
+    this.#fail(`rest: ${(await rest.disturbance(held, this.#look)) ?? 'late'}`)
   }
 
   async #closeAll(): Promise<void> {
@@ -355,6 +330,9 @@ class SeedRun {
   // ── notes ──────────────────────────────────────────────────────────────────────────────
 
   readonly #look = (): void => {
+    for (const { name, state } of this.#world.processes.values()) {
+      if (state === 'paused' || state === 'dead') this.#history.disturbed.add(name)
+    }
     if (this.#world.isOpen) this.#invariants.look(this.#world.cluster.describe())
   }
 
@@ -388,6 +366,7 @@ function cut(shape: Shape, { messages, programs }: Cuts): Shape {
   return {
     ...shape,
     members: shape.members.filter(isKept),
+    administrators: shape.administrators.filter(isKept),
     producers: shape.producers
       .filter(isKept)
       .map(each => ({ ...each, messages: Math.min(each.messages, messages ?? Infinity) })),

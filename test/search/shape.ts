@@ -10,6 +10,8 @@ import type { ProducerOptions } from '../../src/client/producer/producer-api.js'
 import type { ClusterOptions } from '../../src/cluster/cluster-options.js'
 import type { TopicConfigInput } from '../../src/model/topic-settings.js'
 import { between, chance, pick, streamOf } from '../../src/testing/simulation/streams.js'
+import { drawAdministration } from './draw-administration.js'
+import { drawTopic } from './draw-topic.js'
 
 export interface TopicShape {
   readonly topic: string
@@ -19,6 +21,10 @@ export interface TopicShape {
   readonly isCompacted: boolean
   readonly isTrimmed: boolean
   readonly allowsUnclean: boolean
+  /** It is deleted and made again. */
+  readonly isRemade: boolean
+  /** Records are deleted only when somebody asks for it. */
+  readonly isRetained: boolean
 }
 
 export interface ProducerShape {
@@ -39,6 +45,8 @@ export interface MemberShape {
   readonly name: string
   readonly group: string
   readonly topics: readonly string[]
+  /** It subscribes by a pattern. */
+  readonly isPattern: boolean
   readonly style: ReadingStyle
   readonly options: ConsumerOptions
   /** How long a record takes. */
@@ -47,14 +55,28 @@ export interface MemberShape {
   readonly leavesAfter: number
 }
 
+/** What an administrator does. */
+export type Act = 'make' | 'delete' | 'grow' | 'settings' | 'delete records' | 'elect' | 'describe'
+
+export interface AdministratorShape {
+  readonly name: string
+  readonly acts: readonly Act[]
+  readonly count: number
+  readonly pauseMaxMs: number
+  readonly topics: readonly TopicShape[]
+}
+
 export interface Shape {
   readonly cluster: ClusterOptions
   readonly topics: readonly TopicShape[]
   readonly producers: readonly ProducerShape[]
   readonly members: readonly MemberShape[]
+  readonly administrators: readonly AdministratorShape[]
   /** How long faults may begin. */
   readonly faultsMs: number
   readonly faultsMax: number
+  /** Between two times of faults everything comes to rest. */
+  readonly hasQuietPhase: boolean
 }
 
 const STYLES: readonly ReadingStyle[] = [
@@ -68,11 +90,13 @@ const STYLES: readonly ReadingStyle[] = [
 export function drawShape(seed: number): Shape {
   const random = streamOf(seed, 'shape')
   const brokers = pick(random, [1, 2, 3, 3, 3, 3, 4, 5])
-  const topics = Array.from({ length: between(random, 1, 3) }, (_, n) =>
+  const steady = Array.from({ length: between(random, 1, 3) }, (_, n) =>
     drawTopic(random, `t${n + 1}`, brokers),
   )
+  const { topics, administrators } = drawAdministration(seed, steady, brokers)
   const names = topics.map(({ topic }) => topic)
   const groups = between(random, 1, 2)
+  const members = Array.from({ length: groups }, (_, n) => drawGroup(random, `g${n + 1}`, names))
   return {
     cluster: {
       brokers,
@@ -90,40 +114,11 @@ export function drawShape(seed: number): Shape {
     producers: Array.from({ length: between(random, 1, 3) }, (_, n) =>
       drawProducer(random, `p${n + 1}`, names),
     ),
-    members: Array.from({ length: groups }, (_, n) => drawGroup(random, `g${n + 1}`, names)).flat(),
+    members: members.flat().map(member => administered(seed, member, administrators.length > 0)),
+    administrators,
     faultsMs: pick(random, [10_000, 30_000, 60_000]),
     faultsMax: pick(random, [0, 3, 8, 20, 20]),
-  }
-}
-
-function drawTopic(random: Random, topic: string, brokers: number): TopicShape {
-  const replicationFactor = between(random, 1, Math.min(3, brokers))
-  const minInSync = chance(random, 50) ? 1 : between(random, 1, replicationFactor)
-  const isCompacted = chance(random, 15)
-  const isTrimmed = !isCompacted && chance(random, 10)
-  const allowsUnclean = chance(random, 15)
-  const segmentBytes = pick(random, [300, 2_000, 20_000, 1_000_000])
-  return {
-    topic,
-    partitions: pick(random, [1, 1, 2, 3, 4]),
-    replicationFactor,
-    isCompacted,
-    isTrimmed,
-    allowsUnclean,
-    config: {
-      'internal.segment.bytes': segmentBytes,
-      'index.interval.bytes': pick(random, [1, 100, 4_096]),
-      'min.insync.replicas': minInSync,
-      'unclean.leader.election.enable': allowsUnclean,
-      'file.delete.delay.ms': pick(random, [0, 1_000]),
-      ...(isCompacted && {
-        'cleanup.policy': 'compact',
-        'min.cleanable.dirty.ratio': 0.1,
-        'segment.ms': 5_000,
-        'delete.retention.ms': 0,
-      }),
-      ...(isTrimmed && { 'retention.bytes': 4 * segmentBytes, 'segment.ms': 5_000 }),
-    },
+    hasQuietPhase: chance(streamOf(seed, 'quiet phase'), 25),
   }
 }
 
@@ -155,6 +150,15 @@ function drawProducer(random: Random, name: string, topics: readonly string[]): 
   }
 }
 
+/** Members hear of new partitions and topics in time; some want all topics of a pattern. */
+function administered(seed: number, member: MemberShape, isAdministered: boolean): MemberShape {
+  if (!isAdministered) return member
+  const random = streamOf(seed, `member ${member.name}`)
+  const metadataMaxAgeMs = pick(random, [500, 3_000])
+  const options = { ...member.options, metadataMaxAgeMs }
+  return { ...member, options, isPattern: chance(random, 40) }
+}
+
 function drawGroup(random: Random, group: string, topics: readonly string[]): MemberShape[] {
   const assignors = pick(random, [
     ['range', 'cooperative-sticky'],
@@ -175,6 +179,7 @@ function drawGroup(random: Random, group: string, topics: readonly string[]): Me
       name,
       group,
       topics,
+      isPattern: false,
       style,
       workMaxMs,
       leavesAfter: chance(random, 30) ? between(random, 5, 60) : 0,
