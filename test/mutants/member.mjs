@@ -113,4 +113,11 @@ export const member = [
     to: '',
     by: ['client/admin/group-admin'],
   },
+  {
+    name: 'a static leader that is back compares the topics with nothing',
+    file: 'client/group/group-member.ts',
+    from: '      this.#counts = await countsInGroup(describing, joined.members, metadata)\n',
+    to: '      void describing\n',
+    by: ['client/consumer/consumer-groups'],
+  },
 ]

@@ -123,7 +123,7 @@ export const metadata = [
   {
     name: 'a topic that was deleted is not known as deleted',
     file: 'coordinator/metadata/cluster-image.ts',
-    from: "    this.#removed.set(topicId, topic?.name ?? '')\n",
+    from: "    this.#removed.add(topicId, topic?.name ?? '')\n",
     to: '',
     by: ['cluster/moments', 'cluster/topics-fuzz', 'coordinator/metadata/topics'],
   },

@@ -88,8 +88,15 @@ export const replication = [
   {
     name: 'the log of a deleted topic is kept open',
     file: 'broker/replication/replica-manager.ts',
-    from: '      await logs.delete({ topic, partition: number }, fileDeleteDelayMs)\n',
-    to: '      void fileDeleteDelayMs\n',
+    from: '      const deletion = logs.delete(topicPartition, fileDeleteDelayMs)\n',
+    to: '      const deletion = Promise.resolve(void [topicPartition, fileDeleteDelayMs])\n',
     by: ['cluster/topics-fuzz', 'cluster/moments', 'cluster/smoke'],
+  },
+  {
+    name: 'a deleted partition serves on until the folders before it are gone',
+    file: 'broker/replication/replica-manager.ts',
+    from: '      await deletion.catch((error: unknown) => (failure ??= error))\n',
+    to: '      await deletion\n',
+    by: ['faults/broken-disk'],
   },
 ]

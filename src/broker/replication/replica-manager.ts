@@ -360,7 +360,8 @@ export class ReplicaManager {
     for (const partition of deleted) {
       const { topic, partition: number } = partition.topicPartition
       this.#forget(topic, number)
-      partition.retire(new PartlogError(UNKNOWN_TOPIC, `topic ${topic} was deleted`))
+      const sentence = `topic ${topic} was deleted`
+      partition.retire(new PartlogError('UNKNOWN_TOPIC_OR_PARTITION', sentence))
     }
     let failure: unknown
     for await (const { topicPartition, topicId } of paced(deleted, clock)) {
@@ -415,5 +416,3 @@ interface TopicLogSettings extends LogSettings {
   config: TopicConfigText
   current: LogConfig
 }
-
-const UNKNOWN_TOPIC = 'UNKNOWN_TOPIC_OR_PARTITION'
