@@ -42,7 +42,7 @@ const SUB_ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   protocol: [['schema.ts'], ['messages'], ['assignors']],
   client: [['line'], ['producer', 'group', 'admin'], ['consumer']],
   coordinator: [['fold'], ['metadata', 'groups']],
-  broker: [['broker-config.ts'], ['replication'], ['node'], ['requests']],
+  broker: [['broker-config.ts'], ['replication'], ['node'], ['tools'], ['requests']],
   cluster: [['faults'], ['network']],
   cli: [['terminal'], ['copy']],
   testing: [['simulation'], ['faults']],

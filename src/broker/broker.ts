@@ -35,68 +35,15 @@ import {
   RETENTION_INITIAL_DELAY_MS,
   type BrokerSettings,
 } from './broker-config.js'
+import { HANDLERS } from './handlers.js'
 import { compactLogs } from './node/cleaner-chore.js'
 import type { BrokerContext, BrokerEndpoint, ControllerDoor, LongHolds } from './node/context.js'
 import { GroupCoordinators, type LoadedPartitions } from './node/group-coordinators.js'
 import { Housekeeping, type Chore } from './node/housekeeping.js'
 import type { Truncation } from './replication/replica-fetcher.js'
 import { ReplicaManager, type ReplicaListener } from './replication/replica-manager.js'
-import { electLeaders } from './requests/election-requests.js'
-import { fetch } from './requests/fetch-requests.js'
-import { deleteGroups, describeGroups, listGroups } from './requests/group-admin-requests.js'
-import { offsetCommit, offsetDelete, offsetFetch } from './requests/group-offset-requests.js'
-import {
-  findCoordinator,
-  heartbeat,
-  joinGroup,
-  leaveGroup,
-  syncGroup,
-} from './requests/group-requests.js'
-import { describeCluster, metadata } from './requests/metadata-requests.js'
-import { deleteRecords, listOffsets, offsetForLeaderEpoch } from './requests/offset-requests.js'
-import { produce, produceNow } from './requests/produce-requests.js'
-import { initProducerId, ProducerIds } from './requests/producer-id-requests.js'
-import {
-  alterConfigs,
-  describeConfigs,
-  incrementalAlterConfigs,
-} from './requests/topic-config-requests.js'
-import { createPartitions, createTopics, deleteTopics } from './requests/topic-requests.js'
-
-type Handler<A extends ApiName> = (
-  broker: BrokerContext,
-  request: Request<A>,
-  signal?: AbortSignal,
-) => Response<A> | Promise<Response<A>>
-
-const HANDLERS: { readonly [A in ApiName]: Handler<A> } = {
-  Produce: produce,
-  Fetch: fetch,
-  ListOffsets: listOffsets,
-  Metadata: metadata,
-  OffsetCommit: offsetCommit,
-  OffsetFetch: offsetFetch,
-  FindCoordinator: findCoordinator,
-  JoinGroup: joinGroup,
-  Heartbeat: heartbeat,
-  LeaveGroup: leaveGroup,
-  SyncGroup: syncGroup,
-  DescribeGroups: describeGroups,
-  ListGroups: listGroups,
-  CreateTopics: createTopics,
-  DeleteTopics: deleteTopics,
-  DeleteRecords: deleteRecords,
-  DescribeConfigs: describeConfigs,
-  CreatePartitions: createPartitions,
-  DeleteGroups: deleteGroups,
-  ElectLeaders: electLeaders,
-  IncrementalAlterConfigs: incrementalAlterConfigs,
-  InitProducerId: initProducerId,
-  OffsetDelete: offsetDelete,
-  OffsetForLeaderEpoch: offsetForLeaderEpoch,
-  AlterConfigs: alterConfigs,
-  DescribeCluster: describeCluster,
-}
+import { produceNow } from './requests/produce-requests.js'
+import { ProducerIds } from './requests/producer-id-requests.js'
 
 export interface BrokerOptions {
   readonly nodeId: number

@@ -22,6 +22,7 @@ import {
 import { Broker } from '../broker/broker.js'
 import type { LoadedPartitions } from '../broker/node/group-coordinators.js'
 import { Housekeeping } from '../broker/node/housekeeping.js'
+import type { Quorum } from '../broker/node/context.js'
 import { PartitionJournal } from '../broker/node/partition-journal.js'
 import type { Truncation } from '../broker/replication/replica-fetcher.js'
 import { NOTHING, StateMachine } from '../coordinator/fold/state-machine.js'
@@ -449,6 +450,12 @@ async function openController(options: BrokerSetOptions, logs: LogManager): Prom
   const balanceIntervalMs = autoLeaderRebalanceEnable
     ? leaderImbalanceCheckIntervalSeconds * 1_000
     : undefined
-  const common = { machine, clock, logger, sessionTimeoutMs, onNews }
+  const quorum = (): Quorum => ({
+    nodeId: CONTROLLER_ON_DISK,
+    leaderEpoch: partition.leaderEpoch,
+    highWatermark: partition.highWatermark,
+    logEndOffset: log.logEndOffset,
+  })
+  const common = { machine, clock, logger, sessionTimeoutMs, onNews, quorum }
   return new Controller({ ...common, balanceIntervalMs })
 }

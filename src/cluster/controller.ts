@@ -7,7 +7,7 @@
 
 import type { Clock, Timer } from '../base/clock.js'
 import type { Logger } from '../base/logger.js'
-import type { ControllerDoor } from '../broker/node/context.js'
+import type { ControllerDoor, Quorum } from '../broker/node/context.js'
 import { Housekeeping } from '../broker/node/housekeeping.js'
 import { NOTHING, type Decision, type StateMachine } from '../coordinator/fold/state-machine.js'
 import { admitBroker, balanceLeaders, fenceBroker } from '../coordinator/metadata/brokers.js'
@@ -38,6 +38,8 @@ export interface ControllerOptions {
   /** How often leaderships return to preferred leaders; undefined: only on request. */
   readonly balanceIntervalMs: number | undefined
   readonly onNews: (news: PartitionNews) => void
+  /** How far the metadata log goes. */
+  readonly quorum: () => Quorum
 }
 
 /** Pause before a decision that could not be written is retried. */
@@ -161,6 +163,9 @@ export class Controller {
     return {
       get image() {
         return controller.#sessions.get(nodeId)?.frozen ?? controller.image
+      },
+      get quorum() {
+        return controller.#options.quorum()
       },
       run: decide => controller.#runFor(nodeId, decide),
       insist: decide => controller.#insistFor(nodeId, decide),

@@ -131,6 +131,11 @@ export class LogManager {
     this.#isSealed = { recoveryPoints, highWatermarks, logStarts: stored.logStarts.isSealed }
   }
 
+  /** Where the data folder is: an absolute path, or in memory. */
+  get location(): string {
+    return join(this.#options.disk.location, this.root)
+  }
+
   static async open(options: LogManagerOptions): Promise<LogManager> {
     const { disk, root } = options
     const isNew = !disk.exists(root)

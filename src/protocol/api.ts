@@ -1,5 +1,13 @@
 /* The APIs of a broker, each with its number, its request and its response. */
 
+import {
+  createAclsRequest,
+  createAclsResponse,
+  deleteAclsRequest,
+  deleteAclsResponse,
+  describeAclsRequest,
+  describeAclsResponse,
+} from './messages/acls.js'
 import { describeClusterRequest, describeClusterResponse } from './messages/cluster.js'
 import {
   alterConfigsRequest,
@@ -10,6 +18,7 @@ import {
   incrementalAlterConfigsResponse,
 } from './messages/configs.js'
 import { electLeadersRequest, electLeadersResponse } from './messages/elections.js'
+import { updateFeaturesRequest, updateFeaturesResponse } from './messages/features.js'
 import { fetchRequest, fetchResponse, olderFetch } from './messages/fetch.js'
 import {
   deleteGroupsRequest,
@@ -43,6 +52,12 @@ import {
   syncGroupRequest,
   syncGroupResponse,
 } from './messages/groups.js'
+import {
+  alterReplicaLogDirsRequest,
+  alterReplicaLogDirsResponse,
+  describeLogDirsRequest,
+  describeLogDirsResponse,
+} from './messages/log-dirs.js'
 import { metadataRequest, metadataResponse, olderMetadata } from './messages/metadata.js'
 import {
   deleteRecordsRequest,
@@ -56,6 +71,19 @@ import {
 import type { OlderVersions } from './messages/older-versions.js'
 import { olderProduce, produceRequest, produceResponse } from './messages/produce.js'
 import { initProducerIdRequest, initProducerIdResponse } from './messages/producer-ids.js'
+import { describeQuorumRequest, describeQuorumResponse } from './messages/quorum.js'
+import {
+  listPartitionReassignmentsRequest,
+  listPartitionReassignmentsResponse,
+} from './messages/reassignments.js'
+import {
+  describeUserScramCredentialsRequest,
+  describeUserScramCredentialsResponse,
+} from './messages/scram-users.js'
+import {
+  describeTopicPartitionsRequest,
+  describeTopicPartitionsResponse,
+} from './messages/topic-partitions.js'
 import {
   createPartitionsRequest,
   createPartitionsResponse,
@@ -112,6 +140,28 @@ export const APIS = {
   IncrementalAlterConfigs: api(44, incrementalAlterConfigsRequest, incrementalAlterConfigsResponse),
   OffsetDelete: api(47, offsetDeleteRequest, offsetDeleteResponse),
   DescribeCluster: api(60, describeClusterRequest, describeClusterResponse),
+  DescribeAcls: api(29, describeAclsRequest, describeAclsResponse),
+  CreateAcls: api(30, createAclsRequest, createAclsResponse),
+  DeleteAcls: api(31, deleteAclsRequest, deleteAclsResponse),
+  AlterReplicaLogDirs: api(34, alterReplicaLogDirsRequest, alterReplicaLogDirsResponse),
+  DescribeLogDirs: api(35, describeLogDirsRequest, describeLogDirsResponse),
+  ListPartitionReassignments: api(
+    46,
+    listPartitionReassignmentsRequest,
+    listPartitionReassignmentsResponse,
+  ),
+  DescribeUserScramCredentials: api(
+    50,
+    describeUserScramCredentialsRequest,
+    describeUserScramCredentialsResponse,
+  ),
+  DescribeQuorum: api(55, describeQuorumRequest, describeQuorumResponse),
+  UpdateFeatures: api(57, updateFeaturesRequest, updateFeaturesResponse),
+  DescribeTopicPartitions: api(
+    75,
+    describeTopicPartitionsRequest,
+    describeTopicPartitionsResponse,
+  ),
 } as const
 
 export type ApiName = keyof typeof APIS

@@ -93,6 +93,11 @@ export const int64 = plain(
   r => r.int64(),
   (w, value: number) => void w.int64(value),
 )
+export const float64 = plain(
+  { minBytes: 8, none: 0 },
+  r => r.float64(),
+  (w, value: number) => void w.float64(value),
+)
 export const bool = plain(
   { minBytes: 1, none: false },
   r => r.int8() !== 0,
@@ -324,6 +329,21 @@ export function struct<F extends Fields>(fields: F): Type<StructValue<F>> {
         if (exists(field, layout)) field.type.write(writer, valueOf(given, field), layout)
       }
       if (layout.isFlexible) writeTagged(writer, given, taggedFields, layout)
+    },
+  }
+}
+
+/** A structure or null: a byte says which, 1 or −1. */
+export function nullableStruct<F extends Fields>(fields: F): Type<StructValue<F> | null> {
+  const inner = struct(fields)
+  return {
+    ...inner,
+    minBytes: 1,
+    none: null,
+    read: (reader, layout) => (reader.int8() < 0 ? null : inner.read(reader, layout)),
+    write(writer, value, layout) {
+      writer.int8(value === null ? -1 : 1)
+      if (value !== null) inner.write(writer, value, layout)
     },
   }
 }

@@ -1,6 +1,7 @@
 /* The APIs that are served over a wire, each in the versions that both its messages cover. */
 
 import { errorId } from '../model/errors.js'
+import { FEATURES } from '../model/features.js'
 import { APIS, type ApiName } from '../protocol/api.js'
 import { wireApi } from '../protocol/framing.js'
 import type { ApiVersionsRequest, ApiVersionsResponse } from '../protocol/messages/api-versions.js'
@@ -40,8 +41,23 @@ const SERVED: ApiVersionsResponse['apiKeys'] = [
   OWN,
 ].sort((a, b) => a.apiKey - b.apiKey)
 
+/** The features never change, so this is their first epoch. */
+const FEATURES_EPOCH = 0
+
+const ANSWER: ApiVersionsResponse = {
+  errorCode: 0,
+  apiKeys: SERVED,
+  supportedFeatures: FEATURES.map(({ name, supported: [minVersion, maxVersion] }) => ({
+    ...{ name, minVersion, maxVersion },
+  })),
+  finalizedFeaturesEpoch: FEATURES_EPOCH,
+  finalizedFeatures: FEATURES.map(({ name, level }) => ({
+    ...{ name, maxVersionLevel: level, minVersionLevel: level },
+  })),
+}
+
 export function apiVersions(): ApiVersionsResponse {
-  return { errorCode: 0, apiKeys: SERVED }
+  return ANSWER
 }
 
 /** The answer to a newer version of ApiVersions: it names only the versions of ApiVersions. */

@@ -25,7 +25,11 @@ import { scramServer } from '../wire/scram-server.js'
 import { encodeResponse } from '../wire/encoded.js'
 
 /** What no client of partlog asks. */
-const UNSPOKEN = new Set<ApiName>(['OffsetForLeaderEpoch', 'DescribeCluster', 'AlterConfigs'])
+const UNSPOKEN = new Set<ApiName>(['OffsetForLeaderEpoch', 'DescribeCluster', 'AlterConfigs',
+  ...(['DescribeAcls', 'CreateAcls', 'DeleteAcls', 'DescribeUserScramCredentials'] as const),
+  ...(['DescribeLogDirs', 'AlterReplicaLogDirs', 'ListPartitionReassignments'] as const),
+  ...(['DescribeQuorum', 'UpdateFeatures', 'DescribeTopicPartitions'] as const),
+])
 
 const PLAIN_LAYOUT = { version: 0, isFlexible: false } as const
 

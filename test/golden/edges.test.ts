@@ -62,12 +62,13 @@ const KNOWN: readonly (readonly [title: RegExp, why: string, ours: string, field
 /** What a broker chooses; that it has chosen is told. */
 const CHOSEN = new Set([
   ...['memberId', 'leader', 'topicId', 'producerId', 'clusterId'],
-  'sessionId',
+  ...['sessionId', 'logDir'],
 ])
 const LEFT_OUT = new Set([
   ...['throttleTimeMs', 'host', 'port', 'clientHost', 'documentation'],
   // How an error is said, and whether anything is said besides its code.
   ...['errorMessage', 'batchIndexErrorMessage'],
+  ...['totalBytes', 'usableBytes'],
 ])
 
 function comparable(answer: unknown, now: number): unknown {

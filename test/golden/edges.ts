@@ -13,6 +13,7 @@ import { reading } from './edges/reading.js'
 import { rebalance } from './edges/rebalance.js'
 import { produce } from './edges/records.js'
 import { settings } from './edges/settings.js'
+import { tools } from './edges/tools.js'
 import { topics } from './edges/topics.js'
 
 export async function edges(place: Place): Promise<void> {
@@ -26,4 +27,5 @@ export async function edges(place: Place): Promise<void> {
   await members(place)
   await rebalance(place)
   await cluster(place)
+  await tools(place)
 }

@@ -17,9 +17,18 @@ export interface BrokerEndpoint {
   readonly port: number
 }
 
+/** The controller as the only voter of the metadata log. */
+export interface Quorum {
+  readonly nodeId: number
+  readonly leaderEpoch: number
+  readonly highWatermark: number
+  readonly logEndOffset: number
+}
+
 /** A broker's access to the controller. */
 export interface ControllerDoor {
   readonly image: ClusterImage
+  readonly quorum: Quorum
   /** Makes a decision; resolves when it is committed. */
   run<T>(decide: (image: ClusterImage) => Decision<T>): Promise<T>
   /** As `run`, but retries while the disk is full or the queue has no room. */

@@ -20,6 +20,7 @@ import type {
 import { errorFields, NO_ERROR } from '../node/answer-errors.js'
 import { operationsOn } from '../node/authorized.js'
 import type { BrokerContext } from '../node/context.js'
+import { brokenHere, offlineReplicasOf } from '../node/offline-replicas.js'
 import { NEW_PARTITIONS_MAX } from './topic-requests.js'
 
 export async function metadata(
@@ -88,8 +89,6 @@ function describe(broker: BrokerContext, topic: TopicImage): TopicMetadata {
     isInternal: topic.isInternal,
     partitions: topic.partitions.map(image => {
       const { partition, leader, leaderEpoch, replicas, isr } = image
-      const dead = replicas.filter(id => !broker.controller.image.isAlive(id))
-      const isBroken = brokenHere(broker, topic.name, image) !== undefined
       return {
         errorCode: partitionError(broker, topic.name, image),
         partitionIndex: partition,
@@ -97,7 +96,7 @@ function describe(broker: BrokerContext, topic: TopicImage): TopicMetadata {
         leaderEpoch,
         replicaNodes: replicas,
         isrNodes: isr,
-        offlineReplicas: isBroken ? [...dead, broker.nodeId] : dead,
+        offlineReplicas: offlineReplicasOf(broker, topic.name, image),
       }
     }),
   }
@@ -108,14 +107,6 @@ function partitionError(broker: BrokerContext, topic: string, partition: Partiti
   // A single replica cannot be replaced, so the client gets the reason.
   if (reason !== undefined && partition.replicas.length === 1) return errorId(reason.code)
   return partition.leader < 0 ? errorId('LEADER_NOT_AVAILABLE') : 0
-}
-
-function brokenHere(
-  broker: BrokerContext,
-  topic: string,
-  { partition }: PartitionImage,
-): PartlogError | undefined {
-  return broker.replicas.find(topic, partition)?.offlineReason
 }
 
 function rackOf(broker: BrokerContext, nodeId: number): string | null {

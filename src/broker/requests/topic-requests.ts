@@ -25,7 +25,7 @@ import type {
 } from '../../protocol/messages/topics.js'
 import { errorFields, NO_ERROR } from '../node/answer-errors.js'
 import type { BrokerContext } from '../node/context.js'
-import { topicEntries } from './topic-entries.js'
+import { topicEntries } from '../tools/topic-entries.js'
 
 const DEFAULT = -1
 

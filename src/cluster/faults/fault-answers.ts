@@ -228,7 +228,8 @@ function whole(lists: Lists | undefined, response: Places): Shape {
       rest: undefined,
       answer() {
         const answer = failed(response, {}, error)
-        if (lists === undefined || response.fields.error !== undefined) return answer
+        if (response.fields.error !== undefined) return answer
+        if (lists === undefined) throw nothingToFail(error)
         const entries = entriesOf(request, lists.asked).map(entry =>
           failed(lists.answered, saidBy(lists.asked, entry), error),
         )

@@ -42,6 +42,16 @@ export type FaultApi =
   | 'offsetForLeaderEpoch'
   | 'alterConfigs'
   | 'describeCluster'
+  | 'describeAcls'
+  | 'createAcls'
+  | 'deleteAcls'
+  | 'alterReplicaLogDirs'
+  | 'describeLogDirs'
+  | 'listPartitionReassignments'
+  | 'describeUserScramCredentials'
+  | 'describeQuorum'
+  | 'updateFeatures'
+  | 'describeTopicPartitions'
 
 // Listed, so that the type declarations do not include every message; none may be missing.
 type Missing = Exclude<Uncapitalize<ApiName>, FaultApi> | Exclude<FaultApi, Uncapitalize<ApiName>>

@@ -1,4 +1,7 @@
-/* DescribeConfigs, AlterConfigs (replaces all settings) and IncrementalAlterConfigs. */
+/*
+ * DescribeConfigs, AlterConfigs (replaces all settings), IncrementalAlterConfigs, and
+ * ListConfigResources.
+ */
 
 import {
   array,
@@ -18,14 +21,28 @@ import { errorCode, errorMessage, resourceType, topicName } from './message-plac
 
 /** ConfigResource.Type.TOPIC */
 export const TOPIC_RESOURCE = 2
+/** ConfigResource.Type: what else has settings. */
+export const RESOURCE_TYPE = {
+  topic: TOPIC_RESOURCE,
+  broker: 4,
+  brokerLogger: 8,
+  clientMetrics: 16,
+  group: 32,
+} as const
 /** ConfigEntry.ConfigSource */
-export const CONFIG_SOURCE = { topic: 1, default: 5 } as const
+export const CONFIG_SOURCE = {
+  topic: 1,
+  staticBroker: 4,
+  default: 5,
+  clientMetrics: 7,
+  group: 8,
+} as const
 /** ConfigDef.Type, as DescribeConfigs numbers it */
 export const CONFIG_TYPE = { boolean: 1, string: 2, int: 3, long: 5, double: 6, list: 7 } as const
 /** AlterConfigOp.OpType */
 export const CONFIG_OPERATION = { set: 0, delete: 1, append: 2, subtract: 3 } as const
 
-/** Every resource here is a topic. */
+/** A fault rule for a topic meets resources of its name. */
 const resourceName = topicName
 
 const DESCRIBE_RANGE = { versions: [1, 4], flexibleSince: 4 } as const
@@ -124,6 +141,26 @@ export const incrementalAlterConfigsResponse = message(
   },
 )
 
+const LIST_RANGE = { versions: [0, 1], flexibleSince: 0 } as const
+
+export const listConfigResourcesRequest = message('ListConfigResourcesRequest', LIST_RANGE, {
+  /** None: all kinds. Version 0 asks for client metrics. */
+  resourceTypes: since(1, array(int8), []),
+})
+
+export const listConfigResourcesResponse = message('ListConfigResourcesResponse', LIST_RANGE, {
+  throttleTimeMs: withDefault(int32, 0),
+  errorCode,
+  configResources: array(
+    struct({
+      resourceName: string,
+      resourceType: since(1, int8, RESOURCE_TYPE.clientMetrics),
+    }),
+  ),
+})
+
+export type ListConfigResourcesRequest = ValueOf<typeof listConfigResourcesRequest>
+export type ListConfigResourcesResponse = ValueOf<typeof listConfigResourcesResponse>
 export type DescribeConfigsRequest = ValueOf<typeof describeConfigsRequest>
 export type DescribeConfigsResponse = ValueOf<typeof describeConfigsResponse>
 export type AlterConfigsRequest = ValueOf<typeof alterConfigsRequest>

@@ -66,6 +66,16 @@ describe('the places of every API', () => {
       'IncrementalAlterConfigs: resources[resourceType topic] → responses[error errorMessage resourceType topic]',
       'OffsetDelete: topics[topic] › partitions[partition] → error › topics[topic] › partitions[error errorMessage partition]',
       'DescribeCluster:  → error',
+      'DescribeAcls:  → error',
+      'CreateAcls:  → ',
+      'DeleteAcls:  → ',
+      'AlterReplicaLogDirs:  → results[topic] › partitions[error partition]',
+      'DescribeLogDirs: topics[topic] → error',
+      'ListPartitionReassignments: topics[topic] → error › topics[topic] › partitions[partition]',
+      'DescribeUserScramCredentials:  → error',
+      'DescribeQuorum: topics[topic] › partitions[partition] → error › topics[topic] › partitions[error errorMessage partition]',
+      'UpdateFeatures:  → error',
+      'DescribeTopicPartitions: topics[topic] → topics[error errorMessage topic] › partitions[error errorMessage partition]',
     ])
   })
 

@@ -1,0 +1,19 @@
+/*
+ * The features of a cluster and their levels (KIP-584). ApiVersions tells them, and clients choose
+ * by them: `transaction.version`, for example, decides how a producer takes part in transactions.
+ */
+
+export interface Feature {
+  readonly name: string
+  /** The lowest and the highest level that could be in use. */
+  readonly supported: readonly [min: number, max: number]
+  /** The level in use. */
+  readonly level: number
+}
+
+/** The metadata.version of Kafka 4.4, whose records the metadata log has. */
+const KAFKA_4_4 = 33
+
+export const FEATURES: readonly Feature[] = [
+  { name: 'metadata.version', supported: [KAFKA_4_4, KAFKA_4_4], level: KAFKA_4_4 },
+]

@@ -1,0 +1,146 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { Cluster } from '../../src/cluster/cluster.js'
+import type { Request, Response } from '../../src/protocol/api.js'
+import { apiVersions } from '../../src/wire/versions.js'
+import { reach, wireWorld } from './client.js'
+
+const THREE = { brokers: 3 }
+
+async function shop() {
+  const world = await wireWorld(THREE)
+  await world.cluster.admin.createTopic({ topic: 'orders', assignment: [[1, 2], [2, 3], [3, 1]] })
+  const messages = [{ value: 'a', partition: 0 }, { value: 'bc', partition: 2 }]
+  await world.cluster.producer().send({ topic: 'orders', messages })
+  return world
+}
+
+describe('DescribeLogDirs', () => {
+  it('DescribeLogDirs lists the logs of the asked broker with their bytes', async () => {
+    const { connect } = await shop()
+    const sizesAt = async (nodeId: number) => {
+      const answer = await connect(nodeId).ask('DescribeLogDirs', 5, { topics: null })
+      const [dir] = answer.results
+      expect(answer.results).toHaveLength(1)
+      expect(dir).toMatchObject({ errorCode: 0, totalBytes: -1, usableBytes: -1 })
+      const partitions = dir?.topics.find(({ name }) => name === 'orders')?.partitions ?? []
+      return partitions
+        .map(({ partitionIndex, partitionSize }) => [partitionIndex, partitionSize])
+        .sort()
+    }
+    const [one, two, three] = [await sizesAt(1), await sizesAt(2), await sizesAt(3)]
+    expect(one.map(([index]) => index)).toEqual([0, 2])
+    expect(two).toEqual([one[0], [1, 0]])
+    expect(three).toEqual([[1, 0], one[1]])
+    expect(one[0]?.[1]).toBeGreaterThan(60)
+    expect(one[1]?.[1]).toBe((one[0]?.[1] as number) + 1)
+  })
+
+  it('a log stays in the folder it is in, and goes to no other', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'partlog-log-dirs-'))
+    onTestFinished(() => rmSync(dir, { recursive: true, force: true }))
+    const cluster = await Cluster.open({ dir })
+    onTestFinished(() => cluster.close())
+    await cluster.admin.createTopic({ topic: 'orders' })
+    const { bootstrap } = await cluster.listen({ port: 0 })
+    const client = reach(bootstrap[0] as string)
+    const { results } = await client.ask('DescribeLogDirs', 1, { topics: null })
+    const path = join(dir, 'broker-1')
+    expect(results.map(({ logDir }) => logDir)).toEqual([path])
+    const move = async (to: string) => {
+      const topics = [{ name: 'orders', partitions: [0, 7] }]
+      const answer = await client.ask('AlterReplicaLogDirs', 2, { dirs: [{ path: to, topics }] })
+      return answer.results[0]?.partitions.map(({ errorCode }) => errorCode)
+    }
+    expect(await move(path)).toEqual([0, 3]) // UNKNOWN_TOPIC_OR_PARTITION
+    expect(await move(join(dir, 'broker-2'))).toEqual([57, 57]) // LOG_DIR_NOT_FOUND
+    client.socket.destroy()
+  })
+})
+
+describe('DescribeQuorum', () => {
+  it.each([0, 1, 2])('DescribeQuorum v%d tells how far the metadata log goes', async version => {
+    const { cluster, connect } = await shop()
+    const client = connect(2)
+    const ask = async () => {
+      const partitions = [{ partitionIndex: 0 }]
+      const request = { topics: [{ topicName: '__cluster_metadata', partitions }] }
+      const { errorCode, topics, nodes } = await client.ask('DescribeQuorum', version, request)
+      expect([errorCode, topics[0]?.partitions[0]?.errorCode]).toEqual([0, 0])
+      expect(nodes).toEqual(version < 2 ? [] : [{ nodeId: 0, listeners: [] }])
+      return topics[0]!.partitions[0]!
+    }
+    const before = await ask()
+    expect(before).toMatchObject({ leaderId: 0, leaderEpoch: 0, observers: [] })
+    expect(before.currentVoters).toMatchObject([
+      { replicaId: 0, logEndOffset: before.highWatermark },
+    ])
+    await cluster.admin.createTopic({ topic: 'bills' })
+    const after = await ask()
+    expect(after.highWatermark).toBe(before.highWatermark + 2) // a topic and its partition
+  })
+})
+
+describe('DescribeTopicPartitions', () => {
+  it('pages follow each other, and name replicas that are dead', async () => {
+    const { cluster, connect } = await shop()
+    await cluster.admin.createTopic({ topic: 'bills', assignment: [[2], [3]] })
+    await cluster.broker(3).kill()
+    const client = connect(1)
+    const seen: string[] = []
+    let cursor: { topicName: string; partitionIndex: number } | null = null
+    do {
+      const request: Request<'DescribeTopicPartitions'> = {
+        ...{ topics: [], responsePartitionLimit: 2, cursor },
+      }
+      const page: Response<'DescribeTopicPartitions'> = await client.ask('DescribeTopicPartitions', 0, request)
+      for (const { name, topicId, partitions } of page.topics) {
+        expect(topicId).toBe((await cluster.admin.describeTopic(name ?? '')).topicId)
+        for (const { partitionIndex, leaderId, offlineReplicas } of partitions) {
+          seen.push(`${name}-${partitionIndex}: ${leaderId}, dead ${offlineReplicas.join()}`)
+        }
+      }
+      cursor = page.nextCursor ?? null
+    } while (cursor !== null)
+    expect(seen).toEqual([
+      'bills-0: 2, dead ',
+      'bills-1: -1, dead 3',
+      ...['orders-0: 1, dead ', 'orders-1: 2, dead 3', 'orders-2: 1, dead 3'],
+    ])
+  })
+})
+
+describe('the features of a cluster', () => {
+  it('ApiVersions tells the level of the metadata, the only one that can be set', async () => {
+    const feature = { name: 'metadata.version', minVersion: 33, maxVersion: 33 }
+    expect(apiVersions()).toMatchObject({
+      supportedFeatures: [feature],
+      finalizedFeatures: [{ name: 'metadata.version', maxVersionLevel: 33, minVersionLevel: 33 }],
+      finalizedFeaturesEpoch: 0,
+    })
+    const { connect } = await wireWorld({})
+    const update = async (maxVersionLevel: number) => {
+      const featureUpdates = [{ feature: 'metadata.version', maxVersionLevel }]
+      const answer = await connect(1).ask('UpdateFeatures', 1, { featureUpdates })
+      return [answer.errorCode, answer.results?.map(({ errorCode }) => errorCode)]
+    }
+    expect(await update(33)).toEqual([0, [0]])
+    expect(await update(32)).toEqual([95, []]) // INVALID_UPDATE_VERSION
+  })
+})
+
+describe('faults', () => {
+  it('a request without a place for an error ends its connection when it is to fail', async () => {
+    const { cluster, connect } = await wireWorld({})
+    cluster.faults.on('createAcls').error('CLUSTER_AUTHORIZATION_FAILED')
+    const asked = connect(1).ask('CreateAcls', 3, { creations: [] })
+    await expect(asked).rejects.toThrow()
+    cluster.faults.on('describeAcls').error('CLUSTER_AUTHORIZATION_FAILED')
+    const filter = { resourceTypeFilter: 1, resourceNameFilter: null, principalFilter: null }
+    const request = { ...filter, hostFilter: null, operation: 1, permissionType: 1 }
+    const answer = await connect(1).ask('DescribeAcls', 3, request)
+    expect(answer.errorCode).toBe(31)
+  })
+})
