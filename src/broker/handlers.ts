@@ -18,6 +18,12 @@ import { deleteRecords, listOffsets, offsetForLeaderEpoch } from './requests/off
 import { produce } from './requests/produce-requests.js'
 import { initProducerId } from './requests/producer-id-requests.js'
 import { createPartitions, createTopics, deleteTopics } from './requests/topic-requests.js'
+import {
+  alterConfigs,
+  describeConfigs,
+  incrementalAlterConfigs,
+  listConfigResources,
+} from './tools/config-requests.js'
 import { updateFeatures } from './tools/feature-requests.js'
 import { alterReplicaLogDirs, describeLogDirs } from './tools/log-dir-requests.js'
 import { describeQuorum } from './tools/quorum-requests.js'
@@ -28,11 +34,6 @@ import {
   describeAcls,
   describeUserScramCredentials,
 } from './tools/security-requests.js'
-import {
-  alterConfigs,
-  describeConfigs,
-  incrementalAlterConfigs,
-} from './tools/topic-config-requests.js'
 import { describeTopicPartitions } from './tools/topic-page-requests.js'
 
 /** Answers the requests of one API; synchronously if it need not wait. */
@@ -79,5 +80,6 @@ export const HANDLERS: { readonly [A in ApiName]: Handler<A> } = {
   DescribeUserScramCredentials: describeUserScramCredentials,
   DescribeQuorum: describeQuorum,
   UpdateFeatures: updateFeatures,
+  ListConfigResources: listConfigResources,
   DescribeTopicPartitions: describeTopicPartitions,
 }

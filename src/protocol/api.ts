@@ -16,6 +16,9 @@ import {
   describeConfigsResponse,
   incrementalAlterConfigsRequest,
   incrementalAlterConfigsResponse,
+  listConfigResourcesRequest,
+  listConfigResourcesResponse,
+  olderListConfigResources,
 } from './messages/configs.js'
 import { electLeadersRequest, electLeadersResponse } from './messages/elections.js'
 import { updateFeaturesRequest, updateFeaturesResponse } from './messages/features.js'
@@ -157,6 +160,12 @@ export const APIS = {
   ),
   DescribeQuorum: api(55, describeQuorumRequest, describeQuorumResponse),
   UpdateFeatures: api(57, updateFeaturesRequest, updateFeaturesResponse),
+  ListConfigResources: api(
+    74,
+    listConfigResourcesRequest,
+    listConfigResourcesResponse,
+    olderListConfigResources,
+  ),
   DescribeTopicPartitions: api(
     75,
     describeTopicPartitionsRequest,

@@ -28,7 +28,7 @@ import { encodeResponse } from '../wire/encoded.js'
 const UNSPOKEN = new Set<ApiName>(['OffsetForLeaderEpoch', 'DescribeCluster', 'AlterConfigs',
   ...(['DescribeAcls', 'CreateAcls', 'DeleteAcls', 'DescribeUserScramCredentials'] as const),
   ...(['DescribeLogDirs', 'AlterReplicaLogDirs', 'ListPartitionReassignments'] as const),
-  ...(['DescribeQuorum', 'UpdateFeatures', 'DescribeTopicPartitions'] as const),
+  ...(['DescribeQuorum', 'UpdateFeatures', 'DescribeTopicPartitions', 'ListConfigResources'] as const),
 ])
 
 const PLAIN_LAYOUT = { version: 0, isFlexible: false } as const

@@ -10,9 +10,11 @@ import type { Duplex } from 'node:stream'
 import { isDeepStrictEqual } from 'node:util'
 import { expect, it, onTestFinished } from 'vitest'
 import { ZERO_UUID } from '../../src/base/uuid.js'
+import { BROKER_SETTING_NAMES } from '../../src/broker/tools/broker-entries.js'
 import { Cluster } from '../../src/cluster/cluster.js'
 import { batchesOf } from '../../src/model/batch/batch.js'
 import { errorId } from '../../src/model/errors.js'
+import { CLIENT_METRICS_SETTINGS, GROUP_SETTINGS } from '../../src/model/resource-settings.js'
 import { TOPIC_SETTINGS } from '../../src/model/topic-settings.js'
 import type { ApiName, Request, Response } from '../../src/protocol/api.js'
 import { reach, WireClient } from '../wire/client.js'
@@ -56,6 +58,11 @@ const KNOWN: readonly (readonly [title: RegExp, why: string, ours: string, field
     'nothing to allow there',
     ...(['"authorizedOperations":-2147483648', 'authorizedOperations'] as const),
   ],
+  [
+    /^DescribeConfigs v4: all of a broker$/,
+    'settings of brokers are read-only',
+    ...(['"readOnly":true', 'readOnly'] as const),
+  ],
   [/^SyncGroup v5: without a type$/, 'taken for a client of before version 5', '"errorCode":0'],
 ]
 
@@ -87,12 +94,20 @@ function comparable(answer: unknown, now: number): unknown {
 const isNone = (field: unknown): boolean =>
   [null, '', 0, -1, ZERO_UUID].includes(field as string | number | null)
 
+/** What has its own value in every broker. */
+const OF_BROKERS = new Set(['log.dirs', 'process.roles', 'group.max.size'])
+const HERE = new Set([
+  ...Object.keys(TOPIC_SETTINGS),
+  ...[GROUP_SETTINGS, CLIENT_METRICS_SETTINGS].flatMap(({ settings }) => Object.keys(settings)),
+  ...BROKER_SETTING_NAMES.filter(name => !OF_BROKERS.has(name)),
+])
+
 /** Of those that partlog has, but for the one that Kafka gives the whole cluster (KIP-966). */
 function settingsOf(configs: readonly unknown[]): unknown[] {
   return configs
     .filter(each => {
       const { name } = each as { name: string }
-      return Object.hasOwn(TOPIC_SETTINGS, name) && name !== 'min.insync.replicas'
+      return HERE.has(name) && name !== 'min.insync.replicas'
     })
     .sort((a, b) => ((a as { name: string }).name < (b as { name: string }).name ? -1 : 1))
     .map(each => comparable(each, NaN))

@@ -156,7 +156,7 @@ describe('settings', () => {
 
   it('settings of another resource, or named twice, are refused one by one', async () => {
     const { client } = await shop()
-    const broker = { ...config({}), resourceType: 4, resourceName: '1' }
+    const broker = { ...config({ 'num.partitions': '2' }), resourceType: 4, resourceName: '1' }
     const nowhere = { ...config({}), resourceName: 'nowhere' }
     const twice = config({ 'retention.ms': '1' })
     const doubled = {

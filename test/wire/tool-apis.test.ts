@@ -112,6 +112,70 @@ describe('DescribeTopicPartitions', () => {
   })
 })
 
+describe('settings of what is no topic', () => {
+  const group = { resourceType: 32, resourceName: 'shop', configurationKeys: null }
+  const name = 'consumer.session.timeout.ms'
+
+  it('settings of groups survive a restart', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'partlog-groups-'))
+    onTestFinished(() => rmSync(dir, { recursive: true, force: true }))
+    const valueAt = async (cluster: Cluster) => {
+      const { bootstrap } = await cluster.listen({ port: 0 })
+      const client = reach(bootstrap[0] as string)
+      const { results } = await client.ask('DescribeConfigs', 4, { resources: [group] })
+      const found = results[0]?.configs.find(each => each.name === name)
+      return { client, found: [found?.value, found?.configSource] }
+    }
+    const first = await Cluster.open({ dir })
+    const { client, found } = await valueAt(first)
+    expect(found).toEqual(['45000', 5])
+    const set = { name, configOperation: 0, value: '50000' }
+    const resources = [{ resourceType: 32, resourceName: 'shop', configs: [set] }]
+    const request = { resources, validateOnly: false }
+    const { responses } = await client.ask('IncrementalAlterConfigs', 1, request)
+    expect(responses).toMatchObject([{ errorCode: 0 }])
+    await first.close()
+    const again = await Cluster.open({ dir })
+    onTestFinished(() => again.close())
+    expect((await valueAt(again)).found).toEqual(['50000', 8])
+  })
+
+  it('a broker shows what the program gave as static, and what each setting means', async () => {
+    const { connect } = await wireWorld({ defaultPartitions: 3 })
+    const configurationKeys = ['num.partitions', 'replica.lag.time.max.ms', 'log.dirs']
+    const broker = { resourceType: 4, resourceName: '1', configurationKeys }
+    const topic = { resourceType: 2, resourceName: 'orders', configurationKeys: null }
+    const client = connect()
+    const ask = async (includeDocumentation: boolean) => {
+      const request = { resources: [broker, topic], includeDocumentation }
+      const { results } = await client.ask('DescribeConfigs', 4, request)
+      return results.flatMap(({ configs }) => configs)
+    }
+    await client.ask('Metadata', 12, { topics: [{ name: 'orders' }] })
+    const entries = await ask(true)
+    expect(entries.slice(0, 3)).toMatchObject([
+      { name: 'log.dirs', value: 'memory/broker-1', configSource: 4, readOnly: true },
+      { name: 'num.partitions', value: '3', configSource: 4, readOnly: true },
+      { name: 'replica.lag.time.max.ms', value: '30000', configSource: 5, readOnly: true },
+    ])
+    expect(entries.filter(({ documentation }) => (documentation ?? '').length < 20)).toEqual([])
+    expect((await ask(false)).filter(({ documentation }) => documentation !== null)).toEqual([])
+  })
+
+  it('settings of groups are bounded in number', async () => {
+    const { cluster, connect } = await wireWorld({})
+    const configs = [{ name, configOperation: 0, value: '50000' }]
+    const resources = Array.from({ length: 1_001 }, (_, index) => ({
+      ...{ resourceType: 32, resourceName: `g${index}`, configs },
+    }))
+    const request = { resources, validateOnly: false }
+    const { responses } = await connect().ask('IncrementalAlterConfigs', 1, request)
+    expect(responses.filter(({ errorCode }) => errorCode === 0)).toHaveLength(1_000)
+    expect(responses.at(-1)).toMatchObject({ errorCode: 44, resourceName: 'g1000' })
+    await cluster.admin.createTopic({ topic: 'orders' })
+  })
+})
+
 describe('the features of a cluster', () => {
   it('ApiVersions tells the level of the metadata, the only one that can be set', async () => {
     const feature = { name: 'metadata.version', minVersion: 33, maxVersion: 33 }

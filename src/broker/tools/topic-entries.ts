@@ -10,13 +10,20 @@ import {
   type TopicSetting,
 } from '../../model/topic-settings.js'
 import { CONFIG_SOURCE, CONFIG_TYPE } from '../../protocol/messages/configs.js'
+import { TOPIC_TEXTS } from './setting-texts.js'
 
-export interface TopicEntry {
-  readonly name: TopicSetting
+/** A setting of any resource. */
+export interface SettingEntry {
+  readonly name: string
   readonly value: string | null
-  readonly readOnly: false
+  readonly readOnly: boolean
   readonly isSensitive: false
   readonly configSource: number
+  /** Kafka's ConfigDef.Type. */
+  readonly configType: number
+  /** The sources of the value; the first one applies. */
+  readonly synonyms: readonly Synonym[]
+  readonly documentation: string
 }
 
 export interface Synonym {
@@ -81,34 +88,42 @@ const KINDS: Readonly<Record<TopicSetting, Kind | undefined>> = {
 const LONG_MAX = '9223372036854775807'
 
 /** All settings of a topic, sorted by name; internal ones only if they are set. */
-export function topicEntries(config: TopicConfigText): TopicEntry[] {
+export function topicEntries(config: TopicConfigText): SettingEntry[] {
   const names = Object.keys(TOPIC_SETTINGS) as TopicSetting[]
   return names
     .filter(name => KINDS[name] !== undefined || Object.hasOwn(config, name))
     .sort()
-    .map(name => ({
-      name,
-      value: textOf(config, name),
-      readOnly: false,
-      isSensitive: false,
-      configSource: Object.hasOwn(config, name) ? CONFIG_SOURCE.topic : CONFIG_SOURCE.default,
-    }))
+    .map(name => {
+      const isSet = Object.hasOwn(config, name)
+      const value = textOf(config, name)
+      return {
+        name,
+        value,
+        readOnly: false,
+        isSensitive: false,
+        configSource: isSet ? CONFIG_SOURCE.topic : CONFIG_SOURCE.default,
+        configType: KINDS[name]?.type ?? int,
+        synonyms: synonymsOf(name, value, isSet),
+        documentation: TOPIC_TEXTS[name],
+      }
+    })
 }
 
-/** The type of a setting (Kafka's ConfigDef.Type). */
-export function typeOf(name: TopicSetting): number {
-  return KINDS[name]?.type ?? int
-}
-
-/** The sources of a setting's value; the first one applies. */
-export function synonymsOf({ name, value, configSource }: TopicEntry): Synonym[] {
-  const own = { name, value, source: configSource }
+function synonymsOf(name: TopicSetting, value: string | null, isSet: boolean): Synonym[] {
+  const own = { name, value, source: isSet ? CONFIG_SOURCE.topic : CONFIG_SOURCE.default }
   const kind = KINDS[name]
-  const isSet = configSource === CONFIG_SOURCE.topic
   if (kind?.broker === undefined) return isSet || kind === undefined ? [own] : []
-  const text = textOf({}, name)
-  const inherited = { name: kind.broker, value: text, source: CONFIG_SOURCE.default }
+  const inherited = { name: kind.broker, value: textOf({}, name), source: CONFIG_SOURCE.default }
   return isSet ? [own, inherited] : [inherited]
+}
+
+/** The Kafka broker settings that are defaults of topics, each with its type and value. */
+export function topicDefaults(): { name: string; type: number; value: string | null }[] {
+  return (Object.keys(TOPIC_SETTINGS) as TopicSetting[]).flatMap(name => {
+    const kind = KINDS[name]
+    if (kind?.broker === undefined) return []
+    return [{ name: kind.broker, type: kind.type, value: textOf({}, name) }]
+  })
 }
 
 /** True if values can be appended to the setting and subtracted from it. */

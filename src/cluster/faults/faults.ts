@@ -51,6 +51,7 @@ export type FaultApi =
   | 'describeUserScramCredentials'
   | 'describeQuorum'
   | 'updateFeatures'
+  | 'listConfigResources'
   | 'describeTopicPartitions'
 
 // Listed, so that the type declarations do not include every message; none may be missing.

@@ -50,6 +50,15 @@ export interface TopicImage {
   readonly wasCompacted: boolean
 }
 
+/** What is no topic and has settings: a group, a subscription to metrics of clients. */
+export interface ResourceImage {
+  readonly resourceType: number
+  readonly resourceName: string
+  readonly config: Readonly<Record<string, string>>
+}
+
+const NO_CONFIG: Readonly<Record<string, string>> = {}
+
 export type PartitionListener = (
   topic: TopicImage,
   before: PartitionImage | undefined,
@@ -68,6 +77,7 @@ export class ClusterImage implements Fold {
   #removed = new RemovedTopics()
   #nextProducerId = 0
   readonly #brokers = new Map<number, BrokerImage>()
+  readonly #resources = new Map<string, ResourceImage>()
   #onChange: PartitionListener = () => undefined
   #isUsable: ReplicaHealth = () => true
 
@@ -92,6 +102,7 @@ export class ClusterImage implements Fold {
     for (const [id, name] of this.#namesById) copy.#namesById.set(id, name)
     copy.#removed = this.#removed.copy()
     for (const [id, broker] of this.#brokers) copy.#brokers.set(id, broker)
+    for (const [key, resource] of this.#resources) copy.#resources.set(key, resource)
     copy.#nextProducerId = this.#nextProducerId
     return copy
   }
@@ -108,6 +119,16 @@ export class ClusterImage implements Fold {
   /** All topics, in the order of their creation. */
   get topics(): ReadonlyMap<string, TopicImage> {
     return this.#topics
+  }
+
+  /** All that have settings and are no topics. */
+  get resources(): ReadonlyMap<string, ResourceImage> {
+    return this.#resources
+  }
+
+  /** The settings of a resource that is no topic, without those that have their defaults. */
+  configOf(resourceType: number, resourceName: string): Readonly<Record<string, string>> {
+    return this.#resources.get(`${resourceType} ${resourceName}`)?.config ?? NO_CONFIG
   }
 
   /** The first producer id that is not allocated to a broker. */
@@ -156,6 +177,7 @@ export class ClusterImage implements Fold {
         )
       case 'Config':
         if (record.resourceType === TOPIC_RESOURCE) this.#setConfig(record)
+        else this.#setResource(record)
         return
       case 'RemoveTopic':
         return this.#removeTopic(record.topicId ?? '')
@@ -186,12 +208,17 @@ export class ClusterImage implements Fold {
   #setConfig(record: Extract<MetadataRecord, { kind: 'Config' }>): void {
     const topic = this.#topics.get(record.resourceName)
     if (topic === undefined) return
-    const config = Object.fromEntries(
-      Object.entries(topic.config).filter(([name]) => name !== record.name),
-    )
-    if (record.value !== null) config[record.name] = record.value
+    const config = withSetting(topic.config, record)
     const wasCompacted = topic.wasCompacted || isCompacted(config)
     this.#topics.set(topic.name, { ...topic, config, wasCompacted })
+  }
+
+  #setResource(record: Extract<MetadataRecord, { kind: 'Config' }>): void {
+    const { resourceType, resourceName } = record
+    const key = `${resourceType} ${resourceName}`
+    const config = withSetting(this.configOf(resourceType, resourceName), record)
+    if (Object.keys(config).length === 0) this.#resources.delete(key)
+    else this.#resources.set(key, { resourceType, resourceName, config })
   }
 
   #removeTopic(topicId: string): void {
@@ -215,6 +242,14 @@ export class ClusterImage implements Fold {
     this.#topics.set(topic.name, { ...topic, partitions })
     this.#onChange(topic, before, after)
   }
+}
+
+function withSetting(
+  config: Readonly<Record<string, string>>,
+  { name, value }: { readonly name: string; readonly value: string | null },
+): Record<string, string> {
+  const others = Object.entries(config).filter(([other]) => other !== name)
+  return Object.fromEntries(value === null ? others : [...others, [name, value]])
 }
 
 type PartitionChange = Extract<MetadataRecord, { kind: 'PartitionChange' }>

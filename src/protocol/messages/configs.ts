@@ -18,6 +18,7 @@ import {
   type ValueOf,
 } from '../schema.js'
 import { errorCode, errorMessage, resourceType, topicName } from './message-places.js'
+import type { OlderVersions } from './older-versions.js'
 
 /** ConfigResource.Type.TOPIC */
 export const TOPIC_RESOURCE = 2
@@ -167,3 +168,16 @@ export type AlterConfigsRequest = ValueOf<typeof alterConfigsRequest>
 export type AlterConfigsResponse = ValueOf<typeof alterConfigsResponse>
 export type IncrementalAlterConfigsRequest = ValueOf<typeof incrementalAlterConfigsRequest>
 export type IncrementalAlterConfigsResponse = ValueOf<typeof incrementalAlterConfigsResponse>
+
+// ── older versions ───────────────────────────────────────────────────────────────────────
+
+export const olderListConfigResources: OlderVersions<
+  ListConfigResourcesRequest,
+  ListConfigResourcesResponse
+> = [
+  // Version 0 was called ListClientMetricsResources.
+  {
+    until: 0,
+    request: { lift: request => ({ ...request, resourceTypes: [RESOURCE_TYPE.clientMetrics] }) },
+  },
+]

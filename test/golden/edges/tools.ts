@@ -10,6 +10,7 @@ export async function tools(place: Place): Promise<void> {
   await topicPages(place)
   await security(place)
   await quorum(place)
+  await resources(place)
 }
 
 async function logDirs({ ask }: Place): Promise<void> {
@@ -131,4 +132,86 @@ async function features({ ask }: Pick<Place, 'ask'>): Promise<void> {
     await update('a lower level', 'metadata.version', 20, version)
     await update('level 0', 'metadata.version', 0, version)
   }
+}
+
+const SET = 0
+const DELETE = 1
+const APPEND = 2
+const KIND = { broker: 4, logger: 8, metrics: 16, group: 32 } as const
+
+/** Settings of what is no topic. */
+async function resources({ ask }: Place): Promise<void> {
+  const about = (title: string, resourceType: number, resourceName: string, more: object = {}) =>
+    ask(title, 'DescribeConfigs', 4, {
+      resources: [{ resourceType, resourceName, configurationKeys: null }],
+      includeSynonyms: true,
+      ...more,
+    })
+  await about('all of a broker', KIND.broker, '1')
+  await about('what all brokers have', KIND.broker, '')
+  for (const [title, kind] of Object.entries(KIND).slice(1)) {
+    await about(`${title} without a name`, kind, '')
+    await about(`${title} "x"`, kind, 'x')
+  }
+  await about('loggers of another broker', KIND.logger, '7')
+  type Change = readonly [name: string, operation: number, value: string | null]
+  const alter = (title: string, kind: number, name: string, changes: readonly Change[]) =>
+    ask(title, 'IncrementalAlterConfigs', 1, {
+      resources: [
+        {
+          resourceType: kind,
+          resourceName: name,
+          configs: changes.map(([setting, configOperation, value]) => ({
+            ...{ name: setting, configOperation, value },
+          })),
+        },
+      ],
+      validateOnly: false,
+    })
+  const { broker, logger, metrics, group } = KIND
+  await alter('a broker: what never changes', broker, '1', [['broker.id', SET, '9']])
+  await alter('a broker: taking back', broker, '1', [['broker.id', DELETE, null]])
+  await alter('another broker', broker, '7', [['num.io.threads', SET, '9']])
+  await alter('a broker that is none', broker, 'x', [['num.io.threads', SET, '9']])
+  await alter('a logger that is none', logger, '1', [['nothing', SET, 'DEBUG']])
+  await alter('a logger of another broker', logger, '7', [['root', SET, 'DEBUG']])
+  const session = 'consumer.session.timeout.ms'
+  for (const value of ['50000', '44999', '60000', '60001', 'x', '']) {
+    await alter(`a group's session time-out, "${value}"`, group, 'edgy', [[session, SET, value]])
+  }
+  for (const value of ['4999', '5000', '15001']) {
+    const change = ['consumer.heartbeat.interval.ms', SET, value] as const
+    await alter(`a group's heartbeat, "${value}"`, group, 'edgy', [change])
+  }
+  for (const value of ['-1', '0', '15001']) {
+    const change = ['consumer.assignment.interval.ms', SET, value] as const
+    await alter(`a group's assignments, "${value}"`, group, 'edgy', [change])
+  }
+  await alter('a group: append', group, 'edgy', [[session, APPEND, '1']])
+  await alter('a group: what is none', group, 'edgy', [['nothing', SET, '1']])
+  await alter('a group: taking back what is none', group, 'edgy', [['nothing', DELETE, null]])
+  await alter('a group without a name', group, '', [[session, SET, '50000']])
+  for (const value of ['99', '100', '3600001']) {
+    const change = ['interval.ms', SET, value] as const
+    await alter(`metrics every "${value}"`, metrics, 'often', [change])
+  }
+  for (const value of ['', 'client_id=a.*', 'client_id=a,client_software_name=b']) {
+    await alter(`metrics of "${value}"`, metrics, 'often', [['match', SET, value]])
+  }
+  await alter('metrics: what is none', metrics, 'often', [['nothing', SET, '1']])
+  await alter('metrics: append', metrics, 'often', [['metrics', APPEND, 'a']])
+  await alter('metrics without a name', metrics, '', [['interval.ms', SET, '100']])
+  await about('a group with settings', group, 'edgy')
+  await about('metrics with settings', metrics, 'often')
+  for (const version of ends('ListConfigResources')) {
+    await ask('all', 'ListConfigResources', version, {})
+  }
+  await ask('some kinds', 'ListConfigResources', 1, { resourceTypes: [broker, group, group] })
+  await ask('a kind that is none', 'ListConfigResources', 1, { resourceTypes: [2, 99] })
+  await alter('a group: taking back', group, 'edgy', [
+    [session, DELETE, null],
+    ['consumer.heartbeat.interval.ms', DELETE, null],
+    ['consumer.assignment.interval.ms', DELETE, null],
+  ])
+  await about('a group without settings', group, 'edgy')
 }

@@ -75,6 +75,7 @@ describe('the places of every API', () => {
       'DescribeUserScramCredentials:  → error',
       'DescribeQuorum: topics[topic] › partitions[partition] → error › topics[topic] › partitions[error errorMessage partition]',
       'UpdateFeatures:  → error',
+      'ListConfigResources:  → error',
       'DescribeTopicPartitions: topics[topic] → topics[error errorMessage topic] › partitions[error errorMessage partition]',
     ])
   })
