@@ -142,7 +142,7 @@ const EXAMPLES: readonly Example[] = [
   { page: 'README.md', mark: 'process.env.KAFKA', output: "[ 'greetings' ]\n" },
   {
     page: 'src/README.md',
-    mark: "compression: 'gzip'",
+    mark: "compression: 'lz4'",
     before: IN_MEMORY,
     after: CLOSE,
     output: 'orders-0 offset 0\n',

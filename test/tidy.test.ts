@@ -80,7 +80,6 @@ const HOMES: readonly { readonly what: RegExp; readonly files: readonly string[]
   {
     what: /'node:zlib'/,
     files: [
-      'model/batch/compression.ts',
       'model/codecs/node-codec.ts',
       'cli/terminal/user-files.ts',
       'testing/simulation/no-threads.ts',

@@ -18,6 +18,7 @@ import {
   show,
   unknownKey,
 } from '../base/options.js'
+import { gzipLevel, LEVELS } from './codecs/levels.js'
 import { checkedConfig, PartlogError } from './errors.js'
 
 const FOREVER = Number.MAX_SAFE_INTEGER
@@ -33,13 +34,6 @@ const cleanupPolicy: typeof policies = {
 /** The items of a list given as text. */
 export function listed(text: string): string[] {
   return text.trim().split(/\s*,\s*/)
-}
-
-const levels = integer(1, 9)
-const gzipLevel: typeof levels = {
-  expected: `${levels.expected}, or -1`,
-  parse: value => (value === -1 ? -1 : levels.parse(value)),
-  parseText: text => (text.trim() === '-1' ? -1 : levels.parseText(text)),
 }
 
 const REPLICA = /^\d+:\d+$/
@@ -96,12 +90,21 @@ const SETTINGS_IN_USE = {
   /** The largest batch accepted, compressed. Bytes. */
   'max.message.bytes': option(integer(0, INT_MAX), 1024 * 1024 + 12),
   /**
-   * The codec of batches in the log: `producer` keeps the producer's. The others cost time:
-   * compressing is part of the append and blocks the event loop, and so does decompressing up to
-   * 256 KiB of records a request. Kafka's snappy, lz4 and zstd are refused: partlog does not write
-   * them.
+   * The codec of batches in the log: `producer` keeps the producer's. A batch in another codec is
+   * compressed anew, which costs time: it is part of the append and blocks the event loop, and so
+   * does decompressing up to 256 KiB of records a request. `zstd` needs Node 22.15 or later: an
+   * older one refuses batches that are not in zstd already (UNSUPPORTED_COMPRESSION_TYPE).
    */
-  'compression.type': option(oneOf('producer', 'uncompressed', 'gzip'), 'producer'),
+  'compression.type': option(
+    oneOf('producer', 'uncompressed', 'gzip', 'snappy', 'lz4', 'zstd'),
+    'producer',
+  ),
+  /** 1 (fast) to 9 (small), or −1: zlib's default. Where compression.type is gzip. */
+  'compression.gzip.level': option(gzipLevel, LEVELS.gzip.fallback),
+  /** 9 is the fast way; all others from 1 to 17 are thorough. Where compression.type is lz4. */
+  'compression.lz4.level': option(integer(LEVELS.lz4.min, LEVELS.lz4.max), LEVELS.lz4.fallback),
+  /** −131,072 (fast) to 22 (small). Where compression.type is zstd. */
+  'compression.zstd.level': option(integer(LEVELS.zstd.min, LEVELS.zstd.max), LEVELS.zstd.fallback),
   /** The time of a record: its producer's or that of the append. */
   'message.timestamp.type': option(oneOf('CreateTime', 'LogAppendTime'), 'CreateTime'),
   /** How far a record's time may be before the broker's. Milliseconds. */
@@ -122,10 +125,6 @@ const JAVA_ARRAY_MAX = INT_MAX - 8
  * that the settings of a topic on a Kafka broker can be copied.
  */
 export const SETTINGS_WITHOUT_EFFECT = {
-  /** How hard batches are compressed: the codec's own measure. */
-  'compression.gzip.level': option(gzipLevel, -1),
-  'compression.lz4.level': option(integer(1, 17), 9),
-  'compression.zstd.level': option(integer(-131_072, 22), 3),
   /** The largest batch after decompression. Bytes. */
   'max.decompressed.message.bytes': option(integer(1, JAVA_ARRAY_MAX), JAVA_ARRAY_MAX),
   /** A sync after so many records, or so much time: `durability` decides that here. */

@@ -102,7 +102,7 @@ export function admit(records: Uint8Array, circumstances: Circumstances): Admitt
 /** True if a batch of partlog's own producer is admitted as it is, by its header alone. */
 export function isPlain(batch: Batch, config: LogConfig, now: Timestamp): boolean {
   if (config.isCompacted || config.timestampType !== 'CreateTime') return false
-  if (config.codec !== undefined && config.codec !== 'none') return false
+  if ((config.compression?.codec ?? 'none') !== 'none') return false
   if (config.timestampBeforeMaxMs !== Number.MAX_SAFE_INTEGER) return false
   const isDue = batch.maxTimestamp <= now + config.timestampAfterMaxMs
   return isDue && batch.size <= config.maxMessageBytes
@@ -111,10 +111,11 @@ export function isPlain(batch: Batch, config: LogConfig, now: Timestamp): boolea
 /** The batch in the codec of compression.type: itself, unless the topic names another codec. */
 export function inTopicsCodec(admitted: Admitted, config: LogConfig): Batch {
   const { batch } = admitted
-  if (config.codec === undefined || config.codec === batch.codec) return batch
+  const { compression } = config
+  if (compression === undefined || compression.codec === batch.codec) return batch
   const { records } = admitted
-  if (config.codec === 'none') checkSize(BATCH_HEADER_BYTES + records.length, config)
-  const packed = packedAs(config.codec, batch, records)
+  if (compression.codec === 'none') checkSize(BATCH_HEADER_BYTES + records.length, config)
+  const packed = packedAs(compression, batch, records)
   checkSize(packed.size, config)
   return packed
 }

@@ -45,14 +45,14 @@ describe('the settings of a topic', () => {
       'file.delete.delay.ms': 60_000,
       'max.message.bytes': 1_048_588,
       'compression.type': 'producer',
+      'compression.gzip.level': -1,
+      'compression.lz4.level': 9,
+      'compression.zstd.level': 3,
       'message.timestamp.type': 'CreateTime',
       'message.timestamp.before.max.ms': Number.MAX_SAFE_INTEGER,
       'message.timestamp.after.max.ms': 3_600_000,
       'min.insync.replicas': 1,
       'unclean.leader.election.enable': false,
-      'compression.gzip.level': -1,
-      'compression.lz4.level': 9,
-      'compression.zstd.level': 3,
       'max.decompressed.message.bytes': 2_147_483_639,
       'flush.messages': Number.MAX_SAFE_INTEGER,
       'flush.ms': Number.MAX_SAFE_INTEGER,
@@ -273,7 +273,10 @@ describe('the settings of a log', () => {
       'retention.bytes': 16,
       'file.delete.delay.ms': 17,
       'max.message.bytes': 18,
-      'compression.type': 'uncompressed',
+      'compression.type': 'lz4',
+      'compression.gzip.level': 5,
+      'compression.lz4.level': 12,
+      'compression.zstd.level': 19,
       'message.timestamp.type': 'LogAppendTime',
       'message.timestamp.before.max.ms': 19,
       'message.timestamp.after.max.ms': 20,
@@ -282,7 +285,7 @@ describe('the settings of a log', () => {
     }
     const config = {
       segmentBytes: 2_000_000,
-      codec: 'none',
+      compression: { codec: 'lz4', level: 12 },
       segmentMs: 11,
       segmentJitterMs: 12,
       segmentIndexBytes: 13,
@@ -329,4 +332,36 @@ describe('the settings of a log', () => {
     expect(logConfig(parseTopicConfig({ ...compacted, 'segment.ms': 10 })).segmentMs).toBe(10)
     expect(logConfig(parseTopicConfig(lag)).segmentMs).toBe(7 * DAY_MS)
   })
+})
+
+describe('compression of a topic', () => {
+  it.each([
+    ['producer', undefined],
+    ['uncompressed', { codec: 'none' }],
+    ['gzip', { codec: 'gzip', level: -1 }],
+    ['snappy', { codec: 'snappy' }],
+    ['lz4', { codec: 'lz4', level: 9 }],
+    ['zstd', { codec: 'zstd', level: 3 }],
+  ])('compression.type %s', (type, compression) => {
+    const texts = parseTopicConfig({ 'compression.type': type })
+    expect(logConfig(texts).compression).toEqual(compression)
+  })
+
+  it.each([
+    ['gzip', 0, 'expected a whole number from 1 to 9, or -1, got 0'],
+    ['gzip', '0', 'expected a whole number from 1 to 9, or -1, got "0"'],
+    ['gzip', 10, 'expected a whole number from 1 to 9, or -1, got 10'],
+    ['lz4', 0, 'expected a whole number from 1 to 17, got 0'],
+    ['lz4', 18, 'expected a whole number from 1 to 17, got 18'],
+    ['zstd', 23, 'expected a whole number from -131072 to 22, got 23'],
+  ])('the %s level %j is refused', (codec, level, why) => {
+    expect(() => parseTopicConfig({ [`compression.${codec}.level`]: level })).toThrow(why)
+  })
+
+  it.each([['gzip', -1], ['gzip', '9'], ['lz4', 17], ['zstd', -131_072], ['zstd', '22']])(
+    'the %s level %j is taken',
+    (codec, level) => {
+      expect(parseTopicConfig({ [`compression.${codec}.level`]: level })).toBeTruthy()
+    },
+  )
 })

@@ -341,6 +341,8 @@ describe("a topic's compression.type", () => {
     ['producer', 'gzip'],
     ['uncompressed', 'none'],
     ['gzip', 'gzip'],
+    ['snappy', 'snappy'],
+    ['lz4', 'lz4'],
   ] as const)('compression.type %s leaves a batch in %s unchanged', (type, codec) => {
     const bytes = sent(codec)
     const batch = stored(bytes, { 'compression.type': type })
@@ -350,7 +352,12 @@ describe("a topic's compression.type", () => {
 
   it.each([
     ['uncompressed', 'gzip', 'none'],
+    ['uncompressed', 'snappy', 'none'],
     ['gzip', 'none', 'gzip'],
+    ['gzip', 'lz4', 'gzip'],
+    ['snappy', 'gzip', 'snappy'],
+    ['lz4', 'none', 'lz4'],
+    ['lz4', 'snappy', 'lz4'],
   ] as const)('compression.type %s turns %s into %s, nothing else changes', (type, came, codec) => {
     const batch = stored(sent(came), { 'compression.type': type })
     // What this batch is when its producer compresses it in this way itself.

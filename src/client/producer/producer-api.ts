@@ -53,8 +53,20 @@ export interface ProducerOptions {
   readonly retryBackoffMaxMs?: number | undefined
   /** How long a topic's metadata is used before it is refreshed. Milliseconds. Default 300,000. */
   readonly metadataMaxAgeMs?: number | undefined
-  /** Codec of the batches: 'none' (default) or 'gzip'. Kafka's compression.type. */
-  readonly compression?: 'none' | 'gzip' | undefined
+  /**
+   * Codec of the batches: 'none' (default), 'gzip', 'snappy', 'lz4' or 'zstd'. zstd needs Node
+   * 22.15 or later; on an older one it is UNSUPPORTED_COMPRESSION_TYPE. Kafka's compression.type.
+   */
+  readonly compression?: 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd' | undefined
+  /** 1 (fast) to 9 (small), or −1: zlib's default (default). Kafka's compression.gzip.level. */
+  readonly compressionGzipLevel?: number | undefined
+  /**
+   * 9 (default) is the fast way, every other level from 1 to 17 the thorough one, which takes ten
+   * times as long: higher ones look at more places. Kafka's compression.lz4.level.
+   */
+  readonly compressionLz4Level?: number | undefined
+  /** −131,072 (fast) to 22 (small). Default 3. Kafka's compression.zstd.level. */
+  readonly compressionZstdLevel?: number | undefined
   /** Chooses the partition of messages that name none. Default: by key, else round-robin. */
   readonly partitioner?: PartitionerFunction | undefined
 }

@@ -16,7 +16,9 @@ import {
   show,
   text,
 } from '../../base/options.js'
-import { WRITTEN_CODECS } from '../../model/batch/compression.js'
+import { CODECS, isReadable, type Compression } from '../../model/batch/compression.js'
+import { gzipLevel, LEVELS } from '../../model/codecs/levels.js'
+import { needsNewerNode } from '../../model/codecs/zstd.js'
 import { PartlogError } from '../../model/errors.js'
 import { REQUEST_TIMEOUT_MS } from '../line/client-config.js'
 import type { PartitionerFunction } from './partitioner.js'
@@ -40,11 +42,26 @@ export const PRODUCER_OPTIONS = {
   retryBackoffMs: option(integer(0), 100),
   retryBackoffMaxMs: option(integer(0), 1_000),
   metadataMaxAgeMs: option(integer(0), 300_000),
-  compression: option(oneOf(...WRITTEN_CODECS), 'none'),
+  compression: option(oneOf(...CODECS), 'none'),
+  compressionGzipLevel: option(gzipLevel, LEVELS.gzip.fallback),
+  compressionLz4Level: option(integer(LEVELS.lz4.min, LEVELS.lz4.max), LEVELS.lz4.fallback),
+  compressionZstdLevel: option(integer(LEVELS.zstd.min, LEVELS.zstd.max), LEVELS.zstd.fallback),
   partitioner: optional(instance<PartitionerFunction>('a function', isFunction)),
 } satisfies OptionTable
 
 export type ProducerSettings = OptionValues<typeof PRODUCER_OPTIONS>
+
+/** Throws UNSUPPORTED_COMPRESSION_TYPE for zstd on a Node that has none. */
+export function compressionOf(settings: ProducerSettings): Compression {
+  const { compression: codec } = settings
+  if (!isReadable(codec)) throw needsNewerNode()
+  const levels = {
+    gzip: settings.compressionGzipLevel,
+    lz4: settings.compressionLz4Level,
+    zstd: settings.compressionZstdLevel,
+  }
+  return { codec, level: codec === 'none' || codec === 'snappy' ? undefined : levels[codec] }
+}
 
 /** True by default with acks 'all'. Throws INVALID_CONFIG when it is asked for with fewer acks. */
 export function isIdempotent({ acks, enableIdempotence }: ProducerSettings): boolean {

@@ -27,7 +27,7 @@ import { describedError, throwIfError } from '../line/client-errors.js'
 import type { MetadataCache } from '../line/metadata-cache.js'
 import { RetryNews } from '../line/retry-news.js'
 import type { Accumulator, PendingBatch, Row } from './accumulator.js'
-import { type Acks, isIdempotent, type ProducerSettings } from './producer-config.js'
+import { type Acks, compressionOf, isIdempotent, type ProducerSettings } from './producer-config.js'
 import { ProducerIdentity } from './producer-identity.js'
 
 const ACKS_ON_WIRE: Readonly<Record<Acks, number>> = { all: -1, 1: 1, 0: 0 }
@@ -114,7 +114,7 @@ export class Sender {
     const { requestTimeoutMs, retryBackoffMaxMs } = settings
     const faultGapMs = requestTimeoutMs + 2 * retryBackoffMaxMs
     this.#news = new RetryNews({ clock, logger, faultGapMs })
-    this.#batchOptions = { codec: settings.compression }
+    this.#batchOptions = compressionOf(settings)
     this.identity = isIdempotent(settings) ? new ProducerIdentity(this.#batchOptions) : undefined
   }
 

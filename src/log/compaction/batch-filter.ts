@@ -13,12 +13,10 @@ import {
   type BatchHeader,
 } from '../../model/batch/batch.js'
 import {
-  compressAsync,
+  compressAside,
   decompressAside,
   isReadable,
-  WRITTEN_CODECS,
   type Codec,
-  type WrittenCodec,
 } from '../../model/batch/compression.js'
 import { RecordCursor } from '../../model/batch/record-cursor.js'
 import { NONE, type Offset, type Timestamp } from '../../model/units.js'
@@ -35,10 +33,10 @@ import type { Pace } from './pace.js'
 /** How many bytes more the length and deltas of a record may take than before. */
 const RECORD_GROWTH_MAX = 14
 
-/** The batch with its records decompressed; undefined if partlog cannot write its codec. */
+/** The batch with its records decompressed; undefined if its codec cannot be read here. */
 async function readable(batch: Batch, pace: Pace): Promise<Batch | undefined> {
   const { codec } = batch
-  if (!isReadable(codec) || !(WRITTEN_CODECS as readonly Codec[]).includes(codec)) return undefined
+  if (!isReadable(codec)) return undefined
   if (codec === 'none') return batch
   return unpacked(batch, await decompressAside(codec, batch.payload, () => pace.turn()))
 }
@@ -170,8 +168,8 @@ export class BatchFilter {
     const horizon = newHorizon ?? oldHorizon
     const baseTimestamp = horizon ?? kept.firstTimestamp
     const bytes = await this.#copyRecords(plain, kept.count, baseTimestamp)
-    const codec = batch.codec as WrittenCodec
-    const packed = codec === 'none' ? bytes : await packedRecords(bytes, codec)
+    const codec = batch.codec as Codec
+    const packed = codec === 'none' ? bytes : await packedRecords(bytes, codec, this.#options.pace)
     const { maxTimestamp, count: recordsCount } = kept
     const hasDeleteHorizon = horizon !== undefined
     const fields = { baseTimestamp, maxTimestamp, recordsCount, hasDeleteHorizon, codec }
@@ -213,8 +211,10 @@ function putRecord(
   return next + end - start
 }
 
-async function packedRecords(bytes: Buffer, codec: WrittenCodec): Promise<Buffer> {
-  const payload = await compressAsync(codec, bytes.subarray(BATCH_HEADER_BYTES))
+/** Compressed as Kafka's cleaner does it: in the codec of the batch, at its default level. */
+async function packedRecords(bytes: Buffer, codec: Codec, pace: Pace): Promise<Buffer> {
+  const records = bytes.subarray(BATCH_HEADER_BYTES)
+  const payload = await compressAside({ codec }, records, () => pace.turn())
   const packed = Buffer.allocUnsafe(BATCH_HEADER_BYTES + payload.byteLength)
   packed.set(payload, BATCH_HEADER_BYTES)
   return packed

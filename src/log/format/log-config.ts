@@ -1,6 +1,6 @@
 /* The settings of one log: a topic's settings as the log uses them. */
 
-import type { WrittenCodec } from '../../model/batch/compression.js'
+import type { Codec, Compression } from '../../model/batch/compression.js'
 import {
   settingValue,
   type TopicConfigText,
@@ -8,7 +8,14 @@ import {
 } from '../../model/topic-settings.js'
 
 /** The codec for each compression.type. */
-const CODECS = { producer: undefined, uncompressed: 'none', gzip: 'gzip' } as const
+const CODECS = {
+  producer: undefined,
+  uncompressed: 'none',
+  gzip: 'gzip',
+  snappy: 'snappy',
+  lz4: 'lz4',
+  zstd: 'zstd',
+} as const
 
 /** Names give the units; TOPIC_SETTINGS documents meanings and defaults. */
 export interface LogConfig {
@@ -31,8 +38,8 @@ export interface LogConfig {
   readonly retentionBytes: number
   readonly fileDeleteDelayMs: number
   readonly maxMessageBytes: number
-  /** The codec that batches are recompressed with; undefined keeps the producer's. */
-  readonly codec: WrittenCodec | undefined
+  /** How batches of another codec are recompressed; undefined keeps the producer's. */
+  readonly compression: Compression | undefined
   readonly timestampType: 'CreateTime' | 'LogAppendTime'
   readonly timestampBeforeMaxMs: number
   readonly timestampAfterMaxMs: number
@@ -68,10 +75,16 @@ export function logConfig(texts: TopicConfigText, wasCompacted = false): LogConf
     retentionBytes: of('retention.bytes'),
     fileDeleteDelayMs: of('file.delete.delay.ms'),
     maxMessageBytes: of('max.message.bytes'),
-    codec: CODECS[of('compression.type')],
+    compression: compressionOf(CODECS[of('compression.type')], texts),
     timestampType: of('message.timestamp.type'),
     timestampBeforeMaxMs: of('message.timestamp.before.max.ms'),
     timestampAfterMaxMs: of('message.timestamp.after.max.ms'),
     minInsyncReplicas: of('min.insync.replicas'),
   }
+}
+
+function compressionOf(codec: Codec | undefined, texts: TopicConfigText): Compression | undefined {
+  if (codec === undefined) return undefined
+  if (codec === 'none' || codec === 'snappy') return { codec }
+  return { codec, level: settingValue(texts, `compression.${codec}.level`) }
 }

@@ -6,14 +6,16 @@
 import { assert } from '../../base/assert.js'
 import type { Timestamp } from '../units.js'
 import { BATCH_HEADER_BYTES, writeHeader } from './batch.js'
-import { compress, type WrittenCodec } from './compression.js'
+import { compress, type Codec, type Compression } from './compression.js'
 import type { BytesIn, HeaderIn } from './record.js'
 import { RecordWriter, recordSizeMax, sizeBound, type RecordRun } from './record-writer.js'
 
 const NO_VIEW: Buffer = Buffer.alloc(0)
 
 export interface BatchOptions {
-  readonly codec?: WrittenCodec
+  readonly codec?: Codec
+  /** Of the codec; undefined is Kafka's default. */
+  readonly level?: number | undefined
   readonly producerId?: number
   readonly producerEpoch?: number
   readonly baseSequence?: number
@@ -104,9 +106,9 @@ export class BatchBuilder {
   /** Seals the batch. The result is a view of the buffer, or a compressed copy. */
   build(options: BatchOptions = {}): Buffer {
     assert(this.count > 0, 'a batch has records')
-    const { codec = 'none', producerId, producerEpoch, baseSequence } = options
+    const { codec = 'none', level, producerId, producerEpoch, baseSequence } = options
     const plain = this.#plain()
-    const bytes = codec === 'none' ? plain : compressed(plain, codec)
+    const bytes = codec === 'none' ? plain : compressed(plain, { codec, level })
     // Named one by one: spreading `options` would cost more than encoding a record.
     writeHeader(bytes, 0, bytes.length, {
       codec,
@@ -157,8 +159,8 @@ export function singleRecordBatch(
   return builder.build()
 }
 
-function compressed(plain: Buffer, codec: WrittenCodec): Buffer {
-  const payload = compress(codec, plain.subarray(BATCH_HEADER_BYTES))
+function compressed(plain: Buffer, compression: Compression): Buffer {
+  const payload = compress(compression, plain.subarray(BATCH_HEADER_BYTES))
   const bytes = Buffer.allocUnsafe(BATCH_HEADER_BYTES + payload.byteLength)
   bytes.set(payload, BATCH_HEADER_BYTES)
   return bytes

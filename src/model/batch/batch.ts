@@ -35,7 +35,7 @@ import {
 } from '../../base/bytes.js'
 import { crc32c } from '../../base/crc32c.js'
 import { NONE, type LeaderEpoch, type Offset, type Timestamp } from '../units.js'
-import { codecId, codecOf, compress, type Codec, type WrittenCodec } from './compression.js'
+import { codecId, codecOf, compress, type Codec, type Compression } from './compression.js'
 import type { TimestampType } from './record.js'
 
 const LENGTH_AT = 8
@@ -245,9 +245,9 @@ export function unpacked(batch: Batch, payload: Uint8Array): Batch {
   return withPayload(batch, 'none', payload)
 }
 
-/** The same batch with the given uncompressed records compressed by `codec`, and a checksum. */
-export function packedAs(codec: WrittenCodec, batch: Batch, records: Uint8Array): Batch {
-  const packed = withPayload(batch, codec, compress(codec, records))
+/** The same batch with the given uncompressed records compressed, and a checksum. */
+export function packedAs(compression: Compression, batch: Batch, records: Uint8Array): Batch {
+  const packed = withPayload(batch, compression.codec, compress(compression, records))
   sealCrc(packed.buffer, packed.start, packed.end)
   return packed
 }

@@ -11,14 +11,17 @@ import { snappy } from '../codecs/snappy.js'
 import { hasZstd, zstd } from '../codecs/zstd.js'
 import { PartlogError } from '../errors.js'
 
+/** In the order of their numbers in a batch. */
+export const CODECS = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const
 /** How the records of a batch are compressed (Kafka's compression.type). */
-export type Codec = 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd'
+export type Codec = (typeof CODECS)[number]
 
-const CODECS: readonly Codec[] = ['none', 'gzip', 'snappy', 'lz4', 'zstd']
-
-/** Codecs partlog writes. */
-export const WRITTEN_CODECS = ['none', 'gzip'] as const
-export type WrittenCodec = (typeof WRITTEN_CODECS)[number]
+/** How records are to be compressed. */
+export interface Compression {
+  readonly codec: Codec
+  /** Of gzip, lz4 or zstd; undefined is Kafka's default. */
+  readonly level?: number | undefined
+}
 
 const CODEC_WORK: Readonly<Record<Exclude<Codec, 'none'>, CodecWork>> = { gzip, snappy, lz4, zstd }
 
@@ -37,7 +40,10 @@ export function codecId(codec: Codec): number {
   return CODECS.indexOf(codec)
 }
 
-/** False for codec ids that do not exist, and for zstd on a Node that has none. */
+/**
+ * False for codec ids that do not exist, and for zstd on a Node that has none. What can be read
+ * can be written.
+ */
 export function isReadable(codec: Codec | undefined): codec is Codec {
   return codec !== undefined && (codec !== 'zstd' || hasZstd())
 }
@@ -55,10 +61,8 @@ export function growthMax(codec: Codec): number {
   return GROWTH_MAX[codec]
 }
 
-export function compress(codec: WrittenCodec, bytes: Uint8Array): Uint8Array {
-  if (codec === 'none') return bytes
-  const { constants, gzipSync } = process.getBuiltinModule('node:zlib')
-  return gzipSync(bytes, { level: constants.Z_DEFAULT_COMPRESSION })
+export function compress({ codec, level }: Compression, bytes: Uint8Array): Uint8Array {
+  return codec === 'none' ? bytes : CODEC_WORK[codec].pack(asBuffer(bytes), level)
 }
 
 export function decompress(codec: Codec, bytes: Uint8Array): Uint8Array {
@@ -96,16 +100,14 @@ function whyNotUnpacked(codec: Codec, error: unknown): unknown {
 
 // ── beside the event loop ────────────────────────────────────────────────────────────────
 
-/** Like `compress`, in another thread. */
-export function compressAsync(codec: WrittenCodec, bytes: Uint8Array): Promise<Uint8Array> {
+/** Like `compress`, in another thread, or in steps between which `turn` lets others go on. */
+export function compressAside(
+  { codec, level }: Compression,
+  bytes: Uint8Array,
+  turn: Turn,
+): Promise<Uint8Array> {
   if (codec === 'none') return Promise.resolve(bytes)
-  const { constants, gzip } = process.getBuiltinModule('node:zlib')
-  return new Promise((resolve, reject) => {
-    gzip(bytes, { level: constants.Z_DEFAULT_COMPRESSION }, (error, result) => {
-      if (error === null) resolve(result)
-      else reject(error)
-    })
-  })
+  return CODEC_WORK[codec].packAside(asBuffer(bytes), level, turn)
 }
 
 /** Like `decompress`, in another thread, or in steps between which `turn` lets others go on. */

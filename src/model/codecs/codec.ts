@@ -7,10 +7,12 @@
 import { PartlogError } from '../errors.js'
 
 /**
- * How many bytes are read and written in one step: about a millisecond of work, in an engine that
- * has not optimised the code yet. A single match or literal may exceed it: that is one memory copy.
+ * How many bytes are written in one step of unpacking: one to two milliseconds of work. A single
+ * match or literal may exceed it: that is one memory copy.
  */
 export const STEP_BYTES = 256 * 1024
+/** How many bytes are read in one step of packing: as much work, or 10 ms at lz4's levels. */
+export const PACK_STEP_BYTES = 64 * 1024
 /** How many blocks, which may be empty. */
 export const STEP_BLOCKS = 4_096
 
@@ -20,8 +22,18 @@ export type Turn = () => Promise<void>
 /** Work that can pause between two steps. It throws {@link GrowsTooLarge} or CORRUPT_MESSAGE. */
 export type Steps<T> = Generator<undefined, T, undefined>
 
-/** One codec. `unpack` throws {@link GrowsTooLarge}, or CORRUPT_MESSAGE for a damaged stream. */
+/**
+ * One codec. A level is checked by who asks for it. `unpack` throws {@link GrowsTooLarge}, or
+ * CORRUPT_MESSAGE for a damaged stream.
+ */
 export interface CodecWork {
+  /** `level`: default Kafka's. */
+  readonly pack: (bytes: Buffer, level?: number) => Uint8Array
+  readonly packAside: (
+    bytes: Buffer,
+    level: number | undefined,
+    turn: Turn,
+  ) => Promise<Uint8Array>
   /** `bytesMax`: the result is not larger. */
   readonly unpack: (bytes: Buffer, bytesMax: number) => Uint8Array
   readonly unpackAside: (bytes: Buffer, bytesMax: number, turn: Turn) => Promise<Uint8Array>

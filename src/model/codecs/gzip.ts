@@ -1,6 +1,7 @@
 /* gzip (RFC 1952). A stream may have several members; what follows them is not looked at. */
 
 import type { CodecWork } from './codec.js'
+import { LEVELS } from './levels.js'
 import { nodeCodec, zlib } from './node-codec.js'
 
 /** Header and trailer of a stream. */
@@ -8,8 +9,11 @@ const STREAM_BYTES_MIN = 18
 
 export const gzip: CodecWork = nodeCodec({
   name: 'gzip',
-  now: () => zlib().gunzipSync,
-  aside: () => zlib().gunzip,
+  packNow: () => zlib().gzipSync,
+  packAside: () => zlib().gzip,
+  optionsOf: (level = LEVELS.gzip.fallback) => ({ level }),
+  unpackNow: () => zlib().gunzipSync,
+  unpackAside: () => zlib().gunzip,
   growth: 1_032, // deflate: a match of 258 bytes in 2 bits
   announcedSize,
 })

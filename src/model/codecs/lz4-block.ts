@@ -12,10 +12,10 @@
  */
 
 import { copyMatch, damaged, GrowsTooLarge, LOOP_BYTES } from './codec.js'
+import { MATCH_MIN } from './packing.js'
 
-const LENGTH_MASK = 15
-const MORE = 255
-const MATCH_MIN = 4
+export const LENGTH_MASK = 15
+export const MORE = 255
 const DISTANCE_BYTES = 2
 
 /** Where a block is, and where its content goes. `at` and `out` move on. */

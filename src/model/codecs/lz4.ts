@@ -16,9 +16,19 @@
  * - Kafka before 0.10 hashed the magic as well: in messages of format 0 any HC is right.
  */
 
-import { finished, finishedInTurns, GrowsTooLarge, STEP_BLOCKS, STEP_BYTES } from './codec.js'
+import {
+  finished,
+  finishedInTurns,
+  GrowsTooLarge,
+  PACK_STEP_BYTES,
+  STEP_BLOCKS,
+  STEP_BYTES,
+} from './codec.js'
 import type { CodecWork, Steps } from './codec.js'
 import { broken, unpackSequences } from './lz4-block.js'
+import { packBlock, packBlockWell, packedMax } from './lz4-pack.js'
+import { LEVELS } from './levels.js'
+import type { Packing } from './packing.js'
 import { xxHash32 } from './xxhash32.js'
 
 const MAGIC = 0x184d2204
@@ -26,7 +36,7 @@ const MAGIC_BYTES = 4
 const VERSION = 1
 const RESERVED_FLAGS = 0b11
 const RESERVED_BLOCK_BITS = 0b1000_1111
-const INT_BYTES = 4
+const WORD_BYTES = 4
 const CONTENT_SIZE_BYTES = 8
 const HEADER_BYTES_MIN = 7
 const STORED_BIT = 0x8000_0000
@@ -79,13 +89,13 @@ function frameOf(bytes: Buffer, anyHeaderCheck: boolean): Frame {
 /** The blocks in turn, up to the end mark. */
 function* blocksOf(frame: Frame): Generator<Place, void, undefined> {
   const { bytes, hasBlockChecksums, hasContentChecksum, blockMax } = frame
-  const checkBytes = hasBlockChecksums ? INT_BYTES : 0
+  const checkBytes = hasBlockChecksums ? WORD_BYTES : 0
   for (let at = frame.start; ;) {
-    if (bytes.length - at < INT_BYTES) throw broken('it ends without its end mark')
+    if (bytes.length - at < WORD_BYTES) throw broken('it ends without its end mark')
     const word = bytes.readUInt32LE(at)
-    at += INT_BYTES
+    at += WORD_BYTES
     if (word === 0) {
-      if (hasContentChecksum && bytes.length - at < INT_BYTES) throw broken('it ends too early')
+      if (hasContentChecksum && bytes.length - at < WORD_BYTES) throw broken('it ends too early')
       return
     }
     const isStored = word >= STORED_BIT
@@ -154,7 +164,52 @@ function checkBlock(bytes: Buffer, start: number, end: number): void {
   }
 }
 
+// ── writing ──────────────────────────────────────────────────────────────────────────────
+
+/** Kafka's: independent blocks of 64 KiB, and no checksum but that of the header. */
+const HEADER = Buffer.from([0x04, 0x22, 0x4d, 0x18, 0x60, 0x40, 0x82])
+const BLOCK_BYTES = PACK_STEP_BYTES
+/** Kafka's default is the fast way; all other levels, from 1 to 17, are thorough. */
+const FAST = LEVELS.lz4.fallback
+/** More places to look at make a block smaller by less than a hundredth. */
+const TRIES_MAX = 128
+const TRIES_MIN = 8
+
+function* packed(bytes: Buffer, level: number): Steps<Buffer> {
+  const count = Math.ceil(bytes.length / BLOCK_BYTES)
+  const sizes = HEADER.length + (count + 1) * WORD_BYTES
+  const into = Buffer.allocUnsafe(sizes + packedMax(bytes.length) + count * packedMax(0))
+  const work: Packing = { bytes, into, out: HEADER.copy(into) }
+  for (let start = 0; start < bytes.length; start += BLOCK_BYTES) {
+    if (start > 0) yield
+    putBlock(work, start, level)
+  }
+  return into.subarray(0, into.writeUInt32LE(0, work.out))
+}
+
+/** A block that does not become smaller is stored. */
+function putBlock(work: Packing, start: number, level: number): void {
+  const { bytes, into } = work
+  const end = Math.min(start + BLOCK_BYTES, bytes.length)
+  const sizeAt = work.out
+  const blockAt = (work.out += WORD_BYTES)
+  if (level === FAST) packBlock(work, start, end)
+  else packBlockWell(work, [start, end], triesOf(level))
+  let size = work.out - blockAt
+  if (size >= end - start) {
+    work.out = blockAt + bytes.copy(into, blockAt, start, end)
+    size = end - start + STORED_BIT
+  }
+  into.writeUInt32LE(size, sizeAt)
+}
+
+function triesOf(level: number): number {
+  return Math.min(Math.max(1 << level, TRIES_MIN), TRIES_MAX)
+}
+
 export const lz4: CodecWork = {
+  pack: (bytes, level = FAST) => finished(packed(bytes, level)),
+  packAside: (bytes, level = FAST, turn) => finishedInTurns(packed(bytes, level), turn),
   unpack: (bytes, bytesMax) => finished(unpacked(bytes, bytesMax)),
   unpackAside: (bytes, bytesMax, turn) => finishedInTurns(unpacked(bytes, bytesMax), turn),
   announcedSize: () => 0, // a frame of Kafka's announces none

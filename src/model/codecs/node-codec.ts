@@ -5,27 +5,39 @@ import { damaged, GrowsTooLarge, type CodecWork } from './codec.js'
 /** Loaded when records are first compressed, or unpacked. */
 export const zlib = () => process.getBuiltinModule('node:zlib')
 
-type Options = { readonly maxOutputLength: number; readonly chunkSize?: number }
 type Callback = (error: Error | null, result: Buffer) => void
-export type UnpackNow = (bytes: Uint8Array, options: Options) => Buffer
-export type UnpackAside = (bytes: Uint8Array, options: Options, callback: Callback) => void
+export type Now = (bytes: Uint8Array, options: object) => Buffer
+export type Aside = (bytes: Uint8Array, options: object, callback: Callback) => void
 
-export interface NodeDecoder {
+export interface NodeCodec {
   readonly name: string
-  readonly now: () => UnpackNow
-  readonly aside: () => UnpackAside
+  readonly packNow: () => Now
+  readonly packAside: () => Aside
+  /** Node's options for a level; by default that of Kafka. */
+  readonly optionsOf: (level: number | undefined, size: number) => object
+  readonly unpackNow: () => Now
+  readonly unpackAside: () => Aside
   /** The most bytes that one byte of a stream can become. */
   readonly growth: number
   readonly announcedSize: (bytes: Buffer) => number
 }
 
-export function nodeCodec({ name, now, aside, growth, announcedSize }: NodeDecoder): CodecWork {
+export function nodeCodec(codec: NodeCodec): CodecWork {
+  const { name, growth, announcedSize, optionsOf } = codec
   const why = (error: Error): Error =>
     isTooLarge(error) ? new GrowsTooLarge() : damaged(name, error.message, error)
   return {
     announcedSize,
+    pack: (bytes, level) => codec.packNow()(bytes, optionsOf(level, bytes.length)),
+    packAside: (bytes, level) =>
+      new Promise((resolve, reject) => {
+        codec.packAside()(bytes, optionsOf(level, bytes.length), (error, result) => {
+          if (error === null) resolve(result)
+          else reject(error)
+        })
+      }),
     unpack: (bytes, bytesMax) => {
-      const unpack = now()
+      const unpack = codec.unpackNow()
       try {
         return unpack(bytes, { maxOutputLength: bytesMax })
       } catch (error) {
@@ -37,7 +49,7 @@ export function nodeCodec({ name, now, aside, growth, announcedSize }: NodeDecod
         // One chunk of the announced size: several chunks would have to be joined.
         const pieceMax = Math.min(announcedSize(bytes), bytes.length * growth, bytesMax)
         const chunkSize = Math.max(pieceMax, zlib().constants.Z_DEFAULT_CHUNK) + 64
-        aside()(bytes, { chunkSize, maxOutputLength: bytesMax }, (error, result) => {
+        codec.unpackAside()(bytes, { chunkSize, maxOutputLength: bytesMax }, (error, result) => {
           if (error === null) resolve(result)
           else reject(why(error))
         })

@@ -11,15 +11,26 @@
  * - This is not the framing of google/snappy ("sNaPpY"), which Kafka does not read.
  */
 
-import { getInt32 } from '../../base/bytes.js'
-import { finished, finishedInTurns, GrowsTooLarge, STEP_BLOCKS, STEP_BYTES } from './codec.js'
+import { getInt32, putInt32 } from '../../base/bytes.js'
+import {
+  finished,
+  finishedInTurns,
+  GrowsTooLarge,
+  PACK_STEP_BYTES,
+  STEP_BLOCKS,
+  STEP_BYTES,
+} from './codec.js'
 import type { CodecWork, Steps } from './codec.js'
+import type { Packing } from './packing.js'
 import { broken, contentOf, unpackElements } from './snappy-block.js'
+import { packBlock, packedMax } from './snappy-pack.js'
 
 const MAGIC = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00])
 const HEADER_BYTES = MAGIC.length + 8
 const OLDEST_VERSION = 1
 const BLOCK_SIZE_BYTES = 4
+/** Of one block's content; that of snappy-java. */
+const BLOCK_BYTES = 32 * 1024
 
 interface Place {
   readonly start: number
@@ -90,7 +101,29 @@ function* unpacked(bytes: Buffer, bytesMax: number): Steps<Buffer> {
   return into
 }
 
+/** Always framed: Kafka's Java clients, librdkafka and others read that. */
+function* packed(bytes: Buffer): Steps<Buffer> {
+  const count = Math.ceil(bytes.length / BLOCK_BYTES)
+  const lastMax = packedMax(bytes.length - Math.max(count - 1, 0) * BLOCK_BYTES)
+  const blocksMax = Math.max(count - 1, 0) * packedMax(BLOCK_BYTES) + lastMax
+  const into = Buffer.allocUnsafe(HEADER_BYTES + count * BLOCK_SIZE_BYTES + blocksMax)
+  MAGIC.copy(into)
+  putInt32(into, OLDEST_VERSION, MAGIC.length)
+  putInt32(into, OLDEST_VERSION, MAGIC.length + 4)
+  const work: Packing = { bytes, into, out: HEADER_BYTES }
+  for (let start = 0; start < bytes.length; start += BLOCK_BYTES) {
+    if (start > 0 && start % PACK_STEP_BYTES === 0) yield
+    const sizeAt = work.out
+    work.out += BLOCK_SIZE_BYTES
+    packBlock(work, start, Math.min(start + BLOCK_BYTES, bytes.length))
+    putInt32(into, work.out - sizeAt - BLOCK_SIZE_BYTES, sizeAt)
+  }
+  return into.subarray(0, work.out)
+}
+
 export const snappy: CodecWork = {
+  pack: bytes => finished(packed(bytes)),
+  packAside: (bytes, _, turn) => finishedInTurns(packed(bytes), turn),
   unpack: (bytes, bytesMax) => finished(unpacked(bytes, bytesMax)),
   unpackAside: (bytes, bytesMax, turn) => finishedInTurns(unpacked(bytes, bytesMax), turn),
   announcedSize: () => 0, // unpacking itself begins with it

@@ -20,7 +20,7 @@ import { damaged } from './codec.js'
 const MAGIC = 0xfd2fb528
 const SKIPPED_MAGIC = 0x184d2a50
 const FRAMES_MAX = 64
-const WORD_BYTES = 4
+const INT_BYTES = 4
 const DICTIONARY_BYTES = [0, 1, 2, 4] as const
 const SIZE_BYTES_OF = [0, 2, 4, 8] as const
 const BLOCK_HEADER_BYTES = 3
@@ -37,11 +37,11 @@ interface Head {
 
 /** The head of the frame at `at`; undefined if it is not whole, or none. */
 function headAt(bytes: Buffer, at: number): Head | undefined {
-  if (bytes.length - at <= WORD_BYTES || bytes.readUInt32LE(at) !== MAGIC) return undefined
-  const descriptor = bytes[at + WORD_BYTES] as number
+  if (bytes.length - at <= INT_BYTES || bytes.readUInt32LE(at) !== MAGIC) return undefined
+  const descriptor = bytes[at + INT_BYTES] as number
   const hasWindow = (descriptor & 0b10_0000) === 0
   const dictionary = DICTIONARY_BYTES[(descriptor & 0b11) as 0 | 1 | 2 | 3]
-  const sizeAt = at + WORD_BYTES + 1 + (hasWindow ? 1 : 0) + dictionary
+  const sizeAt = at + INT_BYTES + 1 + (hasWindow ? 1 : 0) + dictionary
   const code = (descriptor >>> 6) as 0 | 1 | 2 | 3
   const sizeBytes = code === 0 && !hasWindow ? 1 : SIZE_BYTES_OF[code]
   const end = sizeAt + sizeBytes
@@ -75,9 +75,9 @@ export function* framesOf(bytes: Buffer): Generator<Buffer, void, undefined> {
 }
 
 function skippedAt(bytes: Buffer, at: number): number | undefined {
-  if (bytes.length - at < 2 * WORD_BYTES) return undefined
+  if (bytes.length - at < 2 * INT_BYTES) return undefined
   if ((bytes.readUInt32LE(at) & ~0xf) >>> 0 !== SKIPPED_MAGIC) return undefined
-  return at + 2 * WORD_BYTES + bytes.readUInt32LE(at + WORD_BYTES)
+  return at + 2 * INT_BYTES + bytes.readUInt32LE(at + INT_BYTES)
 }
 
 /** Where the frame ends; beyond the bytes if it is not whole. */
@@ -93,7 +93,7 @@ function endOfFrame(bytes: Buffer, start: number): number {
     isLast = (header & 1) === 1
     at += BLOCK_HEADER_BYTES + (kind === REPEATED ? 1 : header >>> 3)
   }
-  return at + (head.hasCheck ? WORD_BYTES : 0)
+  return at + (head.hasCheck ? INT_BYTES : 0)
 }
 
 function broken(why: string): Error {

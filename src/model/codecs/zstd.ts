@@ -5,14 +5,20 @@
 
 import { PartlogError } from '../errors.js'
 import { GrowsTooLarge, type CodecWork } from './codec.js'
-import { nodeCodec, zlib, type UnpackAside, type UnpackNow } from './node-codec.js'
+import { LEVELS } from './levels.js'
+import { nodeCodec, zlib, type Aside, type Now } from './node-codec.js'
 import { announcedSize, framesOf } from './zstd-frames.js'
 
 /** Node's functions. The types of the oldest Node that partlog runs on do not have them. */
 interface Zstd {
-  readonly zstdDecompressSync?: UnpackNow
-  readonly zstdDecompress?: UnpackAside
+  readonly zstdCompressSync?: Now
+  readonly zstdCompress?: Aside
+  readonly zstdDecompressSync?: Now
+  readonly zstdDecompress?: Aside
 }
+
+/** The number of the parameter in zstd's own interface. */
+const LEVEL_PARAMETER = 100
 
 export function hasZstd(): boolean {
   return (zlib() as Zstd).zstdDecompressSync !== undefined
@@ -21,22 +27,30 @@ export function hasZstd(): boolean {
 function part<K extends keyof Zstd>(name: K): NonNullable<Zstd[K]> {
   const found = (zlib() as Zstd)[name]
   if (found !== undefined) return found
-  throw new PartlogError(
-    'UNSUPPORTED_COMPRESSION_TYPE',
-    `records are compressed with zstd; it needs Node 22.15 or later, this is ${process.version}`,
-  )
+  throw needsNewerNode()
+}
+
+export function needsNewerNode(): PartlogError {
+  const sentence = `zstd needs Node 22.15 or later, this is ${process.version}`
+  return new PartlogError('UNSUPPORTED_COMPRESSION_TYPE', sentence)
 }
 
 const frame = nodeCodec({
   name: 'zstd',
-  now: () => part('zstdDecompressSync'),
-  aside: () => part('zstdDecompress'),
+  packNow: () => part('zstdCompressSync'),
+  packAside: () => part('zstdCompress'),
+  optionsOf: (level = LEVELS.zstd.fallback, size) => ({
+    params: { [LEVEL_PARAMETER]: level },
+    pledgedSrcSize: size,
+  }),
+  unpackNow: () => part('zstdDecompressSync'),
+  unpackAside: () => part('zstdDecompress'),
   growth: Infinity,
   announcedSize,
 })
 
 export const zstd: CodecWork = {
-  announcedSize,
+  ...frame,
   unpack: (bytes, bytesMax) => {
     part('zstdDecompressSync')
     const parts: Uint8Array[] = []
