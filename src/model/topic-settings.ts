@@ -55,6 +55,9 @@ const tieredStorage: OptionType<boolean> = {
   parseText: value => (flag.parseText(value) === false ? false : undefined),
 }
 
+/** The largest array of Java, less what its header may take. */
+const JAVA_ARRAY_MAX = INT_MAX - 8
+
 const SETTINGS_IN_USE = {
   /** A segment is closed before it grows beyond this. Bytes; Kafka's minimum is 1 MiB. */
   'segment.bytes': option(integer(1024 * 1024, INT_MAX), 1024 ** 3),
@@ -90,6 +93,11 @@ const SETTINGS_IN_USE = {
   /** The largest batch accepted, compressed. Bytes. */
   'max.message.bytes': option(integer(0, INT_MAX), 1024 * 1024 + 12),
   /**
+   * The largest record of a compressed batch, after decompression. Bytes. Batches of clients are
+   * unpacked up to what so many records may have, and never beyond 64 MiB.
+   */
+  'max.decompressed.message.bytes': option(integer(1, JAVA_ARRAY_MAX), JAVA_ARRAY_MAX),
+  /**
    * The codec of batches in the log: `producer` keeps the producer's. A batch in another codec is
    * compressed anew, which costs time: it is part of the append and blocks the event loop, and so
    * does decompressing up to 256 KiB of records a request. `zstd` needs Node 22.15 or later: an
@@ -117,16 +125,11 @@ const SETTINGS_IN_USE = {
   'unclean.leader.election.enable': option(flag, false),
 } as const
 
-/** The largest array of Java, less what its header may take. */
-const JAVA_ARRAY_MAX = INT_MAX - 8
-
 /**
  * The settings that change nothing here: they are checked as Kafka checks them, kept and shown, so
  * that the settings of a topic on a Kafka broker can be copied.
  */
 export const SETTINGS_WITHOUT_EFFECT = {
-  /** The largest batch after decompression. Bytes. */
-  'max.decompressed.message.bytes': option(integer(1, JAVA_ARRAY_MAX), JAVA_ARRAY_MAX),
   /** A sync after so many records, or so much time: `durability` decides that here. */
   'flush.messages': option(integer(1), FOREVER),
   'flush.ms': option(integer(0), FOREVER),

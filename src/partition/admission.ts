@@ -66,11 +66,13 @@ export class Admitted {
   constructor(
     readonly batch: Batch,
     private readonly unpacking: Unpacking,
+    private readonly recordBytesMax: number,
   ) {}
 
   /** The contents of a compressed batch; unpacked on first use. */
   get contents(): Contents {
-    this.unpackedContents ??= unpackedNow(this.batch, this.unpacking)
+    const { batch, unpacking, recordBytesMax } = this
+    this.unpackedContents ??= unpackedNow(batch, unpacking, recordBytesMax)
     return this.unpackedContents
   }
 
@@ -92,7 +94,7 @@ export function admit(records: Uint8Array, circumstances: Circumstances): Admitt
   const batch = origin === 'own' ? new Batch(buffer, 0) : onlyBatch(buffer)
   assert(batch.size === buffer.length, 'records are one batch')
   checkSize(batch.size, config)
-  const admitted = new Admitted(batch, unpacking)
+  const admitted = new Admitted(batch, unpacking, config.recordBytesMax)
   if (origin === 'foreign') checkForeign(admitted)
   if (config.timestampType === 'CreateTime') checkTimes(admitted, config, now)
   if (config.isCompacted) checkKeys(admitted)

@@ -4,8 +4,14 @@
  * records. Pure.
  */
 
+import { VARINT_MAX_BYTES } from '../base/bytes.js'
 import type { Batch } from '../model/batch/batch.js'
-import { decompressWithin, type Codec } from '../model/batch/compression.js'
+import {
+  DECOMPRESSED_BYTES_MAX,
+  decompressWithin,
+  type Bounds,
+  type Codec,
+} from '../model/batch/compression.js'
 import { RecordCursor } from '../model/batch/record-cursor.js'
 import { isPartlogError, PartlogError } from '../model/errors.js'
 import type { Timestamp } from '../model/units.js'
@@ -50,13 +56,18 @@ export class Contents {
   readonly records: Uint8Array
   readonly #batch: Batch
   readonly #cursor: RecordCursor
+  readonly #recordBytesMax: number
   #index = 0
   #keyless: RecordFacts | undefined
   #oldest: RecordFacts | undefined
 
-  /** Throws INVALID_RECORD if `records` cannot hold the batch's record count. */
-  constructor(batch: Batch, records: Uint8Array) {
+  /**
+   * `recordBytesMax`: the largest record. Throws INVALID_RECORD if `records` cannot hold the
+   * batch's record count.
+   */
+  constructor(batch: Batch, records: Uint8Array, recordBytesMax: number) {
     this.#batch = batch
+    this.#recordBytesMax = recordBytesMax
     this.records = records
     this.#cursor = this.cursor()
   }
@@ -100,7 +111,11 @@ export class Contents {
   #note(cursor: RecordCursor): void {
     const index = this.#index++
     checkPlace(cursor, this.#batch, index)
-    const { timestamp, hasKey } = cursor
+    const { timestamp, hasKey, bodyBytes } = cursor
+    if (bodyBytes > this.#recordBytesMax) {
+      const most = `max.decompressed.message.bytes is ${this.#recordBytesMax}`
+      throw new PartlogError('INVALID_RECORD', `record ${index} has ${bodyBytes} bytes; ${most}`)
+    }
     if (!hasKey) this.#keyless ??= { index, timestamp, hasKey }
     const isOlder = this.#oldest === undefined || timestamp < this.#oldest.timestamp
     if (timestamp >= 0 && isOlder) this.#oldest = { index, timestamp, hasKey }
@@ -120,20 +135,31 @@ export function checkPlace({ offset }: RecordCursor, { baseOffset }: Batch, inde
  * {@link TooMuchAtOnce}, INVALID_RECORD, UNSUPPORTED_COMPRESSION_TYPE. When it throws, it is not
  * known how much was unpacked, so nothing is left for the batches that follow.
  */
-export function unpackedNow(batch: Batch, unpacking: Unpacking): Contents {
+export function unpackedNow(
+  batch: Batch,
+  unpacking: Unpacking,
+  recordBytesMax: number,
+): Contents {
   if (unpacking.contents !== undefined) return unpacking.contents
   const { bytesLeft } = unpacking
   unpacking.bytesLeft = 0
-  const contents = new Contents(batch, decompressedNow(batch, bytesLeft))
+  const bounds = { now: bytesLeft, ever: recordsBytesMax(batch, recordBytesMax) }
+  const contents = new Contents(batch, decompressedNow(batch, bounds), recordBytesMax)
   contents.check()
   unpacking.bytesLeft = bytesLeft - contents.records.length
   return contents
 }
 
-function decompressedNow({ codec, payload }: Batch, bytesMax: number): Uint8Array {
+/** The most bytes that the records of a batch may have. */
+export function recordsBytesMax({ recordsCount }: Batch, recordBytesMax: number): number {
+  const each = recordBytesMax + VARINT_MAX_BYTES // its length comes before it
+  return Math.min(DECOMPRESSED_BYTES_MAX, Math.max(recordsCount, 0) * each)
+}
+
+function decompressedNow({ codec, payload }: Batch, bounds: Bounds): Uint8Array {
   let records: Uint8Array | undefined
   try {
-    records = decompressWithin(codec as Codec, payload, bytesMax)
+    records = decompressWithin(codec as Codec, payload, bounds)
   } catch (error) {
     throw asInvalid(error)
   }

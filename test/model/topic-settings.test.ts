@@ -273,6 +273,7 @@ describe('the settings of a log', () => {
       'retention.bytes': 16,
       'file.delete.delay.ms': 17,
       'max.message.bytes': 18,
+      'max.decompressed.message.bytes': 25,
       'compression.type': 'lz4',
       'compression.gzip.level': 5,
       'compression.lz4.level': 12,
@@ -286,6 +287,7 @@ describe('the settings of a log', () => {
     const config = {
       segmentBytes: 2_000_000,
       compression: { codec: 'lz4', level: 12 },
+      recordBytesMax: 25,
       segmentMs: 11,
       segmentJitterMs: 12,
       segmentIndexBytes: 13,

@@ -9,6 +9,7 @@
  *   unseen      why the search by seed cannot see it
  */
 
+import { codecs } from './codecs.mjs'
 import { compaction } from './compaction.mjs'
 import { consumer } from './consumer.mjs'
 import { disk } from './disk.mjs'
@@ -25,6 +26,7 @@ import { requests } from './requests.mjs'
 import { store } from './store.mjs'
 
 const ROOMS = {
+  codecs,
   disk,
   files,
   store,

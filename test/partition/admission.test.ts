@@ -291,6 +291,24 @@ describe('a batch that has come over a wire', () => {
     expect(foreign(packed('gzip', stream, count))).toMatch(sentence)
   })
 
+  it.each(['gzip', 'snappy', 'lz4'] as const)(
+    'max.decompressed.message.bytes bounds the records of a batch in %s, and what it may become',
+    codec => {
+      const sizeOf = (records: number, bytesMax: number, text: string): string =>
+        refusal(batchAt(Array<number>(records).fill(NOW), text, { codec }), {
+          'max.decompressed.message.bytes': bytesMax,
+        })
+      const body = new Batch(batchAt([NOW], 'k'), 0).payload.length - 1
+      expect(sizeOf(1, body, 'k')).toBe('admitted')
+      expect(sizeOf(1, body - 1, 'k')).toBe(
+        `INVALID_RECORD: record 0 has ${body} bytes; max.decompressed.message.bytes is ${body - 1}`,
+      )
+      expect(sizeOf(3, 100, 'x'.repeat(1_000))).toBe(
+        `INVALID_RECORD: ${codec} stream grows beyond 315 bytes`,
+      )
+    },
+  )
+
   it.each(['none', 'gzip', 'snappy', 'lz4'] as const)(
     'a batch in %s with more records than its bytes can hold is refused',
     codec => {

@@ -19,7 +19,13 @@ import type { Batch } from '../../model/batch/batch.js'
 import { decompressAside, type Codec } from '../../model/batch/compression.js'
 import type { Turn } from '../../model/codecs/codec.js'
 import { onlyBatch } from '../../partition/admission.js'
-import { asInvalid, Contents, TooMuchAtOnce, type Unpacking } from '../../partition/contents.js'
+import {
+  asInvalid,
+  Contents,
+  recordsBytesMax,
+  TooMuchAtOnce,
+  type Unpacking,
+} from '../../partition/contents.js'
 import type { Partition } from '../../partition/partition.js'
 
 const SLOTS = new Limiter(2)
@@ -80,7 +86,9 @@ function appendLarge<T>(
       await clock.turn()
       checkLeads()
     }
-    const contents = new Contents(batch, await decompressed(batch, turn))
+    const { recordBytesMax } = partition.log.config
+    const unpacked = await decompressed(batch, turn, recordsBytesMax(batch, recordBytesMax))
+    const contents = new Contents(batch, unpacked, recordBytesMax)
     do await turn()
     while (contents.check(RECORDS_PER_TURN))
     return append(records, { bytesLeft: 0, contents })
@@ -88,9 +96,13 @@ function appendLarge<T>(
 }
 
 /** Only compressed batches that can be read get here. */
-async function decompressed({ codec, payload }: Batch, turn: Turn): Promise<Uint8Array> {
+async function decompressed(
+  { codec, payload }: Batch,
+  turn: Turn,
+  bytesMax: number,
+): Promise<Uint8Array> {
   try {
-    return await decompressAside(codec as Codec, payload, turn)
+    return await decompressAside(codec as Codec, payload, turn, bytesMax)
   } catch (error) {
     throw asInvalid(error)
   }

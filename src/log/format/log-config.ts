@@ -38,6 +38,8 @@ export interface LogConfig {
   readonly retentionBytes: number
   readonly fileDeleteDelayMs: number
   readonly maxMessageBytes: number
+  /** The largest record in a compressed batch. */
+  readonly recordBytesMax: number
   /** How batches of another codec are recompressed; undefined keeps the producer's. */
   readonly compression: Compression | undefined
   readonly timestampType: 'CreateTime' | 'LogAppendTime'
@@ -75,6 +77,7 @@ export function logConfig(texts: TopicConfigText, wasCompacted = false): LogConf
     retentionBytes: of('retention.bytes'),
     fileDeleteDelayMs: of('file.delete.delay.ms'),
     maxMessageBytes: of('max.message.bytes'),
+    recordBytesMax: of('max.decompressed.message.bytes'),
     compression: compressionOf(CODECS[of('compression.type')], texts),
     timestampType: of('message.timestamp.type'),
     timestampBeforeMaxMs: of('message.timestamp.before.max.ms'),

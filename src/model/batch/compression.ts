@@ -66,35 +66,44 @@ export function compress({ codec, level }: Compression, bytes: Uint8Array): Uint
 }
 
 export function decompress(codec: Codec, bytes: Uint8Array): Uint8Array {
-  return decompressWithin(codec, bytes, DECOMPRESSED_BYTES_MAX) as Uint8Array
+  const bounds = { now: DECOMPRESSED_BYTES_MAX, ever: DECOMPRESSED_BYTES_MAX }
+  return decompressWithin(codec, bytes, bounds) as Uint8Array
+}
+
+/** How large the records of a batch may be. */
+export interface Bounds {
+  /** How many bytes may be unpacked at once. */
+  readonly now: number
+  /** A stream that grows beyond it is refused. */
+  readonly ever: number
 }
 
 /**
- * Like `decompress`; undefined if the records are larger than `bytesMax` but perhaps not larger
- * than DECOMPRESSED_BYTES_MAX. A stream that announces too much is not begun; any other stops at
- * `bytesMax`.
+ * Like `decompress`; undefined if the records are larger than may be unpacked now, but perhaps not
+ * larger than may ever be. A stream that announces too much is not begun; any other stops at the
+ * bound.
  */
 export function decompressWithin(
   codec: Codec,
   bytes: Uint8Array,
-  bytesMax: number,
+  { now, ever }: Bounds,
 ): Uint8Array | undefined {
   if (codec === 'none') return bytes
   const { announcedSize, unpack } = CODEC_WORK[codec]
   const stream = asBuffer(bytes)
-  const isPart = bytesMax < DECOMPRESSED_BYTES_MAX
-  if (isPart && (bytesMax <= 0 || announcedSize(stream) > bytesMax)) return undefined
+  const isPart = now < ever
+  if (isPart && (now <= 0 || announcedSize(stream) > now)) return undefined
   try {
-    return unpack(stream, Math.min(bytesMax, DECOMPRESSED_BYTES_MAX))
+    return unpack(stream, Math.min(now, ever))
   } catch (error) {
     if (isPart && error instanceof GrowsTooLarge) return undefined
-    throw whyNotUnpacked(codec, error)
+    throw whyNotUnpacked(codec, error, ever)
   }
 }
 
-function whyNotUnpacked(codec: Codec, error: unknown): unknown {
+function whyNotUnpacked(codec: Codec, error: unknown, bytesMax: number): unknown {
   if (!(error instanceof GrowsTooLarge)) return error
-  const sentence = `${codec} stream grows beyond ${DECOMPRESSED_BYTES_MAX} bytes`
+  const sentence = `${codec} stream grows beyond ${bytesMax} bytes`
   return new PartlogError('CORRUPT_MESSAGE', sentence, { cause: error })
 }
 
@@ -110,15 +119,19 @@ export function compressAside(
   return CODEC_WORK[codec].packAside(asBuffer(bytes), level, turn)
 }
 
-/** Like `decompress`, in another thread, or in steps between which `turn` lets others go on. */
+/**
+ * Like `decompress`, in another thread, or in steps between which `turn` lets others go on. Throws
+ * CORRUPT_MESSAGE if the records are larger than `bytesMax`.
+ */
 export function decompressAside(
   codec: Codec,
   bytes: Uint8Array,
   turn: Turn,
+  bytesMax = DECOMPRESSED_BYTES_MAX,
 ): Promise<Uint8Array> {
   if (codec === 'none') return Promise.resolve(bytes)
-  const unpacked = CODEC_WORK[codec].unpackAside(asBuffer(bytes), DECOMPRESSED_BYTES_MAX, turn)
+  const unpacked = CODEC_WORK[codec].unpackAside(asBuffer(bytes), bytesMax, turn)
   return unpacked.catch((error: unknown) => {
-    throw whyNotUnpacked(codec, error)
+    throw whyNotUnpacked(codec, error, bytesMax)
   })
 }

@@ -234,6 +234,11 @@ export class RecordCursor {
     return BigInt.asIntN(64, this.#batch.exactBaseTimestamp + this.#exactTimestampDelta())
   }
 
+  /** The bytes of the record behind its length. */
+  get bodyBytes(): number {
+    return this.#recordEnd - this.#timestampDeltaAt + 1
+  }
+
   get headerCount(): number {
     return this.#headerCount
   }

@@ -87,6 +87,11 @@ describe('sizes', () => {
     expect(ours / goldenStream(name).length).toBeLessThan(1.02)
   })
 
+  it('an lz4 block ends with a literal of five bytes or more, as other readers want it', () => {
+    const packed = Buffer.from(lz4.pack(Buffer.alloc(100)))
+    expect(packed.subarray(-10).toString('hex')).toBe('50000000000000000000')
+  })
+
   it('bytes without order are stored', () => {
     const content = Buffer.from(seededRandom(5).bytes(70_000))
     expect(lz4.pack(content).length).toBe(70_000 + 7 + 4 + 4 + 4)

@@ -122,6 +122,7 @@ describe("xerial's framing", () => {
     [`${HEADER} 00000004 010061`, 'a block of 4 bytes in 3'],
     [`${HEADER} ffffffff 010061`, 'a block of -1 bytes in 3'],
     [`${HEADER} 00000000`, 'a block ends inside its size'],
+    [`${HEADER} 00000003 030861 00000003 010061`, 'a literal of 3 bytes in 1'],
     // A match must not reach into the block before it.
     [`${HEADER} 00000003 010061 00000005 04 0e 0100 00`, 'a copy from 1 bytes back, after 0'],
   ])('damaged framing is refused: %s', (stream, why) => {
