@@ -2,6 +2,7 @@
 
 import { asBuffer } from '../../base/bytes.js'
 import { Batch, batchesOf, frameAt, whyInvalid } from '../../model/batch/batch.js'
+import { beginsOld, upgraded } from '../../model/batch/old-messages.js'
 import { giveBack } from '../../model/batch/read-buffers.js'
 import { PlainRecords, RecordCursor } from '../../model/batch/record-cursor.js'
 import type { Header, TimestampType } from '../../model/batch/record.js'
@@ -69,12 +70,18 @@ export class RecordChunk {
   #isReferred = false
   /** Why the next record cannot be read: the cursor has gone into it and cannot go on. */
   #failure: PartlogError | undefined
+  /** Why what comes after the last batch cannot be read. */
+  readonly #rest: PartlogError | undefined
   #nextOffset: number
   /** The offset after its last whole batch: where the next fetch continues. */
   readonly endOffset: number
 
   constructor(bytes: Uint8Array, options: ChunkOptions) {
-    this.#bytes = asBuffer(bytes)
+    const { bytes: readable, failure } = beginsOld(bytes)
+      ? upgraded(asBuffer(bytes))
+      : { bytes: asBuffer(bytes) }
+    this.#bytes = readable
+    this.#rest = failure
     this.#options = options
     this.#nextOffset = options.from
     let end = options.from
@@ -227,7 +234,10 @@ export class RecordChunk {
   #toNextBatch(): boolean {
     for (;;) {
       const size = frameAt(this.#bytes, this.#at, this.#bytes.length)
-      if (size <= 0 || this.#at + size > this.#bytes.length) return false // cut: fetched again
+      if (size <= 0 || this.#at + size > this.#bytes.length) {
+        if (this.#rest !== undefined) throw this.#named(this.#rest)
+        return false // cut: fetched again
+      }
       const batch = new Batch(this.#bytes, this.#at)
       if (this.#options.checkCrcs) this.#check(batch)
       if (batch.isControl || batch.nextOffset <= this.#nextOffset) {
@@ -257,6 +267,11 @@ export class RecordChunk {
     const { topic, partition } = this.#options
     const where = `${topic}-${partition}: the batch at offset ${baseOffset}`
     return new PartlogError(code, `${where} cannot be read: ${sentence}`, { cause })
+  }
+
+  #named(cause: PartlogError): PartlogError {
+    const { topic, partition } = this.#options
+    return new PartlogError(cause.code, `${topic}-${partition}: ${cause.sentence}`, { cause })
   }
 
   #check(batch: Batch): void {

@@ -6,7 +6,7 @@
 import { asBuffer } from '../../base/bytes.js'
 import { GrowsTooLarge, type CodecWork, type Turn } from '../codecs/codec.js'
 import { gzip } from '../codecs/gzip.js'
-import { lz4 } from '../codecs/lz4.js'
+import { lz4, unpackOldLz4 } from '../codecs/lz4.js'
 import { snappy } from '../codecs/snappy.js'
 import { hasZstd, zstd } from '../codecs/zstd.js'
 import { PartlogError } from '../errors.js'
@@ -68,6 +68,24 @@ export function compress({ codec, level }: Compression, bytes: Uint8Array): Uint
 export function decompress(codec: Codec, bytes: Uint8Array): Uint8Array {
   const bounds = { now: DECOMPRESSED_BYTES_MAX, ever: DECOMPRESSED_BYTES_MAX }
   return decompressWithin(codec, bytes, bounds) as Uint8Array
+}
+
+/**
+ * Like `decompress`, for a message of an old format: `id` is the number of its codec. zstd came
+ * with format 2.
+ */
+export function decompressOld(id: number, bytes: Buffer, magic: number): Buffer {
+  const codec = codecOf(id)
+  if (codec === undefined || codec === 'zstd') {
+    const sentence = `a message of format ${magic} in codec ${id}`
+    throw new PartlogError('UNSUPPORTED_COMPRESSION_TYPE', sentence)
+  }
+  if (codec !== 'lz4' || magic > 0) return asBuffer(decompress(codec, bytes))
+  try {
+    return unpackOldLz4(bytes, DECOMPRESSED_BYTES_MAX)
+  } catch (error) {
+    throw whyNotUnpacked(codec, error, DECOMPRESSED_BYTES_MAX)
+  }
 }
 
 /** How large the records of a batch may be. */

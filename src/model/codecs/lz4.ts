@@ -164,6 +164,11 @@ function checkBlock(bytes: Buffer, start: number, end: number): void {
   }
 }
 
+/** Unpacks a frame whose header may have the checksum of Kafka before 0.10. */
+export function unpackOldLz4(bytes: Buffer, bytesMax: number): Buffer {
+  return finished(unpacked(bytes, bytesMax, true))
+}
+
 // ── writing ──────────────────────────────────────────────────────────────────────────────
 
 /** Kafka's: independent blocks of 64 KiB, and no checksum but that of the header. */
