@@ -171,13 +171,14 @@ async function openParts(
   )
   const autoCreateTopics = settings.autoCreateTopics && !isReadOnly
   const autoLeaderRebalanceEnable = settings.autoLeaderRebalanceEnable && !isReadOnly
+  const clusterId = await clusterIdOf(disk, random)
   const brokers = await BrokerSet.open({
     ...settings,
     clockOf: simulation?.clockOf ?? (() => clock),
     disk,
     isReadOnly,
     isKept,
-    clusterId: await clusterIdOf(disk, random),
+    clusterId,
     random,
     logger,
     settings: { ...settings, autoCreateTopics, autoLeaderRebalanceEnable },
@@ -196,6 +197,7 @@ async function openParts(
     return isReadOnly ? readingOnly(channel) : channel
   }
   const doors = new Doors({
+    clusterId,
     clock,
     logger,
     brokerIds: brokers.brokerIds,

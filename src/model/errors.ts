@@ -101,6 +101,7 @@ export const ERRORS = {
   INELIGIBLE_REPLICA: final(107),
   MISMATCHED_ENDPOINT_TYPE: final(114),
   UNSUPPORTED_ENDPOINT_TYPE: final(115),
+  REBOOTSTRAP_REQUIRED: final(129),
 
   /** An argument of the wrong type or out of range. */
   INVALID_ARGUMENT: final(-100),

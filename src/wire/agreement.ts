@@ -20,7 +20,9 @@ import type { ClientConnection } from './client-connection.js'
 import { API_VERSIONS_KEY, type VersionRange } from './versions.js'
 
 /** Newer versions name topics by id, which partlog's clients do not. */
-const NEWEST: { readonly [A in ApiName]?: number } = { Fetch: 12 }
+const NEWEST: { readonly [A in ApiName]?: number } = {
+  ...{ Fetch: 12, Produce: 12, OffsetCommit: 9, OffsetFetch: 9 },
+}
 
 /** The version of ApiVersions that is tried first; brokers before Kafka 2.4 do not know it. */
 const ASKED_FIRST = 3

@@ -22,6 +22,7 @@ export interface DoorLimits {
 const IN_PROCESS: DoorLimits = { maxConnections: CONNECTIONS_MAX, maxIdleMs: Infinity }
 
 export interface DoorOptions {
+  readonly clusterId: string
   readonly channelOf: (clientId: string) => Channel
   readonly logger: Logger
   readonly clock: Clock

@@ -32,8 +32,10 @@ import { FrameBuffers, FrameError, framesOf, writeFrame } from './frames.js'
 import { IdleWatch } from './idle.js'
 import {
   API_VERSIONS_KEY,
+  ANOTHER_BROKER,
   API_VERSIONS_MAX,
   apiVersions,
+  HALF_NAMED,
   isSoftwareNamed,
   NOT_NAMED,
   UNKNOWN_VERSION,
@@ -43,6 +45,7 @@ import { answerAbroad, type EndpointOf } from './wire-answers.js'
 
 export interface ServerConnectionOptions {
   readonly stream: Duplex
+  readonly clusterId: string
   readonly nodeId: number
   /** The channel to the brokers for a client with this client id. */
   readonly channelOf: (clientId: string) => Channel
@@ -193,9 +196,16 @@ export class ServerConnection {
       return
     }
     const request = readRequestBody(API_VERSIONS, header, reader)
-    const isNamed = header.version < 3 || isSoftwareNamed(request)
-    const body = isNamed ? apiVersions() : NOT_NAMED
-    await this.#write(responseFrame(API_VERSIONS, header, body))
+    await this.#write(responseFrame(API_VERSIONS, header, this.#versionsFor(header, request)))
+  }
+
+  #versionsFor({ version }: RequestHeader, request: ApiVersionsRequest): ApiVersionsResponse {
+    if (version >= 3 && !isSoftwareNamed(request)) return NOT_NAMED
+    const { clusterId = null, nodeId = -1 } = request
+    if (clusterId === null && nodeId < 0) return apiVersions()
+    if (clusterId === null || nodeId < 0) return HALF_NAMED
+    const isMeant = clusterId === this.#options.clusterId && nodeId === this.#options.nodeId
+    return isMeant ? apiVersions() : ANOTHER_BROKER
   }
 
   /**

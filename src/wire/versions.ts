@@ -8,7 +8,7 @@ import type { ApiVersionsRequest, ApiVersionsResponse } from '../protocol/messag
 
 /** ApiVersions is answered by the connection, not by a broker. */
 export const API_VERSIONS_KEY = 18
-export const API_VERSIONS_MAX = 4
+export const API_VERSIONS_MAX = 5
 
 export interface VersionRange {
   readonly min: number
@@ -68,6 +68,15 @@ export const UNKNOWN_VERSION: ApiVersionsResponse = {
 
 /** The answer to a client without a valid software name and version (KIP-511). */
 export const NOT_NAMED: ApiVersionsResponse = { errorCode: errorId('INVALID_REQUEST'), apiKeys: [] }
+
+/** The answer to a client that names a cluster without a broker, or the other way round. */
+export const HALF_NAMED: ApiVersionsResponse = NOT_NAMED
+
+/** The answer to a client that means another cluster or broker: it begins anew (KIP-1242). */
+export const ANOTHER_BROKER: ApiVersionsResponse = {
+  errorCode: errorId('REBOOTSTRAP_REQUIRED'),
+  apiKeys: [],
+}
 
 const SOFTWARE = /^[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?$/
 

@@ -5,6 +5,7 @@
 
 import { cluster } from './edges/cluster.js'
 import { groups } from './edges/groups.js'
+import { ids } from './edges/ids.js'
 import { members } from './edges/members.js'
 import { metadata } from './edges/metadata.js'
 import { partitions } from './edges/partitions.js'
@@ -28,4 +29,5 @@ export async function edges(place: Place): Promise<void> {
   await rebalance(place)
   await cluster(place)
   await tools(place)
+  await ids(place)
 }

@@ -370,7 +370,7 @@ describe('answers about groups', () => {
           ...here.slice(1).map(({ key }) => ({ groupId: key, topics: wanted })),
         ],
       })
-      expect(groups.map(({ groupId, topics: [topic] }) => ({ groupId, ...topic }))).toEqual(
+      expect(groups.map(({ groupId, topics: [topic] }) => ({ groupId, ...topic }))).toMatchObject(
         here.map(({ key }) => ({
           ...{ groupId: key, name: 'orders' },
           partitions: [

@@ -106,7 +106,7 @@ it('bytes of half a frame are activity, but get no answer', async () => {
   const clock = virtualClock()
   const limits = { maxConnections: 10, maxIdleMs: 1_000 }
   const channelOf = (): Channel => ({ send: () => ({}) as never })
-  const door = new Door({ clock, logger: silentLogger, channelOf }, limits)
+  const door = new Door({ clusterId: 'c', clock, logger: silentLogger, channelOf }, limits)
   const [ours, theirs] = MemorySocket.pair()
   door.admit(ours, { nodeId: 1, endpointOf: () => ({ host: '', port: 0 }), clientHost: '' })
   for (let at = 0; at < 3; at++) {
@@ -206,7 +206,7 @@ describe('a client that does not read its answers', () => {
       },
     }
     const limits = { maxConnections: 10, maxIdleMs }
-    const door = new Door({ clock, logger: silentLogger, channelOf: () => channel }, limits)
+    const door = new Door({ clusterId: 'c', clock, logger: silentLogger, channelOf: () => channel }, limits)
     const [ours, theirs] = MemorySocket.pair()
     theirs.on('error', () => undefined)
     const endpointOf = () => ({ host: '', port: 0 })

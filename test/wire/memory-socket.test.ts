@@ -52,6 +52,7 @@ describe('a door that is closed', () => {
     const door = new Door({
       logger: silentLogger,
       clock: virtualClock(),
+      clusterId: 'c',
       channelOf: () => ({ send: () => undefined as never }),
     })
     const place = { nodeId: 1, endpointOf: () => ({ host: '', port: 0 }), clientHost: '' }

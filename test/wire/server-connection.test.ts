@@ -7,16 +7,36 @@ import { API_VERSIONS, SOFTWARE, wireWorld } from './client.js'
 import { encodeRequest } from './encoded.js'
 
 describe('ApiVersions', () => {
-  it.each([0, 1, 2, 3, 4])('ApiVersions v%d lists the served versions', async version => {
+  it.each([0, 1, 2, 3, 4, 5])('ApiVersions v%d lists the served versions', async version => {
     const { connect } = await wireWorld()
     const { errorCode, apiKeys } = await connect().askApi(API_VERSIONS, version, SOFTWARE)
     expect(errorCode).toBe(0)
     const range = (key: number) => apiKeys.find(({ apiKey }) => apiKey === key)
-    expect(range(18)).toEqual({ apiKey: 18, minVersion: 0, maxVersion: 4 })
-    expect(range(1)).toEqual({ apiKey: 1, minVersion: 4, maxVersion: 17 })
+    expect(range(18)).toEqual({ apiKey: 18, minVersion: 0, maxVersion: 5 })
+    expect(range(1)).toEqual({ apiKey: 1, minVersion: 4, maxVersion: 18 })
     expect(apiKeys.map(({ apiKey }) => apiKey)).toEqual(
       apiKeys.map(({ apiKey }) => apiKey).toSorted((a, b) => a - b),
     )
+  })
+
+  it('a client that means another cluster or broker is told to begin anew (KIP-1242)', async () => {
+    const { connect } = await wireWorld({ brokers: 2 })
+    const { clusterId } = await connect().ask('DescribeCluster', 0, {
+      includeClusterAuthorizedOperations: false,
+    })
+    const ask = async (cluster: string | null, nodeId: number) => {
+      const request = { ...SOFTWARE, clusterId: cluster, nodeId }
+      const { errorCode, apiKeys } = await connect(2).askApi(API_VERSIONS, 5, request)
+      expect(apiKeys.length > 0).toBe(errorCode === 0)
+      return errorCode
+    }
+    expect(await ask(clusterId, 2)).toBe(0)
+    expect(await ask(null, -1)).toBe(0)
+    expect(await ask('another', 2)).toBe(129) // REBOOTSTRAP_REQUIRED
+    expect(await ask(clusterId, 1)).toBe(129)
+    for (const half of [await ask(clusterId, -1), await ask(null, 2)]) {
+      expect(half).toBe(42) // INVALID_REQUEST
+    }
   })
 
   it('an unknown version of ApiVersions is answered in version 0 with error 35', async () => {
@@ -24,7 +44,7 @@ describe('ApiVersions', () => {
     const client = connect()
     const future = { ...API_VERSIONS, request: { ...API_VERSIONS.request, versions: [0, 99] } }
     const answer = await client.askApi({ ...API_VERSIONS, ...future } as never, 99, {}, 0)
-    const own = { apiKey: 18, minVersion: 0, maxVersion: 4 }
+    const own = { apiKey: 18, minVersion: 0, maxVersion: 5 }
     expect(answer).toMatchObject({ errorCode: 35, apiKeys: [own] })
     expect(await client.askApi(API_VERSIONS, 2, SOFTWARE)).toMatchObject({ errorCode: 0 })
   })

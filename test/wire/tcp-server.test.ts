@@ -27,7 +27,7 @@ function twoPorts() {
   onTestFinished(() => listen.mockRestore())
   const limits: DoorLimits = { maxConnections: 10, maxIdleMs: Infinity }
   const channelOf = () => ({ send: () => new Promise<never>(() => undefined) })
-  const shared = { logger: silentLogger, clock: new SystemClock(), channelOf }
+  const shared = { clusterId: 'c', logger: silentLogger, clock: new SystemClock(), channelOf }
   const server = new TcpServer({
     ...{ host: '127.0.0.1', advertisedHost: '127.0.0.1', ports: [0], brokerIds: [1, 2] },
     ...{

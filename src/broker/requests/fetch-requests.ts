@@ -24,6 +24,7 @@ import type {
 import { FETCH_MAX_BYTES, FETCH_MAX_WAIT_MS } from '../broker-config.js'
 import { errorFields } from '../node/answer-errors.js'
 import type { BrokerContext } from '../node/context.js'
+import { unknownTopicId } from '../node/topic-keys.js'
 import { currentLeader, FETCH_LED_ELSEWHERE, nodeEndpoints } from './current-leader.js'
 import { HeldRead, noteFetch, type Read } from './held-read.js'
 
@@ -328,10 +329,6 @@ function answerOf(
     records,
     ...(diverging === undefined ? {} : { divergingEpoch: diverging }),
   }
-}
-
-function unknownTopicId(topicId: string): PartlogError {
-  return new PartlogError('UNKNOWN_TOPIC_ID', `no topic has the id ${topicId}`)
 }
 
 interface TopicAnswers {

@@ -1,6 +1,7 @@
-/* OffsetCommit and OffsetFetch (v8–v9), OffsetDelete. */
+/* OffsetCommit (v2–v10), OffsetFetch (v1–v10), OffsetDelete (v0). */
 
 import { paced } from '../../base/tasks.js'
+import { ZERO_UUID } from '../../base/uuid.js'
 import type { OffsetToCommit } from '../../coordinator/groups/group-coordinator.js'
 import type { CommittedOffset } from '../../coordinator/groups/group-journal.js'
 import { PartlogError } from '../../model/errors.js'
@@ -18,6 +19,7 @@ import type {
 } from '../../protocol/messages/groups.js'
 import { errorFields, NO_ERROR, type ErrorFields } from '../node/answer-errors.js'
 import type { BrokerContext } from '../node/context.js'
+import { topicNameOf, unknownTopicId, type TopicKey } from '../node/topic-keys.js'
 
 /** Why offsets were not committed: a reason per partition, or one for all of them. */
 class Refusals {
@@ -39,9 +41,13 @@ export async function offsetCommit(
   request: OffsetCommitRequest,
 ): Promise<OffsetCommitResponse> {
   const refusals = new Refusals()
-  const offsets = request.topics.flatMap(({ name: topic, partitions }) =>
+  const topics = request.topics.map(({ partitions, ...key }) => ({
+    ...{ key, partitions, topic: topicNameOf(broker, key) },
+  }))
+  const offsets = topics.flatMap(({ key, topic, partitions }) =>
     partitions
       .map(each => ({
+        key,
         topic,
         partition: each.partitionIndex,
         offset: each.committedOffset,
@@ -49,14 +55,15 @@ export async function offsetCommit(
         metadata: each.committedMetadata ?? '',
         topicId: each.topicId ?? '',
       }))
-      .filter(each => exists(broker, each) || refuseUnknown(each, refusals)),
+      .filter(each => exists(broker, each) || refuseUnknown(each, refusals, each.key)),
   )
   await commitAll(broker, request, offsets, refusals)
   return {
-    topics: request.topics.map(({ name, partitions }) => ({
-      name,
+    topics: topics.map(({ key, topic, partitions }) => ({
+      ...{ ...key, name: topic },
       partitions: partitions.map(({ partitionIndex }) => {
-        return { partitionIndex, ...refusals.fieldsOf(name, partitionIndex) }
+        const place = topic === '' ? (key.topicId ?? '') : topic
+        return { partitionIndex, ...refusals.fieldsOf(place, partitionIndex) }
       }),
     })),
   }
@@ -90,7 +97,11 @@ function exists(
   return found?.partitions[partition] !== undefined
 }
 
-function refuseUnknown(place: TopicPartition, refusals: Refusals): false {
+function refuseUnknown(place: TopicPartition, refusals: Refusals, { topicId = '' }: TopicKey = {}) {
+  if (place.topic === '' && topicId !== '') {
+    refusals.add({ ...place, topic: topicId }, unknownTopicId(topicId))
+    return false
+  }
   const sentence = `partition ${place.topic}-${place.partition} does not exist`
   refusals.add(place, new PartlogError('UNKNOWN_TOPIC_OR_PARTITION', sentence))
   return false
@@ -107,7 +118,8 @@ export async function offsetFetch(
     try {
       const coordinator = await broker.groups.ifAny(groupId)
       const committed = (await coordinator?.committedOffsets(groupId)) ?? []
-      const answer = topics === null ? allTopics(committed) : wantedTopics(committed, topics)
+      const answer =
+        topics === null ? allTopics(broker, committed) : wantedTopics(broker, committed, topics)
       groups.push({ groupId, topics: answer })
     } catch (error) {
       groups.push({ groupId, topics: [], ...errorFields(error) })
@@ -118,27 +130,44 @@ export async function offsetFetch(
 
 type GroupTopics = OffsetFetchResponse['groups'][number]['topics']
 
-function allTopics(committed: readonly CommittedOffset[]): GroupTopics {
+function allTopics(
+  { controller }: BrokerContext,
+  committed: readonly CommittedOffset[],
+): GroupTopics {
   const names = [...new Set(committed.map(({ topic }) => topic))]
   return names.map(name => ({
     name,
+    topicId: controller.image.topics.get(name)?.topicId ?? ZERO_UUID,
     partitions: committed.filter(({ topic }) => topic === name).map(fieldsOf),
   }))
 }
 
+interface WantedTopic extends TopicKey {
+  readonly partitionIndexes: readonly number[]
+}
+
 function wantedTopics(
+  broker: BrokerContext,
   committed: readonly CommittedOffset[],
-  topics: readonly { readonly name: string; readonly partitionIndexes: readonly number[] }[],
+  topics: readonly WantedTopic[],
 ): GroupTopics {
-  return topics.map(({ name, partitionIndexes }) => ({
-    name,
-    partitions: partitionIndexes.map(partitionIndex => {
-      const found = committed.find(
-        ({ topic, partition }) => topic === name && partition === partitionIndex,
-      )
-      return found === undefined ? { partitionIndex, ...NOT_COMMITTED } : fieldsOf(found)
-    }),
-  }))
+  return topics.map(({ partitionIndexes, ...key }) => {
+    const name = topicNameOf(broker, key)
+    const { topicId = '' } = key
+    const isUnknown = name === '' && topicId !== ''
+    const none = isUnknown
+      ? { ...NOT_COMMITTED, ...errorFields(unknownTopicId(topicId)) }
+      : NOT_COMMITTED
+    return {
+      ...{ ...key, name },
+      partitions: partitionIndexes.map(partitionIndex => {
+        const found = committed.find(
+          ({ topic, partition }) => topic === name && partition === partitionIndex,
+        )
+        return found === undefined ? { partitionIndex, ...none } : fieldsOf(found)
+      }),
+    }
+  })
 }
 
 function fieldsOf({ partition, offset, leaderEpoch, metadata }: CommittedOffset) {

@@ -1,5 +1,5 @@
 /*
- * ListOffsets (v1–v10): the offset of a log's start, its end or a timestamp. OffsetForLeaderEpoch
+ * ListOffsets (v1–v11): the offset of a log's start, its end or a timestamp. OffsetForLeaderEpoch
  * (v2–v4): where an epoch ends. DeleteRecords (v0–v2): moves the log start.
  */
 
@@ -13,6 +13,7 @@ import { checkMayDelete } from '../../partition/checks.js'
 import type { Partition } from '../../partition/partition.js'
 import {
   EARLIEST_LOCAL_TIMESTAMP,
+  EARLIEST_PENDING_TIMESTAMP,
   EARLIEST_TIMESTAMP,
   LATEST_TIERED_TIMESTAMP,
   LATEST_TIMESTAMP,
@@ -71,6 +72,7 @@ async function findOffset(partition: Partition, timestamp: number): Promise<Foun
     case MAX_TIMESTAMP:
       return place(await partition.findNewest())
     case LATEST_TIERED_TIMESTAMP:
+    case EARLIEST_PENDING_TIMESTAMP:
       return {} // there is no tiered storage
     default:
       if (timestamp < 0) throw unknownTimestamp(timestamp)
@@ -79,7 +81,7 @@ async function findOffset(partition: Partition, timestamp: number): Promise<Foun
 }
 
 function unknownTimestamp(timestamp: number): PartlogError {
-  const sentence = `timestamp ${timestamp} is not supported: expected at least 0, or −1 to −5`
+  const sentence = `timestamp ${timestamp} is not supported: expected at least 0, or −1 to −6`
   return new PartlogError('UNSUPPORTED_VERSION', sentence)
 }
 

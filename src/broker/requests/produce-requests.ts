@@ -1,5 +1,5 @@
 /*
- * Produce (v3–v11): appends one batch per partition and answers according to `acks`.
+ * Produce (v3–v13): appends one batch per partition and answers according to `acks`.
  *
  *   acks 0    at once; the client does not wait for the answer
  *   acks 1    when the leader has the records, as durable as it promises
@@ -24,6 +24,7 @@ import type {
 import type { OneBatch } from '../../protocol/channel.js'
 import { errorFields } from '../node/answer-errors.js'
 import type { BrokerContext } from '../node/context.js'
+import { checkTopicId, topicNameOf, type TopicKey } from '../node/topic-keys.js'
 import { currentLeader, nodeEndpoints, PRODUCE_LED_ELSEWHERE } from './current-leader.js'
 import { appendInTurn } from './large-batches.js'
 
@@ -40,15 +41,17 @@ export function produce(
   const responses: TopicResponse[] = []
   const pending: Promise<void>[] = []
   const unpacking = { bytesLeft: AT_ONCE_MAX_BYTES }
-  for (const { name, partitionData } of request.topicData) {
+  for (const { name, topicId, partitionData } of request.topicData) {
+    const key = { name, topicId }
+    const topic = topicNameOf(broker, key)
     const partitionResponses: PartitionProduceResponse[] = []
     let place = 0
     for (const { index, records } of partitionData) {
-      const answer = appendTo(broker, request, { topic: name, index, records, unpacking })
+      const answer = appendTo(broker, request, { topic, key, index, records, unpacking })
       const later = settle(partitionResponses, place++, answer)
       if (later !== undefined) pending.push(later)
     }
-    responses.push({ name, partitionResponses })
+    responses.push({ name: topic, topicId, partitionResponses })
   }
   const whole = (): ProduceResponse => withLeaders(broker, responses)
   return pending.length === 0 ? whole() : Promise.all(pending).then(whole)
@@ -81,6 +84,7 @@ function settle(
 
 interface TopicResponse {
   readonly name: string
+  readonly topicId: string | undefined
   readonly partitionResponses: readonly PartitionProduceResponse[]
 }
 
@@ -89,8 +93,8 @@ function withLeaders(broker: BrokerContext, responses: readonly TopicResponse[])
   const failed = ({ partitionResponses }: TopicResponse): boolean =>
     partitionResponses.some(({ errorCode }) => errorCode !== 0)
   if (!responses.some(failed)) return { responses }
-  const answers = responses.map(({ name, partitionResponses }) => ({
-    name,
+  const answers = responses.map(({ name, topicId, partitionResponses }) => ({
+    ...{ name, topicId },
     partitionResponses: partitionResponses.map(answer => {
       const place = { topic: name, partition: answer.index, errorCode: answer.errorCode }
       return { ...answer, ...currentLeader(broker, place, PRODUCE_LED_ELSEWHERE) }
@@ -102,6 +106,8 @@ function withLeaders(broker: BrokerContext, responses: readonly TopicResponse[])
 
 interface PartitionRecords {
   readonly topic: string
+  /** As the request names the topic. */
+  readonly key: TopicKey
   readonly index: number
   readonly records: Uint8Array | null
   /** How much of the request may still be unpacked at once. */
@@ -126,6 +132,7 @@ function appendTo(
   let partition: Partition | undefined
   try {
     checkAcks(request.acks)
+    checkTopicId(topic, load.key)
     if (isInternalTopic(topic)) {
       throw new PartlogError('INVALID_TOPIC_EXCEPTION', `topic ${topic} belongs to the system`)
     }

@@ -7,6 +7,7 @@ import {
   int32,
   int64,
   message,
+  nullableString,
   since,
   string,
   struct,
@@ -14,11 +15,14 @@ import {
   type ValueOf,
 } from '../schema.js'
 
-const RANGE = { versions: [0, 4], flexibleSince: 3 } as const
+const RANGE = { versions: [0, 5], flexibleSince: 3 } as const
 
 export const apiVersionsRequest = message('ApiVersionsRequest', RANGE, {
   clientSoftwareName: since(3, string, ''),
   clientSoftwareVersion: since(3, string, ''),
+  /** The cluster and the broker that the client means, both or neither (KIP-1242). */
+  clusterId: since(5, nullableString, null),
+  nodeId: since(5, int32, -1),
 })
 
 const feature = struct({ name: string, minVersion: int16, maxVersion: int16 })

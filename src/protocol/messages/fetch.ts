@@ -25,7 +25,7 @@ import {
 import { failure, nodeId, partitionIndex, topicId, topicName } from './message-places.js'
 import { withoutError, type OlderVersions } from './older-versions.js'
 
-const RANGE = { versions: [4, 17], flexibleSince: 12 } as const
+const RANGE = { versions: [4, 18], flexibleSince: 12 } as const
 
 /** Up to version 12, topics are named; later they have ids. Inside the process both are given. */
 const topicKey = {
@@ -76,6 +76,8 @@ export const fetchRequest = message('FetchRequest', RANGE, {
           logStartOffset: since(5, int64, -1),
           partitionMaxBytes: int32,
           replicaDirectoryId: tagged(0, 17, uuid, ZERO_UUID),
+          /** How far the follower knows the records to be committed (KIP-1166). */
+          highWatermark: tagged(1, 18, int64, Number.MAX_SAFE_INTEGER),
           /** In one process: what a follower takes while its fetch is held. */
           take: unsent<Take | undefined>(undefined),
         }),

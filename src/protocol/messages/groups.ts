@@ -32,7 +32,7 @@ import {
   groupId,
   nodeId,
   partitionIndex,
-  topicName,
+  topicKeyUntil,
 } from './message-places.js'
 import { only, tooOld, type OlderVersions } from './older-versions.js'
 
@@ -175,7 +175,7 @@ export const heartbeatResponse = message('HeartbeatResponse', HEARTBEAT_RANGE, {
 
 // ── committed offsets ────────────────────────────────────────────────────────────────────
 
-const COMMIT_RANGE = { versions: [2, 9], flexibleSince: 8 } as const
+const COMMIT_RANGE = { versions: [2, 10], flexibleSince: 8 } as const
 
 export const offsetCommitRequest = message('OffsetCommitRequest', COMMIT_RANGE, {
   groupId,
@@ -187,7 +187,7 @@ export const offsetCommitRequest = message('OffsetCommitRequest', COMMIT_RANGE, 
   retentionTimeMs: until(4, int64, -1),
   topics: array(
     struct({
-      name: topicName,
+      ...topicKeyUntil(9),
       partitions: array(
         struct({
           partitionIndex,
@@ -207,15 +207,15 @@ export const offsetCommitResponse = message('OffsetCommitResponse', COMMIT_RANGE
   throttleTimeMs: since(3, int32, 0),
   topics: array(
     struct({
-      name: topicName,
+      ...topicKeyUntil(9),
       partitions: array(struct({ partitionIndex, ...failure })),
     }),
   ),
 })
 
-const FETCH_RANGE = { versions: [1, 9], flexibleSince: 6 } as const
+const FETCH_RANGE = { versions: [1, 10], flexibleSince: 6 } as const
 
-const fetchedTopic = struct({ name: topicName, partitionIndexes: array(int32) })
+const fetchedTopic = struct({ ...topicKeyUntil(9), partitionIndexes: array(int32) })
 
 const askedGroup = struct({
   groupId,
@@ -234,7 +234,7 @@ export const offsetFetchRequest = message('OffsetFetchRequest', FETCH_RANGE, {
 })
 
 const committedTopic = struct({
-  name: topicName,
+  ...topicKeyUntil(9),
   partitions: array(
     struct({
       partitionIndex,

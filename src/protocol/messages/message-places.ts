@@ -10,8 +10,11 @@ import {
   int32,
   int8,
   nullableString,
+  required,
+  since,
   string,
   unsent,
+  until,
   uuid,
   type Role,
   type Type,
@@ -33,6 +36,14 @@ export const failure = {
 export const topicName = inRole('topic', string)
 export const nullableTopicName = inRole('topic', nullableString)
 export const topicId = inRole('topicId', uuid)
+/** How many versions name topics: up to `last`; later ones have ids (KIP-516). */
+export function topicKeyUntil(last: number) {
+  return {
+    name: required(until(last, topicName, '')),
+    /** Empty in versions with names. */
+    topicId: since(last + 1, topicId, ''),
+  } as const
+}
 export const partitionIndex = inRole('partition', int32)
 export const groupId = inRole('group', string)
 /** The key of a FindCoordinator request: a group id or a transactional id. */

@@ -25,8 +25,10 @@ export const MAX_TIMESTAMP = -3
 /** Special timestamps of tiered storage: the first local offset, the last tiered offset. */
 export const EARLIEST_LOCAL_TIMESTAMP = -4
 export const LATEST_TIERED_TIMESTAMP = -5
+/** The first offset that is still to be copied to tiered storage (KIP-1023). */
+export const EARLIEST_PENDING_TIMESTAMP = -6
 
-const LIST_RANGE = { versions: [1, 10], flexibleSince: 6 } as const
+const LIST_RANGE = { versions: [1, 11], flexibleSince: 6 } as const
 
 export const listOffsetsRequest = message('ListOffsetsRequest', LIST_RANGE, {
   replicaId: withDefault(int32, -1),
@@ -148,6 +150,7 @@ const LATER_TIMES = new Map([
   [MAX_TIMESTAMP, { since: 7, name: 'the newest time' }],
   [EARLIEST_LOCAL_TIMESTAMP, { since: 8, name: 'the local start' }],
   [LATEST_TIERED_TIMESTAMP, { since: 9, name: 'the tiered end' }],
+  [EARLIEST_PENDING_TIMESTAMP, { since: 11, name: 'the start of what is not tiered' }],
 ])
 
 function isKnown(timestamp: number, version: number): boolean {
@@ -157,7 +160,7 @@ function isKnown(timestamp: number, version: number): boolean {
 export const olderListOffsets: OlderVersions<ListOffsetsRequest, ListOffsetsResponse> = [
   {
     // A broker that does not know a special timestamp takes it for a time in 1969.
-    until: 8,
+    until: 10,
     request: {
       lower(request, version) {
         const times = request.topics.flatMap(({ partitions }) => partitions)

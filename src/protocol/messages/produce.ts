@@ -15,10 +15,10 @@ import {
   type ValueOf,
 } from '../schema.js'
 import { nodeEndpoint } from './fetch.js'
-import { errorCode, errorMessage, partitionIndex, topicName } from './message-places.js'
+import { errorCode, errorMessage, partitionIndex, topicKeyUntil } from './message-places.js'
 import type { OlderVersions } from './older-versions.js'
 
-const RANGE = { versions: [3, 11], flexibleSince: 9 } as const
+const RANGE = { versions: [3, 13], flexibleSince: 9 } as const
 
 export const produceRequest = message('ProduceRequest', RANGE, {
   transactionalId: since(3, nullableString, null),
@@ -27,7 +27,7 @@ export const produceRequest = message('ProduceRequest', RANGE, {
   timeoutMs: int32,
   topicData: array(
     struct({
-      name: topicName,
+      ...topicKeyUntil(12),
       partitionData: array(struct({ index: partitionIndex, records })),
     }),
   ),
@@ -42,7 +42,7 @@ const leaderIdAndEpoch = struct({ leaderId: int32, leaderEpoch: int32 })
 export const produceResponse = message('ProduceResponse', RANGE, {
   responses: array(
     struct({
-      name: topicName,
+      ...topicKeyUntil(12),
       partitionResponses: array(
         struct({
           index: partitionIndex,

@@ -40,12 +40,12 @@ describe('the places of every API', () => {
         `${name}: ${lineOf(placesOf(request.type))} → ${lineOf(placesOf(response.type))}`,
     )
     expect(found).toEqual([
-      'Produce: topicData[topic] › partitionData[partition] → responses[topic] › partitionResponses[error errorMessage partition]',
+      'Produce: topicData[topic topicId] › partitionData[partition] → responses[topic topicId] › partitionResponses[error errorMessage partition]',
       'Fetch: topics[topic topicId] › partitions[partition] → responses[topic topicId] › partitions[error errorMessage partition]',
       'ListOffsets: topics[topic] › partitions[partition] → topics[topic] › partitions[error errorMessage partition]',
       'Metadata: topics[topic topicId] → topics[error errorMessage topic topicId] › partitions[error partition]',
-      'OffsetCommit: topics[topic] › partitions[partition] → topics[topic] › partitions[error errorMessage partition]',
-      'OffsetFetch: groups[group] › topics[topic] → groups[error errorMessage group] › topics[topic] › partitions[error partition]',
+      'OffsetCommit: topics[topic topicId] › partitions[partition] → topics[topic topicId] › partitions[error errorMessage partition]',
+      'OffsetFetch: groups[group] › topics[topic topicId] → groups[error errorMessage group] › topics[topic topicId] › partitions[error partition]',
       'FindCoordinator: coordinatorKeys[coordinatorKey] → coordinators[coordinatorKey error errorMessage node]',
       'JoinGroup:  → error',
       'Heartbeat:  → error',

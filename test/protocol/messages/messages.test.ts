@@ -19,7 +19,7 @@ for (const [api, { request, response }] of Object.entries(APIS)) {
 
 /** What fields hold that a version does not have. */
 const ABSENT: readonly unknown[] = [
-  ...[0, 1, 16, -1, -2, 60_000, 2 ** 31 - 1, -(2 ** 31), '', null, ZERO_UUID],
+  ...[0, 1, 16, -1, -2, 60_000, 2 ** 31 - 1, -(2 ** 31), Number.MAX_SAFE_INTEGER, '', null, ZERO_UUID],
   undefined, // a field that is never sent
 ]
 
