@@ -27,6 +27,7 @@ import {
 import { updateFeatures } from './tools/feature-requests.js'
 import { alterReplicaLogDirs, describeLogDirs } from './tools/log-dir-requests.js'
 import { describeQuorum } from './tools/quorum-requests.js'
+import { alterClientQuotas, describeClientQuotas } from './tools/quota-requests.js'
 import { listPartitionReassignments } from './tools/reassignment-requests.js'
 import {
   createAcls,
@@ -79,6 +80,8 @@ export const HANDLERS: { readonly [A in ApiName]: Handler<A> } = {
   ListPartitionReassignments: listPartitionReassignments,
   DescribeUserScramCredentials: describeUserScramCredentials,
   DescribeQuorum: describeQuorum,
+  DescribeClientQuotas: describeClientQuotas,
+  AlterClientQuotas: alterClientQuotas,
   UpdateFeatures: updateFeatures,
   ListConfigResources: listConfigResources,
   DescribeTopicPartitions: describeTopicPartitions,

@@ -76,6 +76,12 @@ import { olderProduce, produceRequest, produceResponse } from './messages/produc
 import { initProducerIdRequest, initProducerIdResponse } from './messages/producer-ids.js'
 import { describeQuorumRequest, describeQuorumResponse } from './messages/quorum.js'
 import {
+  alterClientQuotasRequest,
+  alterClientQuotasResponse,
+  describeClientQuotasRequest,
+  describeClientQuotasResponse,
+} from './messages/quotas.js'
+import {
   listPartitionReassignmentsRequest,
   listPartitionReassignmentsResponse,
 } from './messages/reassignments.js'
@@ -159,6 +165,8 @@ export const APIS = {
     describeUserScramCredentialsResponse,
   ),
   DescribeQuorum: api(55, describeQuorumRequest, describeQuorumResponse),
+  DescribeClientQuotas: api(48, describeClientQuotasRequest, describeClientQuotasResponse),
+  AlterClientQuotas: api(49, alterClientQuotasRequest, alterClientQuotasResponse),
   UpdateFeatures: api(57, updateFeaturesRequest, updateFeaturesResponse),
   ListConfigResources: api(
     74,

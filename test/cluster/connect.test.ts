@@ -28,6 +28,7 @@ import { encodeResponse } from '../wire/encoded.js'
 const UNSPOKEN = new Set<ApiName>(['OffsetForLeaderEpoch', 'DescribeCluster', 'AlterConfigs',
   ...(['DescribeAcls', 'CreateAcls', 'DeleteAcls', 'DescribeUserScramCredentials'] as const),
   ...(['DescribeLogDirs', 'AlterReplicaLogDirs', 'ListPartitionReassignments'] as const),
+  ...(['DescribeClientQuotas', 'AlterClientQuotas'] as const),
   ...(['DescribeQuorum', 'UpdateFeatures', 'DescribeTopicPartitions', 'ListConfigResources'] as const),
 ])
 

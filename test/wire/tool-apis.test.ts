@@ -176,6 +176,53 @@ describe('settings of what is no topic', () => {
   })
 })
 
+describe('quotas', () => {
+  const byteRate = (value: number) => [{ key: 'producer_byte_rate', value, remove: false }]
+
+  it('quotas survive a restart, and what was taken back is gone', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'partlog-quotas-'))
+    onTestFinished(() => rmSync(dir, { recursive: true, force: true }))
+    const clientOf = async (cluster: Cluster) => {
+      const { bootstrap } = await cluster.listen({ port: 0 })
+      return reach(bootstrap[0] as string)
+    }
+    const first = await Cluster.open({ dir })
+    const client = await clientOf(first)
+    const set = async (name: string, remove = false) => {
+      const entity = [{ entityType: 'user', entityName: name }]
+      const ops = byteRate(5).map(op => ({ ...op, remove }))
+      const request = { entries: [{ entity, ops }], validateOnly: false }
+      const { entries } = await client.ask('AlterClientQuotas', 1, request)
+      expect(entries).toMatchObject([{ errorCode: 0, entity }])
+    }
+    await set('a')
+    await set('b')
+    await set('a', true)
+    await first.close()
+    const again = await Cluster.open({ dir })
+    onTestFinished(() => again.close())
+    const asked = { components: [], strict: false }
+    const { entries } = await (await clientOf(again)).ask('DescribeClientQuotas', 1, asked)
+    expect(entries).toEqual([
+      {
+        entity: [{ entityType: 'user', entityName: 'b' }],
+        values: [{ key: 'producer_byte_rate', value: 5 }],
+      },
+    ])
+  })
+
+  it('quotas are bounded in number', async () => {
+    const { connect } = await wireWorld({})
+    const entries = Array.from({ length: 1_001 }, (_, index) => ({
+      ...{ entity: [{ entityType: 'user', entityName: `u${index}` }], ops: byteRate(1) },
+    }))
+    const request = { entries, validateOnly: false }
+    const answer = await connect().ask('AlterClientQuotas', 1, request)
+    expect(answer.entries.filter(({ errorCode }) => errorCode === 0)).toHaveLength(1_000)
+    expect(answer.entries.at(-1)?.errorCode).toBe(44) // POLICY_VIOLATION
+  })
+})
+
 describe('the features of a cluster', () => {
   it('ApiVersions tells the level of the metadata, the only one that can be set', async () => {
     const feature = { name: 'metadata.version', minVersion: 33, maxVersion: 33 }

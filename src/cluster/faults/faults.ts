@@ -50,6 +50,8 @@ export type FaultApi =
   | 'listPartitionReassignments'
   | 'describeUserScramCredentials'
   | 'describeQuorum'
+  | 'describeClientQuotas'
+  | 'alterClientQuotas'
   | 'updateFeatures'
   | 'listConfigResources'
   | 'describeTopicPartitions'

@@ -57,6 +57,17 @@ export interface ResourceImage {
   readonly config: Readonly<Record<string, string>>
 }
 
+/** The quotas of one user, client or address. */
+export interface QuotaImage {
+  readonly entity: readonly { readonly entityType: string; readonly entityName: string | null }[]
+  /** By the name of the quota. */
+  readonly values: ReadonlyMap<string, number>
+}
+
+export function quotaKeyOf(entity: QuotaImage['entity']): string {
+  return JSON.stringify(entity.map(({ entityType, entityName }) => [entityType, entityName]))
+}
+
 const NO_CONFIG: Readonly<Record<string, string>> = {}
 
 export type PartitionListener = (
@@ -78,6 +89,7 @@ export class ClusterImage implements Fold {
   #nextProducerId = 0
   readonly #brokers = new Map<number, BrokerImage>()
   readonly #resources = new Map<string, ResourceImage>()
+  readonly #quotas = new Map<string, QuotaImage>()
   #onChange: PartitionListener = () => undefined
   #isUsable: ReplicaHealth = () => true
 
@@ -103,6 +115,7 @@ export class ClusterImage implements Fold {
     copy.#removed = this.#removed.copy()
     for (const [id, broker] of this.#brokers) copy.#brokers.set(id, broker)
     for (const [key, resource] of this.#resources) copy.#resources.set(key, resource)
+    for (const [key, quota] of this.#quotas) copy.#quotas.set(key, quota)
     copy.#nextProducerId = this.#nextProducerId
     return copy
   }
@@ -124,6 +137,11 @@ export class ClusterImage implements Fold {
   /** All that have settings and are no topics. */
   get resources(): ReadonlyMap<string, ResourceImage> {
     return this.#resources
+  }
+
+  /** All quotas of clients. */
+  get quotas(): ReadonlyMap<string, QuotaImage> {
+    return this.#quotas
   }
 
   /** The settings of a resource that is no topic, without those that have their defaults. */
@@ -179,6 +197,8 @@ export class ClusterImage implements Fold {
         if (record.resourceType === TOPIC_RESOURCE) this.#setConfig(record)
         else this.#setResource(record)
         return
+      case 'ClientQuota':
+        return this.#setQuota(record)
       case 'RemoveTopic':
         return this.#removeTopic(record.topicId ?? '')
       case 'ProducerIds':
@@ -219,6 +239,16 @@ export class ClusterImage implements Fold {
     const config = withSetting(this.configOf(resourceType, resourceName), record)
     if (Object.keys(config).length === 0) this.#resources.delete(key)
     else this.#resources.set(key, { resourceType, resourceName, config })
+  }
+
+  #setQuota(record: Extract<MetadataRecord, { kind: 'ClientQuota' }>): void {
+    const { entity, key: name, value, remove } = record
+    const key = quotaKeyOf(entity)
+    const values = new Map(this.#quotas.get(key)?.values)
+    if (remove) values.delete(name)
+    else values.set(name, value)
+    if (values.size === 0) this.#quotas.delete(key)
+    else this.#quotas.set(key, { entity, values })
   }
 
   #removeTopic(topicId: string): void {

@@ -10,6 +10,7 @@ import { ZERO_UUID } from '../../base/uuid.js'
 import {
   array,
   bool,
+  float64,
   int16,
   int32,
   int64,
@@ -123,6 +124,14 @@ export const removeTopicRecord = message('RemoveTopicRecord', V0, {
   topicId: withDefault(uuid, ZERO_UUID),
 })
 
+/** A quota of an entity was set or removed. */
+export const clientQuotaRecord = message('ClientQuotaRecord', V0, {
+  entity: array(struct({ entityType: string, entityName: nullableString })),
+  key: string,
+  value: float64,
+  remove: bool,
+})
+
 /** A broker was allocated the free producer ids below `nextProducerId`. */
 export const producerIdsRecord = message('ProducerIdsRecord', V0, {
   brokerId: int32,
@@ -144,6 +153,7 @@ const RECORDS = {
   Config: { type: 4, version: 0, layout: configRecord },
   PartitionChange: { type: 5, version: 0, layout: partitionChangeRecord },
   RemoveTopic: { type: 9, version: 0, layout: removeTopicRecord },
+  ClientQuota: { type: 14, version: 0, layout: clientQuotaRecord },
   ProducerIds: { type: 15, version: 0, layout: producerIdsRecord },
   BrokerRegistrationChange: { type: 17, version: 1, layout: brokerRegistrationChangeRecord },
   RegisterBroker: { type: 0, version: 1, layout: registerBrokerRecord },

@@ -11,6 +11,7 @@ export async function tools(place: Place): Promise<void> {
   await security(place)
   await quorum(place)
   await resources(place)
+  await quotas(place)
 }
 
 async function logDirs({ ask }: Place): Promise<void> {
@@ -214,4 +215,88 @@ async function resources({ ask }: Place): Promise<void> {
     ['consumer.assignment.interval.ms', DELETE, null],
   ])
   await about('a group without settings', group, 'edgy')
+}
+
+/** Quotas of clients: kept, shown, not enforced. */
+async function quotas({ ask }: Place): Promise<void> {
+  type Component = Request<'DescribeClientQuotas'>['components'][number]
+  type Entity = Request<'AlterClientQuotas'>['entries'][number]['entity'][number]
+  const EXACT = 0
+  const DEFAULT = 1
+  const SPECIFIED = 2
+  const part = (entityType: string, entityName: string | null): Entity => ({
+    ...{ entityType, entityName },
+  })
+  const find = (title: string, components: readonly Component[], strict = false, version = 1) =>
+    ask(title, 'DescribeClientQuotas', version, { components, strict })
+  const match = (entityType: string, matchType: number, name: string | null = null) => ({
+    ...{ entityType, matchType, match: name },
+  })
+  const set = (
+    title: string,
+    entity: readonly Entity[],
+    ops: readonly (readonly [key: string, value: number, remove?: boolean])[],
+    version = 1,
+  ) =>
+    ask(title, 'AlterClientQuotas', version, {
+      entries: [{ entity, ops: ops.map(([key, value, remove = false]) => ({ key, value, remove })) }],
+      validateOnly: false,
+    })
+  const [user, other, client] = [part('user', 'a'), part('user', null), part('client-id', 'c')]
+  for (const version of ends('AlterClientQuotas')) {
+    await set('a user', [user], [['producer_byte_rate', 1_024]], version)
+  }
+  await set('a user and a client', [user, client], [
+    ['consumer_byte_rate', 10],
+    ['request_percentage', 50.5],
+  ])
+  await set('the other users', [other], [['request_percentage', 12.5]])
+  await set('an address', [part('ip', '1.2.3.4')], [['connection_creation_rate', 5]])
+  await set('an address of six', [part('ip', '::1')], [['connection_creation_rate', 6]])
+  await set('a bad address', [part('ip', '1.2.3.456')], [['connection_creation_rate', 5]])
+  await set('of clients for an address', [part('ip', '1.2.3.4')], [['producer_byte_rate', 5]])
+  await set('of addresses for a user', [user], [['connection_creation_rate', 5]])
+  await set('one that is none', [user], [['x', 5]])
+  for (const value of [-5, 0, 1.5, NaN, Infinity, 9.3e18]) {
+    await set(`bytes, ${value}`, [user], [['producer_byte_rate', value]])
+    await set(`percent, ${value}`, [part('user', 'p')], [['request_percentage', value]])
+    const connections = ['connection_creation_rate', value] as const
+    await set(`connections, ${value}`, [part('ip', null)], [connections])
+  }
+  await set('one twice', [user], [
+    ['producer_byte_rate', 1],
+    ['producer_byte_rate', 2],
+  ])
+  await set('two users', [user, part('user', 'b')], [['producer_byte_rate', 1]])
+  await set('of nobody', [], [['producer_byte_rate', 1]])
+  await set('of another kind', [part('dog', 'a')], [['producer_byte_rate', 1]])
+  await set('an empty name', [part('user', '')], [['producer_byte_rate', 1]])
+  await set('an empty kind', [part('', 'a')], [['producer_byte_rate', 1]])
+  await set('nothing', [user], [])
+  await set('a user and an address', [user, part('ip', '1.2.3.4')], [['producer_byte_rate', 1]])
+  await set('taking back what is not', [part('user', 'n')], [['producer_byte_rate', 0, true]])
+  await set('taking back what is none', [part('user', 'n')], [['x', 0, true]])
+  for (const version of ends('DescribeClientQuotas')) await find('all', [], false, version)
+  await find('all, strictly', [], true)
+  for (const strict of [false, true]) {
+    const how = strict ? ', strictly' : ''
+    await find(`users${how}`, [match('user', SPECIFIED)], strict)
+    await find(`the other users${how}`, [match('user', DEFAULT)], strict)
+    await find(`one user${how}`, [match('user', EXACT, 'a')], strict)
+    const both = [match('user', EXACT, 'a'), match('client-id', SPECIFIED)]
+    await find(`one user, by client${how}`, both, strict)
+  }
+  await find('of another kind', [match('dog', EXACT, 'a')])
+  await find('an empty kind', [match('', EXACT, 'a')])
+  await find('exactly nobody', [match('user', EXACT)])
+  await find('the others by name', [match('user', DEFAULT, 'a')])
+  await find('any by name', [match('user', SPECIFIED, 'a')])
+  await find('one kind twice', [match('user', EXACT, 'a'), match('user', EXACT, 'b')])
+  await find('a user and an address', [match('user', EXACT, 'a'), match('ip', EXACT, '1.2.3.4')])
+  await find('a match that is none', [match('user', 9, 'a')])
+  await set('taking back', [user, client], [
+    ['consumer_byte_rate', 0, true],
+    ['request_percentage', 0, true],
+  ])
+  await find('what is left', [match('user', SPECIFIED)])
 }

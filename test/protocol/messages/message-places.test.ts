@@ -74,6 +74,8 @@ describe('the places of every API', () => {
       'ListPartitionReassignments: topics[topic] → error › topics[topic] › partitions[partition]',
       'DescribeUserScramCredentials:  → error',
       'DescribeQuorum: topics[topic] › partitions[partition] → error › topics[topic] › partitions[error errorMessage partition]',
+      'DescribeClientQuotas:  → error',
+      'AlterClientQuotas:  → ',
       'UpdateFeatures:  → error',
       'ListConfigResources:  → error',
       'DescribeTopicPartitions: topics[topic] → topics[error errorMessage topic] › partitions[error errorMessage partition]',

@@ -63,6 +63,14 @@ const WRITTEN: Readonly<Record<string, MetadataRecord>> = {
     ...BROKER,
     inControlledShutdown: 1,
   },
+  ClientQuota: {
+    kind: 'ClientQuota',
+    entity: [
+      { entityType: 'user', entityName: 'a' },
+      { entityType: 'client-id', entityName: null },
+    ],
+    ...{ key: 'request_percentage', value: 12.5, remove: false },
+  },
   ProducerIds: { kind: 'ProducerIds', brokerId: 1, brokerEpoch: 5, nextProducerId: 3_000 },
 }
 
