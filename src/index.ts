@@ -105,6 +105,8 @@ export type {
   ElectLeadersRequest,
   ListedOffsets,
   ListOffsetsRequest,
+  LogDescription,
+  LogDirDescription,
   OffsetSpec,
   PartitionDescription,
   TopicConfigChanges,

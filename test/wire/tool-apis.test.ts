@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { Cluster } from '../../src/cluster/cluster.js'
+import { connect } from '../../src/connect.js'
 import type { Request, Response } from '../../src/protocol/api.js'
 import { apiVersions } from '../../src/wire/versions.js'
 import { reach, wireWorld } from './client.js'
@@ -57,6 +58,31 @@ describe('DescribeLogDirs', () => {
     expect(await move(path)).toEqual([0, 3]) // UNKNOWN_TOPIC_OR_PARTITION
     expect(await move(join(dir, 'broker-2'))).toEqual([57, 57]) // LOG_DIR_NOT_FOUND
     client.socket.destroy()
+  })
+})
+
+describe('admin.describeLogDirs', () => {
+  it('the admin lists the logs of all brokers that are alive, here and over a wire', async () => {
+    const { cluster } = await shop()
+    const found = await cluster.admin.describeLogDirs()
+    const places = found.map(({ broker, logDir, logs }) => ({
+      ...{ broker, logDir },
+      logs: logs.filter(({ topic }) => topic === 'orders').map(({ partition }) => partition),
+    }))
+    expect(places).toEqual([
+      { broker: 1, logDir: 'memory/broker-1', logs: [0, 2] },
+      { broker: 2, logDir: 'memory/broker-2', logs: [0, 1] },
+      { broker: 3, logDir: 'memory/broker-3', logs: [1, 2] },
+    ])
+    const sizes = new Map(found[0]?.logs.map(({ partition, sizeBytes }) => [partition, sizeBytes]))
+    expect(sizes.get(2)).toBe((sizes.get(0) ?? 0) + 1) // a value of two bytes, and one of one
+    const { bootstrap } = await cluster.listen({ port: 0 })
+    const remote = await connect({ bootstrapServers: bootstrap })
+    expect(await remote.admin.describeLogDirs()).toEqual(found)
+    await remote.close()
+    await cluster.broker(2).kill()
+    const left = await cluster.admin.describeLogDirs()
+    expect(left.map(({ broker }) => broker)).toEqual([1, 3])
   })
 })
 

@@ -70,6 +70,20 @@ export interface TopicSettingValue {
   readonly isDefault: boolean
 }
 
+/** The log of a partition on one broker. */
+export interface LogDescription extends TopicPartition {
+  /** Bytes of its segments. */
+  readonly sizeBytes: number
+}
+
+/** The folder in which a broker keeps its logs. */
+export interface LogDirDescription {
+  readonly broker: number
+  /** An absolute path on the broker's machine; in memory a word for it. */
+  readonly logDir: string
+  readonly logs: readonly LogDescription[]
+}
+
 /** A place in a log: an offset, or an offset found by time. */
 export type OffsetSpec = 'earliest' | 'latest' | 'max-timestamp' | number | Date
 
@@ -129,6 +143,12 @@ export interface Admin {
    * UNKNOWN_TOPIC_OR_PARTITION.
    */
   electLeaders(request: ElectLeadersRequest): Promise<void>
+  /**
+   * The logs of every broker that is alive, with their bytes; sorted by broker, folder, topic and
+   * partition. Rejects with KAFKA_STORAGE_ERROR when a folder is offline (Kafka's
+   * `describeLogDirs`).
+   */
+  describeLogDirs(): Promise<LogDirDescription[]>
   /** All settings of a topic, under Kafka's names. */
   describeConfig(topic: string): Promise<TopicSettingValue[]>
   /**

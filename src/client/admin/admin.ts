@@ -27,6 +27,7 @@ import type {
   AlterConfigRequest,
   ElectLeadersRequest,
   ListedOffsets,
+  LogDirDescription,
   ListOffsetsRequest,
   OffsetSpec,
   TopicConfigChanges,
@@ -160,6 +161,26 @@ export class ClosableAdmin implements AdminClient {
         throwIfError(result, `electing the leader of ${topic}-${result.partitionId}`)
       }
     }
+  }
+
+  async describeLogDirs(): Promise<LogDirDescription[]> {
+    const { brokers } = await this.#requests.ask('Metadata', { topics: [] })
+    const answers = brokers.map(async ({ nodeId: broker }) => {
+      const request = { topics: null }
+      const answer = await this.#requests.askNode(broker, 'DescribeLogDirs', request)
+      throwIfError({ errorCode: answer.errorCode ?? 0 }, `the logs of broker ${broker}`)
+      return answer.results.map(({ errorCode, logDir, topics }) => {
+        throwIfError({ errorCode }, `folder ${logDir} of broker ${broker}`)
+        const logs = topics.flatMap(({ name: topic, partitions }) =>
+          partitions.map(({ partitionIndex: partition, partitionSize: sizeBytes }) => ({
+            ...{ topic, partition, sizeBytes },
+          })),
+        )
+        return { broker, logDir, logs: logs.sort(byPlace) }
+      })
+    })
+    const found = (await Promise.all(answers)).flat()
+    return found.sort((a, b) => a.broker - b.broker || compared(a.logDir, b.logDir))
   }
 
   // ── settings ───────────────────────────────────────────────────────────────────────────
@@ -309,6 +330,14 @@ export class ClosableAdmin implements AdminClient {
     const { topics, brokers } = await this.#requests.ask('Metadata', { topics: null })
     return topics.map(topic => knownTopic(topic, brokers))
   }
+}
+
+function compared(a: string, b: string): number {
+  return a < b ? -1 : Number(a > b)
+}
+
+function byPlace(a: TopicPartition, b: TopicPartition): number {
+  return compared(a.topic, b.topic) || a.partition - b.partition
 }
 
 function checkedSpec(at: OffsetSpec): number {
