@@ -104,10 +104,14 @@ export class InSyncReplicas {
     this.#pending = undefined
   }
 
-  /** A follower fetches from `offset`, while the leader's log ends at `leaderEnd`. */
-  noteFetch(brokerId: number, offset: Offset, leaderEnd: Offset, nowMs: number): void {
+  /**
+   * A follower fetches from `offset`, while the leader's log ends at `leaderEnd`. True if it has
+   * fetched from farther on before: it has lost records, or a late request was overtaken.
+   */
+  noteFetch(brokerId: number, offset: Offset, leaderEnd: Offset, nowMs: number): boolean {
     const follower = this.#followers.get(brokerId)
-    if (follower === undefined) return
+    if (follower === undefined) return false
+    const isBack = offset < follower.end
     if (offset >= leaderEnd) follower.caughtUpMs = nowMs
     else if (offset >= follower.leaderEndThen) {
       follower.caughtUpMs = Math.max(follower.caughtUpMs, follower.fetchedMs)
@@ -115,6 +119,13 @@ export class InSyncReplicas {
     follower.end = offset
     follower.fetchedMs = nowMs
     follower.leaderEndThen = leaderEnd
+    return isBack
+  }
+
+  /** True if a follower is in the ISR, and its last fetch was from `offset`. */
+  countsOn(brokerId: number, offset: Offset): boolean {
+    const isIn = this.#committed.isr.includes(brokerId)
+    return isIn && this.#followers.get(brokerId)?.end === offset
   }
 
   /** A follower was told how far the log is committed, and where it starts. */

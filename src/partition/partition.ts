@@ -60,7 +60,10 @@ import {
 import { OffsetWaiters } from './waiting.js'
 
 export class Partition {
-  /** Notified when records are appended, the high watermark moves or the role changes. */
+  /**
+   * Notified when records are appended, the high watermark moves, the role or the ISR changes, or a
+   * follower goes back.
+   */
   readonly changes = new Watchers()
   /** Followers whose fetches are held here. */
   readonly handOvers = new HandOvers()
@@ -200,6 +203,7 @@ export class Partition {
     if (this.#role.kind !== 'leader') return
     this.#role.isr.update(view, this.#nowMs())
     this.#advance()
+    this.changes.notify()
     this.deletions.notify() // deletions do not wait for replicas that have died
   }
 
@@ -345,7 +349,8 @@ export class Partition {
     const isInLog = fetchOffset >= log.logStartOffset && fetchOffset <= log.logEndOffset
     if ((claimed >= 0 && claimed !== epoch) || !isInLog) return
     if (hasDiverged(log, { fetchOffset, lastEpoch })) return
-    isr.noteFetch(replicaId, fetchOffset, log.logEndOffset, this.#nowMs())
+    const isBack = isr.noteFetch(replicaId, fetchOffset, log.logEndOffset, this.#nowMs())
+    if (isBack) this.changes.notify()
     if (isr.noteLogStart(replicaId, logStartOffset)) this.deletions.notify()
     this.#advance()
     if (isr.pending !== undefined || !this.#options.isAlive(replicaId)) return

@@ -1,5 +1,6 @@
 /* The short way to read a partition: at once, where few bytes are to be read. */
 
+import type { Offset } from '../model/units.js'
 import { hasDiverged } from './checks.js'
 import type { Partition } from './partition.js'
 import type { FollowerFetch, PartitionRead, ReaderBounds } from './roles.js'
@@ -27,13 +28,15 @@ export function readNow(
 
 /**
  * True if a fetch that finds nothing will find nothing until the partition's `changes` say so: all
- * records are committed, and the follower `replicaId` (−1: a consumer) is in sync and knows it.
+ * records are committed, and the follower `replicaId` (−1: a consumer), which fetches from
+ * `fetchOffset`, is in sync and knows it.
  */
-export function isQuiet(partition: Partition, replicaId: number): boolean {
+export function isQuiet(partition: Partition, replicaId: number, fetchOffset: Offset): boolean {
   if (!partition.isLeader) return false
   const { log, highWatermark, isr } = partition
   if (highWatermark !== log.logEndOffset) return false
   if (replicaId < 0) return true
-  const isInSync = isr?.pending === undefined && isr?.committed.isr.includes(replicaId) === true
-  return isInSync && isr.knows(replicaId, highWatermark, log.logStartOffset)
+  if (isr === undefined || isr.pending !== undefined) return false
+  if (!isr.countsOn(replicaId, fetchOffset)) return false
+  return isr.knows(replicaId, highWatermark, log.logStartOffset)
 }

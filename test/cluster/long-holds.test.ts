@@ -1,9 +1,11 @@
 /** Fetches that leaders hold for long while nothing can have changed: what must not wait for them. */
 
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { seededRandom } from '../../src/base/random.js'
 import { VirtualClock } from '../../src/base/virtual-clock.js'
 import { Cluster, type ClusterOptions } from '../../src/index.js'
+import { Broker } from '../../src/broker/broker.js'
+import type { FetchRequest } from '../../src/protocol/messages/fetch.js'
 import { countRequests, orders, settle } from '../client/world.js'
 
 const MINUTE = 60_000
@@ -62,6 +64,40 @@ describe('followers that were held for long', () => {
     cluster.broker(id).resumeReplication()
     await clock.advance(1_000)
     expect((await partition())?.isr).toContain(id)
+  })
+})
+
+/** The fetches of orders by followers, and the brokers that they came to. */
+function fetchesOfFollowers() {
+  const handle = vi.spyOn(Broker.prototype, 'handle')
+  onTestFinished(() => handle.mockRestore())
+  return () =>
+    handle.mock.calls.flatMap(([api, request], index) => {
+      const { replicaId = -1, topics } = request as FetchRequest
+      if (api !== 'Fetch' || replicaId < 0) return []
+      const leader = handle.mock.contexts[index] as Broker
+      const from = topics.find(({ topic }) => topic === 'orders')?.partitions[0]?.fetchOffset ?? -1
+      return { leader, replicaId, from, request: request as FetchRequest }
+    })
+}
+
+describe('a follower whose fetch is held for long', () => {
+  it('stays in sync when an earlier fetch of it arrives late, and says less', async () => {
+    const fetches = fetchesOfFollowers()
+    const { clock, write, partition } = await world({ replicaLagTimeMaxMs: 30_000 })
+    const late = fetches().find(({ from }) => from === 0)
+    expect(late?.replicaId).not.toBe((await partition())?.leader)
+    await write('second')
+    await clock.advance(12 * MINUTE)
+    void late?.leader.handle('Fetch', { ...(late.request as object) } as FetchRequest)
+    await settle(clock)
+    for (let n = 0; n < 8; n++) {
+      await clock.advance(MINUTE)
+      expect((await partition())?.isr).toContain(late?.replicaId)
+    }
+    const before = fetches().length
+    await clock.advance(60 * MINUTE)
+    expect(fetches().length - before).toBeLessThan(6 * 30)
   })
 })
 

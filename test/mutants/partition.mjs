@@ -16,6 +16,13 @@ export const partition = [
     by: ['partition/partition', 'partition/replicated', 'client/producer/producer'],
   },
   {
+    name: 'no held fetch hears that a late one has said less',
+    file: 'partition/partition.ts',
+    from: 'if (isBack) this.changes.notify()',
+    to: 'void isBack',
+    by: ['partition/replicated'],
+  },
+  {
     name: 'the high watermark is the highest end',
     file: 'partition/isr.ts',
     from: 'if (this.#isMaximal(id) || mayJoinSoon) end = Math.min(end, follower.end)',

@@ -44,6 +44,20 @@ export const replication = [
     by: ['broker/replication/replica-fetcher', 'cluster/deleted-records'],
   },
   {
+    name: 'a follower whose fetch got no answer counts as told',
+    file: 'broker/replication/replica-fetcher.ts',
+    from: '      for (const { partition } of targets) this.#upToDate.delete(partition)\n',
+    to: '',
+    by: ['broker/replication/replica-fetcher'],
+  },
+  {
+    name: 'a fetch is held on although its leader no longer counts on the follower',
+    file: 'broker/requests/fetch-requests.ts',
+    from: 'longHolds.areAllowed && !news.isDoubted()',
+    to: 'longHolds.areAllowed',
+    by: ['cluster/long-holds'],
+  },
+  {
     name: 'a follower does not wait after an error',
     file: 'broker/replication/replica-fetcher.ts',
     from: 'const untilMs = this.#options.clock.monotonicMs() + REPLICA_FETCH_BACKOFF_MS',

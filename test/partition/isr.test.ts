@@ -67,6 +67,16 @@ describe('the committed end', () => {
   })
 })
 
+it('the leader counts on a member as far as its last fetch says, which may go back', () => {
+  const all = replicas([1, 2], { 2: 10, 3: 10 })
+  expect([all.countsOn(2, 10), all.countsOn(2, 9), all.countsOn(3, 10)]).toEqual([true, false, false])
+  expect(all.noteFetch(2, 10, 10, 1_000)).toBe(false)
+  expect(all.noteFetch(2, 9, 10, 1_000)).toBe(true)
+  expect([all.countsOn(2, 10), all.countsOn(2, 9)]).toEqual([false, true])
+  all.update(view([1], 1), 1_000)
+  expect(all.countsOn(2, 9)).toBe(false)
+})
+
 describe('laggards', () => {
   it('laggards are members that lag for too long, never those at the log end', () => {
     const all = replicas([1, 2, 3], { 2: 10, 3: 9 })

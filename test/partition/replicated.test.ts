@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { DiskError } from '../../src/disk/disk.js'
 import { VirtualClock } from '../../src/base/virtual-clock.js'
+import { Watchers } from '../../src/base/watchers.js'
+import { HeldRead } from '../../src/broker/requests/held-read.js'
 import { Partition } from '../../src/partition/partition.js'
-import { readNow } from '../../src/partition/read-now.js'
+import { isQuiet, readNow } from '../../src/partition/read-now.js'
 import { batchOf, contextOf, copied, create, history, TOPIC_ID, world } from '../log/helpers.js'
 
 /** The controller does not count on it. */
@@ -60,6 +62,37 @@ describe('what a follower says', () => {
     partition.append(batchOf(['a', 'b']))
     partition.noteFetch(fetch, epoch)
     expect(partition.highWatermark).toBe(0)
+  })
+})
+
+/** The fetch of follower 2 from offset 1, where the log ends, as the leader holds it. */
+async function heldFetch() {
+  const { partition, shrunk } = await leading()
+  partition.append(batchOf(['a']))
+  partition.noteFetch(fetchFrom(1), 5)
+  const read = { topic: 'orders', topicId: TOPIC_ID, partition, wanted: WANTED }
+  const longHolds = { areAllowed: true, changes: new Watchers() }
+  const held = new HeldRead(read, 2, longHolds)
+  let calls = 0
+  held.watch(() => calls++)
+  return { partition, shrunk, held, calls: () => calls }
+}
+
+const WANTED = { partition: 0, fetchOffset: 1, partitionMaxBytes: 1_000 }
+
+describe('a held fetch of a follower', () => {
+  it.each<[string, (all: Awaited<ReturnType<typeof heldFetch>>) => unknown]>([
+    ['the follower leaves the ISR', ({ shrunk }) => shrunk([1])],
+    ['a late fetch says less', ({ partition }) => partition.noteFetch(fetchFrom(0, -1), 5)],
+  ])('is told when %s', async (_, happens) => {
+    const all = await heldFetch()
+    expect(isQuiet(all.partition, 2, 1)).toBe(false) // it has not been told yet
+    all.partition.isr?.noteTold(2, 1, 0)
+    expect([isQuiet(all.partition, 2, 1), isQuiet(all.partition, 2, 0)]).toEqual([true, false])
+    expect([all.held.hasNews, all.held.isDoubted, all.calls()]).toEqual([false, false, 0])
+    await happens(all)
+    expect([all.held.hasNews, all.held.isDoubted, all.calls()]).toEqual([false, true, 1])
+    expect(isQuiet(all.partition, 2, 1)).toBe(false)
   })
 })
 

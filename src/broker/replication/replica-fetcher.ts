@@ -69,7 +69,10 @@ export class ReplicaFetcher {
   readonly #options: ReplicaFetcherOptions
   readonly #changes = new Signal()
   readonly #notBeforeMs = new Map<Partition, number>()
-  /** Partitions whose last answer, in this epoch, had no records: they know all there is. */
+  /**
+   * Partitions whose last fetch, in this epoch, was answered without records: they know all there
+   * is. If no answer came, the leader may believe that they know what was on its way.
+   */
   readonly #upToDate = new Map<Partition, LeaderEpoch>()
   #partitions: readonly Partition[] = []
   #underWay: AbortController | undefined
@@ -159,6 +162,7 @@ export class ReplicaFetcher {
     const { signal } = this.#underWay
     try {
       const sent = channel.send(leaderId, 'Fetch', this.#request(targets), signal)
+      for (const { partition } of targets) this.#upToDate.delete(partition)
       const response = await abortable(Promise.resolve(sent), signal)
       if (this.#isStopped || this.#isPaused) return false
       const answers = answersOf(response)
@@ -213,7 +217,6 @@ export class ReplicaFetcher {
   /** Applies an answer. True if the log has grown or was truncated. */
   async #take(target: Target, answer: PartitionFetchResponse | undefined): Promise<boolean> {
     const { partition, epoch, log } = target
-    this.#upToDate.delete(partition)
     if (!partition.isFollowing(epoch)) return false
     try {
       if (answer === undefined) return this.#backOff(partition)

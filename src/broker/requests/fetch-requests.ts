@@ -87,7 +87,8 @@ async function answerLater(
     }
     const missing = request.minBytes - bytes
     const isLong = bytes === 0 && longHolds.areAllowed && isIdle(request, reads)
-    const isReady = (): boolean => news.has(missing) || (isLong && !longHolds.areAllowed)
+    const mayBeLong = (): boolean => longHolds.areAllowed && !news.isDoubted()
+    const isReady = (): boolean => news.has(missing) || (isLong && !mayBeLong())
     const sources = isLong ? [...news.sources, longHolds.changes] : news.sources
     await waitUntil(isReady, sources, { clock, timeoutMs: hold.next(isLong), signal })
   }
@@ -97,6 +98,8 @@ async function answerLater(
 interface News {
   /** Since the fetch looked last, there are so many bytes more, or something else was decided. */
   has(missingBytes: number): boolean
+  /** The next fetch of the follower is needed soon: this one must not be held for long. */
+  isDoubted(): boolean
   readonly sources: readonly Watchable[]
 }
 
@@ -105,6 +108,7 @@ function consumersNews(reads: readonly Read[]): News {
   const roles = rolesOf(reads)
   return {
     has: missing => committedBytes(reads) - seen >= missing || rolesOf(reads) !== roles,
+    isDoubted: () => false,
     sources: reads.flatMap(({ partition }) => partition?.changes ?? []),
   }
 }
@@ -115,7 +119,11 @@ function followersNews(
   { replicaId = NONE }: FetchRequest,
 ): News {
   const held = reads.map(read => new HeldRead(read, replicaId, longHolds))
-  return { has: () => held.some(({ hasNews }) => hasNews), sources: held }
+  return {
+    has: () => held.some(({ hasNews }) => hasNews),
+    isDoubted: () => held.some(({ isDoubted }) => isDoubted),
+    sources: held,
+  }
 }
 
 /**
@@ -157,7 +165,10 @@ class Hold {
 function isIdle({ idleWaitMs = 0, replicaId = -1 }: FetchRequest, reads: readonly Read[]): boolean {
   return (
     idleWaitMs > 0 &&
-    reads.every(({ partition }) => partition !== undefined && isQuiet(partition, replicaId))
+    reads.every(
+      ({ partition, wanted }) =>
+        partition !== undefined && isQuiet(partition, replicaId, wanted.fetchOffset),
+    )
   )
 }
 

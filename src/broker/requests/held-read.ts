@@ -62,11 +62,20 @@ export class HeldRead implements Watchable, WaitingFollower {
     return appendedBytes > this.#appendedBytes || logStartOffset !== this.#logStart
   }
 
+  /**
+   * The leader no longer counts on the follower for what this fetch says: a late request has said
+   * less, or the follower has left the ISR. Only its next fetch puts that right.
+   */
+  get isDoubted(): boolean {
+    const { partition, wanted } = this.#read
+    return partition?.isr?.countsOn(this.#replicaId, wanted.fetchOffset) === false
+  }
+
   watch(onChange: () => void): () => void {
     const { partition } = this.#read
     if (partition === undefined) return () => undefined
     const stop = partition.changes.watch(() => {
-      if (this.hasNews) onChange()
+      if (this.hasNews || this.isDoubted) onChange()
     })
     const leave = partition.handOvers.add(this)
     return () => {

@@ -157,11 +157,14 @@ async function held(durability: 'power' | 'process') {
   const view = { replicas: [1, 2], isr: [1, 2], partitionEpoch: 0, leader: 2 }
   await partition.become({ ...view, leaderEpoch: 6 })
   const requests: (FetchPartition | undefined)[] = []
-  const answers: ((answer: Partial<PartitionFetchResponse>) => void)[] = []
+  const waits: (number | undefined)[] = []
+  const answers: ((answer: Partial<PartitionFetchResponse> | Error) => void)[] = []
   const send = (_: number, __: string, request: FetchRequest) => {
     requests.push(request.topics[0]?.partitions[0])
-    return new Promise(resolve => {
+    waits.push(request.idleWaitMs)
+    return new Promise((resolve, reject) => {
       answers.push(answer => {
+        if (answer instanceof Error) return reject(answer)
         const full = { partitionIndex: 0, errorCode: 0, logStartOffset: 0, records: null, ...answer }
         resolve({ responses: [{ topic: 'orders', partitions: [full] }] })
       })
@@ -178,13 +181,29 @@ async function held(durability: 'power' | 'process') {
     for (let turn = 0; turn < 10; turn++) await clock.advance(0)
   }
   await settle()
-  const answer = async (given: Partial<PartitionFetchResponse>): Promise<void> => {
+  const answer = async (given: Partial<PartitionFetchResponse> | Error): Promise<void> => {
     answers.shift()?.(given)
     await settle()
   }
   const begins = (leaderEpoch: number): Promise<void> => partition.become({ ...view, leaderEpoch })
-  return { partition, requests, answer, begins }
+  return { partition, requests, waits, answer, begins, fetcher, clock, settle }
 }
+
+it.each<[string, (h: Awaited<ReturnType<typeof held>>) => Promise<unknown>]>([
+  ['fails', ({ answer }) => answer(new Error('the answer was lost'))],
+  ['is given up', async ({ fetcher }) => (fetcher.isPaused = true)],
+])('a follower whose fetch %s lets its leader hold the next one for a short time', async (_, end) => {
+  const all = await held('process')
+  const { waits, answer, fetcher, clock, settle } = all
+  await answer({ highWatermark: 0 })
+  expect(waits).toEqual([0, 300_000])
+  await end(all)
+  await settle()
+  fetcher.isPaused = false
+  await clock.advance(1_000)
+  await settle()
+  expect(waits).toEqual([0, 300_000, 0])
+})
 
 it('an answer that was asked for in an epoch that is over changes nothing', async () => {
   const { partition, requests, answer, begins } = await held('process')
