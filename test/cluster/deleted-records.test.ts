@@ -85,6 +85,24 @@ describe('deleteRecords', () => {
     expect(await first()).toBe(4)
   })
 
+  it('a broker returns to a log that starts in the middle of a batch', async () => {
+    const { cluster, clock, passing, view, leader, followers, first } = await world(3)
+    const dead = followers()[0]
+    await passing(dead?.kill() as Promise<void>)
+    const messages = Array.from({ length: RECORDS }, (_, n) => ({ value: `${n + RECORDS}` }))
+    await passing(cluster.producer().send({ topic: 'orders', messages }))
+    await passing(cluster.admin.deleteRecords({ ...ORDERS, offset: 9 }))
+    await passing(dead?.start() as Promise<void>)
+    await clock.advance(5_000)
+    expect(view()?.isr).toContain(dead?.id)
+    const marks = view()?.copies.map(copy => [copy.logStartOffset, copy.logEndOffset])
+    expect(marks).toEqual([[9, 12], [9, 12], [9, 12]])
+    for (const each of [leader(), ...followers()]) {
+      if (each.id !== dead?.id) await passing(each.kill())
+    }
+    expect(await first()).toBe(9)
+  })
+
   it('deleteRecords stops waiting for a broker that dies', async () => {
     const { cluster, clock, passing, followers } = await world(3)
     const [slow] = followers()

@@ -58,6 +58,13 @@ export const replication = [
     by: ['cluster/long-holds'],
   },
   {
+    name: 'a follower cannot begin where a leader deleted half of a batch',
+    file: 'broker/replication/replica-fetcher.ts',
+    from: '        await partition.restartAt(base)\n',
+    to: '',
+    by: ['cluster/deleted-records'],
+  },
+  {
     name: 'a follower does not wait after an error',
     file: 'broker/replication/replica-fetcher.ts',
     from: 'const untilMs = this.#options.clock.monotonicMs() + REPLICA_FETCH_BACKOFF_MS',

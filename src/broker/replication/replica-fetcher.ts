@@ -20,6 +20,7 @@ import { asBuffer, NO_BYTES } from '../../base/bytes.js'
 import type { Clock } from '../../base/clock.js'
 import type { Logger } from '../../base/logger.js'
 import { abortable, Signal } from '../../base/tasks.js'
+import { baseOfBatchAround } from '../../log/store/follower-batches.js'
 import type { Log } from '../../log/store/log.js'
 import { errorOf, toPartlogError } from '../../model/errors.js'
 import type { LeaderEpoch } from '../../model/units.js'
@@ -234,8 +235,17 @@ export class ReplicaFetcher {
     }
   }
 
-  async #append({ partition, epoch }: Target, answer: PartitionFetchResponse): Promise<boolean> {
+  async #append(target: Target, answer: PartitionFetchResponse): Promise<boolean> {
+    const { partition, epoch, log } = target
     const records = asBuffer(answer.records ?? NO_BYTES)
+    if (log.logStartOffset === log.logEndOffset) {
+      // Begins with the whole batch that the leader's log starts in, as Kafka does.
+      const base = baseOfBatchAround(records, log.logEndOffset)
+      if (base !== undefined) {
+        await partition.restartAt(base)
+        if (!partition.isFollowing(epoch)) return true
+      }
+    }
     const { highWatermark, logStartOffset = 0 } = answer
     partition.appendFromLeader({ records, highWatermark, logStartOffset })
     if (records.length > 0) await partition.settle()

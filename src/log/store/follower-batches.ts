@@ -47,6 +47,18 @@ export function followerBatches(bytes: Buffer, end: FollowerEnd): readonly Batch
   return batches
 }
 
+/**
+ * The base offset of the first batch in `bytes` if that batch is valid and `offset` lies inside it:
+ * a leader whose log starts in the middle of a batch sends the batch whole.
+ */
+export function baseOfBatchAround(bytes: Buffer, offset: Offset): Offset | undefined {
+  const size = frameAt(bytes, 0, bytes.length)
+  if (size === SHORT || size < 0 || size > bytes.length) return undefined
+  const batch = new Batch(bytes, 0)
+  const isAround = batch.baseOffset < offset && offset < batch.nextOffset
+  return isAround && whyInvalid(batch) === undefined ? batch.baseOffset : undefined
+}
+
 function wholeBatchAt(bytes: Buffer, at: number, { name, isChecked }: FollowerEnd): Batch {
   const size = frameAt(bytes, at, bytes.length)
   const isWhole = size !== SHORT && at + size <= bytes.length

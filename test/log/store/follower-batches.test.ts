@@ -3,7 +3,11 @@
 import { describe, expect, it } from 'vitest'
 import { seededRandom } from '../../../src/base/random.js'
 import { DiskError } from '../../../src/disk/disk.js'
-import { followerBatches, segmentLoads } from '../../../src/log/store/follower-batches.js'
+import {
+  baseOfBatchAround,
+  followerBatches,
+  segmentLoads,
+} from '../../../src/log/store/follower-batches.js'
 import type { Log } from '../../../src/log/store/log.js'
 import { batchesOf } from '../../../src/model/batch/batch.js'
 import {
@@ -25,6 +29,17 @@ const EPOCHS = 'orders-0/leader-epoch-checkpoint'
 
 const epochsOf = (log: Log): string =>
   log.epochs.entries.map(({ epoch, startOffset }) => `${epoch}:${startOffset}`).join(' ')
+
+it('the batch around an offset is found only where it is whole, valid and begins before', () => {
+  const batch = copied(batchOf(['a', 'b', 'c']), 5, 0)
+  const bytes = Buffer.concat([batch, history(8, 2, 0)])
+  const bases = [4, 5, 6, 7, 8, 9].map(offset => baseOfBatchAround(bytes, offset))
+  expect(bases).toEqual([undefined, undefined, 5, 5, undefined, undefined])
+  expect(baseOfBatchAround(Buffer.alloc(0), 6)).toBeUndefined()
+  expect(baseOfBatchAround(batch.subarray(0, -1), 6)).toBeUndefined()
+  batch[batch.length - 1] = (batch.at(-1) as number) ^ 1
+  expect(baseOfBatchAround(batch, 6)).toBeUndefined()
+})
 
 describe('a follower', () => {
   it("a follower stores its leader's batches byte for byte", async () => {
