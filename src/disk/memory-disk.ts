@@ -157,6 +157,26 @@ export class MemoryDisk implements Disk {
     this.perform({ kind: 'syncDirectory', path, covers })
   }
 
+  /**
+   * From now on a folder has what another disk has there, all of it durable, at once and without
+   * the hook. Handles that are open keep what they had.
+   */
+  replaceFolder(path: string, from: MemoryDisk): void {
+    const { beforeOperation } = this
+    this.beforeOperation = undefined
+    this.perform({ kind: 'remove', path })
+    this.#drop(path)
+    for (const [each, node] of from.#under(path)) {
+      if (node.kind === 'directory') this.makeDirectory(each)
+      else fillDisk(this, [], [[each, node.content.read(0, node.content.size)]])
+      this.perform({ kind: 'syncDirectory', path: parentOf(each) })
+      const copied = this.#nodes.get(each)
+      if (copied?.kind === 'file') this.perform({ kind: 'sync', path: each, file: copied.id })
+    }
+    this.perform({ kind: 'syncDirectory', path: parentOf(path) })
+    this.beforeOperation = beforeOperation
+  }
+
   /** Calls the hook, then records the operation. Internal: files call it too. */
   perform(operation: DiskOperation): ShortWrite | undefined {
     const fault = this.#faultOf(operation)

@@ -128,3 +128,29 @@ describe('faults', () => {
     expect(await outcomes(disk, 'synced', 'a')).toEqual(new Set(['onethree']))
   })
 })
+
+describe('a folder that is replaced', () => {
+  it('has what the other disk has there, durable; other folders keep what they had', async () => {
+    const disk = new MemoryDisk({ recordsHistory: true })
+    const other = new MemoryDisk()
+    for (const [on, text] of [[disk, 'old'], [other, 'new']] as const) {
+      for (const folder of ['a', 'b']) {
+        on.makeDirectory(folder)
+        on.create(`${folder}/${text}`).append(bytes(text))
+      }
+      await on.syncDirectory('')
+    }
+    const open = disk.open('a/old')
+    disk.beforeOperation = () => {
+      throw new DiskError('EIO', 'any', 'a')
+    }
+    disk.replaceFolder('a', other)
+    disk.beforeOperation = undefined
+    expect(disk.list('a').map(({ name }) => name)).toEqual(['new'])
+    expect(disk.list('b').map(({ name }) => name)).toEqual(['old'])
+    expect((await open.read(0, 3)).toString()).toBe('old')
+    const left = afterPowerCut(disk.history, 'synced', seededRandom(1))
+    expect(await contentOf(left, 'a/new')).toBe('new')
+    expect(left.exists('a/old')).toBe(false)
+  })
+})

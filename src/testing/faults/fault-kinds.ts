@@ -11,6 +11,7 @@ import type { FaultApi, FaultErrorCode } from '../../cluster/faults/faults.js'
 import { CLIENT } from '../../cluster/network/network-rules.js'
 import type { AppProcess } from '../simulation/app-process.js'
 import type { SimulatedCluster } from '../simulation/simulated-cluster.js'
+import { DAMAGES } from '../simulation/power-cut.js'
 import { between, chance, pick } from '../simulation/streams.js'
 
 /** A fault that has begun. */
@@ -30,6 +31,9 @@ const nothing = (): void => undefined
  * A kind of fault; what is hurt is drawn when it begins.
  *
  *   'kill a broker', 'stop a broker'   a broker dies, or ends in order; later it starts again
+ *   'power cut of a broker'            it dies, and loses what it has not synced
+ *   'new disk of a broker'             it dies, and comes back with an empty disk once no partition
+ *                                      counts on what it had
  *   'pause a broker'                   nothing of it runs for a while, as after SIGSTOP
  *   'lag of a replica'                 a broker does not copy from its leaders
  *   'jump of a clock'                  a broker's wall time jumps by up to an hour
@@ -48,6 +52,8 @@ const nothing = (): void => undefined
 export type FaultKind =
   | 'kill a broker'
   | 'stop a broker'
+  | 'power cut of a broker'
+  | 'new disk of a broker'
   | 'pause a broker'
   | 'lag of a replica'
   | 'jump of a clock'
@@ -83,6 +89,45 @@ export const FAULT_KINDS: Readonly<Record<FaultKind, Begin>> = {
     if (broker === undefined) return undefined
     void broker.stop().catch(nothing)
     return { what: `broker ${broker.id} is stopped`, end: () => startBroker(world, broker.id) }
+  },
+  'power cut of a broker': (world, random) => {
+    const broker = runningBroker(world, random)
+    // Otherwise records are acknowledged that nothing has synced.
+    if (broker === undefined || !world.isPowerSafe) return undefined
+    const damage = pick(random, DAMAGES)
+    const { disk } = world
+    const folder = `broker-${broker.id}`
+    const restore = disk.begin({ folder, kinds: ALL_OPERATIONS, code: 'EIO' })
+    const dead = broker.kill().catch(nothing)
+    const isDown = dead.then(() => {
+      if (!restore()) return
+      disk.cutPowerBelow(folder, damage)
+    })
+    return {
+      what: `broker ${broker.id} loses power: ${damage}`,
+      async end() {
+        await world.orDeath(isDown)
+        await startBroker(world, broker.id)
+      },
+    }
+  },
+  'new disk of a broker': (world, random) => {
+    const broker = runningBroker(world, random)
+    if (broker === undefined) return undefined
+    const { disk, cluster } = world
+    const { id } = broker
+    const folder = `broker-${id}`
+    const restore = disk.begin({ folder, kinds: ALL_OPERATIONS, code: 'EIO' })
+    const dead = broker.kill().catch(nothing)
+    return {
+      what: `broker ${id} dies with its disk`,
+      async end() {
+        await world.orDeath(dead)
+        const isCountedOn = world.isOpen && world.cluster === cluster && isInSync(cluster, id)
+        if (restore() && !isCountedOn && !broker.isRunning) disk.emptyBelow(folder)
+        await startBroker(world, id)
+      },
+    }
   },
   'pause a broker': (world, random) => {
     const id = runningBroker(world, random)?.id
@@ -179,14 +224,14 @@ export const FAULT_KINDS: Readonly<Record<FaultKind, Begin>> = {
     const folder = `broker-${aBroker(world, random)}`
     const latencyMaxMs = pick(random, [2, 20, 200, 2_000])
     const end = world.disk.begin({ folder, kinds: ['sync', 'read', 'syncDirectory'], latencyMaxMs })
-    return { what: `${folder} takes up to ${latencyMaxMs} ms`, end }
+    return { what: `${folder} takes up to ${latencyMaxMs} ms`, end: () => void end() }
   },
   'full disk': (world, random) => {
     const folder = `broker-${aBroker(world, random)}`
     const isShort = chance(random, 50)
     const kinds = ['append', 'create'] as const
     const end = world.disk.begin({ folder, kinds, code: 'ENOSPC', isShort })
-    return { what: `${folder} is full`, end }
+    return { what: `${folder} is full`, end: () => void end() }
   },
   'failed sync': (world, random) => diskFailure(world, random, 'sync'),
   'failed append': (world, random) => diskFailure(world, random, 'append'),
@@ -322,6 +367,25 @@ function runningBroker(world: SimulatedCluster, random: Random) {
 function runningProcess(world: SimulatedCluster, random: Random): AppProcess | undefined {
   const running = [...world.processes.values()].filter(({ state }) => state === 'running')
   return running.length === 0 ? undefined : pick(random, running)
+}
+
+/** Every operation below a folder. */
+const ALL_OPERATIONS = [
+  'create',
+  'makeDirectory',
+  'append',
+  'truncate',
+  'sync',
+  'rename',
+  'remove',
+  'syncDirectory',
+  'read',
+] as const
+
+/** True if a partition counts on what the broker has. */
+function isInSync(cluster: Cluster, id: number): boolean {
+  const { topics } = cluster.describe()
+  return topics.some(({ partitions }) => partitions.some(({ isr }) => isr.includes(id)))
 }
 
 /** Starts it; while the network separates it from the controller, tries again. */

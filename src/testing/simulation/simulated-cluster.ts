@@ -62,6 +62,11 @@ export class SimulatedCluster {
     return this.#cluster
   }
 
+  /** True if nothing is acknowledged that a power cut could take. */
+  get isPowerSafe(): boolean {
+    return this.#options.durability !== 'process'
+  }
+
   get isOpen(): boolean {
     return this.#cluster !== undefined
   }

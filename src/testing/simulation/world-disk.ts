@@ -54,11 +54,11 @@ export class WorldDisk {
     return this.#disk
   }
 
-  /** From now on; the returned function ends it. */
-  begin(trouble: DiskTrouble): () => void {
+  /** From now on; the returned function ends it, and returns false if it was over. */
+  begin(trouble: DiskTrouble): () => boolean {
     const active = { ...trouble, timesLeft: trouble.times ?? Infinity }
     this.#troubles.add(active)
-    return () => void this.#troubles.delete(active)
+    return () => this.#troubles.delete(active)
   }
 
   clear(): void {
@@ -69,6 +69,18 @@ export class WorldDisk {
   cutPower(damage: Damage): void {
     const { history } = this.#retired()
     this.#disk = this.#observed(afterPowerCut(history, damage, this.#random))
+  }
+
+  /** One computer of several loses power: its folder has what the cut has left, others go on. */
+  cutPowerBelow(folder: string, damage: Damage): void {
+    const isHit = (path: string): boolean => isBelow(path, folder)
+    const left = afterPowerCut(this.#disk.history, damage, this.#random, isHit)
+    this.#disk.replaceFolder(folder, left)
+  }
+
+  /** A disk fails for good, and an empty one takes its place. */
+  emptyBelow(folder: string): void {
+    this.#disk.replaceFolder(folder, new MemoryDisk())
   }
 
   /** Everything that uses the disk is dead; the next one has everything that was written. */
