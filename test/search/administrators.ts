@@ -126,6 +126,7 @@ async function noted(
   history.changes.push(change)
   try {
     change.answer = (await call()) ?? 'ok'
+    history.onChange()
   } catch (error) {
     if (!isPartlogError(error)) throw error
     change.answer = error.outcomeUnknown ? 'unknown' : error.code

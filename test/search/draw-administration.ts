@@ -31,6 +31,8 @@ export function drawAdministration(
     isCompacted: topic.isCompacted || (acts.includes('settings') && maybeCompacted(seed, topic)),
     isTrimmed: topic.isTrimmed || acts.includes('delete records') || acts.includes('settings'),
     isRetained: topic.isRetained && !acts.includes('settings'),
+    minInSync: acts.includes('settings') ? 1 : topic.minInSync,
+    batchBytesMax: acts.includes('settings') ? Infinity : topic.batchBytesMax,
   }))
   if (isRemade) {
     const facts = { isRemade, isTrimmed: true, isRetained: false }

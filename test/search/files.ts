@@ -26,6 +26,8 @@ export async function checkFiles(
     const found = await inspectPartition(disk, folder)
     problems.push(...found.problems.map(({ file, problem }) => `verify: ${file}: ${problem}`))
     const records = new Map<number, string>()
+    const { batchBytesMax = Infinity } = topics.find(each => each.topic === partition.topic) ?? {}
+    problems.push(...(await largeBatches(disk, folder, batchBytesMax)))
     for await (const { offset, key, value, timestamp } of partition.records()) {
       records.set(offset, `${text(key)} ${text(value)} ${timestamp}`)
     }
@@ -42,6 +44,28 @@ export async function checkFiles(
     problems.push(...differences(log, copies.get(`${log.topic}-${log.partition}`) ?? []))
   }
   return problems
+}
+
+const BATCH_LENGTH_AT = 8
+/** The offset and the length itself, which the length does not count. */
+const BATCH_PREFIX_BYTES = 12
+
+/** Batches that are larger than their topic takes. */
+async function largeBatches(disk: MemoryDisk, folder: string, most: number): Promise<string[]> {
+  const wrong: string[] = []
+  if (most === Infinity) return wrong
+  for (const { name } of disk.list(folder)) {
+    if (!name.endsWith('.log')) continue
+    const file = disk.open(`${folder}/${name}`)
+    const bytes = await file.read(0, file.size)
+    file.close()
+    for (let at = 0; at + BATCH_PREFIX_BYTES < bytes.length;) {
+      const size = BATCH_PREFIX_BYTES + bytes.readInt32BE(at + BATCH_LENGTH_AT)
+      if (size > most) wrong.push(`files: ${folder}/${name} at ${at}: a batch of ${size} bytes`)
+      at += size
+    }
+  }
+  return wrong
 }
 
 /** Every copy has the records that clients see, where it has the offsets. */

@@ -130,6 +130,10 @@ export interface TopicFacts {
   readonly isRemade: boolean
   /** Records are deleted only when somebody asks for it. */
   readonly isRetained: boolean
+  /** The lowest `min.insync.replicas` it may have. */
+  readonly minInSync: number
+  /** The largest batch it takes, if that never changes. */
+  readonly batchBytesMax: number
 }
 
 export class History {
@@ -144,6 +148,8 @@ export class History {
   /** When the power was cut: what was only written may be gone. */
   readonly powerCuts: { readonly atMs: number; readonly survives: 'durable' | 'nothing' }[] = []
 
+  /** Called when an administrator was answered. */
+  onChange: () => void = () => undefined
   #ticks = 0
 
   /** A number above all earlier ones. */

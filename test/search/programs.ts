@@ -6,8 +6,9 @@ import type { KafkaCluster } from '../../src/client/kafka-cluster.js'
 import type { Producer } from '../../src/client/producer/producer-api.js'
 import { isPartlogError } from '../../src/model/errors.js'
 import type { Life, Program } from '../../src/testing/simulation/app-process.js'
-import { between, pick, streamOf } from '../../src/testing/simulation/streams.js'
+import { between, chance, pick, streamOf } from '../../src/testing/simulation/streams.js'
 import type { History, Read, Reading, Sent } from './history.js'
+import { REFUSED } from './refusals.js'
 import type { MemberShape, ProducerShape } from './shape.js'
 
 /** What the programs share. */
@@ -25,8 +26,10 @@ export interface Stage {
   readonly isHeld: () => boolean
   /** Resolves when a program may go on, outside of the quiet phase. */
   readonly hold: (name: string, life: Life) => Promise<void>
-  /** A send was acknowledged. */
-  readonly acknowledged: () => void
+  /** A call was acknowledged: a send, with what it sent, or one of an administrator. */
+  readonly acknowledged: (sent: readonly Sent[]) => void
+  /** A record was read. */
+  readonly read: (read: Read) => void
 }
 
 type Record_ = {
@@ -118,7 +121,7 @@ async function send(stage: Stage, producer: Producer, sent: readonly Sent[]): Pr
           if (receipt === undefined) stage.fail(`${each.value} was acknowledged without a receipt`)
           Object.assign(each, { outcome: 'ok', ...receipt, ackedAtMs: stage.nowMs() })
         }
-        if (own.some(({ acks }) => acks !== 0)) stage.acknowledged()
+        if (own.some(({ acks }) => acks !== 0)) stage.acknowledged(own)
         if (receipts.length > own.length) stage.fail(`${sent[0]?.value}: too many receipts`)
       } catch (error) {
         noteFailure(stage, own, error)
@@ -162,6 +165,7 @@ class Member {
   readonly #name: string
   readonly #consumer: Consumer<Uint8Array, string>
   readonly #readings = new Map<string, Reading>()
+  readonly #leavesAtMs: number
   #count = 0
 
   constructor(stage: Stage, shape: MemberShape, life: Life, stay: number) {
@@ -169,6 +173,9 @@ class Member {
     this.#shape = shape
     this.#life = life
     this.#stay = stay
+    const { staysMaxMs } = shape
+    const random = streamOf(stage.seed, `${shape.name} stay ${stay}`)
+    this.#leavesAtMs = staysMaxMs === 0 ? Infinity : stage.nowMs() + random.int(staysMaxMs)
     this.#name = `${shape.name}.${life.life}.${stay}`
     this.random = streamOf(stage.seed, this.#name)
     this.#consumer = life.cluster.consumer({ ...shape.options, valueDeserializer: 'string' })
@@ -177,11 +184,10 @@ class Member {
   /** Until the member leaves, or the run is over. */
   async read(): Promise<void> {
     try {
-      await this.#consumer.subscribe(this.#subscription, {
-        onPartitionsAssigned: partitions => this.#assigned(partitions),
-        onPartitionsRevoked: partitions => this.#revoked(partitions),
+      await this.#attempt().catch(async (error: unknown) => {
+        if (!isRefused(error) || chance(this.random, 30)) throw error
+        await this.#attempt() // the same consumer asks once more
       })
-      await this.#readAs[this.#shape.style]()
       await this.#consumer.close()
     } catch (error) {
       if (!isExpected(error)) this.#stage.fail(`${this.#name} ended with ${String(error)}`)
@@ -194,6 +200,19 @@ class Member {
   get #subscription(): readonly string[] | RegExp {
     const { topics, isPattern } = this.#shape
     return isPattern || this.#stay % 2 === 0 ? new RegExp(`^(${topics.join('|')})$`) : topics
+  }
+
+  async #attempt(): Promise<void> {
+    const { revokeMaxMs, style } = this.#shape
+    await this.#consumer.subscribe(this.#subscription, {
+      onPartitionsAssigned: partitions => this.#assigned(partitions),
+      onPartitionsRevoked: async partitions => {
+        if (revokeMaxMs > 0) await this.#life.sleep(this.random.int(revokeMaxMs))
+        this.#revoked(partitions)
+      },
+      onPartitionsLost: partitions => this.#revoked(partitions),
+    })
+    await this.#readAs[style]()
   }
 
   readonly #readAs: Readonly<Record<MemberShape['style'], () => Promise<void>>> = {
@@ -255,7 +274,8 @@ class Member {
 
   get #isLeaving(): boolean {
     const { leavesAfter } = this.#shape
-    return this.#stage.isOver() || (leavesAfter > 0 && this.#count >= leavesAfter)
+    if (this.#stage.isOver() || (leavesAfter > 0 && this.#count >= leavesAfter)) return true
+    return this.#stage.nowMs() >= this.#leavesAtMs && !this.#stage.isPeaceful()
   }
 
   /** A signal that ends a run when the member leaves. */
@@ -287,7 +307,10 @@ class Member {
   }
 
   async #work(): Promise<void> {
-    const { workMaxMs } = this.#shape
+    const { workMaxMs, dawdles, options } = this.#shape
+    if (dawdles && !this.#stage.isPeaceful() && chance(this.random, 2)) {
+      await this.#life.sleep((options.maxPollIntervalMs ?? 0) + 1_000)
+    }
     if (workMaxMs > 0) await this.#life.sleep(this.random.int(workMaxMs + 1))
   }
 
@@ -359,12 +382,17 @@ class Member {
     const read = { topic, partition, offset, value, atMs: this.#stage.nowMs(), processedAtMs: Infinity }
     const place = reading ?? this.#begin(topic, partition, -1)
     place.reads.push(read)
+    this.#stage.read(read)
     return read
   }
 
   #processed(reads: readonly Read[]): void {
     for (const read of reads) read.processedAtMs = this.#stage.nowMs()
   }
+}
+
+function isRefused(error: unknown): boolean {
+  return isPartlogError(error) && REFUSED.has(error.code)
 }
 
 /** What a member has to live with: it joins again. */
@@ -382,7 +410,7 @@ const EXPECTED = new Set([
 ])
 
 function isExpected(error: unknown): boolean {
-  return isPartlogError(error) && (EXPECTED.has(error.code) || error.retriable)
+  return isPartlogError(error) && (EXPECTED.has(error.code) || error.retriable || isRefused(error))
 }
 
 // ── the watcher ──────────────────────────────────────────────────────────────────────────

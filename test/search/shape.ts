@@ -25,6 +25,10 @@ export interface TopicShape {
   readonly isRemade: boolean
   /** Records are deleted only when somebody asks for it. */
   readonly isRetained: boolean
+  /** The lowest `min.insync.replicas` it may have. */
+  readonly minInSync: number
+  /** The largest batch it takes, if that never changes. */
+  readonly batchBytesMax: number
 }
 
 export interface ProducerShape {
@@ -53,6 +57,12 @@ export interface MemberShape {
   readonly workMaxMs: number
   /** It leaves and comes again after so many records; 0: never. */
   readonly leavesAfter: number
+  /** During faults it leaves and comes again after at most so long; 0: it stays. */
+  readonly staysMaxMs: number
+  /** How long it may take to give partitions back. */
+  readonly revokeMaxMs: number
+  /** During faults it sometimes takes longer for a record than its group waits. */
+  readonly dawdles: boolean
 }
 
 /** What an administrator does. */
@@ -87,6 +97,9 @@ const STYLES: readonly ReadingStyle[] = [
   'manual commits',
 ]
 
+/** Of 100 producers so many last as long as the faults. */
+const LASTING_PERCENT = 60
+
 export function drawShape(seed: number): Shape {
   const random = streamOf(seed, 'shape')
   const brokers = pick(random, [1, 2, 3, 3, 3, 3, 4, 5])
@@ -97,6 +110,7 @@ export function drawShape(seed: number): Shape {
   const names = topics.map(({ topic }) => topic)
   const groups = between(random, 1, 2)
   const members = Array.from({ length: groups }, (_, n) => drawGroup(random, `g${n + 1}`, names))
+  const faultsMs = pick(streamOf(seed, 'length'), [10_000, 20_000, 20_000, 60_000])
   return {
     cluster: {
       brokers,
@@ -112,14 +126,25 @@ export function drawShape(seed: number): Shape {
     },
     topics,
     producers: Array.from({ length: between(random, 1, 3) }, (_, n) =>
-      drawProducer(random, `p${n + 1}`, names),
+      lasting(seed, drawProducer(random, `p${n + 1}`, names), faultsMs),
     ),
-    members: members.flat().map(member => administered(seed, member, administrators.length > 0)),
+    members: members
+      .flat()
+      .map(member => administered(seed, member, administrators.length > 0))
+      .map(member => withHabits(seed, member)),
     administrators,
-    faultsMs: pick(random, [10_000, 30_000, 60_000]),
+    faultsMs,
     faultsMax: pick(random, [0, 3, 8, 20, 20]),
     hasQuietPhase: chance(streamOf(seed, 'quiet phase'), 25),
   }
+}
+
+/** Most producers have something to send for as long as there are faults. */
+function lasting(seed: number, producer: ProducerShape, faultsMs: number): ProducerShape {
+  const { name, messages, perSend } = producer
+  if (!chance(streamOf(seed, `lasting ${name}`), LASTING_PERCENT)) return producer
+  const sends = (2 * messages) / (1 + perSend)
+  return { ...producer, pauseMaxMs: Math.ceil((2 * faultsMs) / sends) }
 }
 
 function drawProducer(random: Random, name: string, topics: readonly string[]): ProducerShape {
@@ -147,6 +172,18 @@ function drawProducer(random: Random, name: string, topics: readonly string[]): 
       retryBackoffMs: pick(random, [10, 100]),
       compression: chance(random, 10) ? 'gzip' : 'none',
     },
+  }
+}
+
+/** How a member disturbs its group. */
+function withHabits(seed: number, member: MemberShape): MemberShape {
+  const random = streamOf(seed, `habits of ${member.name}`)
+  const { maxPollIntervalMs = Infinity } = member.options
+  return {
+    ...member,
+    staysMaxMs: chance(random, 20) ? 8_000 : 0,
+    revokeMaxMs: pick(random, [0, 0, 0, 200, 1_500]),
+    dawdles: maxPollIntervalMs < 10_000 && chance(random, 40),
   }
 }
 
@@ -180,6 +217,9 @@ function drawGroup(random: Random, group: string, topics: readonly string[]): Me
       group,
       topics,
       isPattern: false,
+      staysMaxMs: 0,
+      revokeMaxMs: 0,
+      dawdles: false,
       style,
       workMaxMs,
       leavesAfter: chance(random, 30) ? between(random, 5, 60) : 0,
