@@ -134,7 +134,7 @@ const nothingIsDoubled: Checker = run => {
   }
   return run.history.sent.flatMap(({ value, isIdempotent, outcome, error }) => {
     const found = places.get(value) ?? []
-    if (found.length > 1 && isIdempotent) return [`${value} is ${found.join(' and ')}`]
+    if (found.length > 1 && (isIdempotent || !run.mayRepeat)) return [`${value} is ${found.join(' and ')}`]
     if (found.length > 0 && outcome === 'fail') {
       return [`${value} was refused (${error}), and is ${found.join(' and ')}`]
     }
@@ -377,6 +377,16 @@ const sendsEnd: Checker = run =>
     return [`${value} took ${tookMs} ms, it had ${limitMs} ms`]
   })
 
+/** Where nothing goes wrong, nothing is refused but records without a key by compacted topics. */
+const sendsSucceed: Checker = run => {
+  const { sent, changes } = run.history
+  if (run.mayRepeat || changes.some(({ act }) => act === 'delete' || act === 'set')) return []
+  return sent.flatMap(({ value, topic, key, outcome, error }) => {
+    if (outcome === 'ok' || (key === null && run.facts(topic).isCompacted)) return []
+    return [`${value} was not written to ${topic} (${error}), although nothing was wrong`]
+  })
+}
+
 /** Timers of the world may be late. */
 const SEND_LATE_MS = 100
 
@@ -396,6 +406,7 @@ export const CHECKERS = {
   topicsAreLinear,
   deletionsAreAsked,
   sendsEnd,
+  sendsSucceed,
 } satisfies Readonly<Record<string, Checker>>
 
 /** Everything that is wrong, by checker. */
