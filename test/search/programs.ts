@@ -193,7 +193,7 @@ class Member {
       if (!isExpected(error)) this.#stage.fail(`${this.#name} ended with ${String(error)}`)
       await this.#consumer.close().catch(() => undefined)
     }
-    this.#revoked([...this.#readings.values()])
+    this.#end([...this.#readings.values()])
   }
 
   /** A list is refused while one of its topics does not exist. */
@@ -207,10 +207,12 @@ class Member {
     await this.#consumer.subscribe(this.#subscription, {
       onPartitionsAssigned: partitions => this.#assigned(partitions),
       onPartitionsRevoked: async partitions => {
+        // A member that gives up meanwhile loses them, and may have them again before this ends.
+        const readings = this.#readingsOf(partitions)
         if (revokeMaxMs > 0) await this.#life.sleep(this.random.int(revokeMaxMs))
-        this.#revoked(partitions)
+        this.#end(readings)
       },
-      onPartitionsLost: partitions => this.#revoked(partitions),
+      onPartitionsLost: partitions => this.#end(this.#readingsOf(partitions)),
     })
     await this.#readAs[style]()
   }
@@ -363,11 +365,17 @@ class Member {
     return reading
   }
 
-  #revoked(partitions: readonly { readonly topic: string; readonly partition: number }[]): void {
-    for (const { topic, partition } of partitions) {
-      const reading = this.#readings.get(`${topic}-${partition}`)
-      if (reading !== undefined) reading.endedAtMs = this.#stage.nowMs()
-      this.#readings.delete(`${topic}-${partition}`)
+  #readingsOf(partitions: readonly Pick<Reading, 'topic' | 'partition'>[]): Reading[] {
+    return partitions.flatMap(
+      ({ topic, partition }) => this.#readings.get(`${topic}-${partition}`) ?? [],
+    )
+  }
+
+  #end(readings: readonly Reading[]): void {
+    for (const reading of readings) {
+      const key = `${reading.topic}-${reading.partition}`
+      reading.endedAtMs = Math.min(reading.endedAtMs, this.#stage.nowMs())
+      if (this.#readings.get(key) === reading) this.#readings.delete(key)
     }
   }
 
