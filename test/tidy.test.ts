@@ -41,7 +41,7 @@ const SUB_ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   log: [['format'], ['store'], ['recovery'], ['compaction'], ['inspection']],
   protocol: [['schema.ts'], ['messages'], ['assignors']],
   client: [['line'], ['producer', 'group', 'admin'], ['consumer']],
-  coordinator: [['fold'], ['metadata', 'groups']],
+  coordinator: [['fold'], ['metadata', 'groups', 'transactions']],
   broker: [['broker-config.ts'], ['replication'], ['node'], ['tools'], ['requests']],
   cluster: [['faults'], ['network']],
   cli: [['terminal'], ['copy']],

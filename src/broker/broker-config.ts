@@ -37,6 +37,20 @@ export const OFFSETS_RETENTION_CHECK_INTERVAL_MS = 600_000
 /** offsets.topic.segment.bytes */
 export const OFFSETS_TOPIC_SEGMENT_BYTES = 104_857_600
 
+/** transaction.state.log.segment.bytes */
+export const TRANSACTIONS_TOPIC_SEGMENT_BYTES = 104_857_600
+/** How often open transactions are checked (transaction.abort.timed.out.transaction.cleanup…). */
+export const TRANSACTION_CHECK_INTERVAL_MS = 10_000
+/** transaction.remove.expired.transaction.cleanup.interval.ms */
+export const TRANSACTIONAL_ID_CHECK_INTERVAL_MS = 3_600_000
+/** transaction.max.timeout.ms and transactional.id.expiration.ms */
+export const TRANSACTION_SETTINGS = {
+  transactionMaxTimeoutMs: 900_000,
+  transactionalIdExpirationMs: 604_800_000,
+} as const
+/** How long a broker waits for another one's answer about a transaction. */
+export const TRANSACTION_REQUEST_TIMEOUT_MS = 30_000
+
 /** Settings of the metadata log; one of its batches holds all records of one decision. */
 export const METADATA_LOG_CONFIG = {
   'max.message.bytes': '67108864',

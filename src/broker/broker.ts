@@ -1,11 +1,13 @@
 /*
- * One broker: the logs placed on it, its group coordinators, and a handler for each request.
+ * One broker: the logs placed on it, its coordinators of groups and of transactions, and a handler
+ * for each request.
  *
  * Opening: removes left-overs of deleted topics, opens the log of every partition that the metadata
  * places here from its recovery point, then answers. Closing: refuses new requests, ends chores,
  * writes high watermarks, closes logs.
  */
 
+import { within } from '../base/alarm.js'
 import type { Clock } from '../base/clock.js'
 import type { Logger } from '../base/logger.js'
 import type { Random } from '../base/random.js'
@@ -17,7 +19,12 @@ import { createTopic, type ControllerContext } from '../coordinator/metadata/top
 import type { PartitionOffset } from '../log/format/checkpoints.js'
 import type { LogManager } from '../log/log-manager.js'
 import { isPartlogError, PartlogError } from '../model/errors.js'
-import { checkTopicName, isInternalTopic, OFFSETS_TOPIC } from '../model/names.js'
+import {
+  checkTopicName,
+  isInternalTopic,
+  OFFSETS_TOPIC,
+  TRANSACTIONS_TOPIC,
+} from '../model/names.js'
 import { NONE, type Offset } from '../model/units.js'
 import type { Partition } from '../partition/partition.js'
 import type { Durability } from '../partition/roles.js'
@@ -33,6 +40,11 @@ import {
   RECOVERY_CHECKPOINT_INTERVAL_MS,
   RETENTION_CHECK_INTERVAL_MS,
   RETENTION_INITIAL_DELAY_MS,
+  TRANSACTION_CHECK_INTERVAL_MS,
+  TRANSACTION_REQUEST_TIMEOUT_MS,
+  TRANSACTION_SETTINGS,
+  TRANSACTIONAL_ID_CHECK_INTERVAL_MS,
+  TRANSACTIONS_TOPIC_SEGMENT_BYTES,
   type BrokerSettings,
 } from './broker-config.js'
 import { HANDLERS } from './handlers.js'
@@ -40,6 +52,7 @@ import { compactLogs } from './node/cleaner-chore.js'
 import type { BrokerContext, BrokerEndpoint, ControllerDoor, LongHolds } from './node/context.js'
 import { GroupCoordinators, type LoadedPartitions } from './node/group-coordinators.js'
 import { Housekeeping, type Chore } from './node/housekeeping.js'
+import { TransactionCoordinators } from './node/transaction-coordinators.js'
 import type { Truncation } from './replication/replica-fetcher.js'
 import { ReplicaManager, type ReplicaListener } from './replication/replica-manager.js'
 import { produceNow } from './requests/produce-requests.js'
@@ -81,6 +94,7 @@ export class Broker implements BrokerContext {
   readonly replicas: ReplicaManager
   readonly producerIds: ProducerIds
   readonly groups: GroupCoordinators
+  readonly transactions: TransactionCoordinators
   readonly #logger: Logger
   #housekeeping: Housekeeping | undefined
   #isClosed = false
@@ -114,18 +128,22 @@ export class Broker implements BrokerContext {
     const image = (): ClusterImage => this.controller.image
     const common = { nodeId, logs, durability, clock, logger, image }
     this.replicas = new ReplicaManager({ ...common, lagMaxMs, channel, listener })
+    const { replicas } = this
+    const applyMetadata = (): Promise<void> => this.applyMetadata()
+    const coordinating = { nodeId, clock, random, logger, image, replicas, applyMetadata }
     this.groups = new GroupCoordinators({
-      nodeId,
-      clock,
-      random,
-      logger,
-      image,
+      ...coordinating,
       settings: options.settings,
       listener: options.groupListener,
-      replicas: this.replicas,
-      applyMetadata: () => this.applyMetadata(),
-      makeTopic: () => this.#makeOffsetsTopic(),
+      makeTopic: () => this.#makeInternalTopic(OFFSETS_TOPIC, OFFSETS_TOPIC_SEGMENT_BYTES),
       loadedBefore: options.loadedGroups,
+    })
+    this.transactions = new TransactionCoordinators({
+      ...coordinating,
+      settings: TRANSACTION_SETTINGS,
+      makeTopic: () =>
+        this.#makeInternalTopic(TRANSACTIONS_TOPIC, TRANSACTIONS_TOPIC_SEGMENT_BYTES),
+      ask: (broker, api, request) => this.#ask(channel, broker, api, request),
     })
   }
 
@@ -183,6 +201,7 @@ export class Broker implements BrokerContext {
       outcomeUnknown: true,
     })
     this.groups.stop()
+    this.transactions.stop()
     const retire = (): void => {
       for (const partition of this.replicas.partitions()) partition.retire(gone)
     }
@@ -206,6 +225,7 @@ export class Broker implements BrokerContext {
     if (this.#isClosed) return
     this.#isClosed = true
     this.groups.stop()
+    this.transactions.stop()
     await this.#housekeeping?.stop()
     await this.replicas.stopReplication()
     await this.replicas.idle() // folders may be being created or removed
@@ -226,6 +246,7 @@ export class Broker implements BrokerContext {
     }
     await this.replicas.apply()
     this.groups.follow()
+    this.transactions.follow()
   }
 
   retryReplication(): void {
@@ -247,12 +268,29 @@ export class Broker implements BrokerContext {
     throw new PartlogError('UNKNOWN_TOPIC_OR_PARTITION', `${unknown}: it was deleted meanwhile`)
   }
 
-  async #makeOffsetsTopic(): Promise<void> {
-    if (this.controller.image.topics.has(OFFSETS_TOPIC)) return
-    await this.#createTopic(OFFSETS_TOPIC, this.brokers.length, {
+  /** A topic of coordinators; one partition for each broker. */
+  async #makeInternalTopic(topic: string, segmentBytes: number): Promise<void> {
+    if (this.controller.image.topics.has(topic)) return
+    await this.#createTopic(topic, this.brokers.length, {
       'cleanup.policy': 'compact',
-      'segment.bytes': OFFSETS_TOPIC_SEGMENT_BYTES,
+      'segment.bytes': segmentBytes,
     })
+  }
+
+  /** Asks a broker about a transaction: this one, or another. */
+  async #ask<A extends ApiName>(
+    channel: Channel,
+    nodeId: number,
+    api: A,
+    request: Request<A>,
+  ): Promise<Response<A>> {
+    if (nodeId === this.nodeId) return await this.handle(api, request)
+    const late = (): PartlogError => {
+      const sentence = `broker ${nodeId} has not answered ${api} in time`
+      return new PartlogError('NETWORK_EXCEPTION', sentence, { outcomeUnknown: true })
+    }
+    const sent = Promise.resolve(channel.send(nodeId, api, request))
+    return await within(this.clock, TRANSACTION_REQUEST_TIMEOUT_MS, sent, late)
   }
 
   /** Two requests that create the same topic at once both succeed. */
@@ -356,6 +394,18 @@ export class Broker implements BrokerContext {
         initialDelayMs: OFFSETS_RETENTION_CHECK_INTERVAL_MS,
         intervalMs: OFFSETS_RETENTION_CHECK_INTERVAL_MS,
         run: () => this.#expireOffsets(),
+      },
+      {
+        name: 'transaction time-outs',
+        initialDelayMs: TRANSACTION_CHECK_INTERVAL_MS,
+        intervalMs: TRANSACTION_CHECK_INTERVAL_MS,
+        run: () => this.transactions.abortTimedOut(),
+      },
+      {
+        name: 'transactional id expiration',
+        initialDelayMs: TRANSACTIONAL_ID_CHECK_INTERVAL_MS,
+        intervalMs: TRANSACTIONAL_ID_CHECK_INTERVAL_MS,
+        run: () => this.transactions.expireIds(),
       },
     ]
   }

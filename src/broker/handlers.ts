@@ -14,10 +14,22 @@ import {
   syncGroup,
 } from './requests/group-requests.js'
 import { describeCluster, metadata } from './requests/metadata-requests.js'
+import {
+  describeProducers,
+  txnOffsetCommit,
+  writeTxnMarkers,
+} from './requests/marker-requests.js'
 import { deleteRecords, listOffsets, offsetForLeaderEpoch } from './requests/offset-requests.js'
 import { produce } from './requests/produce-requests.js'
 import { initProducerId } from './requests/producer-id-requests.js'
 import { createPartitions, createTopics, deleteTopics } from './requests/topic-requests.js'
+import {
+  addOffsetsToTxn,
+  addPartitionsToTxn,
+  describeTransactions,
+  endTxn,
+  listTransactions,
+} from './requests/transaction-requests.js'
 import {
   alterConfigs,
   describeConfigs,
@@ -85,4 +97,12 @@ export const HANDLERS: { readonly [A in ApiName]: Handler<A> } = {
   UpdateFeatures: updateFeatures,
   ListConfigResources: listConfigResources,
   DescribeTopicPartitions: describeTopicPartitions,
+  AddPartitionsToTxn: addPartitionsToTxn,
+  AddOffsetsToTxn: addOffsetsToTxn,
+  EndTxn: endTxn,
+  WriteTxnMarkers: writeTxnMarkers,
+  TxnOffsetCommit: txnOffsetCommit,
+  DescribeProducers: describeProducers,
+  DescribeTransactions: describeTransactions,
+  ListTransactions: listTransactions,
 }

@@ -12,8 +12,16 @@ export interface TopicPartition {
 
 /** The topic in which groups keep their committed offsets. */
 export const OFFSETS_TOPIC = '__consumer_offsets'
+/** The topic in which transaction coordinators keep transactional ids. */
+export const TRANSACTIONS_TOPIC = '__transaction_state'
 /** The topic from which brokers replay the state of the cluster. */
 export const METADATA_TOPIC = '__cluster_metadata'
+
+const INTERNAL_TOPICS: ReadonlySet<string> = new Set([
+  OFFSETS_TOPIC,
+  TRANSACTIONS_TOPIC,
+  METADATA_TOPIC,
+])
 
 const TOPIC_NAME_MAX = 249
 const TOPIC_CHARACTERS = /^[a-zA-Z0-9._-]+$/
@@ -24,7 +32,7 @@ export const PARTITIONS_MAX = 99_999
 
 /** Topics of the system: users may read them, but never create or write them. */
 export function isInternalTopic(topic: string): boolean {
-  return topic === OFFSETS_TOPIC || topic === METADATA_TOPIC
+  return INTERNAL_TOPICS.has(topic)
 }
 
 /** The name checked last and found valid: most sends go to the same topic. */

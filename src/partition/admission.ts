@@ -105,16 +105,22 @@ export function admit(records: Uint8Array, circumstances: Circumstances): Admitt
 export function isPlain(batch: Batch, config: LogConfig, now: Timestamp): boolean {
   if (config.isCompacted || config.timestampType !== 'CreateTime') return false
   if ((config.compression?.codec ?? 'none') !== 'none') return false
+  if (batch.isTransactional) return false
   if (config.timestampBeforeMaxMs !== Number.MAX_SAFE_INTEGER) return false
   const isDue = batch.maxTimestamp <= now + config.timestampAfterMaxMs
   return isDue && batch.size <= config.maxMessageBytes
 }
 
-/** The batch in the codec of compression.type: itself, unless the topic names another codec. */
+/**
+ * The batch in the codec of compression.type: itself, unless the topic names another codec. A
+ * marker is never compressed.
+ */
 export function inTopicsCodec(admitted: Admitted, config: LogConfig): Batch {
   const { batch } = admitted
   const { compression } = config
-  if (compression === undefined || compression.codec === batch.codec) return batch
+  if (compression === undefined || compression.codec === batch.codec || batch.isControl) {
+    return batch
+  }
   const { records } = admitted
   if (compression.codec === 'none') checkSize(BATCH_HEADER_BYTES + records.length, config)
   const packed = packedAs(compression, batch, records)
@@ -191,10 +197,10 @@ export function onlyBatch(bytes: Buffer): Batch {
 
 /** Checks the producer fields of the batch; the log checks whether its sequence comes next. */
 function checkProducer(batch: Batch): void {
-  if (batch.isTransactional) {
-    throw new PartlogError('INVALID_TXN_STATE', 'the records belong to no transaction known here')
-  }
   const { producerId } = batch
+  if (batch.isTransactional && producerId < 0) {
+    throw invalidRecord(`a transaction of producer ${producerId}: it has no id`)
+  }
   if (producerId < 0 || (batch.baseSequence >= 0 && batch.producerEpoch >= 0)) return
   const { producerEpoch, baseSequence } = batch
   throw invalidRecord(

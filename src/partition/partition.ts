@@ -45,6 +45,7 @@ import { CommittedBytes } from './committed-bytes.js'
 import type { Unpacking } from './contents.js'
 import { HandOvers } from './hand-over.js'
 import { InSyncReplicas, type IsrView } from './isr.js'
+import { readLimit } from './read-committed.js'
 import {
   NO_LISTENER,
   ROLES,
@@ -311,8 +312,9 @@ export class Partition {
 
   /** Committed batches from `from` on. Throws OFFSET_OUT_OF_RANGE. */
   async read(fetchOffset: Offset, bounds: ReaderBounds, lastEpoch = NONE): Promise<PartitionRead> {
-    const limits = { ...bounds, upTo: this.#highWatermark }
-    return await this.#readUpTo(this.#leaderLog(), { fetchOffset, lastEpoch }, limits)
+    const log = this.#leaderLog()
+    const upTo = readLimit(log, this.#highWatermark, bounds.isStable)
+    return await this.#readUpTo(log, { fetchOffset, lastEpoch }, { ...bounds, upTo })
   }
 
   /** Batches from the follower's end on, committed or not. */
@@ -380,6 +382,11 @@ export class Partition {
   /** The first committed record whose timestamp is at least `timestamp`. */
   async findTimestamp(timestamp: Timestamp): Promise<OffsetAndTimestamp | undefined> {
     return this.#ifCommitted(await this.#unlessRetired(this.#leaderLog().findTimestamp(timestamp)))
+  }
+
+  /** Every transaction below is decided; a record above is not for read_committed consumers. */
+  get lastStableOffset(): Offset {
+    return readLimit(this.#leaderLog(), this.#highWatermark, true)
   }
 
   /** The first record with the largest timestamp. */

@@ -3,6 +3,7 @@
 import type { Offset } from '../model/units.js'
 import { hasDiverged } from './checks.js'
 import type { Partition } from './partition.js'
+import { readLimit } from './read-committed.js'
 import type { FollowerFetch, PartitionRead, ReaderBounds } from './roles.js'
 
 /**
@@ -19,8 +20,9 @@ export function readNow(
   const { log, highWatermark } = partition
   const { replicaId, fetchOffset } = reader
   if (hasDiverged(log, reader) || (replicaId >= 0 && !isr.has(replicaId))) return undefined
-  const upTo = replicaId >= 0 ? log.logEndOffset : highWatermark
-  const { maxBytes, minOneBatch } = bounds
+  const { maxBytes, minOneBatch, isStable } = bounds
+  const limit = readLimit(log, highWatermark, isStable)
+  const upTo = replicaId >= 0 ? log.logEndOffset : limit
   const records = log.readNow(fetchOffset, { upTo, maxBytes, minOneBatch })
   if (records === undefined) return undefined
   return { highWatermark, logStartOffset: log.logStartOffset, records }

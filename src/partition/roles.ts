@@ -42,7 +42,10 @@ export interface PartitionOptions extends IsrRules {
 }
 
 /** How much a reader wants; the leader adds how far it may read. */
-export type ReaderBounds = Omit<ReadBounds, 'upTo'>
+export interface ReaderBounds extends Omit<ReadBounds, 'upTo'> {
+  /** Whether to read only records of decided transactions (read_committed). Default false. */
+  readonly isStable?: boolean
+}
 
 /** What a read of a partition returns. */
 export interface PartitionRead {

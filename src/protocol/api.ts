@@ -102,6 +102,25 @@ import {
   deleteTopicsResponse,
   olderDeleteTopics,
 } from './messages/topics.js'
+import {
+  addOffsetsToTxnRequest,
+  addOffsetsToTxnResponse,
+  addPartitionsToTxnRequest,
+  addPartitionsToTxnResponse,
+  describeProducersRequest,
+  describeProducersResponse,
+  describeTransactionsRequest,
+  describeTransactionsResponse,
+  endTxnRequest,
+  endTxnResponse,
+  listTransactionsRequest,
+  listTransactionsResponse,
+  olderAddPartitionsToTxn,
+  txnOffsetCommitRequest,
+  txnOffsetCommitResponse,
+  writeTxnMarkersRequest,
+  writeTxnMarkersResponse,
+} from './messages/transactions.js'
 import type { Message, ValueOf } from './schema.js'
 
 export interface Api<Q, S> {
@@ -141,6 +160,16 @@ export const APIS = {
   DeleteRecords: api(21, deleteRecordsRequest, deleteRecordsResponse),
   InitProducerId: api(22, initProducerIdRequest, initProducerIdResponse),
   OffsetForLeaderEpoch: api(23, offsetForLeaderEpochRequest, offsetForLeaderEpochResponse),
+  AddPartitionsToTxn: api(
+    24,
+    addPartitionsToTxnRequest,
+    addPartitionsToTxnResponse,
+    olderAddPartitionsToTxn,
+  ),
+  AddOffsetsToTxn: api(25, addOffsetsToTxnRequest, addOffsetsToTxnResponse),
+  EndTxn: api(26, endTxnRequest, endTxnResponse),
+  WriteTxnMarkers: api(27, writeTxnMarkersRequest, writeTxnMarkersResponse),
+  TxnOffsetCommit: api(28, txnOffsetCommitRequest, txnOffsetCommitResponse),
   DescribeConfigs: api(32, describeConfigsRequest, describeConfigsResponse),
   AlterConfigs: api(33, alterConfigsRequest, alterConfigsResponse),
   CreatePartitions: api(37, createPartitionsRequest, createPartitionsResponse),
@@ -179,6 +208,9 @@ export const APIS = {
     describeTopicPartitionsRequest,
     describeTopicPartitionsResponse,
   ),
+  DescribeProducers: api(61, describeProducersRequest, describeProducersResponse),
+  DescribeTransactions: api(65, describeTransactionsRequest, describeTransactionsResponse),
+  ListTransactions: api(66, listTransactionsRequest, listTransactionsResponse),
 } as const
 
 export type ApiName = keyof typeof APIS

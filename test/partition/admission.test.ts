@@ -132,7 +132,7 @@ describe('a batch that contradicts itself is refused', () => {
     ['no records', { recordsCount: 0 }, 'INVALID_RECORD: 0 records for 1'],
     ['a negative count', { recordsCount: -1 }, 'INVALID_RECORD'],
     ['a control batch', { isControl: true }, 'INVALID_RECORD: producers write no control'],
-    ['a transaction', { isTransactional: true }, 'INVALID_TXN_STATE'],
+    ['a transaction without a producer', { isTransactional: true }, 'INVALID_RECORD: a transaction'],
     ['an id without a sequence', { producerId: 7, producerEpoch: 0 }, 'INVALID_RECORD: producer 7'],
     ['an id without an epoch', { producerId: 7, baseSequence: 0 }, 'INVALID_RECORD: producer 7'],
     [

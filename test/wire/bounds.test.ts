@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from 'vitest'
 import { Cluster } from '../../src/cluster/cluster.js'
+import { BatchBuilder } from '../../src/model/batch/batch-builder.js'
 import { errorId } from '../../src/model/errors.js'
 import { API_VERSIONS, wireWorld } from './client.js'
 
@@ -116,15 +117,19 @@ describe('what is announced', () => {
   })
 })
 
-it('transactional producers get an error that is final for every client', async () => {
-  const { connect } = await wireWorld()
-  const answer = await connect().ask('FindCoordinator', 4, { keyType: 1, coordinatorKeys: ['t'] })
+it('records of a transaction without its id get an error that is final for every client', async () => {
+  const { cluster, connect } = await wireWorld()
+  await cluster.admin.createTopic({ topic: 't', partitions: 1 })
+  const builder = new BatchBuilder(Buffer.alloc(200))
+  builder.tryAppend(0, null, 'a', [])
+  const header = { producerId: 7, producerEpoch: 0, baseSequence: 0, isTransactional: true }
+  const partitionData = [{ index: 0, records: builder.build(header) }]
+  const answer = await connect().ask('Produce', 9, {
+    ...{ transactionalId: null, acks: -1, timeoutMs: 1_000 },
+    topicData: [{ name: 't', partitionData }],
+  })
   const refused = errorId('TRANSACTIONAL_ID_AUTHORIZATION_FAILED')
-  expect(answer.coordinators).toMatchObject([{ key: 't', errorCode: refused }])
-  expect(answer.coordinators[0]?.errorMessage).toContain('transactions are not supported')
-  const request = { transactionalId: 't', transactionTimeoutMs: 1_000 }
-  const id = await connect().ask('InitProducerId', 1, request)
-  expect(id).toMatchObject({ errorCode: refused, producerId: -1 })
+  expect(answer.responses[0]?.partitionResponses[0]?.errorCode).toBe(refused)
 })
 
 it('a fetch from outside that claims to be a replica reads as a consumer', async () => {

@@ -10,6 +10,7 @@ import type { LogManager } from '../../log/log-manager.js'
 import type { BrokerSettings } from '../broker-config.js'
 import type { ReplicaManager } from '../replication/replica-manager.js'
 import type { GroupCoordinators } from './group-coordinators.js'
+import type { TransactionCoordinators } from './transaction-coordinators.js'
 
 export interface BrokerEndpoint {
   readonly nodeId: number
@@ -63,6 +64,8 @@ export interface BrokerContext {
   readonly producerIds: ProducerIdSource
   /** The group coordinators; `__consumer_offsets` is created when it is first needed. */
   readonly groups: GroupCoordinators
+  /** The same for transactional ids and `__transaction_state`. */
+  readonly transactions: TransactionCoordinators
   /** The topic; created first if it does not exist and `mayCreate`. */
   topic(name: string, mayCreate: boolean): Promise<TopicImage>
 }

@@ -2,9 +2,10 @@
 
 import type { Clock } from '../../base/clock.js'
 import type { Journal, JournalRecord } from '../../coordinator/fold/journal.js'
+import { batchesOf, BATCH_HEADER_BYTES, type Batch } from '../../model/batch/batch.js'
 import { BatchBuilder } from '../../model/batch/batch-builder.js'
+import { controlTypeOf, coordinatorEpochOf, markerBatch } from '../../model/batch/control.js'
 import { recordSizeMax } from '../../model/batch/record-writer.js'
-import { batchesOf, BATCH_HEADER_BYTES } from '../../model/batch/batch.js'
 import { RecordCursor } from '../../model/batch/record-cursor.js'
 import type { Partition } from '../../partition/partition.js'
 
@@ -42,10 +43,7 @@ export class PartitionJournal implements Journal {
       if (records.length === 0) return
       for (const batch of batchesOf(records)) {
         next = batch.nextOffset
-        if (batch.isControl) continue
-        for (const cursor = new RecordCursor(batch); cursor.next();) {
-          yield { key: cursor.key, value: cursor.value }
-        }
+        yield* recordsOf(batch)
       }
     }
   }
@@ -54,7 +52,26 @@ export class PartitionJournal implements Journal {
     const size = records.reduce((sum, { key, value }) => sum + recordSizeMax(key, value, []), 0)
     const builder = new BatchBuilder(Buffer.allocUnsafe(BATCH_HEADER_BYTES + size))
     const now = this.#clock.now()
+    const [first] = records
+    if (first?.end !== undefined) return markerBatch(first.end, now)
     for (const { key, value } of records) builder.tryAppend(now, key, value, [])
-    return builder.build()
+    return builder.build(first?.transaction && { ...first.transaction, isTransactional: true })
+  }
+}
+
+function* recordsOf(batch: Batch): Generator<JournalRecord> {
+  const { producerId, producerEpoch } = batch
+  if (batch.isControl) {
+    const type = controlTypeOf(batch)
+    if (type !== 'COMMIT' && type !== 'ABORT') return
+    const coordinatorEpoch = coordinatorEpochOf(batch)
+    const isCommit = type === 'COMMIT'
+    const end = { producerId, producerEpoch, coordinatorEpoch, isCommit }
+    yield { key: null, value: null, end }
+    return
+  }
+  const transaction = batch.isTransactional ? { producerId, producerEpoch } : undefined
+  for (const cursor = new RecordCursor(batch); cursor.next();) {
+    yield { key: cursor.key, value: cursor.value, transaction }
   }
 }

@@ -4,22 +4,28 @@
  *
  * While there is less than minBytes the request is held: until enough was appended, the time is
  * over, or the client has gone. There are no fetch sessions: every answer has session id 0, which
- * tells clients to send full requests. Records of transactions are not filtered.
+ * tells clients to send full requests.
+ *
+ * A read_committed consumer gets records up to the last stable offset, and which transactions in
+ * them were aborted: it leaves those out itself.
  */
 
 import type { Clock } from '../../base/clock.js'
 import { ZERO_UUID } from '../../base/uuid.js'
 import { waitUntil, type Watchable } from '../../base/watchers.js'
+import type { Log } from '../../log/store/log.js'
 import { PartlogError } from '../../model/errors.js'
 import { NONE } from '../../model/units.js'
 import type { Partition } from '../../partition/partition.js'
+import { abortedIn } from '../../partition/read-committed.js'
 import { isQuiet, readNow } from '../../partition/read-now.js'
 import type { PartitionRead, ReaderBounds } from '../../partition/roles.js'
-import type {
-  FetchPartition,
-  FetchRequest,
-  FetchResponse,
-  PartitionFetchResponse,
+import {
+  READ_COMMITTED,
+  type FetchPartition,
+  type FetchRequest,
+  type FetchResponse,
+  type PartitionFetchResponse,
 } from '../../protocol/messages/fetch.js'
 import { FETCH_MAX_BYTES, FETCH_MAX_WAIT_MS } from '../broker-config.js'
 import { errorFields } from '../node/answer-errors.js'
@@ -28,8 +34,6 @@ import { unknownTopicId } from '../node/topic-keys.js'
 import { currentLeader, FETCH_LED_ELSEWHERE, nodeEndpoints } from './current-leader.js'
 import { HeldRead, noteFetch, type Read } from './held-read.js'
 
-/** isolationLevel read_committed: only records of committed transactions. */
-const READ_COMMITTED = 1
 const NO_RECORDS = new Uint8Array(0)
 /** What a request gets at once, of all partitions; the rest goes the long way, or comes later. */
 const READ_NOW_MAX_BYTES = 512 * 1024
@@ -75,7 +79,9 @@ async function answerLater(
   // A follower's offsets are noted once: they were true when it asked, not when it is woken.
   if (isFollower) for (const read of reads) noteFetch(read, request.replicaId as number)
   for (;;) {
-    const news = isFollower ? followersNews(broker, reads, request) : consumersNews(reads)
+    const news = isFollower
+      ? followersNews(broker, reads, request)
+      : consumersNews(reads, isReadCommitted(request))
     const answered = isFollower ? watermarksOf(reads) : 0
     const { answers, bytes, hasNews } = await readAll(broker, reads, request)
     // A follower learns a new high watermark or log start at once.
@@ -103,11 +109,15 @@ interface News {
   readonly sources: readonly Watchable[]
 }
 
-function consumersNews(reads: readonly Read[]): News {
+function consumersNews(reads: readonly Read[], isStable: boolean): News {
   const seen = committedBytes(reads)
   const roles = rolesOf(reads)
+  // A marker of a few bytes lets a read_committed consumer have a whole transaction.
+  const decided = isStable ? stableOffsets(reads) : 0
+  const isDecided = (): boolean => isStable && stableOffsets(reads) !== decided
   return {
-    has: missing => committedBytes(reads) - seen >= missing || rolesOf(reads) !== roles,
+    has: missing =>
+      committedBytes(reads) - seen >= missing || rolesOf(reads) !== roles || isDecided(),
     isDoubted: () => false,
     sources: reads.flatMap(({ partition }) => partition?.changes ?? []),
   }
@@ -184,6 +194,10 @@ function noteTold(
   }
 }
 
+function isReadCommitted({ isolationLevel = 0, replicaId = -1 }: FetchRequest): boolean {
+  return isolationLevel === READ_COMMITTED && replicaId < 0
+}
+
 function isFollowers({ replicaId = -1 }: FetchRequest): boolean {
   return replicaId >= 0
 }
@@ -220,6 +234,12 @@ function watermarksOf(reads: readonly Read[]): number {
   return reads.reduce((sum, { partition }) => {
     const { highWatermark = 0, replicaLog } = partition ?? {}
     return sum + highWatermark + (replicaLog?.logStartOffset ?? 0)
+  }, 0)
+}
+
+function stableOffsets(reads: readonly Read[]): number {
+  return reads.reduce((sum, { partition }) => {
+    return sum + (partition?.isLeader === true ? partition.lastStableOffset : 0)
   }, 0)
 }
 
@@ -263,9 +283,13 @@ function roomOf({ maxBytes = FETCH_MAX_BYTES }: FetchRequest, bytes: number): Ro
   return { maxBytes: Math.max(left, 0), minOneBatch: bytes === 0 }
 }
 
-function boundsOf({ partitionMaxBytes }: FetchPartition, room: Room): ReaderBounds {
-  const { maxBytes, minOneBatch } = room
-  return { maxBytes: Math.min(partitionMaxBytes, maxBytes), minOneBatch }
+function boundsOf(
+  { partitionMaxBytes }: FetchPartition,
+  request: FetchRequest,
+  { maxBytes, minOneBatch }: Room,
+): ReaderBounds {
+  const isStable = isReadCommitted(request)
+  return { maxBytes: Math.min(partitionMaxBytes, maxBytes), minOneBatch, isStable }
 }
 
 /** As `readOne`, at once; undefined where that must be asked. */
@@ -278,10 +302,10 @@ function readOneNow(
   const { replicaId = -1 } = request
   const { fetchOffset, lastFetchedEpoch: lastEpoch = -1, currentLeaderEpoch = -1 } = wanted
   if (currentLeaderEpoch >= 0 && currentLeaderEpoch !== partition.leaderEpoch) return undefined
-  const { maxBytes, minOneBatch } = boundsOf(wanted, room)
-  const bounds = { maxBytes: Math.min(maxBytes, request.nowBytes || Infinity), minOneBatch }
+  const asked = boundsOf(wanted, request, room)
+  const bounds = { ...asked, maxBytes: Math.min(asked.maxBytes, request.nowBytes || Infinity) }
   const read = readNow(partition, { replicaId, fetchOffset, lastEpoch }, bounds)
-  return read === undefined ? undefined : answerOf(wanted, request, read)
+  return read === undefined ? undefined : answerOf(partition, wanted, request, read)
 }
 
 async function readOne(
@@ -297,13 +321,13 @@ async function readOne(
     const found = partition ?? broker.replicas.partition(topic, partitionIndex)
     if (isAnother(found, topicId)) throw unknownTopicId(topicId)
     found.checkLeaderEpoch(wanted.currentLeaderEpoch ?? -1)
-    const bounds = boundsOf(wanted, room)
+    const bounds = boundsOf(wanted, request, room)
     const { fetchOffset, lastFetchedEpoch: lastEpoch = -1 } = wanted
     const read =
       replicaId < 0
         ? await found.read(fetchOffset, bounds, lastEpoch)
         : await found.readAsFollower({ replicaId, fetchOffset, lastEpoch }, bounds)
-    return answerOf(wanted, request, read)
+    return answerOf(found, wanted, request, read)
   } catch (error) {
     // With an error, only followers get the high watermark and the log start.
     const known = replicaId < 0 ? undefined : partition
@@ -324,19 +348,21 @@ function isAnother(partition: Partition, topicId: string): boolean {
 }
 
 function answerOf(
-  { partition: partitionIndex }: FetchPartition,
-  { isolationLevel = 0 }: FetchRequest,
+  { replicaLog }: Partition,
+  { partition: partitionIndex, fetchOffset }: FetchPartition,
+  request: FetchRequest,
   { records, highWatermark, logStartOffset, diverging }: PartitionRead,
 ): PartitionFetchResponse {
+  const log = replicaLog as Log
   return {
     partitionIndex,
     errorCode: 0,
     errorMessage: null,
     highWatermark,
-    lastStableOffset: highWatermark,
+    lastStableOffset: log.producers.lastStableOffset(highWatermark),
     logStartOffset,
     // null if the reader does not want transactions filtered
-    abortedTransactions: isolationLevel === READ_COMMITTED ? [] : null,
+    abortedTransactions: isReadCommitted(request) ? abortedIn(log, fetchOffset, records) : null,
     records,
     ...(diverging === undefined ? {} : { divergingEpoch: diverging }),
   }

@@ -4,7 +4,7 @@ import { paced } from '../../base/tasks.js'
 import { ZERO_UUID } from '../../base/uuid.js'
 import type { OffsetToCommit } from '../../coordinator/groups/group-coordinator.js'
 import type { CommittedOffset } from '../../coordinator/groups/group-journal.js'
-import { PartlogError } from '../../model/errors.js'
+import { errorId, PartlogError } from '../../model/errors.js'
 import { partitionKey, type TopicPartition } from '../../model/names.js'
 import { NONE } from '../../model/units.js'
 import type {
@@ -40,11 +40,39 @@ export async function offsetCommit(
   broker: BrokerContext,
   request: OffsetCommitRequest,
 ): Promise<OffsetCommitResponse> {
+  const { groupId, memberId = '', groupInstanceId = null } = request
+  const { generationIdOrMemberEpoch: generationId = -1, retentionTimeMs = NONE } = request
+  return await commitOffsets(broker, request.topics, async offsets => {
+    const coordinator = await broker.groups.of(groupId)
+    const member = { memberId, groupInstanceId, generationId }
+    return await coordinator.commit({ groupId, ...member, offsets, retentionTimeMs })
+  })
+}
+
+/** The topics of a request that commits offsets. */
+type CommittedTopics = readonly {
+  readonly name: string
+  readonly topicId?: string
+  readonly partitions: readonly {
+    readonly partitionIndex: number
+    readonly committedOffset: number
+    readonly committedLeaderEpoch?: number
+    readonly committedMetadata: string | null
+    readonly topicId?: string
+  }[]
+}[]
+
+/** Commits the offsets of partitions that exist by `commit`, which returns those it refuses. */
+export async function commitOffsets(
+  broker: BrokerContext,
+  topics: CommittedTopics,
+  commit: (offsets: OffsetToCommit[]) => Promise<ReadonlyMap<OffsetToCommit, PartlogError>>,
+): Promise<OffsetCommitResponse> {
   const refusals = new Refusals()
-  const topics = request.topics.map(({ partitions, ...key }) => ({
+  const found = topics.map(({ partitions, ...key }) => ({
     ...{ key, partitions, topic: topicNameOf(broker, key) },
   }))
-  const offsets = topics.flatMap(({ key, topic, partitions }) =>
+  const offsets = found.flatMap(({ key, topic, partitions }) =>
     partitions
       .map(each => ({
         key,
@@ -57,33 +85,19 @@ export async function offsetCommit(
       }))
       .filter(each => exists(broker, each) || refuseUnknown(each, refusals, each.key)),
   )
-  await commitAll(broker, request, offsets, refusals)
+  try {
+    for (const [offset, error] of await commit(offsets)) refusals.add(offset, error)
+  } catch (error) {
+    refusals.ofAll = error
+  }
   return {
-    topics: topics.map(({ key, topic, partitions }) => ({
+    topics: found.map(({ key, topic, partitions }) => ({
       ...{ ...key, name: topic },
       partitions: partitions.map(({ partitionIndex }) => {
         const place = topic === '' ? (key.topicId ?? '') : topic
         return { partitionIndex, ...refusals.fieldsOf(place, partitionIndex) }
       }),
     })),
-  }
-}
-
-async function commitAll(
-  broker: BrokerContext,
-  request: OffsetCommitRequest,
-  offsets: readonly OffsetToCommit[],
-  refusals: Refusals,
-): Promise<void> {
-  const { groupId, memberId = '', groupInstanceId = null } = request
-  const { generationIdOrMemberEpoch: generationId = -1, retentionTimeMs = NONE } = request
-  try {
-    const coordinator = await broker.groups.of(groupId)
-    const member = { memberId, groupInstanceId, generationId }
-    const commit = { groupId, ...member, offsets, retentionTimeMs }
-    for (const [offset, error] of await coordinator.commit(commit)) refusals.add(offset, error)
-  } catch (error) {
-    refusals.ofAll = error
   }
 }
 
@@ -120,13 +134,32 @@ export async function offsetFetch(
       const committed = (await coordinator?.committedOffsets(groupId)) ?? []
       const answer =
         topics === null ? allTopics(broker, committed) : wantedTopics(broker, committed, topics)
-      groups.push({ groupId, topics: answer })
+      const isUnstable = (place: TopicPartition): boolean =>
+        request.requireStable === true && coordinator?.isPending(groupId, place) === true
+      groups.push({ groupId, topics: stableOnly(answer, isUnstable) })
     } catch (error) {
       groups.push({ groupId, topics: [], ...errorFields(error) })
     }
   }
   return { groups }
 }
+
+/** An open transaction may change these: a read_committed consumer asks again. */
+function stableOnly(
+  topics: GroupTopics,
+  isUnstable: (place: TopicPartition) => boolean,
+): GroupTopics {
+  return topics.map(({ partitions, ...key }) => ({
+    ...key,
+    partitions: partitions.map(answer => {
+      const { partitionIndex } = answer
+      if (!isUnstable({ topic: key.name ?? '', partition: partitionIndex })) return answer
+      return { partitionIndex, ...NOT_COMMITTED, errorCode: UNSTABLE }
+    }),
+  }))
+}
+
+const UNSTABLE = errorId('UNSTABLE_OFFSET_COMMIT')
 
 type GroupTopics = OffsetFetchResponse['groups'][number]['topics']
 

@@ -6,6 +6,7 @@
 import { paced } from '../../base/tasks.js'
 import { nextChange, nextChangeOfTwo, type Watchers } from '../../base/watchers.js'
 import { MemberIdRequired } from '../../coordinator/groups/member.js'
+import { checkTransactionalId } from '../../coordinator/transactions/transaction-coordinator.js'
 import { isPartlogError, PartlogError } from '../../model/errors.js'
 import {
   GROUP_KEY,
@@ -21,7 +22,7 @@ import {
   type SyncGroupRequest,
   type SyncGroupResponse,
 } from '../../protocol/messages/groups.js'
-import { errorFields, NO_ERROR, noTransactions } from '../node/answer-errors.js'
+import { errorFields, NO_ERROR } from '../node/answer-errors.js'
 import type { BrokerContext } from '../node/context.js'
 
 /** Upper limit of a heartbeat's wait, whatever the member asks for. */
@@ -35,9 +36,10 @@ export async function findCoordinator(
   for await (const key of paced(request.coordinatorKeys, broker.clock)) {
     try {
       const { keyType = GROUP_KEY } = request
-      if (keyType === TRANSACTION_KEY) throw noTransactions(key)
-      if (keyType !== GROUP_KEY) throw noCoordinators(keyType)
-      const nodeId = await broker.groups.brokerOf(key)
+      if (keyType === TRANSACTION_KEY) checkTransactionalId(key)
+      else if (keyType !== GROUP_KEY) throw noCoordinators(keyType)
+      const kind = keyType === TRANSACTION_KEY ? broker.transactions : broker.groups
+      const nodeId = await kind.brokerOf(key)
       const { host = '', port = -1 } = broker.brokers.find(each => each.nodeId === nodeId) ?? {}
       // Kafka sends an empty message here, not null.
       coordinators.push({ key, nodeId, host, port, errorCode: 0, errorMessage: '' })
@@ -49,7 +51,7 @@ export async function findCoordinator(
 }
 
 function noCoordinators(keyType: number): PartlogError {
-  const sentence = `key type ${keyType} is not supported: only groups (0) have a coordinator`
+  const sentence = `key type ${keyType} is not supported: expected 0 (group) or 1 (transaction)`
   return new PartlogError('INVALID_REQUEST', sentence)
 }
 

@@ -40,6 +40,8 @@ export interface Arrival<T> {
   readonly isLent: boolean
   /** An append has found that the batch is too large to unpack at once. */
   readonly isLarge: boolean
+  /** What has to be asked first, when its turn has come. */
+  readonly before?: (() => Promise<void>) | undefined
   /** How much of this request may be unpacked at once. */
   readonly unpacking: Unpacking
   /** Appends in one step. Throws TooMuchAtOnce. */
@@ -53,9 +55,10 @@ export function appendInTurn<T>(
   arrival: Arrival<T>,
 ): Promise<T> {
   const kept = own(arrival)
-  return partition.arrivals.run(() =>
-    arrival.isLarge ? appendLarge(clock, partition, kept) : appendNext(clock, partition, kept),
-  )
+  const append = (): T | Promise<T> =>
+    arrival.isLarge ? appendLarge(clock, partition, kept) : appendNext(clock, partition, kept)
+  const { before } = arrival
+  return partition.arrivals.run(() => (before === undefined ? append() : before().then(append)))
 }
 
 /** Appends at once if the batch is small. */

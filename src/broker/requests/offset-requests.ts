@@ -11,6 +11,7 @@ import { isInternalTopic, partitionKey } from '../../model/names.js'
 import { NONE } from '../../model/units.js'
 import { checkMayDelete } from '../../partition/checks.js'
 import type { Partition } from '../../partition/partition.js'
+import { READ_COMMITTED } from '../../protocol/messages/fetch.js'
 import {
   EARLIEST_LOCAL_TIMESTAMP,
   EARLIEST_PENDING_TIMESTAMP,
@@ -48,7 +49,8 @@ export async function listOffsets(
           if (doubled.has(key)) throw namedTwice(key)
           const partition = broker.replicas.partition(name, partitionIndex)
           partition.checkLeaderEpoch(currentLeaderEpoch)
-          const found = await findOffset(partition, timestamp)
+          const isStable = request.isolationLevel === READ_COMMITTED
+          const found = await findOffset(partition, timestamp, isStable)
           return { partitionIndex, ...NO_ERROR, ...found }
         } catch (error) {
           return { partitionIndex, ...errorFields(error) }
@@ -59,24 +61,34 @@ export async function listOffsets(
   return { topics: await Promise.all(topics) }
 }
 
-async function findOffset(partition: Partition, timestamp: number): Promise<FoundOffset> {
-  const { log } = partition
+/** `isStable`: for a read_committed consumer the log ends at the last stable offset. */
+async function findOffset(
+  partition: Partition,
+  timestamp: number,
+  isStable: boolean,
+): Promise<FoundOffset> {
+  const { log, lastStableOffset } = partition
+  const limit = isStable ? lastStableOffset : Infinity
   const place = (found: OffsetAndTimestamp | undefined): FoundOffset =>
     found === undefined ? {} : { ...found, leaderEpoch: log.epochs.epochAt(found.offset) ?? -1 }
+  const placeBelow = (found: OffsetAndTimestamp | undefined): FoundOffset =>
+    place(found !== undefined && found.offset < limit ? found : undefined)
   switch (timestamp) {
     case EARLIEST_TIMESTAMP:
     case EARLIEST_LOCAL_TIMESTAMP:
       return place({ offset: log.logStartOffset, timestamp: -1 })
-    case LATEST_TIMESTAMP:
-      return { offset: partition.visibleEnd, timestamp: -1, leaderEpoch: partition.leaderEpoch }
+    case LATEST_TIMESTAMP: {
+      const offset = Math.min(partition.visibleEnd, limit)
+      return { offset, timestamp: -1, leaderEpoch: partition.leaderEpoch }
+    }
     case MAX_TIMESTAMP:
-      return place(await partition.findNewest())
+      return placeBelow(await partition.findNewest())
     case LATEST_TIERED_TIMESTAMP:
     case EARLIEST_PENDING_TIMESTAMP:
       return {} // there is no tiered storage
     default:
       if (timestamp < 0) throw unknownTimestamp(timestamp)
-      return place(await partition.findTimestamp(timestamp))
+      return placeBelow(await partition.findTimestamp(timestamp))
   }
 }
 

@@ -5,7 +5,8 @@
  *   acks 1    when the leader has the records, as durable as it promises
  *   acks −1   when every in-sync replica has them: the high watermark has passed them
  *
- * A partition that fails does not affect the others. Transactions are not supported.
+ * A partition that fails does not affect the others. The first records of a transaction in a
+ * partition are appended when its coordinator confirms that the partition belongs to it (KIP-890).
  */
 
 import { within } from '../../base/alarm.js'
@@ -114,6 +115,8 @@ interface PartitionRecords {
   readonly unpacking: Unpacking
   /** An append has found that the batch is too large to unpack at once. */
   readonly isLarge?: boolean
+  /** What has to be asked before it is appended. */
+  readonly before?: () => Promise<void>
 }
 
 interface AppendAnswer {
@@ -140,6 +143,10 @@ function appendTo(
     const found = broker.replicas.partition(topic, index)
     if (request.isForeign) checkForm(bytes, request)
     partition = found // errors from here on come from the log
+    const verify = verification(broker, request, partition, bytes)
+    if (verify !== undefined) {
+      return appendLater(broker, request, { ...load, before: verify }, partition)
+    }
     if (!partition.arrivals.isEmpty) return appendLater(broker, request, load, partition)
     return appendNow(broker, request, partition, { records: bytes, unpacking })
   } catch (error) {
@@ -153,7 +160,7 @@ function appendTo(
 async function appendLater(
   broker: BrokerContext,
   request: ProduceRequest,
-  { index, records, unpacking, isLarge = false }: PartitionRecords,
+  { index, records, unpacking, isLarge = false, before }: PartitionRecords,
   partition: Partition,
 ): Promise<AppendAnswer> {
   try {
@@ -161,6 +168,7 @@ async function appendLater(
       records: records ?? NO_BYTES,
       isLent: !request.isForeign,
       isLarge,
+      before,
       unpacking,
       append: (kept, within) =>
         appendNow(broker, request, partition, { records: kept, unpacking: within }),
@@ -194,6 +202,35 @@ function appendNow(
 }
 
 
+/** A marker of this partition may come between each question and its answer, but not for ever. */
+const VERIFICATIONS_MAX = 5
+
+/** How to verify the batch; undefined if it belongs to no transaction, or to an open one. */
+function verification(
+  broker: BrokerContext,
+  { transactionalId = null }: ProduceRequest,
+  { topicPartition, replicaLog }: Partition,
+  bytes: Uint8Array,
+): (() => Promise<void>) | undefined {
+  if (transactionalId === null || replicaLog === undefined) return undefined
+  const { isTransactional, producerId, producerEpoch } = onlyBatch(asBuffer(bytes))
+  const { producers } = replicaLog
+  if (!isTransactional || producers.hasOpenTransaction(producerId)) return undefined
+  const producer = { transactionalId, producerId, producerEpoch }
+  return async () => {
+    for (let count = 0; count < VERIFICATIONS_MAX; count++) {
+      if (producers.hasOpenTransaction(producerId)) return // by the batch before it
+      const { endsSeen } = producers
+      await broker.transactions.verify(producer, topicPartition)
+      // A marker that came meanwhile may have ended the very transaction that was confirmed.
+      if (producers.endsSeen === endsSeen) return
+    }
+    const place = partitionKey(topicPartition.topic, topicPartition.partition)
+    const sentence = `${place}: transactions end faster than one can be verified, try again`
+    throw new PartlogError('NOT_ENOUGH_REPLICAS', sentence)
+  }
+}
+
 /** Errors with which Kafka does not send the log start offset. */
 const WITHOUT_START: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'NOT_LEADER_OR_FOLLOWER',
@@ -213,8 +250,13 @@ function failure(index: number, error: unknown, partition?: Partition): Partitio
 }
 
 /** Checks a batch from a wire before the log does. */
-function checkForm(bytes: Uint8Array, { mayBeZstd = true }: ProduceRequest): void {
-  const { codec } = onlyBatch(asBuffer(bytes))
+function checkForm(bytes: Uint8Array, request: ProduceRequest): void {
+  const { mayBeZstd = true, transactionalId = null } = request
+  const { codec, isTransactional } = onlyBatch(asBuffer(bytes))
+  if (isTransactional && transactionalId === null) {
+    const sentence = 'the records belong to a transaction, the request names no transactional id'
+    throw new PartlogError('TRANSACTIONAL_ID_AUTHORIZATION_FAILED', sentence)
+  }
   if (codec !== 'zstd' || mayBeZstd) return
   throw new PartlogError('UNSUPPORTED_COMPRESSION_TYPE', 'zstd needs Produce version 7 or later')
 }
@@ -232,8 +274,8 @@ interface Acknowledgement {
 }
 
 /** Resolves when the records may be acknowledged; undefined if they may be at once. */
-function acknowledgement(
-  broker: BrokerContext,
+export function acknowledgement(
+  { clock }: Pick<BrokerContext, 'clock'>,
   partition: Partition,
   { acks, timeoutMs, end }: Acknowledgement,
 ): Promise<void> | undefined {
@@ -248,7 +290,7 @@ function acknowledgement(
       { outcomeUnknown: true },
     )
   }
-  return within(broker.clock, timeoutMs, done, late)
+  return within(clock, timeoutMs, done, late)
 }
 
 /** What the leader waits for, as far as it knows: its own disk, or other replicas. */

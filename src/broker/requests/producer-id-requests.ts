@@ -12,8 +12,9 @@ import type {
   InitProducerIdRequest,
   InitProducerIdResponse,
 } from '../../protocol/messages/producer-ids.js'
-import { errorFields, NO_ERROR, noTransactions } from '../node/answer-errors.js'
+import { errorFields, NO_ERROR } from '../node/answer-errors.js'
 import type { BrokerContext, ControllerDoor, ProducerIdSource } from '../node/context.js'
+import { initTransactionalProducer } from './transaction-requests.js'
 
 const FAILED = { producerId: -1, producerEpoch: -1 }
 
@@ -52,11 +53,11 @@ export class ProducerIds implements ProducerIdSource {
 /** Returns a new id, also to a producer that has one: only transactions would keep the old id. */
 export function initProducerId(
   broker: BrokerContext,
-  { transactionalId, producerId = NONE, producerEpoch = NONE }: InitProducerIdRequest,
+  request: InitProducerIdRequest,
 ): InitProducerIdResponse | Promise<InitProducerIdResponse> {
+  const { transactionalId, producerId = NONE, producerEpoch = NONE } = request
   if (transactionalId !== null) {
-    const error = noTransactions(transactionalId)
-    return { ...errorFields(error), ...FAILED }
+    return initTransactionalProducer(broker, { ...request, transactionalId })
   }
   if ((producerId === NONE) !== (producerEpoch === NONE)) {
     const sentence = `producer id ${producerId} and epoch ${producerEpoch}: expected both or none`

@@ -55,6 +55,14 @@ export type FaultApi =
   | 'updateFeatures'
   | 'listConfigResources'
   | 'describeTopicPartitions'
+  | 'addPartitionsToTxn'
+  | 'addOffsetsToTxn'
+  | 'endTxn'
+  | 'writeTxnMarkers'
+  | 'txnOffsetCommit'
+  | 'describeProducers'
+  | 'describeTransactions'
+  | 'listTransactions'
 
 // Listed, so that the type declarations do not include every message; none may be missing.
 type Missing = Exclude<Uncapitalize<ApiName>, FaultApi> | Exclude<FaultApi, Uncapitalize<ApiName>>

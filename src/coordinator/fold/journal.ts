@@ -3,9 +3,15 @@
  * partition of an internal topic is a journal; tests use an array.
  */
 
+import type { EndMarker } from '../../model/batch/control.js'
+
 export interface JournalRecord {
   readonly key: Uint8Array | null
   readonly value: Uint8Array | null
+  /** The transaction that the record belongs to. All records of one append belong to the same. */
+  readonly transaction?: Pick<EndMarker, 'producerId' | 'producerEpoch'> | undefined
+  /** The end of a transaction; such a record has no key and no value, and comes alone. */
+  readonly end?: EndMarker | undefined
 }
 
 export interface Journal {

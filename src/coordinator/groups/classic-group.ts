@@ -238,15 +238,20 @@ export class ClassicGroup {
     this.membership.checkAllowed('heartbeat')
   }
 
-  /** Throws if the member may not commit. A commit counts as a heartbeat. */
-  checkCommit(request: MemberInGeneration): void {
+  /**
+   * Throws if the member may not commit. A commit counts as a heartbeat. In a transaction,
+   * producers before KIP-447 name no member, and a commit does not wait for a rebalance.
+   */
+  checkCommit(request: MemberInGeneration, isInTransaction = false): void {
     const { membership } = this
     const { memberId, groupInstanceId, generationId } = request
     this.#checkAlive()
     if (generationId < 0 && membership.state === 'Empty') return
+    const isNamed = generationId >= 0 || memberId !== '' || groupInstanceId !== null
+    if (isInTransaction && !isNamed) return
     const member = membership.member(memberId, groupInstanceId)
     membership.checkGeneration(generationId)
-    membership.checkAllowed('commit')
+    if (!isInTransaction) membership.checkAllowed('commit')
     this.#rebalance.deadlines.prolong(member)
   }
 

@@ -7,6 +7,7 @@
 import type { Clock } from '../../base/clock.js'
 import type { Random } from '../../base/random.js'
 import type { Watchers } from '../../base/watchers.js'
+import type { EndMarker } from '../../model/batch/control.js'
 import { PartlogError, toPartlogError } from '../../model/errors.js'
 import { checkGroupId, type TopicPartition } from '../../model/names.js'
 import { NONE, type LeaderEpoch, type Offset } from '../../model/units.js'
@@ -14,7 +15,7 @@ import { CONSUMER_PROTOCOL } from '../../protocol/messages/consumer-protocol.js'
 import type { Journal, JournalRecord } from '../fold/journal.js'
 import { StateMachine, type Decision } from '../fold/state-machine.js'
 import { ClassicGroup } from './classic-group.js'
-import { answered, coordinatorError } from './coordinator-errors.js'
+import { answered, coordinatorError } from '../fold/coordinator-errors.js'
 import {
   generationRecord,
   groupTombstone,
@@ -78,7 +79,10 @@ export interface CommitRequest extends MemberInGeneration {
    * `offsets.retention.minutes` says.
    */
   readonly retentionTimeMs?: number
+  /** The transaction with whose end the offsets count. */
+  readonly transaction?: JournalRecord['transaction']
 }
+
 
 export class GroupCoordinator {
   readonly #machine: StateMachine<KeptGroups>
@@ -180,7 +184,7 @@ export class GroupCoordinator {
 
   /** Resolves when the offsets are in the log. Returns the refused ones with their errors. */
   async commit(request: CommitRequest): Promise<ReadonlyMap<OffsetToCommit, PartlogError>> {
-    const { groupId, offsets, retentionTimeMs = NONE } = request
+    const { groupId, offsets, retentionTimeMs = NONE, transaction } = request
     checkGroupId(groupId)
     const refused = await this.#run(() => {
       this.#checkRoomFor(groupId)
@@ -191,6 +195,7 @@ export class GroupCoordinator {
       const records = offsets
         .filter(each => !answer.has(each))
         .map(each => offsetRecord(groupId, { ...each, committedAt, expiresAt }))
+        .map(record => ({ ...record, transaction }))
       return { records, answer }
     })
     this.#options.listener.changed()
@@ -199,7 +204,8 @@ export class GroupCoordinator {
 
   #checkCommit(request: CommitRequest): void {
     const group = this.#living.get(request.groupId)
-    if (group !== undefined) return group.checkCommit(request)
+    const isInTransaction = request.transaction !== undefined
+    if (group !== undefined) return group.checkCommit(request, isInTransaction)
     if (request.generationId < 0) return // a group without members only keeps offsets
     if (this.#machine.state.find(request.groupId) !== undefined) {
       throw unknownMember(request.groupId, request.memberId)
@@ -208,12 +214,23 @@ export class GroupCoordinator {
     throw new PartlogError('ILLEGAL_GENERATION', sentence)
   }
 
+  /** Ends a transaction: its offsets count, or are forgotten. */
+  async endTransaction(end: EndMarker): Promise<void> {
+    await this.#run(() => ({ records: [{ key: null, value: null, end }], answer: undefined }))
+    this.#options.listener.changed()
+  }
+
   /** The committed offsets of a group, once all of them are committed in the log. */
   async committedOffsets(groupId: string): Promise<readonly CommittedOffset[]> {
     return await this.#run(state => ({
       records: [],
-      answer: [...(state.find(groupId)?.offsets ?? [])],
+      answer: state.find(groupId)?.offsets ?? [],
     }))
+  }
+
+  /** True if an open transaction commits an offset of the group for the partition. */
+  isPending(groupId: string, { topic, partition }: TopicPartition): boolean {
+    return this.#machine.state.isPending(groupId, topic, partition)
   }
 
   /** Deletes the committed offsets of deleted topics. */

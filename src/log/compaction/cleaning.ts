@@ -16,11 +16,9 @@
  * - The next first dirty offset is written only after everything before it is swapped.
  */
 
-import { join, readSmallFile } from '../../disk/disk.js'
 import type { Batch } from '../../model/batch/batch.js'
 import { PartlogError } from '../../model/errors.js'
 import type { Offset } from '../../model/units.js'
-import { CLEANED_SUFFIX, segmentFile } from '../format/files.js'
 import { endSwap, nameSwap, removeCleaned, undoSwap } from '../format/swap.js'
 import type { LogState } from '../store/log-state.js'
 import type { Segment } from '../store/segment.js'
@@ -34,7 +32,6 @@ import { Pace } from './pace.js'
 const WRITE_BYTES = 64 * 1024
 /** A position in an index has 31 bits. */
 const FILE_BYTES_MAX = 2 ** 31 - 1
-const TRANSACTION_INDEX_MAX_BYTES = 64 * 1024 * 1024
 
 /** The result of a compaction. */
 export interface Cleaned {
@@ -161,33 +158,16 @@ export class Cleaning {
     fresh.append(bytes, batches)
   }
 
-  /** Makes the bytes of a new segment and its indexes, but not the names, survive a power cut. */
+  /**
+   * Makes the bytes of a new segment and its indexes, but not the names, survive a power cut. The
+   * aborted transactions of the old segments stay: their offsets are absolute.
+   */
   async #sync(group: readonly CleanedSource[], fresh: Segment): Promise<void> {
     fresh.seal()
     await fresh.file.sync()
     fresh.durability.syncedBytes = fresh.size
+    for (const { segment } of group) for (const each of segment.aborted.all) fresh.aborted.add(each)
     await fresh.syncIndexes()
-    await this.#copyTransactionIndexes(group)
-  }
-
-  /** Copies the entries unchanged: aborted transactions stay, and their offsets are absolute. */
-  async #copyTransactionIndexes(group: readonly CleanedSource[]): Promise<void> {
-    const { disk, folder } = this.#log.context
-    const [first] = group as readonly [CleanedSource]
-    const pathOf = ({ baseOffset }: CleanedSource): string =>
-      join(folder, segmentFile(baseOffset, 'txnindex'))
-    const paths = group.map(pathOf).filter(path => disk.exists(path))
-    if (paths.length === 0) return
-    const copy = disk.create(pathOf(first) + CLEANED_SUFFIX)
-    try {
-      for (const path of paths) {
-        const bytes = await readSmallFile(disk, path, TRANSACTION_INDEX_MAX_BYTES)
-        if (bytes !== undefined) copy.append(bytes)
-      }
-      await copy.sync()
-    } finally {
-      copy.close()
-    }
   }
 
   /** Nothing else may change the log's files meanwhile. */

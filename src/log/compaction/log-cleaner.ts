@@ -42,7 +42,8 @@ export class LogCleaner {
     if (!this.#config.isCompacted || this.#isUncleanable || !this.#isOpen) return undefined
     if (needsTimes(this.#config)) await this.#loadTimes()
     const { context, recoveryPoint, logStartOffset, logEndOffset, firstDirtyOffset } = this.#log
-    const settledOffset = Math.min(highWatermark, recoveryPoint)
+    const stableOffset = this.#log.producers.lastStableOffset(highWatermark)
+    const settledOffset = Math.min(stableOffset, recoveryPoint)
     const marks = { logStartOffset, logEndOffset, firstDirtyOffset, settledOffset }
     return planCompaction(this.#segments(), marks, this.#config, context.clock.now())
   }

@@ -11,6 +11,8 @@
  * A snapshot holds only the last batch of each producer: after a restart the four before it are no
  * longer recognised as duplicates.
  *
+ * A transaction is open from its first batch to its end marker; `update` tells when one ends.
+ *
  * The state is a fold over the headers of the batches: apart from expiry, only `update` changes it,
  * also in recovery and on followers. Only batches that come from producers are checked.
  */
@@ -18,7 +20,7 @@
 import { ByteReader, BytesError, ByteWriter } from '../../base/bytes.js'
 import { crc32c } from '../../base/crc32c.js'
 import type { Batch } from '../../model/batch/batch.js'
-import { coordinatorEpochOf } from '../../model/batch/control.js'
+import { controlTypeOf, coordinatorEpochOf } from '../../model/batch/control.js'
 import { PartlogError } from '../../model/errors.js'
 import { sequenceAfter } from '../../model/sequences.js'
 import { NONE, type Offset, type Position, type Timestamp } from '../../model/units.js'
@@ -52,6 +54,25 @@ export interface WrittenBatch {
   readonly firstOffset: Offset
   readonly lastOffset: Offset
   readonly timestamp: Timestamp
+}
+
+/** A producer as tools see it; −1 for what there is not. */
+export interface ActiveProducer {
+  readonly producerId: number
+  readonly epoch: number
+  readonly lastSequence: number
+  readonly lastTimestamp: Timestamp
+  readonly coordinatorEpoch: number
+  readonly currentTxnFirstOffset: Offset
+}
+
+/** A transaction whose end marker was written. */
+export interface EndedTransaction {
+  readonly producerId: number
+  readonly firstOffset: Offset
+  /** The offset of the marker. */
+  readonly lastOffset: Offset
+  readonly isAborted: boolean
 }
 
 interface BatchTrace {
@@ -90,7 +111,8 @@ class Producer {
     if (last === undefined || batch.baseSequence !== sequenceAfter(last.lastSequence, 1)) {
       return false
     }
-    return batch.producerEpoch === this.epoch
+    if (batch.producerEpoch !== this.epoch || batch.isControl) return false
+    return this.currentTxnFirstOffset === NONE || batch.isTransactional
   }
 
   find(batch: Batch): BatchTrace | undefined {
@@ -129,6 +151,8 @@ export class ProducerState {
   /** By producer id; the latest writer comes last. */
   readonly #producers = new Map<number, Producer>()
   #latest: Producer | undefined
+  /** The producers that have an open transaction. */
+  readonly #open = new Set<Producer>()
 
   /** The number of known producers. */
   get size(): number {
@@ -137,7 +161,8 @@ export class ProducerState {
 
   /**
    * Checks whether a batch may be appended. Returns its place if it is already in the log. Throws
-   * INVALID_PRODUCER_EPOCH or OUT_OF_ORDER_SEQUENCE_NUMBER if it must not be appended.
+   * INVALID_PRODUCER_EPOCH, OUT_OF_ORDER_SEQUENCE_NUMBER, INVALID_TXN_STATE or
+   * TRANSACTION_COORDINATOR_FENCED if it must not be appended.
    */
   check(batch: Batch): WrittenBatch | undefined {
     const { producerId } = batch
@@ -146,6 +171,8 @@ export class ProducerState {
     // An unknown producer may have written before its state expired: any sequence is accepted.
     if (producer === undefined) return undefined
     if (producer.isNext(batch)) return undefined
+    if (batch.isControl) return void checkMarker(producer, batch)
+    if (batch.baseSequence < 0) return void checkUnnumbered(producer, batch)
     const duplicate = producer.find(batch)
     if (duplicate === undefined) {
       checkOrder(producer, batch)
@@ -166,30 +193,70 @@ export class ProducerState {
     return producerId >= 0 && this.#producers.get(producerId)?.last?.lastOffset === lastOffset
   }
 
-  /** Updates the state with a batch of the log. `now` is the broker's time. */
-  update(batch: Batch, now: Timestamp): void {
+  /**
+   * Updates the state with a batch of the log; returns the transaction that it ends. `now` is the
+   * broker's time.
+   */
+  update(batch: Batch, now: Timestamp): EndedTransaction | undefined {
     const { producerId } = batch
-    if (producerId < 0) return
+    if (producerId < 0) return undefined
     const producer = this.#touched(producerId, now)
     const timestamp = batch.maxTimestamp
     producer.setEpoch(batch.producerEpoch)
     producer.seenAt = now
     producer.lastTimestamp = timestamp
-    if (batch.isControl) {
-      producer.coordinatorEpoch = coordinatorEpochOf(batch)
-      producer.currentTxnFirstOffset = NONE
-      return
-    }
-    const { lastOffsetDelta, lastOffset } = batch
+    if (batch.isControl) return this.#end(producer, batch)
+    const { lastOffsetDelta, lastOffset, baseSequence } = batch
     producer.add(
-      sequenceAfter(batch.baseSequence, lastOffsetDelta),
+      baseSequence < 0 ? NONE : sequenceAfter(baseSequence, lastOffsetDelta),
       lastOffset,
       lastOffsetDelta,
       timestamp,
     )
     if (batch.isTransactional && producer.currentTxnFirstOffset === NONE) {
-      producer.currentTxnFirstOffset = batch.baseOffset
+      this.#begin(producer, batch.baseOffset)
     }
+    return undefined
+  }
+
+  #begin(producer: Producer, firstOffset: Offset): void {
+    producer.currentTxnFirstOffset = firstOffset
+    this.#open.add(producer)
+  }
+
+  #end(producer: Producer, marker: Batch): EndedTransaction | undefined {
+    producer.coordinatorEpoch = coordinatorEpochOf(marker)
+    const firstOffset = producer.currentTxnFirstOffset
+    producer.currentTxnFirstOffset = NONE
+    if (!this.#open.delete(producer)) return undefined
+    const isAborted = controlTypeOf(marker) === 'ABORT'
+    return { producerId: producer.id, firstOffset, lastOffset: marker.lastOffset, isAborted }
+  }
+
+  /** Every known producer. */
+  get active(): ActiveProducer[] {
+    return [...this.#producers.values()].map(producer => {
+      const { id: producerId, epoch, lastTimestamp, coordinatorEpoch } = producer
+      const { currentTxnFirstOffset, last } = producer
+      const lastSequence = last?.lastSequence ?? NONE
+      const state = { producerId, epoch, lastSequence, lastTimestamp }
+      return { ...state, coordinatorEpoch, currentTxnFirstOffset }
+    })
+  }
+
+  /** The first offset of the oldest open transaction; Infinity if none is open. */
+  get firstOpenOffset(): Offset {
+    let first = Infinity
+    for (const { currentTxnFirstOffset } of this.#open) {
+      if (currentTxnFirstOffset < first) first = currentTxnFirstOffset
+    }
+    return first
+  }
+
+  /** True if the producer has an open transaction in this log. */
+  hasOpen(producerId: number): boolean {
+    const producer = this.#find(producerId)
+    return producer !== undefined && this.#open.has(producer)
   }
 
   /** Forgets producers without an open transaction that have written nothing for `afterMs`. */
@@ -219,7 +286,9 @@ export class ProducerState {
   }
 
   #forgetQuietest(): void {
-    for (const [id, producer] of this.#producers) return this.#forget(id, producer)
+    for (const [id, producer] of this.#producers) {
+      if (!this.#open.has(producer)) return this.#forget(id, producer)
+    }
   }
 
   #forget(id: number, producer: Producer): void {
@@ -265,29 +334,61 @@ export class ProducerState {
     const offsetDelta = reader.int32()
     producer.lastTimestamp = reader.int64()
     producer.coordinatorEpoch = reader.int32()
-    producer.currentTxnFirstOffset = reader.int64()
+    const firstOffset = reader.int64()
+    if (firstOffset !== NONE) this.#begin(producer, firstOffset)
     if (lastOffset >= 0) {
       producer.add(lastSequence, lastOffset, offsetDelta, producer.lastTimestamp)
     }
   }
 }
 
+function checkEpoch({ id, epoch }: Producer, { producerEpoch }: Batch): void {
+  if (producerEpoch >= epoch) return
+  throw new PartlogError(
+    'INVALID_PRODUCER_EPOCH',
+    `producer ${id} is in epoch ${epoch}, the batch has epoch ${producerEpoch}`,
+  )
+}
+
+/** Kafka's rules for the end marker of a transaction. */
+function checkMarker(producer: Producer, marker: Batch): void {
+  checkEpoch(producer, marker)
+  const epoch = coordinatorEpochOf(marker)
+  if (epoch >= producer.coordinatorEpoch) return
+  throw new PartlogError(
+    'TRANSACTION_COORDINATOR_FENCED',
+    `producer ${producer.id}: a marker of coordinator epoch ${producer.coordinatorEpoch} is in ` +
+      `the log, this one has epoch ${epoch}`,
+  )
+}
+
+/** A coordinator writes the offsets of a transaction: its batches have no sequence. */
+function checkUnnumbered(producer: Producer, batch: Batch): void {
+  checkEpoch(producer, batch)
+  checkTransaction(producer, batch)
+}
+
 /** Kafka's rules for a batch that is not in the log yet. */
 function checkOrder(producer: Producer, batch: Batch): void {
   const { producerId, producerEpoch, baseSequence } = batch
   const { epoch, last } = producer
-  if (producerEpoch < epoch) {
-    throw new PartlogError(
-      'INVALID_PRODUCER_EPOCH',
-      `producer ${producerId} is in epoch ${epoch}, the batch has epoch ${producerEpoch}`,
-    )
-  }
+  checkEpoch(producer, batch)
   const isNewEpoch = producerEpoch > epoch || last === undefined
   const expected = isNewEpoch ? 0 : sequenceAfter(last.lastSequence, 1)
-  if (baseSequence === expected) return
+  if (baseSequence === expected) return checkTransaction(producer, batch)
   throw new PartlogError(
     'OUT_OF_ORDER_SEQUENCE_NUMBER',
     `producer ${producerId} in epoch ${producerEpoch}: expected sequence ${expected} next, ` +
       `the batch has ${baseSequence} to ${sequenceAfter(baseSequence, batch.lastOffsetDelta)}`,
+  )
+}
+
+/** A producer with an open transaction writes within it. */
+function checkTransaction(producer: Producer, { isTransactional }: Batch): void {
+  if (producer.currentTxnFirstOffset === NONE || isTransactional) return
+  throw new PartlogError(
+    'INVALID_TXN_STATE',
+    `producer ${producer.id} has an open transaction since offset ` +
+      `${producer.currentTxnFirstOffset}, the batch belongs to none`,
   )
 }

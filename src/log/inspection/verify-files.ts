@@ -1,11 +1,11 @@
 /* Checks the small files of a partition's folder. */
 
-import { getInt64 } from '../../base/bytes.js'
 import { join, type Disk } from '../../disk/disk.js'
-import { NONE, type Position } from '../../model/units.js'
+import type { Position } from '../../model/units.js'
 import { LEADER_EPOCH_CHECKPOINT, PARTITION_METADATA } from '../format/files.js'
 import { isHalfMade, readTopicId } from '../format/partition-metadata.js'
 import { snapshotProblem } from '../format/producer-state.js'
+import { decodeAborted } from '../format/transaction-index.js'
 import { readWhole, whyNotEpochs } from './surroundings.js'
 
 /** A problem and its place. */
@@ -14,8 +14,6 @@ export interface Problem {
   readonly position: Position
   readonly problem: string
 }
-
-const TRANSACTION_ENTRY_BYTES = 34
 
 /** Producer state. */
 export async function checkSnapshot(
@@ -27,34 +25,14 @@ export async function checkSnapshot(
   if (wrong !== undefined) problems.push({ file, ...wrong })
 }
 
-/** Aborted transactions: int16 version │ four int64. */
+/** Aborted transactions. */
 export async function checkTransactionIndex(
   disk: Disk,
   file: string,
   problems: Problem[],
 ): Promise<void> {
   const bytes = await readWhole(disk, file)
-  let last = NONE
-  for (let at = 0; at < bytes.length; at += TRANSACTION_ENTRY_BYTES) {
-    if (at + TRANSACTION_ENTRY_BYTES > bytes.length) {
-      problems.push({ file, position: at, problem: 'the file ends inside an entry' })
-      return
-    }
-    const version = bytes.readInt16BE(at)
-    const [producerId, firstOffset, lastOffset, stableOffset] = [2, 10, 18, 26].map(field =>
-      getInt64(bytes, at + field),
-    ) as [number, number, number, number]
-    const wrong = (problem: string): void => void problems.push({ file, position: at, problem })
-    if (version !== 0) wrong(`version ${version} is not known`)
-    if (![producerId, firstOffset, stableOffset].every(isCount)) wrong('a number is impossible')
-    if (firstOffset > lastOffset) wrong(`offset ${lastOffset} comes before ${firstOffset}`)
-    if (!isCount(lastOffset) || lastOffset <= last) wrong('offsets do not ascend')
-    last = lastOffset
-  }
-}
-
-function isCount(value: number): boolean {
-  return Number.isSafeInteger(value) && value >= 0
+  decodeAborted(bytes, (position, problem) => problems.push({ file, position, problem }))
 }
 
 export async function checkTextFiles(

@@ -8,7 +8,7 @@
 import { join, parentOf, readSmallFile, type Disk, type DiskEntry } from '../../disk/disk.js'
 import type { LeaderEpoch, Offset } from '../../model/units.js'
 import { formatEpochs, parseEpochs, type EpochStart } from '../format/checkpoints.js'
-import { EpochFile } from '../format/epoch-file.js'
+import { EpochFile } from '../store/epoch-file.js'
 import {
   deletedFile,
   isCopyOfFile,
@@ -147,11 +147,27 @@ async function openSegments(
   const { logEndOffset } = opened
   const newFiles = await syncedIdentity(context, options, logEndOffset)
   const syncedTo = options.wasClosedCleanly ? Infinity : options.recoveryPoint
-  const producers = await Producers.load(context, opened, { entries, syncedTo })
+  const isAnew = !(await loadAborted(opened.segments, entries))
+  const producers = await Producers.load(context, opened, { entries, syncedTo, isAnew })
   const { firstDirtyOffset = 0 } = options
   const offsets = { recoveryPoint: logEndOffset, firstDirtyOffset }
   const state = { ...opened, ...offsets, epochs, producers, newFiles }
   return { log: new Log(context, state), findings }
+}
+
+/** Reads the transaction indexes. False if one is damaged; then all of them are emptied. */
+async function loadAborted(
+  segments: readonly Segment[],
+  entries: readonly DiskEntry[],
+): Promise<boolean> {
+  const names = new Set(entries.map(({ name }) => name))
+  const indexed = segments.filter(({ baseOffset }) =>
+    names.has(segmentFile(baseOffset, 'txnindex')),
+  )
+  let isWhole = true
+  for (const { aborted } of indexed) isWhole = (await aborted.load()) && isWhole
+  if (!isWhole) for (const { aborted } of indexed) await aborted.truncateTo(0)
+  return isWhole
 }
 
 /**

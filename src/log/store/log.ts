@@ -186,7 +186,7 @@ export class Log {
     }
     for (const batch of batches) {
       this.state.epochFile.note(batch.leaderEpoch, batch.baseOffset)
-      this.producers.note(batch, now)
+      this.producers.note(batch, now, this.state.segments.active)
     }
     this.state.appended(last.nextOffset, bytes.length)
   }

@@ -27,7 +27,12 @@ import type { Batch } from '../../model/batch/batch.js'
 import type { Offset, Position } from '../../model/units.js'
 import { parseSegmentFile, segmentFile } from '../format/files.js'
 import { IndexError } from '../format/index-file.js'
-import { ProducerState, type WrittenBatch } from '../format/producer-state.js'
+import {
+  ProducerState,
+  type ActiveProducer,
+  type EndedTransaction,
+  type WrittenBatch,
+} from '../format/producer-state.js'
 import { scanHeaders } from '../format/scan.js'
 import type { Segment } from './segment.js'
 
@@ -47,6 +52,14 @@ export interface LogExtent {
   readonly logEndOffset: Offset
 }
 
+interface LoadOptions {
+  /** The files in the log's folder. */
+  readonly entries: readonly DiskEntry[]
+  readonly syncedTo: Offset
+  /** Replays every batch, because a transaction index is damaged. Default false. */
+  readonly isAnew?: boolean
+}
+
 interface ReadSnapshot {
   readonly state: ProducerState
   readonly offset: Offset
@@ -58,6 +71,9 @@ export class Producers {
   /** The offset of the last snapshot. */
   #snapshotAt: Offset
   readonly #unsynced: DiskFile[] = []
+  /** Transactions whose end marker may not be committed yet, in the order of the markers. */
+  #ended: EndedTransaction[] = []
+  #endsSeen = 0
   /** Snapshots that could not be written as a whole: their files must go. */
   readonly #failed = new Set<Offset>()
 
@@ -78,14 +94,14 @@ export class Producers {
   static async load(
     context: ProducersContext,
     extent: LogExtent,
-    { entries, syncedTo }: { readonly entries: readonly DiskEntry[]; readonly syncedTo: Offset },
+    { entries, syncedTo, isAnew = false }: LoadOptions,
   ): Promise<Producers> {
     const producers = new Producers(context, extent.logStartOffset)
     const found = snapshotsIn(entries)
     if (await producers.#dropAbove(extent.logEndOffset, found)) {
       await context.disk.syncDirectory(context.folder)
     }
-    const left = found.filter(offset => offset <= extent.logEndOffset)
+    const left = isAnew ? [] : found.filter(offset => offset <= extent.logEndOffset)
     await producers.#rebuild(extent, left, syncedTo)
     return producers
   }
@@ -118,9 +134,42 @@ export class Producers {
     return this.#state.isLast(batch)
   }
 
-  /** Updates the state with an appended batch. */
-  note(batch: Batch, now: number): void {
-    this.#state.update(batch, now)
+  /** Updates the state with a batch that was appended to `segment`. */
+  note(batch: Batch, now: number, segment: Segment): void {
+    const ended = this.#state.update(batch, now)
+    if (batch.isControl) this.#endsSeen++
+    if (ended === undefined) return
+    const { producerId, firstOffset, lastOffset, isAborted } = ended
+    this.#ended.push(ended)
+    if (!isAborted) return
+    const lastStableOffset = Math.min(this.#state.firstOpenOffset, lastOffset + 1)
+    segment.aborted.add({ producerId, firstOffset, lastOffset, lastStableOffset })
+  }
+
+  /** Every known producer. */
+  get active(): ActiveProducer[] {
+    return this.#state.active
+  }
+
+  /** Grows with every end marker. */
+  get endsSeen(): number {
+    return this.#endsSeen
+  }
+
+  /** True if the producer has an open transaction in this log. */
+  hasOpenTransaction(producerId: number): boolean {
+    return this.#state.hasOpen(producerId)
+  }
+
+  /**
+   * Every transaction below has ended, by a marker below the high watermark: what read_committed
+   * consumers may read (Kafka's last stable offset).
+   */
+  lastStableOffset(highWatermark: Offset): Offset {
+    while ((this.#ended[0]?.lastOffset ?? Infinity) < highWatermark) this.#ended.shift()
+    let first = Math.min(this.#state.firstOpenOffset, highWatermark)
+    for (const { firstOffset } of this.#ended) first = Math.min(first, firstOffset)
+    return first
   }
 
   expire(afterMs: number): void {
@@ -221,6 +270,7 @@ export class Producers {
     const { segments, logStartOffset, logEndOffset } = extent
     const found = await this.#newestSnapshot(snapshots, syncedTo)
     this.#state = found?.state ?? new ProducerState()
+    this.#ended = []
     this.#snapshotAt = found?.offset ?? logStartOffset
     if (this.#snapshotAt < logEndOffset) await this.#replay(segments, this.#snapshotAt)
   }
@@ -258,11 +308,11 @@ export class Producers {
   async #replay(segments: readonly Segment[], from: Offset): Promise<void> {
     const { clock, logger } = this.#context
     const now = clock.now()
-    const note = (batch: Batch): undefined => {
-      if (batch.baseOffset >= from) this.#state.update(batch, now)
-    }
     const first = segments.findLastIndex(({ baseOffset }) => baseOffset <= from)
     for (const segment of segments.slice(Math.max(first, 0))) {
+      const note = (batch: Batch): undefined => {
+        if (batch.baseOffset >= from) this.note(batch, now, segment)
+      }
       const start = segment.baseOffset < from ? await positionOf(segment, from) : 0
       const turn = (): Promise<void> => clock.turn()
       const { reason } = await scanHeaders(segment.file, note, { from: start, turn })

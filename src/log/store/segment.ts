@@ -30,6 +30,7 @@ import { corruptLog, DamagedBytesError } from '../format/log-errors.js'
 import { OffsetIndex, type OffsetIndexEntry } from '../format/offset-index.js'
 import { scanBatches, type BatchVisitor, type ScanEnd } from '../format/scan.js'
 import { TimeIndex } from '../format/time-index.js'
+import { AbortedTransactions } from './aborted-transactions.js'
 import { rebuildIndexes } from './index-rebuild.js'
 import { SegmentDurability, type ZerosAhead } from './segment-durability.js'
 import { isOf, startIfIndexError, SegmentTimes } from './segment-times.js'
@@ -67,6 +68,7 @@ export class Segment {
   readonly timeIndex: TimeIndex
   readonly times: SegmentTimes
   readonly durability: SegmentDurability
+  readonly aborted: AbortedTransactions
   /** Bytes `[start, end)` whose checksums this process has computed or compared. */
   verifiedStart: Position = 0
   verifiedEnd: Position = 0
@@ -91,6 +93,7 @@ export class Segment {
     this.timeIndex = new TimeIndex(baseOffset, segmentIndexBytes, common('timeindex'))
     this.times = new SegmentTimes(this, this.timeIndex)
     this.durability = new SegmentDurability(file, options.zerosAhead)
+    this.aborted = new AbortedTransactions(disk, file)
   }
 
   /** Creates an empty segment. Left-over index files of that name are emptied. */
@@ -189,6 +192,7 @@ export class Segment {
     if (!this.timeIndex.isFull) this.times.index()
     await this.timeIndex.file.sync()
     await this.offsetIndex.file.sync()
+    await this.aborted.sync()
   }
 
   // ── finding ────────────────────────────────────────────────────────────────────────────
@@ -379,6 +383,7 @@ export class Segment {
       nextOffset = batch.nextOffset
       return undefined
     })
+    await this.aborted.truncateTo(end)
     if (scan.reason !== undefined) {
       throw new DamagedBytesError(this.file.path, scan.position, scan.reason)
     }

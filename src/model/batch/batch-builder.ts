@@ -19,6 +19,8 @@ export interface BatchOptions {
   readonly producerId?: number
   readonly producerEpoch?: number
   readonly baseSequence?: number
+  readonly isTransactional?: boolean
+  readonly isControl?: boolean
 }
 
 /** Returns a larger buffer, of at least `bytes`, in exchange for the old one. */
@@ -107,6 +109,7 @@ export class BatchBuilder {
   build(options: BatchOptions = {}): Buffer {
     assert(this.count > 0, 'a batch has records')
     const { codec = 'none', level, producerId, producerEpoch, baseSequence } = options
+    const { isTransactional, isControl } = options
     const plain = this.#plain()
     const bytes = codec === 'none' ? plain : compressed(plain, { codec, level })
     // Named one by one: spreading `options` would cost more than encoding a record.
@@ -115,6 +118,8 @@ export class BatchBuilder {
       producerId,
       producerEpoch,
       baseSequence,
+      isTransactional,
+      isControl,
       lastOffsetDelta: this.count - 1,
       baseTimestamp: this.#baseTimestamp,
       maxTimestamp: this.#maxTimestamp,

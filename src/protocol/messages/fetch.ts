@@ -44,6 +44,9 @@ export type Take = (handed: {
   readonly logStartOffset: number
 }) => boolean
 
+/** isolationLevel of a consumer that reads only records of committed transactions. */
+export const READ_COMMITTED = 1
+
 export const fetchRequest = message('FetchRequest', RANGE, {
   clusterId: tagged(0, 12, nullableString, null),
   /** The broker id of the follower; −1 for a consumer. */

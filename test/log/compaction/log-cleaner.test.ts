@@ -2,6 +2,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { Deferred } from '../../../src/base/tasks.js'
 import { DiskError } from '../../../src/disk/disk.js'
 import { cleanerOf } from '../../../src/log/compaction/log-cleaner.js'
+import { encodeAborted } from '../../../src/log/format/transaction-index.js'
 import { inspectPartition } from '../../../src/log/inspection/verify-log.js'
 import { createLog } from '../../../src/log/recovery/open-log.js'
 import type { Log } from '../../../src/log/store/log.js'
@@ -281,18 +282,18 @@ describe('what the system or a transaction has written', () => {
     await clean(log)
     put(log, 'c=3')
     await rolled(log)
-    for (const [base, byte] of [
-      [0, 1],
-      [second, 2],
-    ] as const) {
-      const path = `${FOLDER}/${String(base).padStart(20, '0')}.txnindex`
-      w.disk.create(path).append(Buffer.alloc(34, byte))
-    }
+    const aborted = [0, second].map((lastOffset, nth) => {
+      const entry = { producerId: nth + 1, firstOffset: 0, lastOffset, lastStableOffset: 0 }
+      const segment = log.state.segments.all.findLast(({ baseOffset }) => baseOffset <= lastOffset)
+      segment?.aborted.add(entry)
+      return entry
+    })
     await clean(log)
     const [name] = namesIn(w, /txnindex$/)
     const bytes = await w.disk.open(`${FOLDER}/${name}`).read(0, 100)
     expect(name).toBe('00000000000000000000.txnindex')
-    expect(bytes).toEqual(Buffer.concat([Buffer.alloc(34, 1), Buffer.alloc(34, 2)]))
+    expect(bytes).toEqual(encodeAborted(aborted))
+    expect(log.state.segments.first.aborted.all).toEqual(aborted)
   })
 })
 

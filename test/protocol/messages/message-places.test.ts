@@ -58,6 +58,12 @@ describe('the places of every API', () => {
       'DeleteRecords: topics[topic] › partitions[partition] → topics[topic] › partitions[error errorMessage partition]',
       'InitProducerId:  → error',
       'OffsetForLeaderEpoch: topics[topic] › partitions[partition] → topics[topic] › partitions[error errorMessage partition]',
+      'AddPartitionsToTxn:  → error',
+      'AddOffsetsToTxn:  → error',
+      'EndTxn:  → error',
+      'WriteTxnMarkers:  → ',
+      'TxnOffsetCommit: topics[topic] › partitions[partition] → ' +
+        'topics[topic] › partitions[error errorMessage partition]',
       'DescribeConfigs: resources[resourceType topic] → results[error errorMessage resourceType topic]',
       'AlterConfigs: resources[resourceType topic] → responses[error errorMessage resourceType topic]',
       'CreatePartitions: topics[topic] → results[error errorMessage topic]',
@@ -79,6 +85,9 @@ describe('the places of every API', () => {
       'UpdateFeatures:  → error',
       'ListConfigResources:  → error',
       'DescribeTopicPartitions: topics[topic] → topics[error errorMessage topic] › partitions[error errorMessage partition]',
+      'DescribeProducers: topics[topic] → topics[topic] › partitions[error errorMessage partition]',
+      'DescribeTransactions:  → ',
+      'ListTransactions:  → error',
     ])
   })
 

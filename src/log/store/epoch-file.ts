@@ -7,9 +7,9 @@
 import { SerialQueue } from '../../base/tasks.js'
 import { join, replaceSmallFile, type Disk } from '../../disk/disk.js'
 import type { LeaderEpoch, Offset } from '../../model/units.js'
-import { formatEpochs } from './checkpoints.js'
-import { LEADER_EPOCH_CHECKPOINT } from './files.js'
-import type { LeaderEpochs } from './leader-epochs.js'
+import { formatEpochs } from '../format/checkpoints.js'
+import { LEADER_EPOCH_CHECKPOINT } from '../format/files.js'
+import type { LeaderEpochs } from '../format/leader-epochs.js'
 
 export class EpochFile {
   readonly #disk: Disk

@@ -1,0 +1,117 @@
+/*
+ * Writes the end of a transaction into every partition that it has touched: asks each leader until
+ * all have it, however long brokers are away. The outcome is in the coordinator's log by then, so
+ * whoever asks again writes the same.
+ */
+
+import { backoffMs } from '../../base/backoff.js'
+import { sleep, type Clock } from '../../base/clock.js'
+import type { Logger } from '../../base/logger.js'
+import type { Random } from '../../base/random.js'
+import type { ClusterImage } from '../../coordinator/metadata/cluster-image.js'
+import type { Transaction } from '../../coordinator/transactions/kept-transactions.js'
+import { errorOf, type ErrorCode } from '../../model/errors.js'
+import { partitionKey, type TopicPartition } from '../../model/names.js'
+import type { Request, Response } from '../../protocol/api.js'
+
+const BACKOFF = { retryBackoffMs: 100, retryBackoffMaxMs: 1_000 }
+/** After so many rounds a warning tells what is missing. */
+const ROUNDS_TO_WARN = 10
+
+/** The partition has the end of this transaction, or of a later one, or needs none. */
+const SETTLED: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'NONE',
+  'INVALID_PRODUCER_EPOCH',
+  'TRANSACTION_COORDINATOR_FENCED',
+])
+
+export interface EndMarkersOptions {
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  readonly image: () => ClusterImage
+  /** Asks a broker, this one or another. */
+  readonly ask: (
+    nodeId: number,
+    request: Request<'WriteTxnMarkers'>,
+  ) => Promise<Response<'WriteTxnMarkers'>>
+}
+
+export class EndMarkers {
+  readonly #options: EndMarkersOptions
+
+  constructor(options: EndMarkersOptions) {
+    this.#options = options
+  }
+
+  /** Resolves when every partition has the marker. Rejects only when `signal` aborts. */
+  async write(
+    transaction: Transaction,
+    coordinatorEpoch: number,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { clock, random, logger } = this.#options
+    let missing = transaction.partitions
+    for (let round = 1; ; round++) {
+      signal.throwIfAborted()
+      missing = await this.#round(transaction, coordinatorEpoch, missing)
+      if (missing.length === 0) return
+      if (round === ROUNDS_TO_WARN) {
+        const names = missing.map(each => partitionKey(each.topic, each.partition)).join(', ')
+        const { transactionalId } = transaction
+        const what = `the end of a transaction of "${transactionalId}"`
+        logger.warn(`${what} is not written to ${names} yet`)
+      }
+      await sleep(clock, backoffMs(BACKOFF, round, random), signal)
+    }
+  }
+
+  /** Asks every leader once; resolves with the partitions that have no marker yet. */
+  async #round(
+    transaction: Transaction,
+    coordinatorEpoch: number,
+    wanted: readonly TopicPartition[],
+  ): Promise<readonly TopicPartition[]> {
+    const byLeader = new Map<number, TopicPartition[]>()
+    for (const place of wanted) {
+      const topic = this.#options.image().topics.get(place.topic)
+      if (topic?.partitions[place.partition] === undefined) continue // the topic was deleted
+      const leader = topic.partitions[place.partition]?.leader ?? -1
+      byLeader.set(leader, [...(byLeader.get(leader) ?? []), place])
+    }
+    const rounds = [...byLeader].map(([leader, places]) =>
+      leader < 0 ? places : this.#ask(leader, transaction, coordinatorEpoch, places),
+    )
+    return (await Promise.all(rounds)).flat()
+  }
+
+  async #ask(
+    leader: number,
+    { producerId, producerEpoch, state }: Transaction,
+    coordinatorEpoch: number,
+    places: readonly TopicPartition[],
+  ): Promise<readonly TopicPartition[]> {
+    const topics = [...new Set(places.map(({ topic }) => topic))].map(name => ({
+      name,
+      partitionIndexes: places.filter(({ topic }) => topic === name).map(each => each.partition),
+    }))
+    const transactionResult = state === 'PrepareCommit'
+    const producer = { producerId, producerEpoch, coordinatorEpoch }
+    try {
+      const request = { markers: [{ ...producer, transactionResult, topics }] }
+      const { markers } = await this.#options.ask(leader, request)
+      const settled = new Set(
+        markers.flatMap(marker =>
+          marker.topics.flatMap(({ name, partitions }) =>
+            partitions
+              .filter(({ errorCode }) => SETTLED.has(errorOf(errorCode)))
+              .map(({ partitionIndex }) => partitionKey(name, partitionIndex)),
+          ),
+        ),
+      )
+      return places.filter(({ topic, partition }) => !settled.has(partitionKey(topic, partition)))
+    } catch {
+      return places // the broker is away: another one may lead by the next round
+    }
+  }
+}

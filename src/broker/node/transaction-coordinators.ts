@@ -1,0 +1,194 @@
+/*
+ * The transaction coordinators of one broker, one for each partition of `__transaction_state` that
+ * it leads, and what they need of other brokers: end markers written, transactions asked about.
+ */
+
+import type { Logger } from '../../base/logger.js'
+import type { Random } from '../../base/random.js'
+import type { Transaction } from '../../coordinator/transactions/kept-transactions.js'
+import {
+  TransactionCoordinator,
+  type TransactionalProducer,
+  type TransactionSettings,
+} from '../../coordinator/transactions/transaction-coordinator.js'
+import { errorOf, isPartlogError, PartlogError } from '../../model/errors.js'
+import { TRANSACTIONS_TOPIC, type TopicPartition } from '../../model/names.js'
+import type { Partition } from '../../partition/partition.js'
+import type { ApiName, Request, Response } from '../../protocol/api.js'
+import { Coordinators, type CoordinatorsOptions } from './coordinators.js'
+import { EndMarkers } from './end-markers.js'
+import { PartitionJournal } from './partition-journal.js'
+
+export interface TransactionCoordinatorsOptions extends CoordinatorsOptions {
+  readonly random: Random
+  readonly logger: Logger
+  readonly settings: TransactionSettings
+  /** Asks a broker, this one or another. */
+  readonly ask: <A extends ApiName>(
+    nodeId: number,
+    api: A,
+    request: Request<A>,
+  ) => Promise<Response<A>>
+}
+
+/** Completes the transactions of one coordinator in the background. */
+class Completion {
+  readonly #coordinator: TransactionCoordinator
+  readonly #write: (transaction: Transaction) => Promise<void>
+  readonly #onError: (error: unknown) => void
+  /** Transactional ids whose markers are being written. */
+  readonly #underWay = new Set<string>()
+
+  constructor(
+    coordinator: TransactionCoordinator,
+    write: (transaction: Transaction) => Promise<void>,
+    onError: (error: unknown) => void,
+  ) {
+    this.#coordinator = coordinator
+    this.#write = write
+    this.#onError = onError
+  }
+
+  /** Begins with every prepared transaction that is not being completed already. */
+  resume(): void {
+    for (const transaction of this.#coordinator.prepared) {
+      const { transactionalId } = transaction
+      if (this.#underWay.has(transactionalId)) continue
+      this.#underWay.add(transactionalId)
+      this.#complete(transaction)
+        .catch(this.#onError)
+        .finally(() => this.#underWay.delete(transactionalId))
+    }
+  }
+
+  async #complete(transaction: Transaction): Promise<void> {
+    await this.#write(transaction)
+    await this.#coordinator.complete(transaction)
+  }
+}
+
+export class TransactionCoordinators extends Coordinators<TransactionCoordinator> {
+  readonly #options: TransactionCoordinatorsOptions
+  readonly #ending: AbortController
+  readonly #completions: WeakMap<TransactionCoordinator, Completion>
+
+  constructor(options: TransactionCoordinatorsOptions) {
+    const ending = new AbortController()
+    const completions = new WeakMap<TransactionCoordinator, Completion>()
+    super(options, {
+      topic: TRANSACTIONS_TOPIC,
+      nameOf: id => `transactional id "${id}"`,
+      load: async partition => {
+        const { leaderEpoch } = partition
+        const coordinator = await load(options, partition, () => {
+          completions.get(coordinator)?.resume()
+        })
+        const completion = completionOf(options, coordinator, leaderEpoch, ending.signal)
+        completions.set(coordinator, completion)
+        return coordinator
+      },
+      onLoaded: coordinator => completions.get(coordinator)?.resume(),
+    })
+    this.#options = options
+    this.#ending = ending
+    this.#completions = completions
+  }
+
+  /** Called after a metadata change: loads and resigns coordinators. */
+  follow(): void {
+    this.followLeaderships()
+  }
+
+  override stop(): void {
+    super.stop()
+    this.#ending.abort(new PartlogError('CLOSED', `broker ${this.#options.nodeId} is closed`))
+  }
+
+  /** Aborts what is open for too long, and completes what could not be completed yet. */
+  async abortTimedOut(): Promise<void> {
+    for (const coordinator of this.loaded) {
+      this.#completions.get(coordinator)?.resume()
+      await coordinator.abortTimedOut()
+    }
+  }
+
+  /** Forgets transactional ids that nothing has used for long. */
+  async expireIds(): Promise<void> {
+    await Promise.all(this.loaded.map(coordinator => coordinator.expireIds()))
+  }
+
+  /**
+   * Throws unless the partition belongs to the producer's open transaction (KIP-890): a late write
+   * must not open a transaction that nothing will end. The codes are those that producers of every
+   * age understand.
+   */
+  async verify(
+    producer: TransactionalProducer,
+    { topic, partition }: TopicPartition,
+  ): Promise<void> {
+    const topics = [{ name: topic, partitions: [partition] }]
+    const request = { transactions: [{ ...producer, verifyOnly: true, topics }] }
+    let code
+    try {
+      const coordinator = await this.brokerOf(producer.transactionalId)
+      const answer = await this.#options.ask(coordinator, 'AddPartitionsToTxn', request)
+      const [result] = answer.resultsByTransaction[0]?.topicResults ?? []
+      code = errorOf(result?.resultsByPartition[0]?.partitionErrorCode ?? answer.errorCode ?? -1)
+    } catch (error) {
+      const sentence = `${topic}-${partition}: the transaction could not be verified, try again`
+      throw new PartlogError('NOT_ENOUGH_REPLICAS', sentence, { cause: error })
+    }
+    if (code === 'NONE') return
+    throw unverified(producer, code, `${topic}-${partition}`)
+  }
+}
+
+function unverified(
+  { transactionalId, producerId, producerEpoch }: TransactionalProducer,
+  code: string,
+  place: string,
+): PartlogError {
+  const who = `producer ${producerId} in epoch ${producerEpoch} ("${transactionalId}")`
+  if (code === 'INVALID_TXN_STATE') {
+    return new PartlogError(code, `${place} does not belong to an open transaction of ${who}`)
+  }
+  if (code === 'PRODUCER_FENCED' || code === 'INVALID_PRODUCER_EPOCH') {
+    return new PartlogError('INVALID_PRODUCER_EPOCH', `${place}: ${who} is fenced`)
+  }
+  if (code === 'INVALID_PRODUCER_ID_MAPPING') {
+    return new PartlogError(code, `${place}: "${transactionalId}" belongs to another producer`)
+  }
+  const sentence = `${place}: the transaction of ${who} could not be verified yet (${code})`
+  return new PartlogError('NOT_ENOUGH_REPLICAS', sentence)
+}
+
+async function load(
+  { clock, settings }: TransactionCoordinatorsOptions,
+  partition: Partition,
+  onPrepared: () => void,
+): Promise<TransactionCoordinator> {
+  const journal = new PartitionJournal(partition, clock)
+  return await TransactionCoordinator.load(journal, { clock, settings, onPrepared })
+}
+
+function completionOf(
+  { clock, random, logger, image, ask }: TransactionCoordinatorsOptions,
+  coordinator: TransactionCoordinator,
+  leaderEpoch: number,
+  signal: AbortSignal,
+): Completion {
+  const markers = new EndMarkers({
+    clock,
+    random,
+    logger,
+    image,
+    ask: (nodeId, request) => ask(nodeId, 'WriteTxnMarkers', request),
+  })
+  const write = (transaction: Transaction): Promise<void> =>
+    markers.write(transaction, leaderEpoch, signal)
+  return new Completion(coordinator, write, error => {
+    // A coordinator that resigned leaves the rest to the next one, which loads the same records.
+    if (signal.aborted || isPartlogError(error, 'NOT_COORDINATOR')) return
+    logger.warn('a transaction could not be completed yet, will retry', { error })
+  })
+}

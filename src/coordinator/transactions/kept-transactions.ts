@@ -1,0 +1,121 @@
+/*
+ * The durable state of the transactional ids of one `__transaction_state` partition: a fold over
+ * its records.
+ */
+
+import { checkStep } from '../../base/states.js'
+import type { TopicPartition } from '../../model/names.js'
+import type { Timestamp } from '../../model/units.js'
+import { decodeVersioned, encodeVersioned, kindOf } from '../../protocol/messages/group-records.js'
+import {
+  TRANSACTION_KIND,
+  TRANSACTION_VALUE_VERSION,
+  transactionKey,
+  transactionValue,
+} from '../../protocol/messages/transaction-records.js'
+import type { JournalRecord } from '../fold/journal.js'
+import type { Fold } from '../fold/state-machine.js'
+import { stateOfId, TRANSACTION_STATES, type TransactionState } from './transaction-states.js'
+
+/** A transactional id and its latest transaction. */
+export interface Transaction {
+  readonly transactionalId: string
+  readonly producerId: number
+  /** −1 before the producer has its first epoch. */
+  readonly producerEpoch: number
+  /** transaction.timeout.ms: an open transaction is aborted after that time. */
+  readonly timeoutMs: number
+  readonly state: TransactionState
+  /** Where the transaction has records, or has offsets to commit: there its end is written. */
+  readonly partitions: readonly TopicPartition[]
+  /** −1 if none has begun. */
+  readonly startedAt: Timestamp
+  readonly updatedAt: Timestamp
+}
+
+export class KeptTransactions implements Fold {
+  readonly #transactions = new Map<string, Transaction>()
+
+  get all(): IterableIterator<Transaction> {
+    return this.#transactions.values()
+  }
+  get size(): number {
+    return this.#transactions.size
+  }
+
+  find(transactionalId: string): Transaction | undefined {
+    return this.#transactions.get(transactionalId)
+  }
+
+  replay({ key, value }: JournalRecord): void {
+    if (key === null || kindOf(key) !== TRANSACTION_KIND) return
+    const { transactionalId } = decodeVersioned(transactionKey, key)
+    const before = this.#transactions.get(transactionalId)
+    const after = value === null ? undefined : decoded(transactionalId, value)
+    if (after === undefined) {
+      this.#transactions.delete(transactionalId)
+      return
+    }
+    // Compaction leaves out steps: only those of one producer epoch are told one by one.
+    const isSame = before?.producerEpoch === after.producerEpoch && before.state !== after.state
+    if (isSame) checkStep(TRANSACTION_STATES, before.state, after.state)
+    this.#transactions.set(transactionalId, after)
+  }
+}
+
+/** A value of a state that is not kept here (Dead) deletes the id. */
+function decoded(transactionalId: string, bytes: Uint8Array): Transaction | undefined {
+  const value = decodeVersioned(transactionValue, bytes)
+  const state = stateOfId(value.transactionStatus)
+  if (state === undefined) return undefined
+  const topics = value.transactionPartitions ?? []
+  return {
+    transactionalId,
+    producerId: value.producerId,
+    producerEpoch: value.producerEpoch,
+    timeoutMs: value.transactionTimeoutMs,
+    state,
+    partitions: topics.flatMap(({ topic, partitionIds }) =>
+      partitionIds.map(partition => ({ topic, partition })),
+    ),
+    startedAt: value.transactionStartTimestampMs,
+    updatedAt: value.transactionLastUpdateTimestampMs,
+  }
+}
+
+export function transactionRecord(transaction: Transaction): JournalRecord {
+  const { transactionalId, producerId, producerEpoch, timeoutMs, state } = transaction
+  const value = {
+    producerId,
+    producerEpoch,
+    transactionTimeoutMs: timeoutMs,
+    transactionStatus: TRANSACTION_STATES[state].id,
+    // As in Kafka: null while there is no transaction.
+    transactionPartitions: state === 'Empty' ? null : byTopic(transaction.partitions),
+    transactionLastUpdateTimestampMs: transaction.updatedAt,
+    transactionStartTimestampMs: transaction.startedAt,
+  }
+  return {
+    key: keyOf(transactionalId),
+    value: encodeVersioned(transactionValue, value, TRANSACTION_VALUE_VERSION),
+  }
+}
+
+/** Deletes a transactional id. */
+export function transactionTombstone(transactionalId: string): JournalRecord {
+  return { key: keyOf(transactionalId), value: null }
+}
+
+function keyOf(transactionalId: string): Buffer {
+  return encodeVersioned(transactionKey, { transactionalId }, TRANSACTION_KIND)
+}
+
+function byTopic(partitions: readonly TopicPartition[]) {
+  const topics = new Map<string, number[]>()
+  for (const { topic, partition } of partitions) {
+    const ids = topics.get(topic)
+    if (ids === undefined) topics.set(topic, [partition])
+    else ids.push(partition)
+  }
+  return [...topics].map(([topic, partitionIds]) => ({ topic, partitionIds }))
+}
