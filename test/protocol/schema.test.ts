@@ -73,6 +73,7 @@ class DiceReader {
   uint16 = (): number => this.#random.int(2 ** 16)
   int32 = (): number => this.#integer(2 ** 31)
   int64 = (): number => (this.#random.int(2 ** 31) - 2 ** 30) * 2 ** 20 + this.#random.int(2 ** 20)
+  float64 = (): number => (this.#random.int(2 ** 31) - 2 ** 30) / 2 ** 10
   bytes = (length: number): Buffer =>
     Buffer.from(this.#random.bytes(length === 16 ? 16 : length % 5))
   utf8 = (length: number): string => [...'aä€😀xyz'].slice(0, length % 7).join('')
