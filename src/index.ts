@@ -52,7 +52,16 @@ export type {
 } from './cluster/network/network-rules.js'
 
 // Producers.
-export type { Producer, ProducerOptions, SendRequest } from './client/producer/producer-api.js'
+export type {
+  ConsumerGroupMetadata,
+  Producer,
+  ProducerOptions,
+  ReadPlace,
+  SendOffsetsRequest,
+  SendRequest,
+  TransactionalProducer,
+  TransactionalProducerOptions,
+} from './client/producer/producer-api.js'
 export type { Acks } from './client/producer/producer-config.js'
 export type { HeadersIn, Message, RecordMetadata } from './client/producer/messages.js'
 export type { PartitionerFunction, PartitionerInput } from './client/producer/partitioner.js'

@@ -173,6 +173,22 @@ const EXAMPLES: readonly Example[] = [
     after: CONNECTED,
     output: '1\n',
   },
+  {
+    page: 'src/README.md',
+    mark: "transactionalId: 'totals-0'",
+    before: `${IN_MEMORY}
+let isOver = false
+const total = ({ value }) => { isOver = true; return { value: 'total ' + value } }
+for (const topic of ['orders', 'totals']) await cluster.admin.createTopic({ topic, partitions: 1 })
+await cluster.producer().send({ topic: 'orders', messages: [{ value: '7' }] })
+`,
+    after: `const totals = cluster.consumer({ isolationLevel: 'read_committed', valueDeserializer: 'string' })
+await totals.assign([{ topic: 'totals', partition: 0 }])
+await totals.seek({ topic: 'totals', partition: 0, offset: 0 })
+for await (const { value } of totals) { console.log(value); break }
+${CLOSE}`,
+    output: 'total 7\n',
+  },
   { page: 'src/README.md', mark: 'async function greet', output: 'hello\n' },
   { page: 'src/README.md', mark: 'virtualClock()', output: 'created\n[]\n' },
   {

@@ -7,9 +7,13 @@ import { ClosableAdmin } from './admin/admin.js'
 import { ConsumerClient } from './consumer/consumer.js'
 import type { ClientFactory } from './kafka-cluster.js'
 import { ProducerClient } from './producer/producer.js'
+import { TransactionalProducerClient } from './producer/transactional-producer.js'
 
 export const CLIENT_FACTORY: ClientFactory = {
-  producer: (context, options) => new ProducerClient(context, options),
+  producer: (context, options) =>
+    options.transactionalId === undefined
+      ? new ProducerClient(context, options)
+      : new TransactionalProducerClient(context, options),
   consumer: (context, options) => new ConsumerClient<unknown, unknown>(context, options),
   admin: (context, options) => new ClosableAdmin(context, options),
 }

@@ -10,7 +10,12 @@ import type { ConsumerOptions } from './consumer/consumer-options.js'
 import type { ConsumerClient } from './consumer/consumer.js'
 import { closedError } from './line/client-errors.js'
 import type { Deserialized, Deserializer, DeserializerName } from './line/serdes.js'
-import type { Producer, ProducerOptions } from './producer/producer-api.js'
+import type {
+  Producer,
+  ProducerOptions,
+  TransactionalProducer,
+  TransactionalProducerOptions,
+} from './producer/producer-api.js'
 
 /** The options of a client that its channel needs; not checked yet. */
 export interface ChannelRequest {
@@ -62,6 +67,11 @@ export interface ClientFactory {
 export interface KafkaCluster {
   /** Topics, settings, records, groups. The cluster's option `admin` sets timeouts and retries. */
   readonly admin: Admin
+  /**
+   * Creates a producer of transactions, if it gets a transactional id. Throws INVALID_CONFIG for
+   * invalid options.
+   */
+  producer(options: TransactionalProducerOptions): TransactionalProducer
   /** Creates a producer. Throws INVALID_CONFIG for invalid options. */
   producer(options?: ProducerOptions): Producer
   /**
@@ -141,6 +151,8 @@ export abstract class ClientMaker implements KafkaCluster {
     this.admin = this.adminClient(parts.admin)
   }
 
+  producer(options: TransactionalProducerOptions): TransactionalProducer
+  producer(options?: ProducerOptions): Producer
   producer(options: ProducerOptions = {}): Producer {
     const { factory } = this.#parts
     return this.#made(options, context => factory.producer(context, options))

@@ -132,6 +132,8 @@ export const ERRORS = {
   LOG_TRUNCATION: final(-111),
   /** A callback of the application threw; `cause` has its error. */
   CALLBACK_FAILED: final(-112),
+  /** The records belong to a transaction that was aborted before they were sent. */
+  TRANSACTION_ABORTED: final(-113),
   /** The producer's memory or metadata did not become available within maxBlockMs. */
   BUFFER_EXHAUSTED: retriable(-106),
   /** Not delivered within deliveryTimeoutMs; `outcomeUnknown` says whether it may be in the log. */

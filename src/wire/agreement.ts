@@ -19,9 +19,12 @@ import type { Message } from '../protocol/schema.js'
 import type { ClientConnection } from './client-connection.js'
 import { API_VERSIONS_KEY, type VersionRange } from './versions.js'
 
-/** Newer versions name topics by id, which partlog's clients do not. */
+/**
+ * Newer versions name topics by id, which partlog's clients do not. Of Produce and
+ * AddPartitionsToTxn they mean transaction.version 2: a broker then adds partitions by itself.
+ */
 const NEWEST: { readonly [A in ApiName]?: number } = {
-  ...{ Fetch: 12, Produce: 12, OffsetCommit: 9, OffsetFetch: 9 },
+  ...{ Fetch: 12, Produce: 11, OffsetCommit: 9, OffsetFetch: 9, AddPartitionsToTxn: 3 },
 }
 
 /** The version of ApiVersions that is tried first; brokers before Kafka 2.4 do not know it. */

@@ -28,7 +28,10 @@ import { encodeResponse } from '../wire/encoded.js'
 const UNSPOKEN = new Set<ApiName>(['OffsetForLeaderEpoch', 'DescribeCluster', 'AlterConfigs',
   ...(['DescribeAcls', 'CreateAcls', 'DeleteAcls', 'DescribeUserScramCredentials'] as const),
   ...(['DescribeLogDirs', 'AlterReplicaLogDirs', 'ListPartitionReassignments'] as const),
-  ...(['DescribeClientQuotas', 'AlterClientQuotas'] as const),
+  ...(['DescribeClientQuotas', 'AlterClientQuotas', 'WriteTxnMarkers'] as const),
+  ...(['DescribeProducers', 'DescribeTransactions', 'ListTransactions'] as const),
+  // A transactional producer speaks these: test/client/producer/transactional-producer.test.ts.
+  ...(['AddPartitionsToTxn', 'AddOffsetsToTxn', 'EndTxn', 'TxnOffsetCommit'] as const),
   ...(['DescribeQuorum', 'UpdateFeatures', 'DescribeTopicPartitions', 'ListConfigResources'] as const),
 ])
 

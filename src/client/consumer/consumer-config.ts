@@ -8,10 +8,12 @@ import {
   instance,
   INT_MAX,
   integer,
+  oneOf,
   option,
   type OptionTable,
   type OptionValues,
 } from '../../base/options.js'
+import { READ_COMMITTED } from '../../protocol/messages/fetch.js'
 import { MEMBER_OPTIONS } from '../group/member-config.js'
 import type { DeserializerName, DeserializerOption } from '../line/serdes.js'
 import { isResetPolicy, RESET_POLICIES, type AutoOffsetReset } from './reset-policy.js'
@@ -30,6 +32,7 @@ export const CONSUMER_OPTIONS = {
   autoOffsetReset: option(instance<AutoOffsetReset>(RESET_POLICIES, isResetPolicy), 'latest'),
   enableAutoCommit: option(flag, true),
   autoCommitIntervalMs: option(integer(1), 5_000),
+  isolationLevel: option(oneOf('read_uncommitted', 'read_committed'), 'read_uncommitted'),
   fetchMinBytes: option(integer(0, INT_MAX), 1),
   fetchMaxWaitMs: option(integer(0, INT_MAX), 500),
   fetchMaxBytes: option(integer(0, INT_MAX), 52_428_800),
@@ -43,3 +46,8 @@ export const CONSUMER_OPTIONS = {
 } satisfies OptionTable
 
 export type ConsumerSettings = OptionValues<typeof CONSUMER_OPTIONS>
+
+/** The isolation level as requests name it. */
+export function isolationOf({ isolationLevel }: Pick<ConsumerSettings, 'isolationLevel'>): number {
+  return isolationLevel === 'read_committed' ? READ_COMMITTED : 0
+}

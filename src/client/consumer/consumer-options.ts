@@ -83,6 +83,12 @@ export interface ConsumerOptions<
    * 262,144 bytes at once rather than more later. Default 786,432 (Kafka: 1,048,576).
    */
   readonly maxPartitionFetchBytes?: number | undefined
+  /**
+   * Which records of transactions are read (Kafka's isolation.level). 'read_committed': only those
+   * of committed transactions, so nothing behind the first record of an open one; offsets that an
+   * open transaction commits are waited for. 'read_uncommitted' (default): all.
+   */
+  readonly isolationLevel?: 'read_uncommitted' | 'read_committed' | undefined
   /** Most records that a poll or a batch handler gets. Default 500. */
   readonly maxPollRecords?: number | undefined
   /**

@@ -71,10 +71,19 @@ export function consumerParts(
   const retry = { clock, random, timeoutMs, retryBackoffMs, retryBackoffMaxMs, closing }
   const owns = (partition: TopicPartition): boolean => assigned.find(partition) !== undefined
   const exists = (offset: GroupOffset): Promise<boolean> => partitionExists(metadata, offset)
+  const requireStable = settings.isolationLevel === 'read_committed'
   const client =
     groupId === undefined
       ? undefined
-      : new GroupClient({ channel, groupId, groupInstanceId, retry, owns, exists })
+      : new GroupClient({
+          channel,
+          groupId,
+          groupInstanceId,
+          retry,
+          requireStable,
+          owns,
+          exists,
+        })
   const positions = new Positions({ channel, metadata, settings, group: client, retry, logger })
   const common = { channel, clock, random, logger, settings, metadata }
   let subscriber: Subscriber | undefined

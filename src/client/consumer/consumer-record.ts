@@ -7,6 +7,7 @@ import { giveBack } from '../../model/batch/read-buffers.js'
 import { PlainRecords, RecordCursor } from '../../model/batch/record-cursor.js'
 import type { Header, TimestampType } from '../../model/batch/record.js'
 import { PartlogError, toPartlogError } from '../../model/errors.js'
+import type { AbortedFilter } from '../line/aborted-filter.js'
 import type { EpochTrail } from '../line/epoch-trail.js'
 import { ReadRecord, RecordSource } from '../line/read-record.js'
 import { asText, type Deserializer } from '../line/serdes.js'
@@ -49,6 +50,8 @@ export interface ChunkOptions {
   readonly deserializers: Deserializers
   /** Notes the leader epochs of the batches. */
   readonly epochs?: EpochTrail
+  /** Which batches belong to aborted transactions. Default: none is left out. */
+  readonly aborted?: AbortedFilter | undefined
 }
 
 /** Filled and emptied within one call. */
@@ -240,7 +243,8 @@ export class RecordChunk {
       }
       const batch = new Batch(this.#bytes, this.#at)
       if (this.#options.checkCrcs) this.#check(batch)
-      if (batch.isControl || batch.nextOffset <= this.#nextOffset) {
+      const isLeftOut = this.#options.aborted?.leavesOut(batch) === true
+      if (isLeftOut || batch.isControl || batch.nextOffset <= this.#nextOffset) {
         this.#at += size
         this.#nextOffset = Math.max(this.#nextOffset, batch.nextOffset)
         continue

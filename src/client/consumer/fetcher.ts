@@ -15,16 +15,19 @@ import type { Random } from '../../base/random.js'
 import { Watchers } from '../../base/watchers.js'
 import { isChecked } from '../../model/batch/checked-bytes.js'
 import { toPartlogError, type ErrorCode, type PartlogError } from '../../model/errors.js'
+import { NONE } from '../../model/units.js'
 import type { Channel } from '../../protocol/channel.js'
-import type {
-  FetchPartition,
-  FetchResponse,
-  PartitionFetchResponse,
+import {
+  READ_COMMITTED,
+  type FetchPartition,
+  type FetchResponse,
+  type PartitionFetchResponse,
 } from '../../protocol/messages/fetch.js'
+import { AbortedFilter } from '../line/aborted-filter.js'
 import { errorFrom, throwIfError } from '../line/client-errors.js'
 import type { EpochEnd } from '../line/epoch-trail.js'
 import type { MetadataCache } from '../line/metadata-cache.js'
-import type { ConsumerSettings } from './consumer-config.js'
+import { isolationOf, type ConsumerSettings } from './consumer-config.js'
 import { RecordChunk, type ConsumerRecord, type Deserializers } from './consumer-record.js'
 import type { PartitionState } from './partition-state.js'
 
@@ -308,6 +311,7 @@ export class Fetcher {
       idleWaitMs: settings.fetchMinBytes > 1 ? 0 : IDLE_WAIT_MS,
       nowBytes: NOW_BYTES,
       maxBytes: settings.fetchMaxBytes,
+      isolationLevel: isolationOf(settings),
       topics: this.#topics(asked),
     }
     try {
@@ -398,7 +402,10 @@ export class Fetcher {
     const { state, from } = found
     const error = errorFrom(answer, `${topic}-${state.partition} cannot be read`)
     if (error !== undefined) return this.#onError(state, error)
-    state.highWatermark = answer.highWatermark
+    // A read_committed consumer has read everything when it is at the last stable offset.
+    const isStable = isolationOf(this.#options.settings) === READ_COMMITTED
+    const { highWatermark, lastStableOffset: stableEnd = NONE } = answer
+    state.highWatermark = isStable && stableEnd >= 0 ? stableEnd : highWatermark
     const { divergingEpoch: end } = answer
     if (end !== undefined && end.endOffset >= 0) return this.#options.onTrouble.diverged(state, end)
     state.failures = 0
@@ -406,7 +413,9 @@ export class Fetcher {
     const { deserializers, settings } = this.#options
     const checkCrcs = settings.checkCrcs && !isChecked(answer.records)
     const { partition, epochs } = state
-    const options = { topic, partition, from, checkCrcs, deserializers, epochs }
+    const ranges = answer.abortedTransactions ?? []
+    const aborted = ranges.length === 0 ? undefined : new AbortedFilter(ranges)
+    const options = { topic, partition, from, checkCrcs, deserializers, epochs, aborted }
     state.addChunk(new RecordChunk(answer.records, options))
   }
 

@@ -24,7 +24,7 @@ import type { EpochEnd } from '../line/epoch-trail.js'
 import type { MetadataCache } from '../line/metadata-cache.js'
 import { endOfEpoch, listOffsets, retryWhileExists, type ListedOffset } from '../line/requests.js'
 import { withRetries, type RetryOptions } from '../line/retry.js'
-import type { ConsumerSettings } from './consumer-config.js'
+import { isolationOf, type ConsumerSettings } from './consumer-config.js'
 import type { PartitionState } from './partition-state.js'
 import { resetTimestamp } from './reset-policy.js'
 
@@ -107,9 +107,11 @@ export class Positions {
 
   /** The offsets of one timestamp in several partitions, in their order. */
   async list(partitions: readonly TopicPartition[], timestamp: number): Promise<ListedOffset[]> {
-    const { channel, metadata, retry } = this.#options
+    const { channel, metadata, retry, settings } = this.#options
+    const isolation = isolationOf(settings)
     const queries = partitions.map(({ topic, partition }) => ({ topic, partition, timestamp }))
-    const attempt = (): Promise<ListedOffset[]> => listOffsets(channel, metadata, queries)
+    const attempt = (): Promise<ListedOffset[]> =>
+      listOffsets(channel, metadata, queries, isolation)
     return await retryWhileExists(metadata, queries, attempt, retry)
   }
 
@@ -117,8 +119,10 @@ export class Positions {
   async listTimes(
     queries: readonly (TopicPartition & { readonly timestamp: number })[],
   ): Promise<ListedOffset[]> {
-    const { channel, metadata, retry } = this.#options
-    const attempt = (): Promise<ListedOffset[]> => listOffsets(channel, metadata, queries)
+    const { channel, metadata, retry, settings } = this.#options
+    const isolation = isolationOf(settings)
+    const attempt = (): Promise<ListedOffset[]> =>
+      listOffsets(channel, metadata, queries, isolation)
     return await retryWhileExists(metadata, queries, attempt, retry)
   }
 

@@ -29,6 +29,8 @@ export interface GroupClientOptions {
   readonly groupId: string
   readonly groupInstanceId: string | null
   readonly retry: RetryOptions
+  /** Whether to wait for offsets that an open transaction commits (read_committed). */
+  readonly requireStable?: boolean
   /** Whether the partition is assigned to this consumer now. */
   readonly owns: (partition: TopicPartition) => boolean
   /** Whether the partition exists according to the brokers. */
@@ -148,13 +150,14 @@ export class GroupClient {
 
   /** The committed offsets for these partitions; those without a commit are left out. */
   async committed(partitions: readonly TopicPartition[]): Promise<GroupOffset[]> {
-    const { groupId, retry } = this.#options
+    const { groupId, retry, requireStable = false } = this.#options
     return await withRetries(async () => {
       const topics = byTopic(partitions, ({ partition }) => partition).map(topic => ({
         name: topic.name,
         partitionIndexes: topic.partitions,
       }))
-      const response = await this.ask('OffsetFetch', { groups: [{ groupId, topics }] })
+      const groups = [{ groupId, topics }]
+      const response = await this.ask('OffsetFetch', { groups, requireStable })
       const group = response.groups.find(candidate => candidate.groupId === groupId)
       if (group === undefined) {
         const sentence = `the coordinator's answer does not name group ${groupId}`
@@ -162,6 +165,12 @@ export class GroupClient {
       }
       const { errorCode = 0, errorMessage = null } = group
       this.check({ errorCode, errorMessage }, `offsets of group ${groupId}`)
+      for (const { name, partitions: answers } of group.topics) {
+        for (const { partitionIndex, errorCode: code } of answers) {
+          const failed = { errorCode: code, errorMessage: null }
+          this.check(failed, `the offset of group ${groupId} for ${name}-${partitionIndex}`)
+        }
+      }
       return group.topics.flatMap(({ name: topic, partitions: answers }) =>
         answers
           .filter(({ committedOffset }) => committedOffset >= 0)

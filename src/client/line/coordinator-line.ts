@@ -1,6 +1,7 @@
 /*
- * Sends requests to the coordinator of one group: finds the coordinator, and finds it again when it
- * has moved or cannot be reached. The caller decides how often to retry (see `withRetries`).
+ * Sends requests to the coordinator of one group or transactional id: finds the coordinator, and
+ * finds it again when it has moved or cannot be reached. The caller decides how often to retry (see
+ * `withRetries`).
  */
 
 import { PartlogError, toPartlogError } from '../../model/errors.js'
@@ -18,6 +19,7 @@ export class CoordinatorLine {
   constructor(
     channel: Channel,
     readonly groupId: string,
+    readonly keyType = GROUP_KEY,
   ) {
     this.#channel = channel
   }
@@ -54,16 +56,17 @@ export class CoordinatorLine {
   }
 
   async #findCoordinator(): Promise<number> {
-    const { groupId } = this
+    const { groupId, keyType } = this
+    const what = keyType === GROUP_KEY ? `group ${groupId}` : `transactional id "${groupId}"`
     const { coordinators } = await this.#channel.send(ANY_NODE, 'FindCoordinator', {
-      keyType: GROUP_KEY,
+      keyType,
       coordinatorKeys: [groupId],
     })
     const found = coordinators.find(({ key }) => key === groupId)
     if (found === undefined) {
-      throw new PartlogError('COORDINATOR_NOT_AVAILABLE', `group ${groupId} has no coordinator`)
+      throw new PartlogError('COORDINATOR_NOT_AVAILABLE', `${what} has no coordinator`)
     }
-    throwIfError(found, `the coordinator of group ${groupId}`)
+    throwIfError(found, `the coordinator of ${what}`)
     return found.nodeId
   }
 }

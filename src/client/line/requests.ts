@@ -112,11 +112,15 @@ export async function retryWhileExists<T>(
   return await withRetries(whileThere, { ...options, isRetriable })
 }
 
-/** Offsets by time, in the order of the queries. Throws the first error of any partition. */
+/**
+ * Offsets by time, in the order of the queries; with isolation level 1 logs end at their last
+ * stable offset. Throws the first error of any partition.
+ */
 export async function listOffsets(
   channel: Channel,
   metadata: MetadataCache,
   queries: readonly TimestampQuery[],
+  isolationLevel = 0,
 ): Promise<ListedOffset[]> {
   const found = new Map<string, ListedOffset>()
   for (const [leader, group] of await byLeader(metadata, queries)) {
@@ -126,7 +130,7 @@ export async function listOffsets(
       timestamp,
     }))
     const response = await answerOfLeader(metadata, group, () =>
-      channel.send(leader, 'ListOffsets', { topics }),
+      channel.send(leader, 'ListOffsets', { topics, isolationLevel }),
     )
     for (const { name: topic, partitions } of response.topics) {
       for (const answer of partitions) {

@@ -1,5 +1,7 @@
 /* The public interface of a producer, and its options. */
 
+import type { TopicPartition } from '../../model/names.js'
+import type { OffsetToCommit } from '../line/offset-commit.js'
 import type { Message, RecordMetadata } from './messages.js'
 import type { PartitionerFunction } from './partitioner.js'
 import type { Acks } from './producer-config.js'
@@ -19,6 +21,17 @@ export interface ProducerOptions {
    * 'all'. With fewer acks the default is false, and true is refused.
    */
   readonly enableIdempotence?: boolean | undefined
+  /**
+   * Makes the producer transactional: its records and offsets count together or not at all, see
+   * {@link TransactionalProducer}. A producer with the same id fences this one, and aborts what it
+   * has left open: use one id for each place in your system that writes. Kafka's transactional.id.
+   */
+  readonly transactionalId?: string | undefined
+  /**
+   * The coordinator aborts a transaction that is open for longer, and fences its producer.
+   * Milliseconds. Default 60,000; brokers allow 900,000. Kafka's transaction.timeout.ms.
+   */
+  readonly transactionTimeoutMs?: number | undefined
   /**
    * How long a batch waits for more records. Milliseconds. Default 0 (Kafka: 5): everything sent in
    * one turn of the event loop shares a batch anyway.
@@ -113,4 +126,75 @@ export interface Producer {
   close(): Promise<void>
   /** Closes it: `await using producer = cluster.producer()`. */
   [Symbol.asyncDispose](): Promise<void>
+}
+
+/** Options of a transactional producer. */
+export type TransactionalProducerOptions = ProducerOptions & { readonly transactionalId: string }
+
+/** A consumer's membership, as `consumer.groupMetadata` names it. */
+export interface ConsumerGroupMetadata {
+  readonly groupId: string
+  /** −1 (default): the consumer is in no generation. */
+  readonly generationId?: number | undefined
+  /** Default '': not a member. */
+  readonly memberId?: string | undefined
+  /** Default null: not a static member. */
+  readonly groupInstanceId?: string | null | undefined
+}
+
+/** Offsets that count when the transaction is committed. */
+export interface SendOffsetsRequest {
+  /** The group; for offsets of a consumer that has joined it, give `groupMetadata` instead. */
+  readonly groupId?: string | undefined
+  /**
+   * The membership of the consumer that has read the records: if the group has continued without
+   * it, its offsets are refused (KIP-447).
+   */
+  readonly groupMetadata?: ConsumerGroupMetadata | undefined
+  /** The next offset to read of each partition. Default: what `records` says. */
+  readonly offsets?: Iterable<OffsetToCommit> | undefined
+  /** Records that were read: of each partition the last one counts, as its offset + 1. */
+  readonly records?: Iterable<ReadPlace> | undefined
+}
+
+/** The fields of a record that its commit needs. */
+export interface ReadPlace extends TopicPartition {
+  readonly offset: number
+  readonly leaderEpoch?: number | undefined
+}
+
+/**
+ * A producer whose records and offsets count together or not at all (exactly once). Made by
+ * `cluster.producer({ transactionalId })`. Consumers with `isolationLevel: 'read_committed'` read
+ * only records of committed transactions.
+ *
+ * `send`, `sendBatch` and `sendOffsets` need an open transaction. When one of them fails, the
+ * transaction can only be aborted: everything else rejects with TRANSACTION_ABORTABLE. When another
+ * producer has taken the id, or the transaction was open for too long, everything rejects with
+ * PRODUCER_FENCED or INVALID_PRODUCER_EPOCH: close the producer and make a new one.
+ */
+export interface TransactionalProducer extends Producer {
+  /**
+   * Takes the transactional id: fences older producers that have it, and waits until what they
+   * left open is aborted, at most `maxBlockMs`. `begin` does it if it has not been done; call it
+   * before a consumer reads offsets that an older producer may have left open.
+   */
+  init(): Promise<void>
+  /** Opens a transaction. Rejects with INVALID_TXN_STATE if one is open already. */
+  begin(): Promise<void>
+  /** Adds offsets of a group to the transaction. Rejects with ILLEGAL_GENERATION and the like. */
+  sendOffsets(request: SendOffsetsRequest): Promise<void>
+  /**
+   * Sends what is left and commits. Resolves when the outcome is decided for ever; its records can
+   * be read a moment later. Rejects with TRANSACTION_ABORTABLE if a send has failed. After an error
+   * with `retriable` or `outcomeUnknown`, call it again.
+   */
+  commit(): Promise<void>
+  /** Aborts the transaction: sends that have not been made fail with TRANSACTION_ABORTED. */
+  abort(): Promise<void>
+  /**
+   * Runs `work` in a transaction: commits when it has resolved, aborts and rejects with its error
+   * when it has thrown.
+   */
+  transaction<T>(work: (producer: TransactionalProducer) => T | Promise<T>): Promise<T>
 }

@@ -31,6 +31,8 @@ export type Acks = 'all' | 1 | 0
 export const PRODUCER_OPTIONS = {
   clientId: option(text, 'partlog'),
   acks: option(oneOf<Acks>('all', 1, 0), 'all'),
+  transactionalId: optional(text),
+  transactionTimeoutMs: option(integer(1, INT_MAX), 60_000),
   enableIdempotence: optional(flag),
   lingerMs: option(integer(0, INT_MAX), 0),
   batchSize: option(integer(1, INT_MAX), 262_144),
@@ -64,7 +66,12 @@ export function compressionOf(settings: ProducerSettings): Compression {
 }
 
 /** True by default with acks 'all'. Throws INVALID_CONFIG when it is asked for with fewer acks. */
-export function isIdempotent({ acks, enableIdempotence }: ProducerSettings): boolean {
+export function isIdempotent(settings: ProducerSettings): boolean {
+  const { acks, enableIdempotence, transactionalId } = settings
+  if (transactionalId !== undefined && (acks !== 'all' || enableIdempotence === false)) {
+    const sentence = "transactionalId: transactions need acks 'all' and enableIdempotence"
+    throw new PartlogError('INVALID_CONFIG', sentence)
+  }
   if (enableIdempotence === true && acks !== 'all') {
     const sentence = `enableIdempotence: needs acks 'all', got acks ${show(acks)}`
     throw new PartlogError('INVALID_CONFIG', sentence)

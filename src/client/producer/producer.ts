@@ -31,6 +31,7 @@ import { PRODUCER_OPTIONS, type ProducerSettings } from './producer-config.js'
 import { SendCall, type RecordLimit } from './send-call.js'
 import { Sender } from './sender.js'
 import { ShortWay } from './short-way.js'
+import { Transaction } from './transaction.js'
 
 export interface ProducerContext {
   readonly channel: Channel
@@ -74,16 +75,29 @@ export class ProducerClient implements Producer {
   readonly #givingUp = new AbortController()
   #closing: Promise<void> | undefined
   #flushes = 0
+  /** Of a transactional producer. */
+  readonly transaction: Transaction | undefined
 
   constructor(context: ProducerContext, options: ProducerOptions = {}) {
     const { channel, clock, random, logger = silentLogger } = context
     this.#context = context
     this.#settings = clientSettings(PRODUCER_OPTIONS, options, 'producer option')
     this.#recordLimit = recordLimit(this.#settings)
-    const { batchSize, metadataMaxAgeMs: maxAgeMs } = this.#settings
+    const { batchSize, metadataMaxAgeMs: maxAgeMs, transactionalId } = this.#settings
     this.#metadata = new MetadataCache({ channel, clock, maxAgeMs, mayCreate: true })
     this.#metadata.onForgotten = topic => this.#partitioner.forget(topic)
     this.#accumulator = new Accumulator({ batchSize, pool: new BufferPool() })
+    this.transaction =
+      transactionalId === undefined
+        ? undefined
+        : new Transaction({
+            channel,
+            clock,
+            random,
+            logger,
+            settings: this.#settings,
+            transactionalId,
+          })
     this.#sender = new Sender({
       channel,
       clock,
@@ -92,6 +106,7 @@ export class ProducerClient implements Producer {
       settings: this.#settings,
       accumulator: this.#accumulator,
       metadata: this.#metadata,
+      gate: this.transaction,
       onSettled: () => this.#onRoom(),
       isShortOfMemory: () => this.#blocked.length > 0,
     })
@@ -104,6 +119,7 @@ export class ProducerClient implements Producer {
       partitioner: this.#partitioner,
       identity: this.#sender.identity,
     })
+    if (this.transaction !== undefined) this.#hostTransaction(this.transaction)
   }
 
   send(request: SendRequest): Promise<RecordMetadata[]> {
@@ -167,6 +183,7 @@ export class ProducerClient implements Producer {
   /** Undefined if the send has to go the long way. */
   #sendShort({ topic, messages }: SendRequest): Promise<RecordMetadata[]> | undefined {
     if (messages.length !== 1 || this.#blocked.length > 0) return undefined
+    if (this.transaction !== undefined) return undefined
     if (this.#byTopic.has(topic)) return undefined
     return this.#shortWay.send(topic, messages[0] as Message)
   }
@@ -257,7 +274,10 @@ export class ProducerClient implements Producer {
     } catch (error) {
       call.fail(toPartlogError(error))
     }
-    if (this.#accumulator.prune(TOPICS_MAX)) this.#sender.forgetSequences()
+    // The sequences of a transactional producer are those of its epoch, which it does not choose.
+    if (this.transaction === undefined && this.#accumulator.prune(TOPICS_MAX)) {
+      this.#sender.forgetSequences()
+    }
     const isLong = call.messages.length > MESSAGES_PER_TURN
     this.#sender.wake(isLong || this.#shortWay.isTurnDue)
     return true
@@ -332,6 +352,26 @@ export class ProducerClient implements Producer {
       this.#blocked.shift()
       if (this.#byTopic.has(first.call.topic)) this.#moveBehind(first.call)
     }
+  }
+
+  // ── transactions ───────────────────────────────────────────────────────────────────────
+
+  #hostTransaction(transaction: Transaction): void {
+    transaction.host = {
+      identify: (producerId, epoch) => this.#sender.identity?.set(producerId, epoch),
+      wake: () => this.#sender.wake(),
+      failWaiting: error => this.#failWaiting(error),
+    }
+  }
+
+  /** Fails every call and batch that is not in flight. */
+  #failWaiting(error: PartlogError): void {
+    for (const calls of this.#byTopic.values()) for (const call of calls) call.fail(error)
+    for (const { call, timer } of this.#blocked.splice(0)) {
+      timer.cancel()
+      call.fail(error)
+    }
+    this.#sender.failWaiting(error)
   }
 
   // ── the end ────────────────────────────────────────────────────────────────────────────

@@ -29,6 +29,7 @@ import { RetryNews } from '../line/retry-news.js'
 import type { Accumulator, PendingBatch, Row } from './accumulator.js'
 import { type Acks, compressionOf, isIdempotent, type ProducerSettings } from './producer-config.js'
 import { ProducerIdentity } from './producer-identity.js'
+import type { SendGate } from './transaction.js'
 
 const ACKS_ON_WIRE: Readonly<Record<Acks, number>> = { all: -1, 1: 1, 0: 0 }
 
@@ -73,6 +74,8 @@ export interface SenderOptions {
   readonly settings: ProducerSettings
   readonly accumulator: Accumulator
   readonly metadata: MetadataCache
+  /** Of a transactional producer. */
+  readonly gate?: SendGate | undefined
   /** Batches were settled: there may be room again. */
   readonly onSettled: () => void
   /** Whether sends wait for memory: then batches must not linger. */
@@ -114,7 +117,8 @@ export class Sender {
     const { requestTimeoutMs, retryBackoffMaxMs } = settings
     const faultGapMs = requestTimeoutMs + 2 * retryBackoffMaxMs
     this.#news = new RetryNews({ clock, logger, faultGapMs })
-    this.#batchOptions = compressionOf(settings)
+    const isTransactional = options.gate !== undefined
+    this.#batchOptions = { ...compressionOf(settings), isTransactional }
     this.identity = isIdempotent(settings) ? new ProducerIdentity(this.#batchOptions) : undefined
   }
 
@@ -151,6 +155,17 @@ export class Sender {
     }
   }
 
+  /** Fails what is not in flight. */
+  failWaiting(error: PartlogError): void {
+    const { accumulator, onSettled } = this.#options
+    for (const { batches } of [...accumulator.active]) {
+      for (const batch of batches.filter(({ state }) => state !== 'inFlight')) {
+        accumulator.settle(batch, this.#outcomeOf(batch, error), true)
+      }
+    }
+    onSettled()
+  }
+
   #drain(): void {
     const { accumulator, clock, settings, isShortOfMemory } = this.#options
     const now = clock.monotonicMs()
@@ -164,6 +179,10 @@ export class Sender {
       }
       this.#expire(row, now)
       const batch = accumulator.ready(row, now, lingerMs)
+      if (batch !== undefined && this.#options.gate?.admits(row) === false) {
+        this.#wakeAt(batch.createdAtMs + settings.deliveryTimeoutMs, 'background')
+        continue
+      }
       if (batch !== undefined && this.#needsId(batch)) {
         isIdMissing = true
         this.#wakeAt(batch.createdAtMs + settings.deliveryTimeoutMs, 'background')
@@ -317,7 +336,9 @@ export class Sender {
     const { requestTimeoutMs: timeoutMs } = settings
     try {
       const topicData = this.#topicData(batches)
-      const answer = channel.send(leader, 'Produce', { acks, timeoutMs, topicData })
+      const transactionalId = this.#options.gate?.transactionalId ?? null
+      const request = { transactionalId, acks, timeoutMs, topicData }
+      const answer = channel.send(leader, 'Produce', request)
       if (!(answer instanceof Promise)) return this.#settle(batches, answer)
       answer.then(
         response => this.#settle(batches, response),
@@ -412,7 +433,8 @@ export class Sender {
       this.identity?.takeBack(batch)
       return accumulator.split(batch)
     }
-    if (this.identity !== undefined && error.code === 'OUT_OF_ORDER_SEQUENCE_NUMBER') {
+    const isLost = error.code === 'OUT_OF_ORDER_SEQUENCE_NUMBER' && this.#hasOwnEpochs
+    if (isLost) {
       // An unclean election lost acknowledged records: continue in a new epoch.
       this.#giveUp(batch)
       batch.unseal()
@@ -441,7 +463,12 @@ export class Sender {
 
   /** A sent batch is not sent again: the broker may or may not have its sequence. */
   #giveUp(batch: PendingBatch): void {
-    if (batch.isSealed) this.identity?.giveUp(batch.row)
+    if (batch.isSealed && this.#hasOwnEpochs) this.identity?.giveUp(batch.row)
+  }
+
+  /** It continues in a new epoch by itself. The epochs of a transactional producer are given. */
+  get #hasOwnEpochs(): boolean {
+    return this.identity !== undefined && this.#options.gate === undefined
   }
 
   #outcomeOf(batch: PendingBatch, error: PartlogError): PartlogError {
