@@ -384,11 +384,6 @@ export class Partition {
     return this.#ifCommitted(await this.#unlessRetired(this.#leaderLog().findTimestamp(timestamp)))
   }
 
-  /** Every transaction below is decided; a record above is not for read_committed consumers. */
-  get lastStableOffset(): Offset {
-    return readLimit(this.#leaderLog(), this.#highWatermark, true)
-  }
-
   /** The first record with the largest timestamp. */
   async findNewest(): Promise<OffsetAndTimestamp | undefined> {
     return this.#ifCommitted(await this.#unlessRetired(this.#leaderLog().findNewest()))

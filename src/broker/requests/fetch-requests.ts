@@ -17,7 +17,7 @@ import type { Log } from '../../log/store/log.js'
 import { PartlogError } from '../../model/errors.js'
 import { NONE } from '../../model/units.js'
 import type { Partition } from '../../partition/partition.js'
-import { abortedIn } from '../../partition/read-committed.js'
+import { abortedIn, readLimit } from '../../partition/read-committed.js'
 import { isQuiet, readNow } from '../../partition/read-now.js'
 import type { PartitionRead, ReaderBounds } from '../../partition/roles.js'
 import {
@@ -239,7 +239,8 @@ function watermarksOf(reads: readonly Read[]): number {
 
 function stableOffsets(reads: readonly Read[]): number {
   return reads.reduce((sum, { partition }) => {
-    return sum + (partition?.isLeader === true ? partition.lastStableOffset : 0)
+    if (partition?.isLeader !== true) return sum
+    return sum + readLimit(partition.log, partition.highWatermark, true)
   }, 0)
 }
 

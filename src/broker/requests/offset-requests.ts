@@ -11,6 +11,7 @@ import { isInternalTopic, partitionKey } from '../../model/names.js'
 import { NONE } from '../../model/units.js'
 import { checkMayDelete } from '../../partition/checks.js'
 import type { Partition } from '../../partition/partition.js'
+import { readLimit } from '../../partition/read-committed.js'
 import { READ_COMMITTED } from '../../protocol/messages/fetch.js'
 import {
   EARLIEST_LOCAL_TIMESTAMP,
@@ -67,8 +68,8 @@ async function findOffset(
   timestamp: number,
   isStable: boolean,
 ): Promise<FoundOffset> {
-  const { log, lastStableOffset } = partition
-  const limit = isStable ? lastStableOffset : Infinity
+  const { log, highWatermark } = partition
+  const limit = isStable ? readLimit(log, highWatermark, true) : Infinity
   const place = (found: OffsetAndTimestamp | undefined): FoundOffset =>
     found === undefined ? {} : { ...found, leaderEpoch: log.epochs.epochAt(found.offset) ?? -1 }
   const placeBelow = (found: OffsetAndTimestamp | undefined): FoundOffset =>
