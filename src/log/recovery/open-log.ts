@@ -222,7 +222,7 @@ async function recover(
     folder,
     name: nameOf(context),
     recoveryPoint: options.recoveryPoint,
-    durableOffset: Math.max(options.recoveryPoint, options.durableOffset ?? 0),
+    durableOffset: Math.max(syncedUpTo(options), options.durableOffset ?? 0),
     isSealed: options.isSealed?.recoveryPoints === true,
     wasClosedCleanly: options.wasClosedCleanly,
     hasGaps: context.settings.current.mayHaveGaps,
@@ -235,6 +235,15 @@ async function recover(
     if (resumed !== undefined) return resumed
   }
   return await recoverSegments(segments, recoveryOptions)
+}
+
+/**
+ * The recovery point, unless all below is deleted: then the log start may have lifted it above what
+ * was synced.
+ */
+function syncedUpTo({ recoveryPoint, logStartOffset = 0, isSealed }: OpenLogOptions): Offset {
+  const isAllDeleted = isSealed?.logStarts === true && recoveryPoint <= logStartOffset
+  return isAllDeleted ? 0 : recoveryPoint
 }
 
 /** A log start beyond the log's end, from a file without a checksum, would delete the whole log. */

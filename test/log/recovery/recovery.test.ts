@@ -408,13 +408,23 @@ describe('the log start', () => {
     expect(await readAll(log)).toEqual(expected(20, 9))
   })
 
-  it('a log whose log start is beyond its end begins there', async () => {
+  it.each([0, 5, 9])('a log whose start is beyond its end begins there (synced: %d)', async to => {
     const w = await crashed(5)
     const isSealed = { recoveryPoints: true, logStarts: true }
-    const { log } = await open(w, { logStartOffset: 9, isSealed })
+    const { log } = await open(w, { logStartOffset: 9, recoveryPoint: to, isSealed })
     expect([log.logStartOffset, log.logEndOffset]).toEqual([9, 9])
     expect(append(log, ['x'])).toBe(9)
   })
+
+  it.each<[number, boolean]>([[10, true], [9, false]])(
+    'a log that ends before what was synced is refused, wherever it starts (%d, %s)',
+    async (recoveryPoint, logStarts) => {
+      const w = await crashed(5)
+      const isSealed = { recoveryPoints: true, logStarts }
+      const options = { logStartOffset: 9, recoveryPoint, isSealed }
+      await expect(open(w, options)).rejects.toMatchObject({ code: 'CORRUPT_LOG' })
+    },
+  )
 
   it('a log start beyond the end is ignored with a finding if no checksum covers it', async () => {
     const w = await crashed(5)
