@@ -39,15 +39,15 @@ export const compaction = [
   {
     name: 'compaction goes over the high watermark',
     file: 'log/compaction/log-cleaner.ts',
-    from: 'const settledOffset = Math.min(highWatermark, recoveryPoint)',
-    to: 'const settledOffset = Math.max(highWatermark, recoveryPoint)',
+    from: 'const settledOffset = Math.min(stableOffset, recoveryPoint)',
+    to: 'const settledOffset = Math.max(stableOffset, recoveryPoint)',
     by: ['log/compaction/log-cleaner'],
   },
   {
     name: 'compaction goes over what is synced',
     file: 'log/compaction/log-cleaner.ts',
-    from: 'const settledOffset = Math.min(highWatermark, recoveryPoint)',
-    to: 'const settledOffset = highWatermark\n    void recoveryPoint',
+    from: 'const settledOffset = Math.min(stableOffset, recoveryPoint)',
+    to: 'const settledOffset = stableOffset\n    void recoveryPoint',
     by: ['log/compaction/log-cleaner', 'crash/compaction'],
   },
   {

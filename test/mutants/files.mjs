@@ -67,22 +67,22 @@ export const files = [
   {
     name: 'a producer of an epoch that is over may write',
     file: 'log/format/producer-state.ts',
-    from: '  if (producerEpoch < epoch) {',
-    to: '  if (producerEpoch < 0) {',
+    from: '  if (producerEpoch >= epoch) return\n',
+    to: '  if (producerEpoch >= 0 || epoch) return\n',
     by: ['log/format/producer-state'],
   },
   {
     name: 'a new epoch of a producer may begin anywhere',
     file: 'log/format/producer-state.ts',
-    from: '  if (baseSequence === expected) return\n',
-    to: '  if (isNewEpoch || baseSequence === expected) return\n',
+    from: '  if (baseSequence === expected) return check',
+    to: '  if (isNewEpoch || baseSequence === expected) return check',
     by: ['log/format/producer-state'],
   },
   {
     name: 'a gap between sequences is taken',
     file: 'log/format/producer-state.ts',
-    from: '  if (baseSequence === expected) return\n',
-    to: '  if (baseSequence >= expected) return\n',
+    from: '  if (baseSequence === expected) return check',
+    to: '  if (baseSequence >= expected) return check',
     by: ['log/format/producer-state'],
   },
   {

@@ -5,15 +5,15 @@ export const groups = [
     name: 'a commit of a generation that is over is taken',
     file: 'coordinator/groups/classic-group.ts',
     from: `    membership.checkGeneration(generationId)
-    membership.checkAllowed('commit')`,
-    to: "    membership.checkAllowed('commit')",
+    if (!isInTransaction) membership.checkAllowed('commit')`,
+    to: "    if (!isInTransaction) membership.checkAllowed('commit')",
     by: ['coordinator/groups/group-states'],
   },
   {
     name: 'a commit is taken while members get their partitions',
     file: 'coordinator/groups/classic-group.ts',
     from: `    membership.checkGeneration(generationId)
-    membership.checkAllowed('commit')`,
+    if (!isInTransaction) membership.checkAllowed('commit')`,
     to: '    membership.checkGeneration(generationId)',
     by: ['coordinator/groups/group-states'],
   },
@@ -27,8 +27,8 @@ export const groups = [
   {
     name: 'a commit does not count as a sign of life',
     file: 'coordinator/groups/classic-group.ts',
-    from: "    membership.checkAllowed('commit')\n    this.#rebalance.deadlines.prolong(member)",
-    to: "    membership.checkAllowed('commit')\n    void member",
+    from: "    if (!isInTransaction) membership.checkAllowed('commit')\n    this.#rebalance.deadlines.prolong(member)",
+    to: "    if (!isInTransaction) membership.checkAllowed('commit')\n    void member",
     by: ['coordinator/groups/classic-group'],
   },
   {
@@ -234,9 +234,9 @@ export const groups = [
   {
     name: 'an older commit is kept',
     file: 'coordinator/groups/kept-groups.ts',
-    from: 'this.#offsets.set(partitionKey(offset.topic, offset.partition), offset)',
-    to: `const key = partitionKey(offset.topic, offset.partition)
-    if ((this.#offsets.get(key)?.offset ?? -1) < offset.offset) this.#offsets.set(key, offset)`,
+    from: 'if ((this.#offsets.get(key)?.order ?? 0) < order) this.#offsets.set(key, { offset, order })',
+    to: `const before = this.#offsets.get(key)?.offset.offset ?? -1
+    if (before < offset.offset) this.#offsets.set(key, { offset, order })`,
     by: ['coordinator/groups/group-coordinator', 'client/consumer/consumer-commits'],
   },
 ]

@@ -24,6 +24,7 @@ import { recovery } from './recovery.mjs'
 import { replication } from './replication.mjs'
 import { requests } from './requests.mjs'
 import { store } from './store.mjs'
+import { transactions } from './transactions.mjs'
 
 const ROOMS = {
   codecs,
@@ -35,6 +36,7 @@ const ROOMS = {
   partition,
   replication,
   requests,
+  transactions,
   metadata,
   groups,
   producer,

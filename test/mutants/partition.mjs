@@ -151,15 +151,15 @@ export const partition = [
   {
     name: 'consumers read above the high watermark',
     file: 'partition/partition.ts',
-    from: 'const limits = { ...bounds, upTo: this.#highWatermark }',
-    to: 'const limits = { ...bounds, upTo: this.#leaderLog().logEndOffset }',
+    from: 'const upTo = readLimit(log, this.#highWatermark, bounds.isStable)',
+    to: 'const upTo = log.logEndOffset\n    void readLimit',
     by: ['partition/replicated', 'partition/partition'],
   },
   {
     name: 'consumers read above the high watermark, the short way',
     file: 'partition/read-now.ts',
-    from: 'const upTo = replicaId >= 0 ? log.logEndOffset : highWatermark',
-    to: 'const upTo = log.logEndOffset',
+    from: 'const upTo = replicaId >= 0 ? log.logEndOffset : limit',
+    to: 'const upTo = log.logEndOffset\n  void limit',
     by: ['partition/replicated', 'partition/partition'],
   },
   {

@@ -32,7 +32,7 @@ export const producer = [
   {
     name: 'sequences go on after a batch was given up',
     file: 'client/producer/sender.ts',
-    from: 'if (batch.isSealed) this.identity?.giveUp(batch.row)',
+    from: 'if (batch.isSealed && this.#hasOwnEpochs) this.identity?.giveUp(batch.row)',
     to: 'void batch',
     by: ['client/producer/producer-idempotence'],
   },

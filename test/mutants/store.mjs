@@ -126,7 +126,7 @@ export const store = [
   {
     name: 'producers are not noted',
     file: 'log/store/log.ts',
-    from: '      this.producers.note(batch, now)\n',
+    from: '      this.producers.note(batch, now, this.state.segments.active)\n',
     to: '',
     by: ['log/store/producers'],
   },
