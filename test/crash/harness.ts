@@ -33,8 +33,9 @@ export interface Scenario<Promises> {
 }
 
 /**
- * The second crash has one of these kinds of damage, in turn: it is where the time goes. All of
- * them with CRASH_TWICE=all.
+ * The second crash has one of these kinds of damage, in turn, and comes at every other operation of
+ * the opening, the even or the odd ones: it is where the time goes. All of them with
+ * CRASH_TWICE=all.
  */
 const TWICE: readonly Damage[] = ['synced', 'prefix', 'sectors']
 const hasAllTwice = process.env['CRASH_TWICE'] === 'all'
@@ -67,7 +68,8 @@ export async function enumerateCrashes<P>(scenario: Scenario<P>): Promise<Enumer
         const left = afterPowerCut(crash.history, damage, seededRandom(seed)).history
         await checkAfter(scenario, copyOf(left), crash.promised, where)
         result.opened++
-        const again = { left, promised: crash.promised, damage, seed, where }
+        const from = hasAllTwice ? 0 : at & 1
+        const again = { left, promised: crash.promised, damage, seed, where, from }
         if (seed === 1 && isCrashedTwice(damage, at)) result.openedTwice += await crashOpening(scenario, again)
       }
     }
@@ -105,10 +107,13 @@ async function crashOpening<P>(
     readonly damage: Damage
     readonly seed: number
     readonly where: string
+    /** The first operation of the opening that is crashed. */
+    readonly from: number
   },
 ): Promise<number> {
-  const { left, promised, damage, seed, where } = first
-  for (let at = 0; ; at++) {
+  const { left, promised, damage, seed, where, from } = first
+  let count = 0
+  for (let at = from; ; at += hasAllTwice ? 1 : 2) {
     const disk = copyOf(left)
     const power = cutPower(disk, at)
     const opening = openWorld(scenario, disk, promised)
@@ -117,11 +122,12 @@ async function crashOpening<P>(
     if (power.operation === undefined) {
       disk.beforeOperation = undefined
       await opened?.cluster.close()
-      return at
+      return count
     }
     const twice = afterPowerCut(disk.history, damage, seededRandom(seed + at))
     const place = `${where}; then at operation ${at} (${power.operation}) of opening it`
     await checkAfter(scenario, twice, promised, place)
+    count++
   }
 }
 
