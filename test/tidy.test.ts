@@ -129,6 +129,17 @@ const FUNCTION_LINES_MAX = 70
 const LINE_COLUMNS_MAX = 100
 const PARAMETERS_MAX = 4
 
+const EXPORTED = /^export (?:async )?(function\*?|class|const|let|interface|type) (\w+)/gm
+const TYPES = new Set(['interface', 'type'])
+/** What only tests look at, and one type that the compiler alone checks. */
+const LOOK_OUTS = new Set([
+  'AllNamed',
+  'BROKER_SETTING_NAMES',
+  'LOCK_FILES',
+  'hasChance',
+  'watchSteps',
+])
+
 interface Source {
   /** Relative to src. */
   readonly path: string
@@ -149,6 +160,15 @@ const SOURCES: readonly Source[] = filesUnder('src').map(path => {
   const node = ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true)
   return { path: path.slice('src/'.length), text, node }
 })
+
+/** How often each word stands in these texts. */
+function wordsOf(texts: readonly string[]): Map<string, number> {
+  const counts = new Map<string, number>()
+  for (const [word] of texts.flatMap(text => [...text.matchAll(/\w+/g)])) {
+    counts.set(word, (counts.get(word) ?? 0) + 1)
+  }
+  return counts
+}
 
 const roomOf = (path: string): string => path.split('/')[0] as string
 
@@ -346,6 +366,21 @@ describe('code', () => {
       }
     }
     expect([...homes].filter(([, paths]) => paths.length > 1)).toEqual([])
+  })
+
+  it('exports what another file knows, and has nothing that only tests know', () => {
+    const inTests = wordsOf(filesUnder('test').map(path => readFileSync(join(ROOT, path), 'utf8')))
+    const counts = SOURCES.map(({ text }) => wordsOf([text]))
+    const wrong = SOURCES.flatMap(({ path, text }, own) =>
+      [...text.matchAll(EXPORTED)].flatMap(([, kind, name = '']) => {
+        if (LOOK_OUTS.has(name)) return []
+        if (counts.some((words, at) => at !== own && words.has(name))) return []
+        const isUsedHere = (counts[own]?.get(name) ?? 0) > 1
+        const isKnown = isUsedHere && (inTests.has(name) || TYPES.has(kind as string))
+        return isKnown ? [] : [`${path}: ${name}`]
+      }),
+    )
+    expect(wrong).toEqual([])
   })
 
   it('has no default exports and nothing unfinished', () => {

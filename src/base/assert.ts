@@ -20,11 +20,6 @@ export function assert(
   if (!condition) throw new AssertionError(sentence + describe(values))
 }
 
-/** Marks a branch that the types already exclude. */
-export function unreachable(value: never): never {
-  throw new AssertionError(`unreachable value ${String(value)}`)
-}
-
 function describe(values: Readonly<Record<string, unknown>> | undefined): string {
   if (values === undefined) return ''
   const pairs = Object.entries(values).map(([name, value]) => `${name}=${String(value)}`)

@@ -17,7 +17,7 @@ export class BytesError extends Error {
 }
 
 export const VARINT_MAX_BYTES = 5
-export const VARLONG_MAX_BYTES = 10
+const VARLONG_MAX_BYTES = 10
 
 const TWO_32 = 0x1_0000_0000
 
@@ -45,10 +45,6 @@ export const viewOf: (memory: ArrayBufferLike, start: number, length: number) =>
 export function asBuffer(bytes: Uint8Array): Buffer {
   if (bytes instanceof Buffer) return bytes
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-}
-
-export function bytesEqual(a: Uint8Array, b: Uint8Array): boolean {
-  return a.byteLength === b.byteLength && asBuffer(a).equals(b)
 }
 
 // ── integers in place ────────────────────────────────────────────────────────────────────
@@ -102,7 +98,7 @@ export function varintSize(value: number): number {
 }
 
 /** Bytes of the unsigned varint of a 32-bit integer. */
-export function uvarintSize(value: number): number {
+function uvarintSize(value: number): number {
   if (value < 0x80) return 1
   if (value < 0x4000) return 2
   if (value < 0x20_0000) return 3

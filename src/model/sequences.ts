@@ -3,7 +3,7 @@
  * or repeated record. They begin at 0, and 0 follows 2³¹ − 1.
  */
 
-export const SEQUENCE_MAX = 2 ** 31 - 1
+const SEQUENCE_MAX = 2 ** 31 - 1
 /** The last epoch of a producer id; after it the producer needs a new id. */
 export const PRODUCER_EPOCH_MAX = 2 ** 15 - 1
 

@@ -60,7 +60,7 @@ export interface Circumstances {
 export type Origin = 'own' | 'foreign'
 
 /** A batch that may be appended. Every append creates one, so its fields are plain. */
-export class Admitted {
+class Admitted {
   private unpackedContents: Contents | undefined = undefined
 
   constructor(

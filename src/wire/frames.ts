@@ -8,7 +8,7 @@ import type { Writable } from 'node:stream'
 import { SIZE_BYTES, type Frame } from '../protocol/framing.js'
 
 /** socket.request.max.bytes */
-export const FRAME_MAX_BYTES = 104_857_600
+const FRAME_MAX_BYTES = 104_857_600
 
 /** Chunks of at least this size are never copied. */
 const SMALL_BYTES = 16_384

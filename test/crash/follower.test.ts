@@ -17,6 +17,7 @@ import { batchesOf } from '../../src/model/batch/batch.js'
 import { RecordCursor } from '../../src/model/batch/record-cursor.js'
 import { parseTopicConfig } from '../../src/model/topic-settings.js'
 import { afterPowerCut, DAMAGES, hasChance, type Damage } from '../../src/testing/simulation/power-cut.js'
+import { valueText } from '../model/batch/records.js'
 import { batchOf, copied, logBytesOf, TOPIC_ID } from '../log/helpers.js'
 import { copyOf, cutPower, settle } from './harness.js'
 
@@ -113,7 +114,7 @@ async function recordsOf(log: Log): Promise<StoredRecord[]> {
     const cursor = new RecordCursor(batch)
     while (cursor.next()) {
       const { offset, timestamp: time } = cursor
-      records.push({ offset, value: cursor.valueText ?? '', time })
+      records.push({ offset, value: valueText(cursor) ?? '', time })
     }
   }
   return records

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { BatchBuilder, type BatchOptions } from '../../src/model/batch/batch-builder.js'
 import { assignOffset, Batch, BATCH_HEADER_BYTES, whyInvalid } from '../../src/model/batch/batch.js'
 import { RecordCursor } from '../../src/model/batch/record-cursor.js'
+import { keyText, valueText } from '../model/batch/records.js'
 import { KAFKAJS_BATCHES, type GoldenBatch, type GoldenRecord } from './kafkajs.js'
 
 const CASES = KAFKAJS_BATCHES.map(golden => [golden.name, golden] as const)
@@ -23,7 +24,8 @@ function recordsOf(batch: Batch): GoldenRecord[] {
     const headers = cursor.headers.map(
       ({ key, value }) => [key, Buffer.from(value as Uint8Array).toString()] as const,
     )
-    const { timestamp, keyText: key, valueText: value } = cursor
+    const { timestamp } = cursor
+    const [key, value] = [keyText(cursor), valueText(cursor)]
     records.push({ timestamp, key, value, headers })
   }
   return records

@@ -19,6 +19,7 @@ import { BatchBuilder } from '../../src/model/batch/batch-builder.js'
 import { assignOffset, Batch, batchesOf } from '../../src/model/batch/batch.js'
 import { RecordCursor } from '../../src/model/batch/record-cursor.js'
 import { parseTopicConfig } from '../../src/model/topic-settings.js'
+import { valueText } from '../model/batch/records.js'
 
 export const FOLDER = 'orders-0'
 const NOW = Date.UTC(2026, 0, 1)
@@ -120,7 +121,7 @@ export async function readAll(log: Log, from = log.logStartOffset): Promise<stri
     for (const batch of batchesOf(bytes)) {
       const cursor = new RecordCursor(batch)
       while (cursor.next()) {
-        if (cursor.offset >= next) lines.push(`${cursor.offset}:${cursor.valueText}`)
+        if (cursor.offset >= next) lines.push(`${cursor.offset}:${valueText(cursor)}`)
       }
       next = batch.nextOffset
     }

@@ -17,7 +17,7 @@ import { plainJson } from '../terminal/plain.js'
 import { hasLoneSurrogate } from './json-token.js'
 
 /** What Kafka stores for a record without a time. */
-export const NO_TIME = -1
+const NO_TIME = -1
 
 type JsonBytes = string | { readonly base64: string } | null
 

@@ -4,7 +4,7 @@ import { option, text, type OptionTable, type OptionValues } from '../../base/op
 import { clientSettings, RETRY_OPTIONS } from '../line/client-config.js'
 import type { AdminOptions } from './admin-api.js'
 
-export const ADMIN_OPTIONS = {
+const ADMIN_OPTIONS = {
   clientId: option(text, 'admin'),
   ...RETRY_OPTIONS,
 } satisfies OptionTable

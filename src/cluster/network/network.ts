@@ -134,10 +134,6 @@ export class Network implements ClusterNetwork {
     )
   }
 
-  isAttached(nodeId: number): boolean {
-    return this.#nodes.has(nodeId)
-  }
-
   /** Requests in flight and later ones fail with CLOSED; no timer is left. */
   close(): void {
     this.#isClosed = true

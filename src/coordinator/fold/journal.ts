@@ -26,18 +26,3 @@ export interface Journal {
   /** Every committed record, the oldest first. */
   read(): AsyncIterable<JournalRecord>
 }
-
-/** A journal in an array, for tests. */
-export class ArrayJournal implements Journal {
-  constructor(readonly records: JournalRecord[] = []) {}
-
-  async append(records: readonly JournalRecord[]): Promise<void> {
-    this.records.push(...records)
-  }
-
-  async settled(): Promise<void> {}
-
-  async *read(): AsyncGenerator<JournalRecord> {
-    yield* this.records
-  }
-}

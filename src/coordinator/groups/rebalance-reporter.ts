@@ -152,7 +152,7 @@ function nameOf({ memberId, groupInstanceId, clientId }: Member): GroupMemberNam
  * unrelated. One sign alone proves nothing: copies of one service may have any names (of hosts,
  * processes, pods), and a service changes its topics member by member.
  */
-export function unrelatedReaders({ groupId, members, protocolName, protocolType }: Membership) {
+function unrelatedReaders({ groupId, members, protocolName, protocolType }: Membership) {
   if (protocolType !== CONSUMER_PROTOCOL) return undefined
   const readers = [...members].flatMap(member => {
     const bytes = member.metadataFor(protocolName)

@@ -28,7 +28,7 @@ export function cleanerOf({ state }: Log): LogCleaner {
   return cleaner
 }
 
-export class LogCleaner {
+class LogCleaner {
   readonly #log: LogState
   #running: Promise<unknown> | undefined
   #isUncleanable = false

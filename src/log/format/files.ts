@@ -114,10 +114,6 @@ export function keptFile(name: string, position: Position, nth = 1): string {
   return `${name}.${position}${nth === 1 ? '' : `.${nth}`}${KEPT_SUFFIX}`
 }
 
-export function isKeptFile(name: string): boolean {
-  return name.endsWith(KEPT_SUFFIX)
-}
-
 // ── folders ──────────────────────────────────────────────────────────────────────────────
 
 export function partitionFolder({ topic, partition }: TopicPartition): string {

@@ -151,19 +151,6 @@ export class BatchBuilder {
   }
 }
 
-/** A batch of one record in a buffer of its own, for callers that write one record at a time. */
-export function singleRecordBatch(
-  timestamp: Timestamp,
-  key: BytesIn,
-  value: BytesIn,
-  headers: readonly HeaderIn[] = [],
-): Buffer {
-  const size = BATCH_HEADER_BYTES + recordSizeMax(key, value, headers)
-  const builder = new BatchBuilder(Buffer.allocUnsafe(size))
-  builder.tryAppend(timestamp, key, value, headers)
-  return builder.build()
-}
-
 function compressed(plain: Buffer, compression: Compression): Buffer {
   const payload = compress(compression, plain.subarray(BATCH_HEADER_BYTES))
   const bytes = Buffer.allocUnsafe(BATCH_HEADER_BYTES + payload.byteLength)

@@ -54,7 +54,7 @@ const RECORDS_COUNT_AT = 57
 /** Bytes before the first record; the size of the smallest batch. */
 export const BATCH_HEADER_BYTES = 61
 /** Base offset and length: the bytes that `length` does not count. */
-export const LOG_OVERHEAD_BYTES = 12
+const LOG_OVERHEAD_BYTES = 12
 /** The first byte that the CRC covers. */
 export const CRC_START = ATTRIBUTES_AT
 const MAGIC = 2

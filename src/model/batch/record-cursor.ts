@@ -218,16 +218,6 @@ export class RecordCursor {
     return this.#view(this.#valueAt, this.#valueLength)
   }
 
-  /** The value as UTF-8 text, null for a tombstone. */
-  get valueText(): string | null {
-    return this.#text(this.#valueAt, this.#valueLength)
-  }
-
-  /** The key as UTF-8 text, null for no key. */
-  get keyText(): string | null {
-    return this.#text(this.#keyAt, this.#keyLength)
-  }
-
   /** The stored int64; as a number, a timestamp in nanoseconds would not be exact. */
   get exactTimestamp(): bigint {
     if (this.timestampType === 'LogAppendTime') return this.#batch.exactMaxTimestamp
@@ -397,10 +387,6 @@ export class RecordCursor {
     if (length === NULL_LENGTH) return null
     // A Buffer, so that `toString()` gives the text, as with other clients.
     return viewOf(this.#bytes.buffer, this.#bytes.byteOffset + at, length)
-  }
-
-  #text(at: number, length: number): string | null {
-    return length === NULL_LENGTH ? null : getUtf8(this.#bytes, at, at + length)
   }
 
   #broken(what: string): PartlogError {

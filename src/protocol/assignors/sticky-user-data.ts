@@ -32,7 +32,7 @@ export const stickyUserData = message(
   },
 )
 
-export const cooperativeStickyUserData = message(
+const cooperativeStickyUserData = message(
   'CooperativeStickyUserData',
   { versions: [0, 0], flexibleSince: Infinity },
   { generation: int32 },

@@ -31,7 +31,7 @@ import { encodeVersioned } from './group-records.js'
 export const CONSUMER_PROTOCOL = 'consumer'
 
 /** The highest known version of both messages, which is also the written one. */
-export const CONSUMER_PROTOCOL_VERSION = 3
+const CONSUMER_PROTOCOL_VERSION = 3
 
 const RANGE = { versions: [0, CONSUMER_PROTOCOL_VERSION], flexibleSince: Infinity } as const
 

@@ -125,7 +125,7 @@ export const removeTopicRecord = message('RemoveTopicRecord', V0, {
 })
 
 /** A quota of an entity was set or removed. */
-export const clientQuotaRecord = message('ClientQuotaRecord', V0, {
+const clientQuotaRecord = message('ClientQuotaRecord', V0, {
   entity: array(struct({ entityType: string, entityName: nullableString })),
   key: string,
   value: float64,

@@ -15,7 +15,6 @@ import {
   string,
   struct,
   tagged,
-  type ValueOf,
 } from '../schema.js'
 
 export const TRANSACTION_KIND = 0
@@ -48,5 +47,3 @@ export const transactionValue = message(
     clientTransactionVersion: tagged(2, 1, int16, 0),
   },
 )
-
-export type TransactionValue = ValueOf<typeof transactionValue>

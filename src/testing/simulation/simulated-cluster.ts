@@ -22,7 +22,7 @@ import { WorldDisk } from './world-disk.js'
 const IDLE_TURNS_MAX = 100
 
 /** What was waited for has not come to pass in the time it had. */
-export class NotDoneError extends Error {
+class NotDoneError extends Error {
   override readonly name = 'NotDoneError'
 }
 

@@ -11,6 +11,7 @@ import { batchesOf } from '../../../src/model/batch/batch.js'
 import { BatchBuilder } from '../../../src/model/batch/batch-builder.js'
 import { RecordCursor } from '../../../src/model/batch/record-cursor.js'
 import type { ApiName, Request, Response } from '../../../src/protocol/api.js'
+import { valueText } from '../../model/batch/records.js'
 
 export interface Place {
   readonly topic: string
@@ -163,7 +164,7 @@ export async function fetched(world: TransactionWorld, place: Place, isolationLe
   const values: string[] = []
   for (const batch of batchesOf(Buffer.from(partition.records ?? []))) {
     if (batch.isControl) continue
-    for (const cursor = new RecordCursor(batch); cursor.next();) values.push(cursor.valueText ?? '')
+    for (const cursor = new RecordCursor(batch); cursor.next();) values.push(valueText(cursor) ?? '')
   }
   const aborted = partition.abortedTransactions?.map(({ firstOffset }) => firstOffset)
   return { values, aborted, stable: partition.lastStableOffset }

@@ -1,16 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import { Deferred } from '../../../src/base/tasks.js'
-import {
-  ArrayJournal,
-  type Journal,
-  type JournalRecord,
-} from '../../../src/coordinator/fold/journal.js'
+import type { Journal, JournalRecord } from '../../../src/coordinator/fold/journal.js'
 import {
   StateMachine,
   type Decision,
   type Fold,
 } from '../../../src/coordinator/fold/state-machine.js'
 import { PartlogError } from '../../../src/model/errors.js'
+import { ArrayJournal } from './array-journal.js'
 
 /** A sum: each record adds the number in its value. */
 class Sum implements Fold {

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { Deferred } from '../../../src/base/tasks.js'
-import { ArrayJournal, type JournalRecord } from '../../../src/coordinator/fold/journal.js'
+import type { JournalRecord } from '../../../src/coordinator/fold/journal.js'
 import type { JoinRequest } from '../../../src/coordinator/groups/member.js'
 import { PartlogError } from '../../../src/model/errors.js'
+import { ArrayJournal } from '../fold/array-journal.js'
 import {
   groupWorld,
   outcomeOf,

@@ -3,10 +3,10 @@
 import { describe, expect, it } from 'vitest'
 import { seededRandom } from '../../../src/base/random.js'
 import { VirtualClock } from '../../../src/base/virtual-clock.js'
-import { ArrayJournal } from '../../../src/coordinator/fold/journal.js'
 import { GroupCoordinator } from '../../../src/coordinator/groups/group-coordinator.js'
 import { type JoinRequest } from '../../../src/coordinator/groups/member.js'
 import type { RebalanceEvent } from '../../../src/coordinator/groups/rebalance-reporter.js'
+import { ArrayJournal } from '../fold/array-journal.js'
 import { outcomeOf, SETTINGS, Someone, stableParty } from './group-world.js'
 
 const HERE = { clientHost: '', sessionTimeoutMs: 45_000 }

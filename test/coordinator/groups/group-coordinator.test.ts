@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
 import { seededRandom } from '../../../src/base/random.js'
-import { ArrayJournal } from '../../../src/coordinator/fold/journal.js'
 import type { GroupCoordinator } from '../../../src/coordinator/groups/group-coordinator.js'
 import { PartlogError } from '../../../src/model/errors.js'
 import {
@@ -8,6 +7,7 @@ import {
   offsetCommitKey,
   offsetCommitValue,
 } from '../../../src/protocol/messages/group-records.js'
+import { ArrayJournal } from '../fold/array-journal.js'
 import { vector } from '../../golden/vectors.js'
 import { at, groupWorld as coordinator, newcomer, outside } from './group-world.js'
 

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
 import { seededRandom, type Random } from '../../../src/base/random.js'
-import { ArrayJournal } from '../../../src/coordinator/fold/journal.js'
 import type { GroupCoordinator } from '../../../src/coordinator/groups/group-coordinator.js'
 import { readGroupRecord } from '../../../src/coordinator/groups/group-journal.js'
 import { GROUP_STATES, type GroupState } from '../../../src/coordinator/groups/group-states.js'
@@ -12,6 +11,7 @@ import {
   offsetCommitKey,
   offsetCommitValue,
 } from '../../../src/protocol/messages/group-records.js'
+import { ArrayJournal } from '../fold/array-journal.js'
 import { vector } from '../../golden/vectors.js'
 import { at, groupWorld, outside, Someone, stableParty, type Call } from './group-world.js'
 

@@ -2,7 +2,6 @@
 
 import { seededRandom } from '../../../src/base/random.js'
 import { VirtualClock } from '../../../src/base/virtual-clock.js'
-import { ArrayJournal } from '../../../src/coordinator/fold/journal.js'
 import {
   GroupCoordinator,
   type GroupCoordinatorSettings,
@@ -21,6 +20,7 @@ import type {
 } from '../../../src/coordinator/groups/rebalance-reporter.js'
 import type { PartlogError } from '../../../src/model/errors.js'
 import { encodeSubscription } from '../../../src/protocol/messages/consumer-protocol.js'
+import { ArrayJournal } from '../fold/array-journal.js'
 
 export const SETTINGS: GroupCoordinatorSettings = {
   groupMinSessionTimeoutMs: 6_000,

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest'
-import { ArrayJournal } from '../../../src/coordinator/fold/journal.js'
 import {
   encodeVersioned,
   groupMetadataKey,
@@ -7,6 +6,7 @@ import {
   offsetCommitKey,
   offsetCommitValue,
 } from '../../../src/protocol/messages/group-records.js'
+import { ArrayJournal } from '../fold/array-journal.js'
 import { at, groupWorld, newcomer, outside, saying, Someone, stableParty } from './group-world.js'
 
 const MINUTE = 60_000

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { ArrayJournal } from '../../../src/coordinator/fold/journal.js'
 import type { SharedGroupEvent } from '../../../src/coordinator/groups/rebalance-reporter.js'
 import { encodeAssignment } from '../../../src/protocol/messages/consumer-protocol.js'
+import { ArrayJournal } from '../fold/array-journal.js'
 import { groupWorld, saying, Someone, stableParty, type GroupWorld } from './group-world.js'
 
 const orders = (...partitions: number[]) =>

@@ -2,7 +2,6 @@
 
 import { describe, expect, it } from 'vitest'
 import { seededRandom } from '../../../src/base/random.js'
-import { ArrayJournal } from '../../../src/coordinator/fold/journal.js'
 import { StateMachine, type Decision } from '../../../src/coordinator/fold/state-machine.js'
 import {
   admitBroker,
@@ -18,6 +17,7 @@ import {
 import { ClusterImage } from '../../../src/coordinator/metadata/cluster-image.js'
 import { createTopic } from '../../../src/coordinator/metadata/topics.js'
 import { decodeMetadataRecord } from '../../../src/protocol/messages/metadata-records.js'
+import { ArrayJournal } from '../fold/array-journal.js'
 
 const THREE = [1, 2, 3].map(id => ({ id, rack: null as string | null }))
 const ORDERS = { topic: 'orders', partition: 0 }

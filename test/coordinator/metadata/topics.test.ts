@@ -2,7 +2,6 @@
 
 import { describe, expect, it } from 'vitest'
 import { seededRandom } from '../../../src/base/random.js'
-import { ArrayJournal } from '../../../src/coordinator/fold/journal.js'
 import { StateMachine } from '../../../src/coordinator/fold/state-machine.js'
 import { admitBroker, fenceBroker } from '../../../src/coordinator/metadata/brokers.js'
 import { ClusterImage, journalRecord } from '../../../src/coordinator/metadata/cluster-image.js'
@@ -14,6 +13,7 @@ import {
   existingTopic,
   type NewTopic,
 } from '../../../src/coordinator/metadata/topics.js'
+import { ArrayJournal } from '../fold/array-journal.js'
 
 async function cluster(brokerIds: readonly number[] = [1, 2, 3]) {
   const journal = new ArrayJournal()

@@ -13,6 +13,7 @@ import {
   writeHeader,
 } from '../../../src/model/batch/batch.js'
 import { RecordCursor } from '../../../src/model/batch/record-cursor.js'
+import { keyText, valueText } from '../../model/batch/records.js'
 import { logBytesOf } from '../helpers.js'
 
 export const T = Date.UTC(2026, 0, 1)
@@ -86,7 +87,8 @@ export async function recordsIn(log: Log): Promise<LogRecord[]> {
   const records: LogRecord[] = []
   for (const batch of await batchesIn(log)) {
     for (const cursor = new RecordCursor(batch); cursor.next();) {
-      const { offset, keyText: key, valueText: value, timestamp } = cursor
+      const { offset, timestamp } = cursor
+      const [key, value] = [keyText(cursor), valueText(cursor)]
       records.push({ offset, key, value, timestamp })
     }
   }

@@ -7,7 +7,6 @@ import {
   isBrokerFolder,
   isDeletedFile,
   isDeletedFolder,
-  isKeptFile,
   keptFile,
   parsePartitionFolder,
   parseSegmentFile,
@@ -61,19 +60,18 @@ describe("a segment's files", () => {
     expect(parseSegmentFile(name)).toBeUndefined()
   })
 
-  it('deleted and kept files are told apart from segment files', () => {
+  it('deleted and kept files are no segment files, and kept files are not deleted', () => {
     const name = segmentFile(42, 'log')
     expect(deletedFile(name)).toBe('00000000000000000042.log.deleted')
     expect(keptFile(name, 140)).toBe('00000000000000000042.log.140.kept')
     const verdicts = [name, deletedFile(name), keptFile(name, 140)].map(each => [
       parseSegmentFile(each) !== undefined,
       isDeletedFile(each),
-      isKeptFile(each),
     ])
     expect(verdicts).toEqual([
-      [true, false, false],
-      [false, true, false],
-      [false, false, true],
+      [true, false],
+      [false, true],
+      [false, false],
     ])
   })
 })

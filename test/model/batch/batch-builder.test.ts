@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { seededRandom } from '../../../src/base/random.js'
-import { BatchBuilder, singleRecordBatch } from '../../../src/model/batch/batch-builder.js'
+import { BatchBuilder } from '../../../src/model/batch/batch-builder.js'
 import { recordSizeMax, sizeBound, type PlainRecord } from '../../../src/model/batch/record-writer.js'
 import { Batch, BATCH_HEADER_BYTES, whyInvalid } from '../../../src/model/batch/batch.js'
 import { RecordCursor } from '../../../src/model/batch/record-cursor.js'
+import { keyText, singleRecordBatch, valueText } from './records.js'
 import { vector } from '../../golden/vectors.js'
 
 const T = 1_700_000_000_000
@@ -12,7 +13,7 @@ function valuesOf(bytes: Buffer): (string | null)[] {
   const batch = new Batch(bytes, 0)
   expect(whyInvalid(batch)).toBeUndefined()
   const values: (string | null)[] = []
-  for (const cursor = new RecordCursor(batch); cursor.next();) values.push(cursor.valueText)
+  for (const cursor = new RecordCursor(batch); cursor.next();) values.push(valueText(cursor))
   return values
 }
 
@@ -168,7 +169,7 @@ describe('one record', () => {
     expect([batch.recordsCount, batch.lastOffsetDelta, batch.size]).toEqual([1, 0, bytes.length])
     const cursor = new RecordCursor(batch)
     cursor.next()
-    expect([cursor.keyText, cursor.valueText, cursor.timestamp]).toEqual(['k', 'v', T])
+    expect([keyText(cursor), valueText(cursor), cursor.timestamp]).toEqual(['k', 'v', T])
     expect(cursor.headers.map(({ key }) => key)).toEqual(['h'])
   })
 })

@@ -16,6 +16,7 @@ import {
 import { isReadable } from '../../../src/model/batch/compression.js'
 import { controlTypeOf } from '../../../src/model/batch/control.js'
 import { RecordCursor } from '../../../src/model/batch/record-cursor.js'
+import { keyText, valueText } from './records.js'
 import { vector } from '../../golden/vectors.js'
 
 const T = 1_700_000_000_000
@@ -99,9 +100,9 @@ function readAll(batch: Batch): unknown[] {
   const cursor = new RecordCursor(batch)
   const records: unknown[] = []
   while (cursor.next()) {
-    const { offset, timestamp, keyText, valueText, headers } = cursor
+    const { offset, timestamp, headers } = cursor
     const pairs = headers.map(({ key, value }) => [key, value && Buffer.from(value).toString()])
-    records.push([offset, timestamp - T, keyText, valueText, pairs])
+    records.push([offset, timestamp - T, keyText(cursor), valueText(cursor), pairs])
   }
   return records
 }

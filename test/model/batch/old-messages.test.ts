@@ -5,6 +5,7 @@ import { batchesOf, whyInvalid } from '../../../src/model/batch/batch.js'
 import { decompress, decompressOld } from '../../../src/model/batch/compression.js'
 import { beginsOld, upgraded } from '../../../src/model/batch/old-messages.js'
 import { RecordCursor } from '../../../src/model/batch/record-cursor.js'
+import { keyText, valueText } from './records.js'
 import { goldenStream } from '../../golden/codecs.js'
 import { batchOf } from '../../log/helpers.js'
 
@@ -25,7 +26,8 @@ function recordsOf(bytes: Buffer): { offset: number; key: string | null; value: 
   for (const batch of batchesOf(bytes)) {
     expect(whyInvalid(batch)).toBeUndefined()
     for (const cursor = new RecordCursor(batch); cursor.next();) {
-      const { offset, keyText: key, valueText: value, timestamp } = cursor
+      const { offset, timestamp } = cursor
+      const [key, value] = [keyText(cursor), valueText(cursor)]
       records.push({ offset, key, value, timestamp })
     }
   }
