@@ -25,7 +25,7 @@ import {
   T,
 } from '../log/compaction/compacted.js'
 import { TOPIC_ID } from '../log/helpers.js'
-import { copyOf, cutPower, settle } from './harness.js'
+import { CheckedDisks, copyOf, cutPower, momentsOf, settle } from './harness.js'
 
 // Thousands of disks are opened: on a busy machine that takes its time.
 vi.setConfig({ testTimeout: 600_000 }) // far above what a loaded machine costs
@@ -164,21 +164,36 @@ async function* crashesOf({ prepare, act }: Scenario) {
 
 async function run(scenario: Scenario): Promise<string[]> {
   const operations: string[] = []
+  const known: Known = { checked: new CheckedDisks(), opened: new CheckedDisks() }
   for await (const { at, operation, disk, keeper } of crashesOf(scenario)) {
     operations.push(operation)
     for (const damage of DAMAGES) {
       for (let seed = 1; seed <= (hasChance(damage) ? THROWS : 1); seed++) {
         const where = `crash at operation ${at} (${operation}), ${damage}, seed ${seed}`
-        const left = afterPowerCut(disk.history, damage, seededRandom(seed)).history
-        await checked(copyOf(left), keeper, where)
-        if (seed > 1 || damage === 'synced' || !hasTraces(left)) continue
-        await crashOpening(left, { keeper, damage, where })
+        const left = afterPowerCut(disk.history, damage, seededRandom(seed))
+        const history = [...left.history]
+        await checked(left, { keeper, where, known })
+        if (seed > 1 || damage === 'synced' || !hasTraces(history)) continue
+        await crashOpening(history, { keeper, damage, where, known })
       }
     }
     // The process is killed, the machine lives on: all that was written is there.
-    await checked(copyOf(disk.history), keeper, `kill at operation ${at} (${operation})`)
+    const where = `kill at operation ${at} (${operation})`
+    await checked(copyOf(disk.history), { keeper, where, known })
   }
   return operations
+}
+
+/** Disks of one scenario that were checked, and that were opened with a crash at each operation. */
+interface Known {
+  readonly checked: CheckedDisks
+  readonly opened: CheckedDisks
+}
+
+interface Case {
+  readonly keeper: Keeper
+  readonly where: string
+  readonly known: Known
 }
 
 /** Has opening anything to do that an appending log does not ask for? */
@@ -190,20 +205,24 @@ function hasTraces(left: MemoryDisk['history']): boolean {
 
 async function crashOpening(
   left: MemoryDisk['history'],
-  { keeper, damage, where }: { keeper: Keeper; damage: Damage; where: string },
+  { damage, ...first }: Case & { readonly damage: Damage },
 ): Promise<void> {
-  for (let at = 0; ; at++) {
-    const disk = copyOf(left)
-    const power = cutPower(disk, at)
-    await Promise.race([Keeper.open(disk).catch(() => undefined), power.isOut])
-    await settle()
-    if (power.operation === undefined) return
-    const again = `${where}; then at operation ${at} (${power.operation}) of opening`
-    await checked(afterPowerCut(disk.history, damage, seededRandom(at)), keeper, again)
+  const disk = copyOf(left)
+  if (!first.known.opened.isNew(disk, { damage, promised: promisedBy(first.keeper) })) return
+  const moments = await momentsOf(disk, async opened => {
+    const { manager } = await Keeper.open(opened)
+    return () => manager.close()
+  })
+  for (const [at, { operation, history }] of moments.entries()) {
+    const where = `${first.where}; then at operation ${at} (${operation}) of opening`
+    await checked(afterPowerCut(history, damage, seededRandom(at)), { ...first, where })
   }
 }
 
-async function checked(disk: MemoryDisk, keeper: Keeper, where: string): Promise<void> {
+const promisedBy = ({ written, durable }: Keeper): unknown => ({ written, durable })
+
+async function checked(disk: MemoryDisk, { keeper, where, known }: Case): Promise<void> {
+  if (!known.checked.isNew(disk, promisedBy(keeper))) return
   try {
     await check(disk, keeper)
   } catch (error) {

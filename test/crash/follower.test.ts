@@ -19,7 +19,7 @@ import { parseTopicConfig } from '../../src/model/topic-settings.js'
 import { afterPowerCut, DAMAGES, hasChance, type Damage } from '../../src/testing/simulation/power-cut.js'
 import { valueText } from '../model/batch/records.js'
 import { batchOf, copied, logBytesOf, TOPIC_ID } from '../log/helpers.js'
-import { copyOf, cutPower, settle } from './harness.js'
+import { CheckedDisks, copyOf, cutPower, momentsOf, settle } from './harness.js'
 
 // Thousands of disks are opened: on a busy machine that takes its time.
 vi.setConfig({ testTimeout: 600_000 }) // far above what a loaded machine costs
@@ -180,39 +180,56 @@ async function* crashesOf({ prepare, act }: Scenario) {
 
 async function run(scenario: Scenario): Promise<void> {
   let opened = 0
+  const known: Known = { checked: new CheckedDisks(), opened: new CheckedDisks() }
   for await (const { at, operation, disk, promised } of crashesOf(scenario)) {
     for (const damage of DAMAGES) {
       for (let seed = 1; seed <= (hasChance(damage) ? THROWS : 1); seed++) {
         const where = `crash at operation ${at} (${operation}), ${damage}, seed ${seed}`
-        const left = afterPowerCut(disk.history, damage, seededRandom(seed)).history
-        await checked(copyOf(left), promised, where)
-        if (seed === 1) opened += await crashOpening(left, promised, damage)
+        const left = afterPowerCut(disk.history, damage, seededRandom(seed))
+        const history = [...left.history]
+        await checked(left, { promised, where, known })
+        if (seed === 1) opened += await crashOpening(history, { promised, where, known, damage })
         opened++
       }
     }
     // The process is killed, the machine lives on: all that was written is there.
-    await checked(copyOf(disk.history), promised, `kill at operation ${at} (${operation})`)
+    const where = `kill at operation ${at} (${operation})`
+    await checked(copyOf(disk.history), { promised, where, known })
   }
   expect(opened).toBeGreaterThan(100)
 }
 
-async function crashOpening(
-  left: MemoryDisk['history'],
-  promised: Promised,
-  damage: Damage,
-): Promise<number> {
-  for (let at = 0; ; at++) {
-    const disk = copyOf(left)
-    const power = cutPower(disk, at)
-    await Promise.race([Follower.open(disk).catch(() => undefined), power.isOut])
-    await settle()
-    if (power.operation === undefined) return at
-    const twice = afterPowerCut(disk.history, damage, seededRandom(at))
-    await checked(twice, promised, `then at operation ${at} (${power.operation}) of opening`)
-  }
+/** Disks of one scenario that were checked, and that were opened with a crash at each operation. */
+interface Known {
+  readonly checked: CheckedDisks
+  readonly opened: CheckedDisks
 }
 
-async function checked(disk: MemoryDisk, promised: Promised, where: string): Promise<void> {
+interface Case {
+  readonly promised: Promised
+  readonly where: string
+  readonly known: Known
+}
+
+async function crashOpening(
+  left: MemoryDisk['history'],
+  { damage, ...first }: Case & { readonly damage: Damage },
+): Promise<number> {
+  const disk = copyOf(left)
+  if (!first.known.opened.isNew(disk, { damage, promised: first.promised })) return 0
+  const moments = await momentsOf(disk, async opened => {
+    const { manager } = await Follower.open(opened)
+    return () => manager.close()
+  })
+  for (const [at, { operation, history }] of moments.entries()) {
+    const where = `${first.where}; then at operation ${at} (${operation}) of opening`
+    await checked(afterPowerCut(history, damage, seededRandom(at)), { ...first, where })
+  }
+  return moments.length
+}
+
+async function checked(disk: MemoryDisk, { promised, where, known }: Case): Promise<void> {
+  if (!known.checked.isNew(disk, promised)) return
   try {
     await check(disk, promised)
   } catch (error) {
