@@ -33,7 +33,12 @@ export class Alarm {
 
   /** Rings in `delayMs`, unless it is set to ring earlier. */
   setEarlier(delayMs: number): void {
-    if (this.#clock.monotonicMs() + delayMs < this.#atMs) this.set(delayMs)
+    this.ringBy(this.#clock.monotonicMs() + delayMs)
+  }
+
+  /** Rings at `atMs` of the monotonic clock, unless it is set to ring earlier. */
+  ringBy(atMs: number): void {
+    if (atMs < this.#atMs) this.set(atMs - this.#clock.monotonicMs())
   }
 
   cancel(): void {

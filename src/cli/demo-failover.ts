@@ -3,6 +3,7 @@
  * each change as it happens, and looks for every acknowledged record afterwards.
  */
 
+import { sleep } from '../base/clock.js'
 import { crc32c } from '../base/crc32c.js'
 import type { ConsumerRecord } from '../client/consumer/consumer-record.js'
 import type { RecordMetadata } from '../client/producer/messages.js'
@@ -96,7 +97,7 @@ export class Failover {
     }
     const deadline = clock.monotonicMs() + HEAL_MAX_MS
     while (!this.#isHealed && clock.monotonicMs() < deadline) {
-      await new Promise<void>(resolve => clock.after(CHECK_INTERVAL_MS, resolve))
+      await sleep(clock, CHECK_INTERVAL_MS)
     }
   }
 

@@ -5,7 +5,8 @@
  * happens; the result counts what each member read, what was redelivered and what is missing.
  */
 
-import { sleep, type Timer } from '../base/clock.js'
+import { Alarm } from '../base/alarm.js'
+import { sleep } from '../base/clock.js'
 import { Deferred } from '../base/tasks.js'
 import type { Consumer } from '../client/consumer/consumer-api.js'
 import type { RecordBatch } from '../client/consumer/consumer-options.js'
@@ -101,7 +102,8 @@ export class SharedReading {
   #redelivered = 0
   #rebalances = 0
   #killedBroker: number | undefined
-  #readTimer: Timer | undefined
+  /** Rings when no record was read for too long. */
+  readonly #impatience = new Alarm(clock, () => this.#giveUp())
 
   constructor(options: SharedReadingOptions) {
     this.#options = options
@@ -256,12 +258,13 @@ export class SharedReading {
   // ── the end ────────────────────────────────────────────────────────────────────────────
 
   #waitOn(): void {
+    this.#impatience.set(this.#options.readTimeoutMs ?? READ_TIMEOUT_MS)
+  }
+
+  #giveUp(): void {
     const { tell, readTimeoutMs = READ_TIMEOUT_MS } = this.#options
-    this.#readTimer?.cancel()
-    this.#readTimer = clock.after(readTimeoutMs, () => {
-      tell(`no new record was read for ${readTimeoutMs / 1000} s: giving up`)
-      this.#over.resolve()
-    })
+    tell(`no new record was read for ${readTimeoutMs / 1000} s: giving up`)
+    this.#over.resolve()
   }
 
   /**
@@ -280,7 +283,7 @@ export class SharedReading {
 
   /** The living members commit what they have processed, and leave. */
   async #end(): Promise<void> {
-    this.#readTimer?.cancel()
+    this.#impatience.cancel()
     if (this.#processed === this.#total) await this.#catchUp()
     this.#ending.abort()
     const living = this.#members.filter(({ isKilled }) => !isKilled)

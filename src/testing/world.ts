@@ -1,5 +1,6 @@
 /* What a scenario of `explore` sees, and the run of one seed. */
 
+import { sleep } from '../base/clock.js'
 import type { Random } from '../base/random.js'
 import type { KafkaCluster } from '../client/kafka-cluster.js'
 import type { ClusterOptions } from '../cluster/cluster-options.js'
@@ -210,7 +211,7 @@ class WorldRun implements World {
   }
 
   sleep(ms: number): Promise<void> {
-    return new Promise(resolve => void this.#world.clock.after(ms, resolve))
+    return sleep(this.#world.clock, ms)
   }
 
   tell(what: string): void {

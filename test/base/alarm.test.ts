@@ -31,6 +31,16 @@ describe('an alarm', () => {
     expect(rungAfter()).toEqual([10, 105])
   })
 
+  it('ringBy keeps the earlier of two moments', async () => {
+    const { clock, alarm, rungAfter } = withAlarm()
+    const beganMs = clock.monotonicMs()
+    alarm.ringBy(beganMs + 20)
+    alarm.ringBy(beganMs + 50)
+    alarm.ringBy(beganMs + 10)
+    await clock.advance(100)
+    expect(rungAfter()).toEqual([10])
+  })
+
   it('an alarm that was cancelled or set to Infinity neither rings nor keeps a timer', async () => {
     const { clock, alarm, rungAfter } = withAlarm()
     alarm.set(10)

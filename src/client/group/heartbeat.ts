@@ -4,13 +4,14 @@
  * interval.
  */
 
-import type { Clock, Timer } from '../../base/clock.js'
+import { Alarm } from '../../base/alarm.js'
+import type { Clock } from '../../base/clock.js'
 
 export class Heartbeat {
   readonly #clock: Clock
   readonly #intervalMs: number
   readonly #beat: (signal: AbortSignal) => Promise<void>
-  #timer: Timer | undefined
+  readonly #alarm: Alarm
   #run = new AbortController()
 
   /** `beat` handles its own failures, and ends when the signal aborts. */
@@ -18,6 +19,7 @@ export class Heartbeat {
     this.#clock = clock
     this.#intervalMs = intervalMs
     this.#beat = beat
+    this.#alarm = new Alarm(clock, () => void this.#beatOn(this.#run.signal), 'background')
   }
 
   /** Sends the first beat now. */
@@ -28,7 +30,7 @@ export class Heartbeat {
   }
 
   stop(): void {
-    this.#timer?.cancel()
+    this.#alarm.cancel()
     this.#run.abort()
   }
 
@@ -37,11 +39,7 @@ export class Heartbeat {
       const sentAtMs = this.#clock.monotonicMs()
       await this.#beat(signal)
       const restMs = sentAtMs + this.#intervalMs - this.#clock.monotonicMs()
-      if (restMs > 0 && !signal.aborted) return this.#after(restMs, signal)
+      if (restMs > 0 && !signal.aborted) return this.#alarm.set(restMs)
     }
-  }
-
-  #after(delayMs: number, signal: AbortSignal): void {
-    this.#timer = this.#clock.after(delayMs, () => void this.#beatOn(signal), 'background')
   }
 }

@@ -6,8 +6,9 @@
  * more when they would be larger than maxRequestSize.
  */
 
+import { Alarm } from '../../base/alarm.js'
 import { backoffMs } from '../../base/backoff.js'
-import type { Clock, Timer } from '../../base/clock.js'
+import type { Clock } from '../../base/clock.js'
 import type { Logger } from '../../base/logger.js'
 import { INT_MAX } from '../../base/options.js'
 import type { Random } from '../../base/random.js'
@@ -82,16 +83,6 @@ export interface SenderOptions {
   readonly isShortOfMemory: () => boolean
 }
 
-class Alarm {
-  atMs = Infinity
-  timer: Timer | undefined
-
-  cancel(): void {
-    this.timer?.cancel()
-    this.atMs = Infinity
-  }
-}
-
 export class Sender {
   readonly #options: SenderOptions
   #isScheduled = false
@@ -100,7 +91,7 @@ export class Sender {
     this.#drain()
   }
   /** The foreground alarm keeps the process alive because a batch must be sent. */
-  readonly #alarms = { foreground: new Alarm(), background: new Alarm() }
+  readonly #alarms: { readonly foreground: Alarm; readonly background: Alarm }
   /** A flush is under way: lingerMs is ignored. */
   #isFlushing = false
 
@@ -115,6 +106,11 @@ export class Sender {
     this.#options = options
     const { settings, clock, logger } = options
     const { requestTimeoutMs, retryBackoffMaxMs } = settings
+    const drain = (): void => this.#drain()
+    this.#alarms = {
+      foreground: new Alarm(clock, drain),
+      background: new Alarm(clock, drain, 'background'),
+    }
     const faultGapMs = requestTimeoutMs + 2 * retryBackoffMaxMs
     this.#news = new RetryNews({ clock, logger, faultGapMs })
     const isTransactional = options.gate !== undefined
@@ -292,17 +288,7 @@ export class Sender {
   }
 
   #wakeAt(atMs: number, kind: 'foreground' | 'background'): void {
-    const alarm = this.#alarms[kind]
-    if (atMs >= alarm.atMs) return
-    const { clock } = this.#options
-    alarm.cancel()
-    alarm.atMs = atMs
-    const onTime = (): void => {
-      alarm.atMs = Infinity
-      this.#drain()
-    }
-    const timerKind = kind === 'background' ? kind : undefined
-    alarm.timer = clock.after(atMs - clock.monotonicMs(), onTime, timerKind)
+    this.#alarms[kind].ringBy(atMs)
   }
 
   // ── sending ────────────────────────────────────────────────────────────────────────────

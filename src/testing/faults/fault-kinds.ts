@@ -4,6 +4,7 @@
  * the others; it says what it did, and how it ends.
  */
 
+import { sleep } from '../../base/clock.js'
 import type { Random } from '../../base/random.js'
 import type { AssignorName } from '../../client/group/assignor-option.js'
 import type { Cluster } from '../../cluster/cluster.js'
@@ -394,7 +395,7 @@ async function startBroker(world: SimulatedCluster, id: number): Promise<void> {
   const { cluster } = world
   while (world.isOpen && world.cluster === cluster && !cluster.broker(id).isRunning) {
     await world.orDeath(cluster.broker(id).start().catch(nothing))
-    await new Promise<void>(resolve => void world.clock.after(RETRY_MS, resolve))
+    await sleep(world.clock, RETRY_MS)
   }
 }
 

@@ -5,6 +5,7 @@
  * returns, no request leaves.
  */
 
+import { sleep } from '../../base/clock.js'
 import type { KafkaCluster } from '../../client/kafka-cluster.js'
 import type { Cluster } from '../../cluster/cluster.js'
 import { NONE } from '../../model/units.js'
@@ -66,14 +67,13 @@ export class AppProcess {
     const through = (channel: Channel): Channel => gated(channel, clock)
     const clients = cluster().seenBy({ clock, through })
     this.#clients = clients
-    const sleep = (ms: number): Promise<void> =>
-      new Promise(resolve => void clock.after(ms, resolve))
+    const nap = (ms: number): Promise<void> => sleep(clock, ms)
     const ended = (error?: unknown): void => {
       if (this.#life !== life || this.#state === 'dead') return
       this.#state = 'ended'
       onEnd(this, error)
     }
-    void program({ cluster: clients, life, sleep }).then(() => ended(), ended)
+    void program({ cluster: clients, life, sleep: nap }).then(() => ended(), ended)
   }
 
   pause(): void {

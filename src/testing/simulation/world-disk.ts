@@ -5,6 +5,7 @@
  */
 
 import { assert } from '../../base/assert.js'
+import { sleep } from '../../base/clock.js'
 import type { Random } from '../../base/random.js'
 import { DiskError } from '../../disk/disk.js'
 import {
@@ -125,7 +126,7 @@ export class WorldDisk {
     const ms = limits.reduce((sum, limit) => sum + this.#random.int(limit + 1), 0)
     if (ms === 0) return undefined
     this.#count(`slow ${kind}`)
-    return new Promise(resolve => void this.#clock.after(ms, resolve))
+    return sleep(this.#clock, ms)
   }
 
   #matching(kind: DiskOperation['kind'] | SlowOperation, path: string): Active[] {
