@@ -9,7 +9,13 @@ import { abortable, Signal } from '../base/tasks.js'
 import type { CommittedOffset } from '../coordinator/groups/group-journal.js'
 import type { GroupView } from '../coordinator/groups/group-view.js'
 import { PartlogError } from '../model/errors.js'
-import { checkGroupId, checkTopicName, partitionKey, type TopicPartition } from '../model/names.js'
+import {
+  checkGroupId,
+  checkTopicName,
+  partitionKey,
+  partitionName,
+  type TopicPartition,
+} from '../model/names.js'
 import type { Partition } from '../partition/partition.js'
 import { decodeAssignment, CONSUMER_PROTOCOL } from '../protocol/messages/consumer-protocol.js'
 import type { BrokerSet } from './broker-set.js'
@@ -195,7 +201,7 @@ function placesOf(view: GroupView, offsets: readonly CommittedOffset[]): Map<str
       ? view.members.flatMap(({ assignment }) => decodeAssignment(assignment).partitions)
       : []
   for (const place of assigned) {
-    places.set(partitionKey(place.topic, place.partition), { place, committed: undefined })
+    places.set(partitionName(place), { place, committed: undefined })
   }
   for (const { topic, partition, offset: committed } of offsets) {
     places.set(partitionKey(topic, partition), { place: { topic, partition }, committed })

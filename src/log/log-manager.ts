@@ -16,7 +16,7 @@ import { allDone, eachOf, SerialQueue } from '../base/tasks.js'
 import { randomUuid, uuidHex } from '../base/uuid.js'
 import { isDiskError, join, type Disk } from '../disk/disk.js'
 import { PartlogError, toPartlogError } from '../model/errors.js'
-import { partitionKey, type TopicPartition } from '../model/names.js'
+import { partitionName, type TopicPartition } from '../model/names.js'
 import type { LeaderEpoch, Offset } from '../model/units.js'
 import {
   CheckpointFiles,
@@ -182,7 +182,7 @@ export class LogManager {
    * may be called again.
    */
   async load(partition: KnownPartition): Promise<Log> {
-    const key = partitionKey(partition.topic, partition.partition)
+    const key = partitionName(partition)
     try {
       const log = await this.#openOrCreate(partition, key)
       this.#logs.set(key, log)
@@ -200,7 +200,7 @@ export class LogManager {
    * first: they must never be applied to the new log.
    */
   async create(partition: KnownPartition): Promise<Log> {
-    const key = partitionKey(partition.topic, partition.partition)
+    const key = partitionName(partition)
     const known = [this.#recoveryPoints, this.#logStarts, this.#firstDirty]
     const changed = known.filter(offsets => offsets.delete(key))
     if (changed.length > 0) await this.writeCheckpoints()
@@ -209,7 +209,7 @@ export class LogManager {
 
   /** Closes a log without syncing, as a crash would; it can be loaded again. */
   async unload(partition: TopicPartition): Promise<void> {
-    const key = partitionKey(partition.topic, partition.partition)
+    const key = partitionName(partition)
     const log = this.#logs.get(key)
     if (log === undefined) return
     this.#logs.delete(key)
@@ -234,7 +234,7 @@ export class LogManager {
    * stay in the checkpoints until `writeCheckpoints`, which is called once for all deletions.
    */
   async delete(partition: TopicPartition, delayMs: number): Promise<void> {
-    const key = partitionKey(partition.topic, partition.partition)
+    const key = partitionName(partition)
     const log = this.#logs.get(key)
     this.#logs.delete(key)
     this.#unopened.delete(key)
@@ -248,7 +248,7 @@ export class LogManager {
    */
   async setAside(partition: TopicPartition, reason: string): Promise<string> {
     const { disk, random } = this.#options
-    const key = partitionKey(partition.topic, partition.partition)
+    const key = partitionName(partition)
     const log = this.#logs.get(key)
     this.#logs.delete(key)
     this.#unopened.delete(key)

@@ -4,7 +4,7 @@
  */
 
 import type { SerialQueue } from '../base/tasks.js'
-import { partitionKey, type TopicPartition } from '../model/names.js'
+import { partitionKey, partitionName, type TopicPartition } from '../model/names.js'
 import type { Offset } from '../model/units.js'
 import type { PartitionOffset } from './format/checkpoints.js'
 import type { CheckpointFiles } from './checkpoint-files.js'
@@ -31,14 +31,14 @@ export class StoredWatermarks {
       await this.#files.write({ highWatermarks: lines })
       for (const key of this.#offsets.keys()) if (!exists(key)) this.#offsets.delete(key)
       for (const line of lines) {
-        this.#offsets.set(partitionKey(line.topic, line.partition), line.offset)
+        this.#offsets.set(partitionName(line), line.offset)
       }
     })
   }
 
   /** The high watermark of an older log with that name must not apply to the new one. */
   async forget(partition: TopicPartition): Promise<void> {
-    if (!this.#offsets.delete(partitionKey(partition.topic, partition.partition))) return
+    if (!this.#offsets.delete(partitionName(partition))) return
     await this.write([...this.#offsets].map(lineOf), () => true)
   }
 }

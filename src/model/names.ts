@@ -1,5 +1,6 @@
 /* Names and numbers that users give, checked before anything is created from them. */
 
+import { grouped } from '../base/grouped.js'
 import { show } from '../base/options.js'
 import { PartlogError } from './errors.js'
 
@@ -106,6 +107,19 @@ export function checkGroupId(groupId: unknown): asserts groupId is string {
 /** One string per partition, for maps: `orders-3`. */
 export function partitionKey(topic: string, partition: number): string {
   return `${topic}-${partition}`
+}
+
+/** The same of a partition that is one value. */
+export function partitionName({ topic, partition }: TopicPartition): string {
+  return partitionKey(topic, partition)
+}
+
+/** The numbers of partitions by topic, topics in the order in which they first occur. */
+export function numbersByTopic(places: Iterable<TopicPartition>): Map<string, number[]> {
+  const topics = grouped(places, ({ topic }) => topic)
+  return new Map(
+    [...topics].map(([topic, ofTopic]) => [topic, ofTopic.map(({ partition }) => partition)]),
+  )
 }
 
 /** UTF-16 order, as Java compares strings: the same on every machine and in every locale. */

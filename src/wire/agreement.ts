@@ -24,7 +24,11 @@ import { API_VERSIONS_KEY, type VersionRange } from './versions.js'
  * AddPartitionsToTxn they mean transaction.version 2: a broker then adds partitions by itself.
  */
 const NEWEST: { readonly [A in ApiName]?: number } = {
-  ...{ Fetch: 12, Produce: 11, OffsetCommit: 9, OffsetFetch: 9, AddPartitionsToTxn: 3 },
+  Fetch: 12,
+  Produce: 11,
+  OffsetCommit: 9,
+  OffsetFetch: 9,
+  AddPartitionsToTxn: 3,
 }
 
 /** The version of ApiVersions that is tried first; brokers before Kafka 2.4 do not know it. */

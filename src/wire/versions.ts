@@ -48,11 +48,15 @@ const ANSWER: ApiVersionsResponse = {
   errorCode: 0,
   apiKeys: SERVED,
   supportedFeatures: FEATURES.map(({ name, supported: [minVersion, maxVersion] }) => ({
-    ...{ name, minVersion, maxVersion },
+    name,
+    minVersion,
+    maxVersion,
   })),
   finalizedFeaturesEpoch: FEATURES_EPOCH,
   finalizedFeatures: FEATURES.map(({ name, level }) => ({
-    ...{ name, maxVersionLevel: level, minVersionLevel: level },
+    name,
+    maxVersionLevel: level,
+    minVersionLevel: level,
   })),
 }
 

@@ -1,21 +1,28 @@
 /*
  * Writes the end of a transaction into every partition that it has touched: asks each leader until
  * all have it, however long brokers are away. The outcome is in the coordinator's log by then, so
- * whoever asks again writes the same.
+ * every repetition writes the same.
  */
 
 import { backoffMs } from '../../base/backoff.js'
 import { sleep, type Clock } from '../../base/clock.js'
+import { grouped } from '../../base/grouped.js'
 import type { Logger } from '../../base/logger.js'
 import type { Random } from '../../base/random.js'
 import type { ClusterImage } from '../../coordinator/metadata/cluster-image.js'
 import type { Transaction } from '../../coordinator/transactions/kept-transactions.js'
 import { errorOf, type ErrorCode } from '../../model/errors.js'
-import { partitionKey, type TopicPartition } from '../../model/names.js'
+import {
+  numbersByTopic,
+  partitionKey,
+  partitionName,
+  type TopicPartition,
+} from '../../model/names.js'
+import { NONE } from '../../model/units.js'
 import type { Request, Response } from '../../protocol/api.js'
 
 const BACKOFF = { retryBackoffMs: 100, retryBackoffMaxMs: 1_000 }
-/** After so many rounds a warning tells what is missing. */
+/** After this many rounds a warning names the partitions that are missing. */
 const ROUNDS_TO_WARN = 10
 
 /** The partition has the end of this transaction, or of a later one, or needs none. */
@@ -57,7 +64,7 @@ export class EndMarkers {
       missing = await this.#round(transaction, coordinatorEpoch, missing)
       if (missing.length === 0) return
       if (round === ROUNDS_TO_WARN) {
-        const names = missing.map(each => partitionKey(each.topic, each.partition)).join(', ')
+        const names = missing.map(partitionName).join(', ')
         const { transactionalId } = transaction
         const what = `the end of a transaction of "${transactionalId}"`
         logger.warn(`${what} is not written to ${names} yet`)
@@ -72,13 +79,12 @@ export class EndMarkers {
     coordinatorEpoch: number,
     wanted: readonly TopicPartition[],
   ): Promise<readonly TopicPartition[]> {
-    const byLeader = new Map<number, TopicPartition[]>()
-    for (const place of wanted) {
-      const topic = this.#options.image().topics.get(place.topic)
-      if (topic?.partitions[place.partition] === undefined) continue // the topic was deleted
-      const leader = topic.partitions[place.partition]?.leader ?? -1
-      byLeader.set(leader, [...(byLeader.get(leader) ?? []), place])
-    }
+    const { topics } = this.#options.image()
+    const partitionOf = ({ topic, partition }: TopicPartition) =>
+      topics.get(topic)?.partitions[partition]
+    // Partitions of deleted topics need no marker any more.
+    const existing = wanted.filter(place => partitionOf(place) !== undefined)
+    const byLeader = grouped(existing, place => partitionOf(place)?.leader ?? NONE)
     const rounds = [...byLeader].map(([leader, places]) =>
       leader < 0 ? places : this.#ask(leader, transaction, coordinatorEpoch, places),
     )
@@ -91,9 +97,9 @@ export class EndMarkers {
     coordinatorEpoch: number,
     places: readonly TopicPartition[],
   ): Promise<readonly TopicPartition[]> {
-    const topics = [...new Set(places.map(({ topic }) => topic))].map(name => ({
+    const topics = [...numbersByTopic(places)].map(([name, partitionIndexes]) => ({
       name,
-      partitionIndexes: places.filter(({ topic }) => topic === name).map(each => each.partition),
+      partitionIndexes,
     }))
     const transactionResult = state === 'PrepareCommit'
     const producer = { producerId, producerEpoch, coordinatorEpoch }
@@ -109,7 +115,7 @@ export class EndMarkers {
           ),
         ),
       )
-      return places.filter(({ topic, partition }) => !settled.has(partitionKey(topic, partition)))
+      return places.filter(each => !settled.has(partitionName(each)))
     } catch {
       return places // the broker is away: another one may lead by the next round
     }

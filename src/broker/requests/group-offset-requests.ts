@@ -69,9 +69,9 @@ export async function commitOffsets(
   commit: (offsets: OffsetToCommit[]) => Promise<ReadonlyMap<OffsetToCommit, PartlogError>>,
 ): Promise<OffsetCommitResponse> {
   const refusals = new Refusals()
-  const found = topics.map(({ partitions, ...key }) => ({
-    ...{ key, partitions, topic: topicNameOf(broker, key) },
-  }))
+  const found = topics.map(({ partitions, ...key }) => {
+    return { key, partitions, topic: topicNameOf(broker, key) }
+  })
   const offsets = found.flatMap(({ key, topic, partitions }) =>
     partitions
       .map(each => ({
@@ -92,7 +92,8 @@ export async function commitOffsets(
   }
   return {
     topics: found.map(({ key, topic, partitions }) => ({
-      ...{ ...key, name: topic },
+      ...key,
+      name: topic,
       partitions: partitions.map(({ partitionIndex }) => {
         const place = topic === '' ? (key.topicId ?? '') : topic
         return { partitionIndex, ...refusals.fieldsOf(place, partitionIndex) }
@@ -192,7 +193,8 @@ function wantedTopics(
       ? { ...NOT_COMMITTED, ...errorFields(unknownTopicId(topicId)) }
       : NOT_COMMITTED
     return {
-      ...{ ...key, name },
+      ...key,
+      name,
       partitions: partitionIndexes.map(partitionIndex => {
         const found = committed.find(
           ({ topic, partition }) => topic === name && partition === partitionIndex,

@@ -12,7 +12,7 @@
 import { within } from '../../base/alarm.js'
 import { asBuffer, NO_BYTES } from '../../base/bytes.js'
 import { errorOf, PartlogError, type ErrorCode } from '../../model/errors.js'
-import { isInternalTopic, partitionKey } from '../../model/names.js'
+import { isInternalTopic, partitionKey, partitionName } from '../../model/names.js'
 import { NONE, type Offset } from '../../model/units.js'
 import { onlyBatch, RefusedRecords } from '../../partition/admission.js'
 import { AT_ONCE_MAX_BYTES, TooMuchAtOnce, type Unpacking } from '../../partition/contents.js'
@@ -95,7 +95,8 @@ function withLeaders(broker: BrokerContext, responses: readonly TopicResponse[])
     partitionResponses.some(({ errorCode }) => errorCode !== 0)
   if (!responses.some(failed)) return { responses }
   const answers = responses.map(({ name, topicId, partitionResponses }) => ({
-    ...{ name, topicId },
+    name,
+    topicId,
     partitionResponses: partitionResponses.map(answer => {
       const place = { topic: name, partition: answer.index, errorCode: answer.errorCode }
       return { ...answer, ...currentLeader(broker, place, PRODUCE_LED_ELSEWHERE) }
@@ -225,7 +226,7 @@ function verification(
       // A marker that came meanwhile may have ended the very transaction that was confirmed.
       if (producers.endsSeen === endsSeen) return
     }
-    const place = partitionKey(topicPartition.topic, topicPartition.partition)
+    const place = partitionName(topicPartition)
     const sentence = `${place}: transactions end faster than one can be verified, try again`
     throw new PartlogError('NOT_ENOUGH_REPLICAS', sentence)
   }

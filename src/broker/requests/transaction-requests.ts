@@ -11,7 +11,12 @@ import {
 import type { Transaction } from '../../coordinator/transactions/kept-transactions.js'
 import { isStateName } from '../../coordinator/transactions/transaction-states.js'
 import { errorId, PartlogError } from '../../model/errors.js'
-import { OFFSETS_TOPIC, partitionKey, type TopicPartition } from '../../model/names.js'
+import {
+  numbersByTopic,
+  OFFSETS_TOPIC,
+  partitionName,
+  type TopicPartition,
+} from '../../model/names.js'
 import { NONE } from '../../model/units.js'
 import type {
   InitProducerIdRequest,
@@ -75,9 +80,9 @@ async function added(broker: BrokerContext, asked: Asked): Promise<TopicResults>
     return broker.controller.image.topics.get(topic)?.partitions[partition] === undefined
   })
   if (unknown.length > 0) {
-    const names = new Set(unknown.map(nameOf))
+    const names = new Set(unknown.map(partitionName))
     return resultsOf(asked, each =>
-      names.has(nameOf(each)) ? UNKNOWN_PARTITION : NOT_ATTEMPTED,
+      names.has(partitionName(each)) ? UNKNOWN_PARTITION : NOT_ATTEMPTED,
     )
   }
   try {
@@ -93,8 +98,9 @@ async function added(broker: BrokerContext, asked: Asked): Promise<TopicResults>
 async function verified(broker: BrokerContext, asked: Asked): Promise<TopicResults> {
   try {
     const coordinator = await broker.transactions.of(asked.transactionalId)
-    const belonging = new Set((await coordinator.belonging(asked, partitionsOf(asked))).map(nameOf))
-    return resultsOf(asked, each => (belonging.has(nameOf(each)) ? 0 : NOT_IN_TRANSACTION))
+    const belonging = await coordinator.belonging(asked, partitionsOf(asked))
+    const names = new Set(belonging.map(partitionName))
+    return resultsOf(asked, each => (names.has(partitionName(each)) ? 0 : NOT_IN_TRANSACTION))
   } catch (error) {
     const { errorCode } = errorFields(error)
     return resultsOf(asked, () => errorCode)
@@ -105,7 +111,6 @@ const UNKNOWN_PARTITION = errorId('UNKNOWN_TOPIC_OR_PARTITION')
 const NOT_ATTEMPTED = errorId('OPERATION_NOT_ATTEMPTED')
 const NOT_IN_TRANSACTION = errorId('INVALID_TXN_STATE')
 
-const nameOf = ({ topic, partition }: TopicPartition): string => partitionKey(topic, partition)
 
 function partitionsOf({ topics }: Asked): TopicPartition[] {
   return topics.flatMap(({ name: topic, partitions }) =>
@@ -236,7 +241,7 @@ const UNDESCRIBED = {
 
 function described(transaction: Transaction) {
   const { transactionalId, state, timeoutMs, startedAt, producerId, producerEpoch } = transaction
-  const names = [...new Set(transaction.partitions.map(({ topic }) => topic))]
+  const topics = numbersByTopic(transaction.partitions)
   return {
     errorCode: 0,
     transactionalId,
@@ -245,11 +250,6 @@ function described(transaction: Transaction) {
     transactionStartTimeMs: state === 'Empty' ? NONE : startedAt,
     producerId,
     producerEpoch,
-    topics: names.map(topic => ({
-      topic,
-      partitions: transaction.partitions
-        .filter(each => each.topic === topic)
-        .map(({ partition }) => partition),
-    })),
+    topics: [...topics].map(([topic, partitions]) => ({ topic, partitions })),
   }
 }

@@ -3,8 +3,9 @@
  * AlterReplicaLogDirs (v1–v2): a broker has one folder here, so a log can only stay where it is.
  */
 
+import { grouped } from '../../base/grouped.js'
 import { errorId } from '../../model/errors.js'
-import { partitionKey } from '../../model/names.js'
+import { partitionKey, partitionName } from '../../model/names.js'
 import type { Partition } from '../../partition/partition.js'
 import type {
   AlterReplicaLogDirsRequest,
@@ -25,15 +26,14 @@ export function describeLogDirs(
     partitions.map(partition => partitionKey(topic, partition)),
   )
   const wanted = asked && new Set(asked)
-  const byTopic = new Map<string, DescribedPartition[]>()
-  for (const each of broker.replicas.partitions()) {
-    const { topic, partition } = each.topicPartition
-    if (wanted?.has(partitionKey(topic, partition)) === false) continue
-    const described = describe(each)
-    if (described === undefined) continue
-    byTopic.set(topic, [...(byTopic.get(topic) ?? []), described])
-  }
-  const found = [...byTopic].map(([name, partitions]) => ({ name, partitions }))
+  const replicas = [...broker.replicas.partitions()]
+    .filter(({ topicPartition }) => wanted?.has(partitionName(topicPartition)) !== false)
+    .filter(({ replicaLog }) => replicaLog !== undefined)
+  const byTopic = grouped(replicas, ({ topicPartition }) => topicPartition.topic)
+  const found = [...byTopic].map(([name, ofTopic]) => ({
+    name,
+    partitions: ofTopic.flatMap(each => describe(each) ?? []),
+  }))
   return { results: [{ errorCode: 0, logDir: broker.logs.location, topics: found }] }
 }
 

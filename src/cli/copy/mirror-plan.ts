@@ -6,7 +6,7 @@ import type { ConsumerRecord } from '../../client/consumer/consumer-record.js'
 import type { KafkaCluster } from '../../client/kafka-cluster.js'
 import type { Cluster } from '../../cluster/cluster.js'
 import { BATCH_HEADER_BYTES } from '../../model/batch/batch.js'
-import { partitionKey, type TopicPartition } from '../../model/names.js'
+import { partitionKey, partitionName, type TopicPartition } from '../../model/names.js'
 import { carriedSettings, ensureCarried, IMPORTED } from './carried-topic.js'
 import { RECORD_BYTES_MAX } from './lanes.js'
 import type { MirrorPositions } from './mirror-positions.js'
@@ -182,7 +182,7 @@ async function findCopied(
 
 function cannotTell(place: Place): Error {
   return new Error(
-    `${partitionKey(place.topic, place.partition)}: its last record was compacted, and the ` +
+    `${partitionName(place)}: its last record was compacted, and the ` +
       'source has deleted records, so it is unknown which ones are copied; use another --topic',
   )
 }

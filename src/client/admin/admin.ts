@@ -172,9 +172,9 @@ export class ClosableAdmin implements AdminClient {
       return answer.results.map(({ errorCode, logDir, topics }) => {
         throwIfError({ errorCode }, `folder ${logDir} of broker ${broker}`)
         const logs = topics.flatMap(({ name: topic, partitions }) =>
-          partitions.map(({ partitionIndex: partition, partitionSize: sizeBytes }) => ({
-            ...{ topic, partition, sizeBytes },
-          })),
+          partitions.map(({ partitionIndex: partition, partitionSize: sizeBytes }) => {
+            return { topic, partition, sizeBytes }
+          }),
         )
         return { broker, logDir, logs: logs.sort(byPlace) }
       })

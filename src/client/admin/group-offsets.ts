@@ -10,7 +10,7 @@ import { PartlogError, toPartlogError } from '../../model/errors.js'
 import {
   checkGroupId,
   compareTopicPartitions,
-  partitionKey,
+  partitionName,
   type TopicPartition,
 } from '../../model/names.js'
 import { EARLIEST_TIMESTAMP, LATEST_TIMESTAMP } from '../../protocol/messages/offsets.js'
@@ -75,7 +75,7 @@ export class GroupOffsets {
     const all = sortedOnce([...committed.values(), ...readers.values()])
     const ends = await this.#knownEnds(all)
     const partitions = all.map(place => {
-      const key = keyOf(place)
+      const key = partitionName(place)
       const { offset = null, metadata = '' } = committed.get(key) ?? {}
       const endOffset = ends.get(key) ?? null
       const isKnown = offset !== null && endOffset !== null
@@ -189,7 +189,7 @@ export class GroupOffsets {
         start: starts[index] as number,
         end: ends[index] as number,
         atTime: times[index] ?? -1,
-        committed: known.get(keyOf(place))?.offset ?? null,
+        committed: known.get(partitionName(place))?.offset ?? null,
       }),
     )
   }
@@ -254,7 +254,7 @@ export class GroupOffsets {
       return leaderId >= 0
     })
     const ends = await this.#offsetsOf(led, LATEST_TIMESTAMP)
-    return new Map(led.map((each, index) => [keyOf(each), ends[index] as number]))
+    return new Map(led.map((each, index) => [partitionName(each), ends[index] as number]))
   }
 }
 
@@ -288,12 +288,8 @@ async function committedBy(line: CoordinatorLine): Promise<Committed[]> {
 
 // ── helpers ──────────────────────────────────────────────────────────────────────────────
 
-function keyOf({ topic, partition }: TopicPartition): string {
-  return partitionKey(topic, partition)
-}
-
 function keyed<T extends TopicPartition>(places: readonly T[]): Map<string, T> {
-  return new Map(places.map(each => [keyOf(each), each]))
+  return new Map(places.map(each => [partitionName(each), each]))
 }
 
 /** Each partition once. */

@@ -3,7 +3,13 @@
 import { assert } from '../../base/assert.js'
 import { show } from '../../base/options.js'
 import { PartlogError } from '../../model/errors.js'
-import { checkGroupId, checkOffset, checkTopicName, partitionKey } from '../../model/names.js'
+import {
+  checkGroupId,
+  checkOffset,
+  checkTopicName,
+  partitionKey,
+  partitionName,
+} from '../../model/names.js'
 import {
   checkedTime,
   checkFields,
@@ -37,13 +43,13 @@ function wantedOffset(to: ResetTarget, place: ResetPlace): number {
   if (to === 'latest') return place.end
   if ('timestamp' in to) return place.atTime < 0 ? place.end : place.atTime
   if ('offset' in to) return to.offset
-  const name = partitionKey(place.topic, place.partition)
+  const name = partitionName(place)
   if ('shiftBy' in to) {
     if (place.committed !== null) return place.committed + to.shiftBy
     const sentence = `shiftBy: no offset is committed for ${name} to start from; use another target`
     throw new PartlogError('NO_OFFSET_FOR_PARTITION', sentence)
   }
-  const found = to.offsets.find(each => partitionKey(each.topic, each.partition) === name)
+  const found = to.offsets.find(each => partitionName(each) === name)
   assert(found !== undefined, `no offset for ${name}`)
   return found.offset
 }

@@ -1,7 +1,7 @@
 /* The partitions assigned to a consumer, each with its state. */
 
 import { toPartlogError } from '../../model/errors.js'
-import { partitionKey, type TopicPartition } from '../../model/names.js'
+import { partitionKey, partitionName, type TopicPartition } from '../../model/names.js'
 import type { Fetcher } from './fetcher.js'
 import { PartitionState } from './partition-state.js'
 import type { Positions } from './positions.js'
@@ -30,7 +30,7 @@ export class AssignedPartitions {
     positions: Positions,
     fetcher: Fetcher,
   ): Promise<void> {
-    const kept = new Set(partitions.map(({ topic, partition }) => partitionKey(topic, partition)))
+    const kept = new Set(partitions.map(partitionName))
     this.#forget([...this.#states.keys()].filter(key => !kept.has(key)))
     this.#make(partitions)
     await positions.locate([...this.states])
@@ -55,7 +55,7 @@ export class AssignedPartitions {
 
   /** Removes partitions. */
   drop(partitions: readonly TopicPartition[], fetcher: Fetcher): void {
-    this.#forget(partitions.map(({ topic, partition }) => partitionKey(topic, partition)))
+    this.#forget(partitions.map(partitionName))
     fetcher.assign([...this.states])
   }
 

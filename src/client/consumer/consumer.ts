@@ -8,7 +8,7 @@
 
 import { SerialQueue } from '../../base/tasks.js'
 import { PartlogError } from '../../model/errors.js'
-import { checkOffset, partitionKey, type TopicPartition } from '../../model/names.js'
+import { checkOffset, partitionName, type TopicPartition } from '../../model/names.js'
 import { EARLIEST_TIMESTAMP, LATEST_TIMESTAMP } from '../../protocol/messages/offsets.js'
 import {
   checkedTime,
@@ -375,7 +375,7 @@ export class ConsumerClient<K = Uint8Array, V = Uint8Array> implements Consumer<
     checkTopicPartition(given)
     const state = this.#parts.assigned.find(given)
     if (state !== undefined) return state
-    const name = partitionKey(given.topic, given.partition)
+    const name = partitionName(given)
     const sentence = `${name} is not assigned to this consumer: see assignment()`
     throw new PartlogError('INVALID_REQUEST', sentence)
   }

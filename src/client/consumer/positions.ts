@@ -16,7 +16,7 @@
 
 import type { Logger } from '../../base/logger.js'
 import { PartlogError, toPartlogError } from '../../model/errors.js'
-import { partitionKey, type TopicPartition } from '../../model/names.js'
+import { partitionName, type TopicPartition } from '../../model/names.js'
 import type { Channel } from '../../protocol/channel.js'
 import { LATEST_TIMESTAMP } from '../../protocol/messages/offsets.js'
 import type { GroupClient } from '../group/group-client.js'
@@ -50,9 +50,9 @@ export class Positions {
     if (lost.length === 0) return
     const versions = new Map(lost.map(state => [state, state.version]))
     const committed = (await this.#options.group?.committed(lost)) ?? []
-    const places = new Map(committed.map(each => [keyOf(each), each]))
+    const places = new Map(committed.map(each => [partitionName(each), each]))
     for (const state of lost) {
-      const place = places.get(keyOf(state))
+      const place = places.get(partitionName(state))
       if (place === undefined || state.version !== versions.get(state)) continue
       state.beginAt(place.offset, place.leaderEpoch)
     }
@@ -218,10 +218,6 @@ export class Positions {
 }
 
 const UNKNOWN_TOPIC = 'UNKNOWN_TOPIC_OR_PARTITION'
-
-function keyOf({ topic, partition }: TopicPartition): string {
-  return partitionKey(topic, partition)
-}
 
 function noOffset({ topic, partition }: PartitionState): PartlogError {
   return new PartlogError(

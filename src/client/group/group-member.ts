@@ -17,7 +17,7 @@ import type { Random } from '../../base/random.js'
 import { checkStep } from '../../base/states.js'
 import { abortable, SerialQueue, Signal } from '../../base/tasks.js'
 import { errorId, PartlogError, toPartlogError, type ErrorCode } from '../../model/errors.js'
-import { partitionKey, type TopicPartition } from '../../model/names.js'
+import { partitionName, type TopicPartition } from '../../model/names.js'
 import type { ApiName, Request, Response } from '../../protocol/api.js'
 import type { Assignor } from '../../protocol/assignors/assignor.js'
 import {
@@ -491,6 +491,6 @@ function without(
   all: readonly TopicPartition[],
   taken: readonly TopicPartition[],
 ): TopicPartition[] {
-  const keys = new Set(taken.map(({ topic, partition }) => partitionKey(topic, partition)))
-  return all.filter(({ topic, partition }) => !keys.has(partitionKey(topic, partition)))
+  const keys = new Set(taken.map(partitionName))
+  return all.filter(each => !keys.has(partitionName(each)))
 }

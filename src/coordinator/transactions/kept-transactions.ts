@@ -4,7 +4,7 @@
  */
 
 import { checkStep } from '../../base/states.js'
-import type { TopicPartition } from '../../model/names.js'
+import { numbersByTopic, type TopicPartition } from '../../model/names.js'
 import type { Timestamp } from '../../model/units.js'
 import { decodeVersioned, encodeVersioned, kindOf } from '../../protocol/messages/group-records.js'
 import {
@@ -111,11 +111,6 @@ function keyOf(transactionalId: string): Buffer {
 }
 
 function byTopic(partitions: readonly TopicPartition[]) {
-  const topics = new Map<string, number[]>()
-  for (const { topic, partition } of partitions) {
-    const ids = topics.get(topic)
-    if (ids === undefined) topics.set(topic, [partition])
-    else ids.push(partition)
-  }
+  const topics = numbersByTopic(partitions)
   return [...topics].map(([topic, partitionIds]) => ({ topic, partitionIds }))
 }

@@ -11,7 +11,7 @@
 
 import type { Clock } from '../../base/clock.js'
 import { PartlogError, toPartlogError } from '../../model/errors.js'
-import { partitionKey, type TopicPartition } from '../../model/names.js'
+import { partitionName, type TopicPartition } from '../../model/names.js'
 import { NONE } from '../../model/units.js'
 import type { Journal } from '../fold/journal.js'
 import { StateMachine, type Decision } from '../fold/state-machine.js'
@@ -160,8 +160,8 @@ export class TransactionCoordinator {
       }
       const isOpen = known.state === 'Ongoing'
       const kept = isOpen ? known.partitions : []
-      const names = new Set(kept.map(nameOf))
-      const added = partitions.filter(each => !names.has(nameOf(each)))
+      const names = new Set(kept.map(partitionName))
+      const added = partitions.filter(each => !names.has(partitionName(each)))
       if (added.length === 0 && isOpen) return { records: [], answer: undefined }
       const now = this.#options.clock.now()
       const startedAt = isOpen ? known.startedAt : now
@@ -178,8 +178,8 @@ export class TransactionCoordinator {
     return await this.#run(state => {
       const known = found(state, producer)
       if (isPrepared(known.state)) throw concurrent(producer.transactionalId)
-      const names = new Set(known.state === 'Ongoing' ? known.partitions.map(nameOf) : [])
-      return { records: [], answer: partitions.filter(each => names.has(nameOf(each))) }
+      const names = new Set(known.state === 'Ongoing' ? known.partitions.map(partitionName) : [])
+      return { records: [], answer: partitions.filter(each => names.has(partitionName(each))) }
     })
   }
 
@@ -290,7 +290,6 @@ export function checkTransactionalId(transactionalId: string): void {
   throw new PartlogError('INVALID_REQUEST', 'transactional id: expected a name, got ""')
 }
 
-const nameOf = ({ topic, partition }: TopicPartition): string => partitionKey(topic, partition)
 const nameOfId = (transactionalId: string): string => `transactional id "${transactionalId}"`
 
 /** The id and its producer. Throws INVALID_PRODUCER_ID_MAPPING or PRODUCER_FENCED. */

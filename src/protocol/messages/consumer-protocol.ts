@@ -9,9 +9,12 @@
  */
 
 import { ByteReader, BytesError } from '../../base/bytes.js'
-import { grouped } from '../../base/grouped.js'
 import { PartlogError } from '../../model/errors.js'
-import { compareTopicPartitions, type TopicPartition } from '../../model/names.js'
+import {
+  compareTopicPartitions,
+  numbersByTopic,
+  type TopicPartition,
+} from '../../model/names.js'
 import {
   array,
   int32,
@@ -146,11 +149,8 @@ export function decodeAssignment(bytes: Uint8Array): MemberAssignment {
 
 /** Groups partitions by topic, in the order in which topics first occur. */
 export function byTopic(partitions: readonly TopicPartition[]): TopicPartitions[] {
-  const topics = grouped(partitions, ({ topic }) => topic)
-  return [...topics].map(([topic, ofTopic]) => ({
-    topic,
-    partitions: ofTopic.map(({ partition }) => partition),
-  }))
+  const topics = numbersByTopic(partitions)
+  return [...topics].map(([topic, ofTopic]) => ({ topic, partitions: ofTopic }))
 }
 
 export function flat(topics: readonly TopicPartitions[]): TopicPartition[] {
