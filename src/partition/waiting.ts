@@ -15,9 +15,13 @@ interface Waiter {
 export class OffsetWaiters {
   #waiters: Waiter[] = []
 
-  /** Resolves when `advance` has reached `offset`. */
+  /** Resolves when `advance` has reached `offset`, however high the offsets of others are. */
   wait(offset: Offset): Promise<void> {
-    return new Promise((resolve, reject) => this.#waiters.push({ offset, resolve, reject }))
+    return new Promise((resolve, reject) => {
+      // Most offsets are the highest: a lower one is of a batch that was sent again.
+      const place = this.#waiters.findLastIndex(waiter => waiter.offset <= offset) + 1
+      this.#waiters.splice(place, 0, { offset, resolve, reject })
+    })
   }
 
   advance(offset: Offset): void {

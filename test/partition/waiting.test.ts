@@ -18,6 +18,18 @@ describe('waiting for an offset', () => {
     expect(await at(100)).toEqual([3, 5, 5, 9])
   })
 
+  it('a lower offset that is waited for later is reached first', async () => {
+    const waiters = new OffsetWaiters()
+    const reached: number[] = []
+    for (const offset of [9, 3, 9, 5]) void waiters.wait(offset).then(() => reached.push(offset))
+    waiters.advance(5)
+    await Promise.resolve()
+    expect(reached).toEqual([3, 5])
+    waiters.advance(9)
+    await Promise.resolve()
+    expect(reached).toEqual([3, 5, 9, 9])
+  })
+
   it('a failure rejects all waits for offsets', async () => {
     const waiters = new OffsetWaiters()
     const first = waiters.wait(1)
