@@ -17,7 +17,7 @@ export function copyNow(partition: Partition, epoch: LeaderEpoch, handed: Handed
   const { replicaLog: log } = partition
   if (log === undefined || !partition.isFollowing(epoch)) return false
   if (handed.end !== log.logEndOffset || handed.logStartOffset > log.logStartOffset) return false
-  if (handed.records.length > 0 && !partition.isSettledAtOnce) return false
+  if (handed.records.length > 0 && !partition.settled.isAtOnce) return false
   try {
     partition.appendFromLeader(handed, true)
     return true

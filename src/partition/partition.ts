@@ -58,6 +58,7 @@ import {
   type ReaderBounds,
   type Role,
 } from './roles.js'
+import { Settled } from './settled.js'
 import { OffsetWaiters } from './waiting.js'
 
 export class Partition {
@@ -82,12 +83,11 @@ export class Partition {
   /** Other brokers have replicas too: what fails here may work there. */
   #isReplicated = false
   #log: Log | undefined
+  #settled: Settled | undefined
   #highWatermark: Offset = 0
   readonly #committed = new CommittedBytes()
   /** The latest truncation of the log. */
   #truncating: Promise<readonly string[]> = Promise.resolve([])
-  /** The log start that survives a power cut; a follower reports this one to its leader. */
-  #savedStart: Offset = 0
 
   private constructor(options: PartitionOptions, role: Role, log: Log | undefined) {
     this.topicPartition = options.topicPartition
@@ -113,7 +113,7 @@ export class Partition {
     })
     const { logStartOffset, logEndOffset } = log
     partition.#highWatermark = Math.max(logStartOffset, Math.min(highWatermark, logEndOffset))
-    partition.#savedStart = logStartOffset
+    partition.#settled = new Settled(log, options.durability)
     return partition
   }
 
@@ -159,6 +159,10 @@ export class Partition {
   /** The log, whatever the role is; undefined if it could not be opened. */
   get replicaLog(): Log | undefined {
     return this.#log
+  }
+  /** How much of the log is as durable as promised. For a partition whose log is open. */
+  get settled(): Settled {
+    return this.#settled as Settled
   }
   /** The in-sync replicas as the leader sees them; undefined if this broker does not lead. */
   get isr(): InSyncReplicas | undefined {
@@ -419,7 +423,7 @@ export class Partition {
     { records, highWatermark, logStartOffset }: PartitionRead,
     isChecked = false,
   ): void {
-    const log = this.#log as Log
+    const log = this.#followersLog()
     if (records.length > 0) log.appendAsFollower(records, isChecked)
     const end = log.logEndOffset
     this.#setHighWatermark(Math.max(log.logStartOffset, Math.min(highWatermark, end)))
@@ -429,56 +433,22 @@ export class Partition {
     this.changes.notify()
   }
 
-  /**
-   * Makes what was appended as durable as the cluster promises; only then may the leader count it.
-   * Rejects with KAFKA_STORAGE_ERROR while the disk is full.
-   */
-  async settle(): Promise<void> {
-    if (this.#options.durability === 'power') await (this.#log as Log).flushUnlessStalled()
-  }
-
-  /** Nothing need be done for what was appended to be as durable as the cluster promises. */
-  get isSettledAtOnce(): boolean {
-    return this.#options.durability === 'process'
-  }
-
-  /** Makes the log start as durable as the cluster promises; only then is it reported. */
-  async settleStart(): Promise<void> {
-    const { logStartOffset } = this.#log as Log
-    if (logStartOffset <= this.#savedStart) return
-    if (this.#options.durability === 'power') await (this.#log as Log).saveLogStart()
-    this.#savedStart = Math.max(this.#savedStart, logStartOffset)
-  }
-
-  /** The log start that a follower reports: no restart brings back records below it. */
-  get settledStart(): Offset {
-    return this.#savedStart
-  }
-
-  /** True if everything appended is as durable as promised; if not, requests a flush. */
-  get isSettled(): boolean {
-    const log = this.#log as Log
-    if (this.#options.durability !== 'power') return true
-    if (log.durableEndOffset >= log.logEndOffset) return true
-    log.requestFlush()
-    return false
-  }
-
   /** Truncates what the leader does not have; resolves with the files that keep it. */
   async truncateTo(offset: Offset): Promise<readonly string[]> {
-    const log = this.#log as Log
+    const log = this.#followersLog()
     this.#highWatermark = Math.min(this.#highWatermark, offset)
     const keptIn = await (this.#truncating = log.truncateTo(offset))
     this.#setHighWatermark(Math.min(this.#highWatermark, log.logEndOffset))
-    this.#savedStart = Math.min(this.#savedStart, log.logStartOffset) // the log may be empty
+    this.settled.truncated()
     return keptIn
   }
 
   /** Empties the log and starts it at `offset`, because the leader has nothing older. */
   async restartAt(offset: Offset): Promise<readonly string[]> {
-    const keptIn = await (this.#truncating = (this.#log as Log).truncateFullyAndStartAt(offset))
+    const log = this.#followersLog()
+    const keptIn = await (this.#truncating = log.truncateFullyAndStartAt(offset))
     this.#setHighWatermark(offset)
-    this.#savedStart = Math.min(this.#savedStart, offset)
+    this.settled.truncated()
     return keptIn
   }
 
@@ -556,6 +526,12 @@ export class Partition {
 
   #leaderLog(): Log {
     this.#leader()
+    return this.#log as Log
+  }
+
+  /** A leader's log gets records from producers only, and is never cut. */
+  #followersLog(): Log {
+    if (this.#role.kind === 'leader') assert(false, 'a leader copies no log', { of: this.#name })
     return this.#log as Log
   }
 

@@ -95,7 +95,7 @@ export const member = [
   {
     name: 'heartbeats stop after the first',
     file: 'client/group/heartbeat.ts',
-    from: 'void this.#beatOn(signal), ',
+    from: 'void this.#beatOn(this.#run.signal), ',
     to: 'undefined, ',
     by: ['client/group/group-member', 'client/consumer/consumer-groups'],
   },

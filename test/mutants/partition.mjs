@@ -233,9 +233,16 @@ export const partition = [
     by: ['partition/committed-bytes'],
   },
   {
+    name: 'an append that waits for a lower offset waits for all higher ones',
+    file: 'partition/waiting.ts',
+    from: 'this.#waiters.findLastIndex(waiter => waiter.offset <= offset) + 1',
+    to: 'this.#waiters.length',
+    by: ['partition/waiting'],
+  },
+  {
     name: 'a follower counts before it has synced',
     file: 'partition/copy-now.ts',
-    from: '  if (handed.records.length > 0 && !partition.isSettledAtOnce) return false\n',
+    from: '  if (handed.records.length > 0 && !partition.settled.isAtOnce) return false\n',
     to: '',
     by: ['partition/copy-now'],
   },
@@ -255,14 +262,14 @@ export const partition = [
   },
   {
     name: 'a follower confirms a deletion before it is durable',
-    file: 'partition/partition.ts',
-    from: "if (this.#options.durability === 'power') await (this.#log as Log).saveLogStart()",
+    file: 'partition/settled.ts',
+    from: 'if (!this.isAtOnce) await this.#log.saveLogStart()',
     to: '',
     by: ['partition/replicated', 'cluster/deleted-records', 'broker/replication/replica-fetcher'],
   },
   {
     name: 'a follower asks for more before its records are synced',
-    file: 'partition/partition.ts',
+    file: 'partition/settled.ts',
     from: `    log.requestFlush()
     return false`,
     to: '    log.requestFlush()\n    return true',

@@ -39,7 +39,7 @@ export const replication = [
   {
     name: 'a follower confirms deletions that it has not saved',
     file: 'broker/replication/replica-fetcher.ts',
-    from: 'logStartOffset: replica.settledStart,',
+    from: 'logStartOffset: replica.settled.logStart,',
     to: 'logStartOffset: log.logStartOffset,',
     by: ['broker/replication/replica-fetcher', 'cluster/deleted-records'],
   },

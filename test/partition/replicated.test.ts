@@ -174,13 +174,13 @@ describe('the log start that a follower reports', () => {
     await partition.become({ ...VIEW, isr: [1, 2], leader: 2, leaderEpoch: 2 })
     const known = { records: Buffer.alloc(0), highWatermark: 3, logStartOffset: 2 }
     partition.appendFromLeader(known)
-    expect([log.logStartOffset, partition.settledStart]).toEqual([2, 0])
-    await partition.settleStart()
-    await partition.settleStart()
-    expect(partition.settledStart).toBe(2)
+    expect([log.logStartOffset, partition.settled.logStart]).toEqual([2, 0])
+    await partition.settled.settleLogStart()
+    await partition.settled.settleLogStart()
+    expect(partition.settled.logStart).toBe(2)
     expect(saved).toBe(durability === 'power' ? 1 : 0)
     await partition.truncateTo(0)
-    expect(partition.settledStart).toBe(log.logStartOffset)
+    expect(partition.settled.logStart).toBe(log.logStartOffset)
   })
 })
 

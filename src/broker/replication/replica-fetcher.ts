@@ -148,7 +148,7 @@ export class ReplicaFetcher {
       const notBefore = this.#notBeforeMs.get(partition) ?? 0
       if (notBefore > now) nextMs = Math.min(nextMs, notBefore)
       else if (log !== undefined && partition.isFollowing(epoch)) {
-        if (partition.isSettled) targets.push({ partition, epoch, log })
+        if (partition.settled.isAll) targets.push({ partition, epoch, log })
         else nextMs = Math.min(nextMs, now + REPLICA_FETCH_BACKOFF_MS)
       }
     }
@@ -190,7 +190,7 @@ export class ReplicaFetcher {
       currentLeaderEpoch: epoch,
       fetchOffset: log.logEndOffset,
       lastFetchedEpoch: log.epochs.latestEpoch,
-      logStartOffset: replica.settledStart,
+      logStartOffset: replica.settled.logStart,
       partitionMaxBytes: REPLICA_FETCH_MAX_BYTES,
       take: handed => isCurrent() && copyNow(replica, epoch, handed),
     })
@@ -212,7 +212,8 @@ export class ReplicaFetcher {
    * not be saved yet is tried again, and told, with the next fetch.
    */
   #knowsAll({ partition, epoch, log }: Target): boolean {
-    return this.#upToDate.get(partition) === epoch && partition.settledStart >= log.logStartOffset
+    const isStartKnown = partition.settled.logStart >= log.logStartOffset
+    return isStartKnown && this.#upToDate.get(partition) === epoch
   }
 
   /** Applies an answer. True if the log has grown or was truncated. */
@@ -248,9 +249,9 @@ export class ReplicaFetcher {
     }
     const { highWatermark, logStartOffset = 0 } = answer
     partition.appendFromLeader({ records, highWatermark, logStartOffset })
-    if (records.length > 0) await partition.settle()
+    if (records.length > 0) await partition.settled.settle()
     // If the log start cannot be saved, the leader is not told yet, and following continues.
-    await partition.settleStart().catch(() => undefined)
+    await partition.settled.settleLogStart().catch(() => undefined)
     if (records.length === 0) this.#upToDate.set(partition, epoch)
     return records.length > 0
   }
