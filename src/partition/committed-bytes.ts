@@ -3,6 +3,7 @@
  * need not read the log to learn whether it has them.
  */
 
+import { assert } from '../base/assert.js'
 import type { Offset } from '../model/units.js'
 
 export class CommittedBytes {
@@ -16,6 +17,8 @@ export class CommittedBytes {
 
   /** `bytes` were appended, the log now ends at `end`. */
   appended(end: Offset, bytes: number): void {
+    const last = this.#marks.at(-1)?.end ?? 0
+    if (end < last) assert(false, 'a leader appends in order', { last, end })
     this.#marks.push({ end, bytes })
   }
 

@@ -15,6 +15,7 @@
  * that a reader can skip unknown ones.
  */
 
+import { assert } from '../base/assert.js'
 import { ByteReader, ByteWriter, BytesError } from '../base/bytes.js'
 import { UUID_BYTES, uuidFromBytes, uuidToBytes, ZERO_UUID } from '../base/uuid.js'
 
@@ -307,6 +308,11 @@ export function struct<F extends Fields>(fields: F): Type<StructValue<F>> {
   })
   const plainFields = named.filter(field => field.tag === undefined)
   const taggedFields = named.filter(field => field.tag !== undefined)
+  for (const { name, since: first, until: last } of named) {
+    if (first > last) assert(false, 'a field exists in some version', { name, first, last })
+  }
+  const tags = new Set(taggedFields.map(({ tag }) => tag))
+  assert(tags.size === taggedFields.length, 'a tag means one field', { tags: [...tags] })
   return {
     minBytes: plainFields
       .filter(field => field.since === 0 && field.until === Infinity)

@@ -4,6 +4,7 @@
  * every repetition writes the same.
  */
 
+import { assert } from '../../base/assert.js'
 import { backoffMs } from '../../base/backoff.js'
 import { sleep, type Clock } from '../../base/clock.js'
 import { grouped } from '../../base/grouped.js'
@@ -11,6 +12,7 @@ import type { Logger } from '../../base/logger.js'
 import type { Random } from '../../base/random.js'
 import type { ClusterImage } from '../../coordinator/metadata/cluster-image.js'
 import type { Transaction } from '../../coordinator/transactions/kept-transactions.js'
+import { isPrepared } from '../../coordinator/transactions/transaction-states.js'
 import { errorOf, type ErrorCode } from '../../model/errors.js'
 import {
   numbersByTopic,
@@ -58,6 +60,8 @@ export class EndMarkers {
     signal: AbortSignal,
   ): Promise<void> {
     const { clock, random, logger } = this.#options
+    const { transactionalId, state } = transaction
+    assert(isPrepared(state), 'the outcome is decided', { transactionalId, state })
     let missing = transaction.partitions
     for (let round = 1; ; round++) {
       signal.throwIfAborted()
@@ -65,7 +69,6 @@ export class EndMarkers {
       if (missing.length === 0) return
       if (round === ROUNDS_TO_WARN) {
         const names = missing.map(partitionName).join(', ')
-        const { transactionalId } = transaction
         const what = `the end of a transaction of "${transactionalId}"`
         logger.warn(`${what} is not written to ${names} yet`)
       }

@@ -1,5 +1,6 @@
 /* Runs the periodic background work of a broker. */
 
+import { assert } from '../../base/assert.js'
 import type { Clock, Timer } from '../../base/clock.js'
 import type { Logger } from '../../base/logger.js'
 
@@ -14,7 +15,7 @@ export interface Chore {
 /** Runs each chore in the background, and again `intervalMs` after it has ended. */
 export class Housekeeping {
   readonly #timers = new Map<Chore, Timer>()
-  readonly #running = new Set<Promise<void>>()
+  readonly #running = new Map<Chore, Promise<void>>()
   readonly #stopping = new AbortController()
 
   constructor(
@@ -29,13 +30,13 @@ export class Housekeeping {
   async stop(): Promise<void> {
     this.#stopping.abort()
     for (const timer of this.#timers.values()) timer.cancel()
-    await Promise.all(this.#running)
+    await Promise.all(this.#running.values())
   }
 
   #schedule(chore: Chore, delayMs: number): void {
     const onTime = (): void => {
-      const done = this.#run(chore).finally(() => this.#running.delete(done))
-      this.#running.add(done)
+      assert(!this.#running.has(chore), 'a chore runs once at a time', { chore: chore.name })
+      this.#running.set(chore, this.#run(chore))
     }
     this.#timers.set(chore, this.clock.after(delayMs, onTime, 'background'))
   }
@@ -46,6 +47,7 @@ export class Housekeeping {
     } catch (error) {
       this.logger.warn(`${chore.name} failed, will retry`, { error })
     }
+    this.#running.delete(chore)
     if (!this.#stopping.signal.aborted) this.#schedule(chore, chore.intervalMs)
   }
 }

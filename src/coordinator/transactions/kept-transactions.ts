@@ -3,8 +3,10 @@
  * its records.
  */
 
+import { assert } from '../../base/assert.js'
 import { checkStep } from '../../base/states.js'
 import { numbersByTopic, type TopicPartition } from '../../model/names.js'
+import { PRODUCER_EPOCH_MAX } from '../../model/sequences.js'
 import type { Timestamp } from '../../model/units.js'
 import { decodeVersioned, encodeVersioned, kindOf } from '../../protocol/messages/group-records.js'
 import {
@@ -85,6 +87,9 @@ function decoded(transactionalId: string, bytes: Uint8Array): Transaction | unde
 
 export function transactionRecord(transaction: Transaction): JournalRecord {
   const { transactionalId, producerId, producerEpoch, timeoutMs, state } = transaction
+  const isEpoch = producerEpoch >= 0 && producerEpoch <= PRODUCER_EPOCH_MAX
+  assert(isEpoch, 'an epoch of the producer', { transactionalId, producerEpoch })
+  assert(state !== 'Ongoing' || transaction.startedAt >= 0, 'it has begun', { transactionalId })
   const value = {
     producerId,
     producerEpoch,

@@ -5,13 +5,15 @@
  *
  * The end of a transaction has three steps: its outcome is written here (Prepare…), end markers
  * are written to every partition it has touched, then the end of that is written here (Complete…).
- * Once the first step is committed nothing changes the outcome, whoever dies: a new coordinator
+ * Once the first step is committed nothing changes the outcome, whatever dies: a new coordinator
  * writes the markers that may be missing.
  */
 
+import { assert } from '../../base/assert.js'
 import type { Clock } from '../../base/clock.js'
 import { PartlogError, toPartlogError } from '../../model/errors.js'
 import { partitionName, type TopicPartition } from '../../model/names.js'
+import { PRODUCER_EPOCH_MAX } from '../../model/sequences.js'
 import { NONE } from '../../model/units.js'
 import type { Journal } from '../fold/journal.js'
 import { StateMachine, type Decision } from '../fold/state-machine.js'
@@ -24,8 +26,8 @@ import {
 } from './kept-transactions.js'
 import { isPrepared, TRANSACTION_STATES, type TransactionState } from './transaction-states.js'
 
-/** The last epoch of a producer id; then it gets another id. */
-const EPOCH_MAX = 32_766
+/** The last epoch that a producer gets; the one above it is for end markers of Kafka's. */
+const EPOCH_MAX = PRODUCER_EPOCH_MAX - 1
 const TRANSACTIONAL_IDS_MAX = 100_000
 
 export interface TransactionSettings {
@@ -82,6 +84,7 @@ export class TransactionCoordinator {
 
   /** Stops coordinating: every later request fails with `error`. */
   resign(error: PartlogError): void {
+    assert(this.#resignedWith === undefined, 'a coordinator resigns once')
     this.#resignedWith = error
   }
 
@@ -200,6 +203,8 @@ export class TransactionCoordinator {
   }
 
   #ended(known: Transaction, isCommit: boolean): Decision<Transaction> {
+    const { transactionalId, state: before } = known
+    assert(before === 'Ongoing', 'only an open transaction is ended', { transactionalId, before })
     const state: TransactionState = isCommit ? 'PrepareCommit' : 'PrepareAbort'
     const prepared = { ...known, state, updatedAt: this.#options.clock.now() }
     return { records: [transactionRecord(prepared)], answer: prepared }

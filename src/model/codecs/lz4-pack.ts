@@ -9,13 +9,21 @@
  */
 
 import { LENGTH_MASK, MORE } from './lz4-block.js'
-import { hashAt, MATCH_MIN, matchEnd, sameFour, TABLE_BITS, type Packing } from './packing.js'
+import {
+  checkBlock,
+  hashAt,
+  MATCH_MIN,
+  matchEnd,
+  PACKED_BLOCK_MAX,
+  sameFour,
+  TABLE_BITS,
+  type Packing,
+} from './packing.js'
 
-const BLOCK_MAX = 64 * 1024
 /** Positions in the block, of four bytes by their hash. 0 is the first position, or none. */
 const table = new Uint16Array(1 << TABLE_BITS)
 /** For each position, how far back the position before it with the same hash is; 0 ends it. */
-const chain = new Uint16Array(BLOCK_MAX)
+const chain = new Uint16Array(PACKED_BLOCK_MAX)
 const LAST_LITERAL_BYTES = 5
 const MATCH_MARGIN_BYTES = 12
 const SKIP_SHIFT = 6
@@ -28,6 +36,7 @@ export function packedMax(size: number): number {
 /** Packs `bytes[start, end)`, at most 64 KiB, behind what there is, the fast way. */
 export function packBlock(work: Packing, start: number, end: number): void {
   const { bytes } = work
+  checkBlock(work, end - start, packedMax(end - start))
   table.fill(0)
   const limit = end - MATCH_MARGIN_BYTES
   const matchLimit = end - LAST_LITERAL_BYTES
@@ -61,6 +70,7 @@ const found = { end: 0, distance: 0 }
 /** Like `packBlock`, the thorough way: looks at up to `tries` places for each match. */
 export function packBlockWell(work: Packing, [start, end]: Range, tries: number): void {
   const { bytes } = work
+  checkBlock(work, end - start, packedMax(end - start))
   table.fill(0)
   const limit = end - MATCH_MARGIN_BYTES
   const search: Search = { bytes, start, limit: end - LAST_LITERAL_BYTES, tries, known: start }

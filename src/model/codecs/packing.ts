@@ -1,10 +1,22 @@
 /* What the packers of snappy and lz4 have in common: how they look for matches. */
 
+import { assert } from '../../base/assert.js'
+
 /** What is packed, and where to. `out` moves on. */
 export interface Packing {
   readonly bytes: Buffer
   readonly into: Buffer
   out: number
+}
+
+/** A block whose positions fit into the tables, 16 bits each. */
+export const PACKED_BLOCK_MAX = 64 * 1024
+
+/** Asserts that a block of this size can be packed, into `roomNeeded` bytes at most. */
+export function checkBlock({ into, out }: Packing, size: number, roomNeeded: number): void {
+  assert(size <= PACKED_BLOCK_MAX, 'a block is small', { size })
+  // A Buffer would drop what is written behind its end.
+  assert(roomNeeded <= into.length - out, 'room for a block', { roomNeeded, out })
 }
 
 /** A match has at least so many bytes: those that are hashed. */

@@ -3,7 +3,15 @@
  * last, and the first match is taken. The longer nothing is found, the larger the steps.
  */
 
-import { hashAt, MATCH_MIN, matchEnd, sameFour, TABLE_BITS, type Packing } from './packing.js'
+import {
+  checkBlock,
+  hashAt,
+  MATCH_MIN,
+  matchEnd,
+  sameFour,
+  TABLE_BITS,
+  type Packing,
+} from './packing.js'
 
 /** Positions in the block, of four bytes by their hash. 0 is the first position, or none. */
 const table = new Uint16Array(1 << TABLE_BITS)
@@ -24,6 +32,7 @@ export function packedMax(size: number): number {
 /** Packs `bytes[start, end)`, at most 64 KiB, behind what there is. */
 export function packBlock(work: Packing, start: number, end: number): void {
   const { bytes } = work
+  checkBlock(work, end - start, packedMax(end - start))
   putSize(work, end - start)
   table.fill(0)
   const limit = end - MARGIN_BYTES
