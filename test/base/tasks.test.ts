@@ -120,7 +120,7 @@ describe('a promise that can be given up', () => {
   it('an abortable promise rejects with the reason when aborted, before or during', async () => {
     const never = new Promise<void>(() => undefined)
     await expect(abortable(never, AbortSignal.abort(new Error('before')))).rejects.toThrow('before')
-    // What it rejects with later is nobody's business; unheard it would end the process.
+    // A later rejection must not count as unhandled: that would end the process.
     const late = Promise.reject(new Error('late'))
     await expect(abortable(late, AbortSignal.abort(new Error('before')))).rejects.toThrow('before')
     await new Promise(resolve => setImmediate(resolve))

@@ -27,5 +27,5 @@ it('no turn is due after a wait in which others have run', async () => {
   expect(turns.isDue).toBe(false)
   await clock.advance(6)
   await turns.whileWaiting(Promise.resolve())
-  expect(turns.isDue).toBe(true) // nobody else has run
+  expect(turns.isDue).toBe(true) // no other work has run
 })

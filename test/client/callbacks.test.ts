@@ -1,5 +1,5 @@
 /**
- * Code of the application that partlog calls, and that throws: whoever hears of it is told which
+ * Code of the application that partlog calls, and that throws: the error says which
  * function it was, and gets the very error as its cause. No broker is blamed.
  */
 

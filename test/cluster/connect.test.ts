@@ -126,7 +126,7 @@ function withoutEpoch({ leaderEpoch, ...partition }: PartitionDescription) {
   return partition
 }
 
-/** Everything there is, read by a group of two; sorted, because nobody says who reads what. */
+/** Everything there is, read by a group of two; sorted, because either member may read any record. */
 async function read(cluster: KafkaCluster, count: number): Promise<unknown> {
   const records: { readonly partition: number; readonly offset: number }[] = []
   const members = [cluster.consumer(reader), cluster.consumer(reader)]
@@ -392,7 +392,7 @@ describe.each(['elsewhere', 'in this process'])('acks 0, brokers %s', place => {
 describe('a password', () => {
   const PLAIN = { mechanism: 'plain', username: 'alice', password: 'secret' } as const
 
-  /** A broker that wants a password; counts who was let in. */
+  /** A broker that wants a password; counts the clients that it lets in. */
   function guard(lifetimeMs = 0) {
     const state = { letIn: 0, mechanism: '' }
     let scram: ReturnType<typeof scramServer> | undefined

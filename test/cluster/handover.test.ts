@@ -70,7 +70,7 @@ describe('after a crash of everything', () => {
     expect(copiesIn(all)).toEqual([3, 3, 3])
   })
 
-  /** A cluster nobody closes. */
+  /** A cluster that is not closed. */
   async function openedOn(disk: MemoryDisk, options: ClusterOptions) {
     const cluster = await Cluster.onDisk(disk, options)
     const producer = cluster.producer()

@@ -137,7 +137,7 @@ describe('a folder', () => {
     expect(place?.offset).toBe(1)
   })
 
-  it('a folder has one owner at a time, whom the error names', async () => {
+  it('a folder has one owner at a time, and the error names it', async () => {
     const dir = newFolder()
     const owner = await opened(dir)
     const refused = await Cluster.open({ dir }).catch((error: unknown) => error)

@@ -18,7 +18,7 @@ it('offsets expire when their group was empty for offsetsRetentionMinutes', asyn
   const leaving = cluster.consumer({ groupId: 'leaving' })
   await leaving.subscribe(['orders'])
   await leaving.commit({ offsets: [{ ...place, offset: 1 }] })
-  await clock.advance(30 * MINUTE) // nobody reads, so both are out of their groups by now
+  await clock.advance(30 * MINUTE) // neither reads, so both have left their groups by now
   void living.run({ eachRecord: () => undefined })
   await clock.advance(0)
   await living.ready()

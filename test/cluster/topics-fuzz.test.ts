@@ -25,7 +25,7 @@ const SEEDS = env('TOPICS_FUZZ_SEEDS') ?? (FIRST === undefined ? undefined : 1)
 
 const TOPICS = ['ta', 'tb', 'tc']
 const STEPS = 70
-/** Records are deleted from this partition: whether a reader was faster nobody can tell. */
+/** Records are deleted from this partition: whether a reader was faster is unknown. */
 const TRIMMED = 3
 
 /** What may come of a call about a topic that may be gone, be there already, or be another one. */

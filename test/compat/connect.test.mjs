@@ -251,7 +251,7 @@ async function shareGroup(t, cluster, kafka) {
   await producer.close()
 }
 
-describe('partlog clients that say who they are', { skip: missingKafka() }, () => {
+describe('partlog clients with names of their own', { skip: missingKafka() }, () => {
   const login = { username: 'alice', password: 'secret' }
   let broker
   let ports

@@ -126,7 +126,7 @@ test('a session of kafkajs through the socket factory', { timeout: 120_000 }, as
   await waitFor('80 records', () => new Set(seen.map(({ value }) => value)).size >= 80)
   assert.deepEqual([...new Set(seen.map(({ name }) => name))].sort(), ['one', 'two'])
 
-  // A broker dies: nobody has to be told. But for another producer: when a leader dies under a
+  // A broker dies: clients need not be told. But for another producer: when a leader dies under a
   // send, kafkajs 2.2.4 resolves it without having sent that leader's records to the next one.
   const coordinator = leadersOf(cluster, '__consumer_offsets')[partitionOfGroup('billing', 3)]
   const leader = leadersOf(cluster, TOPIC).find(id => id !== coordinator)

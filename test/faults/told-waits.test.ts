@@ -1,6 +1,6 @@
 /**
- * Faults that pass are tried again by those who send, for minutes. Who looks after the process
- * learns of it from the logger, once per fault, long before anything is given up.
+ * Faults that pass are tried again for minutes. The operator of the process learns of it from the
+ * logger, once per fault, long before anything is given up.
  */
 
 import { describe, expect, it, onTestFinished } from 'vitest'

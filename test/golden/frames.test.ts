@@ -30,7 +30,7 @@ const NOT_HERE: Readonly<Record<string, readonly string[]>> = {
   'confluent-node': ['69 v0'],
 }
 
-/** Requests with bytes behind them that nobody reads: three, in librdkafka 2.15. */
+/** Requests followed by bytes that are not read: three, in librdkafka 2.15. */
 const NOT_CANONICAL: Readonly<Record<string, readonly string[]>> = {
   'confluent-node': ['request 3 v13'],
 }

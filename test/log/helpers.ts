@@ -62,7 +62,7 @@ export async function create(w: World): Promise<Log> {
   return log
 }
 
-/** A log that nobody has led yet. */
+/** A log that was not led yet. */
 export async function createEmpty(w: World): Promise<Log> {
   return await createLog(contextOf(w), TOPIC_ID)
 }

@@ -86,7 +86,7 @@ async function filled(how: 'closed' | 'abandoned' = 'closed'): Promise<House> {
   return h
 }
 
-describe('a log whose files nobody has synced', () => {
+describe('a log with files that were never synced', () => {
   it.each(['closed', 'abandoned'] as const)('%s: they are, with its first records', async how => {
     const h = house()
     const manager = await openHouse(h)

@@ -98,7 +98,7 @@ describe('laggards', () => {
   })
 })
 
-describe('who may join', () => {
+describe('joining the ISR', () => {
   it.each<[string, number, number, number, boolean]>([
     ['that has everything may join the ISR', 10, 10, 10, true],
     ['behind the high watermark may not join the ISR', 9, 10, 5, false],

@@ -11,7 +11,7 @@ import { batchOf, contextOf, copied, create, history, TOPIC_ID, world } from '..
 const DEAD = 9
 const BOUNDS = { maxBytes: 1_000_000, minOneBatch: true }
 
-/** A partition on broker 1, as it is before anybody leads it. */
+/** A partition on broker 1, as it is before it has a leader. */
 async function opened(settings: Record<string, unknown> = {}, w = world(settings)) {
   const { topicPartition, clock } = contextOf(w)
   const isAlive = (brokerId: number): boolean => brokerId !== DEAD
@@ -308,7 +308,7 @@ describe('min.insync.replicas', () => {
     expect(() => partition.append(batchOf(['a']), true)).toThrow('NOT_ENOUGH_REPLICAS')
     expect(partition.log.logEndOffset).toBe(0)
     expect(partition.append(batchOf(['a'])).lastOffset).toBe(0)
-    expect(partition.highWatermark).toBe(0) // stands still, so nobody reads it
+    expect(partition.highWatermark).toBe(0) // stands still, so it is not read
   })
 
   it('min.insync.replicas is checked again after the append', async () => {
@@ -352,7 +352,7 @@ describe('a follower', () => {
     partition.appendFromLeader({ records: NOTHING, highWatermark: 9, logStartOffset: 0 })
     expect(marks()).toEqual([0, 4])
     partition.appendFromLeader({ records: NOTHING, highWatermark: 2, logStartOffset: 0 })
-    expect(marks()).toEqual([0, 2]) // of a new leader, who does not know yet
+    expect(marks()).toEqual([0, 2]) // of a new leader, which does not know yet
     await partition.truncateTo(1)
     expect(marks()).toEqual([0, 1])
   })
@@ -434,7 +434,7 @@ describe('a new leader', () => {
 
   it('a new leader knows the end once its epoch is committed, and wakes readers then', async () => {
     const { partition } = await leading({ before: 3 })
-    // What it led alone was committed; nobody has told how far the leader in between had come.
+    // What it led alone was committed; it is unknown how far the leader in between had come.
     expect([partition.highWatermark, partition.visibleEnd]).toEqual([3, 3])
     partition.append(batchOf(['a']))
     const before = partition.committedBytes

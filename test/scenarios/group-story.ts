@@ -1,4 +1,4 @@
-/** The life of consumer groups, written down: who comes and goes, who owns and reads what. */
+/** The life of consumer groups, written down: members that come and go, what each owns and reads. */
 
 import { expect, onTestFinished } from 'vitest'
 import { Deferred } from '../../src/base/tasks.js'

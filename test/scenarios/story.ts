@@ -134,7 +134,7 @@ export class Story {
     return found?.partitions[partition] as PartitionView
   }
 
-  /** Who runs, and whom the controller counts on. */
+  /** The brokers that run, and those that the controller counts on. */
   showBrokers(): void {
     for (const { id, rack, isRunning, isAlive } of this.cluster.describe().brokers) {
       const runs = isRunning ? 'runs' : 'does not run'
@@ -142,7 +142,7 @@ export class Story {
     }
   }
 
-  /** The batches in a log: who numbered them, and how. */
+  /** The batches in a log: the producer that numbered them, and how. */
   async showBatches(broker: number, topic = 'orders', partition = 0): Promise<void> {
     const file = this.disk.open(`broker-${broker}/${topic}-${partition}/${'0'.repeat(20)}.log`)
     const bytes = await file.read(0, file.size)

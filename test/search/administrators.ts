@@ -1,4 +1,4 @@
-/** The programs of those who administer a cluster: one act after the other, each noted. */
+/** The programs that administer a cluster: one act after the other, each noted. */
 
 import type { Random } from '../../src/base/random.js'
 import type { AdminClient } from '../../src/client/admin/admin-api.js'

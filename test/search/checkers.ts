@@ -152,7 +152,7 @@ const nothingIsInvented: Checker = run => {
       if (offset <= before) wrong.push(`${nameOf(log)}: ${offset} comes after ${before}`)
       before = offset
       if (value !== null && !known.has(value)) {
-        wrong.push(`${nameOf(log)} at ${offset}: nobody sent ${value}`)
+        wrong.push(`${nameOf(log)} at ${offset}: ${value} was never sent`)
       }
       return wrong
     })
@@ -188,7 +188,7 @@ const ordersAreKept: Checker = run => {
 
 // ── what was read ────────────────────────────────────────────────────────────────────────
 
-/** What a consumer saw at an offset is what everybody sees there. */
+/** All consumers see the same record at an offset. */
 const readsRepeat: Checker = run => {
   const seen = new Map<string, string | null>()
   return run.steadyReadings.flatMap(reading =>
@@ -345,7 +345,7 @@ const topicsAreLinear: Checker = run => {
   })
 }
 
-/** Records are deleted when somebody asks for it, up to where he asked, and then for good. */
+/** Records are deleted when a call asks for it, up to its offset, and then for good. */
 const deletionsAreAsked: Checker = run =>
   run.logs.flatMap(log => {
     const { isRemade, isRetained, allowsUnclean } = run.facts(log.topic)

@@ -79,7 +79,7 @@ describe('a history', () => {
 
   const deletion = { topic, partition: 0, atMs: 0 }
 
-  it('records are deleted up to where somebody asked, and stay deleted', () => {
+  it('records are deleted up to the offset of the call, and stay deleted', () => {
     const history = new History()
     expect(checked(history)).toEqual(['deletionsAreAsked'])
     history.deletions.push({ ...deletion, offset: 2, start: 2 })

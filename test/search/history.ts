@@ -49,7 +49,7 @@ export interface Reading {
   readonly partition: number
   readonly generation: number
   readonly beganAtMs: number
-  /** Committed offsets that somebody had seen before; −1: none. */
+  /** Committed offsets that a program had seen before; −1: none. */
   readonly committedBefore: number
   readonly reads: Read[]
   endedAtMs: number
@@ -65,7 +65,7 @@ export interface Commit {
   readonly how: 'committed' | 'seen'
 }
 
-/** What somebody asked of a topic. */
+/** What a program asked of a topic. */
 export type Asked =
   | { readonly act: 'make'; readonly partitions: number; readonly settings: Settings }
   | { readonly act: 'grow'; readonly partitions: number }
@@ -128,7 +128,7 @@ export interface TopicFacts {
   readonly allowsUnclean: boolean
   /** It was deleted and made again: offsets and commits begin anew. */
   readonly isRemade: boolean
-  /** Records are deleted only when somebody asks for it. */
+  /** Records are deleted only when a call asks for it. */
   readonly isRetained: boolean
   /** The lowest `min.insync.replicas` it may have. */
   readonly minInSync: number

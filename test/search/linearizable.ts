@@ -6,7 +6,7 @@
  */
 
 export interface Call {
-  /** When it began and ended; `to` is Infinity if nobody knows. */
+  /** When it began and ended; `to` is Infinity if that is unknown. */
   readonly from: number
   readonly to: number
 }

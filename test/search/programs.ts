@@ -43,7 +43,7 @@ type Record_ = {
 
 export function producerProgram(stage: Stage, shape: ProducerShape): Program {
   let begun = 0
-  /** Topics that nobody makes again. */
+  /** Topics that are not made again. */
   const gone = new Set<string>()
   return async own => {
     const { cluster, life, sleep } = own

@@ -201,7 +201,7 @@ class SeedRun {
     this.#isPeaceful = true
   }
 
-  /** At rest everybody sees what the topics are. */
+  /** At rest all programs see the same topics. */
   async #lookAtTopics(): Promise<void> {
     const { admin } = this.#world.cluster
     for (const { topic } of this.#shape.topics) {

@@ -23,7 +23,7 @@ export interface TopicShape {
   readonly allowsUnclean: boolean
   /** It is deleted and made again. */
   readonly isRemade: boolean
-  /** Records are deleted only when somebody asks for it. */
+  /** Records are deleted only when a call asks for it. */
   readonly isRetained: boolean
   /** The lowest `min.insync.replicas` it may have. */
   readonly minInSync: number

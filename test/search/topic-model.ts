@@ -1,4 +1,4 @@
-/** What a topic is for those who administer it: there or not, its partitions, its settings. */
+/** What a topic is to its administrators: there or not, its partitions, its settings. */
 
 import type { Change } from './history.js'
 import type { Model } from './linearizable.js'

@@ -2,7 +2,7 @@
  * Two to twenty processes want one folder; the owner is killed, or lets go, and they try again.
  *
  * All of them append lines to one file, so the kernel orders what they say: `o` when a process has
- * opened the folder, `h` while it holds it, `r` before it closes it. The one who opens while
+ * opened the folder, `h` while it holds it, `r` before it closes it. A process that opens while
  * another holds would stand between two lines of the other.
  */
 

@@ -7,7 +7,7 @@
  *
  * Without a limit each scenario runs once. Exit code 1 if a promise was broken; a scenario for
  * which the machine lacks something is skipped, with the reason. The seed repeats what is chosen:
- * who is killed, when and where. What processes do meanwhile is up to the machine.
+ * which process is killed, when and where. What processes do in between is up to the machine.
  */
 
 import { parseArgs } from 'node:util'

@@ -416,7 +416,7 @@ export async function folders(): Promise<void> {
 }
 
 export function errors(error: unknown): ErrorCode | undefined {
-  // @ts-expect-error nobody knows yet what it is
+  // @ts-expect-error its type is not known
   error.code
   if (isPartlogError(error, 'LOCKED')) {
     same<typeof error, PartlogError>(true)

@@ -47,7 +47,7 @@ describe('an answer to Produce', () => {
     ['an offset', 87, changed(batch => batch.writeBigInt64BE(5n, 0)), {}],
     ['another number of records', 87, changed(batch => batch.writeInt32BE(3, 57)), {}],
     ['a control batch', 87, changed(batch => batch.writeInt16BE(0x20, 21)), {}],
-    ['zstd of those who do not know it', 76, vector('zstd'), { version: 6 }],
+    ['zstd of a version that does not know it', 76, vector('zstd'), { version: 6 }],
     ['zstd', 0, vector('zstd'), { version: 7 }],
     ['snappy', 0, vector('snappy'), {}],
     ['lz4', 0, vector('lz4'), {}],

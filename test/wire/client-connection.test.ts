@@ -79,7 +79,7 @@ describe('a connection to a broker', () => {
   it.each([
     ['closes', (theirs: MemorySocket) => void theirs.end(), 'the broker has closed it'],
     [
-      'answers what nobody asked',
+      'an answer without a request',
       (theirs: MemorySocket) =>
         void theirs.write(
           encodeResponse(HEARTBEAT, { version: 3, correlationId: 9 }, { errorCode: 0 }),
@@ -135,7 +135,7 @@ describe('a connection to a broker', () => {
 
   it('a request that cannot be sent in time fails', async () => {
     const { connection, clock, theirs } = connected()
-    theirs.pause() // nobody reads
+    theirs.pause() // it does not read
     const large = {
       name: 'orders',
       partitionData: [{ index: 0, records: Buffer.alloc(1_000_000) }],

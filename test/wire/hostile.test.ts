@@ -32,7 +32,7 @@ async function shop(limits: ListenOptions = {}) {
   const listening = await cluster.listen({ port: 0, ...limits })
   const [address = ''] = listening.bootstrap
   const connect = (): WireClient => reach(address)
-  /** Nothing was stored, nobody is left, and those of the process are served. */
+  /** Nothing was stored, no connection is left, and clients in the process are served. */
   const isUnharmed = async (): Promise<void> => {
     await until(() => listening.connectionCount === 0)
     expect(await cluster.admin.listTopics()).toEqual(['orders'])

@@ -59,7 +59,7 @@ describe('topics', () => {
     const { cluster, clock } = await world(1, { autoCreateTopics: false })
     const sent = cluster.producer().send({ topic: 'fresh', messages: [{ value: 'a' }] })
     sent.catch(() => undefined)
-    expect(await isPending(sent, clock)).toBe(true) // it may be made by somebody else
+    expect(await isPending(sent, clock)).toBe(true) // another client may make it
     await clock.advance(60_000)
     await expect(sent).rejects.toMatchObject({ code: 'UNKNOWN_TOPIC_OR_PARTITION' })
     expect(await cluster.admin.listTopics()).toEqual(['orders'])

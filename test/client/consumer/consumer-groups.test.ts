@@ -443,7 +443,7 @@ describe('a member whose heartbeat is refused', () => {
     })
     const { memberId } = one.groupMetadata()
     refuseOne(code)
-    await all.clock.advance(60_000) // the group waits for who it knows
+    await all.clock.advance(60_000) // the group waits for the members it knows
     await stable(all, one)
     expect(counts(one)).toEqual([2])
     return { told, isSame: one.groupMetadata().memberId === memberId }

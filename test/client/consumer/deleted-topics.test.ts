@@ -1,6 +1,6 @@
 /**
  * Topics that are deleted while a group reads them, and made anew: the group goes on with what is
- * there, nobody waits for what is not, nobody brings it back, and nothing of the old one counts for
+ * there, no call waits for what is not, nothing brings it back, and nothing of the old one counts for
  * a new one.
  */
 
@@ -130,7 +130,7 @@ describe('a topic that is gone', () => {
     const all = await twoTopics()
     const { cluster, clock } = all
     let isDeleted = false
-    // The leader has shared out a topic that is deleted before anybody has looked for offsets.
+    // The leader has shared out a topic that is deleted before any member has asked for offsets.
     intercept((api, _request, next) => {
       if (api !== 'OffsetFetch' || isDeleted) return next()
       isDeleted = true

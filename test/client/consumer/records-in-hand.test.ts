@@ -1,4 +1,4 @@
-/** A rebalance waits for records that members have in hand: what ends that, and who is named. */
+/** A rebalance waits for records that members have in hand: what ends that, and which member is named. */
 
 import { describe, expect, it } from 'vitest'
 import type { Consumer } from '../../../src/client/consumer/consumer-api.js'

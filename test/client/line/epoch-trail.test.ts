@@ -20,7 +20,7 @@ describe('the epoch of the last record before a position', () => {
     ['3@0 5@4', 4, 3],
     ['3@0 5@4', 5, 5],
     ['3@0 3@2 5@4 5@6', 9, 5],
-    ['3@0 -1@4', 9, -1], // nobody says who wrote what came last
+    ['3@0 -1@4', 9, -1], // the epoch of the last records is unknown
     ['5@0 3@4', 9, 3], // not as brokers write: what was known does not count
     ['5@0 3@4', 3, -1],
   ])('after batches %j the epoch of the record before %i is %i', (batches, position, epoch) => {

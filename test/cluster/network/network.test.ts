@@ -149,7 +149,7 @@ describe('a node that goes away', () => {
       outcomeUnknown: true,
       retriable: true,
     })
-    for (const node of nodes.slice(1)) node.answer() // the late answers reach nobody
+    for (const node of nodes.slice(1)) node.answer() // the late answers are dropped
     await clock.advance(0)
     expect(order.slice(2)).toEqual(['to 3'])
   })
@@ -458,7 +458,7 @@ describe('a client that does not wait for ever', () => {
     network.delay(0, { answers: true })
     await ask(patient(world), 2, 'b')
     first.isHolding = false
-    note(order, 'c', ask(patient(world), 1, 'c')) // not behind what nobody waits for
+    note(order, 'c', ask(patient(world), 1, 'c')) // not behind a message without a waiting sender
     await clock.advance(0)
     expect(order.at(-1)).toBe('c')
     expect(clock.pendingTimers).toBe(0)

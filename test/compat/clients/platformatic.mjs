@@ -129,7 +129,7 @@ class Platformatic {
 
 /**
  * When the leader of a partition dies, the stream of its records fails as soon as the metadata has
- * no such broker any more: who reads has to begin again.
+ * no such broker any more: a reader has to begin again.
  */
 class Reader {
   #consumer

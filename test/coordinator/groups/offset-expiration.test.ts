@@ -34,7 +34,7 @@ async function withMember(request: Partial<Parameters<typeof newcomer>[0]> = {})
   return { ...world, member, commit, pass }
 }
 
-describe('offsets of a group that nobody ever joined', () => {
+describe('offsets of a group that never had a member', () => {
   it('committed offsets without a group expire one by one, and the group with the last one', async () => {
     const world = await groupWorld(undefined, settings)
     const { groups, clock } = world

@@ -7,7 +7,7 @@ import { groupWorld, saying, Someone, stableParty, type GroupWorld } from './gro
 const orders = (...partitions: number[]) =>
   partitions.map(partition => ({ topic: 'orders', partition }))
 
-/** Everybody joins, those who are new first, and gets what it is told. */
+/** All members join, the new ones first, and get their assignments. */
 async function round(
   { groups, clock }: GroupWorld,
   ...shares: readonly (readonly [Someone, ...number[]])[]

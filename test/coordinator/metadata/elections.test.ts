@@ -55,7 +55,7 @@ describe('a member that comes back without its end, where unclean elections are 
   it.each<[string, Record<number, LogEnd>, object]>([
     ['does not win over one with more', { 1: at(4, 8), 2: at(4, 9) }, { leader: 2, isr: [2] }],
     ['nor over a later epoch', { 1: at(3, 99), 2: at(4, 1) }, { leader: 2, isr: [2] }],
-    ['wins when nobody has more', { 1: at(4, 9), 2: at(4, 9), 3: at(3, 50) }, { leader: 1 }],
+    ['wins when no replica has more', { 1: at(4, 9), 2: at(4, 9), 3: at(3, 50) }, { leader: 1 }],
   ])('%s', (_, ends, expected) => {
     const change = electOnline(partition([1], -1), rules([1, 2, 3], true, ends))
     expect(change).toMatchObject({ isUnclean: 'isr' in expected, ...expected })

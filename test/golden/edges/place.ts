@@ -1,4 +1,4 @@
-/** Where the edges are: what is asked there, and names that nobody has. */
+/** Where the edges are: what is asked there, and names that belong to nothing. */
 
 import type { ApiName, Request, Response } from '../../../src/protocol/api.js'
 import { wireApi } from '../../../src/protocol/framing.js'

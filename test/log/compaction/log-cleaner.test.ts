@@ -359,7 +359,7 @@ describe('what happens meanwhile', () => {
       if (isPaused) await goOn.promise
       await turn()
     }
-    // Every look at the clock finds that it is somebody else's turn.
+    // Every look at the clock says that other work is due.
     let ms = 0
     w.clock.monotonicMs = () => (ms += 10)
     const free = (): void => {

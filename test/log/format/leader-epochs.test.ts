@@ -114,7 +114,7 @@ describe('the end of an epoch', () => {
     ['0:0 2:61 5:92', 4, 100, 2, 92],
     // Older than all: everything here is newer.
     ['3:10 5:92', 2, 100, 2, 10],
-    // Newer than all: nobody here can say.
+    // Newer than all: unknown here.
     ['0:0 2:61 5:92', 6, 100, -1, -1],
   ] as const)('%s, asked for %i with log end %i: %i, %i', (known, asked, end, epoch, endOffset) => {
     expect(epochs(known).endOffsetFor(asked, end)).toEqual({ epoch, endOffset })

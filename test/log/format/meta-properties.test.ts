@@ -96,7 +96,7 @@ describe('the cluster that folders belong to', () => {
     ['all say the same', { controller: 'c', 'broker-1': 'c' }, 'c'],
     ['the controller has lost its file', { controller: '', 'broker-1': 'c' }, 'c'],
     ['a broker has lost it', { controller: 'c', 'broker-1': '' }, 'c'],
-    ['nobody says', { controller: '', 'broker-1': '' }, undefined],
+    ['no file says', { controller: '', 'broker-1': '' }, undefined],
   ])('%s', async (_, ids, expected) => {
     expect(await clusterIdIn(await disk(ids), FOLDERS)).toBe(expected)
   })

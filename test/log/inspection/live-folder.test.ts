@@ -1,4 +1,4 @@
-/** Folders that are read while somebody writes them: what is seen half is looked at again. */
+/** Folders that are read while a process writes them: what was seen half-written is read again. */
 
 import { describe, expect, it } from 'vitest'
 import type { Disk } from '../../../src/disk/disk.js'

@@ -1,4 +1,4 @@
-/** Files and offsets that nobody has planned for end in typed errors, never in an assertion. */
+/** Unforeseen files and offsets end in typed errors, never in an assertion. */
 
 import { describe, expect, it } from 'vitest'
 import { MemoryDisk } from '../../../src/disk/memory-disk.js'

@@ -195,7 +195,7 @@ describe('snapshots', () => {
     const segments = segmentsIn(w)
     expect(segments[0]).toBeGreaterThan(0)
     expect(snapshotsIn(w)).toEqual(segments)
-    expect(next(log)).toBe(30) // who has written is known, whether the records are there or not
+    expect(next(log)).toBe(30) // the producer is known, whether its records are there or not
     await log.abandon()
     const { log: again } = await open(w, { recoveryPoint: segments[0] as number })
     expect(next(again)).toBe(30)

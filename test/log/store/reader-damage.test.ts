@@ -1,6 +1,6 @@
 /**
  * What the checksum of a batch leaves out, what an index says, and files that are shorter than they
- * were: whoever reads gets what was written, or hears of the damage. Never less, and never silence.
+ * were: a reader gets what was written, or an error that names the damage. Never less, and never silence.
  */
 
 import { describe, expect, it } from 'vitest'
@@ -179,7 +179,7 @@ describe.each(POLICIES)('a closed segment that lost its end, cleanup.policy %s',
   })
 })
 
-/** A disk on which one file is shorter, from a moment on, than those believe who have it open. */
+/** A disk on which one file gets shorter while it is open. */
 function shortening(disk: MemoryDisk, path: string) {
   let size = Infinity
   const withShortReads = (file: DiskFile): DiskFile =>

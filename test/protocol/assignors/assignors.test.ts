@@ -176,7 +176,7 @@ const KNOWN: readonly (readonly [string, AssignorCase])[] = [
     },
   ],
   [
-    'range: co-partitioned topics by rack, but nobody gets more than its share',
+    'range: co-partitioned topics by rack, but no member gets more than its share',
     {
       assignor: 'range',
       topics: { t1: 4, t2: 4 },
@@ -227,7 +227,7 @@ const KNOWN: readonly (readonly [string, AssignorCase])[] = [
     },
   ],
   [
-    'sticky: everybody below the quota keeps what it has',
+    'sticky: each member below the quota keeps what it has',
     {
       assignor: 'sticky',
       topics: { t1: 2, t2: 3 },
@@ -240,7 +240,7 @@ const KNOWN: readonly (readonly [string, AssignorCase])[] = [
     },
   ],
   [
-    'sticky: who has one more already, and who has the quota, get nothing',
+    'sticky: members that have the quota, or one more, get nothing',
     {
       assignor: 'sticky',
       topics: { t: 4 },
@@ -266,7 +266,7 @@ const KNOWN: readonly (readonly [string, AssignorCase])[] = [
     },
   ],
   [
-    'sticky: what was held by nobody since goes back to nobody else',
+    'sticky: partitions without an owner since go back to their last owner only',
     {
       assignor: 'sticky',
       topics: { t0: 3, t1: 3, t2: 3, t3: 3 },
@@ -303,7 +303,7 @@ const KNOWN: readonly (readonly [string, AssignorCase])[] = [
     },
   ],
   [
-    'sticky: nobody gets a second one more, also when only it is near',
+    'sticky: no member gets two more than the quota, even if only it is near',
     {
       assignor: 'sticky',
       topics: { t: 7 },

@@ -1,11 +1,11 @@
-/** Members, topics and claims as numbers: who owned what, and whose claim holds. */
+/** Members, topics and claims as numbers: which member owned what, and which claim holds. */
 
 import { describe, expect, it } from 'vitest'
 import { StickyInput } from '../../../src/protocol/assignors/sticky-input.js'
 import type { MemberSubscription } from '../../../src/protocol/messages/consumer-protocol.js'
 import { partitionsOf } from './assignor-cases.js'
 
-/** Members who want a (4 partitions, ids 0–3) and b (3, ids 4–6): `[id, generation, claims]`. */
+/** Members that want a (4 partitions, ids 0–3) and b (3, ids 4–6): `[id, generation, claims]`. */
 function group(...claims: readonly (readonly [string, number, string])[]): StickyInput {
   const topics = new Map([
     ['b', { partitions: 3 }],
@@ -38,7 +38,7 @@ describe('claims', () => {
   it('the highest generation has the claim, none if two members share that generation', () => {
     const input = group(['x', 3, 'a:0,1,2'], ['y', 4, 'a:1,2'], ['z', 4, 'a:2 b:0'])
     expect(input.owned()).toEqual([[0], [1], [4]])
-    // 0 is with x, 2 is contested by y and z, 3 is nobody's.
+    // 0 is with x, 2 is contested by y and z, 3 has no owner.
     expect([0, 2, 3].map(id => input.isHeldByAnother(id, 0))).toEqual([false, true, false])
     expect([0, 2, 3].map(id => input.isHeldByAnother(id, 1))).toEqual([true, true, false])
   })

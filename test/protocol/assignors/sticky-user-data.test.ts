@@ -86,7 +86,7 @@ describe('user data of cooperative-sticky', () => {
     expect(decodeCooperativeUserData(Buffer.from('000007', 'hex'))).toBe(-1)
   })
 
-  /** Both claim t:0; who has it afterwards holds the claim of the higher generation. */
+  /** Both claim t:0; the claim of the higher generation wins. */
   function holder(inSubscriptions: readonly [number, number], inUserDataOfB: number): string {
     const { assign, userData } = ASSIGNORS['cooperative-sticky']
     const claim = { topics: ['t'], ownedPartitions: partitionsOf('t:0') }
