@@ -1,6 +1,6 @@
 /*
- * HalfSipHash-2-4 with a result of 64 bits: a hash under a secret key. Without the key nobody can
- * choose bytes that collide. Its words have 32 bits, which JavaScript numbers add and shift fast.
+ * HalfSipHash-2-4 with a result of 64 bits: a hash under a secret key. Bytes that collide cannot be
+ * chosen without the key. Its words have 32 bits, which JavaScript numbers add and shift fast.
  */
 
 /** Two words of 32 bits. */

@@ -1,6 +1,6 @@
 /*
  * The transaction coordinators of one broker, one for each partition of `__transaction_state` that
- * it leads, and what they need of other brokers: end markers written, transactions asked about.
+ * it leads, and what they ask of other brokers: to write end markers, to verify transactions.
  */
 
 import type { Logger } from '../../base/logger.js'
@@ -49,7 +49,7 @@ class Completion {
     this.#onError = onError
   }
 
-  /** Begins with every prepared transaction that is not being completed already. */
+  /** Completes every prepared transaction that is not being completed already. */
   resume(): void {
     for (const transaction of this.#coordinator.prepared) {
       const { transactionalId } = transaction
@@ -104,7 +104,7 @@ export class TransactionCoordinators extends Coordinators<TransactionCoordinator
     this.#ending.abort(new PartlogError('CLOSED', `broker ${this.#options.nodeId} is closed`))
   }
 
-  /** Aborts what is open for too long, and completes what could not be completed yet. */
+  /** Aborts transactions that time out, and completes those that could not be completed yet. */
   async abortTimedOut(): Promise<void> {
     for (const coordinator of this.loaded) {
       this.#completions.get(coordinator)?.resume()
@@ -148,17 +148,17 @@ function unverified(
   code: string,
   place: string,
 ): PartlogError {
-  const who = `producer ${producerId} in epoch ${producerEpoch} ("${transactionalId}")`
+  const name = `producer ${producerId} in epoch ${producerEpoch} ("${transactionalId}")`
   if (code === 'INVALID_TXN_STATE') {
-    return new PartlogError(code, `${place} does not belong to an open transaction of ${who}`)
+    return new PartlogError(code, `${place} does not belong to an open transaction of ${name}`)
   }
   if (code === 'PRODUCER_FENCED' || code === 'INVALID_PRODUCER_EPOCH') {
-    return new PartlogError('INVALID_PRODUCER_EPOCH', `${place}: ${who} is fenced`)
+    return new PartlogError('INVALID_PRODUCER_EPOCH', `${place}: ${name} is fenced`)
   }
   if (code === 'INVALID_PRODUCER_ID_MAPPING') {
     return new PartlogError(code, `${place}: "${transactionalId}" belongs to another producer`)
   }
-  const sentence = `${place}: the transaction of ${who} could not be verified yet (${code})`
+  const sentence = `${place}: the transaction of ${name} could not be verified yet (${code})`
   return new PartlogError('NOT_ENOUGH_REPLICAS', sentence)
 }
 

@@ -1,6 +1,6 @@
 /*
  * What transactions ask of the leaders of partitions: WriteTxnMarkers (v1) ends them there,
- * TxnOffsetCommit (v0–v4) adds the offsets of a group, DescribeProducers (v0) shows who writes.
+ * TxnOffsetCommit (v0–v4) adds the offsets of a group, DescribeProducers (v0) lists producers.
  */
 
 import { markerBatch, type EndMarker } from '../../model/batch/control.js'

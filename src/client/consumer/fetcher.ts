@@ -111,7 +111,7 @@ export class Fetcher {
   /** In the order in which they are served; the first is next. */
   #states: PartitionState[] = []
   #isScheduled = false
-  /** That of a fetch that was answered at once: nobody listens to it. */
+  /** Of a fetch that was answered at once: nothing listens to it. */
   #unused: AbortController | undefined
   /** There is room for another chunk since the last fetch. */
   #isChunkUsedUp = false

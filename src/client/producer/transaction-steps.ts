@@ -12,7 +12,7 @@
  *   open         records and offsets are added to the transaction
  *   committing   the outcome is being decided; if that takes too long, commit may be called again
  *   failed       a send or another step failed: the transaction can only be aborted
- *   aborting     the same for an abort
+ *   aborting     the abort is being decided; abort may be called again, too
  *   fenced       a newer producer has the id, or the coordinator gave the transaction up: this
  *                producer can only be closed
  */

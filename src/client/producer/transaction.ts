@@ -23,7 +23,7 @@ import { withRetries } from '../line/retry.js'
 import type { ProducerSettings } from './producer-config.js'
 import { TRANSACTION_STEPS, type TransactionStep } from './transaction-steps.js'
 
-/** After these errors the producer cannot go on. */
+/** After these errors the producer can only be closed. */
 const FENCING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'PRODUCER_FENCED',
   'INVALID_PRODUCER_EPOCH',
@@ -105,9 +105,9 @@ export class Transaction implements SendGate {
 
   // ── the steps ──────────────────────────────────────────────────────────────────────────
 
-  /** Takes the id, unless that is done. */
+  /** Gets the producer's epoch, unless it has one. */
   async init(): Promise<void> {
-    if (this.#step === 'fenced') throw this.#wrongStep('go on')
+    if (this.#step === 'fenced') throw this.#wrongStep('continue')
     if (this.#step === 'idle') await (this.#identifying ??= this.#identify())
   }
 
@@ -122,7 +122,7 @@ export class Transaction implements SendGate {
     if (this.#step !== 'open') throw this.#wrongStep(what)
   }
 
-  /** All sends have settled. Commits what was added. */
+  /** Commits what was added. Called when all sends have settled. */
   async commit(): Promise<void> {
     if (this.#step === 'open') this.#enter('committing')
     if (this.#step !== 'committing') throw this.#wrongStep('commit')
@@ -139,7 +139,7 @@ export class Transaction implements SendGate {
     this.#ended('ready')
   }
 
-  /** Nothing is in flight any more. Aborts what was added. */
+  /** Aborts what was added. Called when nothing is in flight. */
   async abort(): Promise<void> {
     if (this.#step !== 'aborting') throw this.#wrongStep('abort')
     try {
@@ -336,20 +336,20 @@ export class Transaction implements SendGate {
   }
 
   #wrongStep(what: string): PartlogError {
-    const who = `the producer of "${this.transactionalId}"`
+    const name = `the producer of "${this.transactionalId}"`
     const cause = this.#reason
     if (this.#step === 'fenced') {
       const code = cause?.code ?? 'PRODUCER_FENCED'
-      const sentence = `${who} cannot ${what}: it is fenced, make a new one`
+      const sentence = `${name} cannot ${what}: it is fenced, make a new one`
       return new PartlogError(code, sentence, { cause })
     }
     if (this.#step === 'failed') {
-      const sentence = `${who} cannot ${what}: ${cause?.message ?? 'a send failed'}; abort`
+      const sentence = `${name} cannot ${what}: ${cause?.message ?? 'a send failed'}; abort`
       return new PartlogError('TRANSACTION_ABORTABLE', sentence, { cause })
     }
     const now = { idle: 'no transaction is open', ready: 'no transaction is open' }
     const why = now[this.#step as keyof typeof now] ?? `its transaction is ${this.#step}`
-    return new PartlogError('INVALID_TXN_STATE', `${who} cannot ${what}: ${why}`)
+    return new PartlogError('INVALID_TXN_STATE', `${name} cannot ${what}: ${why}`)
   }
 }
 

@@ -72,7 +72,7 @@ export class TransactionalProducerClient implements TransactionalProducer {
     return result
   }
 
-  /** Aborts if that is still possible; the reason why it has to is what the caller learns. */
+  /** Aborts if that is still possible. Never throws: the caller has the reason already. */
   async #giveUp(): Promise<void> {
     const { step } = this.#transaction
     if (step !== 'open' && step !== 'failed') return

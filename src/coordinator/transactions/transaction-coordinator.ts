@@ -303,8 +303,8 @@ function found(state: KeptTransactions, producer: TransactionalProducer): Transa
   checkTransactionalId(transactionalId)
   const known = state.find(transactionalId)
   if (known === undefined || known.producerId !== producerId) {
-    const who = known === undefined ? 'no producer' : `producer ${known.producerId}`
-    const sentence = `${nameOfId(transactionalId)} belongs to ${who}, not to ${producerId}`
+    const owner = known === undefined ? 'no producer' : `producer ${known.producerId}`
+    const sentence = `${nameOfId(transactionalId)} belongs to ${owner}, not to ${producerId}`
     throw new PartlogError('INVALID_PRODUCER_ID_MAPPING', sentence)
   }
   checkEpoch(known, producer)
@@ -321,7 +321,7 @@ function checkEpoch(known: Transaction, { producerId, producerEpoch }: ProducerI
   )
 }
 
-/** A producer that names its id wants to go on: it must not have been fenced meanwhile. */
+/** A producer that names its id continues: it must not have been fenced since. */
 function checkContinues(known: Transaction, producer: ProducerIdAndEpoch): void {
   if (producer.producerEpoch === NONE) return
   checkEpoch(known, producer)

@@ -15,7 +15,7 @@ import { damagedFile } from './log-errors.js'
 
 const FILE_MAX_BYTES = 1024 * 1024
 
-/** A folder that was found, and whose it should be. */
+/** A folder that was found, and the partition that it should belong to. */
 export interface ClaimedFolder {
   readonly disk: Disk
   readonly folder: string

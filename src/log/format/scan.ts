@@ -108,7 +108,7 @@ class Windows {
     const position = windowAt + whole
     if (whole === 0 || position >= this.#to) return
     const reading = this.#read(position, Math.min(bytes, this.#to - position))
-    reading.catch(() => undefined) // whoever reads there gets the error
+    reading.catch(() => undefined) // a read there gets the error
     this.#ahead = { position, window: reading }
   }
 

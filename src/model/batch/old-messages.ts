@@ -1,6 +1,6 @@
 /*
  * Messages of Kafka before 0.11 (formats 0 and 1), which old segments still hold: rewritten as
- * batches, so that whoever reads batches reads them.
+ * batches, so that every reader of batches reads them.
  *
  *   0        8      12    16      17           18            then int32 size and bytes, twice:
  *   ├────────┼──────┼─────┼───────┼────────────┼────────────┼─────┬───────┐

@@ -1,7 +1,7 @@
 /*
  * What each codec does, and how work on bytes is cut into steps. A codec that Node has works in
  * another thread when it is asked to; those in partlog's own code work in steps instead, so that
- * others get their turn in between. Both give the same bytes.
+ * other work gets its turn in between. Both give the same bytes.
  */
 
 import { PartlogError } from '../errors.js'
@@ -13,17 +13,17 @@ import { PartlogError } from '../errors.js'
 export const STEP_BYTES = 256 * 1024
 /** How many bytes are read in one step of packing: as much work, or 10 ms at lz4's levels. */
 export const PACK_STEP_BYTES = 64 * 1024
-/** How many blocks, which may be empty. */
+/** How many blocks are read in one step: they may be empty. */
 export const STEP_BLOCKS = 4_096
 
-/** Lets others have their turn; work in steps goes on after it. */
+/** Lets other work have a turn; resolves after it. */
 export type Turn = () => Promise<void>
 
 /** Work that can pause between two steps. It throws {@link GrowsTooLarge} or CORRUPT_MESSAGE. */
 export type Steps<T> = Generator<undefined, T, undefined>
 
 /**
- * One codec. A level is checked by who asks for it. `unpack` throws {@link GrowsTooLarge}, or
+ * One codec. The caller checks the level. `unpack` throws {@link GrowsTooLarge}, or
  * CORRUPT_MESSAGE for a damaged stream.
  */
 export interface CodecWork {
@@ -59,7 +59,7 @@ export function finished<T>(steps: Steps<T>): T {
   }
 }
 
-/** Does one step after the other; before each but the first, others get their turn. */
+/** Does the steps in sequence; other work gets a turn between two steps. */
 export function finishedInTurns<T>(steps: Steps<T>, turn: Turn): Promise<T> {
   return new Promise((resolve, reject) => {
     const goOn = (): void => {

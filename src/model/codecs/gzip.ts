@@ -1,4 +1,4 @@
-/* gzip (RFC 1952). A stream may have several members; what follows them is not looked at. */
+/* gzip (RFC 1952). A stream may have several members; bytes after them are ignored. */
 
 import type { CodecWork } from './codec.js'
 import { LEVELS } from './levels.js'

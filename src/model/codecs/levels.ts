@@ -1,4 +1,4 @@
-/* The levels of the codecs that have any, as Kafka's settings take them. */
+/* The levels of the codecs that have levels, with the values of Kafka's settings. */
 
 import { integer, type OptionType } from '../../base/options.js'
 

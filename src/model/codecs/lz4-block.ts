@@ -5,7 +5,7 @@
  *   llll mmmm    l = 15      l bytes    2 bytes, lowest   m = 15
  *                                       first
  *
- * - A length of 15 goes on in the bytes that follow: each adds its value, 255 says that one more
+ * - A length of 15 continues in the next bytes: each adds its value, and 255 means that one more
  *   follows. A match has m + 4 bytes and begins `distance` bytes back; it may reach into what it
  *   writes.
  * - The last sequence ends after its literal.

@@ -1,10 +1,10 @@
 /*
  * Packs one LZ4 block. The fast way, Kafka's default, is lz4's: a table remembers where each four
- * bytes stood last, the first match is taken; the longer nothing is found, the larger the steps.
- * The thorough way (LZ4 HC's) also remembers where they stood before that, looks at several of
- * these places for the longest match, and prefers a longer one that begins a byte later.
+ * bytes occurred last, and the first match is taken; while none is found, the steps grow. The
+ * thorough way (LZ4 HC's) also remembers where they occurred before that, looks at several of these
+ * places for the longest match, and prefers a longer one that begins a byte later.
  *
- * The format wants the last five bytes of a block as a literal, and no match to begin in the last
+ * In the format the last five bytes of a block are a literal, and no match begins in the last
  * twelve.
  */
 
@@ -33,7 +33,7 @@ export function packedMax(size: number): number {
   return size + Math.floor(size / MORE) + 16
 }
 
-/** Packs `bytes[start, end)`, at most 64 KiB, behind what there is, the fast way. */
+/** Packs `bytes[start, end)`, at most 64 KiB, the fast way, and appends the block to the output. */
 export function packBlock(work: Packing, start: number, end: number): void {
   const { bytes } = work
   checkBlock(work, end - start, packedMax(end - start))

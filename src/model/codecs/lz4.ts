@@ -12,7 +12,7 @@
  *
  * - Integers have their lowest byte first.
  * - Blocks that depend on earlier ones are refused, and the checksum of the content is passed over,
- *   both as in Kafka. What follows the frame is not looked at.
+ *   both as in Kafka. Bytes after the frame are ignored.
  * - Kafka before 0.10 hashed the magic as well: in messages of format 0 any HC is right.
  */
 
@@ -110,7 +110,7 @@ function* blocksOf(frame: Frame): Generator<Place, void, undefined> {
   }
 }
 
-/** A size that the content does not exceed, as far as the blocks tell, or `bytesMax`. */
+/** An upper bound of the size of the content, computed from the blocks; at most `bytesMax`. */
 function* roomFor(frame: Frame, bytesMax: number): Steps<number> {
   let room = 0
   let blocks = 0
@@ -171,7 +171,7 @@ export function unpackOldLz4(bytes: Buffer, bytesMax: number): Buffer {
 
 // ── writing ──────────────────────────────────────────────────────────────────────────────
 
-/** Kafka's: independent blocks of 64 KiB, and no checksum but that of the header. */
+/** As Kafka writes it: independent blocks of 64 KiB, no checksum except that of the header. */
 const HEADER = Buffer.from([0x04, 0x22, 0x4d, 0x18, 0x60, 0x40, 0x82])
 const BLOCK_BYTES = PACK_STEP_BYTES
 /** Kafka's default is the fast way; all other levels, from 1 to 17, are thorough. */

@@ -1,4 +1,4 @@
-/* A codec that Node has: what it is asked for, at once or in another thread. */
+/* The codecs that Node has, called synchronously or in another thread. */
 
 import { damaged, GrowsTooLarge, type CodecWork } from './codec.js'
 

@@ -15,13 +15,13 @@ export const PACKED_BLOCK_MAX = 64 * 1024
 /** Asserts that a block of this size can be packed, into `roomNeeded` bytes at most. */
 export function checkBlock({ into, out }: Packing, size: number, roomNeeded: number): void {
   assert(size <= PACKED_BLOCK_MAX, 'a block is small', { size })
-  // A Buffer would drop what is written behind its end.
+  // A Buffer would drop what is written beyond its end.
   assert(roomNeeded <= into.length - out, 'room for a block', { roomNeeded, out })
 }
 
-/** A match has at least so many bytes: those that are hashed. */
+/** The shortest match: as many bytes as are hashed. */
 export const MATCH_MIN = 4
-/** Of the number of places in a table of hashes. */
+/** A table of hashes has 2 to the power of this many places. */
 export const TABLE_BITS = 14
 
 /** Knuth's multiplier: 2^32 divided by the golden ratio. */
@@ -45,7 +45,7 @@ export function sameFour(bytes: Buffer, a: number, b: number): boolean {
   return fourAt(bytes, a) === fourAt(bytes, b)
 }
 
-/** Where bytes from `at` on stop to be those from `earlier` on; at most `end`. */
+/** The end of the match of the bytes at `at` with those at `earlier`; at most `end`. */
 export function matchEnd(bytes: Buffer, at: number, earlier: number, end: number): number {
   let [next, from] = [at, earlier]
   while (next < end && bytes[next] === bytes[from]) {

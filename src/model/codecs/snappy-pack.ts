@@ -1,6 +1,6 @@
 /*
- * Packs one raw snappy block, as google/snappy does: a table remembers where each four bytes stood
- * last, and the first match is taken. The longer nothing is found, the larger the steps.
+ * Packs one raw snappy block, as google/snappy does: a table remembers where each four bytes
+ * occurred last, and the first match is taken. While none is found, the steps grow.
  */
 
 import {
@@ -15,7 +15,7 @@ import {
 
 /** Positions in the block, of four bytes by their hash. 0 is the first position, or none. */
 const table = new Uint16Array(1 << TABLE_BITS)
-/** Before the end of a block nothing is looked for any more. */
+/** No match is searched in the last bytes of a block. */
 const MARGIN_BYTES = 15
 const SKIP_SHIFT = 5
 const COPY_MAX = 64
@@ -29,7 +29,7 @@ export function packedMax(size: number): number {
   return 32 + size + Math.floor(size / 6)
 }
 
-/** Packs `bytes[start, end)`, at most 64 KiB, behind what there is. */
+/** Packs `bytes[start, end)`, at most 64 KiB, and appends the block to the output. */
 export function packBlock(work: Packing, start: number, end: number): void {
   const { bytes } = work
   checkBlock(work, end - start, packedMax(end - start))

@@ -9,7 +9,7 @@
  *   block header  size (21 bits), kind (2): stored, one byte repeated, compressed; last (1)
  *
  * Integers have their lowest byte first. Frames of other magic, 5x 2a 4d 18, hold an int32 size and
- * so many bytes that readers pass over.
+ * that many bytes, which readers skip.
  *
  * Node 22 reads only the first frame of several, and takes a frame that ends early for a whole one;
  * so it gets one whole frame at a time. Clients of Kafka write one; each costs Node a decoder.
@@ -28,7 +28,7 @@ const REPEATED = 1
 const RESERVED = 3
 
 interface Head {
-  /** The size that the content will have; 0 if it is not said. */
+  /** The size of the content; 0 if the frame does not name it. */
   readonly size: number
   /** Where the first block begins. */
   readonly end: number
