@@ -6,8 +6,11 @@ import { test } from 'node:test'
 import { projectWith, run, runTool, TARBALL } from './project.mjs'
 import { asCommonJs, asCommonJsTypes, asTests, NAMES, PROGRAMS } from './programs.mjs'
 
-/** The library for modules and for CommonJS, declarations for both, the pages: 755 kB. */
-const PACKED_BYTES_MAX = 800_000
+/**
+ * The library for modules and for CommonJS, declarations for both, the pages: 860 kB. The code keeps
+ * its names and lines, which make stack traces readable; without them it would be 640 kB.
+ */
+const PACKED_BYTES_MAX = 900_000
 
 const named = (extension, textOf) =>
   Object.fromEntries(PROGRAMS.map((each, index) => [`${index}${extension}`, textOf(each)]))
