@@ -7,7 +7,7 @@
 
 import { Alarm } from '../base/alarm.js'
 import { sleep } from '../base/clock.js'
-import { Deferred } from '../base/tasks.js'
+import { Deferred, whenAborted } from '../base/tasks.js'
 import type { Consumer } from '../client/consumer/consumer-api.js'
 import type { RecordBatch } from '../client/consumer/consumer-options.js'
 import type { ConsumerRecord } from '../client/consumer/consumer-record.js'
@@ -125,10 +125,10 @@ export class SharedReading {
     const stops = this.#watch(groupId)
     for (let n = 0; n < consumers; n++) this.#join('stayed')
     if (this.#total === 0) this.#over.resolve() // there is nothing to wait for
-    this.#options.signal?.addEventListener('abort', () => this.#over.resolve(), { once: true })
-    if (this.#options.signal?.aborted === true) this.#over.resolve()
+    const forget = whenAborted(this.#options.signal, () => this.#over.resolve())
     this.#waitOn()
     await this.#over.promise
+    forget()
     stops.forEach(stop => stop()) // members that leave at the end are not reported
     await this.#end()
     return new Map([...this.#isProcessed].map(([partition, each]) => [partition, sumOf(each)]))

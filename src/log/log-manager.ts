@@ -9,12 +9,10 @@
  * Folders that are not in the metadata are reported, never deleted.
  */
 
-import type { Clock, Timer } from '../base/clock.js'
-import type { Logger } from '../base/logger.js'
-import type { Random } from '../base/random.js'
+import type { Timer } from '../base/clock.js'
 import { allDone, eachOf, SerialQueue } from '../base/tasks.js'
 import { randomUuid, uuidHex } from '../base/uuid.js'
-import { isDiskError, join, type Disk } from '../disk/disk.js'
+import { isDiskError, join } from '../disk/disk.js'
 import { PartlogError, toPartlogError } from '../model/errors.js'
 import { partitionName, type TopicPartition } from '../model/names.js'
 import type { LeaderEpoch, Offset } from '../model/units.js'
@@ -35,7 +33,7 @@ import {
 import { IndexCache } from './format/index-file.js'
 import type { LogSettings } from './format/log-config.js'
 import { offlineError, unopenedError } from './format/log-errors.js'
-import { claimDataFolder } from './format/meta-properties.js'
+import { claimDataFolder, type DataFolder } from './format/meta-properties.js'
 import { claimPartitionFolder, readTopicId } from './format/partition-metadata.js'
 import { createLog, openLog } from './recovery/open-log.js'
 import type { RecoveryFinding } from './recovery/recovery.js'
@@ -49,15 +47,8 @@ const INDEX_CACHE_BYTES = 16 * 1024 * 1024
 /** Logs that are closed at a time: some wait for the disk while others write. */
 const CLOSE_AT_ONCE = 8
 
-export interface LogManagerOptions {
-  readonly disk: Disk
-  /** The data folder; created if it does not exist. */
-  readonly root: string
-  readonly clusterId: string
-  readonly nodeId: number
-  readonly clock: Clock
-  readonly random: Random
-  readonly logger: Logger
+/** The data folder, which is created if it does not exist, and how logs in it are opened. */
+export interface LogManagerOptions extends DataFolder {
   readonly onCorruption: 'offline' | 'truncate'
   /** Whether records are durable before the high watermark passes them. Default false. */
   readonly isCommittedDurable?: boolean

@@ -75,6 +75,18 @@ export function finishedInTurns<T>(steps: Steps<T>, turn: Turn): Promise<T> {
   })
 }
 
+/** A block that is being unpacked, and where its content goes. `at` and `out` move on. */
+export interface BlockWork {
+  readonly bytes: Buffer
+  at: number
+  readonly end: number
+  readonly into: Buffer
+  readonly outStart: number
+  out: number
+  /** Where the largest block of its kind would end. */
+  readonly outEnd: number
+}
+
 // ── copies ───────────────────────────────────────────────────────────────────────────────
 
 /** Up to this length a loop is faster than a call into the engine. */

@@ -11,27 +11,15 @@
  * - The last sequence ends after its literal.
  */
 
-import { copyMatch, damaged, GrowsTooLarge, LOOP_BYTES } from './codec.js'
+import { copyMatch, damaged, GrowsTooLarge, LOOP_BYTES, type BlockWork } from './codec.js'
 import { MATCH_MIN } from './packing.js'
 
 export const LENGTH_MASK = 15
 export const MORE = 255
 const DISTANCE_BYTES = 2
 
-/** Where a block is, and where its content goes. `at` and `out` move on. */
-export interface Lz4Block {
-  readonly bytes: Buffer
-  at: number
-  readonly end: number
-  readonly into: Buffer
-  readonly outStart: number
-  out: number
-  /** Where the largest block of its frame would end. */
-  readonly outEnd: number
-}
-
 /** Unpacks sequences until `out` has reached `until`, or to the end of the block. */
-export function unpackSequences(block: Lz4Block, until: number): void {
+export function unpackSequences(block: BlockWork, until: number): void {
   const { bytes, end, into, outStart } = block
   let { at, out } = block
   while (at < end && out < until) {
@@ -73,7 +61,7 @@ export function unpackSequences(block: Lz4Block, until: number): void {
 }
 
 /** The buffer may be smaller than the frame: then the records are larger than may be unpacked. */
-function checkRoom({ into, outEnd }: Lz4Block, out: number, length: number): void {
+function checkRoom({ into, outEnd }: BlockWork, out: number, length: number): void {
   if (length > outEnd - out) throw broken('a block is larger than its frame allows')
   if (length > into.length - out) throw new GrowsTooLarge()
 }

@@ -11,7 +11,7 @@
  * A copy may reach into what it writes. The elements give exactly as many bytes as announced.
  */
 
-import { copyMatch, damaged, LOOP_BYTES } from './codec.js'
+import { copyMatch, damaged, LOOP_BYTES, type BlockWork } from './codec.js'
 
 const LITERAL = 0
 const COPY_1 = 1
@@ -22,17 +22,6 @@ const SIZE_BYTES_MAX = 5
 const GROWS = 'a block is larger than it announces'
 /** The shortest way to write 64 bytes is a copy of 3. */
 const GROWTH = 64 / 3
-
-/** Where a block is, and where its content goes. `at` and `out` move on. */
-export interface SnappyBlock {
-  readonly bytes: Buffer
-  at: number
-  readonly end: number
-  readonly into: Buffer
-  readonly outStart: number
-  out: number
-  readonly outEnd: number
-}
 
 /** The announced size of a block's content, and where its elements begin. */
 export function contentOf(
@@ -54,7 +43,7 @@ export function contentOf(
 }
 
 /** Unpacks elements until `out` has reached `until`, or to the end of the block. */
-export function unpackElements(block: SnappyBlock, until: number): void {
+export function unpackElements(block: BlockWork, until: number): void {
   const { bytes, end, into, outStart, outEnd } = block
   let { at, out } = block
   while (at < end && out < until) {
