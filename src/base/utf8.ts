@@ -25,7 +25,7 @@ export const putUtf8: (buffer: Buffer, text: string, at: number) => number =
         return write.call(buffer, text, at, bytes)
       }
 
-/** `putAscii` needs room for so many bytes after the text. */
+/** `putAscii` needs room for this many bytes after the text. */
 export const PUT_ASCII_ROOM = 4
 
 /**

@@ -6,7 +6,7 @@
 import type { Clock, Timer } from './clock.js'
 import { whenAborted } from './tasks.js'
 
-/** What tells of changes. */
+/** A source of notices of changes. */
 export interface Watchable {
   /** Calls `onChange` at changes until the returned function is called. */
   watch(onChange: () => void): () => void

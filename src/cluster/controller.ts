@@ -117,7 +117,7 @@ export class Controller {
     }
   }
 
-  /** A record that is in the log but not durable yet counts later: all brokers are told then. */
+  /** A record that is in the log but not durable yet counts later: all brokers get it then. */
   #tellLater(): void {
     if (this.#isTellingLater) return
     this.#isTellingLater = true
@@ -172,7 +172,7 @@ export class Controller {
     }
   }
 
-  /** A broker runs: it is told of decisions from now on. */
+  /** A broker runs: it gets all decisions from now on. */
   attach(broker: ControlledBroker): void {
     this.#sessions.set(broker.nodeId, { broker, frozen: undefined, expiry: undefined })
   }

@@ -53,7 +53,7 @@ const CONCURRENT_SYNCS = 2
 
 /** So many files are open at once before the limit of the process is looked up. */
 const DESCRIPTORS_SURE = 16
-/** The limit where the system does not tell it. */
+/** The limit where the system does not name one. */
 const OPEN_FILES_DEFAULT = 1_024
 /** The kernel's memory for an open file is about 1 KiB. */
 const DESCRIPTORS_MAX = 65_536
@@ -213,7 +213,7 @@ function descriptorsMax(): number {
   return Math.min(Math.floor((openFilesLimit() ?? OPEN_FILES_DEFAULT) / 2), DESCRIPTORS_MAX)
 }
 
-/** The process' own limit; undefined if the system does not tell it. */
+/** The process' own limit; undefined if the system does not name one. */
 function openFilesLimit(): number | undefined {
   return toLimit(limitOfLinux()) ?? toLimit(limitInReport())
 }

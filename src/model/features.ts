@@ -1,5 +1,5 @@
 /*
- * The features of a cluster and their levels (KIP-584). ApiVersions tells them, and clients choose
+ * The features of a cluster and their levels (KIP-584). ApiVersions lists them, and clients choose
  * by them: `transaction.version`, for example, decides how a producer takes part in transactions.
  */
 

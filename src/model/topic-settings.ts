@@ -94,7 +94,7 @@ const SETTINGS_IN_USE = {
   'max.message.bytes': option(integer(0, INT_MAX), 1024 * 1024 + 12),
   /**
    * The largest record of a compressed batch, after decompression. Bytes. Batches of clients are
-   * unpacked up to what so many records may have, and never beyond 64 MiB.
+   * unpacked up to what this many records may have, and never beyond 64 MiB.
    */
   'max.decompressed.message.bytes': option(integer(1, JAVA_ARRAY_MAX), JAVA_ARRAY_MAX),
   /**
@@ -130,7 +130,7 @@ const SETTINGS_IN_USE = {
  * that the settings of a topic on a Kafka broker can be copied.
  */
 export const SETTINGS_WITHOUT_EFFECT = {
-  /** A sync after so many records, or so much time: `durability` decides that here. */
+  /** A sync after this many records, or this much time: `durability` decides that here. */
   'flush.messages': option(integer(1), FOREVER),
   'flush.ms': option(integer(0), FOREVER),
   /** Files of segments are made in their full size. */

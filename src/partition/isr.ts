@@ -23,7 +23,7 @@ interface Follower {
   /** When it last fetched, and the leader's log end offset then. */
   fetchedMs: number
   leaderEndThen: Offset
-  /** What it was told last. */
+  /** The last news that it got. */
   toldWatermark: Offset
   toldStart: Offset
 }

@@ -19,7 +19,7 @@ export class Settled {
     this.#logStart = log.logStartOffset
   }
 
-  /** Nothing need be done for what is appended. */
+  /** True if records are settled as soon as they are appended. */
   get isAtOnce(): boolean {
     return this.#durability === 'process'
   }

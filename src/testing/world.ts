@@ -24,7 +24,7 @@ export interface ProcessLife {
   readonly cluster: KafkaCluster
   /** 1 for the first life of the process, 2 after its first restart, … */
   readonly life: number
-  /** Resolves after so many milliseconds of the world's time; never if the process is killed. */
+  /** Resolves after `ms` milliseconds of the world's time; never if the process is killed. */
   sleep(ms: number): Promise<void>
 }
 
@@ -41,7 +41,7 @@ export interface WorldProcess {
   start(): void
   /** Stops it like SIGSTOP. */
   pause(): void
-  /** Lets a paused process go on. */
+  /** Lets a paused process continue. */
   resume(): void
 }
 
@@ -80,7 +80,7 @@ export interface World {
     check: () => boolean | void | Promise<boolean | void>,
     options?: { readonly withinMs?: number },
   ): Promise<void>
-  /** Resolves after so many milliseconds of the world's time. */
+  /** Resolves after `ms` milliseconds of the world's time. */
   sleep(ms: number): Promise<void>
   /** Adds a line to the story that a failure prints. */
   tell(what: string): void

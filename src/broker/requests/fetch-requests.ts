@@ -102,7 +102,7 @@ async function answerLater(
 
 /** What may end a hold. */
 interface News {
-  /** Since the fetch looked last, there are so many bytes more, or something else was decided. */
+  /** Since its last look there are this many bytes more, or another decision was made. */
   has(missingBytes: number): boolean
   /** The next fetch of the follower is needed soon: this one must not be held for long. */
   isDoubted(): boolean

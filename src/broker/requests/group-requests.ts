@@ -115,7 +115,7 @@ export async function heartbeat(
     const coordinator = await broker.groups.of(groupId)
     coordinator.heartbeat(groupId, member)
     if (maxWaitMs <= 0) return NO_ERROR
-    // So that the member hears of a rebalance at once.
+    // So that the member learns of a rebalance at once.
     const news = coordinator.news(groupId)
     const beat = (agoMs: number): void => coordinator.heartbeat(groupId, member, agoMs)
     if (news !== undefined) await holdBeat(broker, request, { news, beat, signal })

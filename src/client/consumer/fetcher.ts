@@ -44,7 +44,7 @@ const GONE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 const IDLE_WAIT_MS = 300_000
 
 /**
- * A broker in this process reads so much at once. Larger pieces come from another thread, and are
+ * A broker in this process reads this much at once. Larger pieces come from another thread, and are
  * far from the processor when they are decoded: 200 → 150 ns per record of the processor.
  */
 const NOW_BYTES = 256 * 1024

@@ -46,7 +46,7 @@ export interface ProducerContext {
 const TOPICS_MAX = 1_000
 /** Waiting sends hold at most this many times bufferMemory. */
 const WAITING_FACTOR = 8
-/** After so many messages in one call the event loop gets a turn before they are sent. */
+/** After this many messages in one call the event loop gets a turn before they are sent. */
 const MESSAGES_PER_TURN = 8_192
 const SEND_FIELDS = ['topic', 'messages']
 

@@ -26,7 +26,7 @@ import { receiptOf } from './send-call.js'
 const NO_BYTES: Buffer = Buffer.alloc(0)
 /** A batch that does not fit goes the long way. */
 const KEPT_BYTES = 16 * 1024
-/** After so many sends the event loop gets a turn: they take less than a millisecond. */
+/** After this many sends the event loop gets a turn: they take less than a millisecond. */
 const SENDS_PER_TURN = 256
 /** A partition that refuses a batch probably refuses the next ones: with replicas, or 'power'. */
 const SENDS_AFTER_REFUSAL = 500

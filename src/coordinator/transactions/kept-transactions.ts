@@ -58,7 +58,7 @@ export class KeptTransactions implements Fold {
       this.#transactions.delete(transactionalId)
       return
     }
-    // Compaction leaves out steps: only those of one producer epoch are told one by one.
+    // Compaction leaves out steps; only within one producer epoch each step has its record.
     const isSame = before?.producerEpoch === after.producerEpoch && before.state !== after.state
     if (isSame) checkStep(TRANSACTION_STATES, before.state, after.state)
     this.#transactions.set(transactionalId, after)

@@ -121,7 +121,7 @@ export class BatchFilter {
     let hasTombstone = false
     let firstTimestamp: Timestamp = NONE
     let maxTimestamp: Timestamp = NONE
-    const cursor = new RecordCursor(plain) // which checks that so many records fit into the batch
+    const cursor = new RecordCursor(plain) // which checks that this many records fit into the batch
     this.#reserve(plain.recordsCount)
     for (let index = 0; cursor.next(); index++) {
       if (pace.isDue) await pace.turn()

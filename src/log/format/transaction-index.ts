@@ -21,7 +21,7 @@ export interface AbortedTransaction {
 
 const ENTRY = { version: 0, bytes: 34 } as const
 
-/** The size of a file with so many entries. */
+/** The size of a file with this many entries. */
 export function transactionIndexBytes(entries: number): number {
   return entries * ENTRY.bytes
 }
@@ -35,7 +35,7 @@ export function encodeAborted(transactions: readonly AbortedTransaction[]): Buff
   return writer.finish()
 }
 
-/** The entries of a file; `onProblem` is told of each one that cannot be right. */
+/** The entries of a file; `onProblem` gets each one that cannot be right. */
 export function decodeAborted(
   bytes: Uint8Array,
   onProblem: (position: Position, problem: string) => void,

@@ -15,7 +15,7 @@
 import type { DiskFile } from '../../disk/disk.js'
 
 export interface ZerosAhead {
-  /** After so many small syncs, one after another. */
+  /** After this many small syncs, one after another. */
   readonly afterSyncs: number
   /** A sync of more bytes is not small: the medium takes longer for them than for the journal. */
   readonly smallSyncBytes: number
@@ -80,7 +80,7 @@ export class SegmentDurability {
     this.syncedBytes = Math.min(this.syncedBytes, position)
   }
 
-  /** A sync of so many new bytes is about to begin. */
+  /** A sync of this many new bytes is about to begin. */
   #writeZeros(newBytes: number): void {
     if (this.#zerosAhead === undefined) return
     const { afterSyncs, smallSyncBytes, stepBytes } = this.#zerosAhead

@@ -1,4 +1,4 @@
-/* UpdateFeatures: the levels of the cluster's features (KIP-584). ApiVersions tells them. */
+/* UpdateFeatures: the levels of the cluster's features (KIP-584). ApiVersions lists them. */
 
 import {
   array,

@@ -60,7 +60,7 @@ export const fetchRequest = message('FetchRequest', RANGE, {
   minBytes: int32,
   /** In one process: how long to wait while there is nothing, and nothing can have changed. */
   idleWaitMs: unsent(0),
-  /** In one process: rather so many bytes of a partition at once than more of them later. */
+  /** In one process: rather this many bytes of a partition at once than more of them later. */
   nowBytes: unsent(0),
   maxBytes: withDefault(int32, 2 ** 31 - 1),
   /** 0: read uncommitted, 1: read committed. */

@@ -28,11 +28,11 @@ export interface PlanOptions {
   readonly faultsMax: number
 }
 
-/** Out of 100 kinds of faults a seed uses so many. */
+/** How many of 100 kinds of faults a seed uses. */
 const KINDS_PERCENT = 30
 const PHASE_MIN_MS = 2_000
 const PHASE_MAX_MS = 15_000
-/** Of 100 phases so many are quiet. */
+/** How many of 100 phases are quiet. */
 const QUIET_PERCENT = 25
 
 export function drawPlan(random: Random, options: PlanOptions): PlannedFault[] {

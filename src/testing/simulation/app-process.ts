@@ -18,7 +18,7 @@ export interface Life {
   readonly cluster: KafkaCluster
   /** 1 for the first life of the process, 2 after it was killed and started again, … */
   readonly life: number
-  /** Resolves after so many milliseconds of the world's time. */
+  /** Resolves after this many milliseconds of the world's time. */
   sleep(ms: number): Promise<void>
 }
 

@@ -12,11 +12,11 @@ import type { LocalClock } from './sim-clock.js'
 export interface Front {
   /** Which messages it concerns. */
   readonly matches: (route: WeatherRoute, isAnswer: boolean) => boolean
-  /** How long messages take: up to so many milliseconds. */
+  /** How long messages take: up to this many milliseconds. */
   readonly delayMaxMs?: number
   /** How many of 100 messages are lost. */
   readonly lossPercent?: number
-  /** How many of 100 requests arrive a second time, up to so many milliseconds later. */
+  /** How many of 100 requests arrive a second time, up to this many milliseconds later. */
   readonly repeatPercent?: number
   readonly repeatMaxMs?: number
   /** Messages may overtake each other. */

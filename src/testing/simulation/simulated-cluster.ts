@@ -18,7 +18,7 @@ import { streamOf } from './streams.js'
 import { SimWeather } from './sim-weather.js'
 import { WorldDisk } from './world-disk.js'
 
-/** After so many turns of the event loop without a timer nothing will happen by itself any more. */
+/** After this many turns of the event loop without a timer nothing happens by itself any more. */
 const IDLE_TURNS_MAX = 100
 
 /** What was waited for has not come to pass in the time it had. */
@@ -157,7 +157,7 @@ export class SimulatedCluster {
     throw new NotDoneError(`not done within ${limitMs} ms of the world's time`)
   }
 
-  /** Lets so much time pass. */
+  /** Lets this much time pass. */
   async pass(ms: number, afterStep?: () => void): Promise<void> {
     const endMs = this.clock.monotonicMs() + ms
     while (await this.clock.step(endMs)) afterStep?.()
