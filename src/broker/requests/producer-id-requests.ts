@@ -5,6 +5,7 @@
  * used, so no id is used twice; the unused ids of a block are lost when the broker ends.
  */
 
+import { assert } from '../../base/assert.js'
 import { allocateProducerIds, PRODUCER_ID_BLOCK } from '../../coordinator/metadata/producer-ids.js'
 import { PartlogError } from '../../model/errors.js'
 import { NONE } from '../../model/units.js'
@@ -45,6 +46,7 @@ export class ProducerIds implements ProducerIdSource {
 
   async #allocate(): Promise<void> {
     const first = await this.#controller.run(image => allocateProducerIds(image, this.#brokerId))
+    assert(first >= this.#end, 'ids of a later block were never used', { first, end: this.#end })
     this.#next = first
     this.#end = first + PRODUCER_ID_BLOCK
   }
