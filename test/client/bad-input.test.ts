@@ -263,6 +263,18 @@ function groupCalls(admin: Admin): [() => unknown, ErrorCode][] {
 }
 
 describe('an admin is told', () => {
+  it.each([
+    ['listGroups', (admin: Admin) => admin.listGroups(any({ x: 1 }))],
+    ['removeGroupMembers', (admin: Admin) => admin.removeGroupMembers(any({ x: 1 }))],
+    ['alterGroupOffsets', (admin: Admin) => admin.alterGroupOffsets(any({ x: 1 }))],
+    ['resetGroupOffsets', (admin: Admin) => admin.resetGroupOffsets(any({ x: 1 }))],
+    ['deleteGroupOffsets', (admin: Admin) => admin.deleteGroupOffsets(any({ x: 1 }))],
+    ['alterConfig', (admin: Admin) => admin.alterConfig(any({ x: 1 }))],
+  ])('a field that %s does not have is refused under the name of the method', async (name, call) => {
+    const { cluster } = await world()
+    expect(String(await failureOf(() => call(cluster.admin)))).toContain(`${name} field`)
+  })
+
   it('an admin names every invalid argument, and changes nothing', async () => {
     const { cluster, write } = await world()
     await write(0, 'a')

@@ -235,7 +235,7 @@ function checkedRemoval(request: RemoveGroupMembersRequest): {
   readonly groupId: string
   readonly members: readonly LeavingMember[] | undefined
 } {
-  checkFields(request, 'removeMembers', ['groupId', 'members'])
+  checkFields(request, 'removeGroupMembers', ['groupId', 'members'])
   const { groupId, members } = request
   checkGroupId(groupId)
   if (members === undefined) return { groupId, members }

@@ -840,7 +840,7 @@ describe('a coordinator that is away is looked for again', () => {
       'OffsetDelete',
       admin => admin.deleteGroupOffsets({ groupId: 'g', partitions: [first] }),
     ],
-    ['removeMembers', 'DescribeGroups', admin => admin.removeGroupMembers({ groupId: 'g' })],
+    ['removeGroupMembers', 'DescribeGroups', admin => admin.removeGroupMembers({ groupId: 'g' })],
     [
       'removing certain members',
       'LeaveGroup',
