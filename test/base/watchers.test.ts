@@ -105,7 +105,7 @@ describe('waiting for a condition', () => {
 })
 
 describe('waiting for the next change', () => {
-  it('ends with the next change, the time or the abort, and leaves nothing behind', async () => {
+  it('a wait for a change ends with the change, the time or the abort, and leaves nothing behind', async () => {
     const clock = new VirtualClock()
     const source = new Watchers()
     const { signal } = new AbortController()
@@ -124,7 +124,7 @@ describe('waiting for the next change', () => {
     expect(clock.pendingTimers).toBe(0)
   })
 
-  it('has no limit by default', async () => {
+  it('a wait for a change has no limit by default', async () => {
     const clock = new VirtualClock()
     const source = new Watchers()
     let end: string | undefined

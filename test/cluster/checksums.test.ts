@@ -49,19 +49,19 @@ async function timesPerByte(
 }
 
 describe('the checksum of a byte', () => {
-  it('is compared once by whoever reads first, and once by each later reader', async () => {
+  it('the checksum of a byte is compared once by its first reader, and once by each later reader', async () => {
     const cluster = await reopened()
     expect(await timesPerByte(cluster)).toBe(1) // by the log
     expect(await timesPerByte(cluster)).toBe(1) // by the consumer: it may have rotted since
   })
 
-  it('is compared once by the log if consumers do not compare', async () => {
+  it('the checksum of a byte is compared once by the log if consumers do not compare', async () => {
     const cluster = await reopened()
     expect(await timesPerByte(cluster, { checkCrcs: false })).toBe(1)
     expect(await timesPerByte(cluster, { checkCrcs: false })).toBe(0)
   })
 
-  it('is compared again behind a wire', async () => {
+  it('the checksum of a byte is compared again behind a wire', async () => {
     const cluster = await reopened()
     const { bootstrap } = await cluster.listen({ port: 0 })
     const far = await connect({ bootstrapServers: bootstrap })

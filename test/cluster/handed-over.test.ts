@@ -60,7 +60,7 @@ describe('a send with three copies', () => {
     expect(summed.bytes).toBeLessThan(5 * 120_000)
   })
 
-  it('is on every copy, with the same bytes and high watermark, when it is acknowledged', async () => {
+  it('a send with three copies is on every copy, with the same bytes and high watermark, when it is acknowledged', async () => {
     const { producer, passing, copies, disk } = await replicated()
     await passing(producer.send(orders(['second', 'third'])))
     expect(copies()).toEqual([[3, 3], [3, 3], [3, 3]])
@@ -70,7 +70,7 @@ describe('a send with three copies', () => {
 })
 
 describe('a leader hands over nothing', () => {
-  it('to a follower that is paused: that one asks when it goes on', async () => {
+  it('a leader hands over nothing to a follower that is paused: it asks when it resumes', async () => {
     const { cluster, settle, copies, producer, passing } = await replicated()
     cluster.broker(2).pauseReplication()
     const sent = producer.send(orders(['second']))
@@ -81,7 +81,7 @@ describe('a leader hands over nothing', () => {
     expect(copies()?.map(([end]) => end)).toEqual([2, 2, 2])
   })
 
-  it('while a rule of the network is set that requests may meet', async () => {
+  it('a leader hands over nothing while a rule of the network is set that requests may meet', async () => {
     const { cluster, copies, producer, passing } = await replicated()
     cluster.network.delay(1_000, { to: 1, api: 'metadata' })
     const fetches = countRequests('Fetch')
@@ -90,7 +90,7 @@ describe('a leader hands over nothing', () => {
     expect(fetches()).toBeGreaterThan(1)
   })
 
-  it('that has to survive a power cut: a copy counts when it is durable', async () => {
+  it('a leader hands over nothing that has to survive a power cut: a copy counts when it is durable', async () => {
     const { producer, passing, copies } = await replicated({ durability: 'power' })
     const fetches = countRequests('Fetch')
     await passing(producer.send(orders(['second'])))

@@ -82,7 +82,7 @@ function fetchesOfFollowers() {
 }
 
 describe('a follower whose fetch is held for long', () => {
-  it('stays in sync when an earlier fetch of it arrives late, and says less', async () => {
+  it('a follower whose fetch is held for long stays in sync when an earlier fetch of it arrives late, and says less', async () => {
     const fetches = fetchesOfFollowers()
     const { clock, write, partition } = await world({ replicaLagTimeMaxMs: 30_000 })
     const late = fetches().find(({ from }) => from === 0)

@@ -28,7 +28,7 @@ function countingDisk() {
 }
 
 describe('a new cluster', () => {
-  it('of one record costs 36 syncs from its opening to its end', async () => {
+  it('a new cluster for one record costs 36 syncs from its opening to its end', async () => {
     const { disk, counted } = countingDisk()
     let cluster: Cluster | undefined
     const opened = await counted(async () => (cluster = await Cluster.onDisk(disk)))
@@ -46,7 +46,7 @@ describe('a new cluster', () => {
 })
 
 describe('many partitions', () => {
-  it.each([1, 3])('of one topic cost no sync each until they are written, %i brokers', async n => {
+  it.each([1, 3])('partitions of one topic cost no sync each until they are written, %i brokers', async n => {
     const { disk, counted } = countingDisk()
     const cluster = await Cluster.onDisk(disk, { brokers: n })
     const topic = { topic: 't', partitions: PARTITIONS, replicationFactor: n }
@@ -61,7 +61,7 @@ describe('many partitions', () => {
     expect(closedAgain.changes).toBeLessThan(PARTITIONS)
   })
 
-  it('of a topic each cost two syncs each', async () => {
+  it('partitions of a topic of their own cost two syncs each', async () => {
     const { disk, counted } = countingDisk()
     const cluster = await Cluster.onDisk(disk)
     await cluster.admin.createTopic({ topic: 'first' })
@@ -74,7 +74,7 @@ describe('many partitions', () => {
     expect(closed.syncs).toBeLessThan(PARTITIONS)
   })
 
-  it('that were written since the last checkpoint are the only ones that closing syncs', async () => {
+  it('closing syncs only the partitions that were written since the last checkpoint', async () => {
     const { disk, counted } = countingDisk()
     const cluster = await Cluster.onDisk(disk)
     await cluster.admin.createTopic({ topic: 't', partitions: PARTITIONS })
@@ -103,7 +103,7 @@ describe('many partitions', () => {
     expect(descriptors.open).toBe(0)
   })
 
-  it('are opened without a look whether their files exist', async () => {
+  it('partitions are opened without a check that their files exist', async () => {
     const dir = mkdtempSync(join(tmpdir(), 'partlog-many-'))
     onTestFinished(() => rmSync(dir, { recursive: true, force: true }))
     const first = await Cluster.open({ dir, durability: 'process' })

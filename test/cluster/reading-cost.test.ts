@@ -48,7 +48,7 @@ async function world(maxPollRecords = 1, options: ConsumerOptions<never, never> 
 }
 
 describe('a reader that is moved for each record', () => {
-  it('has one batch and a few headers read for a record anywhere', async () => {
+  it('a reader that is moved for each record has one batch and a few headers read for a record anywhere', async () => {
     const { read, costOf } = await world()
     const random = seededRandom(3)
     for (let n = 0; n < 20; n++) {
@@ -59,7 +59,7 @@ describe('a reader that is moved for each record', () => {
     }
   })
 
-  it('has no buffer made for a record', async () => {
+  it('a reader that is moved for each record has no buffer made for a record', async () => {
     const { read } = await world()
     const random = seededRandom(4)
     await read(0)
@@ -109,7 +109,7 @@ describe('a reader that is moved for each record', () => {
 })
 
 describe('a reader of everything', () => {
-  it('has every byte read once, in pieces that grow', async () => {
+  it('a reader of everything has every byte read once, in pieces that grow', async () => {
     const { consumer, costOf } = await world(500)
     consumer.seek({ ...place, offset: 0 })
     let seen = 0
@@ -146,18 +146,18 @@ describe('a handler', () => {
     return made
   }
 
-  it('that returns no promise costs none', async () => {
+  it('a handler that returns no promise costs none', async () => {
     const made = await promisesFor(20_000, () => undefined)
     expect(made).toBeLessThan(20_000 / 10)
   })
 
-  it('that returns one is waited for', async () => {
+  it('a handler that returns a promise is waited for', async () => {
     expect(await promisesFor(1_000, async () => undefined)).toBeGreaterThan(1_000)
   })
 })
 
 describe('a reader at the end', () => {
-  it('has only what was appended read', async () => {
+  it('a reader at the end has only what was appended read', async () => {
     const { consumer, producer, costOf } = await world(500)
     await consumer.seekToEnd([place])
     for (let n = 0; n < 5; n++) {

@@ -182,7 +182,7 @@ describe('until', () => {
         '(committed nothing of 1)',
     ],
   ] as const)(
-    'gives up when it is told to, and says what is missing: %o',
+    'until gives up when it is told to, and says what is missing: %o',
     async (what, sentence) => {
       const { cluster, clock, billing } = await shop()
       const messages = [0, 0, 1].map(partition => ({ partition, value: 'x' }))

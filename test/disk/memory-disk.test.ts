@@ -130,7 +130,7 @@ describe('faults', () => {
 })
 
 describe('a folder that is replaced', () => {
-  it('has what the other disk has there, durable; other folders keep what they had', async () => {
+  it('a folder that is replaced has what the other disk has there, durable; other folders keep what they had', async () => {
     const disk = new MemoryDisk({ recordsHistory: true })
     const other = new MemoryDisk()
     for (const [on, text] of [[disk, 'old'], [other, 'new']] as const) {

@@ -105,7 +105,7 @@ describe('a log with files that were never synced', () => {
     expect(last.findings.map(({ kind }) => kind)).not.toContain('torn-tail')
   })
 
-  it('they are before a checkpoint says that recovered records are durable', async () => {
+  it('files that were never synced are synced before a checkpoint says that recovered records are durable', async () => {
     const h = house()
     const manager = await openHouse(h)
     appendMany(await manager.create(known(0)), 3)

@@ -31,7 +31,7 @@ function textOf(file: string): string {
 }
 
 describe('the mutants', () => {
-  it('are 120 or more, each with a name of its own', () => {
+  it('the mutants are 120 or more, each with a name of its own', () => {
     expect(MUTANTS.length).toBeGreaterThanOrEqual(120)
     expect(new Set(MUTANTS.map(({ name }) => name)).size).toBe(MUTANTS.length)
   })

@@ -84,7 +84,7 @@ describe('a held fetch of a follower', () => {
   it.each<[string, (all: Awaited<ReturnType<typeof heldFetch>>) => unknown]>([
     ['the follower leaves the ISR', ({ shrunk }) => shrunk([1])],
     ['a late fetch says less', ({ partition }) => partition.noteFetch(fetchFrom(0, -1), 5)],
-  ])('is told when %s', async (_, happens) => {
+  ])('a held fetch of a follower is answered when %s', async (_, happens) => {
     const all = await heldFetch()
     expect(isQuiet(all.partition, 2, 1)).toBe(false) // it has not been told yet
     all.partition.isr?.noteTold(2, 1, 0)

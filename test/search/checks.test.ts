@@ -41,7 +41,7 @@ describe('calls about a topic', () => {
         call(counted, 9, 10, '2'),
       ],
     ],
-  ])('are explained: %s', (_, calls) => {
+  ])('calls about a topic are explained: %s', (_, calls) => {
     expect(wrong(calls)).toBe(0)
   })
 
@@ -54,7 +54,7 @@ describe('calls about a topic', () => {
       [call(made, 1, 9, 'ok'), call(counted, 2, 3, '2'), call(counted, 4, 5, ABSENT)],
     ],
     ['shrunk', [call(made, 1, 2, 'ok'), call(grown(3), 3, 4, 'ok'), call(counted, 5, 6, '2')]],
-  ])('are not explained: %s', (_, calls) => {
+  ])('calls about a topic are not explained: %s', (_, calls) => {
     expect(wrong(calls)).toBeGreaterThan(0)
   })
 

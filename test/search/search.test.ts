@@ -22,16 +22,16 @@ async function expectFine(seed: number): Promise<void> {
 
 describe('the search', () => {
   for (let first = 1; first <= SEEDS; first += PER_TEST) {
-    it(`finds nothing wrong with seeds ${first} to ${first + PER_TEST - 1}`, async () => {
+    it(`the search finds nothing wrong with seeds ${first} to ${first + PER_TEST - 1}`, async () => {
       for (let seed = first; seed < first + PER_TEST; seed++) await expectFine(seed)
     }, 600_000)
   }
 
-  it('finds nothing wrong with seeds that have failed before', async () => {
+  it('the search finds nothing wrong with seeds that have failed before', async () => {
     for (const seed of FAILED_BEFORE) await expectFine(seed)
   }, 600_000)
 
-  it('tells the same story of a seed each time', async () => {
+  it('the search tells the same story of a seed each time', async () => {
     for (const seed of [3, 7, 16]) {
       const [first, second] = [await runSeed(seed), await runSeed(seed)]
       expect(second.story).toEqual(first.story)

@@ -12,34 +12,34 @@ const failureOf = async (work: Promise<unknown>): Promise<ExploreError> => {
 }
 
 describe('explore', () => {
-  it('finds a payment that is charged twice within 50 seeds', async () => {
+  it('explore finds a payment that is charged twice within 50 seeds', async () => {
     const failure = await failureOf(explore({ seeds: 50 }, payments({ isIdempotent: false })))
     expect(failure.message).toMatch(/^seed \d+ failed: payment \d was charged 2 times/)
     expect(failure.only.length).toBeLessThanOrEqual(2)
   })
 
-  it('finds nothing in 1,000 seeds when a payment is charged once', async () => {
+  it('explore finds nothing in 1,000 seeds when a payment is charged once', async () => {
     const { faults } = await explore({ seeds: 1_000 }, payments({ isIdempotent: true }))
     expect(faults).toBeGreaterThan(1_000)
   }, 600_000)
 
-  it('finds a message that an outbox forgets within 50 seeds', async () => {
+  it('explore finds a message that an outbox forgets within 50 seeds', async () => {
     const failure = await failureOf(explore({ seeds: 50 }, outbox({ commits: 'before' })))
     expect(failure.message).toContain('not true within')
   })
 
-  it('finds nothing in 200 seeds when an outbox commits what was acknowledged', async () => {
+  it('explore finds nothing in 200 seeds when an outbox commits what was acknowledged', async () => {
     await explore({ seeds: 200 }, outbox({ commits: 'after' }))
   }, 600_000)
 
-  it('repeats a failure from its seed and its faults', async () => {
+  it('explore repeats a failure from its seed and its faults', async () => {
     const first = await failureOf(explore({ seeds: 50 }, payments({ isIdempotent: false })))
     const { seed, only } = first
     const again = await failureOf(explore({ seed, only }, payments({ isIdempotent: false })))
     expect(again.message).toBe(first.message)
   })
 
-  it('gives the program under test the time and the chance of the world', async () => {
+  it('explore gives the program under test the time and the chance of the world', async () => {
     const real = [globalThis.setTimeout, globalThis.Date, Math.random]
     const seen: unknown[][] = []
     const look = async (world: World): Promise<void> => {
@@ -54,13 +54,13 @@ describe('explore', () => {
     expect([globalThis.setTimeout, globalThis.Date, Math.random]).toEqual(real)
   })
 
-  it('fails when a scenario never ends, and says so', async () => {
+  it('explore fails when a scenario never ends, and says so', async () => {
     const never = async (): Promise<void> => await new Promise(() => undefined)
     const failure = await failureOf(explore({ seed: 1, faults: [], limitMs: 1_000 }, never))
     expect(failure.message).toContain('not done within 1000 ms')
   })
 
-  it('starts a program that throws again', async () => {
+  it('explore starts a program that throws again', async () => {
     let lives = 0
     await explore({ seed: 1, faults: [] }, async world => {
       const process = world.process('worker', async ({ life }) => {
@@ -72,7 +72,7 @@ describe('explore', () => {
     expect(lives).toBe(3)
   })
 
-  it('does not let a killed process see an answer', async () => {
+  it('explore does not let a killed process see an answer', async () => {
     await explore({ seed: 1, faults: [] }, async world => {
       await world.cluster.admin.createTopic({ topic: 'orders' })
       const seen: string[] = []

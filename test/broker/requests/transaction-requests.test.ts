@@ -125,7 +125,7 @@ describe.each([{ brokers: 1 }, { brokers: 3 }])('transactions with %j', options 
 })
 
 describe('the end of a transaction', () => {
-  it('may be asked for again, but not the other way', async () => {
+  it('the end of a transaction may be requested again, but not the opposite end', async () => {
     const world = await transactionWorld()
     const producer = await new RawProducer(world).ready()
     expect(await producer.end(true)).toBe('INVALID_TXN_STATE')
@@ -136,7 +136,7 @@ describe('the end of a transaction', () => {
     expect(await producer.end(false)).toBe('INVALID_TXN_STATE')
   })
 
-  it('is finished by the next coordinator when the first one dies', async () => {
+  it('the end of a transaction is written by the next coordinator when the first one dies', async () => {
     const world = await transactionWorld({ brokers: 3 })
     const producer = await new RawProducer(world).ready()
     await producer.write(A, 'a')
@@ -150,7 +150,7 @@ describe('the end of a transaction', () => {
     expect(await committedOffset(world, 'g', A)).toBe(7)
   })
 
-  it('waits for a partition whose brokers are away', async () => {
+  it('the end of a transaction waits for a partition whose brokers are away', async () => {
     const world = await transactionWorld({ brokers: 3 })
     await world.passing(
       world.cluster.admin.createTopic({ topic: 'alone', assignment: [[1], [2], [3]] }),
@@ -171,7 +171,7 @@ describe('the end of a transaction', () => {
     expect(await fetched(world, place)).toMatchObject({ values: ['a'], stable: 2 })
   })
 
-  it('does not wait for a topic that was deleted', async () => {
+  it('the end of a transaction does not wait for a topic that was deleted', async () => {
     const world = await transactionWorld()
     await world.passing(world.cluster.admin.createTopic({ topic: 'gone', partitions: 1 }))
     const producer = await new RawProducer(world).ready()

@@ -90,7 +90,7 @@ it('a mirror that cannot continue to read stores its positions', async () => {
   expect(await copied()).toEqual([220, 20])
 })
 
-it.each([0, 1])('keeps no position before records it did not take (%i)', async partition => {
+it.each([0, 1])('a mirror keeps no position before records it did not take (%i)', async partition => {
   const { source, target, mirror, copied, kept } = await world()
   await mirror()
   await target.producer().send({ topic: 'copy', messages: [{ value: 'foreign', partition }] })
@@ -341,7 +341,7 @@ describe('from a source with gaps that deletes its first records', () => {
     return { ...parts, put, goOn, values }
   }
 
-  it.each([true, false])('writes no record twice (--skip-deleted %s)', async skipDeleted => {
+  it.each([true, false])('a mirror of a source that deletes its first records writes no record twice (--skip-deleted %s)', async skipDeleted => {
     const { source, put, goOn, values } = await gapWorld()
     const before = await values()
     await source.admin.deleteRecords({ topic: 'table', partition: 0, offset: 150 })

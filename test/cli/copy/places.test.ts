@@ -56,7 +56,7 @@ describe('a number like the milliseconds of now', () => {
     ['it is the end of one', MS, [MS], false],
     ['it is too small', 99_999_999_999, [10], false],
     ['it is too large', 5_000_000_000_000, [10], false],
-  ])('is a time if %s: %d of %j', (_, place, ends, isTime) => {
+  ])('a number like the milliseconds of now is a time if %s: %d of %j', (_, place, ends, isTime) => {
     expect(timeIfBeyond(place, ends)).toEqual(isTime ? new Date(place) : undefined)
   })
 

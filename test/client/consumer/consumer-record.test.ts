@@ -19,7 +19,7 @@ function chunkOf(bytes: Buffer): RecordChunk {
 }
 
 describe('a record that cannot be read', () => {
-  it.each([1, 2, 500])('is never passed over, with %i records at a time', atOnce => {
+  it.each([1, 2, 500])('a record that cannot be read is never passed over, with %i records at a time', atOnce => {
     const chunk = chunkOf(withBrokenRecord())
     expect(chunk.take(atOnce).map(({ offset }) => offset)).toEqual([0])
     for (let time = 0; time < 3; time++) {
@@ -28,7 +28,7 @@ describe('a record that cannot be read', () => {
     }
   })
 
-  it('stops the reader also as the first of a batch', () => {
+  it('a record that cannot be read stops the reader also as the first of a batch', () => {
     const bytes = withBrokenRecord()
     const chunk = chunkOf(Buffer.concat([batchOf(['x']), moved(bytes, 1)]))
     expect(chunk.take(9).map(({ offset }) => offset)).toEqual([0, 1])

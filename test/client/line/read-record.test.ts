@@ -28,7 +28,7 @@ const all = {
 }
 
 describe('a record', () => {
-  it('has all fields, and key and value are the same object each time', async () => {
+  it('a record has all fields, and key and value are the same object each time', async () => {
     const [record] = await recordsOf([{ key: 'k', value: 'v' }])
     expect(record).toMatchObject(all)
     expect(record?.value).toBe(record?.value)
@@ -37,14 +37,14 @@ describe('a record', () => {
     expect(String(record?.value)).toBe('v')
   })
 
-  it('owns all fields but key and value: a copy by spreading has the others', async () => {
+  it('a record owns all fields but key and value: a copy by spreading has the others', async () => {
     const [record] = await recordsOf([{ key: 'k', value: 'v' }])
     expect({ ...record }).toEqual({ ...owned, headers: [], leaderEpoch: 0 })
     const { key, value, ...others } = record as ConsumerRecord
     expect({ ...others, key, value }).toEqual(all)
   })
 
-  it('is JSON with all fields, in their order, and is shown with all of them', async () => {
+  it('a record is JSON with all fields, in their order, and is shown with all of them', async () => {
     const [record] = await recordsOf([{ key: 'k', value: 'v' }])
     const { headers, leaderEpoch, ...first } = all
     expect(JSON.stringify(record)).toBe(JSON.stringify({ ...first, headers, leaderEpoch }))
@@ -78,7 +78,7 @@ describe('a record that is kept', () => {
     ...{ key: `k${n}`, value: `${n}`.padStart(100), headers: n % 3 === 0 ? { h: `h${n}` } : {} },
   }))
 
-  it('does not keep the bytes of all that were fetched with it', async () => {
+  it('a record that is kept does not keep the bytes of all that were fetched with it', async () => {
     const [record] = await recordsOf(messages, { maxPollRecords: 1 })
     expect(record?.value?.buffer.byteLength).toBeLessThan(20_000)
     expect(record?.key?.buffer.byteLength).toBeLessThan(20_000)

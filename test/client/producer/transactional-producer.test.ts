@@ -49,7 +49,7 @@ const codeOf = async (work: Promise<unknown>): Promise<string> =>
   )
 
 describe('a transaction', () => {
-  it('is read as a whole when it is committed, and not before', async () => {
+  it('a transaction is read as a whole when it is committed, and not before', async () => {
     const { world, passing, producer, send } = await shop()
     await passing(producer.begin())
     await send('a', 'b', 'c')
@@ -60,7 +60,7 @@ describe('a transaction', () => {
     expect(await valuesOf(world)).toEqual(['a', 'b', 'c'])
   })
 
-  it('is never read when it is aborted', async () => {
+  it('a transaction is never read when it is aborted', async () => {
     const { world, passing, producer, send } = await shop()
     for (const [value, isCommit] of [['a', true], ['b', false], ['c', true]] as const) {
       await passing(producer.begin())
@@ -72,7 +72,7 @@ describe('a transaction', () => {
     expect(await valuesOf(world, 'read_uncommitted')).toEqual(['a', 'a2', 'b', 'b2', 'c', 'c2'])
   })
 
-  it('may be empty', async () => {
+  it('a transaction may be empty', async () => {
     const { world, passing, producer, send } = await shop()
     await passing(producer.begin())
     await passing(producer.commit())
@@ -95,7 +95,7 @@ describe('a transaction', () => {
     expect(await valuesOf(world)).toEqual(['a', 'b'])
   })
 
-  it('ends as its work does: committed when that resolves, aborted when it throws', async () => {
+  it('a transaction ends as its work does: committed when that resolves, aborted when it throws', async () => {
     const { world, passing, producer } = await shop()
     const write = (tx: TransactionalProducer, value: string) =>
       tx.send({ topic: 'orders', messages: [{ value }] })
@@ -117,7 +117,7 @@ describe('a transaction', () => {
     expect(await valuesOf(world)).toEqual(['a', 'c'])
   })
 
-  it('that is left open is aborted by close', async () => {
+  it('a transaction that is left open is aborted by close', async () => {
     const { world, passing, producer, send } = await shop()
     await passing(producer.begin())
     await send('a')
@@ -127,7 +127,7 @@ describe('a transaction', () => {
     expect(await codeOf(producer.begin())).toBe('CLOSED')
   })
 
-  it('runs over a wire', async () => {
+  it('a transaction runs over a wire', async () => {
     await using cluster = await Cluster.memory()
     await cluster.admin.createTopic({ topic: 'orders', partitions: 1 })
     const { bootstrap: bootstrapServers } = await cluster.listen({ port: 0 })
@@ -156,7 +156,7 @@ describe('a transaction', () => {
 })
 
 describe('a producer that may not go on', () => {
-  it('is fenced by a newer one, which aborts what it left open', async () => {
+  it('a transactional producer is fenced by a newer one, which aborts what it left open', async () => {
     const { world, cluster, passing, producer, send } = await shop()
     await passing(producer.begin())
     await send('old')
@@ -171,7 +171,7 @@ describe('a producer that may not go on', () => {
     expect(await valuesOf(world)).toEqual(['new'])
   })
 
-  it('is fenced when its transaction was open for too long', async () => {
+  it('a transactional producer is fenced when its transaction was open for too long', async () => {
     const { world, cluster, passing } = await shop()
     const slow = cluster.producer({ transactionalId: 'slow', transactionTimeoutMs: 30_000 })
     await passing(slow.begin())
@@ -207,7 +207,7 @@ describe('a producer that may not go on', () => {
     expect(await valuesOf(world)).toEqual(['a'])
   })
 
-  it('fails at once when it is used in the wrong order', async () => {
+  it('a transactional producer fails at once when it is used in the wrong order', async () => {
     const { passing, producer } = await shop()
     const message = { topic: 'orders', messages: [{ value: 'a' }] }
     expect(await codeOf(producer.send(message))).toBe('INVALID_TXN_STATE')
@@ -220,7 +220,7 @@ describe('a producer that may not go on', () => {
     expect(await codeOf(passing(producer.commit()))).toBe('none')
   })
 
-  it.each([{ acks: 1 as const }, { enableIdempotence: false }])('is not made with %j', async more => {
+  it.each([{ acks: 1 as const }, { enableIdempotence: false }])('a transactional producer is not made with %j', async more => {
     const { cluster } = await shop({ brokers: 1 })
     expect(() => cluster.producer({ transactionalId: 'x', ...more })).toThrow('INVALID_CONFIG')
   })
@@ -274,7 +274,7 @@ describe('offsets', () => {
     expect(await committedOffset(world, 'g', { topic: 'in', partition: 0 })).toBe(20)
   })
 
-  it('of a member that the group has left behind are refused', async () => {
+  it('offsets of a member that the group has left behind are refused', async () => {
     const { world, cluster, passing, producer } = await shop()
     const consumer = cluster.consumer({ groupId: 'g', enableAutoCommit: false })
     await passing(consumer.subscribe(['orders']))

@@ -103,7 +103,7 @@ describe('a coordinator that loads what another has kept', () => {
 })
 
 describe('records', () => {
-  it("of a generation are Kafka's own bytes", async () => {
+  it("records of a generation are Kafka's own bytes", async () => {
     const key = vector('groupKey')
     const value = vector('groupValue_v3')
     const { groups } = await groupWorld(new ArrayJournal([{ key, value }]))
@@ -120,7 +120,7 @@ describe('records', () => {
     expect(encodeVersioned(groupMetadataValue, read.value, 3)).toEqual(value)
   })
 
-  it.each([0, 1, 2, 3])('of a generation are read in version %d', async version => {
+  it.each([0, 1, 2, 3])('records of a generation are read in version %d', async version => {
     const member = {
       ...{ memberId: 'm', clientId: 'c', clientHost: 'h', sessionTimeout: 20_000 },
       ...(version >= 1 ? { rebalanceTimeout: 9_000 } : {}),
@@ -161,7 +161,7 @@ describe('records', () => {
     expect(joining.answer?.generationId).toBe(5)
   })
 
-  it.each([0, 1, 2, 3, 4])('of an offset are read in version %d', async version => {
+  it.each([0, 1, 2, 3, 4])('records of an offset are read in version %d', async version => {
     const value = {
       ...{ offset: 9, metadata: 'm', commitTimestamp: 5 },
       ...(version >= 3 ? { leaderEpoch: 7 } : {}),

@@ -161,7 +161,7 @@ describe('an assignment by hand', () => {
     ['1 2|1', 'partition 1 on brokers [1]: 1 replicas, partition 0 has 2'],
     ['1|4', 'partition 1 on brokers [4]: broker 4 does not exist'],
     ['1 2|2 2', 'partition 1 on brokers [2, 2]: broker 2 is listed twice'],
-  ])('of %s is refused: %s', (text, why) => {
+  ])('an assignment by hand of %s is refused: %s', (text, why) => {
     expect(() => checkAssignment(lists(text), { brokers: THREE })).toThrow(
       `INVALID_REPLICA_ASSIGNMENT: replica assignment: ${why}`,
     )

@@ -193,7 +193,7 @@ describe('more partitions', () => {
     ['brokers that there are not', '1 2|3 4'],
     ['a broker twice', '1 2|3 3'],
     ['no broker for one', '1 2|'],
-  ])('of which the caller gives %s are refused', async (_, text) => {
+  ])('more partitions of which the caller gives %s are refused', async (_, text) => {
     const words = (line: string): number[] => line.split(' ').filter(Boolean).map(Number)
     const assignment = text === '' ? [] : text.split('|').map(words)
     const house = await cluster()

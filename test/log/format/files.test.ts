@@ -118,7 +118,7 @@ describe("a partition's folder", () => {
 })
 
 describe('the folder of a broker', () => {
-  it('is named by the id of a broker', () => {
+  it('the folder of a broker is named by its id', () => {
     expect([0, 1, 42].map(brokerFolder)).toEqual(['broker-0', 'broker-1', 'broker-42'])
     for (const id of [0, 1, 42, 2 ** 31 - 1]) {
       expect(isBrokerFolder(brokerFolder(id))).toBe(true)
@@ -126,7 +126,7 @@ describe('the folder of a broker', () => {
     }
   })
 
-  it('is no other folder', () => {
+  it('folders with other names are not those of brokers', () => {
     for (const name of ['broker-', 'broker-01', 'broker--1', 'broker-1-delete', CONTROLLER_FOLDER, '']) {
       expect(isBrokerFolder(name), name).toBe(false)
     }

@@ -27,7 +27,7 @@ function folder(metadata: string | undefined, records: string) {
 const TORN = ['', TEXT.slice(0, 5), TEXT.slice(0, -1), '\0'.repeat(TEXT.length), 'ver\0\0\0']
 
 describe('partition.metadata', () => {
-  it.each(TORN)('is written again if a power cut has left %j of it', async torn => {
+  it.each(TORN)('partition.metadata is written again if a power cut has left %j of it', async torn => {
     for (const records of ['', 'records']) {
       const { disk, claim } = folder(torn, records)
       await claim(false)

@@ -71,7 +71,7 @@ async function everyWay(file: DiskFile): Promise<Walk> {
 }
 
 describe('a walk over batches', () => {
-  it('sees the same batches whichever way it is made', async () => {
+  it('a walk over batches sees the same batches whichever way it is made', async () => {
     for (const seed of [1, 2, 3]) {
       const bytes = mixed(seed)
       const { seen, end } = await everyWay(fileWith(bytes))
@@ -82,7 +82,7 @@ describe('a walk over batches', () => {
     }
   })
 
-  it('ends at the same break', async () => {
+  it('a walk over batches ends at the same break, whichever way it is made', async () => {
     const bytes = mixed(4)
     const at = batch(0, 10).length // any batch but the first may begin there
     const broken = Buffer.concat([batch(0, 10), Buffer.alloc(100), bytes])
@@ -91,7 +91,7 @@ describe('a walk over batches', () => {
     expect((await everyWay(fileWith(Buffer.alloc(0)))).end).toEqual({ position: 0 })
   })
 
-  it('reads into two buffers in turn if no batch is kept', async () => {
+  it('a walk over batches reads into two buffers in turn if no batch is kept', async () => {
     const file = fileWith(Buffer.concat(Array.from({ length: 80 }, (_, n) => batch(n, 100_000))))
     const buffers = (isPassing: boolean) => async (): Promise<number> => {
       const used = new Set<ArrayBufferLike>()
@@ -110,7 +110,7 @@ describe('a walk over batches', () => {
     expect(end.reason).toContain('CRC-32C does not match')
   })
 
-  it('fails with the error of the read ahead, and only once', async () => {
+  it('a walk over batches fails with the error of the read ahead, and only once', async () => {
     const file = fileWith(Buffer.concat(Array.from({ length: 40 }, (_, n) => batch(n, 100_000))))
     let reads = 0
     const failing = Object.create(file, {
@@ -127,7 +127,7 @@ describe('a walk over batches', () => {
     expect(reads).toBe(3)
   })
 
-  it('reads little of large batches if only headers are wanted', async () => {
+  it('a walk over batches reads little of large batches if only headers are wanted', async () => {
     const file = fileWith(Buffer.concat(Array.from({ length: 20 }, (_, n) => batch(n, 400_000))))
     let bytes = 0
     const counting = Object.create(file, {
@@ -144,7 +144,7 @@ describe('a walk over batches', () => {
     expect(bytes).toBeLessThan(file.size / 5)
   })
 
-  it('gives groups of batches that stay valid', async () => {
+  it('a walk over batches gives groups of batches that stay valid', async () => {
     const bytes = mixed(5)
     const groups: (readonly Batch[])[] = []
     for await (const group of readBatches(fileWith(bytes))) groups.push(group)

@@ -37,12 +37,12 @@ async function recordsAfterPowerCut(w: World): Promise<string[]> {
 }
 
 describe('a log whose sync has failed', () => {
-  it('is marked for its next opening', async () => {
+  it('a log whose sync has failed is marked for its next opening', async () => {
     const { disk } = await afterFailedSync()
     expect(disk.exists(MARKER)).toBe(true)
   })
 
-  it('survives a power cut after it was opened again with all that it shows', async () => {
+  it('a log whose sync has failed survives a power cut after it was opened again with all that it shows', async () => {
     const w = await afterFailedSync()
     const { log } = await open(w)
     expect(await readAll(log)).toEqual(expected(10))
@@ -52,7 +52,7 @@ describe('a log whose sync has failed', () => {
     expect(w.disk.exists(MARKER)).toBe(false)
   })
 
-  it('is written again from the segment with the recovery point on', async () => {
+  it('a log whose sync has failed is written again from the segment with the recovery point on', async () => {
     const w = await afterFailedSync({ 'internal.segment.bytes': 150, 'index.interval.bytes': 1 })
     const copies: string[] = []
     w.disk.beforeOperation = ({ kind, path }) => {
@@ -66,7 +66,7 @@ describe('a log whose sync has failed', () => {
     expect(bases.filter(base => base <= 5)).toHaveLength(1)
   })
 
-  it('keeps its marker when a sync fails again while it is written', async () => {
+  it('a log whose sync has failed keeps its marker when a sync fails again while it is written', async () => {
     const w = await afterFailedSync()
     failOnce(w, ({ kind, path }) => kind === 'sync' && path.endsWith('.copy'))
     await expect(open(w)).rejects.toThrow('EIO')
@@ -77,7 +77,7 @@ describe('a log whose sync has failed', () => {
     expect(w.disk.list(FOLDER).filter(({ name }) => name.endsWith('.copy'))).toEqual([])
   })
 
-  it('has no marker when only an append has failed', async () => {
+  it('a log whose sync has failed has no marker when only an append has failed', async () => {
     const w = world()
     const log = await create(w)
     append(log, ['v0'])

@@ -95,7 +95,7 @@ describe('zeros after the last record', () => {
 })
 
 describe('the last batch before zeros', () => {
-  it('is a torn tail if any of its sectors was not written', async () => {
+  it('the last batch before zeros is a torn tail if any of its sectors was not written', async () => {
     const { w, bytes, at } = await died()
     for (let sector = Math.floor(at / 512); sector * 512 < bytes.length; sector++) {
       const torn = Buffer.concat([bytes, ZEROS])
@@ -108,7 +108,7 @@ describe('the last batch before zeros', () => {
     }
   })
 
-  it('is a torn tail if it was cut short at any sector', async () => {
+  it('the last batch before zeros is a torn tail if it was cut short at any sector', async () => {
     const { w, bytes, at } = await died()
     const border = Math.ceil(at / 512) * 512
     for (let end = border; end < bytes.length; end += 512) {
@@ -119,7 +119,7 @@ describe('the last batch before zeros', () => {
     }
   })
 
-  it('is refused if any bit of it has rotted: nothing is cut off', async () => {
+  it('the last batch before zeros is refused if any bit of it has rotted: nothing is cut off', async () => {
     const { w, bytes, at } = await died('short')
     for (let index = at; index < bytes.length; index++) {
       for (const bit of [1, 128]) {

@@ -59,7 +59,7 @@ it('what is appended during a sync is synced by the next one', async () => {
 })
 
 describe('zeros ahead of records', () => {
-  it('are written after many small syncs, and never more than the segment holds', async () => {
+  it('zeros ahead of records are written after many small syncs, and never more than the segment holds', async () => {
     const w = world()
     const log = await made(w)
     await sendMany(log, 1)
@@ -74,7 +74,7 @@ describe('zeros ahead of records', () => {
     await log.close()
   })
 
-  it('are not written while syncs are large', async () => {
+  it('zeros ahead of records are not written while syncs are large', async () => {
     const w = world()
     const log = await made(w)
     for (let round = 0; round < 5; round++) {
@@ -86,7 +86,7 @@ describe('zeros ahead of records', () => {
     await log.close()
   })
 
-  it('are never written to a log that is not asked to', async () => {
+  it('zeros ahead of records are never written to a log that is not asked to', async () => {
     const w = world()
     const log = createLog(contextOf(w), TOPIC_ID)
     await sendMany(log, ZEROS_AHEAD.afterSyncs * 3)
@@ -94,7 +94,7 @@ describe('zeros ahead of records', () => {
     await log.close()
   })
 
-  it('are cut off when the segment is closed, before its recovery point moves', async () => {
+  it('zeros ahead of records are cut off when the segment is closed, before its recovery point moves', async () => {
     const w = world({ 'internal.segment.bytes': 600 })
     const log = await made(w)
     await sendMany(log, 20)
@@ -111,7 +111,7 @@ describe('zeros ahead of records', () => {
     await log.close()
   })
 
-  it('are cut off when the log is closed', async () => {
+  it('zeros ahead of records are cut off when the log is closed', async () => {
     const w = world()
     const log = await made(w)
     await sendMany(log, 5)
@@ -121,7 +121,7 @@ describe('zeros ahead of records', () => {
     expect((await seen(w)).bytes).toBe(log.sizeBytes)
   })
 
-  it('are cut off when nothing was appended from one checkpoint to the next', async () => {
+  it('zeros ahead of records are cut off when nothing was appended from one checkpoint to the next', async () => {
     const w = world()
     const log = await made(w)
     await sendMany(log, 5)
@@ -180,7 +180,7 @@ describe('a crash with zeros ahead', () => {
     return power.operation === undefined ? undefined : promised
   }
 
-  it('keeps every durable record, at every operation and with every damage', async () => {
+  it('a crash with zeros ahead keeps every durable record, at every operation and with every damage', async () => {
     let cuts = 0
     let withZeros = 0
     for (let at = 0; ; at++, cuts++) {

@@ -50,7 +50,7 @@ describe('the short way of a read', () => {
     expect(short).toBeGreaterThan(100)
   })
 
-  it('of large batches reads one header and the batch, not what lies around it', async () => {
+  it('a short read of large batches reads one header and the batch, not what lies around it', async () => {
     const { disk, counts } = countingDisk(new MemoryDisk())
     const log = await createLog(contextOf({ ...world(), disk }), TOPIC_ID)
     await log.assignEpoch(0)
@@ -66,7 +66,7 @@ describe('the short way of a read', () => {
     }
   })
 
-  it('of small batches reads what lies between two entries of the index, and the batch', async () => {
+  it('a short read of small batches reads what lies between two entries of the index, and the batch', async () => {
     const { disk, counts } = countingDisk(new MemoryDisk())
     const log = await createLog(contextOf({ ...world(), disk }), TOPIC_ID)
     await log.assignEpoch(0)
@@ -117,7 +117,7 @@ describe('the short way of a read', () => {
     expect(log.readNow(0, WHOLE)).toBeUndefined()
   })
 
-  it('takes the long way for a while after the disk was slow', async () => {
+  it('reads take the long way for a while after the disk was slow', async () => {
     const log = await create(world())
     fill(log, 10)
     let now = 0
@@ -133,7 +133,7 @@ describe('the short way of a read', () => {
     expect(slow.read(0, WHOLE)).toBeUndefined()
   })
 
-  it('reads no large piece at once', async () => {
+  it('the short way reads no large piece at once', async () => {
     const log = await create(world())
     fill(log, 100, { values: 100 })
     expect(log.readNow(0, { ...WHOLE, maxBytes: 200_000 })?.length).toBeGreaterThan(180_000)

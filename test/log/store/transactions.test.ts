@@ -83,7 +83,7 @@ async function mixed(): Promise<{ w: World; log: Log }> {
 }
 
 describe('the last stable offset', () => {
-  it('is below the first record of the oldest open transaction', async () => {
+  it('the last stable offset is below the first record of the oldest open transaction', async () => {
     const log = await create(world())
     const [one, two] = [new Writer(log, 1), new Writer(log, 2)]
     expect(stable(log)).toBe(0)
@@ -96,7 +96,7 @@ describe('the last stable offset', () => {
     expect(stable(log)).toBe(4)
   })
 
-  it('stays below a transaction whose end marker is not committed', async () => {
+  it('the last stable offset stays below a transaction whose end marker is not committed', async () => {
     const log = await create(world())
     const one = new Writer(log, 1)
     one.write()
@@ -105,7 +105,7 @@ describe('the last stable offset', () => {
     expect(log.producers.lastStableOffset(marker + 1)).toBe(2)
   })
 
-  it('is the high watermark without transactions', async () => {
+  it('the last stable offset is the high watermark without transactions', async () => {
     const log = await create(world())
     new Writer(log, 1).write(false)
     expect(log.producers.lastStableOffset(1)).toBe(1)
@@ -122,7 +122,7 @@ describe('aborted transactions', () => {
     expect(await abortedOf(log, 4)).toEqual([])
   })
 
-  it.each([true, false])('are known after the log was opened again, clean %s', async isClean => {
+  it.each([true, false])('aborted transactions are known after the log was opened again, clean %s', async isClean => {
     const { w, log } = await mixed()
     const back = await reopened(w, log, isClean)
     expect(stable(back)).toBe(6)
@@ -131,7 +131,7 @@ describe('aborted transactions', () => {
     expect(back.producers.hasOpenTransaction(2)).toBe(false)
   })
 
-  it('are known after a checkpoint and a crash', async () => {
+  it('aborted transactions are known after a checkpoint and a crash', async () => {
     const { w, log } = await mixed()
     await log.checkpoint()
     new Writer(log, 3).write()
@@ -140,7 +140,7 @@ describe('aborted transactions', () => {
     expect(back.producers.hasOpenTransaction(3)).toBe(true)
   })
 
-  it("are in Kafka's file once the indexes are synced", async () => {
+  it("aborted transactions are in Kafka's file once the indexes are synced", async () => {
     const { w, log } = await mixed()
     const path = `${FOLDER}/00000000000000000000.txnindex`
     expect(w.disk.exists(path)).toBe(false)

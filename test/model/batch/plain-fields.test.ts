@@ -117,7 +117,7 @@ describe('records taken the short way', () => {
     { base: T * 1_000_000 },
     { base: -5 },
     { sizes: 300, headers: true },
-  ])('are those of the long way: %j', shape => {
+  ])('records taken the short way are those of the long way: %j', shape => {
     const random = seededRandom(11)
     const plain = { count: 0 }
     for (let n = 0; n < 60; n++) {
@@ -128,7 +128,7 @@ describe('records taken the short way', () => {
     if (shape.base !== T * 1_000_000) expect(plain.count).toBeGreaterThan(60)
   })
 
-  it('are those of the long way when bytes are damaged, and so is the error', () => {
+  it('records taken the short way are those of the long way when bytes are damaged, and so is the error', () => {
     const random = seededRandom(12)
     const plain = { count: 0 }
     let refused = 0
