@@ -83,7 +83,8 @@ function report(machine, results, skipped) {
     name: QUESTION,
     title: 'Clients of Kafka, over TCP',
     durability: 'page cache',
-    ...{ rows: [...rows, ...cpu], floors },
+    rows: [...rows, ...cpu],
+    floors,
   }
   const all = new Map([...results, ...[...results].map(([name, own]) => [cpuName(name), own])])
   const found = new Map([[QUESTION, all]])

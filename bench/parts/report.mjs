@@ -11,7 +11,9 @@ export function summaryOf(plan, results, skipped) {
     const byName = new Map(rows.map(row => [row.name, row]))
     const own = results.get(name)
     return {
-      ...{ name, title, durability },
+      name,
+      title,
+      durability,
       rows: rows.filter(row => own.has(row.name)).map(row => rowOf(row, own.get(row.name))),
       floors: floors.map(floor => judged(floor, byName, own)),
       skipped: skipped.get(name) ?? [],
@@ -22,7 +24,10 @@ export function summaryOf(plan, results, skipped) {
 function rowOf(row, raw) {
   const { name, unit, measure, params } = row
   return {
-    ...{ name, unit, measure, params },
+    name,
+    unit,
+    measure,
+    params,
     ...spread(raw.map(result => figureOf(row, result))),
     rssBytes: medianOf(raw, 'rssBytes'),
     loopBusyMs: medianOf(raw, 'loopBusyMs'),

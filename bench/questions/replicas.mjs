@@ -6,8 +6,14 @@ export function replicas({ copies: count }) {
     measure: 'append',
     unit: 'k/s',
     params: {
-      ...{ count, warmUp: count / 2, durability: 'process', kind: 'bytes', acks: 'all' },
-      ...{ brokers: 3, copies, inFlight },
+      count,
+      warmUp: count / 2,
+      durability: 'process',
+      kind: 'bytes',
+      acks: 'all',
+      brokers: 3,
+      copies,
+      inFlight,
     },
   })
   const [one, three] = ['partlog, 1 copy', 'partlog, 3 copies']

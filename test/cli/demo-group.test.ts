@@ -14,7 +14,11 @@ async function sharedReading(prepare: (cluster: Cluster) => Promise<unknown>, br
   const told: string[] = []
   const seen: string[] = []
   const reading = new SharedReading({
-    ...{ cluster, topic: 'orders', groupId: 'g', consumers: 2, readTimeoutMs: 2_500 },
+    cluster,
+    topic: 'orders',
+    groupId: 'g',
+    consumers: 2,
+    readTimeoutMs: 2_500,
     tell: text => void told.push(text),
     onProgress: () => undefined,
     onFirst: ({ value }) => void seen.push(String(value)),

@@ -3,8 +3,13 @@ import { isComplete, type DemoRun } from '../../src/cli/demo.js'
 
 const partition = { read: 5, committed: 5, endOffset: 5 }
 const failover = {
-  ...{ killed: 1, failoverMs: 9, acknowledged: 10 },
-  ...{ missing: 0, doubled: 0, outOfOrder: 0, isHealed: true },
+  killed: 1,
+  failoverMs: 9,
+  acknowledged: 10,
+  missing: 0,
+  doubled: 0,
+  outOfOrder: 0,
+  isHealed: true,
 }
 const well: DemoRun = {
   written: { records: 10 },

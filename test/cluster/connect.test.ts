@@ -90,7 +90,10 @@ async function session(cluster: KafkaCluster): Promise<unknown[]> {
   seen.push(described, partitions.map(withoutEpoch))
   const producer = cluster.producer()
   const messages = Array.from({ length: 20 }, (_, at) => ({
-    ...{ key: `k${at % 7}`, value: `v${at}`, headers: { at: String(at) }, timestamp: 1_000 + at },
+    key: `k${at % 7}`,
+    value: `v${at}`,
+    headers: { at: String(at) },
+    timestamp: 1_000 + at,
   }))
   seen.push(await producer.send({ topic: 'orders', messages }))
   const fast = cluster.producer({ acks: 0 })
@@ -175,7 +178,8 @@ describe('connect', () => {
     const seen = new Set<string>()
     for (let step = 0; step <= VERSIONS_MOST; step++) {
       const serves = (api: ApiName, { min, max }: VersionRange): VersionRange => ({
-        ...{ min, max: Math.min(min + step + (api === 'OffsetFetch' ? 1 : 0), max) },
+        min,
+        max: Math.min(min + step + (api === 'OffsetFetch' ? 1 : 0), max),
       })
       const { far, proxy } = await behind(await embedded(), { serves, apiVersionsMax: step % 5 })
       expect(await session(far), `step ${step}`).toEqual(here)
@@ -301,7 +305,8 @@ describe('a connection', () => {
     const consumer = far.consumer({ ...reader, fetchMaxWaitMs: 600_000 })
     await consumer.assign(
       Array.from({ length: 20 }, (_, partition) => ({
-        ...{ topic: 'orders', partition },
+        topic: 'orders',
+        partition,
       })),
     )
     const producer = far.producer()

@@ -266,7 +266,8 @@ it('a send that was never sent is known not to be in the log', async () => {
   await cluster.broker(leader).kill()
   const sent = producer.send({ topic: 'orders', messages: [{ value: 'b' }] })
   const outcome = expect(sent).rejects.toMatchObject({
-    ...{ code: 'DELIVERY_TIMED_OUT', outcomeUnknown: false },
+    code: 'DELIVERY_TIMED_OUT',
+    outcomeUnknown: false,
   })
   await clock.advance(2_000)
   await outcome

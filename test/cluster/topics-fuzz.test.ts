@@ -199,8 +199,12 @@ class Life {
 
   #read(topics: RegExp): void {
     const consumer: Consumer<Uint8Array, string> = this.cluster.consumer({
-      ...{ groupId: 'g', autoOffsetReset: 'earliest', valueDeserializer: 'string' },
-      ...{ metadataMaxAgeMs: 1_000, autoCommitIntervalMs: 300, requestTimeoutMs: 2_000 },
+      groupId: 'g',
+      autoOffsetReset: 'earliest',
+      valueDeserializer: 'string',
+      metadataMaxAgeMs: 1_000,
+      autoCommitIntervalMs: 300,
+      requestTimeoutMs: 2_000,
     })
     this.#readers.push(consumer)
     const eachRecord = ({ topic, value }: { topic: string; value: string | null }): void =>

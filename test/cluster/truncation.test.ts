@@ -30,7 +30,10 @@ async function halfCopied() {
   }
   const consumer = (autoOffsetReset: AutoOffsetReset, groupId = 'g') =>
     cluster.consumer({
-      ...{ groupId, autoOffsetReset, enableAutoCommit: false, valueDeserializer: 'string' },
+      groupId,
+      autoOffsetReset,
+      enableAutoCommit: false,
+      valueDeserializer: 'string',
       retryBackoffMs: 20,
     })
   type Reader = ReturnType<typeof consumer>

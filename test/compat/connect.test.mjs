@@ -225,7 +225,8 @@ async function shareGroup(t, cluster, kafka) {
   const producer = cluster.producer()
   const send = async name => {
     const messages = Array.from({ length: 40 }, (_, at) => ({
-      ...{ partition: at % 4, value: `${name}-${at}` },
+      partition: at % 4,
+      value: `${name}-${at}`,
     }))
     await producer.send({ topic, messages })
   }

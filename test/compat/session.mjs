@@ -164,8 +164,15 @@ async function lookAndDelete(client, { topic, group }) {
   const isGone = deleted && !(await client.listTopics()).includes(topic)
   const missing = await has(client, 'deleteTopic', `${topic}-missing`)
   return {
-    ...{ offsets, isListed, isGroupListed, emptied, deletedGroup, deletedAgain },
-    ...{ deleted, isGone, missing },
+    offsets,
+    isListed,
+    isGroupListed,
+    emptied,
+    deletedGroup,
+    deletedAgain,
+    deleted,
+    isGone,
+    missing,
   }
 }
 

@@ -188,8 +188,12 @@ function seeds(): Buffer[] {
   const made = REQUESTS.filter(({ api }) => !MAKING.includes(api)).map(({ frame }) => frame)
   const member = { groupId: 'g', generationId: 1, memberId: 'm', groupInstanceId: 'i' }
   const instance = {
-    ...{ groupId: 's', sessionTimeoutMs: 6_000, rebalanceTimeoutMs: 6_000, memberId: '' },
-    ...{ groupInstanceId: 'i', protocolType: 'consumer' },
+    groupId: 's',
+    sessionTimeoutMs: 6_000,
+    rebalanceTimeoutMs: 6_000,
+    memberId: '',
+    groupInstanceId: 'i',
+    protocolType: 'consumer',
     protocols: [{ name: 'range', metadata: Buffer.alloc(12) }],
   }
   const more = [

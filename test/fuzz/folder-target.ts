@@ -38,14 +38,22 @@ interface Base {
 
 const settings = { 'internal.segment.bytes': 600, 'index.interval.bytes': 100 }
 const KNOWN: KnownPartition = {
-  ...{ topic: 'orders', partition: 0, topicId: TOPIC_ID },
+  topic: 'orders',
+  partition: 0,
+  topicId: TOPIC_ID,
   settings: { current: logConfig(parseTopicConfig(settings)) },
 }
 
 async function manager(disk: MemoryDisk): Promise<LogManager> {
   return await LogManager.open({
-    ...{ disk, root: ROOT, clusterId: 'cluster', nodeId: 1, clock: new VirtualClock(NOW) },
-    ...{ random: seededRandom(1), logger: silentLogger, onCorruption: 'offline' },
+    disk,
+    root: ROOT,
+    clusterId: 'cluster',
+    nodeId: 1,
+    clock: new VirtualClock(NOW),
+    random: seededRandom(1),
+    logger: silentLogger,
+    onCorruption: 'offline',
   })
 }
 

@@ -51,8 +51,13 @@ const NOTHING = Buffer.alloc(0)
 export async function fuzz(target: Target, options: LoopOptions): Promise<Figures> {
   const seeds = await target.seeds()
   const figures: Figures = {
-    ...{ inputs: 0, accepted: 0, tookMs: 0, slowestMs: 0, slowest: NOTHING },
-    ...{ mostBytes: 0, failures: [] },
+    inputs: 0,
+    accepted: 0,
+    tookMs: 0,
+    slowestMs: 0,
+    slowest: NOTHING,
+    mostBytes: 0,
+    failures: [],
   }
   const kinds = new Set<string>()
   for (let n = 0; n < options.maxInputs && kinds.size < KINDS_MAX; n++) {

@@ -146,14 +146,22 @@ export function partsOf(bytes: Buffer): (Buffer | null)[] {
 }
 
 const member = {
-  ...{ memberId: 'm', groupInstanceId: 'i', clientId: 'c', clientHost: 'h' },
-  ...{ rebalanceTimeout: 5_000, sessionTimeout: 6_000 },
+  memberId: 'm',
+  groupInstanceId: 'i',
+  clientId: 'c',
+  clientHost: 'h',
+  rebalanceTimeout: 5_000,
+  sessionTimeout: 6_000,
   subscription: subscriptionBytes(),
   assignment: encodeAssignment([{ topic: 'orders', partition: 0 }]),
 }
 const generation = {
-  ...{ protocolType: 'consumer', generation: 3, protocol: 'range', leader: 'm' },
-  ...{ currentStateTimestamp: 1, members: [member, { ...member, memberId: 'n' }] },
+  protocolType: 'consumer',
+  generation: 3,
+  protocol: 'range',
+  leader: 'm',
+  currentStateTimestamp: 1,
+  members: [member, { ...member, memberId: 'n' }],
 }
 const commit = { offset: 5, leaderEpoch: 1, metadata: 'm', commitTimestamp: 9, expireTimestamp: 10 }
 

@@ -90,7 +90,10 @@ async function answer(bytes: Buffer): Promise<boolean> {
   const [ours, theirs] = MemorySocket.pair()
   theirs.on('error', () => undefined)
   const connection = new ClientConnection({
-    ...{ stream: ours, address: 'host:1', clientId: 'c', clock },
+    stream: ours,
+    address: 'host:1',
+    clientId: 'c',
+    clock,
   })
   const asked = connection.ask(api, version, api.request.type.none as never, 1_000)
   theirs.resume()

@@ -181,9 +181,15 @@ function exported(bytes: Buffer): boolean {
   const asBytes = (content: unknown): Buffer | null =>
     content === null ? null : Buffer.from(content as string)
   const again = recordLine({
-    ...{ topic: 't', partition, offset: 0, leaderEpoch: 0, timestampType: 'CreateTime' },
-    ...{ timestamp: timestamp as number, isControl: false },
-    ...{ key: asBytes(key), value: asBytes(value) },
+    topic: 't',
+    partition,
+    offset: 0,
+    leaderEpoch: 0,
+    timestampType: 'CreateTime',
+    timestamp: timestamp as number,
+    isControl: false,
+    key: asBytes(key),
+    value: asBytes(value),
     headers: (headers as (readonly [string, unknown])[]).map(([name, content]) => ({
       key: name,
       value: asBytes(content),
@@ -217,9 +223,13 @@ const SETTING_WORDS = [
   ...['"__proto__":{"a":1},', '"constructor":1,', '" 5 "', '""', 'null', '1e30'],
 ]
 const someSettings: Partial<Record<TopicSetting, unknown>> = {
-  ...{ 'retention.ms': 5, 'cleanup.policy': 'compact', 'min.cleanable.dirty.ratio': '0.5' },
-  ...{ 'segment.bytes': '1048576', 'compression.type': 'gzip' },
-  ...{ 'unclean.leader.election.enable': 'true', 'min.compaction.lag.ms': 5 },
+  'retention.ms': 5,
+  'cleanup.policy': 'compact',
+  'min.cleanable.dirty.ratio': '0.5',
+  'segment.bytes': '1048576',
+  'compression.type': 'gzip',
+  'unclean.leader.election.enable': 'true',
+  'min.compaction.lag.ms': 5,
 }
 
 const texts = (...all: readonly string[]) => () => all.map(each => Buffer.from(each))

@@ -32,7 +32,11 @@ export const SESSIONS: readonly Session[] = readdirSync(FOLDER)
 function framesIn(file: string): Frame[] {
   const lines = JSON.parse(readFileSync(file, 'utf8')) as readonly Line[]
   return lines.map(([kind, id, connection, api, version, text]) => ({
-    ...{ kind, id, connection, api, version },
+    kind,
+    id,
+    connection,
+    api,
+    version,
     bytes: Buffer.from(text, 'base64'),
   }))
 }

@@ -78,7 +78,7 @@ class Replay {
   async findCoordinator(): Promise<void> {
     const header = { version: 2, correlationId: 0, clientId: null }
     const request = { key: 'warm', coordinatorKeys: [] }
-    const frame = { ...{ id: 0, connection: 0, api: 10, version: 2 }, bytes: Buffer.alloc(0) }
+    const frame = { id: 0, connection: 0, api: 10, version: 2, bytes: Buffer.alloc(0) }
     const line = this.#line(0)
     line.send(0, encodeRequest(wireApi('FindCoordinator'), header, request))
     await this.#answer(line, { ...frame, kind: 'response' })

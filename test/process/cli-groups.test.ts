@@ -131,8 +131,13 @@ describe('groups are shown', () => {
     ]
     expect(jsonLines(['groups', '--members', '--dir', killed, '--json'])).toEqual([
       {
-        ...{ group: 'g', memberId: id, groupInstanceId: null, clientId: 'c', clientHost: '' },
-        ...{ topics: ['orders'], partitions: all },
+        group: 'g',
+        memberId: id,
+        groupInstanceId: null,
+        clientId: 'c',
+        clientHost: '',
+        topics: ['orders'],
+        partitions: all,
       },
     ])
     expect(output(['groups', 'g', '--members', '--dir', killed])).toMatch(

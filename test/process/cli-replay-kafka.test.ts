@@ -23,7 +23,9 @@ async function folderWith(messages: readonly Message[]): Promise<string> {
 beforeAll(async () => {
   const cluster = await Cluster.open({ dir, durability: 'process' })
   const config = {
-    ...{ 'retention.ms': -1, 'max.message.bytes': 3_000_000, 'segment.ms': 1_000 },
+    'retention.ms': -1,
+    'max.message.bytes': 3_000_000,
+    'segment.ms': 1_000,
     'message.timestamp.before.max.ms': 9_000_000_000_000,
   }
   await cluster.admin.createTopic({ topic: 'orders', partitions: PARTITIONS, config })

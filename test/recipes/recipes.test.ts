@@ -97,7 +97,8 @@ describe('work that throws at record 4 of 10', () => {
   ])('gets all 10 of %s again', async (_, options, app) => {
     const seen: string[] = []
     const result = await crashed({
-      ...{ ...throwing, options },
+      ...throwing,
+      options,
       app: async (consumer, work) => {
         const failing = app(consumer, async record => {
           seen.push(record.value ?? '')
@@ -149,7 +150,9 @@ describe('automatic commits never pass a record that was not processed', () => {
     const results = await everyDeath({
       app,
       options: { autoCommitIntervalMs: 10, maxPollRecords: 4 },
-      ...{ partitions: 2, records: RECORDS / 2, workMs: 7 },
+      partitions: 2,
+      records: RECORDS / 2,
+      workMs: 7,
     })
     const moments = new Set<Moment | undefined>(results.map(({ diedAt }) => diedAt))
     expect(moments.size).toBe(5)

@@ -63,8 +63,11 @@ export class GroupStory {
   async join(name: string, join: JoinOptions = {}): Promise<void> {
     const { group = 'g', options } = join
     const consumer = this.cluster.consumer({
-      ...{ groupId: group, clientId: name, sessionTimeoutMs: SESSION_MS },
-      ...{ autoOffsetReset: 'earliest', valueDeserializer: 'string' },
+      groupId: group,
+      clientId: name,
+      sessionTimeoutMs: SESSION_MS,
+      autoOffsetReset: 'earliest',
+      valueDeserializer: 'string',
       ...options,
     } as const)
     this.#members.set(name, consumer)

@@ -66,14 +66,22 @@ describe('calls about a topic', () => {
 
 describe('a history', () => {
   const facts: TopicFacts = {
-    ...{ topic, isCompacted: false, isTrimmed: true, allowsUnclean: false, isRemade: false },
-    ...{ isRetained: true, minInSync: 1, batchBytesMax: Infinity },
+    topic,
+    isCompacted: false,
+    isTrimmed: true,
+    allowsUnclean: false,
+    isRemade: false,
+    isRetained: true,
+    minInSync: 1,
+    batchBytesMax: Infinity,
   }
   const log: FinalLog = { topic, partition: 0, startOffset: 2, endOffset: 2, records: [] }
 
   const checked = (history: History, of: Partial<FinalLog> = {}) =>
     checkHistory({
-      ...{ history, logs: [{ ...log, ...of }], topics: [facts] },
+      history,
+      logs: [{ ...log, ...of }],
+      topics: [facts],
       mayRepeat: true,
     }).map(problem => problem.slice(0, problem.indexOf(':')))
 
@@ -92,9 +100,21 @@ describe('a history', () => {
     const history = new History()
     history.deletions.push({ ...deletion, offset: 2, start: 2 })
     const sent: Sent = {
-      ...{ sender: 'p1.1', topic, key: null, value: 'p1.1-0', acks: -1, isIdempotent: true },
-      ...{ begun: 1, beganAtMs: 0, limitMs: 1_000, settledAtMs: 2_000, outcome: 'fail' },
-      ...{ error: 'REQUEST_TIMED_OUT', partition: -1, offset: -1, ackedAtMs: -1 },
+      sender: 'p1.1',
+      topic,
+      key: null,
+      value: 'p1.1-0',
+      acks: -1,
+      isIdempotent: true,
+      begun: 1,
+      beganAtMs: 0,
+      limitMs: 1_000,
+      settledAtMs: 2_000,
+      outcome: 'fail',
+      error: 'REQUEST_TIMED_OUT',
+      partition: -1,
+      offset: -1,
+      ackedAtMs: -1,
     }
     history.sent.push(sent)
     expect(checked(history)).toEqual(['sendsEnd'])

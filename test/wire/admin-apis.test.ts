@@ -83,13 +83,20 @@ describe('DescribeCluster', () => {
     const answer = await client.ask('DescribeCluster', version, request)
     expect(answer.brokers).toEqual(
       [1, 2, 3].map(id => ({
-        ...{ brokerId: id, host: `broker-${id}`, port: 9092, rack: null, isFenced: false },
+        brokerId: id,
+        host: `broker-${id}`,
+        port: 9092,
+        rack: null,
+        isFenced: false,
       })),
     )
     const metadata = await client.ask('Metadata', 12, { topics: [] })
     expect(answer).toMatchObject({
-      ...{ errorCode: 0, errorMessage: null, endpointType: 1 },
-      ...{ clusterId: metadata.clusterId, controllerId: 1 },
+      errorCode: 0,
+      errorMessage: null,
+      endpointType: 1,
+      clusterId: metadata.clusterId,
+      controllerId: 1,
       clusterAuthorizedOperations: -(2 ** 31),
     })
   })
@@ -125,7 +132,8 @@ describe('DescribeCluster', () => {
 
 describe('settings', () => {
   const config = (changes: Record<string, string | null>) => ({
-    ...{ resourceType: TOPIC, resourceName: 'orders' },
+    resourceType: TOPIC,
+    resourceName: 'orders',
     configs: Object.entries(changes).map(([name, value]) => ({ name, value })),
   })
 
@@ -144,7 +152,10 @@ describe('settings', () => {
     expect(await alter({ 'segment.ms': '5000' }, true)).toMatchObject({ errorCode: 0 })
     expect(await own()).toHaveLength(2) // only validated
     expect(await alter({ 'retention.ms': '7', 'segment.ms': '5000' })).toEqual({
-      ...{ errorCode: 0, errorMessage: null, resourceType: TOPIC, resourceName: 'orders' },
+      errorCode: 0,
+      errorMessage: null,
+      resourceType: TOPIC,
+      resourceName: 'orders',
     })
     expect(await own()).toEqual(['retention.ms=7', 'segment.ms=5000'])
     expect(await alter({ 'retention.ms': 'x' })).toMatchObject({ errorCode: 40 })
@@ -173,7 +184,8 @@ describe('settings', () => {
     const { client } = await shop()
     const change = async (name: string, configOperation: number, value: string | null) => {
       const resource = {
-        ...{ resourceType: TOPIC, resourceName: 'orders' },
+        resourceType: TOPIC,
+        resourceName: 'orders',
         configs: [{ name, configOperation, value }],
       }
       const request = { resources: [resource], validateOnly: false }
@@ -200,13 +212,23 @@ describe('settings', () => {
     }
     expect(await ask(4, true, ['retention.ms', 'segment.bytes'])).toEqual([
       {
-        ...{ name: 'retention.ms', value: '1000', configSource: 1, configType: 5 },
-        ...{ readOnly: false, isSensitive: false, documentation: null },
+        name: 'retention.ms',
+        value: '1000',
+        configSource: 1,
+        configType: 5,
+        readOnly: false,
+        isSensitive: false,
+        documentation: null,
         synonyms: [{ name: 'retention.ms', value: '1000', source: 1 }],
       },
       {
-        ...{ name: 'segment.bytes', value: '1073741824', configSource: 5, configType: 3 },
-        ...{ readOnly: false, isSensitive: false, documentation: null },
+        name: 'segment.bytes',
+        value: '1073741824',
+        configSource: 5,
+        configType: 3,
+        readOnly: false,
+        isSensitive: false,
+        documentation: null,
         synonyms: [{ name: 'log.segment.bytes', value: '1073741824', source: 5 }],
       },
     ])
@@ -221,7 +243,11 @@ describe('settings', () => {
 
 describe('CreateTopics', () => {
   const topic = (name: string, more: object = {}) => ({
-    ...{ name, numPartitions: -1, replicationFactor: -1, assignments: [], configs: [] },
+    name,
+    numPartitions: -1,
+    replicationFactor: -1,
+    assignments: [],
+    configs: [],
     ...more,
   })
 
@@ -248,8 +274,11 @@ describe('CreateTopics', () => {
     const names = topics[0]?.configs?.map(({ name }) => name) ?? []
     expect(names).toEqual(names.toSorted())
     expect(topics[0]?.configs).toContainEqual({
-      ...{ name: 'retention.ms', value: '5', configSource: 1 },
-      ...{ readOnly: false, isSensitive: false },
+      name: 'retention.ms',
+      value: '5',
+      configSource: 1,
+      readOnly: false,
+      isSensitive: false,
     })
     expect(topics[1]?.configs?.every(({ configSource }) => configSource === 5)).toBe(true)
     const { topics: found } = await client.ask('Metadata', 12, { topics: null })

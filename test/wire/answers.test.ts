@@ -29,7 +29,9 @@ async function produce(
   { version = 9, acks = -1, topic = 'orders' } = {},
 ) {
   const answer = await client.ask('Produce', version, {
-    ...{ transactionalId: null, acks, timeoutMs: 1_000 },
+    transactionalId: null,
+    acks,
+    timeoutMs: 1_000,
     topicData: [{ name: topic, partitionData: [{ index: 0, records }] }],
   })
   return { ...answer, ...answer.responses[0]!.partitionResponses[0]! }
@@ -105,7 +107,9 @@ describe('a broker that does not lead', () => {
     for (const topic of ['orders', 'single']) {
       const answer = await produce(client, batchOf(['a']), { version: 10, topic })
       expect(answer).toMatchObject({
-        ...{ errorCode: 6, currentLeader: leader, nodeEndpoints: [endpoint] },
+        errorCode: 6,
+        currentLeader: leader,
+        nodeEndpoints: [endpoint],
       })
     }
     const fine = await produce(connect(1), batchOf(['a']), { version: 10 })
@@ -135,7 +139,8 @@ describe('a broker that does not lead', () => {
       const { topicId = '' } = topics.find(topic => topic.name === name) ?? {}
       const wanted = { partition: 0, fetchOffset: 0, partitionMaxBytes: 10_000 }
       const answer = await client.ask('Fetch', version, {
-        ...{ maxWaitMs: 0, minBytes: 1 },
+        maxWaitMs: 0,
+        minBytes: 1,
         topics: [{ topic: name, topicId, partitions: [wanted] }],
       })
       const isNew = version >= 16
@@ -152,7 +157,9 @@ describe('a broker that does not lead', () => {
 describe('an answer to Fetch', () => {
   const ask = async (client: WireClient, version: number, more: object, wanted: object = {}) => {
     const answer = await client.ask('Fetch', version, {
-      ...{ maxWaitMs: 0, minBytes: 1, ...more },
+      maxWaitMs: 0,
+      minBytes: 1,
+      ...more,
       topics: [
         {
           topic: 'orders',
@@ -372,10 +379,13 @@ describe('answers about groups', () => {
       })
       expect(groups.map(({ groupId, topics: [topic] }) => ({ groupId, ...topic }))).toMatchObject(
         here.map(({ key }) => ({
-          ...{ groupId: key, name: 'orders' },
+          groupId: key,
+          name: 'orders',
           partitions: [
             {
-              ...{ partitionIndex: 0, committedLeaderEpoch: -1, errorCode: 0 },
+              partitionIndex: 0,
+              committedLeaderEpoch: -1,
+              errorCode: 0,
               committedOffset: key === 'one' ? 7 : -1,
               metadata: key === 'one' ? 'm' : '',
             },
@@ -391,13 +401,17 @@ describe('answers about groups', () => {
     const coordinator = connect(coordinators[0]?.nodeId)
     const partitions = [{ partitionIndex: 0, committedOffset: 0, committedMetadata: '' }]
     await coordinator.ask('OffsetCommit', 8, {
-      ...{ groupId: 'g', topics: [{ name: 'orders', partitions }] },
+      groupId: 'g',
+      topics: [{ name: 'orders', partitions }],
     })
     const ask = async (version: number, statesFilter: string[], typesFilter: string[] = []) =>
       (await coordinator.ask('ListGroups', version, { statesFilter, typesFilter })).groups
     const [group] = await ask(5, [])
     expect(group).toEqual({
-      ...{ groupId: 'g', protocolType: '', groupState: 'Empty', groupType: 'classic' },
+      groupId: 'g',
+      protocolType: '',
+      groupState: 'Empty',
+      groupType: 'classic',
     })
     expect(await ask(4, ['Stable', 'empty'])).toMatchObject([{ groupId: 'g', groupType: '' }])
     expect(await ask(4, ['Stable'])).toEqual([])

@@ -23,8 +23,11 @@ async function turnsDuring(task: () => Promise<unknown>): Promise<number> {
 }
 
 const topicOf = (name: string, numPartitions: number) => ({
-  ...{ name, numPartitions, replicationFactor: 1 },
-  ...{ assignments: [], configs: [] },
+  name,
+  numPartitions,
+  replicationFactor: 1,
+  assignments: [],
+  configs: [],
 })
 
 describe('new partitions', () => {
@@ -125,7 +128,9 @@ it('records of a transaction without its id get an error that is final for every
   const header = { producerId: 7, producerEpoch: 0, baseSequence: 0, isTransactional: true }
   const partitionData = [{ index: 0, records: builder.build(header) }]
   const answer = await connect().ask('Produce', 9, {
-    ...{ transactionalId: null, acks: -1, timeoutMs: 1_000 },
+    transactionalId: null,
+    acks: -1,
+    timeoutMs: 1_000,
     topicData: [{ name: 't', partitionData }],
   })
   const refused = errorId('TRANSACTIONAL_ID_AUTHORIZATION_FAILED')

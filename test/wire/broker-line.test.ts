@@ -187,8 +187,12 @@ describe('a request', () => {
   const silent: Answers = { Heartbeat: never, Fetch: never, JoinGroup: never }
   const fetch = { maxWaitMs: 1_000, minBytes: 1, topics: [] }
   const join = (rebalanceTimeoutMs: number, sessionTimeoutMs: number) => ({
-    ...{ groupId: 'g', memberId: '', protocolType: 'consumer', protocols: [] },
-    ...{ rebalanceTimeoutMs, sessionTimeoutMs },
+    groupId: 'g',
+    memberId: '',
+    protocolType: 'consumer',
+    protocols: [],
+    rebalanceTimeoutMs,
+    sessionTimeoutMs,
   })
 
   it.each([

@@ -16,7 +16,10 @@ function connected() {
   const [ours, theirs] = MemorySocket.pair()
   const clock = new VirtualClock()
   const connection = new ClientConnection({
-    ...{ stream: ours, address: 'broker:9092', clientId: 'app', clock },
+    stream: ours,
+    address: 'broker:9092',
+    clientId: 'app',
+    clock,
   })
   const frames = framesOf(theirs as AsyncIterable<Uint8Array>)
   const asked = async () => {

@@ -23,7 +23,9 @@ import { framesOf } from '../../src/wire/frames.js'
 import { encodeRequest } from './encoded.js'
 
 export const API_VERSIONS: WireApi<ApiVersionsRequest, ApiVersionsResponse> = {
-  ...{ key: 18, request: apiVersionsRequest, response: apiVersionsResponse },
+  key: 18,
+  request: apiVersionsRequest,
+  response: apiVersionsResponse,
   hasPlainHeader: true,
 }
 

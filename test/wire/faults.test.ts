@@ -25,7 +25,9 @@ async function shop(brokers = 1) {
 
 const fetchFrom = (client: WireClient, maxWaitMs: number) =>
   client.ask('Fetch', 11, {
-    ...{ maxWaitMs, minBytes: 1, replicaId: -1 },
+    maxWaitMs,
+    minBytes: 1,
+    replicaId: -1,
     topics: [
       {
         topic: 'orders',
@@ -36,7 +38,9 @@ const fetchFrom = (client: WireClient, maxWaitMs: number) =>
 
 const produce = (client: WireClient) =>
   client.ask('Produce', 7, {
-    ...{ transactionalId: null, acks: -1, timeoutMs: 1_000 },
+    transactionalId: null,
+    acks: -1,
+    timeoutMs: 1_000,
     topicData: [{ name: 'orders', partitionData: [{ index: 0, records: batchOf(['a']) }] }],
   })
 
@@ -74,7 +78,8 @@ describe('rules about faults', () => {
     cluster.faults.on('fetch', { partition: 1 }).error('NOT_LEADER_OR_FOLLOWER')
     const wanted = { fetchOffset: 0, partitionMaxBytes: 10_000 }
     const { responses } = await client.ask('Fetch', 13, {
-      ...{ maxWaitMs: 0, minBytes: 0 },
+      maxWaitMs: 0,
+      minBytes: 0,
       topics: [
         { topicId: orders, partitions: [{ partition: 0, ...wanted }] },
         { topicId: other, partitions: [0, 1].map(partition => ({ partition, ...wanted })) },
@@ -89,7 +94,8 @@ describe('rules about faults', () => {
     ])
     cluster.faults.on('fetch').error('FENCED_LEADER_EPOCH')
     const failed = await client.ask('Fetch', 13, {
-      ...{ maxWaitMs: 0, minBytes: 0 },
+      maxWaitMs: 0,
+      minBytes: 0,
       topics: [{ topicId: other, partitions: [{ partition: 0, ...wanted }] }],
     })
     expect(failed.responses).toMatchObject([{ topicId: other, partitions: [{ errorCode: 74 }] }])
@@ -108,7 +114,8 @@ describe('rules about faults', () => {
       const ids = names.map(name => topics.find(each => each.name === name)?.topicId ?? '')
       const wanted = { partition: 0, fetchOffset: 0, partitionMaxBytes: 10_000 }
       const { responses } = await client.ask('Fetch', 13, {
-        ...{ maxWaitMs: 0, minBytes: 0 },
+        maxWaitMs: 0,
+        minBytes: 0,
         topics: ids.map(topicId => ({ topicId, partitions: [wanted] })),
       })
       return ids.map(id => {
@@ -192,8 +199,12 @@ describe('the clock of a test', () => {
     const { cluster, connect, clock } = await shop()
     const member = connect()
     const joining = {
-      ...{ groupId: 'g', sessionTimeoutMs: 10_000, rebalanceTimeoutMs: 10_000, memberId: '' },
-      ...{ protocolType: 'consumer', protocols: [{ name: 'range', metadata: new Uint8Array(0) }] },
+      groupId: 'g',
+      sessionTimeoutMs: 10_000,
+      rebalanceTimeoutMs: 10_000,
+      memberId: '',
+      protocolType: 'consumer',
+      protocols: [{ name: 'range', metadata: new Uint8Array(0) }],
     }
     const { memberId, generationId = -1 } = await member.ask('JoinGroup', 3, joining)
     const assignments = [{ memberId, assignment: new Uint8Array(0) }]

@@ -77,7 +77,9 @@ describe('a client that says nothing', () => {
     const wanted = { partition: 0, fetchOffset: 0, partitionMaxBytes: 10_000 }
     const timers = clock.pendingTimers
     const answer = client.ask('Fetch', 11, {
-      ...{ maxWaitMs: 5_500, minBytes: 1, replicaId: -1 },
+      maxWaitMs: 5_500,
+      minBytes: 1,
+      replicaId: -1,
       topics: [{ topic: 'orders', partitions: [wanted] }],
     })
     while (clock.pendingTimers < timers + 1) await turn() // the fetch waits
@@ -125,7 +127,9 @@ describe('a watch over what is idle', () => {
     const clock = virtualClock()
     const seen = { isBusy: false, idle: 0 }
     const watch = new IdleWatch({
-      ...{ clock, maxIdleMs, isBusy: () => seen.isBusy },
+      clock,
+      maxIdleMs,
+      isBusy: () => seen.isBusy,
       onIdle: () => void seen.idle++,
     })
     return { clock, seen, watch }
@@ -322,7 +326,9 @@ describe('bytes that are no requests', () => {
 describe('records that are bad', () => {
   const produce = async (client: WireClient, topic: string, records: Uint8Array) => {
     const { responses } = await client.ask('Produce', 9, {
-      ...{ transactionalId: null, acks: -1, timeoutMs: 1_000 },
+      transactionalId: null,
+      acks: -1,
+      timeoutMs: 1_000,
       topicData: [{ name: topic, partitionData: [{ index: 0, records }] }],
     })
     return responses[0]?.partitionResponses[0]?.errorCode

@@ -32,13 +32,19 @@ export function real<A extends ApiName>(api: A, version: number, request: Reques
 export function realRequests(): Candidate[] {
   const wanted = { partition: 0, fetchOffset: 0, partitionMaxBytes: 10_000 }
   const produce = {
-    ...{ transactionalId: null, acks: -1, timeoutMs: 1_000 },
+    transactionalId: null,
+    acks: -1,
+    timeoutMs: 1_000,
     topicData: [{ name: 'orders', partitionData: [{ index: 0, records: batchOf(['a', 'b']) }] }],
   }
   const committed = { partitionIndex: 0, committedOffset: 0, committedMetadata: 'm' }
   const joining = {
-    ...{ groupId: 'g', sessionTimeoutMs: 6_000, rebalanceTimeoutMs: 6_000, memberId: '' },
-    ...{ protocolType: 'consumer', protocols: [{ name: 'range', metadata: new Uint8Array(4) }] },
+    groupId: 'g',
+    sessionTimeoutMs: 6_000,
+    rebalanceTimeoutMs: 6_000,
+    memberId: '',
+    protocolType: 'consumer',
+    protocols: [{ name: 'range', metadata: new Uint8Array(4) }],
   }
   const epochs = [{ topic: 'orders', partitions: [{ partition: 0, leaderEpoch: 0 }] }]
   const lists = [{ name: 'orders', partitions: [{ partitionIndex: 0, timestamp: 0 }] }]

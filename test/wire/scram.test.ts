@@ -8,7 +8,10 @@ const salt = Buffer.from('W22ZaJ0SNY7soEsUEjb6gQ==', 'base64')
 
 function client(options: Partial<ScramOptions> = {}): ScramClient {
   return new ScramClient({
-    ...{ hash: 'sha256', username: 'user', password: 'pencil', random },
+    hash: 'sha256',
+    username: 'user',
+    password: 'pencil',
+    random,
     ...options,
   })
 }
@@ -49,7 +52,11 @@ describe('SCRAM', () => {
   it('a wrong password is refused', async () => {
     const one = client({ password: 'pencils' })
     const server = scramServer({
-      ...{ hash: 'sha256', password: 'pencil', salt, iterations: 4_096, nonce: 'x' },
+      hash: 'sha256',
+      password: 'pencil',
+      salt,
+      iterations: 4_096,
+      nonce: 'x',
     })
     const { challenge } = server.first(one.first().toString())
     expect(server.final(String(await one.next(Buffer.from(challenge))))).toBeUndefined()

@@ -121,7 +121,9 @@ describe('older versions', () => {
       await coordinator.ask('OffsetCommit', 2, commit)
       const wanted = [{ name: 'orders', partitionIndexes: [0, 1] }]
       const old = await coordinator.ask('OffsetFetch', version < 3 ? 4 : 7, {
-        ...{ groupId: 'g', topics: wanted, groups: [] },
+        groupId: 'g',
+        topics: wanted,
+        groups: [],
       })
       expect(old.topics?.[0]?.partitions).toMatchObject([
         { partitionIndex: 0, committedOffset: -1, errorCode: 0 },
@@ -137,11 +139,15 @@ describe('older versions', () => {
   it('old versions of JoinGroup need no member id, and LeaveGroup has one member', async () => {
     const { cluster, connect, client } = await shop()
     const { nodeId = -1 } = await client.ask('FindCoordinator', 0, {
-      ...{ key: 'g', coordinatorKeys: [] },
+      key: 'g',
+      coordinatorKeys: [],
     })
     const coordinator = connect(nodeId)
     const request = {
-      ...{ groupId: 'g', sessionTimeoutMs: 30_000, memberId: '', protocolType: 'consumer' },
+      groupId: 'g',
+      sessionTimeoutMs: 30_000,
+      memberId: '',
+      protocolType: 'consumer',
       protocols: [{ name: 'range', metadata: new Uint8Array(0) }],
     }
     const joined = await coordinator.ask('JoinGroup', 0, request)
@@ -184,7 +190,9 @@ describe('older versions', () => {
     for (const version of [4, 11, 12, 13, 17]) {
       const wanted = { partition: 0, fetchOffset: 0, partitionMaxBytes: 10_000 }
       const { responses } = await leader.ask('Fetch', version, {
-        ...{ maxWaitMs: 0, minBytes: 1, replicaId: -1 },
+        maxWaitMs: 0,
+        minBytes: 1,
+        replicaId: -1,
         topics: [{ topic: 'orders', topicId, partitions: [wanted] }],
       })
       const name = version < 13 ? { topic: 'orders' } : { topicId }
@@ -199,14 +207,19 @@ it('an unknown topic id has its own error', async () => {
   const wanted = { partition: 0, fetchOffset: 0, partitionMaxBytes: 10_000 }
   const topicId = 'ASNFZ4mrze8RIjNEVWZ3iA'
   const { responses } = await connect().ask('Fetch', 13, {
-    ...{ maxWaitMs: 0, minBytes: 1, replicaId: -1, topics: [{ topicId, partitions: [wanted] }] },
+    maxWaitMs: 0,
+    minBytes: 1,
+    replicaId: -1,
+    topics: [{ topicId, partitions: [wanted] }],
   })
   expect(responses).toMatchObject([{ topicId, partitions: [{ errorCode: 100 }] }])
 })
 
 describe('a client that writes', () => {
   const produce = (acks: number, records: Uint8Array) => ({
-    ...{ transactionalId: null, acks, timeoutMs: 1_000 },
+    transactionalId: null,
+    acks,
+    timeoutMs: 1_000,
     topicData: [{ name: 'orders', partitionData: [{ index: 0, records }] }],
   })
 
@@ -293,7 +306,9 @@ describe('a peer that is no client', () => {
     const waiting = connect()
     const wanted = { partition: 0, fetchOffset: 0, partitionMaxBytes: 10_000 }
     waiting.send(wireApi('Fetch'), 11, {
-      ...{ maxWaitMs: 300_000, minBytes: 1, replicaId: -1 },
+      maxWaitMs: 300_000,
+      minBytes: 1,
+      replicaId: -1,
       topics: [{ topic: 'orders', partitions: [wanted] }],
     })
     waiting.socket.destroy()
@@ -310,7 +325,9 @@ it('a held request ends when its client disconnects', async () => {
   const timers = clock.pendingTimers
   const wanted = { partition: 0, fetchOffset: 0, partitionMaxBytes: 10_000 }
   waiting.send(wireApi('Fetch'), 11, {
-    ...{ maxWaitMs: 300_000, minBytes: 1, replicaId: -1 },
+    maxWaitMs: 300_000,
+    minBytes: 1,
+    replicaId: -1,
     topics: [{ topic: 'orders', partitions: [wanted] }],
   })
   while (clock.pendingTimers === timers) await clock.turn()
@@ -344,7 +361,8 @@ describe('brokers behind a wire', () => {
     cluster.faults.on('listOffsets').error('LOG_OFFLINE')
     const partitions = [{ partitionIndex: 0, timestamp: -1 }]
     const { topics } = await connect().ask('ListOffsets', 3, {
-      ...{ replicaId: -1, topics: [{ name: 'orders', partitions }] },
+      replicaId: -1,
+      topics: [{ name: 'orders', partitions }],
     })
     expect(topics[0]?.partitions[0]?.errorCode).toBe(56) // KAFKA_STORAGE_ERROR
   })

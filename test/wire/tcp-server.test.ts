@@ -29,7 +29,10 @@ function twoPorts() {
   const channelOf = () => ({ send: () => new Promise<never>(() => undefined) })
   const shared = { clusterId: 'c', logger: silentLogger, clock: new SystemClock(), channelOf }
   const server = new TcpServer({
-    ...{ host: '127.0.0.1', advertisedHost: '127.0.0.1', ports: [0], brokerIds: [1, 2] },
+    host: '127.0.0.1',
+    advertisedHost: '127.0.0.1',
+    ports: [0],
+    brokerIds: [1, 2],
     ...{
       logger: { ...silentLogger, warn },
       door: new Door(shared, limits),

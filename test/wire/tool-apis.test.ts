@@ -66,7 +66,8 @@ describe('admin.describeLogDirs', () => {
     const { cluster } = await shop()
     const found = await cluster.admin.describeLogDirs()
     const places = found.map(({ broker, logDir, logs }) => ({
-      ...{ broker, logDir },
+      broker,
+      logDir,
       logs: logs.filter(({ topic }) => topic === 'orders').map(({ partition }) => partition),
     }))
     expect(places).toEqual([
@@ -119,7 +120,9 @@ describe('DescribeTopicPartitions', () => {
     let cursor: { topicName: string; partitionIndex: number } | null = null
     do {
       const request: Request<'DescribeTopicPartitions'> = {
-        ...{ topics: [], responsePartitionLimit: 2, cursor },
+        topics: [],
+        responsePartitionLimit: 2,
+        cursor,
       }
       const page: Response<'DescribeTopicPartitions'> = await client.ask('DescribeTopicPartitions', 0, request)
       for (const { name, topicId, partitions } of page.topics) {
@@ -192,7 +195,9 @@ describe('settings of what is no topic', () => {
     const { cluster, connect } = await wireWorld({})
     const configs = [{ name, configOperation: 0, value: '50000' }]
     const resources = Array.from({ length: 1_001 }, (_, index) => ({
-      ...{ resourceType: 32, resourceName: `g${index}`, configs },
+      resourceType: 32,
+      resourceName: `g${index}`,
+      configs,
     }))
     const request = { resources, validateOnly: false }
     const { responses } = await connect().ask('IncrementalAlterConfigs', 1, request)
@@ -240,7 +245,8 @@ describe('quotas', () => {
   it('quotas are bounded in number', async () => {
     const { connect } = await wireWorld({})
     const entries = Array.from({ length: 1_001 }, (_, index) => ({
-      ...{ entity: [{ entityType: 'user', entityName: `u${index}` }], ops: byteRate(1) },
+      entity: [{ entityType: 'user', entityName: `u${index}` }],
+      ops: byteRate(1),
     }))
     const request = { entries, validateOnly: false }
     const answer = await connect().ask('AlterClientQuotas', 1, request)

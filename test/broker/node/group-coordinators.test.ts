@@ -57,8 +57,13 @@ async function world(options: ClusterOptions = {}) {
 type World = Awaited<ReturnType<typeof world>>
 
 const joinOf = (groupId: string, memberId = '', more: object = {}): Request<'JoinGroup'> => ({
-  ...{ groupId, memberId, sessionTimeoutMs: 10_000, rebalanceTimeoutMs: 60_000 },
-  ...{ protocolType: 'consumer', protocols: saying(['orders']), requiresMemberId: false },
+  groupId,
+  memberId,
+  sessionTimeoutMs: 10_000,
+  rebalanceTimeoutMs: 60_000,
+  protocolType: 'consumer',
+  protocols: saying(['orders']),
+  requiresMemberId: false,
   ...more,
 })
 
@@ -153,7 +158,10 @@ describe('three brokers', () => {
     const described = await all.ask(node, 'DescribeGroups', { groups: [groupId, ''] })
     expect(described.groups).toMatchObject([
       {
-        ...{ errorCode: 0, groupState: 'Stable', protocolType: 'consumer', protocolData: 'range' },
+        errorCode: 0,
+        groupState: 'Stable',
+        protocolType: 'consumer',
+        protocolData: 'range',
         members: [{ memberAssignment: Buffer.from('all') }],
       },
       { groupState: 'Dead', members: [] },
@@ -265,7 +273,8 @@ it('a coordinator answers LOAD_IN_PROGRESS until its log is replicated', async (
 })
 
 const generationOf = ({ memberId, generationId }: { memberId: string; generationId: number }) => ({
-  ...{ memberId, generationIdOrMemberEpoch: generationId },
+  memberId,
+  generationIdOrMemberEpoch: generationId,
 })
 
 describe('one broker', () => {
@@ -323,7 +332,8 @@ describe('one broker', () => {
       id('INVALID_GROUP_ID'),
     )
     const committed = await ask(1, 'OffsetCommit', {
-      ...{ groupId: 'g', ...generationOf(name) },
+      groupId: 'g',
+      ...generationOf(name),
       topics: [
         ...commitOf('g', [0, 7]).topics,
         ...commitOf('g', [1], { committedMetadata: 'x'.repeat(5_000) }).topics,

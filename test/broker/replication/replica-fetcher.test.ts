@@ -43,7 +43,10 @@ async function asked(answer: Partial<PartitionFetchResponse>, answersForEver = f
   }
   const cuts: unknown[] = []
   const fetcher = new ReplicaFetcher({
-    ...{ brokerId: 1, leaderId: 2, clock, logger: silentLogger },
+    brokerId: 1,
+    leaderId: 2,
+    clock,
+    logger: silentLogger,
     channel: { send } as unknown as Channel,
     onTruncated: ({ fromOffset, toOffset }) => cuts.push([fromOffset, toOffset]),
   })
@@ -171,7 +174,10 @@ async function held(durability: 'power' | 'process') {
     })
   }
   const fetcher = new ReplicaFetcher({
-    ...{ brokerId: 1, leaderId: 2, clock, logger: silentLogger },
+    brokerId: 1,
+    leaderId: 2,
+    clock,
+    logger: silentLogger,
     channel: { send } as unknown as Channel,
     onTruncated: () => undefined,
   })

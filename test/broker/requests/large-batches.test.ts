@@ -78,8 +78,13 @@ function batch(payload: Uint8Array, { records, sequence }: Shape, codec: 'none' 
   const bytes = Buffer.concat([Buffer.alloc(BATCH_HEADER_BYTES), payload])
   const producer = sequence === undefined ? {} : { producerId: 7, producerEpoch: 0 }
   writeHeader(bytes, 0, bytes.length, {
-    ...{ lastOffsetDelta: records - 1, recordsCount: records, codec },
-    ...{ baseTimestamp: T, maxTimestamp: T, ...producer, baseSequence: sequence },
+    lastOffsetDelta: records - 1,
+    recordsCount: records,
+    codec,
+    baseTimestamp: T,
+    maxTimestamp: T,
+    ...producer,
+    baseSequence: sequence,
   })
   return bytes
 }

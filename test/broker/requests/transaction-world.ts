@@ -117,7 +117,9 @@ export class RawProducer {
     const header = { producerId, producerEpoch, baseSequence, isTransactional }
     const records = Buffer.from(builder.build(header))
     const answer = await this.world.ask(this.world.leaderOf(place), 'Produce', {
-      ...{ transactionalId: isTransactional ? transactionalId : null, acks: -1, timeoutMs: 5_000 },
+      transactionalId: isTransactional ? transactionalId : null,
+      acks: -1,
+      timeoutMs: 5_000,
       topicData: [{ name: place.topic, partitionData: [{ index: place.partition, records }] }],
     })
     const code = errorOf(answer.responses[0]!.partitionResponses[0]!.errorCode)
@@ -157,7 +159,10 @@ export class RawProducer {
 export async function fetched(world: TransactionWorld, place: Place, isolationLevel = 1) {
   const wanted = { partition: place.partition, fetchOffset: 0, partitionMaxBytes: 1e6 }
   const answer = await world.ask(world.leaderOf(place), 'Fetch', {
-    ...{ maxWaitMs: 0, minBytes: 0, maxBytes: 1e6, isolationLevel },
+    maxWaitMs: 0,
+    minBytes: 0,
+    maxBytes: 1e6,
+    isolationLevel,
     topics: [{ topic: place.topic, partitions: [wanted] }],
   })
   const partition = answer.responses[0]!.partitions[0]!

@@ -40,7 +40,11 @@ function world(keepPartitions = true) {
 }
 
 const record = (partition: number, offset: number, size = 1): SourceRecord => ({
-  ...{ partition, offset, timestamp: 0, key: null, headers: [] },
+  partition,
+  offset,
+  timestamp: 0,
+  key: null,
+  headers: [],
   value: new Uint8Array(size),
 })
 
@@ -87,7 +91,9 @@ describe('lanes', () => {
     await sent[2]?.answer()
     await again
     expect(lanes.reports[1]).toMatchObject({
-      ...{ records: 3, source: { from: 5, until: 21 }, target: { from: 100, until: 103 } },
+      records: 3,
+      source: { from: 5, until: 21 },
+      target: { from: 100, until: 103 },
     })
   })
 

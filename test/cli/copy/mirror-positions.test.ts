@@ -55,8 +55,14 @@ it.each([
 })
 
 const record = {
-  ...{ topic: 'orders', partition: 0, offset: 7, timestamp: 5, timestampType: 'CreateTime' },
-  ...{ key: Buffer.from('k'), value: Buffer.from('v'), leaderEpoch: 0 },
+  topic: 'orders',
+  partition: 0,
+  offset: 7,
+  timestamp: 5,
+  timestampType: 'CreateTime',
+  key: Buffer.from('k'),
+  value: Buffer.from('v'),
+  leaderEpoch: 0,
   headers: [
     { key: 'h', value: Buffer.from('x') },
     { key: 'n', value: null },

@@ -129,7 +129,10 @@ describe('a later run', () => {
     [
       'a source of another name, even if brokers send no ids',
       {
-        ...{ source: [0, 10], copy: 3, at: [7, 3], topic: 'payments' },
+        source: [0, 10],
+        copy: 3,
+        at: [7, 3],
+        topic: 'payments',
         ids: { source: ZERO_UUID, known: ZERO_UUID },
       },
       'copy-0 mirrors orders, not payments: use another --topic',

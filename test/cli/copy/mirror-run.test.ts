@@ -20,8 +20,14 @@ async function world(options: ClusterOptions = {}) {
     const work = new Mirror(
       { source, target, positions },
       {
-        ...{ from: 'orders', topic: 'copy', first: undefined, skipDeleted: false, follow: false },
-        ...{ onPlan: nothing, onProgress: nothing, onCaughtUp: nothing },
+        from: 'orders',
+        topic: 'copy',
+        first: undefined,
+        skipDeleted: false,
+        follow: false,
+        onPlan: nothing,
+        onProgress: nothing,
+        onCaughtUp: nothing,
         signal: new AbortController().signal,
         ...more,
       },
@@ -130,7 +136,9 @@ it('a mirror may begin at a time', async () => {
   const { source, mirror, copied } = await world()
   await source.admin.createTopic({ topic: 'days', partitions: 2 })
   const messages = [1, 2, 3].map(day => ({
-    ...{ partition: 0, value: String(day), timestamp: Date.UTC(2016, 0, day) },
+    partition: 0,
+    value: String(day),
+    timestamp: Date.UTC(2016, 0, day),
   }))
   const old = { partition: 1, value: 'all older', timestamp: 1 }
   await source.producer().send({ topic: 'days', messages: [...messages, old] })
@@ -266,7 +274,8 @@ describe('many records', () => {
   async function manyWorld() {
     const parts = await world()
     const messages = Array.from({ length: 12_000 }, () => ({
-      ...{ value: 'v'.repeat(1_000), partition: 0 },
+      value: 'v'.repeat(1_000),
+      partition: 0,
     }))
     await parts.source.producer().send({ topic: 'orders', messages })
     return parts
@@ -305,8 +314,10 @@ describe('from a source with gaps that deletes its first records', () => {
     const parts = await world({ clock })
     const { source, target, mirror } = parts
     const config = {
-      ...{ 'cleanup.policy': 'compact,delete', 'retention.ms': -1 },
-      ...{ 'internal.segment.bytes': 1_000, 'min.cleanable.dirty.ratio': 0 },
+      'cleanup.policy': 'compact,delete',
+      'retention.ms': -1,
+      'internal.segment.bytes': 1_000,
+      'min.cleanable.dirty.ratio': 0,
     } as const
     await source.admin.createTopic({ topic: 'table', config })
     const producer = source.producer()
@@ -327,7 +338,8 @@ describe('from a source with gaps that deletes its first records', () => {
     const goOn = (skipDeleted: boolean) => mirror({ from: 'table', skipDeleted })
     const values = async (): Promise<(string | null)[]> => {
       await using consumer = target.consumer({
-        ...{ autoOffsetReset: 'earliest', valueDeserializer: 'string' },
+        autoOffsetReset: 'earliest',
+        valueDeserializer: 'string',
       })
       const all = { topic: 'copy', partition: 0 }
       await consumer.assign([all])

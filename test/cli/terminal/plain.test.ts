@@ -68,13 +68,24 @@ describe('addresses', () => {
 it('an exported record is the same record, and its line has no control characters', () => {
   const bytes = Buffer.from(EVIL)
   const record = {
-    ...{ topic: 't', partition: 0, offset: 1, timestamp: 2, timestampType: 'CreateTime' as const },
-    ...{ key: bytes, value: bytes, headers: [{ key: EVIL, value: bytes }] },
-    ...{ leaderEpoch: 0, isControl: false },
+    topic: 't',
+    partition: 0,
+    offset: 1,
+    timestamp: 2,
+    timestampType: 'CreateTime' as const,
+    key: bytes,
+    value: bytes,
+    headers: [{ key: EVIL, value: bytes }],
+    leaderEpoch: 0,
+    isControl: false,
   }
   const line = recordLine(record)
   expect(plain(line)).toBe(line)
   expect(parseRecordLine(line)).toEqual({
-    ...{ partition: 0, timestamp: 2, key: EVIL, value: EVIL, headers: [[EVIL, EVIL]] },
+    partition: 0,
+    timestamp: 2,
+    key: EVIL,
+    value: EVIL,
+    headers: [[EVIL, EVIL]],
   })
 })

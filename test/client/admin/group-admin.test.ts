@@ -169,8 +169,12 @@ describe('a group is described', () => {
     const { members } = await describeGroup(all.cluster.admin, 'g')
     expect(members).toEqual([
       {
-        ...{ memberId: 'm', groupInstanceId: null, clientId: 'c', clientHost: '/1.2.3.4' },
-        ...{ topics, partitions },
+        memberId: 'm',
+        groupInstanceId: null,
+        clientId: 'c',
+        clientHost: '/1.2.3.4',
+        topics,
+        partitions,
       },
     ])
   })
@@ -270,7 +274,9 @@ describe('the lag of a group', () => {
     await one.commit({ offsets: [{ ...first, partition: 2, offset: 1 }] })
     const reader = {
       memberId: one.groupMetadata().memberId,
-      ...{ groupInstanceId: null, clientId: 'one', clientHost: '' },
+      groupInstanceId: null,
+      clientId: 'one',
+      clientHost: '',
     }
     expect(await all.cluster.admin.groupLag('g')).toEqual({
       groupId: 'g',
@@ -587,7 +593,10 @@ describe('an active group is moved', () => {
     await settle(all.clock)
     expect(since()).toEqual(values(10, 15, 'a')) // processed, the next commit is due in a while
     await all.cluster.admin.resetGroupOffsets({
-      ...{ groupId: 'g', to: { offset: 2 }, partitions: [first], evenIfActive: true },
+      groupId: 'g',
+      to: { offset: 2 },
+      partitions: [first],
+      evenIfActive: true,
     })
     await settle(all.clock)
     expect((await committed(all))[0]).toBe(2)
@@ -610,7 +619,10 @@ describe('an active group is moved', () => {
     await settle(all.clock)
     expect(seen).toEqual(['a', 'b'])
     await all.cluster.admin.resetGroupOffsets({
-      ...{ groupId: 'g', to: 'earliest', topics: ['orders'], evenIfActive: true },
+      groupId: 'g',
+      to: 'earliest',
+      topics: ['orders'],
+      evenIfActive: true,
     })
     await settle(all.clock)
     await expect(one.commit({ offsets: [{ ...first, offset: 2 }] })).rejects.toMatchObject({
@@ -633,7 +645,10 @@ describe('an active group is moved', () => {
       for (const each of [stale, queued]) each.catch(() => undefined)
       await settle(all.clock) // the first has failed, and waits to be repeated
       await all.cluster.admin.resetGroupOffsets({
-        ...{ groupId: 'g', to: { offset: 3 }, partitions: [first], evenIfActive: true },
+        groupId: 'g',
+        to: { offset: 3 },
+        partitions: [first],
+        evenIfActive: true,
       })
       await goOn(all, group)
       for (const each of [stale, queued]) {
@@ -655,7 +670,9 @@ describe('an active group is moved', () => {
       return next()
     })
     const reset = all.cluster.admin.resetGroupOffsets({
-      ...{ groupId: 'g', to: { shiftBy: -2 }, evenIfActive: true },
+      groupId: 'g',
+      to: { shiftBy: -2 },
+      evenIfActive: true,
     })
     expect(await isPending(reset, all.clock)).toBe(true)
     await inSteps(all, 2_000)
@@ -673,7 +690,9 @@ describe('an active group is moved', () => {
       return next()
     })
     const reset = all.cluster.admin.resetGroupOffsets({
-      ...{ groupId: 'g', to: 'earliest', evenIfActive: true },
+      groupId: 'g',
+      to: 'earliest',
+      evenIfActive: true,
     })
     reset.catch(() => undefined)
     await inSteps(all, 59_000)
@@ -728,7 +747,10 @@ describe('commits of a member', () => {
     await settle(all.clock)
     const to = { offset: 2 }
     await all.cluster.admin.resetGroupOffsets({
-      ...{ groupId: 'g', to, partitions: [first], evenIfActive: true },
+      groupId: 'g',
+      to,
+      partitions: [first],
+      evenIfActive: true,
     })
     await settle(all.clock)
     const late = one.commit({ offsets: [{ ...first, offset: 1 }] })

@@ -6,7 +6,9 @@ type Run = RunOptions<Uint8Array, string>
 
 async function reading(all: World, options: object = {}) {
   const consumer = all.cluster.consumer({
-    ...{ groupId: 'g', autoOffsetReset: 'earliest', valueDeserializer: 'string' },
+    groupId: 'g',
+    autoOffsetReset: 'earliest',
+    valueDeserializer: 'string',
     ...options,
   } as const)
   await consumer.subscribe(['orders'])
@@ -213,7 +215,9 @@ describe('dead letters', () => {
     const all = await world()
     await all.write(0, '1', '{', '2')
     const consumer = all.cluster.consumer({
-      ...{ groupId: 'g', autoOffsetReset: 'earliest', valueDeserializer: 'json' },
+      groupId: 'g',
+      autoOffsetReset: 'earliest',
+      valueDeserializer: 'json',
     } as const)
     await consumer.subscribe(['orders'])
     const seen: unknown[] = []

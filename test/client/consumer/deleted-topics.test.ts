@@ -28,7 +28,9 @@ type Reader = Consumer<Uint8Array, string>
 
 function reader({ cluster }: World, of: object = {}): Reader {
   return cluster.consumer({
-    ...{ groupId: 'g', autoOffsetReset: 'earliest', valueDeserializer: 'string' },
+    groupId: 'g',
+    autoOffsetReset: 'earliest',
+    valueDeserializer: 'string',
     metadataMaxAgeMs: 10_000,
     ...of,
   })

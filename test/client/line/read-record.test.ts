@@ -24,7 +24,10 @@ async function recordsOf(
 const owned = { ...place, offset: 0, timestamp: TIME, timestampType: 'CreateTime' }
 const all = {
   ...owned,
-  ...{ key: Buffer.from('k'), value: Buffer.from('v'), headers: [], leaderEpoch: 0 },
+  key: Buffer.from('k'),
+  value: Buffer.from('v'),
+  headers: [],
+  leaderEpoch: 0,
 }
 
 describe('a record', () => {
@@ -75,7 +78,9 @@ describe('a record', () => {
 
 describe('a record that is kept', () => {
   const messages = Array.from({ length: 1_000 }, (_, n) => ({
-    ...{ key: `k${n}`, value: `${n}`.padStart(100), headers: n % 3 === 0 ? { h: `h${n}` } : {} },
+    key: `k${n}`,
+    value: `${n}`.padStart(100),
+    headers: n % 3 === 0 ? { h: `h${n}` } : {},
   }))
 
   it('a record that is kept does not keep the bytes of all that were fetched with it', async () => {

@@ -162,7 +162,11 @@ describe('recovery', () => {
 
 describe('an ISR that is asked for', () => {
   const wish = (change: Partial<IsrChange> = {}): IsrChange => ({
-    ...{ ...ORDERS, brokerId: 1, leaderEpoch: 0, partitionEpoch: 0, isr: [1, 2] },
+    ...ORDERS,
+    brokerId: 1,
+    leaderEpoch: 0,
+    partitionEpoch: 0,
+    isr: [1, 2],
     ...change,
   })
 

@@ -19,12 +19,14 @@ export async function ids({ ask, settled, now }: Place): Promise<void> {
   ] as const) {
     const topic = { name: '', topicId }
     await ask(`an id ${title}`, 'Produce', NEWEST.Produce, {
-      ...{ acks: -1, timeoutMs: 5_000 },
+      acks: -1,
+      timeoutMs: 5_000,
       topicData: [{ ...topic, partitionData: [{ index, records }] }],
     })
     const wanted = { partition: index, fetchOffset: 0, partitionMaxBytes: 1_000 }
     await ask(`an id ${title}`, 'Fetch', NEWEST.Fetch, {
-      ...{ maxWaitMs: 1, minBytes: 1 },
+      maxWaitMs: 1,
+      minBytes: 1,
       topics: [{ topicId, partitions: [{ ...wanted, highWatermark: 1 }] }],
     })
     const commit = { partitionIndex: index, committedOffset: 1, committedMetadata: 'm' }
@@ -42,7 +44,8 @@ export async function ids({ ask, settled, now }: Place): Promise<void> {
   await ask('two topics, one that is none', 'OffsetCommit', NEWEST.OffsetCommit, {
     groupId: 'by-id',
     topics: [UNKNOWN_ID, orders].map(topicId => ({
-      ...{ name: '', topicId },
+      name: '',
+      topicId,
       partitions: [{ partitionIndex: 2, committedOffset: 7, committedMetadata: null }],
     })),
   })

@@ -55,7 +55,9 @@ async function pair({ ask, other, until }: Place): Promise<void> {
     ...NOTHING,
   })
   await ask('one of two, for both', 'SyncGroup', 5, {
-    ...{ ...own, generationId: 2, ...NOTHING },
+    ...own,
+    generationId: 2,
+    ...NOTHING,
     assignments: sharesOf(one, two),
   })
   await synced
@@ -94,7 +96,9 @@ async function apart(
   await ask('the one that is left', 'JoinGroup', 9, joining(groupId, own))
   const assignments = sharesOf(one)
   await ask('the one that is left', 'SyncGroup', 5, {
-    ...{ ...own, generationId: 3, ...NOTHING },
+    ...own,
+    generationId: 3,
+    ...NOTHING,
     assignments,
   })
   await ask('the last', 'LeaveGroup', 5, { groupId, members: [{ memberId: one }] })
@@ -109,7 +113,9 @@ async function named({ ask, other }: Place): Promise<void> {
   const { memberId: first } = await join(ask, 'a member with a name')
   const own = { groupId, memberId: first, ...name }
   await ask('a member with a name', 'SyncGroup', 5, {
-    ...{ ...own, generationId: 1, ...NOTHING },
+    ...own,
+    generationId: 1,
+    ...NOTHING,
     assignments: sharesOf(first),
   })
   await ask('with its name', 'Heartbeat', 4, { ...own, generationId: 1 })

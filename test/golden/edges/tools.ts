@@ -74,12 +74,22 @@ async function topicPages({ ask }: Place): Promise<void> {
 async function security({ ask }: Place): Promise<void> {
   const ANY = 1
   const filter = {
-    ...{ resourceTypeFilter: ANY, resourceNameFilter: null, patternTypeFilter: ANY },
-    ...{ principalFilter: null, hostFilter: null, operation: ANY, permissionType: ANY },
+    resourceTypeFilter: ANY,
+    resourceNameFilter: null,
+    patternTypeFilter: ANY,
+    principalFilter: null,
+    hostFilter: null,
+    operation: ANY,
+    permissionType: ANY,
   }
   const acl = {
-    ...{ resourceType: 2, resourceName: 'orders', resourcePatternType: 3 },
-    ...{ principal: 'User:a', host: '*', operation: 3, permissionType: 3 },
+    resourceType: 2,
+    resourceName: 'orders',
+    resourcePatternType: 3,
+    principal: 'User:a',
+    host: '*',
+    operation: 3,
+    permissionType: 3,
   }
   for (const version of ends('DescribeAcls')) {
     await ask('all', 'DescribeAcls', version, { ...filter, patternTypeFilter: 3 })
@@ -163,7 +173,9 @@ async function resources({ ask }: Place): Promise<void> {
           resourceType: kind,
           resourceName: name,
           configs: changes.map(([setting, configOperation, value]) => ({
-            ...{ name: setting, configOperation, value },
+            name: setting,
+            configOperation,
+            value,
           })),
         },
       ],
@@ -225,12 +237,15 @@ async function quotas({ ask }: Place): Promise<void> {
   const DEFAULT = 1
   const SPECIFIED = 2
   const part = (entityType: string, entityName: string | null): Entity => ({
-    ...{ entityType, entityName },
+    entityType,
+    entityName,
   })
   const find = (title: string, components: readonly Component[], strict = false, version = 1) =>
     ask(title, 'DescribeClientQuotas', version, { components, strict })
   const match = (entityType: string, matchType: number, name: string | null = null) => ({
-    ...{ entityType, matchType, match: name },
+    entityType,
+    matchType,
+    match: name,
   })
   const set = (
     title: string,

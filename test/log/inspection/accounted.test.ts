@@ -102,29 +102,41 @@ const DAMAGES: Readonly<
 > = {
   'a segment in the middle is gone': {
     files: without(sound(), logOf(10)),
-    ...{ from: 10, until: 20, says: /20\.log at position 0: .*offsets 10 to 19 of orders-0/ },
+    from: 10,
+    until: 20,
+    says: /20\.log at position 0: .*offsets 10 to 19 of orders-0/,
     verify: /20\.log at 0: 10 offsets from 10 on are missing/,
   },
   'a segment in the middle is empty': {
     files: new Map([...sound(), [logOf(10), Buffer.alloc(0)]]),
-    ...{ from: 10, until: 20, says: /20\.log at position 0: .*offsets 10 to 19/ },
+    from: 10,
+    until: 20,
+    says: /20\.log at position 0: .*offsets 10 to 19/,
   },
   'the last segment is empty': {
     files: new Map([...without(sound(), logOf(10)), [logOf(20), Buffer.alloc(0)]]),
-    ...{ from: 10, until: 20, says: /20\.log at position 0: .*offsets 10 to 19/ },
+    from: 10,
+    until: 20,
+    says: /20\.log at position 0: .*offsets 10 to 19/,
   },
   'the last segment is gone, and was synced': {
     files: new Map([...without(sound(), logOf(20)), [RECOVERY, checkpoint(30)]]),
-    ...{ from: 20, until: 30, says: /10\.log at position \d+: the log ends.*offsets 20 to 29/ },
+    from: 20,
+    until: 30,
+    says: /10\.log at position \d+: the log ends.*offsets 20 to 29/,
     verify: /10\.log at \d+: the log ends at offset 20, it was synced up to 30/,
   },
   'the last segment is gone, and was read by consumers': {
     files: new Map([...without(sound(), logOf(20)), [WATERMARK, checkpoint(30)]]),
-    ...{ from: 20, until: 30, says: /read by consumers up to 30; offsets 20 to 29/ },
+    from: 20,
+    until: 30,
+    says: /read by consumers up to 30; offsets 20 to 29/,
   },
   'the first segment is gone': {
     files: without(sound(), logOf(0)),
-    ...{ from: 0, until: 10, says: /10\.log at position 0: orders-0 begins at 10; offsets 0 to 9/ },
+    from: 0,
+    until: 10,
+    says: /10\.log at position 0: orders-0 begins at 10; offsets 0 to 9/,
     verify: /10\.log at 0: 10 offsets from 0 on are missing/,
   },
   'all segments are gone': {
@@ -132,7 +144,9 @@ const DAMAGES: Readonly<
       ...without(sound(), logOf(0), logOf(10), logOf(20)),
       [RECOVERY, checkpoint(30)],
     ]),
-    ...{ from: 0, until: 30, says: /^CORRUPT_LOG: orders-0 at .*offsets 0 to 29/ },
+    from: 0,
+    until: 30,
+    says: /^CORRUPT_LOG: orders-0 at .*offsets 0 to 29/,
     verify: /there is no segment, it was synced up to 30/,
   },
   'a batch is damaged in a segment that is closed': {
@@ -140,19 +154,25 @@ const DAMAGES: Readonly<
       ...sound(),
       [logOf(10), changed(batches(10, 20), bytes => (bytes[3 * SIZE + 70]! ^= 1), false)],
     ]),
-    ...{ from: 13, until: 14, says: /10\.log at position \d+: CRC-32C .* 13 on was read/ },
+    from: 13,
+    until: 14,
+    says: /10\.log at position \d+: CRC-32C .* 13 on was read/,
     verify: /10\.log at \d+: CRC-32C does not match/,
   },
   'a closed segment ends inside a batch': {
     files: new Map([...sound(), [logOf(10), batches(10, 20).subarray(0, 9 * SIZE + 5)]]),
-    ...{ from: 19, until: 20, says: /10\.log at position \d+: the file ends 5 bytes into/ },
+    from: 19,
+    until: 20,
+    says: /10\.log at position \d+: the file ends 5 bytes into/,
   },
   'a base offset has rotted upwards': {
     files: new Map([
       ...sound(),
       [logOf(10), changed(batches(10, 20), bytes => (bytes[5 * SIZE + 6]! ^= 1), false)],
     ]),
-    ...{ from: 15, until: 16, says: /its offsets go up to 271, but 16 follows/ },
+    from: 15,
+    until: 16,
+    says: /its offsets go up to 271, but 16 follows/,
   },
   'a last offset delta has grown': {
     files: new Map([
@@ -165,7 +185,9 @@ const DAMAGES: Readonly<
         ]),
       ],
     ]),
-    ...{ from: 19, until: 20, says: /its offsets go up to 1048595, but 20 follows/ },
+    from: 19,
+    until: 20,
+    says: /its offsets go up to 1048595, but 20 follows/,
   },
 }
 

@@ -46,7 +46,9 @@ describe('a file of records in the folder', () => {
             await copy(w.disk, from, to, kind)
           }
           const options = {
-            ...{ wasClosedCleanly, recoveryPoint: 17, isReplicated: false },
+            wasClosedCleanly,
+            recoveryPoint: 17,
+            isReplicated: false,
             isSealed: { recoveryPoints: true, logStarts: true },
           }
           const reading = open(w, options).then(opened => seenIn(opened))

@@ -44,7 +44,8 @@ describe("Kafka's own assignors", () => {
       expect(assign({ ...each, assignor: 'RoundRobinAssigner' })).toEqual(each.result)
     }
     expect(ASSIGNORS.RoundRobinAssigner).toMatchObject({
-      ...{ name: 'RoundRobinAssigner', protocol: 'eager' },
+      name: 'RoundRobinAssigner',
+      protocol: 'eager',
     })
   })
 

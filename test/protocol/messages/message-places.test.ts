@@ -118,12 +118,19 @@ describe('the places of every API', () => {
   it('every API has an empty answer that can be encoded', () => {
     const none = (api: keyof typeof APIS): unknown => APIS[api].response.type.none
     expect(none('JoinGroup')).toEqual({
-      ...{ errorCode: -1, protocolName: null, leader: '', memberId: '', members: [] },
+      errorCode: -1,
+      protocolName: null,
+      leader: '',
+      memberId: '',
+      members: [],
     })
     expect(none('SyncGroup')).toEqual({ errorCode: -1, assignment: new Uint8Array(0) })
     expect(none('OffsetFetch')).toEqual({ groups: [] })
     expect(placesOf(APIS.Fetch.response.type).list?.list?.none).toEqual({
-      ...{ partitionIndex: -1, errorCode: -1, highWatermark: -1, records: null },
+      partitionIndex: -1,
+      errorCode: -1,
+      highWatermark: -1,
+      records: null,
     })
   })
 })

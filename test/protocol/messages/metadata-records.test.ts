@@ -69,7 +69,9 @@ const WRITTEN: Readonly<Record<string, MetadataRecord>> = {
       { entityType: 'user', entityName: 'a' },
       { entityType: 'client-id', entityName: null },
     ],
-    ...{ key: 'request_percentage', value: 12.5, remove: false },
+    key: 'request_percentage',
+    value: 12.5,
+    remove: false,
   },
   ProducerIds: { kind: 'ProducerIds', brokerId: 1, brokerEpoch: 5, nextProducerId: 3_000 },
 }

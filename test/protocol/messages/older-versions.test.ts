@@ -115,7 +115,11 @@ describe('the answer of an older broker', () => {
 
   it("an older broker's answer with a dead group means that the group does not exist", () => {
     const dead = {
-      ...{ groupId: 'g', groupState: 'Dead', protocolType: '', protocolData: '', members: [] },
+      groupId: 'g',
+      groupState: 'Dead',
+      protocolType: '',
+      protocolData: '',
+      members: [],
     }
     const request = { groups: ['g', 'h'] }
     const groups = [
