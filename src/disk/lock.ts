@@ -305,6 +305,6 @@ function isHolder(note: unknown): note is LockHolder {
 function describe(holder: LockHolder | undefined): string {
   if (holder === undefined) return 'another process'
   const { pid, host, since } = holder
-  const who = pid === process.pid && host === hostname() ? 'this process' : `process ${pid}`
-  return `${who} on ${host} since ${since}`
+  const owner = pid === process.pid && host === hostname() ? 'this process' : `process ${pid}`
+  return `${owner} on ${host} since ${since}`
 }

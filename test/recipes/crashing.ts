@@ -52,7 +52,7 @@ const SAYS: readonly FaultApi[] = [
 
 const member = { groupId: 'g', autoOffsetReset: 'earliest', valueDeserializer: 'string' } as const
 
-class Mortal {
+class CrashingRun {
   readonly done = new Map<string, number>()
   /** Of each partition: where the work is done up to. */
   readonly doneUpTo: number[] = []
@@ -66,8 +66,8 @@ class Mortal {
     this.#end.promise.catch(() => undefined)
   }
 
-  /** Never goes on after the moment of its death. */
-  async live(moment: Moment): Promise<void> {
+  /** Never resolves after the moment of the crash. */
+  async reach(moment: Moment): Promise<void> {
     if (this.#moments++ === this.#lives) this.diedAt = moment
     if (this.diedAt !== undefined) await this.#end.promise
   }
@@ -77,8 +77,8 @@ class Mortal {
     this.doneUpTo[partition] = offset + 1
   }
 
-  /** Whoever waits for the dead waits no more. */
-  bury(): void {
+  /** Rejects what still waits for the crashed application. */
+  end(): void {
     this.#end.reject(new Error('died'))
   }
 }
@@ -87,14 +87,14 @@ class Mortal {
 export async function crashed(crash: CrashOptions): Promise<CrashResult> {
   const clock = new VirtualClock()
   const cluster = await Cluster.memory({ clock, random: seededRandom(3) })
-  const mortal = new Mortal(crash.lives)
+  const run = new CrashingRun(crash.lives)
   try {
     await fill(cluster, crash)
-    await liveAndDie(cluster, clock, { crash, mortal })
-    await takeOver(cluster, clock, mortal)
-    return { diedAt: mortal.diedAt, done: mortal.done }
+    await liveAndDie(cluster, clock, { crash, run })
+    await takeOver(cluster, clock, run)
+    return { diedAt: run.diedAt, done: run.done }
   } finally {
-    mortal.bury()
+    run.end()
     cluster.faults.clear()
     await cluster.close()
   }
@@ -114,19 +114,21 @@ async function fill(
 
 interface Life {
   readonly crash: CrashOptions
-  readonly mortal: Mortal
+  readonly run: CrashingRun
 }
 
 /** Ends at its death, or when it has nothing left to do. */
 async function liveAndDie(
   cluster: Cluster,
   clock: VirtualClock,
-  { crash, mortal }: Life,
+  { crash, run }: Life,
 ): Promise<void> {
   const { app, options, workMs = 0 } = crash
   const clientId = 'first'
   const consumer = cluster.consumer({
-    ...{ ...member, clientId, sessionTimeoutMs: SESSION_MS },
+    ...member,
+    clientId,
+    sessionTimeoutMs: SESSION_MS,
     ...options,
   })
   await consumer.subscribe(['orders'])
@@ -134,21 +136,21 @@ async function liveAndDie(
   const stop = intercept(async (api, request, next) => {
     const { memberId: from } = request as { readonly memberId?: string }
     const isCommit = api === 'OffsetCommit' && from === memberId
-    if (isCommit) await mortal.live('before commit')
+    if (isCommit) await run.reach('before commit')
     const answer = await next()
-    if (isCommit) await mortal.live('after commit')
+    if (isCommit) await run.reach('after commit')
     return answer
   })
   const work: Work = async record => {
-    await mortal.live('before work')
+    await run.reach('before work')
     if (workMs > 0) await new Promise<void>(resolve => clock.after(workMs, resolve))
-    mortal.note(record)
-    await mortal.live('after work')
+    run.note(record)
+    await run.reach('after work')
   }
   app(consumer, work).catch(() => undefined)
-  for (let ms = 0; ms < READING_MAX_MS && mortal.diedAt === undefined; ms++) {
+  for (let ms = 0; ms < READING_MAX_MS && run.diedAt === undefined; ms++) {
     await clock.advance(1)
-    await expectNothingAhead(cluster, mortal, crash)
+    await expectNothingAhead(cluster, run, crash)
   }
   for (const api of SAYS) cluster.faults.on(api, { client: clientId }).drop().always()
   stop()
@@ -157,7 +159,7 @@ async function liveAndDie(
 /** Unless it commits before it works, on purpose. */
 async function expectNothingAhead(
   cluster: Cluster,
-  { doneUpTo, diedAt }: Mortal,
+  { doneUpTo, diedAt }: CrashingRun,
   { options, lives }: CrashOptions,
 ): Promise<void> {
   if (options?.enableAutoCommit === false) return
@@ -167,7 +169,7 @@ async function expectNothingAhead(
   }
 }
 
-async function takeOver(cluster: Cluster, clock: VirtualClock, mortal: Mortal): Promise<void> {
+async function takeOver(cluster: Cluster, clock: VirtualClock, run: CrashingRun): Promise<void> {
   const second = cluster.consumer(member)
   const joined = second.subscribe(['orders'])
   await clock.advance(2 * SESSION_MS)
@@ -176,7 +178,7 @@ async function takeOver(cluster: Cluster, clock: VirtualClock, mortal: Mortal): 
     const polled = second.poll({ timeoutMs: 100 })
     await clock.advance(100)
     const records = await polled
-    records.forEach(record => mortal.note(record))
+    records.forEach(record => run.note(record))
     idle = records.length === 0 ? idle + 1 : 0
   }
 }

@@ -23,12 +23,12 @@ const ABSENT: readonly unknown[] = [
   undefined, // a field that is never sent
 ]
 
-/** Fields that hold something else than their name says. */
-function strangers(value: unknown, key: string): string[] {
-  if (Array.isArray(value)) return value.flatMap(each => strangers(each, key))
-  if (value instanceof Uint8Array) return strangers(Buffer.from(value).toString(), key)
+/** Fields that do not hold the value that their name calls for. */
+function misplaced(value: unknown, key: string): string[] {
+  if (Array.isArray(value)) return value.flatMap(each => misplaced(each, key))
+  if (value instanceof Uint8Array) return misplaced(Buffer.from(value).toString(), key)
   if (typeof value === 'object' && value !== null) {
-    return Object.entries(value).flatMap(([name, field]) => strangers(field, name))
+    return Object.entries(value).flatMap(([name, field]) => misplaced(field, name))
   }
   const uuid = uuidFromBytes(Buffer.alloc(16, numberOf(key)))
   const expected = typeof value === 'string' ? [key, uuid] : [numberOf(key)]
@@ -48,7 +48,7 @@ describe("bytes that Kafka's definitions give", () => {
       const { version, bytes, nullField, isRefused } = vector
       if (vector.name !== name || isRefused) continue
       const value = decode(layout, bytes, version)
-      expect(strangers(value, ''), idOf(vector)).toEqual([])
+      expect(misplaced(value, ''), idOf(vector)).toEqual([])
       // A tagged field that is null by default is left out.
       if (nullField === 'clusterId') continue
       const written = encode(layout, value, version).toString('hex')
