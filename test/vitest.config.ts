@@ -16,19 +16,22 @@ const SHARED = {
   expect: { poll: { interval: 20, timeout: 50_000 } },
 }
 
+/** Loading the modules again for each file would double the time. */
+const IN_ONE_WORKER = { ...SHARED, isolate: false }
+
 export default defineConfig({
   test: {
     maxWorkers: 2, // two cores: one worker each
     projects: [
       {
         test: {
-          ...SHARED,
-          name: 'shared',
+          ...IN_ONE_WORKER,
+          name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: [...NOT_HERE, ...WITH_MOCKS],
-          isolate: false, // loading the modules again for each file would double the time
+          exclude: [...NOT_HERE, ...WITH_MOCKS, 'test/process/**'],
         },
       },
+      { test: { ...IN_ONE_WORKER, name: 'process', include: ['test/process/**/*.test.ts'] } },
       { test: { ...SHARED, name: 'mocks', include: WITH_MOCKS } },
     ],
   },

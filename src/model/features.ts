@@ -11,9 +11,17 @@ export interface Feature {
   readonly level: number
 }
 
+export const TRANSACTION_VERSION = 'transaction.version'
+
 /** The metadata.version of Kafka 4.4, whose records the metadata log has. */
 const KAFKA_4_4 = 33
 
 export const FEATURES: readonly Feature[] = [
+  { name: TRANSACTION_VERSION, supported: [0, 2], level: 2 },
   { name: 'metadata.version', supported: [KAFKA_4_4, KAFKA_4_4], level: KAFKA_4_4 },
 ]
+
+/** The level in use of a feature of this version of partlog; 0 if it has no such feature. */
+export function ownLevelOf(feature: string): number {
+  return FEATURES.find(({ name }) => name === feature)?.level ?? 0
+}

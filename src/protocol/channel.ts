@@ -30,6 +30,12 @@ export interface Channel {
   ): Response<A> | Promise<Response<A>>
 
   /**
+   * The level of a feature in a remote cluster (KIP-584), 0 if it has none. Without this method the
+   * cluster is in this process.
+   */
+  featureLevel?(feature: string): Promise<number>
+
+  /**
    * The short way of a Produce request, for a node in this process: appends one plain batch of one
    * partition if nothing has to wait, and returns its base offset. Returns −1, and nothing has
    * changed, if the batch has to be sent.

@@ -6,7 +6,7 @@
 import { version as ownVersion } from '../../package.json'
 import { ByteReader } from '../base/bytes.js'
 import { errorId, errorOf, PartlogError } from '../model/errors.js'
-import type { ApiName } from '../protocol/api.js'
+import type { ApiName, Request } from '../protocol/api.js'
 import type { WireApi } from '../protocol/framing.js'
 import { PLAIN } from '../protocol/framing.js'
 import {
@@ -20,15 +20,22 @@ import type { ClientConnection } from './client-connection.js'
 import { API_VERSIONS_KEY, type VersionRange } from './versions.js'
 
 /**
- * Newer versions name topics by id, which partlog's clients do not. Of Produce and
- * AddPartitionsToTxn they mean transaction.version 2: a broker then adds partitions by itself.
+ * Newer versions name topics by id, which partlog's clients do not. Those of AddPartitionsToTxn are
+ * for brokers.
  */
 const NEWEST: { readonly [A in ApiName]?: number } = {
   Fetch: 12,
-  Produce: 11,
+  Produce: 12,
   OffsetCommit: 9,
   OffsetFetch: 9,
   AddPartitionsToTxn: 3,
+}
+
+/** The newest versions in a transaction of transaction.version 1; later ones mean version 2. */
+const NEWEST_OF_ONE: { readonly [A in ApiName]?: number } = {
+  Produce: 11,
+  TxnOffsetCommit: 4,
+  EndTxn: 4,
 }
 
 /** The version of ApiVersions that is tried first; brokers before Kafka 2.4 do not know it. */
@@ -59,14 +66,18 @@ const CLIENT_SOFTWARE = { clientSoftwareName: 'partlog', clientSoftwareVersion: 
 /** A connection whose versions are agreed. */
 export class Agreement {
   readonly #served: ReadonlyMap<number, VersionRange>
+  readonly #levels: ReadonlyMap<string, number>
 
   private constructor(
     readonly connection: ClientConnection,
-    served: ApiVersionsResponse['apiKeys'],
+    { apiKeys: served, finalizedFeatures = [] }: ApiVersionsResponse,
     readonly timeoutMs: number,
   ) {
     this.#served = new Map(
       served.map(({ apiKey, minVersion: min, maxVersion: max }) => [apiKey, { min, max }]),
+    )
+    this.#levels = new Map(
+      finalizedFeatures.map(({ name, maxVersionLevel }) => [name, maxVersionLevel]),
     )
   }
 
@@ -80,7 +91,7 @@ export class Agreement {
       const sentence = `the broker refuses ApiVersions with error ${answer.errorCode}`
       throw new PartlogError(errorOf(answer.errorCode), sentence)
     }
-    return new Agreement(connection, answer.apiKeys, timeoutMs)
+    return new Agreement(connection, answer, timeoutMs)
   }
 
   /** The newest version that both know. Throws UNSUPPORTED_VERSION. */
@@ -97,13 +108,23 @@ export class Agreement {
     throw new PartlogError('UNSUPPORTED_VERSION', `${sentence}, this client knows ${min} to ${max}`)
   }
 
+  /** The level of a feature in the cluster (KIP-584); 0 if it has none. */
+  featureLevel(feature: string): number {
+    return this.#levels.get(feature) ?? 0
+  }
+
   /** Sends a request in the newest version that both know. */
   async ask<Q, S>(api: WireApi<Q, S>, request: Q): Promise<S> {
     return await this.connection.ask(api, this.versionOf(api), request, this.timeoutMs)
   }
 }
 
-/** The newest version that a client uses of an API. */
-export function newestOf(api: ApiName): number {
-  return NEWEST[api] ?? Infinity
+/** The newest version in which a client sends a request. */
+export function newestOf<A extends ApiName>(api: A, request: Request<A>): number {
+  const newest = NEWEST[api] ?? Infinity
+  const { addsToTransaction = true, clientVersion = 2 } = request as TransactionFields
+  const isOfOne = !addsToTransaction || clientVersion < 2
+  return isOfOne ? Math.min(newest, NEWEST_OF_ONE[api] ?? newest) : newest
 }
+
+type TransactionFields = Partial<Request<'Produce'> & Request<'EndTxn'>>

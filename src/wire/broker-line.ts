@@ -74,7 +74,7 @@ export class BrokerLine {
     if (isUnanswered(api, request) && lane.takeLostUnanswered()) throw this.#lostUnanswered()
     const { agreement } = await abortable(lane.pick(), signal)
     const { connection } = agreement
-    const version = agreement.versionOf(wireApi(api), newestOf(api))
+    const version = agreement.versionOf(wireApi(api), newestOf(api, request))
     const asked = lowerRequest(wireApi(api), version, request)
     if (isUnanswered(api, request)) {
       await connection.sendUnanswered(wireApi(api), version, asked, this.#options.requestTimeoutMs)
@@ -84,6 +84,12 @@ export class BrokerLine {
     const answer = connection.ask(wireApi(api), version, asked, timeoutMs)
     const response = await abortable(answer, signal)
     return liftResponse(wireApi(api), version, { request, response })
+  }
+
+  /** The level of a feature that the broker tells. Rejects as `ask` does. */
+  async featureLevel(feature: string): Promise<number> {
+    const { agreement } = await this.#lanes.plain.pick()
+    return agreement.featureLevel(feature)
   }
 
   close(why = 'the client was closed'): void {

@@ -202,10 +202,10 @@ export class ServerConnection {
   #versionsFor({ version }: RequestHeader, request: ApiVersionsRequest): ApiVersionsResponse {
     if (version >= 3 && !isSoftwareNamed(request)) return NOT_NAMED
     const { clusterId = null, nodeId = -1 } = request
-    if (clusterId === null && nodeId < 0) return apiVersions()
+    if (clusterId === null && nodeId < 0) return apiVersions(version)
     if (clusterId === null || nodeId < 0) return HALF_NAMED
     const isMeant = clusterId === this.#options.clusterId && nodeId === this.#options.nodeId
-    return isMeant ? apiVersions() : ANOTHER_BROKER
+    return isMeant ? apiVersions(version) : ANOTHER_BROKER
   }
 
   /**

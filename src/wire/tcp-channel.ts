@@ -53,6 +53,11 @@ export class TcpChannel implements Channel {
     return response
   }
 
+  async featureLevel(feature: string): Promise<number> {
+    this.#checkOpen()
+    return await this.#withAnyBroker(line => line.featureLevel(feature))
+  }
+
   /** Requests in flight fail with NETWORK_EXCEPTION, later ones with CLOSED. */
   close(): void {
     this.#closing.abort()
@@ -74,10 +79,17 @@ export class TcpChannel implements Channel {
       const { controllerId = -1 } = await this.send(ANY_NODE, 'Metadata', { topics: [] }, signal)
       if (controllerId >= 0) return await this.#lineToNode(controllerId).ask(api, request, signal)
     }
+    return await this.#withAnyBroker(line => line.ask(api, request, signal), signal)
+  }
+
+  async #withAnyBroker<T>(
+    work: (line: BrokerLine) => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T> {
     let failure: PartlogError | undefined
     for (const line of this.#candidates()) {
       try {
-        return await line.ask(api, request, signal)
+        return await work(line)
       } catch (error) {
         signal?.throwIfAborted()
         failure = toPartlogError(error)

@@ -60,8 +60,19 @@ const ANSWER: ApiVersionsResponse = {
   })),
 }
 
-export function apiVersions(): ApiVersionsResponse {
-  return ANSWER
+/**
+ * Clients before version 4 take a lowest level of 0 for an error: such features are left out of what
+ * is supported, as in Kafka (KAFKA-17011). What is in use is told to all.
+ */
+const BEFORE_LEVEL_0: ApiVersionsResponse = {
+  ...ANSWER,
+  supportedFeatures: (ANSWER.supportedFeatures ?? []).filter(({ minVersion }) => minVersion > 0),
+}
+
+const LEVEL_0_SINCE = 4
+
+export function apiVersions(version: number): ApiVersionsResponse {
+  return version < LEVEL_0_SINCE ? BEFORE_LEVEL_0 : ANSWER
 }
 
 /** The answer to a newer version of ApiVersions: it names only the versions of ApiVersions. */

@@ -7,7 +7,7 @@ import {
   type PartlogError,
   type PartitionDescription,
 } from '../../src/index.js'
-import { APIS, type ApiName } from '../../src/protocol/api.js'
+import { APIS, type ApiName, type Request } from '../../src/protocol/api.js'
 import { type RequestHeader } from '../../src/protocol/framing.js'
 import {
   saslAuthenticateRequest,
@@ -158,7 +158,7 @@ function expected(): string[] {
   return SPOKEN.flatMap(api => {
     const { min: oldest, max } = versionsOf(api)
     const min = api === 'OffsetFetch' ? oldest + 1 : oldest // the oldest cannot ask for everything
-    const newest = Math.min(max, newestOf(api))
+    const newest = Math.min(max, newestOf(api, {} as Request<typeof api>))
     return Array.from({ length: newest - min + 1 }, (_, at) => `${api} ${min + at}`)
   })
 }

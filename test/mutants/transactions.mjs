@@ -3,6 +3,8 @@
 const REQUESTS = 'broker/requests/transaction-requests'
 const CLIENT = 'client/producer/transactional-producer'
 const LOG = 'log/store/transactions'
+const EPOCHS = 'coordinator/transactions/transaction-coordinator'
+const COORDINATOR = 'coordinator/transactions/transaction-coordinator.ts'
 
 export const transactions = [
   {
@@ -57,8 +59,8 @@ export const transactions = [
   {
     name: 'the first write of a transaction is not verified',
     file: 'broker/requests/produce-requests.ts',
-    from: '  if (!isTransactional || producers.hasOpenTransaction(producerId)) return undefined\n',
-    to: '  if (!isTransactional || producerId >= 0) return undefined\n',
+    from: 'if (!isTransactional || producers.hasOpenTransaction(producerId, producerEpoch)) return undefined\n',
+    to: 'if (!isTransactional || producerId >= 0) return undefined\n',
     by: [REQUESTS],
   },
   {
@@ -107,8 +109,8 @@ export const transactions = [
   {
     name: 'a producer keeps its epoch after an abort',
     file: 'client/producer/transaction.ts',
-    from: "    this.#ended('idle')\n",
-    to: "    this.#ended('ready' as 'idle')\n",
+    from: "this.#ended(hasNextEpoch ? 'ready' : 'idle')",
+    to: "this.#ended(hasNextEpoch ? 'ready' : ('ready' as 'idle'))",
     by: [CLIENT],
   },
   {
@@ -116,6 +118,76 @@ export const transactions = [
     file: 'client/producer/transaction.ts',
     from: "    else if (this.#step === 'open' || this.#step === 'committing') this.#fail(error)\n",
     to: '',
+    by: [CLIENT],
+  },
+  {
+    name: 'a late marker ends the next transaction',
+    file: 'broker/requests/marker-requests.ts',
+    from: 'if (transactionVersion >= 2) checkNewEpoch(partition, marker)',
+    to: '',
+    by: [REQUESTS],
+  },
+  {
+    name: 'a fenced producer can repeat the end that it has not asked for',
+    file: COORDINATOR,
+    from: 'Math.min(known.producerEpoch + 2, PRODUCER_EPOCH_MAX)',
+    to: 'Math.min(known.producerEpoch + 1, PRODUCER_EPOCH_MAX)',
+    by: [EPOCHS],
+  },
+  {
+    name: 'a fenced producer in its last epoch can repeat an end',
+    file: COORDINATOR,
+    from: 'clientVersion: isRoomy ? SERVER_VERSION : 1',
+    to: 'clientVersion: isRoomy ? SERVER_VERSION : 2',
+    by: [EPOCHS],
+  },
+  {
+    name: 'an end gives no next epoch',
+    file: COORDINATOR,
+    from: 'producerEpoch: known.producerEpoch + 1, nextProducerId, clientVersion }',
+    to: 'nextProducerId, clientVersion }',
+    by: [EPOCHS],
+  },
+  {
+    name: 'an end in the last epoch gives no other id',
+    file: COORDINATOR,
+    from: 'known.producerEpoch >= TRANSACTIONAL_EPOCH_MAX ? freshProducerId : NONE',
+    to: 'known.producerEpoch > TRANSACTIONAL_EPOCH_MAX ? freshProducerId : NONE',
+    by: [EPOCHS],
+  },
+  {
+    name: 'an end cannot be repeated in version 2',
+    file: COORDINATOR,
+    from: 'if (known !== undefined && isRepeatedEnd(known, request)) return known\n',
+    to: '',
+    by: [EPOCHS],
+  },
+  {
+    name: 'a broker takes a partition for added that the transaction before had',
+    file: 'log/format/producer-state.ts',
+    from: 'return producer?.epoch === epoch && this.#open.has(producer)',
+    to: 'return producer !== undefined && this.#open.has(producer)',
+    by: [LOG],
+  },
+  {
+    name: 'a broker does not wait for the end of the transaction before',
+    file: 'coordinator/transactions/transaction-states.ts',
+    from: "if (isPrepared(state)) return 'again'",
+    to: "if (isPrepared(state)) return 'yes'",
+    by: [EPOCHS],
+  },
+  {
+    name: 'a producer of version 2 keeps its epoch after an end',
+    file: 'client/producer/transaction.ts',
+    from: 'if (this.brokersAdd) this.#host?.identify(this.#producerId, this.#producerEpoch)',
+    to: '',
+    by: [CLIENT],
+  },
+  {
+    name: 'a client takes part in version 2 where the cluster has version 1',
+    file: 'client/producer/transaction.ts',
+    from: '(await channel.featureLevel?.(feature)) ?? ownLevelOf(feature)',
+    to: 'ownLevelOf(feature)\n  void channel',
     by: [CLIENT],
   },
 ]

@@ -32,6 +32,8 @@ export interface ProxyOptions {
   readonly serves?: (api: ApiName, range: VersionRange) => VersionRange | undefined
   /** The newest ApiVersions they know. */
   readonly apiVersionsMax?: number
+  /** The levels of the features that they tell (default: none, as before Kafka 2.7). */
+  readonly features?: Readonly<Record<string, number>>
   /** Sees each request before it goes on; a promise holds up what comes after it. */
   readonly onRequest?: (
     header: RequestHeader & { readonly api: ApiName },
@@ -176,7 +178,7 @@ function placed(
 }
 
 function answerVersions(header: RequestHeader, options: ProxyOptions): Buffer {
-  const { serves = (_api, range) => range, apiVersionsMax = 4 } = options
+  const { serves = (_api, range) => range, apiVersionsMax = 4, features = {} } = options
   const own = { apiKey: API_VERSIONS.key, minVersion: 0, maxVersion: apiVersionsMax }
   if (header.version > apiVersionsMax) {
     const body = { errorCode: errorId('UNSUPPORTED_VERSION'), apiKeys: [own] }
@@ -191,6 +193,9 @@ function answerVersions(header: RequestHeader, options: ProxyOptions): Buffer {
   return encodeResponse(API_VERSIONS, header, {
     errorCode: 0,
     apiKeys: [...apiKeys, ...login, own],
+    finalizedFeatures: Object.entries(features).map(([name, level]) => ({
+      ...{ name, minVersionLevel: level, maxVersionLevel: level },
+    })),
   })
 }
 

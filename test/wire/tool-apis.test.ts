@@ -256,13 +256,21 @@ describe('quotas', () => {
 })
 
 describe('the features of a cluster', () => {
-  it('ApiVersions tells the level of the metadata, the only one that can be set', async () => {
-    const feature = { name: 'metadata.version', minVersion: 33, maxVersion: 33 }
-    expect(apiVersions()).toMatchObject({
-      supportedFeatures: [feature],
-      finalizedFeatures: [{ name: 'metadata.version', maxVersionLevel: 33, minVersionLevel: 33 }],
-      finalizedFeaturesEpoch: 0,
-    })
+  it('ApiVersions tells the level of each feature, the only one that can be set', async () => {
+    const metadata = { name: 'metadata.version', minVersion: 33, maxVersion: 33 }
+    const transactions = { name: 'transaction.version', minVersion: 0, maxVersion: 2 }
+    const finalizedFeatures = expect.arrayContaining([
+      { name: 'metadata.version', maxVersionLevel: 33, minVersionLevel: 33 },
+      { name: 'transaction.version', maxVersionLevel: 2, minVersionLevel: 2 },
+    ])
+    const common = { finalizedFeatures, finalizedFeaturesEpoch: 0 }
+    const supportedFeatures = expect.arrayContaining([metadata, transactions])
+    expect(apiVersions(4)).toMatchObject({ supportedFeatures, ...common })
+    // Older clients take a lowest level of 0 for an error (KAFKA-17011).
+    const older = apiVersions(3)
+    expect(older).toMatchObject(common)
+    expect(older.supportedFeatures).toContainEqual(metadata)
+    expect(older.supportedFeatures).not.toContainEqual(transactions)
     const { connect } = await wireWorld({})
     const update = async (maxVersionLevel: number) => {
       const featureUpdates = [{ feature: 'metadata.version', maxVersionLevel }]

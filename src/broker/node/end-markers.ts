@@ -96,7 +96,7 @@ export class EndMarkers {
 
   async #ask(
     leader: number,
-    { producerId, producerEpoch, state }: Transaction,
+    { producerId, producerEpoch, state, clientVersion: transactionVersion }: Transaction,
     coordinatorEpoch: number,
     places: readonly TopicPartition[],
   ): Promise<readonly TopicPartition[]> {
@@ -105,7 +105,7 @@ export class EndMarkers {
       partitionIndexes,
     }))
     const transactionResult = state === 'PrepareCommit'
-    const producer = { producerId, producerEpoch, coordinatorEpoch }
+    const producer = { producerId, producerEpoch, coordinatorEpoch, transactionVersion }
     try {
       const request = { markers: [{ ...producer, transactionResult, topics }] }
       const { markers } = await this.#options.ask(leader, request)

@@ -3,6 +3,7 @@
  * it leads, and what they ask of other brokers: to write end markers, to verify transactions.
  */
 
+import { sleep } from '../../base/clock.js'
 import type { Logger } from '../../base/logger.js'
 import type { Random } from '../../base/random.js'
 import type { Transaction } from '../../coordinator/transactions/kept-transactions.js'
@@ -11,8 +12,8 @@ import {
   type TransactionalProducer,
   type TransactionSettings,
 } from '../../coordinator/transactions/transaction-coordinator.js'
-import { errorOf, isPartlogError, PartlogError } from '../../model/errors.js'
-import { TRANSACTIONS_TOPIC, type TopicPartition } from '../../model/names.js'
+import { errorOf, isPartlogError, PartlogError, type ErrorCode } from '../../model/errors.js'
+import { partitionKey, TRANSACTIONS_TOPIC, type TopicPartition } from '../../model/names.js'
 import type { Partition } from '../../partition/partition.js'
 import type { ApiName, Request, Response } from '../../protocol/api.js'
 import { Coordinators, type CoordinatorsOptions } from './coordinators.js'
@@ -122,34 +123,61 @@ export class TransactionCoordinators extends Coordinators<TransactionCoordinator
    * must not open a transaction that nothing will end. The codes are those that producers of every
    * age understand.
    */
-  async verify(
+  async verify(producer: TransactionalProducer, place: TopicPartition): Promise<void> {
+    const code = await this.#askFor(producer, place, true)
+    if (code !== 'NONE') throw unverified(producer, code, partitionKey(place.topic, place.partition))
+  }
+
+  /**
+   * Adds the partition to the producer's transaction, which begins if none is open (KIP-890). Waits
+   * a moment while the one before it is being ended; then throws CONCURRENT_TRANSACTIONS, and the
+   * producer tries again.
+   */
+  async add(producer: TransactionalProducer, place: TopicPartition): Promise<void> {
+    const { clock } = this.#options
+    const untilMs = clock.monotonicMs() + ADD_RETRY.forMs
+    let code = await this.#askFor(producer, place, false)
+    while (code === 'CONCURRENT_TRANSACTIONS' && clock.monotonicMs() < untilMs) {
+      await sleep(clock, ADD_RETRY.pauseMs, this.#ending.signal)
+      code = await this.#askFor(producer, place, false)
+    }
+    if (code === 'NONE') return
+    const name = partitionKey(place.topic, place.partition)
+    if (code !== 'CONCURRENT_TRANSACTIONS') throw unverified(producer, code, name)
+    const sentence = `${name}: the last transaction of "${producer.transactionalId}" is being ended`
+    throw new PartlogError(code, `${sentence}, try again`)
+  }
+
+  async #askFor(
     producer: TransactionalProducer,
     { topic, partition }: TopicPartition,
-  ): Promise<void> {
+    verifyOnly: boolean,
+  ): Promise<ErrorCode> {
     const topics = [{ name: topic, partitions: [partition] }]
-    const request = { transactions: [{ ...producer, verifyOnly: true, topics }] }
-    let code
+    const request = { transactions: [{ ...producer, verifyOnly, topics }] }
     try {
       const coordinator = await this.brokerOf(producer.transactionalId)
       const answer = await this.#options.ask(coordinator, 'AddPartitionsToTxn', request)
       const [result] = answer.resultsByTransaction[0]?.topicResults ?? []
-      code = errorOf(result?.resultsByPartition[0]?.partitionErrorCode ?? answer.errorCode ?? -1)
+      return errorOf(result?.resultsByPartition[0]?.partitionErrorCode ?? answer.errorCode ?? -1)
     } catch (error) {
-      const sentence = `${topic}-${partition}: the transaction could not be verified, try again`
+      const name = partitionKey(topic, partition)
+      const sentence = `${name}: the transaction's coordinator could not be asked, try again`
       throw new PartlogError('NOT_ENOUGH_REPLICAS', sentence, { cause: error })
     }
-    if (code === 'NONE') return
-    throw unverified(producer, code, `${topic}-${partition}`)
   }
 }
 
+/** How a partition is added while the transaction before is being ended: Kafka's pauses. */
+const ADD_RETRY = { pauseMs: 20, forMs: 100 } as const
+
 function unverified(
   { transactionalId, producerId, producerEpoch }: TransactionalProducer,
-  code: string,
+  code: ErrorCode,
   place: string,
 ): PartlogError {
   const name = `producer ${producerId} in epoch ${producerEpoch} ("${transactionalId}")`
-  if (code === 'INVALID_TXN_STATE') {
+  if (code === 'TRANSACTION_ABORTABLE') {
     return new PartlogError(code, `${place} does not belong to an open transaction of ${name}`)
   }
   if (code === 'PRODUCER_FENCED' || code === 'INVALID_PRODUCER_EPOCH') {

@@ -6,7 +6,8 @@
  *   acks −1   when every in-sync replica has them: the high watermark has passed them
  *
  * A partition that fails does not affect the others. The first records of a transaction in a
- * partition are appended when its coordinator confirms that the partition belongs to it (KIP-890).
+ * partition are appended when its coordinator confirms that the partition belongs to it; since v12
+ * the coordinator is asked to add it (KIP-890).
  */
 
 import { within } from '../../base/alarm.js'
@@ -209,20 +210,21 @@ const VERIFICATIONS_MAX = 5
 /** How to verify the batch; undefined if it belongs to no transaction, or to an open one. */
 function verification(
   broker: BrokerContext,
-  { transactionalId = null }: ProduceRequest,
+  { transactionalId = null, addsToTransaction = true }: ProduceRequest,
   { topicPartition, replicaLog }: Partition,
   bytes: Uint8Array,
 ): (() => Promise<void>) | undefined {
   if (transactionalId === null || replicaLog === undefined) return undefined
   const { isTransactional, producerId, producerEpoch } = onlyBatch(asBuffer(bytes))
   const { producers } = replicaLog
-  if (!isTransactional || producers.hasOpenTransaction(producerId)) return undefined
+  if (!isTransactional || producers.hasOpenTransaction(producerId, producerEpoch)) return undefined
   const producer = { transactionalId, producerId, producerEpoch }
   return async () => {
     for (let count = 0; count < VERIFICATIONS_MAX; count++) {
-      if (producers.hasOpenTransaction(producerId)) return // by the batch before it
+      if (producers.hasOpenTransaction(producerId, producerEpoch)) return // by the batch before it
       const { endsSeen } = producers
-      await broker.transactions.verify(producer, topicPartition)
+      if (addsToTransaction) await broker.transactions.add(producer, topicPartition)
+      else await broker.transactions.verify(producer, topicPartition)
       // A marker that came meanwhile may have ended the very transaction that was confirmed.
       if (producers.endsSeen === endsSeen) return
     }

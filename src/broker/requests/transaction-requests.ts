@@ -1,12 +1,12 @@
 /*
- * InitProducerId with a transactional id, AddPartitionsToTxn (v0–v5), AddOffsetsToTxn and EndTxn
+ * InitProducerId with a transactional id, AddPartitionsToTxn and EndTxn (v0–v5), AddOffsetsToTxn
  * (v0–v4), ListTransactions and DescribeTransactions. The broker that leads a transactional id's
  * partition of `__transaction_state` coordinates it.
  */
 
 import {
   checkTransactionalId,
-  type TransactionalProducer,
+  TRANSACTIONAL_EPOCH_MAX,
 } from '../../coordinator/transactions/transaction-coordinator.js'
 import type { Transaction } from '../../coordinator/transactions/kept-transactions.js'
 import { isStateName } from '../../coordinator/transactions/transaction-states.js'
@@ -63,18 +63,24 @@ type TopicResults =
 
 export async function addPartitionsToTxn(
   broker: BrokerContext,
-  { transactions }: AddPartitionsToTxnRequest,
+  { transactions, clientVersion = 2 }: AddPartitionsToTxnRequest,
 ): Promise<AddPartitionsToTxnResponse> {
   const results = transactions.map(async asked => {
-    const answer = asked.verifyOnly === true ? verified : added
-    const { transactionalId } = asked
-    return { transactionalId, topicResults: await answer(broker, asked) }
+    const { transactionalId, verifyOnly = false } = asked
+    const topicResults = verifyOnly
+      ? await verified(broker, asked)
+      : await added(broker, asked, clientVersion)
+    return { transactionalId, topicResults }
   })
   return { errorCode: 0, resultsByTransaction: await Promise.all(results) }
 }
 
 /** All partitions are added or none. */
-async function added(broker: BrokerContext, asked: Asked): Promise<TopicResults> {
+async function added(
+  broker: BrokerContext,
+  asked: Asked,
+  clientVersion: number,
+): Promise<TopicResults> {
   const partitions = partitionsOf(asked)
   const unknown = partitions.filter(({ topic, partition }) => {
     return broker.controller.image.topics.get(topic)?.partitions[partition] === undefined
@@ -87,7 +93,7 @@ async function added(broker: BrokerContext, asked: Asked): Promise<TopicResults>
   }
   try {
     const coordinator = await broker.transactions.of(asked.transactionalId)
-    await coordinator.addPartitions(asked, partitions)
+    await coordinator.addPartitions(asked, partitions, clientVersion)
     return resultsOf(asked, () => 0)
   } catch (error) {
     const { errorCode } = errorFields(error)
@@ -109,7 +115,7 @@ async function verified(broker: BrokerContext, asked: Asked): Promise<TopicResul
 
 const UNKNOWN_PARTITION = errorId('UNKNOWN_TOPIC_OR_PARTITION')
 const NOT_ATTEMPTED = errorId('OPERATION_NOT_ATTEMPTED')
-const NOT_IN_TRANSACTION = errorId('INVALID_TXN_STATE')
+const NOT_IN_TRANSACTION = errorId('TRANSACTION_ABORTABLE')
 
 
 function partitionsOf({ topics }: Asked): TopicPartition[] {
@@ -138,7 +144,9 @@ export async function addOffsetsToTxn(
   try {
     const coordinator = await broker.transactions.of(request.transactionalId)
     const partition = await broker.groups.partitionOf(request.groupId)
-    await coordinator.addPartitions(request, [{ topic: OFFSETS_TOPIC, partition }])
+    const place = { topic: OFFSETS_TOPIC, partition }
+    // A client of version 2 leaves this to the group's coordinator.
+    await coordinator.addPartitions(request, [place], 1)
     return NO_ERROR
   } catch (error) {
     return errorFields(error)
@@ -149,11 +157,15 @@ export async function endTxn(
   broker: BrokerContext,
   request: EndTxnRequest,
 ): Promise<EndTxnResponse> {
-  const { transactionalId, committed }: TransactionalProducer & EndTxnRequest = request
+  const { transactionalId, producerId, producerEpoch, committed: isCommit } = request
+  const { clientVersion = 2 } = request
   try {
     const coordinator = await broker.transactions.of(transactionalId)
-    await coordinator.end(request, committed)
-    return NO_ERROR
+    const isLastEpoch = producerEpoch >= TRANSACTIONAL_EPOCH_MAX
+    const freshProducerId = isLastEpoch ? await broker.producerIds.next() : NONE
+    const producer = { transactionalId, producerId, producerEpoch }
+    const next = await coordinator.end({ ...producer, isCommit, clientVersion, freshProducerId })
+    return { ...NO_ERROR, ...next }
   } catch (error) {
     return errorFields(error)
   }

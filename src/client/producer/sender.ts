@@ -322,8 +322,9 @@ export class Sender {
     const { requestTimeoutMs: timeoutMs } = settings
     try {
       const topicData = this.#topicData(batches)
-      const transactionalId = this.#options.gate?.transactionalId ?? null
-      const request = { transactionalId, acks, timeoutMs, topicData }
+      const { transactionalId = null, brokersAdd: addsToTransaction = true } =
+        this.#options.gate ?? {}
+      const request = { transactionalId, acks, timeoutMs, topicData, addsToTransaction }
       const answer = channel.send(leader, 'Produce', request)
       if (!(answer instanceof Promise)) return this.#settle(batches, answer)
       answer.then(

@@ -3,7 +3,7 @@
  *
  *   idle ──▶ ready ──▶ open ──▶ committing ──▶ ready
  *                       │            └──▶ failed
- *                       ├──▶ failed ──▶ aborting ──▶ idle
+ *                       ├──▶ failed ──▶ aborting ──▶ idle, ready
  *                       └──▶ aborting
  *   any of them ──▶ fenced
  *
@@ -30,7 +30,7 @@ export type TransactionStep =
 
 export const TRANSACTION_STEPS: Readonly<Record<TransactionStep, StateRow<TransactionStep>>> = {
   idle: { follows: ['aborting'] },
-  ready: { follows: ['idle', 'committing'] },
+  ready: { follows: ['idle', 'committing', 'aborting'] },
   open: { follows: ['ready'] },
   committing: { follows: ['open'] },
   failed: { follows: ['open', 'committing'] },

@@ -1,9 +1,14 @@
 /*
  * The transactions of one producer: its identity from the coordinator, the partitions that belong
- * to the open transaction, and its end (Kafka's TransactionManager, transaction.version 1).
+ * to the open transaction, and its end (Kafka's TransactionManager). The cluster's
+ * transaction.version decides how:
  *
- * A partition is added to the transaction before its first batch is sent. After an abort the
- * producer asks for its next epoch (KIP-360): it is unknown which sequences of the given-up batches
+ *                                   1 (before Kafka 4)            2 (KIP-890)
+ *   a partition is added            before its first batch        by the broker that gets the batch
+ *   a group is added                before its offsets            by the broker that gets them
+ *   the next epoch comes            after an abort, on request    with the end of each transaction
+ *
+ * After an abort it must be another epoch: it is unknown which sequences of the given-up batches
  * were used.
  */
 
@@ -12,6 +17,7 @@ import type { Logger } from '../../base/logger.js'
 import type { Random } from '../../base/random.js'
 import { checkStep } from '../../base/states.js'
 import { isPartlogError, PartlogError, toPartlogError, type ErrorCode } from '../../model/errors.js'
+import { ownLevelOf, TRANSACTION_VERSION } from '../../model/features.js'
 import { partitionKey, type TopicPartition } from '../../model/names.js'
 import { NONE } from '../../model/units.js'
 import type { Channel } from '../../protocol/channel.js'
@@ -35,6 +41,8 @@ const FENCING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 /** What a sender asks before it sends. */
 export interface SendGate {
   readonly transactionalId: string
+  /** Whether brokers add partitions by themselves: transaction.version 2. */
+  readonly brokersAdd: boolean
   /** True if the partition may be written to now; if not, the sender is woken when it may. */
   admits(place: TopicPartition): boolean
 }
@@ -76,6 +84,8 @@ export class Transaction implements SendGate {
   #step: TransactionStep = 'idle'
   #producerId = NONE
   #producerEpoch = NONE
+  /** transaction.version of the cluster, as of when the producer got its epoch. */
+  #version = 1
   /** The producer is being given its epoch. */
   #identifying: Promise<void> | undefined
   /** Partitions of the open transaction, by name. */
@@ -97,6 +107,10 @@ export class Transaction implements SendGate {
 
   set host(host: TransactionHost) {
     this.#host = host
+  }
+
+  get brokersAdd(): boolean {
+    return this.#version >= 2
   }
 
   get step(): TransactionStep {
@@ -122,9 +136,15 @@ export class Transaction implements SendGate {
     if (this.#step !== 'open') throw this.#wrongStep(what)
   }
 
+  /** Begins a commit: nothing is added any more. */
+  beginCommit(): void {
+    if (this.#step === 'committing') return
+    if (this.#step !== 'open') throw this.#wrongStep('commit')
+    this.#enter('committing')
+  }
+
   /** Commits what was added. Called when all sends have settled. */
   async commit(): Promise<void> {
-    if (this.#step === 'open') this.#enter('committing')
     if (this.#step !== 'committing') throw this.#wrongStep('commit')
     try {
       await this.#end(true)
@@ -142,13 +162,15 @@ export class Transaction implements SendGate {
   /** Aborts what was added. Called when nothing is in flight. */
   async abort(): Promise<void> {
     if (this.#step !== 'aborting') throw this.#wrongStep('abort')
+    let hasNextEpoch = this.brokersAdd
     try {
       await this.#end(false)
     } catch (thrown) {
       // The coordinator has no transaction: its first partition was never added.
       if (!isPartlogError(thrown, 'INVALID_TXN_STATE')) throw this.#noted(thrown)
+      hasNextEpoch = false
     }
-    this.#ended('idle')
+    this.#ended(hasNextEpoch ? 'ready' : 'idle')
   }
 
   /** Begins an abort: what is not in flight fails. */
@@ -174,6 +196,10 @@ export class Transaction implements SendGate {
   // ── partitions and offsets ─────────────────────────────────────────────────────────────
 
   admits({ topic, partition }: TopicPartition): boolean {
+    if (this.brokersAdd) {
+      this.#hasBegun = true
+      return true
+    }
     const name = partitionKey(topic, partition)
     if (this.#added.has(name)) return true
     this.#wanted.set(name, { topic, partition })
@@ -225,10 +251,7 @@ export class Transaction implements SendGate {
     const { groupId } = group
     try {
       this.#hasBegun = true
-      await this.#retrying(`group ${groupId} cannot be added`, async () => {
-        const answer = await this.#line.ask('AddOffsetsToTxn', { ...this.#producer, groupId })
-        this.#line.check(answer, `adding group ${groupId} to a transaction`)
-      })
+      if (!this.brokersAdd) await this.#addGroup(groupId)
       await this.#retrying(`offsets of group ${groupId} are refused`, () =>
         this.#commitOffsets(group, offsets),
       )
@@ -237,6 +260,13 @@ export class Transaction implements SendGate {
       this.sendFailed(error)
       throw error
     }
+  }
+
+  async #addGroup(groupId: string): Promise<void> {
+    await this.#retrying(`group ${groupId} cannot be added`, async () => {
+      const answer = await this.#line.ask('AddOffsetsToTxn', { ...this.#producer, groupId })
+      this.#line.check(answer, `adding group ${groupId} to a transaction`)
+    })
   }
 
   async #commitOffsets(group: CommittingGroup, offsets: readonly GroupOffset[]): Promise<void> {
@@ -252,7 +282,9 @@ export class Transaction implements SendGate {
       committedLeaderEpoch: leaderEpoch,
       committedMetadata: metadata,
     }))
-    const answer = await line.ask('TxnOffsetCommit', { ...this.#producer, ...group, topics })
+    const { brokersAdd: addsToTransaction } = this
+    const request = { ...this.#producer, ...group, topics, addsToTransaction }
+    const answer = await line.ask('TxnOffsetCommit', request)
     for (const { name, partitions } of answer.topics) {
       for (const each of partitions) {
         line.check(each, `commit for ${name}-${each.partitionIndex} in group ${groupId}`)
@@ -272,6 +304,7 @@ export class Transaction implements SendGate {
     const request = { ...this.#producer, transactionTimeoutMs }
     try {
       await this.#retrying('the producer gets no epoch', async () => {
+        this.#version = await levelOf(this.#context.channel, TRANSACTION_VERSION)
         const answer = await this.#line.ask('InitProducerId', request)
         this.#line.check(answer, `the epoch of "${this.transactionalId}"`)
         this.#producerId = answer.producerId
@@ -288,10 +321,15 @@ export class Transaction implements SendGate {
 
   async #end(committed: boolean): Promise<void> {
     if (!this.#hasBegun) return
+    const request = { ...this.#producer, committed, clientVersion: this.#version }
     await this.#retrying('the transaction cannot be ended', async () => {
-      const answer = await this.#line.ask('EndTxn', { ...this.#producer, committed })
+      const answer = await this.#line.ask('EndTxn', request)
       this.#line.check(answer, `the end of a transaction of "${this.transactionalId}"`)
+      if (!this.brokersAdd) return
+      this.#producerId = answer.producerId ?? NONE
+      this.#producerEpoch = answer.producerEpoch ?? NONE
     })
+    if (this.brokersAdd) this.#host?.identify(this.#producerId, this.#producerEpoch)
   }
 
   async #retrying(what: string, attempt: () => Promise<void>): Promise<void> {
@@ -353,3 +391,6 @@ export class Transaction implements SendGate {
   }
 }
 
+async function levelOf(channel: Channel, feature: string): Promise<number> {
+  return (await channel.featureLevel?.(feature)) ?? ownLevelOf(feature)
+}

@@ -43,6 +43,7 @@ export class TransactionalProducerClient implements TransactionalProducer {
 
   async commit(): Promise<void> {
     this.#checkNotClosed()
+    this.#transaction.beginCommit()
     await this.#settled()
     await this.#transaction.commit()
   }

@@ -86,7 +86,9 @@ export class KeptGroups implements Fold {
       this.#ensure(change.groupId)
       const pending = { groupId: change.groupId, offset: change.offset, order: this.#order }
       const { producerId } = record.transaction
-      this.#pending.set(producerId, [...(this.#pending.get(producerId) ?? []), pending])
+      const list = this.#pending.get(producerId)
+      if (list === undefined) this.#pending.set(producerId, [pending])
+      else list.push(pending)
       return
     }
     const isNew = change.kind === 'offset' || change.kind === 'generation'

@@ -7,7 +7,7 @@ import { assert } from '../../base/assert.js'
 import { checkStep } from '../../base/states.js'
 import { numbersByTopic, type TopicPartition } from '../../model/names.js'
 import { PRODUCER_EPOCH_MAX } from '../../model/sequences.js'
-import type { Timestamp } from '../../model/units.js'
+import { NONE, type Timestamp } from '../../model/units.js'
 import { decodeVersioned, encodeVersioned, kindOf } from '../../protocol/messages/group-records.js'
 import {
   TRANSACTION_KIND,
@@ -23,6 +23,10 @@ import { stateOfId, TRANSACTION_STATES, type TransactionState } from './transact
 export interface Transaction {
   readonly transactionalId: string
   readonly producerId: number
+  /** The id before `producerId`, which is the same but after a change of ids. */
+  readonly previousProducerId: number
+  /** The id of the next transaction, if this one has used the last epoch; else −1. */
+  readonly nextProducerId: number
   /** −1 before the producer has its first epoch. */
   readonly producerEpoch: number
   /** transaction.timeout.ms: an open transaction is aborted after that time. */
@@ -33,6 +37,8 @@ export interface Transaction {
   /** −1 if none has begun. */
   readonly startedAt: Timestamp
   readonly updatedAt: Timestamp
+  /** transaction.version of the step: with 2, each end gives the producer its next epoch. */
+  readonly clientVersion: number
 }
 
 export class KeptTransactions implements Fold {
@@ -74,6 +80,8 @@ function decoded(transactionalId: string, bytes: Uint8Array): Transaction | unde
   return {
     transactionalId,
     producerId: value.producerId,
+    previousProducerId: value.previousProducerId ?? NONE,
+    nextProducerId: value.nextProducerId ?? NONE,
     producerEpoch: value.producerEpoch,
     timeoutMs: value.transactionTimeoutMs,
     state,
@@ -82,6 +90,7 @@ function decoded(transactionalId: string, bytes: Uint8Array): Transaction | unde
     ),
     startedAt: value.transactionStartTimestampMs,
     updatedAt: value.transactionLastUpdateTimestampMs,
+    clientVersion: value.clientTransactionVersion ?? 0,
   }
 }
 
@@ -92,6 +101,9 @@ export function transactionRecord(transaction: Transaction): JournalRecord {
   assert(state !== 'Ongoing' || transaction.startedAt >= 0, 'it has begun', { transactionalId })
   const value = {
     producerId,
+    previousProducerId: transaction.previousProducerId,
+    nextProducerId: transaction.nextProducerId,
+    clientTransactionVersion: transaction.clientVersion,
     producerEpoch,
     transactionTimeoutMs: timeoutMs,
     transactionStatus: TRANSACTION_STATES[state].id,

@@ -24,10 +24,17 @@ import {
   transactionTombstone,
   type Transaction,
 } from './kept-transactions.js'
-import { isPrepared, TRANSACTION_STATES, type TransactionState } from './transaction-states.js'
+import {
+  answerToEnd,
+  isPrepared,
+  TRANSACTION_STATES,
+  type TransactionState,
+} from './transaction-states.js'
 
-/** The last epoch that a producer gets; the one above it is for end markers of Kafka's. */
-const EPOCH_MAX = PRODUCER_EPOCH_MAX - 1
+/** The last epoch of a transactional producer: the markers of its end may have one more. */
+export const TRANSACTIONAL_EPOCH_MAX = PRODUCER_EPOCH_MAX - 1
+/** The server's own ends, after a time-out or for a newer producer, are as Kafka's (KIP-890). */
+const SERVER_VERSION = 2
 const TRANSACTIONAL_IDS_MAX = 100_000
 
 export interface TransactionSettings {
@@ -53,6 +60,14 @@ export interface TransactionalProducer {
 
 export interface InitRequest extends TransactionalProducer {
   readonly timeoutMs: number
+  /** An id that was never used, for a producer that needs one. */
+  readonly freshProducerId: number
+}
+
+export interface EndRequest extends TransactionalProducer {
+  readonly isCommit: boolean
+  /** transaction.version of the client: 1 or 2. */
+  readonly clientVersion: number
   /** An id that was never used, for a producer that needs one. */
   readonly freshProducerId: number
 }
@@ -123,7 +138,7 @@ export class TransactionCoordinator {
     else if (this.#isRepeated(known, request)) return { records: [], answer: known }
     else checkContinues(known, request)
     if (known !== undefined && isPrepared(known.state)) throw concurrent(transactionalId)
-    if (known?.state === 'Ongoing') return this.#ended(bumped(known, freshProducerId), false)
+    if (known?.state === 'Ongoing') return this.#ended(fenced(known), false)
     const producer =
       known === undefined
         ? { producerId: freshProducerId, producerEpoch: 0 }
@@ -132,7 +147,10 @@ export class TransactionCoordinator {
     else this.#renewed.set(transactionalId, request)
     const updatedAt = this.#options.clock.now()
     const rest = { state: 'Empty', partitions: [], startedAt: NONE, updatedAt } as const
-    const empty: Transaction = { transactionalId, ...producer, timeoutMs, ...rest }
+    const ids = { previousProducerId: (known ?? producer).producerId, nextProducerId: NONE }
+    const clientVersion = known?.clientVersion ?? 0
+    const base = { transactionalId, ...producer, ...ids, timeoutMs, clientVersion }
+    const empty: Transaction = { ...base, ...rest }
     return { records: [transactionRecord(empty)], answer: producer }
   }
 
@@ -151,10 +169,14 @@ export class TransactionCoordinator {
 
   // ── transactions ───────────────────────────────────────────────────────────────────────
 
-  /** Adds partitions to the transaction, which begins with the first of them. */
+  /**
+   * Adds partitions to the transaction, which begins with the first of them. Throws
+   * CONCURRENT_TRANSACTIONS while the one before it is being ended.
+   */
   async addPartitions(
     producer: TransactionalProducer,
     partitions: readonly TopicPartition[],
+    clientVersion: number,
   ): Promise<void> {
     await this.#run(state => {
       const known = found(state, producer)
@@ -168,8 +190,10 @@ export class TransactionCoordinator {
       if (added.length === 0 && isOpen) return { records: [], answer: undefined }
       const now = this.#options.clock.now()
       const startedAt = isOpen ? known.startedAt : now
-      const open = { ...known, partitions: [...kept, ...added], startedAt, updatedAt: now }
-      return { records: [transactionRecord({ ...open, state: 'Ongoing' })], answer: undefined }
+      const previousProducerId = known.producerId
+      const open = { ...known, previousProducerId, startedAt, updatedAt: now, clientVersion }
+      const ongoing = { ...open, partitions: [...kept, ...added], state: 'Ongoing' } as const
+      return { records: [transactionRecord(ongoing)], answer: undefined }
     })
   }
 
@@ -186,27 +210,35 @@ export class TransactionCoordinator {
     })
   }
 
-  /** Resolves when the outcome is committed; the markers follow. */
-  async end(producer: TransactionalProducer, isCommit: boolean): Promise<void> {
-    const prepared = await this.#run(state => {
-      const known = found(state, producer)
-      const row = TRANSACTION_STATES[known.state]
-      const answer = isCommit ? row.commit : row.abort
-      if (answer === 'again') throw concurrent(producer.transactionalId)
-      if (answer === 'done') return { records: [], answer: undefined }
-      if (answer === 'yes') return this.#ended(known, isCommit)
-      const what = `${known.state}: there is nothing to ${isCommit ? 'commit' : 'abort'}`
-      const sentence = `${nameOfId(producer.transactionalId)} is ${what}`
+  /**
+   * Resolves when the outcome is committed, with what the producer is from then on; the markers
+   * follow.
+   */
+  async end(request: EndRequest): Promise<ProducerIdAndEpoch> {
+    const after = await this.#run<Transaction>(state => {
+      const known = endable(state, request)
+      const answer = answerTo(known, request)
+      if (answer === 'again') throw concurrent(request.transactionalId)
+      if (answer === 'done') return { records: [], answer: known }
+      if (answer === 'yes') return this.#ended(ending(known, request), request.isCommit)
+      const what = `${known.state}: there is nothing to ${request.isCommit ? 'commit' : 'abort'}`
+      const sentence = `${nameOfId(request.transactionalId)} is ${what}`
       throw new PartlogError('INVALID_TXN_STATE', sentence)
     })
-    if (prepared !== undefined) this.#options.onPrepared()
+    if (isPrepared(after.state)) this.#options.onPrepared()
+    return nextProducer(after)
   }
 
   #ended(known: Transaction, isCommit: boolean): Decision<Transaction> {
     const { transactionalId, state: before } = known
-    assert(before === 'Ongoing', 'only an open transaction is ended', { transactionalId, before })
+    assert(!isPrepared(before), 'an outcome does not change', { transactionalId, before })
     const state: TransactionState = isCommit ? 'PrepareCommit' : 'PrepareAbort'
-    const prepared = { ...known, state, updatedAt: this.#options.clock.now() }
+    const now = this.#options.clock.now()
+    const previousProducerId = known.producerId
+    // An end without partitions begins with itself.
+    const isOpen = before === 'Ongoing'
+    const begun = isOpen ? {} : { partitions: [], startedAt: now }
+    const prepared = { ...known, ...begun, previousProducerId, state, updatedAt: now }
     return { records: [transactionRecord(prepared)], answer: prepared }
   }
 
@@ -218,7 +250,8 @@ export class TransactionCoordinator {
       if (!isMeant) return { records: [], answer: undefined }
       const isCommit = known.state === 'PrepareCommit'
       const now = this.#options.clock.now()
-      const done = { ...known, partitions: [], updatedAt: now }
+      const ids = { previousProducerId: known.producerId, nextProducerId: NONE }
+      const done = { ...known, ...nextProducer(known), ...ids, partitions: [], updatedAt: now }
       const after: TransactionState = isCommit ? 'CompleteCommit' : 'CompleteAbort'
       return { records: [transactionRecord({ ...done, state: after })], answer: undefined }
     })
@@ -237,9 +270,7 @@ export class TransactionCoordinator {
         const known = state.find(transactionalId)
         const isMeant = known?.state === 'Ongoing' && known.startedAt === startedAt
         if (!isMeant) return { records: [], answer: undefined }
-        // At the last epoch the producer is not fenced: the next InitProducerId gives another id.
-        const fenced = known.producerEpoch >= EPOCH_MAX ? known : bumped(known, known.producerId)
-        return this.#ended(fenced, false)
+        return this.#ended(fenced(known), false)
       })
       if (prepared !== undefined) this.#options.onPrepared()
     }
@@ -302,13 +333,56 @@ function found(state: KeptTransactions, producer: TransactionalProducer): Transa
   const { transactionalId, producerId } = producer
   checkTransactionalId(transactionalId)
   const known = state.find(transactionalId)
-  if (known === undefined || known.producerId !== producerId) {
-    const owner = known === undefined ? 'no producer' : `producer ${known.producerId}`
-    const sentence = `${nameOfId(transactionalId)} belongs to ${owner}, not to ${producerId}`
-    throw new PartlogError('INVALID_PRODUCER_ID_MAPPING', sentence)
+  if (known?.nextProducerId === producerId && producerId !== NONE) {
+    throw concurrent(transactionalId)
   }
+  if (known === undefined || known.producerId !== producerId) throw unmapped(known, producer)
   checkEpoch(known, producer)
   return known
+}
+
+function unmapped(known: Transaction | undefined, producer: TransactionalProducer): PartlogError {
+  const owner = known === undefined ? 'no producer' : `producer ${known.producerId}`
+  const { transactionalId, producerId } = producer
+  const sentence = `${nameOfId(transactionalId)} belongs to ${owner}, not to ${producerId}`
+  return new PartlogError('INVALID_PRODUCER_ID_MAPPING', sentence)
+}
+
+/** The id of a producer that ends a transaction, perhaps by a request that it repeats. */
+function endable(state: KeptTransactions, request: EndRequest): Transaction {
+  const known = state.find(request.transactionalId)
+  if (known !== undefined && isRepeatedEnd(known, request)) return known
+  return found(state, request)
+}
+
+/** The producer has its next epoch, or its next id, by this very request, and asks again. */
+function isRepeatedEnd(known: Transaction, { producerId, producerEpoch }: EndRequest): boolean {
+  if (known.clientVersion < 2 || known.state === 'Empty' || known.state === 'Ongoing') return false
+  if (known.producerId === producerId) return known.producerEpoch === producerEpoch + 1
+  const isLastEpoch = producerEpoch === TRANSACTIONAL_EPOCH_MAX && known.producerEpoch === 0
+  return isLastEpoch && known.previousProducerId === producerId
+}
+
+function answerTo(known: Transaction, request: EndRequest) {
+  const { isCommit, clientVersion } = request
+  if (clientVersion >= 2 && !isRepeatedEnd(known, request)) {
+    return answerToEnd(known.state, isCommit)
+  }
+  const row = TRANSACTION_STATES[known.state]
+  return isCommit ? row.commit : row.abort
+}
+
+/** The transaction with the epoch of its end markers. */
+function ending(known: Transaction, { clientVersion, freshProducerId }: EndRequest): Transaction {
+  if (clientVersion < 2) return { ...known, clientVersion }
+  const nextProducerId = known.producerEpoch >= TRANSACTIONAL_EPOCH_MAX ? freshProducerId : NONE
+  return { ...known, producerEpoch: known.producerEpoch + 1, nextProducerId, clientVersion }
+}
+
+/** What the producer is after an end. */
+function nextProducer({ producerId, producerEpoch, nextProducerId }: Transaction) {
+  if (nextProducerId === NONE) return { producerId, producerEpoch }
+  return { producerId: nextProducerId, producerEpoch: 0 }
 }
 
 function checkEpoch(known: Transaction, { producerId, producerEpoch }: ProducerIdAndEpoch): void {
@@ -331,17 +405,19 @@ function nextEpoch(
   { producerId, producerEpoch }: Transaction,
   freshProducerId: number,
 ): ProducerIdAndEpoch {
-  if (producerEpoch >= EPOCH_MAX) return { producerId: freshProducerId, producerEpoch: 0 }
+  if (producerEpoch >= TRANSACTIONAL_EPOCH_MAX) return { producerId: freshProducerId, producerEpoch: 0 }
   return { producerId, producerEpoch: producerEpoch + 1 }
 }
 
 /**
- * The open transaction with a new epoch, which its end markers carry. At the last epoch it stays
- * as it is: its partitions know the old id.
+ * The open transaction with epochs that its producer does not know, so that this one can no more
+ * end it, not even by repeating a request: it would be in the epoch before. If there is no room for
+ * two, the end counts as one of version 1, which compares epochs for equality.
  */
-function bumped(known: Transaction, freshProducerId: number): Transaction {
-  const next = nextEpoch(known, freshProducerId)
-  return next.producerId === known.producerId ? { ...known, ...next } : known
+function fenced(known: Transaction): Transaction {
+  const producerEpoch = Math.min(known.producerEpoch + 2, PRODUCER_EPOCH_MAX)
+  const isRoomy = producerEpoch === known.producerEpoch + 2
+  return { ...known, producerEpoch, clientVersion: isRoomy ? SERVER_VERSION : 1 }
 }
 
 function concurrent(

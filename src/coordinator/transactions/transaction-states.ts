@@ -1,8 +1,8 @@
 /*
  * The states of a transactional id (Kafka's TransactionState) and the answers in each of them.
  *
- *   Empty ──▶ Ongoing ──▶ PrepareCommit ──▶ CompleteCommit ──▶ Ongoing, Empty
- *                    └──▶ PrepareAbort ───▶ CompleteAbort ───▶ Ongoing, Empty
+ *   Empty ──▶ Ongoing ──▶ PrepareCommit ──▶ CompleteCommit ──▶ Ongoing, Empty, PrepareAbort
+ *                    └──▶ PrepareAbort ───▶ CompleteAbort ───▶ Ongoing, Empty, PrepareAbort
  *
  * In a Prepare state the outcome is in the log and the end markers are being written: nothing can
  * change it any more. InitProducerId leads from every state at rest to Empty, with a new epoch; an
@@ -15,6 +15,11 @@
  *   PrepareAbort     3             asks again       invalid   again     asks again
  *   CompleteCommit   4             yes              done      invalid   yes
  *   CompleteAbort    5             yes              invalid   done      yes
+ *
+ * With transaction.version 2 an end gives the producer its next epoch (KIP-890). A request in the
+ * epoch before is a repeated one, and has the answers of the table. One in the current epoch ends
+ * the transaction that is open; if none is, an abort is an end all the same, without partitions,
+ * as soon as the markers of the one before are written.
  */
 
 import type { StateRow } from '../../base/states.js'
@@ -28,6 +33,12 @@ export type TransactionState =
   | 'CompleteAbort'
 
 type EndAnswer = 'yes' | 'done' | 'again' | 'invalid'
+
+/** The answer to EndTxn in the producer's current epoch, with transaction.version 2. */
+export function answerToEnd(state: TransactionState, isCommit: boolean): EndAnswer {
+  if (isPrepared(state)) return 'again'
+  return isCommit && state !== 'Ongoing' ? 'invalid' : 'yes'
+}
 
 export interface TransactionStateRow extends StateRow<TransactionState> {
   /** Kafka's number of the state in `__transaction_state`. */
@@ -65,7 +76,7 @@ export const TRANSACTION_STATES: Readonly<Record<TransactionState, TransactionSt
   },
   PrepareAbort: {
     id: 3,
-    follows: ['Ongoing'],
+    follows: [...AT_REST, 'Ongoing'],
     takesPartitions: false,
     commit: 'invalid',
     abort: 'again',

@@ -253,10 +253,15 @@ export class ProducerState {
     return first
   }
 
-  /** True if the producer has an open transaction in this log. */
-  hasOpen(producerId: number): boolean {
+  /** True if the producer has an open transaction of this epoch in this log. */
+  hasOpen(producerId: number, epoch: number): boolean {
     const producer = this.#find(producerId)
-    return producer !== undefined && this.#open.has(producer)
+    return producer?.epoch === epoch && this.#open.has(producer)
+  }
+
+  /** The epoch of the last batch of a producer, end markers included; −1 if it is not known. */
+  epochOf(producerId: number): number {
+    return this.#find(producerId)?.epoch ?? NONE
   }
 
   /** Forgets producers without an open transaction that have written nothing for `afterMs`. */

@@ -156,9 +156,14 @@ export class Producers {
     return this.#endsSeen
   }
 
-  /** True if the producer has an open transaction in this log. */
-  hasOpenTransaction(producerId: number): boolean {
-    return this.#state.hasOpen(producerId)
+  /** True if the producer has an open transaction of this epoch in this log. */
+  hasOpenTransaction(producerId: number, epoch: number): boolean {
+    return this.#state.hasOpen(producerId, epoch)
+  }
+
+  /** The epoch of the last batch of a producer, end markers included; −1 if it is not known. */
+  epochOf(producerId: number): number {
+    return this.#state.epochOf(producerId)
   }
 
   /**

@@ -117,3 +117,8 @@ export function withoutError<Q, S>(
       row[field] === from ? { ...row, [field]: to } : row,
     )
 }
+
+/** TRANSACTION_ABORTABLE came with KIP-890. */
+export function withoutAbortable<Q, S>(response: Message<S>): (exchange: Exchange<Q, S>) => S {
+  return withoutError(response, 'TRANSACTION_ABORTABLE', 'INVALID_TXN_STATE')
+}

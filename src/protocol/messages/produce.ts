@@ -16,7 +16,7 @@ import {
 } from '../schema.js'
 import { nodeEndpoint } from './fetch.js'
 import { errorCode, errorMessage, partitionIndex, topicKeyUntil } from './message-places.js'
-import type { OlderVersions } from './older-versions.js'
+import { tooOld, withoutAbortable, type OlderVersions } from './older-versions.js'
 
 const RANGE = { versions: [3, 13], flexibleSince: 9 } as const
 
@@ -35,6 +35,8 @@ export const produceRequest = message('ProduceRequest', RANGE, {
   isForeign: unsent(false),
   /** False before version 7: the client does not support zstd (KIP-110). */
   mayBeZstd: unsent(true),
+  /** The broker adds the partitions to the producer's transaction (KIP-890). */
+  addsToTransaction: unsent(true),
 })
 
 const leaderIdAndEpoch = struct({ leaderId: int32, leaderEpoch: int32 })
@@ -80,6 +82,19 @@ export type PartitionProduceResponse =
 // ── older versions ───────────────────────────────────────────────────────────────────────
 
 export const olderProduce: OlderVersions<ProduceRequest, ProduceResponse> = [
+  // The producer has added the partitions to its transaction.
+  {
+    until: 11,
+    request: {
+      lift: request => ({ ...request, addsToTransaction: false }),
+      lower: request => {
+        const { transactionalId = null, addsToTransaction = true } = request
+        if (transactionalId === null || !addsToTransaction) return request
+        throw tooOld('this broker does not add partitions to transactions')
+      },
+    },
+  },
+  { until: 10, response: { lower: withoutAbortable(produceResponse) } },
   // zstd is allowed since version 7 (KIP-110).
   { until: 6, request: { lift: request => ({ ...request, mayBeZstd: false }) } },
 ]

@@ -26,7 +26,7 @@ export const transactionKey = message(
 )
 
 /** Kafka writes version 0 until transaction.version is 1. */
-export const TRANSACTION_VALUE_VERSION = 0
+export const TRANSACTION_VALUE_VERSION = 1
 
 export const transactionValue = message(
   'TransactionLogValue',

@@ -9,12 +9,14 @@ import {
   int16,
   int32,
   int64,
+  int8,
   message,
   nullableString,
   required,
   since,
   string,
   struct,
+  unsent,
   until,
   withDefault,
   type ValueOf,
@@ -27,7 +29,7 @@ import {
   partitionIndex,
   topicName,
 } from './message-places.js'
-import type { OlderVersions } from './older-versions.js'
+import { withoutAbortable, type OlderVersions } from './older-versions.js'
 
 /** What every request of a transactional producer begins with. */
 const transaction = {
@@ -62,6 +64,8 @@ export const addPartitionsToTxnRequest = message('AddPartitionsToTxnRequest', AD
   v3AndBelowProducerId: until(3, int64, 0),
   v3AndBelowProducerEpoch: until(3, int16, 0),
   v3AndBelowTopics: until(3, topicsOfTransaction, []),
+  /** How the producers take part: brokers add for version 2, older clients for themselves. */
+  clientVersion: unsent(2),
 })
 
 const topicResults = array(
@@ -92,6 +96,7 @@ export const olderAddPartitionsToTxn: OlderVersions<
     request: {
       lift: request => ({
         ...request,
+        clientVersion: 1,
         transactions: [
           {
             transactionalId: request.v3AndBelowTransactionalId ?? '',
@@ -144,19 +149,32 @@ export const addOffsetsToTxnResponse = message('AddOffsetsToTxnResponse', SINGLE
   ...failure,
 })
 
-export const endTxnRequest = message('EndTxnRequest', SINGLE_RANGE, {
+const END_RANGE = { versions: [0, 5], flexibleSince: 3 } as const
+
+export const endTxnRequest = message('EndTxnRequest', END_RANGE, {
   ...transaction,
   committed: bool,
+  /** 2: the end gives the producer its next epoch (KIP-890). */
+  clientVersion: unsent(2),
 })
 
-export const endTxnResponse = message('EndTxnResponse', SINGLE_RANGE, {
+export const endTxnResponse = message('EndTxnResponse', END_RANGE, {
   throttleTimeMs: withDefault(int32, 0),
   ...failure,
+  /** Who the producer is in its next transaction. */
+  producerId: since(5, int64, -1),
+  producerEpoch: since(5, int16, -1),
 })
+
+export const olderEndTxn: OlderVersions<EndTxnRequest, EndTxnResponse> = [
+  { until: 4, request: { lift: request => ({ ...request, clientVersion: 1 }) } },
+]
 
 // ── TxnOffsetCommit ──────────────────────────────────────────────────────────────────────
 
-export const txnOffsetCommitRequest = message('TxnOffsetCommitRequest', SINGLE_RANGE, {
+const TXN_COMMIT_RANGE = { versions: [0, 5], flexibleSince: 3 } as const
+
+export const txnOffsetCommitRequest = message('TxnOffsetCommitRequest', TXN_COMMIT_RANGE, {
   transactionalId: string,
   groupId,
   producerId: int64,
@@ -177,9 +195,11 @@ export const txnOffsetCommitRequest = message('TxnOffsetCommitRequest', SINGLE_R
       ),
     }),
   ),
+  /** The broker adds the group to the transaction (KIP-890). */
+  addsToTransaction: unsent(true),
 })
 
-export const txnOffsetCommitResponse = message('TxnOffsetCommitResponse', SINGLE_RANGE, {
+export const txnOffsetCommitResponse = message('TxnOffsetCommitResponse', TXN_COMMIT_RANGE, {
   throttleTimeMs: withDefault(int32, 0),
   topics: array(
     struct({
@@ -189,9 +209,17 @@ export const txnOffsetCommitResponse = message('TxnOffsetCommitResponse', SINGLE
   ),
 })
 
+export const olderTxnOffsetCommit: OlderVersions<
+  TxnOffsetCommitRequest,
+  TxnOffsetCommitResponse
+> = [
+  { until: 4, request: { lift: request => ({ ...request, addsToTransaction: false }) } },
+  { until: 3, response: { lower: withoutAbortable(txnOffsetCommitResponse) } },
+]
+
 // ── WriteTxnMarkers ──────────────────────────────────────────────────────────────────────
 
-const MARKERS_RANGE = { versions: [1, 1], flexibleSince: 1 } as const
+const MARKERS_RANGE = { versions: [1, 2], flexibleSince: 1 } as const
 
 export const writeTxnMarkersRequest = message('WriteTxnMarkersRequest', MARKERS_RANGE, {
   markers: array(
@@ -202,6 +230,8 @@ export const writeTxnMarkersRequest = message('WriteTxnMarkersRequest', MARKERS_
       transactionResult: bool,
       topics: array(struct({ name: topicName, partitionIndexes: array(int32) })),
       coordinatorEpoch: int32,
+      /** 2: its epoch is above that of the records (KIP-1228). */
+      transactionVersion: since(2, int8, 0),
     }),
   ),
 })

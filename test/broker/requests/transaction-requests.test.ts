@@ -24,11 +24,15 @@ async function ended(world: TransactionWorld, transactionalId = 'shop'): Promise
   throw new Error('the transaction does not end')
 }
 
-describe.each([{ brokers: 1 }, { brokers: 3 }])('transactions with %j', options => {
-  const shop = async () => {
-    const world = await transactionWorld(options)
-    return { world, producer: await new RawProducer(world).ready() }
-  }
+const SHOPS = [1, 3].flatMap(brokers => [1, 2].map(version => ({ brokers, version })))
+
+async function openShop({ brokers = 1, version }: { brokers?: number; version: number }) {
+  const world = await transactionWorld({ brokers })
+  return { world, producer: await new RawProducer(world, 'shop', version).ready() }
+}
+
+describe.each(SHOPS)('transactions with %j', ({ brokers, version }) => {
+  const shop = () => openShop({ brokers, version })
 
   it('records of a committed transaction are read together, after its end', async () => {
     const { world, producer } = await shop()
@@ -69,25 +73,13 @@ describe.each([{ brokers: 1 }, { brokers: 3 }])('transactions with %j', options 
     expect(await fetched(world, A)).toMatchObject({ aborted: [0], stable: 2 })
     expect(next.producerId).toBe(producer.producerId)
     expect(await producer.end(true)).toBe('PRODUCER_FENCED')
-    expect(await producer.add(B)).toBe('PRODUCER_FENCED')
+    expect(await producer.end(false)).toBe('PRODUCER_FENCED')
+    expect(await producer.write(B, 'late')).toBe(
+      version === 1 ? 'PRODUCER_FENCED' : 'INVALID_PRODUCER_EPOCH',
+    )
     expect(await producer.produce(A, 'late')).toBe('INVALID_PRODUCER_EPOCH')
     expect(await next.write(A, 'b')).toBe('NONE')
     expect(await next.end(true)).toBe('NONE')
-  })
-
-  it('records of a partition that is not in the transaction are refused', async () => {
-    const { world, producer } = await shop()
-    expect(await producer.produce(A, 'a')).toBe('INVALID_TXN_STATE')
-    expect(await producer.add(A)).toBe('NONE')
-    expect(await producer.produce(B, 'b')).toBe('INVALID_TXN_STATE')
-    expect(await producer.produce(A, 'a')).toBe('NONE')
-    await producer.end(true)
-    await ended(world)
-    expect(await producer.produce(A, 'late')).toBe('INVALID_TXN_STATE')
-    const other = new RawProducer(world, 'another')
-    other.producerId = producer.producerId
-    other.producerEpoch = producer.producerEpoch
-    expect(await other.produce(A, 'x')).toBe('INVALID_PRODUCER_ID_MAPPING')
   })
 
   it('offsets count when the transaction is committed, and not before', async () => {
@@ -105,15 +97,9 @@ describe.each([{ brokers: 1 }, { brokers: 3 }])('transactions with %j', options 
     expect(await committedOffset(world, 'g', A)).toBe(5)
   })
 
-  it('offsets of a group that is not in the transaction are refused', async () => {
-    const { world, producer } = await shop()
-    expect(await producer.commitOffsetOnly('g', A, 5)).toBe('INVALID_TXN_STATE')
-    expect(await committedOffset(world, 'g', A)).toBe(-1)
-  })
-
   it('a transaction that is open for too long is aborted, and its producer fenced', async () => {
     const { world } = await shop()
-    const slow = new RawProducer(world, 'slow')
+    const slow = new RawProducer(world, 'slow', version)
     expect(await slow.init(30_000)).toBe('NONE')
     await slow.write(A, 'a')
     await world.clock.advance(45_000)
@@ -121,8 +107,147 @@ describe.each([{ brokers: 1 }, { brokers: 3 }])('transactions with %j', options 
     expect(await fetched(world, A)).toMatchObject({ aborted: [0], stable: 2 })
     expect(await slow.produce(A, 'late')).toBe('INVALID_PRODUCER_EPOCH')
     expect(await slow.end(true)).toBe('PRODUCER_FENCED')
+    expect(await slow.end(false)).toBe('PRODUCER_FENCED')
   })
 })
+
+describe('transaction.version 1', () => {
+  it('records of a partition that is not in the transaction are refused', async () => {
+    const { world, producer } = await openShop({ version: 1 })
+    expect(await producer.produce(A, 'a')).toBe('TRANSACTION_ABORTABLE')
+    expect(await producer.add(A)).toBe('NONE')
+    expect(await producer.produce(B, 'b')).toBe('TRANSACTION_ABORTABLE')
+    expect(await producer.produce(A, 'a')).toBe('NONE')
+    await producer.end(true)
+    await ended(world)
+    expect(await producer.produce(A, 'late')).toBe('TRANSACTION_ABORTABLE')
+    const other = new RawProducer(world, 'another')
+    other.producerId = producer.producerId
+    other.producerEpoch = producer.producerEpoch
+    expect(await other.produce(A, 'x')).toBe('INVALID_PRODUCER_ID_MAPPING')
+  })
+
+  it('offsets of a group that is not in the transaction are refused', async () => {
+    const { world, producer } = await openShop({ version: 1 })
+    expect(await producer.commitOffsetOnly('g', A, 5)).toBe('TRANSACTION_ABORTABLE')
+    expect(await committedOffset(world, 'g', A)).toBe(-1)
+  })
+})
+
+describe('transaction.version 2', () => {
+  it('each end gives the producer its next epoch', async () => {
+    const { world, producer } = await openShop({ version: 2 })
+    const seen: string[] = []
+    for (const value of ['a', 'b', 'c']) {
+      seen.push(`${value} ${producer.producerEpoch}`)
+      expect(await producer.write(A, value)).toBe('NONE')
+      expect(await producer.end(value !== 'b')).toBe('NONE')
+    }
+    expect(seen).toEqual(['a 0', 'b 1', 'c 2'])
+    await ended(world)
+    expect(await fetched(world, A)).toEqual({ values: ['a', 'b', 'c'], aborted: [2], stable: 6 })
+  })
+
+  it('an end may be asked for again, but not the other way', async () => {
+    const { world, producer } = await openShop({ version: 2 })
+    await producer.write(A, 'a')
+    const [same, other] = [copyOf(producer), copyOf(producer)]
+    expect(await producer.end(true)).toBe('NONE')
+    await ended(world)
+    expect(await same.end(true)).toBe('NONE')
+    expect(same.producerEpoch).toBe(producer.producerEpoch)
+    expect(await other.end(false)).toBe('INVALID_TXN_STATE')
+    expect(await producer.end(true)).toBe('INVALID_TXN_STATE')
+  })
+
+  it('a transaction without partitions can be aborted, not committed', async () => {
+    const { world, producer } = await openShop({ version: 2 })
+    expect(await producer.end(true)).toBe('INVALID_TXN_STATE')
+    expect(await producer.end(false)).toBe('NONE')
+    expect(producer.producerEpoch).toBe(1)
+    expect(await ended(world)).toBe('CompleteAbort')
+    expect(await producer.write(A, 'a')).toBe('NONE')
+  })
+
+  it('a late record is refused: its epoch is over', async () => {
+    const { world, producer } = await openShop({ version: 2 })
+    await producer.write(A, 'a')
+    const late = copyOf(producer)
+    await producer.end(false)
+    await ended(world)
+    expect(await late.produce(A, 'late')).toBe('INVALID_PRODUCER_EPOCH')
+    expect(await late.produce(B, 'late')).toBe('INVALID_PRODUCER_EPOCH')
+    expect(await late.commitOffset('g', A, 5)).toBe('INVALID_PRODUCER_EPOCH')
+  })
+
+  it('a late marker does not end the next transaction', async () => {
+    const { world, producer } = await openShop({ version: 2 })
+    await producer.write(A, 'a')
+    await producer.commitOffset('g', A, 5)
+    await producer.end(false)
+    await ended(world)
+    await producer.write(A, 'b')
+    await producer.commitOffset('g', A, 6)
+    const { producerId, producerEpoch } = producer
+    const late = { producerId, producerEpoch, coordinatorEpoch: 99, transactionVersion: 2 }
+    const topics = [{ name: 'orders', partitionIndexes: [0] }]
+    const ofGroups = { name: '__consumer_offsets', partitionIndexes: [0] } // there is one
+    const marker = { ...late, transactionResult: false, topics: [...topics, ofGroups] }
+    const { markers } = await world.ask(1, 'WriteTxnMarkers', { markers: [marker] })
+    const codes = markers[0]!.topics.flatMap(({ partitions }) => partitions)
+    const refused = 'INVALID_PRODUCER_EPOCH'
+    expect(codes.map(({ errorCode }) => errorOf(errorCode))).toEqual([refused, refused])
+    expect(await producer.end(true)).toBe('NONE')
+    await ended(world)
+    expect(await fetched(world, A)).toMatchObject({ values: ['a', 'b'], aborted: [0] })
+    expect(await committedOffset(world, 'g', A)).toBe(6)
+  })
+
+  it('the next transaction waits for the markers of the one before', async () => {
+    const { world, producer } = await openShop({ brokers: 3, version: 2 })
+    const { place, broker } = await elsewhere(world)
+    await producer.write(place, 'a')
+    await world.passing(broker.kill())
+    expect(await producer.end(true)).toBe('NONE')
+    await world.clock.advance(20_000)
+    expect(await producer.write(A, 'b')).toBe('CONCURRENT_TRANSACTIONS')
+    expect(await producer.end(false)).toBe('CONCURRENT_TRANSACTIONS')
+    await world.passing(broker.start())
+    await world.collect()
+    expect(await ended(world)).toBe('CompleteCommit')
+    expect(await producer.write(A, 'b')).toBe('NONE')
+  })
+
+  it('a next coordinator knows what an end has decided', async () => {
+    const { world, producer } = await openShop({ brokers: 3, version: 2 })
+    await producer.write(A, 'a')
+    const again = copyOf(producer)
+    await producer.end(true)
+    const coordinator = await world.coordinatorOf('shop')
+    await world.passing(world.cluster.broker(coordinator).kill())
+    await world.clock.advance(30_000)
+    await ended(world)
+    expect(await again.end(true)).toBe('NONE')
+    expect(again.producerEpoch).toBe(1)
+    expect(await producer.write(A, 'b')).toBe('NONE')
+  })
+})
+
+/** A partition that only one broker has, which does not coordinate the transactions of "shop". */
+async function elsewhere(world: TransactionWorld) {
+  const topic = { topic: 'alone', assignment: [[1], [2], [3]] }
+  await world.passing(world.cluster.admin.createTopic(topic))
+  const coordinator = await world.coordinatorOf('shop')
+  const away = [1, 2, 3].find(id => id !== coordinator) as number
+  return { place: { topic: 'alone', partition: away - 1 }, broker: world.cluster.broker(away) }
+}
+
+/** The same producer, as a request that was delayed knows it. */
+function copyOf(producer: RawProducer): RawProducer {
+  const { world, transactionalId, clientVersion, producerId, producerEpoch } = producer
+  const copy = new RawProducer(world, transactionalId, clientVersion)
+  return Object.assign(copy, { producerId, producerEpoch })
+}
 
 describe('the end of a transaction', () => {
   it('the end of a transaction may be requested again, but not the opposite end', async () => {
@@ -152,15 +277,9 @@ describe('the end of a transaction', () => {
 
   it('the end of a transaction waits for a partition whose brokers are away', async () => {
     const world = await transactionWorld({ brokers: 3 })
-    await world.passing(
-      world.cluster.admin.createTopic({ topic: 'alone', assignment: [[1], [2], [3]] }),
-    )
     const producer = await new RawProducer(world).ready()
-    const coordinator = await world.coordinatorOf('shop')
-    const away = [1, 2, 3].find(id => id !== coordinator) as number
-    const place = { topic: 'alone', partition: away - 1 }
+    const { place, broker } = await elsewhere(world)
     await producer.write(place, 'a')
-    const broker = world.cluster.broker(away)
     await world.passing(broker.kill())
     expect(await producer.end(true)).toBe('NONE')
     await world.clock.advance(5_000)

@@ -58,7 +58,10 @@ export async function transactionWorld(options: ClusterOptions = {}) {
 
 export type TransactionWorld = Awaited<ReturnType<typeof transactionWorld>>
 
-/** A producer that says every word itself. Each answer is the name of an error, or NONE. */
+/**
+ * A producer that says every word itself, as transaction.version 1 or 2 has it. Each answer is the
+ * name of an error, or NONE.
+ */
 export class RawProducer {
   producerId = -1
   producerEpoch = -1
@@ -67,7 +70,12 @@ export class RawProducer {
   constructor(
     readonly world: TransactionWorld,
     readonly transactionalId = 'shop',
+    readonly clientVersion = 1,
   ) {}
+
+  get #addsToTransaction(): boolean {
+    return this.clientVersion >= 2
+  }
 
   get #name() {
     const { transactionalId, producerId, producerEpoch } = this
@@ -102,7 +110,8 @@ export class RawProducer {
 
   async add(...places: Place[]): Promise<string> {
     const topics = places.map(({ topic, partition }) => ({ name: topic, partitions: [partition] }))
-    const request = { transactions: [{ ...this.#name, topics }] }
+    const { clientVersion } = this
+    const request = { transactions: [{ ...this.#name, topics }], clientVersion }
     const answer = await this.world.ask(await this.#coordinator(), 'AddPartitionsToTxn', request)
     const results = answer.resultsByTransaction[0]!.topicResults
     return errorOf(results[0]!.resultsByPartition[0]!.partitionErrorCode)
@@ -120,6 +129,7 @@ export class RawProducer {
       transactionalId: isTransactional ? transactionalId : null,
       acks: -1,
       timeoutMs: 5_000,
+      addsToTransaction: this.#addsToTransaction,
       topicData: [{ name: place.topic, partitionData: [{ index: place.partition, records }] }],
     })
     const code = errorOf(answer.responses[0]!.partitionResponses[0]!.errorCode)
@@ -127,19 +137,29 @@ export class RawProducer {
     return code
   }
 
-  /** Adds the partition and writes to it. */
+  /** Adds the partition, unless the broker does, and writes to it. */
   async write(place: Place, value: string): Promise<string> {
+    if (this.#addsToTransaction) return await this.produce(place, value)
     const code = await this.add(place)
     return code === 'NONE' ? await this.produce(place, value) : code
   }
 
   async end(committed: boolean): Promise<string> {
-    const request = { ...this.#name, committed }
-    const { errorCode } = await this.world.ask(await this.#coordinator(), 'EndTxn', request)
-    return errorOf(errorCode)
+    const { clientVersion } = this
+    const request = { ...this.#name, committed, clientVersion }
+    const answer = await this.world.ask(await this.#coordinator(), 'EndTxn', request)
+    if (answer.errorCode === 0 && clientVersion >= 2) this.#goOnAs(answer)
+    return errorOf(answer.errorCode)
+  }
+
+  #goOnAs({ producerId = -1, producerEpoch = -1 }: Response<'EndTxn'>): void {
+    this.producerId = producerId
+    this.producerEpoch = producerEpoch
+    this.#sequences.clear()
   }
 
   async commitOffset(groupId: string, place: Place, offset: number): Promise<string> {
+    if (this.#addsToTransaction) return await this.commitOffsetOnly(groupId, place, offset)
     const added = { ...this.#name, groupId }
     const { errorCode } = await this.world.ask(await this.#coordinator(), 'AddOffsetsToTxn', added)
     if (errorCode !== 0) return errorOf(errorCode)
@@ -149,7 +169,9 @@ export class RawProducer {
   async commitOffsetOnly(groupId: string, { topic, partition }: Place, offset: number) {
     const coordinator = await this.world.coordinatorOf(groupId, 0)
     const one = { partitionIndex: partition, committedOffset: offset, committedMetadata: '' }
-    const request = { ...this.#name, groupId, topics: [{ name: topic, partitions: [one] }] }
+    const topics = [{ name: topic, partitions: [one] }]
+    const addsToTransaction = this.#addsToTransaction
+    const request = { ...this.#name, groupId, topics, addsToTransaction }
     const answer = await this.world.ask(coordinator, 'TxnOffsetCommit', request)
     return errorOf(answer.topics[0]!.partitions[0]!.errorCode)
   }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { proxied } from '../../wire/proxy.js'
 import { Cluster } from '../../../src/cluster/cluster.js'
 import type { TransactionalProducer } from '../../../src/client/producer/producer-api.js'
 import { connect } from '../../../src/connect.js'
@@ -47,6 +48,10 @@ const codeOf = async (work: Promise<unknown>): Promise<string> =>
     () => 'none',
     (error: { code?: string }) => error.code ?? String(error),
   )
+
+/** What producers of transaction.version 1 and 2 ask. */
+const FIRST = ['AddPartitionsToTxn 3', 'AddOffsetsToTxn 4', 'TxnOffsetCommit 4', 'Produce 11', 'EndTxn 4']
+const SECOND = ['TxnOffsetCommit 5', 'Produce 12', 'EndTxn 5']
 
 describe('a transaction', () => {
   it('a transaction is read as a whole when it is committed, and not before', async () => {
@@ -127,10 +132,15 @@ describe('a transaction', () => {
     expect(await codeOf(producer.begin())).toBe('CLOSED')
   })
 
-  it('a transaction runs over a wire', async () => {
+  it.each([
+    { clientVersion: 2, features: { 'transaction.version': 2 } },
+    { clientVersion: 1, features: { 'transaction.version': 1 } },
+    { clientVersion: 1, features: undefined },
+  ])('a transaction runs over a wire: %j', async ({ clientVersion, features }) => {
     await using cluster = await Cluster.memory()
     await cluster.admin.createTopic({ topic: 'orders', partitions: 1 })
-    const { bootstrap: bootstrapServers } = await cluster.listen({ port: 0 })
+    const proxy = await proxied(cluster, features && { features })
+    const { bootstrap: bootstrapServers } = proxy
     await using remote = await connect({ bootstrapServers })
     const producer = remote.producer({ transactionalId: 'far' })
     for (const value of ['a', 'b', 'c']) {
@@ -152,6 +162,10 @@ describe('a transaction', () => {
     }
     expect(values).toEqual(['a', 'c'])
     expect(await consumer.committed([A])).toMatchObject([{ offset: 'c'.charCodeAt(0) }])
+    const asked = new Set(proxy.passed.map(({ api, version }) => `${api} ${version}`))
+    const [spoken, unspoken] = clientVersion === 2 ? [SECOND, FIRST] : [FIRST, SECOND]
+    expect([...asked]).toEqual(expect.arrayContaining(spoken))
+    expect(unspoken.filter(each => asked.has(each))).toEqual([])
   })
 })
 

@@ -127,8 +127,9 @@ describe('aborted transactions', () => {
     const back = await reopened(w, log, isClean)
     expect(stable(back)).toBe(6)
     expect(await abortedOf(back)).toEqual([[1, 0]])
-    expect(back.producers.hasOpenTransaction(1)).toBe(true)
-    expect(back.producers.hasOpenTransaction(2)).toBe(false)
+    expect(back.producers.hasOpenTransaction(1, 0)).toBe(true)
+    expect(back.producers.hasOpenTransaction(1, 1)).toBe(false) // the next one is not open yet
+    expect(back.producers.hasOpenTransaction(2, 0)).toBe(false)
   })
 
   it('aborted transactions are known after a checkpoint and a crash', async () => {
@@ -137,7 +138,7 @@ describe('aborted transactions', () => {
     new Writer(log, 3).write()
     const back = await reopened(w, log, false)
     expect(await abortedOf(back)).toEqual([[1, 0]])
-    expect(back.producers.hasOpenTransaction(3)).toBe(true)
+    expect(back.producers.hasOpenTransaction(3, 0)).toBe(true)
   })
 
   it("aborted transactions are in Kafka's file once the indexes are synced", async () => {
@@ -167,7 +168,7 @@ describe('aborted transactions', () => {
     await log.truncateTo(3)
     expect(await abortedOf(log)).toEqual([])
     expect(stable(log)).toBe(0)
-    expect(log.producers.hasOpenTransaction(1)).toBe(true)
+    expect(log.producers.hasOpenTransaction(1, 0)).toBe(true)
     expect(w.disk.open(`${FOLDER}/00000000000000000000.txnindex`).size).toBe(0)
     const bytes = markerBatch({ ...PRODUCER, producerId: 1, coordinatorEpoch: 0, isCommit: true }, 0)
     log.append(bytes, [new Batch(bytes, 0)], 0, NOW)

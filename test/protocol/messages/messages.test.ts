@@ -23,6 +23,9 @@ const ABSENT: readonly unknown[] = [
   undefined, // a field that is never sent
 ]
 
+/** An endpoint's type has few values; the version of a client is not in the bytes. */
+const UNNAMED = new Set(['endpointType', 'clientVersion'])
+
 /** Fields that do not hold the value that their name calls for. */
 function misplaced(value: unknown, key: string): string[] {
   if (Array.isArray(value)) return value.flatMap(each => misplaced(each, key))
@@ -33,7 +36,7 @@ function misplaced(value: unknown, key: string): string[] {
   const uuid = uuidFromBytes(Buffer.alloc(16, numberOf(key)))
   const expected = typeof value === 'string' ? [key, uuid] : [numberOf(key)]
   if (typeof value === 'boolean' || expected.includes(value as never)) return []
-  return ABSENT.includes(value) || key === 'endpointType' ? [] : [`${key}: ${String(value)}`]
+  return ABSENT.includes(value) || UNNAMED.has(key) ? [] : [`${key}: ${String(value)}`]
 }
 
 const idOf = ({ name, version, nullField }: (typeof MESSAGES)[number]): string =>
