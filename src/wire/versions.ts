@@ -61,8 +61,8 @@ const ANSWER: ApiVersionsResponse = {
 }
 
 /**
- * Clients before version 4 take a lowest level of 0 for an error: such features are left out of what
- * is supported, as in Kafka (KAFKA-17011). What is in use is told to all.
+ * Clients before version 4 take a lowest level of 0 for an error: such features are left out of
+ * what is supported, as in Kafka (KAFKA-17011). What is in use is told to all.
  */
 const BEFORE_LEVEL_0: ApiVersionsResponse = {
   ...ANSWER,

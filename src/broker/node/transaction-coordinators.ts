@@ -125,7 +125,8 @@ export class TransactionCoordinators extends Coordinators<TransactionCoordinator
    */
   async verify(producer: TransactionalProducer, place: TopicPartition): Promise<void> {
     const code = await this.#askFor(producer, place, true)
-    if (code !== 'NONE') throw unverified(producer, code, partitionKey(place.topic, place.partition))
+    const name = partitionKey(place.topic, place.partition)
+    if (code !== 'NONE') throw unverified(producer, code, name)
   }
 
   /**

@@ -405,7 +405,8 @@ function nextEpoch(
   { producerId, producerEpoch }: Transaction,
   freshProducerId: number,
 ): ProducerIdAndEpoch {
-  if (producerEpoch >= TRANSACTIONAL_EPOCH_MAX) return { producerId: freshProducerId, producerEpoch: 0 }
+  const isLast = producerEpoch >= TRANSACTIONAL_EPOCH_MAX
+  if (isLast) return { producerId: freshProducerId, producerEpoch: 0 }
   return { producerId, producerEpoch: producerEpoch + 1 }
 }
 

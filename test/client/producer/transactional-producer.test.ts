@@ -50,7 +50,8 @@ const codeOf = async (work: Promise<unknown>): Promise<string> =>
   )
 
 /** What producers of transaction.version 1 and 2 ask. */
-const FIRST = ['AddPartitionsToTxn 3', 'AddOffsetsToTxn 4', 'TxnOffsetCommit 4', 'Produce 11', 'EndTxn 4']
+const ADDING = ['AddPartitionsToTxn 3', 'AddOffsetsToTxn 4']
+const FIRST = [...ADDING, 'TxnOffsetCommit 4', 'Produce 11', 'EndTxn 4']
 const SECOND = ['TxnOffsetCommit 5', 'Produce 12', 'EndTxn 5']
 
 describe('a transaction', () => {
