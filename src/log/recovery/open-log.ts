@@ -26,6 +26,7 @@ import { finishSwaps } from '../format/swap.js'
 import type { LogContext } from '../store/log-state.js'
 import { Log } from '../store/log.js'
 import { Producers } from '../store/producers.js'
+import { segmentOptions } from '../store/segment-list.js'
 import { Segment } from '../store/segment.js'
 import { epochsOfBatches, whyNotEpochsOf, type EpochExtent } from './epoch-check.js'
 import { rewriteAfterFailedSync } from './failed-sync.js'
@@ -115,7 +116,7 @@ function asItWasMade(
   const [first, identity] = entries // sorted by name
   if (entries.length !== NEW_FILES || first?.kind !== 'file') return undefined
   if (first.name !== FIRST_SEGMENT || identity?.name !== PARTITION_METADATA) return undefined
-  const segment = Segment.open(segmentOptions(context, 0, FIRST_NAMES))
+  const segment = Segment.open({ ...segmentOptions(context, 0), names: FIRST_NAMES })
   if (segment.size === 0) return segment
   segment.close()
   return undefined
@@ -197,7 +198,7 @@ export function createLog(context: LogContext, topicId: string): Log {
   disk.makeDirectory(folder)
   writeNewFile(disk, join(folder, PARTITION_METADATA), formatPartitionMetadata(topicId))
   const names = new Set<string>() // the folder is new
-  return unusedLog(context, Segment.create(segmentOptions(context, 0, names)))
+  return unusedLog(context, Segment.create({ ...segmentOptions(context, 0), names }))
 }
 
 /** A log without records. Nobody has synced its files, or that is not known. */
@@ -322,28 +323,13 @@ function segmentsIn(context: LogContext, entries: readonly DiskEntry[]): Segment
     .map(entry => (entry.kind === 'file' ? parseSegmentFile(entry.name) : undefined))
     .filter(parsed => parsed?.kind === 'log')
     .map(parsed =>
-      Segment.open(segmentOptions(context, parsed?.baseOffset as Offset, names)),
+      Segment.open({ ...segmentOptions(context, parsed?.baseOffset as Offset), names }),
     )
     .sort((a, b) => a.baseOffset - b.baseOffset)
 }
 
 function newSegment(context: LogContext, baseOffset: Offset): Segment {
   return Segment.create(segmentOptions(context, baseOffset))
-}
-
-function segmentOptions(context: LogContext, baseOffset: Offset, names?: ReadonlySet<string>) {
-  const { disk, folder, cache, clock, settings, zerosAhead } = context
-  return {
-    disk,
-    folder,
-    cache,
-    baseOffset,
-    settings,
-    zerosAhead,
-    jitterMs: 0,
-    createdAt: clock.now(),
-    names,
-  }
 }
 
 function writeNewFile(disk: Disk, path: string, text: string): void {

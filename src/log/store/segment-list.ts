@@ -18,7 +18,7 @@ import { DeletedSegments } from './deleted-segments.js'
 import { floorSegment } from './read-parts.js'
 import { deletableSegments, type RetentionDecision } from './retention.js'
 import type { ZerosAhead } from './segment-durability.js'
-import { Segment } from './segment.js'
+import { Segment, type SegmentOptions } from './segment.js'
 
 export interface SegmentListContext {
   readonly disk: Disk
@@ -278,19 +278,20 @@ export class SegmentList {
   }
 
   #options(baseOffset: Offset) {
-    const { disk, folder, cache, clock, random, settings, zerosAhead } = this.#context
+    const { random, settings } = this.#context
     const { segmentJitterMs } = settings.current
-    return {
-      disk,
-      folder,
-      cache,
-      baseOffset,
-      settings,
-      zerosAhead,
-      jitterMs: segmentJitterMs === 0 ? 0 : random.int(segmentJitterMs),
-      createdAt: clock.now(),
-    }
+    const jitterMs = segmentJitterMs === 0 ? 0 : random.int(segmentJitterMs)
+    return { ...segmentOptions(this.#context, baseOffset), jitterMs }
   }
+}
+
+/** Options of a segment whose age counts in full. */
+export function segmentOptions(
+  { disk, folder, cache, clock, settings, zerosAhead }: SegmentListContext,
+  baseOffset: Offset,
+): SegmentOptions {
+  const createdAt = clock.now()
+  return { disk, folder, cache, baseOffset, settings, zerosAhead, jitterMs: 0, createdAt }
 }
 
 /** A segment without times is never too old; an empty one never keeps others from being deleted. */
