@@ -61,6 +61,6 @@ function removeIfEmpty(folder) {
   try {
     rmdirSync(folder)
   } catch {
-    // Somebody else's files are in it, or another run's.
+    // It holds other files, or those of another run.
   }
 }

@@ -33,7 +33,7 @@ interface BufferClass {
 const BufferView = Reflect.get(Buffer, Symbol.species) as BufferClass
 
 /**
- * A view of `length` bytes of this memory, which must lie within it. Whoever makes many keeps
+ * A view of `length` bytes of this memory, which must lie within it. A caller that makes many keeps
  * `bytes.buffer`: to ask a Buffer for its memory takes as long as to make the view.
  */
 export const viewOf: (memory: ArrayBufferLike, start: number, length: number) => Buffer =

@@ -139,7 +139,7 @@ export class GroupStory {
     })
   }
 
-  /** Who owns what; no two members of a group the same. */
+  /** The owner of each partition; a partition of a group has one owner. */
   shares(...names: readonly string[]): void {
     const owned = names.map(name => partitionsText(this.member(name).assignment()))
     const all = owned.flatMap(text => text.split(' ')).filter(text => text !== 'nothing')

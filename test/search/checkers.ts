@@ -240,7 +240,7 @@ const readingsAreWhole: Checker = run =>
     })
   })
 
-/** Who gets a partition goes on where the group has committed, not before. */
+/** The new owner of a partition continues where the group has committed, not before. */
 const readingsGoOn: Checker = run =>
   run.steadyReadings.flatMap(reading => {
     const [first] = reading.reads

@@ -1,5 +1,5 @@
 /**
- * Who administers the cluster of a run, drawn from its seed: topics grow, get other settings, lose
+ * The administration of a run's cluster, drawn from its seed: topics grow, get other settings, lose
  * records, are deleted and made again. A topic says from the beginning what may happen to it.
  */
 

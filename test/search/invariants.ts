@@ -96,7 +96,7 @@ export class Invariants {
     this.#checkInSync(topic, view)
   }
 
-  /** Whoever is in sync has all that is committed: it may lead at any moment. */
+  /** A replica in sync has all that is committed: it may lead at any moment. */
   #checkInSync(topic: string, { partition, leader, isr, copies }: PartitionView): void {
     if (this.#facts.get(topic)?.allowsUnclean === true) return
     const { highWatermark = -1 } = copies.find(({ broker }) => broker === leader) ?? {}

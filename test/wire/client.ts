@@ -29,7 +29,7 @@ export const API_VERSIONS: WireApi<ApiVersionsRequest, ApiVersionsResponse> = {
   hasPlainHeader: true,
 }
 
-/** Who asks, as clients say it from version 3 of ApiVersions on. */
+/** The client's name, as clients send it from version 3 of ApiVersions on. */
 export const SOFTWARE = { clientSoftwareName: 'app', clientSoftwareVersion: '1.0' }
 
 export class WireClient {

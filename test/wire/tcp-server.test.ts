@@ -11,7 +11,7 @@ import { Door, type DoorLimits } from '../../src/wire/door.js'
 import { TcpServer, type Listening } from '../../src/wire/tcp-server.js'
 import { reach, wireWorld } from './client.js'
 
-/** Nobody listens there; a connection that comes about is ended. */
+/** Nothing listens there; a connection that comes about is ended. */
 async function isRefused(address: string): Promise<boolean> {
   const { socket } = reach(address)
   const error = await once(socket, 'connect').catch((reason: unknown) => reason)

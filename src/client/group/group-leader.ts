@@ -65,7 +65,7 @@ export async function countsInGroup(
     const [group] = (await describing).groups
     if (group?.groupState === 'Stable') return countsOf(group.members, names)
   } catch {
-    // Whoever may join a group may mostly describe it; if not, it is as with Kafka's clients.
+    // A client that may join a group can mostly describe it; if not, Kafka's clients do the same.
   }
   const topics = await topicsOf([...names], metadata)
   return new Map([...names].map(name => [name, topics.get(name)?.partitions ?? 0]))

@@ -201,7 +201,7 @@ export function createLog(context: LogContext, topicId: string): Log {
   return unusedLog(context, Segment.create({ ...segmentOptions(context, 0), names }))
 }
 
-/** A log without records. Nobody has synced its files, or that is not known. */
+/** A log without records. Its files were not synced, as far as is known. */
 function unusedLog(context: LogContext, segment: Segment): Log {
   const extent = { segments: [segment], logStartOffset: 0, logEndOffset: 0, recoveryPoint: 0 }
   const producers = Producers.none(context)

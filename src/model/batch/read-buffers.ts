@@ -1,5 +1,5 @@
 /*
- * Memory for reads of one batch or a few. Whoever is the last to need the bytes gives the memory
+ * Memory for reads of one batch or a few. The last reader of the bytes gives the memory
  * back, and the next read uses it: no pages are mapped for it again, and nothing is collected. A
  * random read of 110 KB: 95 → 60 µs of the processor. Memory that is not given back is collected
  * like any other.

@@ -31,7 +31,7 @@ function shares(...members: readonly Consumer<never, never>[] | readonly Reader[
 const counts = (...members: readonly Reader[]): number[] =>
   shares(...members).map(share => share.length)
 
-/** Everybody has what the group gives them. */
+/** Each member has what the group gives it. */
 async function stable({ clock }: World, ...members: readonly Reader[]): Promise<void> {
   await settle(clock)
   await Promise.all(members.map(each => each.ready()))

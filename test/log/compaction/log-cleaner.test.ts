@@ -89,7 +89,7 @@ describe('a log that is compacted', () => {
     expect(namesIn(w, /cleaned|swap/)).toEqual([])
     await log.close()
     expect((await inspectPartition(w.disk, FOLDER)).problems.map(({ problem }) => problem)).toEqual(
-      // Nobody has noted here that it is compacted: the log's manager does.
+      // That it is compacted was not noted here: the log's manager does that.
       expect.not.arrayContaining([expect.stringMatching(/entry|time|epoch|count/)]),
     )
   })

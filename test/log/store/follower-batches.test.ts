@@ -179,7 +179,7 @@ describe('the epochs of a follower', () => {
     expect(again.findings).toEqual([])
     expect(epochsOf(again.log)).toBe('1:0 3:5 8:11')
     await again.log.abandon()
-    // Nobody scans them a second time.
+    // They are not scanned a second time.
     expect(epochsOf((await open(w, { recoveryPoint: 17 })).log)).toBe('1:0 3:5 8:11')
   })
 
