@@ -154,6 +154,15 @@ export type {
 } from './log/inspection/partition-directory.js'
 export type { Codec } from './model/batch/compression.js'
 
+// Event files into a topic.
+export { importEvents, type EventImport } from './events/import-events.js'
+export type { BadEventReport, ImportEventsOptions } from './events/import/import-options.js'
+export type { ImportOutcome } from './events/import/import-parts.js'
+export type { ImportProgress, ImportResult } from './events/import/import-run.js'
+export type { BytesEncoding, EventFormat, TimesRead } from './events/formats/event-rules.js'
+export type { EventSource, NamedStream } from './events/source/event-files.js'
+export type { TimeUnit } from './events/text/time-text.js'
+
 // Clients of a remote Kafka cluster.
 export { connect, RemoteCluster, type ConnectOptions } from './connect.js'
 export type { SaslOptions } from './wire/sasl.js'

@@ -190,6 +190,11 @@ ${CLOSE}`,
     output: 'total 7\n',
   },
   { page: 'src/README.md', mark: 'async function greet', output: 'hello\n' },
+  {
+    page: 'src/README.md',
+    mark: 'importEvents(cluster',
+    output: '1 records so far\n1 records, 0 kinds of bad lines\n',
+  },
   { page: 'src/README.md', mark: 'virtualClock()', output: 'created\n[]\n' },
   {
     page: 'src/README.md',

@@ -24,6 +24,7 @@ const STOREYS: Readonly<Record<string, number>> = {
   coordinator: 4,
   partition: 4,
   broker: 5,
+  events: 5,
   cluster: 6,
   'connect-parts.ts': 5,
   'connect.ts': 6,
@@ -42,6 +43,7 @@ const SUB_ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   protocol: [['schema.ts'], ['messages'], ['assignors']],
   client: [['line'], ['producer', 'group', 'admin'], ['consumer']],
   coordinator: [['fold'], ['metadata', 'groups', 'transactions']],
+  events: [['text'], ['source'], ['formats'], ['import'], ['replay']],
   broker: [['broker-config.ts'], ['replication'], ['node'], ['tools'], ['requests']],
   cluster: [['faults'], ['network']],
   cli: [['terminal'], ['copy']],
@@ -54,7 +56,12 @@ const WALLS: Readonly<Record<string, readonly string[]>> = {
   wire: ['wire', 'protocol', 'model', 'base'],
 }
 
-const FILES_HOMES = ['disk/node-disk.ts', 'disk/lock.ts', 'cli/terminal/user-files.ts']
+const FILES_HOMES = [
+  'disk/node-disk.ts',
+  'disk/lock.ts',
+  'events/source/event-files.ts',
+  'cli/terminal/user-files.ts',
+]
 
 /**
  * What is ambient in Node, and the only files that may touch it. An import of node:process or
@@ -82,6 +89,7 @@ const HOMES: readonly { readonly what: RegExp; readonly files: readonly string[]
     files: [
       'model/codecs/node-codec.ts',
       'cli/terminal/user-files.ts',
+      'events/source/unpack.ts',
       'testing/simulation/no-threads.ts',
     ],
   },

@@ -13,6 +13,8 @@ export interface CommandOption<T> {
   readonly fallback: T
   /** Errors do not repeat the given value: it may be a password in the wrong place. */
   readonly isSecret?: boolean
+  /** Its value may begin with '-', as in `--from -1h`. */
+  readonly mayBeginWithMinus?: boolean
   /** The name of the value in the help, e.g. DIR. */
   readonly value?: string
   readonly help: string
@@ -27,7 +29,10 @@ export type OptionsOf<O extends CommandOptions> = {
 export interface Command<O extends CommandOptions = CommandOptions> {
   readonly name: string
   readonly summary: string
-  /** Positional arguments as the help shows them: 'FILE'; in brackets if optional: '[TOPIC]'. */
+  /**
+   * Positional arguments as the help shows them: 'FILE'; in brackets if optional: '[TOPIC]'; with
+   * '…' at the end if there may be several.
+   */
   readonly args: readonly string[]
   readonly options: O
   readonly examples: readonly string[]
@@ -87,7 +92,8 @@ export function parseCall(
   const parsed = parseLine(name, options, line)
   const needed = args.filter(arg => !arg.startsWith('['))
   const count = parsed.positionals.length
-  if (count < needed.length || count > args.length) {
+  const most = args.at(-1)?.includes('…') === true ? Infinity : args.length
+  if (count < needed.length || count > most) {
     // Only the number, not the text: an argument in a wrong place may be a password.
     const expected = args.length === 0 ? 'no arguments' : args.join(' ')
     const got = count === 0 ? 'none' : `${count} argument${count === 1 ? '' : 's'}`
@@ -129,7 +135,7 @@ function parseLine(
   )
   try {
     const { values, positionals } = parseArgs({
-      args: [...line],
+      args: joined(options, line),
       options: table,
       allowPositionals: true,
       strict: true,
@@ -147,6 +153,21 @@ function parseLine(
       .join(', ')
     throw new UsageError(`partlog ${name}: ${sentence} (options: ${known})`)
   }
+}
+
+/** `--from -1h` as `--from=-1h`, for the options whose values may begin so. */
+function joined(options: CommandOptions, line: readonly string[]): string[] {
+  const words: string[] = []
+  for (let index = 0; index < line.length; index++) {
+    const word = line[index] as string
+    const next = line[index + 1]
+    const isOption = word.startsWith('--') && options[word.slice(2)]?.mayBeginWithMinus === true
+    if (isOption && next !== undefined && /^-[\d.]/.test(next)) {
+      words.push(`${word}=${next}`)
+      index++
+    } else words.push(word)
+  }
+  return words
 }
 
 function parseValue(where: string, type: OptionType<unknown>, given: string): unknown {

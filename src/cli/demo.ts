@@ -7,7 +7,12 @@ import { brokerFolder } from '../log/format/files.js'
 import { inspectPartition } from '../log/inspection/verify-log.js'
 import { JSON_OPTION } from './command-options.js'
 import { command, optionalValue, valued } from './command.js'
-import type { ImportRequest, ImportResult } from './copy/import-run.js'
+import { BadEvent } from '../events/formats/event-units.js'
+import { importSettings, type ImportSettings } from '../events/import/import-options.js'
+import { prepareImport } from '../events/import/import-parts.js'
+import type { ImportResult } from '../events/import/import-run.js'
+import { ensureTopic } from '../events/import/import-target.js'
+import { checkReadable } from '../events/source/event-files.js'
 import { openToWrite } from './copy/waits.js'
 import { Failover, type FailoverResult } from './demo-failover.js'
 import {
@@ -17,14 +22,14 @@ import {
   type SharedReadingResult,
   WORK_MS,
 } from './demo-group.js'
-import { ensureTopic, importWithProgress } from './import.js'
+import { importWithProgress } from './import.js'
 import { orderLines } from './orders.js'
 import { clock, closing, endingSignal, storyteller } from './terminal/ending.js'
 import type { Output } from './terminal/output.js'
 import { Progress } from './terminal/progress.js'
 import { bytesText, grouped, secondsText, table } from './terminal/table.js'
 import { UsageError } from './terminal/usage-error.js'
-import { checkReadable, freshPath, openLines, openSink, sizeOf } from './terminal/user-files.js'
+import { freshPath, openSink, sizeOf } from './terminal/user-files.js'
 
 const TOPIC = 'orders'
 const GROUP = 'demo'
@@ -104,13 +109,16 @@ export const demoCommand = command({
     const signal = endingSignal(output)
     const file =
       options.file ?? (await writeOrders(`${dir}/orders.jsonl`, options, { output, signal }))
-    const request = { ...(await requestFor(file, options.key)), file, signal }
+    const key = options.key ?? (await keyFor(file))
+    const request = { file, settings: importSettings({ topic: TOPIC, key, signal }), signal }
     const run = await runThrough(dir, request, options, output)
     const { written } = run
     const total = totalOf(run)
     const succeeded = isComplete(run)
-    if (options.json) await output.json({ dir, file, ...run, isComplete: succeeded })
-    else await show(output, { dir, ...run })
+    const counts = { ...written, badEvents: Object.fromEntries(written.badEvents) }
+    if (options.json) {
+      await output.json({ dir, file, ...run, written: counts, isComplete: succeeded })
+    } else await show(output, { dir, ...run })
     if (!succeeded) output.note(`only ${total} of ${written.records} records came back as sent`)
     return succeeded ? 0 : 1
   },
@@ -132,7 +140,11 @@ async function runThrough(dir: string, request: DemoRequest, sizes: Sizes, outpu
   return { written, readMs, partitions: await resultsOf(dir, sizes, ran), failover, group }
 }
 
-type DemoRequest = ImportRequest & { readonly signal: AbortSignal }
+interface DemoRequest {
+  readonly file: string
+  readonly settings: ImportSettings
+  readonly signal: AbortSignal
+}
 
 async function writeAndRead(
   cluster: Cluster,
@@ -147,7 +159,10 @@ async function writeAndRead(
   await ensureTopic(cluster, TOPIC, partitions)
   const producer = failover?.producer ?? cluster.producer()
   const target = async () => ({ producer })
-  const written = await importWithProgress(target, { ...request, json: false }, output)
+  const prepared = await prepareImport([request.file], request.settings)
+  const options = { json: false, 'on-bad-line': 'stop' }
+  const work = { cluster, prepared, options, target, hasAdvice: false }
+  const written = await importWithProgress(work, output)
   await failover?.heal()
   const started = clock.monotonicMs()
   let read: Map<number, number>
@@ -287,27 +302,20 @@ async function writeOrders(
   return path
 }
 
-/** How to import a file: JSON with the key `id` by default, anything else as plain lines. */
-async function requestFor(file: string, key: string | undefined): Promise<ImportRequest> {
-  const rules = { timestamp: undefined, times: {}, badLines: 'stop', hasAdvice: false } as const
-  const base = { file, topic: TOPIC, skip: 0, ...rules }
-  const first = await firstLine(file)
+/** The field `id`, if the first event has one. */
+async function keyFor(file: string): Promise<string | undefined> {
+  const { batches } = await prepareImport([file], importSettings({ topic: TOPIC }))
   try {
-    const parsed: unknown = JSON.parse(first)
-    const hasId = typeof parsed === 'object' && parsed !== null && 'id' in parsed
-    return { ...base, format: 'json', key: key ?? (hasId ? 'id' : undefined) }
+    const { value } = await batches.next()
+    const first = value?.outcomes[0]
+    if (first === undefined || first instanceof BadEvent) return undefined
+    const parsed: unknown = JSON.parse(String(first.value))
+    return typeof parsed === 'object' && parsed !== null && 'id' in parsed ? 'id' : undefined
   } catch {
-    return { ...base, format: 'lines', key }
+    return undefined // the import will report it
+  } finally {
+    await batches.return()
   }
-}
-
-async function firstLine(file: string): Promise<string> {
-  try {
-    for await (const [line] of openLines(file).lines()) return String(line)
-  } catch (error) {
-    throw new Error(`${file}: ${(error as Error).message}`, { cause: error })
-  }
-  return ''
 }
 
 async function show(

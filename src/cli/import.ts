@@ -1,251 +1,295 @@
-/* `partlog import FILE|-`: reads lines into a topic. */
+/* `partlog import FILE…`: reads events into a topic. */
 
-import { integer, oneOf, text, type OptionType } from '../base/options.js'
-import type { Message } from '../client/producer/messages.js'
-import type { Cluster } from '../cluster/cluster.js'
-import { BATCH_HEADER_BYTES } from '../model/batch/batch.js'
-import { isPartlogError } from '../model/errors.js'
-import { DIR_OPTION, JSON_OPTION } from './command-options.js'
-import { command, optionalValue, type OptionsOf, valued } from './command.js'
-import { IMPORTED } from './copy/carried-topic.js'
-import type { ImportFormat } from './copy/event-lines.js'
+import type { KafkaCluster } from '../client/kafka-cluster.js'
+import { Cluster } from '../cluster/cluster.js'
+import { recordFields } from '../events/formats/record-lines.js'
+import type { Format } from '../events/formats/formats.js'
+import { dryRun } from '../events/import/dry-run.js'
+import type { ReadingHooks } from '../events/import/event-stream.js'
+import type { ImportSettings } from '../events/import/import-options.js'
 import {
-  importFile,
-  type BadLine,
-  type ImportRequest,
-  type ImportResult,
-  type TargetFor,
-} from './copy/import-run.js'
-import { TIME_UNITS, timeZoneOf, type TimeUnit, type TimeZone } from './copy/time-text.js'
+  importPrepared,
+  prepareImport,
+  type ImportOutcome,
+  type PreparedImport,
+} from '../events/import/import-parts.js'
+import type {
+  BadUnit,
+  ImportHooks,
+  ImportProgress,
+  TargetFor,
+} from '../events/import/import-run.js'
+import { checkReadable, filesOf, type EventSource } from '../events/source/event-files.js'
+import { isPartlogError } from '../model/errors.js'
+import { command } from './command.js'
 import { openToWrite } from './copy/waits.js'
+import { IMPORT_OPTIONS, settingsOf, usageErrorOf, type ImportOptions } from './import-call.js'
 import { clock, closing, endingSignal } from './terminal/ending.js'
 import type { Output } from './terminal/output.js'
 import { Progress } from './terminal/progress.js'
-import { bytesText, grouped, secondsText } from './terminal/table.js'
-import { UsageError } from './terminal/usage-error.js'
-import { checkReadable } from './terminal/user-files.js'
-
-/** Creates the topic if it does not exist, for records of any time. */
-export async function ensureTopic(
-  { admin }: Cluster,
-  topic: string,
-  partitions: number | undefined,
-): Promise<{ readonly isNew: boolean; readonly partitions: number }> {
-  const count = partitions === undefined ? {} : { partitions }
-  let isNew = true
-  try {
-    await admin.createTopic({ topic, config: IMPORTED, ...count })
-  } catch (error) {
-    if (!isPartlogError(error, 'TOPIC_ALREADY_EXISTS')) throw error
-    isNew = false
-  }
-  return { isNew, partitions: (await admin.describeTopic(topic)).partitions.length }
-}
-
-const PRODUCER_BYTES_MAX = 1_048_576
-
-/**
- * Creates the topic when the first messages are ready to send. Without --partitions a topic created
- * here grows to the highest partition that a record names, so that each returns to its partition.
- */
-function topicFor(cluster: Cluster, topic: string, wanted: number | undefined): TargetFor {
-  let ready: { readonly isNew: boolean; partitions: number } | undefined
-  let recordBytesMax = 0
-  const producer = cluster.producer({ maxRequestSize: PRODUCER_BYTES_MAX })
-  return async messages => {
-    if (ready === undefined) {
-      ready = await ensureTopic(cluster, topic, wanted)
-      if (wanted !== undefined && ready.partitions !== wanted) {
-        throw new UsageError(
-          `partlog import: --partitions: expected ${ready.partitions}, the number of partitions ` +
-            `of the existing topic ${topic}, got "${wanted}"`,
-        )
-      }
-      recordBytesMax = await recordBytesOf(cluster, topic)
-    }
-    const needed = partitionsNeeded(messages)
-    if (needed > ready.partitions && ready.isNew && wanted === undefined) {
-      await cluster.admin.createPartitions({ topic, partitions: needed })
-      ready.partitions = needed
-    }
-    return { producer, partitions: ready.partitions, recordBytesMax }
-  }
-}
-
-function partitionsNeeded(messages: readonly Message[]): number {
-  return messages.reduce((most, { partition = 0 }) => Math.max(most, partition + 1), 0)
-}
-
-/** The largest record: a batch of one record must fit the limits of the topic and of a request. */
-async function recordBytesOf({ admin }: Cluster, topic: string): Promise<number> {
-  const settings = await admin.describeConfig(topic)
-  const setting = settings.find(({ name }) => name === 'max.message.bytes')
-  return Math.min(Number(setting?.value), PRODUCER_BYTES_MAX) - BATCH_HEADER_BYTES
-}
-
-const timeZone: OptionType<TimeZone> = {
-  expected: 'a time zone like UTC, +02:00 or Europe/Berlin',
-  parse: () => undefined,
-  parseText: timeZoneOf,
-}
-
-const OPTIONS = {
-  dir: DIR_OPTION,
-  topic: optionalValue(text, 'NAME', 'the topic (required)'),
-  format: valued(
-    oneOf<ImportFormat>('json', 'lines', 'records'),
-    'json',
-    'FORMAT',
-    'json: one JSON event per line (default); lines: any text; records: an export of `replay`',
-  ),
-  key: optionalValue(
-    text,
-    'FIELD',
-    'the field to use as key, exactly as in the line; with --format lines the number of a word',
-  ),
-  timestamp: optionalValue(
-    text,
-    'FIELD',
-    'the field with the time of the record: ISO 8601, or a number since 1970',
-  ),
-  'timestamp-unit': optionalValue(
-    oneOf<TimeUnit>(...TIME_UNITS),
-    'UNIT',
-    'unit of such a number: s, ms, us or ns (default: by its size, from 1973 to 2128)',
-  ),
-  timezone: optionalValue(
-    timeZone,
-    'ZONE',
-    'zone of times without one: UTC, +02:00, Europe/Berlin (default: such times are refused)',
-  ),
-  partitions: optionalValue(integer(1, 99_999), 'N', 'number of partitions of a new topic'),
-  skip: valued(integer(0), 0, 'N', 'leave out the first N lines, which are imported already'),
-  'bad-lines': valued(
-    oneOf('stop', 'skip'),
-    'stop',
-    'WHAT',
-    'what to do with a line that is not an event: stop (default), or skip and report it',
-  ),
-  durability: valued(
-    oneOf('power', 'process'),
-    'power',
-    'LEVEL',
-    'survive a power failure (power, default), or only the end of the process (process)',
-  ),
-  json: JSON_OPTION,
-}
-
-type ImportOptions = OptionsOf<typeof OPTIONS>
+import { bytesText, grouped, secondsText, table } from './terminal/table.js'
+import { openSink, standardInput, type FileSink } from './terminal/user-files.js'
 
 export const importCommand = command({
   name: 'import',
-  summary: 'Reads lines into a topic, and creates the topic if it does not exist.',
-  args: ['FILE|-'],
-  options: OPTIONS,
+  summary: 'Reads event files into a topic, and creates the topic if it does not exist.',
+  args: ['FILE|-', '[FILE…]'],
+  options: IMPORT_OPTIONS,
   examples: [
     'partlog import events.jsonl --topic orders --key id --timestamp time --partitions 6',
-    'zcat access.log.gz | partlog import - --topic access --format lines --key 1',
+    "partlog import 'log.*.jsonl.gz' --topic log --sort-by-time 10m --timestamp ts",
+    'partlog import trades.csv --topic trades --key symbol --timestamp date --timezone UTC',
+    'partlog import export.json --topic items --key $.id --value $.body --header kind=type',
+    `partlog import access.log --topic web --match '^(?<key>\\S+) .*?\\[(?<time>[^\\]]+)' ` +
+      `--time-format '%d/%b/%Y:%H:%M:%S %z'`,
+    'zcat app.log.gz | partlog import - --topic app --format lines --key 1',
+    'partlog import orders-export.jsonl --topic orders',
+    'partlog import kcat.jsonl --topic orders',
+    'partlog import changes.jsonl --topic customers --format debezium --key id',
+    'partlog import events.jsonl --topic orders --on-bad-line bad.jsonl --resume',
   ],
-  run: async ({ args, options, output, given }) => {
-    const { dir, topic, partitions, durability } = options
-    if (topic === undefined) throw new UsageError('partlog import: --topic: expected a name')
-    checkFitting(options, given)
-    const file = args[0] as string
-    checkReadable(file)
+  run: async ({ args, options, output }) => {
+    settingsOf(options) // everything is checked before a signal is waited for
+    const sources = sourcesFor(args)
+    const signal = options['dry-run'] ? undefined : endingSignal(output)
+    const settings = settingsOf(options, signal)
+    const prepared = await prepare(sources, settings, output)
+    if (options['dry-run']) return await showDryRun(prepared, options, output)
+    const { dir, durability } = options
     const cluster = await openToWrite({ dir, durability }, output)
     return await closing(cluster, async () => {
-      const request = { ...requestOf(options), file, topic, signal: endingSignal(output) }
-      const target = topicFor(cluster, topic, partitions)
-      const result = await importWithProgress(target, { ...request, json: options.json }, output)
-      await printSummary(output, request, result, options.json)
+      const result = await importWithProgress({ cluster, prepared, options }, output)
+      await printSummary(output, prepared, result, options.json)
       return 0
     })
   },
 })
 
-/** Refuses options that would change nothing. */
-function checkFitting(
-  { format, key, timestamp }: ImportOptions,
-  given: ReadonlySet<keyof ImportOptions>,
-): void {
-  const wrong = (name: keyof ImportOptions, sentence: string): UsageError =>
-    new UsageError(`partlog import: --${name}: ${sentence}`)
-  if (format === 'lines' && key !== undefined && !/^[1-9]\d{0,5}$/.test(key)) {
-    throw wrong('key', `expected the number of a word, got "${key}"`)
+function sourcesFor(args: readonly string[]): EventSource[] {
+  for (const arg of args) {
+    if (arg !== '-') for (const file of asUsageNow(() => filesOf(arg))) checkReadable(file)
   }
-  const ofFields = (['timestamp', 'timestamp-unit', 'timezone'] as const).find(name =>
-    given.has(name),
-  )
-  if (format === 'records' && key !== undefined) {
-    throw wrong('key', 'not with --format records: the records have their keys')
-  }
-  if (format !== 'json' && ofFields !== undefined) {
-    const why = format === 'lines' ? 'the lines have no fields' : 'the records have their times'
-    throw wrong(ofFields, `not with --format ${format}: ${why}`)
-  }
-  if (timestamp === undefined && ofFields !== undefined) throw wrong(ofFields, 'needs --timestamp')
+  return args.map(arg => (arg === '-' ? standardInput() : arg))
 }
 
-function requestOf(options: ImportOptions) {
-  const { format, key, timestamp, skip, 'bad-lines': badLines } = options
-  const times = { unit: options['timestamp-unit'], zone: options.timezone }
-  return { format, key, timestamp, times, skip, badLines }
+function asUsageNow<T>(read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    throw usageErrorOf(error)
+  }
 }
+
+async function prepare(
+  sources: readonly EventSource[],
+  settings: ImportSettings,
+  output: Output,
+): Promise<PreparedImport> {
+  try {
+    return await prepareImport(sources, settings, recognitionNotes(output))
+  } catch (error) {
+    throw usageErrorOf(error)
+  }
+}
+
+/** Tells how a file is read, unless it is lines of JSON in UTF-8. */
+function recognitionNotes(output: Output): ReadingHooks {
+  const told = new Set<string>()
+  const once = (sentence: string): void => {
+    if (!told.has(sentence)) output.note(sentence)
+    told.add(sentence)
+  }
+  return {
+    onRecognized(source, { name, title }: Format, remark) {
+      if (name !== 'json') once(`partlog: ${source} is read as ${title} (--format ${name})`)
+      if (remark !== undefined) once(`partlog: ${source}: ${remark}`)
+    },
+    onEncoding: (source, encoding) => once(`partlog: ${source} is in ${encoding.toUpperCase()}`),
+  }
+}
+
+// ── the import ───────────────────────────────────────────────────────────────────────────
 
 /** How many bad lines are reported one by one. */
 const BAD_LINES_REPORTED_MAX = 10
 
+interface Work {
+  readonly cluster: KafkaCluster
+  readonly prepared: PreparedImport
+  readonly options: Pick<ImportOptions, 'json' | 'on-bad-line'>
+  readonly target?: TargetFor
+  readonly hasAdvice?: boolean
+}
+
 export async function importWithProgress(
-  targetFor: TargetFor,
-  request: ImportRequest & { readonly json: boolean },
+  { cluster, prepared, options, target, hasAdvice }: Work,
   output: Output,
-): Promise<ImportResult> {
+): Promise<ImportOutcome> {
   const progress = new Progress(output, clock, 'importing')
-  let badLines = 0
+  const bad = new BadLines(output, options)
+  const onProgress = ({ units, bytesRead, size }: ImportProgress): void => {
+    progress.show(bytesRead, size, `${grouped(units)} lines`)
+    if (options.json) void output.json({ acknowledged: units })
+  }
+  const calls: ImportHooks = {
+    onProgress,
+    onBadEvent: each => {
+      progress.end()
+      return bad.take(each)
+    },
+    settled: () => bad.written(),
+  }
+  const means = { cluster, clock, calls, target, hasAdvice }
   try {
-    return await importFile(targetFor, request, {
-      onAcknowledged: (lines, bytesRead, size) => {
-        progress.show(bytesRead, size, `${grouped(lines)} lines`)
-        if (request.json) void output.json({ acknowledged: lines })
-      },
-      onBadLine: bad => {
-        progress.end()
-        if (++badLines <= BAD_LINES_REPORTED_MAX) reportBadLine(output, bad, request.json)
-      },
-    })
+    return await importPrepared(prepared, means)
+  } catch (error) {
+    throw usageErrorOf(error)
   } finally {
     progress.end()
+    await bad.end()
   }
 }
 
-function reportBadLine(output: Output, { line, reason }: BadLine, asJson: boolean): void {
-  if (asJson) void output.json({ badLine: line, reason })
-  else output.note(`line ${line} is left out: ${reason}`)
+/** What becomes of bad lines: the first ones are reported, all are put aside if that was asked. */
+class BadLines {
+  readonly #output: Output
+  readonly #options: Work['options']
+  #sink: FileSink | undefined
+  #count = 0
+  #written: Promise<void> = Promise.resolve()
+
+  constructor(output: Output, options: Work['options']) {
+    this.#output = output
+    this.#options = options
+  }
+
+  take({ place, bad, bytes }: BadUnit): boolean {
+    const where = this.#options['on-bad-line']
+    if (where === 'stop') return false
+    if (++this.#count <= BAD_LINES_REPORTED_MAX) this.#report(place, bad.message)
+    if (where === 'skip') return true
+    this.#sink ??= openSink(where, { append: true })
+    const line = Buffer.concat([bytes ?? Buffer.alloc(0), Buffer.of(0x0a)])
+    this.#written = this.#sink.write(line)
+    return true
+  }
+
+  #report({ source, unit, number }: BadUnit['place'], reason: string): void {
+    if (this.#options.json) void this.#output.json({ badLine: number, reason, file: source })
+    else this.#output.note(`${unit} ${number} is left out: ${reason}`)
+  }
+
+  async written(): Promise<void> {
+    await this.#written
+  }
+
+  async end(): Promise<void> {
+    await this.#sink?.end()
+  }
 }
+
+// ── the summary ──────────────────────────────────────────────────────────────────────────
 
 async function printSummary(
   output: Output,
-  { file, topic, key }: ImportRequest,
-  { records, keyless, badLines, times, bytes, ms }: ImportResult,
+  { name, settings }: PreparedImport,
+  result: ImportOutcome,
   asJson: boolean,
 ): Promise<void> {
-  const timeRange =
-    times === undefined
-      ? {}
-      : { times: { first: times.first, last: times.last, units: [...times.units] } }
+  const { records, keyless, badEvents, times, bytes, ms, outOfOrder } = result
+  const { topic, key } = settings
+  const badLines = totalOf(badEvents)
   if (asJson) {
-    const counts = { records, keyless, badLines, bytes, seconds: ms / 1000 }
-    return await output.json({ topic, file, ...counts, ...timeRange })
+    const range = times === undefined ? {} : { times: { ...times, units: [...times.units] } }
+    const reasons = badLines === 0 ? {} : { badLinesBy: Object.fromEntries(badEvents) }
+    const counts = { records, keyless, badLines, ...reasons, bytes, seconds: ms / 1000 }
+    return await output.json({ topic, file: name, ...counts, ...range })
   }
   const rate = ms > 0 ? `, ${grouped((records / ms) * 1000)} records/s` : ''
   output.note(
     `${grouped(records)} records (${bytesText(bytes)}) into ${topic} in ${secondsText(ms)}${rate}`,
   )
-  if (keyless > 0) output.note(`${grouped(keyless)} of them have no field ${key}, so no key`)
-  if (badLines > 0) output.note(`${grouped(badLines)} lines are left out: they are not events`)
+  if (keyless > 0) {
+    output.note(`${grouped(keyless)} of them have no field ${key ?? 'key'}, so no key`)
+  }
+  if (badLines > 0) output.note(badLinesText(badEvents))
+  if (outOfOrder > 0) {
+    output.note(`${grouped(outOfOrder)} of them are out of order: --sort-by-time was too short`)
+  }
   if (times === undefined) return
   const [first, last] = [times.first, times.last].map(time => new Date(time).toISOString())
   const units = [...times.units].join(' and ')
   const read = units === '' ? '' : `; numbers were read as ${units}`
   output.note(`their times range from ${first} to ${last}${read}`)
+}
+
+function totalOf(badEvents: ReadonlyMap<string, number>): number {
+  return [...badEvents.values()].reduce((sum, count) => sum + count, 0)
+}
+
+function badLinesText(badEvents: ReadonlyMap<string, number>): string {
+  const reasons = [...badEvents].map(([kind, count]) => `${grouped(count)} ${kind}`).join(', ')
+  return `${grouped(totalOf(badEvents))} lines are left out: ${reasons}`
+}
+
+// ── the dry run ──────────────────────────────────────────────────────────────────────────
+
+const SHOWN = 5
+
+async function showDryRun(
+  prepared: PreparedImport,
+  options: ImportOptions,
+  output: Output,
+): Promise<number> {
+  const partitions = await partitionsOf(options)
+  const bad = new BadLines(output, { ...options, 'on-bad-line': 'skip' })
+  const onBadEvent = (each: BadUnit): void => void bad.take(each)
+  const planned = await dryRun(prepared, { partitions, shown: SHOWN, onBadEvent })
+  for (const { message, partition } of planned.first) {
+    const { key = null, value, headers = [], timestamp } = message
+    const time = timestamp === undefined ? 'the time of the import' : Number(timestamp)
+    const bytes = (text: typeof value): Uint8Array | null =>
+      typeof text === 'string' ? Buffer.from(text) : text
+    const pairs = [...(headers as Iterable<readonly [string, typeof value]>)]
+    const fields = recordFields({
+      key: bytes(key),
+      value: bytes(value),
+      headers: pairs.map(([name, text]) => ({ key: name, value: bytes(text) })),
+    })
+    await output.json({ partition, timestamp: time, ...fields })
+  }
+  await printPlan(planned, prepared, { json: options.json, output })
+  return planned.badEvents.size > 0 && options['on-bad-line'] === 'stop' ? 1 : 0
+}
+
+async function printPlan(
+  { records, keyless, badEvents, partitions }: Awaited<ReturnType<typeof dryRun>>,
+  { settings, notes }: PreparedImport,
+  { json, output }: { readonly json: boolean; readonly output: Output },
+): Promise<void> {
+  const { topic, key } = settings
+  if (json) {
+    const badLines = totalOf(badEvents)
+    return await output.json({ dryRun: true, topic, records, keyless, badLines, partitions })
+  }
+  const rows = partitions.map((count, partition) => [partition, count])
+  await output.line(table(['PARTITION', 'RECORDS'], rows))
+  output.note(`dry run: ${grouped(records)} records would go into ${topic}; nothing was written`)
+  if (keyless > 0) output.note(`${grouped(keyless)} of them have no field ${key}, so no key`)
+  if (badEvents.size > 0) output.note(badLinesText(badEvents))
+  const { read } = notes
+  if (read === undefined) return
+  const [first, last] = [read.first, read.last].map(time => new Date(time).toISOString())
+  output.note(`their times range from ${first} to ${last}`)
+}
+
+/** How many partitions the topic has in the folder, or would have. */
+async function partitionsOf({ dir, topic, partitions }: ImportOptions): Promise<number> {
+  try {
+    await using cluster = await Cluster.open({ dir, readOnly: true })
+    return (await cluster.admin.describeTopic(topic as string)).partitions.length
+  } catch (error) {
+    if (!isPartlogError(error)) throw error
+    return partitions ?? 1 // neither the folder nor the topic has to exist
+  }
 }

@@ -7,7 +7,7 @@ import type { Batch } from '../model/batch/batch.js'
 import { JSON_OPTION } from './command-options.js'
 import { command, toggle } from './command.js'
 import type { Output } from './terminal/output.js'
-import { plain } from './terminal/plain.js'
+import { plain } from '../events/text/plain.js'
 import { table } from './terminal/table.js'
 
 export const inspectCommand = command({

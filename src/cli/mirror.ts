@@ -7,9 +7,14 @@ import { command, optionalValue, type OptionsOf, toggle } from './command.js'
 import { arrivedOf, arrivedTable } from './copy/arrived.js'
 import { MirrorPositions, POSITIONS_TOPIC } from './copy/mirror-positions.js'
 import { Mirror, type MirrorReport, type MirrorRequest } from './copy/mirror-run.js'
-import { offsetOrTime, takenForTime } from './copy/places.js'
+import { offsetOrTime, takenForTime } from '../events/replay/places.js'
 import { openToWrite } from './copy/waits.js'
-import { connectTo, KAFKA_OPTIONS, parseKafkaAddress, type KafkaAddress } from './kafka-address.js'
+import {
+  connectTo,
+  KAFKA_OPTIONS,
+  parseKafkaAddress,
+  type KafkaAddress,
+} from './kafka-address.js'
 import { clock, closing, endingSignal } from './terminal/ending.js'
 import type { Output } from './terminal/output.js'
 import { Progress } from './terminal/progress.js'

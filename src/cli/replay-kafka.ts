@@ -1,7 +1,12 @@
 /* `partlog replay TOPIC --to kafka://…`: copies records of a folder to a topic of a cluster. */
 
 import type { Admin } from '../client/admin/admin-api.js'
-import { carriedSettings, ensureCarried, IMPORTED, OF_ANY_TIME } from './copy/carried-topic.js'
+import {
+  carriedSettings,
+  ensureCarried,
+  IMPORTED,
+  OF_ANY_TIME,
+} from '../events/import/carried-topic.js'
 import type { OpenTarget } from './copy/open-target.js'
 import type { TargetOptions } from './copy/replay-target.js'
 import { settingsOf, type SourceTopic } from './copy/source.js'

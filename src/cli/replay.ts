@@ -8,9 +8,16 @@ import type {
 } from '../log/inspection/partition-directory.js'
 import { isPartlogError, PartlogError } from '../model/errors.js'
 import { DIR_OPTION, JSON_OPTION } from './command-options.js'
-import { command, optionalValue, type OptionsOf, repeatable, toggle, valued } from './command.js'
+import {
+  command,
+  optionalValue,
+  type OptionsOf,
+  repeatable,
+  toggle,
+  valued,
+} from './command.js'
 import { arrivedTable } from './copy/arrived.js'
-import { byTime } from './copy/merge.js'
+import { byTime } from '../events/replay/merge.js'
 import type { OpenTarget } from './copy/open-target.js'
 import {
   endsOf,
@@ -20,7 +27,7 @@ import {
   timeIfBeyond,
   type Place,
   type PlaceIn,
-} from './copy/places.js'
+} from '../events/replay/places.js'
 import { openTarget, type Format } from './copy/replay-target.js'
 import { sourceTopic, type SourceTopic } from './copy/source.js'
 import type { Placement } from './copy/topic-target.js'

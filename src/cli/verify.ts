@@ -9,7 +9,7 @@ import { isReadable, type Codec } from '../model/batch/compression.js'
 import { JSON_OPTION } from './command-options.js'
 import { command } from './command.js'
 import { clock } from './terminal/ending.js'
-import { plain } from './terminal/plain.js'
+import { plain } from '../events/text/plain.js'
 import { Progress } from './terminal/progress.js'
 import { bytesText, grouped } from './terminal/table.js'
 

@@ -1,11 +1,19 @@
 /** Text that people and programs give: names, settings, patterns, times, lines of events. */
 
 import { isUtf8 } from 'node:buffer'
-import { EventLines, type LineRules } from '../../src/cli/copy/event-lines.js'
-import { FieldName, fieldTokens } from '../../src/cli/copy/json-token.js'
-import { offsetOrTime, placeInEach } from '../../src/cli/copy/places.js'
-import { isRecordLine, parseRecordLine, recordLine } from '../../src/cli/copy/record-lines.js'
-import { readTime, TIME_UNITS, timeZoneOf, UTC } from '../../src/cli/copy/time-text.js'
+import { FieldName, fieldTokens } from '../../src/events/text/json-token.js'
+import {
+  FORMAT_NAMES,
+  TimeNotes,
+  type EventFormat,
+  type EventRules,
+  type Outcome,
+} from '../../src/events/formats/event-rules.js'
+import { FORMATS, type Format } from '../../src/events/formats/formats.js'
+import { BadEvent, type Unit } from '../../src/events/formats/event-units.js'
+import { offsetOrTime, placeInEach } from '../../src/events/replay/places.js'
+import { isRecordLine, parseRecordLine, recordLine } from '../../src/events/formats/record-lines.js'
+import { readTime, TIME_UNITS, timeZoneOf, UTC } from '../../src/events/text/time-text.js'
 import { parseKafkaAddress } from '../../src/cli/kafka-address.js'
 import { isResetPolicy, resetTimestamp } from '../../src/client/consumer/reset-policy.js'
 import { checkedTopics } from '../../src/client/consumer/subscription.js'
@@ -123,36 +131,57 @@ function addresses(bytes: Buffer): boolean {
 
 // ── lines ────────────────────────────────────────────────────────────────────────────────
 
-const RULES: readonly LineRules[] = [
+const RULES: readonly (EventRules & { readonly format: EventFormat })[] = [
   { format: 'json', key: 'id', timestamp: 'at', times: { zone: UTC } },
-  { format: 'json', key: 'é', timestamp: undefined, times: {} },
-  { format: 'json', key: undefined, timestamp: '__proto__', times: { unit: 's' } },
-  { format: 'lines', key: '2', timestamp: undefined, times: {} },
-  { format: 'records', key: undefined, timestamp: undefined, times: {} },
+  { format: 'json', key: 'é', headers: [['h', 'more.x[1]']], tombstones: [['id', 'a']] },
+  { format: 'json', timestamp: '__proto__', times: { unit: 's' }, value: '$.more' },
+  { format: 'json-array', key: '$[0].id' },
+  { format: 'csv', key: 'id' },
+  { format: 'tsv', keyEncoding: 'hex' },
+  { format: 'lines', key: '2' },
+  ...FORMAT_NAMES.map(format => ({ format })),
 ]
 
 function lines(bytes: Buffer): boolean {
   let accepted = false
-  for (const rules of RULES) {
-    const events = new EventLines(rules)
-    for (const line of split(bytes)) {
-      try {
-        if (events.isBlank(line)) continue
-        const { key, timestamp } = events.messageOf(line)
-        must(key === null || typeof key === 'string' || key instanceof Uint8Array, 'a key is bytes')
-        const isTime = timestamp === undefined || Number.isSafeInteger(timestamp)
-        must(isTime, () => `a time is ${String(timestamp)}`)
-        accepted = true
-      } catch (error) {
-        if (!isSentence(error as Error)) throw error
+  for (const { format, ...rules } of RULES) {
+    for (const outcome of outcomesOf(FORMATS[format], rules, bytes)) {
+      if (outcome === undefined) continue
+      if (outcome instanceof BadEvent) {
+        must(outcome.message !== '' && outcome.kind !== '', 'a reason is told')
+        continue
       }
+      const { key = null, timestamp } = outcome
+      must(key === null || typeof key === 'string' || key instanceof Uint8Array, 'a key is bytes')
+      const isTime = timestamp === undefined || Number.isSafeInteger(timestamp)
+      must(isTime, () => `a time is ${String(timestamp)}`)
+      accepted = true
     }
   }
   return accepted
 }
 
-function split(bytes: Buffer): Buffer[] {
-  return bytes.toString('latin1').split('\n').map(line => Buffer.from(line, 'latin1'))
+/** The same whether the bytes come at once or three by three; a wrong header is refused. */
+function outcomesOf(format: Format, rules: EventRules, bytes: Buffer): readonly Outcome[] {
+  const cut = (size: number): Unit[] => {
+    const cutter = format.cutter()
+    const units: Unit[] = []
+    for (let at = 0; at < bytes.length; at += size) {
+      // A copy: units may be views of what was given.
+      units.push(...cutter.push(Buffer.from(bytes.subarray(at, at + size))))
+    }
+    return [...units, ...cutter.end()]
+  }
+  const units = cut(bytes.length)
+  const said = (all: readonly Unit[]): string =>
+    shown(all.map(unit => (unit instanceof BadEvent ? unit.message : unit.toString('latin1'))))
+  must(said(units) === said(cut(3)), () => `${said(units)} or ${said(cut(3))}`)
+  try {
+    return format.reader(rules, new TimeNotes()).read(units)
+  } catch (error) {
+    if (!typedOr()(error as Error)) throw error
+    return []
+  }
 }
 
 const FIELDS = ['id', 'at', 'é', '', '__proto__'].map(name => new FieldName(name))
@@ -286,12 +315,17 @@ export const TEXT_TARGETS: readonly Target[] = [
   },
   {
     name: 'event-lines',
-    seeds: texts(EVENT, `${EVENT}\n${EVENT}`, RECORD, 'a b c', '{"id":5,"at":1454241600123}'),
+    seeds: texts(
+      ...[EVENT, `${EVENT}\n${EVENT}`, RECORD, 'a b c', '{"id":5,"at":1454241600123}'],
+      ...['id,at\n1,"a ""b""\n,c"\n', 'id\tat\n"1\t2\n', `[${EVENT}, 1,"x\\""]`, '{"a":\n1}[2]'],
+      ...['CreateTime:5\tPartition:0\th:1\tk\tv', '{"op":"c","after":{"id":1},"ts_ms":5}'],
+      ...['{"topic":"t","partition":0,"offset":1,"ts":5,"key":"k","payload":"v","headers":["a",null]}'],
+    ),
     isText: true,
     words: JSON_WORDS,
     run: lines,
     refuses: isSentence,
-    inputs: 8_000,
+    inputs: 3_000,
   },
   {
     name: 'json-fields',

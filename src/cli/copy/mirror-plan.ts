@@ -7,11 +7,11 @@ import type { KafkaCluster } from '../../client/kafka-cluster.js'
 import type { Cluster } from '../../cluster/cluster.js'
 import { BATCH_HEADER_BYTES } from '../../model/batch/batch.js'
 import { partitionKey, partitionName, type TopicPartition } from '../../model/names.js'
-import { carriedSettings, ensureCarried, IMPORTED } from './carried-topic.js'
+import { carriedSettings, ensureCarried, IMPORTED } from '../../events/import/carried-topic.js'
 import { RECORD_BYTES_MAX } from './lanes.js'
 import type { MirrorPositions } from './mirror-positions.js'
 import { startOf, type Search } from './mirror-resume.js'
-import { timeIfBeyond } from './places.js'
+import { timeIfBeyond } from '../../events/replay/places.js'
 
 export interface PlanRequest {
   /** The topic at the source. */

@@ -14,15 +14,11 @@
 
 import type { Producer } from '../../client/producer/producer-api.js'
 import { Cluster } from '../../cluster/cluster.js'
+import { PLACES_SETTINGS } from '../../events/import/carried-topic.js'
 import { isPartlogError, PartlogError } from '../../model/errors.js'
 import { partitionKey } from '../../model/names.js'
 
 export const POSITIONS_TOPIC = '__mirror_positions'
-
-const SETTINGS = {
-  'cleanup.policy': 'compact',
-  'segment.bytes': 1024 * 1024, // small, because the last segment is not compacted
-} as const
 
 export interface MirrorPosition {
   readonly source: { readonly topic: string; readonly topicId: string; readonly offset: number }
@@ -40,7 +36,8 @@ export class MirrorPositions {
   /** Reads the positions of a folder; creates their topic if it does not exist. */
   static async read(cluster: Cluster): Promise<MirrorPositions> {
     try {
-      await cluster.admin.createTopic({ topic: POSITIONS_TOPIC, partitions: 1, config: SETTINGS })
+      const topic = { topic: POSITIONS_TOPIC, partitions: 1, config: PLACES_SETTINGS }
+      await cluster.admin.createTopic(topic)
     } catch (error) {
       if (!isPartlogError(error, 'TOPIC_ALREADY_EXISTS')) throw error
     }

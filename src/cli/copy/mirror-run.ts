@@ -5,6 +5,7 @@
  *   plan → poll → lanes → acknowledged → positions stored → poll …
  */
 
+import { STORE_INTERVAL_MS } from '../../events/import/import-ledger.js'
 import { abortable } from '../../base/tasks.js'
 import type { Consumer } from '../../client/consumer/consumer-api.js'
 import type { ConsumerRecord } from '../../client/consumer/consumer-record.js'
@@ -43,7 +44,6 @@ export interface MirrorReport extends LaneReport {
 const POLL_RECORDS_MAX = 5_000
 const POLL_MS = 250
 /** How often positions are stored: after a crash the next run reads again from there. */
-const STORE_INTERVAL_MS = 1_000
 /** How often the source is checked for deletion and for new partitions. */
 const CHECK_INTERVAL_MS = 3_000
 /** How long the last check may take. */

@@ -1,12 +1,13 @@
 /* The targets of `partlog replay` on this machine: standard output, a file, another topic. */
 
+import { LINE_FEED, CARRIAGE_RETURN } from '../../events/text/byte-names.js'
 import type { StoredTopicRecord } from '../../log/inspection/partition-directory.js'
 import type { Output } from '../terminal/output.js'
-import { CARRIAGE_RETURN, isFileName, openSink } from '../terminal/user-files.js'
-import { carriedSettings, ensureCarried, IMPORTED } from './carried-topic.js'
+import { isFileName, openSink } from '../terminal/user-files.js'
+import { carriedSettings, ensureCarried, IMPORTED } from '../../events/import/carried-topic.js'
 import type { OpenTarget, Target } from './open-target.js'
-import type { Place, PlaceIn } from './places.js'
-import { recordLine } from './record-lines.js'
+import type { Place, PlaceIn } from '../../events/replay/places.js'
+import { recordLine } from '../../events/formats/record-lines.js'
 import { settingsOf, type SourceTopic } from './source.js'
 import { topicTarget, type Placement } from './topic-target.js'
 import { openToWrite } from './waits.js'
@@ -26,7 +27,6 @@ export interface TargetOptions {
 
 /** Lines are buffered up to this size before they are written. */
 const CHUNK_BYTES = 64 * 1024
-const LINE_FEED = 0x0a
 const NEWLINE = Buffer.of(LINE_FEED)
 
 const nothing = async (): Promise<void> => undefined

@@ -11,7 +11,7 @@ import { UsageError } from '../terminal/usage-error.js'
 import { arrivedOf } from './arrived.js'
 import { Lanes, ROUND_PRODUCER } from './lanes.js'
 import type { OpenTarget } from './open-target.js'
-import { placeText, type Place, type PlaceIn } from './places.js'
+import { placeText, type Place, type PlaceIn } from '../../events/replay/places.js'
 import type { SourceTopic } from './source.js'
 
 /** Do records keep their partitions, or do their keys choose new ones? */

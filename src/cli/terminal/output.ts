@@ -3,7 +3,7 @@
  * touches the process's streams. If the reader goes away (`| head`), the command ends quietly.
  */
 
-import { plainJson, plainLines, withoutSecrets } from './plain.js'
+import { plainJson, plainLines, withoutSecrets } from '../../events/text/plain.js'
 
 export class Output {
   #isClosed = false

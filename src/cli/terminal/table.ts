@@ -1,6 +1,6 @@
 /* Formats numbers and tables for people. */
 
-import { plain } from './plain.js'
+import { plain } from '../../events/text/plain.js'
 
 /**
  * An aligned table: text to the left, numbers to the right, '-' for an empty cell. A cell is always

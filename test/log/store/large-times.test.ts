@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest'
 import { crc32c } from '../../../src/base/crc32c.js'
 import { seededRandom } from '../../../src/base/random.js'
-import { recordLine } from '../../../src/cli/copy/record-lines.js'
+import { recordLine } from '../../../src/events/formats/record-lines.js'
 import { fillDisk, MemoryDisk } from '../../../src/disk/memory-disk.js'
 import { findPartitions } from '../../../src/log/inspection/log-directory.js'
 import type { PartitionDirectory } from '../../../src/log/inspection/partition-directory.js'

@@ -13,11 +13,11 @@ import { isUtf8 } from 'node:buffer'
 import type { Message } from '../../client/producer/messages.js'
 import type { StoredTopicRecord } from '../../log/inspection/partition-directory.js'
 import type { BytesIn, HeaderIn } from '../../model/batch/record.js'
-import { plainJson } from '../terminal/plain.js'
-import { hasLoneSurrogate } from './json-token.js'
+import { plainJson } from '../text/plain.js'
+import { hasLoneSurrogate } from '../text/json-token.js'
 
 /** What Kafka stores for a record without a time. */
-const NO_TIME = -1
+export const NO_TIME = -1
 
 type JsonBytes = string | { readonly base64: string } | null
 
@@ -26,13 +26,22 @@ const FIELDS = ['partition', 'offset', 'timestamp', 'key', 'value', 'headers']
 /** A line without these is not a record; `offset` and `headers` may be missing. */
 const NEEDED = ['partition', 'timestamp', 'key', 'value']
 
-export function recordLine(record: StoredTopicRecord): string {
-  const { partition, offset, timestamp, exactTimestamp, key, value, headers } = record
-  const rest = plainJson({
+/** The key, the value and the headers of a record, as JSON can hold them. */
+export function recordFields({
+  key,
+  value,
+  headers,
+}: Pick<StoredTopicRecord, 'key' | 'value' | 'headers'>) {
+  return {
     key: jsonBytes(key),
     value: jsonBytes(value),
-    headers: headers.map(header => [header.key, jsonBytes(header.value)]),
-  })
+    headers: headers.map(header => [header.key, jsonBytes(header.value)] as const),
+  }
+}
+
+export function recordLine(record: StoredTopicRecord): string {
+  const { partition, offset, timestamp, exactTimestamp } = record
+  const rest = plainJson(recordFields(record))
   // A bigint prints all its digits; JSON does not limit the size of a number.
   const time = timestamp === NO_TIME ? null : (exactTimestamp ?? timestamp)
   return `{"partition":${partition},"offset":${offset},"timestamp":${time},${rest.slice(1)}`

@@ -10,6 +10,12 @@ export const OF_ANY_TIME = { 'message.timestamp.after.max.ms': Number.MAX_SAFE_I
 /** Keeps all records: retention goes by record times, so it would delete old events at once. */
 export const IMPORTED = { 'retention.ms': -1, ...OF_ANY_TIME } as const
 
+/** Of a topic that keeps how far something has come, one record for each thing. */
+export const PLACES_SETTINGS = {
+  'cleanup.policy': 'compact',
+  'segment.bytes': 1024 * 1024, // small, because the last segment is not compacted
+} as const
+
 /**
  * Settings that the copy takes over: what records mean and how long they stay. Left out are how a
  * cluster stores records (segments, syncs, copies), LogAppendTime, which would replace their times,

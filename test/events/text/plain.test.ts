@@ -2,9 +2,9 @@
 
 import { PassThrough } from 'node:stream'
 import { describe, expect, it } from 'vitest'
-import { parseRecordLine, recordLine } from '../../../src/cli/copy/record-lines.js'
+import { parseRecordLine, recordLine } from '../../../src/events/formats/record-lines.js'
 import { Output } from '../../../src/cli/terminal/output.js'
-import { plain, plainJson, plainLines, withoutSecrets } from '../../../src/cli/terminal/plain.js'
+import { plain, plainJson, plainLines, withoutSecrets } from '../../../src/events/text/plain.js'
 import { table } from '../../../src/cli/terminal/table.js'
 
 const EVIL = 'a\u001b[2J\u009b31mb\r\nc\td\u0000\u007f\u2028\u202ee\u2066'

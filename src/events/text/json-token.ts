@@ -7,15 +7,17 @@
  * stay the same.
  */
 
+import {
+  QUOTE,
+  COMMA,
+  OPENING_BRACKET,
+  BACKSLASH,
+  CLOSING_BRACKET,
+  OPENING_BRACE,
+  CLOSING_BRACE,
+} from './byte-names.js'
 import { isUtf8 } from 'node:buffer'
 
-export const QUOTE = 0x22
-const COMMA = 0x2c
-export const OPENING_BRACE = 0x7b
-const CLOSING_BRACE = 0x7d
-export const OPENING_BRACKET = 0x5b
-const CLOSING_BRACKET = 0x5d
-export const BACKSLASH = 0x5c
 
 /** The name of a field to find. */
 export class FieldName {
@@ -57,6 +59,22 @@ export function fieldTokens(
     at = behindBlanks(text, at + 1)
   }
   return found
+}
+
+/** The bytes of an element of a list, counted from 0; undefined if there is none. */
+export function elementToken(list: Buffer, index: number): Buffer | undefined {
+  const text = list.toString('latin1')
+  let at = behindBlanks(text, 0)
+  if (text.charCodeAt(at) !== OPENING_BRACKET) return undefined
+  at = behindBlanks(text, at + 1)
+  if (text.charCodeAt(at) === CLOSING_BRACKET) return undefined
+  for (let skipped = 0; ; skipped++) {
+    const to = valueEnd(text, at)
+    if (skipped === index) return list.subarray(at, to)
+    const end = behindBlanks(text, to)
+    if (text.charCodeAt(end) !== COMMA) return undefined
+    at = behindBlanks(text, end + 1)
+  }
 }
 
 function nameOf(token: Buffer): string {

@@ -6,8 +6,8 @@ import {
   placeInEach,
   takenForTime,
   timeIfBeyond,
-} from '../../../src/cli/copy/places.js'
-import { isoTime } from '../../../src/cli/copy/time-text.js'
+} from '../../../src/events/replay/places.js'
+import { isoTime } from '../../../src/events/text/time-text.js'
 
 const at = (text: string): Date => new Date(text)
 

@@ -1,5 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { carriedSettings, ensureCarried } from '../../../src/cli/copy/carried-topic.js'
+import { carriedSettings, ensureCarried } from '../../../src/events/import/carried-topic.js'
 import { Cluster } from '../../../src/cluster/cluster.js'
 
 async function world() {

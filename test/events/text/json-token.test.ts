@@ -8,7 +8,7 @@ import {
   fieldTokens,
   hasLoneSurrogate,
   stringOf,
-} from '../../../src/cli/copy/json-token.js'
+} from '../../../src/events/text/json-token.js'
 
 const fieldToken = (line: Buffer, name: string): Buffer | undefined =>
   fieldTokens(line, [undefined, new FieldName(name)])[1]

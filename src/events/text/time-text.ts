@@ -10,8 +10,10 @@
 
 import type { OptionType } from '../../base/options.js'
 import { DAY_MS } from '../../model/topic-settings.js'
+import type { TimeFormat, TimeParts } from './time-format.js'
 
 export const TIME_UNITS = ['s', 'ms', 'us', 'ns'] as const
+/** The unit of times that are numbers. */
 export type TimeUnit = (typeof TIME_UNITS)[number]
 
 /** 10^n milliseconds. */
@@ -42,6 +44,10 @@ export interface TimeRules {
   readonly unit?: TimeUnit | undefined
   /** The zone of times without one. Default: such times are refused. */
   readonly zone?: TimeZone | undefined
+  /** The format of times. Default: ISO 8601, or a number. */
+  readonly format?: TimeFormat | undefined
+  /** The year of times in a format without one. Default: such times are refused. */
+  readonly year?: number | undefined
 }
 
 /** A time, and the unit if it was recognized by the size of the number. */
@@ -53,13 +59,18 @@ export interface TimeRead {
 
 /** Throws an Error with the reason if the text is not a time. */
 export function readTime(text: string, rules: TimeRules = {}): TimeRead {
-  const read = NUMBER.test(text)
-    ? timeFromNumber(text, rules)
-    : { ms: timeFromIso(text, rules.zone), clearUnit: undefined }
+  const read = timeIn(text, rules)
   const { ms } = read
   if (ms < 0) throw new Error(`it lies before 1970 (${ms} ms), which Kafka cannot store`)
   if (ms > TIME_MAX_MS) throw new Error('it lies beyond the year 275760')
   return read
+}
+
+function timeIn(text: string, rules: TimeRules): TimeRead {
+  const { format, zone } = rules
+  if (format !== undefined) return { ms: timeFromFormat(text, format, rules), clearUnit: undefined }
+  if (NUMBER.test(text)) return timeFromNumber(text, rules)
+  return { ms: timeFromIso(text, zone), clearUnit: undefined }
 }
 
 // ── numbers ──────────────────────────────────────────────────────────────────────────────
@@ -130,7 +141,12 @@ export function timeFromIso(text: string, zone: TimeZone | undefined): number {
   if (match === null) throw new Error('expected a time like 2016-01-31T12:00:00Z, or a number')
   const local = localMsOf(match)
   if (local === undefined) throw new Error('this day or time of day does not exist')
-  const known = match[8] === undefined ? zone : fixedZone(match[8])
+  return inZone(local, match[8], zone)
+}
+
+/** The UTC time when a clock in its zone, or in `zone`, shows `local`. */
+function inZone(local: number, text: string | undefined, zone: TimeZone | undefined): number {
+  const known = text === undefined ? zone : fixedZone(text)
   if (known === undefined) {
     throw new Error('it has no time zone: add --timezone UTC (or Europe/Berlin, +02:00)')
   }
@@ -141,12 +157,40 @@ export function timeFromIso(text: string, zone: TimeZone | undefined): number {
   return local - ahead
 }
 
+// ── a format of the user's ───────────────────────────────────────────────────────────────
+
+function timeFromFormat(text: string, format: TimeFormat, rules: TimeRules): number {
+  const parts = format.read(text)
+  if (parts === undefined) throw new Error(`expected a time in the format ${format.text}`)
+  const { epochSeconds, fraction = 0 } = parts
+  if (epochSeconds !== undefined) return epochSeconds * 1000 + fraction
+  const year = parts.year ?? rules.year
+  if (year === undefined) throw new Error('it has no year: add --year N')
+  const local = localMsOfParts({ ...parts, year })
+  if (local === undefined) throw new Error('this day or time of day does not exist')
+  return inZone(local, parts.zone, rules.zone)
+}
+
+function localMsOfParts(parts: TimeParts & { readonly year: number }): number | undefined {
+  const { year, dayOfYear, hour = 0, minute = 0, second = 0, fraction = 0 } = parts
+  if (dayOfYear === undefined) {
+    return localMs([year, parts.month ?? 1, parts.day ?? 1, hour, minute, second], fraction)
+  }
+  const first = localMs([year, 1, 1, hour, minute, second], fraction)
+  const date = first === undefined ? undefined : new Date(first + (dayOfYear - 1) * DAY_MS)
+  return date?.getUTCFullYear() === year ? date.getTime() : undefined
+}
+
 /** As if the clock showed UTC; undefined for a day or a minute that does not exist. */
 function localMsOf(match: RegExpExecArray): number | undefined {
-  const [year, month, day, hour, minute, second] = match
-    .slice(1, 7)
-    .map(part => Number(part ?? 0)) as [number, number, number, number, number, number]
-  const fraction = Number((match[7] ?? '').slice(0, 3).padEnd(3, '0'))
+  const parts = match.slice(1, 7).map(part => Number(part ?? 0)) as LocalParts
+  return localMs(parts, Number((match[7] ?? '').slice(0, 3).padEnd(3, '0')))
+}
+
+type LocalParts = [number, number, number, number, number, number]
+
+function localMs(parts: LocalParts, fraction: number): number | undefined {
+  const [year, month, day, hour, minute, second] = parts
   const date = new Date(Date.UTC(year, month - 1, day, hour, minute, second, fraction))
   const exists =
     date.getUTCFullYear() === year &&

@@ -8,7 +8,7 @@ import {
   UTC,
   type TimeRules,
   type TimeUnit,
-} from '../../../src/cli/copy/time-text.js'
+} from '../../../src/events/text/time-text.js'
 
 const timeFromText = (text: string, rules?: TimeRules): number => readTime(text, rules).ms
 

@@ -3,7 +3,7 @@
 import type { OptionType } from '../../base/options.js'
 import type { PartitionDirectory } from '../../log/inspection/partition-directory.js'
 import { isPartlogError } from '../../model/errors.js'
-import { isoTime } from './time-text.js'
+import { isoTime } from '../text/time-text.js'
 
 export type Place = number | Date
 /** The same place in every partition, or one for each partition. */
