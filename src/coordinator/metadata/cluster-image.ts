@@ -3,7 +3,6 @@
  * of `__cluster_metadata`: only replaying a record changes it.
  */
 
-import { assert } from '../../base/assert.js'
 import { isInternalTopic } from '../../model/names.js'
 import { settingValue, type TopicConfigText } from '../../model/topic-settings.js'
 import type { LeaderEpoch } from '../../model/units.js'
@@ -288,7 +287,7 @@ type PartitionChange = Extract<MetadataRecord, { kind: 'PartitionChange' }>
 function changed(before: PartitionImage, change: PartitionChange): PartitionImage {
   const { isr, replicas, leader = NO_LEADER_CHANGE } = change
   const hasNewLeader = leader !== NO_LEADER_CHANGE
-  const after = {
+  return {
     ...before,
     replicas: replicas ?? before.replicas,
     isr: isr ?? before.isr,
@@ -296,14 +295,6 @@ function changed(before: PartitionImage, change: PartitionChange): PartitionImag
     leaderEpoch: before.leaderEpoch + (hasNewLeader ? 1 : 0),
     partitionEpoch: before.partitionEpoch + 1,
   }
-  checkPlaces(after)
-  return after
-}
-
-function checkPlaces({ partition, replicas, isr, leader }: PartitionImage): void {
-  assert(leader < 0 || replicas.includes(leader), 'the leader has a replica', { partition, leader })
-  const isInSync = isr.every(id => replicas.includes(id))
-  assert(isInSync, 'replicas in sync are replicas', { partition, replicas, isr })
 }
 
 function isCompacted(config: TopicConfigText): boolean {
