@@ -325,7 +325,7 @@ function filesInRows(text: string): string[] {
 }
 
 /** Folder, unless it is that of the row above; files; tests. */
-const FILES_ROW = /^\| (?:`(src\/[\w/]*)` )?\| ([a-z][\w, -]+) \| `test\/.* \|$/
+const FILES_ROW = /^\| (?:`(src\/[\w/-]*)` )?\| ([a-z][\w, -]+) \| `test\/.* \|$/
 
 describe('the pages', () => {
   it('say in README.md in 10 KB what it is, with six recipes of at most eight lines', () => {

@@ -42,7 +42,7 @@ const SUB_ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   log: [['format'], ['store'], ['recovery'], ['compaction'], ['inspection']],
   protocol: [['schema.ts'], ['messages'], ['assignors']],
   client: [['line'], ['producer', 'group', 'admin'], ['consumer']],
-  coordinator: [['fold'], ['metadata', 'groups', 'transactions']],
+  coordinator: [['fold'], ['consumer-groups'], ['metadata', 'groups', 'transactions']],
   events: [['text'], ['source'], ['formats'], ['import'], ['replay']],
   broker: [['broker-config.ts'], ['replication'], ['node'], ['tools'], ['requests']],
   cluster: [['faults'], ['network']],

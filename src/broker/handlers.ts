@@ -2,6 +2,10 @@
 
 import type { ApiName, Request, Response } from '../protocol/api.js'
 import type { BrokerContext } from './node/context.js'
+import {
+  consumerGroupDescribe,
+  consumerGroupHeartbeat,
+} from './requests/consumer-group-requests.js'
 import { electLeaders } from './requests/election-requests.js'
 import { fetch } from './requests/fetch-requests.js'
 import { deleteGroups, describeGroups, listGroups } from './requests/group-admin-requests.js'
@@ -102,6 +106,8 @@ export const HANDLERS: { readonly [A in ApiName]: Handler<A> } = {
   EndTxn: endTxn,
   WriteTxnMarkers: writeTxnMarkers,
   TxnOffsetCommit: txnOffsetCommit,
+  ConsumerGroupHeartbeat: consumerGroupHeartbeat,
+  ConsumerGroupDescribe: consumerGroupDescribe,
   DescribeProducers: describeProducers,
   DescribeTransactions: describeTransactions,
   ListTransactions: listTransactions,

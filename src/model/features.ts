@@ -19,6 +19,8 @@ const KAFKA_4_4 = 33
 export const FEATURES: readonly Feature[] = [
   { name: TRANSACTION_VERSION, supported: [0, 2], level: 2 },
   { name: 'metadata.version', supported: [KAFKA_4_4, KAFKA_4_4], level: KAFKA_4_4 },
+  // Groups may use the consumer protocol (KIP-848).
+  { name: 'group.version', supported: [0, 1], level: 1 },
 ]
 
 /** The level in use of a feature of this version of partlog; 0 if it has no such feature. */

@@ -1,7 +1,7 @@
 /*
- * Settings of groups and of client metrics, with Kafka's names, defaults and bounds (4.4). They are
- * checked, kept and shown; nothing here goes by them: groups speak the classic protocol, and no
- * metrics of clients are collected.
+ * Settings of groups and of client metrics, with Kafka's names, defaults and bounds (4.4). Groups
+ * with the consumer protocol go by theirs, except that assignments are never put off; no metrics of
+ * clients are collected.
  */
 
 import { integer, option, show, unknownKey, type OptionType } from '../base/options.js'

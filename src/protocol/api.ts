@@ -20,6 +20,13 @@ import {
   listConfigResourcesResponse,
   olderListConfigResources,
 } from './messages/configs.js'
+import {
+  consumerGroupDescribeRequest,
+  consumerGroupDescribeResponse,
+  consumerGroupHeartbeatRequest,
+  consumerGroupHeartbeatResponse,
+  olderConsumerGroupHeartbeat,
+} from './messages/consumer-groups.js'
 import { electLeadersRequest, electLeadersResponse } from './messages/elections.js'
 import { updateFeaturesRequest, updateFeaturesResponse } from './messages/features.js'
 import { fetchRequest, fetchResponse, olderFetch } from './messages/fetch.js'
@@ -215,6 +222,13 @@ export const APIS = {
     describeTopicPartitionsRequest,
     describeTopicPartitionsResponse,
   ),
+  ConsumerGroupHeartbeat: api(
+    68,
+    consumerGroupHeartbeatRequest,
+    consumerGroupHeartbeatResponse,
+    olderConsumerGroupHeartbeat,
+  ),
+  ConsumerGroupDescribe: api(69, consumerGroupDescribeRequest, consumerGroupDescribeResponse),
   DescribeProducers: api(61, describeProducersRequest, describeProducersResponse),
   DescribeTransactions: api(65, describeTransactionsRequest, describeTransactionsResponse),
   ListTransactions: api(66, listTransactionsRequest, listTransactionsResponse),

@@ -105,6 +105,13 @@ export const bool = plain(
   (w, value: boolean) => void w.int8(value ? 1 : 0),
 )
 
+/** Eight bytes on the wire that are no number here; the value is their hexadecimal text. */
+export const eightBytes = plain(
+  { minBytes: 8, none: '0000000000000000' },
+  r => Buffer.from(r.bytes(8)).toString('hex'),
+  (w, value: string) => void w.bytes(Buffer.from(value, 'hex')),
+)
+
 /** Sixteen bytes on the wire; the value is the 22 characters that Kafka prints. */
 export const uuid = plain(
   { minBytes: UUID_BYTES, none: ZERO_UUID },
@@ -349,6 +356,24 @@ export function nullableStruct<F extends Fields>(fields: F): Type<StructValue<F>
     read: (reader, layout) => (reader.int8() < 0 ? null : inner.read(reader, layout)),
     write(writer, value, layout) {
       writer.int8(value === null ? -1 : 1)
+      if (value !== null) inner.write(writer, value, layout)
+    },
+  }
+}
+
+/**
+ * A tagged structure or null: a byte says which, 1 or 0. In Kafka the structure is never absent:
+ * where nothing is written, it has its defaults, so null is written too.
+ */
+export function taggedNullableStruct<F extends Fields>(fields: F): Type<StructValue<F> | null> {
+  const inner = struct(fields)
+  return {
+    ...inner,
+    minBytes: 1,
+    none: null,
+    read: (reader, layout) => (reader.int8() === 0 ? null : inner.read(reader, layout)),
+    write(writer, value, layout) {
+      writer.int8(value === null ? 0 : 1)
       if (value !== null) inner.write(writer, value, layout)
     },
   }

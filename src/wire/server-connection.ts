@@ -236,12 +236,15 @@ function checkDone({ responses }: Response<'Produce'>): void {
   }
 }
 
+/** The requests that tell a coordinator who the client is. */
+const NAMED: ReadonlySet<ApiName> = new Set<ApiName>(['JoinGroup', 'ConsumerGroupHeartbeat'])
+
 /** Fields of a request that come from its header and its connection. */
 function callerFields(api: ApiName, clientId: string, clientHost: string): object {
   if (api === 'Produce') return { isForeign: true }
   // Replicas are in this process: a client that claims to be one reads as a consumer.
   if (api === 'Fetch') return { replicaId: CONSUMER }
-  return api === 'JoinGroup' ? { clientId, clientHost } : {}
+  return NAMED.has(api) ? { clientId, clientHost } : {}
 }
 
 function isClientFault(error: unknown): boolean {

@@ -26,9 +26,7 @@ function again(api: WireApi<unknown, unknown>, { kind, version, bytes }: Frame):
 }
 
 /** What clients use of a real broker and partlog has not got; they do without. */
-const NOT_HERE: Readonly<Record<string, readonly string[]>> = {
-  'confluent-node': ['69 v0'],
-}
+const NOT_HERE: Readonly<Record<string, readonly string[]>> = {}
 
 /** Requests followed by bytes that are not read: three, in librdkafka 2.15. */
 const NOT_CANONICAL: Readonly<Record<string, readonly string[]>> = {

@@ -259,12 +259,14 @@ describe('the features of a cluster', () => {
   it('ApiVersions tells the level of each feature, the only one that can be set', async () => {
     const metadata = { name: 'metadata.version', minVersion: 33, maxVersion: 33 }
     const transactions = { name: 'transaction.version', minVersion: 0, maxVersion: 2 }
+    const groups = { name: 'group.version', minVersion: 0, maxVersion: 1 }
     const finalizedFeatures = expect.arrayContaining([
+      { name: 'group.version', maxVersionLevel: 1, minVersionLevel: 1 },
       { name: 'metadata.version', maxVersionLevel: 33, minVersionLevel: 33 },
       { name: 'transaction.version', maxVersionLevel: 2, minVersionLevel: 2 },
     ])
     const common = { finalizedFeatures, finalizedFeaturesEpoch: 0 }
-    const supportedFeatures = expect.arrayContaining([metadata, transactions])
+    const supportedFeatures = expect.arrayContaining([metadata, transactions, groups])
     expect(apiVersions(4)).toMatchObject({ supportedFeatures, ...common })
     // Older clients take a lowest level of 0 for an error (KAFKA-17011).
     const older = apiVersions(3)

@@ -11,7 +11,14 @@ import {
   type GroupCoordinatorSettings,
 } from '../../coordinator/groups/group-coordinator.js'
 import type { GroupListener } from '../../coordinator/groups/rebalance-reporter.js'
+import type {
+  ConsumerGroupSettings,
+} from '../../coordinator/consumer-groups/consumer-coordinator.js'
+import type { KnownTopic, TopicsView } from '../../coordinator/consumer-groups/topics-view.js'
+import type { ClusterImage, TopicImage } from '../../coordinator/metadata/cluster-image.js'
 import { OFFSETS_TOPIC } from '../../model/names.js'
+import { GROUP_SETTINGS } from '../../model/resource-settings.js'
+import { RESOURCE_TYPE } from '../../protocol/messages/configs.js'
 import type { Partition } from '../../partition/partition.js'
 import { Coordinators, type CoordinatorsOptions, type Leadership } from './coordinators.js'
 import { PartitionJournal } from './partition-journal.js'
@@ -34,6 +41,7 @@ export class GroupCoordinators extends Coordinators<GroupCoordinator> {
   readonly #options: GroupCoordinatorsOptions
   /** The image's count of removed topics when a leadership last forgot their offsets. */
   readonly #forgotten = new WeakMap<Leadership<GroupCoordinator>, number>()
+  #topicsVersion = -1
 
   constructor(options: GroupCoordinatorsOptions) {
     super(options, {
@@ -45,9 +53,17 @@ export class GroupCoordinators extends Coordinators<GroupCoordinator> {
     this.#options = options
   }
 
-  /** Called after a metadata change: loads and resigns coordinators, forgets removed topics. */
+  /**
+   * Called after a metadata change: loads and resigns coordinators, forgets removed topics, and
+   * tells groups that the coordinator assigns partitions to.
+   */
   follow(): void {
-    for (const leadership of this.followLeaderships()) this.#forgetRemoved(leadership)
+    const leaderships = this.followLeaderships()
+    for (const leadership of leaderships) this.#forgetRemoved(leadership)
+    const { topicsVersion } = this.#options.image()
+    if (topicsVersion === this.#topicsVersion) return
+    this.#topicsVersion = topicsVersion
+    for (const { coordinator } of leaderships) coordinator?.consumers.topicsChanged()
   }
 
   /** Forgets offsets of removed topics; does nothing if no topic was removed since. */
@@ -75,14 +91,48 @@ export class GroupCoordinators extends Coordinators<GroupCoordinator> {
 }
 
 async function load(
-  { clock, random, settings, listener, loadedBefore }: GroupCoordinatorsOptions,
+  { clock, random, settings, listener, loadedBefore, image }: GroupCoordinatorsOptions,
   partition: Partition,
 ): Promise<GroupCoordinator> {
   const journal = new PartitionJournal(partition, clock)
   const { partition: number } = partition.topicPartition
   const isFirstLoad = !loadedBefore.has(number)
-  const common = { clock, random, settings, listener }
-  const coordinator = await GroupCoordinator.load(journal, { ...common, isFirstLoad })
+  const coordinator = await GroupCoordinator.load(journal, {
+    ...{ clock, random, settings, listener, isFirstLoad },
+    topics: () => topicsOf(image()),
+    consumerSettingsOf: groupId => consumerSettings(image(), groupId),
+  })
   loadedBefore.add(number)
   return coordinator
+}
+
+/** What a coordinator sees of the topics. */
+export function topicsOf(image: ClusterImage): TopicsView {
+  return {
+    version: image.topicsVersion,
+    find: name => known(image.topics.get(name)),
+    findById: topicId => known(image.topicById(topicId)),
+    names: namesIn(image),
+  }
+}
+
+function known(topic: TopicImage | undefined): KnownTopic | undefined {
+  if (topic === undefined || topic.partitions.length === 0) return undefined
+  const { name, topicId, partitions } = topic
+  return { name, topicId, partitionCount: partitions.length }
+}
+
+function* namesIn({ topics }: ClusterImage): Generator<string> {
+  for (const { name, isInternal } of topics.values()) if (!isInternal) yield name
+}
+
+/** The settings of a group with the consumer protocol: its own, or the defaults. */
+function consumerSettings(image: ClusterImage, groupId: string): ConsumerGroupSettings {
+  const config = image.configOf(RESOURCE_TYPE.group, groupId)
+  const valueOf = (name: string): number =>
+    Number(config[name] ?? GROUP_SETTINGS.settings[name]?.fallback)
+  return {
+    sessionTimeoutMs: valueOf('consumer.session.timeout.ms'),
+    heartbeatIntervalMs: valueOf('consumer.heartbeat.interval.ms'),
+  }
 }

@@ -14,8 +14,6 @@ import { errorFields, NO_ERROR } from '../node/answer-errors.js'
 import { operationsOn } from '../node/authorized.js'
 import type { BrokerContext } from '../node/context.js'
 
-const GROUP_TYPE = 'classic'
-
 export async function listGroups(
   broker: BrokerContext,
   { statesFilter = [], typesFilter = [] }: ListGroupsRequest,
@@ -26,9 +24,9 @@ export async function listGroups(
   if (!Array.isArray(coordinators)) return { errorCode: coordinators.errorCode, groups: [] }
   const groups = coordinators
     .flatMap(coordinator => coordinator.groups)
-    .filter(({ state }) => fits(statesFilter, state) && fits(typesFilter, GROUP_TYPE))
-    .map(({ groupId, protocolType, state: groupState }) => {
-      return { groupId, protocolType, groupState, groupType: GROUP_TYPE }
+    .filter(({ state, type }) => fits(statesFilter, state) && fits(typesFilter, type))
+    .map(({ groupId, protocolType, state: groupState, type: groupType }) => {
+      return { groupId, protocolType, groupState, groupType }
     })
   return { errorCode: 0, groups }
 }

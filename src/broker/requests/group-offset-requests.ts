@@ -2,8 +2,8 @@
 
 import { paced } from '../../base/tasks.js'
 import { ZERO_UUID } from '../../base/uuid.js'
-import type { OffsetToCommit } from '../../coordinator/groups/group-coordinator.js'
 import type { CommittedOffset } from '../../coordinator/groups/group-journal.js'
+import type { OffsetToCommit } from '../../coordinator/groups/offset-records.js'
 import { errorId, PartlogError } from '../../model/errors.js'
 import { partitionKey, type TopicPartition } from '../../model/names.js'
 import { NONE } from '../../model/units.js'
@@ -129,10 +129,11 @@ export async function offsetFetch(
   request: OffsetFetchRequest,
 ): Promise<OffsetFetchResponse> {
   const groups: OffsetFetchResponse['groups'][number][] = []
-  for await (const { groupId, topics } of paced(request.groups, broker.clock)) {
+  for await (const { groupId, topics, ...asker } of paced(request.groups, broker.clock)) {
+    const { memberId = null, memberEpoch: epoch = -1 } = asker
     try {
       const coordinator = await broker.groups.ifAny(groupId)
-      const committed = (await coordinator?.committedOffsets(groupId)) ?? []
+      const committed = (await coordinator?.committedOffsets(groupId, { memberId, epoch })) ?? []
       const answer =
         topics === null ? allTopics(broker, committed) : wantedTopics(broker, committed, topics)
       const isUnstable = (place: TopicPartition): boolean =>

@@ -10,7 +10,8 @@ import {
 } from '../../coordinator/transactions/transaction-coordinator.js'
 import type { Transaction } from '../../coordinator/transactions/kept-transactions.js'
 import { isStateName } from '../../coordinator/transactions/transaction-states.js'
-import { errorId, PartlogError } from '../../model/errors.js'
+import { errorId } from '../../model/errors.js'
+import { namePattern } from '../../model/name-patterns.js'
 import {
   numbersByTopic,
   OFFSETS_TOPIC,
@@ -199,30 +200,13 @@ function filterOf(
   { stateFilters, durationFilter = NONE, transactionalIdPattern = null }: ListTransactionsRequest,
   now: number,
 ): (transaction: Transaction) => boolean {
-  const pattern = patternOf(transactionalIdPattern)
+  const text = transactionalIdPattern ?? ''
+  const pattern = text === '' ? undefined : namePattern(text, 'transactional id pattern')
   return ({ transactionalId, state, startedAt }) => {
     if (stateFilters.length > 0 && !stateFilters.includes(state)) return false
     if (durationFilter >= 0 && !(startedAt >= 0 && now - startedAt > durationFilter)) return false
     return pattern === undefined || pattern.test(transactionalId)
   }
-}
-
-/** Kafka's patterns are RE2, which has no look-around; JavaScript reads the rest alike. */
-function patternOf(text: string | null): RegExp | undefined {
-  if (text === null || text === '') return undefined
-  if (text.length > PATTERN_CHARS_MAX) throw wrongPattern(text, 'it is too long')
-  try {
-    return new RegExp(`^(?:${text})$`, 'u')
-  } catch (error) {
-    throw wrongPattern(text, (error as Error).message)
-  }
-}
-
-const PATTERN_CHARS_MAX = 256
-
-function wrongPattern(text: string, why: string): PartlogError {
-  const shown = text.slice(0, PATTERN_CHARS_MAX)
-  return new PartlogError('INVALID_REGULAR_EXPRESSION', `transactional id pattern ${shown}: ${why}`)
 }
 
 export async function describeTransactions(

@@ -60,6 +60,8 @@ export type FaultApi =
   | 'endTxn'
   | 'writeTxnMarkers'
   | 'txnOffsetCommit'
+  | 'consumerGroupHeartbeat'
+  | 'consumerGroupDescribe'
   | 'describeProducers'
   | 'describeTransactions'
   | 'listTransactions'

@@ -8,14 +8,21 @@ import type { Clock } from '../../base/clock.js'
 import type { Random } from '../../base/random.js'
 import type { Watchers } from '../../base/watchers.js'
 import type { EndMarker } from '../../model/batch/control.js'
-import { PartlogError, toPartlogError } from '../../model/errors.js'
+import { isPartlogError, PartlogError, toPartlogError } from '../../model/errors.js'
 import { checkGroupId, type TopicPartition } from '../../model/names.js'
-import { NONE, type LeaderEpoch, type Offset } from '../../model/units.js'
-import { CONSUMER_PROTOCOL } from '../../protocol/messages/consumer-protocol.js'
-import type { Journal, JournalRecord } from '../fold/journal.js'
-import { StateMachine, type Decision } from '../fold/state-machine.js'
-import { ClassicGroup } from './classic-group.js'
+import { NONE } from '../../model/units.js'
+import { checkConsumerCommit, checkConsumerFetch } from '../consumer-groups/commit-check.js'
+import {
+  ConsumerCoordinator,
+  type ConsumerGroupSettings,
+} from '../consumer-groups/consumer-coordinator.js'
+import type { ConsumerGroup } from '../consumer-groups/consumer-group.js'
+import { deletionOf } from '../consumer-groups/heartbeat-decision.js'
+import { NO_TOPICS, type TopicsView } from '../consumer-groups/topics-view.js'
 import { answered, coordinatorError } from '../fold/coordinator-errors.js'
+import type { Journal, JournalRecord } from '../fold/journal.js'
+import { NOTHING, StateMachine, type Decision } from '../fold/state-machine.js'
+import { ClassicGroup } from './classic-group.js'
 import {
   generationRecord,
   groupTombstone,
@@ -25,28 +32,34 @@ import {
   type CommittedOffset,
   type MemberAssignmentBytes,
 } from './group-journal.js'
-import { viewOf, type GroupView } from './group-view.js'
+import { viewOf, viewOfConsumers, type GroupView } from './group-view.js'
 import { KeptGroups, type KeptGroup } from './kept-groups.js'
-import type {
-  JoinAnswer,
-  JoinRequest,
-  LeavingMember,
-  MemberInGeneration,
-  MemberName,
-  SyncAnswer,
-  SyncRequest,
+import {
+  livesInProcess,
+  type JoinAnswer,
+  type JoinRequest,
+  type LeavingMember,
+  type MemberInGeneration,
+  type MemberName,
+  type SyncAnswer,
+  type SyncRequest,
 } from './member.js'
 import { Membership } from './membership.js'
-import { expirationOf, expiryOf } from './offset-expiration.js'
+import { expirationOf, expirationOfTopics, expiryOf } from './offset-expiration.js'
+import {
+  checkOffsetsAreOfConsumers,
+  chunksOf,
+  ending,
+  tombstones,
+  tooLong,
+  unknownMember,
+  type OffsetToCommit,
+} from './offset-records.js'
 import type { GroupListener } from './rebalance-reporter.js'
 import type { GroupSettings } from './rebalance.js'
 import { mayRead } from './subscriptions.js'
 
-/** Kafka's offset.metadata.max.bytes. */
-const METADATA_MAX_BYTES = 4096
 const GROUPS_MAX = 100_000
-/** The most tombstones in one append. */
-const TOMBSTONES_MAX = 1_000
 
 export interface GroupCoordinatorSettings extends GroupSettings {
   /** offsets.retention.minutes */
@@ -63,12 +76,15 @@ export interface GroupCoordinatorOptions {
    * the process started. Default false.
    */
   readonly isFirstLoad?: boolean
+  /** The topics, for groups with the consumer protocol. Default: none. */
+  readonly topics?: () => TopicsView
+  /** The settings of such a group. Default: Kafka's. */
+  readonly consumerSettingsOf?: (groupId: string) => ConsumerGroupSettings
 }
 
-export interface OffsetToCommit extends TopicPartition {
-  readonly offset: Offset
-  readonly leaderEpoch: LeaderEpoch
-  readonly metadata: string
+const CONSUMER_SETTINGS: ConsumerGroupSettings = {
+  sessionTimeoutMs: 45_000,
+  heartbeatIntervalMs: 5_000,
 }
 
 export interface CommitRequest extends MemberInGeneration {
@@ -88,6 +104,9 @@ export class GroupCoordinator {
   readonly #machine: StateMachine<KeptGroups>
   readonly #options: GroupCoordinatorOptions
   readonly #living = new Map<string, ClassicGroup>()
+  readonly #topics: () => TopicsView
+  /** The groups with the consumer protocol. */
+  readonly consumers: ConsumerCoordinator
   #resignedWith: PartlogError | undefined
 
   private constructor(machine: StateMachine<KeptGroups>, options: GroupCoordinatorOptions) {
@@ -101,6 +120,25 @@ export class GroupCoordinator {
       const group = this.#addGroup(membership)
       if (options.isFirstLoad === true) group.handleProcessRestart()
     }
+    this.#topics = options.topics ?? (() => NO_TOPICS)
+    this.consumers = this.#makeConsumers(machine.state)
+    if (options.isFirstLoad === true) this.consumers.removeDead(livesInProcess)
+  }
+
+  #makeConsumers(state: KeptGroups): ConsumerCoordinator {
+    const { clock, settings, listener, consumerSettingsOf } = this.#options
+    return new ConsumerCoordinator({
+      clock,
+      maxSize: settings.groupMaxSize,
+      topics: this.#topics,
+      settingsOf: consumerSettingsOf ?? (() => CONSUMER_SETTINGS),
+      find: groupId => state.find(groupId)?.consumer,
+      all: () => [...state.groups].flatMap(({ consumer }) => consumer ?? []),
+      begin: groupId => this.#makeWay(groupId),
+      run: decide => this.#run(decide),
+      onChange: () => listener.changed(),
+      onFailure: (sentence, error) => listener.failed(sentence, error),
+    })
   }
 
   static async load(journal: Journal, options: GroupCoordinatorOptions): Promise<GroupCoordinator> {
@@ -113,6 +151,7 @@ export class GroupCoordinator {
     this.#resignedWith = error
     for (const group of this.#living.values()) group.resign(error)
     this.#living.clear()
+    this.consumers.resign()
   }
 
   // ── membership ─────────────────────────────────────────────────────────────────────────
@@ -128,6 +167,7 @@ export class GroupCoordinator {
       const sentence = `sessionTimeoutMs ${sessionTimeoutMs} is not within ${min} to ${max}`
       throw new PartlogError('INVALID_SESSION_TIMEOUT', sentence)
     }
+    if (this.#consumersOf(groupId) !== undefined) await this.#makeWayForClassic(groupId)
     if (memberId !== '' && !this.#living.has(groupId)) throw unknownMember(groupId, memberId)
     return await this.#ensureLiveGroup(groupId).join(request)
   }
@@ -171,6 +211,41 @@ export class GroupCoordinator {
     )
   }
 
+  /** Deletes an empty group with the consumer protocol. Throws INCONSISTENT_GROUP_PROTOCOL. */
+  async #makeWayForClassic(groupId: string): Promise<void> {
+    await this.#run(() => {
+      const group = this.#consumersOf(groupId)
+      if (group === undefined) return NOTHING
+      if (group.state === 'Empty') return { records: deletionOf(group), answer: undefined }
+      const sentence = `group ${groupId} has members with the consumer protocol`
+      throw new PartlogError('INCONSISTENT_GROUP_PROTOCOL', sentence)
+    })
+    this.consumers.forget(groupId)
+  }
+
+  /**
+   * Before a group with the consumer protocol begins: deletes an empty classic one of the same id.
+   * Throws GROUP_ID_NOT_FOUND if a classic one has members.
+   */
+  #makeWay(groupId: string): readonly JournalRecord[] {
+    this.#checkRoomFor(groupId)
+    const living = this.#living.get(groupId)
+    if (living !== undefined) {
+      if (living.membership.state !== 'Empty' || living.hasPendingMembers) {
+        const sentence = `group ${groupId} is not a consumer group: its members are classic ones`
+        throw new PartlogError('GROUP_ID_NOT_FOUND', sentence)
+      }
+      living.resign(new PartlogError('GROUP_ID_NOT_FOUND', `group ${groupId} has another protocol`))
+      this.#living.delete(groupId)
+    }
+    const { generation } = this.#machine.state.find(groupId) ?? {}
+    return generation === undefined ? [] : [groupTombstone(groupId)]
+  }
+
+  #consumersOf(groupId: string): ConsumerGroup | undefined {
+    return this.#machine.state.find(groupId)?.consumer
+  }
+
   #addGroup(membership: Membership): ClassicGroup {
     const { clock, random, settings, listener } = this.#options
     const keep = (of: Membership, assignments?: MemberAssignmentBytes): Promise<void> =>
@@ -203,6 +278,8 @@ export class GroupCoordinator {
   }
 
   #checkCommit(request: CommitRequest): void {
+    const consumers = this.#consumersOf(request.groupId)
+    if (consumers !== undefined) return this.#checkConsumerCommit(consumers, request)
     const group = this.#living.get(request.groupId)
     const isInTransaction = request.transaction !== undefined
     if (group !== undefined) return group.checkCommit(request, isInTransaction)
@@ -214,18 +291,37 @@ export class GroupCoordinator {
     throw new PartlogError('ILLEGAL_GENERATION', sentence)
   }
 
+  /** A stale commit in a transaction gets the error that producers know. */
+  #checkConsumerCommit(group: ConsumerGroup, request: CommitRequest): void {
+    const { memberId, generationId: epoch, offsets, transaction } = request
+    try {
+      checkConsumerCommit(group, { memberId, epoch, offsets }, this.#topics())
+    } catch (error) {
+      const isStale = isPartlogError(error, 'STALE_MEMBER_EPOCH')
+      if (!isStale || transaction === undefined) throw error
+      throw new PartlogError('ILLEGAL_GENERATION', error.message)
+    }
+  }
+
   /** Ends a transaction: its offsets count, or are forgotten. */
   async endTransaction(end: EndMarker): Promise<void> {
     await this.#run(() => ({ records: [{ key: null, value: null, end }], answer: undefined }))
     this.#options.listener.changed()
   }
 
-  /** The committed offsets of a group, once all of them are committed in the log. */
-  async committedOffsets(groupId: string): Promise<readonly CommittedOffset[]> {
-    return await this.#run(state => ({
-      records: [],
-      answer: state.find(groupId)?.offsets ?? [],
-    }))
+  /**
+   * The committed offsets of a group, once all of them are committed in the log. A member with the
+   * consumer protocol names itself: throws UNKNOWN_MEMBER_ID or STALE_MEMBER_EPOCH.
+   */
+  async committedOffsets(
+    groupId: string,
+    asker = { memberId: null as string | null, epoch: -1 },
+  ): Promise<readonly CommittedOffset[]> {
+    return await this.#run(state => {
+      const group = state.find(groupId)
+      if (group?.consumer !== undefined) checkConsumerFetch(group.consumer, asker)
+      return { records: [], answer: group?.offsets ?? [] }
+    })
   }
 
   /** True if an open transaction commits an offset of the group for the partition. */
@@ -251,8 +347,11 @@ export class GroupCoordinator {
       this.#checkExists(groupId)
       const membership = this.#living.get(groupId)?.membership
       checkOffsetsAreOfConsumers(membership)
-      const answer = partitions.filter(({ topic }) => mayRead(membership, topic))
       const group = state.find(groupId)
+      const read = group?.consumer?.topics
+      const answer = partitions.filter(({ topic }) =>
+        read === undefined ? mayRead(membership, topic) : read.has(topic),
+      )
       const records = partitions
         .filter(each => !answer.includes(each))
         .filter(({ topic, partition }) => group?.offsetOf(topic, partition) !== undefined)
@@ -269,10 +368,15 @@ export class GroupCoordinator {
     const rules = { now: clock.now(), retentionMs: settings.offsetsRetentionMinutes * 60_000 }
     await this.#clean(group => {
       const membership = this.#living.get(group.groupId)?.membership
-      const old = tombstones(group, expirationOf(membership, rules))
-      const isIdle = (membership?.state ?? 'Empty') === 'Empty'
+      const { consumer } = group
+      const isOld =
+        consumer === undefined
+          ? expirationOf(membership, rules)
+          : expirationOfTopics(consumer.topics, rules)
+      const old = tombstones(group, isOld)
+      const isIdle = (consumer?.state ?? membership?.state ?? 'Empty') === 'Empty'
       const isOver = isIdle && old.length === group.offsetCount
-      return isOver ? [...old, groupTombstone(group.groupId)] : old
+      return isOver ? [...old, ...ending(group)] : old
     })
     for (const [groupId, { hasPendingMembers }] of this.#living) {
       if (!hasPendingMembers) this.#forgetIfEmpty(groupId)
@@ -312,14 +416,28 @@ export class GroupCoordinator {
     return this.#exists(groupId) ? this.#viewOf(groupId) : undefined
   }
 
-  /** Describes a group. Throws GROUP_ID_NOT_FOUND. */
+  /** Describes a classic group. Throws GROUP_ID_NOT_FOUND. */
   describe(groupId: string): GroupView {
     this.#checkNotResigned()
     this.#checkExists(groupId)
+    if (this.#consumersOf(groupId) !== undefined) {
+      throw new PartlogError('GROUP_ID_NOT_FOUND', `Group ${groupId} is not a classic group.`)
+    }
     return this.#viewOf(groupId)
   }
 
+  /** Describes a group with the consumer protocol. Throws GROUP_ID_NOT_FOUND. */
+  describeConsumers(groupId: string): ConsumerGroup {
+    this.#checkNotResigned()
+    this.#checkExists(groupId)
+    const group = this.#consumersOf(groupId)
+    if (group !== undefined) return group
+    throw new PartlogError('GROUP_ID_NOT_FOUND', `Group ${groupId} is not a consumer group.`)
+  }
+
   #viewOf(groupId: string): GroupView {
+    const consumers = this.#consumersOf(groupId)
+    if (consumers !== undefined) return viewOfConsumers(consumers, this.#topics())
     return viewOf(groupId, this.#living.get(groupId)?.membership)
   }
 
@@ -327,17 +445,18 @@ export class GroupCoordinator {
   async deleteGroup(groupId: string): Promise<void> {
     await this.#run(state => {
       this.#checkExists(groupId)
-      const membership = this.#living.get(groupId)?.membership
-      if (membership !== undefined && membership.state !== 'Empty') {
-        const sentence = `group ${groupId} is ${membership.state}, with ${membership.size} members`
+      const { state: now, members } = this.#viewOf(groupId)
+      if (now !== 'Empty') {
+        const sentence = `group ${groupId} is ${now}, with ${members.length} members`
         throw new PartlogError('NON_EMPTY_GROUP', sentence)
       }
       const group = state.find(groupId)
-      if (group === undefined) return { records: [], answer: undefined }
-      const records = [...tombstones(group, () => true), groupTombstone(groupId)]
+      if (group === undefined) return NOTHING
+      const records = [...tombstones(group, () => true), ...ending(group)]
       return { records, answer: undefined }
     })
     this.#forgetIfEmpty(groupId)
+    this.consumers.forget(groupId)
     this.#options.listener.changed()
   }
 
@@ -371,44 +490,4 @@ export class GroupCoordinator {
       throw coordinatorError(toPartlogError(error))
     }
   }
-}
-
-function chunksOf(records: readonly JournalRecord[]): (readonly JournalRecord[])[] {
-  const count = Math.ceil(records.length / TOMBSTONES_MAX)
-  return Array.from({ length: count }, (_, index) =>
-    records.slice(index * TOMBSTONES_MAX, (index + 1) * TOMBSTONES_MAX),
-  )
-}
-
-function tombstones(
-  group: KeptGroup,
-  isOver: (offset: CommittedOffset) => boolean,
-): JournalRecord[] {
-  return [...group.offsets]
-    .filter(isOver)
-    .map(({ topic, partition }) => offsetTombstone(group.groupId, topic, partition))
-}
-
-function unknownMember(groupId: string, memberId: string): PartlogError {
-  return new PartlogError('UNKNOWN_MEMBER_ID', `group ${groupId} has no member "${memberId}"`)
-}
-
-function tooLong(offsets: readonly OffsetToCommit[]): Map<OffsetToCommit, PartlogError> {
-  const refused = new Map<OffsetToCommit, PartlogError>()
-  for (const offset of offsets) {
-    const size = Buffer.byteLength(offset.metadata)
-    if (size <= METADATA_MAX_BYTES) continue
-    const sentence = `commit metadata: ${size} bytes, at most ${METADATA_MAX_BYTES} are allowed`
-    refused.set(offset, new PartlogError('OFFSET_METADATA_TOO_LARGE', sentence))
-  }
-  return refused
-}
-
-/** The topics of members that are not consumers are unknown, so all offsets count as in use. */
-function checkOffsetsAreOfConsumers(membership: Membership | undefined): void {
-  if (membership === undefined || membership.state === 'Empty') return
-  const { groupId, protocolType, state, size } = membership
-  if (protocolType === CONSUMER_PROTOCOL) return
-  const sentence = `group ${groupId} of type "${protocolType}" is ${state}, with ${size} members`
-  throw new PartlogError('NON_EMPTY_GROUP', sentence)
 }

@@ -16,6 +16,10 @@ import {
   offsetCommitValue,
   type GroupMetadataValue,
 } from '../../protocol/messages/group-records.js'
+import {
+  readConsumerGroupRecord,
+  type ConsumerGroupRecord,
+} from '../consumer-groups/consumer-group-journal.js'
 import type { JournalRecord } from '../fold/journal.js'
 import { Member } from './member.js'
 import type { Membership } from './membership.js'
@@ -46,13 +50,23 @@ export type GroupRecord =
     }
   | { readonly kind: 'generation'; readonly groupId: string; readonly value: GroupMetadataValue }
   | { readonly kind: 'noGeneration'; readonly groupId: string }
+  | {
+      readonly kind: 'consumer'
+      readonly groupId: string
+      readonly record: ConsumerGroupRecord
+      readonly isTombstone: boolean
+    }
 
 /** Returns undefined for unknown kinds of records: other versions of Kafka have more. */
 export function readGroupRecord({ key, value }: JournalRecord): GroupRecord | undefined {
   const kind = kindOf(key)
   if (key === null || kind === undefined) return undefined
   if (kind <= OFFSET_COMMIT_KIND) return readOffset(key, value)
-  if (kind !== GROUP_METADATA_KIND) return undefined
+  if (kind !== GROUP_METADATA_KIND) {
+    const record = readConsumerGroupRecord(kind, { key, value })
+    if (record === undefined) return undefined
+    return { kind: 'consumer', groupId: record.groupId, record, isTombstone: value === null }
+  }
   const { group: groupId } = decodeVersioned(groupMetadataKey, key)
   if (value === null) return { kind: 'noGeneration', groupId }
   return { kind: 'generation', groupId, value: decodeVersioned(groupMetadataValue, value) }

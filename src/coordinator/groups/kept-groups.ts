@@ -8,9 +8,10 @@
 import type { EndMarker } from '../../model/batch/control.js'
 import { partitionKey } from '../../model/names.js'
 import type { GroupMetadataValue } from '../../protocol/messages/group-records.js'
+import { ConsumerGroup } from '../consumer-groups/consumer-group.js'
 import type { JournalRecord } from '../fold/journal.js'
 import type { Fold } from '../fold/state-machine.js'
-import { readGroupRecord, type CommittedOffset } from './group-journal.js'
+import { readGroupRecord, type CommittedOffset, type GroupRecord } from './group-journal.js'
 
 /** A committed offset, and which record of the log it came with. */
 interface KeptOffset {
@@ -23,11 +24,13 @@ interface PendingOffset extends KeptOffset {
   readonly groupId: string
 }
 
-/** One group: its last generation and its committed offsets. */
+/** One group: its committed offsets, and its members by one of the two protocols. */
 export class KeptGroup {
   readonly #offsets = new Map<string, KeptOffset>()
-  /** undefined when no member has ever joined. */
+  /** The last generation of the classic protocol; undefined when no member has ever joined. */
   generation: GroupMetadataValue | undefined
+  /** Its state by the consumer protocol; undefined when no member has ever joined by that. */
+  consumer: ConsumerGroup | undefined
 
   constructor(readonly groupId: string) {}
 
@@ -51,6 +54,8 @@ export class KeptGroup {
     this.#offsets.delete(partitionKey(topic, partition))
   }
 }
+
+type ConsumerChange = Extract<GroupRecord, { kind: 'consumer' }>
 
 export class KeptGroups implements Fold {
   readonly #groups = new Map<string, KeptGroup>()
@@ -81,6 +86,7 @@ export class KeptGroups implements Fold {
     if (record.end !== undefined) return this.#end(record.end)
     const change = readGroupRecord(record)
     if (change === undefined) return
+    if (change.kind === 'consumer') return this.#applyConsumer(change)
     this.#order++
     if (record.transaction !== undefined && change.kind === 'offset') {
       this.#ensure(change.groupId)
@@ -98,8 +104,22 @@ export class KeptGroups implements Fold {
     else if (change.kind === 'noOffset') group.drop(change.topic, change.partition)
     else group.generation = change.kind === 'generation' ? change.value : undefined
     // A group exists until its own tombstone, even without its last offset.
-    const isOver = change.kind === 'noGeneration' && group.offsetCount === 0
-    if (isOver) this.#groups.delete(change.groupId)
+    if (change.kind === 'noGeneration') this.#forgetIfOver(group)
+  }
+
+  #applyConsumer({ groupId, record, isTombstone }: ConsumerChange): void {
+    const group = isTombstone ? this.#groups.get(groupId) : this.#ensure(groupId)
+    if (group === undefined) return // a tombstone of a group that is not known
+    if (!isTombstone) group.consumer ??= new ConsumerGroup(groupId)
+    group.consumer?.apply(record)
+    if (record.kind !== 'group' || !isTombstone) return
+    group.consumer = undefined
+    this.#forgetIfOver(group)
+  }
+
+  #forgetIfOver({ groupId, offsetCount, generation, consumer }: KeptGroup): void {
+    const isKept = offsetCount > 0 || generation !== undefined || consumer !== undefined
+    if (!isKept) this.#groups.delete(groupId)
   }
 
   #end({ producerId, isCommit }: EndMarker): void {

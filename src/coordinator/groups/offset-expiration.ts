@@ -29,6 +29,17 @@ export function expirationOf(
   }
 }
 
+/** The same for a group with the consumer protocol, which reads these topics. */
+export function expirationOfTopics(
+  topics: ReadonlySet<string>,
+  { now, retentionMs }: ExpirationRules,
+): (offset: CommittedOffset) => boolean {
+  return ({ topic, committedAt, expiresAt }) => {
+    if (topics.has(topic)) return false
+    return expiresAt >= 0 ? now >= expiresAt : now - committedAt >= retentionMs
+  }
+}
+
 /** Since when an offset is unused; undefined when it is in use. */
 function unusedSinceIn(
   membership: Membership | undefined,

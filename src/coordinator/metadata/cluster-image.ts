@@ -86,6 +86,7 @@ export class ClusterImage implements Fold {
   readonly #topics = new Map<string, TopicImage>()
   readonly #namesById = new Map<string, string>()
   #removed = new RemovedTopics()
+  #topicsVersion = 0
   #nextProducerId = 0
   readonly #brokers = new Map<number, BrokerImage>()
   readonly #resources = new Map<string, ResourceImage>()
@@ -113,6 +114,7 @@ export class ClusterImage implements Fold {
     for (const [name, topic] of this.#topics) copy.#topics.set(name, topic)
     for (const [id, name] of this.#namesById) copy.#namesById.set(id, name)
     copy.#removed = this.#removed.copy()
+    copy.#topicsVersion = this.#topicsVersion
     for (const [id, broker] of this.#brokers) copy.#brokers.set(id, broker)
     for (const [key, resource] of this.#resources) copy.#resources.set(key, resource)
     for (const [key, quota] of this.#quotas) copy.#quotas.set(key, quota)
@@ -132,6 +134,11 @@ export class ClusterImage implements Fold {
   /** All topics, in the order of their creation. */
   get topics(): ReadonlyMap<string, TopicImage> {
     return this.#topics
+  }
+
+  /** Rises when a topic or a partition comes or goes. */
+  get topicsVersion(): number {
+    return this.#topicsVersion
   }
 
   /** All that have settings and are no topics. */
@@ -223,6 +230,7 @@ export class ClusterImage implements Fold {
     const topic = { name, topicId, isInternal, partitions: [], config: {}, wasCompacted: false }
     this.#topics.set(name, topic)
     this.#namesById.set(topicId, name)
+    this.#topicsVersion++
   }
 
   #setConfig(record: Extract<MetadataRecord, { kind: 'Config' }>): void {
@@ -255,6 +263,7 @@ export class ClusterImage implements Fold {
     const topic = this.topicById(topicId)
     if (topic !== undefined) this.#topics.delete(topic.name)
     this.#namesById.delete(topicId)
+    this.#topicsVersion++
     this.#removed.add(topicId, topic?.name ?? '')
   }
 
@@ -269,6 +278,7 @@ export class ClusterImage implements Fold {
     if (topic === undefined || after === undefined) return
     const partitions = [...topic.partitions]
     partitions[partition] = after
+    if (before === undefined) this.#topicsVersion++
     this.#topics.set(topic.name, { ...topic, partitions })
     this.#onChange(topic, before, after)
   }

@@ -326,7 +326,7 @@ async function play(seed: number): Promise<number> {
   for (let step = 0; step < 60; step++) {
     await act(all)
     const view = all.world.groups.groups[0]
-    if (view !== undefined) all.watch.sees(view.state)
+    if (view !== undefined) all.watch.sees(view.state as GroupState)
     const dynamic = view?.members.filter(({ groupInstanceId }) => groupInstanceId === null) ?? []
     // While it rebalances, and some are late, others may come for them.
     if (view?.state !== 'PreparingRebalance') expect(dynamic.length).toBeLessThanOrEqual(4)

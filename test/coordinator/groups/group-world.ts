@@ -5,7 +5,6 @@ import { VirtualClock } from '../../../src/base/virtual-clock.js'
 import {
   GroupCoordinator,
   type GroupCoordinatorSettings,
-  type OffsetToCommit,
 } from '../../../src/coordinator/groups/group-coordinator.js'
 import type { GroupView } from '../../../src/coordinator/groups/group-view.js'
 import {
@@ -14,6 +13,7 @@ import {
   type JoinRequest,
   type SyncAnswer,
 } from '../../../src/coordinator/groups/member.js'
+import type { OffsetToCommit } from '../../../src/coordinator/groups/offset-records.js'
 import type {
   RebalanceEvent,
   SharedGroupEvent,

@@ -85,6 +85,8 @@ describe('the places of every API', () => {
       'UpdateFeatures:  → error',
       'ListConfigResources:  → error',
       'DescribeTopicPartitions: topics[topic] → topics[error errorMessage topic] › partitions[error errorMessage partition]',
+      'ConsumerGroupHeartbeat:  → error',
+      'ConsumerGroupDescribe: groupIds[group] → groups[error errorMessage group]',
       'DescribeProducers: topics[topic] → topics[topic] › partitions[error errorMessage partition]',
       'DescribeTransactions:  → ',
       'ListTransactions:  → error',
