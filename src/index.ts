@@ -150,6 +150,7 @@ export type {
   PartitionDirectory,
   RecordRange,
   StoredTopicRecord,
+  UndecidedOffsets,
   UnreadBatches,
 } from './log/inspection/partition-directory.js'
 export type { Codec } from './model/batch/compression.js'

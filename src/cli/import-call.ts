@@ -12,7 +12,7 @@ import { TIME_UNITS, timeZoneOf, type TimeUnit } from '../events/text/time-text.
 import { isPartlogError } from '../model/errors.js'
 import { DIR_OPTION, JSON_OPTION } from './command-options.js'
 import { optionalValue, type OptionsOf, repeatable, toggle, valued } from './command.js'
-import { duration } from './duration.js'
+import { duration } from '../events/text/durations.js'
 import { UsageError } from './terminal/usage-error.js'
 
 const timeZone: OptionType<string> = {

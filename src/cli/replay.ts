@@ -1,101 +1,73 @@
-/* `partlog replay TOPIC`: writes the records of a topic in the order of their times. */
+/* `partlog replay TOPIC…`: writes the records of topics in the order of their times. */
 
 import { sleep } from '../base/clock.js'
-import { integer, oneOf, text } from '../base/options.js'
+import {
+  endsOf,
+  isRelative,
+  resolved,
+  takenForTime,
+  timeIfBeyond,
+  type GivenPlace,
+  type PlaceIn,
+} from '../events/replay/places.js'
+import { Pace } from '../events/replay/replay-pace.js'
+import type { RecordFilter } from '../events/replay/record-filter.js'
+import { chosenRecords, lastOf } from '../events/replay/replay-records.js'
 import type {
   PartitionDirectory,
+  RecordRange,
   StoredTopicRecord,
 } from '../log/inspection/partition-directory.js'
 import { isPartlogError, PartlogError } from '../model/errors.js'
-import { DIR_OPTION, JSON_OPTION } from './command-options.js'
-import {
-  command,
-  optionalValue,
-  type OptionsOf,
-  repeatable,
-  toggle,
-  valued,
-} from './command.js'
+import { command } from './command.js'
 import { arrivedTable } from './copy/arrived.js'
-import { byTime } from '../events/replay/merge.js'
 import type { OpenTarget } from './copy/open-target.js'
-import {
-  endsOf,
-  offsetOrTime,
-  placeInEach,
-  takenForTime,
-  timeIfBeyond,
-  type Place,
-  type PlaceIn,
-} from '../events/replay/places.js'
-import { openTarget, type Format } from './copy/replay-target.js'
+import { openTarget } from './copy/replay-target.js'
 import { sourceTopic, type SourceTopic } from './copy/source.js'
-import type { Placement } from './copy/topic-target.js'
-import { checkNoKafkaOptions, isKafkaAddress, KAFKA_OPTIONS } from './kafka-address.js'
+import { isKafkaAddress } from './kafka-address.js'
+import {
+  checkFitting,
+  filterOf,
+  formatOf,
+  REPLAY_OPTIONS,
+  type ReplayOptions,
+} from './replay-call.js'
 import { openKafkaTarget } from './replay-kafka.js'
-import { clock, closing } from './terminal/ending.js'
+import { clock, closing, endingSignal } from './terminal/ending.js'
 import type { Output } from './terminal/output.js'
 import { Progress } from './terminal/progress.js'
 import { grouped, secondsText } from './terminal/table.js'
 import { UsageError } from './terminal/usage-error.js'
-import { isFileName } from './terminal/user-files.js'
-
-const OPTIONS = {
-  dir: { ...DIR_OPTION, help: 'the folder of a cluster, or of a Kafka broker (default ./data)' },
-  from: optionalValue(placeInEach, 'OFFSET|TIME', 'the first offset, or the earliest time'),
-  until: optionalValue(offsetOrTime, 'OFFSET|TIME', 'where to stop (exclusive)'),
-  partition: repeatable(integer(0, 99_999), 'N', 'only this partition; may be given several times'),
-  'skip-missing': toggle('skip records that are lost, damaged or not readable, and report them'),
-  speed: valued(
-    oneOf('1x', '10x', 'max'),
-    'max',
-    'SPEED',
-    '1x: the pace of the record times; 10x: ten times faster; max: no pauses (default)',
-  ),
-  format: valued(
-    oneOf<Format>('records', 'values'),
-    'records',
-    'FORMAT',
-    'records: whole records as JSON (default); values: each value as a line',
-  ),
-  to: optionalValue(
-    text,
-    'FILE|TOPIC',
-    'a file (if it has a / or ends in .jsonl, .txt …), a topic, or kafka://host:port/topic',
-  ),
-  partitions: optionalValue(
-    oneOf<Placement>('keep', 'by-key'),
-    'WHICH',
-    'with --to TOPIC: by-key (default), or keep (default for kafka:// with as many partitions)',
-  ),
-  ...KAFKA_OPTIONS,
-  json: JSON_OPTION,
-}
-
-type ReplayOptions = OptionsOf<typeof OPTIONS>
 
 export const replayCommand = command({
   name: 'replay',
-  summary: 'Writes the records of a topic to standard output, a file, a topic or a Kafka cluster.',
-  args: ['TOPIC'],
-  options: OPTIONS,
+  summary: 'Writes the records of topics to standard output, a file, a topic or a Kafka cluster.',
+  args: ['TOPIC', '[TOPIC…]'],
+  options: REPLAY_OPTIONS,
   examples: [
     'partlog replay orders --from 2016-03-01T00:00:00Z --until 2016-04-01T00:00:00Z > march.jsonl',
+    'partlog replay orders --from -1h --where "total > 100 and status = \'paid\'" --format values',
+    "partlog replay orders --last 10 --format '%T %k %s\\n'",
+    'partlog replay orders payments --follow --grep /error/i --format json',
+    'partlog replay orders --speed 10x --max-gap 5s',
     'partlog replay orders --to orders-copy',
     'partlog replay orders --to kafka://kafka-1:9092,kafka-2:9092/orders',
     'partlog replay my-topic --dir /var/lib/kafka/data --format values',
   ],
   run: async ({ args, options, output, given }) => {
-    const topic = args[0] as string
-    checkTarget(topic, options, given)
-    const source = await sourceTopic(options.dir, topic, options.partition)
-    checkExists(topic, options, source)
+    checkFitting(args, options, given)
+    const filter = filterOf(options)
+    const format = formatOf(options, args.length > 1)
+    const source = await sourceOf(args, options)
     const range = await rangeOf(options, source, output)
-    const opened = await open({ ...options, ...range, topic }, source, output)
+    const topic = args[0] as string
+    const wanted = { ...options, ...range, topic, format }
+    const opened = await open(wanted, source, output)
     return await closing(opened, async () => {
-      const what = { ...options, topic, partitions: source.partitions, opened, output }
+      const { partitions } = source
+      const what = { ...options, topics: args, filter, partitions, opened, output }
       try {
-        const done = await replay(source.partitions, { ...options, ...range }, opened, output)
+        const done = await replay({ ...options, ...range, filter, partitions }, opened, output)
         if (!output.isClosed) await printSummary(what, done)
         if (done.isWhole || opened.rest === undefined) return 0
         output.note(`partlog: not finished: continue with ${opened.rest()}`)
@@ -109,7 +81,8 @@ export const replayCommand = command({
   },
 })
 
-type Wanted = ReplayOptions & Range & { readonly topic: string }
+type Wanted = Omit<ReplayOptions, 'format' | 'from' | 'until'> &
+  Range & { readonly topic: string; readonly format: ReturnType<typeof formatOf> }
 
 async function open(wanted: Wanted, source: SourceTopic, output: Output): Promise<OpenTarget> {
   const { to } = wanted
@@ -117,32 +90,24 @@ async function open(wanted: Wanted, source: SourceTopic, output: Output): Promis
   return await openTarget(wanted, source, output)
 }
 
-// ── the call ─────────────────────────────────────────────────────────────────────────────
+// ── the source ───────────────────────────────────────────────────────────────────────────
 
-/** Refuses options that would change nothing. */
-function checkTarget(
-  topic: string,
-  options: ReplayOptions,
-  given: ReadonlySet<keyof ReplayOptions>,
-): void {
-  const { to } = options
-  if (to === topic) {
-    throw new UsageError(`partlog replay: --to: expected another topic, got ${topic}`)
+async function sourceOf(topics: readonly string[], options: ReplayOptions): Promise<SourceTopic> {
+  const wanted = options.partition.flat()
+  const partitions: PartitionDirectory[] = []
+  let first: SourceTopic | undefined
+  for (const topic of new Set(topics)) {
+    const source = await sourceTopic(options.dir, topic, wanted)
+    checkExists(topic, { wanted, from: options.from }, source)
+    first ??= source
+    partitions.push(...source.partitions)
   }
-  if (!isKafkaAddress(to)) checkNoKafkaOptions('replay', options)
-  const isTopic = to !== undefined && (isKafkaAddress(to) || !isFileName(to))
-  if (!isTopic && given.has('partitions')) {
-    throw new UsageError('partlog replay: --partitions: only with --to TOPIC')
-  }
-  if (isTopic && given.has('format')) {
-    const why = 'not with --to TOPIC, which copies whole records'
-    throw new UsageError(`partlog replay: --format: ${why}`)
-  }
+  return { ...(first as SourceTopic), partitions }
 }
 
 function checkExists(
   topic: string,
-  { partition: wanted, from }: ReplayOptions,
+  { wanted, from }: { readonly wanted: readonly number[]; readonly from: GivenPlace | undefined },
   { partitions, all }: SourceTopic,
 ): void {
   const found = new Set(partitions.map(({ partition }) => partition))
@@ -161,9 +126,11 @@ function checkExists(
   )
 }
 
+// ── the range ────────────────────────────────────────────────────────────────────────────
+
 interface Range {
   readonly from: PlaceIn | undefined
-  readonly until: Place | undefined
+  readonly until: PlaceIn | undefined
 }
 
 /** The range to read. Tells the user if a number is taken for a time, or lies outside the logs. */
@@ -172,21 +139,27 @@ async function rangeOf(
   { partitions }: SourceTopic,
   output: Output,
 ): Promise<Range> {
-  const isPlain = typeof from === 'number'
-  if (!isPlain && typeof until !== 'number') return { from, until }
+  const isByEnd = [from, until].some(each => isRelative(each) && 'beforeEnd' in each)
+  if (isByEnd && new Set(partitions.map(({ topic }) => topic)).size > 1) {
+    throw new UsageError('partlog replay: --from: expected one topic with end-N')
+  }
+  const now = clock.now()
+  const begin = isRelative(from) ? await resolved(from, partitions, now) : from
+  const end = isRelative(until) ? await resolved(until, partitions, now) : until
+  if (typeof from !== 'number' && typeof until !== 'number') return { from: begin, until: end }
   const ends = await endsOf(partitions)
-  const begin = isPlain ? understood('from', from, ends, output) : from
-  const end = understood('until', until, ends, output)
-  if (typeof begin === 'number') noteOutside(begin, partitions, ends, output)
-  return { from: begin, until: end }
+  const understoodFrom = typeof from === 'number' ? understood('from', begin, ends, output) : begin
+  const understoodUntil = typeof until === 'number' ? understood('until', end, ends, output) : end
+  if (typeof understoodFrom === 'number') noteOutside(understoodFrom, partitions, ends, output)
+  return { from: understoodFrom, until: understoodUntil }
 }
 
 function understood(
   option: string,
-  place: Place | undefined,
+  place: PlaceIn | undefined,
   ends: readonly number[],
   output: Output,
-): Place | undefined {
+): PlaceIn | undefined {
   const time = timeIfBeyond(place, ends)
   if (time !== undefined) output.note(takenForTime(option, time))
   return time ?? place
@@ -212,36 +185,52 @@ function noteOutside(
 
 // ── the work ─────────────────────────────────────────────────────────────────────────────
 
-interface Work extends Range {
-  readonly speed: string
-  readonly 'skip-missing': boolean
+interface Work extends Omit<ReplayOptions, 'from' | 'until' | 'partitions'>, Range {
+  readonly filter: RecordFilter
+  readonly partitions: readonly PartitionDirectory[]
+}
+
+/** The bar is drawn again after so many records. */
+const SHOWN_EVERY = 1024
+
+interface Done {
+  readonly records: number
+  readonly ms: number
+  readonly isWhole: boolean
 }
 
 async function replay(
-  partitions: readonly PartitionDirectory[],
   work: Work,
-  { target, ending }: OpenTarget,
+  { target, ending: ofTarget }: OpenTarget,
   output: Output,
-): Promise<{ records: number; ms: number; isWhole: boolean }> {
+): Promise<Done> {
   const started = clock.monotonicMs()
   const progress = new Progress(output, clock, 'replaying')
-  const waitMs = paceOf(work.speed)
+  const factor = work.speed === Infinity ? undefined : work.speed
+  const pace = new Pace(clock, { factor, maxGapMs: work['max-gap'] })
+  const ending = ofTarget ?? (work.follow ? endingSignal(output) : undefined)
   const isOver = (): boolean => target.isClosed || ending?.aborted === true
   let isWhole = true
   let records = 0
+  let shown = 0
+  const source = await recordsFor(work, ending)
   try {
-    const source = byTime(partitions.map(each => recordsOf(each, work)))
-    for (let record = await next(source); record !== undefined; record = await next(source)) {
-      if (waitMs(record.timestamp) > 1) {
-        await target.flush() // records that are due do not wait for later ones
-        // Computed again: the flush took time, and may have shown that the reader is gone.
-        const restMs = isOver() ? 0 : waitMs(record.timestamp)
-        await sleep(clock, restMs, ending).catch(() => undefined)
-      }
+    for (let chunk = await next(source); chunk !== undefined; chunk = await next(source)) {
       isWhole = !isOver()
       if (!isWhole) break
-      await target.write(record)
-      if (++records % 1024 === 0) progress.show(records, undefined, `${grouped(records)} records`)
+      if (pace.isPaced) {
+        const written = await writePaced(chunk, { pace, target, ending, isOver })
+        records += written
+        isWhole = written === chunk.length
+      } else {
+        await target.writeAll(chunk)
+        records += chunk.length
+      }
+      if (!isWhole) break
+      if (work.follow) await target.flush()
+      if (records - shown < SHOWN_EVERY) continue
+      shown = records
+      progress.show(records, undefined, `${grouped(records)} records`)
     }
     await source.return() // it may have more records
     await target.end()
@@ -251,25 +240,66 @@ async function replay(
   } finally {
     progress.end()
   }
-  return { records, ms: clock.monotonicMs() - started, isWhole }
+  // A replay that follows is whole whenever it ends.
+  const isFollowed = work.follow && !target.isClosed && ofTarget === undefined
+  return { records, ms: clock.monotonicMs() - started, isWhole: isWhole || isFollowed }
 }
 
-function recordsOf(partition: PartitionDirectory, work: Work) {
-  const from = work.from instanceof Map ? work.from.get(partition.partition) : work.from
-  const range = {
-    ...(from === undefined ? {} : { from: from as Place }),
-    ...(work.until === undefined ? {} : { until: work.until }),
+async function recordsFor(work: Work, signal: AbortSignal | undefined) {
+  const { partitions, filter, last, limit, follow } = work
+  const all = { rangeOf: (each: PartitionDirectory) => rangeIn(each, work), filter, clock }
+  if (last === undefined) return chosenRecords(partitions, { ...all, limit, follow, signal })
+  const { skip, from } = await lastOf(partitions, last, all)
+  const rangeOf = (each: PartitionDirectory): RecordRange => ({
+    ...rangeIn(each, work),
+    from: from.get(each),
+  })
+  return chosenRecords(partitions, { ...all, rangeOf, skip, limit: limit ?? last, signal })
+}
+
+function rangeIn({ partition }: PartitionDirectory, work: Work): RecordRange {
+  const at = (place: PlaceIn | undefined) => (place instanceof Map ? place.get(partition) : place)
+  return {
+    from: at(work.from) as number | Date | undefined,
+    until: at(work.until) as number | Date | undefined,
     skipMissing: work['skip-missing'],
+    isolationLevel: work.isolation,
   }
-  return partition.records(range)
 }
 
-/** The next record. If one is missing, the export ends with an error that names --skip-missing. */
-async function next(
-  source: AsyncGenerator<StoredTopicRecord, void>,
-): Promise<StoredTopicRecord | undefined> {
+interface PacedWork {
+  readonly pace: Pace
+  readonly target: OpenTarget['target']
+  readonly ending: AbortSignal | undefined
+  readonly isOver: () => boolean
+}
+
+/** Writes each record when it is due; resolves with how many were written. */
+async function writePaced(
+  records: readonly StoredTopicRecord[],
+  { pace, target, ending, isOver }: PacedWork,
+): Promise<number> {
+  let written = 0
+  for (const record of records) {
+    if (pace.next(record.timestamp) > 1) {
+      await target.flush() // records that are due do not wait for later ones
+      // Asked again: the flush took time, and may have shown that the reader is gone.
+      if (!isOver()) await sleep(clock, pace.restMs, ending).catch(() => undefined)
+    }
+    if (isOver()) break
+    await target.write(record)
+    written++
+  }
+  return written
+}
+
+type Records = Awaited<ReturnType<typeof recordsFor>>
+
+/** The next records. If one is missing, the export ends with an error that names --skip-missing. */
+async function next(source: Records): Promise<readonly StoredTopicRecord[] | undefined> {
   try {
-    return (await source.next()).value as StoredTopicRecord | undefined
+    const { value, done } = await source.next()
+    return done === true ? undefined : value
   } catch (error) {
     if (!isPartlogError(error)) throw error
     const sentence = `${error.sentence}; --skip-missing continues after it`
@@ -277,39 +307,33 @@ async function next(
   }
 }
 
-/** Returns a function: the milliseconds until a record of this time is due. */
-function paceOf(speed: string): (timestamp: number) => number {
-  if (speed === 'max') return () => 0
-  const factor = Number.parseInt(speed, 10)
-  const started = clock.monotonicMs()
-  let first: number | undefined
-  return timestamp => {
-    if (timestamp < 0) return 0
-    first ??= timestamp
-    return (timestamp - first) / factor - (clock.monotonicMs() - started)
-  }
-}
-
 // ── the summary ──────────────────────────────────────────────────────────────────────────
 
 interface Summary {
-  readonly topic: string
+  readonly topics: readonly string[]
   readonly to: string | undefined
   readonly json: boolean
+  readonly filter: RecordFilter
   readonly partitions: readonly PartitionDirectory[]
   readonly opened: OpenTarget
   readonly output: Output
 }
 
-async function printSummary(what: Summary, { records, ms }: { records: number; ms: number }) {
-  const { topic, to, json, partitions, opened, output } = what
+async function printSummary(what: Summary, { records, ms }: Done): Promise<void> {
+  const { topics, to, json, partitions, opened, output, filter } = what
+  const topic = topics.join(', ')
   const unread = partitions.flatMap(each => each.unread)
   const missing = partitions.flatMap(missingIn)
   noteLeftOut(partitions, output)
+  if (filter.tooSlow > 0) {
+    output.note(`partlog: ${filter.tooSlow} values take longer than a second to match: left out`)
+  }
   for (const remark of opened.remarks?.() ?? []) output.note(`partlog: ${remark}`)
   if (!json) await printArrived(what)
   const arrived = isKafkaAddress(to) ? { partitions: opened.arrived?.() ?? [] } : {}
-  const summary = { topic, records, seconds: ms / 1000, unread, missing, ...arrived }
+  const aborted = partitions.reduce((sum, each) => sum + each.aborted, 0)
+  const left = aborted === 0 ? {} : { aborted }
+  const summary = { topic, records, seconds: ms / 1000, unread, missing, ...left, ...arrived }
   // If the records go to standard output, the summary goes to standard error.
   if (json && to !== undefined) await output.json(summary)
   else if (json) output.note(JSON.stringify(summary))
@@ -333,6 +357,7 @@ function noteLeftOut(partitions: readonly PartitionDirectory[], output: Output):
       const which = until - from === 1 ? `offset ${from}` : `offsets ${from} to ${until - 1}`
       output.note(`${name}: ${which} left out, ${file} at position ${position}: ${reason}`)
     }
+    noteTransactions(name, each, output)
     const { tornTail: tail } = each
     if (tail === undefined) continue
     output.note(
@@ -342,10 +367,27 @@ function noteLeftOut(partitions: readonly PartitionDirectory[], output: Output):
   }
 }
 
+function noteTransactions(
+  name: string,
+  { aborted, undecided }: PartitionDirectory,
+  output: Output,
+): void {
+  const hint = '--isolation read_uncommitted reads them'
+  if (aborted > 0) {
+    output.note(`${name}: ${aborted} records of aborted transactions left out; ${hint}`)
+  }
+  if (undecided === undefined) return
+  const { from, until } = undecided
+  output.note(
+    `${name}: offsets ${from} to ${until - 1} left out, from the first record of an open ` +
+      `transaction on; ${hint}`,
+  )
+}
+
 /** Prints which offsets of each partition were copied, also after an error. */
-async function printArrived({ topic, to, json, opened, output }: Summary): Promise<void> {
+async function printArrived({ topics, to, json, opened, output }: Summary): Promise<void> {
   const arrived = isKafkaAddress(to) ? opened.arrived?.() : undefined
   if (arrived === undefined) return
-  if (json) await output.json({ topic, partitions: arrived })
+  if (json) await output.json({ topic: topics[0], partitions: arrived })
   else await output.line(arrivedTable(arrived))
 }

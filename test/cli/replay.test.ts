@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
-import { expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { parseCall } from '../../src/cli/command.js'
 import { replayCommand } from '../../src/cli/replay.js'
 import { Output } from '../../src/cli/terminal/output.js'
@@ -76,6 +76,65 @@ it('a replay paces records by the time since its start, so delays do not add up'
   const { seconds } = JSON.parse(stderr) as { seconds: number }
   expect(seconds).toBeGreaterThan(0.18)
   expect(seconds).toBeLessThan(1) // from record to record it would be 2.1
+})
+
+describe('which records', () => {
+  const texts = async (dir: string, ...words: readonly string[]): Promise<string> =>
+    (await replay([...words, '--dir', dir, '--format', '%k'])).stdout
+  const folder = () =>
+    folderWith(
+      Array.from({ length: 6 }, (_, n) => ({
+        ...{ key: 'abcdef'[n] as string, partition: n % 2, timestamp: 1_000 + n },
+        ...{ value: JSON.stringify({ n }), headers: { even: String(n % 2 === 0) } },
+      })),
+    )
+
+  it.each([
+    [['--last', '2'], 'ef'],
+    [['--last', '2', '--where', 'n < 4'], 'cd'],
+    [['--last', '100'], 'abcdef'],
+    [['--limit', '4'], 'abcd'],
+    [['--limit', '0'], ''],
+    [['--key', 'b', '--key', 'e'], 'be'],
+    [['--where', "headers.even = 'true' and n > 0"], 'ce'],
+    [['--grep', '"n":[45]'], 'ef'],
+    [['--partition', '0,1', '--limit', '1'], 'a'],
+    [['--from', 'end-1'], 'ef'],
+    [['--until', 'end-1'], 'abcd'],
+    [['--from', '-1h'], ''],
+    [['--from', '0:2,1:1'], 'def'],
+    [['--speed', '1000x', '--max-gap', '1ms', '--limit', '2'], 'ab'],
+  ])('%j: %s', async (words, expected) => {
+    expect(await texts(await folder(), 'orders', ...words)).toBe(expected)
+  })
+
+  it('several topics are merged by time, and lines name their topics', async () => {
+    const dir = await folder()
+    const cluster = await Cluster.open({ dir })
+    await cluster.producer().send({
+      topic: 'roomy',
+      messages: [{ key: 'X', value: 'v', timestamp: 1_003, partition: 1 }],
+    })
+    await cluster.close()
+    expect(await texts(dir, 'orders', 'roomy')).toBe('abcdXef')
+    const { stdout } = await replay(['orders', 'roomy', '--dir', dir, '--key', 'X'])
+    expect(JSON.parse(stdout)).toMatchObject({ topic: 'roomy', key: 'X' })
+  })
+
+  it('aborted records are left out, and the replay says so', async () => {
+    const dir = await folderWith([{ key: 'a', value: 'v', partition: 0 }])
+    const cluster = await Cluster.open({ dir })
+    const producer = cluster.producer({ transactionalId: 'x' })
+    await producer.init()
+    await producer.begin()
+    await producer.send({ topic: 'orders', messages: [{ key: 'b', value: 'v', partition: 0 }] })
+    await producer.abort()
+    await cluster.close()
+    const committed = await replay(['orders', '--dir', dir, '--format', '%k'])
+    expect(committed.stdout).toBe('a')
+    expect(committed.stderr).toContain('orders-0: 1 records of aborted transactions left out; --iso')
+    expect(await texts(dir, 'orders', '--isolation', 'read_uncommitted')).toBe('ab')
+  })
 })
 
 it('a replay writes records without a time at once, and paces from the first time', async () => {

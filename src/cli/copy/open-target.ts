@@ -6,6 +6,8 @@ import type { Arrived } from './arrived.js'
 /** Where replayed records go. */
 export interface Target {
   write(record: StoredTopicRecord): Promise<void>
+  /** Writes records, or the first of them if the reader goes away. */
+  writeAll(records: readonly StoredTopicRecord[]): Promise<void>
   /** Writes what is buffered. */
   flush(): Promise<void>
   end(): Promise<void>

@@ -1,33 +1,29 @@
 /* The targets of `partlog replay` on this machine: standard output, a file, another topic. */
 
-import { LINE_FEED, CARRIAGE_RETURN } from '../../events/text/byte-names.js'
 import type { StoredTopicRecord } from '../../log/inspection/partition-directory.js'
 import type { Output } from '../terminal/output.js'
 import { isFileName, openSink } from '../terminal/user-files.js'
 import { carriedSettings, ensureCarried, IMPORTED } from '../../events/import/carried-topic.js'
 import type { OpenTarget, Target } from './open-target.js'
-import type { Place, PlaceIn } from '../../events/replay/places.js'
-import { recordLine } from '../../events/formats/record-lines.js'
+import type { PlaceIn } from '../../events/replay/places.js'
+import type { RecordFormat } from '../../events/replay/record-format.js'
 import { settingsOf, type SourceTopic } from './source.js'
 import { topicTarget, type Placement } from './topic-target.js'
 import { openToWrite } from './waits.js'
-
-export type Format = 'records' | 'values'
 
 export interface TargetOptions {
   readonly dir: string
   /** The source topic. */
   readonly topic: string
   readonly to: string | undefined
-  readonly format: Format
+  readonly format: RecordFormat
   readonly partitions: Placement | undefined
   readonly from: PlaceIn | undefined
-  readonly until: Place | undefined
+  readonly until: PlaceIn | undefined
 }
 
 /** Lines are buffered up to this size before they are written. */
 const CHUNK_BYTES = 64 * 1024
-const NEWLINE = Buffer.of(LINE_FEED)
 
 const nothing = async (): Promise<void> => undefined
 
@@ -40,12 +36,13 @@ export async function openTarget(
   if (to === undefined) {
     const isClosed = (): boolean => output.isClosed
     const write = (data: Buffer): Promise<void> => output.write(data)
-    return linesInto(format, { write, end: nothing, isClosed })
+    return linesInto(format, { write, end: nothing, isClosed }, output)
   }
   if (isFileName(to)) {
     const sink = openSink(to)
     const end = (): Promise<void> => sink.end()
-    return linesInto(format, { write: data => sink.write(data), end, isClosed: () => false })
+    const lines = { write: (data: Buffer) => sink.write(data), end, isClosed: () => false }
+    return linesInto(format, lines, output)
   }
   return await openTopic({ ...options, to }, source, output)
 }
@@ -77,54 +74,55 @@ interface LineSink {
   readonly isClosed: () => boolean
 }
 
-function linesInto(format: Format, sink: LineSink): OpenTarget {
-  const ambiguous = new AmbiguousLines()
-  const lineOf = (record: StoredTopicRecord): Buffer => {
-    if (format === 'records') return Buffer.from(`${recordLine(record)}\n`)
-    ambiguous.note(record)
-    return Buffer.concat([record.value ?? NEWLINE.subarray(0, 0), NEWLINE])
+function linesInto(format: RecordFormat, sink: LineSink, output: Output): OpenTarget {
+  if (!format.isLossless) {
+    output.note(
+      'partlog: this format does not keep everything of every record; --format records does',
+    )
   }
-  return { target: lineTarget(lineOf, sink), close: sink.end, remarks: () => ambiguous.remarks() }
+  return { target: lineTarget(format, sink), close: sink.end, remarks: () => format.remarks() }
 }
 
-/** Counts the values that cannot be read back from lines of text. */
-class AmbiguousLines {
-  #tombstones = 0
-  #broken = 0
-
-  note({ value }: StoredTopicRecord): void {
-    if (value === null) this.#tombstones++
-    else if (value.includes(LINE_FEED) || value.at(-1) === CARRIAGE_RETURN) this.#broken++
+function lineTarget({ head, write: textOf }: RecordFormat, sink: LineSink): Target {
+  let texts: string[] = head === '' ? [] : [head]
+  let chunks: Buffer[] = []
+  let size = head.length
+  const join = (): void => {
+    if (texts.length > 0) chunks.push(Buffer.from(texts.join('')))
+    texts = []
   }
-
-  remarks(): string[] {
-    const kinds = [
-      ...(this.#broken === 0 ? [] : [`${this.#broken} values hold line breaks`]),
-      ...(this.#tombstones === 0 ? [] : [`${this.#tombstones} are null (an empty line each)`]),
-    ]
-    if (kinds.length === 0) return []
-    return [`${kinds.join(', ')}: lines cannot represent them exactly; --format records can`]
-  }
-}
-
-function lineTarget(lineOf: (record: StoredTopicRecord) => Buffer, sink: LineSink): Target {
-  let chunk: Buffer[] = []
-  let bytes = 0
   const flush = async (): Promise<void> => {
-    const data = Buffer.concat(chunk)
-    chunk = []
-    bytes = 0
+    join()
+    const data = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)
+    chunks = []
+    size = 0
     if (data.length > 0) await sink.write(data)
+  }
+  const take = (record: StoredTopicRecord): void => {
+    const text = textOf(record)
+    size += text.length
+    if (typeof text === 'string') {
+      texts.push(text)
+      return
+    }
+    join()
+    chunks.push(text)
   }
   return {
     get isClosed() {
       return sink.isClosed()
     },
     async write(record) {
-      const line = lineOf(record)
-      chunk.push(line)
-      bytes += line.length
-      if (bytes >= CHUNK_BYTES) await flush()
+      take(record)
+      if (size >= CHUNK_BYTES) await flush()
+    },
+    async writeAll(records) {
+      for (const record of records) {
+        take(record)
+        if (size < CHUNK_BYTES) continue
+        await flush()
+        if (sink.isClosed()) return
+      }
     },
     flush,
     async end() {

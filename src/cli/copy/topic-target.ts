@@ -11,7 +11,7 @@ import { UsageError } from '../terminal/usage-error.js'
 import { arrivedOf } from './arrived.js'
 import { Lanes, ROUND_PRODUCER } from './lanes.js'
 import type { OpenTarget } from './open-target.js'
-import { placeText, type Place, type PlaceIn } from '../../events/replay/places.js'
+import { placeText, type PlaceIn } from '../../events/replay/places.js'
 import type { SourceTopic } from './source.js'
 
 /** Do records keep their partitions, or do their keys choose new ones? */
@@ -26,7 +26,7 @@ export interface TopicTargetOptions {
   /** Tell the user if records keep their partitions? */
   readonly notesKeep: boolean
   readonly from: PlaceIn | undefined
-  readonly until: Place | undefined
+  readonly until: PlaceIn | undefined
   readonly producer: ProducerOptions
 }
 
@@ -55,6 +55,9 @@ export function topicTarget(
     target: {
       isClosed: false,
       write: record => lanes.write(record),
+      async writeAll(records) {
+        for (const record of records) await lanes.write(record)
+      },
       flush: () => lanes.flush(),
       end: () => lanes.settle(),
     },

@@ -1,43 +1,75 @@
 /* Merges several streams of records by time; the order within each stream is kept. */
 
-import type { StoredTopicRecord } from '../../log/inspection/partition-directory.js'
-
-type Source = AsyncGenerator<StoredTopicRecord, void>
-
-interface Head {
-  readonly source: Source
-  record: StoredTopicRecord
+/** What the merge looks at. */
+export interface Timed {
+  readonly partition: number
+  readonly timestamp: number
 }
 
-/** Yields the earliest of the streams' next records; of equal times the lowest partition first. */
-export async function* byTime(sources: readonly Source[]): Source {
-  const heads: Head[] = []
+/** Records of one log in its order, some at a time. */
+export type RecordStream<T extends Timed> = AsyncGenerator<readonly T[], void>
+
+interface Head<T extends Timed> {
+  readonly stream: RecordStream<T>
+  records: readonly T[]
+  at: number
+}
+
+const CHUNK_RECORDS = 1024
+
+/**
+ * Yields the earliest of the streams' next records; of equal times the lowest partition first. A
+ * single stream is passed on as it is.
+ */
+export async function* mergedByTime<T extends Timed>(
+  streams: readonly RecordStream<T>[],
+): RecordStream<T> {
+  const heads: Head<T>[] = []
   try {
-    for (const source of sources) {
-      const { value, done } = await source.next()
-      if (done !== true) heads.push({ source, record: value })
+    if (streams.length === 1) {
+      yield* streams[0] as RecordStream<T>
+      return
+    }
+    for (const stream of streams) {
+      const head = { stream, records: [], at: 0 }
+      if (await refill(head)) heads.push(head)
     }
     while (heads.length > 0) {
-      const index = earliest(heads)
-      const head = heads[index] as Head
-      yield head.record
-      const { value, done } = await head.source.next()
-      if (done === true) heads.splice(index, 1)
-      else head.record = value
+      const { chunk, empty } = taken(heads)
+      yield chunk
+      if (empty !== undefined && !(await refill(empty))) heads.splice(heads.indexOf(empty), 1)
     }
   } finally {
-    for (const source of sources) await source.return()
+    for (const stream of streams) await stream.return()
   }
 }
 
-function earliest(heads: readonly Head[]): number {
-  let best = 0
-  for (let index = 1; index < heads.length; index++) {
-    if (isBefore((heads[index] as Head).record, (heads[best] as Head).record)) best = index
+async function refill<T extends Timed>(head: Head<T>): Promise<boolean> {
+  for (;;) {
+    const { value, done } = await head.stream.next()
+    if (done === true) return false
+    if (value.length === 0) continue
+    head.records = value
+    head.at = 0
+    return true
   }
-  return best
 }
 
-function isBefore(a: StoredTopicRecord, b: StoredTopicRecord): boolean {
+/** The next records, up to the moment when a stream has to be asked for more. */
+function taken<T extends Timed>(heads: readonly Head<T>[]): { chunk: T[]; empty?: Head<T> } {
+  const chunk: T[] = []
+  while (chunk.length < CHUNK_RECORDS) {
+    let best = heads[0] as Head<T>
+    for (let index = 1; index < heads.length; index++) {
+      const head = heads[index] as Head<T>
+      if (isBefore(head.records[head.at] as T, best.records[best.at] as T)) best = head
+    }
+    chunk.push(best.records[best.at++] as T)
+    if (best.at === best.records.length) return { chunk, empty: best }
+  }
+  return { chunk }
+}
+
+function isBefore(a: Timed, b: Timed): boolean {
   return a.timestamp < b.timestamp || (a.timestamp === b.timestamp && a.partition < b.partition)
 }

@@ -75,7 +75,8 @@ function timeIn(text: string, rules: TimeRules): TimeRead {
 
 // ── numbers ──────────────────────────────────────────────────────────────────────────────
 
-const NUMBER = /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/
+/** A number as JSON and CSV write it. */
+export const NUMBER = /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/
 
 function timeFromNumber(text: string, { unit }: TimeRules): TimeRead {
   const plain = unit === undefined && text.length <= 15 ? Number(text) : NaN

@@ -9,6 +9,7 @@ import { PartlogError, toPartlogError } from '../../model/errors.js'
 import type { TopicPartition } from '../../model/names.js'
 import type { Offset } from '../../model/units.js'
 import { segmentFile } from '../format/files.js'
+import { DecidedTransactions } from './decided-transactions.js'
 import { BatchWalk, type MissingOffsets, type TornTail } from './batch-walk.js'
 import { segmentsOf, type KnownBounds } from './known-bounds.js'
 
@@ -40,6 +41,13 @@ export interface UnreadBatches {
   readonly records: number
 }
 
+/** Offsets that are not read, because a transaction that begins there is open. */
+export interface UndecidedOffsets {
+  readonly from: number
+  /** Exclusive: the end of the log. */
+  readonly until: number
+}
+
 /** Which records of a partition to read. */
 export interface RecordRange {
   /** Only records from this offset on, or not older than this time. Default: all. */
@@ -54,6 +62,12 @@ export interface RecordRange {
    * Default false.
    */
   readonly skipMissing?: boolean | undefined
+  /**
+   * 'read_committed' leaves out the records of aborted transactions and ends before the first
+   * record of one that is open, as Kafka's consumers do; `undecided` and `aborted` of the partition
+   * then say what was left out. Default: 'read_uncommitted'.
+   */
+  readonly isolationLevel?: 'read_uncommitted' | 'read_committed' | undefined
 }
 
 export interface PartitionFacts extends TopicPartition {
@@ -80,14 +94,21 @@ export interface PartitionDirectory {
    * write that a crash cut short, or that is not finished. They are not a record.
    */
   readonly tornTail: TornTail | undefined
+  /** How many records of aborted transactions the last reading has left out so far. */
+  readonly aborted: number
+  /** Where the last reading has ended before a transaction that is open; undefined: nowhere. */
+  readonly undecided: UndecidedOffsets | undefined
   /**
-   * The records in order, including those of aborted transactions. Accounts for every offset from
+   * The records in order; those of aborted transactions, too, unless `isolationLevel` says
+   * otherwise. Accounts for every offset from
    * the first one to the end of the log: fails at an offset that cannot be read, with CORRUPT_LOG
    * (bytes are not what was written, a file is missing or exists twice, the log ends before an
    * offset that the checkpoints name) or UNSUPPORTED_COMPRESSION_TYPE. Offsets that compaction has
    * removed are not missing, and a torn tail is the end.
    */
   records(range?: RecordRange): AsyncGenerator<StoredTopicRecord, void>
+  /** The same, some at a time: faster for many records. */
+  recordBatches(range?: RecordRange): AsyncGenerator<readonly StoredTopicRecord[], void>
   /**
    * The offset after the last record in the files. Reads the last segment. Fails with CORRUPT_LOG
    * if that is damaged.
@@ -107,6 +128,8 @@ export class PartitionFolder implements PartitionDirectory {
   readonly #unread = new Map<Codec | 'unknown', { batches: number; records: number }>()
   #missing: MissingOffsets[] = []
   #tornTail: TornTail | undefined
+  #aborted = 0
+  #undecided: UndecidedOffsets | undefined
 
   constructor(disk: Disk, folder: string, facts: PartitionFacts) {
     this.#disk = disk
@@ -138,17 +161,60 @@ export class PartitionFolder implements PartitionDirectory {
     return this.#tornTail
   }
 
+  get aborted(): number {
+    return this.#aborted
+  }
+
+  get undecided(): UndecidedOffsets | undefined {
+    return this.#undecided
+  }
+
   async *records(range: RecordRange = {}): AsyncGenerator<StoredTopicRecord, void> {
+    for await (const records of this.recordBatches(range)) yield* records
+  }
+
+  async *recordBatches(range: RecordRange = {}): AsyncGenerator<StoredTopicRecord[], void> {
     const bounds = boundsOf(range, this.logStartOffset)
     this.#missing = []
+    this.#aborted = 0
+    this.#undecided = undefined
     const walk = this.#walk(bounds)
+    const isCommitted = range.isolationLevel === 'read_committed'
+    const decided = isCommitted ? new DecidedTransactions() : undefined
     for await (const batches of walk.batches()) {
       for (const batch of batches) {
         if (batch.baseOffset >= bounds.untilOffset) return
-        if (batch.nextOffset > bounds.fromOffset) yield* this.#recordsOf(batch, bounds)
+        if (batch.nextOffset <= bounds.fromOffset) continue
+        if (decided !== undefined) {
+          if (batch.isTransactional) await this.#decide(batch, decided)
+          if (this.#isUndecided(batch, decided)) return
+          if (decided.isAborted(batch)) {
+            this.#aborted += batch.recordsCount
+            continue
+          }
+        }
+        yield* this.#recordsOf(batch, bounds)
       }
     }
     this.#tornTail = walk.tornTail
+  }
+
+  /** Reads ahead to the end of the log, to learn how its transactions have ended. */
+  async #decide({ baseOffset }: Batch, decided: DecidedTransactions): Promise<void> {
+    if (baseOffset < decided.end) return
+    // What cannot be read is reported where the records are read.
+    const ahead = boundsOf({ from: baseOffset, skipMissing: true }, this.logStartOffset)
+    for await (const batches of this.#walk(ahead, () => undefined).batches()) {
+      for (const batch of batches) if (batch.baseOffset >= baseOffset) decided.add(batch)
+    }
+  }
+
+  /** Does this batch stand behind the first record of an open transaction? */
+  #isUndecided({ baseOffset }: Batch, decided: DecidedTransactions): boolean {
+    const { lastStableOffset: from, end: until } = decided
+    if (baseOffset < from || from === until) return false
+    this.#undecided = { from, until }
+    return true
   }
 
   async endOffset(): Promise<Offset> {
@@ -160,11 +226,13 @@ export class PartitionFolder implements PartitionDirectory {
     return end
   }
 
-  #walk({ fromOffset, untilOffset, skipMissing }: Bounds): BatchWalk {
-    const onMissing = (missing: MissingOffsets): void => {
+  #walk(
+    { fromOffset, untilOffset, skipMissing }: Bounds,
+    onMissing = (missing: MissingOffsets): void => {
       if (!skipMissing) throw this.#lost(missing)
       if (missing.from < missing.until) this.#missing.push(missing)
-    }
+    },
+  ): BatchWalk {
     const range = { from: fromOffset, until: untilOffset }
     const { folder } = this
     return new BatchWalk({ disk: this.#disk, folder, bounds: this.#bounds, ...range, onMissing })
@@ -183,24 +251,29 @@ export class PartitionFolder implements PartitionDirectory {
     )
   }
 
-  *#recordsOf(batch: Batch, bounds: Bounds): Generator<StoredTopicRecord> {
+  /** The records of a batch, also those before one that cannot be read. */
+  *#recordsOf(batch: Batch, bounds: Bounds): Generator<StoredTopicRecord[]> {
     const { isControl } = batch
     if (isControl && !bounds.includeControl) return
     if (!isReadable(batch.codec)) {
       return this.#countUnread(batch, bounds)
     }
     let next = batch.baseOffset
+    const records: StoredTopicRecord[] = []
     try {
       for (const cursor = new RecordCursor(batch); cursor.next();) {
         const { offset, timestamp } = cursor
         next = offset + 1
         if (offset < bounds.fromOffset || offset >= bounds.untilOffset) continue
         if (timestamp < bounds.fromTime || timestamp >= bounds.untilTime) continue
-        yield this.#recordOf(cursor, batch)
+        records.push(this.#recordOf(cursor, batch))
       }
     } catch (error) {
+      if (records.length > 0) yield records
       this.#unreadable(batch, next, error, bounds)
+      return
     }
+    if (records.length > 0) yield records
   }
 
   #recordOf(cursor: RecordCursor, { leaderEpoch, isControl }: Batch): StoredTopicRecord {

@@ -1,6 +1,6 @@
-/* Durations on the command line: 500ms, 10s, 5m, 2h, 3d, 1w. */
+/* Durations as people write them: 500ms, 10s, 5m, 2h, 3d, 1w. */
 
-import type { OptionType } from '../base/options.js'
+import type { OptionType } from '../../base/options.js'
 
 const UNITS_MS: Readonly<Record<string, number>> = {
   ms: 1,
