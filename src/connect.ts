@@ -24,6 +24,8 @@ import {
   type ClientFactory,
 } from './client/kafka-cluster.js'
 import { REQUEST_TIMEOUT_MS } from './client/line/client-config.js'
+import type { ConsumerRecord } from './client/consumer/consumer-record.js'
+import { replayTopic, type ReplayOptions } from './events/replay-topic.js'
 import { checkedConfig, PartlogError } from './model/errors.js'
 import { loadPart } from './model/load-part.js'
 import { ANY_NODE } from './protocol/channel.js'
@@ -164,6 +166,23 @@ export class RemoteCluster extends ClientMaker {
   /** @internal */
   static over(parts: RemoteParts): RemoteCluster {
     return new RemoteCluster(parts)
+  }
+
+  /**
+   * The records of a topic in the order of their times, from its beginning to its end, or on with
+   * `follow`; `Readable.from` makes a stream of it. Transactions that were aborted are left out,
+   * and one that is open ends it, unless `isolationLevel` says otherwise.
+   *
+   *   for await (const { key, value } of cluster.replay('orders', { where: 'total > 100' })) …
+   *
+   * Rejects with INVALID_CONFIG or INVALID_ARGUMENT for wrong options, and as consumers do.
+   */
+  replay(
+    topic: string,
+    options: ReplayOptions = {},
+  ): AsyncGenerator<ConsumerRecord<Uint8Array, Uint8Array>, void> {
+    this.checkOpen()
+    return replayTopic(this, topic, options)
   }
 
   /** @internal */

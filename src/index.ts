@@ -164,6 +164,9 @@ export type { BytesEncoding, EventFormat, TimesRead } from './events/formats/eve
 export type { EventSource, NamedStream } from './events/source/event-files.js'
 export type { TimeUnit } from './events/text/time-text.js'
 
+// A topic in the order of its times.
+export type { ReplayOptions } from './events/replay-topic.js'
+
 // Clients of a remote Kafka cluster.
 export { connect, RemoteCluster, type ConnectOptions } from './connect.js'
 export type { SaslOptions } from './wire/sasl.js'

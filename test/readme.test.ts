@@ -190,6 +190,7 @@ ${CLOSE}`,
     output: 'total 7\n',
   },
   { page: 'src/README.md', mark: 'async function greet', output: 'hello\n' },
+  { page: 'src/README.md', mark: "cluster.replay('numbers'", output: '{"n":1}\n{"n":2}\n' },
   {
     page: 'src/README.md',
     mark: 'importEvents(cluster',

@@ -8,9 +8,11 @@ import { silentLogger, warnPeople } from '../base/logger.js'
 import { readOptions, show, type OptionValues } from '../base/options.js'
 import type { AdminOptions } from '../client/admin/admin-api.js'
 import { adminSettings } from '../client/admin/admin-config.js'
+import type { ConsumerRecord } from '../client/consumer/consumer-record.js'
 import { ClientMaker } from '../client/kafka-cluster.js'
 import { REQUEST_TIMEOUT_MS } from '../client/line/client-config.js'
 import type { Disk } from '../disk/disk.js'
+import { replayTopic, type ReplayOptions } from '../events/replay-topic.js'
 import { checkedConfig, PartlogError, toPartlogError } from '../model/errors.js'
 import { loadPart } from '../model/load-part.js'
 import type { SocketFactory } from '../wire/socket-factory.js'
@@ -209,6 +211,23 @@ export class Cluster extends ClientMaker {
       this.checkOpen()
       throw error
     })
+  }
+
+  /**
+   * The records of a topic in the order of their times, from its beginning to its end, or on with
+   * `follow`; `Readable.from` makes a stream of it. Transactions that were aborted are left out,
+   * and one that is open ends it, unless `isolationLevel` says otherwise.
+   *
+   *   for await (const { key, value } of cluster.replay('orders', { where: 'total > 100' })) …
+   *
+   * Rejects with INVALID_CONFIG or INVALID_ARGUMENT for wrong options, and as consumers do.
+   */
+  replay(
+    topic: string,
+    options: ReplayOptions = {},
+  ): AsyncGenerator<ConsumerRecord<Uint8Array, Uint8Array>, void> {
+    this.checkOpen()
+    return replayTopic(this, topic, options)
   }
 
   /** @internal Makes everything durable and unlocks the folder. */
