@@ -128,6 +128,7 @@ export type {
   GroupDescription,
   GroupLag,
   GroupListing,
+  GroupType,
   GroupMemberDescription,
   GroupOffsetListing,
   GroupState,

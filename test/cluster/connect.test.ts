@@ -30,6 +30,7 @@ const UNSPOKEN = new Set<ApiName>(['OffsetForLeaderEpoch', 'DescribeCluster', 'A
   ...(['DescribeLogDirs', 'AlterReplicaLogDirs', 'ListPartitionReassignments'] as const),
   ...(['DescribeClientQuotas', 'AlterClientQuotas', 'WriteTxnMarkers'] as const),
   ...(['DescribeProducers', 'DescribeTransactions', 'ListTransactions'] as const),
+  // With groupProtocol 'consumer': test/client/consumer/consumer-protocol.test.ts.
   ...(['ConsumerGroupHeartbeat', 'ConsumerGroupDescribe'] as const),
   // A transactional producer speaks these: test/client/producer/transactional-producer.test.ts.
   ...(['AddPartitionsToTxn', 'AddOffsetsToTxn', 'EndTxn', 'TxnOffsetCommit'] as const),

@@ -6,7 +6,7 @@ import type { OffsetToCommit } from '../line/offset-commit.js'
 /**
  * The state of a group, as Kafka names it: 'Empty' without members, 'Stable' when every member has
  * its partitions, 'PreparingRebalance' and 'CompletingRebalance' during a rebalance. 'Assigning'
- * and 'Reconciling' are states of the newer protocol (KIP-848), on remote brokers. Brokers before
+ * and 'Reconciling' are states of groups whose coordinator assigns (KIP-848). Brokers before
  * Kafka 2.6 list every group as 'Unknown'.
  */
 export type GroupState =
@@ -25,9 +25,17 @@ export interface ListGroupsOptions {
   readonly states?: readonly GroupState[] | undefined
 }
 
+/**
+ * How the members of a group share partitions: 'classic', or 'consumer' (KIP-848). Kafka's brokers
+ * have 'share' and 'streams' groups, too.
+ */
+export type GroupType = 'classic' | 'consumer' | 'share' | 'streams'
+
 /** A group as `listGroups` returns it. */
 export interface GroupListing {
   readonly groupId: string
+  /** 'classic' for groups of brokers before Kafka 3.8, which do not say. */
+  readonly type: GroupType
   readonly state: GroupState
   /** 'consumer'; '' for a group that never had members and only keeps offsets. */
   readonly protocolType: string
@@ -49,7 +57,7 @@ export interface GroupMemberDescription {
 
 /** A group and its members. */
 export interface GroupDescription extends GroupListing {
-  /** The assignor of the group; null unless the group is 'Stable'. */
+  /** The assignor of the group; null unless the group is 'Stable' or of type 'consumer'. */
   readonly assignor: string | null
   /** The id of the broker that coordinates the group. */
   readonly coordinator: number

@@ -2,7 +2,7 @@
 
 import { show } from '../../base/options.js'
 import { Limiter } from '../../base/tasks.js'
-import { errorId, PartlogError, toPartlogError } from '../../model/errors.js'
+import { errorId, isPartlogError, PartlogError, toPartlogError } from '../../model/errors.js'
 import { checkGroupId, compareText, type TopicPartition } from '../../model/names.js'
 import { ANY_NODE } from '../../protocol/channel.js'
 import {
@@ -21,6 +21,7 @@ import type {
   GroupListing,
   GroupMemberDescription,
   GroupState,
+  GroupType,
   ListGroupsOptions,
   RemoveGroupMembersRequest,
 } from './group-admin-options.js'
@@ -64,9 +65,12 @@ export class GroupAdmin {
       const groups = answers.flatMap(answer => answer.groups)
       // While a coordinator moves, two brokers may list the same group.
       return [...new Map(groups.map(each => [each.groupId, each])).values()]
-        .map(({ groupId, groupState = '', protocolType }) => {
-          return { groupId, state: (groupState || 'Unknown') as GroupState, protocolType }
-        })
+        .map(({ groupId, groupState = '', groupType = '', protocolType }) => ({
+          groupId,
+          type: (groupType.toLowerCase() || 'classic') as GroupType,
+          state: (groupState || 'Unknown') as GroupState,
+          protocolType,
+        }))
         .sort((a, b) => compareText(a.groupId, b.groupId))
     })
   }
@@ -139,6 +143,44 @@ export class GroupAdmin {
 
 /** Throws GROUP_ID_NOT_FOUND. */
 export async function describeGroup(line: CoordinatorLine): Promise<GroupDescription> {
+  try {
+    return await describeClassic(line)
+  } catch (error) {
+    if (!isPartlogError(error, 'GROUP_ID_NOT_FOUND')) throw error
+    // It may be of the other type; brokers before Kafka 3.7 do not know that one.
+    return await describeConsumers(line).catch(() => {
+      throw error
+    })
+  }
+}
+
+async function describeConsumers(line: CoordinatorLine): Promise<GroupDescription> {
+  const { groupId } = line
+  const { groups } = await line.ask('ConsumerGroupDescribe', { groupIds: [groupId] })
+  const group = groups.find(each => each.groupId === groupId)
+  if (group === undefined) throw noAnswer(groupId)
+  line.check(group, `group ${groupId} does not exist`)
+  return {
+    groupId,
+    type: 'consumer',
+    state: group.groupState as GroupState,
+    protocolType: CONSUMER_PROTOCOL,
+    assignor: group.assignorName,
+    coordinator: line.coordinator ?? ANY_NODE,
+    members: group.members.map(member => ({
+      memberId: member.memberId,
+      groupInstanceId: member.instanceId ?? null,
+      clientId: member.clientId,
+      clientHost: member.clientHost,
+      topics: member.subscribedTopicNames,
+      partitions: member.assignment.topicPartitions.flatMap(({ topicName: topic, partitions }) =>
+        partitions.map(partition => ({ topic, partition })),
+      ),
+    })),
+  }
+}
+
+async function describeClassic(line: CoordinatorLine): Promise<GroupDescription> {
   const { groupId } = line
   const { groups } = await line.ask('DescribeGroups', { groups: [groupId] })
   const group = groups.find(each => each.groupId === groupId)
@@ -150,6 +192,7 @@ export async function describeGroup(line: CoordinatorLine): Promise<GroupDescrip
   }
   return {
     groupId,
+    type: 'classic',
     state: group.groupState as GroupState,
     protocolType: group.protocolType,
     assignor: group.protocolData === '' ? null : group.protocolData,

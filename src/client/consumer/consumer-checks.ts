@@ -17,6 +17,7 @@ import {
 import { groupOffset, type GroupOffset } from '../line/offset-commit.js'
 import type {
   CommitRequest,
+  ConsumerOptions,
   PollOptions,
   RunOptions,
   SubscribeOptions,
@@ -47,6 +48,27 @@ export function checkCommit(request: CommitRequest): void {
   if (offsets !== undefined) checkList(offsets, 'offsets')
   if (records === undefined || offsets === undefined) return
   throw new PartlogError('INVALID_ARGUMENT', 'commit: expected records or offsets, not both')
+}
+
+/** The options that the coordinator decides in a group with the consumer protocol (as in Kafka). */
+const NOT_WITH_CONSUMER = [
+  'sessionTimeoutMs',
+  'heartbeatIntervalMs',
+  'partitionAssignmentStrategy',
+] as const
+
+/** Throws INVALID_CONFIG for options that the group's protocol does not have. */
+export function checkGroupProtocol(options: ConsumerOptions<never, never>): void {
+  const { groupProtocol = 'classic', groupRemoteAssignor } = options
+  const refused: readonly string[] =
+    groupProtocol === 'consumer'
+      ? NOT_WITH_CONSUMER.filter(name => options[name] !== undefined)
+      : groupRemoteAssignor === undefined
+        ? []
+        : ['groupRemoteAssignor']
+  if (refused.length === 0) return
+  const sentence = `${refused.join(', ')} cannot be set with groupProtocol '${groupProtocol}'`
+  throw new PartlogError('INVALID_CONFIG', sentence)
 }
 
 export function checkPoll(options: PollOptions): void {

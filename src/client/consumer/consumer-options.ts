@@ -24,6 +24,19 @@ export interface ConsumerOptions<
    */
   readonly groupInstanceId?: string | undefined
   /**
+   * How the members of its group share partitions (Kafka's group.protocol). 'classic' (default): a
+   * member assigns by `partitionAssignmentStrategy`. 'consumer' (KIP-848): the coordinator assigns,
+   * and each partition moves as soon as its owner has given it back; `sessionTimeoutMs`,
+   * `heartbeatIntervalMs` and `partitionAssignmentStrategy` are refused then, because the group's
+   * settings say the first two. All members of a group need the same.
+   */
+  readonly groupProtocol?: 'classic' | 'consumer' | undefined
+  /**
+   * The assignor of the coordinator that this member asks for (Kafka's group.remote.assignor), with
+   * `groupProtocol: 'consumer'`: 'uniform' or 'range'. Default: the coordinator's, 'uniform'.
+   */
+  readonly groupRemoteAssignor?: string | undefined
+  /**
    * When the coordinator has not heard from a member for this long, it removes the member from the
    * group and the others get its partitions. Must lie between the cluster's
    * groupMinSessionTimeoutMs and groupMaxSessionTimeoutMs. Milliseconds. Default 45,000.

@@ -27,6 +27,7 @@ import type { DeserializerOption } from '../line/serdes.js'
 import type { Consumer } from './consumer-api.js'
 import {
   checkCommit,
+  checkGroupProtocol,
   checkPoll,
   checkRun,
   checkSubscribe,
@@ -63,6 +64,7 @@ export class ConsumerClient<K = Uint8Array, V = Uint8Array> implements Consumer<
     options: ConsumerOptions<DeserializerOption, DeserializerOption> = {},
   ) {
     this.#settings = clientSettings(CONSUMER_OPTIONS, options, 'consumer option')
+    checkGroupProtocol(options as ConsumerOptions<never, never>)
     this.#parts = consumerParts(context, this.#settings, this.#givingUp.signal)
     this.#onClosed = context.onClose
   }

@@ -11,7 +11,9 @@ import type { TopicPartition } from '../../model/names.js'
 import type { Channel } from '../../protocol/channel.js'
 import type { GroupClient } from '../group/group-client.js'
 import { whatHasChanged } from '../group/group-leader.js'
-import { GroupMember, type GroupMemberOptions, type MemberHost } from '../group/group-member.js'
+import { GroupMember, type GroupMemberOptions } from '../group/group-member.js'
+import type { GroupMembership, MemberHost } from '../group/group-membership.js'
+import { ReconcilingMember } from '../group/reconciling-member.js'
 import { callbackError } from '../line/client-errors.js'
 import type { MetadataCache } from '../line/metadata-cache.js'
 import { mayPassIfExists, withRetries, type RetryOptions } from '../line/retry.js'
@@ -44,7 +46,7 @@ type ListenerName = Exclude<keyof SubscribeOptions, 'signal'>
 
 export class Subscriber implements MemberHost {
   readonly #options: SubscriberOptions
-  readonly #member: GroupMember
+  readonly #member: GroupMembership
   readonly #watch: TopicWatch
   #wanted: TopicsWanted | undefined
   #topics: readonly string[] = []
@@ -52,8 +54,9 @@ export class Subscriber implements MemberHost {
 
   constructor(options: SubscriberOptions) {
     this.#options = options
-    this.#member = new GroupMember({ ...options, host: this })
     const { clock, logger, settings } = options
+    const assigns = settings.groupProtocol === 'classic' ? GroupMember : ReconcilingMember
+    this.#member = new assigns({ ...options, host: this })
     const refresh = (): Promise<void> => this.#refresh()
     const { metadataMaxAgeMs: intervalMs, retryBackoffMaxMs: pauseMs } = settings
     this.#watch = new TopicWatch({ clock, logger, intervalMs, pauseMs, refresh })

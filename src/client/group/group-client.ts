@@ -90,6 +90,8 @@ export class GroupClient {
     let sentAs = this.identity
     const isRetriable = ({ code, retriable }: PartlogError): boolean => {
       if (retriable || code === 'REBALANCE_IN_PROGRESS') return true
+      // The next heartbeat tells the epoch that is wanted.
+      if (code === 'STALE_MEMBER_EPOCH') return true
       const isOutdated = code === 'ILLEGAL_GENERATION' || code === 'UNKNOWN_MEMBER_ID'
       return isOutdated && this.identity !== sentAs && this.identity.memberId !== ''
     }

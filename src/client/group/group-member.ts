@@ -17,7 +17,7 @@ import type { Random } from '../../base/random.js'
 import { checkStep } from '../../base/states.js'
 import { abortable, SerialQueue, Signal } from '../../base/tasks.js'
 import { errorId, PartlogError, toPartlogError, type ErrorCode } from '../../model/errors.js'
-import { partitionName, type TopicPartition } from '../../model/names.js'
+import type { TopicPartition } from '../../model/names.js'
 import type { ApiName, Request, Response } from '../../protocol/api.js'
 import type { Assignor } from '../../protocol/assignors/assignor.js'
 import {
@@ -31,27 +31,14 @@ import { userDataOf } from './assignor-option.js'
 import { BetweenRecords } from './between-records.js'
 import { NO_MEMBER, type GroupClient } from './group-client.js'
 import { assignPartitions, countsInGroup, type PartitionCounts } from './group-leader.js'
+import type { GroupMembership, MemberHost } from './group-membership.js'
 import { Heartbeat } from './heartbeat.js'
 import { heartbeatIntervalOf, heartbeatWaits, type MemberSettings } from './member-config.js'
 import { MEMBER_STATES, type MemberState } from './member-states.js'
 import { PollDeadline } from './poll-deadline.js'
 import type { ReadingGate } from './reading-gate.js'
 import { RebalanceStreak } from './rebalance-streak.js'
-
-/** What a group member asks its consumer to do with partitions. */
-export interface MemberHost {
-  /** The topics subscribed to, as they are now. */
-  topics(): readonly string[]
-  owned(): TopicPartition[]
-  /** Partitions are revoked: processed records are committed, the listener is called. */
-  revoke(partitions: readonly TopicPartition[], signal: AbortSignal): Promise<void>
-  /** Partitions are lost: other members may read them already, nothing can be committed. */
-  lose(partitions: readonly TopicPartition[], signal: AbortSignal): Promise<void>
-  /** Partitions are assigned: their positions are found, the listener is called. */
-  take(partitions: readonly TopicPartition[], signal: AbortSignal): Promise<void>
-  /** The member is out of the group and does not rejoin automatically. */
-  failed(error: PartlogError): void
-}
+import { without } from './told-partitions.js'
 
 export interface GroupMemberOptions {
   readonly client: GroupClient
@@ -78,7 +65,7 @@ interface Obstacle {
   readonly sinceMs: number
 }
 
-export class GroupMember {
+export class GroupMember implements GroupMembership {
   readonly #options: GroupMemberOptions
   readonly #between: BetweenRecords
   readonly #deadline: PollDeadline
@@ -485,12 +472,4 @@ export class GroupMember {
 /** The first join of a new member is refused once, with the id to join with (KIP-394). */
 function isMemberIdRequired({ errorCode, memberId }: JoinGroupResponse): boolean {
   return errorCode === MEMBER_ID_REQUIRED && memberId !== ''
-}
-
-function without(
-  all: readonly TopicPartition[],
-  taken: readonly TopicPartition[],
-): TopicPartition[] {
-  const keys = new Set(taken.map(partitionName))
-  return all.filter(each => !keys.has(partitionName(each)))
 }

@@ -65,7 +65,7 @@ describe('groups are listed', () => {
     const coordinators = (await admin.describeGroups(names)).map(({ coordinator }) => coordinator)
     expect(new Set(coordinators).size).toBeGreaterThan(1)
     expect(await admin.listGroups({ states: ['Stable'] })).toEqual([
-      { groupId: 'group-3', state: 'Stable', protocolType: 'consumer' },
+      { groupId: 'group-3', type: 'classic', state: 'Stable', protocolType: 'consumer' },
     ])
     expect(await admin.listGroups({ states: ['Empty'] })).toHaveLength(8)
     expect(await admin.listGroups({ states: ['Dead'] })).toEqual([])
@@ -81,7 +81,8 @@ describe('groups are listed', () => {
     all.cluster.faults.on('listGroups').error('COORDINATOR_LOAD_IN_PROGRESS').times(2)
     const listed = all.cluster.admin.listGroups()
     await all.clock.advance(5_000)
-    expect(await listed).toEqual([{ groupId: 'g', state: 'Empty', protocolType: '' }])
+    const shown = { groupId: 'g', type: 'classic', state: 'Empty', protocolType: '' }
+    expect(await listed).toEqual([shown])
     all.cluster.faults.on('listGroups').error('INVALID_REQUEST')
     await expect(all.cluster.admin.listGroups()).rejects.toMatchObject({ code: 'INVALID_REQUEST' })
   })
