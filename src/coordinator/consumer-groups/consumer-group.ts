@@ -38,6 +38,10 @@ export class ConsumerGroup {
   get epoch(): number {
     return this.#epoch
   }
+  /** True once it has an epoch in the log. */
+  get hasBegun(): boolean {
+    return this.#epoch !== EPOCH_BEFORE
+  }
   /** The digest of the topics that the group reads. */
   get digest(): string {
     return this.#digest

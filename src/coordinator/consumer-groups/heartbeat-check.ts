@@ -56,9 +56,10 @@ function checkJoining({ rebalanceTimeoutMs, owned, topics, pattern }: ConsumerHe
   if (owned === null || owned.length > 0) {
     throw invalid('TopicPartitions must be empty when (re-)joining.')
   }
-  if ((topics ?? []).length === 0 && (pattern ?? '') === '') {
+  // A client that matches names itself may know of none yet.
+  if (topics === null && pattern === null) {
     throw invalid(
-      'Either SubscribedTopicNames or SubscribedTopicRegex must be non-empty when (re-)joining.',
+      'Either SubscribedTopicNames or SubscribedTopicRegex must be non-null when (re-)joining.',
     )
   }
 }

@@ -207,7 +207,8 @@ class Plan {
     const names = topicsReadBy(this.members.values(), this.#patterns)
     const hasMembers = this.members.size > 0
     const digest = hasMembers ? digestOf(topicsNamed(this.#context.topics, names)) : NO_DIGEST
-    if (!isNewSubscription && digest === this.#group.digest) return
+    const isOther = isNewSubscription || digest !== this.#group.digest
+    if (!isOther && this.#group.hasBegun) return
     this.epoch++
     this.records.push(groupEpochRecord(this.#group.groupId, this.epoch, digest))
   }

@@ -101,7 +101,7 @@ describe('what a member says', () => {
     ['no rebalance timeout', { rebalanceTimeoutMs: -1 }, 'INVALID_REQUEST'],
     ['partitions that it owns', { owned: [{ topicId: 'x', partitions: [0] }] }, 'INVALID_REQUEST'],
     ['not what it owns', { owned: null }, 'INVALID_REQUEST'],
-    ['no topics', { topics: [] }, 'INVALID_REQUEST'],
+    ['neither topics nor an expression', { topics: null }, 'INVALID_REQUEST'],
     ['an empty instance id', { instanceId: '' }, 'INVALID_REQUEST'],
     ['an empty rack', { rackId: '' }, 'INVALID_REQUEST'],
     ['an assignor that is none', { assignor: 'sticky' }, 'UNSUPPORTED_ASSIGNOR'],
@@ -112,6 +112,15 @@ describe('what a member says', () => {
     expect(await codeOf(reader.join(words))).toBe(code)
     expect(journal.records).toEqual([])
     expect(groups.groups).toEqual([])
+  })
+
+  it('a member may join before it knows its topics, as clients do that match names themselves', async () => {
+    const world = await consumerWorld()
+    const [a] = readersIn(world, { a: { topics: [] } }) as [Reader]
+    expect(await a.join()).toMatchObject({ epoch: 2, assignment: [] })
+    await a.beat({ topics: ['orders'] })
+    expect(a.epoch).toBe(3)
+    expect(shares(world.group())).toEqual(['a: orders0,1,2'])
   })
 
   it('epochs that are none, members and groups that are none', async () => {
