@@ -158,6 +158,11 @@ export class FieldMap {
     })
   }
 
+  /** Notes a time that was read elsewhere. */
+  noteTime(ms: number): void {
+    this.#notes.note(ms, undefined)
+  }
+
   /** The same of the text of the field. */
   timeIn(text: string): number {
     try {

@@ -18,6 +18,7 @@ import {
 import type { Message } from '../../client/producer/messages.js'
 import type { BytesIn } from '../../model/batch/record.js'
 import { JsonPaths } from '../text/field-path.js'
+import { FlatFields, plainTimeMs } from '../text/flat-json.js'
 import { compacted, stringOf } from '../text/json-token.js'
 import {
   eachUnit,
@@ -34,11 +35,42 @@ import { BadEvent } from './event-units.js'
 export function jsonReader(rules: EventRules, notes: TimeNotes): EventReader {
   const map = new FieldMap(rules, notes)
   const paths = new JsonPaths(map.names)
-  return eachUnit(unit => {
+  const longWay = (unit: Buffer): Message | undefined => {
     if (isBlank(unit)) return undefined
     JSON.parse(unit.toString('utf8'))
     return messageOf(unit, map, paths)
-  })
+  }
+  if (!map.isPlain || !paths.isFlat) return eachUnit(longWay)
+  const short = shortWay(rules, map, new FlatFields(paths.names))
+  return eachUnit(unit => short(unit) ?? longWay(unit))
+}
+
+/** The message of a flat line; undefined: the line goes the long way. */
+function shortWay(
+  { key, timestamp, times }: EventRules,
+  map: FieldMap,
+  fields: FlatFields,
+): (unit: Buffer) => Message | undefined {
+  const timeAt = key === undefined ? 0 : 1
+  const hasTimes = timestamp !== undefined && times === undefined
+  return unit => {
+    if (!fields.find(unit)) return undefined
+    const keyBytes = key === undefined ? null : keyIn(unit, fields)
+    if (timestamp === undefined) return { key: keyBytes, value: unit }
+    const from = fields.from[timeAt] as number
+    if (!hasTimes || from < 0 || unit[from] !== QUOTE) return undefined
+    const ms = plainTimeMs(unit, from + 1, (fields.to[timeAt] as number) - 1)
+    if (ms < 0) return undefined
+    map.noteTime(ms)
+    return { key: keyBytes, value: unit, timestamp: ms }
+  }
+}
+
+/** Of a text the part between the quotes: the line is flat, so it has no escapes. */
+function keyIn(unit: Buffer, { from, to }: FlatFields): BytesIn {
+  const [start, end] = [from[0] as number, to[0] as number]
+  if (start < 0 || unit[start] === LETTER_N) return null
+  return unit[start] === QUOTE ? unit.subarray(start + 1, end - 1) : unit.subarray(start, end)
 }
 
 function messageOf(unit: Buffer, map: FieldMap, paths: JsonPaths): Message {
