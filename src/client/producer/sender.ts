@@ -35,14 +35,24 @@ import type { SendGate } from './transaction.js'
 const ACKS_ON_WIRE: Readonly<Record<Acks, number>> = { all: -1, 1: 1, 0: 0 }
 
 /**
- * After these errors the records may be in the log although the request failed. Only an idempotent
- * producer sends them again: otherwise they could be written twice without anyone noticing.
+ * After these errors the records are likely in the log although the request failed. Only an
+ * idempotent producer sends them again: otherwise they could be written twice unnoticed.
  */
-const MAY_HAVE_APPENDED: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+const LIKELY_APPENDED: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'REQUEST_TIMED_OUT',
   'NOT_ENOUGH_REPLICAS_AFTER_APPEND',
   'LOG_OFFLINE',
   'UNKNOWN_SERVER_ERROR',
+])
+
+/**
+ * These mostly come before anything is appended, and every producer sends again, as Kafka's do. But
+ * a leader also answers so when it loses the partition or its disk while the records wait for
+ * replicas or for the sync: the next leader may have them.
+ */
+const PERHAPS_APPENDED: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'NOT_LEADER_OR_FOLLOWER',
+  'KAFKA_STORAGE_ERROR',
 ])
 
 /** The last error, for the message of a send that ran out of time. */
@@ -414,8 +424,8 @@ export class Sender {
     const { accumulator, metadata, settings, clock, random } = this.#options
     batch.row.answered(batch)
     if (batch.state === 'settled') return this.#giveUp(batch)
-    const mayBeWritten = MAY_HAVE_APPENDED.has(error.code)
-    if (mayBeWritten) batch.outcomeUnknown = true
+    const isLikelyWritten = LIKELY_APPENDED.has(error.code)
+    if (isLikelyWritten || PERHAPS_APPENDED.has(error.code)) batch.outcomeUnknown = true
     if (error.code === 'MESSAGE_TOO_LARGE' && batch.count > 1) {
       this.identity?.takeBack(batch)
       return accumulator.split(batch)
@@ -425,7 +435,7 @@ export class Sender {
       // An unclean election lost acknowledged records: continue in a new epoch.
       this.#giveUp(batch)
       batch.unseal()
-    } else if (!error.retriable || (mayBeWritten && this.identity === undefined)) {
+    } else if (!error.retriable || (isLikelyWritten && this.identity === undefined)) {
       this.#giveUp(batch)
       return accumulator.settle(batch, this.#outcomeOf(batch, error), true)
     }
