@@ -9,11 +9,11 @@
 
 import { crc32c } from '../../base/crc32c.js'
 import type { DiskFile } from '../../disk/disk.js'
-import { Batch, BATCH_HEADER_BYTES, CRC_START, frameAt } from '../../model/batch/batch.js'
+import { Batch, BATCH_HEADER_BYTES, CRC_START, frameAt, MAGIC_AT } from '../../model/batch/batch.js'
 import type { Offset, Position } from '../../model/units.js'
 import { findBatch, SCAN_WINDOW_BYTES, zerosFrom } from '../format/scan.js'
 import type { Segment } from '../store/segment.js'
-import { hasLostSector, type Follower, type LogBreak } from './torn-tail.js'
+import { hasLostSector, isOffsetLost, sectorEndOf, type Follower, type LogBreak } from './torn-tail.js'
 
 /** The largest batch that is checked for a wrong length: no larger batch is written. */
 const BATCH_BYTES_MAX = 256 * 1024 * 1024
@@ -47,14 +47,16 @@ export async function factsOf(
   const resumesAt = await findBatch(segment.file, position + 1, log.end + 1)
   const isInside = isShort && position < segment.size
   const next = isInside ? undefined : resumesAt
+  const header = await segment.file.read(position, BATCH_HEADER_BYTES)
   return {
     offset: log.end,
     durableOffset: log.durableOffset,
     isShort,
     isWhole:
-      isWhole ||
-      (isInside && (await hasWrongLength(segment, position, log.end))) ||
-      (next === undefined && (await endsBeforeZeros(segment.file, position))),
+      !isOffsetLost(header, position, log.end) &&
+      (isWhole ||
+        (isInside && (await hasWrongLength(segment, position, log.end))) ||
+        (next === undefined && (await endsBeforeZeros(segment.file, position)))),
     isFollowedInFile: resumesAt !== undefined && !isInside,
     isFollowedByFile: await isFollowedByFile(log.segments.slice(index + 1), log.end),
     hasLostSector: await hasLostSectors(
@@ -101,9 +103,15 @@ async function hasLostSectors(
  */
 async function writtenEnd(file: DiskFile, position: Position): Promise<WrittenEnd> {
   const header = await file.read(position, BATCH_HEADER_BYTES)
-  const announced = position + Math.max(0, frameAt(header, 0, header.length))
-  const end = Math.max(Math.min(announced, file.size), await zerosFrom(file, position))
-  if (end === position) return { end: file.size, follower: 'nothing' } // nothing was written
+  const frame = frameAt(header, 0, header.length)
+  const zerosAt = await zerosFrom(file, position)
+  const announced = position + Math.max(0, frame)
+  const end = Math.max(Math.min(announced, file.size), zerosAt)
+  // Nothing was written, or of the header only what lies before the next sector: how long the batch
+  // was is lost with that sector.
+  const sectorEnd = sectorEndOf(position)
+  const isHeaderCut = zerosAt <= sectorEnd && sectorEnd - position <= MAGIC_AT
+  if (end === position || isHeaderCut) return { end: file.size, follower: 'nothing' }
   return { end, follower: end < file.size ? 'zeros' : 'nothing' }
 }
 

@@ -10,7 +10,7 @@
  *   corruption   bytes that were written and have changed since
  */
 
-import type { Offset } from '../../model/units.js'
+import type { Offset, Position } from '../../model/units.js'
 
 export type Verdict = 'clean' | 'torn-tail' | 'corruption'
 
@@ -22,7 +22,8 @@ export interface LogBreak {
   readonly durableOffset: Offset
   /**
    * A whole batch with a valid checksum begins there: only fields that the checksum leaves out
-   * (offset, length, epoch) are wrong. A write that was cut short never leaves that.
+   * (offset, length, epoch) are wrong. A write that was cut short never leaves that, unless its
+   * offset lay in a sector of its own (see `isOffsetLost`).
    */
   readonly isWhole: boolean
   /** The file ends inside the batch; no byte of it is known to be wrong. */
@@ -47,6 +48,8 @@ export function judge(found: LogBreak | undefined): Verdict {
 }
 
 export const SECTOR_BYTES = 512
+/** The break's own sector counts with so many: the offset of a batch after others is not 0. */
+const OFFSET_BYTES = 8
 /** So many zeros make a part of a sector count: no header starts so, and few values end so. */
 const ZERO_RUN_MIN = 17
 
@@ -73,12 +76,34 @@ export function hasLostSector(
   follower: Follower = 'bytes',
 ): boolean {
   for (let at = 0, end = 0; at < bytes.length; at = end) {
-    const sectorEnd = (Math.floor((position + at) / SECTOR_BYTES) + 1) * SECTOR_BYTES - position
+    const sectorEnd = sectorEndOf(position + at) - position
     end = Math.min(sectorEnd, bytes.length)
-    const runMin = end === sectorEnd ? ZERO_RUN_MIN : LAST_RUN_MIN[follower]
+    const wholeMin = at === 0 ? OFFSET_BYTES : ZERO_RUN_MIN
+    const runMin = end === sectorEnd ? wholeMin : LAST_RUN_MIN[follower]
     if (end - at >= runMin && isZero(bytes, at, end)) return true
   }
   return false
+}
+
+/**
+ * True if the offset of a batch lay at the end of a sector that was never written, while all that
+ * the checksum covers lies in the next one. One bit that has rotted could also leave 0, where a
+ * power of two should be: that does not count.
+ *
+ *   bytes 0–7 │ 8–11 of a header: offset │ length, of which the first three are 0 in small batches
+ */
+export function isOffsetLost(header: Uint8Array, position: Position, expected: Offset): boolean {
+  const inSector = sectorEndOf(position) - position
+  if (inSector < OFFSET_BYTES || inSector >= OFFSET_BYTES + LENGTH_BYTES) return false
+  const isPowerOf2 = Math.log2(expected) % 1 === 0
+  return !isPowerOf2 && isZero(header, 0, inSector)
+}
+
+const LENGTH_BYTES = 4
+
+/** Where the sector of a position ends. */
+export function sectorEndOf(position: Position): Position {
+  return (Math.floor(position / SECTOR_BYTES) + 1) * SECTOR_BYTES
 }
 
 function isZero(bytes: Uint8Array, start: number, end: number): boolean {

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { fillDisk, MemoryDisk } from '../../../src/disk/memory-disk.js'
 import { BatchBuilder } from '../../../src/model/batch/batch-builder.js'
-import { Batch } from '../../../src/model/batch/batch.js'
+import { SECTOR_BYTES } from '../../../src/log/recovery/torn-tail.js'
+import { Batch, BATCH_HEADER_BYTES } from '../../../src/model/batch/batch.js'
 import {
   append,
   appendMany,
@@ -233,6 +234,44 @@ describe('after a crash', () => {
     expect(log.logEndOffset).toBe(14)
     expect(findings).toMatchObject([{ kind: 'torn-tail' }])
     await expect(open(lost, { recoveryPoint: 30 })).rejects.toMatchObject({ code: 'CORRUPT_LOG' })
+  })
+
+  describe.each(['nothing', 'zeros', 'a batch'] as const)('a header in two sectors, then %s', then => {
+    it.each([0, 1])('is a torn tail if the power went before sector %i of it', async lost => {
+      for (let inFirst = 1; inFirst < BATCH_HEADER_BYTES; inFirst++) {
+        const w = world({})
+        const log = await create(w)
+        append(log, ['v0', 'v1'])
+        // The next batch fills the sector up to `inFirst` bytes before its end.
+        const overhead = batchOf(['x'.repeat(300)]).length - 300
+        append(log, ['x'.repeat(SECTOR_BYTES - inFirst - log.sizeBytes - overhead)])
+        const at = log.sizeBytes
+        expect(SECTOR_BYTES - at).toBe(inFirst)
+        append(log, ['v3'])
+        const end = log.sizeBytes
+        // Fewer zeros at the end of a file may also be the end of a value.
+        if (then === 'nothing' && lost === 1 && end - SECTOR_BYTES < 17) continue
+        if (then === 'a batch') append(log, ['y'.repeat(SECTOR_BYTES), 'z'])
+        await log.abandon()
+        // What was appended to a sector after a lost piece is lost with it.
+        const lostTo = then === 'a batch' ? 2 * SECTOR_BYTES : end
+        const [from, to] = lost === 0 ? [at, SECTOR_BYTES] : [SECTOR_BYTES, lostTo]
+        // The high bytes of an offset are zeros anyway: then nothing is lost, or all is.
+        const isDifferent = lost === 1 || inFirst >= 8
+        const isNoticed = inFirst >= 8 || (lost === 1 && then === 'a batch')
+        const left = await edited(w, files => {
+          const bytes = Buffer.concat([files.get(LOG_0)!, Buffer.alloc(then === 'zeros' ? 4_096 : 0)])
+          files.set(LOG_0, bytes.fill(0, from, to))
+        })
+        const { log: back, findings } = await open(left, { recoveryPoint: 3 })
+        const whole = then === 'a batch' ? 6 : 4
+        expect(back.logEndOffset, `${inFirst} bytes`).toBe(isDifferent ? 3 : whole)
+        expect(findings.some(({ kind }) => kind === 'torn-tail'), `${inFirst}`).toBe(isNoticed)
+        if (!isDifferent) continue
+        const late = open(left, { recoveryPoint: 4 })
+        await expect(late).rejects.toMatchObject({ code: 'CORRUPT_LOG' })
+      }
+    })
   })
 
   it('a short segment above the recovery point is cut with all later ones', async () => {
