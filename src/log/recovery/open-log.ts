@@ -150,6 +150,8 @@ async function openSegments(
   const syncedTo = options.wasClosedCleanly ? Infinity : options.recoveryPoint
   const isAnew = !(await loadAborted(opened.segments, entries))
   const producers = await Producers.load(context, opened, { entries, syncedTo, isAnew })
+  // The recovery point is the end now: no checkpoint comes back to what is found below it.
+  for (const { aborted } of opened.segments) await aborted.sync()
   const { firstDirtyOffset = 0 } = options
   const offsets = { recoveryPoint: logEndOffset, firstDirtyOffset }
   const state = { ...opened, ...offsets, epochs, producers, newFiles }

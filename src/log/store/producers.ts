@@ -89,7 +89,8 @@ export class Producers {
 
   /**
    * The producers of a log that is being opened; `entries` are those of its folder. Snapshots above
-   * `syncedTo` may not be durable: what a power cut has left of them is removed.
+   * `syncedTo`, the recovery point, are not used: they may not be durable, and the transaction
+   * indexes may lack what was aborted below them. What a power cut has left of them is removed.
    */
   static async load(
     context: ProducersContext,
@@ -280,7 +281,7 @@ export class Producers {
     if (this.#snapshotAt < logEndOffset) await this.#replay(segments, this.#snapshotAt)
   }
 
-  /** Removes damaged ones: those it meets first, and all above `syncedTo`. */
+  /** The newest up to `syncedTo`. Removes damaged ones: those it meets first, and all above. */
   async #newestSnapshot(
     snapshots: readonly Offset[],
     syncedTo: Offset,
@@ -289,7 +290,7 @@ export class Producers {
     for (const offset of snapshots) {
       if (newest !== undefined && offset <= syncedTo) break
       const state = await this.#readSnapshot(offset)
-      if (state !== undefined) newest ??= { state, offset }
+      if (state !== undefined && offset <= syncedTo) newest ??= { state, offset }
     }
     return newest
   }

@@ -141,6 +141,23 @@ describe('aborted transactions', () => {
     expect(back.producers.hasOpenTransaction(3, 0)).toBe(true)
   })
 
+  it('aborted transactions are known after crashes, with segments of one batch each', async () => {
+    const w = world({ 'internal.segment.bytes': 80 })
+    const log = await create(w)
+    const one = new Writer(log, 1)
+    one.write()
+    one.end(false)
+    one.write()
+    await log.flush()
+    await log.abandon()
+    const { log: second } = await open(w, { recoveryPoint: 0, wasClosedCleanly: false })
+    expect(await abortedOf(second)).toEqual([[1, 0]])
+    await second.checkpoint()
+    const back = await reopened(w, second, false)
+    expect(await abortedOf(back)).toEqual([[1, 0]])
+    expect(back.producers.hasOpenTransaction(1, 0)).toBe(true)
+  })
+
   it("aborted transactions are in Kafka's file once the indexes are synced", async () => {
     const { w, log } = await mixed()
     const path = `${FOLDER}/00000000000000000000.txnindex`
