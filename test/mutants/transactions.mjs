@@ -68,7 +68,7 @@ export const transactions = [
     file: 'coordinator/transactions/transaction-coordinator.ts',
     from: '  return { producerId, producerEpoch: producerEpoch + 1 }',
     to: '  return { producerId, producerEpoch }',
-    by: [REQUESTS],
+    by: [EPOCHS],
   },
   {
     name: 'a transaction is open for ever',

@@ -3,6 +3,7 @@
 import type { ConsumerRecord } from '../../src/client/consumer/consumer-record.js'
 import type { SimulatedCluster } from '../../src/testing/simulation/simulated-cluster.js'
 import type { FinalLog } from './history.js'
+import { isOfPipeline } from './pipeline.js'
 
 /** How long a call may take, by the world's time. */
 const CALL_MS = 180_000
@@ -10,7 +11,8 @@ const CALL_MS = 180_000
 export async function readLogs(world: SimulatedCluster): Promise<FinalLog[]> {
   const { admin } = world.cluster
   const logs: FinalLog[] = []
-  for (const topic of await world.passing(admin.listTopics(), CALL_MS)) {
+  const topics = await world.passing(admin.listTopics(), CALL_MS)
+  for (const topic of topics.filter(each => !isOfPipeline(each))) {
     const starts = await world.passing(admin.listOffsets({ topic, at: 'earliest' }), CALL_MS)
     const ends = await world.passing(admin.listOffsets({ topic, at: 'latest' }), CALL_MS)
     for (const { partition, offset } of ends) {

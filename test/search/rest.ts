@@ -5,6 +5,7 @@
 
 import type { SimulatedCluster } from '../../src/testing/simulation/simulated-cluster.js'
 import type { History } from './history.js'
+import { isOfPipeline, pipelineUnrest } from './pipeline.js'
 import type { MemberShape, Shape } from './shape.js'
 
 /** How long a look at a group may take, by the world's time. */
@@ -23,7 +24,12 @@ export class Rest {
 
   /** What is not at rest; undefined when all is. `held`: programs that wait to go on. */
   async disturbance(held: ReadonlySet<string>, look: () => void): Promise<string | undefined> {
-    return this.#unrest(held) ?? (await this.#lag(look)) ?? (await this.#owners(look))
+    return (
+      this.#unrest(held) ??
+      (await this.#lag(look)) ??
+      (await this.#owners(look)) ??
+      (await this.#ofPipeline(look))
+    )
   }
 
   #unrest(held: ReadonlySet<string>): string | undefined {
@@ -88,6 +94,14 @@ export class Rest {
     return undefined
   }
 
+  async #ofPipeline(look: () => void): Promise<string | undefined> {
+    if (this.#shape.pipeline === undefined) return undefined
+    const feeder = this.#world.processes.get('feeder')?.state
+    if (feeder !== 'ended') return `feeder is ${feeder}`
+    const unrest = pipelineUnrest(this.#world.cluster).catch(() => 'it cannot be looked at')
+    return await this.#world.passing(unrest, LOOK_MS, look)
+  }
+
   get #groups(): string[] {
     const { members } = this.#shape
     return [...new Set(members.map((each: MemberShape) => each.group))]
@@ -96,7 +110,7 @@ export class Rest {
   get #partitions() {
     return this.#world.cluster
       .describe()
-      .topics.filter(({ isInternal }) => !isInternal)
+      .topics.filter(({ topic, isInternal }) => !isInternal && !isOfPipeline(topic))
       .flatMap(({ topic, partitions }) =>
         partitions.map(({ partition, copies }) => ({ name: `${topic}-${partition}`, copies })),
       )

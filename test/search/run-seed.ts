@@ -25,6 +25,13 @@ import { checkFiles } from './files.js'
 import { readLogs } from './final-logs.js'
 import { History } from './history.js'
 import { Invariants } from './invariants.js'
+import {
+  feederProgram,
+  makePipelineTopics,
+  pipelineProblems,
+  workerProgram,
+  type PipelineStage,
+} from './pipeline.js'
 import { memberProgram, producerProgram, watchCommits, type Stage } from './programs.js'
 import { refuseMembers } from './refusals.js'
 import { Rest } from './rest.js'
@@ -117,14 +124,17 @@ class SeedRun {
 
   result(): Ran {
     const { story } = this.#world
-    const { producers, members, administrators } = this.#shape
+    const { producers, members, administrators, pipeline } = this.#shape
     return {
       seed: this.#seed,
       problems: [...new Set([...this.#problems, ...this.#invariants.problems])],
       story: story.lines,
       hash: story.hash,
       plan: this.#plan,
-      programs: [...producers, ...members, ...administrators].map(({ name }) => name),
+      programs: [
+        ...[...producers, ...members, ...administrators].map(({ name }) => name),
+        ...(pipeline === undefined ? [] : ['pipeline']),
+      ],
       counts: Object.fromEntries(this.#counts),
     }
   }
@@ -156,6 +166,8 @@ class SeedRun {
     for (const topic of this.#shape.topics) {
       await world.passing(makeTopic(this.#history, world.cluster.admin, topic), CALL_MS)
     }
+    const { pipeline } = this.#shape
+    if (pipeline) await world.passing(makePipelineTopics(world.cluster, pipeline), CALL_MS)
     this.#startPrograms()
     this.#watch()
     for (const [index, phase] of this.#phases().entries()) {
@@ -166,6 +178,11 @@ class SeedRun {
       await this.#rest()
     }
     await world.passing(this.#lookAtTopics(), CALL_MS, this.#look)
+    if (pipeline && !this.#mayHaveLost) {
+      const problems = await world.passing(pipelineProblems(world.cluster), CALL_MS, this.#look)
+      for (const problem of problems) this.#fail(`transactions: ${problem}`)
+      this.#count('pipeline', 1)
+    }
     this.#isOver = true
     const logs = await readLogs(world)
     await this.#closeAll()
@@ -173,6 +190,12 @@ class SeedRun {
     const mayRepeat = this.#plan.length > 0 || this.#history.powerCuts.length > 0
     this.#problems.push(...(await checkFiles(world.disk.current, logs, topics)))
     this.#problems.push(...checkHistory({ history: this.#history, logs, topics, mayRepeat }))
+  }
+
+  /** The cluster said that it lost records, or the power took more than was synced. */
+  get #mayHaveLost(): boolean {
+    const { losses, powerCuts } = this.#history
+    return losses.length > 0 || powerCuts.some(({ survives }) => survives === 'nothing')
   }
 
   /** The faults before the quiet phase, if there is one, and after it. */
@@ -283,8 +306,17 @@ class SeedRun {
     for (const shape of this.#shape.producers) {
       world.process(shape.name, producerProgram(stage, shape)).start()
     }
+    const { pipeline } = this.#shape
+    if (pipeline) this.#startPipeline({ ...stage, shape: pipeline })
     for (const shape of this.#shape.administrators) {
       world.process(shape.name, administratorProgram(stage, shape)).start()
+    }
+  }
+
+  #startPipeline(stage: PipelineStage): void {
+    this.#world.process('feeder', feederProgram(stage)).start()
+    for (const name of stage.shape.workers) {
+      this.#world.process(name, workerProgram(stage, name)).start()
     }
   }
 
@@ -377,6 +409,7 @@ function cut(shape: Shape, { messages, programs }: Cuts): Shape {
   const isKept = ({ name }: { readonly name: string }): boolean => programs?.includes(name) ?? true
   return {
     ...shape,
+    pipeline: isKept({ name: 'pipeline' }) ? shape.pipeline : undefined,
     members: shape.members.filter(isKept),
     administrators: shape.administrators.filter(isKept),
     producers: shape.producers

@@ -12,6 +12,7 @@ import type { TopicConfigInput } from '../../src/model/topic-settings.js'
 import { between, chance, pick, streamOf } from '../../src/testing/simulation/streams.js'
 import { drawAdministration } from './draw-administration.js'
 import { drawTopic } from './draw-topic.js'
+import { drawPipeline, type PipelineShape } from './pipeline.js'
 
 export interface TopicShape {
   readonly topic: string
@@ -82,6 +83,7 @@ export interface Shape {
   readonly producers: readonly ProducerShape[]
   readonly members: readonly MemberShape[]
   readonly administrators: readonly AdministratorShape[]
+  readonly pipeline: PipelineShape | undefined
   /** How long faults may begin. */
   readonly faultsMs: number
   readonly faultsMax: number
@@ -133,6 +135,7 @@ export function drawShape(seed: number): Shape {
       .map(member => administered(seed, member, administrators.length > 0))
       .map(member => withHabits(seed, member)),
     administrators,
+    pipeline: drawPipeline(seed),
     faultsMs,
     faultsMax: pick(random, [0, 3, 8, 20, 20]),
     hasQuietPhase: chance(streamOf(seed, 'quiet phase'), 25),

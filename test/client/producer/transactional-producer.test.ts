@@ -167,6 +167,9 @@ describe('a transaction', () => {
     const [spoken, unspoken] = clientVersion === 2 ? [SECOND, FIRST] : [FIRST, SECOND]
     expect([...asked]).toEqual(expect.arrayContaining(spoken))
     expect(unspoken.filter(each => asked.has(each))).toEqual([])
+    // Once more after an abort, where the end gives no epoch.
+    const epochs = proxy.passed.filter(({ api }) => api === 'InitProducerId')
+    expect(epochs).toHaveLength(clientVersion === 2 ? 1 : 2)
   })
 })
 
