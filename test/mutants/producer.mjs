@@ -46,7 +46,7 @@ export const producer = [
   {
     name: 'without idempotence a batch is repeated that may be written',
     file: 'client/producer/sender.ts',
-    from: '} else if (!error.retriable || (mayBeWritten && this.identity === undefined)) {',
+    from: '} else if (!error.retriable || (isLikelyWritten && this.identity === undefined)) {',
     to: '} else if (!error.retriable) {',
     by: ['client/producer/producer-idempotence', 'client/producer/producer'],
   },
