@@ -185,15 +185,15 @@ export const groups = [
   {
     name: 'a group is deleted with its last offset, although it has members',
     file: 'coordinator/groups/group-coordinator.ts',
-    from: "const isIdle = (membership?.state ?? 'Empty') === 'Empty'",
-    to: "const isIdle = (membership?.state ?? 'Empty') !== 'Dead'",
+    from: "const isIdle = (consumer?.state ?? membership?.state ?? 'Empty') === 'Empty'",
+    to: "const isIdle = (consumer?.state ?? membership?.state ?? 'Empty') !== 'Dead'",
     by: ['coordinator/groups/group-coordinator', 'coordinator/groups/offset-expiration', 'cluster/offset-expiration'],
   },
   {
     name: 'a group with members can be deleted',
     file: 'coordinator/groups/group-coordinator.ts',
-    from: "if (membership !== undefined && membership.state !== 'Empty') {",
-    to: "if (membership !== undefined && membership.state === 'Dead') {",
+    from: "if (now !== 'Empty') {",
+    to: "if (now === 'Dead') {",
     by: ['coordinator/groups/group-states'],
   },
   {

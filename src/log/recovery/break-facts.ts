@@ -13,7 +13,13 @@ import { Batch, BATCH_HEADER_BYTES, CRC_START, frameAt, MAGIC_AT } from '../../m
 import type { Offset, Position } from '../../model/units.js'
 import { findBatch, SCAN_WINDOW_BYTES, zerosFrom } from '../format/scan.js'
 import type { Segment } from '../store/segment.js'
-import { hasLostSector, isOffsetLost, sectorEndOf, type Follower, type LogBreak } from './torn-tail.js'
+import {
+  hasLostSector,
+  isOffsetLost,
+  sectorEndOf,
+  type Follower,
+  type LogBreak,
+} from './torn-tail.js'
 
 /** The largest batch that is checked for a wrong length: no larger batch is written. */
 const BATCH_BYTES_MAX = 256 * 1024 * 1024

@@ -10,6 +10,7 @@
  *   corruption   bytes that were written and have changed since
  */
 
+import { LENGTH_AT } from '../../model/batch/batch.js'
 import type { Offset, Position } from '../../model/units.js'
 
 export type Verdict = 'clean' | 'torn-tail' | 'corruption'
@@ -48,8 +49,6 @@ export function judge(found: LogBreak | undefined): Verdict {
 }
 
 export const SECTOR_BYTES = 512
-/** The break's own sector counts with so many: the offset of a batch after others is not 0. */
-const OFFSET_BYTES = 8
 /** So many zeros make a part of a sector count: no header starts so, and few values end so. */
 const ZERO_RUN_MIN = 17
 
@@ -78,7 +77,8 @@ export function hasLostSector(
   for (let at = 0, end = 0; at < bytes.length; at = end) {
     const sectorEnd = sectorEndOf(position + at) - position
     end = Math.min(sectorEnd, bytes.length)
-    const wholeMin = at === 0 ? OFFSET_BYTES : ZERO_RUN_MIN
+    // In the break's own sector the offset is enough: that of a batch after others is not 0.
+    const wholeMin = at === 0 ? LENGTH_AT : ZERO_RUN_MIN
     const runMin = end === sectorEnd ? wholeMin : LAST_RUN_MIN[follower]
     if (end - at >= runMin && isZero(bytes, at, end)) return true
   }
@@ -94,7 +94,7 @@ export function hasLostSector(
  */
 export function isOffsetLost(header: Uint8Array, position: Position, expected: Offset): boolean {
   const inSector = sectorEndOf(position) - position
-  if (inSector < OFFSET_BYTES || inSector >= OFFSET_BYTES + LENGTH_BYTES) return false
+  if (inSector < LENGTH_AT || inSector >= LENGTH_AT + LENGTH_BYTES) return false
   const isPowerOf2 = Math.log2(expected) % 1 === 0
   return !isPowerOf2 && isZero(header, 0, inSector)
 }

@@ -38,7 +38,7 @@ import { NONE, type LeaderEpoch, type Offset, type Timestamp } from '../units.js
 import { codecId, codecOf, compress, type Codec, type Compression } from './compression.js'
 import type { TimestampType } from './record.js'
 
-const LENGTH_AT = 8
+export const LENGTH_AT = 8
 const LEADER_EPOCH_AT = 12
 export const MAGIC_AT = 16
 const CRC_AT = 17
