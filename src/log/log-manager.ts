@@ -22,6 +22,7 @@ import {
   type StoredCheckpoints,
 } from './checkpoint-files.js'
 import type { OffsetCheckpoint, PartitionOffset } from './format/checkpoints.js'
+import { outdatedOf, OutdatedLines } from './outdated-lines.js'
 import {
   CLEAN_SHUTDOWN,
   deletedFolder,
@@ -83,6 +84,7 @@ export class LogManager {
   readonly #logs = new Map<string, Log>()
   /** Partitions that could not be opened: their lines in the checkpoints are kept. */
   readonly #unopened = new Map<string, TopicPartition>()
+  readonly #outdated = new OutdatedLines()
   readonly #checkpoints: SerialQueue = new SerialQueue()
   readonly #files: CheckpointFiles
   /** The offsets in the files at opening. */
@@ -119,7 +121,21 @@ export class LogManager {
     this.#firstDirty = new Map(stored.firstDirty.offsets)
     const { isSealed: recoveryPoints } = stored.recoveryPoints
     const { isSealed: highWatermarks } = stored.highWatermarks
+    for (const key of this.#outdatedAtFirst()) {
+      for (const offsets of this.#offsetsAtFirst) offsets.delete(key)
+      this.#outdated.add(key)
+    }
     this.#isSealed = { recoveryPoints, highWatermarks, logStarts: stored.logStarts.isSealed }
+  }
+
+  get #offsetsAtFirst(): readonly Map<string, Offset>[] {
+    return [this.#recoveryPoints, this.#logStarts, this.#firstDirty]
+  }
+
+  #outdatedAtFirst(): string[] {
+    const folders = this.#options.disk.list(this.root).filter(({ kind }) => kind === 'directory')
+    const names = this.#offsetsAtFirst.flatMap(offsets => [...offsets.keys()])
+    return outdatedOf(names, folders.map(({ name }) => name))
   }
 
   /** Where the data folder is: an absolute path, or in memory. */
@@ -187,14 +203,13 @@ export class LogManager {
   }
 
   /**
-   * The log of a new partition. Checkpoint lines of an older partition with that name are removed
-   * first: they must never be applied to the new log.
+   * The log of a new partition. Checkpoint lines of an older partition with that name are not
+   * applied to it. Throws as `load` does.
    */
   async create(partition: KnownPartition): Promise<Log> {
     const key = partitionName(partition)
-    const known = [this.#recoveryPoints, this.#logStarts, this.#firstDirty]
-    const changed = known.filter(offsets => offsets.delete(key))
-    if (changed.length > 0) await this.writeCheckpoints()
+    const changed = this.#offsetsAtFirst.filter(offsets => offsets.delete(key))
+    if (changed.length > 0) this.#outdated.add(key)
     return await this.load(partition)
   }
 
@@ -228,7 +243,6 @@ export class LogManager {
     const key = partitionName(partition)
     const log = this.#logs.get(key)
     this.#logs.delete(key)
-    this.#unopened.delete(key)
     await log?.abandon()
     await this.deleteFolder(partitionFolder(partition), delayMs)
   }
@@ -241,8 +255,7 @@ export class LogManager {
     const { disk, random } = this.#options
     const key = partitionName(partition)
     const log = this.#logs.get(key)
-    this.#logs.delete(key)
-    this.#unopened.delete(key)
+    this.#forget(key)
     await log?.abandon()
     const folder = partitionFolder(partition)
     const aside = strayFolder(folder, uuidHex(randomUuid(random)))
@@ -256,10 +269,19 @@ export class LogManager {
     return aside
   }
 
+  /** The folder of this name is not that of a log any more. */
+  #forget(key: string): void {
+    this.#logs.delete(key)
+    this.#unopened.delete(key)
+    for (const offsets of this.#offsetsAtFirst) offsets.delete(key)
+    this.#outdated.add(key)
+  }
+
   /** Renames a folder so that it counts as deleted, and removes its files after `delayMs`. */
   async deleteFolder(folder: string, delayMs = 0): Promise<void> {
     const { disk, random, clock } = this.#options
     this.#topicIds.delete(folder)
+    this.#forget(folder)
     if (!disk.exists(join(this.root, folder))) return
     const target = join(this.root, deletedFolder(folder, uuidHex(randomUuid(random))))
     disk.rename(join(this.root, folder), target)
@@ -272,6 +294,7 @@ export class LogManager {
   /** Removes folders of deleted topics that an earlier process has left. */
   async removeDeletedFolders(): Promise<void> {
     const { disk } = this.#options
+    if (!this.#outdated.isEmpty) await this.writeCheckpoints()
     for (const { kind, name } of disk.list(this.root)) {
       if (kind === 'directory' && isDeletedFolder(name)) await disk.remove(join(this.root, name))
     }
@@ -302,7 +325,7 @@ export class LogManager {
   async writeCheckpoints(): Promise<void> {
     this.#nextCheckpoint ??= this.#checkpoints.run(async () => {
       this.#nextCheckpoint = undefined
-      await this.#files.write(this.#lines())
+      await this.#outdated.without(() => this.#files.write(this.#lines()))
     })
     await this.#nextCheckpoint
   }
@@ -424,6 +447,7 @@ export class LogManager {
     this.#topicIds.delete(partitionFolder(partition)) // it may change from now on
     if (knownId === undefined && !disk.exists(folder)) { // an id was read from the folder just now
       refuseLostFolder(folder, this.#recoveryPoints.get(key) ?? 0, this.#logStarts.get(key) ?? 0)
+      if (this.#outdated.has(key)) await this.writeCheckpoints()
       await this.#watermarks.forget(partition)
       this.#hasNewNames = true
       return createLog(context, topicId)
@@ -466,9 +490,12 @@ export class LogManager {
 
   #remove(path: string, timer: Timer): void {
     this.#removals.delete(timer)
-    this.#options.disk.remove(path).catch((error: unknown) => {
-      this.#options.logger.warn(`${path} could not be removed yet`, { error })
-    })
+    const written = this.#outdated.isEmpty ? Promise.resolve() : this.writeCheckpoints()
+    written
+      .then(() => this.#options.disk.remove(path))
+      .catch((error: unknown) => {
+        this.#options.logger.warn(`${path} could not be removed yet`, { error })
+      })
   }
 }
 

@@ -282,6 +282,29 @@ describe('checkpoints', () => {
     expect(renames).toHaveLength(2)
   })
 
+  it.each(['deleted', 'set aside'])('lines of a log that was %s never meet its successor', async how => {
+    const h = await filled()
+    const manager = await openHouse(h)
+    await manager.load(known(0))
+    if (how === 'deleted') await manager.delete(known(0), 0)
+    else await manager.setAside(known(0), 'it is damaged')
+    h.disk.beforeOperation = operation => {
+      if (operation.kind === 'create') throw new DiskError('ENOSPC', 'create', operation.path)
+      return undefined
+    }
+    await expect(manager.writeCheckpoints()).rejects.toMatchObject({ code: 'ENOSPC' })
+    for (let count = 0; count < 2; count++) {
+      const made = manager.create(known(0, OTHER_ID))
+      await expect(made).rejects.toMatchObject({ code: 'KAFKA_STORAGE_ERROR' })
+    }
+    h.disk.beforeOperation = undefined
+    await manager.abandon()
+    // The next process has what the disk has.
+    const next = await openHouse(h)
+    const log = await next.load(known(0, OTHER_ID))
+    expect(log.logEndOffset).toBe(0)
+  })
+
   it('checkpoints that cannot be written are written later', async () => {
     const h = await filled()
     const manager = await openHouse(h)
