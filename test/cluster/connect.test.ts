@@ -31,7 +31,7 @@ const UNSPOKEN = new Set<ApiName>(['OffsetForLeaderEpoch', 'DescribeCluster', 'A
   ...(['DescribeClientQuotas', 'AlterClientQuotas', 'WriteTxnMarkers'] as const),
   ...(['DescribeProducers', 'DescribeTransactions', 'ListTransactions'] as const),
   // With groupProtocol 'consumer': test/client/consumer/consumer-protocol.test.ts.
-  ...(['ConsumerGroupHeartbeat', 'ConsumerGroupDescribe'] as const),
+  ...(['ConsumerGroupHeartbeat'] as const),
   // A transactional producer speaks these: test/client/producer/transactional-producer.test.ts.
   ...(['AddPartitionsToTxn', 'AddOffsetsToTxn', 'EndTxn', 'TxnOffsetCommit'] as const),
   ...(['DescribeQuorum', 'UpdateFeatures', 'DescribeTopicPartitions', 'ListConfigResources'] as const),

@@ -34,7 +34,7 @@ export interface BadEventReport {
   /** The reason without the details of this event. */
   readonly kind: string
   /** Its bytes; undefined if it is longer than 16 MiB. */
-  readonly bytes: Buffer | undefined
+  readonly bytes: Uint8Array | undefined
 }
 
 /** How {@link importEvents} reads events and what becomes of them. */

@@ -68,8 +68,9 @@ function entryAt(
     const [lastOffset, lastStableOffset] = [reader.int64(), reader.int64()]
     const numbers = [producerId, firstOffset, lastOffset, lastStableOffset]
     if (numbers.some(number => number < 0)) return void wrong('a number is impossible')
-    if (firstOffset > lastOffset) {
-      return void wrong(`offset ${lastOffset} comes before ${firstOffset}`)
+    // The last is the marker's, so a sector that was never written is no entry.
+    if (firstOffset >= lastOffset) {
+      return void wrong(`offset ${lastOffset} does not come after ${firstOffset}`)
     }
     if (lastOffset <= before) return void wrong('offsets do not ascend')
     return { producerId, firstOffset, lastOffset, lastStableOffset }

@@ -149,6 +149,9 @@ async function openSegments(
   const newFiles = await syncedIdentity(context, options, logEndOffset)
   const syncedTo = options.wasClosedCleanly ? Infinity : options.recoveryPoint
   const isAnew = !(await loadAborted(opened.segments, entries))
+  // What no checkpoint covers may not be what was written: it is found again in the batches.
+  const coveredTo = Math.min(syncedTo, logEndOffset)
+  for (const { aborted } of opened.segments) await aborted.truncateTo(coveredTo)
   const producers = await Producers.load(context, opened, { entries, syncedTo, isAnew })
   // The recovery point is the end now: no checkpoint comes back to what is found below it.
   for (const { aborted } of opened.segments) await aborted.sync()

@@ -24,7 +24,7 @@ import {
   type DiskFile,
 } from '../../disk/disk.js'
 import type { Batch } from '../../model/batch/batch.js'
-import type { Offset, Position } from '../../model/units.js'
+import { NONE, type Offset, type Position } from '../../model/units.js'
 import { parseSegmentFile, segmentFile } from '../format/files.js'
 import { IndexError } from '../format/index-file.js'
 import {
@@ -102,8 +102,8 @@ export class Producers {
     if (await producers.#dropAbove(extent.logEndOffset, found)) {
       await context.disk.syncDirectory(context.folder)
     }
-    const left = isAnew ? [] : found.filter(offset => offset <= extent.logEndOffset)
-    await producers.#rebuild(extent, left, syncedTo)
+    const left = found.filter(offset => offset <= extent.logEndOffset)
+    await producers.#rebuild(extent, left, isAnew ? NONE : syncedTo)
     return producers
   }
 

@@ -23,7 +23,7 @@ it('an entry has 34 bytes, in the order of Kafka', () => {
 })
 
 it('what is written is read again', () => {
-  const entries = [entry(3), entry(8, 2), entry(9, 9)]
+  const entries = [entry(3), entry(8, 2), entry(9, 8)]
   expect(decoded(encodeAborted(entries))).toEqual({ entries, problems: [] })
 })
 
@@ -32,7 +32,7 @@ it('each entry that cannot be right is told with its position', () => {
   bytes.writeInt16BE(1, 3 * 34)
   expect(decoded(bytes.subarray(0, 4 * 34)).problems).toEqual([
     '34: offsets do not ascend',
-    '68: offset 9 comes before 10',
+    '68: offset 9 does not come after 10',
     '102: version 1 is not known',
   ])
   expect(decoded(bytes.subarray(0, 40)).problems).toEqual(['34: the file ends inside an entry'])
@@ -41,4 +41,8 @@ it('each entry that cannot be right is told with its position', () => {
     entries: [],
     problems: ['0: a number is impossible'],
   })
+})
+
+it('zeros, as a power cut may leave them, are no entry', () => {
+  expect(decoded(Buffer.alloc(34)).entries).toEqual([])
 })
