@@ -130,7 +130,7 @@ const FILE_LINES_MAX = 500
 /** Files of one idea that needs more lines: cut where an idea ends, not where a ruler falls. */
 const LONGER_FILES: Readonly<Record<string, number>> = {
   'partition/partition.ts': 600,
-  'log/log-manager.ts': 510,
+  'log/log-manager.ts': 516,
 }
 /** So that one sees a folder whole. Messages are many and alike. */
 const FOLDER_FILES_MAX = 20

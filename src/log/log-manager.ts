@@ -287,16 +287,18 @@ export class LogManager {
     disk.rename(join(this.root, folder), target)
     this.#hasNewNames = true
     await this.syncNames()
-    const timer = clock.after(delayMs, () => this.#remove(target, timer), 'background')
+    const onTime = (): void => {
+      this.#removals.delete(timer)
+      void this.#remove(target)
+    }
+    const timer = clock.after(delayMs, onTime, 'background')
     this.#removals.add(timer)
   }
 
   /** Removes folders of deleted topics that an earlier process has left. */
   async removeDeletedFolders(): Promise<void> {
-    const { disk } = this.#options
-    if (!this.#outdated.isEmpty) await this.writeCheckpoints()
-    for (const { kind, name } of disk.list(this.root)) {
-      if (kind === 'directory' && isDeletedFolder(name)) await disk.remove(join(this.root, name))
+    for (const { kind, name } of this.#options.disk.list(this.root)) {
+      if (kind === 'directory' && isDeletedFolder(name)) await this.#remove(join(this.root, name))
     }
   }
 
@@ -488,14 +490,18 @@ export class LogManager {
     }
   }
 
-  #remove(path: string, timer: Timer): void {
-    this.#removals.delete(timer)
-    const written = this.#outdated.isEmpty ? Promise.resolve() : this.writeCheckpoints()
-    written
-      .then(() => this.#options.disk.remove(path))
-      .catch((error: unknown) => {
-        this.#options.logger.warn(`${path} could not be removed yet`, { error })
-      })
+  /** Removes a deleted folder: its files first, because the checkpoints may need the room. */
+  async #remove(path: string): Promise<void> {
+    const { disk, logger } = this.#options
+    try {
+      if (!this.#outdated.isEmpty) {
+        for (const { name } of disk.list(path)) await disk.remove(join(path, name))
+        await this.writeCheckpoints()
+      }
+      await disk.remove(path)
+    } catch (error) {
+      logger.warn(`${path} could not be removed yet`, { error })
+    }
   }
 }
 

@@ -4,11 +4,11 @@
  * partition, not a topic id, so it must never meet the next log of that name:
  *
  * - The next log is not made before the files were written without the line.
- * - Deleted folders stay until then. A process that starts knows the line by that: its name has no
- *   folder but a deleted one.
+ * - Deleted folders stay until then, without their files. A process that starts knows the line by
+ *   that: its name has no folder but a deleted one.
  */
 
-import { isDeletedFolder, isStrayFolder, UNIQUE_ENDING } from './format/files.js'
+import { DELETED_ENDING, isDeletedFolder } from './format/files.js'
 
 export class OutdatedLines {
   /** Names of partitions; their folders have the same names. */
@@ -34,12 +34,13 @@ export class OutdatedLines {
   }
 }
 
-/** Those of `names` that have no folder but a deleted one, or one that was set aside. */
+/**
+ * Those of `names` that have no folder but a deleted one. A folder that was set aside proves
+ * nothing: it stays for ever, and a folder that is lost later must be missed.
+ */
 export function outdatedOf(names: Iterable<string>, folders: readonly string[]): string[] {
   const there = new Set(folders)
-  const past = folders
-    .filter(folder => isDeletedFolder(folder) || isStrayFolder(folder))
-    .map(folder => folder.replace(UNIQUE_ENDING, ''))
+  const past = folders.filter(isDeletedFolder).map(folder => folder.replace(DELETED_ENDING, ''))
   // A long name was cut to make room for the ending.
   const isPast = (name: string): boolean => past.some(cut => name === cut || isCutOf(cut, name))
   return [...new Set(names)].filter(name => !there.has(name) && isPast(name))

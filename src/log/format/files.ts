@@ -143,13 +143,9 @@ export function strayFolder(folder: string, uniqueHex: string): string {
   return folder.slice(0, FOLDER_NAME_MAX - ending.length) + ending
 }
 
-/** The ending of a folder that was deleted or set aside. */
-export const UNIQUE_ENDING = /\.[0-9a-f]{32}-(delete|stray)$/
-
-export function isStrayFolder(name: string): boolean {
-  return /\.[0-9a-f]{32}-stray$/.test(name)
-}
+/** The ending of a folder that was deleted. */
+export const DELETED_ENDING = /\.[0-9a-f]{32}-delete$/
 
 export function isDeletedFolder(name: string): boolean {
-  return /\.[0-9a-f]{32}-delete$/.test(name)
+  return DELETED_ENDING.test(name)
 }
