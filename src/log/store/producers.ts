@@ -76,6 +76,7 @@ export class Producers {
   #endsSeen = 0
   /** Snapshots that could not be written as a whole: their files must go. */
   readonly #failed = new Set<Offset>()
+  #hasRemoved = false
 
   private constructor(context: ProducersContext, snapshotAt: Offset) {
     this.#context = context
@@ -99,11 +100,12 @@ export class Producers {
   ): Promise<Producers> {
     const producers = new Producers(context, extent.logStartOffset)
     const found = snapshotsIn(entries)
-    if (await producers.#dropAbove(extent.logEndOffset, found)) {
-      await context.disk.syncDirectory(context.folder)
-    }
+    await producers.#dropAbove(extent.logEndOffset, found)
     const left = found.filter(offset => offset <= extent.logEndOffset)
     await producers.#rebuild(extent, left, isAnew ? NONE : syncedTo)
+    await producers.#syncFrom(syncedTo)
+    // A second power cut must not bring back what was removed: above the end, or damaged.
+    if (producers.#hasRemoved) await context.disk.syncDirectory(context.folder)
     return producers
   }
 
@@ -185,9 +187,9 @@ export class Producers {
   /** Rebuilds the state after a truncation. Nothing may be appended meanwhile. */
   async reload(extent: LogExtent): Promise<void> {
     await this.#dropAbove(extent.logEndOffset, this.#offsets())
+    await this.#rebuild(extent, this.#offsets())
     // Always: snapshots removed earlier must not reappear above the new end either.
     await this.#context.disk.syncDirectory(this.#context.folder)
-    await this.#rebuild(extent, this.#offsets())
   }
 
   // ── snapshots ──────────────────────────────────────────────────────────────────────────
@@ -242,6 +244,19 @@ export class Producers {
     }
   }
 
+  /**
+   * A process that died may not have synced what it wrote at its last recovery point and above;
+   * the next opening would take it for durable.
+   */
+  async #syncFrom(recoveryPoint: Offset): Promise<void> {
+    if (recoveryPoint === Infinity) return // closed cleanly
+    for (const offset of this.#offsets()) {
+      if (offset < recoveryPoint) return
+      const file = this.#context.disk.open(this.#path(offset))
+      await file.sync().finally(() => file.close())
+    }
+  }
+
   close(): void {
     for (const file of this.#unsynced.splice(0)) file.close()
   }
@@ -251,14 +266,13 @@ export class Producers {
     return snapshotsIn(this.#context.disk.list(this.#context.folder))
   }
 
-  async #dropAbove(end: Offset, found: readonly Offset[]): Promise<boolean> {
-    const above = found.filter(offset => offset > end)
-    for (const offset of above) await this.#remove(offset)
-    return above.length > 0
+  async #dropAbove(end: Offset, found: readonly Offset[]): Promise<void> {
+    for (const offset of found) if (offset > end) await this.#remove(offset)
   }
 
   async #remove(offset: Offset): Promise<void> {
     await this.#context.disk.remove(this.#path(offset))
+    this.#hasRemoved = true
   }
 
   #path(offset: Offset): string {

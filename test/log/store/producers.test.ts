@@ -134,6 +134,38 @@ describe('opening', () => {
     expect(snapshotsIn(w)).toEqual(offsets.filter(offset => !isDamaged(offset)))
   })
 
+  it('after a crash the snapshots from the recovery point on are made durable', async () => {
+    const w = world(SMALL)
+    const log = await create(w)
+    write(log, 0, 30)
+    await log.abandon()
+    const offsets = snapshotsIn(w)
+    const synced: string[] = []
+    w.disk.beforeOperation = ({ kind, path }) => {
+      if (kind === 'sync' && path.endsWith('.snapshot')) synced.push(path)
+      return undefined
+    }
+    const recoveryPoint = offsets[1] as number
+    await open(w, { recoveryPoint })
+    expect(synced.sort()).toEqual(offsets.slice(1).map(pathOf))
+  })
+
+  it('the removal of a damaged snapshot is durable once the log is open', async () => {
+    const w = world(SMALL)
+    const log = await create(w)
+    write(log, 0, 30)
+    await log.close()
+    const [last] = snapshotsIn(w).slice(-1) as [number]
+    w.disk.open(pathOf(last)).truncate(0)
+    const operations: string[] = []
+    w.disk.beforeOperation = ({ kind, path }) => {
+      if (kind === 'remove' || kind === 'syncDirectory') operations.push(`${kind} ${path}`)
+      return undefined
+    }
+    await open(w, { recoveryPoint: 30, wasClosedCleanly: true })
+    expect(operations).toEqual([`remove ${pathOf(last)}`, `syncDirectory ${FOLDER}`])
+  })
+
   it('a snapshot for which the disk had no room leaves no file', async () => {
     const w = world(SMALL)
     const log = await create(w)
