@@ -37,16 +37,16 @@ export const importCommand = command({
   options: IMPORT_OPTIONS,
   examples: [
     'partlog import events.jsonl --topic orders --key id --timestamp time --partitions 6',
-    "partlog import 'log.*.jsonl.gz' --topic log --sort-by-time 10m --timestamp ts",
+    "partlog import export.json --topic items --key '$.id' --value '$.body' --header kind=type",
     'partlog import trades.csv --topic trades --key symbol --timestamp date --timezone UTC',
-    'partlog import export.json --topic items --key $.id --value $.body --header kind=type',
+    "partlog import 'visits-*.tsv.gz' --topic visits --key user --timestamp at --sort-by-time 10m",
     `partlog import access.log --topic web --match '^(?<key>\\S+) .*?\\[(?<time>[^\\]]+)' ` +
       `--time-format '%d/%b/%Y:%H:%M:%S %z'`,
-    'zcat app.log.gz | partlog import - --topic app --format lines --key 1',
-    'partlog import orders-export.jsonl --topic orders',
-    'partlog import kcat.jsonl --topic orders',
+    'partlog import orders-export.jsonl --topic orders --resume',
+    'partlog import kcat.jsonl --topic orders --on-bad-line bad.jsonl',
+    'partlog import kafkajs.jsonl --topic orders',
+    'zcat dump.txt.gz | partlog import - --topic orders --format console',
     'partlog import changes.jsonl --topic customers --format debezium --key id',
-    'partlog import events.jsonl --topic orders --on-bad-line bad.jsonl --resume',
   ],
   run: async ({ args, options, output }) => {
     settingsOf(options) // everything is checked before a signal is waited for

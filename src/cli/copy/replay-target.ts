@@ -75,10 +75,9 @@ interface LineSink {
 }
 
 function linesInto(format: RecordFormat, sink: LineSink, output: Output): OpenTarget {
-  if (!format.isLossless) {
-    output.note(
-      'partlog: this format does not keep everything of every record; --format records does',
-    )
+  if (format.loses !== undefined) {
+    const { loses } = format
+    output.note(`partlog: this format does not keep ${loses}; --format records keeps everything`)
   }
   return { target: lineTarget(format, sink), close: sink.end, remarks: () => format.remarks() }
 }

@@ -31,11 +31,19 @@ export interface RecordFormat {
   /** Before the first record. */
   readonly head: string
   readonly write: (record: StoredTopicRecord) => string | Buffer
-  /** Does it keep everything of every record? */
-  readonly isLossless: boolean
+  /** What it does not keep of records; undefined: it keeps everything. */
+  readonly loses?: string
   /** Sentences about what the format could not represent. */
   readonly remarks: () => readonly string[]
 }
+
+/** What the formats other than `records` do not keep. */
+const LOSES = {
+  json: 'repeated headers, and whether a value is JSON or bytes that look like it',
+  values: 'keys, times and headers, and which values are null',
+  csv: 'which keys and values are null, and bytes that are no text (base64 and hex keep these)',
+  template: 'what it does not name, and which values are null',
+} as const
 
 const FIXED = ['records', 'json', 'values', 'csv'] as const
 
@@ -52,15 +60,15 @@ export function recordFormat(name: string, options: FormatOptions): RecordFormat
       ? (record: StoredTopicRecord) =>
           `{"topic":${JSON.stringify(record.topic)},${recordLine(record).slice(1)}\n`
       : (record: StoredTopicRecord) => `${recordLine(record)}\n`
-    return { head: '', write, isLossless: true, remarks: none }
+    return { head: '', write, remarks: none }
   }
   if (name === 'json') {
     const write = (record: StoredTopicRecord): string => `${jsonLine(record)}\n`
-    return { head: '', write, isLossless: false, remarks: none }
+    return { head: '', write, loses: LOSES.json, remarks: none }
   }
   if (name === 'values') return valuesFormat(options)
   if (name === 'csv') return csvFormat(options)
-  return { head: '', write: template(name, options), isLossless: false, remarks: none }
+  return { head: '', write: template(name, options), loses: LOSES.template, remarks: none }
 }
 
 // ── bytes ────────────────────────────────────────────────────────────────────────────────
@@ -115,7 +123,7 @@ function valuesFormat({ valuesAs }: FormatOptions): RecordFormat {
     ambiguous.note(record)
     return value === null ? '\n' : Buffer.concat([value, NEWLINE])
   }
-  return { head: '', write, isLossless: true, remarks: () => ambiguous.remarks() }
+  return { head: '', write, loses: LOSES.values, remarks: () => ambiguous.remarks() }
 }
 
 /** Counts the values that cannot be read back from lines of text. */
@@ -150,7 +158,7 @@ function csvFormat({ keysAs, valuesAs }: FormatOptions): RecordFormat {
     const texts = [textOf(key, keysAs), textOf(value, valuesAs), pairs]
     return `${topic},${partition},${offset},${time},${texts.map(field).join(',')}\r\n`
   }
-  return { head: `${COLUMNS.join(',')}\r\n`, write, isLossless: false, remarks: () => [] }
+  return { head: `${COLUMNS.join(',')}\r\n`, write, loses: LOSES.csv, remarks: () => [] }
 }
 
 function field(text: string): string {
