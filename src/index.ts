@@ -194,6 +194,3 @@ export type { Logger, LogFields } from './base/logger.js'
 
 // The hash that maps keys to partitions.
 export { murmur2, partitionOfKey } from './model/hashes.js'
-
-/** @internal For partlog/testing as a CommonJS module: the library stands in one file there. */
-export const loadTesting = () => import('./testing/index.js')

@@ -119,6 +119,7 @@ const TOP_LEVEL = new Set([
   'src',
   'test',
   'bench',
+  'build',
   'README.md',
   'LICENSE',
   'CHANGELOG.md',
