@@ -154,9 +154,16 @@ export const store = [
   {
     name: 'snapshots above the end of the log are believed',
     file: 'log/store/producers.ts',
-    from: 'const above = found.filter(offset => offset > end)',
-    to: 'const above: Offset[] = []\n    void end',
+    from: 'if (offset > end) await this.#remove(offset)',
+    to: 'void (offset > end)',
     by: ['log/store/producers', 'crash/producers'],
+  },
+  {
+    name: 'the snapshots of a killed process are taken for durable',
+    file: 'log/store/producers.ts',
+    from: 'await file.sync().finally(() => file.close())',
+    to: 'file.close()',
+    by: ['log/store/producers'],
   },
   {
     name: 'a log that was cut still knows the producers of what was cut',
