@@ -4,6 +4,7 @@ import type { StoredTopicRecord } from '../../log/inspection/partition-directory
 import type { Output } from '../terminal/output.js'
 import { isFileName, openSink } from '../terminal/user-files.js'
 import { carriedSettings, ensureCarried, IMPORTED } from '../../events/import/carried-topic.js'
+import { bytesOfLatin1, isPlainAscii } from '../../events/text/latin1.js'
 import type { OpenTarget, Target } from './open-target.js'
 import type { PlaceIn } from '../../events/replay/places.js'
 import type { RecordFormat } from '../../events/replay/record-format.js'
@@ -23,7 +24,7 @@ export interface TargetOptions {
 }
 
 /** Lines are buffered up to this size before they are written. */
-const CHUNK_BYTES = 64 * 1024
+const CHUNK_BYTES = 128 * 1024
 
 const nothing = async (): Promise<void> => undefined
 
@@ -82,43 +83,31 @@ function linesInto(format: RecordFormat, sink: LineSink, output: Output): OpenTa
   return { target: lineTarget(format, sink), close: sink.end, remarks: () => format.remarks() }
 }
 
-function lineTarget({ head, write: textOf }: RecordFormat, sink: LineSink): Target {
-  let texts: string[] = head === '' ? [] : [head]
-  let chunks: Buffer[] = []
-  let size = head.length
-  const join = (): void => {
-    if (texts.length > 0) chunks.push(Buffer.from(texts.join('')))
-    texts = []
-  }
+/** So many records are checked at once for what the quick way does not write. */
+const QUICK_RECORDS = 32
+
+function lineTarget(format: RecordFormat, sink: LineSink): Target {
+  let text = format.head
   const flush = async (): Promise<void> => {
-    join()
-    const data = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)
-    chunks = []
-    size = 0
-    if (data.length > 0) await sink.write(data)
-  }
-  const take = (record: StoredTopicRecord): void => {
-    const text = textOf(record)
-    size += text.length
-    if (typeof text === 'string') {
-      texts.push(text)
-      return
-    }
-    join()
-    chunks.push(text)
+    if (text === '') return
+    const data = bytesOfLatin1(text)
+    text = ''
+    await sink.write(data)
   }
   return {
     get isClosed() {
       return sink.isClosed()
     },
     async write(record) {
-      take(record)
-      if (size >= CHUNK_BYTES) await flush()
+      text += format.write(record)
+      if (text.length >= CHUNK_BYTES) await flush()
     },
     async writeAll(records) {
-      for (const record of records) {
-        take(record)
-        if (size < CHUNK_BYTES) continue
+      for (let from = 0; from < records.length;) {
+        const some = textOf(format, records, from)
+        text += some.text
+        from = some.next
+        if (text.length < CHUNK_BYTES) continue
         await flush()
         if (sink.isClosed()) return
       }
@@ -129,4 +118,23 @@ function lineTarget({ head, write: textOf }: RecordFormat, sink: LineSink): Targ
       await sink.end()
     },
   }
+}
+
+/** The text of some records from the one at `from` on, and which one comes next. */
+function textOf(
+  { quick, write }: RecordFormat,
+  records: readonly StoredTopicRecord[],
+  from: number,
+): { readonly text: string; readonly next: number } {
+  let to = Math.min(records.length, from + QUICK_RECORDS)
+  let text = ''
+  for (let next = from; next < to;) {
+    const record = records[next++] as StoredTopicRecord
+    text += quick === undefined ? write(record) : quick(record)
+    if (text.length >= CHUNK_BYTES) to = next
+  }
+  if (quick === undefined || isPlainAscii(text)) return { text, next: to }
+  text = ''
+  for (let at = from; at < to; at++) text += write(records[at] as StoredTopicRecord)
+  return { text, next: to }
 }

@@ -7,13 +7,17 @@
  *   csv       topic, partition, offset, timestamp, key, value, headers; with a header
  *   '%…'      a template, as kcat has it: %t topic, %p partition, %o offset, %T time, %k key, %s
  *             value, %K and %S their lengths, %h headers, %% a percent; \n \t \r \\ \0 \xHH
+ *
+ * All text here is Latin-1, a character for each byte of what is written, so bytes that are no text
+ * stay what they are, and many records become bytes in one call.
  */
 
 import { isUtf8 } from 'node:buffer'
 import type { StoredTopicRecord } from '../../log/inspection/partition-directory.js'
+import { StoredRow } from '../../log/inspection/stored-row.js'
 import { PartlogError } from '../../model/errors.js'
-import { recordFields, recordLine } from '../formats/record-lines.js'
-import { CARRIAGE_RETURN, LINE_FEED } from '../text/byte-names.js'
+import { NO_TIME, recordFields, recordLine } from '../formats/record-lines.js'
+import { latin1Of, latin1OfText } from '../text/latin1.js'
 import { plainJson } from '../text/plain.js'
 
 /** How the bytes of keys and values are written. */
@@ -30,7 +34,9 @@ export interface FormatOptions {
 export interface RecordFormat {
   /** Before the first record. */
   readonly head: string
-  readonly write: (record: StoredTopicRecord) => string | Buffer
+  readonly write: (record: StoredTopicRecord) => string
+  /** A faster `write`, right if all that it returns is ASCII without DEL (`isPlainAscii`). */
+  readonly quick?: (record: StoredTopicRecord) => string
   /** What it does not keep of records; undefined: it keeps everything. */
   readonly loses?: string
   /** Sentences about what the format could not represent. */
@@ -55,16 +61,9 @@ export function isFormat(text: string): boolean {
 /** Throws INVALID_ARGUMENT for a template with unknown letters. */
 export function recordFormat(name: string, options: FormatOptions): RecordFormat {
   const none = (): readonly string[] => []
-  if (name === 'records') {
-    const write = options.hasTopics
-      ? (record: StoredTopicRecord) =>
-          `{"topic":${JSON.stringify(record.topic)},${recordLine(record).slice(1)}\n`
-      : (record: StoredTopicRecord) => `${recordLine(record)}\n`
-    return { head: '', write, remarks: none }
-  }
+  if (name === 'records') return recordsFormat(options)
   if (name === 'json') {
-    const write = (record: StoredTopicRecord): string => `${jsonLine(record)}\n`
-    return { head: '', write, loses: LOSES.json, remarks: none }
+    return { head: '', write: jsonLine, quick: quickJsonLine, loses: LOSES.json, remarks: none }
   }
   if (name === 'values') return valuesFormat(options)
   if (name === 'csv') return csvFormat(options)
@@ -73,32 +72,74 @@ export function recordFormat(name: string, options: FormatOptions): RecordFormat
 
 // ── bytes ────────────────────────────────────────────────────────────────────────────────
 
-function bufferOf(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+function keyOf(record: StoredTopicRecord): string | null {
+  return record instanceof StoredRow ? record.keyText : latin1Of(record.key)
 }
 
-function textOf(bytes: Uint8Array | null, as: BytesAs): string {
-  if (bytes === null) return as === 'json' ? 'null' : ''
-  const buffer = bufferOf(bytes)
-  if (as === 'json') return isUtf8(buffer) ? embedded(buffer) : JSON.stringify(base64Of(buffer))
-  return buffer.toString(as === 'text' ? 'utf8' : as)
+function valueOf(record: StoredTopicRecord): string | null {
+  return record instanceof StoredRow ? record.valueText : latin1Of(record.value)
 }
 
-const base64Of = (buffer: Buffer) => ({ base64: buffer.toString('base64') })
+/** A key or value as it is asked for. */
+function encoded(text: string | null, as: BytesAs): string {
+  if (text === null) return as === 'json' ? 'null' : ''
+  if (as === 'text') return text
+  const bytes = Buffer.from(text, 'latin1')
+  if (as !== 'json') return bytes.toString(as)
+  return isUtf8(bytes) ? embedded(text) : JSON.stringify({ base64: bytes.toString('base64') })
+}
 
-/** The text itself if it is JSON on one line, else a string of JSON. */
-function embedded(buffer: Buffer): string {
-  const text = buffer.toString('utf8')
+/** The text itself if it is JSON on one line, else a string of JSON; it stands for UTF-8. */
+function embedded(text: string): string {
+  if (isJson(text)) return onOneLine(text)
+  return latin1OfText(plainJson(Buffer.from(text, 'latin1').toString('utf8')))
+}
+
+/** Where JSON may have bytes beyond ASCII, in texts, it may have any of them. */
+function isJson(text: string): boolean {
   try {
     JSON.parse(text)
-    return text.replace(/\s*[\r\n]\s*/g, ' ').trim()
+    return true
   } catch {
-    return plainJson(text)
+    return false
   }
 }
 
+function onOneLine(text: string): string {
+  const first = text.charCodeAt(0)
+  const isTidy = first > SPACE && text.charCodeAt(text.length - 1) > SPACE && !/[\r\n]/.test(text)
+  return isTidy ? text : text.replace(/[ \t]*[\r\n][ \t\r\n]*/g, ' ').replace(BLANKS, '')
+}
+
+const BLANKS = /^[ \t\r\n]+|[ \t\r\n]+$/g
+const SPACE = 0x20
+
+// ── lines of JSON ────────────────────────────────────────────────────────────────────────
+
+function recordsFormat({ hasTopics }: FormatOptions): RecordFormat {
+  const begin = ({ topic }: StoredTopicRecord): string =>
+    hasTopics ? `{"topic":${JSON.stringify(topic)},` : '{'
+  const write = (record: StoredTopicRecord): string =>
+    `${begin(record)}${latin1OfText(recordLine(record)).slice(1)}\n`
+  const quick = (record: StoredTopicRecord): string => {
+    const { partition, offset, timestamp, exactTimestamp, headers } = record
+    if (headers.length > 0) return write(record)
+    const time = timestamp === NO_TIME ? null : (exactTimestamp ?? timestamp)
+    return (
+      `${begin(record)}"partition":${partition},"offset":${offset},"timestamp":${time},` +
+      `"key":${quoted(keyOf(record))},"value":${quoted(valueOf(record))},"headers":[]}\n`
+    )
+  }
+  return { head: '', write, quick, remarks: () => [] }
+}
+
+/** Text of ASCII as a string of JSON. */
+function quoted(text: string | null): string {
+  return text === null ? 'null' : JSON.stringify(text)
+}
+
 function jsonLine(record: StoredTopicRecord): string {
-  const { topic, partition, offset, timestamp, value } = record
+  const { topic, partition, offset, timestamp } = record
   const { key, headers } = recordFields(record)
   const head = plainJson({
     topic,
@@ -108,20 +149,30 @@ function jsonLine(record: StoredTopicRecord): string {
     key,
     headers: Object.fromEntries(headers),
   })
-  return `${head.slice(0, -1)},"value":${textOf(value, 'json')}}`
+  return `${latin1OfText(head.slice(0, -1))},"value":${encoded(valueOf(record), 'json')}}\n`
+}
+
+function quickJsonLine(record: StoredTopicRecord): string {
+  const { topic, partition, offset, timestamp, headers } = record
+  if (headers.length > 0) return jsonLine(record)
+  const text = valueOf(record)
+  const value = text !== null && isJson(text) ? onOneLine(text) : quoted(text)
+  return (
+    `{"topic":${JSON.stringify(topic)},"partition":${partition},"offset":${offset},` +
+    `"timestamp":${timestamp < 0 ? null : timestamp},"key":${quoted(keyOf(record))},` +
+    `"headers":{},"value":${value}}\n`
+  )
 }
 
 // ── values ───────────────────────────────────────────────────────────────────────────────
 
-const NEWLINE = Buffer.of(LINE_FEED)
-
 function valuesFormat({ valuesAs }: FormatOptions): RecordFormat {
   const ambiguous = new AmbiguousLines()
-  const write = (record: StoredTopicRecord): string | Buffer => {
-    const { value } = record
-    if (valuesAs !== 'text') return `${textOf(value, valuesAs)}\n`
-    ambiguous.note(record)
-    return value === null ? '\n' : Buffer.concat([value, NEWLINE])
+  const write = (record: StoredTopicRecord): string => {
+    const text = valueOf(record)
+    if (valuesAs !== 'text') return `${encoded(text, valuesAs)}\n`
+    ambiguous.note(text)
+    return text === null ? '\n' : `${text}\n`
   }
   return { head: '', write, loses: LOSES.values, remarks: () => ambiguous.remarks() }
 }
@@ -131,9 +182,9 @@ class AmbiguousLines {
   #tombstones = 0
   #broken = 0
 
-  note({ value }: StoredTopicRecord): void {
-    if (value === null) this.#tombstones++
-    else if (value.includes(LINE_FEED) || value.at(-1) === CARRIAGE_RETURN) this.#broken++
+  note(text: string | null): void {
+    if (text === null) this.#tombstones++
+    else if (text.includes('\n') || text.endsWith('\r')) this.#broken++
   }
 
   remarks(): string[] {
@@ -152,10 +203,10 @@ const COLUMNS = ['topic', 'partition', 'offset', 'timestamp', 'key', 'value', 'h
 
 function csvFormat({ keysAs, valuesAs }: FormatOptions): RecordFormat {
   const write = (record: StoredTopicRecord): string => {
-    const { topic, partition, offset, timestamp, exactTimestamp, key, value, headers } = record
-    const pairs = headers.length === 0 ? '' : plainJson(recordFields(record).headers)
+    const { topic, partition, offset, timestamp, exactTimestamp, headers } = record
+    const pairs = headers.length === 0 ? '' : latin1OfText(plainJson(recordFields(record).headers))
     const time = timestamp < 0 ? '' : String(exactTimestamp ?? timestamp)
-    const texts = [textOf(key, keysAs), textOf(value, valuesAs), pairs]
+    const texts = [encoded(keyOf(record), keysAs), encoded(valueOf(record), valuesAs), pairs]
     return `${topic},${partition},${offset},${time},${texts.map(field).join(',')}\r\n`
   }
   return { head: `${COLUMNS.join(',')}\r\n`, write, loses: LOSES.csv, remarks: () => [] }
@@ -168,10 +219,10 @@ function field(text: string): string {
 // ── templates ────────────────────────────────────────────────────────────────────────────
 
 function headerText({ key, value }: StoredTopicRecord['headers'][number]): string {
-  return `${key}=${textOf(value, 'text')}`
+  return `${latin1OfText(key)}=${latin1Of(value) ?? ''}`
 }
 
-type Part = (record: StoredTopicRecord) => string | Buffer
+type Part = (record: StoredTopicRecord) => string
 
 const ESCAPES: Readonly<Record<string, string>> = {
   n: '\n',
@@ -182,17 +233,15 @@ const ESCAPES: Readonly<Record<string, string>> = {
 }
 
 function template(text: string, { keysAs, valuesAs }: FormatOptions): Part {
-  const bytes = (content: Uint8Array | null, as: BytesAs): string | Buffer =>
-    as === 'text' && content !== null ? bufferOf(content) : textOf(content, as)
   const letters: Readonly<Record<string, Part>> = {
     t: ({ topic }) => topic,
     p: ({ partition }) => String(partition),
     o: ({ offset }) => String(offset),
     T: ({ timestamp, exactTimestamp }) => String(exactTimestamp ?? timestamp),
-    k: ({ key }) => bytes(key, keysAs),
-    s: ({ value }) => bytes(value, valuesAs),
-    K: ({ key }) => String(key?.byteLength ?? -1),
-    S: ({ value }) => String(value?.byteLength ?? -1),
+    k: record => encoded(keyOf(record), keysAs),
+    s: record => encoded(valueOf(record), valuesAs),
+    K: record => String(keyOf(record)?.length ?? -1),
+    S: record => String(valueOf(record)?.length ?? -1),
     h: ({ headers }) => headers.map(headerText).join(','),
     '%': () => '%',
   }
@@ -204,19 +253,15 @@ function template(text: string, { keysAs, valuesAs }: FormatOptions): Part {
       parts.push(part)
       continue
     }
-    const byte = hex === undefined ? undefined : Buffer.from(hex, 'hex')
-    const plain = byte ?? (escape === undefined ? whole : (ESCAPES[escape] ?? whole))
-    parts.push(() => plain)
+    const byte = hex === undefined ? undefined : String.fromCharCode(parseInt(hex, 16))
+    const own = escape === undefined ? whole : (ESCAPES[escape] ?? whole)
+    const fixed = byte ?? latin1OfText(own)
+    parts.push(() => fixed)
   }
-  return record => joined(parts.map(part => part(record)))
+  return record => parts.map(part => part(record)).join('')
 }
 
 const PIECES = /%(.?)|\\x([0-9a-fA-F]{2})|\\([ntr0\\])|[^%\\]+|\\/gsu
-
-function joined(parts: readonly (string | Buffer)[]): string | Buffer {
-  if (parts.every(part => typeof part === 'string')) return parts.join('')
-  return Buffer.concat(parts.map(part => (typeof part === 'string' ? Buffer.from(part) : part)))
-}
 
 function unknownLetter(letter: string, known: readonly string[]): PartlogError {
   const all = known.map(each => `%${each}`).join(' ')

@@ -12,6 +12,7 @@ import { segmentFile } from '../format/files.js'
 import { DecidedTransactions } from './decided-transactions.js'
 import { BatchWalk, type MissingOffsets, type TornTail } from './batch-walk.js'
 import { segmentsOf, type KnownBounds } from './known-bounds.js'
+import { plainRows, StoredRow } from './stored-row.js'
 
 /** A record as stored in a folder. */
 export interface StoredTopicRecord {
@@ -107,7 +108,10 @@ export interface PartitionDirectory {
    * removed are not missing, and a torn tail is the end.
    */
   records(range?: RecordRange): AsyncGenerator<StoredTopicRecord, void>
-  /** The same, some at a time: faster for many records. */
+  /**
+   * The same, some at a time: faster for many records. Their keys and values are made when they are
+   * asked for, so `{ ...record }` does not have them.
+   */
   recordBatches(range?: RecordRange): AsyncGenerator<readonly StoredTopicRecord[], void>
   /**
    * The offset after the last record in the files. Reads the last segment. Fails with CORRUPT_LOG
@@ -170,10 +174,12 @@ export class PartitionFolder implements PartitionDirectory {
   }
 
   async *records(range: RecordRange = {}): AsyncGenerator<StoredTopicRecord, void> {
-    for await (const records of this.recordBatches(range)) yield* records
+    for await (const records of this.recordBatches(range)) {
+      for (const record of records) yield record instanceof StoredRow ? record.toJSON() : record
+    }
   }
 
-  async *recordBatches(range: RecordRange = {}): AsyncGenerator<StoredTopicRecord[], void> {
+  async *recordBatches(range: RecordRange = {}): AsyncGenerator<readonly StoredTopicRecord[], void> {
     const bounds = boundsOf(range, this.logStartOffset)
     this.#missing = []
     this.#aborted = 0
@@ -252,21 +258,35 @@ export class PartitionFolder implements PartitionDirectory {
   }
 
   /** The records of a batch, also those before one that cannot be read. */
-  *#recordsOf(batch: Batch, bounds: Bounds): Generator<StoredTopicRecord[]> {
+  *#recordsOf(batch: Batch, bounds: Bounds): Generator<readonly StoredTopicRecord[]> {
     const { isControl } = batch
     if (isControl && !bounds.includeControl) return
     if (!isReadable(batch.codec)) {
       return this.#countUnread(batch, bounds)
     }
+    const rows = this.#rowsOf(batch)
+    if (rows === undefined) return yield* this.#eachOf(batch, bounds)
+    const wanted = isWithin(batch, bounds) ? rows : rows.filter(row => isWanted(row, bounds))
+    if (wanted.length > 0) yield wanted
+  }
+
+  #rowsOf(batch: Batch): readonly StoredRow[] | undefined {
+    const { topic, partition } = this
+    const { timestampType, leaderEpoch, isControl } = batch
+    try {
+      return plainRows(batch, { topic, partition, timestampType, leaderEpoch, isControl })
+    } catch {
+      return undefined // the long way says what is wrong
+    }
+  }
+
+  *#eachOf(batch: Batch, bounds: Bounds): Generator<readonly StoredTopicRecord[]> {
     let next = batch.baseOffset
     const records: StoredTopicRecord[] = []
     try {
       for (const cursor = new RecordCursor(batch); cursor.next();) {
-        const { offset, timestamp } = cursor
-        next = offset + 1
-        if (offset < bounds.fromOffset || offset >= bounds.untilOffset) continue
-        if (timestamp < bounds.fromTime || timestamp >= bounds.untilTime) continue
-        records.push(this.#recordOf(cursor, batch))
+        next = cursor.offset + 1
+        if (isWanted(cursor, bounds)) records.push(this.#recordOf(cursor, batch))
       }
     } catch (error) {
       if (records.length > 0) yield records
@@ -327,6 +347,21 @@ export class PartitionFolder implements PartitionDirectory {
         `partlog does not read; nothing of ${name} from offset ${baseOffset} on was read`,
     )
   }
+}
+
+/** Are all records of a batch wanted? */
+function isWithin({ baseOffset, nextOffset }: Batch, bounds: Bounds): boolean {
+  const { fromOffset, untilOffset, fromTime, untilTime } = bounds
+  const isAnyTime = fromTime === -Infinity && untilTime === Infinity
+  return isAnyTime && baseOffset >= fromOffset && nextOffset <= untilOffset
+}
+
+function isWanted(
+  { offset, timestamp }: { readonly offset: Offset; readonly timestamp: number },
+  { fromOffset, untilOffset, fromTime, untilTime }: Bounds,
+): boolean {
+  if (offset < fromOffset || offset >= untilOffset) return false
+  return timestamp >= fromTime && timestamp < untilTime
 }
 
 interface Bounds {
