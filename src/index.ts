@@ -150,10 +150,10 @@ export type { MissingOffsets, TornTail } from './log/inspection/batch-walk.js'
 export type {
   PartitionDirectory,
   RecordRange,
-  StoredTopicRecord,
   UndecidedOffsets,
   UnreadBatches,
 } from './log/inspection/partition-directory.js'
+export type { StoredTopicRecord } from './log/inspection/stored-row.js'
 export type { Codec } from './model/batch/compression.js'
 
 // Event files into a topic.

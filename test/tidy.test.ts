@@ -46,7 +46,7 @@ const SUB_ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   events: [['text'], ['source'], ['formats'], ['import'], ['replay']],
   broker: [['broker-config.ts'], ['replication'], ['node'], ['tools'], ['requests']],
   cluster: [['faults'], ['network']],
-  cli: [['terminal'], ['copy']],
+  cli: [['terminal'], ['copy', 'inspect']],
   testing: [['simulation'], ['faults']],
 }
 

@@ -13,11 +13,8 @@ import {
 import { Pace } from '../events/replay/replay-pace.js'
 import type { RecordFilter } from '../events/replay/record-filter.js'
 import { chosenRecords, lastOf } from '../events/replay/replay-records.js'
-import type {
-  PartitionDirectory,
-  RecordRange,
-  StoredTopicRecord,
-} from '../log/inspection/partition-directory.js'
+import type { PartitionDirectory, RecordRange } from '../log/inspection/partition-directory.js'
+import type { StoredTopicRecord } from '../log/inspection/stored-row.js'
 import { isPartlogError, PartlogError } from '../model/errors.js'
 import { command } from './command.js'
 import { arrivedTable } from './copy/arrived.js'

@@ -1,6 +1,6 @@
 /* What a replay writes to: standard output, a file or a topic. */
 
-import type { StoredTopicRecord } from '../../log/inspection/partition-directory.js'
+import type { StoredTopicRecord } from '../../log/inspection/stored-row.js'
 import type { Arrived } from './arrived.js'
 
 /** Where replayed records go. */

@@ -1,6 +1,6 @@
 /* The targets of `partlog replay` on this machine: standard output, a file, another topic. */
 
-import type { StoredTopicRecord } from '../../log/inspection/partition-directory.js'
+import type { StoredTopicRecord } from '../../log/inspection/stored-row.js'
 import type { Output } from '../terminal/output.js'
 import { isFileName, openSink } from '../terminal/user-files.js'
 import { carriedSettings, ensureCarried, IMPORTED } from '../../events/import/carried-topic.js'

@@ -1,6 +1,5 @@
 /* The user's files: small ones that are read, and those that are written (gzip by .gz). */
 
-import {  } from '../../events/text/byte-names.js'
 import { createWriteStream, existsSync, mkdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Writable } from 'node:stream'
@@ -17,6 +16,11 @@ export function checkReadable(path: string): void {
   if (path !== '-' && statSync(path).isDirectory()) {
     throw new Error(`${path}: expected a file, this is a folder`)
   }
+}
+
+/** Is there a file at this path, not a folder? */
+export function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() === true
 }
 
 /** Reads a small text file. Throws the system's error, or that it is a folder or too large. */

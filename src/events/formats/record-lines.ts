@@ -11,7 +11,7 @@
 
 import { isUtf8 } from 'node:buffer'
 import type { Message } from '../../client/producer/messages.js'
-import type { StoredTopicRecord } from '../../log/inspection/partition-directory.js'
+import type { StoredTopicRecord } from '../../log/inspection/stored-row.js'
 import type { BytesIn, HeaderIn } from '../../model/batch/record.js'
 import { plainJson } from '../text/plain.js'
 import { hasLoneSurrogate } from '../text/json-token.js'

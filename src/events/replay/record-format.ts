@@ -13,10 +13,10 @@
  */
 
 import { isUtf8 } from 'node:buffer'
-import type { StoredTopicRecord } from '../../log/inspection/partition-directory.js'
-import { StoredRow } from '../../log/inspection/stored-row.js'
+import { StoredRow, type StoredTopicRecord } from '../../log/inspection/stored-row.js'
 import { PartlogError } from '../../model/errors.js'
 import { NO_TIME, recordFields, recordLine } from '../formats/record-lines.js'
+import { SPACE } from '../text/byte-names.js'
 import { latin1Of, latin1OfText } from '../text/latin1.js'
 import { plainJson } from '../text/plain.js'
 
@@ -112,7 +112,6 @@ function onOneLine(text: string): string {
 }
 
 const BLANKS = /^[ \t\r\n]+|[ \t\r\n]+$/g
-const SPACE = 0x20
 
 // ── lines of JSON ────────────────────────────────────────────────────────────────────────
 

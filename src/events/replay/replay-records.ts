@@ -6,11 +6,8 @@
  */
 
 import { sleep, type Clock } from '../../base/clock.js'
-import type {
-  PartitionDirectory,
-  RecordRange,
-  StoredTopicRecord,
-} from '../../log/inspection/partition-directory.js'
+import type { PartitionDirectory, RecordRange } from '../../log/inspection/partition-directory.js'
+import type { StoredTopicRecord } from '../../log/inspection/stored-row.js'
 import { mergedByTime, type RecordStream } from './merge.js'
 import type { RecordFilter } from './record-filter.js'
 

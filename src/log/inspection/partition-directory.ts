@@ -4,7 +4,6 @@ import { isDiskError, join, type Disk } from '../../disk/disk.js'
 import type { Batch } from '../../model/batch/batch.js'
 import { isReadable, type Codec } from '../../model/batch/compression.js'
 import { RecordCursor } from '../../model/batch/record-cursor.js'
-import type { Header, TimestampType } from '../../model/batch/record.js'
 import { PartlogError, toPartlogError } from '../../model/errors.js'
 import type { TopicPartition } from '../../model/names.js'
 import type { Offset } from '../../model/units.js'
@@ -12,28 +11,7 @@ import { segmentFile } from '../format/files.js'
 import { DecidedTransactions } from './decided-transactions.js'
 import { BatchWalk, type MissingOffsets, type TornTail } from './batch-walk.js'
 import { segmentsOf, type KnownBounds } from './known-bounds.js'
-import { plainRows, StoredRow } from './stored-row.js'
-
-/** A record as stored in a folder. */
-export interface StoredTopicRecord {
-  readonly topic: string
-  readonly partition: number
-  readonly offset: number
-  /**
-   * Milliseconds since 1970; −1 if the record has none. For a time beyond 2^53 (in nanoseconds, for
-   * example) this is only the nearest number, see `exactTimestamp`.
-   */
-  readonly timestamp: number
-  /** The stored time if `timestamp` is not exact; otherwise undefined. */
-  readonly exactTimestamp?: bigint
-  readonly timestampType: TimestampType
-  readonly key: Uint8Array | null
-  readonly value: Uint8Array | null
-  readonly headers: readonly Header[]
-  readonly leaderEpoch: number
-  /** True for a control record; these are only read with `includeControl`. */
-  readonly isControl: boolean
-}
+import { plainRows, StoredRow, type StoredTopicRecord } from './stored-row.js'
 
 /** Batches skipped because partlog does not read their codec. */
 export interface UnreadBatches {
@@ -179,7 +157,9 @@ export class PartitionFolder implements PartitionDirectory {
     }
   }
 
-  async *recordBatches(range: RecordRange = {}): AsyncGenerator<readonly StoredTopicRecord[], void> {
+  async *recordBatches(
+    range: RecordRange = {},
+  ): AsyncGenerator<readonly StoredTopicRecord[], void> {
     const bounds = boundsOf(range, this.logStartOffset)
     this.#missing = []
     this.#aborted = 0

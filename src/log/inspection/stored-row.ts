@@ -9,7 +9,27 @@ import type { Batch } from '../../model/batch/batch.js'
 import { fieldView, plainBytes, plainVarint, afterField } from '../../model/batch/plain-fields.js'
 import { PlainRecords, RecordCursor } from '../../model/batch/record-cursor.js'
 import { NO_HEADERS, type Header, type TimestampType } from '../../model/batch/record.js'
-import type { StoredTopicRecord } from './partition-directory.js'
+
+/** A record as stored in a folder. */
+export interface StoredTopicRecord {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  /**
+   * Milliseconds since 1970; −1 if the record has none. For a time beyond 2^53 (in nanoseconds, for
+   * example) this is only the nearest number, see `exactTimestamp`.
+   */
+  readonly timestamp: number
+  /** The stored time if `timestamp` is not exact; otherwise undefined. */
+  readonly exactTimestamp?: bigint
+  readonly timestampType: TimestampType
+  readonly key: Uint8Array | null
+  readonly value: Uint8Array | null
+  readonly headers: readonly Header[]
+  readonly leaderEpoch: number
+  /** True for a control record; these are only read with `includeControl`. */
+  readonly isControl: boolean
+}
 
 /** What the records of a batch have in common. */
 export interface RowFacts {

@@ -125,7 +125,7 @@ export const removeTopicRecord = message('RemoveTopicRecord', V0, {
 })
 
 /** A quota of an entity was set or removed. */
-const clientQuotaRecord = message('ClientQuotaRecord', V0, {
+export const clientQuotaRecord = message('ClientQuotaRecord', V0, {
   entity: array(struct({ entityType: string, entityName: nullableString })),
   key: string,
   value: float64,
@@ -166,7 +166,8 @@ export type MetadataRecord = {
   [K in keyof Records]: { readonly kind: K } & ValueOf<Records[K]['layout']>
 }[keyof Records]
 
-const FRAME_VERSION = 1
+/** What each record begins with. */
+export const FRAME_VERSION = 1
 
 export function encodeMetadataRecord(record: MetadataRecord): Buffer {
   const { type, version, layout } = RECORDS[record.kind] as RecordRow<MetadataRecord>

@@ -10,7 +10,7 @@ import { Pace } from '../../../src/events/replay/replay-pace.js'
 import { RecordFilter } from '../../../src/events/replay/record-filter.js'
 import { isFormat, recordFormat } from '../../../src/events/replay/record-format.js'
 import { isPlainAscii } from '../../../src/events/text/latin1.js'
-import type { StoredTopicRecord } from '../../../src/log/inspection/partition-directory.js'
+import type { StoredTopicRecord } from '../../../src/log/inspection/stored-row.js'
 
 const record = (fields: Partial<StoredTopicRecord> = {}): StoredTopicRecord => ({
   ...{ topic: 't', partition: 1, offset: 7, timestamp: 5, timestampType: 'CreateTime' },
