@@ -129,7 +129,7 @@ export class BrokerSet {
       logs = await openManager(options, CONTROLLER)
       const made = new BrokerSet(options, await openController(options, logs), logs)
       set = made
-      set.controller.image.setReplicaHealth(set.#isUsable)
+      set.controller.setReplicaHealth(set.#isUsable)
       // Wait for all, even if one fails: a broker that is still opening could not be killed.
       const opened = await Promise.allSettled(
         made.brokerIds.map(id => made.#openBroker(id, early.get(id))),

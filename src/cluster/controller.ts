@@ -11,7 +11,11 @@ import type { ControllerDoor, Quorum } from '../broker/node/context.js'
 import { Housekeeping } from '../broker/node/housekeeping.js'
 import { NOTHING, type Decision, type StateMachine } from '../coordinator/fold/state-machine.js'
 import { admitBroker, balanceLeaders, fenceBroker } from '../coordinator/metadata/brokers.js'
-import type { ClusterImage, PartitionImage } from '../coordinator/metadata/cluster-image.js'
+import type {
+  ClusterImage,
+  PartitionImage,
+  ReplicaHealth,
+} from '../coordinator/metadata/cluster-image.js'
 import { isPartlogError, PartlogError } from '../model/errors.js'
 import type { TopicPartition } from '../model/names.js'
 
@@ -61,6 +65,8 @@ interface Session {
 
 export class Controller {
   readonly #options: ControllerOptions
+  /** What is committed: all that brokers and programs see. Decisions see `machine.state`. */
+  readonly image: ClusterImage
   readonly #sessions = new Map<number, Session>()
   readonly #retries = new Set<Timer>()
   #housekeeping: Housekeeping | undefined
@@ -69,13 +75,16 @@ export class Controller {
 
   constructor(options: ControllerOptions) {
     this.#options = options
+    this.image = options.machine.state.snapshot()
+    options.machine.follow(record => this.image.replay(record))
     this.image.listen((topic, before, after) => {
       options.onNews({ topic: topic.name, partition: after.partition, before, after })
     })
   }
 
-  get image(): ClusterImage {
-    return this.#options.machine.state
+  /** Sets the function by which decisions find out which replicas can be used. */
+  setReplicaHealth(isUsable: ReplicaHealth): void {
+    for (const image of [this.image, this.#options.machine.state]) image.setReplicaHealth(isUsable)
   }
 
   /** Starts the background work; called when all brokers are attached. */

@@ -148,4 +148,12 @@ export const metadata = [
     to: 'void this.#isStalled',
     by: ['coordinator/fold/state-machine'],
   },
+  {
+    name: 'brokers are shown what the controller has not committed',
+    file: 'cluster/controller.ts',
+    from: `    this.image = options.machine.state.snapshot()
+    options.machine.follow(record => this.image.replay(record))`,
+    to: '    this.image = options.machine.state',
+    by: ['cluster/controller'],
+  },
 ]

@@ -6,6 +6,9 @@
  * Deciding, appending and replaying run without an await in between. The answer is returned when
  * the records are committed; a decision without records waits for the records it has seen.
  *
+ * What others are shown must not be lost: they follow the committed records, in their order, and
+ * see a decision not before its answer.
+ *
  * When an append fails to commit, the state may hold records that the log does not: the state
  * machine then refuses every later decision.
  */
@@ -33,6 +36,12 @@ export class StateMachine<S extends Fold> {
   #lastCommit: Promise<void> = Promise.resolve()
   /** The journal and the state hold records that the full disk could not make durable yet. */
   #isStalled = false
+  #onCommitted: ((record: JournalRecord) => void) | undefined
+  /** Appended and, as far as is known, not committed. Empty while nothing follows. */
+  readonly #uncommitted: JournalRecord[] = []
+  /** How many records were appended, and how many of them are committed. */
+  #appended = 0
+  #committed = 0
 
   private constructor(journal: Journal, state: S) {
     this.#journal = journal
@@ -50,20 +59,35 @@ export class StateMachine<S extends Fold> {
     return this.#state
   }
 
+  /**
+   * Calls `onCommitted` for every record that is committed from now on, in their order. Asked for
+   * before the first decision.
+   */
+  follow(onCommitted: (record: JournalRecord) => void): void {
+    this.#onCommitted = onCommitted
+  }
+
   /** Runs a decision. An error of `decide` is thrown before anything has changed. */
   async run<T>(decide: (state: S) => Decision<T>): Promise<T> {
     if (this.#failure !== undefined) throw this.#failure
     if (this.#isStalled) await this.#settle()
     const { records, answer } = decide(this.#state)
     if (records.length > 0) {
-      this.#lastCommit = this.#commit(this.#journal.append(records))
+      this.#lastCommit = this.#commit(this.#journal.append(records), this.#noted(records))
       for (const record of records) this.#state.replay(record)
     }
     await this.#lastCommit
     return answer
   }
 
-  async #commit(appended: Promise<void>): Promise<void> {
+  /** Returns how many records are appended with these. */
+  #noted(records: readonly JournalRecord[]): number {
+    if (this.#onCommitted !== undefined) this.#uncommitted.push(...records)
+    this.#appended += records.length
+    return this.#appended
+  }
+
+  async #commit(appended: Promise<void>, end: number): Promise<void> {
     try {
       await appended
     } catch (error) {
@@ -74,11 +98,21 @@ export class StateMachine<S extends Fold> {
       this.#failure ??= toPartlogError(error)
       throw this.#failure
     }
+    this.#tell(end)
+  }
+
+  /** The first `end` records are committed: with one, all before it. */
+  #tell(end: number): void {
+    const news = this.#uncommitted.splice(0, Math.max(end - this.#committed, 0))
+    this.#committed = Math.max(this.#committed, end)
+    for (const record of news) this.#onCommitted?.(record)
   }
 
   /** Waits until the records appended before the disk became full are committed. */
   async #settle(): Promise<void> {
+    const end = this.#appended
     await this.#journal.settled()
+    this.#tell(end)
     this.#isStalled = false
     this.#lastCommit = Promise.resolve()
   }

@@ -72,6 +72,35 @@ describe('a state machine', () => {
     expect(again.state.total).toBe(machine.state.total)
   })
 
+  it('what follows the state machine sees committed records only, in their order', async () => {
+    const journal = new SlowJournal()
+    const machine = await StateMachine.load(journal, new Sum())
+    const seen: string[] = []
+    machine.follow(({ value }) => void seen.push(String(value)))
+    const answers = [machine.run(add(1)), machine.run(add(2)), machine.run(add(3))]
+    expect(machine.state.total).toBe(6)
+    expect([await isSettled(Promise.race(answers)), seen]).toEqual([false, []])
+    journal.commits[1]?.resolve()
+    await answers[1]
+    expect(seen).toEqual(['1', '2'])
+    for (const commit of journal.commits) commit.resolve()
+    await Promise.all(answers)
+    expect(seen).toEqual(['1', '2', '3'])
+  })
+
+  it('records that a full disk held up are seen once they are committed', async () => {
+    const journal = new SlowJournal()
+    const machine = await StateMachine.load(journal, new Sum())
+    const seen: string[] = []
+    machine.follow(({ value }) => void seen.push(String(value)))
+    const held = machine.run(add(1))
+    journal.commits[0]?.reject(new PartlogError('KAFKA_STORAGE_ERROR', 'the disk is full'))
+    await expect(held).rejects.toMatchObject({ code: 'KAFKA_STORAGE_ERROR' })
+    expect(seen).toEqual([])
+    expect(await machine.run(look)).toBe(1)
+    expect(seen).toEqual(['1'])
+  })
+
   it('each decision sees all decisions before it, even uncommitted ones', async () => {
     const journal = new SlowJournal()
     const machine = await StateMachine.load(journal, new Sum())
