@@ -106,6 +106,16 @@ console.log((await again.admin.listTopics()).join())
 await again.close()
 `
 
+/** The owner of a folder, in the same process; it sends once more when the reader has begun. */
+const OWNER = `
+  import { Cluster } from 'partlog'
+  const owner = await Cluster.open({ dir: './data' })
+  const send = value => owner.producer().send({ topic: 'orders', messages: [{ value }] })
+  await send('created')
+  const log = console.log
+  console.log = line => (log(line), line.includes('created') ? send('shipped') : undefined)
+`
+
 const EXAMPLES: readonly Example[] = [
   {
     page: 'src/README.md',
@@ -140,6 +150,13 @@ const EXAMPLES: readonly Example[] = [
     output: 'once in the log, at offset 0\n',
   },
   { page: 'README.md', mark: 'process.env.KAFKA', output: "[ 'greetings' ]\n" },
+  {
+    page: 'src/README.md',
+    mark: 'readOnly: true',
+    before: OWNER,
+    after: 'await owner.close()',
+    output: '0: created\n1: shipped\n',
+  },
   {
     page: 'src/README.md',
     mark: "compression: 'lz4'",

@@ -39,13 +39,13 @@ const STOREYS: Readonly<Record<string, number>> = {
  */
 const SUB_ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   model: [['units.ts'], ['errors.ts'], ['codecs'], ['batch']],
-  log: [['format'], ['store'], ['recovery'], ['compaction'], ['inspection']],
+  log: [['format'], ['store'], ['recovery'], ['following'], ['compaction'], ['inspection']],
   protocol: [['schema.ts'], ['messages'], ['assignors']],
   client: [['line'], ['producer', 'group', 'admin'], ['consumer']],
   coordinator: [['fold'], ['consumer-groups'], ['metadata', 'groups', 'transactions']],
   events: [['text'], ['source'], ['formats'], ['import'], ['replay']],
   broker: [['broker-config.ts'], ['replication'], ['node'], ['tools'], ['requests']],
-  cluster: [['faults'], ['network']],
+  cluster: [['faults'], ['network'], ['follow']],
   cli: [['terminal'], ['copy', 'inspect']],
   testing: [['simulation'], ['faults']],
 }
@@ -59,6 +59,7 @@ const WALLS: Readonly<Record<string, readonly string[]>> = {
 const FILES_HOMES = [
   'disk/node-disk.ts',
   'disk/lock.ts',
+  'disk/shared-file.ts',
   'events/source/event-files.ts',
   'cli/terminal/user-files.ts',
 ]

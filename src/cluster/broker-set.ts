@@ -47,13 +47,15 @@ import type { Partition } from '../partition/partition.js'
 import type { Durability } from '../partition/roles.js'
 import { REPLICATION_FACTOR, type BrokerOptions } from './cluster-options.js'
 import { Controller, type PartitionNews } from './controller.js'
-import { CONTROLLER } from './network/network-rules.js'
+import { CONTROLLER, CONTROLLER_EPOCH, CONTROLLER_ON_DISK } from './network/network-rules.js'
 import { Network } from './network/network.js'
-
-/** node.id in the controller's meta.properties: Kafka's files have no node below 0. */
-const CONTROLLER_ON_DISK = 0
-/** The controller leads the metadata log in one epoch forever. */
-const CONTROLLER_EPOCH = 0
+import {
+  copyStateOf,
+  type BrokerListener,
+  type CopyState,
+  type Nodes,
+  type Opened,
+} from './nodes.js'
 
 export interface BrokerSetOptions {
   /** Holds the folders of brokers and controller. */
@@ -86,18 +88,12 @@ export interface BrokerSetOptions {
   readonly isReadOnly: boolean
 }
 
-/** Hears which brokers run. */
-export interface BrokerListener {
-  /** The broker was stopped or killed. */
-  gone(nodeId: number): void
-  /** The broker runs again; `start` waits until this resolves. */
-  started(nodeId: number): Promise<void>
-}
-
 const ALL_LOADED: LoadedPartitions = { has: () => true, add: () => undefined }
 
-export class BrokerSet {
+export class BrokerSet implements Nodes {
   readonly controller: Controller
+  /** The metadata log. */
+  readonly metadata: Partition
   readonly brokerIds: readonly number[]
   readonly #logsByNode = new Map<number, LogManager>()
   readonly #options: BrokerSetOptions
@@ -112,8 +108,13 @@ export class BrokerSet {
 
   #listener: BrokerListener | undefined
 
-  private constructor(options: BrokerSetOptions, controller: Controller, logs: LogManager) {
+  private constructor(
+    options: BrokerSetOptions,
+    { controller, metadata }: OpenedController,
+    logs: LogManager,
+  ) {
     this.#options = options
+    this.metadata = metadata
     this.#loadedGroups = options.isReadOnly ? ALL_LOADED : new Set()
     this.controller = controller
     this.#logsByNode.set(CONTROLLER, logs)
@@ -152,8 +153,20 @@ export class BrokerSet {
     return [CONTROLLER, ...this.brokerIds].flatMap(id => this.#logsByNode.get(id) ?? [])
   }
 
+  get opened(): Opened {
+    const { managers } = this
+    return {
+      wasClosedCleanly: managers.every(manager => manager.wasClosedCleanly),
+      findings: managers.flatMap(manager => manager.findings),
+    }
+  }
+
   broker(nodeId: number): Broker | undefined {
     return this.#running.get(nodeId)
+  }
+
+  copyOf(nodeId: number, { topic, partition }: TopicPartition): CopyState {
+    return copyStateOf(this.broker(nodeId)?.replicas.find(topic, partition))
   }
 
   get running(): IterableIterator<Broker> {
@@ -259,6 +272,19 @@ export class BrokerSet {
       await Promise.all(this.managers.map(logs => logs.abandon()))
     }
     if (failures.length > 0) throw failures[0]
+  }
+
+  /** Ends like a process that dies; the network stays, for others. */
+  async abandon(): Promise<void> {
+    await Promise.all(this.#changing.values())
+    await this.controller.stop()
+    await this.#chores?.stop()
+    for (const broker of this.#running.values()) {
+      this.controller.detach(broker.nodeId)
+      this.#options.network.detach(broker.nodeId)
+      await broker.kill()
+    }
+    await this.#metadataLogs.abandon()
   }
 
   // ── helpers ────────────────────────────────────────────────────────────────────────────
@@ -418,8 +444,16 @@ async function openManager(options: BrokerSetOptions, nodeId: number): Promise<L
   return await LogManager.open({ ...common, disk, root, nodeId: idOnDisk })
 }
 
+interface OpenedController {
+  readonly controller: Controller
+  readonly metadata: Partition
+}
+
 /** Opens the metadata log and replays it: the result is the cluster's state. */
-async function openController(options: BrokerSetOptions, logs: LogManager): Promise<Controller> {
+async function openController(
+  options: BrokerSetOptions,
+  logs: LogManager,
+): Promise<OpenedController> {
   const { clockOf, logger, onNews, settings } = options
   const clock = clockOf(CONTROLLER)
   const topicPartition = { topic: METADATA_TOPIC, partition: 0 }
@@ -457,5 +491,5 @@ async function openController(options: BrokerSetOptions, logs: LogManager): Prom
     logEndOffset: log.logEndOffset,
   })
   const common = { machine, clock, logger, sessionTimeoutMs, onNews, quorum }
-  return new Controller({ ...common, balanceIntervalMs })
+  return { controller: new Controller({ ...common, balanceIntervalMs }), metadata: partition }
 }

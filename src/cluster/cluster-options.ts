@@ -173,8 +173,9 @@ export interface OpenOptions extends ClusterOptions {
   /** The folder; created if it does not exist. */
   readonly dir: string
   /**
-   * Open for reading only, which is possible while another process owns the folder. Shows the
-   * folder as it was when it was opened; what would change it fails with READ_ONLY. Default false.
+   * Open for reading only, beside the process that owns the folder, and follow what that writes:
+   * records as soon as they are committed there, topics, groups, deletions. Whatever would change
+   * the folder fails with READ_ONLY. Default false.
    */
   readonly readOnly?: boolean | undefined
 }

@@ -31,12 +31,15 @@ import type { ApiName } from '../protocol/api.js'
 import type { Channel } from '../protocol/channel.js'
 import { Doors } from '../wire/doors.js'
 import { BrokerSet } from './broker-set.js'
-import type { BrokerOptions } from './cluster-options.js'
+import { REPLICATION_FACTOR, type BrokerOptions } from './cluster-options.js'
 import { EventSource } from './events.js'
 import { FaultRules } from './faults/faults.js'
+import { ProgressWriter } from './follow/progress-writer.js'
 import { CLIENT } from './network/network-rules.js'
 import { Network } from './network/network.js'
 import type { Simulation } from './network/weather.js'
+import type { Nodes } from './nodes.js'
+import { ReadingSet } from './reading-set.js'
 import { reportOf, type RecoveryReport } from './recovery-report.js'
 import { groupListener, reportsOf } from './reports.js'
 import {
@@ -51,13 +54,15 @@ import {
 /** What the class `Cluster` holds. */
 export interface Parts {
   readonly factory: ClientFactory
-  readonly brokers: BrokerSet
+  readonly brokers: Nodes
   readonly network: Network
   readonly faults: FaultRules
   readonly events: EventSource
   /** Notified when groups or replicas have changed, or an application has processed records. */
   readonly news: Signal
   readonly lock: FolderLock | undefined
+  /** What this process says to others that read the folder; undefined if nobody can. */
+  readonly progress: ProgressWriter | undefined
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
@@ -110,7 +115,9 @@ export interface ClusterSettings {
 interface Place {
   readonly disk: Disk
   readonly lock?: FolderLock
-  readonly isReadOnly?: boolean
+  readonly progress?: ProgressWriter
+  /** The folder is only read. */
+  readonly reading?: { readonly dir: string; readonly files: Disk }
   /** Default true. */
   readonly isKept?: boolean
   readonly simulation?: Simulation | undefined
@@ -123,12 +130,18 @@ export async function openInFolder(
   settings: ClusterSettings,
 ): Promise<Parts> {
   let lock: FolderLock | undefined
+  let progress: ProgressWriter | undefined
   try {
-    if (isReadOnly) return await openParts(settings, { disk: diskToRead(dir), isReadOnly })
+    if (isReadOnly) {
+      const files = filesToRead(dir)
+      return await openParts(settings, { disk: new OverlayDisk(files), reading: { dir, files } })
+    }
     await makeFolder(dir)
     lock = await lockOrThrow(dir, settings.clock)
-    return await openParts(settings, { disk: new NodeDisk(dir), lock })
+    progress = progressIn(dir, settings)
+    return await openParts(settings, { disk: new NodeDisk(dir), lock, progress })
   } catch (error) {
+    progress?.abandon()
     await lock?.release()
     throw isReadOnly ? toPartlogError(error) : openError(dir, error)
   }
@@ -156,37 +169,24 @@ export function openOnDisk(
 
 async function openParts(
   settings: ClusterSettings,
-  { disk, lock, isReadOnly = false, isKept = true, simulation }: Place,
+  place: Place,
 ): Promise<Parts> {
+  const { disk, lock, progress, reading, simulation } = place
+  const isReadOnly = reading !== undefined
   const { clock } = settings
   const logger = unbreakable(settings.logger)
   const random = settings.random ?? systemRandom()
   const startedAt = clock.monotonicMs()
-  let opened: BrokerSet | undefined
+  let opened: Nodes | undefined
   const faults = new FaultRules(topic => opened?.controller.image.topics.get(topic)?.topicId)
   const network = new Network({ clock, random, faults, weather: simulation?.weather })
   const news = new Signal()
   const events = new EventSource((name, error) =>
     logger.error(`a listener of '${name}' has thrown`, { error }),
   )
-  const autoCreateTopics = settings.autoCreateTopics && !isReadOnly
-  const autoLeaderRebalanceEnable = settings.autoLeaderRebalanceEnable && !isReadOnly
   const clusterId = await clusterIdOf(disk, random)
-  const brokers = await BrokerSet.open({
-    ...settings,
-    clockOf: simulation?.clockOf ?? (() => clock),
-    disk,
-    isReadOnly,
-    isKept,
-    clusterId,
-    random,
-    logger,
-    settings: { ...settings, autoCreateTopics, autoLeaderRebalanceEnable },
-    network,
-    ...reportsOf(events, () => opened),
-    onApplied: () => news.notify(),
-    groupListener: groupListener(events, news, logger),
-  })
+  const base = { clock, random, logger, clusterId, network, events, news }
+  const brokers = await openBrokers(base, settings, place)
   opened = brokers
   if (simulation !== undefined) {
     simulation.weather.onReachChange = () => void brokers.onNetworkChanged()
@@ -215,9 +215,61 @@ async function openParts(
     await until(condition, either, { brokers, news, clock, commitProcessed })
   }
   const factory = CLIENT_FACTORY
-  const common = { factory, clock, random, logger, recovery, location, lock, admin }
   const ways = { doors, channelFor, until: waiting }
-  return { ...common, ...ways, brokers, network, faults, events, news }
+  const kept = { factory, clock, random, logger, recovery, location, lock, progress, admin }
+  return { ...kept, ...ways, brokers, network, faults, events, news }
+}
+
+/** What the brokers of a cluster have in common with it. */
+interface Base {
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  readonly clusterId: string
+  readonly network: Network
+  readonly events: EventSource
+  readonly news: Signal
+}
+
+/** The brokers of this process, or those of a folder that is read. */
+async function openBrokers(
+  { events, news, ...base }: Base,
+  given: ClusterSettings,
+  { disk, progress, reading, isKept = true, simulation }: Place,
+): Promise<Nodes> {
+  const isReadOnly = reading !== undefined
+  const autoCreateTopics = given.autoCreateTopics && !isReadOnly
+  const autoLeaderRebalanceEnable = given.autoLeaderRebalanceEnable && !isReadOnly
+  const settings = { ...given, autoCreateTopics, autoLeaderRebalanceEnable }
+  const common = { ...base, groupListener: groupListener(events, news, base.logger) }
+  let opened: BrokerSet | undefined
+  const openOwn = async (on: Disk): Promise<BrokerSet> => {
+    opened = undefined
+    opened = await BrokerSet.open({
+      ...given,
+      ...common,
+      clockOf: simulation?.clockOf ?? (() => base.clock),
+      disk: on,
+      isReadOnly,
+      isKept,
+      settings,
+      ...reportsOf(events, () => opened),
+      onApplied() {
+        if (opened !== undefined) progress?.trackAll(opened)
+        news.notify()
+      },
+    })
+    progress?.trackAll(opened)
+    progress?.opened()
+    return opened
+  }
+  if (reading === undefined) return await openOwn(disk)
+  const { dir, files } = reading
+  const openUnowned = (): Promise<BrokerSet> => openOwn(new OverlayDisk(files))
+  const brokerSettings = { ...settings, defaultReplicationFactor: REPLICATION_FACTOR }
+  const place = { disk: files, settings: brokerSettings, shown: new Map<string, number>() }
+  const following = { ...common, ...place, onNews: () => news.notify() }
+  return await ReadingSet.open({ ...common, dir, openUnowned, following })
 }
 
 async function clusterIdOf(disk: Disk, random: Random): Promise<string> {
@@ -263,11 +315,18 @@ function readingOnly(channel: Channel): Channel {
 
 // ── the folder ───────────────────────────────────────────────────────────────────────────
 
-/** A disk that keeps writes in memory. */
-function diskToRead(dir: string): Disk {
+/** Throws INVALID_ARGUMENT if it is no folder of a cluster. */
+function filesToRead(dir: string): Disk {
   const files = new NodeDisk(dir, { readOnly: true })
   if (!isClusterFolder(files)) throw notACluster(dir)
-  return new OverlayDisk(files)
+  return files
+}
+
+function progressIn(dir: string, settings: ClusterSettings): ProgressWriter {
+  const { clock, random = systemRandom() } = settings
+  const logger = unbreakable(settings.logger)
+  const isImmediate = settings.durability === 'power'
+  return new ProgressWriter({ dir, clock, random, logger, isImmediate })
 }
 
 async function lockOrThrow(dir: string, clock: Clock): Promise<FolderLock> {
@@ -277,7 +336,7 @@ async function lockOrThrow(dir: string, clock: Clock): Promise<FolderLock> {
     if (error instanceof LockedError) {
       throw new PartlogError(
         'LOCKED',
-        `${error.message}; meanwhile it can be read (readOnly: true)`,
+        `${error.message}; readOnly: true opens it beside that process and follows what it writes`,
       )
     }
     if (error instanceof LockUnavailableError) {

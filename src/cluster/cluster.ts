@@ -232,13 +232,16 @@ export class Cluster extends ClientMaker {
 
   /** @internal Makes everything durable and unlocks the folder. */
   protected override async closeRest(): Promise<void> {
-    const { brokers, doors, lock } = this.#parts
+    const { brokers, doors, lock, progress } = this.#parts
     try {
       await doors.close()
+      progress?.freeze()
       await brokers.close()
+      progress?.close()
     } catch (error) {
       throw toPartlogError(error)
     } finally {
+      progress?.abandon()
       await lock?.release()
     }
   }

@@ -1,7 +1,7 @@
 /* The state of a cluster, for people who watch replication. */
 
 import type { PartitionImage } from '../coordinator/metadata/cluster-image.js'
-import type { BrokerSet } from './broker-set.js'
+import type { Nodes } from './nodes.js'
 
 /** A broker of the cluster. */
 export interface BrokerView {
@@ -49,7 +49,7 @@ export interface ClusterView {
   readonly topics: readonly TopicView[]
 }
 
-export function describeCluster(set: BrokerSet): ClusterView {
+export function describeCluster(set: Nodes): ClusterView {
   const { image } = set.controller
   return {
     brokers: set.brokerIds.map(id => ({
@@ -67,33 +67,13 @@ export function describeCluster(set: BrokerSet): ClusterView {
 }
 
 function describePartition(
-  set: BrokerSet,
+  set: Nodes,
   topic: string,
   { partition, leader, leaderEpoch, replicas, isr }: PartitionImage,
 ): PartitionView {
   const copies = replicas.map(broker => {
     const isInSync = isr.includes(broker)
-    return { broker, isInSync, ...describeCopy(set, broker, { topic, partition }) }
+    return { broker, isInSync, ...set.copyOf(broker, { topic, partition }) }
   })
   return { partition, leader, leaderEpoch, replicas, isr, copies }
-}
-
-const NO_LOG = { logStartOffset: -1, highWatermark: -1, logEndOffset: -1 }
-
-function describeCopy(
-  set: BrokerSet,
-  broker: number,
-  { topic, partition: number }: { readonly topic: string; readonly partition: number },
-): Omit<ReplicaView, 'broker' | 'isInSync'> {
-  const partition = set.broker(broker)?.replicas.find(topic, number)
-  const log = partition?.replicaLog
-  if (partition === undefined) return { state: 'down', ...NO_LOG }
-  if (log === undefined) return { state: 'offline', ...NO_LOG }
-  const { logStartOffset, logEndOffset } = log
-  return {
-    state: partition.state,
-    logStartOffset,
-    highWatermark: partition.highWatermark,
-    logEndOffset,
-  }
 }

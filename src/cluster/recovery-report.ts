@@ -2,7 +2,7 @@
 
 import type { RecoveryFinding } from '../log/recovery/recovery.js'
 import type { PartlogError } from '../model/errors.js'
-import type { BrokerSet } from './broker-set.js'
+import type { Nodes } from './nodes.js'
 
 /** What recovery found when a folder was opened. */
 export interface RecoveryReport {
@@ -36,12 +36,11 @@ export function truncationWarnings({ findings }: RecoveryReport): string[] {
   return [...sentences, `${cuts.length} places were cut in all: see cluster.recovery`]
 }
 
-export function reportOf({ managers, running }: BrokerSet, durationMs: number): RecoveryReport {
+export function reportOf({ opened, running }: Nodes, durationMs: number): RecoveryReport {
   const brokers = [...running]
   const partitions = brokers.flatMap(({ replicas }) => [...replicas.partitions()])
   return {
-    wasClosedCleanly: managers.every(manager => manager.wasClosedCleanly),
-    findings: managers.flatMap(manager => manager.findings),
+    ...opened,
     offline: partitions.flatMap(({ topicPartition, offlineReason }) =>
       offlineReason === undefined ? [] : [{ ...topicPartition, error: offlineReason }],
     ),

@@ -18,7 +18,7 @@ import {
 } from '../model/names.js'
 import type { Partition } from '../partition/partition.js'
 import { decodeAssignment, CONSUMER_PROTOCOL } from '../protocol/messages/consumer-protocol.js'
-import type { BrokerSet } from './broker-set.js'
+import type { Nodes } from './nodes.js'
 
 /** The conditions of {@link Cluster.until}. */
 export type Condition =
@@ -47,7 +47,7 @@ export interface UntilOptions {
 }
 
 export interface UntilContext {
-  readonly brokers: BrokerSet
+  readonly brokers: Nodes
   readonly clock: Clock
   /**
    * Notified when a group has changed, an application has processed records, or a broker has
@@ -138,7 +138,7 @@ async function missingFor(
   return missingLag(brokers, found, condition.lag)
 }
 
-function missingRecords(brokers: BrokerSet, topic: string, wanted: number): string | undefined {
+function missingRecords(brokers: Nodes, topic: string, wanted: number): string | undefined {
   const partitions = brokers.controller.image.topics.get(topic)?.partitions
   if (partitions === undefined) return `topic ${topic} does not exist`
   const records = partitions.reduce((sum, { partition }) => {
@@ -159,7 +159,7 @@ function missingStability(
 }
 
 function missingLag(
-  brokers: BrokerSet,
+  brokers: Nodes,
   { view, offsets }: FoundGroup,
   allowed: number,
 ): string | undefined {
@@ -214,7 +214,7 @@ interface FoundGroup {
   readonly offsets: readonly CommittedOffset[]
 }
 
-async function groupOf(brokers: BrokerSet, groupId: string): Promise<FoundGroup | undefined> {
+async function groupOf(brokers: Nodes, groupId: string): Promise<FoundGroup | undefined> {
   for (const { groups } of brokers.running) {
     for (const coordinator of groups.loaded) {
       if (coordinator.view(groupId) === undefined) continue
@@ -227,7 +227,7 @@ async function groupOf(brokers: BrokerSet, groupId: string): Promise<FoundGroup 
 }
 
 function leaderOf(
-  brokers: BrokerSet,
+  brokers: Nodes,
   { topic, partition: number }: TopicPartition,
 ): Partition | undefined {
   for (const { replicas } of brokers.running) {

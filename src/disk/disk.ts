@@ -33,6 +33,11 @@ export interface Disk {
   list(path: string): readonly DiskEntry[]
   /** Throws DiskError when the path may not be examined; that does not mean it does not exist. */
   exists(path: string): boolean
+  /**
+   * Which file has the name at the moment; undefined if none has. Another file of that name has
+   * another identity. Only disks that are opened for reading have it.
+   */
+  identityOf?(path: string): string | undefined
   /** Creates a folder inside an existing one; does nothing if it exists. */
   makeDirectory(path: string): void
   /** Gives a file or folder another name; replaces a file of that name in one step. */
@@ -57,6 +62,11 @@ export interface DiskFile {
   readonly path: string
   /** Bytes in the file; only complete appends count. */
   readonly size: number
+  /**
+   * Looks again how long the file is, because another process writes it, and returns its size. Only
+   * files of a disk that is opened for reading have it.
+   */
+  look?(): number
   /**
    * The bytes of `[position, position + length)`, fewer where the file ends. The caller owns them.
    * They may be in `into`, a buffer of the caller's with at least `length` bytes.
@@ -111,6 +121,7 @@ const WORDS: Readonly<Record<string, string>> = {
   ENOENT: 'no such file or folder',
   ENOTDIR: 'not a folder',
   EEXIST: 'it already exists',
+  ESTALE: 'another file has its name now',
   EIO: 'the device failed',
 }
 

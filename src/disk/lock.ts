@@ -98,6 +98,31 @@ async function lock(folder: string, now: number): Promise<FolderLock> {
   }
 }
 
+/**
+ * Whether a process owns the folder, as far as this one can see. Only a hint: an owner may come or
+ * go at any moment, and one in another network namespace is not seen.
+ */
+export function isLocked(folder: string): boolean {
+  try {
+    const path = realpathSync(folder)
+    const { dev, ino } = statSync(path, { bigint: true })
+    const identity = `${dev}:${ino}`
+    if (registry.has(identity)) return true
+    if (process.platform !== 'linux') return isAlive(readHolder(path))
+    const bound = boundSockets()
+    return currentNames(identity).some(name => bound.has(name))
+  } catch {
+    return false // the folder cannot be looked at
+  }
+}
+
+/** Asks the system about the process in the note. */
+function isAlive(holder: LockHolder | undefined): boolean {
+  if (holder?.host !== hostname()) return false
+  process.kill(holder.pid, 0) // throws if there is none
+  return true
+}
+
 type Release = () => Promise<void>
 
 async function unlock(path: string, identity: string, release: Release): Promise<void> {
@@ -156,12 +181,17 @@ interface SocketNames {
 }
 
 function socketNames(path: string, identity: string): SocketNames {
-  const long = `\0partlog-${identity}`.padEnd(NAME_BYTES, '.')
-  const short = long.slice(0, NAME_BYTES - 1)
+  const [long, short] = currentNames(identity)
   const before = namesOfVersion010(path, identity)
   if (IS_BUN) return { own: [short, ...before.exact], others: [long, ...before.padded] }
   if (PADS_NAMES) return { own: [long, ...before.padded], others: [short, ...before.exact] }
   return { own: [long, ...before.exact, ...before.padded], others: [short] }
+}
+
+/** The name of this version, as Node and as Bun bind it. */
+function currentNames(identity: string): readonly [string, string] {
+  const long = `\0partlog-${identity}`.padEnd(NAME_BYTES, '.')
+  return [long, long.slice(0, NAME_BYTES - 1)]
 }
 
 interface NameForms {

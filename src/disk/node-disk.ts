@@ -29,6 +29,7 @@ import { assert } from '../base/assert.js'
 import { Limiter } from '../base/tasks.js'
 import { Descriptors, isOutOfDescriptors, type DescriptorHolder } from './descriptors.js'
 import { DiskError, join, type Disk, type DiskEntry, type DiskFile } from './disk.js'
+import { FILE_MODE, identityIn } from './file-facts.js'
 import { asDiskError, attempt, attempted, diskError, type Place } from './system-errors.js'
 
 // Not by import: that would run every getter of the module, and open stderr on Node 22 and newer.
@@ -38,8 +39,6 @@ const fsyncAsync = promisify(fsync)
 const rmAsync = promisify(rm)
 const unlinkAsync = promisify(unlink)
 
-/** Only the owner may read the files. */
-const FILE_MODE = 0o600
 const DIRECTORY_MODE = 0o700
 
 /** Windows has no such flag. */
@@ -108,6 +107,12 @@ export class NodeDisk implements Disk {
     return this.#attempt('look at', path, look) !== undefined
   }
 
+  identityOf(path: string): string | undefined {
+    const look = () => statSync(this.#absolute(path), { bigint: true, throwIfNoEntry: false })
+    const found = this.#attempt('look at', path, look)
+    return found && identityIn(found)
+  }
+
   makeDirectory(path: string): void {
     this.#refuseIfReadOnly('mkdir', path)
     this.#attempt('mkdir', path, () => {
@@ -151,6 +156,7 @@ export class NodeDisk implements Disk {
       location: this.location,
       descriptors: this.#descriptors,
       syncs: this.#syncs,
+      isShared: this.#readOnly,
       onClose: closed => this.#files.delete(closed),
     })
     this.#attempt(operation, path, () => file.openNow(flags))
@@ -269,6 +275,8 @@ interface FileContext {
   readonly location: string
   readonly descriptors: Descriptors
   readonly syncs: Limiter
+  /** Another process may replace the file by another one of its name. */
+  readonly isShared: boolean
   readonly onClose: (file: NodeFile) => void
 }
 
@@ -283,6 +291,8 @@ class NodeFile implements DiskFile, DescriptorHolder {
   /** A failed append may have left bytes after `size`. */
   #hasLeftover = false
   #zerosAhead = 0
+  /** Of a shared file. */
+  #identity: string | undefined
 
   constructor(
     path: string,
@@ -311,6 +321,18 @@ class NodeFile implements DiskFile, DescriptorHolder {
 
   openWith(flags: number): void {
     this.descriptor = openSync(`${this.context.location}/${this.#path}`, flags, FILE_MODE)
+    if (!this.context.isShared) return
+    const identity = identityIn(fstatSync(this.descriptor, { bigint: true }))
+    this.#identity ??= identity
+    if (identity === this.#identity) return
+    this.dropDescriptor() // the file that was read so far is gone
+    throw diskError('ESTALE', this.#place('open'))
+  }
+
+  look(): number {
+    const descriptor = this.#use()
+    this.#size = attempt(this.#place('look at'), () => fstatSync(descriptor).size)
+    return this.#size
   }
 
   dropDescriptor(): void {

@@ -5,11 +5,19 @@
  *
  * A file below keeps the size it had when it was first opened. It is open below only while it is
  * open here.
+ *
+ * A disk that follows the one below: when bytes are appended that another process has appended to
+ * the file below, the file here is that much longer, and they take no memory.
  */
 
 import { assert } from '../base/assert.js'
 import { DiskError, join, parentOf, type Disk, type DiskEntry, type DiskFile } from './disk.js'
 import { MemoryDisk } from './memory-disk.js'
+
+export interface OverlayOptions {
+  /** Whether files grow here as those below do. Default false. */
+  readonly isFollowing?: boolean
+}
 
 export class OverlayDisk implements Disk {
   readonly location: string
@@ -20,10 +28,12 @@ export class OverlayDisk implements Disk {
   readonly #nodes = new Map<string, OverlayNode>()
   /** Paths below that were removed or renamed here. */
   readonly #hidden = new Set<string>()
+  readonly #isFollowing: boolean
 
-  constructor(below: Disk) {
+  constructor(below: Disk, { isFollowing = false }: OverlayOptions = {}) {
     this.#below = below
     this.location = below.location
+    this.#isFollowing = isFollowing
   }
 
   open(path: string): DiskFile {
@@ -31,10 +41,23 @@ export class OverlayDisk implements Disk {
     if (known !== undefined) return new OverlayFile(known)
     if (this.#above.exists(path)) return this.#above.open(path)
     if (this.#isHidden(path)) throw new DiskError('ENOENT', 'open', path)
-    const node = new OverlayNode(path, () => this.#below.open(path))
+    const node = this.#nodeOf(path)
     const file = new OverlayFile(node)
     this.#nodes.set(path, node)
     return file
+  }
+
+  /** A file below that has become longer, or new, begins here without bytes. */
+  beginEmpty(path: string): void {
+    const node = this.#nodeOf(path)
+    node.begin()
+    this.#nodes.set(path, node)
+  }
+
+  /** Shows a file below as it is now, whatever was done to it here. It must not be open here. */
+  forget(path: string): void {
+    this.#nodes.delete(path)
+    this.#hidden.delete(path)
   }
 
   create(path: string): DiskFile {
@@ -111,9 +134,13 @@ export class OverlayDisk implements Disk {
   /** A node for a file below that is about to be renamed. */
   #adopt(path: string): OverlayNode | undefined {
     if (this.#above.exists(path)) return undefined
-    const node = new OverlayNode(path, () => this.#below.open(path))
+    const node = this.#nodeOf(path)
     new OverlayFile(node).close() // fixes its size
     return node
+  }
+
+  #nodeOf(path: string): OverlayNode {
+    return new OverlayNode(path, () => this.#below.open(path), this.#isFollowing)
   }
 
   #forget(path: string): void {
@@ -160,6 +187,7 @@ class OverlayNode {
   constructor(
     public path: string,
     readonly openBelow: () => DiskFile,
+    readonly isFollowing: boolean,
   ) {
     this.#tail = new MemoryDisk().create('tail')
   }
@@ -185,8 +213,22 @@ class OverlayNode {
     this.#file = undefined
   }
 
+  /** None of the bytes below count. */
+  begin(): void {
+    this.#keptBytes = 0
+  }
+
   append(bytes: Uint8Array): void {
-    this.#tail.append(bytes)
+    if (this.isFollowing && this.#isBelow(bytes)) this.#keptBytes = this.#kept + bytes.byteLength
+    else this.#tail.append(bytes)
+  }
+
+  #isBelow(bytes: Uint8Array): boolean {
+    const [file, kept] = [this.#file, this.#kept]
+    if (this.#tail.size > 0 || file?.look === undefined) return false
+    if (file.look() < kept + bytes.byteLength) return false
+    const there = Buffer.allocUnsafe(bytes.byteLength)
+    return file.readNow(kept, there) === bytes.byteLength && there.equals(bytes)
   }
 
   truncate(size: number): void {

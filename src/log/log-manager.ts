@@ -43,7 +43,7 @@ import { ZEROS_AHEAD } from './store/segment-durability.js'
 import { StoredWatermarks } from './stored-watermarks.js'
 
 /** Memory for indexes read from disk, for all logs of a folder together. */
-const INDEX_CACHE_BYTES = 16 * 1024 * 1024
+export const INDEX_CACHE_BYTES = 16 * 1024 * 1024
 
 /** Logs that are closed at a time: some wait for the disk while others write. */
 const CLOSE_AT_ONCE = 8

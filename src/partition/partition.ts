@@ -117,6 +117,15 @@ export class Partition {
     return partition
   }
 
+  /** A log that another process writes, for readers: all of it is committed. */
+  static shown(options: PartitionOptions, log: Log, epoch: LeaderEpoch): Partition {
+    const partition = Partition.open(options, log, log.logEndOffset)
+    const view = { replicas: [options.brokerId], isr: [options.brokerId], partitionEpoch: 0 }
+    const isr = new InSyncReplicas(options.brokerId, view, partition.#nowMs())
+    partition.#setRole({ kind: 'leader', epoch, epochStart: log.logStartOffset, isr })
+    return partition
+  }
+
   listen(listener: PartitionListener): void {
     this.#listener = listener
   }

@@ -1,9 +1,8 @@
 /** Every message in every version, both ways; records and blobs that are messages, too. */
 
 import { ByteReader } from '../../src/base/bytes.js'
-import { readGroupRecord, restoreGeneration } from '../../src/coordinator/groups/group-journal.js'
+import { readGroupRecord, restoredMembership } from '../../src/coordinator/groups/group-journal.js'
 import { KeptGroups } from '../../src/coordinator/groups/kept-groups.js'
-import { Membership } from '../../src/coordinator/groups/membership.js'
 import { ClusterImage, journalRecord } from '../../src/coordinator/metadata/cluster-image.js'
 import { APIS, type ApiName } from '../../src/protocol/api.js'
 import { ASSIGNORS } from '../../src/protocol/assignors/assignors.js'
@@ -194,8 +193,7 @@ function groupRecords(bytes: Buffer): boolean {
     if (found === undefined) continue
     accepted = true
     if (found.kind !== 'generation') continue
-    const membership = new Membership(found.groupId, 0)
-    restoreGeneration(membership, found.value)
+    const membership = restoredMembership(found.groupId, found.value, 0)
     must(membership.generation === found.value.generation, 'the generation is restored')
   }
   return accepted

@@ -227,8 +227,8 @@ export const groups = [
   {
     name: 'a group that moves forgets its members',
     file: 'coordinator/groups/group-coordinator.ts',
-    from: 'restoreGeneration(membership, generation)',
-    to: 'restoreGeneration(membership, { ...generation, members: [] })',
+    from: 'this.#addGroup(restoredMembership(groupId, generation, now))',
+    to: 'this.#addGroup(restoredMembership(groupId, { ...generation, members: [] }, now))',
     by: ['coordinator/groups/group-coordinator'],
   },
   {

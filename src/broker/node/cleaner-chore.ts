@@ -17,11 +17,12 @@ export async function compactLogs({ partitions, logger, signal }: CompactionRoun
   while (!signal.aborted) {
     const next = await dirtiest(partitions(), failed)
     if (next === undefined) return
-    const { log, highWatermark } = next
+    const { log, highWatermark, partition } = next
     try {
       const cleaned = await cleanerOf(log).clean(highWatermark, signal)
       if (cleaned === undefined) failed.add(log)
       else logger.info(`${log.name} is compacted`, { ...cleaned })
+      partition.changes.notify() // its files are others now
     } catch (error) {
       failed.add(log)
       logger.warn(`${log.name} could not be compacted`, { error })
@@ -30,6 +31,7 @@ export async function compactLogs({ partitions, logger, signal }: CompactionRoun
 }
 
 interface Candidate {
+  readonly partition: Partition
   readonly log: Log
   readonly highWatermark: number
   readonly dirtyRatio: number
@@ -41,11 +43,12 @@ async function dirtiest(
   except: Set<Log>,
 ): Promise<Candidate | undefined> {
   let best: Candidate | undefined
-  for (const { replicaLog: log, highWatermark, offlineReason } of [...partitions]) {
+  for (const partition of [...partitions]) {
+    const { replicaLog: log, highWatermark, offlineReason } = partition
     if (log === undefined || offlineReason !== undefined || except.has(log)) continue
     const plan = await cleanerOf(log).plan(highWatermark).catch(() => void except.add(log))
     if (plan === undefined || plan.dirtyRatio <= (best?.dirtyRatio ?? -1)) continue
-    best = { log, highWatermark, dirtyRatio: plan.dirtyRatio }
+    best = { partition, log, highWatermark, dirtyRatio: plan.dirtyRatio }
   }
   return best
 }

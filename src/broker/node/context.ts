@@ -6,9 +6,8 @@ import type { Watchers } from '../../base/watchers.js'
 import type { Decision } from '../../coordinator/fold/state-machine.js'
 import type { ClusterImage, TopicImage } from '../../coordinator/metadata/cluster-image.js'
 import type { ControllerContext } from '../../coordinator/metadata/topics.js'
-import type { LogManager } from '../../log/log-manager.js'
 import type { BrokerSettings } from '../broker-config.js'
-import type { ReplicaManager } from '../replication/replica-manager.js'
+import type { Replicas } from '../replication/replicas.js'
 import type { GroupCoordinators } from './group-coordinators.js'
 import type { TransactionCoordinators } from './transaction-coordinators.js'
 
@@ -49,6 +48,13 @@ export interface LongHolds {
   readonly changes: Watchers
 }
 
+/** The folder of a broker's logs. */
+export interface LogFolder {
+  readonly location: string
+  /** Durable when it resolves. */
+  writeCheckpoints(): Promise<void>
+}
+
 export interface BrokerContext {
   readonly longHolds: LongHolds
   readonly nodeId: number
@@ -59,8 +65,8 @@ export interface BrokerContext {
   readonly brokers: readonly BrokerEndpoint[]
   readonly controller: ControllerDoor
   readonly controllerContext: ControllerContext
-  readonly replicas: ReplicaManager
-  readonly logs: LogManager
+  readonly replicas: Replicas
+  readonly logs: LogFolder
   readonly producerIds: ProducerIdSource
   /** The group coordinators; `__consumer_offsets` is created when it is first needed. */
   readonly groups: GroupCoordinators

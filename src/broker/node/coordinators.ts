@@ -10,13 +10,13 @@ import type { ClusterImage } from '../../coordinator/metadata/cluster-image.js'
 import { PartlogError, toPartlogError } from '../../model/errors.js'
 import { partitionOfGroup } from '../../model/hashes.js'
 import type { Partition } from '../../partition/partition.js'
-import type { ReplicaManager } from '../replication/replica-manager.js'
+import type { Replicas } from '../replication/replicas.js'
 
 /** What all coordinators of a broker are made of. */
 export interface CoordinatorsOptions {
   readonly nodeId: number
   readonly clock: Clock
-  readonly replicas: ReplicaManager
+  readonly replicas: Replicas
   readonly image: () => ClusterImage
   /** Applies the metadata, if that is not done yet. */
   readonly applyMetadata: () => Promise<void>

@@ -29,6 +29,8 @@ export interface GroupCoordinatorsOptions extends CoordinatorsOptions {
   readonly settings: GroupCoordinatorSettings
   readonly listener: GroupListener
   readonly loadedBefore: LoadedPartitions
+  /** Another process coordinates the groups: no session ends. Default false. */
+  readonly isShown?: boolean
 }
 
 /** Partitions of `__consumer_offsets` that this process has loaded before, on any broker. */
@@ -91,14 +93,15 @@ export class GroupCoordinators extends Coordinators<GroupCoordinator> {
 }
 
 async function load(
-  { clock, random, settings, listener, loadedBefore, image }: GroupCoordinatorsOptions,
+  options: GroupCoordinatorsOptions,
   partition: Partition,
 ): Promise<GroupCoordinator> {
+  const { clock, random, settings, listener, loadedBefore, image, isShown = false } = options
   const journal = new PartitionJournal(partition, clock)
   const { partition: number } = partition.topicPartition
   const isFirstLoad = !loadedBefore.has(number)
   const coordinator = await GroupCoordinator.load(journal, {
-    ...{ clock, random, settings, listener, isFirstLoad },
+    ...{ clock, random, settings, listener, isFirstLoad, isShown },
     topics: () => topicsOf(image()),
     consumerSettingsOf: groupId => consumerSettings(image(), groupId),
   })

@@ -7,6 +7,7 @@ import { BatchBuilder } from '../../model/batch/batch-builder.js'
 import { controlTypeOf, coordinatorEpochOf, markerBatch } from '../../model/batch/control.js'
 import { recordSizeMax } from '../../model/batch/record-writer.js'
 import { RecordCursor } from '../../model/batch/record-cursor.js'
+import type { Offset } from '../../model/units.js'
 import type { Partition } from '../../partition/partition.js'
 
 const READ_BYTES = 1024 * 1024
@@ -14,6 +15,8 @@ const READ_BYTES = 1024 * 1024
 export class PartitionJournal implements Journal {
   readonly #partition: Partition
   readonly #clock: Clock
+  /** Where the next read continues. */
+  #next: Offset = 0
 
   constructor(partition: Partition, clock: Clock) {
     this.#partition = partition
@@ -34,15 +37,18 @@ export class PartitionJournal implements Journal {
     const { log } = this.#partition
     // A new leader learns only gradually that the records it has are committed.
     await this.#partition.committed(log.logEndOffset)
+    this.#next = log.logStartOffset
+    yield* this.readOn()
+  }
+
+  async *readOn(): AsyncGenerator<JournalRecord> {
     const { highWatermark } = this.#partition
-    for (let next = log.logStartOffset; next < highWatermark;) {
-      const { records } = await this.#partition.read(next, {
-        maxBytes: READ_BYTES,
-        minOneBatch: true,
-      })
+    const bounds = { maxBytes: READ_BYTES, minOneBatch: true }
+    while (this.#next < highWatermark) {
+      const { records } = await this.#partition.read(this.#next, bounds)
       if (records.length === 0) return
       for (const batch of batchesOf(records)) {
-        next = batch.nextOffset
+        this.#next = batch.nextOffset
         yield* recordsOf(batch)
       }
     }

@@ -21,6 +21,7 @@ import { Partition } from '../../partition/partition.js'
 import type { Durability, PartitionListener } from '../../partition/roles.js'
 import type { Channel } from '../../protocol/channel.js'
 import { ReplicaFetcher, type Truncation } from './replica-fetcher.js'
+import { noReplica, type Replicas } from './replicas.js'
 
 export interface ReplicaManagerOptions {
   readonly nodeId: number
@@ -55,9 +56,9 @@ export interface ReplicaListener {
 /**
  * How many logs are opened at a time: one can wait for the disk while the other checks bytes.
  */
-const OPEN_AT_ONCE = 2
+export const OPEN_AT_ONCE = 2
 
-export class ReplicaManager {
+export class ReplicaManager implements Replicas {
   readonly #options: ReplicaManagerOptions
   /** By topic, then by partition number, so that a lookup allocates no string. */
   readonly #partitions = new Map<string, Map<number, Partition>>()
@@ -88,16 +89,9 @@ export class ReplicaManager {
     for (const ofTopic of this.#partitions.values()) yield* ofTopic.values()
   }
 
-  /** The partition. Throws if this broker has no replica of it, or if it does not exist. */
   partition(topic: string, partition: number): Partition {
-    const found = this.find(topic, partition)
-    if (found !== undefined) return found
-    const name = partitionKey(topic, partition)
-    if (this.#options.image().topics.get(topic)?.partitions[partition] !== undefined) {
-      const sentence = `broker ${this.#options.nodeId} has no replica of ${name}`
-      throw new PartlogError('NOT_LEADER_OR_FOLLOWER', sentence)
-    }
-    throw new PartlogError('UNKNOWN_TOPIC_OR_PARTITION', `partition ${name} does not exist`)
+    const { nodeId, image } = this.#options
+    return this.find(topic, partition) ?? noReplica(nodeId, image(), { topic, partition })
   }
 
   find(topic: string, partition: number): Partition | undefined {

@@ -12,6 +12,10 @@ import { apiOf, checkDelay, checkWhole, type FaultApi } from '../faults/faults.j
 export const CLIENT = -2
 /** The node id of the controller; ids of brokers are 0 or greater. */
 export const CONTROLLER = -3
+/** node.id in the controller's meta.properties: Kafka's files have no node below 0. */
+export const CONTROLLER_ON_DISK = 0
+/** The controller leads the metadata log in one epoch forever. */
+export const CONTROLLER_EPOCH = 0
 /** The controller's id in partlog 0.1.0. It still names the controller if no broker has id 0. */
 const CONTROLLER_IN_0_1_0 = 0
 

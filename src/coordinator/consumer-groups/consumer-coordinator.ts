@@ -63,6 +63,12 @@ interface Living {
   matched: number
 }
 
+/** Kafka's defaults. */
+export const CONSUMER_SETTINGS: ConsumerGroupSettings = {
+  sessionTimeoutMs: 45_000,
+  heartbeatIntervalMs: 5_000,
+}
+
 export class ConsumerCoordinator {
   readonly #options: ConsumerCoordinatorOptions
   readonly #living = new Map<string, Living>()

@@ -25,4 +25,9 @@ export interface Journal {
   settled(): Promise<void>
   /** Every committed record, the oldest first. */
   read(): AsyncIterable<JournalRecord>
+  /**
+   * The committed records after the last one that was read: another process has appended them.
+   * Absent where only this process appends.
+   */
+  readOn?(): AsyncIterable<JournalRecord>
 }

@@ -54,6 +54,16 @@ export class StateMachine<S extends Fold> {
     return new StateMachine(journal, empty)
   }
 
+  /** Replays what another process has appended to the journal; nothing may be run here then. */
+  async catchUp(): Promise<boolean> {
+    let hasNews = false
+    for await (const record of this.#journal.readOn?.() ?? []) {
+      this.#state.replay(record)
+      hasNews = true
+    }
+    return hasNews
+  }
+
   /** The current state, with all records appended so far. Callers must not change it. */
   get state(): S {
     return this.#state

@@ -13,6 +13,7 @@ import { checkGroupId, type TopicPartition } from '../../model/names.js'
 import { NONE } from '../../model/units.js'
 import { checkConsumerCommit, checkConsumerFetch } from '../consumer-groups/commit-check.js'
 import {
+  CONSUMER_SETTINGS,
   ConsumerCoordinator,
   type ConsumerGroupSettings,
 } from '../consumer-groups/consumer-coordinator.js'
@@ -28,7 +29,7 @@ import {
   groupTombstone,
   offsetRecord,
   offsetTombstone,
-  restoreGeneration,
+  restoredMembership,
   type CommittedOffset,
   type MemberAssignmentBytes,
 } from './group-journal.js'
@@ -76,15 +77,12 @@ export interface GroupCoordinatorOptions {
    * the process started. Default false.
    */
   readonly isFirstLoad?: boolean
+  /** Another process coordinates the groups: here no session ends. Default false. */
+  readonly isShown?: boolean
   /** The topics, for groups with the consumer protocol. Default: none. */
   readonly topics?: () => TopicsView
   /** The settings of such a group. Default: Kafka's. */
   readonly consumerSettingsOf?: (groupId: string) => ConsumerGroupSettings
-}
-
-const CONSUMER_SETTINGS: ConsumerGroupSettings = {
-  sessionTimeoutMs: 45_000,
-  heartbeatIntervalMs: 5_000,
 }
 
 export interface CommitRequest extends MemberInGeneration {
@@ -99,7 +97,6 @@ export interface CommitRequest extends MemberInGeneration {
   readonly transaction?: JournalRecord['transaction']
 }
 
-
 export class GroupCoordinator {
   readonly #machine: StateMachine<KeptGroups>
   readonly #options: GroupCoordinatorOptions
@@ -113,11 +110,9 @@ export class GroupCoordinator {
     this.#machine = machine
     this.#options = options
     const now = options.clock.now()
-    for (const { groupId, generation } of machine.state.groups) {
+    for (const { groupId, generation } of options.isShown === true ? [] : machine.state.groups) {
       if (generation === undefined) continue
-      const membership = new Membership(groupId, now)
-      restoreGeneration(membership, generation)
-      const group = this.#addGroup(membership)
+      const group = this.#addGroup(restoredMembership(groupId, generation, now))
       if (options.isFirstLoad === true) group.handleProcessRestart()
     }
     this.#topics = options.topics ?? (() => NO_TOPICS)
@@ -126,14 +121,14 @@ export class GroupCoordinator {
   }
 
   #makeConsumers(state: KeptGroups): ConsumerCoordinator {
-    const { clock, settings, listener, consumerSettingsOf } = this.#options
+    const { clock, settings, listener, consumerSettingsOf, isShown = false } = this.#options
     return new ConsumerCoordinator({
       clock,
       maxSize: settings.groupMaxSize,
       topics: this.#topics,
       settingsOf: consumerSettingsOf ?? (() => CONSUMER_SETTINGS),
       find: groupId => state.find(groupId)?.consumer,
-      all: () => [...state.groups].flatMap(({ consumer }) => consumer ?? []),
+      all: () => (isShown ? [] : [...state.groups].flatMap(({ consumer }) => consumer ?? [])),
       begin: groupId => this.#makeWay(groupId),
       run: decide => this.#run(decide),
       onChange: () => listener.changed(),
@@ -144,6 +139,11 @@ export class GroupCoordinator {
   static async load(journal: Journal, options: GroupCoordinatorOptions): Promise<GroupCoordinator> {
     const machine = await StateMachine.load(journal, new KeptGroups())
     return new GroupCoordinator(machine, options)
+  }
+
+  /** Takes in what the process that coordinates the groups has added to the log. */
+  async catchUp(): Promise<void> {
+    if (await this.#machine.catchUp()) this.#options.listener.changed()
   }
 
   /** Stops coordinating these groups: fails every waiting request with `error`. */
@@ -438,7 +438,14 @@ export class GroupCoordinator {
   #viewOf(groupId: string): GroupView {
     const consumers = this.#consumersOf(groupId)
     if (consumers !== undefined) return viewOfConsumers(consumers, this.#topics())
-    return viewOf(groupId, this.#living.get(groupId)?.membership)
+    return viewOf(groupId, this.#living.get(groupId)?.membership ?? this.#shown(groupId))
+  }
+
+  /** The members of a group that another process coordinates. */
+  #shown(groupId: string): Membership | undefined {
+    const { generation } = this.#machine.state.find(groupId) ?? {}
+    if (this.#options.isShown !== true || generation === undefined) return undefined
+    return restoredMembership(groupId, generation, this.#options.clock.now())
   }
 
   /** Deletes a group and its offsets. Throws GROUP_ID_NOT_FOUND or NON_EMPTY_GROUP. */

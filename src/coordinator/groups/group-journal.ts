@@ -22,7 +22,7 @@ import {
 } from '../consumer-groups/consumer-group-journal.js'
 import type { JournalRecord } from '../fold/journal.js'
 import { Member } from './member.js'
-import type { Membership } from './membership.js'
+import { Membership } from './membership.js'
 
 export interface CommittedOffset {
   readonly topic: string
@@ -145,7 +145,12 @@ function assignmentOf(member: Member, given: MemberAssignmentBytes | undefined):
 }
 
 /** Restores a membership from the record of its generation. */
-export function restoreGeneration(membership: Membership, value: GroupMetadataValue): void {
+export function restoredMembership(
+  groupId: string,
+  value: GroupMetadataValue,
+  now: number,
+): Membership {
+  const membership = new Membership(groupId, now)
   const { protocolType, generation, protocol: protocolName, leader: leaderId } = value
   const { currentStateTimestamp: since = -1 } = value
   const members = value.members.map(kept => {
@@ -163,6 +168,7 @@ export function restoreGeneration(membership: Membership, value: GroupMetadataVa
   const byId = new Map(members.map(member => [member.memberId, member]))
   const restored = { generation, protocolType, protocolName, leaderId, since }
   membership.restore({ ...restored, members: [...byId.values()] })
+  return membership
 }
 
 function offsetKey(group: string, topic: string, partition: number): Buffer {

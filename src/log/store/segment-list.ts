@@ -51,6 +51,7 @@ export class SegmentList {
   /** Other files of a new log, which no sync has covered yet. */
   #newFiles: readonly string[]
   #changes = 0
+  #layout = 0
 
   /** `newFiles`: paths of files made with a new log; they and the names are not synced yet. */
   constructor(
@@ -71,6 +72,10 @@ export class SegmentList {
   /** Grows when segments are truncated or deleted: a list taken before may be stale. */
   get changes(): number {
     return this.#changes
+  }
+  /** Grows when a name in the folder comes to mean another file, or none. */
+  get layout(): number {
+    return this.#layout
   }
   get first(): Segment {
     return this.#segments[0] as Segment
@@ -121,6 +126,7 @@ export class SegmentList {
       // A new array: a loop over the old one must not skip a segment.
       this.#segments = this.#segments.slice(1)
       this.#changes++
+      this.#layout++
       await disk.syncDirectory(folder)
     }
   }
@@ -205,6 +211,7 @@ export class SegmentList {
   cut({ index, position }: Cut): number {
     const before = this.sizeBytes
     this.#changes++
+    this.#layout++
     // From the end backwards: a crash in between leaves a shorter log, never one with a hole.
     const { fileDeleteDelayMs } = this.#context.settings.current
     for (const segment of this.#segments.splice(index + 1).reverse()) {
@@ -250,11 +257,24 @@ export class SegmentList {
     assert(fresh.baseOffset === old[0]?.baseOffset, 'the new segment begins where the old did')
     const [before, after] = [this.#segments.slice(0, index), this.#segments.slice(index)]
     this.#segments = [...before, fresh, ...after.slice(old.length)]
+    this.#layout++
     const { fileDeleteDelayMs } = this.#context.settings.current
     const withoutSnapshot = SEGMENT_FILE_KINDS.filter(kind => kind !== 'snapshot')
     for (const [at, segment] of old.entries()) {
       this.#deleted.add(segment, fileDeleteDelayMs, at === 0 ? withoutSnapshot : undefined)
     }
+  }
+
+  // ── following ──────────────────────────────────────────────────────────────────────────
+
+  /** Another process has replaced closed segments: these are the ones that its folder has now. */
+  relist(segments: readonly Segment[]): void {
+    assert(segments.at(-1) === this.active, 'the active segment stays')
+    const left = this.#segments.filter(segment => !segments.includes(segment))
+    this.#segments = [...segments]
+    this.#changes++
+    this.#layout++
+    for (const segment of left) segment.close()
   }
 
   // ── the end ────────────────────────────────────────────────────────────────────────────
