@@ -1,5 +1,6 @@
 /* The command line of `partlog replay`: its options, and what they mean together. */
 
+import { resolve } from 'node:path'
 import { integer, oneOf, text, type OptionType } from '../base/options.js'
 import {
   isFormat,
@@ -109,10 +110,12 @@ export const REPLAY_OPTIONS = {
     'FILE|TOPIC',
     'a file (if it has a / or ends in .jsonl, .txt …), a topic, or kafka://host:port/topic',
   ),
+  'to-dir': optionalValue(text, 'DIR', 'the folder of the target topic (default: the same folder)'),
+  groups: toggle('with --to TOPIC: carry over the committed offsets of groups, too'),
   partitions: optionalValue(
     oneOf<Placement>('keep', 'by-key'),
     'WHICH',
-    'with --to TOPIC: by-key (default), or keep (default for kafka:// with as many partitions)',
+    'with --to TOPIC: by-key (default), or keep (default for kafka:// and --to-dir with as many)',
   ),
   ...KAFKA_OPTIONS,
   json: JSON_OPTION,
@@ -130,11 +133,19 @@ export function checkFitting(
   given: ReadonlySet<keyof ReplayOptions>,
 ): void {
   const { to } = options
-  if (to !== undefined && topics.includes(to)) {
+  if (to !== undefined && topics.includes(to) && !isElsewhere(options)) {
     throw wrong('to', `expected another topic, got ${to}`)
+  }
+  if (given.has('to-dir') && (to === undefined || isKafkaAddress(to) || isFileName(to))) {
+    throw wrong('to-dir', 'only with --to TOPIC')
   }
   if (!isKafkaAddress(to)) checkNoKafkaOptions('replay', options)
   const isTopic = to !== undefined && (isKafkaAddress(to) || !isFileName(to))
+  if (!isTopic && given.has('groups')) throw wrong('groups', 'only with --to TOPIC')
+  const mayKeep = options.partitions === 'keep' || isKafkaAddress(to) || isElsewhere(options)
+  if (options.groups && (options.partitions === 'by-key' || !mayKeep)) {
+    throw wrong('groups', 'needs --partitions keep')
+  }
   if (!isTopic && given.has('partitions')) throw wrong('partitions', 'only with --to TOPIC')
   if (isTopic) checkTopicTarget(topics, given)
   if (given.has('max-gap') && options.speed === Infinity) throw wrong('max-gap', 'needs --speed')
@@ -142,6 +153,16 @@ export function checkFitting(
   if (options.last === undefined) return
   const other = (['from', 'until', 'follow'] as const).find(name => given.has(name))
   if (other !== undefined) throw wrong('last', `not with --${other}`)
+}
+
+/** The folder of the target topic. */
+export function toDirOf({ dir, 'to-dir': toDir = dir }: ReplayOptions): string {
+  return resolve(toDir)
+}
+
+/** Is the target in another folder? */
+export function isElsewhere(options: ReplayOptions): boolean {
+  return toDirOf(options) !== resolve(options.dir)
 }
 
 /** A topic gets whole records, and continues by offsets. */

@@ -18,6 +18,7 @@ import type { StoredTopicRecord } from '../log/inspection/stored-row.js'
 import { isPartlogError, PartlogError } from '../model/errors.js'
 import { command } from './command.js'
 import { arrivedTable } from './copy/arrived.js'
+import { positionsIn, type GroupPosition } from './copy/group-positions.js'
 import type { OpenTarget } from './copy/open-target.js'
 import { openTarget } from './copy/replay-target.js'
 import { sourceTopic, type SourceTopic } from './copy/source.js'
@@ -27,6 +28,8 @@ import {
   filterOf,
   formatOf,
   REPLAY_OPTIONS,
+  toDirOf,
+  isElsewhere,
   type ReplayOptions,
 } from './replay-call.js'
 import { openKafkaTarget } from './replay-kafka.js'
@@ -48,6 +51,7 @@ export const replayCommand = command({
     'partlog replay orders payments --follow --grep /error/i --format json',
     'partlog replay orders --speed 10x --max-gap 5s',
     'partlog replay orders --to orders-copy',
+    'partlog replay orders --to orders --to-dir ./backup --groups',
     'partlog replay orders --to kafka://kafka-1:9092,kafka-2:9092/orders',
     'partlog replay my-topic --dir /var/lib/kafka/data --format values',
   ],
@@ -58,7 +62,9 @@ export const replayCommand = command({
     const source = await sourceOf(args, options)
     const range = await rangeOf(options, source, output)
     const topic = args[0] as string
-    const wanted = { ...options, ...range, topic, format }
+    const positions = options.groups ? await positionsIn(options.dir, topic) : []
+    const place = { toDir: toDirOf(options), isElsewhere: isElsewhere(options) }
+    const wanted = { ...options, ...range, topic, format, positions, ...place }
     const opened = await open(wanted, source, output)
     return await closing(opened, async () => {
       const { partitions } = source
@@ -66,7 +72,9 @@ export const replayCommand = command({
       try {
         const done = await replay({ ...options, ...range, filter, partitions }, opened, output)
         if (!output.isClosed) await printSummary(what, done)
-        if (done.isWhole || opened.rest === undefined) return 0
+        if (done.isWhole || opened.rest === undefined) {
+          return (await opened.carryGroups?.()) === false ? 1 : 0
+        }
         output.note(`partlog: not finished: continue with ${opened.rest()}`)
         return 1
       } catch (error) {
@@ -79,7 +87,13 @@ export const replayCommand = command({
 })
 
 type Wanted = Omit<ReplayOptions, 'format' | 'from' | 'until'> &
-  Range & { readonly topic: string; readonly format: ReturnType<typeof formatOf> }
+  Range & {
+    readonly topic: string
+    readonly format: ReturnType<typeof formatOf>
+    readonly positions: readonly GroupPosition[]
+    readonly toDir: string
+    readonly isElsewhere: boolean
+  }
 
 async function open(wanted: Wanted, source: SourceTopic, output: Output): Promise<OpenTarget> {
   const { to } = wanted

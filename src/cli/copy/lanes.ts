@@ -74,6 +74,10 @@ interface Lane {
   readonly partition: number
   /** The messages of the next round; not used if keys choose the partition. */
   messages: Message[]
+  /** Their offsets at the source, if there are marks in this partition. */
+  offsets: number[]
+  /** The offset in the target of each mark that was passed. */
+  readonly marked: Map<number, number>
   /** How many records of this lane the next round will send. */
   waiting: number
   bytes: number
@@ -90,6 +94,8 @@ export interface LanesOptions {
   readonly topic: string
   /** Keep the partition of each record? If not, its key chooses; records without a key rotate. */
   readonly keepPartitions: boolean
+  /** Source offsets, by partition, whose offsets in the target are wanted (`targetOf`). */
+  readonly marks?: ReadonlyMap<number, ReadonlySet<number>>
 }
 
 export class Lanes {
@@ -124,6 +130,7 @@ export class Lanes {
     const messages = keepPartitions ? lane.messages : this.#sequence
     messages.push({ key, value, headers, timestamp, ...place })
     if (lane.waiting === 0) lane.first = offset
+    if (this.#options.marks?.has(record.partition) === true) lane.offsets.push(offset)
     lane.waiting++
     lane.last = offset
     lane.bytes += bytes
@@ -172,11 +179,31 @@ export class Lanes {
   }
 
   async #sendLane(lane: Lane): Promise<void> {
-    const { messages } = lane
+    const { messages, offsets } = lane
+    lane.offsets = []
     const acknowledged = this.#begin(lane)
     const places = await this.#options.producer.send({ topic: this.#options.topic, messages })
     acknowledged()
     lane.target = grown(lane.target, places)
+    this.#note(lane, offsets, places)
+  }
+
+  /** A mark stands for the first record that is not below it. */
+  #note(lane: Lane, offsets: readonly number[], places: readonly RecordMetadata[]): void {
+    for (const mark of this.#options.marks?.get(lane.partition) ?? []) {
+      if (lane.marked.has(mark)) continue
+      const at = offsets.findIndex(offset => offset >= mark)
+      if (at >= 0) lane.marked.set(mark, (places[at] as RecordMetadata).offset)
+    }
+  }
+
+  /**
+   * The offset in the target for one in the source: that of the first record copied that is not
+   * below it, or the end of the copy. Undefined if nothing of the partition was copied.
+   */
+  targetOf(partition: number, offset: number): number | undefined {
+    const lane = this.#lanes.get(partition)
+    return lane?.marked.get(offset) ?? lane?.target?.until
   }
 
   async #sendSequence(filled: readonly Lane[]): Promise<void> {
@@ -205,8 +232,9 @@ export class Lanes {
   #laneOf(partition: number): Lane {
     let lane = this.#lanes.get(partition)
     if (lane === undefined) {
-      const empty = { messages: [], waiting: 0, bytes: 0, first: -1, last: -1, records: 0 }
-      lane = { partition, ...empty, source: undefined, target: undefined }
+      const empty = { messages: [], offsets: [], waiting: 0, bytes: 0, first: -1, last: -1 }
+      const none = { records: 0, source: undefined, target: undefined }
+      lane = { partition, ...empty, marked: new Map(), ...none }
       this.#lanes.set(partition, lane)
     }
     return lane

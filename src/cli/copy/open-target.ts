@@ -26,6 +26,8 @@ export interface OpenTarget {
   readonly explain?: (error: unknown) => Promise<unknown>
   /** Ends the replay in order. Without it a signal kills the process. */
   readonly ending?: AbortSignal
+  /** Carries over the offsets of groups, after all records; false if some were refused. */
+  readonly carryGroups?: () => Promise<boolean>
   /** The options that continue after an early end. */
   readonly rest?: () => string
 }

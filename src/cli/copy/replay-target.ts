@@ -5,6 +5,7 @@ import type { Output } from '../terminal/output.js'
 import { isFileName, openSink } from '../terminal/user-files.js'
 import { carriedSettings, ensureCarried, IMPORTED } from '../../events/import/carried-topic.js'
 import { bytesOfLatin1, isPlainAscii } from '../../events/text/latin1.js'
+import type { GroupPosition } from './group-positions.js'
 import type { OpenTarget, Target } from './open-target.js'
 import type { PlaceIn } from '../../events/replay/places.js'
 import type { RecordFormat } from '../../events/replay/record-format.js'
@@ -21,6 +22,12 @@ export interface TargetOptions {
   readonly partitions: Placement | undefined
   readonly from: PlaceIn | undefined
   readonly until: PlaceIn | undefined
+  /** The folder of the target topic. */
+  readonly toDir: string
+  /** Is that another folder? */
+  readonly isElsewhere: boolean
+  /** Committed offsets to carry over. */
+  readonly positions: readonly GroupPosition[]
 }
 
 /** Lines are buffered up to this size before they are written. */
@@ -53,14 +60,16 @@ async function openTopic(
   source: SourceTopic,
   output: Output,
 ): Promise<OpenTarget> {
-  const { dir, topic, to } = options
+  const { dir, toDir, isElsewhere, topic, to } = options
   // The copy accepts what the source accepted, and keeps all records unless the source does not.
   const config = { ...IMPORTED, ...carriedSettings((await settingsOf(dir, topic)) ?? []) }
-  const placement = options.partitions ?? 'by-key'
-  const cluster = await openToWrite({ dir }, output)
+  const cluster = await openToWrite({ dir: toDir }, output)
   try {
     const wanted = { topic: to, partitions: source.count, config }
     const partitions = await ensureCarried(cluster.admin, wanted)
+    // A copy in another folder is a copy; in the same folder it is made to place records anew.
+    const canKeep = isElsewhere && partitions === source.count
+    const placement = options.partitions ?? (canKeep ? 'keep' : 'by-key')
     const target = { ...options, topic: to, partitions, placement, notesKeep: true, producer: {} }
     return topicTarget(cluster, target, source, output)
   } catch (error) {

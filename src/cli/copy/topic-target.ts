@@ -3,12 +3,14 @@
  * partition of each record, counts what is copied, and says how to continue after an early end.
  */
 
+import type { Admin } from '../../client/admin/admin-api.js'
 import type { Producer, ProducerOptions } from '../../client/producer/producer-api.js'
 import { isPartlogError } from '../../model/errors.js'
 import { type Closable, endingSignal } from '../terminal/ending.js'
 import type { Output } from '../terminal/output.js'
 import { UsageError } from '../terminal/usage-error.js'
 import { arrivedOf } from './arrived.js'
+import { carryOver, type GroupPosition } from './group-positions.js'
 import { Lanes, ROUND_PRODUCER } from './lanes.js'
 import type { OpenTarget } from './open-target.js'
 import { placeText, type PlaceIn } from '../../events/replay/places.js'
@@ -28,9 +30,14 @@ export interface TopicTargetOptions {
   readonly from: PlaceIn | undefined
   readonly until: PlaceIn | undefined
   readonly producer: ProducerOptions
+  /** Committed offsets to carry over. */
+  readonly positions: readonly GroupPosition[]
 }
 
-type Writable = Closable & { producer(options: ProducerOptions): Pick<Producer, 'send'> }
+type Writable = Closable & {
+  readonly admin: Pick<Admin, 'alterGroupOffsets' | 'listOffsets'>
+  producer(options: ProducerOptions): Pick<Producer, 'send'>
+}
 
 export function topicTarget(
   cluster: Writable,
@@ -47,9 +54,15 @@ export function topicTarget(
         `${topic} has ${partitions} (--partitions by-key distributes the records by key)`,
     )
   }
+  if (options.positions.length > 0 && !keepPartitions) {
+    throw new UsageError(
+      'partlog replay: --groups: needs --partitions keep, because an offset of one partition ' +
+        'means nothing in the partitions that keys choose',
+    )
+  }
   if (placement === 'by-key' || options.notesKeep) output.note(placementText(options, source))
   const producer = cluster.producer({ ...ROUND_PRODUCER, ...options.producer })
-  const lanes = new Lanes({ producer, topic, keepPartitions })
+  const lanes = new Lanes({ producer, topic, keepPartitions, marks: marksOf(options.positions) })
   const rest = (): string => restOf(lanes, options, source)
   return {
     target: {
@@ -66,7 +79,29 @@ export function topicTarget(
     explain: error => explained(error, lanes, rest),
     ending: endingSignal(output),
     rest,
+    carryGroups: async () => await carryGroups(cluster, lanes, options, output),
   }
+}
+
+function marksOf(positions: readonly GroupPosition[]): Map<number, Set<number>> {
+  const marks = new Map<number, Set<number>>()
+  for (const { partition, offset } of positions) {
+    const own = marks.get(partition) ?? new Set()
+    marks.set(partition, own.add(offset))
+  }
+  return marks
+}
+
+async function carryGroups(
+  { admin }: Writable,
+  lanes: Lanes,
+  { topic, positions, partitions }: TopicTargetOptions,
+  output: Output,
+): Promise<boolean> {
+  if (positions.length === 0) return true
+  const targetOf = (partition: number, offset: number) => lanes.targetOf(partition, offset)
+  const there = positions.filter(({ partition }) => partition < partitions)
+  return await carryOver(admin, { topic, positions: there, targetOf }, output)
 }
 
 // ── sentences ────────────────────────────────────────────────────────────────────────────
