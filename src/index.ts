@@ -167,6 +167,7 @@ export type { TimeUnit } from './events/text/time-text.js'
 
 // A topic in the order of its times.
 export type { ReplayOptions } from './events/replay-topic.js'
+export type { ReplayProgress } from './events/replay/replay-progress.js'
 
 // Clients of a remote Kafka cluster.
 export { connect, RemoteCluster, type ConnectOptions } from './connect.js'

@@ -128,7 +128,7 @@ export async function importWithProgress(
   const progress = new Progress(output, clock, 'importing')
   const bad = new BadLines(output, options)
   const onProgress = ({ units, bytesRead, size }: ImportProgress): void => {
-    progress.show(bytesRead, size, `${grouped(units)} lines`)
+    progress.show(bytesRead, size, `${grouped(units)} lines`, units)
     if (options.json) void output.json({ acknowledged: units })
   }
   const calls: ImportHooks = {

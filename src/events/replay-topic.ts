@@ -2,6 +2,7 @@
 
 import type { KafkaCluster } from '../client/kafka-cluster.js'
 import type { ConsumerRecord } from '../client/consumer/consumer-record.js'
+import type { ReplayProgress } from './replay/replay-progress.js'
 import { loadPart } from '../model/load-part.js'
 
 /** Loads the code of replays when the first one begins. */
@@ -27,6 +28,11 @@ export interface ReplayOptions {
   readonly maxGapMs?: number | undefined
   /** Goes on with records that are written meanwhile. Default: false, it ends at the end. */
   readonly follow?: boolean | undefined
+  /**
+   * Called with how far the replay is, after each group of records that was read. An error that it
+   * throws ends the replay. Default: not called.
+   */
+  readonly onProgress?: ((progress: ReplayProgress) => void) | undefined
   /** Ends the replay. */
   readonly signal?: AbortSignal | undefined
 }

@@ -66,9 +66,25 @@ it('a replay follows, until its signal or its reader ends it', async () => {
   for await (const _ of cluster.replay('t', { follow: true })) break
 })
 
+it('a replay tells how far it is', async () => {
+  const told: string[] = []
+  const cluster = await world()
+  await keysOf(cluster, {
+    where: 'n > 2',
+    onProgress: ({ records, read, offsets }) =>
+      told.push(`${records} of ${read}, on at ${[...offsets].sort().join(' ')}`),
+  })
+  expect(told.at(-1)).toBe('3 of 6, on at 0,3 1,3')
+  const onProgress = (): void => {
+    throw new Error('enough')
+  }
+  await expect(keysOf(cluster, { onProgress })).rejects.toThrow('enough')
+})
+
 it.each<[object, string]>([
   [{ nope: 1 }, 'INVALID_CONFIG: replay option "nope" does not exist'],
   [{ speed: 0 }, 'INVALID_CONFIG: replay option speed'],
+  [{ onProgress: 1 }, 'INVALID_CONFIG: replay option onProgress: expected a function'],
   [{ where: 'a >' }, 'INVALID_ARGUMENT: expected an expression'],
 ])('%j is refused', async (options, sentence) => {
   await expect(keysOf(await world(), options)).rejects.toThrow(sentence)

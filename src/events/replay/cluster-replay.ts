@@ -20,6 +20,7 @@ import type { Consumer } from '../../client/consumer/consumer-api.js'
 import type { KafkaCluster } from '../../client/kafka-cluster.js'
 import { checkedConfig } from '../../model/errors.js'
 import type { TopicPartition } from '../../model/names.js'
+import type { ReplayProgress } from './replay-progress.js'
 import { mergedByTime, type RecordStream } from './merge.js'
 import { RecordFilter } from './record-filter.js'
 import { Pace } from './replay-pace.js'
@@ -45,6 +46,9 @@ const OPTIONS = {
   speed: optional(ratio(0.000_001, 1_000_000)),
   maxGapMs: optional(integer(0)),
   follow: option(instance<boolean>('true or false', value => typeof value === 'boolean'), false),
+  onProgress: optional(
+    instance<(progress: ReplayProgress) => void>('a function', each => typeof each === 'function'),
+  ),
   signal: optional(instance<AbortSignal>('an AbortSignal', value => value instanceof AbortSignal)),
 }
 
@@ -68,20 +72,44 @@ export async function* replayFrom(
   const readers = partitions
     .filter(({ partition }) => wanted === undefined || wanted.includes(partition))
     .map(({ partition }) => new PartitionReader(cluster, { topic, partition }, settings))
-  let left = settings.limit ?? Infinity
+  const limit = settings.limit ?? Infinity
+  const progress = new Progress(settings.onProgress)
   try {
     for await (const records of roundsOf(readers, settings)) {
       for (const record of filter.chosen(records)) {
-        if (left-- <= 0) return
+        if (progress.records >= limit) return
         const waitMs = pace.next(record.timestamp)
         if (waitMs > 1) await sleep(clock, waitMs, signal).catch(() => undefined)
         if (signal?.aborted === true) return
+        progress.records++
         yield record
       }
-      if (left <= 0) return
+      progress.tell(records)
+      if (progress.records >= limit) return
     }
   } finally {
     for (const reader of readers) await reader.close()
+  }
+}
+
+class Progress {
+  /** Records that were given. */
+  records = 0
+  #read = 0
+  readonly #offsets = new Map<number, number>()
+  readonly #onProgress: Settings['onProgress']
+
+  constructor(onProgress: Settings['onProgress']) {
+    this.#onProgress = onProgress
+  }
+
+  /** These records were read, and given if they are chosen. */
+  tell(read: readonly Replayed[]): void {
+    this.#read += read.length
+    if (this.#onProgress === undefined) return
+    for (const { partition, offset } of read) this.#offsets.set(partition, offset + 1)
+    const { records } = this
+    this.#onProgress({ records, read: this.#read, offsets: new Map(this.#offsets) })
   }
 }
 
