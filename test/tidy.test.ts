@@ -425,6 +425,18 @@ describe('code', () => {
     expect(wrong).toEqual([])
   })
 
+  it('spreads no object that is written in place: its fields stand in lines of their own', () => {
+    const wrong = SOURCES.flatMap(source => {
+      const found: string[] = []
+      visit(source.node, node => {
+        if (!ts.isSpreadAssignment(node) || !ts.isObjectLiteralExpression(node.expression)) return
+        found.push(placeOf(source, node))
+      })
+      return found
+    })
+    expect(wrong).toEqual([])
+  })
+
   it(`has lines of at most ${LINE_COLUMNS_MAX} columns`, () => {
     const wrong = SOURCES.flatMap(({ path, text }) =>
       text

@@ -136,7 +136,15 @@ export function settingsOf(options: ImportOptions, signal?: AbortSignal): Import
 function pick(options: ImportOptions) {
   const { format, key, value, timestamp, match, timezone, year, encoding, partitions } = options
   return {
-    ...{ format, key, value, timestamp, match, timezone, year, encoding, partitions },
+    format,
+    key,
+    value,
+    timestamp,
+    match,
+    timezone,
+    year,
+    encoding,
+    partitions,
     timeFormat: options['time-format'],
     timestampUnit: options['timestamp-unit'],
     keyEncoding: options['key-encoding'],

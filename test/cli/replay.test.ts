@@ -84,8 +84,11 @@ describe('which records', () => {
   const folder = () =>
     folderWith(
       Array.from({ length: 6 }, (_, n) => ({
-        ...{ key: 'abcdef'[n] as string, partition: n % 2, timestamp: 1_000 + n },
-        ...{ value: JSON.stringify({ n }), headers: { even: String(n % 2 === 0) } },
+        key: 'abcdef'[n] as string,
+        partition: n % 2,
+        timestamp: 1_000 + n,
+        value: JSON.stringify({ n }),
+        headers: { even: String(n % 2 === 0) },
       })),
     )
 

@@ -8,7 +8,10 @@ async function world(): Promise<Cluster> {
   onTestFinished(() => cluster.close())
   await cluster.admin.createTopic({ topic: 't', partitions: 2, config: { 'retention.ms': -1 } })
   const messages = [...'abcdef'].map((key, n) => ({
-    ...{ key, value: JSON.stringify({ n }), partition: n % 2, timestamp: 1_000 + n },
+    key,
+    value: JSON.stringify({ n }),
+    partition: n % 2,
+    timestamp: 1_000 + n,
   }))
   await cluster.producer().send({ topic: 't', messages })
   return cluster

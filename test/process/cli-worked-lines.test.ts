@@ -80,7 +80,11 @@ const WORKED: readonly Worked[] = [
     format: 'records',
     files: {
       'orders-export.jsonl': lines({
-        ...{ partition: 2, offset: 7, timestamp: MS, key: null, value: { base64: '/w==' } },
+        partition: 2,
+        offset: 7,
+        timestamp: MS,
+        key: null,
+        value: { base64: '/w==' },
         headers: [
           ['h', null],
           ['h', ''],
@@ -89,7 +93,11 @@ const WORKED: readonly Worked[] = [
     },
     records: [
       {
-        ...{ partition: 2, offset: 0, timestamp: MS, key: null, value: { base64: '/w==' } },
+        partition: 2,
+        offset: 0,
+        timestamp: MS,
+        key: null,
+        value: { base64: '/w==' },
         headers: [
           ['h', null],
           ['h', ''],
@@ -111,10 +119,15 @@ const WORKED: readonly Worked[] = [
     format: 'kafkajs',
     files: {
       'kafkajs.jsonl': lines({
-        ...{ topic: 'o', partition: 0 },
+        topic: 'o',
+        partition: 0,
         message: {
-          ...{ offset: '1', timestamp: String(MS), attributes: 0, key: buffer('k') },
-          ...{ value: null, headers: { h: buffer('x') } },
+          offset: '1',
+          timestamp: String(MS),
+          attributes: 0,
+          key: buffer('k'),
+          value: null,
+          headers: { h: buffer('x') },
         },
       }),
     },

@@ -194,7 +194,9 @@ function answerVersions(header: RequestHeader, options: ProxyOptions): Buffer {
     errorCode: 0,
     apiKeys: [...apiKeys, ...login, own],
     finalizedFeatures: Object.entries(features).map(([name, level]) => ({
-      ...{ name, minVersionLevel: level, maxVersionLevel: level },
+      name,
+      minVersionLevel: level,
+      maxVersionLevel: level,
     })),
   })
 }

@@ -33,11 +33,9 @@ function twoPorts() {
     advertisedHost: '127.0.0.1',
     ports: [0],
     brokerIds: [1, 2],
-    ...{
-      logger: { ...silentLogger, warn },
-      door: new Door(shared, limits),
-      onClosed: () => undefined,
-    },
+    logger: { ...silentLogger, warn },
+    door: new Door(shared, limits),
+    onClosed: () => undefined,
     isRunning: nodeId => running.has(nodeId),
   })
   onTestFinished(() => server.close())

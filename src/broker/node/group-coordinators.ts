@@ -101,7 +101,12 @@ async function load(
   const { partition: number } = partition.topicPartition
   const isFirstLoad = !loadedBefore.has(number)
   const coordinator = await GroupCoordinator.load(journal, {
-    ...{ clock, random, settings, listener, isFirstLoad, isShown },
+    clock,
+    random,
+    settings,
+    listener,
+    isFirstLoad,
+    isShown,
     topics: () => topicsOf(image()),
     consumerSettingsOf: groupId => consumerSettings(image(), groupId),
   })

@@ -70,7 +70,9 @@ export async function carryOver(
   let carried = 0
   for (const [groupId, own] of groups) {
     const offsets = own.map(({ partition, offset, metadata }) => ({
-      ...{ topic, partition, metadata },
+      topic,
+      partition,
+      metadata,
       offset: targetOf(partition, offset) ?? endOf(partition),
     }))
     try {

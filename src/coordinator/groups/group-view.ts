@@ -33,7 +33,11 @@ export function viewOfConsumers(
   topics: TopicsView,
 ): GroupView {
   return {
-    ...{ groupId, type: 'consumer', state, protocolType: CONSUMER_PROTOCOL, protocolName: '' },
+    groupId,
+    type: 'consumer',
+    state,
+    protocolType: CONSUMER_PROTOCOL,
+    protocolName: '',
     members: [...members.values()].map(member => ({
       memberId: member.memberId,
       groupInstanceId: member.instanceId,

@@ -160,7 +160,13 @@ export function readingRules(settings: ImportSettings): ReadingRules {
   const pairs = (given: Readonly<Record<string, string>> | undefined) =>
     given === undefined ? undefined : Object.entries(given)
   return {
-    ...{ format, encoding, key, value, timestamp, keyEncoding, valueEncoding },
+    format,
+    encoding,
+    key,
+    value,
+    timestamp,
+    keyEncoding,
+    valueEncoding,
     headers: pairs(settings.headers),
     tombstones: pairs(settings.tombstone),
     match: expressionOf(settings.match),

@@ -9,8 +9,13 @@ type Beat = Request<'ConsumerGroupHeartbeat'>
 type Answer = Response<'ConsumerGroupHeartbeat'>
 
 const joining = (memberId: string, more: Partial<Beat> = {}): Beat => ({
-  ...{ groupId: 'g', memberId, memberEpoch: 0, rebalanceTimeoutMs: 60_000 },
-  ...{ subscribedTopicNames: ['orders'], topicPartitions: [], clientHost: '/there' },
+  groupId: 'g',
+  memberId,
+  memberEpoch: 0,
+  rebalanceTimeoutMs: 60_000,
+  subscribedTopicNames: ['orders'],
+  topicPartitions: [],
+  clientHost: '/there',
   ...more,
 })
 
@@ -39,7 +44,10 @@ describe('ConsumerGroupHeartbeat and ConsumerGroupDescribe', () => {
     const { beat, describeGroup } = all
     const first = await beat(joining('a', { clientId: 'app', rackId: 'r' }))
     expect(first).toMatchObject({
-      ...{ errorCode: 0, memberId: 'a', memberEpoch: 2, heartbeatIntervalMs: 5_000 },
+      errorCode: 0,
+      memberId: 'a',
+      memberEpoch: 2,
+      heartbeatIntervalMs: 5_000,
     })
     expect(partitionsIn(first)).toEqual([0, 1])
     await beat(joining('b', { subscribedTopicNames: null, subscribedTopicRegex: 'or.*' }))
@@ -51,12 +59,20 @@ describe('ConsumerGroupHeartbeat and ConsumerGroupDescribe', () => {
     expect(partitionsIn(await beat({ ...words, memberId: 'b', memberEpoch: 3 }))).toEqual([1])
     const both = { topicId, topicName: 'orders' }
     expect(await describeGroup()).toMatchObject({
-      ...{ errorCode: 0, groupState: 'Stable', groupEpoch: 3, assignmentEpoch: 3 },
+      errorCode: 0,
+      groupState: 'Stable',
+      groupEpoch: 3,
+      assignmentEpoch: 3,
       assignorName: 'uniform',
       members: [
         {
-          ...{ memberId: 'a', memberEpoch: 3, clientId: 'app', rackId: 'r', memberType: 1 },
-          ...{ subscribedTopicNames: ['orders'], subscribedTopicRegex: null },
+          memberId: 'a',
+          memberEpoch: 3,
+          clientId: 'app',
+          rackId: 'r',
+          memberType: 1,
+          subscribedTopicNames: ['orders'],
+          subscribedTopicRegex: null,
           assignment: { topicPartitions: [{ ...both, partitions: [0] }] },
           targetAssignment: { topicPartitions: [{ ...both, partitions: [0] }] },
         },
@@ -72,7 +88,10 @@ describe('ConsumerGroupHeartbeat and ConsumerGroupDescribe', () => {
     await beat(joining('a'))
     const list = async (request: Request<'ListGroups'>) => (await ask(node, 'ListGroups', request)).groups
     const listed = {
-      ...{ groupId: 'g', protocolType: 'consumer', groupState: 'Stable', groupType: 'consumer' },
+      groupId: 'g',
+      protocolType: 'consumer',
+      groupState: 'Stable',
+      groupType: 'consumer',
     }
     expect(await list({})).toEqual([listed])
     expect(await list({ typesFilter: ['Consumer'], statesFilter: ['stable'] })).toEqual([listed])

@@ -93,8 +93,8 @@ const zipped = (shape: Shape): Buffer => batch(gzipSync(plainRecords(shape)), sh
 
 const SMALL: Shape = { records: 3, bytes: 100 }
 const LARGE: Shape = { records: 3, bytes: 200_000 }
-const small = (sequence?: number): Buffer => zipped({ ...SMALL, ...{ sequence } as object })
-const large = (sequence?: number): Buffer => zipped({ ...LARGE, ...{ sequence } as object })
+const small = (sequence?: number): Buffer => zipped({ ...SMALL, sequence })
+const large = (sequence?: number): Buffer => zipped({ ...LARGE, sequence })
 
 type Loads = readonly (readonly [index: number, records: Buffer])[]
 

@@ -40,7 +40,9 @@ async function folder(): Promise<void> {
   await cluster.admin.createTopic({ topic: 'orders', partitions: 2, config })
   await cluster.admin.createTopic({ topic: 'other', partitions: 1, config })
   const messages = Array.from({ length: 15 }, (_, n) => ({
-    ...{ partition: n % 3 === 2 ? 1 : 0, key: String(n), value: JSON.stringify({ n }) },
+    partition: n % 3 === 2 ? 1 : 0,
+    key: String(n),
+    value: JSON.stringify({ n }),
     timestamp: 1_000 + n,
   }))
   await cluster.producer().send({ topic: 'orders', messages })
@@ -48,7 +50,10 @@ async function folder(): Promise<void> {
     await cluster.admin.alterGroupOffsets({
       groupId,
       offsets: offsets.map((offset, partition) => ({
-        ...{ topic, partition, offset, metadata: `${groupId} ${partition}` },
+        topic,
+        partition,
+        offset,
+        metadata: `${groupId} ${partition}`,
       })),
     })
   await commit('billing', 'orders', 3, 0)

@@ -112,7 +112,10 @@ describe('a consumer whose coordinator assigns', () => {
     expect(listed).toMatchObject({ groupId: 'g', type: 'consumer', state: 'Stable' })
     expect(await all.cluster.admin.describeGroups(['g'])).toMatchObject([
       {
-        ...{ groupId: 'g', type: 'consumer', state: 'Stable', assignor: 'uniform' },
+        groupId: 'g',
+        type: 'consumer',
+        state: 'Stable',
+        assignor: 'uniform',
         members: [
           { clientId: 'one', topics: ['orders'], partitions: sorted(one) },
           { clientId: 'three', partitions: sorted(three) },

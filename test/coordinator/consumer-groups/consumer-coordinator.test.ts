@@ -227,7 +227,9 @@ describe('static members', () => {
   it('one that is away comes back to what it had, under a new id, and nobody else notices', async () => {
     const world = await consumerWorld({ orders: 4 })
     const [a, b, back] = readersIn(world, {
-      ...{ a: { instanceId: 'i' }, b: {}, back: { instanceId: 'i' } },
+      a: { instanceId: 'i' },
+      b: {},
+      back: { instanceId: 'i' },
     }) as [Reader, Reader, Reader]
     await a.join()
     await b.join()
@@ -263,7 +265,11 @@ describe('static members', () => {
 
 describe('offsets', () => {
   const at = (partition: number) => ({
-    ...{ topic: 'orders', partition, offset: 7, leaderEpoch: 0, metadata: '' },
+    topic: 'orders',
+    partition,
+    offset: 7,
+    leaderEpoch: 0,
+    metadata: '',
   })
 
   it('a member commits in its epoch, and in older ones for what it has had since', async () => {
@@ -276,7 +282,11 @@ describe('offsets', () => {
     const commit = (memberId: string, generationId: number, partition: number, more = {}) =>
       codeOf(
         world.groups.commit({
-          ...{ groupId: 'g', memberId, groupInstanceId: null, generationId, ...more },
+          groupId: 'g',
+          memberId,
+          groupInstanceId: null,
+          generationId,
+          ...more,
           offsets: [at(partition)],
         }),
       )

@@ -61,7 +61,10 @@ export async function consumerWorld(
   const topics = new Topics(counts)
   const failures: string[] = []
   const groups = await GroupCoordinator.load(journal, {
-    ...{ clock, isFirstLoad, random: seededRandom(1), topics: () => topics },
+    clock,
+    isFirstLoad,
+    random: seededRandom(1),
+    topics: () => topics,
     settings: { ...SETTINGS, groupMaxSize: maxSize },
     listener: {
       rebalanced: () => undefined,
@@ -76,8 +79,15 @@ export async function consumerWorld(
 
 /** What nobody says who has nothing new to say. */
 const SILENT = {
-  ...{ instanceId: null, rackId: null, clientId: 'app', clientHost: '/there' },
-  ...{ rebalanceTimeoutMs: -1, topics: null, pattern: null, assignor: null, owned: null },
+  instanceId: null,
+  rackId: null,
+  clientId: 'app',
+  clientHost: '/there',
+  rebalanceTimeoutMs: -1,
+  topics: null,
+  pattern: null,
+  assignor: null,
+  owned: null,
 }
 
 export type Words = Partial<Omit<ConsumerHeartbeat, 'memberId' | 'epoch'>>

@@ -313,7 +313,10 @@ describe('a member', () => {
     const { groups, leader } = await two()
     const sync = (more: object) =>
       groups.sync('g', {
-        ...{ ...leader.name, protocolType: 'consumer', protocolName: 'range', assignments: [] },
+        ...leader.name,
+        protocolType: 'consumer',
+        protocolName: 'range',
+        assignments: [],
         ...more,
       })
     await expect(sync({ protocolType: 'connect' })).rejects.toThrow('protocol type is consumer')

@@ -34,8 +34,12 @@ const again = (journal: ArrayJournal) => groupWorld(new ArrayJournal([...journal
 describe('a coordinator that loads what another has kept', () => {
   it('of members with the same id in a record, the last one counts', async () => {
     const kept = {
-      ...{ memberId: 'm', groupInstanceId: null, clientHost: '', sessionTimeout: 6_000 },
-      ...{ subscription: Buffer.alloc(0), assignment: Buffer.alloc(0) },
+      memberId: 'm',
+      groupInstanceId: null,
+      clientHost: '',
+      sessionTimeout: 6_000,
+      subscription: Buffer.alloc(0),
+      assignment: Buffer.alloc(0),
     }
     const members = ['a', 'b'].map(clientId => ({ ...kept, clientId }))
     const value = { protocolType: 'consumer', generation: 4, protocol: 'p', leader: 'm', members }
@@ -57,7 +61,10 @@ describe('a coordinator that loads what another has kept', () => {
     groups.heartbeat('g', leader.name)
     groups.heartbeat('g', other.name)
     const { assignment } = await groups.sync('g', {
-      ...{ ...other.name, protocolType: 'consumer', protocolName: 'range', assignments: [] },
+      ...other.name,
+      protocolType: 'consumer',
+      protocolName: 'range',
+      assignments: [],
     })
     expect(Buffer.from(assignment).toString()).toBe(other.memberId)
     const copy = new Someone(() => groups, leader.request)
@@ -114,21 +121,31 @@ describe('records', () => {
     if (read?.kind !== 'generation') throw new Error('another record')
     const kept = read.value.members[0]
     expect(member).toMatchObject({
-      ...{ memberId: kept?.memberId, clientId: kept?.clientId, clientHost: kept?.clientHost },
-      ...{ metadata: kept?.subscription, assignment: kept?.assignment },
+      memberId: kept?.memberId,
+      clientId: kept?.clientId,
+      clientHost: kept?.clientHost,
+      metadata: kept?.subscription,
+      assignment: kept?.assignment,
     })
     expect(encodeVersioned(groupMetadataValue, read.value, 3)).toEqual(value)
   })
 
   it.each([0, 1, 2, 3])('records of a generation are read in version %d', async version => {
     const member = {
-      ...{ memberId: 'm', clientId: 'c', clientHost: 'h', sessionTimeout: 20_000 },
+      memberId: 'm',
+      clientId: 'c',
+      clientHost: 'h',
+      sessionTimeout: 20_000,
       ...(version >= 1 ? { rebalanceTimeout: 9_000 } : {}),
       ...(version >= 3 ? { groupInstanceId: 'i' } : {}),
-      ...{ subscription: Buffer.from('s'), assignment: Buffer.from('a') },
+      subscription: Buffer.from('s'),
+      assignment: Buffer.from('a'),
     }
     const value = {
-      ...{ protocolType: 'consumer', generation: 4, protocol: 'range', leader: 'm' },
+      protocolType: 'consumer',
+      generation: 4,
+      protocol: 'range',
+      leader: 'm',
       ...(version >= 2 ? { currentStateTimestamp: 77 } : {}),
       members: [member],
     }
@@ -138,12 +155,16 @@ describe('records', () => {
     }
     const { groups, clock } = await groupWorld(new ArrayJournal([record]))
     expect(groups.describe('g')).toMatchObject({
-      ...{ state: 'Stable', protocolName: 'range' },
+      state: 'Stable',
+      protocolName: 'range',
       members: [
         {
-          ...{ memberId: 'm', clientId: 'c', clientHost: 'h' },
+          memberId: 'm',
+          clientId: 'c',
+          clientHost: 'h',
           groupInstanceId: version >= 3 ? 'i' : null,
-          ...{ metadata: Buffer.from('s'), assignment: Buffer.from('a') },
+          metadata: Buffer.from('s'),
+          assignment: Buffer.from('a'),
         },
       ],
     })
@@ -163,7 +184,9 @@ describe('records', () => {
 
   it.each([0, 1, 2, 3, 4])('records of an offset are read in version %d', async version => {
     const value = {
-      ...{ offset: 9, metadata: 'm', commitTimestamp: 5 },
+      offset: 9,
+      metadata: 'm',
+      commitTimestamp: 5,
       ...(version >= 3 ? { leaderEpoch: 7 } : {}),
       ...(version === 1 ? { expireTimestamp: 99 } : {}),
     }
@@ -174,8 +197,13 @@ describe('records', () => {
     const { groups } = await groupWorld(new ArrayJournal([record]))
     expect(await groups.committedOffsets('g')).toEqual([
       {
-        ...{ topic: 't', partition: 3, offset: 9, metadata: 'm', committedAt: 5 },
-        ...{ leaderEpoch: version >= 3 ? 7 : -1, expiresAt: version === 1 ? 99 : -1 },
+        topic: 't',
+        partition: 3,
+        offset: 9,
+        metadata: 'm',
+        committedAt: 5,
+        leaderEpoch: version >= 3 ? 7 : -1,
+        expiresAt: version === 1 ? 99 : -1,
       },
     ])
   })

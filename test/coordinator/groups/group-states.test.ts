@@ -132,8 +132,10 @@ describe('a group', () => {
   it('a dead group answers no requests', () => {
     const keep = (): Promise<void> => Promise.resolve()
     const listener = {
-      ...{ rebalanced: () => undefined, shared: () => undefined },
-      ...{ changed: () => undefined, failed: () => undefined },
+      rebalanced: () => undefined,
+      shared: () => undefined,
+      changed: () => undefined,
+      failed: () => undefined,
     }
     const membership = new Membership('g', 0)
     const clock = { now: () => 0 } as never

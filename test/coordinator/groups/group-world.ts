@@ -57,7 +57,9 @@ export async function groupWorld(
     failed: (sentence: string) => void failures.push(sentence),
   }
   const groups = await GroupCoordinator.load(journal, {
-    ...{ clock, listener, random: seededRandom(++worlds) },
+    clock,
+    listener,
+    random: seededRandom(++worlds),
     settings: { ...SETTINGS, ...settings },
   })
   return { journal, clock, groups, rebalances, shared, failures }
@@ -94,7 +96,10 @@ export const at = (
 
 /** A commit of one who is no member. */
 export const outside = (groupId: string, ...offsets: OffsetToCommit[]) => ({
-  ...{ groupId, memberId: '', groupInstanceId: null, generationId: -1 },
+  groupId,
+  memberId: '',
+  groupInstanceId: null,
+  generationId: -1,
   offsets,
 })
 

@@ -126,14 +126,19 @@ describe('the leader', () => {
     const common = { generationId: 1, protocolType: 'consumer', protocolName: 'range', leader: 'a' }
     const metadata = Buffer.from('range!')
     expect(membership.joinAnswer(a, true)).toEqual({
-      ...{ ...common, memberId: 'a', skipAssignment: true },
+      ...common,
+      memberId: 'a',
+      skipAssignment: true,
       members: [
         { memberId: 'a', groupInstanceId: null, metadata },
         { memberId: 'b', groupInstanceId: 'i', metadata },
       ],
     })
     expect(membership.joinAnswer(b, true)).toEqual({
-      ...{ ...common, memberId: 'b', skipAssignment: false, members: [] },
+      ...common,
+      memberId: 'b',
+      skipAssignment: false,
+      members: [],
     })
     expect(membership.joinAnswer(a).skipAssignment).toBe(false)
     expect(membership.syncAnswer(b)).toMatchObject({ protocolType: 'consumer' })
@@ -153,8 +158,12 @@ describe('generations', () => {
     membership.remove(a)
     membership.beginGeneration(4)
     expect(membership).toMatchObject({
-      ...{ generation: 3, state: 'Empty', stateSince: 4 },
-      ...{ protocolType: 'consumer', protocolName: null, leaderId: null },
+      generation: 3,
+      state: 'Empty',
+      stateSince: 4,
+      protocolType: 'consumer',
+      protocolName: null,
+      leaderId: null,
     })
   })
 

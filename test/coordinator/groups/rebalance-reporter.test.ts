@@ -38,9 +38,13 @@ describe('a rebalance that is over', () => {
     await round(all, [one, 0, 1], [two, 2])
     expect(all.rebalances).toMatchObject([
       {
-        ...{ groupId: 'g', generationId: 1, reason: 'client one joins', durationMs: 4_000 },
+        groupId: 'g',
+        generationId: 1,
+        reason: 'client one joins',
+        durationMs: 4_000,
         joined: [{ clientId: 'one', memberId: one.memberId }, { clientId: 'two' }],
-        ...{ left: [], timedOut: [] },
+        left: [],
+        timedOut: [],
         members: [
           { clientId: 'one', before: [], after: orders(0, 1) },
           { clientId: 'two', before: [], after: orders(2) },
@@ -51,8 +55,12 @@ describe('a rebalance that is over', () => {
     await all.clock.advance(500)
     await round(all, [one, 0], [three, 1, 2])
     expect(all.rebalances[1]).toMatchObject({
-      ...{ generationId: 2, reason: 'client two leaves: done', durationMs: 4_500 },
-      ...{ joined: [{ clientId: 'three' }], left: [{ clientId: 'two' }], timedOut: [] },
+      generationId: 2,
+      reason: 'client two leaves: done',
+      durationMs: 4_500,
+      joined: [{ clientId: 'three' }],
+      left: [{ clientId: 'two' }],
+      timedOut: [],
       members: [
         { clientId: 'one', before: orders(0, 1), after: orders(0) },
         { clientId: 'three', before: [], after: orders(1, 2) },
@@ -85,7 +93,10 @@ describe('a rebalance that is over', () => {
     await round(all, [again, 0, 1])
     expect(all.rebalances).toMatchObject([
       {
-        ...{ generationId: 2, reason: 'session of client two has ended', joined: [], left: [] },
+        generationId: 2,
+        reason: 'session of client two has ended',
+        joined: [],
+        left: [],
         timedOut: [{ clientId: 'two' }],
         members: [{ clientId: 'one', before: orders(0), after: orders(0, 1) }],
       },
@@ -112,8 +123,12 @@ describe('a rebalance that is over', () => {
     await joining.promise
     await round(all, [one, 0, 1])
     expect(all.rebalances[1]).toMatchObject({
-      ...{ generationId: 2, reason: 'client one asks for a rebalance', durationMs: 64_000 },
-      ...{ joined: [], left: [], timedOut: [{ clientId: 'late' }] },
+      generationId: 2,
+      reason: 'client one asks for a rebalance',
+      durationMs: 64_000,
+      joined: [],
+      left: [],
+      timedOut: [{ clientId: 'late' }],
     })
   })
 

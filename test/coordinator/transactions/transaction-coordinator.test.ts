@@ -45,7 +45,9 @@ async function coordinatorOf(transaction: Partial<Transaction> = {}) {
     })
   const named = (producer: ProducerIdAndEpoch) => ({ transactionalId: 'shop', ...producer })
   return {
-    ...{ clock, journal, coordinator },
+    clock,
+    journal,
+    coordinator,
     state: () => coordinator.describe('shop'),
     end: (producer: ProducerIdAndEpoch, isCommit: boolean, clientVersion = 2) => {
       const how = { isCommit, clientVersion, freshProducerId: FRESH }

@@ -215,8 +215,13 @@ describe('dumps', () => {
 
   it('kafkajs', () => {
     const message = {
-      ...{ magicByte: 2, attributes: 0, timestamp: String(T), offset: '1' },
-      ...{ key: Buffer.from('k'), value: Buffer.from('v'), headers: { h: Buffer.from('x') } },
+      magicByte: 2,
+      attributes: 0,
+      timestamp: String(T),
+      offset: '1',
+      key: Buffer.from('k'),
+      value: Buffer.from('v'),
+      headers: { h: Buffer.from('x') },
     }
     const record = { key: 'k', value: 'v', timestamp: T, pairs: [['h', 'x']] }
     expect(read('kafkajs', JSON.stringify({ topic: 't', partition: 1, message }))).toEqual([

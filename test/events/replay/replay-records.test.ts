@@ -13,8 +13,15 @@ import { isPlainAscii } from '../../../src/events/text/latin1.js'
 import type { StoredTopicRecord } from '../../../src/log/inspection/stored-row.js'
 
 const record = (fields: Partial<StoredTopicRecord> = {}): StoredTopicRecord => ({
-  ...{ topic: 't', partition: 1, offset: 7, timestamp: 5, timestampType: 'CreateTime' },
-  ...{ key: Buffer.from('k'), value: Buffer.from('v'), headers: [], leaderEpoch: 0 },
+  topic: 't',
+  partition: 1,
+  offset: 7,
+  timestamp: 5,
+  timestampType: 'CreateTime',
+  key: Buffer.from('k'),
+  value: Buffer.from('v'),
+  headers: [],
+  leaderEpoch: 0,
   isControl: false,
   ...fields,
 })

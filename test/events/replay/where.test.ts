@@ -4,7 +4,10 @@ import { describe, expect, it } from 'vitest'
 import { parseWhere } from '../../../src/events/replay/where.js'
 
 const record = {
-  ...{ topic: 'orders', partition: 2, offset: 17, timestamp: Date.UTC(2016, 0, 31, 12) },
+  topic: 'orders',
+  partition: 2,
+  offset: 17,
+  timestamp: Date.UTC(2016, 0, 31, 12),
   key: Buffer.from('k-1'),
   value: Buffer.from(
     '{"total":150,"text":"50","id":9007199254740993,"s":"a\\u0062c","n":null,"no":false,' +

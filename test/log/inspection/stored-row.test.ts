@@ -9,7 +9,10 @@ import { RecordCursor } from '../../../src/model/batch/record-cursor.js'
 import type { HeaderIn } from '../../../src/model/batch/record.js'
 
 const FACTS: RowFacts = {
-  ...{ topic: 't', partition: 3, timestampType: 'CreateTime' as const, leaderEpoch: 5 },
+  topic: 't',
+  partition: 3,
+  timestampType: 'CreateTime' as const,
+  leaderEpoch: 5,
   isControl: false,
 }
 

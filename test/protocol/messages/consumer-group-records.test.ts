@@ -66,7 +66,9 @@ const VECTORS: [string, Message<any>, object, number, string][] = [
   [
     ...(['current partitions', records.currentValue] as const),
     {
-      ...{ memberEpoch: 5, previousMemberEpoch: 4, state: 1 },
+      memberEpoch: 5,
+      previousMemberEpoch: 4,
+      state: 1,
       assignedPartitions: [{ topicId, partitions: [0, 1], assignmentEpochs: [4, 5] }],
       partitionsPendingRevocation: [{ topicId, partitions: [2], assignmentEpochs: null }],
     },
