@@ -19,6 +19,7 @@ import type {
   ImportProgress,
   TargetFor,
 } from '../events/import/import-run.js'
+import { LINE_FEED } from '../events/text/byte-names.js'
 import { checkReadable, filesOf, type EventSource } from '../events/source/event-files.js'
 import { isPartlogError } from '../model/errors.js'
 import { command } from './command.js'
@@ -28,7 +29,7 @@ import { clock, closing, endingSignal } from './terminal/ending.js'
 import type { Output } from './terminal/output.js'
 import { Progress } from './terminal/progress.js'
 import { bytesText, grouped, secondsText, table } from './terminal/table.js'
-import { openSink, standardInput, type FileSink } from './terminal/user-files.js'
+import { isFile, openSink, standardInput, type FileSink } from './terminal/user-files.js'
 
 export const importCommand = command({
   name: 'import',
@@ -168,10 +169,17 @@ class BadLines {
     if (where === 'stop') return false
     if (++this.#count <= BAD_LINES_REPORTED_MAX) this.#report(place, bad.message)
     if (where === 'skip') return true
-    this.#sink ??= openSink(where, { append: true })
-    const line = Buffer.concat([bytes ?? Buffer.alloc(0), Buffer.of(0x0a)])
-    this.#written = this.#sink.write(line)
+    this.#sink ??= this.#open(where, place.header)
+    this.#written = this.#sink.write(lineOf(bytes))
     return true
+  }
+
+  /** A new file begins with the header, so that it can be imported once its rows are mended. */
+  #open(path: string, header: Buffer | undefined): FileSink {
+    const isNew = !isFile(path)
+    const sink = openSink(path, { append: true })
+    if (isNew && header !== undefined) void sink.write(lineOf(header))
+    return sink
   }
 
   #report({ source, unit, number }: BadUnit['place'], reason: string): void {
@@ -186,6 +194,10 @@ class BadLines {
   async end(): Promise<void> {
     await this.#sink?.end()
   }
+}
+
+function lineOf(bytes: Buffer | undefined): Buffer {
+  return Buffer.concat([bytes ?? Buffer.alloc(0), Buffer.of(LINE_FEED)])
 }
 
 // ── the summary ──────────────────────────────────────────────────────────────────────────

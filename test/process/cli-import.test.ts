@@ -170,6 +170,19 @@ describe('import', () => {
     expect(valuesOf(dir, 't')).toBe('{"n":1}\n{"n":2}\n')
   })
 
+  it('import --on-bad-line FILE puts rows aside with their header, so the file can be imported', () => {
+    const dir = fresh()
+    const path = file('mixed.csv', 'id,at\n1,2016-01-31\n2\n3,31.01.2016\n')
+    const aside = join(cwd, 'rows.csv')
+    const words = ['--topic', 't', '--dir', dir, '--key', 'id', '--timestamp', 'at', '--timezone', 'UTC']
+    const { stderr } = partlog(['import', path, ...words, '--on-bad-line', aside])
+    expect(stderr).toContain("row 4 is left out: at: expected a time, got \"31.01.2016\": expected a")
+    expect(stderr).toContain("(--time-format '%d.%m.%Y' reads it)\n")
+    expect(readFileSync(aside, 'utf8')).toBe('id,at\n2\n3,31.01.2016\n')
+    output(['import', aside, ...words, '--time-format', '%d.%m.%Y', '--on-bad-line', 'skip'])
+    expect(recordsOf(dir, 't').map(({ key }) => key)).toEqual(['1', '3'])
+  })
+
   it('import appends to an existing topic', () => {
     const dir = imported()
     output(['import', events, '--topic', 'orders', '--dir', dir])

@@ -3,6 +3,7 @@
 import { isUtf8 } from 'node:buffer'
 import type { Message } from '../../client/producer/messages.js'
 import type { BytesIn, HeaderIn } from '../../model/batch/record.js'
+import { formatFor } from '../text/time-format.js'
 import { readTime, type TimeRules } from '../text/time-text.js'
 import { BadEvent } from './event-units.js'
 
@@ -170,7 +171,9 @@ export class FieldMap {
       this.#notes.note(ms, clearUnit)
       return ms
     } catch (error) {
-      throw noTime(`${JSON.stringify(text)}: ${(error as Error).message}`)
+      const proposed = this.#rules.times?.format === undefined ? formatFor(text) : undefined
+      const hint = proposed === undefined ? '' : ` (--time-format '${proposed}' reads it)`
+      throw noTime(`${JSON.stringify(text)}: ${(error as Error).message}${hint}`)
     }
   }
 

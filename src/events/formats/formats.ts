@@ -28,6 +28,8 @@ export interface Format {
   readonly title: string
   readonly cutter: () => UnitCutter
   readonly reader: (rules: EventRules, notes: TimeNotes) => EventReader
+  /** Its first unit names the columns. */
+  readonly hasHeader?: true
   /** The options that mean something here; undefined: all but `match`. */
   readonly takes?: readonly (keyof EventRules)[]
   /** Why the others do not, to complete "not with format records: …". */
@@ -47,6 +49,7 @@ export function csvFormat(delimiter = COMMA.delimiter): Format {
     name: 'csv',
     unit: 'row',
     title: 'CSV with a header',
+    hasHeader: true,
     cutter: () => new RowCutter(dialect),
     reader: (rules, notes) => csvReader(dialect, rules, notes),
   }
@@ -66,6 +69,7 @@ export const FORMATS: Readonly<Record<EventFormat, Format>> = {
     name: 'tsv',
     unit: 'row',
     title: 'TSV with a header',
+    hasHeader: true,
     cutter: () => new RowCutter(TAB),
     reader: (rules, notes) => csvReader(TAB, rules, notes),
   },

@@ -4,6 +4,8 @@
  */
 
 import { fieldsOf, RowCutter, type CsvDialect } from './csv.js'
+import { OPENING_BRACE, OPENING_BRACKET } from '../text/byte-names.js'
+import { BadEvent } from './event-units.js'
 import { csvFormat, FORMATS, type Format } from './formats.js'
 import { JsonValueCutter } from './json-values.js'
 import { isConsoleLine, isDebeziumLine, isKafkajsLine, isKcatLine } from './kafka-dumps.js'
@@ -85,10 +87,16 @@ function ofJson(first: unknown, { hasFields }: Head): Recognized {
 function isJsonValues(first: string, { bytes, isWhole }: Head): boolean {
   if (!/^\s*[{[\u001e]/.test(first)) return false
   const cutter = new JsonValueCutter()
-  const [value] = [...cutter.push(bytes), ...(isWhole ? cutter.end() : [])]
+  const [value, next] = [...cutter.push(bytes), ...(isWhole ? cutter.end() : [])]
+  // `[10.30 16:49:06] a line of a log`: a number in brackets, and then no comma.
+  if (next instanceof BadEvent && value instanceof Buffer && !isContainer(value)) return false
   // A first value that is larger than the head looks like JSON so far: [ or { and then a token.
   if (value === undefined) return /^\s*[{[]\s*(["{[\]}\d-]|$)/.test(bytes.toString('utf8'))
   return value instanceof Buffer && jsonOf(value.toString('utf8')) !== undefined
+}
+
+function isContainer(value: Buffer): boolean {
+  return value[0] === OPENING_BRACE || value[0] === OPENING_BRACKET
 }
 
 // ── CSV ──────────────────────────────────────────────────────────────────────────────────

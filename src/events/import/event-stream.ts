@@ -28,6 +28,8 @@ export interface EventPlace {
   readonly unit: Format['unit']
   /** Its number, from 1. */
   readonly number: number
+  /** The unit that names the columns, if there is one. */
+  readonly header?: Buffer | undefined
 }
 
 /** Some units of a source in a row, and what became of each. */
@@ -157,8 +159,11 @@ function batcher(
 ): (units: Unit[]) => EventBatch {
   const reader = format.reader(rules, notes)
   let count = 0
+  let header: Buffer | undefined
   return units => {
     const first = count + 1
+    const [top] = units
+    if (first === 1 && format.hasHeader === true && top instanceof Buffer) header = Buffer.from(top)
     count += units.length
     const unread = Math.min(skipped.left, units.length)
     skipped.left -= unread
@@ -167,7 +172,7 @@ function batcher(
     const outcomes = reader.read(unread === 0 ? units : units.slice(unread))
     return {
       outcomes: unread === 0 ? outcomes : [...new Array<undefined>(unread), ...outcomes],
-      placeOf: index => ({ source, unit: format.unit, number: first + index }),
+      placeOf: index => ({ source, unit: format.unit, number: first + index, header }),
       unitOf: index => units[index] as Unit,
     }
   }

@@ -209,5 +209,6 @@ function ofOption<T>(option: string, read: () => T): T {
 }
 
 export function reportOf({ place, bad, bytes }: BadUnit): BadEventReport {
-  return { ...place, reason: bad.message, kind: bad.kind, bytes }
+  const { source, unit, number } = place
+  return { source, unit, number, reason: bad.message, kind: bad.kind, bytes }
 }

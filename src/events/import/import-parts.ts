@@ -253,7 +253,11 @@ export async function importFrom(
 function ofLibrary(error: unknown): PartlogError {
   if (isPartlogError(error)) return error
   const { message, cause } = error as Error
-  const sentence = message.replace('--on-bad-line', 'onBadEvent').replace(/--([a-z]+)/g, '$1')
+  const sentence = message
+    .replace('--on-bad-line', 'onBadEvent')
+    .replace(/--([a-z]+(?:-[a-z]+)*)/g, (_, name: string) =>
+      name.replace(/-(.)/g, (__, letter: string) => letter.toUpperCase()),
+    )
   const code = isPartlogError(cause) ? cause.code : codeOf(error, cause)
   return new PartlogError(code, sentence, { cause: cause ?? error })
 }

@@ -151,6 +151,25 @@ export class TimeFormat {
   }
 }
 
+/** Formats that many files have, to propose one. */
+const COMMON = [
+  ...['%d/%b/%Y:%H:%M:%S %z', '%Y/%m/%d %H:%M:%S', '%Y/%m/%d %H:%M', '%Y/%m/%d', '%b %d %Y'],
+  ...['%b %d %H:%M:%S', '%a %b %d %H:%M:%S %Y', '%a %b %d %H:%M:%S %z %Y', '%b %d, %Y'],
+  ...['%a, %d %b %Y %H:%M:%S %z', '%d %b %Y %H:%M:%S', '%d %b %Y', '%d.%m.%Y %H:%M:%S'],
+  ...['%d.%m.%Y %H:%M', '%d.%m.%Y', '%Y-%m-%d-%H.%M.%S.%f', '%Y%m%d %H%M%S', '%y%m%d %H%M%S'],
+  ...['%y/%m/%d %H:%M:%S', '%Y%m%d-%H:%M:%S:%f', '%m-%d %H:%M:%S.%f', '%Y.%m.%d %H:%M:%S'],
+] as const
+
+let common: readonly TimeFormat[] | undefined
+
+/**
+ * A format that reads the text. None where day and month could be meant either way, as in 3/4/2016.
+ */
+export function formatFor(text: string): string | undefined {
+  common ??= COMMON.map(each => new TimeFormat(each))
+  return common.find(each => each.read(text) !== undefined)?.text
+}
+
 /** A blank stands for one or more blanks, as in strptime. */
 function quoted(text: string): string {
   return text.replace(/[.*+?^${}()|[\]\\/-]/g, '\\$&').replace(/ +/g, ' +')
