@@ -19,16 +19,18 @@ import type { Message } from '../../client/producer/messages.js'
 import type { BytesIn } from '../../model/batch/record.js'
 import { JsonPaths } from '../text/field-path.js'
 import { FlatFields, plainTimeMs } from '../text/flat-json.js'
-import { compacted, stringOf } from '../text/json-token.js'
+import { FlatScanner } from '../text/flat-scanner.js'
+import { compacted, stringOf, type FieldName } from '../text/json-token.js'
 import {
   eachUnit,
   FieldMap,
   type EventFields,
   type EventReader,
   type EventRules,
+  type Outcome,
   type TimeNotes,
 } from './event-rules.js'
-import { BadEvent } from './event-units.js'
+import { BadEvent, type Unit } from './event-units.js'
 
 
 /** Reads values of JSON. Throws INVALID_ARGUMENT if a field is not a path. */
@@ -41,34 +43,70 @@ export function jsonReader(rules: EventRules, notes: TimeNotes): EventReader {
     return messageOf(unit, map, paths)
   }
   if (!map.isPlain || !paths.isFlat) return eachUnit(longWay)
-  const short = shortWay(rules, map, new FlatFields(paths.names))
-  return eachUnit(unit => short(unit) ?? longWay(unit))
+  return new FlatLines(paths.names, { rules, map, longWay })
 }
 
-/** The message of a flat line; undefined: the line goes the long way. */
-function shortWay(
-  { key, timestamp, times }: EventRules,
-  map: FieldMap,
-  fields: FlatFields,
-): (unit: Buffer) => Message | undefined {
-  const timeAt = key === undefined ? 0 : 1
-  const hasTimes = timestamp !== undefined && times === undefined
-  return unit => {
-    if (!fields.find(unit)) return undefined
-    const keyBytes = key === undefined ? null : keyIn(unit, fields)
-    if (timestamp === undefined) return { key: keyBytes, value: unit }
-    const from = fields.from[timeAt] as number
-    if (!hasTimes || from < 0 || unit[from] !== QUOTE) return undefined
-    const ms = plainTimeMs(unit, from + 1, (fields.to[timeAt] as number) - 1)
-    if (ms < 0) return undefined
-    map.noteTime(ms)
-    return { key: keyBytes, value: unit, timestamp: ms }
+interface Ways {
+  readonly rules: EventRules
+  readonly map: FieldMap
+  /** For lines that are not flat. */
+  readonly longWay: (unit: Buffer) => Message | undefined
+}
+
+/** Reads flat lines the short way: many at once where WebAssembly is available. */
+class FlatLines implements EventReader {
+  readonly #ways: Ways
+  readonly #fields: FlatFields
+  readonly #scanner: FlatScanner | undefined
+  readonly #each: EventReader
+  readonly #hasKey: boolean
+  readonly #hasTime: boolean
+  /** Times of the user's rules go the long way. */
+  readonly #isTimePlain: boolean
+  #isLoaded = false
+
+  constructor(names: readonly FieldName[], ways: Ways) {
+    const { key, timestamp, times } = ways.rules
+    this.#ways = ways
+    this.#fields = new FlatFields(names)
+    this.#scanner = FlatScanner.create(names)
+    this.#hasKey = key !== undefined
+    this.#hasTime = timestamp !== undefined
+    this.#isTimePlain = times === undefined
+    this.#each = eachUnit(unit => this.#message(unit) ?? ways.longWay(unit))
+  }
+
+  read(units: readonly Unit[]): Outcome[] {
+    const lines = units.some(isBad) ? units.filter(unit => !isBad(unit)) : units
+    this.#isLoaded = this.#scanner?.load(lines as readonly Buffer[]) === true
+    return this.#each.read(units)
+  }
+
+  /** The message of a flat line; undefined: the line goes the long way. */
+  #message(unit: Buffer): Message | undefined {
+    const { from, to } = this.#fields
+    const scanner = this.#isLoaded ? this.#scanner : undefined
+    if (scanner === undefined ? !this.#fields.find(unit) : !scanner.find(unit, this.#fields)) {
+      return undefined
+    }
+    const key = this.#hasKey ? keyIn(unit, from[0] as number, to[0] as number) : null
+    if (!this.#hasTime) return { key, value: unit }
+    const timeAt = this.#hasKey ? 1 : 0
+    const begin = from[timeAt] as number
+    if (!this.#isTimePlain || begin < 0 || unit[begin] !== QUOTE) return undefined
+    const timestamp = plainTimeMs(unit, begin + 1, (to[timeAt] as number) - 1)
+    if (timestamp < 0) return undefined
+    this.#ways.map.noteTime(timestamp)
+    return { key, value: unit, timestamp }
   }
 }
 
+function isBad(unit: Unit): unit is BadEvent {
+  return unit instanceof BadEvent
+}
+
 /** Of a text the part between the quotes: the line is flat, so it has no escapes. */
-function keyIn(unit: Buffer, { from, to }: FlatFields): BytesIn {
-  const [start, end] = [from[0] as number, to[0] as number]
+function keyIn(unit: Buffer, start: number, end: number): BytesIn {
   if (start < 0 || unit[start] === LETTER_N) return null
   return unit[start] === QUOTE ? unit.subarray(start + 1, end - 1) : unit.subarray(start, end)
 }

@@ -9,6 +9,7 @@ export const COMMA = 0x2c
 export const MINUS = 0x2d
 export const ZERO = 0x30
 export const NINE = 0x39
+export const COLON = 0x3a
 export const OPENING_BRACKET = 0x5b
 export const BACKSLASH = 0x5c
 export const CLOSING_BRACKET = 0x5d

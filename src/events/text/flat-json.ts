@@ -9,6 +9,7 @@ import type { FieldName } from './json-token.js'
 import {
   BACKSLASH,
   CLOSING_BRACE,
+  COLON,
   COMMA,
   MINUS,
   NINE,
@@ -18,7 +19,6 @@ import {
   ZERO,
 } from './byte-names.js'
 
-const COLON = 0x3a
 const POINT = 0x2e
 const PLUS = 0x2b
 const UPPER_E = 0x45
@@ -155,7 +155,21 @@ export function plainTimeMs(line: Uint8Array, from: number, to: number): number 
   if (year < 1970 || month < 1 || month > 12 || day < 1 || day > daysIn(year, month)) return -1
   if (hour > 23 || minute > 59 || second > 59) return -1
   const fraction = length === 20 ? 0 : fractionMs(line, from + 19, to - 1)
-  return fraction < 0 ? -1 : Date.UTC(year, month - 1, day, hour, minute, second, fraction)
+  if (fraction < 0) return -1
+  return dayMs(year, month, day) + ((hour * 60 + minute) * 60 + second) * 1000 + fraction
+}
+
+/** The last day that was asked for: most lines are of the same day as the one before. */
+let knownDay = 0
+let knownDayMs = 0
+
+function dayMs(year: number, month: number, day: number): number {
+  const asked = (year * 100 + month) * 100 + day
+  if (asked !== knownDay) {
+    knownDay = asked
+    knownDayMs = Date.UTC(year, month - 1, day)
+  }
+  return knownDayMs
 }
 
 function isDigit(byte: number | undefined): boolean {

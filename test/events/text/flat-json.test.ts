@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { seededRandom, type Random } from '../../../src/base/random.js'
 import { TimeNotes, type EventRules } from '../../../src/events/formats/event-rules.js'
 import { jsonReader } from '../../../src/events/formats/json-events.js'
+import { FlatScanner } from '../../../src/events/text/flat-scanner.js'
 import { FlatFields, plainTimeMs } from '../../../src/events/text/flat-json.js'
 import { FieldName, fieldTokens } from '../../../src/events/text/json-token.js'
 import { readTime } from '../../../src/events/text/time-text.js'
@@ -72,6 +73,43 @@ describe('a flat line', () => {
       expect(short, JSON.stringify(line.toString('latin1'))).toEqual(longTokens(line))
     }
     expect(taken).toBeGreaterThan(5_000)
+  })
+})
+
+describe('lines that are scanned together', () => {
+  const scanner = FlatScanner.create(NAMES) as FlatScanner
+  const fields = () => ({ from: new Int32Array(NAMES.length), to: new Int32Array(NAMES.length) })
+
+  it('are taken as they are one by one: 100,000 hostile ones, whatever stands between them', () => {
+    const random = seededRandom(29)
+    let taken = 0
+    for (let round = 0; round < 1_000; round++) {
+      const parts: Buffer[] = []
+      for (let n = 0; n < 100; n++) parts.push(hostile(random), Buffer.from(random.bytes(random.int(3))))
+      const all = Buffer.concat([Buffer.alloc(random.int(9)), ...parts])
+      let at = all.length - parts.reduce((sum, each) => sum + each.length, 0)
+      const lines = parts.map(each => all.subarray(at, (at += each.length)))
+      expect(scanner.load(lines)).toBe(true)
+      for (const line of lines.filter((_, n) => n % 2 === 0)) {
+        const [one, found] = [new FlatFields(NAMES), fields()]
+        const isFlat = one.find(line)
+        expect(scanner.find(line, found), JSON.stringify(line.toString('latin1'))).toBe(isFlat)
+        if (!isFlat) continue
+        taken++
+        expect(found.from).toEqual(one.from)
+        one.from.forEach((from, n) => from >= 0 && expect(found.to[n]).toBe(one.to[n]))
+      }
+    }
+    expect(taken).toBeGreaterThan(5_000)
+  })
+
+  it('are not loaded if they lie in several buffers, or take too much room', () => {
+    expect(scanner.load([Buffer.alloc(4_096, 1), Buffer.alloc(4_096, 2)])).toBe(false)
+    expect(scanner.load([Buffer.alloc(1024 * 1024)])).toBe(false)
+    expect(scanner.load([])).toBe(false)
+    const many = Array.from({ length: 17 }, (_, n) => new FieldName(`n${n}`))
+    expect(FlatScanner.create(many)).toBeUndefined()
+    expect(FlatScanner.create([new FieldName('n'.repeat(70_000))])).toBeUndefined()
   })
 })
 
