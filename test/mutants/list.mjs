@@ -13,6 +13,7 @@ import { codecs } from './codecs.mjs'
 import { compaction } from './compaction.mjs'
 import { consumer } from './consumer.mjs'
 import { disk } from './disk.mjs'
+import { events } from './events.mjs'
 import { files } from './files.mjs'
 import { groups } from './groups.mjs'
 import { member } from './member.mjs'
@@ -29,6 +30,7 @@ import { transactions } from './transactions.mjs'
 const ROOMS = {
   codecs,
   disk,
+  events,
   files,
   store,
   recovery,
@@ -45,8 +47,9 @@ const ROOMS = {
   protocol,
 }
 
-/** The search has a disk and a network of its own, and speaks no formats but partlog's. */
-export const SEEN_BY_SEARCH = new Set(Object.keys(ROOMS).filter(room => room !== 'disk'))
+/** The search has a disk and a network of its own, speaks no formats but partlog's, reads no files. */
+const UNSEEN_ROOMS = ['disk', 'events']
+export const SEEN_BY_SEARCH = new Set(Object.keys(ROOMS).filter(room => !UNSEEN_ROOMS.includes(room)))
 
 export const MUTANTS = Object.entries(ROOMS).flatMap(([room, mutants]) =>
   mutants.map(mutant => ({ room, ...mutant })),
