@@ -3,6 +3,7 @@
  * Units are counted from 1; blank ones and those that cannot be read count, too.
  */
 
+import { viewOf } from '../../base/bytes.js'
 import { LINE_FEED, CARRIAGE_RETURN } from '../text/byte-names.js'
 
 /** Why a unit is not an event. */
@@ -47,10 +48,12 @@ export class LineCutter implements UnitCutter {
     // What was looked at before has no line feed.
     let at = bytes.indexOf(LINE_FEED, this.#rest.length)
     const units: Unit[] = []
+    const { buffer: memory, byteOffset: start } = bytes
     let from = 0
     for (; at >= 0; at = bytes.indexOf(LINE_FEED, from)) {
       const isLong = this.#isTooLong || at - from > UNIT_BYTES_MAX
-      units.push(isLong ? tooLong() : lineIn(bytes, from, at))
+      const end = at > from && bytes[at - 1] === CARRIAGE_RETURN ? at - 1 : at
+      units.push(isLong ? tooLong() : viewOf(memory, start + from, end - from))
       this.#isTooLong = false
       from = at + 1
     }

@@ -131,7 +131,6 @@ function digitsEnd(line: Uint8Array, from: number): number {
 
 // ── times ────────────────────────────────────────────────────────────────────────────────
 
-const DIGITS = [0, 1, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18] as const
 const MONTH_DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] as const
 const LETTER_T = 0x54
 const LETTER_Z = 0x5a
@@ -144,19 +143,28 @@ const FRACTION_MAX = 9
 export function plainTimeMs(line: Uint8Array, from: number, to: number): number {
   const length = to - from
   if (length < 20 || length > 21 + FRACTION_MAX || line[to - 1] !== LETTER_Z) return -1
-  for (const at of DIGITS) if (!isDigit(line[from + at])) return -1
   if (line[from + 4] !== MINUS || line[from + 7] !== MINUS) return -1
   if (line[from + 10] !== LETTER_T) return -1
   if (line[from + 13] !== COLON || line[from + 16] !== COLON) return -1
-  const two = (at: number): number =>
-    ((line[from + at] as number) - ZERO) * 10 + (line[from + at + 1] as number) - ZERO
-  const year = two(0) * 100 + two(2)
-  const [month, day, hour, minute, second] = [two(5), two(8), two(11), two(14), two(17)]
+  const year = twoAt(line, from) * 100 + twoAt(line, from + 2)
+  const month = twoAt(line, from + 5)
+  const day = twoAt(line, from + 8)
+  const hour = twoAt(line, from + 11)
+  const minute = twoAt(line, from + 14)
+  const second = twoAt(line, from + 17)
+  if (hour < 0 || minute < 0 || second < 0) return -1
   if (year < 1970 || month < 1 || month > 12 || day < 1 || day > daysIn(year, month)) return -1
   if (hour > 23 || minute > 59 || second > 59) return -1
   const fraction = length === 20 ? 0 : fractionMs(line, from + 19, to - 1)
   if (fraction < 0) return -1
   return dayMs(year, month, day) + ((hour * 60 + minute) * 60 + second) * 1000 + fraction
+}
+
+/** The number that two digits are; far below zero if they are none. */
+function twoAt(line: Uint8Array, at: number): number {
+  const tens = (line[at] as number) - ZERO
+  const ones = (line[at + 1] as number) - ZERO
+  return tens >>> 0 <= 9 && ones >>> 0 <= 9 ? tens * 10 + ones : -100_000
 }
 
 /** The last day that was asked for: most lines are of the same day as the one before. */
