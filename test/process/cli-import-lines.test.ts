@@ -380,13 +380,13 @@ it('a file that cannot be read is named with its path', () => {
   const path = file('{}')
   mkdirSync(join(cwd, 'empty'))
   for (const [words, why] of [
-    [['verify', path], 'is a file: expected the folder of'],
-    [['inspect', path], 'is a file: expected the folder of'],
-    [['replay', 't', '--dir', path], 'is a file: expected the folder of'],
-    [['verify', join(cwd, 'empty')], 'holds no logs'],
+    [['verify', path], ' is a file: expected the folder of'],
+    [['inspect', path], ': expected a folder, or a file of a log'],
+    [['replay', 't', '--dir', path], ' is a file: expected the folder of'],
+    [['verify', join(cwd, 'empty')], ' holds no logs'],
   ] as const) {
     const { code, stderr } = partlog(words)
     expect(code).toBe(1)
-    expect(stderr).toContain(`${words.at(-1)} ${why}`)
+    expect(stderr).toContain(`${words.at(-1)}${why}`)
   }
 })
