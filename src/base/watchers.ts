@@ -24,7 +24,14 @@ export class Watchers {
 
   notify(): void {
     if (this.#callbacks.size === 0) return
+    if (this.#callbacks.size === 1) return this.#only()
     for (const callback of [...this.#callbacks]) callback()
+  }
+
+  /** Without a copy: most have one, and are notified with every append. */
+  #only(): void {
+    const [callback] = this.#callbacks
+    callback?.()
   }
 }
 

@@ -6,7 +6,14 @@
 import { integer, text } from '../base/options.js'
 import type { Admin } from '../client/admin/admin-api.js'
 import type { GroupDescription, GroupLag } from '../client/admin/group-admin-options.js'
-import { DIR_OPTION, JSON_OPTION, reading, writing } from './command-options.js'
+import {
+  DIR_OPTION,
+  JSON_OPTION,
+  show,
+  WATCH_OPTION,
+  writing,
+  type Shown,
+} from './command-options.js'
 import { type Call, command, optionalValue, repeatable, toggle } from './command.js'
 import { isoTime } from '../events/text/time-text.js'
 import { checkNoReset, resetGroup, topicPlace } from './group-reset.js'
@@ -38,6 +45,7 @@ const OPTIONS = {
   'dry-run': toggle('only show the new offsets (the default)'),
   execute: toggle('commit the new offsets'),
   delete: toggle('delete the group and its offsets'),
+  watch: WATCH_OPTION,
   json: JSON_OPTION,
 }
 
@@ -63,10 +71,13 @@ export const groupsCommand = command({
     const group = groupOf(call)
     const action = actionOf(options, group)
     if (action !== 'reset-offsets') checkNoReset(options)
-    if (action === undefined) await listGroups(options, output)
+    if (options.watch && (action === 'reset-offsets' || action === 'delete')) {
+      throw new UsageError(`partlog groups: --watch: not with --${action}`)
+    }
+    if (action === undefined) await show(options, output, ({ admin }) => listGroups(admin))
     else if (action === 'reset-offsets') await resetGroup(needed(group, action), options, output)
     else if (action === 'delete') await deleteGroup(needed(group, action), options, output)
-    else await reading(options.dir, ({ admin }) => show(admin, group, { ...call, action }))
+    else await show(options, output, ({ admin }) => shownOf(admin, group, action))
     return 0
   },
 })
@@ -98,19 +109,14 @@ function needed(group: string | undefined, action: Action): string {
 
 // ── reading ──────────────────────────────────────────────────────────────────────────────
 
-async function listGroups({ dir, json }: GroupsOptions, output: Output): Promise<void> {
-  await reading(dir, async ({ admin }) => {
-    const rows = []
-    for (const { groupId, state } of await admin.listGroups()) {
-      const { partitions, totalLag: lag } = await admin.groupLag(groupId)
-      rows.push({ group: groupId, state, partitions: partitions.length, lag })
-    }
-    if (json) for (const row of rows) await output.json(row)
-    else {
-      const cells = rows.map(row => [row.group, row.state, row.partitions, row.lag])
-      await output.line(table(['GROUP', 'STATE', 'PARTITIONS', 'LAG'], cells))
-    }
-  })
+async function listGroups(admin: Admin): Promise<Shown> {
+  const rows = []
+  for (const { groupId, state } of await admin.listGroups()) {
+    const { partitions, totalLag: lag } = await admin.groupLag(groupId)
+    rows.push({ group: groupId, state, partitions: partitions.length, lag })
+  }
+  const cells = rows.map(row => [row.group, row.state, row.partitions, row.lag])
+  return { objects: rows, table: table(['GROUP', 'STATE', 'PARTITIONS', 'LAG'], cells) }
 }
 
 interface Rows {
@@ -119,16 +125,15 @@ interface Rows {
   readonly objects: readonly object[]
 }
 
-async function show(
+async function shownOf(
   admin: Admin,
   group: string | undefined,
-  { action, options, output }: GroupsCall & { readonly action: Action },
-): Promise<void> {
+  action: Action,
+): Promise<Shown> {
   const ids =
     group === undefined ? (await admin.listGroups()).map(({ groupId }) => groupId) : [group]
   const { head, cells, objects } = await rowsOf(admin, ids, action)
-  if (options.json) for (const row of objects) await output.json(row)
-  else await output.line(table(head, cells))
+  return { objects, table: table(head, cells) }
 }
 
 async function rowsOf(admin: Admin, ids: readonly string[], action: Action): Promise<Rows> {

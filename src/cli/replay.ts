@@ -12,13 +12,14 @@ import {
 } from '../events/replay/places.js'
 import { Pace } from '../events/replay/replay-pace.js'
 import type { RecordFilter } from '../events/replay/record-filter.js'
-import { chosenRecords, lastOf } from '../events/replay/replay-records.js'
+import { chosenRecords, lastOf, type Following } from '../events/replay/replay-records.js'
 import type { PartitionDirectory, RecordRange } from '../log/inspection/partition-directory.js'
 import type { StoredTopicRecord } from '../log/inspection/stored-row.js'
 import { isPartlogError, PartlogError } from '../model/errors.js'
 import { command } from './command.js'
 import { arrivedTable } from './copy/arrived.js'
 import { positionsIn, type GroupPosition } from './copy/group-positions.js'
+import { followedFolder } from './copy/followed-folder.js'
 import type { OpenTarget } from './copy/open-target.js'
 import { openTarget } from './copy/replay-target.js'
 import { sourceTopic, type SourceTopic } from './copy/source.js'
@@ -224,7 +225,8 @@ async function replay(
   let isWhole = true
   let records = 0
   let shown = 0
-  const source = await recordsFor(work, ending)
+  const followed = work.follow ? await followedFolder(work.dir, work.partitions) : undefined
+  const source = await recordsFor(work, ending, followed)
   try {
     for (let chunk = await next(source); chunk !== undefined; chunk = await next(source)) {
       isWhole = !isOver()
@@ -250,16 +252,23 @@ async function replay(
     throw error
   } finally {
     progress.end()
+    await followed?.close()
   }
   // A replay that follows is whole whenever it ends.
   const isFollowed = work.follow && !target.isClosed && ofTarget === undefined
   return { records, ms: clock.monotonicMs() - started, isWhole: isWhole || isFollowed }
 }
 
-async function recordsFor(work: Work, signal: AbortSignal | undefined) {
+async function recordsFor(
+  work: Work,
+  signal: AbortSignal | undefined,
+  following: Following | undefined,
+) {
   const { partitions, filter, last, limit, follow } = work
   const all = { rangeOf: (each: PartitionDirectory) => rangeIn(each, work), filter, clock }
-  if (last === undefined) return chosenRecords(partitions, { ...all, limit, follow, signal })
+  if (last === undefined) {
+    return chosenRecords(partitions, { ...all, limit, follow, following, signal })
+  }
   const { skip, from } = await lastOf(partitions, last, all)
   const rangeOf = (each: PartitionDirectory): RecordRange => ({
     ...rangeIn(each, work),

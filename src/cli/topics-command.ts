@@ -2,9 +2,8 @@
 
 import type { Cluster } from '../cluster/cluster.js'
 import type { PartitionView, ReplicaView } from '../cluster/describe.js'
-import { DIR_OPTION, JSON_OPTION, reading } from './command-options.js'
+import { DIR_OPTION, JSON_OPTION, show, WATCH_OPTION, type Shown } from './command-options.js'
 import { command, toggle } from './command.js'
-import type { Output } from './terminal/output.js'
 import { table } from './terminal/table.js'
 import { UsageError } from './terminal/usage-error.js'
 
@@ -25,27 +24,25 @@ export const topicsCommand = command({
     dir: DIR_OPTION,
     internal: toggle('list internal topics, too'),
     describe: toggle('show leader, ISR and every copy of each partition'),
+    watch: WATCH_OPTION,
     json: JSON_OPTION,
   },
-  examples: ['partlog topics', 'partlog topics orders --json', 'partlog topics --describe'],
+  examples: ['partlog topics', 'partlog topics orders --json', 'partlog topics --describe --watch'],
   run: async ({ args, options, output }) => {
     const [topic] = args
     if (topic !== undefined && options.internal) {
       throw new UsageError('partlog topics: --internal: not with a TOPIC')
     }
-    await reading(options.dir, async cluster => {
-      if (options.describe) return await describeAll(cluster, topic, options, output)
+    await show(options, output, async cluster => {
+      if (options.describe) return await describeAll(cluster, topic, options)
       if (topic !== undefined) {
         const rows = await partitionRows(cluster, topic)
-        if (options.json) for (const row of rows) await output.json(row)
-        else await output.line(partitionTable(rows))
-        return
+        return { objects: rows, table: partitionTable(rows) }
       }
       const names = await cluster.admin.listTopics({ includeInternal: options.internal })
       const rows = []
       for (const name of names) rows.push(topicRow(name, await partitionRows(cluster, name)))
-      if (options.json) for (const row of rows) await output.json(row)
-      else await output.line(topicTable(rows))
+      return { objects: rows, table: topicTable(rows) }
     })
     return 0
   },
@@ -55,9 +52,8 @@ export const topicsCommand = command({
 async function describeAll(
   cluster: Cluster,
   topic: string | undefined,
-  { json, internal }: { readonly json: boolean; readonly internal: boolean },
-  output: Output,
-): Promise<void> {
+  { internal }: { readonly internal: boolean },
+): Promise<Shown> {
   if (topic !== undefined) await cluster.admin.describeTopic(topic) // throws if it does not exist
   const { topics } = cluster.describe()
   const wanted = topics.filter(each =>
@@ -68,8 +64,7 @@ async function describeAll(
       copies.map(copy => ({ topic: name, ...partition, ...copy })),
     ),
   )
-  if (json) for (const row of rows) await output.json(row)
-  else await output.line(copyTable(rows))
+  return { objects: rows, table: copyTable(rows) }
 }
 
 type CopyRow = Omit<PartitionView, 'copies'> & ReplicaView & { readonly topic: string }

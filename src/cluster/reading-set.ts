@@ -32,6 +32,9 @@ export interface ReadingSetOptions {
   readonly following: FollowedSetOptions
 }
 
+/** Between two tries to open logs that could not be opened. */
+const OPEN_RETRY_MS = 500
+
 type Picture = BrokerSet | FollowedSet
 
 export class ReadingSet implements Nodes {
@@ -42,6 +45,9 @@ export class ReadingSet implements Nodes {
   #progress: Progress | undefined
   #looking: Promise<void> | undefined
   #hasNews = false
+  /** The picture may lack something: it is made anew. */
+  #isDoubted = false
+  #retriedAtMs = -Infinity
   #isClosed = false
 
   private constructor(
@@ -83,7 +89,10 @@ export class ReadingSet implements Nodes {
   #look(): void {
     this.#hasNews = true
     if (this.#isClosed) return
-    this.#looking ??= this.#lookOn().finally(() => (this.#looking = undefined))
+    this.#looking ??= this.#lookOn().finally(() => {
+      this.#looking = undefined
+      if (this.#hasNews && !this.#isDoubted) this.#look() // it came at the last moment
+    })
   }
 
   async #lookOn(): Promise<void> {
@@ -94,6 +103,9 @@ export class ReadingSet implements Nodes {
       } catch (error) {
         const { logger } = this.#options
         logger.warn('the owner of the folder cannot be followed, will retry', { error })
+        // Everything is looked at again with the next news, which come within a second.
+        this.#isDoubted = true
+        this.#reader.forget()
         return
       }
     }
@@ -102,20 +114,30 @@ export class ReadingSet implements Nodes {
   async #follow(): Promise<void> {
     const picture = this.#picture
     const progress = this.#reader.read()
-    if (progress === undefined) {
-      if (picture instanceof FollowedSet && picture.isIncomplete) await picture.retry()
-      return
+    if (progress !== undefined && this.#isOfAnother(progress)) {
+      if (progress.header.state !== 'opening') await this.#change(progress)
+    } else if (picture instanceof FollowedSet) {
+      if (progress !== undefined) await picture.follow(progress)
+      await this.#retry(picture)
     }
-    if (!this.#isOfAnother(progress)) {
-      if (picture instanceof FollowedSet) await picture.follow(progress)
-      return
-    }
-    if (progress.header.state === 'opening') return
+  }
+
+  async #retry(picture: FollowedSet): Promise<void> {
+    const now = this.#options.clock.monotonicMs()
+    if (!picture.isIncomplete || now - this.#retriedAtMs < OPEN_RETRY_MS) return
+    this.#retriedAtMs = now
+    await picture.retry()
+  }
+
+  /** Another owner has opened the folder. */
+  async #change(progress: Progress): Promise<void> {
+    const picture = this.#picture
     const next = await FollowedSet.open(this.#options.following, progress)
     if (this.#isClosed) return await next.close()
     await (picture instanceof FollowedSet ? picture.close() : picture.abandon())
     this.#picture = next
     this.#progress = progress
+    this.#isDoubted = false
     next.attach()
     this.#reader.follow()
     this.#options.following.onNews()
@@ -124,6 +146,7 @@ export class ReadingSet implements Nodes {
   /** What is said is not by the owner that the picture is of. */
   #isOfAnother({ header, changed }: Progress): boolean {
     const known = this.#progress?.header
+    if (this.#isDoubted) return true
     if (known?.generation !== header.generation) return true
     // Nobody seemed to own the folder, but somebody writes: it is out of sight.
     return !(this.#picture instanceof FollowedSet) && changed.length > 0

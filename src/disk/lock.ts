@@ -28,6 +28,7 @@ import {
 } from 'node:fs'
 import type { Server } from 'node:net'
 import { hostname } from 'node:os'
+import { identityIn } from './file-facts.js'
 import { asDiskError } from './system-errors.js'
 
 /** The owner of a folder, according to the note next to the lock. */
@@ -83,8 +84,7 @@ export async function lockFolder(folder: string, now: number): Promise<FolderLoc
 
 async function lock(folder: string, now: number): Promise<FolderLock> {
   const path = realpathSync(folder)
-  const { dev, ino } = statSync(path, { bigint: true })
-  const identity = `${dev}:${ino}`
+  const identity = identityIn(statSync(path, { bigint: true }))
   if (registry.has(identity)) throw new LockedError(path, readHolder(path))
   registry.add(identity)
   try {
@@ -104,11 +104,9 @@ async function lock(folder: string, now: number): Promise<FolderLock> {
  */
 export function isLocked(folder: string): boolean {
   try {
-    const path = realpathSync(folder)
-    const { dev, ino } = statSync(path, { bigint: true })
-    const identity = `${dev}:${ino}`
+    const identity = identityIn(statSync(folder, { bigint: true }))
     if (registry.has(identity)) return true
-    if (process.platform !== 'linux') return isAlive(readHolder(path))
+    if (process.platform !== 'linux') return isAlive(readHolder(folder))
     const bound = boundSockets()
     return currentNames(identity).some(name => bound.has(name))
   } catch {

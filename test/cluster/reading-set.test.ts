@@ -1,12 +1,20 @@
 /** A folder that is read beside its owner: what a reader sees, when, and what it never sees. */
 
-import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
+import {
+  appendFileSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { VirtualClock } from '../../src/base/virtual-clock.js'
 import { Cluster } from '../../src/cluster/cluster.js'
 import type { Consumer } from '../../src/index.js'
+import { systemError, wrapCalls } from '../disk/system-calls.js'
 
 const TEXT = { valueDeserializer: 'string', autoOffsetReset: 'earliest' } as const
 const FIRST = { topic: 'orders', partition: 0 }
@@ -52,6 +60,17 @@ async function next(consumer: Consumer<unknown, string>, count: number): Promise
 const NO_THROW = { throwIfNoEntry: false } as const
 const range = (from: number, to: number): string[] =>
   Array.from({ length: to - from }, (_, n) => `${(from + n) % 5}:${from + n}`)
+
+const logOf = (dir: string): string =>
+  join(dir, 'broker-1/orders-0/00000000000000000000.log')
+
+/** The first batch of the log, at another offset: the checksum leaves that out. */
+function batchAt(dir: string, offset: number): Buffer {
+  const bytes = readFileSync(logOf(dir))
+  const batch = bytes.subarray(0, 12 + bytes.readInt32BE(8))
+  batch.writeBigInt64BE(BigInt(offset))
+  return batch
+}
 
 describe('beside its owner', () => {
   it('a waiting consumer gets what the owner sends, in order and once', async () => {
@@ -227,7 +246,124 @@ describe('beside its owner', () => {
   })
 })
 
+describe('what is never shown', () => {
+  it('records that are in the file while their owner does not call them committed', async () => {
+    const dir = newFolder()
+    const owner = await opened(dir)
+    await send(owner, ['a'])
+    await send(owner, ['p'], 'payments')
+    const reader = await reading(dir)
+    const consumer = await assigned(reader)
+    expect(await next(consumer, 1)).toEqual(['a'])
+    appendFileSync(logOf(dir), batchAt(dir, 1)) // as a write that waits for its sync
+    await send(owner, ['q'], 'payments') // what comes later is shown
+    await reader.until({ topic: 'payments', records: 2 })
+    const endOf = async (cluster: Cluster): Promise<number> =>
+      (await cluster.admin.listOffsets('orders', 'latest'))[0]?.offset ?? -1
+    expect(await endOf(reader)).toBe(1)
+    expect(await endOf(await reading(dir))).toBe(1) // nor to a reader that comes now
+    await send(owner, ['b', 'c']) // in its place
+    expect(await next(consumer, 2)).toEqual(['b', 'c'])
+  })
+
+  it('records that not every in-sync replica has', async () => {
+    const dir = newFolder()
+    const owner = await opened(dir, { brokers: 3, durability: 'process' })
+    await owner.admin.createTopic({ topic: 'orders', assignment: [[1, 2, 3]] })
+    await owner.admin.createTopic({ topic: 'payments', assignment: [[1]] })
+    await send(owner, ['a'])
+    const reader = await reading(dir)
+    const consumer = await assigned(reader)
+    expect(await next(consumer, 1)).toEqual(['a'])
+    owner.broker(2).pauseReplication()
+    const leaderOnly = owner.producer({ acks: 1 })
+    await leaderOnly.send({ topic: 'orders', messages: [{ value: 'b' }] })
+    await send(owner, ['p'], 'payments')
+    await reader.until({ topic: 'payments', records: 1 })
+    expect((await reader.admin.listOffsets('orders', 'latest'))[0]?.offset).toBe(1)
+    owner.broker(2).resumeReplication()
+    expect(await next(consumer, 1)).toEqual(['b'])
+  })
+})
+
+describe('an idle reader', () => {
+  it('makes no call to the system while its time does not go on', async () => {
+    let calls = 0
+    const counted = ['openSync', 'readSync', 'readFileSync', 'statSync', 'readdirSync'] as const
+    wrapCalls([...counted, 'fstatSync', 'read'], real => (...args) => {
+      calls++
+      return real(...args)
+    })
+    const dir = newFolder()
+    const owner = await opened(dir)
+    await send(owner, ['a'])
+    const clock = new VirtualClock(Date.now())
+    const reader = await opened(dir, { readOnly: true, clock })
+    const consumer = reader.consumer(TEXT)
+    await consumer.assign([FIRST])
+    expect(await consumer.poll()).toHaveLength(1)
+    const waiting = consumer.poll({ timeoutMs: 600_000 })
+    for (let turn = 0; turn < 50; turn++) await new Promise(resolve => setImmediate(resolve))
+    const before = calls
+    for (let turn = 0; turn < 1_000; turn++) await new Promise(resolve => setImmediate(resolve))
+    expect(calls - before).toBe(0)
+    for (let second = 0; second < 60; second++) await clock.advance(1_000)
+    // Some file systems lose events: a look per second, at one small file.
+    expect(calls - before).toBeLessThanOrEqual(60 * 6)
+    await send(owner, ['b'])
+    expect(await waiting).toHaveLength(1)
+  })
+
+  it('polls with pauses where folders cannot be watched', async () => {
+    wrapCalls(['watch'], () => () => {
+      throw systemError('ENOSPC', 28, 'watch')
+    })
+    const dir = newFolder()
+    const owner = await opened(dir)
+    await send(owner, ['a'])
+    const consumer = await assigned(await reading(dir))
+    expect(await next(consumer, 1)).toEqual(['a'])
+    const later = next(consumer, 2)
+    await send(owner, ['b', 'c'])
+    expect(await later).toEqual(['b', 'c'])
+  })
+})
+
 describe('owners come and go', () => {
+  it('a reader of a folder that nobody owns follows the owner that comes', async () => {
+    const dir = newFolder()
+    const before = await opened(dir)
+    await send(before, range(0, 3))
+    await before.close()
+    const reader = await reading(dir)
+    const consumer = await assigned(reader)
+    expect(await next(consumer, 3)).toEqual(range(0, 3))
+    const owner = await opened(dir)
+    await send(owner, range(3, 6))
+    expect(await next(consumer, 3)).toEqual(range(3, 6))
+  })
+
+  it('a torn tail that an owner has left is cut by the next one, and was never shown', async () => {
+    const dir = newFolder()
+    const before = await opened(dir)
+    await send(before, range(0, 3))
+    const log = logOf(dir)
+    const reader = await reading(dir)
+    const consumer = await assigned(reader)
+    expect(await next(consumer, 3)).toEqual(range(0, 3))
+    await before.close()
+    rmSync(join(dir, 'broker-1/.kafka_cleanshutdown')) // as a process that dies leaves it
+    const { size } = statSync(log)
+    appendFileSync(log, batchAt(dir, 3).subarray(0, 70))
+    const late = await reading(dir)
+    expect(await next(await assigned(late), 3)).toEqual(range(0, 3))
+    const owner = await opened(dir)
+    expect(owner.recovery.findings).toMatchObject([{ kind: 'torn-tail' }])
+    expect(statSync(log).size).toBe(size)
+    await send(owner, range(3, 5))
+    expect(await next(consumer, 2)).toEqual(range(3, 5))
+  })
+
   it('a reader outlives its owner, and goes on with the next one', async () => {
     const dir = newFolder()
     const first = await opened(dir)

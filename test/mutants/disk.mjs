@@ -66,7 +66,7 @@ export const disk = [
   },
   {
     name: 'files can be read by other users',
-    file: 'disk/node-disk.ts',
+    file: 'disk/file-facts.ts',
     from: 'const FILE_MODE = 0o600',
     to: 'const FILE_MODE = 0o644',
     by: ['disk/node-disk'],

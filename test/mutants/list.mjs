@@ -15,6 +15,7 @@ import { consumer } from './consumer.mjs'
 import { disk } from './disk.mjs'
 import { events } from './events.mjs'
 import { files } from './files.mjs'
+import { follow } from './follow.mjs'
 import { groups } from './groups.mjs'
 import { member } from './member.mjs'
 import { metadata } from './metadata.mjs'
@@ -45,10 +46,11 @@ const ROOMS = {
   consumer,
   member,
   protocol,
+  follow,
 }
 
 /** The search has a disk and a network of its own, speaks no formats but partlog's, reads no files. */
-const UNSEEN_ROOMS = ['disk', 'events']
+const UNSEEN_ROOMS = ['disk', 'events', 'follow']
 export const SEEN_BY_SEARCH = new Set(Object.keys(ROOMS).filter(room => !UNSEEN_ROOMS.includes(room)))
 
 export const MUTANTS = Object.entries(ROOMS).flatMap(([room, mutants]) =>

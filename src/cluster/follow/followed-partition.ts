@@ -18,7 +18,7 @@ import { IndexCache } from '../../log/format/index-file.js'
 import type { LogConfig } from '../../log/format/log-config.js'
 import type { ReplicaProgress } from '../../log/following/progress-slots.js'
 import type { OpenLogOptions } from '../../log/recovery/open-log.js'
-import { PartlogError, toPartlogError } from '../../model/errors.js'
+import { isPartlogError, PartlogError, toPartlogError } from '../../model/errors.js'
 import { partitionName, type TopicPartition } from '../../model/names.js'
 import type { LeaderEpoch, Offset } from '../../model/units.js'
 import { Partition } from '../../partition/partition.js'
@@ -104,7 +104,8 @@ export class Opening {
       const partition = Partition.shown(options, log.log, leaderEpoch)
       return { ...leadership, partition, log, openings }
     } catch (error) {
-      return { ...leadership, ...broken(options, error), openings }
+      const isEarly = isPartlogError(error, 'NOT_LEADER_OR_FOLLOWER')
+      return { ...leadership, ...broken(options, error), openings: isEarly ? 0 : openings }
     }
   }
 

@@ -44,7 +44,7 @@ import {
 } from './followed-partition.js'
 import { progressKey, type Progress } from './progress-reader.js'
 
-/** Openings in a row that did not help: then the partition is offline in this leadership. */
+/** Openings in a row that did not help: more of them only with pauses. */
 const OPENINGS_MAX = 8
 
 export interface FollowedSetOptions extends OpeningOptions {
@@ -143,7 +143,7 @@ export class FollowedSet {
     return this.#progress.replicas.get(progressKey(topicId, partition, broker))
   }
 
-  /** Tries again to open what could not be opened. */
+  /** Tries again to open what could not be opened; called with pauses. */
   async retry(): Promise<void> {
     await this.#queue.run(async () => {
       if (this.#isClosed) return
@@ -292,6 +292,7 @@ export class FollowedSet {
 
   async #followOne(followed: FollowedPartition, said: ReplicaProgress): Promise<void> {
     const { log: source, partition } = followed
+    if (followed.openings > OPENINGS_MAX) return // `retry` opens it again
     if (source === undefined) return await this.#openAgain(followed)
     const { log } = source
     const { logStartOffset } = log
@@ -314,7 +315,6 @@ export class FollowedSet {
   /** Its files do not fit what was read of them, or it could not be opened yet. */
   async #openAgain(followed: FollowedPartition): Promise<void> {
     const openings = followed.openings + 1
-    if (openings > OPENINGS_MAX) return
     const opening = new Opening(this.#options, this.#cache)
     const again = await opening.open(followed, this.#progress, openings)
     await this.#release(followed, this.#endOf(followed))
@@ -343,5 +343,5 @@ export class FollowedSet {
 }
 
 function isWaiting({ log, openings }: FollowedPartition): boolean {
-  return log === undefined && openings <= OPENINGS_MAX
+  return log === undefined || openings > OPENINGS_MAX
 }

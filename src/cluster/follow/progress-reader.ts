@@ -12,7 +12,6 @@ import {
   decodeHeader,
   decodeSlot,
   PROGRESS_FILE,
-  SLOT_BYTES,
   slotPosition,
   type ProgressHeader,
   type ReplicaProgress,
@@ -23,10 +22,13 @@ const POLL_MS = 20
 /** Between two looks where it is watched, or nobody owns the folder. */
 const LOOK_MS = 1_000
 
+/** 4 KiB of slots. */
+const COMPARED_SLOTS = 64
+
 /** What an owner says, or has said. */
 export interface Progress {
   readonly header: ProgressHeader
-  /** Replicas by `progressKey`. */
+  /** Replicas by `progressKey`, as they were said last. */
   readonly replicas: ReadonlyMap<string, ReplicaProgress>
   /** Those that were not in the last progress, or were others. */
   readonly changed: readonly ReplicaProgress[]
@@ -49,7 +51,9 @@ export interface ProgressReaderOptions {
 export class ProgressReader {
   readonly #options: ProgressReaderOptions
   #last: Buffer = Buffer.alloc(0)
-  #replicas = new Map<string, ReplicaProgress>()
+  readonly #replicas = new Map<string, ReplicaProgress>()
+  /** The key of the replica in each slot. */
+  readonly #keys: (string | undefined)[] = []
   #stopWatching: (() => void) | undefined
   #timer: Timer | undefined
   #pauseMs = LOOK_MS
@@ -102,23 +106,45 @@ export class ProgressReader {
     const header = decodeHeader(bytes)
     if (header === undefined) return undefined
     const changed: ReplicaProgress[] = []
-    const replicas = new Map<string, ReplicaProgress>()
-    for (let slot = 0; slot < header.slots; slot++) {
-      const at = slotPosition(slot)
-      const replica = decodeSlot(bytes, at)
-      if (replica === undefined) continue
-      const key = progressKey(replica.topicId, replica.partition, replica.broker)
-      const known = this.#isSame(bytes, at) ? this.#replicas.get(key) : undefined
-      if (known === undefined) changed.push(replica)
-      replicas.set(key, known ?? replica)
+    for (const slot of this.#changedSlots(bytes, header.slots)) {
+      const replica = decodeSlot(bytes, slotPosition(slot))
+      this.#take(slot, replica)
+      if (replica !== undefined) changed.push(replica)
     }
     this.#last = bytes
-    this.#replicas = replicas
-    return { header, replicas, changed }
+    return { header, replicas: this.#replicas, changed }
   }
 
-  #isSame(bytes: Buffer, at: number): boolean {
-    const end = at + SLOT_BYTES
-    return end <= this.#last.length && bytes.compare(this.#last, at, end, at, end) === 0
+  /** The next read gives everything as changed. */
+  forget(): void {
+    this.#last = Buffer.alloc(0)
+  }
+
+  #take(slot: number, replica: ReplicaProgress | undefined): void {
+    const before = this.#keys[slot]
+    if (before !== undefined) this.#replicas.delete(before)
+    this.#keys[slot] = undefined
+    if (replica === undefined) return
+    const key = progressKey(replica.topicId, replica.partition, replica.broker)
+    this.#keys[slot] = key
+    this.#replicas.set(key, replica)
+  }
+
+  /** Most stay as they were, so many are compared at once. */
+  *#changedSlots(bytes: Buffer, slots: number): Generator<number> {
+    const most = Math.max(slots, this.#keys.length)
+    for (let first = 0; first < most; first += COMPARED_SLOTS) {
+      const end = Math.min(first + COMPARED_SLOTS, most)
+      if (this.#isSame(bytes, first, end)) continue
+      for (let slot = first; slot < end; slot++) {
+        if (!this.#isSame(bytes, slot, slot + 1)) yield slot
+      }
+    }
+  }
+
+  #isSame(bytes: Buffer, first: number, end: number): boolean {
+    const [from, to] = [slotPosition(first), slotPosition(end)]
+    if (to > bytes.length || to > this.#last.length) return false
+    return bytes.compare(this.#last, from, to, from, to) === 0
   }
 }

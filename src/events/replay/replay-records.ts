@@ -12,7 +12,15 @@ import { mergedByTime, type RecordStream } from './merge.js'
 import type { RecordFilter } from './record-filter.js'
 
 /** How often a folder is looked at for new records. */
-const FOLLOW_INTERVAL_MS = 500
+export const FOLLOW_INTERVAL_MS = 500
+
+/** A folder that is followed beside its owner. */
+export interface Following {
+  /** The end of what is committed of each partition: nothing beyond it is read. */
+  ends(): Promise<ReadonlyMap<PartitionDirectory, number>>
+  /** Resolves when there may be more, or the signal aborts. */
+  changed(signal: AbortSignal | undefined): Promise<void>
+}
 
 export interface ReplayWork {
   /** Which records of each partition. */
@@ -22,6 +30,8 @@ export interface ReplayWork {
   readonly skip?: number
   readonly limit?: number | undefined
   readonly follow?: boolean
+  /** Who says how far to follow. Default: what is whole is read, and looked for in intervals. */
+  readonly following?: Following | undefined
   readonly clock: Clock
   readonly signal?: AbortSignal | undefined
 }
@@ -50,21 +60,27 @@ export async function* chosenRecords(
 
 async function* allRecords(
   partitions: readonly PartitionDirectory[],
-  { rangeOf, follow = false, clock, signal }: ReplayWork,
+  { rangeOf, follow = false, following, clock, signal }: ReplayWork,
 ): RecordStream<StoredTopicRecord> {
   const next = new Map<PartitionDirectory, number>()
   for (;;) {
+    const committed = await following?.ends()
+    const boundOf = (each: PartitionDirectory): number => committed?.get(each) ?? Infinity
     const ends = follow && next.size === 0 ? await endsBefore(partitions) : []
     const streams = partitions.map(each => {
       const from = next.get(each)
       const range = from === undefined ? rangeOf(each) : { ...rangeOf(each), from }
-      return noted(each.recordBatches(range), offset => next.set(each, offset))
+      const records = upTo(boundOf(each), each.recordBatches(range))
+      return noted(records, offset => next.set(each, offset))
     })
     yield* mergedByTime(streams)
     if (!follow) return
     // Without records of its own a partition is read on from where it ended.
-    for (const [each, end] of ends) if (!next.has(each)) next.set(each, end)
-    await sleep(clock, FOLLOW_INTERVAL_MS, signal).catch(() => undefined)
+    for (const [each, end] of ends) {
+      if (!next.has(each)) next.set(each, Math.min(end, boundOf(each)))
+    }
+    if (following !== undefined) await following.changed(signal)
+    else await sleep(clock, FOLLOW_INTERVAL_MS, signal).catch(() => undefined)
     if (signal?.aborted === true) return
   }
 }
@@ -73,6 +89,19 @@ async function endsBefore(partitions: readonly PartitionDirectory[]) {
   const ends: (readonly [PartitionDirectory, number])[] = []
   for (const each of partitions) ends.push([each, await each.endOffset()])
   return ends
+}
+
+/** The records below a bound. */
+async function* upTo(
+  bound: number,
+  stream: RecordStream<StoredTopicRecord>,
+): RecordStream<StoredTopicRecord> {
+  for await (const records of stream) {
+    const isBelow = (records.at(-1)?.offset ?? 0) < bound
+    const below = isBelow ? records : records.filter(({ offset }) => offset < bound)
+    if (below.length > 0) yield below
+    if (!isBelow) return
+  }
 }
 
 async function* noted(
