@@ -132,6 +132,7 @@ export function drawShape(seed: number): Shape {
     ),
     members: members
       .flat()
+      .map(member => underProtocol(seed, member))
       .map(member => administered(seed, member, administrators.length > 0))
       .map(member => withHabits(seed, member)),
     administrators,
@@ -176,6 +177,19 @@ function drawProducer(random: Random, name: string, topics: readonly string[]): 
       compression: chance(random, 10) ? 'gzip' : 'none',
     },
   }
+}
+
+/** Of 100 groups so many have Kafka's consumer protocol (KIP-848). */
+const CONSUMER_PROTOCOL_PERCENT = 100
+
+/** In a group with the consumer protocol the coordinator assigns and sets the times. */
+function underProtocol(seed: number, member: MemberShape): MemberShape {
+  const random = streamOf(seed, `protocol of ${member.group}`)
+  if (!chance(random, CONSUMER_PROTOCOL_PERCENT)) return member
+  const { sessionTimeoutMs, heartbeatIntervalMs, partitionAssignmentStrategy, ...options } =
+    member.options
+  const groupRemoteAssignor = pick(random, [undefined, 'uniform', 'range'])
+  return { ...member, options: { ...options, groupProtocol: 'consumer', groupRemoteAssignor } }
 }
 
 /** How a member disturbs its group. */

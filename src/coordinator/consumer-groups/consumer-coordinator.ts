@@ -72,6 +72,7 @@ export const CONSUMER_SETTINGS: ConsumerGroupSettings = {
 export class ConsumerCoordinator {
   readonly #options: ConsumerCoordinatorOptions
   readonly #living = new Map<string, Living>()
+  #resignedWith: PartlogError | undefined
 
   constructor(options: ConsumerCoordinatorOptions) {
     this.#options = options
@@ -93,8 +94,9 @@ export class ConsumerCoordinator {
     }
   }
 
-  /** Ends all sessions; held heartbeats go on and find out why. */
-  resign(): void {
+  /** Ends all sessions, and begins none any more; held heartbeats are answered with the error. */
+  resign(error: PartlogError): void {
+    this.#resignedWith = error
     for (const { timers, news } of this.#living.values()) {
       timers.endAll()
       news.notify()
@@ -107,6 +109,7 @@ export class ConsumerCoordinator {
   /** Resolves when what it changes is in the log. */
   async heartbeat(groupId: string, beat: ConsumerHeartbeat): Promise<HeartbeatAnswer> {
     checkHeartbeat(groupId, beat)
+    if (this.#resignedWith !== undefined) throw this.#resignedWith
     if (beat.epoch < 0) return await this.#leave(groupId, beat)
     const { find, begin, run, settingsOf, onChange } = this.#options
     const decided = await run(() => {
@@ -184,6 +187,7 @@ export class ConsumerCoordinator {
 
   /** Waits for the member's next heartbeat, and for what it has to give back. */
   #expect(groupId: string, member: ConsumerMember, agoMs = 0): void {
+    if (this.#resignedWith !== undefined) return
     const { memberId, progress, epoch, rebalanceTimeoutMs } = member
     const { timers } = this.#livingOf(groupId)
     timers.prolong(memberId, this.#options.settingsOf(groupId).sessionTimeoutMs, agoMs)

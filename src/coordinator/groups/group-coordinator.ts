@@ -151,7 +151,7 @@ export class GroupCoordinator {
     this.#resignedWith = error
     for (const group of this.#living.values()) group.resign(error)
     this.#living.clear()
-    this.consumers.resign()
+    this.consumers.resign(error)
   }
 
   // ── membership ─────────────────────────────────────────────────────────────────────────

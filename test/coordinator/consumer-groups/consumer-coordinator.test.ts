@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { seededRandom, type Random } from '../../../src/base/random.js'
 import { ArrayJournal } from '../fold/array-journal.js'
-import { isPartlogError, type ErrorCode } from '../../../src/model/errors.js'
+import { isPartlogError, PartlogError, type ErrorCode } from '../../../src/model/errors.js'
 import { newcomer } from '../groups/group-world.js'
 import { consumerWorld, Reader, shares, type ConsumerWorld, type Words } from './consumer-world.js'
 
@@ -355,6 +355,19 @@ describe('the two protocols', () => {
     expect(() => groups.describeConsumers('g')).toThrow('not a consumer group')
     const { groups: again } = await consumerWorld({}, world.journal)
     expect(again.view('g')?.type ?? 'classic').toBe('classic')
+  })
+})
+
+describe('a coordinator that has resigned', () => {
+  it('a coordinator that has resigned begins no session, whatever still comes', async () => {
+    const world = await consumerWorld()
+    const reader = new Reader(() => world.groups, 'one')
+    await reader.join()
+    expect(world.clock.pendingTimers).toBe(1)
+    world.groups.resign(new PartlogError('NOT_COORDINATOR', 'another broker is it'))
+    world.groups.consumers.prolong('g', 'one', 0) // a held heartbeat ends
+    await expect(reader.beat()).rejects.toMatchObject({ code: 'NOT_COORDINATOR' })
+    expect(world.clock.pendingTimers).toBe(0)
   })
 })
 

@@ -77,7 +77,7 @@ export async function consumerWorld(
   return { clock, topics, journal, groups, group, failures }
 }
 
-/** What nobody says who has nothing new to say. */
+/** What a heartbeat without news says. */
 const SILENT = {
   instanceId: null,
   rackId: null,
