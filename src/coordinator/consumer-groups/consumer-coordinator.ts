@@ -147,7 +147,7 @@ export class ConsumerCoordinator {
       const away = { ...member, epoch: AWAY_EPOCH, revoking: NOTHING_YET.revoking }
       this.#livingOf(groupId).timers.endRevocation(member.memberId)
       return { records: [currentRecord(groupId, away)], answer: undefined }
-    })
+    }).catch((error: unknown) => this.#expectAgain(groupId, [beat.memberId], error))
     this.news(groupId).notify()
     onChange()
     const { memberId, epoch } = beat
@@ -195,6 +195,16 @@ export class ConsumerCoordinator {
     else timers.endRevocation(memberId)
   }
 
+  /** What should have ended these members is not in the log: their sessions begin anew. */
+  #expectAgain(groupId: string, memberIds: readonly string[], error: unknown): never {
+    const members = this.#options.find(groupId)?.members
+    for (const memberId of memberIds) {
+      const member = members?.get(memberId)
+      if (member !== undefined) this.#expect(groupId, member)
+    }
+    throw error
+  }
+
   #removeLater(groupId: string, memberIds: readonly string[], what: string): void {
     this.#remove(groupId, memberIds).catch((error: unknown) => {
       this.#options.onFailure(`group ${groupId}: could not remove ${what}`, error)
@@ -210,7 +220,7 @@ export class ConsumerCoordinator {
       const there = memberIds.filter(memberId => group?.members.has(memberId) === true)
       if (group === undefined || there.length === 0) return { records: [], answer: undefined }
       return { records: this.#removal(group, there), answer: undefined }
-    })
+    }).catch((error: unknown) => this.#expectAgain(groupId, memberIds, error))
     news.notify()
     onChange()
   }

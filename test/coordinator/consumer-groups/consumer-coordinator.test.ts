@@ -358,6 +358,33 @@ describe('the two protocols', () => {
   })
 })
 
+describe('a coordinator whose disk is full', () => {
+  /** Refuses every append while it is full. */
+  class FullJournal extends ArrayJournal {
+    isFull = false
+    override append(records: ArrayJournal['records']): Promise<void> {
+      if (this.isFull) throw new PartlogError('KAFKA_STORAGE_ERROR', 'the disk is full')
+      return super.append(records)
+    }
+  }
+
+  it.each(['leaves', 'is silent'])('a member that %s meanwhile is removed later', async how => {
+    const journal = new FullJournal()
+    const world = await consumerWorld({ orders: 3 }, journal)
+    const reader = new Reader(() => world.groups, 'one')
+    await reader.join()
+    journal.isFull = true
+    if (how === 'leaves') {
+      await expect(reader.leave()).rejects.toMatchObject({ code: 'KAFKA_STORAGE_ERROR' })
+    } else await world.clock.advance(45_000)
+    expect([...world.group().members.keys()]).toEqual(['one'])
+    journal.isFull = false
+    await world.clock.advance(45_000)
+    expect([...world.group().members.keys()]).toEqual([])
+    expect(world.clock.pendingTimers).toBe(0)
+  })
+})
+
 describe('a coordinator that has resigned', () => {
   it('a coordinator that has resigned begins no session, whatever still comes', async () => {
     const world = await consumerWorld()
