@@ -180,7 +180,7 @@ function drawProducer(random: Random, name: string, topics: readonly string[]): 
 }
 
 /** Of 100 groups so many have Kafka's consumer protocol (KIP-848). */
-const CONSUMER_PROTOCOL_PERCENT = 100
+const CONSUMER_PROTOCOL_PERCENT = 25
 
 /** In a group with the consumer protocol the coordinator assigns and sets the times. */
 function underProtocol(seed: number, member: MemberShape): MemberShape {

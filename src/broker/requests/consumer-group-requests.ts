@@ -80,6 +80,7 @@ async function answered(
 ): Promise<HeartbeatAnswer> {
   const { groupId, maxWaitMs = 0 } = request
   const { clock } = broker
+  const isOutdated = consumers.arrived(groupId, beat.memberId)
   if (maxWaitMs <= 0 || beat.epoch <= 0) return await consumers.heartbeat(groupId, beat)
   const startedAtMs = clock.monotonicMs()
   const prolong = (agoMs: number): void => consumers.prolong(groupId, beat.memberId, agoMs)
@@ -93,8 +94,7 @@ async function answered(
     if (isForMember || hasWaited) return answer
     // News that came while the heartbeat was written count at once.
     if (!hasNews) await holdBeat(broker, request, { news, beat: prolong, signal })
-    // The member has sent another heartbeat, or is gone: this one says what is not true any more.
-    if (signal?.aborted === true) return answer
+    if (signal?.aborted === true || isOutdated()) return answer
   }
 }
 

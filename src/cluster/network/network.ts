@@ -463,7 +463,8 @@ function answerTimeoutOf(
   requestTimeoutMs: number | undefined,
 ): number | undefined {
   if (requestTimeoutMs === undefined) return undefined
-  const { maxWaitMs = 0 } = api === 'Heartbeat' ? (request as Request<'Heartbeat'>) : {}
+  const isHeartbeat = api === 'Heartbeat' || api === 'ConsumerGroupHeartbeat'
+  const { maxWaitMs = 0 } = isHeartbeat ? (request as Request<typeof api>) : {}
   return answerTimeoutMs(api, request, requestTimeoutMs) + maxWaitMs
 }
 

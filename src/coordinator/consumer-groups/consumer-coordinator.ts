@@ -7,7 +7,7 @@
 import type { Clock } from '../../base/clock.js'
 import { Watchers } from '../../base/watchers.js'
 import { PartlogError } from '../../model/errors.js'
-import { AWAY_EPOCH } from '../../protocol/messages/consumer-groups.js'
+import { AWAY_EPOCH, JOINING_EPOCH } from '../../protocol/messages/consumer-groups.js'
 import type { JournalRecord } from '../fold/journal.js'
 import type { Decision } from '../fold/state-machine.js'
 import { currentRecord } from './consumer-group-journal.js'
@@ -59,6 +59,10 @@ export interface ConsumerCoordinatorOptions {
 interface Living {
   readonly news: Watchers
   readonly timers: MemberTimers
+  /** How many heartbeats have come. */
+  beats: number
+  /** The number of each member's last heartbeat. */
+  readonly lastBeats: Map<string, number>
   /** The version of the topics with which expressions were matched. */
   matched: number
 }
@@ -120,12 +124,15 @@ export class ConsumerCoordinator {
       this.#checkRoom(group, beat)
       const decision = this.#decided(groupId, context => decideHeartbeat(group, beat, context))
       this.#expect(groupId, decision.member)
-      return { records: [...first, ...decision.records], answer: decision }
+      // The member has missed an answer, and with it perhaps an assignment.
+      const isBehind = beat.epoch < (group.members.get(beat.memberId)?.epoch ?? JOINING_EPOCH)
+      const records = [...first, ...decision.records]
+      return { records, answer: { ...decision, isBehind } }
     })
     if (decided.isNews) this.news(groupId).notify()
     if (decided.records.length > 0) onChange()
-    const { member } = decided
-    const isTold = decided.hasNewAssignment || asksForAssignment(beat)
+    const { member, hasNewAssignment, isBehind } = decided
+    const isTold = hasNewAssignment || isBehind || asksForAssignment(beat)
     return {
       memberId: member.memberId,
       epoch: member.epoch,
@@ -141,7 +148,7 @@ export class ConsumerCoordinator {
       if (group === undefined) throw notFound(groupId)
       const member = leaverOf(group, beat)
       if (beat.epoch !== AWAY_EPOCH) {
-        this.#livingOf(groupId).timers.end(member.memberId)
+        this.#ended(groupId, [member.memberId])
         return { records: this.#removal(group, [member.memberId]), answer: undefined }
       }
       const away = { ...member, epoch: AWAY_EPOCH, revoking: NOTHING_YET.revoking }
@@ -152,6 +159,19 @@ export class ConsumerCoordinator {
     onChange()
     const { memberId, epoch } = beat
     return { memberId, epoch, heartbeatIntervalMs: 0, assignment: null }
+  }
+
+  /**
+   * A member's heartbeat has come and may be held; the function returned is true once the member
+   * has sent another. Then the held one says what is not true any more, and nothing hears its
+   * answer: it must not change the member.
+   */
+  arrived(groupId: string, memberId: string): () => boolean {
+    if (this.#options.find(groupId)?.members.has(memberId) !== true) return () => false
+    const living = this.#livingOf(groupId)
+    const number = ++living.beats
+    living.lastBeats.set(memberId, number)
+    return () => (living.lastBeats.get(memberId) ?? number) !== number
   }
 
   /** Extends the member's session as a heartbeat of so long ago does. */
@@ -195,6 +215,14 @@ export class ConsumerCoordinator {
     else timers.endRevocation(memberId)
   }
 
+  #ended(groupId: string, memberIds: readonly string[]): void {
+    const { timers, lastBeats } = this.#livingOf(groupId)
+    for (const memberId of memberIds) {
+      timers.end(memberId)
+      lastBeats.delete(memberId)
+    }
+  }
+
   /** What should have ended these members is not in the log: their sessions begin anew. */
   #expectAgain(groupId: string, memberIds: readonly string[], error: unknown): never {
     const members = this.#options.find(groupId)?.members
@@ -213,15 +241,14 @@ export class ConsumerCoordinator {
 
   async #remove(groupId: string, memberIds: readonly string[]): Promise<void> {
     const { find, run, onChange } = this.#options
-    const { timers, news } = this.#livingOf(groupId)
-    for (const memberId of memberIds) timers.end(memberId)
+    this.#ended(groupId, memberIds)
     await run(() => {
       const group = find(groupId)
       const there = memberIds.filter(memberId => group?.members.has(memberId) === true)
       if (group === undefined || there.length === 0) return { records: [], answer: undefined }
       return { records: this.#removal(group, there), answer: undefined }
     }).catch((error: unknown) => this.#expectAgain(groupId, memberIds, error))
-    news.notify()
+    this.news(groupId).notify()
     onChange()
   }
 
@@ -237,7 +264,13 @@ export class ConsumerCoordinator {
       onSilent: removeAs('sent no heartbeat in time'),
       onSlow: removeAs('did not give back its partitions in time'),
     })
-    const living: Living = { news: new Watchers(), timers, matched: -1 }
+    const living: Living = {
+      news: new Watchers(),
+      timers,
+      beats: 0,
+      lastBeats: new Map(),
+      matched: -1,
+    }
     this.#living.set(groupId, living)
     return living
   }

@@ -153,6 +153,41 @@ describe('ConsumerGroupHeartbeat and ConsumerGroupDescribe', () => {
     expect(clock.now() - startedAt).toBeGreaterThanOrEqual(5_000)
   })
 
+  it('a held heartbeat changes nothing once its member has sent another', async () => {
+    const { beat, brokers, node, clock, cluster, passing } = await world()
+    const { memberEpoch = 0 } = await beat(joining('a'))
+    const words = { groupId: 'g', memberId: 'a', memberEpoch, maxWaitMs: 5_000 }
+    // The client has given the first one up: nothing hears its answer.
+    const answers: (Answer | undefined)[] = [undefined, undefined]
+    for (const n of [0, 1]) {
+      const held = Promise.resolve(brokers.get(node)?.handle('ConsumerGroupHeartbeat', words))
+      void held.then(given => (answers[n] = given))
+      await clock.advance(500)
+    }
+    await passing(cluster.admin.createPartitions({ topic: 'orders', partitions: 4 }))
+    await clock.advance(100)
+    const [old, last] = answers as Answer[]
+    expect([old?.memberEpoch, partitionsIn(old as Answer)]).toEqual([memberEpoch, null])
+    expect(last?.memberEpoch).toBe(memberEpoch + 1)
+    expect(partitionsIn(last as Answer)).toEqual([0, 1, 2, 3])
+  })
+
+  it('a member in an older epoch is told its assignment: it has missed an answer', async () => {
+    const all = await world()
+    const { beat, clock, cluster, passing } = all
+    const { memberEpoch = 0 } = await beat(joining('a'))
+    await passing(cluster.admin.createPartitions({ topic: 'orders', partitions: 4 }))
+    await clock.advance(100)
+    const topicPartitions = [{ topicId: await topicIdOf(all), partitions: [0, 1] }]
+    const words = { groupId: 'g', memberId: 'a', memberEpoch, topicPartitions }
+    const lost = await beat(words)
+    expect(lost.memberEpoch).toBe(memberEpoch + 1)
+    const again = await beat(words)
+    expect([again.memberEpoch, partitionsIn(again)]).toEqual([memberEpoch + 1, [0, 1, 2, 3]])
+    const known = await beat({ ...words, memberEpoch: memberEpoch + 1 })
+    expect(partitionsIn(known)).toBe(null)
+  })
+
   it('a coordinator that dies is followed by one that knows the same, and goes on', async () => {
     const all = await world({ brokers: 3 })
     const { beat, cluster, ask, coordinatorOf, collect, passing } = all

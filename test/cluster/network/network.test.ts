@@ -493,6 +493,7 @@ describe('a client that does not wait for ever', () => {
   it.each([
     ['Fetch', { maxWaitMs: 500, minBytes: 1, topics: [] }, 1_500],
     ['Heartbeat', { groupId: 'g', generationId: 1, memberId: 'm', maxWaitMs: 700 }, 1_700],
+    ['ConsumerGroupHeartbeat', { groupId: 'g', memberId: 'm', memberEpoch: 1, maxWaitMs: 700 }, 1_700],
     ['JoinGroup', { sessionTimeoutMs: 6_000, rebalanceTimeoutMs: 9_000 }, 14_000],
     ['JoinGroup', { sessionTimeoutMs: 6_000, rebalanceTimeoutMs: -1 }, 11_000],
     ['ListGroups', {}, 1_000],
