@@ -19,6 +19,7 @@ import { abortable, SerialQueue, Signal } from '../../base/tasks.js'
 import { randomUuid } from '../../base/uuid.js'
 import { nextChange, Watchers } from '../../base/watchers.js'
 import { PartlogError, toPartlogError, type ErrorCode } from '../../model/errors.js'
+import type { TopicPartition } from '../../model/names.js'
 import {
   AWAY_EPOCH,
   JOINING_EPOCH,
@@ -79,6 +80,8 @@ export class ReconcilingMember implements GroupMembership {
   /** The next heartbeat says everything. */
   #saysAll = true
   #intervalMs = FIRST_INTERVAL_MS
+  /** What it begins to read: it counts as owned, whatever the member is told meanwhile. */
+  #taking: readonly TopicPartition[] = []
   #failures = 0
   #error: PartlogError | undefined
   #errorSinceMs = 0
@@ -260,7 +263,7 @@ export class ReconcilingMember implements GroupMembership {
       memberEpoch: this.#epoch,
       instanceId,
       clientId: settings.clientId,
-      topicPartitions: isJoining ? [] : this.#told.owned(host.owned()),
+      topicPartitions: isJoining ? [] : this.#told.owned([...host.owned(), ...this.#taking]),
       ...(this.#saysAll ? all : {}),
       ...(isJoining ? {} : this.#waits),
     }
@@ -311,6 +314,7 @@ export class ReconcilingMember implements GroupMembership {
   /** Gives back and takes partitions until it has what it was told. */
   async #change(life: AbortSignal): Promise<void> {
     const { host, random, settings } = this.#options
+    let hasGiven = false
     for (let failures = 0; !life.aborted; ) {
       const wanted = await this.#told.named(host.topics()).catch(() => undefined)
       if (life.aborted) return
@@ -320,11 +324,16 @@ export class ReconcilingMember implements GroupMembership {
         continue
       }
       const { added, gone } = this.#told.difference(host.owned(), wanted)
-      if (gone.length > 0) await this.#between.run(life, () => host.revoke(gone, life))
-      if (life.aborted) return
-      if (gone.length > 0) this.#hurry() // others wait for them
-      if (added.length > 0 || (gone.length === 0 && this.#state === 'changing')) {
-        await host.take(added, life)
+      if (gone.length > 0) {
+        await this.#between.run(life, () => host.revoke(gone, life))
+        if (life.aborted) return
+        hasGiven = true
+        this.#hurry() // others wait for them
+        continue // it may have been told otherwise meanwhile
+      }
+      if (added.length > 0 || (!hasGiven && this.#state === 'changing')) {
+        this.#taking = added
+        await host.take(added, life).finally(() => (this.#taking = []))
       }
       if (life.aborted) return
       if (!this.#told.isSettled(host.owned())) continue

@@ -29,11 +29,14 @@ export class ToldPartitions {
     this.#told = told
   }
 
-  /** What it was told, by name; undefined if metadata does not know a topic yet. */
+  /** What it was told last, by name; undefined if metadata does not know a topic yet. */
   async named(subscribed: readonly string[]): Promise<TopicPartition[] | undefined> {
-    const told = this.#told
-    if (!told.every(each => this.#isKnown(each))) await this.#learn(subscribed)
-    return told.every(each => this.#isKnown(each)) ? this.#listed(told) : undefined
+    if (!this.#isAllKnown) await this.#learn(subscribed)
+    return this.#isAllKnown ? this.#listed(this.#told) : undefined
+  }
+
+  get #isAllKnown(): boolean {
+    return this.#told.every(each => this.#isKnown(each))
   }
 
   /** Also that it has these partitions: the coordinator may hear of new ones first. */
@@ -67,7 +70,7 @@ export class ToldPartitions {
   /** True if it owns exactly what it was told last. */
   isSettled(owned: readonly TopicPartition[]): boolean {
     const { added, gone } = this.difference(owned, this.#listed(this.#told))
-    return this.#told.every(each => this.#isKnown(each)) && added.length === 0 && gone.length === 0
+    return this.#isAllKnown && added.length === 0 && gone.length === 0
   }
 
   /** What the member says that it owns: what it reads, and what it was told to read. */
