@@ -239,4 +239,32 @@ export const groups = [
     if (before < offset.offset) this.#offsets.set(key, { offset, order })`,
     by: ['coordinator/groups/group-coordinator', 'client/consumer/consumer-commits'],
   },
+  {
+    name: 'what a member is about to read does not count as owned',
+    file: 'client/group/reconciling-member.ts',
+    from: 'this.#told.owned([...host.owned(), ...this.#taking])',
+    to: 'this.#told.owned(host.owned())',
+    by: ['client/group/reconciling-member'],
+  },
+  {
+    name: 'a heartbeat that its member has given up changes the member',
+    file: 'broker/requests/consumer-group-requests.ts',
+    from: 'if (signal?.aborted === true || isOutdated()) return answer',
+    to: 'if (signal?.aborted === true) return answer\n    void isOutdated',
+    by: ['broker/requests/consumer-group-requests'],
+  },
+  {
+    name: 'a member that has missed an answer is not told its assignment',
+    file: 'coordinator/consumer-groups/consumer-coordinator.ts',
+    from: 'const isTold = hasNewAssignment || isBehind || asksForAssignment(beat)',
+    to: 'const isTold = hasNewAssignment || asksForAssignment(beat)\n    void isBehind',
+    by: ['broker/requests/consumer-group-requests'],
+  },
+  {
+    name: 'a member whose end is not in the log has no session any more',
+    file: 'coordinator/consumer-groups/consumer-coordinator.ts',
+    from: 'if (member !== undefined) this.#expect(groupId, member)\n    }\n    throw error',
+    to: 'void member\n    }\n    throw error',
+    by: ['coordinator/consumer-groups/consumer-coordinator'],
+  },
 ]
