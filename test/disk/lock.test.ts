@@ -22,7 +22,7 @@ import { LOCK_FILES, LockedError, lockFolder } from '../../src/disk/lock.js'
 
 const NOW = Date.UTC(2026, 0, 1)
 /** The lock and what it imports. */
-const SOURCES = ['lock', 'system-errors', 'disk']
+const SOURCES = ['lock', 'file-facts', 'system-errors', 'disk']
 const sourceOf = (name: string): string =>
   fileURLToPath(new URL(`../../src/disk/${name}.ts`, import.meta.url))
 
