@@ -38,6 +38,7 @@ const STOREYS: Readonly<Record<string, number>> = {
  * is named is a sub-room of its own. Above them all are the files that lie in the room itself.
  */
 const SUB_ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
+  base: [['wasm.ts'], ['checksums']],
   model: [['units.ts'], ['errors.ts'], ['codecs'], ['batch']],
   log: [['format'], ['store'], ['recovery'], ['following'], ['compaction'], ['inspection']],
   protocol: [['schema.ts'], ['messages'], ['assignors']],
@@ -120,7 +121,6 @@ const TOP_LEVEL = new Set([
   'src',
   'test',
   'bench',
-  'build',
   'README.md',
   'LICENSE',
   'CHANGELOG.md',

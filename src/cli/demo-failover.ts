@@ -4,7 +4,7 @@
  */
 
 import { sleep } from '../base/clock.js'
-import { crc32c } from '../base/crc32c.js'
+import { crc32c } from '../base/checksums/crc32c.js'
 import type { ConsumerRecord } from '../client/consumer/consumer-record.js'
 import type { RecordMetadata } from '../client/producer/messages.js'
 import type { Producer, SendRequest } from '../client/producer/producer-api.js'

@@ -5,8 +5,8 @@ import { MemoryDisk } from '../../src/disk/memory-disk.js'
 import { Cluster, connect, type ConsumerOptions } from '../../src/index.js'
 
 const computed = vi.hoisted(() => ({ bytes: 0 }))
-vi.mock('../../src/base/crc32c.js', async importOriginal => {
-  const { crc32c } = await importOriginal<typeof import('../../src/base/crc32c.js')>()
+vi.mock('../../src/base/checksums/crc32c.js', async importOriginal => {
+  const { crc32c } = await importOriginal<typeof import('../../src/base/checksums/crc32c.js')>()
   return {
     crc32c: (bytes: Uint8Array, start = 0, end = bytes.byteLength) => {
       computed.bytes += end - start

@@ -1,6 +1,6 @@
 /** Record batches: framing, admission, decompression, and the three ways to their records. */
 
-import { crc32c } from '../../src/base/crc32c.js'
+import { crc32c } from '../../src/base/checksums/crc32c.js'
 import type { Random } from '../../src/base/random.js'
 import { RecordChunk } from '../../src/client/consumer/consumer-record.js'
 import { logConfig, type LogConfig } from '../../src/log/format/log-config.js'

@@ -7,7 +7,7 @@
 
 import type { Duplex } from 'node:stream'
 import { ByteReader } from '../../src/base/bytes.js'
-import { crc32c } from '../../src/base/crc32c.js'
+import { crc32c } from '../../src/base/checksums/crc32c.js'
 import { silentLogger } from '../../src/base/logger.js'
 import { seededRandom, type Random } from '../../src/base/random.js'
 import { virtualClock, type VirtualClock } from '../../src/base/virtual-clock.js'

@@ -1,6 +1,6 @@
 /** The small files of a folder: indexes, snapshots, checkpoints, the texts that say whose it is. */
 
-import { crc32c } from '../../src/base/crc32c.js'
+import { crc32c } from '../../src/base/checksums/crc32c.js'
 import { fillDisk, MemoryDisk } from '../../src/disk/memory-disk.js'
 import {
   formatEpochs,

@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { crc32c } from '../../src/base/crc32c.js'
+import { crc32c } from '../../src/base/checksums/crc32c.js'
 import { logConfig, type LogConfig } from '../../src/log/format/log-config.js'
 import { BatchBuilder, type BatchOptions } from '../../src/model/batch/batch-builder.js'
 import { Batch, BATCH_HEADER_BYTES, writeHeader } from '../../src/model/batch/batch.js'

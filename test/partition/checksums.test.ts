@@ -2,8 +2,8 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import { Cluster } from '../../src/index.js'
 
 const summed = vi.hoisted(() => ({ bytes: 0 }))
-vi.mock('../../src/base/crc32c.js', async importOriginal => {
-  const { crc32c } = await importOriginal<typeof import('../../src/base/crc32c.js')>()
+vi.mock('../../src/base/checksums/crc32c.js', async importOriginal => {
+  const { crc32c } = await importOriginal<typeof import('../../src/base/checksums/crc32c.js')>()
   return {
     crc32c: (bytes: Uint8Array, start = 0, end = bytes.byteLength) => {
       summed.bytes += end - start

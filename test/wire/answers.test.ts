@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { crc32c } from '../../src/base/crc32c.js'
+import { crc32c } from '../../src/base/checksums/crc32c.js'
 import { wireApi } from '../../src/protocol/framing.js'
 import { vector } from '../golden/vectors.js'
 import { batchOf } from '../log/helpers.js'

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
-import { crc32c } from '../../src/base/crc32c.js'
+import { crc32c } from '../../src/base/checksums/crc32c.js'
 import { silentLogger } from '../../src/base/logger.js'
 import { virtualClock } from '../../src/base/virtual-clock.js'
 import { Batch } from '../../src/model/batch/batch.js'

@@ -32,7 +32,6 @@ import {
 } from './event-rules.js'
 import { BadEvent, type Unit } from './event-units.js'
 
-
 /** Reads values of JSON. Throws INVALID_ARGUMENT if a field is not a path. */
 export function jsonReader(rules: EventRules, notes: TimeNotes): EventReader {
   const map = new FieldMap(rules, notes)

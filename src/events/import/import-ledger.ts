@@ -11,7 +11,7 @@
  */
 
 import type { Clock } from '../../base/clock.js'
-import { crc32c } from '../../base/crc32c.js'
+import { crc32c } from '../../base/checksums/crc32c.js'
 import type { KafkaCluster } from '../../client/kafka-cluster.js'
 import type { Message, RecordMetadata } from '../../client/producer/messages.js'
 import type { Producer } from '../../client/producer/producer-api.js'

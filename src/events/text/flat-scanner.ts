@@ -31,7 +31,7 @@ import {
   wordAt,
   type Code,
   type WasmFunction,
-} from './wasm.js'
+} from '../../base/wasm.js'
 import {
   BACKSLASH,
   CARRIAGE_RETURN,
@@ -154,6 +154,7 @@ const NOTHING = give(number(-1))
 const blanks: WasmFunction = {
   name: 'blanks',
   params: 2,
+  hasResult: true,
   locals: 1,
   body: [
     ...loop(
@@ -170,6 +171,7 @@ const blanks: WasmFunction = {
 const textEnd: WasmFunction = {
   name: 'textEnd',
   params: 1,
+  hasResult: true,
   locals: 0,
   body: [
     ...when(isOther(byteAt(get(0)), number(QUOTE)), NOTHING),
@@ -186,6 +188,7 @@ const textEnd: WasmFunction = {
 const digitsEnd: WasmFunction = {
   name: 'digitsEnd',
   params: 1,
+  hasResult: true,
   locals: 0,
   body: [
     ...loop(
@@ -201,6 +204,7 @@ const digitsEnd: WasmFunction = {
 const scalarEnd: WasmFunction = {
   name: 'scalarEnd',
   params: 1,
+  hasResult: true,
   locals: 2,
   body: [
     ...when(isEqual(wordAt(get(0)), word('true')), give(add(get(0), number(4)))),
@@ -235,6 +239,7 @@ const scalarEnd: WasmFunction = {
 const fieldAt: WasmFunction = {
   name: 'fieldAt',
   params: 3,
+  hasResult: true,
   locals: 3, // the name, its bytes, a place in them
   body: [
     ...loop(
@@ -270,6 +275,7 @@ const toNext = (from: Code): Code => set(0, call(BLANKS, from, get(1)))
 const find: WasmFunction = {
   name: 'find',
   params: 3,
+  hasResult: true,
   locals: 2, // a field, the end of a text or a value
   body: [
     ...loop(

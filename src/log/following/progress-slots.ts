@@ -13,7 +13,7 @@
  */
 
 import { getInt32, getInt64, getUint32, putInt32, putInt64 } from '../../base/bytes.js'
-import { crc32c } from '../../base/crc32c.js'
+import { crc32c } from '../../base/checksums/crc32c.js'
 import { UUID_BYTES, uuidFromBytes, uuidToBytes, ZERO_UUID } from '../../base/uuid.js'
 import type { LeaderEpoch, Offset } from '../../model/units.js'
 

@@ -18,7 +18,7 @@
  */
 
 import { ByteReader, BytesError, ByteWriter } from '../../base/bytes.js'
-import { crc32c } from '../../base/crc32c.js'
+import { crc32c } from '../../base/checksums/crc32c.js'
 import type { Batch } from '../../model/batch/batch.js'
 import { controlTypeOf, coordinatorEpochOf } from '../../model/batch/control.js'
 import { PartlogError } from '../../model/errors.js'

@@ -21,7 +21,7 @@
  * partlog takes what Kafka has written for rot.
  */
 
-import { crc32c } from '../../base/crc32c.js'
+import { crc32c } from '../../base/checksums/crc32c.js'
 import { allDone } from '../../base/tasks.js'
 import { prepareFile, putInPlace, readSmallFile, type Disk } from '../../disk/disk.js'
 import { SEALED_SUFFIX } from './files.js'

@@ -7,7 +7,7 @@
  * batches begins, or where the file ends, and its checksum is valid up to there.
  */
 
-import { crc32c } from '../../base/crc32c.js'
+import { crc32c } from '../../base/checksums/crc32c.js'
 import type { DiskFile } from '../../disk/disk.js'
 import { Batch, BATCH_HEADER_BYTES, CRC_START, frameAt, MAGIC_AT } from '../../model/batch/batch.js'
 import type { Offset, Position } from '../../model/units.js'

@@ -11,7 +11,7 @@
  * written whole: it has rotted, or partlog cannot read it.
  */
 
-import { crc32c } from '../../base/crc32c.js'
+import { crc32c } from '../../base/checksums/crc32c.js'
 import type { DiskFile } from '../../disk/disk.js'
 import { Batch, BATCH_HEADER_BYTES, BROKEN, frameAt, SHORT } from '../../model/batch/batch.js'
 import type { Offset, Position } from '../../model/units.js'

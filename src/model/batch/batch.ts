@@ -33,7 +33,7 @@ import {
   putInt32,
   putInt64,
 } from '../../base/bytes.js'
-import { crc32c } from '../../base/crc32c.js'
+import { crc32c } from '../../base/checksums/crc32c.js'
 import { NONE, type LeaderEpoch, type Offset, type Timestamp } from '../units.js'
 import { codecId, codecOf, compress, type Codec, type Compression } from './compression.js'
 import type { TimestampType } from './record.js'

@@ -1,5 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { crc32c } from '../../../src/base/crc32c.js'
+import { crc32c } from '../../../src/base/checksums/crc32c.js'
 import type { ConsumerRecord } from '../../../src/client/consumer/consumer-record.js'
 import { json } from '../../../src/client/line/serdes.js'
 import type { JsonValue } from '../../../src/client/line/serdes.js'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { crc32c } from '../../../src/base/crc32c.js'
+import { crc32c } from '../../../src/base/checksums/crc32c.js'
 import { RecordChunk } from '../../../src/client/consumer/consumer-record.js'
 import { batchOf } from '../../log/helpers.js'
 

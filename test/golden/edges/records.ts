@@ -1,6 +1,6 @@
 /** Batches, and the numbers of producers. */
 
-import { crc32c } from '../../../src/base/crc32c.js'
+import { crc32c } from '../../../src/base/checksums/crc32c.js'
 import { BatchBuilder, type BatchOptions } from '../../../src/model/batch/batch-builder.js'
 import { writeHeader } from '../../../src/model/batch/batch.js'
 import type { Request } from '../../../src/protocol/api.js'

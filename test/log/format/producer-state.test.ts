@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import { crc32c } from '../../../src/base/crc32c.js'
+import { crc32c } from '../../../src/base/checksums/crc32c.js'
 import { ProducerState } from '../../../src/log/format/producer-state.js'
 import { BatchBuilder } from '../../../src/model/batch/batch-builder.js'
 import { assignOffset, Batch, batchesOf } from '../../../src/model/batch/batch.js'

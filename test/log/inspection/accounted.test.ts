@@ -4,7 +4,7 @@
  */
 
 import { describe, expect, it } from 'vitest'
-import { crc32c } from '../../../src/base/crc32c.js'
+import { crc32c } from '../../../src/base/checksums/crc32c.js'
 import { fillDisk, MemoryDisk } from '../../../src/disk/memory-disk.js'
 import { findPartitions } from '../../../src/log/inspection/log-directory.js'
 import type {

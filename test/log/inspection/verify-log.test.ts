@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import { crc32c } from '../../../src/base/crc32c.js'
+import { crc32c } from '../../../src/base/checksums/crc32c.js'
 import { fillDisk, MemoryDisk } from '../../../src/disk/memory-disk.js'
 import type { Problem } from '../../../src/log/inspection/verify-files.js'
 import { inspectPartition, type Inspection } from '../../../src/log/inspection/verify-log.js'

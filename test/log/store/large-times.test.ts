@@ -1,7 +1,7 @@
 /** Times that no number holds exactly: nanoseconds, or whatever an int64 may be. None is lost. */
 
 import { describe, expect, it } from 'vitest'
-import { crc32c } from '../../../src/base/crc32c.js'
+import { crc32c } from '../../../src/base/checksums/crc32c.js'
 import { seededRandom } from '../../../src/base/random.js'
 import { recordLine } from '../../../src/events/formats/record-lines.js'
 import { fillDisk, MemoryDisk } from '../../../src/disk/memory-disk.js'

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { FOLD_BYTES_MAX, FOLD_BYTES_MIN, Crc32cFolder } from '../../src/base/crc32c-fold.js'
-import { crc32c } from '../../src/base/crc32c.js'
-import { seededRandom } from '../../src/base/random.js'
+import { FOLD_BYTES_MAX, FOLD_BYTES_MIN, Crc32cFolder } from '../../../src/base/checksums/crc32c-fold.js'
+import { crc32c } from '../../../src/base/checksums/crc32c.js'
+import { seededRandom } from '../../../src/base/random.js'
 
 /** Messages from about this size on are folded twice. */
 const LONG = 12 * 1024

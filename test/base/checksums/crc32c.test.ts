@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { crc32c } from '../../src/base/crc32c.js'
-import { seededRandom } from '../../src/base/random.js'
+import { crc32c } from '../../../src/base/checksums/crc32c.js'
+import { seededRandom } from '../../../src/base/random.js'
 
 /** One bit at a time, straight from the definition. */
 function slowCrc(bytes: Uint8Array): number {

@@ -1,6 +1,6 @@
 /*
  * Writes modules of WebAssembly, instruction by instruction: enough of its binary format for small
- * loops over bytes.
+ * loops over bytes. Whatever is made of them has a slower way for where there is no WebAssembly.
  */
 
 /** The few parts of WebAssembly used here: its types come with the browser's, not with Node's. */
@@ -12,10 +12,12 @@ interface WebAssemblyApi {
 /** Instructions, or parts of them. */
 export type Code = readonly number[]
 
-/** A function of int32 parameters that returns an int32. */
+/** A function of int32 parameters. */
 export interface WasmFunction {
   readonly name: string
   readonly params: number
+  /** It returns an int32; otherwise nothing. */
+  readonly hasResult: boolean
   /** Further local variables. */
   readonly locals: number
   readonly body: Code
@@ -33,8 +35,9 @@ export function instantiate(functions: readonly WasmFunction[], pages: number): 
 }
 
 function moduleBytes(functions: readonly WasmFunction[], pages: number): Uint8Array {
-  const types = functions.map(({ params }) => [
-    ...[0x60, ...leb(params), ...new Array<number>(params).fill(INT32), 1, INT32],
+  const types = functions.map(({ params, hasResult }) => [
+    ...[0x60, ...leb(params), ...new Array<number>(params).fill(INT32)],
+    ...(hasResult ? [1, INT32] : [0]),
   ])
   return Uint8Array.from([
     ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
@@ -64,7 +67,7 @@ function nameOf(text: string): number[] {
 }
 
 /** Unsigned LEB128. */
-function leb(value: number): number[] {
+export function leb(value: number): number[] {
   const bytes: number[] = []
   let rest = value
   for (; rest >= 0x80; rest >>>= 7) bytes.push((rest & 0x7f) | 0x80)

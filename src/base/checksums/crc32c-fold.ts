@@ -20,6 +20,8 @@
  *   message ─────────────────────────────────────────┘
  */
 
+import { instantiate, leb, type Code, type WasmFunction } from '../wasm.js'
+
 /**
  * One way to fold. `at`: where in the memory the message lies, after as many zero bytes, which add
  * nothing, as the largest distance. `restAt`: where what is left of it is put.
@@ -63,12 +65,6 @@ export interface Folded {
  */
 type Gather = (from: number, i: number, end: number) => void
 
-/** The few parts of WebAssembly used here: its types come with the browser's, not with Node's. */
-interface WebAssemblyApi {
-  readonly Module: new (bytes: Uint8Array) => object
-  readonly Instance: new (module: object) => { readonly exports: unknown }
-}
-
 interface Exports {
   readonly memory: { readonly buffer: ArrayBuffer }
   readonly long: Gather
@@ -91,9 +87,7 @@ export class Crc32cFolder {
   /** Undefined where WebAssembly or its vectors are not available. */
   static create(): Crc32cFolder | undefined {
     try {
-      const { Module, Instance } = (globalThis as unknown as { WebAssembly: WebAssemblyApi })
-        .WebAssembly
-      return new Crc32cFolder(new Instance(new Module(moduleBytes())).exports as Exports)
+      return new Crc32cFolder(instantiate(FUNCTIONS, PAGES) as Exports)
     } catch {
       return undefined // the tables do the same, slower
     }
@@ -142,7 +136,6 @@ export class Crc32cFolder {
 //       (br_if 0 (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 16)))
 //         (local.get $end)))))
 
-const I32 = 0x7f
 const [FROM, I, END] = [0, 1, 2]
 const LOCAL_GET = 0x20
 const LOCAL_SET = 0x21
@@ -151,37 +144,12 @@ const V128_LOAD = [0xfd, 0x00, 0] // … alignment 2^0: the distances are no mul
 const V128_STORE = [0xfd, 0x0b, 0]
 const V128_XOR = [0xfd, 0x51]
 
-function moduleBytes(): Uint8Array {
-  const pages = Math.ceil((LONG_AT + FOLD_BYTES_MAX + STEP_BYTES) / PAGE_BYTES)
-  const functionType = [0x60, 3, I32, I32, I32, 0]
-  return Uint8Array.from([
-    ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
-    ...section(1, [functionType]),
-    ...section(3, [[0], [0], [0], [0]]),
-    ...section(5, [[0, ...leb(pages)]]),
-    ...section(7, [
-      [...name('memory'), 2, 0],
-      [...name('long'), 0, 0],
-      [...name('longRest'), 0, 1],
-      [...name('short'), 0, 2],
-      [...name('shortRest'), 0, 3],
-    ]),
-    ...section(10, [
-      gatherBody(LONG, LONG.at),
-      gatherBody(LONG, LONG.restAt),
-      gatherBody(SHORT, SHORT.at),
-      gatherBody(SHORT, SHORT.restAt),
-    ]),
-  ])
-}
-
-function gatherBody({ distances, at }: Stage, into: number): number[] {
+function gatherBody({ distances, at }: Stage, into: number): Code {
   const load = (local: number, place: number): number[] => [
     ...[LOCAL_GET, local, ...V128_LOAD, ...leb(place)],
   ]
   const plusStep = (local: number): number[] => [LOCAL_GET, local, 0x41, STEP_BYTES, 0x6a]
-  const body = [
-    0, // no locals
+  return [
     ...[0x03, 0x40], // loop
     ...[LOCAL_GET, I, ...load(I, into)],
     ...distances.flatMap(distance => [...load(FROM, at - distance), ...V128_XOR]),
@@ -189,24 +157,22 @@ function gatherBody({ distances, at }: Stage, into: number): number[] {
     ...[...plusStep(FROM), LOCAL_SET, FROM],
     ...[...plusStep(I), LOCAL_TEE, I],
     ...[LOCAL_GET, END, 0x49, 0x0d, 0], // i < end: again
-    ...[0x0b, 0x0b],
+    0x0b,
   ]
-  return [...leb(body.length), ...body]
 }
 
-function section(id: number, items: readonly (readonly number[])[]): number[] {
-  const content = [...leb(items.length), ...items.flat()]
-  return [id, ...leb(content.length), ...content]
-}
+const gather = (name: string, stage: Stage, into: number): WasmFunction => ({
+  name,
+  params: 3,
+  hasResult: false,
+  locals: 0,
+  body: gatherBody(stage, into),
+})
 
-function name(text: string): number[] {
-  return [...leb(text.length), ...Buffer.from(text, 'latin1')]
-}
-
-/** Unsigned LEB128. */
-function leb(value: number): number[] {
-  const bytes: number[] = []
-  let rest = value
-  for (; rest >= 0x80; rest >>>= 7) bytes.push((rest & 0x7f) | 0x80)
-  return [...bytes, rest]
-}
+const FUNCTIONS = [
+  gather('long', LONG, LONG.at),
+  gather('longRest', LONG, LONG.restAt),
+  gather('short', SHORT, SHORT.at),
+  gather('shortRest', SHORT, SHORT.restAt),
+]
+const PAGES = Math.ceil((LONG_AT + FOLD_BYTES_MAX + STEP_BYTES) / PAGE_BYTES)
